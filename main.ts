@@ -1,0 +1,50 @@
+import { parseArgs } from 'node:util';
+import type { z } from 'zod';
+import { type App, runProcess } from './platform/process.ts';
+
+/** What a role's main.ts exports: the environment variables it reads, and how it starts. */
+interface Role {
+  shape: z.ZodRawShape;
+  // biome-ignore lint/suspicious/noExplicitAny: each role knows its own configuration; this table needs none of it
+  start(app: App<any>): Promise<undefined | void | 'done'>;
+}
+
+const ROLES: Record<string, () => Promise<Role>> = {
+  gateway: () => import('./gateway/main.ts'),
+  bootstrap: () => import('./gateway/bootstrap.ts'),
+  worker: () => import('./worker/main.ts'),
+  relay: () => import('./services/relay/main.ts'),
+  member: () => import('./services/member/main.ts'),
+  role: () => import('./services/role/main.ts'),
+  auth: () => import('./services/auth/main.ts'),
+  job: () => import('./services/job/main.ts'),
+  websocket: () => import('./services/websocket/main.ts'),
+  query: () => import('./services/query/main.ts'),
+};
+
+const USAGE = `usage: node main.ts ROLE [options]
+
+roles: ${Object.keys(ROLES).join(', ')}
+options:
+  --queues a,b    worker: the domains whose task queues it polls (default: all)
+  --sources a,b   relay: the services whose outboxes it relays (default: all)
+
+Everything else is configured by environment variables: see README.md.
+`;
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { queues: { type: 'string' }, sources: { type: 'string' }, help: { type: 'boolean', short: 'h' } },
+});
+const [name = ''] = positionals;
+const load = Object.hasOwn(ROLES, name) ? ROLES[name] : undefined;
+if (values.help || !load || positionals.length !== 1) {
+  process.stderr.write(USAGE);
+  process.exit(values.help ? 0 : 2);
+}
+const env = { ...process.env };
+if (values.queues !== undefined) env.MUSUBI_WORKER_QUEUES = values.queues;
+if (values.sources !== undefined) env.MUSUBI_RELAY_SOURCES = values.sources;
+
+const role = await load();
+await runProcess(name, role.shape, env, (app) => role.start(app));

@@ -1,0 +1,71 @@
+import { status } from '@grpc/grpc-js';
+
+/** What is wrong with one field of a request. `field` is its path: `email`, `policies[0].name`. */
+export interface FieldViolation {
+  field: string;
+  message: string;
+}
+
+/** The gRPC codes that mean "try again later", and nothing about the request itself. */
+const RETRYABLE: ReadonlySet<status> = new Set([
+  status.UNAVAILABLE,
+  status.DEADLINE_EXCEEDED,
+  status.ABORTED,
+  status.RESOURCE_EXHAUSTED,
+]);
+
+/**
+ * The one error of the system: what every layer throws, and what the wire formats are made of.
+ *
+ * On gRPC it is a status with `google.rpc.ErrorInfo` (reason = `code`) and `BadRequest` details;
+ * on HTTP an RFC 9457 problem; in a workflow an ApplicationFailure whose type is `code`.
+ * The cause stays inside the process: it is logged, never sent.
+ */
+export class MusubiError extends Error {
+  /** A stable upper-case word that clients may rely on: `LOGIN_TAKEN`. */
+  readonly code: string;
+  readonly grpcStatus: status;
+  readonly fields: readonly FieldViolation[];
+
+  constructor(grpcStatus: status, code: string, message: string, options: { fields?: readonly FieldViolation[]; cause?: unknown } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = 'MusubiError';
+    this.code = code;
+    this.grpcStatus = grpcStatus;
+    this.fields = options.fields ?? [];
+  }
+
+  /** Whether the same call may succeed later; if not, it is a refusal. */
+  get retryable(): boolean {
+    return RETRYABLE.has(this.grpcStatus);
+  }
+}
+
+export function isRetryable(grpcStatus: status): boolean {
+  return RETRYABLE.has(grpcStatus);
+}
+
+const make =
+  (grpcStatus: status) =>
+  (code: string, message: string, options?: { fields?: readonly FieldViolation[]; cause?: unknown }): MusubiError =>
+    new MusubiError(grpcStatus, code, message, options);
+
+/** The request itself is malformed (400). Give `fields`. */
+export const invalidArgument = make(status.INVALID_ARGUMENT);
+/** No, wrong, expired or revoked credentials (401). */
+export const unauthenticated = make(status.UNAUTHENTICATED);
+/** Known, but not allowed (403). */
+export const permissionDenied = make(status.PERMISSION_DENIED);
+export const notFound = make(status.NOT_FOUND);
+/** Something of that name or ID is there already (409). */
+export const alreadyExists = make(status.ALREADY_EXISTS);
+/** A rule of the business forbids it in the present state (409; 412 for VERSION_MISMATCH, 422 for IDEMPOTENCY_KEY_REUSED). */
+export const failedPrecondition = make(status.FAILED_PRECONDITION);
+/** Somebody else is at it; the same call may succeed later (409). */
+export const aborted = make(status.ABORTED);
+export const resourceExhausted = make(status.RESOURCE_EXHAUSTED);
+/** A server that is needed is away (503). */
+export const unavailable = make(status.UNAVAILABLE);
+export const deadlineExceeded = make(status.DEADLINE_EXCEEDED);
+/** A defect of ours (500). */
+export const internal = make(status.INTERNAL);

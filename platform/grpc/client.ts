@@ -1,0 +1,69 @@
+import { type ChannelOptions, Client, credentials, Metadata, type MethodDefinition, type ServiceDefinition, type ServiceError } from '@grpc/grpc-js';
+import type { Lifecycle } from '../lifecycle.ts';
+import { currentTraceparent, SpanKind, withSpan } from '../telemetry.ts';
+import { fromServiceError } from './status.ts';
+
+/** How one call is made. */
+export interface CallOptions {
+  /** Milliseconds until the caller stops waiting. Default 5,000. */
+  timeoutMs?: number;
+  signal?: AbortSignal;
+}
+
+/** A service's methods as promises that reject with MusubiError. */
+export type Peer<S extends ServiceDefinition> = {
+  [M in keyof S]: S[M] extends MethodDefinition<infer Request, infer Response>
+    ? (request: Request, options?: CallOptions) => Promise<Response>
+    : never;
+};
+
+const CHANNEL: ChannelOptions = {
+  'grpc.service_config': JSON.stringify({ loadBalancingConfig: [{ round_robin: {} }] }),
+  // A peer that comes back after a restart is found again within a second, not after minutes of backoff.
+  'grpc.initial_reconnect_backoff_ms': 100,
+  'grpc.max_reconnect_backoff_ms': 1_000,
+  'grpc.keepalive_time_ms': 30_000,
+  'grpc.keepalive_timeout_ms': 5_000,
+};
+
+/**
+ * Connects to a service of ours: every call has a deadline and carries the trace
+ * (`traceparent`, W3C Trace Context). Nothing is retried here: that is the workflow's part.
+ *
+ * @param target `host:port`, or `dns:///name:port` for all instances behind a name
+ */
+export function connectPeer<S extends ServiceDefinition>(target: string, definition: S, lifecycle: Lifecycle): Peer<S> {
+  const client = new Client(target, credentials.createInsecure(), CHANNEL);
+  lifecycle.onStop(`peer ${target}`, 'stores', () => client.close());
+  const peer: Record<string, unknown> = {};
+  for (const [name, method] of Object.entries(definition)) peer[name] = caller(client, method);
+  return peer as Peer<S>;
+}
+
+function caller(client: Client, method: MethodDefinition<unknown, unknown>) {
+  const name = method.path.slice(1);
+  return (request: unknown, { timeoutMs = 5_000, signal }: CallOptions = {}): Promise<unknown> =>
+    withSpan(name, { kind: SpanKind.CLIENT }, () => {
+      const metadata = new Metadata();
+      const traceparent = currentTraceparent();
+      if (traceparent) metadata.set('traceparent', traceparent);
+      return new Promise((resolve, reject) => {
+        const call = client.makeUnaryRequest(
+          method.path,
+          method.requestSerialize,
+          method.responseDeserialize,
+          request,
+          metadata,
+          { deadline: Date.now() + timeoutMs },
+          (error: ServiceError | null, response?: unknown) => {
+            signal?.removeEventListener('abort', cancel);
+            if (error) reject(fromServiceError(error));
+            else resolve(response);
+          },
+        );
+        const cancel = (): void => call.cancel();
+        if (signal?.aborted) cancel();
+        else signal?.addEventListener('abort', cancel, { once: true });
+      });
+    });
+}

@@ -1,0 +1,41 @@
+import { Metadata, type ServiceError, status } from '@grpc/grpc-js';
+import { BadRequest, ErrorInfo } from '#proto/google/rpc/error_details.ts';
+import { Status } from '#proto/google/rpc/status.ts';
+import { MusubiError } from '../errors.ts';
+
+/** The metadata key of gRPC's richer error model (https://grpc.io/docs/guides/error/#richer-error-model). */
+const DETAILS = 'grpc-status-details-bin';
+const DOMAIN = 'musubi';
+const ERROR_INFO = 'type.googleapis.com/google.rpc.ErrorInfo';
+const BAD_REQUEST = 'type.googleapis.com/google.rpc.BadRequest';
+
+/** A MusubiError as a gRPC status with ErrorInfo and BadRequest details. Its cause stays here. */
+export function toServiceError(error: MusubiError): Pick<ServiceError, 'code' | 'details' | 'metadata'> {
+  const details = [
+    { typeUrl: ERROR_INFO, value: Buffer.from(ErrorInfo.encode({ reason: error.code, domain: DOMAIN, metadata: {} }).finish()) },
+  ];
+  if (error.fields.length > 0) {
+    const fieldViolations = error.fields.map(({ field, message }) => ({ field, description: message, reason: '', localizedMessage: undefined }));
+    details.push({ typeUrl: BAD_REQUEST, value: Buffer.from(BadRequest.encode({ fieldViolations }).finish()) });
+  }
+  const metadata = new Metadata();
+  metadata.set(DETAILS, Buffer.from(Status.encode({ code: error.grpcStatus, message: error.message, details }).finish()));
+  return { code: error.grpcStatus, details: error.message, metadata };
+}
+
+/** The error that a gRPC call failed with; the reverse of {@link toServiceError}. */
+export function fromServiceError(error: ServiceError): MusubiError {
+  const raw = error.metadata?.get(DETAILS)[0];
+  let code: string | undefined;
+  let fields: { field: string; message: string }[] = [];
+  if (Buffer.isBuffer(raw)) {
+    for (const detail of Status.decode(raw).details) {
+      if (detail.typeUrl === ERROR_INFO) code = ErrorInfo.decode(detail.value).reason;
+      if (detail.typeUrl === BAD_REQUEST) {
+        fields = BadRequest.decode(detail.value).fieldViolations.map(({ field, description }) => ({ field, message: description }));
+      }
+    }
+  }
+  // Without details the status was made by gRPC itself: a deadline, a lost connection, an unknown method.
+  return new MusubiError(error.code, code ?? status[error.code] ?? 'UNKNOWN', error.details || error.message, { fields, cause: error });
+}

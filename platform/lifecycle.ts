@@ -1,0 +1,109 @@
+import type { Logger } from './log.ts';
+
+/** Phases of a stop, in order: everything of one phase is stopped side by side, then the next begins. */
+const PHASES = ['intake', 'work', 'stores', 'telemetry'] as const;
+/**
+ * - `intake`: what lets new work in (HTTP and gRPC servers, consumers, pollers); stopping drains what runs
+ * - `work`: background loops
+ * - `stores`: clients of databases, brokers and peers
+ * - `telemetry`: last, so that the stop itself is seen
+ */
+export type Phase = (typeof PHASES)[number];
+
+interface Stoppable {
+  name: string;
+  phase: Phase;
+  stop: () => Promise<unknown> | unknown;
+}
+
+type Check = () => Promise<unknown> | unknown;
+
+/**
+ * What a process has started, so that it can be asked whether it is ready, and stopped in order.
+ * Stopping twice is stopping once.
+ */
+export class Lifecycle {
+  readonly #log: Logger;
+  readonly #stopTimeoutMs: number;
+  readonly #stoppables: Stoppable[] = [];
+  readonly #checks = new Map<string, Check>();
+  #started = false;
+  #stopping: Promise<void> | undefined;
+
+  constructor(log: Logger, stopTimeoutMs: number) {
+    this.#log = log;
+    this.#stopTimeoutMs = stopTimeoutMs;
+  }
+
+  /** Registers something that was started. Within a phase, later ones do not wait for earlier ones. */
+  onStop(name: string, phase: Phase, stop: Stoppable['stop']): void {
+    this.#stoppables.push({ name, phase, stop });
+  }
+
+  /** Registers a readiness check: it throws, or does not answer in a second, while the process can't do its work. */
+  onReady(name: string, check: Check): void {
+    this.#checks.set(name, check);
+  }
+
+  markStarted(): void {
+    this.#started = true;
+  }
+
+  get stopping(): boolean {
+    return this.#stopping !== undefined;
+  }
+
+  /** The checks that fail now, by name with the reason; empty when the process is ready. */
+  async unready(): Promise<Record<string, string>> {
+    if (this.stopping) return { process: 'is stopping' };
+    if (!this.#started) return { process: 'is starting' };
+    const failed: Record<string, string> = {};
+    await Promise.all(
+      [...this.#checks].map(async ([name, check]) => {
+        try {
+          await within(1_000, Promise.resolve().then(check));
+        } catch (error) {
+          failed[name] = error instanceof Error ? error.message : String(error);
+        }
+      }),
+    );
+    return failed;
+  }
+
+  /** Stops everything, phase by phase. Rejects never: what fails or takes too long is logged. */
+  stop(reason: string): Promise<void> {
+    this.#stopping ??= this.#stop(reason);
+    return this.#stopping;
+  }
+
+  async #stop(reason: string): Promise<void> {
+    this.#log.info({ reason }, 'stopping');
+    const deadline = Date.now() + this.#stopTimeoutMs;
+    for (const phase of PHASES) {
+      const here = this.#stoppables.filter((item) => item.phase === phase);
+      await Promise.all(
+        here.map(async ({ name, stop }) => {
+          try {
+            await within(Math.max(100, deadline - Date.now()), Promise.resolve().then(stop));
+          } catch (error) {
+            this.#log.warn({ err: error, name, phase }, 'did not stop in order');
+          }
+        }),
+      );
+    }
+    this.#log.info('stopped');
+  }
+}
+
+/** Rejects if `promise` takes longer than `ms`. */
+async function within<T>(ms: number, promise: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`no answer within ${ms} ms`)), ms);
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

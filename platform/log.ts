@@ -1,0 +1,25 @@
+import { trace } from '@opentelemetry/api';
+import { type Logger, pino } from 'pino';
+
+export type { Logger } from 'pino';
+
+/** Keys whose values never reach a log, at any of the depths that our log calls use. */
+const SECRET_KEYS = ['password', 'passwordRef', 'accessToken', 'refreshToken', 'authorization', 'token', 'cookie'];
+
+/**
+ * A logger of one process: JSON lines on standard output with the process's role and,
+ * inside a traced call, its trace and span IDs.
+ */
+export function createLogger(role: string, level: string): Logger {
+  return pino({
+    level,
+    base: { role, pid: process.pid },
+    timestamp: pino.stdTimeFunctions.isoTime,
+    formatters: { level: (label) => ({ level: label }) },
+    redact: { paths: SECRET_KEYS.flatMap((key) => [key, `*.${key}`, `*.*.${key}`]), censor: '[secret]' },
+    mixin: () => {
+      const span = trace.getActiveSpan()?.spanContext();
+      return span ? { traceId: span.traceId, spanId: span.spanId } : {};
+    },
+  });
+}
