@@ -1,0 +1,92 @@
+import { randomBytes } from 'node:crypto';
+
+/** What the tests know of the running system: only what any client knows. */
+export function address(name: string): string {
+  const value = process.env[name];
+  if (!value) throw new Error(`${name} is not set: this test needs the running stack, use \`npm test\``);
+  return value;
+}
+
+export interface Answer {
+  status: number;
+  headers: Headers;
+  // biome-ignore lint/suspicious/noExplicitAny: a test looks into whatever the server answered
+  body: any;
+}
+
+/** A client of the REST API, with or without a session. */
+export class Client {
+  readonly base: string;
+  token: string | undefined;
+
+  constructor(token?: string, base = address('MUSUBI_PUBLIC_URL')) {
+    this.base = base;
+    this.token = token;
+  }
+
+  async request(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Answer> {
+    const response = await fetch(this.base + path, {
+      method,
+      redirect: 'manual',
+      headers: {
+        ...(this.token ? { authorization: `Bearer ${this.token}` } : {}),
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...headers,
+      },
+      ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+    });
+    const text = await response.text();
+    const json = response.headers.get('content-type')?.includes('json') ?? false;
+    return { status: response.status, headers: response.headers, body: json && text ? JSON.parse(text) : text };
+  }
+
+  get = (path: string, headers?: Record<string, string>): Promise<Answer> => this.request('GET', path, undefined, headers);
+  post = (path: string, body?: unknown, headers?: Record<string, string>): Promise<Answer> => this.request('POST', path, body, headers);
+  patch = (path: string, body: unknown, headers?: Record<string, string>): Promise<Answer> => this.request('PATCH', path, body, headers);
+  delete = (path: string, headers?: Record<string, string>): Promise<Answer> => this.request('DELETE', path, undefined, headers);
+
+  /** Polls a job until it is final. */
+  async finished(jobId: string, seconds = 60): Promise<Answer['body']> {
+    const deadline = Date.now() + seconds * 1_000;
+    let last: Answer | undefined;
+    while (Date.now() < deadline) {
+      last = await this.get(`/v1/jobs/${jobId}`).catch(() => last);
+      if (['completed', 'failed', 'cancelled'].includes(last?.body?.state)) return last?.body;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    throw new Error(`job ${jobId} is not final after ${seconds} s: ${JSON.stringify(last?.body)}`);
+  }
+}
+
+export async function login(loginId: string, password: string, base?: string): Promise<Client> {
+  const client = new Client(undefined, base);
+  const answer = await client.post('/v1/auth/login', { loginId, password });
+  if (answer.status !== 200) throw new Error(`login failed: ${answer.status} ${JSON.stringify(answer.body)}`);
+  client.token = answer.body.accessToken;
+  return client;
+}
+
+/** The first admin, logged in. */
+export const admin = (): Promise<Client> => login(address('MUSUBI_ADMIN_LOGIN_ID'), address('MUSUBI_ADMIN_PASSWORD'));
+
+/** A name that no other test uses. */
+export const unique = (stem: string): string => `${stem}-${randomBytes(6).toString('hex')}`;
+
+export interface Registered {
+  memberId: string;
+  loginId: string;
+  password: string;
+}
+
+/** A new member of this test's own. */
+export async function register(as: Client, stem = 'member'): Promise<Registered> {
+  const loginId = unique(stem);
+  const password = `pass-${randomBytes(9).toString('base64url')}`;
+  const answer = await as.post(
+    '/v1/members',
+    { loginId, password, displayName: `${stem} of a test`, email: `${loginId}@example.com` },
+    { prefer: 'wait=20' },
+  );
+  if (answer.status !== 201) throw new Error(`not registered: ${answer.status} ${JSON.stringify(answer.body)}`);
+  return { memberId: answer.body.memberId, loginId, password };
+}

@@ -1,0 +1,80 @@
+import { spawn } from 'node:child_process';
+import { mkdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { type Stack, startStack } from '../local/stack.ts';
+import { serveControl } from './control.ts';
+
+/**
+ * `npm test`: starts the real stack once on free ports, runs every test against it, stops it and removes
+ * its data. What disturbs the whole system (test/faults) runs after the rest.
+ * Files and `--match` are ava's: `npm test -- services/member`.
+ */
+const root = join(import.meta.dirname, '..');
+const { values, positionals } = parseArgs({ allowPositionals: true, options: { match: { type: 'string', short: 'm' } } });
+const dataDir = join(root, '.musubi', `test-${process.pid}`);
+mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+
+let stack: Stack | undefined;
+let stopped: Promise<void> | undefined;
+const stop = (): Promise<void> => {
+  stopped ??= (async () => {
+    await stack?.stop();
+    rmSync(dataDir, { recursive: true, force: true });
+  })();
+  return stopped;
+};
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.on(signal, () => void stop().then(() => process.exit(130)));
+}
+
+const total = { passed: 0, failed: 0 };
+const begun = Date.now();
+try {
+  stack = await startStack({ dataDir, ports: 'free', testServer: true, onProgress: (line) => process.stdout.write(`# ${line}\n`) });
+  process.stdout.write(`# the stack is ready after ${elapsed(begun)}\n`);
+  const control = await serveControl(stack);
+  const env = { ...process.env, ...stack.addresses, MUSUBI_TEST_CONTROL: control.url };
+  const faultsOnly = positionals.length > 0 && positionals.every((file) => file.startsWith('test/faults'));
+  if (!faultsOnly) add(await ava(positionals, env));
+  if (positionals.length === 0 || faultsOnly) add(await ava(positionals, { ...env, MUSUBI_TEST_PHASE: 'faults' }));
+  control.close();
+  process.stdout.write(`# the tests took ${elapsed(begun)}, the start of the stack included\n`);
+} finally {
+  await stop();
+}
+process.stdout.write(`${total.passed} passed, ${total.failed} failed\n`);
+process.exit(total.failed === 0 && total.passed > 0 ? 0 : 1);
+
+function elapsed(since: number): string {
+  return `${((Date.now() - since) / 1_000).toFixed(1)} s`;
+}
+
+function add(counts: typeof total): void {
+  total.passed += counts.passed;
+  total.failed += counts.failed;
+}
+
+/** Runs ava and counts, from its TAP output, what really ran. */
+function ava(files: string[], env: NodeJS.ProcessEnv): Promise<typeof total> {
+  const match = values.match === undefined ? [] : ['--match', values.match];
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [join(root, 'node_modules/.bin/ava'), '--tap', ...match, ...files], {
+      cwd: root,
+      env,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    let output = '';
+    child.stdout.on('data', (chunk: Buffer) => {
+      output += chunk.toString();
+      process.stdout.write(chunk);
+    });
+    child.on('error', reject);
+    child.on('close', (code) => {
+      const lines = (pattern: RegExp): number => (output.match(pattern) ?? []).length;
+      const notOk = lines(/^not ok /gm);
+      // A crash outside of any test fails the run too.
+      resolve({ passed: lines(/^ok /gm), failed: notOk === 0 && code !== 0 ? 1 : notOk });
+    });
+  });
+}
