@@ -1,0 +1,26 @@
+import { z } from 'zod';
+import { list, peer } from '#platform/config.ts';
+import { DOMAINS } from '../temporal.config.ts';
+
+/** What every process that hosts workers reads: the gateway's shape includes it. */
+export const temporalShape = {
+  /** `host:port` of the Temporal frontend. */
+  MUSUBI_TEMPORAL_ADDRESS: peer(),
+  MUSUBI_TEMPORAL_NAMESPACE: z.string().min(1).default('default'),
+  /** The bundled workflow code; by default it is made (and kept) under .musubi/cache. */
+  MUSUBI_WORKFLOW_BUNDLE: z.string().optional(),
+  MUSUBI_MEMBER_ADDRESS: peer(),
+  MUSUBI_ROLE_ADDRESS: peer(),
+  MUSUBI_AUTH_ADDRESS: peer(),
+  MUSUBI_JOB_ADDRESS: peer(),
+  MUSUBI_QUERY_ADDRESS: peer(),
+};
+export type TemporalConfig = z.output<z.ZodObject<typeof temporalShape>>;
+
+export const shape = {
+  ...temporalShape,
+  /** The domains whose task queues are polled; default: all. */
+  MUSUBI_WORKER_QUEUES: list()
+    .pipe(z.array(z.enum(DOMAINS)))
+    .default([...DOMAINS]),
+};
