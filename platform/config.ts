@@ -45,7 +45,11 @@ export class Secret {
 }
 
 /** A non-empty string that must not be shown. URLs with passwords are secrets too. */
-export const secret = () => z.string().min(1).transform((value) => new Secret(value));
+export const secret = () =>
+  z
+    .string()
+    .min(1)
+    .transform((value) => new Secret(value));
 
 export interface Address {
   host: string;
@@ -70,7 +74,12 @@ export const peer = () => z.string().regex(/^\S+:\d{1,5}$/, 'must be host:port')
 export const list = () =>
   z
     .string()
-    .transform((value) => value.split(',').map((item) => item.trim()).filter(Boolean))
+    .transform((value) =>
+      value
+        .split(',')
+        .map((item) => item.trim())
+        .filter(Boolean),
+    )
     .refine((items) => items.length > 0, 'must name at least one');
 
 export const integer = (minimum: number, maximum: number) => z.coerce.number().int().min(minimum).max(maximum);

@@ -27,7 +27,12 @@ export class MusubiError extends Error {
   readonly grpcStatus: status;
   readonly fields: readonly FieldViolation[];
 
-  constructor(grpcStatus: status, code: string, message: string, options: { fields?: readonly FieldViolation[]; cause?: unknown } = {}) {
+  constructor(
+    grpcStatus: status,
+    code: string,
+    message: string,
+    options: { fields?: readonly FieldViolation[]; cause?: unknown } = {},
+  ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = 'MusubiError';
     this.code = code;

@@ -27,7 +27,11 @@ export async function serveOps(listen: Address, lifecycle: Lifecycle, log: Logge
         case '/readyz': {
           const unready = await lifecycle.unready();
           const ready = Object.keys(unready).length === 0;
-          return answer(ready ? 200 : 503, 'application/json', JSON.stringify({ status: ready ? 'ready' : 'not ready', unready }));
+          return answer(
+            ready ? 200 : 503,
+            'application/json',
+            JSON.stringify({ status: ready ? 'ready' : 'not ready', unready }),
+          );
         }
         case '/metrics': {
           const parts = await Promise.all([metrics.metrics(), ...extraMetrics.map((source) => source().catch(() => ''))]);

@@ -35,7 +35,8 @@ const RULES: Record<string, Rule> = {
   },
   'activities call services by gRPC': {
     why: 'an activity is one call of a service; the inside of the service is none of its business',
-    forbids: ({ file, target, ours }) => top(file) === 'activities' && ours && !['activities', 'platform', 'temporal.config.ts'].includes(top(target)),
+    forbids: ({ file, target, ours }) =>
+      top(file) === 'activities' && ours && !['activities', 'platform', 'temporal.config.ts'].includes(top(target)),
   },
   'services are strangers to each other': {
     why: 'services talk by gRPC and Kafka, so that each can be deployed, scaled and replaced alone',
@@ -49,7 +50,8 @@ const RULES: Record<string, Rule> = {
   },
   'the gateway has no database': {
     why: 'it validates, authorises and passes on; data belongs to the services',
-    forbids: ({ file, target }) => top(file) === 'gateway' && DRIVERS.some((driver) => target === driver || `#${target}` === driver),
+    forbids: ({ file, target }) =>
+      top(file) === 'gateway' && DRIVERS.some((driver) => target === driver || `#${target}` === driver),
   },
   'the gateway knows services by their contract only': {
     why: 'it could not be deployed apart from them otherwise',
@@ -73,7 +75,8 @@ const read = (file: string): string => readFileSync(join(import.meta.dirname, '.
 function importsOf(file: string): Import[] {
   const found: Import[] = [];
   // Static imports and re-exports, side-effect imports, and dynamic ones.
-  const pattern = /(?:^|\n)\s*(import|export)\s+(type\s+)?(?:[^'"`;]*?\sfrom\s+)?['"]([^'"]+)['"]|import\(\s*['"]([^'"]+)['"]\s*\)/g;
+  const pattern =
+    /(?:^|\n)\s*(import|export)\s+(type\s+)?(?:[^'"`;]*?\sfrom\s+)?['"]([^'"]+)['"]|import\(\s*['"]([^'"]+)['"]\s*\)/g;
   for (const match of read(file).matchAll(pattern)) {
     const specifier = match[3] ?? match[4] ?? '';
     const ours = specifier.startsWith('.') || specifier.startsWith('#');
@@ -107,7 +110,11 @@ test('the rules see imports at all', (t) => {
 
 test('only config.ts, main.ts and temporal.config.ts read the environment', (t) => {
   const readers = files.filter(
-    (file) => !isTest(file) && !/(^|\/)(main|config)\.ts$/.test(file) && file !== 'temporal.config.ts' && /process\.env\b/.test(read(file)),
+    (file) =>
+      !isTest(file) &&
+      !/(^|\/)(main|config)\.ts$/.test(file) &&
+      file !== 'temporal.config.ts' &&
+      /process\.env\b/.test(read(file)),
   );
   t.deepEqual(readers, [], 'settings are read once, checked and typed; take them from app.config');
 });

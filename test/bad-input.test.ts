@@ -8,7 +8,12 @@ const good = () => {
   return { loginId, password: 'correct horse battery', displayName: 'Bad', email: `${loginId}@example.com` };
 };
 
-function isProblem(t: { is(a: unknown, b: unknown, m?: string): void; truthy(a: unknown, m?: string): void }, answer: Answer, status: number, code: string) {
+function isProblem(
+  t: { is(a: unknown, b: unknown, m?: string): void; truthy(a: unknown, m?: string): void },
+  answer: Answer,
+  status: number,
+  code: string,
+) {
   t.is(answer.status, status, JSON.stringify(answer.body));
   t.is(answer.headers.get('content-type')?.split(';')[0], 'application/problem+json');
   t.is(answer.body.status, status);
@@ -19,7 +24,12 @@ function isProblem(t: { is(a: unknown, b: unknown, m?: string): void; truthy(a: 
 test('malformed bodies are refused with the field that is wrong, and nothing changes', async (t) => {
   const as = await admin();
   isProblem(t, await as.post('/v1/members', '{"loginId": '), 400, 'MALFORMED_JSON');
-  isProblem(t, await as.request('POST', '/v1/members', 'a=b', { 'content-type': 'application/x-www-form-urlencoded' }), 415, 'UNSUPPORTED_MEDIA_TYPE');
+  isProblem(
+    t,
+    await as.request('POST', '/v1/members', 'a=b', { 'content-type': 'application/x-www-form-urlencoded' }),
+    415,
+    'UNSUPPORTED_MEDIA_TYPE',
+  );
   isProblem(t, await as.post('/v1/members', { ...good(), displayName: 'x'.repeat(200_000) }), 413, 'BODY_TOO_LARGE');
 
   const cases: [object, string][] = [
@@ -40,7 +50,8 @@ test('malformed bodies are refused with the field that is wrong, and nothing cha
       JSON.stringify(answer.body),
     );
   }
-  for (const body of [[], 'text', 7, null]) t.is((await as.request('POST', '/v1/members', JSON.stringify(body), { 'content-type': 'application/json' })).status, 400);
+  for (const body of [[], 'text', 7, null])
+    t.is((await as.request('POST', '/v1/members', JSON.stringify(body), { 'content-type': 'application/json' })).status, 400);
 });
 
 test('unknown routes, methods, IDs and query parameters', async (t) => {

@@ -41,8 +41,10 @@ export class Client {
   }
 
   get = (path: string, headers?: Record<string, string>): Promise<Answer> => this.request('GET', path, undefined, headers);
-  post = (path: string, body?: unknown, headers?: Record<string, string>): Promise<Answer> => this.request('POST', path, body, headers);
-  patch = (path: string, body: unknown, headers?: Record<string, string>): Promise<Answer> => this.request('PATCH', path, body, headers);
+  post = (path: string, body?: unknown, headers?: Record<string, string>): Promise<Answer> =>
+    this.request('POST', path, body, headers);
+  patch = (path: string, body: unknown, headers?: Record<string, string>): Promise<Answer> =>
+    this.request('PATCH', path, body, headers);
   delete = (path: string, headers?: Record<string, string>): Promise<Answer> => this.request('DELETE', path, undefined, headers);
 
   /** Polls a job until it is final. */

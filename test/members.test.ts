@@ -23,7 +23,11 @@ test('a member is registered, logs in, is changed and deleted, and every answer 
 
   const renamed = unique('hana2');
   const etag = read.headers.get('etag') ?? '';
-  const changed = await self.patch(`/v1/members/${memberId}`, { displayName: '花', loginId: renamed }, { prefer: 'wait=20', 'if-match': etag });
+  const changed = await self.patch(
+    `/v1/members/${memberId}`,
+    { displayName: '花', loginId: renamed },
+    { prefer: 'wait=20', 'if-match': etag },
+  );
   t.is(changed.status, 200, JSON.stringify(changed.body));
   t.is(changed.body.displayName, '花');
   t.is(changed.body.loginId, renamed);
@@ -33,7 +37,11 @@ test('a member is registered, logs in, is changed and deleted, and every answer 
   t.is(stale.status, 412);
   t.is(stale.body.code, 'VERSION_MISMATCH');
 
-  t.is((await new Client().post('/v1/auth/login', { loginId, password: 'correct horse battery' })).status, 401, 'the old login is gone');
+  t.is(
+    (await new Client().post('/v1/auth/login', { loginId, password: 'correct horse battery' })).status,
+    401,
+    'the old login is gone',
+  );
   const again = await login(renamed, 'correct horse battery');
 
   const listed = await as.get(`/v1/members?query=${renamed}`);
@@ -102,7 +110,12 @@ test('what is not granted is refused', async (t) => {
   t.is((await self.get(`/v1/members/${other.memberId}`)).status, 200);
   t.is((await self.patch(`/v1/members/${other.memberId}`, { displayName: 'mine' })).status, 403);
   t.is((await self.delete(`/v1/members/${one.memberId}`)).status, 403);
-  const refused = await self.post('/v1/members', { loginId: unique('x'), password: 'long enough', displayName: 'x', email: 'x@example.com' });
+  const refused = await self.post('/v1/members', {
+    loginId: unique('x'),
+    password: 'long enough',
+    displayName: 'x',
+    email: 'x@example.com',
+  });
   t.is(refused.status, 403);
   t.is(refused.body.code, 'PERMISSION_DENIED');
   const accepted = await as.patch(`/v1/members/${other.memberId}`, { displayName: 'theirs' });

@@ -31,7 +31,12 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 const total = { passed: 0, failed: 0 };
 const begun = Date.now();
 try {
-  stack = await startStack({ dataDir, ports: 'free', testServer: true, onProgress: (line) => process.stdout.write(`# ${line}\n`) });
+  stack = await startStack({
+    dataDir,
+    ports: 'free',
+    testServer: true,
+    onProgress: (line) => process.stdout.write(`# ${line}\n`),
+  });
   process.stdout.write(`# the stack is ready after ${elapsed(begun)}\n`);
   const control = await serveControl(stack);
   const env = { ...process.env, ...stack.addresses, MUSUBI_TEST_CONTROL: control.url };

@@ -1,4 +1,12 @@
-import { type ChannelOptions, Client, credentials, Metadata, type MethodDefinition, type ServiceDefinition, type ServiceError } from '@grpc/grpc-js';
+import {
+  type ChannelOptions,
+  Client,
+  credentials,
+  Metadata,
+  type MethodDefinition,
+  type ServiceDefinition,
+  type ServiceError,
+} from '@grpc/grpc-js';
 import type { Lifecycle } from '../lifecycle.ts';
 import { currentTraceparent, SpanKind, withSpan } from '../telemetry.ts';
 import { fromServiceError } from './status.ts';

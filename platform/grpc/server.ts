@@ -2,7 +2,6 @@ import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import {
   type handleUnaryCall,
-  Metadata,
   Server,
   ServerCredentials,
   type ServerUnaryCall,
@@ -39,7 +38,10 @@ export interface CallInfo {
 
 /** The methods of a service as plain async functions: request in, response out, a MusubiError thrown to refuse. */
 export type Handlers<S extends ServiceDefinition> = {
-  [M in keyof S]: S[M] extends { requestDeserialize: (bytes: Buffer) => infer Request; responseSerialize: (value: infer Response) => Buffer }
+  [M in keyof S]: S[M] extends {
+    requestDeserialize: (bytes: Buffer) => infer Request;
+    responseSerialize: (value: infer Response) => Buffer;
+  }
     ? (request: Request, call: CallInfo) => Promise<Response>
     : never;
 };
@@ -70,7 +72,9 @@ export async function serveGrpc<S extends ServiceDefinition>(
   const health = new HealthImplementation({ '': 'NOT_SERVING' });
   health.addToServer(server);
   const probe = setInterval(() => {
-    void lifecycle.unready().then((unready) => health.setStatus('', Object.keys(unready).length === 0 ? 'SERVING' : 'NOT_SERVING'));
+    void lifecycle
+      .unready()
+      .then((unready) => health.setStatus('', Object.keys(unready).length === 0 ? 'SERVING' : 'NOT_SERVING'));
   }, 1_000).unref();
 
   const descriptors = readFileSync(new URL('../gen/descriptors.binpb', import.meta.url));
@@ -78,7 +82,9 @@ export async function serveGrpc<S extends ServiceDefinition>(
 
   const host = isIP(listen.host) === 6 ? `[${listen.host}]` : listen.host;
   const port = await new Promise<number>((resolve, reject) => {
-    server.bindAsync(`${host}:${listen.port}`, ServerCredentials.createInsecure(), (error, bound) => (error ? reject(error) : resolve(bound)));
+    server.bindAsync(`${host}:${listen.port}`, ServerCredentials.createInsecure(), (error, bound) =>
+      error ? reject(error) : resolve(bound),
+    );
   });
   lifecycle.onStop('gRPC server', 'intake', async () => {
     clearInterval(probe);
@@ -117,7 +123,7 @@ function unary(
           known = internal('INTERNAL', 'the service failed; the trace ID leads to its log');
         }
         end({ status: status[known.grpcStatus] ?? 'UNKNOWN' });
-        callback({ name: known.name, message: known.message, ...toServiceError(known) }, null, new Metadata());
+        callback({ name: known.name, message: known.message, ...toServiceError(known) });
       },
     );
   };

@@ -15,7 +15,12 @@ export function toServiceError(error: MusubiError): Pick<ServiceError, 'code' | 
     { typeUrl: ERROR_INFO, value: Buffer.from(ErrorInfo.encode({ reason: error.code, domain: DOMAIN, metadata: {} }).finish()) },
   ];
   if (error.fields.length > 0) {
-    const fieldViolations = error.fields.map(({ field, message }) => ({ field, description: message, reason: '', localizedMessage: undefined }));
+    const fieldViolations = error.fields.map(({ field, message }) => ({
+      field,
+      description: message,
+      reason: '',
+      localizedMessage: undefined,
+    }));
     details.push({ typeUrl: BAD_REQUEST, value: Buffer.from(BadRequest.encode({ fieldViolations }).finish()) });
   }
   const metadata = new Metadata();
@@ -32,10 +37,16 @@ export function fromServiceError(error: ServiceError): MusubiError {
     for (const detail of Status.decode(raw).details) {
       if (detail.typeUrl === ERROR_INFO) code = ErrorInfo.decode(detail.value).reason;
       if (detail.typeUrl === BAD_REQUEST) {
-        fields = BadRequest.decode(detail.value).fieldViolations.map(({ field, description }) => ({ field, message: description }));
+        fields = BadRequest.decode(detail.value).fieldViolations.map(({ field, description }) => ({
+          field,
+          message: description,
+        }));
       }
     }
   }
   // Without details the status was made by gRPC itself: a deadline, a lost connection, an unknown method.
-  return new MusubiError(error.code, code ?? status[error.code] ?? 'UNKNOWN', error.details || error.message, { fields, cause: error });
+  return new MusubiError(error.code, code ?? status[error.code] ?? 'UNKNOWN', error.details || error.message, {
+    fields,
+    cause: error,
+  });
 }

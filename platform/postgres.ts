@@ -1,0 +1,250 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { Gauge } from '@prometheus-io/client';
+import { Pool, type PoolClient, types } from 'pg';
+import type { Secret } from './config.ts';
+import type { Lifecycle } from './lifecycle.ts';
+import type { Logger } from './log.ts';
+import { createDatabase, migrate, PLATFORM_MIGRATIONS } from './migrate.ts';
+import { isConflict, isConnectionError, isStalePlan, toStoreError } from './postgres-errors.ts';
+import { type Query, sql } from './sql.ts';
+import { metrics, SpanKind, withSpan } from './telemetry.ts';
+
+export { isUniqueViolation } from './postgres-errors.ts';
+export { join, Query, sql } from './sql.ts';
+
+/**
+ * Where statements run. `query` gives the rows; int8 columns are numbers (an error beyond 2^53), timestamps Dates.
+ * Statements are sent at once, without waiting for the earlier one's answer, and run in the order they were sent:
+ * `await Promise.all([tx.query(a), tx.query(b)])` costs one round trip.
+ *
+ * Errors: UNAVAILABLE when the server is away, ABORTED for conflicts; others as pg gives them (`isUniqueViolation`).
+ */
+export interface Transaction {
+  query<R>(query: Query): Promise<R[]>;
+}
+
+/** The transaction that is being run. */
+export interface OpenTransaction extends Transaction {
+  /** Sends a statement whose rows nobody needs: it travels with the commit. Its error fails the transaction. */
+  defer(query: Query): void;
+}
+
+export interface Database extends Transaction {
+  /**
+   * Runs `work` in one transaction (READ COMMITTED): committed when it returns, rolled back when it throws.
+   * After a deadlock or serialization failure it is run again from the start, up to 5 times in all,
+   * so `work` must not change anything outside the transaction.
+   */
+  transaction<T>(work: (tx: OpenTransaction) => Promise<T>): Promise<T>;
+}
+
+export interface DatabaseOptions {
+  /** The server, with a database and a user that may create databases (unless `database` exists). */
+  url: Secret;
+  /** Created when missing. */
+  database: string;
+  /** A folder of `NNNN-name.sql`, each run once, in order. */
+  migrations: URL;
+  /** The most connections, 8 by default. */
+  max?: number;
+  log: Logger;
+  lifecycle: Lifecycle;
+  /** Whether the platform's tables (operations, outbox) are wanted; true by default. */
+  outbox?: boolean;
+}
+
+const ATTEMPTS = 5;
+/** How long operation records are kept: far longer than any saga retries a step. */
+const OPERATIONS_KEPT = '7 days';
+const PRUNE_EVERY_MS = 3_600_000;
+
+const connections = new Gauge({
+  name: 'musubi_postgres_connections',
+  help: 'Connections of the pool, by database and state (idle, busy, waited for)',
+  labelNames: ['database', 'state'],
+  registers: [metrics],
+});
+
+/**
+ * Opens a service's own database: creates it when missing, runs the migrations, registers readiness and stop.
+ * Waits up to a minute for a server that is not there yet. A server that goes away later fails calls with
+ * UNAVAILABLE until it is back; nothing has to be restarted.
+ */
+export async function openDatabase(options: DatabaseOptions): Promise<Database> {
+  const { database, log, lifecycle } = options;
+  const withOutbox = options.outbox !== false;
+  const sets = [...(withOutbox ? [PLATFORM_MIGRATIONS] : []), { name: '', folder: options.migrations }];
+  await patiently(log, lifecycle, async () => {
+    await createDatabase(options.url, database);
+    await migrate(options.url, database, sets, log);
+  });
+
+  const pool = connect(options);
+  const postgres = new PostgresDatabase(pool, database);
+  lifecycle.onReady(`postgres ${database}`, () => postgres.query(sql`select 1`));
+  const prune = withOutbox ? setInterval(() => void pruneOperations(postgres, log), PRUNE_EVERY_MS).unref() : undefined;
+  lifecycle.onStop(`postgres ${database}`, 'stores', () => {
+    clearInterval(prune);
+    return pool.end();
+  });
+  return postgres;
+}
+
+function connect({ url, database, max = 8, log }: DatabaseOptions): Pool {
+  const address = new URL(url.reveal());
+  address.pathname = `/${database}`;
+  const pool = new Pool({
+    connectionString: address.href,
+    application_name: 'musubi',
+    max,
+    pipeline: true,
+    keepAlive: true,
+    connectionTimeoutMillis: 3_000,
+    idleTimeoutMillis: 60_000,
+    statement_timeout: 10_000,
+    lock_timeout: 5_000,
+    idle_in_transaction_session_timeout: 10_000,
+    // A server that vanished without a word (no FIN) is given up after this.
+    query_timeout: 12_000,
+    types: { getTypeParser: (oid, format) => (oid === types.builtins.INT8 ? safeInteger : types.getTypeParser(oid, format)) },
+  });
+  // Without listeners a lost connection would end the process; whoever uses it gets the error anyway.
+  pool.on('error', (error) => log.warn({ database, reason: error.message }, 'lost an idle database connection'));
+  pool.on('connect', (client) => void client.on('error', () => undefined));
+  return pool;
+}
+
+/** Versions and counts are int8; a JavaScript number holds them exactly up to 2^53. */
+function safeInteger(text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value)) throw new RangeError(`${text} is beyond what a number holds exactly`);
+  return value;
+}
+
+class PostgresDatabase implements Database {
+  readonly #pool: Pool;
+  readonly #attributes: Record<string, string>;
+
+  constructor(pool: Pool, database: string) {
+    this.#pool = pool;
+    this.#attributes = { 'db.system.name': 'postgresql', 'db.namespace': database };
+    const show = (): void => {
+      connections.set({ database, state: 'idle' }, pool.idleCount);
+      connections.set({ database, state: 'busy' }, pool.totalCount - pool.idleCount);
+      connections.set({ database, state: 'waited for' }, pool.waitingCount);
+    };
+    pool.on('acquire', show);
+    pool.on('release', show);
+  }
+
+  async query<R>(query: Query): Promise<R[]> {
+    return this.#traced('postgres query', async () => {
+      for (let attempt = 1; ; attempt++) {
+        try {
+          return await this.#withClient((client) => send<R>(client, query));
+        } catch (error) {
+          if (attempt < ATTEMPTS && isConflict(error)) continue;
+          throw toStoreError(error);
+        }
+      }
+    });
+  }
+
+  async transaction<T>(work: (tx: OpenTransaction) => Promise<T>): Promise<T> {
+    return this.#traced('postgres transaction', async () => {
+      for (let attempt = 1; ; attempt++) {
+        try {
+          return await this.#withClient((client) => runTransaction(client, work));
+        } catch (error) {
+          if (attempt === ATTEMPTS || !isConflict(error)) throw toStoreError(error);
+          await delay(Math.random() * 10 * 2 ** attempt);
+        }
+      }
+    });
+  }
+
+  async #withClient<T>(use: (client: PoolClient) => Promise<T>): Promise<T> {
+    const client = await this.#pool.connect();
+    let broken = false;
+    try {
+      return await use(client);
+    } catch (error) {
+      broken = isConnectionError(error) || isStalePlan(error);
+      throw error;
+    } finally {
+      client.release(broken);
+    }
+  }
+
+  #traced<T>(name: string, work: () => Promise<T>): Promise<T> {
+    return withSpan(name, { kind: SpanKind.CLIENT, attributes: this.#attributes }, work);
+  }
+}
+
+async function runTransaction<T>(client: PoolClient, work: (tx: OpenTransaction) => Promise<T>): Promise<T> {
+  // Everything that was sent: the commit waits for all of it, so that no statement's failure goes unseen.
+  const sent: Promise<unknown>[] = [];
+  const track = <P>(promise: Promise<P>): Promise<P> => {
+    promise.catch(() => undefined); // seen at the commit, or by who awaits it
+    sent.push(promise);
+    return promise;
+  };
+  track(client.query('begin'));
+  let result: T;
+  try {
+    result = await work({
+      query: <R>(query: Query) => track(send<R>(client, query)),
+      defer: (query) => void track(send(client, query)),
+    });
+  } catch (error) {
+    await client.query('rollback').catch(() => client.end().catch(() => undefined));
+    throw error;
+  }
+  const commit = client.query('commit');
+  const outcomes = await Promise.allSettled([...sent, commit]);
+  const failed = outcomes.find((outcome) => outcome.status === 'rejected');
+  if (failed) throw failed.reason;
+  // The server answers the commit of a transaction that failed with ROLLBACK, not with an error.
+  if ((await commit).command !== 'COMMIT') throw new Error('the transaction was rolled back by the server');
+  return result;
+}
+
+/** Prepared statements save the parsing and most of the planning; the bound keeps a query built in many shapes from filling the server's memory. */
+const PREPARED_AT_MOST = 500;
+const prepared = new Map<string, string>();
+
+function statementName(text: string): string | undefined {
+  const known = prepared.get(text);
+  if (known !== undefined || prepared.size >= PREPARED_AT_MOST) return known;
+  const name = `s${prepared.size}`;
+  prepared.set(text, name);
+  return name;
+}
+
+async function send<R>(client: PoolClient, query: Query): Promise<R[]> {
+  const text = query.text;
+  const { rows } = await client.query({ text, name: statementName(text), values: [...query.values] });
+  return rows as R[];
+}
+
+async function pruneOperations(database: Database, log: Logger): Promise<void> {
+  try {
+    await database.query(sql`delete from operations where at < now() - ${OPERATIONS_KEPT}::interval`);
+  } catch (error) {
+    log.warn({ err: error }, 'could not prune operations; it is tried again in an hour');
+  }
+}
+
+/** Tries until it works, a minute has passed, or the process stops. */
+async function patiently(log: Logger, lifecycle: Lifecycle, work: () => Promise<void>): Promise<void> {
+  const deadline = Date.now() + 60_000;
+  for (let wait = 100; ; wait = Math.min(wait * 2, 2_000)) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!isConnectionError(error) || Date.now() > deadline || lifecycle.stopping) throw toStoreError(error);
+      log.info({ reason: (error as Error).message }, 'waiting for PostgreSQL');
+      await delay(wait);
+    }
+  }
+}

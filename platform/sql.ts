@@ -1,0 +1,57 @@
+/**
+ * A statement with its parameters, made by {@link sql}. Text and values travel apart,
+ * so no value can become part of the statement.
+ */
+export class Query {
+  readonly #strings: readonly string[];
+  readonly values: readonly unknown[];
+
+  constructor(strings: readonly string[], values: readonly unknown[]) {
+    this.#strings = strings;
+    this.values = values;
+  }
+
+  /** The statement with `$1`, `$2`, … in the places of the values. */
+  get text(): string {
+    let text = this.#strings[0] ?? '';
+    for (let index = 1; index < this.#strings.length; index++) text += `$${index}${this.#strings[index]}`;
+    return text;
+  }
+
+  /** The literal parts; one more than values. */
+  get strings(): readonly string[] {
+    return this.#strings;
+  }
+}
+
+/**
+ * ``sql`select … where id = ${id}` ``: every value is a bound parameter; a nested Query becomes part of the statement.
+ * Objects are bound as JSON, arrays as PostgreSQL arrays (stringify an array that is meant as JSON), `undefined` as null.
+ */
+export function sql(template: TemplateStringsArray, ...values: unknown[]): Query {
+  if (!values.some((value) => value instanceof Query)) return new Query(template, values);
+  const strings = [template[0] ?? ''];
+  const flat: unknown[] = [];
+  const append = (text: string): void => {
+    strings[strings.length - 1] += text;
+  };
+  values.forEach((value, index) => {
+    if (value instanceof Query) {
+      append(value.strings[0] ?? '');
+      value.values.forEach((inner, at) => {
+        flat.push(inner);
+        strings.push(value.strings[at + 1] ?? '');
+      });
+      append(template[index + 1] ?? '');
+    } else {
+      flat.push(value);
+      strings.push(template[index + 1] ?? '');
+    }
+  });
+  return new Query(strings, flat);
+}
+
+/** Joins statements' parts, for lists of conditions or columns: ``join(conditions, sql` and `)``. */
+export function join(parts: readonly Query[], separator: Query = sql`, `): Query {
+  return parts.reduce((all, part, index) => (index === 0 ? part : sql`${all}${separator}${part}`), sql``);
+}
