@@ -1,0 +1,197 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { PidsFile } from './pids.ts';
+import type { Launch } from './servers/server.ts';
+
+/** What the supervisor must know of a process to run it. */
+export interface Plan {
+  name: string;
+  launch(): Promise<Launch>;
+  /** Throws as long as the process is not ready. */
+  probe(): Promise<void>;
+  stopSignal: NodeJS.Signals;
+  graceMs: number;
+  readyMs: number;
+  log: string;
+}
+
+export type State = 'stopped' | 'starting' | 'ready' | 'restarting' | 'failed';
+
+/** A process of the stack could not be started; `log` holds why. */
+export class ComponentFailed extends Error {
+  readonly component: string;
+  readonly log: string;
+
+  constructor(component: string, reason: string, log: string) {
+    super(`${component} ${reason}`);
+    this.component = component;
+    this.log = log;
+  }
+
+  lastLines(count = 20): string {
+    if (!existsSync(this.log)) return '';
+    return readFileSync(this.log, 'utf8').trimEnd().split('\n').slice(-count).join('\n');
+  }
+}
+
+/** Runs one process: starts it, knows when it is ready, starts it again when it dies unasked, stops it. */
+export class Component {
+  readonly plan: Plan;
+  readonly #pids: PidsFile;
+  readonly #supervise: boolean;
+  readonly #onState: (state: State, detail?: string) => void;
+  #child: ChildProcess | undefined;
+  #starting: Promise<void> | undefined;
+  /** Whether it should run: an end that nobody asked for is an accident only while this holds. */
+  #wanted = false;
+  #accidents = 0;
+
+  constructor(plan: Plan, pids: PidsFile, supervise: boolean, onState: (state: State, detail?: string) => void) {
+    this.plan = plan;
+    this.#pids = pids;
+    this.#supervise = supervise;
+    this.#onState = onState;
+  }
+
+  get pid(): number | undefined {
+    return this.#child?.pid;
+  }
+
+  /** Starts it, if it does not run, and waits until it is ready. */
+  start(): Promise<void> {
+    this.#wanted = true;
+    this.#starting ??= this.#startUp().finally(() => {
+      this.#starting = undefined;
+    });
+    return this.#starting;
+  }
+
+  /** Asks it to end, and forces it after its grace. */
+  async stop(graceMs = this.plan.graceMs): Promise<void> {
+    this.#wanted = false;
+    const child = this.#child;
+    if (!child) return;
+    const ended = exitOf(child);
+    this.#signal(this.plan.stopSignal);
+    // A process that a test has paused could not heed anything.
+    this.#signal('SIGCONT');
+    const inTime = await Promise.race([ended.then(() => true), sleep(graceMs, false, { ref: false })]);
+    if (!inTime) this.#signal('SIGKILL');
+    await ended;
+  }
+
+  /** Sends a signal, for tests of faults. One that ends the process is waited for, and it stays down until `start`. */
+  async kill(signal: NodeJS.Signals): Promise<void> {
+    const child = this.#child;
+    if (!child) return;
+    if (PAUSING.has(signal)) {
+      this.#signal(signal);
+      return;
+    }
+    this.#wanted = false;
+    const ended = exitOf(child);
+    this.#signal(signal);
+    await ended;
+  }
+
+  /** For the moment when this process itself ends without having stopped the stack. */
+  abandon(): void {
+    this.#wanted = false;
+    this.#signal(this.plan.stopSignal);
+  }
+
+  async #startUp(): Promise<void> {
+    // PostgreSQL refuses to start while sessions of its killed predecessor still hold the shared memory, and a port can
+    // linger for a moment: what fails at once is worth another try.
+    for (let tries = 1; ; tries++) {
+      if (this.#child) break;
+      this.#onState('starting');
+      const launch = await this.plan.launch();
+      if (!this.#wanted) return;
+      this.#spawn(launch);
+      const problem = await this.#untilReady();
+      if (!problem) break;
+      if (!this.#wanted) return;
+      const ended = this.#child === undefined;
+      if (!ended || tries === 4) {
+        await this.stop();
+        this.#onState('failed', problem);
+        throw new ComponentFailed(this.plan.name, problem, this.plan.log);
+      }
+      await sleep(300 * tries);
+    }
+    if (this.#wanted) this.#onState('ready');
+  }
+
+  #spawn({ command, args, env }: Launch): void {
+    const log = openSync(this.plan.log, 'a', 0o600);
+    // Its own session: Ctrl-C in the terminal must reach the launcher alone, which stops everything in order.
+    const child = spawn(command, args, { detached: true, stdio: ['ignore', log, log], env: { ...process.env, ...env } });
+    closeSync(log);
+    this.#child = child;
+    if (child.pid !== undefined) this.#pids.add(this.plan.name, child.pid, this.plan.stopSignal);
+    const startedAt = Date.now();
+    const ended = (how: string): void => {
+      if (this.#child !== child) return;
+      this.#child = undefined;
+      this.#pids.remove(this.plan.name);
+      if (!this.#wanted) this.#onState('stopped', how);
+      else if (!this.#starting) void this.#afterAccident(how, startedAt);
+    };
+    child.once('error', (error) => ended(`could not be run: ${error.message}`));
+    child.once('exit', (code, signal) => ended(`ended (${signal ?? `exit code ${code}`})`));
+  }
+
+  /** Undefined once it is ready, else what went wrong. */
+  async #untilReady(): Promise<string | undefined> {
+    const deadline = Date.now() + this.plan.readyMs;
+    let last = 'it did not answer';
+    while (Date.now() < deadline) {
+      if (!this.#child) return 'ended while it was starting';
+      try {
+        await this.plan.probe();
+        if (this.#child) return undefined;
+      } catch (error) {
+        last = error instanceof Error ? error.message : String(error);
+        await sleep(60);
+      }
+    }
+    return `was not ready after ${this.plan.readyMs / 1000} s: ${last}`;
+  }
+
+  async #afterAccident(how: string, startedAt: number): Promise<void> {
+    if (!this.#supervise) {
+      this.#wanted = false;
+      this.#onState('stopped', how);
+      return;
+    }
+    // Who ran for half a minute was healthy: it is started again at once; who keeps dying waits longer each time.
+    this.#accidents = Date.now() - startedAt > 30_000 ? 1 : this.#accidents + 1;
+    const pause = Math.min(200 * 2 ** (this.#accidents - 1), 10_000);
+    this.#onState('restarting', `${how}; started again in ${pause / 1000} s`);
+    await sleep(pause, undefined, { ref: false });
+    if (!this.#wanted || this.#child) return;
+    await this.start().catch(() => {
+      if (this.#wanted) void this.#afterAccident('could not be started', Date.now());
+    });
+  }
+
+  #signal(signal: NodeJS.Signals): void {
+    const pid = this.#child?.pid;
+    if (pid === undefined) return;
+    try {
+      // Forcing ends its whole session; asking is for the process itself, which knows its children.
+      process.kill(signal === 'SIGKILL' ? -pid : pid, signal);
+    } catch {
+      // It has ended already.
+    }
+  }
+}
+
+const PAUSING = new Set<NodeJS.Signals>(['SIGSTOP', 'SIGCONT', 'SIGUSR1', 'SIGUSR2', 'SIGHUP']);
+
+function exitOf(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return Promise.resolve();
+  return new Promise((resolve) => child.once('exit', () => resolve()));
+}

@@ -1,0 +1,68 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { cacheRoot, checkout } from './places.ts';
+import { mustAnswer } from './servers/server.ts';
+
+/** One of Musubi's own processes: `node main.ts NAME`. */
+export interface Role {
+  name: string;
+  /** The ports that it listens on, with the ones that it would like. */
+  ports: { ops: number; grpc?: number; http?: number };
+  /** Which are stopped first: doors, then what works by itself, then what both call. */
+  stopsIn: 1 | 2 | 3;
+}
+
+export const ROLES: readonly Role[] = [
+  { name: 'member', ports: { grpc: 9601, ops: 9701 }, stopsIn: 3 },
+  { name: 'role', ports: { grpc: 9602, ops: 9702 }, stopsIn: 3 },
+  { name: 'auth', ports: { grpc: 9603, ops: 9703 }, stopsIn: 3 },
+  { name: 'job', ports: { grpc: 9604, ops: 9704 }, stopsIn: 3 },
+  { name: 'query', ports: { grpc: 9605, ops: 9705 }, stopsIn: 3 },
+  { name: 'websocket', ports: { http: 8081, ops: 9706 }, stopsIn: 1 },
+  { name: 'gateway', ports: { http: 8080, ops: 9707 }, stopsIn: 1 },
+  { name: 'worker', ports: { ops: 9708 }, stopsIn: 2 },
+  { name: 'relay', ports: { ops: 9709 }, stopsIn: 2 },
+];
+
+type PortsByName = Record<string, Record<string, number>>;
+
+/** Where each process finds the others, in environment variables. */
+export function peers(ports: PortsByName): Record<string, string> {
+  const env: Record<string, string> = {};
+  for (const { name } of ROLES) {
+    const grpc = ports[name]?.grpc;
+    if (grpc !== undefined) env[`MUSUBI_${name.toUpperCase()}_ADDRESS`] = `127.0.0.1:${grpc}`;
+  }
+  if (ports.gateway) env.MUSUBI_PUBLIC_URL = `http://127.0.0.1:${ports.gateway.http}`;
+  if (ports.websocket) env.MUSUBI_WEBSOCKET_URL = `ws://127.0.0.1:${ports.websocket.http}/v1/events`;
+  return env;
+}
+
+/** Where a process itself listens. */
+export function listens(ports: Record<string, number>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(ports).map(([name, port]) => [`MUSUBI_${name.toUpperCase()}_LISTEN`, `127.0.0.1:${port}`]),
+  );
+}
+
+export const isReady = (ports: Record<string, number>) => mustAnswer(`http://127.0.0.1:${ports.ops}/readyz`);
+
+/** The command line of a role. The flags keep nine small processes small; each is explained where it stands. */
+export function command(role: string): { command: string; args: string[]; env: Record<string, string> } {
+  const flags = [
+    '--disable-warning=TimeoutNegativeWarning', // kafkajs 2 computes a negative timeout, harmlessly
+    '--max-semi-space-size=4', // MiB; the default lets the young heap alone grow to 48
+    '--v8-pool-size=1', // one helper thread each: there are more processes than cores
+  ];
+  return {
+    command: join(checkout, 'node_modules', '.bin', 'node'),
+    args: [...flags, join(checkout, 'main.ts'), role],
+    env: {
+      NODE_COMPILE_CACHE: join(cacheRoot(), 'compiled-scripts'),
+      // Fewer of glibc's arenas: each keeps freed memory to itself.
+      MALLOC_ARENA_MAX: '2',
+    },
+  };
+}
+
+export const rolesExist = () => existsSync(join(checkout, 'main.ts'));

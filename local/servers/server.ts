@@ -1,0 +1,70 @@
+import { accessSync, constants } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { run, type Say } from '../packages/cache.ts';
+import type { Secrets } from '../secrets.ts';
+
+/** How a process is started. */
+export interface Launch {
+  command: string;
+  args: string[];
+  env?: Record<string, string>;
+}
+
+/** What a server is told when it is made ready to start. */
+export interface Setting {
+  /** The server's own folder; it exists. */
+  data: string;
+  /** The ports reserved for it, by the names that it asked for. */
+  ports: Record<string, number>;
+  secrets: Secrets;
+  say: Say;
+}
+
+/** A server of the stack: one file each in this folder. */
+export interface Server {
+  name: string;
+  title: string;
+  /** The ports that it listens on, with the ones that it would like. */
+  ports: Record<string, number>;
+  /** The environment variables that hold its address; all but the credentials make up an address of one's own. */
+  address(setting: Pick<Setting, 'ports' | 'secrets'>): Record<string, string>;
+  /** Fetches the program, writes configuration, makes the data folder. Idempotent. */
+  prepare(setting: Setting): Promise<Launch>;
+  /** Talks to the running server; throws as long as it does not answer as it should. */
+  probe(setting: Setting): Promise<void>;
+  /** Once it answers for the first time: what it needs to be usable. */
+  settle?(setting: Setting, pid: number): Promise<void>;
+  stopSignal: NodeJS.Signals;
+  /** How long it may take to stop before it is killed. */
+  graceMs: number;
+}
+
+/**
+ * A program on the PATH, if it is of the series that the pinned package has: its data must stay readable when one is
+ * used today and the other tomorrow.
+ */
+export async function onPath(program: string, series: RegExp): Promise<string | undefined> {
+  for (const folder of (process.env.PATH ?? '').split(delimiter)) {
+    const path = join(folder, program);
+    if (!isExecutable(path)) continue;
+    const version = await run(path, ['--version']).catch(() => '');
+    return series.test(version) ? path : undefined;
+  }
+  return undefined;
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** GETs a URL that must answer 200 within two seconds. */
+export async function mustAnswer(url: string): Promise<void> {
+  const response = await fetch(url, { signal: AbortSignal.timeout(2_000) });
+  await response.arrayBuffer();
+  if (response.status !== 200) throw new Error(`${url} answered ${response.status}`);
+}

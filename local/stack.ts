@@ -1,0 +1,301 @@
+import { mkdir, readdir, readFile, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { Component, ComponentFailed, type State } from './component.ts';
+import { tryLock } from './lock.ts';
+import { run } from './packages/cache.ts';
+import { isAlive, PidsFile, readPids, stopLeftovers } from './pids.ts';
+import { Ports } from './ports.ts';
+import { command, isReady, listens, peers, ROLES, type Role } from './roles.ts';
+import { loadSecrets, type Secrets } from './secrets.ts';
+import { SERVERS, type ServerName } from './servers/index.ts';
+import type { Server, Setting } from './servers/server.ts';
+
+export interface StackOptions {
+  /** Everything that the servers keep; made when it is not there. */
+  dataDir: string;
+  /** Starts empty. */
+  fresh?: boolean;
+  /** `preferred`: the well-known ports where they are free. `free`: any free ones, the ones of the last start first. */
+  ports?: 'preferred' | 'free';
+  /** The gateway's port, exactly. */
+  gatewayPort?: number;
+  /** Default: `logs` in the data folder. */
+  logDir?: string;
+  /** Default: all. A server whose address the environment gives is not started. */
+  servers?: readonly ServerName[];
+  /** Musubi's own processes; default: all; `[]`: the servers only. */
+  roles?: readonly string[];
+  /** More environment for Musubi's own processes. */
+  env?: Record<string, string>;
+  /** Whether a process that dies unasked is started again. Default: true. */
+  restart?: boolean;
+  onProgress?: (progress: Progress) => void;
+}
+
+export interface Progress {
+  component: string;
+  title: string;
+  state: 'preparing' | State;
+  detail?: string;
+}
+
+/** A running stack. Components are named like the servers and the roles: `postgres`, `gateway`, … */
+export interface Stack {
+  /** The environment that Musubi's processes get: the addresses of every server and of each other, and the keys. */
+  addresses: Record<string, string>;
+  /** By component, then by what the port is for: `ports.gateway.http`. */
+  ports: Record<string, Record<string, number>>;
+  admin: { loginId: string; password: string };
+  logDir: string;
+  pids(): Record<string, number>;
+  /** Musubi's processes first, then the servers. Idempotent. */
+  stop(): Promise<void>;
+  /** Ends a component and leaves it down. SIGSTOP pauses it, SIGCONT lets it go on. */
+  kill(name: string, signal?: NodeJS.Signals): Promise<void>;
+  /** Starts a component that is down and waits until it is ready. */
+  start(name: string): Promise<void>;
+  /** Stops a component in order and starts it again. */
+  restart(name: string): Promise<void>;
+}
+
+export class AlreadyRunning extends Error {}
+
+/** Starts the real servers and Musubi's processes, and returns when all of them are ready. */
+export async function startStack(options: StackOptions): Promise<Stack> {
+  const dataDir = await prepared(options.dataDir);
+  const pidsPath = join(dataDir, 'pids.json');
+  const lock = await tryLock(`stack ${dataDir}`);
+  if (!lock) {
+    const launcher = readPids(pidsPath).launcher;
+    const who = launcher && isAlive(launcher) ? ` (pid ${launcher.pid})` : '';
+    throw new AlreadyRunning(`Musubi already runs on ${dataDir}${who}: stop it first, or give another folder with --data`);
+  }
+  const ports = new Ports();
+  const stack = new RunningStack(options, dataDir, pidsPath, ports, async () => {
+    await ports.release();
+    await lock.release();
+  });
+  try {
+    await stack.begin();
+    return stack;
+  } catch (error) {
+    await stack.stop();
+    throw error;
+  }
+}
+
+class RunningStack implements Stack {
+  addresses: Record<string, string> = {};
+  ports: Record<string, Record<string, number>> = {};
+  admin = { loginId: '', password: '' };
+  readonly logDir: string;
+  readonly #options: StackOptions;
+  readonly #dataDir: string;
+  readonly #pidsPath: string;
+  readonly #reserved: Ports;
+  readonly #release: () => Promise<void>;
+  readonly #components = new Map<string, Component>();
+  readonly #onExit = () => {
+    for (const component of this.#components.values()) component.abandon();
+  };
+  #pidsFile: PidsFile;
+  #stopping: Promise<void> | undefined;
+
+  constructor(options: StackOptions, dataDir: string, pidsPath: string, reserved: Ports, release: () => Promise<void>) {
+    this.#options = options;
+    this.#dataDir = dataDir;
+    this.#pidsPath = pidsPath;
+    this.#reserved = reserved;
+    this.#release = release;
+    this.#pidsFile = new PidsFile(pidsPath);
+    this.logDir = resolve(options.logDir ?? join(dataDir, 'logs'));
+  }
+
+  async begin(): Promise<void> {
+    const left = await stopLeftovers(this.#pidsPath);
+    if (left.length > 0) this.#say('launcher', 'preparing', `stopped what an earlier start left behind: ${left.join(', ')}`);
+    if (this.#options.fresh) await empty(this.#dataDir);
+    this.#pidsFile.add('launcher', process.pid, 'SIGTERM');
+    process.once('exit', this.#onExit);
+    await rotateLogs(this.logDir);
+    const secrets = loadSecrets(this.#dataDir);
+    const servers = SERVERS.filter(({ name }) => this.#options.servers?.includes(name as ServerName) ?? true);
+    const roles = ROLES.filter(({ name }) => this.#options.roles?.includes(name) ?? true);
+    const own = servers.filter((server) => !this.#adopt(server, secrets));
+    await this.#choosePorts(own, roles);
+    for (const server of own) Object.assign(this.addresses, server.address({ ports: this.ports[server.name] ?? {}, secrets }));
+    this.admin = {
+      loginId: process.env.MUSUBI_ADMIN_LOGIN_ID ?? 'admin',
+      password: process.env.MUSUBI_ADMIN_PASSWORD ?? secrets.adminPassword,
+    };
+    Object.assign(this.addresses, peers(this.ports), { MUSUBI_AUTH_MASTER_KEY: secrets.authMasterKey });
+
+    const settings = own.map((server) => ({ server, setting: this.#setting(server, secrets) }));
+    await Promise.all(settings.map(({ server, setting }) => this.#startServer(server, setting)));
+    await Promise.all(roles.map((role) => this.#startRole(role)));
+    if (roles.length === ROLES.length) await this.#bootstrap();
+    // Not before everything is ready: it takes a core for a second or two.
+    for (const { server, setting } of settings) {
+      const pid = this.#components.get(server.name)?.pid;
+      if (pid !== undefined) void server.settle?.(setting, pid);
+    }
+  }
+
+  pids(): Record<string, number> {
+    const running = [...this.#components].map(([name, { pid }]) => [name, pid] as const);
+    return Object.fromEntries(running.filter((entry): entry is [string, number] => entry[1] !== undefined));
+  }
+
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stopAll();
+    return this.#stopping;
+  }
+
+  kill(name: string, signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
+    return this.#component(name).kill(signal);
+  }
+
+  start(name: string): Promise<void> {
+    return this.#component(name).start();
+  }
+
+  async restart(name: string): Promise<void> {
+    await this.#component(name).stop();
+    await this.start(name);
+  }
+
+  async #stopAll(): Promise<void> {
+    const phases: string[][] = [1, 2, 3].map((phase) => ROLES.filter((role) => role.stopsIn === phase).map(({ name }) => name));
+    phases.push(SERVERS.map(({ name }) => name));
+    for (const names of phases) await Promise.all(names.map((name) => this.#components.get(name)?.stop()));
+    process.off('exit', this.#onExit);
+    this.#pidsFile.remove('launcher');
+    await this.#release();
+  }
+
+  /** Takes over the server's address from the environment, if that gives one. */
+  #adopt(server: Server, secrets: Secrets): boolean {
+    const names = Object.keys(server.address({ ports: {}, secrets }));
+    const [main = ''] = names;
+    if (!process.env[main]) return false;
+    for (const name of names) {
+      const value = process.env[name] ?? (name === 'MUSUBI_TEMPORAL_NAMESPACE' ? 'default' : undefined);
+      if (value !== undefined) this.addresses[name] = value;
+      else if (name !== 'MUSUBI_TEMPORAL_UI') throw new Error(`${main} is set, so ${name} must be set too`);
+    }
+    this.#say(server.name, 'ready', `at the address that ${main} gives`);
+    return true;
+  }
+
+  async #choosePorts(servers: readonly Server[], roles: readonly Role[]): Promise<void> {
+    const file = join(this.#dataDir, 'ports.json');
+    const last: Stack['ports'] = JSON.parse(await readFile(file, 'utf8').catch(() => '{}'));
+    const preferred = this.#options.ports !== 'free';
+    const { gatewayPort } = this.#options;
+    if (gatewayPort && roles.some(({ name }) => name === 'gateway')) await this.#reserved.reserveExactly(gatewayPort);
+    for (const { name, ports } of [...servers, ...roles]) {
+      const chosen: Record<string, number> = {};
+      for (const [use, wanted] of Object.entries(ports)) {
+        if (gatewayPort && name === 'gateway' && use === 'http') chosen[use] = gatewayPort;
+        else chosen[use] = await this.#reserved.reserve(...(preferred ? [wanted, last[name]?.[use]] : [last[name]?.[use]]));
+      }
+      this.ports[name] = chosen;
+    }
+    await writeFile(file, `${JSON.stringify({ ...last, ...this.ports }, null, 1)}\n`);
+  }
+
+  #setting(server: Server, secrets: Secrets): Setting {
+    return {
+      data: join(this.#dataDir, server.name),
+      ports: this.ports[server.name] ?? {},
+      secrets,
+      say: (detail) => this.#say(server.name, 'preparing', detail),
+    };
+  }
+
+  async #startServer(server: Server, setting: Setting): Promise<void> {
+    await mkdir(setting.data, { recursive: true });
+    const { stopSignal, graceMs } = server;
+    await this.#run({
+      name: server.name,
+      launch: () => server.prepare(setting),
+      probe: () => server.probe(setting),
+      stopSignal,
+      graceMs,
+      readyMs: 90_000,
+    });
+  }
+
+  async #startRole(role: Role): Promise<void> {
+    const ports = this.ports[role.name] ?? {};
+    const { command: program, args, env } = command(role.name);
+    await this.#run({
+      name: role.name,
+      launch: async () => ({
+        command: program,
+        args,
+        env: { ...env, ...this.addresses, ...listens(ports), ...this.#options.env },
+      }),
+      probe: () => isReady(ports),
+      stopSignal: 'SIGTERM',
+      graceMs: 15_000,
+      readyMs: 90_000,
+    });
+  }
+
+  async #run(plan: Omit<Component['plan'], 'log'>): Promise<void> {
+    if (this.#stopping) throw new Error('the stack is being stopped');
+    const log = join(this.logDir, `${plan.name}.log`);
+    const component = new Component({ ...plan, log }, this.#pidsFile, this.#options.restart ?? true, (state, detail) =>
+      this.#say(plan.name, state, detail),
+    );
+    this.#components.set(plan.name, component);
+    await component.start();
+  }
+
+  /** Makes the first admin and what else must exist once. Running it again changes nothing. */
+  async #bootstrap(): Promise<void> {
+    this.#say('bootstrap', 'starting');
+    const { command: program, args, env } = command('bootstrap');
+    const admin = { MUSUBI_ADMIN_LOGIN_ID: this.admin.loginId, MUSUBI_ADMIN_PASSWORD: this.admin.password };
+    const log = join(this.logDir, 'bootstrap.log');
+    const said = await run(program, args, { env: { ...env, ...this.addresses, ...admin, ...this.#options.env } }).catch(
+      async (error: Error) => {
+        await writeFile(log, error.message, { mode: 0o600 });
+        throw new ComponentFailed('bootstrap', 'failed', log);
+      },
+    );
+    await writeFile(log, said, { mode: 0o600 });
+    this.#say('bootstrap', 'ready');
+  }
+
+  #component(name: string): Component {
+    const component = this.#components.get(name);
+    if (!component) throw new Error(`this stack does not run ${name}; it runs ${[...this.#components.keys()].join(', ')}`);
+    return component;
+  }
+
+  #say(component: string, state: Progress['state'], detail?: string): void {
+    const title = SERVERS.find(({ name }) => name === component)?.title ?? component;
+    this.#options.onProgress?.({ component, title, state, detail });
+  }
+}
+
+async function prepared(dataDir: string): Promise<string> {
+  await mkdir(dataDir, { recursive: true, mode: 0o700 });
+  return realpath(dataDir);
+}
+
+async function empty(folder: string): Promise<void> {
+  for (const entry of await readdir(folder)) await rm(join(folder, entry), { recursive: true, force: true });
+}
+
+/** Each start writes new logs; those of the start before are kept beside them. */
+async function rotateLogs(folder: string): Promise<void> {
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  for (const file of await readdir(folder)) {
+    if (!file.endsWith('.log') || file.endsWith('.previous.log')) continue;
+    const path = join(folder, file);
+    if ((await stat(path)).size > 0) await rename(path, path.replace(/\.log$/, '.previous.log'));
+  }
+}
