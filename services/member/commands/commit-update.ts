@@ -1,0 +1,81 @@
+import { runOperation, type Undo } from '#platform/operations/postgres.ts';
+import type { Database } from '#platform/postgres.ts';
+import type { AggregateVersion } from '#proto/musubi/aggregate/v1/aggregate.ts';
+import { jobOf, type Member, type Profile, requireHeld, requireMemberId, requireNotHeldByOthers } from '../domain.ts';
+import { memberEvent, writtenVersion } from '../events.ts';
+import { findMember, getMember, saveMember } from '../store.ts';
+
+interface UndoData {
+  memberId: string;
+  jobId: string;
+  changes: Partial<Profile>;
+  /** The fields of `changes` as they were. */
+  before: Partial<Profile>;
+  updatedAt: string;
+  /** The version that the commit made. */
+  version: number;
+}
+
+/**
+ * UPDATING → ACTIVE: applies the changes kept aside by BeginUpdate of the same job.
+ * @throws MEMBER_NOT_FOUND, LOCK_NOT_HELD
+ */
+export async function commitUpdate(
+  db: Database,
+  { operationId, memberId }: { operationId: string; memberId: string },
+): Promise<{ written: AggregateVersion }> {
+  requireMemberId(memberId);
+  const jobId = jobOf(operationId);
+  return runOperation<{ written: AggregateVersion }, UndoData>(db, { operationId, command: 'commit-update' }, async (tx) => {
+    const member = await getMember(tx, memberId);
+    requireHeld(member, 'UPDATING', jobId);
+    const changes = member.pendingChanges ?? {};
+    const version = member.version + 1;
+    const updated: Member = {
+      ...member,
+      ...changes,
+      status: 'ACTIVE',
+      pendingChanges: null,
+      lockHolder: null,
+      version,
+      updatedAt: new Date(),
+    };
+    await saveMember(tx, updated);
+    return {
+      result: { written: writtenVersion(updated) },
+      undo: { memberId, jobId, changes, before: fieldsOf(member, changes), updatedAt: member.updatedAt.toISOString(), version },
+      events: [memberEvent('updated', updated)],
+    };
+  });
+}
+
+/**
+ * Back to UPDATING with the fields as they were, so that the undo of BeginUpdate finds its lock.
+ *
+ * Between a commit whose answer was lost and its undo, another job may have changed the member. While it
+ * is at it the undo waits (MEMBER_BUSY); afterwards a field is restored only if it still is what this
+ * job wrote: the other job's change was not this one's to take back.
+ */
+export const undoCommitUpdate: Undo<UndoData> = async (tx, { memberId, jobId, changes, before, updatedAt, version }) => {
+  const member = await findMember(tx, memberId);
+  if (!member) return;
+  requireNotHeldByOthers(member, jobId);
+  const ours = Object.fromEntries(
+    Object.entries(before).filter(([field]) => member[field as keyof Profile] === changes[field as keyof Profile]),
+  );
+  const restored: Member = {
+    ...member,
+    ...ours,
+    status: 'UPDATING',
+    pendingChanges: changes,
+    lockHolder: jobId,
+    version: member.version + 1,
+    updatedAt: member.version === version ? new Date(updatedAt) : new Date(),
+  };
+  await saveMember(tx, restored);
+  return { events: [memberEvent('updated', restored)] };
+};
+
+function fieldsOf(member: Member, changes: Partial<Profile>): Partial<Profile> {
+  return Object.fromEntries(Object.keys(changes).map((field) => [field, member[field as keyof Profile]]));
+}

@@ -1,0 +1,11 @@
+import type { z } from 'zod';
+import { address, secret } from '#platform/config.ts';
+
+/** The settings of the member service. */
+export const shape = {
+  /** A PostgreSQL server; the service keeps its own database there. */
+  MUSUBI_POSTGRES_URL: secret(),
+  MUSUBI_GRPC_LISTEN: address().default({ host: '127.0.0.1', port: 0 }),
+};
+
+export type Config = z.output<z.ZodObject<typeof shape>>;

@@ -1,0 +1,110 @@
+import { invalidMember, invalidMemberId, lockNotHeld, memberBusy, versionMismatch } from './refusals.ts';
+
+/**
+ * - `PENDING`: its registration is not finished; queries do not show it
+ * - `ACTIVE`: nobody is changing it
+ * - `UPDATING`, `DELETING`: locked by a job; still shown as it was
+ */
+export type MemberStatus = 'PENDING' | 'ACTIVE' | 'UPDATING' | 'DELETING';
+
+/** What a member tells about itself. */
+export interface Profile {
+  loginId: string;
+  displayName: string;
+  email: string;
+}
+
+export interface Member extends Profile {
+  memberId: string;
+  status: MemberStatus;
+  /** What CommitUpdate will apply; null unless UPDATING. */
+  pendingChanges: Partial<Profile> | null;
+  /** The job that holds the semantic lock; null when ACTIVE. */
+  lockHolder: string | null;
+  /** 1 at first; grows by 1 with every change that is told to others (so not by a lock). */
+  version: number;
+  createdAt: Date;
+  updatedAt: Date;
+}
+
+/** The job an operation belongs to: a saga's operation IDs are `${jobId}/${step}`. */
+export const jobOf = (operationId: string): string => operationId.split('/', 1)[0] ?? operationId;
+
+/** Two login IDs that are the same here are the same login to Auth. */
+export const canonicalLogin = (loginId: string): string => loginId.normalize('NFKC').toLowerCase();
+
+/** @throws INVALID_ARGUMENT */
+export function requireMemberId(memberId: string): string {
+  if (!/^[\w-]{1,64}$/.test(memberId)) throw invalidMemberId();
+  return memberId;
+}
+
+interface Rule {
+  /** How the value is kept. */
+  tidy: (value: string) => string;
+  holds: (value: string) => boolean;
+  message: string;
+}
+
+const RULES: Record<keyof Profile, Rule> = {
+  loginId: {
+    tidy: (value) => value,
+    holds: (value) => /^[\w.@-]{3,64}$/.test(value),
+    message: 'must be 3 to 64 characters of A-Z, a-z, 0-9, ".", "_", "@" or "-"',
+  },
+  displayName: {
+    tidy: (value) => value.normalize('NFC').trim(),
+    holds: (value) => value !== '' && [...value].length <= 100 && !/[\p{Cc}\p{Zl}\p{Zp}]/u.test(value),
+    message: 'must be 1 to 100 characters without control characters',
+  },
+  email: {
+    tidy: (value) => value.trim(),
+    holds: (value) => value.length <= 254 && /^[^\s@\p{Cc}]{1,64}@[^\s@\p{Cc}]+$/u.test(value),
+    message: 'must be an e-mail address of at most 254 characters',
+  },
+};
+const FIELDS = Object.keys(RULES) as (keyof Profile)[];
+
+/**
+ * The given fields in the form in which they are kept; absent ones stay absent.
+ * @throws INVALID_MEMBER that names every field that breaks its rule
+ */
+export function tidyChanges(given: Partial<Profile>): Partial<Profile> {
+  const changes: Partial<Profile> = {};
+  const wrong: { field: string; message: string }[] = [];
+  for (const field of FIELDS) {
+    const value = given[field];
+    if (value === undefined) continue;
+    const tidy = RULES[field].tidy(value);
+    if (RULES[field].holds(tidy)) changes[field] = tidy;
+    else wrong.push({ field, message: RULES[field].message });
+  }
+  if (wrong.length > 0) throw invalidMember(wrong);
+  return changes;
+}
+
+/** A whole profile in the form in which it is kept. @throws INVALID_MEMBER */
+export const tidyProfile = (given: Profile): Profile => ({ ...given, ...tidyChanges(given) });
+
+/** @throws MEMBER_BUSY (retryable) while any job holds the member: what it did may still be undone */
+export function requireFree(member: Member): void {
+  if (member.status !== 'ACTIVE') throw memberBusy();
+}
+
+/** @throws VERSION_MISMATCH */
+export function requireVersion(member: Member, expected: number | undefined): void {
+  if (expected !== undefined && expected !== member.version) throw versionMismatch();
+}
+
+/** @throws LOCK_NOT_HELD unless this very job put the member into that state */
+export function requireHeld(member: Member, status: MemberStatus, jobId: string): void {
+  if (member.status !== status || member.lockHolder !== jobId) throw lockNotHeld();
+}
+
+/**
+ * For an undo that comes after the job let go of the member.
+ * @throws MEMBER_BUSY (retryable) while another job holds it: its outcome decides what is left to undo
+ */
+export function requireNotHeldByOthers(member: Member, jobId: string): void {
+  if (member.lockHolder !== null && member.lockHolder !== jobId) throw memberBusy();
+}

@@ -1,0 +1,36 @@
+import type { OutboxEvent } from '#platform/operations/postgres.ts';
+import type { AggregateVersion } from '#proto/musubi/aggregate/v1/aggregate.ts';
+import { MemberEvent, type Member as MemberMessage } from '#proto/musubi/member/v1/member.ts';
+import type { Member } from './domain.ts';
+
+const AGGREGATE = 'member';
+
+/** Tells others the whole state after a change. */
+export function memberEvent(type: 'created' | 'activated' | 'updated', member: Member): OutboxEvent {
+  return event(type, member.memberId, member.version, toMessage(member));
+}
+
+/** Tells others that the member is gone. `version` is the one after its last. */
+export const deletedEvent = (memberId: string, version: number): OutboxEvent => event('deleted', memberId, version, undefined);
+
+/** What a caller waits for to see this state in queries. */
+export const writtenVersion = ({ memberId, version }: Pick<Member, 'memberId' | 'version'>): AggregateVersion => ({
+  type: AGGREGATE,
+  id: memberId,
+  version,
+});
+
+function event(type: string, memberId: string, version: number, member: MemberMessage | undefined): OutboxEvent {
+  return {
+    aggregateType: AGGREGATE,
+    aggregateId: memberId,
+    version,
+    type: `${AGGREGATE}.${type}`,
+    payload: MemberEvent.toJSON({ memberId, version, member }),
+  };
+}
+
+function toMessage(member: Member): MemberMessage {
+  const { memberId, loginId, displayName, email, createdAt, updatedAt } = member;
+  return { memberId, loginId, displayName, email, status: `MEMBER_STATUS_${member.status}`, createdAt, updatedAt };
+}

@@ -1,0 +1,32 @@
+import {
+  aborted,
+  alreadyExists,
+  type FieldViolation,
+  failedPrecondition,
+  invalidArgument,
+  type MusubiError,
+  notFound,
+} from '#platform/errors.ts';
+
+/** The member's fields break the rules. */
+export const invalidMember = (fields: FieldViolation[]): MusubiError =>
+  invalidArgument('INVALID_MEMBER', fields.map(({ field, message }) => `${field} ${message}`).join('; '), { fields });
+
+export const invalidMemberId = (): MusubiError =>
+  invalidArgument('INVALID_ARGUMENT', 'memberId is not an ID', {
+    fields: [{ field: 'memberId', message: 'must be 1 to 64 letters, digits, "-" or "_"' }],
+  });
+
+export const memberNotFound = (): MusubiError => notFound('MEMBER_NOT_FOUND', 'there is no such member');
+
+export const memberExists = (): MusubiError => alreadyExists('MEMBER_EXISTS', 'a member with this ID exists already');
+
+/** Another job is at work on the member. Retryable: that job ends one day, or is undone. */
+export const memberBusy = (): MusubiError => aborted('MEMBER_BUSY', 'another job is changing this member');
+
+export const versionMismatch = (): MusubiError =>
+  failedPrecondition('VERSION_MISMATCH', 'the member was changed since you read it');
+
+/** A step that needs the lock of an earlier step of the same job came without it: a defect of the caller. */
+export const lockNotHeld = (): MusubiError =>
+  failedPrecondition('LOCK_NOT_HELD', 'the member is not locked by this job for this step');

@@ -1,0 +1,16 @@
+import { failedPrecondition, invalidArgument, type MusubiError, notFound } from '#platform/errors.ts';
+
+const refuse = (field: string, message: string): MusubiError =>
+  invalidArgument('INVALID_ARGUMENT', `${field} ${message}`, { fields: [{ field, message }] });
+
+export const invalidMemberId = (): MusubiError => refuse('memberId', 'must be 1 to 64 letters, digits, "-" or "_"');
+
+export const noRoles = (): MusubiError => refuse('roleIds', 'must name 1 to 100 roles');
+
+export const roleNotFound = (roleIds: readonly string[]): MusubiError =>
+  notFound('ROLE_NOT_FOUND', `there is no role ${roleIds.join(', ')}`, {
+    fields: [{ field: 'roleIds', message: `no such role: ${roleIds.join(', ')}` }],
+  });
+
+/** Without an administrator nobody could ever make one again. */
+export const lastAdmin = (): MusubiError => failedPrecondition('LAST_ADMIN', 'the last holder of the role "admin" must keep it');
