@@ -10,7 +10,7 @@ export function address(name: string): string {
 export interface Answer {
   status: number;
   headers: Headers;
-  // biome-ignore lint/suspicious/noExplicitAny: a test looks into whatever the server answered
+  /** Parsed if it is JSON: a test looks into whatever the server answered. */
   body: any;
 }
 

@@ -3,6 +3,7 @@ import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type Stack, startStack } from '../local/stack.ts';
+import { serveCollector } from './collector.ts';
 import { serveControl } from './control.ts';
 
 /**
@@ -31,19 +32,24 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 const total = { passed: 0, failed: 0 };
 const begun = Date.now();
 try {
+  const collector = await serveCollector();
+  // Only what a test asks for, with a sampled traceparent, is recorded: the rest runs as it does by default.
+  const tracing = { OTEL_EXPORTER_OTLP_ENDPOINT: collector.url, OTEL_TRACES_SAMPLER: 'parentbased_always_off' };
   stack = await startStack({
     dataDir,
     ports: 'free',
     testServer: true,
+    env: tracing,
     onProgress: (line) => process.stdout.write(`# ${line}\n`),
   });
   process.stdout.write(`# the stack is ready after ${elapsed(begun)}\n`);
   const control = await serveControl(stack);
-  const env = { ...process.env, ...stack.addresses, MUSUBI_TEST_CONTROL: control.url };
+  const env = { ...process.env, ...stack.addresses, ...tracing, MUSUBI_TEST_CONTROL: control.url, MUSUBI_TEST_COLLECTOR: collector.url, MUSUBI_TEST_DATA: dataDir };
   const faultsOnly = positionals.length > 0 && positionals.every((file) => file.startsWith('test/faults'));
   if (!faultsOnly) add(await ava(positionals, env));
   if (positionals.length === 0 || faultsOnly) add(await ava(positionals, { ...env, MUSUBI_TEST_PHASE: 'faults' }));
   control.close();
+  collector.close();
   process.stdout.write(`# the tests took ${elapsed(begun)}, the start of the stack included\n`);
 } finally {
   await stop();

@@ -1,0 +1,74 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Client as TemporalClient, Connection } from '@temporalio/client';
+import test from 'ava';
+import { Kafka, logLevel } from 'kafkajs';
+import { address, admin, Client, login, unique } from './client.ts';
+
+test('no password or token is in any log, history, event or metric', async (t) => {
+  const as = await admin();
+  const loginId = unique('secret');
+  const password = unique('hunter2');
+  const registered = await as.post(
+    '/v1/members',
+    { loginId, password, displayName: 'Secret', email: `${loginId}@example.com` },
+    { prefer: 'wait=20' },
+  );
+  t.is(registered.status, 201);
+  // What goes wrong is logged: give every secret a way to go wrong.
+  await as.post('/v1/members', `{"loginId": "${loginId}", "password": "${password}"`);
+  await as.post('/v1/members', { loginId, password, displayName: 7 });
+  await as.post('/v1/members', { loginId, password, displayName: 'Taken', email: 'x@example.com' }, { prefer: 'wait=20' });
+  const self = await login(loginId, password);
+  const session = (await new Client().post('/v1/auth/login', { loginId, password })).body;
+  await new Client(`${session.accessToken}x`).get('/v1/members/me');
+  await new Client().post('/v1/auth/refresh', { refreshToken: `${session.refreshToken}x` });
+  await self.delete(`/v1/members/${registered.body.memberId}`);
+  const secrets = [password, session.accessToken, session.refreshToken, self.token ?? '', as.token ?? '', address('MUSUBI_ADMIN_PASSWORD')];
+  const found = (text: string): number[] => secrets.flatMap((secret, index) => (text.includes(secret) ? [index] : []));
+
+  const logs = join(address('MUSUBI_TEST_DATA'), 'logs');
+  const files = readdirSync(logs);
+  t.true(files.length >= 10);
+  for (const file of files) t.deepEqual(found(readFileSync(join(logs, file), 'utf8')), [], `in the log ${file}`);
+
+  const connection = await Connection.connect({ address: address('MUSUBI_TEMPORAL_ADDRESS') });
+  const temporal = new TemporalClient({ connection });
+  let histories = 0;
+  for await (const { workflowId } of temporal.workflow.list({ query: `MusubiAggregate = '${registered.body.memberId}'` })) {
+    const history = await temporal.workflow.getHandle(workflowId).fetchHistory();
+    // Payloads are bytes: look into them as text.
+    const text = JSON.stringify(history, (_, value: unknown) => (value instanceof Uint8Array ? Buffer.from(value).toString() : value));
+    t.regex(text, new RegExp(registered.body.memberId));
+    t.deepEqual(found(text), [], `in the history of ${workflowId}`);
+    histories++;
+  }
+  t.true(histories >= 1);
+  await connection.close();
+
+  const kafka = new Kafka({ brokers: address('MUSUBI_KAFKA_BROKERS').split(','), logLevel: logLevel.NOTHING });
+  const topics = ['member.events', 'member-roles.events', 'auth.events', 'job.events'];
+  const consumer = kafka.consumer({ groupId: unique('secrets') });
+  await consumer.connect();
+  await consumer.subscribe({ topics, fromBeginning: true });
+  let seen = false;
+  const leaks: string[] = [];
+  await new Promise<void>((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error('the event of the member did not come')), 30_000);
+    consumer
+      .run({
+        eachMessage: async ({ topic, message }) => {
+          const text = `${message.value}${JSON.stringify(Object.fromEntries(Object.entries(message.headers ?? {}).map(([k, v]) => [k, String(v)])))}`;
+          if (found(text).length > 0) leaks.push(`${topic} ${text}`);
+          if (text.includes(registered.body.memberId)) seen = true;
+          if (seen && topic === 'job.events') {
+            clearTimeout(timer);
+            resolve();
+          }
+        },
+      })
+      .catch(reject);
+  });
+  await consumer.disconnect();
+  t.deepEqual(leaks, []);
+});

@@ -1,0 +1,53 @@
+import test from 'ava';
+import { address, admin, Client, login, register } from './client.ts';
+import { type Started, startRole } from './processes.ts';
+import { Socket } from './socket.ts';
+
+const SERVICES = ['member', 'role', 'auth', 'job', 'query'] as const;
+
+test('a second process of every role works beside the first, and takes over when asked', async (t) => {
+  const started: Started[] = [];
+  try {
+    const peers: Record<string, string> = {};
+    for (const service of SERVICES) {
+      const second = await startRole(service);
+      started.push(second);
+      peers[`MUSUBI_${service.toUpperCase()}_ADDRESS`] = `127.0.0.1:${second.ports.grpc}`;
+    }
+    // Everything of this second set talks to the second services only.
+    started.push(await startRole('relay', ['--sources', 'member,job'], peers));
+    started.push(await startRole('worker', ['--queues', 'member'], peers));
+    const websocket = await startRole('websocket', [], peers);
+    const gateway = await startRole('gateway', [], peers);
+    started.push(websocket, gateway);
+
+    const base = `http://127.0.0.1:${gateway.ports.http}`;
+    const first = await admin();
+    const second = new Client(first.token, base);
+    const one = await register(second, 'second');
+    t.is((await first.get(`/v1/members/${one.memberId}`)).body.loginId, one.loginId, 'registered at the second, visible at the first');
+    const two = await register(first, 'first');
+    t.is((await second.get(`/v1/members/${two.memberId}`)).body.loginId, two.loginId, 'and the other way');
+
+    const self = await login(one.loginId, one.password, base);
+    const here = await Socket.open(self.token);
+    const there = await Socket.open(self.token, `ws://127.0.0.1:${websocket.ports.http}${new URL(address('MUSUBI_WEBSOCKET_URL')).pathname}`);
+    const jobs: string[] = [];
+    for (let i = 0; i < 10; i++) {
+      const client = i % 2 === 0 ? self : new Client(self.token);
+      const { body } = await client.patch(`/v1/members/${one.memberId}`, { displayName: `name ${i}` });
+      jobs.push(body.jobId);
+    }
+    for (const socket of [here, there]) {
+      for (const id of jobs) t.is((await socket.frame(({ job }) => job?.id === id)).job?.state, 'completed');
+      const got = socket.frames.filter(({ type }) => type === 'job').map(({ job }) => job?.id);
+      t.is(new Set(got).size, got.length, 'each frame once');
+    }
+    await Promise.all([here.close(), there.close()]);
+  } finally {
+    await Promise.all(started.map((role) => role.stop()));
+  }
+  for (const { child, output } of started) t.is(child.exitCode, 0, output().slice(-1_000));
+  const after = await admin();
+  t.is((await register(after, 'after')).memberId.length, 36, 'the first set goes on alone');
+});
