@@ -1,0 +1,27 @@
+import { aborted } from '#platform/errors.ts';
+import { type Job, UNCHANGED } from '../domain.ts';
+import type { JobStore } from '../store.ts';
+
+/** A job is changed by its one workflow; more collisions in a row than this are somebody's endless loop. */
+const ATTEMPTS = 20;
+
+/**
+ * Reads the job, computes the change and writes it if nobody changed the job meanwhile; else again.
+ * The rules of the job make repeats harmless, so no operation record is needed.
+ *
+ * @returns whether there is such a job, and the job as it was written if anything changed
+ */
+export async function changeJob(
+  store: JobStore,
+  id: string,
+  change: (job: Job) => Job | typeof UNCHANGED,
+): Promise<{ found: boolean; written?: Job }> {
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const before = await store.read(id);
+    if (!before) return { found: false };
+    const after = change(before);
+    if (after === UNCHANGED) return { found: true };
+    if ((await store.write(after)).outcome === 'written') return { found: true, written: after };
+  }
+  throw aborted('JOB_BUSY', 'the job is being changed by others');
+}

@@ -1,0 +1,160 @@
+/** The states of a job; {@link FINAL} ones are never left. */
+export const JOB_STATES = ['queued', 'running', 'compensating', 'applied', 'completed', 'failed', 'cancelled'] as const;
+export type JobState = (typeof JOB_STATES)[number];
+
+const FINAL: ReadonlySet<JobState> = new Set<JobState>(['completed', 'failed', 'cancelled']);
+
+export function isFinal(state: JobState): boolean {
+  return FINAL.has(state);
+}
+
+export interface Progress {
+  done: number;
+  total: number;
+  /** What is being done, in words. */
+  step: string;
+}
+
+export interface JobError {
+  /** A stable upper-case word. */
+  code: string;
+  message: string;
+  errors: { field: string; message: string }[];
+}
+
+/** A job as it is kept. Times are milliseconds since 1970. */
+export interface Job {
+  id: string;
+  command: string;
+  state: JobState;
+  progress: Progress;
+  /** A JSON object as text; empty while there is none. */
+  resultJson: string;
+  error: JobError | undefined;
+  /** The member on whose behalf the job runs. */
+  memberId: string;
+  /** What the job changes. */
+  aggregateId: string;
+  /** The Idempotency-Key it was issued under; empty for none. */
+  idempotencyKey: string;
+  /** A hash of what was asked for. */
+  fingerprint: string;
+  createdAt: number;
+  updatedAt: number;
+  expiresAt: number;
+  /** 1 when issued; every change adds 1. */
+  version: number;
+}
+
+/** How long jobs are kept, in milliseconds. */
+export interface Retention {
+  /** Of a job that is not final: since its last change. */
+  activeMs: number;
+  /** Of a final job: since its finish. */
+  finishedMs: number;
+}
+
+export interface Report {
+  state: 'running' | 'compensating';
+  progress: Progress | undefined;
+  error: JobError | undefined;
+}
+
+export interface Finish {
+  state: 'applied' | 'completed' | 'failed' | 'cancelled';
+  resultJson: string;
+  error: JobError | undefined;
+}
+
+/** A report or a finish that has nothing to say any more: it is late, or a repeat. */
+export const UNCHANGED = 'unchanged';
+/** A finish that contradicts what was told before: only a defect in a workflow makes one. */
+export const CONTRADICTION = 'contradiction';
+
+/**
+ * A new job.
+ *
+ * It stays `queued` until its workflow's first report. No timer declares it failed: a workflow may
+ * start late (its server was away), and then "failed" would have been a lie. A job whose workflow
+ * was never started, because the gateway died in between, is healed by the client's retry with the
+ * same Idempotency-Key (the gateway starts the workflow of a reused job again; its ID is the job's),
+ * and if nobody retries, it expires like any job that nothing is heard of.
+ */
+export function issue(
+  asked: Pick<Job, 'id' | 'command' | 'memberId' | 'aggregateId' | 'idempotencyKey' | 'fingerprint'>,
+  now: number,
+  retention: Retention,
+): Job {
+  return {
+    ...asked,
+    state: 'queued',
+    progress: { done: 0, total: 0, step: '' },
+    resultJson: '',
+    error: undefined,
+    createdAt: now,
+    updatedAt: now,
+    expiresAt: now + retention.activeMs,
+    version: 1,
+  };
+}
+
+/** From which states a progress report moves a job; within the reported state only more `done` counts. */
+const REPORTABLE: Record<Report['state'], ReadonlySet<JobState>> = {
+  running: new Set<JobState>(['queued', 'running']),
+  compensating: new Set<JobState>(['queued', 'running', 'compensating']),
+};
+
+/**
+ * The job after a progress report. In whatever order reports arrive, and however often, the outcome
+ * is that of the furthest one: states only go forward, and within a state `done` only grows.
+ */
+export function report(job: Job, { state, progress, error }: Report, now: number, retention: Retention): Job | typeof UNCHANGED {
+  if (!REPORTABLE[state].has(job.state)) return UNCHANGED;
+  if (job.state === state && (progress === undefined || progress.done <= job.progress.done)) return UNCHANGED;
+  return changed(job, { state, progress: progress ?? job.progress, error: error ?? job.error }, now, retention);
+}
+
+/** From which states a job can be finished as what. What was undone can't be applied, what was applied can't be undone. */
+const FINISHABLE: Record<Finish['state'], ReadonlySet<JobState>> = {
+  applied: new Set<JobState>(['queued', 'running']),
+  completed: new Set<JobState>(['queued', 'running', 'applied']),
+  failed: new Set<JobState>(['queued', 'running', 'compensating']),
+  cancelled: new Set<JobState>(['queued', 'running', 'compensating']),
+};
+
+/** The job after it was applied or finished. The first final state stays. */
+export function finish(
+  job: Job,
+  { state, resultJson, error }: Finish,
+  now: number,
+  retention: Retention,
+): Job | typeof UNCHANGED | typeof CONTRADICTION {
+  if (isFinal(job.state) || job.state === state) return UNCHANGED;
+  if (!FINISHABLE[state].has(job.state)) return CONTRADICTION;
+  const { total } = job.progress;
+  const done = state === 'applied' || state === 'completed';
+  return changed(
+    job,
+    {
+      state,
+      progress: done ? { done: total, total, step: '' } : job.progress,
+      resultJson: resultJson || job.resultJson,
+      error: done ? undefined : (error ?? job.error),
+    },
+    now,
+    retention,
+  );
+}
+
+function changed(job: Job, change: Partial<Job>, now: number, retention: Retention): Job {
+  const state = change.state ?? job.state;
+  // Another instance's clock may be behind the one that made the last change.
+  const updatedAt = Math.max(now, job.updatedAt);
+  return {
+    ...job,
+    ...change,
+    updatedAt,
+    expiresAt: updatedAt + (isFinal(state) ? retention.finishedMs : retention.activeMs),
+    version: job.version + 1,
+  };
+}

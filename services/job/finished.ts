@@ -1,0 +1,75 @@
+import type { Secret } from '#platform/config.ts';
+import type { Lifecycle } from '#platform/lifecycle.ts';
+import type { Logger } from '#platform/log.ts';
+import { connectRedis } from '#platform/redis.ts';
+import { finishedChannel } from './store.ts';
+
+/** Tells those who await a job of this process when it may be final: whichever instance finished it. */
+export interface Finished {
+  /**
+   * Calls `wake` whenever the job may have become final; also when that may have been missed
+   * (the connection was lost for a while) and when the process stops. The caller looks for itself.
+   *
+   * @returns ends it
+   */
+  watch(jobId: string, wake: () => void): () => void;
+  /** True once the process stops: nobody should wait any longer. */
+  readonly stopping: boolean;
+}
+
+/** Listens on one connection of its own, however many wait. */
+export async function listenForFinished({
+  url,
+  prefix = '',
+  log,
+  lifecycle,
+}: {
+  url: Secret;
+  prefix?: string;
+  log: Logger;
+  lifecycle: Lifecycle;
+}): Promise<Finished> {
+  const watchers = new Map<string, Set<() => void>>();
+  const wakeAll = (): void => {
+    for (const wakes of [...watchers.values()]) for (const wake of [...wakes]) wake();
+  };
+  let stopping = false;
+
+  const redis = connectRedis(url, log, { maxRetriesPerRequest: null });
+  // The client's own way would leave a rejection unhandled when the connection breaks again at once.
+  redis.options.autoResubscribe = false;
+  redis.on('message', (_channel, jobId) => {
+    for (const wake of [...(watchers.get(jobId) ?? [])]) wake();
+  });
+  const subscribe = async (): Promise<void> => {
+    await redis.subscribe(finishedChannel(prefix));
+    // What was published before this was not heard.
+    wakeAll();
+  };
+  await new Promise<void>((resolve) => {
+    redis.on('ready', () => {
+      subscribe().then(resolve, (error: Error) =>
+        log.warn({ reason: error.message }, 'job wake-ups are lost until Redis is back'),
+      );
+    });
+  });
+  lifecycle.onStop('awaited jobs', 'intake', () => {
+    stopping = true;
+    wakeAll();
+  });
+  lifecycle.onStop('job wake-ups', 'stores', () => redis.disconnect());
+
+  return {
+    watch(jobId, wake) {
+      const wakes = watchers.get(jobId) ?? new Set();
+      watchers.set(jobId, wakes.add(wake));
+      return () => {
+        wakes.delete(wake);
+        if (wakes.size === 0) watchers.delete(jobId);
+      };
+    },
+    get stopping() {
+      return stopping;
+    },
+  };
+}

@@ -1,0 +1,116 @@
+import { type FieldViolation, invalidArgument } from '#platform/errors.ts';
+import type { Handlers } from '#platform/grpc/server.ts';
+import type { Logger } from '#platform/log.ts';
+import type { JobServiceService } from '#proto/musubi/job/v1/job.ts';
+import { JobState as StateMessage } from '#proto/musubi/job/v1/job.ts';
+import { awaitJob } from './commands/await-job.ts';
+import { finishJob } from './commands/finish-job.ts';
+import { getJob } from './commands/get-job.ts';
+import { issueJob } from './commands/issue-job.ts';
+import { listJobs } from './commands/list-jobs.ts';
+import { reportProgress } from './commands/report-progress.ts';
+import type { Retention } from './domain.ts';
+import type { Finished } from './finished.ts';
+import type { JobStore } from './store.ts';
+import { errorOf, stateOf, toMessage } from './wire.ts';
+
+const MAX_WAIT_MS = 60_000;
+const DEFAULT_PAGE = 20;
+const MAX_PAGE = 100;
+const MAX_RESULT_CHARACTERS = 65_536;
+
+/** JobService on gRPC. */
+export function jobHandlers({
+  store,
+  finished,
+  retention,
+  log,
+}: {
+  store: JobStore;
+  finished: Finished;
+  retention: Retention;
+  log: Logger;
+}): Handlers<JobServiceService> {
+  return {
+    async issueJob({ command, memberId, aggregateId, idempotencyKey, fingerprint }) {
+      check([
+        required('command', command, 100),
+        required('memberId', memberId, 100),
+        // The parts of a key in the store are parted by colons.
+        memberId.includes(':') && { field: 'memberId', message: 'must not hold a colon' },
+        idempotencyKey.length > 255 && { field: 'Idempotency-Key', message: 'must have at most 255 characters' },
+      ]);
+      const { job, reused } = await issueJob(store, retention, { command, memberId, aggregateId, idempotencyKey, fingerprint });
+      return { job: toMessage(job), reused };
+    },
+
+    async reportProgress({ jobId, state: stateMessage, progress, error }) {
+      const state = stateOf(stateMessage);
+      if (state !== 'running' && state !== 'compensating') throw refuse('state', 'must be RUNNING or COMPENSATING');
+      check([required('jobId', jobId, 100)]);
+      await reportProgress(store, retention, log, jobId, { state, progress, error: errorOf(error) });
+      return {};
+    },
+
+    async finishJob({ jobId, state: stateMessage, resultJson, error: errorMessage }) {
+      const state = stateOf(stateMessage);
+      if (state !== 'applied' && state !== 'completed' && state !== 'failed' && state !== 'cancelled') {
+        throw refuse('state', 'must be APPLIED, COMPLETED, FAILED or CANCELLED');
+      }
+      const error = errorOf(errorMessage);
+      check([
+        required('jobId', jobId, 100),
+        state === 'failed' && !error && { field: 'error', message: 'must say why the job failed' },
+        resultJson !== '' &&
+          !isJsonObject(resultJson) && { field: 'resultJson', message: 'must be a JSON object of at most 64 KiB' },
+      ]);
+      await finishJob(store, retention, log, jobId, { state, resultJson, error });
+      return {};
+    },
+
+    async getJob({ jobId }) {
+      return { job: toMessage(await getJob(store, jobId)) };
+    },
+
+    async listJobs({ memberId, state: stateMessage, command, pageSize, pageToken }) {
+      const state = stateOf(stateMessage);
+      check([
+        required('memberId', memberId, 100),
+        !state && stateMessage !== StateMessage.JOB_STATE_UNSPECIFIED && { field: 'state', message: 'is not a state of a job' },
+        (pageSize < 0 || pageSize > MAX_PAGE) && { field: 'pageSize', message: `must be between 1 and ${MAX_PAGE}` },
+      ]);
+      const page = await listJobs(store, memberId, { state, command: command || undefined }, pageSize || DEFAULT_PAGE, pageToken);
+      return { jobs: page.jobs.map(toMessage), nextPageToken: page.nextPageToken };
+    },
+
+    async awaitJob({ jobId, waitMs }, call) {
+      check([(waitMs < 0 || waitMs > MAX_WAIT_MS) && { field: 'waitMs', message: `must be between 0 and ${MAX_WAIT_MS}` }]);
+      return { job: toMessage(await awaitJob(store, finished, jobId, waitMs, call)) };
+    },
+  };
+}
+
+function required(field: string, value: string, max: number): FieldViolation | false {
+  if (value === '') return { field, message: 'is missing' };
+  return value.length > max && { field, message: `must have at most ${max} characters` };
+}
+
+function check(violations: (FieldViolation | false)[]): void {
+  const fields = violations.filter((violation) => violation !== false);
+  const [first] = fields;
+  if (first) throw invalidArgument('INVALID_ARGUMENT', `${first.field} ${first.message}`, { fields });
+}
+
+function refuse(field: string, message: string): Error {
+  return invalidArgument('INVALID_ARGUMENT', `${field} ${message}`, { fields: [{ field, message }] });
+}
+
+function isJsonObject(text: string): boolean {
+  if (text.length > MAX_RESULT_CHARACTERS) return false;
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null && !Array.isArray(value);
+  } catch {
+    return false;
+  }
+}

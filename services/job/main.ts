@@ -1,0 +1,26 @@
+import type { z } from 'zod';
+import { serveGrpc } from '#platform/grpc/server.ts';
+import type { App } from '#platform/process.ts';
+import { openRedis } from '#platform/redis.ts';
+import { JobServiceService } from '#proto/musubi/job/v1/job.ts';
+import { shape } from './config.ts';
+import { listenForFinished } from './finished.ts';
+import { jobHandlers } from './grpc.ts';
+import { jobStore } from './store.ts';
+
+export { shape };
+
+export async function start({ config, log, lifecycle }: App<z.output<z.ZodObject<typeof shape>>>): Promise<void> {
+  const url = config.MUSUBI_REDIS_URL;
+  const store = jobStore(await openRedis({ url, log, lifecycle }));
+  const finished = await listenForFinished({ url, log, lifecycle });
+  const retention = {
+    activeMs: config.MUSUBI_JOB_ACTIVE_SECONDS * 1_000,
+    finishedMs: config.MUSUBI_JOB_FINISHED_SECONDS * 1_000,
+  };
+  await serveGrpc(
+    { listen: config.MUSUBI_GRPC_LISTEN, log, lifecycle },
+    JobServiceService,
+    jobHandlers({ store, finished, retention, log }),
+  );
+}

@@ -1,0 +1,212 @@
+import { readFileSync } from 'node:fs';
+import { type OutboxEvent, toRecord } from '#platform/outbox/event.ts';
+import { type Redis, toRedisError } from '#platform/redis.ts';
+import { isFinal, JOB_STATES, type Job, type JobError, type JobState } from './domain.ts';
+import { toEventPayload } from './wire.ts';
+
+/** What became of a write; only `written` changed anything. */
+export type Written =
+  | { outcome: 'written' }
+  /** Somebody else changed the job since it was read (or issued it already). */
+  | { outcome: 'stale' }
+  /** The member used this idempotency key for the same request: that job. */
+  | { outcome: 'reused'; jobId: string }
+  /** The member used this idempotency key for another request. */
+  | { outcome: 'conflict' };
+
+/** Where in a member's list of jobs, newest first, a page ended. */
+export interface Position {
+  createdAt: number;
+  id: string;
+}
+
+export interface Filter {
+  state: JobState | undefined;
+  command: string | undefined;
+}
+
+/** The jobs, in Redis. What is expired is not there. Everything fails with UNAVAILABLE while Redis is away. */
+export interface JobStore {
+  read(id: string): Promise<Job | undefined>;
+  /**
+   * Writes a job that was computed from version `job.version - 1`, with its index, its idempotency
+   * key, its event and its wake-up, in one script.
+   */
+  write(job: Job): Promise<Written>;
+  /**
+   * A member's jobs after `after`, newest first: `limit` at most, fewer when so many did not match
+   * that looking on would take too long. `next` is absent at the end of the list.
+   */
+  list(memberId: string, filter: Filter, after: Position | undefined, limit: number): Promise<{ jobs: Job[]; next?: Position }>;
+}
+
+interface Scripts {
+  writeJob(...keysAndArguments: (string | number)[]): Promise<[string, string?]>;
+}
+
+/** The most index entries that one page looks at. */
+const SCAN_LIMIT = 1_000;
+const SCAN_STEP = 100;
+
+/** The events that are published, by the state that makes them. */
+const EVENTS: Partial<Record<JobState, string>> = {
+  applied: 'job.applied',
+  completed: 'job.completed',
+  failed: 'job.failed',
+  cancelled: 'job.cancelled',
+};
+
+/** The channel on which the IDs of jobs that became final are told to whoever awaits one. */
+export const finishedChannel = (prefix: string): string => `${prefix}job:finished`;
+
+/**
+ * @param prefix goes before every key and channel, so that several can live in one Redis (tests). All
+ *   keys of one write must be on one node: on a cluster give a hash tag, `{job}`.
+ */
+export function jobStore(redis: Redis, prefix = ''): JobStore {
+  const lua = readFileSync(new URL('lua/write.lua', import.meta.url), 'utf8');
+  redis.defineCommand('writeJob', { numberOfKeys: 5, lua });
+  const scripts = redis as unknown as Scripts;
+
+  const jobKey = (id: string): string => `${prefix}job:${id}`;
+  const byCreationKey = (memberId: string): string => `${prefix}job:member:${memberId}`;
+  const byExpiryKey = (memberId: string): string => `${prefix}job:member-expiry:${memberId}`;
+  const idempotencyKey = (job: Job): string =>
+    job.idempotencyKey ? `${prefix}job:key:${job.memberId}:${job.idempotencyKey}` : '';
+  const outboxKey = `${prefix}outbox:job`;
+
+  return {
+    read: (id) => guarded(async () => fromHash(id, await redis.hgetall(jobKey(id)))),
+
+    write: (job) =>
+      guarded(async () => {
+        const type = EVENTS[job.state];
+        const [outcome, jobId = ''] = await scripts.writeJob(
+          jobKey(job.id),
+          byCreationKey(job.memberId),
+          byExpiryKey(job.memberId),
+          idempotencyKey(job),
+          outboxKey,
+          job.id,
+          job.version - 1,
+          job.createdAt,
+          job.expiresAt,
+          JSON.stringify(toHash(job)),
+          type
+            ? JSON.stringify(
+                outboxFields({
+                  aggregateType: 'job',
+                  aggregateId: job.id,
+                  version: job.version,
+                  type,
+                  payload: toEventPayload(job),
+                }),
+              )
+            : '',
+          isFinal(job.state) ? finishedChannel(prefix) : '',
+          jobKey(''),
+          job.fingerprint,
+        );
+        switch (outcome) {
+          case 'written':
+          case 'stale':
+          case 'conflict':
+            return { outcome };
+          case 'reused':
+            return { outcome, jobId };
+          default:
+            throw new Error(`write.lua answered ${outcome}`);
+        }
+      }),
+
+    list: (memberId, { state, command }, after, limit) =>
+      guarded(async () => {
+        const jobs: Job[] = [];
+        let last = after;
+        for (let offset = 0; offset < SCAN_LIMIT; offset += SCAN_STEP) {
+          const found = await redis.zrevrangebyscore(
+            byCreationKey(memberId),
+            after?.createdAt ?? '+inf',
+            '-inf',
+            'WITHSCORES',
+            'LIMIT',
+            offset,
+            SCAN_STEP,
+          );
+          const entries = positions(found);
+          // Jobs of the same millisecond come in descending order of their IDs.
+          const here = entries.filter(({ createdAt, id }) => !after || createdAt < after.createdAt || id < after.id);
+          const hashes = await Promise.all(here.map(({ id }) => redis.hgetall(jobKey(id))));
+          for (const [index, position] of here.entries()) {
+            const job = fromHash(position.id, hashes[index] ?? {});
+            const wanted = job && (!state || job.state === state) && (!command || job.command === command);
+            // One more than asked for shows that there is a next page.
+            if (wanted && jobs.length === limit) return last ? { jobs, next: last } : { jobs };
+            if (wanted) jobs.push(job);
+            last = position;
+          }
+          if (entries.length < SCAN_STEP) return { jobs };
+        }
+        return last ? { jobs, next: last } : { jobs };
+      }),
+  };
+}
+
+/** A Redis that is away is UNAVAILABLE to the caller. */
+async function guarded<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw toRedisError(error);
+  }
+}
+
+function positions(withScores: string[]): Position[] {
+  const entries: Position[] = [];
+  for (let i = 0; i + 1 < withScores.length; i += 2)
+    entries.push({ id: withScores[i] ?? '', createdAt: Number(withScores[i + 1]) });
+  return entries;
+}
+
+/** The fields of an outbox stream's entry, as the relay reads them. */
+function outboxFields(event: OutboxEvent): string[] {
+  const { id, aggregateType, aggregateId, version, type, payload, traceparent, time } = toRecord(event);
+  return Object.entries({
+    id,
+    aggregatetype: aggregateType,
+    aggregateid: aggregateId,
+    version: String(version),
+    type,
+    payload: JSON.stringify(payload),
+    traceparent,
+    time: String(time.getTime()),
+  }).flat();
+}
+
+function toHash({ id, progress, error, ...job }: Job): string[] {
+  const fields = { ...job, ...progress, error: error ? JSON.stringify(error) : '' };
+  return Object.entries(fields).flatMap(([name, value]) => [name, String(value)]);
+}
+
+function fromHash(id: string, hash: Record<string, string>): Job | undefined {
+  const state = JOB_STATES.find((known) => known === hash.state);
+  if (!state) return undefined;
+  const text = (name: string): string => hash[name] ?? '';
+  const number = (name: string): number => Number(hash[name] ?? 0);
+  return {
+    id,
+    command: text('command'),
+    state,
+    progress: { done: number('done'), total: number('total'), step: text('step') },
+    resultJson: text('resultJson'),
+    error: hash.error ? (JSON.parse(hash.error) as JobError) : undefined,
+    memberId: text('memberId'),
+    aggregateId: text('aggregateId'),
+    idempotencyKey: text('idempotencyKey'),
+    fingerprint: text('fingerprint'),
+    createdAt: number('createdAt'),
+    updatedAt: number('updatedAt'),
+    expiresAt: number('expiresAt'),
+    version: number('version'),
+  };
+}

@@ -1,0 +1,48 @@
+import {
+  type JobError as ErrorMessage,
+  JobEvent,
+  type Job as JobMessage,
+  JobState as StateMessage,
+} from '#proto/musubi/job/v1/job.ts';
+import { JOB_STATES, type Job, type JobError, type JobState } from './domain.ts';
+
+const TO_MESSAGE: Record<JobState, StateMessage> = {
+  queued: StateMessage.JOB_STATE_QUEUED,
+  running: StateMessage.JOB_STATE_RUNNING,
+  compensating: StateMessage.JOB_STATE_COMPENSATING,
+  applied: StateMessage.JOB_STATE_APPLIED,
+  completed: StateMessage.JOB_STATE_COMPLETED,
+  failed: StateMessage.JOB_STATE_FAILED,
+  cancelled: StateMessage.JOB_STATE_CANCELLED,
+};
+
+/** The state of a message; undefined for none, or one that this release does not know. */
+export function stateOf(message: StateMessage): JobState | undefined {
+  return JOB_STATES.find((state) => TO_MESSAGE[state] === message);
+}
+
+export function errorOf(message: ErrorMessage | undefined): JobError | undefined {
+  return message?.code ? { code: message.code, message: message.message, errors: message.errors } : undefined;
+}
+
+export function toMessage(job: Job): JobMessage {
+  return {
+    jobId: job.id,
+    command: job.command,
+    state: TO_MESSAGE[job.state],
+    progress: job.progress,
+    resultJson: job.resultJson,
+    error: job.error,
+    memberId: job.memberId,
+    aggregateId: job.aggregateId,
+    createdAt: new Date(job.createdAt),
+    updatedAt: new Date(job.updatedAt),
+    expiresAt: new Date(job.expiresAt),
+    version: job.version,
+  };
+}
+
+/** The payload of the job's event: proto3 JSON of JobEvent. */
+export function toEventPayload(job: Job): unknown {
+  return JobEvent.toJSON({ job: toMessage(job) });
+}
