@@ -1,0 +1,95 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { activityInfo } from '@temporalio/activity';
+import { ApplicationFailure } from '@temporalio/common';
+
+/** The ways in which a step can go wrong. */
+export const FAULTS = [
+  'refused before',
+  'applied then timed out',
+  'applied then given up',
+  'applied twice',
+  'cancelled before',
+  'cancelled after',
+  'undo fails three times',
+] as const;
+export type Fault = (typeof FAULTS)[number] | 'none';
+
+/** What shall happen to one workflow. */
+export interface Plan {
+  fault: Fault;
+  /** The activity it happens to: `member.createMember`. */
+  step: string;
+  cancel: () => Promise<unknown>;
+}
+
+type Activity = (step: unknown, request: unknown) => Promise<unknown>;
+
+/** What the workflow's activities were asked, in order: `member.createMember`, …, `member.undo`. */
+export type Calls = Map<string, string[]>;
+
+const refusal = (): ApplicationFailure => ApplicationFailure.nonRetryable('refused by the test', 'REFUSED_BY_TEST', { code: 'REFUSED_BY_TEST', message: 'refused by the test', fields: [], grpcStatus: 'FAILED_PRECONDITION' });
+const away = (): ApplicationFailure => ApplicationFailure.retryable('away, says the test', 'AWAY_BY_TEST');
+
+/**
+ * The real activities, which call the real services, with the planned faults around them.
+ * A workflow without a plan runs undisturbed.
+ */
+export function faulty(activities: Record<string, unknown>, plans: Map<string, Plan>, calls: Calls): Record<string, Activity> {
+  const failedUndos = new Map<string, number>();
+  const tries = new Map<string, number>();
+  return Object.fromEntries(
+    Object.entries(activities).map(([name, real]): [string, Activity] => {
+      const apply = real as Activity;
+      return [
+        name,
+        async (step, request) => {
+          const id = activityInfo().workflowExecution?.workflowId ?? '';
+          const plan = plans.get(id);
+          calls.set(id, [...(calls.get(id) ?? []), name]);
+          if (plan?.fault === 'undo fails three times' && name.endsWith('.undo')) {
+            const key = `${id} ${JSON.stringify(request)} ${JSON.stringify(step)}`;
+            const failed = failedUndos.get(key) ?? 0;
+            failedUndos.set(key, failed + 1);
+            if (failed < 3) throw away();
+          }
+          if (plan?.step !== name) return await apply(step, request);
+          const tried = (tries.get(id) ?? 0) + 1;
+          tries.set(id, tried);
+          switch (plan.fault) {
+            case 'refused before':
+            case 'undo fails three times':
+              // A step that may not fail is asked again: a fix came meanwhile.
+              if (tried > 2) return await apply(step, request);
+              throw refusal();
+            case 'applied then timed out': {
+              const answer = await apply(step, request);
+              if (tried <= 2) throw away();
+              return answer;
+            }
+            case 'applied then given up': {
+              const answer = await apply(step, request);
+              if (tried > 2) return answer;
+              throw refusal();
+            }
+            case 'applied twice':
+              await apply(step, request);
+              return await apply(step, request);
+            case 'cancelled before':
+            case 'cancelled after': {
+              const answer = plan.fault === 'cancelled after' ? await apply(step, request) : undefined;
+              if (tried === 1) await plan.cancel();
+              // Away for long enough that the cancellation reaches the workflow during this step.
+              if (tried <= 5) {
+                await sleep(50);
+                throw away();
+              }
+              return answer ?? (await apply(step, request));
+            }
+            default:
+              return await apply(step, request);
+          }
+        },
+      ];
+    }),
+  );
+}
