@@ -1,0 +1,75 @@
+import { randomUUID } from 'node:crypto';
+import { type CryptoKey, errors, jwtVerify, SignJWT } from 'jose';
+import { unauthenticated } from '#platform/errors.ts';
+import { type KeyRing, SIGNING_ALGORITHM } from './signing-keys.ts';
+
+/** Seconds that an access token is good for. */
+export const ACCESS_TOKEN_SECONDS = 300;
+/** RFC 9068: what an access token says it is, so that no other JWT of ours passes for one. */
+const TYPE = 'at+jwt';
+const AUDIENCE = 'musubi';
+/** The OAuth client that first-party logins are made through. */
+const CLIENT = 'musubi';
+
+/** What a genuine token says. Whether its session is still there is for the store to tell. */
+export interface AccessToken {
+  memberId: string;
+  sessionId: string;
+  /** Seconds since 1970-01-01T00:00:00Z. */
+  expiresAt: number;
+}
+
+/** Issues and verifies access tokens: JWTs of the RFC 9068 profile, with the session in `sid`. */
+export class AccessTokens {
+  readonly #keys: KeyRing;
+  readonly #issuer: string;
+  readonly #now: () => number;
+
+  constructor(keys: KeyRing, issuer: string, now: () => number = Date.now) {
+    this.#keys = keys;
+    this.#issuer = issuer;
+    this.#now = now;
+  }
+
+  async issue({ memberId, sessionId }: { memberId: string; sessionId: string }): Promise<string> {
+    const { kid, privateKey } = this.#keys.signingKey();
+    const iat = Math.floor(this.#now() / 1_000);
+    return new SignJWT({ client_id: CLIENT, sid: sessionId })
+      .setProtectedHeader({ alg: SIGNING_ALGORITHM, typ: TYPE, kid })
+      .setIssuer(this.#issuer)
+      .setAudience(AUDIENCE)
+      .setSubject(memberId)
+      .setIssuedAt(iat)
+      .setExpirationTime(iat + ACCESS_TOKEN_SECONDS)
+      .setJti(randomUUID())
+      .sign(privateKey);
+  }
+
+  /** @throws TOKEN_EXPIRED for a genuine one that is too old, TOKEN_INVALID for anything else that is not ours */
+  async verify(token: string): Promise<AccessToken> {
+    try {
+      const { payload } = await jwtVerify(token, (header) => this.#key(header.kid), {
+        algorithms: [SIGNING_ALGORITHM],
+        typ: TYPE,
+        issuer: this.#issuer,
+        audience: AUDIENCE,
+        requiredClaims: ['sub', 'sid', 'client_id', 'iat', 'exp', 'jti'],
+        currentDate: new Date(this.#now()),
+      });
+      const { sub, sid, exp } = payload;
+      if (sub === undefined || typeof sid !== 'string' || exp === undefined) throw new errors.JWTInvalid('sid is not a string');
+      return { memberId: sub, sessionId: sid, expiresAt: exp };
+    } catch (error) {
+      if (error instanceof errors.JWTExpired) throw unauthenticated('TOKEN_EXPIRED', 'the access token has expired');
+      if (error instanceof errors.JOSEError)
+        throw unauthenticated('TOKEN_INVALID', 'this is not an access token of ours', { cause: error });
+      throw error;
+    }
+  }
+
+  async #key(kid: string | undefined): Promise<CryptoKey> {
+    const key = kid === undefined ? undefined : await this.#keys.verificationKey(kid);
+    if (!key) throw new errors.JWKSNoMatchingKey();
+    return key;
+  }
+}

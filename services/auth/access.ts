@@ -1,0 +1,79 @@
+import { Counter } from '@prometheus-io/client';
+import type { Document } from 'mongodb';
+import { MusubiError, permissionDenied, unauthenticated } from '#platform/errors.ts';
+import { metrics } from '#platform/telemetry.ts';
+import type { AccessToken } from './access-tokens.ts';
+import type { Auth } from './auth.ts';
+import type { Question, RoleVersion } from './policies.ts';
+
+const authorizations = new Counter({
+  name: 'musubi_auth_authorizations_total',
+  help: 'Permission checks by outcome: allowed, or the code of the refusal',
+  labelNames: ['outcome'],
+  registers: [metrics],
+});
+
+/**
+ * Who is this? A genuine token of a session that is still there, of a member that is still active.
+ * One store look-up.
+ *
+ * @throws TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED
+ */
+export async function authenticate(auth: Auth, accessToken: string): Promise<AccessToken> {
+  return (await identify(auth, accessToken, [])).token;
+}
+
+/**
+ * May the member of this token do that? One store look-up: token, session, roles and their versions
+ * together, so the decision is by what holds now.
+ *
+ * @throws as {@link authenticate}, or PERMISSION_DENIED
+ */
+export async function authorize(
+  auth: Auth,
+  { accessToken, action, resource }: { accessToken: string } & Omit<Question, 'memberId'>,
+): Promise<AccessToken> {
+  try {
+    const { token, roles = [] } = await identify(auth, accessToken, WITH_ROLES);
+    const load = () => auth.store.roles.find({ _id: { $in: roles.map(({ _id }) => _id) } }).toArray();
+    const decision = await auth.policies.decide({ memberId: token.memberId, action, resource }, roles, load);
+    if (decision === 'unknown') throw permissionDenied('PERMISSION_DENIED', `there is no action ${action} on ${resource.type}`);
+    if (decision === 'denied') throw permissionDenied('PERMISSION_DENIED', `you may not ${action}`);
+    authorizations.inc({ outcome: 'allowed' });
+    return token;
+  } catch (error) {
+    authorizations.inc({ outcome: error instanceof MusubiError ? error.code : 'INTERNAL' });
+    throw error;
+  }
+}
+
+const WITH_ROLES: Document[] = [
+  {
+    $lookup: { from: 'roles', localField: 'roleIds', foreignField: '_id', pipeline: [{ $project: { version: 1 } }], as: 'roles' },
+  },
+];
+
+/** Verifies the token, and reads its member in one go: nothing, unless it is active and has that session. */
+async function identify(
+  { store, accessTokens }: Auth,
+  accessToken: string,
+  more: Document[],
+): Promise<{ token: AccessToken; roles?: RoleVersion[] }> {
+  const token = await accessTokens.verify(accessToken);
+  const now = new Date();
+  const [member] = await store.members
+    .aggregate<{ roles?: RoleVersion[] }>([
+      {
+        $match: {
+          _id: token.memberId,
+          status: 'active',
+          sessions: { $elemMatch: { id: token.sessionId, expiresAt: { $gt: now } } },
+        },
+      },
+      { $project: { roleIds: 1 } },
+      ...more,
+    ])
+    .toArray();
+  if (!member) throw unauthenticated('SESSION_REVOKED', 'the session of this access token has ended');
+  return { token, roles: member.roles };
+}

@@ -1,0 +1,87 @@
+import { alreadyExists, failedPrecondition, invalidArgument, MusubiError } from '#platform/errors.ts';
+import { isDuplicateKey } from '#platform/mongo.ts';
+import { runOperation, type Undo } from '#platform/operations/mongo.ts';
+import { loginIdViolation, loginKey, type Member } from '../domain.ts';
+import { loginEvent } from '../events.ts';
+import type { Store } from '../store.ts';
+
+export interface BindLogin {
+  operationId: string;
+  memberId: string;
+  loginId: string;
+  passwordRef: string;
+}
+
+/**
+ * Binds a login to a new member; nobody can log in by it yet.
+ *
+ * @throws LOGIN_TAKEN, LOGIN_EXISTS (the member has one already), PASSWORD_REF_INVALID
+ */
+export async function bindLogin(store: Store, command: BindLogin): Promise<void> {
+  checkBinding(command);
+  try {
+    await runOperation(store.mongo, { operationId: command.operationId, command: 'auth.bind-login' }, async (session) => {
+      const { memberId, loginId, passwordRef } = command;
+      const key = loginKey(loginId);
+      // The name comes before the password, so that a repeat is refused for the same reason as the first time.
+      if (await store.members.findOne({ loginKey: key }, { session, projection: { _id: 1 } })) throw loginTaken(loginId);
+      const staged = await store.secrets.findOneAndDelete({ _id: passwordRef, expiresAt: { $gt: new Date() } }, { session });
+      if (!staged)
+        throw failedPrecondition('PASSWORD_REF_INVALID', 'the staged password is not there: it was used or is too old');
+      const now = new Date();
+      const member: Member = {
+        _id: memberId,
+        loginId,
+        loginKey: key,
+        password: staged.password,
+        roleIds: [],
+        status: 'pending',
+        version: 1,
+        sessions: [],
+        createdAt: now,
+        updatedAt: now,
+      };
+      await store.members.insertOne(member, { session }).catch((error: unknown) => {
+        throw bindingError(error, command);
+      });
+      return { result: null, undo: { memberId }, events: [loginEvent('auth.login-bound', member)] };
+    });
+  } catch (error) {
+    // What was refused is not tried again with the same password: leave nothing of it behind.
+    if (error instanceof MusubiError && !error.retryable) await store.secrets.deleteOne({ _id: command.passwordRef });
+    throw error;
+  }
+}
+
+/** Removes the login again; the staged password went when it was bound. */
+export const undoBindLogin =
+  (store: Store): Undo<{ memberId: string }> =>
+  async (session, { memberId }) => {
+    const member = await store.members.findOneAndDelete({ _id: memberId }, { session, projection: { status: 1, version: 1 } });
+    if (!member) return;
+    return { events: [loginEvent('auth.login-removed', { _id: memberId, status: 'removed', version: member.version + 1 })] };
+  };
+
+/** @throws INVALID_ARGUMENT for a member ID or login ID that nobody can have */
+export function checkBinding({ memberId, loginId }: { memberId: string; loginId: string }): void {
+  const violation = loginIdViolation(loginId);
+  if (violation)
+    throw invalidArgument('INVALID_ARGUMENT', `the login ID ${violation}`, {
+      fields: [{ field: 'loginId', message: violation }],
+    });
+  if (memberId === '' || memberId.length > 128) {
+    throw invalidArgument('INVALID_ARGUMENT', 'the member ID is missing', {
+      fields: [{ field: 'memberId', message: 'must be 1 to 128 characters' }],
+    });
+  }
+}
+
+export const loginTaken = (loginId: string): MusubiError =>
+  alreadyExists('LOGIN_TAKEN', `the login ${loginId} is taken`, { fields: [{ field: 'loginId', message: 'is taken' }] });
+
+/** What a refused write of a member means: two bindings at once meet in the unique index. */
+export function bindingError(error: unknown, { memberId, loginId }: { memberId: string; loginId: string }): unknown {
+  if (isDuplicateKey(error, 'loginKey_1')) return loginTaken(loginId);
+  if (isDuplicateKey(error)) return alreadyExists('LOGIN_EXISTS', `member ${memberId} has a login already`);
+  return error;
+}

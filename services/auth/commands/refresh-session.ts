@@ -1,0 +1,73 @@
+import { type MusubiError, unauthenticated } from '#platform/errors.ts';
+import type { Auth } from '../auth.ts';
+import { REFRESH_GRACE_MS, type Session, sessionExpiry, USED_TOKENS_KEPT } from '../domain.ts';
+import { hashToken } from '../refresh-tokens.ts';
+import type { Tokens } from './log-in.ts';
+
+/**
+ * Exchanges a refresh token for its successor and a new access token (RFC 9700, 4.14.2: rotation).
+ * Two calls with the same token within 10 seconds get the same successor; after that the token
+ * was stolen by somebody, so the whole session is revoked.
+ *
+ * @throws REFRESH_TOKEN_INVALID, REFRESH_TOKEN_REUSED
+ */
+export async function refreshSession(auth: Auth, token: string, now: Date = new Date()): Promise<Tokens> {
+  const { store, refreshTokens, accessTokens } = auth;
+  const parsed = refreshTokens.parse(token);
+  if (!parsed) throw invalid();
+  const { memberId, sessionId, hash } = parsed;
+  const member = await store.members.findOne(
+    { _id: memberId, status: 'active' },
+    { projection: { sessions: { $elemMatch: { id: sessionId } } } },
+  );
+  const session = member?.sessions?.[0];
+  if (!session || session.expiresAt <= now) throw invalid();
+
+  const refreshToken = refreshTokens.successor(token);
+  if (session.tokenHash === hash) await rotate(auth, { memberId, session, successor: hashToken(refreshToken), now });
+  else if (session.usedHashes.at(-1) !== hash || !inGrace(session, now) || session.tokenHash !== hashToken(refreshToken)) {
+    throw await refuse(auth, { memberId, session, hash });
+  }
+  return { accessToken: await accessTokens.issue({ memberId, sessionId }), refreshToken, memberId };
+}
+
+const inGrace = ({ rotatedAt }: Session, now: Date): boolean => now.getTime() - rotatedAt.getTime() <= REFRESH_GRACE_MS;
+
+/** Makes the successor the good token, unless another call with the same token just did. */
+async function rotate(
+  { store }: Auth,
+  { memberId, session, successor, now }: { memberId: string; session: Session; successor: string; now: Date },
+): Promise<void> {
+  const { modifiedCount } = await store.members.updateOne(
+    { _id: memberId, status: 'active', sessions: { $elemMatch: { id: session.id, tokenHash: session.tokenHash } } },
+    {
+      $set: {
+        'sessions.$.tokenHash': successor,
+        'sessions.$.rotatedAt': now,
+        'sessions.$.lastUsedAt': now,
+        'sessions.$.expiresAt': sessionExpiry(now, session.endsAt),
+      },
+      $push: { 'sessions.$.usedHashes': { $each: [session.tokenHash], $slice: -USED_TOKENS_KEPT } },
+    },
+  );
+  if (modifiedCount === 1) return;
+  // Lost a race: against the same token, which made the same successor, or against the end of the session.
+  // A local read, because the winner's write may not have reached a majority yet.
+  const kept = await store.members.findOne(
+    { _id: memberId, status: 'active', sessions: { $elemMatch: { id: session.id, tokenHash: successor } } },
+    { projection: { _id: 1 }, readConcern: { level: 'local' } },
+  );
+  if (!kept) throw invalid();
+}
+
+/** A token that was good once means theft: the session ends. Any other is just no token, and harms nobody. */
+async function refuse(
+  { store }: Auth,
+  { memberId, session, hash }: { memberId: string; session: Session; hash: string },
+): Promise<MusubiError> {
+  if (!session.usedHashes.includes(hash)) return invalid();
+  await store.members.updateOne({ _id: memberId }, { $pull: { sessions: { id: session.id } } });
+  return unauthenticated('REFRESH_TOKEN_REUSED', 'this refresh token was used before; its session has ended, log in again');
+}
+
+const invalid = () => unauthenticated('REFRESH_TOKEN_INVALID', 'this refresh token is not good, or no longer; log in again');

@@ -1,0 +1,37 @@
+import { failedPrecondition } from '#platform/errors.ts';
+import { runOperation, type Undo } from '#platform/operations/mongo.ts';
+import { loginEvent } from '../events.ts';
+import type { Store } from '../store.ts';
+
+export interface RemoveLogin {
+  operationId: string;
+  memberId: string;
+}
+
+/**
+ * Removes a suspended login with its sessions; the name is free again. A login that is gone already is removed.
+ *
+ * @throws LOGIN_NOT_SUSPENDED
+ */
+export async function removeLogin(store: Store, { operationId, memberId }: RemoveLogin): Promise<void> {
+  await runOperation(store.mongo, { operationId, command: 'auth.remove-login' }, async (session) => {
+    const before = await store.members.findOne({ _id: memberId }, { session, projection: { status: 1, version: 1 } });
+    if (!before) return { result: null };
+    if (before.status !== 'suspended')
+      throw failedPrecondition('LOGIN_NOT_SUSPENDED', 'a login must be suspended before it is removed');
+    await store.members.deleteOne({ _id: memberId }, { session });
+    return {
+      result: null,
+      events: [loginEvent('auth.login-removed', { _id: memberId, status: 'removed', version: before.version + 1 })],
+    };
+  });
+}
+
+/**
+ * Sagas remove a login after their pivot, where nothing is undone any more: its password and sessions are not kept.
+ *
+ * @throws UNDO_IMPOSSIBLE
+ */
+export const undoRemoveLogin: Undo<unknown> = async () => {
+  throw failedPrecondition('UNDO_IMPOSSIBLE', 'a removed login can not be brought back');
+};

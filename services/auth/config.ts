@@ -1,0 +1,33 @@
+import { availableParallelism } from 'node:os';
+import { z } from 'zod';
+import { address, integer, Secret, secret } from '#platform/config.ts';
+
+/** A 256-bit key, in base64. */
+const key = () =>
+  z
+    .string()
+    .refine((value) => /^[A-Za-z0-9+/]{43}=$/.test(value), 'must be 32 bytes in base64: openssl rand -base64 32')
+    .transform((value) => new Secret(value));
+
+/** The environment of the Auth service. */
+export const shape = {
+  MUSUBI_GRPC_LISTEN: address(),
+  MUSUBI_MONGODB_URL: secret(),
+  /** The issuer of our tokens: what clients know us by. */
+  MUSUBI_PUBLIC_URL: z.url(),
+  /** Encrypts the signing keys at rest. Every Auth process needs the same. */
+  MUSUBI_AUTH_MASTER_KEY: key(),
+  /** Argon2id: memory in KiB, passes and lanes. Passwords are rehashed at their next login after a change. */
+  MUSUBI_AUTH_ARGON2_MEMORY: integer(8_192, 1_048_576).default(19_456),
+  MUSUBI_AUTH_ARGON2_PASSES: integer(1, 16).default(2),
+  MUSUBI_AUTH_ARGON2_PARALLELISM: integer(1, 4).default(1),
+  /**
+   * Passwords hashed at once. One core is left to everything else, and so is one of the four
+   * threads that Node runs its cryptography on: with all of them hashing, no token would be verified.
+   */
+  MUSUBI_AUTH_HASH_CONCURRENCY: integer(1, 64).default(Math.max(1, Math.min(availableParallelism() - 1, 3))),
+  /** Passwords that may wait to be hashed; the next is refused as TOO_BUSY. */
+  MUSUBI_AUTH_HASH_QUEUE: integer(0, 10_000).default(64),
+};
+
+export type Config = z.output<z.ZodObject<typeof shape>>;

@@ -1,0 +1,137 @@
+/**
+ * The rules of logins, passwords and sessions. No I/O.
+ *
+ * - member: who logs in; Auth knows its login, its password's hash, its roles and its sessions
+ * - session: one login on one device; every token belongs to one, and is refused once it is gone
+ * - refresh family: the chain of refresh tokens of one session, each replacing the one before
+ */
+
+/**
+ * - `pending`: the login is bound, but its registration is not done
+ * - `active`: may log in
+ * - `suspended`: closed, no token is accepted; about to be removed
+ */
+export type MemberStatus = 'pending' | 'active' | 'suspended';
+
+/** A password's argon2id hash with all that is needed to verify it later. */
+export interface PasswordHash {
+  algorithm: 'argon2id';
+  /** KiB. */
+  memory: number;
+  passes: number;
+  parallelism: number;
+  /** Base64. */
+  salt: string;
+  /** Base64. */
+  hash: string;
+}
+
+export interface Session {
+  id: string;
+  createdAt: Date;
+  lastUsedAt: Date;
+  userAgent: string;
+  /** When its refresh token is too old; every refresh moves it, up to `endsAt`. */
+  expiresAt: Date;
+  /** When it ends whatever happens. */
+  endsAt: Date;
+  /** SHA-256 of the refresh token that is good now, base64. */
+  tokenHash: string;
+  /** When the newest of `usedHashes` was replaced. */
+  rotatedAt: Date;
+  /** SHA-256 of the tokens before it, oldest first, base64; the newest {@link USED_TOKENS_KEPT}. */
+  usedHashes: string[];
+}
+
+export interface Member {
+  /** The member ID. */
+  _id: string;
+  /** As the member writes it. */
+  loginId: string;
+  /** What makes it unique: {@link loginKey}. */
+  loginKey: string;
+  password: PasswordHash;
+  roleIds: string[];
+  status: MemberStatus;
+  /** Grows by 1 with every change that an event tells of. */
+  version: number;
+  /** Least recently used first; the newest {@link SESSIONS_KEPT}. */
+  sessions: Session[];
+  createdAt: Date;
+  updatedAt: Date;
+}
+
+export interface Policy {
+  policyId: string;
+  name: string;
+  /** Cedar text. */
+  cedar: string;
+}
+
+export interface Role {
+  /** The role ID. */
+  _id: string;
+  version: number;
+  policies: Policy[];
+}
+
+/** A member who logs in on one device more loses the session that was idle longest. */
+export const SESSIONS_KEPT = 20;
+/** A replaced refresh token is recognised as reused this many refreshes long; later it is merely unknown. */
+export const USED_TOKENS_KEPT = 32;
+/** A session that is not refreshed for this long is over. */
+export const REFRESH_IDLE_MS = 30 * 24 * 3_600_000;
+/** However often it is refreshed, a session is over after this. */
+export const SESSION_MAX_MS = 180 * 24 * 3_600_000;
+/**
+ * For this long a replaced refresh token gets the same successor again, so that two tabs (or a client
+ * whose answer was lost) don't end their own session. A thief gains nothing lasting by it: thief and
+ * owner then hold the same token, and whoever uses it second is found out.
+ */
+export const REFRESH_GRACE_MS = 10_000;
+/** How long a staged password waits for its saga. */
+export const STAGED_PASSWORD_MS = 15 * 60_000;
+
+/** What makes a login unique: logins that look the same or differ in case are one. */
+export const loginKey = (loginId: string): string => loginId.normalize('NFKC').toLowerCase();
+
+/** Why a login ID can't be had; undefined if it can. */
+export function loginIdViolation(loginId: string): string | undefined {
+  return /^[A-Za-z0-9._@-]{3,64}$/.test(loginId) ? undefined : 'must be 3 to 64 letters, digits or any of . _ @ -';
+}
+
+/**
+ * A password as it is hashed and compared: the same characters typed on another keyboard
+ * (full-width, composed) are the same password (NIST SP 800-63B, 3.1.1.2).
+ */
+export const normalizePassword = (password: string): string => password.normalize('NFKC');
+
+export const PASSWORD_LENGTH = { min: 8, max: 256 } as const;
+
+/** The most common passwords of known leaks that are long enough to be tried here. */
+const COMMON = [
+  'password passw0rd p@ssw0rd p@ssword password1 password123 passwort qwertyuiop qwerty123 qwertyui 1q2w3e4r 1qaz2wsx',
+  'qazwsxedc zaq12wsx asdfghjkl zxcvbnm1 iloveyou sunshine princess football baseball superman trustno1 starwars welcome1',
+  'letmein1 admin123 administrator changeme computer internet michelle jennifer abcd1234 abc12345 aa123456 a1b2c3d4',
+  '12345678 87654321 11223344 123123123 987654321 12341234 sakura123',
+].flatMap((line) => line.split(' '));
+
+const SEQUENCES = ['01234567890', '09876543210', 'abcdefghijklmnopqrstuvwxyz'];
+
+/** Why a password can't be taken; undefined if it can. The length is in characters, not bytes. */
+export function passwordViolation(password: string): string | undefined {
+  const characters = [...normalizePassword(password)];
+  const { min, max } = PASSWORD_LENGTH;
+  if (characters.length < min || characters.length > max) return `must have ${min} to ${max} characters`;
+  const plain = characters.join('').toLowerCase();
+  const common = COMMON.some(
+    (word) => plain === word || word.includes(plain) || (plain.includes(word) && plain.length - word.length < 4),
+  );
+  const repeated = new Set(characters).size <= 2;
+  const sequence = SEQUENCES.some((line) => line.includes(plain));
+  return common || repeated || sequence ? 'is one of the most common passwords' : undefined;
+}
+
+/** When a session that is used now expires. */
+export const sessionExpiry = (now: Date, endsAt: Date): Date =>
+  new Date(Math.min(now.getTime() + REFRESH_IDLE_MS, endsAt.getTime()));

@@ -1,0 +1,97 @@
+import { invalidArgument } from '#platform/errors.ts';
+import type { Handlers } from '#platform/grpc/server.ts';
+import { toMongoError } from '#platform/mongo.ts';
+import type { AuthServiceService, TokenResponse } from '#proto/musubi/auth/v1/auth.ts';
+import { authenticate, authorize } from './access.ts';
+import { ACCESS_TOKEN_SECONDS } from './access-tokens.ts';
+import type { Auth } from './auth.ts';
+import { bindLogin } from './commands/bind-login.ts';
+import { grantRoles } from './commands/grant-roles.ts';
+import { logIn, type Tokens } from './commands/log-in.ts';
+import { logOut } from './commands/log-out.ts';
+import { putRoles } from './commands/put-roles.ts';
+import { rebindLogin } from './commands/rebind-login.ts';
+import { refreshSession } from './commands/refresh-session.ts';
+import { removeLogin } from './commands/remove-login.ts';
+import { stagePassword } from './commands/stage-password.ts';
+import { suspendLogin } from './commands/suspend-login.ts';
+import { undo } from './commands/undo.ts';
+import type { KeyRing } from './signing-keys.ts';
+
+type AuthHandlers = Handlers<typeof AuthServiceService>;
+
+/** The Auth service on gRPC: proto ↔ command. */
+export function authHandlers(auth: Auth, keys: KeyRing): AuthHandlers {
+  const { store } = auth;
+  return withStoreErrors({
+    login: async (request, { signal }) => toTokenResponse(await logIn(auth, request, signal)),
+    refresh: async ({ refreshToken }) => toTokenResponse(await refreshSession(auth, refreshToken)),
+    logout: async ({ accessToken }) => {
+      await logOut(auth, accessToken);
+      return {};
+    },
+    getJwks: async () => ({ jwksJson: JSON.stringify(keys.jwks()) }),
+    authenticate: ({ accessToken }) => authenticate(auth, accessToken),
+    authorize: ({ accessToken, action, resource }) => {
+      if (!resource) throw missing('resource');
+      return authorize(auth, { accessToken, action, resource });
+    },
+    stagePassword: async ({ password }, { signal }) => ({
+      passwordRef: await stagePassword(store, auth.passwords, password, signal),
+    }),
+    bindLogin: async (request) => {
+      await bindLogin(store, request);
+      return {};
+    },
+    grantRoles: async (request) => {
+      await grantRoles(store, request);
+      return {};
+    },
+    rebindLogin: async (request) => {
+      await rebindLogin(store, request);
+      return {};
+    },
+    suspendLogin: async (request) => {
+      await suspendLogin(store, request);
+      return {};
+    },
+    removeLogin: async (request) => {
+      await removeLogin(store, request);
+      return {};
+    },
+    undo: async ({ operationId }) => {
+      await undo(store, operationId);
+      return {};
+    },
+    putRoles: async ({ roles }) => {
+      const converted = roles.map(({ roleId, version, policies }, index) => {
+        if (roleId === '') throw missing(`roles[${index}].roleId`);
+        return { _id: roleId, version, policies };
+      });
+      await putRoles(store, auth.policies, converted);
+      return {};
+    },
+  });
+}
+
+const toTokenResponse = (tokens: Tokens): TokenResponse => ({ ...tokens, expiresIn: ACCESS_TOKEN_SECONDS });
+
+const missing = (field: string) =>
+  invalidArgument('INVALID_ARGUMENT', `${field} is missing`, { fields: [{ field, message: 'is missing' }] });
+
+/** A store that is away is UNAVAILABLE to callers, wherever a call met it; not a defect of ours. */
+function withStoreErrors(handlers: AuthHandlers): AuthHandlers {
+  const guarded = Object.entries(handlers as Record<string, (request: unknown, call: unknown) => Promise<unknown>>).map(
+    ([name, handle]) => [
+      name,
+      async (request: unknown, call: unknown): Promise<unknown> => {
+        try {
+          return await handle(request, call);
+        } catch (error) {
+          throw toMongoError(error);
+        }
+      },
+    ],
+  );
+  return Object.fromEntries(guarded) as AuthHandlers;
+}

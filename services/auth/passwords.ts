@@ -1,0 +1,84 @@
+import { argon2, randomBytes, timingSafeEqual } from 'node:crypto';
+import { promisify } from 'node:util';
+import { Histogram } from '@prometheus-io/client';
+import { metrics } from '#platform/telemetry.ts';
+import { normalizePassword, PASSWORD_LENGTH, type PasswordHash } from './domain.ts';
+import type { HashQueue } from './hash-queue.ts';
+
+const derive = promisify(argon2);
+
+const seconds = new Histogram({
+  name: 'musubi_auth_argon2_seconds',
+  help: 'Time to hash one password, without its wait in the queue',
+  buckets: [0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1, 2],
+  registers: [metrics],
+});
+
+/** How expensive a hash is. */
+export interface Argon2Cost {
+  /** KiB. */
+  memory: number;
+  passes: number;
+  /** Lanes. */
+  parallelism: number;
+}
+
+/**
+ * Hashes and verifies passwords with argon2id (RFC 9106), off the main thread, a bounded number at once.
+ * Every method may fail with TOO_BUSY.
+ */
+export class Passwords {
+  readonly #cost: Argon2Cost;
+  readonly #queue: HashQueue;
+  readonly #nobody: PasswordHash;
+
+  constructor(cost: Argon2Cost, queue: HashQueue) {
+    this.#cost = cost;
+    this.#queue = queue;
+    // No password has this hash: 32 random bytes are nobody's argon2id output.
+    this.#nobody = {
+      algorithm: 'argon2id',
+      ...cost,
+      salt: randomBytes(16).toString('base64'),
+      hash: randomBytes(32).toString('base64'),
+    };
+  }
+
+  async hash(password: string, signal?: AbortSignal): Promise<PasswordHash> {
+    const salt = randomBytes(16);
+    const hash = await this.#derive(password, salt, this.#cost, signal);
+    return { algorithm: 'argon2id', ...this.#cost, salt: salt.toString('base64'), hash: hash.toString('base64') };
+  }
+
+  /**
+   * Whether it is the password of `stored`.
+   *
+   * @param stored undefined for an unknown login: refused, after the same work
+   */
+  async verify(password: string, stored: PasswordHash | undefined, signal?: AbortSignal): Promise<boolean> {
+    const { salt, hash, ...cost } = stored ?? this.#nobody;
+    const derived = await this.#derive(password, Buffer.from(salt, 'base64'), cost, signal);
+    return timingSafeEqual(derived, Buffer.from(hash, 'base64'));
+  }
+
+  /** Whether a hash was made at another cost than today's. */
+  outdated({ memory, passes, parallelism }: PasswordHash): boolean {
+    return memory !== this.#cost.memory || passes !== this.#cost.passes || parallelism !== this.#cost.parallelism;
+  }
+
+  #derive(
+    password: string,
+    nonce: Buffer,
+    { memory, passes, parallelism }: Argon2Cost,
+    signal: AbortSignal | undefined,
+  ): Promise<Buffer> {
+    // One character more than a password may have is still a wrong one; megabytes more would only cost time.
+    const message = normalizePassword(password.slice(0, 4 * PASSWORD_LENGTH.max));
+    return this.#queue.run(async () => {
+      const end = seconds.startTimer();
+      const derived = await derive('argon2id', { message, nonce, parallelism, tagLength: 32, memory, passes });
+      end();
+      return derived;
+    }, signal);
+  }
+}

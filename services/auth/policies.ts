@@ -1,0 +1,151 @@
+import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import {
+  type DetailedError,
+  type EntityJson,
+  type EntityUidJson,
+  preparsePolicySet,
+  preparseSchema,
+  schemaToJson,
+  statefulIsAuthorized,
+  validate,
+} from '@cedar-policy/cedar-wasm/nodejs';
+import type { FieldViolation } from '#platform/errors.ts';
+import type { Policy, Role } from './domain.ts';
+
+const NAMESPACE = 'Musubi';
+const SCHEMA_NAME = 'musubi';
+
+/** One question: may this member do that to this? */
+export interface Question {
+  memberId: string;
+  action: string;
+  resource: { type: string; id: string; ownerId: string };
+}
+
+/** `unknown`: the schema knows no such action on that type of resource, so nothing can permit it. */
+export type Decision = 'allowed' | 'denied' | 'unknown';
+
+/** A role as far as it identifies what it permits. */
+export type RoleVersion = Pick<Role, '_id' | 'version'>;
+
+/**
+ * Decides by Cedar policies (https://docs.cedarpolicy.com): what no policy of the member's roles
+ * permits is denied, and a `forbid` wins over every `permit`.
+ *
+ * Policies are parsed once per combination of roles and their versions. Cedar's own cache can't
+ * forget, only overwrite: so the combinations used last share a fixed number of its entries.
+ */
+export class Policies {
+  /** Cedar's cache is one for the whole process. */
+  readonly #name = randomUUID();
+  readonly #schema: string;
+  /** Action → the types of resource it can be done to. */
+  readonly #actions: ReadonlyMap<string, ReadonlySet<string>>;
+  /** Combination of roles → its entry in Cedar's cache; least recently used first. */
+  readonly #sets = new Map<string, string>();
+  readonly #capacity: number;
+
+  /** @param capacity combinations of roles kept parsed (about 60 kB each for 30 policies) */
+  constructor(capacity = 256) {
+    this.#capacity = capacity;
+    this.#schema = readFileSync(new URL('cedar/schema.cedarschema', import.meta.url), 'utf8');
+    this.#actions = readActions(this.#schema);
+    const parsed = preparseSchema(SCHEMA_NAME, this.#schema);
+    if (parsed.type === 'failure') throw new Error(`Cedar schema: ${messages(parsed.errors)}`);
+  }
+
+  /** What is wrong with a role's policies, by field; empty if they can be stored. */
+  violations(policies: readonly Policy[], path: string): FieldViolation[] {
+    const seen = new Set<string>();
+    return policies.flatMap(({ policyId, cedar }, index) => {
+      const field = `${path}[${index}]`;
+      if (seen.has(policyId)) return [{ field: `${field}.policyId`, message: `is there twice: ${policyId}` }];
+      seen.add(policyId);
+      const answer = validate({ schema: this.#schema, policies: { staticPolicies: { [policyId]: cedar } } });
+      const errors = answer.type === 'failure' ? answer.errors : answer.validationErrors.map(({ error }) => error);
+      return errors.length === 0 ? [] : [{ field: `${field}.cedar`, message: messages(errors) }];
+    });
+  }
+
+  /**
+   * @param roles the roles that the member holds now
+   * @param load reads those roles with their policies; called only for a combination that is not parsed yet
+   */
+  async decide(question: Question, roles: readonly RoleVersion[], load: () => Promise<Role[]>): Promise<Decision> {
+    if (!this.#actions.get(question.action)?.has(question.resource.type)) return 'unknown';
+    if (roles.length === 0) return 'denied';
+    // Between finding the entry and asking Cedar nothing may be awaited: another request could overwrite it.
+    const entry = this.#find(roles) ?? this.#parse(await load());
+    return this.#ask(question, roles, entry);
+  }
+
+  #find(roles: readonly RoleVersion[]): string | undefined {
+    const combination = nameOf(roles);
+    const entry = this.#sets.get(combination);
+    if (entry === undefined) return undefined;
+    this.#sets.delete(combination);
+    this.#sets.set(combination, entry);
+    return entry;
+  }
+
+  #parse(roles: readonly Role[]): string {
+    const known = this.#find(roles);
+    if (known !== undefined) return known;
+    const staticPolicies: Record<string, string> = {};
+    for (const role of roles) {
+      for (const { policyId, cedar } of role.policies) staticPolicies[`${role._id}/${policyId}`] = cedar;
+    }
+    const oldest = this.#sets.size < this.#capacity ? undefined : this.#sets.entries().next().value;
+    const entry = oldest?.[1] ?? `${this.#name}/${this.#sets.size}`;
+    const parsed = preparsePolicySet(entry, { staticPolicies });
+    // Then the entry still holds what it held.
+    if (parsed.type === 'failure') throw new Error(`stored policies do not parse: ${messages(parsed.errors)}`);
+    if (oldest) this.#sets.delete(oldest[0]);
+    this.#sets.set(nameOf(roles), entry);
+    return entry;
+  }
+
+  #ask({ memberId, action, resource }: Question, roles: readonly RoleVersion[], entry: string): Decision {
+    const principal = uid('Member', memberId);
+    const target = uid(resource.type, resource.id);
+    const attrs: EntityJson['attrs'] = resource.ownerId === '' ? {} : { owner: { __entity: uid('Member', resource.ownerId) } };
+    const parents = roles.map(({ _id }) => uid('Role', _id));
+    const self = resource.type === 'Member' && resource.id === memberId;
+    const entities: EntityJson[] = self
+      ? [{ uid: principal, attrs, parents }]
+      : [
+          { uid: principal, attrs: {}, parents },
+          { uid: target, attrs: resource.type === 'System' ? {} : attrs, parents: [] },
+        ];
+    const answer = statefulIsAuthorized({
+      principal,
+      action: uid('Action', action),
+      resource: target,
+      context: {},
+      preparsedSchemaName: SCHEMA_NAME,
+      validateRequest: true,
+      preparsedPolicySetId: entry,
+      entities,
+    });
+    if (answer.type === 'failure') throw new Error(`Cedar could not decide: ${messages(answer.errors)}`);
+    const { decision, diagnostics } = answer.response;
+    // Cedar leaves out a policy that fails; it might have been the one that forbids.
+    return decision === 'allow' && diagnostics.errors.length === 0 ? 'allowed' : 'denied';
+  }
+}
+
+const nameOf = (roles: readonly RoleVersion[]): string =>
+  JSON.stringify(roles.map(({ _id, version }) => [_id, version]).sort(([a], [b]) => (String(a) < String(b) ? -1 : 1)));
+
+const uid = (type: string, id: string): EntityUidJson & { type: string; id: string } => ({ type: `${NAMESPACE}::${type}`, id });
+
+const messages = (errors: readonly DetailedError[]): string =>
+  errors.map(({ message, help }) => (help ? `${message} (${help})` : message)).join('; ');
+
+function readActions(schema: string): ReadonlyMap<string, ReadonlySet<string>> {
+  const read = schemaToJson(schema);
+  if (read.type === 'failure') throw new Error(`Cedar schema: ${messages(read.errors)}`);
+  const actions = Object.entries(read.json[NAMESPACE]?.actions ?? {});
+  return new Map(actions.map(([name, { appliesTo }]) => [name, new Set(appliesTo?.resourceTypes ?? [])]));
+}

@@ -1,0 +1,80 @@
+import type { ClientSession, Collection } from 'mongodb';
+import type { Secret } from '#platform/config.ts';
+import { notFound } from '#platform/errors.ts';
+import type { Lifecycle } from '#platform/lifecycle.ts';
+import type { Logger } from '#platform/log.ts';
+import { type Mongo, openMongo } from '#platform/mongo.ts';
+import type { Member, MemberStatus, PasswordHash, Role } from './domain.ts';
+import type { SigningKeyDocument } from './signing-keys.ts';
+
+/** A password's hash on its way from the gateway to the saga that binds it. */
+export interface StagedPassword {
+  /** The reference, 256 random bits. */
+  _id: string;
+  password: PasswordHash;
+  expiresAt: Date;
+}
+
+/** The collections of the Auth service. Operations and the outbox are the platform's. */
+export interface Store {
+  mongo: Mongo;
+  members: Collection<Member>;
+  roles: Collection<Role>;
+  secrets: Collection<StagedPassword>;
+  signingKeys: Collection<SigningKeyDocument>;
+}
+
+/** Connects, and makes the collections and indexes that are missing; several processes may do so at once. */
+export async function openStore(options: { url: Secret; log: Logger; lifecycle: Lifecycle; database?: string }): Promise<Store> {
+  const mongo = await openMongo({ database: 'musubi_auth', ...options });
+  const store: Store = {
+    mongo,
+    members: mongo.db.collection('members'),
+    roles: mongo.db.collection('roles'),
+    secrets: mongo.db.collection('secrets'),
+    // Local reads: whoever loses the race to make a key must see the winner's at once, not when a majority has it.
+    signingKeys: mongo.db.collection('signing_keys', { readConcern: { level: 'local' } }),
+  };
+  await Promise.all([
+    store.members.createIndex({ loginKey: 1 }, { unique: true }),
+    store.secrets.createIndex({ expiresAt: 1 }, { expireAfterSeconds: 0 }),
+    store.signingKeys.createIndex({ expiresAt: 1 }, { expireAfterSeconds: 0 }),
+  ]);
+  return store;
+}
+
+/** A member without what only a login needs: neither its password's hash nor its sessions leave the store. */
+export type Login = Pick<Member, '_id' | 'loginId' | 'roleIds' | 'status' | 'version'>;
+
+const LOGIN = { loginId: 1, roleIds: 1, status: 1, version: 1 } as const;
+
+/**
+ * Changes a member inside a transaction.
+ *
+ * @param from the states it may be in; any when left out
+ * @returns the member before and after, or undefined when there is none in such a state
+ */
+export async function changeLogin(
+  store: Store,
+  session: ClientSession,
+  memberId: string,
+  change: Partial<Pick<Member, 'loginId' | 'loginKey' | 'roleIds' | 'status'>>,
+  from?: readonly MemberStatus[],
+): Promise<{ before: Login; after: Login } | undefined> {
+  const before = await store.members.findOneAndUpdate(
+    { _id: memberId, ...(from ? { status: { $in: from } } : {}) },
+    { $set: { ...change, updatedAt: new Date() }, $inc: { version: 1 } },
+    { session, projection: LOGIN, returnDocument: 'before' },
+  );
+  if (!before) return undefined;
+  return { before, after: { ...before, ...change, version: before.version + 1 } };
+}
+
+/** @throws LOGIN_NOT_FOUND */
+export async function requireLogin(store: Store, session: ClientSession, memberId: string): Promise<Login> {
+  const login = await store.members.findOne<Login>({ _id: memberId }, { session, projection: LOGIN });
+  if (!login) throw loginNotFound(memberId);
+  return login;
+}
+
+export const loginNotFound = (memberId: string) => notFound('LOGIN_NOT_FOUND', `member ${memberId} has no login`);
