@@ -1,0 +1,88 @@
+import { type Db, MongoClient, MongoError, MongoServerError } from 'mongodb';
+import type { Secret } from './config.ts';
+import { aborted, MusubiError, unavailable } from './errors.ts';
+import type { Lifecycle } from './lifecycle.ts';
+import type { Logger } from './log.ts';
+
+/** A service's own MongoDB database. */
+export interface Mongo {
+  client: MongoClient;
+  db: Db;
+}
+
+/** Operation records and tombstones: far longer than any saga retries a step. */
+const OPERATIONS_KEPT_SECONDS = 7 * 86_400;
+
+/**
+ * Opens a service's database on a replica set (transactions and change streams need one), makes the indexes
+ * of the platform's collections (`operations`, `outbox`), registers readiness and stop.
+ * Waits up to a minute for a server that is not there yet; one that goes away later is found again by the driver.
+ * Reads and writes have majority concern: what was acknowledged survives a failover.
+ */
+export async function openMongo(options: { url: Secret; database: string; log: Logger; lifecycle: Lifecycle }): Promise<Mongo> {
+  const { database, log, lifecycle } = options;
+  const client = new MongoClient(options.url.reveal(), {
+    appName: 'musubi',
+    maxPoolSize: 10,
+    connectTimeoutMS: 3_000,
+    serverSelectionTimeoutMS: 3_000,
+    socketTimeoutMS: 12_000,
+    writeConcern: { w: 'majority' },
+    readConcern: { level: 'majority' },
+    ignoreUndefined: true,
+  });
+  const mongo = { client, db: client.db(database) };
+  lifecycle.onReady(`mongodb ${database}`, () => mongo.db.command({ ping: 1 }, { timeoutMS: 900 }));
+  lifecycle.onStop(`mongodb ${database}`, 'stores', () => client.close());
+  await patiently(log, lifecycle, async () => {
+    await mongo.db.collection('operations').createIndex({ at: 1 }, { expireAfterSeconds: OPERATIONS_KEPT_SECONDS });
+    await mongo.db.collection('outbox').createIndex({ createdAt: 1 });
+  });
+  return mongo;
+}
+
+/** Whether `error` says that a unique index refused a document; give `index` to mean that one only. */
+export function isDuplicateKey(error: unknown, index?: string): boolean {
+  if (!(error instanceof MongoServerError) || error.code !== 11_000) return false;
+  return index === undefined || error.message.includes(` index: ${index} `);
+}
+
+const CONNECTION_ERRORS: ReadonlySet<string> = new Set([
+  'MongoNetworkError',
+  'MongoNetworkTimeoutError',
+  'MongoServerSelectionError',
+  'MongoPoolClearedError',
+  'MongoPoolClosedError',
+  'MongoWaitQueueTimeoutError',
+  'MongoOperationTimeoutError',
+  'MongoNotConnectedError',
+  'MongoTopologyClosedError',
+]);
+
+/** What callers see of an error of the database: a server that is away or changing its primary is UNAVAILABLE, a conflict ABORTED. */
+export function toMongoError(error: unknown): unknown {
+  if (error instanceof MusubiError || !(error instanceof MongoError)) return error;
+  const away =
+    CONNECTION_ERRORS.has(error.name) ||
+    error.hasErrorLabel('RetryableWriteError') ||
+    error.hasErrorLabel('UnknownTransactionCommitResult');
+  if (away) return unavailable('STORE_UNAVAILABLE', 'the database is away', { cause: error });
+  if (error.hasErrorLabel('TransientTransactionError')) {
+    return aborted('STORE_CONFLICT', 'somebody else changes the same', { cause: error });
+  }
+  return error;
+}
+
+/** Tries until it works, a minute has passed, or the process stops. */
+async function patiently(log: Logger, lifecycle: Lifecycle, work: () => Promise<void>): Promise<void> {
+  const deadline = Date.now() + 60_000;
+  for (;;) {
+    try {
+      return await work();
+    } catch (error) {
+      const known = toMongoError(error);
+      if (!(known instanceof MusubiError) || Date.now() > deadline || lifecycle.stopping) throw known;
+      log.info({ reason: (error as Error).message }, 'waiting for MongoDB'); // the driver has waited 3 s already
+    }
+  }
+}

@@ -1,0 +1,107 @@
+import type { OutboxEvent } from '../outbox/event.ts';
+import { toRecord } from '../outbox/event.ts';
+import type { Database, OpenTransaction, Query, Transaction } from '../postgres.ts';
+import { sql } from '../postgres.ts';
+import { asJson, checkOperationId, countRepeat, type Done, type Operation, type Undone, undoneError } from './operation.ts';
+
+export type { OutboxEvent } from '../outbox/event.ts';
+export type { Done, Operation, Undone } from './operation.ts';
+
+interface OperationRow {
+  command: string;
+  state: 'done' | 'undone';
+  result: unknown;
+  undo: unknown;
+}
+
+/**
+ * Does one step of a saga exactly once: the operation's record, the state that `work` writes and the events
+ * are one transaction. A repeat, even a concurrent one, answers what the first time answered without running `work`.
+ *
+ * @throws INVALID_ARGUMENT without an operation ID; FAILED_PRECONDITION `OPERATION_UNDONE` after its undo;
+ *   what `work` throws: then nothing was written, and the same operation may be tried again
+ */
+export async function runOperation<R, U = never>(
+  db: Database,
+  operation: Operation,
+  work: (tx: Transaction) => Promise<Done<R, U>>,
+): Promise<R> {
+  const { operationId, command } = operation;
+  checkOperationId(operationId);
+  return db.transaction(async (tx) => {
+    // The record comes first: a concurrent repeat waits here until this transaction ends, and then finds it.
+    const mine = await tx.query(sql`insert into operations (id, command, state) values (${operationId}, ${command}, 'done')
+      on conflict (id) do nothing returning id`);
+    if (mine.length === 0) {
+      const [row] = await tx.query<OperationRow>(
+        sql`select command, state, result, undo from operations where id = ${operationId}`,
+      );
+      if (row?.state !== 'done') throw undoneError(command);
+      countRepeat(command, 'repeat');
+      return row.result as R;
+    }
+    const done = await work(tx);
+    const record = sql`update operations set result = ${json(done.result)}, undo = ${json(done.undo)} where id = ${operationId}`;
+    tx.defer(withEvents(record, done.events));
+    return asJson(done.result);
+  });
+}
+
+/** Takes back what a command did, given what it kept for that. Must not fail because something is gone already. */
+// biome-ignore lint/suspicious/noConfusingVoidType: an undo without events has nothing to return
+export type Undo<U> = (tx: Transaction, undo: U) => Promise<Undone | void>;
+
+/**
+ * Undoes an operation, whatever became of it, in one transaction: done → its command's undo runs; never happened →
+ * nothing to undo; undone → nothing. In each case a tombstone stays, so that a late arrival of the operation is refused.
+ * An operation that is still running is waited for.
+ *
+ * @param undos the undo of every command that the service has
+ */
+export async function undoOperation(
+  db: Database,
+  operationId: string,
+  // biome-ignore lint/suspicious/noExplicitAny: each command knows what it kept
+  undos: Record<string, Undo<any>>,
+): Promise<void> {
+  checkOperationId(operationId);
+  await db.transaction(async (tx) => {
+    const tombstone = await tx.query(sql`insert into operations (id, command, state) values (${operationId}, '', 'undone')
+      on conflict (id) do nothing returning id`);
+    if (tombstone.length > 0) return countRepeat('', 'tombstone');
+    const [row] = await tx.query<OperationRow>(
+      sql`select command, state, result, undo from operations where id = ${operationId} for update`,
+    );
+    if (row?.state !== 'done') return;
+    const undo = undos[row.command];
+    if (!undo) throw new Error(`there is no undo for the command ${row.command}`);
+    const undone = await undo(tx, row.undo);
+    const record = sql`update operations set state = 'undone', result = null, undo = null, at = now() where id = ${operationId}`;
+    tx.defer(withEvents(record, undone?.events));
+  });
+}
+
+/** Writes events outside of an operation, with the state they tell of. They travel with the commit. */
+export function addEvents(tx: OpenTransaction, events: OutboxEvent[]): void {
+  if (events.length > 0) tx.defer(insertEvents(events));
+}
+
+/** One statement for the record and the events: a round trip and a parse less. */
+function withEvents(record: Query, events: OutboxEvent[] = []): Query {
+  return events.length === 0 ? record : sql`with record as (${record}) ${insertEvents(events)}`;
+}
+
+function insertEvents(events: OutboxEvent[]): Query {
+  const rows = events.map((event) => {
+    const { id, aggregateType, aggregateId, type, payload, version, traceparent } = toRecord(event);
+    return { id, aggregatetype: aggregateType, aggregateid: aggregateId, type, payload, version, traceparent };
+  });
+  return sql`insert into outbox (id, aggregatetype, aggregateid, type, payload, version, traceparent)
+    select id, aggregatetype, aggregateid, type, payload, version, traceparent
+    from jsonb_to_recordset(${JSON.stringify(rows)}::jsonb)
+      as event(id uuid, aggregatetype text, aggregateid text, type text, payload jsonb, version bigint, traceparent text)`;
+}
+
+function json(value: unknown): string | null {
+  return value === undefined ? null : JSON.stringify(value);
+}

@@ -1,0 +1,79 @@
+import { Redis } from 'ioredis';
+import type { Secret } from './config.ts';
+import { MusubiError, unavailable } from './errors.ts';
+import type { Lifecycle } from './lifecycle.ts';
+import type { Logger } from './log.ts';
+
+export type { Redis } from 'ioredis';
+
+/**
+ * Opens a client of the Redis server, registers readiness and stop.
+ * A server that is away is connected to again for ever; calls meanwhile fail within a second or two instead of
+ * queueing (a script may be tried twice by the caller, never by this client).
+ */
+export async function openRedis({ url, log, lifecycle }: { url: Secret; log: Logger; lifecycle: Lifecycle }): Promise<Redis> {
+  const redis = connectRedis(url, log, { commandTimeout: 3_000, maxRetriesPerRequest: 0 });
+  lifecycle.onReady('redis', () => redis.ping());
+  lifecycle.onStop('redis', 'stores', () => close(redis));
+  await connected(redis, lifecycle);
+  return redis;
+}
+
+/** A connection of its own, for commands that block. The caller closes it. */
+export function connectRedis(
+  url: Secret,
+  log: Logger,
+  options: { commandTimeout?: number; maxRetriesPerRequest?: number | null } = {},
+): Redis {
+  const redis = new Redis(url.reveal(), {
+    connectTimeout: 2_000,
+    keepAlive: 10_000,
+    retryStrategy: (attempt) => Math.min(50 * 2 ** Math.min(attempt, 6), 1_000),
+    // The write that was under way when the connection broke may have happened: only the caller knows whether to repeat it.
+    autoResendUnfulfilledCommands: false,
+    ...options,
+  });
+  let told = '';
+  redis.on('error', (error: Error) => {
+    if (error.message !== told) log.warn({ reason: error.message }, 'Redis is away');
+    told = error.message;
+  });
+  redis.on('ready', () => {
+    told = '';
+  });
+  return redis;
+}
+
+async function close(redis: Redis): Promise<void> {
+  if (redis.status === 'ready') await redis.quit().catch(() => undefined);
+  redis.disconnect();
+}
+
+/** Waits up to a minute for a server that is not there yet. */
+async function connected(redis: Redis, lifecycle: Lifecycle): Promise<void> {
+  const deadline = Date.now() + 60_000;
+  while (redis.status !== 'ready') {
+    if (Date.now() > deadline || lifecycle.stopping) throw unavailable('STORE_UNAVAILABLE', 'Redis is away');
+    await new Promise<void>((resolve) => {
+      const done = (): void => {
+        clearTimeout(timer);
+        redis.off('ready', done);
+        resolve();
+      };
+      const timer = setTimeout(done, 1_000);
+      redis.once('ready', done);
+    });
+  }
+}
+
+/** What callers see of an error of the client: a server that is away, loading or read-only is UNAVAILABLE. */
+export function toRedisError(error: unknown): unknown {
+  if (error instanceof MusubiError || !(error instanceof Error)) return error;
+  const away =
+    error.name === 'MaxRetriesPerRequestError' ||
+    'syscall' in error ||
+    /^(LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY)|Connection is closed|Command timed out|Stream isn't writeable/.test(
+      error.message,
+    );
+  return away ? unavailable('STORE_UNAVAILABLE', 'the store is away', { cause: error }) : error;
+}
