@@ -1,3 +1,84 @@
-/** The domains that orchestrate sagas. Each has a task queue of its name. */
+import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
+
+// Everything about Temporal that is decided rather than configured. The workflow sandbox imports
+// this file, so it holds constants only; the environment's part is `temporalShape` (worker/config.ts).
+
+/** The domains that orchestrate sagas. Each has a task queue of its name, so that it can be deployed alone. */
 export const DOMAINS = ['member'] as const;
 export type Domain = (typeof DOMAINS)[number];
+
+/** The task queue of a command: its first word. `member.register` → `member`. */
+export function taskQueueOf(command: `${Domain}.${string}`): Domain {
+  return command.slice(0, command.indexOf('.')) as Domain;
+}
+
+/** What workflows can be found by: `MusubiMember = "…" and MusubiFailure is not null`. */
+export const SEARCH_ATTRIBUTES = {
+  /** "member.register", … */
+  command: defineSearchAttributeKey('MusubiCommand', SearchAttributeType.KEYWORD),
+  /** On whose behalf. */
+  member: defineSearchAttributeKey('MusubiMember', SearchAttributeType.KEYWORD),
+  /** What is changed. */
+  aggregate: defineSearchAttributeKey('MusubiAggregate', SearchAttributeType.KEYWORD),
+  /** The code that the command failed with. */
+  failure: defineSearchAttributeKey('MusubiFailure', SearchAttributeType.KEYWORD),
+  /** The step that must get through and has not for ALARM_AFTER_MS; unset again once it is through. */
+  alarm: defineSearchAttributeKey('MusubiAlarm', SearchAttributeType.KEYWORD),
+} as const;
+
+/** How long one attempt of a step may take, ms. */
+const ATTEMPT_MS = 5_000;
+
+/**
+ * Every step is first tried inside the workflow task (a local activity: ~5 ms instead of ~50 ms).
+ * If a few quick attempts fail, the service is away: the step goes on as a regular activity, whose
+ * retries Temporal keeps. They hold no workflow task, add nothing to the history however long they
+ * last, and the Web UI shows the attempt and the last error.
+ */
+export const QUICK = {
+  startToCloseTimeout: ATTEMPT_MS,
+  scheduleToCloseTimeout: 15_000,
+  localRetryThreshold: 1_000,
+  retry: { initialInterval: 100, backoffCoefficient: 3, maximumAttempts: 4 },
+} as const;
+
+/** Steps that may fail the saga: after a minute altogether (15 s of quick attempts at most, then these 45) it is undone. */
+export const BOUNDED = {
+  startToCloseTimeout: ATTEMPT_MS,
+  scheduleToCloseTimeout: 45_000,
+  retry: { initialInterval: 1_000, backoffCoefficient: 1.5, maximumInterval: 5_000 },
+} as const;
+
+/** Steps that must get through: undos, steps after the pivot, the job's end. No limit. */
+export const UNBOUNDED = {
+  startToCloseTimeout: ATTEMPT_MS,
+  retry: { initialInterval: 1_000, backoffCoefficient: 2, maximumInterval: 15_000 },
+} as const;
+
+/** What is only reported and may be lost. */
+export const BEST_EFFORT = { startToCloseTimeout: 1_000, scheduleToCloseTimeout: 1_000, retry: { maximumAttempts: 1 } } as const;
+
+/** How long a command waits for queries to see its effect before its job says `applied`, ms. */
+export const VISIBLE_WITHIN_MS = 2_000;
+/** How long one attempt waits for it after that, ms; attempts are unlimited. */
+export const VISIBLE_ATTEMPT_MS = 10_000;
+/** A must-get-through step that has not after this long raises the alarm (and goes on), ms. */
+export const ALARM_AFTER_MS = 5 * 60_000;
+/** A step that takes longer than this, or is retried, is reported as the job's progress, ms. */
+export const REPORT_AFTER_MS = 300;
+
+/** How a process's workers are tuned: for latency, and for lying still when there is nothing to do. */
+export const WORKER_TUNING = {
+  // One V8 context for all workflows of a worker: 1 MB a cached workflow instead of 10.
+  reuseV8Context: true,
+  workflowThreadPoolSize: 1,
+  maxCachedWorkflows: 200,
+  maxConcurrentWorkflowTaskExecutions: 40,
+  maxConcurrentLocalActivityExecutions: 100,
+  maxConcurrentActivityTaskExecutions: 50,
+  maxConcurrentWorkflowTaskPolls: 4,
+  nonStickyToStickyPollRatio: 0.5,
+  maxConcurrentActivityTaskPolls: 2,
+  shutdownGraceTime: 6_000,
+  shutdownForceTime: 15_000,
+} as const;

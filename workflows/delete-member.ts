@@ -1,7 +1,23 @@
+import { type Saga, saga } from './saga.ts';
+import { auth, member, role } from './step.ts';
+
 export interface DeleteMemberInput {
   memberId: string;
   /** The version the caller saw (If-Match); absent: any. */
   expectedVersion?: number;
 }
 
-export declare function deleteMember(input: DeleteMemberInput): Promise<{ memberId: string }>;
+/** Removes a member with its login and roles, or nothing. */
+export const deleteMember = saga(
+  'member.delete',
+  { version: 1, steps: ['beginDelete', 'suspendLogin', 'unassignAllRoles', 'deleteMember', 'removeLogin'] },
+  async ({ step, pivot, finish, input }: Saga<DeleteMemberInput>) => {
+    const { memberId, expectedVersion } = input;
+    await step(member.beginDelete, { memberId, expectedVersion });
+    await step(auth.suspendLogin, { memberId });
+    await step(role.unassignAllRoles, { memberId });
+    await pivot(member.deleteMember, { memberId });
+    await finish(auth.removeLogin, { memberId });
+    return { memberId };
+  },
+);

@@ -1,3 +1,6 @@
+import { type Saga, saga } from './saga.ts';
+import { auth, member } from './step.ts';
+
 export interface UpdateMemberInput {
   memberId: string;
   /** Absent fields stay as they are. */
@@ -6,4 +9,24 @@ export interface UpdateMemberInput {
   expectedVersion?: number;
 }
 
-export declare function updateMember(input: UpdateMemberInput): Promise<{ memberId: string }>;
+/** Changes a member, and its login with it, or neither. */
+export const updateMember = saga(
+  'member.update',
+  { version: 1, steps: ['beginUpdate', 'rebindLogin', 'commitUpdate'] },
+  async ({ step, pivot, finish, input }: Saga<UpdateMemberInput>) => {
+    const { memberId, changes, expectedVersion } = input;
+    const { loginId, displayName, email } = changes;
+    const { loginChanges } = await step(member.beginUpdate, {
+      memberId,
+      changes: { loginId, displayName, email },
+      expectedVersion,
+    });
+    if (loginChanges && loginId !== undefined) {
+      await pivot(auth.rebindLogin, { memberId, loginId });
+      await finish(member.commitUpdate, { memberId });
+    } else {
+      await pivot(member.commitUpdate, { memberId });
+    }
+    return { memberId };
+  },
+);

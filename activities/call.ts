@@ -1,0 +1,111 @@
+import { status } from '@grpc/grpc-js';
+import { activityInfo } from '@temporalio/activity';
+import { ApplicationFailure, ApplicationFailureCategory } from '@temporalio/common';
+import { MusubiError } from '#platform/errors.ts';
+import type { CallOptions, Peer } from '#platform/grpc/client.ts';
+import type { JobError, JobServiceService } from '#proto/musubi/job/v1/job.ts';
+import { ALARM_AFTER_MS, REPORT_AFTER_MS } from '../temporal.config.ts';
+
+/** What a saga tells the activity about the step it is. */
+export interface StepCall {
+  /** The key by which the service knows a repeat, and undoes: `jobId/step`. */
+  operationId: string;
+  /** Nothing may fail this step: a refusal too is tried again, for a fix may come. */
+  mustSucceed?: boolean;
+  /** What to report on the job if the step takes its time; absent: nothing. */
+  progress?: { done: number; total: number; step: string };
+  /** The step undoes: because of an error, or (null) because the job was cancelled. */
+  compensating?: JobError | null;
+}
+
+/** What a failed step tells the saga (the ApplicationFailure's first detail). */
+export interface StepFailure {
+  code: string;
+  message: string;
+  fields: { field: string; message: string }[];
+  /** The name of the gRPC status: 'ABORTED'. */
+  grpcStatus: string;
+}
+
+/** What a saga gives a step: the request but for the operation's ID, which the saga makes. */
+export type Given<Request> = Omit<Request, 'operationId'>;
+
+/** Makes one idempotent gRPC call as a step. */
+export type Call = <R>(step: StepCall, rpc: (options: Required<Pick<CallOptions, 'timeoutMs'>>) => Promise<R>) => Promise<R>;
+
+/** Statuses that say no to the request itself. All others say that a try may succeed later. */
+const REFUSALS: ReadonlySet<status> = new Set([
+  status.INVALID_ARGUMENT,
+  status.NOT_FOUND,
+  status.ALREADY_EXISTS,
+  status.PERMISSION_DENIED,
+  status.UNAUTHENTICATED,
+  status.FAILED_PRECONDITION,
+  status.OUT_OF_RANGE,
+]);
+
+/** The call's deadline comes this long before the attempt's, so that the answer is the service's and not a timeout, ms. */
+const MARGIN_MS = 250;
+
+/**
+ * The way every activity calls its service: with the attempt's deadline, with errors as Temporal
+ * takes them, and with the job's progress.
+ *
+ * Progress is reported from here, not by the workflow: only here is it known that an attempt drags on,
+ * and a workflow that reported each step would double the number of steps. A quick saga reports nothing.
+ */
+export function createCall(job: Peer<typeof JobServiceService>): Call {
+  return async (step, rpc) => {
+    const { attempt, startToCloseTimeoutMs, workflowExecution, scheduledTimestampMs } = activityInfo();
+    let reported: Promise<unknown> | undefined;
+    const report = (): void => {
+      if (!step.progress || !workflowExecution) return;
+      const words = [step.progress.step];
+      if (attempt > 1) words.push(`attempt ${attempt}`);
+      if (Date.now() - scheduledTimestampMs > ALARM_AFTER_MS) words.push('overdue, an operator is needed');
+      reported = job
+        .reportProgress(
+          {
+            jobId: workflowExecution.workflowId,
+            state: step.compensating === undefined ? 'JOB_STATE_RUNNING' : 'JOB_STATE_COMPENSATING',
+            progress: { ...step.progress, step: words.join(', ') },
+            error: step.compensating ?? undefined,
+          },
+          { timeoutMs: 1_000 },
+        )
+        // The next attempt or the job's end says more than this would have.
+        .catch(() => undefined);
+    };
+    if (attempt > 1) report();
+    const late = attempt > 1 ? undefined : setTimeout(report, REPORT_AFTER_MS);
+    try {
+      return await rpc({ timeoutMs: Math.max(MARGIN_MS, startToCloseTimeoutMs - MARGIN_MS) });
+    } catch (error) {
+      throw asFailure(error, step.mustSucceed ?? false);
+    } finally {
+      clearTimeout(late);
+      // In order: no report of this step may reach Job after one of the next.
+      await reported;
+    }
+  };
+}
+
+/** An error as Temporal takes it: `type` is the code, refusals are not retried. */
+function asFailure(error: unknown, mustSucceed: boolean): unknown {
+  if (!(error instanceof MusubiError)) return error;
+  const refused = REFUSALS.has(error.grpcStatus);
+  const detail: StepFailure = {
+    code: error.code,
+    message: error.message,
+    fields: error.fields.map(({ field, message }) => ({ field, message })),
+    grpcStatus: status[error.grpcStatus] ?? 'UNKNOWN',
+  };
+  return ApplicationFailure.create({
+    type: error.code,
+    message: error.message,
+    nonRetryable: refused && !mustSucceed,
+    details: [detail],
+    // A refusal is an answer, not an incident: it does not belong into the log as a warning.
+    category: refused && !mustSucceed ? ApplicationFailureCategory.BENIGN : undefined,
+  });
+}
