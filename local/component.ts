@@ -95,10 +95,10 @@ export class Component {
     await ended;
   }
 
-  /** For the moment when this process itself ends without having stopped the stack. */
+  /** For the moment when the launcher itself ends without having stopped the stack: every server survives a kill. */
   abandon(): void {
     this.#wanted = false;
-    this.#signal(this.plan.stopSignal);
+    this.#signal('SIGKILL');
   }
 
   async #startUp(): Promise<void> {

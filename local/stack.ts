@@ -1,11 +1,13 @@
-import { mkdir, readdir, readFile, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { Component, ComponentFailed, type State } from './component.ts';
+import { emptyDataFolder, openDataFolder, rotateLogs } from './data-folder.ts';
 import { tryLock } from './lock.ts';
 import { run } from './packages/cache.ts';
 import { isAlive, PidsFile, readPids, stopLeftovers } from './pids.ts';
 import { Ports } from './ports.ts';
 import { command, isReady, listens, peers, ROLES, type Role } from './roles.ts';
+import { removeRunFile, writeRunFile } from './run-file.ts';
 import { loadSecrets, type Secrets } from './secrets.ts';
 import { SERVERS, type ServerName } from './servers/index.ts';
 import type { Server, Setting } from './servers/server.ts';
@@ -29,6 +31,10 @@ export interface StackOptions {
   env?: Record<string, string>;
   /** Whether a process that dies unasked is started again. Default: true. */
   restart?: boolean;
+  /** Where to write `run.json` once everything is ready; it is kept true, and removed by `stop`. */
+  runFile?: string;
+  /** Stops the stack, also one that is still starting. */
+  signal?: AbortSignal;
   onProgress?: (progress: Progress) => void;
 }
 
@@ -62,7 +68,7 @@ export class AlreadyRunning extends Error {}
 
 /** Starts the real servers and Musubi's processes, and returns when all of them are ready. */
 export async function startStack(options: StackOptions): Promise<Stack> {
-  const dataDir = await prepared(options.dataDir);
+  const dataDir = await openDataFolder(options.dataDir);
   const pidsPath = join(dataDir, 'pids.json');
   const lock = await tryLock(`stack ${dataDir}`);
   if (!lock) {
@@ -75,8 +81,10 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     await ports.release();
     await lock.release();
   });
+  options.signal?.addEventListener('abort', () => void stack.stop());
   try {
     await stack.begin();
+    options.signal?.throwIfAborted();
     return stack;
   } catch (error) {
     await stack.stop();
@@ -98,7 +106,8 @@ class RunningStack implements Stack {
   readonly #onExit = () => {
     for (const component of this.#components.values()) component.abandon();
   };
-  #pidsFile: PidsFile;
+  readonly #pidsFile: PidsFile;
+  #ready = false;
   #stopping: Promise<void> | undefined;
 
   constructor(options: StackOptions, dataDir: string, pidsPath: string, reserved: Ports, release: () => Promise<void>) {
@@ -112,9 +121,10 @@ class RunningStack implements Stack {
   }
 
   async begin(): Promise<void> {
+    if (this.#options.runFile) removeRunFile(this.#options.runFile);
     const left = await stopLeftovers(this.#pidsPath);
     if (left.length > 0) this.#say('launcher', 'preparing', `stopped what an earlier start left behind: ${left.join(', ')}`);
-    if (this.#options.fresh) await empty(this.#dataDir);
+    if (this.#options.fresh) await emptyDataFolder(this.#dataDir);
     this.#pidsFile.add('launcher', process.pid, 'SIGTERM');
     process.once('exit', this.#onExit);
     await rotateLogs(this.logDir);
@@ -134,6 +144,8 @@ class RunningStack implements Stack {
     await Promise.all(settings.map(({ server, setting }) => this.#startServer(server, setting)));
     await Promise.all(roles.map((role) => this.#startRole(role)));
     if (roles.length === ROLES.length) await this.#bootstrap();
+    this.#ready = true;
+    this.#tell();
     // Not before everything is ready: it takes a core for a second or two.
     for (const { server, setting } of settings) {
       const pid = this.#components.get(server.name)?.pid;
@@ -168,6 +180,7 @@ class RunningStack implements Stack {
     const phases: string[][] = [1, 2, 3].map((phase) => ROLES.filter((role) => role.stopsIn === phase).map(({ name }) => name));
     phases.push(SERVERS.map(({ name }) => name));
     for (const names of phases) await Promise.all(names.map((name) => this.#components.get(name)?.stop()));
+    if (this.#options.runFile) removeRunFile(this.#options.runFile);
     process.off('exit', this.#onExit);
     this.#pidsFile.remove('launcher');
     await this.#release();
@@ -275,27 +288,14 @@ class RunningStack implements Stack {
     return component;
   }
 
+  /** Keeps `run.json` true: processes that were started again have other numbers. */
+  #tell(): void {
+    if (this.#options.runFile && this.#ready && !this.#stopping) writeRunFile(this.#options.runFile, this);
+  }
+
   #say(component: string, state: Progress['state'], detail?: string): void {
     const title = SERVERS.find(({ name }) => name === component)?.title ?? component;
     this.#options.onProgress?.({ component, title, state, detail });
-  }
-}
-
-async function prepared(dataDir: string): Promise<string> {
-  await mkdir(dataDir, { recursive: true, mode: 0o700 });
-  return realpath(dataDir);
-}
-
-async function empty(folder: string): Promise<void> {
-  for (const entry of await readdir(folder)) await rm(join(folder, entry), { recursive: true, force: true });
-}
-
-/** Each start writes new logs; those of the start before are kept beside them. */
-async function rotateLogs(folder: string): Promise<void> {
-  await mkdir(folder, { recursive: true, mode: 0o700 });
-  for (const file of await readdir(folder)) {
-    if (!file.endsWith('.log') || file.endsWith('.previous.log')) continue;
-    const path = join(folder, file);
-    if ((await stat(path)).size > 0) await rename(path, path.replace(/\.log$/, '.previous.log'));
+    this.#tell();
   }
 }

@@ -1,0 +1,28 @@
+import { renameSync, rmSync, writeFileSync } from 'node:fs';
+import type { Stack } from './stack.ts';
+
+/** What `run.json` tells clients, tests and benchmarks of a running stack. API.md fixes its shape. */
+export function runFileOf({ addresses, admin, pids }: Pick<Stack, 'addresses' | 'admin' | 'pids'>): Record<string, unknown> {
+  return {
+    gateway: addresses.MUSUBI_PUBLIC_URL,
+    websocket: addresses.MUSUBI_WEBSOCKET_URL,
+    temporal: addresses.MUSUBI_TEMPORAL_ADDRESS,
+    temporalUi: addresses.MUSUBI_TEMPORAL_UI,
+    kafka: addresses.MUSUBI_KAFKA_BROKERS?.split(','),
+    postgres: addresses.MUSUBI_POSTGRES_URL,
+    mongodb: addresses.MUSUBI_MONGODB_URL,
+    redis: addresses.MUSUBI_REDIS_URL,
+    s3: addresses.MUSUBI_S3_ENDPOINT,
+    opensearch: addresses.MUSUBI_OPENSEARCH_URL,
+    admin,
+    pids: pids(),
+  };
+}
+
+/** Renamed into place: who reads it while it is rewritten sees the old one or the new one. */
+export function writeRunFile(path: string, stack: Stack): void {
+  writeFileSync(`${path}.new`, `${JSON.stringify(runFileOf(stack), null, 2)}\n`, { mode: 0o600 });
+  renameSync(`${path}.new`, path);
+}
+
+export const removeRunFile = (path: string) => rmSync(path, { force: true });
