@@ -14,7 +14,9 @@ export interface CollectedSpan {
 interface OtlpRequest {
   resourceSpans: {
     resource: { attributes: { key: string; value: { stringValue?: string } }[] };
-    scopeSpans: { spans: { name: string; traceId: string; spanId: string; parentSpanId?: string; attributes?: unknown; events?: unknown }[] }[];
+    scopeSpans: {
+      spans: { name: string; traceId: string; spanId: string; parentSpanId?: string; attributes?: unknown; events?: unknown }[];
+    }[];
   }[];
 }
 
@@ -38,7 +40,9 @@ export async function serveCollector(): Promise<{ url: string; close(): void }> 
       }
       for (const { resource, scopeSpans } of (JSON.parse(Buffer.concat(chunks).toString()) as OtlpRequest).resourceSpans) {
         const service = resource.attributes.find(({ key }) => key === 'service.name')?.value.stringValue ?? '';
-        for (const { name, traceId, spanId, parentSpanId = '', attributes, events } of scopeSpans.flatMap((scope) => scope.spans)) {
+        for (const { name, traceId, spanId, parentSpanId = '', attributes, events } of scopeSpans.flatMap(
+          (scope) => scope.spans,
+        )) {
           spans.push({ service, name, traceId, spanId, parentSpanId, attributes: JSON.stringify([attributes, events]) });
         }
       }

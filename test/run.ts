@@ -44,7 +44,14 @@ try {
   });
   process.stdout.write(`# the stack is ready after ${elapsed(begun)}\n`);
   const control = await serveControl(stack);
-  const env = { ...process.env, ...stack.addresses, ...tracing, MUSUBI_TEST_CONTROL: control.url, MUSUBI_TEST_COLLECTOR: collector.url, MUSUBI_TEST_DATA: dataDir };
+  const env = {
+    ...process.env,
+    ...stack.addresses,
+    ...tracing,
+    MUSUBI_TEST_CONTROL: control.url,
+    MUSUBI_TEST_COLLECTOR: collector.url,
+    MUSUBI_TEST_DATA: dataDir,
+  };
   const faultsOnly = positionals.length > 0 && positionals.every((file) => file.startsWith('test/faults'));
   if (!faultsOnly) add(await ava(positionals, env));
   if (positionals.length === 0 || faultsOnly) add(await ava(positionals, { ...env, MUSUBI_TEST_PHASE: 'faults' }));

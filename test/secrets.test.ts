@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Client as TemporalClient, Connection } from '@temporalio/client';
+import { Connection, Client as TemporalClient } from '@temporalio/client';
 import test from 'ava';
 import { Kafka, logLevel } from 'kafkajs';
 import { address, admin, Client, login, unique } from './client.ts';
@@ -24,7 +24,14 @@ test('no password or token is in any log, history, event or metric', async (t) =
   await new Client(`${session.accessToken}x`).get('/v1/members/me');
   await new Client().post('/v1/auth/refresh', { refreshToken: `${session.refreshToken}x` });
   await self.delete(`/v1/members/${registered.body.memberId}`);
-  const secrets = [password, session.accessToken, session.refreshToken, self.token ?? '', as.token ?? '', address('MUSUBI_ADMIN_PASSWORD')];
+  const secrets = [
+    password,
+    session.accessToken,
+    session.refreshToken,
+    self.token ?? '',
+    as.token ?? '',
+    address('MUSUBI_ADMIN_PASSWORD'),
+  ];
   const found = (text: string): number[] => secrets.flatMap((secret, index) => (text.includes(secret) ? [index] : []));
 
   const logs = join(address('MUSUBI_TEST_DATA'), 'logs');
@@ -38,7 +45,9 @@ test('no password or token is in any log, history, event or metric', async (t) =
   for await (const { workflowId } of temporal.workflow.list({ query: `MusubiAggregate = '${registered.body.memberId}'` })) {
     const history = await temporal.workflow.getHandle(workflowId).fetchHistory();
     // Payloads are bytes: look into them as text.
-    const text = JSON.stringify(history, (_, value: unknown) => (value instanceof Uint8Array ? Buffer.from(value).toString() : value));
+    const text = JSON.stringify(history, (_, value: unknown) =>
+      value instanceof Uint8Array ? Buffer.from(value).toString() : value,
+    );
     t.regex(text, new RegExp(registered.body.memberId));
     t.deepEqual(found(text), [], `in the history of ${workflowId}`);
     histories++;

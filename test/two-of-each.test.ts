@@ -25,13 +25,20 @@ test('a second process of every role works beside the first, and takes over when
     const first = await admin();
     const second = new Client(first.token, base);
     const one = await register(second, 'second');
-    t.is((await first.get(`/v1/members/${one.memberId}`)).body.loginId, one.loginId, 'registered at the second, visible at the first');
+    t.is(
+      (await first.get(`/v1/members/${one.memberId}`)).body.loginId,
+      one.loginId,
+      'registered at the second, visible at the first',
+    );
     const two = await register(first, 'first');
     t.is((await second.get(`/v1/members/${two.memberId}`)).body.loginId, two.loginId, 'and the other way');
 
     const self = await login(one.loginId, one.password, base);
     const here = await Socket.open(self.token);
-    const there = await Socket.open(self.token, `ws://127.0.0.1:${websocket.ports.http}${new URL(address('MUSUBI_WEBSOCKET_URL')).pathname}`);
+    const there = await Socket.open(
+      self.token,
+      `ws://127.0.0.1:${websocket.ports.http}${new URL(address('MUSUBI_WEBSOCKET_URL')).pathname}`,
+    );
     const jobs: string[] = [];
     for (let i = 0; i < 10; i++) {
       const client = i % 2 === 0 ? self : new Client(self.token);

@@ -27,7 +27,14 @@ type Activity = (step: unknown, request: unknown) => Promise<unknown>;
 /** What the workflow's activities were asked, in order: `member.createMember`, …, `member.undo`. */
 export type Calls = Map<string, string[]>;
 
-const refusal = (): ApplicationFailure => ApplicationFailure.nonRetryable('refused by the test', 'REFUSED_BY_TEST', { code: 'REFUSED_BY_TEST', message: 'refused by the test', fields: [], grpcStatus: 'FAILED_PRECONDITION' });
+/** As activities/call.ts makes it: a step that may not fail has even refusals tried again. */
+const refusal = (step: unknown): ApplicationFailure =>
+  ApplicationFailure.create({
+    message: 'refused by the test',
+    type: 'REFUSED_BY_TEST',
+    nonRetryable: !(step as { mustSucceed?: boolean }).mustSucceed,
+    details: [{ code: 'REFUSED_BY_TEST', message: 'refused by the test', fields: [], grpcStatus: 'FAILED_PRECONDITION' }],
+  });
 const away = (): ApplicationFailure => ApplicationFailure.retryable('away, says the test', 'AWAY_BY_TEST');
 
 /**
@@ -60,7 +67,7 @@ export function faulty(activities: Record<string, unknown>, plans: Map<string, P
             case 'undo fails three times':
               // A step that may not fail is asked again: a fix came meanwhile.
               if (tried > 2) return await apply(step, request);
-              throw refusal();
+              throw refusal(step);
             case 'applied then timed out': {
               const answer = await apply(step, request);
               if (tried <= 2) throw away();
@@ -69,7 +76,7 @@ export function faulty(activities: Record<string, unknown>, plans: Map<string, P
             case 'applied then given up': {
               const answer = await apply(step, request);
               if (tried > 2) return answer;
-              throw refusal();
+              throw refusal(step);
             }
             case 'applied twice':
               await apply(step, request);

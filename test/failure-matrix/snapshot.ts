@@ -3,7 +3,16 @@ import pg from 'pg';
 import { address } from '../client.ts';
 
 /** What a store keeps on purpose after everything is undone: the memory that keeps repeats and late arrivals out. */
-const MEMORY = new Set(['operations', 'outbox', 'outbox_slots', 'schema_migrations', 'member_role_versions', 'leases', 'relay', 'secrets']);
+const MEMORY = new Set([
+  'operations',
+  'outbox',
+  'outbox_slots',
+  'schema_migrations',
+  'member_role_versions',
+  'leases',
+  'relay',
+  'secrets',
+]);
 /** Fields that may differ between "before" and "undone": a version is never given twice. */
 const MOVING = new Set(['version', 'updated_at', 'updatedAt', 'applied_at']);
 const DATABASES = ['musubi_member', 'musubi_role', 'musubi_query'];
@@ -21,7 +30,10 @@ export class Stores {
   readonly #mongo = new MongoClient(address('MUSUBI_MONGODB_URL'));
 
   async snapshot(ids: readonly string[]): Promise<Snapshot> {
-    const parts = await Promise.all([...this.#pools.map(({ database, pool }) => rows(database, pool, ids)), this.#documents(ids)]);
+    const parts = await Promise.all([
+      ...this.#pools.map(({ database, pool }) => rows(database, pool, ids)),
+      this.#documents(ids),
+    ]);
     return parts.flat().sort();
   }
 
@@ -44,11 +56,16 @@ export class Stores {
 }
 
 async function rows(database: string, pool: pg.Pool, ids: readonly string[]): Promise<string[]> {
-  const tables = await pool.query<{ name: string }>(`select table_name as name from information_schema.tables where table_schema = 'public' and table_type = 'BASE TABLE'`);
+  const tables = await pool.query<{ name: string }>(
+    `select table_name as name from information_schema.tables where table_schema = 'public' and table_type = 'BASE TABLE'`,
+  );
   const found: string[] = [];
   for (const { name } of tables.rows) {
     if (MEMORY.has(name)) continue;
-    const here = await pool.query<{ row: object }>(`select to_jsonb(t) as row from "${name}" t where to_jsonb(t)::text ilike any($1)`, [ids.map((id) => `%${id}%`)]);
+    const here = await pool.query<{ row: object }>(
+      `select to_jsonb(t) as row from "${name}" t where to_jsonb(t)::text ilike any($1)`,
+      [ids.map((id) => `%${id}%`)],
+    );
     for (const { row } of here.rows) {
       // The read model keeps a gone member's version for a while, and nothing else of it.
       if (database === 'musubi_query' && isTombstone(row)) continue;

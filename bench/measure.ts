@@ -1,0 +1,71 @@
+import { readFileSync } from 'node:fs';
+import { performance } from 'node:perf_hooks';
+
+/** One way of doing something many times. */
+export interface Series {
+  name: string;
+  concurrency: number;
+  /** Milliseconds of each, ascending. */
+  times: number[];
+  /** Of the whole series. */
+  seconds: number;
+  /** CPU milliseconds by process. */
+  cpu: Record<string, number>;
+}
+
+/** Clock ticks a second (getconf CLK_TCK): 100 on every Linux that Node runs on. */
+const TICKS = 100;
+
+/** User and system CPU of a process so far, ms; its children's not. */
+export function cpuMs(pid: number): number {
+  try {
+    // Fields are counted after the command's name, which may hold anything but ends with ") ".
+    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)?.split(' ') ?? [];
+    return ((Number(fields[11]) + Number(fields[12])) * 1_000) / TICKS;
+  } catch {
+    return 0;
+  }
+}
+
+/** Does `work(i)` for i = 0 … count − 1, `concurrency` at a time. */
+export async function series(
+  name: string,
+  { count, concurrency, pids }: { count: number; concurrency: number; pids: Record<string, number> },
+  work: (i: number, lane: number) => Promise<void>,
+): Promise<Series> {
+  const everybody = { ...pids, 'the benchmark': process.pid };
+  const before = Object.entries(everybody).map(([process, pid]) => [process, cpuMs(pid)] as const);
+  const times: number[] = [];
+  let next = 0;
+  const begun = performance.now();
+  await Promise.all(
+    Array.from({ length: concurrency }, async (_, lane) => {
+      for (let i = next++; i < count; i = next++) {
+        const start = performance.now();
+        await work(i, lane);
+        times.push(performance.now() - start);
+      }
+    }),
+  );
+  const seconds = (performance.now() - begun) / 1_000;
+  const cpu = Object.fromEntries(before.map(([process, ms]) => [process, cpuMs(everybody[process] ?? 0) - ms]));
+  times.sort((a, b) => a - b);
+  return { name, concurrency, times, seconds, cpu };
+}
+
+export const quantile = ({ times }: Series, q: number): number =>
+  times[Math.min(times.length - 1, Math.floor(times.length * q))] ?? Number.NaN;
+export const throughput = ({ times, seconds }: Series): number => times.length / seconds;
+
+/** Rows as a Markdown table with aligned columns. */
+export function table(head: string[], rows: (string | number)[][]): string {
+  const cells = [head, ...rows.map((row) => row.map((cell) => (typeof cell === 'number' ? round(cell) : cell)))];
+  const widths = head.map((_, column) => Math.max(...cells.map((row) => row[column]?.length ?? 0)));
+  const line = (row: string[]): string =>
+    `| ${row.map((cell, column) => (column === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[column] ?? 0))).join(' | ')} |`;
+  const rule = `|${widths.map((width, column) => (column === 0 ? '-'.repeat(width + 2) : `${'-'.repeat(width + 1)}:`)).join('|')}|`;
+  const [first = [], ...rest] = cells;
+  return [line(first), rule, ...rest.map(line)].join('\n');
+}
+
+export const round = (value: number): string => (Math.abs(value) >= 100 ? value.toFixed(0) : value.toFixed(1));
