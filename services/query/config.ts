@@ -1,0 +1,12 @@
+import type { z } from 'zod';
+import { address, list, secret } from '#platform/config.ts';
+
+/** The settings of the query service. */
+export const shape = {
+  /** A PostgreSQL server; the read models are a database of their own there. */
+  MUSUBI_POSTGRES_URL: secret(),
+  MUSUBI_KAFKA_BROKERS: list(),
+  MUSUBI_GRPC_LISTEN: address().default({ host: '127.0.0.1', port: 0 }),
+};
+
+export type Config = z.output<z.ZodObject<typeof shape>>;

@@ -1,0 +1,100 @@
+import { once } from 'node:events';
+import { setTimeout as delay } from 'node:timers/promises';
+import { Client } from 'pg';
+import { z } from 'zod';
+import type { Secret } from '#platform/config.ts';
+import type { Lifecycle } from '#platform/lifecycle.ts';
+import type { Logger } from '#platform/log.ts';
+import { type Query, sql } from '#platform/postgres.ts';
+import type { AggregateVersion } from '#proto/musubi/aggregate/v1/aggregate.ts';
+
+const CHANNEL = 'visible';
+/** PostgreSQL takes less than 8,000 bytes in one notification; a version takes at most about 130. */
+const VERSIONS_IN_ONE = 50;
+/** How often a connection on which nothing happens is asked whether it still lives. */
+const PROBE_MS = 10_000;
+
+const message = z.array(z.tuple([z.string(), z.string(), z.number()]));
+
+/** Tells every query process, when the transaction commits, that these versions are visible. */
+export function notification(versions: readonly AggregateVersion[]): Query {
+  const messages: string[] = [];
+  for (let at = 0; at < versions.length; at += VERSIONS_IN_ONE) {
+    messages.push(JSON.stringify(versions.slice(at, at + VERSIONS_IN_ONE).map(({ type, id, version }) => [type, id, version])));
+  }
+  return sql`select pg_notify(${CHANNEL}, message) from unnest(${messages}::text[]) as message`;
+}
+
+/**
+ * Listens to what other query processes make visible, over a connection of its own that is made anew when it is lost.
+ * Returns once it listens.
+ *
+ * @param onListening what was notified before this moment was not heard
+ */
+export async function listen(o: {
+  url: Secret;
+  database: string;
+  onVisible: (versions: AggregateVersion[]) => void;
+  onListening: () => Promise<void>;
+  log: Logger;
+  lifecycle: Lifecycle;
+}): Promise<void> {
+  const { log, lifecycle } = o;
+  const stop = new AbortController();
+  const first = Promise.withResolvers<void>();
+  const follow = async (): Promise<void> => {
+    while (!stop.signal.aborted) {
+      try {
+        await listenOnce(o, stop.signal, first.resolve);
+      } catch (error) {
+        if (stop.signal.aborted) return;
+        log.warn(
+          { reason: error instanceof Error ? error.message : String(error) },
+          'lost the connection for notifications; it is made anew',
+        );
+        await delay(500, undefined, { signal: stop.signal }).catch(() => undefined);
+      }
+    }
+  };
+  const following = follow();
+  lifecycle.onStop('notifications', 'work', () => {
+    stop.abort();
+    return following;
+  });
+  await first.promise;
+}
+
+/** Listens until the connection is lost, or `signal` is aborted. */
+async function listenOnce(o: Parameters<typeof listen>[0], signal: AbortSignal, listening: () => void): Promise<void> {
+  const address = new URL(o.url.reveal());
+  address.pathname = `/${o.database}`;
+  const client = new Client({
+    connectionString: address.href,
+    application_name: 'musubi-notifications',
+    connectionTimeoutMillis: 3_000,
+    query_timeout: 3_000,
+    keepAlive: true,
+  });
+  const lost = Promise.withResolvers<never>();
+  lost.promise.catch(() => undefined); // also when nobody waits for it yet
+  client.on('error', lost.reject);
+  client.on('end', () => lost.reject(new Error('the server closed the connection')));
+  client.on('notification', ({ payload = '' }) => o.onVisible(parse(payload)));
+  const probe = setInterval(() => void client.query('select 1').catch(lost.reject), PROBE_MS).unref();
+  try {
+    await client.connect();
+    await client.query(`listen ${CHANNEL}`);
+    await o.onListening();
+    listening();
+    await Promise.race([lost.promise, once(signal, 'abort')]);
+  } finally {
+    clearInterval(probe);
+    client.end().catch(() => undefined);
+  }
+}
+
+function parse(payload: string): AggregateVersion[] {
+  const parsed = message.safeParse(JSON.parse(payload));
+  // Another release's form: who waits looks once more before giving up.
+  return parsed.success ? parsed.data.map(([type, id, version]) => ({ type, id, version })) : [];
+}

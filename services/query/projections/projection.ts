@@ -1,0 +1,80 @@
+import { z } from 'zod';
+import type { EventMessage } from '#platform/kafka/event-message.ts';
+import { topicOf } from '#platform/outbox/event.ts';
+import type { Query } from '#platform/postgres.ts';
+import { invalidEvent } from '../refusals.ts';
+
+/** A state of an aggregate as an event told it. */
+export interface AggregateState {
+  id: string;
+  version: number;
+}
+
+interface Definition<S extends AggregateState> {
+  /** "member" */
+  aggregateType: string;
+  /** @throws INVALID_EVENT when the event is not what the contract says */
+  parse(event: EventMessage): S;
+  /** One statement that writes those of the states that are newer than their rows: the others change nothing. */
+  upsert(states: readonly S[]): Query;
+  /** The version that the aggregate whose ID is `id` (an SQL expression) has in the read model; null if none. */
+  versionOf(id: Query): Query;
+  /** Deletes what has been gone for so long (an SQL interval) that no event of it can still be on its way. */
+  prune(age: string): Query;
+}
+
+/** How the events of one aggregate type become rows. */
+export interface Projection extends Pick<Definition<AggregateState>, 'aggregateType' | 'versionOf' | 'prune'> {
+  topic: string;
+  /**
+   * The statement that brings the read model to these events, in whatever order and however often they come.
+   * @throws INVALID_EVENT
+   */
+  statement(events: readonly EventMessage[]): Query;
+}
+
+export function defineProjection<S extends AggregateState>({
+  aggregateType,
+  parse,
+  upsert,
+  versionOf,
+  prune,
+}: Definition<S>): Projection {
+  return {
+    aggregateType,
+    topic: topicOf(aggregateType),
+    // Rows are always locked in the order of their IDs, so that concurrent batches don't deadlock.
+    statement: (events) => upsert(newest(events.map(parse)).sort((a, b) => (a.id < b.id ? -1 : 1))),
+    versionOf,
+    prune,
+  };
+}
+
+/** The newest state of each aggregate: an upsert can't take two rows of one key. */
+function newest<S extends AggregateState>(states: readonly S[]): S[] {
+  const byId = new Map<string, S>();
+  for (const state of states) {
+    if (state.version > (byId.get(state.id)?.version ?? 0)) byId.set(state.id, state);
+  }
+  return [...byId.values()];
+}
+
+/** proto3 JSON writes an int64 as a string; our services write a number. Both are read. */
+const version = z.union([z.number(), z.string().regex(/^\d+$/).transform(Number)]).pipe(z.int().positive());
+
+/** The payload that every event has, with the state that only some have. */
+export const payloadOf = <S extends z.ZodRawShape>(state: S) => z.object({ memberId: z.string().min(1), version, ...state });
+
+/**
+ * Reads an event's payload, and makes sure that it tells of the aggregate and the version of its envelope.
+ * @throws INVALID_EVENT
+ */
+export function parsePayload<T extends { memberId: string; version: number }>(schema: z.ZodType<T>, event: EventMessage): T {
+  const parsed = schema.safeParse(event.data);
+  if (!parsed.success) throw invalidEvent(event.id, `its data is not as agreed: ${z.prettifyError(parsed.error)}`, parsed.error);
+  const { memberId, version } = parsed.data;
+  if (memberId !== event.subject || version !== event.version) {
+    throw invalidEvent(event.id, `its data is of ${memberId} version ${version}, its envelope says otherwise`);
+  }
+  return parsed.data;
+}

@@ -1,0 +1,82 @@
+import { Histogram } from '@prometheus-io/client';
+import { subscribe } from '#platform/kafka/subscribe.ts';
+import type { EventMessage } from '#platform/kafka/event-message.ts';
+import type { Lifecycle } from '#platform/lifecycle.ts';
+import type { Logger } from '#platform/log.ts';
+import type { Database } from '#platform/postgres.ts';
+import { metrics } from '#platform/telemetry.ts';
+import type { AggregateVersion } from '#proto/musubi/aggregate/v1/aggregate.ts';
+import { notification } from './notifications.ts';
+import { PROJECTIONS } from './projections/registry.ts';
+import { generationOf } from './store.ts';
+import type { Visibility } from './visibility.ts';
+
+/** How long the version of what is gone is kept: longer than an event can be on its way. */
+const GONE_KEPT = '7 days';
+const PRUNE_EVERY_MS = 3_600_000;
+
+const delay = new Histogram({
+  name: 'musubi_projection_delay_seconds',
+  help: 'Time from an event to its being visible to queries, by topic',
+  labelNames: ['topic'],
+  buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60],
+  registers: [metrics],
+});
+
+/**
+ * Keeps the read models up to date with the services' events. Any number of processes share the work.
+ *
+ * The consumer group is named after the read model's generation: processes over one database are one group, and a
+ * read model that was made anew, whose group has no offsets, is built from the first event on. To rebuild, drop the
+ * database and start again; after restoring an old copy of it, `update read_model set generation = gen_random_uuid()`.
+ */
+export async function startProjector(o: {
+  db: Database;
+  visibility: Visibility;
+  brokers: string[];
+  log: Logger;
+  lifecycle: Lifecycle;
+}): Promise<void> {
+  const { db, visibility, brokers, log, lifecycle } = o;
+  const generation = await generationOf(db);
+  await subscribe({
+    brokers,
+    group: `query.${generation.slice(0, 8)}`,
+    topics: PROJECTIONS.map((projection) => projection.topic),
+    handle: async (events) => visibility.announce(await project(db, events)),
+    fromBeginning: true,
+    log,
+    lifecycle,
+  });
+  const prune = setInterval(() => {
+    Promise.all(PROJECTIONS.map((projection) => db.query(projection.prune(GONE_KEPT)))).catch((error: unknown) =>
+      log.warn({ err: error }, 'could not prune the read models; it is tried again in an hour'),
+    );
+  }, PRUNE_EVERY_MS).unref();
+  lifecycle.onStop('pruning of read models', 'work', () => clearInterval(prune));
+}
+
+/**
+ * Brings the read models to these events, all or none of them, in one transaction and one round trip.
+ *
+ * @returns what is visible now
+ * @throws INVALID_EVENT (not retryable) when one of them is not what the contract says
+ */
+export async function project(db: Database, events: readonly EventMessage[]): Promise<AggregateVersion[]> {
+  const statements: ReturnType<(typeof PROJECTIONS)[number]['statement']>[] = [];
+  const visible = new Map<string, AggregateVersion>();
+  for (const { topic, aggregateType, statement } of PROJECTIONS) {
+    const mine = events.filter((event) => event.topic === topic);
+    if (mine.length === 0) continue;
+    statements.push(statement(mine));
+    for (const { subject: id, version } of mine) {
+      const key = `${aggregateType}:${id}`;
+      if (version > (visible.get(key)?.version ?? 0)) visible.set(key, { type: aggregateType, id, version });
+    }
+  }
+  const versions = [...visible.values()];
+  await db.transaction((tx) => Promise.all([...statements, notification(versions)].map((query) => tx.query(query))));
+  const now = Date.now();
+  for (const event of events) delay.observe({ topic: event.topic }, Math.max(0, now - event.time.getTime()) / 1_000);
+  return versions;
+}

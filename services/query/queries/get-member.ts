@@ -1,0 +1,11 @@
+import type { Database } from '#platform/postgres.ts';
+import type { MemberView } from '../domain.ts';
+import { memberNotFound } from '../refusals.ts';
+import { findMember } from '../store.ts';
+
+/** @throws MEMBER_NOT_FOUND, also for one whose registration is not finished */
+export async function getMember(db: Database, memberId: string): Promise<MemberView> {
+  const member = memberId.includes('\0') ? undefined : await findMember(db, memberId);
+  if (!member) throw memberNotFound();
+  return member;
+}

@@ -1,0 +1,24 @@
+import { deadlineExceeded, invalidArgument, type MusubiError, notFound } from '#platform/errors.ts';
+
+const refuse = (field: string, message: string, code = 'INVALID_ARGUMENT'): MusubiError =>
+  invalidArgument(code, `${field} ${message}`, { fields: [{ field, message }] });
+
+export const invalidQuery = (): MusubiError => refuse('query', 'must have at most 200 characters and 10 words');
+
+export const invalidPage = (): MusubiError => refuse('pageSize', 'must be 1 to 100');
+
+export const invalidPageToken = (): MusubiError =>
+  refuse('pageToken', 'must be the nextPageToken of a page of the same query', 'INVALID_PAGE_TOKEN');
+
+export const invalidWait = (most: number): MusubiError => refuse('waitMs', `must be 0 to ${most}`);
+
+export const invalidVersions = (message: string): MusubiError => refuse('versions', message);
+
+export const memberNotFound = (): MusubiError => notFound('MEMBER_NOT_FOUND', 'there is no such member');
+
+export const notVisibleYet = (): MusubiError =>
+  deadlineExceeded('NOT_VISIBLE_YET', 'the change is not visible to queries yet; it will be');
+
+/** An event that no retry will make readable: the consumer parks it. */
+export const invalidEvent = (id: string, message: string, cause?: unknown): MusubiError =>
+  invalidArgument('INVALID_EVENT', `event ${id}: ${message}`, { cause });
