@@ -1,3 +1,12 @@
+import {
+  type Client,
+  WorkflowExecutionAlreadyStartedError,
+  WorkflowNotFoundError,
+  type WorkflowStartOptions,
+} from '@temporalio/client';
+import { unavailable } from '#platform/errors.ts';
+import type { Logger } from '#platform/log.ts';
+import { SEARCH_ATTRIBUTES, taskQueueOf } from '../temporal.config.ts';
 import type { CommandInput, CommandName } from '../workflows/commands.ts';
 
 /** One command to run as a saga. */
@@ -18,7 +27,8 @@ export interface CommandStart<C extends CommandName = CommandName> {
 
 /**
  * What became of a request to cancel:
- * - `accepted`: the command will be undone; its job ends `cancelled`
+ * - `accepted`: it was asked for; unless the point of no return is passed this very moment, the command
+ *   is undone and its job ends `cancelled`
  * - `too-late`: past its point of no return, or ended
  * - `unknown`: no such command was started
  */
@@ -28,4 +38,67 @@ export type CancelAnswer = 'accepted' | 'too-late' | 'unknown';
 export interface Commands {
   startCommand<C extends CommandName>(start: CommandStart<C>): Promise<void>;
   cancelCommand(jobId: string): Promise<CancelAnswer>;
+}
+
+/** How long Temporal may take to answer, ms. */
+const ANSWER_MS = 5_000;
+/** How long the workflow may take to say how far it is, ms. */
+const QUERY_MS = 2_000;
+
+/** @param connected the client, while there is a connection */
+export function createCommands(connected: () => Client | undefined, log: Logger): Commands {
+  const withClient = async <T>(timeoutMs: number, work: (client: Client) => Promise<T>): Promise<T> => {
+    const client = connected();
+    if (!client) throw unavailable('TEMPORAL_UNAVAILABLE', 'commands cannot be taken at the moment');
+    return client.withDeadline(Date.now() + timeoutMs, () => work(client));
+  };
+  const orUnavailable = (error: unknown): never => {
+    throw unavailable('TEMPORAL_UNAVAILABLE', 'commands cannot be taken at the moment', { cause: error });
+  };
+
+  return {
+    async startCommand({ jobId, command, memberId, aggregateId, input, summary }) {
+      const options: WorkflowStartOptions = {
+        workflowId: jobId,
+        taskQueue: taskQueueOf(command),
+        args: [input],
+        requestEagerStart: true,
+        workflowIdConflictPolicy: 'USE_EXISTING',
+        workflowIdReusePolicy: 'REJECT_DUPLICATE',
+        typedSearchAttributes: [
+          { key: SEARCH_ATTRIBUTES.command, value: command },
+          { key: SEARCH_ATTRIBUTES.member, value: memberId },
+          { key: SEARCH_ATTRIBUTES.aggregate, value: aggregateId },
+        ],
+        staticSummary: summary,
+        staticDetails: `Command \`${command}\` on \`${aggregateId}\`, on behalf of member \`${memberId}\`.`,
+      };
+      try {
+        const handle = await withClient(ANSWER_MS, (client) => client.workflow.start(command, options));
+        log.debug({ jobId, command, eager: handle.eagerlyStarted }, 'command started');
+      } catch (error) {
+        // It ran and ended: this start is a late repeat.
+        if (error instanceof WorkflowExecutionAlreadyStartedError) return;
+        orUnavailable(error);
+      }
+    },
+
+    async cancelCommand(jobId) {
+      try {
+        const tooLate = await withClient(QUERY_MS, (client) => client.workflow.getHandle(jobId).query<boolean>('tooLate'));
+        if (tooLate) return 'too-late';
+      } catch (error) {
+        if (error instanceof WorkflowNotFoundError) return 'unknown';
+        // Busy in a step, or no worker is up to answer. The request itself is kept by Temporal until one is.
+        log.debug({ err: error, jobId }, 'the workflow did not say how far it is');
+      }
+      try {
+        await withClient(ANSWER_MS, (client) => client.workflow.getHandle(jobId).cancel());
+        return 'accepted';
+      } catch (error) {
+        if (error instanceof WorkflowNotFoundError) return 'too-late';
+        return orUnavailable(error);
+      }
+    },
+  };
 }

@@ -7,8 +7,8 @@ export const temporalShape = {
   /** `host:port` of the Temporal frontend. */
   MUSUBI_TEMPORAL_ADDRESS: peer(),
   MUSUBI_TEMPORAL_NAMESPACE: z.string().min(1).default('default'),
-  /** The bundled workflow code; by default it is made (and kept) under .musubi/cache. */
-  MUSUBI_WORKFLOW_BUNDLE: z.string().optional(),
+  /** The folder of the bundled workflow code (`node worker/bundle.ts` fills it); default: .musubi/cache. */
+  MUSUBI_WORKFLOW_BUNDLES: z.string().optional(),
   MUSUBI_MEMBER_ADDRESS: peer(),
   MUSUBI_ROLE_ADDRESS: peer(),
   MUSUBI_AUTH_ADDRESS: peer(),

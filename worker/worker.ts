@@ -1,0 +1,27 @@
+import { makeWorkflowExporter, OpenTelemetryActivityInboundInterceptor } from '@temporalio/interceptors-opentelemetry-v2';
+import { type NativeConnection, Worker } from '@temporalio/worker';
+import type { Tracing } from '#platform/telemetry.ts';
+import { type Activities, byTemporalName } from '../activities/index.ts';
+import { WORKER_TUNING } from '../temporal.config.ts';
+
+export interface WorkerSettings {
+  connection: NativeConnection;
+  namespace: string;
+  taskQueue: string;
+  /** The bundled workflow code, made for this `tracing` (see bundle.ts). */
+  codePath: string;
+  activities: Activities;
+  tracing: Pick<Tracing, 'processor' | 'resource'>;
+}
+
+/** A worker of one task queue, with the trace going through it. */
+export function createWorker({ activities, codePath, tracing, ...where }: WorkerSettings): Promise<Worker> {
+  return Worker.create({
+    ...WORKER_TUNING,
+    ...where,
+    workflowBundle: { codePath },
+    activities: byTemporalName(activities),
+    interceptors: { activity: [(context) => ({ inbound: new OpenTelemetryActivityInboundInterceptor(context) })] },
+    sinks: tracing.processor ? { exporter: makeWorkflowExporter(tracing.processor, tracing.resource) } : {},
+  });
+}
