@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { EMIT_LUA, outboxStream } from '#platform/operations/redis.ts';
 import { type OutboxEvent, toRecord } from '#platform/outbox/event.ts';
 import { type Redis, toRedisError } from '#platform/redis.ts';
 import { isFinal, JOB_STATES, type Job, type JobError, type JobState } from './domain.ts';
@@ -64,7 +65,7 @@ export const finishedChannel = (prefix: string): string => `${prefix}job:finishe
  *   keys of one write must be on one node: on a cluster give a hash tag, `{job}`.
  */
 export function jobStore(redis: Redis, prefix = ''): JobStore {
-  const lua = readFileSync(new URL('lua/write.lua', import.meta.url), 'utf8');
+  const lua = EMIT_LUA + readFileSync(new URL('lua/write.lua', import.meta.url), 'utf8');
   redis.defineCommand('writeJob', { numberOfKeys: 5, lua });
   const scripts = redis as unknown as Scripts;
 
@@ -73,7 +74,7 @@ export function jobStore(redis: Redis, prefix = ''): JobStore {
   const byExpiryKey = (memberId: string): string => `${prefix}job:member-expiry:${memberId}`;
   const idempotencyKey = (job: Job): string =>
     job.idempotencyKey ? `${prefix}job:key:${job.memberId}:${job.idempotencyKey}` : '';
-  const outboxKey = `${prefix}outbox:job`;
+  const outboxKey = prefix + outboxStream('job');
 
   return {
     read: (id) => guarded(async () => fromHash(id, await redis.hgetall(jobKey(id)))),
@@ -93,15 +94,13 @@ export function jobStore(redis: Redis, prefix = ''): JobStore {
           job.expiresAt,
           JSON.stringify(toHash(job)),
           type
-            ? JSON.stringify(
-                outboxFields({
-                  aggregateType: 'job',
-                  aggregateId: job.id,
-                  version: job.version,
-                  type,
-                  payload: toEventPayload(job),
-                }),
-              )
+            ? emitArguments({
+                aggregateType: 'job',
+                aggregateId: job.id,
+                version: job.version,
+                type,
+                payload: toEventPayload(job),
+              })
             : '',
           isFinal(job.state) ? finishedChannel(prefix) : '',
           jobKey(''),
@@ -168,19 +167,19 @@ function positions(withScores: string[]): Position[] {
   return entries;
 }
 
-/** The fields of an outbox stream's entry, as the relay reads them. */
-function outboxFields(event: OutboxEvent): string[] {
-  const { id, aggregateType, aggregateId, version, type, payload, traceparent, time } = toRecord(event);
-  return Object.entries({
+/** What Lua's `emit` takes after the stream, as a JSON list. */
+function emitArguments(event: OutboxEvent): string {
+  const { id, traceparent, time, aggregateType, aggregateId, version, type, payload } = toRecord(event);
+  return JSON.stringify([
     id,
-    aggregatetype: aggregateType,
-    aggregateid: aggregateId,
-    version: String(version),
-    type,
-    payload: JSON.stringify(payload),
     traceparent,
-    time: String(time.getTime()),
-  }).flat();
+    String(time.getTime()),
+    aggregateType,
+    aggregateId,
+    version,
+    type,
+    JSON.stringify(payload),
+  ]);
 }
 
 function toHash({ id, progress, error, ...job }: Job): string[] {

@@ -4,7 +4,7 @@
 --
 -- KEYS  1 the job   2 the member's jobs by creation   3 the same by expiry   4 idempotency key, or ''   5 outbox
 -- ARGV  1 job ID   2 version expected ('0': none yet)   3 created at (ms)   4 expires at (ms)
---       5 hash fields (JSON list)   6 outbox fields (JSON list), or ''   7 channel to wake, or ''
+--       5 hash fields (JSON list)   6 what `emit` takes of the event (JSON list), or ''   7 channel to wake, or ''
 --       8 prefix of job keys   9 fingerprint
 -- Answers {'written'}, {'stale'}, {'reused', job ID} or {'conflict'}
 
@@ -44,6 +44,6 @@ if last then
   redis.call('PEXPIREAT', byExpiry, last)
 end
 
-if ARGV[6] ~= '' then redis.call('XADD', outbox, '*', unpack(cjson.decode(ARGV[6]))) end
+if ARGV[6] ~= '' then emit(outbox, unpack(cjson.decode(ARGV[6]))) end
 if ARGV[7] ~= '' then redis.call('PUBLISH', ARGV[7], id) end
 return { 'written' }
