@@ -3,8 +3,7 @@
 //
 //   node local/bootstrap.mjs SCRIPT.ts [arguments]
 import { spawn, spawnSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import { existsSync, linkSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, linkSync, readFileSync, realpathSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -77,24 +76,33 @@ function javaVersion(java) {
   return /(?:JAVA_VERSION=|version )"([^"]+)"/.exec(text)?.[1] ?? '0';
 }
 
-/** Runs `npm ci` when there are no dependencies or the lock file is not the one that they were installed from. */
+/**
+ * Not `npm ci`: that refuses a lock file without the optional packages of every other platform, and a lock file made where
+ * those cannot be had lacks them. This installs the locked versions, checks their hashes, and leaves the lock file alone.
+ */
 function installDependencies() {
-  const modules = join(root, 'node_modules');
-  const stamp = join(modules, '.musubi-lock-sha256');
-  const lock = createHash('sha256')
-    .update(readFileSync(join(root, 'package-lock.json')))
-    .digest('hex');
-  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === lock && existsSync(join(modules, '.bin', 'node'))) return;
-  say('installing the dependencies of package-lock.json (npm ci) …');
-  // A half-done earlier installation must not look finished.
-  rmSync(stamp, { force: true });
-  run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error']);
-  ensureNode(modules);
-  writeFileSync(stamp, lock);
+  if (isInstalled()) return;
+  say('installing the dependencies of package-lock.json …');
+  run('npm', ['install', '--no-save', '--no-audit', '--no-fund', '--loglevel=error']);
+}
+
+/** npm writes down what it installed when it has finished: it must be what the lock file asks for now. */
+function isInstalled() {
+  const installed = packagesOf(join('node_modules', '.package-lock.json'));
+  const wanted = packagesOf('package-lock.json');
+  return Object.entries(wanted).every(
+    ([path, { version, optional }]) => path === '' || installed[path]?.version === version || (optional && !installed[path]),
+  );
+}
+
+function packagesOf(file) {
+  const path = join(root, file);
+  return existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')).packages : {};
 }
 
 /** The package `node` puts its binary in place in a script that npm may have been told not to run. */
-function ensureNode(modules) {
+function ensureNode() {
+  const modules = join(root, 'node_modules');
   const binary = join(modules, 'node', 'bin', 'node');
   if (existsSync(binary)) return;
   run('npm', ['rebuild', 'node', '--ignore-scripts=false', '--loglevel=error']);
@@ -153,7 +161,7 @@ if (process.argv[1] && import.meta.url === pathToFileURL(realpathSync(process.ar
   for (const lack of lacks) say(lack);
   if (lacks.length > 0) process.exit(1);
   installDependencies();
-  ensureNode(join(root, 'node_modules'));
+  ensureNode();
   generateContract();
   handOver(process.argv.slice(2));
 }
