@@ -33,7 +33,7 @@ export async function series(
   { count, concurrency, pids }: { count: number; concurrency: number; pids: Record<string, number> },
   work: (i: number, lane: number) => Promise<void>,
 ): Promise<Series> {
-  const everybody = { ...pids, 'the benchmark': process.pid };
+  const everybody: Record<string, number> = { ...pids, 'the benchmark': process.pid };
   const before = Object.entries(everybody).map(([process, pid]) => [process, cpuMs(pid)] as const);
   const times: number[] = [];
   let next = 0;

@@ -1,0 +1,304 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Kafka, logLevel } from 'kafkajs';
+import { MongoClient } from 'mongodb';
+import pg from 'pg';
+import WebSocket from 'ws';
+import { address, admin, type Client, unique } from './client.ts';
+
+/** One member that one lane changes again and again, and what it must look like now. */
+interface Lane {
+  memberId: string;
+  loginId: string;
+  displayName: string;
+}
+
+/** What was found after the load; everything but `accepted`, `completed` and `undone` must be empty. */
+export interface Findings {
+  accepted: number;
+  completed: number;
+  /** Commands that ended failed, with their undo done. */
+  undone: number;
+  /** Accepted commands that did not end. */
+  unfinished: string[];
+  /** Differences between what was answered, the service, the read model and Auth. */
+  wrong: string[];
+  lostEvents: string[];
+  reorderedEvents: string[];
+  /** Jobs whose end the owner's socket was told of never, or twice. */
+  untold: string[];
+  toldTwice: string[];
+}
+
+/**
+ * Commands without a pause while something is broken, by clients who go on when they are refused: each lane
+ * changes its member's name and login, waits for the end of the job, and starts the next.
+ */
+export class Load {
+  readonly #client: Client;
+  readonly #follower: Follower;
+  readonly #lanes: Lane[];
+  readonly #ended = new Map<string, string>();
+  readonly #unfinished: string[] = [];
+  readonly #wrong: string[] = [];
+  #running: Promise<unknown> | undefined;
+  #stopping = false;
+  #names = 0;
+  readonly #stem = unique('load');
+
+  private constructor(client: Client, follower: Follower, lanes: Lane[]) {
+    this.#client = client;
+    this.#follower = follower;
+    this.#lanes = lanes;
+  }
+
+  static async prepare(lanes: number): Promise<Load> {
+    const client = await admin();
+    const follower = new Follower(client);
+    const members = await Promise.all(
+      Array.from({ length: lanes }, async (): Promise<Lane> => {
+        const loginId = unique('lane');
+        const body = { loginId, password: 'correct horse battery', displayName: loginId, email: `${loginId}@example.com` };
+        const answer = await client.post('/v1/members', body, { prefer: 'wait=30' });
+        if (answer.status !== 201) throw new Error(`not registered: ${answer.status} ${JSON.stringify(answer.body)}`);
+        return { memberId: answer.body.memberId, loginId, displayName: loginId };
+      }),
+    );
+    await follower.ready();
+    return new Load(client, follower, members);
+  }
+
+  get ended(): number {
+    return this.#ended.size;
+  }
+
+  /** Starts the lanes; they go on until {@link finish}, or until `commands` have ended. */
+  start(commands = Number.POSITIVE_INFINITY): void {
+    // Tokens last five minutes.
+    const renewal = setInterval(
+      () =>
+        void admin().then(
+          ({ token }) => this.#renew(token),
+          () => undefined,
+        ),
+      120_000,
+    );
+    this.#running = Promise.all(
+      this.#lanes.map(async (lane) => {
+        while (!this.#stopping && this.#ended.size < commands) await this.#change(lane);
+      }),
+    ).finally(() => clearInterval(renewal));
+  }
+
+  #renew(token: string | undefined): void {
+    this.#client.token = token;
+  }
+
+  async whenDone(): Promise<void> {
+    await this.#running;
+  }
+
+  async #change(lane: Lane): Promise<void> {
+    const name = `${this.#stem}-${this.#names++}`;
+    const key = unique('key');
+    const body = { displayName: name, loginId: name };
+    let jobId: string | undefined;
+    // A client that got no answer repeats with its key: it is one command all the same.
+    for (let i = 0; jobId === undefined && i < 300; i++) {
+      const answer = await this.#client
+        .patch(`/v1/members/${lane.memberId}`, body, { 'idempotency-key': key })
+        .catch(() => undefined);
+      if (answer?.status === 202) jobId = answer.body.jobId as string;
+      else if (answer && answer.status < 500 && answer.status !== 429) {
+        this.#wrong.push(`PATCH was answered ${answer.status} ${JSON.stringify(answer.body)}`);
+        return;
+      } else await sleep(200);
+    }
+    if (jobId === undefined) {
+      this.#wrong.push(`never accepted: ${name}`);
+      return;
+    }
+    try {
+      const job = await this.#client.finished(jobId, 180);
+      this.#ended.set(jobId, job.state);
+      if (job.state === 'completed') Object.assign(lane, body);
+      else if (job.state !== 'failed') this.#wrong.push(`job ${jobId} ended ${job.state}`);
+    } catch (error) {
+      this.#unfinished.push(`${jobId}: ${String(error)}`);
+    }
+  }
+
+  /** Ends the lanes, waits until everything has come to rest, and looks into every store. */
+  async finish(): Promise<Findings> {
+    this.#stopping = true;
+    await this.#running;
+    const events = await versionsInKafka(this.#lanes.map(({ memberId }) => memberId));
+    await this.#follower.settle([...this.#ended.keys()]);
+    const told = (jobId: string): number => this.#follower.told.get(jobId) ?? 0;
+    const states = [...this.#ended.values()];
+    return {
+      accepted: this.#ended.size + this.#unfinished.length,
+      completed: states.filter((state) => state === 'completed').length,
+      undone: states.filter((state) => state === 'failed').length,
+      unfinished: this.#unfinished,
+      wrong: [...this.#wrong, ...(await this.#differences())],
+      ...order(events, await versions(this.#lanes)),
+      untold: [...this.#ended.keys()].filter((jobId) => told(jobId) === 0),
+      toldTwice: [...this.#ended.keys()].filter((jobId) => told(jobId) > 1),
+    };
+  }
+
+  async close(): Promise<void> {
+    this.#stopping = true;
+    await this.#running;
+    this.#follower.close();
+  }
+
+  /** What the lanes were told last, against Member, the read model and Auth. */
+  async #differences(): Promise<string[]> {
+    const members = await rows('musubi_member', `select member_id, login_id, display_name, status, version from members`);
+    const views = await rows('musubi_query', `select member_id, login_id, display_name, version from members`);
+    const mongo = await new MongoClient(address('MUSUBI_MONGODB_URL')).connect();
+    const logins = await mongo
+      .db('musubi_auth')
+      .collection<{ _id: string; loginId: string; status: string }>('members')
+      .find()
+      .toArray();
+    await mongo.close();
+    const found: string[] = [];
+    for (const { memberId, loginId, displayName } of this.#lanes) {
+      const row = members.find((one) => one.member_id === memberId);
+      const view = views.find((one) => one.member_id === memberId);
+      const login = logins.find((one) => one._id === memberId);
+      if (row?.status !== 'ACTIVE') found.push(`${memberId} is ${row?.status}`);
+      if (row?.login_id !== loginId || row?.display_name !== displayName)
+        found.push(`${memberId}: answered ${loginId}, Member has ${row?.login_id}`);
+      if (view?.login_id !== row?.login_id || view?.display_name !== row?.display_name || view?.version !== row?.version)
+        found.push(`${memberId}: Member has ${row?.version} ${row?.login_id}, the read model ${view?.version} ${view?.login_id}`);
+      if (login?.loginId !== row?.login_id || login?.status !== 'active')
+        found.push(`${memberId}: Member has ${row?.login_id}, Auth ${login?.loginId} (${login?.status})`);
+    }
+    return found;
+  }
+}
+
+/** Follows the ends of jobs on the socket, and comes back with its cursor whenever it is dropped. */
+class Follower {
+  /** How often the end of each job was told. */
+  readonly told = new Map<string, number>();
+  readonly #client: Client;
+  #ws: WebSocket | undefined;
+  #cursor: string | undefined;
+  #closed = false;
+
+  constructor(client: Client) {
+    this.#client = client;
+    this.#connect();
+  }
+
+  #connect(): void {
+    if (this.#closed) return;
+    const ws = new WebSocket(address('MUSUBI_WEBSOCKET_URL'), 'musubi.v1', {
+      headers: { authorization: `Bearer ${this.#client.token}` },
+    });
+    this.#ws = ws;
+    ws.on('open', () =>
+      ws.send(JSON.stringify({ type: 'subscribe', topics: ['member:me'], ...(this.#cursor ? { cursor: this.#cursor } : {}) })),
+    );
+    ws.on('message', (data) => {
+      const frame = JSON.parse(String(data)) as { type: string; cursor?: string; job?: { id: string; state: string } };
+      if (frame.type === 'subscribed' || frame.type === 'job') this.#cursor = frame.cursor ?? this.#cursor;
+      const { job } = frame;
+      if (job && ['completed', 'failed', 'cancelled'].includes(job.state))
+        this.told.set(job.id, (this.told.get(job.id) ?? 0) + 1);
+    });
+    ws.on('error', () => undefined); // 'close' follows
+    ws.on('close', () => setTimeout(() => this.#connect(), 250));
+  }
+
+  async ready(): Promise<void> {
+    for (let i = 0; i < 100 && !this.#cursor; i++) await sleep(50);
+    if (!this.#cursor) throw new Error('the socket does not get ready');
+  }
+
+  /** Waits until all of these were told, or for a minute. */
+  async settle(jobIds: string[]): Promise<void> {
+    for (let i = 0; i < 240 && jobIds.some((id) => !this.told.has(id)); i++) await sleep(250);
+    await sleep(500); // a second telling would come now
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#ws?.terminate();
+  }
+}
+
+type Row = Record<string, unknown>;
+
+async function rows(database: string, query: string): Promise<Row[]> {
+  const url = new URL(address('MUSUBI_POSTGRES_URL'));
+  url.pathname = `/${database}`;
+  const client = new pg.Client({ connectionString: url.href });
+  await client.connect();
+  try {
+    return (await client.query<Row>(query)).rows;
+  } finally {
+    await client.end();
+  }
+}
+
+async function versions(lanes: Lane[]): Promise<Map<string, number>> {
+  const members = await rows('musubi_member', 'select member_id, version from members');
+  const wanted = new Set(lanes.map(({ memberId }) => memberId));
+  return new Map(
+    members
+      .filter(({ member_id }) => wanted.has(String(member_id)))
+      .map(({ member_id, version }) => [String(member_id), Number(version)]),
+  );
+}
+
+/** The versions of each member in the order in which Kafka has them; repeats included. */
+async function versionsInKafka(memberIds: string[]): Promise<Map<string, number[]>> {
+  const wanted = new Set(memberIds);
+  const found = new Map<string, number[]>(memberIds.map((id) => [id, []]));
+  const kafka = new Kafka({ brokers: address('MUSUBI_KAFKA_BROKERS').split(','), logLevel: logLevel.NOTHING });
+  const admin = kafka.admin();
+  await admin.connect();
+  const ends = new Map((await admin.fetchTopicOffsets('member.events')).map(({ partition, high }) => [partition, BigInt(high)]));
+  await admin.disconnect();
+  const groupId = unique('verify');
+  const consumer = kafka.consumer({ groupId });
+  await consumer.connect();
+  await consumer.subscribe({ topics: ['member.events'], fromBeginning: true });
+  const open = new Set([...ends].filter(([, end]) => end > 0n).map(([partition]) => partition));
+  await new Promise<void>((resolve, reject) => {
+    if (open.size === 0) resolve();
+    consumer
+      .run({
+        eachBatch: async ({ batch }) => {
+          for (const { key, value } of batch.messages) {
+            const id = String(key);
+            if (wanted.has(id)) found.get(id)?.push(Number((JSON.parse(String(value)) as { version: number }).version));
+          }
+          if (BigInt(batch.lastOffset()) + 1n >= (ends.get(batch.partition) ?? 0n)) open.delete(batch.partition);
+          if (open.size === 0) resolve();
+        },
+      })
+      .catch(reject);
+  });
+  await consumer.disconnect();
+  return found;
+}
+
+/** Nothing lost: every version up to the newest is there. Nothing reordered: each comes first after the one before. */
+function order(events: Map<string, number[]>, newest: Map<string, number>): Pick<Findings, 'lostEvents' | 'reorderedEvents'> {
+  const lostEvents: string[] = [];
+  const reorderedEvents: string[] = [];
+  for (const [memberId, version] of newest) {
+    const firsts = [...new Set(events.get(memberId) ?? [])];
+    for (let v = 1; v <= version; v++) if (!firsts.includes(v)) lostEvents.push(`${memberId} version ${v}`);
+    firsts.forEach((v, i) => {
+      if (i > 0 && v < (firsts[i - 1] ?? 0)) reorderedEvents.push(`${memberId} version ${v} after ${firsts[i - 1]}`);
+    });
+  }
+  return { lostEvents, reorderedEvents };
+}
