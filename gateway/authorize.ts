@@ -1,0 +1,51 @@
+import { status } from '@grpc/grpc-js';
+import type { Context } from 'koa';
+import { MusubiError, notFound, unauthenticated } from '#platform/errors.ts';
+import type { Resource } from '#proto/musubi/auth/v1/auth.ts';
+import type { Gateway } from './gateway.ts';
+import type { Principal } from './route.ts';
+
+/** The bearer token of a request (RFC 6750). Refused: TOKEN_MISSING, TOKEN_INVALID. */
+export function bearerToken(ctx: Context): string {
+  const header = ctx.get('authorization');
+  if (header === '') throw unauthenticated('TOKEN_MISSING', 'This needs a bearer token: POST /v1/auth/login gives one.');
+  const token = /^Bearer +([A-Za-z0-9._~+/-]+=*)$/i.exec(header)?.[1];
+  if (!token) throw unauthenticated('TOKEN_INVALID', 'Authorization must be Bearer and a token.');
+  return token;
+}
+
+/** The subject that a token claims; empty when it can't be read. Nothing is verified here: Auth does that. */
+export function claimedSubject(token: string): string {
+  try {
+    const claims: unknown = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString());
+    const subject = typeof claims === 'object' && claims !== null && 'sub' in claims ? claims.sub : '';
+    return typeof subject === 'string' ? subject : '';
+  } catch {
+    return '';
+  }
+}
+
+/** Asks Auth, in one call, whether the token is good and its member may do that. */
+export async function authorize(
+  gateway: Gateway,
+  request: { accessToken: string; action: string; resource: Resource },
+  hiddenAs: string | undefined,
+): Promise<Principal> {
+  try {
+    const { memberId, sessionId } = await gateway.auth.authorize(request);
+    return { memberId, sessionId };
+  } catch (error) {
+    if (hiddenAs && error instanceof MusubiError && error.grpcStatus === status.PERMISSION_DENIED) {
+      throw notFound(hiddenAs, `There is no such ${request.resource.type.toLowerCase()}.`);
+    }
+    throw error;
+  }
+}
+
+/** The challenge of a 401 (RFC 6750, section 3): without an error when no token was given. */
+export function challenge(error: MusubiError): string {
+  const realm = 'Bearer realm="musubi"';
+  if (error.code === 'TOKEN_MISSING') return realm;
+  // Quoted-string: nothing but our own plain words comes in here, and quotes would end it.
+  return `${realm}, error="invalid_token", error_description="${error.message.replaceAll(/[^\x20-\x21\x23-\x5b\x5d-\x7e]/g, '')}"`;
+}

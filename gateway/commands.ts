@@ -1,0 +1,166 @@
+import type { Context } from 'koa';
+import { z } from 'zod';
+import { failedPrecondition, internal, MusubiError } from '#platform/errors.ts';
+import { type Job, JobState } from '#proto/musubi/job/v1/job.ts';
+import type { CommandInput, CommandName } from '../workflows/commands.ts';
+import { giveUp } from './abandoned.ts';
+import type { Gateway } from './gateway.ts';
+import { preferredWait } from './prefer.ts';
+import { JobFailedError } from './problem.ts';
+import type { Principal } from './route.ts';
+
+/** The headers that every command understands. */
+export const commandHeaders = {
+  'Idempotency-Key': z
+    .string()
+    .regex(/^[\x21-\x7e]{1,255}$/, 'must be 1 to 255 visible ASCII characters')
+    .optional()
+    .meta({
+      description:
+        'Makes a repeat safe: the same key of the same member is the same job. With another request it is refused (IDEMPOTENCY_KEY_REUSED); a password is not compared.',
+    }),
+  Prefer: z.string().optional().meta({
+    description: '`wait=N` (RFC 7240): up to N seconds, at most 30, are waited for the finished answer',
+    example: 'wait=5',
+  }),
+};
+
+export const acceptedSchema = z
+  .strictObject({ jobId: z.uuid() })
+  .meta({ id: 'Accepted', description: 'The command is being carried out: its job tells how far' });
+
+/** The response of every command that is not waited for, or not done in time. */
+export const accepted = {
+  description: 'The command is accepted; `Location` is its job',
+  schema: acceptedSchema,
+  headers: { Location: 'The job: /v1/jobs/{jobId}', 'Preference-Applied': 'The wait that was applied, if one was asked for' },
+} as const;
+
+type Accepted = { status: 202; body: { jobId: string }; headers: Record<string, string> };
+
+/** A command as a route asks for it. */
+export interface Command<C extends CommandName> {
+  command: C;
+  /** What it changes. A repeat of a key is answered with the aggregate of the first request. */
+  aggregateId: string;
+  /** A hash of what is asked, without secrets. */
+  fingerprint: string;
+  /**
+   * The workflow's input, made for the aggregate that the job is of, when the saga is to be started. It stays in the
+   * workflow's history: no secrets.
+   */
+  input(aggregateId: string): Promise<CommandInput<C>>;
+  /** One line for operators. */
+  summary: string;
+}
+
+/**
+ * The one way that commands go: a job ID is issued, the saga is started under that ID, and the answer is 202,
+ * or with `Prefer: wait` what `finished` makes of the completed job.
+ *
+ * @throws JobFailedError when the job that was waited for failed, or was cancelled
+ */
+export async function carryOut<C extends CommandName, A>(
+  request: { ctx: Context; principal: Principal; headers: { 'Idempotency-Key'?: string; Prefer?: string } },
+  gateway: Gateway,
+  command: Command<C>,
+  finished: (job: Job) => Promise<A>,
+): Promise<A | Accepted> {
+  const { ctx, principal, headers } = request;
+  const job = await issueAndStart(gateway, principal.memberId, headers['Idempotency-Key'] ?? '', command);
+  ctx.state.jobId = job.jobId;
+  return await answerFor(ctx, gateway, job, headers.Prefer ?? '', async (final) => {
+    if (final.state === JobState.JOB_STATE_CANCELLED) {
+      throw new JobFailedError(final.jobId, {
+        code: 'JOB_CANCELLED',
+        message: 'The command was cancelled and undone.',
+        errors: [],
+      });
+    }
+    if (final.state === JobState.JOB_STATE_FAILED) {
+      throw new JobFailedError(final.jobId, final.error ?? { code: 'JOB_FAILED', message: 'The command failed.', errors: [] });
+    }
+    return await finished(final);
+  });
+}
+
+/** Waits for a job as `Prefer` asks, and answers with what `finished` makes of its final state, or 202. */
+export async function answerFor<A>(
+  ctx: Context,
+  gateway: Gateway,
+  job: Job,
+  prefer: string,
+  finished: (job: Job) => Promise<A>,
+): Promise<A | Accepted> {
+  const location = `/v1/jobs/${job.jobId}`;
+  const later: Accepted = { status: 202, body: { jobId: job.jobId }, headers: { Location: location } };
+  const wait = preferredWait(prefer);
+  if (wait === 0) return later;
+  ctx.set('Preference-Applied', `wait=${wait}`);
+  ctx.vary('Prefer');
+  const final = await finalState(ctx, gateway, job, wait);
+  if (!final) return later;
+  try {
+    return await finished(final);
+  } catch (error) {
+    if (error instanceof JobFailedError || !(error instanceof MusubiError)) throw error;
+    // The command is done; only what it made could not be read. An error would say otherwise: the job tells.
+    gateway.log.warn({ err: error, jobId: job.jobId }, 'the result of a finished job could not be read');
+    return later;
+  }
+}
+
+/** The job once it is final; undefined when it is not within the time, or nobody is there to wait any more. */
+async function finalState(ctx: Context, gateway: Gateway, job: Job, seconds: number): Promise<Job | undefined> {
+  if (isFinal(job)) return job;
+  const gone = new AbortController();
+  ctx.res.once('close', () => gone.abort());
+  try {
+    const signal = AbortSignal.any([gone.signal, gateway.stopping]);
+    const answer = await gateway.job.awaitJob(
+      { jobId: job.jobId, waitMs: seconds * 1_000 },
+      { timeoutMs: seconds * 1_000 + 1_000, signal },
+    );
+    return answer.job && isFinal(answer.job) ? answer.job : undefined;
+  } catch (error) {
+    // The command was accepted and goes on, whether its job can be asked or not.
+    if (!(error instanceof MusubiError)) throw error;
+    gateway.log.debug({ err: error, jobId: job.jobId }, 'a job could not be waited for');
+    return undefined;
+  }
+}
+
+/** Whether nothing will change a job any more. */
+export function isFinal({ state }: Job): boolean {
+  return state === JobState.JOB_STATE_COMPLETED || state === JobState.JOB_STATE_FAILED || state === JobState.JOB_STATE_CANCELLED;
+}
+
+/**
+ * Issues a command's job and starts its saga. With a key that was used before it is the job of then, started
+ * if it never was: starting twice is starting once.
+ *
+ * @throws unavailable when the saga can't be started. With a key the request may be repeated; a job without
+ * one is given up.
+ */
+export async function issueAndStart<C extends CommandName>(
+  gateway: Gateway,
+  memberId: string,
+  idempotencyKey: string,
+  { command, aggregateId, fingerprint, input, summary }: Command<C>,
+): Promise<Job> {
+  const { job } = await gateway.job.issueJob({ command, memberId, aggregateId, idempotencyKey, fingerprint });
+  if (!job) throw internal('INTERNAL', 'Job issued no job');
+  // Only a queued job may lack its saga; one that goes on, or is done, has it.
+  if (job.state !== JobState.JOB_STATE_QUEUED) return job;
+  if (job.command !== command) throw failedPrecondition('IDEMPOTENCY_KEY_REUSED', 'The key was used for another command.');
+  try {
+    const { jobId, aggregateId: aggregate } = job;
+    await input(aggregate).then((given) =>
+      gateway.commands.startCommand({ jobId, command, memberId, aggregateId: aggregate, input: given, summary }),
+    );
+  } catch (error) {
+    if (idempotencyKey === '') giveUp(gateway, job.jobId);
+    throw error;
+  }
+  return job;
+}

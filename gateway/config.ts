@@ -1,0 +1,24 @@
+import { z } from 'zod';
+import { address, secret } from '#platform/config.ts';
+import { temporalShape } from '../worker/config.ts';
+
+export const shape = {
+  ...temporalShape,
+  /** Where clients reach the REST API. */
+  MUSUBI_HTTP_LISTEN: address().default({ host: '127.0.0.1', port: 8080 }),
+  /** The address under which clients know the gateway; default: whatever the client asked. */
+  MUSUBI_PUBLIC_URL: z.url({ protocol: /^https?$/ }).optional(),
+  /** Whether this process also works on the commands it starts, which makes them faster (eager start). */
+  MUSUBI_GATEWAY_WORKER: z.enum(['on', 'off']).default('on'),
+};
+
+export const bootstrapShape = {
+  ...temporalShape,
+  MUSUBI_ADMIN_LOGIN_ID: z
+    .string()
+    .regex(/^[A-Za-z0-9._@-]{3,64}$/, 'must have 3 to 64 letters, digits or . _ @ -')
+    .default('admin'),
+  /** Absent: one is made and printed once. */
+  MUSUBI_ADMIN_PASSWORD: secret().optional(),
+  MUSUBI_ADMIN_EMAIL: z.email().default('admin@musubi.invalid'),
+};

@@ -1,0 +1,17 @@
+import type { Peer } from '#platform/grpc/client.ts';
+import type { Logger } from '#platform/log.ts';
+import type { AuthServiceService } from '#proto/musubi/auth/v1/auth.ts';
+import type { JobServiceService } from '#proto/musubi/job/v1/job.ts';
+import type { QueryServiceService } from '#proto/musubi/query/v1/query.ts';
+import type { Commands } from '../worker/client.ts';
+
+/** What the routes stand on: the three services that answer at once, and the door to the sagas. */
+export interface Gateway {
+  auth: Peer<AuthServiceService>;
+  job: Peer<JobServiceService>;
+  query: Peer<QueryServiceService>;
+  commands: Commands;
+  log: Logger;
+  /** Aborted when the process stops: whoever only waits should answer with what it has. */
+  stopping: AbortSignal;
+}

@@ -1,0 +1,37 @@
+import type { z } from 'zod';
+import type { processShape } from '#platform/config.ts';
+import { connectPeer } from '#platform/grpc/client.ts';
+import type { App } from '#platform/process.ts';
+import { AuthServiceService } from '#proto/musubi/auth/v1/auth.ts';
+import { JobServiceService } from '#proto/musubi/job/v1/job.ts';
+import { QueryServiceService } from '#proto/musubi/query/v1/query.ts';
+import { DOMAINS } from '../temporal.config.ts';
+import { hostWorkers } from '../worker/host.ts';
+import { createApp } from './app.ts';
+import { shape } from './config.ts';
+import type { Gateway } from './gateway.ts';
+import { needPeers } from './readiness.ts';
+import { allRoutes } from './routes/index.ts';
+import { serveHttp } from './server.ts';
+
+export { shape };
+
+type Config = z.output<z.ZodObject<typeof shape & typeof processShape>>;
+
+/** The one door for clients: REST in; gRPC to Auth, Job and Query, and sagas, out. */
+export async function start(app: App<Config>): Promise<void> {
+  const { config, log, lifecycle } = app;
+  const stopping = new AbortController();
+  lifecycle.onStop('waiting requests', 'intake', () => stopping.abort());
+
+  needPeers({ auth: config.MUSUBI_AUTH_ADDRESS, job: config.MUSUBI_JOB_ADDRESS, query: config.MUSUBI_QUERY_ADDRESS }, lifecycle);
+  const gateway: Gateway = {
+    auth: connectPeer(config.MUSUBI_AUTH_ADDRESS, AuthServiceService, lifecycle),
+    job: connectPeer(config.MUSUBI_JOB_ADDRESS, JobServiceService, lifecycle),
+    query: connectPeer(config.MUSUBI_QUERY_ADDRESS, QueryServiceService, lifecycle),
+    commands: hostWorkers(app, config.MUSUBI_GATEWAY_WORKER === 'on' ? DOMAINS : []),
+    log,
+    stopping: stopping.signal,
+  };
+  await serveHttp(createApp(gateway, allRoutes(config.MUSUBI_PUBLIC_URL)), config.MUSUBI_HTTP_LISTEN, lifecycle, log);
+}

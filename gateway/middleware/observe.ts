@@ -1,0 +1,68 @@
+import { context, type Span, SpanStatusCode } from '@opentelemetry/api';
+import { Histogram } from '@prometheus-io/client';
+import type { Context, Middleware } from 'koa';
+import type { Logger } from '#platform/log.ts';
+import { contextFrom, currentTraceparent, metrics, SpanKind, withSpan } from '#platform/telemetry.ts';
+
+const seconds = new Histogram({
+  name: 'musubi_http_server_seconds',
+  help: 'Time until a request was answered, by method, route pattern and status',
+  labelNames: ['method', 'route', 'status'],
+  buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30],
+  registers: [metrics],
+});
+
+/** Continues the client's trace (`traceparent`), or begins one, and tells the client which. */
+export function trace(): Middleware {
+  return (ctx, next) =>
+    withSpan(
+      `HTTP ${ctx.method}`,
+      { kind: SpanKind.SERVER, parent: contextFrom(ctx.get('traceparent') || undefined) },
+      async (span) => {
+        ctx.set('traceparent', currentTraceparent());
+        await next();
+        describe(span, ctx);
+      },
+    );
+}
+
+function describe(span: Span, ctx: Context): void {
+  span.updateName(`${ctx.method} ${routeOf(ctx)}`);
+  span.setAttributes({ 'http.request.method': ctx.method, 'http.route': routeOf(ctx), 'http.response.status_code': ctx.status });
+  if (ctx.status >= 500) span.setStatus({ code: SpanStatusCode.ERROR });
+}
+
+/**
+ * One log line and one measurement a request, once it was answered. An error is logged here and nowhere else:
+ * with its stack when it is our fault, with its code when it is the client's. Never a header, a body or a query.
+ */
+export function accessLog(log: Logger): Middleware {
+  return async (ctx, next) => {
+    const startedAt = performance.now();
+    const end = seconds.startTimer();
+    ctx.res.once(
+      'close',
+      context.bind(context.active(), () => {
+        end({ method: ctx.method, route: routeOf(ctx), status: String(ctx.status) });
+        const error: { code?: string } | undefined = ctx.state.error;
+        const line = {
+          method: ctx.method,
+          route: routeOf(ctx),
+          path: ctx.path,
+          status: ctx.status,
+          ms: Math.round((performance.now() - startedAt) * 10) / 10,
+          memberId: ctx.state.memberId,
+          jobId: ctx.state.jobId,
+          // The client left before it had its answer.
+          ...(ctx.res.writableFinished ? {} : { aborted: true }),
+        };
+        if (ctx.status >= 500) log.error({ ...line, err: error }, 'request');
+        else log.info({ ...line, code: error?.code }, 'request');
+      }),
+    );
+    await next();
+  };
+}
+
+/** The pattern, not the path: few values, so it can label a metric. */
+const routeOf = (ctx: Context): string => ctx.state.route ?? 'unmatched';

@@ -1,0 +1,145 @@
+import type { Context } from 'koa';
+import { z } from 'zod';
+import type { Resource } from '#proto/musubi/auth/v1/auth.ts';
+import type { Gateway } from './gateway.ts';
+
+/**
+ * A route is declared once, as one object; the router, the validation, the authorisation and the OpenAPI
+ * document are all made from it, so that they can't disagree. Refused by default: a route names the
+ * action that it is authorised by, or says that it is public.
+ */
+
+type Shape = z.ZodRawShape;
+type Input<S extends Shape> = z.output<z.ZodObject<S>>;
+
+/** Who is asking, as Auth verified it. */
+export interface Principal {
+  memberId: string;
+  sessionId: string;
+}
+
+/** What is known of a request before Auth has spoken. */
+export interface Asking<P extends Shape, L> {
+  params: Input<P>;
+  /** What `load` read; undefined when that does not exist. */
+  loaded: L | undefined;
+  /** The member that the token says it is of. Not verified yet: good for naming a resource to Auth, and nothing else. */
+  claimedMemberId: string;
+}
+
+/** A valid, authorised request. */
+export interface Call<
+  P extends Shape = Shape,
+  Q extends Shape = Shape,
+  B extends z.ZodType = z.ZodType,
+  H extends Shape = Shape,
+  L = unknown,
+> {
+  params: Input<P>;
+  query: Input<Q>;
+  headers: Input<H>;
+  body: z.output<B>;
+  loaded: L;
+  /** Of a public route: nobody. */
+  principal: Principal;
+  accessToken: string;
+  /** The request as it came, for what the declaration has no word for. */
+  ctx: Context;
+}
+
+export interface ResponseDeclaration {
+  description: string;
+  /** The body's schema; none: no body. */
+  schema?: z.ZodType;
+  /** Of a body that is not JSON. */
+  contentType?: string;
+  headers?: Record<string, string>;
+}
+type Responses = Record<number, ResponseDeclaration>;
+
+/** One of the answers that the route declares, with a body of the declared shape. */
+export type Answer<R extends Responses = Responses> = {
+  [S in keyof R & number]: {
+    status: S;
+    headers?: Record<string, string>;
+  } & (R[S] extends { schema: infer Z extends z.ZodType } ? { body: z.input<Z> } : { body?: unknown });
+}[keyof R & number];
+
+interface Access<P extends Shape, L> {
+  /** "member.create", …: what Auth is asked for. */
+  action: string;
+  /** Reads what the request is about, where Auth must know more of it than its ID. Throws what it is refused by. */
+  load?(asking: { params: Input<P> }, gateway: Gateway): Promise<L>;
+  resource(asking: Asking<P, L>): Resource;
+  /** The code of a 404 that stands for 403: who may not see it isn't told that it exists. */
+  hiddenAs?: string;
+  public?: never;
+}
+
+interface PublicAccess {
+  public: true;
+  action?: never;
+  load?: never;
+  resource?: never;
+  hiddenAs?: never;
+}
+
+interface Declaration<P extends Shape, Q extends Shape, B extends z.ZodType, H extends Shape, R extends Responses, L> {
+  method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+  /** An OpenAPI path template: `/v1/jobs/{jobId}:cancel` */
+  path: string;
+  /** The capability, and the operation's name in it, which generated clients use. */
+  tag: string;
+  operationId: string;
+  summary: string;
+  description?: string;
+  /** Unknown parameters and fields are refused; unknown headers are not. */
+  params?: P;
+  query?: Q;
+  headers?: H;
+  body?: B;
+  responses: R;
+  /** The problems that this route adds to those that every route has, by status. */
+  problems?: Record<number, string>;
+  handle(call: Call<P, Q, B, H, L>, gateway: Gateway): Promise<Answer<R>>;
+}
+
+/** A declared route, whatever its types. */
+export type Route = Omit<
+  Declaration<Shape, Shape, z.ZodType, Shape, Responses, unknown>,
+  'handle' | 'params' | 'query' | 'headers'
+> & {
+  params: z.ZodObject;
+  query: z.ZodObject;
+  headers: z.ZodObject;
+  handle(call: Call, gateway: Gateway): Promise<Answer>;
+} & (Access<Shape, unknown> | PublicAccess);
+
+/** Declares a route. Throws when it says neither who may use it nor that everybody may, or leaves a path parameter undeclared. */
+export function route<
+  R extends Responses,
+  P extends Shape = Record<never, never>,
+  Q extends Shape = Record<never, never>,
+  B extends z.ZodType = z.ZodUndefined,
+  H extends Shape = Record<never, never>,
+  L = undefined,
+>(declaration: Declaration<P, Q, B, H, R, L> & (Access<P, L> | PublicAccess)): Route {
+  const { method, path, action, params } = declaration;
+  if ((action === undefined) === (declaration.public !== true))
+    throw new Error(`${method} ${path} names no action and is not public`);
+  const named = [...path.matchAll(/\{(\w+)\}/g)].map((match) => match[1]);
+  if (
+    named.sort().join() !==
+    Object.keys(params ?? {})
+      .sort()
+      .join()
+  )
+    throw new Error(`${method} ${path} does not declare its path parameters`);
+  return {
+    ...declaration,
+    params: z.strictObject(params ?? {}),
+    query: z.strictObject(declaration.query ?? {}),
+    headers: z.object(declaration.headers ?? {}),
+    // What `handle` and `resource` are called with has passed the schemas they were typed by.
+  } as unknown as Route;
+}

@@ -1,0 +1,225 @@
+import { z } from 'zod';
+import { internal } from '#platform/errors.ts';
+import { newId } from '#platform/id.ts';
+import type { MemberView } from '#proto/musubi/query/v1/query.ts';
+import { accepted, carryOut, commandHeaders } from '../commands.ts';
+import { entityTag, expectedVersion } from '../etag.ts';
+import { fingerprint } from '../fingerprint.ts';
+import type { Gateway } from '../gateway.ts';
+import { pageSchema, paging } from '../paging.ts';
+import { route } from '../route.ts';
+
+const loginId = z
+  .string()
+  .regex(/^[A-Za-z0-9._@-]{3,64}$/, 'must have 3 to 64 letters, digits or . _ @ -')
+  .meta({ description: 'The name to log in with; upper and lower case are the same', example: 'hana' });
+const password = z
+  .string()
+  .min(8)
+  .max(256)
+  .refine((text) => text.isWellFormed(), 'must be well-formed Unicode');
+const displayName = z
+  .string()
+  .trim()
+  .regex(/^[^\p{Cc}\p{Cs}]+$/u, 'must have no control characters, and not be empty')
+  .max(100);
+const email = z.email().max(254);
+
+const memberSchema = z
+  .strictObject({
+    memberId: z.uuid(),
+    loginId: z.string(),
+    displayName: z.string(),
+    email: z.string(),
+    roleIds: z.array(z.string()),
+    createdAt: z.iso.datetime(),
+    updatedAt: z.iso.datetime(),
+  })
+  .meta({ id: 'Member' });
+
+const memberId = { memberId: z.uuid() };
+const ifMatch = {
+  'If-Match': z
+    .string()
+    .optional()
+    .meta({ description: 'The ETag that was seen: refused (VERSION_MISMATCH) when the member has changed since' }),
+};
+const etagHeader = { ETag: 'For If-Match and If-None-Match' };
+const one = { description: 'The member', schema: memberSchema, headers: etagHeader };
+const NOT_MODIFIED = { description: 'It is as If-None-Match has it' };
+const NOT_FOUND = 'MEMBER_NOT_FOUND';
+
+const member = (id: string) => ({ type: 'Member', id, ownerId: id });
+
+const registerMember = route({
+  method: 'POST',
+  path: '/v1/members',
+  tag: 'Members',
+  operationId: 'registerMember',
+  summary: 'Register a member',
+  action: 'member.create',
+  resource: () => ({ type: 'Member', id: '', ownerId: '' }),
+  headers: commandHeaders,
+  body: z.strictObject({ loginId, password, displayName, email }).meta({ id: 'NewMember' }),
+  responses: {
+    201: { ...one, description: 'The member is registered', headers: { ...etagHeader, Location: 'The member' } },
+    202: accepted,
+  },
+  problems: { 409: 'LOGIN_TAKEN: somebody has that login', 422: 'IDEMPOTENCY_KEY_REUSED' },
+  async handle(call, gateway) {
+    const { password, ...profile } = call.body;
+    const { passwordRef } = await gateway.auth.stagePassword({ password });
+    const command = {
+      command: 'member.register' as const,
+      aggregateId: newId(),
+      fingerprint: fingerprint({ method: 'POST', path: call.ctx.path, body: profile }),
+      input: async (memberId: string) => ({ memberId, ...profile, passwordRef }),
+      summary: `Register member "${profile.loginId}"`,
+    };
+    return await carryOut(call, gateway, command, async ({ aggregateId }) => {
+      const { body, headers } = await readMember(gateway, aggregateId);
+      return { status: 201 as const, body, headers: { ...headers, Location: `/v1/members/${aggregateId}` } };
+    });
+  },
+});
+
+const updateMember = route({
+  method: 'PATCH',
+  path: '/v1/members/{memberId}',
+  tag: 'Members',
+  operationId: 'updateMember',
+  summary: 'Change a member',
+  action: 'member.update',
+  params: memberId,
+  resource: ({ params }) => member(params.memberId),
+  headers: { ...commandHeaders, ...ifMatch },
+  body: z
+    .strictObject({ loginId: loginId.optional(), displayName: displayName.optional(), email: email.optional() })
+    .refine((changes) => Object.values(changes).some((value) => value !== undefined), 'must change at least one field')
+    .meta({ id: 'MemberChanges', description: 'What is absent stays as it is', minProperties: 1 }),
+  responses: { 200: { ...one, description: 'The member as it is now' }, 202: accepted },
+  problems: { 404: NOT_FOUND, 409: 'LOGIN_TAKEN', 412: 'VERSION_MISMATCH', 422: 'IDEMPOTENCY_KEY_REUSED' },
+  async handle(call, gateway) {
+    const { params, body, ctx } = call;
+    const condition = call.headers['If-Match'] ?? '';
+    const version = expectedVersion(condition);
+    const command = {
+      command: 'member.update' as const,
+      aggregateId: params.memberId,
+      fingerprint: fingerprint({ method: 'PATCH', path: ctx.path, condition, body }),
+      input: async (memberId: string) => ({
+        memberId,
+        changes: body,
+        ...(version === undefined ? {} : { expectedVersion: version }),
+      }),
+      summary: `Change ${Object.keys(body).join(', ')} of member ${params.memberId}`,
+    };
+    return await carryOut(call, gateway, command, () => readMember(gateway, params.memberId));
+  },
+});
+
+const deleteMember = route({
+  method: 'DELETE',
+  path: '/v1/members/{memberId}',
+  tag: 'Members',
+  operationId: 'deleteMember',
+  summary: 'Delete a member',
+  action: 'member.delete',
+  params: memberId,
+  resource: ({ params }) => member(params.memberId),
+  headers: { ...commandHeaders, ...ifMatch },
+  responses: { 202: accepted, 204: { description: 'The member is gone, with its login and its roles' } },
+  problems: {
+    404: NOT_FOUND,
+    409: 'LAST_ADMIN: somebody must remain who may do everything',
+    412: 'VERSION_MISMATCH',
+    422: 'IDEMPOTENCY_KEY_REUSED',
+  },
+  async handle(call, gateway) {
+    const { params, ctx } = call;
+    const condition = call.headers['If-Match'] ?? '';
+    const version = expectedVersion(condition);
+    const command = {
+      command: 'member.delete' as const,
+      aggregateId: params.memberId,
+      fingerprint: fingerprint({ method: 'DELETE', path: ctx.path, condition }),
+      input: async (memberId: string) => ({ memberId, ...(version === undefined ? {} : { expectedVersion: version }) }),
+      summary: `Delete member ${params.memberId}`,
+    };
+    return await carryOut(call, gateway, command, async () => ({ status: 204 as const }));
+  },
+});
+
+const listMembers = route({
+  method: 'GET',
+  path: '/v1/members',
+  tag: 'Members',
+  operationId: 'listMembers',
+  summary: 'List members, by name',
+  action: 'member.list',
+  resource: () => ({ type: 'Member', id: '', ownerId: '' }),
+  query: {
+    query: z
+      .string()
+      .max(200)
+      .regex(/^\P{Cc}*$/u, 'must have no control characters')
+      .optional()
+      .meta({ description: 'Words to find in display name, login or e-mail' }),
+    ...paging,
+  },
+  responses: { 200: { description: 'A page of members', schema: pageSchema(memberSchema, 'MemberPage') } },
+  async handle({ query: { query = '', pageSize, pageToken = '' } }, gateway) {
+    const { members, nextPageToken } = await gateway.query.listMembers({ query, pageSize, pageToken });
+    return { status: 200 as const, body: { items: members.map(shown), ...(nextPageToken ? { nextPageToken } : {}) } };
+  },
+});
+
+const getMember = route({
+  method: 'GET',
+  path: '/v1/members/{memberId}',
+  tag: 'Members',
+  operationId: 'getMember',
+  summary: 'A member',
+  action: 'member.read',
+  params: memberId,
+  resource: ({ params }) => member(params.memberId),
+  responses: { 200: one, 304: NOT_MODIFIED },
+  problems: { 404: NOT_FOUND },
+  handle: ({ params }, gateway) => readMember(gateway, params.memberId),
+});
+
+const getMe = route({
+  method: 'GET',
+  path: '/v1/members/me',
+  tag: 'Members',
+  operationId: 'getMe',
+  summary: 'The member whose token this is',
+  action: 'member.read',
+  resource: ({ claimedMemberId }) => member(claimedMemberId),
+  responses: { 200: one, 304: NOT_MODIFIED },
+  problems: { 404: NOT_FOUND },
+  handle: ({ principal }, gateway) => readMember(gateway, principal.memberId),
+});
+
+async function readMember(gateway: Gateway, memberId: string) {
+  const { member } = await gateway.query.getMember({ memberId });
+  if (!member) throw internal('INTERNAL', 'Query answered without a member');
+  const body = shown(member);
+  return { status: 200 as const, body, headers: { ETag: entityTag(member.version, body), 'Cache-Control': 'private, no-cache' } };
+}
+
+function shown({
+  memberId,
+  loginId,
+  displayName,
+  email,
+  roleIds,
+  createdAt,
+  updatedAt,
+}: MemberView): z.output<typeof memberSchema> {
+  return { memberId, loginId, displayName, email, roleIds, createdAt: iso(createdAt), updatedAt: iso(updatedAt) };
+}
+
+const iso = (time: Date | undefined): string => (time ?? new Date(0)).toISOString();
+
+export const memberRoutes = [registerMember, listMembers, getMe, getMember, updateMember, deleteMember];
