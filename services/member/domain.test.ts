@@ -1,0 +1,60 @@
+import test from 'ava';
+import fc from 'fast-check';
+import { jobOf, type Profile, tidyChanges, tidyProfile } from './domain.ts';
+
+const good: Profile = { loginId: 'alice.b-c_d@e', displayName: '山田 花子 🎉', email: 'alice@example.com' };
+
+const refused = (changes: Partial<Profile>): string[] => {
+  try {
+    tidyChanges(changes);
+    return [];
+  } catch (error) {
+    const { code, fields } = error as { code: string; fields: { field: string }[] };
+    return [code, ...fields.map(({ field }) => field)];
+  }
+};
+
+test('good members are taken, and kept tidy', (t) => {
+  t.deepEqual(tidyProfile(good), good);
+  t.deepEqual(tidyProfile({ ...good, displayName: '  か\u3099  ', email: ' a@b ' }), {
+    ...good,
+    displayName: 'が',
+    email: 'a@b',
+  });
+  t.deepEqual(tidyChanges({ email: 'a@b' }), { email: 'a@b' });
+  t.deepEqual(tidyChanges({ displayName: undefined }), {});
+});
+
+test('bad members are refused with every field that is wrong', (t) => {
+  t.deepEqual(refused({ loginId: 'al', displayName: '', email: 'x' }), ['INVALID_MEMBER', 'loginId', 'displayName', 'email']);
+  for (const loginId of ['', 'ab', 'a b c', 'ａｂｃ', 'あいう', 'abc\n', `${'a'.repeat(65)}`, 'a/b/c', "a'b'c"]) {
+    t.deepEqual(refused({ loginId }), ['INVALID_MEMBER', 'loginId'], loginId);
+  }
+  for (const displayName of ['', ' ', '\u3000', 'a\u0000b', 'a\nb', 'a\u2028b', 'x'.repeat(101)]) {
+    t.deepEqual(refused({ displayName }), ['INVALID_MEMBER', 'displayName'], JSON.stringify(displayName));
+  }
+  t.deepEqual(refused({ displayName: '𠮷'.repeat(100) }), [], 'a character is one, however many code units it has');
+  for (const email of ['', 'a', '@b', 'a@', 'a@b@c', 'a b@c', 'a@b c', 'a@b\0', `a@${'b'.repeat(253)}`]) {
+    t.deepEqual(refused({ email }), ['INVALID_MEMBER', 'email'], JSON.stringify(email));
+  }
+});
+
+test('tidying what is tidy changes nothing', (t) => {
+  t.notThrows(() =>
+    fc.assert(
+      fc.property(
+        fc.record({ displayName: fc.string({ unit: 'binary', maxLength: 120 }), email: fc.emailAddress() }),
+        (given) => {
+          if (refused(given).length > 0) return;
+          const once = tidyChanges(given);
+          t.deepEqual(tidyChanges(once), once);
+        },
+      ),
+    ),
+  );
+});
+
+test('the job is what stands before the first slash', (t) => {
+  t.is(jobOf('0190-abc/create/x'), '0190-abc');
+  t.is(jobOf('bootstrap'), 'bootstrap');
+});

@@ -1,0 +1,211 @@
+import { randomUUID } from 'node:crypto';
+import test, { type ExecutionContext } from 'ava';
+import type { Database } from '#platform/postgres.ts';
+import { sql } from '#platform/postgres.ts';
+import { scratchDatabase } from '../../test/scratch-database.ts';
+import { memberHandlers } from './grpc.ts';
+import { openStore } from './store.ts';
+
+/** Every step of the service keeps the same promises, whatever it does: repeats, undos and late arrivals. */
+
+const scratch = scratchDatabase('member_steps');
+let db: Database;
+let service: ReturnType<typeof memberHandlers>;
+test.before(async () => {
+  db = await openStore(scratch);
+  service = memberHandlers(db);
+});
+test.after.always(() => scratch.drop());
+
+const call = { signal: new AbortController().signal, deadline: new Date(Date.now() + 60_000) };
+
+interface Target {
+  memberId: string;
+  jobId: string;
+}
+
+const profile = { loginId: 'Alice', displayName: '山田 花子', email: 'alice@example.com' };
+const create = ({ memberId, jobId }: Target) =>
+  service.createMember({ operationId: `${jobId}/create`, memberId, ...profile }, call);
+const activate = ({ memberId, jobId }: Target) => service.activateMember({ operationId: `${jobId}/activate`, memberId }, call);
+const beginUpdate = ({ memberId, jobId }: Target) =>
+  service.beginUpdate(
+    { operationId: `${jobId}/begin-update`, memberId, changes: { displayName: ' Bob ', email: 'bob@example.com' } },
+    call,
+  );
+const commitUpdate = ({ memberId, jobId }: Target) =>
+  service.commitUpdate({ operationId: `${jobId}/commit-update`, memberId }, call);
+const beginDelete = ({ memberId, jobId }: Target) =>
+  service.beginDelete({ operationId: `${jobId}/begin-delete`, memberId }, call);
+const deleteMember = ({ memberId, jobId }: Target) =>
+  service.deleteMember({ operationId: `${jobId}/delete-member`, memberId }, call);
+
+interface Step {
+  operation: string;
+  arrange: ((target: Target) => Promise<unknown>)[];
+  act: (target: Target) => Promise<unknown>;
+  /** Event types that the step writes, and then its undo. */
+  events: [string[], string[]];
+  answer: (target: Target) => unknown;
+}
+
+const written = (version: number) => (target: Target) => ({ written: { type: 'member', id: target.memberId, version } });
+
+const STEPS: Record<string, Step> = {
+  CreateMember: {
+    operation: 'create',
+    arrange: [],
+    act: create,
+    events: [['member.created'], ['member.deleted']],
+    answer: written(1),
+  },
+  ActivateMember: {
+    operation: 'activate',
+    arrange: [create],
+    act: activate,
+    events: [['member.activated'], ['member.updated']],
+    answer: written(2),
+  },
+  BeginUpdate: {
+    operation: 'begin-update',
+    arrange: [create, activate],
+    act: beginUpdate,
+    events: [[], []],
+    answer: () => ({ loginChanges: false }),
+  },
+  CommitUpdate: {
+    operation: 'commit-update',
+    arrange: [create, activate, beginUpdate],
+    act: commitUpdate,
+    events: [['member.updated'], ['member.updated']],
+    answer: written(3),
+  },
+  BeginDelete: { operation: 'begin-delete', arrange: [create, activate], act: beginDelete, events: [[], []], answer: () => ({}) },
+  DeleteMember: {
+    operation: 'delete-member',
+    arrange: [create, activate, beginDelete],
+    act: deleteMember,
+    events: [['member.deleted'], ['member.updated']],
+    answer: written(3),
+  },
+};
+
+const rowOf = async (memberId: string): Promise<Record<string, unknown> | undefined> =>
+  (await db.query<Record<string, unknown>>(sql`select * from members where member_id = ${memberId}`))[0];
+
+const eventsOf = (memberId: string): Promise<{ type: string; version: number; payload: Record<string, unknown> }[]> =>
+  db.query(
+    sql`select type, version, payload from outbox where aggregatetype = 'member' and aggregateid = ${memberId} order by version`,
+  );
+
+async function arranged(step: Step): Promise<Target> {
+  const target = { memberId: randomUUID(), jobId: randomUUID() };
+  for (const before of step.arrange) await before(target);
+  return target;
+}
+
+/** Versions grow by one, whatever happens, and every event tells of its own. */
+async function eventsAreInOrder(t: ExecutionContext, memberId: string): Promise<void> {
+  const events = await eventsOf(memberId);
+  t.deepEqual(
+    events.map((event) => event.version),
+    events.map((_, index) => index + 1),
+  );
+  for (const event of events) {
+    t.is(event.payload.version, event.version);
+    t.is(event.payload.memberId, memberId);
+    t.is(event.payload.member === undefined, event.type === 'member.deleted');
+  }
+}
+
+for (const [name, step] of Object.entries(STEPS)) {
+  test(`${name}: a repeat, even at the same time, answers the same and does nothing`, async (t) => {
+    const target = await arranged(step);
+    const before = (await eventsOf(target.memberId)).length;
+    const answers = await Promise.all([step.act(target), step.act(target), step.act(target)]);
+    for (const answer of [...answers, await step.act(target)]) t.deepEqual(answer, step.answer(target));
+    const events = await eventsOf(target.memberId);
+    t.deepEqual(
+      events.slice(before).map((event) => event.type),
+      step.events[0],
+    );
+    await eventsAreInOrder(t, target.memberId);
+  });
+
+  test(`${name}: its undo leaves the row as it was, tells of it, and may be repeated`, async (t) => {
+    const target = await arranged(step);
+    const row = await rowOf(target.memberId);
+    await step.act(target);
+    const before = (await eventsOf(target.memberId)).length;
+    const undo = () => service.undo({ operationId: `${target.jobId}/${step.operation}` }, call);
+    await Promise.all([undo(), undo()]);
+    await undo();
+    const after = await rowOf(target.memberId);
+    const told = step.events[1].length > 0 && row !== undefined;
+    t.deepEqual(after, told ? { ...row, version: (await eventsOf(target.memberId)).at(-1)?.version } : row);
+    t.deepEqual(
+      (await eventsOf(target.memberId)).slice(before).map((event) => event.type),
+      step.events[1],
+    );
+    await eventsAreInOrder(t, target.memberId);
+    await t.throwsAsync(step.act(target), { code: 'OPERATION_UNDONE' });
+    t.deepEqual(await rowOf(target.memberId), after);
+  });
+
+  test(`${name}: undone before it comes, it is refused and nothing happens`, async (t) => {
+    const target = await arranged(step);
+    const row = await rowOf(target.memberId);
+    const before = await eventsOf(target.memberId);
+    await service.undo({ operationId: `${target.jobId}/${step.operation}` }, call);
+    await t.throwsAsync(step.act(target), { code: 'OPERATION_UNDONE' });
+    t.deepEqual(await rowOf(target.memberId), row);
+    t.deepEqual(await eventsOf(target.memberId), before);
+  });
+
+  test(`${name}: step and undo at the same time end as if they had come one after the other`, async (t) => {
+    const target = await arranged(step);
+    const row = await rowOf(target.memberId);
+    await Promise.allSettled([step.act(target), service.undo({ operationId: `${target.jobId}/${step.operation}` }, call)]);
+    const after = await rowOf(target.memberId);
+    t.deepEqual(after && { ...after, version: 0 }, row && { ...row, version: 0 });
+    await eventsAreInOrder(t, target.memberId);
+  });
+
+  test(`${name}: without an operation ID, or a member ID that could be one, it is refused`, async (t) => {
+    const jobless = { memberId: randomUUID(), jobId: '' };
+    const error = await t.throwsAsync(step.act({ ...jobless, jobId: 'x'.repeat(300) }));
+    t.like(error, { code: 'INVALID_ARGUMENT', fields: [{ field: 'operationId' }] });
+    t.like(await t.throwsAsync(step.act({ memberId: 'a b', jobId: 'j' })), {
+      code: 'INVALID_ARGUMENT',
+      fields: [{ field: 'memberId' }],
+    });
+  });
+}
+
+test('the undo of an update changes the profile back', async (t) => {
+  const target = await arranged(STEPS.CommitUpdate as Step);
+  await commitUpdate(target);
+  t.like(await rowOf(target.memberId), { display_name: 'Bob', email: 'bob@example.com', status: 'ACTIVE' });
+  await service.undo({ operationId: `${target.jobId}/commit-update` }, call);
+  await service.undo({ operationId: `${target.jobId}/begin-update` }, call);
+  t.like(await rowOf(target.memberId), {
+    display_name: '山田 花子',
+    email: 'alice@example.com',
+    status: 'ACTIVE',
+    pending_changes: null,
+  });
+});
+
+test('events tell the whole state as proto3 JSON', async (t) => {
+  const target = await arranged(STEPS.BeginUpdate as Step);
+  const [created, activated] = await eventsOf(target.memberId);
+  const { created_at, updated_at } = (await rowOf(target.memberId)) as { created_at: Date; updated_at: Date };
+  const member = {
+    memberId: target.memberId,
+    ...profile,
+    createdAt: created_at.toISOString(),
+    updatedAt: updated_at.toISOString(),
+  };
+  t.like(created?.payload, { version: 1, member: { ...member, updatedAt: member.createdAt, status: 'MEMBER_STATUS_PENDING' } });
+  t.like(activated?.payload, { version: 2, member: { ...member, status: 'MEMBER_STATUS_ACTIVE' } });
+});
