@@ -5,8 +5,8 @@ import { type App, runProcess } from './platform/process.ts';
 /** What a role's main.ts exports: the environment variables it reads, and how it starts. */
 interface Role {
   shape: z.ZodRawShape;
-  // biome-ignore lint/suspicious/noExplicitAny: each role knows its own configuration; this table needs none of it
-  start(app: App<any>): Promise<undefined | void | 'done'>;
+  /** Each role knows its own configuration; this table needs none of it. */
+  start(app: App<never>): Promise<unknown>;
 }
 
 const ROLES: Record<string, () => Promise<Role>> = {
@@ -47,4 +47,4 @@ if (values.queues !== undefined) env.MUSUBI_WORKER_QUEUES = values.queues;
 if (values.sources !== undefined) env.MUSUBI_RELAY_SOURCES = values.sources;
 
 const role = await load();
-await runProcess(name, role.shape, env, (app) => role.start(app));
+await runProcess(name, role.shape, env, (app) => role.start(app as App<never>));

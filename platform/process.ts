@@ -27,7 +27,7 @@ export async function runProcess<S extends Shape>(
   role: string,
   shape: S,
   env: NodeJS.ProcessEnv,
-  start: (app: App<ConfigOf<S>>) => Promise<undefined | void | 'done'>,
+  start: (app: App<ConfigOf<S>>) => Promise<unknown>,
 ): Promise<void> {
   let config: ConfigOf<S>;
   try {

@@ -73,11 +73,16 @@ export async function withSpan<T>(
   });
 }
 
-/** The `traceparent` (W3C Trace Context) of the running call; empty when there is none. */
-export function currentTraceparent(): string {
+/** The `traceparent` (W3C Trace Context) of a context; empty when it is in no trace. */
+export function traceparentOf(of: Context): string {
   const carrier: Record<string, string> = {};
-  propagation.inject(context.active(), carrier);
+  propagation.inject(of, carrier);
   return carrier.traceparent ?? '';
+}
+
+/** The `traceparent` of the running call; empty when there is none. */
+export function currentTraceparent(): string {
+  return traceparentOf(context.active());
 }
 
 /** The context that a received `traceparent` continues; a malformed one starts a new trace. */

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { wheelBinary } from '../local/packages/wheels.ts';
 import { type Stack, startStack } from '../local/stack.ts';
 import { serveCollector } from './collector.ts';
 import { serveControl } from './control.ts';
@@ -38,15 +39,18 @@ try {
   stack = await startStack({
     dataDir,
     ports: 'free',
-    testServer: true,
     env: tracing,
-    onProgress: (line) => process.stdout.write(`# ${line}\n`),
+    onProgress: ({ component, title, state, detail }) =>
+      void (state === 'ready' && process.stdout.write(`# ${title || component} is ready${detail ? `: ${detail}` : ''}\n`)),
   });
   process.stdout.write(`# the stack is ready after ${elapsed(begun)}\n`);
   const control = await serveControl(stack);
   const env = {
     ...process.env,
     ...stack.addresses,
+    MUSUBI_ADMIN_LOGIN_ID: stack.admin.loginId,
+    MUSUBI_ADMIN_PASSWORD: stack.admin.password,
+    MUSUBI_TEMPORAL_TEST_SERVER: await wheelBinary('temporal-test-server'),
     ...tracing,
     MUSUBI_TEST_CONTROL: control.url,
     MUSUBI_TEST_COLLECTOR: collector.url,
