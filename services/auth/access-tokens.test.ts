@@ -1,0 +1,171 @@
+import { generateKeyPairSync } from 'node:crypto';
+import test from 'ava';
+import { decodeJwt, decodeProtectedHeader, SignJWT } from 'jose';
+import { Secret } from '#platform/config.ts';
+import { AccessTokens } from './access-tokens.ts';
+import { ISSUER, openTestAuth, type TestAuth } from './auth.fixture.ts';
+import { KeyRing } from './signing-keys.ts';
+import { Vault } from './vault.ts';
+
+let auth: TestAuth;
+test.before(async () => {
+  auth = await openTestAuth(process.env.MUSUBI_MONGODB_URL);
+});
+test.after.always(() => auth?.close());
+
+const WHO = { memberId: 'm1', sessionId: 's1' };
+const INVALID = { code: 'TOKEN_INVALID' };
+const HOUR = 3_600_000;
+const DAY = 24 * HOUR;
+
+test('a token has the RFC 9068 profile and leads back to its member and session', async (t) => {
+  const token = await auth.accessTokens.issue(WHO);
+  t.like(decodeProtectedHeader(token), { alg: 'ES256', typ: 'at+jwt' });
+  const claims = decodeJwt(token);
+  t.like(claims, { iss: ISSUER, aud: 'musubi', sub: 'm1', sid: 's1', client_id: 'musubi' });
+  t.is((claims.exp ?? 0) - (claims.iat ?? 0), 300);
+  t.truthy(claims.jti);
+  t.deepEqual(await auth.accessTokens.verify(token), { ...WHO, expiresAt: claims.exp ?? 0 });
+});
+
+const claims = (kid: string, { typ = 'at+jwt', iss = ISSUER, aud = 'musubi', exp = 300 } = {}) =>
+  new SignJWT({ client_id: 'musubi', sid: 's1' })
+    .setProtectedHeader({ alg: 'ES256', typ, kid })
+    .setIssuer(iss)
+    .setAudience(aud)
+    .setSubject('m1')
+    .setIssuedAt()
+    .setExpirationTime(Math.floor(Date.now() / 1_000) + exp)
+    .setJti('j');
+
+test('only what we signed for this purpose is ours', async (t) => {
+  const { kid, privateKey } = auth.keys.signingKey();
+  const verify = (token: string) => auth.accessTokens.verify(token);
+  await t.notThrowsAsync(verify(await claims(kid).sign(privateKey)));
+  await t.throwsAsync(verify(await claims(kid, { typ: 'JWT' }).sign(privateKey)), INVALID, 'another type');
+  await t.throwsAsync(verify(await claims(kid, { iss: 'https://else.example' }).sign(privateKey)), INVALID, 'another issuer');
+  await t.throwsAsync(verify(await claims(kid, { aud: 'else' }).sign(privateKey)), INVALID, 'another audience');
+  await t.throwsAsync(verify(await claims(kid, { exp: -1 }).sign(privateKey)), { code: 'TOKEN_EXPIRED' });
+  await t.throwsAsync(verify(await claims('unknown').sign(privateKey)), INVALID, 'a key ID that is not ours');
+  const foreign = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey;
+  await t.throwsAsync(verify(await claims(kid).sign(foreign)), INVALID, 'our key ID, another key');
+  await t.throwsAsync(verify(await claims(kid, { exp: -1 }).sign(foreign)), INVALID, 'what is forged is not merely expired');
+});
+
+test('a token without a signature, or with one of another algorithm, is refused', async (t) => {
+  const part = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');
+  const token = await auth.accessTokens.issue(WHO);
+  const [, payload, signature] = token.split('.');
+  const { kid } = auth.keys.signingKey();
+  for (const alg of ['none', 'None', 'HS256', 'ES384', 'EdDSA']) {
+    await t.throwsAsync(
+      auth.accessTokens.verify(`${part({ alg, typ: 'at+jwt', kid })}.${payload}.`),
+      INVALID,
+      `${alg}, no signature`,
+    );
+    await t.throwsAsync(auth.accessTokens.verify(`${part({ alg, typ: 'at+jwt', kid })}.${payload}.${signature}`), INVALID, alg);
+  }
+  // The classic: the public key as an HMAC secret.
+  const secret = Buffer.from(JSON.stringify(auth.keys.jwks().keys[0]));
+  const confused = await new SignJWT(decodeJwt(token)).setProtectedHeader({ alg: 'HS256', typ: 'at+jwt', kid }).sign(secret);
+  await t.throwsAsync(auth.accessTokens.verify(confused), INVALID);
+});
+
+test('a changed or broken token is refused', async (t) => {
+  const token = await auth.accessTokens.issue(WHO);
+  const [header, payload, signature] = token.split('.');
+  const other = Buffer.from(JSON.stringify({ ...decodeJwt(token), sub: 'admin' })).toString('base64url');
+  for (const bad of [
+    '',
+    'x',
+    '..',
+    `${header}.${other}.${signature}`,
+    `${header}.${payload}`,
+    token.slice(0, -4),
+    `${token}.x`,
+    'ü.ü.ü',
+  ]) {
+    await t.throwsAsync(auth.accessTokens.verify(bad), INVALID, bad);
+  }
+});
+
+test('what is missing can not be assumed', async (t) => {
+  const { kid, privateKey } = auth.keys.signingKey();
+  const token = await auth.accessTokens.issue(WHO);
+  for (const name of ['sub', 'sid', 'client_id', 'iat', 'exp', 'jti', 'iss', 'aud']) {
+    const { [name]: _, ...rest } = decodeJwt(token) as Record<string, unknown>;
+    const bad = await new SignJWT(rest).setProtectedHeader({ alg: 'ES256', typ: 'at+jwt', kid }).sign(privateKey);
+    await t.throwsAsync(auth.accessTokens.verify(bad), INVALID, `without ${name}`);
+  }
+});
+
+test('two processes that start at once share one key, and verify what the other signed', async (t) => {
+  const one = await openTestAuth(process.env.MUSUBI_MONGODB_URL);
+  t.teardown(() => one.close());
+  await one.store.signingKeys.deleteMany({});
+  const rings = Array.from({ length: 4 }, () => new KeyRing(one.store.signingKeys, new Vault(one.masterKey, 'signing keys')));
+  await Promise.all(rings.map((ring) => ring.maintain()));
+  t.is(await one.store.signingKeys.countDocuments(), 1);
+  t.is(new Set(rings.map((ring) => ring.signingKey().kid)).size, 1);
+  const [a, b] = rings.map((ring) => new AccessTokens(ring, ISSUER));
+  t.like(await b?.verify((await a?.issue(WHO)) ?? ''), WHO);
+});
+
+test('keys rotate: published an hour ahead, signing after 30 days, kept until the last token is over', async (t) => {
+  let now = Date.now();
+  const clock = { now: () => now };
+  const one = await openTestAuth(process.env.MUSUBI_MONGODB_URL, clock);
+  const two = await one.sibling();
+  t.teardown(async () => {
+    await two.lifecycle.stop('done');
+    await one.close();
+  });
+  const maintain = () => Promise.all([one.keys.maintain(), two.keys.maintain()]);
+  const kids = () => one.keys.jwks().keys.map(({ kid }) => kid);
+  const first = one.keys.signingKey().kid;
+
+  now += 30 * DAY - 2 * HOUR;
+  await maintain();
+  t.deepEqual(kids(), [first], 'too early');
+
+  now += HOUR;
+  await maintain();
+  t.is(kids().length, 2, 'both processes made a successor: it is one');
+  t.is(one.keys.signingKey().kid, first, 'published, but not signing yet');
+  t.false(JSON.stringify(one.keys.jwks()).includes('"d"'), 'no private part');
+
+  now += HOUR - 1_000;
+  const old = await one.accessTokens.issue(WHO);
+  now += 1_000;
+  t.not(one.keys.signingKey().kid, first, 'its time has come, without a look at the store');
+  t.is(two.keys.signingKey().kid, one.keys.signingKey().kid);
+  t.like(await two.accessTokens.verify(old), WHO, 'the old key still verifies');
+  t.like(await two.accessTokens.verify(await one.accessTokens.issue(WHO)), WHO);
+
+  await maintain();
+  now += HOUR;
+  await maintain();
+  t.deepEqual(kids(), [one.keys.signingKey().kid ?? ''], 'the old key is gone');
+  await t.throwsAsync(two.accessTokens.verify(old), INVALID);
+});
+
+test('a process learns of a key it does not know when it meets it', async (t) => {
+  let now = Date.now();
+  const one = await openTestAuth(process.env.MUSUBI_MONGODB_URL, { now: () => now });
+  const two = await one.sibling();
+  t.teardown(async () => {
+    await two.lifecycle.stop('done');
+    await one.close();
+  });
+  now += 31 * DAY;
+  await one.keys.maintain();
+  now += HOUR;
+  t.like(await two.accessTokens.verify(await one.accessTokens.issue(WHO)), WHO);
+});
+
+test('private keys are encrypted at rest, and another master key does not open them', async (t) => {
+  const [document] = await auth.store.signingKeys.find().toArray();
+  t.false(JSON.stringify(document).includes('"d"'));
+  const other = new Vault(new Secret(Buffer.alloc(32).toString('base64')), 'signing keys');
+  await t.throwsAsync(new KeyRing(auth.store.signingKeys, other).maintain(), { message: /MUSUBI_AUTH_MASTER_KEY/ });
+});

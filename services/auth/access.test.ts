@@ -1,0 +1,104 @@
+import { randomUUID } from 'node:crypto';
+import test from 'ava';
+import { authenticate, authorize } from './access.ts';
+import { freshLogin, openTestAuth, PASSWORD, type TestAuth } from './auth.fixture.ts';
+import { grantRoles } from './commands/grant-roles.ts';
+import { logIn } from './commands/log-in.ts';
+import { logOut } from './commands/log-out.ts';
+import { suspendLogin } from './commands/suspend-login.ts';
+import { undo } from './commands/undo.ts';
+
+let auth: TestAuth;
+test.before(async () => {
+  auth = await openTestAuth(process.env.MUSUBI_MONGODB_URL);
+  await auth.role('admin', ['permit (principal, action, resource);']);
+  await auth.role('reader', ['permit (principal, action == Musubi::Action::"member.read", resource);']);
+});
+test.after.always(() => auth?.close());
+
+const REVOKED = { code: 'SESSION_REVOKED' };
+const DENIED = { code: 'PERMISSION_DENIED' };
+const member = (id = '') => ({ type: 'Member', id, ownerId: '' });
+
+async function session(roleIds: string[]): Promise<{ memberId: string; accessToken: string; loginId: string }> {
+  const loginId = freshLogin();
+  const memberId = await auth.member({ loginId, roleIds });
+  const { accessToken } = await logIn(auth, { loginId, password: PASSWORD, userAgent: '' });
+  return { memberId, accessToken, loginId };
+}
+
+test('a token says whose it is while its session lasts', async (t) => {
+  const { memberId, accessToken } = await session([]);
+  t.like(await authenticate(auth, accessToken), { memberId });
+  await logOut(auth, accessToken);
+  await t.throwsAsync(authenticate(auth, accessToken), REVOKED);
+  await t.throwsAsync(authorize(auth, { accessToken, action: 'member.read', resource: member() }), REVOKED);
+  await t.notThrowsAsync(logOut(auth, accessToken), 'twice is once');
+});
+
+test('ending one session leaves the others', async (t) => {
+  const { accessToken, loginId } = await session([]);
+  const other = await logIn(auth, { loginId, password: PASSWORD, userAgent: '' });
+  await logOut(auth, accessToken);
+  await t.notThrowsAsync(authenticate(auth, other.accessToken));
+});
+
+test('a member may do what its roles permit', async (t) => {
+  const { memberId, accessToken } = await session(['reader']);
+  t.like(await authorize(auth, { accessToken, action: 'member.read', resource: member('m2') }), { memberId });
+  await t.throwsAsync(authorize(auth, { accessToken, action: 'member.delete', resource: member('m2') }), DENIED);
+  await t.throwsAsync(authorize(auth, { accessToken, action: 'member.fly', resource: member('m2') }), DENIED);
+});
+
+test('changed roles and policies hold from the next call on', async (t) => {
+  const { memberId, accessToken } = await session(['reader']);
+  const may = () => authorize(auth, { accessToken, action: 'member.delete', resource: member('m2') });
+  await t.throwsAsync(may(), DENIED);
+  await grantRoles(auth.store, { operationId: randomUUID(), memberId, roleIds: ['admin'] });
+  await t.notThrowsAsync(may());
+  await grantRoles(auth.store, { operationId: randomUUID(), memberId, roleIds: [] });
+  await t.throwsAsync(may(), DENIED);
+
+  await auth.role('changing', ['permit (principal, action, resource);'], 1);
+  await grantRoles(auth.store, { operationId: randomUUID(), memberId, roleIds: ['changing'] });
+  await t.notThrowsAsync(may());
+  await auth.role('changing', ['forbid (principal, action, resource);'], 2);
+  await t.throwsAsync(may(), DENIED);
+  await auth.role('changing', ['permit (principal, action, resource);'], 2);
+  await t.throwsAsync(may(), DENIED, 'not newer: not taken');
+  await auth.role('changing', ['permit (principal, action, resource);'], 1);
+  await t.throwsAsync(may(), DENIED, 'older: not taken');
+});
+
+test('policies that are no good are refused as a whole', async (t) => {
+  await t.throwsAsync(auth.role('bad', ['permit (principal, action, resource);', 'permit all']), { code: 'INVALID_POLICY' });
+  t.is(await auth.store.roles.countDocuments({ _id: 'bad' }), 0);
+});
+
+test('a suspended member is nobody, at once; undone, its tokens are good again', async (t) => {
+  const { memberId, accessToken, loginId } = await session(['admin']);
+  await suspendLogin(auth.store, { operationId: `suspend-${memberId}`, memberId });
+  await t.throwsAsync(authorize(auth, { accessToken, action: 'member.read', resource: member() }), REVOKED);
+  await t.throwsAsync(logIn(auth, { loginId, password: PASSWORD, userAgent: '' }), { code: 'BAD_CREDENTIALS' });
+  await undo(auth.store, `suspend-${memberId}`);
+  await t.notThrowsAsync(authorize(auth, { accessToken, action: 'member.read', resource: member() }));
+});
+
+// Serial: it counts every query that the database sees.
+test.serial('a permission check is one look-up in the store', async (t) => {
+  const { accessToken } = await session(['reader', 'admin']);
+  const { db } = auth.store.mongo;
+  const check = () => authorize(auth, { accessToken, action: 'member.read', resource: member('m2') });
+  await check();
+  await db.command({ profile: 2 });
+  for (let count = 0; count < 10; count++) await check();
+  await db.command({ profile: 0 });
+  const seen = await db
+    .collection('system.profile')
+    .find({ ns: { $ne: `${db.databaseName}.system.profile` } })
+    .toArray();
+  t.deepEqual(
+    seen.map(({ op, ns }) => `${op} ${ns}`),
+    Array(10).fill(`command ${db.databaseName}.members`),
+  );
+});

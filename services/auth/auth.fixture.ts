@@ -1,0 +1,96 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { Secret } from '#platform/config.ts';
+import { Lifecycle } from '#platform/lifecycle.ts';
+import { createLogger } from '#platform/log.ts';
+import { AccessTokens } from './access-tokens.ts';
+import type { Auth } from './auth.ts';
+import { bindLogin } from './commands/bind-login.ts';
+import { grantRoles } from './commands/grant-roles.ts';
+import { putRoles } from './commands/put-roles.ts';
+import { stagePassword } from './commands/stage-password.ts';
+import type { Policy } from './domain.ts';
+import { HashQueue } from './hash-queue.ts';
+import { type Argon2Cost, Passwords } from './passwords.ts';
+import { Policies } from './policies.ts';
+import { RefreshTokens } from './refresh-tokens.ts';
+import { KeyRing } from './signing-keys.ts';
+import { openStore, type Store } from './store.ts';
+import { Vault } from './vault.ts';
+
+/** Hashes in a moment: tests are not about how slow a password hash is. */
+export const CHEAP: Argon2Cost = { memory: 64, passes: 1, parallelism: 1 };
+export const ISSUER = 'https://musubi.example';
+export const PASSWORD = 'a password of tests';
+
+/** One process's worth of the Auth service, on a real MongoDB. */
+export interface TestAuth extends Auth {
+  keys: KeyRing;
+  masterKey: Secret;
+  lifecycle: Lifecycle;
+  /** Another process on the same store. */
+  sibling(options?: TestAuthOptions): Promise<TestAuth>;
+  /** A member that may log in; returns its ID. */
+  member(options?: { loginId?: string; roleIds?: string[] }): Promise<string>;
+  /** Puts a role with these Cedar policies in place. */
+  role(roleId: string, policies: readonly string[], version?: number): Promise<void>;
+  /** Drops the database and disconnects. */
+  close(): Promise<void>;
+}
+
+export interface TestAuthOptions {
+  cost?: Argon2Cost;
+  queue?: HashQueue;
+  now?: () => number;
+  issuer?: string;
+}
+
+/** @param url MUSUBI_MONGODB_URL: a replica set that test databases may be made on */
+export async function openTestAuth(url: string | undefined, options: TestAuthOptions = {}): Promise<TestAuth> {
+  if (!url) throw new Error('MUSUBI_MONGODB_URL is not set: `npm test` sets it, or give the URL of a MongoDB replica set');
+  return open(new Secret(url), `test_auth_${randomUUID().slice(0, 8)}`, new Secret(randomBytes(32).toString('base64')), options);
+}
+
+async function open(url: Secret, database: string, masterKey: Secret, options: TestAuthOptions): Promise<TestAuth> {
+  const log = createLogger('auth', 'error');
+  const lifecycle = new Lifecycle(log, 5_000);
+  const store = await openStore({ url, database, log, lifecycle });
+  const keys = new KeyRing(store.signingKeys, new Vault(masterKey, 'signing keys'), options.now);
+  await keys.maintain();
+  const passwords = new Passwords(options.cost ?? CHEAP, options.queue ?? new HashQueue(2, 1_000));
+  const policies = new Policies();
+  return {
+    store,
+    keys,
+    masterKey,
+    lifecycle,
+    passwords,
+    policies,
+    accessTokens: new AccessTokens(keys, options.issuer ?? ISSUER, options.now),
+    refreshTokens: new RefreshTokens(masterKey),
+    sibling: (more = {}) => open(url, database, masterKey, { ...options, ...more }),
+    member: (member) => registerMember(store, passwords, member),
+    role: (roleId, texts, version = 1) => {
+      const list = texts.map((cedar, index): Policy => ({ policyId: `${roleId}.${index}`, name: '', cedar }));
+      return putRoles(store, policies, [{ _id: roleId, version, policies: list }]);
+    },
+    close: async () => {
+      await store.mongo.db.dropDatabase();
+      await lifecycle.stop('done');
+    },
+  };
+}
+
+async function registerMember(
+  store: Store,
+  passwords: Passwords,
+  { loginId = freshLogin(), roleIds = [] }: { loginId?: string; roleIds?: string[] } = {},
+): Promise<string> {
+  const memberId = randomUUID();
+  const passwordRef = await stagePassword(store, passwords, PASSWORD);
+  await bindLogin(store, { operationId: randomUUID(), memberId, loginId, passwordRef });
+  await grantRoles(store, { operationId: randomUUID(), memberId, roleIds });
+  return memberId;
+}
+
+/** A login that nobody has. */
+export const freshLogin = (): string => `member.${randomUUID()}`;

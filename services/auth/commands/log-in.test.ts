@@ -1,0 +1,96 @@
+import { randomUUID } from 'node:crypto';
+import test from 'ava';
+import { authenticate } from '../access.ts';
+import { CHEAP, freshLogin, openTestAuth, PASSWORD, type TestAuth } from '../auth.fixture.ts';
+import { HashQueue } from '../hash-queue.ts';
+import { bindLogin } from './bind-login.ts';
+import { logIn } from './log-in.ts';
+import { stagePassword } from './stage-password.ts';
+
+let auth: TestAuth;
+test.before(async () => {
+  auth = await openTestAuth(process.env.MUSUBI_MONGODB_URL);
+});
+test.after.always(() => auth?.close());
+
+const BAD = { code: 'BAD_CREDENTIALS', message: 'the login or the password is wrong' };
+const login = (loginId: string, password = PASSWORD, userAgent = 'test') => logIn(auth, { loginId, password, userAgent });
+
+test('a member logs in by its login in any case, and no hash or token is stored as it is', async (t) => {
+  const loginId = freshLogin();
+  const memberId = await auth.member({ loginId });
+  const tokens = await login(loginId.toUpperCase());
+  t.is(tokens.memberId, memberId);
+  t.like(await authenticate(auth, tokens.accessToken), { memberId });
+  const stored = await auth.store.members.findOne({ _id: memberId });
+  t.is(stored?.sessions[0]?.userAgent, 'test');
+  const text = JSON.stringify(stored);
+  for (const secret of [PASSWORD, tokens.refreshToken, tokens.accessToken]) t.false(text.includes(secret));
+});
+
+test('whatever is wrong, the answer is the same', async (t) => {
+  const loginId = freshLogin();
+  await auth.member({ loginId });
+  await t.throwsAsync(login(loginId, 'not the password'), BAD);
+  await t.throwsAsync(login(loginId, ''), BAD);
+  await t.throwsAsync(login(loginId, 'x'.repeat(100_000)), BAD);
+  await t.throwsAsync(login(freshLogin()), BAD, 'unknown');
+  await t.throwsAsync(login(''), BAD);
+  const pending = freshLogin();
+  const passwordRef = await stagePassword(auth.store, auth.passwords, PASSWORD);
+  await bindLogin(auth.store, { operationId: randomUUID(), memberId: randomUUID(), loginId: pending, passwordRef });
+  await t.throwsAsync(login(pending), BAD, 'bound, but not registered yet');
+});
+
+test('an unknown login takes as long as a wrong password', async (t) => {
+  // A real cost, so that a skipped hash would show; medians of interleaved tries, so that a busy machine does not.
+  const slow = await auth.sibling({ cost: { memory: 19_456, passes: 2, parallelism: 1 }, queue: new HashQueue(1, 10) });
+  t.teardown(() => slow.lifecycle.stop('done'));
+  const loginId = freshLogin();
+  await slow.member({ loginId });
+  const time = async (who: string) => {
+    const from = process.hrtime.bigint();
+    await t.throwsAsync(logIn(slow, { loginId: who, password: 'wrong password', userAgent: '' }), BAD);
+    return Number(process.hrtime.bigint() - from) / 1e6;
+  };
+  const [known, unknown]: [number[], number[]] = [[], []];
+  for (let round = 0; round < 15; round++) {
+    known.push(await time(loginId));
+    unknown.push(await time(freshLogin()));
+  }
+  const median = (times: number[]) => times.sort((a, b) => a - b)[7] ?? 0;
+  const ratio = median(unknown) / median(known);
+  t.log(`unknown ${median(unknown).toFixed(1)} ms, known ${median(known).toFixed(1)} ms`);
+  t.true(ratio > 0.7 && ratio < 1.4, `ratio ${ratio}`);
+});
+
+test('a password is rehashed at a login after the cost changed', async (t) => {
+  const loginId = freshLogin();
+  const memberId = await auth.member({ loginId });
+  const dearer = await auth.sibling({ cost: { ...CHEAP, passes: 3 } });
+  t.teardown(() => dearer.lifecycle.stop('done'));
+  await t.throwsAsync(logIn(dearer, { loginId, password: 'wrong password', userAgent: '' }), BAD);
+  const stored = async () => (await auth.store.members.findOne({ _id: memberId }))?.password;
+  t.like(await stored(), CHEAP, 'not by a wrong one');
+  await logIn(dearer, { loginId, password: PASSWORD, userAgent: '' });
+  t.like(await stored(), { passes: 3 });
+  await t.notThrowsAsync(logIn(dearer, { loginId, password: PASSWORD, userAgent: '' }));
+});
+
+test('the sessions used last are kept, 20 of them', async (t) => {
+  const loginId = freshLogin();
+  const memberId = await auth.member({ loginId });
+  const first = await login(loginId);
+  for (let count = 0; count < 20; count++) await login(loginId);
+  t.is((await auth.store.members.findOne({ _id: memberId }))?.sessions.length, 20);
+  await t.throwsAsync(authenticate(auth, first.accessToken), { code: 'SESSION_REVOKED' });
+});
+
+test('too many at once are refused as busy, and nothing else waits', async (t) => {
+  const busy = await auth.sibling({ queue: new HashQueue(1, 2), cost: { memory: 19_456, passes: 2, parallelism: 1 } });
+  t.teardown(() => busy.lifecycle.stop('done'));
+  const tries = Array.from({ length: 12 }, () => logIn(busy, { loginId: freshLogin(), password: PASSWORD, userAgent: '' }));
+  const codes = (await Promise.allSettled(tries)).map((outcome) => (outcome.status === 'rejected' ? outcome.reason.code : 'ok'));
+  t.true(codes.includes('TOO_BUSY'));
+  t.true(codes.includes('BAD_CREDENTIALS'));
+});

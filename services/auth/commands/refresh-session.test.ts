@@ -1,0 +1,97 @@
+import test from 'ava';
+import { authenticate } from '../access.ts';
+import { freshLogin, openTestAuth, PASSWORD, type TestAuth } from '../auth.fixture.ts';
+import { REFRESH_GRACE_MS, REFRESH_IDLE_MS, SESSION_MAX_MS } from '../domain.ts';
+import { logIn } from './log-in.ts';
+import { logOut } from './log-out.ts';
+import { refreshSession } from './refresh-session.ts';
+
+let auth: TestAuth;
+test.before(async () => {
+  auth = await openTestAuth(process.env.MUSUBI_MONGODB_URL);
+});
+test.after.always(() => auth?.close());
+
+const INVALID = { code: 'REFRESH_TOKEN_INVALID' };
+const REUSED = { code: 'REFRESH_TOKEN_REUSED' };
+
+async function session() {
+  const loginId = freshLogin();
+  const memberId = await auth.member({ loginId });
+  return { ...(await logIn(auth, { loginId, password: PASSWORD, userAgent: '' })), memberId };
+}
+/** `ms` after the tests began. */
+const began = Date.now();
+const after = (ms: number) => new Date(began + 60_000 + ms);
+
+test('a refresh token gives its successor and a new access token of the same session', async (t) => {
+  const first = await session();
+  const second = await refreshSession(auth, first.refreshToken);
+  t.not(second.refreshToken, first.refreshToken);
+  const [before, now] = [await authenticate(auth, first.accessToken), await authenticate(auth, second.accessToken)];
+  t.is(now.sessionId, before.sessionId);
+  t.is(now.memberId, first.memberId);
+  const third = await refreshSession(auth, second.refreshToken);
+  t.is(new Set([first.refreshToken, second.refreshToken, third.refreshToken]).size, 3);
+});
+
+test('a replaced token that comes again later ends the whole session', async (t) => {
+  const first = await session();
+  const second = await refreshSession(auth, first.refreshToken, after(0));
+  await t.throwsAsync(refreshSession(auth, first.refreshToken, after(REFRESH_GRACE_MS + 1)), REUSED);
+  await t.throwsAsync(refreshSession(auth, second.refreshToken, after(REFRESH_GRACE_MS + 2)), INVALID);
+  await t.throwsAsync(authenticate(auth, second.accessToken), { code: 'SESSION_REVOKED' });
+});
+
+test('two tabs that refresh at once get the same successor, and both go on', async (t) => {
+  const first = await session();
+  const both = await Promise.all([1, 2, 3, 4].map(() => refreshSession(auth, first.refreshToken, after(0))));
+  t.is(new Set(both.map(({ refreshToken }) => refreshToken)).size, 1);
+  const late = await refreshSession(auth, first.refreshToken, after(REFRESH_GRACE_MS - 1));
+  t.is(late.refreshToken, both[0]?.refreshToken ?? '');
+  await t.notThrowsAsync(refreshSession(auth, late.refreshToken, after(REFRESH_GRACE_MS)));
+});
+
+test('the grace is for the newest replaced token only', async (t) => {
+  const first = await session();
+  const second = await refreshSession(auth, first.refreshToken, after(0));
+  await refreshSession(auth, second.refreshToken, after(1));
+  await t.throwsAsync(refreshSession(auth, first.refreshToken, after(2)), REUSED);
+});
+
+test('a thief within the grace is found out at the next refresh', async (t) => {
+  const owner = await session();
+  const owners = await refreshSession(auth, owner.refreshToken, after(0));
+  const thiefs = await refreshSession(auth, owner.refreshToken, after(1_000));
+  await refreshSession(auth, thiefs.refreshToken, after(2_000));
+  await t.throwsAsync(refreshSession(auth, owners.refreshToken, after(300_000)), REUSED);
+});
+
+test('a made-up token is nothing, and harms nobody', async (t) => {
+  const { refreshToken, accessToken } = await session();
+  const parts = refreshToken.split('.');
+  const forged = [...parts.slice(0, 3), Buffer.alloc(32).toString('base64url')].join('.');
+  for (const bad of ['', 'x', forged, `${refreshToken}x`, refreshToken.slice(1), 'musubi_rt1.$gt.$ne.$in']) {
+    await t.throwsAsync(refreshSession(auth, bad), INVALID, bad);
+  }
+  await t.notThrowsAsync(authenticate(auth, accessToken));
+  await t.notThrowsAsync(refreshSession(auth, refreshToken));
+});
+
+test('a session that is over is not refreshed', async (t) => {
+  const { accessToken, refreshToken } = await session();
+  await logOut(auth, accessToken);
+  await t.throwsAsync(refreshSession(auth, refreshToken), INVALID);
+});
+
+test('unused for 30 days it is over; used, it lasts to its end', async (t) => {
+  const idle = await session();
+  await t.throwsAsync(refreshSession(auth, idle.refreshToken, after(REFRESH_IDLE_MS)), INVALID);
+  let { refreshToken } = await session();
+  let age = 0;
+  while (age + REFRESH_IDLE_MS - 120_000 < SESSION_MAX_MS) {
+    age += REFRESH_IDLE_MS - 120_000;
+    ({ refreshToken } = await refreshSession(auth, refreshToken, after(age)));
+  }
+  await t.throwsAsync(refreshSession(auth, refreshToken, after(SESSION_MAX_MS)), INVALID);
+});

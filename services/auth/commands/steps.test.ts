@@ -1,0 +1,277 @@
+import { randomUUID } from 'node:crypto';
+import test, { type ExecutionContext } from 'ava';
+import { freshLogin, openTestAuth, PASSWORD, type TestAuth } from '../auth.fixture.ts';
+import { bindLogin } from './bind-login.ts';
+import { grantRoles } from './grant-roles.ts';
+import { logIn } from './log-in.ts';
+import { rebindLogin } from './rebind-login.ts';
+import { removeLogin } from './remove-login.ts';
+import { stagePassword } from './stage-password.ts';
+import { suspendLogin } from './suspend-login.ts';
+import { undo } from './undo.ts';
+
+let auth: TestAuth;
+test.before(async () => {
+  auth = await openTestAuth(process.env.MUSUBI_MONGODB_URL);
+  await auth.role('reader', ['permit (principal, action, resource);']);
+  await auth.role('writer', ['permit (principal, action, resource);']);
+});
+test.after.always(() => auth?.close());
+
+/** A step, ready to be done to a member of its own. */
+interface Step {
+  memberId: string;
+  run: (operationId: string) => Promise<void>;
+}
+
+const pending = async (): Promise<string> => {
+  const memberId = randomUUID();
+  const passwordRef = await stagePassword(auth.store, auth.passwords, PASSWORD);
+  await bindLogin(auth.store, { operationId: randomUUID(), memberId, loginId: freshLogin(), passwordRef });
+  return memberId;
+};
+
+const STEPS: Record<string, { prepare: () => Promise<Step>; event: string }> = {
+  'auth.bind-login': {
+    event: 'auth.login-bound',
+    prepare: async () => {
+      const memberId = randomUUID();
+      const passwordRef = await stagePassword(auth.store, auth.passwords, PASSWORD);
+      const loginId = freshLogin();
+      return { memberId, run: (operationId) => bindLogin(auth.store, { operationId, memberId, loginId, passwordRef }) };
+    },
+  },
+  'auth.grant-roles to a new member': {
+    event: 'auth.login-changed',
+    prepare: async () => {
+      const memberId = await pending();
+      return { memberId, run: (operationId) => grantRoles(auth.store, { operationId, memberId, roleIds: ['reader'] }) };
+    },
+  },
+  'auth.grant-roles to an active member': {
+    event: 'auth.login-changed',
+    prepare: async () => {
+      const memberId = await auth.member({ roleIds: ['reader'] });
+      return { memberId, run: (operationId) => grantRoles(auth.store, { operationId, memberId, roleIds: ['writer', 'writer'] }) };
+    },
+  },
+  'auth.rebind-login': {
+    event: 'auth.login-changed',
+    prepare: async () => {
+      const memberId = await auth.member();
+      const loginId = freshLogin();
+      return { memberId, run: (operationId) => rebindLogin(auth.store, { operationId, memberId, loginId }) };
+    },
+  },
+  'auth.suspend-login': {
+    event: 'auth.login-suspended',
+    prepare: async () => {
+      const memberId = await auth.member();
+      return { memberId, run: (operationId) => suspendLogin(auth.store, { operationId, memberId }) };
+    },
+  },
+};
+
+/** Everything that is stored of a member, save what counts and dates its changes. */
+async function state(memberId: string): Promise<unknown> {
+  const member = await auth.store.members.findOne({ _id: memberId });
+  if (!member) return null;
+  const { version: _, updatedAt: __, ...rest } = member;
+  return rest;
+}
+
+const events = (memberId: string) =>
+  auth.store.mongo.db
+    .collection('outbox')
+    .find({ aggregateid: memberId }, { sort: { version: 1 } })
+    .toArray();
+
+for (const [name, { prepare, event }] of Object.entries(STEPS)) {
+  test(`${name}: done twice, at once or later, is done once`, async (t) => {
+    const { memberId, run } = await prepare();
+    const before = await events(memberId);
+    const operationId = randomUUID();
+    await Promise.all([run(operationId), run(operationId)]);
+    const after = await state(memberId);
+    await run(operationId);
+    t.deepEqual(await state(memberId), after);
+    const added = (await events(memberId)).slice(before.length);
+    t.deepEqual(
+      added.map(({ type, version, aggregatetype }) => ({ type, version, aggregatetype })),
+      [{ type: event, version: before.length + 1, aggregatetype: 'auth' }],
+    );
+  });
+
+  test(`${name}: undone, everything is as before, and it can not be done any more`, async (t) => {
+    const { memberId, run } = await prepare();
+    const before = await state(memberId);
+    const operationId = randomUUID();
+    await run(operationId);
+    t.notDeepEqual(await state(memberId), before);
+    await Promise.all([undo(auth.store, operationId), undo(auth.store, operationId)]);
+    await undo(auth.store, operationId);
+    t.deepEqual(await state(memberId), before);
+    await t.throwsAsync(run(operationId), { code: 'OPERATION_UNDONE' });
+    t.deepEqual(await state(memberId), before);
+    const versions = (await events(memberId)).map(({ version }) => version);
+    t.deepEqual(
+      versions,
+      versions.map((_, index) => index + 1),
+      'every change has an event, in order',
+    );
+  });
+
+  test(`${name}: undone before it came, it is refused when it comes`, async (t) => {
+    const { memberId, run } = await prepare();
+    const before = await state(memberId);
+    const operationId = randomUUID();
+    await undo(auth.store, operationId);
+    await t.throwsAsync(run(operationId), { code: 'OPERATION_UNDONE' });
+    t.deepEqual(await state(memberId), before);
+  });
+
+  test(`${name}: raced by its undo, it is as before`, async (t) => {
+    for (let round = 0; round < 5; round++) {
+      const { memberId, run } = await prepare();
+      const before = await state(memberId);
+      const operationId = randomUUID();
+      await Promise.allSettled([run(operationId), undo(auth.store, operationId)]);
+      await t.throwsAsync(run(operationId), { code: 'OPERATION_UNDONE' });
+      t.deepEqual(await state(memberId), before);
+    }
+  });
+}
+
+test('an operation without an ID is refused', async (t) => {
+  for (const { prepare } of Object.values(STEPS)) {
+    const { run } = await prepare();
+    await t.throwsAsync(run(''), { code: 'INVALID_ARGUMENT' });
+  }
+});
+
+async function bind(memberId: string, loginId: string, operationId = randomUUID()): Promise<string> {
+  const passwordRef = await stagePassword(auth.store, auth.passwords, PASSWORD);
+  await bindLogin(auth.store, { operationId, memberId, loginId, passwordRef });
+  return passwordRef;
+}
+
+test('of many that bind one login at once, exactly one gets it', async (t) => {
+  const loginId = freshLogin();
+  const tries = Array.from({ length: 8 }, (_, index) => bind(randomUUID(), index % 2 ? loginId : loginId.toUpperCase()));
+  const codes = (await Promise.allSettled(tries)).map((outcome) =>
+    outcome.status === 'rejected' ? outcome.reason.code : 'bound',
+  );
+  t.deepEqual(codes.sort(), [...Array(7).fill('LOGIN_TAKEN'), 'bound']);
+  t.is(await auth.store.members.countDocuments({ loginKey: loginId.toLowerCase() }), 1);
+});
+
+test('a taken login leaves nothing behind, and names its field', async (t) => {
+  const loginId = freshLogin();
+  await auth.member({ loginId });
+  const memberId = randomUUID();
+  const passwordRef = await stagePassword(auth.store, auth.passwords, PASSWORD);
+  const operationId = randomUUID();
+  const attempt = () => bindLogin(auth.store, { operationId, memberId, loginId: loginId.toUpperCase(), passwordRef });
+  const error = await t.throwsAsync(attempt(), { code: 'LOGIN_TAKEN' });
+  t.like(error, { fields: [{ field: 'loginId', message: 'is taken' }] });
+  await t.throwsAsync(attempt(), { code: 'LOGIN_TAKEN' }, 'a repeat is refused for the same reason');
+  await undo(auth.store, operationId);
+  t.is(await state(memberId), null);
+  t.is(await auth.store.secrets.countDocuments({ _id: passwordRef }), 0);
+  t.deepEqual(await events(memberId), []);
+  await t.throwsAsync(rebindTo(await auth.member(), loginId), { code: 'LOGIN_TAKEN' });
+});
+
+const rebindTo = (memberId: string, loginId: string) => rebindLogin(auth.store, { operationId: randomUUID(), memberId, loginId });
+
+test('a staged password is good once, for 15 minutes', async (t) => {
+  const passwordRef = await bind(randomUUID(), freshLogin());
+  const again = () =>
+    bindLogin(auth.store, { operationId: randomUUID(), memberId: randomUUID(), loginId: freshLogin(), passwordRef });
+  await t.throwsAsync(again(), { code: 'PASSWORD_REF_INVALID' });
+  const old = await stagePassword(auth.store, auth.passwords, PASSWORD);
+  await auth.store.secrets.updateOne({ _id: old }, { $set: { expiresAt: new Date(Date.now() - 1) } });
+  await t.throwsAsync(
+    bindLogin(auth.store, { operationId: randomUUID(), memberId: randomUUID(), loginId: freshLogin(), passwordRef: old }),
+    { code: 'PASSWORD_REF_INVALID' },
+  );
+  const indexes = await auth.store.secrets.indexes();
+  t.true(indexes.some(({ key, expireAfterSeconds }) => key.expiresAt === 1 && expireAfterSeconds === 0));
+});
+
+test('a weak password is not staged', async (t) => {
+  const error = await t.throwsAsync(stagePassword(auth.store, auth.passwords, 'password'), { code: 'WEAK_PASSWORD' });
+  t.like(error, { fields: [{ field: 'password' }] });
+});
+
+test('a member has one login, and a login ID must be one', async (t) => {
+  const memberId = randomUUID();
+  await bind(memberId, freshLogin());
+  await t.throwsAsync(bind(memberId, freshLogin()), { code: 'LOGIN_EXISTS' });
+  await t.throwsAsync(bind(randomUUID(), 'no'), { code: 'INVALID_ARGUMENT' });
+  await t.throwsAsync(bind('', freshLogin()), { code: 'INVALID_ARGUMENT' });
+});
+
+test('steps refuse a member that is not there', async (t) => {
+  const memberId = randomUUID();
+  const operation = () => ({ operationId: randomUUID(), memberId });
+  await t.throwsAsync(grantRoles(auth.store, { ...operation(), roleIds: [] }), { code: 'LOGIN_NOT_FOUND' });
+  await t.throwsAsync(rebindTo(memberId, freshLogin()), { code: 'LOGIN_NOT_FOUND' });
+  await t.throwsAsync(suspendLogin(auth.store, operation()), { code: 'LOGIN_NOT_FOUND' });
+  await t.notThrowsAsync(removeLogin(auth.store, operation()), 'gone is removed');
+});
+
+test('a role that Auth does not know is not granted', async (t) => {
+  const memberId = await auth.member({ roleIds: ['reader'] });
+  const before = await state(memberId);
+  await t.throwsAsync(grantRoles(auth.store, { operationId: randomUUID(), memberId, roleIds: ['reader', 'ghost'] }), {
+    code: 'ROLE_NOT_FOUND',
+  });
+  t.deepEqual(await state(memberId), before);
+});
+
+test('a suspended login is not opened by a grant', async (t) => {
+  const memberId = await auth.member();
+  await suspendLogin(auth.store, { operationId: randomUUID(), memberId });
+  await t.throwsAsync(grantRoles(auth.store, { operationId: randomUUID(), memberId, roleIds: [] }), { code: 'LOGIN_SUSPENDED' });
+});
+
+test('a login goes for good once it is suspended; then its name is free', async (t) => {
+  const loginId = freshLogin();
+  const memberId = await auth.member({ loginId });
+  const operationId = randomUUID();
+  const remove = () => removeLogin(auth.store, { operationId, memberId });
+  await t.throwsAsync(remove(), { code: 'LOGIN_NOT_SUSPENDED' });
+  await suspendLogin(auth.store, { operationId: randomUUID(), memberId });
+  await Promise.all([remove(), remove()]);
+  await remove();
+  t.is(await state(memberId), null);
+  t.is((await events(memberId)).at(-1)?.type, 'auth.login-removed');
+  await t.throwsAsync(undo(auth.store, operationId), { code: 'UNDO_IMPOSSIBLE' });
+  await t.notThrowsAsync(remove(), 'and is still done');
+  await t.notThrowsAsync(auth.member({ loginId }));
+});
+
+test('an undone rebinding waits for its name while another has it', async (t) => {
+  const loginId = freshLogin();
+  const memberId = await auth.member({ loginId });
+  const operationId = randomUUID();
+  await rebindLogin(auth.store, { operationId, memberId, loginId: freshLogin() });
+  const other = await auth.member({ loginId });
+  const error = await t.throwsAsync(undo(auth.store, operationId), { code: 'LOGIN_TAKEN' });
+  t.like(error, { retryable: true });
+  await rebindTo(other, freshLogin());
+  await undo(auth.store, operationId);
+  t.is((await logIn(auth, { loginId, password: PASSWORD, userAgent: '' })).memberId, memberId);
+});
+
+test('neither events nor operations hold a password, a hash or a reference', async (t: ExecutionContext) => {
+  const memberId = randomUUID();
+  const passwordRef = await bind(memberId, freshLogin());
+  const hash = (await auth.store.members.findOne({ _id: memberId }))?.password.hash ?? 'none';
+  const everything = JSON.stringify([
+    await auth.store.mongo.db.collection('operations').find().toArray(),
+    await auth.store.mongo.db.collection('outbox').find().toArray(),
+  ]);
+  for (const secret of [PASSWORD, passwordRef, hash, 'argon2id']) t.false(everything.includes(secret));
+});

@@ -1,0 +1,46 @@
+import test from 'ava';
+import { loginIdViolation, loginKey, passwordViolation, REFRESH_IDLE_MS, sessionExpiry } from './domain.ts';
+
+test('logins that differ in case or width are one', (t) => {
+  t.is(loginKey('Hanako.Yamada'), loginKey('hanako.yamada'));
+  t.is(loginKey('ｈａｎａｋｏ'), 'hanako');
+});
+
+test('a login ID has 3 to 64 plain characters', (t) => {
+  for (const good of ['abc', 'a.b-c_d@example.org', 'x'.repeat(64)]) t.is(loginIdViolation(good), undefined, good);
+  for (const bad of ['', 'ab', 'x'.repeat(65), 'a b c', '花子さん', 'abc\n', 'ab/c'])
+    t.regex(loginIdViolation(bad) ?? '', /3 to 64/, bad);
+});
+
+test('a password has 8 to 256 characters, counted as people count them', (t) => {
+  t.regex(passwordViolation('short 7') ?? '', /8 to 256/);
+  t.regex(passwordViolation('long'.repeat(65)) ?? '', /8 to 256/);
+  t.is(passwordViolation('correct horse'), undefined);
+  t.is(passwordViolation('山川海空花鳥風月'), undefined);
+  t.regex(passwordViolation('🔑🔒🔓🗝') ?? '', /8 to 256/);
+  t.is(passwordViolation('ab'.repeat(4) + 'c'.repeat(248)), undefined);
+});
+
+for (const common of [
+  'password',
+  'PASSWORD',
+  'ｐａｓｓｗｏｒｄ',
+  'Password1!',
+  'qwertyuiop',
+  '12345678',
+  '01234567',
+  'aaaaaaaa',
+  'abababab',
+  'abcdefgh',
+]) {
+  test(`"${common}" is too common`, (t) => {
+    t.regex(passwordViolation(common) ?? '', /most common/);
+  });
+}
+
+test('a session lives on with every use, but not for ever', (t) => {
+  const now = new Date('2030-01-01T00:00:00Z');
+  t.is(sessionExpiry(now, new Date('2031-01-01T00:00:00Z')).getTime() - now.getTime(), REFRESH_IDLE_MS);
+  const end = new Date('2030-01-02T00:00:00Z');
+  t.deepEqual(sessionExpiry(now, end), end);
+});

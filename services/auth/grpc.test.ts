@@ -1,0 +1,95 @@
+import { randomUUID } from 'node:crypto';
+import test from 'ava';
+import { connectPeer, type Peer } from '#platform/grpc/client.ts';
+import { serveGrpc } from '#platform/grpc/server.ts';
+import { createLogger } from '#platform/log.ts';
+import { AuthServiceService } from '#proto/musubi/auth/v1/auth.ts';
+import { freshLogin, openTestAuth, PASSWORD, type TestAuth } from './auth.fixture.ts';
+import { authHandlers } from './grpc.ts';
+
+let server: TestAuth;
+let auth: Peer<typeof AuthServiceService>;
+test.before(async () => {
+  server = await openTestAuth(process.env.MUSUBI_MONGODB_URL);
+  const { lifecycle } = server;
+  const listen = { host: '127.0.0.1', port: 0 };
+  const port = await serveGrpc(
+    { listen, log: createLogger('auth', 'error'), lifecycle },
+    AuthServiceService,
+    authHandlers(server, server.keys),
+  );
+  auth = connectPeer(`127.0.0.1:${port}`, AuthServiceService, lifecycle);
+});
+test.after.always(() => server?.close());
+
+const policy = (cedar: string) => ({ policyId: 'p', name: '', cedar });
+const role = (roleId: string, cedar: string, version = 1) => ({
+  roleId,
+  name: '',
+  description: '',
+  builtIn: false,
+  policies: [policy(cedar)],
+  version,
+  createdAt: undefined,
+  updatedAt: undefined,
+});
+
+test('from a staged password to a permission and back to nothing', async (t) => {
+  await auth.putRoles({ roles: [role('all', 'permit (principal, action, resource);')] });
+  const [memberId, loginId] = [randomUUID(), freshLogin()];
+  const { passwordRef } = await auth.stagePassword({ password: PASSWORD });
+  await auth.bindLogin({ operationId: `${memberId}/bind`, memberId, loginId, passwordRef });
+  await auth.grantRoles({ operationId: `${memberId}/grant`, memberId, roleIds: ['all'] });
+
+  const tokens = await auth.login({ loginId, password: PASSWORD, userAgent: 'test' });
+  t.like(tokens, { memberId, expiresIn: 300 });
+  const { accessToken } = await auth.refresh({ refreshToken: tokens.refreshToken });
+  const who = await auth.authenticate({ accessToken });
+  t.is(who.memberId, memberId);
+  t.true(who.expiresAt > Date.now() / 1_000);
+  const resource = { type: 'Member', id: memberId, ownerId: '' };
+  t.deepEqual(await auth.authorize({ accessToken, action: 'member.update', resource }), { memberId, sessionId: who.sessionId });
+
+  const renamed = freshLogin();
+  await auth.rebindLogin({ operationId: `${memberId}/rebind`, memberId, loginId: renamed });
+  await t.throwsAsync(auth.login({ loginId, password: PASSWORD, userAgent: '' }), { code: 'BAD_CREDENTIALS' });
+  await t.notThrowsAsync(auth.login({ loginId: renamed, password: PASSWORD, userAgent: '' }));
+
+  await auth.logout({ accessToken });
+  await t.throwsAsync(auth.authorize({ accessToken, action: 'member.update', resource }), { code: 'SESSION_REVOKED' });
+  await auth.suspendLogin({ operationId: `${memberId}/suspend`, memberId });
+  await auth.removeLogin({ operationId: `${memberId}/remove`, memberId });
+  t.is(await server.store.members.countDocuments({ _id: memberId }), 0);
+});
+
+test('the public keys are a JSON Web Key Set', async (t) => {
+  const { keys } = JSON.parse((await auth.getJwks({})).jwksJson) as { keys: unknown[] };
+  t.like(keys[0], { kty: 'EC', crv: 'P-256', alg: 'ES256', use: 'sig' });
+});
+
+test('refusals name what is wrong', async (t) => {
+  const bad = await t.throwsAsync(auth.putRoles({ roles: [role('bad', 'permit all')] }), { code: 'INVALID_POLICY' });
+  t.like(bad, { fields: [{ field: 'roles[0].policies[0].cedar' }] });
+  await t.throwsAsync(auth.putRoles({ roles: [role('', 'permit (principal, action, resource);')] }), {
+    code: 'INVALID_ARGUMENT',
+  });
+  t.like(await t.throwsAsync(auth.stagePassword({ password: 'short' }), { code: 'WEAK_PASSWORD' }), {
+    fields: [{ field: 'password' }],
+  });
+  await t.throwsAsync(auth.authorize({ accessToken: 'x', action: 'member.read', resource: undefined }), {
+    code: 'INVALID_ARGUMENT',
+  });
+  await t.throwsAsync(auth.authenticate({ accessToken: 'x' }), { code: 'TOKEN_INVALID' });
+  await t.throwsAsync(auth.refresh({ refreshToken: 'x' }), { code: 'REFRESH_TOKEN_INVALID' });
+  await t.throwsAsync(auth.undo({ operationId: '' }), { code: 'INVALID_ARGUMENT' });
+});
+
+test('undo takes back what was done, whatever it was', async (t) => {
+  const [memberId, operationId] = [randomUUID(), randomUUID()];
+  const { passwordRef } = await auth.stagePassword({ password: PASSWORD });
+  const bind = () => auth.bindLogin({ operationId, memberId, loginId: freshLogin(), passwordRef });
+  await bind();
+  await auth.undo({ operationId });
+  t.is(await server.store.members.countDocuments({ _id: memberId }), 0);
+  await t.throwsAsync(bind(), { code: 'OPERATION_UNDONE' });
+});

@@ -1,0 +1,141 @@
+import test from 'ava';
+import type { Role } from './domain.ts';
+import { Policies, type Question } from './policies.ts';
+
+const policies = new Policies();
+
+const role = (_id: string, texts: string[], version = 1): Role => ({
+  _id,
+  version,
+  policies: texts.map((cedar, index) => ({ policyId: `${index}`, name: '', cedar })),
+});
+
+const ADMIN = role('admin', ['permit (principal, action, resource);']);
+const MEMBER = role('member', [
+  'permit (principal, action in [Musubi::Action::"member.read", Musubi::Action::"member.list"], resource);',
+  'permit (principal, action == Musubi::Action::"member.update", resource) when { resource == principal };',
+  'permit (principal, action == Musubi::Action::"job.read", resource) when { resource has owner && resource.owner == principal };',
+]);
+
+const question = (action: string, type: string, id = '', ownerId = ''): Question => ({
+  memberId: 'm1',
+  action,
+  resource: { type, id, ownerId },
+});
+
+const decide = (asked: Question, ...roles: Role[]) => policies.decide(asked, roles, async () => roles);
+
+test('what no policy grants is denied', async (t) => {
+  t.is(await decide(question('member.read', 'Member', 'm2')), 'denied', 'no role at all');
+  t.is(await decide(question('member.read', 'Member', 'm2'), role('empty', [])), 'denied', 'a role without policies');
+  t.is(await decide(question('member.delete', 'Member', 'm2'), MEMBER), 'denied');
+  t.is(await decide(question('member.delete', 'Member', 'm2'), MEMBER, ADMIN), 'allowed');
+});
+
+test('a policy may ask whether the resource is the member itself, or its own', async (t) => {
+  t.is(await decide(question('member.update', 'Member', 'm1'), MEMBER), 'allowed');
+  t.is(await decide(question('member.update', 'Member', 'm1', 'm1'), MEMBER), 'allowed');
+  t.is(await decide(question('member.update', 'Member', 'm2'), MEMBER), 'denied');
+  t.is(await decide(question('job.read', 'Job', 'j1', 'm1'), MEMBER), 'allowed');
+  t.is(await decide(question('job.read', 'Job', 'j1', 'm2'), MEMBER), 'denied');
+  t.is(await decide(question('job.read', 'Job', 'j1'), MEMBER), 'denied', 'nobody owns it');
+});
+
+test('forbid wins, whatever permits', async (t) => {
+  const locked = role('locked', ['forbid (principal, action == Musubi::Action::"member.update", resource);']);
+  t.is(await decide(question('member.update', 'Member', 'm1'), MEMBER, ADMIN, locked), 'denied');
+  t.is(await decide(question('member.read', 'Member', 'm1'), MEMBER, ADMIN, locked), 'allowed');
+});
+
+test('a forbid that cannot be evaluated forbids too', async (t) => {
+  const broken = role('broken', ['forbid (principal, action, resource) when { 9223372036854775807 + 1 > 0 };']);
+  t.is(await decide(question('member.read', 'Member', 'm1'), ADMIN, broken), 'denied');
+});
+
+test('a policy may name a role that the member holds', async (t) => {
+  const named = role('named', ['permit (principal in Musubi::Role::"other", action, resource);']);
+  t.is(await decide(question('member.read', 'Member', 'm2'), named), 'denied');
+  t.is(await decide(question('member.read', 'Member', 'm2'), named, role('other', [])), 'allowed');
+});
+
+test('what the schema does not know is permitted to nobody', async (t) => {
+  t.is(await decide(question('member.fly', 'Member', 'm1'), ADMIN), 'unknown');
+  t.is(await decide(question('member.read', 'Job', 'j1'), ADMIN), 'unknown');
+  t.is(await decide(question('member.read', 'constructor', 'j1'), ADMIN), 'unknown');
+});
+
+test('names are data, never policy', async (t) => {
+  const asked = question('member.read', 'Member', '"; permit(principal, action, resource); //');
+  t.is(await decide(asked, role('none', ['permit (principal, action, resource == Musubi::Member::"m9");'])), 'denied');
+});
+
+test('a newer version of a role decides at once; the older is not asked any more', async (t) => {
+  const asked = question('member.delete', 'Member', 'm2');
+  const [old, young] = [role('v', [], 1), role('v', ['permit (principal, action, resource);'], 2)];
+  t.is(await decide(asked, old), 'denied');
+  t.is(await decide(asked, young), 'allowed');
+  t.is(await decide(asked, old), 'denied');
+});
+
+test('policies are read once for a combination of roles, in whatever order', async (t) => {
+  let reads = 0;
+  const fresh = new Policies();
+  const ask = (roles: Role[]) =>
+    fresh.decide(question('member.read', 'Member', 'm2'), roles, async () => {
+      reads++;
+      return roles;
+    });
+  await ask([MEMBER, ADMIN]);
+  await ask([ADMIN, MEMBER]);
+  t.is(reads, 1);
+});
+
+test('more combinations than fit push out the oldest, and never mix', async (t) => {
+  const small = new Policies(3);
+  const grants = (id: number) => role(`r${id}`, [`permit (principal, action, resource == Musubi::Member::"m${id}");`]);
+  for (const id of [1, 2, 3, 4, 5, 1, 5, 4, 2, 6, 1]) {
+    const roles = [grants(id)];
+    const ask = (target: number) => small.decide(question('member.read', 'Member', `m${target}`), roles, async () => roles);
+    t.is(await ask(id), 'allowed', `role ${id} on its own`);
+    t.is(await ask(id + 1), 'denied', `role ${id} on another's`);
+  }
+});
+
+// Serial: nothing else may take memory meanwhile.
+test.serial('the cache of parsed policies does not grow', async (t) => {
+  const small = new Policies(16);
+  const text = MEMBER.policies.map(({ cedar }) => cedar);
+  const fill = async (from: number) => {
+    for (let id = from; id < from + 1_000; id++) {
+      const roles = [role(`grow${id}`, Array.from({ length: 8 }, () => text).flat())];
+      await small.decide(question('member.read', 'Member', 'm2'), roles, async () => roles);
+    }
+  };
+  await fill(0);
+  const before = process.memoryUsage.rss();
+  await fill(10_000);
+  t.true(process.memoryUsage.rss() - before < 25_000_000, 'unbounded, these would take some 50 MB');
+});
+
+test('only policies that parse and fit the schema are accepted, and each that is not is named', (t) => {
+  const violations = policies.violations(
+    [
+      { policyId: 'good', name: '', cedar: 'permit (principal, action, resource);' },
+      { policyId: 'syntax', name: '', cedar: 'permit everything' },
+      { policyId: 'action', name: '', cedar: 'permit (principal, action == Musubi::Action::"member.fly", resource);' },
+      { policyId: 'attribute', name: '', cedar: 'permit (principal, action, resource) when { principal.isBoss };' },
+      { policyId: 'two', name: '', cedar: 'permit (principal, action, resource); permit (principal, action, resource);' },
+      { policyId: 'slot', name: '', cedar: 'permit (principal == ?principal, action, resource);' },
+      { policyId: 'good', name: '', cedar: 'forbid (principal, action, resource);' },
+      { policyId: 'empty', name: '', cedar: '' },
+    ],
+    'roles[0].policies',
+  );
+  t.deepEqual(
+    violations.map(({ field }) => field),
+    [1, 2, 3, 4, 5]
+      .map((at) => `roles[0].policies[${at}].cedar`)
+      .concat('roles[0].policies[6].policyId', 'roles[0].policies[7].cedar'),
+  );
+  t.regex(violations[1]?.message ?? '', /member\.fly/);
+});
