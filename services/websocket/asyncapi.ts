@@ -1,0 +1,94 @@
+import { z } from 'zod';
+import { CLOSE, MAX_FRAME_BYTES, SOCKET_PATH, SUBPROTOCOL } from './domain.ts';
+import { clientFrames, serverFrames } from './frames.ts';
+
+const CLOSES: Record<keyof typeof CLOSE, string> = {
+  goingAway: 'the server stops; connect again',
+  unsupported: 'frames must be text',
+  defect: 'a defect of the server; connect again',
+  tryAgainLater: 'a server that is needed is away; connect again after a pause',
+  unauthenticated: 'no token, or one that is wrong or has expired',
+  revoked: 'the session was ended',
+  tooSlow: 'the client does not read what it is sent; connect again with the last cursor',
+  tooMany: 'too many sockets of one member, or too many frames in a second',
+};
+
+/**
+ * The contract of the socket as an AsyncAPI 3.0 document, made from the schemas that frames are checked with.
+ *
+ * @param url where clients find the socket: `wss://example.org/v1/events`
+ */
+export function asyncApi(url: URL): Record<string, unknown> {
+  const frames = { client: clientFrames, server: serverFrames };
+  const messages: Record<string, unknown> = {};
+  for (const [side, schemas] of Object.entries(frames)) {
+    for (const [type, schema] of Object.entries<z.ZodType>(schemas)) {
+      const { $schema: _, description, ...payload } = z.toJSONSchema(schema);
+      messages[messageName(side, type)] = {
+        name: type,
+        title: `${type} (from the ${side})`,
+        summary: description,
+        contentType: 'application/json',
+        payload: { schemaFormat: 'application/schema+json;version=draft-2020-12', schema: payload },
+      };
+    }
+  }
+  const named = (side: keyof typeof frames): string[] => Object.keys(frames[side]).map((type) => messageName(side, type));
+  const inChannel = (side: keyof typeof frames) => named(side).map((name) => ({ $ref: `#/channels/events/messages/${name}` }));
+  const closes = Object.entries(CLOSE).map(([name, code]) => `- ${code}: ${CLOSES[name as keyof typeof CLOSE]}`);
+  return {
+    asyncapi: '3.0.0',
+    info: {
+      title: 'Musubi events',
+      version: '1',
+      description: [
+        `Events in real time, as JSON text frames of at most ${MAX_FRAME_BYTES} bytes. The subprotocol \`${SUBPROTOCOL}\` is required.`,
+        'The socket is closed with:',
+        closes.join('\n'),
+      ].join('\n\n'),
+    },
+    defaultContentType: 'application/json',
+    servers: {
+      socket: {
+        host: url.host,
+        pathname: url.pathname,
+        protocol: url.protocol.replace(':', ''),
+        security: [{ $ref: '#/components/securitySchemes/bearer' }],
+      },
+    },
+    channels: {
+      events: {
+        address: SOCKET_PATH,
+        messages: Object.fromEntries(Object.keys(messages).map((name) => [name, { $ref: `#/components/messages/${name}` }])),
+        bindings: {
+          ws: {
+            method: 'GET',
+            headers: { type: 'object', properties: { 'Sec-WebSocket-Protocol': { type: 'string', const: SUBPROTOCOL } } },
+            bindingVersion: '0.1.0',
+          },
+        },
+      },
+    },
+    operations: {
+      // As the server does them: it receives what the client sends.
+      receiveFrames: { action: 'receive', channel: { $ref: '#/channels/events' }, messages: inChannel('client') },
+      sendFrames: { action: 'send', channel: { $ref: '#/channels/events' }, messages: inChannel('server') },
+    },
+    components: {
+      messages,
+      securitySchemes: {
+        bearer: {
+          type: 'http',
+          scheme: 'bearer',
+          bearerFormat: 'JWT',
+          description:
+            'An access token in the Authorization header of the upgrade; or none, and a first frame `auth` within 5 seconds',
+        },
+      },
+    },
+  };
+}
+
+function messageName(side: string, type: string): string {
+  return `${side}${type.charAt(0).toUpperCase()}${type.slice(1)}`;
+}

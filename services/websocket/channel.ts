@@ -1,0 +1,74 @@
+import type { WebSocket } from 'ws';
+import { CLOSE, type CloseCode, type Limits } from './domain.ts';
+import type { ServerFrame } from './frames.ts';
+import { framesSent, socketsClosed } from './metrics.ts';
+
+/** How long a closing socket may take to say goodbye. */
+const GOODBYE_MS = 5_000;
+
+/** One socket's way to its client: what is sent waits for the client, but neither for ever nor without bound. */
+export class Channel {
+  readonly #ws: WebSocket;
+  readonly #limits: Limits;
+  #closing = false;
+  #alive = true;
+  /** Resolves when the socket is closed. */
+  readonly closed: Promise<void>;
+
+  constructor(ws: WebSocket, limits: Limits) {
+    this.#ws = ws;
+    this.#limits = limits;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.closed = promise;
+    ws.on('pong', () => {
+      this.#alive = true;
+    });
+    ws.on('close', () => {
+      this.#closing = true;
+      resolve();
+    });
+  }
+
+  get closing(): boolean {
+    return this.#closing;
+  }
+
+  /** Sends a frame; resolves when there is room for more. */
+  send(frame: ServerFrame): Promise<void> {
+    return this.sendText(frame.type, JSON.stringify(frame));
+  }
+
+  async sendText(type: ServerFrame['type'], text: string): Promise<void> {
+    if (this.#closing) return;
+    framesSent.inc({ type });
+    const { promise: written, resolve } = Promise.withResolvers<void>();
+    this.#ws.send(text, () => resolve());
+    if (this.#ws.bufferedAmount <= this.#limits.bufferedBytes) return;
+    const stalled = setTimeout(
+      () => this.close(CLOSE.tooSlow, 'too slow: connect again with the last cursor'),
+      this.#limits.stallMs,
+    );
+    await Promise.race([written, this.closed]);
+    clearTimeout(stalled);
+  }
+
+  /** Asks for a sign of life; without one since the last time, the client is dead. */
+  probe(): void {
+    if (!this.#alive) {
+      this.#ws.terminate();
+      return;
+    }
+    this.#alive = false;
+    this.#ws.ping();
+  }
+
+  /** Closes the socket; a client that does not answer is cut off. */
+  close(code: CloseCode, reason: string): void {
+    if (this.#closing) return;
+    this.#closing = true;
+    socketsClosed.inc({ code });
+    this.#ws.close(code, reason);
+    const cut = setTimeout(() => this.#ws.terminate(), GOODBYE_MS);
+    void this.closed.then(() => clearTimeout(cut));
+  }
+}

@@ -1,0 +1,20 @@
+import { z } from 'zod';
+import { address, integer, list, peer, secret } from '#platform/config.ts';
+
+export const shape = {
+  MUSUBI_HTTP_LISTEN: address(),
+  MUSUBI_REDIS_URL: secret(),
+  MUSUBI_KAFKA_BROKERS: list(),
+  MUSUBI_AUTH_ADDRESS: peer(),
+  MUSUBI_JOB_ADDRESS: peer(),
+  /** Where clients find the socket, for the AsyncAPI document. Default: ws:// and where it listens. */
+  MUSUBI_WEBSOCKET_URL: z.url({ protocol: /^wss?$/ }).optional(),
+  /** How long missed events can be asked for, in seconds. Default 24 hours. */
+  MUSUBI_WEBSOCKET_KEPT_SECONDS: integer(1, 2_592_000).default(86_400),
+  /** How many events of a member are kept at most. */
+  MUSUBI_WEBSOCKET_KEPT_EVENTS: integer(1, 100_000).default(1_000),
+  /** Sockets of one member, over all instances. */
+  MUSUBI_WEBSOCKET_SOCKETS_PER_MEMBER: integer(1, 10_000).default(20),
+  /** Frames that one client may send in a second. */
+  MUSUBI_WEBSOCKET_FRAMES_PER_SECOND: integer(1, 10_000).default(50),
+};

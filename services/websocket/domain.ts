@@ -1,0 +1,70 @@
+/** Why the server closes a socket (RFC 6455, and 44xx of our own after the HTTP status they resemble). */
+export const CLOSE = {
+  goingAway: 1001,
+  unsupported: 1003,
+  defect: 1011,
+  tryAgainLater: 1013,
+  unauthenticated: 4401,
+  revoked: 4403,
+  tooSlow: 4408,
+  tooMany: 4429,
+} as const;
+export type CloseCode = (typeof CLOSE)[keyof typeof CLOSE];
+
+/** What a client can subscribe to. `member` is the member itself: what concerns it comes anyway. */
+export type Topic = { kind: 'member' } | { kind: 'job'; jobId: string };
+
+/** The topic of that name; undefined when there is none. */
+export function parseTopic(name: string): Topic | undefined {
+  if (name === 'member:me') return { kind: 'member' };
+  const jobId = /^job:([\w-]{1,64})$/.exec(name)?.[1];
+  return jobId ? { kind: 'job', jobId } : undefined;
+}
+
+export const jobTopic = (jobId: string): string => `job:${jobId}`;
+
+/** A place in a member's stream of events: `milliseconds-number`. */
+export type Cursor = string;
+export const CURSOR_PATTERN = /^\d{1,15}-\d{1,15}$/;
+
+/** Negative when `a` is before `b`, positive when it is after, 0 when they are the same. */
+export function compareCursors(a: Cursor, b: Cursor): number {
+  const [aTime = 0, aNumber = 0] = a.split('-').map(Number);
+  const [bTime = 0, bNumber = 0] = b.split('-').map(Number);
+  return aTime - bTime || aNumber - bNumber;
+}
+
+/** What a process and its sockets are held to. */
+export interface Limits {
+  /** Sockets of one member, over all instances. */
+  socketsPerMember: number;
+  /** Frames that a client may send in a second. */
+  framesPerSecond: number;
+  topicsPerSocket: number;
+  /** Bytes that may wait for a socket's client before sending pauses. */
+  bufferedBytes: number;
+  /** Milliseconds that sending may pause for one client before it is too slow. */
+  stallMs: number;
+  /** Milliseconds in which a client must authenticate. */
+  authMs: number;
+  /** Milliseconds for which a new socket's events wait for its first `subscribe`, which may bring a cursor. */
+  settleMs: number;
+  /** Milliseconds between signs of life that are asked of a client; then its session is checked again, too. */
+  pingMs: number;
+}
+
+export const LIMITS: Limits = {
+  socketsPerMember: 20,
+  framesPerSecond: 50,
+  topicsPerSocket: 100,
+  bufferedBytes: 262_144,
+  stallMs: 10_000,
+  authMs: 5_000,
+  settleMs: 300,
+  pingMs: 30_000,
+};
+
+/** The largest frame that a client may send, in bytes. */
+export const MAX_FRAME_BYTES = 65_536;
+export const SUBPROTOCOL = 'musubi.v1';
+export const SOCKET_PATH = '/v1/events';

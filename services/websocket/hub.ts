@@ -1,0 +1,113 @@
+import { randomUUID } from 'node:crypto';
+import type { Secret } from '#platform/config.ts';
+import type { Lifecycle } from '#platform/lifecycle.ts';
+import type { Logger } from '#platform/log.ts';
+import { connectRedis } from '#platform/redis.ts';
+import { CLOSE, type CloseCode } from './domain.ts';
+import { socketsOpen } from './metrics.ts';
+import { type SocketStore, wakeChannel } from './store.ts';
+
+/** A socket as its instance sees it. */
+export interface Connected {
+  readonly memberId: string;
+  /** Its member's events may have grown. */
+  wake(): void;
+  /** Makes sure that the store knows it. */
+  register(): Promise<void>;
+  close(code: CloseCode, reason: string): void;
+  /** Resolves when it is closed and forgotten. */
+  readonly gone: Promise<void>;
+}
+
+/** An instance that is silent for so long is taken for dead, and its sockets are forgotten. */
+const LEASE_MS = 15_000;
+const STOP_MS = 3_000;
+
+/** The sockets of this instance: wakes them when events come, and keeps the instance's lease. */
+export class Hub {
+  readonly instance = randomUUID();
+  readonly #byMember = new Map<string, Set<Connected>>();
+  readonly #store: SocketStore;
+  readonly #log: Logger;
+  readonly #leaseMs: number;
+  #stopping = false;
+
+  /** @param leaseMs how long others believe in this instance without a sign of life. Default 15,000. */
+  constructor(store: SocketStore, log: Logger, leaseMs = LEASE_MS) {
+    this.#store = store;
+    this.#log = log;
+    this.#leaseMs = leaseMs;
+  }
+
+  get stopping(): boolean {
+    return this.#stopping;
+  }
+
+  add(socket: Connected): void {
+    const sockets = this.#byMember.get(socket.memberId) ?? new Set();
+    this.#byMember.set(socket.memberId, sockets.add(socket));
+    socketsOpen.inc();
+  }
+
+  remove(socket: Connected): void {
+    const sockets = this.#byMember.get(socket.memberId);
+    if (!sockets?.delete(socket)) return;
+    if (sockets.size === 0) this.#byMember.delete(socket.memberId);
+    socketsOpen.dec();
+  }
+
+  /** Takes the lease and listens for wake-ups, on a connection of its own, until the process stops. */
+  async start({ url, prefix = '', lifecycle }: { url: Secret; prefix?: string; lifecycle: Lifecycle }): Promise<void> {
+    await this.#store.renew(this.instance, this.#leaseMs);
+    const lease = setInterval(() => void this.#renew(), this.#leaseMs / 3);
+
+    const redis = connectRedis(url, this.#log, { maxRetriesPerRequest: null });
+    // The client's own way would leave a rejection unhandled when the connection breaks again at once.
+    redis.options.autoResubscribe = false;
+    redis.on('message', (_channel, memberId) => {
+      for (const socket of this.#byMember.get(memberId) ?? []) socket.wake();
+    });
+    const subscribe = async (): Promise<void> => {
+      await redis.subscribe(wakeChannel(prefix, this.instance));
+      // What was published before this was not heard.
+      for (const socket of this.#all()) socket.wake();
+    };
+    await new Promise<void>((resolve) => {
+      redis.on('ready', () => {
+        subscribe().then(resolve, (error: Error) =>
+          this.#log.warn({ reason: error.message }, 'wake-ups are lost until Redis is back'),
+        );
+      });
+    });
+
+    lifecycle.onStop('sockets', 'intake', () => this.#stop());
+    lifecycle.onStop('socket wake-ups', 'work', async () => {
+      clearInterval(lease);
+      redis.disconnect();
+      await this.#store.leave(this.instance);
+    });
+  }
+
+  async #renew(): Promise<void> {
+    try {
+      if (await this.#store.renew(this.instance, this.#leaseMs)) return;
+      // The lease had run out, or Redis lost it: others may have forgotten these sockets.
+      this.#log.warn({ sockets: [...this.#all()].length }, 'the lease had lapsed; registering all sockets again');
+      await Promise.all([...this.#all()].map((socket) => socket.register().then(() => socket.wake())));
+    } catch (error) {
+      this.#log.warn({ reason: (error as Error).message }, 'the lease was not renewed');
+    }
+  }
+
+  async #stop(): Promise<void> {
+    this.#stopping = true;
+    const sockets = [...this.#all()];
+    for (const socket of sockets) socket.close(CLOSE.goingAway, 'the server stops');
+    const patience = new Promise((resolve) => setTimeout(resolve, STOP_MS).unref());
+    await Promise.race([Promise.all(sockets.map((socket) => socket.gone)), patience]);
+  }
+
+  *#all(): Iterable<Connected> {
+    for (const sockets of this.#byMember.values()) yield* sockets;
+  }
+}

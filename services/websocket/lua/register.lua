@@ -1,0 +1,31 @@
+-- Registers a member's socket, unless the member has too many, and says where its events begin.
+--
+-- KEYS  1 the member's sockets (socket ID → instance and, after a space, until when in ms)   2 the member's events
+-- ARGV  1 socket ID   2 instance   3 until (ms)   4 sockets allowed   5 prefix of instance leases
+-- Answers the cursor of "now", or false when there are too many
+
+local sockets, events = KEYS[1], KEYS[2]
+local id, instance, expires, allowed, leases = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+
+local held = redis.call('HGETALL', sockets)
+local count = 0
+for i = 1, #held, 2 do
+  local home, until_ms = held[i + 1]:match('^(%S+) (%d+)$')
+  if tonumber(until_ms) < now or redis.call('EXISTS', leases .. home) == 0 then
+    -- Its instance died, or could not tell that it was closed.
+    redis.call('HDEL', sockets, held[i])
+  elseif held[i] ~= id then
+    count = count + 1
+  end
+end
+if count >= allowed then return false end
+
+redis.call('HSET', sockets, id, instance .. ' ' .. string.format('%.0f', expires))
+if redis.call('PTTL', sockets) < expires - now then redis.call('PEXPIREAT', sockets, string.format('%.0f', expires)) end
+
+local last = redis.call('XREVRANGE', events, '+', '-', 'COUNT', 1)[1]
+if last then return last[1] end
+-- No event yet: the next one may come within this millisecond, and must be after the cursor.
+return string.format('%.0f-0', now - 1)

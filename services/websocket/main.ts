@@ -1,0 +1,45 @@
+import type { z } from 'zod';
+import { connectPeer } from '#platform/grpc/client.ts';
+import { subscribe } from '#platform/kafka/subscribe.ts';
+import type { App } from '#platform/process.ts';
+import { openRedis } from '#platform/redis.ts';
+import { AuthServiceService } from '#proto/musubi/auth/v1/auth.ts';
+import { JobServiceService } from '#proto/musubi/job/v1/job.ts';
+import { shape } from './config.ts';
+import { LIMITS } from './domain.ts';
+import { Hub } from './hub.ts';
+import { deliverJobEvents } from './job-events.ts';
+import { serveSockets } from './server.ts';
+import { socketStore } from './store.ts';
+
+export { shape };
+
+export async function start({ config, log, lifecycle }: App<z.output<z.ZodObject<typeof shape>>>): Promise<void> {
+  const url = config.MUSUBI_REDIS_URL;
+  const keptMs = config.MUSUBI_WEBSOCKET_KEPT_SECONDS * 1_000;
+  const store = socketStore(await openRedis({ url, log, lifecycle }), {
+    ms: keptMs,
+    events: config.MUSUBI_WEBSOCKET_KEPT_EVENTS,
+  });
+  const hub = new Hub(store, log);
+  await hub.start({ url, lifecycle });
+  const peers = {
+    auth: connectPeer(config.MUSUBI_AUTH_ADDRESS, AuthServiceService, lifecycle),
+    job: connectPeer(config.MUSUBI_JOB_ADDRESS, JobServiceService, lifecycle),
+  };
+  const limits = {
+    ...LIMITS,
+    socketsPerMember: config.MUSUBI_WEBSOCKET_SOCKETS_PER_MEMBER,
+    framesPerSecond: config.MUSUBI_WEBSOCKET_FRAMES_PER_SECOND,
+  };
+  const context = { store, hub, peers, limits, keptMs, log };
+  await serveSockets({ listen: config.MUSUBI_HTTP_LISTEN, publicUrl: config.MUSUBI_WEBSOCKET_URL, context, log, lifecycle });
+  await subscribe({
+    brokers: config.MUSUBI_KAFKA_BROKERS,
+    group: 'websocket',
+    topics: ['job.events'],
+    handle: (messages) => deliverJobEvents(store, messages),
+    log,
+    lifecycle,
+  });
+}

@@ -1,0 +1,36 @@
+import { Counter, Gauge, Histogram } from '@prometheus-io/client';
+import { metrics } from '#platform/telemetry.ts';
+
+export const socketsOpen = new Gauge({
+  name: 'musubi_sockets_open',
+  help: 'Sockets that are open on this instance and authenticated',
+  registers: [metrics],
+});
+
+export const framesSent = new Counter({
+  name: 'musubi_socket_frames_sent_total',
+  help: 'Frames sent to clients, by type',
+  labelNames: ['type'],
+  registers: [metrics],
+});
+
+export const resumes = new Counter({
+  name: 'musubi_socket_resumes_total',
+  help: 'Clients that came back with a cursor, by outcome: resumed, or reset because the cursor was too old',
+  labelNames: ['outcome'],
+  registers: [metrics],
+});
+
+export const socketsClosed = new Counter({
+  name: 'musubi_sockets_closed_total',
+  help: 'Sockets that this server closed, by close code',
+  labelNames: ['code'],
+  registers: [metrics],
+});
+
+export const pushSeconds = new Histogram({
+  name: 'musubi_socket_push_seconds',
+  help: 'Time from an event to its frame, for events that were pushed at once',
+  buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5],
+  registers: [metrics],
+});

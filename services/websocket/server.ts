@@ -1,0 +1,137 @@
+import { createServer, type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { type WebSocket, WebSocketServer } from 'ws';
+import type { Address } from '#platform/config.ts';
+import type { Lifecycle } from '#platform/lifecycle.ts';
+import type { Logger } from '#platform/log.ts';
+import { type Admission, admit, Refused, type SessionContext } from './admission.ts';
+import { asyncApi } from './asyncapi.ts';
+import { MAX_FRAME_BYTES, SOCKET_PATH, SUBPROTOCOL } from './domain.ts';
+import { Session } from './session.ts';
+
+/**
+ * Serves the socket at {@link SOCKET_PATH} and its contract at /asyncapi.json.
+ *
+ * A token in the upgrade's Authorization header is checked, and the socket registered, before the
+ * upgrade is answered: once a client sees its socket open, it gets everything that happens.
+ *
+ * @param publicUrl where clients find the socket; default: ws:// and where it listens
+ * @returns the port
+ */
+export async function serveSockets({
+  listen,
+  publicUrl,
+  context,
+  log,
+  lifecycle,
+}: {
+  listen: Address;
+  publicUrl?: string;
+  context: SessionContext;
+  log: Logger;
+  lifecycle: Lifecycle;
+}): Promise<number> {
+  const sockets = new WebSocketServer({
+    noServer: true,
+    maxPayload: MAX_FRAME_BYTES,
+    perMessageDeflate: false,
+    handleProtocols: () => SUBPROTOCOL,
+  });
+  let contract = '';
+  const server = createServer((request, response) => answer(request, response, contract));
+  server.on('upgrade', (request, socket, head) => {
+    socket.on('error', (error) => log.debug({ reason: error.message }, 'an upgrade failed'));
+    upgrade(request, socket, head).catch((error: unknown) => {
+      log.error({ err: error }, 'an upgrade failed on a defect');
+      socket.destroy();
+    });
+  });
+
+  async function upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    if (pathOf(request) !== SOCKET_PATH) return refuse(socket, 404, 'NOT_FOUND', `sockets are at ${SOCKET_PATH}`);
+    if (context.hub.stopping) return refuse(socket, 503, 'UNAVAILABLE', 'the server stops');
+    const protocols = (request.headers['sec-websocket-protocol'] ?? '').split(',').map((name) => name.trim());
+    if (!protocols.includes(SUBPROTOCOL)) {
+      return refuse(socket, 400, 'SUBPROTOCOL_REQUIRED', `the subprotocol must be ${SUBPROTOCOL}`);
+    }
+    const token = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? '')?.[1];
+    const outcome = token ? await admit(context, token).catch(refused) : undefined;
+    if (outcome instanceof Refused) {
+      // Browsers don't show the status of a refused upgrade to a page, but they do show a close code.
+      sockets.handleUpgrade(request, socket, head, (ws) => {
+        ws.on('error', () => undefined);
+        ws.close(outcome.code, outcome.message);
+      });
+      return;
+    }
+    let session: Session | undefined;
+    sockets.handleUpgrade(request, socket, head, (ws: WebSocket) => {
+      session = new Session(ws, context, outcome);
+    });
+    // The client left meanwhile, or its handshake was wrong.
+    if (!session && outcome) await forget(outcome);
+  }
+
+  function forget({ identity, socketId }: Admission): Promise<void> {
+    return context.store.unregister(identity.memberId, socketId);
+  }
+
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(listen.port, listen.host, resolve);
+  });
+  const { port } = server.address() as AddressInfo;
+  contract = JSON.stringify(asyncApi(new URL(publicUrl ?? `ws://${listen.host}:${port}${SOCKET_PATH}`)));
+  lifecycle.onStop('socket server', 'intake', () => {
+    server.close();
+    server.closeIdleConnections();
+  });
+  log.debug({ port }, 'socket server listens');
+  return port;
+}
+
+function refused(error: unknown): Refused {
+  if (error instanceof Refused) return error;
+  throw error;
+}
+
+function pathOf(request: IncomingMessage): string {
+  return (request.url ?? '').split('?', 1)[0] ?? '';
+}
+
+/** What is asked for without an upgrade. */
+function answer(request: IncomingMessage, response: ServerResponse, contract: string): void {
+  const path = pathOf(request);
+  if (path === '/asyncapi.json' && (request.method === 'GET' || request.method === 'HEAD')) {
+    response.writeHead(200, { 'content-type': 'application/json', 'access-control-allow-origin': '*' }).end(contract);
+  } else if (path === '/asyncapi.json') {
+    response.setHeader('allow', 'GET, HEAD');
+    problem(response, 405, 'METHOD_NOT_ALLOWED', 'only GET and HEAD');
+  } else if (path === SOCKET_PATH) {
+    response.setHeader('upgrade', 'websocket').setHeader('connection', 'upgrade');
+    problem(response, 426, 'UPGRADE_REQUIRED', `this is a WebSocket with the subprotocol ${SUBPROTOCOL}: see /asyncapi.json`);
+  } else {
+    problem(response, 404, 'NOT_FOUND', `there are ${SOCKET_PATH} and /asyncapi.json`);
+  }
+}
+
+function problem(response: ServerResponse, status: number, code: string, detail: string): void {
+  response.writeHead(status, { 'content-type': 'application/problem+json' }).end(problemBody(status, code, detail));
+}
+
+function problemBody(status: number, code: string, detail: string): string {
+  return JSON.stringify({ type: 'about:blank', title: STATUS_CODES[status], status, code, detail, errors: [] });
+}
+
+/** Answers an upgrade that is none; there is no response object for those. */
+function refuse(socket: Duplex, status: number, code: string, detail: string): void {
+  const body = problemBody(status, code, detail);
+  const head = [
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
+    'connection: close',
+    'content-type: application/problem+json',
+    `content-length: ${Buffer.byteLength(body)}`,
+  ];
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
+}

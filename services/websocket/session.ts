@@ -1,0 +1,236 @@
+import type { WebSocket } from 'ws';
+import { MusubiError } from '#platform/errors.ts';
+import { contextFrom, SpanKind, withSpan } from '#platform/telemetry.ts';
+import { type Admission, admit, Refused, type SessionContext, SLACK_MS } from './admission.ts';
+import { Channel } from './channel.ts';
+import { CLOSE, type CloseCode, jobTopic } from './domain.ts';
+import { Feed } from './feed.ts';
+import { type ClientFrame, parseClientFrame } from './frames.ts';
+import type { Connected } from './hub.ts';
+import { closeCodeOf, type Identity, identify, mayReadJob } from './identity.ts';
+import { pushSeconds, resumes } from './metrics.ts';
+import type { Entry } from './store.ts';
+import { remember, subscribeTo } from './subscriptions.ts';
+import { Timers } from './timers.ts';
+
+/** How long a session waits before it tries again to deliver what it could not. */
+const RETRY_MS = 500;
+
+/** One client's socket: its frames are handled, and its events sent, one after the other. */
+export class Session implements Connected {
+  readonly #context: SessionContext;
+  readonly #channel: Channel;
+  readonly #timers = new Timers();
+  readonly gone: Promise<void>;
+  #work: Promise<void> = Promise.resolve();
+  #admitted: (Admission & { feed: Feed }) | undefined;
+  /** Events wait until the client has said where it wants to begin, or nothing for a moment. */
+  #settled = false;
+  #pumping = false;
+  #window = { second: 0, frames: 0 };
+
+  /** @param admission of a client that came with a token; without one it must send it in its first frame */
+  constructor(ws: WebSocket, context: SessionContext, admission?: Admission) {
+    this.#context = context;
+    this.#channel = new Channel(ws, context.limits);
+    ws.on('message', (data, binary) => this.#receive(String(data), binary));
+    // The library closes the socket after a violation of the protocol, or of the size limit.
+    ws.on('error', (error) => context.log.debug({ reason: error.message }, 'a socket failed'));
+    this.gone = this.#channel.closed.then(() => this.#forget());
+    if (admission) this.#enter(admission);
+    else this.#timers.after('authenticate', context.limits.authMs, () => this.close(CLOSE.unauthenticated, 'no token came'));
+    this.#timers.every('probe', context.limits.pingMs, () => {
+      this.#channel.probe();
+      if (this.#admitted) this.#enqueue(() => this.#check());
+    });
+  }
+
+  get memberId(): string {
+    return this.#admitted?.identity.memberId ?? '';
+  }
+
+  close(code: CloseCode, reason: string): void {
+    this.#channel.close(code, reason);
+  }
+
+  wake(): void {
+    if (!this.#settled || this.#pumping) return;
+    this.#pumping = true;
+    this.#enqueue(async () => {
+      this.#pumping = false;
+      try {
+        if (await this.#admitted?.feed.pump()) this.wake();
+      } catch (error) {
+        if (!(error instanceof MusubiError && error.retryable)) throw error;
+        this.#timers.after('retry', RETRY_MS, () => this.wake());
+      }
+    });
+  }
+
+  async register(): Promise<void> {
+    if (!this.#admitted || this.#channel.closing) return;
+    const { store, hub } = this.#context;
+    const { socketId, identity, feed } = this.#admitted;
+    await store.register(identity.memberId, socketId, hub.instance, identity.expiresAt + SLACK_MS, Number.MAX_SAFE_INTEGER);
+    await remember(feed, identity, this.#context);
+  }
+
+  #enter(admission: Admission): void {
+    const { store, hub, limits } = this.#context;
+    const feed = new Feed(store, admission.identity.memberId, admission.now, (entry, kind) => this.#push(entry, kind === 'new'));
+    this.#admitted = { ...admission, feed };
+    this.#timers.stop('authenticate');
+    this.#expireWith(admission.identity);
+    hub.add(this);
+    if (hub.stopping) this.close(CLOSE.goingAway, 'the server stops');
+    this.#timers.after('settle', limits.settleMs, () => this.#settle());
+  }
+
+  #settle(): void {
+    this.#settled = true;
+    this.wake();
+  }
+
+  #receive(text: string, binary: boolean): void {
+    const second = Math.floor(Date.now() / 1_000);
+    this.#window = { second, frames: second === this.#window.second ? this.#window.frames + 1 : 1 };
+    if (binary) this.close(CLOSE.unsupported, 'frames must be text');
+    else if (this.#window.frames > this.#context.limits.framesPerSecond) this.close(CLOSE.tooMany, 'too many frames in a second');
+    else this.#enqueue(() => this.#handle(text));
+  }
+
+  async #handle(text: string): Promise<void> {
+    const parsed = parseClientFrame(text);
+    const frame = 'frame' in parsed ? parsed.frame : undefined;
+    if (!this.#admitted) {
+      if (frame?.type !== 'auth') return this.close(CLOSE.unauthenticated, 'the first frame must be auth');
+      return this.#authenticate(frame.token);
+    }
+    if ('bad' in parsed) return this.#channel.send({ type: 'error', ...parsed.bad });
+    switch (parsed.frame.type) {
+      case 'auth':
+        return this.#renew(parsed.frame.token);
+      case 'subscribe':
+        return this.#subscribe(parsed.frame);
+      case 'unsubscribe':
+        for (const topic of parsed.frame.topics) this.#admitted.feed.remove(topic);
+        return;
+      case 'ping':
+        return this.#channel.send({ type: 'pong' });
+    }
+  }
+
+  async #authenticate(token: string): Promise<void> {
+    try {
+      const admission = await admit(this.#context, token);
+      if (!this.#channel.closing) return this.#enter(admission);
+      await this.#context.store.unregister(admission.identity.memberId, admission.socketId);
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error;
+      this.close(error.code, error.message);
+    }
+  }
+
+  /** A fresh token before the present one expires: the same member's. */
+  async #renew(token: string): Promise<void> {
+    if (!this.#admitted) return;
+    try {
+      const identity = await identify(this.#context.peers, token);
+      if (identity.memberId !== this.memberId) return this.close(CLOSE.unauthenticated, "the token is another member's");
+      this.#admitted.identity = identity;
+      this.#expireWith(identity);
+      await this.register();
+    } catch (error) {
+      await this.#refuseOrClose(error);
+    }
+  }
+
+  /** Whether the session behind the token is still good. */
+  async #check(): Promise<void> {
+    if (!this.#admitted) return;
+    try {
+      await identify(this.#context.peers, this.#admitted.identity.token);
+    } catch (error) {
+      // That Auth is away says nothing about the client.
+      if (!(error instanceof MusubiError)) throw error;
+      if (!error.retryable) this.close(closeCodeOf(error), error.message.slice(0, 120));
+    }
+  }
+
+  async #refuseOrClose(error: unknown): Promise<void> {
+    if (!(error instanceof MusubiError)) throw error;
+    if (error.retryable) await this.#channel.send({ type: 'error', code: error.code, message: error.message });
+    else this.close(closeCodeOf(error), error.message.slice(0, 120));
+  }
+
+  async #subscribe({ topics, cursor }: Extract<ClientFrame, { type: 'subscribe' }>): Promise<void> {
+    if (!this.#admitted) return;
+    const { feed } = this.#admitted;
+    const accepted: string[] = [];
+    for (const topic of new Set(topics)) {
+      const refusal = await subscribeTo(topic, feed, this.#admitted.identity, this.#context);
+      if (refusal) await this.#channel.send(refusal);
+      else accepted.push(topic);
+    }
+    try {
+      const resumable = cursor !== undefined && (await feed.resumable(cursor));
+      if (cursor !== undefined) resumes.inc({ outcome: resumable ? 'resumed' : 'reset' });
+      if (cursor !== undefined && !resumable) await this.#channel.send({ type: 'reset' });
+      // The cursor of `subscribed` comes before what follows it: safe to come back with, whenever the socket drops.
+      await this.#channel.send({ type: 'subscribed', topics: accepted, cursor: resumable ? cursor : feed.position });
+      if (resumable) await feed.replay(cursor);
+    } catch (error) {
+      if (!(error instanceof MusubiError && error.retryable)) throw error;
+      // What was missed can't be had now; the client comes back and asks again.
+      return this.close(CLOSE.tryAgainLater, 'the store is away');
+    }
+    this.#timers.stop('settle');
+    this.#settle();
+  }
+
+  async #push(entry: Entry, isNew: boolean): Promise<void> {
+    if (!this.#admitted || this.#channel.closing) return;
+    const { identity, feed } = this.#admitted;
+    if (entry.memberId !== identity.memberId) {
+      try {
+        await mayReadJob(this.#context.peers, identity, entry.jobId, entry.memberId);
+      } catch (error) {
+        if (!(error instanceof MusubiError) || error.retryable) throw error;
+        const ref = jobTopic(entry.jobId);
+        feed.remove(ref);
+        return this.#channel.send({ type: 'error', ref, code: error.code, message: error.message });
+      }
+    }
+    const attributes = { 'musubi.job.id': entry.jobId };
+    await withSpan('push to socket', { kind: SpanKind.PRODUCER, parent: contextFrom(entry.traceparent), attributes }, () =>
+      // The job is JSON already.
+      this.#channel.sendText('job', `{"type":"job","cursor":"${entry.cursor}","job":${entry.job}}`),
+    );
+    if (isNew) pushSeconds.observe(Math.max(0, Date.now() - entry.time) / 1_000);
+  }
+
+  #enqueue(work: () => Promise<void>): void {
+    this.#work = this.#work.then(async () => {
+      if (this.#channel.closing) return;
+      try {
+        await work();
+      } catch (error) {
+        this.#context.log.error({ err: error }, 'a socket failed on a defect');
+        this.close(CLOSE.defect, 'the server failed');
+      }
+    });
+  }
+
+  async #forget(): Promise<void> {
+    this.#timers.end();
+    if (!this.#admitted) return;
+    this.#context.hub.remove(this);
+    await this.#context.store.unregister(this.memberId, this.#admitted.socketId).catch((error: Error) => {
+      this.#context.log.debug({ reason: error.message }, 'a closed socket stays registered until its token expires');
+    });
+  }
+
+  #expireWith({ expiresAt }: Identity): void {
+    this.#timers.after('expire', expiresAt - Date.now(), () => this.close(CLOSE.unauthenticated, 'the token has expired'));
+  }
+}

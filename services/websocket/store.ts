@@ -1,0 +1,141 @@
+import { readFileSync } from 'node:fs';
+import { type Redis, toRedisError } from '#platform/redis.ts';
+import type { Cursor } from './domain.ts';
+
+/** A job's event on its way to sockets. */
+export interface JobEvent {
+  jobId: string;
+  version: number;
+  /** The job's owner. */
+  memberId: string;
+  /** The job as clients see it, as JSON text. */
+  job: string;
+  /** Of the span that received it; empty for none. */
+  traceparent: string;
+  /** When it happened, in milliseconds since 1970. */
+  time: number;
+}
+
+/** An event among a member's events. */
+export type Entry = Omit<JobEvent, 'version'> & { cursor: Cursor };
+
+/** How long and how many events are kept for those who come back. */
+export interface Kept {
+  ms: number;
+  /** Per member. */
+  events: number;
+}
+
+/**
+ * Who is connected where, who wants what, and the events of every member, in Redis:
+ *
+ * - `ws:instance:{instance}` the lease of an instance; what a dead one left behind is ignored, and cleared in passing
+ * - `ws:sockets:{member}` the member's sockets: socket ID → instance
+ * - `ws:job:{job}` the members who subscribed to a job that is not theirs
+ * - `ws:events:{member}` the stream of the member's events; a cursor is an ID in it
+ * - `ws:seen:{job}` the last version of a job that was delivered
+ * - `ws:wake:{instance}` the channel on which an instance is told whose events have grown
+ *
+ * Everything fails with UNAVAILABLE while Redis is away.
+ */
+export interface SocketStore {
+  /** Renews the instance's lease. @returns false when it had none: others may have forgotten its sockets */
+  renew(instance: string, leaseMs: number): Promise<boolean>;
+  /** Ends the lease. */
+  leave(instance: string): Promise<void>;
+  /**
+   * Registers a socket, or keeps it registered, until the time given (ms).
+   *
+   * @returns the cursor of "now"; undefined when the member has too many sockets
+   */
+  register(memberId: string, socketId: string, instance: string, until: number, allowed: number): Promise<Cursor | undefined>;
+  unregister(memberId: string, socketId: string): Promise<void>;
+  /** From now until then (ms), events of the job are among the member's events, too. */
+  subscribe(jobId: string, memberId: string, until: number): Promise<void>;
+  /** Adds events, each once however often it comes, and wakes whoever has a socket for them. */
+  deliver(events: JobEvent[]): Promise<void>;
+  /** At most `limit` events of the member after `after`, in order; up to and including `last`, if given. */
+  read(memberId: string, after: Cursor, limit: number, last?: Cursor): Promise<Entry[]>;
+  /** Whether nothing after the cursor has been dropped. */
+  resumable(memberId: string, cursor: Cursor): Promise<boolean>;
+}
+
+interface Scripts {
+  registerSocket(...keysAndArguments: (string | number)[]): Promise<string | null>;
+  deliverJobEvent(...keysAndArguments: (string | number)[]): Promise<number>;
+  socketResumable(...keysAndArguments: (string | number)[]): Promise<number>;
+}
+
+export const wakeChannel = (prefix: string, instance: string): string => `${prefix}ws:wake:${instance}`;
+
+/** @param prefix goes before every key and channel, so that several can live in one Redis (tests) */
+export function socketStore(redis: Redis, kept: Kept, prefix = ''): SocketStore {
+  const script = (name: string): string => readFileSync(new URL(`lua/${name}.lua`, import.meta.url), 'utf8');
+  redis.defineCommand('registerSocket', { numberOfKeys: 2, lua: script('register') });
+  redis.defineCommand('deliverJobEvent', { numberOfKeys: 2, lua: script('deliver') });
+  redis.defineCommand('socketResumable', { numberOfKeys: 1, lua: script('resumable') });
+  const scripts = redis as unknown as Scripts;
+
+  const instanceKey = (instance: string): string => `${prefix}ws:instance:${instance}`;
+  const socketsKey = (memberId: string): string => `${prefix}ws:sockets:${memberId}`;
+  const jobKey = (jobId: string): string => `${prefix}ws:job:${jobId}`;
+  const eventsKey = (memberId: string): string => `${prefix}ws:events:${memberId}`;
+  const seenKey = (jobId: string): string => `${prefix}ws:seen:${jobId}`;
+
+  return {
+    renew: (instance, leaseMs) =>
+      guarded(async () => (await redis.set(instanceKey(instance), '1', 'PX', leaseMs, 'GET')) !== null),
+
+    leave: (instance) => guarded(async () => void (await redis.del(instanceKey(instance)))),
+
+    register: (memberId, socketId, instance, until, allowed) =>
+      guarded(async () => {
+        const keys = [socketsKey(memberId), eventsKey(memberId)];
+        return (await scripts.registerSocket(...keys, socketId, instance, until, allowed, instanceKey(''))) ?? undefined;
+      }),
+
+    unregister: (memberId, socketId) => guarded(async () => void (await redis.hdel(socketsKey(memberId), socketId))),
+
+    subscribe: (jobId, memberId, until) =>
+      guarded(async () => {
+        const key = jobKey(jobId);
+        await redis.multi().hset(key, memberId, until).pexpireat(key, until, 'GT').pexpireat(key, until, 'NX').exec();
+      }),
+
+    // Side by side on one connection, so in their order; if one fails, all come again, and none counts twice.
+    deliver: (events) =>
+      guarded(async () => {
+        const sent = events.map(({ jobId, version, memberId, job, traceparent, time }) => {
+          const keys = [seenKey(jobId), jobKey(jobId)];
+          return scripts.deliverJobEvent(...keys, jobId, version, memberId, job, traceparent, time, kept.events, kept.ms, prefix);
+        });
+        const failed = (await Promise.allSettled(sent)).find((outcome) => outcome.status === 'rejected');
+        if (failed) throw failed.reason;
+      }),
+
+    read: (memberId, after, limit, last = '+') =>
+      guarded(async () => {
+        const found = await redis.xrange(eventsKey(memberId), `(${after}`, last, 'COUNT', limit);
+        return found.map(([cursor, fields]) => toEntry(cursor, fields));
+      }),
+
+    resumable: (memberId, cursor) =>
+      guarded(async () => (await scripts.socketResumable(eventsKey(memberId), ...cursor.split('-'), kept.ms)) === 1),
+  };
+}
+
+function toEntry(cursor: Cursor, fields: string[]): Entry {
+  const values: Record<string, string> = {};
+  for (let i = 0; i + 1 < fields.length; i += 2) values[fields[i] ?? ''] = fields[i + 1] ?? '';
+  const { id = '', owner = '', job = '', traceparent = '', time = '' } = values;
+  return { cursor, jobId: id, memberId: owner, job, traceparent, time: Number(time) };
+}
+
+/** A Redis that is away is UNAVAILABLE to the caller. */
+async function guarded<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw toRedisError(error);
+  }
+}
