@@ -1,6 +1,6 @@
 import type { ClientSession, Collection } from 'mongodb';
 import { isDuplicateKey, type Mongo, toMongoError } from '../mongo.ts';
-import { type OutboxEvent, toRecord } from '../outbox/event.ts';
+import { type OutboxEvent, payloadText, toRecord } from '../outbox/event.ts';
 import { SpanKind, withSpan } from '../telemetry.ts';
 import { asJson, checkOperationId, countRepeat, type Done, type Operation, type Undone, undoneError } from './operation.ts';
 
@@ -111,13 +111,13 @@ export async function undoOperation(
 export async function addEvents(mongo: Mongo, session: ClientSession, events: OutboxEvent[] = []): Promise<void> {
   if (events.length === 0) return;
   const documents = events.map((event): OutboxDocument => {
-    const { id, aggregateType, aggregateId, type, payload, version, traceparent, time } = toRecord(event);
+    const { id, aggregateType, aggregateId, type, version, traceparent, time } = toRecord(event);
     return {
       _id: id,
       aggregatetype: aggregateType,
       aggregateid: aggregateId,
       type,
-      payload: JSON.stringify(payload),
+      payload: payloadText(event),
       version,
       traceparent,
       createdAt: time,

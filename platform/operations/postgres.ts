@@ -1,5 +1,4 @@
-import type { OutboxEvent } from '../outbox/event.ts';
-import { toRecord } from '../outbox/event.ts';
+import { type OutboxEvent, type OutboxRecord, payloadText, toRecord } from '../outbox/event.ts';
 import type { Database, OpenTransaction, Query, Transaction } from '../postgres.ts';
 import { sql } from '../postgres.ts';
 import { asJson, checkOperationId, countRepeat, type Done, type Operation, type Undone, undoneError } from './operation.ts';
@@ -92,14 +91,11 @@ function withEvents(record: Query, events: OutboxEvent[] = []): Query {
 }
 
 function insertEvents(events: OutboxEvent[]): Query {
-  const rows = events.map((event) => {
-    const { id, aggregateType, aggregateId, type, payload, version, traceparent } = toRecord(event);
-    return { id, aggregatetype: aggregateType, aggregateid: aggregateId, type, payload, version, traceparent };
-  });
+  const records = events.map(toRecord);
+  const column = (name: keyof OutboxRecord): unknown[] => records.map((record) => record[name]);
   return sql`insert into outbox (id, aggregatetype, aggregateid, type, payload, version, traceparent)
-    select id, aggregatetype, aggregateid, type, payload, version, traceparent
-    from jsonb_to_recordset(${JSON.stringify(rows)}::jsonb)
-      as event(id uuid, aggregatetype text, aggregateid text, type text, payload jsonb, version bigint, traceparent text)`;
+    select * from unnest(${column('id')}::uuid[], ${column('aggregateType')}::text[], ${column('aggregateId')}::text[],
+      ${column('type')}::text[], ${events.map(payloadText)}::jsonb[], ${column('version')}::bigint[], ${column('traceparent')}::text[])`;
 }
 
 function json(value: unknown): string | null {

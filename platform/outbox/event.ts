@@ -1,4 +1,5 @@
-import { randomUUID } from 'node:crypto';
+import { internal } from '../errors.ts';
+import { newId } from '../id.ts';
 import { currentTraceparent } from '../telemetry.ts';
 
 /** A change that others may want to know of, as a service says it. */
@@ -26,8 +27,18 @@ export interface OutboxRecord extends OutboxEvent {
 
 /** Gives an event its ID, its time and the running call's trace. */
 export function toRecord(event: OutboxEvent): OutboxRecord {
-  return { ...event, id: randomUUID(), traceparent: currentTraceparent(), time: new Date() };
+  return { ...event, id: newId(), traceparent: currentTraceparent(), time: new Date() };
 }
 
 /** Where events of an aggregate type are published. */
 export const topicOf = (aggregateType: string): string => `${aggregateType}.events`;
+
+/** Kafka takes messages of up to 1 MiB; an event that no broker takes would hold up all behind it. */
+const PAYLOAD_AT_MOST = 900_000;
+
+/** A payload as an outbox stores it. @throws INTERNAL `EVENT_TOO_LARGE`, so that nothing is committed that can't be told */
+export function payloadText(event: OutboxEvent): string {
+  const text = JSON.stringify(event.payload ?? null);
+  if (Buffer.byteLength(text) <= PAYLOAD_AT_MOST) return text;
+  throw internal('EVENT_TOO_LARGE', `the event ${event.type} of ${event.aggregateId} is larger than ${PAYLOAD_AT_MOST} bytes`);
+}
