@@ -3,6 +3,7 @@ import type { Context, Middleware } from 'koa';
 import { MusubiError, notFound } from '#platform/errors.ts';
 import { authorize, bearerToken, claimedSubject } from './authorize.ts';
 import { readJson } from './body.ts';
+import { matchesAny } from './etag.ts';
 import type { Gateway } from './gateway.ts';
 import type { Answer, Call, Principal, Route } from './route.ts';
 import { validated } from './validation.ts';
@@ -76,6 +77,8 @@ function send(ctx: Context, answer: Answer): void {
   ctx.status = answer.status;
   ctx.set(answer.headers ?? {});
   if (answer.body !== undefined) ctx.body = answer.body;
-  // If-None-Match named what we have: the client keeps its copy.
-  if (ctx.fresh) ctx.status = 304;
+  const tag = answer.headers?.ETag;
+  // The client keeps the copy that it has.
+  if (ctx.status === 200 && ['GET', 'HEAD'].includes(ctx.method) && tag && matchesAny(ctx.get('if-none-match'), tag))
+    ctx.status = 304;
 }

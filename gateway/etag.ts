@@ -11,6 +11,15 @@ export function entityTag(version: number, resource: unknown): string {
 }
 
 /**
+ * Whether `If-None-Match` names the tag (RFC 9110: compared weakly). A `Cache-Control: no-cache` of the request does
+ * not matter here, as nothing between is asked to revalidate: the answer is made from the resource as it is now.
+ */
+export function matchesAny(header: string, tag: string): boolean {
+  const tags = header.split(',').map((one) => one.trim().replace(/^W\//, ''));
+  return tags.includes('*') || tags.includes(tag);
+}
+
+/**
  * The version that `If-Match` names; undefined when any will do (no header, or `*`).
  * Only the version counts: a change of roles does not stand in the way of a new display name.
  */

@@ -94,7 +94,7 @@ export function documentRoutes(routes: readonly Route[], publicUrl: string | und
       responses: {
         200: {
           description: 'The file',
-          schema: z.union([z.string(), z.instanceof(Buffer)]).meta({ override: { type: 'string' } }),
+          schema: z.union([z.string(), z.instanceof(Buffer).meta({ override: { type: 'string', format: 'binary' } })]),
           contentType: '*/*',
         },
       },

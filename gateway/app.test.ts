@@ -1,0 +1,191 @@
+import anyTest, { type ExecutionContext, type TestFn } from 'ava';
+import { connectPeer } from '#platform/grpc/client.ts';
+import { Lifecycle } from '#platform/lifecycle.ts';
+import { QueryServiceService } from '#proto/musubi/query/v1/query.ts';
+import { BODY_LIMIT } from './body.ts';
+import { type Answer, send } from './client.fixture.ts';
+import { startWorld, type World } from './gateway.fixture.ts';
+import { problemSchema } from './problem.ts';
+
+const test = anyTest as TestFn<World>;
+test.beforeEach(async (t) => {
+  t.context = await startWorld();
+});
+test.afterEach.always((t) => t.context.close());
+
+const valid = { loginId: 'taro', password: 'long enough', displayName: '太郎', email: 'taro@example.com' };
+const JSON_TYPE = { 'content-type': 'application/json' };
+
+function isProblem(t: ExecutionContext<World>, answer: Answer, status: number, code: string, fields?: string[]): void {
+  t.is(answer.status, status, JSON.stringify(answer.body));
+  t.regex(answer.headers.get('content-type') ?? '', /^application\/problem\+json/);
+  const problem = problemSchema.parse(answer.body);
+  t.is(problem.code, code);
+  t.is(problem.status, status);
+  t.regex(problem.traceId, /^[0-9a-f]{32}$/);
+  if (fields) t.deepEqual(problem.errors.map(({ field }) => field).sort(), fields.sort());
+}
+
+test('a body that breaks the schema is refused with every field that is wrong', async (t) => {
+  const post = (body: unknown) => send(t.context, 'POST', '/v1/members', { token: t.context.admin, body });
+  const cases: [unknown, string[]][] = [
+    [{}, ['loginId', 'password', 'displayName', 'email']],
+    [{ ...valid, admin: true }, ['admin']],
+    [{ ...valid, loginId: 'a b' }, ['loginId']],
+    [{ ...valid, loginId: 'ab' }, ['loginId']],
+    [{ ...valid, loginId: 7 }, ['loginId']],
+    [{ ...valid, password: 'short' }, ['password']],
+    [{ ...valid, password: 'x'.repeat(257) }, ['password']],
+    [{ ...valid, password: '\ud800 half a character' }, ['password']],
+    [{ ...valid, displayName: '   ' }, ['displayName']],
+    [{ ...valid, displayName: 'a\u0000b' }, ['displayName']],
+    [{ ...valid, displayName: 'x'.repeat(101) }, ['displayName']],
+    [{ ...valid, displayName: null }, ['displayName']],
+    [{ ...valid, email: 'nobody' }, ['email']],
+    [[], ['body']],
+    [null, ['body']],
+    [7, ['body']],
+    [undefined, ['body']],
+  ];
+  for (const [body, fields] of cases) isProblem(t, await post(body), 400, 'INVALID_ARGUMENT', fields);
+  t.is(t.context.started.length, 0);
+  t.is(t.context.jobs.size, 0);
+});
+
+test('__proto__ and constructor are unknown fields like any other', async (t) => {
+  for (const key of ['__proto__', 'constructor', 'toString']) {
+    const body = `{"${key}": {"isAdmin": true}, ${JSON.stringify(valid).slice(1)}`;
+    const answer = await send(t.context, 'POST', '/v1/members', { token: t.context.admin, body, headers: JSON_TYPE });
+    isProblem(t, answer, 400, 'INVALID_ARGUMENT', [key]);
+  }
+  t.is(({} as { isAdmin?: boolean }).isAdmin, undefined);
+});
+
+test('what is not JSON in UTF-8, or too large, is refused', async (t) => {
+  const post = (body: string | Uint8Array, headers: Record<string, string>) =>
+    send(t.context, 'POST', '/v1/members', { token: t.context.admin, body, headers });
+  isProblem(t, await post('{"loginId": ', JSON_TYPE), 400, 'MALFORMED_JSON');
+  isProblem(t, await post(Uint8Array.of(0x22, 0xff, 0x22), JSON_TYPE), 400, 'MALFORMED_JSON');
+  isProblem(t, await post('['.repeat(60_000), JSON_TYPE), 400, 'MALFORMED_JSON');
+  isProblem(t, await post('a=b', { 'content-type': 'application/x-www-form-urlencoded' }), 415, 'UNSUPPORTED_MEDIA_TYPE');
+  isProblem(t, await post('{}', { 'content-type': 'application/json; charset=utf-16' }), 415, 'UNSUPPORTED_MEDIA_TYPE');
+  isProblem(t, await post('{}', { ...JSON_TYPE, 'content-encoding': 'gzip' }), 415, 'UNSUPPORTED_MEDIA_TYPE');
+  isProblem(t, await post('{}', { 'content-type': 'nonsense' }), 415, 'UNSUPPORTED_MEDIA_TYPE');
+  isProblem(t, await post(`"${'x'.repeat(BODY_LIMIT)}"`, JSON_TYPE), 413, 'BODY_TOO_LARGE');
+  isProblem(t, await post('x'.repeat(5_000_000), JSON_TYPE), 413, 'BODY_TOO_LARGE');
+});
+
+test('a body without a length is refused once it is too large', async (t) => {
+  const chunks = new ReadableStream({
+    start(controller) {
+      for (let i = 0; i < 20; i++) controller.enqueue(new TextEncoder().encode(' '.repeat(8_192)));
+      controller.close();
+    },
+  });
+  const response = await fetch(`${t.context.base}/v1/auth/login`, {
+    method: 'POST',
+    headers: JSON_TYPE,
+    body: chunks,
+    duplex: 'half',
+  } as RequestInit);
+  t.is(response.status, 413);
+  await response.text();
+});
+
+test('unknown paths, methods, parameters and IDs', async (t) => {
+  const { admin: token } = t.context;
+  isProblem(t, await send(t.context, 'GET', '/v1/nothing'), 404, 'ROUTE_NOT_FOUND');
+  isProblem(t, await send(t.context, 'GET', '/v1/members/'), 404, 'ROUTE_NOT_FOUND');
+  isProblem(t, await send(t.context, 'GET', '/v1/%E0%A4%A'), 404, 'ROUTE_NOT_FOUND');
+  const put = await send(t.context, 'PUT', '/v1/members');
+  isProblem(t, put, 405, 'METHOD_NOT_ALLOWED');
+  t.deepEqual(put.headers.get('allow')?.split(', ').sort(), ['GET', 'HEAD', 'OPTIONS', 'POST']);
+  t.is((await send(t.context, 'OPTIONS', '/v1/members')).status, 204);
+
+  isProblem(t, await send(t.context, 'GET', '/v1/members?pagesize=5', { token }), 400, 'INVALID_ARGUMENT', ['pagesize']);
+  isProblem(t, await send(t.context, 'GET', '/v1/members?pageSize=0', { token }), 400, 'INVALID_ARGUMENT', ['pageSize']);
+  isProblem(t, await send(t.context, 'GET', '/v1/members?pageSize=x', { token }), 400, 'INVALID_ARGUMENT', ['pageSize']);
+  isProblem(t, await send(t.context, 'GET', '/v1/members?query=a&query=b', { token }), 400, 'INVALID_ARGUMENT', ['query']);
+  isProblem(t, await send(t.context, 'GET', '/v1/members?query=%00', { token }), 400, 'INVALID_ARGUMENT', ['query']);
+  isProblem(t, await send(t.context, 'GET', '/v1/jobs?state=lost', { token }), 400, 'INVALID_ARGUMENT', ['state']);
+
+  isProblem(t, await send(t.context, 'GET', '/v1/members/not-an-id', { token }), 404, 'MEMBER_NOT_FOUND');
+  isProblem(t, await send(t.context, 'GET', '/v1/members/%E0%A4%A', { token }), 404, 'MEMBER_NOT_FOUND');
+  isProblem(t, await send(t.context, 'DELETE', '/v1/members/me', { token }), 404, 'MEMBER_NOT_FOUND');
+  isProblem(t, await send(t.context, 'GET', '/v1/jobs/not-an-id', { token }), 404, 'JOB_NOT_FOUND');
+});
+
+test('a stranger learns nothing but that a token is needed', async (t) => {
+  const none = await send(t.context, 'POST', '/v1/members', { body: '{', headers: JSON_TYPE });
+  isProblem(t, none, 401, 'TOKEN_MISSING');
+  t.is(none.headers.get('www-authenticate'), 'Bearer realm="musubi"');
+  for (const authorization of ['Bearer garbage', 'Bearer a b', 'Basic YTpi', 'Bearer', `Bearer ${t.context.admin}x`]) {
+    const answer = await send(t.context, 'GET', '/v1/jobs/not-an-id', { headers: { authorization } });
+    isProblem(t, answer, 401, 'TOKEN_INVALID');
+    t.regex(answer.headers.get('www-authenticate') ?? '', /^Bearer realm="musubi", error="invalid_token"/);
+  }
+});
+
+test('one question to Auth decides, by action, resource and owner', async (t) => {
+  const { world, hana, hanaId } = { world: t.context, ...t.context };
+  const [otherId = ''] = [...world.members.keys()].filter((id) => id !== hanaId);
+  isProblem(t, await send(world, 'POST', '/v1/members', { token: hana, body: valid }), 403, 'PERMISSION_DENIED');
+  isProblem(
+    t,
+    await send(world, 'PATCH', `/v1/members/${otherId}`, { token: hana, body: { displayName: 'x' } }),
+    403,
+    'PERMISSION_DENIED',
+  );
+  t.is((await send(world, 'PATCH', `/v1/members/${hanaId}`, { token: hana, body: { displayName: 'x' } })).status, 202);
+  t.is((await send(world, 'GET', '/v1/members/me', { token: hana })).body.memberId, hanaId);
+  t.is((await send(world, 'GET', '/v1/jobs', { token: hana })).body.items.length, 1);
+  t.deepEqual(
+    world.asked.map(({ action, resource }) => [action, resource?.type, resource?.id, resource?.ownerId]),
+    [
+      ['member.create', 'Member', '', ''],
+      ['member.update', 'Member', otherId, otherId],
+      ['member.update', 'Member', hanaId, hanaId],
+      ['member.read', 'Member', hanaId, hanaId],
+      ['job.list', 'Job', '', hanaId],
+    ],
+  );
+});
+
+test('login, refresh, logout and the keys', async (t) => {
+  const login = await send(t.context, 'POST', '/v1/auth/login', { body: { loginId: 'hana', password: 'correct horse' } });
+  t.is(login.status, 200);
+  t.deepEqual(Object.keys(login.body).sort(), ['accessToken', 'expiresIn', 'memberId', 'refreshToken', 'tokenType']);
+  t.is(login.headers.get('cache-control'), 'no-store');
+  const wrong = await send(t.context, 'POST', '/v1/auth/login', { body: { loginId: 'hana', password: 'x' } });
+  isProblem(t, wrong, 401, 'BAD_CREDENTIALS');
+  t.is((await send(t.context, 'POST', '/v1/auth/refresh', { body: { refreshToken: 'refresh' } })).status, 200);
+  t.is((await send(t.context, 'POST', '/v1/auth/logout', { token: t.context.hana })).status, 204);
+  const keys = await send(t.context, 'GET', '/.well-known/jwks.json');
+  t.is(keys.body.keys.length, 1);
+});
+
+test('a request continues its trace, is logged once, and says nothing of itself', async (t) => {
+  const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+  const answer = await send(t.context, 'POST', '/v1/auth/login?x=secret-query', {
+    body: { loginId: 'hana', password: 'secret-password', extra: 1 },
+    headers: { traceparent, cookie: 'secret-cookie' },
+  });
+  isProblem(t, answer, 400, 'INVALID_ARGUMENT', ['x']);
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  const lines = t.context.lines.filter(({ msg }) => msg === 'request');
+  t.is(lines.length, 1);
+  t.like(lines[0], { method: 'POST', route: '/v1/auth/login', status: 400, code: 'INVALID_ARGUMENT' });
+  t.false(JSON.stringify(t.context.lines).includes('secret-'));
+  t.is(answer.headers.get('x-content-type-options'), 'nosniff');
+  t.regex(answer.headers.get('content-security-policy') ?? '', /default-src 'none'/);
+});
+
+test('a service that is away is 503 without a word about addresses', async (t) => {
+  const { context: world } = t;
+  const nobody = connectPeer('127.0.0.1:1', QueryServiceService, new Lifecycle(world.gateway.log, 100));
+  world.gateway.query = nobody;
+  const answer = await send(world, 'GET', '/v1/members/me', { token: world.hana });
+  isProblem(t, answer, 503, 'UNAVAILABLE');
+  t.is(answer.headers.get('retry-after'), '1');
+  t.false(/127\.0\.0\.1|ECONN/.test(JSON.stringify(answer.body)));
+});

@@ -1,0 +1,145 @@
+import anyTest, { type TestFn } from 'ava';
+import { send } from './client.fixture.ts';
+import { startWorld, type World } from './gateway.fixture.ts';
+
+const test = anyTest as TestFn<World>;
+test.beforeEach(async (t) => {
+  t.context = await startWorld();
+});
+test.afterEach.always((t) => t.context.close());
+
+const taro = { loginId: 'taro', password: 'long enough', displayName: '太郎', email: 'taro@example.com' };
+
+test('a command is accepted with its job, and the workflow gets no password', async (t) => {
+  const answer = await send(t.context, 'POST', '/v1/members', { token: t.context.admin, body: taro });
+  t.is(answer.status, 202);
+  t.deepEqual(Object.keys(answer.body), ['jobId']);
+  t.is(answer.headers.get('location'), `/v1/jobs/${answer.body.jobId}`);
+  t.is(answer.headers.get('preference-applied'), null);
+  const [start] = t.context.started;
+  t.is(start?.jobId, answer.body.jobId);
+  t.is(start?.aggregateId, start?.input.memberId);
+  t.false(JSON.stringify(start).includes('long enough'));
+  const job = await send(t.context, 'GET', `/v1/jobs/${answer.body.jobId}`, { token: t.context.admin });
+  t.like(job.body, {
+    id: answer.body.jobId,
+    command: 'member.register',
+    state: 'completed',
+    result: { memberId: start?.aggregateId },
+  });
+});
+
+test('Prefer: wait answers as a synchronous API would', async (t) => {
+  const as = { token: t.context.admin, headers: { prefer: 'respond-async, wait=5' } };
+  const created = await send(t.context, 'POST', '/v1/members', { ...as, body: taro });
+  t.is(created.status, 201);
+  t.is(created.headers.get('preference-applied'), 'wait=5');
+  const path = `/v1/members/${created.body.memberId}`;
+  t.is(created.headers.get('location'), path);
+  t.like(created.body, { loginId: 'taro', displayName: '太郎', email: 'taro@example.com' });
+
+  const changed = await send(t.context, 'PATCH', path, { ...as, body: { displayName: ' 次郎 ' } });
+  t.is(changed.status, 200);
+  t.is(changed.body.displayName, '次郎');
+  t.not(changed.headers.get('etag'), created.headers.get('etag'));
+
+  const taken = await send(t.context, 'POST', '/v1/members', { ...as, body: taro });
+  t.is(taken.status, 409);
+  t.like(taken.body, { code: 'LOGIN_TAKEN', errors: [{ field: 'loginId', message: 'is taken' }] });
+  t.regex(taken.body.instance, /^\/v1\/jobs\/[0-9a-f-]{36}$/);
+
+  t.is((await send(t.context, 'DELETE', path, as)).status, 204);
+  const gone = await send(t.context, 'DELETE', path, as);
+  t.is(gone.status, 404);
+  t.is(gone.body.code, 'MEMBER_NOT_FOUND');
+});
+
+test('at the deadline, or when the process stops, the answer is 202', async (t) => {
+  t.context.next = 'running';
+  const startedAt = Date.now();
+  const late = await send(t.context, 'POST', '/v1/members', {
+    token: t.context.admin,
+    body: taro,
+    headers: { prefer: 'wait=1' },
+  });
+  t.is(late.status, 202);
+  t.is(late.headers.get('preference-applied'), 'wait=1');
+  t.true(Date.now() - startedAt >= 950);
+});
+
+test('If-Match and If-None-Match', async (t) => {
+  const { context: world } = t;
+  const path = `/v1/members/${world.hanaId}`;
+  const read = await send(world, 'GET', path, { token: world.hana });
+  const etag = read.headers.get('etag') ?? '';
+  const same = await send(world, 'GET', path, { token: world.hana, headers: { 'if-none-match': etag } });
+  t.is(same.status, 304);
+  t.is(same.body, '');
+  const change = (ifMatch: string) =>
+    send(world, 'PATCH', path, {
+      token: world.hana,
+      body: { displayName: 'H' },
+      headers: { 'if-match': ifMatch, prefer: 'wait=5' },
+    });
+  t.is((await change(etag)).status, 200);
+  const stale = await change(etag);
+  t.is(stale.status, 412);
+  t.is(stale.body.code, 'VERSION_MISMATCH');
+  t.is((await change('W/"2"')).status, 412);
+  t.is((await change('"unknown"')).status, 412);
+  t.is((await change('nonsense')).status, 400);
+  t.is((await change('*')).status, 200);
+  const read2 = await send(world, 'GET', path, { token: world.hana, headers: { 'if-none-match': etag } });
+  t.is(read2.status, 200);
+});
+
+test('one Idempotency-Key is one job, and another request with it is refused', async (t) => {
+  const { context: world } = t;
+  const post = (body: object, key = 'key-1') =>
+    send(world, 'POST', '/v1/members', { token: world.admin, body, headers: { 'idempotency-key': key, prefer: 'wait=5' } });
+  const answers = await Promise.all([post(taro), post(taro), post(Object.fromEntries(Object.entries(taro).reverse()))]);
+  t.deepEqual(
+    answers.map(({ status }) => status),
+    [201, 201, 201],
+  );
+  t.is(new Set(answers.map(({ body }) => body.memberId)).size, 1);
+  t.is(world.jobs.size, 1);
+  const other = await post({ ...taro, displayName: 'Other' });
+  t.is(other.status, 422);
+  t.is(other.body.code, 'IDEMPOTENCY_KEY_REUSED');
+  for (const key of ['', 'with space', 'x'.repeat(256)]) {
+    const { status } = await post({ ...taro, loginId: 'other' }, key);
+    t.is(status, key === '' ? 201 : 400, key);
+  }
+});
+
+test('a start that failed is 503, and its key starts the same job later, for the same member', async (t) => {
+  const { context: world } = t;
+  world.next = 'unavailable';
+  const options = { token: world.admin, body: taro, headers: { 'idempotency-key': 'key-2', prefer: 'wait=5' } };
+  const away = await send(world, 'POST', '/v1/members', options);
+  t.is(away.status, 503);
+  t.is(away.body.code, 'TEMPORAL_UNAVAILABLE');
+  const [job] = world.jobs.values();
+  world.next = 'completed';
+  const later = await send(world, 'POST', '/v1/members', options);
+  t.is(later.status, 201);
+  t.is(later.body.memberId, job?.aggregateId);
+  t.is(world.jobs.size, 1);
+});
+
+test('jobs: cancelled while they run, not after; not seen by others', async (t) => {
+  const { context: world } = t;
+  world.next = 'running';
+  const { body: running } = await send(world, 'POST', '/v1/members', { token: world.admin, body: taro });
+  const path = `/v1/jobs/${running.jobId}`;
+  t.is((await send(world, 'GET', path, { token: world.hana })).status, 404);
+  t.is((await send(world, 'POST', `${path}:cancel`, { token: world.hana })).body.code, 'JOB_NOT_FOUND');
+  const cancelled = await send(world, 'POST', `${path}:cancel`, { token: world.admin, headers: { prefer: 'wait=2' } });
+  t.is(cancelled.status, 200);
+  t.is(cancelled.body.state, 'cancelled');
+  const again = await send(world, 'POST', `${path}:cancel`, { token: world.admin });
+  t.is(again.status, 409);
+  t.is(again.body.code, 'JOB_FINISHED');
+  t.is((await send(world, 'GET', `${path}:cancel`, { token: world.admin })).status, 404);
+});

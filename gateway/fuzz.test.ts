@@ -1,0 +1,60 @@
+import test from 'ava';
+import fc from 'fast-check';
+import { send } from './client.fixture.ts';
+import { startWorld } from './gateway.fixture.ts';
+import { allRoutes } from './routes/index.ts';
+
+const routes = allRoutes();
+/** Valid requests are rare among random ones, so some fields are what they should be. */
+const field = fc.oneof(
+  fc.jsonValue(),
+  fc.string({ unit: 'binary' }),
+  fc.constantFrom('taro', 'long enough', 'taro@example.com', '1', null, -1),
+);
+const body = fc.oneof(
+  fc.dictionary(
+    fc.constantFrom('loginId', 'password', 'displayName', 'email', 'refreshToken', '__proto__', 'constructor'),
+    field,
+  ),
+  fc.jsonValue(),
+);
+const text = fc.oneof(
+  body.map((value) => JSON.stringify(value)),
+  fc.string({ unit: 'binary' }),
+);
+const header = fc.string({ minLength: 1, maxLength: 40 }).map((value) => value.replaceAll(/[^\x20-\x7e]/g, '?').trim());
+
+test('whatever is sent, the answer is never a 5xx, and every refusal is a problem', async (t) => {
+  const world = await startWorld();
+  const request = fc.record({
+    route: fc.constantFrom(...routes),
+    id: fc.oneof(fc.constant(world.hanaId), fc.string({ unit: 'binary', minLength: 1 })),
+    token: fc.constantFrom(world.admin, world.hana, undefined, 'x.y.z', 'eyJ9.bnVsbA.'),
+    query: fc.oneof(fc.constant(''), fc.webQueryParameters()),
+    text,
+    contentType: fc.constantFrom('application/json', 'application/json', 'application/merge-patch+json', 'text/plain', 'x'),
+    headers: fc.dictionary(
+      fc.constantFrom('if-match', 'if-none-match', 'idempotency-key', 'prefer', 'traceparent', 'accept'),
+      header,
+    ),
+  });
+  try {
+    await fc.assert(
+      fc.asyncProperty(request, async ({ route, id, token, query, text, contentType, headers }) => {
+        const path = route.path.replace(/\{\w+\}/, () => encodeURIComponent(id.toWellFormed()));
+        const answer = await send(world, route.method, query ? `${path}?${query}` : path, {
+          ...(token ? { token } : {}),
+          ...(route.method === 'GET' ? {} : { body: text }),
+          headers: { ...headers, 'content-type': contentType },
+        });
+        if (answer.status >= 500) throw new Error(`${route.method} ${path}: ${answer.status} ${JSON.stringify(answer.body)}`);
+        if (answer.status >= 400 && typeof answer.body.code !== 'string')
+          throw new Error(`${path}: ${answer.status} is no problem`);
+      }),
+      { numRuns: 1_000, interruptAfterTimeLimit: 60_000 },
+    );
+    t.pass();
+  } finally {
+    await world.close();
+  }
+});

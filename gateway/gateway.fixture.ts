@@ -1,0 +1,269 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { pino } from 'pino';
+import { alreadyExists, failedPrecondition, notFound, permissionDenied, unauthenticated, unavailable } from '#platform/errors.ts';
+import { connectPeer } from '#platform/grpc/client.ts';
+import { serveGrpc } from '#platform/grpc/server.ts';
+import { newId } from '#platform/id.ts';
+import { Lifecycle } from '#platform/lifecycle.ts';
+import { startTelemetry } from '#platform/telemetry.ts';
+import { type AuthorizeRequest, AuthServiceService } from '#proto/musubi/auth/v1/auth.ts';
+import { type Job, JobServiceService, JobState } from '#proto/musubi/job/v1/job.ts';
+import { type MemberView, QueryServiceService } from '#proto/musubi/query/v1/query.ts';
+import type { CommandStart, Commands } from '../worker/client.ts';
+import { createApp } from './app.ts';
+import type { Gateway } from './gateway.ts';
+import { allRoutes } from './routes/index.ts';
+
+/**
+ * The gateway on a real HTTP server, calling real gRPC servers. Behind these stand a few maps instead of
+ * MongoDB, Redis, PostgreSQL and Temporal: what is tested here is the gateway's own part, and every path of it,
+ * such as a Temporal that is away. The whole system is tested in test/.
+ */
+export interface World {
+  base: string;
+  /** Peers may be replaced, to be away. */
+  gateway: { -readonly [K in keyof Gateway]: Gateway[K] };
+  /** The token of a member who may do everything, and of one who may read members and see its own jobs. */
+  admin: string;
+  hana: string;
+  hanaId: string;
+  members: Map<string, MemberView>;
+  jobs: Map<string, Job>;
+  started: CommandStart[];
+  /** What Auth was asked. */
+  asked: AuthorizeRequest[];
+  /** The log, line by line. */
+  lines: Record<string, unknown>[];
+  /** How the next commands go. */
+  next: 'completed' | 'running' | 'unavailable';
+  close(): Promise<void>;
+}
+
+// Every test file is a process of its own, which traces as a gateway does.
+startTelemetry('gateway', {});
+
+const token = (sub: string): string =>
+  ['{"alg":"ES256"}', JSON.stringify({ sub }), 'signature'].map((part) => Buffer.from(part).toString('base64url')).join('.');
+
+export async function startWorld(): Promise<World> {
+  const lines: Record<string, unknown>[] = [];
+  const log = pino({ level: 'info' }, { write: (line: string) => void lines.push(JSON.parse(line)) });
+  const lifecycle = new Lifecycle(log, 5_000);
+  const adminId = newId();
+  const hanaId = newId();
+  const world = {
+    admin: token(adminId),
+    hana: token(hanaId),
+    hanaId,
+    members: new Map<string, MemberView>(),
+    jobs: new Map<string, Job>(),
+    started: [] as CommandStart[],
+    asked: [] as AuthorizeRequest[],
+    lines,
+    next: 'completed' as World['next'],
+  };
+  for (const [memberId, loginId] of [
+    [adminId, 'admin'],
+    [hanaId, 'hana'],
+  ] as const) {
+    world.members.set(memberId, view(memberId, { loginId, displayName: loginId, email: `${loginId}@example.com` }));
+  }
+
+  const stopping = new AbortController();
+  const serve = { listen: { host: '127.0.0.1', port: 0 }, log, lifecycle };
+  const authPort = await serveGrpc(serve, AuthServiceService, authOf(world, { [world.admin]: adminId, [world.hana]: hanaId }));
+  const jobPort = await serveGrpc(serve, JobServiceService, jobOf(world));
+  const queryPort = await serveGrpc(serve, QueryServiceService, queryOf(world));
+  const gateway: Gateway = {
+    auth: connectPeer(`127.0.0.1:${authPort}`, AuthServiceService, lifecycle),
+    job: connectPeer(`127.0.0.1:${jobPort}`, JobServiceService, lifecycle),
+    query: connectPeer(`127.0.0.1:${queryPort}`, QueryServiceService, lifecycle),
+    commands: commandsOf(world),
+    log,
+    stopping: stopping.signal,
+  };
+  const server = createServer(createApp(gateway, allRoutes()).callback());
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return Object.assign(world, {
+    gateway,
+    base: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    close: async () => {
+      stopping.abort();
+      server.closeAllConnections();
+      server.close();
+      await lifecycle.stop('the test is over');
+    },
+  });
+}
+
+type State = Omit<World, 'base' | 'gateway' | 'close'>;
+
+function view(memberId: string, profile: { loginId: string; displayName: string; email: string }): MemberView {
+  const now = new Date();
+  return { memberId, ...profile, roleIds: ['member'], createdAt: now, updatedAt: now, version: 1 };
+}
+
+function authOf(world: State, tokens: Record<string, string>) {
+  const known = (accessToken: string): string => {
+    const memberId = Object.hasOwn(tokens, accessToken) ? tokens[accessToken] : undefined;
+    if (!memberId) throw unauthenticated('TOKEN_INVALID', 'the token is not valid');
+    return memberId;
+  };
+  const never = async (): Promise<never> => {
+    throw new Error('the gateway never calls this');
+  };
+  return {
+    async authorize(request: AuthorizeRequest) {
+      world.asked.push(request);
+      const memberId = known(request.accessToken);
+      const own = request.resource?.ownerId === memberId;
+      const granted =
+        ['member.read', 'member.list', 'auth.logout'].includes(request.action) || (own && !/delete/.test(request.action));
+      if (memberId === world.hanaId && !granted) throw permissionDenied('PERMISSION_DENIED', 'no policy permits this');
+      return { memberId, sessionId: 'session' };
+    },
+    async login({ loginId, password }: { loginId: string; password: string }) {
+      if (loginId !== 'hana' || password !== 'correct horse')
+        throw unauthenticated('BAD_CREDENTIALS', 'login or password is wrong');
+      return { accessToken: world.hana, refreshToken: 'refresh', expiresIn: 300, memberId: world.hanaId };
+    },
+    async refresh({ refreshToken }: { refreshToken: string }) {
+      if (refreshToken !== 'refresh') throw unauthenticated('REFRESH_TOKEN_INVALID', 'the refresh token is not valid');
+      return { accessToken: world.hana, refreshToken: 'refresh', expiresIn: 300, memberId: world.hanaId };
+    },
+    logout: async () => ({}),
+    getJwks: async () => ({ jwksJson: '{"keys":[{"kty":"EC","kid":"1"}]}' }),
+    stagePassword: async () => ({ passwordRef: newId() }),
+    authenticate: never,
+    bindLogin: never,
+    grantRoles: never,
+    rebindLogin: never,
+    suspendLogin: never,
+    removeLogin: never,
+    undo: never,
+    putRoles: never,
+  };
+}
+
+function jobOf(world: State) {
+  const keys = new Map<string, { fingerprint: string; jobId: string }>();
+  const read = (jobId: string): Job => {
+    const job = world.jobs.get(jobId);
+    if (!job) throw notFound('JOB_NOT_FOUND', 'there is no such job');
+    return job;
+  };
+  return {
+    async issueJob(request: {
+      command: string;
+      memberId: string;
+      aggregateId: string;
+      idempotencyKey: string;
+      fingerprint: string;
+    }) {
+      const { command, memberId, aggregateId, idempotencyKey, fingerprint } = request;
+      const key = `${memberId} ${idempotencyKey}`;
+      const known = idempotencyKey ? keys.get(key) : undefined;
+      if (known && known.fingerprint !== fingerprint)
+        throw failedPrecondition('IDEMPOTENCY_KEY_REUSED', 'used for another request');
+      if (known) return { job: read(known.jobId), reused: true };
+      const now = new Date();
+      const job: Job = {
+        jobId: newId(),
+        command,
+        state: JobState.JOB_STATE_QUEUED,
+        progress: undefined,
+        resultJson: '',
+        error: undefined,
+        memberId,
+        aggregateId,
+        createdAt: now,
+        updatedAt: now,
+        expiresAt: now,
+        version: 1,
+      };
+      world.jobs.set(job.jobId, job);
+      if (idempotencyKey) keys.set(key, { fingerprint, jobId: job.jobId });
+      return { job, reused: false };
+    },
+    getJob: async ({ jobId }: { jobId: string }) => ({ job: read(jobId) }),
+    async awaitJob({ jobId, waitMs }: { jobId: string; waitMs: number }) {
+      const deadline = Date.now() + waitMs;
+      while (read(jobId).state === JobState.JOB_STATE_RUNNING && Date.now() < deadline)
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      return { job: read(jobId) };
+    },
+    listJobs: async ({ memberId }: { memberId: string }) => ({
+      jobs: [...world.jobs.values()].filter((job) => job.memberId === memberId),
+      nextPageToken: '',
+    }),
+    reportProgress: async () => ({}),
+    finishJob: async () => ({}),
+  };
+}
+
+function queryOf(world: State) {
+  return {
+    async getMember({ memberId }: { memberId: string }) {
+      const member = world.members.get(memberId);
+      if (!member) throw notFound('MEMBER_NOT_FOUND', 'there is no such member');
+      return { member };
+    },
+    listMembers: async ({ pageSize }: { pageSize: number }) => ({
+      members: [...world.members.values()].slice(0, pageSize),
+      nextPageToken: world.members.size > pageSize ? 'next' : '',
+    }),
+    awaitVersions: async () => ({}),
+  };
+}
+
+/** In place of Temporal: carries a command out at once, in the maps. */
+function commandsOf(world: State): Commands {
+  const finish = (jobId: string, change: Partial<Job>): void => {
+    const job = world.jobs.get(jobId);
+    if (job) Object.assign(job, change);
+  };
+  return {
+    async startCommand(start) {
+      if (world.next === 'unavailable') throw unavailable('TEMPORAL_UNAVAILABLE', 'commands cannot be taken at the moment');
+      // As with a workflow ID: starting twice is starting once.
+      if (world.started.some(({ jobId }) => jobId === start.jobId)) return;
+      world.started.push(start as CommandStart);
+      if (world.next === 'running') return finish(start.jobId, { state: JobState.JOB_STATE_RUNNING });
+      try {
+        apply(world, start as CommandStart);
+        finish(start.jobId, { state: JobState.JOB_STATE_COMPLETED, resultJson: JSON.stringify({ memberId: start.aggregateId }) });
+      } catch (error) {
+        const { code, message, fields } = error as ReturnType<typeof notFound>;
+        finish(start.jobId, { state: JobState.JOB_STATE_FAILED, error: { code, message, errors: [...fields] } });
+      }
+    },
+    async cancelCommand(jobId) {
+      const job = world.jobs.get(jobId);
+      if (job?.state === JobState.JOB_STATE_QUEUED) return 'unknown';
+      if (job?.state !== JobState.JOB_STATE_RUNNING) return 'too-late';
+      finish(jobId, { state: JobState.JOB_STATE_CANCELLED });
+      return 'accepted';
+    },
+  };
+}
+
+function apply({ members }: State, { command, input }: CommandStart): void {
+  const member = members.get(input.memberId);
+  if ('passwordRef' in input) {
+    const { memberId, loginId, displayName, email } = input;
+    if ([...members.values()].some((other) => other.loginId === loginId)) {
+      throw alreadyExists('LOGIN_TAKEN', 'taken', { fields: [{ field: 'loginId', message: 'is taken' }] });
+    }
+    members.set(memberId, view(memberId, { loginId, displayName, email }));
+    return;
+  }
+  if (!member) throw notFound('MEMBER_NOT_FOUND', 'there is no such member');
+  if (input.expectedVersion !== undefined && input.expectedVersion !== member.version) {
+    throw failedPrecondition('VERSION_MISMATCH', 'changed since');
+  }
+  if ('changes' in input) members.set(input.memberId, { ...member, ...input.changes, version: member.version + 1 });
+  else if (command === 'member.delete') members.delete(input.memberId);
+}

@@ -1,0 +1,51 @@
+import { status } from '@grpc/grpc-js';
+import test from 'ava';
+import { failedPrecondition, MusubiError } from '#platform/errors.ts';
+import { httpStatus, JobFailedError, problemOf, problemSchema } from './problem.ts';
+
+test('every gRPC code has an HTTP status', (t) => {
+  const codes = Object.values(status).filter((code): code is status => typeof code === 'number' && code !== status.OK);
+  t.is(codes.length, 16);
+  for (const code of codes) {
+    const mapped = httpStatus(new MusubiError(code, 'CODE', 'text'));
+    t.true(mapped >= 400 && mapped < 600, status[code]);
+  }
+});
+
+test('codes that HTTP knows better', (t) => {
+  t.is(httpStatus(failedPrecondition('VERSION_MISMATCH', '')), 412);
+  t.is(httpStatus(failedPrecondition('IDEMPOTENCY_KEY_REUSED', '')), 422);
+  t.is(httpStatus(failedPrecondition('LAST_ADMIN', '')), 409);
+});
+
+test('a failed job is answered as the refusal that failed it', (t) => {
+  const cases: [string, number][] = [
+    ['LOGIN_TAKEN', 409],
+    ['MEMBER_NOT_FOUND', 404],
+    ['VERSION_MISMATCH', 412],
+    ['WEAK_PASSWORD', 400],
+    ['INVALID_ARGUMENT', 400],
+    ['LAST_ADMIN', 409],
+    ['SOMETHING_NEW', 409],
+    ['UNAVAILABLE', 503],
+    ['INTERNAL', 500],
+    ['toString', 409],
+  ];
+  for (const [code, expected] of cases) {
+    const error = new JobFailedError('job-1', { code, message: 'why', errors: [{ field: 'f', message: 'm' }] });
+    const problem = problemSchema.parse(problemOf(error, 'trace'));
+    t.is(problem.status, expected, code);
+    t.is(problem.instance, '/v1/jobs/job-1');
+    t.deepEqual(problem.errors, [{ field: 'f', message: 'm' }]);
+  }
+});
+
+test('the inside stays inside', (t) => {
+  const away = new MusubiError(status.UNAVAILABLE, 'UNAVAILABLE', 'connect ECONNREFUSED 10.0.0.7:4000', {
+    cause: new Error('secret'),
+  });
+  const problem = problemOf(away, 'trace');
+  t.notRegex(JSON.stringify(problem), /10\.0\.0\.7|secret/);
+  t.is(problem.title, 'Unavailable');
+  t.is(problem.type, 'urn:musubi:problem:UNAVAILABLE');
+});
