@@ -1,6 +1,6 @@
 import { Histogram } from '@prometheus-io/client';
-import { subscribe } from '#platform/kafka/subscribe.ts';
 import type { EventMessage } from '#platform/kafka/event-message.ts';
+import { subscribe } from '#platform/kafka/subscribe.ts';
 import type { Lifecycle } from '#platform/lifecycle.ts';
 import type { Logger } from '#platform/log.ts';
 import type { Database } from '#platform/postgres.ts';

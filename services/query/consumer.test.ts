@@ -1,0 +1,166 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import test from 'ava';
+import { Partitioners, type Producer } from 'kafkajs';
+import { kafkaClient } from '#platform/kafka/client.ts';
+import { type EventMessage, toWire } from '#platform/kafka/event-message.ts';
+import { ensureTopics } from '#platform/kafka/topics.ts';
+import { Lifecycle } from '#platform/lifecycle.ts';
+import type { Database } from '#platform/postgres.ts';
+import { fromEnvironment, type Scratch, scratchDatabase } from '../../test/scratch-database.ts';
+import { listen } from './notifications.ts';
+import { startProjector } from './projector.ts';
+import { getMember } from './queries/get-member.ts';
+import { eventMessage, memberEvent, memberRolesEvent } from './sample-events.ts';
+import { generationOf, openStore } from './store.ts';
+import { Visibility } from './visibility.ts';
+
+/** Whole query processes, as far as they consume, on the real Kafka. */
+interface Process {
+  db: Database;
+  visibility: Visibility;
+  lifecycle: Lifecycle;
+}
+
+const brokers = fromEnvironment('MUSUBI_KAFKA_BROKERS').split(',');
+const scratch = scratchDatabase('consumer');
+const again = scratchDatabase('consumer_again');
+const kafka = kafkaClient({ brokers, clientId: 'query-test', log: scratch.log });
+const groups: string[] = [];
+const published = new Set<string>();
+let producer: Producer;
+
+async function start({ url, database, log }: Scratch): Promise<Process> {
+  const lifecycle = new Lifecycle(log, 10_000);
+  const db = await openStore({ url, database, log, lifecycle });
+  const visibility = new Visibility(db);
+  await listen({
+    url,
+    database,
+    log,
+    lifecycle,
+    onVisible: (versions) => visibility.announce(versions),
+    onListening: () => visibility.recheck(),
+  });
+  await startProjector({ db, visibility, brokers, log, lifecycle });
+  groups.push(`query.${(await generationOf(db)).slice(0, 8)}`);
+  lifecycle.markStarted();
+  while (Object.keys(await lifecycle.unready()).length > 0) await delay(50);
+  return { db, visibility, lifecycle };
+}
+
+async function publish(...events: EventMessage[]): Promise<void> {
+  for (const { topic, subject, id, type, version, data, time } of events) {
+    if (topic === 'member.events') published.add(subject);
+    const record = {
+      id,
+      aggregateType: topic.replace('.events', ''),
+      aggregateId: subject,
+      version,
+      type,
+      payload: data,
+      traceparent: '',
+      time,
+    };
+    await producer.send({ topic, acks: -1, messages: [toWire(record, 'test', '')] });
+  }
+}
+
+const visible = (process: Process, id: string, version: number, type = 'member') =>
+  process.visibility.wait([{ type, id, version }], 10_000, new AbortController().signal);
+
+let one: Process;
+let two: Process;
+test.before(async () => {
+  await ensureTopics(kafka, ['member.events', 'member-roles.events']);
+  producer = kafka.producer({ createPartitioner: Partitioners.DefaultPartitioner });
+  await producer.connect();
+  [one, two] = await Promise.all([start(scratch), start(scratch)]);
+});
+test.after.always(async () => {
+  // Other tests use the same topics: what was invented here goes again.
+  for (const id of published) await publish(memberEvent(id, 1_000, undefined));
+  await producer?.disconnect();
+  await Promise.all([one, two].map((process) => process?.lifecycle.stop('the test is done')));
+  await Promise.all([scratch.drop(), again.drop()]);
+  const admin = kafka.admin();
+  await admin.connect();
+  const topics = (await admin.listTopics()).filter((topic) => groups.some((group) => topic === `${group}.dead-letter`));
+  if (topics.length > 0) await admin.deleteTopics({ topics });
+  await admin.deleteGroups([...new Set(groups)]).catch(() => undefined);
+  await admin.disconnect();
+});
+
+test.serial('two processes share the work, and either knows what is visible', async (t) => {
+  t.is(new Set(groups).size, 1);
+  const ids = Array.from({ length: 30 }, () => randomUUID());
+  const waits = ids.flatMap((id) => [one, two].map((process) => visible(process, id, 2)));
+  await publish(
+    ...ids.flatMap((id) => [
+      memberEvent(id, 1, { status: 'PENDING' }),
+      memberEvent(id, 2, {}),
+      memberRolesEvent(id, 1, ['member']),
+    ]),
+  );
+  await t.notThrowsAsync(Promise.all(waits));
+  for (const id of ids) await visible(two, id, 1, 'member-roles');
+  t.deepEqual((await getMember(two.db, ids[0] ?? '')).roleIds, ['member']);
+});
+
+test.serial('an event that can not be read is parked with its reason, and those behind it go on', async (t) => {
+  const id = randomUUID();
+  await publish(
+    memberEvent(id, 1, {}),
+    eventMessage('member', 'updated', id, 2, { memberId: id, version: 2, member: { memberId: id, status: 'NONSENSE' } }),
+    memberEvent(id, 3, {}),
+  );
+  await t.notThrowsAsync(visible(one, id, 3));
+  const topic = `${groups[0]}.dead-letter`;
+  const reader = kafka.consumer({ groupId: `${groups[0]}.test`, maxWaitTimeInMs: 200 });
+  await reader.connect();
+  await reader.subscribe({ topic, fromBeginning: true });
+  const letter = await new Promise<Record<string, string>>((resolve) => {
+    void reader.run({
+      eachMessage: async ({ message }) =>
+        resolve(Object.fromEntries(Object.entries(message.headers ?? {}).map(([name, value]) => [name, String(value)]))),
+    });
+  });
+  await reader.disconnect();
+  groups.push(`${groups[0]}.test`);
+  t.like(letter, { ce_subject: id, dlq_topic: 'member.events' });
+  t.regex(letter.dlq_reason ?? '', /not as agreed/);
+});
+
+test.serial('a process that dies leaves nothing undone', async (t) => {
+  const id = randomUUID();
+  await publish(memberEvent(id, 1, {}));
+  await two.lifecycle.stop('as if it had died');
+  await publish(memberEvent(id, 2, {}));
+  await t.notThrowsAsync(visible(one, id, 2));
+});
+
+test.serial('a read model that was made anew is built from the first event on', async (t) => {
+  const [id = ''] = published;
+  const anew = await start(again);
+  try {
+    await t.notThrowsAsync(Promise.all([visible(anew, id, 2), visible(anew, id, 1, 'member-roles')]));
+    t.deepEqual(await getMember(anew.db, id), await getMember(one.db, id));
+  } finally {
+    await anew.lifecycle.stop('the test is done');
+  }
+});
+
+test.serial('an event is visible within milliseconds of being published', async (t) => {
+  const delays: number[] = [];
+  for (let round = 0; round < 40; round++) {
+    const id = randomUUID();
+    const waiting = visible(one, id, 1);
+    await publish(memberEvent(id, 1, {}));
+    const sent = performance.now();
+    await waiting;
+    delays.push(performance.now() - sent);
+  }
+  delays.sort((a, b) => a - b);
+  t.log(`visible ${delays[20]?.toFixed(1)} ms after the broker had it (p50), at most ${delays.at(-1)?.toFixed(1)} ms`);
+  t.true((delays[20] ?? Number.NaN) < 250);
+});

@@ -1,0 +1,136 @@
+import { randomUUID } from 'node:crypto';
+import test from 'ava';
+import { type Database, sql } from '#platform/postgres.ts';
+import { scratchDatabase } from '../../test/scratch-database.ts';
+import { project } from './projector.ts';
+import { getMember } from './queries/get-member.ts';
+import { listMembers } from './queries/list-members.ts';
+import { memberEvent, memberRolesEvent } from './sample-events.ts';
+import { openStore } from './store.ts';
+
+const NAMES = [
+  'alice',
+  'Bob',
+  'Émile',
+  'Zoë',
+  '山田 太郎',
+  '山本 花子',
+  'サーバ',
+  'ｻｰﾊﾞ 二号',
+  '100% real',
+  'under_score',
+  'back\\slash',
+  "O'Neil",
+  'Bob',
+];
+
+const scratch = scratchDatabase('list_members');
+let db: Database;
+test.before(async () => {
+  db = await openStore(scratch);
+  await project(
+    db,
+    NAMES.map((displayName, index) =>
+      memberEvent(randomUUID(), 1, { displayName, loginId: `Login-${index}`, email: `e${index}@Example.com` }),
+    ),
+  );
+  await project(db, [
+    memberEvent(randomUUID(), 1, { displayName: 'hidden pending', status: 'PENDING' }),
+    memberEvent(randomUUID(), 1, undefined),
+  ]);
+});
+test.after.always(() => scratch.drop());
+
+const names = async (query: string): Promise<string[]> =>
+  (await listMembers(db, { query, pageSize: 100, pageToken: '' })).members.map((member) => member.displayName);
+
+test.serial('members are listed as people order names', async (t) => {
+  const all = await names('');
+  t.is(all.length, NAMES.length);
+  t.deepEqual(
+    all.filter((name) => /^[a-zA-ZÉ]/.test(name)),
+    ['alice', 'back\\slash', 'Bob', 'Bob', 'Émile', "O'Neil", 'under_score', 'Zoë'],
+  );
+});
+
+test.serial('pages of any size give everybody once, in order', async (t) => {
+  const all = await names('');
+  for (const pageSize of [1, 2, 3, 7, 13, 100]) {
+    const seen: string[] = [];
+    for (let pageToken = '', first = true; first || pageToken !== ''; first = false) {
+      const page = await listMembers(db, { query: '', pageSize, pageToken });
+      t.true(page.members.length <= pageSize && page.members.length > 0);
+      seen.push(...page.members.map((member) => member.displayName));
+      pageToken = page.nextPageToken;
+    }
+    t.deepEqual(seen, all);
+  }
+  t.is((await listMembers(db, { query: '', pageSize: 0, pageToken: '' })).nextPageToken, '');
+});
+
+test.serial('words are found anywhere in name, login or e-mail', async (t) => {
+  t.deepEqual(await names('BOB'), ['Bob', 'Bob']);
+  t.deepEqual(await names('login-3'), ['Zoë']);
+  t.deepEqual(await names('e3@example.COM'), ['Zoë']);
+  t.deepEqual(await names('  zo　LOGIN '), ['Zoë']);
+  t.deepEqual(await names('zoë hana'), []);
+  t.deepEqual((await names('山')).sort(), ['山本 花子', '山田 太郎']);
+  t.deepEqual(await names('太郎'), ['山田 太郎']);
+  t.deepEqual(await names('山田 太郎'), ['山田 太郎']);
+  t.deepEqual((await names('サーバ')).sort(), ['サーバ', 'ｻｰﾊﾞ 二号']);
+  t.deepEqual(await names('ＢＯＢ'), ['Bob', 'Bob']);
+  t.deepEqual(await names('hidden'), []);
+  t.deepEqual(await names('zoëlogin'), [], 'a word is not found across fields');
+});
+
+test.serial('special characters stand for themselves', async (t) => {
+  t.deepEqual(await names('%'), ['100% real']);
+  t.deepEqual(await names('_'), ['under_score']);
+  t.deepEqual(await names('\\'), ['back\\slash']);
+  t.deepEqual(await names("o'n"), ["O'Neil"]);
+  t.deepEqual(await names("'; drop table members; --"), []);
+});
+
+test.serial('a page token is good for its query only', async (t) => {
+  const { nextPageToken: pageToken } = await listMembers(db, { query: 'o', pageSize: 1, pageToken: '' });
+  await t.notThrowsAsync(listMembers(db, { query: ' O ', pageSize: 5, pageToken }), 'which may be written otherwise');
+  const refused = { code: 'INVALID_PAGE_TOKEN' };
+  await t.throwsAsync(listMembers(db, { query: '', pageSize: 1, pageToken }), refused);
+  const forged = Buffer.from('["x",1,null]').toString('base64url');
+  for (const token of ['x', '%%%', `${pageToken}x`, pageToken.slice(1), forged, Buffer.from('null').toString('base64url')]) {
+    await t.throwsAsync(listMembers(db, { query: 'o', pageSize: 1, pageToken: token }), refused, token);
+  }
+});
+
+test.serial('what is out of bounds is refused by field', async (t) => {
+  const ask = (given: { query?: string; pageSize?: number }) =>
+    listMembers(db, { query: '', pageSize: 0, pageToken: '', ...given });
+  t.like(await t.throwsAsync(ask({ pageSize: -1 })), { code: 'INVALID_ARGUMENT', fields: [{ field: 'pageSize' }] });
+  t.like(await t.throwsAsync(ask({ pageSize: 101 })), { code: 'INVALID_ARGUMENT', fields: [{ field: 'pageSize' }] });
+  for (const query of ['x'.repeat(201), 'a\0b', 'a b c d e f g h i j k']) {
+    t.like(await t.throwsAsync(ask({ query })), { code: 'INVALID_ARGUMENT', fields: [{ field: 'query' }] });
+  }
+});
+
+test.serial('a member is found by ID with its roles', async (t) => {
+  const memberId = randomUUID();
+  await project(db, [memberRolesEvent(memberId, 1, ['member'])]);
+  await t.throwsAsync(getMember(db, memberId), { code: 'MEMBER_NOT_FOUND' });
+  await project(db, [memberEvent(memberId, 3, { displayName: '~last', loginId: '-', email: '-@-' })]);
+  t.like(await getMember(db, memberId), { memberId, displayName: '~last', roleIds: ['member'], version: 3 });
+  for (const nobody of ['', 'x', 'a\0b', randomUUID()]) await t.throwsAsync(getMember(db, nobody), { code: 'MEMBER_NOT_FOUND' });
+  await project(db, [memberEvent(memberId, 4, undefined)]);
+});
+
+test.serial('among many members the trigram index finds a few', async (t) => {
+  await db.query(sql`insert into members (member_id, version, visible, login_id, display_name, email, search, created_at, updated_at)
+    select 'filler-' || n, 1, true, 'l' || n, '社員 ' || n, n || '@x', '社員 ' || n || E'\nl' || n || E'\n' || n || '@x', now(), now()
+    from generate_series(1, 20000) n`);
+  await db.query(sql`vacuum analyze members`);
+  const plan = await db.query<{ 'QUERY PLAN': string }>(
+    sql`explain select member_id from members m where m.visible and m.search like ${'%員 1234%'} order by m.display_name, m.member_id limit 21`,
+  );
+  t.regex(plan.map((row) => row['QUERY PLAN']).join('\n'), /members_search/);
+  t.deepEqual(await names('員 12345'), ['社員 12345']);
+  await db.query(sql`delete from members where member_id like 'filler-%'`);
+});

@@ -1,0 +1,177 @@
+import { randomUUID } from 'node:crypto';
+import test from 'ava';
+import fc from 'fast-check';
+import type { EventMessage } from '#platform/kafka/event-message.ts';
+import { type Database, sql } from '#platform/postgres.ts';
+import { scratchDatabase } from '../../test/scratch-database.ts';
+import { PROJECTIONS } from './projections/registry.ts';
+import { project } from './projector.ts';
+import { eventMessage, memberEvent, memberRolesEvent } from './sample-events.ts';
+import { findMember, openStore } from './store.ts';
+
+const scratch = scratchDatabase('projector');
+let db: Database;
+test.before(async () => {
+  db = await openStore(scratch);
+});
+test.after.always(() => scratch.drop());
+
+/** A member's or its roles' state at one version. */
+type State =
+  | { version: number; state: { displayName: string; status: 'PENDING' | 'ACTIVE' | 'DELETING' } | undefined }
+  | { version: number; roleIds: string[] };
+
+const states = fc.oneof(
+  fc.record({
+    version: fc.integer({ min: 1, max: 12 }),
+    state: fc.option(fc.record({ displayName: fc.constant(''), status: fc.constantFrom('PENDING', 'ACTIVE', 'DELETING') }), {
+      nil: undefined,
+    }),
+  }),
+  fc.record({ version: fc.integer({ min: 1, max: 12 }), roleIds: fc.subarray(['admin', 'editor', 'member']) }),
+);
+
+/** What was written of a version is what every event of that version says. */
+function historyOf(memberId: string, drawn: readonly State[]): EventMessage[] {
+  const known = new Map<string, EventMessage>();
+  for (const item of drawn) {
+    const roles = 'roleIds' in item;
+    const key = `${roles} ${item.version}`;
+    if (known.has(key)) continue;
+    const name = `v${item.version}`;
+    known.set(
+      key,
+      roles
+        ? memberRolesEvent(memberId, item.version, item.roleIds)
+        : memberEvent(memberId, item.version, item.state && { ...item.state, displayName: name }),
+    );
+  }
+  return [...known.values()];
+}
+
+/** The read model that follows from the newest states alone. */
+function expected(events: readonly EventMessage[]) {
+  const newest = (topic: string) => events.filter((event) => event.topic === topic).sort((a, b) => b.version - a.version)[0];
+  const member = newest('member.events');
+  const data = member?.data as { member?: { displayName: string; status: string } } | undefined;
+  if (!member || !data?.member || data.member.status === 'MEMBER_STATUS_PENDING') return undefined;
+  const roles = newest('member-roles.events')?.data as { roleIds?: string[] } | undefined;
+  return { displayName: data.member.displayName, version: member.version, roleIds: [...(roles?.roleIds ?? [])].sort() };
+}
+
+test('whatever the order, the repeats and the batches, the read model is that of the newest states', async (t) => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.array(states, { minLength: 1, maxLength: 8 }), { minLength: 1, maxLength: 4 }),
+      fc.infiniteStream(fc.nat()),
+      fc.boolean(),
+      async (drawn, random, concurrent) => {
+        const histories = drawn
+          .map((items) => ({ memberId: randomUUID(), items }))
+          .map(({ memberId, items }) => ({ memberId, events: historyOf(memberId, items) }));
+        const next = (below: number): number => (random.next().value as number) % below;
+        // Every event at least once, some more often, all mixed.
+        const all = histories.flatMap(({ events }) =>
+          events.flatMap((event) => Array.from({ length: 1 + next(3) }, () => event)),
+        );
+        for (let at = all.length - 1; at > 0; at--) {
+          const other = next(at + 1);
+          [all[at], all[other]] = [all[other] as EventMessage, all[at] as EventMessage];
+        }
+        const batches: EventMessage[][] = [];
+        while (all.length > 0) batches.push(all.splice(0, 1 + next(6)));
+        if (concurrent) await Promise.all(batches.map((batch) => project(db, batch)));
+        else for (const batch of batches) await project(db, batch);
+        for (const { memberId, events } of histories) {
+          const found = await findMember(db, memberId);
+          t.deepEqual(
+            found && { displayName: found.displayName, version: found.version, roleIds: found.roleIds },
+            expected(events),
+          );
+        }
+      },
+    ),
+    { numRuns: 150 },
+  );
+});
+
+test('a member is shown as its newest event tells', async (t) => {
+  const memberId = randomUUID();
+  await project(db, [memberEvent(memberId, 1, { status: 'PENDING' }), memberRolesEvent(memberId, 1, ['member', 'admin'])]);
+  t.is(await findMember(db, memberId), undefined);
+  await project(db, [memberEvent(memberId, 2, { status: 'ACTIVE', displayName: '山田' })]);
+  t.deepEqual(await findMember(db, memberId), {
+    memberId,
+    loginId: 'alice',
+    displayName: '山田',
+    email: 'alice@example.com',
+    roleIds: ['admin', 'member'],
+    createdAt: new Date('2026-01-02T03:04:05.678Z'),
+    updatedAt: new Date('2026-01-02T03:04:05.680Z'),
+    version: 2,
+  });
+  for (const status of ['UPDATING', 'DELETING'] as const) {
+    await project(db, [memberEvent(memberId, status === 'UPDATING' ? 3 : 4, { status })]);
+    t.truthy(await findMember(db, memberId), status);
+  }
+  await project(db, [memberEvent(memberId, 5, undefined)]);
+  t.is(await findMember(db, memberId), undefined);
+  await project(db, [memberEvent(memberId, 4, {})]);
+  t.is(await findMember(db, memberId), undefined, 'a late old event does not revive it');
+  await project(db, [memberEvent(memberId, 6, {})]);
+  t.truthy(await findMember(db, memberId), 'the undo of a deletion does');
+});
+
+test('of what is gone only the version stays, and that not for ever', async (t) => {
+  const memberId = randomUUID();
+  const row = async () => (await db.query<Record<string, unknown>>(sql`select * from members where member_id = ${memberId}`))[0];
+  const roles = () => db.query(sql`select from member_roles where member_id = ${memberId}`);
+  await project(db, [memberEvent(memberId, 1, {}), memberRolesEvent(memberId, 1, [])]);
+  await project(db, [memberEvent(memberId, 2, undefined)]);
+  t.like(await row(), { display_name: null, email: null, login_id: null, search: null, created_at: null });
+  const prune = (age: string) => Promise.all(PROJECTIONS.map((projection) => db.query(projection.prune(age))));
+  await prune('1 day');
+  t.truthy(await row());
+  t.is((await roles()).length, 1);
+  await prune('-1 day');
+  await prune('-1 day');
+  t.is(await row(), undefined);
+  t.is((await roles()).length, 0);
+});
+
+test('a living member keeps the version of its roles, even when it has none', async (t) => {
+  const memberId = randomUUID();
+  await project(db, [memberEvent(memberId, 1, {}), memberRolesEvent(memberId, 7, [])]);
+  for (const projection of PROJECTIONS) await db.query(projection.prune('-1 day'));
+  await project(db, [memberRolesEvent(memberId, 6, ['admin'])]);
+  t.deepEqual((await findMember(db, memberId))?.roleIds, []);
+});
+
+test('an event that is not as agreed is refused for good, and nothing of its batch is done', async (t) => {
+  const memberId = randomUUID();
+  const good = memberEvent(memberId, 1, {});
+  const data = good.data as { member: object };
+  const bad = [
+    eventMessage('member', 'x', memberId, 1, null),
+    eventMessage('member', 'x', memberId, 1, { memberId }),
+    eventMessage('member', 'x', memberId, 1, { memberId, version: 2 }),
+    eventMessage('member', 'x', memberId, 1, { memberId: 'other', version: 1 }),
+    eventMessage('member', 'x', memberId, 1, { memberId, version: 1.5 }),
+    eventMessage('member', 'x', memberId, 1, { ...data, member: { ...data.member, status: 'MEMBER_STATUS_NEW' } }),
+    eventMessage('member', 'x', memberId, 1, { ...data, member: { ...data.member, createdAt: 'yesterday' } }),
+    eventMessage('member', 'x', memberId, 1, { ...data, member: { ...data.member, memberId: 'other' } }),
+    eventMessage('member', 'x', memberId, 1, { ...data, member: { ...data.member, displayName: 5 } }),
+    eventMessage('member-roles', 'x', memberId, 1, { memberId, version: 1, roleIds: [1] }),
+    eventMessage('member-roles', 'x', memberId, 1, { memberId, version: 1, roleIds: 'admin' }),
+  ];
+  for (const event of bad) {
+    t.like(
+      await t.throwsAsync(project(db, [good, event])),
+      { code: 'INVALID_EVENT', retryable: false },
+      JSON.stringify(event.data),
+    );
+    t.is(await findMember(db, memberId), undefined);
+  }
+  await project(db, [{ ...good, data: { ...data, version: '1', newerField: true } }]);
+  t.truthy(await findMember(db, memberId), 'int64 as text is proto3 JSON too, and new fields are for newer readers');
+});

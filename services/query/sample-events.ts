@@ -1,0 +1,49 @@
+import { randomUUID } from 'node:crypto';
+import type { EventMessage } from '#platform/kafka/event-message.ts';
+import { MemberEvent } from '#proto/musubi/member/v1/member.ts';
+import { MemberRolesEvent } from '#proto/musubi/role/v1/role.ts';
+
+/** Events as the member and the role service write them; for tests. */
+export interface SampleMember {
+  loginId: string;
+  displayName: string;
+  email: string;
+  status: 'PENDING' | 'ACTIVE' | 'UPDATING' | 'DELETING';
+}
+
+const CREATED = new Date('2026-01-02T03:04:05.678Z');
+
+/** `state` undefined: the member is gone. The time of change is `version` milliseconds after the creation. */
+export function memberEvent(memberId: string, version: number, state: Partial<SampleMember> | undefined): EventMessage {
+  const { status = 'ACTIVE', ...given } = state ?? {};
+  const profile = { loginId: 'alice', displayName: 'Alice', email: 'alice@example.com', ...given };
+  const updatedAt = new Date(CREATED.getTime() + version);
+  const member = state && { memberId, ...profile, status: `MEMBER_STATUS_${status}` as const, createdAt: CREATED, updatedAt };
+  return eventMessage(
+    'member',
+    state ? 'updated' : 'deleted',
+    memberId,
+    version,
+    MemberEvent.toJSON({ memberId, version, member }),
+  );
+}
+
+export function memberRolesEvent(memberId: string, version: number, roleIds: string[]): EventMessage {
+  return eventMessage('member-roles', 'assigned', memberId, version, MemberRolesEvent.toJSON({ memberId, version, roleIds }));
+}
+
+/** An event with any data at all. */
+export function eventMessage(aggregate: string, type: string, subject: string, version: number, data: unknown): EventMessage {
+  return {
+    topic: `${aggregate}.events`,
+    partition: 0,
+    offset: '0',
+    id: randomUUID(),
+    type: `${aggregate}.${type}`,
+    source: '/musubi/test',
+    time: new Date(),
+    subject,
+    version,
+    data,
+  };
+}
