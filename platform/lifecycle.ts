@@ -13,10 +13,10 @@ export type Phase = (typeof PHASES)[number];
 interface Stoppable {
   name: string;
   phase: Phase;
-  stop: () => Promise<unknown> | unknown;
+  stop: () => unknown;
 }
 
-type Check = () => Promise<unknown> | unknown;
+type Check = () => unknown;
 
 /**
  * What a process has started, so that it can be asked whether it is ready, and stopped in order.
