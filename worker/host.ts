@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Client } from '@temporalio/client';
 import { OpenTelemetryWorkflowClientInterceptor } from '@temporalio/interceptors-opentelemetry-v2';
-import { NativeConnection, type Worker } from '@temporalio/worker';
+import { NativeConnection } from '@temporalio/worker';
 import { connectPeer } from '#platform/grpc/client.ts';
 import type { Lifecycle } from '#platform/lifecycle.ts';
 import type { Logger } from '#platform/log.ts';
@@ -38,12 +38,15 @@ const RETRY_MS = 1_000;
  * The commands returned use the workers' own connection, so that Temporal hands the first
  * workflow task of a command straight to this process (eager start).
  *
+ * @param domains none: commands are started here, and run elsewhere
  * @param peers the services that activities call; default: connections of this host's own
  */
 export function hostWorkers(app: HostOptions, domains: readonly Domain[], peers: Peers = connectPeers(app)): Commands {
   const host = new Host(app, domains, peers);
   app.lifecycle.onReady('temporal', () => host.check());
   app.lifecycle.onStop('workers', 'intake', () => host.stop());
+  // Requests that the gateway still answers may need it until then.
+  app.lifecycle.onStop('Temporal', 'stores', () => host.disconnect());
   void host.run();
   return createCommands(() => host.client, app.log);
 }
@@ -66,7 +69,7 @@ class Host {
   readonly #peers: Peers;
   readonly #stopping = new AbortController();
   #running: Promise<void> | undefined;
-  #workers: Worker[] = [];
+  #connection: NativeConnection | undefined;
   #problem = 'connecting';
 
   constructor(app: HostOptions, domains: readonly Domain[], peers: Peers) {
@@ -75,65 +78,71 @@ class Host {
     this.#peers = peers;
   }
 
-  run(): Promise<void> {
-    this.#running ??= this.#run();
-    return this.#running;
-  }
-
-  /** Rejects unless Temporal answers and every worker polls. */
+  /** Rejects unless every worker polls and Temporal answers. */
   async check(): Promise<void> {
     const { client } = this;
     if (!client) throw new Error(this.#problem);
     await client.withDeadline(Date.now() + 800, () => client.workflowService.getSystemInfo({}));
   }
 
+  /** Connects and runs the workers, again and again until stopped: a session that ends by itself has lost its server. */
+  run(): Promise<void> {
+    this.#running ??= (async () => {
+      while (!this.#stopping.signal.aborted) {
+        try {
+          await this.#session();
+        } catch (error) {
+          this.#problem = error instanceof Error ? error.message : String(error);
+          this.#app.log.warn({ err: error }, 'Temporal is away, or this process cannot work for it; trying again');
+        }
+        if (this.#stopping.signal.aborted) return;
+        await this.disconnect();
+        await delay(RETRY_MS, undefined, { signal: this.#stopping.signal }).catch(() => undefined);
+      }
+    })();
+    return this.#running;
+  }
+
+  /** Polls no more, and lets what runs end. */
   async stop(): Promise<void> {
     this.#stopping.abort();
-    for (const worker of this.#workers) if (worker.getState() === 'RUNNING') worker.shutdown();
     await this.#running;
   }
 
-  /** Connects and runs the workers, again and again until stopped: a worker that ends by itself has lost its server. */
-  async #run(): Promise<void> {
-    const { log } = this.#app;
-    while (!this.#stopping.signal.aborted) {
-      try {
-        await this.#session();
-      } catch (error) {
-        this.#problem = error instanceof Error ? error.message : String(error);
-        log.warn({ err: error }, 'Temporal is away, or this process cannot work for it; trying again');
-      }
-      await delay(RETRY_MS, undefined, { signal: this.#stopping.signal }).catch(() => undefined);
-    }
+  async disconnect(): Promise<void> {
+    this.client = undefined;
+    const connection = this.#connection;
+    this.#connection = undefined;
+    await connection?.close();
   }
 
   async #session(): Promise<void> {
     const { config, log, tracing } = this.#app;
     await installRuntime(log);
     const { MUSUBI_TEMPORAL_ADDRESS: address, MUSUBI_TEMPORAL_NAMESPACE: namespace } = config;
-    const codePath = await workflowBundle(tracing.exporting, config.MUSUBI_WORKFLOW_BUNDLES);
     // Compression costs CPU on both sides and saves nothing between neighbours.
     const connection = await NativeConnection.connect({ address, grpcCompression: { codec: 'none' } });
+    this.#connection = connection;
+    await registerSearchAttributes(connection, namespace);
+    const codePath = this.#domains.length > 0 ? await workflowBundle(tracing.exporting, config.MUSUBI_WORKFLOW_BUNDLES) : '';
+    const activities = createActivities(this.#peers);
+    const workers = await Promise.all(
+      this.#domains.map((taskQueue) => createWorker({ connection, namespace, taskQueue, codePath, activities, tracing })),
+    );
+    const runs = workers.map((worker) => worker.run());
+    const interceptors = { workflow: [new OpenTelemetryWorkflowClientInterceptor()] };
+    this.client = new Client({ connection, namespace, interceptors });
+    log.info({ address, namespace, queues: this.#domains }, 'connected to Temporal');
     try {
-      await registerSearchAttributes(connection, namespace);
-      const activities = createActivities(this.#peers);
-      this.#workers = await Promise.all(
-        this.#domains.map((taskQueue) => createWorker({ connection, namespace, taskQueue, codePath, activities, tracing })),
-      );
-      const client = new Client({
-        connection,
-        namespace,
-        interceptors: { workflow: [new OpenTelemetryWorkflowClientInterceptor()] },
-      });
-      const running = Promise.all(this.#workers.map((worker) => worker.run()));
-      this.client = client;
-      log.info({ address, namespace, queues: this.#domains }, 'polling Temporal');
-      if (this.#stopping.signal.aborted) for (const worker of this.#workers) worker.shutdown();
-      await running;
+      await Promise.race([aborted(this.#stopping.signal), ...runs]);
     } finally {
-      this.client = undefined;
-      this.#workers = [];
-      await connection.close();
+      for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
+      await Promise.allSettled(runs);
     }
   }
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
 }

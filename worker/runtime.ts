@@ -20,7 +20,8 @@ const LEVELS = { TRACE: 'trace', DEBUG: 'debug', INFO: 'info', WARN: 'warn', ERR
 >;
 
 async function install(log: Logger): Promise<void> {
-  const logger = new DefaultLogger('DEBUG', ({ level, message, meta }) => {
+  const least = (Object.keys(LEVELS) as LogLevel[]).find((level) => log.isLevelEnabled(LEVELS[level])) ?? 'ERROR';
+  const logger = new DefaultLogger(least, ({ level, message, meta }) => {
     const { error, ...rest } = meta ?? {};
     log[LEVELS[level]](error === undefined ? rest : { ...rest, err: error }, message);
   });
