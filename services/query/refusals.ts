@@ -20,5 +20,5 @@ export const notVisibleYet = (): MusubiError =>
   deadlineExceeded('NOT_VISIBLE_YET', 'the change is not visible to queries yet; it will be');
 
 /** An event that no retry will make readable: the consumer parks it. */
-export const invalidEvent = (id: string, message: string, cause?: unknown): MusubiError =>
-  invalidArgument('INVALID_EVENT', `event ${id}: ${message}`, { cause });
+export const invalidEvent = (id: string, message: string): MusubiError =>
+  invalidArgument('INVALID_EVENT', `event ${id}: ${message}`);

@@ -71,7 +71,11 @@ export const payloadOf = <S extends z.ZodRawShape>(state: S) => z.object({ membe
  */
 export function parsePayload<T extends { memberId: string; version: number }>(schema: z.ZodType<T>, event: EventMessage): T {
   const parsed = schema.safeParse(event.data);
-  if (!parsed.success) throw invalidEvent(event.id, `its data is not as agreed: ${z.prettifyError(parsed.error)}`, parsed.error);
+  if (!parsed.success) {
+    // Paths and messages only: what the fields hold is personal and does not belong into logs.
+    const reasons = parsed.error.issues.map(({ path, message }) => `${path.join('.')} ${message}`);
+    throw invalidEvent(event.id, `its data is not as agreed: ${reasons.join('; ')}`);
+  }
   const { memberId, version } = parsed.data;
   if (memberId !== event.subject || version !== event.version) {
     throw invalidEvent(event.id, `its data is of ${memberId} version ${version}, its envelope says otherwise`);
