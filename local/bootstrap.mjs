@@ -125,8 +125,11 @@ function run(command, args) {
 
 /** Runs the script under Node 24 in this terminal; its exit code, or the signal that ended it, becomes ours. */
 function handOver([script, ...args]) {
-  const node = join(root, 'node_modules', '.bin', 'node');
-  const child = spawn(node, ['--disable-warning=TimeoutNegativeWarning', join(root, script), ...args], { stdio: 'inherit' });
+  const programs = join(root, 'node_modules', '.bin');
+  const node = join(programs, 'node');
+  // First on the PATH, as in an npm script: tools that start with `#!/usr/bin/env node` get Node 24 too.
+  const env = { ...process.env, PATH: `${programs}${delimiter}${process.env.PATH}` };
+  const child = spawn(node, ['--disable-warning=TimeoutNegativeWarning', join(root, script), ...args], { stdio: 'inherit', env });
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT']) {
     process.on(signal, () => {
       // Ctrl-C in a terminal reaches every process of the foreground group: the child has it already.

@@ -130,7 +130,7 @@ export class Component {
     const child = spawn(command, args, { detached: true, stdio: ['ignore', log, log], env: { ...process.env, ...env } });
     closeSync(log);
     this.#child = child;
-    if (child.pid !== undefined) this.#pids.add(this.plan.name, child.pid, this.plan.stopSignal);
+    if (child.pid !== undefined) this.#pids.add(this.plan.name, child.pid, this.plan.stopSignal, this.plan.graceMs);
     const startedAt = Date.now();
     const ended = (how: string): void => {
       if (this.#child !== child) return;

@@ -31,6 +31,7 @@ export function isAlive(process: Identity): boolean {
 
 interface Entry extends Identity {
   stopSignal: NodeJS.Signals;
+  graceMs: number;
 }
 
 /** The processes of a stack, written down so that the next start can clear what a killed launcher left running. */
@@ -43,10 +44,10 @@ export class PidsFile {
   }
 
   /** Synchronous, right after the spawn: between the two there must be no moment at which we could be killed. */
-  add(name: string, pid: number, stopSignal: NodeJS.Signals): void {
+  add(name: string, pid: number, stopSignal: NodeJS.Signals, graceMs: number): void {
     const identity = identify(pid);
     if (!identity) return;
-    this.#entries[name] = { ...identity, stopSignal };
+    this.#entries[name] = { ...identity, stopSignal, graceMs };
     this.#write();
   }
 
@@ -71,12 +72,12 @@ export function readPids(path: string): Record<string, Entry> {
 }
 
 /** Ends the processes that a dead launcher left behind: first asks, then forces. Returns their names. */
-export async function stopLeftovers(path: string, graceMs = 5_000): Promise<string[]> {
+export async function stopLeftovers(path: string): Promise<string[]> {
   const left = Object.entries(readPids(path)).filter(([, entry]) => isAlive(entry));
+  const began = Date.now();
   for (const [, entry] of left) signal(entry, entry.stopSignal);
-  const deadline = Date.now() + graceMs;
   while (left.some(([, entry]) => isAlive(entry))) {
-    if (Date.now() > deadline) for (const [, entry] of left) signal(entry, 'SIGKILL');
+    for (const [, entry] of left) if (Date.now() - began > entry.graceMs) signal(entry, 'SIGKILL');
     await sleep(50);
   }
   return left.map(([name]) => name);

@@ -92,6 +92,9 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   }
 }
 
+/** Generous: on a machine that is busy with other things a cold OpenSearch alone has taken a minute. */
+const READY_MS = 180_000;
+
 class RunningStack implements Stack {
   addresses: Record<string, string> = {};
   ports: Record<string, Record<string, number>> = {};
@@ -125,7 +128,7 @@ class RunningStack implements Stack {
     const left = await stopLeftovers(this.#pidsPath);
     if (left.length > 0) this.#say('launcher', 'preparing', `stopped what an earlier start left behind: ${left.join(', ')}`);
     if (this.#options.fresh) await emptyDataFolder(this.#dataDir);
-    this.#pidsFile.add('launcher', process.pid, 'SIGTERM');
+    this.#pidsFile.add('launcher', process.pid, 'SIGTERM', 5_000);
     process.once('exit', this.#onExit);
     await rotateLogs(this.logDir);
     const secrets = loadSecrets(this.#dataDir);
@@ -235,7 +238,7 @@ class RunningStack implements Stack {
       probe: () => server.probe(setting),
       stopSignal,
       graceMs,
-      readyMs: 90_000,
+      readyMs: READY_MS,
     });
   }
 
@@ -252,7 +255,7 @@ class RunningStack implements Stack {
       probe: () => isReady(ports),
       stopSignal: 'SIGTERM',
       graceMs: 15_000,
-      readyMs: 90_000,
+      readyMs: READY_MS,
     });
   }
 

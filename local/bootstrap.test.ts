@@ -1,0 +1,97 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, relative } from 'node:path';
+import test from 'ava';
+// @ts-expect-error: plain JavaScript, because it runs before anything is installed
+import { missing as untyped } from './bootstrap.mjs';
+import { checkout } from './places.ts';
+
+interface Machine {
+  platform: string;
+  arch: string;
+  node: string;
+  python?: string;
+  pip: boolean;
+  java?: string;
+  javac: boolean;
+}
+const missing: (machine?: Machine) => string[] = untyped;
+const GOOD: Machine = {
+  platform: 'linux',
+  arch: 'x64',
+  node: 'v20.1.0',
+  python: '3.9.2',
+  pip: true,
+  java: '17.0.15',
+  javac: true,
+};
+
+test('a machine that has everything lacks nothing', (t) => {
+  t.deepEqual(missing(GOOD), []);
+  t.deepEqual(missing({ ...GOOD, node: 'v24.21.0', python: '3.13.0rc1', java: '25' }), []);
+});
+
+test('this machine, which runs the test, lacks nothing', (t) => {
+  t.deepEqual(missing(), []);
+});
+
+const lacking: [string, Partial<Machine>, RegExp][] = [
+  ['another system', { platform: 'darwin', arch: 'arm64' }, /needs Linux on x64; this is darwin on arm64/],
+  ['an old Node', { node: 'v18.20.0' }, /Node 20 .* v18\.20\.0: apt-get install nodejs/],
+  ['no Python', { python: undefined }, /Python 3\.9 .*: apt-get install python3/],
+  ['an old Python', { python: '3.8.10' }, /python3 is 3\.8\.10: apt-get install python3/],
+  ['no pip', { pip: false }, /pip is needed: apt-get install python3-pip/],
+  ['no Java', { java: undefined, javac: false }, /A JDK 17 .*: apt-get install openjdk-17-jdk-headless/],
+  ['an old Java', { java: '11.0.2' }, /java is 11\.0\.2: apt-get install openjdk-17-jdk-headless/],
+  ['a Java without its compiler', { javac: false }, /no compiler.*: apt-get install openjdk-17-jdk-headless/],
+];
+for (const [what, difference, message] of lacking) {
+  test(`${what} is named with what to do`, (t) => {
+    const lacks = missing({ ...GOOD, ...difference });
+    t.is(lacks.length, 1);
+    t.regex(lacks[0] ?? '', message);
+  });
+}
+
+test('every missing thing is named at once', (t) => {
+  t.is(missing({ ...GOOD, node: 'v16.0.0', python: undefined, java: undefined }).length, 3);
+});
+
+/** Runs a script through the bootstrap, as the npm scripts do. */
+async function throughBootstrap(body: string, ...args: string[]): Promise<ChildProcess> {
+  const script = join(mkdtempSync(join(tmpdir(), 'musubi bootstrap ')), 'script.ts');
+  writeFileSync(script, body);
+  return spawn(process.execPath, [join(checkout, 'local', 'bootstrap.mjs'), relative(checkout, script), ...args], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+}
+
+test('the script runs under the project’s own Node, with its arguments, and its exit code is passed on', async (t) => {
+  const child = await throughBootstrap('console.log(process.version, process.argv.slice(2)); process.exitCode = 7', 'a', '--b c');
+  const [said] = await once(child.stdout as NodeJS.ReadableStream, 'data');
+  const [code] = await once(child, 'exit');
+  t.is(code, 7);
+  t.regex(String(said), /^v24\..*\[ 'a', '--b c' \]/);
+});
+
+for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+  test(`${signal} reaches the script, once`, async (t) => {
+    const child = await throughBootstrap(`
+      let count = 0;
+      process.on('${signal}', () => { count++; setTimeout(() => process.exit(40 + count), 300); });
+      setInterval(() => {}, 1000);
+      console.log('up');`);
+    await once(child.stdout as NodeJS.ReadableStream, 'data');
+    child.kill(signal);
+    const [code] = await once(child, 'exit');
+    t.is(code, 41);
+  });
+}
+
+test('a script that a signal ended ends the bootstrap by the same signal', async (t) => {
+  const child = await throughBootstrap(`process.kill(process.pid, 'SIGKILL')`);
+  const [code, signal] = await once(child, 'exit');
+  t.deepEqual([code, signal], [null, 'SIGKILL']);
+});

@@ -1,0 +1,118 @@
+import { mkdtempSync, readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import test, { type ExecutionContext } from 'ava';
+import { Component, ComponentFailed, type State } from './component.ts';
+import { PidsFile } from './pids.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'musubi-component-'));
+
+/** A component that runs a script; the script says `up` in its log when it is ready. */
+function component(t: ExecutionContext, script: string, { supervise = true, readyMs = 10_000, graceMs = 5_000 } = {}) {
+  const base = join(folder, t.title.replaceAll(/\W/g, '-'));
+  const states: State[] = [];
+  const log = `${base}.log`;
+  let starts = 0;
+  const it = new Component(
+    {
+      name: 'sample',
+      log,
+      readyMs,
+      graceMs,
+      stopSignal: 'SIGTERM',
+      launch: async () => {
+        starts++;
+        return { command: process.execPath, args: ['-e', script] };
+      },
+      probe: async () => {
+        const ups = readFileSync(log, 'utf8').split('up\n').length - 1;
+        if (ups < starts) throw new Error('not up yet');
+      },
+    },
+    new PidsFile(`${base}.json`),
+    supervise,
+    (state) => states.push(state),
+  );
+  t.teardown(() => it.stop(0));
+  return { it, states };
+}
+
+const SERVES = "console.log('up'); setInterval(() => {}, 1000)";
+
+test('is ready when it answers, and stops when asked', async (t) => {
+  const { it, states } = component(t, SERVES);
+  await it.start();
+  t.is(typeof it.pid, 'number');
+  await it.stop();
+  t.is(it.pid, undefined);
+  t.deepEqual(states, ['starting', 'ready', 'stopped']);
+});
+
+test('who does not heed the request is forced after its grace', async (t) => {
+  const { it } = component(t, `process.on('SIGTERM', () => {}); ${SERVES}`, { graceMs: 200 });
+  await it.start();
+  const began = Date.now();
+  await it.stop();
+  t.is(it.pid, undefined);
+  t.true(Date.now() - began < 4_000);
+});
+
+test('who dies unasked is started again, with another number', async (t) => {
+  const { it, states } = component(t, SERVES);
+  await it.start();
+  const before = it.pid as number;
+  process.kill(before, 'SIGKILL');
+  await until(() => states.filter((state) => state === 'ready').length === 2);
+  t.not(it.pid, before);
+  t.true(states.includes('restarting'));
+});
+
+test('who is killed on purpose stays down until it is started', async (t) => {
+  const { it, states } = component(t, SERVES);
+  await it.start();
+  await it.kill('SIGKILL');
+  await sleep(600);
+  t.is(it.pid, undefined);
+  t.false(states.includes('restarting'));
+  await it.start();
+  t.is(typeof it.pid, 'number');
+});
+
+test('without supervision an accident is told and left', async (t) => {
+  const { it, states } = component(t, SERVES, { supervise: false });
+  await it.start();
+  process.kill(it.pid as number, 'SIGKILL');
+  await until(() => states.at(-1) === 'stopped');
+  await sleep(400);
+  t.is(it.pid, undefined);
+});
+
+test('who cannot start is an error with the end of its log', async (t) => {
+  const { it } = component(t, "console.log('the disk is full'); process.exit(1)");
+  const error = await t.throwsAsync<ComponentFailed>(it.start(), { instanceOf: ComponentFailed });
+  t.regex(error?.message ?? '', /sample ended while it was starting/);
+  t.regex(error?.lastLines() ?? '', /the disk is full/);
+});
+
+test('who runs but never answers is given up, and ended', async (t) => {
+  const { it } = component(t, 'setInterval(() => {}, 1000)', { readyMs: 500 });
+  await t.throwsAsync(it.start(), { message: /was not ready after 0.5 s: not up yet/ });
+  t.is(it.pid, undefined);
+});
+
+test('a paused process can still be stopped', async (t) => {
+  const { it } = component(t, SERVES);
+  await it.start();
+  await it.kill('SIGSTOP');
+  await it.stop();
+  t.is(it.pid, undefined);
+});
+
+async function until(condition: () => boolean): Promise<void> {
+  const deadline = Date.now() + 10_000;
+  while (!condition()) {
+    if (Date.now() > deadline) throw new Error('it did not happen within 10 s');
+    await sleep(20);
+  }
+}

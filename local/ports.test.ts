@@ -1,0 +1,57 @@
+import { createServer } from 'node:net';
+import test from 'ava';
+import { isFree, Ports } from './ports.ts';
+
+const listening = (port: number) =>
+  new Promise<() => void>((resolve) => {
+    const server = createServer().listen(port, '127.0.0.1', () => resolve(() => server.close()));
+  });
+
+test('a wanted port is taken when it is free', async (t) => {
+  const ports = new Ports();
+  t.teardown(() => ports.release());
+  const free = await ports.reserve();
+  await ports.release();
+  t.is(await ports.reserve(free), free);
+});
+
+test('a port that somebody listens on is passed over for the next wanted one', async (t) => {
+  const [busy, next] = await twoFreePorts();
+  t.teardown(await listening(busy));
+  const ports = new Ports();
+  t.teardown(() => ports.release());
+  t.is(await ports.reserve(busy, next), next);
+});
+
+test('two stacks never choose the same port, though neither listens yet', async (t) => {
+  const one = new Ports();
+  const other = new Ports();
+  t.teardown(() => Promise.all([one.release(), other.release()]));
+  const [wanted] = await twoFreePorts();
+  const [first, second] = await Promise.all([one.reserve(wanted), other.reserve(wanted)]);
+  t.not(first, second);
+  t.true(first === wanted || second === wanted);
+});
+
+test('a pinned port that is in use is an error that names it', async (t) => {
+  const [busy] = await twoFreePorts();
+  t.teardown(await listening(busy));
+  await t.throwsAsync(new Ports().reserveExactly(busy), { message: new RegExp(`port ${busy} is in use`) });
+});
+
+test('chosen ports lie below the range of outgoing connections and can be listened on', async (t) => {
+  const ports = new Ports();
+  t.teardown(() => ports.release());
+  for (let i = 0; i < 20; i++) {
+    const port = await ports.reserve();
+    t.true(port < 32_768);
+    t.true(await isFree(port));
+  }
+});
+
+async function twoFreePorts(): Promise<[number, number]> {
+  const ports = new Ports();
+  const pair: [number, number] = [await ports.reserve(), await ports.reserve()];
+  await ports.release();
+  return pair;
+}
