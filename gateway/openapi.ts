@@ -23,7 +23,7 @@ export function openApiDocument(routes: readonly Route[], publicUrl: string | un
   for (const route of routes) {
     paths[route.path] = { ...paths[route.path], [route.method.toLowerCase()]: operation(route) };
   }
-  return createDocument({
+  const document: ZodOpenApiObject = {
     openapi: '3.1.0',
     info: {
       title: 'Musubi',
@@ -39,7 +39,15 @@ export function openApiDocument(routes: readonly Route[], publicUrl: string | un
         bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT', description: 'The accessToken of POST /v1/auth/login' },
       },
     },
-  });
+  };
+  return createDocument(document, { override: ({ jsonSchema }) => readable(jsonSchema) });
+}
+
+/** What only says again, in a regular expression or in the bounds of a double, what the format or the type says. */
+function readable(schema: { format?: string; pattern?: string; minimum?: number; maximum?: number }): void {
+  if (schema.format !== undefined) delete schema.pattern;
+  if (schema.minimum === Number.MIN_SAFE_INTEGER) delete schema.minimum;
+  if (schema.maximum === Number.MAX_SAFE_INTEGER) delete schema.maximum;
 }
 
 function operation(route: Route): ZodOpenApiOperationObject {

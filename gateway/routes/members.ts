@@ -20,10 +20,13 @@ const password = z
   .refine((text) => text.isWellFormed(), 'must be well-formed Unicode');
 const displayName = z
   .string()
+  .normalize('NFC')
   .trim()
-  .regex(/^[^\p{Cc}\p{Cs}]+$/u, 'must have no control characters, and not be empty')
-  .max(100);
-const email = z.email().max(254);
+  .regex(/^[^\p{Cc}\p{Cs}\p{Zl}\p{Zp}]+$/u, 'must have no control characters, and not be empty')
+  .refine((text) => [...text].length <= 100, 'must have at most 100 characters')
+  .meta({ maxLength: 100 });
+// As Member has it: one @ and no spaces. Whether mail arrives there is not for a pattern to say.
+const email = z.email({ pattern: /^[^\s@\p{Cc}\p{Cs}]{1,64}@[^\s@\p{Cc}\p{Cs}]+$/u }).max(254);
 
 const memberSchema = z
   .strictObject({
