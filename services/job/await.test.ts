@@ -1,0 +1,99 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import test from 'ava';
+import { MusubiError } from '#platform/errors.ts';
+import { JobState } from '#proto/musubi/job/v1/job.ts';
+import { asking, finishing, openTestJobs, reporting, someMember, type TestInstance, type TestJobs } from './job.fixture.ts';
+import { openProxy } from './proxy.fixture.ts';
+
+let jobs: TestJobs;
+let one: TestInstance;
+let two: TestInstance;
+test.before(async () => {
+  jobs = await openTestJobs(process.env.MUSUBI_REDIS_URL);
+  one = await jobs.instance();
+  two = await jobs.instance();
+});
+test.after.always(() => jobs?.close());
+
+const issued = async (): Promise<string> => (await one.peer.issueJob(asking(someMember()))).job?.jobId ?? '';
+
+test.serial('whoever awaits a job, on any instance, is told at once when it ends on another', async (t) => {
+  const late: number[] = [];
+  for (let i = 0; i < 50; i++) {
+    const jobId = await issued();
+    let answered = 0;
+    const waiting = [one, two, two].map((instance) =>
+      instance.peer.awaitJob({ jobId, waitMs: 5_000 }, { timeoutMs: 6_000 }).then(({ job }) => {
+        answered = performance.now();
+        return job?.state;
+      }),
+    );
+    await sleep(5);
+    await one.peer.reportProgress(reporting(jobId, 1));
+    await one.peer.finishJob(finishing(jobId, JobState.JOB_STATE_COMPLETED));
+    const finished = performance.now();
+    t.deepEqual(await Promise.all(waiting), Array(3).fill(JobState.JOB_STATE_COMPLETED));
+    late.push(answered - finished);
+  }
+  late.sort((a, b) => a - b);
+  t.log(`answered after the finish: p50 ${late[25]?.toFixed(2)} ms, p95 ${late[47]?.toFixed(2)} ms`);
+  t.true((late[25] ?? Number.POSITIVE_INFINITY) < 20, 'generous: the machine may be busy with other tests');
+});
+
+test('a job that is final is answered without waiting; one that is not, as it is after the wait', async (t) => {
+  const jobId = await issued();
+  const begun = performance.now();
+  t.is((await two.peer.awaitJob({ jobId, waitMs: 200 })).job?.state, JobState.JOB_STATE_QUEUED);
+  t.true(performance.now() - begun >= 195);
+  await one.peer.finishJob(finishing(jobId, JobState.JOB_STATE_APPLIED));
+  t.is((await two.peer.awaitJob({ jobId, waitMs: 100 })).job?.state, JobState.JOB_STATE_APPLIED);
+  await one.peer.finishJob(finishing(jobId, JobState.JOB_STATE_COMPLETED));
+  t.is((await two.peer.awaitJob({ jobId, waitMs: 60_000 })).job?.state, JobState.JOB_STATE_COMPLETED);
+  const error = await t.throwsAsync(two.peer.awaitJob({ jobId: someMember(), waitMs: 10 }), { instanceOf: MusubiError });
+  t.is(error.code, 'JOB_NOT_FOUND');
+});
+
+test('the caller’s own deadline is met with an answer, and a caller that left is forgotten', async (t) => {
+  const jobId = await issued();
+  t.is((await two.peer.awaitJob({ jobId, waitMs: 60_000 }, { timeoutMs: 2_000 })).job?.state, JobState.JOB_STATE_QUEUED);
+  const abort = new AbortController();
+  const left = two.peer.awaitJob({ jobId, waitMs: 60_000 }, { timeoutMs: 60_000, signal: abort.signal });
+  await sleep(50);
+  abort.abort();
+  await t.throwsAsync(left, { instanceOf: MusubiError });
+});
+
+test('an instance that stops answers those who wait at once', async (t) => {
+  const stopping = await jobs.instance();
+  const jobId = await issued();
+  const waiting = stopping.peer.awaitJob({ jobId, waitMs: 60_000 }, { timeoutMs: 60_000 });
+  await sleep(100);
+  const begun = performance.now();
+  const stopped = stopping.lifecycle.stop('test');
+  t.is((await waiting).job?.state, JobState.JOB_STATE_QUEUED);
+  await stopped;
+  t.true(performance.now() - begun < 2_000);
+});
+
+test('while Redis is away calls fail soon as UNAVAILABLE; when it is back, so are we, and no end was missed', async (t) => {
+  const proxy = await openProxy(process.env.MUSUBI_REDIS_URL ?? '');
+  const cut = await jobs.instance({ url: proxy.url });
+  const jobId = await issued();
+  const waiting = cut.peer.awaitJob({ jobId, waitMs: 20_000 }, { timeoutMs: 25_000 });
+  await sleep(100);
+  proxy.cut();
+  for (let i = 0; i < 5; i++) {
+    const begun = performance.now();
+    const error = await t.throwsAsync(cut.peer.getJob({ jobId }), { instanceOf: MusubiError });
+    t.is(error.code, 'STORE_UNAVAILABLE');
+    t.true(error.retryable);
+    t.true(performance.now() - begun < 3_500);
+  }
+  await one.peer.finishJob(finishing(jobId, JobState.JOB_STATE_COMPLETED));
+  proxy.mend();
+  const mended = performance.now();
+  t.is((await waiting).job?.state, JobState.JOB_STATE_COMPLETED);
+  t.is((await cut.peer.getJob({ jobId })).job?.state, JobState.JOB_STATE_COMPLETED);
+  t.log(`healed ${Math.round(performance.now() - mended)} ms after Redis was back`);
+  proxy.close();
+});

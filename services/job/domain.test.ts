@@ -1,0 +1,91 @@
+import test from 'ava';
+import fc from 'fast-check';
+import { CONTRADICTION, type Finish, finish, isFinal, issue, type Job, type Report, report, UNCHANGED } from './domain.ts';
+
+const RETENTION = { activeMs: 1_000, finishedMs: 100 };
+const queued = (now = 0): Job =>
+  issue({ id: 'j', command: 'c', memberId: 'm', aggregateId: 'a', idempotencyKey: '', fingerprint: '' }, now, RETENTION);
+const progress = (done: number) => ({ done, total: 9, step: `step ${done}` });
+const reports = fc.record({
+  state: fc.constantFrom<Report['state']>('running', 'compensating'),
+  progress: fc.nat(9).map(progress),
+  error: fc.constant(undefined),
+});
+const reportAll = (told: Report[]): Job =>
+  told.reduce((job, next) => {
+    const after = report(job, next, 1, RETENTION);
+    return after === UNCHANGED ? job : after;
+  }, queued());
+
+test('reports lead to the furthest of them, in whatever order they come and however often', (t) => {
+  fc.assert(
+    fc.property(
+      fc
+        .array(reports, { minLength: 1, maxLength: 8 })
+        .chain((told) => fc.tuple(fc.constant(told), fc.shuffledSubarray([...told, ...told], { minLength: 2 * told.length }))),
+      ([told, shuffled]) => {
+        const { version: _, ...one } = reportAll(told);
+        const { version: __, ...other } = reportAll(shuffled);
+        t.deepEqual(one, other);
+        const state = told.some((each) => each.state === 'compensating') ? 'compensating' : 'running';
+        const done = Math.max(...told.filter((each) => each.state === state).map((each) => each.progress?.done ?? 0));
+        t.is(one.state, state);
+        t.is(one.progress.done, done);
+      },
+    ),
+  );
+});
+
+test('the first final state stays, whatever comes after it', (t) => {
+  const finishes = fc.constantFrom<Finish['state']>('applied', 'completed', 'failed', 'cancelled');
+  fc.assert(
+    fc.property(fc.array(fc.oneof(reports, finishes), { maxLength: 12 }), (told) => {
+      let job = queued();
+      let final: Job | undefined;
+      for (const next of told) {
+        const after =
+          typeof next === 'string'
+            ? finish(job, { state: next, resultJson: '', error: undefined }, 1, RETENTION)
+            : report(job, next, 1, RETENTION);
+        if (after === UNCHANGED || after === CONTRADICTION) continue;
+        t.is(after.version, job.version + 1);
+        t.is(final, undefined, 'a final state is never left');
+        job = after;
+        if (isFinal(job.state)) final = job;
+      }
+    }),
+  );
+});
+
+test('what was undone can not be applied, and what was applied can not be undone', (t) => {
+  const compensating = report(queued(), { state: 'compensating', progress: undefined, error: undefined }, 1, RETENTION) as Job;
+  const told = { resultJson: '', error: undefined };
+  t.is(finish(compensating, { ...told, state: 'applied' }, 1, RETENTION), CONTRADICTION);
+  t.is(finish(compensating, { ...told, state: 'completed' }, 1, RETENTION), CONTRADICTION);
+  const applied = finish(queued(), { ...told, state: 'applied' }, 1, RETENTION) as Job;
+  t.is(finish(applied, { ...told, state: 'failed' }, 1, RETENTION), CONTRADICTION);
+  t.is(finish(applied, { ...told, state: 'cancelled' }, 1, RETENTION), CONTRADICTION);
+  t.is((finish(applied, { ...told, state: 'completed' }, 1, RETENTION) as Job).state, 'completed');
+});
+
+test('a completed job is done with all of it, and keeps the result it was applied with', (t) => {
+  const running = report(queued(), { state: 'running', progress: progress(2), error: undefined }, 1, RETENTION) as Job;
+  const applied = finish(running, { state: 'applied', resultJson: '{"id":1}', error: undefined }, 2, RETENTION) as Job;
+  const completed = finish(applied, { state: 'completed', resultJson: '', error: undefined }, 3, RETENTION) as Job;
+  t.deepEqual(completed.progress, { done: 9, total: 9, step: '' });
+  t.is(completed.resultJson, '{"id":1}');
+});
+
+test('a job lives for a while after its last change, and a finished one after its finish', (t) => {
+  const job = queued(1_000);
+  t.is(job.expiresAt, 2_000);
+  const running = report(job, { state: 'running', progress: undefined, error: undefined }, 1_500, RETENTION) as Job;
+  t.is(running.expiresAt, 2_500);
+  const done = finish(running, { state: 'completed', resultJson: '', error: undefined }, 1_600, RETENTION) as Job;
+  t.is(done.expiresAt, 1_700);
+  t.is(
+    (report(job, { state: 'running', progress: undefined, error: undefined }, 900, RETENTION) as Job).updatedAt,
+    1_000,
+    'never back',
+  );
+});

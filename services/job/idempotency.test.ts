@@ -1,0 +1,80 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { status } from '@grpc/grpc-js';
+import test from 'ava';
+import { MusubiError } from '#platform/errors.ts';
+import { JobState } from '#proto/musubi/job/v1/job.ts';
+import { asking, finishing, openTestJobs, someMember, type TestInstance, type TestJobs } from './job.fixture.ts';
+
+let jobs: TestJobs;
+let one: TestInstance;
+let two: TestInstance;
+test.before(async () => {
+  jobs = await openTestJobs(process.env.MUSUBI_REDIS_URL);
+  one = await jobs.instance();
+  two = await jobs.instance();
+});
+test.after.always(() => jobs?.close());
+
+test('the same key at the same time from two instances is one job', async (t) => {
+  const asked = asking(someMember(), { idempotencyKey: 'k' });
+  const answers = await Promise.all(Array.from({ length: 40 }, (_, i) => (i % 2 ? one : two).peer.issueJob(asked)));
+  t.is(new Set(answers.map(({ job }) => job?.jobId)).size, 1);
+  t.is(answers.filter(({ reused }) => !reused).length, 1);
+  t.is(
+    (
+      await one.peer.listJobs({
+        memberId: asked.memberId,
+        state: JobState.JOB_STATE_UNSPECIFIED,
+        command: '',
+        pageSize: 0,
+        pageToken: '',
+      })
+    ).jobs.length,
+    1,
+  );
+});
+
+test('the same key for something else is refused, and another member may use it', async (t) => {
+  const asked = asking(someMember(), { idempotencyKey: 'k' });
+  const { job } = await one.peer.issueJob(asked);
+  const error = await t.throwsAsync(two.peer.issueJob({ ...asked, fingerprint: 'b' }), { instanceOf: MusubiError });
+  t.is(error.code, 'IDEMPOTENCY_KEY_REUSED');
+  t.is(error.grpcStatus, status.FAILED_PRECONDITION);
+  t.is(error.fields[0]?.field, 'Idempotency-Key');
+  const other = await two.peer.issueJob({ ...asked, memberId: someMember() });
+  t.false(other.reused);
+  t.not(other.job?.jobId, job?.jobId);
+});
+
+test('a finished job is found by its key, as it is now', async (t) => {
+  const asked = asking(someMember(), { idempotencyKey: 'k' });
+  const jobId = (await one.peer.issueJob(asked)).job?.jobId ?? '';
+  await one.peer.finishJob(finishing(jobId, JobState.JOB_STATE_COMPLETED, { resultJson: '{"a":1}' }));
+  const again = await two.peer.issueJob(asked);
+  t.true(again.reused);
+  t.like(again.job, { jobId, state: JobState.JOB_STATE_COMPLETED, resultJson: '{"a":1}' });
+});
+
+test('without a key every call is a new job', async (t) => {
+  const asked = asking(someMember());
+  const ids = await Promise.all(Array.from({ length: 5 }, async () => (await one.peer.issueJob(asked)).job?.jobId));
+  t.is(new Set(ids).size, 5);
+});
+
+test('a key lives exactly as long as its job, then it is free', async (t) => {
+  const brief = await jobs.instance({ retention: { activeMs: 60_000, finishedMs: 150 } });
+  const asked = asking(someMember(), { idempotencyKey: 'k' });
+  const jobId = (await brief.peer.issueJob(asked)).job?.jobId ?? '';
+  const lifetimes = async (): Promise<number[]> =>
+    Promise.all([`job:${jobId}`, `job:key:${asked.memberId}:k`].map((key) => jobs.redis.pexpiretime(jobs.prefix + key)));
+  const [ofJob = 0, ofKey] = await lifetimes();
+  t.is(ofKey, ofJob);
+  await brief.peer.finishJob(finishing(jobId, JobState.JOB_STATE_COMPLETED));
+  const [ofFinished = 0, ofItsKey] = await lifetimes();
+  t.is(ofItsKey, ofFinished);
+  t.true(ofFinished < ofJob);
+  await sleep(200);
+  const next = await brief.peer.issueJob({ ...asked, fingerprint: 'b' });
+  t.false(next.reused);
+  t.not(next.job?.jobId, jobId);
+});
