@@ -2,7 +2,8 @@ import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import type { Stack } from './stack.ts';
 
 /** What `run.json` tells clients, tests and benchmarks of a running stack. API.md fixes its shape. */
-export function runFileOf({ addresses, admin, pids }: Pick<Stack, 'addresses' | 'admin' | 'pids'>): Record<string, unknown> {
+function contentOf(stack: Stack): Record<string, unknown> {
+  const { addresses } = stack;
   return {
     gateway: addresses.MUSUBI_PUBLIC_URL,
     websocket: addresses.MUSUBI_WEBSOCKET_URL,
@@ -14,14 +15,14 @@ export function runFileOf({ addresses, admin, pids }: Pick<Stack, 'addresses' | 
     redis: addresses.MUSUBI_REDIS_URL,
     s3: addresses.MUSUBI_S3_ENDPOINT,
     opensearch: addresses.MUSUBI_OPENSEARCH_URL,
-    admin,
-    pids: pids(),
+    admin: stack.admin,
+    pids: stack.pids(),
   };
 }
 
 /** Renamed into place: who reads it while it is rewritten sees the old one or the new one. */
 export function writeRunFile(path: string, stack: Stack): void {
-  writeFileSync(`${path}.new`, `${JSON.stringify(runFileOf(stack), null, 2)}\n`, { mode: 0o600 });
+  writeFileSync(`${path}.new`, `${JSON.stringify(contentOf(stack), null, 2)}\n`, { mode: 0o600 });
   renameSync(`${path}.new`, path);
 }
 
