@@ -9,7 +9,6 @@ import {
 } from 'mongodb';
 import type { Secret } from '../config.ts';
 import type { Logger } from '../log.ts';
-import { isDuplicateKey } from '../mongo.ts';
 import type { OutboxDocument } from '../operations/mongo.ts';
 import { Batcher } from './batcher.ts';
 import type { OutboxRecord } from './event.ts';
@@ -63,6 +62,7 @@ export class MongoSource implements OutboxSource {
     try {
       const outbox = client.db(this.#database).collection<OutboxDocument>('outbox');
       const state = client.db(this.#database).collection<RelayDocument>('outbox_relay');
+      await state.updateOne({ _id: 'relay' }, { $setOnInsert: { _id: 'relay' } }, { upsert: true });
       await underLease(mongoLease(state), context.signal, context.report, (owner, signal) =>
         new Leader({ client, outbox, state, owner, context, log: this.#log }).lead(signal),
       );
@@ -218,17 +218,12 @@ function toEvent(row: OutboxDocument): OutboxRecord {
 function mongoLease(state: Collection<RelayDocument>): LeaseStore {
   return {
     take: async (owner, ms) => {
-      try {
-        const mine = await state.findOneAndUpdate(
-          { _id: 'relay', $or: [{ owner }, { owner: { $exists: false } }, { $expr: { $lt: ['$until', '$$NOW'] } }] },
-          [{ $set: { owner, until: { $add: ['$$NOW', ms] } } }],
-          { upsert: true, returnDocument: 'after' },
-        );
-        return mine?.owner === owner;
-      } catch (error) {
-        if (isDuplicateKey(error)) return false; // somebody else has it: the upsert could not add a second
-        throw error;
-      }
+      const free = {
+        _id: 'relay' as const,
+        $or: [{ owner }, { owner: { $exists: false } }, { $expr: { $lt: ['$until', '$$NOW'] } }],
+      };
+      const update = [{ $set: { owner, until: { $add: ['$$NOW', ms] } } }];
+      return (await state.updateOne(free, update)).matchedCount === 1;
     },
     release: async (owner) => void (await state.updateOne({ _id: 'relay', owner }, { $unset: { owner: '', until: '' } })),
   };

@@ -36,10 +36,12 @@ export function relay(source: OutboxSource, options: RelayOptions): void {
   const stop = new AbortController();
   let state: RelayState = 'starting';
   const report = (now: RelayState): void => {
+    if (now !== 'starting') told = '';
     if (now !== state) log.info({ source: source.name, state: now }, 'relay');
     state = now;
     leading.set({ source: source.name }, now === 'leading' ? 1 : 0);
   };
+  let told = '';
   report('starting');
   lifecycle.onReady(`outbox of ${source.name}`, () => {
     if (state === 'starting') throw new Error('can not be read, or Kafka is away');
@@ -50,7 +52,11 @@ export function relay(source: OutboxSource, options: RelayOptions): void {
       try {
         await runOnce(source, options, stop.signal, report);
       } catch (error) {
-        log.warn({ err: error, source: source.name, waitMs: pause }, 'the relay begins anew');
+        const reason = error instanceof Error ? error.message : String(error);
+        // Once, not at every try while a server is away; the stack only where somebody looks for it.
+        if (reason !== told) log.warn({ reason, source: source.name }, 'the relay begins anew, again and again until it can');
+        log.debug({ err: error, source: source.name, waitMs: pause }, 'the relay begins anew');
+        told = reason;
       }
       report('starting');
       if (Date.now() - begun > 30_000) pause = FIRST_PAUSE_MS;

@@ -95,7 +95,8 @@ export class Replication {
       }
     });
     const { slot, publication } = this.#options;
-    const command = `start_replication slot "${slot}" logical 0/0 (proto_version '1', publication_names '"${publication}"')`;
+    // The replication grammar knows its keywords in upper case only.
+    const command = `START_REPLICATION SLOT "${slot}" LOGICAL 0/0 (proto_version '1', publication_names '"${publication}"')`;
     for (let attempt = 1; ; attempt++) {
       const started = new Promise<void>((resolve) => this.#connection.once('replicationStart', resolve));
       // The command's promise settles when the stream ends.
