@@ -1,9 +1,10 @@
 import { Counter } from '@prometheus-io/client';
 import type { Document } from 'mongodb';
-import { MusubiError, permissionDenied, unauthenticated } from '#platform/errors.ts';
+import { permissionDenied, unauthenticated } from '#platform/errors.ts';
 import { metrics } from '#platform/telemetry.ts';
 import type { AccessToken } from './access-tokens.ts';
 import type { Auth } from './auth.ts';
+import { outcomeOf } from './outcome.ts';
 import type { Question, RoleVersion } from './policies.ts';
 
 const authorizations = new Counter({
@@ -42,7 +43,7 @@ export async function authorize(
     authorizations.inc({ outcome: 'allowed' });
     return token;
   } catch (error) {
-    authorizations.inc({ outcome: error instanceof MusubiError ? error.code : 'INTERNAL' });
+    authorizations.inc({ outcome: outcomeOf(error) });
     throw error;
   }
 }

@@ -76,7 +76,7 @@ export interface Role {
 }
 
 /** A member who logs in on one device more loses the session that was idle longest. */
-export const SESSIONS_KEPT = 20;
+export const SESSIONS_KEPT = 100;
 /** A replaced refresh token is recognised as reused this many refreshes long; later it is merely unknown. */
 export const USED_TOKENS_KEPT = 32;
 /** A session that is not refreshed for this long is over. */

@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { Counter } from '@prometheus-io/client';
-import { MusubiError, unauthenticated } from '#platform/errors.ts';
+import { unauthenticated } from '#platform/errors.ts';
 import { metrics } from '#platform/telemetry.ts';
 import type { Auth } from '../auth.ts';
 import { loginKey, SESSION_MAX_MS, SESSIONS_KEPT, type Session, sessionExpiry } from '../domain.ts';
+import { outcomeOf } from '../outcome.ts';
 import { hashToken } from '../refresh-tokens.ts';
 
 const logins = new Counter({
@@ -38,7 +39,7 @@ export async function logIn(auth: Auth, command: LogIn, signal?: AbortSignal): P
     logins.inc({ outcome: 'ok' });
     return tokens;
   } catch (error) {
-    logins.inc({ outcome: error instanceof MusubiError ? error.code : 'INTERNAL' });
+    logins.inc({ outcome: outcomeOf(error) });
     throw error;
   }
 }

@@ -1,8 +1,18 @@
+import { Counter } from '@prometheus-io/client';
 import { type MusubiError, unauthenticated } from '#platform/errors.ts';
+import { metrics } from '#platform/telemetry.ts';
 import type { Auth } from '../auth.ts';
 import { REFRESH_GRACE_MS, type Session, sessionExpiry, USED_TOKENS_KEPT } from '../domain.ts';
+import { outcomeOf } from '../outcome.ts';
 import { hashToken } from '../refresh-tokens.ts';
 import type { Tokens } from './log-in.ts';
+
+const refreshes = new Counter({
+  name: 'musubi_auth_refreshes_total',
+  help: 'Refreshes by outcome: ok, or the code of the refusal; REFRESH_TOKEN_REUSED means a token was stolen',
+  labelNames: ['outcome'],
+  registers: [metrics],
+});
 
 /**
  * Exchanges a refresh token for its successor and a new access token (RFC 9700, 4.14.2: rotation).
@@ -12,6 +22,17 @@ import type { Tokens } from './log-in.ts';
  * @throws REFRESH_TOKEN_INVALID, REFRESH_TOKEN_REUSED
  */
 export async function refreshSession(auth: Auth, token: string, now: Date = new Date()): Promise<Tokens> {
+  try {
+    const tokens = await exchange(auth, token, now);
+    refreshes.inc({ outcome: 'ok' });
+    return tokens;
+  } catch (error) {
+    refreshes.inc({ outcome: outcomeOf(error) });
+    throw error;
+  }
+}
+
+async function exchange(auth: Auth, token: string, now: Date): Promise<Tokens> {
   const { store, refreshTokens, accessTokens } = auth;
   const parsed = refreshTokens.parse(token);
   if (!parsed) throw invalid();
