@@ -9,10 +9,10 @@ import { ensureTopics } from '#platform/kafka/topics.ts';
 import { Lifecycle } from '#platform/lifecycle.ts';
 import type { Database } from '#platform/postgres.ts';
 import { fromEnvironment, type Scratch, scratchDatabase } from '../../test/scratch-database.ts';
+import { eventMessage, memberEvent, memberRolesEvent } from './events.fixture.ts';
 import { listen } from './notifications.ts';
 import { project, startProjector } from './projector.ts';
 import { getMember } from './queries/get-member.ts';
-import { eventMessage, memberEvent, memberRolesEvent } from './sample-events.ts';
 import { generationOf, openStore } from './store.ts';
 import { Visibility } from './visibility.ts';
 

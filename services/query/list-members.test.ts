@@ -2,10 +2,10 @@ import { randomUUID } from 'node:crypto';
 import test from 'ava';
 import { type Database, sql } from '#platform/postgres.ts';
 import { scratchDatabase } from '../../test/scratch-database.ts';
+import { memberEvent, memberRolesEvent } from './events.fixture.ts';
 import { project } from './projector.ts';
 import { getMember } from './queries/get-member.ts';
 import { listMembers } from './queries/list-members.ts';
-import { memberEvent, memberRolesEvent } from './sample-events.ts';
 import { openStore } from './store.ts';
 
 const NAMES = [

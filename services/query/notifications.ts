@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Client } from 'pg';
 import { z } from 'zod';
@@ -75,20 +74,23 @@ async function listenOnce(o: Parameters<typeof listen>[0], signal: AbortSignal, 
     query_timeout: 3_000,
     keepAlive: true,
   });
-  const lost = Promise.withResolvers<never>();
-  lost.promise.catch(() => undefined); // also when nobody waits for it yet
-  client.on('error', lost.reject);
-  client.on('end', () => lost.reject(new Error('the server closed the connection')));
+  const { promise: ended, resolve: end, reject: lose } = Promise.withResolvers<void>();
+  ended.catch(() => undefined); // also when nobody waits for it yet
+  const onAbort = (): void => end();
+  signal.addEventListener('abort', onAbort);
+  client.on('error', lose);
+  client.on('end', () => lose(new Error('the server closed the connection')));
   client.on('notification', ({ payload = '' }) => o.onVisible(parse(payload)));
-  const probe = setInterval(() => void client.query('select 1').catch(lost.reject), PROBE_MS).unref();
+  const probe = setInterval(() => void client.query('select 1').catch(lose), PROBE_MS).unref();
   try {
     await client.connect();
     await client.query(`listen ${CHANNEL}`);
     await o.onListening();
     listening();
-    await Promise.race([lost.promise, once(signal, 'abort')]);
+    await ended;
   } finally {
     clearInterval(probe);
+    signal.removeEventListener('abort', onAbort);
     client.end().catch(() => undefined);
   }
 }

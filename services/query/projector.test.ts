@@ -4,9 +4,9 @@ import fc from 'fast-check';
 import type { EventMessage } from '#platform/kafka/event-message.ts';
 import { type Database, sql } from '#platform/postgres.ts';
 import { scratchDatabase } from '../../test/scratch-database.ts';
+import { eventMessage, memberEvent, memberRolesEvent } from './events.fixture.ts';
 import { PROJECTIONS } from './projections/registry.ts';
 import { project } from './projector.ts';
-import { eventMessage, memberEvent, memberRolesEvent } from './sample-events.ts';
 import { findMember, openStore } from './store.ts';
 
 const scratch = scratchDatabase('projector');

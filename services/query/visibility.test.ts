@@ -3,10 +3,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 import test from 'ava';
 import { type Database, sql } from '#platform/postgres.ts';
 import { scratchDatabase } from '../../test/scratch-database.ts';
+import { memberEvent, memberRolesEvent } from './events.fixture.ts';
 import { listen } from './notifications.ts';
 import { project } from './projector.ts';
 import { awaitVersions } from './queries/await-versions.ts';
-import { memberEvent, memberRolesEvent } from './sample-events.ts';
 import { openStore } from './store.ts';
 import { Visibility } from './visibility.ts';
 
