@@ -9,6 +9,7 @@ import { Ports } from './ports.ts';
 import { command, isReady, listens, peers, ROLES, type Role } from './roles.ts';
 import { removeRunFile, writeRunFile } from './run-file.ts';
 import { loadSecrets, type Secrets } from './secrets.ts';
+import { givenAddress } from './servers/given.ts';
 import { SERVERS, type ServerName } from './servers/index.ts';
 import type { Server, Setting } from './servers/server.ts';
 
@@ -134,7 +135,13 @@ class RunningStack implements Stack {
     const secrets = loadSecrets(this.#dataDir);
     const servers = SERVERS.filter(({ name }) => this.#options.servers?.includes(name as ServerName) ?? true);
     const roles = ROLES.filter(({ name }) => this.#options.roles?.includes(name) ?? true);
-    const own = servers.filter((server) => !this.#adopt(server, secrets));
+    const own = servers.filter((server) => {
+      const given = givenAddress(server, secrets, process.env);
+      if (!given) return true;
+      Object.assign(this.addresses, given);
+      this.#say(server.name, 'ready', 'at the address that the environment gives');
+      return false;
+    });
     await this.#choosePorts(own, roles);
     for (const server of own) Object.assign(this.addresses, server.address({ ports: this.ports[server.name] ?? {}, secrets }));
     this.admin = {
@@ -187,20 +194,6 @@ class RunningStack implements Stack {
     process.off('exit', this.#onExit);
     this.#pidsFile.remove('launcher');
     await this.#release();
-  }
-
-  /** Takes over the server's address from the environment, if that gives one. */
-  #adopt(server: Server, secrets: Secrets): boolean {
-    const names = Object.keys(server.address({ ports: {}, secrets }));
-    const [main = ''] = names;
-    if (!process.env[main]) return false;
-    for (const name of names) {
-      const value = process.env[name] ?? (name === 'MUSUBI_TEMPORAL_NAMESPACE' ? 'default' : undefined);
-      if (value !== undefined) this.addresses[name] = value;
-      else if (name !== 'MUSUBI_TEMPORAL_UI') throw new Error(`${main} is set, so ${name} must be set too`);
-    }
-    this.#say(server.name, 'ready', `at the address that ${main} gives`);
-    return true;
   }
 
   async #choosePorts(servers: readonly Server[], roles: readonly Role[]): Promise<void> {

@@ -1,0 +1,39 @@
+import test from 'ava';
+import type { Secrets } from '../secrets.ts';
+import { givenAddress } from './given.ts';
+import { redis } from './redis.ts';
+import { s3 } from './s3.ts';
+import { temporal } from './temporal.ts';
+
+const secrets: Secrets = {
+  postgresPassword: '',
+  s3AccessKeyId: 'ours',
+  s3SecretAccessKey: 'ours',
+  adminPassword: '',
+  authMasterKey: '',
+};
+
+test('without an address the server is ours to start', (t) => {
+  t.is(givenAddress(redis, secrets, {}), undefined);
+  t.is(givenAddress(redis, secrets, { MUSUBI_REDIS_URL: '' }), undefined);
+});
+
+test('an address is taken as it is', (t) => {
+  const env = { MUSUBI_REDIS_URL: 'redis://elsewhere:6379', UNRELATED: 'x' };
+  t.deepEqual(givenAddress(redis, secrets, env), { MUSUBI_REDIS_URL: 'redis://elsewhere:6379' });
+});
+
+test('keys of ours are never sent to an S3 server of somebody else', (t) => {
+  t.throws(() => givenAddress(s3, secrets, { MUSUBI_S3_ENDPOINT: 'http://elsewhere' }), {
+    message: /MUSUBI_S3_ACCESS_KEY_ID must be set/,
+  });
+  const env = { MUSUBI_S3_ENDPOINT: 'http://elsewhere', MUSUBI_S3_ACCESS_KEY_ID: 'a', MUSUBI_S3_SECRET_ACCESS_KEY: 'b' };
+  t.deepEqual(givenAddress(s3, secrets, env), env);
+});
+
+test('the namespace of Temporal has a default, its UI may be unknown', (t) => {
+  t.deepEqual(givenAddress(temporal, secrets, { MUSUBI_TEMPORAL_ADDRESS: 'elsewhere:7233' }), {
+    MUSUBI_TEMPORAL_ADDRESS: 'elsewhere:7233',
+    MUSUBI_TEMPORAL_NAMESPACE: 'default',
+  });
+});
