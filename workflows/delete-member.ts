@@ -10,12 +10,13 @@ export interface DeleteMemberInput {
 /** Removes a member with its login and roles, or nothing. */
 export const deleteMember = saga(
   'member.delete',
-  { version: 1, steps: ['beginDelete', 'suspendLogin', 'unassignAllRoles', 'deleteMember', 'removeLogin'] },
+  { version: 1, steps: ['beginDelete', 'unassignAllRoles', 'suspendLogin', 'deleteMember', 'removeLogin'] },
   async ({ step, pivot, finish, input }: Saga<DeleteMemberInput>) => {
     const { memberId, expectedVersion } = input;
     await step(member.beginDelete, { memberId, expectedVersion });
-    await step(auth.suspendLogin, { memberId });
+    // Before the login is closed: a last admin who may not go is not locked out for a moment either.
     await step(role.unassignAllRoles, { memberId });
+    await step(auth.suspendLogin, { memberId });
     await pivot(member.deleteMember, { memberId });
     await finish(auth.removeLogin, { memberId });
     return { memberId };
