@@ -1,0 +1,115 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import test from 'ava';
+import { type InstanceOptions, openTestSockets, TestClient, type TestInstance, type TestSockets } from './socket.fixture.ts';
+
+let sockets: TestSockets;
+let one: TestInstance;
+let hasty: TestInstance;
+test.before(async () => {
+  sockets = await openTestSockets({ redis: process.env.MUSUBI_REDIS_URL });
+  one = await sockets.instance();
+  const limits: InstanceOptions['limits'] = { authMs: 200, pingMs: 300 };
+  hasty = await sockets.instance({ limits });
+});
+test.after.always(() => sockets?.close());
+
+let members = 0;
+const member = (): string => `m${++members}`;
+
+test('a token in the header opens the socket: what happens from then on comes', async (t) => {
+  const me = member();
+  const client = await TestClient.open(one.url, sockets.token(me));
+  t.is(client.ws.protocol, 'musubi.v1');
+  const job = sockets.job(me);
+  await sockets.deliver(job);
+  const [frame] = await client.count('job', 1);
+  t.is(frame?.job.id, job.jobId);
+  t.deepEqual(frame?.job.result, { memberId: '結び' });
+});
+
+test('a first frame may bring the token', async (t) => {
+  const me = member();
+  const client = await TestClient.open(one.url);
+  client.send({ type: 'auth', token: sockets.token(me) });
+  await client.subscribe(['member:me']);
+  await sockets.deliver(sockets.job(me));
+  t.is((await client.count('job', 1)).length, 1);
+});
+
+test('a wrong token, another first frame, or none in time: 4401', async (t) => {
+  t.is(await new TestClient(one.url, { token: 'wrong' }).closeCode(), 4401);
+  const wrong = await TestClient.open(one.url);
+  wrong.send({ type: 'auth', token: 'wrong' });
+  t.is(await wrong.closeCode(), 4401);
+  const early = await TestClient.open(one.url);
+  early.send({ type: 'ping' });
+  t.is(await early.closeCode(), 4401);
+  const garbage = await TestClient.open(one.url);
+  garbage.send('{');
+  t.is(await garbage.closeCode(), 4401);
+  t.is(await (await TestClient.open(hasty.url)).closeCode(), 4401);
+});
+
+test('a revoked session is 4403: at first, when it asks again, and within the interval of checks', async (t) => {
+  const me = member();
+  const revoked = sockets.token(me);
+  sockets.revoked.add(revoked);
+  t.is(await new TestClient(one.url, { token: revoked }).closeCode(), 4403);
+  const open = await TestClient.open(one.url, sockets.token(me));
+  open.send({ type: 'auth', token: revoked });
+  t.is(await open.closeCode(), 4403);
+  const token = sockets.token(me);
+  const watched = await TestClient.open(hasty.url, token);
+  await sleep(700);
+  t.is(watched.closed, undefined, 'a good one stays');
+  sockets.revoked.add(token);
+  t.is(await watched.closeCode(), 4403);
+});
+
+test('a token that expires closes the socket; a fresh one before that keeps it', async (t) => {
+  const me = member();
+  const left = await TestClient.open(one.url, sockets.token(me, 2));
+  const kept = await TestClient.open(one.url, sockets.token(me, 2));
+  kept.send({ type: 'auth', token: sockets.token(me) });
+  t.is(await left.closeCode(), 4401);
+  await sleep(500);
+  t.is(kept.closed, undefined);
+  await sockets.deliver(sockets.job(me));
+  t.is((await kept.count('job', 1)).length, 1);
+});
+
+test('a fresh token must be the same member’s', async (t) => {
+  const client = await TestClient.open(one.url, sockets.token(member()));
+  client.send({ type: 'auth', token: sockets.token(member()) });
+  t.is(await client.closeCode(), 4401);
+});
+
+test.serial('while Auth is away new clients are told to try again later, and open sockets stay', async (t) => {
+  const me = member();
+  const open = await TestClient.open(hasty.url, sockets.token(me));
+  sockets.authIsAway = true;
+  t.is(await new TestClient(one.url, { token: sockets.token(me) }).closeCode(), 1013);
+  open.send({ type: 'auth', token: sockets.token(me) });
+  const [error] = await open.count('error', 1);
+  t.is(error?.code, 'STORE_UNAVAILABLE');
+  await sleep(700);
+  sockets.authIsAway = false;
+  t.is(open.closed, undefined);
+});
+
+test('without the subprotocol, or elsewhere, there is no socket', async (t) => {
+  const refused = async (client: TestClient): Promise<number> => {
+    const status = await new Promise<number>((resolve) => {
+      client.ws.on('unexpected-response', (_, response) => resolve(response.statusCode ?? 0));
+    });
+    client.drop();
+    return status;
+  };
+  t.is(await refused(new TestClient(one.url, { protocol: '' })), 400);
+  t.is(await refused(new TestClient(one.url, { protocol: 'other' })), 400);
+  t.is(await refused(new TestClient(`${one.url}/x`)), 404);
+  const plain = await fetch(`${one.http}/v1/events`);
+  t.is(plain.status, 426);
+  t.is(plain.headers.get('content-type'), 'application/problem+json');
+  t.is((await fetch(`${one.http}/`)).status, 404);
+});

@@ -1,0 +1,127 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import test from 'ava';
+import { JobState } from '#proto/musubi/job/v1/job.ts';
+import { openTestSockets, TestClient, type TestInstance, type TestSockets } from './socket.fixture.ts';
+
+let sockets: TestSockets;
+let one: TestInstance;
+let two: TestInstance;
+test.before(async () => {
+  sockets = await openTestSockets({ redis: process.env.MUSUBI_REDIS_URL });
+  const limits = { socketsPerMember: 3, framesPerSecond: 20, topicsPerSocket: 2 };
+  one = await sockets.instance({ limits });
+  two = await sockets.instance({ limits });
+});
+test.after.always(() => sockets?.close());
+
+let members = 0;
+const member = (): string => `m${++members}`;
+const connect = (me: string, at = one): Promise<TestClient> => TestClient.open(at.url, sockets.token(me));
+
+test('a bad frame is answered with what is wrong, and the socket stays', async (t) => {
+  const client = await connect(member());
+  const bad: [unknown, string, RegExp][] = [
+    ['{', 'BAD_FRAME', /not JSON/],
+    ['[]', 'FRAME_UNKNOWN', /type/],
+    ['null', 'BAD_FRAME', /object/],
+    [{ type: 'toString' }, 'FRAME_UNKNOWN', /auth, subscribe/],
+    [{ type: 'subscribe' }, 'BAD_FRAME', /topics/],
+    [{ type: 'subscribe', topics: ['member:me'], curser: '1-0' }, 'BAD_FRAME', /curser/],
+    [{ type: 'subscribe', topics: ['member:me'], cursor: 'x' }, 'BAD_FRAME', /cursor/],
+    [{ type: 'send', ref: 'r1' }, 'FRAME_UNKNOWN', /type/],
+  ];
+  for (const [i, [frame, code, message]] of bad.entries()) {
+    client.send(frame);
+    const error = (await client.count('error', i + 1))[i];
+    t.is(error?.code, code);
+    t.regex(error?.message ?? '', message);
+  }
+  t.is(client.of('error').at(-1)?.ref, 'r1');
+  client.send({ type: 'ping' });
+  t.is((await client.count('pong', 1)).length, 1);
+});
+
+test('binary frames, large frames and floods close the socket', async (t) => {
+  const binary = await connect(member());
+  binary.ws.send(Buffer.from('{}'));
+  t.is(await binary.closeCode(), 1003);
+  const large = await connect(member());
+  large.send(`{"type":"ping","x":"${'x'.repeat(65_536)}"}`);
+  t.is(await large.closeCode(), 1009);
+  const flood = await connect(member());
+  for (let i = 0; i < 60; i++) flood.send({ type: 'ping' });
+  t.is(await flood.closeCode(), 4429);
+});
+
+test('a member has so many sockets, over all instances; a closed one makes room', async (t) => {
+  const me = member();
+  const open = [await connect(me, one), await connect(me, two), await connect(me, one)];
+  t.is(await new TestClient(two.url, { token: sockets.token(me) }).closeCode(), 4429);
+  await connect(member(), two);
+  open[0]?.drop();
+  await sleep(300);
+  const again = await connect(me, two);
+  again.send({ type: 'ping' });
+  await again.count('pong', 1);
+  t.is(again.closed, undefined);
+});
+
+test('topics that are unknown, not there, not allowed or too many are refused one by one', async (t) => {
+  const me = member();
+  const client = await connect(me);
+  const other = sockets.job(member());
+  const mine = sockets.job(me);
+  client.send({ type: 'subscribe', topics: ['room:1', 'job:nowhere', `job:${other.jobId}`, `job:${mine.jobId}`, 'member:me'] });
+  const [subscribed] = await client.count('subscribed', 1);
+  t.deepEqual(subscribed?.topics, [`job:${mine.jobId}`, 'member:me']);
+  t.deepEqual(
+    client.of('error').map(({ ref, code }) => [ref, code]),
+    [
+      ['room:1', 'TOPIC_UNKNOWN'],
+      ['job:nowhere', 'JOB_NOT_FOUND'],
+      [`job:${other.jobId}`, 'JOB_NOT_FOUND'],
+    ],
+  );
+  client.send({ type: 'subscribe', topics: [sockets.job(me), sockets.job(me)].map(({ jobId }) => `job:${jobId}`) });
+  await client.count('subscribed', 2);
+  t.is(client.of('error').at(-1)?.code, 'TOO_MANY_TOPICS');
+});
+
+test('who may read a job of another gets its frames where it subscribed, until it may no longer', async (t) => {
+  const owner = member();
+  const reader = member();
+  sockets.readers.add(reader);
+  const [watched, other] = [sockets.job(owner, JobState.JOB_STATE_APPLIED), sockets.job(owner)];
+  const owners = await connect(owner);
+  const subscribed = await connect(reader);
+  const idle = await connect(reader, two);
+  await subscribed.subscribe([`job:${watched.jobId}`]);
+  await idle.subscribe([]);
+  await sockets.deliver(watched, other);
+  await owners.count('job', 2);
+  await subscribed.count('job', 1);
+
+  sockets.readers.delete(reader);
+  await sockets.deliver({ ...watched, state: JobState.JOB_STATE_COMPLETED, version: 4 });
+  const [error] = await subscribed.count('error', 1);
+  t.is(error?.ref, `job:${watched.jobId}`);
+  await owners.count('job', 3);
+  t.deepEqual(subscribed.jobIds, [watched.jobId]);
+  t.deepEqual(idle.jobIds, []);
+});
+
+test('after an unsubscribe nothing of it comes; own events still do', async (t) => {
+  const owner = member();
+  const reader = member();
+  sockets.readers.add(reader);
+  const watched = sockets.job(owner);
+  const client = await connect(reader);
+  await client.subscribe([`job:${watched.jobId}`]);
+  client.send({ type: 'unsubscribe', topics: [`job:${watched.jobId}`, 'member:me'] });
+  client.send({ type: 'ping' });
+  await client.count('pong', 1);
+  const own = sockets.job(reader);
+  await sockets.deliver(watched, own);
+  await client.count('job', 1);
+  t.deepEqual(client.jobIds, [own.jobId]);
+});

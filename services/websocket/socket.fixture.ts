@@ -1,0 +1,316 @@
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { status } from '@grpc/grpc-js';
+import { WebSocket } from 'ws';
+import { Secret } from '#platform/config.ts';
+import { MusubiError, notFound, permissionDenied, unauthenticated, unavailable } from '#platform/errors.ts';
+import { connectPeer } from '#platform/grpc/client.ts';
+import { type Handlers, serveGrpc } from '#platform/grpc/server.ts';
+import { openPublisher, type Publisher } from '#platform/kafka/publish.ts';
+import { subscribe } from '#platform/kafka/subscribe.ts';
+import { Lifecycle } from '#platform/lifecycle.ts';
+import { createLogger } from '#platform/log.ts';
+import { toRecord } from '#platform/outbox/event.ts';
+import { openRedis, type Redis } from '#platform/redis.ts';
+import { AuthServiceService } from '#proto/musubi/auth/v1/auth.ts';
+import { JobEvent, type Job as JobMessage, JobServiceService, JobState } from '#proto/musubi/job/v1/job.ts';
+import { LIMITS, type Limits } from './domain.ts';
+import { type ServerFrame, serverFrames } from './frames.ts';
+import { Hub } from './hub.ts';
+import { deliverJobEvents } from './job-events.ts';
+import { serveSockets } from './server.ts';
+import { type SocketStore, socketStore } from './store.ts';
+
+const log = createLogger('websocket', 'fatal');
+
+/** Where the real servers are: MUSUBI_REDIS_URL, MUSUBI_KAFKA_BROKERS (only for those who use Kafka). */
+export interface Servers {
+  redis: string | undefined;
+  kafka?: string | undefined;
+}
+
+export interface InstanceOptions {
+  limits?: Partial<Limits>;
+  leaseMs?: number;
+  /** Consumes the topic of this test, as a member of one group. */
+  kafka?: boolean;
+}
+
+/** An instance of the service. */
+export interface TestInstance {
+  url: string;
+  http: string;
+  hub: Hub;
+  lifecycle: Lifecycle;
+}
+
+/** What Auth and Job answer in a test. */
+interface World {
+  tokens: Map<string, { memberId: string; expiresAt: number }>;
+  revoked: Set<string>;
+  jobs: Map<string, JobMessage>;
+  /** Members who may read everybody's jobs. */
+  readers: Set<string>;
+  authIsAway: boolean;
+}
+
+/** The WebSocket service of one test file, on keys and a topic of its own. */
+export interface TestSockets extends World {
+  prefix: string;
+  redis: Redis;
+  store: SocketStore;
+  instance(options?: InstanceOptions): Promise<TestInstance>;
+  /** A token that Auth accepts. */
+  token(memberId: string, seconds?: number): string;
+  /** A job that Job knows, in the state given. */
+  job(memberId: string, state?: JobState): JobMessage;
+  /** Delivers the events of jobs as the consumer does, without Kafka. */
+  deliver(...jobs: JobMessage[]): Promise<void>;
+  /** Publishes the events of jobs on Kafka. */
+  publish(...jobs: JobMessage[]): Promise<void>;
+  close(): Promise<void>;
+}
+
+export const KEPT = { ms: 60_000, events: 200 };
+
+export async function openTestSockets(servers: Servers): Promise<TestSockets> {
+  if (!servers.redis) throw new Error('MUSUBI_REDIS_URL is not set: `npm test` sets it, or give the URL of a Redis server');
+  const url = new Secret(servers.redis);
+  const name = `test-socket-${randomUUID().slice(0, 8)}`;
+  const prefix = `${name}:`;
+  const brokers = servers.kafka?.split(',') ?? [];
+  const lifecycles: Lifecycle[] = [];
+  const open = (): Lifecycle => {
+    const lifecycle = new Lifecycle(log, 10_000);
+    lifecycles.push(lifecycle);
+    return lifecycle;
+  };
+  const world: World = { tokens: new Map(), revoked: new Set(), jobs: new Map(), readers: new Set(), authIsAway: false };
+  const peersAt = await servePeers(world, open());
+  const redis = await openRedis({ url, log, lifecycle: open() });
+  const store = socketStore(redis, KEPT, prefix);
+  let publisher: Promise<Publisher> | undefined;
+
+  return Object.assign(world, {
+    prefix,
+    redis,
+    store,
+
+    async instance({ limits = {}, leaseMs, kafka = false }: InstanceOptions = {}): Promise<TestInstance> {
+      const lifecycle = open();
+      const own = socketStore(await openRedis({ url, log, lifecycle }), KEPT, prefix);
+      const hub = new Hub(own, log, leaseMs);
+      await hub.start({ url, prefix, lifecycle });
+      const peers = {
+        auth: connectPeer(peersAt.auth, AuthServiceService, lifecycle),
+        job: connectPeer(peersAt.job, JobServiceService, lifecycle),
+      };
+      const context = { store: own, hub, peers, limits: { ...LIMITS, ...limits }, keptMs: KEPT.ms, log };
+      const port = await serveSockets({ listen: { host: '127.0.0.1', port: 0 }, context, log, lifecycle });
+      if (kafka) {
+        const handle = deliverJobEvents.bind(undefined, own);
+        await subscribe({ brokers, group: name, topics: [`${name}.events`], handle, log, lifecycle, partitions: 2 });
+      }
+      lifecycle.markStarted();
+      while (Object.keys(await lifecycle.unready()).length > 0) await sleep(50);
+      return { url: `ws://127.0.0.1:${port}/v1/events`, http: `http://127.0.0.1:${port}`, hub, lifecycle };
+    },
+
+    token(memberId: string, seconds = 300): string {
+      const token = randomUUID();
+      world.tokens.set(token, { memberId, expiresAt: Date.now() / 1_000 + seconds });
+      return token;
+    },
+
+    job(memberId: string, state: JobState = JobState.JOB_STATE_COMPLETED): JobMessage {
+      const job = newJob(memberId, state);
+      world.jobs.set(job.jobId, job);
+      return job;
+    },
+
+    deliver: (...jobs: JobMessage[]) =>
+      deliverJobEvents(
+        store,
+        jobs.map((job) => ({
+          topic: 'job.events',
+          partition: 0,
+          offset: '0',
+          id: randomUUID(),
+          type: 'job.completed',
+          source: '/musubi/job',
+          time: new Date(),
+          subject: job.jobId,
+          version: job.version,
+          data: JobEvent.toJSON({ job }),
+        })),
+      ),
+
+    async publish(...jobs: JobMessage[]): Promise<void> {
+      if (brokers.length === 0)
+        throw new Error('MUSUBI_KAFKA_BROKERS is not set: `npm test` sets it, or give the brokers of a Kafka');
+      publisher ??= openPublisher('job', { brokers, clientId: name, log, partitions: 2 });
+      const records = jobs.map((job) =>
+        toRecord({
+          aggregateType: name,
+          aggregateId: job.jobId,
+          version: job.version,
+          type: 'job.completed',
+          payload: JobEvent.toJSON({ job }),
+        }),
+      );
+      await (await publisher).publish(records);
+    },
+
+    async close(): Promise<void> {
+      await (await publisher)?.close();
+      const keys = await redis.keys(`${prefix}*`);
+      if (keys.length > 0) await redis.del(...keys);
+      await Promise.all(lifecycles.map((lifecycle) => lifecycle.stop('end of the test')));
+    },
+  });
+}
+
+function newJob(memberId: string, state: JobState): JobMessage {
+  const now = new Date();
+  return {
+    jobId: randomUUID(),
+    command: 'member.update',
+    state,
+    progress: { done: 3, total: 3, step: '' },
+    resultJson: state === JobState.JOB_STATE_COMPLETED ? '{"memberId":"結び"}' : '',
+    error: state === JobState.JOB_STATE_FAILED ? { code: 'LOGIN_TAKEN', message: 'taken', errors: [] } : undefined,
+    memberId,
+    aggregateId: randomUUID(),
+    createdAt: now,
+    updatedAt: now,
+    expiresAt: new Date(now.getTime() + 86_400_000),
+    version: 3,
+  };
+}
+
+/**
+ * Auth and Job as real gRPC servers that answer what the test says: the real ones can't be made to
+ * expire, revoke or be away at the moment that a test needs. test/ has the whole system.
+ */
+async function servePeers(world: World, lifecycle: Lifecycle): Promise<{ auth: string; job: string }> {
+  const at = { listen: { host: '127.0.0.1', port: 0 }, log, lifecycle };
+  const auth: Partial<Handlers<AuthServiceService>> = {
+    async authenticate({ accessToken }) {
+      if (world.authIsAway) throw unavailable('STORE_UNAVAILABLE', 'the store is away');
+      const known = world.tokens.get(accessToken);
+      if (!known) throw unauthenticated('TOKEN_INVALID', 'the token is not one of ours');
+      if (known.expiresAt < Date.now() / 1_000) throw unauthenticated('TOKEN_EXPIRED', 'the token has expired');
+      if (world.revoked.has(accessToken)) throw unauthenticated('SESSION_REVOKED', 'the session was ended');
+      return { memberId: known.memberId, sessionId: 's', expiresAt: Math.round(known.expiresAt) };
+    },
+    async authorize({ accessToken, action, resource }) {
+      const memberId = world.tokens.get(accessToken)?.memberId ?? '';
+      if (action === 'job.read' && (resource?.ownerId === memberId || world.readers.has(memberId)))
+        return { memberId, sessionId: 's' };
+      throw permissionDenied('PERMISSION_DENIED', 'not allowed');
+    },
+  };
+  const job: Partial<Handlers<JobServiceService>> = {
+    async getJob({ jobId }) {
+      const known = world.jobs.get(jobId);
+      if (!known) throw notFound('JOB_NOT_FOUND', 'there is no such job');
+      return { job: known };
+    },
+  };
+  return {
+    auth: `127.0.0.1:${await serveGrpc(at, AuthServiceService, withRest(AuthServiceService, auth) as Handlers<AuthServiceService>)}`,
+    job: `127.0.0.1:${await serveGrpc(at, JobServiceService, withRest(JobServiceService, job) as Handlers<JobServiceService>)}`,
+  };
+}
+
+function withRest(definition: object, handlers: object): object {
+  const unimplemented = async (): Promise<never> => {
+    throw new MusubiError(status.UNIMPLEMENTED, 'UNIMPLEMENTED', 'this test needs it not');
+  };
+  return { ...Object.fromEntries(Object.keys(definition).map((method) => [method, unimplemented])), ...handlers };
+}
+
+/** A client that keeps what it was sent, and holds every frame against the schema of its type. */
+export class TestClient {
+  readonly frames: ServerFrame[] = [];
+  readonly ws: WebSocket;
+  closed: { code: number; reason: string } | undefined;
+  #changed = Promise.withResolvers<void>();
+
+  constructor(url: string, options: { token?: string; protocol?: string } = {}) {
+    const { token, protocol = 'musubi.v1' } = options;
+    this.ws = new WebSocket(url, protocol ? [protocol] : [], { headers: token ? { authorization: `Bearer ${token}` } : {} });
+    this.ws.on('error', () => undefined);
+    this.ws.on('message', (data) => {
+      const frame = JSON.parse(String(data)) as ServerFrame;
+      serverFrames[frame.type].parse(frame);
+      this.frames.push(frame);
+      this.#change();
+    });
+    this.ws.on('close', (code, reason) => {
+      this.closed = { code, reason: String(reason) };
+      this.#change();
+    });
+  }
+
+  static async open(url: string, token?: string): Promise<TestClient> {
+    const client = new TestClient(url, token ? { token } : {});
+    await once(client.ws, 'open');
+    return client;
+  }
+
+  send(frame: unknown): void {
+    this.ws.send(typeof frame === 'string' ? frame : JSON.stringify(frame));
+  }
+
+  of<T extends ServerFrame['type']>(type: T): Extract<ServerFrame, { type: T }>[] {
+    return this.frames.filter((frame) => frame.type === type) as Extract<ServerFrame, { type: T }>[];
+  }
+
+  get jobIds(): string[] {
+    return this.of('job').map(({ job }) => job.id);
+  }
+
+  /** The last place in the events that this client was told. */
+  get cursor(): string {
+    return this.frames.findLast((frame) => 'cursor' in frame)?.cursor ?? '';
+  }
+
+  /** Waits until `done` holds. */
+  async until(done: () => boolean, seconds = 15): Promise<void> {
+    const deadline = Date.now() + seconds * 1_000;
+    while (!done()) {
+      const left = deadline - Date.now();
+      if (left <= 0)
+        throw new Error(`waited in vain; got ${JSON.stringify(this.frames.slice(-3))}, closed ${JSON.stringify(this.closed)}`);
+      await Promise.race([this.#changed.promise, sleep(Math.min(left, 250))]);
+    }
+  }
+
+  async count<T extends ServerFrame['type']>(type: T, count: number): Promise<Extract<ServerFrame, { type: T }>[]> {
+    await this.until(() => this.of(type).length >= count);
+    return this.of(type);
+  }
+
+  async subscribe(topics: string[], cursor?: string): Promise<string> {
+    const before = this.of('subscribed').length;
+    this.send({ type: 'subscribe', topics, ...(cursor ? { cursor } : {}) });
+    return (await this.count('subscribed', before + 1))[before]?.cursor ?? '';
+  }
+
+  async closeCode(seconds = 15): Promise<number> {
+    await this.until(() => this.closed !== undefined, seconds);
+    return this.closed?.code ?? 0;
+  }
+
+  /** Leaves without a goodbye, as a broken connection does. */
+  drop(): void {
+    this.ws.terminate();
+  }
+
+  #change(): void {
+    this.#changed.resolve();
+    this.#changed = Promise.withResolvers();
+  }
+}
