@@ -124,10 +124,10 @@ export class Component {
     if (this.#wanted) this.#onState('ready');
   }
 
-  #spawn({ command, args, env }: Launch): void {
+  #spawn({ command, args, env, cwd }: Launch): void {
     const log = openSync(this.plan.log, 'a', 0o600);
     // Its own session: Ctrl-C in the terminal must reach the launcher alone, which stops everything in order.
-    const child = spawn(command, args, { detached: true, stdio: ['ignore', log, log], env: { ...process.env, ...env } });
+    const child = spawn(command, args, { detached: true, stdio: ['ignore', log, log], env: { ...process.env, ...env }, cwd });
     closeSync(log);
     this.#child = child;
     if (child.pid !== undefined) this.#pids.add(this.plan.name, child.pid, this.plan.stopSignal, this.plan.graceMs);

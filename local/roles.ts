@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { cacheRoot, checkout } from './places.ts';
 import { mustAnswer } from './servers/server.ts';
@@ -64,5 +63,3 @@ export function command(role: string): { command: string; args: string[]; env: R
     },
   };
 }
-
-export const rolesExist = () => existsSync(join(checkout, 'main.ts'));

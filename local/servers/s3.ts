@@ -1,6 +1,5 @@
 import { createHash, createHmac } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { wheelBinary } from '../packages/wheels.ts';
 import type { Secrets } from '../secrets.ts';
@@ -47,19 +46,21 @@ export const s3: Server = {
       filer: true,
       'filer.port': ports.filer,
       'filer.port.grpc': ports.filerGrpc,
-      'filer.localSocket': socket(ports.filer),
+      // Relative to the working folder: the path of a socket may be no longer than 107 characters.
+      'filer.localSocket': 'filer.sock',
       s3: true,
       's3.port': ports.s3,
       's3.port.grpc': ports.s3Grpc,
       's3.port.iceberg': 0,
       's3.port.lance': 0,
-      's3.localSocket': socket(ports.s3),
+      's3.localSocket': 's3.sock',
       's3.config': users,
       's3.allowDeleteBucketNotEmpty': false,
     };
     return {
       command,
       args: ['-logtostderr', 'server', ...Object.entries(options).map(([name, value]) => `-${name}=${value}`)],
+      cwd: data,
       env: { GOMEMLIMIT: '256MiB', GOGC: '50' },
     };
   },
@@ -77,9 +78,6 @@ export const s3: Server = {
 };
 
 const PROBE_BUCKET = 'musubi-local-probe';
-
-/** In /tmp, because the path of a socket may be no longer than 107 characters; by user, so that nobody is in the way. */
-const socket = (port: number | undefined) => join(tmpdir(), `musubi-${process.getuid?.()}-${port}.sock`);
 
 const identities = ({ s3AccessKeyId, s3SecretAccessKey }: Secrets) =>
   JSON.stringify({

@@ -8,6 +8,7 @@ export interface Launch {
   command: string;
   args: string[];
   env?: Record<string, string>;
+  cwd?: string;
 }
 
 /** What a server is told when it is made ready to start. */
