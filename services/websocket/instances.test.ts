@@ -1,0 +1,117 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import test from 'ava';
+import { openTestSockets, TestClient, type TestInstance, type TestSockets } from './socket.fixture.ts';
+
+let sockets: TestSockets;
+let one: TestInstance;
+let two: TestInstance;
+test.before(async () => {
+  sockets = await openTestSockets({ redis: process.env.MUSUBI_REDIS_URL, kafka: process.env.MUSUBI_KAFKA_BROKERS });
+  one = await sockets.instance({ kafka: true });
+  two = await sockets.instance({ kafka: true });
+});
+test.after.always(() => sockets?.close());
+
+let members = 0;
+const member = (): string => `m${++members}`;
+const connect = (me: string, at = one): Promise<TestClient> => TestClient.open(at.url, sockets.token(me));
+const registered = (me: string): Promise<number> => sockets.redis.hlen(`${sockets.prefix}ws:sockets:${me}`);
+
+test.serial('an event on Kafka reaches every socket of its member on every instance, and nobody else', async (t) => {
+  const me = member();
+  const [a, b, c, stranger] = [
+    await connect(me, one),
+    await connect(me, one),
+    await connect(me, two),
+    await connect(member(), two),
+  ];
+  for (const client of [a, b, c, stranger]) await client.subscribe(['member:me']);
+  const jobs = Array.from({ length: 20 }, () => sockets.job(me));
+  for (const job of jobs) await sockets.publish(job);
+  const ids = jobs.map(({ jobId }) => jobId).sort();
+  for (const client of [a, b, c]) {
+    await client.count('job', 20);
+    t.deepEqual([...client.jobIds].sort(), ids);
+  }
+  t.deepEqual(a.jobIds, c.jobIds, 'every socket sees the same order');
+  t.deepEqual(stranger.jobIds, []);
+});
+
+test.serial('from Kafka to the socket it is milliseconds', async (t) => {
+  const me = member();
+  const client = await connect(me, one);
+  await client.subscribe([]);
+  const late: number[] = [];
+  for (let i = 0; i < 100; i++) {
+    const sent = performance.now();
+    await sockets.publish(sockets.job(me));
+    const acknowledged = performance.now();
+    await client.count('job', i + 1);
+    late.push(performance.now() - acknowledged);
+    t.true(performance.now() - sent < 15_000);
+    await sleep(5);
+  }
+  late.sort((a, b) => a - b);
+  t.log(`after the broker's acknowledgement: p50 ${late[50]?.toFixed(2)} ms, p95 ${late[95]?.toFixed(2)} ms`);
+});
+
+test.serial('a message that is no job event is parked, and those behind it are delivered', async (t) => {
+  const me = member();
+  const client = await connect(me);
+  await client.subscribe([]);
+  const poison = { ...sockets.job(me), resultJson: 'not json' };
+  await sockets.publish(poison, sockets.job(me), sockets.job(me));
+  await client.count('job', 2);
+  t.false(client.jobIds.includes(poison.jobId));
+});
+
+test.serial('a graceful stop closes sockets with 1001 and leaves nothing behind', async (t) => {
+  const me = member();
+  const stopping = await sockets.instance();
+  const client = await connect(me, stopping);
+  const cursor = await client.subscribe([]);
+  t.is(await registered(me), 1);
+  const begun = performance.now();
+  await stopping.lifecycle.stop('test');
+  t.true(performance.now() - begun < 2_500);
+  t.is(await client.closeCode(), 1001);
+  t.is(await registered(me), 0);
+  t.is(await sockets.redis.exists(`${sockets.prefix}ws:instance:${stopping.hub.instance}`), 0);
+  const job = sockets.job(me);
+  await sockets.publish(job);
+  const again = await connect(me, two);
+  await again.subscribe([], cursor);
+  await again.count('job', 1);
+  t.deepEqual(again.jobIds, [job.jobId]);
+});
+
+test.serial('the sockets of an instance that died are forgotten when its lease ends', async (t) => {
+  const me = member();
+  const key = `${sockets.prefix}ws:sockets:${me}`;
+  // What a killed process leaves behind: sockets, and a lease that nobody renews.
+  await sockets.store.renew('dead', 1_000);
+  for (const socket of ['a', 'b']) await sockets.store.register(me, socket, 'dead', Date.now() + 60_000, 3);
+  t.is(await sockets.store.register(me, 'c', 'dead', Date.now() + 60_000, 2), undefined, 'they count while it may live');
+  const client = await connect(me, two);
+  await client.subscribe([]);
+  await sleep(1_100);
+  await sockets.deliver(sockets.job(me));
+  await client.count('job', 1);
+  t.is(await sockets.redis.hlen(key), 1, 'cleared in passing');
+  t.truthy(await sockets.store.register(me, 'd', two.hub.instance, Date.now() + 60_000, 2), 'and there is room again');
+});
+
+test.serial('an instance whose lease was lost registers its sockets again and misses nothing', async (t) => {
+  const me = member();
+  const paused = await sockets.instance({ leaseMs: 600 });
+  const client = await connect(me, paused);
+  await client.subscribe([]);
+  // Redis lost its data, or the process stood still: others forgot the sockets.
+  await sockets.redis.del(`${sockets.prefix}ws:instance:${paused.hub.instance}`, `${sockets.prefix}ws:sockets:${me}`);
+  const job = sockets.job(me);
+  await sockets.deliver(job);
+  await client.count('job', 1);
+  t.deepEqual(client.jobIds, [job.jobId]);
+  t.is(await registered(me), 1);
+  await paused.lifecycle.stop('test');
+});
