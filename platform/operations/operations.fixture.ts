@@ -1,0 +1,218 @@
+import type { ClientSession } from 'mongodb';
+import { failedPrecondition } from '../errors.ts';
+import { newId } from '../id.ts';
+import { type Mongo, openMongo } from '../mongo.ts';
+import { type Database, openDatabase, sql, type Transaction } from '../postgres.ts';
+import { openRedis, type Redis } from '../redis.ts';
+import { dropDatabase, servers, testProcess, uniqueName } from '../test-servers.ts';
+import * as onMongo from './mongo.ts';
+import type { OutboxEvent } from './postgres.ts';
+import * as onPostgres from './postgres.ts';
+import { outboxStream, RedisOperations } from './redis.ts';
+
+/** An operation that has written and not yet committed. */
+export interface Held {
+  done: Promise<unknown>;
+  letGo(): void;
+  fail(error: Error): void;
+}
+
+/** A tiny service on one kind of store: it keeps a value for each ID; `put` sets it, its undo puts back what was. */
+export interface Fixture {
+  ready(): Promise<void>;
+  close(): Promise<void>;
+  newId(): string;
+  /** `name` '' sends no operation ID; the value 'refuse me' is refused with REFUSED. */
+  put(id: string, name: string, value: string): Promise<{ id: string; was: string | null }>;
+  undo(id: string, name: string): Promise<void>;
+  state(id: string): Promise<{ value: string | null; events: string[] }>;
+  /** A put that stands still between its writes and its commit. */
+  hold?(id: string, name: string, value: string): Promise<Held>;
+  /** A put whose connection dies between its writes and its commit. */
+  crash?(id: string, name: string, value: string): Promise<unknown>;
+}
+
+const operation = (id: string, name: string) => ({ operationId: name && `${id}/${name}`, command: 'put' });
+const event = (type: string, id: string): OutboxEvent => ({
+  aggregateType: 'thing',
+  aggregateId: id,
+  version: 1,
+  type,
+  payload: { id, ja: '結び', nothing: null },
+});
+
+function refuse(value: string): void {
+  if (value === 'refuse me') throw failedPrecondition('REFUSED', 'as asked');
+}
+
+interface Kept {
+  id: string;
+  was: string | null;
+}
+
+function postgres(): Fixture {
+  const database = uniqueName('test_operations');
+  const { log, lifecycle } = testProcess(database);
+  let db: Database;
+  const write = async (tx: Transaction, id: string, value: string | null): Promise<void> => {
+    await tx.query(sql`delete from things where id = ${id}`);
+    if (value !== null) await tx.query(sql`insert into things (id, value) values (${id}, ${value})`);
+  };
+  const put = (id: string, name: string, value: string, before: (tx: Transaction) => Promise<unknown> = async () => undefined) =>
+    onPostgres.runOperation<Kept, Kept>(db, operation(id, name), async (tx) => {
+      const [row] = await tx.query<{ value: string }>(sql`select value from things where id = ${id}`);
+      await write(tx, id, value);
+      await before(tx);
+      refuse(value);
+      const kept = { id, was: row?.value ?? null };
+      return { result: kept, undo: kept, events: [event('put', id)] };
+    });
+  return {
+    newId,
+    put,
+    async ready() {
+      db = await openDatabase({
+        url: servers.postgres(),
+        database,
+        migrations: new URL('./', import.meta.url),
+        log,
+        lifecycle,
+        max: 16,
+      });
+      await db.query(sql`create table things (id text primary key, value text not null)`);
+    },
+    async close() {
+      await lifecycle.stop('tested');
+      await dropDatabase(servers.postgres(), database);
+    },
+    undo: (id, name) =>
+      onPostgres.undoOperation(db, operation(id, name).operationId, {
+        put: async (tx, kept: Kept) => {
+          await write(tx, kept.id, kept.was);
+          return { events: [event('unput', kept.id)] };
+        },
+      }),
+    async state(id) {
+      const [row] = await db.query<{ value: string }>(sql`select value from things where id = ${id}`);
+      const events = await db.query<{ type: string }>(sql`select type from outbox where aggregateid = ${id} order by created_at`);
+      return { value: row?.value ?? null, events: events.map(({ type }) => type) };
+    },
+    hold: (id, name, value) => held((before) => put(id, name, value, before)),
+    crash: (id, name, value) => put(id, name, value, (tx) => tx.query(sql`select pg_terminate_backend(pg_backend_pid())`)),
+  };
+}
+
+function mongodb(): Fixture {
+  const database = uniqueName('test_operations');
+  const { log, lifecycle } = testProcess(database);
+  let mongo: Mongo;
+  const things = () => mongo.db.collection<{ _id: string; value: string }>('things');
+  const write = async (session: ClientSession, id: string, value: string | null): Promise<void> => {
+    await things().deleteOne({ _id: id }, { session });
+    if (value !== null) await things().insertOne({ _id: id, value }, { session });
+  };
+  const put = (id: string, name: string, value: string, before: () => Promise<unknown> = async () => undefined) =>
+    onMongo.runOperation<Kept, Kept>(mongo, operation(id, name), async (session) => {
+      const row = await things().findOne({ _id: id }, { session });
+      await write(session, id, value);
+      await before();
+      refuse(value);
+      const kept = { id, was: row?.value ?? null };
+      return { result: kept, undo: kept, events: [event('put', id)] };
+    });
+  return {
+    newId,
+    put,
+    async ready() {
+      mongo = await openMongo({ url: servers.mongodb(), database, log, lifecycle });
+      await mongo.db.createCollection('things');
+    },
+    async close() {
+      await mongo.db.dropDatabase();
+      await lifecycle.stop('tested');
+    },
+    undo: (id, name) =>
+      onMongo.undoOperation(mongo, operation(id, name).operationId, {
+        put: async (session, kept: Kept) => {
+          await write(session, kept.id, kept.was);
+          return { events: [event('unput', kept.id)] };
+        },
+      }),
+    async state(id) {
+      const row = await things().findOne({ _id: id });
+      const events = await mongo.db.collection('outbox').find({ aggregateid: id }).sort({ createdAt: 1 }).toArray();
+      return { value: row?.value ?? null, events: events.map(({ type }) => String(type)) };
+    },
+    hold: (id, name, value) => held((before) => put(id, name, value, before)),
+  };
+}
+
+function redis(): Fixture {
+  const service = uniqueName('test-operations');
+  const { log, lifecycle } = testProcess(service);
+  let client: Redis;
+  let operations: RedisOperations;
+  const key = (id: string): string => `${service}:${id}`;
+  return {
+    newId,
+    async ready() {
+      client = await openRedis({ url: servers.redis(), log, lifecycle });
+      operations = new RedisOperations(client, service, {
+        put: {
+          forward: `
+            if args[2] == 'refuse me' then return refuse('REFUSED', 'as asked') end
+            local was = redis.call('GET', keys[1]) or nil
+            redis.call('SET', keys[1], args[2])
+            emit('thing', args[1], 1, 'put', '{}')
+            return cjson.encode({id = args[1], was = was or cjson.null}), cjson.encode({id = args[1], was = was or cjson.null})`,
+          undo: `
+            local kept = cjson.decode(undo)
+            if kept.was == cjson.null then redis.call('DEL', keys[1]) else redis.call('SET', keys[1], kept.was) end
+            emit('thing', kept.id, 2, 'unput', '{}')`,
+        },
+      });
+    },
+    async close() {
+      const keys = [
+        ...(await client.keys(`${service}:*`)),
+        ...(await client.keys(`operation:${service}:*`)),
+        outboxStream(service),
+      ];
+      await client.del(keys);
+      await lifecycle.stop('tested');
+    },
+    put: (id, name, value) => operations.run<Kept>(operation(id, name), [key(id)], [id, value]),
+    undo: (id, name) => operations.undo(operation(id, name).operationId),
+    async state(id) {
+      const entries = (await client.xrange(outboxStream(service), '-', '+')) as [string, string[]][];
+      const fields = entries.map(([, list]) =>
+        Object.fromEntries(list.flatMap((name, at) => (at % 2 ? [] : [[name, list[at + 1]]]))),
+      );
+      const events = fields.filter((entry) => entry.aggregateid === id).map((entry) => String(entry.type));
+      return { value: await client.get(key(id)), events };
+    },
+  };
+}
+
+/** Runs `put` up to the point between its writes and its commit. */
+async function held(put: (before: () => Promise<unknown>) => Promise<unknown>): Promise<Held> {
+  let letGo = (): void => undefined;
+  let fail = (_: Error): void => undefined;
+  let reached = (): void => undefined;
+  const there = new Promise<void>((resolve) => {
+    reached = resolve;
+  });
+  const gate = new Promise<void>((resolve, reject) => {
+    letGo = resolve;
+    fail = reject;
+  });
+  const done = put(() => {
+    reached();
+    return gate;
+  });
+  done.catch(() => undefined);
+  await Promise.race([there, done]);
+  return { done, letGo, fail };
+}
+
+export const fixtures: Record<string, () => Fixture> = { postgres, mongodb, redis };

@@ -1,0 +1,110 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import test from 'ava';
+import { failedPrecondition, MusubiError } from '../errors.ts';
+import { fixtures, type Held } from './operations.fixture.ts';
+
+// One suite for every store: what a saga may rely on must not depend on where a service keeps its state.
+for (const [store, open] of Object.entries(fixtures)) {
+  const suite = open();
+  test.before(`${store}: open`, () => suite.ready());
+  test.after.always(`${store}: clean up`, () => suite.close());
+
+  test(`${store}: a repeat answers the same and does nothing`, async (t) => {
+    const id = suite.newId();
+    const first = await suite.put(id, 'op', 'first');
+    t.deepEqual(first, { id, was: null });
+    t.deepEqual(await suite.put(id, 'op', 'second'), first);
+    t.deepEqual(await suite.state(id), { value: 'first', events: ['put'] });
+  });
+
+  test(`${store}: an undo restores what was, once, and tells of it`, async (t) => {
+    const id = suite.newId();
+    await suite.put(id, 'one', 'kept');
+    await suite.put(id, 'two', 'taken back');
+    await suite.undo(id, 'two');
+    await suite.undo(id, 'two');
+    t.deepEqual(await suite.state(id), { value: 'kept', events: ['put', 'put', 'unput'] });
+  });
+
+  test(`${store}: after its undo an operation is refused for ever`, async (t) => {
+    const id = suite.newId();
+    await suite.put(id, 'op', 'value');
+    await suite.undo(id, 'op');
+    await t.throwsAsync(suite.put(id, 'op', 'late'), { instanceOf: MusubiError, code: 'OPERATION_UNDONE' });
+    t.deepEqual(await suite.state(id), { value: null, events: ['put', 'unput'] });
+  });
+
+  test(`${store}: the undo of what never happened leaves a tombstone`, async (t) => {
+    const id = suite.newId();
+    await suite.undo(id, 'op');
+    await suite.undo(id, 'op');
+    await t.throwsAsync(suite.put(id, 'op', 'late'), { code: 'OPERATION_UNDONE' });
+    t.deepEqual(await suite.state(id), { value: null, events: [] });
+  });
+
+  test(`${store}: of concurrent repeats one is done and all answer the same`, async (t) => {
+    const id = suite.newId();
+    const answers = await Promise.all(Array.from({ length: 12 }, () => suite.put(id, 'op', 'value')));
+    for (const answer of answers) t.deepEqual(answer, { id, was: null });
+    t.deepEqual(await suite.state(id), { value: 'value', events: ['put'] });
+  });
+
+  test(`${store}: concurrent operations and undos end with nothing left`, async (t) => {
+    const id = suite.newId();
+    const calls = Array.from({ length: 12 }, (_, at) => (at % 2 ? suite.undo(id, 'op') : suite.put(id, 'op', 'value')));
+    for (const outcome of await Promise.allSettled(calls)) {
+      if (outcome.status === 'rejected') t.is((outcome.reason as MusubiError).code, 'OPERATION_UNDONE');
+    }
+    const { value, events } = await suite.state(id);
+    t.is(value, null);
+    t.true(events.length === 0 || events.join() === 'put,unput', events.join());
+  });
+
+  test(`${store}: a refusal leaves no trace, and the same operation may be tried again`, async (t) => {
+    const id = suite.newId();
+    await t.throwsAsync(suite.put(id, 'op', 'refuse me'), { code: 'REFUSED' });
+    t.deepEqual(await suite.state(id), { value: null, events: [] });
+    await suite.put(id, 'op', 'value');
+    t.deepEqual(await suite.state(id), { value: 'value', events: ['put'] });
+  });
+
+  test(`${store}: an operation needs an ID`, async (t) => {
+    for (const call of [suite.put(suite.newId(), '', 'value'), suite.undo(suite.newId(), '')]) {
+      const error = await t.throwsAsync<MusubiError>(call, { instanceOf: MusubiError, code: 'INVALID_ARGUMENT' });
+      t.is(error?.fields[0]?.field, 'operationId');
+    }
+  });
+
+  // On Redis an operation is one script: there is no moment in its midst.
+  const { hold, crash } = suite;
+  if (hold) {
+    test(`${store}: an undo waits for an operation that is under way, then takes it back`, async (t) => {
+      const id = suite.newId();
+      const held: Held = await hold(id, 'op', 'value');
+      const undo = suite.undo(id, 'op');
+      await sleep(100);
+      held.letGo();
+      await Promise.allSettled([held.done, undo]);
+      await undo;
+      t.is((await suite.state(id)).value, null);
+    });
+
+    test(`${store}: an operation that fails after its writes leaves no trace`, async (t) => {
+      const id = suite.newId();
+      const held = await hold(id, 'op', 'value');
+      held.fail(failedPrecondition('REFUSED', 'after the write'));
+      await t.throwsAsync(held.done, { code: 'REFUSED' });
+      t.deepEqual(await suite.state(id), { value: null, events: [] });
+    });
+  }
+  if (crash) {
+    test(`${store}: a connection that dies before the commit leaves no trace; the repeat does it`, async (t) => {
+      const id = suite.newId();
+      const error = await t.throwsAsync<MusubiError>(crash(id, 'op', 'value'), { instanceOf: MusubiError });
+      t.true(error?.retryable);
+      t.deepEqual(await suite.state(id), { value: null, events: [] });
+      t.deepEqual(await suite.put(id, 'op', 'value'), { id, was: null });
+      t.deepEqual(await suite.state(id), { value: 'value', events: ['put'] });
+    });
+  }
+}
