@@ -67,8 +67,10 @@ async function publish(...events: EventMessage[]): Promise<void> {
   }
 }
 
-const visible = (process: Process, id: string, version: number, type = 'member') =>
-  process.visibility.wait([{ type, id, version }], 10_000, new AbortController().signal);
+/** Waits for up to half a minute: while a process joins or leaves the group, nobody consumes for some seconds. */
+async function visible({ visibility }: Process, id: string, version: number, type = 'member'): Promise<void> {
+  await visibility.wait([{ type, id, version }], 30_000, new AbortController().signal);
+}
 
 let one: Process;
 let two: Process;
