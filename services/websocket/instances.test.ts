@@ -1,5 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { context } from '@opentelemetry/api';
 import test from 'ava';
+import { contextFrom, startTelemetry } from '#platform/telemetry.ts';
 import { openTestSockets, TestClient, type TestInstance, type TestSockets } from './socket.fixture.ts';
 
 let sockets: TestSockets;
@@ -53,6 +55,19 @@ test.serial('from Kafka to the socket it is milliseconds', async (t) => {
   }
   late.sort((a, b) => a - b);
   t.log(`after the broker's acknowledgement: p50 ${late[50]?.toFixed(2)} ms, p95 ${late[95]?.toFixed(2)} ms`);
+});
+
+test.serial('the trace of the change goes on to the push', async (t) => {
+  const telemetry = startTelemetry('test', {});
+  const me = member();
+  const client = await connect(me);
+  await client.subscribe([]);
+  const traceId = '0af7651916cd43dd8448eb211c80319c';
+  await context.with(contextFrom(`00-${traceId}-b7ad6b7169203331-01`), () => sockets.publish(sockets.job(me)));
+  await client.count('job', 1);
+  const [entry] = await sockets.store.read(me, '0-0', 1);
+  t.is(entry?.traceparent.split('-')[1], traceId);
+  await telemetry.stop();
 });
 
 test.serial('a message that is no job event is parked, and those behind it are delivered', async (t) => {
