@@ -14,19 +14,19 @@ const GIVE_UP_MS = 600_000;
  * A failed start does not say that nothing was started, and a job that is called failed while its saga runs would
  * be a lie. So it waits until no start can arrive any more, then asks for a cancellation: a saga that nobody knows
  * was never started, and the job fails; one that did start is undone, and ends its job itself. Best effort: should
- * this process end first, the job expires.
+ * this process end first, the job expires. Never rejects.
  */
-export function giveUp(gateway: Gateway, jobId: string): void {
-  settle(gateway, jobId).catch((error: unknown) => {
+export async function giveUp(gateway: Gateway, jobId: string, startMayArriveMs = START_MAY_ARRIVE_MS): Promise<void> {
+  await settle(gateway, jobId, startMayArriveMs).catch((error: unknown) => {
     if (!gateway.stopping.aborted)
       gateway.log.warn({ err: error, jobId }, 'a job that was not started stays queued until it expires');
   });
 }
 
-async function settle(gateway: Gateway, jobId: string): Promise<void> {
+async function settle(gateway: Gateway, jobId: string, startMayArriveMs: number): Promise<void> {
   const deadline = Date.now() + GIVE_UP_MS;
   const pause = (ms: number): Promise<void> => sleep(ms, undefined, { signal: gateway.stopping, ref: false });
-  await pause(START_MAY_ARRIVE_MS);
+  await pause(startMayArriveMs);
   for (;;) {
     try {
       if ((await gateway.commands.cancelCommand(jobId)) !== 'unknown') return;

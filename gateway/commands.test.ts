@@ -1,4 +1,5 @@
 import anyTest, { type TestFn } from 'ava';
+import { giveUp } from './abandoned.ts';
 import { send } from './client.fixture.ts';
 import { startWorld, type World } from './gateway.fixture.ts';
 
@@ -126,6 +127,21 @@ test('a start that failed is 503, and its key starts the same job later, for the
   t.is(later.status, 201);
   t.is(later.body.memberId, job?.aggregateId);
   t.is(world.jobs.size, 1);
+});
+
+test('a job that nobody can start again fails, unless its saga did start: that is undone', async (t) => {
+  const { context: world } = t;
+  const post = () => send(world, 'POST', '/v1/members', { token: world.admin, body: taro });
+  world.next = 'unavailable';
+  t.is((await post()).status, 503);
+  const [queued] = world.jobs.values();
+  await giveUp(world.gateway, queued?.jobId ?? '', 1);
+  t.like(queued, { state: 'JOB_STATE_FAILED', error: { code: 'NOT_STARTED' } });
+
+  world.next = 'running';
+  const { jobId } = (await post()).body;
+  await giveUp(world.gateway, jobId, 1);
+  t.is(world.jobs.get(jobId)?.state, 'JOB_STATE_CANCELLED');
 });
 
 test('jobs: cancelled while they run, not after; not seen by others', async (t) => {

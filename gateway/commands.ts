@@ -159,7 +159,7 @@ export async function issueAndStart<C extends CommandName>(
       gateway.commands.startCommand({ jobId, command, memberId, aggregateId: aggregate, input: given, summary }),
     );
   } catch (error) {
-    if (idempotencyKey === '') giveUp(gateway, job.jobId);
+    if (idempotencyKey === '') void giveUp(gateway, job.jobId);
     throw error;
   }
   return job;

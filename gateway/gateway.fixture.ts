@@ -9,7 +9,7 @@ import { newId } from '#platform/id.ts';
 import { Lifecycle } from '#platform/lifecycle.ts';
 import { startTelemetry } from '#platform/telemetry.ts';
 import { type AuthorizeRequest, AuthServiceService } from '#proto/musubi/auth/v1/auth.ts';
-import { type Job, JobServiceService, JobState } from '#proto/musubi/job/v1/job.ts';
+import { type FinishJobRequest, type Job, JobServiceService, JobState } from '#proto/musubi/job/v1/job.ts';
 import { type MemberView, QueryServiceService } from '#proto/musubi/query/v1/query.ts';
 import type { CommandStart, Commands } from '../worker/client.ts';
 import { createApp } from './app.ts';
@@ -200,7 +200,10 @@ function jobOf(world: State) {
       nextPageToken: '',
     }),
     reportProgress: async () => ({}),
-    finishJob: async () => ({}),
+    async finishJob({ jobId, state, error }: FinishJobRequest) {
+      Object.assign(read(jobId), { state, error });
+      return {};
+    },
   };
 }
 
