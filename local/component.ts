@@ -10,6 +10,8 @@ export interface Plan {
   launch(): Promise<Launch>;
   /** Throws as long as the process is not ready. */
   probe(): Promise<void>;
+  /** Called after it was stopped. */
+  clean?(): Promise<void>;
   stopSignal: NodeJS.Signals;
   graceMs: number;
   readyMs: number;
@@ -79,6 +81,7 @@ export class Component {
     const inTime = await Promise.race([ended.then(() => true), sleep(graceMs, false, { ref: false })]);
     if (!inTime) this.#signal('SIGKILL');
     await ended;
+    await this.plan.clean?.();
   }
 
   /** Sends a signal, for tests of faults. One that ends the process is waited for, and it stays down until `start`. */

@@ -1,5 +1,6 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { choosePorts } from './choose-ports.ts';
 import { Component, ComponentFailed, type State } from './component.ts';
 import { emptyDataFolder, openDataFolder, rotateLogs } from './data-folder.ts';
 import { tryLock } from './lock.ts';
@@ -142,7 +143,9 @@ class RunningStack implements Stack {
       this.#say(server.name, 'ready', 'at the address that the environment gives');
       return false;
     });
-    await this.#choosePorts(own, roles);
+    const { gatewayPort } = this.#options;
+    const preferred = this.#options.ports !== 'free';
+    this.ports = await choosePorts([...own, ...roles], this.#reserved, join(this.#dataDir, 'ports.json'), preferred, gatewayPort);
     for (const server of own) Object.assign(this.addresses, server.address({ ports: this.ports[server.name] ?? {}, secrets }));
     this.admin = {
       loginId: process.env.MUSUBI_ADMIN_LOGIN_ID ?? 'admin',
@@ -196,23 +199,6 @@ class RunningStack implements Stack {
     await this.#release();
   }
 
-  async #choosePorts(servers: readonly Server[], roles: readonly Role[]): Promise<void> {
-    const file = join(this.#dataDir, 'ports.json');
-    const last: Stack['ports'] = JSON.parse(await readFile(file, 'utf8').catch(() => '{}'));
-    const preferred = this.#options.ports !== 'free';
-    const { gatewayPort } = this.#options;
-    if (gatewayPort && roles.some(({ name }) => name === 'gateway')) await this.#reserved.reserveExactly(gatewayPort);
-    for (const { name, ports } of [...servers, ...roles]) {
-      const chosen: Record<string, number> = {};
-      for (const [use, wanted] of Object.entries(ports)) {
-        if (gatewayPort && name === 'gateway' && use === 'http') chosen[use] = gatewayPort;
-        else chosen[use] = await this.#reserved.reserve(...(preferred ? [wanted, last[name]?.[use]] : [last[name]?.[use]]));
-      }
-      this.ports[name] = chosen;
-    }
-    await writeFile(file, `${JSON.stringify({ ...last, ...this.ports }, null, 1)}\n`);
-  }
-
   #setting(server: Server, secrets: Secrets): Setting {
     return {
       data: join(this.#dataDir, server.name),
@@ -229,6 +215,7 @@ class RunningStack implements Stack {
       name: server.name,
       launch: () => server.prepare(setting),
       probe: () => server.probe(setting),
+      clean: () => server.clean?.(setting) ?? Promise.resolve(),
       stopSignal,
       graceMs,
       readyMs: READY_MS,

