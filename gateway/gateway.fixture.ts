@@ -84,7 +84,8 @@ export async function startWorld(): Promise<World> {
     log,
     stopping: stopping.signal,
   };
-  const server = createServer(createApp(gateway, allRoutes()).callback());
+  const answer = createApp(gateway, allRoutes()).callback();
+  const server = createServer((request, response) => void answer(request, response));
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   return Object.assign(world, {
