@@ -74,11 +74,11 @@ export const CONTRADICTION = 'contradiction';
 /**
  * A new job.
  *
- * It stays `queued` until its workflow's first report. No timer declares it failed: a workflow may
- * start late (its server was away), and then "failed" would have been a lie. A job whose workflow
- * was never started, because the gateway died in between, is healed by the client's retry with the
- * same Idempotency-Key (the gateway starts the workflow of a reused job again; its ID is the job's),
- * and if nobody retries, it expires like any job that nothing is heard of.
+ * It stays `queued` until its workflow's first report. No timer here declares it failed: a workflow may
+ * start late (its server was away), and then "failed" would have been a lie. Only who has asked Temporal
+ * knows that there is no workflow, and may finish the job as failed. A client's retry with the same
+ * Idempotency-Key heals it, too: the gateway starts the workflow of a reused job again, and its ID is the
+ * job's. If nobody does anything, the job expires like any that nothing is heard of.
  */
 export function issue(
   asked: Pick<Job, 'id' | 'command' | 'memberId' | 'aggregateId' | 'idempotencyKey' | 'fingerprint'>,

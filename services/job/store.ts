@@ -182,7 +182,8 @@ function emitArguments(event: OutboxEvent): string {
   ]);
 }
 
-function toHash({ id, progress, error, ...job }: Job): string[] {
+/** Everything but the ID, which is in the key. */
+function toHash({ id: _, progress, error, ...job }: Job): string[] {
   const fields = { ...job, ...progress, error: error ? JSON.stringify(error) : '' };
   return Object.entries(fields).flatMap(([name, value]) => [name, String(value)]);
 }
