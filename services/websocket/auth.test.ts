@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
-import { type InstanceOptions, openTestSockets, TestClient, type TestInstance, type TestSockets } from './socket.fixture.ts';
+import { TestClient } from './client.fixture.ts';
+import { type InstanceOptions, openTestSockets, type TestInstance, type TestSockets } from './socket.fixture.ts';
 
 let sockets: TestSockets;
 let one: TestInstance;

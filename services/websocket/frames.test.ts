@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
 import { JobState } from '#proto/musubi/job/v1/job.ts';
-import { openTestSockets, TestClient, type TestInstance, type TestSockets } from './socket.fixture.ts';
+import { TestClient } from './client.fixture.ts';
+import { openTestSockets, type TestInstance, type TestSockets } from './socket.fixture.ts';
 
 let sockets: TestSockets;
 let one: TestInstance;

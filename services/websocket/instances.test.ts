@@ -2,7 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { context } from '@opentelemetry/api';
 import test from 'ava';
 import { contextFrom, startTelemetry } from '#platform/telemetry.ts';
-import { openTestSockets, TestClient, type TestInstance, type TestSockets } from './socket.fixture.ts';
+import { TestClient } from './client.fixture.ts';
+import { openTestSockets, type TestInstance, type TestSockets } from './socket.fixture.ts';
 
 let sockets: TestSockets;
 let one: TestInstance;

@@ -2,8 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
 import fc from 'fast-check';
 import { JobState } from '#proto/musubi/job/v1/job.ts';
+import { TestClient } from './client.fixture.ts';
 import { compareCursors } from './domain.ts';
-import { KEPT, openTestSockets, TestClient, type TestInstance, type TestSockets } from './socket.fixture.ts';
+import { KEPT, openTestSockets, type TestInstance, type TestSockets } from './socket.fixture.ts';
 
 let sockets: TestSockets;
 let one: TestInstance;

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
-import { openTestSockets, TestClient, type TestSockets } from './socket.fixture.ts';
+import { TestClient } from './client.fixture.ts';
+import { openTestSockets, type TestSockets } from './socket.fixture.ts';
 
 let sockets: TestSockets;
 test.before(async () => {
