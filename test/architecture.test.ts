@@ -19,7 +19,8 @@ interface Rule {
 
 const top = (path: string): string => path.split('/')[0] ?? '';
 const service = (path: string): string => path.split('/').slice(0, 2).join('/');
-const isTest = (file: string): boolean => file.endsWith('.test.ts') || ['test', 'bench', 'local'].includes(top(file));
+/** `*.fixture.ts` is what tests of one folder share. */
+const isTest = (file: string): boolean => /\.(test|fixture)\.ts$/.test(file) || ['test', 'bench', 'local'].includes(top(file));
 const DRIVERS = ['pg', 'mongodb', 'ioredis', 'kafkajs', '#platform/postgres.ts', '#platform/mongo.ts', '#platform/redis.ts'];
 
 const RULES: Record<string, Rule> = {

@@ -1,4 +1,4 @@
-import { type ActivityFailure, ApplicationFailure } from '@temporalio/workflow';
+import { ApplicationFailure, type TemporalFailure } from '@temporalio/workflow';
 import type { JobError } from '#proto/musubi/job/v1/job.ts';
 import type { StepFailure } from '../activities/call.ts';
 import { inWords, type Step } from './step.ts';
@@ -14,7 +14,7 @@ export interface Failure {
  * Reads the failure of a step. A refusal is handed on as the service said it, and so is a conflict
  * that lasted (ABORTED: MEMBER_BUSY). Whatever else ended the tries is about our servers, and is named so.
  */
-export function failureOf(step: Step<never, unknown>, failure: ActivityFailure): Failure {
+export function failureOf(step: Step<never, unknown>, failure: TemporalFailure): Failure {
   const last = lastAnswer(failure);
   const where = `${step.service} service, "${inWords(step)}"`;
   if (!last) {
@@ -38,8 +38,8 @@ export function failureOf(step: Step<never, unknown>, failure: ActivityFailure):
 const OUR_DEFECTS: ReadonlySet<string> = new Set(['INTERNAL', 'UNKNOWN', 'UNIMPLEMENTED', 'DATA_LOSS', 'DEFECT']);
 
 /** What the service said last; undefined if it never answered. A timeout keeps the failure of the attempt before as its cause. */
-function lastAnswer(failure: ActivityFailure): (StepFailure & { refused: boolean }) | undefined {
-  for (let cause: Error | undefined = failure.cause; cause; cause = cause.cause as Error | undefined) {
+function lastAnswer(failure: TemporalFailure): (StepFailure & { refused: boolean }) | undefined {
+  for (let cause: Error | undefined = failure; cause; cause = cause.cause as Error | undefined) {
     if (!(cause instanceof ApplicationFailure)) continue;
     const detail = cause.details?.[0] as StepFailure | undefined;
     const refused = cause.nonRetryable ?? false;

@@ -1,4 +1,4 @@
-import { ActivityFailure, scheduleLocalActivity, setCurrentDetails, workflowInfo } from '@temporalio/workflow';
+import { scheduleLocalActivity, setCurrentDetails, TemporalFailure, workflowInfo } from '@temporalio/workflow';
 import type { AggregateVersion } from '#proto/musubi/aggregate/v1/aggregate.ts';
 import type { FinishJobRequest, JobError } from '#proto/musubi/job/v1/job.ts';
 import { BEST_EFFORT, QUICK, VISIBLE_ATTEMPT_MS, VISIBLE_WITHIN_MS } from '../temporal.config.ts';
@@ -36,7 +36,7 @@ export async function reportCompensating(
   try {
     await scheduleLocalActivity('job.reportProgress', [call('reportProgress'), report], BEST_EFFORT);
   } catch (error) {
-    if (!(error instanceof ActivityFailure)) throw error;
+    if (!(error instanceof TemporalFailure)) throw error;
   }
 }
 
@@ -50,7 +50,7 @@ async function visibleSoon(versions: AggregateVersion[]): Promise<boolean> {
     });
     return true;
   } catch (error) {
-    if (!(error instanceof ActivityFailure)) throw error;
+    if (!(error instanceof TemporalFailure)) throw error;
     return false;
   }
 }

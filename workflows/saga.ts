@@ -1,5 +1,4 @@
 import {
-  ActivityFailure,
   ApplicationFailure,
   CancellationScope,
   CancelledFailure,
@@ -8,6 +7,7 @@ import {
   patched,
   setCurrentDetails,
   setHandler,
+  TemporalFailure,
   upsertSearchAttributes,
   workflowInfo,
 } from '@temporalio/workflow';
@@ -132,7 +132,7 @@ class Run {
     try {
       return this.#keep(await tryStep(step, call, request));
     } catch (error) {
-      if (error instanceof ActivityFailure && !isCancellation(error)) throw new StepFailed(failureOf(step, error));
+      if (error instanceof TemporalFailure && !isCancellation(error)) throw new StepFailed(failureOf(step, error));
       throw error;
     }
   }

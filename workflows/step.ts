@@ -9,6 +9,7 @@ import {
   scheduleLocalActivity,
   setCurrentDetails,
   sleep,
+  TimeoutFailure,
   upsertSearchAttributes,
 } from '@temporalio/workflow';
 import type { StepCall } from '../activities/call.ts';
@@ -44,7 +45,7 @@ export function inWords({ name }: Pick<Step<never, unknown>, 'name'>): string {
   return name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
 }
 
-/** Tries a step within its bound (about a minute): rejects with an ActivityFailure on a refusal or when the bound is reached. */
+/** Tries a step within its bound (about a minute): rejects with a TemporalFailure on a refusal or when the bound is reached. */
 export function tryStep<Response>(step: Step<never, Response>, call: StepCall, request: unknown): Promise<Response> {
   return run(step, [call, request], BOUNDED);
 }
