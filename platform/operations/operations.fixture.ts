@@ -4,7 +4,7 @@ import { newId } from '../id.ts';
 import { type Mongo, openMongo } from '../mongo.ts';
 import { type Database, openDatabase, sql, type Transaction } from '../postgres.ts';
 import { openRedis, type Redis } from '../redis.ts';
-import { dropDatabase, servers, testProcess, uniqueName } from '../test-servers.ts';
+import { dropDatabase, servers, testProcess, uniqueName } from '../test-servers.fixture.ts';
 import * as onMongo from './mongo.ts';
 import type { OutboxEvent } from './postgres.ts';
 import * as onPostgres from './postgres.ts';

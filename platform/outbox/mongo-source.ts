@@ -20,8 +20,10 @@ interface RelayDocument {
   _id: 'relay';
   owner?: string;
   until?: Date;
-  /** Where the change stream goes on; missing: everything from `through` on is sent again. */
+  /** Where the change stream goes on. */
   token?: ResumeToken;
+  /** Where it goes on while there is no token; missing too: everything from `through` on is sent again. */
+  from?: Timestamp;
   /** The time of the last event that Kafka has acknowledged. */
   through?: Date;
 }
@@ -106,7 +108,7 @@ class Leader {
     const state = await this.#state.findOne({ _id: 'relay' });
     this.#token = state?.token;
     this.#through = state?.through;
-    const from = this.#token ? { startAfter: this.#token } : { startAtOperationTime: await this.#sendOld() };
+    const from = this.#token ? { startAfter: this.#token } : { startAtOperationTime: state?.from ?? (await this.#sendOld()) };
     const stream = this.#outbox.watch<OutboxDocument, OutboxChange>([{ $match: { operationType: 'insert' } }], {
       ...from,
       batchSize: BATCH,
@@ -126,7 +128,7 @@ class Leader {
       if (!(error instanceof MongoServerError) || !TOKEN_IS_USELESS.has(Number(error.code))) throw error;
       this.#log.warn({ err: error }, 'the position in the change stream is lost: recent events are sent again');
       this.#token = undefined;
-      await this.#state.updateOne({ _id: 'relay', owner: this.#owner }, { $unset: { token: '' } });
+      await this.#state.updateOne({ _id: 'relay', owner: this.#owner }, { $unset: { token: '', from: '' } });
       throw error;
     } finally {
       clearInterval(tick);
@@ -172,6 +174,7 @@ class Leader {
         if (batch.length === BATCH) await flush();
       }
       if (batch.length > 0) await flush();
+      await this.#state.updateOne({ _id: 'relay', owner: this.#owner }, { $set: { from: start } });
       return start;
     });
   }

@@ -1,0 +1,168 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { pathToFileURL } from 'node:url';
+import { kafkaClient } from '#platform/kafka/client.ts';
+import { type EventMessage, subscribe } from '#platform/kafka/subscribe.ts';
+import { type Mongo, openMongo } from '#platform/mongo.ts';
+import * as onMongo from '#platform/operations/mongo.ts';
+import type { OutboxEvent } from '#platform/operations/postgres.ts';
+import * as onPostgres from '#platform/operations/postgres.ts';
+import { outboxStream, RedisOperations } from '#platform/operations/redis.ts';
+import { topicOf } from '#platform/outbox/event.ts';
+import { type Database, openDatabase } from '#platform/postgres.ts';
+import { openRedis, type Redis } from '#platform/redis.ts';
+import { dropDatabase, servers, testProcess, uniqueName } from '#platform/test-servers.fixture.ts';
+
+/** A service with an outbox on each kind of store, and somebody who listens to all of them. */
+export interface Outboxes {
+  name: string;
+  db: Database;
+  mongo: Mongo;
+  redis: Redis;
+  /** MUSUBI_RELAY_SOURCES of these outboxes. */
+  sources: Record<Kind, string>;
+  /** Commits one event. */
+  write(kind: Kind, key: string, version: number): Promise<void>;
+  /** What has arrived, in its order. */
+  received: Record<Kind, EventMessage[]>;
+  close(): Promise<void>;
+}
+
+export const KINDS = ['postgres', 'mongodb', 'redis'] as const;
+export type Kind = (typeof KINDS)[number];
+
+export async function openOutboxes(): Promise<Outboxes> {
+  const name = uniqueName('test_relay');
+  const { log, lifecycle } = testProcess(name);
+  const folder = await mkdtemp(join(tmpdir(), 'musubi-'));
+  const db = await openDatabase({
+    url: servers.postgres(),
+    database: name,
+    migrations: pathToFileURL(`${folder}/`),
+    log,
+    lifecycle,
+  });
+  const mongo = await openMongo({ url: servers.mongodb(), database: name, log, lifecycle });
+  const redis = await openRedis({ url: servers.redis(), log, lifecycle });
+  const onRedis = new RedisOperations(redis, name, {
+    write: { forward: `emit(args[1], args[2], tonumber(args[3]), 'written', args[4])`, undo: '' },
+  });
+
+  const aggregateType = (kind: Kind): string => `${name}_${kind}`;
+  const received: Record<Kind, EventMessage[]> = { postgres: [], mongodb: [], redis: [] };
+  await subscribe({
+    brokers: servers.kafka(),
+    group: name,
+    topics: KINDS.map((kind) => topicOf(aggregateType(kind))),
+    handle: async (events) => {
+      for (const event of events)
+        KINDS.find((kind) => event.topic === topicOf(aggregateType(kind)) && received[kind].push(event));
+    },
+    log,
+    lifecycle,
+  });
+
+  return {
+    name,
+    db,
+    mongo,
+    redis,
+    received,
+    sources: { postgres: `p=postgres:${name}`, mongodb: `m=mongodb:${name}`, redis: `r=redis:${outboxStream(name)}` },
+    async write(kind, key, version) {
+      const operation = { operationId: `${kind}/${key}/${version}`, command: 'write' };
+      const event: OutboxEvent = {
+        aggregateType: aggregateType(kind),
+        aggregateId: key,
+        version,
+        type: 'written',
+        payload: { key, version },
+      };
+      const done = { result: null, events: [event] };
+      if (kind === 'postgres') await onPostgres.runOperation(db, operation, async () => done);
+      else if (kind === 'mongodb') await onMongo.runOperation(mongo, operation, async () => done);
+      else await onRedis.run(operation, [], [aggregateType(kind), key, String(version), JSON.stringify(event.payload)]);
+    },
+    async close() {
+      const keys = await redis.keys(`*${name}*`);
+      if (keys.length > 0) await redis.del(keys);
+      await mongo.db.dropDatabase();
+      await lifecycle.stop('tested');
+      await dropDatabase(servers.postgres(), name);
+      await deleteTopics([...KINDS.map((kind) => topicOf(aggregateType(kind)))], name);
+      await rm(folder, { recursive: true });
+    },
+  };
+}
+
+async function deleteTopics(topics: string[], group: string): Promise<void> {
+  const { log } = testProcess('clean up');
+  const admin = kafkaClient({ brokers: servers.kafka(), clientId: 'clean-up', log }).admin();
+  await admin.connect();
+  const existing = new Set(await admin.listTopics());
+  await admin.deleteTopics({ topics: topics.filter((topic) => existing.has(topic)) });
+  await admin.deleteGroups([group]).catch(() => undefined); // it may have no committed offset
+  await admin.disconnect();
+}
+
+/** A relay as a process of its own. */
+export interface RelayProcess {
+  child: ChildProcess;
+  kill(signal: NodeJS.Signals): Promise<void>;
+  /** What it has logged. */
+  output(): string;
+}
+
+export function startRelay(sources: string[]): RelayProcess {
+  const main = new URL('../../main.ts', import.meta.url).pathname;
+  const child = spawn(process.execPath, [main, 'relay', '--sources', sources.join(',')], {
+    env: { ...process.env, MUSUBI_OPS_LISTEN: '127.0.0.1:0', MUSUBI_LOG_LEVEL: 'info' },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.on('data', (data: Buffer) => {
+      output += data.toString();
+    });
+  }
+  const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+  return {
+    child,
+    output: () => output,
+    async kill(signal) {
+      child.kill(signal);
+      await exited;
+    },
+  };
+}
+
+/** Waits until `condition` holds; rejects with `what` after `ms`. */
+export async function until(what: string, condition: () => boolean | Promise<boolean>, ms = 60_000): Promise<void> {
+  const deadline = Date.now() + ms;
+  while (!(await condition())) {
+    if (Date.now() > deadline) throw new Error(`${what}: not within ${ms} ms`);
+    await sleep(25);
+  }
+}
+
+/**
+ * What is wrong with what arrived: keys' versions that are missing, or that a later one came before at their first
+ * arrival. Repeats are allowed.
+ */
+export function faults(events: readonly EventMessage[], written: ReadonlyMap<string, number>): string[] {
+  const seen = new Map<string, number>();
+  const wrong: string[] = [];
+  for (const { subject, version } of events) {
+    const last = seen.get(subject) ?? 0;
+    if (version <= last) continue;
+    if (version !== last + 1) wrong.push(`${subject}: ${version} came after ${last}`);
+    seen.set(subject, version);
+  }
+  for (const [key, version] of written) {
+    if (seen.get(key) !== version) wrong.push(`${key}: ${version} was written, ${seen.get(key) ?? 0} arrived`);
+  }
+  return wrong;
+}

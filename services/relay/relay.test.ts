@@ -1,0 +1,145 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import test from 'ava';
+import { sql } from '#platform/postgres.ts';
+import { faults, KINDS, type Kind, type Outboxes, openOutboxes, startRelay, until } from './relay.fixture.ts';
+
+const opened: Outboxes[] = [];
+async function outboxes(): Promise<Outboxes> {
+  const made = await openOutboxes();
+  opened.push(made);
+  return made;
+}
+test.after.always('clean up', async () => {
+  for (const each of opened) await each.close();
+});
+
+const arrived = (boxes: Outboxes, kind: Kind, key: string) => boxes.received[kind].some(({ subject }) => subject === key);
+
+test.serial('an event arrives as a CloudEvent with its key, version and data', async (t) => {
+  const boxes = await outboxes();
+  const relay = startRelay(Object.values(boxes.sources));
+  for (const kind of KINDS) await boxes.write(kind, 'key', 1);
+  await until('events arrive', () => KINDS.every((kind) => arrived(boxes, kind, 'key')));
+  for (const kind of KINDS) {
+    const event = boxes.received[kind][0];
+    t.like(event, { type: 'written', subject: 'key', version: 1, data: { key: 'key', version: 1 } }, kind);
+    t.is(event?.source, `/musubi/${kind[0]}`);
+    t.true(Math.abs((event?.time.getTime() ?? 0) - Date.now()) < 60_000);
+  }
+  await relay.kill('SIGTERM');
+  t.is(relay.child.exitCode, 0, relay.output());
+});
+
+test.serial('kill -9 of the relay while it works: nothing is lost, and each key keeps its order', async (t) => {
+  t.timeout(220_000);
+  const boxes = await outboxes();
+  const written: Record<Kind, Map<string, number>> = { postgres: new Map(), mongodb: new Map(), redis: new Map() };
+  let writing = true;
+  const writers = KINDS.map(async (kind) => {
+    for (let turn = 0; writing; turn++) {
+      const key = `key-${turn % 7}`;
+      const version = (written[kind].get(key) ?? 0) + 1;
+      await boxes.write(kind, key, version);
+      written[kind].set(key, version);
+      if (turn % 20 === 0) await sleep(5);
+    }
+  });
+  // Events from before there was any relay belong to the bargain.
+  await until('some are written', () => KINDS.every((kind) => written[kind].size === 7));
+  const kills = 6;
+  for (let kill = 0; kill < kills; kill++) {
+    const relay = startRelay(Object.values(boxes.sources));
+    const before = KINDS.map((kind) => boxes.received[kind].length);
+    const works = () => KINDS.every((kind, at) => boxes.received[kind].length > (before[at] ?? 0) + 5);
+    await until('the relay relays all sources', works).catch((error: unknown) => t.fail(`${error} ${relay.output()}`));
+    await sleep(Math.random() * 300);
+    await relay.kill('SIGKILL');
+  }
+  writing = false;
+  await Promise.all(writers);
+  const relay = startRelay(Object.values(boxes.sources));
+  await until(
+    'everything has arrived',
+    () => KINDS.every((kind) => faults(boxes.received[kind], written[kind]).length === 0),
+    40_000,
+  ).catch(() => undefined);
+  for (const kind of KINDS) {
+    t.deepEqual(faults(boxes.received[kind], written[kind]), [], kind);
+    const total = [...written[kind].values()].reduce((sum, versions) => sum + versions, 0);
+    t.log(`${kind}: ${total} events, ${boxes.received[kind].length - total} repeated by ${kills} kills`);
+  }
+  await relay.kill('SIGTERM');
+});
+
+test.serial('a second relay stands by and takes over within seconds', async (t) => {
+  const boxes = await outboxes();
+  const first = startRelay(Object.values(boxes.sources));
+  for (const kind of KINDS) await boxes.write(kind, 'one', 1);
+  await until('the first relays', () => KINDS.every((kind) => arrived(boxes, kind, 'one')));
+  const second = startRelay(Object.values(boxes.sources));
+  await until('the second stands by', () => second.output().split('"state":"standby"').length === 4);
+  await first.kill('SIGKILL');
+  const killed = Date.now();
+  for (const kind of KINDS) await boxes.write(kind, 'two', 1);
+  await until('the second takes over', () => KINDS.every((kind) => arrived(boxes, kind, 'two')), 20_000);
+  t.log(`after ${Date.now() - killed} ms`);
+  t.true(Date.now() - killed < 12_000);
+  await second.kill('SIGTERM');
+});
+
+test.serial('a source that can not be read does not hold up the others', async (t) => {
+  const boxes = await outboxes();
+  const relay = startRelay(['missing=postgres:no_such_database', boxes.sources.mongodb, boxes.sources.redis]);
+  for (const kind of ['mongodb', 'redis'] as const) await boxes.write(kind, 'key', 1);
+  await until('the others are relayed', () => arrived(boxes, 'mongodb', 'key') && arrived(boxes, 'redis', 'key'));
+  t.regex(relay.output(), /database \\"no_such_database\\" does not exist/);
+  await relay.kill('SIGTERM');
+});
+
+test.serial('a lost position costs repeats, no events: the slot dropped, the resume token useless', async (t) => {
+  const boxes = await outboxes();
+  const first = startRelay([boxes.sources.postgres, boxes.sources.mongodb]);
+  for (const kind of ['postgres', 'mongodb'] as const) await boxes.write(kind, 'one', 1);
+  await until('relayed', () => arrived(boxes, 'postgres', 'one') && arrived(boxes, 'mongodb', 'one'));
+  await first.kill('SIGTERM');
+
+  for (const kind of ['postgres', 'mongodb'] as const) await boxes.write(kind, 'two', 1);
+  await boxes.db.query(sql`select pg_drop_replication_slot(slot_name) from pg_replication_slots where database = ${boxes.name}`);
+  const position = boxes.mongo.db.collection<{ _id: string }>('outbox_relay');
+  const { modifiedCount } = await position.updateOne(
+    { _id: 'relay' },
+    { $set: { token: { _data: '8200000001000000012B0229296E04' } } },
+  );
+  t.is(modifiedCount, 1);
+  for (const kind of ['postgres', 'mongodb'] as const) await boxes.write(kind, 'three', 1);
+
+  const second = startRelay([boxes.sources.postgres, boxes.sources.mongodb]);
+  for (const key of ['two', 'three']) {
+    await until(`${key} arrives`, () => arrived(boxes, 'postgres', key) && arrived(boxes, 'mongodb', key)).catch(
+      (error: unknown) => t.fail(`${error} ${second.output()}`),
+    );
+  }
+  await second.kill('SIGTERM');
+  t.pass();
+});
+
+test.serial('log that has nothing for the relay is let go of', async (t) => {
+  const boxes = await outboxes();
+  const relay = startRelay([boxes.sources.postgres]);
+  await boxes.write('postgres', 'one', 1);
+  await until('relayed', () => arrived(boxes, 'postgres', 'one'));
+  await boxes.db.query(sql`create table bulk as select repeat(md5(i::text), 32) as text from generate_series(1, 20000) i`);
+  const behind = async (): Promise<number> => {
+    const [row] = await boxes.db.query<{ bytes: string }>(
+      sql`select pg_wal_lsn_diff(pg_current_wal_lsn(), confirmed_flush_lsn) as bytes from pg_replication_slots where database = ${boxes.name}`,
+    );
+    return Number(row?.bytes);
+  };
+  t.true((await behind()) > 10_000_000);
+  await until('the slot moves on', async () => (await behind()) < 1_000_000, 30_000);
+  // And it has not moved too far.
+  await boxes.write('postgres', 'two', 1);
+  await until('relayed', () => arrived(boxes, 'postgres', 'two'));
+  await relay.kill('SIGTERM');
+  t.pass();
+});
