@@ -9,7 +9,7 @@ import {
   scheduleLocalActivity,
   setCurrentDetails,
   sleep,
-  TimeoutFailure,
+  TemporalFailure,
   upsertSearchAttributes,
 } from '@temporalio/workflow';
 import type { StepCall } from '../activities/call.ts';
@@ -86,12 +86,13 @@ async function run<Response>(
   }
 }
 
-/** Whether it may be tried again: neither refused nor cancelled. */
+/** Whether it may be tried again: neither refused nor cancelled. A local activity rejects with the cause itself. */
 function isAway(error: unknown): boolean {
-  if (!(error instanceof ActivityFailure)) return false;
+  if (!(error instanceof TemporalFailure)) return false;
   // A worker that stops cancels its local activities: that is no request to cancel the saga.
   if (isCancellation(error)) return !CancellationScope.current().consideredCancelled;
-  return !(error.cause instanceof ApplicationFailure && error.cause.nonRetryable);
+  const cause = error instanceof ActivityFailure ? error.cause : error;
+  return !(cause instanceof ApplicationFailure && cause.nonRetryable);
 }
 
 /** Raises the alarm after ALARM_AFTER_MS. @returns what calls it off, or takes it back */

@@ -1,0 +1,148 @@
+import { randomUUID } from 'node:crypto';
+import type { Client, WorkflowHandle } from '@temporalio/client';
+import { type NativeConnection, Worker } from '@temporalio/worker';
+import {
+  aborted,
+  alreadyExists,
+  deadlineExceeded,
+  failedPrecondition,
+  internal,
+  type MusubiError,
+  unavailable,
+} from '#platform/errors.ts';
+import { byTemporalName, createActivities, type Peers } from '../activities/index.ts';
+import { taskQueueOf, WORKER_TUNING } from '../temporal.config.ts';
+import { workflowBundle } from '../worker/bundle.ts';
+import type { CommandInput, CommandName } from './commands.ts';
+
+/** What a service answers to one attempt: a response, or an error to fail with. */
+export type Answer = object | MusubiError;
+/** Answers by attempt; after the last one, the last again. A function is asked each time. */
+export type Script = Record<
+  string,
+  readonly Answer[] | ((attempt: number, request: Record<string, unknown>) => Answer | Promise<Answer>)
+>;
+
+export const away = unavailable('UNAVAILABLE', '14 UNAVAILABLE: connect ECONNREFUSED');
+export const busy = aborted('MEMBER_BUSY', 'another command is changing this member');
+export const taken = alreadyExists('LOGIN_TAKEN', 'the login is taken', { fields: [{ field: 'loginId', message: 'is taken' }] });
+export const defect = internal('INTERNAL', 'the service failed');
+export const notVisible = deadlineExceeded('NOT_VISIBLE_YET', 'the read model is behind');
+export const undone = failedPrecondition('OPERATION_UNDONE', 'this operation was undone');
+
+/** One call that a service was sent. */
+export interface Received {
+  /** 'auth.bindLogin' */
+  name: string;
+  request: Record<string, unknown>;
+}
+
+/** The services as a script plays them, behind the real activities. */
+export class ScriptedServices {
+  readonly received: Received[] = [];
+  readonly #script: Script;
+  readonly #attempts = new Map<string, number>();
+
+  constructor(script: Script) {
+    this.#script = script;
+  }
+
+  get peers(): Peers {
+    const service = (name: string): never =>
+      new Proxy(
+        {},
+        { get: (_, method) => (request: Record<string, unknown>) => this.#answer(`${name}.${String(method)}`, request) },
+      ) as never;
+    return {
+      member: service('member'),
+      auth: service('auth'),
+      role: service('role'),
+      job: service('job'),
+      query: service('query'),
+    };
+  }
+
+  /** The names of what was received, without what is said to Job and asked of Query: the saga's own steps and undos. */
+  get steps(): string[] {
+    return this.received
+      .filter(({ name }) => !/^(job|query)\./.test(name))
+      .map(({ name, request }) =>
+        name.endsWith('.undo') ? `undo ${String(request.operationId).split('/')[1]}` : (name.split('.')[1] ?? name),
+      );
+  }
+
+  /** The states that the job was put into, in order. */
+  get states(): string[] {
+    return this.received
+      .filter(({ name }) => /^job\./.test(name))
+      .map(({ request }) => String(request.state).replace('JOB_STATE_', ''));
+  }
+
+  /** What the job was ended with. */
+  get end(): Record<string, unknown> | undefined {
+    return this.received.findLast(({ name }) => name === 'job.finishJob')?.request;
+  }
+
+  async #answer(name: string, request: Record<string, unknown>): Promise<object> {
+    this.received.push({ name, request });
+    const attempt = (this.#attempts.get(name) ?? 0) + 1;
+    this.#attempts.set(name, attempt);
+    const script = this.#script[name] ?? [];
+    const answer = typeof script === 'function' ? await script(attempt, request) : script[Math.min(attempt, script.length) - 1];
+    if (answer instanceof Error) throw answer;
+    return answer ?? usual(name, request);
+  }
+}
+
+/** What a service that does its work answers. */
+function usual(name: string, request: Record<string, unknown>): object {
+  if (name === 'member.beginUpdate') return { loginChanges: true };
+  const id = String(request.memberId);
+  if (/^role\./.test(name)) return { written: { type: 'member-roles', id, version: 1 } };
+  if (['createMember', 'activateMember', 'commitUpdate', 'deleteMember'].some((step) => name === `member.${step}`)) {
+    return { written: { type: 'member', id, version: name === 'member.createMember' ? 1 : 2 } };
+  }
+  return {};
+}
+
+/** Inputs as the gateway would give them. */
+export const INPUTS: { [C in CommandName]: CommandInput<C> } = {
+  'member.register': {
+    memberId: '01890a5d-ac96-774b-bcce-b302099a8057',
+    loginId: 'taro',
+    displayName: 'Taro',
+    email: 'taro@example.com',
+    passwordRef: 'ref',
+  },
+  'member.update': { memberId: '01890a5d-ac96-774b-bcce-b302099a8057', changes: { loginId: 'jiro', displayName: 'Jiro' } },
+  'member.delete': { memberId: '01890a5d-ac96-774b-bcce-b302099a8057', expectedVersion: 3 },
+};
+
+export interface Server {
+  nativeConnection: NativeConnection;
+  client: Client;
+  namespace?: string;
+}
+
+/** Runs a command against scripted services to its end, whichever it is, on a queue of its own. */
+export async function runSaga<C extends CommandName>(
+  { nativeConnection: connection, client, namespace = 'default' }: Server,
+  command: C,
+  services: ScriptedServices,
+  meanwhile: (handle: WorkflowHandle) => Promise<unknown> = async () => undefined,
+): Promise<WorkflowHandle> {
+  const taskQueue = `${taskQueueOf(command)}-${randomUUID()}`;
+  const worker = await Worker.create({
+    ...WORKER_TUNING,
+    connection,
+    namespace,
+    taskQueue,
+    workflowBundle: { codePath: await workflowBundle(false) },
+    activities: byTemporalName(createActivities(services.peers)),
+  });
+  return worker.runUntil(async () => {
+    const handle = await client.workflow.start(command, { workflowId: randomUUID(), taskQueue, args: [INPUTS[command]] });
+    await Promise.all([meanwhile(handle), handle.result().catch(() => undefined)]);
+    return handle;
+  });
+}

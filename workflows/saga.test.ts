@@ -1,0 +1,297 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { Client, WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
+import { TestWorkflowEnvironment } from '@temporalio/testing';
+import { DefaultLogger, Runtime } from '@temporalio/worker';
+import anyTest, { type ExecutionContext, type TestFn } from 'ava';
+import { SEARCH_ATTRIBUTES } from '../temporal.config.ts';
+import type { CommandName } from './commands.ts';
+import {
+  away,
+  busy,
+  defect,
+  notVisible,
+  runSaga,
+  type Script,
+  ScriptedServices,
+  type Server,
+  taken,
+  undone,
+} from './saga.fixture.ts';
+
+// Sagas as they are, on Temporal's time-skipping server: minutes of retries pass in a moment.
+
+// One after the other: they share the server's clock.
+const test = (anyTest as TestFn<{ environment: TestWorkflowEnvironment; server: Server }>).serial;
+
+test.before(async (t) => {
+  const path = process.env.MUSUBI_TEMPORAL_TEST_SERVER;
+  if (!path)
+    throw new Error('MUSUBI_TEMPORAL_TEST_SERVER is not set: run `npm test`, or set it to a temporal-test-server binary');
+  Runtime.install({
+    logger: new DefaultLogger('ERROR'),
+    telemetryOptions: { logging: { filter: { core: 'ERROR', other: 'ERROR' }, forward: {} } },
+  });
+  const environment = await TestWorkflowEnvironment.createTimeSkipping({
+    server: { executable: { type: 'existing-path', path } },
+  });
+  const { nativeConnection } = environment;
+  const searchAttributes = Object.fromEntries(Object.values(SEARCH_ATTRIBUTES).map(({ name }) => [name, 2 /* Keyword */]));
+  await nativeConnection.operatorService.addSearchAttributes({ namespace: 'default', searchAttributes });
+  // A client of its own: the environment's would let time fly while it awaits a result, also while local
+  // activities run, of which the server knows nothing.
+  t.context = { environment, server: { nativeConnection, client: new Client({ connection: environment.connection }) } };
+});
+test.after.always((t) => t.context.environment?.teardown());
+
+/** Runs a saga, and lets time fly whenever it waits for the next try of an activity. */
+function run(
+  t: ExecutionContext<{ environment: TestWorkflowEnvironment; server: Server }>,
+  ...[command, services, meanwhile]: Tail<Parameters<typeof runSaga>>
+) {
+  const { environment, server } = t.context;
+  return runSaga(server, command, services, async (handle) => {
+    const besides = meanwhile?.(handle);
+    for (;;) {
+      const { status, raw } = await handle.describe();
+      if (status.name !== 'RUNNING') break;
+      if ((raw.pendingActivities ?? []).some(({ attempt }) => (attempt ?? 1) > 1)) await environment.sleep('1s');
+      else await delay(5);
+    }
+    await besides;
+  });
+}
+type Tail<T extends unknown[]> = T extends [unknown, ...infer Rest] ? Rest : never;
+
+const SAGAS = [
+  {
+    command: 'member.register',
+    steps: ['member.createMember', 'auth.bindLogin', 'role.assignRoles', 'auth.grantRoles', 'member.activateMember'],
+    pivot: 3,
+  },
+  { command: 'member.update', steps: ['member.beginUpdate', 'auth.rebindLogin', 'member.commitUpdate'], pivot: 1 },
+  {
+    command: 'member.delete',
+    steps: ['member.beginDelete', 'auth.suspendLogin', 'role.unassignAllRoles', 'member.deleteMember', 'auth.removeLogin'],
+    pivot: 3,
+  },
+] as const satisfies { command: CommandName; steps: string[]; pivot: number }[];
+
+const short = (steps: readonly string[]): string[] => steps.map((step) => step.split('.')[1] ?? step);
+/** The undos of the first `count` steps, as they must come: the last first, each once. */
+const undosOf = (steps: readonly string[], count: number): string[] =>
+  short(steps.slice(0, count))
+    .reverse()
+    .map((step) => `undo ${step}`);
+
+async function failureOf(handle: WorkflowHandle): Promise<WorkflowFailedError> {
+  try {
+    await handle.result();
+  } catch (error) {
+    if (error instanceof WorkflowFailedError) return error;
+    throw error;
+  }
+  throw new Error('the workflow did not fail');
+}
+
+async function countEvents(handle: WorkflowHandle, name: string): Promise<number> {
+  const { events } = await handle.fetchHistory();
+  return (events ?? []).filter((event) => Object.hasOwn(event, name) && event[name as keyof typeof event] != null).length;
+}
+
+for (const { command, steps, pivot } of SAGAS) {
+  test(`${command}: all goes well in one workflow task`, async (t) => {
+    const services = new ScriptedServices({});
+    const handle = await run(t, command, services);
+    t.deepEqual(services.steps, short(steps));
+    t.deepEqual(services.states, ['COMPLETED']);
+    t.deepEqual(JSON.parse(String(services.end?.resultJson)), await handle.result());
+    t.is(await countEvents(handle, 'workflowTaskCompletedEventAttributes'), 1);
+    for (const { name, request } of services.received) {
+      if (!/^(job|query)\./.test(name)) t.is(request.operationId, `${handle.workflowId}/${name.split('.')[1]}`);
+    }
+  });
+
+  steps.slice(0, pivot + 1).forEach((step, at) => {
+    test(`${command}: refused at ${step}, every step before is undone once, the last first`, async (t) => {
+      const services = new ScriptedServices({ [step]: [taken] });
+      const handle = await run(t, command, services);
+      t.deepEqual(services.steps, [...short(steps.slice(0, at + 1)), ...undosOf(steps, at + 1)]);
+      t.deepEqual(services.states, ['COMPENSATING', 'FAILED']);
+      t.deepEqual(services.end?.error, {
+        code: 'LOGIN_TAKEN',
+        message: 'the login is taken',
+        errors: [{ field: 'loginId', message: 'is taken' }],
+      });
+      t.like(await failureOf(handle), { cause: { type: 'LOGIN_TAKEN' } });
+      const { typedSearchAttributes } = await handle.describe();
+      t.is(typedSearchAttributes.getAll().find(({ key }) => key.name === 'MusubiFailure')?.value, 'LOGIN_TAKEN');
+    });
+
+    test(`${command}: away at ${step} for good, it is undone after a minute`, async (t) => {
+      const services = new ScriptedServices({ [step]: [away] });
+      const before = await t.context.environment.currentTimeMs();
+      await run(t, command, services);
+      const took = (await t.context.environment.currentTimeMs()) - before;
+      t.true(took > 40_000 && took < 90_000, `${took} ms`);
+      t.deepEqual(services.steps.slice(-(at + 1)), undosOf(steps, at + 1));
+      t.like(services.end, { state: 'JOB_STATE_FAILED', error: { code: 'SERVICE_UNAVAILABLE' } });
+      t.notRegex(JSON.stringify(services.end), /ECONNREFUSED/, 'what is wrong inside is not the client’s');
+    });
+
+    test(`${command}: cancelled while ${step} is tried, ${at < pivot ? 'it is undone' : 'it is too late'}`, async (t) => {
+      let cancel: () => Promise<unknown> = async () => undefined;
+      const services = new ScriptedServices({
+        [step]: async (attempt) => {
+          if (attempt === 1) await cancel();
+          return attempt < 8 ? away : {};
+        },
+      });
+      const handle = await run(t, command, services, async (running) => {
+        cancel = () => running.cancel();
+      });
+      const description = await handle.describe();
+      if (at < pivot) {
+        t.is(description.status.name, 'CANCELLED');
+        t.is(services.end?.state, 'JOB_STATE_CANCELLED');
+        t.deepEqual(services.steps.slice(-(at + 1)), undosOf(steps, at + 1));
+      } else {
+        t.is(description.status.name, 'COMPLETED');
+        t.is(services.end?.state, 'JOB_STATE_COMPLETED');
+        t.false(services.steps.some((name) => name.startsWith('undo')));
+      }
+    });
+  });
+
+  for (const step of steps.slice(pivot + 1)) {
+    test(`${command}: after the pivot, ${step} is tried until it is through, even if refused`, async (t) => {
+      const answers: Script = { [step]: (attempt) => (attempt <= 12 ? (attempt % 2 === 0 ? taken : away) : {}) };
+      const services = new ScriptedServices(answers);
+      await run(t, command, services);
+      t.is(services.end?.state, 'JOB_STATE_COMPLETED');
+      t.is(services.received.filter(({ name }) => name === step).length, 13);
+      t.false(services.steps.some((name) => name.startsWith('undo')));
+      t.true(services.states.includes('RUNNING'));
+    });
+  }
+}
+
+const REGISTER = SAGAS[0].steps;
+
+test('a service that comes back in time costs nothing but time, and the job shows where it waits', async (t) => {
+  const services = new ScriptedServices({ 'auth.bindLogin': (attempt) => (attempt <= 7 ? away : {}) });
+  const handle = await run(t, 'member.register', services);
+  t.is(services.end?.state, 'JOB_STATE_COMPLETED');
+  const report = services.received.find(({ name }) => name === 'job.reportProgress')?.request;
+  t.like(report, {
+    jobId: handle.workflowId,
+    state: 'JOB_STATE_RUNNING',
+    progress: { done: 1, total: 5, step: 'bind login, attempt 2' },
+  });
+  t.is(await countEvents(handle, 'activityTaskScheduledEventAttributes'), 1, 'retries leave no trace in the history');
+});
+
+test('a defect of a service is retried too, and is not told to the client', async (t) => {
+  const services = new ScriptedServices({ 'auth.bindLogin': [defect] });
+  await run(t, 'member.register', services);
+  t.deepEqual(services.end?.error, { code: 'INTERNAL', message: 'the auth service failed', errors: [] });
+});
+
+test('MEMBER_BUSY is waited for, and said if it lasts', async (t) => {
+  const soon = new ScriptedServices({ 'member.beginUpdate': (attempt) => (attempt <= 6 ? busy : { loginChanges: false }) });
+  await run(t, 'member.update', soon);
+  t.is(soon.end?.state, 'JOB_STATE_COMPLETED');
+  t.deepEqual(soon.steps.slice(-2), ['beginUpdate', 'commitUpdate'], 'no login to rebind');
+
+  const never = new ScriptedServices({ 'member.beginUpdate': [busy] });
+  await run(t, 'member.update', never);
+  t.like(never.end, { state: 'JOB_STATE_FAILED', error: { code: 'MEMBER_BUSY' } });
+});
+
+test('an undo is tried until it is through, in order, and the job says so', async (t) => {
+  const services = new ScriptedServices({
+    'auth.grantRoles': [taken],
+    'role.undo': (attempt) => (attempt <= 9 ? (attempt % 2 === 0 ? undone : away) : {}),
+  });
+  await run(t, 'member.register', services);
+  const undos = services.steps.filter((name) => name.startsWith('undo'));
+  t.deepEqual(
+    undos.filter((name) => name !== 'undo assignRoles'),
+    ['undo grantRoles', 'undo bindLogin', 'undo createMember'],
+  );
+  t.is(undos.filter((name) => name === 'undo assignRoles').length, 10);
+  t.is(undos.indexOf('undo assignRoles'), 1);
+  t.is(undos.lastIndexOf('undo assignRoles'), 10);
+  const reports = services.received.filter(({ name }) => name === 'job.reportProgress').map(({ request }) => request);
+  t.true(reports.length > 1);
+  for (const report of reports) t.like(report, { state: 'JOB_STATE_COMPENSATING', error: { code: 'LOGIN_TAKEN' } });
+  t.is(services.end?.state, 'JOB_STATE_FAILED');
+});
+
+test('an undo that is not through after five minutes raises the alarm, and takes it back', async (t) => {
+  const services = new ScriptedServices({ 'auth.bindLogin': [taken], 'member.undo': (attempt) => (attempt <= 30 ? away : {}) });
+  const handle = await run(t, 'member.register', services);
+  const { events } = await handle.fetchHistory();
+  const alarms = (events ?? []).flatMap(
+    (event) => event.upsertWorkflowSearchAttributesEventAttributes?.searchAttributes?.indexedFields?.MusubiAlarm ?? [],
+  );
+  t.is(alarms.length, 2);
+  t.regex(Buffer.from(alarms[0]?.data ?? []).toString(), /member\.undo/);
+  t.is(services.end?.state, 'JOB_STATE_FAILED');
+});
+
+test('a job is applied, not completed, until queries see it', async (t) => {
+  const services = new ScriptedServices({ 'query.awaitVersions': (attempt) => (attempt <= 5 ? notVisible : {}) });
+  const handle = await run(t, 'member.register', services);
+  t.deepEqual(
+    services.states.filter((state) => state !== 'RUNNING'),
+    ['APPLIED', 'COMPLETED'],
+  );
+  const ends = services.received.filter(({ name }) => name === 'job.finishJob').map(({ request }) => request.resultJson);
+  t.deepEqual(ends, Array(2).fill(JSON.stringify(await handle.result())));
+  const asked = services.received.find(({ name }) => name === 'query.awaitVersions')?.request.versions;
+  const id = '01890a5d-ac96-774b-bcce-b302099a8057';
+  t.deepEqual(asked, [
+    { type: 'member', id, version: 2 },
+    { type: 'member-roles', id, version: 1 },
+  ]);
+});
+
+test('Job being away holds the end back, and nothing else', async (t) => {
+  const services = new ScriptedServices({
+    'job.finishJob': (attempt) => (attempt <= 20 ? away : {}),
+    'job.reportProgress': [away],
+  });
+  await run(t, 'member.register', services);
+  t.deepEqual(services.steps, short(REGISTER));
+  t.is(services.end?.state, 'JOB_STATE_COMPLETED');
+});
+
+test('a defect of a saga fails the workflow task, undoes nothing, and goes on when it is mended', async (t) => {
+  // The first answer lacks what the saga reads: a TypeError in its own code.
+  const services = new ScriptedServices({
+    'member.beginUpdate': (attempt) => (attempt === 1 ? (null as never) : { loginChanges: true }),
+  });
+  const handle = await run(t, 'member.update', services);
+  t.is(await countEvents(handle, 'workflowTaskFailedEventAttributes'), 1);
+  t.false(services.steps.some((name) => name.startsWith('undo')));
+  t.is(services.end?.state, 'JOB_STATE_COMPLETED');
+});
+
+test('it can be asked whether it is too late to cancel', async (t) => {
+  const answers: boolean[] = [];
+  let ask: () => Promise<unknown> = async () => undefined;
+  const services = new ScriptedServices({
+    'auth.bindLogin': (attempt) => (attempt < 7 ? away : {}),
+    'member.activateMember': (attempt) => (attempt < 7 ? away : {}),
+  });
+  await run(t, 'member.register', services, async (handle) => {
+    const question = async () => answers.push(await handle.query<boolean>('tooLate'));
+    ask = question;
+    for (const step of ['auth.bindLogin', 'member.activateMember']) {
+      while (services.received.filter(({ name }) => name === step).length < 5)
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      await ask();
+    }
+  });
+  t.deepEqual(answers, [false, true]);
+});
