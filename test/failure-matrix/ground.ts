@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { Client } from '@temporalio/client';
-import { NativeConnection, Worker } from '@temporalio/worker';
+import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import { byTemporalName, createActivities, type Peers } from '../../activities/index.ts';
 import { connectServices } from '../../bench/baselines.ts';
 import { Lifecycle } from '../../platform/lifecycle.ts';
@@ -10,6 +10,9 @@ import { workflowBundle } from '../../worker/bundle.ts';
 import { address } from '../client.ts';
 import { type Calls, faulty, type Plan } from './faults.ts';
 import type { Case } from './sagas.ts';
+
+// What fails here fails on purpose.
+Runtime.install({ logger: new DefaultLogger('ERROR') });
 
 /** How a run ended. */
 export interface Ended {
