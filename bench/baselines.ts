@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { Client } from '@temporalio/client';
-import { NativeConnection, Worker } from '@temporalio/worker';
+import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import { byTemporalName, createActivities, type Peers } from '../activities/index.ts';
 import { AuthServiceService } from '../platform/gen/musubi/auth/v1/auth.ts';
 import { JobServiceService } from '../platform/gen/musubi/job/v1/job.ts';
@@ -34,6 +34,7 @@ export function connectServices(lifecycle: Lifecycle): Peers {
 }
 
 export async function startBaselines(): Promise<Baselines> {
+  Runtime.install({ logger: new DefaultLogger('ERROR') });
   const lifecycle = new Lifecycle(createLogger('bench', 'warn'), 10_000);
   const peers = connectServices(lifecycle);
   const taskQueue = 'bench';

@@ -14,7 +14,7 @@ import { hostWorkers } from '../worker/host.ts';
 import { isFinal, issueAndStart } from './commands.ts';
 import { bootstrapShape } from './config.ts';
 import { fingerprint } from './fingerprint.ts';
-import type { Gateway } from './gateway.ts';
+import { type Gateway, HASHING_MS } from './gateway.ts';
 
 export { bootstrapShape as shape };
 
@@ -79,7 +79,7 @@ async function registerAdmin(config: Config, gateway: Gateway, attempt: number):
     // Asked for only when the saga is about to start, so a second run neither hashes nor prints a password.
     input: async (memberId) => {
       const password = config.MUSUBI_ADMIN_PASSWORD ?? generatedPassword(loginId);
-      const { passwordRef } = await gateway.auth.stagePassword({ password: password.reveal() });
+      const { passwordRef } = await gateway.auth.stagePassword({ password: password.reveal() }, { timeoutMs: HASHING_MS });
       const profile = { loginId, displayName: 'Administrator', email: config.MUSUBI_ADMIN_EMAIL };
       return { memberId, ...profile, passwordRef, roleIds: ['admin', 'member'] };
     },

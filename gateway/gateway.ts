@@ -5,6 +5,9 @@ import type { JobServiceService } from '#proto/musubi/job/v1/job.ts';
 import type { QueryServiceService } from '#proto/musubi/query/v1/query.ts';
 import type { Commands } from '../worker/client.ts';
 
+/** How long a call may take that hashes a password, ms: hashes wait for their turn on a core (Auth refuses what would wait longer). */
+export const HASHING_MS = 15_000;
+
 /** What the routes stand on: the three services that answer at once, and the door to the sagas. */
 export interface Gateway {
   auth: Peer<AuthServiceService>;

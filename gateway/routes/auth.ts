@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { TokenResponse } from '#proto/musubi/auth/v1/auth.ts';
+import { HASHING_MS } from '../gateway.ts';
 import { route } from '../route.ts';
 
 const tokensSchema = z
@@ -33,7 +34,7 @@ const login = route({
   responses: { 200: { description: 'A new session', schema: tokensSchema } },
   problems: { 401: 'BAD_CREDENTIALS: the same for an unknown login and a wrong password' },
   async handle({ body, ctx }, { auth }) {
-    return tokens(await auth.login({ ...body, userAgent: ctx.get('user-agent').slice(0, 512) }));
+    return tokens(await auth.login({ ...body, userAgent: ctx.get('user-agent').slice(0, 512) }, { timeoutMs: HASHING_MS }));
   },
 });
 

@@ -5,7 +5,7 @@ import type { MemberView } from '#proto/musubi/query/v1/query.ts';
 import { accepted, carryOut, commandHeaders } from '../commands.ts';
 import { entityTag, expectedVersion } from '../etag.ts';
 import { fingerprint } from '../fingerprint.ts';
-import type { Gateway } from '../gateway.ts';
+import { type Gateway, HASHING_MS } from '../gateway.ts';
 import { pageSchema, paging } from '../paging.ts';
 import { route } from '../route.ts';
 
@@ -71,7 +71,7 @@ const registerMember = route({
   problems: { 409: 'LOGIN_TAKEN: somebody has that login', 422: 'IDEMPOTENCY_KEY_REUSED' },
   async handle(call, gateway) {
     const { password, ...profile } = call.body;
-    const { passwordRef } = await gateway.auth.stagePassword({ password });
+    const { passwordRef } = await gateway.auth.stagePassword({ password }, { timeoutMs: HASHING_MS });
     const command = {
       command: 'member.register' as const,
       aggregateId: newId(),
