@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { activityInfo } from '@temporalio/activity';
 import type { Client, WorkflowHandle } from '@temporalio/client';
 import { type NativeConnection, Worker } from '@temporalio/worker';
 import {
@@ -11,7 +12,7 @@ import {
   unavailable,
 } from '#platform/errors.ts';
 import { byTemporalName, createActivities, type Peers } from '../activities/index.ts';
-import { taskQueueOf, WORKER_TUNING } from '../temporal.config.ts';
+import { WORKER_TUNING } from '../temporal.config.ts';
 import { workflowBundle } from '../worker/bundle.ts';
 import type { CommandInput, CommandName } from './commands.ts';
 
@@ -20,7 +21,7 @@ export type Answer = object | MusubiError;
 /** Answers by attempt; after the last one, the last again. A function is asked each time. */
 export type Script = Record<
   string,
-  readonly Answer[] | ((attempt: number, request: Record<string, unknown>) => Answer | Promise<Answer>)
+  readonly Answer[] | ((attempt: number, request: Record<string, unknown>, workflow: WorkflowHandle) => Answer | Promise<Answer>)
 >;
 
 export const away = unavailable('UNAVAILABLE', '14 UNAVAILABLE: connect ECONNREFUSED');
@@ -40,26 +41,13 @@ export interface Received {
 /** The services as a script plays them, behind the real activities. */
 export class ScriptedServices {
   readonly received: Received[] = [];
+  /** The saga that calls; set by who starts it. */
+  workflow!: WorkflowHandle;
   readonly #script: Script;
   readonly #attempts = new Map<string, number>();
 
   constructor(script: Script) {
     this.#script = script;
-  }
-
-  get peers(): Peers {
-    const service = (name: string): never =>
-      new Proxy(
-        {},
-        { get: (_, method) => (request: Record<string, unknown>) => this.#answer(`${name}.${String(method)}`, request) },
-      ) as never;
-    return {
-      member: service('member'),
-      auth: service('auth'),
-      role: service('role'),
-      job: service('job'),
-      query: service('query'),
-    };
   }
 
   /** The names of what was received, without what is said to Job and asked of Query: the saga's own steps and undos. */
@@ -83,14 +71,15 @@ export class ScriptedServices {
     return this.received.findLast(({ name }) => name === 'job.finishJob')?.request;
   }
 
-  async #answer(name: string, request: Record<string, unknown>): Promise<object> {
+  async answer(name: string, request: Record<string, unknown>): Promise<object> {
     this.received.push({ name, request });
     const attempt = (this.#attempts.get(name) ?? 0) + 1;
     this.#attempts.set(name, attempt);
     const script = this.#script[name] ?? [];
-    const answer = typeof script === 'function' ? await script(attempt, request) : script[Math.min(attempt, script.length) - 1];
+    const answer =
+      typeof script === 'function' ? await script(attempt, request, this.workflow) : script[Math.min(attempt, script.length) - 1];
     if (answer instanceof Error) throw answer;
-    return answer ?? usual(name, request);
+    return answer === undefined ? usual(name, request) : answer;
   }
 }
 
@@ -118,31 +107,61 @@ export const INPUTS: { [C in CommandName]: CommandInput<C> } = {
   'member.delete': { memberId: '01890a5d-ac96-774b-bcce-b302099a8057', expectedVersion: 3 },
 };
 
-export interface Server {
-  nativeConnection: NativeConnection;
-  client: Client;
-  namespace?: string;
-}
+/** A worker whose activities call the scripted services of the saga that they belong to. */
+export class SagaBench {
+  readonly #client: Client;
+  readonly #worker: Worker;
+  readonly #taskQueue: string;
+  readonly #services: Map<string, ScriptedServices>;
+  readonly #running: Promise<void>;
 
-/** Runs a command against scripted services to its end, whichever it is, on a queue of its own. */
-export async function runSaga<C extends CommandName>(
-  { nativeConnection: connection, client, namespace = 'default' }: Server,
-  command: C,
-  services: ScriptedServices,
-  meanwhile: (handle: WorkflowHandle) => Promise<unknown> = async () => undefined,
-): Promise<WorkflowHandle> {
-  const taskQueue = `${taskQueueOf(command)}-${randomUUID()}`;
-  const worker = await Worker.create({
-    ...WORKER_TUNING,
-    connection,
-    namespace,
-    taskQueue,
-    workflowBundle: { codePath: await workflowBundle(false) },
-    activities: byTemporalName(createActivities(services.peers)),
-  });
-  return worker.runUntil(async () => {
-    const handle = await client.workflow.start(command, { workflowId: randomUUID(), taskQueue, args: [INPUTS[command]] });
-    await Promise.all([meanwhile(handle), handle.result().catch(() => undefined)]);
-    return handle;
-  });
+  private constructor(client: Client, worker: Worker, taskQueue: string, services: Map<string, ScriptedServices>) {
+    this.#client = client;
+    this.#worker = worker;
+    this.#taskQueue = taskQueue;
+    this.#services = services;
+    this.#running = worker.run();
+  }
+
+  static async open(connection: NativeConnection, client: Client): Promise<SagaBench> {
+    const taskQueue = `bench-${randomUUID()}`;
+    const services = new Map<string, ScriptedServices>();
+    const peer = (service: string): never =>
+      new Proxy(
+        {},
+        {
+          get: (_, method) => (request: Record<string, unknown>) =>
+            services.get(activityInfo().workflowExecution?.workflowId ?? '')?.answer(`${service}.${String(method)}`, request),
+        },
+      ) as never;
+    const peers: Peers = {
+      member: peer('member'),
+      auth: peer('auth'),
+      role: peer('role'),
+      job: peer('job'),
+      query: peer('query'),
+    };
+    const worker = await Worker.create({
+      ...WORKER_TUNING,
+      connection,
+      namespace: client.options.namespace,
+      taskQueue,
+      workflowBundle: { codePath: await workflowBundle(false) },
+      activities: byTemporalName(createActivities(peers)),
+    });
+    return new SagaBench(client, worker, taskQueue, services);
+  }
+
+  /** Starts a command against these services. */
+  async start(command: CommandName, services: ScriptedServices): Promise<WorkflowHandle> {
+    const workflowId = randomUUID();
+    services.workflow = this.#client.workflow.getHandle(workflowId);
+    this.#services.set(workflowId, services);
+    return this.#client.workflow.start(command, { workflowId, taskQueue: this.#taskQueue, args: [INPUTS[command]] });
+  }
+
+  async close(): Promise<void> {
+    this.#worker.shutdown();
+    await this.#running;
+  }
 }

@@ -5,23 +5,13 @@ import { DefaultLogger, Runtime } from '@temporalio/worker';
 import anyTest, { type ExecutionContext, type TestFn } from 'ava';
 import { SEARCH_ATTRIBUTES } from '../temporal.config.ts';
 import type { CommandName } from './commands.ts';
-import {
-  away,
-  busy,
-  defect,
-  notVisible,
-  runSaga,
-  type Script,
-  ScriptedServices,
-  type Server,
-  taken,
-  undone,
-} from './saga.fixture.ts';
+import { away, busy, defect, notVisible, SagaBench, type Script, ScriptedServices, taken, undone } from './saga.fixture.ts';
 
 // Sagas as they are, on Temporal's time-skipping server: minutes of retries pass in a moment.
 
 // One after the other: they share the server's clock.
-const test = (anyTest as TestFn<{ environment: TestWorkflowEnvironment; server: Server }>).serial;
+const test = (anyTest as TestFn<{ environment: TestWorkflowEnvironment; bench: SagaBench }>).serial;
+type Test = ExecutionContext<{ environment: TestWorkflowEnvironment; bench: SagaBench }>;
 
 test.before(async (t) => {
   const path = process.env.MUSUBI_TEMPORAL_TEST_SERVER;
@@ -34,33 +24,29 @@ test.before(async (t) => {
   const environment = await TestWorkflowEnvironment.createTimeSkipping({
     server: { executable: { type: 'existing-path', path } },
   });
-  const { nativeConnection } = environment;
   const searchAttributes = Object.fromEntries(Object.values(SEARCH_ATTRIBUTES).map(({ name }) => [name, 2 /* Keyword */]));
-  await nativeConnection.operatorService.addSearchAttributes({ namespace: 'default', searchAttributes });
+  await environment.connection.operatorService.addSearchAttributes({ namespace: 'default', searchAttributes });
   // A client of its own: the environment's would let time fly while it awaits a result, also while local
   // activities run, of which the server knows nothing.
-  t.context = { environment, server: { nativeConnection, client: new Client({ connection: environment.connection }) } };
+  const client = new Client({ connection: environment.connection });
+  t.context = { environment, bench: await SagaBench.open(environment.nativeConnection, client) };
 });
-test.after.always((t) => t.context.environment?.teardown());
+test.after.always(async (t) => {
+  await t.context.bench?.close();
+  await t.context.environment?.teardown();
+});
 
-/** Runs a saga, and lets time fly whenever it waits for the next try of an activity. */
-function run(
-  t: ExecutionContext<{ environment: TestWorkflowEnvironment; server: Server }>,
-  ...[command, services, meanwhile]: Tail<Parameters<typeof runSaga>>
-) {
-  const { environment, server } = t.context;
-  return runSaga(server, command, services, async (handle) => {
-    const besides = meanwhile?.(handle);
-    for (;;) {
-      const { status, raw } = await handle.describe();
-      if (status.name !== 'RUNNING') break;
-      if ((raw.pendingActivities ?? []).some(({ attempt }) => (attempt ?? 1) > 1)) await environment.sleep('1s');
-      else await delay(5);
-    }
-    await besides;
-  });
+/** Runs a saga to its end, whichever it is, and lets time fly whenever it waits for the next try of an activity. */
+async function run(t: Test, command: CommandName, services: ScriptedServices): Promise<WorkflowHandle> {
+  const { environment, bench } = t.context;
+  const handle = await bench.start(command, services);
+  for (;;) {
+    const { status, raw } = await handle.describe();
+    if (status.name !== 'RUNNING') return handle;
+    if ((raw.pendingActivities ?? []).some(({ attempt }) => (attempt ?? 1) > 1)) await environment.sleep('1s');
+    else await delay(5);
+  }
 }
-type Tail<T extends unknown[]> = T extends [unknown, ...infer Rest] ? Rest : never;
 
 const SAGAS = [
   {
@@ -71,7 +57,7 @@ const SAGAS = [
   { command: 'member.update', steps: ['member.beginUpdate', 'auth.rebindLogin', 'member.commitUpdate'], pivot: 1 },
   {
     command: 'member.delete',
-    steps: ['member.beginDelete', 'auth.suspendLogin', 'role.unassignAllRoles', 'member.deleteMember', 'auth.removeLogin'],
+    steps: ['member.beginDelete', 'role.unassignAllRoles', 'auth.suspendLogin', 'member.deleteMember', 'auth.removeLogin'],
     pivot: 3,
   },
 ] as const satisfies { command: CommandName; steps: string[]; pivot: number }[];
@@ -139,16 +125,13 @@ for (const { command, steps, pivot } of SAGAS) {
     });
 
     test(`${command}: cancelled while ${step} is tried, ${at < pivot ? 'it is undone' : 'it is too late'}`, async (t) => {
-      let cancel: () => Promise<unknown> = async () => undefined;
       const services = new ScriptedServices({
-        [step]: async (attempt) => {
-          if (attempt === 1) await cancel();
+        [step]: async (attempt, _, workflow) => {
+          if (attempt === 1) await workflow.cancel();
           return attempt < 8 ? away : {};
         },
       });
-      const handle = await run(t, command, services, async (running) => {
-        cancel = () => running.cancel();
-      });
+      const handle = await run(t, command, services);
       const description = await handle.describe();
       if (at < pivot) {
         t.is(description.status.name, 'CANCELLED');
@@ -279,19 +262,11 @@ test('a defect of a saga fails the workflow task, undoes nothing, and goes on wh
 
 test('it can be asked whether it is too late to cancel', async (t) => {
   const answers: boolean[] = [];
-  let ask: () => Promise<unknown> = async () => undefined;
-  const services = new ScriptedServices({
-    'auth.bindLogin': (attempt) => (attempt < 7 ? away : {}),
-    'member.activateMember': (attempt) => (attempt < 7 ? away : {}),
-  });
-  await run(t, 'member.register', services, async (handle) => {
-    const question = async () => answers.push(await handle.query<boolean>('tooLate'));
-    ask = question;
-    for (const step of ['auth.bindLogin', 'member.activateMember']) {
-      while (services.received.filter(({ name }) => name === step).length < 5)
-        await new Promise((resolve) => setTimeout(resolve, 20));
-      await ask();
-    }
-  });
+  // At the fifth attempt, a regular activity: the workflow itself is free to answer.
+  const ask = async (attempt: number, _: unknown, workflow: WorkflowHandle) => {
+    if (attempt === 5) answers.push(await workflow.query<boolean>('tooLate'));
+    return attempt < 6 ? away : {};
+  };
+  await run(t, 'member.register', new ScriptedServices({ 'auth.bindLogin': ask, 'member.activateMember': ask }));
   t.deepEqual(answers, [false, true]);
 });
