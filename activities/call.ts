@@ -100,7 +100,7 @@ function asFailure(error: unknown, mustSucceed: boolean): unknown {
     fields: error.fields.map(({ field, message }) => ({ field, message })),
     grpcStatus: status[error.grpcStatus] ?? 'UNKNOWN',
   };
-  return ApplicationFailure.create({
+  const failure = ApplicationFailure.create({
     type: error.code,
     message: error.message,
     nonRetryable: refused && !mustSucceed,
@@ -108,4 +108,7 @@ function asFailure(error: unknown, mustSucceed: boolean): unknown {
     // A refusal is an answer, not an incident: it does not belong into the log as a warning.
     category: refused && !mustSucceed ? ApplicationFailureCategory.BENIGN : undefined,
   });
+  // It would only say that a call was made here, and in every history where this process has its files.
+  failure.stack = '';
+  return failure;
 }

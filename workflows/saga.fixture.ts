@@ -18,10 +18,18 @@ import type { CommandInput, CommandName } from './commands.ts';
 
 /** What a service answers to one attempt: a response, or an error to fail with. */
 export type Answer = object | MusubiError;
-/** Answers by attempt; after the last one, the last again. A function is asked each time. */
+/**
+ * Answers by attempt; after the last one, the last again. A function is asked each time.
+ * No answer: the usual one of a service that does its work.
+ */
 export type Script = Record<
   string,
-  readonly Answer[] | ((attempt: number, request: Record<string, unknown>, workflow: WorkflowHandle) => Answer | Promise<Answer>)
+  | readonly Answer[]
+  | ((
+      attempt: number,
+      request: Record<string, unknown>,
+      workflow: WorkflowHandle,
+    ) => Answer | undefined | Promise<Answer | undefined>)
 >;
 
 export const away = unavailable('UNAVAILABLE', '14 UNAVAILABLE: connect ECONNREFUSED');
@@ -86,7 +94,8 @@ export class ScriptedServices {
 /** What a service that does its work answers. */
 function usual(name: string, request: Record<string, unknown>): object {
   if (name === 'member.beginUpdate') return { loginChanges: true };
-  const id = String(request.memberId);
+  const { memberId: id } = request;
+  if (id === undefined) return {};
   if (/^role\./.test(name)) return { written: { type: 'member-roles', id, version: 1 } };
   if (['createMember', 'activateMember', 'commitUpdate', 'deleteMember'].some((step) => name === `member.${step}`)) {
     return { written: { type: 'member', id, version: name === 'member.createMember' ? 1 : 2 } };
@@ -124,7 +133,7 @@ export class SagaBench {
   }
 
   static async open(connection: NativeConnection, client: Client): Promise<SagaBench> {
-    const taskQueue = `bench-${randomUUID()}`;
+    const taskQueue = 'bench';
     const services = new Map<string, ScriptedServices>();
     const peer = (service: string): never =>
       new Proxy(
@@ -145,6 +154,7 @@ export class SagaBench {
       ...WORKER_TUNING,
       connection,
       namespace: client.options.namespace,
+      identity: client.options.identity,
       taskQueue,
       workflowBundle: { codePath: await workflowBundle(false) },
       activities: byTemporalName(createActivities(peers)),

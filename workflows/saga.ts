@@ -158,7 +158,9 @@ class Run {
     upsertSearchAttributes([{ key: SEARCH_ATTRIBUTES.failure, value: error.code }]);
     await this.#undo(error, `Failed: ${forOperators}`);
     await failJob(error);
-    return ApplicationFailure.nonRetryable(forOperators, error.code, error);
+    const failure = ApplicationFailure.nonRetryable(forOperators, error.code, error);
+    failure.stack = ''; // it says nothing about the step that failed
+    return failure;
   }
 
   async cancelled(): Promise<void> {

@@ -1,0 +1,61 @@
+import type { CommandName } from './commands.ts';
+import { away, notVisible, type Script, taken } from './saga.fixture.ts';
+
+/** One way that a saga can go, and how the services are scripted so that it does. */
+export interface Branch {
+  command: CommandName;
+  /** - done: all goes well, in one workflow task
+   *  - late: services are away for a while, before the pivot, after it and at the end
+   *  - refused: at the first step
+   *  - compensated: at the pivot, with an undo that takes its time
+   *  - cancelled: before the pivot */
+  branch: 'done' | 'late' | 'refused' | 'compensated' | 'cancelled';
+  status: 'COMPLETED' | 'FAILED' | 'CANCELLED';
+  script: Script;
+}
+
+/** Away for so many attempts that a regular activity takes over from the local one. */
+const awayForAWhile: Script[string] = (attempt) => (attempt <= 5 ? away : undefined);
+
+const SAGAS = {
+  'member.register': {
+    first: 'member.createMember',
+    second: 'auth.bindLogin',
+    pivot: 'auth.grantRoles',
+    last: 'member.activateMember',
+  },
+  'member.update': {
+    first: 'member.beginUpdate',
+    second: 'member.beginUpdate',
+    pivot: 'auth.rebindLogin',
+    last: 'member.commitUpdate',
+  },
+  'member.delete': {
+    first: 'member.beginDelete',
+    second: 'role.unassignAllRoles',
+    pivot: 'member.deleteMember',
+    last: 'auth.removeLogin',
+  },
+} as const satisfies Record<CommandName, Record<'first' | 'second' | 'pivot' | 'last', string>>;
+
+/** Every branch of every saga: each has a history in histories/<command>/<branch>.json. */
+export const BRANCHES: Branch[] = (Object.keys(SAGAS) as CommandName[]).flatMap((command): Branch[] => {
+  const { first, second, pivot, last } = SAGAS[command];
+  const notVisibleAtFirst: Script[string] = (attempt) => (attempt === 1 ? notVisible : undefined);
+  const cancelled: Script[string] = async (attempt, _, workflow) => {
+    if (attempt === 5) await workflow.cancel();
+    return away;
+  };
+  return [
+    { command, branch: 'done', status: 'COMPLETED', script: {} },
+    {
+      command,
+      branch: 'late',
+      status: 'COMPLETED',
+      script: { [second]: awayForAWhile, [last]: awayForAWhile, 'query.awaitVersions': notVisibleAtFirst },
+    },
+    { command, branch: 'refused', status: 'FAILED', script: { [first]: [taken] } },
+    { command, branch: 'compensated', status: 'FAILED', script: { [pivot]: [taken], 'member.undo': awayForAWhile } },
+    { command, branch: 'cancelled', status: 'CANCELLED', script: { [second]: cancelled } },
+  ];
+});
