@@ -1,5 +1,7 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import {
   type Client,
+  QueryRejectedError,
   WorkflowExecutionAlreadyStartedError,
   WorkflowNotFoundError,
   type WorkflowStartOptions,
@@ -47,10 +49,21 @@ const QUERY_MS = 2_000;
 
 /** @param connected the client, while there is a connection */
 export function createCommands(connected: () => Client | undefined, log: Logger): Commands {
+  /** Rejects after `timeoutMs` also where the client goes on trying by itself; a start that gets through then is the same start. */
   const withClient = async <T>(timeoutMs: number, work: (client: Client) => Promise<T>): Promise<T> => {
     const client = connected();
-    if (!client) throw unavailable('TEMPORAL_UNAVAILABLE', 'commands cannot be taken at the moment');
-    return client.withDeadline(Date.now() + timeoutMs, () => work(client));
+    if (!client) throw new Error('not connected to Temporal');
+    const late = new AbortController();
+    try {
+      return await Promise.race([
+        client.withDeadline(Date.now() + timeoutMs, () => work(client)),
+        delay(timeoutMs, undefined, { signal: late.signal }).then(() => {
+          throw new Error(`Temporal did not answer within ${timeoutMs} ms`);
+        }),
+      ]);
+    } finally {
+      late.abort();
+    }
   };
   const orUnavailable = (error: unknown): never => {
     throw unavailable('TEMPORAL_UNAVAILABLE', 'commands cannot be taken at the moment', { cause: error });
@@ -89,6 +102,7 @@ export function createCommands(connected: () => Client | undefined, log: Logger)
         if (tooLate) return 'too-late';
       } catch (error) {
         if (error instanceof WorkflowNotFoundError) return 'unknown';
+        if (error instanceof QueryRejectedError) return 'too-late'; // it has ended
         // Busy in a step, or no worker is up to answer. The request itself is kept by Temporal until one is.
         log.debug({ err: error, jobId }, 'the workflow did not say how far it is');
       }

@@ -92,8 +92,11 @@ class Host {
         try {
           await this.#session();
         } catch (error) {
-          this.#problem = error instanceof Error ? error.message : String(error);
-          this.#app.log.warn({ err: error }, 'Temporal is away, or this process cannot work for it; trying again');
+          const problem = error instanceof Error ? error.message : String(error);
+          // Once, not every second.
+          if (problem !== this.#problem)
+            this.#app.log.warn({ err: error }, 'Temporal is away, or cannot be worked for; trying again');
+          this.#problem = problem;
         }
         if (this.#stopping.signal.aborted) return;
         await this.disconnect();
@@ -131,7 +134,7 @@ class Host {
     );
     const runs = workers.map((worker) => worker.run());
     const interceptors = { workflow: [new OpenTelemetryWorkflowClientInterceptor()] };
-    this.client = new Client({ connection, namespace, interceptors });
+    this.client = new Client({ connection, namespace, interceptors, workflow: { queryRejectCondition: 'NOT_OPEN' } });
     log.info({ address, namespace, queues: this.#domains }, 'connected to Temporal');
     try {
       await Promise.race([aborted(this.#stopping.signal), ...runs]);

@@ -31,7 +31,8 @@ async function install(log: Logger): Promise<void> {
     shutdownSignals: [],
     workerHeartbeatInterval: 0,
     telemetryOptions: {
-      logging: { filter: { core: 'WARN', other: 'ERROR' }, forward: {} },
+      // The client's retries are many lines about one thing: that Temporal is away, which readiness says.
+      logging: { filter: 'error,temporalio_sdk_core=warn,temporalio_client=error', forward: {} },
       metrics: { prometheus: { bindAddress: address, countersTotalSuffix: true, useSecondsForDurations: true } },
     },
   });
