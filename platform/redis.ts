@@ -13,6 +13,14 @@ export type { Redis } from 'ioredis';
  */
 export async function openRedis({ url, log, lifecycle }: { url: Secret; log: Logger; lifecycle: Lifecycle }): Promise<Redis> {
   const redis = connectRedis(url, log, { commandTimeout: 3_000, maxRetriesPerRequest: 0 });
+  let told = '';
+  redis.on('error', ({ message }: Error) => {
+    if (message !== told) log.warn({ reason: message }, 'Redis is away');
+    told = message;
+  });
+  redis.on('ready', () => {
+    told = '';
+  });
   lifecycle.onReady('redis', () => redis.ping());
   lifecycle.onStop('redis', 'stores', () => close(redis));
   await connected(redis, lifecycle);
@@ -33,14 +41,8 @@ export function connectRedis(
     autoResendUnfulfilledCommands: false,
     ...options,
   });
-  let told = '';
-  redis.on('error', (error: Error) => {
-    if (error.message !== told) log.warn({ reason: error.message }, 'Redis is away');
-    told = error.message;
-  });
-  redis.on('ready', () => {
-    told = '';
-  });
+  // Without a listener an error would end the process; the calls that fail of it say so too.
+  redis.on('error', (error: Error) => log.debug({ reason: error.message }, 'Redis is away'));
   return redis;
 }
 

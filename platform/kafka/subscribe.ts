@@ -30,8 +30,8 @@ export interface Subscription extends TopicOptions {
 }
 
 /** A member that is silent for so long is taken for dead, and its partitions go to others. */
-const SESSION_TIMEOUT_MS = 10_000;
-const HEARTBEAT_MS = 2_500;
+const SESSION_TIMEOUT_MS = 8_000;
+const HEARTBEAT_MS = 2_000;
 /** How long an idle fetch waits at the broker; it answers at once when a message comes. A stop waits for it. */
 const FETCH_WAIT_MS = 1_500;
 /** A consumer that has not fetched or handled anything for so long hangs; it is replaced. */
@@ -82,15 +82,17 @@ class GroupMember {
 
   async #run(): Promise<void> {
     const { log, group } = this.#options;
-    for (let pause = 200; !this.#stop.signal.aborted; pause = Math.min(pause * 2, 5_000)) {
+    let told = '';
+    for (let pause = 200; !this.#stop.signal.aborted; pause = Math.min(pause * 2, 2_000)) {
       const started = Date.now();
       try {
         await this.#consume();
       } catch (error) {
-        log.warn(
-          { reason: error instanceof Error ? error.message : String(error), group, waitMs: pause },
-          'the consumer ended; it starts anew',
-        );
+        const reason = error instanceof Error ? error.message : String(error);
+        // Once, not at every try while the brokers are away.
+        if (reason !== told || Date.now() - started > 30_000)
+          log.warn({ reason, group }, 'the consumer begins anew, again and again until it can');
+        told = reason;
       }
       if (Date.now() - started > 30_000) pause = 200;
       if (!this.#stop.signal.aborted) await delay(pause, undefined, { signal: this.#stop.signal }).catch(() => undefined);

@@ -1,4 +1,5 @@
-import type { Admin, Kafka } from 'kafkajs';
+import { setTimeout as delay } from 'node:timers/promises';
+import { type Admin, type Kafka, KafkaJSProtocolError } from 'kafkajs';
 
 export interface TopicOptions {
   /** For topics that are created; 3 by default. More can be added later, but order per key is lost at that moment. */
@@ -6,6 +7,8 @@ export interface TopicOptions {
   /** Copies of each partition; 1 by default. */
   replication?: number;
 }
+
+const LEADERS_WITHIN_MS = 10_000;
 
 /** Creates the topics that are missing and waits until they have leaders. Safe to call from many processes at once. */
 export async function ensureTopics(kafka: Kafka, topics: readonly string[], options: TopicOptions = {}): Promise<void> {
@@ -23,8 +26,22 @@ export async function ensureTopics(kafka: Kafka, topics: readonly string[], opti
 async function create(admin: Admin, topics: string[], { partitions = 3, replication = 1 }: TopicOptions): Promise<void> {
   // Answers false for topics that somebody else has just created.
   await admin.createTopics({
-    waitForLeaders: true,
+    waitForLeaders: false,
     timeout: 10_000,
     topics: topics.map((topic) => ({ topic, numPartitions: partitions, replicationFactor: replication })),
   });
+  // kafkajs's own wait fails on a broker that has not heard of the new topic yet.
+  for (const deadline = Date.now() + LEADERS_WITHIN_MS; !(await haveLeaders(admin, topics)); await delay(20)) {
+    if (Date.now() > deadline) throw new Error(`the topics ${topics.join(', ')} have no leaders`);
+  }
+}
+
+async function haveLeaders(admin: Admin, topics: string[]): Promise<boolean> {
+  try {
+    const metadata = await admin.fetchTopicMetadata({ topics });
+    return metadata.topics.every(({ partitions }) => partitions.length > 0 && partitions.every(({ leader }) => leader >= 0));
+  } catch (error) {
+    if (error instanceof KafkaJSProtocolError && error.retriable) return false;
+    throw error;
+  }
 }

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { type RelayState, sleep } from './source.ts';
+import { sleep } from './source.ts';
 
 /** Where a lease is kept: one owner at a time, until it lets go or is silent for the lease's time. */
 export interface LeaseStore {
@@ -21,12 +21,12 @@ const STANDBY_MS = 1_000;
 export async function underLease(
   store: LeaseStore,
   signal: AbortSignal,
-  report: (state: RelayState) => void,
+  standBy: () => void,
   work: (owner: string, signal: AbortSignal) => Promise<void>,
 ): Promise<void> {
   const owner = randomUUID();
   while (!(await store.take(owner, LEASE_MS))) {
-    report('standby');
+    standBy();
     await sleep(STANDBY_MS, signal);
     if (signal.aborted) return;
   }

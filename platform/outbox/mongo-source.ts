@@ -65,7 +65,7 @@ export class MongoSource implements OutboxSource {
       const outbox = client.db(this.#database).collection<OutboxDocument>('outbox');
       const state = client.db(this.#database).collection<RelayDocument>('outbox_relay');
       await state.updateOne({ _id: 'relay' }, { $setOnInsert: { _id: 'relay' } }, { upsert: true });
-      await underLease(mongoLease(state), context.signal, context.report, (owner, signal) =>
+      await underLease(mongoLease(state), context.signal, context.standBy, (owner, signal) =>
         new Leader({ client, outbox, state, owner, context, log: this.#log }).lead(signal),
       );
     } finally {
@@ -94,6 +94,7 @@ class Leader {
   #token: ResumeToken | undefined;
   #through: Date | undefined;
   #saved: ResumeToken | undefined;
+  #savedAt = 0;
 
   constructor(term: Term) {
     this.#client = term.client;
@@ -118,11 +119,11 @@ class Leader {
     const tick = setInterval(() => {
       // When all is sent, the stream's own position is ahead of the last event's: it moves on with other collections.
       if (batcher.idle) this.#token = stream.resumeToken ?? this.#token;
-      this.#save().catch((error: unknown) => this.#log.debug({ err: error }, 'the position was not saved'));
+      this.#saveSoon();
     }, SAVE_EVERY_MS);
     const prune = setInterval(() => void this.#prune(), PRUNE_EVERY_MS);
     try {
-      this.#context.report('leading');
+      await this.#context.lead();
       await Promise.race([read(stream, batcher), batcher.failed, whenAborted(signal)]);
     } catch (error) {
       if (!(error instanceof MongoServerError) || !TOKEN_IS_USELESS.has(Number(error.code))) throw error;
@@ -144,6 +145,7 @@ class Leader {
     const last = changes.at(-1);
     this.#token = last?._id;
     this.#through = last?.fullDocument.createdAt;
+    if (Date.now() - this.#savedAt >= SAVE_EVERY_MS) this.#saveSoon();
   }
 
   /**
@@ -177,6 +179,11 @@ class Leader {
       await this.#state.updateOne({ _id: 'relay', owner: this.#owner }, { $set: { from: start } });
       return start;
     });
+  }
+
+  #saveSoon(): void {
+    this.#savedAt = Date.now();
+    this.#save().catch((error: unknown) => this.#log.debug({ err: error }, 'the position was not saved'));
   }
 
   /** Saves the position, unless it has not moved or another relay leads by now. */

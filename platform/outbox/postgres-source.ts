@@ -81,12 +81,12 @@ export class PostgresSource implements OutboxSource {
   }
 
   /** Waits for the lock of the leader, which lasts as long as the connection; false when the relay stops meanwhile. */
-  async #elected(control: Client, { signal, report }: RelayContext): Promise<boolean> {
+  async #elected(control: Client, { signal, standBy }: RelayContext): Promise<boolean> {
     while (!signal.aborted) {
       // Asking now and then rather than waiting in the server: a waiting statement would hold vacuum back.
       const { rows } = await control.query<{ mine: boolean }>('select pg_try_advisory_lock($1) as mine', [RELAY_LOCK]);
       if (rows[0]?.mine) return true;
-      report('standby');
+      standBy();
       await sleep(STANDBY_MS, signal);
     }
     return false;
@@ -128,10 +128,9 @@ export class PostgresSource implements OutboxSource {
 
   async #relay(control: Client, lost: Promise<never>, context: RelayContext): Promise<void> {
     let confirmed: Lsn = 0n;
-    let told = Date.now();
+    let reached: Lsn = 0n;
     const confirm = (position: Lsn): void => {
       if (position > confirmed) confirmed = position;
-      told = Date.now();
       stream.acknowledge(confirmed);
     };
     const batcher = new Batcher<Committed>(async (transactions) => {
@@ -148,19 +147,23 @@ export class PostgresSource implements OutboxSource {
         void batcher.room().then(() => stream.resume());
       },
       progress: (position, wanted) => {
-        // The server has no event for us before `position`: with all that came before sent, the log up to there can go.
-        if (batcher.idle && position > confirmed && (wanted || Date.now() - told > PROGRESS_EVERY_MS)) confirm(position);
-        else if (wanted) confirm(confirmed);
+        reached = position;
+        if (wanted) confirm(batcher.idle ? reached : confirmed);
       },
     });
     const check = setInterval(() => void this.#check(control), CHECK_EVERY_MS);
+    // The server has had no event for us before `reached`: once all that came before is sent, it may forget that log.
+    const progress = setInterval(() => {
+      if (batcher.idle && reached > confirmed) confirm(reached);
+    }, PROGRESS_EVERY_MS);
     const prune = setInterval(() => void this.#prune(control), PRUNE_EVERY_MS);
     try {
       await stream.start();
-      context.report('leading');
+      await context.lead();
       await Promise.race([stream.failed, batcher.failed, lost, whenAborted(context.signal)]);
     } finally {
       clearInterval(check);
+      clearInterval(progress);
       clearInterval(prune);
       await batcher.close();
       await stream.close();

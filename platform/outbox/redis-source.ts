@@ -44,7 +44,7 @@ export class RedisSource implements OutboxSource {
     const control = connectRedis(this.#url, this.#log, { commandTimeout: 3_000 });
     const reader = connectRedis(this.#url, this.#log, { commandTimeout: 2 * BLOCK_MS });
     try {
-      await underLease(redisLease(control, `${this.#stream}:relay`), context.signal, context.report, async (_owner, signal) => {
+      await underLease(redisLease(control, `${this.#stream}:relay`), context.signal, context.standBy, async (_owner, signal) => {
         const stop = (): void => reader.disconnect(); // ends the read that blocks
         signal.addEventListener('abort', stop, { once: true });
         try {
@@ -61,8 +61,8 @@ export class RedisSource implements OutboxSource {
     }
   }
 
-  async #relay(redis: Redis, { publish, report }: RelayContext, signal: AbortSignal): Promise<void> {
-    report('leading');
+  async #relay(redis: Redis, { publish, lead }: RelayContext, signal: AbortSignal): Promise<void> {
+    await lead();
     for (let last = '0-0'; !signal.aborted; ) {
       const answer = (await redis.xread('COUNT', BATCH, 'BLOCK', BLOCK_MS, 'STREAMS', this.#stream, last)) as
         | [string, Entry[]][]

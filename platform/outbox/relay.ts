@@ -4,7 +4,6 @@ import type { TopicOptions } from '../kafka/topics.ts';
 import type { Lifecycle } from '../lifecycle.ts';
 import type { Logger } from '../log.ts';
 import { metrics } from '../telemetry.ts';
-import type { OutboxRecord } from './event.ts';
 import { type OutboxSource, type RelayState, sleep } from './source.ts';
 
 export interface RelayOptions extends TopicOptions {
@@ -75,17 +74,28 @@ async function runOnce(
   stop: AbortSignal,
   report: (state: RelayState) => void,
 ): Promise<void> {
-  let publisher: Publisher | undefined;
-  const publish = async (events: OutboxRecord[]): Promise<void> => {
-    if (events.length === 0) return;
-    // Who stands by needs none.
-    publisher ??= await openPublisher(source.name, { brokers, clientId: `relay-${source.name}`, log, partitions, replication });
-    await publisher.publish(events);
+  let publisher: Promise<Publisher> | undefined;
+  // Who stands by needs none.
+  const open = (): Promise<Publisher> => {
+    publisher ??= openPublisher(source.name, { brokers, clientId: `relay-${source.name}`, log, partitions, replication });
+    return publisher;
   };
   try {
-    // A signal of its own, so that listeners of this run go with it.
-    await source.run({ publish, report, signal: AbortSignal.any([stop]) });
+    await source.run({
+      publish: async (events) => {
+        if (events.length > 0) await (await open()).publish(events);
+      },
+      standBy: () => report('standby'),
+      lead: async () => {
+        await open();
+        report('leading');
+      },
+      // A signal of its own, so that listeners of this run go with it.
+      signal: AbortSignal.any([stop]),
+    });
   } finally {
-    await publisher?.close().catch((error: unknown) => log.debug({ err: error }, 'the producer did not close'));
+    await publisher
+      ?.then((opened) => opened.close())
+      .catch((error: unknown) => log.debug({ err: error }, 'the producer did not close'));
   }
 }

@@ -9,7 +9,10 @@ export interface RelayContext {
   publish(events: OutboxRecord[]): Promise<void>;
   /** Aborted when the relay stops. */
   signal: AbortSignal;
-  report(state: RelayState): void;
+  /** Told while another relay leads. */
+  standBy(): void;
+  /** Told when this relay has begun to lead; throws when Kafka is away. */
+  lead(): Promise<void>;
 }
 
 /**

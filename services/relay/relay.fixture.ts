@@ -116,6 +116,13 @@ export interface RelayProcess {
   output(): string;
 }
 
+const running = new Set<ChildProcess>();
+
+/** Ends the relays that a failed test left behind. */
+export function killRelays(): void {
+  for (const child of running) child.kill('SIGKILL');
+}
+
 export function startRelay(sources: string[]): RelayProcess {
   const main = new URL('../../main.ts', import.meta.url).pathname;
   const child = spawn(process.execPath, [main, 'relay', '--sources', sources.join(',')], {
@@ -128,7 +135,13 @@ export function startRelay(sources: string[]): RelayProcess {
       output += data.toString();
     });
   }
-  const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+  running.add(child);
+  const exited = new Promise<void>((resolve) => {
+    child.once('exit', () => {
+      running.delete(child);
+      resolve();
+    });
+  });
   return {
     child,
     output: () => output,

@@ -1,7 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
 import { sql } from '#platform/postgres.ts';
-import { faults, KINDS, type Kind, type Outboxes, openOutboxes, startRelay, until } from './relay.fixture.ts';
+import { currentTraceId, startTelemetry, withSpan } from '#platform/telemetry.ts';
+import { faults, KINDS, type Kind, killRelays, type Outboxes, openOutboxes, startRelay, until } from './relay.fixture.ts';
+
+startTelemetry('test', {});
 
 const opened: Outboxes[] = [];
 async function outboxes(): Promise<Outboxes> {
@@ -10,6 +13,7 @@ async function outboxes(): Promise<Outboxes> {
   return made;
 }
 test.after.always('clean up', async () => {
+  killRelays();
   for (const each of opened) await each.close();
 });
 
@@ -18,12 +22,19 @@ const arrived = (boxes: Outboxes, kind: Kind, key: string) => boxes.received[kin
 test.serial('an event arrives as a CloudEvent with its key, version and data', async (t) => {
   const boxes = await outboxes();
   const relay = startRelay(Object.values(boxes.sources));
-  for (const kind of KINDS) await boxes.write(kind, 'key', 1);
+  const traceIds = new Map<Kind, string | undefined>();
+  for (const kind of KINDS) {
+    await withSpan('a call', {}, async () => {
+      traceIds.set(kind, currentTraceId());
+      await boxes.write(kind, 'key', 1);
+    });
+  }
   await until('events arrive', () => KINDS.every((kind) => arrived(boxes, kind, 'key')));
   for (const kind of KINDS) {
     const event = boxes.received[kind][0];
     t.like(event, { type: 'written', subject: 'key', version: 1, data: { key: 'key', version: 1 } }, kind);
     t.is(event?.source, `/musubi/${kind[0]}`);
+    t.is(event?.traceparent?.split('-')[1], traceIds.get(kind), 'the trace goes on');
     t.true(Math.abs((event?.time.getTime() ?? 0) - Date.now()) < 60_000);
   }
   await relay.kill('SIGTERM');
