@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Admin, type Kafka, KafkaJSProtocolError } from 'kafkajs';
+import type { Admin, Kafka } from 'kafkajs';
 
 export interface TopicOptions {
   /** For topics that are created; 3 by default. More can be added later, but order per key is lost at that moment. */
@@ -41,7 +41,7 @@ async function haveLeaders(admin: Admin, topics: string[]): Promise<boolean> {
     const metadata = await admin.fetchTopicMetadata({ topics });
     return metadata.topics.every(({ partitions }) => partitions.length > 0 && partitions.every(({ leader }) => leader >= 0));
   } catch (error) {
-    if (error instanceof KafkaJSProtocolError && error.retriable) return false;
+    if ((error as { retriable?: boolean }).retriable) return false;
     throw error;
   }
 }
