@@ -189,7 +189,7 @@ async function runTransaction<T>(client: PoolClient, work: (tx: OpenTransaction)
     sent.push(promise);
     return promise;
   };
-  track(client.query('begin'));
+  void track(client.query('begin'));
   let result: T;
   try {
     result = await work({

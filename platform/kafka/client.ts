@@ -10,7 +10,7 @@ export interface KafkaOptions {
   log: Logger;
 }
 
-/** A client of kafkajs, which logs to `log`: what it calls errors it mostly heals by itself, so they are warnings here. */
+/** A client of kafkajs, which logs to `log` at level debug: what it calls errors it mostly heals by itself. */
 export function kafkaClient({ brokers, clientId, log }: KafkaOptions): Kafka {
   silenceNegativeTimeouts();
   return new Kafka({
@@ -25,14 +25,9 @@ export function kafkaClient({ brokers, clientId, log }: KafkaOptions): Kafka {
   });
 }
 
-function write(
-  log: Logger,
-  { level, namespace, log: { message, timestamp: _, logger: __, stack, error, ...details } }: LogEntry,
-): void {
-  const line = { kafka: namespace, ...details, ...(error ? { reason: String(error) } : {}) };
-  // Every reconnection attempt and rebalance would be a line; what matters is logged once by who uses the client.
-  if (level === logLevel.ERROR && stack) log.debug({ ...line, stack }, message);
-  else log.debug(line, message);
+/** Every reconnection attempt and rebalance would be a line: whoever uses the client logs, once, what matters of it. */
+function write(log: Logger, { namespace, log: { message, error, stack, groupId, broker } }: LogEntry): void {
+  log.debug({ kafka: namespace, reason: error, stack, groupId, broker }, message);
 }
 
 let silenced = false;

@@ -197,7 +197,7 @@ function redis(): Fixture {
 /** Runs `put` up to the point between its writes and its commit. */
 async function held(put: (before: () => Promise<unknown>) => Promise<unknown>): Promise<Held> {
   let letGo = (): void => undefined;
-  let fail = (_: Error): void => undefined;
+  let fail: (error: Error) => void = () => undefined;
   let reached = (): void => undefined;
   const there = new Promise<void>((resolve) => {
     reached = resolve;

@@ -91,9 +91,9 @@ class Leader {
   readonly #owner: string;
   readonly #context: RelayContext;
   readonly #log: Logger;
-  #token: ResumeToken | undefined;
+  #token: ResumeToken;
   #through: Date | undefined;
-  #saved: ResumeToken | undefined;
+  #saved: ResumeToken;
   #savedAt = 0;
 
   constructor(term: Term) {
