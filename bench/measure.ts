@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { performance } from 'node:perf_hooks';
 
 /** One way of doing something many times. */
@@ -16,14 +16,27 @@ export interface Series {
 /** Clock ticks a second (getconf CLK_TCK): 100 on every Linux that Node runs on. */
 const TICKS = 100;
 
-/** User and system CPU of a process so far, ms; its children's not. */
+/** User and system CPU so far of a process and of all that it has started and that still runs, ms. */
 export function cpuMs(pid: number): number {
+  const own = stat(pid);
+  if (!own) return 0;
+  const children = processes().filter(({ parent }) => parent === pid);
+  return own.cpu + children.reduce((sum, child) => sum + cpuMs(child.pid), 0);
+}
+
+function processes(): { pid: number; parent: number; cpu: number }[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .flatMap((name) => stat(Number(name)) ?? []);
+}
+
+function stat(pid: number): { pid: number; parent: number; cpu: number } | undefined {
   try {
     // Fields are counted after the command's name, which may hold anything but ends with ") ".
     const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)?.split(' ') ?? [];
-    return ((Number(fields[11]) + Number(fields[12])) * 1_000) / TICKS;
+    return { pid, parent: Number(fields[1]), cpu: ((Number(fields[11]) + Number(fields[12])) * 1_000) / TICKS };
   } catch {
-    return 0;
+    return undefined;
   }
 }
 
@@ -33,8 +46,9 @@ export async function series(
   { count, concurrency, pids }: { count: number; concurrency: number; pids: Record<string, number> },
   work: (i: number, lane: number) => Promise<void>,
 ): Promise<Series> {
-  const everybody: Record<string, number> = { ...pids, 'the benchmark': process.pid };
-  const before = Object.entries(everybody).map(([process, pid]) => [process, cpuMs(pid)] as const);
+  const everybody: Record<string, number> = { ...pids };
+  const before = Object.entries(everybody).map(([name, pid]) => [name, cpuMs(pid)] as const);
+  const own = process.cpuUsage();
   const times: number[] = [];
   let next = 0;
   const begun = performance.now();
@@ -48,7 +62,9 @@ export async function series(
     }),
   );
   const seconds = (performance.now() - begun) / 1_000;
-  const cpu = Object.fromEntries(before.map(([process, ms]) => [process, cpuMs(everybody[process] ?? 0) - ms]));
+  const cpu = Object.fromEntries(before.map(([name, ms]) => [name, cpuMs(everybody[name] ?? 0) - ms]));
+  const self = process.cpuUsage(own);
+  cpu['the benchmark'] = (self.user + self.system) / 1_000;
   times.sort((a, b) => a - b);
   return { name, concurrency, times, seconds, cpu };
 }

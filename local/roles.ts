@@ -48,9 +48,11 @@ export const isReady = (ports: Record<string, number>) => mustAnswer(`http://127
 
 /** The command line of a role. The flags keep nine small processes small; each is explained where it stands. */
 export function command(role: string): { command: string; args: string[]; env: Record<string, string> } {
+  // Workflows make much that dies young: with a small young heap, collecting it takes a tenth of their CPU.
+  const busy = role === 'gateway' || role === 'worker';
   const flags = [
     '--disable-warning=TimeoutNegativeWarning', // kafkajs 2 computes a negative timeout, harmlessly
-    '--max-semi-space-size=4', // MiB; the default lets the young heap alone grow to 48
+    `--max-semi-space-size=${busy ? 16 : 8}`, // MiB; the default lets the young heap alone grow to 48
     '--v8-pool-size=1', // one helper thread each: there are more processes than cores
   ];
   return {

@@ -89,11 +89,13 @@ test('a statement that fails unseen, or whose failure was caught, fails the tran
 test('a deadlock is tried again', async (t) => {
   await db.query(sql`insert into things values (120, 'a'), (121, 'b')`);
   let attempts = 0;
+  let holding = 0;
   const both = (first: number, second: number) =>
     db.transaction(async (tx) => {
       attempts++;
       await tx.query(sql`update things set name = name || '.' where id = ${first}`);
-      await sleep(100);
+      holding++;
+      while (holding < 2) await sleep(5); // at the first try each has its first row before it wants the other's
       await tx.query(sql`update things set name = name || '.' where id = ${second}`);
     });
   await Promise.all([both(120, 121), both(121, 120)]);

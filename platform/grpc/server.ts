@@ -106,16 +106,22 @@ function unary(
   return (call, callback) => {
     const end = seconds.startTimer({ method: name });
     const abort = new AbortController();
-    call.on('cancelled', () => abort.abort());
+    let answered = false;
+    // It comes after every call; to abort after the answer would only make an exception for nobody.
+    call.on('cancelled', () => {
+      if (!answered) abort.abort();
+    });
     const traceparent = call.metadata.get('traceparent')[0]?.toString();
     withSpan(name, { kind: SpanKind.SERVER, parent: contextFrom(traceparent) }, () =>
       handle(call.request, { signal: abort.signal, deadline: deadlineOf(call) }),
     ).then(
       (response) => {
+        answered = true;
         end({ status: 'OK' });
         callback(null, response);
       },
       (error: unknown) => {
+        answered = true;
         let known: MusubiError;
         if (error instanceof MusubiError) known = error;
         else {
