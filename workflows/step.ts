@@ -78,9 +78,10 @@ async function run<Response>(
   } catch (error) {
     if (!isAway(error)) throw error;
   }
-  const callOff = alarming ? raiseLater(step) : undefined;
+  const words = args[0].progress?.step ?? inWords(step);
+  const callOff = alarming ? raiseLater(type, words) : undefined;
   try {
-    return await scheduleActivity<Response>(type, args, { ...whenAway, summary: inWords(step) });
+    return await scheduleActivity<Response>(type, args, { ...whenAway, summary: words });
   } finally {
     callOff?.();
   }
@@ -96,16 +97,16 @@ function isAway(error: unknown): boolean {
 }
 
 /** Raises the alarm after ALARM_AFTER_MS. @returns what calls it off, or takes it back */
-function raiseLater(step: Step<never, unknown>): () => void {
+function raiseLater(type: string, what: string): () => void {
   const scope = new CancellationScope({ cancellable: true });
   let raised = false;
   const wait = scope.run(async () => {
     await sleep(ALARM_AFTER_MS, { summary: 'alarm' });
     raised = true;
-    const words = `"${inWords(step)}" is not through after ${ALARM_AFTER_MS / 60_000} minutes`;
-    upsertSearchAttributes([{ key: SEARCH_ATTRIBUTES.alarm, value: `${step.service}.${step.name}` }]);
-    setCurrentDetails(`**${words}**. It is tried on and on; the pending activity shows the last error.`);
-    log.error(words, { alarm: true, step: step.name, service: step.service });
+    const words = `Not through after ${ALARM_AFTER_MS / 60_000} minutes: ${what}`;
+    upsertSearchAttributes([{ key: SEARCH_ATTRIBUTES.alarm, value: type }]);
+    setCurrentDetails(`**${words}.** It is tried on and on; the pending activity shows the last error.`);
+    log.error(words, { alarm: type });
   });
   wait.catch(() => undefined); // called off
   return () => {

@@ -1,0 +1,109 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import { NativeConnection } from '@temporalio/worker';
+import test from 'ava';
+import { pino } from 'pino';
+import { unavailable } from '#platform/errors.ts';
+import { Lifecycle } from '#platform/lifecycle.ts';
+import { startTelemetry } from '#platform/telemetry.ts';
+import type { Peers } from '../activities/index.ts';
+import type { CommandStart } from './client.ts';
+import { hostWorkers } from './host.ts';
+
+// On the real Temporal of the stack, in a namespace of its own: nobody else polls its queues.
+
+const address = process.env.MUSUBI_TEMPORAL_ADDRESS ?? '';
+const namespace = `host-${randomUUID()}`;
+const tracing = startTelemetry('test', {});
+
+/** A process that hosts workers, as the roles do, with services that answer everything but `away` with success. */
+function host(domains: readonly 'member'[], at: string, away = new Set<string>()) {
+  const lines: Record<string, unknown>[] = [];
+  const log = pino({ level: 'debug' }, { write: (line: string) => void lines.push(JSON.parse(line)) });
+  const lifecycle = new Lifecycle(log, 20_000);
+  const ended: string[] = [];
+  const service = (): never =>
+    new Proxy(
+      {},
+      {
+        get: (_, method) => async (request: { jobId?: string; state?: string }) => {
+          if (away.has(String(method))) throw unavailable('UNAVAILABLE', 'away');
+          if (method === 'finishJob') ended.push(`${request.jobId} ${request.state}`);
+          return {};
+        },
+      },
+    ) as never;
+  const peers: Peers = { member: service(), auth: service(), role: service(), job: service(), query: service() };
+  const config = { MUSUBI_TEMPORAL_ADDRESS: at, MUSUBI_TEMPORAL_NAMESPACE: namespace } as Parameters<
+    typeof hostWorkers
+  >[0]['config'];
+  const commands = hostWorkers({ config, log, lifecycle, tracing }, domains, peers);
+  lifecycle.markStarted();
+  return { commands, lifecycle, lines, ended, away };
+}
+
+function register(jobId: string): CommandStart<'member.register'> {
+  const input = { memberId: 'm', loginId: 'taro', displayName: 'Taro', email: 'taro@example.com', passwordRef: 'ref' };
+  return { jobId, command: 'member.register', memberId: 'admin', aggregateId: 'm', input, summary: 'Register member "taro"' };
+}
+
+async function until(what: () => unknown, ms = 30_000): Promise<void> {
+  const deadline = Date.now() + ms;
+  while (!(await what())) {
+    if (Date.now() > deadline) throw new Error(`not within ${ms} ms: ${what}`);
+    await delay(20);
+  }
+}
+const ready = (lifecycle: Lifecycle) => until(async () => Object.keys(await lifecycle.unready()).length === 0);
+
+test.before(async () => {
+  const connection = await NativeConnection.connect({ address });
+  const day = { seconds: 86_400 as never };
+  await connection.workflowService.registerNamespace({ namespace, workflowExecutionRetentionPeriod: day });
+  await connection.close();
+});
+
+test.serial('a host starts commands eagerly, once each, and answers a cancel honestly', async (t) => {
+  const { commands, lifecycle, lines, ended, away } = host(['member'], address);
+  await ready(lifecycle);
+
+  const jobId = randomUUID();
+  await Promise.all([commands.startCommand(register(jobId)), commands.startCommand(register(jobId))]);
+  await until(() => ended.length > 0);
+  await commands.startCommand(register(jobId)); // a late repeat
+  t.deepEqual(ended, [`${jobId} JOB_STATE_COMPLETED`]);
+  t.true(lines.some(({ msg, eager }) => msg === 'command started' && eager === true));
+
+  t.is(await commands.cancelCommand(randomUUID()), 'unknown');
+  await until(async () => (await commands.cancelCommand(jobId)) === 'too-late');
+
+  away.add('bindLogin');
+  const other = randomUUID();
+  await commands.startCommand(register(other));
+  t.is(await commands.cancelCommand(other), 'accepted');
+  await until(() => ended.length > 1);
+  t.is(ended[1], `${other} JOB_STATE_CANCELLED`);
+  await until(async () => (await commands.cancelCommand(other)) === 'too-late');
+  await lifecycle.stop('test');
+});
+
+test.serial('a host without queues starts what others run', async (t) => {
+  const worker = host(['member'], address);
+  const starter = host([], address);
+  await Promise.all([ready(worker.lifecycle), ready(starter.lifecycle)]);
+  const jobId = randomUUID();
+  await starter.commands.startCommand(register(jobId));
+  await until(() => worker.ended.length > 0);
+  t.deepEqual([worker.ended, starter.ended], [[`${jobId} JOB_STATE_COMPLETED`], []]);
+  await Promise.all([worker.lifecycle.stop('test'), starter.lifecycle.stop('test')]);
+});
+
+test.serial('while Temporal is away it is not ready, takes no commands, and stops at once', async (t) => {
+  const { commands, lifecycle } = host(['member'], '127.0.0.1:1');
+  await until(async () => /refused/i.test((await lifecycle.unready()).temporal ?? ''));
+  await t.throwsAsync(commands.startCommand(register(randomUUID())), { message: /cannot be taken/ });
+  await t.throwsAsync(commands.cancelCommand(randomUUID()), { message: /cannot be taken/ });
+  const begun = Date.now();
+  await lifecycle.stop('test');
+  t.true(Date.now() - begun < 3_000);
+});
