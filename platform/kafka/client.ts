@@ -1,3 +1,4 @@
+import { createRequire } from 'node:module';
 import { Kafka, type LogEntry, logLevel } from 'kafkajs';
 import type { Logger } from '../log.ts';
 
@@ -12,7 +13,7 @@ export interface KafkaOptions {
 
 /** A client of kafkajs, which logs to `log` at level debug: what it calls errors it mostly heals by itself. */
 export function kafkaClient({ brokers, clientId, log }: KafkaOptions): Kafka {
-  silenceNegativeTimeouts();
+  stopIdlePolling();
   return new Kafka({
     clientId,
     brokers,
@@ -30,18 +31,25 @@ function write(log: Logger, { namespace, log: { message, error, stack, groupId, 
   log.debug({ kafka: namespace, reason: error, stack, groupId, broker }, message);
 }
 
-let silenced = false;
+/** The part of kafkajs that {@link stopIdlePolling} changes. */
+interface RequestQueue {
+  pending: unknown[];
+  scheduleCheckPendingRequests(): void;
+}
+
+let polls = true;
 
 /**
- * kafkajs 2.2 computes the delay of its request queue's timer as a time that may be past; Node 24 warns of each.
- * The timer then fires at once, which is what is meant. Only these warnings are dropped.
+ * In kafkajs 2.2 each connection looks every millisecond for requests that wait, also when none does
+ * (https://github.com/tulios/kafkajs/issues/1704): 2 % of a core for each idle process, and Node 24 warns of the negative
+ * timeouts that it comes from. A request that has to wait asks for the check itself, so without one there is none to make.
  */
-function silenceNegativeTimeouts(): void {
-  if (silenced) return;
-  silenced = true;
-  const emitWarning = process.emitWarning.bind(process) as (...args: unknown[]) => void;
-  process.emitWarning = (warning: string | Error, ...rest: unknown[]): void => {
-    if (rest[0] === 'TimeoutNegativeWarning' && new Error().stack?.includes('kafkajs')) return;
-    emitWarning(warning, ...rest);
+function stopIdlePolling(): void {
+  if (!polls) return;
+  polls = false;
+  const queue = createRequire(import.meta.url)('kafkajs/src/network/requestQueue/index.js') as { prototype: RequestQueue };
+  const check = queue.prototype.scheduleCheckPendingRequests;
+  queue.prototype.scheduleCheckPendingRequests = function (this: RequestQueue): void {
+    if (this.pending.length > 0) check.call(this);
   };
 }
