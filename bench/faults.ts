@@ -7,7 +7,7 @@ const DOWN_MS = 20_000;
 
 /** `npm run bench faults`: every server and every process, one after the other, killed during load and started again after 20 s. */
 export async function run(stack: Stack): Promise<void> {
-  for (const name of Object.keys(stack.pids()).filter((component) => component !== 'launcher')) {
+  for (const name of Object.keys(stack.pids())) {
     const load = await Load.prepare(8);
     load.start();
     await sleep(2_000);

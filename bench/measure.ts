@@ -18,10 +18,15 @@ const TICKS = 100;
 
 /** User and system CPU so far of a process and of all that it has started and that still runs, ms. */
 export function cpuMs(pid: number): number {
-  const own = stat(pid);
-  if (!own) return 0;
-  const children = processes().filter(({ parent }) => parent === pid);
-  return own.cpu + children.reduce((sum, child) => sum + cpuMs(child.pid), 0);
+  return [pid, ...descendants(pid)].reduce((sum, each) => sum + (stat(each)?.cpu ?? 0), 0);
+}
+
+/** All that a process has started, and what that has started, and so on. */
+export function descendants(pid: number): number[] {
+  const all = processes();
+  const below = (of: number): number[] =>
+    all.filter(({ parent }) => parent === of).flatMap((child) => [child.pid, ...below(child.pid)]);
+  return below(pid);
 }
 
 function processes(): { pid: number; parent: number; cpu: number }[] {

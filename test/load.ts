@@ -1,9 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Kafka, logLevel } from 'kafkajs';
 import { MongoClient } from 'mongodb';
-import pg from 'pg';
 import WebSocket from 'ws';
 import { address, admin, type Client, unique } from './client.ts';
+import { order, rows, versions, versionsInKafka } from './evidence.ts';
+
+/** What a command may fail with while something is away; anything else is wrong. */
+const AWAY = new Set(['SERVICE_UNAVAILABLE', 'MEMBER_BUSY']);
 
 /** One member that one lane changes again and again, and what it must look like now. */
 interface Lane {
@@ -121,7 +123,8 @@ export class Load {
       const job = await this.#client.finished(jobId, 180);
       this.#ended.set(jobId, job.state);
       if (job.state === 'completed') Object.assign(lane, body);
-      else if (job.state !== 'failed') this.#wrong.push(`job ${jobId} ended ${job.state}`);
+      else if (job.state !== 'failed' || !AWAY.has(job.error?.code))
+        this.#wrong.push(`job ${jobId} ended ${job.state}: ${JSON.stringify(job.error)}`);
     } catch (error) {
       this.#unfinished.push(`${jobId}: ${String(error)}`);
     }
@@ -131,7 +134,8 @@ export class Load {
   async finish(): Promise<Findings> {
     this.#stopping = true;
     await this.#running;
-    const events = await versionsInKafka(this.#lanes.map(({ memberId }) => memberId));
+    const ids = this.#lanes.map(({ memberId }) => memberId);
+    const events = await versionsInKafka(ids);
     await this.#follower.settle([...this.#ended.keys()]);
     const told = (jobId: string): number => this.#follower.told.get(jobId) ?? 0;
     const states = [...this.#ended.values()];
@@ -141,7 +145,7 @@ export class Load {
       undone: states.filter((state) => state === 'failed').length,
       unfinished: this.#unfinished,
       wrong: [...this.#wrong, ...(await this.#differences())],
-      ...order(events, await versions(this.#lanes)),
+      ...order(events, await versions(ids)),
       untold: [...this.#ended.keys()].filter((jobId) => told(jobId) === 0),
       toldTwice: [...this.#ended.keys()].filter((jobId) => told(jobId) > 1),
     };
@@ -230,75 +234,4 @@ class Follower {
     this.#closed = true;
     this.#ws?.terminate();
   }
-}
-
-type Row = Record<string, unknown>;
-
-async function rows(database: string, query: string): Promise<Row[]> {
-  const url = new URL(address('MUSUBI_POSTGRES_URL'));
-  url.pathname = `/${database}`;
-  const client = new pg.Client({ connectionString: url.href });
-  await client.connect();
-  try {
-    return (await client.query<Row>(query)).rows;
-  } finally {
-    await client.end();
-  }
-}
-
-async function versions(lanes: Lane[]): Promise<Map<string, number>> {
-  const members = await rows('musubi_member', 'select member_id, version from members');
-  const wanted = new Set(lanes.map(({ memberId }) => memberId));
-  return new Map(
-    members
-      .filter(({ member_id }) => wanted.has(String(member_id)))
-      .map(({ member_id, version }) => [String(member_id), Number(version)]),
-  );
-}
-
-/** The versions of each member in the order in which Kafka has them; repeats included. */
-async function versionsInKafka(memberIds: string[]): Promise<Map<string, number[]>> {
-  const wanted = new Set(memberIds);
-  const found = new Map<string, number[]>(memberIds.map((id) => [id, []]));
-  const kafka = new Kafka({ brokers: address('MUSUBI_KAFKA_BROKERS').split(','), logLevel: logLevel.NOTHING });
-  const admin = kafka.admin();
-  await admin.connect();
-  const ends = new Map((await admin.fetchTopicOffsets('member.events')).map(({ partition, high }) => [partition, BigInt(high)]));
-  await admin.disconnect();
-  const groupId = unique('verify');
-  const consumer = kafka.consumer({ groupId });
-  await consumer.connect();
-  await consumer.subscribe({ topics: ['member.events'], fromBeginning: true });
-  const open = new Set([...ends].filter(([, end]) => end > 0n).map(([partition]) => partition));
-  await new Promise<void>((resolve, reject) => {
-    if (open.size === 0) resolve();
-    consumer
-      .run({
-        eachBatch: async ({ batch }) => {
-          for (const { key, value } of batch.messages) {
-            const id = String(key);
-            if (wanted.has(id)) found.get(id)?.push(Number((JSON.parse(String(value)) as { version: number }).version));
-          }
-          if (BigInt(batch.lastOffset()) + 1n >= (ends.get(batch.partition) ?? 0n)) open.delete(batch.partition);
-          if (open.size === 0) resolve();
-        },
-      })
-      .catch(reject);
-  });
-  await consumer.disconnect();
-  return found;
-}
-
-/** Nothing lost: every version up to the newest is there. Nothing reordered: each comes first after the one before. */
-function order(events: Map<string, number[]>, newest: Map<string, number>): Pick<Findings, 'lostEvents' | 'reorderedEvents'> {
-  const lostEvents: string[] = [];
-  const reorderedEvents: string[] = [];
-  for (const [memberId, version] of newest) {
-    const firsts = [...new Set(events.get(memberId) ?? [])];
-    for (let v = 1; v <= version; v++) if (!firsts.includes(v)) lostEvents.push(`${memberId} version ${v}`);
-    firsts.forEach((v, i) => {
-      if (i > 0 && v < (firsts[i - 1] ?? 0)) reorderedEvents.push(`${memberId} version ${v} after ${firsts[i - 1]}`);
-    });
-  }
-  return { lostEvents, reorderedEvents };
 }

@@ -12,43 +12,66 @@ export interface Case {
   aggregateId: string;
 }
 
-/** How to make a fresh case of each saga. A new saga is one entry here, and every fault is tried on its every step. */
-export type Sagas = Record<CommandName, () => Promise<Case>>;
+/** What a case is made with: the services, and a way to run another case undisturbed, as its ground. */
+export interface Context {
+  peers: Peers;
+  run(made: Case): Promise<unknown>;
+}
 
-/** @param run runs a case undisturbed, to make what another saga starts from */
-export function sagas(peers: Peers, run: (made: Case) => Promise<unknown>): Sagas {
-  const name = (): string => `matrix-${randomBytes(8).toString('hex')}`;
-  const register = async (): Promise<Case> => {
-    const memberId = newId();
-    const loginId = name();
-    const { passwordRef } = await peers.auth.stagePassword({ password: 'correct horse battery' });
-    return {
-      command: 'member.register',
-      input: { memberId, loginId, displayName: `name of ${loginId}`, email: `${loginId}@example.com`, passwordRef },
-      ids: { memberId, loginId },
-      aggregateId: memberId,
-    };
-  };
-  const existing = async (): Promise<Record<string, string> & { memberId: string }> => {
-    const made = await register();
-    await run(made);
-    return { ...made.ids, memberId: made.aggregateId };
-  };
+/** A way in which a saga can go. */
+export interface Way {
+  /** The last step that can be refused. */
+  pivot: string;
+  /** A fresh case, on an aggregate of its own. */
+  make(context: Context): Promise<Case>;
+}
+
+const name = (): string => `matrix-${randomBytes(8).toString('hex')}`;
+
+async function register({ peers }: Context): Promise<Case> {
+  const memberId = newId();
+  const loginId = name();
+  const { passwordRef } = await peers.auth.stagePassword({ password: 'correct horse battery' });
   return {
-    'member.register': register,
-    'member.update': async () => {
-      const ids = await existing();
-      const newLogin = name();
-      return {
-        command: 'member.update',
-        input: { memberId: ids.memberId, changes: { loginId: newLogin, displayName: `changed ${newLogin}` } },
-        ids: { ...ids, newLogin },
-        aggregateId: ids.memberId,
-      };
-    },
-    'member.delete': async () => {
-      const ids = await existing();
-      return { command: 'member.delete', input: { memberId: ids.memberId }, ids, aggregateId: ids.memberId };
-    },
+    command: 'member.register',
+    input: { memberId, loginId, displayName: `name of ${loginId}`, email: `${loginId}@example.com`, passwordRef },
+    ids: { memberId, loginId },
+    aggregateId: memberId,
   };
 }
+
+/** A registered member's IDs. */
+async function existing(context: Context): Promise<Record<string, string> & { memberId: string }> {
+  const made = await register(context);
+  await context.run(made);
+  return { ...made.ids, memberId: made.aggregateId };
+}
+
+/** Every saga in every way it can go. A new saga is an entry here, and every fault is tried on its every step. */
+export const WAYS: Record<CommandName, Way> & Record<string, Way> = {
+  'member.register': { pivot: 'auth.grantRoles', make: register },
+  'member.update': {
+    pivot: 'auth.rebindLogin',
+    make: async (context) => {
+      const ids = await existing(context);
+      const newLogin = name();
+      const input = { memberId: ids.memberId, changes: { loginId: newLogin, displayName: `changed ${newLogin}` } };
+      return { command: 'member.update', input, ids: { ...ids, newLogin }, aggregateId: ids.memberId };
+    },
+  },
+  'member.update without its login': {
+    pivot: 'member.commitUpdate',
+    make: async (context) => {
+      const ids = await existing(context);
+      const input = { memberId: ids.memberId, changes: { displayName: 'changed, and nothing else' } };
+      return { command: 'member.update', input, ids, aggregateId: ids.memberId };
+    },
+  },
+  'member.delete': {
+    pivot: 'member.deleteMember',
+    make: async (context) => {
+      const ids = await existing(context);
+      return { command: 'member.delete', input: { memberId: ids.memberId }, ids, aggregateId: ids.memberId };
+    },
+  },
+};
