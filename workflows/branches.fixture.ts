@@ -8,8 +8,9 @@ export interface Branch {
    *  - late: services are away for a while, before the pivot, after it and at the end
    *  - refused: at the first step
    *  - compensated: at the pivot, with an undo that takes its time
-   *  - cancelled: before the pivot */
-  branch: 'done' | 'late' | 'refused' | 'compensated' | 'cancelled';
+   *  - cancelled: before the pivot
+   *  - …-without-login: an update that leaves the login as it is, whose pivot is another step */
+  branch: 'done' | 'late' | 'refused' | 'compensated' | 'cancelled' | 'done-without-login' | 'compensated-without-login';
   status: 'COMPLETED' | 'FAILED' | 'CANCELLED';
   script: Script;
 }
@@ -38,8 +39,20 @@ const SAGAS = {
   },
 } as const satisfies Record<CommandName, Record<'first' | 'second' | 'pivot' | 'last', string>>;
 
-/** Every branch of every saga: each has a history in histories/<command>/<branch>.json. */
-export const BRANCHES: Branch[] = (Object.keys(SAGAS) as CommandName[]).flatMap((command): Branch[] => {
+const withoutLogin: Script = { 'member.beginUpdate': [{ loginChanges: false }] };
+
+/** What only an update can do. */
+const WITHOUT_LOGIN: Branch[] = [
+  { command: 'member.update', branch: 'done-without-login', status: 'COMPLETED', script: withoutLogin },
+  {
+    command: 'member.update',
+    branch: 'compensated-without-login',
+    status: 'FAILED',
+    script: { ...withoutLogin, 'member.commitUpdate': [taken] },
+  },
+];
+
+const ofEverySaga: Branch[] = (Object.keys(SAGAS) as CommandName[]).flatMap((command): Branch[] => {
   const { first, second, pivot, last } = SAGAS[command];
   const notVisibleAtFirst: Script[string] = (attempt) => (attempt === 1 ? notVisible : undefined);
   const cancelled: Script[string] = async (attempt, _, workflow) => {
@@ -59,3 +72,6 @@ export const BRANCHES: Branch[] = (Object.keys(SAGAS) as CommandName[]).flatMap(
     { command, branch: 'cancelled', status: 'CANCELLED', script: { [second]: cancelled } },
   ];
 });
+
+/** Every branch of every saga: each has a history in histories/<command>/<branch>.v<version>.json. */
+export const BRANCHES: Branch[] = [...ofEverySaga, ...WITHOUT_LOGIN];

@@ -1,15 +1,29 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import proto from '@temporalio/proto';
 import type { CommandName } from './commands.ts';
+import * as workflows from './index.ts';
 
 const { History } = proto.temporal.api.history.v1;
 export type History = proto.temporal.api.history.v1.IHistory;
 
-/** Where the history of a saga's branch is kept. */
+const FOLDER = join(import.meta.dirname, 'histories');
+const versions = new Map(Object.entries(workflows).map(([command, { version }]) => [command, version]));
+
+/** Where the history of a saga's branch is kept, as the saga's version of now does it. Those of older versions stay beside it. */
 export function historyFile(command: CommandName, branch: string): string {
-  return join(import.meta.dirname, 'histories', command, `${branch}.json`);
+  return join(FOLDER, command, `${branch}.v${versions.get(command)}.json`);
 }
+
+/** The name of every history that is kept, of every version: `member.update/done.v1`. */
+export function historyNames(): string[] {
+  return readdirSync(FOLDER, { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.json'))
+    .map((file) => file.slice(0, -'.json'.length))
+    .sort();
+}
+
+export const historyNamed = (name: string): History => readHistory(join(FOLDER, `${name}.json`));
 
 /** One event a line, so that a change can be read in a diff. */
 export function writeHistory(file: string, history: History): void {
@@ -17,6 +31,6 @@ export function writeHistory(file: string, history: History): void {
   writeFileSync(file, `{"events":[\n${(events as unknown[]).map((event) => JSON.stringify(event)).join(',\n')}\n]}\n`);
 }
 
-export function readHistory(file: string): History {
+function readHistory(file: string): History {
   return History.fromObject(JSON.parse(readFileSync(file, 'utf8')));
 }

@@ -13,7 +13,7 @@ export async function completeJob(result: object, written: AggregateVersion[]): 
     setCurrentDetails('Applied; waiting until queries see it.');
     await finish({ state: 'JOB_STATE_APPLIED', resultJson });
     const wait = { versions: written, waitMs: VISIBLE_ATTEMPT_MS - 1_000 };
-    await mustStep(query.awaitVersions, call('awaitVersions'), wait, VISIBLE_ATTEMPT_MS);
+    await mustStep(query.awaitVersions, call('awaitVersions'), wait, { attemptMs: VISIBLE_ATTEMPT_MS, quick: false });
   }
   await finish({ state: 'JOB_STATE_COMPLETED', resultJson });
   setCurrentDetails('Done.');

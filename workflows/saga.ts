@@ -67,8 +67,8 @@ export function saga<Input, Result extends object>(
   command: `${Domain}.${string}`,
   { version, steps }: Declaration,
   body: (saga: Saga<Input>) => Promise<Result>,
-): (input: Input) => Promise<Result> {
-  return async (input) => {
+): ((input: Input) => Promise<Result>) & { version: number } {
+  const workflow = async (input: Input): Promise<Result> => {
     const run = new Run(command, version, steps);
     setHandler(tooLateQuery, () => run.tooLate);
     let result: Result;
@@ -93,6 +93,7 @@ export function saga<Input, Result extends object>(
     await CancellationScope.nonCancellable(() => completeJob(result, run.written));
     return result;
   };
+  return Object.assign(workflow, { version });
 }
 
 /** A step that failed for good. Not a TemporalFailure: if a saga should let it slip, the workflow task fails. */
@@ -107,7 +108,7 @@ class StepFailed extends Error {
 class Run {
   tooLate = false;
   readonly #command: string;
-  readonly #version: number;
+  readonly #since = new Map<number, boolean>();
   readonly #steps: readonly string[];
   readonly #undos: { step: Step<never, unknown>; call: StepCall }[] = [];
   readonly #written = new Map<string, AggregateVersion>();
@@ -115,8 +116,9 @@ class Run {
 
   constructor(command: string, version: number, steps: readonly string[]) {
     this.#command = command;
-    this.#version = version;
     this.#steps = steps;
+    // All at once: asked for later, a run of an old version would take on the new one half-way.
+    for (let v = 1; v <= version; v++) this.#since.set(v, v === 1 || patched(`${command}@${v}`));
   }
 
   get written(): AggregateVersion[] {
@@ -150,8 +152,9 @@ class Run {
   }
 
   since(version: number): boolean {
-    if (version > this.#version) throw new Error(`${this.#command} declares version ${this.#version}, not yet ${version}`);
-    return patched(`${this.#command}@${version}`);
+    const begun = this.#since.get(version);
+    if (begun === undefined) throw new Error(`${this.#command} has versions 1 to ${this.#since.size}, not ${version}`);
+    return begun;
   }
 
   async failed({ error, forOperators }: Failure): Promise<ApplicationFailure> {

@@ -55,28 +55,33 @@ export function tryStep<Response>(step: Step<never, Response>, call: StepCall, r
  * ALARM_AFTER_MS, the alarm is raised (search attribute, log, the job's progress) until it is.
  *
  * @param attemptMs how long one attempt may take
+ * @param quick whether to try inside the workflow task first; what is known to take long would only hold it
  */
 export function mustStep<Response>(
   step: Step<never, Response>,
   call: StepCall,
   request: unknown,
-  attemptMs: number = UNBOUNDED.startToCloseTimeout,
+  { attemptMs = UNBOUNDED.startToCloseTimeout as number, quick = true } = {},
 ): Promise<Response> {
   const limits = { ...UNBOUNDED, startToCloseTimeout: attemptMs };
-  return CancellationScope.nonCancellable(() => run(step, [{ ...call, mustSucceed: true }, request], limits, true));
+  return CancellationScope.nonCancellable(() =>
+    run(step, [{ ...call, mustSucceed: true }, request], limits, { quick, alarming: true }),
+  );
 }
 
 async function run<Response>(
   step: Step<never, Response>,
   args: [StepCall, unknown],
   whenAway: ActivityOptions,
-  alarming = false,
+  { quick = true, alarming = false } = {},
 ): Promise<Response> {
   const type = `${step.service}.${step.name}`;
-  try {
-    return await scheduleLocalActivity<Response>(type, args, QUICK);
-  } catch (error) {
-    if (!isAway(error)) throw error;
+  if (quick) {
+    try {
+      return await scheduleLocalActivity<Response>(type, args, QUICK);
+    } catch (error) {
+      if (!isAway(error)) throw error;
+    }
   }
   const words = args[0].progress?.step ?? inWords(step);
   const callOff = alarming ? raiseLater(type, words) : undefined;

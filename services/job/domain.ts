@@ -98,19 +98,23 @@ export function issue(
   };
 }
 
-/** From which states a progress report moves a job; within the reported state only more `done` counts. */
+/** From which states a progress report moves a job. */
 const REPORTABLE: Record<Report['state'], ReadonlySet<JobState>> = {
   running: new Set<JobState>(['queued', 'running']),
   compensating: new Set<JobState>(['queued', 'running', 'compensating']),
 };
 
 /**
- * The job after a progress report. In whatever order reports arrive, and however often, the outcome
- * is that of the furthest one: states only go forward, and within a state `done` only grows.
+ * The job after a progress report. States only go forward, and within a state `done` only grows, in whatever
+ * order and however often reports arrive. While `done` stands still, the newest words are shown
+ * ("…, attempt 3"), and the job is kept for as long as somebody works on it.
  */
 export function report(job: Job, { state, progress, error }: Report, now: number, retention: Retention): Job | typeof UNCHANGED {
   if (!REPORTABLE[state].has(job.state)) return UNCHANGED;
-  if (job.state === state && (progress === undefined || progress.done <= job.progress.done)) return UNCHANGED;
+  const { done, step } = job.progress;
+  if (job.state === state && (!progress || progress.done < done || (progress.done === done && progress.step === step))) {
+    return UNCHANGED;
+  }
   return changed(job, { state, progress: progress ?? job.progress, error: error ?? job.error }, now, retention);
 }
 
