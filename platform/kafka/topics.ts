@@ -9,8 +9,29 @@ export interface TopicOptions {
 }
 
 const LEADERS_WITHIN_MS = 10_000;
+const DAY_MS = 86_400_000;
 
-/** Creates the topics that are missing and waits until they have leaders. Safe to call from many processes at once. */
+/** How long the broker keeps what is in a topic; what it would do by default loses state after a week. */
+function keeping(topic: string): { name: string; value: string }[] {
+  const atLeast = (days: number) => [
+    { name: 'cleanup.policy', value: 'delete' },
+    { name: 'retention.ms', value: String(days * DAY_MS) },
+  ];
+  // Somebody has to look at them, which can take a while.
+  if (topic.endsWith('.dead-letter')) return atLeast(30);
+  // Jobs end and are forgotten, and nothing is built anew from their events.
+  if (topic === 'job.events') return atLeast(7);
+  // Each event is the whole state of its key: a read model can be built anew from the last one of every key.
+  if (topic.endsWith('.events')) return [{ name: 'cleanup.policy', value: 'compact' }];
+  return [];
+}
+
+/**
+ * Creates the topics that are missing and waits until they have leaders. Those that exist stay as they are. Safe to
+ * call from many processes at once.
+ *
+ * `*.events` keep the last event of each key for ever (those of jobs: every event for a week), `*.dead-letter` 30 days.
+ */
 export async function ensureTopics(kafka: Kafka, topics: readonly string[], options: TopicOptions = {}): Promise<void> {
   const admin = kafka.admin();
   await admin.connect();
@@ -28,7 +49,12 @@ async function create(admin: Admin, topics: string[], { partitions = 3, replicat
   await admin.createTopics({
     waitForLeaders: false,
     timeout: 10_000,
-    topics: topics.map((topic) => ({ topic, numPartitions: partitions, replicationFactor: replication })),
+    topics: topics.map((topic) => ({
+      topic,
+      numPartitions: partitions,
+      replicationFactor: replication,
+      configEntries: keeping(topic),
+    })),
   });
   // kafkajs's own wait fails on a broker that has not heard of the new topic yet.
   for (const deadline = Date.now() + LEADERS_WITHIN_MS; !(await haveLeaders(admin, topics)); await delay(20)) {

@@ -1,11 +1,12 @@
 import type { z } from 'zod';
-import { address, list, secret } from '#platform/config.ts';
+import { address, secret } from '#platform/config.ts';
+import { kafkaShape } from '#platform/kafka/config.ts';
 
 /** The settings of the query service. */
 export const shape = {
   /** A PostgreSQL server; the read models are a database of their own there. */
   MUSUBI_POSTGRES_URL: secret(),
-  MUSUBI_KAFKA_BROKERS: list(),
+  ...kafkaShape,
   MUSUBI_GRPC_LISTEN: address().default({ host: '127.0.0.1', port: 0 }),
 };
 

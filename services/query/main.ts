@@ -1,4 +1,5 @@
 import { serveGrpc } from '#platform/grpc/server.ts';
+import { kafkaOptions } from '#platform/kafka/config.ts';
 import type { App } from '#platform/process.ts';
 import { QueryServiceService } from '#proto/musubi/query/v1/query.ts';
 import type { Config } from './config.ts';
@@ -24,5 +25,5 @@ export async function start({ config, log, lifecycle }: App<Config>): Promise<vo
     lifecycle,
   });
   await serveGrpc({ listen: config.MUSUBI_GRPC_LISTEN, log, lifecycle }, QueryServiceService, queryHandlers(db, visibility));
-  await startProjector({ db, visibility, brokers: config.MUSUBI_KAFKA_BROKERS, log, lifecycle });
+  await startProjector({ db, visibility, ...kafkaOptions(config), log, lifecycle });
 }

@@ -1,6 +1,6 @@
 import { Histogram } from '@prometheus-io/client';
 import type { EventMessage } from '#platform/kafka/event-message.ts';
-import { subscribe } from '#platform/kafka/subscribe.ts';
+import { type Subscription, subscribe } from '#platform/kafka/subscribe.ts';
 import type { Lifecycle } from '#platform/lifecycle.ts';
 import type { Logger } from '#platform/log.ts';
 import type { Database } from '#platform/postgres.ts';
@@ -30,17 +30,20 @@ const delay = new Histogram({
  * read model that was made anew, whose group has no offsets, is built from the first event on. To rebuild, drop the
  * database and start again; after restoring an old copy of it, `update read_model set generation = gen_random_uuid()`.
  */
-export async function startProjector(o: {
-  db: Database;
-  visibility: Visibility;
-  brokers: string[];
-  log: Logger;
-  lifecycle: Lifecycle;
-}): Promise<void> {
-  const { db, visibility, brokers, log, lifecycle } = o;
+export async function startProjector(
+  o: Pick<Subscription, 'brokers' | 'partitions' | 'replication'> & {
+    db: Database;
+    visibility: Visibility;
+    log: Logger;
+    lifecycle: Lifecycle;
+  },
+): Promise<void> {
+  const { db, visibility, brokers, partitions, replication, log, lifecycle } = o;
   const generation = await generationOf(db);
   await subscribe({
     brokers,
+    partitions,
+    replication,
     group: `query.${generation.slice(0, 8)}`,
     topics: PROJECTIONS.map((projection) => projection.topic),
     handle: async (events) => visibility.announce(await project(db, events)),

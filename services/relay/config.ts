@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { integer, list, secret } from '#platform/config.ts';
+import { list, secret } from '#platform/config.ts';
+import { kafkaShape } from '#platform/kafka/config.ts';
 
 /** The outboxes of our services: which kind of store, and where in it. */
 const OUTBOXES: Record<string, string> = {
@@ -28,10 +29,7 @@ const source = z.string().transform((text, context): SourceSetting => {
 export const shape = {
   /** Services whose events are relayed, as `member` or `name=postgres:database`; all by default. */
   MUSUBI_RELAY_SOURCES: list().default(Object.keys(OUTBOXES)).pipe(z.array(source)),
-  MUSUBI_KAFKA_BROKERS: list(),
-  /** For topics that are created. */
-  MUSUBI_KAFKA_PARTITIONS: integer(1, 1_000).default(3),
-  MUSUBI_KAFKA_REPLICATION: integer(1, 10).default(1),
+  ...kafkaShape,
   // Needed only for sources of that kind.
   MUSUBI_POSTGRES_URL: secret().optional(),
   MUSUBI_MONGODB_URL: secret().optional(),

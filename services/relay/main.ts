@@ -1,4 +1,5 @@
 import { ConfigError, type Secret } from '#platform/config.ts';
+import { kafkaOptions } from '#platform/kafka/config.ts';
 import type { Logger } from '#platform/log.ts';
 import { MongoSource } from '#platform/outbox/mongo-source.ts';
 import { PostgresSource } from '#platform/outbox/postgres-source.ts';
@@ -17,9 +18,7 @@ export { shape } from './config.ts';
 export async function start({ config, log, lifecycle }: App<Config>): Promise<void> {
   for (const setting of config.MUSUBI_RELAY_SOURCES) {
     relay(open(setting, config, log), {
-      brokers: config.MUSUBI_KAFKA_BROKERS,
-      partitions: config.MUSUBI_KAFKA_PARTITIONS,
-      replication: config.MUSUBI_KAFKA_REPLICATION,
+      ...kafkaOptions(config),
       log,
       lifecycle,
     });

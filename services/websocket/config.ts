@@ -1,10 +1,11 @@
 import { z } from 'zod';
-import { address, integer, list, peer, secret } from '#platform/config.ts';
+import { address, integer, peer, secret } from '#platform/config.ts';
+import { kafkaShape } from '#platform/kafka/config.ts';
 
 export const shape = {
   MUSUBI_HTTP_LISTEN: address(),
   MUSUBI_REDIS_URL: secret(),
-  MUSUBI_KAFKA_BROKERS: list(),
+  ...kafkaShape,
   MUSUBI_AUTH_ADDRESS: peer(),
   MUSUBI_JOB_ADDRESS: peer(),
   /** Where clients find the socket, for the AsyncAPI document. Default: ws:// and where it listens. */

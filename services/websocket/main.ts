@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import { connectPeer } from '#platform/grpc/client.ts';
+import { kafkaOptions } from '#platform/kafka/config.ts';
 import { subscribe } from '#platform/kafka/subscribe.ts';
 import type { App } from '#platform/process.ts';
 import { openRedis } from '#platform/redis.ts';
@@ -9,6 +10,7 @@ import { shape } from './config.ts';
 import { LIMITS } from './domain.ts';
 import { Hub } from './hub.ts';
 import { deliverJobEvents } from './job-events.ts';
+import { recheckSessions } from './login-events.ts';
 import { serveSockets } from './server.ts';
 import { socketStore } from './store.ts';
 
@@ -35,10 +37,11 @@ export async function start({ config, log, lifecycle }: App<z.output<z.ZodObject
   const context = { store, hub, peers, limits, keptMs, log };
   await serveSockets({ listen: config.MUSUBI_HTTP_LISTEN, publicUrl: config.MUSUBI_WEBSOCKET_URL, context, log, lifecycle });
   await subscribe({
-    brokers: config.MUSUBI_KAFKA_BROKERS,
+    ...kafkaOptions(config),
     group: 'websocket',
-    topics: ['job.events'],
-    handle: (messages) => deliverJobEvents(store, messages),
+    topics: ['job.events', 'auth.events'],
+    handle: (messages) =>
+      messages[0]?.topic === 'auth.events' ? recheckSessions(store, messages) : deliverJobEvents(store, messages),
     log,
     lifecycle,
   });
