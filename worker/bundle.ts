@@ -1,6 +1,16 @@
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { accessSync, constants, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import {
+  accessSync,
+  constants,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  writeFileSync,
+} from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -20,25 +30,32 @@ const CACHE = path.join(ROOT, '.musubi/cache');
  *
  * @param spans whether workflows make spans of their own (see workflows/trace.ts)
  * @param folder where it is kept; one that can't be written to (a read-only image) may hold it already
+ * @param spare where it is kept when `folder` can't be written to; not used unless it is this user's alone
  */
-export async function workflowBundle(spans: boolean, folder = CACHE): Promise<string> {
+export async function workflowBundle(
+  spans: boolean,
+  folder = CACHE,
+  spare = path.join(tmpdir(), `musubi-${uid()}`),
+): Promise<string> {
   const name = `workflows-${sourceHash(spans)}.js`;
-  const candidates = [folder, path.join(tmpdir(), `musubi-${process.getuid?.() ?? 0}`)].map((at) => path.join(at, name));
-  const found = candidates.find((file) => existsSync(file));
-  if (found) return found;
-  const file = candidates.find((candidate) => writable(path.dirname(candidate))) ?? candidates[0];
-  if (file === undefined) throw new Error('no folder for the workflow bundle');
+  let file = path.join(folder, name);
+  if (existsSync(file)) return file;
+  if (!writable(folder)) {
+    if (!isOurs(spare)) throw new Error(`the workflow bundle can be kept neither in ${folder} nor in ${spare}`);
+    file = path.join(spare, name);
+    if (existsSync(file)) return file;
+  }
   await promisify(execFile)(process.execPath, [fileURLToPath(import.meta.url), String(spans), file], { timeout: 120_000 });
   return file;
 }
 
-/** Changes with everything that goes into the bundle: the workflows, Temporal's SDK, the interceptors. */
+/** Changes with everything that goes into the bundle: the workflows, Temporal's SDK, the interceptors, how it is made. */
 function sourceHash(spans: boolean): string {
   const hash = createHash('sha256').update(`spans=${spans}\n`);
   const { version } = require('@temporalio/worker/package.json') as { version: string };
   hash.update(version);
   const sources = readdirSync(path.join(ROOT, 'workflows')).filter((file) => /^[^.]+\.ts$/.test(file));
-  for (const file of ['temporal.config.ts', ...sources.sort().map((source) => `workflows/${source}`)]) {
+  for (const file of ['temporal.config.ts', 'worker/bundle.ts', ...sources.sort().map((source) => `workflows/${source}`)]) {
     hash.update(`\0${file}\0`).update(readFileSync(path.join(ROOT, file)));
   }
   return hash.digest('hex').slice(0, 16);
@@ -53,6 +70,22 @@ function writable(folder: string): boolean {
     return false;
   }
 }
+
+/**
+ * Makes the folder unless it is there, and says whether nobody else can put code into it: its name in the system's
+ * temporary folder can be foretold, so that another user may have made it first, or a link in its place.
+ */
+function isOurs(folder: string): boolean {
+  try {
+    mkdirSync(folder, { mode: 0o700 });
+  } catch {
+    // It is there already, or is looked for in vain below.
+  }
+  const found = lstatSync(folder, { throwIfNoEntry: false });
+  return found?.isDirectory() === true && found.uid === uid() && (found.mode & 0o077) === 0;
+}
+
+const uid = (): number => process.getuid?.() ?? 0;
 
 /** Bundles with webpack, in this process. */
 async function bundleInto(spans: boolean, file: string): Promise<void> {
