@@ -92,6 +92,9 @@ export const REFRESH_GRACE_MS = 10_000;
 /** How long a staged password waits for its saga. */
 export const STAGED_PASSWORD_MS = 15 * 60_000;
 
+/** How long a name that a member gave up is held for it: longer than any saga takes to be undone. */
+export const LOGIN_HELD_MS = 7 * 24 * 3_600_000;
+
 /** What makes a login unique: logins that look the same or differ in case are one. */
 export const loginKey = (loginId: string): string => loginId.normalize('NFKC').toLowerCase();
 

@@ -1,10 +1,11 @@
 import type { ClientSession, Collection } from 'mongodb';
 import type { Secret } from '#platform/config.ts';
-import { notFound } from '#platform/errors.ts';
+import { alreadyExists, notFound } from '#platform/errors.ts';
 import type { Lifecycle } from '#platform/lifecycle.ts';
 import type { Logger } from '#platform/log.ts';
 import { type Mongo, openMongo } from '#platform/mongo.ts';
 import type { Member, MemberStatus, PasswordHash, Role } from './domain.ts';
+import type { HeldLogin } from './held-logins.ts';
 import type { SigningKeyDocument } from './signing-keys.ts';
 
 /** A password's hash on its way from the gateway to the saga that binds it. */
@@ -19,6 +20,7 @@ export interface StagedPassword {
 export interface Store {
   mongo: Mongo;
   members: Collection<Member>;
+  heldLogins: Collection<HeldLogin>;
   roles: Collection<Role>;
   secrets: Collection<StagedPassword>;
   signingKeys: Collection<SigningKeyDocument>;
@@ -30,6 +32,7 @@ export async function openStore(options: { url: Secret; log: Logger; lifecycle: 
   const store: Store = {
     mongo,
     members: mongo.db.collection('members'),
+    heldLogins: mongo.db.collection('held_logins'),
     roles: mongo.db.collection('roles'),
     secrets: mongo.db.collection('secrets'),
     // Local reads: whoever loses the race to make a key must see the winner's at once, not when a majority has it.
@@ -37,6 +40,8 @@ export async function openStore(options: { url: Secret; log: Logger; lifecycle: 
   };
   await Promise.all([
     store.members.createIndex({ loginKey: 1 }, { unique: true }),
+    store.heldLogins.createIndex({ until: 1 }, { expireAfterSeconds: 0 }),
+    store.heldLogins.createIndex({ memberId: 1 }),
     store.secrets.createIndex({ expiresAt: 1 }, { expireAfterSeconds: 0 }),
     store.signingKeys.createIndex({ expiresAt: 1 }, { expireAfterSeconds: 0 }),
   ]);
@@ -78,3 +83,6 @@ export async function requireLogin(store: Store, session: ClientSession, memberI
 }
 
 export const loginNotFound = (memberId: string) => notFound('LOGIN_NOT_FOUND', `member ${memberId} has no login`);
+
+export const loginTaken = (loginId: string) =>
+  alreadyExists('LOGIN_TAKEN', `the login ${loginId} is taken`, { fields: [{ field: 'loginId', message: 'is taken' }] });

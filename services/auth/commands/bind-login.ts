@@ -3,7 +3,8 @@ import { isDuplicateKey } from '#platform/mongo.ts';
 import { runOperation, type Undo } from '#platform/operations/mongo.ts';
 import { loginIdViolation, loginKey, type Member } from '../domain.ts';
 import { loginEvent } from '../events.ts';
-import type { Store } from '../store.ts';
+import { endHold } from '../held-logins.ts';
+import { loginTaken, type Store } from '../store.ts';
 
 export interface BindLogin {
   operationId: string;
@@ -15,7 +16,7 @@ export interface BindLogin {
 /**
  * Binds a login to a new member; nobody can log in by it yet.
  *
- * @throws LOGIN_TAKEN, LOGIN_EXISTS (the member has one already), PASSWORD_REF_INVALID
+ * @throws LOGIN_TAKEN (also while another member's former name), LOGIN_EXISTS (the member has one already), PASSWORD_REF_INVALID
  */
 export async function bindLogin(store: Store, command: BindLogin): Promise<void> {
   checkBinding(command);
@@ -25,6 +26,7 @@ export async function bindLogin(store: Store, command: BindLogin): Promise<void>
       const key = loginKey(loginId);
       // The name comes before the password, so that a repeat is refused for the same reason as the first time.
       if (await store.members.findOne({ loginKey: key }, { session, projection: { _id: 1 } })) throw loginTaken(loginId);
+      await endHold(store, session, { memberId, loginId });
       const staged = await store.secrets.findOneAndDelete({ _id: passwordRef, expiresAt: { $gt: new Date() } }, { session });
       if (!staged)
         throw failedPrecondition('PASSWORD_REF_INVALID', 'the staged password is not there: it was used or is too old');
@@ -75,9 +77,6 @@ export function checkBinding({ memberId, loginId }: { memberId: string; loginId:
     });
   }
 }
-
-export const loginTaken = (loginId: string): MusubiError =>
-  alreadyExists('LOGIN_TAKEN', `the login ${loginId} is taken`, { fields: [{ field: 'loginId', message: 'is taken' }] });
 
 /** What a refused write of a member means: two bindings at once meet in the unique index. */
 export function bindingError(error: unknown, { memberId, loginId }: { memberId: string; loginId: string }): unknown {

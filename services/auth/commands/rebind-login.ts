@@ -1,7 +1,9 @@
+import type { ClientSession } from 'mongodb';
 import { aborted, MusubiError } from '#platform/errors.ts';
 import { runOperation, type Undo } from '#platform/operations/mongo.ts';
 import { loginKey } from '../domain.ts';
 import { loginEvent } from '../events.ts';
+import { endHold, holdLogin } from '../held-logins.ts';
 import { changeLogin, loginNotFound, type Store } from '../store.ts';
 import { bindingError, checkBinding } from './bind-login.ts';
 
@@ -14,19 +16,25 @@ export interface RebindLogin {
 /**
  * Changes the name that a member logs in by. Its sessions stay.
  *
- * @throws LOGIN_NOT_FOUND, LOGIN_TAKEN
+ * The former name is held for the member for 7 days: nobody else can bind it, the member may take it back. So an undo
+ * can always put the name back, and nobody can slip into a name by which others still know the member.
+ * A name that differs in case only is the same name: nothing is held.
+ *
+ * @throws LOGIN_NOT_FOUND, LOGIN_TAKEN (also while it is held for another)
  */
 export async function rebindLogin(store: Store, command: RebindLogin): Promise<void> {
   checkBinding(command);
   const { operationId, memberId, loginId } = command;
   await runOperation(store.mongo, { operationId, command: 'auth.rebind-login' }, async (session) => {
-    const changed = await changeLogin(store, session, memberId, { loginId, loginKey: loginKey(loginId) }).catch(
-      (error: unknown) => {
-        throw bindingError(error, command);
-      },
-    );
+    const { changed, hold } = await rename(store, session, command);
     if (!changed) throw loginNotFound(memberId);
-    const undo: Before = { memberId, loginId: changed.before.loginId };
+    const former = loginKey(changed.before.loginId);
+    if (former !== loginKey(loginId)) await holdLogin(store, session, { _id: former, memberId });
+    const undo: Before = {
+      memberId,
+      loginId: changed.before.loginId,
+      ...(hold ? { hold: { key: hold._id, until: hold.until.toISOString() } } : {}),
+    };
     return { result: null, undo, events: [loginEvent('auth.login-changed', changed.after)] };
   });
 }
@@ -34,21 +42,35 @@ export async function rebindLogin(store: Store, command: RebindLogin): Promise<v
 interface Before {
   memberId: string;
   loginId: string;
+  /** The hold that the new name was under, for this member. */
+  hold?: { key: string; until: string };
 }
 
 /**
- * Gives back the name of before. If somebody took it in the meantime, the undo can't be done until it is free
- * again: it is tried on, and the saga shows as compensating.
+ * Gives back the name of before, and the hold of the new name if it was held for the member; the hold of the former
+ * name ends. Only an undo that comes after the hold has lapsed can find the name taken: it is tried on until it is
+ * free again, and the saga shows as compensating.
  */
 export const undoRebindLogin =
   (store: Store): Undo<Before> =>
-  async (session, { memberId, loginId }) => {
-    const changed = await changeLogin(store, session, memberId, { loginId, loginKey: loginKey(loginId) }).catch(
-      (error: unknown) => {
-        const refused = bindingError(error, { memberId, loginId });
-        if (!(refused instanceof MusubiError)) throw refused;
-        throw aborted('LOGIN_TAKEN', `the login ${loginId} was taken before it could be given back`, { cause: error });
-      },
-    );
-    return changed && { events: [loginEvent('auth.login-changed', changed.after)] };
+  async (session, { memberId, loginId, hold }) => {
+    const { changed } = await rename(store, session, { memberId, loginId }).catch((error: unknown) => {
+      if (!(error instanceof MusubiError)) throw error;
+      throw aborted('LOGIN_TAKEN', `the login ${loginId} was taken before it could be given back`, { cause: error });
+    });
+    if (!changed) return;
+    const until = new Date(hold?.until ?? 0);
+    if (hold && until > new Date()) await holdLogin(store, session, { _id: hold.key, memberId, until });
+    return { events: [loginEvent('auth.login-changed', changed.after)] };
   };
+
+async function rename(store: Store, session: ClientSession, to: { memberId: string; loginId: string }) {
+  const { memberId, loginId } = to;
+  const hold = await endHold(store, session, to);
+  const changed = await changeLogin(store, session, memberId, { loginId, loginKey: loginKey(loginId) }).catch(
+    (error: unknown) => {
+      throw bindingError(error, to);
+    },
+  );
+  return { hold, changed };
+}

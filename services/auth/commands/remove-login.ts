@@ -1,6 +1,7 @@
 import { failedPrecondition } from '#platform/errors.ts';
 import { runOperation, type Undo } from '#platform/operations/mongo.ts';
 import { loginEvent } from '../events.ts';
+import { freeHeldLogins } from '../held-logins.ts';
 import type { Store } from '../store.ts';
 
 export interface RemoveLogin {
@@ -9,7 +10,7 @@ export interface RemoveLogin {
 }
 
 /**
- * Removes a suspended login with its sessions; the name is free again. A login that is gone already is removed.
+ * Removes a suspended login with its sessions; its name is free again, and so are the former ones that were held for it. A login that is gone already is removed.
  *
  * @throws LOGIN_NOT_SUSPENDED
  */
@@ -20,6 +21,7 @@ export async function removeLogin(store: Store, { operationId, memberId }: Remov
     if (before.status !== 'suspended')
       throw failedPrecondition('LOGIN_NOT_SUSPENDED', 'a login must be suspended before it is removed');
     await store.members.deleteOne({ _id: memberId }, { session });
+    await freeHeldLogins(store, session, memberId);
     return {
       result: null,
       events: [loginEvent('auth.login-removed', { _id: memberId, status: 'removed', version: before.version + 1 })],

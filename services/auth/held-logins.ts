@@ -1,0 +1,45 @@
+import type { ClientSession } from 'mongodb';
+import { LOGIN_HELD_MS, loginKey } from './domain.ts';
+import { loginTaken, type Store } from './store.ts';
+
+/** A name that a member gave up, and that nobody else gets yet. */
+export interface HeldLogin {
+  /** The name's `loginKey`. */
+  _id: string;
+  memberId: string;
+  until: Date;
+}
+
+/**
+ * Lets a member take a name, if it is not held for another; a hold of its own ends.
+ * A name always is somebody's login, held, or free, and this reads in the transaction that then takes it. So
+ * whoever read before the name was given up finds it in the unique index, and whoever read after that finds the hold.
+ *
+ * @returns the hold that ended, for an undo
+ * @throws LOGIN_TAKEN
+ */
+export async function endHold(
+  store: Store,
+  session: ClientSession,
+  { memberId, loginId }: { memberId: string; loginId: string },
+): Promise<HeldLogin | undefined> {
+  const held = await store.heldLogins.findOne({ _id: loginKey(loginId) }, { session });
+  if (!held) return undefined;
+  if (held.memberId !== memberId) throw loginTaken(loginId);
+  await store.heldLogins.deleteOne({ _id: held._id }, { session });
+  return held;
+}
+
+/** Holds the name that a member gives up in this transaction. */
+export async function holdLogin(
+  store: Store,
+  session: ClientSession,
+  { _id, memberId, until = new Date(Date.now() + LOGIN_HELD_MS) }: Omit<HeldLogin, 'until'> & { until?: Date },
+): Promise<void> {
+  await store.heldLogins.replaceOne({ _id }, { memberId, until }, { session, upsert: true });
+}
+
+/** Frees every name that is held for a member. */
+export async function freeHeldLogins(store: Store, session: ClientSession, memberId: string): Promise<void> {
+  await store.heldLogins.deleteMany({ memberId }, { session });
+}
