@@ -30,9 +30,6 @@ export interface Member extends Profile {
 /** The job an operation belongs to: a saga's operation IDs are `${jobId}/${step}`. */
 export const jobOf = (operationId: string): string => operationId.split('/', 1)[0] ?? operationId;
 
-/** Two login IDs that are the same here are the same login to Auth. */
-export const canonicalLogin = (loginId: string): string => loginId.normalize('NFKC').toLowerCase();
-
 /** @throws INVALID_ARGUMENT */
 export function requireMemberId(memberId: string): string {
   if (!/^[\w-]{1,64}$/.test(memberId)) throw invalidMemberId();

@@ -1,6 +1,6 @@
 import { runOperation, type Undo } from '#platform/operations/postgres.ts';
 import type { Database } from '#platform/postgres.ts';
-import { canonicalLogin, jobOf, type Profile, requireFree, requireMemberId, requireVersion, tidyChanges } from '../domain.ts';
+import { jobOf, type Profile, requireFree, requireMemberId, requireVersion, tidyChanges } from '../domain.ts';
 import { findMember, getMember, saveMember } from '../store.ts';
 
 interface UndoData {
@@ -12,7 +12,7 @@ interface UndoData {
  * ACTIVE → UPDATING: locks the member for this job and keeps the changes aside.
  * Nothing that others can see changes, so there is no event and no new version.
  *
- * @returns loginChanges: whether the login becomes another one to Auth, which ignores case
+ * @returns loginChanges: whether Auth has to know; also of a change of case, or its login would be left behind
  * @throws INVALID_MEMBER, MEMBER_NOT_FOUND, VERSION_MISMATCH; MEMBER_BUSY (retryable)
  */
 export async function beginUpdate(
@@ -28,9 +28,9 @@ export async function beginUpdate(
     requireFree(member);
     requireVersion(member, o.expectedVersion);
     await saveMember(tx, { ...member, status: 'UPDATING', pendingChanges, lockHolder: jobId });
-    const loginId = pendingChanges.loginId ?? member.loginId;
+    const { loginId = member.loginId } = pendingChanges;
     return {
-      result: { loginChanges: canonicalLogin(loginId) !== canonicalLogin(member.loginId) },
+      result: { loginChanges: loginId !== member.loginId },
       undo: { memberId, jobId },
     };
   });
