@@ -10,8 +10,11 @@ export interface Mongo {
   db: Db;
 }
 
-/** Operation records and tombstones: far longer than any saga retries a step. */
-const OPERATIONS_KEPT_SECONDS = 7 * 86_400;
+/**
+ * Operation records and tombstones are kept for a year. An undo that finds no record does nothing and calls that done,
+ * and sagas retry an undo without limit: records must outlast every outage.
+ */
+const OPERATIONS_KEPT_SECONDS = 365 * 86_400;
 
 /**
  * Opens a service's database on a replica set (transactions and change streams need one), makes the indexes
@@ -35,10 +38,23 @@ export async function openMongo(options: { url: Secret; database: string; log: L
   lifecycle.onReady(`mongodb ${database}`, () => mongo.db.command({ ping: 1 }, { timeoutMS: 900 }));
   lifecycle.onStop(`mongodb ${database}`, 'stores', () => client.close());
   await patiently(log, lifecycle, async () => {
-    await mongo.db.collection('operations').createIndex({ at: 1 }, { expireAfterSeconds: OPERATIONS_KEPT_SECONDS });
+    await expireOperations(mongo.db);
     await mongo.db.collection('outbox').createIndex({ createdAt: 1 });
   });
   return mongo;
+}
+
+const INDEX_OPTIONS_CONFLICT = 85;
+
+/** An index that is there with another time, as an older version made it, is given this one. */
+async function expireOperations(db: Db): Promise<void> {
+  const expireAfterSeconds = OPERATIONS_KEPT_SECONDS;
+  try {
+    await db.collection('operations').createIndex({ at: 1 }, { expireAfterSeconds });
+  } catch (error) {
+    if (!(error instanceof MongoServerError) || error.code !== INDEX_OPTIONS_CONFLICT) throw error;
+    await db.command({ collMod: 'operations', index: { keyPattern: { at: 1 }, expireAfterSeconds } });
+  }
 }
 
 /** Whether `error` says that a unique index refused a document; give `index` to mean that one only. */

@@ -54,8 +54,11 @@ export interface DatabaseOptions {
 }
 
 const ATTEMPTS = 5;
-/** How long operation records are kept: far longer than any saga retries a step. */
-const OPERATIONS_KEPT = '7 days';
+/**
+ * How long operation records are kept. An undo that finds no record does nothing and calls that done, and sagas
+ * retry an undo without limit: records must outlast every outage.
+ */
+const OPERATIONS_KEPT = '1 year';
 const PRUNE_EVERY_MS = 3_600_000;
 
 const connections = new Gauge({

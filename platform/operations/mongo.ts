@@ -1,4 +1,5 @@
 import type { ClientSession, Collection } from 'mongodb';
+import { aborted } from '../errors.ts';
 import { isDuplicateKey, type Mongo, toMongoError } from '../mongo.ts';
 import { type OutboxEvent, payloadText, toRecord } from '../outbox/event.ts';
 import { SpanKind, withSpan } from '../telemetry.ts';
@@ -29,8 +30,8 @@ export interface OutboxDocument {
   createdAt: Date;
 }
 
-/** A transaction with all its retries; below the deadline that callers give a step. */
-const TRANSACTION_TIMEOUT_MS = 5_000;
+/** A transaction with all its retries; below the deadline of 4.75 s that workers give a step, so that the answer is ours. */
+const TRANSACTION_TIMEOUT_MS = 4_000;
 
 const operationsOf = (mongo: Mongo): Collection<OperationDocument> => mongo.db.collection('operations');
 
@@ -41,7 +42,7 @@ const operationsOf = (mongo: Mongo): Collection<OperationDocument> => mongo.db.c
  * every call in it must be given the session.
  *
  * @throws INVALID_ARGUMENT without an operation ID; FAILED_PRECONDITION `OPERATION_UNDONE` after its undo;
- *   UNAVAILABLE when the server is away; what `work` throws: then nothing was written
+ *   UNAVAILABLE when the server is away; ABORTED when somebody changes the same; what `work` throws: then nothing was written
  */
 export async function runOperation<R, U = never>(
   mongo: Mongo,
@@ -65,7 +66,9 @@ export async function runOperation<R, U = never>(
     if (!(error instanceof AlreadyRecorded)) throw error;
   }
   const record = await operations.findOne({ _id: operationId }).catch((error: unknown) => Promise.reject(toMongoError(error)));
-  if (record?.state !== 'done') throw undoneError(command);
+  // Another has written it, and it is not settled yet: no reason to refuse for good, which would undo the saga.
+  if (!record) throw aborted('STORE_CONFLICT', 'the same operation is under way');
+  if (record.state !== 'done') throw undoneError(command);
   countRepeat(command, 'repeat');
   return record.result as R;
 }
@@ -127,7 +130,7 @@ export async function addEvents(mongo: Mongo, session: ClientSession, events: Ou
 }
 
 /**
- * Runs `work` in one transaction (snapshot reads, majority writes), again after a conflict, for at most 5 s in all.
+ * Runs `work` in one transaction (snapshot reads, majority writes), again after a conflict, for at most 4 s in all.
  * For changes that are no step of a saga: logins, rotations. Errors: UNAVAILABLE, ABORTED, what `work` throws.
  */
 export async function transaction<T>(mongo: Mongo, work: (session: ClientSession) => Promise<T>): Promise<T> {

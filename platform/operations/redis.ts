@@ -32,8 +32,8 @@ export interface RedisCommand {
   undo: string;
 }
 
-/** Operation records and tombstones: far longer than any saga retries a step. */
-const OPERATIONS_KEPT_SECONDS = 7 * 86_400;
+/** Operation records and tombstones: an undo that finds no record does nothing, so they must outlast every outage. */
+const OPERATIONS_KEPT_SECONDS = 365 * 86_400;
 const EVENTS_AT_MOST = 8;
 
 /** What a script answers: how it went, then the result, or code and message. */
