@@ -1,6 +1,7 @@
 import anyTest, { type ExecutionContext, type TestFn } from 'ava';
 import { connectPeer } from '#platform/grpc/client.ts';
 import { Lifecycle } from '#platform/lifecycle.ts';
+import { JobServiceService } from '#proto/musubi/job/v1/job.ts';
 import { QueryServiceService } from '#proto/musubi/query/v1/query.ts';
 import { BODY_LIMIT } from './body.ts';
 import { type Answer, send } from './client.fixture.ts';
@@ -124,6 +125,15 @@ test('a stranger learns nothing but that a token is needed', async (t) => {
     isProblem(t, answer, 401, 'TOKEN_INVALID');
     t.regex(answer.headers.get('www-authenticate') ?? '', /^Bearer realm="musubi", error="invalid_token"/);
   }
+});
+
+test('a stranger is a stranger even while the service is away that knows the resource', async (t) => {
+  const { context: world } = t;
+  world.gateway.job = connectPeer('127.0.0.1:1', JobServiceService, new Lifecycle(world.gateway.log, 100));
+  const path = `/v1/jobs/${world.hanaId}`;
+  isProblem(t, await send(world, 'GET', path, { token: `${world.hana}x` }), 401, 'TOKEN_INVALID');
+  isProblem(t, await send(world, 'POST', `${path}:cancel`, { token: 'garbage' }), 401, 'TOKEN_INVALID');
+  isProblem(t, await send(world, 'GET', path, { token: world.hana }), 503, 'UNAVAILABLE');
 });
 
 test('one question to Auth decides, by action, resource and owner', async (t) => {

@@ -61,8 +61,11 @@ async function admitted(route: Exclude<Route, { public: true }>, gateway: Gatewa
     try {
       loaded = await route.load({ params: params.value }, gateway);
     } catch (error) {
-      // Told only to those whose token is good: Auth is asked all the same.
-      if (!(error instanceof MusubiError) || error.grpcStatus !== status.NOT_FOUND) throw error;
+      // Whatever it is, it is told only to those whose token is good.
+      if (!(error instanceof MusubiError) || error.grpcStatus !== status.NOT_FOUND) {
+        await gateway.auth.authenticate({ accessToken });
+        throw error;
+      }
       missing = error;
     }
   }
