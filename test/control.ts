@@ -7,7 +7,7 @@ type Action = 'kill' | 'start';
 
 /**
  * Lets the test processes stop and start the components of the stack, which is the runner's:
- * `POST /kill/kafka`, `POST /start/kafka`, `GET /pids`. Loopback only.
+ * `POST /kill/kafka`, `POST /start/kafka`, `GET /pids`, `GET /ports`. Loopback only.
  */
 export async function serveControl(stack: Stack): Promise<{ url: string; close(): void }> {
   const actions: Record<Action, (name: string) => Promise<unknown>> = {
@@ -18,6 +18,7 @@ export async function serveControl(stack: Stack): Promise<{ url: string; close()
     const [, action = '', name = ''] = (request.url ?? '').split('/');
     const work = async (): Promise<unknown> => {
       if (action === 'pids') return stack.pids();
+      if (action === 'ports') return stack.ports;
       if (action !== 'kill' && action !== 'start') throw new Error(`no such action: ${action}`);
       await actions[action](name);
       return {};
@@ -52,3 +53,6 @@ export const kill = async (name: string): Promise<void> => void (await call('POS
 export const start = async (name: string): Promise<void> => void (await call('POST', `/start/${name}`));
 /** The process IDs of all components, by name. */
 export const pids = async (): Promise<Record<string, number>> => (await call('GET', '/pids')) as Record<string, number>;
+/** The ports of all components, by name, then by what they are for. */
+export const ports = async (): Promise<Record<string, Record<string, number>>> =>
+  (await call('GET', '/ports')) as Record<string, Record<string, number>>;

@@ -1,4 +1,4 @@
-import { Kafka, logLevel } from 'kafkajs';
+import { Kafka, type KafkaMessage, logLevel } from 'kafkajs';
 import pg from 'pg';
 import { address, unique } from './client.ts';
 
@@ -30,37 +30,46 @@ export async function versions(memberIds: string[]): Promise<Map<string, number>
   );
 }
 
-/** The versions of each member in the order in which Kafka has them; repeats included. */
-export async function versionsInKafka(memberIds: string[]): Promise<Map<string, number[]>> {
-  const wanted = new Set(memberIds);
-  const found = new Map<string, number[]>(memberIds.map((id) => [id, []]));
+/** Reads topics from their beginnings to their present ends, each partition in its order. */
+export async function readTopics(topics: string[], each: (topic: string, message: KafkaMessage) => void): Promise<void> {
   const kafka = new Kafka({ brokers: address('MUSUBI_KAFKA_BROKERS').split(','), logLevel: logLevel.NOTHING });
   const admin = kafka.admin();
   await admin.connect();
-  const ends = new Map((await admin.fetchTopicOffsets('member.events')).map(({ partition, high }) => [partition, BigInt(high)]));
-  await admin.disconnect();
-  const groupId = unique('verify');
+  const ends = new Map<string, bigint>();
+  for (const topic of topics) {
+    for (const { partition, high } of await admin.fetchTopicOffsets(topic)) {
+      if (BigInt(high) > 0n) ends.set(`${topic} ${partition}`, BigInt(high));
+    }
+  }
+  const groupId = unique('evidence');
   const consumer = kafka.consumer({ groupId });
   await consumer.connect();
-  await consumer.subscribe({ topics: ['member.events'], fromBeginning: true });
-  const open = new Set([...ends].filter(([, end]) => end > 0n).map(([partition]) => partition));
+  await consumer.subscribe({ topics, fromBeginning: true });
   await new Promise<void>((resolve, reject) => {
-    if (open.size === 0) resolve();
-    setTimeout(() => reject(new Error(`partitions ${[...open]} were not read to their ends`)), 60_000).unref();
+    if (ends.size === 0) resolve();
+    setTimeout(() => reject(new Error(`not read to their ends: ${[...ends.keys()]}`)), 60_000).unref();
     consumer
       .run({
         eachBatch: async ({ batch }) => {
-          for (const { key, value } of batch.messages) {
-            const id = String(key);
-            if (wanted.has(id)) found.get(id)?.push(Number((JSON.parse(String(value)) as { version: number }).version));
-          }
-          if (BigInt(batch.lastOffset()) + 1n >= (ends.get(batch.partition) ?? 0n)) open.delete(batch.partition);
-          if (open.size === 0) resolve();
+          for (const message of batch.messages) each(batch.topic, message);
+          const partition = `${batch.topic} ${batch.partition}`;
+          if (BigInt(batch.lastOffset()) + 1n >= (ends.get(partition) ?? 0n)) ends.delete(partition);
+          if (ends.size === 0) resolve();
         },
       })
       .catch(reject);
   });
   await consumer.disconnect();
+  await admin.deleteGroups([groupId]).catch(() => undefined);
+  await admin.disconnect();
+}
+
+/** The versions of each member in the order in which Kafka has them; repeats included. */
+export async function versionsInKafka(memberIds: string[]): Promise<Map<string, number[]>> {
+  const found = new Map<string, number[]>(memberIds.map((id) => [id, []]));
+  await readTopics(['member.events'], (_, { key, value }) => {
+    found.get(String(key))?.push(Number((JSON.parse(String(value)) as { version: number }).version));
+  });
   return found;
 }
 

@@ -15,13 +15,16 @@ const HOPS: [string, RegExp][] = [
   ['', /RunWorkflow/],
   ['', /RunActivity/],
   ['musubi-member', /MemberService\/CreateMember/],
+  ['musubi-member', /postgres transaction/],
   ['musubi-auth', /AuthService\/BindLogin/],
+  ['musubi-auth', /mongodb transaction/],
   ['musubi-role', /RoleService\/AssignRoles/],
   ['musubi-relay', /member\.events/],
   ['musubi-query', /member\.events/],
   ['musubi-job', /JobService\/FinishJob/],
   ['musubi-relay', /job\.events/],
   ['musubi-websocket', /job\.events/],
+  ['musubi-websocket', /push to socket/],
 ];
 
 test('a command is one trace from the door to the screen', async (t) => {
