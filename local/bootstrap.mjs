@@ -3,7 +3,8 @@
 //
 //   node local/bootstrap.mjs SCRIPT.ts [arguments]
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, linkSync, readFileSync, realpathSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { existsSync, linkSync, readdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -111,10 +112,27 @@ function ensureNode() {
   if (!existsSync(binary)) fail('npm did not install Node 24 (the package `node`); is `npm ci` allowed to run scripts?');
 }
 
+/** Generated code must be of the contract that is here now: after `git pull` it may be another. */
 function generateContract() {
-  if (existsSync(join(root, 'platform', 'gen'))) return;
+  const stamp = join(root, 'platform', 'gen', '.contract');
+  const wanted = contractHash();
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return;
   say('generating the gRPC code from proto/ …');
   run('npm', ['run', '--silent', 'generate']);
+  // Afterwards, because generating empties the folder.
+  writeFileSync(stamp, wanted);
+}
+
+/** Changes with everything that the generated code depends on. */
+function contractHash() {
+  const hash = createHash('sha256');
+  const packages = packagesOf('package-lock.json');
+  for (const name of ['@bufbuild/buf', 'ts-proto', 'google-proto-files'])
+    hash.update(`${name} ${packages[`node_modules/${name}`]?.version}\n`);
+  const protos = readdirSync(join(root, 'proto'), { recursive: true }).filter((file) => file.endsWith('.proto'));
+  for (const file of ['buf.gen.yaml', 'buf.yaml', ...protos.sort().map((proto) => join('proto', proto))])
+    hash.update(`\0${file}\0`).update(readFileSync(join(root, file)));
+  return hash.digest('hex');
 }
 
 function run(command, args) {

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { appendFileSync, cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import test from 'ava';
@@ -94,4 +94,33 @@ test('a script that a signal ended ends the bootstrap by the same signal', async
   const child = await throughBootstrap(`process.kill(process.pid, 'SIGKILL')`);
   const [code, signal] = await once(child, 'exit');
   t.deepEqual([code, signal], [null, 'SIGKILL']);
+});
+
+test('the contract is generated when it is missing, and anew when a proto has changed', async (t) => {
+  const copy = mkdtempSync(join(tmpdir(), 'musubi bootstrap '));
+  for (const each of ['local/bootstrap.mjs', 'package.json', 'package-lock.json', 'buf.yaml', 'buf.gen.yaml', 'proto'])
+    cpSync(join(checkout, each), join(copy, each), { recursive: true });
+  symlinkSync(join(checkout, 'node_modules'), join(copy, 'node_modules'));
+  writeFileSync(join(copy, 'script.ts'), '');
+  const start = async (): Promise<{ code: number; generates: boolean }> => {
+    const child = spawn(process.execPath, ['local/bootstrap.mjs', 'script.ts'], {
+      cwd: copy,
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    let said = '';
+    child.stderr.on('data', (text) => {
+      said += text;
+    });
+    const [code] = await once(child, 'close');
+    t.log(said);
+    return { code, generates: said.includes('generating the gRPC code') };
+  };
+  t.deepEqual(await start(), { code: 0, generates: true });
+  t.deepEqual(await start(), { code: 0, generates: false });
+  const proto = 'musubi/aggregate/v1/aggregate';
+  appendFileSync(join(copy, 'proto', `${proto}.proto`), 'message Pulled { string text = 1; }\n');
+  t.deepEqual(await start(), { code: 0, generates: true });
+  t.regex(readFileSync(join(copy, 'platform', 'gen', `${proto}.ts`), 'utf8'), /interface Pulled/);
+  t.deepEqual(await start(), { code: 0, generates: false });
+  rmSync(copy, { recursive: true });
 });

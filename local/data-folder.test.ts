@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
 import { emptyDataFolder, openDataFolder, rotateLogs } from './data-folder.ts';
-import { loadSecrets, secretsPath } from './secrets.ts';
+import { keepAdmin, loadSecrets, secretsPath } from './secrets.ts';
 
 const temporary = () => mkdtempSync(join(tmpdir(), 'musubi-data-'));
 
@@ -15,7 +15,7 @@ test('a folder that holds something of somebody else is refused', async (t) => {
 
 test('a folder of ours is opened again and can be emptied', async (t) => {
   const folder = await openDataFolder(join(temporary(), 'new', 'folder'));
-  loadSecrets(folder);
+  loadSecrets(folder, {});
   writeFileSync(join(folder, 'more'), '');
   t.is(await openDataFolder(folder), folder);
   await emptyDataFolder(folder);
@@ -24,11 +24,11 @@ test('a folder of ours is opened again and can be emptied', async (t) => {
 
 test('secrets are made once, for their owner only', (t) => {
   const folder = temporary();
-  const secrets = loadSecrets(folder);
-  t.deepEqual(loadSecrets(folder), secrets);
+  const secrets = loadSecrets(folder, {});
+  t.deepEqual(loadSecrets(folder, {}), secrets);
   t.is(statSync(secretsPath(folder)).mode & 0o777, 0o600);
   t.is(Buffer.from(secrets.authMasterKey, 'base64').length, 32);
-  t.notDeepEqual(loadSecrets(temporary()), secrets);
+  t.notDeepEqual(loadSecrets(temporary(), {}), secrets);
 });
 
 test('logs of the start before are kept, older ones are not', async (t) => {
@@ -39,4 +39,27 @@ test('logs of the start before are kept, older ones are not', async (t) => {
   await rotateLogs(folder);
   t.deepEqual(readdirSync(folder), ['kafka.previous.log']);
   t.is(statSync(join(folder, 'kafka.previous.log')).size, 'second'.length);
+});
+
+test('the first admin is whom the environment said when it was registered', (t) => {
+  const folder = temporary();
+  const { adminPassword: madeUp } = loadSecrets(folder, { MUSUBI_ADMIN_PASSWORD: '' });
+  t.true(madeUp.length >= 20);
+  // A start that did not get that far: what was wrong can be corrected.
+  t.is(loadSecrets(folder, { MUSUBI_ADMIN_PASSWORD: 'short' }).adminPassword, 'short');
+  const given = { MUSUBI_ADMIN_LOGIN_ID: 'hanako', MUSUBI_ADMIN_PASSWORD: 'long enough' };
+  loadSecrets(folder, given);
+  keepAdmin(folder);
+  for (const later of [{}, { MUSUBI_ADMIN_LOGIN_ID: 'taro', MUSUBI_ADMIN_PASSWORD: 'another one' }])
+    t.like(loadSecrets(folder, later), { adminLoginId: 'hanako', adminPassword: 'long enough' });
+});
+
+test('the master key of the environment is used, and kept for starts without it', (t) => {
+  const folder = temporary();
+  const [first, second] = [1, 2].map((byte) => Buffer.alloc(32, byte).toString('base64'));
+  t.is(loadSecrets(folder, { MUSUBI_AUTH_MASTER_KEY: first }).authMasterKey, first as string);
+  t.is(loadSecrets(folder, {}).authMasterKey, first as string);
+  t.is(loadSecrets(folder, { MUSUBI_AUTH_MASTER_KEY: second }).authMasterKey, second as string);
+  t.is(loadSecrets(folder, {}).authMasterKey, first as string, 'Auth refuses another: it must not be lost');
+  t.throws(() => loadSecrets(temporary(), { MUSUBI_AUTH_MASTER_KEY: 'c2hvcnQ=' }), { message: /base64 of 32 bytes/ });
 });

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { loadConfig, processShape } from '#platform/config.ts';
 import { cacheRoot, checkout } from './places.ts';
 import { mustAnswer } from './servers/server.ts';
 
@@ -45,6 +46,12 @@ export function listens(ports: Record<string, number>): Record<string, string> {
 }
 
 export const isReady = (ports: Record<string, number>) => mustAnswer(`http://127.0.0.1:${ports.ops}/readyz`);
+
+/** How long a role gets for an ordered stop before it is killed: longer than the limit that it sets itself. */
+export function stopGraceMs(env: NodeJS.ProcessEnv): number {
+  const { MUSUBI_STOP_TIMEOUT: seconds } = loadConfig({ MUSUBI_STOP_TIMEOUT: processShape.MUSUBI_STOP_TIMEOUT }, env);
+  return (seconds + 5) * 1_000;
+}
 
 /** The command line of a role. The flags keep nine small processes small; each is explained where it stands. */
 export function command(role: string): { command: string; args: string[]; env: Record<string, string> } {

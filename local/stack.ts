@@ -7,9 +7,9 @@ import { tryLock } from './lock.ts';
 import { run } from './packages/cache.ts';
 import { isAlive, PidsFile, readPids, stopLeftovers } from './pids.ts';
 import { Ports } from './ports.ts';
-import { command, isReady, listens, peers, ROLES, type Role } from './roles.ts';
+import { command, isReady, listens, peers, ROLES, type Role, stopGraceMs } from './roles.ts';
 import { removeRunFile, writeRunFile } from './run-file.ts';
-import { loadSecrets, type Secrets } from './secrets.ts';
+import { keepAdmin, loadSecrets, type Secrets } from './secrets.ts';
 import { givenAddress } from './servers/given.ts';
 import { SERVERS, type ServerName } from './servers/index.ts';
 import type { Server, Setting } from './servers/server.ts';
@@ -133,7 +133,7 @@ class RunningStack implements Stack {
     this.#pidsFile.add('launcher', process.pid, 'SIGTERM', 5_000);
     process.once('exit', this.#onExit);
     await rotateLogs(this.logDir);
-    const secrets = loadSecrets(this.#dataDir);
+    const secrets = loadSecrets(this.#dataDir, process.env);
     const servers = SERVERS.filter(({ name }) => this.#options.servers?.includes(name as ServerName) ?? true);
     const roles = ROLES.filter(({ name }) => this.#options.roles?.includes(name) ?? true);
     const own = servers.filter((server) => {
@@ -147,10 +147,7 @@ class RunningStack implements Stack {
     const preferred = this.#options.ports !== 'free';
     this.ports = await choosePorts([...own, ...roles], this.#reserved, join(this.#dataDir, 'ports.json'), preferred, gatewayPort);
     for (const server of own) Object.assign(this.addresses, server.address({ ports: this.ports[server.name] ?? {}, secrets }));
-    this.admin = {
-      loginId: process.env.MUSUBI_ADMIN_LOGIN_ID ?? 'admin',
-      password: process.env.MUSUBI_ADMIN_PASSWORD ?? secrets.adminPassword,
-    };
+    this.admin = { loginId: secrets.adminLoginId, password: secrets.adminPassword };
     Object.assign(this.addresses, peers(this.ports), { MUSUBI_AUTH_MASTER_KEY: secrets.authMasterKey });
 
     const settings = own.map((server) => ({ server, setting: this.#setting(server, secrets) }));
@@ -234,7 +231,7 @@ class RunningStack implements Stack {
       }),
       probe: () => isReady(ports),
       stopSignal: 'SIGTERM',
-      graceMs: 15_000,
+      graceMs: stopGraceMs({ ...process.env, ...this.#options.env }),
       readyMs: READY_MS,
     });
   }
@@ -262,6 +259,7 @@ class RunningStack implements Stack {
       },
     );
     await writeFile(log, said, { mode: 0o600 });
+    keepAdmin(this.#dataDir);
     this.#say('bootstrap', 'ready');
   }
 

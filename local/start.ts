@@ -4,6 +4,7 @@ import { ComponentFailed } from './component.ts';
 import { isFirstStart } from './data-folder.ts';
 import { musubiFolder } from './places.ts';
 import { display } from './progress.ts';
+import { stopGraceMs } from './roles.ts';
 import { secretsPath } from './secrets.ts';
 import { AlreadyRunning, type Stack, startStack } from './stack.ts';
 
@@ -18,7 +19,10 @@ options:
   --help       this text
 
 environment:
-  MUSUBI_ADMIN_LOGIN_ID, MUSUBI_ADMIN_PASSWORD   the first admin (default: admin, and a password made up once)
+  MUSUBI_ADMIN_LOGIN_ID, MUSUBI_ADMIN_PASSWORD   the first admin (default: admin, and a password made up once);
+                                                 kept: what later starts say is ignored
+  MUSUBI_PUBLIC_URL, MUSUBI_WEBSOCKET_URL        where clients find the gateway and the socket, when behind a proxy
+  MUSUBI_AUTH_MASTER_KEY                         base64 of 32 bytes (default: made up once)
   MUSUBI_CACHE                                   where downloads are kept (default: .musubi/cache)
   MUSUBI_LOG_LEVEL                               of Musubi's processes (default: info)
   An address replaces a server, which is then not started:
@@ -27,7 +31,11 @@ environment:
   MUSUBI_S3_ENDPOINT (with MUSUBI_S3_ACCESS_KEY_ID and MUSUBI_S3_SECRET_ACCESS_KEY)
 `;
 
-const STOP_LIMIT_MS = 40_000;
+/** The roles stop in three rounds, then the servers do: longer than that an ordered stop can't take. */
+const stopLimitMs = (): number => 3 * stopGraceMs(process.env) + 15_000;
+
+/** What the roles are told of themselves, while the launcher and run.json keep to the addresses on this machine. */
+const PUBLIC = ['MUSUBI_PUBLIC_URL', 'MUSUBI_WEBSOCKET_URL'] as const;
 
 async function main(): Promise<void> {
   const options = parsed();
@@ -44,6 +52,7 @@ async function main(): Promise<void> {
       fresh: options.fresh,
       ports: options.port === 0 ? 'free' : 'preferred',
       gatewayPort: options.port || undefined,
+      env: Object.fromEntries(PUBLIC.flatMap((name) => (process.env[name] ? [[name, process.env[name]]] : []))),
       signal: stopped.signal,
       onProgress: (progress) => shown.on(progress),
     });
@@ -100,7 +109,7 @@ function onStopSignal(): { asked: Promise<void>; signal: AbortSignal } {
         first = Date.now();
         controller.abort();
         asked.resolve();
-        setTimeout(force, STOP_LIMIT_MS).unref();
+        setTimeout(force, stopLimitMs()).unref();
       } else if (Date.now() - first > 1_000) {
         // npm and the terminal may both pass on the same Ctrl-C: only a later one is a second one.
         force();
@@ -119,13 +128,15 @@ interface Facts {
 
 function welcome({ addresses, admin, logDir }: Stack, { firstStart, dataDir, runFile, seconds }: Facts): string {
   const gateway = addresses.MUSUBI_PUBLIC_URL;
-  const password = process.env.MUSUBI_ADMIN_PASSWORD
-    ? 'as MUSUBI_ADMIN_PASSWORD says'
-    : firstStart
-      ? admin.password
-      : `kept in ${secretsPath(dataDir)}`;
+  const password =
+    admin.password === process.env.MUSUBI_ADMIN_PASSWORD
+      ? 'as MUSUBI_ADMIN_PASSWORD says'
+      : firstStart
+        ? admin.password
+        : `kept in ${secretsPath(dataDir)}`;
   const rows = {
     'REST API': gateway,
+    ...(process.env.MUSUBI_PUBLIC_URL && { 'Public URL': process.env.MUSUBI_PUBLIC_URL }),
     'API reference': `${gateway}/docs`,
     WebSocket: addresses.MUSUBI_WEBSOCKET_URL,
     'Temporal UI': addresses.MUSUBI_TEMPORAL_UI ?? '(of your own Temporal)',
@@ -138,7 +149,7 @@ Musubi is ready (${firstStart ? 'first start' : 'start'}: ${seconds.toFixed(1)} 
 
 ${Object.entries(rows)
   .map(([name, value]) => `  ${name.padEnd(14)} ${value}\n`)
-  .join('')}
+  .join('')}${ignored(admin)}
 Try it:
 
   TOKEN=$(node -p 'JSON.stringify(JSON.parse(fs.readFileSync(process.argv[1])).admin)' '${runFile}' |
@@ -148,6 +159,14 @@ Try it:
 
 Ctrl-C stops everything.
 `;
+}
+
+/** A line about what the environment says of the admin in vain, or nothing. */
+function ignored({ loginId, password }: Stack['admin']): string {
+  const said = { MUSUBI_ADMIN_LOGIN_ID: loginId, MUSUBI_ADMIN_PASSWORD: password };
+  const names = Object.entries(said).flatMap(([name, kept]) => (process.env[name] && process.env[name] !== kept ? [name] : []));
+  if (names.length === 0) return '';
+  return `\n${names.join(', ')}: ignored, the admin exists already with the login and password of the first start\n`;
 }
 
 function explain(error: unknown): string {

@@ -9,7 +9,9 @@ const secrets: Secrets = {
   postgresPassword: '',
   s3AccessKeyId: 'ours',
   s3SecretAccessKey: 'ours',
+  adminLoginId: '',
   adminPassword: '',
+  adminExists: false,
   authMasterKey: '',
 };
 
