@@ -9,3 +9,10 @@ export function loginEvent(type: LoginEventType, login: Pick<Login, '_id' | 'ver
   const { _id: memberId, status, version } = login;
   return { aggregateType: 'auth', aggregateId: memberId, version, type, payload: { memberId, status, version } };
 }
+
+/** One session ended: a logout, or a stolen refresh token. @param login as it is after that */
+export function sessionEnded(login: Pick<Login, '_id' | 'version'> & { status: string }, sessionId: string): OutboxEvent {
+  const { _id: memberId, status, version } = login;
+  const payload = { memberId, status, version, sessionId };
+  return { aggregateType: 'auth', aggregateId: memberId, version, type: 'auth.session-ended', payload };
+}

@@ -41,6 +41,25 @@ test('a replaced token that comes again later ends the whole session', async (t)
   await t.throwsAsync(refreshSession(auth, first.refreshToken, after(REFRESH_GRACE_MS + 1)), REUSED);
   await t.throwsAsync(refreshSession(auth, second.refreshToken, after(REFRESH_GRACE_MS + 2)), INVALID);
   await t.throwsAsync(authenticate(auth, second.accessToken), { code: 'SESSION_REVOKED' });
+  t.is((await endings(first.memberId)).length, 1);
+});
+
+/** What was told of sessions that ended. */
+const endings = (memberId: string) =>
+  auth.store.mongo.db.collection('outbox').find({ aggregateid: memberId, type: 'auth.session-ended' }).toArray();
+
+test('a logout is told, once, with the next version and no secret', async (t) => {
+  const { accessToken, refreshToken, memberId } = await session();
+  const { sessionId } = await authenticate(auth, accessToken);
+  const before = await auth.store.members.findOne({ _id: memberId });
+  await Promise.all([logOut(auth, accessToken), logOut(auth, accessToken)]);
+  await logOut(auth, accessToken);
+  const [event, ...more] = await endings(memberId);
+  t.is(more.length, 0);
+  const version = (before?.version ?? 0) + 1;
+  t.like(event, { aggregatetype: 'auth', version });
+  t.deepEqual(JSON.parse(event?.payload), { memberId, status: 'active', version, sessionId });
+  t.false(JSON.stringify(event).includes(refreshToken.split('.').at(-1) ?? ''));
 });
 
 test('two tabs that refresh at once get the same successor, and both go on', async (t) => {

@@ -6,6 +6,7 @@ import { REFRESH_GRACE_MS, type Session, sessionExpiry, USED_TOKENS_KEPT } from 
 import { outcomeOf } from '../outcome.ts';
 import { hashToken } from '../refresh-tokens.ts';
 import type { Tokens } from './log-in.ts';
+import { endSession } from './log-out.ts';
 
 const refreshes = new Counter({
   name: 'musubi_auth_refreshes_total',
@@ -87,7 +88,7 @@ async function refuse(
   { memberId, session, hash }: { memberId: string; session: Session; hash: string },
 ): Promise<MusubiError> {
   if (!session.usedHashes.includes(hash)) return invalid();
-  await store.members.updateOne({ _id: memberId }, { $pull: { sessions: { id: session.id } } });
+  await endSession(store, memberId, session.id);
   return unauthenticated('REFRESH_TOKEN_REUSED', 'this refresh token was used before; its session has ended, log in again');
 }
 
