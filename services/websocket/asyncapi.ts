@@ -8,7 +8,7 @@ const CLOSES: Record<keyof typeof CLOSE, string> = {
   defect: 'a defect of the server; connect again',
   tryAgainLater: 'a server that is needed is away; connect again after a pause',
   unauthenticated: 'no token, or one that is wrong or has expired',
-  revoked: 'the session was ended',
+  revoked: 'the session was ended: by a logout, a refresh token that was used twice, or the end of the login',
   tooSlow: 'the client does not read what it is sent; connect again with the last cursor',
   tooMany: 'too many sockets of one member, or too many frames in a second',
 };
@@ -43,6 +43,7 @@ export function asyncApi(url: URL): Record<string, unknown> {
       version: '1',
       description: [
         `Events in real time, as JSON text frames of at most ${MAX_FRAME_BYTES} bytes. The subprotocol \`${SUBPROTOCOL}\` is required.`,
+        'To miss nothing, keep the last `cursor` that a frame brought and send it in the first `subscribe` of the next socket: what was missed comes in order, once. Until that `subscribe`, frames about your own jobs come without a cursor, so that none takes the place of yours; such a frame may come again after another drop.',
         'The socket is closed with:',
         closes.join('\n'),
       ].join('\n\n'),

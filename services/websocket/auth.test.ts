@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
+import { startTelemetry } from '#platform/telemetry.ts';
 import { TestClient } from './client.fixture.ts';
 import { type InstanceOptions, openTestSockets, type TestInstance, type TestSockets } from './socket.fixture.ts';
 
@@ -112,5 +113,12 @@ test('without the subprotocol, or elsewhere, there is no socket', async (t) => {
   const plain = await fetch(`${one.http}/v1/events`);
   t.is(plain.status, 426);
   t.is(plain.headers.get('content-type'), 'application/problem+json');
-  t.is((await fetch(`${one.http}/`)).status, 404);
+  const telemetry = startTelemetry('test', {});
+  const traceId = '0af7651916cd43dd8448eb211c80319c';
+  const missing = await fetch(`${one.http}/`, { headers: { traceparent: `00-${traceId}-b7ad6b7169203331-00` } });
+  t.is(missing.status, 404);
+  t.like(await missing.json(), { code: 'NOT_FOUND', traceId });
+  const other = (await (await fetch(`${one.http}/`)).json()) as { traceId: string };
+  t.regex(other.traceId, /^(?!0{32})[0-9a-f]{32}$/);
+  await telemetry.stop();
 });

@@ -46,7 +46,7 @@ export class TestClient {
 
   /** The last place in the events that this client was told. */
   get cursor(): string {
-    return this.frames.findLast((frame) => 'cursor' in frame)?.cursor ?? '';
+    return this.frames.flatMap((frame) => ('cursor' in frame && frame.cursor ? [frame.cursor] : [])).at(-1) ?? '';
   }
 
   /** Waits until `done` holds. */

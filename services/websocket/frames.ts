@@ -2,7 +2,8 @@ import { z } from 'zod';
 import { CURSOR_PATTERN } from './domain.ts';
 
 const cursor = z.string().regex(CURSOR_PATTERN, 'is not a cursor of this server').meta({
-  description: "A place in the member's events. Keep the last one you were given: with it nothing is missed after a drop.",
+  description:
+    "A place in the member's events. Keep the last one you were given, and bring it in the first `subscribe` of the next socket: nothing is missed then.",
 });
 
 const topics = z
@@ -19,7 +20,8 @@ export const clientFrames = {
         'Who you are: the first frame, unless the upgrade had an Authorization header; and again before the token expires.',
     }),
   subscribe: z.strictObject({ type: z.literal('subscribe'), topics, cursor: cursor.optional() }).meta({
-    description: 'Asks for events; with a cursor, also for what was missed since. Frames about your own jobs come without it.',
+    description:
+      'Asks for events; with a cursor, also for what was missed since. Frames about your own jobs come without it, but with a cursor only after it.',
   }),
   unsubscribe: z.strictObject({ type: z.literal('unsubscribe'), topics }).meta({ description: 'Ends subscriptions.' }),
   ping: z.strictObject({ type: z.literal('ping') }).meta({ description: 'Asks for a `pong`.' }),
@@ -54,7 +56,10 @@ export const serverFrames = {
   subscribed: z.strictObject({ type: z.literal('subscribed'), topics, cursor }).meta({
     description: 'The topics of a `subscribe` that were accepted. Events after `cursor` follow.',
   }),
-  job: z.strictObject({ type: z.literal('job'), cursor, job }).meta({ description: 'A job was applied or has ended.' }),
+  job: z.strictObject({ type: z.literal('job'), cursor: cursor.optional(), job }).meta({
+    description:
+      'A job was applied or has ended. Without a cursor before the first `subscribe` of the socket: keep the one you have.',
+  }),
   pong: z.strictObject({ type: z.literal('pong') }).meta({ description: 'The answer to a `ping`.' }),
   reset: z.strictObject({ type: z.literal('reset') }).meta({
     description: 'The cursor is too old: events were missed for good. Read again what you show; new events follow.',

@@ -5,13 +5,15 @@ import type { Logger } from '#platform/log.ts';
 import { connectRedis } from '#platform/redis.ts';
 import { CLOSE, type CloseCode } from './domain.ts';
 import { socketsOpen } from './metrics.ts';
-import { type SocketStore, wakeChannel } from './store.ts';
+import { checkChannel, type SocketStore, wakeChannel } from './store.ts';
 
 /** A socket as its instance sees it. */
 export interface Connected {
   readonly memberId: string;
   /** Its member's events may have grown. */
   wake(): void;
+  /** Its session may have ended: asks Auth, and closes if so. */
+  recheck(): void;
   /** Makes sure that the store knows it. */
   register(): Promise<void>;
   close(code: CloseCode, reason: string): void;
@@ -23,13 +25,17 @@ export interface Connected {
 const LEASE_MS = 15_000;
 const STOP_MS = 3_000;
 
-/** The sockets of this instance: wakes them when events come, and keeps the instance's lease. */
+/** The sockets of this instance: wakes them when events come, has them checked, and keeps the instance's lease. */
 export class Hub {
   readonly instance = randomUUID();
   readonly #byMember = new Map<string, Set<Connected>>();
   readonly #store: SocketStore;
   readonly #log: Logger;
   readonly #leaseMs: number;
+  /** How often the lease lapsed, and up to which lapse every socket is registered again. */
+  #lapses = 0;
+  #healed = 0;
+  #healing = false;
   #stopping = false;
 
   /** @param leaseMs how long others believe in this instance without a sign of life. Default 15,000. */
@@ -64,11 +70,16 @@ export class Hub {
     const redis = connectRedis(url, this.#log, { maxRetriesPerRequest: null });
     // The client's own way would leave a rejection unhandled when the connection breaks again at once.
     redis.options.autoResubscribe = false;
-    redis.on('message', (_channel, memberId) => {
-      for (const socket of this.#byMember.get(memberId) ?? []) socket.wake();
+    const wakes = wakeChannel(prefix, this.instance);
+    const checks = checkChannel(prefix, this.instance);
+    redis.on('message', (channel, memberId) => {
+      for (const socket of this.#byMember.get(memberId) ?? []) {
+        if (channel === checks) socket.recheck();
+        else socket.wake();
+      }
     });
     const subscribe = async (): Promise<void> => {
-      await redis.subscribe(wakeChannel(prefix, this.instance));
+      await redis.subscribe(wakes, checks);
       // What was published before this was not heard.
       for (const socket of this.#all()) socket.wake();
     };
@@ -90,13 +101,26 @@ export class Hub {
 
   async #renew(): Promise<void> {
     try {
-      if (await this.#store.renew(this.instance, this.#leaseMs)) return;
-      // The lease had run out, or Redis lost it: others may have forgotten these sockets.
-      this.#log.warn({ sockets: [...this.#all()].length }, 'the lease had lapsed; registering all sockets again');
-      await Promise.all([...this.#all()].map((socket) => socket.register().then(() => socket.wake())));
+      // Without one, it had run out, or Redis lost it: others may have forgotten these sockets.
+      if (!(await this.#store.renew(this.instance, this.#leaseMs))) this.#lapses++;
     } catch (error) {
       this.#log.warn({ reason: (error as Error).message }, 'the lease was not renewed');
+      return;
     }
+    if (this.#healed === this.#lapses || this.#healing) return;
+    this.#healing = true;
+    await this.#heal(this.#lapses);
+    this.#healing = false;
+  }
+
+  /** Registers all sockets again; what fails is tried at the next renewal. */
+  async #heal(lapse: number): Promise<void> {
+    const sockets = [...this.#all()];
+    this.#log.warn({ sockets: sockets.length }, 'the lease had lapsed; registering all sockets again');
+    const outcomes = await Promise.allSettled(sockets.map((socket) => socket.register().then(() => socket.wake())));
+    const failed = outcomes.filter((outcome) => outcome.status === 'rejected');
+    if (failed.length === 0) this.#healed = lapse;
+    else this.#log.warn({ failed: failed.length, reason: String(failed[0]?.reason) }, 'not all sockets are registered yet');
   }
 
   async #stop(): Promise<void> {

@@ -3,6 +3,7 @@ import { context } from '@opentelemetry/api';
 import test from 'ava';
 import { contextFrom, startTelemetry } from '#platform/telemetry.ts';
 import { TestClient } from './client.fixture.ts';
+import type { Connected } from './hub.ts';
 import { openTestSockets, type TestInstance, type TestSockets } from './socket.fixture.ts';
 
 let sockets: TestSockets;
@@ -38,6 +39,21 @@ test.serial('an event on Kafka reaches every socket of its member on every insta
   }
   t.deepEqual(a.jobIds, c.jobIds, 'every socket sees the same order');
   t.deepEqual(stranger.jobIds, []);
+});
+
+test.serial('the sockets of a session that ended are closed at once on every instance, and no others', async (t) => {
+  const me = member();
+  const ended = sockets.token(me);
+  const [a, b] = [await TestClient.open(one.url, ended), await TestClient.open(two.url, ended)];
+  const [other, stranger] = [await connect(me, two), await connect(member(), two)];
+  const begun = performance.now();
+  sockets.revoked.add(ended);
+  await sockets.publishEnd(me);
+  t.deepEqual(await Promise.all([a.closeCode(), b.closeCode()]), [4403, 4403]);
+  t.true(performance.now() - begun < 5_000, 'long before the next regular check');
+  await sleep(200);
+  t.deepEqual([other.closed, stranger.closed], [undefined, undefined]);
+  t.is(await registered(me), 1);
 });
 
 test.serial('from Kafka to the socket it is milliseconds', async (t) => {
@@ -130,4 +146,31 @@ test.serial('an instance whose lease was lost registers its sockets again and mi
   t.deepEqual(client.jobIds, [job.jobId]);
   t.is(await registered(me), 1);
   await paused.lifecycle.stop('test');
+});
+
+test.serial('a socket that could not be registered again after a lapse is tried on', async (t) => {
+  const me = member();
+  const instance = await sockets.instance({ leaseMs: 600 });
+  const client = await connect(me, instance);
+  await client.subscribe([]);
+  let refusals = 0;
+  const gone = Promise.withResolvers<void>();
+  const unlucky: Connected = {
+    memberId: member(),
+    wake: () => undefined,
+    recheck: () => undefined,
+    register: async () => {
+      if (++refusals <= 2) throw new Error('Redis is away again');
+    },
+    close: () => gone.resolve(),
+    gone: gone.promise,
+  };
+  instance.hub.add(unlucky);
+  await sockets.redis.del(`${sockets.prefix}ws:instance:${instance.hub.instance}`, `${sockets.prefix}ws:sockets:${me}`);
+  while (refusals < 3) await sleep(50);
+  t.is(await registered(me), 1, 'the others are registered meanwhile');
+  await sleep(500);
+  t.is(refusals, 3, 'and no more once all are');
+  instance.hub.remove(unlucky);
+  await instance.lifecycle.stop('test');
 });

@@ -20,7 +20,7 @@ let members = 0;
 const member = (): string => `m${++members}`;
 const connect = (me: string, at = one): Promise<TestClient> => TestClient.open(at.url, sockets.token(me));
 const inOrder = (client: TestClient): boolean =>
-  client.of('job').every(({ cursor }, i, all) => i === 0 || compareCursors(all[i - 1]?.cursor ?? '', cursor) < 0);
+  client.of('job').every(({ cursor = '' }, i, all) => i === 0 || compareCursors(all[i - 1]?.cursor ?? '', cursor) < 0);
 
 test('a new socket without a cursor starts now', async (t) => {
   const me = member();
@@ -120,6 +120,46 @@ test('a late subscribe with a cursor brings what was missed, and nothing twice',
     client.jobIds,
     [live, ...missed].map(({ jobId }) => jobId),
   );
+});
+
+test('whenever it drops, a client that keeps the last cursor it was given loses nothing', async (t) => {
+  const me = member();
+  const first = await connect(me);
+  let cursor = await first.subscribe([]);
+  first.drop();
+  const missed = [sockets.job(me), sockets.job(me)];
+  await sockets.deliver(...missed);
+
+  // It is slow: what is new comes before its subscribe, and it drops before the answer to that.
+  const slow = await connect(me);
+  const live = sockets.job(me);
+  await sockets.deliver(live);
+  await slow.until(() => slow.jobIds.includes(live.jobId));
+  t.true(slow.of('job').every((frame) => frame.cursor === undefined));
+  slow.send({ type: 'subscribe', topics: [] });
+  slow.drop();
+  cursor = slow.cursor || cursor;
+
+  const back = await connect(me, two);
+  await back.subscribe([], cursor);
+  await back.count('job', 3);
+  t.deepEqual(
+    back.jobIds,
+    [...missed, live].map(({ jobId }) => jobId),
+  );
+  t.true(inOrder(back));
+});
+
+test('from its first subscribe on, every frame has a cursor', async (t) => {
+  const me = member();
+  const client = await connect(me);
+  await sockets.deliver(sockets.job(me));
+  await client.count('job', 1);
+  const start = await client.subscribe([]);
+  await sockets.deliver(sockets.job(me));
+  const [before, after] = await client.count('job', 2);
+  t.is(before?.cursor, undefined);
+  t.true(compareCursors(start, after?.cursor ?? '0-0') < 0);
 });
 
 test('subscriptions to jobs of others are resumed, too', async (t) => {

@@ -5,6 +5,7 @@ import { type WebSocket, WebSocketServer } from 'ws';
 import type { Address } from '#platform/config.ts';
 import type { Lifecycle } from '#platform/lifecycle.ts';
 import type { Logger } from '#platform/log.ts';
+import { contextFrom, currentTraceId, SpanKind, withSpan } from '#platform/telemetry.ts';
 import { type Admission, admit, Refused, type SessionContext } from './admission.ts';
 import { asyncApi } from './asyncapi.ts';
 import { MAX_FRAME_BYTES, SOCKET_PATH, SUBPROTOCOL } from './domain.ts';
@@ -39,7 +40,12 @@ export async function serveSockets({
     handleProtocols: () => SUBPROTOCOL,
   });
   let contract = '';
-  const server = createServer((request, response) => answer(request, response, contract));
+  const server = createServer((request, response) => {
+    answer(request, response, contract).catch((error: unknown) => {
+      log.error({ err: error }, 'a request failed on a defect');
+      response.destroy();
+    });
+  });
   server.on('upgrade', (request, socket, head) => {
     socket.on('error', (error) => log.debug({ reason: error.message }, 'an upgrade failed'));
     upgrade(request, socket, head).catch((error: unknown) => {
@@ -49,11 +55,11 @@ export async function serveSockets({
   });
 
   async function upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
-    if (pathOf(request) !== SOCKET_PATH) return refuse(socket, 404, 'NOT_FOUND', `sockets are at ${SOCKET_PATH}`);
-    if (context.hub.stopping) return refuse(socket, 503, 'UNAVAILABLE', 'the server stops');
+    if (pathOf(request) !== SOCKET_PATH) return refuse(request, socket, 404, 'NOT_FOUND', `sockets are at ${SOCKET_PATH}`);
+    if (context.hub.stopping) return refuse(request, socket, 503, 'UNAVAILABLE', 'the server stops');
     const protocols = (request.headers['sec-websocket-protocol'] ?? '').split(',').map((name) => name.trim());
     if (!protocols.includes(SUBPROTOCOL)) {
-      return refuse(socket, 400, 'SUBPROTOCOL_REQUIRED', `the subprotocol must be ${SUBPROTOCOL}`);
+      return refuse(request, socket, 400, 'SUBPROTOCOL_REQUIRED', `the subprotocol must be ${SUBPROTOCOL}`);
     }
     const token = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? '')?.[1];
     const outcome = token ? await admit(context, token).catch(refused) : undefined;
@@ -101,32 +107,60 @@ function pathOf(request: IncomingMessage): string {
 }
 
 /** What is asked for without an upgrade. */
-function answer(request: IncomingMessage, response: ServerResponse, contract: string): void {
+async function answer(request: IncomingMessage, response: ServerResponse, contract: string): Promise<void> {
   const path = pathOf(request);
   if (path === '/asyncapi.json' && (request.method === 'GET' || request.method === 'HEAD')) {
     response.writeHead(200, { 'content-type': 'application/json', 'access-control-allow-origin': '*' }).end(contract);
   } else if (path === '/asyncapi.json') {
     response.setHeader('allow', 'GET, HEAD');
-    problem(response, 405, 'METHOD_NOT_ALLOWED', 'only GET and HEAD');
+    await problem(request, response, 405, 'METHOD_NOT_ALLOWED', 'only GET and HEAD');
   } else if (path === SOCKET_PATH) {
     response.setHeader('upgrade', 'websocket').setHeader('connection', 'upgrade');
-    problem(response, 426, 'UPGRADE_REQUIRED', `this is a WebSocket with the subprotocol ${SUBPROTOCOL}: see /asyncapi.json`);
+    await problem(
+      request,
+      response,
+      426,
+      'UPGRADE_REQUIRED',
+      `this is a WebSocket with the subprotocol ${SUBPROTOCOL}: see /asyncapi.json`,
+    );
   } else {
-    problem(response, 404, 'NOT_FOUND', `there are ${SOCKET_PATH} and /asyncapi.json`);
+    await problem(request, response, 404, 'NOT_FOUND', `there are ${SOCKET_PATH} and /asyncapi.json`);
   }
 }
 
-function problem(response: ServerResponse, status: number, code: string, detail: string): void {
-  response.writeHead(status, { 'content-type': 'application/problem+json' }).end(problemBody(status, code, detail));
+async function problem(
+  request: IncomingMessage,
+  response: ServerResponse,
+  status: number,
+  code: string,
+  detail: string,
+): Promise<void> {
+  const body = await problemBody(request, status, code, detail);
+  response.writeHead(status, { 'content-type': 'application/problem+json' }).end(body);
 }
 
-function problemBody(status: number, code: string, detail: string): string {
-  return JSON.stringify({ type: 'about:blank', title: STATUS_CODES[status], status, code, detail, errors: [] });
+/** A span of its own: an upgrade must not run in one, or all that its socket does later would belong to it. */
+function problemBody({ headers }: IncomingMessage, status: number, code: string, detail: string): Promise<string> {
+  const parent = contextFrom(headers.traceparent?.toString());
+  return withSpan(
+    'refuse request',
+    { kind: SpanKind.SERVER, parent, attributes: { 'http.response.status_code': status } },
+    async () =>
+      JSON.stringify({
+        type: 'about:blank',
+        title: STATUS_CODES[status],
+        status,
+        code,
+        detail,
+        errors: [],
+        traceId: currentTraceId() ?? '',
+      }),
+  );
 }
 
 /** Answers an upgrade that is none; there is no response object for those. */
-function refuse(socket: Duplex, status: number, code: string, detail: string): void {
-  const body = problemBody(status, code, detail);
+async function refuse(request: IncomingMessage, socket: Duplex, status: number, code: string, detail: string): Promise<void> {
+  const body = await problemBody(request, status, code, detail);
   const head = [
     `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
     'connection: close',

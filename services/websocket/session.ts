@@ -26,6 +26,11 @@ export class Session implements Connected {
   #admitted: (Admission & { feed: Feed }) | undefined;
   /** Events wait until the client has said where it wants to begin, or nothing for a moment. */
   #settled = false;
+  /**
+   * Whether the client has subscribed, and so said where it begins. Before that no frame carries a cursor: kept in
+   * place of the one that the client came with, it would skip what was missed between the two.
+   */
+  #subscribed = false;
   #pumping = false;
   #window = { second: 0, frames: 0 };
 
@@ -41,7 +46,7 @@ export class Session implements Connected {
     else this.#timers.after('authenticate', context.limits.authMs, () => this.close(CLOSE.unauthenticated, 'no token came'));
     this.#timers.every('probe', context.limits.pingMs, () => {
       this.#channel.probe();
-      if (this.#admitted) this.#enqueue(() => this.#check());
+      this.recheck();
     });
   }
 
@@ -65,6 +70,11 @@ export class Session implements Connected {
         this.#timers.after('retry', RETRY_MS, () => this.wake());
       }
     });
+  }
+
+  recheck(): void {
+    // Not behind the frames that wait: their client may be the one to keep out.
+    this.#check().catch((error: unknown) => this.#fail(error));
   }
 
   async register(): Promise<void> {
@@ -147,14 +157,18 @@ export class Session implements Connected {
 
   /** Whether the session behind the token is still good. */
   async #check(): Promise<void> {
-    if (!this.#admitted) return;
-    try {
-      await identify(this.#context.peers, this.#admitted.identity.token);
-    } catch (error) {
-      // That Auth is away says nothing about the client.
-      if (!(error instanceof MusubiError)) throw error;
-      if (!error.retryable) this.close(closeCodeOf(error), error.message.slice(0, 120));
-    }
+    const identity = this.#admitted?.identity;
+    if (!identity || this.#channel.closing) return;
+    const refusal = await identify(this.#context.peers, identity.token).then(
+      () => undefined,
+      (error: unknown) => error,
+    );
+    // A fresh token came meanwhile, perhaps of another session.
+    if (this.#admitted?.identity !== identity) return this.#check();
+    if (!refusal) return;
+    if (!(refusal instanceof MusubiError)) throw refusal;
+    // That Auth is away says nothing about the client.
+    if (!refusal.retryable) this.close(closeCodeOf(refusal), refusal.message.slice(0, 120));
   }
 
   async #refuseOrClose(error: unknown): Promise<void> {
@@ -176,6 +190,7 @@ export class Session implements Connected {
       const resumable = cursor !== undefined && (await feed.resumable(cursor));
       if (cursor !== undefined) resumes.inc({ outcome: resumable ? 'resumed' : 'reset' });
       if (cursor !== undefined && !resumable) await this.#channel.send({ type: 'reset' });
+      this.#subscribed = true;
       // The cursor of `subscribed` comes before what follows it: safe to come back with, whenever the socket drops.
       await this.#channel.send({ type: 'subscribed', topics: accepted, cursor: resumable ? cursor : feed.position });
       if (resumable) await feed.replay(cursor);
@@ -202,9 +217,10 @@ export class Session implements Connected {
       }
     }
     const attributes = { 'musubi.job.id': entry.jobId };
+    const cursor = this.#subscribed ? `"cursor":"${entry.cursor}",` : '';
     await withSpan('push to socket', { kind: SpanKind.PRODUCER, parent: contextFrom(entry.traceparent), attributes }, () =>
       // The job is JSON already.
-      this.#channel.sendText('job', `{"type":"job","cursor":"${entry.cursor}","job":${entry.job}}`),
+      this.#channel.sendText('job', `{"type":"job",${cursor}"job":${entry.job}}`),
     );
     if (isNew) pushSeconds.observe(Math.max(0, Date.now() - entry.time) / 1_000);
   }
@@ -215,10 +231,14 @@ export class Session implements Connected {
       try {
         await work();
       } catch (error) {
-        this.#context.log.error({ err: error }, 'a socket failed on a defect');
-        this.close(CLOSE.defect, 'the server failed');
+        this.#fail(error);
       }
     });
+  }
+
+  #fail(error: unknown): void {
+    this.#context.log.error({ err: error }, 'a socket failed on a defect');
+    this.close(CLOSE.defect, 'the server failed');
   }
 
   async #forget(): Promise<void> {

@@ -6,7 +6,7 @@ import { MusubiError, notFound, permissionDenied, unauthenticated, unavailable }
 import { connectPeer } from '#platform/grpc/client.ts';
 import { type Handlers, serveGrpc } from '#platform/grpc/server.ts';
 import { openPublisher, type Publisher } from '#platform/kafka/publish.ts';
-import { subscribe } from '#platform/kafka/subscribe.ts';
+import { type EventMessage, subscribe } from '#platform/kafka/subscribe.ts';
 import { Lifecycle } from '#platform/lifecycle.ts';
 import { createLogger } from '#platform/log.ts';
 import { toRecord } from '#platform/outbox/event.ts';
@@ -16,6 +16,7 @@ import { JobEvent, type Job as JobMessage, JobServiceService, JobState } from '#
 import { LIMITS, type Limits } from './domain.ts';
 import { Hub } from './hub.ts';
 import { deliverJobEvents } from './job-events.ts';
+import { recheckSessions } from './login-events.ts';
 import { serveSockets } from './server.ts';
 import { type SocketStore, socketStore } from './store.ts';
 
@@ -30,7 +31,7 @@ export interface Servers {
 export interface InstanceOptions {
   limits?: Partial<Limits>;
   leaseMs?: number;
-  /** Consumes the topic of this test, as a member of one group. */
+  /** Consumes the topics of this test, as a member of one group. */
   kafka?: boolean;
 }
 
@@ -66,6 +67,8 @@ export interface TestSockets extends World {
   deliver(...jobs: JobMessage[]): Promise<void>;
   /** Publishes the events of jobs on Kafka. */
   publish(...jobs: JobMessage[]): Promise<void>;
+  /** Publishes on Kafka that a session of the member has ended. */
+  publishEnd(memberId: string): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -88,6 +91,12 @@ export async function openTestSockets(servers: Servers): Promise<TestSockets> {
   const redis = await openRedis({ url, log, lifecycle: open() });
   const store = socketStore(redis, KEPT, prefix);
   let publisher: Promise<Publisher> | undefined;
+  const publishing = (): Promise<Publisher> => {
+    if (brokers.length === 0)
+      throw new Error('MUSUBI_KAFKA_BROKERS is not set: `npm test` sets it, or give the brokers of a Kafka');
+    publisher ??= openPublisher('test', { brokers, clientId: name, log, partitions: 2 });
+    return publisher;
+  };
 
   return Object.assign(world, {
     prefix,
@@ -106,8 +115,10 @@ export async function openTestSockets(servers: Servers): Promise<TestSockets> {
       const context = { store: own, hub, peers, limits: { ...LIMITS, ...limits }, keptMs: KEPT.ms, log };
       const port = await serveSockets({ listen: { host: '127.0.0.1', port: 0 }, context, log, lifecycle });
       if (kafka) {
-        const handle = deliverJobEvents.bind(undefined, own);
-        await subscribe({ brokers, group: name, topics: [`${name}.events`], handle, log, lifecycle, partitions: 2 });
+        const [jobs, logins] = [`${name}.events`, `${name}-auth.events`];
+        const handle = (messages: EventMessage[]) =>
+          messages[0]?.topic === logins ? recheckSessions(own, messages) : deliverJobEvents(own, messages);
+        await subscribe({ brokers, group: name, topics: [jobs, logins], handle, log, lifecycle, partitions: 2 });
       }
       lifecycle.markStarted();
       while (Object.keys(await lifecycle.unready()).length > 0) await sleep(50);
@@ -144,9 +155,6 @@ export async function openTestSockets(servers: Servers): Promise<TestSockets> {
       ),
 
     async publish(...jobs: JobMessage[]): Promise<void> {
-      if (brokers.length === 0)
-        throw new Error('MUSUBI_KAFKA_BROKERS is not set: `npm test` sets it, or give the brokers of a Kafka');
-      publisher ??= openPublisher('job', { brokers, clientId: name, log, partitions: 2 });
       const records = jobs.map((job) =>
         toRecord({
           aggregateType: name,
@@ -156,7 +164,13 @@ export async function openTestSockets(servers: Servers): Promise<TestSockets> {
           payload: JobEvent.toJSON({ job }),
         }),
       );
-      await (await publisher).publish(records);
+      await (await publishing()).publish(records);
+    },
+
+    async publishEnd(memberId: string): Promise<void> {
+      const payload = { memberId, status: 'active', version: 2, sessionId: 's' };
+      const event = { aggregateType: `${name}-auth`, aggregateId: memberId, version: 2, type: 'auth.session-ended', payload };
+      await (await publishing()).publish([toRecord(event)]);
     },
 
     async close(): Promise<void> {

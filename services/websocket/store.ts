@@ -35,6 +35,7 @@ export interface Kept {
  * - `ws:events:{member}` the stream of the member's events; a cursor is an ID in it
  * - `ws:seen:{job}` the last version of a job that was delivered
  * - `ws:wake:{instance}` the channel on which an instance is told whose events have grown
+ * - `ws:check:{instance}` the channel on which an instance is told whose sessions may have ended
  *
  * Everything fails with UNAVAILABLE while Redis is away.
  */
@@ -54,6 +55,8 @@ export interface SocketStore {
   subscribe(jobId: string, memberId: string, until: number): Promise<void>;
   /** Adds events, each once however often it comes, and wakes whoever has a socket for them. */
   deliver(events: JobEvent[]): Promise<void>;
+  /** Has every socket of these members ask whether its session is still good. */
+  recheck(memberIds: Iterable<string>): Promise<void>;
   /** At most `limit` events of the member after `after`, in order; up to and including `last`, if given. */
   read(memberId: string, after: Cursor, limit: number, last?: Cursor): Promise<Entry[]>;
   /** Whether nothing after the cursor has been dropped. */
@@ -67,6 +70,7 @@ interface Scripts {
 }
 
 export const wakeChannel = (prefix: string, instance: string): string => `${prefix}ws:wake:${instance}`;
+export const checkChannel = (prefix: string, instance: string): string => `${prefix}ws:check:${instance}`;
 
 /** @param prefix goes before every key and channel, so that several can live in one Redis (tests) */
 export function socketStore(redis: Redis, kept: Kept, prefix = ''): SocketStore {
@@ -111,6 +115,15 @@ export function socketStore(redis: Redis, kept: Kept, prefix = ''): SocketStore 
         });
         const failed = (await Promise.allSettled(sent)).find((outcome) => outcome.status === 'rejected');
         if (failed) throw failed.reason;
+      }),
+
+    recheck: (memberIds) =>
+      guarded(async () => {
+        const tell = async (memberId: string): Promise<void> => {
+          const instances = new Set((await redis.hvals(socketsKey(memberId))).map((home) => home.split(' ', 1)[0] ?? ''));
+          await Promise.all([...instances].map((instance) => redis.publish(checkChannel(prefix, instance), memberId)));
+        };
+        await Promise.all([...memberIds].map(tell));
       }),
 
     read: (memberId, after, limit, last = '+') =>
