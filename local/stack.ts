@@ -189,7 +189,7 @@ class RunningStack implements Stack {
   async #stopAll(): Promise<void> {
     const phases: string[][] = [1, 2, 3].map((phase) => ROLES.filter((role) => role.stopsIn === phase).map(({ name }) => name));
     phases.push(SERVERS.map(({ name }) => name));
-    for (const names of phases) await Promise.all(names.map((name) => this.#components.get(name)?.stop()));
+    for (const names of phases) await Promise.all(names.map(async (name) => this.#components.get(name)?.stop()));
     if (this.#options.runFile) removeRunFile(this.#options.runFile);
     process.off('exit', this.#onExit);
     this.#pidsFile.remove('launcher');

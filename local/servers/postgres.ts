@@ -50,7 +50,11 @@ export const postgres: Server = {
     });
     client.on('error', () => {});
     await client.connect();
-    await client.query('select 1').finally(() => client.end());
+    try {
+      await client.query('select 1');
+    } finally {
+      await client.end();
+    }
   },
   // "Fast shutdown": ends the sessions and writes everything; SIGTERM would wait for clients to leave by themselves.
   stopSignal: 'SIGINT',
@@ -95,7 +99,11 @@ async function initialise(setting: Setting, programs: string, cluster: string): 
     `--pwfile=${password}`,
     ...options,
   ]);
-  await run(initdb.command, initdb.args).finally(() => rm(password, { force: true }));
+  try {
+    await run(initdb.command, initdb.args);
+  } finally {
+    await rm(password, { force: true });
+  }
 }
 
 /**
