@@ -5,7 +5,7 @@ import { Socket } from './socket.ts';
 
 const SERVICES = ['member', 'role', 'auth', 'job', 'query'] as const;
 
-test('a second process of every role works beside the first, and takes over when asked', async (t) => {
+test('a second process of every role works beside the first, and leaves in order', async (t) => {
   const started: Started[] = [];
   try {
     const peers: Record<string, string> = {};
