@@ -29,7 +29,8 @@ export interface Tracing {
 /**
  * Starts tracing and default metrics. Without an exporter, trace IDs still travel through every
  * hop (logs and problems show them), but no span is recorded.
- * OTEL_TRACES_SAMPLER and the other standard variables hold (OpenTelemetry SDK configuration).
+ * The standard variables of sampler and exporter hold (OTEL_TRACES_SAMPLER, OTEL_EXPORTER_OTLP_…); the service's
+ * name is its role's.
  */
 export function startTelemetry(role: string, env: NodeJS.ProcessEnv): Tracing {
   const exporting = Boolean(env.OTEL_EXPORTER_OTLP_ENDPOINT || env.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT);
