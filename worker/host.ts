@@ -44,7 +44,8 @@ const RETRY_MS = 1_000;
 export function hostWorkers(app: HostOptions, domains: readonly Domain[], peers: Peers = connectPeers(app)): Commands {
   const host = new Host(app, domains, peers);
   app.lifecycle.onReady('temporal', () => host.check());
-  app.lifecycle.onStop('workers', 'intake', () => host.stop());
+  // After the intake: a command that still comes in while a gateway drains finds its worker and its client here.
+  app.lifecycle.onStop('workers', 'work', () => host.stop());
   // Requests that the gateway still answers may need it until then.
   app.lifecycle.onStop('Temporal', 'stores', () => host.disconnect());
   void host.run();
