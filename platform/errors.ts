@@ -74,3 +74,15 @@ export const unavailable = make(status.UNAVAILABLE);
 export const deadlineExceeded = make(status.DEADLINE_EXCEEDED);
 /** A defect of ours (500). */
 export const internal = make(status.INTERNAL);
+
+/** The `code` of errors by which Node says that a server can't be reached. */
+export const SOCKET_ERRORS: ReadonlySet<string> = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  'ETIMEDOUT',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+]);

@@ -1,5 +1,5 @@
 import { DatabaseError } from 'pg';
-import { aborted, MusubiError, unavailable } from './errors.ts';
+import { aborted, MusubiError, SOCKET_ERRORS, unavailable } from './errors.ts';
 
 /** SQLSTATEs after which the same transaction, run again from its start, may succeed at once. */
 const CONFLICTS: ReadonlySet<string> = new Set(['40001', '40P01']);
@@ -15,16 +15,6 @@ const AWAY: ReadonlySet<string> = new Set([
   '57014',
   '25P03',
   '25006',
-]);
-const SOCKET_ERRORS: ReadonlySet<string> = new Set([
-  'ECONNREFUSED',
-  'ECONNRESET',
-  'EPIPE',
-  'ETIMEDOUT',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-  'ENOTFOUND',
-  'EAI_AGAIN',
 ]);
 /** pg tells of a lost connection by plain Errors; these are their texts. */
 const LOST = /Connection terminated|timeout exceeded when trying to connect|Query read timeout|not queryable|Client was closed/i;

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Counter } from '@prometheus-io/client';
-import { MusubiError } from '../errors.ts';
+import { MusubiError, SOCKET_ERRORS } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import { contextFrom, metrics, SpanKind, withSpan } from '../telemetry.ts';
 import type { DeadLetters } from './dead-letter.ts';
@@ -19,17 +19,6 @@ const CHUNK = 200;
 const ATTEMPTS = 4;
 const FIRST_WAIT_MS = 100;
 const LONGEST_WAIT_MS = 5_000;
-
-const SOCKET_ERRORS = new Set([
-  'ECONNREFUSED',
-  'ECONNRESET',
-  'EPIPE',
-  'ETIMEDOUT',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-]);
 
 /** Whether an error speaks of a server that is away rather than of the message. */
 export function isTransient(error: unknown): boolean {
