@@ -2,10 +2,9 @@ import { randomUUID } from 'node:crypto';
 import test from 'ava';
 import fc from 'fast-check';
 import type { EventMessage } from '#platform/kafka/event-message.ts';
-import { type Database, sql } from '#platform/postgres.ts';
+import type { Database } from '#platform/postgres.ts';
 import { scratchDatabase } from '../../test/scratch-database.ts';
 import { eventMessage, memberEvent, memberRolesEvent } from './events.fixture.ts';
-import { PROJECTIONS } from './projections/registry.ts';
 import { project } from './projector.ts';
 import { findMember, openStore } from './store.ts';
 
@@ -120,31 +119,6 @@ test('a member is shown as its newest event tells', async (t) => {
   t.is(await findMember(db, memberId), undefined, 'a late old event does not revive it');
   await project(db, [memberEvent(memberId, 6, {})]);
   t.truthy(await findMember(db, memberId), 'the undo of a deletion does');
-});
-
-test('of what is gone only the version stays, and that not for ever', async (t) => {
-  const memberId = randomUUID();
-  const row = async () => (await db.query<Record<string, unknown>>(sql`select * from members where member_id = ${memberId}`))[0];
-  const roles = () => db.query(sql`select from member_roles where member_id = ${memberId}`);
-  await project(db, [memberEvent(memberId, 1, {}), memberRolesEvent(memberId, 1, [])]);
-  await project(db, [memberEvent(memberId, 2, undefined)]);
-  t.like(await row(), { display_name: null, email: null, login_id: null, search: null, created_at: null });
-  const prune = (age: string) => Promise.all(PROJECTIONS.map((projection) => db.query(projection.prune(age))));
-  await prune('1 day');
-  t.truthy(await row());
-  t.is((await roles()).length, 1);
-  await prune('-1 day');
-  await prune('-1 day');
-  t.is(await row(), undefined);
-  t.is((await roles()).length, 0);
-});
-
-test('a living member keeps the version of its roles, even when it has none', async (t) => {
-  const memberId = randomUUID();
-  await project(db, [memberEvent(memberId, 1, {}), memberRolesEvent(memberId, 7, [])]);
-  for (const projection of PROJECTIONS) await db.query(projection.prune('-1 day'));
-  await project(db, [memberRolesEvent(memberId, 6, ['admin'])]);
-  t.deepEqual((await findMember(db, memberId))?.roleIds, []);
 });
 
 test('an event that is not as agreed is refused for good, and nothing of its batch is done', async (t) => {

@@ -1,0 +1,43 @@
+import { randomUUID } from 'node:crypto';
+import test from 'ava';
+import { type Database, sql } from '#platform/postgres.ts';
+import { scratchDatabase } from '../../test/scratch-database.ts';
+import { memberEvent, memberRolesEvent } from './events.fixture.ts';
+import { PROJECTIONS } from './projections/registry.ts';
+import { project } from './projector.ts';
+import { findMember, openStore } from './store.ts';
+
+// Pruning looks at whole tables, so these tests have a database of their own and run one after the other: a version
+// pruned under another test would let a late old event through.
+const scratch = scratchDatabase('prune');
+let db: Database;
+test.before(async () => {
+  db = await openStore(scratch);
+});
+test.after.always(() => scratch.drop());
+
+const prune = (age: string) => Promise.all(PROJECTIONS.map((projection) => db.query(projection.prune(age))));
+
+test.serial('of what is gone only the version stays, and that not for ever', async (t) => {
+  const memberId = randomUUID();
+  const row = async () => (await db.query<Record<string, unknown>>(sql`select * from members where member_id = ${memberId}`))[0];
+  const roles = () => db.query(sql`select from member_roles where member_id = ${memberId}`);
+  await project(db, [memberEvent(memberId, 1, {}), memberRolesEvent(memberId, 1, [])]);
+  await project(db, [memberEvent(memberId, 2, undefined)]);
+  t.like(await row(), { display_name: null, email: null, login_id: null, search: null, created_at: null });
+  await prune('1 day');
+  t.truthy(await row());
+  t.is((await roles()).length, 1);
+  await prune('-1 day');
+  await prune('-1 day');
+  t.is(await row(), undefined);
+  t.is((await roles()).length, 0);
+});
+
+test.serial('a living member keeps the version of its roles, even when it has none', async (t) => {
+  const memberId = randomUUID();
+  await project(db, [memberEvent(memberId, 1, {}), memberRolesEvent(memberId, 7, [])]);
+  await prune('-1 day');
+  await project(db, [memberRolesEvent(memberId, 6, ['admin'])]);
+  t.deepEqual((await findMember(db, memberId))?.roleIds, []);
+});
