@@ -38,6 +38,7 @@ try {
   const tracing = { OTEL_EXPORTER_OTLP_ENDPOINT: collector.url, OTEL_TRACES_SAMPLER: 'parentbased_always_off' };
   stack = await startStack({
     dataDir,
+    runFile: join(dataDir, 'run.json'),
     ports: 'free',
     env: tracing,
     onProgress: ({ component, title, state, detail }) =>
