@@ -1,7 +1,6 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { status } from '@grpc/grpc-js';
 import { context, trace } from '@opentelemetry/api';
-import test from 'ava';
+import test, { type ExecutionContext } from 'ava';
 import { JobServiceService } from '#proto/musubi/job/v1/job.ts';
 import { QueryServiceService } from '#proto/musubi/query/v1/query.ts';
 import { invalidArgument, MusubiError } from '../errors.ts';
@@ -17,8 +16,9 @@ startTelemetry('test', {});
 type Behaviour = (call: CallInfo) => Promise<void>;
 
 /** A real server and a real client on loopback; every method behaves as told. */
-async function pair(behaviour: Behaviour) {
+async function pair(t: ExecutionContext, behaviour: Behaviour) {
   const lifecycle = new Lifecycle(log, 2_000);
+  t.teardown(() => lifecycle.stop('test'));
   const handlers: Handlers<typeof QueryServiceService> = {
     getMember: async (_, call) => {
       await behaviour(call);
@@ -39,7 +39,7 @@ async function pair(behaviour: Behaviour) {
 }
 
 test('an error keeps its code, message and fields across the wire, and its cause stays behind', async (t) => {
-  const { peer, lifecycle } = await pair(async () => {
+  const { peer } = await pair(t, async () => {
     throw invalidArgument('INVALID_MEMBER', 'the member is wrong', {
       fields: [{ field: 'email', message: 'no @' }],
       cause: new Error('sql …'),
@@ -51,62 +51,61 @@ test('an error keeps its code, message and fields across the wire, and its cause
   t.deepEqual(error.fields, [{ field: 'email', message: 'no @' }]);
   t.false(error.retryable);
   t.notRegex(JSON.stringify(error) + error.message, /sql/);
-  await lifecycle.stop('test');
 });
 
 test('a defect is INTERNAL and tells nothing of itself', async (t) => {
-  const { peer, lifecycle } = await pair(async () => {
+  const { peer } = await pair(t, async () => {
     throw new TypeError('undefined is not a password');
   });
   const error = await t.throwsAsync(peer.getMember({ memberId: 'x' }), { instanceOf: MusubiError });
   t.is(error.code, 'INTERNAL');
   t.notRegex(error.message, /password/);
-  await lifecycle.stop('test');
 });
 
 test('a deadline ends the call on both sides', async (t) => {
-  let aborted = false;
-  const { peer, lifecycle } = await pair(async ({ signal, deadline }) => {
-    t.true(deadline.getTime() - Date.now() <= 100);
-    signal.addEventListener('abort', () => {
-      aborted = true;
-    });
-    await sleep(1_000);
+  const timeoutMs = 1_500;
+  const aborted = Promise.withResolvers<void>();
+  let leftMs: number | undefined;
+  let dragsOn = false;
+  const { peer } = await pair(t, async ({ signal, deadline }) => {
+    if (!dragsOn) return;
+    leftMs = deadline.getTime() - Date.now();
+    signal.addEventListener('abort', () => aborted.resolve());
+    await aborted.promise;
   });
-  const error = await t.throwsAsync(peer.getMember({ memberId: 'x' }, { timeoutMs: 100 }), { instanceOf: MusubiError });
+  await peer.getMember({ memberId: 'x' }); // or to connect would be part of the deadline
+  dragsOn = true;
+  const error = await t.throwsAsync(peer.getMember({ memberId: 'x' }, { timeoutMs }), { instanceOf: MusubiError });
   t.is(error.grpcStatus, status.DEADLINE_EXCEEDED);
   t.true(error.retryable);
-  await sleep(50);
-  t.true(aborted);
-  await lifecycle.stop('test');
+  t.true(leftMs !== undefined && leftMs <= timeoutMs, `${leftMs} ms`);
+  await aborted.promise;
 });
 
 test('the trace goes on in the called service', async (t) => {
   let seen: string | undefined;
-  const { peer, lifecycle } = await pair(async () => {
+  const { peer } = await pair(t, async () => {
     seen = currentTraceId();
   });
   const span = trace.getTracer('test').startSpan('outer');
   await context.with(trace.setSpan(context.active(), span), () => peer.getMember({ memberId: 'x' }));
   t.is(seen, span.spanContext().traceId);
-  await lifecycle.stop('test');
 });
 
 test('a service that is away is UNAVAILABLE, and found again when it is back', async (t) => {
-  const { target, lifecycle } = await pair(async () => {});
-  const stopped = new Lifecycle(log, 1_000);
-  const peer = connectPeer(target, QueryServiceService, stopped);
+  const { target, lifecycle } = await pair(t, async () => {});
+  const caller = new Lifecycle(log, 1_000);
+  t.teardown(() => caller.stop('test'));
+  const peer = connectPeer(target, QueryServiceService, caller);
   await peer.getMember({ memberId: 'x' });
   await lifecycle.stop('test');
   const error = await t.throwsAsync(peer.getMember({ memberId: 'x' }), { instanceOf: MusubiError });
   t.is(error.grpcStatus, status.UNAVAILABLE);
-  await stopped.stop('test');
 });
 
 test('an unknown method is refused', async (t) => {
-  const { target, lifecycle } = await pair(async () => {});
+  const { target, lifecycle } = await pair(t, async () => {});
   const peer = connectPeer(target, JobServiceService, lifecycle);
   const error = await t.throwsAsync(peer.getJob({ jobId: 'x' }), { instanceOf: MusubiError });
   t.is(error.grpcStatus, status.UNIMPLEMENTED);
-  await lifecycle.stop('test');
 });

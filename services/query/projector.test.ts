@@ -8,6 +8,8 @@ import { eventMessage, memberEvent, memberRolesEvent } from './events.fixture.ts
 import { project } from './projector.ts';
 import { findMember, openStore } from './store.ts';
 
+/** Of the store: more batches at once would only queue for them, which has a time limit. */
+const CONNECTIONS = 8;
 const scratch = scratchDatabase('projector');
 let db: Database;
 test.before(async () => {
@@ -79,8 +81,10 @@ test('whatever the order, the repeats and the batches, the read model is that of
         }
         const batches: EventMessage[][] = [];
         while (all.length > 0) batches.push(all.splice(0, 1 + next(6)));
-        if (concurrent) await Promise.all(batches.map((batch) => project(db, batch)));
-        else for (const batch of batches) await project(db, batch);
+        const turns = Array.from({ length: concurrent ? CONNECTIONS : 1 }, async () => {
+          for (let batch = batches.shift(); batch; batch = batches.shift()) await project(db, batch);
+        });
+        await Promise.all(turns);
         for (const { memberId, events } of histories) {
           const found = await findMember(db, memberId);
           t.deepEqual(

@@ -116,11 +116,11 @@ export interface RelayProcess {
   output(): string;
 }
 
-const running = new Set<ChildProcess>();
+const running = new Set<RelayProcess>();
 
 /** Ends the relays that a failed test left behind. */
-export function killRelays(): void {
-  for (const child of running) child.kill('SIGKILL');
+export async function killRelays(): Promise<void> {
+  await Promise.all([...running].map((relay) => relay.kill('SIGKILL')));
 }
 
 export function startRelay(sources: string[]): RelayProcess {
@@ -135,14 +135,14 @@ export function startRelay(sources: string[]): RelayProcess {
       output += data.toString();
     });
   }
-  running.add(child);
+  // Not 'exit': at that moment what it logged last may still be on its way.
   const exited = new Promise<void>((resolve) => {
-    child.once('exit', () => {
-      running.delete(child);
+    child.once('close', () => {
+      running.delete(relay);
       resolve();
     });
   });
-  return {
+  const relay: RelayProcess = {
     child,
     output: () => output,
     async kill(signal) {
@@ -150,6 +150,8 @@ export function startRelay(sources: string[]): RelayProcess {
       await exited;
     },
   };
+  running.add(relay);
+  return relay;
 }
 
 /** Waits until `condition` holds; rejects with `what` after `ms`. */
