@@ -80,7 +80,7 @@ async function listenOnce(o: Parameters<typeof listen>[0], signal: AbortSignal, 
   signal.addEventListener('abort', onAbort);
   client.on('error', lose);
   client.on('end', () => lose(new Error('the server closed the connection')));
-  client.on('notification', ({ payload = '' }) => o.onVisible(parse(payload)));
+  client.on('notification', ({ payload = '' }) => o.onVisible(parse(payload, o.log)));
   const probe = setInterval(() => void client.query('select 1').catch(lose), PROBE_MS).unref();
   try {
     await client.connect();
@@ -95,8 +95,13 @@ async function listenOnce(o: Parameters<typeof listen>[0], signal: AbortSignal, 
   }
 }
 
-function parse(payload: string): AggregateVersion[] {
-  const parsed = message.safeParse(JSON.parse(payload));
-  // Another release's form: who waits looks once more before giving up.
-  return parsed.success ? parsed.data.map(([type, id, version]) => ({ type, id, version })) : [];
+/** What does not parse, another release's form for one, tells nothing: who waits looks once more before giving up. */
+function parse(payload: string, log: Logger): AggregateVersion[] {
+  try {
+    return message.parse(JSON.parse(payload)).map(([type, id, version]) => ({ type, id, version }));
+  } catch (error) {
+    // Not thrown: in an event's listener that would end the process.
+    log.warn({ reason: error instanceof Error ? error.message : String(error) }, 'a notification that makes no sense is ignored');
+    return [];
+  }
 }
