@@ -19,13 +19,15 @@ const AWAY: ReadonlySet<string> = new Set([
 /** pg tells of a lost connection by plain Errors; these are their texts. */
 const LOST = /Connection terminated|timeout exceeded when trying to connect|Query read timeout|not queryable|Client was closed/i;
 
-/** A serialization failure, a deadlock, or a plan that a migration made invalid: run the transaction again. */
+/** A serialization failure or a deadlock: run the transaction again. */
 export function isConflict(error: unknown): boolean {
-  if (!(error instanceof DatabaseError)) return false;
-  return CONFLICTS.has(error.code ?? '') || isStalePlan(error);
+  return error instanceof DatabaseError && CONFLICTS.has(error.code ?? '');
 }
 
-/** A prepared statement of this connection does not fit its table any more: the connection must be thrown away. */
+/**
+ * A prepared statement of this connection does not fit its table any more, since a migration: throw the connection away
+ * and run the transaction again.
+ */
 export function isStalePlan(error: unknown): boolean {
   return error instanceof DatabaseError && error.code === '0A000' && error.message.startsWith('cached plan');
 }

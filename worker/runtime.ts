@@ -7,10 +7,16 @@ let installed: Promise<void> | undefined;
 
 /**
  * Sets up Temporal's native core for this process, once: its logs go to ours, its metrics appear on
- * our /metrics, and signals stay ours.
+ * our /metrics, and signals stay ours. Rejects, and may be called again, when somebody else takes the port of its
+ * metrics between its being found free and core's taking it.
+ *
+ * @param port finds one that is free on loopback
  */
-export function installRuntime(log: Logger): Promise<void> {
-  installed ??= install(log.child({ component: 'temporal' }));
+export function installRuntime(log: Logger, port: () => Promise<number> = freePort): Promise<void> {
+  installed ??= install(log.child({ component: 'temporal' }), port).catch((error: unknown) => {
+    installed = undefined; // or the process would fail of this moment for ever
+    throw error;
+  });
   return installed;
 }
 
@@ -19,13 +25,13 @@ const LEVELS = { TRACE: 'trace', DEBUG: 'debug', INFO: 'info', WARN: 'warn', ERR
   string
 >;
 
-async function install(log: Logger): Promise<void> {
+async function install(log: Logger, port: () => Promise<number>): Promise<void> {
   const least = (Object.keys(LEVELS) as LogLevel[]).find((level) => log.isLevelEnabled(LEVELS[level])) ?? 'ERROR';
   const logger = new DefaultLogger(least, ({ level, message, meta }) => {
     const { error, ...rest } = meta ?? {};
     log[LEVELS[level]](error === undefined ? rest : { ...rest, err: error }, message);
   });
-  const address = `127.0.0.1:${await freePort()}`;
+  const address = `127.0.0.1:${await port()}`;
   Runtime.install({
     logger,
     shutdownSignals: [],
@@ -43,7 +49,7 @@ async function install(log: Logger): Promise<void> {
 }
 
 /** Core serves its metrics on a port that must be told beforehand. */
-function freePort(): Promise<number> {
+export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer();
     server.once('error', reject);
