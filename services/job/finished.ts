@@ -13,6 +13,8 @@ export interface Finished {
    * @returns ends it
    */
   watch(jobId: string, wake: () => void): () => void;
+  /** Whether anybody awaits the job here. */
+  watched(jobId: string): boolean;
   /** True once the process stops: nobody should wait any longer. */
   readonly stopping: boolean;
 }
@@ -68,6 +70,7 @@ export async function listenForFinished({
         if (wakes.size === 0) watchers.delete(jobId);
       };
     },
+    watched: (jobId) => watchers.has(jobId),
     get stopping() {
       return stopping;
     },

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Secret } from '#platform/config.ts';
 import { connectPeer, type Peer } from '#platform/grpc/client.ts';
 import { serveGrpc } from '#platform/grpc/server.ts';
@@ -13,7 +14,7 @@ import {
   type ReportProgressRequest,
 } from '#proto/musubi/job/v1/job.ts';
 import type { Retention } from './domain.ts';
-import { listenForFinished } from './finished.ts';
+import { type Finished, listenForFinished } from './finished.ts';
 import { jobHandlers } from './grpc.ts';
 import { type JobStore, jobStore } from './store.ts';
 
@@ -32,6 +33,9 @@ export interface TestJobs {
 export interface TestInstance {
   peer: Peer<JobServiceService>;
   lifecycle: Lifecycle;
+  finished: Finished;
+  /** Resolves once somebody awaits the job at this instance, and found that it is not final. */
+  awaited(jobId: string): Promise<void>;
 }
 
 export const RETENTION: Retention = { activeMs: 600_000, finishedMs: 60_000 };
@@ -60,7 +64,13 @@ export async function openTestJobs(url: string | undefined): Promise<TestJobs> {
       const finished = await listenForFinished({ ...at, prefix });
       const handlers = jobHandlers({ store, finished, retention: options.retention ?? RETENTION, log });
       const port = await serveGrpc({ listen: { host: '127.0.0.1', port: 0 }, log, lifecycle }, JobServiceService, handlers);
-      return { peer: connectPeer(`127.0.0.1:${port}`, JobServiceService, lifecycle), lifecycle };
+      const peer = connectPeer(`127.0.0.1:${port}`, JobServiceService, lifecycle);
+      const awaited = async (jobId: string): Promise<void> => {
+        while (!finished.watched(jobId)) await sleep(5);
+        // Redis answers in order: the look of whoever watches was before this one.
+        await store.read(jobId);
+      };
+      return { peer, lifecycle, finished, awaited };
     },
 
     async events(jobId) {

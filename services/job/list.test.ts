@@ -66,16 +66,18 @@ test('jobs are filtered by state and command, however rare the wanted ones are',
 test('expired jobs are not listed, and leave the index little by little', async (t) => {
   const brief = await jobs.instance({ retention: { activeMs: 100, finishedMs: 100 } });
   const memberId = someMember();
+  // Without one that lives on, the index would go as a whole.
+  const first = await issue(memberId);
   for (let i = 0; i < 50; i++) await issue(memberId, 'member.register', brief);
   await sleep(150);
-  t.deepEqual((await list(memberId)).flat(), []);
+  t.deepEqual((await list(memberId)).flat(), [first]);
   const size = async (): Promise<number[]> =>
     Promise.all(['job:member:', 'job:member-expiry:'].map((key) => jobs.redis.zcard(jobs.prefix + key + memberId)));
   const last = await issue(memberId);
-  t.true(((await size())[0] ?? 0) <= 31, 'bounded work: some of them each time');
+  t.true(((await size())[0] ?? 0) <= 32, 'bounded work: some of them each time');
   await issue(memberId);
   await issue(memberId);
-  t.deepEqual(await size(), [3, 3]);
+  t.deepEqual(await size(), [4, 4]);
   t.true((await list(memberId)).flat().includes(last));
   t.true((await jobs.redis.pttl(`${jobs.prefix}job:member:${memberId}`)) > 100_000, 'the index lives as long as its longest job');
 });

@@ -18,11 +18,12 @@ const REUSED = { code: 'REFRESH_TOKEN_REUSED' };
 async function session() {
   const loginId = freshLogin();
   const memberId = await auth.member({ loginId });
-  return { ...(await logIn(auth, { loginId, password: PASSWORD, userAgent: '' })), memberId };
+  const tokens = await logIn(auth, { loginId, password: PASSWORD, userAgent: '' });
+  const began = Date.now();
+  /** `ms` after the session began. */
+  const after = (ms: number) => new Date(began + ms);
+  return { ...tokens, memberId, after };
 }
-/** `ms` after the tests began. */
-const began = Date.now();
-const after = (ms: number) => new Date(began + 60_000 + ms);
 
 test('a refresh token gives its successor and a new access token of the same session', async (t) => {
   const first = await session();
@@ -37,9 +38,9 @@ test('a refresh token gives its successor and a new access token of the same ses
 
 test('a replaced token that comes again later ends the whole session', async (t) => {
   const first = await session();
-  const second = await refreshSession(auth, first.refreshToken, after(0));
-  await t.throwsAsync(refreshSession(auth, first.refreshToken, after(REFRESH_GRACE_MS + 1)), REUSED);
-  await t.throwsAsync(refreshSession(auth, second.refreshToken, after(REFRESH_GRACE_MS + 2)), INVALID);
+  const second = await refreshSession(auth, first.refreshToken, first.after(0));
+  await t.throwsAsync(refreshSession(auth, first.refreshToken, first.after(REFRESH_GRACE_MS + 1)), REUSED);
+  await t.throwsAsync(refreshSession(auth, second.refreshToken, first.after(REFRESH_GRACE_MS + 2)), INVALID);
   await t.throwsAsync(authenticate(auth, second.accessToken), { code: 'SESSION_REVOKED' });
   t.is((await endings(first.memberId)).length, 1);
 });
@@ -64,26 +65,26 @@ test('a logout is told, once, with the next version and no secret', async (t) =>
 
 test('two tabs that refresh at once get the same successor, and both go on', async (t) => {
   const first = await session();
-  const both = await Promise.all([1, 2, 3, 4].map(() => refreshSession(auth, first.refreshToken, after(0))));
+  const both = await Promise.all([1, 2, 3, 4].map(() => refreshSession(auth, first.refreshToken, first.after(0))));
   t.is(new Set(both.map(({ refreshToken }) => refreshToken)).size, 1);
-  const late = await refreshSession(auth, first.refreshToken, after(REFRESH_GRACE_MS - 1));
+  const late = await refreshSession(auth, first.refreshToken, first.after(REFRESH_GRACE_MS - 1));
   t.is(late.refreshToken, both[0]?.refreshToken ?? '');
-  await t.notThrowsAsync(refreshSession(auth, late.refreshToken, after(REFRESH_GRACE_MS)));
+  await t.notThrowsAsync(refreshSession(auth, late.refreshToken, first.after(REFRESH_GRACE_MS)));
 });
 
 test('the grace is for the newest replaced token only', async (t) => {
   const first = await session();
-  const second = await refreshSession(auth, first.refreshToken, after(0));
-  await refreshSession(auth, second.refreshToken, after(1));
-  await t.throwsAsync(refreshSession(auth, first.refreshToken, after(2)), REUSED);
+  const second = await refreshSession(auth, first.refreshToken, first.after(0));
+  await refreshSession(auth, second.refreshToken, first.after(1));
+  await t.throwsAsync(refreshSession(auth, first.refreshToken, first.after(2)), REUSED);
 });
 
 test('a thief within the grace is found out at the next refresh', async (t) => {
   const owner = await session();
-  const owners = await refreshSession(auth, owner.refreshToken, after(0));
-  const thiefs = await refreshSession(auth, owner.refreshToken, after(1_000));
-  await refreshSession(auth, thiefs.refreshToken, after(2_000));
-  await t.throwsAsync(refreshSession(auth, owners.refreshToken, after(300_000)), REUSED);
+  const owners = await refreshSession(auth, owner.refreshToken, owner.after(0));
+  const thiefs = await refreshSession(auth, owner.refreshToken, owner.after(1_000));
+  await refreshSession(auth, thiefs.refreshToken, owner.after(2_000));
+  await t.throwsAsync(refreshSession(auth, owners.refreshToken, owner.after(300_000)), REUSED);
 });
 
 test('a made-up token is nothing, and harms nobody', async (t) => {
@@ -105,12 +106,13 @@ test('a session that is over is not refreshed', async (t) => {
 
 test('unused for 30 days it is over; used, it lasts to its end', async (t) => {
   const idle = await session();
-  await t.throwsAsync(refreshSession(auth, idle.refreshToken, after(REFRESH_IDLE_MS)), INVALID);
-  let { refreshToken } = await session();
+  await t.throwsAsync(refreshSession(auth, idle.refreshToken, idle.after(REFRESH_IDLE_MS)), INVALID);
+  const used = await session();
+  let { refreshToken } = used;
   let age = 0;
   while (age + REFRESH_IDLE_MS - 120_000 < SESSION_MAX_MS) {
     age += REFRESH_IDLE_MS - 120_000;
-    ({ refreshToken } = await refreshSession(auth, refreshToken, after(age)));
+    ({ refreshToken } = await refreshSession(auth, refreshToken, used.after(age)));
   }
-  await t.throwsAsync(refreshSession(auth, refreshToken, after(SESSION_MAX_MS)), INVALID);
+  await t.throwsAsync(refreshSession(auth, refreshToken, used.after(SESSION_MAX_MS)), INVALID);
 });

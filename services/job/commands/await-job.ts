@@ -5,7 +5,7 @@ import type { JobStore } from '../store.ts';
 import { getJob } from './get-job.ts';
 
 /** Left to bring the answer home before the caller's deadline. */
-const HOMEWARD_MS = 100;
+const HOMEWARD_MS = 500;
 
 /**
  * The job once it is final; the job as it is after `waitMs`, shortly before the caller's deadline,
