@@ -5,8 +5,6 @@ import type { Secret } from './config.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import type { Logger } from './log.ts';
 import { createDatabase, migrate, PLATFORM_MIGRATIONS } from './migrate.ts';
-import { pruneOperations } from './operations/postgres.ts';
-import { pruneHourly } from './operations/retention.ts';
 import { isConflict, isConnectionError, isStalePlan, toStoreError } from './postgres-errors.ts';
 import { type Query, sql } from './sql.ts';
 import { metrics, SpanKind, withSpan } from './telemetry.ts';
@@ -35,7 +33,8 @@ export interface Database extends Transaction {
   /**
    * Runs `work` in one transaction (READ COMMITTED): committed when it returns, rolled back when it throws.
    * After a deadlock or serialization failure it is run again from the start, up to 5 times in all (and after a
-   * migration once more for each connection that knew the table as it was), so `work` must not change anything outside the transaction.
+   * migration once more for each connection that knew the table as it was), so `work` must not change anything outside
+   * the transaction.
    */
   transaction<T>(work: (tx: OpenTransaction) => Promise<T>): Promise<T>;
 }
@@ -57,6 +56,12 @@ export interface DatabaseOptions {
 
 /** After conflicts. A stale plan is none of them: it takes its connection with it, so there are no more than connections. */
 const ATTEMPTS = 5;
+/**
+ * How long operation records are kept. An undo that finds no record does nothing and calls that done, and sagas
+ * retry an undo without limit: records must outlast every outage.
+ */
+const OPERATIONS_KEPT = '1 year';
+const PRUNE_EVERY_MS = 3_600_000;
 
 const connections = new Gauge({
   name: 'musubi_postgres_connections',
@@ -82,8 +87,11 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
   const pool = connect(options);
   const postgres = new PostgresDatabase(pool, database);
   lifecycle.onReady(`postgres ${database}`, () => postgres.query(sql`select 1`));
-  if (withOutbox) pruneHourly(() => pruneOperations(postgres), options);
-  lifecycle.onStop(`postgres ${database}`, 'stores', () => pool.end());
+  const prune = withOutbox ? setInterval(() => void pruneOperations(postgres, log), PRUNE_EVERY_MS).unref() : undefined;
+  lifecycle.onStop(`postgres ${database}`, 'stores', () => {
+    clearInterval(prune);
+    return pool.end();
+  });
   return postgres;
 }
 
@@ -223,6 +231,14 @@ async function send<R>(client: PoolClient, query: Query): Promise<R[]> {
   const text = query.text;
   const { rows } = await client.query({ text, name: statementName(text), values: [...query.values] });
   return rows as R[];
+}
+
+async function pruneOperations(database: Database, log: Logger): Promise<void> {
+  try {
+    await database.query(sql`delete from operations where at < now() - ${OPERATIONS_KEPT}::interval`);
+  } catch (error) {
+    log.warn({ err: error }, 'could not prune operations; it is tried again in an hour');
+  }
 }
 
 /** Tries until it works, a minute has passed, or the process stops. */
