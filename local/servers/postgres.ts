@@ -108,20 +108,29 @@ async function initialise(setting: Setting, programs: string, cluster: string): 
 
 /**
  * PostgreSQL refuses to run as root. Then it runs as its customary user, or `nobody`, who could not even reach a checkout
- * in root's home: so it is given the one right to read and pass folders (CAP_DAC_READ_SEARCH), and no other.
+ * in root's home: so it is given the one right to read and pass folders, and no other. (In a container that withholds
+ * it, the checkout has to be where everybody can read it.)
  */
-function asOrdinaryUser(cluster: string, command: string, args: string[]): Launch {
+export function asOrdinaryUser(cluster: string, command: string, args: string[]): Launch {
   if (process.getuid?.() !== 0) return { command, args };
   const { uid, gid } = statSync(cluster);
-  const capabilities = '+dac_read_search';
-  const setpriv = [
-    `--reuid=${uid}`,
-    `--regid=${gid}`,
-    '--clear-groups',
-    `--inh-caps=${capabilities}`,
-    `--ambient-caps=${capabilities}`,
-  ];
-  return { command: 'setpriv', args: [...setpriv, '--no-new-privs', command, ...args] };
+  const everywhere = mayGrant()
+    ? [
+        '--inh-caps=+dac_read_search',
+        '--ambient-caps=+dac_read_search',
+        // access(2), by which initdb looks for its programs, counts the capabilities of others than root only with this.
+        '--securebits=+no_setuid_fixup',
+      ]
+    : [];
+  const setpriv = [`--reuid=${uid}`, `--regid=${gid}`, '--clear-groups', ...everywhere, '--no-new-privs'];
+  return { command: 'setpriv', args: [...setpriv, command, ...args] };
+}
+
+/** Whether this root has CAP_DAC_READ_SEARCH (bit 2) and CAP_SETPCAP (8), which containers may withhold. capabilities(7) */
+function mayGrant(): boolean {
+  const held = BigInt(`0x${readFileSync('/proc/self/status', 'utf8').match(/^CapEff:\s*([0-9a-f]+)/m)?.[1] ?? '0'}`);
+  const needed = (1n << 2n) | (1n << 8n);
+  return (held & needed) === needed;
 }
 
 function serverUser(): { uid: number; gid: number } | undefined {
