@@ -52,7 +52,7 @@ export async function dropDatabase(url: Secret, database: string): Promise<void>
         ]);
         break;
       } catch (error) {
-        if (attempt === 50) throw error;
+        if (attempt === 300) throw error;
         await new Promise((resolve) => setTimeout(resolve, 100)); // its reader is just ending
       }
     }
