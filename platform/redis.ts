@@ -46,6 +46,43 @@ export function connectRedis(
   return redis;
 }
 
+/**
+ * Listens to channels on a connection of its own, across breaks of it, until the caller disconnects it.
+ * Resolves once it listens, however long Redis is away.
+ *
+ * @param heard called with each message and its channel
+ * @param since called whenever it begins to listen, at first and again: what was published before that was not heard
+ */
+export async function listen({
+  url,
+  log,
+  channels,
+  heard,
+  since,
+}: {
+  url: Secret;
+  log: Logger;
+  channels: string[];
+  heard: (channel: string, message: string) => void;
+  since: () => void;
+}): Promise<Redis> {
+  const redis = connectRedis(url, log, { maxRetriesPerRequest: null });
+  // The client's own way would leave a rejection unhandled when the connection breaks again at once.
+  redis.options.autoResubscribe = false;
+  redis.on('message', heard);
+  await new Promise<void>((resolve) => {
+    redis.on('ready', () => {
+      redis
+        .subscribe(...channels)
+        .then(since)
+        .then(resolve, (error: Error) =>
+          log.warn({ reason: error.message, channels }, 'what is published is not heard until Redis is back'),
+        );
+    });
+  });
+  return redis;
+}
+
 async function close(redis: Redis): Promise<void> {
   if (redis.status === 'ready') await redis.quit().catch(() => undefined);
   redis.disconnect();
@@ -65,6 +102,15 @@ async function connected(redis: Redis, lifecycle: Lifecycle): Promise<void> {
       const timer = setTimeout(done, 1_000);
       redis.once('ready', done);
     });
+  }
+}
+
+/** Calls Redis; of a server that is away its caller sees UNAVAILABLE. */
+export async function guarded<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw toRedisError(error);
   }
 }
 

@@ -1,48 +1,13 @@
 import { z } from 'zod';
 import { failedPrecondition, internal } from '#platform/errors.ts';
+import { jobStateNamed, jobStateView, jobView, nameOfJobState, toJobView } from '#platform/job-view.ts';
 import { type Job, JobState } from '#proto/musubi/job/v1/job.ts';
 import { accepted, answerFor, commandHeaders, isFinal } from '../commands.ts';
 import type { Gateway } from '../gateway.ts';
 import { pageSchema, paging } from '../paging.ts';
 import { route } from '../route.ts';
 
-/** The states as clients know them. */
-const STATES = {
-  queued: JobState.JOB_STATE_QUEUED,
-  running: JobState.JOB_STATE_RUNNING,
-  compensating: JobState.JOB_STATE_COMPENSATING,
-  applied: JobState.JOB_STATE_APPLIED,
-  completed: JobState.JOB_STATE_COMPLETED,
-  failed: JobState.JOB_STATE_FAILED,
-  cancelled: JobState.JOB_STATE_CANCELLED,
-} as const;
-type StateName = keyof typeof STATES;
-
-const stateSchema = z.enum(Object.keys(STATES) as [StateName, ...StateName[]]).meta({
-  description:
-    'queued → running → (compensating →) applied → completed, failed or cancelled. `applied`: done, but queries may not show it yet',
-});
-
-const jobSchema = z
-  .strictObject({
-    id: z.string(),
-    command: z.string().meta({ example: 'member.register' }),
-    state: stateSchema,
-    progress: z.strictObject({ done: z.int(), total: z.int(), step: z.string() }),
-    result: z.record(z.string(), z.unknown()).optional(),
-    error: z
-      .strictObject({
-        code: z.string(),
-        message: z.string(),
-        errors: z.array(z.strictObject({ field: z.string(), message: z.string() })),
-      })
-      .optional(),
-    memberId: z.string().meta({ description: 'On whose behalf it runs' }),
-    createdAt: z.iso.datetime(),
-    updatedAt: z.iso.datetime(),
-    expiresAt: z.iso.datetime().optional().meta({ description: 'When the job is forgotten' }),
-  })
-  .meta({ id: 'Job' });
+const jobSchema = jobView.meta({ id: 'Job' });
 
 /** A job's owner is known to Job only, so it is read before Auth is asked. */
 const aboutOneJob = {
@@ -66,7 +31,7 @@ const getJob = route({
   ...aboutOneJob,
   responses: { 200: { description: 'The job', schema: jobSchema } },
   problems: { 404: 'JOB_NOT_FOUND: never issued, expired, or not to be seen by this member' },
-  handle: async ({ loaded }) => ({ status: 200 as const, body: shown(loaded) }),
+  handle: async ({ loaded }) => ({ status: 200 as const, body: toJobView(loaded) }),
 });
 
 const listJobs = route({
@@ -78,7 +43,7 @@ const listJobs = route({
   action: 'job.list',
   resource: ({ claimedMemberId }) => ({ type: 'Job', id: '', ownerId: claimedMemberId }),
   query: {
-    state: stateSchema.optional(),
+    state: jobStateView.optional(),
     command: z
       .string()
       .regex(/^[a-z][a-z.-]{0,63}$/, 'must be the name of a command')
@@ -90,12 +55,12 @@ const listJobs = route({
     const { state, command = '', pageSize, pageToken = '' } = query;
     const { jobs, nextPageToken } = await gateway.job.listJobs({
       memberId: principal.memberId,
-      state: state ? STATES[state] : JobState.JOB_STATE_UNSPECIFIED,
+      state: state ? jobStateNamed(state) : JobState.JOB_STATE_UNSPECIFIED,
       command,
       pageSize,
       pageToken,
     });
-    return { status: 200 as const, body: { items: jobs.map(shown), ...(nextPageToken ? { nextPageToken } : {}) } };
+    return { status: 200 as const, body: { items: jobs.map(toJobView), ...(nextPageToken ? { nextPageToken } : {}) } };
   },
 });
 
@@ -125,41 +90,17 @@ const cancelJob = route({
     const final = await answerFor(ctx, gateway, job, headers.Prefer ?? '', async (final) => final);
     if ('status' in final) return final;
     if (final.state !== JobState.JOB_STATE_CANCELLED) throw finished(final);
-    return { status: 200 as const, body: shown(final) };
+    return { status: 200 as const, body: toJobView(final) };
   },
 });
 
 const finished = ({ state }: Job) =>
-  failedPrecondition('JOB_FINISHED', `The job is ${nameOf(state)}: it is too late to cancel it.`);
+  failedPrecondition('JOB_FINISHED', `The job is ${nameOfJobState(state)}: it is too late to cancel it.`);
 
 async function readJob(gateway: Gateway, jobId: string): Promise<Job> {
   const { job } = await gateway.job.getJob({ jobId });
   if (!job) throw internal('INTERNAL', 'Job answered without a job');
   return job;
 }
-
-function shown(job: Job): z.output<typeof jobSchema> {
-  const { done, total, step } = job.progress ?? { done: 0, total: 0, step: '' };
-  return {
-    id: job.jobId,
-    command: job.command,
-    state: nameOf(job.state),
-    progress: { done, total, step },
-    ...(job.resultJson ? { result: JSON.parse(job.resultJson) } : {}),
-    ...(job.error ? { error: { code: job.error.code, message: job.error.message, errors: job.error.errors } } : {}),
-    memberId: job.memberId,
-    createdAt: iso(job.createdAt),
-    updatedAt: iso(job.updatedAt),
-    ...(job.expiresAt ? { expiresAt: iso(job.expiresAt) } : {}),
-  };
-}
-
-function nameOf(state: JobState): StateName {
-  const name = (Object.keys(STATES) as StateName[]).find((key) => STATES[key] === state);
-  if (!name) throw internal('INTERNAL', `Job answered with the state ${state}`);
-  return name;
-}
-
-const iso = (time: Date | undefined): string => (time ?? new Date(0)).toISOString();
 
 export const jobRoutes = [getJob, listJobs, cancelJob];

@@ -8,7 +8,7 @@ import type { OutboxRecord } from '../outbox/event.ts';
 import { servers, testProcess, uniqueName } from '../test-servers.fixture.ts';
 import { kafkaClient } from './client.ts';
 import { openPublisher } from './publish.ts';
-import { type EventMessage, type Subscription, subscribe } from './subscribe.ts';
+import { type EventHandler, type EventMessage, subscribe } from './subscribe.ts';
 
 const { log } = testProcess('test-kafka');
 const client = () => kafkaClient({ brokers: servers.kafka(), clientId: 'test', log });
@@ -33,9 +33,9 @@ async function publish(events: OutboxRecord[], partitions = 1): Promise<void> {
 }
 
 /** A member of a group that keeps what it handles. */
-async function member(topic: string, group: string, handle: Subscription['handle'], partitions = 1): Promise<Lifecycle> {
+async function member(topic: string, group: string, handle: EventHandler, partitions = 1): Promise<Lifecycle> {
   const { lifecycle } = testProcess(group);
-  await subscribe({ brokers: servers.kafka(), group, topics: [topic], handle, log, lifecycle, partitions });
+  await subscribe({ brokers: servers.kafka(), group, handlers: { [topic]: handle }, log, lifecycle, partitions });
   return lifecycle;
 }
 
@@ -191,4 +191,24 @@ test('a group goes on where it was', async (t) => {
   t.deepEqual(handled, [1, 2]);
   await second.stop('tested');
   await removeTopics(topic);
+});
+
+test('each topic has its own handler', async (t) => {
+  const types = [uniqueName('test-one'), uniqueName('test-two')];
+  const topics = types.map((type) => `${type}.events`);
+  await publish(types.flatMap((type) => [record(type, 'a', 1), record(type, 'a', 2)]));
+  const handled = new Map(topics.map((topic) => [topic, [] as string[]]));
+  const handlers = Object.fromEntries(
+    topics.map((topic) => [
+      topic,
+      async (events: EventMessage[]) =>
+        void handled.get(topic)?.push(...events.map((event) => `${event.topic} ${event.version}`)),
+    ]),
+  );
+  const { lifecycle } = testProcess('test-topics');
+  await subscribe({ brokers: servers.kafka(), group: uniqueName('test-group'), handlers, log, lifecycle, partitions: 1 });
+  await until('all are handled', () => [...handled.values()].every((events) => firsts(events).length === 2));
+  for (const [topic, events] of handled) t.deepEqual(firsts(events), [`${topic} 1`, `${topic} 2`]);
+  await lifecycle.stop('done');
+  await removeTopics(...topics);
 });

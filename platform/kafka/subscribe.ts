@@ -11,18 +11,19 @@ import { ensureTopics, type TopicOptions } from './topics.ts';
 
 export type { EventMessage } from './event-message.ts';
 
+/**
+ * Gets events of one partition in their order, at least once. When it returns they count as handled.
+ * Throw a retryable MusubiError (or a socket's error) while a server that is needed is away.
+ */
+export type EventHandler = (events: EventMessage[]) => Promise<void>;
+
 export interface Subscription extends TopicOptions {
   /** `host:port` of some brokers. */
   brokers: string[];
   /** Members of a group share the partitions; each group gets every event. */
   group: string;
-  /** Created when missing. */
-  topics: string[];
-  /**
-   * Gets events of one partition in their order, at least once. When it returns they count as handled.
-   * Throw a retryable MusubiError (or a socket's error) while a server that is needed is away.
-   */
-  handle: (events: EventMessage[]) => Promise<void>;
+  /** What handles the events of each topic. Topics are created when missing. */
+  handlers: Readonly<Record<string, EventHandler>>;
   log: Logger;
   lifecycle: Lifecycle;
   /** Where a group begins that was never here before: at the oldest event (the default) or at what comes next. */
@@ -49,7 +50,7 @@ export async function subscribe(subscription: Subscription): Promise<void> {
   });
   lifecycle.onStop(`kafka group ${group}`, 'intake', () => member.stop());
   member.start();
-  log.debug({ group, topics: subscription.topics }, 'subscribed');
+  log.debug({ group, topics: Object.keys(subscription.handlers) }, 'subscribed');
 }
 
 /** A member of a consumer group that replaces its kafkajs consumer whenever that gives up. */
@@ -57,17 +58,21 @@ class GroupMember {
   readonly #options: Subscription;
   readonly #kafka: Kafka;
   readonly #deadLetters: DeadLetters;
-  readonly #batches: BatchHandler;
+  /** By topic. */
+  readonly #batches: ReadonlyMap<string, BatchHandler>;
   readonly #stop = new AbortController();
   #running: Promise<void> | undefined;
   joined = false;
 
   constructor(options: Subscription) {
-    const { brokers, group, log, handle } = options;
+    const { brokers, group, log, handlers } = options;
     this.#options = options;
     this.#kafka = kafkaClient({ brokers, clientId: group, log });
-    this.#deadLetters = new DeadLetters(this.#kafka, group, log, options);
-    this.#batches = new BatchHandler({ group, handle, log, deadLetters: this.#deadLetters });
+    const deadLetters = new DeadLetters(this.#kafka, group, log, options);
+    this.#deadLetters = deadLetters;
+    this.#batches = new Map(
+      Object.entries(handlers).map(([topic, handle]) => [topic, new BatchHandler({ group, handle, log, deadLetters })]),
+    );
   }
 
   start(): void {
@@ -101,7 +106,8 @@ class GroupMember {
 
   /** One kafkajs consumer from its start to its end; throws when it crashed. */
   async #consume(): Promise<void> {
-    const { group, topics, fromBeginning = true, log } = this.#options;
+    const { group, handlers, fromBeginning = true, log } = this.#options;
+    const topics = Object.keys(handlers);
     await ensureTopics(this.#kafka, topics, this.#options);
     const consumer = this.#kafka.consumer({
       groupId: group,
@@ -132,7 +138,7 @@ class GroupMember {
 /** What goes on between the start and the end of one kafkajs consumer. */
 class ConsumerRun {
   readonly #consumer: Consumer;
-  readonly #batches: BatchHandler;
+  readonly #batches: ReadonlyMap<string, BatchHandler>;
   readonly #offsets: Offsets;
   readonly #log: Logger;
   #ending = false;
@@ -140,7 +146,7 @@ class ConsumerRun {
   #lastSign = Date.now();
   #watchdog: NodeJS.Timeout | undefined;
 
-  constructor(consumer: Consumer, batches: BatchHandler, log: Logger) {
+  constructor(consumer: Consumer, batches: ReadonlyMap<string, BatchHandler>, log: Logger) {
     this.#consumer = consumer;
     this.#batches = batches;
     this.#log = log;
@@ -196,7 +202,7 @@ class ConsumerRun {
       });
     }, HEARTBEAT_MS);
     try {
-      await this.#batches.run(batch.topic, batch.partition, batch.messages, {
+      await this.#batches.get(batch.topic)?.run(batch.topic, batch.partition, batch.messages, {
         alive: () => lost === undefined && !this.#ending && isRunning() && !isStale(),
         handled: (offset) => {
           resolveOffset(offset);

@@ -1,7 +1,7 @@
 import type { Secret } from '#platform/config.ts';
 import type { Lifecycle } from '#platform/lifecycle.ts';
 import type { Logger } from '#platform/log.ts';
-import { connectRedis } from '#platform/redis.ts';
+import { listen } from '#platform/redis.ts';
 import { finishedChannel } from './store.ts';
 
 /** Tells those who await a job of this process when it may be final: whichever instance finished it. */
@@ -37,23 +37,14 @@ export async function listenForFinished({
   };
   let stopping = false;
 
-  const redis = connectRedis(url, log, { maxRetriesPerRequest: null });
-  // The client's own way would leave a rejection unhandled when the connection breaks again at once.
-  redis.options.autoResubscribe = false;
-  redis.on('message', (_channel, jobId) => {
-    for (const wake of [...(watchers.get(jobId) ?? [])]) wake();
-  });
-  const subscribe = async (): Promise<void> => {
-    await redis.subscribe(finishedChannel(prefix));
-    // What was published before this was not heard.
-    wakeAll();
-  };
-  await new Promise<void>((resolve) => {
-    redis.on('ready', () => {
-      subscribe().then(resolve, (error: Error) =>
-        log.warn({ reason: error.message }, 'job wake-ups are lost until Redis is back'),
-      );
-    });
+  const redis = await listen({
+    url,
+    log,
+    channels: [finishedChannel(prefix)],
+    heard: (_channel, jobId) => {
+      for (const wake of [...(watchers.get(jobId) ?? [])]) wake();
+    },
+    since: wakeAll,
   });
   lifecycle.onStop('awaited jobs', 'intake', () => {
     stopping = true;

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { EMIT_LUA, outboxStream } from '#platform/operations/redis.ts';
 import { type OutboxEvent, toRecord } from '#platform/outbox/event.ts';
-import { type Redis, toRedisError } from '#platform/redis.ts';
+import { guarded, type Redis } from '#platform/redis.ts';
 import { isFinal, JOB_STATES, type Job, type JobError, type JobState } from './domain.ts';
 import { toEventPayload } from './wire.ts';
 
@@ -149,15 +149,6 @@ export function jobStore(redis: Redis, prefix = ''): JobStore {
         return last ? { jobs, next: last } : { jobs };
       }),
   };
-}
-
-/** A Redis that is away is UNAVAILABLE to the caller. */
-async function guarded<T>(work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    throw toRedisError(error);
-  }
 }
 
 function positions(withScores: string[]): Position[] {

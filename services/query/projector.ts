@@ -1,6 +1,6 @@
 import { Histogram } from '@prometheus-io/client';
 import type { EventMessage } from '#platform/kafka/event-message.ts';
-import { type Subscription, subscribe } from '#platform/kafka/subscribe.ts';
+import { type EventHandler, type Subscription, subscribe } from '#platform/kafka/subscribe.ts';
 import type { Lifecycle } from '#platform/lifecycle.ts';
 import type { Logger } from '#platform/log.ts';
 import type { Database } from '#platform/postgres.ts';
@@ -40,13 +40,13 @@ export async function startProjector(
 ): Promise<void> {
   const { db, visibility, brokers, partitions, replication, log, lifecycle } = o;
   const generation = await generationOf(db);
+  const handle: EventHandler = async (events) => visibility.announce(await project(db, events));
   await subscribe({
     brokers,
     partitions,
     replication,
     group: `query.${generation.slice(0, 8)}`,
-    topics: PROJECTIONS.map((projection) => projection.topic),
-    handle: async (events) => visibility.announce(await project(db, events)),
+    handlers: Object.fromEntries(PROJECTIONS.map((projection) => [projection.topic, handle])),
     fromBeginning: true,
     log,
     lifecycle,

@@ -56,11 +56,9 @@ export async function openOutboxes(): Promise<Outboxes> {
   await subscribe({
     brokers: servers.kafka(),
     group: name,
-    topics: KINDS.map((kind) => topicOf(aggregateType(kind))),
-    handle: async (events) => {
-      for (const event of events)
-        KINDS.find((kind) => event.topic === topicOf(aggregateType(kind)) && received[kind].push(event));
-    },
+    handlers: Object.fromEntries(
+      KINDS.map((kind) => [topicOf(aggregateType(kind)), async (events: EventMessage[]) => void received[kind].push(...events)]),
+    ),
     log,
     lifecycle,
   });

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { jobView } from '#platform/job-view.ts';
 import { CURSOR_PATTERN } from './domain.ts';
 
 const cursor = z.string().regex(CURSOR_PATTERN, 'is not a cursor of this server').meta({
@@ -27,36 +28,12 @@ export const clientFrames = {
   ping: z.strictObject({ type: z.literal('ping') }).meta({ description: 'Asks for a `pong`.' }),
 };
 
-/** A job as clients see it: the same as by REST. */
-export const job = z
-  .strictObject({
-    id: z.string(),
-    command: z.string().meta({ examples: ['member.register'] }),
-    state: z.enum(['queued', 'running', 'compensating', 'applied', 'completed', 'failed', 'cancelled']),
-    progress: z.strictObject({ done: z.int().nonnegative(), total: z.int().nonnegative(), step: z.string() }),
-    result: z.record(z.string(), z.unknown()).optional(),
-    error: z
-      .strictObject({
-        code: z.string(),
-        message: z.string(),
-        errors: z.array(z.strictObject({ field: z.string(), message: z.string() })),
-      })
-      .optional(),
-    memberId: z.string(),
-    createdAt: z.iso.datetime(),
-    updatedAt: z.iso.datetime(),
-    expiresAt: z.iso.datetime(),
-  })
-  .meta({
-    description: 'A job. `applied`: done, but not yet visible to queries; `completed`, `failed` and `cancelled` are final.',
-  });
-
 /** The frames that the server sends, by type. */
 export const serverFrames = {
   subscribed: z.strictObject({ type: z.literal('subscribed'), topics, cursor }).meta({
     description: 'The topics of a `subscribe` that were accepted. Events after `cursor` follow.',
   }),
-  job: z.strictObject({ type: z.literal('job'), cursor: cursor.optional(), job }).meta({
+  job: z.strictObject({ type: z.literal('job'), cursor: cursor.optional(), job: jobView }).meta({
     description:
       'A job was applied or has ended. Without a cursor before the first `subscribe` of the socket: keep the one you have.',
   }),
@@ -75,8 +52,6 @@ export const serverFrames = {
     })
     .meta({ description: 'A frame, or a part of it, was refused. The socket stays open.' }),
 };
-
-export type Job = z.output<typeof job>;
 
 type FrameOf<Frames extends Record<string, z.ZodType>> = { [T in keyof Frames]: z.output<Frames[T]> }[keyof Frames];
 export type ClientFrame = FrameOf<typeof clientFrames>;

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Secret } from '#platform/config.ts';
 import type { Lifecycle } from '#platform/lifecycle.ts';
 import type { Logger } from '#platform/log.ts';
-import { connectRedis } from '#platform/redis.ts';
+import { listen } from '#platform/redis.ts';
 import { CLOSE, type CloseCode } from './domain.ts';
 import { socketsOpen } from './metrics.ts';
 import { checkChannel, type SocketStore, wakeChannel } from './store.ts';
@@ -67,28 +67,20 @@ export class Hub {
     await this.#store.renew(this.instance, this.#leaseMs);
     const lease = setInterval(() => void this.#renew(), this.#leaseMs / 3);
 
-    const redis = connectRedis(url, this.#log, { maxRetriesPerRequest: null });
-    // The client's own way would leave a rejection unhandled when the connection breaks again at once.
-    redis.options.autoResubscribe = false;
-    const wakes = wakeChannel(prefix, this.instance);
     const checks = checkChannel(prefix, this.instance);
-    redis.on('message', (channel, memberId) => {
-      for (const socket of this.#byMember.get(memberId) ?? []) {
-        if (channel === checks) socket.recheck();
-        else socket.wake();
-      }
-    });
-    const subscribe = async (): Promise<void> => {
-      await redis.subscribe(wakes, checks);
-      // What was published before this was not heard.
-      for (const socket of this.#all()) socket.wake();
-    };
-    await new Promise<void>((resolve) => {
-      redis.on('ready', () => {
-        subscribe().then(resolve, (error: Error) =>
-          this.#log.warn({ reason: error.message }, 'wake-ups are lost until Redis is back'),
-        );
-      });
+    const redis = await listen({
+      url,
+      log: this.#log,
+      channels: [wakeChannel(prefix, this.instance), checks],
+      heard: (channel, memberId) => {
+        for (const socket of this.#byMember.get(memberId) ?? []) {
+          if (channel === checks) socket.recheck();
+          else socket.wake();
+        }
+      },
+      since: () => {
+        for (const socket of this.#all()) socket.wake();
+      },
     });
 
     lifecycle.onStop('sockets', 'intake', () => this.#stop());

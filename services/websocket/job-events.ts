@@ -1,7 +1,7 @@
+import { toJobView } from '#platform/job-view.ts';
 import type { EventMessage } from '#platform/kafka/subscribe.ts';
 import { contextFrom, currentTraceparent, SpanKind, withSpan } from '#platform/telemetry.ts';
-import { JobEvent as JobEventMessage, type Job as JobMessage } from '#proto/musubi/job/v1/job.ts';
-import { type Job, job as jobSchema } from './frames.ts';
+import { JobEvent as JobEventMessage } from '#proto/musubi/job/v1/job.ts';
 import type { JobEvent, SocketStore } from './store.ts';
 
 /** Hands the events of one partition of `job.events` to those who have, or lately had, sockets for them. */
@@ -15,7 +15,7 @@ export async function deliverJobEvents(store: SocketStore, messages: EventMessag
 async function toJobEvent({ data, version, subject, time, traceparent }: EventMessage): Promise<JobEvent> {
   const { job: message } = JobEventMessage.fromJSON(data);
   if (!message || message.jobId !== subject) throw new Error('the message is not an event of the job that is its key');
-  const job = jobSchema.parse(toView(message));
+  const job = toJobView(message);
   // The span's own trace context goes on with the event, so that the push is its child.
   const options = { kind: SpanKind.CONSUMER, parent: contextFrom(traceparent), attributes: { 'musubi.job.id': job.id } };
   return withSpan('job.events process', options, async () => ({
@@ -26,21 +26,4 @@ async function toJobEvent({ data, version, subject, time, traceparent }: EventMe
     traceparent: currentTraceparent() || (traceparent ?? ''),
     time: time.getTime(),
   }));
-}
-
-function toView(message: JobMessage): unknown {
-  const { jobId, command, state, progress, resultJson, error, memberId, createdAt, updatedAt, expiresAt } = message;
-  const view: { [field in keyof Job]: unknown } = {
-    id: jobId,
-    command,
-    state: state.replace('JOB_STATE_', '').toLowerCase(),
-    progress: { done: progress?.done ?? 0, total: progress?.total ?? 0, step: progress?.step ?? '' },
-    result: resultJson ? JSON.parse(resultJson) : undefined,
-    error,
-    memberId,
-    createdAt: createdAt?.toISOString(),
-    updatedAt: updatedAt?.toISOString(),
-    expiresAt: expiresAt?.toISOString(),
-  };
-  return Object.fromEntries(Object.entries(view).filter(([, value]) => value !== undefined));
 }

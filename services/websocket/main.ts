@@ -39,9 +39,10 @@ export async function start({ config, log, lifecycle }: App<z.output<z.ZodObject
   await subscribe({
     ...kafkaOptions(config),
     group: 'websocket',
-    topics: ['job.events', 'auth.events'],
-    handle: (messages) =>
-      messages[0]?.topic === 'auth.events' ? recheckSessions(store, messages) : deliverJobEvents(store, messages),
+    handlers: {
+      'job.events': (messages) => deliverJobEvents(store, messages),
+      'auth.events': (messages) => recheckSessions(store, messages),
+    },
     log,
     lifecycle,
   });

@@ -115,10 +115,11 @@ export async function openTestSockets(servers: Servers): Promise<TestSockets> {
       const context = { store: own, hub, peers, limits: { ...LIMITS, ...limits }, keptMs: KEPT.ms, log };
       const port = await serveSockets({ listen: { host: '127.0.0.1', port: 0 }, context, log, lifecycle });
       if (kafka) {
-        const [jobs, logins] = [`${name}.events`, `${name}-auth.events`];
-        const handle = (messages: EventMessage[]) =>
-          messages[0]?.topic === logins ? recheckSessions(own, messages) : deliverJobEvents(own, messages);
-        await subscribe({ brokers, group: name, topics: [jobs, logins], handle, log, lifecycle, partitions: 2 });
+        const handlers = {
+          [`${name}.events`]: (messages: EventMessage[]) => deliverJobEvents(own, messages),
+          [`${name}-auth.events`]: (messages: EventMessage[]) => recheckSessions(own, messages),
+        };
+        await subscribe({ brokers, group: name, handlers, log, lifecycle, partitions: 2 });
       }
       lifecycle.markStarted();
       while (Object.keys(await lifecycle.unready()).length > 0) await sleep(50);

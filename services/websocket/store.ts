@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { type Redis, toRedisError } from '#platform/redis.ts';
+import { guarded, type Redis } from '#platform/redis.ts';
 import type { Cursor } from './domain.ts';
 
 /** A job's event on its way to sockets. */
@@ -142,13 +142,4 @@ function toEntry(cursor: Cursor, fields: string[]): Entry {
   for (let i = 0; i + 1 < fields.length; i += 2) values[fields[i] ?? ''] = fields[i + 1] ?? '';
   const { id = '', owner = '', job = '', traceparent = '', time = '' } = values;
   return { cursor, jobId: id, memberId: owner, job, traceparent, time: Number(time) };
-}
-
-/** A Redis that is away is UNAVAILABLE to the caller. */
-async function guarded<T>(work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    throw toRedisError(error);
-  }
 }

@@ -1,0 +1,67 @@
+import { z } from 'zod';
+import { type Job, JobState } from '#proto/musubi/job/v1/job.ts';
+
+/** A job as clients see it, by REST and on the socket: the one schema and the one mapping of both. */
+
+const STATES = {
+  queued: JobState.JOB_STATE_QUEUED,
+  running: JobState.JOB_STATE_RUNNING,
+  compensating: JobState.JOB_STATE_COMPENSATING,
+  applied: JobState.JOB_STATE_APPLIED,
+  completed: JobState.JOB_STATE_COMPLETED,
+  failed: JobState.JOB_STATE_FAILED,
+  cancelled: JobState.JOB_STATE_CANCELLED,
+} as const;
+
+/** A state as clients name it. */
+export type JobStateName = keyof typeof STATES;
+
+export const jobStateView = z.enum(Object.keys(STATES) as [JobStateName, ...JobStateName[]]).meta({
+  description:
+    'queued → running → (compensating →) applied → completed, failed or cancelled. `applied`: done, but queries may not show it yet; the last three are final',
+});
+
+export const jobView = z.strictObject({
+  id: z.string(),
+  command: z.string().meta({ examples: ['member.register'] }),
+  state: jobStateView,
+  progress: z.strictObject({ done: z.int().nonnegative(), total: z.int().nonnegative(), step: z.string() }),
+  result: z.record(z.string(), z.unknown()).optional(),
+  error: z
+    .strictObject({
+      code: z.string(),
+      message: z.string(),
+      errors: z.array(z.strictObject({ field: z.string(), message: z.string() })),
+    })
+    .optional(),
+  memberId: z.string().meta({ description: 'On whose behalf it runs' }),
+  createdAt: z.iso.datetime(),
+  updatedAt: z.iso.datetime(),
+  expiresAt: z.iso.datetime().meta({ description: 'When the job is forgotten' }),
+});
+export type JobView = z.output<typeof jobView>;
+
+/** The proto's state of that name. */
+export const jobStateNamed = (name: JobStateName): JobState => STATES[name];
+
+/** What clients call a state; undefined for none, or one that this release does not know. */
+export function nameOfJobState(state: JobState): JobStateName | undefined {
+  return (Object.keys(STATES) as JobStateName[]).find((name) => STATES[name] === state);
+}
+
+/** @throws when the message is not a whole job */
+export function toJobView(job: Job): JobView {
+  const { done, total, step } = job.progress ?? { done: 0, total: 0, step: '' };
+  return jobView.parse({
+    id: job.jobId,
+    command: job.command,
+    state: nameOfJobState(job.state),
+    progress: { done, total, step },
+    ...(job.resultJson ? { result: JSON.parse(job.resultJson) } : {}),
+    ...(job.error ? { error: { code: job.error.code, message: job.error.message, errors: job.error.errors } } : {}),
+    memberId: job.memberId,
+    createdAt: job.createdAt?.toISOString(),
+    updatedAt: job.updatedAt?.toISOString(),
+    expiresAt: job.expiresAt?.toISOString(),
+  });
+}
