@@ -47,6 +47,8 @@ export interface TestInstance {
 interface World {
   tokens: Map<string, { memberId: string; expiresAt: number }>;
   revoked: Set<string>;
+  /** How often Auth was asked about a token. */
+  asked: Map<string, number>;
   jobs: Map<string, JobMessage>;
   /** Members who may read everybody's jobs. */
   readers: Set<string>;
@@ -63,6 +65,8 @@ export interface TestSockets extends World {
   token(memberId: string, seconds?: number): string;
   /** A job that Job knows, in the state given. */
   job(memberId: string, state?: JobState): JobMessage;
+  /** How many sockets the store knows of a member. */
+  registered(memberId: string): Promise<number>;
   /** Delivers the events of jobs as the consumer does, without Kafka. */
   deliver(...jobs: JobMessage[]): Promise<void>;
   /** Publishes the events of jobs on Kafka. */
@@ -86,7 +90,14 @@ export async function openTestSockets(servers: Servers): Promise<TestSockets> {
     lifecycles.push(lifecycle);
     return lifecycle;
   };
-  const world: World = { tokens: new Map(), revoked: new Set(), jobs: new Map(), readers: new Set(), authIsAway: false };
+  const world: World = {
+    tokens: new Map(),
+    revoked: new Set(),
+    asked: new Map(),
+    jobs: new Map(),
+    readers: new Set(),
+    authIsAway: false,
+  };
   const peersAt = await servePeers(world, open());
   const redis = await openRedis({ url, log, lifecycle: open() });
   const store = socketStore(redis, KEPT, prefix);
@@ -137,6 +148,8 @@ export async function openTestSockets(servers: Servers): Promise<TestSockets> {
       world.jobs.set(job.jobId, job);
       return job;
     },
+
+    registered: (memberId: string) => redis.hlen(`${prefix}ws:sockets:${memberId}`),
 
     deliver: (...jobs: JobMessage[]) =>
       deliverJobEvents(
@@ -209,6 +222,7 @@ async function servePeers(world: World, lifecycle: Lifecycle): Promise<{ auth: s
   const at = { listen: { host: '127.0.0.1', port: 0 }, log, lifecycle };
   const auth: Partial<Handlers<AuthServiceService>> = {
     async authenticate({ accessToken }) {
+      world.asked.set(accessToken, (world.asked.get(accessToken) ?? 0) + 1);
       if (world.authIsAway) throw unavailable('STORE_UNAVAILABLE', 'the store is away');
       const known = world.tokens.get(accessToken);
       if (!known) throw unauthenticated('TOKEN_INVALID', 'the token is not one of ours');
