@@ -3,9 +3,6 @@ import { CLOSE, type CloseCode, type Limits } from './domain.ts';
 import type { ServerFrame } from './frames.ts';
 import { framesSent, socketsClosed } from './metrics.ts';
 
-/** How long a closing socket may take to say goodbye. */
-const GOODBYE_MS = 5_000;
-
 /** One socket's way to its client: what is sent waits for the client, but neither for ever nor without bound. */
 export class Channel {
   readonly #ws: WebSocket;
@@ -68,7 +65,7 @@ export class Channel {
     this.#closing = true;
     socketsClosed.inc({ code });
     this.#ws.close(code, reason);
-    const cut = setTimeout(() => this.#ws.terminate(), GOODBYE_MS);
+    const cut = setTimeout(() => this.#ws.terminate(), this.#limits.goodbyeMs);
     void this.closed.then(() => clearTimeout(cut));
   }
 }

@@ -50,9 +50,9 @@ export class TestClient {
   }
 
   /** Waits until `done` holds. */
-  async until(done: () => boolean, seconds = 15): Promise<void> {
+  async until(done: () => boolean | Promise<boolean>, seconds = 60): Promise<void> {
     const deadline = Date.now() + seconds * 1_000;
-    while (!done()) {
+    while (!(await done())) {
       const left = deadline - Date.now();
       if (left <= 0)
         throw new Error(`waited in vain; got ${JSON.stringify(this.frames.slice(-3))}, closed ${JSON.stringify(this.closed)}`);
@@ -71,8 +71,8 @@ export class TestClient {
     return (await this.count('subscribed', before + 1))[before]?.cursor ?? '';
   }
 
-  async closeCode(seconds = 15): Promise<number> {
-    await this.until(() => this.closed !== undefined, seconds);
+  async closeCode(): Promise<number> {
+    await this.until(() => this.closed !== undefined);
     return this.closed?.code ?? 0;
   }
 

@@ -45,6 +45,8 @@ export interface Limits {
   bufferedBytes: number;
   /** Milliseconds that sending may pause for one client before it is too slow. */
   stallMs: number;
+  /** Milliseconds that a client has to answer when its socket is closed, before it is cut off. */
+  goodbyeMs: number;
   /** Milliseconds in which a client must authenticate. */
   authMs: number;
   /** Milliseconds for which a new socket's events wait for its first `subscribe`, which may bring a cursor. */
@@ -59,6 +61,7 @@ export const LIMITS: Limits = {
   topicsPerSocket: 100,
   bufferedBytes: 262_144,
   stallMs: 10_000,
+  goodbyeMs: 5_000,
   authMs: 5_000,
   settleMs: 300,
   pingMs: 30_000,

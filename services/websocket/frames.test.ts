@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
 import { JobState } from '#proto/musubi/job/v1/job.ts';
 import { TestClient } from './client.fixture.ts';
@@ -60,7 +59,7 @@ test('a member has so many sockets, over all instances; a closed one makes room'
   t.is(await new TestClient(two.url, { token: sockets.token(me) }).closeCode(), 4429);
   await connect(member(), two);
   open[0]?.drop();
-  await sleep(300);
+  await open[0]?.until(async () => (await sockets.registered(me)) === 2);
   const again = await connect(me, two);
   again.send({ type: 'ping' });
   await again.count('pong', 1);

@@ -11,15 +11,16 @@ let one: TestInstance;
 let two: TestInstance;
 test.before(async () => {
   sockets = await openTestSockets({ redis: process.env.MUSUBI_REDIS_URL, kafka: process.env.MUSUBI_KAFKA_BROKERS });
-  one = await sockets.instance({ kafka: true });
-  two = await sockets.instance({ kafka: true });
+  // No regular checks of sessions: what is closed here is closed because of an event.
+  const limits = { pingMs: 3_600_000 };
+  one = await sockets.instance({ kafka: true, limits });
+  two = await sockets.instance({ kafka: true, limits });
 });
 test.after.always(() => sockets?.close());
 
 let members = 0;
 const member = (): string => `m${++members}`;
 const connect = (me: string, at = one): Promise<TestClient> => TestClient.open(at.url, sockets.token(me));
-const registered = (me: string): Promise<number> => sockets.redis.hlen(`${sockets.prefix}ws:sockets:${me}`);
 
 test.serial('an event on Kafka reaches every socket of its member on every instance, and nobody else', async (t) => {
   const me = member();
@@ -46,14 +47,12 @@ test.serial('the sockets of a session that ended are closed at once on every ins
   const ended = sockets.token(me);
   const [a, b] = [await TestClient.open(one.url, ended), await TestClient.open(two.url, ended)];
   const [other, stranger] = [await connect(me, two), await connect(member(), two)];
-  const begun = performance.now();
   sockets.revoked.add(ended);
   await sockets.publishEnd(me);
   t.deepEqual(await Promise.all([a.closeCode(), b.closeCode()]), [4403, 4403]);
-  t.true(performance.now() - begun < 5_000, 'long before the next regular check');
+  await other.until(async () => (await sockets.registered(me)) === 1);
   await sleep(200);
   t.deepEqual([other.closed, stranger.closed], [undefined, undefined]);
-  t.is(await registered(me), 1);
 });
 
 test.serial('from Kafka to the socket it is milliseconds', async (t) => {
@@ -62,14 +61,13 @@ test.serial('from Kafka to the socket it is milliseconds', async (t) => {
   await client.subscribe([]);
   const late: number[] = [];
   for (let i = 0; i < 100; i++) {
-    const sent = performance.now();
     await sockets.publish(sockets.job(me));
     const acknowledged = performance.now();
     await client.count('job', i + 1);
     late.push(performance.now() - acknowledged);
-    t.true(performance.now() - sent < 15_000);
     await sleep(5);
   }
+  t.is(client.jobIds.length, 100);
   late.sort((a, b) => a - b);
   t.log(`after the broker's acknowledgement: p50 ${late[50]?.toFixed(2)} ms, p95 ${late[95]?.toFixed(2)} ms`);
 });
@@ -102,12 +100,10 @@ test.serial('a graceful stop closes sockets with 1001 and leaves nothing behind'
   const stopping = await sockets.instance();
   const client = await connect(me, stopping);
   const cursor = await client.subscribe([]);
-  t.is(await registered(me), 1);
-  const begun = performance.now();
+  t.is(await sockets.registered(me), 1);
   await stopping.lifecycle.stop('test');
-  t.true(performance.now() - begun < 2_500);
+  t.is(await sockets.registered(me), 0, 'the client has answered, and the stop waited for that');
   t.is(await client.closeCode(), 1001);
-  t.is(await registered(me), 0);
   t.is(await sockets.redis.exists(`${sockets.prefix}ws:instance:${stopping.hub.instance}`), 0);
   const job = sockets.job(me);
   await sockets.publish(job);
@@ -121,12 +117,14 @@ test.serial('the sockets of an instance that died are forgotten when its lease e
   const me = member();
   const key = `${sockets.prefix}ws:sockets:${me}`;
   // What a killed process leaves behind: sockets, and a lease that nobody renews.
-  await sockets.store.renew('dead', 1_000);
+  await sockets.store.renew('dead', 60_000);
   for (const socket of ['a', 'b']) await sockets.store.register(me, socket, 'dead', Date.now() + 60_000, 3);
   t.is(await sockets.store.register(me, 'c', 'dead', Date.now() + 60_000, 2), undefined, 'they count while it may live');
   const client = await connect(me, two);
   await client.subscribe([]);
-  await sleep(1_100);
+  const lease = `${sockets.prefix}ws:instance:dead`;
+  t.true((await sockets.redis.pttl(lease)) > 0, 'which ends by itself');
+  await sockets.redis.del(lease);
   await sockets.deliver(sockets.job(me));
   await client.count('job', 1);
   t.is(await sockets.redis.hlen(key), 1, 'cleared in passing');
@@ -144,13 +142,14 @@ test.serial('an instance whose lease was lost registers its sockets again and mi
   await sockets.deliver(job);
   await client.count('job', 1);
   t.deepEqual(client.jobIds, [job.jobId]);
-  t.is(await registered(me), 1);
+  t.is(await sockets.registered(me), 1);
   await paused.lifecycle.stop('test');
 });
 
 test.serial('a socket that could not be registered again after a lapse is tried on', async (t) => {
   const me = member();
-  const instance = await sockets.instance({ leaseMs: 600 });
+  // Long enough that it does not lapse once more when this process stands still for a moment.
+  const instance = await sockets.instance({ leaseMs: 3_000 });
   const client = await connect(me, instance);
   await client.subscribe([]);
   let refusals = 0;
@@ -168,8 +167,8 @@ test.serial('a socket that could not be registered again after a lapse is tried 
   instance.hub.add(unlucky);
   await sockets.redis.del(`${sockets.prefix}ws:instance:${instance.hub.instance}`, `${sockets.prefix}ws:sockets:${me}`);
   while (refusals < 3) await sleep(50);
-  t.is(await registered(me), 1, 'the others are registered meanwhile');
-  await sleep(500);
+  t.is(await sockets.registered(me), 1, 'the others are registered meanwhile');
+  await sleep(1_500);
   t.is(refusals, 3, 'and no more once all are');
   instance.hub.remove(unlucky);
   await instance.lifecycle.stop('test');
