@@ -59,19 +59,24 @@ test('every missing thing is named at once', (t) => {
   t.is(missing({ ...GOOD, node: 'v16.0.0', python: undefined, java: undefined }).length, 3);
 });
 
+const folder = mkdtempSync(join(tmpdir(), 'musubi bootstrap '));
+test.after.always(() => rmSync(folder, { recursive: true, force: true }));
+
 /** Runs a script through the bootstrap, as the npm scripts do. */
 async function throughBootstrap(body: string, ...args: string[]): Promise<ChildProcess> {
-  const script = join(mkdtempSync(join(tmpdir(), 'musubi bootstrap ')), 'script.ts');
+  const script = join(mkdtempSync(join(folder, 'run ')), 'script.ts');
   writeFileSync(script, body);
   return spawn(process.execPath, [join(checkout, 'local', 'bootstrap.mjs'), relative(checkout, script), ...args], {
     stdio: ['ignore', 'pipe', 'inherit'],
+    // Without the terminal that the tests may run in: a Ctrl-C there is not passed on.
+    detached: true,
   });
 }
 
 test('the script runs under the project’s own Node, with its arguments, and its exit code is passed on', async (t) => {
   const child = await throughBootstrap('console.log(process.version, process.argv.slice(2)); process.exitCode = 7', 'a', '--b c');
-  const [said] = await once(child.stdout as NodeJS.ReadableStream, 'data');
-  const [code] = await once(child, 'exit');
+  // Of a child that ends at once, the end may be seen before what it said.
+  const [[said], [code]] = await Promise.all([once(child.stdout as NodeJS.ReadableStream, 'data'), once(child, 'exit')]);
   t.is(code, 7);
   t.regex(String(said), /^v24\..*\[ 'a', '--b c' \]/);
 });
@@ -97,7 +102,7 @@ test('a script that a signal ended ends the bootstrap by the same signal', async
 });
 
 test('the contract is generated when it is missing, and anew when a proto has changed', async (t) => {
-  const copy = mkdtempSync(join(tmpdir(), 'musubi bootstrap '));
+  const copy = mkdtempSync(join(folder, 'copy '));
   for (const each of ['local/bootstrap.mjs', 'package.json', 'package-lock.json', 'buf.yaml', 'buf.gen.yaml', 'proto'])
     cpSync(join(checkout, each), join(copy, each), { recursive: true });
   symlinkSync(join(checkout, 'node_modules'), join(copy, 'node_modules'));
@@ -122,5 +127,4 @@ test('the contract is generated when it is missing, and anew when a proto has ch
   t.deepEqual(await start(), { code: 0, generates: true });
   t.regex(readFileSync(join(copy, 'platform', 'gen', `${proto}.ts`), 'utf8'), /interface Pulled/);
   t.deepEqual(await start(), { code: 0, generates: false });
-  rmSync(copy, { recursive: true });
 });

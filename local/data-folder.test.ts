@@ -1,11 +1,13 @@
-import { mkdtempSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
 import { emptyDataFolder, openDataFolder, rotateLogs } from './data-folder.ts';
 import { keepAdmin, loadSecrets, secretsPath } from './secrets.ts';
 
-const temporary = () => mkdtempSync(join(tmpdir(), 'musubi-data-'));
+const root = mkdtempSync(join(tmpdir(), 'musubi-data-'));
+const temporary = () => mkdtempSync(join(root, 'folder-'));
+test.after.always(() => rmSync(root, { recursive: true, force: true }));
 
 test('a folder that holds something of somebody else is refused', async (t) => {
   const folder = temporary();

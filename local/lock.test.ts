@@ -33,16 +33,14 @@ test('a lock whose holder was killed is free at once', async (t) => {
 
 test('who waits gets the lock once it is let go, and is told that it waits', async (t) => {
   const first = await lock(name(t.title));
-  let waited = false;
+  const waits = Promise.withResolvers<void>();
   let got = false;
-  const second = lock(name(t.title), () => {
-    waited = true;
-  }).then((held) => {
+  const second = lock(name(t.title), waits.resolve).then((held) => {
     got = true;
     return held;
   });
+  await waits.promise;
   await new Promise((resolve) => setTimeout(resolve, 300));
-  t.true(waited);
   t.false(got);
   await first.release();
   await (await second).release();

@@ -1,12 +1,13 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { identify, isAlive, PidsFile, stopLeftovers } from './pids.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'musubi-pids-'));
+test.after.always(() => rmSync(folder, { recursive: true, force: true }));
 const fileOf = (t: ExecutionContext) => join(folder, `${t.title.replaceAll(' ', '-')}.json`);
 
 /** A process that says when it runs; a stubborn one does not heed SIGTERM. */

@@ -2,12 +2,14 @@ import { createServer } from 'node:net';
 import test from 'ava';
 import { isFree, Ports } from './ports.ts';
 
+// One after the other: a port that one test has just found free must not be another's choice.
+
 const listening = (port: number) =>
   new Promise<() => void>((resolve) => {
     const server = createServer().listen(port, '127.0.0.1', () => resolve(() => server.close()));
   });
 
-test('a wanted port is taken when it is free', async (t) => {
+test.serial('a wanted port is taken when it is free', async (t) => {
   const ports = new Ports();
   t.teardown(() => ports.release());
   const free = await ports.reserve();
@@ -15,7 +17,7 @@ test('a wanted port is taken when it is free', async (t) => {
   t.is(await ports.reserve(free), free);
 });
 
-test('a port that somebody listens on is passed over for the next wanted one', async (t) => {
+test.serial('a port that somebody listens on is passed over for the next wanted one', async (t) => {
   const [busy, next] = await twoFreePorts();
   t.teardown(await listening(busy));
   const ports = new Ports();
@@ -23,7 +25,7 @@ test('a port that somebody listens on is passed over for the next wanted one', a
   t.is(await ports.reserve(busy, next), next);
 });
 
-test('two stacks never choose the same port, though neither listens yet', async (t) => {
+test.serial('two stacks never choose the same port, though neither listens yet', async (t) => {
   const one = new Ports();
   const other = new Ports();
   t.teardown(() => Promise.all([one.release(), other.release()]));
@@ -33,13 +35,13 @@ test('two stacks never choose the same port, though neither listens yet', async 
   t.true(first === wanted || second === wanted);
 });
 
-test('a pinned port that is in use is an error that names it', async (t) => {
+test.serial('a pinned port that is in use is an error that names it', async (t) => {
   const [busy] = await twoFreePorts();
   t.teardown(await listening(busy));
   await t.throwsAsync(new Ports().reserveExactly(busy), { message: new RegExp(`port ${busy} is in use`) });
 });
 
-test('chosen ports lie below the range of outgoing connections and can be listened on', async (t) => {
+test.serial('chosen ports lie below the range of outgoing connections and can be listened on', async (t) => {
   const ports = new Ports();
   t.teardown(() => ports.release());
   for (let i = 0; i < 20; i++) {

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,6 +7,7 @@ import { cached, run } from './cache.ts';
 
 process.env.MUSUBI_CACHE = mkdtempSync(join(tmpdir(), 'musubi-cache-'));
 const root = process.env.MUSUBI_CACHE;
+test.after.always(() => rmSync(root, { recursive: true, force: true }));
 const quiet = () => {};
 
 test('is built once, however many ask at the same time', async (t) => {
