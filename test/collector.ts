@@ -50,6 +50,8 @@ export async function serveCollector(): Promise<{ url: string; close(): void }> 
       response.setHeader('content-type', 'application/json').end('{}');
     });
   });
+  // Never closed while a client may be about to use it again: that request would fail.
+  server.keepAliveTimeout = 0;
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,

@@ -1,17 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
-
-/** A free port of this machine. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
-}
+import { Ports } from '../local/ports.ts';
 
 export interface Started {
   child: ChildProcess;
@@ -22,7 +12,9 @@ export interface Started {
 
 /** Starts one more process of a role beside the running stack, and waits until it is ready. */
 export async function startRole(role: string, args: string[] = [], env: Record<string, string> = {}): Promise<Started> {
-  const ports = { grpc: await freePort(), http: await freePort(), ops: await freePort() };
+  // Reserved until the process has ended, and outside the range from which the system gives ports to whoever asks.
+  const reserved = new Ports();
+  const ports = { grpc: await reserved.reserve(), http: await reserved.reserve(), ops: await reserved.reserve() };
   const child = spawn(process.execPath, [join(import.meta.dirname, '../main.ts'), role, ...args], {
     cwd: join(import.meta.dirname, '..'),
     env: {
@@ -41,15 +33,16 @@ export async function startRole(role: string, args: string[] = [], env: Record<s
   const stop = async (signal: NodeJS.Signals = 'SIGTERM'): Promise<void> => {
     if (child.exitCode === null && child.signalCode === null) child.kill(signal);
     await exited;
+    await reserved.release();
   };
-  const deadline = Date.now() + 60_000;
+  const deadline = Date.now() + 120_000;
   for (;;) {
     const ready = await fetch(`http://127.0.0.1:${ports.ops}/readyz`).then(
       (response) => response.ok,
       () => false,
     );
     if (ready) return { child, ports, output: () => output, stop };
-    if (child.exitCode !== null || Date.now() > deadline) {
+    if (child.exitCode !== null || child.signalCode !== null || Date.now() > deadline) {
       await stop('SIGKILL');
       throw new Error(`${role} does not get ready:\n${output.slice(-2_000)}`);
     }

@@ -11,6 +11,8 @@ export interface Frame {
   topics?: string[];
 }
 
+const FINAL = new Set(['completed', 'failed', 'cancelled']);
+
 /** A client's socket that keeps what it was sent. */
 export class Socket {
   readonly frames: Frame[] = [];
@@ -43,8 +45,18 @@ export class Socket {
     this.#ws.send(JSON.stringify(frame));
   }
 
+  /** The frame that tells of the end of a job; one that says `applied` may come before it. */
+  end(jobId: string | undefined): Promise<Frame> {
+    return this.frame(({ job }) => job?.id === jobId && FINAL.has(job?.state ?? ''));
+  }
+
+  /** The jobs whose ends came, in their order. */
+  get ended(): string[] {
+    return this.frames.flatMap(({ job }) => (job && FINAL.has(job.state) ? [job.id] : []));
+  }
+
   /** The first frame, already here or yet to come, for which `found` holds. */
-  async frame(found: (frame: Frame) => boolean, seconds = 20): Promise<Frame> {
+  async frame(found: (frame: Frame) => boolean, seconds = 60): Promise<Frame> {
     const deadline = Date.now() + seconds * 1_000;
     for (;;) {
       const match = this.frames.find(found);
@@ -55,11 +67,11 @@ export class Socket {
 
   async close(): Promise<void> {
     this.#ws.close();
-    const deadline = Date.now() + 5_000;
+    const deadline = Date.now() + 60_000;
     while (this.closed === undefined) await this.#change(deadline, () => 'does not close');
   }
 
-  async closeCode(seconds = 10): Promise<number> {
+  async closeCode(seconds = 60): Promise<number> {
     const deadline = Date.now() + seconds * 1_000;
     while (this.closed === undefined) await this.#change(deadline, () => 'is still open');
     return this.closed;

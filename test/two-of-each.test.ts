@@ -46,9 +46,8 @@ test('a second process of every role works beside the first, and leaves in order
       jobs.push(body.jobId);
     }
     for (const socket of [here, there]) {
-      for (const id of jobs) t.is((await socket.frame(({ job }) => job?.id === id)).job?.state, 'completed');
-      const got = socket.frames.filter(({ type }) => type === 'job').map(({ job }) => job?.id);
-      t.is(new Set(got).size, got.length, 'each frame once');
+      for (const id of jobs) t.is((await socket.end(id)).job?.state, 'completed');
+      t.deepEqual(socket.ended.toSorted(), jobs.toSorted(), 'each once');
     }
     await Promise.all([here.close(), there.close()]);
   } finally {
