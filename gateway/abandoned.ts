@@ -30,7 +30,8 @@ async function settle(gateway: Gateway, jobId: string, startMayArriveMs: number)
   for (;;) {
     try {
       if ((await gateway.commands.cancelCommand(jobId)) !== 'unknown') return;
-      const error = { code: 'NOT_STARTED', message: 'The command could not be started; nothing was changed.', errors: [] };
+      const message = 'The command could not be started; nothing was changed.';
+      const error = { code: 'NOT_STARTED', message, errors: [], grpcStatus: 'UNAVAILABLE' };
       await gateway.job.finishJob({ jobId, state: JobState.JOB_STATE_FAILED, resultJson: '', error });
       return;
     } catch (error) {

@@ -162,6 +162,32 @@ test('one question to Auth decides, by action, resource and owner', async (t) =>
   );
 });
 
+test('what one may do is asked with whose it is, and answered in order', async (t) => {
+  const { context: world } = t;
+  const { jobId } = (await send(world, 'POST', '/v1/members', { token: world.admin, body: valid })).body;
+  const own = (await send(world, 'PATCH', `/v1/members/${world.hanaId}`, { token: world.hana, body: { displayName: 'x' } })).body;
+  const checks = [
+    { action: 'member.create', resource: { type: 'Member' } },
+    { action: 'member.update', resource: { type: 'Member', id: world.hanaId } },
+    { action: 'job.read', resource: { type: 'Job', id: own.jobId } },
+    { action: 'job.read', resource: { type: 'Job', id: jobId } },
+    { action: 'job.read', resource: { type: 'Job', id: 'none' } },
+    { action: 'job.list', resource: { type: 'Job' } },
+  ];
+  const ask = (body: unknown, token = world.hana) => send(world, 'POST', '/v1/auth/check', { token, body });
+  t.deepEqual((await ask({ checks })).body, {
+    results: [false, true, true, false, false, true].map((allowed) => ({ allowed })),
+  });
+  t.like(world.asked.at(-1), { action: 'auth.check', resource: { type: 'System' } });
+  isProblem(t, await ask({ checks: [] }), 400, 'INVALID_ARGUMENT', ['checks']);
+  isProblem(t, await ask({ checks: Array(101).fill(checks[0]) }), 400, 'INVALID_ARGUMENT', ['checks']);
+  const owned = { type: 'Member', id: 'x', ownerId: world.hanaId };
+  isProblem(t, await ask({ checks: [{ action: 'member.update', resource: owned }] }), 400, 'INVALID_ARGUMENT', [
+    'checks[0].resource.ownerId',
+  ]);
+  isProblem(t, await ask({ checks }, 'garbage'), 401, 'TOKEN_INVALID');
+});
+
 test('login, refresh, logout and the keys', async (t) => {
   const login = await send(t.context, 'POST', '/v1/auth/login', { body: { loginId: 'hana', password: 'correct horse' } });
   t.is(login.status, 200);

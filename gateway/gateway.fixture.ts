@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { status } from '@grpc/grpc-js';
 import { pino } from 'pino';
 import { alreadyExists, failedPrecondition, notFound, permissionDenied, unauthenticated, unavailable } from '#platform/errors.ts';
 import { connectPeer } from '#platform/grpc/client.ts';
@@ -8,7 +9,13 @@ import { serveGrpc } from '#platform/grpc/server.ts';
 import { newId } from '#platform/id.ts';
 import { Lifecycle } from '#platform/lifecycle.ts';
 import { startTelemetry } from '#platform/telemetry.ts';
-import { type AuthenticateRequest, type AuthorizeRequest, AuthServiceService } from '#proto/musubi/auth/v1/auth.ts';
+import {
+  type AuthenticateRequest,
+  type AuthorizeRequest,
+  AuthServiceService,
+  type CheckRequest,
+  type Resource,
+} from '#proto/musubi/auth/v1/auth.ts';
 import { type FinishJobRequest, type Job, JobServiceService, JobState } from '#proto/musubi/job/v1/job.ts';
 import { type MemberView, QueryServiceService } from '#proto/musubi/query/v1/query.ts';
 import type { CommandStart, Commands } from '../worker/client.ts';
@@ -107,6 +114,12 @@ function view(memberId: string, profile: { loginId: string; displayName: string;
   return { memberId, ...profile, roleIds: ['member'], createdAt: now, updatedAt: now, version: 1 };
 }
 
+function mayDo({ hanaId }: State, memberId: string, action: string, resource: Resource | undefined): boolean {
+  const own = resource?.ownerId === memberId;
+  const granted = ['member.read', 'member.list', 'auth.check', 'auth.logout'].includes(action) || (own && !/delete/.test(action));
+  return memberId !== hanaId || granted;
+}
+
 function authOf(world: State, tokens: Record<string, string>) {
   const known = (accessToken: string): string => {
     const memberId = Object.hasOwn(tokens, accessToken) ? tokens[accessToken] : undefined;
@@ -123,10 +136,8 @@ function authOf(world: State, tokens: Record<string, string>) {
     async authorize(request: AuthorizeRequest) {
       world.asked.push(request);
       const memberId = known(request.accessToken);
-      const own = request.resource?.ownerId === memberId;
-      const granted =
-        ['member.read', 'member.list', 'auth.logout'].includes(request.action) || (own && !/delete/.test(request.action));
-      if (memberId === world.hanaId && !granted) throw permissionDenied('PERMISSION_DENIED', 'no policy permits this');
+      if (!mayDo(world, memberId, request.action, request.resource))
+        throw permissionDenied('PERMISSION_DENIED', 'no policy permits this');
       return { memberId, sessionId: 'session' };
     },
     async login({ loginId, password }: { loginId: string; password: string }) {
@@ -140,6 +151,10 @@ function authOf(world: State, tokens: Record<string, string>) {
     },
     logout: async () => ({}),
     getJwks: async () => ({ jwksJson: '{"keys":[{"kty":"EC","kid":"1"}]}' }),
+    async check({ accessToken, checks }: CheckRequest) {
+      const memberId = known(accessToken);
+      return { allowed: checks.map(({ action, resource }) => mayDo(world, memberId, action, resource)) };
+    },
     stagePassword: async () => ({ passwordRef: newId() }),
     bindLogin: never,
     grantRoles: never,
@@ -242,8 +257,9 @@ function commandsOf(world: State): Commands {
         apply(world, start as CommandStart);
         finish(start.jobId, { state: JobState.JOB_STATE_COMPLETED, resultJson: JSON.stringify({ memberId: start.aggregateId }) });
       } catch (error) {
-        const { code, message, fields } = error as ReturnType<typeof notFound>;
-        finish(start.jobId, { state: JobState.JOB_STATE_FAILED, error: { code, message, errors: [...fields] } });
+        const { code, message, fields, grpcStatus } = error as ReturnType<typeof notFound>;
+        const failure = { code, message, errors: [...fields], grpcStatus: status[grpcStatus] };
+        finish(start.jobId, { state: JobState.JOB_STATE_FAILED, error: failure });
       }
     },
     async cancelCommand(jobId) {

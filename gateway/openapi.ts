@@ -53,12 +53,12 @@ function readable(schema: { format?: string; pattern?: string; minimum?: number;
 
 function operation(route: Route): ZodOpenApiOperationObject {
   const { method, tag, operationId, summary, description, action, body } = route;
-  const action_ = action ? `Needs the permission \`${action}\`.` : 'Public: needs no token.';
+  const access = action ? `Needs the permission \`${action}\`.` : 'Public: needs no token.';
   return {
     tags: [tag],
     operationId,
     summary,
-    description: [description, action_].filter(Boolean).join('\n\n'),
+    description: [description, access].filter(Boolean).join('\n\n'),
     security: action ? [{ bearer: [] }] : [],
     requestParams: {
       ...(isEmpty(route.params) ? {} : { path: route.params }),

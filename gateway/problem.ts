@@ -33,38 +33,21 @@ const HTTP_STATUS_OF_CODE = new Map([
   ['UNSUPPORTED_MEDIA_TYPE', 415],
 ]);
 
-/**
- * A failed job carries a code, a message and fields, but no gRPC status: a workflow's failure has no
- * place for one, and it should not, as it is read by people and other programs. So that `Prefer: wait`
- * answers as a synchronous API would, the refusals of the services are listed here with their kind.
- * A code that is not listed is a rule of the business that said no: FAILED_PRECONDITION.
- */
-const KIND_OF_JOB_CODE = new Map([
-  ['LOGIN_TAKEN', status.ALREADY_EXISTS],
-  ['MEMBER_EXISTS', status.ALREADY_EXISTS],
-  ['MEMBER_NOT_FOUND', status.NOT_FOUND],
-  ['ROLE_NOT_FOUND', status.NOT_FOUND],
-  ['LOGIN_NOT_FOUND', status.NOT_FOUND],
-  ['MEMBER_BUSY', status.ABORTED],
-  ['INVALID_MEMBER', status.INVALID_ARGUMENT],
-  ['WEAK_PASSWORD', status.INVALID_ARGUMENT],
-  ['PASSWORD_REF_INVALID', status.FAILED_PRECONDITION],
-  ['SERVICE_UNAVAILABLE', status.UNAVAILABLE],
-  ['NOT_STARTED', status.UNAVAILABLE],
-]);
-
 /** The HTTP status that an error is answered with. */
 export function httpStatus(error: MusubiError): number {
   return HTTP_STATUS_OF_CODE.get(error.code) ?? HTTP_STATUS[error.grpcStatus] ?? 500;
 }
 
-/** What a client that waited for its job is told when the job failed; `instance` of the problem names the job. */
+/**
+ * What a client that waited for its job is told when the job failed: as a synchronous API would have answered.
+ * `instance` of the problem names the job.
+ */
 export class JobFailedError extends MusubiError {
   readonly jobId: string;
 
   constructor(jobId: string, failure: JobError) {
-    // A service that stayed away until the workflow gave up left gRPC's own code behind: UNAVAILABLE.
-    const kind = KIND_OF_JOB_CODE.get(failure.code) ?? grpcStatusNamed(failure.code) ?? status.FAILED_PRECONDITION;
+    // Jobs of earlier releases have no status: then all that is known is that the command was not done.
+    const kind = grpcStatusNamed(failure.grpcStatus ?? '') ?? status.FAILED_PRECONDITION;
     super(kind, failure.code, failure.message, { fields: failure.errors });
     this.jobId = jobId;
   }

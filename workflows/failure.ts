@@ -18,21 +18,21 @@ export function failureOf(step: Step<never, unknown>, failure: TemporalFailure):
   const last = lastAnswer(failure);
   const where = `${step.service} service, "${inWords(step)}"`;
   if (!last) {
-    const error = { code: 'SERVICE_UNAVAILABLE', message: `the ${step.service} service did not answer in time`, errors: [] };
-    return { error, forOperators: `${where}: no answer in time` };
+    return { error: away(`the ${step.service} service did not answer in time`), forOperators: `${where}: no answer in time` };
   }
   const forOperators = `${where}: ${last.code}: ${last.message}`;
   if (last.refused || last.grpcStatus === 'ABORTED') {
-    return { error: { code: last.code, message: last.message, errors: last.fields }, forOperators };
+    const { code, message, fields: errors, grpcStatus } = last;
+    return { error: { code, message, errors, grpcStatus }, forOperators };
   }
   if (OUR_DEFECTS.has(last.grpcStatus)) {
-    return { error: { code: 'INTERNAL', message: `the ${step.service} service failed`, errors: [] }, forOperators };
+    const message = `the ${step.service} service failed`;
+    return { error: { code: 'INTERNAL', message, errors: [], grpcStatus: 'INTERNAL' }, forOperators };
   }
-  return {
-    error: { code: 'SERVICE_UNAVAILABLE', message: `the ${step.service} service was not available`, errors: [] },
-    forOperators,
-  };
+  return { error: away(`the ${step.service} service was not available`), forOperators };
 }
+
+const away = (message: string): JobError => ({ code: 'SERVICE_UNAVAILABLE', message, errors: [], grpcStatus: 'UNAVAILABLE' });
 
 /** 'DEFECT': the activity itself threw something else than a gRPC error. */
 const OUR_DEFECTS: ReadonlySet<string> = new Set(['INTERNAL', 'UNKNOWN', 'UNIMPLEMENTED', 'DATA_LOSS', 'DEFECT']);

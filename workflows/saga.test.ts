@@ -107,6 +107,7 @@ for (const { command, steps, pivot } of SAGAS) {
         code: 'LOGIN_TAKEN',
         message: 'the login is taken',
         errors: [{ field: 'loginId', message: 'is taken' }],
+        grpcStatus: 'ALREADY_EXISTS',
       });
       t.like(await failureOf(handle), { cause: { type: 'LOGIN_TAKEN' } });
       const { typedSearchAttributes } = await handle.describe();
@@ -123,7 +124,7 @@ for (const { command, steps, pivot } of SAGAS) {
       const skipped = took - (performance.now() - begun);
       t.true(took > 40_000 && skipped < 90_000, `${took} ms, ${skipped} of them skipped`);
       t.deepEqual(services.steps.slice(-(at + 1)), undosOf(steps, at + 1));
-      t.like(services.end, { state: 'JOB_STATE_FAILED', error: { code: 'SERVICE_UNAVAILABLE' } });
+      t.like(services.end, { state: 'JOB_STATE_FAILED', error: { code: 'SERVICE_UNAVAILABLE', grpcStatus: 'UNAVAILABLE' } });
       t.notRegex(JSON.stringify(services.end), /ECONNREFUSED/, 'what is wrong inside is not the client’s');
     });
 
@@ -179,7 +180,12 @@ test('a service that comes back in time costs nothing but time, and the job show
 test('a defect of a service is retried too, and is not told to the client', async (t) => {
   const services = new ScriptedServices({ 'auth.bindLogin': [defect] });
   await run(t, 'member.register', services);
-  t.deepEqual(services.end?.error, { code: 'INTERNAL', message: 'the auth service failed', errors: [] });
+  t.deepEqual(services.end?.error, {
+    code: 'INTERNAL',
+    message: 'the auth service failed',
+    errors: [],
+    grpcStatus: 'INTERNAL',
+  });
 });
 
 test('MEMBER_BUSY is waited for, and said if it lasts', async (t) => {
@@ -190,7 +196,7 @@ test('MEMBER_BUSY is waited for, and said if it lasts', async (t) => {
 
   const never = new ScriptedServices({ 'member.beginUpdate': [busy] });
   await run(t, 'member.update', never);
-  t.like(never.end, { state: 'JOB_STATE_FAILED', error: { code: 'MEMBER_BUSY' } });
+  t.like(never.end, { state: 'JOB_STATE_FAILED', error: { code: 'MEMBER_BUSY', grpcStatus: 'ABORTED' } });
 });
 
 test('an undo is tried until it is through, in order, and the job says so', async (t) => {

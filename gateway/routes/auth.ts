@@ -1,6 +1,8 @@
+import { status } from '@grpc/grpc-js';
 import { z } from 'zod';
-import type { TokenResponse } from '#proto/musubi/auth/v1/auth.ts';
-import { HASHING_MS } from '../gateway.ts';
+import { MusubiError } from '#platform/errors.ts';
+import type { Resource, TokenResponse } from '#proto/musubi/auth/v1/auth.ts';
+import { type Gateway, HASHING_MS } from '../gateway.ts';
 import { route } from '../route.ts';
 
 const tokensSchema = z
@@ -68,6 +70,64 @@ const logout = route({
   },
 });
 
+const resourceSchema = z
+  .strictObject({
+    type: z.string().min(1).max(100).meta({ description: '`Member`, `Job` or `System`', example: 'Member' }),
+    id: z.string().max(100).default('').meta({ description: 'Absent: all of that type, or one that does not exist yet' }),
+  })
+  .meta({ id: 'CheckedResource' });
+
+const checkPermissions = route({
+  method: 'POST',
+  path: '/v1/auth/check',
+  tag: 'Auth',
+  operationId: 'checkPermissions',
+  summary: 'Whether you may do these things',
+  description: 'Nothing is done. What does not exist, or what no policy speaks of, is not allowed.',
+  action: 'auth.check',
+  resource: () => ({ type: 'System', id: '', ownerId: '' }),
+  body: z
+    .strictObject({
+      checks: z
+        .array(
+          z.strictObject({
+            action: z.string().min(1).max(100).meta({ description: 'As routes name it', example: 'member.update' }),
+            resource: resourceSchema,
+          }),
+        )
+        .min(1)
+        .max(100),
+    })
+    .meta({ id: 'Checks' }),
+  responses: {
+    200: {
+      description: 'One result for each check, in their order',
+      schema: z.strictObject({ results: z.array(z.strictObject({ allowed: z.boolean() })) }).meta({ id: 'CheckResults' }),
+    },
+  },
+  async handle({ body, accessToken, principal }, gateway) {
+    const asked = body.checks.map(async ({ action, resource: { type, id } }) => ({
+      action,
+      resource: { type, id, ownerId: await ownerOf(type, id, principal.memberId, gateway) } satisfies Resource,
+    }));
+    const { allowed } = await gateway.auth.check({ accessToken, checks: await Promise.all(asked) });
+    return { status: 200 as const, body: { results: allowed.map((one) => ({ allowed: one })) } };
+  },
+});
+
+/** Whose a resource is, as its own routes say it: a member's own, a job's by Job, and lists of jobs are always one's own. */
+async function ownerOf(type: string, id: string, asking: string, { job }: Gateway): Promise<string> {
+  if (type === 'Member') return id;
+  if (type !== 'Job') return '';
+  if (id === '') return asking;
+  try {
+    return (await job.getJob({ jobId: id })).job?.memberId ?? '';
+  } catch (error) {
+    if (error instanceof MusubiError && error.grpcStatus === status.NOT_FOUND) return '';
+    throw error;
+  }
+}
+
 const jwks = route({
   method: 'GET',
   path: '/.well-known/jwks.json',
@@ -83,4 +143,4 @@ const jwks = route({
   },
 });
 
-export const authRoutes = [login, refresh, logout, jwks];
+export const authRoutes = [login, refresh, logout, checkPermissions, jwks];

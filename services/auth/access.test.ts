@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import test from 'ava';
-import { authenticate, authorize } from './access.ts';
+import { authenticate, authorize, check } from './access.ts';
 import { freshLogin, openTestAuth, PASSWORD, type TestAuth } from './auth.fixture.ts';
 import { grantRoles } from './commands/grant-roles.ts';
 import { logIn } from './commands/log-in.ts';
@@ -50,6 +50,19 @@ test('a member may do what its roles permit', async (t) => {
   await t.throwsAsync(authorize(auth, { accessToken, action: 'member.fly', resource: member('m2') }), DENIED);
 });
 
+test('many questions are answered at once, in their order; what nobody knows of is not allowed', async (t) => {
+  const { accessToken } = await session(['reader']);
+  const checks = ['member.read', 'member.delete', 'member.fly', 'member.read'].map((action) => ({
+    action,
+    resource: member('m2'),
+  }));
+  t.deepEqual(await check(auth, { accessToken, checks }), [true, false, false, true]);
+  const nothing = await session([]);
+  t.deepEqual(await check(auth, { accessToken: nothing.accessToken, checks }), [false, false, false, false]);
+  await logOut(auth, accessToken);
+  await t.throwsAsync(check(auth, { accessToken, checks }), REVOKED);
+});
+
 test('changed roles and policies hold from the next call on', async (t) => {
   const { memberId, accessToken } = await session(['reader']);
   const may = () => authorize(auth, { accessToken, action: 'member.delete', resource: member('m2') });
@@ -88,10 +101,11 @@ test('a suspended member is nobody, at once; undone, its tokens are good again',
 test.serial('a permission check is one look-up in the store', async (t) => {
   const { accessToken } = await session(['reader', 'admin']);
   const { db } = auth.store.mongo;
-  const check = () => authorize(auth, { accessToken, action: 'member.read', resource: member('m2') });
-  await check();
+  const question = { action: 'member.read', resource: member('m2') };
+  await authorize(auth, { accessToken, ...question });
   await db.command({ profile: 2 });
-  for (let count = 0; count < 10; count++) await check();
+  for (let count = 0; count < 9; count++) await authorize(auth, { accessToken, ...question });
+  await check(auth, { accessToken, checks: Array(100).fill(question) });
   await db.command({ profile: 0 });
   const seen = await db
     .collection('system.profile')

@@ -2,7 +2,7 @@ import { invalidArgument } from '#platform/errors.ts';
 import type { Handlers } from '#platform/grpc/server.ts';
 import { toMongoError } from '#platform/mongo.ts';
 import type { AuthServiceService, TokenResponse } from '#proto/musubi/auth/v1/auth.ts';
-import { authenticate, authorize } from './access.ts';
+import { authenticate, authorize, check } from './access.ts';
 import { ACCESS_TOKEN_SECONDS } from './access-tokens.ts';
 import type { Auth } from './auth.ts';
 import { bindLogin } from './commands/bind-login.ts';
@@ -35,6 +35,14 @@ export function authHandlers(auth: Auth, keys: KeyRing): AuthHandlers {
     authorize: ({ accessToken, action, resource }) => {
       if (!resource) throw missing('resource');
       return authorize(auth, { accessToken, action, resource });
+    },
+    check: async ({ accessToken, checks }) => {
+      if (checks.length === 0 || checks.length > MAX_CHECKS) throw wrong('checks', `must be 1 to ${MAX_CHECKS}`);
+      const questions = checks.map(({ action, resource }, index) => {
+        if (!resource) throw missing(`checks[${index}].resource`);
+        return { action, resource };
+      });
+      return { allowed: await check(auth, { accessToken, checks: questions }) };
     },
     stagePassword: async ({ password }, { signal }) => ({
       passwordRef: await stagePassword(store, auth.passwords, password, signal),
@@ -76,8 +84,12 @@ export function authHandlers(auth: Auth, keys: KeyRing): AuthHandlers {
 
 const toTokenResponse = (tokens: Tokens): TokenResponse => ({ ...tokens, expiresIn: ACCESS_TOKEN_SECONDS });
 
-const missing = (field: string) =>
-  invalidArgument('INVALID_ARGUMENT', `${field} is missing`, { fields: [{ field, message: 'is missing' }] });
+/** The most that one Check answers. */
+const MAX_CHECKS = 100;
+
+const wrong = (field: string, message: string) =>
+  invalidArgument('INVALID_ARGUMENT', `${field} ${message}`, { fields: [{ field, message }] });
+const missing = (field: string) => wrong(field, 'is missing');
 
 /** A store that is away is UNAVAILABLE to callers, wherever a call met it; not a defect of ours. */
 function withStoreErrors(handlers: AuthHandlers): AuthHandlers {

@@ -20,6 +20,8 @@ export interface JobError {
   code: string;
   message: string;
   errors: { field: string; message: string }[];
+  /** The name of the gRPC status that says what kind of failure it is: 'ALREADY_EXISTS'. Absent in jobs of earlier releases. */
+  grpcStatus?: string | undefined;
 }
 
 /** A job as it is kept. Times are milliseconds since 1970. */

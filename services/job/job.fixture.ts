@@ -122,4 +122,5 @@ export const TAKEN: JobError = {
   code: 'LOGIN_TAKEN',
   message: 'the login is taken',
   errors: [{ field: 'loginId', message: 'is taken' }],
+  grpcStatus: 'ALREADY_EXISTS',
 };

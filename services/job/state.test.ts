@@ -69,6 +69,15 @@ test('a failed job says why, and a repeat or another end changes nothing', async
   );
 });
 
+test('an error of an earlier release, without its kind, is kept as it is', async (t) => {
+  const jobId = await issued();
+  const { grpcStatus: _, ...error } = TAKEN;
+  await one.peer.finishJob(finishing(jobId, JobState.JOB_STATE_FAILED, { error }));
+  const { grpcStatus, ...kept } = (await read(jobId))?.error ?? TAKEN;
+  t.deepEqual(kept, error);
+  t.is(grpcStatus, undefined);
+});
+
 test('random calls, repeated and at once from two instances, keep hash, outbox and lifetimes in step', async (t) => {
   const call = fc.oneof(
     fc.record({ kind: fc.constant('report' as const), done: fc.nat(5), undo: fc.boolean() }),

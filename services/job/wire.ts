@@ -22,7 +22,9 @@ export function stateOf(message: StateMessage): JobState | undefined {
 }
 
 export function errorOf(message: ErrorMessage | undefined): JobError | undefined {
-  return message?.code ? { code: message.code, message: message.message, errors: message.errors } : undefined;
+  if (!message?.code) return undefined;
+  const { code, message: text, errors, grpcStatus } = message;
+  return { code, message: text, errors, grpcStatus };
 }
 
 export function toMessage(job: Job): JobMessage {

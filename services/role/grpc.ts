@@ -15,7 +15,10 @@ const UNDOS = {
 /** musubi.role.v1.RoleService over the service's database. */
 export function roleHandlers(db: Database): Handlers<typeof RoleServiceService> {
   return {
-    ensureBuiltInRoles: async () => ({ roles: (await ensureBuiltInRoles(db)).map(toMessage) }),
+    ensureBuiltInRoles: async () => {
+      const { roles, hasAdmin } = await ensureBuiltInRoles(db);
+      return { roles: roles.map(toMessage), hasAdmin };
+    },
     assignRoles: (request) => assignRoles(db, request),
     unassignAllRoles: (request) => unassignAllRoles(db, request),
     undo: async ({ operationId }) => {

@@ -50,6 +50,18 @@ test.serial('of all admins that are taken away at the same time one stays', asyn
   }
 });
 
+test.serial('whether there is an admin is known to whoever installs the built-in roles', async (t) => {
+  const hasAdmin = async () => (await service.ensureBuiltInRoles({}, call)).hasAdmin;
+  t.false(await hasAdmin());
+  await service.assignRoles({ operationId: randomUUID(), memberId: randomUUID(), roleIds: ['member'] }, call);
+  t.false(await hasAdmin(), 'another role is none');
+  const operationId = randomUUID();
+  await service.assignRoles({ operationId, memberId: randomUUID(), roleIds: ['admin'] }, call);
+  t.true(await hasAdmin());
+  await service.undo({ operationId }, call);
+  t.false(await hasAdmin(), 'nor is one who was not registered in the end');
+});
+
 test.serial('others come and go beside that', async (t) => {
   const only = await admin();
   const memberId = randomUUID();
