@@ -134,9 +134,8 @@ export class Load {
   async finish(): Promise<Findings> {
     this.#stopping = true;
     await this.#running;
-    const ids = this.#lanes.map(({ memberId }) => memberId);
-    const events = await versionsInKafka(ids);
     await this.#follower.settle([...this.#ended.keys()]);
+    const { differences, ...events } = await this.#atRest();
     const told = (jobId: string): number => this.#follower.told.get(jobId) ?? 0;
     const states = [...this.#ended.values()];
     return {
@@ -144,8 +143,8 @@ export class Load {
       completed: states.filter((state) => state === 'completed').length,
       undone: states.filter((state) => state === 'failed').length,
       unfinished: this.#unfinished,
-      wrong: [...this.#wrong, ...(await this.#differences())],
-      ...order(events, await versions(ids)),
+      wrong: [...this.#wrong, ...differences],
+      ...events,
       untold: [...this.#ended.keys()].filter((jobId) => told(jobId) === 0),
       toldTwice: [...this.#ended.keys()].filter((jobId) => told(jobId) > 1),
     };
@@ -155,6 +154,19 @@ export class Load {
     this.#stopping = true;
     await this.#running;
     this.#follower.close();
+  }
+
+  /** The stores and Kafka once they agree, or after a minute: what was undone is promised to queries and Kafka, but not by when. */
+  async #atRest(): Promise<{ differences: string[] } & ReturnType<typeof order>> {
+    const ids = this.#lanes.map(({ memberId }) => memberId);
+    const deadline = Date.now() + 60_000;
+    for (;;) {
+      const differences = await this.#differences();
+      const newest = await versions(ids);
+      const found = { differences, ...order(await versionsInKafka(ids), newest) };
+      if ((differences.length === 0 && found.lostEvents.length === 0) || Date.now() > deadline) return found;
+      await sleep(500);
+    }
   }
 
   /** What the lanes were told last, against Member, the read model and Auth. */
@@ -220,7 +232,7 @@ class Follower {
   }
 
   async ready(): Promise<void> {
-    for (let i = 0; i < 100 && !this.#cursor; i++) await sleep(50);
+    for (let i = 0; i < 1_200 && !this.#cursor; i++) await sleep(50);
     if (!this.#cursor) throw new Error('the socket does not get ready');
   }
 

@@ -23,7 +23,7 @@ for (const name of COMPONENTS) {
       }
       const back = load.ended;
       // Not only what went through before: commands go on afterwards.
-      for (let i = 0; i < 300 && load.ended < back + 8; i++) await sleep(100);
+      for (let i = 0; i < 1_200 && load.ended < back + 8; i++) await sleep(100);
       t.true(load.ended >= back + 8, `${load.ended - back} commands ended after ${name} was back`);
       const { accepted, completed, undone, ...bad } = await load.finish();
       t.log(`${accepted} commands, ${completed} completed, ${undone} undone`);

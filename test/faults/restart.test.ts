@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
+import { type Identity, identify, isAlive } from '../../local/pids.ts';
 import { login, register } from '../client.ts';
 
 interface RunFile {
@@ -13,8 +14,16 @@ interface RunFile {
   pids: Record<string, number>;
 }
 
+interface Running {
+  launcher: ChildProcess;
+  run: RunFile;
+  output: string;
+  /** The launcher and everything that it started; their numbers alone may soon be others'. */
+  processes: Identity[];
+}
+
 /** `npm start` on a data folder of its own and free ports; resolves once it says that it is ready. */
-async function start(dataDir: string): Promise<{ launcher: ChildProcess; run: RunFile; output: string }> {
+async function start(dataDir: string): Promise<Running> {
   const environment = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(MUSUBI|OTEL)_/.test(name)));
   const launcher = spawn(
     process.execPath,
@@ -28,27 +37,24 @@ async function start(dataDir: string): Promise<{ launcher: ChildProcess; run: Ru
   launcher.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
   launcher.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()));
   while (!output.includes('Musubi is ready')) {
-    if (launcher.exitCode !== null) throw new Error(`npm start ended with ${launcher.exitCode}:\n${output.slice(-2_000)}`);
+    if (launcher.exitCode !== null || launcher.signalCode !== null)
+      throw new Error(`npm start ended with ${launcher.exitCode ?? launcher.signalCode}:\n${output.slice(-2_000)}`);
     await sleep(50);
   }
   const file = join(dataDir, 'run.json');
   if ((statSync(file).mode & 0o077) !== 0) throw new Error('run.json can be read by others');
-  return { launcher, run: JSON.parse(readFileSync(file, 'utf8')) as RunFile, output };
+  const run = JSON.parse(readFileSync(file, 'utf8')) as RunFile;
+  const processes = [launcher.pid ?? 0, ...Object.values(run.pids)].flatMap((pid) => identify(pid) ?? []);
+  return { launcher, run, output, processes };
 }
 
-function alive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    // A zombie answers too.
-    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
-  } catch {
-    return false;
-  }
+function kill(processes: Identity[]): void {
+  for (const one of processes) if (isAlive(one)) process.kill(one.pid, 'SIGKILL');
 }
 
 test('after kill -9 of everything the next start goes on with the data, beside another instance, and stops in order', async (t) => {
   const dataDir = mkdtempSync(join(tmpdir(), 'musubi-restart-'));
-  const started: { launcher: ChildProcess; run: RunFile }[] = [];
+  const started: Running[] = [];
   try {
     const first = await start(dataDir);
     started.push(first);
@@ -56,8 +62,8 @@ test('after kill -9 of everything the next start goes on with the data, beside a
     const as = await login(first.run.admin.loginId, first.run.admin.password, first.run.gateway);
     const member = await register(as, 'survivor');
     const gone = once(first.launcher, 'exit');
-    first.launcher.kill('SIGKILL');
-    for (const pid of Object.values(first.run.pids)) process.kill(pid, 'SIGKILL');
+    t.true(first.processes.length > Object.keys(first.run.pids).length);
+    kill(first.processes);
     await gone;
 
     const second = await start(dataDir);
@@ -72,15 +78,9 @@ test('after kill -9 of everything the next start goes on with the data, beside a
     const [code] = await once(second.launcher, 'exit');
     t.is(code, 0);
     t.false(existsSync(join(dataDir, 'run.json')), 'the file goes when the system stops');
-    t.deepEqual(
-      Object.entries({ ...first.run.pids, ...second.run.pids }).filter(([, pid]) => alive(pid)),
-      [],
-      'nothing is left running',
-    );
+    t.deepEqual([...first.processes, ...second.processes].filter(isAlive), [], 'nothing is left running');
   } finally {
-    for (const { launcher, run } of started) {
-      for (const pid of [launcher.pid ?? 0, ...Object.values(run.pids)]) if (pid > 0 && alive(pid)) process.kill(pid, 'SIGKILL');
-    }
+    for (const { processes } of started) kill(processes);
     rmSync(dataDir, { recursive: true, force: true });
   }
 });
