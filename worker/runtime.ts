@@ -1,23 +1,30 @@
 import { createServer } from 'node:net';
-import { DefaultLogger, type LogLevel, Runtime } from '@temporalio/worker';
+import { IllegalStateError } from '@temporalio/common';
+import { DefaultLogger, type LogLevel, Runtime, type RuntimeOptions } from '@temporalio/worker';
 import type { Logger } from '#platform/log.ts';
 import { addMetricsSource } from '#platform/ops-server.ts';
 
-let installed: Promise<void> | undefined;
+/** Where core serves its metrics now. */
+let metricsAddress: string | undefined;
 
 /**
- * Sets up Temporal's native core for this process, once: its logs go to ours, its metrics appear on
- * our /metrics, and signals stay ours. Rejects, and may be called again, when somebody else takes the port of its
- * metrics between its being found free and core's taking it.
+ * Sets up Temporal's native core for this process: its logs go to ours, its metrics appear on our /metrics, and
+ * signals stay ours. To be called before every connection: core goes when the last one does, and would come back by
+ * itself at a port that may be somebody else's by then. Where it is there already, nothing changes.
  *
  * @param port finds one that is free on loopback
+ * @throws when somebody else takes that port before core does; another call looks for another one
  */
-export function installRuntime(log: Logger, port: () => Promise<number> = freePort): Promise<void> {
-  installed ??= install(log.child({ component: 'temporal' }), port).catch((error: unknown) => {
-    installed = undefined; // or the process would fail of this moment for ever
+export async function installRuntime(log: Logger, port: () => Promise<number> = freePort): Promise<void> {
+  const address = `127.0.0.1:${await port()}`;
+  try {
+    Runtime.install(optionsFor(address, log.child({ component: 'temporal' })));
+  } catch (error) {
+    if (error instanceof IllegalStateError) return; // it is there
     throw error;
-  });
-  return installed;
+  }
+  if (metricsAddress === undefined) addMetricsSource(readMetrics);
+  metricsAddress = address;
 }
 
 const LEVELS = { TRACE: 'trace', DEBUG: 'debug', INFO: 'info', WARN: 'warn', ERROR: 'error' } as const satisfies Record<
@@ -25,14 +32,13 @@ const LEVELS = { TRACE: 'trace', DEBUG: 'debug', INFO: 'info', WARN: 'warn', ERR
   string
 >;
 
-async function install(log: Logger, port: () => Promise<number>): Promise<void> {
+function optionsFor(address: string, log: Logger): RuntimeOptions {
   const least = (Object.keys(LEVELS) as LogLevel[]).find((level) => log.isLevelEnabled(LEVELS[level])) ?? 'ERROR';
   const logger = new DefaultLogger(least, ({ level, message, meta }) => {
     const { error, ...rest } = meta ?? {};
     log[LEVELS[level]](error === undefined ? rest : { ...rest, err: error }, message);
   });
-  const address = `127.0.0.1:${await port()}`;
-  Runtime.install({
+  return {
     logger,
     shutdownSignals: [],
     workerHeartbeatInterval: 0,
@@ -41,11 +47,12 @@ async function install(log: Logger, port: () => Promise<number>): Promise<void> 
       logging: { filter: 'error,temporalio_sdk_core=warn,temporalio_client=error', forward: {} },
       metrics: { prometheus: { bindAddress: address, countersTotalSuffix: true, useSecondsForDurations: true } },
     },
-  });
-  addMetricsSource(async () => {
-    const response = await fetch(`http://${address}/metrics`, { signal: AbortSignal.timeout(1_000) });
-    return response.text();
-  });
+  };
+}
+
+async function readMetrics(): Promise<string> {
+  const response = await fetch(`http://${metricsAddress}/metrics`, { signal: AbortSignal.timeout(1_000) });
+  return response.text();
 }
 
 /** Core serves its metrics on a port that must be told beforehand. */
