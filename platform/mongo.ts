@@ -3,18 +3,14 @@ import type { Secret } from './config.ts';
 import { aborted, MusubiError, unavailable } from './errors.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import type { Logger } from './log.ts';
+import { pruneOperations } from './operations/mongo.ts';
+import { OPERATIONS_KEPT_SECONDS, pruneHourly } from './operations/retention.ts';
 
 /** A service's own MongoDB database. */
 export interface Mongo {
   client: MongoClient;
   db: Db;
 }
-
-/**
- * Operation records and tombstones are kept for a year. An undo that finds no record does nothing and calls that done,
- * and sagas retry an undo without limit: records must outlast every outage.
- */
-const OPERATIONS_KEPT_SECONDS = 365 * 86_400;
 
 /**
  * Opens a service's database on a replica set (transactions and change streams need one), makes the indexes
@@ -39,8 +35,10 @@ export async function openMongo(options: { url: Secret; database: string; log: L
   lifecycle.onStop(`mongodb ${database}`, 'stores', () => client.close());
   await patiently(log, lifecycle, async () => {
     await expireOperations(mongo.db);
+    await mongo.db.collection('operations').createIndex({ state: 1, at: 1 });
     await mongo.db.collection('outbox').createIndex({ createdAt: 1 });
   });
+  pruneHourly(() => pruneOperations(mongo), options);
   return mongo;
 }
 

@@ -5,6 +5,8 @@ import type { Secret } from './config.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import type { Logger } from './log.ts';
 import { createDatabase, migrate, PLATFORM_MIGRATIONS } from './migrate.ts';
+import { pruneOperations } from './operations/postgres.ts';
+import { pruneHourly } from './operations/retention.ts';
 import { isConflict, isConnectionError, isStalePlan, toStoreError } from './postgres-errors.ts';
 import { type Query, sql } from './sql.ts';
 import { metrics, SpanKind, withSpan } from './telemetry.ts';
@@ -56,12 +58,6 @@ export interface DatabaseOptions {
 
 /** After conflicts. A stale plan is none of them: it takes its connection with it, so there are no more than connections. */
 const ATTEMPTS = 5;
-/**
- * How long operation records are kept. An undo that finds no record does nothing and calls that done, and sagas
- * retry an undo without limit: records must outlast every outage.
- */
-const OPERATIONS_KEPT = '1 year';
-const PRUNE_EVERY_MS = 3_600_000;
 
 const connections = new Gauge({
   name: 'musubi_postgres_connections',
@@ -87,11 +83,8 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
   const pool = connect(options);
   const postgres = new PostgresDatabase(pool, database);
   lifecycle.onReady(`postgres ${database}`, () => postgres.query(sql`select 1`));
-  const prune = withOutbox ? setInterval(() => void pruneOperations(postgres, log), PRUNE_EVERY_MS).unref() : undefined;
-  lifecycle.onStop(`postgres ${database}`, 'stores', () => {
-    clearInterval(prune);
-    return pool.end();
-  });
+  if (withOutbox) pruneHourly(() => pruneOperations(postgres), options);
+  lifecycle.onStop(`postgres ${database}`, 'stores', () => pool.end());
   return postgres;
 }
 
@@ -231,14 +224,6 @@ async function send<R>(client: PoolClient, query: Query): Promise<R[]> {
   const text = query.text;
   const { rows } = await client.query({ text, name: statementName(text), values: [...query.values] });
   return rows as R[];
-}
-
-async function pruneOperations(database: Database, log: Logger): Promise<void> {
-  try {
-    await database.query(sql`delete from operations where at < now() - ${OPERATIONS_KEPT}::interval`);
-  } catch (error) {
-    log.warn({ err: error }, 'could not prune operations; it is tried again in an hour');
-  }
 }
 
 /** Tries until it works, a minute has passed, or the process stops. */

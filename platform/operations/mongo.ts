@@ -3,7 +3,17 @@ import { aborted } from '../errors.ts';
 import { isDuplicateKey, type Mongo, toMongoError } from '../mongo.ts';
 import { type OutboxEvent, payloadText, toRecord } from '../outbox/event.ts';
 import { SpanKind, withSpan } from '../telemetry.ts';
-import { asJson, checkOperationId, countRepeat, type Done, type Operation, type Undone, undoneError } from './operation.ts';
+import {
+  asJson,
+  checkOperationId,
+  countRepeat,
+  type Done,
+  type Operation,
+  type Undone,
+  undoExpiredError,
+  undoneError,
+} from './operation.ts';
+import { UNDO_KEPT_SECONDS } from './retention.ts';
 
 export type { OutboxEvent } from '../outbox/event.ts';
 export type { Done, Operation, Undone } from './operation.ts';
@@ -11,7 +21,8 @@ export type { Done, Operation, Undone } from './operation.ts';
 interface OperationDocument {
   _id: string;
   command: string;
-  state: 'done' | 'undone';
+  /** Final: done, and what its undo would need is no longer kept. */
+  state: 'done' | 'final' | 'undone';
   result?: unknown;
   undo?: unknown;
   at: Date;
@@ -33,7 +44,7 @@ export interface OutboxDocument {
 /** A transaction with all its retries; below the deadline of 4.75 s that workers give a step, so that the answer is ours. */
 const TRANSACTION_TIMEOUT_MS = 4_000;
 
-const operationsOf = (mongo: Mongo): Collection<OperationDocument> => mongo.db.collection('operations');
+const operationsOf = (mongo: Pick<Mongo, 'db'>): Collection<OperationDocument> => mongo.db.collection('operations');
 
 /**
  * Does one step of a saga exactly once: the operation's record, the state that `work` writes and the events
@@ -68,7 +79,7 @@ export async function runOperation<R, U = never>(
   const record = await operations.findOne({ _id: operationId }).catch((error: unknown) => Promise.reject(toMongoError(error)));
   // Another has written it, and it is not settled yet: no reason to refuse for good, which would undo the saga.
   if (!record) throw aborted('STORE_CONFLICT', 'the same operation is under way');
-  if (record.state !== 'done') throw undoneError(command);
+  if (record.state === 'undone') throw undoneError(command);
   countRepeat(command, 'repeat');
   return record.result as R;
 }
@@ -82,6 +93,7 @@ export type Undo<U> = (session: ClientSession, undo: U) => Promise<Undone | void
  * nothing to undo; undone → nothing. In each case a tombstone stays, so that a late arrival of the operation is refused.
  *
  * @param undos the undo of every command that the service has
+ * @throws FAILED_PRECONDITION `UNDO_EXPIRED` when what the undo needs is no longer kept: nothing was done
  */
 export async function undoOperation(
   mongo: Mongo,
@@ -102,12 +114,22 @@ export async function undoOperation(
       returnDocument: 'before',
     });
     if (!before) return countRepeat('', 'tombstone');
-    if (before.state !== 'done') return;
+    if (before.state === 'undone') return;
+    if (before.state === 'final') throw undoExpiredError(before.command);
     const undo = undos[before.command];
     if (!undo) throw new Error(`there is no undo for the command ${before.command}`);
     const undone = await undo(session, before.undo);
     await addEvents(mongo, session, undone?.events);
   });
+}
+
+/** Forgets what undos need when its time is over. (A TTL index forgets the records, but it could not forget a part of one.) */
+export async function pruneOperations(mongo: Pick<Mongo, 'db'>): Promise<void> {
+  const before = new Date(Date.now() - UNDO_KEPT_SECONDS * 1_000);
+  await operationsOf(mongo).updateMany(
+    { state: 'done', at: { $lt: before } },
+    { $set: { state: 'final' }, $unset: { undo: '' } },
+  );
 }
 
 /** Writes events outside of an operation, in the transaction that writes the state they tell of. */

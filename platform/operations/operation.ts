@@ -13,9 +13,9 @@ export interface Operation {
 
 /** What a step did. */
 export interface Done<R, U> {
-  /** What the caller gets, now and on every repeat; JSON. */
+  /** What the caller gets, now and on every repeat; JSON. Kept for {@link OPERATIONS_KEPT_SECONDS}: no personal data. */
   result: R;
-  /** What the undo needs to know; JSON. */
+  /** What the undo needs to know; JSON. Kept for {@link UNDO_KEPT_SECONDS}: unlike the result, it may hold personal data. */
   undo?: U;
   events?: OutboxEvent[];
 }
@@ -27,12 +27,12 @@ export interface Undone {
 
 const repeats = new Counter({
   name: 'musubi_operations_repeated_total',
-  help: 'Operations that were answered from their record, by command and kind (repeat, refused after undo, undo of nothing)',
+  help: 'Operations that were answered from their record, by command and kind (repeat, refused after undo, undo of nothing, undo too late)',
   labelNames: ['command', 'kind'],
   registers: [metrics],
 });
 
-export type Repeat = 'repeat' | 'refused' | 'tombstone';
+export type Repeat = 'repeat' | 'refused' | 'tombstone' | 'expired';
 export function countRepeat(command: string, kind: Repeat): void {
   repeats.inc({ command, kind });
 }
@@ -50,6 +50,12 @@ export function checkOperationId(operationId: string): void {
 export function undoneError(command: string): Error {
   countRepeat(command, 'refused');
   return failedPrecondition('OPERATION_UNDONE', 'this operation was undone; it can not be done any more');
+}
+
+/** The refusal of an undo that arrives when what it needs is no longer kept: it can't be done, and must not pass for done. */
+export function undoExpiredError(command: string): Error {
+  countRepeat(command, 'expired');
+  return failedPrecondition('UNDO_EXPIRED', 'what the undo of this operation needs is no longer kept');
 }
 
 /** What a repeat will read, so that the first answer and the repeats are the same to the last type. */

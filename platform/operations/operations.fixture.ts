@@ -26,6 +26,10 @@ export interface Fixture {
   put(id: string, name: string, value: string): Promise<{ id: string; was: string | null }>;
   undo(id: string, name: string): Promise<void>;
   state(id: string): Promise<{ value: string | null; events: string[] }>;
+  /** Everything that is kept of the operation, as one text. */
+  record(id: string, name: string): Promise<string>;
+  /** Makes what is kept of the operation so many days older, and what is thereby too old is pruned. */
+  age(id: string, name: string, days: number): Promise<void>;
   /** A put that stands still between its writes and its commit. */
   hold?(id: string, name: string, value: string): Promise<Held>;
   /** A put whose connection dies between its writes and its commit. */
@@ -50,6 +54,13 @@ interface Kept {
   was: string | null;
 }
 
+/** What only the undo is given. */
+interface Before extends Kept {
+  name: string;
+}
+
+const DAY_MS = 86_400_000;
+
 function postgres(): Fixture {
   const database = uniqueName('test_operations');
   const { log, lifecycle } = testProcess(database);
@@ -59,13 +70,13 @@ function postgres(): Fixture {
     if (value !== null) await tx.query(sql`insert into things (id, value) values (${id}, ${value})`);
   };
   const put = (id: string, name: string, value: string, before: (tx: Transaction) => Promise<unknown> = async () => undefined) =>
-    onPostgres.runOperation<Kept, Kept>(db, operation(id, name), async (tx) => {
+    onPostgres.runOperation<Kept, Before>(db, operation(id, name), async (tx) => {
       const [row] = await tx.query<{ value: string }>(sql`select value from things where id = ${id}`);
       await write(tx, id, value);
       await before(tx);
       refuse(value);
       const kept = { id, was: row?.value ?? null };
-      return { result: kept, undo: kept, events: [event('put', id)] };
+      return { result: kept, undo: { ...kept, name: 'Hanako' }, events: [event('put', id)] };
     });
   return {
     newId,
@@ -87,7 +98,7 @@ function postgres(): Fixture {
     },
     undo: (id, name) =>
       onPostgres.undoOperation(db, operation(id, name).operationId, {
-        put: async (tx, kept: Kept) => {
+        put: async (tx, kept: Before) => {
           await write(tx, kept.id, kept.was);
           return { events: [event('unput', kept.id)] };
         },
@@ -96,6 +107,14 @@ function postgres(): Fixture {
       const [row] = await db.query<{ value: string }>(sql`select value from things where id = ${id}`);
       const events = await db.query<{ type: string }>(sql`select type from outbox where aggregateid = ${id} order by created_at`);
       return { value: row?.value ?? null, events: events.map(({ type }) => type) };
+    },
+    async record(id, name) {
+      return JSON.stringify(await db.query(sql`select * from operations where id = ${operation(id, name).operationId}`));
+    },
+    async age(id, name, days) {
+      const older = sql`at - make_interval(secs => ${(days * DAY_MS) / 1_000})`;
+      await db.query(sql`update operations set at = ${older} where id = ${operation(id, name).operationId}`);
+      await onPostgres.pruneOperations(db);
     },
     hold: (id, name, value) => held((before) => put(id, name, value, before)),
     crash: (id, name, value) => put(id, name, value, (tx) => tx.query(sql`select pg_terminate_backend(pg_backend_pid())`)),
@@ -107,18 +126,19 @@ function mongodb(): Fixture {
   const { log, lifecycle } = testProcess(database);
   let mongo: Mongo;
   const things = () => mongo.db.collection<{ _id: string; value: string }>('things');
+  const records = () => mongo.db.collection<{ _id: string; at: Date }>('operations');
   const write = async (session: ClientSession, id: string, value: string | null): Promise<void> => {
     await things().deleteOne({ _id: id }, { session });
     if (value !== null) await things().insertOne({ _id: id, value }, { session });
   };
   const put = (id: string, name: string, value: string, before: () => Promise<unknown> = async () => undefined) =>
-    onMongo.runOperation<Kept, Kept>(mongo, operation(id, name), async (session) => {
+    onMongo.runOperation<Kept, Before>(mongo, operation(id, name), async (session) => {
       const row = await things().findOne({ _id: id }, { session });
       await write(session, id, value);
       await before();
       refuse(value);
       const kept = { id, was: row?.value ?? null };
-      return { result: kept, undo: kept, events: [event('put', id)] };
+      return { result: kept, undo: { ...kept, name: 'Hanako' }, events: [event('put', id)] };
     });
   return {
     newId,
@@ -133,7 +153,7 @@ function mongodb(): Fixture {
     },
     undo: (id, name) =>
       onMongo.undoOperation(mongo, operation(id, name).operationId, {
-        put: async (session, kept: Kept) => {
+        put: async (session, kept: Before) => {
           await write(session, kept.id, kept.was);
           return { events: [event('unput', kept.id)] };
         },
@@ -142,6 +162,15 @@ function mongodb(): Fixture {
       const row = await things().findOne({ _id: id });
       const events = await mongo.db.collection('outbox').find({ aggregateid: id }).sort({ createdAt: 1 }).toArray();
       return { value: row?.value ?? null, events: events.map(({ type }) => String(type)) };
+    },
+    async record(id, name) {
+      return JSON.stringify(await records().findOne({ _id: operation(id, name).operationId }));
+    },
+    async age(id, name, days) {
+      await records().updateOne({ _id: operation(id, name).operationId }, [
+        { $set: { at: { $subtract: ['$at', days * DAY_MS] } } },
+      ]);
+      await onMongo.pruneOperations(mongo);
     },
     hold: (id, name, value) => held((before) => put(id, name, value, before)),
   };
@@ -153,6 +182,8 @@ function redis(): Fixture {
   let client: Redis;
   let operations: RedisOperations;
   const key = (id: string): string => `${service}:${id}`;
+  const keysOf = (id: string, name: string) =>
+    [`operation:${service}:${id}/${name}`, `operation-undo:${service}:${id}/${name}`] as const;
   return {
     newId,
     async ready() {
@@ -164,7 +195,7 @@ function redis(): Fixture {
             local was = redis.call('GET', keys[1]) or nil
             redis.call('SET', keys[1], args[2])
             emit('thing', args[1], 1, 'put', '{}')
-            return cjson.encode({id = args[1], was = was or cjson.null}), cjson.encode({id = args[1], was = was or cjson.null})`,
+            return cjson.encode({id = args[1], was = was or cjson.null}), cjson.encode({id = args[1], was = was or cjson.null, name = 'Hanako'})`,
           undo: `
             local kept = cjson.decode(undo)
             if kept.was == cjson.null then redis.call('DEL', keys[1]) else redis.call('SET', keys[1], kept.was) end
@@ -175,7 +206,7 @@ function redis(): Fixture {
     async close() {
       const keys = [
         ...(await client.keys(`${service}:*`)),
-        ...(await client.keys(`operation:${service}:*`)),
+        ...(await client.keys(`operation*:${service}:*`)),
         outboxStream(service),
       ];
       await client.del(keys);
@@ -190,6 +221,17 @@ function redis(): Fixture {
       );
       const events = fields.filter((entry) => entry.aggregateid === id).map((entry) => String(entry.type));
       return { value: await client.get(key(id)), events };
+    },
+    async record(id, name) {
+      const [record, undo] = keysOf(id, name);
+      return JSON.stringify([await client.hgetall(record), await client.get(undo)]);
+    },
+    async age(id, name, days) {
+      for (const kept of keysOf(id, name)) {
+        const left = Math.round((await client.pttl(kept)) - days * DAY_MS);
+        if (left > 0) await client.pexpire(kept, left);
+        else await client.del(kept);
+      }
     },
   };
 }

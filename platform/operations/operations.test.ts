@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { status } from '@grpc/grpc-js';
 import test from 'ava';
 import { failedPrecondition, MusubiError } from '../errors.ts';
 import { fixtures, type Held } from './operations.fixture.ts';
@@ -73,6 +74,38 @@ for (const [store, open] of Object.entries(fixtures)) {
       const error = await t.throwsAsync<MusubiError>(call, { instanceOf: MusubiError, code: 'INVALID_ARGUMENT' });
       t.is(error?.fields[0]?.field, 'operationId');
     }
+  });
+
+  test(`${store}: within 30 days an operation can be undone`, async (t) => {
+    const id = suite.newId();
+    await suite.put(id, 'op', 'value');
+    await suite.age(id, 'op', 29.9);
+    t.regex(await suite.record(id, 'op'), /Hanako/);
+    await suite.undo(id, 'op');
+    t.deepEqual(await suite.state(id), { value: null, events: ['put', 'unput'] });
+    t.notRegex(await suite.record(id, 'op'), /Hanako/, 'and then nobody needs it');
+  });
+
+  test(`${store}: after 30 days nothing is kept for an undo, and it is refused; a repeat is still answered`, async (t) => {
+    const id = suite.newId();
+    const first = await suite.put(id, 'op', 'value');
+    await suite.age(id, 'op', 30.1);
+    t.notRegex(await suite.record(id, 'op'), /Hanako/);
+    for (let attempt = 0; attempt < 2; attempt++) {
+      const error = await t.throwsAsync<MusubiError>(suite.undo(id, 'op'), { instanceOf: MusubiError, code: 'UNDO_EXPIRED' });
+      t.is(error?.grpcStatus, status.FAILED_PRECONDITION);
+    }
+    await suite.age(id, 'op', 334);
+    t.deepEqual(await suite.put(id, 'op', 'again'), first);
+    t.deepEqual(await suite.state(id), { value: 'value', events: ['put'] });
+  });
+
+  test(`${store}: a tombstone refuses for a year`, async (t) => {
+    const id = suite.newId();
+    await suite.undo(id, 'op');
+    await suite.age(id, 'op', 364);
+    await suite.undo(id, 'op');
+    await t.throwsAsync(suite.put(id, 'op', 'late'), { code: 'OPERATION_UNDONE' });
   });
 
   // On Redis an operation is one script: there is no moment in its midst.

@@ -1,14 +1,25 @@
 import { type OutboxEvent, type OutboxRecord, payloadText, toRecord } from '../outbox/event.ts';
-import type { Database, OpenTransaction, Query, Transaction } from '../postgres.ts';
-import { sql } from '../postgres.ts';
-import { asJson, checkOperationId, countRepeat, type Done, type Operation, type Undone, undoneError } from './operation.ts';
+import type { Database, OpenTransaction, Transaction } from '../postgres.ts';
+import { type Query, sql } from '../sql.ts';
+import {
+  asJson,
+  checkOperationId,
+  countRepeat,
+  type Done,
+  type Operation,
+  type Undone,
+  undoExpiredError,
+  undoneError,
+} from './operation.ts';
+import { OPERATIONS_KEPT_SECONDS, UNDO_KEPT_SECONDS } from './retention.ts';
 
 export type { OutboxEvent } from '../outbox/event.ts';
 export type { Done, Operation, Undone } from './operation.ts';
 
 interface OperationRow {
   command: string;
-  state: 'done' | 'undone';
+  /** Final: done, and what its undo would need is no longer kept. */
+  state: 'done' | 'final' | 'undone';
   result: unknown;
   undo: unknown;
 }
@@ -35,7 +46,7 @@ export async function runOperation<R, U = never>(
       const [row] = await tx.query<OperationRow>(
         sql`select command, state, result, undo from operations where id = ${operationId}`,
       );
-      if (row?.state !== 'done') throw undoneError(command);
+      if (!row || row.state === 'undone') throw undoneError(command);
       countRepeat(command, 'repeat');
       return row.result as R;
     }
@@ -56,6 +67,7 @@ export type Undo<U> = (tx: Transaction, undo: U) => Promise<Undone | void>;
  * An operation that is still running is waited for.
  *
  * @param undos the undo of every command that the service has
+ * @throws FAILED_PRECONDITION `UNDO_EXPIRED` when what the undo needs is no longer kept: nothing was done
  */
 export async function undoOperation(
   db: Database,
@@ -71,7 +83,8 @@ export async function undoOperation(
     const [row] = await tx.query<OperationRow>(
       sql`select command, state, result, undo from operations where id = ${operationId} for update`,
     );
-    if (row?.state !== 'done') return;
+    if (!row || row.state === 'undone') return;
+    if (row.state === 'final') throw undoExpiredError(row.command);
     const undo = undos[row.command];
     if (!undo) throw new Error(`there is no undo for the command ${row.command}`);
     const undone = await undo(tx, row.undo);
@@ -96,6 +109,23 @@ function insertEvents(events: OutboxEvent[]): Query {
   return sql`insert into outbox (id, aggregatetype, aggregateid, type, payload, version, traceparent)
     select * from unnest(${column('id')}::uuid[], ${column('aggregateType')}::text[], ${column('aggregateId')}::text[],
       ${column('type')}::text[], ${events.map(payloadText)}::jsonb[], ${column('version')}::bigint[], ${column('traceparent')}::text[])`;
+}
+
+/** The most records that one statement forgets; more of them would reach the time limit of statements. */
+const PRUNED_AT_ONCE = 10_000;
+
+/** Forgets what undos need and then the records themselves, when their time is over. */
+export async function pruneOperations(db: Database): Promise<void> {
+  // What another process prunes at the same time is passed over.
+  const older = (states: string[], seconds: number): Query => sql`select id from operations
+    where state = any(${states}) and at < now() - make_interval(secs => ${seconds}) limit ${PRUNED_AT_ONCE} for update skip locked`;
+  const all = async (statement: Query): Promise<void> => {
+    while ((await db.query(statement)).length === PRUNED_AT_ONCE);
+  };
+  await all(sql`update operations set state = 'final', undo = null
+    where id in (${older(['done'], UNDO_KEPT_SECONDS)}) returning 1`);
+  await all(sql`delete from operations
+    where id in (${older(['done', 'final', 'undone'], OPERATIONS_KEPT_SECONDS)}) returning 1`);
 }
 
 function json(value: unknown): string | null {

@@ -3,7 +3,8 @@ import { failedPrecondition } from '../errors.ts';
 import type { Redis } from '../redis.ts';
 import { toRedisError } from '../redis.ts';
 import { currentTraceparent, SpanKind, withSpan } from '../telemetry.ts';
-import { checkOperationId, countRepeat, type Operation, undoneError } from './operation.ts';
+import { checkOperationId, countRepeat, type Operation, undoExpiredError, undoneError } from './operation.ts';
+import { OPERATIONS_KEPT_SECONDS, UNDO_KEPT_SECONDS } from './retention.ts';
 
 /** The stream that a service's events are added to, in the script that changes the state; services/relay publishes it. */
 export const outboxStream = (service: string): string => `outbox:${service}`;
@@ -32,12 +33,14 @@ export interface RedisCommand {
   undo: string;
 }
 
-/** Operation records and tombstones: an undo that finds no record does nothing, so they must outlast every outage. */
-const OPERATIONS_KEPT_SECONDS = 365 * 86_400;
 const EVENTS_AT_MOST = 8;
 
 /** What a script answers: how it went, then the result, or code and message. */
-type Answer = ['done' | 'repeat', string] | ['undone' | 'tombstone' | 'nothing'] | ['refused', string, string];
+type Answer =
+  | ['done' | 'repeat', string]
+  | ['undone' | 'tombstone' | 'nothing']
+  | ['expired', string]
+  | ['refused', string, string];
 
 /**
  * Steps of sagas on Redis: the operation's record, the state and the events change in one script, so all or nothing.
@@ -81,22 +84,31 @@ export class RedisOperations {
     }
   }
 
-  /** Undoes an operation, whatever became of it: done, never happened, or undone before. */
+  /**
+   * Undoes an operation, whatever became of it: done, never happened, or undone before.
+   *
+   * @throws FAILED_PRECONDITION `UNDO_EXPIRED` when what the undo needs is no longer kept: nothing was done
+   */
   async undo(operationId: string): Promise<void> {
     checkOperationId(operationId);
-    const [outcome] = await this.#evaluate(this.#undo, operationId, [], []);
-    if (outcome === 'tombstone') countRepeat('', 'tombstone');
+    const answer = await this.#evaluate(this.#undo, operationId, [], []);
+    if (answer[0] === 'tombstone') countRepeat('', 'tombstone');
+    if (answer[0] === 'expired') throw undoExpiredError(answer[1]);
   }
 
   async #evaluate(script: Script, operationId: string, keys: string[], args: string[]): Promise<Answer> {
     const record = `operation:${this.#service}:${operationId}`;
+    // A key of its own, for it lives shorter.
+    const undo = `operation-undo:${this.#service}:${operationId}`;
     // Scripts must not draw random IDs: each call brings more than it can use.
     const ids = Array.from({ length: EVENTS_AT_MOST }, () => randomUUID());
-    const fixed = [String(OPERATIONS_KEPT_SECONDS), String(Date.now()), currentTraceparent(), ...ids];
+    const kept = [String(OPERATIONS_KEPT_SECONDS), String(UNDO_KEPT_SECONDS)];
+    const fixed = [...kept, String(Date.now()), currentTraceparent(), ...ids];
     const attributes = { 'db.system.name': 'redis' };
     return withSpan('redis operation', { kind: SpanKind.CLIENT, attributes }, async () => {
       try {
-        return (await script.run(this.#redis, [record, outboxStream(this.#service), ...keys], [...fixed, ...args])) as Answer;
+        const all = [record, undo, outboxStream(this.#service), ...keys];
+        return (await script.run(this.#redis, all, [...fixed, ...args])) as Answer;
       } catch (error) {
         throw toRedisError(error);
       }
@@ -126,16 +138,16 @@ class Script {
 
 /** What both kinds of script begin with. `refused` is a marker that no result of a command can be mistaken for. */
 const PRELUDE = `
-local record, stream = KEYS[1], KEYS[2]
-local ttl, time, traceparent = tonumber(ARGV[1]), ARGV[2], ARGV[3]
+local record, undo_data, stream = KEYS[1], KEYS[2], KEYS[3]
+local ttl, undo_ttl, time, traceparent = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], ARGV[4]
 local keys, args, refused, used = {}, {}, {}, 0
-for i = 3, #KEYS do keys[#keys + 1] = KEYS[i] end
-for i = ${4 + EVENTS_AT_MOST}, #ARGV do args[#args + 1] = ARGV[i] end
+for i = 4, #KEYS do keys[#keys + 1] = KEYS[i] end
+for i = ${5 + EVENTS_AT_MOST}, #ARGV do args[#args + 1] = ARGV[i] end
 ${EMIT_LUA}
 local add = emit
 local function emit(aggregate_type, aggregate_id, version, type, payload)
   used = used + 1
-  add(stream, ARGV[3 + used], traceparent, time, aggregate_type, aggregate_id, version, type, payload)
+  add(stream, ARGV[4 + used], traceparent, time, aggregate_type, aggregate_id, version, type, payload)
 end
 local function refuse(code, message) refused.code = code; refused.message = message; return refused end
 `;
@@ -151,8 +163,9 @@ end
 local result, undo = forward()
 if result == refused then return {'refused', refused.code, refused.message} end
 result = result or 'null'
-redis.call('HSET', record, 'state', 'done', 'command', '${name}', 'result', result, 'undo', undo or '', 'keys', cjson.encode(keys))
+redis.call('HSET', record, 'state', 'done', 'command', '${name}', 'result', result, 'keys', cjson.encode(keys))
 redis.call('EXPIRE', record, ttl)
+redis.call('SET', undo_data, undo or '', 'EX', undo_ttl)
 return {'done', result}`;
 }
 
@@ -161,14 +174,16 @@ function undoScript(commands: Record<string, RedisCommand>): string {
   return `${PRELUDE}
 local undos = {}
 ${undos.join('')}
-local known = redis.call('HMGET', record, 'state', 'command', 'undo', 'keys')
+local known = redis.call('HMGET', record, 'state', 'command', 'keys')
 if known[1] == 'undone' then return {'nothing'} end
 if known[1] then
   local undo = undos[known[2]]
   if not undo then return redis.error_reply('there is no undo for the command ' .. known[2]) end
-  undo(cjson.decode(known[4]), known[3])
+  local kept = redis.call('GET', undo_data)
+  if not kept then return {'expired', known[2]} end
+  undo(cjson.decode(known[3]), kept)
 end
-redis.call('DEL', record)
+redis.call('DEL', record, undo_data)
 redis.call('HSET', record, 'state', 'undone')
 redis.call('EXPIRE', record, ttl)
 return {known[1] and 'undone' or 'tombstone'}`;

@@ -196,6 +196,14 @@ test('the undo of an update changes the profile back', async (t) => {
   });
 });
 
+test('what is kept of an operation for a year, its result, holds nothing personal', async (t) => {
+  const target = await arranged(STEPS.CommitUpdate as Step);
+  await commitUpdate(target);
+  const results = await db.query(sql`select result from operations where id like ${`${target.jobId}/%`}`);
+  t.is(results.length, 4);
+  t.notRegex(JSON.stringify(results), /alice|bob|花子|@/i);
+});
+
 test('events tell the whole state as proto3 JSON', async (t) => {
   const target = await arranged(STEPS.BeginUpdate as Step);
   const [created, activated] = await eventsOf(target.memberId);

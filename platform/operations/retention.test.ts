@@ -1,0 +1,67 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import test from 'ava';
+import { Lifecycle } from '../lifecycle.ts';
+import { createLogger } from '../log.ts';
+import { openMongo } from '../mongo.ts';
+import { openDatabase, sql } from '../postgres.ts';
+import { dropDatabase, servers, testProcess, uniqueName } from '../test-servers.fixture.ts';
+import { pruneHourly } from './retention.ts';
+
+// A process that never lives for an hour forgets too: what is too old goes when a store is opened.
+
+const OLD = new Date(Date.now() - 31 * 86_400_000);
+
+/** Waits until `done` says so; the test's time limit is the deadline. */
+async function eventually(done: () => Promise<boolean>): Promise<void> {
+  while (!(await done())) await sleep(20);
+}
+
+test('postgres: opening a database prunes it', async (t) => {
+  const database = uniqueName('test_retention');
+  const { log, lifecycle } = testProcess(database);
+  t.teardown(async () => {
+    await lifecycle.stop('tested');
+    await dropDatabase(servers.postgres(), database);
+  });
+  const open = () =>
+    openDatabase({ url: servers.postgres(), database, migrations: new URL('./', import.meta.url), log, lifecycle });
+  const db = await open();
+  await db.query(sql`insert into operations (id, command, state, undo, at) values
+    ('old', 'put', 'done', '{}', ${OLD}), ('new', 'put', 'done', '{}', now()), ('older', 'put', 'done', '{}', now() - interval '366 days')`);
+  await open();
+  const undoable = () => db.query<{ id: string }>(sql`select id from operations where undo is not null`);
+  await eventually(async () => (await undoable()).length === 1);
+  t.deepEqual(await undoable(), [{ id: 'new' }]);
+  const ids = () => db.query<{ id: string }>(sql`select id from operations order by id`);
+  await eventually(async () => (await ids()).length === 2);
+  t.deepEqual(await ids(), [{ id: 'new' }, { id: 'old' }]);
+});
+
+test('mongodb: opening a database prunes it', async (t) => {
+  const database = uniqueName('test_retention');
+  const { log, lifecycle } = testProcess(database);
+  const open = () => openMongo({ url: servers.mongodb(), database, log, lifecycle });
+  const { db } = await open();
+  t.teardown(async () => {
+    await db.dropDatabase();
+    await lifecycle.stop('tested');
+  });
+  const operations = db.collection<{ _id: string; command: string; state: string; undo: object; at: Date }>('operations');
+  await operations.insertMany([
+    { _id: 'old', command: 'put', state: 'done', undo: {}, at: OLD },
+    { _id: 'new', command: 'put', state: 'done', undo: {}, at: new Date() },
+  ]);
+  await open();
+  const undoable = async () => (await operations.find({ undo: { $exists: true } }).toArray()).map(({ _id }) => _id);
+  await eventually(async () => (await undoable()).length === 1);
+  t.deepEqual(await undoable(), ['new']);
+});
+
+test('a prune that fails ends nothing', async (t) => {
+  const log = createLogger('test', 'silent');
+  const lifecycle = new Lifecycle(log, 1_000);
+  t.teardown(() => lifecycle.stop('tested'));
+  const failing = Promise.reject<void>(new Error('the store is away'));
+  pruneHourly(() => failing, { database: 'test', log, lifecycle });
+  await t.throwsAsync(failing);
+});
