@@ -62,7 +62,7 @@ async function refused(t: ExecutionContext, { one, self }: Session, token: strin
   const bearer = new Client(token);
   const answers = [
     await bearer.get('/v1/members/me'),
-    await bearer.patch(path, { displayName: unique('changed') }, { prefer: 'wait=20' }),
+    await bearer.patch(path, { displayName: unique('changed') }, { prefer: 'wait=30' }),
     await bearer.post('/v1/auth/logout'),
   ];
   for (const { status, headers, body } of answers) {

@@ -87,7 +87,7 @@ export async function register(as: Client, stem = 'member'): Promise<Registered>
   const answer = await as.post(
     '/v1/members',
     { loginId, password, displayName: `${stem} of a test`, email: `${loginId}@example.com` },
-    { prefer: 'wait=20' },
+    { prefer: 'wait=30' },
   );
   if (answer.status === 201) return { memberId: answer.body.memberId, loginId, password };
   // Not done within the time: a consumer's group that is being rebalanced, a machine that is busy.

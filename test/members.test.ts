@@ -7,7 +7,7 @@ test('a member is registered, logs in, is changed and deleted, and every answer 
   const created = await as.post(
     '/v1/members',
     { loginId, password: 'correct horse battery', displayName: '花子', email: `${loginId}@example.com` },
-    { prefer: 'wait=20' },
+    { prefer: 'wait=30' },
   );
   t.is(created.status, 201, JSON.stringify(created.body));
   const { memberId } = created.body;
@@ -26,14 +26,14 @@ test('a member is registered, logs in, is changed and deleted, and every answer 
   const changed = await self.patch(
     `/v1/members/${memberId}`,
     { displayName: '花', loginId: renamed },
-    { prefer: 'wait=20', 'if-match': etag },
+    { prefer: 'wait=30', 'if-match': etag },
   );
   t.is(changed.status, 200, JSON.stringify(changed.body));
   t.is(changed.body.displayName, '花');
   t.is(changed.body.loginId, renamed);
   t.not(changed.headers.get('etag'), etag);
 
-  const stale = await self.patch(`/v1/members/${memberId}`, { displayName: 'x' }, { prefer: 'wait=20', 'if-match': etag });
+  const stale = await self.patch(`/v1/members/${memberId}`, { displayName: 'x' }, { prefer: 'wait=30', 'if-match': etag });
   t.is(stale.status, 412);
   t.is(stale.body.code, 'VERSION_MISMATCH');
 
@@ -50,7 +50,7 @@ test('a member is registered, logs in, is changed and deleted, and every answer 
     [memberId],
   );
 
-  const deleted = await as.delete(`/v1/members/${memberId}`, { prefer: 'wait=20' });
+  const deleted = await as.delete(`/v1/members/${memberId}`, { prefer: 'wait=30' });
   t.true([200, 204].includes(deleted.status), JSON.stringify(deleted.body));
   t.is((await as.get(`/v1/members/${memberId}`)).status, 404);
   t.is((await again.get('/v1/members/me')).status, 401, 'its token is refused from the moment of the answer');
@@ -76,7 +76,7 @@ test('a taken login fails the job with LOGIN_TAKEN and nothing of the member rem
   const answer = await as.post(
     '/v1/members',
     { loginId: taken.loginId.toUpperCase(), password: 'correct horse battery', displayName, email: 'ghost@example.com' },
-    { prefer: 'wait=20' },
+    { prefer: 'wait=30' },
   );
   t.is(answer.status, 409);
   t.is(answer.body.code, 'LOGIN_TAKEN');
@@ -89,7 +89,7 @@ test('one Idempotency-Key is one registration, however often it is sent', async 
   const as = await admin();
   const loginId = unique('once');
   const body = { loginId, password: 'correct horse battery', displayName: 'Once', email: `${loginId}@example.com` };
-  const headers = { prefer: 'wait=20', 'idempotency-key': unique('key') };
+  const headers = { prefer: 'wait=30', 'idempotency-key': unique('key') };
   const answers = await Promise.all([1, 2, 3].map(() => as.post('/v1/members', body, headers)));
   t.deepEqual(
     answers.map(({ status }) => status),
@@ -137,7 +137,7 @@ test('commands on one member side by side all end, one after the other', async (
 test('the last admin cannot be deleted', async (t) => {
   const as = await admin();
   const me = (await as.get('/v1/members/me')).body;
-  const answer = await as.delete(`/v1/members/${me.memberId}`, { prefer: 'wait=20' });
+  const answer = await as.delete(`/v1/members/${me.memberId}`, { prefer: 'wait=30' });
   t.is(answer.status, 409);
   t.is(answer.body.code, 'LAST_ADMIN');
   t.is((await as.get('/v1/members/me')).status, 200, 'the session lives on');

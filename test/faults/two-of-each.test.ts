@@ -1,10 +1,11 @@
 import test from 'ava';
-import { address, admin, Client, login, register } from './client.ts';
-import { type Started, startRole } from './processes.ts';
-import { Socket } from './socket.ts';
+import { address, admin, Client, login, register } from '../client.ts';
+import { type Started, startRole } from '../processes.ts';
+import { Socket } from '../socket.ts';
 
 const SERVICES = ['member', 'role', 'auth', 'job', 'query'] as const;
 
+// Among the faults: consumers that come and go have their groups rebalanced, and everybody waits for that.
 test('a second process of every role works beside the first, and leaves in order', async (t) => {
   const started: Started[] = [];
   try {
