@@ -2,12 +2,17 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Connection, Client as TemporalClient } from '@temporalio/client';
-import test from 'ava';
+import test, { type ExecutionContext } from 'ava';
+import { MongoClient } from 'mongodb';
+import pg from 'pg';
 import { address, admin, Client, login, unique } from './client.ts';
 import { ports } from './control.ts';
 import { readTopics } from './evidence.ts';
 
-test('no password or token is in any log, history, event or metric', async (t) => {
+const logs = (): string => join(address('MUSUBI_TEST_DATA'), 'logs');
+const readLog = (file: string): string => readFileSync(join(logs(), file), 'utf8');
+
+test('no password or token, no hash of one and no reference is in any log, history, event or metric', async (t) => {
   const as = await admin();
   const loginId = unique('secret');
   const password = unique('hunter2');
@@ -25,8 +30,12 @@ test('no password or token is in any log, history, event or metric', async (t) =
   const session = (await new Client().post('/v1/auth/login', { loginId, password })).body;
   await new Client(`${session.accessToken}x`).get('/v1/members/me');
   await new Client().post('/v1/auth/refresh', { refreshToken: `${session.refreshToken}x` });
+  const hashes = await storedHashes(registered.body.memberId);
+  t.true(hashes.length >= 4, 'hash and salt of the password, and a hash for each session');
+  await failWith(t, hashes[0] ?? '');
   await self.delete(`/v1/members/${registered.body.memberId}`);
   const secrets = [
+    ...hashes,
     password,
     session.accessToken,
     session.refreshToken,
@@ -36,17 +45,13 @@ test('no password or token is in any log, history, event or metric', async (t) =
   ];
   const found = (text: string): number[] => secrets.flatMap((secret, index) => (text.includes(secret) ? [index] : []));
 
-  const logs = join(address('MUSUBI_TEST_DATA'), 'logs');
-  const files = readdirSync(logs);
-  t.true(files.length >= 10);
-  for (const file of files) t.deepEqual(found(readFileSync(join(logs, file), 'utf8')), [], `in the log ${file}`);
-
   const connection = await Connection.connect({ address: address('MUSUBI_TEMPORAL_ADDRESS') });
   const temporal = new TemporalClient({ connection });
   const query = `MusubiAggregate = '${registered.body.memberId}'`;
   // Temporal's list follows the workflows within moments.
   for (let i = 0; i < 600 && (await temporal.workflow.count(query)).count === 0; i++) await sleep(100);
   let histories = 0;
+  const references = new Set<string>();
   for await (const { workflowId } of temporal.workflow.list({ query })) {
     const history = await temporal.workflow.getHandle(workflowId).fetchHistory();
     // Payloads are base64 in JSON: look into them as text.
@@ -55,10 +60,18 @@ test('no password or token is in any log, history, event or metric', async (t) =
     );
     t.regex(text, new RegExp(registered.body.memberId));
     t.deepEqual(found(text), [], `in the history of ${workflowId}`);
+    // A reference is made to be there, and nowhere else.
+    for (const [, reference = ''] of text.matchAll(/"passwordRef":"([^"]+)"/g)) references.add(reference);
     histories++;
   }
   t.true(histories >= 1);
+  t.is(references.size, 1);
+  secrets.push(...references);
   await connection.close();
+
+  const files = readdirSync(logs());
+  t.true(files.length >= 10);
+  for (const file of files) t.deepEqual(found(readLog(file)), [], `in the log ${file}`);
 
   // Members' events in Kafka, read to their ends.
   const read = async (): Promise<number> => {
@@ -85,3 +98,49 @@ test('no password or token is in any log, history, event or metric', async (t) =
     t.deepEqual(found(text), [], `in the metrics of ${role}`);
   }
 });
+
+/** What Auth stores of a member's password and sessions. */
+async function storedHashes(memberId: string): Promise<string[]> {
+  const mongo = await MongoClient.connect(address('MUSUBI_MONGODB_URL'));
+  try {
+    const members = mongo
+      .db('musubi_auth')
+      .collection<{ _id: string; password: { hash: string; salt: string }; sessions: { tokenHash: string }[] }>('members');
+    const member = await members.findOne({ _id: memberId });
+    return member ? [member.password.hash, member.password.salt, ...member.sessions.map(({ tokenHash }) => tokenHash)] : [];
+  } finally {
+    await mongo.close();
+  }
+}
+
+/** Gives the databases every reason to log a command that holds `secret`: a slow one, one that is interrupted, and refused ones. */
+async function failWith(t: ExecutionContext, secret: string): Promise<void> {
+  const marker = unique('marker');
+  const mongo = await MongoClient.connect(address('MUSUBI_MONGODB_URL'));
+  const postgres = new pg.Client({ connectionString: address('MUSUBI_POSTGRES_URL') });
+  try {
+    const things = mongo.db(marker).collection<{ _id: number; marker: string; hash: string }>('things');
+    await things.createIndex({ marker: 1 }, { unique: true });
+    await things.insertMany([
+      { _id: 1, marker, hash: secret },
+      { _id: 2, marker: '', hash: secret },
+    ]);
+    await things.findOne({ hash: secret, $where: 'sleep(200) || true' });
+    await t.throwsAsync(things.findOne({ hash: secret, $where: 'sleep(2000) || true' }, { maxTimeMS: 100 }));
+    await t.throwsAsync(things.findOneAndUpdate({ _id: 2, hash: secret }, { $set: { marker } }), { message: /duplicate key/ });
+    await postgres.connect();
+    await postgres.query('create temporary table things (hash text check (length(hash) < 9))');
+    await t.throwsAsync(postgres.query('insert into things values ($1)', [secret]), { message: /check constraint/ });
+  } finally {
+    await mongo.db(marker).dropDatabase();
+    await mongo.close();
+    await postgres.end();
+  }
+  // What was logged last is in the file, and so is all that came before.
+  const refused = () =>
+    readLog('mongodb.log')
+      .split('\n')
+      .find((line) => line.includes('findAndModify') && line.includes(marker));
+  for (let tries = 0; !refused() && tries < 100; tries++) await sleep(100);
+  t.regex(refused() ?? '', /"cmd":"left out"/);
+}

@@ -38,6 +38,8 @@ export const postgres: Server = {
       bgwriter_delay: '2s',
       bgwriter_flush_after: 0,
       log_min_messages: 'warning',
+      // No details: they show the row that a constraint refused. Statements are logged when they fail, without their values.
+      log_error_verbosity: 'terse',
       timezone: 'UTC',
     };
     const args = Object.entries(parameters).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
