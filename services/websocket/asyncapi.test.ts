@@ -1,6 +1,7 @@
 import test from 'ava';
 import { z } from 'zod';
 import { asyncApi } from './asyncapi.ts';
+import { TestClient } from './client.fixture.ts';
 import { clientFrames, parseClientFrame, serverFrames } from './frames.ts';
 import { openTestSockets } from './socket.fixture.ts';
 
@@ -34,7 +35,7 @@ test('the document is AsyncAPI 3.0 in structure', (t) => {
       z.string().regex(/^[\w-]+$/),
       z.strictObject({
         host: z.string(),
-        pathname: z.string().startsWith('/'),
+        pathname: z.string().startsWith('/').optional(),
         protocol: z.enum(['ws', 'wss']),
         security: z.array(reference),
       }),
@@ -106,12 +107,30 @@ test('what its schemas accept and refuse, the server accepts and refuses', (t) =
   }
 });
 
-test('it is served', async (t) => {
+/** Where a client that was generated from the document connects to. */
+function addressIn(document: Record<string, unknown>): string {
+  const { servers, channels } = document as {
+    servers: Record<string, { protocol: string; host: string; pathname?: string }>;
+    channels: Record<string, { address: string }>;
+  };
+  const [[server], [channel]] = [Object.values(servers), Object.values(channels)];
+  return `${server?.protocol}://${server?.host}${server?.pathname ?? ''}${channel?.address}`;
+}
+
+test('its server and its channel make the URL of the socket, wherever that is', (t) => {
+  for (const url of ['wss://musubi.example/v1/events', 'ws://127.0.0.1:8081/v1/events', 'wss://example.org/behind/a/proxy'])
+    t.is(addressIn(asyncApi(new URL(url))), url);
+});
+
+test('it is served, and a client finds the socket by it', async (t) => {
   const sockets = await openTestSockets({ redis: process.env.MUSUBI_REDIS_URL });
+  t.teardown(() => sockets.close());
   const { http, url } = await sockets.instance();
   const response = await fetch(`${http}/asyncapi.json`);
   t.is(response.headers.get('content-type'), 'application/json');
-  t.deepEqual(await response.json(), JSON.parse(JSON.stringify(asyncApi(new URL(url)))));
+  const served = (await response.json()) as Record<string, unknown>;
+  t.deepEqual(served, JSON.parse(JSON.stringify(asyncApi(new URL(url)))));
+  const client = await TestClient.open(addressIn(served), sockets.token('m'));
+  t.truthy(await client.subscribe(['member:me']));
   t.is((await fetch(`${http}/asyncapi.json`, { method: 'POST' })).status, 405);
-  await sockets.close();
 });

@@ -1,12 +1,12 @@
 import { z } from 'zod';
-import { CLOSE, MAX_FRAME_BYTES, SOCKET_PATH, SUBPROTOCOL } from './domain.ts';
+import { CLOSE, LIMITS, MAX_FRAME_BYTES, SUBPROTOCOL } from './domain.ts';
 import { clientFrames, serverFrames } from './frames.ts';
 
 const CLOSES: Record<keyof typeof CLOSE, string> = {
   goingAway: 'the server stops; connect again',
   unsupported: 'frames must be text',
   defect: 'a defect of the server; connect again',
-  tryAgainLater: 'a server that is needed is away; connect again after a pause',
+  tryAgainLater: 'a server that is needed is away, or too many sockets wait to be authenticated; connect again after a pause',
   unauthenticated: 'no token, or one that is wrong or has expired',
   revoked: 'the session was ended: by a logout, a refresh token that was used twice, or the end of the login',
   tooSlow: 'the client does not read what it is sent; connect again with the last cursor',
@@ -44,6 +44,7 @@ export function asyncApi(url: URL): Record<string, unknown> {
       description: [
         `Events in real time, as JSON text frames of at most ${MAX_FRAME_BYTES} bytes. The subprotocol \`${SUBPROTOCOL}\` is required.`,
         'To miss nothing, keep the last `cursor` that a frame brought and send it in the first `subscribe` of the next socket: what was missed comes in order, once. Until that `subscribe`, frames about your own jobs come without a cursor, so that none takes the place of yours; such a frame may come again after another drop.',
+        `Who subscribes to more than ${LIMITS.topicsPerSecond} topics a second, granted or not, or sends frames before the ones before them are answered, is read more slowly.`,
         'The socket is closed with:',
         closes.join('\n'),
       ].join('\n\n'),
@@ -52,14 +53,14 @@ export function asyncApi(url: URL): Record<string, unknown> {
     servers: {
       socket: {
         host: url.host,
-        pathname: url.pathname,
         protocol: url.protocol.replace(':', ''),
         security: [{ $ref: '#/components/securitySchemes/bearer' }],
       },
     },
     channels: {
       events: {
-        address: SOCKET_PATH,
+        // The whole path: with a pathname of the server, generators would join the two.
+        address: url.pathname,
         messages: Object.fromEntries(Object.keys(messages).map((name) => [name, { $ref: `#/components/messages/${name}` }])),
         bindings: {
           ws: {

@@ -49,8 +49,20 @@ export class Channel {
     clearTimeout(stalled);
   }
 
+  /** Stops reading, so that the client must wait; what had come already is still received. */
+  pause(): void {
+    if (!this.#closing) this.#ws.pause();
+  }
+
+  resume(): void {
+    // A sign of life could not be read meanwhile.
+    this.#alive = true;
+    this.#ws.resume();
+  }
+
   /** Asks for a sign of life; without one since the last time, the client is dead. */
   probe(): void {
+    if (this.#ws.isPaused) return;
     if (!this.#alive) {
       this.#ws.terminate();
       return;
@@ -65,7 +77,15 @@ export class Channel {
     this.#closing = true;
     socketsClosed.inc({ code });
     this.#ws.close(code, reason);
+    // To read the client's goodbye.
+    this.#ws.resume();
     const cut = setTimeout(() => this.#ws.terminate(), this.#limits.goodbyeMs);
     void this.closed.then(() => clearTimeout(cut));
+  }
+
+  /** Closes the socket without waiting for the client. */
+  cut(code: CloseCode, reason: string): void {
+    this.close(code, reason);
+    this.#ws.terminate();
   }
 }

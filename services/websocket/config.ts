@@ -18,4 +18,6 @@ export const shape = {
   MUSUBI_WEBSOCKET_SOCKETS_PER_MEMBER: integer(1, 10_000).default(20),
   /** Frames that one client may send in a second. */
   MUSUBI_WEBSOCKET_FRAMES_PER_SECOND: integer(1, 10_000).default(50),
+  /** Sockets of one process whose clients have not authenticated yet. Of too many the oldest gives way. */
+  MUSUBI_WEBSOCKET_UNAUTHENTICATED_SOCKETS: integer(1, 1_000_000).default(1_000),
 };

@@ -41,6 +41,13 @@ export interface Limits {
   /** Frames that a client may send in a second. */
   framesPerSecond: number;
   topicsPerSocket: number;
+  /**
+   * Topics that a socket may ask for in a second, granted or not; after a pause as many at once as it may have. Who asks
+   * faster waits.
+   */
+  topicsPerSecond: number;
+  /** Sockets of one process whose clients have not authenticated. Of too many the oldest gives way. */
+  unauthenticatedSockets: number;
   /** Bytes that may wait for a socket's client before sending pauses. */
   bufferedBytes: number;
   /** Milliseconds that sending may pause for one client before it is too slow. */
@@ -59,6 +66,8 @@ export const LIMITS: Limits = {
   socketsPerMember: 20,
   framesPerSecond: 50,
   topicsPerSocket: 100,
+  topicsPerSecond: 20,
+  unauthenticatedSockets: 1_000,
   bufferedBytes: 262_144,
   stallMs: 10_000,
   goodbyeMs: 5_000,

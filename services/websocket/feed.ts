@@ -54,6 +54,13 @@ export class Feed {
     return this.#store.resumable(this.#memberId, cursor);
   }
 
+  /** The client had everything up to the cursor before it came here. */
+  startAfter(cursor: Cursor): void {
+    if (compareCursors(cursor, this.#position) <= 0) return;
+    this.#position = cursor;
+    for (const topic of this.#since.keys()) this.#since.set(topic, cursor);
+  }
+
   /** Hands over what was missed between the cursor and the present position, and not handed over before. */
   async replay(cursor: Cursor): Promise<void> {
     for (let at = cursor; compareCursors(at, this.#position) < 0; ) {

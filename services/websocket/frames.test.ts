@@ -8,7 +8,7 @@ let one: TestInstance;
 let two: TestInstance;
 test.before(async () => {
   sockets = await openTestSockets({ redis: process.env.MUSUBI_REDIS_URL });
-  const limits = { socketsPerMember: 3, framesPerSecond: 20, topicsPerSocket: 2 };
+  const limits = { socketsPerMember: 3, framesPerSecond: 20, topicsPerSocket: 3 };
   one = await sockets.instance({ limits });
   two = await sockets.instance({ limits });
 });
@@ -82,9 +82,20 @@ test('topics that are unknown, not there, not allowed or too many are refused on
       [`job:${other.jobId}`, 'JOB_NOT_FOUND'],
     ],
   );
-  client.send({ type: 'subscribe', topics: [sockets.job(me), sockets.job(me)].map(({ jobId }) => `job:${jobId}`) });
-  await client.count('subscribed', 2);
-  t.is(client.of('error').at(-1)?.code, 'TOO_MANY_TOPICS');
+  const more = [sockets.job(me), sockets.job(me), sockets.job(me)].map(({ jobId }) => `job:${jobId}`);
+  client.send({ type: 'subscribe', topics: more });
+  const [, second] = await client.count('subscribed', 2);
+  t.deepEqual(second?.topics, more.slice(0, 2));
+  t.like(client.of('error').at(-1), { ref: more[2], code: 'TOO_MANY_TOPICS' });
+});
+
+test('a failed job says why, and nothing that is for our own processes', async (t) => {
+  const me = member();
+  const client = await connect(me);
+  await client.subscribe([]);
+  await sockets.deliver(sockets.job(me, JobState.JOB_STATE_FAILED));
+  const [frame] = await client.count('job', 1);
+  t.deepEqual(frame?.job?.error, { code: 'LOGIN_TAKEN', message: 'taken', errors: [] });
 });
 
 test('who may read a job of another gets its frames where it subscribed, until it may no longer', async (t) => {

@@ -4,7 +4,7 @@ import type { Lifecycle } from '#platform/lifecycle.ts';
 import type { Logger } from '#platform/log.ts';
 import { listen } from '#platform/redis.ts';
 import { CLOSE, type CloseCode } from './domain.ts';
-import { socketsOpen } from './metrics.ts';
+import { socketsOpen, socketsUnauthenticated } from './metrics.ts';
 import { checkChannel, type SocketStore, wakeChannel } from './store.ts';
 
 /** A socket as its instance sees it. */
@@ -17,6 +17,8 @@ export interface Connected {
   /** Makes sure that the store knows it. */
   register(): Promise<void>;
   close(code: CloseCode, reason: string): void;
+  /** Closes it without waiting for the client. */
+  cut(code: CloseCode, reason: string): void;
   /** Resolves when it is closed and forgotten. */
   readonly gone: Promise<void>;
 }
@@ -29,6 +31,8 @@ const STOP_MS = 3_000;
 export class Hub {
   readonly instance = randomUUID();
   readonly #byMember = new Map<string, Set<Connected>>();
+  /** The oldest first. */
+  readonly #unauthenticated = new Set<Connected>();
   readonly #store: SocketStore;
   readonly #log: Logger;
   readonly #leaseMs: number;
@@ -49,13 +53,34 @@ export class Hub {
     return this.#stopping;
   }
 
+  /**
+   * Takes in a socket that is not a member's yet, or will not be. Of more than `allowed` the oldest gives way: a client
+   * has its token ready, so who floods would have to open so many in the moment that Auth takes to look at one.
+   */
+  arrive(socket: Connected, allowed: number): void {
+    this.#unauthenticated.add(socket);
+    socketsUnauthenticated.inc();
+    for (const oldest of this.#unauthenticated) {
+      if (this.#unauthenticated.size <= allowed) break;
+      this.#left(oldest);
+      oldest.cut(CLOSE.tryAgainLater, 'too many sockets wait to be authenticated');
+    }
+  }
+
+  #left(socket: Connected): void {
+    if (this.#unauthenticated.delete(socket)) socketsUnauthenticated.dec();
+  }
+
+  /** The socket is its member's from now on. */
   add(socket: Connected): void {
+    this.#left(socket);
     const sockets = this.#byMember.get(socket.memberId) ?? new Set();
     this.#byMember.set(socket.memberId, sockets.add(socket));
     socketsOpen.inc();
   }
 
   remove(socket: Connected): void {
+    this.#left(socket);
     const sockets = this.#byMember.get(socket.memberId);
     if (!sockets?.delete(socket)) return;
     if (sockets.size === 0) this.#byMember.delete(socket.memberId);
@@ -117,7 +142,7 @@ export class Hub {
 
   async #stop(): Promise<void> {
     this.#stopping = true;
-    const sockets = [...this.#all()];
+    const sockets = [...this.#all(), ...this.#unauthenticated];
     for (const socket of sockets) socket.close(CLOSE.goingAway, 'the server stops');
     const patience = new Promise((resolve) => setTimeout(resolve, STOP_MS).unref());
     await Promise.race([Promise.all(sockets.map((socket) => socket.gone)), patience]);

@@ -162,6 +162,7 @@ test.serial('a socket that could not be registered again after a lapse is tried 
       if (++refusals <= 2) throw new Error('Redis is away again');
     },
     close: () => gone.resolve(),
+    cut: () => gone.resolve(),
     gone: gone.promise,
   };
   instance.hub.add(unlucky);

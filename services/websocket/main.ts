@@ -33,6 +33,7 @@ export async function start({ config, log, lifecycle }: App<z.output<z.ZodObject
     ...LIMITS,
     socketsPerMember: config.MUSUBI_WEBSOCKET_SOCKETS_PER_MEMBER,
     framesPerSecond: config.MUSUBI_WEBSOCKET_FRAMES_PER_SECOND,
+    unauthenticatedSockets: config.MUSUBI_WEBSOCKET_UNAUTHENTICATED_SOCKETS,
   };
   const context = { store, hub, peers, limits, keptMs, log };
   await serveSockets({ listen: config.MUSUBI_HTTP_LISTEN, publicUrl: config.MUSUBI_WEBSOCKET_URL, context, log, lifecycle });

@@ -7,6 +7,12 @@ export const socketsOpen = new Gauge({
   registers: [metrics],
 });
 
+export const socketsUnauthenticated = new Gauge({
+  name: 'musubi_sockets_unauthenticated',
+  help: 'Sockets of this instance whose clients have not authenticated, or were refused and are not gone yet',
+  registers: [metrics],
+});
+
 export const framesSent = new Counter({
   name: 'musubi_socket_frames_sent_total',
   help: 'Frames sent to clients, by type',

@@ -122,6 +122,27 @@ test('a late subscribe with a cursor brings what was missed, and nothing twice',
   );
 });
 
+test('a cursor from after the socket was opened: what came with it does not come again', async (t) => {
+  const me = member();
+  const patient = await sockets.instance({ limits: { settleMs: 60_000 } });
+  const old = await connect(me);
+  await old.subscribe([]);
+  const client = await connect(me, patient);
+  const seen = sockets.job(me);
+  await sockets.deliver(seen);
+  await old.count('job', 1);
+  const { cursor } = old;
+  t.is(await client.subscribe([], cursor), cursor);
+  const next = sockets.job(me);
+  await sockets.deliver(next);
+  await client.until(() => client.jobIds.includes(next.jobId));
+  t.deepEqual(client.jobIds, [next.jobId]);
+  // An older one brings what this socket has not been given, once.
+  await client.subscribe([], `${Number(cursor.split('-')[0]) - 1}-0`);
+  await client.count('job', 2);
+  t.deepEqual(client.jobIds, [next.jobId, seen.jobId]);
+});
+
 test('whenever it drops, a client that keeps the last cursor it was given loses nothing', async (t) => {
   const me = member();
   const first = await connect(me);

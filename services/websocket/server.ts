@@ -63,20 +63,12 @@ export async function serveSockets({
     }
     const token = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? '')?.[1];
     const outcome = token ? await admit(context, token).catch(refused) : undefined;
-    if (outcome instanceof Refused) {
-      // Browsers don't show the status of a refused upgrade to a page, but they do show a close code.
-      sockets.handleUpgrade(request, socket, head, (ws) => {
-        ws.on('error', () => undefined);
-        ws.close(outcome.code, outcome.message);
-      });
-      return;
-    }
     let session: Session | undefined;
     sockets.handleUpgrade(request, socket, head, (ws: WebSocket) => {
       session = new Session(ws, context, outcome);
     });
     // The client left meanwhile, or its handshake was wrong.
-    if (!session && outcome) await forget(outcome);
+    if (!session && outcome && !(outcome instanceof Refused)) await forget(outcome);
   }
 
   function forget({ identity, socketId }: Admission): Promise<void> {

@@ -2,27 +2,33 @@ import type { WebSocket } from 'ws';
 import { MusubiError } from '#platform/errors.ts';
 import { contextFrom, SpanKind, withSpan } from '#platform/telemetry.ts';
 import { type Admission, admit, Refused, type SessionContext, SLACK_MS } from './admission.ts';
+import { Allowance } from './allowance.ts';
 import { Channel } from './channel.ts';
-import { CLOSE, type CloseCode, jobTopic } from './domain.ts';
+import { CLOSE, type CloseCode, type Cursor, jobTopic } from './domain.ts';
 import { Feed } from './feed.ts';
 import { type ClientFrame, parseClientFrame } from './frames.ts';
 import type { Connected } from './hub.ts';
 import { closeCodeOf, type Identity, identify, mayReadJob } from './identity.ts';
+import { Inbox } from './inbox.ts';
 import { pushSeconds, resumes } from './metrics.ts';
 import type { Entry } from './store.ts';
-import { remember, subscribeTo } from './subscriptions.ts';
+import { decideOn, remember } from './subscriptions.ts';
 import { Timers } from './timers.ts';
 
 /** How long a session waits before it tries again to deliver what it could not. */
 const RETRY_MS = 500;
 
-/** One client's socket: its frames are handled, and its events sent, one after the other. */
+/**
+ * One client's socket. Its frames are handled one after the other, and its events sent one after the other, but
+ * neither waits for the other: only where a `subscribe` says from where on events come, they take turns.
+ */
 export class Session implements Connected {
   readonly #context: SessionContext;
   readonly #channel: Channel;
   readonly #timers = new Timers();
   readonly gone: Promise<void>;
-  #work: Promise<void> = Promise.resolve();
+  readonly #topics: Allowance;
+  #feeding: Promise<void> = Promise.resolve();
   #admitted: (Admission & { feed: Feed }) | undefined;
   /** Events wait until the client has said where it wants to begin, or nothing for a moment. */
   #settled = false;
@@ -32,19 +38,26 @@ export class Session implements Connected {
    */
   #subscribed = false;
   #pumping = false;
-  #window = { second: 0, frames: 0 };
 
-  /** @param admission of a client that came with a token; without one it must send it in its first frame */
-  constructor(ws: WebSocket, context: SessionContext, admission?: Admission) {
+  /** @param outcome of the token that the client came with; without one it must send it in its first frame */
+  constructor(ws: WebSocket, context: SessionContext, outcome?: Admission | Refused) {
+    const { limits } = context;
     this.#context = context;
-    this.#channel = new Channel(ws, context.limits);
-    ws.on('message', (data, binary) => this.#receive(String(data), binary));
+    this.#topics = new Allowance(limits.topicsPerSecond, limits.topicsPerSocket);
+    this.#channel = new Channel(ws, limits);
+    const inbox = new Inbox(this.#channel, limits.framesPerSecond, (text) =>
+      this.#handle(text).catch((error: unknown) => this.#fail(error)),
+    );
+    ws.on('message', (data, binary) => {
+      if (binary) this.close(CLOSE.unsupported, 'frames must be text');
+      else inbox.receive(String(data));
+    });
     // The library closes the socket after a violation of the protocol, or of the size limit.
     ws.on('error', (error) => context.log.debug({ reason: error.message }, 'a socket failed'));
     this.gone = this.#channel.closed.then(() => this.#forget());
-    if (admission) this.#enter(admission);
-    else this.#timers.after('authenticate', context.limits.authMs, () => this.close(CLOSE.unauthenticated, 'no token came'));
-    this.#timers.every('probe', context.limits.pingMs, () => {
+    if (outcome && !(outcome instanceof Refused)) this.#enter(outcome);
+    else this.#arrive(outcome);
+    this.#timers.every('probe', limits.pingMs, () => {
       this.#channel.probe();
       this.recheck();
     });
@@ -58,10 +71,14 @@ export class Session implements Connected {
     this.#channel.close(code, reason);
   }
 
+  cut(code: CloseCode, reason: string): void {
+    this.#channel.cut(code, reason);
+  }
+
   wake(): void {
     if (!this.#settled || this.#pumping) return;
     this.#pumping = true;
-    this.#enqueue(async () => {
+    void this.#inTurn(async () => {
       this.#pumping = false;
       try {
         if (await this.#admitted?.feed.pump()) this.wake();
@@ -85,6 +102,15 @@ export class Session implements Connected {
     await remember(feed, identity, this.#context);
   }
 
+  /** A client that has not said who it is, or was refused. */
+  #arrive(refused: Refused | undefined): void {
+    const { hub, limits } = this.#context;
+    hub.arrive(this, limits.unauthenticatedSockets);
+    // Browsers don't show the status of a refused upgrade to a page, but they do show a close code.
+    if (refused) this.close(refused.code, refused.message);
+    else this.#timers.after('authenticate', limits.authMs, () => this.close(CLOSE.unauthenticated, 'no token came'));
+  }
+
   #enter(admission: Admission): void {
     const { store, hub, limits } = this.#context;
     const feed = new Feed(store, admission.identity.memberId, admission.now, (entry, kind) => this.#push(entry, kind === 'new'));
@@ -99,14 +125,6 @@ export class Session implements Connected {
   #settle(): void {
     this.#settled = true;
     this.wake();
-  }
-
-  #receive(text: string, binary: boolean): void {
-    const second = Math.floor(Date.now() / 1_000);
-    this.#window = { second, frames: second === this.#window.second ? this.#window.frames + 1 : 1 };
-    if (binary) this.close(CLOSE.unsupported, 'frames must be text');
-    else if (this.#window.frames > this.#context.limits.framesPerSecond) this.close(CLOSE.tooMany, 'too many frames in a second');
-    else this.#enqueue(() => this.#handle(text));
   }
 
   async #handle(text: string): Promise<void> {
@@ -179,20 +197,30 @@ export class Session implements Connected {
 
   async #subscribe({ topics, cursor }: Extract<ClientFrame, { type: 'subscribe' }>): Promise<void> {
     if (!this.#admitted) return;
-    const { feed } = this.#admitted;
+    const { feed, identity } = this.#admitted;
+    // What was missed comes before what is new.
+    if (cursor !== undefined && !this.#subscribed) this.#timers.stop('settle');
+    const decisions = await decideOn(topics, feed.topics, identity, this.#topics, this.#context);
     const accepted: string[] = [];
-    for (const topic of new Set(topics)) {
-      const refusal = await subscribeTo(topic, feed, this.#admitted.identity, this.#context);
+    for (const [topic, refusal] of decisions) {
       if (refusal) await this.#channel.send(refusal);
       else accepted.push(topic);
     }
+    await this.#inTurn(() => this.#begin(feed, accepted, cursor));
+  }
+
+  /** Events of these topics come from the cursor on, or from now on. */
+  async #begin(feed: Feed, topics: string[], cursor: Cursor | undefined): Promise<void> {
+    for (const topic of topics) feed.add(topic);
     try {
       const resumable = cursor !== undefined && (await feed.resumable(cursor));
       if (cursor !== undefined) resumes.inc({ outcome: resumable ? 'resumed' : 'reset' });
       if (cursor !== undefined && !resumable) await this.#channel.send({ type: 'reset' });
+      // Its last socket may have been told of what came after this one was opened.
+      if (resumable && !this.#subscribed) feed.startAfter(cursor);
       this.#subscribed = true;
       // The cursor of `subscribed` comes before what follows it: safe to come back with, whenever the socket drops.
-      await this.#channel.send({ type: 'subscribed', topics: accepted, cursor: resumable ? cursor : feed.position });
+      await this.#channel.send({ type: 'subscribed', topics, cursor: resumable ? cursor : feed.position });
       if (resumable) await feed.replay(cursor);
     } catch (error) {
       if (!(error instanceof MusubiError && error.retryable)) throw error;
@@ -225,8 +253,9 @@ export class Session implements Connected {
     if (isNew) pushSeconds.observe(Math.max(0, Date.now() - entry.time) / 1_000);
   }
 
-  #enqueue(work: () => Promise<void>): void {
-    this.#work = this.#work.then(async () => {
+  /** What uses the feed, one after the other. */
+  #inTurn(work: () => Promise<void>): Promise<void> {
+    this.#feeding = this.#feeding.then(async () => {
       if (this.#channel.closing) return;
       try {
         await work();
@@ -234,6 +263,7 @@ export class Session implements Connected {
         this.#fail(error);
       }
     });
+    return this.#feeding;
   }
 
   #fail(error: unknown): void {
@@ -243,8 +273,8 @@ export class Session implements Connected {
 
   async #forget(): Promise<void> {
     this.#timers.end();
-    if (!this.#admitted) return;
     this.#context.hub.remove(this);
+    if (!this.#admitted) return;
     await this.#context.store.unregister(this.memberId, this.#admitted.socketId).catch((error: Error) => {
       this.#context.log.debug({ reason: error.message }, 'a closed socket stays registered until its token expires');
     });

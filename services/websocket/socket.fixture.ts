@@ -53,6 +53,10 @@ interface World {
   /** Members who may read everybody's jobs. */
   readers: Set<string>;
   authIsAway: boolean;
+  /** What Auth and Job do before they answer who a token is of, and what a job is. */
+  before: { auth: () => Promise<void>; job: () => Promise<void> };
+  /** How often Job was asked for a job. */
+  jobsAsked: number;
 }
 
 /** The WebSocket service of one test file, on keys and a topic of its own. */
@@ -97,6 +101,8 @@ export async function openTestSockets(servers: Servers): Promise<TestSockets> {
     jobs: new Map(),
     readers: new Set(),
     authIsAway: false,
+    before: { auth: async () => undefined, job: async () => undefined },
+    jobsAsked: 0,
   };
   const peersAt = await servePeers(world, open());
   const redis = await openRedis({ url, log, lifecycle: open() });
@@ -204,7 +210,10 @@ function newJob(memberId: string, state: JobState): JobMessage {
     state,
     progress: { done: 3, total: 3, step: '' },
     resultJson: state === JobState.JOB_STATE_COMPLETED ? '{"memberId":"結び"}' : '',
-    error: state === JobState.JOB_STATE_FAILED ? { code: 'LOGIN_TAKEN', message: 'taken', errors: [] } : undefined,
+    error:
+      state === JobState.JOB_STATE_FAILED
+        ? { code: 'LOGIN_TAKEN', message: 'taken', errors: [], grpcStatus: 'ALREADY_EXISTS' }
+        : undefined,
     memberId,
     aggregateId: randomUUID(),
     createdAt: now,
@@ -223,6 +232,7 @@ async function servePeers(world: World, lifecycle: Lifecycle): Promise<{ auth: s
   const auth: Partial<Handlers<AuthServiceService>> = {
     async authenticate({ accessToken }) {
       world.asked.set(accessToken, (world.asked.get(accessToken) ?? 0) + 1);
+      await world.before.auth();
       if (world.authIsAway) throw unavailable('STORE_UNAVAILABLE', 'the store is away');
       const known = world.tokens.get(accessToken);
       if (!known) throw unauthenticated('TOKEN_INVALID', 'the token is not one of ours');
@@ -239,6 +249,8 @@ async function servePeers(world: World, lifecycle: Lifecycle): Promise<{ auth: s
   };
   const job: Partial<Handlers<JobServiceService>> = {
     async getJob({ jobId }) {
+      world.jobsAsked++;
+      await world.before.job();
       const known = world.jobs.get(jobId);
       if (!known) throw notFound('JOB_NOT_FOUND', 'there is no such job');
       return { job: known };

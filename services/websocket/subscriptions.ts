@@ -1,5 +1,7 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { MusubiError } from '#platform/errors.ts';
 import type { SessionContext } from './admission.ts';
+import type { Allowance } from './allowance.ts';
 import { parseTopic } from './domain.ts';
 import type { Feed } from './feed.ts';
 import type { ServerFrame } from './frames.ts';
@@ -8,32 +10,67 @@ import { type Identity, mayReadJob } from './identity.ts';
 /** Why a topic was refused, as the frame that says so. */
 export type Refusal = Extract<ServerFrame, { type: 'error' }>;
 
+/** How many topics of one subscribe are asked about at once. */
+const AT_ONCE = 10;
+
 /**
- * Subscribes a client to a topic, if it may.
+ * Finds out which of these topics a client may have, and sees to it that their events come to its member.
  *
- * @returns why not; undefined when it is subscribed
+ * @param held the topics that it has already
+ * @param allowance what it may ask, granted or not; when it is used up, this waits
+ * @returns the topics in their order, each with why it was refused; undefined when it was not
  */
-export async function subscribeTo(
-  topicName: string,
-  feed: Feed,
+export async function decideOn(
+  topics: Iterable<string>,
+  held: readonly string[],
   identity: Identity,
-  { peers, store, limits, keptMs }: SessionContext,
-): Promise<Refusal | undefined> {
-  const refuse = (code: string, message: string): Refusal => ({ type: 'error', ref: topicName, code, message });
-  const topic = parseTopic(topicName);
-  if (!topic) return refuse('TOPIC_UNKNOWN', 'there is no such topic');
-  if (topic.kind === 'member' || feed.topics.includes(topicName)) return undefined;
-  if (feed.topics.length >= limits.topicsPerSocket)
-    return refuse('TOO_MANY_TOPICS', `a socket may have ${limits.topicsPerSocket} topics`);
+  allowance: Allowance,
+  context: SessionContext,
+): Promise<Map<string, Refusal | undefined>> {
+  const { topicsPerSocket } = context.limits;
+  const decisions = new Map<string, Refusal | undefined>();
+  const unknown: { name: string; jobId: string }[] = [];
+  for (const name of new Set(topics)) {
+    const topic = parseTopic(name);
+    if (!topic) decisions.set(name, refusal(name, 'TOPIC_UNKNOWN', 'there is no such topic'));
+    else if (topic.kind === 'member' || held.includes(name)) decisions.set(name, undefined);
+    else if (held.length + unknown.length < topicsPerSocket) {
+      decisions.set(name, undefined);
+      unknown.push({ name, jobId: topic.jobId });
+    } else decisions.set(name, refusal(name, 'TOO_MANY_TOPICS', `a socket may have ${topicsPerSocket} topics`));
+  }
+  await sleep(allowance.spend(unknown.length), undefined, { ref: false });
+
+  let away: MusubiError | undefined;
+  const queue = unknown.values();
+  const ask = async (): Promise<void> => {
+    for (const { name, jobId } of queue) {
+      // A server that is away is not waited for again with every topic.
+      const error = away ?? (await refusedBy(jobId, identity, context));
+      if (error?.retryable) away = error;
+      if (error) decisions.set(name, refusal(name, error.code, error.message));
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, ask));
+  return decisions;
+}
+
+const refusal = (ref: string, code: string, message: string): Refusal => ({ type: 'error', ref, code, message });
+
+/** Why the client gets no events of the job; undefined when it does. */
+async function refusedBy(
+  jobId: string,
+  identity: Identity,
+  { peers, store, keptMs }: SessionContext,
+): Promise<MusubiError | undefined> {
   try {
-    const owner = await mayReadJob(peers, identity, topic.jobId);
+    const owner = await mayReadJob(peers, identity, jobId);
     // The owner's events have it anyway.
-    if (owner !== identity.memberId) await store.subscribe(topic.jobId, identity.memberId, identity.expiresAt + keptMs);
+    if (owner !== identity.memberId) await store.subscribe(jobId, identity.memberId, identity.expiresAt + keptMs);
   } catch (error) {
     if (!(error instanceof MusubiError)) throw error;
-    return refuse(error.code, error.message);
+    return error;
   }
-  feed.add(topicName);
   return undefined;
 }
 

@@ -1,0 +1,186 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import test from 'ava';
+import { unavailable } from '#platform/errors.ts';
+import { TestClient } from './client.fixture.ts';
+import { CLOSE } from './domain.ts';
+import { openTestSockets, type TestSockets } from './socket.fixture.ts';
+
+// One after the other, for they have Auth and Job answer slowly.
+let sockets: TestSockets;
+test.before(async () => {
+  sockets = await openTestSockets({ redis: process.env.MUSUBI_REDIS_URL });
+});
+test.afterEach.always(() => {
+  sockets.before = { auth: async () => undefined, job: async () => undefined };
+});
+test.after.always(() => sockets?.close());
+
+let members = 0;
+const member = (): string => `m${++members}`;
+const jobTopics = (count: number): string[] => Array.from({ length: count }, () => `job:${randomUUID()}`);
+
+/** Makes Auth or Job wait until it is let go on. */
+function hold(peer: 'auth' | 'job'): () => void {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  sockets.before[peer] = () => promise;
+  return resolve;
+}
+
+/** What a client could not hand to the network, once that does not change any more, in bytes. */
+async function stuck({ ws }: TestClient): Promise<number> {
+  for (let before = -1; ; await sleep(500)) {
+    if (ws.bufferedAmount === before) return before;
+    before = ws.bufferedAmount;
+  }
+}
+
+/** Far more than what the buffers of the two ends hold. */
+const FLOOD = 500;
+const large = JSON.stringify({ type: 'ping', x: 'x'.repeat(60_000) });
+
+test.serial('who sends faster than its frames are handled must wait, and so must who has not authenticated', async (t) => {
+  const { url } = await sockets.instance({ limits: { framesPerSecond: 10_000, authMs: 60_000 } });
+  const cases = [
+    ['job', await TestClient.open(url, sockets.token(member())), { type: 'subscribe', topics: jobTopics(1) }],
+    ['auth', await TestClient.open(url), { type: 'auth', token: sockets.token(member()) }],
+  ] as const;
+  for (const [peer, client, first] of cases) {
+    const release = hold(peer);
+    client.send(first);
+    for (let i = 0; i < FLOOD; i++) client.send(large);
+    t.true((await stuck(client)) > (FLOOD * large.length) / 4, `${peer}: the process has taken in what waits`);
+    release();
+    const errors = peer === 'job' ? FLOOD + 1 : FLOOD;
+    await client.count('error', errors);
+    t.is(await stuck(client), 0);
+    t.is(client.closed, undefined);
+    client.drop();
+  }
+});
+
+test.serial('what was sent at a good pace while the client was not read is no flood', async (t) => {
+  const { url } = await sockets.instance({ limits: { framesPerSecond: 20 } });
+  const client = await TestClient.open(url, sockets.token(member()));
+  const release = hold('job');
+  client.send({ type: 'subscribe', topics: jobTopics(1) });
+  for (let i = 0; i < 45; i++) {
+    client.send({ type: 'ping' });
+    await sleep(60);
+  }
+  t.is(client.of('pong').length, 0);
+  release();
+  await client.until(() => client.closed !== undefined || client.of('pong').length === 45);
+  t.is(client.closed, undefined);
+});
+
+test.serial('a client that is not read is not taken for dead', async (t) => {
+  const { url } = await sockets.instance({ limits: { pingMs: 300 } });
+  const token = sockets.token(member());
+  const client = await TestClient.open(url, token);
+  const release = hold('job');
+  client.send({ type: 'subscribe', topics: jobTopics(1) });
+  const asked = sockets.asked.get(token) ?? 0;
+  await client.until(() => client.closed !== undefined || (sockets.asked.get(token) ?? 0) >= asked + 4);
+  release();
+  await client.until(() => client.closed !== undefined || client.of('subscribed').length === 1);
+  t.is(client.closed, undefined);
+});
+
+test.serial('events do not wait behind a pending subscribe', async (t) => {
+  const { url } = await sockets.instance();
+  const me = member();
+  const client = await TestClient.open(url, sockets.token(me));
+  await client.subscribe([]);
+  const release = hold('job');
+  client.send({ type: 'subscribe', topics: jobTopics(3) });
+  const job = sockets.job(me);
+  await sockets.deliver(job);
+  await client.count('job', 1);
+  t.deepEqual(client.jobIds, [job.jobId]);
+  t.is(client.of('subscribed').length, 1);
+  release();
+  await client.count('subscribed', 2);
+});
+
+test.serial('what was missed comes first, also when the first subscribe takes long', async (t) => {
+  const { url } = await sockets.instance({ limits: { settleMs: 100 } });
+  const me = member();
+  const first = await TestClient.open(url, sockets.token(me));
+  const cursor = await first.subscribe([]);
+  first.drop();
+  const [missed, live] = [sockets.job(me), sockets.job(me)];
+  await sockets.deliver(missed);
+  const release = hold('job');
+  const client = await TestClient.open(url, sockets.token(me));
+  client.send({ type: 'subscribe', topics: jobTopics(1), cursor });
+  await sockets.deliver(live);
+  await sleep(500);
+  release();
+  await client.count('job', 2);
+  t.deepEqual(client.jobIds, [missed.jobId, live.jobId]);
+});
+
+test.serial('topics are asked about together, a few at a time; each costs, granted or not', async (t) => {
+  const { url } = await sockets.instance({ limits: { topicsPerSocket: 25, topicsPerSecond: 25 } });
+  const client = await TestClient.open(url, sockets.token(member()));
+  sockets.jobsAsked = 0;
+  const release = hold('job');
+  const begun = performance.now();
+  client.send({ type: 'subscribe', topics: jobTopics(25) });
+  await client.until(() => sockets.jobsAsked >= 10);
+  await sleep(200);
+  t.is(sockets.jobsAsked, 10);
+  release();
+  for (let i = 1; i <= 3; i++) client.send({ type: 'subscribe', topics: jobTopics(25) });
+  await client.count('subscribed', 4);
+  t.is(sockets.jobsAsked, 100);
+  t.is(client.of('error').length, 100);
+  t.true(performance.now() - begun > 2_900, 'the first 25 at once, and then 25 a second');
+});
+
+test.serial('a server that is away is not asked about every topic', async (t) => {
+  const { url } = await sockets.instance();
+  const client = await TestClient.open(url, sockets.token(member()));
+  sockets.jobsAsked = 0;
+  sockets.before.job = async () => {
+    throw unavailable('STORE_UNAVAILABLE', 'the store is away');
+  };
+  const topics = jobTopics(100);
+  t.truthy(await client.subscribe(topics));
+  t.true(sockets.jobsAsked < 40, `asked ${sockets.jobsAsked} times`);
+  t.deepEqual(
+    client.of('error').map(({ ref, code }) => [ref, code]),
+    topics.map((topic) => [topic, 'STORE_UNAVAILABLE']),
+  );
+});
+
+test.serial('of too many sockets that have not authenticated the oldest gives way; those that have do not count', async (t) => {
+  const { url } = await sockets.instance({ limits: { unauthenticatedSockets: 3, authMs: 60_000, goodbyeMs: 60_000 } });
+  const known = await Promise.all(Array.from({ length: 4 }, () => TestClient.open(url, sockets.token(member()))));
+  const [a, b, c] = [await TestClient.open(url), await TestClient.open(url), await TestClient.open(url)];
+  const d = await TestClient.open(url);
+  t.is(await a.closeCode(), CLOSE.tryAgainLater);
+  b.send({ type: 'auth', token: sockets.token(member()) });
+  await b.subscribe([]);
+  // Refused, and never says goodbye: it is there, too.
+  const refused = await TestClient.open(url);
+  refused.send({ type: 'auth', token: 'wrong' });
+  refused.ws.pause();
+  await refused.until(() => sockets.asked.has('wrong'));
+  await known[0]?.subscribe([]);
+  t.deepEqual([c.closed, d.closed], [undefined, undefined]);
+  const e = await TestClient.open(url);
+  t.is(await c.closeCode(), CLOSE.tryAgainLater);
+  t.deepEqual(
+    [...known, b, d, e].map(({ closed }) => closed),
+    Array(7).fill(undefined),
+  );
+});
+
+test.serial('a stop closes sockets that have not authenticated with 1001, too', async (t) => {
+  const { url, lifecycle } = await sockets.instance();
+  const client = await TestClient.open(url);
+  await lifecycle.stop('test');
+  t.is(await client.closeCode(), CLOSE.goingAway);
+});

@@ -1,0 +1,46 @@
+import { Allowance } from './allowance.ts';
+import type { Channel } from './channel.ts';
+import { CLOSE } from './domain.ts';
+
+/**
+ * What a client sends, handled one frame after the other. While a frame is in hand the client is not read: what it
+ * sends meanwhile waits in its own buffers and the network's, and here only what had come in one piece with the frame.
+ */
+export class Inbox {
+  readonly #channel: Channel;
+  readonly #handle: (text: string) => Promise<void>;
+  readonly #allowance: Allowance;
+  #waiting: string[] = [];
+  #busy = false;
+
+  /** @param handle must not reject */
+  constructor(channel: Channel, framesPerSecond: number, handle: (text: string) => Promise<void>) {
+    this.#channel = channel;
+    this.#handle = handle;
+    this.#allowance = new Allowance(framesPerSecond);
+  }
+
+  receive(text: string): void {
+    if (this.#channel.closing) return;
+    if (this.#allowance.spend(1) > 0) {
+      this.#channel.close(CLOSE.tooMany, 'too many frames in a second');
+      return;
+    }
+    this.#waiting.push(text);
+    if (!this.#busy) void this.#work();
+  }
+
+  async #work(): Promise<void> {
+    this.#busy = true;
+    this.#channel.pause();
+    const begun = performance.now();
+    for (let text = this.#waiting.shift(); text !== undefined && !this.#channel.closing; text = this.#waiting.shift()) {
+      await this.#handle(text);
+    }
+    // What a client sent in the meantime comes all at once, though it was not sent so.
+    this.#allowance.credit(performance.now() - begun);
+    this.#waiting = [];
+    this.#busy = false;
+    this.#channel.resume();
+  }
+}
