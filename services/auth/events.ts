@@ -10,7 +10,7 @@ export function loginEvent(type: LoginEventType, login: Pick<Login, '_id' | 'ver
   return { aggregateType: 'auth', aggregateId: memberId, version, type, payload: { memberId, status, version } };
 }
 
-/** One session ended: a logout, or a stolen refresh token. @param login as it is after that */
+/** One session ended: a logout, a stolen refresh token, or a login too many. @param login as it is after that */
 export function sessionEnded(login: Pick<Login, '_id' | 'version'> & { status: string }, sessionId: string): OutboxEvent {
   const { _id: memberId, status, version } = login;
   const payload = { memberId, status, version, sessionId };

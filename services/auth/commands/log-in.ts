@@ -6,6 +6,7 @@ import type { Auth } from '../auth.ts';
 import { loginKey, SESSION_MAX_MS, SESSIONS_KEPT, type Session, sessionExpiry } from '../domain.ts';
 import { outcomeOf } from '../outcome.ts';
 import { hashToken } from '../refresh-tokens.ts';
+import { endSession } from './log-out.ts';
 
 const logins = new Counter({
   name: 'musubi_auth_logins_total',
@@ -72,14 +73,17 @@ async function openSession(
   };
   const rehashed = passwords.outdated(member.password) ? await passwords.hash(password, signal) : undefined;
   // The condition: a member that was suspended, or whose password was changed meanwhile, gets no session.
-  const { matchedCount } = await store.members.updateOne(
+  const after = await store.members.findOneAndUpdate(
     { _id: memberId, status: 'active', 'password.hash': member.password.hash },
     {
-      $push: { sessions: { $each: [session], $sort: { lastUsedAt: 1 }, $slice: -SESSIONS_KEPT } },
+      $push: { sessions: { $each: [session], $sort: { lastUsedAt: 1 } } },
       ...(rehashed ? { $set: { password: rehashed } } : {}),
     },
+    { projection: { 'sessions.id': 1 }, returnDocument: 'after' },
   );
-  if (matchedCount === 0) throw badCredentials();
+  if (!after) throw badCredentials();
+  // Too many: those that were idle longest end as by a logout, so that their open sockets are closed, too.
+  for (const { id: idle } of after.sessions.slice(0, -SESSIONS_KEPT)) await endSession(store, memberId, idle);
   return { accessToken: await accessTokens.issue({ memberId, sessionId: id }), refreshToken, memberId };
 }
 
