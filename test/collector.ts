@@ -7,7 +7,7 @@ export interface CollectedSpan {
   traceId: string;
   spanId: string;
   parentSpanId: string;
-  /** Its attributes as one text, to look for what must not be there. */
+  /** Its attributes, events and status as one text, to look for what must not be there. */
   attributes: string;
 }
 
@@ -15,7 +15,15 @@ interface OtlpRequest {
   resourceSpans: {
     resource: { attributes: { key: string; value: { stringValue?: string } }[] };
     scopeSpans: {
-      spans: { name: string; traceId: string; spanId: string; parentSpanId?: string; attributes?: unknown; events?: unknown }[];
+      spans: {
+        name: string;
+        traceId: string;
+        spanId: string;
+        parentSpanId?: string;
+        attributes?: unknown;
+        events?: unknown;
+        status?: unknown;
+      }[];
     }[];
   }[];
 }
@@ -40,10 +48,10 @@ export async function serveCollector(): Promise<{ url: string; close(): void }> 
       }
       for (const { resource, scopeSpans } of (JSON.parse(Buffer.concat(chunks).toString()) as OtlpRequest).resourceSpans) {
         const service = resource.attributes.find(({ key }) => key === 'service.name')?.value.stringValue ?? '';
-        for (const { name, traceId, spanId, parentSpanId = '', attributes, events } of scopeSpans.flatMap(
+        for (const { name, traceId, spanId, parentSpanId = '', attributes, events, status } of scopeSpans.flatMap(
           (scope) => scope.spans,
         )) {
-          spans.push({ service, name, traceId, spanId, parentSpanId, attributes: JSON.stringify([attributes, events]) });
+          spans.push({ service, name, traceId, spanId, parentSpanId, attributes: JSON.stringify([attributes, events, status]) });
         }
       }
       spans.splice(0, Math.max(0, spans.length - KEPT));

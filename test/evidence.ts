@@ -1,8 +1,9 @@
+import type { Client as TemporalClient } from '@temporalio/client';
 import { Kafka, type KafkaMessage, logLevel } from 'kafkajs';
 import pg from 'pg';
 import { address, unique } from './client.ts';
 
-// What the stores and Kafka say, to hold it against what clients were told.
+// What the stores, Temporal and Kafka say, to hold it against what clients were told.
 
 export type Row = Record<string, unknown>;
 
@@ -28,6 +29,19 @@ export async function versions(memberIds: string[]): Promise<Map<string, number>
       .filter(({ member_id }) => wanted.has(String(member_id)))
       .map(({ member_id, version }) => [String(member_id), Number(version)]),
   );
+}
+
+/** A workflow's history as text, with what its payloads hold. */
+export async function historyText(temporal: TemporalClient, workflowId: string): Promise<string> {
+  const history = await temporal.workflow.getHandle(workflowId).fetchHistory();
+  return JSON.stringify(history, (key, value: unknown) =>
+    key === 'data' && typeof value === 'string' ? Buffer.from(value, 'base64').toString() : value,
+  );
+}
+
+/** The references to staged passwords in a history: there they belong, and nowhere else. */
+export function passwordReferences(history: string): string[] {
+  return [...new Set([...history.matchAll(/passwordRef\W+([\w-]{20,})/g)].map(([, reference = '']) => reference))];
 }
 
 /** Reads topics from their beginnings to their present ends, each partition in its order. */
