@@ -3,40 +3,88 @@ import { MusubiError } from '#platform/errors.ts';
 import { JobState } from '#proto/musubi/job/v1/job.ts';
 import type { Gateway } from './gateway.ts';
 
-/** Longer than a request to start a workflow may be under way. */
+/** Longer than a request to start a workflow may be under way, ms. */
 const START_MAY_ARRIVE_MS = 30_000;
-const RETRY_MS = 5_000;
-const GIVE_UP_MS = 600_000;
+/** How often the jobs are looked after, ms. */
+const SWEEP_MS = 5_000;
+/** Jobs that are remembered; the ones beyond expire by themselves. */
+const CAPACITY = 1_000;
 
 /**
- * Sees to a job whose start failed and whose client has no key to repeat it with: it must not stay queued.
+ * Sees to the jobs whose start failed and whose clients have no key to repeat it with: they must not stay queued.
  *
  * A failed start does not say that nothing was started, and a job that is called failed while its saga runs would
  * be a lie. So it waits until no start can arrive any more, then asks for a cancellation: a saga that nobody knows
- * was never started, and the job fails; one that did start is undone, and ends its job itself. Best effort: should
- * this process end first, the job expires. Never rejects.
+ * was never started, and the job fails; one that did start is undone, and ends its job itself.
+ *
+ * One loop for all of them, one job at a time: whatever is away is not asked the more, the more jobs wait for it.
+ * Best effort: should this process end first, the jobs expire.
  */
-export async function giveUp(gateway: Gateway, jobId: string, startMayArriveMs = START_MAY_ARRIVE_MS): Promise<void> {
-  await settle(gateway, jobId, startMayArriveMs).catch((error: unknown) => {
-    if (!gateway.stopping.aborted)
-      gateway.log.warn({ err: error, jobId }, 'a job that was not started stays queued until it expires');
-  });
-}
+export class AbandonedJobs {
+  readonly #gateway: Pick<Gateway, 'job' | 'commands' | 'log' | 'stopping'>;
+  readonly #times: { startMayArriveMs: number; sweepMs: number };
+  readonly #capacity: number;
+  /** By job, since when, ms; the next to be tried first. */
+  readonly #since = new Map<string, number>();
+  #running: Promise<void> | undefined;
 
-async function settle(gateway: Gateway, jobId: string, startMayArriveMs: number): Promise<void> {
-  const deadline = Date.now() + GIVE_UP_MS;
-  const pause = (ms: number): Promise<void> => sleep(ms, undefined, { signal: gateway.stopping, ref: false });
-  await pause(startMayArriveMs);
-  for (;;) {
+  constructor(
+    gateway: Pick<Gateway, 'job' | 'commands' | 'log' | 'stopping'>,
+    { startMayArriveMs = START_MAY_ARRIVE_MS, sweepMs = SWEEP_MS, capacity = CAPACITY } = {},
+  ) {
+    this.#gateway = gateway;
+    this.#times = { startMayArriveMs, sweepMs };
+    this.#capacity = capacity;
+  }
+
+  get size(): number {
+    return this.#since.size;
+  }
+
+  add(jobId: string): void {
+    if (this.#since.size >= this.#capacity) {
+      this.#gateway.log.warn({ jobId }, 'a job that was not started stays queued until it expires: too many of them');
+      return;
+    }
+    this.#since.set(jobId, Date.now());
+    this.#running ??= this.#run();
+  }
+
+  async #run(): Promise<void> {
+    while (this.#since.size > 0 && !this.#gateway.stopping.aborted) {
+      // A process that stops does not wait for this.
+      await sleep(this.#times.sweepMs, undefined, { signal: this.#gateway.stopping, ref: false }).catch(() => undefined);
+      await this.#sweep();
+    }
+    this.#running = undefined;
+  }
+
+  async #sweep(): Promise<void> {
+    for (const [jobId, since] of [...this.#since]) {
+      if (this.#gateway.stopping.aborted) return;
+      if (Date.now() - since < this.#times.startMayArriveMs) continue;
+      const again = await this.#settle(jobId);
+      this.#since.delete(jobId);
+      if (!again) continue;
+      // To the end, and no more now: the others would fare alike.
+      this.#since.set(jobId, since);
+      return;
+    }
+  }
+
+  /** @returns whether to try again, as something is away */
+  async #settle(jobId: string): Promise<boolean> {
+    const { commands, job, log } = this.#gateway;
     try {
-      if ((await gateway.commands.cancelCommand(jobId)) !== 'unknown') return;
+      if ((await commands.cancelCommand(jobId)) !== 'unknown') return false;
       const message = 'The command could not be started; nothing was changed.';
       const error = { code: 'NOT_STARTED', message, errors: [], grpcStatus: 'UNAVAILABLE' };
-      await gateway.job.finishJob({ jobId, state: JobState.JOB_STATE_FAILED, resultJson: '', error });
-      return;
+      await job.finishJob({ jobId, state: JobState.JOB_STATE_FAILED, resultJson: '', error });
+      return false;
     } catch (error) {
-      if (!(error instanceof MusubiError && error.retryable) || Date.now() > deadline) throw error;
-      await pause(RETRY_MS);
+      if (error instanceof MusubiError && error.retryable) return true;
+      log.warn({ err: error, jobId }, 'a job that was not started stays queued until it expires');
+      return false;
     }
   }
 }

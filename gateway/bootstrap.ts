@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { z } from 'zod';
 import { type processShape, Secret } from '#platform/config.ts';
 import { MusubiError, unavailable } from '#platform/errors.ts';
-import { connectPeer } from '#platform/grpc/client.ts';
+import { connectPeer, type Peer } from '#platform/grpc/client.ts';
 import { newId } from '#platform/id.ts';
 import type { App } from '#platform/process.ts';
 import { AuthServiceService } from '#proto/musubi/auth/v1/auth.ts';
@@ -11,6 +11,7 @@ import { type Job, JobServiceService, JobState } from '#proto/musubi/job/v1/job.
 import { QueryServiceService } from '#proto/musubi/query/v1/query.ts';
 import { RoleServiceService } from '#proto/musubi/role/v1/role.ts';
 import { hostWorkers } from '../worker/host.ts';
+import { AbandonedJobs } from './abandoned.ts';
 import { isFinal, issueAndStart } from './commands.ts';
 import { bootstrapShape } from './config.ts';
 import { fingerprint } from './fingerprint.ts';
@@ -20,23 +21,24 @@ export { bootstrapShape as shape };
 
 type Config = z.output<z.ZodObject<typeof bootstrapShape & typeof processShape>>;
 
-/** On whose behalf the first admin is registered. */
+/** On whose behalf the first admin is registered: all jobs of this member are ours. */
 const SYSTEM = 'system';
+const COMMAND = 'member.register';
 /** Services may start side by side with this; they get this long to come up. */
 const PATIENCE_MS = 180_000;
-/** A job that failed keeps its key; the next try takes another. */
-const MAX_TRIES = 5;
+/** Registrations that may fail before this gives up, and the supervisor starts it anew. */
+const MAX_FAILURES = 5;
 
 /**
- * Puts in place what a new system needs: the built-in roles, in Role and in Auth, and the first admin.
- * Running it again changes nothing, so it is run at every start.
+ * Puts in place what a new system needs: the built-in roles, in Role and in Auth, and a first admin where nobody
+ * holds the role `admin`. Running it again changes nothing, whatever login it is given, so it is run at every start.
  */
 export async function start(app: App<Config>): Promise<'done'> {
   const { config, log, lifecycle } = app;
   const stopping = new AbortController();
   lifecycle.onStop('bootstrap', 'intake', () => stopping.abort());
   const role = connectPeer(config.MUSUBI_ROLE_ADDRESS, RoleServiceService, lifecycle);
-  const gateway: Gateway = {
+  const services = {
     auth: connectPeer(config.MUSUBI_AUTH_ADDRESS, AuthServiceService, lifecycle),
     job: connectPeer(config.MUSUBI_JOB_ADDRESS, JobServiceService, lifecycle),
     query: connectPeer(config.MUSUBI_QUERY_ADDRESS, QueryServiceService, lifecycle),
@@ -44,42 +46,69 @@ export async function start(app: App<Config>): Promise<'done'> {
     log,
     stopping: stopping.signal,
   };
+  const gateway: Gateway = { ...services, abandoned: new AbandonedJobs(services) };
   const deadline = Date.now() + PATIENCE_MS;
+  let given = config.MUSUBI_ADMIN_PASSWORD;
+  // Made when it is needed, so that a second run neither hashes nor prints one, and once, however often it is needed.
+  const password = () => (given ??= generatedPassword(config.MUSUBI_ADMIN_LOGIN_ID));
 
-  await patiently(deadline, async () => {
-    const { roles } = await role.ensureBuiltInRoles({});
-    await gateway.auth.putRoles({ roles });
-  });
-  log.info('the built-in roles are in place');
-
-  for (let attempt = 1; attempt <= MAX_TRIES; attempt++) {
-    const job = await patiently(deadline, () => registerAdmin(config, gateway, attempt));
-    const final = await patiently(deadline, () => awaitFinal(gateway, job));
-    if (final.state === JobState.JOB_STATE_COMPLETED) {
-      log.info({ loginId: config.MUSUBI_ADMIN_LOGIN_ID, jobId: job.jobId }, 'the first admin is registered');
+  let failure = '';
+  for (let failures = 0; failures < MAX_FAILURES; ) {
+    const { newest, ended, hasAdmin } = await patiently(deadline, () => look(role, gateway));
+    if (hasAdmin && (!newest || isFinal(newest))) {
+      log.info('the built-in roles are in place, and there is an admin');
       return 'done';
     }
-    if (final.error?.code === 'LOGIN_TAKEN') {
-      log.info({ loginId: config.MUSUBI_ADMIN_LOGIN_ID }, 'the first admin exists already');
-      return 'done';
+    // What is under way decides first. A queued one may be nobody's any more, so it is started, if that can't make a second admin.
+    const underWay = newest && !isFinal(newest) && (hasAdmin || newest.state !== JobState.JOB_STATE_QUEUED);
+    const job = underWay ? newest : await patiently(deadline, () => registerAdmin(config, password, gateway, ended));
+    const { state, error } = await patiently(deadline, () => awaitFinal(gateway, job));
+    if (state === JobState.JOB_STATE_COMPLETED) {
+      log.info({ memberId: job.aggregateId, jobId: job.jobId }, 'the first admin is registered');
+      continue;
     }
-    log.warn({ jobId: job.jobId, state: final.state, code: final.error?.code }, 'the first admin could not be registered');
+    failures++;
+    failure = `${error?.code ?? state}: ${error?.message ?? 'not by us'}`;
+    log.warn({ jobId: job.jobId, failure }, 'the first admin could not be registered');
   }
-  throw new Error(`the first admin could not be registered in ${MAX_TRIES} tries`);
+  throw new Error(`the first admin could not be registered in ${MAX_FAILURES} tries; the last ended with ${failure}`);
 }
 
-async function registerAdmin(config: Config, gateway: Gateway, attempt: number): Promise<Job> {
+/**
+ * Whether there is an admin, and which registrations of one there were.
+ *
+ * Who holds the role may be one whose registration is still under way, and may be undone: only when none was, there
+ * is an admin for good. So the jobs are asked for first.
+ */
+async function look(role: Peer<RoleServiceService>, { auth, job }: Gateway) {
+  const { jobs } = await job.listJobs({
+    memberId: SYSTEM,
+    state: JobState.JOB_STATE_UNSPECIFIED,
+    command: COMMAND,
+    pageSize: 0,
+    pageToken: '',
+  });
+  const { roles, hasAdmin } = await role.ensureBuiltInRoles({});
+  if (hasAdmin === undefined) throw unavailable('ROLE_TOO_OLD', 'this release of Role does not tell whether there is an admin');
+  // Before any admin is registered: an admin whose role Auth does not know could do nothing.
+  await auth.putRoles({ roles });
+  return { newest: jobs[0], ended: jobs.find(isFinal), hasAdmin };
+}
+
+/**
+ * @param ended the newest registration that has ended. The next one's key names it, so that all who try at the same
+ * time, with whatever login, try the same one; a job that failed keeps its key.
+ */
+async function registerAdmin(config: Config, password: () => Secret, gateway: Gateway, ended: Job | undefined): Promise<Job> {
   const loginId = config.MUSUBI_ADMIN_LOGIN_ID;
-  const key = `bootstrap-admin:${loginId}${attempt === 1 ? '' : `:${attempt}`}`;
+  const key = ended ? `bootstrap-admin:after:${ended.jobId}` : 'bootstrap-admin';
   return await issueAndStart(gateway, SYSTEM, key, {
-    command: 'member.register',
+    command: COMMAND,
     aggregateId: newId(),
     fingerprint: fingerprint({ method: 'BOOTSTRAP', path: key }),
     summary: `Register the first admin "${loginId}"`,
-    // Asked for only when the saga is about to start, so a second run neither hashes nor prints a password.
     input: async (memberId) => {
-      const password = config.MUSUBI_ADMIN_PASSWORD ?? generatedPassword(loginId);
-      const { passwordRef } = await gateway.auth.stagePassword({ password: password.reveal() }, { timeoutMs: HASHING_MS });
+      const { passwordRef } = await gateway.auth.stagePassword({ password: password().reveal() }, { timeoutMs: HASHING_MS });
       const profile = { loginId, displayName: 'Administrator', email: config.MUSUBI_ADMIN_EMAIL };
       return { memberId, ...profile, passwordRef, roleIds: ['admin', 'member'] };
     },

@@ -1,5 +1,8 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import anyTest, { type TestFn } from 'ava';
-import { giveUp } from './abandoned.ts';
+import { unavailable } from '#platform/errors.ts';
+import type { Commands } from '../worker/client.ts';
+import { AbandonedJobs } from './abandoned.ts';
 import { send } from './client.fixture.ts';
 import { startWorld, type World } from './gateway.fixture.ts';
 
@@ -135,14 +138,68 @@ test('a job that nobody can start again fails, unless its saga did start: that i
   world.next = 'unavailable';
   t.is((await post()).status, 503);
   const [queued] = world.jobs.values();
-  await giveUp(world.gateway, queued?.jobId ?? '', 1);
-  t.like(queued, { state: 'JOB_STATE_FAILED', error: { code: 'NOT_STARTED' } });
-
+  t.is(world.gateway.abandoned.size, 1);
+  const abandoned = new AbandonedJobs(world.gateway, { startMayArriveMs: 1, sweepMs: 1 });
   world.next = 'running';
   const { jobId } = (await post()).body;
-  await giveUp(world.gateway, jobId, 1);
+  abandoned.add(queued?.jobId ?? '');
+  abandoned.add(jobId);
+  await empty(abandoned);
+  t.like(queued, { state: 'JOB_STATE_FAILED', error: { code: 'NOT_STARTED', grpcStatus: 'UNAVAILABLE' } });
   t.is(world.jobs.get(jobId)?.state, 'JOB_STATE_CANCELLED');
 });
+
+test('while it is known that Temporal is away a command leaves no job behind', async (t) => {
+  const { context: world } = t;
+  world.next = 'disconnected';
+  for (const headers of [{}, { 'idempotency-key': 'key-3' }] as Record<string, string>[]) {
+    const { status, body } = await send(world, 'POST', '/v1/members', { token: world.admin, body: taro, headers });
+    t.deepEqual([status, body.code], [503, 'TEMPORAL_UNAVAILABLE']);
+  }
+  t.is(world.jobs.size, 0);
+  t.is(world.gateway.abandoned.size, 0);
+});
+
+test('jobs that were not started are looked after by one loop, as many as it can remember', async (t) => {
+  const { context: world } = t;
+  world.next = 'unavailable';
+  for (let count = 0; count < 4; count++)
+    await send(world, 'POST', '/v1/members', { token: world.admin, body: { ...taro, loginId: `taro-${count}` } });
+  const [first, ...others] = [...world.jobs.keys()];
+  let atOnce = 0;
+  let most = 0;
+  let away = true;
+  const asked: string[] = [];
+  const commands: Commands = {
+    ...world.gateway.commands,
+    async cancelCommand(jobId) {
+      asked.push(jobId);
+      most = Math.max(most, ++atOnce);
+      await sleep(5);
+      atOnce--;
+      if (away) throw unavailable('TEMPORAL_UNAVAILABLE', 'away');
+      return 'unknown';
+    },
+  };
+  const times = { startMayArriveMs: 20, sweepMs: 10 };
+  const abandoned = new AbandonedJobs({ ...world.gateway, commands }, { ...times, capacity: 3 });
+  for (const jobId of world.jobs.keys()) abandoned.add(jobId);
+  t.is(abandoned.size, 3);
+  t.true(world.lines.some(({ msg, jobId }) => /too many/.test(String(msg)) && jobId === others[2]));
+  while (asked.length < 4) await sleep(5);
+  t.deepEqual(asked.slice(0, 4), [first, others[0], others[1], first], 'one a sweep while what is needed is away');
+  away = false;
+  await empty(abandoned);
+  t.is(most, 1);
+  t.deepEqual(
+    [...world.jobs.values()].map(({ state }) => state),
+    ['JOB_STATE_FAILED', 'JOB_STATE_FAILED', 'JOB_STATE_FAILED', 'JOB_STATE_QUEUED'],
+  );
+});
+
+async function empty(abandoned: AbandonedJobs): Promise<void> {
+  while (abandoned.size > 0) await sleep(5);
+}
 
 test('jobs: cancelled while they run, not after; not seen by others', async (t) => {
   const { context: world } = t;

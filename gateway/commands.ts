@@ -3,7 +3,6 @@ import { z } from 'zod';
 import { failedPrecondition, internal, MusubiError } from '#platform/errors.ts';
 import { type Job, JobState } from '#proto/musubi/job/v1/job.ts';
 import type { CommandInput, CommandName } from '../workflows/commands.ts';
-import { giveUp } from './abandoned.ts';
 import type { Gateway } from './gateway.ts';
 import { preferredWait } from './prefer.ts';
 import { JobFailedError } from './problem.ts';
@@ -139,8 +138,8 @@ export function isFinal({ state }: Job): boolean {
  * Issues a command's job and starts its saga. With a key that was used before it is the job of then, started
  * if it never was: starting twice is starting once.
  *
- * @throws unavailable when the saga can't be started. With a key the request may be repeated; a job without
- * one is given up.
+ * @throws unavailable when the saga can't be started: before a job is issued, if it is known that Temporal is away.
+ * With a key the request may be repeated; a job without one is given up.
  */
 export async function issueAndStart<C extends CommandName>(
   gateway: Gateway,
@@ -148,6 +147,8 @@ export async function issueAndStart<C extends CommandName>(
   idempotencyKey: string,
   { command, aggregateId, fingerprint, input, summary }: Command<C>,
 ): Promise<Job> {
+  // Before anything is written: else every request of an outage would leave a job behind.
+  gateway.commands.requireConnection();
   const { job } = await gateway.job.issueJob({ command, memberId, aggregateId, idempotencyKey, fingerprint });
   if (!job) throw internal('INTERNAL', 'Job issued no job');
   // Only a queued job may lack its saga; one that goes on, or is done, has it.
@@ -159,7 +160,7 @@ export async function issueAndStart<C extends CommandName>(
       gateway.commands.startCommand({ jobId, command, memberId, aggregateId: aggregate, input: given, summary }),
     );
   } catch (error) {
-    if (idempotencyKey === '') void giveUp(gateway, job.jobId);
+    if (idempotencyKey === '') gateway.abandoned.add(job.jobId);
     throw error;
   }
   return job;

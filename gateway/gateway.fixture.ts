@@ -19,6 +19,7 @@ import {
 import { type FinishJobRequest, type Job, JobServiceService, JobState } from '#proto/musubi/job/v1/job.ts';
 import { type MemberView, QueryServiceService } from '#proto/musubi/query/v1/query.ts';
 import type { CommandStart, Commands } from '../worker/client.ts';
+import { AbandonedJobs } from './abandoned.ts';
 import { createApp } from './app.ts';
 import type { Gateway } from './gateway.ts';
 import { allRoutes } from './routes/index.ts';
@@ -43,8 +44,8 @@ export interface World {
   asked: AuthorizeRequest[];
   /** The log, line by line. */
   lines: Record<string, unknown>[];
-  /** How the next commands go. */
-  next: 'completed' | 'running' | 'unavailable';
+  /** How the next commands go; `disconnected`: it is known beforehand that Temporal is away. */
+  next: 'completed' | 'running' | 'unavailable' | 'disconnected';
   close(): Promise<void>;
 }
 
@@ -83,7 +84,7 @@ export async function startWorld(): Promise<World> {
   const authPort = await serveGrpc(serve, AuthServiceService, authOf(world, { [world.admin]: adminId, [world.hana]: hanaId }));
   const jobPort = await serveGrpc(serve, JobServiceService, jobOf(world));
   const queryPort = await serveGrpc(serve, QueryServiceService, queryOf(world));
-  const gateway: Gateway = {
+  const services = {
     auth: connectPeer(`127.0.0.1:${authPort}`, AuthServiceService, lifecycle),
     job: connectPeer(`127.0.0.1:${jobPort}`, JobServiceService, lifecycle),
     query: connectPeer(`127.0.0.1:${queryPort}`, QueryServiceService, lifecycle),
@@ -91,6 +92,8 @@ export async function startWorld(): Promise<World> {
     log,
     stopping: stopping.signal,
   };
+  // The same object: what replaces a peer replaces it for both.
+  const gateway: World['gateway'] = Object.assign(services, { abandoned: new AbandonedJobs(services) });
   const answer = createApp(gateway, allRoutes()).callback();
   const server = createServer((request, response) => void answer(request, response));
   server.listen(0, '127.0.0.1');
@@ -247,6 +250,9 @@ function commandsOf(world: State): Commands {
     if (job) Object.assign(job, change);
   };
   return {
+    requireConnection() {
+      if (world.next === 'disconnected') throw unavailable('TEMPORAL_UNAVAILABLE', 'commands cannot be taken at the moment');
+    },
     async startCommand(start) {
       if (world.next === 'unavailable') throw unavailable('TEMPORAL_UNAVAILABLE', 'commands cannot be taken at the moment');
       // As with a workflow ID: starting twice is starting once.

@@ -7,10 +7,11 @@ import { JobServiceService } from '#proto/musubi/job/v1/job.ts';
 import { QueryServiceService } from '#proto/musubi/query/v1/query.ts';
 import { DOMAINS } from '../temporal.config.ts';
 import { hostWorkers } from '../worker/host.ts';
+import { AbandonedJobs } from './abandoned.ts';
 import { createApp } from './app.ts';
 import { shape } from './config.ts';
 import type { Gateway } from './gateway.ts';
-import { needPeers } from './readiness.ts';
+import { followPeers } from './readiness.ts';
 import { allRoutes } from './routes/index.ts';
 import { serveHttp } from './server.ts';
 
@@ -24,14 +25,17 @@ export async function start(app: App<Config>): Promise<void> {
   const stopping = new AbortController();
   lifecycle.onStop('waiting requests', 'intake', () => stopping.abort());
 
-  needPeers({ auth: config.MUSUBI_AUTH_ADDRESS, job: config.MUSUBI_JOB_ADDRESS, query: config.MUSUBI_QUERY_ADDRESS }, lifecycle);
-  const gateway: Gateway = {
+  // Auth decides every request. Without Job there are no commands, without Query no lists, but logins; and so on.
+  followPeers({ auth: config.MUSUBI_AUTH_ADDRESS }, lifecycle, 'essential');
+  followPeers({ job: config.MUSUBI_JOB_ADDRESS, query: config.MUSUBI_QUERY_ADDRESS }, lifecycle, 'other');
+  const services = {
     auth: connectPeer(config.MUSUBI_AUTH_ADDRESS, AuthServiceService, lifecycle),
     job: connectPeer(config.MUSUBI_JOB_ADDRESS, JobServiceService, lifecycle),
     query: connectPeer(config.MUSUBI_QUERY_ADDRESS, QueryServiceService, lifecycle),
-    commands: hostWorkers(app, config.MUSUBI_GATEWAY_WORKER === 'on' ? DOMAINS : []),
+    commands: hostWorkers(app, config.MUSUBI_GATEWAY_WORKER === 'on' ? DOMAINS : [], { essential: false }),
     log,
     stopping: stopping.signal,
   };
+  const gateway: Gateway = { ...services, abandoned: new AbandonedJobs(services) };
   await serveHttp(createApp(gateway, allRoutes(config.MUSUBI_PUBLIC_URL)), config.MUSUBI_HTTP_LISTEN, lifecycle, log);
 }

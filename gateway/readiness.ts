@@ -5,17 +5,19 @@ import type { Lifecycle } from '#platform/lifecycle.ts';
 const check = service.Check as MethodDefinition<{ service: string }, { status: string }>;
 
 /**
- * Makes readiness follow the peers': a gateway whose services are away can answer nothing but 503, and says so.
+ * Makes this process's readiness follow the peers' that are essential, and its health the others'.
  * Asked by the standard gRPC health protocol, with no spans, as nobody's request is behind it.
  */
-export function needPeers(peers: Record<string, string>, lifecycle: Lifecycle): void {
+export function followPeers(peers: Record<string, string>, lifecycle: Lifecycle, kind: 'essential' | 'other'): void {
   for (const [name, target] of Object.entries(peers)) {
     const client = new Client(target, credentials.createInsecure(), { 'grpc.max_reconnect_backoff_ms': 1_000 });
     lifecycle.onStop(`health of ${name}`, 'stores', () => client.close());
-    lifecycle.onReady(name, async () => {
+    const check = async (): Promise<void> => {
       const status = await ask(client);
       if (status !== 'SERVING') throw new Error(`is ${status}`);
-    });
+    };
+    if (kind === 'essential') lifecycle.onReady(name, check);
+    else lifecycle.onHealthy(name, check);
   }
 }
 

@@ -45,7 +45,8 @@ export function listens(ports: Record<string, number>): Record<string, string> {
   );
 }
 
-export const isReady = (ports: Record<string, number>) => mustAnswer(`http://127.0.0.1:${ports.ops}/readyz`);
+/** Whether a role can do all of its work: "Musubi is ready" is said of a whole system. */
+export const isReady = (ports: Record<string, number>) => mustAnswer(`http://127.0.0.1:${ports.ops}/healthz`);
 
 /** How long a role gets for an ordered stop before it is killed: longer than the limit that it sets itself. */
 export function stopGraceMs(env: NodeJS.ProcessEnv): number {

@@ -26,7 +26,8 @@ export class Lifecycle {
   readonly #log: Logger;
   readonly #stopTimeoutMs: number;
   readonly #stoppables: Stoppable[] = [];
-  readonly #checks = new Map<string, Check>();
+  readonly #essentials = new Map<string, Check>();
+  readonly #others = new Map<string, Check>();
   #started = false;
   #stopping: Promise<void> | undefined;
 
@@ -40,9 +41,17 @@ export class Lifecycle {
     this.#stoppables.push({ name, phase, stop });
   }
 
-  /** Registers a readiness check: it throws, or does not answer in a second, while the process can't do its work. */
+  /**
+   * Registers something that the process can do nothing useful without. The check throws, or does not answer in a
+   * second, while it is away; meanwhile the process is not ready, and gets no requests.
+   */
   onReady(name: string, check: Check): void {
-    this.#checks.set(name, check);
+    this.#essentials.set(name, check);
+  }
+
+  /** Registers something that a part of the work needs: while its check fails the process is degraded, and does the rest. */
+  onHealthy(name: string, check: Check): void {
+    this.#others.set(name, check);
   }
 
   markStarted(): void {
@@ -53,21 +62,16 @@ export class Lifecycle {
     return this.#stopping !== undefined;
   }
 
-  /** The checks that fail now, by name with the reason; empty when the process is ready. */
+  /** The essentials that are away now, by name with the reason; empty when the process is ready. */
   async unready(): Promise<Record<string, string>> {
     if (this.stopping) return { process: 'is stopping' };
     if (!this.#started) return { process: 'is starting' };
-    const failed: Record<string, string> = {};
-    await Promise.all(
-      [...this.#checks].map(async ([name, check]) => {
-        try {
-          await within(1_000, Promise.resolve().then(check));
-        } catch (error) {
-          failed[name] = error instanceof Error ? error.message : String(error);
-        }
-      }),
-    );
-    return failed;
+    return failing(this.#essentials);
+  }
+
+  /** What else is away now, by name with the reason; empty when all the work can be done, if the process is ready. */
+  degraded(): Promise<Record<string, string>> {
+    return failing(this.#others);
   }
 
   /** Stops everything, phase by phase. Rejects never: what fails or takes too long is logged. */
@@ -93,6 +97,20 @@ export class Lifecycle {
     }
     this.#log.info('stopped');
   }
+}
+
+async function failing(checks: ReadonlyMap<string, Check>): Promise<Record<string, string>> {
+  const failed: Record<string, string> = {};
+  await Promise.all(
+    [...checks].map(async ([name, check]) => {
+      try {
+        await within(1_000, Promise.resolve().then(check));
+      } catch (error) {
+        failed[name] = error instanceof Error ? error.message : String(error);
+      }
+    }),
+  );
+  return failed;
 }
 
 /** Rejects if `promise` takes longer than `ms`. */

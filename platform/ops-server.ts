@@ -12,8 +12,11 @@ export function addMetricsSource(source: () => Promise<string>): void {
 }
 
 /**
- * Serves the operator's view of this process: /livez (200 while the event loop turns),
- * /readyz (200, or 503 with what is not ready) and /metrics (Prometheus text).
+ * Serves the operator's view of this process:
+ * - /livez: 200 while the event loop turns; else it should be started anew
+ * - /readyz: 200 while it can do useful work (with what is degraded), else 503: whether it should get requests
+ * - /healthz: 200 while nothing is away, else 503 with all that is: for people, alarms and whoever starts a system
+ * - /metrics: Prometheus text
  */
 export async function serveOps(listen: Address, lifecycle: Lifecycle, log: Logger): Promise<void> {
   const server = createServer((request, response) => {
@@ -24,21 +27,21 @@ export async function serveOps(listen: Address, lifecycle: Lifecycle, log: Logge
       switch (request.url) {
         case '/livez':
           return answer(200, 'application/json', '{"status":"alive"}');
-        case '/readyz': {
-          const unready = await lifecycle.unready();
+        case '/readyz':
+        case '/healthz': {
+          const [unready, degraded] = await Promise.all([lifecycle.unready(), lifecycle.degraded()]);
           const ready = Object.keys(unready).length === 0;
-          return answer(
-            ready ? 200 : 503,
-            'application/json',
-            JSON.stringify({ status: ready ? 'ready' : 'not ready', unready }),
-          );
+          const healthy = ready && Object.keys(degraded).length === 0;
+          const good = request.url === '/readyz' ? ready : healthy;
+          const status = healthy ? 'healthy' : ready ? 'degraded' : 'not ready';
+          return answer(good ? 200 : 503, 'application/json', JSON.stringify({ status, unready, degraded }));
         }
         case '/metrics': {
           const parts = await Promise.all([metrics.metrics(), ...extraMetrics.map((source) => source().catch(() => ''))]);
           return answer(200, metrics.contentType, parts.join('\n'));
         }
         default:
-          return answer(404, 'text/plain', 'not found: try /livez, /readyz or /metrics\n');
+          return answer(404, 'text/plain', 'not found: try /livez, /readyz, /healthz or /metrics\n');
       }
     };
     route().catch((error: unknown) => {

@@ -37,7 +37,7 @@ export async function startRole(role: string, args: string[] = [], env: Record<s
   };
   const deadline = Date.now() + 120_000;
   for (;;) {
-    const ready = await fetch(`http://127.0.0.1:${ports.ops}/readyz`).then(
+    const ready = await fetch(`http://127.0.0.1:${ports.ops}/healthz`).then(
       (response) => response.ok,
       () => false,
     );

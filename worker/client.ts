@@ -38,6 +38,8 @@ export type CancelAnswer = 'accepted' | 'too-late' | 'unknown';
 
 /** Starts and cancels commands. Rejects with unavailable('TEMPORAL_UNAVAILABLE') while Temporal can't be reached. */
 export interface Commands {
+  /** Asks nobody: throws unavailable('TEMPORAL_UNAVAILABLE') while it is known that Temporal can't be reached. */
+  requireConnection(): void;
   startCommand<C extends CommandName>(start: CommandStart<C>): Promise<void>;
   cancelCommand(jobId: string): Promise<CancelAnswer>;
 }
@@ -46,13 +48,31 @@ export interface Commands {
 const ANSWER_MS = 5_000;
 /** How long the workflow may take to say how far it is, ms. */
 const QUERY_MS = 2_000;
+/** How often a Temporal that did not answer is asked whether it does again, ms. */
+const PROBE_MS = 500;
 
 /** @param connected the client, while there is a connection */
 export function createCommands(connected: () => Client | undefined, log: Logger): Commands {
-  /** Rejects after `timeoutMs` also where the client goes on trying by itself; a start that gets through then is the same start. */
-  const withClient = async <T>(timeoutMs: number, work: (client: Client) => Promise<T>): Promise<T> => {
-    const client = connected();
+  /** Set while Temporal is known not to answer, though the client has not lost it: nobody else must wait to learn that. */
+  let silent = false;
+  const reachable = (): Client => {
+    const client = silent ? undefined : connected();
     if (!client) throw new Error('not connected to Temporal');
+    return client;
+  };
+  const listen = async (): Promise<void> => {
+    for (let client = connected(); client; client = connected()) {
+      try {
+        await within(PROBE_MS, client, ({ workflowService }) => workflowService.getSystemInfo({}));
+        break;
+      } catch {
+        await delay(PROBE_MS, undefined, { ref: false });
+      }
+    }
+    silent = false;
+  };
+  /** Rejects after `timeoutMs` also where the client goes on trying by itself; a start that gets through then is the same start. */
+  const within = async <T>(timeoutMs: number, client: Client, work: (client: Client) => Promise<T>): Promise<T> => {
     const late = new AbortController();
     try {
       return await Promise.race([
@@ -66,10 +86,22 @@ export function createCommands(connected: () => Client | undefined, log: Logger)
     }
   };
   const orUnavailable = (error: unknown): never => {
+    if (!silent && connected()) {
+      silent = true;
+      void listen();
+    }
     throw unavailable('TEMPORAL_UNAVAILABLE', 'commands cannot be taken at the moment', { cause: error });
   };
 
   return {
+    requireConnection() {
+      try {
+        reachable();
+      } catch (error) {
+        orUnavailable(error);
+      }
+    },
+
     async startCommand({ jobId, command, memberId, aggregateId, input, summary }) {
       const options: WorkflowStartOptions = {
         workflowId: jobId,
@@ -87,7 +119,7 @@ export function createCommands(connected: () => Client | undefined, log: Logger)
         staticDetails: `Command \`${command}\` on \`${aggregateId}\`, on behalf of member \`${memberId}\`.`,
       };
       try {
-        const handle = await withClient(ANSWER_MS, (client) => client.workflow.start(command, options));
+        const handle = await within(ANSWER_MS, reachable(), (client) => client.workflow.start(command, options));
         log.debug({ jobId, command, eager: handle.eagerlyStarted }, 'command started');
       } catch (error) {
         // It ran and ended: this start is a late repeat.
@@ -98,7 +130,9 @@ export function createCommands(connected: () => Client | undefined, log: Logger)
 
     async cancelCommand(jobId) {
       try {
-        const tooLate = await withClient(QUERY_MS, (client) => client.workflow.getHandle(jobId).query<boolean>('tooLate'));
+        const tooLate = await within(QUERY_MS, reachable(), (client) =>
+          client.workflow.getHandle(jobId).query<boolean>('tooLate'),
+        );
         if (tooLate) return 'too-late';
       } catch (error) {
         if (error instanceof WorkflowNotFoundError) return 'unknown';
@@ -107,7 +141,7 @@ export function createCommands(connected: () => Client | undefined, log: Logger)
         log.debug({ err: error, jobId }, 'the workflow did not say how far it is');
       }
       try {
-        await withClient(ANSWER_MS, (client) => client.workflow.getHandle(jobId).cancel());
+        await within(ANSWER_MS, reachable(), (client) => client.workflow.getHandle(jobId).cancel());
         return 'accepted';
       } catch (error) {
         if (error instanceof WorkflowNotFoundError) return 'too-late';

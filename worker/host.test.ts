@@ -7,6 +7,7 @@ import { unavailable } from '#platform/errors.ts';
 import { Lifecycle } from '#platform/lifecycle.ts';
 import { startTelemetry } from '#platform/telemetry.ts';
 import type { Peers } from '../activities/index.ts';
+import { openProxy } from '../services/job/proxy.fixture.ts';
 import type { CommandStart } from './client.ts';
 import { hostWorkers } from './host.ts';
 
@@ -37,7 +38,7 @@ function host(domains: readonly 'member'[], at: string, away = new Set<string>()
   const config = { MUSUBI_TEMPORAL_ADDRESS: at, MUSUBI_TEMPORAL_NAMESPACE: namespace } as Parameters<
     typeof hostWorkers
   >[0]['config'];
-  const commands = hostWorkers({ config, log, lifecycle, tracing }, domains, peers);
+  const commands = hostWorkers({ config, log, lifecycle, tracing }, domains, { peers });
   lifecycle.markStarted();
   return { commands, lifecycle, lines, ended, away };
 }
@@ -99,11 +100,36 @@ test.serial('a host without queues starts what others run', async (t) => {
   await Promise.all([worker.lifecycle.stop('test'), starter.lifecycle.stop('test')]);
 });
 
+test.serial('that Temporal does not answer is learnt once, and not by every command again, until it does', async (t) => {
+  const way = await openProxy(`http://${address}`);
+  const { commands, lifecycle } = host([], new URL(way.url).host);
+  await ready(lifecycle);
+  way.cut();
+  t.notThrows(() => commands.requireConnection(), 'nobody has asked yet');
+  await t.throwsAsync(commands.startCommand(register(randomUUID())), { message: /cannot be taken/ });
+  const begun = Date.now();
+  t.throws(() => commands.requireConnection(), { message: /cannot be taken/ });
+  await t.throwsAsync(commands.startCommand(register(randomUUID())), { message: /cannot be taken/ });
+  t.true(Date.now() - begun < 2_000, 'it was not waited for again');
+  way.mend();
+  await until(() => {
+    try {
+      return commands.requireConnection() ?? true;
+    } catch {
+      return false;
+    }
+  });
+  await t.notThrowsAsync(commands.startCommand(register(randomUUID())));
+  await lifecycle.stop('test');
+  way.close();
+});
+
 test.serial('while Temporal is away it is not ready, takes no commands, and stops at once', async (t) => {
   const { commands, lifecycle } = host(['member'], '127.0.0.1:1');
   await until(async () => /refused/i.test((await lifecycle.unready()).temporal ?? ''));
   await t.throwsAsync(commands.startCommand(register(randomUUID())), { message: /cannot be taken/ });
   await t.throwsAsync(commands.cancelCommand(randomUUID()), { message: /cannot be taken/ });
+  t.throws(() => commands.requireConnection(), { message: /cannot be taken/ });
   const begun = Date.now();
   await lifecycle.stop('test');
   t.true(Date.now() - begun < 15_000, 'not only at its time limit, which is 20 s');

@@ -40,10 +40,17 @@ const RETRY_MS = 1_000;
  *
  * @param domains none: commands are started here, and run elsewhere
  * @param peers the services that activities call; default: connections of this host's own
+ * @param essential whether the process can do nothing useful without Temporal; default: it can't
  */
-export function hostWorkers(app: HostOptions, domains: readonly Domain[], peers: Peers = connectPeers(app)): Commands {
+export function hostWorkers(
+  app: HostOptions,
+  domains: readonly Domain[],
+  { peers = connectPeers(app), essential = true }: { peers?: Peers; essential?: boolean } = {},
+): Commands {
   const host = new Host(app, domains, peers);
-  app.lifecycle.onReady('temporal', () => host.check());
+  const check = () => host.check();
+  if (essential) app.lifecycle.onReady('temporal', check);
+  else app.lifecycle.onHealthy('temporal', check);
   // After the intake: a command that still comes in while a gateway drains finds its worker and its client here.
   app.lifecycle.onStop('workers', 'work', () => host.stop());
   // Requests that the gateway still answers may need it until then.
@@ -52,7 +59,8 @@ export function hostWorkers(app: HostOptions, domains: readonly Domain[], peers:
   return createCommands(() => host.client, app.log);
 }
 
-function connectPeers({ config, lifecycle }: HostOptions): Peers {
+/** Connects to the services that activities call; the connections end with the lifecycle. */
+export function connectPeers({ config, lifecycle }: Pick<HostOptions, 'config' | 'lifecycle'>): Peers {
   return {
     member: connectPeer(config.MUSUBI_MEMBER_ADDRESS, MemberServiceService, lifecycle),
     role: connectPeer(config.MUSUBI_ROLE_ADDRESS, RoleServiceService, lifecycle),

@@ -45,7 +45,7 @@ async function until(what: string, condition: () => boolean | Promise<boolean>, 
   }
 }
 
-const joined = (lifecycle: Lifecycle) => until('joined', async () => Object.keys(await lifecycle.unready()).length === 0);
+const joined = (lifecycle: Lifecycle) => until('joined', async () => Object.keys(await lifecycle.degraded()).length === 0);
 
 /** Events come at least once: a member that the machine let wait too long is given them again. The first arrivals count. */
 const firsts = <T>(handled: readonly T[]): T[] => [...new Set(handled)];

@@ -40,12 +40,13 @@ const HUNG_AFTER_MS = 30_000;
 
 /**
  * Subscribes a group to topics and goes on until the process stops, whatever becomes of the brokers: it returns at
- * once, readiness says whether the group is joined. See {@link BatchHandler} for what happens when handling fails.
+ * once, /healthz says whether the group is joined. See {@link BatchHandler} for what happens when handling fails.
  */
 export async function subscribe(subscription: Subscription): Promise<void> {
   const { group, lifecycle, log } = subscription;
   const member = new GroupMember(subscription);
-  lifecycle.onReady(`kafka group ${group}`, () => {
+  // Whoever subscribes answers requests too, from what it has got so far.
+  lifecycle.onHealthy(`kafka group ${group}`, () => {
     if (!member.joined) throw new Error('the consumer has not joined its group');
   });
   lifecycle.onStop(`kafka group ${group}`, 'intake', () => member.stop());

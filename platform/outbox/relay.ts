@@ -24,13 +24,15 @@ const LONGEST_PAUSE_MS = 3_000;
 
 /**
  * Relays a source to Kafka until the process stops. Whatever fails, it begins anew after a pause, from what Kafka has
- * acknowledged, with fresh connections. Returns at once; readiness says whether the source is led or stood by for.
+ * acknowledged, with fresh connections. Returns at once; /healthz says whether the source is led or stood by for.
  *
  * Guarantee: every committed event arrives at least once, and the first arrivals of a key's events are in order.
  * After a failure or a change of leader older events may arrive again behind newer ones; readers ignore versions
  * that they have.
+ *
+ * @returns whether it is led or stood by for now
  */
-export function relay(source: OutboxSource, options: RelayOptions): void {
+export function relay(source: OutboxSource, options: RelayOptions): () => boolean {
   const { lifecycle, log } = options;
   const stop = new AbortController();
   let state: RelayState = 'starting';
@@ -42,8 +44,9 @@ export function relay(source: OutboxSource, options: RelayOptions): void {
   };
   let told = '';
   report('starting');
-  lifecycle.onReady(`outbox of ${source.name}`, () => {
-    if (state === 'starting') throw new Error('can not be read, or Kafka is away');
+  const works = (): boolean => state !== 'starting';
+  lifecycle.onHealthy(`outbox of ${source.name}`, () => {
+    if (!works()) throw new Error('can not be read, or Kafka is away');
   });
   const running = (async () => {
     for (let pause = FIRST_PAUSE_MS; !stop.signal.aborted; pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
@@ -66,6 +69,7 @@ export function relay(source: OutboxSource, options: RelayOptions): void {
     stop.abort();
     return running;
   });
+  return works;
 }
 
 async function runOnce(

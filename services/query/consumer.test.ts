@@ -46,7 +46,7 @@ async function start({ url, database, log }: Scratch): Promise<Process> {
   await startProjector({ db, visibility, brokers, log, lifecycle });
   groups.push(`query.${(await generationOf(db)).slice(0, 8)}`);
   lifecycle.markStarted();
-  while (Object.keys(await lifecycle.unready()).length > 0) await delay(50);
+  while (Object.keys(await lifecycle.degraded()).length > 0) await delay(50);
   return { db, visibility, lifecycle };
 }
 

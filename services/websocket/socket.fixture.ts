@@ -139,7 +139,7 @@ export async function openTestSockets(servers: Servers): Promise<TestSockets> {
         await subscribe({ brokers, group: name, handlers, log, lifecycle, partitions: 2 });
       }
       lifecycle.markStarted();
-      while (Object.keys(await lifecycle.unready()).length > 0) await sleep(50);
+      while (Object.keys(await lifecycle.degraded()).length > 0) await sleep(50);
       return { url: `ws://127.0.0.1:${port}/v1/events`, http: `http://127.0.0.1:${port}`, hub, lifecycle };
     },
 

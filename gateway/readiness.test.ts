@@ -1,0 +1,46 @@
+import test from 'ava';
+import { pino } from 'pino';
+import { loadConfig, processShape } from '#platform/config.ts';
+import { Lifecycle } from '#platform/lifecycle.ts';
+import { startTelemetry } from '#platform/telemetry.ts';
+import { Ports } from '../local/ports.ts';
+import { fromEnvironment } from '../test/scratch-database.ts';
+import { shape, start } from './main.ts';
+
+const ports = new Ports();
+test.after.always(() => ports.release());
+const tracing = startTelemetry('gateway', {});
+
+/** The gateway as it is, with everything away but what is given. */
+async function gateway(given: Record<string, string>) {
+  const nobody = `127.0.0.1:${await ports.reserve()}`;
+  const port = await ports.reserve();
+  const names = ['TEMPORAL', 'MEMBER', 'ROLE', 'AUTH', 'JOB', 'QUERY'];
+  const away = Object.fromEntries(names.map((name) => [`MUSUBI_${name}_ADDRESS`, nobody]));
+  const env = { ...away, MUSUBI_HTTP_LISTEN: `127.0.0.1:${port}`, ...given };
+  const log = pino({ level: 'silent' });
+  const lifecycle = new Lifecycle(log, 5_000);
+  const config = loadConfig({ ...processShape, ...shape }, env) as Parameters<typeof start>[0]['config'];
+  await start({ config, log, lifecycle, tracing });
+  lifecycle.markStarted();
+  return { lifecycle, base: `http://127.0.0.1:${port}` };
+}
+
+test('while Job, Query and Temporal are away the gateway is ready for what needs none of them, and says what it lacks', async (t) => {
+  const { lifecycle, base } = await gateway({ MUSUBI_AUTH_ADDRESS: fromEnvironment('MUSUBI_AUTH_ADDRESS') });
+  t.deepEqual(await lifecycle.unready(), {});
+  t.deepEqual(Object.keys(await lifecycle.degraded()).sort(), ['job', 'query', 'temporal']);
+  const login = await fetch(`${base}/v1/auth/login`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ loginId: 'nobody', password: 'nothing' }),
+  });
+  t.is(login.status, 401, 'logins are answered');
+  await lifecycle.stop('test');
+});
+
+test('without Auth it can answer nothing, and is not ready', async (t) => {
+  const { lifecycle } = await gateway({});
+  t.deepEqual(Object.keys(await lifecycle.unready()), ['auth']);
+  await lifecycle.stop('test');
+});
