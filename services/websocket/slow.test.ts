@@ -42,17 +42,17 @@ test('a client that does not read is closed with 4408, and has all of it when it
 });
 
 test('a client that reads slowly, but reads, gets everything', async (t) => {
-  const stallMs = 3_000;
+  const stallMs = 6_000;
   const at = await sockets.instance({ limits: { bufferedBytes: 65_536, stallMs } });
   const client = await TestClient.open(at.url, sockets.token('steady'));
   await client.subscribe([]);
-  const jobs = large('steady', 40);
+  const jobs = large('steady', 80);
   client.ws.pause();
   await sockets.deliver(...jobs);
   const begun = performance.now();
-  // A frame at a time: longer than a client may stall, though it never does.
-  for (let count = 1; count <= 40; count++) {
-    await sleep(100);
+  // A few at a time: it takes longer than a client may stall, but it never stalls for that long.
+  for (let count = 5; count <= 80; count += 5) {
+    await sleep(600);
     client.ws.resume();
     await client.count('job', count);
     client.ws.pause();
