@@ -5,6 +5,8 @@ import { type App, runProcess } from './platform/process.ts';
 /** What a role's main.ts exports: the environment variables it reads, and how it starts. */
 interface Role {
   shape: z.ZodRawShape;
+  /** What must hold between them. */
+  check?(config: never): Record<string, string>;
   /** Each role knows its own configuration; this table needs none of it. */
   start(app: App<never>): Promise<unknown>;
 }
@@ -47,4 +49,10 @@ if (values.queues !== undefined) env.MUSUBI_WORKER_QUEUES = values.queues;
 if (values.sources !== undefined) env.MUSUBI_RELAY_SOURCES = values.sources;
 
 const role = await load();
-await runProcess(name, role.shape, env, (app) => role.start(app as App<never>));
+await runProcess(
+  name,
+  role.shape,
+  env,
+  (app) => role.start(app as App<never>),
+  (config) => role.check?.(config as never) ?? {},
+);

@@ -1,6 +1,7 @@
 import { inspect } from 'node:util';
 import test from 'ava';
-import { address, ConfigError, integer, list, loadConfig, Secret, secret } from './config.ts';
+import { z } from 'zod';
+import { address, ConfigError, hostPort, integer, list, loadConfig, Secret, secret } from './config.ts';
 
 const shape = { URL_OF_STORE: secret(), LISTEN: address(), WORKERS: integer(1, 8).default(2), BROKERS: list() };
 
@@ -11,6 +12,24 @@ test('every error is reported at once, by name and without a value', (t) => {
   t.regex(error.message, /WORKERS: /);
   t.regex(error.message, /BROKERS: is missing/);
   t.notRegex(error.message, /nowhere/);
+});
+
+test('what must hold between variables is reported with what is wrong by itself', (t) => {
+  const check = ({ WORKERS, LISTEN }: { WORKERS?: number; LISTEN?: object }): Record<string, string> => {
+    t.is(LISTEN, undefined, 'what is wrong by itself is not there');
+    return WORKERS === 2 ? { URL_OF_STORE: 'must not be for two' } : {};
+  };
+  const env = { URL_OF_STORE: 'postgres://u:p@h/d', LISTEN: 'nowhere', BROKERS: 'a:1' };
+  const error = t.throws(() => loadConfig(shape, env, check), { instanceOf: ConfigError });
+  t.deepEqual(error.message.split('\n').slice(1), [
+    '  LISTEN: must be host:port or [IPv6]:port',
+    '  URL_OF_STORE: must not be for two',
+  ]);
+});
+
+test('a wrong item of a list is not called missing', (t) => {
+  const items = list().pipe(z.array(z.string().max(3, 'is too long')));
+  t.throws(() => loadConfig({ ITEMS: items }, { ITEMS: 'one,three' }), { message: /^ {2}ITEMS: is too long$/m });
 });
 
 test('values arrive typed', (t) => {
@@ -24,6 +43,18 @@ test('values arrive typed', (t) => {
 test('a secret shows nowhere', (t) => {
   const value = new Secret('hunter2');
   t.notRegex(`${value} ${JSON.stringify({ value })} ${inspect({ value })}`, /hunter2/);
+});
+
+test('an address may be one of IPv6, in brackets', (t) => {
+  const parsed = (text: string) => loadConfig({ LISTEN: address() }, { LISTEN: text }).LISTEN;
+  for (const host of ['::1', '::', 'fe80::1', '::ffff:127.0.0.1']) {
+    t.deepEqual(parsed(`[${host}]:9601`), { host, port: 9601 });
+    t.is(hostPort({ host, port: 9601 }), `[${host}]:9601`);
+  }
+  t.is(hostPort(parsed('member.internal:9601')), 'member.internal:9601');
+  for (const wrong of ['::1:9601', '[::1]', '[127.0.0.1]:1', '[name]:1', '[]:1', ':1', 'a b:1', '[::1:1']) {
+    t.throws(() => parsed(wrong), { message: /must be host:port or \[IPv6\]:port/ }, wrong);
+  }
 });
 
 test('a port above 65535 is refused', (t) => {

@@ -1,20 +1,37 @@
+import { isIPv6 } from 'node:net';
 import { z } from 'zod';
+
+/**
+ * What must hold between variables: what is wrong, by the variable's name. It is also asked when some variables are
+ * wrong by themselves, so that everything is reported at once: those are not there then.
+ */
+export type ConfigCheck<S extends z.ZodRawShape> = (config: Partial<z.output<z.ZodObject<S>>>) => Record<string, string>;
 
 /**
  * Reads a process's settings from the environment, all at once.
  *
  * @param shape one zod schema per environment variable
+ * @param check what must hold between them
  * @throws ConfigError that lists every variable that is missing or wrong, without showing any value
  */
-export function loadConfig<S extends z.ZodRawShape>(shape: S, env: NodeJS.ProcessEnv): z.output<z.ZodObject<S>> {
+export function loadConfig<S extends z.ZodRawShape>(
+  shape: S,
+  env: NodeJS.ProcessEnv,
+  check: ConfigCheck<S> = () => ({}),
+): z.output<z.ZodObject<S>> {
   // An empty variable is as good as none: `FOO= npm start` unsets it.
-  const given = Object.fromEntries(Object.keys(shape).map((name) => [name, env[name] === '' ? undefined : env[name]]));
-  const parsed = z.object(shape).safeParse(given);
-  if (parsed.success) return parsed.data;
-  const lines = parsed.error.issues.map((issue) => {
-    const name = issue.path.join('.');
-    return `  ${name}: ${given[name] === undefined ? 'is missing' : issue.message}`;
-  });
+  const given = (name: string): string | undefined => (env[name] === '' ? undefined : env[name]);
+  const config: Record<string, unknown> = {};
+  const wrong: [name: string, why: string][] = [];
+  for (const [name, schema] of Object.entries(shape)) {
+    const parsed = z.safeParse(schema, given(name));
+    if (parsed.success) config[name] = parsed.data;
+    else if (given(name) === undefined) wrong.push([name, 'is missing']);
+    else wrong.push(...parsed.error.issues.map(({ message }): [string, string] => [name, message]));
+  }
+  wrong.push(...Object.entries(check(config as Partial<z.output<z.ZodObject<S>>>)));
+  if (wrong.length === 0) return config as z.output<z.ZodObject<S>>;
+  const lines = wrong.map(([name, why]) => `  ${name}: ${why}`);
   throw new ConfigError(`The environment does not configure this process:\n${lines.join('\n')}`);
 }
 
@@ -52,18 +69,25 @@ export const secret = () =>
     .transform((value) => new Secret(value));
 
 export interface Address {
+  /** A name or an IP address, one of IPv6 without brackets: as sockets take it. */
   host: string;
   port: number;
 }
 
-/** `host:port`; port 0 asks the system for a free one. */
+/** An address as URLs and gRPC take it: an IPv6 address is in brackets. */
+export function hostPort({ host, port }: Address): string {
+  return `${isIPv6(host) ? `[${host}]` : host}:${port}`;
+}
+
+/** `host:port`, `[IPv6]:port`; port 0 asks the system for a free one. */
 export const address = () =>
   z
     .string()
-    .regex(/^[^\s:]+:\d{1,5}$/, 'must be host:port')
-    .transform((value): Address => {
-      const at = value.lastIndexOf(':');
-      return { host: value.slice(0, at), port: Number(value.slice(at + 1)) };
+    .transform((value, context): Address => {
+      const [, name, ip = '', port] = /^(?:([^\s:[\]]+)|\[([^\s\]]+)\]):(\d{1,5})$/.exec(value) ?? [];
+      if (name || isIPv6(ip)) return { host: name ?? ip, port: Number(port) };
+      context.addIssue('must be host:port or [IPv6]:port');
+      return z.NEVER;
     })
     .refine(({ port }) => port <= 65_535, 'must have a port of at most 65535');
 
@@ -87,7 +111,7 @@ export const integer = (minimum: number, maximum: number) => z.coerce.number().i
 /** Settings that every process has. */
 export const processShape = {
   MUSUBI_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error']).default('info'),
-  /** Where /livez, /readyz and /metrics are served. */
+  /** Where /livez, /readyz, /healthz and /metrics are served. */
   MUSUBI_OPS_LISTEN: address().default({ host: '127.0.0.1', port: 0 }),
   /** Seconds that an ordered stop may take before it is forced. */
   MUSUBI_STOP_TIMEOUT: integer(1, 600).default(20),

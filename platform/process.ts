@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import { ConfigError, loadConfig, processShape } from './config.ts';
+import { type ConfigCheck, ConfigError, loadConfig, processShape } from './config.ts';
 import { Lifecycle } from './lifecycle.ts';
 import { createLogger, type Logger } from './log.ts';
 import { serveOps } from './ops-server.ts';
@@ -17,21 +17,24 @@ type Shape = z.ZodRawShape;
 type ConfigOf<S extends Shape> = z.output<z.ZodObject<S>> & z.output<z.ZodObject<typeof processShape>>;
 
 /**
- * Runs one role as this process: config → telemetry → /livez, /readyz, /metrics → `start`,
+ * Runs one role as this process: config → telemetry → /livez, /readyz, /healthz, /metrics → `start`,
  * and stops in reverse on SIGTERM or SIGINT. A second signal forces. Never returns a failure:
  * a process that can't start says why and exits with 1 (2 for its configuration).
  *
  * `start` that returns `'done'` ends the process: a task, not a server.
+ *
+ * @param check what must hold between the variables of `shape`
  */
 export async function runProcess<S extends Shape>(
   role: string,
   shape: S,
   env: NodeJS.ProcessEnv,
   start: (app: App<ConfigOf<S>>) => Promise<unknown>,
+  check?: ConfigCheck<S>,
 ): Promise<void> {
   let config: ConfigOf<S>;
   try {
-    config = loadConfig({ ...processShape, ...shape }, env) as ConfigOf<S>;
+    config = loadConfig<Shape>({ ...processShape, ...shape }, env, check as ConfigCheck<Shape> | undefined) as ConfigOf<S>;
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     process.stderr.write(`${role}: ${error.message}\n`);

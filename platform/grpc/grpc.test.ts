@@ -1,8 +1,10 @@
+import { networkInterfaces } from 'node:os';
 import { status } from '@grpc/grpc-js';
 import { context, trace } from '@opentelemetry/api';
 import test, { type ExecutionContext } from 'ava';
 import { JobServiceService } from '#proto/musubi/job/v1/job.ts';
 import { QueryServiceService } from '#proto/musubi/query/v1/query.ts';
+import { hostPort } from '../config.ts';
 import { invalidArgument, MusubiError } from '../errors.ts';
 import { Lifecycle } from '../lifecycle.ts';
 import { createLogger } from '../log.ts';
@@ -16,7 +18,7 @@ startTelemetry('test', {});
 type Behaviour = (call: CallInfo) => Promise<void>;
 
 /** A real server and a real client on loopback; every method behaves as told. */
-async function pair(t: ExecutionContext, behaviour: Behaviour) {
+async function pair(t: ExecutionContext, behaviour: Behaviour, host = '127.0.0.1') {
   const lifecycle = new Lifecycle(log, 2_000);
   t.teardown(() => lifecycle.stop('test'));
   const handlers: Handlers<typeof QueryServiceService> = {
@@ -33,8 +35,8 @@ async function pair(t: ExecutionContext, behaviour: Behaviour) {
       return {};
     },
   };
-  const port = await serveGrpc({ listen: { host: '127.0.0.1', port: 0 }, log, lifecycle }, QueryServiceService, handlers);
-  const target = `127.0.0.1:${port}`;
+  const port = await serveGrpc({ listen: { host, port: 0 }, log, lifecycle }, QueryServiceService, handlers);
+  const target = hostPort({ host, port });
   return { lifecycle, target, peer: connectPeer(target, QueryServiceService, lifecycle) };
 }
 
@@ -101,6 +103,14 @@ test('a service that is away is UNAVAILABLE, and found again when it is back', a
   await lifecycle.stop('test');
   const error = await t.throwsAsync(peer.getMember({ memberId: 'x' }), { instanceOf: MusubiError });
   t.is(error.grpcStatus, status.UNAVAILABLE);
+});
+
+// A container may have no IPv6.
+const ipv6 = Object.values(networkInterfaces()).some((addresses) => addresses?.some(({ address }) => address === '::1'));
+(ipv6 ? test : test.skip)('a service may be at an IPv6 address', async (t) => {
+  const { peer, target } = await pair(t, async () => {}, '::1');
+  t.regex(target, /^\[::1\]:\d+$/);
+  await t.notThrowsAsync(peer.getMember({ memberId: 'x' }));
 });
 
 test('an unknown method is refused', async (t) => {

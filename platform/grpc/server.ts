@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs';
-import { isIP } from 'node:net';
 import {
   type handleUnaryCall,
   Server,
@@ -13,7 +12,7 @@ import { loadFileDescriptorSetFromBuffer } from '@grpc/proto-loader';
 import { ReflectionService } from '@grpc/reflection';
 import { Histogram } from '@prometheus-io/client';
 import { HealthImplementation } from 'grpc-health-check';
-import type { Address } from '../config.ts';
+import { type Address, hostPort } from '../config.ts';
 import { internal, MusubiError } from '../errors.ts';
 import type { Lifecycle } from '../lifecycle.ts';
 import type { Logger } from '../log.ts';
@@ -80,9 +79,8 @@ export async function serveGrpc<S extends ServiceDefinition>(
   const descriptors = readFileSync(new URL('../gen/descriptors.binpb', import.meta.url));
   new ReflectionService(loadFileDescriptorSetFromBuffer(descriptors)).addToServer(server);
 
-  const host = isIP(listen.host) === 6 ? `[${listen.host}]` : listen.host;
   const port = await new Promise<number>((resolve, reject) => {
-    server.bindAsync(`${host}:${listen.port}`, ServerCredentials.createInsecure(), (error, bound) =>
+    server.bindAsync(hostPort(listen), ServerCredentials.createInsecure(), (error, bound) =>
       error ? reject(error) : resolve(bound),
     );
   });

@@ -7,7 +7,7 @@ export const shape = {
   /** A PostgreSQL server; the read models are a database of their own there. */
   MUSUBI_POSTGRES_URL: secret(),
   ...kafkaShape,
-  MUSUBI_GRPC_LISTEN: address().default({ host: '127.0.0.1', port: 0 }),
+  MUSUBI_GRPC_LISTEN: address(),
 };
 
 export type Config = z.output<z.ZodObject<typeof shape>>;

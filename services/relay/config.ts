@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { list, secret } from '#platform/config.ts';
+import { type ConfigCheck, list, secret } from '#platform/config.ts';
 import { kafkaShape } from '#platform/kafka/config.ts';
 
 /** The outboxes of our services: which kind of store, and where in it. */
@@ -30,10 +30,22 @@ export const shape = {
   /** Services whose events are relayed, as `member` or `name=postgres:database`; all by default. */
   MUSUBI_RELAY_SOURCES: list().default(Object.keys(OUTBOXES)).pipe(z.array(source)),
   ...kafkaShape,
-  // Needed only for sources of that kind.
+  // Needed only for sources of that kind: see `check`.
   MUSUBI_POSTGRES_URL: secret().optional(),
   MUSUBI_MONGODB_URL: secret().optional(),
   MUSUBI_REDIS_URL: secret().optional(),
+};
+
+/** Where the servers of each kind of source are. */
+export const STORE_URLS = {
+  postgres: 'MUSUBI_POSTGRES_URL',
+  mongodb: 'MUSUBI_MONGODB_URL',
+  redis: 'MUSUBI_REDIS_URL',
+} as const satisfies Record<SourceSetting['kind'], string>;
+
+export const check: ConfigCheck<typeof shape> = ({ MUSUBI_RELAY_SOURCES: sources = [], ...config }) => {
+  const needed = new Set(sources.map(({ kind }) => STORE_URLS[kind]).filter((name) => !config[name]));
+  return Object.fromEntries([...needed].map((name) => [name, 'is missing: a source of MUSUBI_RELAY_SOURCES needs it']));
 };
 
 export type Config = z.output<z.ZodObject<typeof shape>>;

@@ -5,7 +5,7 @@ import { address, secret } from '#platform/config.ts';
 export const shape = {
   /** A PostgreSQL server; the service keeps its own database there. */
   MUSUBI_POSTGRES_URL: secret(),
-  MUSUBI_GRPC_LISTEN: address().default({ host: '127.0.0.1', port: 0 }),
+  MUSUBI_GRPC_LISTEN: address(),
 };
 
 export type Config = z.output<z.ZodObject<typeof shape>>;

@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type ServerResponse, STATUS_CODES }
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
-import type { Address } from '#platform/config.ts';
+import { type Address, hostPort } from '#platform/config.ts';
 import type { Lifecycle } from '#platform/lifecycle.ts';
 import type { Logger } from '#platform/log.ts';
 import { contextFrom, currentTraceId, SpanKind, withSpan } from '#platform/telemetry.ts';
@@ -80,7 +80,7 @@ export async function serveSockets({
     server.listen(listen.port, listen.host, resolve);
   });
   const { port } = server.address() as AddressInfo;
-  contract = JSON.stringify(asyncApi(new URL(publicUrl ?? `ws://${listen.host}:${port}${SOCKET_PATH}`)));
+  contract = JSON.stringify(asyncApi(new URL(publicUrl ?? `ws://${hostPort({ host: listen.host, port })}${SOCKET_PATH}`)));
   lifecycle.onStop('socket server', 'intake', () => {
     server.close();
     server.closeIdleConnections();
