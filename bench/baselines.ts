@@ -2,17 +2,13 @@ import { randomUUID } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { Client } from '@temporalio/client';
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
-import { byTemporalName, createActivities, type Peers } from '../activities/index.ts';
-import { AuthServiceService } from '../platform/gen/musubi/auth/v1/auth.ts';
-import { JobServiceService } from '../platform/gen/musubi/job/v1/job.ts';
-import { MemberServiceService } from '../platform/gen/musubi/member/v1/member.ts';
-import { QueryServiceService } from '../platform/gen/musubi/query/v1/query.ts';
-import { RoleServiceService } from '../platform/gen/musubi/role/v1/role.ts';
-import { connectPeer } from '../platform/grpc/client.ts';
+import { byTemporalName, createActivities } from '../activities/index.ts';
+import { loadConfig } from '../platform/config.ts';
 import { Lifecycle } from '../platform/lifecycle.ts';
 import { createLogger } from '../platform/log.ts';
 import { WORKER_TUNING } from '../temporal.config.ts';
-import { address } from '../test/client.ts';
+import { temporalShape } from '../worker/config.ts';
+import { connectPeers } from '../worker/host.ts';
 
 /** Runs the two baselines in the benchmark's own process, as their client and their worker. */
 export interface Baselines {
@@ -23,22 +19,13 @@ export interface Baselines {
   stop(): Promise<void>;
 }
 
-export function connectServices(lifecycle: Lifecycle): Peers {
-  return {
-    member: connectPeer(address('MUSUBI_MEMBER_ADDRESS'), MemberServiceService, lifecycle),
-    auth: connectPeer(address('MUSUBI_AUTH_ADDRESS'), AuthServiceService, lifecycle),
-    role: connectPeer(address('MUSUBI_ROLE_ADDRESS'), RoleServiceService, lifecycle),
-    job: connectPeer(address('MUSUBI_JOB_ADDRESS'), JobServiceService, lifecycle),
-    query: connectPeer(address('MUSUBI_QUERY_ADDRESS'), QueryServiceService, lifecycle),
-  };
-}
-
 export async function startBaselines(): Promise<Baselines> {
   Runtime.install({ logger: new DefaultLogger('ERROR') });
   const lifecycle = new Lifecycle(createLogger('bench', 'warn'), 10_000);
-  const peers = connectServices(lifecycle);
+  const config = loadConfig(temporalShape, process.env);
+  const peers = connectPeers({ config, lifecycle });
   const taskQueue = 'bench';
-  const connection = await NativeConnection.connect({ address: address('MUSUBI_TEMPORAL_ADDRESS') });
+  const connection = await NativeConnection.connect({ address: config.MUSUBI_TEMPORAL_ADDRESS });
   const client = new Client({ connection });
   const worker = await Worker.create({
     ...WORKER_TUNING,

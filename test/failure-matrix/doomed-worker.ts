@@ -1,46 +1,52 @@
-import { closeSync, openSync } from 'node:fs';
-import { join } from 'node:path';
 import { activityInfo } from '@temporalio/activity';
 import { NativeConnection } from '@temporalio/worker';
 import { byTemporalName, createActivities } from '../../activities/index.ts';
-import { connectServices } from '../../bench/baselines.ts';
+import { loadConfig } from '../../platform/config.ts';
 import { Lifecycle } from '../../platform/lifecycle.ts';
 import { createLogger } from '../../platform/log.ts';
-import { address } from '../client.ts';
+import { temporalShape } from '../../worker/config.ts';
+import { connectPeers } from '../../worker/host.ts';
+import { type Activity, callName, faulty, type Plan } from './faults.ts';
 import { runWorker } from './ground.ts';
 
-/**
- * A worker that kills itself (SIGKILL) the first time that a planned step was applied, before it can tell anybody.
- *
- *   node doomed-worker.ts QUEUE FOLDER AGGREGATE=ACTIVITY …
- *
- * FOLDER remembers, over its deaths, which it has died of.
- */
-const [taskQueue = '', folder = '', ...plans] = process.argv.slice(2);
-const doom = new Map(plans.map((plan) => plan.split('=') as [string, string]));
-
-const activities = byTemporalName(createActivities(connectServices(new Lifecycle(createLogger('doomed', 'warn'), 1_000))));
-const doomed = Object.fromEntries(
-  Object.entries(activities).map(([name, real]) => [
-    name,
-    async (step: unknown, request: { memberId?: string }) => {
-      const answer = await (real as (step: unknown, request: unknown) => Promise<unknown>)(step, request);
-      const id = request?.memberId ?? '';
-      if (doom.get(id) === name && isFirst(`${id}-${activityInfo().activityType}`)) process.kill(process.pid, 'SIGKILL');
-      return answer;
-    },
-  ]),
-);
-
-function isFirst(death: string): boolean {
-  try {
-    closeSync(openSync(join(folder, death), 'wx'));
-    return true;
-  } catch {
-    return false;
-  }
+/** Where a saga shall be when its worker is killed. */
+export interface Doom {
+  /** The call, as faults.ts names it: `member.createMember`, `undo createMember`. */
+  call: string;
+  /** Whether the service has not been asked yet, or has done it and nobody was told. */
+  when: 'before' | 'after';
+  /** A step that is refused on the way there. */
+  refused?: string;
 }
 
-const connection = await NativeConnection.connect({ address: address('MUSUBI_TEMPORAL_ADDRESS') });
-await runWorker(connection, taskQueue, doomed);
-process.send?.('ready');
+/**
+ * A worker to be killed: each of its sagas comes to a stop where it is doomed to, and says so.
+ *
+ *   node doomed-worker.ts QUEUE DOOMS    (JSON: job's ID → Doom; sends the job's ID when the saga is there)
+ */
+const [taskQueue = '', json = '{}'] = process.argv.slice(2);
+const dooms = new Map(Object.entries(JSON.parse(json) as Record<string, Doom>));
+const refusals = new Map<string, Plan>();
+for (const [jobId, { refused }] of dooms)
+  if (refused) refusals.set(jobId, { fault: 'refused before', step: refused, cancel: () => Promise.resolve() });
+
+function stopping(activities: Record<string, Activity>): Record<string, Activity> {
+  return Object.fromEntries(
+    Object.entries(activities).map(([name, apply]): [string, Activity] => [
+      name,
+      async (step, request) => {
+        const jobId = activityInfo().workflowExecution?.workflowId ?? '';
+        const doom = dooms.get(jobId);
+        if (!doom || doom.call !== callName(name, step)) return await apply(step, request);
+        if (doom.when === 'after') await apply(step, request);
+        process.send?.(jobId);
+        return await new Promise<never>(() => undefined);
+      },
+    ]),
+  );
+}
+
+const config = loadConfig(temporalShape, process.env);
+const peers = connectPeers({ config, lifecycle: new Lifecycle(createLogger('doomed', 'warn'), 1_000) });
+const activities = stopping(faulty(byTemporalName(createActivities(peers)), refusals, new Map()));
+await runWorker(await NativeConnection.connect({ address: config.MUSUBI_TEMPORAL_ADDRESS }), taskQueue, activities);

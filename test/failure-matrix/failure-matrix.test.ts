@@ -1,11 +1,10 @@
-import { type ChildProcess, fork } from 'node:child_process';
+import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
-import { FAULTS, type Fault } from './faults.ts';
+import type { Doom } from './doomed-worker.ts';
+import { FAULTS, type Fault, REFUSED } from './faults.ts';
 import { type Ended, Ground } from './ground.ts';
 import { type Case, type Context, WAYS } from './sagas.ts';
 import { type Snapshot, Stores, shape } from './snapshot.ts';
@@ -15,23 +14,36 @@ import { Turns } from './turns.ts';
 
 /** Cases at the same time, over all tests: two cores do no more. */
 const AT_ONCE = 6;
+/** Cases that one worker's death is for. */
+const A_DEATH = 9;
+/** How long they may take to be where they shall be, ms: less than the minute after which a saga gives a step up. */
+const ALL_THERE_MS = 45_000;
 
 let ground: Ground;
 let stores: Stores;
-/** Of each way: the steps it calls when nothing goes wrong, and what the stores look like then. */
-const golden = new Map<string, { steps: string[]; done: Snapshot }>();
+/** Of each way: what it calls when nothing goes wrong and what the stores look like then, and what it calls once its pivot was refused. */
+const golden = new Map<string, { steps: string[]; done: Snapshot; undos: string[] }>();
 const cases: string[] = [];
 let leaks = 0;
 const turns = new Turns(AT_ONCE);
+/** One at a time: sagas that wait for those of another worker would be held up for long, and their tasks time out. */
+const deaths = new Turns(1);
 
 test.before(async () => {
   ground = await Ground.open();
   stores = new Stores();
-  for (const [way, { make }] of Object.entries(WAYS)) {
-    const made = await make(context());
-    const { state, calls } = await ground.run(made);
+  await ground.work();
+  for (const [way, { make, pivot }] of Object.entries(WAYS)) {
+    const [done, undone] = [await make(context()), await make(context())];
+    const { state, calls } = await ground.run(done);
     if (state !== 'completed') throw new Error(`${way} without faults ended ${state}`);
-    golden.set(way, { steps: calls, done: shape(await stores.snapshot(Object.values(made.ids)), made.ids) });
+    const compensated = await ground.run(undone, { fault: 'refused before', step: pivot });
+    golden.set(way, {
+      // Each once: where queries see it late, the end is called twice.
+      steps: [...new Set(calls)],
+      done: shape(await stores.snapshot(Object.values(done.ids)), done.ids),
+      undos: compensated.calls.slice(compensated.calls.lastIndexOf(pivot) + 1),
+    });
   }
 });
 
@@ -45,13 +57,14 @@ const context = (): Context => ({ peers: ground.peers, run: (made) => ground.run
 
 /** Checks that the stores are as the job says: exactly done, or exactly as before. */
 async function check(t: ExecutionContext, way: string, what: string, made: Case, before: Snapshot, ended: Ended): Promise<void> {
-  const done = golden.get(way)?.done ?? [];
-  const ids = Object.values(made.ids);
-  const expected = ended.state === 'completed' ? done : shape(before, made.ids);
+  const done = ended.state === 'completed';
+  const expected = done ? (golden.get(way)?.done ?? []) : before;
   let now: Snapshot = [];
   // Undoing is no promise to queries: the read model follows within moments.
   for (let i = 0; i < 50; i++) {
-    now = shape(await stores.snapshot(ids), made.ids);
+    now = await stores.snapshot(Object.values(made.ids));
+    // Another case was done at another time; undone is this one, to the millisecond.
+    if (done) now = shape(now, made.ids);
     if (JSON.stringify(now) === JSON.stringify(expected)) break;
     await sleep(100);
   }
@@ -70,6 +83,21 @@ function expectedStates(fault: Fault, side: number): string[] {
   if (fault === 'applied then timed out' || fault === 'applied twice' || side > 0) return ['completed'];
   if (!fault.startsWith('cancelled')) return ['failed'];
   return side < 0 ? ['cancelled'] : ['cancelled', 'completed'];
+}
+
+// Before the others in line, for it is mostly waiting: Temporal must notice first that the worker is gone.
+for (const [way, { pivot }] of Object.entries(WAYS)) {
+  test(`${way}: the worker is killed (SIGKILL) before and after every step and every undo`, async (t) => {
+    const { steps = [], undos = [] } = golden.get(way) ?? {};
+    t.true(undos.length > steps.indexOf(pivot));
+    const calls = [...steps.map((call) => ({ call })), ...undos.map((call) => ({ call, refused: pivot }))];
+    const dooms = calls.flatMap((call): Doom[] => [
+      { ...call, when: 'before' },
+      { ...call, when: 'after' },
+    ]);
+    const starts = Array.from({ length: Math.ceil(dooms.length / A_DEATH) }, (_, i) => i * A_DEATH);
+    await Promise.all(starts.map((start) => killed(t, way, dooms.slice(start, start + A_DEATH))));
+  });
 }
 
 for (const way of Object.keys(WAYS)) {
@@ -103,52 +131,45 @@ async function one(t: ExecutionContext, way: string, fault: Fault, step: string)
   await check(t, way, what, it, before, ended);
 }
 
-interface Death {
-  way: string;
-  step: string;
-}
-
-/** Runs cases one after the other on a worker that dies of each, and is started again each time. */
-async function dyingWorker(t: ExecutionContext, deaths: Death[]): Promise<void> {
-  const queue = await Ground.open({ worker: false });
-  const folder = mkdtempSync(join(tmpdir(), 'musubi-doomed-'));
-  const plans = await Promise.all(deaths.map(async (death) => ({ ...death, one: await turns.take(() => made(death.way)) })));
-  const doom = plans.map(({ one, step }) => `${one.aggregateId}=${step}`);
-  let over = false;
-  let child: ChildProcess | undefined;
-  const supervised = (async () => {
-    while (!over) {
-      child = fork(join(import.meta.dirname, 'doomed-worker.ts'), [queue.taskQueue, folder, ...doom], {
-        execPath: process.execPath,
-      });
-      await once(child, 'exit');
-    }
-  })();
+/** Runs cases on a worker that is killed when each of them is where it shall be; another worker then goes on with them. */
+async function killed(t: ExecutionContext, way: string, dooms: Doom[]): Promise<void> {
+  const lives = await Promise.all(
+    dooms.map(async (doom) => {
+      const it = await turns.take(() => made(way));
+      return { doom, it, before: await stores.snapshot(Object.values(it.ids)), jobId: await ground.issue(it) };
+    }),
+  );
+  const queue = await Ground.open();
   try {
-    for (const { way, step, one } of plans) {
-      const before = await stores.snapshot(Object.values(one.ids));
-      const ended = await queue.run(one);
-      const what = `${way}, worker killed after ${step}`;
-      t.true(existsSync(join(folder, `${one.aggregateId}-${step}`)), `${what}: it was not killed`);
-      t.is(ended.state, 'completed', `${what}: ${ended.code}`);
-      await check(t, way, what, one, before, ended);
-    }
+    const there = await deaths.take(() => startAndKill(queue, lives));
+    await queue.work();
+    await Promise.all(
+      lives.map(async ({ it, before, jobId, doom: { when, call, refused } }) => {
+        const what = `${way}${refused ? `, undone since ${refused} was refused` : ''}: killed ${when} ${call}`;
+        t.true(there.has(jobId), `${what}: it did not get there`);
+        const ended = await queue.ended(jobId);
+        t.is(ended.state, refused ? 'failed' : 'completed', `${what}: ${ended.code}, calls: ${ended.calls.join(' ')}`);
+        t.is(ended.code, refused && REFUSED, what);
+        await check(t, way, what, it, before, ended);
+      }),
+    );
   } finally {
-    over = true;
-    child?.kill('SIGKILL');
-    await supervised;
     await queue.close();
-    rmSync(folder, { recursive: true, force: true });
   }
 }
 
-test('the worker is killed (SIGKILL) after every step of every saga, before it can tell', async (t) => {
-  const deaths = Object.keys(WAYS).flatMap((way) =>
-    (golden.get(way)?.steps ?? [])
-      .filter((step) => !step.startsWith('job.') && !step.startsWith('query.'))
-      .map((step): Death => ({ way, step })),
-  );
-  t.true(deaths.length >= 15);
-  const half = Math.ceil(deaths.length / 2);
-  await Promise.all([dyingWorker(t, deaths.slice(0, half)), dyingWorker(t, deaths.slice(half))]);
-});
+/** @returns the jobs that were where they should be when the worker was killed */
+async function startAndKill(queue: Ground, lives: { doom: Doom; it: Case; jobId: string }[]): Promise<Set<string>> {
+  const dooms = Object.fromEntries(lives.map(({ jobId, doom }) => [jobId, doom]));
+  const worker = fork(join(import.meta.dirname, 'doomed-worker.ts'), [queue.taskQueue, JSON.stringify(dooms)]);
+  const dead = once(worker, 'exit');
+  const there = new Set<string>();
+  const allThere = new Promise<void>((resolve) => {
+    worker.on('message', (jobId: string) => there.add(jobId).size === lives.length && resolve());
+  });
+  await Promise.all(lives.map(({ it, jobId }) => queue.start(it, jobId)));
+  await Promise.race([allThere, dead, sleep(ALL_THERE_MS, undefined, { ref: false })]);
+  worker.kill('SIGKILL');
+  await dead;
+  return there;
+}

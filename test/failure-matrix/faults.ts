@@ -22,18 +22,27 @@ export interface Plan {
   cancel: () => Promise<unknown>;
 }
 
-type Activity = (step: unknown, request: unknown) => Promise<unknown>;
+export type Activity = (step: unknown, request: unknown) => Promise<unknown>;
 
-/** What the workflow's activities were asked, in order: `member.createMember`, …, `member.undo`. */
+/** What a call of an activity is told apart by in its saga: `member.createMember`, `undo createMember`. */
+export function callName(activity: string, step: unknown): string {
+  if (!activity.endsWith('.undo')) return activity;
+  return `undo ${(step as { operationId: string }).operationId.split('/')[1]}`;
+}
+
+/** What the workflow's activities were asked, in order. */
 export type Calls = Map<string, string[]>;
+
+/** The code that a planned refusal has. */
+export const REFUSED = 'REFUSED_BY_TEST';
 
 /** As activities/call.ts makes it: a step that may not fail has even refusals tried again. */
 const refusal = (step: unknown): ApplicationFailure =>
   ApplicationFailure.create({
     message: 'refused by the test',
-    type: 'REFUSED_BY_TEST',
+    type: REFUSED,
     nonRetryable: !(step as { mustSucceed?: boolean }).mustSucceed,
-    details: [{ code: 'REFUSED_BY_TEST', message: 'refused by the test', fields: [], grpcStatus: 'FAILED_PRECONDITION' }],
+    details: [{ code: REFUSED, message: 'refused by the test', fields: [], grpcStatus: 'FAILED_PRECONDITION' }],
   });
 const away = (): ApplicationFailure => ApplicationFailure.retryable('away, says the test', 'AWAY_BY_TEST');
 
@@ -52,7 +61,7 @@ export function faulty(activities: Record<string, unknown>, plans: Map<string, P
         async (step, request) => {
           const id = activityInfo().workflowExecution?.workflowId ?? '';
           const plan = plans.get(id);
-          calls.set(id, [...(calls.get(id) ?? []), name]);
+          calls.set(id, [...(calls.get(id) ?? []), callName(name, step)]);
           if (plan?.fault === 'undo fails three times' && name.endsWith('.undo')) {
             const key = `${id} ${JSON.stringify(request)} ${JSON.stringify(step)}`;
             const failed = failedUndos.get(key) ?? 0;

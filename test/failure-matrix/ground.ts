@@ -2,12 +2,13 @@ import { randomBytes } from 'node:crypto';
 import { Client } from '@temporalio/client';
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import { byTemporalName, createActivities, type Peers } from '../../activities/index.ts';
-import { connectServices } from '../../bench/baselines.ts';
+import { loadConfig } from '../../platform/config.ts';
 import { Lifecycle } from '../../platform/lifecycle.ts';
 import { createLogger } from '../../platform/log.ts';
 import { WORKER_TUNING } from '../../temporal.config.ts';
 import { workflowBundle } from '../../worker/bundle.ts';
-import { address } from '../client.ts';
+import { temporalShape } from '../../worker/config.ts';
+import { connectPeers } from '../../worker/host.ts';
 import { type Calls, faulty, type Plan } from './faults.ts';
 import type { Case } from './sagas.ts';
 
@@ -23,76 +24,79 @@ export interface Ended {
   calls: string[];
 }
 
-/** The ground that the matrix stands on: the running services, and workers of its own whose steps go wrong as planned. */
+/** The ground that the matrix stands on: the running services, and a worker of its own whose steps go wrong as planned. */
 export class Ground {
   readonly peers: Peers;
-  readonly taskQueue: string;
-  readonly #lifecycle = new Lifecycle(createLogger('matrix', 'warn'), 10_000);
+  readonly taskQueue = `matrix-${randomBytes(4).toString('hex')}`;
+  readonly #lifecycle: Lifecycle;
+  readonly #connection: NativeConnection;
+  readonly #client: Client;
   readonly #plans = new Map<string, Plan>();
   readonly #calls: Calls = new Map();
-  #connection: NativeConnection | undefined;
-  #client: Client | undefined;
   #stopWorker: (() => Promise<void>) | undefined;
 
-  constructor(taskQueue = `matrix-${randomBytes(4).toString('hex')}`) {
-    this.taskQueue = taskQueue;
-    this.peers = connectServices(this.#lifecycle);
+  private constructor(connection: NativeConnection, lifecycle: Lifecycle, peers: Peers) {
+    this.#connection = connection;
+    this.#client = new Client({ connection });
+    this.#lifecycle = lifecycle;
+    this.peers = peers;
   }
 
-  /** @param worker false: somebody else polls the queue */
-  static async open({ worker = true }: { worker?: boolean } = {}): Promise<Ground> {
-    const ground = new Ground();
-    const connection = await NativeConnection.connect({ address: address('MUSUBI_TEMPORAL_ADDRESS') });
-    ground.#connection = connection;
-    ground.#client = new Client({ connection });
-    if (worker)
-      ground.#stopWorker = await runWorker(
-        connection,
-        ground.taskQueue,
-        faulty(byTemporalName(createActivities(ground.peers)), ground.#plans, ground.#calls),
-      );
-    return ground;
+  static async open(): Promise<Ground> {
+    const config = loadConfig(temporalShape, process.env);
+    const lifecycle = new Lifecycle(createLogger('matrix', 'warn'), 10_000);
+    const connection = await NativeConnection.connect({ address: config.MUSUBI_TEMPORAL_ADDRESS });
+    return new Ground(connection, lifecycle, connectPeers({ config, lifecycle }));
+  }
+
+  /** Polls the queue from now on; until then somebody else may. */
+  async work(): Promise<void> {
+    const activities = faulty(byTemporalName(createActivities(this.peers)), this.#plans, this.#calls);
+    this.#stopWorker = await runWorker(this.#connection, this.taskQueue, activities);
   }
 
   /** Runs a case to the end of its job, with something going wrong on the way or not. */
-  async run({ command, input, aggregateId }: Case, plan?: Omit<Plan, 'cancel'>): Promise<Ended> {
-    const { job } = await this.peers.job.issueJob({
-      command,
-      memberId: 'matrix',
-      aggregateId,
-      idempotencyKey: '',
-      fingerprint: '',
-    });
-    const jobId = job?.jobId ?? '';
-    const client = this.#client;
-    if (!client) throw new Error('not open');
-    if (plan) this.#plans.set(jobId, { ...plan, cancel: () => client.workflow.getHandle(jobId).cancel() });
-    await client.workflow.start(command, {
+  async run(made: Case, plan?: Omit<Plan, 'cancel'>): Promise<Ended> {
+    const jobId = await this.issue(made);
+    if (plan) this.#plans.set(jobId, { ...plan, cancel: () => this.#client.workflow.getHandle(jobId).cancel() });
+    await this.start(made, jobId);
+    return await this.ended(jobId);
+  }
+
+  /** @returns the ID of the case's job */
+  async issue({ command, aggregateId }: Case): Promise<string> {
+    const issue = { command, memberId: 'matrix', aggregateId, idempotencyKey: '', fingerprint: '' };
+    const { job } = await this.peers.job.issueJob(issue);
+    return job?.jobId ?? '';
+  }
+
+  async start({ command, input }: Case, jobId: string): Promise<void> {
+    await this.#client.workflow.start(command, {
       workflowId: jobId,
       taskQueue: this.taskQueue,
       args: [input],
       // A worker that was killed holds its task for this long.
-      workflowTaskTimeout: '3s',
+      workflowTaskTimeout: '5s',
     });
+  }
+
+  /** Waits until the job has ended, and its workflow with it. */
+  async ended(jobId: string): Promise<Ended> {
+    const calls = () => this.#calls.get(jobId) ?? [];
     for (let i = 0; i < 60; i++) {
       const { job: now } = await this.peers.job.awaitJob({ jobId, waitMs: 2_000 });
       if (now && ['JOB_STATE_COMPLETED', 'JOB_STATE_FAILED', 'JOB_STATE_CANCELLED'].includes(now.state)) {
-        return {
-          jobId,
-          state: now.state.replace('JOB_STATE_', '').toLowerCase(),
-          code: now.error?.code,
-          calls: this.#calls.get(jobId) ?? [],
-        };
+        await this.#client.workflow.result(jobId).catch(() => undefined); // failed, as its job says
+        return { jobId, state: now.state.replace('JOB_STATE_', '').toLowerCase(), code: now.error?.code, calls: calls() };
       }
     }
-    throw new Error(
-      `the job ${jobId} of ${command} does not end; plan: ${JSON.stringify(plan)}; calls: ${this.#calls.get(jobId)?.join(' ')}`,
-    );
+    const plan = JSON.stringify(this.#plans.get(jobId));
+    throw new Error(`the job ${jobId} does not end; plan: ${plan}; calls: ${calls().join(' ')}`);
   }
 
   async close(): Promise<void> {
     await this.#stopWorker?.();
-    await this.#connection?.close();
+    await this.#connection.close();
     await this.#lifecycle.stop('done');
   }
 }

@@ -1,23 +1,37 @@
+import { Redis } from 'ioredis';
 import { MongoClient } from 'mongodb';
 import pg from 'pg';
 import { address } from '../client.ts';
 
-/** What a store keeps on purpose after everything is undone: the memory that keeps repeats and late arrivals out. */
-const MEMORY = new Set([
-  'operations',
-  'outbox',
-  'outbox_slots',
-  'schema_migrations',
-  'member_role_versions',
-  'leases',
-  'relay',
-  'secrets',
-]);
-/** Fields that may differ between "before" and "undone": a version is never given twice. */
-const MOVING = new Set(['version', 'updated_at', 'updatedAt', 'applied_at']);
+/**
+ * What is kept on purpose, whatever became of the saga, by the name of its table, collection or key.
+ * Everything else that names an aggregate must be as before, or exactly done.
+ */
+export const MEMORY: readonly RegExp[] = [
+  // What keeps repeats and late arrivals out, and what was told.
+  /^musubi_\w+\.operations$/,
+  /^musubi_\w+\.outbox$/,
+  // A version is never given twice, also when the roles are gone.
+  /^musubi_role\.member_role_versions$/,
+  // The job itself: that it was asked for, and how it ended.
+  /^redis\.job:/,
+  /^redis\.outbox:job$/,
+  // The job's events on their way to sockets.
+  /^redis\.ws:(events|seen):/,
+];
+
+/**
+ * Fields that an undo can't give back:
+ * - version: every change has its own, the undo's too, or readers would not take it
+ * - applied_at: when the read model applied it, by its own clock
+ * - updatedAt: Auth's date of the document's last write, the undo's too; nobody is shown it. (A member's
+ *   `updated_at`, which queries show, is compared: undos give it back.)
+ */
+const MOVING = new Set(['version', 'applied_at', 'updatedAt']);
+
 const DATABASES = ['musubi_member', 'musubi_role', 'musubi_query'];
 
-/** Every row and document of every store that names one of the IDs; sorted, so that two can be compared. */
+/** Every row, document and key of every store that names one of the IDs; sorted, so that two can be compared. */
 export type Snapshot = string[];
 
 /** Looks into all stores at once; open it once and use it for every case. */
@@ -28,48 +42,54 @@ export class Stores {
     return { database, pool: new pg.Pool({ connectionString: url.href, max: 2 }) };
   });
   readonly #mongo = new MongoClient(address('MUSUBI_MONGODB_URL'));
+  readonly #redis = new Redis(address('MUSUBI_REDIS_URL'), { enableAutoPipelining: true });
 
   async snapshot(ids: readonly string[]): Promise<Snapshot> {
     const parts = await Promise.all([
       ...this.#pools.map(({ database, pool }) => rows(database, pool, ids)),
-      this.#documents(ids),
+      documents(this.#mongo, ids),
+      keys(this.#redis, ids),
     ]);
     return parts.flat().sort();
   }
 
-  async #documents(ids: readonly string[]): Promise<string[]> {
-    const db = this.#mongo.db('musubi_auth');
-    const found: string[] = [];
-    for (const { name } of await db.listCollections().toArray()) {
-      if (MEMORY.has(name)) continue;
-      for await (const document of db.collection(name).find()) {
-        const text = JSON.stringify(document, still);
-        if (ids.some((id) => text.includes(id))) found.push(`auth.${name} ${text}`);
-      }
-    }
-    return found;
+  /** The names of all that there is: tables, collections and keys. */
+  async names(): Promise<string[]> {
+    const [tables, collections, found] = await Promise.all([
+      Promise.all(this.#pools.map(async ({ database, pool }) => (await tablesOf(pool)).map((table) => `${database}.${table}`))),
+      collectionsOf(this.#mongo),
+      this.#redis.keys('*'),
+    ]);
+    return [...tables.flat(), ...collections.map((name) => `musubi_auth.${name}`), ...found.map((key) => `redis.${key}`)];
   }
 
   async close(): Promise<void> {
-    await Promise.all([...this.#pools.map(({ pool }) => pool.end()), this.#mongo.close()]);
+    await Promise.all([...this.#pools.map(({ pool }) => pool.end()), this.#mongo.close(), this.#redis.quit()]);
   }
 }
 
-async function rows(database: string, pool: pg.Pool, ids: readonly string[]): Promise<string[]> {
+const isMemory = (name: string): boolean => MEMORY.some((pattern) => pattern.test(name));
+
+async function tablesOf(pool: pg.Pool): Promise<string[]> {
   const tables = await pool.query<{ name: string }>(
     `select table_name as name from information_schema.tables where table_schema = 'public' and table_type = 'BASE TABLE'`,
   );
+  return tables.rows.map(({ name }) => name);
+}
+
+async function rows(database: string, pool: pg.Pool, ids: readonly string[]): Promise<string[]> {
   const found: string[] = [];
-  for (const { name } of tables.rows) {
-    if (MEMORY.has(name)) continue;
+  for (const table of await tablesOf(pool)) {
+    const name = `${database}.${table}`;
+    if (isMemory(name)) continue;
     const here = await pool.query<{ row: object }>(
-      `select to_jsonb(t) as row from "${name}" t where to_jsonb(t)::text ilike any($1)`,
+      `select to_jsonb(t) as row from "${table}" t where to_jsonb(t)::text ilike any($1)`,
       [ids.map((id) => `%${id}%`)],
     );
     for (const { row } of here.rows) {
       // The read model keeps a gone member's version for a while, and nothing else of it.
       if (database === 'musubi_query' && isTombstone(row)) continue;
-      found.push(`${database}.${name} ${JSON.stringify(row, still)}`);
+      found.push(`${name} ${JSON.stringify(row, still)}`);
     }
   }
   return found;
@@ -80,6 +100,55 @@ function isTombstone(row: object): boolean {
   if (Array.isArray(role_ids)) return role_ids.length === 0;
   return deleted_at != null && display_name == null && login_id == null;
 }
+
+const collectionsOf = async (mongo: MongoClient): Promise<string[]> =>
+  (await mongo.db('musubi_auth').listCollections().toArray()).map(({ name }) => name);
+
+async function documents(mongo: MongoClient, ids: readonly string[]): Promise<string[]> {
+  const found: string[] = [];
+  for (const collection of await collectionsOf(mongo)) {
+    const name = `musubi_auth.${collection}`;
+    if (isMemory(name)) continue;
+    for await (const document of mongo.db('musubi_auth').collection(collection).find()) {
+      const text = JSON.stringify(document, still);
+      if (mentions(text, ids)) found.push(`${name} ${text}`);
+    }
+  }
+  return found;
+}
+
+async function keys(redis: Redis, ids: readonly string[]): Promise<string[]> {
+  const found: string[] = [];
+  for await (const batch of redis.scanStream({ count: 1_000 })) {
+    const looked = (batch as string[]).filter((key) => !isMemory(`redis.${key}`));
+    const contents = await Promise.all(looked.map(async (key) => `redis.${key} ${JSON.stringify(await contentOf(redis, key))}`));
+    found.push(...contents.filter((text) => mentions(text, ids)));
+  }
+  // A scan may come by a key twice.
+  return [...new Set(found)];
+}
+
+async function contentOf(redis: Redis, key: string): Promise<unknown> {
+  switch (await redis.type(key)) {
+    case 'string':
+      return redis.get(key);
+    case 'hash':
+      return redis.hgetall(key);
+    case 'list':
+      return redis.lrange(key, 0, -1);
+    case 'set':
+      return (await redis.smembers(key)).sort();
+    case 'zset':
+      return redis.zrange(key, '0', '-1', 'WITHSCORES');
+    case 'stream':
+      return redis.xrange(key, '-', '+');
+    default:
+      return null; // expired meanwhile
+  }
+}
+
+const mentions = (text: string, ids: readonly string[]): boolean =>
+  ids.some((id) => text.toLowerCase().includes(id.toLowerCase()));
 
 function still(key: string, value: unknown): unknown {
   return MOVING.has(key) ? undefined : value;

@@ -1,0 +1,96 @@
+import test from 'ava';
+import { Redis } from 'ioredis';
+import { MongoClient } from 'mongodb';
+import pg from 'pg';
+import { newId } from '../../platform/id.ts';
+import { address } from '../client.ts';
+import { MEMORY, Stores } from './snapshot.ts';
+
+// A matrix that finds no leak proves something only if its snapshot would see one, in every store.
+
+const stores = new Stores();
+const mongo = new MongoClient(address('MUSUBI_MONGODB_URL'));
+const redis = new Redis(address('MUSUBI_REDIS_URL'));
+test.after.always(() => Promise.all([stores.close(), mongo.close(), redis.quit()]));
+
+async function execute(database: string, statement: string, id: string): Promise<void> {
+  const url = new URL(address('MUSUBI_POSTGRES_URL'));
+  url.pathname = `/${database}`;
+  const client = new pg.Client({ connectionString: url.href });
+  await client.connect();
+  try {
+    await client.query(statement, [id]);
+  } finally {
+    await client.end();
+  }
+}
+
+const inTable = (database: string, insert: string, table: string) => ({
+  plant: (id: string) => execute(database, insert, id),
+  remove: (id: string) => execute(database, `delete from ${table} where member_id = $1`, id),
+});
+const underKey = (plant: (key: string, id: string) => Promise<unknown>) => ({
+  plant: (id: string) => plant('test:stray', id),
+  remove: () => redis.del('test:stray'),
+});
+const held = () => mongo.db('musubi_auth').collection<{ _id: string }>('held_logins');
+
+/** What a saga could leave behind, by its name in a snapshot. */
+const STRAYS: Record<string, { plant(id: string): Promise<unknown>; remove(id: string): Promise<unknown> }[]> = {
+  'musubi_member.members': [
+    inTable(
+      'musubi_member',
+      `insert into members (member_id, login_id, display_name, email, status, version, created_at, updated_at)
+       values ($1, '', '', '', 'ACTIVE', 1, now(), now())`,
+      'members',
+    ),
+  ],
+  'musubi_role.member_roles': [
+    inTable('musubi_role', `insert into member_roles (member_id, role_id) values ($1, 'member')`, 'member_roles'),
+  ],
+  'musubi_query.members': [
+    inTable('musubi_query', `insert into members (member_id, version, visible) values ($1, 1, false)`, 'members'),
+  ],
+  'musubi_auth.held_logins': [{ plant: (id) => held().insertOne({ _id: id }), remove: (id) => held().deleteOne({ _id: id }) }],
+  'redis.test:stray': [
+    underKey((key, id) => redis.set(key, id.toUpperCase())),
+    underKey((key, id) => redis.hset(key, 'field', id)),
+    underKey((key, id) => redis.rpush(key, 'another', id)),
+    underKey((key, id) => redis.sadd(key, id)),
+    underKey((key, id) => redis.zadd(key, 1, id)),
+    underKey((key, id) => redis.xadd(key, '*', 'field', id)),
+  ],
+};
+
+for (const [name, kinds] of Object.entries(STRAYS)) {
+  test.serial(`${name}: what is left there is seen`, async (t) => {
+    for (const { plant, remove } of kinds) {
+      const id = newId();
+      t.deepEqual(await stores.snapshot([id]), []);
+      await plant(id);
+      try {
+        const [found = '', ...more] = await stores.snapshot([id]);
+        t.true(found.startsWith(`${name} `) && found.toLowerCase().includes(id), found);
+        t.deepEqual(more, []);
+      } finally {
+        await remove(id);
+      }
+    }
+  });
+}
+
+test('a key that is named after it is seen', async (t) => {
+  const id = newId();
+  await redis.set(`test:${id}`, '');
+  t.deepEqual(await stores.snapshot([id]), [`redis.test:${id} ""`]);
+  await redis.del(`test:${id}`);
+});
+
+test('every store that is ignored in part is really there', async (t) => {
+  const names = await stores.names();
+  t.deepEqual(
+    MEMORY.filter((pattern) => !names.some((name) => pattern.test(name))),
+    [],
+    'nothing can be ignored of what there is not',
+  );
+});
