@@ -55,8 +55,8 @@ export const UNBOUNDED = {
   retry: { initialInterval: 1_000, backoffCoefficient: 2, maximumInterval: 15_000 },
 } as const;
 
-/** What is only reported and may be lost. */
-export const BEST_EFFORT = { startToCloseTimeout: 1_000, scheduleToCloseTimeout: 1_000, retry: { maximumAttempts: 1 } } as const;
+/** What is only reported and may be lost: one attempt, and no more than a pause where no worker takes it. */
+export const BEST_EFFORT = { startToCloseTimeout: 1_000, scheduleToCloseTimeout: 5_000, retry: { maximumAttempts: 1 } } as const;
 
 /** How long a command waits for queries to see its effect before its job says `applied`, ms. */
 export const VISIBLE_WITHIN_MS = 2_000;

@@ -1,4 +1,4 @@
-import { scheduleLocalActivity, setCurrentDetails, TemporalFailure, workflowInfo } from '@temporalio/workflow';
+import { scheduleActivity, scheduleLocalActivity, setCurrentDetails, TemporalFailure, workflowInfo } from '@temporalio/workflow';
 import type { AggregateVersion } from '#proto/musubi/aggregate/v1/aggregate.ts';
 import type { FinishJobRequest, JobError } from '#proto/musubi/job/v1/job.ts';
 import { BEST_EFFORT, QUICK, VISIBLE_ATTEMPT_MS, VISIBLE_WITHIN_MS } from '../temporal.config.ts';
@@ -27,14 +27,19 @@ export function cancelJob(): Promise<void> {
   return finish({ state: 'JOB_STATE_CANCELLED' });
 }
 
-/** Says on the job that it is being undone. May be lost: the undos' own reports and the job's end say it again. */
+/**
+ * Says on the job that it is being undone. May be lost: the undos' own reports and the job's end say it again.
+ *
+ * It is a regular activity so that the history has the decision, and why, before the first undo is tried. A worker
+ * that died while it undid would else have its steps asked anew, and OPERATION_UNDONE taken for the reason.
+ */
 export async function reportCompensating(
   progress: { done: number; total: number; step: string },
   error: JobError | null,
 ): Promise<void> {
   const report = { jobId: workflowInfo().workflowId, state: 'JOB_STATE_COMPENSATING', progress, error: error ?? undefined };
   try {
-    await scheduleLocalActivity('job.reportProgress', [call('reportProgress'), report], BEST_EFFORT);
+    await scheduleActivity('job.reportProgress', [call('reportProgress'), report], { ...BEST_EFFORT, summary: 'compensating' });
   } catch (error) {
     if (!(error instanceof TemporalFailure)) throw error;
   }

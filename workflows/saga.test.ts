@@ -219,6 +219,20 @@ test('an undo is tried until it is through, in order, and the job says so', asyn
   t.is(services.end?.state, 'JOB_STATE_FAILED');
 });
 
+test('why it is undone is in the history before the first undo is tried: a worker that dies then forgets nothing', async (t) => {
+  let reasons: unknown[] = [];
+  const services = new ScriptedServices({
+    'auth.bindLogin': [taken],
+    'auth.undo': async (_attempt, _request, workflow) => {
+      const { events } = await workflow.fetchHistory();
+      reasons = (events ?? []).map((event) => event.markerRecordedEventAttributes?.failure?.applicationFailureInfo?.type);
+      return {};
+    },
+  });
+  await run(t, 'member.register', services);
+  t.true(reasons.includes('LOGIN_TAKEN'));
+});
+
 test('an undo that is not through after five minutes raises the alarm, and takes it back', async (t) => {
   const services = new ScriptedServices({ 'auth.bindLogin': [taken], 'member.undo': (attempt) => (attempt <= 30 ? away : {}) });
   const handle = await run(t, 'member.register', services);
