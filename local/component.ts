@@ -192,7 +192,8 @@ export class Component {
   }
 }
 
-const PAUSING = new Set<NodeJS.Signals>(['SIGSTOP', 'SIGCONT', 'SIGUSR1', 'SIGUSR2', 'SIGHUP']);
+/** A process lives on after these: no end is waited for. */
+const PAUSING = new Set<NodeJS.Signals>(['SIGSTOP', 'SIGCONT']);
 
 function exitOf(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return Promise.resolve();

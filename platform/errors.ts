@@ -46,10 +46,6 @@ export class MusubiError extends Error {
   }
 }
 
-export function isRetryable(grpcStatus: status): boolean {
-  return RETRYABLE.has(grpcStatus);
-}
-
 const make =
   (grpcStatus: status) =>
   (code: string, message: string, options?: { fields?: readonly FieldViolation[]; cause?: unknown }): MusubiError =>

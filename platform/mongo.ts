@@ -5,6 +5,7 @@ import type { Lifecycle } from './lifecycle.ts';
 import type { Logger } from './log.ts';
 import { pruneOperations } from './operations/mongo.ts';
 import { OPERATIONS_KEPT_SECONDS, pruneHourly } from './operations/retention.ts';
+import { patiently } from './patience.ts';
 
 /** A service's own MongoDB database. */
 export interface Mongo {
@@ -33,11 +34,12 @@ export async function openMongo(options: { url: Secret; database: string; log: L
   const mongo = { client, db: client.db(database) };
   lifecycle.onReady(`mongodb ${database}`, () => mongo.db.command({ ping: 1 }, { timeoutMS: 900 }));
   lifecycle.onStop(`mongodb ${database}`, 'stores', () => client.close());
-  await patiently(log, lifecycle, async () => {
+  const setUp = async (): Promise<void> => {
     await expireOperations(mongo.db);
     await mongo.db.collection('operations').createIndex({ state: 1, at: 1 });
     await mongo.db.collection('outbox').createIndex({ createdAt: 1 });
-  });
+  };
+  await patiently(setUp, { server: 'MongoDB', toKnown: toMongoError, log, lifecycle });
   pruneHourly(() => pruneOperations(mongo), options);
   return mongo;
 }
@@ -85,18 +87,4 @@ export function toMongoError(error: unknown): unknown {
     return aborted('STORE_CONFLICT', 'somebody else changes the same', { cause: error });
   }
   return error;
-}
-
-/** Tries until it works, a minute has passed, or the process stops. */
-async function patiently(log: Logger, lifecycle: Lifecycle, work: () => Promise<void>): Promise<void> {
-  const deadline = Date.now() + 60_000;
-  for (;;) {
-    try {
-      return await work();
-    } catch (error) {
-      const known = toMongoError(error);
-      if (!(known instanceof MusubiError) || Date.now() > deadline || lifecycle.stopping) throw known;
-      log.info({ reason: (error as Error).message }, 'waiting for MongoDB'); // the driver has waited 3 s already
-    }
-  }
 }

@@ -7,6 +7,7 @@ import type { Logger } from './log.ts';
 import { createDatabase, migrate, PLATFORM_MIGRATIONS } from './migrate.ts';
 import { pruneOperations } from './operations/postgres.ts';
 import { pruneHourly } from './operations/retention.ts';
+import { patiently } from './patience.ts';
 import { isConflict, isConnectionError, isStalePlan, toStoreError } from './postgres-errors.ts';
 import { type Query, sql } from './sql.ts';
 import { metrics, SpanKind, withSpan } from './telemetry.ts';
@@ -75,10 +76,11 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
   const { database, log, lifecycle } = options;
   const withOutbox = options.outbox !== false;
   const sets = [...(withOutbox ? [PLATFORM_MIGRATIONS] : []), { name: '', folder: options.migrations }];
-  await patiently(log, lifecycle, async () => {
+  const setUp = async (): Promise<void> => {
     await createDatabase(options.url, database);
     await migrate(options.url, database, sets, log);
-  });
+  };
+  await patiently(setUp, { server: 'PostgreSQL', toKnown: toStoreError, log, lifecycle });
 
   const pool = connect(options);
   const postgres = new PostgresDatabase(pool, database);
@@ -224,18 +226,4 @@ async function send<R>(client: PoolClient, query: Query): Promise<R[]> {
   const text = query.text;
   const { rows } = await client.query({ text, name: statementName(text), values: [...query.values] });
   return rows as R[];
-}
-
-/** Tries until it works, a minute has passed, or the process stops. */
-async function patiently(log: Logger, lifecycle: Lifecycle, work: () => Promise<void>): Promise<void> {
-  const deadline = Date.now() + 60_000;
-  for (let wait = 100; ; wait = Math.min(wait * 2, 2_000)) {
-    try {
-      return await work();
-    } catch (error) {
-      if (!isConnectionError(error) || Date.now() > deadline || lifecycle.stopping) throw toStoreError(error);
-      log.info({ reason: (error as Error).message }, 'waiting for PostgreSQL');
-      await delay(wait);
-    }
-  }
 }

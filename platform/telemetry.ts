@@ -21,7 +21,6 @@ export const metrics = new Registry();
 export interface Tracing {
   exporting: boolean;
   resource: ReturnType<typeof resourceFromAttributes>;
-  exporter?: OTLPTraceExporter;
   processor?: BatchSpanProcessor;
   stop(): Promise<void>;
 }
@@ -35,8 +34,7 @@ export interface Tracing {
 export function startTelemetry(role: string, env: NodeJS.ProcessEnv): Tracing {
   const exporting = Boolean(env.OTEL_EXPORTER_OTLP_ENDPOINT || env.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT);
   const resource = resourceFromAttributes({ 'service.name': `musubi-${role}`, 'service.namespace': 'musubi' });
-  const exporter = exporting ? new OTLPTraceExporter() : undefined;
-  const processor = exporter && new BatchSpanProcessor(exporter, { scheduledDelayMillis: 1_000 });
+  const processor = exporting ? new BatchSpanProcessor(new OTLPTraceExporter(), { scheduledDelayMillis: 1_000 }) : undefined;
   const provider = new NodeTracerProvider({
     resource,
     spanProcessors: processor ? [processor] : [],
@@ -48,7 +46,7 @@ export function startTelemetry(role: string, env: NodeJS.ProcessEnv): Tracing {
   return {
     exporting,
     resource,
-    ...(exporter && processor ? { exporter, processor } : {}),
+    ...(processor ? { processor } : {}),
     stop: () => provider.shutdown(),
   };
 }

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Client } from '@temporalio/client';
 import { OpenTelemetryWorkflowClientInterceptor } from '@temporalio/interceptors-opentelemetry-v2';
 import { NativeConnection } from '@temporalio/worker';
+import { whenAborted } from '#platform/abort.ts';
 import { connectPeer } from '#platform/grpc/client.ts';
 import type { Lifecycle } from '#platform/lifecycle.ts';
 import type { Logger } from '#platform/log.ts';
@@ -146,15 +147,10 @@ class Host {
     this.client = new Client({ connection, namespace, interceptors, workflow: { queryRejectCondition: 'NOT_OPEN' } });
     log.info({ address, namespace, queues: this.#domains }, 'connected to Temporal');
     try {
-      await Promise.race([aborted(this.#stopping.signal), ...runs]);
+      await Promise.race([whenAborted(this.#stopping.signal), ...runs]);
     } finally {
       for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
       await Promise.allSettled(runs);
     }
   }
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
-  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
 }

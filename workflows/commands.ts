@@ -15,5 +15,3 @@ export interface CommandTable {
 export type CommandName = keyof CommandTable;
 /** What the starter of a command gives its workflow. */
 export type CommandInput<C extends CommandName> = Parameters<CommandTable[C]>[0];
-/** What the workflow returns; as JSON it is the job's result. */
-export type CommandResult<C extends CommandName> = Awaited<ReturnType<CommandTable[C]>>;

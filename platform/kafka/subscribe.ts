@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Consumer, EachBatchPayload, Kafka } from 'kafkajs';
+import { whenAborted } from '../abort.ts';
 import type { Lifecycle } from '../lifecycle.ts';
 import type { Logger } from '../log.ts';
 import { BatchHandler } from './batch.ts';
@@ -128,7 +129,7 @@ class GroupMember {
       await consumer.connect();
       await consumer.subscribe({ topics, fromBeginning });
       await consumer.run({ autoCommit: false, eachBatchAutoResolve: false, eachBatch: (batch) => run.batch(batch) });
-      await Promise.race([ended, aborted(this.#stop.signal)]);
+      await Promise.race([ended, whenAborted(this.#stop.signal)]);
     } finally {
       this.joined = false;
       await run.end();
@@ -230,11 +231,4 @@ class ConsumerRun {
       .disconnect()
       .catch((error: unknown) => this.#log.debug({ err: error }, 'the consumer did not leave its group'));
   }
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
-  });
 }

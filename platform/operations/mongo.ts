@@ -117,7 +117,7 @@ export async function undoOperation(
     if (before.state === 'undone') return;
     if (before.state === 'final') throw undoExpiredError(before.command);
     const undo = undos[before.command];
-    if (!undo) throw new Error(`there is no undo for the command ${before.command}`);
+    if (!undo) throw noUndoError(before.command);
     const undone = await undo(session, before.undo);
     await addEvents(mongo, session, undone?.events);
   });

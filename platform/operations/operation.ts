@@ -58,6 +58,9 @@ export function undoExpiredError(command: string): Error {
   return failedPrecondition('UNDO_EXPIRED', 'what the undo of this operation needs is no longer kept');
 }
 
+/** The refusal to undo what has no undo: sagas do it after their pivot, where nothing is undone any more. */
+export const noUndoError = (command: string): Error => failedPrecondition('UNDO_IMPOSSIBLE', `${command} can not be undone`);
+
 /** What a repeat will read, so that the first answer and the repeats are the same to the last type. */
 export function asJson<T>(value: T): T {
   return JSON.parse(JSON.stringify(value ?? null)) as T;

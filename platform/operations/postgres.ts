@@ -86,7 +86,7 @@ export async function undoOperation(
     if (!row || row.state === 'undone') return;
     if (row.state === 'final') throw undoExpiredError(row.command);
     const undo = undos[row.command];
-    if (!undo) throw new Error(`there is no undo for the command ${row.command}`);
+    if (!undo) throw noUndoError(row.command);
     const undone = await undo(tx, row.undo);
     const record = sql`update operations set state = 'undone', result = null, undo = null, at = now() where id = ${operationId}`;
     tx.defer(withEvents(record, undone?.events));

@@ -7,13 +7,14 @@ import {
   type ResumeToken,
   type Timestamp,
 } from 'mongodb';
+import { whenAborted } from '../abort.ts';
 import type { Secret } from '../config.ts';
 import type { Logger } from '../log.ts';
 import type { OutboxDocument } from '../operations/mongo.ts';
 import { Batcher } from './batcher.ts';
 import type { OutboxRecord } from './event.ts';
 import { type LeaseStore, underLease } from './lease.ts';
-import { BATCH, OUTBOX_KEPT_MS, type OutboxSource, type RelayContext, whenAborted } from './source.ts';
+import { BATCH, OUTBOX_KEPT_MS, type OutboxSource, type RelayContext } from './source.ts';
 
 /** The relay's one document, in the database of the outbox: who leads, and how far it is. */
 interface RelayDocument {

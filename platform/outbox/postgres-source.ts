@@ -1,12 +1,13 @@
 import { Gauge } from '@prometheus-io/client';
 import { Client } from 'pg';
+import { whenAborted } from '../abort.ts';
 import type { Secret } from '../config.ts';
 import type { Logger } from '../log.ts';
 import { metrics } from '../telemetry.ts';
 import { Batcher } from './batcher.ts';
 import type { OutboxRecord } from './event.ts';
 import { type Lsn, Replication } from './replication.ts';
-import { BATCH, OUTBOX_KEPT_MS, type OutboxSource, type RelayContext, sleep, whenAborted } from './source.ts';
+import { BATCH, OUTBOX_KEPT_MS, type OutboxSource, type RelayContext, sleep } from './source.ts';
 
 const PUBLICATION = 'outbox_pub';
 /** Advisory lock key of the relay that leads; any constant, the same in every relay. */
