@@ -115,7 +115,7 @@ export async function guarded<T>(work: () => Promise<T>): Promise<T> {
 }
 
 /** What callers see of an error of the client: a server that is away, loading or read-only is UNAVAILABLE. */
-export function toRedisError(error: unknown): unknown {
+function toRedisError(error: unknown): unknown {
   if (error instanceof MusubiError || !(error instanceof Error)) return error;
   const away =
     error.name === 'MaxRetriesPerRequestError' ||

@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { failedPrecondition } from '../errors.ts';
 import type { Redis } from '../redis.ts';
-import { toRedisError } from '../redis.ts';
+import { guarded } from '../redis.ts';
 import { currentTraceparent, SpanKind, withSpan } from '../telemetry.ts';
 import { checkOperationId, countRepeat, type Operation, undoExpiredError, undoneError } from './operation.ts';
 import { OPERATIONS_KEPT_SECONDS, UNDO_KEPT_SECONDS } from './retention.ts';
@@ -105,14 +105,12 @@ export class RedisOperations {
     const kept = [String(OPERATIONS_KEPT_SECONDS), String(UNDO_KEPT_SECONDS)];
     const fixed = [...kept, String(Date.now()), currentTraceparent(), ...ids];
     const attributes = { 'db.system.name': 'redis' };
-    return withSpan('redis operation', { kind: SpanKind.CLIENT, attributes }, async () => {
-      try {
+    return withSpan('redis operation', { kind: SpanKind.CLIENT, attributes }, () =>
+      guarded(async () => {
         const all = [record, undo, outboxStream(this.#service), ...keys];
         return (await script.run(this.#redis, all, [...fixed, ...args])) as Answer;
-      } catch (error) {
-        throw toRedisError(error);
-      }
-    });
+      }),
+    );
   }
 }
 
