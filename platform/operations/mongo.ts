@@ -8,6 +8,7 @@ import {
   checkOperationId,
   countRepeat,
   type Done,
+  noUndoError,
   type Operation,
   type Undone,
   undoExpiredError,
@@ -92,8 +93,9 @@ export type Undo<U> = (session: ClientSession, undo: U) => Promise<Undone | void
  * Undoes an operation, whatever became of it, in one transaction: done → its command's undo runs; never happened →
  * nothing to undo; undone → nothing. In each case a tombstone stays, so that a late arrival of the operation is refused.
  *
- * @param undos the undo of every command that the service has
- * @throws FAILED_PRECONDITION `UNDO_EXPIRED` when what the undo needs is no longer kept: nothing was done
+ * @param undos the undo of every command that has one
+ * @throws FAILED_PRECONDITION, and nothing was done: `UNDO_EXPIRED` when what the undo needs is no longer kept,
+ *   `UNDO_IMPOSSIBLE` when the command has none
  */
 export async function undoOperation(
   mongo: Mongo,

@@ -6,6 +6,7 @@ import {
   checkOperationId,
   countRepeat,
   type Done,
+  noUndoError,
   type Operation,
   type Undone,
   undoExpiredError,
@@ -66,8 +67,9 @@ export type Undo<U> = (tx: Transaction, undo: U) => Promise<Undone | void>;
  * nothing to undo; undone → nothing. In each case a tombstone stays, so that a late arrival of the operation is refused.
  * An operation that is still running is waited for.
  *
- * @param undos the undo of every command that the service has
- * @throws FAILED_PRECONDITION `UNDO_EXPIRED` when what the undo needs is no longer kept: nothing was done
+ * @param undos the undo of every command that has one
+ * @throws FAILED_PRECONDITION, and nothing was done: `UNDO_EXPIRED` when what the undo needs is no longer kept,
+ *   `UNDO_IMPOSSIBLE` when the command has none
  */
 export async function undoOperation(
   db: Database,

@@ -2,16 +2,16 @@ import type { Handlers } from '#platform/grpc/server.ts';
 import { undoOperation } from '#platform/operations/postgres.ts';
 import type { Database } from '#platform/postgres.ts';
 import type { MemberServiceService } from '#proto/musubi/member/v1/member.ts';
-import { activateMember, undoActivateMember } from './commands/activate-member.ts';
+import { activateMember } from './commands/activate-member.ts';
 import { beginDelete, undoBeginDelete } from './commands/begin-delete.ts';
 import { beginUpdate, undoBeginUpdate } from './commands/begin-update.ts';
 import { commitUpdate, undoCommitUpdate } from './commands/commit-update.ts';
 import { createMember, undoCreateMember } from './commands/create-member.ts';
 import { deleteMember, undoDeleteMember } from './commands/delete-member.ts';
 
+/** Of every step that a saga may take back. */
 const UNDOS = {
   'create-member': undoCreateMember,
-  'activate-member': undoActivateMember,
   'begin-update': undoBeginUpdate,
   'commit-update': undoCommitUpdate,
   'begin-delete': undoBeginDelete,

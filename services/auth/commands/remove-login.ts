@@ -1,5 +1,5 @@
 import { failedPrecondition } from '#platform/errors.ts';
-import { runOperation, type Undo } from '#platform/operations/mongo.ts';
+import { runOperation } from '#platform/operations/mongo.ts';
 import { loginEvent } from '../events.ts';
 import { freeHeldLogins } from '../held-logins.ts';
 import type { Store } from '../store.ts';
@@ -10,7 +10,8 @@ export interface RemoveLogin {
 }
 
 /**
- * Removes a suspended login with its sessions; its name is free again, and so are the former ones that were held for it. A login that is gone already is removed.
+ * Removes a suspended login with its sessions; its name is free again, and so are the former ones that were held for it.
+ * A login that is gone already is removed. Sagas do it after their pivot, so it has no undo: password and sessions are not kept.
  *
  * @throws LOGIN_NOT_SUSPENDED
  */
@@ -28,12 +29,3 @@ export async function removeLogin(store: Store, { operationId, memberId }: Remov
     };
   });
 }
-
-/**
- * Sagas remove a login after their pivot, where nothing is undone any more: its password and sessions are not kept.
- *
- * @throws UNDO_IMPOSSIBLE
- */
-export const undoRemoveLogin: Undo<unknown> = async () => {
-  throw failedPrecondition('UNDO_IMPOSSIBLE', 'a removed login can not be brought back');
-};

@@ -3,7 +3,6 @@ import type { Store } from '../store.ts';
 import { undoBindLogin } from './bind-login.ts';
 import { undoGrantRoles } from './grant-roles.ts';
 import { undoRebindLogin } from './rebind-login.ts';
-import { undoRemoveLogin } from './remove-login.ts';
 import { undoSuspendLogin } from './suspend-login.ts';
 
 /** Undoes one operation, whatever it was and whether or not it happened; it can't happen any more. */
@@ -13,6 +12,5 @@ export function undo(store: Store, operationId: string): Promise<void> {
     'auth.grant-roles': undoGrantRoles(store),
     'auth.rebind-login': undoRebindLogin(store),
     'auth.suspend-login': undoSuspendLogin(store),
-    'auth.remove-login': undoRemoveLogin,
   });
 }
