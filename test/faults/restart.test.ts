@@ -22,9 +22,11 @@ interface Running {
   processes: Identity[];
 }
 
-/** `npm start` on a data folder of its own and free ports; resolves once it says that it is ready. */
+/** `npm start`, with what is fetched already, on a data folder of its own and free ports; resolves once it says that it is ready. */
 async function start(dataDir: string): Promise<Running> {
-  const environment = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(MUSUBI|OTEL)_/.test(name)));
+  const environment = Object.fromEntries(
+    Object.entries(process.env).filter(([name]) => name === 'MUSUBI_CACHE' || !/^(MUSUBI|OTEL)_/.test(name)),
+  );
   const launcher = spawn(
     process.execPath,
     [join(import.meta.dirname, '../../local/start.ts'), '--port', '0', '--data', dataDir],
