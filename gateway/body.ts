@@ -1,5 +1,6 @@
+import { status } from '@grpc/grpc-js';
 import type { Context } from 'koa';
-import { invalidArgument } from '#platform/errors.ts';
+import { invalidArgument, MusubiError } from '#platform/errors.ts';
 
 /** The largest body of a request, in bytes. */
 export const BODY_LIMIT = 64 * 1024;
@@ -40,10 +41,16 @@ async function readAll(ctx: Context): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let length = 0;
   // Not destroyed on return: the connection must live to carry the answer. Node reads and drops the rest.
-  for await (const chunk of ctx.req.iterator({ destroyOnReturn: false })) {
-    length += (chunk as Buffer).length;
-    if (length > BODY_LIMIT) throw tooLarge();
-    chunks.push(chunk as Buffer);
+  try {
+    for await (const chunk of ctx.req.iterator({ destroyOnReturn: false })) {
+      length += (chunk as Buffer).length;
+      if (length > BODY_LIMIT) throw tooLarge();
+      chunks.push(chunk as Buffer);
+    }
+  } catch (error) {
+    // No defect, and nobody is there to be told.
+    if (ctx.req.destroyed && !ctx.req.complete) throw new MusubiError(status.CANCELLED, 'CLIENT_LEFT', 'The client left.');
+    throw error;
   }
   return Buffer.concat(chunks);
 }

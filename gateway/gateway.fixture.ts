@@ -8,7 +8,7 @@ import { connectPeer } from '#platform/grpc/client.ts';
 import { serveGrpc } from '#platform/grpc/server.ts';
 import { newId } from '#platform/id.ts';
 import { Lifecycle } from '#platform/lifecycle.ts';
-import { startTelemetry } from '#platform/telemetry.ts';
+import { currentTraceId, startTelemetry } from '#platform/telemetry.ts';
 import {
   type AuthenticateRequest,
   type AuthorizeRequest,
@@ -57,7 +57,9 @@ const token = (sub: string): string =>
 
 export async function startWorld(): Promise<World> {
   const lines: Record<string, unknown>[] = [];
-  const log = pino({ level: 'info' }, { write: (line: string) => void lines.push(JSON.parse(line)) });
+  // As our logger does.
+  const mixin = () => ({ traceId: currentTraceId() });
+  const log = pino({ level: 'info', mixin }, { write: (line: string) => void lines.push(JSON.parse(line)) });
   const lifecycle = new Lifecycle(log, 5_000);
   const adminId = newId();
   const hanaId = newId();

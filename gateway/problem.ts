@@ -31,6 +31,8 @@ const HTTP_STATUS_OF_CODE = new Map([
   ['METHOD_NOT_ALLOWED', 405],
   ['BODY_TOO_LARGE', 413],
   ['UNSUPPORTED_MEDIA_TYPE', 415],
+  ['REQUEST_TIMEOUT', 408],
+  ['HEADERS_TOO_LARGE', 431],
 ]);
 
 /** The HTTP status that an error is answered with. */

@@ -1,13 +1,26 @@
-import { createServer, type Server } from 'node:http';
+import { randomBytes } from 'node:crypto';
+import { createServer, type Server, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import type Koa from 'koa';
 import type { Address } from '#platform/config.ts';
+import { invalidArgument } from '#platform/errors.ts';
 import type { Lifecycle } from '#platform/lifecycle.ts';
 import type { Logger } from '#platform/log.ts';
+import { observeUnreadable } from './middleware/observe.ts';
 import { MAX_WAIT } from './prefer.ts';
+import { problemOf } from './problem.ts';
 
-/** How long a stop lets requests finish. */
-const DRAIN_MS = 10_000;
+/** How long clients, and a stop, may take: ms. */
+export const HTTP_TIMES = {
+  /** Until a request's headers have come. */
+  headers: 10_000,
+  /** Until the whole request has come; the answer may take longer (Prefer: wait). */
+  request: 20_000,
+  /** How often these two are looked after. */
+  check: 2_000,
+  /** How long a stop lets requests finish. */
+  drain: 10_000,
+};
 
 /**
  * Serves the app. A client that sends slowly is cut off; a stop lets what runs finish, tells kept-alive
@@ -15,70 +28,108 @@ const DRAIN_MS = 10_000;
  *
  * @returns the port, for an address that asked for port 0
  */
-export async function serveHttp(app: Koa, listen: Address, lifecycle: Lifecycle, log: Logger): Promise<number> {
+export async function serveHttp(
+  app: Koa,
+  listen: Address,
+  lifecycle: Lifecycle,
+  log: Logger,
+  times = HTTP_TIMES,
+): Promise<number> {
   const answer = app.callback();
+  /** By connection, the newest request that is not answered. */
+  const underWay = new WeakMap<Socket, ServerResponse>();
   const server = createServer(
     {
-      headersTimeout: 10_000,
-      // Until the whole request has come; the answer may take longer (Prefer: wait).
-      requestTimeout: 20_000,
+      headersTimeout: times.headers,
+      requestTimeout: times.request,
+      connectionsCheckingInterval: times.check,
       // Longer than the 60 s of usual load balancers, so that it is they who close idle connections.
       keepAliveTimeout: 65_000,
     },
     (request, response) => {
+      const { socket } = request;
+      underWay.set(socket, response);
+      response.once('close', () => {
+        if (underWay.get(socket) === response) underWay.delete(socket);
+      });
       if (lifecycle.stopping) response.setHeader('Connection', 'close');
       void answer(request, response);
     },
   );
   // Nothing of ours takes longer than the longest wait and what comes around it.
   server.setTimeout((MAX_WAIT + 60) * 1_000);
-  server.on('clientError', refuse);
+  const connections = new Set<Socket>();
+  server.on('connection', (socket: Socket) => {
+    connections.add(socket);
+    socket.once('close', () => connections.delete(socket));
+  });
+  server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => refuse(error, socket, underWay.get(socket), log));
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(listen.port, listen.host, resolve);
   });
-  lifecycle.onStop('HTTP server', 'intake', () => drain(server));
+  lifecycle.onStop('HTTP server', 'intake', () => drain(server, connections, times.drain));
   const { port } = server.address() as AddressInfo;
   log.info({ host: listen.host, port }, 'HTTP server listens');
   return port;
 }
 
-/** What is not HTTP never becomes a request; it is still answered with a problem. */
-function refuse(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (!socket.writable || error.code === 'ECONNRESET') {
+/**
+ * Answers what could not be read with a problem, and sees that it is logged and counted once: here, unless it is the
+ * rest of a request that has begun, which ends in the access log like any other.
+ *
+ * @param begun the newest request of the connection that is not answered
+ */
+function refuse(error: NodeJS.ErrnoException, socket: Socket, begun: ServerResponse | undefined, log: Logger): void {
+  const halfRead = begun && !begun.req.complete;
+  const left = error.code === 'ECONNRESET' || !socket.writable || (halfRead && error.code === 'HPE_INVALID_EOF_STATE');
+  const refusal = invalidArgument(CODES[error.code ?? ''] ?? 'MALFORMED_REQUEST', 'The request could not be read.');
+  const problem = problemOf(refusal, traceIdOf(halfRead ? begun : undefined));
+  if (!halfRead && !left) observeUnreadable(log, problem);
+  // Between the answers to other requests there is no place for one.
+  if (left || begun?.headersSent || (begun && !halfRead)) {
     socket.destroy();
     return;
   }
-  const [status, code, title] =
-    error.code === 'HPE_HEADER_OVERFLOW'
-      ? ['431 Request Header Fields Too Large', 'HEADERS_TOO_LARGE', 'Headers too large']
-      : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
-        ? ['408 Request Timeout', 'REQUEST_TIMEOUT', 'Request timeout']
-        : ['400 Bad Request', 'MALFORMED_REQUEST', 'Malformed request'];
-  const body = JSON.stringify({
-    type: `urn:musubi:problem:${code}`,
-    title,
-    status: Number.parseInt(status, 10),
-    detail: 'The request could not be read.',
-    code,
-    errors: [],
-    traceId: '',
-  });
-  const head = [
-    `HTTP/1.1 ${status}`,
-    'Content-Type: application/problem+json',
-    `Content-Length: ${Buffer.byteLength(body)}`,
-    'Connection: close',
-  ];
+  const body = JSON.stringify(problem);
+  const headers = {
+    'Content-Type': 'application/problem+json',
+    'Content-Length': String(Buffer.byteLength(body)),
+    Connection: 'close',
+  };
+  if (begun) {
+    begun.writeHead(problem.status, headers).end(body);
+    return;
+  }
+  const status = `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}`;
+  const head = [status, ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`)];
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
 }
 
-async function drain(server: Server): Promise<void> {
+/** Our code, by Node's. */
+const CODES: Partial<Record<string, string>> = {
+  HPE_HEADER_OVERFLOW: 'HEADERS_TOO_LARGE',
+  ERR_HTTP_REQUEST_TIMEOUT: 'REQUEST_TIMEOUT',
+};
+
+/** The trace that the request was told it is in; for what never became one, an ID that is in its log line and nowhere else. */
+function traceIdOf(response: ServerResponse | undefined): string {
+  const traceparent = response?.getHeader('traceparent');
+  const [, traceId] = typeof traceparent === 'string' ? traceparent.split('-') : [];
+  return traceId ?? randomBytes(16).toString('hex');
+}
+
+async function drain(server: Server, connections: ReadonlySet<Socket>, drainMs: number): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-  server.closeIdleConnections();
+  const closeIdle = (): void => {
+    server.closeIdleConnections();
+    // Node does not count those that were opened for later, and never used.
+    for (const socket of connections) if (socket.bytesRead === 0) socket.destroy();
+  };
+  closeIdle();
   // A connection becomes idle when its last request is answered; closing it then ends the drain.
-  const sweep = setInterval(() => server.closeIdleConnections(), 100);
-  const cut = setTimeout(() => server.closeAllConnections(), DRAIN_MS);
+  const sweep = setInterval(closeIdle, 100);
+  const cut = setTimeout(() => server.closeAllConnections(), drainMs);
   await closed;
   clearInterval(sweep);
   clearTimeout(cut);

@@ -3,6 +3,7 @@ import { Histogram } from '@prometheus-io/client';
 import type { Context, Middleware } from 'koa';
 import type { Logger } from '#platform/log.ts';
 import { contextFrom, currentTraceparent, metrics, SpanKind, withSpan } from '#platform/telemetry.ts';
+import type { Problem } from '../problem.ts';
 
 const seconds = new Histogram({
   name: 'musubi_http_server_seconds',
@@ -28,8 +29,9 @@ export function trace(): Middleware {
 
 function describe(span: Span, ctx: Context): void {
   span.updateName(`${ctx.method} ${routeOf(ctx)}`);
-  span.setAttributes({ 'http.request.method': ctx.method, 'http.route': routeOf(ctx), 'http.response.status_code': ctx.status });
-  if (ctx.status >= 500) span.setStatus({ code: SpanStatusCode.ERROR });
+  const status = statusOf(ctx);
+  span.setAttributes({ 'http.request.method': ctx.method, 'http.route': routeOf(ctx), 'http.response.status_code': status });
+  if (status >= 500) span.setStatus({ code: SpanStatusCode.ERROR });
 }
 
 /**
@@ -43,26 +45,35 @@ export function accessLog(log: Logger): Middleware {
     ctx.res.once(
       'close',
       context.bind(context.active(), () => {
-        end({ method: ctx.method, route: routeOf(ctx), status: String(ctx.status) });
+        const status = statusOf(ctx);
+        end({ method: ctx.method, route: routeOf(ctx), status: String(status) });
         const error: { code?: string } | undefined = ctx.state.error;
         const line = {
           method: ctx.method,
           route: routeOf(ctx),
           path: ctx.path,
-          status: ctx.status,
+          status,
           ms: Math.round((performance.now() - startedAt) * 10) / 10,
           memberId: ctx.state.memberId,
           jobId: ctx.state.jobId,
-          // The client left before it had its answer.
-          ...(ctx.res.writableFinished ? {} : { aborted: true }),
         };
-        if (ctx.status >= 500) log.error({ ...line, err: error }, 'request');
+        if (status >= 500) log.error({ ...line, err: error }, 'request');
         else log.info({ ...line, code: error?.code }, 'request');
       }),
     );
     await next();
   };
 }
+
+/** The same of what could not be read, and so never became a request. */
+export function observeUnreadable(log: Logger, { status, code, traceId }: Pick<Problem, 'status' | 'code' | 'traceId'>): void {
+  const what = { method: '_OTHER', route: 'unmatched' };
+  seconds.observe({ ...what, status: String(status) }, 0);
+  log.info({ ...what, status, code, traceId }, 'request');
+}
+
+/** What was answered; 499 (nginx's word for it) when the client left, or the connection was cut, before that was over. */
+const statusOf = ({ res, status }: Context): number => (res.closed && !res.writableFinished ? 499 : status);
 
 /** The pattern, not the path: few values, so it can label a metric. */
 const routeOf = (ctx: Context): string => ctx.state.route ?? 'unmatched';

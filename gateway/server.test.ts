@@ -1,0 +1,167 @@
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import anyTest, { type ExecutionContext, type TestFn } from 'ava';
+import { Lifecycle } from '#platform/lifecycle.ts';
+import { metrics } from '#platform/telemetry.ts';
+import { createApp } from './app.ts';
+import { startWorld, type World } from './gateway.fixture.ts';
+import { problemSchema } from './problem.ts';
+import { allRoutes } from './routes/index.ts';
+import { serveHttp } from './server.ts';
+
+// What HTTP clients send is written byte by byte here: no client library would send it.
+
+interface Server {
+  world: World;
+  port: number;
+  lifecycle: Lifecycle;
+}
+// One after the other: they count in the same metrics.
+const test = (anyTest as TestFn<Server>).serial;
+test.beforeEach(async (t) => {
+  const world = await startWorld();
+  const { log } = world.gateway;
+  const lifecycle = new Lifecycle(log, 20_000);
+  const times = { headers: 500, request: 800, check: 50, drain: 3_000 };
+  const port = await serveHttp(createApp(world.gateway, allRoutes()), { host: '127.0.0.1', port: 0 }, lifecycle, log, times);
+  t.context = { world, port, lifecycle };
+});
+test.afterEach.always(async ({ context }) => {
+  await context.lifecycle.stop('test');
+  await context.world.close();
+});
+
+/** A connection, with everything that came on it. */
+async function open({
+  context,
+}: ExecutionContext<Server>): Promise<{ socket: Socket; received(): string; closed: Promise<string> }> {
+  const socket = connect(context.port, '127.0.0.1');
+  let received = '';
+  socket.on('data', (chunk) => (received += chunk.toString()));
+  socket.on('error', () => undefined);
+  await once(socket, 'connect');
+  return { socket, received: () => received, closed: once(socket, 'close').then(() => received) };
+}
+
+const HEAD = 'POST /v1/auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 60\r\n\r\n';
+const WAITING = (world: World): string => {
+  const body = JSON.stringify({ loginId: 'taro', password: 'long enough', displayName: 'T', email: 't@example.com' });
+  const headers = { Host: 'x', Authorization: `Bearer ${world.admin}`, Prefer: 'wait=1', 'Content-Type': 'application/json' };
+  const lines = Object.entries({ ...headers, 'Content-Length': body.length }).map(([name, value]) => `${name}: ${value}`);
+  return `POST /v1/members HTTP/1.1\r\n${lines.join('\r\n')}\r\n\r\n${body}`;
+};
+
+const lines = ({ context }: ExecutionContext<Server>) => context.world.lines.filter(({ msg }) => msg === 'request');
+
+async function counted(): Promise<Record<string, number>> {
+  const metric = await metrics.getSingleMetric('musubi_http_server_seconds')?.get();
+  const values = (metric?.values ?? []) as { metricName?: string; labels: Record<string, string>; value: number }[];
+  const counts = values.filter(({ metricName }) => metricName?.endsWith('_count'));
+  return Object.fromEntries(counts.map(({ labels, value }) => [`${labels.route} ${labels.status}`, value]));
+}
+
+/** What was logged of one request, once it is; fails unless it was counted once, under the same route and status. */
+async function loggedOnce(t: ExecutionContext<Server>, before: Record<string, number>): Promise<Record<string, unknown>> {
+  while (lines(t).length === 0) await sleep(10);
+  await sleep(100);
+  t.is(lines(t).length, 1, JSON.stringify(lines(t)));
+  const [line = {}] = lines(t);
+  const name = `${line.route} ${line.status}`;
+  const grown = Object.entries(await counted()).filter(([key, value]) => value !== (before[key] ?? 0));
+  t.deepEqual(grown, [[name, (before[name] ?? 0) + 1]]);
+  return line;
+}
+
+const UNREADABLE: Record<string, [bytes: string, status: number, code: string]> = {
+  'what is not HTTP': ['NONSENSE\r\n\r\n', 400, 'MALFORMED_REQUEST'],
+  'a head that is too large': [`GET / HTTP/1.1\r\nHost: x\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`, 431, 'HEADERS_TOO_LARGE'],
+  'a head that does not end': ['GET / HTTP/1.1\r\nHost: x\r\n', 408, 'REQUEST_TIMEOUT'],
+  'a body that does not end': [HEAD, 408, 'REQUEST_TIMEOUT'],
+  'a chunk that is none': [
+    `${HEAD.replace(/Content-Length.*\r\n\r\n/, 'Transfer-Encoding: chunked\r\n\r\n')}zz\r\n`,
+    400,
+    'MALFORMED_REQUEST',
+  ],
+};
+for (const [what, [bytes, status, code]] of Object.entries(UNREADABLE)) {
+  test(`${what} is answered with a problem, and logged and counted once with its trace`, async (t) => {
+    const before = await counted();
+    const { socket, closed } = await open(t);
+    socket.write(bytes);
+    const [head = '', body = ''] = (await closed).split('\r\n\r\n');
+    t.regex(head, new RegExp(`^HTTP/1.1 ${status} .*content-type: application/problem\\+json.*connection: close`, 'is'));
+    const problem = problemSchema.parse(JSON.parse(body));
+    t.like(problem, { status, code });
+    const line = await loggedOnce(t, before);
+    t.is(line.status, status);
+    t.regex(problem.traceId, /^[0-9a-f]{32}$/);
+    t.is(line.traceId, problem.traceId);
+  });
+}
+
+test('a client that leaves in the middle of its body is logged and counted once, as 499', async (t) => {
+  for (const leave of ['end', 'destroy', 'resetAndDestroy'] as const) {
+    t.context.world.lines.length = 0;
+    const before = await counted();
+    const { socket, closed } = await open(t);
+    socket.write(`${HEAD}{"loginId"`);
+    await sleep(100);
+    socket[leave]();
+    await closed;
+    t.like(await loggedOnce(t, before), { status: 499, route: '/v1/auth/login', level: 30 }, leave);
+  }
+});
+
+test('nonsense behind a request that is being answered is logged for itself', async (t) => {
+  t.context.world.next = 'running';
+  const { socket, closed } = await open(t);
+  socket.write(WAITING(t.context.world));
+  await sleep(100);
+  socket.write('NONSENSE\r\n\r\n');
+  t.is(await closed, '', 'no answer to the one is taken for the other');
+  while (lines(t).length < 2) await sleep(10);
+  t.deepEqual(
+    lines(t)
+      .map(({ status }) => status)
+      .sort(),
+    [400, 499],
+  );
+});
+
+test('a stop lets requests finish, tells connections that go on, and closes idle ones', async (t) => {
+  const { lifecycle, world, port } = t.context;
+  world.next = 'running';
+  const [unused, idle, busy, late] = [await open(t), await open(t), await open(t), await open(t)];
+  idle.socket.write('GET /v1/nothing HTTP/1.1\r\nHost: x\r\n\r\n');
+  while (idle.received() === '') await sleep(10);
+  busy.socket.write(WAITING(world));
+  while (world.started.length === 0) await sleep(10);
+  late.socket.write('GET /v1/nothing HTTP/1.1\r\n');
+  await sleep(50);
+  const begun = Date.now();
+  const stopped = lifecycle.stop('test');
+  late.socket.write('Host: x\r\n\r\n');
+  t.regex(await late.closed, /^HTTP\/1\.1 404 .*connection: close/is);
+  t.regex(await idle.closed, /^HTTP\/1\.1 404 /);
+  t.is(await unused.closed, '');
+  t.true(Date.now() - begun < 1_000);
+  await t.throwsAsync(once(connect(port, '127.0.0.1'), 'connect'), { code: 'ECONNREFUSED' });
+  t.regex(await busy.closed, /^HTTP\/1\.1 202 /, 'though it was kept alive, and nothing more was sent');
+  await stopped;
+});
+
+test('what does not finish is cut', async (t) => {
+  const { lifecycle, world } = t.context;
+  world.next = 'running';
+  const { socket, closed } = await open(t);
+  socket.write(WAITING(world).replace('wait=1', 'wait=30'));
+  while (world.started.length === 0) await sleep(10);
+  const begun = Date.now();
+  await lifecycle.stop('test');
+  const took = Date.now() - begun;
+  t.true(took >= 2_900 && took < 15_000, `${took} ms`);
+  t.is(await closed, '');
+  while (lines(t).length === 0) await sleep(10);
+  t.like(lines(t)[0], { status: 499 });
+});
