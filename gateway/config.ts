@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { address, secret } from '#platform/config.ts';
 import { temporalShape } from '../worker/config.ts';
+import { email, loginId } from './member-fields.ts';
 
 export const shape = {
   ...temporalShape,
@@ -14,11 +15,8 @@ export const shape = {
 
 export const bootstrapShape = {
   ...temporalShape,
-  MUSUBI_ADMIN_LOGIN_ID: z
-    .string()
-    .regex(/^[A-Za-z0-9._@-]{3,64}$/, 'must have 3 to 64 letters, digits or . _ @ -')
-    .default('admin'),
+  MUSUBI_ADMIN_LOGIN_ID: loginId.default('admin'),
   /** Absent: one is made and printed once. */
   MUSUBI_ADMIN_PASSWORD: secret().optional(),
-  MUSUBI_ADMIN_EMAIL: z.email().default('admin@musubi.invalid'),
+  MUSUBI_ADMIN_EMAIL: email.default('admin@musubi.invalid'),
 };

@@ -44,9 +44,12 @@ export function openApiDocument(routes: readonly Route[], publicUrl: string | un
   return createDocument(document, { override: ({ jsonSchema }) => readable(jsonSchema) });
 }
 
-/** What only says again, in a regular expression or in the bounds of a double, what the format or the type says. */
+/** Formats whose pattern is not ours: it only says again what the format says. */
+const FORMATS_THAT_SAY_ALL = ['uuid', 'date-time'];
+
+/** Leaves out what only says again, in a regular expression or in the bounds of a double, what the format or the type says. */
 function readable(schema: { format?: string; pattern?: string; minimum?: number; maximum?: number }): void {
-  if (schema.format !== undefined) delete schema.pattern;
+  if (FORMATS_THAT_SAY_ALL.includes(schema.format ?? '')) delete schema.pattern;
   if (schema.minimum === Number.MIN_SAFE_INTEGER) delete schema.minimum;
   if (schema.maximum === Number.MAX_SAFE_INTEGER) delete schema.maximum;
 }
@@ -98,15 +101,18 @@ function declared(route: Route): ZodOpenApiResponsesObject {
   );
 }
 
-/** The problems of a route: its own, those that follow from what it takes, and any other. */
+/** The problems of a route: those that follow from what it takes, its own (in place of these, but for a 400, which may be either), and any other. */
 function problems(route: Route): ZodOpenApiResponsesObject {
   const takesInput = route.body || !isEmpty(route.query) || !isEmpty(route.headers);
+  const invalid = takesInput ? ['INVALID_ARGUMENT or MALFORMED_JSON: `errors` names the fields'] : [];
+  const { 400: refused, ...others } = route.problems ?? {};
+  if (refused) invalid.push(refused);
   const byStatus: Record<string, string> = {
-    ...(takesInput ? { 400: 'INVALID_ARGUMENT or MALFORMED_JSON: `errors` names the fields' } : {}),
+    ...(invalid.length > 0 ? { 400: invalid.join('; ') } : {}),
     ...(route.body ? { 413: 'BODY_TOO_LARGE', 415: 'UNSUPPORTED_MEDIA_TYPE' } : {}),
     ...(route.public ? {} : { 401: 'No, or no valid, bearer token' }),
     ...(route.public || route.hiddenAs ? {} : { 403: 'PERMISSION_DENIED' }),
-    ...route.problems,
+    ...others,
     default: 'Any other problem',
   };
   return Object.fromEntries(

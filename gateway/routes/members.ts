@@ -6,27 +6,9 @@ import { accepted, carryOut, commandHeaders } from '../commands.ts';
 import { entityTag, expectedVersion } from '../etag.ts';
 import { fingerprint } from '../fingerprint.ts';
 import { type Gateway, HASHING_MS } from '../gateway.ts';
+import { displayName, email, loginId, password } from '../member-fields.ts';
 import { pageSchema, paging } from '../paging.ts';
 import { route } from '../route.ts';
-
-const loginId = z
-  .string()
-  .regex(/^[A-Za-z0-9._@-]{3,64}$/, 'must have 3 to 64 letters, digits or . _ @ -')
-  .meta({ description: 'The name to log in with; upper and lower case are the same', example: 'hana' });
-const password = z
-  .string()
-  .min(8)
-  .max(256)
-  .refine((text) => text.isWellFormed(), 'must be well-formed Unicode');
-const displayName = z
-  .string()
-  .normalize('NFC')
-  .trim()
-  .regex(/^[^\p{Cc}\p{Cs}\p{Zl}\p{Zp}]+$/u, 'must have no control characters, and not be empty')
-  .refine((text) => [...text].length <= 100, 'must have at most 100 characters')
-  .meta({ maxLength: 100 });
-// As Member has it: one @ and no spaces. Whether mail arrives there is not for a pattern to say.
-const email = z.email({ pattern: /^[^\s@\p{Cc}\p{Cs}]{1,64}@[^\s@\p{Cc}\p{Cs}]+$/u }).max(254);
 
 const memberSchema = z
   .strictObject({
@@ -68,7 +50,11 @@ const registerMember = route({
     201: { ...one, description: 'The member is registered', headers: { ...etagHeader, Location: 'The member' } },
     202: accepted,
   },
-  problems: { 409: 'LOGIN_TAKEN: somebody has that login', 422: 'IDEMPOTENCY_KEY_REUSED' },
+  problems: {
+    400: 'WEAK_PASSWORD: it is one of the most common',
+    409: 'LOGIN_TAKEN: somebody has that login',
+    422: 'IDEMPOTENCY_KEY_REUSED',
+  },
   async handle(call, gateway) {
     const { password, ...profile } = call.body;
     const { passwordRef } = await gateway.auth.stagePassword({ password }, { timeoutMs: HASHING_MS });

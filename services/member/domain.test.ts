@@ -16,12 +16,12 @@ const refused = (changes: Partial<Profile>): string[] => {
 
 test('good members are taken, and kept tidy', (t) => {
   t.deepEqual(tidyProfile(good), good);
-  t.deepEqual(tidyProfile({ ...good, displayName: '  か\u3099  ', email: ' a@b ' }), {
+  t.deepEqual(tidyProfile({ ...good, displayName: '  か\u3099  ', email: 'a@b.example' }), {
     ...good,
     displayName: 'が',
-    email: 'a@b',
+    email: 'a@b.example',
   });
-  t.deepEqual(tidyChanges({ email: 'a@b' }), { email: 'a@b' });
+  t.deepEqual(tidyChanges({ email: 'a@b.example' }), { email: 'a@b.example' });
   t.deepEqual(tidyChanges({ displayName: undefined }), {});
 });
 
@@ -34,7 +34,23 @@ test('bad members are refused with every field that is wrong', (t) => {
     t.deepEqual(refused({ displayName }), ['INVALID_MEMBER', 'displayName'], JSON.stringify(displayName));
   }
   t.deepEqual(refused({ displayName: '𠮷'.repeat(100) }), [], 'a character is one, however many code units it has');
-  for (const email of ['', 'a', '@b', 'a@', 'a@b@c', 'a b@c', 'a@b c', 'a@b\0', `a@${'b'.repeat(253)}`]) {
+  const labels = `${'b'.repeat(63)}.`.repeat(4);
+  const none = ['', 'a', '@b.c', 'a@', 'a@b@c.d', 'a b@c.d', 'a@b c.d', 'a@b.c\0', ' a@b.c', 'a@b.c ', 'あ@b.c', 'a@い.c'];
+  const wrong = [
+    'a@b',
+    'a@b.',
+    'a@.b',
+    'a@b..c',
+    'a@-b.c',
+    'a@b-.c',
+    '.a@b.c',
+    'a.@b.c',
+    'a..b@c.d',
+    '"a b"@c.d',
+    'a@[127.0.0.1]',
+  ];
+  const long = [`${'a'.repeat(65)}@b.c`, `a@${'b'.repeat(64)}.c`, `a@${labels}c`];
+  for (const email of [...none, ...wrong, ...long]) {
     t.deepEqual(refused({ email }), ['INVALID_MEMBER', 'email'], JSON.stringify(email));
   }
 });

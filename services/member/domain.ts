@@ -43,6 +43,11 @@ interface Rule {
   message: string;
 }
 
+const ATEXT = "[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+";
+const LABEL = '[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?';
+/** RFC 5321 without quoted names and address literals, at a domain of two labels or more. */
+const EMAIL = new RegExp(`^(?=[^@]{1,64}@)${ATEXT}(?:\\.${ATEXT})*@${LABEL}(?:\\.${LABEL})+$`);
+
 const RULES: Record<keyof Profile, Rule> = {
   loginId: {
     tidy: (value) => value,
@@ -55,8 +60,8 @@ const RULES: Record<keyof Profile, Rule> = {
     message: 'must be 1 to 100 characters without control characters',
   },
   email: {
-    tidy: (value) => value.trim(),
-    holds: (value) => value.length <= 254 && /^[^\s@\p{Cc}]{1,64}@[^\s@\p{Cc}]+$/u.test(value),
+    tidy: (value) => value,
+    holds: (value) => value.length <= 254 && EMAIL.test(value),
     message: 'must be an e-mail address of at most 254 characters',
   },
 };

@@ -1,0 +1,83 @@
+import test from 'ava';
+import fc from 'fast-check';
+import { email, loginId } from '../gateway/member-fields.ts';
+import { openApiDocument } from '../gateway/openapi.ts';
+import { allRoutes } from '../gateway/routes/index.ts';
+import { tidyChanges } from '../services/member/domain.ts';
+
+// What the contract says, what the gateway takes and what Member takes are the same.
+
+interface Rules {
+  type: string;
+  format?: string;
+  pattern: string;
+  maxLength?: number;
+}
+const document = JSON.parse(JSON.stringify(openApiDocument(allRoutes(), undefined)));
+const says = (field: string, value: string): boolean => {
+  const { pattern, maxLength = Number.POSITIVE_INFINITY }: Rules = document.components.schemas.NewMember.properties[field];
+  // As JSON Schema has it.
+  return new RegExp(pattern, 'u').test(value) && [...value].length <= maxLength;
+};
+const memberTakes = (field: 'email' | 'loginId', value: string): boolean => {
+  try {
+    return tidyChanges({ [field]: value })[field] === value;
+  } catch {
+    return false;
+  }
+};
+
+const labels = `${'b'.repeat(63)}.`.repeat(3);
+const GOOD = [
+  'hana@example.com',
+  'a@b.c',
+  "o'hara+x=1@mail.example.co.jp",
+  'A.B@C.D',
+  `${'a'.repeat(64)}@b.c`,
+  `a@${labels}${'c'.repeat(60)}`,
+];
+const BAD = [
+  ...['', 'a', 'a@b', '@b.c', 'a@', 'a@b@c.d', 'a b@c.d', ' a@b.c', 'a@b.c\n', 'a@b.c\0', 'あ@b.c', 'a@い.c'],
+  ...['a@b.', 'a@.b', 'a@b..c', 'a@-b.c', 'a@b-.c', '.a@b.c', 'a.@b.c', 'a..b@c.d', '"a b"@c.d', 'a@[127.0.0.1]'],
+  ...[`${'a'.repeat(65)}@b.c`, `a@${'b'.repeat(64)}.c`, `a@${labels}${'c'.repeat(63)}`],
+];
+
+test('an e-mail address is the same to the contract, the gateway and Member', (t) => {
+  t.is(document.components.schemas.NewMember.properties.email.format, 'email');
+  for (const [values, taken] of [
+    [GOOD, true],
+    [BAD, false],
+  ] as const) {
+    for (const value of values) {
+      t.is(email.safeParse(value).success, taken, value);
+      t.is(memberTakes('email', value), taken, value);
+      t.is(says('email', value), taken, value);
+    }
+  }
+});
+
+const near = (characters: string) => fc.string({ unit: fc.constantFrom(...characters), maxLength: 12 });
+
+test('and so is any other text, and any login', (t) => {
+  const any = fc.oneof(fc.string({ unit: 'binary' }), fc.emailAddress(), near('ab.-@_+" é'), near('aB0._@-/ '));
+  t.notThrows(() =>
+    fc.assert(
+      fc.property(any, (text) => {
+        const value = text.toWellFormed();
+        for (const [field, schema] of [
+          ['email', email],
+          ['loginId', loginId],
+        ] as const) {
+          const taken = schema.safeParse(value).success;
+          if (memberTakes(field, value) !== taken) throw new Error(`Member takes ${field} otherwise: ${JSON.stringify(value)}`);
+          if (says(field, value) !== taken) throw new Error(`the contract says otherwise of ${field}: ${JSON.stringify(value)}`);
+        }
+      }),
+      { numRuns: 2_000 },
+    ),
+  );
+});
+
+test('what a registration is refused with is in the contract', (t) => {
+  t.regex(document.paths['/v1/members'].post.responses['400'].description, /INVALID_ARGUMENT.*; WEAK_PASSWORD/);
+});
