@@ -26,7 +26,7 @@ export class AbandonedJobs {
   readonly #capacity: number;
   /** By job, since when, ms; the next to be tried first. */
   readonly #since = new Map<string, number>();
-  #running: Promise<void> | undefined;
+  #running = false;
 
   constructor(
     gateway: Pick<Gateway, 'job' | 'commands' | 'log' | 'stopping'>,
@@ -47,16 +47,17 @@ export class AbandonedJobs {
       return;
     }
     this.#since.set(jobId, Date.now());
-    this.#running ??= this.#run();
+    if (!this.#running) void this.#run();
   }
 
   async #run(): Promise<void> {
+    this.#running = true;
     while (this.#since.size > 0 && !this.#gateway.stopping.aborted) {
       // A process that stops does not wait for this.
       await sleep(this.#times.sweepMs, undefined, { signal: this.#gateway.stopping, ref: false }).catch(() => undefined);
       await this.#sweep();
     }
-    this.#running = undefined;
+    this.#running = false;
   }
 
   async #sweep(): Promise<void> {
