@@ -46,7 +46,10 @@ const failing = (error: unknown) => async (): Promise<never> => {
 };
 
 test('a quick call reports nothing, and has the deadline of its attempt', async (t) => {
-  const { outcome, reports, timeoutMs } = await attempt(STEP, async () => ({ done: true }));
+  const { outcome, reports, timeoutMs } = await attempt(STEP, async () => {
+    await delay(50);
+    return { done: true };
+  });
   t.deepEqual(outcome, { done: true });
   t.deepEqual(reports, []);
   t.true(timeoutMs > 4_000 && timeoutMs < 5_000);

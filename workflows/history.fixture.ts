@@ -10,9 +10,9 @@ export type History = proto.temporal.api.history.v1.IHistory;
 const FOLDER = join(import.meta.dirname, 'histories');
 const versions = new Map(Object.entries(workflows).map(([command, { version }]) => [command, version]));
 
-/** Where the history of a saga's branch is kept, as the saga's version of now does it. Those of older versions stay beside it. */
-export function historyFile(command: CommandName, branch: string): string {
-  return join(FOLDER, command, `${branch}.v${versions.get(command)}.json`);
+/** Where the history of a saga's branch is kept. @param version default: the saga's of now; those of older ones stay beside it */
+export function historyFile(command: CommandName, branch: string, version = versions.get(command)): string {
+  return join(FOLDER, command, `${branch}.v${version}.json`);
 }
 
 /** The name of every history that is kept, of every version: `member.update/done.v1`. */

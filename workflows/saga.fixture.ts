@@ -44,6 +44,12 @@ export interface Received {
   /** 'auth.bindLogin' */
   name: string;
   request: Record<string, unknown>;
+  /** Whether it was tried inside the workflow task, by a local activity. */
+  local: boolean;
+  /** The call's deadline, ms: the attempt's time but for a margin. */
+  timeoutMs: number;
+  /** When it came, ms. */
+  at: number;
 }
 
 /** The services as a script plays them, behind the real activities. */
@@ -79,8 +85,8 @@ export class ScriptedServices {
     return this.received.findLast(({ name }) => name === 'job.finishJob')?.request;
   }
 
-  async answer(name: string, request: Record<string, unknown>): Promise<object> {
-    this.received.push({ name, request });
+  async answer(name: string, request: Record<string, unknown>, { timeoutMs }: { timeoutMs: number }): Promise<object> {
+    this.received.push({ name, request, timeoutMs, local: activityInfo().isLocal, at: performance.now() });
     const attempt = (this.#attempts.get(name) ?? 0) + 1;
     this.#attempts.set(name, attempt);
     const script = this.#script[name] ?? [];
@@ -139,8 +145,10 @@ export class SagaBench {
       new Proxy(
         {},
         {
-          get: (_, method) => (request: Record<string, unknown>) =>
-            services.get(activityInfo().workflowExecution?.workflowId ?? '')?.answer(`${service}.${String(method)}`, request),
+          get: (_, method) => (request: Record<string, unknown>, options: { timeoutMs: number }) =>
+            services
+              .get(activityInfo().workflowExecution?.workflowId ?? '')
+              ?.answer(`${service}.${String(method)}`, request, options),
         },
       ) as never;
     const peers: Peers = {

@@ -1,52 +1,22 @@
-import { setTimeout as delay } from 'node:timers/promises';
-import { Client, WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
-import { TestWorkflowEnvironment } from '@temporalio/testing';
-import { DefaultLogger, Runtime } from '@temporalio/worker';
+import { WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
 import anyTest, { type ExecutionContext, type TestFn } from 'ava';
-import { SEARCH_ATTRIBUTES } from '../temporal.config.ts';
 import type { CommandName } from './commands.ts';
-import { away, busy, defect, notVisible, SagaBench, type Script, ScriptedServices, taken, undone } from './saga.fixture.ts';
+import { away, busy, defect, notVisible, type Script, ScriptedServices, taken, undone } from './saga.fixture.ts';
+import { countEvents, TimeSkipping } from './time-skipping.fixture.ts';
 
 // Sagas as they are, on Temporal's time-skipping server: minutes of retries pass in a moment.
 
 // One after the other: they share the server's clock.
-const test = (anyTest as TestFn<{ environment: TestWorkflowEnvironment; bench: SagaBench }>).serial;
-type Test = ExecutionContext<{ environment: TestWorkflowEnvironment; bench: SagaBench }>;
+const test = (anyTest as TestFn<{ time: TimeSkipping }>).serial;
+type Test = ExecutionContext<{ time: TimeSkipping }>;
 
 test.before(async (t) => {
-  const path = process.env.MUSUBI_TEMPORAL_TEST_SERVER;
-  if (!path)
-    throw new Error('MUSUBI_TEMPORAL_TEST_SERVER is not set: run `npm test`, or set it to a temporal-test-server binary');
-  Runtime.install({
-    logger: new DefaultLogger('ERROR'),
-    telemetryOptions: { logging: { filter: { core: 'ERROR', other: 'ERROR' }, forward: {} } },
-  });
-  const environment = await TestWorkflowEnvironment.createTimeSkipping({
-    server: { executable: { type: 'existing-path', path } },
-  });
-  const searchAttributes = Object.fromEntries(Object.values(SEARCH_ATTRIBUTES).map(({ name }) => [name, 2 /* Keyword */]));
-  await environment.connection.operatorService.addSearchAttributes({ namespace: 'default', searchAttributes });
-  // A client of its own: the environment's would let time fly while it awaits a result, also while local
-  // activities run, of which the server knows nothing.
-  const client = new Client({ connection: environment.connection });
-  t.context = { environment, bench: await SagaBench.open(environment.nativeConnection, client) };
+  t.context = { time: await TimeSkipping.open() };
 });
-test.after.always(async (t) => {
-  await t.context.bench?.close();
-  await t.context.environment?.teardown();
-});
+test.after.always((t) => t.context.time?.close());
 
-/** Runs a saga to its end, whichever it is, and lets time fly whenever it waits for the next try of an activity. */
-async function run(t: Test, command: CommandName, services: ScriptedServices): Promise<WorkflowHandle> {
-  const { environment, bench } = t.context;
-  const handle = await bench.start(command, services);
-  for (;;) {
-    const { status, raw } = await handle.describe();
-    if (status.name !== 'RUNNING') return handle;
-    if ((raw.pendingActivities ?? []).some(({ attempt }) => (attempt ?? 1) > 1)) await environment.sleep('1s');
-    else await delay(5);
-  }
-}
+const run = (t: Test, command: CommandName, services: ScriptedServices): Promise<WorkflowHandle> =>
+  t.context.time.run(command, services);
 
 const SAGAS = [
   {
@@ -77,11 +47,6 @@ async function failureOf(handle: WorkflowHandle): Promise<WorkflowFailedError> {
     throw error;
   }
   throw new Error('the workflow did not fail');
-}
-
-async function countEvents(handle: WorkflowHandle, name: string): Promise<number> {
-  const { events } = await handle.fetchHistory();
-  return (events ?? []).filter((event) => Object.hasOwn(event, name) && event[name as keyof typeof event] != null).length;
 }
 
 for (const { command, steps, pivot } of SAGAS) {
@@ -116,10 +81,10 @@ for (const { command, steps, pivot } of SAGAS) {
 
     test(`${command}: away at ${step} for good, it is undone after a minute`, async (t) => {
       const services = new ScriptedServices({ [step]: [away] });
-      const before = await t.context.environment.currentTimeMs();
+      const before = await t.context.time.now();
       const begun = performance.now();
       await run(t, command, services);
-      const took = (await t.context.environment.currentTimeMs()) - before;
+      const took = (await t.context.time.now()) - before;
       // Of the server's time, some is what this machine needs.
       const skipped = took - (performance.now() - begun);
       t.true(took > 40_000 && skipped < 90_000, `${took} ms, ${skipped} of them skipped`);
