@@ -1,0 +1,99 @@
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { performance } from 'node:perf_hooks';
+import { table } from './measure.ts';
+
+const ROOT = join(import.meta.dirname, '..');
+/** Of one `npm start`; the slowest has everything to download. */
+const PATIENCE_MS = 15 * 60_000;
+
+/**
+ * `npm run bench start`: how long one waits for `npm start` and for its end, from the command to `Musubi is ready` and
+ * from Ctrl-C to the prompt. What is committed is cloned into a new folder, with the caches of npm, pip and our own empty.
+ */
+export async function run(): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'musubi start '));
+  const clone = join(folder, 'a clone');
+  const rows: [string, number][] = [];
+  let running: ChildProcess | undefined;
+  const timed = async (what: string, work: () => Promise<void>): Promise<void> => {
+    const begun = performance.now();
+    await work();
+    const seconds = (performance.now() - begun) / 1_000;
+    rows.push([what, seconds]);
+    process.stdout.write(`${what}: ${seconds.toFixed(1)} s\n`);
+  };
+  const start = async (): Promise<void> => {
+    running = await ready(clone, newUser(folder));
+  };
+  const stop = async (): Promise<void> => {
+    const { pid, exitCode } = running as ChildProcess;
+    if (pid === undefined || exitCode !== null) throw new Error('npm start has ended by itself');
+    const gone = once(running as ChildProcess, 'exit');
+    process.kill(-pid, 'SIGINT'); // as a terminal does: the whole group
+    await gone;
+  };
+  try {
+    execFileSync('git', ['clone', '--quiet', ROOT, clone]);
+    await timed('first start, nothing installed or downloaded', start);
+    await timed('stop', stop);
+    await timed('second start', start);
+    await timed('kill -9 of everything', () => killAll(clone, running as ChildProcess));
+    await timed('start after that', start);
+    await timed('stop', stop);
+  } finally {
+    if (running?.exitCode === null && running.signalCode === null) await killAll(clone, running);
+    rmSync(folder, { recursive: true, force: true });
+  }
+  process.stdout.write(`\n${table(['from the command to its end', 'seconds'], rows)}\n`);
+}
+
+/** The environment of somebody who has never run this: no address, no cache, nothing of this checkout. */
+function newUser(folder: string): NodeJS.ProcessEnv {
+  const mine = Object.entries(process.env).filter(([name]) => !/^(MUSUBI_|npm_|NODE_|INIT_CWD$)/.test(name));
+  const path = (process.env.PATH ?? '').split(delimiter).filter((entry) => !/node_modules|node-gyp-bin/.test(entry));
+  return {
+    ...Object.fromEntries(mine),
+    PATH: path.join(delimiter),
+    npm_config_cache: join(folder, 'npm'),
+    PIP_CACHE_DIR: join(folder, 'pip'),
+  };
+}
+
+/** `npm start` in a process group of its own, once it says that it is ready. */
+async function ready(clone: string, env: NodeJS.ProcessEnv): Promise<ChildProcess> {
+  const child = spawn('npm', ['start', '--', '--port', '0'], {
+    cwd: clone,
+    env,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true,
+  });
+  let output = '';
+  const isReady = new Promise<void>((resolve) => {
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.on('data', (chunk: Buffer) => {
+        output += chunk.toString();
+        if (output.includes('Musubi is ready')) resolve();
+      });
+    }
+  });
+  const late = AbortSignal.timeout(PATIENCE_MS);
+  const ended = once(child, 'exit', { signal: late }).then(() => {
+    throw new Error(`npm start ended:\n${output.slice(-2_000)}`);
+  });
+  await Promise.race([isReady, ended]);
+  ended.catch(() => undefined);
+  return child;
+}
+
+/** The launcher's group and every process that it has started, servers included. */
+async function killAll(clone: string, launcher: ChildProcess): Promise<void> {
+  const { pids } = JSON.parse(readFileSync(join(clone, '.musubi', 'run.json'), 'utf8')) as { pids: Record<string, number> };
+  const gone = once(launcher, 'exit');
+  process.kill(-(launcher.pid ?? 0), 'SIGKILL');
+  for (const pid of Object.values(pids)) process.kill(pid, 'SIGKILL');
+  await gone;
+}
