@@ -6,6 +6,9 @@ import { SEARCH_ATTRIBUTES } from '../temporal.config.ts';
 import type { CommandName } from './commands.ts';
 import { SagaBench, type ScriptedServices } from './saga.fixture.ts';
 
+/** No saga of a test waits longer on the server's clock, s. */
+const LONGEST_S = 1_200;
+
 /** Sagas on Temporal's time-skipping server: minutes of retries pass in a moment. One runs at a time, for they share its clock. */
 export class TimeSkipping {
   readonly #environment: TestWorkflowEnvironment;
@@ -38,12 +41,15 @@ export class TimeSkipping {
   /** Runs a saga to its end, whichever it is, and lets time fly whenever it waits for the next try of an activity. */
   async run(command: CommandName, services: ScriptedServices): Promise<WorkflowHandle> {
     const handle = await this.#bench.start(command, services);
-    for (;;) {
+    for (let slept = 0; slept < LONGEST_S; ) {
       const { status, raw } = await handle.describe();
       if (status.name !== 'RUNNING') return handle;
-      if ((raw.pendingActivities ?? []).some(({ attempt }) => (attempt ?? 1) > 1)) await this.#environment.sleep('1s');
-      else await delay(5);
+      if ((raw.pendingActivities ?? []).some(({ attempt }) => (attempt ?? 1) > 1)) {
+        await this.#environment.sleep('1s');
+        slept++;
+      } else await delay(5);
     }
+    throw new Error(`${command} is not through after ${LONGEST_S} s`);
   }
 
   /** The server's clock, ms. */
