@@ -1,10 +1,10 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { performance } from 'node:perf_hooks';
-import { table } from './measure.ts';
+import { descendants, table } from './measure.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 /** Of one `npm start`; the slowest has everything to download. */
@@ -27,26 +27,37 @@ export async function run(): Promise<void> {
     process.stdout.write(`${what}: ${seconds.toFixed(1)} s\n`);
   };
   const start = async (): Promise<void> => {
-    running = await ready(clone, newUser(folder));
+    running = npmStart(clone, newUser(folder));
+    await ready(running);
   };
-  const stop = async (): Promise<void> => {
-    const { pid, exitCode } = running as ChildProcess;
-    if (pid === undefined || exitCode !== null) throw new Error('npm start has ended by itself');
-    const gone = once(running as ChildProcess, 'exit');
-    process.kill(-pid, 'SIGINT'); // as a terminal does: the whole group
+  const end = async (how: (pid: number) => void): Promise<void> => {
+    if (running?.pid === undefined || running.exitCode !== null) throw new Error('npm start has ended by itself');
+    const gone = once(running, 'exit');
+    how(running.pid);
     await gone;
   };
+  // As a terminal does: the whole group.
+  const stop = () => end((pid) => process.kill(-pid, 'SIGINT'));
+  const cleanUp = (): void => {
+    if (running?.pid !== undefined && running.exitCode === null && running.signalCode === null) killAll(running.pid);
+    rmSync(folder, { recursive: true, force: true });
+  };
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => {
+      cleanUp();
+      process.exit(130);
+    });
+  }
   try {
     execFileSync('git', ['clone', '--quiet', ROOT, clone]);
     await timed('first start, nothing installed or downloaded', start);
     await timed('stop', stop);
     await timed('second start', start);
-    await timed('kill -9 of everything', () => killAll(clone, running as ChildProcess));
-    await timed('start after that', start);
+    await end(killAll);
+    await timed('start after kill -9 of everything', start);
     await timed('stop', stop);
   } finally {
-    if (running?.exitCode === null && running.signalCode === null) await killAll(clone, running);
-    rmSync(folder, { recursive: true, force: true });
+    cleanUp();
   }
   process.stdout.write(`\n${table(['from the command to its end', 'seconds'], rows)}\n`);
 }
@@ -63,37 +74,36 @@ function newUser(folder: string): NodeJS.ProcessEnv {
   };
 }
 
-/** `npm start` in a process group of its own, once it says that it is ready. */
-async function ready(clone: string, env: NodeJS.ProcessEnv): Promise<ChildProcess> {
-  const child = spawn('npm', ['start', '--', '--port', '0'], {
-    cwd: clone,
-    env,
-    stdio: ['ignore', 'pipe', 'pipe'],
-    detached: true,
-  });
+/** `npm start` in a process group of its own. */
+function npmStart(cwd: string, env: NodeJS.ProcessEnv): ChildProcess {
+  return spawn('npm', ['start', '--', '--port', '0'], { cwd, env, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+}
+
+/** Resolves once it says that it is ready. */
+async function ready(child: ChildProcess): Promise<void> {
   let output = '';
   const isReady = new Promise<void>((resolve) => {
     for (const stream of [child.stdout, child.stderr]) {
-      stream.on('data', (chunk: Buffer) => {
+      stream?.on('data', (chunk: Buffer) => {
         output += chunk.toString();
         if (output.includes('Musubi is ready')) resolve();
       });
     }
   });
-  const late = AbortSignal.timeout(PATIENCE_MS);
-  const ended = once(child, 'exit', { signal: late }).then(() => {
+  const ended = once(child, 'exit', { signal: AbortSignal.timeout(PATIENCE_MS) }).then(() => {
     throw new Error(`npm start ended:\n${output.slice(-2_000)}`);
   });
   await Promise.race([isReady, ended]);
   ended.catch(() => undefined);
-  return child;
 }
 
-/** The launcher's group and every process that it has started, servers included. */
-async function killAll(clone: string, launcher: ChildProcess): Promise<void> {
-  const { pids } = JSON.parse(readFileSync(join(clone, '.musubi', 'run.json'), 'utf8')) as { pids: Record<string, number> };
-  const gone = once(launcher, 'exit');
-  process.kill(-(launcher.pid ?? 0), 'SIGKILL');
-  for (const pid of Object.values(pids)) process.kill(pid, 'SIGKILL');
-  await gone;
+/** kill -9 of a process and of all that it has started, which may be ending by itself. */
+function killAll(pid: number): void {
+  for (const each of [pid, ...descendants(pid)]) {
+    try {
+      process.kill(each, 'SIGKILL');
+    } catch {
+      // It has ended.
+    }
+  }
 }

@@ -102,6 +102,35 @@ test('who runs but never answers is given up, and ended', async (t) => {
   t.is(it.pid, undefined);
 });
 
+/** A script that does `steps[0]` when it is started first, `steps[1]` the second time, …, and the last one from then on. */
+function byStart(t: ExecutionContext, steps: string[]): string {
+  const file = JSON.stringify(join(folder, `${t.title.replaceAll(/\W/g, '-')}.starts`));
+  const starts = `const fs = require('fs'); fs.appendFileSync(${file}, 'x'); const starts = fs.readFileSync(${file}).length;`;
+  const cases = steps.slice(0, -1).map((step, at) => `if (starts === ${at + 1}) { ${step} }`);
+  return `${starts} ${[...cases, `{ ${steps.at(-1)} }`].join(' else ')}`;
+}
+
+test('who was ready once is started again and again', async (t) => {
+  const { it, states } = component(
+    t,
+    byStart(t, [SERVES, ...Array(5).fill('process.exit(1)'), `console.log('up\\n'.repeat(5)); ${SERVES}`]),
+  );
+  await it.start();
+  process.kill(it.pid as number, 'SIGKILL');
+  await until(() => states.filter((state) => state === 'ready').length === 2);
+  t.is(typeof it.pid, 'number');
+  t.false(states.includes('failed'));
+});
+
+test('who was ready once may take longer than a start', async (t) => {
+  const { it, states } = component(t, byStart(t, [SERVES, `setTimeout(() => { ${SERVES} }, 1500)`]));
+  await it.start();
+  it.plan.readyMs = 100;
+  process.kill(it.pid as number, 'SIGKILL');
+  await until(() => states.filter((state) => state === 'ready').length === 2);
+  t.is(states.filter((state) => state === 'starting').length, 2, 'the same process');
+});
+
 test('a paused process can still be stopped', async (t) => {
   const { it } = component(t, SERVES);
   await it.start();

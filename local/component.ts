@@ -63,10 +63,7 @@ export class Component {
   /** Starts it, if it does not run, and waits until it is ready. */
   start(): Promise<void> {
     this.#wanted = true;
-    this.#starting ??= this.#startUp().finally(() => {
-      this.#starting = undefined;
-    });
-    return this.#starting;
+    return this.#start(false);
   }
 
   /** Asks it to end, and forces it after its grace. */
@@ -104,22 +101,34 @@ export class Component {
     this.#signal('SIGKILL');
   }
 
-  async #startUp(): Promise<void> {
+  #start(again: boolean): Promise<void> {
+    this.#starting ??= this.#startUp(again).finally(() => {
+      this.#starting = undefined;
+    });
+    return this.#starting;
+  }
+
+  /** @param again it was ready before: then it is not given up, however long it cannot start or what it needs is away */
+  async #startUp(again: boolean): Promise<void> {
     // PostgreSQL refuses to start while sessions of its killed predecessor still hold the shared memory, and a port can
     // linger for a moment: what fails at once is worth another try.
-    for (let tries = 1; ; tries++) {
-      if (this.#child) break;
+    for (let tries = 1; !this.#child; tries++) {
       this.#onState('starting');
       const launch = await this.plan.launch();
       if (!this.#wanted) return;
       this.#spawn(launch);
-      const problem = await this.#untilReady();
+      let problem = await this.#untilReady();
+      while (problem && again && this.#child && this.#wanted) {
+        this.#onState('restarting', problem);
+        problem = await this.#untilReady();
+      }
       if (!problem) break;
       if (!this.#wanted) return;
-      const ended = this.#child === undefined;
-      if (!ended || tries === 4) {
-        await this.stop();
-        this.#onState('failed', problem);
+      if (this.#child || tries === 4) {
+        if (!again) {
+          await this.stop();
+          this.#onState('failed', problem);
+        }
         throw new ComponentFailed(this.plan.name, problem, this.plan.log);
       }
       await sleep(300 * tries);
@@ -175,7 +184,7 @@ export class Component {
     this.#onState('restarting', `${how}; started again in ${pause / 1000} s`);
     await sleep(pause, undefined, { ref: false });
     if (!this.#wanted || this.#child) return;
-    await this.start().catch(() => {
+    await this.#start(true).catch(() => {
       if (this.#wanted) void this.#afterAccident('could not be started', Date.now());
     });
   }
