@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import type { processShape } from '#platform/config.ts';
 import { connectPeer } from '#platform/grpc/client.ts';
+import { followPeers } from '#platform/grpc/readiness.ts';
 import type { App } from '#platform/process.ts';
 import { AuthServiceService } from '#proto/musubi/auth/v1/auth.ts';
 import { JobServiceService } from '#proto/musubi/job/v1/job.ts';
@@ -11,7 +12,6 @@ import { AbandonedJobs } from './abandoned.ts';
 import { createApp } from './app.ts';
 import { shape } from './config.ts';
 import type { Gateway } from './gateway.ts';
-import { followPeers } from './readiness.ts';
 import { allRoutes } from './routes/index.ts';
 import { serveHttp } from './server.ts';
 
@@ -28,11 +28,16 @@ export async function start(app: App<Config>): Promise<void> {
   // Auth decides every request. Without Job there are no commands, without Query no lists, but logins; and so on.
   followPeers({ auth: config.MUSUBI_AUTH_ADDRESS }, lifecycle, 'essential');
   followPeers({ job: config.MUSUBI_JOB_ADDRESS, query: config.MUSUBI_QUERY_ADDRESS }, lifecycle, 'other');
+  const domains = config.MUSUBI_GATEWAY_WORKER === 'on' ? DOMAINS : [];
+  // Only the activities of its own workers call these.
+  if (domains.length > 0) {
+    followPeers({ member: config.MUSUBI_MEMBER_ADDRESS, role: config.MUSUBI_ROLE_ADDRESS }, lifecycle, 'other');
+  }
   const services = {
     auth: connectPeer(config.MUSUBI_AUTH_ADDRESS, AuthServiceService, lifecycle),
     job: connectPeer(config.MUSUBI_JOB_ADDRESS, JobServiceService, lifecycle),
     query: connectPeer(config.MUSUBI_QUERY_ADDRESS, QueryServiceService, lifecycle),
-    commands: hostWorkers(app, config.MUSUBI_GATEWAY_WORKER === 'on' ? DOMAINS : [], { essential: false }),
+    commands: hostWorkers(app, domains, { essential: false }),
     log,
     stopping: stopping.signal,
   };

@@ -26,16 +26,22 @@ async function gateway(given: Record<string, string>) {
   return { lifecycle, base: `http://127.0.0.1:${port}` };
 }
 
-test('while Job, Query and Temporal are away the gateway is ready for what needs none of them, and says what it lacks', async (t) => {
+test('while all but Auth are away the gateway is ready for what needs none of them, and says what it lacks', async (t) => {
   const { lifecycle, base } = await gateway({ MUSUBI_AUTH_ADDRESS: fromEnvironment('MUSUBI_AUTH_ADDRESS') });
   t.deepEqual(await lifecycle.unready(), {});
-  t.deepEqual(Object.keys(await lifecycle.degraded()).sort(), ['job', 'query', 'temporal']);
+  t.deepEqual(Object.keys(await lifecycle.degraded()).sort(), ['job', 'member', 'query', 'role', 'temporal']);
   const login = await fetch(`${base}/v1/auth/login`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify({ loginId: 'nobody', password: 'nothing' }),
   });
   t.is(login.status, 401, 'logins are answered');
+  await lifecycle.stop('test');
+});
+
+test('services that only its workers call are none of its business without workers', async (t) => {
+  const { lifecycle } = await gateway({ MUSUBI_GATEWAY_WORKER: 'off' });
+  t.deepEqual(Object.keys(await lifecycle.degraded()).sort(), ['job', 'query', 'temporal']);
   await lifecycle.stop('test');
 });
 

@@ -55,7 +55,7 @@ export interface Member {
   status: MemberStatus;
   /** Grows by 1 with every change that an event tells of. */
   version: number;
-  /** Least recently used first; the newest {@link SESSIONS_KEPT}. */
+  /** At most {@link SESSIONS_KEPT}. A login sorts them, least recently used first; a refresh moves none. */
   sessions: Session[];
   createdAt: Date;
   updatedAt: Date;

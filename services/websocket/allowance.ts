@@ -4,28 +4,44 @@
 export class Allowance {
   readonly #perSecond: number;
   readonly #burst: number;
+  readonly #most: number;
   #left: number;
   #at = performance.now();
 
-  /** @param burst what can be spent at once. Default: that of a second. */
-  constructor(perSecond: number, burst = perSecond) {
+  /**
+   * @param burst what can be spent at once. Default: that of a second
+   * @param most what can be spent at once by credit. Default: `burst`
+   */
+  constructor(perSecond: number, burst = perSecond, most = burst) {
     this.#perSecond = perSecond;
     this.#burst = burst;
+    this.#most = most;
     this.#left = burst;
   }
 
   /** @returns milliseconds until it is paid for; 0 when it is within the allowance */
   spend(amount: number): number {
-    const now = performance.now();
-    const earned = this.#left + ((now - this.#at) / 1_000) * this.#perSecond;
-    // A credit beyond the burst stays until it is spent.
-    this.#left = Math.max(this.#left, Math.min(this.#burst, earned)) - amount;
-    this.#at = now;
+    this.#earn();
+    this.#left -= amount;
     return this.#left >= 0 ? 0 : (-this.#left / this.#perSecond) * 1_000;
   }
 
-  /** Adds what so many milliseconds bring, beyond the burst, too. */
-  credit(ms: number): void {
-    this.#left += (ms / 1_000) * this.#perSecond;
+  /** Adds an amount, beyond the burst, too, where there may be more. */
+  credit(amount: number): void {
+    this.#left = Math.min(this.#most, this.#left + amount);
+  }
+
+  /** Whether it is as good as a new one. */
+  get whole(): boolean {
+    this.#earn();
+    return this.#left >= this.#burst;
+  }
+
+  #earn(): void {
+    const now = performance.now();
+    const earned = this.#left + ((now - this.#at) / 1_000) * this.#perSecond;
+    // A credit beyond the burst stays until it is spent.
+    this.#left = Math.max(this.#left, Math.min(this.#burst, earned));
+    this.#at = now;
   }
 }

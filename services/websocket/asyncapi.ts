@@ -45,7 +45,7 @@ export function asyncApi(url: URL): Record<string, unknown> {
       description: [
         `Events in real time, as JSON text frames of at most ${MAX_FRAME_BYTES} bytes. The subprotocol \`${SUBPROTOCOL}\` is required.`,
         'To miss nothing, keep the last `cursor` that a frame brought and send it in the first `subscribe` of the next socket: what was missed comes in order, once. Until that `subscribe`, frames about your own jobs come without a cursor, so that none takes the place of yours; such a frame may come again after another drop.',
-        `Who subscribes to more than ${LIMITS.topicsPerSecond} topics a second, granted or not, or sends frames before the ones before them are answered, is read more slowly.`,
+        `A member who subscribes to more than ${LIMITS.topicsPerSecond} topics a second, on all its sockets, granted or not, or who sends frames before the ones before them are answered, is read more slowly.`,
         'The socket is closed with:',
         closes.join('\n'),
       ].join('\n\n'),

@@ -7,7 +7,7 @@ import { framesSent, socketsClosed } from './metrics.ts';
 export class Channel {
   readonly #ws: WebSocket;
   readonly #limits: Limits;
-  #closing = false;
+  readonly #ending = new AbortController();
   #alive = true;
   /** Resolves when the socket is closed. */
   readonly closed: Promise<void>;
@@ -21,13 +21,18 @@ export class Channel {
       this.#alive = true;
     });
     ws.on('close', () => {
-      this.#closing = true;
+      this.#ending.abort();
       resolve();
     });
   }
 
   get closing(): boolean {
-    return this.#closing;
+    return this.#ending.signal.aborted;
+  }
+
+  /** Aborts when the socket begins to close, whoever closes it. */
+  get ending(): AbortSignal {
+    return this.#ending.signal;
   }
 
   /** Sends a frame; resolves when there is room for more. */
@@ -36,7 +41,7 @@ export class Channel {
   }
 
   async sendText(type: ServerFrame['type'], text: string): Promise<void> {
-    if (this.#closing) return;
+    if (this.closing) return;
     framesSent.inc({ type });
     const { promise: written, resolve } = Promise.withResolvers<void>();
     this.#ws.send(text, () => resolve());
@@ -51,7 +56,7 @@ export class Channel {
 
   /** Stops reading, so that the client must wait; what had come already is still received. */
   pause(): void {
-    if (!this.#closing) this.#ws.pause();
+    if (!this.closing) this.#ws.pause();
   }
 
   resume(): void {
@@ -73,8 +78,8 @@ export class Channel {
 
   /** Closes the socket; a client that does not answer is cut off. */
   close(code: CloseCode, reason: string): void {
-    if (this.#closing) return;
-    this.#closing = true;
+    if (this.closing) return;
+    this.#ending.abort();
     socketsClosed.inc({ code });
     this.#ws.close(code, reason);
     // To read the client's goodbye.

@@ -38,12 +38,12 @@ export function compareCursors(a: Cursor, b: Cursor): number {
 export interface Limits {
   /** Sockets of one member, over all instances. */
   socketsPerMember: number;
-  /** Frames that a client may send in a second. */
+  /** Frames that a client may send in a second; while it was not read, that of `stallMs` on top at most. */
   framesPerSecond: number;
   topicsPerSocket: number;
   /**
-   * Topics that a socket may ask for in a second, granted or not; after a pause as many at once as it may have. Who asks
-   * faster waits.
+   * Topics that a member may ask one process for in a second, on all its sockets, granted or not; after a pause as many
+   * at once as a socket may have. Who asks faster waits.
    */
   topicsPerSecond: number;
   /** Sockets of one process whose clients have not authenticated. Of too many the oldest gives way. */

@@ -13,7 +13,8 @@ export type Push = (entry: Entry, kind: 'new' | 'missed') => Promise<void>;
  * The events of one socket, in order and each once: reads the member's stream from a cursor on, and
  * hands over what the socket is to have. Wake-ups may be lost, doubled or late; the stream decides.
  *
- * Its methods must not run at the same time: the session calls one after the other.
+ * What adds, reads or moves on (`add`, `startAfter`, `replay`, `pump`) must not run at the same time: the session has it take turns.
+ * `remove` may come in between: it holds from the next event on.
  */
 export class Feed {
   readonly #store: SocketStore;

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
 import { unavailable } from '#platform/errors.ts';
 import { TestClient } from './client.fixture.ts';
-import { CLOSE } from './domain.ts';
+import { CLOSE, LIMITS } from './domain.ts';
 import { openTestSockets, type TestSockets } from './socket.fixture.ts';
 
 // One after the other, for they have Auth and Job answer slowly.
@@ -137,6 +137,78 @@ test.serial('topics are asked about together, a few at a time; each costs, grant
   t.is(sockets.jobsAsked, 100);
   t.is(client.of('error').length, 100);
   t.true(performance.now() - begun > 2_900, 'the first 25 at once, and then 25 a second');
+});
+
+test.serial('a client that said nothing while it was not read has not saved up for a flood', async (t) => {
+  const { url } = await sockets.instance({ limits: { framesPerSecond: 20, stallMs: 500 } });
+  const client = await TestClient.open(url, sockets.token(member()));
+  const release = hold('job');
+  client.send({ type: 'subscribe', topics: jobTopics(1) });
+  await sleep(4_000);
+  release();
+  await client.count('subscribed', 1);
+  for (let i = 0; i < 60; i++) client.send({ type: 'ping' });
+  await client.until(() => client.closed !== undefined || client.of('pong').length === 60);
+  t.is(client.closed?.code, CLOSE.tooMany);
+});
+
+test.serial('coming back brings no new allowance of topics; other members have their own', async (t) => {
+  const limits = { topicsPerSocket: 20, topicsPerSecond: 10 };
+  const { url } = await sockets.instance({ limits });
+  const me = member();
+  const timed = async (who: string): Promise<number> => {
+    const client = await TestClient.open(url, sockets.token(who));
+    const begun = performance.now();
+    await client.subscribe(jobTopics(20));
+    client.drop();
+    return performance.now() - begun;
+  };
+  await timed(me);
+  t.true((await timed(me)) > 1_000);
+  t.true((await timed(member())) < 1_000);
+});
+
+test.serial('an allowance that is whole again is forgotten, and not before', async (t) => {
+  const { hub } = await sockets.instance({ leaseMs: 300 });
+  const limits = { ...LIMITS, topicsPerSocket: 10, topicsPerSecond: 10 };
+  const allowance = hub.topicsOf('who', limits);
+  allowance.spend(10);
+  await sleep(400);
+  t.is(hub.topicsOf('who', limits), allowance);
+  await sleep(1_500);
+  t.not(hub.topicsOf('who', limits), allowance);
+});
+
+test.serial('who leaves while its topics wait has nothing asked, and owes nothing for it', async (t) => {
+  const limits = { topicsPerSocket: 20, topicsPerSecond: 10 };
+  const { url, hub } = await sockets.instance({ limits });
+  const me = member();
+  const client = await TestClient.open(url, sockets.token(me));
+  await client.subscribe(jobTopics(20));
+  sockets.jobsAsked = 0;
+  client.send({ type: 'subscribe', topics: jobTopics(20) });
+  await sleep(300);
+  client.drop();
+  await client.until(async () => (await sockets.registered(me)) === 0);
+  t.is(hub.topicsOf(me, { ...LIMITS, ...limits }).spend(1), 0, 'it has not waited the two seconds out');
+  await sleep(2_500);
+  t.is(sockets.jobsAsked, 0);
+});
+
+test.serial('who leaves while its topics are asked about has the rest not asked', async (t) => {
+  const { url } = await sockets.instance();
+  const me = member();
+  const client = await TestClient.open(url, sockets.token(me));
+  sockets.jobsAsked = 0;
+  const release = hold('job');
+  client.send({ type: 'subscribe', topics: jobTopics(100) });
+  await client.until(() => sockets.jobsAsked === 10);
+  client.drop();
+  await sleep(300);
+  await client.until(async () => (await sockets.registered(me)) === 0);
+  release();
+  await sleep(500);
+  t.is(sockets.jobsAsked, 10);
 });
 
 test.serial('a server that is away is not asked about every topic', async (t) => {

@@ -3,7 +3,8 @@ import type { Secret } from '#platform/config.ts';
 import type { Lifecycle } from '#platform/lifecycle.ts';
 import type { Logger } from '#platform/log.ts';
 import { listen } from '#platform/redis.ts';
-import { CLOSE, type CloseCode } from './domain.ts';
+import { Allowance } from './allowance.ts';
+import { CLOSE, type CloseCode, type Limits } from './domain.ts';
 import { socketsOpen, socketsUnauthenticated } from './metrics.ts';
 import { checkChannel, type SocketStore, wakeChannel } from './store.ts';
 
@@ -31,6 +32,7 @@ const STOP_MS = 3_000;
 export class Hub {
   readonly instance = randomUUID();
   readonly #byMember = new Map<string, Set<Connected>>();
+  readonly #topics = new Map<string, Allowance>();
   /** The oldest first. */
   readonly #unauthenticated = new Set<Connected>();
   readonly #store: SocketStore;
@@ -67,6 +69,13 @@ export class Hub {
     }
   }
 
+  /** What the member may ask about topics now. It outlives its sockets: coming back brings no fresh one. Not to be kept. */
+  topicsOf(memberId: string, { topicsPerSecond, topicsPerSocket }: Limits): Allowance {
+    const topics = this.#topics.get(memberId) ?? new Allowance(topicsPerSecond, topicsPerSocket);
+    this.#topics.set(memberId, topics);
+    return topics;
+  }
+
   #left(socket: Connected): void {
     if (this.#unauthenticated.delete(socket)) socketsUnauthenticated.dec();
   }
@@ -90,7 +99,10 @@ export class Hub {
   /** Takes the lease and listens for wake-ups, on a connection of its own, until the process stops. */
   async start({ url, prefix = '', lifecycle }: { url: Secret; prefix?: string; lifecycle: Lifecycle }): Promise<void> {
     await this.#store.renew(this.instance, this.#leaseMs);
-    const lease = setInterval(() => void this.#renew(), this.#leaseMs / 3);
+    const lease = setInterval(() => {
+      for (const [memberId, topics] of this.#topics) if (topics.whole) this.#topics.delete(memberId);
+      void this.#renew();
+    }, this.#leaseMs / 3);
 
     const checks = checkChannel(prefix, this.instance);
     const redis = await listen({

@@ -1,6 +1,6 @@
 import { Allowance } from './allowance.ts';
 import type { Channel } from './channel.ts';
-import { CLOSE } from './domain.ts';
+import { CLOSE, type Limits } from './domain.ts';
 
 /**
  * What a client sends, handled one frame after the other. While a frame is in hand the client is not read: what it
@@ -9,15 +9,18 @@ import { CLOSE } from './domain.ts';
 export class Inbox {
   readonly #channel: Channel;
   readonly #handle: (text: string) => Promise<void>;
+  readonly #framesPerSecond: number;
   readonly #allowance: Allowance;
   #waiting: string[] = [];
   #busy = false;
 
   /** @param handle must not reject */
-  constructor(channel: Channel, framesPerSecond: number, handle: (text: string) => Promise<void>) {
+  constructor(channel: Channel, { framesPerSecond, stallMs }: Limits, handle: (text: string) => Promise<void>) {
     this.#channel = channel;
     this.#handle = handle;
-    this.#allowance = new Allowance(framesPerSecond);
+    this.#framesPerSecond = framesPerSecond;
+    // Who says nothing while its frames are in hand must not save up for a flood.
+    this.#allowance = new Allowance(framesPerSecond, framesPerSecond, framesPerSecond * (1 + stallMs / 1_000));
   }
 
   receive(text: string): void {
@@ -38,7 +41,7 @@ export class Inbox {
       await this.#handle(text);
     }
     // What a client sent in the meantime comes all at once, though it was not sent so.
-    this.#allowance.credit(performance.now() - begun);
+    this.#allowance.credit(((performance.now() - begun) / 1_000) * this.#framesPerSecond);
     this.#waiting = [];
     this.#busy = false;
     this.#channel.resume();

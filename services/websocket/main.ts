@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import { connectPeer } from '#platform/grpc/client.ts';
+import { followPeers } from '#platform/grpc/readiness.ts';
 import { kafkaOptions } from '#platform/kafka/config.ts';
 import { subscribe } from '#platform/kafka/subscribe.ts';
 import type { App } from '#platform/process.ts';
@@ -16,6 +17,7 @@ import { socketStore } from './store.ts';
 
 export { shape };
 
+/** Pushes the events of jobs to clients: registry of sockets → peers → socket server → consumer. */
 export async function start({ config, log, lifecycle }: App<z.output<z.ZodObject<typeof shape>>>): Promise<void> {
   const url = config.MUSUBI_REDIS_URL;
   const keptMs = config.MUSUBI_WEBSOCKET_KEPT_SECONDS * 1_000;
@@ -25,6 +27,9 @@ export async function start({ config, log, lifecycle }: App<z.output<z.ZodObject
   });
   const hub = new Hub(store, log);
   await hub.start({ url, lifecycle });
+  // Nobody new is let in without Auth, though who is in stays; without Job no job can be subscribed to, but one's own come anyway.
+  followPeers({ auth: config.MUSUBI_AUTH_ADDRESS }, lifecycle, 'essential');
+  followPeers({ job: config.MUSUBI_JOB_ADDRESS }, lifecycle, 'other');
   const peers = {
     auth: connectPeer(config.MUSUBI_AUTH_ADDRESS, AuthServiceService, lifecycle),
     job: connectPeer(config.MUSUBI_JOB_ADDRESS, JobServiceService, lifecycle),

@@ -2,7 +2,6 @@ import type { WebSocket } from 'ws';
 import { MusubiError } from '#platform/errors.ts';
 import { contextFrom, SpanKind, withSpan } from '#platform/telemetry.ts';
 import { type Admission, admit, Refused, type SessionContext, SLACK_MS } from './admission.ts';
-import { Allowance } from './allowance.ts';
 import { Channel } from './channel.ts';
 import { CLOSE, type CloseCode, type Cursor, jobTopic } from './domain.ts';
 import { Feed } from './feed.ts';
@@ -27,7 +26,6 @@ export class Session implements Connected {
   readonly #channel: Channel;
   readonly #timers = new Timers();
   readonly gone: Promise<void>;
-  readonly #topics: Allowance;
   #feeding: Promise<void> = Promise.resolve();
   #admitted: (Admission & { feed: Feed }) | undefined;
   /** Events wait until the client has said where it wants to begin, or nothing for a moment. */
@@ -43,11 +41,8 @@ export class Session implements Connected {
   constructor(ws: WebSocket, context: SessionContext, outcome?: Admission | Refused) {
     const { limits } = context;
     this.#context = context;
-    this.#topics = new Allowance(limits.topicsPerSecond, limits.topicsPerSocket);
     this.#channel = new Channel(ws, limits);
-    const inbox = new Inbox(this.#channel, limits.framesPerSecond, (text) =>
-      this.#handle(text).catch((error: unknown) => this.#fail(error)),
-    );
+    const inbox = new Inbox(this.#channel, limits, (text) => this.#handle(text).catch((error: unknown) => this.#fail(error)));
     ws.on('message', (data, binary) => {
       if (binary) this.close(CLOSE.unsupported, 'frames must be text');
       else inbox.receive(String(data));
@@ -200,7 +195,8 @@ export class Session implements Connected {
     const { feed, identity } = this.#admitted;
     // What was missed comes before what is new.
     if (cursor !== undefined && !this.#subscribed) this.#timers.stop('settle');
-    const decisions = await decideOn(topics, feed.topics, identity, this.#topics, this.#context);
+    const decisions = await decideOn(topics, feed.topics, identity, this.#context, this.#channel.ending);
+    if (this.#channel.closing) return;
     const accepted: string[] = [];
     for (const [topic, refusal] of decisions) {
       if (refusal) await this.#channel.send(refusal);

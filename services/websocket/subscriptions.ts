@@ -1,7 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MusubiError } from '#platform/errors.ts';
 import type { SessionContext } from './admission.ts';
-import type { Allowance } from './allowance.ts';
 import { parseTopic } from './domain.ts';
 import type { Feed } from './feed.ts';
 import type { ServerFrame } from './frames.ts';
@@ -15,17 +14,18 @@ const AT_ONCE = 10;
 
 /**
  * Finds out which of these topics a client may have, and sees to it that their events come to its member.
+ * Each that is asked about costs its member, granted or not; who has used up its allowance waits.
  *
  * @param held the topics that it has already
- * @param allowance what it may ask, granted or not; when it is used up, this waits
+ * @param ending of its socket: nothing is asked any more, and what is left undecided is of no account
  * @returns the topics in their order, each with why it was refused; undefined when it was not
  */
 export async function decideOn(
   topics: Iterable<string>,
   held: readonly string[],
   identity: Identity,
-  allowance: Allowance,
   context: SessionContext,
+  ending: AbortSignal,
 ): Promise<Map<string, Refusal | undefined>> {
   const { topicsPerSocket } = context.limits;
   const decisions = new Map<string, Refusal | undefined>();
@@ -39,12 +39,16 @@ export async function decideOn(
       unknown.push({ name, jobId: topic.jobId });
     } else decisions.set(name, refusal(name, 'TOO_MANY_TOPICS', `a socket may have ${topicsPerSocket} topics`));
   }
-  await sleep(allowance.spend(unknown.length), undefined, { ref: false });
+  const allowance = context.hub.topicsOf(identity.memberId, context.limits);
+  await sleep(allowance.spend(unknown.length), undefined, { ref: false, signal: ending }).catch(() => undefined);
+  let unasked = unknown.length;
 
   let away: MusubiError | undefined;
   const queue = unknown.values();
   const ask = async (): Promise<void> => {
     for (const { name, jobId } of queue) {
+      if (ending.aborted) return;
+      unasked--;
       // A server that is away is not waited for again with every topic.
       const error = away ?? (await refusedBy(jobId, identity, context));
       if (error?.retryable) away = error;
@@ -52,6 +56,8 @@ export async function decideOn(
     }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, ask));
+  // Or a client that comes and goes would owe for what it never had.
+  allowance.credit(unasked);
   return decisions;
 }
 

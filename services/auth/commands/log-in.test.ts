@@ -3,7 +3,7 @@ import test from 'ava';
 import type { MusubiError } from '#platform/errors.ts';
 import { authenticate } from '../access.ts';
 import { CHEAP, freshLogin, openTestAuth, PASSWORD, type TestAuth } from '../auth.fixture.ts';
-import { SESSIONS_KEPT } from '../domain.ts';
+import { SESSIONS_KEPT, type Session } from '../domain.ts';
 import { HashQueue } from '../hash-queue.ts';
 import { bindLogin } from './bind-login.ts';
 import { logIn } from './log-in.ts';
@@ -99,6 +99,28 @@ test('the sessions used last are kept, a bounded number of them', async (t) => {
   t.deepEqual(told, [{ memberId, status: 'active', version: kept?.version, sessionId }], 'so that its sockets are closed');
   await t.throwsAsync(authenticate(auth, idle.accessToken), { code: 'SESSION_REVOKED' });
   await t.notThrowsAsync(authenticate(auth, accessToken));
+});
+
+test('a login that cannot end the session that is one too many leaves none behind', async (t) => {
+  const loginId = freshLogin();
+  const memberId = await auth.member({ loginId });
+  const { accessToken } = await login(loginId);
+  const [session] = (await auth.store.members.findOne({ _id: memberId }))?.sessions ?? [];
+  const ids = Array.from({ length: SESSIONS_KEPT - 1 }, (_, i) => `idle ${i}`);
+  const sessions = [...ids.map((id, i) => ({ ...session, id, lastUsedAt: new Date(i) })), session] as Session[];
+  await auth.store.members.updateOne({ _id: memberId }, { $set: { sessions } });
+  const kept = async () => (await auth.store.members.findOne({ _id: memberId }))?.sessions.map(({ id }) => id);
+  const before = await kept();
+  const { db } = auth.store.mongo;
+  await db.command({ collMod: 'outbox', validator: { aggregateid: { $ne: memberId } } });
+  await t.throwsAsync(login(loginId), { message: /validation/ });
+  t.deepEqual(await kept(), before);
+  await t.notThrowsAsync(authenticate(auth, accessToken));
+  await db.command({ collMod: 'outbox', validator: {} });
+  await login(loginId);
+  const [ended, ...others] = before ?? [];
+  t.is(ended, 'idle 0');
+  t.deepEqual((await kept())?.slice(0, -1), others);
 });
 
 test('too many at once are refused as busy, and nothing else waits', async (t) => {

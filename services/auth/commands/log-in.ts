@@ -1,12 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { Counter } from '@prometheus-io/client';
 import { unauthenticated } from '#platform/errors.ts';
+import { transaction } from '#platform/operations/mongo.ts';
 import { metrics } from '#platform/telemetry.ts';
 import type { Auth } from '../auth.ts';
 import { loginKey, SESSION_MAX_MS, SESSIONS_KEPT, type Session, sessionExpiry } from '../domain.ts';
 import { outcomeOf } from '../outcome.ts';
 import { hashToken } from '../refresh-tokens.ts';
-import { endSession } from './log-out.ts';
+import { endSessionIn } from './log-out.ts';
 
 const logins = new Counter({
   name: 'musubi_auth_logins_total',
@@ -72,18 +73,21 @@ async function openSession(
     usedHashes: [],
   };
   const rehashed = passwords.outdated(member.password) ? await passwords.hash(password, signal) : undefined;
-  // The condition: a member that was suspended, or whose password was changed meanwhile, gets no session.
-  const after = await store.members.findOneAndUpdate(
-    { _id: memberId, status: 'active', 'password.hash': member.password.hash },
-    {
-      $push: { sessions: { $each: [session], $sort: { lastUsedAt: 1 } } },
-      ...(rehashed ? { $set: { password: rehashed } } : {}),
-    },
-    { projection: { 'sessions.id': 1 }, returnDocument: 'after' },
-  );
-  if (!after) throw badCredentials();
-  // Too many: those that were idle longest end as by a logout, so that their open sockets are closed, too.
-  for (const { id: idle } of after.sessions.slice(0, -SESSIONS_KEPT)) await endSession(store, memberId, idle);
+  // At once with the end of others: a login that fails leaves no session that nobody has the token of.
+  await transaction(store.mongo, async (tx) => {
+    // The condition: a member that was suspended, or whose password was changed meanwhile, gets no session.
+    const after = await store.members.findOneAndUpdate(
+      { _id: memberId, status: 'active', 'password.hash': member.password.hash },
+      {
+        $push: { sessions: { $each: [session], $sort: { lastUsedAt: 1 } } },
+        ...(rehashed ? { $set: { password: rehashed } } : {}),
+      },
+      { session: tx, projection: { 'sessions.id': 1 }, returnDocument: 'after' },
+    );
+    if (!after) throw badCredentials();
+    // Too many: those that were idle longest end as by a logout, so that their open sockets are closed, too.
+    for (const { id: idle } of after.sessions.slice(0, -SESSIONS_KEPT)) await endSessionIn(store, tx, memberId, idle);
+  });
   return { accessToken: await accessTokens.issue({ memberId, sessionId: id }), refreshToken, memberId };
 }
 

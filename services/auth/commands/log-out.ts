@@ -1,3 +1,4 @@
+import type { ClientSession } from 'mongodb';
 import { addEvents, transaction } from '#platform/operations/mongo.ts';
 import type { Auth } from '../auth.ts';
 import { sessionEnded } from '../events.ts';
@@ -15,13 +16,21 @@ export async function logOut({ store, accessTokens }: Auth, accessToken: string)
 }
 
 /** Ends a session and tells of it, so that its open sockets are closed, too. One that has ended already is ended. */
-export async function endSession({ mongo, members }: Store, memberId: string, sessionId: string): Promise<void> {
-  await transaction(mongo, async (session) => {
-    const after = await members.findOneAndUpdate(
-      { _id: memberId, 'sessions.id': sessionId },
-      { $pull: { sessions: { id: sessionId } }, $inc: { version: 1 } },
-      { session, projection: { status: 1, version: 1 }, returnDocument: 'after' },
-    );
-    if (after) await addEvents(mongo, session, [sessionEnded(after, sessionId)]);
-  });
+export async function endSession(store: Store, memberId: string, sessionId: string): Promise<void> {
+  await transaction(store.mongo, (session) => endSessionIn(store, session, memberId, sessionId));
+}
+
+/** The same as a part of a transaction. */
+export async function endSessionIn(
+  { mongo, members }: Store,
+  session: ClientSession,
+  memberId: string,
+  sessionId: string,
+): Promise<void> {
+  const after = await members.findOneAndUpdate(
+    { _id: memberId, 'sessions.id': sessionId },
+    { $pull: { sessions: { id: sessionId } }, $inc: { version: 1 } },
+    { session, projection: { status: 1, version: 1 }, returnDocument: 'after' },
+  );
+  if (after) await addEvents(mongo, session, [sessionEnded(after, sessionId)]);
 }

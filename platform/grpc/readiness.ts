@@ -1,12 +1,14 @@
 import { Client, credentials, type MethodDefinition } from '@grpc/grpc-js';
 import { service } from 'grpc-health-check';
-import type { Lifecycle } from '#platform/lifecycle.ts';
+import type { Lifecycle } from '../lifecycle.ts';
 
 const check = service.Check as MethodDefinition<{ service: string }, { status: string }>;
 
 /**
  * Makes this process's readiness follow the peers' that are essential, and its health the others'.
- * Asked by the standard gRPC health protocol, with no spans, as nobody's request is behind it.
+ * Asked by the standard gRPC health protocol when this process is probed, with no spans, as nobody's request is behind it.
+ *
+ * @param peers the address of each by its name, which is what the probes call it
  */
 export function followPeers(peers: Record<string, string>, lifecycle: Lifecycle, kind: 'essential' | 'other'): void {
   for (const [name, target] of Object.entries(peers)) {

@@ -1,0 +1,29 @@
+import test from 'ava';
+import { pino } from 'pino';
+import { loadConfig, processShape } from '#platform/config.ts';
+import { Lifecycle } from '#platform/lifecycle.ts';
+import { startTelemetry } from '#platform/telemetry.ts';
+import { shape, start } from './main.ts';
+
+const tracing = startTelemetry('websocket', {});
+
+test('without Auth it lets nobody in and is not ready; what else is away makes it degraded', async (t) => {
+  const redis = process.env.MUSUBI_REDIS_URL;
+  if (!redis) throw new Error('MUSUBI_REDIS_URL is not set: `npm test` sets it, or give the URL of a Redis server');
+  // Nobody listens at port 1; away from Kafka, too, it has no part in the events of the running system.
+  const env = {
+    MUSUBI_REDIS_URL: redis,
+    MUSUBI_KAFKA_BROKERS: '127.0.0.1:1',
+    MUSUBI_AUTH_ADDRESS: '127.0.0.1:1',
+    MUSUBI_JOB_ADDRESS: '127.0.0.1:1',
+    MUSUBI_HTTP_LISTEN: '127.0.0.1:0',
+  };
+  const log = pino({ level: 'silent' });
+  const lifecycle = new Lifecycle(log, 5_000);
+  const config = loadConfig({ ...processShape, ...shape }, env) as Parameters<typeof start>[0]['config'];
+  await start({ config, log, lifecycle, tracing });
+  lifecycle.markStarted();
+  t.deepEqual(Object.keys(await lifecycle.unready()), ['auth']);
+  t.deepEqual(Object.keys(await lifecycle.degraded()).sort(), ['job', 'kafka group websocket']);
+  await lifecycle.stop('test');
+});
