@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import anyTest, { type ExecutionContext, type TestFn } from 'ava';
 import { connectPeer } from '#platform/grpc/client.ts';
+import { newId } from '#platform/id.ts';
 import { Lifecycle } from '#platform/lifecycle.ts';
 import { JobServiceService } from '#proto/musubi/job/v1/job.ts';
 import { QueryServiceService } from '#proto/musubi/query/v1/query.ts';
@@ -171,13 +172,24 @@ test('what one may do is asked with whose it is, and answered in order', async (
     { action: 'member.update', resource: { type: 'Member', id: world.hanaId } },
     { action: 'job.read', resource: { type: 'Job', id: own.jobId } },
     { action: 'job.read', resource: { type: 'Job', id: jobId } },
-    { action: 'job.read', resource: { type: 'Job', id: 'none' } },
+    { action: 'job.read', resource: { type: 'Job', id: newId() } },
+    { action: 'job.read', resource: { type: 'Job', id: `member:${world.hanaId}` } },
+    { action: 'job.cancel', resource: { type: 'Job', id: own.jobId } },
+    { action: 'job.read', resource: { type: 'Job' } },
     { action: 'job.list', resource: { type: 'Job' } },
   ];
+  const read: string[] = [];
+  const { getJob } = world.gateway.job;
+  const observed: typeof getJob = (request) => {
+    read.push(request.jobId);
+    return getJob(request);
+  };
+  world.gateway.job = { ...world.gateway.job, getJob: observed };
   const ask = (body: unknown, token = world.hana) => send(world, 'POST', '/v1/auth/check', { token, body });
   t.deepEqual((await ask({ checks })).body, {
-    results: [false, true, true, false, false, true].map((allowed) => ({ allowed })),
+    results: [false, true, true, false, false, false, true, false, true].map((allowed) => ({ allowed })),
   });
+  t.deepEqual(read, [own.jobId, jobId, checks[4]?.resource.id], 'each job once, and nothing that is no ID');
   t.like(world.asked.at(-1), { action: 'auth.check', resource: { type: 'System' } });
   isProblem(t, await ask({ checks: [] }), 400, 'INVALID_ARGUMENT', ['checks']);
   isProblem(t, await ask({ checks: Array(101).fill(checks[0]) }), 400, 'INVALID_ARGUMENT', ['checks']);

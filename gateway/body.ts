@@ -49,7 +49,8 @@ async function readAll(ctx: Context): Promise<Buffer> {
     }
   } catch (error) {
     // No defect, and nobody is there to be told.
-    if (ctx.req.destroyed && !ctx.req.complete) throw new MusubiError(status.CANCELLED, 'CLIENT_LEFT', 'The client left.');
+    const left = ctx.req.destroyed && !ctx.req.complete && !(error instanceof MusubiError);
+    if (left) throw new MusubiError(status.CANCELLED, 'CLIENT_LEFT', 'The client left.');
     throw error;
   }
   return Buffer.concat(chunks);

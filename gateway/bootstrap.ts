@@ -16,6 +16,7 @@ import { isFinal, issueAndStart } from './commands.ts';
 import { bootstrapShape } from './config.ts';
 import { fingerprint } from './fingerprint.ts';
 import { type Gateway, HASHING_MS } from './gateway.ts';
+import { JobFailedError } from './problem.ts';
 
 export { bootstrapShape as shape };
 
@@ -26,7 +27,7 @@ const SYSTEM = 'system';
 const COMMAND = 'member.register';
 /** Services may start side by side with this; they get this long to come up. */
 const PATIENCE_MS = 180_000;
-/** Registrations that may fail before this gives up, and the supervisor starts it anew. */
+/** Registrations that may fail, for reasons that may pass, before this gives up, and the supervisor starts it anew. */
 const MAX_FAILURES = 5;
 
 /**
@@ -69,6 +70,9 @@ export async function start(app: App<Config>): Promise<'done'> {
     }
     failures++;
     failure = `${error?.code ?? state}: ${error?.message ?? 'not by us'}`;
+    // A refusal of what somebody else asked for says nothing of ours.
+    if (!underWay && error && !new JobFailedError(job.jobId, error).retryable)
+      throw new Error(`the first admin "${config.MUSUBI_ADMIN_LOGIN_ID}" is refused: ${failure}`);
     log.warn({ jobId: job.jobId, failure }, 'the first admin could not be registered');
   }
   throw new Error(`the first admin could not be registered in ${MAX_FAILURES} tries; the last ended with ${failure}`);
@@ -78,21 +82,30 @@ export async function start(app: App<Config>): Promise<'done'> {
  * Whether there is an admin, and which registrations of one there were.
  *
  * Who holds the role may be one whose registration is still under way, and may be undone: only when none was, there
- * is an admin for good. So the jobs are asked for first.
+ * is an admin for good. So the jobs are asked for before, and again after: one of them may have begun in between.
  */
-async function look(role: Peer<RoleServiceService>, { auth, job }: Gateway) {
-  const { jobs } = await job.listJobs({
-    memberId: SYSTEM,
-    state: JobState.JOB_STATE_UNSPECIFIED,
-    command: COMMAND,
-    pageSize: 0,
-    pageToken: '',
-  });
+async function look(role: Peer<RoleServiceService>, gateway: Gateway) {
+  for (let jobs = await registrations(gateway); ; ) {
+    const hasAdmin = await ensureRoles(role, gateway);
+    const now = hasAdmin ? await registrations(gateway) : jobs;
+    if (now[0]?.jobId === jobs[0]?.jobId) return { newest: jobs[0], ended: jobs.find(isFinal), hasAdmin };
+    jobs = now;
+  }
+}
+
+/** The registrations of a first admin, newest first. */
+async function registrations({ job }: Gateway): Promise<Job[]> {
+  const state = JobState.JOB_STATE_UNSPECIFIED;
+  return (await job.listJobs({ memberId: SYSTEM, state, command: COMMAND, pageSize: 0, pageToken: '' })).jobs;
+}
+
+/** @returns whether anybody holds the role of an admin */
+async function ensureRoles(role: Peer<RoleServiceService>, { auth }: Gateway): Promise<boolean> {
   const { roles, hasAdmin } = await role.ensureBuiltInRoles({});
   if (hasAdmin === undefined) throw unavailable('ROLE_TOO_OLD', 'this release of Role does not tell whether there is an admin');
   // Before any admin is registered: an admin whose role Auth does not know could do nothing.
   await auth.putRoles({ roles });
-  return { newest: jobs[0], ended: jobs.find(isFinal), hasAdmin };
+  return hasAdmin;
 }
 
 /**

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import anyTest, { type TestFn } from 'ava';
 import { unavailable } from '#platform/errors.ts';
+import { JobState } from '#proto/musubi/job/v1/job.ts';
 import type { Commands } from '../worker/client.ts';
 import { AbandonedJobs } from './abandoned.ts';
 import { send } from './client.fixture.ts';
@@ -149,15 +150,37 @@ test('a job that nobody can start again fails, unless its saga did start: that i
   t.is(world.jobs.get(jobId)?.state, 'JOB_STATE_CANCELLED');
 });
 
-test('while it is known that Temporal is away a command leaves no job behind', async (t) => {
+test('while it is known that Temporal is away a command leaves no job behind, and no password is hashed', async (t) => {
   const { context: world } = t;
   world.next = 'disconnected';
-  for (const headers of [{}, { 'idempotency-key': 'key-3' }] as Record<string, string>[]) {
-    const { status, body } = await send(world, 'POST', '/v1/members', { token: world.admin, body: taro, headers });
-    t.deepEqual([status, body.code], [503, 'TEMPORAL_UNAVAILABLE']);
-  }
+  world.gateway.auth = { ...world.gateway.auth, stagePassword: () => Promise.reject(new Error('a password was hashed')) };
+  const { status, body } = await send(world, 'POST', '/v1/members', { token: world.admin, body: taro });
+  t.deepEqual([status, body.code], [503, 'TEMPORAL_UNAVAILABLE']);
+  t.is((await send(world, 'DELETE', `/v1/members/${world.hanaId}`, { token: world.admin })).status, 503);
   t.is(world.jobs.size, 0);
   t.is(world.gateway.abandoned.size, 0);
+});
+
+test('the repeat of a command that has its saga is answered while it is known that Temporal is away', async (t) => {
+  const { context: world } = t;
+  const post = (key: string) =>
+    send(world, 'POST', '/v1/members', {
+      token: world.admin,
+      body: { ...taro, loginId: key },
+      headers: { 'idempotency-key': key, prefer: 'wait=1' },
+    });
+  const done = await post('done');
+  t.is(done.status, 201);
+  world.next = 'running';
+  const running = await post('running');
+  t.is(running.status, 202);
+  world.next = 'disconnected';
+  t.deepEqual([(await post('done')).status, (await post('done')).body], [201, done.body]);
+  t.deepEqual([(await post('running')).status, (await post('running')).body], [202, running.body]);
+  t.is((await post('new')).status, 503);
+  world.next = 'completed';
+  t.is((await post('new')).status, 201, 'its job waited for the repeat');
+  t.is(world.jobs.size, 3);
 });
 
 test('jobs that were not started are looked after by one loop, as many as it can remember', async (t) => {
@@ -215,4 +238,8 @@ test('jobs: cancelled while they run, not after; not seen by others', async (t) 
   t.is(again.status, 409);
   t.is(again.body.code, 'JOB_FINISHED');
   t.is((await send(world, 'GET', `${path}:cancel`, { token: world.admin })).status, 404);
+  // A state of a later release.
+  Object.assign(world.jobs.get(running.jobId) ?? {}, { state: JobState.JOB_STATE_UNSPECIFIED });
+  const unnamed = await send(world, 'POST', `${path}:cancel`, { token: world.admin });
+  t.deepEqual([unnamed.status, unnamed.body.detail], [409, 'It is too late to cancel the job.']);
 });

@@ -135,11 +135,21 @@ export function isFinal({ state }: Job): boolean {
 }
 
 /**
+ * To be called before anything is done for a command: else every request of an outage would leave a job behind.
+ * Not so with a key: it may be that of a command which has its saga, and is answered whether Temporal is there or not.
+ *
+ * @throws unavailable when it is known that Temporal is away
+ */
+export function refuseInOutage({ commands }: Gateway, idempotencyKey = ''): void {
+  if (idempotencyKey === '') commands.requireConnection();
+}
+
+/**
  * Issues a command's job and starts its saga. With a key that was used before it is the job of then, started
  * if it never was: starting twice is starting once.
  *
- * @throws unavailable when the saga can't be started: before a job is issued, if it is known that Temporal is away.
- * With a key the request may be repeated; a job without one is given up.
+ * @throws unavailable when the saga can't be started: without a key before a job is issued, if it is known that
+ * Temporal is away; with one the job stays queued, for the repeat. A job without a key is given up.
  */
 export async function issueAndStart<C extends CommandName>(
   gateway: Gateway,
@@ -147,8 +157,7 @@ export async function issueAndStart<C extends CommandName>(
   idempotencyKey: string,
   { command, aggregateId, fingerprint, input, summary }: Command<C>,
 ): Promise<Job> {
-  // Before anything is written: else every request of an outage would leave a job behind.
-  gateway.commands.requireConnection();
+  refuseInOutage(gateway, idempotencyKey);
   const { job } = await gateway.job.issueJob({ command, memberId, aggregateId, idempotencyKey, fingerprint });
   if (!job) throw internal('INTERNAL', 'Job issued no job');
   // Only a queued job may lack its saga; one that goes on, or is done, has it.

@@ -256,7 +256,8 @@ function commandsOf(world: State): Commands {
       if (world.next === 'disconnected') throw unavailable('TEMPORAL_UNAVAILABLE', 'commands cannot be taken at the moment');
     },
     async startCommand(start) {
-      if (world.next === 'unavailable') throw unavailable('TEMPORAL_UNAVAILABLE', 'commands cannot be taken at the moment');
+      if (world.next === 'unavailable' || world.next === 'disconnected')
+        throw unavailable('TEMPORAL_UNAVAILABLE', 'commands cannot be taken at the moment');
       // As with a workflow ID: starting twice is starting once.
       if (world.started.some(({ jobId }) => jobId === start.jobId)) return;
       world.started.push(start as CommandStart);

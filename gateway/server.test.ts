@@ -113,6 +113,33 @@ test('a client that leaves in the middle of its body is logged and counted once,
   }
 });
 
+test('a defect is logged once, with its stack, also when the client left before it came', async (t) => {
+  const { world } = t.context;
+  let fail: (() => void) | undefined;
+  const { query } = world.gateway;
+  world.gateway.query = new Proxy(query, {
+    get: () => () => new Promise((_, reject) => (fail = () => reject(new TypeError('a defect')))),
+  });
+  for (const later of [true, false]) {
+    world.lines.length = 0;
+    const before = await counted();
+    const { socket, closed } = await open(t);
+    socket.write(`GET /v1/members/me HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${world.hana}\r\n\r\n`);
+    while (!fail) await sleep(10);
+    socket.destroy();
+    if (later) {
+      await closed;
+      await sleep(100);
+    }
+    fail();
+    fail = undefined;
+    const line = await loggedOnce(t, before);
+    t.like(line, { level: 50, route: '/v1/members/me' });
+    if (later) t.is(line.status, 499);
+    t.regex(JSON.stringify(line.err), /TypeError: a defect.*server\.test\.ts/);
+  }
+});
+
 test('nonsense behind a request that is being answered is logged for itself', async (t) => {
   t.context.world.next = 'running';
   const { socket, closed } = await open(t);
@@ -148,6 +175,18 @@ test('a stop lets requests finish, tells connections that go on, and closes idle
   t.true(Date.now() - begun < 1_000);
   await t.throwsAsync(once(connect(port, '127.0.0.1'), 'connect'), { code: 'ECONNREFUSED' });
   t.regex(await busy.closed, /^HTTP\/1\.1 202 /, 'though it was kept alive, and nothing more was sent');
+  await stopped;
+});
+
+test('a stop answers a request that is on its way on a connection that was just opened', async (t) => {
+  const { lifecycle } = t.context;
+  const { socket, closed } = await open(t);
+  // So that the server has it, too.
+  await sleep(20);
+  const stopped = lifecycle.stop('test');
+  await sleep(150);
+  socket.write('GET /v1/nothing HTTP/1.1\r\nHost: x\r\n\r\n');
+  t.regex(await closed, /^HTTP\/1\.1 404 .*connection: close/is);
   await stopped;
 });
 

@@ -22,6 +22,9 @@ export const HTTP_TIMES = {
   drain: 10_000,
 };
 
+/** How long the first bytes of a new connection may be under way, ms: a stop does not take it for an unused one. */
+const ARRIVING_MS = 500;
+
 /**
  * Serves the app. A client that sends slowly is cut off; a stop lets what runs finish, tells kept-alive
  * connections to go, and after ten seconds cuts what is left.
@@ -58,9 +61,10 @@ export async function serveHttp(
   );
   // Nothing of ours takes longer than the longest wait and what comes around it.
   server.setTimeout((MAX_WAIT + 60) * 1_000);
-  const connections = new Set<Socket>();
+  /** When they were accepted, in ms of `performance.now()`. */
+  const connections = new Map<Socket, number>();
   server.on('connection', (socket: Socket) => {
-    connections.add(socket);
+    connections.set(socket, performance.now());
     socket.once('close', () => connections.delete(socket));
   });
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => refuse(error, socket, underWay.get(socket), log));
@@ -99,6 +103,8 @@ function refuse(error: NodeJS.ErrnoException, socket: Socket, begun: ServerRespo
   };
   if (begun) {
     begun.writeHead(problem.status, headers).end(body);
+    // Node forgets a request that is answered; whoever reads the rest of it would wait for ever.
+    socket.once('close', () => begun.req.destroy(refusal));
     return;
   }
   const status = `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}`;
@@ -119,12 +125,13 @@ function traceIdOf(response: ServerResponse | undefined): string {
   return traceId ?? randomBytes(16).toString('hex');
 }
 
-async function drain(server: Server, connections: ReadonlySet<Socket>, drainMs: number): Promise<void> {
+async function drain(server: Server, connections: ReadonlyMap<Socket, number>, drainMs: number): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
   const closeIdle = (): void => {
     server.closeIdleConnections();
     // Node does not count those that were opened for later, and never used.
-    for (const socket of connections) if (socket.bytesRead === 0) socket.destroy();
+    const opened = performance.now() - ARRIVING_MS;
+    for (const [socket, at] of connections) if (socket.bytesRead === 0 && at < opened) socket.destroy();
   };
   closeIdle();
   // A connection becomes idle when its last request is answered; closing it then ends the drain.

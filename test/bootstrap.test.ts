@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { NativeConnection } from '@temporalio/worker';
 import anyTest, { type TestFn } from 'ava';
 import { Secret } from '#platform/config.ts';
-import { failedPrecondition } from '#platform/errors.ts';
+import { failedPrecondition, unavailable } from '#platform/errors.ts';
 import { connectPeer } from '#platform/grpc/client.ts';
 import { type Handlers, serveGrpc } from '#platform/grpc/server.ts';
 import { type Database, sql } from '#platform/postgres.ts';
@@ -46,6 +46,7 @@ interface System {
   calls: string[];
   /** What is done before a call is answered. It may refuse it, or hold it up. */
   before: Map<string, () => unknown>;
+  commands: ReturnType<typeof hostWorkers>;
   auth: ReturnType<typeof connectPeer<typeof AuthServiceService>>;
   job: ReturnType<typeof connectPeer<typeof JobServiceService>>;
   forgetJobs(): Promise<unknown>;
@@ -98,7 +99,7 @@ async function freshSystem(): Promise<System> {
     MUSUBI_TEMPORAL_NAMESPACE: await freshNamespace(),
   };
   const app = { config: addresses as unknown as Parameters<typeof hostWorkers>[0]['config'], log, lifecycle };
-  hostWorkers({ ...app, tracing }, ['member']);
+  const commands = hostWorkers({ ...app, tracing }, ['member']);
   lifecycle.markStarted();
   while (Object.keys(await lifecycle.unready()).length > 0) await sleep(50);
 
@@ -107,6 +108,7 @@ async function freshSystem(): Promise<System> {
     roles,
     calls,
     before,
+    commands,
     auth: connectPeer(addresses.MUSUBI_AUTH_ADDRESS, AuthServiceService, lifecycle),
     job: connectPeer(addresses.MUSUBI_JOB_ADDRESS, JobServiceService, lifecycle),
     forgetJobs: async () => jobs.redis.del(await jobs.redis.keys(`${jobs.prefix}job:*`)),
@@ -195,11 +197,13 @@ test('a new system gets one admin, its password printed once; later runs make no
   await again(as('backdoor'));
 });
 
-test('after a registration that failed the next is another job, with the same password', async (t) => {
+test('after a registration that was cancelled the next is another job, with the same password', async (t) => {
   const { context: system } = t;
-  system.before.set('auth.grantRoles', () => {
-    system.before.clear();
-    throw failedPrecondition('NOT_TODAY', 'not today');
+  system.before.set('auth.bindLogin', async () => {
+    const [job, another] = await jobsOf(system);
+    if (another) return;
+    void system.commands.cancelCommand(job?.jobId ?? '').catch(() => undefined);
+    throw unavailable('AWAY', 'away');
   });
   const { code, lines, log } = await system.run().ended;
   t.is(code, 0, log);
@@ -208,7 +212,7 @@ test('after a registration that failed the next is another job, with the same pa
   t.is(await admins(system), 1);
   t.deepEqual(
     (await jobsOf(system)).map(({ state }) => state),
-    [JobState.JOB_STATE_COMPLETED, JobState.JOB_STATE_FAILED],
+    [JobState.JOB_STATE_COMPLETED, JobState.JOB_STATE_CANCELLED],
   );
 });
 
@@ -218,7 +222,8 @@ test('a login that is taken by somebody who is no admin is said, and nothing is 
   await system.auth.bindLogin({ operationId: 'x/bind', memberId: randomUUID(), loginId: 'taken', passwordRef });
   const { code, log } = await system.run(as('taken')).ended;
   t.is(code, 1);
-  t.regex(log, /could not be registered in 5 tries; the last ended with LOGIN_TAKEN/);
+  t.regex(log, /the first admin \\"taken\\" is refused: LOGIN_TAKEN/);
+  t.is((await jobsOf(system)).length, 1, 'it was not tried again');
   const next = await system.run(as('free')).ended;
   t.is(next.code, 0, next.log);
   t.is(await admins(system), 1);
@@ -273,6 +278,32 @@ test('an admin whose registration is under way and is undone in the end is none'
     await sleep(20);
   }
   system.before.clear();
+  decided.resolve();
+  const { code, log } = await second.ended;
+  t.is(code, 0, log);
+  t.is(await admins(system), 1);
+  t.true(await mayDoAll(system, 'second', env.MUSUBI_ADMIN_PASSWORD));
+});
+
+test('nor is an admin one whose registration begins while it is looked whether there is any', async (t) => {
+  const { context: system } = t;
+  const decided = Promise.withResolvers<void>();
+  system.before.set('auth.grantRoles', async () => {
+    if ((await jobsOf(system)).length > 1) return;
+    await decided.promise;
+    throw failedPrecondition('NOT_TODAY', 'not today');
+  });
+  system.before.set('role.ensureBuiltInRoles', async () => {
+    system.before.delete('role.ensureBuiltInRoles');
+    const first = system.run(as('first'));
+    while ((await admins(system)) === 0) await sleep(20);
+    first.child.kill('SIGKILL');
+    await first.ended;
+    system.calls.length = 0;
+  });
+  const env = as('second');
+  const second = system.run(env);
+  while (!system.calls.includes('job.awaitJob') && second.child.exitCode === null) await sleep(20);
   decided.resolve();
   const { code, log } = await second.ended;
   t.is(code, 0, log);

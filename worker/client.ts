@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { status } from '@grpc/grpc-js';
 import {
   type Client,
   QueryRejectedError,
@@ -48,8 +49,28 @@ export interface Commands {
 const ANSWER_MS = 5_000;
 /** How long the workflow may take to say how far it is, ms. */
 const QUERY_MS = 2_000;
-/** How often a Temporal that did not answer is asked whether it does again, ms. */
-const PROBE_MS = 500;
+/** How long until a Temporal that did not answer is asked again whether it does, ms. */
+const PROBE_PAUSE_MS = 500;
+/** Names no workflow: to say so, Temporal must look into its database, as it must to start one. */
+const NO_WORKFLOW = 'is-temporal-there';
+
+/** What gRPC says when nobody answers, or not in time; nobody here cancels, so a cancelled call is one whose time was up. */
+const UNANSWERED: ReadonlySet<unknown> = new Set([
+  status.UNAVAILABLE,
+  status.DEADLINE_EXCEEDED,
+  status.CANCELLED,
+  // What Temporal's native client makes of a connection that breaks.
+  status.UNKNOWN,
+]);
+
+class Late extends Error {}
+
+/** Whether an error says that Temporal, or what it stands on, is away; any other is an answer. */
+function unanswered(error: unknown): boolean {
+  if (error instanceof Late) return true;
+  if (!(error instanceof Error)) return false;
+  return ('code' in error && UNANSWERED.has(error.code)) || unanswered(error.cause);
+}
 
 /** @param connected the client, while there is a connection */
 export function createCommands(connected: () => Client | undefined, log: Logger): Commands {
@@ -63,10 +84,11 @@ export function createCommands(connected: () => Client | undefined, log: Logger)
   const listen = async (): Promise<void> => {
     for (let client = connected(); client; client = connected()) {
       try {
-        await within(PROBE_MS, client, ({ workflowService }) => workflowService.getSystemInfo({}));
+        await within(ANSWER_MS, client, ({ workflow }) => workflow.getHandle(NO_WORKFLOW).describe());
         break;
-      } catch {
-        await delay(PROBE_MS, undefined, { ref: false });
+      } catch (error) {
+        if (!unanswered(error)) break;
+        await delay(PROBE_PAUSE_MS, undefined, { ref: false });
       }
     }
     silent = false;
@@ -78,7 +100,7 @@ export function createCommands(connected: () => Client | undefined, log: Logger)
       return await Promise.race([
         client.withDeadline(Date.now() + timeoutMs, () => work(client)),
         delay(timeoutMs, undefined, { signal: late.signal }).then(() => {
-          throw new Error(`Temporal did not answer within ${timeoutMs} ms`);
+          throw new Late(`Temporal did not answer within ${timeoutMs} ms`);
         }),
       ]);
     } finally {
@@ -86,7 +108,7 @@ export function createCommands(connected: () => Client | undefined, log: Logger)
     }
   };
   const orUnavailable = (error: unknown): never => {
-    if (!silent && connected()) {
+    if (!silent && connected() && unanswered(error)) {
       silent = true;
       void listen();
     }

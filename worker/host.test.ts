@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
+import { Metadata, status } from '@grpc/grpc-js';
+import { Client } from '@temporalio/client';
 import { NativeConnection } from '@temporalio/worker';
 import test from 'ava';
 import { pino } from 'pino';
@@ -8,7 +10,7 @@ import { Lifecycle } from '#platform/lifecycle.ts';
 import { startTelemetry } from '#platform/telemetry.ts';
 import type { Peers } from '../activities/index.ts';
 import { openProxy } from '../services/job/proxy.fixture.ts';
-import type { CommandStart } from './client.ts';
+import { type CommandStart, createCommands } from './client.ts';
 import { hostWorkers } from './host.ts';
 
 // On the real Temporal of the stack, in a namespace of its own: nobody else polls its queues.
@@ -122,6 +124,62 @@ test.serial('that Temporal does not answer is learnt once, and not by every comm
   await t.notThrowsAsync(commands.startCommand(register(randomUUID())));
   await lifecycle.stop('test');
   way.close();
+});
+
+/** A connection to the real Temporal on which calls fail, never end, or take their time, as `fault` says by their method. */
+async function troubled() {
+  const trouble: { fault: (method: string) => { code: status } | 'silence' | number | undefined } = { fault: () => undefined };
+  const connection = await NativeConnection.connect({ address });
+  const { workflowService } = connection;
+  for (const method of ['startWorkflowExecution', 'describeWorkflowExecution', 'getSystemInfo'] as const) {
+    const call = workflowService[method].bind(workflowService) as (request: object) => Promise<unknown>;
+    const disturbed = async (request: object): Promise<unknown> => {
+      const fault = trouble.fault(method);
+      if (fault === 'silence') return await new Promise(() => undefined);
+      if (typeof fault === 'number') await delay(fault);
+      else if (fault) throw Object.assign(new Error('fault'), { ...fault, details: '', metadata: new Metadata() });
+      return await call(request);
+    };
+    Object.assign(workflowService, { [method]: disturbed });
+  }
+  const client = new Client({ connection, namespace });
+  const commands = createCommands(() => client, pino({ level: 'silent' }));
+  const known = (): boolean => {
+    try {
+      commands.requireConnection();
+      return true;
+    } catch {
+      return false;
+    }
+  };
+  return { trouble, commands, known, close: () => connection.close() };
+}
+
+test.serial('a Temporal that answers, but not what takes its database, is away until it does', async (t) => {
+  const { trouble, commands, known, close } = await troubled();
+  trouble.fault = (method) => (method === 'getSystemInfo' ? undefined : 'silence');
+  await t.throwsAsync(commands.startCommand(register(randomUUID())), { message: /cannot be taken/ });
+  await delay(1_500);
+  t.false(known());
+  trouble.fault = () => 800;
+  await until(known, 15_000);
+  t.pass('though it is slow');
+  await close();
+});
+
+test.serial('that one start is refused does not say that Temporal is away', async (t) => {
+  const { trouble, commands, known, close } = await troubled();
+  for (const code of [status.INVALID_ARGUMENT, status.RESOURCE_EXHAUSTED, status.PERMISSION_DENIED]) {
+    trouble.fault = () => ({ code });
+    await t.throwsAsync(commands.startCommand(register(randomUUID())), { message: /cannot be taken/ });
+    t.true(known(), status[code]);
+  }
+  trouble.fault = () => ({ code: status.UNAVAILABLE });
+  await t.throwsAsync(commands.startCommand(register(randomUUID())), { message: /cannot be taken/ });
+  t.false(known());
+  trouble.fault = () => undefined;
+  await until(known);
+  await close();
 });
 
 test.serial('while Temporal is away it is not ready, takes no commands, and stops at once', async (t) => {

@@ -1,9 +1,10 @@
-import { context, type Span, SpanStatusCode } from '@opentelemetry/api';
+import { type Span, SpanStatusCode } from '@opentelemetry/api';
 import { Histogram } from '@prometheus-io/client';
 import type { Context, Middleware } from 'koa';
+import type { MusubiError } from '#platform/errors.ts';
 import type { Logger } from '#platform/log.ts';
 import { contextFrom, currentTraceparent, metrics, SpanKind, withSpan } from '#platform/telemetry.ts';
-import type { Problem } from '../problem.ts';
+import { httpStatus, type Problem } from '../problem.ts';
 
 const seconds = new Histogram({
   name: 'musubi_http_server_seconds',
@@ -35,19 +36,22 @@ function describe(span: Span, ctx: Context): void {
 }
 
 /**
- * One log line and one measurement a request, once it was answered. An error is logged here and nowhere else:
- * with its stack when it is our fault, with its code when it is the client's. Never a header, a body or a query.
+ * One log line and one measurement a request, once it was answered, or left by its client, and nothing is done for it
+ * any more. An error is logged here and nowhere else: with its stack when it is our fault, with its code when it is the
+ * client's, whether or not the client was there to be told. Never a header, a body or a query.
  */
 export function accessLog(log: Logger): Middleware {
   return async (ctx, next) => {
     const startedAt = performance.now();
     const end = seconds.startTimer();
-    ctx.res.once(
-      'close',
-      context.bind(context.active(), () => {
+    const closed = new Promise<void>((resolve) => ctx.res.once('close', () => resolve()));
+    try {
+      await next();
+    } finally {
+      void closed.then(() => {
         const status = statusOf(ctx);
         end({ method: ctx.method, route: routeOf(ctx), status: String(status) });
-        const error: { code?: string } | undefined = ctx.state.error;
+        const error: MusubiError | undefined = ctx.state.error;
         const line = {
           method: ctx.method,
           route: routeOf(ctx),
@@ -57,11 +61,11 @@ export function accessLog(log: Logger): Middleware {
           memberId: ctx.state.memberId,
           jobId: ctx.state.jobId,
         };
-        if (status >= 500) log.error({ ...line, err: error }, 'request');
+        // The error's own status: that of the answer is 499 when nobody is there to get it.
+        if (status >= 500 || (error && httpStatus(error) >= 500)) log.error({ ...line, err: error }, 'request');
         else log.info({ ...line, code: error?.code }, 'request');
-      }),
-    );
-    await next();
+      });
+    }
   };
 }
 

@@ -94,8 +94,13 @@ const cancelJob = route({
   },
 });
 
-const finished = ({ state }: Job) =>
-  failedPrecondition('JOB_FINISHED', `The job is ${nameOfJobState(state)}: it is too late to cancel it.`);
+function finished({ state }: Job) {
+  const name = nameOfJobState(state);
+  return failedPrecondition(
+    'JOB_FINISHED',
+    name ? `The job is ${name}: it is too late to cancel it.` : 'It is too late to cancel the job.',
+  );
+}
 
 async function readJob(gateway: Gateway, jobId: string): Promise<Job> {
   const { job } = await gateway.job.getJob({ jobId });

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { internal } from '#platform/errors.ts';
 import { newId } from '#platform/id.ts';
 import type { MemberView } from '#proto/musubi/query/v1/query.ts';
-import { accepted, carryOut, commandHeaders } from '../commands.ts';
+import { accepted, carryOut, commandHeaders, refuseInOutage } from '../commands.ts';
 import { entityTag, expectedVersion } from '../etag.ts';
 import { fingerprint } from '../fingerprint.ts';
 import { type Gateway, HASHING_MS } from '../gateway.ts';
@@ -57,6 +57,8 @@ const registerMember = route({
   },
   async handle(call, gateway) {
     const { password, ...profile } = call.body;
+    // A password costs a core's time to hash; and it is hashed before a job is issued, which a weak one must not leave behind.
+    refuseInOutage(gateway, call.headers['Idempotency-Key']);
     const { passwordRef } = await gateway.auth.stagePassword({ password }, { timeoutMs: HASHING_MS });
     const command = {
       command: 'member.register' as const,

@@ -1,5 +1,6 @@
 import { type FieldViolation, invalidArgument } from '#platform/errors.ts';
 import type { Handlers } from '#platform/grpc/server.ts';
+import { isId } from '#platform/id.ts';
 import type { Logger } from '#platform/log.ts';
 import type { JobServiceService } from '#proto/musubi/job/v1/job.ts';
 import { JobState as StateMessage } from '#proto/musubi/job/v1/job.ts';
@@ -47,7 +48,7 @@ export function jobHandlers({
     async reportProgress({ jobId, state: stateMessage, progress, error }) {
       const state = stateOf(stateMessage);
       if (state !== 'running' && state !== 'compensating') throw refuse('state', 'must be RUNNING or COMPENSATING');
-      check([required('jobId', jobId, 100)]);
+      check([id('jobId', jobId)]);
       await reportProgress(store, retention, log, jobId, { state, progress, error: errorOf(error) });
       return {};
     },
@@ -59,7 +60,7 @@ export function jobHandlers({
       }
       const error = errorOf(errorMessage);
       check([
-        required('jobId', jobId, 100),
+        id('jobId', jobId),
         state === 'failed' && !error && { field: 'error', message: 'must say why the job failed' },
         resultJson !== '' &&
           !isJsonObject(resultJson) && { field: 'resultJson', message: 'must be a JSON object of at most 64 KiB' },
@@ -93,6 +94,10 @@ export function jobHandlers({
 function required(field: string, value: string, max: number): FieldViolation | false {
   if (value === '') return { field, message: 'is missing' };
   return value.length > max && { field, message: `must have at most ${max} characters` };
+}
+
+function id(field: string, value: string): FieldViolation | false {
+  return !isId(value) && { field, message: 'must be a UUID' };
 }
 
 function check(violations: (FieldViolation | false)[]): void {

@@ -52,6 +52,19 @@ test('a job goes its way, and every change is seen by another instance', async (
   t.like(events[1]?.payload.job, { jobId, state: 'JOB_STATE_COMPLETED', version: 4, progress: { done: 5, total: 5 } });
 });
 
+test('what has not the form of an ID names no job, and never another key of the store', async (t) => {
+  const memberId = someMember();
+  await one.peer.issueJob(asking(memberId));
+  for (const jobId of [`member:${memberId}`, 'finished', '', 'x'.repeat(1_000)]) {
+    const missing = { code: 'JOB_NOT_FOUND', grpcStatus: status.NOT_FOUND };
+    t.like(await t.throwsAsync(one.peer.getJob({ jobId })), missing);
+    t.like(await t.throwsAsync(one.peer.awaitJob({ jobId, waitMs: 10 })), missing);
+    const malformed = { grpcStatus: status.INVALID_ARGUMENT, fields: [{ field: 'jobId', message: 'must be a UUID' }] };
+    t.like(await t.throwsAsync(one.peer.reportProgress(reporting(jobId, 1))), malformed);
+    t.like(await t.throwsAsync(one.peer.finishJob(finishing(jobId, JobState.JOB_STATE_FAILED))), malformed);
+  }
+});
+
 test('a failed job says why, and a repeat or another end changes nothing', async (t) => {
   const jobId = await issued();
   await one.peer.reportProgress(reporting(jobId, 0, { state: JobState.JOB_STATE_COMPENSATING, error: TAKEN }));
