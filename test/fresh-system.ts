@@ -1,0 +1,159 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { randomBytes, randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { NativeConnection } from '@temporalio/worker';
+import { Secret } from '#platform/config.ts';
+import { failedPrecondition } from '#platform/errors.ts';
+import { connectPeer } from '#platform/grpc/client.ts';
+import { type Handlers, serveGrpc } from '#platform/grpc/server.ts';
+import { type Database, sql } from '#platform/postgres.ts';
+import { startTelemetry } from '#platform/telemetry.ts';
+import { AuthServiceService } from '#proto/musubi/auth/v1/auth.ts';
+import { JobServiceService, JobState } from '#proto/musubi/job/v1/job.ts';
+import { MemberServiceService } from '#proto/musubi/member/v1/member.ts';
+import { QueryServiceService } from '#proto/musubi/query/v1/query.ts';
+import { RoleServiceService } from '#proto/musubi/role/v1/role.ts';
+import { openTestAuth } from '../services/auth/auth.fixture.ts';
+import { authHandlers } from '../services/auth/grpc.ts';
+import { listenForFinished } from '../services/job/finished.ts';
+import { jobHandlers } from '../services/job/grpc.ts';
+import { openTestJobs, RETENTION } from '../services/job/job.fixture.ts';
+import { memberHandlers } from '../services/member/grpc.ts';
+import { openStore as openMembers } from '../services/member/store.ts';
+import { roleHandlers } from '../services/role/grpc.ts';
+import { openStore as openRoles } from '../services/role/store.ts';
+import { hostWorkers } from '../worker/host.ts';
+import { fromEnvironment, scratchDatabase } from './scratch-database.ts';
+
+// `node main.ts bootstrap` as it is, on a system that is fresh for each test: the services over databases of their own,
+// and a worker in a namespace of its own. Only Query is not there: nothing of this is about read models.
+
+const tracing = startTelemetry('test', {});
+
+export interface System {
+  roles: Database;
+  /** The calls that the services were sent: `role.EnsureBuiltInRoles`. */
+  calls: string[];
+  /** What is done before a call is answered. It may refuse it, or hold it up. */
+  before: Map<string, () => unknown>;
+  commands: ReturnType<typeof hostWorkers>;
+  auth: ReturnType<typeof connectPeer<typeof AuthServiceService>>;
+  job: ReturnType<typeof connectPeer<typeof JobServiceService>>;
+  forgetJobs(): Promise<unknown>;
+  run(env?: Record<string, string>): Run;
+  close(): Promise<void>;
+}
+
+export interface Run {
+  child: ChildProcess;
+  /** What it said in the end: its log's lines, and the others. */
+  ended: Promise<{ code: number | null; log: string; lines: string[] }>;
+}
+
+export async function freshSystem(): Promise<System> {
+  const postgres = scratchDatabase('bootstrap_roles');
+  const members = scratchDatabase('bootstrap_members');
+  const { lifecycle, log } = postgres;
+  const auth = await openTestAuth(process.env.MUSUBI_MONGODB_URL);
+  const jobs = await openTestJobs(process.env.MUSUBI_REDIS_URL);
+  const roles = await openRoles(postgres);
+  const at = { url: new Secret(fromEnvironment('MUSUBI_REDIS_URL')), log, lifecycle, prefix: jobs.prefix };
+  const finished = await listenForFinished(at);
+  const query = { getMember: none, listMembers: none, awaitVersions: async () => ({}) } satisfies Handlers<QueryServiceService>;
+
+  const calls: string[] = [];
+  const before: System['before'] = new Map();
+  const observed = <H extends object>(handlers: H, service: string): H => {
+    const wrapped = Object.entries(handlers).map(([name, handle]) => [
+      name,
+      async (...given: unknown[]) => {
+        calls.push(`${service}.${name}`);
+        await before.get(`${service}.${name}`)?.();
+        return await handle(...given);
+      },
+    ]);
+    return Object.fromEntries(wrapped) as H;
+  };
+  const serving = { listen: { host: '127.0.0.1', port: 0 }, log, lifecycle };
+  const address = async (port: Promise<number>): Promise<string> => `127.0.0.1:${await port}`;
+  const handlers = jobHandlers({ store: jobs.store, finished, retention: RETENTION, log });
+  const addresses = {
+    MUSUBI_MEMBER_ADDRESS: await address(
+      serveGrpc(serving, MemberServiceService, observed(memberHandlers(await openMembers(members)), 'member')),
+    ),
+    MUSUBI_ROLE_ADDRESS: await address(serveGrpc(serving, RoleServiceService, observed(roleHandlers(roles), 'role'))),
+    MUSUBI_AUTH_ADDRESS: await address(serveGrpc(serving, AuthServiceService, observed(authHandlers(auth, auth.keys), 'auth'))),
+    MUSUBI_JOB_ADDRESS: await address(serveGrpc(serving, JobServiceService, observed(handlers, 'job'))),
+    MUSUBI_QUERY_ADDRESS: await address(serveGrpc(serving, QueryServiceService, query)),
+    MUSUBI_TEMPORAL_ADDRESS: fromEnvironment('MUSUBI_TEMPORAL_ADDRESS'),
+    MUSUBI_TEMPORAL_NAMESPACE: await freshNamespace(),
+  };
+  const app = { config: addresses as unknown as Parameters<typeof hostWorkers>[0]['config'], log, lifecycle };
+  const commands = hostWorkers({ ...app, tracing }, ['member']);
+  lifecycle.markStarted();
+  while (Object.keys(await lifecycle.unready()).length > 0) await sleep(50);
+
+  const running = new Set<ChildProcess>();
+  return {
+    roles,
+    calls,
+    before,
+    commands,
+    auth: connectPeer(addresses.MUSUBI_AUTH_ADDRESS, AuthServiceService, lifecycle),
+    job: connectPeer(addresses.MUSUBI_JOB_ADDRESS, JobServiceService, lifecycle),
+    forgetJobs: async () => jobs.redis.del(await jobs.redis.keys(`${jobs.prefix}job:*`)),
+    run: (env = {}) => {
+      const given = Object.entries(process.env).filter(([name]) => !/^(MUSUBI_ADMIN_|OTEL_)/.test(name));
+      const child = spawn(process.execPath, [join(import.meta.dirname, '../main.ts'), 'bootstrap'], {
+        env: { ...Object.fromEntries(given), ...addresses, MUSUBI_OPS_LISTEN: '127.0.0.1:0', MUSUBI_LOG_LEVEL: 'trace', ...env },
+        stdio: ['ignore', 'pipe', 'pipe'],
+      });
+      running.add(child);
+      let output = '';
+      child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
+      child.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()));
+      const ended = once(child, 'close').then(([code]: (number | null)[]) => {
+        const all = output.split('\n').filter(Boolean);
+        const log = all.filter((line) => line.startsWith('{')).join('\n');
+        return { code: code ?? null, log, lines: all.filter((line) => !line.startsWith('{')) };
+      });
+      return { child, ended };
+    },
+    close: async () => {
+      for (const child of running) if (child.exitCode === null) child.kill('SIGKILL');
+      await postgres.drop();
+      await members.drop();
+      await Promise.all([auth.close(), jobs.close()]);
+    },
+  };
+}
+
+const none = async (): Promise<never> => {
+  throw failedPrecondition('NOT_HERE', 'nobody asks for this here');
+};
+
+async function freshNamespace(): Promise<string> {
+  const namespace = `bootstrap-${randomUUID()}`;
+  const connection = await NativeConnection.connect({ address: fromEnvironment('MUSUBI_TEMPORAL_ADDRESS') });
+  const day = { seconds: 86_400 as never };
+  await connection.workflowService.registerNamespace({ namespace, workflowExecutionRetentionPeriod: day });
+  await connection.close();
+  return namespace;
+}
+
+export const admins = async ({ roles }: System): Promise<number> =>
+  (await roles.query(sql`select from member_roles where role_id = 'admin'`)).length;
+export const jobsOf = async ({ job }: System) =>
+  (await job.listJobs({ memberId: 'system', state: JobState.JOB_STATE_UNSPECIFIED, command: '', pageSize: 0, pageToken: '' }))
+    .jobs;
+export const mayDoAll = async ({ auth }: System, loginId: string, password: string): Promise<boolean> => {
+  const { accessToken } = await auth.login({ loginId, password, userAgent: '' });
+  const resource = { type: 'Member', id: 'x', ownerId: '' };
+  return (await auth.check({ accessToken, checks: [{ action: 'member.delete', resource }] })).allowed[0] ?? false;
+};
+export const as = (loginId: string) => ({
+  MUSUBI_ADMIN_LOGIN_ID: loginId,
+  MUSUBI_ADMIN_PASSWORD: randomBytes(12).toString('hex'),
+});
