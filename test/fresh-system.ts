@@ -8,6 +8,7 @@ import { Secret } from '#platform/config.ts';
 import { failedPrecondition } from '#platform/errors.ts';
 import { connectPeer } from '#platform/grpc/client.ts';
 import { type Handlers, serveGrpc } from '#platform/grpc/server.ts';
+import type { Logger } from '#platform/log.ts';
 import { type Database, sql } from '#platform/postgres.ts';
 import { startTelemetry } from '#platform/telemetry.ts';
 import { AuthServiceService } from '#proto/musubi/auth/v1/auth.ts';
@@ -25,6 +26,7 @@ import { openStore as openMembers } from '../services/member/store.ts';
 import { roleHandlers } from '../services/role/grpc.ts';
 import { openStore as openRoles } from '../services/role/store.ts';
 import { hostWorkers } from '../worker/host.ts';
+import { installRuntime } from '../worker/runtime.ts';
 import { fromEnvironment, scratchDatabase } from './scratch-database.ts';
 
 // `node main.ts bootstrap` as it is, on a system that is fresh for each test: the services over databases of their own,
@@ -88,7 +90,7 @@ export async function freshSystem(): Promise<System> {
     MUSUBI_JOB_ADDRESS: await address(serveGrpc(serving, JobServiceService, observed(handlers, 'job'))),
     MUSUBI_QUERY_ADDRESS: await address(serveGrpc(serving, QueryServiceService, query)),
     MUSUBI_TEMPORAL_ADDRESS: fromEnvironment('MUSUBI_TEMPORAL_ADDRESS'),
-    MUSUBI_TEMPORAL_NAMESPACE: await freshNamespace(),
+    MUSUBI_TEMPORAL_NAMESPACE: await freshNamespace(log),
   };
   const app = { config: addresses as unknown as Parameters<typeof hostWorkers>[0]['config'], log, lifecycle };
   const commands = hostWorkers({ ...app, tracing }, ['member']);
@@ -134,8 +136,10 @@ const none = async (): Promise<never> => {
   throw failedPrecondition('NOT_HERE', 'nobody asks for this here');
 };
 
-async function freshNamespace(): Promise<string> {
+async function freshNamespace(log: Logger): Promise<string> {
   const namespace = `bootstrap-${randomUUID()}`;
+  // Core went with the test before, and its port may be somebody else's by now.
+  await installRuntime(log);
   const connection = await NativeConnection.connect({ address: fromEnvironment('MUSUBI_TEMPORAL_ADDRESS') });
   const day = { seconds: 86_400 as never };
   await connection.workflowService.registerNamespace({ namespace, workflowExecutionRetentionPeriod: day });

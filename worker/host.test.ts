@@ -12,6 +12,7 @@ import type { Peers } from '../activities/index.ts';
 import { openProxy } from '../services/job/proxy.fixture.ts';
 import { type CommandStart, createCommands } from './client.ts';
 import { hostWorkers } from './host.ts';
+import { installRuntime } from './runtime.ts';
 
 // On the real Temporal of the stack, in a namespace of its own: nobody else polls its queues.
 
@@ -129,6 +130,8 @@ test.serial('that Temporal does not answer is learnt once, and not by every comm
 /** A connection to the real Temporal on which calls fail, never end, or take their time, as `fault` says by their method. */
 async function troubled() {
   const trouble: { fault: (method: string) => { code: status } | 'silence' | number | undefined } = { fault: () => undefined };
+  // As a host does: core went with the connections of the tests before, and its port may be somebody else's by now.
+  await installRuntime(pino({ level: 'silent' }));
   const connection = await NativeConnection.connect({ address });
   const { workflowService } = connection;
   for (const method of ['startWorkflowExecution', 'describeWorkflowExecution', 'getSystemInfo'] as const) {
