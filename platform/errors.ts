@@ -14,11 +14,19 @@ const RETRYABLE: ReadonlySet<status> = new Set([
   status.RESOURCE_EXHAUSTED,
 ]);
 
+/** What an error says besides its code and its message. */
+export interface ErrorDetails {
+  fields?: readonly FieldViolation[];
+  /** The same call has no chance before that many seconds have passed; a whole number. */
+  retryAfterSeconds?: number;
+  cause?: unknown;
+}
+
 /**
  * The one error of the system: what every layer throws, and what the wire formats are made of.
  *
- * On gRPC it is a status with `google.rpc.ErrorInfo` (reason = `code`) and `BadRequest` details;
- * on HTTP an RFC 9457 problem; in a workflow an ApplicationFailure whose type is `code`.
+ * On gRPC it is a status with `google.rpc.ErrorInfo` (reason = `code`), `BadRequest` and `RetryInfo` details;
+ * on HTTP an RFC 9457 problem with `Retry-After`; in a workflow an ApplicationFailure whose type is `code`.
  * The cause stays inside the process: it is logged, never sent.
  */
 export class MusubiError extends Error {
@@ -26,18 +34,16 @@ export class MusubiError extends Error {
   readonly code: string;
   readonly grpcStatus: status;
   readonly fields: readonly FieldViolation[];
+  /** Undefined: the error does not say when to try again. */
+  readonly retryAfterSeconds: number | undefined;
 
-  constructor(
-    grpcStatus: status,
-    code: string,
-    message: string,
-    options: { fields?: readonly FieldViolation[]; cause?: unknown } = {},
-  ) {
-    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+  constructor(grpcStatus: status, code: string, message: string, { fields = [], retryAfterSeconds, cause }: ErrorDetails = {}) {
+    super(message, cause === undefined ? undefined : { cause });
     this.name = 'MusubiError';
     this.code = code;
     this.grpcStatus = grpcStatus;
-    this.fields = options.fields ?? [];
+    this.fields = fields;
+    this.retryAfterSeconds = retryAfterSeconds;
   }
 
   /** Whether the same call may succeed later; if not, it is a refusal. */
@@ -48,8 +54,8 @@ export class MusubiError extends Error {
 
 const make =
   (grpcStatus: status) =>
-  (code: string, message: string, options?: { fields?: readonly FieldViolation[]; cause?: unknown }): MusubiError =>
-    new MusubiError(grpcStatus, code, message, options);
+  (code: string, message: string, details?: ErrorDetails): MusubiError =>
+    new MusubiError(grpcStatus, code, message, details);
 
 /** The request itself is malformed (400). Give `fields`. */
 export const invalidArgument = make(status.INVALID_ARGUMENT);
@@ -64,6 +70,7 @@ export const alreadyExists = make(status.ALREADY_EXISTS);
 export const failedPrecondition = make(status.FAILED_PRECONDITION);
 /** Somebody else is at it; the same call may succeed later (409). */
 export const aborted = make(status.ABORTED);
+/** Too many, or too much at once (429). Give `retryAfterSeconds`. */
 export const resourceExhausted = make(status.RESOURCE_EXHAUSTED);
 /** A server that is needed is away (503). */
 export const unavailable = make(status.UNAVAILABLE);

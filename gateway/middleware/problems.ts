@@ -14,7 +14,8 @@ export function problems(): Middleware {
       ctx.state.error = error;
       ctx.status = httpStatus(error);
       if (ctx.status === 401) ctx.set('WWW-Authenticate', challenge(error));
-      if (ctx.status === 503 || ctx.status === 429) ctx.set('Retry-After', '1');
+      const retryAfter = error.retryAfterSeconds ?? (ctx.status === 503 || ctx.status === 429 ? 1 : undefined);
+      if (retryAfter !== undefined) ctx.set('Retry-After', String(retryAfter));
       ctx.body = JSON.stringify(problemOf(error, currentTraceId() ?? ''));
       ctx.type = 'application/problem+json';
     }

@@ -5,7 +5,7 @@ import test, { type ExecutionContext } from 'ava';
 import { JobServiceService } from '#proto/musubi/job/v1/job.ts';
 import { QueryServiceService } from '#proto/musubi/query/v1/query.ts';
 import { hostPort } from '../config.ts';
-import { invalidArgument, MusubiError } from '../errors.ts';
+import { invalidArgument, MusubiError, resourceExhausted } from '../errors.ts';
 import { Lifecycle } from '../lifecycle.ts';
 import { createLogger } from '../log.ts';
 import { currentTraceId, startTelemetry } from '../telemetry.ts';
@@ -53,6 +53,19 @@ test('an error keeps its code, message and fields across the wire, and its cause
   t.deepEqual(error.fields, [{ field: 'email', message: 'no @' }]);
   t.false(error.retryable);
   t.notRegex(JSON.stringify(error) + error.message, /sql/);
+});
+
+test('an error says over the wire when to try again', async (t) => {
+  const { peer } = await pair(t, async () => {
+    throw resourceExhausted('TOO_MANY', 'too many of them', { retryAfterSeconds: 90 });
+  });
+  const error = await t.throwsAsync(peer.getMember({ memberId: 'x' }), { instanceOf: MusubiError });
+  t.is(error.retryAfterSeconds, 90);
+  const silent = await pair(t, async () => {
+    throw resourceExhausted('TOO_MANY', 'too many of them');
+  });
+  const other = await t.throwsAsync(silent.peer.getMember({ memberId: 'x' }), { instanceOf: MusubiError });
+  t.is(other.retryAfterSeconds, undefined);
 });
 
 test('a defect is INTERNAL and tells nothing of itself', async (t) => {

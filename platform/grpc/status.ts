@@ -1,5 +1,5 @@
 import { Metadata, type ServiceError, status } from '@grpc/grpc-js';
-import { BadRequest, ErrorInfo } from '#proto/google/rpc/error_details.ts';
+import { BadRequest, ErrorInfo, RetryInfo } from '#proto/google/rpc/error_details.ts';
 import { Status } from '#proto/google/rpc/status.ts';
 import { MusubiError } from '../errors.ts';
 
@@ -8,8 +8,9 @@ const DETAILS = 'grpc-status-details-bin';
 const DOMAIN = 'musubi';
 const ERROR_INFO = 'type.googleapis.com/google.rpc.ErrorInfo';
 const BAD_REQUEST = 'type.googleapis.com/google.rpc.BadRequest';
+const RETRY_INFO = 'type.googleapis.com/google.rpc.RetryInfo';
 
-/** A MusubiError as a gRPC status with ErrorInfo and BadRequest details. Its cause stays here. */
+/** A MusubiError as a gRPC status with ErrorInfo, BadRequest and RetryInfo details. Its cause stays here. */
 export function toServiceError(error: MusubiError): Pick<ServiceError, 'code' | 'details' | 'metadata'> {
   const details = [
     { typeUrl: ERROR_INFO, value: Buffer.from(ErrorInfo.encode({ reason: error.code, domain: DOMAIN, metadata: {} }).finish()) },
@@ -23,6 +24,10 @@ export function toServiceError(error: MusubiError): Pick<ServiceError, 'code' | 
     }));
     details.push({ typeUrl: BAD_REQUEST, value: Buffer.from(BadRequest.encode({ fieldViolations }).finish()) });
   }
+  if (error.retryAfterSeconds !== undefined) {
+    const retryDelay = { seconds: error.retryAfterSeconds, nanos: 0 };
+    details.push({ typeUrl: RETRY_INFO, value: Buffer.from(RetryInfo.encode({ retryDelay }).finish()) });
+  }
   const metadata = new Metadata();
   metadata.set(DETAILS, Buffer.from(Status.encode({ code: error.grpcStatus, message: error.message, details }).finish()));
   return { code: error.grpcStatus, details: error.message, metadata };
@@ -33,6 +38,7 @@ export function fromServiceError(error: ServiceError): MusubiError {
   const raw = error.metadata?.get(DETAILS)[0];
   let code: string | undefined;
   let fields: { field: string; message: string }[] = [];
+  let retryAfterSeconds: number | undefined;
   if (Buffer.isBuffer(raw)) {
     for (const detail of Status.decode(raw).details) {
       if (detail.typeUrl === ERROR_INFO) code = ErrorInfo.decode(detail.value).reason;
@@ -42,11 +48,13 @@ export function fromServiceError(error: ServiceError): MusubiError {
           message: description,
         }));
       }
+      if (detail.typeUrl === RETRY_INFO) retryAfterSeconds = RetryInfo.decode(detail.value).retryDelay?.seconds;
     }
   }
   // Without details the status was made by gRPC itself: a deadline, a lost connection, an unknown method.
   return new MusubiError(error.code, code ?? status[error.code] ?? 'UNKNOWN', error.details || error.message, {
     fields,
+    retryAfterSeconds,
     cause: error,
   });
 }
