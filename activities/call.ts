@@ -22,7 +22,7 @@ export interface StepCall {
 export interface StepFailure {
   code: string;
   message: string;
-  fields: { field: string; message: string }[];
+  fields: { field: string; message: string; code?: string }[];
   /** The name of the gRPC status: 'ABORTED'. */
   grpcStatus: string;
 }
@@ -97,7 +97,7 @@ function asFailure(error: unknown, mustSucceed: boolean): unknown {
   const detail: StepFailure = {
     code: error.code,
     message: error.message,
-    fields: error.fields.map(({ field, message }) => ({ field, message })),
+    fields: error.fields.map(({ field, message, code = 'INVALID' }) => ({ field, message, code })),
     grpcStatus: status[error.grpcStatus] ?? 'UNKNOWN',
   };
   const failure = ApplicationFailure.create({

@@ -3,6 +3,7 @@ import anyTest, { type ExecutionContext, type TestFn } from 'ava';
 import { connectPeer } from '#platform/grpc/client.ts';
 import { newId } from '#platform/id.ts';
 import { Lifecycle } from '#platform/lifecycle.ts';
+import type { ProblemCode } from '#platform/problems.ts';
 import { JobServiceService } from '#proto/musubi/job/v1/job.ts';
 import { QueryServiceService } from '#proto/musubi/query/v1/query.ts';
 import { BODY_LIMIT } from './body.ts';
@@ -19,7 +20,7 @@ test.afterEach.always((t) => t.context.close());
 const valid = { loginId: 'taro', password: 'long enough', displayName: '太郎', email: 'taro@example.com' };
 const JSON_TYPE = { 'content-type': 'application/json' };
 
-function isProblem(t: ExecutionContext<World>, answer: Answer, status: number, code: string, fields?: string[]): void {
+function isProblem(t: ExecutionContext<World>, answer: Answer, status: number, code: ProblemCode, fields?: string[]): void {
   t.is(answer.status, status, JSON.stringify(answer.body));
   t.regex(answer.headers.get('content-type') ?? '', /^application\/problem\+json/);
   const problem = problemSchema.parse(answer.body);
@@ -135,7 +136,7 @@ test('a stranger is a stranger even while the service is away that knows the res
   const path = `/v1/jobs/${world.hanaId}`;
   isProblem(t, await send(world, 'GET', path, { token: `${world.hana}x` }), 401, 'TOKEN_INVALID');
   isProblem(t, await send(world, 'POST', `${path}:cancel`, { token: 'garbage' }), 401, 'TOKEN_INVALID');
-  isProblem(t, await send(world, 'GET', path, { token: world.hana }), 503, 'UNAVAILABLE');
+  isProblem(t, await send(world, 'GET', path, { token: world.hana }), 503, 'SERVICE_UNAVAILABLE');
 });
 
 test('one question to Auth decides, by action, resource and owner', async (t) => {
@@ -237,7 +238,7 @@ test('a service that is away is 503 without a word about addresses', async (t) =
   const nobody = connectPeer('127.0.0.1:1', QueryServiceService, new Lifecycle(world.gateway.log, 100));
   world.gateway.query = nobody;
   const answer = await send(world, 'GET', '/v1/members/me', { token: world.hana });
-  isProblem(t, answer, 503, 'UNAVAILABLE');
+  isProblem(t, answer, 503, 'SERVICE_UNAVAILABLE');
   t.is(answer.headers.get('retry-after'), '1');
   t.false(/127\.0\.0\.1|ECONN/.test(JSON.stringify(answer.body)));
 });

@@ -1,6 +1,7 @@
 import { status } from '@grpc/grpc-js';
 import type { Context } from 'koa';
 import { MusubiError, notFound, unauthenticated } from '#platform/errors.ts';
+import type { CodeOf } from '#platform/problems.ts';
 import type { Resource } from '#proto/musubi/auth/v1/auth.ts';
 import type { Gateway } from './gateway.ts';
 import type { Principal } from './route.ts';
@@ -29,7 +30,7 @@ export function claimedSubject(token: string): string {
 export async function authorize(
   gateway: Gateway,
   request: { accessToken: string; action: string; resource: Resource },
-  hiddenAs: string | undefined,
+  hiddenAs: CodeOf<'NOT_FOUND'> | undefined,
 ): Promise<Principal> {
   try {
     const { memberId, sessionId } = await gateway.auth.authorize(request);

@@ -1,6 +1,7 @@
 import { status } from '@grpc/grpc-js';
 import type { Context, Middleware } from 'koa';
 import { MusubiError, notFound } from '#platform/errors.ts';
+import { type CodeOf, knownCode } from '#platform/problems.ts';
 import { authorize, bearerToken, claimedSubject } from './authorize.ts';
 import { readJson } from './body.ts';
 import { matchesAny } from './etag.ts';
@@ -49,7 +50,8 @@ function paramsOf(route: Route, raw: unknown): Params {
   const parsed = route.params.safeParse(raw);
   if (parsed.success) return { ok: true, value: parsed.data };
   const name = String(parsed.error.issues[0]?.path[0] ?? 'resource').replace(/Id$/, '');
-  return { ok: false, error: notFound(`${name.toUpperCase()}_NOT_FOUND`, `There is no such ${name}.`) };
+  const code = `${name.toUpperCase()}_NOT_FOUND`;
+  return { ok: false, error: notFound(knownCode(code, 'NOT_FOUND') as CodeOf<'NOT_FOUND'>, `There is no such ${name}.`) };
 }
 
 async function admitted(route: Exclude<Route, { public: true }>, gateway: Gateway, ctx: Context, params: Params) {

@@ -1,13 +1,14 @@
 import { status } from '@grpc/grpc-js';
 import test from 'ava';
 import { failedPrecondition, MusubiError } from '#platform/errors.ts';
+import { PROBLEMS } from '#platform/problems.ts';
 import { httpStatus, JobFailedError, problemOf, problemSchema } from './problem.ts';
 
 test('every gRPC code has an HTTP status', (t) => {
   const codes = Object.values(status).filter((code): code is status => typeof code === 'number' && code !== status.OK);
   t.is(codes.length, 16);
   for (const code of codes) {
-    const mapped = httpStatus(new MusubiError(code, 'CODE', 'text'));
+    const mapped = httpStatus(new MusubiError(code, 'INTERNAL', 'text'));
     t.true(mapped >= 400 && mapped < 600, status[code]);
   }
 });
@@ -38,16 +39,18 @@ test('a failed job is answered as the refusal that failed it', (t) => {
     const problem = problemSchema.parse(problemOf(error, 'trace'));
     t.is(problem.status, expected, code);
     t.is(problem.instance, '/v1/jobs/job-1');
-    t.deepEqual(problem.errors, [{ field: 'f', message: 'm' }]);
+    t.deepEqual(problem.errors, [{ field: 'f', code: 'INVALID', message: 'm' }]);
   }
 });
 
 test('the inside stays inside', (t) => {
-  const away = new MusubiError(status.UNAVAILABLE, 'UNAVAILABLE', 'connect ECONNREFUSED 10.0.0.7:4000', {
+  const away = new MusubiError(status.UNAVAILABLE, 'SERVICE_UNAVAILABLE', 'connect ECONNREFUSED 10.0.0.7:4000', {
+    forOperators: true,
     cause: new Error('secret'),
   });
   const problem = problemOf(away, 'trace');
   t.notRegex(JSON.stringify(problem), /10\.0\.0\.7|secret/);
-  t.is(problem.title, 'Unavailable');
-  t.is(problem.type, 'urn:musubi:problem:UNAVAILABLE');
+  t.is(problem.title, 'Service unavailable');
+  t.is(problem.type, '/problems/SERVICE_UNAVAILABLE');
+  t.is(problem.detail, PROBLEMS.SERVICE_UNAVAILABLE.meaning);
 });

@@ -1,9 +1,19 @@
 import { status } from '@grpc/grpc-js';
 import { z } from 'zod';
-import { MusubiError } from '#platform/errors.ts';
+import { type FieldViolation, MusubiError } from '#platform/errors.ts';
+import {
+  FIELD_CODES,
+  isFieldCode,
+  knownCode,
+  PROBLEM_CODES,
+  type ProblemCode,
+  problemKind,
+  problemTitle,
+  problemType,
+} from '#platform/problems.ts';
 import type { JobError } from '#proto/musubi/job/v1/job.ts';
 
-/** The one map from the system's error model to HTTP. Codes of ours that HTTP knows better follow below. */
+/** The one map from the system's error model to HTTP. Where HTTP has a status of its own for a code, the catalogue names it. */
 const HTTP_STATUS: Record<status, number> = {
   [status.OK]: 200,
   [status.CANCELLED]: 499,
@@ -24,20 +34,15 @@ const HTTP_STATUS: Record<status, number> = {
   [status.UNAUTHENTICATED]: 401,
 };
 
-/** Codes for which HTTP has a status of its own. */
-const HTTP_STATUS_OF_CODE = new Map([
-  ['VERSION_MISMATCH', 412],
-  ['IDEMPOTENCY_KEY_REUSED', 422],
-  ['METHOD_NOT_ALLOWED', 405],
-  ['BODY_TOO_LARGE', 413],
-  ['UNSUPPORTED_MEDIA_TYPE', 415],
-  ['REQUEST_TIMEOUT', 408],
-  ['HEADERS_TOO_LARGE', 431],
-]);
-
 /** The HTTP status that an error is answered with. */
 export function httpStatus(error: MusubiError): number {
-  return HTTP_STATUS_OF_CODE.get(error.code) ?? HTTP_STATUS[error.grpcStatus] ?? 500;
+  return problemKind(error.code).http ?? HTTP_STATUS[error.grpcStatus] ?? 500;
+}
+
+/** The HTTP status that a code is answered with. */
+export function httpStatusOf(code: ProblemCode): number {
+  const { http, status: name } = problemKind(code);
+  return http ?? HTTP_STATUS[status[name]];
 }
 
 /**
@@ -50,7 +55,7 @@ export class JobFailedError extends MusubiError {
   constructor(jobId: string, failure: JobError) {
     // Jobs of earlier releases have no status: then all that is known is that the command was not done.
     const kind = grpcStatusNamed(failure.grpcStatus ?? '') ?? status.FAILED_PRECONDITION;
-    super(kind, failure.code, failure.message, { fields: failure.errors });
+    super(kind, knownCode(failure.code, status[kind]), failure.message, { fields: fieldsOf(failure) });
     this.jobId = jobId;
   }
 }
@@ -60,17 +65,34 @@ function grpcStatusNamed(name: string): status | undefined {
   return typeof value === 'number' && value !== status.OK ? value : undefined;
 }
 
+const fieldsOf = ({ errors }: JobError): FieldViolation[] =>
+  errors.map(({ field, message, code }) => ({ field, message, ...(code !== undefined && isFieldCode(code) ? { code } : {}) }));
+
+export const problemCodeSchema = z
+  .enum(PROBLEM_CODES)
+  .meta({ id: 'ProblemCode', description: 'A stable word that programs may rely on; /problems lists what each means' });
+
+const fieldProblemSchema = z.strictObject({
+  field: z.string().meta({ description: 'Its path: `email`, `policies[0].name`' }),
+  code: z.enum(FIELD_CODES).meta({ id: 'FieldCode', description: 'What kind of wrong' }),
+  message: z.string().meta({ description: 'What it must be, in words' }),
+});
+
 /** An RFC 9457 problem. */
 export const problemSchema = z
   .strictObject({
-    type: z.string().meta({ description: 'Names the kind of problem; one per code' }),
+    type: z.string().meta({
+      format: 'uri-reference',
+      description: 'The kind of problem, one per code: GET it to read what it means and what to do',
+      example: '/problems/LOGIN_TAKEN',
+    }),
     title: z.string().meta({ description: 'The kind of problem in words; the same for every problem of a code' }),
     status: z.int(),
     detail: z.string().meta({ description: 'What happened this time' }),
     instance: z.string().optional().meta({ description: 'The job that failed, when the answer is that of a job' }),
-    code: z.string().meta({ description: 'A stable upper-case word that programs may rely on', example: 'LOGIN_TAKEN' }),
+    code: problemCodeSchema,
     errors: z
-      .array(z.strictObject({ field: z.string(), message: z.string() }))
+      .array(fieldProblemSchema)
       .meta({ description: 'The fields that are wrong; empty when the problem is not about fields' }),
     traceId: z.string().meta({ description: 'Leads to the logs and the trace of this request' }),
   })
@@ -81,33 +103,13 @@ export type Problem = z.output<typeof problemSchema>;
 export function problemOf(error: MusubiError, traceId: string): Problem {
   const httpCode = httpStatus(error);
   return {
-    type: `urn:musubi:problem:${error.code}`,
-    title: titleOf(error.code),
+    type: problemType(error.code),
+    title: problemTitle(error.code),
     status: httpCode,
-    detail: detailOf(error, httpCode),
+    detail: error.forOperators || error.code === 'INTERNAL' ? problemKind(error.code).meaning : error.message,
     ...(error instanceof JobFailedError ? { instance: `/v1/jobs/${error.jobId}` } : {}),
     code: error.code,
-    errors: error.fields.map(({ field, message }) => ({ field, message })),
+    errors: error.fields.map(({ field, message, code = 'INVALID' }) => ({ field, code, message })),
     traceId,
   };
-}
-
-/** LOGIN_TAKEN → "Login taken" */
-function titleOf(code: string): string {
-  const words = code.toLowerCase().replaceAll('_', ' ');
-  return words.charAt(0).toUpperCase() + words.slice(1);
-}
-
-/** Statuses made by gRPC itself tell of addresses and sockets, which are no business of a client. */
-function detailOf(error: MusubiError, httpCode: number): string {
-  const madeByGrpc = error.code === status[error.grpcStatus];
-  if (!madeByGrpc || httpCode < 500) return error.message;
-  switch (error.grpcStatus) {
-    case status.UNAVAILABLE:
-      return 'A service that is needed for this is away; try again shortly.';
-    case status.DEADLINE_EXCEEDED:
-      return 'A service that is needed for this did not answer in time; try again shortly.';
-    default:
-      return 'This failed on a defect of ours; the trace ID leads to its log.';
-  }
 }

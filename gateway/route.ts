@@ -1,5 +1,6 @@
 import type { Context } from 'koa';
 import { z } from 'zod';
+import type { CodeOf } from '#platform/problems.ts';
 import type { Resource } from '#proto/musubi/auth/v1/auth.ts';
 import type { Gateway } from './gateway.ts';
 
@@ -72,7 +73,7 @@ interface Access<P extends Shape, L> {
   load?(asking: { params: Input<P> }, gateway: Gateway): Promise<L>;
   resource(asking: Asking<P, L>): Resource;
   /** The code of a 404 that stands for 403: who may not see it isn't told that it exists. */
-  hiddenAs?: string;
+  hiddenAs?: CodeOf<'NOT_FOUND'>;
   public?: never;
 }
 

@@ -6,6 +6,7 @@ import type { Address } from '#platform/config.ts';
 import { invalidArgument } from '#platform/errors.ts';
 import type { Lifecycle } from '#platform/lifecycle.ts';
 import type { Logger } from '#platform/log.ts';
+import type { CodeOf } from '#platform/problems.ts';
 import { observeUnreadable } from './middleware/observe.ts';
 import { MAX_WAIT } from './prefer.ts';
 import { problemOf } from './problem.ts';
@@ -113,7 +114,7 @@ function refuse(error: NodeJS.ErrnoException, socket: Socket, begun: ServerRespo
 }
 
 /** Our code, by Node's. */
-const CODES: Partial<Record<string, string>> = {
+const CODES: Partial<Record<string, CodeOf<'INVALID_ARGUMENT'>>> = {
   HPE_HEADER_OVERFLOW: 'HEADERS_TOO_LARGE',
   ERR_HTTP_REQUEST_TIMEOUT: 'REQUEST_TIMEOUT',
 };

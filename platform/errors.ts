@@ -1,9 +1,12 @@
 import { status } from '@grpc/grpc-js';
+import type { CodeOf, FieldCode, ProblemCode } from './problems.ts';
 
 /** What is wrong with one field of a request. `field` is its path: `email`, `policies[0].name`. */
 export interface FieldViolation {
   field: string;
   message: string;
+  /** What kind of wrong; default: INVALID. */
+  code?: FieldCode;
 }
 
 /** The gRPC codes that mean "try again later", and nothing about the request itself. */
@@ -19,6 +22,8 @@ export interface ErrorDetails {
   fields?: readonly FieldViolation[];
   /** The same call has no chance before that many seconds have passed; a whole number. */
   retryAfterSeconds?: number;
+  /** The message tells of the inside (addresses, sockets): clients are told what the code means instead. */
+  forOperators?: boolean;
   cause?: unknown;
 }
 
@@ -30,20 +35,23 @@ export interface ErrorDetails {
  * The cause stays inside the process: it is logged, never sent.
  */
 export class MusubiError extends Error {
-  /** A stable upper-case word that clients may rely on: `LOGIN_TAKEN`. */
-  readonly code: string;
+  /** A stable upper-case word that clients may rely on, of the catalogue in `problems.ts`. */
+  readonly code: ProblemCode;
   readonly grpcStatus: status;
   readonly fields: readonly FieldViolation[];
   /** Undefined: the error does not say when to try again. */
   readonly retryAfterSeconds: number | undefined;
+  readonly forOperators: boolean;
 
-  constructor(grpcStatus: status, code: string, message: string, { fields = [], retryAfterSeconds, cause }: ErrorDetails = {}) {
+  constructor(grpcStatus: status, code: ProblemCode, message: string, details: ErrorDetails = {}) {
+    const { fields = [], retryAfterSeconds, forOperators = false, cause } = details;
     super(message, cause === undefined ? undefined : { cause });
     this.name = 'MusubiError';
     this.code = code;
     this.grpcStatus = grpcStatus;
     this.fields = fields;
     this.retryAfterSeconds = retryAfterSeconds;
+    this.forOperators = forOperators;
   }
 
   /** Whether the same call may succeed later; if not, it is a refusal. */
@@ -53,30 +61,30 @@ export class MusubiError extends Error {
 }
 
 const make =
-  (grpcStatus: status) =>
-  (code: string, message: string, details?: ErrorDetails): MusubiError =>
-    new MusubiError(grpcStatus, code, message, details);
+  <S extends keyof typeof status>(name: S) =>
+  (code: CodeOf<S>, message: string, details?: ErrorDetails): MusubiError =>
+    new MusubiError(status[name], code, message, details);
 
 /** The request itself is malformed (400). Give `fields`. */
-export const invalidArgument = make(status.INVALID_ARGUMENT);
+export const invalidArgument = make('INVALID_ARGUMENT');
 /** No, wrong, expired or revoked credentials (401). */
-export const unauthenticated = make(status.UNAUTHENTICATED);
+export const unauthenticated = make('UNAUTHENTICATED');
 /** Known, but not allowed (403). */
-export const permissionDenied = make(status.PERMISSION_DENIED);
-export const notFound = make(status.NOT_FOUND);
+export const permissionDenied = make('PERMISSION_DENIED');
+export const notFound = make('NOT_FOUND');
 /** Something of that name or ID is there already (409). */
-export const alreadyExists = make(status.ALREADY_EXISTS);
+export const alreadyExists = make('ALREADY_EXISTS');
 /** A rule of the business forbids it in the present state (409; 412 for VERSION_MISMATCH, 422 for IDEMPOTENCY_KEY_REUSED). */
-export const failedPrecondition = make(status.FAILED_PRECONDITION);
+export const failedPrecondition = make('FAILED_PRECONDITION');
 /** Somebody else is at it; the same call may succeed later (409). */
-export const aborted = make(status.ABORTED);
+export const aborted = make('ABORTED');
 /** Too many, or too much at once (429). Give `retryAfterSeconds`. */
-export const resourceExhausted = make(status.RESOURCE_EXHAUSTED);
+export const resourceExhausted = make('RESOURCE_EXHAUSTED');
 /** A server that is needed is away (503). */
-export const unavailable = make(status.UNAVAILABLE);
-export const deadlineExceeded = make(status.DEADLINE_EXCEEDED);
+export const unavailable = make('UNAVAILABLE');
+export const deadlineExceeded = make('DEADLINE_EXCEEDED');
 /** A defect of ours (500). */
-export const internal = make(status.INTERNAL);
+export const internal = make('INTERNAL');
 
 /** The `code` of errors by which Node says that a server can't be reached. */
 export const SOCKET_ERRORS: ReadonlySet<string> = new Set([

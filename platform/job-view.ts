@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { type Job, JobState } from '#proto/musubi/job/v1/job.ts';
+import { type Job, type JobError, JobState } from '#proto/musubi/job/v1/job.ts';
+import { FIELD_CODES, isFieldCode } from './problems.ts';
 
 /** A job as clients see it, by REST and on the socket: the one schema and the one mapping of both. */
 
@@ -31,7 +32,7 @@ export const jobView = z.strictObject({
     .strictObject({
       code: z.string(),
       message: z.string(),
-      errors: z.array(z.strictObject({ field: z.string(), message: z.string() })),
+      errors: z.array(z.strictObject({ field: z.string(), code: z.enum(FIELD_CODES), message: z.string() })),
     })
     .optional(),
   memberId: z.string().meta({ description: 'On whose behalf it runs' }),
@@ -49,6 +50,19 @@ export function nameOfJobState(state: JobState): JobStateName | undefined {
   return (Object.keys(STATES) as JobStateName[]).find((name) => STATES[name] === state);
 }
 
+/** Jobs of earlier releases have fields without a code. */
+function errorView({ code, message, errors }: JobError) {
+  return {
+    code,
+    message,
+    errors: errors.map(({ field, code: kind = '', message: text }) => ({
+      field,
+      code: isFieldCode(kind) ? kind : 'INVALID',
+      message: text,
+    })),
+  };
+}
+
 /** @throws when the message is not a whole job */
 export function toJobView(job: Job): JobView {
   const { done, total, step } = job.progress ?? { done: 0, total: 0, step: '' };
@@ -58,7 +72,7 @@ export function toJobView(job: Job): JobView {
     state: nameOfJobState(job.state),
     progress: { done, total, step },
     ...(job.resultJson ? { result: JSON.parse(job.resultJson) } : {}),
-    ...(job.error ? { error: { code: job.error.code, message: job.error.message, errors: job.error.errors } } : {}),
+    ...(job.error ? { error: errorView(job.error) } : {}),
     memberId: job.memberId,
     createdAt: job.createdAt?.toISOString(),
     updatedAt: job.updatedAt?.toISOString(),

@@ -10,7 +10,7 @@ const app = () => ({ server: 'a server', log, lifecycle: new Lifecycle(log, 1_00
 test('what is not up yet is tried until it is', async (t) => {
   let tries = 0;
   const work = async () => {
-    if (++tries < 3) throw unavailable('AWAY', 'not yet');
+    if (++tries < 3) throw unavailable('SERVICE_UNAVAILABLE', 'not yet');
     return 'up';
   };
   t.is(await patiently(work, app()), 'up');
@@ -19,14 +19,14 @@ test('what is not up yet is tried until it is', async (t) => {
 
 test('a refusal is no reason to wait, and errors are known first', async (t) => {
   const work = () => Promise.reject(new Error('no such database'));
-  const toKnown = (error: unknown) => failedPrecondition('NO_DATABASE', 'there is none', { cause: error });
-  await t.throwsAsync(patiently(work, { ...app(), toKnown }), { code: 'NO_DATABASE' });
+  const toKnown = (error: unknown) => failedPrecondition('LOCK_NOT_HELD', 'there is none', { cause: error });
+  await t.throwsAsync(patiently(work, { ...app(), toKnown }), { code: 'LOCK_NOT_HELD' });
 });
 
 test('it ends at its deadline, and when the process stops', async (t) => {
-  const away = () => Promise.reject(unavailable('AWAY', 'never'));
-  await t.throwsAsync(patiently(away, { ...app(), deadline: Date.now() - 1 }), { code: 'AWAY' });
+  const away = () => Promise.reject(unavailable('SERVICE_UNAVAILABLE', 'never'));
+  await t.throwsAsync(patiently(away, { ...app(), deadline: Date.now() - 1 }), { code: 'SERVICE_UNAVAILABLE' });
   const stopping = app();
   const waiting = patiently(away, stopping);
-  await Promise.all([stopping.lifecycle.stop('tested'), t.throwsAsync(waiting, { code: 'AWAY' })]);
+  await Promise.all([stopping.lifecycle.stop('tested'), t.throwsAsync(waiting, { code: 'SERVICE_UNAVAILABLE' })]);
 });

@@ -52,7 +52,7 @@ test('after a registration that was cancelled the next is another job, with the 
     const [job, another] = await jobsOf(system);
     if (another) return;
     void system.commands.cancelCommand(job?.jobId ?? '').catch(() => undefined);
-    throw unavailable('AWAY', 'away');
+    throw unavailable('SERVICE_UNAVAILABLE', 'away');
   });
   const { code, lines, log } = await system.run().ended;
   t.is(code, 0, log);
@@ -111,7 +111,7 @@ test('an admin whose registration is under way and is undone in the end is none'
   const decided = Promise.withResolvers<void>();
   system.before.set('auth.grantRoles', async () => {
     await decided.promise;
-    throw failedPrecondition('NOT_TODAY', 'not today');
+    throw failedPrecondition('LAST_ADMIN', 'not today');
   });
   const first = system.run(as('first'));
   while ((await admins(system)) === 0) await sleep(20);
@@ -140,7 +140,7 @@ test('nor is an admin one whose registration begins while it is looked whether t
   system.before.set('auth.grantRoles', async () => {
     if ((await jobsOf(system)).length > 1) return;
     await decided.promise;
-    throw failedPrecondition('NOT_TODAY', 'not today');
+    throw failedPrecondition('LAST_ADMIN', 'not today');
   });
   system.before.set('role.ensureBuiltInRoles', async () => {
     system.before.delete('role.ensureBuiltInRoles');

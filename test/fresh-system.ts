@@ -133,7 +133,7 @@ export async function freshSystem(): Promise<System> {
 }
 
 const none = async (): Promise<never> => {
-  throw failedPrecondition('NOT_HERE', 'nobody asks for this here');
+  throw failedPrecondition('LOCK_NOT_HELD', 'nobody asks for this here');
 };
 
 async function freshNamespace(log: Logger): Promise<string> {

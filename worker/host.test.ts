@@ -31,7 +31,7 @@ function host(domains: readonly 'member'[], at: string, away = new Set<string>()
       {},
       {
         get: (_, method) => async (request: { jobId?: string; state?: string }) => {
-          if (away.has(String(method))) throw unavailable('UNAVAILABLE', 'away');
+          if (away.has(String(method))) throw unavailable('SERVICE_UNAVAILABLE', 'away');
           if (method === 'finishJob') ended.push(`${request.jobId} ${request.state}`);
           return {};
         },

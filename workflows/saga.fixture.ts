@@ -32,9 +32,11 @@ export type Script = Record<
     ) => Answer | undefined | Promise<Answer | undefined>)
 >;
 
-export const away = unavailable('UNAVAILABLE', '14 UNAVAILABLE: connect ECONNREFUSED');
+export const away = unavailable('SERVICE_UNAVAILABLE', '14 UNAVAILABLE: connect ECONNREFUSED');
 export const busy = aborted('MEMBER_BUSY', 'another command is changing this member');
-export const taken = alreadyExists('LOGIN_TAKEN', 'the login is taken', { fields: [{ field: 'loginId', message: 'is taken' }] });
+export const taken = alreadyExists('LOGIN_TAKEN', 'the login is taken', {
+  fields: [{ field: 'loginId', code: 'TAKEN', message: 'is taken' }],
+});
 export const defect = internal('INTERNAL', 'the service failed');
 export const notVisible = deadlineExceeded('NOT_VISIBLE_YET', 'the read model is behind');
 export const undone = failedPrecondition('OPERATION_UNDONE', 'this operation was undone');

@@ -71,7 +71,7 @@ for (const { command, steps, pivot } of SAGAS) {
       t.deepEqual(services.end?.error, {
         code: 'LOGIN_TAKEN',
         message: 'the login is taken',
-        errors: [{ field: 'loginId', message: 'is taken' }],
+        errors: [{ field: 'loginId', code: 'TAKEN', message: 'is taken' }],
         grpcStatus: 'ALREADY_EXISTS',
       });
       t.like(await failureOf(handle), { cause: { type: 'LOGIN_TAKEN' } });

@@ -8,12 +8,12 @@ import { problems } from './problems.ts';
 
 test('Retry-After is what the error says, or a second where the status asks for one', async (t) => {
   const cases: [MusubiError, number, string | null][] = [
-    [resourceExhausted('TOO_MANY', 'too many', { retryAfterSeconds: 90 }), 429, '90'],
-    [resourceExhausted('TOO_MANY', 'too many'), 429, '1'],
-    [unavailable('AWAY', 'away', { retryAfterSeconds: 7 }), 503, '7'],
-    [unavailable('AWAY', 'away'), 503, '1'],
-    [aborted('BUSY', 'busy', { retryAfterSeconds: 2 }), 409, '2'],
-    [aborted('BUSY', 'busy'), 409, null],
+    [resourceExhausted('TOO_BUSY', 'too many', { retryAfterSeconds: 90 }), 429, '90'],
+    [resourceExhausted('TOO_BUSY', 'too many'), 429, '1'],
+    [unavailable('SERVICE_UNAVAILABLE', 'away', { retryAfterSeconds: 7 }), 503, '7'],
+    [unavailable('SERVICE_UNAVAILABLE', 'away'), 503, '1'],
+    [aborted('MEMBER_BUSY', 'busy', { retryAfterSeconds: 2 }), 409, '2'],
+    [aborted('MEMBER_BUSY', 'busy'), 409, null],
   ];
   const app = new Koa();
   app.use(problems());

@@ -18,7 +18,7 @@ const aboutOneJob = {
     id: params.jobId,
     ownerId: loaded?.memberId ?? '',
   }),
-  hiddenAs: 'JOB_NOT_FOUND',
+  hiddenAs: 'JOB_NOT_FOUND' as const,
 };
 
 const getJob = route({

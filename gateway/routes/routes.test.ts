@@ -26,6 +26,8 @@ test('only these routes are public', (t) => {
       'POST /v1/auth/login',
       'POST /v1/auth/refresh',
       'GET /.well-known/jwks.json',
+      'GET /problems',
+      'GET /problems/{code}',
       'GET /',
       'GET /openapi.json',
       'GET /docs',

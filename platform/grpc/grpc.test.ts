@@ -57,12 +57,12 @@ test('an error keeps its code, message and fields across the wire, and its cause
 
 test('an error says over the wire when to try again', async (t) => {
   const { peer } = await pair(t, async () => {
-    throw resourceExhausted('TOO_MANY', 'too many of them', { retryAfterSeconds: 90 });
+    throw resourceExhausted('TOO_BUSY', 'too many of them', { retryAfterSeconds: 90 });
   });
   const error = await t.throwsAsync(peer.getMember({ memberId: 'x' }), { instanceOf: MusubiError });
   t.is(error.retryAfterSeconds, 90);
   const silent = await pair(t, async () => {
-    throw resourceExhausted('TOO_MANY', 'too many of them');
+    throw resourceExhausted('TOO_BUSY', 'too many of them');
   });
   const other = await t.throwsAsync(silent.peer.getMember({ memberId: 'x' }), { instanceOf: MusubiError });
   t.is(other.retryAfterSeconds, undefined);

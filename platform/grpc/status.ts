@@ -1,7 +1,8 @@
 import { Metadata, type ServiceError, status } from '@grpc/grpc-js';
 import { BadRequest, ErrorInfo, RetryInfo } from '#proto/google/rpc/error_details.ts';
 import { Status } from '#proto/google/rpc/status.ts';
-import { MusubiError } from '../errors.ts';
+import { type FieldViolation, MusubiError } from '../errors.ts';
+import { isFieldCode, knownCode } from '../problems.ts';
 
 /** The metadata key of gRPC's richer error model (https://grpc.io/docs/guides/error/#richer-error-model). */
 const DETAILS = 'grpc-status-details-bin';
@@ -16,10 +17,10 @@ export function toServiceError(error: MusubiError): Pick<ServiceError, 'code' | 
     { typeUrl: ERROR_INFO, value: Buffer.from(ErrorInfo.encode({ reason: error.code, domain: DOMAIN, metadata: {} }).finish()) },
   ];
   if (error.fields.length > 0) {
-    const fieldViolations = error.fields.map(({ field, message }) => ({
+    const fieldViolations = error.fields.map(({ field, message, code }) => ({
       field,
       description: message,
-      reason: '',
+      reason: code ?? '',
       localizedMessage: undefined,
     }));
     details.push({ typeUrl: BAD_REQUEST, value: Buffer.from(BadRequest.encode({ fieldViolations }).finish()) });
@@ -37,24 +38,26 @@ export function toServiceError(error: MusubiError): Pick<ServiceError, 'code' | 
 export function fromServiceError(error: ServiceError): MusubiError {
   const raw = error.metadata?.get(DETAILS)[0];
   let code: string | undefined;
-  let fields: { field: string; message: string }[] = [];
+  let fields: FieldViolation[] = [];
   let retryAfterSeconds: number | undefined;
   if (Buffer.isBuffer(raw)) {
     for (const detail of Status.decode(raw).details) {
       if (detail.typeUrl === ERROR_INFO) code = ErrorInfo.decode(detail.value).reason;
       if (detail.typeUrl === BAD_REQUEST) {
-        fields = BadRequest.decode(detail.value).fieldViolations.map(({ field, description }) => ({
+        fields = BadRequest.decode(detail.value).fieldViolations.map(({ field, description, reason }) => ({
           field,
           message: description,
+          ...(isFieldCode(reason) ? { code: reason } : {}),
         }));
       }
       if (detail.typeUrl === RETRY_INFO) retryAfterSeconds = RetryInfo.decode(detail.value).retryDelay?.seconds;
     }
   }
   // Without details the status was made by gRPC itself: a deadline, a lost connection, an unknown method.
-  return new MusubiError(error.code, code ?? status[error.code] ?? 'UNKNOWN', error.details || error.message, {
+  return new MusubiError(error.code, knownCode(code ?? '', status[error.code] ?? ''), error.details || error.message, {
     fields,
     retryAfterSeconds,
+    forOperators: code === undefined,
     cause: error,
   });
 }

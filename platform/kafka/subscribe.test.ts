@@ -99,7 +99,7 @@ test('poison is parked with its reason, and the partition goes on behind it', as
 
   const handled: string[] = [];
   const lifecycle = await member(topic, group, async (events) => {
-    if (events.some(({ subject }) => subject === 'bad')) throw failedPrecondition('BAD', 'this one is bad');
+    if (events.some(({ subject }) => subject === 'bad')) throw failedPrecondition('JOB_FAILED', 'this one is bad');
     handled.push(...events.map(({ subject, version }) => `${subject} ${version}`));
   });
   await until('the last is handled', () => handled.includes('a 4'));

@@ -22,7 +22,7 @@ export interface Fixture {
   ready(): Promise<void>;
   close(): Promise<void>;
   newId(): string;
-  /** `name` '' sends no operation ID; the value 'refuse me' is refused with REFUSED. */
+  /** `name` '' sends no operation ID; the value 'refuse me' is refused with LAST_ADMIN. */
   put(id: string, name: string, value: string): Promise<{ id: string; was: string | null }>;
   undo(id: string, name: string): Promise<void>;
   state(id: string): Promise<{ value: string | null; events: string[] }>;
@@ -46,7 +46,7 @@ const event = (type: string, id: string): OutboxEvent => ({
 });
 
 function refuse(value: string): void {
-  if (value === 'refuse me') throw failedPrecondition('REFUSED', 'as asked');
+  if (value === 'refuse me') throw failedPrecondition('LAST_ADMIN', 'as asked');
 }
 
 interface Kept {
@@ -194,7 +194,7 @@ function redis(): Fixture {
       operations = new RedisOperations(client, service, {
         put: {
           forward: `
-            if args[2] == 'refuse me' then return refuse('REFUSED', 'as asked') end
+            if args[2] == 'refuse me' then return refuse('LAST_ADMIN', 'as asked') end
             local was = redis.call('GET', keys[1]) or nil
             redis.call('SET', keys[1], args[2])
             emit('thing', args[1], 1, 'put', '{}')

@@ -63,7 +63,7 @@ for (const [store, open] of Object.entries(fixtures)) {
 
   test(`${store}: a refusal leaves no trace, and the same operation may be tried again`, async (t) => {
     const id = suite.newId();
-    await t.throwsAsync(suite.put(id, 'op', 'refuse me'), { code: 'REFUSED' });
+    await t.throwsAsync(suite.put(id, 'op', 'refuse me'), { code: 'LAST_ADMIN' });
     t.deepEqual(await suite.state(id), { value: null, events: [] });
     await suite.put(id, 'op', 'value');
     t.deepEqual(await suite.state(id), { value: 'value', events: ['put'] });
@@ -125,8 +125,8 @@ for (const [store, open] of Object.entries(fixtures)) {
     test(`${store}: an operation that fails after its writes leaves no trace`, async (t) => {
       const id = suite.newId();
       const held = await hold(id, 'op', 'value');
-      held.fail(failedPrecondition('REFUSED', 'after the write'));
-      await t.throwsAsync(held.done, { code: 'REFUSED' });
+      held.fail(failedPrecondition('LAST_ADMIN', 'after the write'));
+      await t.throwsAsync(held.done, { code: 'LAST_ADMIN' });
       t.deepEqual(await suite.state(id), { value: null, events: [] });
     });
   }

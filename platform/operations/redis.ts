@@ -1,5 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { failedPrecondition } from '../errors.ts';
+import type { CodeOf } from '../problems.ts';
 import type { Redis } from '../redis.ts';
 import { guarded } from '../redis.ts';
 import { currentTraceparent, SpanKind, withSpan } from '../telemetry.ts';
@@ -78,7 +79,7 @@ export class RedisOperations {
       case 'done':
         return JSON.parse(answer[1]) as R;
       case 'refused':
-        throw failedPrecondition(answer[1], answer[2]);
+        throw failedPrecondition(answer[1] as CodeOf<'FAILED_PRECONDITION'>, answer[2]);
       default:
         throw undoneError(command);
     }

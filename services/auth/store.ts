@@ -85,4 +85,6 @@ export async function requireLogin(store: Store, session: ClientSession, memberI
 export const loginNotFound = (memberId: string) => notFound('LOGIN_NOT_FOUND', `member ${memberId} has no login`);
 
 export const loginTaken = (loginId: string) =>
-  alreadyExists('LOGIN_TAKEN', `the login ${loginId} is taken`, { fields: [{ field: 'loginId', message: 'is taken' }] });
+  alreadyExists('LOGIN_TAKEN', `the login ${loginId} is taken`, {
+    fields: [{ field: 'loginId', code: 'TAKEN', message: 'is taken' }],
+  });

@@ -19,7 +19,7 @@ export interface JobError {
   /** A stable upper-case word. */
   code: string;
   message: string;
-  errors: { field: string; message: string }[];
+  errors: { field: string; message: string; code?: string | undefined }[];
   /** The name of the gRPC status that says what kind of failure it is: 'ALREADY_EXISTS'. Absent in jobs of earlier releases. */
   grpcStatus?: string | undefined;
 }

@@ -121,6 +121,6 @@ export const finishing = (jobId: string, state: JobState, more: Partial<FinishJo
 export const TAKEN: JobError = {
   code: 'LOGIN_TAKEN',
   message: 'the login is taken',
-  errors: [{ field: 'loginId', message: 'is taken' }],
+  errors: [{ field: 'loginId', code: 'TAKEN', message: 'is taken' }],
   grpcStatus: 'ALREADY_EXISTS',
 };

@@ -1,6 +1,7 @@
 import { deadlineExceeded, invalidArgument, type MusubiError, notFound } from '#platform/errors.ts';
+import type { CodeOf } from '#platform/problems.ts';
 
-const refuse = (field: string, message: string, code = 'INVALID_ARGUMENT'): MusubiError =>
+const refuse = (field: string, message: string, code: CodeOf<'INVALID_ARGUMENT'> = 'INVALID_ARGUMENT'): MusubiError =>
   invalidArgument(code, `${field} ${message}`, { fields: [{ field, message }] });
 
 export const invalidQuery = (): MusubiError => refuse('query', 'must have at most 200 characters and 10 words');
@@ -8,7 +9,7 @@ export const invalidQuery = (): MusubiError => refuse('query', 'must have at mos
 export const invalidPage = (): MusubiError => refuse('pageSize', 'must be 1 to 100');
 
 export const invalidPageToken = (): MusubiError =>
-  refuse('pageToken', 'must be the nextPageToken of a page of the same query', 'INVALID_PAGE_TOKEN');
+  refuse('pageToken', 'must be the nextPageToken of a page of the same query', 'PAGE_TOKEN_INVALID');
 
 export const invalidWait = (most: number): MusubiError => refuse('waitMs', `must be 0 to ${most}`);
 

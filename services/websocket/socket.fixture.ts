@@ -264,7 +264,7 @@ async function servePeers(world: World, lifecycle: Lifecycle): Promise<{ auth: s
 
 function withRest(definition: object, handlers: object): object {
   const unimplemented = async (): Promise<never> => {
-    throw new MusubiError(status.UNIMPLEMENTED, 'UNIMPLEMENTED', 'this test needs it not');
+    throw new MusubiError(status.UNIMPLEMENTED, 'INTERNAL', 'this test needs it not');
   };
   return { ...Object.fromEntries(Object.keys(definition).map((method) => [method, unimplemented])), ...handlers };
 }

@@ -1,4 +1,4 @@
-import { failedPrecondition } from '#platform/errors.ts';
+import { failedPrecondition, notFound } from '#platform/errors.ts';
 import { runOperation, type Undo } from '#platform/operations/mongo.ts';
 import type { MemberStatus } from '../domain.ts';
 import { loginEvent } from '../events.ts';
@@ -22,7 +22,7 @@ export async function grantRoles(store: Store, { operationId, memberId, roleIds 
     const missing = roles.filter((roleId) => !known.some(({ _id }) => _id === roleId));
     if (missing.length > 0) {
       const fields = [{ field: 'roleIds', message: `no such role: ${missing.join(', ')}` }];
-      throw failedPrecondition('ROLE_NOT_FOUND', `there is no role ${missing.join(', ')}`, { fields });
+      throw notFound('ROLE_NOT_FOUND', `there is no role ${missing.join(', ')}`, { fields });
     }
     const changed = await changeLogin(store, session, memberId, { roleIds: roles, status: 'active' }, ['pending', 'active']);
     if (!changed) {

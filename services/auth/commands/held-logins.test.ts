@@ -84,7 +84,7 @@ test('a name is held for 7 days; an undo later than that waits while another has
 
   await auth.store.heldLogins.deleteOne({ _id: hana }); // as its index does, in 7 days
   const other = await auth.member({ loginId: hana });
-  const waits = { code: 'LOGIN_TAKEN', retryable: true };
+  const waits = { code: 'LOGIN_BUSY', retryable: true };
   t.like(await t.throwsAsync(undo(auth.store, operationId)), waits);
   const moved = randomUUID();
   await rename(other, freshLogin(), moved);

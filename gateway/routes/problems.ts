@@ -1,0 +1,50 @@
+import { z } from 'zod';
+import { PROBLEM_CODES, type ProblemCode, problemKind, problemTitle, problemType } from '#platform/problems.ts';
+import { httpStatusOf, problemCodeSchema } from '../problem.ts';
+import { route } from '../route.ts';
+
+const kindSchema = z
+  .strictObject({
+    type: z.string().meta({ format: 'uri-reference', description: 'Its address', example: '/problems/LOGIN_TAKEN' }),
+    code: problemCodeSchema,
+    title: z.string(),
+    status: z.int().meta({ description: 'The HTTP status that it is answered with' }),
+    meaning: z.string(),
+    remedy: z.string().meta({ description: 'What the client can do about it' }),
+  })
+  .meta({ id: 'ProblemKind', description: 'What a problem means, and what to do about it' });
+
+function kindView(code: ProblemCode): z.output<typeof kindSchema> {
+  const { meaning, remedy } = problemKind(code);
+  return { type: problemType(code), code, title: problemTitle(code), status: httpStatusOf(code), meaning, remedy };
+}
+
+const listProblems = route({
+  method: 'GET',
+  path: '/problems',
+  tag: 'Documents',
+  operationId: 'listProblems',
+  summary: 'Every kind of problem: what it means, and what to do about it',
+  public: true,
+  responses: { 200: { description: 'The catalogue', schema: z.strictObject({ items: z.array(kindSchema) }) } },
+  async handle() {
+    return { status: 200 as const, body: { items: PROBLEM_CODES.map(kindView) } };
+  },
+});
+
+const getProblem = route({
+  method: 'GET',
+  path: '/problems/{code}',
+  tag: 'Documents',
+  operationId: 'getProblem',
+  summary: 'One kind of problem: the address that is its `type`',
+  public: true,
+  params: { code: problemCodeSchema },
+  responses: { 200: { description: 'The kind of problem', schema: kindSchema } },
+  problems: { 404: 'NOT_FOUND' },
+  async handle({ params }) {
+    return { status: 200 as const, body: kindView(params.code) };
+  },
+});
+
+export const problemRoutes = [listProblems, getProblem];
