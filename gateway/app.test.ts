@@ -100,7 +100,7 @@ test('unknown paths, methods, parameters and IDs', async (t) => {
   const { admin: token } = t.context;
   isProblem(t, await send(t.context, 'GET', '/v1/nothing'), 404, 'ROUTE_NOT_FOUND');
   isProblem(t, await send(t.context, 'GET', '/v1/members/'), 404, 'ROUTE_NOT_FOUND');
-  isProblem(t, await send(t.context, 'GET', '/v1/%E0%A4%A'), 404, 'ROUTE_NOT_FOUND');
+  isProblem(t, await send(t.context, 'GET', '/v1/%E0%A4%A'), 400, 'MALFORMED_REQUEST');
   const put = await send(t.context, 'PUT', '/v1/members');
   isProblem(t, put, 405, 'METHOD_NOT_ALLOWED');
   t.deepEqual(put.headers.get('allow')?.split(', ').sort(), ['GET', 'HEAD', 'OPTIONS', 'POST']);
@@ -114,7 +114,7 @@ test('unknown paths, methods, parameters and IDs', async (t) => {
   isProblem(t, await send(t.context, 'GET', '/v1/jobs?state=lost', { token }), 400, 'INVALID_ARGUMENT', ['state']);
 
   isProblem(t, await send(t.context, 'GET', '/v1/members/not-an-id', { token }), 404, 'MEMBER_NOT_FOUND');
-  isProblem(t, await send(t.context, 'GET', '/v1/members/%E0%A4%A', { token }), 404, 'MEMBER_NOT_FOUND');
+  isProblem(t, await send(t.context, 'GET', '/v1/members/%E0%A4%A', { token }), 400, 'MALFORMED_REQUEST');
   isProblem(t, await send(t.context, 'DELETE', '/v1/members/me', { token }), 404, 'MEMBER_NOT_FOUND');
   isProblem(t, await send(t.context, 'GET', '/v1/jobs/not-an-id', { token }), 404, 'JOB_NOT_FOUND');
 });

@@ -13,7 +13,7 @@ import { createApp } from './app.ts';
 import { shape } from './config.ts';
 import type { Gateway } from './gateway.ts';
 import { allRoutes } from './routes/index.ts';
-import { serveHttp } from './server.ts';
+import { serveApp } from './server.ts';
 
 export { shape };
 
@@ -42,5 +42,5 @@ export async function start(app: App<Config>): Promise<void> {
     stopping: stopping.signal,
   };
   const gateway: Gateway = { ...services, abandoned: new AbandonedJobs(services) };
-  await serveHttp(createApp(gateway, allRoutes(config.MUSUBI_PUBLIC_URL)), config.MUSUBI_HTTP_LISTEN, lifecycle, log);
+  await serveApp(createApp(gateway, allRoutes(config.MUSUBI_PUBLIC_URL)), { listen: config.MUSUBI_HTTP_LISTEN, lifecycle, log });
 }

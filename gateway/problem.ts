@@ -1,49 +1,11 @@
 import { status } from '@grpc/grpc-js';
 import { z } from 'zod';
 import { type FieldViolation, MusubiError } from '#platform/errors.ts';
-import {
-  FIELD_CODES,
-  isFieldCode,
-  knownCode,
-  PROBLEM_CODES,
-  type ProblemCode,
-  problemKind,
-  problemTitle,
-  problemType,
-} from '#platform/problems.ts';
+import { problemDocument } from '#platform/http/problem.ts';
+import { FIELD_CODES, isFieldCode, knownCode, PROBLEM_CODES } from '#platform/problems.ts';
 import type { JobError } from '#proto/musubi/job/v1/job.ts';
 
-/** The one map from the system's error model to HTTP. Where HTTP has a status of its own for a code, the catalogue names it. */
-const HTTP_STATUS: Record<status, number> = {
-  [status.OK]: 200,
-  [status.CANCELLED]: 499,
-  [status.UNKNOWN]: 500,
-  [status.INVALID_ARGUMENT]: 400,
-  [status.DEADLINE_EXCEEDED]: 504,
-  [status.NOT_FOUND]: 404,
-  [status.ALREADY_EXISTS]: 409,
-  [status.PERMISSION_DENIED]: 403,
-  [status.RESOURCE_EXHAUSTED]: 429,
-  [status.FAILED_PRECONDITION]: 409,
-  [status.ABORTED]: 409,
-  [status.OUT_OF_RANGE]: 400,
-  [status.UNIMPLEMENTED]: 501,
-  [status.INTERNAL]: 500,
-  [status.UNAVAILABLE]: 503,
-  [status.DATA_LOSS]: 500,
-  [status.UNAUTHENTICATED]: 401,
-};
-
-/** The HTTP status that an error is answered with. */
-export function httpStatus(error: MusubiError): number {
-  return problemKind(error.code).http ?? HTTP_STATUS[error.grpcStatus] ?? 500;
-}
-
-/** The HTTP status that a code is answered with. */
-export function httpStatusOf(code: ProblemCode): number {
-  const { http, status: name } = problemKind(code);
-  return http ?? HTTP_STATUS[status[name]];
-}
+export { httpStatus, httpStatusOf } from '#platform/http/problem.ts';
 
 /**
  * What a client that waited for its job is told when the job failed: as a synchronous API would have answered.
@@ -99,17 +61,10 @@ export const problemSchema = z
   .meta({ id: 'Problem', description: 'What went wrong (RFC 9457)' });
 export type Problem = z.output<typeof problemSchema>;
 
-/** The document that tells a client of an error. Nothing of the inside (addresses, causes, stacks) is in it. */
+/** The document that tells a client of an error; that of a job names the job. */
 export function problemOf(error: MusubiError, traceId: string): Problem {
-  const httpCode = httpStatus(error);
   return {
-    type: problemType(error.code),
-    title: problemTitle(error.code),
-    status: httpCode,
-    detail: error.forOperators || error.code === 'INTERNAL' ? problemKind(error.code).meaning : error.message,
+    ...problemDocument(error, traceId),
     ...(error instanceof JobFailedError ? { instance: `/v1/jobs/${error.jobId}` } : {}),
-    code: error.code,
-    errors: error.fields.map(({ field, message, code = 'INVALID' }) => ({ field, code, message })),
-    traceId,
   };
 }

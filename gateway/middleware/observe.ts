@@ -45,39 +45,40 @@ export function accessLog(log: Logger): Middleware {
     const startedAt = performance.now();
     const end = seconds.startTimer();
     const closed = new Promise<void>((resolve) => ctx.res.once('close', () => resolve()));
+    const record = (): void => {
+      const status = statusOf(ctx);
+      end({ method: ctx.method, route: routeOf(ctx), status: String(status) });
+      const error: MusubiError | undefined = ctx.state.error;
+      const line = {
+        method: ctx.method,
+        route: routeOf(ctx),
+        path: ctx.path,
+        status,
+        ms: Math.round((performance.now() - startedAt) * 10) / 10,
+        memberId: ctx.state.memberId,
+        jobId: ctx.state.jobId,
+      };
+      // The error's own status: that of the answer is 499 when nobody is there to get it.
+      if (status >= 500 || (error && httpStatus(error) >= 500)) log.error({ ...line, err: error }, 'request');
+      else log.info({ ...line, code: error?.code }, 'request');
+    };
     try {
       await next();
     } finally {
-      void closed.then(() => {
-        const status = statusOf(ctx);
-        end({ method: ctx.method, route: routeOf(ctx), status: String(status) });
-        const error: MusubiError | undefined = ctx.state.error;
-        const line = {
-          method: ctx.method,
-          route: routeOf(ctx),
-          path: ctx.path,
-          status,
-          ms: Math.round((performance.now() - startedAt) * 10) / 10,
-          memberId: ctx.state.memberId,
-          jobId: ctx.state.jobId,
-        };
-        // The error's own status: that of the answer is 499 when nobody is there to get it.
-        if (status >= 500 || (error && httpStatus(error) >= 500)) log.error({ ...line, err: error }, 'request');
-        else log.info({ ...line, code: error?.code }, 'request');
-      });
+      closed.then(record).catch((error: unknown) => log.error({ err: error }, 'a request could not be logged'));
     }
   };
 }
 
-/** The same of what could not be read, and so never became a request. */
-export function observeUnreadable(log: Logger, { status, code, traceId }: Pick<Problem, 'status' | 'code' | 'traceId'>): void {
+/** The same of what was refused before it became a request. */
+export function observeRefused(log: Logger, { status, code, traceId }: Pick<Problem, 'status' | 'code' | 'traceId'>): void {
   const what = { method: '_OTHER', route: 'unmatched' };
   seconds.observe({ ...what, status: String(status) }, 0);
   log.info({ ...what, status, code, traceId }, 'request');
 }
 
 /** What was answered; 499 (nginx's word for it) when the client left, or the connection was cut, before that was over. */
-const statusOf = ({ res, status }: Context): number => (res.closed && !res.writableFinished ? 499 : status);
+const statusOf = ({ res, status }: Context): number => (res.destroyed && !res.writableFinished ? 499 : status);
 
 /** The pattern, not the path: few values, so it can label a metric. */
 const routeOf = (ctx: Context): string => ctx.state.route ?? 'unmatched';

@@ -1,0 +1,59 @@
+import { status } from '@grpc/grpc-js';
+import type { MusubiError } from '../errors.ts';
+import { type FieldCode, type ProblemCode, problemKind, problemTitle, problemType } from '../problems.ts';
+
+/** The one map from the system's error model to HTTP. Where HTTP has a status of its own for a code, the catalogue names it. */
+const HTTP_STATUS: Record<status, number> = {
+  [status.OK]: 200,
+  [status.CANCELLED]: 499,
+  [status.UNKNOWN]: 500,
+  [status.INVALID_ARGUMENT]: 400,
+  [status.DEADLINE_EXCEEDED]: 504,
+  [status.NOT_FOUND]: 404,
+  [status.ALREADY_EXISTS]: 409,
+  [status.PERMISSION_DENIED]: 403,
+  [status.RESOURCE_EXHAUSTED]: 429,
+  [status.FAILED_PRECONDITION]: 409,
+  [status.ABORTED]: 409,
+  [status.OUT_OF_RANGE]: 400,
+  [status.UNIMPLEMENTED]: 501,
+  [status.INTERNAL]: 500,
+  [status.UNAVAILABLE]: 503,
+  [status.DATA_LOSS]: 500,
+  [status.UNAUTHENTICATED]: 401,
+};
+
+/** The HTTP status that an error is answered with. */
+export function httpStatus(error: MusubiError): number {
+  return problemKind(error.code).http ?? HTTP_STATUS[error.grpcStatus] ?? 500;
+}
+
+/** The HTTP status that a code is answered with. */
+export function httpStatusOf(code: ProblemCode): number {
+  const { http, status: name } = problemKind(code);
+  return http ?? HTTP_STATUS[status[name]];
+}
+
+/** What an RFC 9457 problem of ours says. */
+export interface ProblemDocument {
+  type: string;
+  title: string;
+  status: number;
+  detail: string;
+  code: ProblemCode;
+  errors: { field: string; code: FieldCode; message: string }[];
+  traceId: string;
+}
+
+/** The document that tells a client of an error. Nothing of the inside (addresses, causes, stacks) is in it. */
+export function problemDocument(error: MusubiError, traceId: string): ProblemDocument {
+  return {
+    type: problemType(error.code),
+    title: problemTitle(error.code),
+    status: httpStatus(error),
+    detail: error.forOperators || error.code === 'INTERNAL' ? problemKind(error.code).meaning : error.message,
+    code: error.code,
+    errors: error.fields.map(({ field, message, code = 'INVALID' }) => ({ field, code, message })),
+    traceId,
+  };
+}
