@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { Redis } from 'ioredis';
-import { ConfigResourceTypes, Kafka, logLevel } from 'kafkajs';
+import kafkajs, { Kafka, logLevel } from 'kafkajs';
 import { MongoClient } from 'mongodb';
 import pg from 'pg';
 import { address } from './client.ts';
@@ -108,7 +108,7 @@ async function kafkaReadOnly(): Promise<() => Promise<void>> {
   const topics = (await admin.listTopics()).filter((name) => !name.startsWith('__'));
   const want = async (replicas: string): Promise<void> => {
     const configEntries = [{ name: 'min.insync.replicas', value: replicas }];
-    const resources = topics.map((name) => ({ type: ConfigResourceTypes.TOPIC, name, configEntries }));
+    const resources = topics.map((name) => ({ type: kafkajs.ConfigResourceTypes.TOPIC, name, configEntries }));
     await admin.alterConfigs({ validateOnly: false, resources });
   };
   await want('2');
