@@ -1,3 +1,4 @@
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { Redis } from 'ioredis';
@@ -128,15 +129,25 @@ async function temporalReadOnly({ dataDir }: System): Promise<() => Promise<void
   };
 }
 
+/** A process and all that it started: PostgreSQL's are sessions of their own, which no signal to a group would reach. */
+function family(pid: number): number[] {
+  const children = readdirSync(`/proc/${pid}/task`)
+    .flatMap((thread) => readFileSync(`/proc/${pid}/task/${thread}/children`, 'utf8').trim().split(' '))
+    .filter(Boolean);
+  return [pid, ...children.flatMap((child) => family(Number(child)))];
+}
+
 /** SIGSTOP to all of a server's processes: it holds its connections and answers nothing. */
 function hang(server: string): Refusal {
   return {
     server,
     what: 'hangs',
     async begin({ pids }) {
-      const group = -(pids[server] ?? Number.NaN);
-      process.kill(group, 'SIGSTOP');
-      return async () => void process.kill(group, 'SIGCONT');
+      const members = family(pids[server] ?? Number.NaN);
+      for (const pid of members) process.kill(pid, 'SIGSTOP');
+      return async () => {
+        for (const pid of members) process.kill(pid, 'SIGCONT');
+      };
     },
   };
 }
