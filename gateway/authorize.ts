@@ -1,15 +1,17 @@
 import { status } from '@grpc/grpc-js';
 import type { Context } from 'koa';
 import { MusubiError, notFound, unauthenticated } from '#platform/errors.ts';
+import { sameId } from '#platform/id.ts';
 import type { CodeOf } from '#platform/problems.ts';
 import type { Resource } from '#proto/musubi/auth/v1/auth.ts';
 import type { Gateway } from './gateway.ts';
 import type { Principal } from './route.ts';
+import { soleHeader } from './validation.ts';
 
 /** The bearer token of a request (RFC 6750). Refused: TOKEN_MISSING, TOKEN_INVALID. */
 export function bearerToken(ctx: Context): string {
-  const header = ctx.get('authorization');
-  if (header === '') throw unauthenticated('TOKEN_MISSING', 'This needs a bearer token: POST /v1/auth/login gives one.');
+  const header = soleHeader(ctx.req, 'Authorization');
+  if (header === undefined) throw unauthenticated('TOKEN_MISSING', 'This needs a bearer token: POST /v1/auth/login gives one.');
   const token = /^Bearer +([A-Za-z0-9._~+/-]+=*)$/i.exec(header)?.[1];
   if (!token) throw unauthenticated('TOKEN_INVALID', 'Authorization must be Bearer and a token.');
   return token;
@@ -20,7 +22,7 @@ export function claimedSubject(token: string): string {
   try {
     const claims: unknown = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString());
     const subject = typeof claims === 'object' && claims !== null && 'sub' in claims ? claims.sub : '';
-    return typeof subject === 'string' ? subject : '';
+    return typeof subject === 'string' ? sameId(subject) : '';
   } catch {
     return '';
   }
