@@ -102,6 +102,10 @@ test('a token of our key that is for another time, use, reader or from another i
   await refused(t, its, await signed(its.who, { iss: `${ISSUER}/` }), 'TOKEN_INVALID', 'another issuer');
   await refused(t, its, await signed(its.who, { typ: 'JWT' }), 'TOKEN_INVALID', 'another type');
 
+  // Neither is a text, and the first would be an operator in a query.
+  await refused(t, its, await signed(its.who, { sub: { $gt: '' } as unknown as string }), 'TOKEN_INVALID', 'an object as sub');
+  await refused(t, its, await signed(its.who, { sid: [its.who.sessionId] }), 'TOKEN_INVALID', 'a list as sid');
+
   const good = new Client(await signed(its.who));
   t.is((await good.get('/v1/members/me')).body.memberId, its.one.memberId, 'what is signed here is good otherwise');
   const socket = await Socket.open(good.token);

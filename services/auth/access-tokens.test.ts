@@ -1,9 +1,11 @@
 import { generateKeyPairSync } from 'node:crypto';
 import test from 'ava';
-import { decodeJwt, decodeProtectedHeader, SignJWT } from 'jose';
+import { decodeJwt, decodeProtectedHeader, type JWTPayload, SignJWT } from 'jose';
 import { Secret } from '#platform/config.ts';
+import { authenticate } from './access.ts';
 import { AccessTokens } from './access-tokens.ts';
 import { ISSUER, openTestAuth, type TestAuth } from './auth.fixture.ts';
+import { logOut } from './commands/log-out.ts';
 import { KeyRing } from './signing-keys.ts';
 import { Vault } from './vault.ts';
 
@@ -99,6 +101,29 @@ test('what is missing can not be assumed', async (t) => {
     const bad = await new SignJWT(rest).setProtectedHeader({ alg: 'ES256', typ: 'at+jwt', kid }).sign(privateKey);
     await t.throwsAsync(auth.accessTokens.verify(bad), INVALID, `without ${name}`);
   }
+});
+
+test('a claim of another type than ours is refused before it reaches the store', async (t) => {
+  const { kid, privateKey } = auth.keys.signingKey();
+  const memberId = await auth.member();
+  const good = decodeJwt(await auth.accessTokens.issue({ memberId, sessionId: 's1' }));
+  const odd = [{ $gt: '' }, { $ne: null }, [memberId], 7, true, null, '', 'x'.repeat(200)];
+  for (const name of ['sub', 'sid']) {
+    for (const value of odd) {
+      const payload = { ...good, [name]: value } as JWTPayload;
+      const token = await new SignJWT(payload).setProtectedHeader({ alg: 'ES256', typ: 'at+jwt', kid }).sign(privateKey);
+      const label = `${name}: ${JSON.stringify(value)}`;
+      await t.throwsAsync(authenticate(auth, token), INVALID, label);
+      await t.throwsAsync(logOut(auth, token), INVALID, label);
+    }
+  }
+});
+
+test('what is too long for a token of ours is not even parsed', async (t) => {
+  const { kid, privateKey } = auth.keys.signingKey();
+  const long = { ...decodeJwt(await auth.accessTokens.issue(WHO)), more: 'x'.repeat(4_096) };
+  const token = await new SignJWT(long).setProtectedHeader({ alg: 'ES256', typ: 'at+jwt', kid }).sign(privateKey);
+  await t.throwsAsync(auth.accessTokens.verify(token), INVALID);
 });
 
 test('two processes that start at once share one key, and verify what the other signed', async (t) => {

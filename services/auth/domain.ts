@@ -43,6 +43,9 @@ export interface Session {
   usedHashes: string[];
 }
 
+/** IDs of members and sessions are opaque here, and no longer than this. */
+export const MAX_ID_LENGTH = 128;
+
 export interface Member {
   /** The member ID. */
   _id: string;

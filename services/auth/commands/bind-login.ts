@@ -1,7 +1,7 @@
 import { alreadyExists, failedPrecondition, invalidArgument, MusubiError } from '#platform/errors.ts';
 import { isDuplicateKey } from '#platform/mongo.ts';
 import { runOperation, type Undo } from '#platform/operations/mongo.ts';
-import { loginIdViolation, loginKey, type Member } from '../domain.ts';
+import { loginIdViolation, loginKey, MAX_ID_LENGTH, type Member } from '../domain.ts';
 import { loginEvent } from '../events.ts';
 import { endHold } from '../held-logins.ts';
 import { loginTaken, type Store } from '../store.ts';
@@ -71,9 +71,9 @@ export function checkBinding({ memberId, loginId }: { memberId: string; loginId:
     throw invalidArgument('INVALID_ARGUMENT', `the login ID ${violation}`, {
       fields: [{ field: 'loginId', message: violation }],
     });
-  if (memberId === '' || memberId.length > 128) {
+  if (memberId === '' || memberId.length > MAX_ID_LENGTH) {
     throw invalidArgument('INVALID_ARGUMENT', 'the member ID is missing', {
-      fields: [{ field: 'memberId', message: 'must be 1 to 128 characters' }],
+      fields: [{ field: 'memberId', message: `must be 1 to ${MAX_ID_LENGTH} characters` }],
     });
   }
 }
