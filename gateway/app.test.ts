@@ -207,6 +207,10 @@ test('login, refresh, logout and the keys', async (t) => {
   t.is(login.headers.get('cache-control'), 'no-store');
   const wrong = await send(t.context, 'POST', '/v1/auth/login', { body: { loginId: 'hana', password: 'x' } });
   isProblem(t, wrong, 401, 'BAD_CREDENTIALS');
+  const spent = await send(t.context, 'POST', '/v1/auth/refresh', { body: { refreshToken: 'spent' } });
+  isProblem(t, spent, 401, 'REFRESH_TOKEN_INVALID');
+  for (const { headers } of [wrong, spent])
+    t.is(headers.get('www-authenticate'), 'Bearer realm="musubi"', 'no bearer token is at fault, so none is to be refreshed');
   t.is((await send(t.context, 'POST', '/v1/auth/refresh', { body: { refreshToken: 'refresh' } })).status, 200);
   t.is((await send(t.context, 'POST', '/v1/auth/logout', { token: t.context.hana })).status, 204);
   const keys = await send(t.context, 'GET', '/.well-known/jwks.json');

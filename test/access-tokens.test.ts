@@ -94,6 +94,22 @@ test('an expired token is refused by the gateway and by the websocket, and nothi
   await refused(t, its, await signed(its.who, { exp: now - 1 }), 'TOKEN_EXPIRED', 'expired a second ago');
 });
 
+test('a token whose session is past its expiry is refused, read or write', async (t) => {
+  const { self, who } = await session();
+  await store.members.updateOne(
+    { _id: who.memberId, 'sessions.id': who.sessionId },
+    { $set: { 'sessions.$.expiresAt': new Date(Date.now() - 1_000) } },
+  );
+  const answers = [
+    await self.get('/v1/members/me'),
+    await self.get('/v1/jobs'),
+    await self.patch(`/v1/members/${who.memberId}`, { displayName: 'late' }),
+    await self.post('/v1/auth/check', { checks: [{ action: 'member.list', resource: { type: 'Member' } }] }),
+  ];
+  for (const { status, body } of answers) t.like({ ...body, status }, { status: 401, code: 'SESSION_REVOKED' });
+  t.is(await (await Socket.open(self.token)).closeCode(30), 4403);
+});
+
 test('a token of our key that is for another time, use, reader or from another issuer is refused', async (t) => {
   const its = await session();
   const now = Math.floor(Date.now() / 1_000);

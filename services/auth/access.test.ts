@@ -36,6 +36,19 @@ test('a token says whose it is while its session lasts', async (t) => {
   await t.notThrowsAsync(logOut(auth, accessToken), 'twice is once');
 });
 
+test('a session past its expiry is over, though its token and its document are still there', async (t) => {
+  const { memberId, accessToken } = await session(['reader']);
+  const expireIn = (ms: number) =>
+    auth.store.members.updateOne({ _id: memberId }, { $set: { 'sessions.0.expiresAt': new Date(Date.now() + ms) } });
+  const question = { action: 'member.read', resource: member() };
+  await expireIn(-1);
+  await t.throwsAsync(authenticate(auth, accessToken), REVOKED);
+  await t.throwsAsync(authorize(auth, { accessToken, ...question }), REVOKED);
+  await t.throwsAsync(check(auth, { accessToken, checks: [question] }), REVOKED);
+  await expireIn(3_600_000);
+  await t.notThrowsAsync(authorize(auth, { accessToken, ...question }), 'nothing else was wrong with it');
+});
+
 test('ending one session leaves the others', async (t) => {
   const { accessToken, loginId } = await session([]);
   const other = await logIn(auth, { loginId, password: PASSWORD, userAgent: '' });
