@@ -98,21 +98,31 @@ export const STAGED_PASSWORD_MS = 15 * 60_000;
 /** How long a name that a member gave up is held for it: longer than any saga takes to be undone. */
 export const LOGIN_HELD_MS = 7 * 24 * 3_600_000;
 
-/** What makes a login unique: logins that look the same or differ in case are one. */
-export const loginKey = (loginId: string): string => loginId.normalize('NFKC').toLowerCase();
+/** In UTF-16 units: what is longer is no login in any form of Unicode (64 letters of two units each). */
+const LONGEST_LOGIN = 128;
+
+/** What makes a login unique: logins that look the same or differ in case are one. What is too long for one gives the key of none. */
+export const loginKey = (loginId: string): string =>
+  loginId
+    .slice(0, LONGEST_LOGIN + 1)
+    .normalize('NFKC')
+    .toLowerCase();
 
 /** Why a login ID can't be had; undefined if it can. */
 export function loginIdViolation(loginId: string): string | undefined {
   return /^[A-Za-z0-9._@-]{3,64}$/.test(loginId) ? undefined : 'must be 3 to 64 letters, digits or any of . _ @ -';
 }
 
+export const PASSWORD_LENGTH = { min: 8, max: 256 } as const;
+/** In UTF-16 units, in any form of Unicode. */
+const LONGEST_PASSWORD = 4 * PASSWORD_LENGTH.max;
+
 /**
  * A password as it is hashed and compared: the same characters typed on another keyboard
  * (full-width, composed) are the same password (NIST SP 800-63B, 3.1.1.2).
+ * What is too long for one is cut: it is a wrong one all the same, and megabytes would only cost time.
  */
-export const normalizePassword = (password: string): string => password.normalize('NFKC');
-
-export const PASSWORD_LENGTH = { min: 8, max: 256 } as const;
+export const normalizePassword = (password: string): string => password.slice(0, LONGEST_PASSWORD + 1).normalize('NFKC');
 
 /** The most common passwords of known leaks that are long enough to be tried here. */
 const COMMON = [
@@ -128,7 +138,8 @@ const SEQUENCES = ['01234567890', '09876543210', 'abcdefghijklmnopqrstuvwxyz'];
 export function passwordViolation(password: string): string | undefined {
   const characters = [...normalizePassword(password)];
   const { min, max } = PASSWORD_LENGTH;
-  if (characters.length < min || characters.length > max) return `must have ${min} to ${max} characters`;
+  if (password.length > LONGEST_PASSWORD || characters.length < min || characters.length > max)
+    return `must have ${min} to ${max} characters`;
   const plain = characters.join('').toLowerCase();
   const common = COMMON.some(
     (word) => plain === word || word.includes(plain) || (plain.includes(word) && plain.length - word.length < 4),

@@ -80,6 +80,17 @@ test('refusals name what is wrong', async (t) => {
   await t.throwsAsync(auth.authorize({ accessToken: 'x', action: 'member.read', resource: undefined }), {
     code: 'INVALID_ARGUMENT',
   });
+  const long = { type: 'Member', id: 'x'.repeat(200), ownerId: '' };
+  t.like(await t.throwsAsync(auth.authorize({ accessToken: 'x', action: 'member.read', resource: long })), {
+    code: 'INVALID_ARGUMENT',
+    fields: [{ field: 'resource.id' }],
+  });
+  const checks = [{ action: 'x'.repeat(200), resource: { type: 'Member', id: '', ownerId: '' } }];
+  t.like(await t.throwsAsync(auth.check({ accessToken: 'x', checks })), { fields: [{ field: 'checks[0].action' }] });
+  const roleIds = Array.from({ length: 101 }, () => 'member');
+  t.like(await t.throwsAsync(auth.grantRoles({ operationId: randomUUID(), memberId: 'm', roleIds })), {
+    fields: [{ field: 'roleIds' }],
+  });
   await t.throwsAsync(auth.authenticate({ accessToken: 'x' }), { code: 'TOKEN_INVALID' });
   await t.throwsAsync(auth.refresh({ refreshToken: 'x' }), { code: 'REFRESH_TOKEN_INVALID' });
   await t.throwsAsync(auth.undo({ operationId: '' }), { code: 'INVALID_ARGUMENT' });

@@ -2,7 +2,7 @@ import { argon2, randomBytes, timingSafeEqual } from 'node:crypto';
 import { promisify } from 'node:util';
 import { Histogram } from '@prometheus-io/client';
 import { metrics } from '#platform/telemetry.ts';
-import { normalizePassword, PASSWORD_LENGTH, type PasswordHash } from './domain.ts';
+import { normalizePassword, type PasswordHash } from './domain.ts';
 import type { HashQueue } from './hash-queue.ts';
 
 const derive = promisify(argon2);
@@ -72,8 +72,7 @@ export class Passwords {
     { memory, passes, parallelism }: Argon2Cost,
     signal: AbortSignal | undefined,
   ): Promise<Buffer> {
-    // One character more than a password may have is still a wrong one; megabytes more would only cost time.
-    const message = normalizePassword(password.slice(0, 4 * PASSWORD_LENGTH.max));
+    const message = normalizePassword(password);
     return this.#queue.run(async () => {
       const end = seconds.startTimer();
       const derived = await derive('argon2id', { message, nonce, parallelism, tagLength: 32, memory, passes });
