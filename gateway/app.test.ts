@@ -118,6 +118,22 @@ test('unknown paths, methods, parameters and IDs', async (t) => {
   isProblem(t, await send(t.context, 'GET', '/v1/jobs/not-an-id', { token }), 404, 'JOB_NOT_FOUND');
 });
 
+// Serial: it watches all that the process reads.
+test.serial('each parameter of a query is read once, however often it is given', async (t) => {
+  const { getAll } = URLSearchParams.prototype;
+  let read = 0;
+  URLSearchParams.prototype.getAll = function (this: URLSearchParams, name: string): string[] {
+    const values = getAll.call(this, name);
+    read += values.length;
+    return values;
+  };
+  t.teardown(() => {
+    URLSearchParams.prototype.getAll = getAll;
+  });
+  isProblem(t, await send(t.context, 'GET', `/docs?${'a&'.repeat(7_000)}`), 400, 'INVALID_ARGUMENT', ['a']);
+  t.true(read <= 7_000, `${read}`);
+});
+
 test('a stranger learns nothing but that a token is needed', async (t) => {
   const none = await send(t.context, 'POST', '/v1/members', { body: '{', headers: JSON_TYPE });
   isProblem(t, none, 401, 'TOKEN_MISSING');

@@ -1,3 +1,4 @@
+import { parse } from 'node:querystring';
 import { status } from '@grpc/grpc-js';
 import type { Context, Middleware } from 'koa';
 import { MusubiError, notFound } from '#platform/errors.ts';
@@ -26,7 +27,8 @@ export function dispatch(route: Route, gateway: Gateway): Middleware {
 
     const call: Call = {
       params: params.value,
-      query: validated(route.query, { ...ctx.query }, 'query'),
+      // Not Koa's `query`: it reads all values of a parameter again for each of them.
+      query: validated(route.query, { ...parse(ctx.querystring) }, 'query'),
       headers: validated(
         route.headers,
         Object.fromEntries(Object.keys(route.headers.shape).map((name) => [name, ctx.get(name) || undefined])),
