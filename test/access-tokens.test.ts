@@ -23,7 +23,7 @@ let keys: KeyRing;
 test.before(async () => {
   store = await openStore({ url: new Secret(address('MUSUBI_MONGODB_URL')), log, lifecycle });
   vault = new Vault(new Secret(address('MUSUBI_AUTH_MASTER_KEY')), 'signing keys');
-  keys = new KeyRing(store.signingKeys, vault);
+  keys = new KeyRing(store.signingKeys, vault, store.clock);
   await keys.maintain();
 });
 test.after.always(() => lifecycle.stop('done'));
@@ -47,7 +47,7 @@ async function signed(
   who: Session['who'],
   { typ, kid, ...claims }: { typ?: string; kid?: string } & JWTPayload = {},
 ): Promise<string> {
-  const good = await new AccessTokens(keys, ISSUER).issue(who);
+  const good = await new AccessTokens(keys, ISSUER, store.clock).issue(who);
   const { alg = '', ...header } = decodeProtectedHeader(good);
   return await new SignJWT({ ...decodeJwt(good), ...claims })
     .setProtectedHeader({ ...header, alg, ...(typ && { typ }), ...(kid && { kid }) })
@@ -88,7 +88,7 @@ async function refused(t: ExecutionContext, { one, self }: Session, token: strin
 
 test('an expired token is refused by the gateway and by the websocket, and nothing changes', async (t) => {
   const its = await session();
-  const past = new AccessTokens(keys, ISSUER, () => Date.now() - 301_000);
+  const past = new AccessTokens(keys, ISSUER, { now: () => store.clock.now() - 301_000 });
   await refused(t, its, await past.issue(its.who), 'TOKEN_EXPIRED', 'issued 301 seconds ago');
   const now = Math.floor(Date.now() / 1_000);
   await refused(t, its, await signed(its.who, { exp: now - 1 }), 'TOKEN_EXPIRED', 'expired a second ago');
@@ -135,10 +135,10 @@ test('a token of a key that was ours is good as long as the JWKS has the key, an
   // Auth's own code makes the key, in a collection of this test's own.
   const elsewhere = store.mongo.db.collection<SigningKeyDocument>(unique('signing_keys'));
   t.teardown(() => elsewhere.drop());
-  const ring = new KeyRing(elsewhere, vault);
+  const ring = new KeyRing(elsewhere, vault, store.clock);
   await ring.maintain();
   const { kid } = ring.signingKey();
-  const token = await new AccessTokens(ring, ISSUER).issue(its.who);
+  const token = await new AccessTokens(ring, ISSUER, store.clock).issue(its.who);
   const made = await elsewhere.findOne({ kid });
   if (!made) throw new Error('the key was not stored');
   const published = async (): Promise<boolean> => {

@@ -130,11 +130,12 @@ test('two processes that start at once share one key, and verify what the other 
   const one = await openTestAuth(process.env.MUSUBI_MONGODB_URL);
   t.teardown(() => one.close());
   await one.store.signingKeys.deleteMany({});
-  const rings = Array.from({ length: 4 }, () => new KeyRing(one.store.signingKeys, new Vault(one.masterKey, 'signing keys')));
+  const { signingKeys, clock } = one.store;
+  const rings = Array.from({ length: 4 }, () => new KeyRing(signingKeys, new Vault(one.masterKey, 'signing keys'), clock));
   await Promise.all(rings.map((ring) => ring.maintain()));
   t.is(await one.store.signingKeys.countDocuments(), 1);
   t.is(new Set(rings.map((ring) => ring.signingKey().kid)).size, 1);
-  const [a, b] = rings.map((ring) => new AccessTokens(ring, ISSUER));
+  const [a, b] = rings.map((ring) => new AccessTokens(ring, ISSUER, clock));
   t.like(await b?.verify((await a?.issue(WHO)) ?? ''), WHO);
 });
 
@@ -194,5 +195,7 @@ test('private keys are encrypted at rest, and another master key does not open t
   const [document] = await auth.store.signingKeys.find().toArray();
   t.false(JSON.stringify(document).includes('"d"'));
   const other = new Vault(new Secret(Buffer.alloc(32).toString('base64')), 'signing keys');
-  await t.throwsAsync(new KeyRing(auth.store.signingKeys, other).maintain(), { message: /MUSUBI_AUTH_MASTER_KEY/ });
+  await t.throwsAsync(new KeyRing(auth.store.signingKeys, other, auth.store.clock).maintain(), {
+    message: /MUSUBI_AUTH_MASTER_KEY/,
+  });
 });

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { type CryptoKey, errors, jwtVerify, SignJWT } from 'jose';
 import { z } from 'zod';
 import { unauthenticated } from '#platform/errors.ts';
+import type { Clock } from './clock.ts';
 import { MAX_ID_LENGTH } from './domain.ts';
 import { type KeyRing, SIGNING_ALGORITHM } from './signing-keys.ts';
 
@@ -43,17 +44,17 @@ export interface AccessToken {
 export class AccessTokens {
   readonly #keys: KeyRing;
   readonly #issuer: string;
-  readonly #now: () => number;
+  readonly #clock: Clock;
 
-  constructor(keys: KeyRing, issuer: string, now: () => number = Date.now) {
+  constructor(keys: KeyRing, issuer: string, clock: Clock) {
     this.#keys = keys;
     this.#issuer = issuer;
-    this.#now = now;
+    this.#clock = clock;
   }
 
   async issue({ memberId, sessionId }: { memberId: string; sessionId: string }): Promise<string> {
     const { kid, privateKey } = this.#keys.signingKey();
-    const iat = Math.floor(this.#now() / 1_000);
+    const iat = Math.floor(this.#clock.now() / 1_000);
     return new SignJWT({ client_id: CLIENT, sid: sessionId })
       .setProtectedHeader({ alg: SIGNING_ALGORITHM, typ: TYPE, kid })
       .setIssuer(this.#issuer)
@@ -68,7 +69,7 @@ export class AccessTokens {
   /** @throws TOKEN_EXPIRED for a genuine one that is too old, TOKEN_INVALID for anything else that is not ours */
   async verify(token: string): Promise<AccessToken> {
     if (token.length > MAX_LENGTH) throw invalid();
-    const now = this.#now();
+    const now = this.#clock.now();
     try {
       const { payload } = await jwtVerify(token, (header) => this.#key(header.kid), {
         algorithms: [SIGNING_ALGORITHM],

@@ -40,6 +40,7 @@ export interface TestAuth extends Auth {
 export interface TestAuthOptions {
   cost?: Argon2Cost;
   queue?: HashQueue;
+  /** In place of the store's time. */
   now?: () => number;
   issuer?: string;
 }
@@ -53,8 +54,9 @@ export async function openTestAuth(url: string | undefined, options: TestAuthOpt
 async function open(url: Secret, database: string, masterKey: Secret, options: TestAuthOptions): Promise<TestAuth> {
   const log = createLogger('auth', 'error');
   const lifecycle = new Lifecycle(log, 5_000);
-  const store = await openStore({ url, database, log, lifecycle });
-  const keys = new KeyRing(store.signingKeys, new Vault(masterKey, 'signing keys'), options.now);
+  const { now } = options;
+  const store = await openStore({ url, database, log, lifecycle, ...(now ? { clock: { now } } : {}) });
+  const keys = new KeyRing(store.signingKeys, new Vault(masterKey, 'signing keys'), store.clock);
   await keys.maintain();
   const passwords = new Passwords(options.cost ?? CHEAP, options.queue ?? new HashQueue(2, 1_000));
   const policies = new Policies();
@@ -65,7 +67,7 @@ async function open(url: Secret, database: string, masterKey: Secret, options: T
     lifecycle,
     passwords,
     policies,
-    accessTokens: new AccessTokens(keys, options.issuer ?? ISSUER, options.now),
+    accessTokens: new AccessTokens(keys, options.issuer ?? ISSUER, store.clock),
     refreshTokens: new RefreshTokens(masterKey),
     sibling: (more = {}) => open(url, database, masterKey, { ...options, ...more }),
     member: (member) => registerMember(store, passwords, member),

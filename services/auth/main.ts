@@ -20,7 +20,7 @@ const KEY_MAINTENANCE_MS = 60_000;
 export async function start({ config, log, lifecycle }: App<Config>): Promise<void> {
   const policies = new Policies();
   const store = await openStore({ url: config.MUSUBI_MONGODB_URL, log, lifecycle });
-  const keys = new KeyRing(store.signingKeys, new Vault(config.MUSUBI_AUTH_MASTER_KEY, 'signing keys'));
+  const keys = new KeyRing(store.signingKeys, new Vault(config.MUSUBI_AUTH_MASTER_KEY, 'signing keys'), store.clock);
   await keys.maintain();
   const maintenance = setInterval(() => {
     keys.maintain().catch((error: unknown) => log.warn({ err: error }, 'signing keys could not be looked after'));
@@ -37,7 +37,7 @@ export async function start({ config, log, lifecycle }: App<Config>): Promise<vo
     store,
     policies,
     passwords: new Passwords(cost, queue),
-    accessTokens: new AccessTokens(keys, config.MUSUBI_PUBLIC_URL),
+    accessTokens: new AccessTokens(keys, config.MUSUBI_PUBLIC_URL, store.clock),
     refreshTokens: new RefreshTokens(config.MUSUBI_AUTH_MASTER_KEY),
   };
   await serveGrpc({ listen: config.MUSUBI_GRPC_LISTEN, log, lifecycle }, AuthServiceService, authHandlers(auth, keys));

@@ -4,6 +4,7 @@ import { alreadyExists, notFound } from '#platform/errors.ts';
 import type { Lifecycle } from '#platform/lifecycle.ts';
 import type { Logger } from '#platform/log.ts';
 import { type Mongo, openMongo } from '#platform/mongo.ts';
+import { type Clock, openClock } from './clock.ts';
 import type { Member, MemberStatus, PasswordHash, Role } from './domain.ts';
 import type { HeldLogin } from './held-logins.ts';
 import type { SigningKeyDocument } from './signing-keys.ts';
@@ -19,6 +20,8 @@ export interface StagedPassword {
 /** The collections of the Auth service. Operations and the outbox are the platform's. */
 export interface Store {
   mongo: Mongo;
+  /** The store's own time: what all times in it are, and are compared with. */
+  clock: Clock;
   members: Collection<Member>;
   heldLogins: Collection<HeldLogin>;
   roles: Collection<Role>;
@@ -26,11 +29,22 @@ export interface Store {
   signingKeys: Collection<SigningKeyDocument>;
 }
 
-/** Connects, and makes the collections and indexes that are missing; several processes may do so at once. */
-export async function openStore(options: { url: Secret; log: Logger; lifecycle: Lifecycle; database?: string }): Promise<Store> {
+/**
+ * Connects, and makes the collections and indexes that are missing; several processes may do so at once.
+ *
+ * @param options `clock` in place of the store's, for a test that lets time pass
+ */
+export async function openStore(options: {
+  url: Secret;
+  log: Logger;
+  lifecycle: Lifecycle;
+  database?: string;
+  clock?: Clock;
+}): Promise<Store> {
   const mongo = await openMongo({ database: 'musubi_auth', ...options });
   const store: Store = {
     mongo,
+    clock: options.clock ?? (await openClock(mongo.db, options.log, options.lifecycle)),
     members: mongo.db.collection('members'),
     heldLogins: mongo.db.collection('held_logins'),
     roles: mongo.db.collection('roles'),
@@ -68,7 +82,7 @@ export async function changeLogin(
 ): Promise<{ before: Login; after: Login } | undefined> {
   const before = await store.members.findOneAndUpdate(
     { _id: memberId, ...(from ? { status: { $in: from } } : {}) },
-    { $set: { ...change, updatedAt: new Date() }, $inc: { version: 1 } },
+    { $set: { ...change, updatedAt: new Date(store.clock.now()) }, $inc: { version: 1 } },
     { session, projection: LOGIN, returnDocument: 'before' },
   );
   if (!before) return undefined;

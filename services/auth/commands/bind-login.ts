@@ -27,10 +27,10 @@ export async function bindLogin(store: Store, command: BindLogin): Promise<void>
       // The name comes before the password, so that a repeat is refused for the same reason as the first time.
       if (await store.members.findOne({ loginKey: key }, { session, projection: { _id: 1 } })) throw loginTaken(loginId);
       await endHold(store, session, { memberId, loginId });
-      const staged = await store.secrets.findOneAndDelete({ _id: passwordRef, expiresAt: { $gt: new Date() } }, { session });
+      const now = new Date(store.clock.now());
+      const staged = await store.secrets.findOneAndDelete({ _id: passwordRef, expiresAt: { $gt: now } }, { session });
       if (!staged)
         throw failedPrecondition('PASSWORD_REF_INVALID', 'the staged password is not there: it was used or is too old');
-      const now = new Date();
       const member: Member = {
         _id: memberId,
         loginId,

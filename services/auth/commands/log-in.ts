@@ -57,7 +57,7 @@ async function openSession(
   if (!genuine || member?.status !== 'active') throw badCredentials();
 
   const memberId = member._id;
-  const now = new Date();
+  const now = new Date(store.clock.now());
   const endsAt = new Date(now.getTime() + SESSION_MAX_MS);
   const id = randomUUID();
   const refreshToken = refreshTokens.first(memberId, id);

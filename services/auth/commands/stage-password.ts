@@ -16,6 +16,6 @@ export async function stagePassword(store: Store, passwords: Passwords, password
     throw invalidArgument('WEAK_PASSWORD', `the password ${violation}`, { fields: [{ field: 'password', message: violation }] });
   const hash = await passwords.hash(password, signal);
   const ref = randomBytes(32).toString('base64url');
-  await store.secrets.insertOne({ _id: ref, password: hash, expiresAt: new Date(Date.now() + STAGED_PASSWORD_MS) });
+  await store.secrets.insertOne({ _id: ref, password: hash, expiresAt: new Date(store.clock.now() + STAGED_PASSWORD_MS) });
   return ref;
 }
