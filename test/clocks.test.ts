@@ -40,7 +40,7 @@ test('Auth processes whose clocks are 12 minutes apart are one Auth', async (t) 
       await other.bindLogin({ operationId: randomUUID(), memberId, loginId, passwordRef });
       await auth.grantRoles({ operationId: randomUUID(), memberId, roleIds: [] });
 
-      const tokens = await auth.login({ loginId, password, userAgent: '' });
+      const tokens = await auth.login({ loginId, password, userAgent: '', source: '192.0.2.7', deviceCookie: '' });
       const who = await other.authenticate({ accessToken: tokens.accessToken });
       t.is(who.memberId, memberId, label);
       t.true(who.expiresIn > 240 && who.expiresIn <= 300, `${label}: ${who.expiresIn} s are left`);

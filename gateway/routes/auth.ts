@@ -37,7 +37,12 @@ const login = route({
   responses: { 200: { description: 'A new session', schema: tokensSchema } },
   problems: { 401: 'BAD_CREDENTIALS: the same for an unknown login and a wrong password' },
   async handle({ body, ctx }, { auth }) {
-    return tokens(await auth.login({ ...body, userAgent: ctx.get('user-agent').slice(0, 512) }, { timeoutMs: HASHING_MS }));
+    return tokens(
+      await auth.login(
+        { ...body, userAgent: ctx.get('user-agent').slice(0, 512), source: '', deviceCookie: '' },
+        { timeoutMs: HASHING_MS },
+      ),
+    );
   },
 });
 

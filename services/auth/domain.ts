@@ -43,6 +43,14 @@ export interface Session {
   usedHashes: string[];
 }
 
+/** From where a member has logged in. */
+export interface KnownSource {
+  /** A keyed hash of the source, another one for every member. */
+  key: string;
+  /** The last login, to the day. */
+  at: Date;
+}
+
 /** IDs of members and sessions are opaque here, and no longer than this. */
 export const MAX_ID_LENGTH = 128;
 
@@ -60,6 +68,8 @@ export interface Member {
   version: number;
   /** At most {@link SESSIONS_KEPT}. A login sorts them, least recently used first; a refresh moves none. */
   sessions: Session[];
+  /** The newest {@link KNOWN_SOURCES_KEPT}; absent of a member of an earlier release that has not logged in since. */
+  knownSources?: KnownSource[];
   createdAt: Date;
   updatedAt: Date;
 }
@@ -78,6 +88,11 @@ export interface Role {
   policies: Policy[];
 }
 
+/** A member who logs in from one source more is no longer known at the one that was not used for longest. */
+export const KNOWN_SOURCES_KEPT = 16;
+/** A source that a member has not logged in from for so long is as unknown as any. */
+export const KNOWN_SOURCE_MS = 90 * 24 * 3_600_000;
+const DAY_MS = 24 * 3_600_000;
 /** A member who logs in on one device more loses the session that was idle longest. */
 export const SESSIONS_KEPT = 100;
 /** A replaced refresh token is recognised as reused this many refreshes long; later it is merely unknown. */
@@ -152,3 +167,14 @@ export function passwordViolation(password: string): string | undefined {
 /** When a session that is used now expires. */
 export const sessionExpiry = (now: Date, endsAt: Date): Date =>
   new Date(Math.min(now.getTime() + REFRESH_IDLE_MS, endsAt.getTime()));
+
+/** Whether a member has logged in from there. */
+export const knowsSource = (sources: readonly KnownSource[], key: string, now: Date): boolean =>
+  sources.some((source) => source.key === key && now.getTime() - source.at.getTime() < KNOWN_SOURCE_MS);
+
+/** The sources of a member that logs in from there now; the same when nothing worth a write has changed. */
+export function withSource(sources: readonly KnownSource[], key: string, now: Date): readonly KnownSource[] {
+  const at = sources.find((source) => source.key === key)?.at;
+  if (at && now.getTime() - at.getTime() < DAY_MS) return sources;
+  return [...sources.filter((source) => source.key !== key), { key, at: now }].slice(-KNOWN_SOURCES_KEPT);
+}

@@ -16,6 +16,7 @@ import { removeLogin } from './commands/remove-login.ts';
 import { stagePassword } from './commands/stage-password.ts';
 import { suspendLogin } from './commands/suspend-login.ts';
 import { undo } from './commands/undo.ts';
+import { DEVICE_COOKIE_SECONDS } from './device-cookies.ts';
 import { MAX_ID_LENGTH } from './domain.ts';
 import type { KeyRing } from './signing-keys.ts';
 
@@ -25,7 +26,10 @@ type AuthHandlers = Handlers<typeof AuthServiceService>;
 export function authHandlers(auth: Auth, keys: KeyRing): AuthHandlers {
   const { store } = auth;
   return withStoreErrors({
-    login: async (request, { signal }) => toTokenResponse(await logIn(auth, request, signal)),
+    login: async (request, { signal }) => {
+      if (request.source.length > MAX_ID_LENGTH) throw wrong('source', `must have at most ${MAX_ID_LENGTH} characters`);
+      return toTokenResponse(await logIn(auth, request, signal));
+    },
     refresh: async ({ refreshToken }) => toTokenResponse(await refreshSession(auth, refreshToken)),
     logout: async ({ accessToken }) => {
       await logOut(auth, accessToken);
@@ -78,7 +82,12 @@ export function authHandlers(auth: Auth, keys: KeyRing): AuthHandlers {
   });
 }
 
-const toTokenResponse = (tokens: Tokens): TokenResponse => ({ ...tokens, expiresIn: ACCESS_TOKEN_SECONDS });
+const toTokenResponse = (tokens: Tokens & { deviceCookie?: string }): TokenResponse => ({
+  deviceCookie: '',
+  ...tokens,
+  expiresIn: ACCESS_TOKEN_SECONDS,
+  deviceCookieExpiresIn: tokens.deviceCookie ? DEVICE_COOKIE_SECONDS : 0,
+});
 
 /** The most that one Check answers. */
 const MAX_CHECKS = 100;

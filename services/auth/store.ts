@@ -4,6 +4,7 @@ import { alreadyExists, notFound } from '#platform/errors.ts';
 import type { Lifecycle } from '#platform/lifecycle.ts';
 import type { Logger } from '#platform/log.ts';
 import { type Mongo, openMongo } from '#platform/mongo.ts';
+import type { Bucket } from './attempts.ts';
 import { type Clock, openClock } from './clock.ts';
 import type { Member, MemberStatus, PasswordHash, Role } from './domain.ts';
 import type { HeldLogin } from './held-logins.ts';
@@ -27,6 +28,7 @@ export interface Store {
   roles: Collection<Role>;
   secrets: Collection<StagedPassword>;
   signingKeys: Collection<SigningKeyDocument>;
+  attempts: Collection<Bucket>;
 }
 
 /**
@@ -51,12 +53,15 @@ export async function openStore(options: {
     secrets: mongo.db.collection('secrets'),
     // Local reads: whoever loses the race to make a key must see the winner's at once, not when a majority has it.
     signingKeys: mongo.db.collection('signing_keys', { readConcern: { level: 'local' } }),
+    // One node's word is enough: what a failover forgets is a few attempts.
+    attempts: mongo.db.collection('login_attempts', { readConcern: { level: 'local' }, writeConcern: { w: 1 } }),
   };
   await Promise.all([
     store.members.createIndex({ loginKey: 1 }, { unique: true }),
     store.heldLogins.createIndex({ until: 1 }, { expireAfterSeconds: 0 }),
     store.heldLogins.createIndex({ memberId: 1 }),
     store.secrets.createIndex({ expiresAt: 1 }, { expireAfterSeconds: 0 }),
+    store.attempts.createIndex({ fullAt: 1 }, { expireAfterSeconds: 0 }),
     store.signingKeys.createIndex({ expiresAt: 1 }, { expireAfterSeconds: 0 }),
   ]);
   return store;
