@@ -8,21 +8,39 @@ import { preferredWait } from './prefer.ts';
 import { JobFailedError } from './problem.ts';
 import type { Principal } from './route.ts';
 
+const idempotencyKey = z
+  .string()
+  .regex(/^[\x21-\x7e]{1,255}$/, 'must be 1 to 255 visible ASCII characters')
+  .meta({ examples: ['5a1b6c0e-8f3d-4c3b-9a52-0f7e1d2c3b4a'] });
+
 /** The headers that every command understands. */
 export const commandHeaders = {
-  'Idempotency-Key': z
-    .string()
-    .regex(/^[\x21-\x7e]{1,255}$/, 'must be 1 to 255 visible ASCII characters')
-    .optional()
-    .meta({
-      description:
-        'Makes a repeat safe: the same key of the same member is the same job. With another request it is refused (IDEMPOTENCY_KEY_REUSED); a password is not compared.',
-    }),
-  Prefer: z.string().optional().meta({
-    description: '`wait=N` (RFC 7240): up to N seconds, at most 30, are waited for the finished answer',
+  'Idempotency-Key': idempotencyKey.optional().meta({
+    description:
+      'Makes a repeat safe: the same key of the same member is the same job. With another request it is refused (IDEMPOTENCY_KEY_REUSED); a password is not compared.',
+  }),
+  Prefer: z.string().min(1).optional().meta({
+    description:
+      '`wait=N` (RFC 7240): up to N seconds, at most 30, are waited for the finished answer. Other preferences are ignored.',
     example: 'wait=5',
   }),
 };
+
+/** The header that clients may send with whatever is no query. */
+export const repeatableHeaders = {
+  'Idempotency-Key': idempotencyKey.optional().meta({
+    description: 'Not needed, as a repeat does no harm: only its form is checked, and a repeat is done again.',
+  }),
+};
+
+/** The problems that every command may be answered with, at once or when it was waited for. */
+export const commandProblems = [
+  'IDEMPOTENCY_KEY_REUSED',
+  'TEMPORAL_UNAVAILABLE',
+  'NOT_STARTED',
+  'JOB_CANCELLED',
+  'JOB_FAILED',
+] as const;
 
 export const acceptedSchema = z
   .strictObject({ jobId: z.uuid() })
@@ -162,7 +180,11 @@ export async function issueAndStart<C extends CommandName>(
   if (!job) throw internal('INTERNAL', 'Job issued no job');
   // Only a queued job may lack its saga; one that goes on, or is done, has it.
   if (job.state !== JobState.JOB_STATE_QUEUED) return job;
-  if (job.command !== command) throw failedPrecondition('IDEMPOTENCY_KEY_REUSED', 'The key was used for another command.');
+  if (job.command !== command) {
+    throw failedPrecondition('IDEMPOTENCY_KEY_REUSED', 'The key was used for another command.', {
+      fields: [{ in: 'header', field: 'Idempotency-Key', code: 'TAKEN', message: 'was used for another command; use a new one' }],
+    });
+  }
   try {
     const { jobId, aggregateId: aggregate } = job;
     await input(aggregate).then((given) =>

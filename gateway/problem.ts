@@ -1,8 +1,9 @@
 import { status } from '@grpc/grpc-js';
 import { z } from 'zod';
-import { type FieldViolation, MusubiError } from '#platform/errors.ts';
-import { problemDocument } from '#platform/http/problem.ts';
-import { FIELD_CODES, isFieldCode, knownCode, PROBLEM_CODES } from '#platform/problems.ts';
+import { FIELD_PLACES, MusubiError } from '#platform/errors.ts';
+import { type Locate, problemDocument } from '#platform/http/problem.ts';
+import { jobErrorView } from '#platform/job-view.ts';
+import { CLIENT_CODES, FIELD_CODES, problemKind } from '#platform/problems.ts';
 import type { JobError } from '#proto/musubi/job/v1/job.ts';
 
 export { httpStatus, httpStatusOf } from '#platform/http/problem.ts';
@@ -15,27 +16,19 @@ export class JobFailedError extends MusubiError {
   readonly jobId: string;
 
   constructor(jobId: string, failure: JobError) {
-    // Jobs of earlier releases have no status: then all that is known is that the command was not done.
-    const kind = grpcStatusNamed(failure.grpcStatus ?? '') ?? status.FAILED_PRECONDITION;
-    super(kind, knownCode(failure.code, status[kind]), failure.message, { fields: fieldsOf(failure) });
+    const { code, message, errors: fields } = jobErrorView(failure);
+    super(status[problemKind(code).status], code, message, { fields });
     this.jobId = jobId;
   }
 }
 
-function grpcStatusNamed(name: string): status | undefined {
-  const value: unknown = Object.hasOwn(status, name) ? status[name as keyof typeof status] : undefined;
-  return typeof value === 'number' && value !== status.OK ? value : undefined;
-}
-
-const fieldsOf = ({ errors }: JobError): FieldViolation[] =>
-  errors.map(({ field, message, code }) => ({ field, message, ...(code !== undefined && isFieldCode(code) ? { code } : {}) }));
-
 export const problemCodeSchema = z
-  .enum(PROBLEM_CODES)
+  .enum(CLIENT_CODES)
   .meta({ id: 'ProblemCode', description: 'A stable word that programs may rely on; /problems lists what each means' });
 
 const fieldProblemSchema = z.strictObject({
-  field: z.string().meta({ description: 'Its path: `email`, `policies[0].name`' }),
+  in: z.enum(FIELD_PLACES).meta({ description: 'Where in the request it stands' }),
+  field: z.string().meta({ description: 'Its name, in the body its path: `email`, `policies[0].name`; empty: all of the body' }),
   code: z.enum(FIELD_CODES).meta({ id: 'FieldCode', description: 'What kind of wrong' }),
   message: z.string().meta({ description: 'What it must be, in words' }),
 });
@@ -61,10 +54,14 @@ export const problemSchema = z
   .meta({ id: 'Problem', description: 'What went wrong (RFC 9457)' });
 export type Problem = z.output<typeof problemSchema>;
 
-/** The document that tells a client of an error; that of a job names the job. */
-export function problemOf(error: MusubiError, traceId: string): Problem {
+/**
+ * The document that tells a client of an error; that of a job names the job.
+ *
+ * @param locate where the request has a field that a service names; default: in the body
+ */
+export function problemOf(error: MusubiError, traceId: string, locate?: Locate): Problem {
   return {
-    ...problemDocument(error, traceId),
+    ...problemDocument(error, traceId, locate),
     ...(error instanceof JobFailedError ? { instance: `/v1/jobs/${error.jobId}` } : {}),
   };
 }

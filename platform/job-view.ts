@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { type Job, type JobError, JobState } from '#proto/musubi/job/v1/job.ts';
-import { FIELD_CODES, isFieldCode } from './problems.ts';
+import { sentence } from './errors.ts';
+import { CLIENT_CODES, clientCode, FIELD_CODES, isFieldCode, problemKind } from './problems.ts';
 
 /** A job as clients see it, by REST and on the socket: the one schema and the one mapping of both. */
 
@@ -30,9 +31,11 @@ export const jobView = z.strictObject({
   result: z.record(z.string(), z.unknown()).optional(),
   error: z
     .strictObject({
-      code: z.string(),
+      code: z.enum(CLIENT_CODES),
       message: z.string(),
-      errors: z.array(z.strictObject({ field: z.string(), code: z.enum(FIELD_CODES), message: z.string() })),
+      errors: z.array(z.strictObject({ field: z.string(), code: z.enum(FIELD_CODES), message: z.string() })).meta({
+        description: 'The fields of the command that are wrong; as a job has no request, without saying where they stood',
+      }),
     })
     .optional(),
   memberId: z.string().meta({ description: 'On whose behalf it runs' }),
@@ -50,11 +53,15 @@ export function nameOfJobState(state: JobState): JobStateName | undefined {
   return (Object.keys(STATES) as JobStateName[]).find((name) => STATES[name] === state);
 }
 
-/** Jobs of earlier releases have fields without a code. */
-function errorView({ code, message, errors }: JobError) {
+/**
+ * Why a job failed, as clients are told. Jobs of earlier releases have no status, fields without a code and messages that
+ * are no sentences; one of a newer release may have a code that is not known here.
+ */
+export function jobErrorView({ code, message, errors, grpcStatus = 'FAILED_PRECONDITION' }: JobError) {
+  const told = clientCode(code, grpcStatus);
   return {
-    code,
-    message,
+    code: told,
+    message: told === code ? sentence(message) : problemKind(told).meaning,
     errors: errors.map(({ field, code: kind = '', message: text }) => ({
       field,
       code: isFieldCode(kind) ? kind : 'INVALID',
@@ -72,7 +79,7 @@ export function toJobView(job: Job): JobView {
     state: nameOfJobState(job.state),
     progress: { done, total, step },
     ...(job.resultJson ? { result: JSON.parse(job.resultJson) } : {}),
-    ...(job.error ? { error: errorView(job.error) } : {}),
+    ...(job.error ? { error: jobErrorView(job.error) } : {}),
     memberId: job.memberId,
     createdAt: job.createdAt?.toISOString(),
     updatedAt: job.updatedAt?.toISOString(),

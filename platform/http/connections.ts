@@ -8,10 +8,15 @@ const ARRIVING_MS = 500;
 export interface ConnectionLimits {
   /** Connections at a time. For one more the one that is idle the longest is cut, and if none is, the new one. */
   connections: number;
-  /** Requests of one connection that are worked on, or answered and not yet sent, at a time. It is not read meanwhile. */
+  /** Requests of one connection that are worked on, or answered and not yet sent, at a time. */
   inFlight: number;
-  /** Requests, of all connections, that came in one piece with those and wait for their turn. What brings more is cut. */
+  /**
+   * Requests of one connection that wait for their turn behind those. With more it is not read until there are fewer;
+   * up to then it is, for a connection that is not read does not show that its client has left.
+   */
   waiting: number;
+  /** Requests that wait on all connections. The connection that brings more (64 KiB are read at once) is cut. */
+  waitingInAll: number;
   /** How long an answer may wait for its client to read any of it, ms. */
   unread: number;
 }
@@ -128,8 +133,12 @@ export class Connection {
     // Whoever reads the body of a request makes the whole connection be read. It may have been paused since then, which
     // `pause` takes for being paused still, though what listens to `resume` has just begun to read again.
     socket.on('resume', () => {
-      if (this.#waiting.length > 0) socket.pause().emit('pause');
+      if (this.#tooMany) socket.pause().emit('pause');
     });
+  }
+
+  get #tooMany(): boolean {
+    return this.#waiting.length > this.#all.limits.waiting;
   }
 
   get busy(): boolean {
@@ -157,14 +166,14 @@ export class Connection {
       work();
       return;
     }
-    if (this.#all.waiting >= this.#all.limits.waiting) {
+    if (this.#all.waiting >= this.#all.limits.waitingInAll) {
       this.over = true;
       this.#all.cut(this.socket);
       return;
     }
     this.#all.waiting += 1;
     this.#waiting.push(work);
-    this.socket.pause();
+    if (this.#tooMany) this.socket.pause();
   }
 
   #answered(response: ServerResponse): void {
@@ -173,7 +182,7 @@ export class Connection {
     const next = this.#waiting.shift();
     if (next) {
       this.#all.waiting -= 1;
-      if (this.#waiting.length === 0) this.socket.resume();
+      if (!this.#tooMany) this.socket.resume();
       if (!this.socket.destroyed) next();
     } else if (this.#unanswered.length === 0) {
       this.#all.moved(this, true);

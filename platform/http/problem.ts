@@ -1,6 +1,6 @@
 import { status } from '@grpc/grpc-js';
-import type { MusubiError } from '../errors.ts';
-import { type FieldCode, type ProblemCode, problemKind, problemTitle, problemType } from '../problems.ts';
+import type { FieldPlace, MusubiError } from '../errors.ts';
+import { clientCode, type FieldCode, type ProblemCode, problemKind, problemTitle, problemType } from '../problems.ts';
 
 /** The one map from the system's error model to HTTP. Where HTTP has a status of its own for a code, the catalogue names it. */
 const HTTP_STATUS: Record<status, number> = {
@@ -23,10 +23,11 @@ const HTTP_STATUS: Record<status, number> = {
   [status.UNAUTHENTICATED]: 401,
 };
 
-/** The HTTP status that an error is answered with. */
-export function httpStatus(error: MusubiError): number {
-  return problemKind(error.code).http ?? HTTP_STATUS[error.grpcStatus] ?? 500;
-}
+/** The code that a client is told of an error. */
+const codeOf = ({ code, grpcStatus }: MusubiError): ProblemCode => clientCode(code, status[grpcStatus] ?? '');
+
+/** The HTTP status that an error is answered with: that of its code, always. */
+export const httpStatus = (error: MusubiError): number => httpStatusOf(codeOf(error));
 
 /** The HTTP status that a code is answered with. */
 export function httpStatusOf(code: ProblemCode): number {
@@ -41,19 +42,29 @@ export interface ProblemDocument {
   status: number;
   detail: string;
   code: ProblemCode;
-  errors: { field: string; code: FieldCode; message: string }[];
+  errors: { in: FieldPlace; field: string; code: FieldCode; message: string }[];
   traceId: string;
 }
 
+/** Where the request has a field that a service names. */
+export type Locate = (field: string) => { in: FieldPlace; field: string };
+const inBody: Locate = (field) => ({ in: 'body', field });
+
 /** The document that tells a client of an error. Nothing of the inside (addresses, causes, stacks) is in it. */
-export function problemDocument(error: MusubiError, traceId: string): ProblemDocument {
+export function problemDocument(error: MusubiError, traceId: string, locate = inBody): ProblemDocument {
+  const code = codeOf(error);
+  const hidden = error.forOperators || error.code === 'INTERNAL' || error.code !== code;
   return {
-    type: problemType(error.code),
-    title: problemTitle(error.code),
-    status: httpStatus(error),
-    detail: error.forOperators || error.code === 'INTERNAL' ? problemKind(error.code).meaning : error.message,
-    code: error.code,
-    errors: error.fields.map(({ field, message, code = 'INVALID' }) => ({ field, code, message })),
+    type: problemType(code),
+    title: problemTitle(code),
+    status: httpStatusOf(code),
+    detail: hidden ? problemKind(code).meaning : error.message,
+    code,
+    errors: error.fields.map(({ in: place, field, code = 'INVALID', message }) => ({
+      ...(place ? { in: place, field } : locate(field)),
+      code,
+      message,
+    })),
     traceId,
   };
 }

@@ -40,7 +40,8 @@ export const HTTP_LIMITS: HttpLimits = {
   drain: 10_000,
   connections: 10_000,
   inFlight: 8,
-  waiting: 10_000,
+  waiting: 100,
+  waitingInAll: 10_000,
 };
 
 export interface HttpServer {

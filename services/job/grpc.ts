@@ -39,7 +39,7 @@ export function jobHandlers({
         required('memberId', memberId, 100),
         // The parts of a key in the store are parted by colons.
         memberId.includes(':') && { field: 'memberId', message: 'must not hold a colon' },
-        idempotencyKey.length > 255 && { field: 'Idempotency-Key', message: 'must have at most 255 characters' },
+        idempotencyKey.length > 255 && { field: 'idempotencyKey', message: 'must have at most 255 characters' },
       ]);
       const { job, reused } = await issueJob(store, retention, { command, memberId, aggregateId, idempotencyKey, fingerprint });
       return { job: toMessage(job), reused };

@@ -18,7 +18,7 @@ export async function issueJob(store: JobStore, retention: Retention, asked: Ask
     const written = await store.write(job);
     if (written.outcome === 'conflict') {
       throw failedPrecondition('IDEMPOTENCY_KEY_REUSED', 'this idempotency key was used for another request', {
-        fields: [{ field: 'Idempotency-Key', message: 'was used for another request; use a new one' }],
+        fields: [{ field: 'idempotencyKey', code: 'TAKEN', message: 'was used for another request; use a new one' }],
       });
     }
     const known = written.outcome === 'reused' ? await store.read(written.jobId) : job;
