@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { address, secret } from '#platform/config.ts';
+import { address, origins, secret } from '#platform/config.ts';
 import { temporalShape } from '../worker/config.ts';
 import { email, loginId } from './member-fields.ts';
 
@@ -9,6 +9,8 @@ export const shape = {
   MUSUBI_HTTP_LISTEN: address().default({ host: '127.0.0.1', port: 8080 }),
   /** The address under which clients know the gateway; default: whatever the client asked. */
   MUSUBI_PUBLIC_URL: z.url({ protocol: /^https?$/ }).optional(),
+  /** The origins of web pages that may use the API, besides the gateway's own. */
+  MUSUBI_ALLOWED_ORIGINS: origins(),
   /** Whether this process also works on the commands it starts, which makes them faster (eager start). */
   MUSUBI_GATEWAY_WORKER: z.enum(['on', 'off']).default('on'),
 };

@@ -61,7 +61,8 @@ startTelemetry('gateway', {});
 const token = (sub: string): string =>
   ['{"alg":"ES256"}', JSON.stringify({ sub }), 'signature'].map((part) => Buffer.from(part).toString('base64url')).join('.');
 
-export async function startWorld(): Promise<World> {
+/** @param origins of pages that may use it */
+export async function startWorld({ origins = [] }: { origins?: string[] } = {}): Promise<World> {
   const lines: Record<string, unknown>[] = [];
   // As our logger does.
   const mixin = () => ({ traceId: currentTraceId() });
@@ -102,7 +103,7 @@ export async function startWorld(): Promise<World> {
   };
   // The same object: what replaces a peer replaces it for both.
   const gateway: World['gateway'] = Object.assign(services, { abandoned: new AbandonedJobs(services) });
-  const port = await serveApp(createApp(gateway, allRoutes()), { ...serve, limits: { drain: 0 } });
+  const port = await serveApp(createApp(gateway, allRoutes(), new Set(origins)), { ...serve, limits: { drain: 0 } });
   return Object.assign(world, {
     gateway,
     base: `http://127.0.0.1:${port}`,

@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import type { processShape } from '#platform/config.ts';
+import { allowedOrigins, hostPort, type processShape } from '#platform/config.ts';
 import { connectPeer } from '#platform/grpc/client.ts';
 import { followPeers } from '#platform/grpc/readiness.ts';
 import type { App } from '#platform/process.ts';
@@ -42,5 +42,9 @@ export async function start(app: App<Config>): Promise<void> {
     stopping: stopping.signal,
   };
   const gateway: Gateway = { ...services, abandoned: new AbandonedJobs(services) };
-  await serveApp(createApp(gateway, allRoutes(config.MUSUBI_PUBLIC_URL)), { listen: config.MUSUBI_HTTP_LISTEN, lifecycle, log });
+  const origins = new Set(allowedOrigins(config.MUSUBI_ALLOWED_ORIGINS, config.MUSUBI_PUBLIC_URL));
+  const listen = config.MUSUBI_HTTP_LISTEN;
+  const port = await serveApp(createApp(gateway, allRoutes(config.MUSUBI_PUBLIC_URL), origins), { listen, lifecycle, log });
+  // Its own, too: where it listens, whatever it is known as.
+  for (const own of allowedOrigins([], `http://${hostPort({ ...listen, port })}`)) origins.add(own);
 }

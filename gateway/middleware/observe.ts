@@ -3,7 +3,7 @@ import { Histogram } from '@prometheus-io/client';
 import type { Context, Middleware } from 'koa';
 import type { MusubiError } from '#platform/errors.ts';
 import type { Logger } from '#platform/log.ts';
-import { contextFrom, currentTraceparent, metrics, SpanKind, withSpan } from '#platform/telemetry.ts';
+import { contextFrom, currentTraceId, currentTraceparent, metrics, SpanKind, withSpan } from '#platform/telemetry.ts';
 import { httpStatus, type Problem } from '../problem.ts';
 
 const seconds = new Histogram({
@@ -14,7 +14,14 @@ const seconds = new Histogram({
   registers: [metrics],
 });
 
-/** Continues the client's trace (`traceparent`), or begins one, and tells the client which. */
+/** What a client may call its request: it comes into a log line and back as a header. */
+const REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
+
+/**
+ * Continues the client's trace (`traceparent`), or begins one, and tells the client which; gives back the client's own
+ * name for its request (`X-Request-Id`), in place of which, where it has none or one that is not printable, the trace's
+ * ID stands.
+ */
 export function trace(): Middleware {
   return (ctx, next) =>
     withSpan(
@@ -22,6 +29,9 @@ export function trace(): Middleware {
       { kind: SpanKind.SERVER, parent: contextFrom(ctx.get('traceparent') || undefined) },
       async (span) => {
         ctx.set('traceparent', currentTraceparent());
+        const given = ctx.get('X-Request-Id');
+        if (REQUEST_ID.test(given)) ctx.state.requestId = given;
+        ctx.set('X-Request-Id', ctx.state.requestId ?? currentTraceId());
         await next();
         describe(span, ctx);
       },
@@ -55,6 +65,7 @@ export function accessLog(log: Logger): Middleware {
         path: ctx.path,
         status,
         ms: Math.round((performance.now() - startedAt) * 10) / 10,
+        requestId: ctx.state.requestId,
         memberId: ctx.state.memberId,
         jobId: ctx.state.jobId,
       };
