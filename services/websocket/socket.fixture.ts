@@ -53,8 +53,8 @@ interface World {
   /** Members who may read everybody's jobs. */
   readers: Set<string>;
   authIsAway: boolean;
-  /** What Auth and Job do before they answer who a token is of, and what a job is. */
-  before: { auth: () => Promise<void>; job: () => Promise<void> };
+  /** What Auth and Job do before they answer who a token is of, what it may do, and what a job is. */
+  before: Record<'auth' | 'authorize' | 'job', () => Promise<void>>;
   /** How often Job was asked for a job. */
   jobsAsked: number;
 }
@@ -80,6 +80,12 @@ export interface TestSockets extends World {
   close(): Promise<void>;
 }
 
+/** Auth and Job answer at once. */
+export const atOnce = (): World['before'] => {
+  const now = async (): Promise<void> => undefined;
+  return { auth: now, authorize: now, job: now };
+};
+
 export const KEPT = { ms: 60_000, events: 200 };
 
 export async function openTestSockets(servers: Servers): Promise<TestSockets> {
@@ -101,7 +107,7 @@ export async function openTestSockets(servers: Servers): Promise<TestSockets> {
     jobs: new Map(),
     readers: new Set(),
     authIsAway: false,
-    before: { auth: async () => undefined, job: async () => undefined },
+    before: atOnce(),
     jobsAsked: 0,
   };
   const peersAt = await servePeers(world, open());
@@ -241,6 +247,7 @@ async function servePeers(world: World, lifecycle: Lifecycle): Promise<{ auth: s
       return { memberId: known.memberId, sessionId: 's', expiresAt: Math.round(known.expiresAt) };
     },
     async authorize({ accessToken, action, resource }) {
+      await world.before.authorize();
       const memberId = world.tokens.get(accessToken)?.memberId ?? '';
       if (action === 'job.read' && (resource?.ownerId === memberId || world.readers.has(memberId)))
         return { memberId, sessionId: 's' };
