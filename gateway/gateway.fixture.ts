@@ -136,7 +136,7 @@ function authOf(world: State, tokens: Record<string, string>) {
   };
   return {
     async authenticate({ accessToken }: AuthenticateRequest) {
-      return { memberId: known(accessToken), sessionId: 'session', expiresAt: 0 };
+      return { memberId: known(accessToken), sessionId: 'session', expiresAt: 0, expiresIn: 300 };
     },
     async authorize(request: AuthorizeRequest) {
       world.asked.push(request);

@@ -17,6 +17,8 @@ export interface AccessToken {
   sessionId: string;
   /** Seconds since 1970-01-01T00:00:00Z. */
   expiresAt: number;
+  /** Seconds that are left, 1 at least. */
+  expiresIn: number;
 }
 
 /** Issues and verifies access tokens: JWTs of the RFC 9068 profile, with the session in `sid`. */
@@ -47,6 +49,7 @@ export class AccessTokens {
 
   /** @throws TOKEN_EXPIRED for a genuine one that is too old, TOKEN_INVALID for anything else that is not ours */
   async verify(token: string): Promise<AccessToken> {
+    const now = this.#now();
     try {
       const { payload } = await jwtVerify(token, (header) => this.#key(header.kid), {
         algorithms: [SIGNING_ALGORITHM],
@@ -54,11 +57,11 @@ export class AccessTokens {
         issuer: this.#issuer,
         audience: AUDIENCE,
         requiredClaims: ['sub', 'sid', 'client_id', 'iat', 'exp', 'jti'],
-        currentDate: new Date(this.#now()),
+        currentDate: new Date(now),
       });
       const { sub, sid, exp } = payload;
       if (sub === undefined || typeof sid !== 'string' || exp === undefined) throw new errors.JWTInvalid('sid is not a string');
-      return { memberId: sub, sessionId: sid, expiresAt: exp };
+      return { memberId: sub, sessionId: sid, expiresAt: exp, expiresIn: exp - Math.floor(now / 1_000) };
     } catch (error) {
       if (error instanceof errors.JWTExpired) throw unauthenticated('TOKEN_EXPIRED', 'the access token has expired');
       if (error instanceof errors.JOSEError)

@@ -47,6 +47,7 @@ test('from a staged password to a permission and back to nothing', async (t) => 
   const who = await auth.authenticate({ accessToken });
   t.is(who.memberId, memberId);
   t.true(who.expiresAt > Date.now() / 1_000);
+  t.true(who.expiresIn > 0 && who.expiresIn <= 300);
   const resource = { type: 'Member', id: memberId, ownerId: '' };
   t.deepEqual(await auth.authorize({ accessToken, action: 'member.update', resource }), { memberId, sessionId: who.sessionId });
 
