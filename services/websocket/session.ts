@@ -7,7 +7,7 @@ import { CLOSE, type CloseCode, type Cursor, OWN_TOPIC } from './domain.ts';
 import { Feed } from './feed.ts';
 import { type ClientFrame, parseClientFrame } from './frames.ts';
 import type { Connected } from './hub.ts';
-import { closeCodeOf, type Identity, identify, mayReadJob } from './identity.ts';
+import { closeCodeOf, type Identity, identify, leftOf, mayReadJob } from './identity.ts';
 import { Inbox } from './inbox.ts';
 import { pushSeconds, resumes } from './metrics.ts';
 import type { Entry } from './store.ts';
@@ -95,7 +95,7 @@ export class Session implements Connected {
     if (!this.#admitted || this.#channel.closing) return;
     const { store, hub } = this.#context;
     const { socketId, identity, feed } = this.#admitted;
-    await store.register(identity.memberId, socketId, hub.instance, identity.expiresAt + SLACK_MS, Number.MAX_SAFE_INTEGER);
+    await store.register(identity.memberId, socketId, hub.instance, leftOf(identity) + SLACK_MS, Number.MAX_SAFE_INTEGER);
     await remember(feed, identity, this.#context);
   }
 
@@ -306,7 +306,7 @@ export class Session implements Connected {
     });
   }
 
-  #expireWith({ expiresAt }: Identity): void {
-    this.#timers.after('expire', expiresAt - Date.now(), () => this.close(CLOSE.unauthenticated, 'the token has expired'));
+  #expireWith(identity: Identity): void {
+    this.#timers.after('expire', leftOf(identity), () => this.close(CLOSE.unauthenticated, 'the token has expired'));
   }
 }

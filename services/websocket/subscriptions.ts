@@ -4,7 +4,7 @@ import type { SessionContext } from './admission.ts';
 import { parseTopic } from './domain.ts';
 import type { Feed } from './feed.ts';
 import type { ServerFrame } from './frames.ts';
-import { type Identity, mayReadJob } from './identity.ts';
+import { type Identity, leftOf, mayReadJob } from './identity.ts';
 
 /** Why a topic was refused. */
 export type Refusal = Pick<Extract<ServerFrame, { type: 'error' }>, 'code' | 'message'>;
@@ -70,7 +70,7 @@ async function refusedBy(
   try {
     const owner = await mayReadJob(peers, identity, jobId);
     // The owner's events have it anyway.
-    if (owner !== identity.memberId) await store.subscribe(jobId, identity.memberId, identity.expiresAt + keptMs);
+    if (owner !== identity.memberId) await store.subscribe(jobId, identity.memberId, leftOf(identity) + keptMs);
   } catch (error) {
     if (!(error instanceof MusubiError)) throw error;
     return error;
@@ -79,9 +79,9 @@ async function refusedBy(
 }
 
 /** Keeps the events of subscribed jobs coming to the member, also while the client is away for a while. */
-export async function remember(feed: Feed, { memberId, expiresAt }: Identity, { store, keptMs }: SessionContext): Promise<void> {
+export async function remember(feed: Feed, identity: Identity, { store, keptMs }: SessionContext): Promise<void> {
   for (const name of feed.topics) {
     const topic = parseTopic(name);
-    if (topic?.kind === 'job') await store.subscribe(topic.jobId, memberId, expiresAt + keptMs);
+    if (topic?.kind === 'job') await store.subscribe(topic.jobId, identity.memberId, leftOf(identity) + keptMs);
   }
 }
