@@ -127,10 +127,10 @@ function generateContract() {
 function contractHash() {
   const hash = createHash('sha256');
   const packages = packagesOf('package-lock.json');
-  for (const name of ['@bufbuild/buf', 'ts-proto', 'google-proto-files'])
+  for (const name of ['@bufbuild/buf', 'ts-proto', 'google-proto-files', 'grpc-health-check', '@grpc/reflection'])
     hash.update(`${name} ${packages[`node_modules/${name}`]?.version}\n`);
   const protos = readdirSync(join(root, 'proto'), { recursive: true }).filter((file) => file.endsWith('.proto'));
-  for (const file of ['buf.gen.yaml', 'buf.yaml', ...protos.sort().map((proto) => join('proto', proto))])
+  for (const file of ['buf.gen.yaml', 'buf.yaml', 'buf.standard.yaml', ...protos.sort().map((proto) => join('proto', proto))])
     hash.update(`\0${file}\0`).update(readFileSync(join(root, file)));
   return hash.digest('hex');
 }

@@ -103,7 +103,15 @@ test('a script that a signal ended ends the bootstrap by the same signal', async
 
 test('the contract is generated when it is missing, and anew when a proto has changed', async (t) => {
   const copy = mkdtempSync(join(folder, 'copy '));
-  for (const each of ['local/bootstrap.mjs', 'package.json', 'package-lock.json', 'buf.yaml', 'buf.gen.yaml', 'proto'])
+  for (const each of [
+    'local/bootstrap.mjs',
+    'package.json',
+    'package-lock.json',
+    'buf.yaml',
+    'buf.gen.yaml',
+    'buf.standard.yaml',
+    'proto',
+  ])
     cpSync(join(checkout, each), join(copy, each), { recursive: true });
   symlinkSync(join(checkout, 'node_modules'), join(copy, 'node_modules'));
   writeFileSync(join(copy, 'script.ts'), '');
