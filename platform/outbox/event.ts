@@ -33,7 +33,7 @@ export function toRecord(event: OutboxEvent): OutboxRecord {
 
 /** What an outbox keeps, as its store gives it: an event, if it was written by a program of ours. */
 export interface StoredEvent {
-  /** Its key in the store. */
+  /** Its key in the store, as text. */
   key: string;
   id: unknown;
   aggregatetype: unknown;

@@ -143,11 +143,12 @@ async function sendAll(
 
 /** The ID of the document that is there for the longest time; by the order of insertion, for the hosts' clocks may differ. */
 async function oldest(outbox: Collection<OutboxDocument>): Promise<string | undefined> {
-  return (await outbox.findOne({}, { sort: { $natural: 1 }, projection: { _id: 1 } }))?._id;
+  const found = await outbox.findOne({}, { sort: { $natural: 1 }, projection: { _id: 1 } });
+  return found ? String(found._id) : undefined;
 }
 
 function toStored({ _id, createdAt, payload, ...row }: OutboxDocument): StoredEvent {
-  return { ...row, key: _id, id: _id, json: payload, time: createdAt };
+  return { ...row, key: String(_id), id: _id, json: payload, time: createdAt };
 }
 
 /** Uses the server's clock ($$NOW), so that the relays' own need not agree. */

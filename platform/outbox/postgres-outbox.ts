@@ -6,7 +6,7 @@ export const PUBLICATION = 'outbox_pub';
 
 /** A row as the table and the write-ahead log have it, if the table is as its migration made it. */
 export interface OutboxRow {
-  id: string;
+  id: unknown;
   aggregatetype: unknown;
   aggregateid: unknown;
   type: unknown;
@@ -62,7 +62,7 @@ export async function* everything(url: string): AsyncGenerator<OutboxRow[]> {
 
 /** The ID of the row that is there for the longest time. */
 export async function oldest(client: Client): Promise<string | undefined> {
-  const { rows } = await client.query<{ id: string }>(`select id from ${TABLE} order by created_at limit 1`);
+  const { rows } = await client.query<{ id: string }>(`select id::text from ${TABLE} order by created_at limit 1`);
   return rows[0]?.id;
 }
 

@@ -198,8 +198,14 @@ export class PostgresSource implements OutboxSource {
   }
 }
 
-function toStored(row: outbox.OutboxRow): StoredEvent {
-  return { ...row, key: row.id, time: row.created_at };
+function toStored({ payload, ...row }: outbox.OutboxRow): StoredEvent {
+  // Text, if somebody has made it a column of text: events are objects.
+  return {
+    ...row,
+    key: String(row.id),
+    time: row.created_at,
+    ...(typeof payload === 'string' ? { json: payload } : { payload }),
+  };
 }
 
 /** A lock of the session's: it lasts as long as the connection, which the server ends when it is silent for too long. */

@@ -1,25 +1,27 @@
-/** How long an event that was refused is not tried again. */
-const RETRY_MS = 30_000;
-/** An event that was not met for so long is no longer in the outbox: somebody has removed it. */
-const FORGET_MS = 60_000;
+/** What waits is met each 13 s at most: an event that was not met for so long is no longer in the outbox. */
+const FORGET_MS = 25_000;
 
 interface Refusal {
   reason: string;
-  triedAt: number;
+  /** When there is use in trying again. */
+  again: number;
   metAt: number;
 }
 
 /**
  * The events of an outbox that can't be sent: no broker takes them, or they are none. They hold up no other and stay where
- * they are; each is tried again when it is met after half a minute, so that mending it, the program or the broker is enough.
+ * they are; each is tried again whenever it is met, or a while later, so that mending it, the program or the broker is enough.
  */
 export class Refused {
   readonly #byKey = new Map<string, Refusal>();
 
-  /** @returns whether it is new */
-  add(key: string, reason: string, now = performance.now()): boolean {
+  /**
+   * @param pauseMs how long not to try it again
+   * @returns whether it is new
+   */
+  add(key: string, reason: string, pauseMs: number, now = performance.now()): boolean {
     const known = this.#byKey.get(key)?.reason === reason;
-    this.#byKey.set(key, { reason, triedAt: now, metAt: now });
+    this.#byKey.set(key, { reason, again: now + pauseMs, metAt: now });
     return !known;
   }
 
@@ -27,12 +29,16 @@ export class Refused {
     this.#byKey.delete(key);
   }
 
-  /** Whether it was refused so recently that there is no use in trying. */
-  recently(key: string, now = performance.now()): boolean {
+  has(key: string): boolean {
+    return this.#byKey.has(key);
+  }
+
+  /** Whether there is no use in trying it now. */
+  pauses(key: string, now = performance.now()): boolean {
     const refusal = this.#byKey.get(key);
     if (!refusal) return false;
     refusal.metAt = now;
-    return now - refusal.triedAt < RETRY_MS;
+    return now < refusal.again;
   }
 
   /** Why each of them can't be sent. */

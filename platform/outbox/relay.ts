@@ -38,6 +38,8 @@ const FIRST_PAUSE_MS = 200;
 const LONGEST_PAUSE_MS = 3_000;
 /** How long a producer may take to close; of a broker that hangs it would be long. */
 const CLOSE_MS = 1_000;
+/** A vain try costs the producer. */
+const TRY_LARGE_EVERY_MS = 30_000;
 
 /**
  * Relays a source to Kafka until the process stops. Whatever fails, it begins anew after a pause, from what Kafka has
@@ -156,7 +158,7 @@ class Relaying {
   #look(oldest: string | undefined): boolean {
     const due = this.#waiting.look(oldest);
     this.#tell();
-    if (due && oldest !== undefined && !this.#refused.recently(oldest) && this.#state === 'leading') {
+    if (due && oldest !== undefined && !this.#refused.has(oldest) && this.#state === 'leading') {
       this.#options.log.warn(
         { source: this.#source.name, oldest },
         'events wait in the outbox for too long: they are sent from there',
@@ -166,31 +168,30 @@ class Relaying {
   }
 
   async #publish(rows: StoredEvent[], open: () => Promise<Publisher>): Promise<string[]> {
-    const keys = new Map<OutboxRecord, StoredEvent>();
+    const keys = new Map<OutboxRecord, string>();
     for (const row of rows) {
-      if (this.#refused.recently(row.key)) continue;
       try {
-        keys.set(parseStored(row), row);
+        const event = parseStored(row);
+        if (!this.#refused.pauses(row.key)) keys.set(event, row.key);
       } catch (error) {
-        this.#refuse(row, (error as Error).message);
+        this.#refuse(row.key, (error as Error).message, 0);
       }
     }
     if (keys.size === 0) return [];
     const publisher = await open();
     const tooLarge = await publisher.publish([...keys.keys()]);
     for (const event of tooLarge) {
-      const row = keys.get(event);
-      if (row) this.#refuse(row, 'it is larger than the brokers take (max.message.bytes)');
+      this.#refuse(keys.get(event) ?? '', 'it is larger than the brokers take (max.message.bytes)', TRY_LARGE_EVERY_MS);
       keys.delete(event);
     }
-    const sent = [...keys.values()].map(({ key }) => key);
+    const sent = [...keys.values()];
     for (const key of sent) this.#refused.sent(key);
     return sent;
   }
 
-  #refuse(row: StoredEvent, why: string): void {
-    const reason = `${row.key}: ${why}`;
-    if (!this.#refused.add(row.key, reason)) return;
+  #refuse(key: string, why: string, pauseMs: number): void {
+    const reason = `${key}: ${why}`;
+    if (!this.#refused.add(key, reason, pauseMs)) return;
     this.#options.log.error({ source: this.#source.name, reason }, 'an event can not be sent: it stays in the outbox');
     this.#tell();
   }
