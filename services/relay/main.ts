@@ -30,7 +30,7 @@ function open({ name, kind, place }: SourceSetting, config: Config, log: Logger)
     case 'postgres':
       return new PostgresSource({ name, url, database: place, log });
     case 'mongodb':
-      return new MongoSource({ name, url, database: place, log });
+      return new MongoSource({ name, url, database: place });
     case 'redis':
       return new RedisSource({ name, url, stream: place, log });
   }
