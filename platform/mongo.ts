@@ -2,7 +2,7 @@ import { type Db, MongoClient, MongoServerError } from 'mongodb';
 import type { Secret } from './config.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import type { Logger } from './log.ts';
-import { toMongoError } from './mongo-errors.ts';
+import { isDuplicateKey, toMongoError } from './mongo-errors.ts';
 import { pruneOperations } from './operations/mongo.ts';
 import { OPERATIONS_KEPT_SECONDS, pruneHourly } from './operations/retention.ts';
 import { patiently } from './patience.ts';
@@ -60,7 +60,7 @@ export async function openMongo(options: MongoOptions): Promise<Mongo> {
     await expireOperations(mongo.db);
     await mongo.db.collection('operations').createIndex({ state: 1, at: 1 });
     await mongo.db.collection('outbox').createIndex({ createdAt: 1 });
-    await makeIndexes?.(mongo.db);
+    await makeIndexes?.(mongo.db).catch(toUntold);
   };
   await patiently(() => keepMade(`indexes of ${database}`, make, options), {
     server: 'MongoDB',
@@ -70,6 +70,12 @@ export async function openMongo(options: MongoOptions): Promise<Mongo> {
   });
   pruneHourly(() => pruneOperations(mongo), options);
   return mongo;
+}
+
+/** The server's own words show the value that is there twice, and probes and logs would. */
+function toUntold(error: unknown): never {
+  if (!(error instanceof MongoServerError) || !isDuplicateKey(error)) throw error;
+  throw new Error(`the unique index ${/ index: (\S+)/.exec(error.message)?.[1]} can not be made: something is there twice`);
 }
 
 const INDEX_OPTIONS_CONFLICT = 85;

@@ -1,10 +1,10 @@
 import type { Lifecycle } from './lifecycle.ts';
 import type { Logger } from './log.ts';
 
-const EVERY_MS = 30_000;
+const EVERY_MS = 10_000;
 
 /**
- * Makes what a store or a server must hold for us (indexes, definitions), and makes sure of it again every half minute
+ * Makes what a store or a server must hold for us (indexes, definitions), and makes sure of it again every ten seconds
  * until the process stops: who holds it may have lost it since. While it can't be made the process is degraded.
  *
  * @param make makes what is missing, and leaves alone what is there
@@ -23,7 +23,7 @@ export async function keepMade(
       if (failure) log.info({ name }, 'made again');
       failure = undefined;
     } catch (error) {
-      // Once, not every half minute.
+      // Once, not every ten seconds.
       if (!failure) log.warn({ err: error, name }, 'could not make sure that it is there; it is tried again and again');
       failure = error;
     }

@@ -1,4 +1,4 @@
-import type { ClientSession, Collection } from 'mongodb';
+import type { ClientSession, Collection, Db } from 'mongodb';
 import type { Secret } from '#platform/config.ts';
 import { alreadyExists, notFound } from '#platform/errors.ts';
 import type { Lifecycle } from '#platform/lifecycle.ts';
@@ -26,10 +26,20 @@ export interface Store {
   signingKeys: Collection<SigningKeyDocument>;
 }
 
-/** Connects, and makes the collections and indexes that are missing; several processes may do so at once. */
+/** Makes the indexes that are missing; several processes may do so at once. */
+const makeIndexes = (db: Db): Promise<unknown> =>
+  Promise.all([
+    db.collection('members').createIndex({ loginKey: 1 }, { unique: true }),
+    db.collection('held_logins').createIndex({ until: 1 }, { expireAfterSeconds: 0 }),
+    db.collection('held_logins').createIndex({ memberId: 1 }),
+    db.collection('secrets').createIndex({ expiresAt: 1 }, { expireAfterSeconds: 0 }),
+    db.collection('signing_keys').createIndex({ expiresAt: 1 }, { expireAfterSeconds: 0 }),
+  ]);
+
+/** Connects, and keeps the collections and indexes made. */
 export async function openStore(options: { url: Secret; log: Logger; lifecycle: Lifecycle; database?: string }): Promise<Store> {
-  const mongo = await openMongo({ database: 'musubi_auth', ...options });
-  const store: Store = {
+  const mongo = await openMongo({ database: 'musubi_auth', makeIndexes, ...options });
+  return {
     mongo,
     members: mongo.db.collection('members'),
     heldLogins: mongo.db.collection('held_logins'),
@@ -38,14 +48,6 @@ export async function openStore(options: { url: Secret; log: Logger; lifecycle: 
     // Local reads: whoever loses the race to make a key must see the winner's at once, not when a majority has it.
     signingKeys: mongo.db.collection('signing_keys', { readConcern: { level: 'local' } }),
   };
-  await Promise.all([
-    store.members.createIndex({ loginKey: 1 }, { unique: true }),
-    store.heldLogins.createIndex({ until: 1 }, { expireAfterSeconds: 0 }),
-    store.heldLogins.createIndex({ memberId: 1 }),
-    store.secrets.createIndex({ expiresAt: 1 }, { expireAfterSeconds: 0 }),
-    store.signingKeys.createIndex({ expiresAt: 1 }, { expireAfterSeconds: 0 }),
-  ]);
-  return store;
 }
 
 /** A member without what only a login needs: neither its password's hash nor its sessions leave the store. */
