@@ -224,6 +224,11 @@ export const PROBLEMS = {
     meaning: 'A database that is needed for this is away, full or read-only.',
     remedy: TRY_AGAIN,
   },
+  STORE_FULL: {
+    status: 'UNAVAILABLE',
+    meaning: 'A database that is needed for this has no room, and takes no writes until it has.',
+    remedy: TRY_AGAIN,
+  },
   STORE_CONFLICT: {
     status: 'ABORTED',
     meaning: 'Somebody else changed the same at the same time.',
