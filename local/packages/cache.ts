@@ -35,17 +35,33 @@ export async function cached(key: string, say: Say, build: (folder: string) => P
 
 export const shortHash = (...parts: string[]) => createHash('sha256').update(parts.join('\0')).digest('hex').slice(0, 12);
 
+/**
+ * The environment of a program that this one starts. In UTF-8, whatever the terminal speaks: with LANG=C Java cannot even
+ * open a file whose path has letters beyond ASCII, and mongod ends where a locale is named that is not installed.
+ */
+export const childEnvironment = (more: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv => ({
+  ...process.env,
+  LC_ALL: 'C.UTF-8',
+  ...more,
+});
+
+interface RunOptions {
+  env?: NodeJS.ProcessEnv;
+  cwd?: string;
+  onLine?: Say;
+}
+
 /** Runs a command to its end; on failure the error carries the last lines that it said. */
-export function run(command: string, args: string[], options: { env?: NodeJS.ProcessEnv; onLine?: Say } = {}): Promise<string> {
+export function run(command: string, args: string[], { env, cwd, onLine }: RunOptions = {}): Promise<string> {
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { env: { ...process.env, ...options.env }, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(command, args, { env: childEnvironment(env), cwd, stdio: ['ignore', 'pipe', 'pipe'] });
     let stdout = '';
     let said = '';
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
       stdout += text;
       said += text;
       const line = text.trim().split('\n').at(-1);
-      if (line) options.onLine?.(line);
+      if (line) onLine?.(line);
     });
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       said += text;
