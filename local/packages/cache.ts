@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
@@ -55,6 +55,7 @@ interface RunOptions {
 export function run(command: string, args: string[], { env, cwd, onLine }: RunOptions = {}): Promise<string> {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, { env: childEnvironment(env), cwd, stdio: ['ignore', 'pipe', 'pipe'] });
+    running.add(child);
     let stdout = '';
     let said = '';
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
@@ -68,6 +69,7 @@ export function run(command: string, args: string[], { env, cwd, onLine }: RunOp
     });
     child.on('error', (error) => reject(new Error(`${command} could not be run: ${error.message}`)));
     child.on('close', (code, signal) => {
+      running.delete(child);
       if (code === 0) resolve(stdout);
       else
         reject(
@@ -75,4 +77,11 @@ export function run(command: string, args: string[], { env, cwd, onLine }: RunOp
         );
     });
   });
+}
+
+const running = new Set<ChildProcess>();
+
+/** Asks all commands to end that {@link run} waits for. */
+export function endCommands(): void {
+  for (const child of running) child.kill('SIGTERM');
 }
