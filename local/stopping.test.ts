@@ -11,20 +11,30 @@ import { checkout } from './places.ts';
 const folder = mkdtempSync(join(tmpdir(), 'musubi stopping '));
 test.after.always(() => rmSync(folder, { recursive: true, force: true }));
 
-/** Runs a command in a terminal of its own, as the foreground of a session; a line on stdin is typed, its end closes the terminal. */
+/**
+ * Runs a command in a terminal of its own, as a shell does: in the foreground of a session that goes on when the command has
+ * ended. Says the command's process; types what comes on stdin, whose end closes the terminal.
+ */
 const TERMINAL = `
-import os, pty, select, sys
-pid, terminal = pty.fork()
-if pid == 0:
-    os.execvp(sys.argv[1], sys.argv[1:])
-print(pid, flush=True)
+import os, pty, select, signal, sys
+said, say = os.pipe()
+shell, terminal = pty.fork()
+if shell == 0:
+    command = os.fork()
+    if command == 0:
+        os.setpgid(0, 0)
+        signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+        os.tcsetpgrp(0, os.getpid())
+        signal.signal(signal.SIGTTOU, signal.SIG_DFL)
+        os.execvp(sys.argv[1], sys.argv[1:])
+    os.write(say, str(command).encode())
+    while True:
+        signal.pause()
+print(os.read(said, 99).decode(), flush=True)
 while True:
     ready = select.select([terminal, 0], [], [])[0]
     if terminal in ready:
-        try:
-            os.write(2, os.read(terminal, 65536))
-        except OSError:
-            break
+        os.read(terminal, 65536)
     if 0 in ready:
         typed = os.read(0, 1)
         if not typed:
