@@ -223,8 +223,8 @@ function jobOf(world: State) {
       nextPageToken: '',
     }),
     reportProgress: async () => ({}),
-    async finishJob({ jobId, state, error }: FinishJobRequest) {
-      Object.assign(read(jobId), { state, error });
+    async finishJob({ jobId, state, error, progress }: FinishJobRequest) {
+      Object.assign(read(jobId), { state, error, progress });
       return {};
     },
   };

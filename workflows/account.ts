@@ -23,10 +23,10 @@ export class Account {
     const begun = Date.now();
     const index = this.#rows.length;
     const end = (how: string): void => {
-      this.#rows[index] = `| ${what} | ${how} | ${Date.now() - begun} ms |`;
+      this.#rows[index] = `- ${what}: ${how}, ${inSeconds(Date.now() - begun)}`;
       this.#tell();
     };
-    this.#rows.push(`| ${what} | at work | |`);
+    this.#rows.push(`- ${what} …`);
     try {
       const result = await work();
       end('done');
@@ -38,7 +38,8 @@ export class Account {
   }
 
   #tell(): void {
-    const table = this.#rows.length === 0 ? [] : ['', '| Step | | Took |', '| --- | --- | --- |', ...this.#rows];
-    setCurrentDetails([this.#headline, ...table].join('\n'));
+    setCurrentDetails([this.#headline, '', ...this.#rows].join('\n'));
   }
 }
+
+const inSeconds = (ms: number): string => (ms < 1_000 ? `${ms} ms` : `${(ms / 1_000).toFixed(1)} s`);

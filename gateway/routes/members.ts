@@ -65,7 +65,7 @@ const registerMember = route({
       aggregateId: newId(),
       fingerprint: fingerprint({ method: 'POST', path: call.ctx.path, body: profile }),
       input: async (memberId: string) => ({ memberId, ...profile, passwordRef }),
-      summary: `Register member "${profile.loginId}"`,
+      summary: 'Register a member',
     };
     return await carryOut(call, gateway, command, async ({ aggregateId }) => {
       const { body, headers } = await readMember(gateway, aggregateId);
@@ -89,7 +89,12 @@ const updateMember = route({
     .refine((changes) => Object.values(changes).some((value) => value !== undefined), 'must change at least one field')
     .meta({ id: 'MemberChanges', description: 'What is absent stays as it is', minProperties: 1 }),
   responses: { 200: { ...one, description: 'The member as it is now' }, 202: accepted },
-  problems: { 404: NOT_FOUND, 409: 'LOGIN_TAKEN', 412: 'VERSION_MISMATCH', 422: 'IDEMPOTENCY_KEY_REUSED' },
+  problems: {
+    404: NOT_FOUND,
+    409: 'LOGIN_TAKEN; MEMBER_DELETING: the member is being deleted',
+    412: 'VERSION_MISMATCH',
+    422: 'IDEMPOTENCY_KEY_REUSED',
+  },
   async handle(call, gateway) {
     const { params, body, ctx } = call;
     const condition = call.headers['If-Match'] ?? '';
@@ -122,7 +127,7 @@ const deleteMember = route({
   responses: { 202: accepted, 204: { description: 'The member is gone, with its login and its roles' } },
   problems: {
     404: NOT_FOUND,
-    409: 'LAST_ADMIN: somebody must remain who may do everything',
+    409: 'LAST_ADMIN: somebody must remain who may do everything; MEMBER_DELETING: it is being deleted already',
     412: 'VERSION_MISMATCH',
     422: 'IDEMPOTENCY_KEY_REUSED',
   },
