@@ -160,6 +160,11 @@ export const PROBLEMS = {
     meaning: 'Another command is changing this member, and did not end in time.',
     remedy: 'Send the command again with a new Idempotency-Key.',
   },
+  MEMBER_DELETING: {
+    status: 'FAILED_PRECONDITION',
+    meaning: 'The member is being deleted, so nothing else can be done to it.',
+    remedy: 'Follow the job of the deletion; if that is undone, send the command again.',
+  },
   LAST_ADMIN: {
     status: 'FAILED_PRECONDITION',
     meaning: 'This would leave nobody with the role of an administrator.',
@@ -196,6 +201,12 @@ export const PROBLEMS = {
     status: 'UNAVAILABLE',
     meaning: 'The command could not be started; nothing was changed.',
     remedy: 'Send the command again with a new Idempotency-Key.',
+  },
+
+  TOO_MANY_JOBS: {
+    status: 'RESOURCE_EXHAUSTED',
+    meaning: 'As many commands as are allowed are under way for the member, or for what they change.',
+    remedy: 'Wait until one of them has ended, at least for as long as Retry-After says.',
   },
 
   // The system.

@@ -105,7 +105,5 @@ export async function requireLogin(store: Store, session: ClientSession, memberI
 
 export const loginNotFound = (memberId: string) => notFound('LOGIN_NOT_FOUND', `member ${memberId} has no login`);
 
-export const loginTaken = (loginId: string) =>
-  alreadyExists('LOGIN_TAKEN', `the login ${loginId} is taken`, {
-    fields: [{ field: 'loginId', code: 'TAKEN', message: 'is taken' }],
-  });
+export const loginTaken = () =>
+  alreadyExists('LOGIN_TAKEN', 'the login is taken', { fields: [{ field: 'loginId', code: 'TAKEN', message: 'is taken' }] });
