@@ -17,6 +17,7 @@ export const ANYWHERE: readonly ProblemCode[] = [
   'INTERNAL',
   'SERVICE_UNAVAILABLE',
   'STORE_UNAVAILABLE',
+  'STORE_FULL',
   'SERVICE_TIMEOUT',
 ];
 

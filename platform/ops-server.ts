@@ -18,7 +18,8 @@ const LIMITS = { connections: 256, headers: 5_000, request: 5_000, silence: 30_0
  * Serves the operator's view of this process:
  * - /livez: 200 while the event loop turns; else it should be started anew
  * - /readyz: 200 while it can do useful work (with what is degraded), else 503: whether it should get requests
- * - /healthz: 200 while nothing is away, else 503 with all that is: for people, alarms and whoever starts a system
+ * - /healthz: 200 while nothing is away, else 503 with all that is: for people, alarms and whoever starts a system; also
+ *   503 while something waits for somebody to look at it (`attention`), which no start need wait for
  * - /metrics: Prometheus text
  */
 export async function serveOps(listen: Address, lifecycle: Lifecycle, log: Logger): Promise<void> {
@@ -75,9 +76,10 @@ const VIEWS: Record<string, (lifecycle: Lifecycle) => Promise<OpsAnswer>> = {
 };
 
 async function health(lifecycle: Lifecycle, good: (state: { ready: boolean; healthy: boolean }) => boolean): Promise<OpsAnswer> {
-  const [unready, degraded] = await Promise.all([lifecycle.unready(), lifecycle.degraded()]);
+  const [unready, degraded, attention] = await Promise.all([lifecycle.unready(), lifecycle.degraded(), lifecycle.attention()]);
   const ready = Object.keys(unready).length === 0;
-  const healthy = ready && Object.keys(degraded).length === 0;
+  const healthy = ready && Object.keys({ ...degraded, ...attention }).length === 0;
   const status = healthy ? 'healthy' : ready ? 'degraded' : 'not ready';
-  return { status: good({ ready, healthy }) ? 200 : 503, type: JSON_TYPE, body: JSON.stringify({ status, unready, degraded }) };
+  const body = JSON.stringify({ status, unready, degraded, attention });
+  return { status: good({ ready, healthy }) ? 200 : 503, type: JSON_TYPE, body };
 }
