@@ -45,10 +45,17 @@ export async function authorize(
   }
 }
 
-/** The challenge of a 401 (RFC 6750, section 3): without an error when no token was given. */
+/** What is wrong with the bearer token itself; a new one helps, so a client that meets it refreshes. */
+const TOKEN_PROBLEMS: ReadonlySet<string> = new Set(['TOKEN_INVALID', 'TOKEN_EXPIRED', 'SESSION_REVOKED']);
+
+/**
+ * The challenge of a 401, which must have one (RFC 9110, 11.6.1). Only where a bearer token was given and is not good it
+ * names an error (RFC 6750, section 3): no token, a wrong password or a refused refresh token says nothing about one, and
+ * no client should try to mend it by a refresh.
+ */
 export function challenge(error: MusubiError): string {
   const realm = 'Bearer realm="musubi"';
-  if (error.code === 'TOKEN_MISSING') return realm;
+  if (!TOKEN_PROBLEMS.has(error.code)) return realm;
   // Quoted-string: nothing but our own plain words comes in here, and quotes would end it.
   return `${realm}, error="invalid_token", error_description="${error.message.replaceAll(/[^\x20-\x21\x23-\x5b\x5d-\x7e]/g, '')}"`;
 }

@@ -1,3 +1,4 @@
+import { parse } from 'node:querystring';
 import { status } from '@grpc/grpc-js';
 import type { Context, Middleware } from 'koa';
 import { z } from 'zod';
@@ -36,7 +37,8 @@ export function dispatch(route: Route, gateway: Gateway): Middleware {
     ctx.state.memberId = principal.memberId || undefined;
 
     const { query, header, body } = validated({
-      query: [route.query, { ...ctx.query }],
+      // Not Koa's `query`: it reads all values of a parameter again for each of them.
+      query: [route.query, { ...parse(ctx.querystring) }],
       header: [route.headers, relevantHeaders(route, ctx)],
       ...(route.method === 'GET' ? {} : { body: [route.body ?? NO_BODY, await readJson(ctx)] }),
     });

@@ -139,12 +139,13 @@ function authOf(world: State, tokens: Record<string, string>) {
     if (!memberId) throw unauthenticated('TOKEN_INVALID', 'the token is not valid');
     return memberId;
   };
+  const issued = { accessToken: world.hana, refreshToken: 'refresh', expiresIn: 300, memberId: world.hanaId };
   const never = async (): Promise<never> => {
     throw new Error('the gateway never calls this');
   };
   return {
     async authenticate({ accessToken }: AuthenticateRequest) {
-      return { memberId: known(accessToken), sessionId: 'session', expiresAt: 0 };
+      return { memberId: known(accessToken), sessionId: 'session', expiresAt: 0, expiresIn: 300 };
     },
     async authorize(request: AuthorizeRequest) {
       world.asked.push(request);
@@ -156,11 +157,11 @@ function authOf(world: State, tokens: Record<string, string>) {
     async login({ loginId, password }: { loginId: string; password: string }) {
       if (loginId !== 'hana' || password !== 'correct horse')
         throw unauthenticated('BAD_CREDENTIALS', 'login or password is wrong');
-      return { accessToken: world.hana, refreshToken: 'refresh', expiresIn: 300, memberId: world.hanaId };
+      return { ...issued, deviceCookie: 'cookie', deviceCookieExpiresIn: 1_000 };
     },
     async refresh({ refreshToken }: { refreshToken: string }) {
       if (refreshToken !== 'refresh') throw unauthenticated('REFRESH_TOKEN_INVALID', 'the refresh token is not valid');
-      return { accessToken: world.hana, refreshToken: 'refresh', expiresIn: 300, memberId: world.hanaId };
+      return { ...issued, deviceCookie: '', deviceCookieExpiresIn: 0 };
     },
     logout: async () => ({}),
     getJwks: async () => ({ jwksJson: '{"keys":[{"kty":"EC","kid":"1"}]}' }),

@@ -16,12 +16,16 @@ const CONTROL = '\\x00-\\x1f\\x7f-\\x9f\\u2028\\u2029\\ud800-\\udfff';
 /** White space at its ends is left out. Written without `\\p`, which not every reader of JSON Schema knows. */
 const DISPLAY_NAME = new RegExp(`^[^\\S${CONTROL}]*[^\\s${CONTROL}][^${CONTROL}]*$`, 'u');
 
+const TOO_LONG = 'must have at most 100 characters';
+
 export const displayName = z
   .string()
+  // Bounded before anything is done with it; in no form of Unicode 100 characters have more UTF-16 units.
+  .max(400, { error: TOO_LONG, abort: true })
   .regex(DISPLAY_NAME, 'must have no control characters, and not be empty')
   .normalize('NFC')
   .trim()
-  .refine((text) => [...text].length <= 100, { error: 'must have at most 100 characters', params: { code: 'TOO_LONG' } })
+  .refine((text) => [...text].length <= 100, { error: TOO_LONG, params: { code: 'TOO_LONG' } })
   .meta({ maxLength: 100, examples: ['花子'] });
 
 const ATEXT = "[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+";
@@ -30,7 +34,8 @@ const LABEL = '[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?';
 /** RFC 5321 without quoted names and address literals, at a domain of two labels or more: nobody's mail is at `a@b`. */
 export const email = z
   .email({
-    pattern: new RegExp(`^(?=[^@]{1,64}@)${ATEXT}(?:\\.${ATEXT})*@${LABEL}(?:\\.${LABEL})+$`),
+    // Its length is looked at first.
+    pattern: new RegExp(`^(?=.{1,254}$)(?=[^@]{1,64}@)${ATEXT}(?:\\.${ATEXT})*@${LABEL}(?:\\.${LABEL})+$`),
   })
   .max(254)
   .meta({ examples: ['hanako@example.com'] });

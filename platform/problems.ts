@@ -199,6 +199,11 @@ export const PROBLEMS = {
   },
 
   // The system.
+  TOO_MANY_ATTEMPTS: {
+    status: 'RESOURCE_EXHAUSTED',
+    meaning: 'Too many logins have failed, of this login, from this address, or both.',
+    remedy: 'Wait for as long as Retry-After says. A device that has logged in before has tries of its own.',
+  },
   TOO_BUSY: {
     status: 'RESOURCE_EXHAUSTED',
     meaning: 'Too many ask for this at the same time.',

@@ -58,7 +58,12 @@ const login = route({
   responses: { 200: { description: 'A new session', schema: tokensSchema } },
   problems: ['BAD_CREDENTIALS'],
   async handle({ body, ctx }, { auth }) {
-    return tokens(await auth.login({ ...body, userAgent: ctx.get('user-agent').slice(0, 512) }, { timeoutMs: HASHING_MS }));
+    return tokens(
+      await auth.login(
+        { ...body, userAgent: ctx.get('user-agent').slice(0, 512), source: '', deviceCookie: '' },
+        { timeoutMs: HASHING_MS },
+      ),
+    );
   },
 });
 

@@ -37,6 +37,8 @@ export function requireMemberId(memberId: string): string {
 }
 
 interface Rule {
+  /** In UTF-16 units. What is longer breaks the rule, and is not even looked at: to normalise a long text takes long. */
+  longest: number;
   /** How the value is kept. */
   tidy: (value: string) => string;
   holds: (value: string) => boolean;
@@ -50,18 +52,22 @@ const EMAIL = new RegExp(`^(?=[^@]{1,64}@)${ATEXT}(?:\\.${ATEXT})*@${LABEL}(?:\\
 
 const RULES: Record<keyof Profile, Rule> = {
   loginId: {
+    longest: 64,
     tidy: (value) => value,
     holds: (value) => /^[\w.@-]{3,64}$/.test(value),
     message: 'must be 3 to 64 characters of A-Z, a-z, 0-9, ".", "_", "@" or "-"',
   },
   displayName: {
+    // In no form of Unicode 100 characters have more.
+    longest: 400,
     tidy: (value) => value.normalize('NFC').trim(),
     holds: (value) => value !== '' && [...value].length <= 100 && !/[\p{Cc}\p{Zl}\p{Zp}]/u.test(value),
     message: 'must be 1 to 100 characters without control characters',
   },
   email: {
+    longest: 254,
     tidy: (value) => value,
-    holds: (value) => value.length <= 254 && EMAIL.test(value),
+    holds: (value) => EMAIL.test(value),
     message: 'must be an e-mail address of at most 254 characters',
   },
 };
@@ -77,9 +83,10 @@ export function tidyChanges(given: Partial<Profile>): Partial<Profile> {
   for (const field of FIELDS) {
     const value = given[field];
     if (value === undefined) continue;
-    const tidy = RULES[field].tidy(value);
-    if (RULES[field].holds(tidy)) changes[field] = tidy;
-    else wrong.push({ field, message: RULES[field].message });
+    const { longest, tidy, holds, message } = RULES[field];
+    const tidied = value.length <= longest ? tidy(value) : undefined;
+    if (tidied !== undefined && holds(tidied)) changes[field] = tidied;
+    else wrong.push({ field, message });
   }
   if (wrong.length > 0) throw invalidMember(wrong);
   return changes;

@@ -238,7 +238,8 @@ async function servePeers(world: World, lifecycle: Lifecycle): Promise<{ auth: s
       if (!known) throw unauthenticated('TOKEN_INVALID', 'the token is not one of ours');
       if (known.expiresAt < Date.now() / 1_000) throw unauthenticated('TOKEN_EXPIRED', 'the token has expired');
       if (world.revoked.has(accessToken)) throw unauthenticated('SESSION_REVOKED', 'the session was ended');
-      return { memberId: known.memberId, sessionId: 's', expiresAt: Math.round(known.expiresAt) };
+      const expiresAt = Math.round(known.expiresAt);
+      return { memberId: known.memberId, sessionId: 's', expiresAt, expiresIn: Math.ceil(known.expiresAt - Date.now() / 1_000) };
     },
     async authorize({ accessToken, action, resource }) {
       const memberId = world.tokens.get(accessToken)?.memberId ?? '';

@@ -60,7 +60,7 @@ export const undoRebindLogin =
     });
     if (!changed) return;
     const until = new Date(hold?.until ?? 0);
-    if (hold && until > new Date()) await holdLogin(store, session, { _id: hold.key, memberId, until });
+    if (hold && until.getTime() > store.clock.now()) await holdLogin(store, session, { _id: hold.key, memberId, until });
     return { events: [loginEvent('auth.login-changed', changed.after)] };
   };
 
