@@ -18,7 +18,7 @@ export function failureOf(step: Step<never, unknown>, failure: TemporalFailure):
   const last = lastAnswer(failure);
   const where = `${step.service} service, "${inWords(step)}"`;
   if (!last) {
-    return { error: away(`the ${step.service} service did not answer in time`), forOperators: `${where}: no answer in time` };
+    return { error: away(`The ${step.service} service did not answer in time.`), forOperators: `${where}: no answer in time` };
   }
   const forOperators = `${where}: ${last.code}: ${last.message}`;
   if (last.refused || last.grpcStatus === 'ABORTED') {
@@ -26,10 +26,10 @@ export function failureOf(step: Step<never, unknown>, failure: TemporalFailure):
     return { error: { code, message, errors, grpcStatus }, forOperators };
   }
   if (OUR_DEFECTS.has(last.grpcStatus)) {
-    const message = `the ${step.service} service failed`;
+    const message = `The ${step.service} service failed.`;
     return { error: { code: 'INTERNAL', message, errors: [], grpcStatus: 'INTERNAL' }, forOperators };
   }
-  return { error: away(`the ${step.service} service was not available`), forOperators };
+  return { error: away(`The ${step.service} service was not available.`), forOperators };
 }
 
 const away = (message: string): JobError => ({ code: 'SERVICE_UNAVAILABLE', message, errors: [], grpcStatus: 'UNAVAILABLE' });

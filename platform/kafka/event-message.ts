@@ -1,6 +1,7 @@
 import type { IHeaders } from 'kafkajs';
 import { z } from 'zod';
 import type { OutboxRecord } from '../outbox/event.ts';
+import { PARSING } from '../validation.ts';
 
 /**
  * An event as a subscriber gets it: a CloudEvent 1.0 in the binary mode of its Kafka protocol binding.
@@ -79,7 +80,7 @@ export interface ReceivedMessage {
 /** @throws when the record is not an event of ours, in a way that no repeat can heal */
 export function fromWire(topic: string, partition: number, message: ReceivedMessage): EventMessage {
   const text = Object.fromEntries(Object.entries(message.headers ?? {}).map(([name, value]) => [name, value?.toString()]));
-  const parsed = headers.safeParse(text);
+  const parsed = headers.safeParse(text, PARSING);
   if (!parsed.success) {
     throw new Error(
       `not a CloudEvent: ${parsed.error.issues.map((issue) => `${issue.path.join('.')} ${issue.message}`).join('; ')}`,

@@ -22,7 +22,7 @@ const stranger = (given: Partial<Attempt> = {}): Attempt => ({
   known: false,
   ...given,
 });
-const REFUSED = { code: 'TOO_MANY_ATTEMPTS', message: 'too many failed logins; try again later' };
+const REFUSED = { code: 'TOO_MANY_ATTEMPTS', message: 'Too many failed logins; try again later.' };
 
 /** How many of so many guesses are granted. */
 async function granted(attempts: Attempts, attempt: () => Attempt, count: number): Promise<number> {

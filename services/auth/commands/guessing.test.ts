@@ -22,7 +22,7 @@ test.after.always(() => auth?.close());
 
 const freshSource = () => `source-${randomUUID()}`;
 const WRONG = { code: 'BAD_CREDENTIALS' };
-const REFUSED = { code: 'TOO_MANY_ATTEMPTS', message: 'too many failed logins; try again later' };
+const REFUSED = { code: 'TOO_MANY_ATTEMPTS', message: 'Too many failed logins; try again later.' };
 
 async function registered() {
   const loginId = freshLogin();

@@ -16,7 +16,7 @@ test.before(async () => {
 });
 test.after.always(() => auth?.close());
 
-const BAD = { code: 'BAD_CREDENTIALS', message: 'the login or the password is wrong' };
+const BAD = { code: 'BAD_CREDENTIALS', message: 'The login or the password is wrong.' };
 const login = (loginId: string, password = PASSWORD) => logIn(auth, loginOf(loginId, password));
 
 test('a member logs in by its login in any case, and no hash or token is stored as it is', async (t) => {
