@@ -11,8 +11,8 @@ export function entityTag(version: number, resource: unknown): string {
   return `"${version}.${digest}"`;
 }
 
-/** An entity tag (RFC 9110, 8.8.3). */
-const TAG = '(?:W/)?"[\\x21\\x23-\\x7e\\x80-\\xff]*"';
+/** An entity tag (RFC 9110, 8.8.3) of ASCII, as ours are. */
+const TAG = '(?:W/)?"[\\x21\\x23-\\x7e]*"';
 
 /** `If-Match`, for a command on one resource. */
 export const ifMatch = z

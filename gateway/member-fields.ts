@@ -8,11 +8,15 @@ export const loginId = z
   .regex(/^[A-Za-z0-9._@-]{3,64}$/, 'must have 3 to 64 letters, digits or . _ @ -')
   .meta({ description: 'The name to log in with; upper and lower case are the same', examples: ['hanako'] });
 
+/** JSON can hold half a character, UTF-8 can not. */
+const isWellFormed = (value: string): boolean => value.isWellFormed();
+const WELL_FORMED = 'must be well-formed Unicode';
+
 export const password = text(8, 256)
-  .refine((value) => value.isWellFormed(), 'must be well-formed Unicode')
+  .refine(isWellFormed, WELL_FORMED)
   .meta({ description: 'Not one of the most common', examples: ['correct horse battery'] });
 
-const CONTROL = '\\x00-\\x1f\\x7f-\\x9f\\u2028\\u2029\\ud800-\\udfff';
+const CONTROL = '\\x00-\\x1f\\x7f-\\x9f\\u2028\\u2029';
 /** White space at its ends is left out. Written without `\\p`, which not every reader of JSON Schema knows. */
 const DISPLAY_NAME = new RegExp(`^[^\\S${CONTROL}]*[^\\s${CONTROL}][^${CONTROL}]*$`, 'u');
 
@@ -23,6 +27,7 @@ export const displayName = z
   // Bounded before anything is done with it; in no form of Unicode 100 characters have more UTF-16 units.
   .max(400, { error: TOO_LONG, abort: true })
   .regex(DISPLAY_NAME, 'must have no control characters, and not be empty')
+  .refine(isWellFormed, WELL_FORMED)
   .normalize('NFC')
   .trim()
   .refine((text) => [...text].length <= 100, { error: TOO_LONG, params: { code: 'TOO_LONG' } })

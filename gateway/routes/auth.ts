@@ -56,7 +56,7 @@ const login = route({
     .strictObject({ loginId: text(1, 256), password: text(1, 1_024) })
     .meta({ id: 'Login', examples: [{ loginId: 'hanako', password: 'correct horse battery' }] }),
   responses: { 200: { description: 'A new session', schema: tokensSchema } },
-  problems: ['BAD_CREDENTIALS'],
+  problems: ['BAD_CREDENTIALS', 'TOO_MANY_ATTEMPTS'],
   async handle({ body, ctx }, { auth }) {
     return tokens(
       await auth.login(
