@@ -37,6 +37,7 @@ export const repeatableHeaders = {
 /** The problems that every command may be answered with, at once or when it was waited for. */
 export const commandProblems = [
   'IDEMPOTENCY_KEY_REUSED',
+  'TOO_MANY_JOBS',
   'TEMPORAL_UNAVAILABLE',
   'NOT_STARTED',
   'JOB_CANCELLED',
@@ -53,8 +54,15 @@ export const acceptedSchema = z.strictObject({ jobId: z.uuid() }).meta({
 export const accepted = {
   description: 'The command is accepted; `Location` is its job',
   schema: acceptedSchema,
-  headers: { Location: 'The job: /v1/jobs/{jobId}', 'Preference-Applied': 'The wait that was applied, if one was asked for' },
+  headers: {
+    Location: 'The job: /v1/jobs/{jobId}',
+    'Preference-Applied': 'The wait that was applied, if one was asked for',
+    'Retry-After': 'Seconds until it is worth asking for the job',
+  },
 } as const;
+
+/** Seconds until it is worth asking for a job again: most are done sooner. */
+export const RETRY_AFTER = '1';
 
 type Accepted = { status: 202; body: { jobId: string }; headers: Record<string, string> };
 
@@ -113,15 +121,13 @@ export async function answerFor<A>(
   finished: (job: Job) => Promise<A>,
 ): Promise<A | Accepted> {
   const location = `/v1/jobs/${job.jobId}`;
-  const later: Accepted = { status: 202, body: { jobId: job.jobId }, headers: { Location: location } };
-  const wait = preferredWait(prefer);
-  if (wait === 0) return later;
-  ctx.set('Preference-Applied', `wait=${wait}`);
-  ctx.vary('Prefer');
-  const final = await finalState(ctx, gateway, job, wait);
-  if (!final) return later;
+  const headers = { Location: location, 'Retry-After': RETRY_AFTER };
+  const later: Accepted = { status: 202, body: { jobId: job.jobId }, headers };
+  if (preferredWait(prefer) === 0) return later;
+  const now = await awaited(ctx, gateway, job, prefer);
+  if (!isFinal(now)) return later;
   try {
-    return await finished(final);
+    return await finished(now);
   } catch (error) {
     if (error instanceof JobFailedError || !(error instanceof MusubiError)) throw error;
     // The command is done; only what it made could not be read. An error would say otherwise: the job tells.
@@ -130,8 +136,12 @@ export async function answerFor<A>(
   }
 }
 
-/** The job once it is final; undefined when it is not within the time, or nobody is there to wait any more. */
-async function finalState(ctx: Context, gateway: Gateway, job: Job, seconds: number): Promise<Job | undefined> {
+/** The job once it is final; as it is when the time that `Prefer` asks for is over, or nobody is there to wait any more. */
+export async function awaited(ctx: Context, gateway: Gateway, job: Job, prefer: string): Promise<Job> {
+  const seconds = preferredWait(prefer);
+  if (seconds === 0) return job;
+  ctx.set('Preference-Applied', `wait=${seconds}`);
+  ctx.vary('Prefer');
   if (isFinal(job)) return job;
   const gone = new AbortController();
   ctx.res.once('close', () => gone.abort());
@@ -141,12 +151,12 @@ async function finalState(ctx: Context, gateway: Gateway, job: Job, seconds: num
       { jobId: job.jobId, waitMs: seconds * 1_000 },
       { timeoutMs: seconds * 1_000 + 1_000, signal },
     );
-    return answer.job && isFinal(answer.job) ? answer.job : undefined;
+    return answer.job ?? job;
   } catch (error) {
     // The command was accepted and goes on, whether its job can be asked or not.
     if (!(error instanceof MusubiError)) throw error;
     gateway.log.debug({ err: error, jobId: job.jobId }, 'a job could not be waited for');
-    return undefined;
+    return job;
   }
 }
 

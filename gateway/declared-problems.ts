@@ -15,6 +15,7 @@ export const ANYWHERE: readonly ProblemCode[] = [
   'INTERNAL',
   'SERVICE_UNAVAILABLE',
   'STORE_UNAVAILABLE',
+  'STORE_FULL',
   'SERVICE_TIMEOUT',
 ];
 

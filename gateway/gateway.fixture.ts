@@ -234,8 +234,8 @@ function jobOf(world: State) {
       return { jobs: [...world.jobs.values()].filter((job) => job.memberId === memberId), nextPageToken: '' };
     },
     reportProgress: async () => ({}),
-    async finishJob({ jobId, state, error }: FinishJobRequest) {
-      Object.assign(read(jobId), { state, error });
+    async finishJob({ jobId, state, error, progress }: FinishJobRequest) {
+      Object.assign(read(jobId), { state, error, progress });
       return {};
     },
   };

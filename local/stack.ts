@@ -161,7 +161,7 @@ class RunningStack implements Stack {
     // Not before everything is ready: it takes a core for a second or two.
     for (const { server, setting } of settings) {
       const pid = this.#components.get(server.name)?.pid;
-      if (pid !== undefined) void server.settle?.(setting, pid);
+      if (pid !== undefined) server.settle?.(setting, pid).catch(() => {});
     }
   }
 
@@ -212,7 +212,7 @@ class RunningStack implements Stack {
     const { stopSignal, graceMs } = server;
     await this.#run({
       name: server.name,
-      launch: () => server.prepare(setting),
+      launch: async () => ({ cwd: setting.data, ...(await server.prepare(setting)) }),
       probe: () => server.probe(setting),
       clean: () => server.clean?.(setting) ?? Promise.resolve(),
       stopSignal,

@@ -1,7 +1,7 @@
 import { inspect } from 'node:util';
 import test from 'ava';
 import { z } from 'zod';
-import { address, ConfigError, hostPort, integer, list, loadConfig, Secret, secret } from './config.ts';
+import { address, allowedOrigins, ConfigError, hostPort, integer, list, loadConfig, origins, Secret, secret } from './config.ts';
 
 const shape = { URL_OF_STORE: secret(), LISTEN: address(), WORKERS: integer(1, 8).default(2), BROKERS: list() };
 
@@ -59,4 +59,34 @@ test('an address may be one of IPv6, in brackets', (t) => {
 
 test('a port above 65535 is refused', (t) => {
   t.throws(() => loadConfig({ LISTEN: address() }, { LISTEN: 'a:70000' }), { message: /65535/ });
+});
+
+test('origins are read as browsers send them; what is more or less than an origin is refused', (t) => {
+  const parsed = (text?: string) => loadConfig({ ORIGINS: origins() }, { ORIGINS: text }).ORIGINS;
+  t.deepEqual(parsed(), []);
+  t.deepEqual(parsed(''), []);
+  t.deepEqual(parsed('HTTPS://App.Example.org:443/, http://localhost:3000,https://結び.example'), [
+    'https://app.example.org',
+    'http://localhost:3000',
+    'https://xn--z9j672u.example',
+  ]);
+  for (const wrong of [
+    '*',
+    'null',
+    'app.example.org',
+    'https://a.example/path',
+    'https://u:p@a.example',
+    'ws://a.example',
+    'https://*',
+  ]) {
+    t.throws(() => parsed(`https://a.example,${wrong}`), { message: /must be origins such as/ }, wrong);
+  }
+});
+
+test('the origins of the gateway are always allowed; one of this machine has two', (t) => {
+  const allowed = (url?: string): string[] => [...allowedOrigins(['https://app.example'], url)].sort();
+  t.deepEqual(allowed(), ['https://app.example']);
+  t.deepEqual(allowed('https://musubi.example:443/behind'), ['https://app.example', 'https://musubi.example']);
+  for (const url of ['http://127.0.0.1:8080', 'http://localhost:8080/'])
+    t.deepEqual(allowed(url), ['http://127.0.0.1:8080', 'http://localhost:8080', 'https://app.example'], url);
 });

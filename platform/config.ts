@@ -107,6 +107,44 @@ export const list = () =>
     )
     .refine((items) => items.length > 0, 'must name at least one');
 
+/** A comma-separated list of web origins (RFC 6454), as browsers send them in `Origin`. Default: none. */
+export const origins = () =>
+  z
+    .string()
+    .transform((value, context): string[] =>
+      value
+        .split(',')
+        .map((item) => item.trim())
+        .filter(Boolean)
+        .map((item) => {
+          const url = URL.parse(item);
+          if (url && /^https?:$/.test(url.protocol) && url.href === `${url.origin}/` && !item.includes('*')) return url.origin;
+          context.addIssue('must be origins such as https://app.example.org, without a path or a *');
+          return '';
+        }),
+    )
+    .default([]);
+
+/**
+ * The web origins whose pages may use the API: those of MUSUBI_ALLOWED_ORIGINS and the gateway's own. A gateway on this
+ * machine has two, for its pages can be opened by the name and by the number of the loopback interface.
+ *
+ * @param publicUrl where clients find the gateway
+ */
+export function allowedOrigins(configured: readonly string[], publicUrl?: string): ReadonlySet<string> {
+  const allowed = new Set(configured);
+  if (publicUrl === undefined) return allowed;
+  const own = new URL(publicUrl);
+  allowed.add(own.origin);
+  if (['localhost', '127.0.0.1', '[::1]'].includes(own.hostname)) {
+    for (const hostname of ['localhost', '127.0.0.1']) {
+      own.hostname = hostname;
+      allowed.add(own.origin);
+    }
+  }
+  return allowed;
+}
+
 export const integer = (minimum: number, maximum: number) => z.coerce.number().int().min(minimum).max(maximum);
 
 /** Settings that every process has. */

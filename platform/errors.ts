@@ -110,6 +110,12 @@ export const resourceExhausted = make('RESOURCE_EXHAUSTED');
 /** A server that is needed is away (503). */
 export const unavailable = make('UNAVAILABLE');
 export const deadlineExceeded = make('DEADLINE_EXCEEDED');
+/** A store can't be reached, or takes no work of ours: it says nothing about the request (503). */
+export const storeUnavailable = (cause: unknown): MusubiError =>
+  unavailable('STORE_UNAVAILABLE', 'the store cannot be used at the moment', { cause });
+/** A store has no room, on its disk or in its memory, and takes no writes until there is (503). */
+export const storeFull = (cause: unknown): MusubiError =>
+  unavailable('STORE_FULL', 'the store is full, and takes no writes until it has room again', { cause });
 /** A defect of ours (500). */
 export const internal = make('INTERNAL');
 

@@ -27,7 +27,18 @@ export const jobView = z.strictObject({
   id: z.string(),
   command: z.string().meta({ examples: ['member.register'] }),
   state: jobStateView,
-  progress: z.strictObject({ done: z.int().nonnegative(), total: z.int().nonnegative(), step: z.string() }),
+  progress: z
+    .strictObject({
+      done: z.int().nonnegative(),
+      total: z.int().nonnegative(),
+      step: z.string(),
+      attempt: z.int().min(2).optional().meta({ description: 'Which try of the step this is; absent: the first' }),
+    })
+    .meta({
+      description:
+        'How many of its steps are done, or, while it is compensating, undone, and which one is at work. Of a job that has ended: how far it came, and in `step` how it ended',
+      examples: [{ done: 5, total: 5, step: 'done' }],
+    }),
   result: z.record(z.string(), z.unknown()).optional(),
   error: z
     .strictObject({
@@ -72,12 +83,12 @@ export function jobErrorView({ code, message, errors, grpcStatus = 'FAILED_PRECO
 
 /** @throws when the message is not a whole job */
 export function toJobView(job: Job): JobView {
-  const { done, total, step } = job.progress ?? { done: 0, total: 0, step: '' };
+  const { done, total, step, attempt = 1 } = job.progress ?? { done: 0, total: 0, step: '' };
   return jobView.parse({
     id: job.jobId,
     command: job.command,
     state: nameOfJobState(job.state),
-    progress: { done, total, step },
+    progress: { done, total, step, ...(attempt > 1 ? { attempt } : {}) },
     ...(job.resultJson ? { result: JSON.parse(job.resultJson) } : {}),
     ...(job.error ? { error: jobErrorView(job.error) } : {}),
     memberId: job.memberId,

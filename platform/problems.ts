@@ -160,6 +160,11 @@ export const PROBLEMS = {
     meaning: 'Another command is changing this member, and did not end in time.',
     remedy: 'Send the command again with a new Idempotency-Key.',
   },
+  MEMBER_DELETING: {
+    status: 'FAILED_PRECONDITION',
+    meaning: 'The member is being deleted, so nothing else can be done to it.',
+    remedy: 'Follow the job of the deletion; if that is undone, send the command again.',
+  },
   LAST_ADMIN: {
     status: 'FAILED_PRECONDITION',
     meaning: 'This would leave nobody with the role of an administrator.',
@@ -198,6 +203,12 @@ export const PROBLEMS = {
     remedy: 'Send the command again with a new Idempotency-Key.',
   },
 
+  TOO_MANY_JOBS: {
+    status: 'RESOURCE_EXHAUSTED',
+    meaning: 'As many commands as are allowed are under way for the member, or for what they change.',
+    remedy: 'Wait until one of them has ended, at least for as long as Retry-After says.',
+  },
+
   // The system.
   TOO_MANY_ATTEMPTS: {
     status: 'RESOURCE_EXHAUSTED',
@@ -222,6 +233,11 @@ export const PROBLEMS = {
   STORE_UNAVAILABLE: {
     status: 'UNAVAILABLE',
     meaning: 'A database that is needed for this is away, full or read-only.',
+    remedy: TRY_AGAIN,
+  },
+  STORE_FULL: {
+    status: 'UNAVAILABLE',
+    meaning: 'A database that is needed for this has no room, and takes no writes until it has.',
     remedy: TRY_AGAIN,
   },
   STORE_CONFLICT: {

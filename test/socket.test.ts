@@ -13,6 +13,7 @@ test("the owner's socket is told of the end of a job, and nobody else's is", asy
   const frame = await mine.end(accepted.body.jobId);
   t.is(frame.type, 'job');
   t.is(frame.job?.state, 'completed');
+  t.is(frame.topic, 'member:me');
   t.is(frame.cursor, undefined, 'which comes with a subscribe');
   t.is((await self.get(`/v1/members/${one.memberId}`)).body.displayName, 'pushed', 'told "done", it sees it');
   t.false(theirs.frames.some(({ job }) => job?.id === accepted.body.jobId));
@@ -67,7 +68,7 @@ test('a first frame may carry the token', async (t) => {
   const as = await admin();
   const socket = await Socket.open();
   socket.send({ type: 'auth', token: as.token });
-  socket.send({ type: 'ping' });
-  t.is((await socket.frame(({ type }) => type === 'pong')).type, 'pong');
+  socket.send({ type: 'ping', ref: 'mine' });
+  t.is((await socket.frame(({ type }) => type === 'pong')).ref, 'mine');
   await socket.close();
 });

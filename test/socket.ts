@@ -8,7 +8,9 @@ export interface Frame {
   cursor?: string;
   job?: { id: string; state: string; command: string; error?: { code: string } };
   code?: string;
+  topic?: string;
   topics?: string[];
+  ref?: string;
 }
 
 const FINAL = new Set(['completed', 'failed', 'cancelled']);

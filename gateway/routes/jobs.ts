@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { failedPrecondition, internal } from '#platform/errors.ts';
 import { jobStateNamed, jobStateView, jobView, nameOfJobState, toJobView } from '#platform/job-view.ts';
 import { type Job, JobState } from '#proto/musubi/job/v1/job.ts';
-import { accepted, answerFor, commandHeaders, isFinal, repeatableHeaders } from '../commands.ts';
+import { accepted, answerFor, awaited, commandHeaders, isFinal, RETRY_AFTER, repeatableHeaders } from '../commands.ts';
 import type { Gateway } from '../gateway.ts';
 import { EXAMPLE_ID, idOf } from '../id.ts';
 import { pageSchema, paging } from '../paging.ts';
@@ -45,8 +45,22 @@ const getJob = route({
   summary: 'How far a command is',
   action: 'job.read',
   ...aboutOneJob,
-  responses: { 200: { description: 'The job', schema: jobSchema } },
-  handle: async ({ loaded }) => ({ status: 200 as const, body: toJobView(loaded) }),
+  headers: { Prefer: commandHeaders.Prefer },
+  responses: {
+    200: {
+      description: 'The job: ended, or as it is after the wait that was asked for',
+      schema: jobSchema,
+      headers: {
+        'Preference-Applied': accepted.headers['Preference-Applied'],
+        'Retry-After': 'Seconds until it is worth asking again; absent once the job has ended',
+      },
+    },
+  },
+  async handle({ loaded, headers, ctx }, gateway) {
+    const job = await awaited(ctx, gateway, loaded, headers.Prefer ?? '');
+    const again: Record<string, string> = isFinal(job) ? {} : { 'Retry-After': RETRY_AFTER };
+    return { status: 200 as const, body: toJobView(job), headers: again };
+  },
 });
 
 const listJobs = route({

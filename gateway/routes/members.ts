@@ -73,7 +73,7 @@ const registerMember = route({
       aggregateId: newId(),
       fingerprint: fingerprint({ method: 'POST', path: '/v1/members', body: profile }),
       input: async (memberId: string) => ({ memberId, ...profile, passwordRef }),
-      summary: `Register member "${profile.loginId}"`,
+      summary: 'Register a member',
     };
     return await carryOut(call, gateway, command, async ({ aggregateId }) => {
       const { body, headers } = await readMember(gateway, aggregateId);
@@ -105,7 +105,7 @@ const updateMember = route({
       examples: [{ displayName: '花' }],
     }),
   responses: { 200: { ...one, description: 'The member as it is now' }, 202: accepted },
-  problems: [...commandProblems, 'INVALID_MEMBER', 'LOGIN_TAKEN', 'MEMBER_BUSY', 'VERSION_MISMATCH'],
+  problems: [...commandProblems, 'INVALID_MEMBER', 'LOGIN_TAKEN', 'MEMBER_BUSY', 'MEMBER_DELETING', 'VERSION_MISMATCH'],
   async handle(call, gateway) {
     const { params, body } = call;
     const condition = call.headers['If-Match'];
@@ -136,7 +136,7 @@ const deleteMember = route({
   resource: ({ params }) => member(params.memberId),
   headers: conditionalHeaders,
   responses: { 202: accepted, 204: { description: 'The member is gone, with its login and its roles' } },
-  problems: [...commandProblems, 'LAST_ADMIN', 'MEMBER_BUSY', 'VERSION_MISMATCH'],
+  problems: [...commandProblems, 'LAST_ADMIN', 'MEMBER_BUSY', 'MEMBER_DELETING', 'VERSION_MISMATCH'],
   async handle(call, gateway) {
     const { params } = call;
     const condition = call.headers['If-Match'];

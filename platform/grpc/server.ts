@@ -1,15 +1,13 @@
-import { readFileSync } from 'node:fs';
 import {
   type handleUnaryCall,
   Server,
   ServerCredentials,
+  type ServerOptions,
   type ServerUnaryCall,
   type ServiceDefinition,
   status,
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
-import { loadFileDescriptorSetFromBuffer } from '@grpc/proto-loader';
-import { ReflectionService } from '@grpc/reflection';
 import { Histogram } from '@prometheus-io/client';
 import { HealthImplementation } from 'grpc-health-check';
 import { type Address, hostPort } from '../config.ts';
@@ -17,6 +15,7 @@ import { internal, MusubiError } from '../errors.ts';
 import type { Lifecycle } from '../lifecycle.ts';
 import type { Logger } from '../log.ts';
 import { contextFrom, metrics, SpanKind, withSpan } from '../telemetry.ts';
+import { addReflection } from './reflection.ts';
 import { toServiceError } from './status.ts';
 
 const seconds = new Histogram({
@@ -45,20 +44,35 @@ export type Handlers<S extends ServiceDefinition> = {
     : never;
 };
 
+/** What a client may ask of a server. Headers have the bounds of Node's HTTP/2: 128 fields and nine frames, 144 KiB, a call. */
+const LIMITS: ServerOptions = {
+  // A connection is renewed now and then, so that clients see new instances behind a headless service. It also ends what
+  // nobody uses, and streams that nobody ends.
+  'grpc.max_connection_age_ms': 300_000,
+  'grpc.max_connection_age_grace_ms': 30_000,
+  // Who does not answer a ping is gone, though nothing said so: a host that died, or a client that never spoke HTTP/2.
+  'grpc.keepalive_time_ms': 30_000,
+  'grpc.keepalive_timeout_ms': 5_000,
+  // Calls under way on one connection; the client has more of them wait.
+  'grpc.max_concurrent_streams': 1_000,
+  // Bytes. The largest that is sent is all roles with their policies.
+  'grpc.max_receive_message_length': 4_194_304,
+};
+
 /**
- * Serves one service of ours on gRPC, with health (grpc.health.v1, following the process's readiness)
- * and reflection. Each call runs in the caller's trace. Errors that are not MusubiErrors are defects:
+ * Serves one service of ours on gRPC, with health (grpc.health.v1: of the server and of the service, both following the
+ * process's readiness) and reflection. Each call runs in the caller's trace. Errors that are not MusubiErrors are defects:
  * logged with their stack, answered as INTERNAL without it.
  *
+ * @param limits in place of some of {@link LIMITS}
  * @returns the port, for an address that asked for port 0
  */
 export async function serveGrpc<S extends ServiceDefinition>(
-  { listen, log, lifecycle }: { listen: Address; log: Logger; lifecycle: Lifecycle },
+  { listen, log, lifecycle, limits }: { listen: Address; log: Logger; lifecycle: Lifecycle; limits?: ServerOptions },
   definition: S,
   handlers: Handlers<S>,
 ): Promise<number> {
-  // A connection is renewed now and then, so that clients see new instances behind a headless service.
-  const server = new Server({ 'grpc.max_connection_age_ms': 300_000, 'grpc.max_connection_age_grace_ms': 30_000 });
+  const server = new Server({ ...LIMITS, ...limits });
   const untyped = handlers as unknown as Record<string, (request: unknown, call: CallInfo) => Promise<unknown>>;
   const implementation: UntypedServiceImplementation = {};
   for (const [name, method] of Object.entries(definition)) {
@@ -68,16 +82,23 @@ export async function serveGrpc<S extends ServiceDefinition>(
   }
   server.addService(definition, implementation);
 
-  const health = new HealthImplementation({ '': 'NOT_SERVING' });
+  const name = serviceOf(definition);
+  const health = new HealthImplementation({ '': 'NOT_SERVING', [name]: 'NOT_SERVING' });
   health.addToServer(server);
+  addReflection(server, name);
+  let told: 'SERVING' | 'NOT_SERVING' = 'NOT_SERVING';
+  const tell = (status: typeof told): void => {
+    // Who watches is told of changes only.
+    if (status === told) return;
+    told = status;
+    for (const whose of ['', name]) health.setStatus(whose, status);
+  };
   const probe = setInterval(() => {
-    void lifecycle
-      .unready()
-      .then((unready) => health.setStatus('', Object.keys(unready).length === 0 ? 'SERVING' : 'NOT_SERVING'));
+    void lifecycle.unready().then((unready) => {
+      const ready = Object.keys(unready).length === 0 && !lifecycle.stopping;
+      tell(ready ? 'SERVING' : 'NOT_SERVING');
+    });
   }, 1_000).unref();
-
-  const descriptors = readFileSync(new URL('../gen/descriptors.binpb', import.meta.url));
-  new ReflectionService(loadFileDescriptorSetFromBuffer(descriptors)).addToServer(server);
 
   const port = await new Promise<number>((resolve, reject) => {
     server.bindAsync(hostPort(listen), ServerCredentials.createInsecure(), (error, bound) =>
@@ -86,13 +107,19 @@ export async function serveGrpc<S extends ServiceDefinition>(
   });
   lifecycle.onStop('gRPC server', 'intake', async () => {
     clearInterval(probe);
-    health.setStatus('', 'NOT_SERVING');
+    tell('NOT_SERVING');
     const forced = setTimeout(() => server.forceShutdown(), 5_000);
     await new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
     clearTimeout(forced);
   });
   log.debug({ port }, 'gRPC server listens');
   return port;
+}
+
+/** The full name of a service: `musubi.auth.v1.AuthService`. */
+function serviceOf(definition: ServiceDefinition): string {
+  const [, name = ''] = Object.values(definition)[0]?.path.split('/') ?? [];
+  return name;
 }
 
 function unary(

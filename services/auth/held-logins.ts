@@ -25,7 +25,7 @@ export async function endHold(
 ): Promise<HeldLogin | undefined> {
   const held = await store.heldLogins.findOne({ _id: loginKey(loginId) }, { session });
   if (!held) return undefined;
-  if (held.memberId !== memberId) throw loginTaken(loginId);
+  if (held.memberId !== memberId) throw loginTaken();
   await store.heldLogins.deleteOne({ _id: held._id }, { session });
   return held;
 }

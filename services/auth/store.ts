@@ -1,4 +1,4 @@
-import type { ClientSession, Collection } from 'mongodb';
+import type { ClientSession, Collection, Db } from 'mongodb';
 import type { Secret } from '#platform/config.ts';
 import { alreadyExists, notFound } from '#platform/errors.ts';
 import type { Lifecycle } from '#platform/lifecycle.ts';
@@ -31,8 +31,19 @@ export interface Store {
   attempts: Collection<Bucket>;
 }
 
+/** Makes the indexes that are missing; several processes may do so at once. */
+const makeIndexes = (db: Db): Promise<unknown> =>
+  Promise.all([
+    db.collection('members').createIndex({ loginKey: 1 }, { unique: true }),
+    db.collection('held_logins').createIndex({ until: 1 }, { expireAfterSeconds: 0 }),
+    db.collection('held_logins').createIndex({ memberId: 1 }),
+    db.collection('secrets').createIndex({ expiresAt: 1 }, { expireAfterSeconds: 0 }),
+    db.collection('login_attempts').createIndex({ fullAt: 1 }, { expireAfterSeconds: 0 }),
+    db.collection('signing_keys').createIndex({ expiresAt: 1 }, { expireAfterSeconds: 0 }),
+  ]);
+
 /**
- * Connects, and makes the collections and indexes that are missing; several processes may do so at once.
+ * Connects, and keeps the collections and indexes made.
  *
  * @param options `clock` in place of the store's, for a test that lets time pass
  */
@@ -43,8 +54,8 @@ export async function openStore(options: {
   database?: string;
   clock?: Clock;
 }): Promise<Store> {
-  const mongo = await openMongo({ database: 'musubi_auth', ...options });
-  const store: Store = {
+  const mongo = await openMongo({ database: 'musubi_auth', makeIndexes, ...options });
+  return {
     mongo,
     clock: options.clock ?? (await openClock(mongo.db, options.log, options.lifecycle)),
     members: mongo.db.collection('members'),
@@ -56,15 +67,6 @@ export async function openStore(options: {
     // One node's word is enough: what a failover forgets is a few attempts.
     attempts: mongo.db.collection('login_attempts', { readConcern: { level: 'local' }, writeConcern: { w: 1 } }),
   };
-  await Promise.all([
-    store.members.createIndex({ loginKey: 1 }, { unique: true }),
-    store.heldLogins.createIndex({ until: 1 }, { expireAfterSeconds: 0 }),
-    store.heldLogins.createIndex({ memberId: 1 }),
-    store.secrets.createIndex({ expiresAt: 1 }, { expireAfterSeconds: 0 }),
-    store.attempts.createIndex({ fullAt: 1 }, { expireAfterSeconds: 0 }),
-    store.signingKeys.createIndex({ expiresAt: 1 }, { expireAfterSeconds: 0 }),
-  ]);
-  return store;
 }
 
 /** A member without what only a login needs: neither its password's hash nor its sessions leave the store. */
@@ -103,7 +105,5 @@ export async function requireLogin(store: Store, session: ClientSession, memberI
 
 export const loginNotFound = (memberId: string) => notFound('LOGIN_NOT_FOUND', `member ${memberId} has no login`);
 
-export const loginTaken = (loginId: string) =>
-  alreadyExists('LOGIN_TAKEN', `the login ${loginId} is taken`, {
-    fields: [{ field: 'loginId', code: 'TAKEN', message: 'is taken' }],
-  });
+export const loginTaken = () =>
+  alreadyExists('LOGIN_TAKEN', 'the login is taken', { fields: [{ field: 'loginId', code: 'TAKEN', message: 'is taken' }] });

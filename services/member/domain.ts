@@ -1,4 +1,4 @@
-import { invalidMember, invalidMemberId, lockNotHeld, memberBusy, versionMismatch } from './refusals.ts';
+import { invalidMember, invalidMemberId, lockNotHeld, memberBusy, memberDeleting, versionMismatch } from './refusals.ts';
 
 /**
  * - `PENDING`: its registration is not finished; queries do not show it
@@ -21,6 +21,8 @@ export interface Member extends Profile {
   pendingChanges: Partial<Profile> | null;
   /** The job that holds the semantic lock; null when ACTIVE. */
   lockHolder: string | null;
+  /** The job that deletes the member, from its first step on: no other may begin with it. It need not hold the lock yet. */
+  closedBy: string | null;
   /** 1 at first; grows by 1 with every change that is told to others (so not by a lock). */
   version: number;
   createdAt: Date;
@@ -95,9 +97,24 @@ export function tidyChanges(given: Partial<Profile>): Partial<Profile> {
 /** A whole profile in the form in which it is kept. @throws INVALID_MEMBER */
 export const tidyProfile = (given: Profile): Profile => ({ ...given, ...tidyChanges(given) });
 
-/** @throws MEMBER_BUSY (retryable) while any job holds the member: what it did may still be undone */
-export function requireFree(member: Member): void {
+/**
+ * For a job that begins with the member.
+ * @throws MEMBER_DELETING when another job deletes it; MEMBER_BUSY (retryable) while any job holds it: what that one
+ *   did may still be undone
+ */
+export function requireFree(member: Member, jobId: string): void {
+  requireOpen(member, jobId);
   if (member.status !== 'ACTIVE') throw memberBusy();
+}
+
+/** @throws MEMBER_DELETING */
+export function requireOpen(member: Member, jobId: string): void {
+  if (member.closedBy !== null && member.closedBy !== jobId) throw memberDeleting();
+}
+
+/** @throws MEMBER_BUSY (retryable) while its registration may still be undone */
+export function requireRegistered(member: Member): void {
+  if (member.status === 'PENDING') throw memberBusy();
 }
 
 /** @throws VERSION_MISMATCH */

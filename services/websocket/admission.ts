@@ -3,7 +3,7 @@ import { MusubiError } from '#platform/errors.ts';
 import type { Logger } from '#platform/log.ts';
 import { CLOSE, type CloseCode, type Cursor, type Limits } from './domain.ts';
 import type { Hub } from './hub.ts';
-import { closeCodeOf, type Identity, identify, type Peers } from './identity.ts';
+import { closeCodeOf, type Identity, identify, leftOf, type Peers } from './identity.ts';
 import type { SocketStore } from './store.ts';
 
 /** What a session works with. */
@@ -49,7 +49,7 @@ export async function admit({ store, hub, peers, limits, log }: SessionContext, 
       identity.memberId,
       socketId,
       hub.instance,
-      identity.expiresAt + SLACK_MS,
+      leftOf(identity) + SLACK_MS,
       limits.socketsPerMember,
     );
     if (!now) throw new Refused(CLOSE.tooMany, 'too many sockets of this member');

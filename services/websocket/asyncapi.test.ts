@@ -94,10 +94,34 @@ test('what its schemas accept and refuse, the server accepts and refuses', (t) =
     ['subscribe', { type: 'subscribe', topics: ['x'], cursor: 'x' }, false],
     ['subscribe', { type: 'subscribe', topics: 'x' }, false],
     ['subscribe', { type: 'subscribe', topics: [''], more: 1 }, false],
+    ['subscribe', { type: 'subscribe', topics: ['job:1'], cursors: { 'job:1': '1-0', 'member:me': '2-0' } }, true],
+    ['subscribe', { type: 'subscribe', topics: ['job:1'], cursors: { 'job:1': 'x' } }, false],
+    ['subscribe', { type: 'subscribe', topics: [], cursors: ['1-0'] }, false],
     ['unsubscribe', { type: 'unsubscribe', topics: ['x'] }, true],
     ['ping', { type: 'ping' }, true],
     ['ping', { type: 'ping', more: 1 }, false],
   ];
+  // Whatever the frame.
+  for (const [ref, good] of [
+    ['r', true],
+    ['x'.repeat(64), true],
+    ['', false],
+    ['x'.repeat(65), false],
+    [1, false],
+    [null, false],
+  ] as const) {
+    const frames = [
+      { type: 'auth', token: 'x' },
+      { type: 'subscribe', topics: [] },
+      { type: 'unsubscribe', topics: [] },
+      { type: 'ping' },
+    ];
+    t.deepEqual(
+      frames.map(({ type }) => type),
+      Object.keys(clientFrames),
+    );
+    for (const frame of frames) cases.push([frame.type, { ...frame, ref }, good]);
+  }
   for (const [type, frame, good] of cases) {
     const documented = z
       .fromJSONSchema(schemaOf('client', type) as Parameters<typeof z.fromJSONSchema>[0])

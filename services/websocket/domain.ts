@@ -11,12 +11,15 @@ export const CLOSE = {
 } as const;
 export type CloseCode = (typeof CLOSE)[keyof typeof CLOSE];
 
+/** The topic of a member's own events, which needs no subscription. */
+export const OWN_TOPIC = 'member:me';
+
 /** What a client can subscribe to. `member` is the member itself: what concerns it comes anyway. */
 export type Topic = { kind: 'member' } | { kind: 'job'; jobId: string };
 
 /** The topic of that name; undefined when there is none. */
 export function parseTopic(name: string): Topic | undefined {
-  if (name === 'member:me') return { kind: 'member' };
+  if (name === OWN_TOPIC) return { kind: 'member' };
   const jobId = /^job:([\w-]{1,64})$/.exec(name)?.[1];
   return jobId ? { kind: 'job', jobId } : undefined;
 }
@@ -26,6 +29,9 @@ export const jobTopic = (jobId: string): string => `job:${jobId}`;
 /** A place in a member's stream of events: `milliseconds-number`. */
 export type Cursor = string;
 export const CURSOR_PATTERN = /^\d{1,15}-\d{1,15}$/;
+
+/** The later of two. */
+export const laterCursor = (a: Cursor, b: Cursor): Cursor => (compareCursors(a, b) < 0 ? b : a);
 
 /** Negative when `a` is before `b`, positive when it is after, 0 when they are the same. */
 export function compareCursors(a: Cursor, b: Cursor): number {

@@ -1,13 +1,11 @@
-import { type Cursor, compareCursors, jobTopic } from './domain.ts';
+import { type Cursor, compareCursors, jobTopic, laterCursor, OWN_TOPIC } from './domain.ts';
 import type { Entry, SocketStore } from './store.ts';
 
 /** The most events that are read at once. */
 const CHUNK = 100;
-/** The topic of a member's own events, which needs no subscription. */
-const OWN = 'member:me';
 
-/** Hands an event to the client; if it rejects, the event is tried again later. */
-export type Push = (entry: Entry, kind: 'new' | 'missed') => Promise<void>;
+/** Hands an event of a topic to the client; if it rejects, the event is tried again later. */
+export type Push = (entry: Entry, topic: string, kind: 'new' | 'missed') => Promise<void>;
 
 /**
  * The events of one socket, in order and each once: reads the member's stream from a cursor on, and
@@ -22,7 +20,10 @@ export class Feed {
   readonly #push: Push;
   /** Everything up to here was handed over, or is not for this socket. */
   #position: Cursor;
-  /** What the socket wants, and from which cursor on it has had all of it. */
+  /**
+   * What the socket wants, and from which cursor on it has had all of it. One that is ahead of the position is of a
+   * client that had more before it came here.
+   */
   readonly #since = new Map<string, Cursor>();
 
   constructor(store: SocketStore, memberId: string, now: Cursor, push: Push) {
@@ -30,16 +31,21 @@ export class Feed {
     this.#memberId = memberId;
     this.#position = now;
     this.#push = push;
-    this.#since.set(OWN, now);
-  }
-
-  get position(): Cursor {
-    return this.#position;
+    this.#since.set(OWN_TOPIC, now);
   }
 
   /** The topics that were subscribed to; without the member's own events, which are always wanted. */
   get topics(): string[] {
-    return [...this.#since.keys()].filter((topic) => topic !== OWN);
+    return [...this.#since.keys()].filter((topic) => topic !== OWN_TOPIC);
+  }
+
+  has(topic: string): boolean {
+    return this.#since.has(topic);
+  }
+
+  /** Up to where the client has had everything of a topic. */
+  cursorOf(topic: string): Cursor {
+    return laterCursor(this.#position, this.#since.get(topic) ?? this.#position);
   }
 
   add(topic: string): void {
@@ -47,7 +53,7 @@ export class Feed {
   }
 
   remove(topic: string): void {
-    if (topic !== OWN) this.#since.delete(topic);
+    if (topic !== OWN_TOPIC) this.#since.delete(topic);
   }
 
   /** Whether everything after the cursor is still there. */
@@ -55,38 +61,48 @@ export class Feed {
     return this.#store.resumable(this.#memberId, cursor);
   }
 
-  /** The client had everything up to the cursor before it came here. */
-  startAfter(cursor: Cursor): void {
-    if (compareCursors(cursor, this.#position) <= 0) return;
-    this.#position = cursor;
-    for (const topic of this.#since.keys()) this.#since.set(topic, cursor);
+  /** The client had everything of these topics up to these cursors before it came here. */
+  startAfter(cursors: ReadonlyMap<string, Cursor>): void {
+    for (const [topic, cursor] of cursors) {
+      if (this.has(topic) && compareCursors(cursor, this.#position) > 0) this.#since.set(topic, cursor);
+    }
   }
 
-  /** Hands over what was missed between the cursor and the present position, and not handed over before. */
-  async replay(cursor: Cursor): Promise<void> {
-    for (let at = cursor; compareCursors(at, this.#position) < 0; ) {
+  /** Hands over what was missed of these topics between these cursors and the present position, and not handed over before. */
+  async replay(cursors: ReadonlyMap<string, Cursor>): Promise<void> {
+    let at = this.#position;
+    for (const cursor of cursors.values()) if (compareCursors(cursor, at) < 0) at = cursor;
+    while (compareCursors(at, this.#position) < 0) {
       const entries = await this.#store.read(this.#memberId, at, CHUNK, this.#position);
       for (const entry of entries) {
-        const since = this.#wantedSince(entry);
-        if (since !== undefined && compareCursors(entry.cursor, since) <= 0) await this.#push(entry, 'missed');
+        const topic = this.#topicOf(entry);
+        const [had, since] = [cursors.get(topic), this.#since.get(topic)];
+        if (had === undefined || since === undefined) continue;
+        if (compareCursors(had, entry.cursor) < 0 && compareCursors(entry.cursor, since) <= 0)
+          await this.#push(entry, topic, 'missed');
       }
       if (entries.length < CHUNK) break;
       at = entries.at(-1)?.cursor ?? this.#position;
     }
-    for (const [topic, since] of this.#since) if (compareCursors(cursor, since) < 0) this.#since.set(topic, cursor);
+    for (const [topic, cursor] of cursors) {
+      const since = this.#since.get(topic);
+      if (since !== undefined && compareCursors(cursor, since) < 0) this.#since.set(topic, cursor);
+    }
   }
 
   /** Hands over what is new. @returns true when there may be more */
   async pump(): Promise<boolean> {
     const entries = await this.#store.read(this.#memberId, this.#position, CHUNK);
     for (const entry of entries) {
-      if (this.#wantedSince(entry) !== undefined) await this.#push(entry, 'new');
+      const topic = this.#topicOf(entry);
+      const since = this.#since.get(topic);
+      if (since !== undefined && compareCursors(since, entry.cursor) < 0) await this.#push(entry, topic, 'new');
       this.#position = entry.cursor;
     }
     return entries.length === CHUNK;
   }
 
-  #wantedSince(entry: Entry): Cursor | undefined {
-    return entry.memberId === this.#memberId ? this.#since.get(OWN) : this.#since.get(jobTopic(entry.jobId));
+  #topicOf(entry: Entry): string {
+    return entry.memberId === this.#memberId ? OWN_TOPIC : jobTopic(entry.jobId);
   }
 }

@@ -4,7 +4,7 @@ import test from 'ava';
 import { unavailable } from '#platform/errors.ts';
 import { TestClient } from './client.fixture.ts';
 import { CLOSE, LIMITS } from './domain.ts';
-import { openTestSockets, type TestSockets } from './socket.fixture.ts';
+import { atOnce, openTestSockets, type TestSockets } from './socket.fixture.ts';
 
 // One after the other, for they have Auth and Job answer slowly.
 let sockets: TestSockets;
@@ -12,7 +12,7 @@ test.before(async () => {
   sockets = await openTestSockets({ redis: process.env.MUSUBI_REDIS_URL });
 });
 test.afterEach.always(() => {
-  sockets.before = { auth: async () => undefined, job: async () => undefined };
+  sockets.before = atOnce();
 });
 test.after.always(() => sockets?.close());
 
@@ -222,7 +222,7 @@ test.serial('a server that is away is not asked about every topic', async (t) =>
   t.truthy(await client.subscribe(topics));
   t.true(sockets.jobsAsked < 40, `asked ${sockets.jobsAsked} times`);
   t.deepEqual(
-    client.of('error').map(({ ref, code }) => [ref, code]),
+    client.of('error').map(({ topic, code }) => [topic, code]),
     topics.map((topic) => [topic, 'STORE_UNAVAILABLE']),
   );
 });

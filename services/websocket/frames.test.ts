@@ -28,7 +28,10 @@ test('a bad frame is answered with what is wrong, and the socket stays', async (
     [{ type: 'subscribe' }, 'BAD_FRAME', /topics/],
     [{ type: 'subscribe', topics: ['member:me'], curser: '1-0' }, 'BAD_FRAME', /curser/],
     [{ type: 'subscribe', topics: ['member:me'], cursor: 'x' }, 'BAD_FRAME', /cursor/],
-    [{ type: 'send', ref: 'r1' }, 'FRAME_UNKNOWN', /type/],
+    [{ type: 'subscribe', topics: ['member:me'], cursors: { 'member:me': 'x' } }, 'BAD_FRAME', /cursors.member:me/],
+    [{ type: 'subscribe', topics: [], cursors: { 'job:1': '1-0' } }, 'BAD_FRAME', /cursors.job:1: is not among the topics/],
+    [{ type: 'subscribe', topics: [], cursors: { 'member:me': '1-0' }, cursor: '2-0' }, 'BAD_FRAME', /cursor: is not the one/],
+    [{ type: 'send', roomId: 'r1' }, 'FRAME_UNKNOWN', /type/],
   ];
   for (const [i, [frame, code, message]] of bad.entries()) {
     client.send(frame);
@@ -36,7 +39,6 @@ test('a bad frame is answered with what is wrong, and the socket stays', async (
     t.is(error?.code, code);
     t.regex(error?.message ?? '', message);
   }
-  t.is(client.of('error').at(-1)?.ref, 'r1');
   client.send({ type: 'ping' });
   t.is((await client.count('pong', 1)).length, 1);
 });
@@ -75,7 +77,7 @@ test('topics that are unknown, not there, not allowed or too many are refused on
   const [subscribed] = await client.count('subscribed', 1);
   t.deepEqual(subscribed?.topics, [`job:${mine.jobId}`, 'member:me']);
   t.deepEqual(
-    client.of('error').map(({ ref, code }) => [ref, code]),
+    client.of('error').map(({ topic, code }) => [topic, code]),
     [
       ['room:1', 'TOPIC_UNKNOWN'],
       ['job:nowhere', 'JOB_NOT_FOUND'],
@@ -86,7 +88,7 @@ test('topics that are unknown, not there, not allowed or too many are refused on
   client.send({ type: 'subscribe', topics: more });
   const [, second] = await client.count('subscribed', 2);
   t.deepEqual(second?.topics, more.slice(0, 2));
-  t.like(client.of('error').at(-1), { ref: more[2], code: 'TOO_MANY_TOPICS' });
+  t.like(client.of('error').at(-1), { topic: more[2], code: 'TOO_MANY_TOPICS' });
 });
 
 test('a failed job says why, and nothing that is for our own processes', async (t) => {
@@ -115,24 +117,101 @@ test('who may read a job of another gets its frames where it subscribed, until i
   sockets.readers.delete(reader);
   await sockets.deliver({ ...watched, state: JobState.JOB_STATE_COMPLETED, version: 4 });
   const [error] = await subscribed.count('error', 1);
-  t.is(error?.ref, `job:${watched.jobId}`);
+  t.is(error?.topic, `job:${watched.jobId}`);
   await owners.count('job', 3);
   t.deepEqual(subscribed.jobIds, [watched.jobId]);
   t.deepEqual(idle.jobIds, []);
 });
 
-test('after an unsubscribe nothing of it comes; own events still do', async (t) => {
+test('an unsubscribe is answered, and after that nothing of it comes; own events still do', async (t) => {
   const owner = member();
   const reader = member();
   sockets.readers.add(reader);
   const watched = sockets.job(owner);
+  const topic = `job:${watched.jobId}`;
   const client = await connect(reader);
-  await client.subscribe([`job:${watched.jobId}`]);
-  client.send({ type: 'unsubscribe', topics: [`job:${watched.jobId}`, 'member:me'] });
-  client.send({ type: 'ping' });
-  await client.count('pong', 1);
+  await client.subscribe([topic]);
+  client.send({ type: 'unsubscribe', topics: [topic, 'member:me', topic, 'job:never'] });
+  const [answer] = await client.count('unsubscribed', 1);
+  t.deepEqual(answer, { type: 'unsubscribed', topics: [topic, 'job:never'] });
   const own = sockets.job(reader);
   await sockets.deliver(watched, own);
   await client.count('job', 1);
   t.deepEqual(client.jobIds, [own.jobId]);
+});
+
+test.serial('an event that is looked at while its topic is unsubscribed from does not come any more', async (t) => {
+  const [owner, reader] = [member(), member()];
+  sockets.readers.add(reader);
+  const watched = sockets.job(owner);
+  const client = await connect(reader);
+  await client.subscribe([`job:${watched.jobId}`]);
+  const { promise: asked, resolve: ask } = Promise.withResolvers<void>();
+  const { promise: answered, resolve: answer } = Promise.withResolvers<void>();
+  sockets.before.authorize = () => {
+    ask();
+    return answered;
+  };
+  await sockets.deliver(watched);
+  await asked;
+  client.send({ type: 'unsubscribe', topics: [`job:${watched.jobId}`] });
+  await client.count('unsubscribed', 1);
+  sockets.before.authorize = async () => undefined;
+  answer();
+  const own = sockets.job(reader);
+  await sockets.deliver(own);
+  await client.count('job', 1);
+  t.deepEqual(client.jobIds, [own.jobId]);
+});
+
+test.serial('every answer carries the ref of its frame, and none where there was none', async (t) => {
+  const me = member();
+  const client = await connect(me, await sockets.instance({ limits: { framesPerSecond: 1_000 } }));
+  const ask = async (frame: object): Promise<unknown[]> => {
+    const before = client.frames.length;
+    client.send(frame);
+    client.send({ type: 'ping', ref: 'end' });
+    await client.until(() => client.of('pong').some(({ ref }) => ref === 'end'));
+    const answers = client.frames.splice(before).slice(0, -1);
+    return answers.map((answer) => ({ type: answer.type, ref: 'ref' in answer ? answer.ref : undefined }));
+  };
+  const topics = ['room:1', 'job:nowhere'];
+  for (const ref of ['r', 'x'.repeat(64), undefined]) {
+    t.deepEqual(await ask({ type: 'ping', ref }), [{ type: 'pong', ref }]);
+    t.deepEqual(await ask({ type: 'subscribe', topics, ref }), [
+      { type: 'error', ref },
+      { type: 'error', ref },
+      { type: 'subscribed', ref },
+    ]);
+    t.deepEqual(await ask({ type: 'unsubscribe', topics, ref }), [{ type: 'unsubscribed', ref }]);
+    t.deepEqual(await ask({ type: 'subscribe', ref }), [{ type: 'error', ref }], 'a bad one');
+    t.deepEqual(await ask({ type: 'nonsense', ref }), [{ type: 'error', ref }], 'an unknown one');
+    sockets.authIsAway = true;
+    t.deepEqual(
+      await ask({ type: 'auth', token: sockets.token(me), ref }),
+      [{ type: 'error', ref }],
+      'one that cannot be done now',
+    );
+    sockets.authIsAway = false;
+    t.deepEqual(await ask({ type: 'auth', token: sockets.token(me), ref }), [], 'one that needs no answer');
+  }
+  for (const ref of ['', 'x'.repeat(65), 1, null, {}]) {
+    t.deepEqual(await ask({ type: 'ping', ref }), [{ type: 'error', ref: undefined }], JSON.stringify(ref));
+  }
+});
+
+test('every frame of an event names its topic', async (t) => {
+  const [owner, reader] = [member(), member()];
+  sockets.readers.add(reader);
+  const [own, watched] = [sockets.job(reader), sockets.job(owner)];
+  const client = await connect(reader);
+  await client.subscribe([`job:${watched.jobId}`, `job:${own.jobId}`]);
+  await sockets.deliver(own, watched);
+  t.deepEqual(
+    (await client.count('job', 2)).map(({ topic, job }) => [topic, job.id]),
+    [
+      ['member:me', own.jobId],
+      [`job:${watched.jobId}`, watched.jobId],
+    ],
+  );
 });

@@ -1,50 +1,79 @@
 import { z } from 'zod';
 import { jobView } from '#platform/job-view.ts';
-import { CURSOR_PATTERN } from './domain.ts';
+import { CURSOR_PATTERN, OWN_TOPIC } from './domain.ts';
 
 const cursor = z.string().regex(CURSOR_PATTERN, 'is not a cursor of this server').meta({
   description:
-    "A place in the member's events. Keep the last one you were given, and bring it in the first `subscribe` of the next socket: nothing is missed then.",
+    'A place in the events of a topic. Keep the last one of each, and bring them in the first `subscribe` of the next socket: nothing is missed then.',
 });
 
+const topic = z.string().min(1).max(200);
 const topics = z
-  .array(z.string().min(1).max(200))
+  .array(topic)
   .max(100)
-  .meta({ description: '`job:ID` of a job that you may read; `member:me`', examples: [['member:me', 'job:0199…']] });
+  .meta({ description: '`job:ID` of a job that you may read; `member:me`', examples: [[OWN_TOPIC, 'job:0199…']] });
+const cursors = z.record(topic, cursor);
+
+const ref = z.string().min(1).max(64).optional().meta({ description: 'Your mark on the frame: its answer carries it back.' });
+const answered = z.string().optional().meta({ description: 'The `ref` of the frame that this answers.' });
 
 /** The frames that a client may send, by type. */
 export const clientFrames = {
   auth: z
-    .strictObject({ type: z.literal('auth'), token: z.string().min(1).max(16_384).meta({ description: 'An access token' }) })
+    .strictObject({ type: z.literal('auth'), token: z.string().min(1).max(16_384).meta({ description: 'An access token' }), ref })
     .meta({
       description:
         'Who you are: the first frame, unless the upgrade had an Authorization header; and again before the token expires.',
     }),
-  subscribe: z.strictObject({ type: z.literal('subscribe'), topics, cursor: cursor.optional() }).meta({
-    description:
-      'Asks for events; with a cursor, also for what was missed since. Frames about your own jobs come without it, but with a cursor only after it.',
-  }),
-  unsubscribe: z.strictObject({ type: z.literal('unsubscribe'), topics }).meta({ description: 'Ends subscriptions.' }),
-  ping: z.strictObject({ type: z.literal('ping') }).meta({ description: 'Asks for a `pong`.' }),
+  subscribe: z
+    .strictObject({
+      type: z.literal('subscribe'),
+      topics,
+      cursors: cursors.optional().meta({ description: 'By topic: of `topics` or `member:me`.' }),
+      cursor: cursor.optional().meta({ description: 'Short for the one of `member:me` in `cursors`.' }),
+      ref,
+    })
+    .superRefine(({ topics, cursors = {}, cursor }, context) => {
+      const wrong = (message: string, ...path: string[]) => context.addIssue({ code: 'custom', path, message });
+      for (const topic of Object.keys(cursors)) {
+        if (topic !== OWN_TOPIC && !topics.includes(topic)) wrong('is not among the topics', 'cursors', topic);
+      }
+      if (cursor !== undefined && (cursors[OWN_TOPIC] ?? cursor) !== cursor)
+        wrong(`is not the one of ${OWN_TOPIC} in cursors`, 'cursor');
+    })
+    .meta({
+      description:
+        'Asks for events; with a cursor, also for what was missed since. A topic without a cursor has that of `member:me`. Frames about your own jobs come without asking, but with a cursor only after it.',
+    }),
+  unsubscribe: z
+    .strictObject({ type: z.literal('unsubscribe'), topics, ref })
+    .meta({ description: 'Ends subscriptions. That to `member:me` has no end.' }),
+  ping: z.strictObject({ type: z.literal('ping'), ref }).meta({ description: 'Asks for a `pong`.' }),
 };
 
 /** The frames that the server sends, by type. */
 export const serverFrames = {
-  subscribed: z.strictObject({ type: z.literal('subscribed'), topics, cursor }).meta({
-    description: 'The topics of a `subscribe` that were accepted. Events after `cursor` follow.',
-  }),
-  job: z.strictObject({ type: z.literal('job'), cursor: cursor.optional(), job: jobView }).meta({
+  subscribed: z.strictObject({ type: z.literal('subscribed'), topics, cursors, cursor, ref: answered }).meta({
     description:
-      'A job was applied or has ended. Without a cursor before the first `subscribe` of the socket: keep the one you have.',
+      'The topics of a `subscribe` that were accepted. In `cursors`, of each of them and of `member:me`, and in `cursor` of the latter: events after it follow.',
   }),
-  pong: z.strictObject({ type: z.literal('pong') }).meta({ description: 'The answer to a `ping`.' }),
-  reset: z.strictObject({ type: z.literal('reset') }).meta({
-    description: 'The cursor is too old: events were missed for good. Read again what you show; new events follow.',
+  unsubscribed: z.strictObject({ type: z.literal('unsubscribed'), topics, ref: answered }).meta({
+    description: 'The topics of an `unsubscribe`: nothing of them follows.',
+  }),
+  job: z.strictObject({ type: z.literal('job'), topic, cursor: cursor.optional(), job: jobView }).meta({
+    description:
+      'A job was applied or has ended. One of your own is of the topic `member:me`. Without a cursor before the first `subscribe` of the socket: keep the one you have.',
+  }),
+  pong: z.strictObject({ type: z.literal('pong'), ref: answered }).meta({ description: 'The answer to a `ping`.' }),
+  reset: z.strictObject({ type: z.literal('reset'), topic }).meta({
+    description:
+      'The cursor of this topic is too old: events were missed for good. Read again what you show of it; new events follow.',
   }),
   error: z
     .strictObject({
       type: z.literal('error'),
-      ref: z.string().optional().meta({ description: 'What it is about: the topic, or the `ref` of your frame' }),
+      ref: answered,
+      topic: topic.optional().meta({ description: 'The topic that was refused, or has come to an end.' }),
       code: z
         .string()
         .meta({ description: 'A stable upper-case word', examples: ['BAD_FRAME', 'TOPIC_UNKNOWN', 'JOB_NOT_FOUND'] }),
@@ -61,8 +90,8 @@ export type ServerFrame = FrameOf<typeof serverFrames>;
 export interface BadFrame {
   code: 'BAD_FRAME' | 'FRAME_UNKNOWN';
   message: string;
-  /** The frame's own `ref`, if it has one. */
-  ref?: string;
+  /** The frame's own `ref`, if it has one that it may have. */
+  ref?: string | undefined;
 }
 
 export function parseClientFrame(text: string): { frame: ClientFrame } | { bad: BadFrame } {
@@ -75,15 +104,15 @@ export function parseClientFrame(text: string): { frame: ClientFrame } | { bad: 
   if (typeof value !== 'object' || value === null)
     return { bad: { code: 'BAD_FRAME', message: 'the frame is not a JSON object' } };
   const given = value as { type?: unknown; ref?: unknown };
-  const ref = typeof given.ref === 'string' ? { ref: given.ref.slice(0, 200) } : {};
+  const own = { ref: ref.safeParse(given.ref).data };
   const type = typeof given.type === 'string' ? given.type : '';
   if (!isClientType(type)) {
-    return { bad: { code: 'FRAME_UNKNOWN', message: `type must be one of ${Object.keys(clientFrames).join(', ')}`, ...ref } };
+    return { bad: { code: 'FRAME_UNKNOWN', message: `type must be one of ${Object.keys(clientFrames).join(', ')}`, ...own } };
   }
   const parsed = clientFrames[type].safeParse(value);
   if (parsed.success) return { frame: parsed.data };
   const message = parsed.error.issues.map((issue) => `${issue.path.join('.') || type}: ${issue.message}`).join('; ');
-  return { bad: { code: 'BAD_FRAME', message: message.slice(0, 500), ...ref } };
+  return { bad: { code: 'BAD_FRAME', message: message.slice(0, 500), ...own } };
 }
 
 function isClientType(type: string): type is keyof typeof clientFrames {

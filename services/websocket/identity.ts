@@ -15,15 +15,19 @@ export interface Peers {
 export interface Identity {
   memberId: string;
   token: string;
-  /** When the token expires, in milliseconds since 1970. */
+  /** When the token expires, in milliseconds of `performance.now()`: no other host's clock is compared with this one's. */
   expiresAt: number;
 }
 
+/** Milliseconds until the token expires. */
+export const leftOf = ({ expiresAt }: Identity): number => Math.max(0, Math.ceil(expiresAt - performance.now()));
+
 /** @throws as `auth.Authenticate` */
 export async function identify(peers: Peers, token: string): Promise<Identity> {
-  const { memberId, expiresAt } = await peers.auth.authenticate({ accessToken: token });
+  const asked = performance.now();
+  const { memberId, expiresIn } = await peers.auth.authenticate({ accessToken: token });
   if (!memberId) throw unauthenticated('TOKEN_INVALID', 'the token names no member');
-  return { memberId, token, expiresAt: expiresAt * 1_000 };
+  return { memberId, token, expiresAt: asked + expiresIn * 1_000 };
 }
 
 /** How a socket is closed whose token was not accepted. */

@@ -36,7 +36,7 @@ export const socketsClosed = new Counter({
 
 export const pushSeconds = new Histogram({
   name: 'musubi_socket_push_seconds',
-  help: 'Time from an event to its frame, for events that were pushed at once',
+  help: 'Time from an event to its frame, for events that were pushed at once; as exact as the clocks of the two hosts',
   buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5],
   registers: [metrics],
 });

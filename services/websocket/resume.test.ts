@@ -183,6 +183,61 @@ test('from its first subscribe on, every frame has a cursor', async (t) => {
   t.true(compareCursors(start, after?.cursor ?? '0-0') < 0);
 });
 
+test('each topic is resumed from a cursor of its own', async (t) => {
+  const [owner, reader] = [member(), member()];
+  sockets.readers.add(reader);
+  const watched = sockets.job(owner, JobState.JOB_STATE_APPLIED);
+  const topic = `job:${watched.jobId}`;
+  const first = await connect(reader);
+  await first.subscribe([topic]);
+  const [own, later] = [sockets.job(reader), sockets.job(reader)];
+  await sockets.deliver(own, watched, later);
+  const cursors = (await first.count('job', 3)).map(({ cursor = '' }) => cursor);
+  first.drop();
+  const ended = { ...watched, state: JobState.JOB_STATE_COMPLETED, version: 4 };
+  await sockets.deliver(ended);
+
+  const resume = async (at: Record<string, string | undefined>): Promise<string[]> => {
+    const client = await connect(reader, two);
+    client.send({ type: 'subscribe', topics: [topic], cursors: at });
+    const [subscribed] = await client.count('subscribed', 1);
+    t.deepEqual(subscribed?.cursors, at);
+    t.is(subscribed?.cursor, at['member:me']);
+    const next = sockets.job(reader);
+    await sockets.deliver(next);
+    await client.until(() => client.jobIds.includes(next.jobId));
+    client.drop();
+    return client.of('job').flatMap(({ job }) => (job.id === next.jobId ? [] : [`${job.id} ${job.state}`]));
+  };
+  const [of, applied, completed] = [(id: string) => `${id} completed`, `${watched.jobId} applied`, `${watched.jobId} completed`];
+  t.deepEqual(await resume({ 'member:me': cursors[0], [topic]: cursors[1] }), [of(later.jobId), completed]);
+  const afterAll = (await sockets.store.read(reader, '0-0', 100)).at(-2)?.cursor;
+  t.deepEqual(await resume({ 'member:me': afterAll, [topic]: cursors[0] }).then((got) => got.slice(0, 2)), [applied, completed]);
+});
+
+test('a cursor that is ahead of the socket holds for its topic only', async (t) => {
+  const [owner, reader] = [member(), member()];
+  sockets.readers.add(reader);
+  const watched = sockets.job(owner);
+  const topic = `job:${watched.jobId}`;
+  const patient = await sockets.instance({ limits: { settleMs: 60_000 } });
+  const old = await connect(reader);
+  const start = await old.subscribe([topic]);
+  const client = await connect(reader, patient);
+  const own = sockets.job(reader);
+  await sockets.deliver(own, watched);
+  await old.count('job', 2);
+  // It has had what is its own, and not the other's.
+  client.send({ type: 'subscribe', topics: [topic], cursors: { 'member:me': old.cursor, [topic]: start } });
+  await client.count('job', 1);
+  await sockets.deliver(sockets.job(reader));
+  await client.count('job', 2);
+  t.is(client.jobIds[0], watched.jobId);
+  t.false(client.jobIds.includes(own.jobId));
+  // Asked again, it tells of no place before the one that the client came with.
+  t.true(compareCursors(await client.subscribe([]), old.cursor) >= 0);
+});
+
 test('subscriptions to jobs of others are resumed, too', async (t) => {
   const owner = member();
   const reader = member();
@@ -218,6 +273,7 @@ test('a cursor that is too old, or of a server that lost its data, gets a reset,
       client.frames.map(({ type }) => type),
       ['reset', 'subscribed'],
     );
+    t.is(client.of('reset')[0]?.topic, 'member:me');
     t.not(start, lost);
     const job = sockets.job(who);
     await sockets.deliver(job);

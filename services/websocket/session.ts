@@ -3,16 +3,18 @@ import { MusubiError } from '#platform/errors.ts';
 import { contextFrom, SpanKind, withSpan } from '#platform/telemetry.ts';
 import { type Admission, admit, Refused, type SessionContext, SLACK_MS } from './admission.ts';
 import { Channel } from './channel.ts';
-import { CLOSE, type CloseCode, type Cursor, jobTopic } from './domain.ts';
+import { CLOSE, type CloseCode, type Cursor, OWN_TOPIC } from './domain.ts';
 import { Feed } from './feed.ts';
 import { type ClientFrame, parseClientFrame } from './frames.ts';
 import type { Connected } from './hub.ts';
-import { closeCodeOf, type Identity, identify, mayReadJob } from './identity.ts';
+import { closeCodeOf, type Identity, identify, leftOf, mayReadJob } from './identity.ts';
 import { Inbox } from './inbox.ts';
 import { pushSeconds, resumes } from './metrics.ts';
 import type { Entry } from './store.ts';
 import { decideOn, remember } from './subscriptions.ts';
 import { Timers } from './timers.ts';
+
+type Subscribe = Extract<ClientFrame, { type: 'subscribe' }>;
 
 /** How long a session waits before it tries again to deliver what it could not. */
 const RETRY_MS = 500;
@@ -93,7 +95,7 @@ export class Session implements Connected {
     if (!this.#admitted || this.#channel.closing) return;
     const { store, hub } = this.#context;
     const { socketId, identity, feed } = this.#admitted;
-    await store.register(identity.memberId, socketId, hub.instance, identity.expiresAt + SLACK_MS, Number.MAX_SAFE_INTEGER);
+    await store.register(identity.memberId, socketId, hub.instance, leftOf(identity) + SLACK_MS, Number.MAX_SAFE_INTEGER);
     await remember(feed, identity, this.#context);
   }
 
@@ -108,7 +110,9 @@ export class Session implements Connected {
 
   #enter(admission: Admission): void {
     const { store, hub, limits } = this.#context;
-    const feed = new Feed(store, admission.identity.memberId, admission.now, (entry, kind) => this.#push(entry, kind === 'new'));
+    const feed = new Feed(store, admission.identity.memberId, admission.now, (entry, topic, kind) =>
+      this.#push(entry, topic, kind === 'new'),
+    );
     this.#admitted = { ...admission, feed };
     this.#timers.stop('authenticate');
     this.#expireWith(admission.identity);
@@ -132,14 +136,13 @@ export class Session implements Connected {
     if ('bad' in parsed) return this.#channel.send({ type: 'error', ...parsed.bad });
     switch (parsed.frame.type) {
       case 'auth':
-        return this.#renew(parsed.frame.token);
+        return this.#renew(parsed.frame);
       case 'subscribe':
         return this.#subscribe(parsed.frame);
       case 'unsubscribe':
-        for (const topic of parsed.frame.topics) this.#admitted.feed.remove(topic);
-        return;
+        return this.#unsubscribe(parsed.frame);
       case 'ping':
-        return this.#channel.send({ type: 'pong' });
+        return this.#channel.send({ type: 'pong', ref: parsed.frame.ref });
     }
   }
 
@@ -155,7 +158,7 @@ export class Session implements Connected {
   }
 
   /** A fresh token before the present one expires: the same member's. */
-  async #renew(token: string): Promise<void> {
+  async #renew({ token, ref }: Extract<ClientFrame, { type: 'auth' }>): Promise<void> {
     if (!this.#admitted) return;
     try {
       const identity = await identify(this.#context.peers, token);
@@ -164,7 +167,7 @@ export class Session implements Connected {
       this.#expireWith(identity);
       await this.register();
     } catch (error) {
-      await this.#refuseOrClose(error);
+      await this.#refuseOrClose(error, ref);
     }
   }
 
@@ -184,40 +187,47 @@ export class Session implements Connected {
     if (!refusal.retryable) this.close(closeCodeOf(refusal), refusal.message.slice(0, 120));
   }
 
-  async #refuseOrClose(error: unknown): Promise<void> {
+  async #refuseOrClose(error: unknown, ref: string | undefined): Promise<void> {
     if (!(error instanceof MusubiError)) throw error;
-    if (error.retryable) await this.#channel.send({ type: 'error', code: error.code, message: error.message });
+    if (error.retryable) await this.#channel.send({ type: 'error', ref, code: error.code, message: error.message });
     else this.close(closeCodeOf(error), error.message.slice(0, 120));
   }
 
-  async #subscribe({ topics, cursor }: Extract<ClientFrame, { type: 'subscribe' }>): Promise<void> {
+  async #subscribe({ topics, ref, cursor, cursors = {} }: Subscribe): Promise<void> {
     if (!this.#admitted) return;
     const { feed, identity } = this.#admitted;
+    const given = new Map(Object.entries(cursor === undefined ? cursors : { ...cursors, [OWN_TOPIC]: cursor }));
     // What was missed comes before what is new.
-    if (cursor !== undefined && !this.#subscribed) this.#timers.stop('settle');
+    if (given.size > 0 && !this.#subscribed) this.#timers.stop('settle');
     const decisions = await decideOn(topics, feed.topics, identity, this.#context, this.#channel.ending);
     if (this.#channel.closing) return;
     const accepted: string[] = [];
     for (const [topic, refusal] of decisions) {
-      if (refusal) await this.#channel.send(refusal);
+      if (refusal) await this.#channel.send({ type: 'error', ref, topic, ...refusal });
       else accepted.push(topic);
     }
-    await this.#inTurn(() => this.#begin(feed, accepted, cursor));
+    await this.#inTurn(() => this.#begin(feed, accepted, given, ref));
   }
 
-  /** Events of these topics come from the cursor on, or from now on. */
-  async #begin(feed: Feed, topics: string[], cursor: Cursor | undefined): Promise<void> {
+  async #unsubscribe({ topics, ref }: Extract<ClientFrame, { type: 'unsubscribe' }>): Promise<void> {
+    const ended = [...new Set(topics)].filter((topic) => topic !== OWN_TOPIC);
+    for (const topic of ended) this.#admitted?.feed.remove(topic);
+    await this.#channel.send({ type: 'unsubscribed', topics: ended, ref });
+  }
+
+  /** Events of these topics come from their cursors on, or from now on. */
+  async #begin(feed: Feed, topics: string[], given: ReadonlyMap<string, Cursor>, ref: string | undefined): Promise<void> {
     for (const topic of topics) feed.add(topic);
     try {
-      const resumable = cursor !== undefined && (await feed.resumable(cursor));
-      if (cursor !== undefined) resumes.inc({ outcome: resumable ? 'resumed' : 'reset' });
-      if (cursor !== undefined && !resumable) await this.#channel.send({ type: 'reset' });
+      const resumed = await this.#resumable(feed, given);
       // Its last socket may have been told of what came after this one was opened.
-      if (resumable && !this.#subscribed) feed.startAfter(cursor);
+      if (!this.#subscribed) feed.startAfter(resumed);
       this.#subscribed = true;
-      // The cursor of `subscribed` comes before what follows it: safe to come back with, whenever the socket drops.
-      await this.#channel.send({ type: 'subscribed', topics, cursor: resumable ? cursor : feed.position });
-      if (resumable) await feed.replay(cursor);
+      // The cursors of `subscribed` come before what follows it: safe to come back with, whenever the socket drops.
+      const from = (topic: string): Cursor => resumed.get(topic) ?? feed.cursorOf(topic);
+      const cursors = Object.fromEntries([OWN_TOPIC, ...topics].map((topic) => [topic, from(topic)]));
+      await this.#channel.send({ type: 'subscribed', topics, cursors, cursor: from(OWN_TOPIC), ref });
+      await feed.replay(resumed);
     } catch (error) {
       if (!(error instanceof MusubiError && error.retryable)) throw error;
       // What was missed can't be had now; the client comes back and asks again.
@@ -227,7 +237,26 @@ export class Session implements Connected {
     this.#settle();
   }
 
-  async #push(entry: Entry, isNew: boolean): Promise<void> {
+  /**
+   * Where each topic begins of those that have a cursor. Of the others those have that of the member's own events
+   * among which they are. What cannot be resumed begins now, and its client is told.
+   */
+  async #resumable(feed: Feed, given: ReadonlyMap<string, Cursor>): Promise<Map<string, Cursor>> {
+    const resumed = new Map<string, Cursor>();
+    const found = new Map<Cursor, boolean>();
+    for (const topic of [OWN_TOPIC, ...feed.topics]) {
+      const cursor = given.get(topic) ?? given.get(OWN_TOPIC);
+      if (cursor === undefined) continue;
+      const resumable = found.get(cursor) ?? (await feed.resumable(cursor));
+      found.set(cursor, resumable);
+      if (resumable) resumed.set(topic, cursor);
+      else await this.#channel.send({ type: 'reset', topic });
+    }
+    if (found.size > 0) resumes.inc({ outcome: [...found.values()].every(Boolean) ? 'resumed' : 'reset' });
+    return resumed;
+  }
+
+  async #push(entry: Entry, topic: string, isNew: boolean): Promise<void> {
     if (!this.#admitted || this.#channel.closing) return;
     const { identity, feed } = this.#admitted;
     if (entry.memberId !== identity.memberId) {
@@ -235,16 +264,17 @@ export class Session implements Connected {
         await mayReadJob(this.#context.peers, identity, entry.jobId, entry.memberId);
       } catch (error) {
         if (!(error instanceof MusubiError) || error.retryable) throw error;
-        const ref = jobTopic(entry.jobId);
-        feed.remove(ref);
-        return this.#channel.send({ type: 'error', ref, code: error.code, message: error.message });
+        feed.remove(topic);
+        return this.#channel.send({ type: 'error', topic, code: error.code, message: error.message });
       }
+      // It was unsubscribed from meanwhile.
+      if (!feed.has(topic)) return;
     }
     const attributes = { 'musubi.job.id': entry.jobId };
     const cursor = this.#subscribed ? `"cursor":"${entry.cursor}",` : '';
     await withSpan('push to socket', { kind: SpanKind.PRODUCER, parent: contextFrom(entry.traceparent), attributes }, () =>
       // The job is JSON already.
-      this.#channel.sendText('job', `{"type":"job",${cursor}"job":${entry.job}}`),
+      this.#channel.sendText('job', `{"type":"job","topic":"${topic}",${cursor}"job":${entry.job}}`),
     );
     if (isNew) pushSeconds.observe(Math.max(0, Date.now() - entry.time) / 1_000);
   }
@@ -276,7 +306,7 @@ export class Session implements Connected {
     });
   }
 
-  #expireWith({ expiresAt }: Identity): void {
-    this.#timers.after('expire', expiresAt - Date.now(), () => this.close(CLOSE.unauthenticated, 'the token has expired'));
+  #expireWith(identity: Identity): void {
+    this.#timers.after('expire', leftOf(identity), () => this.close(CLOSE.unauthenticated, 'the token has expired'));
   }
 }

@@ -43,9 +43,15 @@ export interface TestInstance {
   lifecycle: Lifecycle;
 }
 
+/** The time of this host, also where a test has shifted the clock of the process. */
+const trueTime = Date.now.bind(Date);
+
 /** What Auth and Job answer in a test. */
 interface World {
+  /** By token; `expiresAt` in seconds by the host's true time. */
   tokens: Map<string, { memberId: string; expiresAt: number }>;
+  /** How far Auth's clock is ahead, ms. */
+  authIsAheadMs: number;
   revoked: Set<string>;
   /** How often Auth was asked about a token. */
   asked: Map<string, number>;
@@ -53,8 +59,8 @@ interface World {
   /** Members who may read everybody's jobs. */
   readers: Set<string>;
   authIsAway: boolean;
-  /** What Auth and Job do before they answer who a token is of, and what a job is. */
-  before: { auth: () => Promise<void>; job: () => Promise<void> };
+  /** What Auth and Job do before they answer who a token is of, what it may do, and what a job is. */
+  before: Record<'auth' | 'authorize' | 'job', () => Promise<void>>;
   /** How often Job was asked for a job. */
   jobsAsked: number;
 }
@@ -80,6 +86,12 @@ export interface TestSockets extends World {
   close(): Promise<void>;
 }
 
+/** Auth and Job answer at once. */
+export const atOnce = (): World['before'] => {
+  const now = async (): Promise<void> => undefined;
+  return { auth: now, authorize: now, job: now };
+};
+
 export const KEPT = { ms: 60_000, events: 200 };
 
 export async function openTestSockets(servers: Servers): Promise<TestSockets> {
@@ -101,7 +113,8 @@ export async function openTestSockets(servers: Servers): Promise<TestSockets> {
     jobs: new Map(),
     readers: new Set(),
     authIsAway: false,
-    before: { auth: async () => undefined, job: async () => undefined },
+    authIsAheadMs: 0,
+    before: atOnce(),
     jobsAsked: 0,
   };
   const peersAt = await servePeers(world, open());
@@ -145,7 +158,7 @@ export async function openTestSockets(servers: Servers): Promise<TestSockets> {
 
     token(memberId: string, seconds = 300): string {
       const token = randomUUID();
-      world.tokens.set(token, { memberId, expiresAt: Date.now() / 1_000 + seconds });
+      world.tokens.set(token, { memberId, expiresAt: trueTime() / 1_000 + seconds });
       return token;
     },
 
@@ -236,12 +249,14 @@ async function servePeers(world: World, lifecycle: Lifecycle): Promise<{ auth: s
       if (world.authIsAway) throw unavailable('STORE_UNAVAILABLE', 'the store is away');
       const known = world.tokens.get(accessToken);
       if (!known) throw unauthenticated('TOKEN_INVALID', 'the token is not one of ours');
-      if (known.expiresAt < Date.now() / 1_000) throw unauthenticated('TOKEN_EXPIRED', 'the token has expired');
+      const left = known.expiresAt - trueTime() / 1_000;
+      if (left < 0) throw unauthenticated('TOKEN_EXPIRED', 'the token has expired');
       if (world.revoked.has(accessToken)) throw unauthenticated('SESSION_REVOKED', 'the session was ended');
-      const expiresAt = Math.round(known.expiresAt);
-      return { memberId: known.memberId, sessionId: 's', expiresAt, expiresIn: Math.ceil(known.expiresAt - Date.now() / 1_000) };
+      const expiresAt = Math.round(known.expiresAt + world.authIsAheadMs / 1_000);
+      return { memberId: known.memberId, sessionId: 's', expiresAt, expiresIn: Math.ceil(left) };
     },
     async authorize({ accessToken, action, resource }) {
+      await world.before.authorize();
       const memberId = world.tokens.get(accessToken)?.memberId ?? '';
       if (action === 'job.read' && (resource?.ownerId === memberId || world.readers.has(memberId)))
         return { memberId, sessionId: 's' };

@@ -37,6 +37,8 @@ export interface Kept {
  * - `ws:wake:{instance}` the channel on which an instance is told whose events have grown
  * - `ws:check:{instance}` the channel on which an instance is told whose sessions may have ended
  *
+ * Times are Redis's own: instances' clocks may differ.
+ *
  * Everything fails with UNAVAILABLE while Redis is away.
  */
 export interface SocketStore {
@@ -45,14 +47,14 @@ export interface SocketStore {
   /** Ends the lease. */
   leave(instance: string): Promise<void>;
   /**
-   * Registers a socket, or keeps it registered, until the time given (ms).
+   * Registers a socket, or keeps it registered, for a time (ms).
    *
    * @returns the cursor of "now"; undefined when the member has too many sockets
    */
-  register(memberId: string, socketId: string, instance: string, until: number, allowed: number): Promise<Cursor | undefined>;
+  register(memberId: string, socketId: string, instance: string, forMs: number, allowed: number): Promise<Cursor | undefined>;
   unregister(memberId: string, socketId: string): Promise<void>;
-  /** From now until then (ms), events of the job are among the member's events, too. */
-  subscribe(jobId: string, memberId: string, until: number): Promise<void>;
+  /** For a time (ms) from now on, events of the job are among the member's events, too. */
+  subscribe(jobId: string, memberId: string, forMs: number): Promise<void>;
   /** Adds events, each once however often it comes, and wakes whoever has a socket for them. */
   deliver(events: JobEvent[]): Promise<void>;
   /** Has every socket of these members ask whether its session is still good. */
@@ -65,6 +67,7 @@ export interface SocketStore {
 
 interface Scripts {
   registerSocket(...keysAndArguments: (string | number)[]): Promise<string | null>;
+  subscribeToJob(...keysAndArguments: (string | number)[]): Promise<number>;
   deliverJobEvent(...keysAndArguments: (string | number)[]): Promise<number>;
   socketResumable(...keysAndArguments: (string | number)[]): Promise<number>;
 }
@@ -76,6 +79,7 @@ export const checkChannel = (prefix: string, instance: string): string => `${pre
 export function socketStore(redis: Redis, kept: Kept, prefix = ''): SocketStore {
   const script = (name: string): string => readFileSync(new URL(`lua/${name}.lua`, import.meta.url), 'utf8');
   redis.defineCommand('registerSocket', { numberOfKeys: 2, lua: script('register') });
+  redis.defineCommand('subscribeToJob', { numberOfKeys: 1, lua: script('subscribe') });
   redis.defineCommand('deliverJobEvent', { numberOfKeys: 2, lua: script('deliver') });
   redis.defineCommand('socketResumable', { numberOfKeys: 1, lua: script('resumable') });
   const scripts = redis as unknown as Scripts;
@@ -92,19 +96,16 @@ export function socketStore(redis: Redis, kept: Kept, prefix = ''): SocketStore 
 
     leave: (instance) => guarded(async () => void (await redis.del(instanceKey(instance)))),
 
-    register: (memberId, socketId, instance, until, allowed) =>
+    register: (memberId, socketId, instance, forMs, allowed) =>
       guarded(async () => {
         const keys = [socketsKey(memberId), eventsKey(memberId)];
-        return (await scripts.registerSocket(...keys, socketId, instance, until, allowed, instanceKey(''))) ?? undefined;
+        return (await scripts.registerSocket(...keys, socketId, instance, forMs, allowed, instanceKey(''))) ?? undefined;
       }),
 
     unregister: (memberId, socketId) => guarded(async () => void (await redis.hdel(socketsKey(memberId), socketId))),
 
-    subscribe: (jobId, memberId, until) =>
-      guarded(async () => {
-        const key = jobKey(jobId);
-        await redis.multi().hset(key, memberId, until).pexpireat(key, until, 'GT').pexpireat(key, until, 'NX').exec();
-      }),
+    subscribe: (jobId, memberId, forMs) =>
+      guarded(async () => void (await scripts.subscribeToJob(jobKey(jobId), memberId, forMs))),
 
     // Side by side on one connection, so in their order; if one fails, all come again, and none counts twice.
     deliver: (events) =>

@@ -4,10 +4,10 @@ import type { SessionContext } from './admission.ts';
 import { parseTopic } from './domain.ts';
 import type { Feed } from './feed.ts';
 import type { ServerFrame } from './frames.ts';
-import { type Identity, mayReadJob } from './identity.ts';
+import { type Identity, leftOf, mayReadJob } from './identity.ts';
 
-/** Why a topic was refused, as the frame that says so. */
-export type Refusal = Extract<ServerFrame, { type: 'error' }>;
+/** Why a topic was refused. */
+export type Refusal = Pick<Extract<ServerFrame, { type: 'error' }>, 'code' | 'message'>;
 
 /** How many topics of one subscribe are asked about at once. */
 const AT_ONCE = 10;
@@ -32,12 +32,12 @@ export async function decideOn(
   const unknown: { name: string; jobId: string }[] = [];
   for (const name of new Set(topics)) {
     const topic = parseTopic(name);
-    if (!topic) decisions.set(name, refusal(name, 'TOPIC_UNKNOWN', 'there is no such topic'));
+    if (!topic) decisions.set(name, { code: 'TOPIC_UNKNOWN', message: 'there is no such topic' });
     else if (topic.kind === 'member' || held.includes(name)) decisions.set(name, undefined);
     else if (held.length + unknown.length < topicsPerSocket) {
       decisions.set(name, undefined);
       unknown.push({ name, jobId: topic.jobId });
-    } else decisions.set(name, refusal(name, 'TOO_MANY_TOPICS', `a socket may have ${topicsPerSocket} topics`));
+    } else decisions.set(name, { code: 'TOO_MANY_TOPICS', message: `a socket may have ${topicsPerSocket} topics` });
   }
   const allowance = context.hub.topicsOf(identity.memberId, context.limits);
   await sleep(allowance.spend(unknown.length), undefined, { ref: false, signal: ending }).catch(() => undefined);
@@ -52,7 +52,7 @@ export async function decideOn(
       // A server that is away is not waited for again with every topic.
       const error = away ?? (await refusedBy(jobId, identity, context));
       if (error?.retryable) away = error;
-      if (error) decisions.set(name, refusal(name, error.code, error.message));
+      if (error) decisions.set(name, { code: error.code, message: error.message });
     }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, ask));
@@ -60,8 +60,6 @@ export async function decideOn(
   allowance.credit(unasked);
   return decisions;
 }
-
-const refusal = (ref: string, code: string, message: string): Refusal => ({ type: 'error', ref, code, message });
 
 /** Why the client gets no events of the job; undefined when it does. */
 async function refusedBy(
@@ -72,7 +70,7 @@ async function refusedBy(
   try {
     const owner = await mayReadJob(peers, identity, jobId);
     // The owner's events have it anyway.
-    if (owner !== identity.memberId) await store.subscribe(jobId, identity.memberId, identity.expiresAt + keptMs);
+    if (owner !== identity.memberId) await store.subscribe(jobId, identity.memberId, leftOf(identity) + keptMs);
   } catch (error) {
     if (!(error instanceof MusubiError)) throw error;
     return error;
@@ -81,9 +79,9 @@ async function refusedBy(
 }
 
 /** Keeps the events of subscribed jobs coming to the member, also while the client is away for a while. */
-export async function remember(feed: Feed, { memberId, expiresAt }: Identity, { store, keptMs }: SessionContext): Promise<void> {
+export async function remember(feed: Feed, identity: Identity, { store, keptMs }: SessionContext): Promise<void> {
   for (const name of feed.topics) {
     const topic = parseTopic(name);
-    if (topic?.kind === 'job') await store.subscribe(topic.jobId, memberId, expiresAt + keptMs);
+    if (topic?.kind === 'job') await store.subscribe(topic.jobId, identity.memberId, leftOf(identity) + keptMs);
   }
 }

@@ -25,7 +25,7 @@ export async function bindLogin(store: Store, command: BindLogin): Promise<void>
       const { memberId, loginId, passwordRef } = command;
       const key = loginKey(loginId);
       // The name comes before the password, so that a repeat is refused for the same reason as the first time.
-      if (await store.members.findOne({ loginKey: key }, { session, projection: { _id: 1 } })) throw loginTaken(loginId);
+      if (await store.members.findOne({ loginKey: key }, { session, projection: { _id: 1 } })) throw loginTaken();
       await endHold(store, session, { memberId, loginId });
       const now = new Date(store.clock.now());
       const staged = await store.secrets.findOneAndDelete({ _id: passwordRef, expiresAt: { $gt: now } }, { session });
@@ -80,7 +80,7 @@ export function checkBinding({ memberId, loginId }: { memberId: string; loginId:
 
 /** What a refused write of a member means: two bindings at once meet in the unique index. */
 export function bindingError(error: unknown, { memberId, loginId }: { memberId: string; loginId: string }): unknown {
-  if (isDuplicateKey(error, 'loginKey_1')) return loginTaken(loginId);
+  if (isDuplicateKey(error, 'loginKey_1')) return loginTaken();
   if (isDuplicateKey(error)) return alreadyExists('LOGIN_EXISTS', `member ${memberId} has a login already`);
   return error;
 }

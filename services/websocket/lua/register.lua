@@ -1,11 +1,11 @@
 -- Registers a member's socket, unless the member has too many, and says where its events begin.
 --
 -- KEYS  1 the member's sockets (socket ID → instance and, after a space, until when in ms)   2 the member's events
--- ARGV  1 socket ID   2 instance   3 until (ms)   4 sockets allowed   5 prefix of instance leases
+-- ARGV  1 socket ID   2 instance   3 for how long (ms)   4 sockets allowed   5 prefix of instance leases
 -- Answers the cursor of "now", or false when there are too many
 
 local sockets, events = KEYS[1], KEYS[2]
-local id, instance, expires, allowed, leases = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
+local id, instance, for_ms, allowed, leases = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
@@ -22,8 +22,8 @@ for i = 1, #held, 2 do
 end
 if count >= allowed then return false end
 
-redis.call('HSET', sockets, id, instance .. ' ' .. string.format('%.0f', expires))
-if redis.call('PTTL', sockets) < expires - now then redis.call('PEXPIREAT', sockets, string.format('%.0f', expires)) end
+redis.call('HSET', sockets, id, instance .. ' ' .. string.format('%.0f', now + for_ms))
+if redis.call('PTTL', sockets) < for_ms then redis.call('PEXPIRE', sockets, for_ms) end
 
 local last = redis.call('XREVRANGE', events, '+', '-', 'COUNT', 1)[1]
 if last then return last[1] end
