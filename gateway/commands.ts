@@ -4,6 +4,7 @@ import { failedPrecondition, internal, MusubiError } from '#platform/errors.ts';
 import { type Job, JobState } from '#proto/musubi/job/v1/job.ts';
 import type { CommandInput, CommandName } from '../workflows/commands.ts';
 import type { Gateway } from './gateway.ts';
+import { EXAMPLE_ID } from './id.ts';
 import { preferredWait } from './prefer.ts';
 import { JobFailedError } from './problem.ts';
 import type { Principal } from './route.ts';
@@ -43,9 +44,11 @@ export const commandProblems = [
   'JOB_FAILED',
 ] as const;
 
-export const acceptedSchema = z
-  .strictObject({ jobId: z.uuid() })
-  .meta({ id: 'Accepted', description: 'The command is being carried out: its job tells how far' });
+export const acceptedSchema = z.strictObject({ jobId: z.uuid() }).meta({
+  id: 'Accepted',
+  description: 'The command is being carried out: its job tells how far',
+  examples: [{ jobId: EXAMPLE_ID }],
+});
 
 /** The response of every command that is not waited for, or not done in time. */
 export const accepted = {

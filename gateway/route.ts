@@ -147,7 +147,7 @@ export function route<
     responses: { ...declaration.responses, ...(tagged ? { 304: REVALIDATED } : {}) },
     params: z.strictObject(params ?? {}),
     query: z.strictObject(declaration.query ?? {}),
-    headers: z.strictObject({ ...declaration.headers, ...(tagged ? { 'If-None-Match': ifNoneMatch.optional() } : {}) }),
+    headers: z.strictObject({ ...declaration.headers, ...(tagged ? { 'If-None-Match': ifNoneMatch } : {}) }),
     // What `handle` and `resource` are called with has passed the schemas they were typed by.
   } as unknown as Route;
 }

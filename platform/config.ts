@@ -1,5 +1,6 @@
 import { isIPv6 } from 'node:net';
 import { z } from 'zod';
+import { PARSING } from './validation.ts';
 
 /**
  * What must hold between variables: what is wrong, by the variable's name. It is also asked when some variables are
@@ -24,7 +25,7 @@ export function loadConfig<S extends z.ZodRawShape>(
   const config: Record<string, unknown> = {};
   const wrong: [name: string, why: string][] = [];
   for (const [name, schema] of Object.entries(shape)) {
-    const parsed = z.safeParse(schema, given(name));
+    const parsed = z.safeParse(schema, given(name), PARSING);
     if (parsed.success) config[name] = parsed.data;
     else if (given(name) === undefined) wrong.push([name, 'is missing']);
     else wrong.push(...parsed.error.issues.map(({ message }): [string, string] => [name, message]));

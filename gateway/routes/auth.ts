@@ -5,8 +5,11 @@ import { isId, sameId } from '#platform/id.ts';
 import type { Resource, TokenResponse } from '#proto/musubi/auth/v1/auth.ts';
 import { repeatableHeaders } from '../commands.ts';
 import { type Gateway, HASHING_MS } from '../gateway.ts';
+import { EXAMPLE_ID } from '../id.ts';
 import { route } from '../route.ts';
 import { text } from '../text.ts';
+
+const EXAMPLE_REFRESH_TOKEN = 'kz3N0pWvXbYq5mQ1rT8uHc2JdLfGsA7e';
 
 const tokensSchema = z
   .strictObject({
@@ -16,11 +19,24 @@ const tokensSchema = z
     expiresIn: z.int().meta({ description: 'Seconds until the access token expires' }),
     memberId: z.string(),
   })
-  .meta({ id: 'Tokens' });
+  .meta({
+    id: 'Tokens',
+    examples: [
+      {
+        accessToken: 'eyJhbGciOiJFUzI1NiIsInR5cCI6ImF0K2p3dCJ9.eyJzdWIiOiIwMTk5YTdjMCJ9.c2lnbmF0dXJl',
+        refreshToken: EXAMPLE_REFRESH_TOKEN,
+        tokenType: 'Bearer',
+        expiresIn: 300,
+        memberId: EXAMPLE_ID,
+      },
+    ],
+  });
 
-const jwksSchema = z
-  .looseObject({ keys: z.array(z.looseObject({ kty: z.string(), kid: z.string().optional() })) })
-  .meta({ id: 'Jwks', description: 'A JSON Web Key Set (RFC 7517)' });
+const jwksSchema = z.looseObject({ keys: z.array(z.looseObject({ kty: z.string(), kid: z.string().optional() })) }).meta({
+  id: 'Jwks',
+  description: 'A JSON Web Key Set (RFC 7517)',
+  examples: [{ keys: [{ kty: 'EC', crv: 'P-256', alg: 'ES256', use: 'sig', kid: '1', x: 'f83OJ3D2xF1B', y: 'x_FEzRu9m36H' }] }],
+});
 
 const tokens = ({ accessToken, refreshToken, expiresIn, memberId }: TokenResponse) => ({
   status: 200 as const,
@@ -36,9 +52,11 @@ const login = route({
   summary: 'Log in',
   public: true,
   headers: repeatableHeaders,
-  body: z.strictObject({ loginId: text(1, 256), password: text(1, 1_024) }).meta({ id: 'Login' }),
+  body: z
+    .strictObject({ loginId: text(1, 256), password: text(1, 1_024) })
+    .meta({ id: 'Login', examples: [{ loginId: 'hanako', password: 'correct horse battery' }] }),
   responses: { 200: { description: 'A new session', schema: tokensSchema } },
-  problems: ['BAD_CREDENTIALS'],
+  problems: ['BAD_CREDENTIALS', 'TOO_MANY_ATTEMPTS'],
   async handle({ body, ctx }, { auth }) {
     return tokens(
       await auth.login(
@@ -57,7 +75,9 @@ const refresh = route({
   summary: 'Exchange a refresh token for new tokens',
   public: true,
   headers: repeatableHeaders,
-  body: z.strictObject({ refreshToken: text(1, 4_096) }).meta({ id: 'Refresh' }),
+  body: z
+    .strictObject({ refreshToken: text(1, 4_096) })
+    .meta({ id: 'Refresh', examples: [{ refreshToken: EXAMPLE_REFRESH_TOKEN }] }),
   responses: { 200: { description: 'The session goes on with these tokens', schema: tokensSchema } },
   problems: ['REFRESH_TOKEN_INVALID', 'REFRESH_TOKEN_REUSED'],
   async handle({ body }, { auth }) {
@@ -83,7 +103,7 @@ const logout = route({
 
 const resourceSchema = z
   .strictObject({
-    type: text(1, 100).meta({ description: '`Member`, `Job` or `System`', example: 'Member' }),
+    type: text(1, 100).meta({ description: '`Member`, `Job` or `System`', examples: ['Member'] }),
     id: text(1, 100)
       .overwrite(sameId)
       .optional()
@@ -107,18 +127,20 @@ const checkPermissions = route({
       checks: z
         .array(
           z.strictObject({
-            action: text(1, 100).meta({ description: 'As routes name it', example: 'member.update' }),
+            action: text(1, 100).meta({ description: 'As `x-action` of the operations names it', examples: ['member.update'] }),
             resource: resourceSchema,
           }),
         )
         .min(1)
         .max(100),
     })
-    .meta({ id: 'Checks' }),
+    .meta({ id: 'Checks', examples: [{ checks: [{ action: 'member.update', resource: { type: 'Member', id: EXAMPLE_ID } }] }] }),
   responses: {
     200: {
       description: 'One result for each check, in their order',
-      schema: z.strictObject({ results: z.array(z.strictObject({ allowed: z.boolean() })) }).meta({ id: 'CheckResults' }),
+      schema: z
+        .strictObject({ results: z.array(z.strictObject({ allowed: z.boolean() })) })
+        .meta({ id: 'CheckResults', examples: [{ results: [{ allowed: true }] }] }),
     },
   },
   async handle({ body, accessToken, principal }, gateway) {

@@ -60,7 +60,7 @@ export function toPageToken(words: readonly string[], { displayName, memberId }:
 /** The longest that a page token can be: of a display name of 100 characters. */
 const LONGEST_TOKEN = 1_024;
 
-/** @throws INVALID_PAGE_TOKEN */
+/** @throws PAGE_TOKEN_INVALID */
 export function fromPageToken(words: readonly string[], token: string): Cursor {
   let parts: unknown;
   if (token.length > LONGEST_TOKEN) throw invalidPageToken();

@@ -1,9 +1,9 @@
-import { deadlineExceeded, invalidArgument, type MusubiError, notFound } from '#platform/errors.ts';
+import { deadlineExceeded, invalidFields, type MusubiError, notFound } from '#platform/errors.ts';
 import { PoisonError } from '#platform/kafka/poison.ts';
 import type { CodeOf } from '#platform/problems.ts';
 
 const refuse = (field: string, message: string, code: CodeOf<'INVALID_ARGUMENT'> = 'INVALID_ARGUMENT'): MusubiError =>
-  invalidArgument(code, `${field} ${message}`, { fields: [{ field, message }] });
+  invalidFields([{ field, message }], code);
 
 export const invalidQuery = (): MusubiError => refuse('query', 'must have at most 200 characters and 10 words');
 

@@ -69,7 +69,7 @@ export function checkBinding({ memberId, loginId }: { memberId: string; loginId:
   const violation = loginIdViolation(loginId);
   if (violation)
     throw invalidArgument('INVALID_ARGUMENT', `the login ID ${violation}`, {
-      fields: [{ field: 'loginId', message: violation }],
+      fields: [{ field: 'loginId', code: 'WRONG_FORMAT', message: violation }],
     });
   if (memberId === '' || memberId.length > MAX_ID_LENGTH) {
     throw invalidArgument('INVALID_ARGUMENT', 'the member ID is missing', {

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { EventMessage } from '#platform/kafka/event-message.ts';
 import { topicOf } from '#platform/outbox/event.ts';
 import type { Query } from '#platform/postgres.ts';
+import { PARSING } from '#platform/validation.ts';
 import { invalidEvent } from '../refusals.ts';
 
 /** A state of an aggregate as an event told it. */
@@ -70,7 +71,7 @@ export const payloadOf = <S extends z.ZodRawShape>(state: S) => z.object({ membe
  * @throws INVALID_EVENT
  */
 export function parsePayload<T extends { memberId: string; version: number }>(schema: z.ZodType<T>, event: EventMessage): T {
-  const parsed = schema.safeParse(event.data);
+  const parsed = schema.safeParse(event.data, PARSING);
   if (!parsed.success) {
     // Paths and messages only: what the fields hold is personal and does not belong into logs.
     const reasons = parsed.error.issues.map(({ path, message }) => `${path.join('.')} ${message}`);
