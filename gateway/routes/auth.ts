@@ -4,7 +4,7 @@ import { MusubiError } from '#platform/errors.ts';
 import { isId, sameId } from '#platform/id.ts';
 import type { Resource, TokenResponse } from '#proto/musubi/auth/v1/auth.ts';
 import { repeatableHeaders } from '../commands.ts';
-import { type Gateway, HASHING_MS } from '../gateway.ts';
+import { HASHING_MS, type RequestGateway } from '../gateway.ts';
 import { route } from '../route.ts';
 import { text } from '../text.ts';
 
@@ -60,8 +60,8 @@ const refresh = route({
   body: z.strictObject({ refreshToken: text(1, 4_096) }).meta({ id: 'Refresh' }),
   responses: { 200: { description: 'The session goes on with these tokens', schema: tokensSchema } },
   problems: ['REFRESH_TOKEN_INVALID', 'REFRESH_TOKEN_REUSED'],
-  async handle({ body }, { auth }) {
-    return tokens(await auth.refresh(body));
+  async handle({ body }, { lasting }) {
+    return tokens(await lasting.auth.refresh(body));
   },
 });
 
@@ -75,8 +75,8 @@ const logout = route({
   resource: () => ({ type: 'System', id: '', ownerId: '' }),
   headers: repeatableHeaders,
   responses: { 204: { description: 'The session is over; its tokens are refused from now on' } },
-  async handle({ accessToken }, { auth }) {
-    await auth.logout({ accessToken });
+  async handle({ accessToken }, { lasting }) {
+    await lasting.auth.logout({ accessToken });
     return { status: 204 as const };
   },
 });
@@ -144,7 +144,7 @@ const checkPermissions = route({
 const AT_ONCE = 10;
 
 /** Whose these jobs are; those that Job does not know are absent. */
-async function ownersOf(jobIds: readonly string[], { job }: Gateway): Promise<Map<string, string>> {
+async function ownersOf(jobIds: readonly string[], { job }: RequestGateway): Promise<Map<string, string>> {
   const owners = new Map<string, string>();
   for (let first = 0; first < jobIds.length; first += AT_ONCE) {
     await Promise.all(
