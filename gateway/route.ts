@@ -100,6 +100,8 @@ interface Declaration<P extends Shape, Q extends Shape, B extends z.ZodType, H e
   params?: P;
   query?: Q;
   headers?: H;
+  /** What the cookies that it understands are, by name. */
+  cookies?: Record<string, string>;
   body?: B;
   responses: R;
   /** The problems that this route adds to those that follow from what it takes (`declaredProblems`). */

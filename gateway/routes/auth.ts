@@ -22,32 +22,59 @@ const jwksSchema = z
   .looseObject({ keys: z.array(z.looseObject({ kty: z.string(), kid: z.string().optional() })) })
   .meta({ id: 'Jwks', description: 'A JSON Web Key Set (RFC 7517)' });
 
+/**
+ * What a login leaves with the client, so that strangers who guess at a member's password never keep its devices out.
+ * It goes to logins only, no script sees it, and it opens nothing.
+ */
+const DEVICE_COOKIE = 'musubi_device';
+
+function setDeviceCookie({ deviceCookie, deviceCookieExpiresIn }: TokenResponse, secure: boolean): string {
+  const attributes = [`Max-Age=${deviceCookieExpiresIn}`, 'Path=/v1/auth', 'HttpOnly', 'SameSite=Strict'];
+  return [`${DEVICE_COOKIE}=${deviceCookie}`, ...attributes, ...(secure ? ['Secure'] : [])].join('; ');
+}
+
 const tokens = ({ accessToken, refreshToken, expiresIn, memberId }: TokenResponse) => ({
   status: 200 as const,
   body: { accessToken, refreshToken, tokenType: 'Bearer' as const, expiresIn, memberId },
 });
 
-// A login or password that breaks the rules for new ones is simply a wrong one, hence no rules here but length.
-const login = route({
-  method: 'POST',
-  path: '/v1/auth/login',
-  tag: 'Auth',
-  operationId: 'login',
-  summary: 'Log in',
-  public: true,
-  headers: repeatableHeaders,
-  body: z.strictObject({ loginId: text(1, 256), password: text(1, 1_024) }).meta({ id: 'Login' }),
-  responses: { 200: { description: 'A new session', schema: tokensSchema } },
-  problems: ['BAD_CREDENTIALS'],
-  async handle({ body, ctx }, { auth }) {
-    return tokens(
-      await auth.login(
-        { ...body, userAgent: ctx.get('user-agent').slice(0, 512), source: '', deviceCookie: '' },
+/** @param secure whether clients reach us by https: then the cookie goes over nothing else */
+const login = (secure: boolean) =>
+  route({
+    method: 'POST',
+    path: '/v1/auth/login',
+    tag: 'Auth',
+    operationId: 'login',
+    summary: 'Log in',
+    description:
+      'A login from where the member has logged in before, or with the cookie that such a login set, is never refused for what strangers tried.',
+    public: true,
+    headers: repeatableHeaders,
+    cookies: { [DEVICE_COOKIE]: 'As an earlier login set it' },
+    // What breaks the rules for new ones is simply wrong, hence no rules here but length.
+    body: z.strictObject({ loginId: text(1, 256), password: text(1, 1_024) }).meta({ id: 'Login' }),
+    responses: {
+      200: {
+        description: 'A new session',
+        schema: tokensSchema,
+        headers: { 'Set-Cookie': `\`${DEVICE_COOKIE}\`, for the next login of this member on this device; it opens nothing` },
+      },
+    },
+    problems: ['BAD_CREDENTIALS', 'TOO_MANY_ATTEMPTS'],
+    async handle({ body, ctx }, { auth }) {
+      const answer = await auth.login(
+        {
+          ...body,
+          userAgent: ctx.get('user-agent').slice(0, 512),
+          source: ctx.state.source,
+          deviceCookie: ctx.cookies.get(DEVICE_COOKIE) ?? '',
+        },
         { timeoutMs: HASHING_MS },
-      ),
-    );
-  },
-});
+      );
+      ctx.state.memberId = answer.memberId;
+      return { ...tokens(answer), headers: { 'Set-Cookie': setDeviceCookie(answer, secure) } };
+    },
+  });
 
 const refresh = route({
   method: 'POST',
@@ -175,4 +202,11 @@ const jwks = route({
   },
 });
 
-export const authRoutes = [login, refresh, logout, checkPermissions, jwks];
+/** @param publicUrl where clients reach us */
+export const authRoutes = (publicUrl?: string) => [
+  login(publicUrl?.startsWith('https:') ?? false),
+  refresh,
+  logout,
+  checkPermissions,
+  jwks,
+];
