@@ -47,7 +47,7 @@ const login = (secure: boolean) =>
     operationId: 'login',
     summary: 'Log in',
     description:
-      'A login from where the member has logged in before, or with the cookie that such a login set, is never refused for what strangers tried.',
+      'A login with the cookie that an earlier one of this member set is never refused for what others tried; one from where it has logged in before, never for what was tried elsewhere.',
     public: true,
     headers: repeatableHeaders,
     cookies: { [DEVICE_COOKIE]: 'As an earlier login set it' },
