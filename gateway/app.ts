@@ -6,10 +6,16 @@ import { accessLog, trace } from './middleware/observe.ts';
 import { problems, unrouted } from './middleware/problems.ts';
 import { securityHeaders } from './middleware/security-headers.ts';
 import type { Route } from './route.ts';
+import { source, TrustedProxies } from './source.ts';
 
-/** The gateway's HTTP side: everything a request passes, in order. */
-export function createApp(gateway: Gateway, routes: readonly Route[]): Koa {
+/**
+ * The gateway's HTTP side: everything a request passes, in order.
+ *
+ * @param proxies who is believed when it says for whom it asks; default: nobody
+ */
+export function createApp(gateway: Gateway, routes: readonly Route[], proxies = new TrustedProxies([])): Koa {
   const app = new Koa();
+  app.use(source(proxies));
   app.use(trace());
   app.use(accessLog(gateway.log));
   app.use(securityHeaders());

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { address, secret } from '#platform/config.ts';
 import { temporalShape } from '../worker/config.ts';
 import { email, loginId } from './member-fields.ts';
+import { TrustedProxies } from './source.ts';
 
 export const shape = {
   ...temporalShape,
@@ -9,6 +10,18 @@ export const shape = {
   MUSUBI_HTTP_LISTEN: address().default({ host: '127.0.0.1', port: 8080 }),
   /** The address under which clients know the gateway; default: whatever the client asked. */
   MUSUBI_PUBLIC_URL: z.url({ protocol: /^https?$/ }).optional(),
+  /** The proxies in front of the gateway, as addresses or CIDR ranges: what they say in `X-Forwarded-For` is believed. */
+  MUSUBI_TRUSTED_PROXIES: z
+    .string()
+    .transform((value, context): TrustedProxies => {
+      try {
+        return new TrustedProxies(value.split(',').map((range) => range.trim()));
+      } catch (error) {
+        context.addIssue(`must be addresses or CIDR ranges, as in 10.0.0.0/8,fd00::1: ${(error as Error).message}`);
+        return z.NEVER;
+      }
+    })
+    .default(new TrustedProxies([])),
   /** Whether this process also works on the commands it starts, which makes them faster (eager start). */
   MUSUBI_GATEWAY_WORKER: z.enum(['on', 'off']).default('on'),
 };

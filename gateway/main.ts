@@ -20,8 +20,8 @@ export { shape };
 type Config = z.output<z.ZodObject<typeof shape & typeof processShape>>;
 
 /** The one door for clients: REST in; gRPC to Auth, Job and Query, and sagas, out. */
-export async function start(app: App<Config>): Promise<void> {
-  const { config, log, lifecycle } = app;
+export async function start(process: App<Config>): Promise<void> {
+  const { config, log, lifecycle } = process;
   const stopping = new AbortController();
   lifecycle.onStop('waiting requests', 'intake', () => stopping.abort());
 
@@ -37,10 +37,11 @@ export async function start(app: App<Config>): Promise<void> {
     auth: connectPeer(config.MUSUBI_AUTH_ADDRESS, AuthServiceService, lifecycle),
     job: connectPeer(config.MUSUBI_JOB_ADDRESS, JobServiceService, lifecycle),
     query: connectPeer(config.MUSUBI_QUERY_ADDRESS, QueryServiceService, lifecycle),
-    commands: hostWorkers(app, domains, { essential: false }),
+    commands: hostWorkers(process, domains, { essential: false }),
     log,
     stopping: stopping.signal,
   };
   const gateway: Gateway = { ...services, abandoned: new AbandonedJobs(services) };
-  await serveHttp(createApp(gateway, allRoutes(config.MUSUBI_PUBLIC_URL)), config.MUSUBI_HTTP_LISTEN, lifecycle, log);
+  const app = createApp(gateway, allRoutes(config.MUSUBI_PUBLIC_URL), config.MUSUBI_TRUSTED_PROXIES);
+  await serveHttp(app, config.MUSUBI_HTTP_LISTEN, lifecycle, log);
 }

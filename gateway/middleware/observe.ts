@@ -58,6 +58,7 @@ export function accessLog(log: Logger): Middleware {
           path: ctx.path,
           status,
           ms: Math.round((performance.now() - startedAt) * 10) / 10,
+          source: ctx.state.source,
           memberId: ctx.state.memberId,
           jobId: ctx.state.jobId,
         };

@@ -3,7 +3,7 @@ import { failedPrecondition, internal } from '#platform/errors.ts';
 import { jobStateNamed, jobStateView, jobView, nameOfJobState, toJobView } from '#platform/job-view.ts';
 import { type Job, JobState } from '#proto/musubi/job/v1/job.ts';
 import { accepted, answerFor, awaited, commandHeaders, isFinal, RETRY_AFTER, repeatableHeaders } from '../commands.ts';
-import type { Gateway } from '../gateway.ts';
+import type { RequestGateway } from '../gateway.ts';
 import { EXAMPLE_ID, idOf } from '../id.ts';
 import { pageSchema, paging } from '../paging.ts';
 import { route } from '../route.ts';
@@ -28,7 +28,7 @@ const jobSchema = jobView.meta({
 /** A job's owner is known to Job only, so it is read before Auth is asked. */
 const aboutOneJob = {
   params: { jobId: idOf('job') },
-  load: ({ params }: { params: { jobId: string } }, gateway: Gateway) => readJob(gateway, params.jobId),
+  load: ({ params }: { params: { jobId: string } }, gateway: RequestGateway) => readJob(gateway, params.jobId),
   resource: ({ params, loaded }: { params: { jobId: string }; loaded: Job | undefined }) => ({
     type: 'Job',
     id: params.jobId,
@@ -129,7 +129,7 @@ function finished({ state }: Job) {
   );
 }
 
-async function readJob(gateway: Gateway, jobId: string): Promise<Job> {
+async function readJob(gateway: RequestGateway, jobId: string): Promise<Job> {
   const { job } = await gateway.job.getJob({ jobId });
   if (!job) throw internal('INTERNAL', 'Job answered without a job');
   return job;

@@ -5,7 +5,7 @@ import type { MemberView } from '#proto/musubi/query/v1/query.ts';
 import { accepted, carryOut, commandHeaders, commandProblems, refuseInOutage } from '../commands.ts';
 import { entityTag, expectedVersion, ifMatch } from '../etag.ts';
 import { fingerprint } from '../fingerprint.ts';
-import { type Gateway, HASHING_MS } from '../gateway.ts';
+import { HASHING_MS, type RequestGateway } from '../gateway.ts';
 import { EXAMPLE_ID, idOf } from '../id.ts';
 import { displayName, email, loginId, password } from '../member-fields.ts';
 import { pageSchema, paging } from '../paging.ts';
@@ -206,7 +206,7 @@ const getMe = route({
   handle: ({ principal }, gateway) => readMember(gateway, principal.memberId),
 });
 
-async function readMember(gateway: Gateway, memberId: string) {
+async function readMember(gateway: RequestGateway, memberId: string) {
   const { member } = await gateway.query.getMember({ memberId });
   if (!member) throw internal('INTERNAL', 'Query answered without a member');
   const body = shown(member);
