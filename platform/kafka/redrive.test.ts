@@ -97,7 +97,7 @@ test('one of them can be redriven, or given up; the others stay', async (t) => {
   const left = await redrive('--list', '--group', group);
   const told = left.map(({ event, reason }) => `${event} ${reason}`);
   t.deepEqual(told.sort(), [`${events[0]?.id} a is bad`, `${events[2]?.id} c is bad`].sort());
-  await redrive('--group', group, '--discard', '--event', left.find(({ event }) => event === events[2]?.id)?.letter ?? '');
+  await redrive('--group', group, '--discard', '--event', left.find(({ event }) => event === events[2]?.id)?.number ?? '');
   await redrive('--group', group);
   await until('nothing is parked', async () => (await letters()) === 0);
   await until('the first is handled', () => handled.some(({ subject }) => subject === 'a'));
