@@ -40,25 +40,20 @@ export async function start({ config, log }: App<z.output<z.ZodObject<typeof red
     if (group !== undefined && !groups.includes(group)) {
       throw new Error(`there is no group ${group} that parks messages: there are ${groups.join(', ') || 'none'}`);
     }
+    const found: Letter[] = [];
     if (action === 'list') {
       for (const each of group === undefined ? groups : [group])
-        (await read(kafka, admin, each)).forEach(({ letter }) => print(letter));
-    } else {
-      // The configuration's check has seen to it.
-      if (group === undefined) throw new Error('of which group?');
-      (
-        await redrive({ kafka, admin, group, event, discard: action === 'discard', replication: options.replication, log })
-      ).forEach(print);
+        found.push(...(await read(kafka, admin, each)).map(({ letter }) => letter));
+    } else if (group !== undefined) {
+      const discard = action === 'discard';
+      found.push(...(await redrive({ kafka, admin, group, event, discard, replication: options.replication, log })));
     }
+    // A line of JSON each, without the messages themselves: they may be personal.
+    for (const letter of found) process.stdout.write(`${JSON.stringify(letter)}\n`);
   } finally {
     await admin.disconnect();
   }
   return 'done';
-}
-
-/** A line of JSON each, without the messages themselves: they may be personal. */
-function print(letter: Letter): void {
-  process.stdout.write(`${JSON.stringify(letter)}\n`);
 }
 
 export interface Redrive {
@@ -96,8 +91,9 @@ export async function redrive({ kafka, admin, group, event, discard, replication
   });
   await producer.connect();
   try {
+    // One by one: all of them might be more than the brokers take at once.
     const send = async (topic: string, which: Parked[]): Promise<void> => {
-      if (which.length > 0) await producer.send({ topic, acks: -1, messages: which.map(({ message }) => message) });
+      for (const { message } of which) await producer.send({ topic, acks: -1, messages: [message] });
     };
     await ensureTopics(kafka, [redriveTopic(group)], { partitions: 1, replication });
     if (!discard) await send(redriveTopic(group), chosen);
