@@ -104,6 +104,16 @@ test('one of them can be redriven, or given up; the others stay', async (t) => {
   t.deepEqual(handled.map(({ subject }) => subject).sort(), ['a', 'b', 'good'], 'each once, and what was given up not at all');
 });
 
+test('what is redriven while no process of the group runs is handled when one does', async (t) => {
+  const { group, events, readable, handled, lifecycle, start } = await parked(t, 'a');
+  await lifecycle.stop('to be away');
+  readable.add('a');
+  t.is((await redrive('--group', group)).length, 1);
+  const again = await start();
+  await until('it is handled', () => handled.some(({ id }) => id === events[0]?.id));
+  t.deepEqual(await again.lifecycle.attention(), {});
+});
+
 test('what to do is said in full, or not done', async (t) => {
   const refused = (...args: string[]) => t.throwsAsync<Error & { stderr: string }>(redrive(...args));
   t.regex((await refused())?.message ?? '', /MUSUBI_REDRIVE_GROUP: is missing/);
