@@ -1,3 +1,4 @@
+import { KafkaAnswers } from '#platform/kafka/answers.ts';
 import { kafkaOptions } from '#platform/kafka/config.ts';
 import type { Logger } from '#platform/log.ts';
 import { MongoSource } from '#platform/outbox/mongo-source.ts';
@@ -18,6 +19,10 @@ export async function start({ config, log, lifecycle }: App<Config>): Promise<vo
   const relays = config.MUSUBI_RELAY_SOURCES.map((setting) =>
     relay(open(setting, config, log), { ...kafkaOptions(config), log, lifecycle }),
   );
+  // An outbox tells only when it has events to send.
+  const kafka = new KafkaAnswers({ ...kafkaOptions(config), clientId: 'relay-probe', log });
+  lifecycle.onHealthy('kafka', () => kafka.check());
+  lifecycle.onStop('kafka', 'stores', () => kafka.close());
   lifecycle.onReady('outboxes', () => {
     if (!relays.some((works) => works())) throw new Error('none can be read, or Kafka is away');
   });
