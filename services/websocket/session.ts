@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
 import { MusubiError } from '#platform/errors.ts';
 import { contextFrom, SpanKind, withSpan } from '#platform/telemetry.ts';
@@ -39,17 +40,20 @@ export class Session implements Connected {
   #subscribed = false;
   #pumping = false;
 
-  /** @param outcome of the token that the client came with; without one it must send it in its first frame */
-  constructor(ws: WebSocket, context: SessionContext, outcome?: Admission | Refused) {
+  /**
+   * @param socket that `ws` is on
+   * @param outcome of the token that the client came with; without one it must send it in its first frame
+   */
+  constructor(ws: WebSocket, socket: Duplex, context: SessionContext, outcome?: Admission | Refused) {
     const { limits } = context;
     this.#context = context;
-    this.#channel = new Channel(ws, limits);
+    this.#channel = new Channel(ws, socket, limits);
     const inbox = new Inbox(this.#channel, limits, (text) => this.#handle(text).catch((error: unknown) => this.#fail(error)));
     ws.on('message', (data, binary) => {
       if (binary) this.close(CLOSE.unsupported, 'frames must be text');
       else inbox.receive(String(data));
     });
-    // The library closes the socket after a violation of the protocol, or of the size limit.
+    for (const control of ['ping', 'pong']) ws.on(control, () => inbox.count());
     ws.on('error', (error) => context.log.debug({ reason: error.message }, 'a socket failed'));
     this.gone = this.#channel.closed.then(() => this.#forget());
     if (outcome && !(outcome instanceof Refused)) this.#enter(outcome);
@@ -115,6 +119,7 @@ export class Session implements Connected {
     );
     this.#admitted = { ...admission, feed };
     this.#timers.stop('authenticate');
+    this.#channel.welcome();
     this.#expireWith(admission.identity);
     hub.add(this);
     if (hub.stopping) this.close(CLOSE.goingAway, 'the server stops');
@@ -131,6 +136,8 @@ export class Session implements Connected {
     const frame = 'frame' in parsed ? parsed.frame : undefined;
     if (!this.#admitted) {
       if (frame?.type !== 'auth') return this.close(CLOSE.unauthenticated, 'the first frame must be auth');
+      // How long it may take to find out who that is, Auth's and the store's own deadlines say.
+      this.#timers.stop('authenticate');
       return this.#authenticate(frame.token);
     }
     if ('bad' in parsed) return this.#channel.send({ type: 'error', ...parsed.bad });
