@@ -22,6 +22,7 @@ const ROLES: Record<string, () => Promise<Role>> = {
   job: () => import('./services/job/main.ts'),
   websocket: () => import('./services/websocket/main.ts'),
   query: () => import('./services/query/main.ts'),
+  redrive: () => import('./platform/kafka/redrive.ts'),
 };
 
 const USAGE = `usage: node main.ts ROLE [options]
@@ -30,13 +31,25 @@ roles: ${Object.keys(ROLES).join(', ')}
 options:
   --queues a,b    worker: the domains whose task queues it polls (default: all)
   --sources a,b   relay: the services whose outboxes it relays (default: all)
+  --list          redrive: shows what consumer groups have parked, and does no more
+  --group NAME    redrive: the group that gets once more what it has parked
+  --event ID      redrive: this event only
+  --discard       redrive: gives that event up instead
 
 Everything else is configured by environment variables: see README.md.
 `;
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { queues: { type: 'string' }, sources: { type: 'string' }, help: { type: 'boolean', short: 'h' } },
+  options: {
+    queues: { type: 'string' },
+    sources: { type: 'string' },
+    list: { type: 'boolean' },
+    group: { type: 'string' },
+    event: { type: 'string' },
+    discard: { type: 'boolean' },
+    help: { type: 'boolean', short: 'h' },
+  },
 });
 const [name = ''] = positionals;
 const load = Object.hasOwn(ROLES, name) ? ROLES[name] : undefined;
@@ -47,6 +60,9 @@ if (values.help || !load || positionals.length !== 1) {
 const env = { ...process.env };
 if (values.queues !== undefined) env.MUSUBI_WORKER_QUEUES = values.queues;
 if (values.sources !== undefined) env.MUSUBI_RELAY_SOURCES = values.sources;
+if (values.group !== undefined) env.MUSUBI_REDRIVE_GROUP = values.group;
+if (values.event !== undefined) env.MUSUBI_REDRIVE_EVENT = values.event;
+if (values.list || values.discard) env.MUSUBI_REDRIVE_ACTION = values.list ? 'list' : 'discard';
 
 const role = await load();
 await runProcess(

@@ -12,7 +12,10 @@ export function taskQueueOf(command: `${Domain}.${string}`): Domain {
   return command.slice(0, command.indexOf('.')) as Domain;
 }
 
-/** What workflows can be found by: `MusubiMember = "…" and MusubiFailure is not null`. */
+/** How a command ended, or what it will come to while it is being undone. */
+export type Outcome = 'done' | 'refused' | 'cancelled' | 'failed';
+
+/** What workflows can be found by: `MusubiMember = "…" and MusubiOutcome = "failed"`. */
 export const SEARCH_ATTRIBUTES = {
   /** "member.register", … */
   command: defineSearchAttributeKey('MusubiCommand', SearchAttributeType.KEYWORD),
@@ -20,7 +23,12 @@ export const SEARCH_ATTRIBUTES = {
   member: defineSearchAttributeKey('MusubiMember', SearchAttributeType.KEYWORD),
   /** What is changed. */
   aggregate: defineSearchAttributeKey('MusubiAggregate', SearchAttributeType.KEYWORD),
-  /** The code that the command failed with. */
+  /**
+   * `done`; `refused`: the service said no, as it should; `cancelled`; `failed`: a service failed or was away for too
+   * long. Set as soon as it is known: while the workflow runs on, it is being undone. Absent in runs of earlier releases.
+   */
+  outcome: defineSearchAttributeKey('MusubiOutcome', SearchAttributeType.KEYWORD),
+  /** The code that the command was refused, or failed, with. */
   failure: defineSearchAttributeKey('MusubiFailure', SearchAttributeType.KEYWORD),
   /** The step that must get through and has not for ALARM_AFTER_MS; unset again once it is through. */
   alarm: defineSearchAttributeKey('MusubiAlarm', SearchAttributeType.KEYWORD),
@@ -55,13 +63,21 @@ export const UNBOUNDED = {
   retry: { initialInterval: 1_000, backoffCoefficient: 2, maximumInterval: 15_000 },
 } as const;
 
+/** Others are at the same member: tried again soon at first, then less and less often, ms; a bit at random, or all would come at once. */
+export const CONFLICT = { firstMs: 100, mostMs: 2_000 } as const;
+
 /** What is only reported and may be lost: one attempt, and no more than a pause where no worker takes it. */
 export const BEST_EFFORT = { startToCloseTimeout: 1_000, scheduleToCloseTimeout: 5_000, retry: { maximumAttempts: 1 } } as const;
 
 /** How long a command waits for queries to see its effect before its job says `applied`, ms. */
 export const VISIBLE_WITHIN_MS = 2_000;
-/** How long one attempt waits for it after that, ms; attempts are unlimited. */
-export const VISIBLE_ATTEMPT_MS = 10_000;
+/** How long one attempt waits for it after that, ms: short, for it holds a place that other steps need. */
+export const VISIBLE_ATTEMPT_MS = 1_000;
+/** Attempts are unlimited: it is seen one day. */
+export const UNTIL_VISIBLE = {
+  startToCloseTimeout: 2_000,
+  retry: { initialInterval: 1_000, backoffCoefficient: 1.5, maximumInterval: 5_000 },
+} as const;
 /** A must-get-through step that has not after this long raises the alarm (and goes on), ms. */
 export const ALARM_AFTER_MS = 5 * 60_000;
 /** A step that takes longer than this, or is retried, is reported as the job's progress, ms. */
@@ -75,7 +91,7 @@ export const WORKER_TUNING = {
   maxCachedWorkflows: 200,
   maxConcurrentWorkflowTaskExecutions: 40,
   maxConcurrentLocalActivityExecutions: 100,
-  maxConcurrentActivityTaskExecutions: 50,
+  maxConcurrentActivityTaskExecutions: 100,
   maxConcurrentWorkflowTaskPolls: 4,
   nonStickyToStickyPollRatio: 0.5,
   maxConcurrentActivityTaskPolls: 2,

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { ApplicationFailure } from '@temporalio/common';
+import type { Info } from '@temporalio/activity';
+import { ApplicationFailure, ApplicationFailureCategory } from '@temporalio/common';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger, Runtime } from '@temporalio/worker';
 import test from 'ava';
@@ -14,7 +15,12 @@ const STEP: StepCall = { operationId: 'job-1/bindLogin', progress: { done: 1, to
 const taken = alreadyExists('LOGIN_TAKEN', 'the login is taken', { fields: [{ field: 'loginId', message: 'is taken' }] });
 
 /** Makes one call as an activity; what it did, and what Job was told. */
-async function attempt(step: StepCall, work: () => Promise<unknown>, number = 1, report = async (): Promise<object> => ({})) {
+async function attempt(
+  step: StepCall,
+  work: () => Promise<unknown>,
+  number = 1,
+  { report = async (): Promise<object> => ({}), ...info }: { report?: () => Promise<object> } & Partial<Info> = {},
+) {
   const reports: ReportProgressRequest[] = [];
   const job = {
     reportProgress: (request: ReportProgressRequest) => {
@@ -25,7 +31,9 @@ async function attempt(step: StepCall, work: () => Promise<unknown>, number = 1,
   const environment = new MockActivityEnvironment({
     attempt: number,
     startToCloseTimeoutMs: 5_000,
-    scheduledTimestampMs: Date.now(),
+    scheduledTimestampMs: 0,
+    currentAttemptScheduledTimestampMs: 0,
+    ...info,
     workflowExecution: { workflowId: 'job-1', runId: 'run' },
   });
   let timeoutMs = 0;
@@ -61,11 +69,19 @@ test('a call that drags on is reported, and so is every further attempt', async 
     { jobId: 'job-1', state: 'JOB_STATE_RUNNING', progress: { done: 1, total: 5, step: 'bind login' }, error: undefined },
   ]);
   const third = await attempt({ ...STEP, compensating: null }, async () => ({}), 3);
-  t.like(third.reports, [{ state: 'JOB_STATE_COMPENSATING', progress: { step: 'bind login, attempt 3' } }]);
+  t.like(third.reports, [{ state: 'JOB_STATE_COMPENSATING', progress: { step: 'bind login', attempt: 3 } }]);
+  const regular = await attempt({ ...STEP, triedBefore: 4 }, async () => ({}));
+  t.like(regular.reports, [{ progress: { step: 'bind login', attempt: 5 } }]);
+});
+
+test('what is overdue is said to be, by Temporal’s clock and not by this host’s', async (t) => {
+  const tried = (ms: number) => attempt(STEP, async () => ({}), 2, { currentAttemptScheduledTimestampMs: ms });
+  t.like((await tried(299_000)).reports, [{ progress: { step: 'bind login' } }]);
+  t.like((await tried(301_000)).reports, [{ progress: { step: 'bind login, overdue, an operator is needed' } }]);
 });
 
 test('a report that fails does not fail the step', async (t) => {
-  const { outcome } = await attempt(STEP, async () => 'ok', 2, failing(new Error('Job is away')));
+  const { outcome } = await attempt(STEP, async () => 'ok', 2, { report: failing(new Error('Job is away')) });
   t.is(outcome, 'ok');
 });
 
@@ -78,6 +94,21 @@ test('a refusal is not retried, unless the step must succeed', async (t) => {
 
   const forced = await attempt({ ...STEP, mustSucceed: true }, failing(taken));
   t.like(forced.outcome as ApplicationFailure, { type: 'LOGIN_TAKEN', nonRetryable: false });
+});
+
+test('a conflict is no incident; it is not tried again inside a workflow task, and outside of it at longer and longer intervals', async (t) => {
+  const busy = failing(aborted('MEMBER_BUSY', 'busy'));
+  const tried = async (number: number, step: StepCall, isLocal: boolean): Promise<ApplicationFailure> =>
+    (await attempt(step, busy, number, { isLocal })).outcome as ApplicationFailure;
+  for (const step of [STEP, { ...STEP, mustSucceed: true }]) {
+    t.like(await tried(1, step, true), { nonRetryable: true, category: ApplicationFailureCategory.BENIGN });
+    for (const [number, most] of [100, 200, 400, 800, 1_600, 2_000, 2_000].entries()) {
+      const { nonRetryable, nextRetryDelay, category } = await tried(number + 1, step, false);
+      t.deepEqual([nonRetryable, category], [false, ApplicationFailureCategory.BENIGN]);
+      const delay = Number(nextRetryDelay);
+      t.true(delay >= most / 2 && delay <= most, `${delay} ms, not up to ${most}`);
+    }
+  }
 });
 
 test('what may succeed later is retried: conflicts, servers that are away, defects', async (t) => {

@@ -1,10 +1,10 @@
 import { status } from '@grpc/grpc-js';
-import { activityInfo } from '@temporalio/activity';
+import { activityInfo, type Info } from '@temporalio/activity';
 import { ApplicationFailure, ApplicationFailureCategory } from '@temporalio/common';
 import { MusubiError } from '#platform/errors.ts';
 import type { CallOptions, Peer } from '#platform/grpc/client.ts';
 import type { JobError, JobServiceService } from '#proto/musubi/job/v1/job.ts';
-import { ALARM_AFTER_MS, REPORT_AFTER_MS } from '../temporal.config.ts';
+import { ALARM_AFTER_MS, CONFLICT, REPORT_AFTER_MS } from '../temporal.config.ts';
 
 /** What a saga tells the activity about the step it is. */
 export interface StepCall {
@@ -12,6 +12,8 @@ export interface StepCall {
   operationId: string;
   /** Nothing may fail this step: a refusal too is tried again, for a fix may come. */
   mustSucceed?: boolean;
+  /** Attempts that were made before, by another activity: of a local one that was given up. */
+  triedBefore?: number;
   /** What to report on the job if the step takes its time; absent: nothing. */
   progress?: { done: number; total: number; step: string };
   /** The step undoes: because of an error, or (null) because the job was cancelled. */
@@ -56,19 +58,21 @@ const MARGIN_MS = 250;
  */
 export function createCall(job: Peer<typeof JobServiceService>): Call {
   return async (step, rpc) => {
-    const { attempt, startToCloseTimeoutMs, workflowExecution, scheduledTimestampMs } = activityInfo();
+    const info = activityInfo();
+    const { startToCloseTimeoutMs, workflowExecution } = info;
+    const attempt = info.attempt + (step.triedBefore ?? 0);
     let reported: Promise<unknown> | undefined;
     const report = (): void => {
       if (!step.progress || !workflowExecution) return;
-      const words = [step.progress.step];
-      if (attempt > 1) words.push(`attempt ${attempt}`);
-      if (Date.now() - scheduledTimestampMs > ALARM_AFTER_MS) words.push('overdue, an operator is needed');
+      // Both by Temporal's clock: this host's may be another.
+      const overdue = info.currentAttemptScheduledTimestampMs - info.scheduledTimestampMs > ALARM_AFTER_MS;
+      const words = overdue ? `${step.progress.step}, overdue, an operator is needed` : step.progress.step;
       reported = job
         .reportProgress(
           {
             jobId: workflowExecution.workflowId,
             state: step.compensating === undefined ? 'JOB_STATE_RUNNING' : 'JOB_STATE_COMPENSATING',
-            progress: { ...step.progress, step: words.join(', ') },
+            progress: { ...step.progress, step: words, ...(attempt > 1 ? { attempt } : {}) },
             error: step.compensating ?? undefined,
           },
           { timeoutMs: 1_000 },
@@ -81,7 +85,7 @@ export function createCall(job: Peer<typeof JobServiceService>): Call {
     try {
       return await rpc({ timeoutMs: Math.max(MARGIN_MS, startToCloseTimeoutMs - MARGIN_MS) });
     } catch (error) {
-      throw asFailure(error, step.mustSucceed ?? false);
+      throw asFailure(error, step.mustSucceed ?? false, info);
     } finally {
       clearTimeout(late);
       // In order: no report of this step may reach Job after one of the next.
@@ -90,10 +94,14 @@ export function createCall(job: Peer<typeof JobServiceService>): Call {
   };
 }
 
-/** An error as Temporal takes it: `type` is the code, refusals are not retried. */
-function asFailure(error: unknown, mustSucceed: boolean): unknown {
+/**
+ * An error as Temporal takes it: `type` is the code, refusals are not retried. A conflict is not retried inside a
+ * workflow task: its saga waits for the others by timers, and holds nothing that theirs need.
+ */
+function asFailure(error: unknown, mustSucceed: boolean, { isLocal, attempt }: Pick<Info, 'isLocal' | 'attempt'>): unknown {
   if (!(error instanceof MusubiError)) return error;
-  const refused = REFUSALS.has(error.grpcStatus);
+  const refused = REFUSALS.has(error.grpcStatus) && !mustSucceed;
+  const conflict = error.grpcStatus === status.ABORTED;
   const detail: StepFailure = {
     code: error.code,
     message: error.message,
@@ -103,12 +111,18 @@ function asFailure(error: unknown, mustSucceed: boolean): unknown {
   const failure = ApplicationFailure.create({
     type: error.code,
     message: error.message,
-    nonRetryable: refused && !mustSucceed,
+    nonRetryable: refused || (conflict && isLocal),
+    nextRetryDelay: conflict ? conflictDelayMs(attempt) : undefined,
     details: [detail],
-    // A refusal is an answer, not an incident: it does not belong into the log as a warning.
-    category: refused && !mustSucceed ? ApplicationFailureCategory.BENIGN : undefined,
+    // A refusal is an answer, and a conflict is waited for: neither is an incident that belongs into the log as a warning.
+    category: refused || conflict ? ApplicationFailureCategory.BENIGN : undefined,
   });
   // It would only say that a call was made here, and in every history where this process has its files.
   failure.stack = '';
   return failure;
+}
+
+function conflictDelayMs(attempt: number): number {
+  const longest = Math.min(CONFLICT.mostMs, CONFLICT.firstMs * 2 ** (attempt - 1));
+  return Math.ceil(longest * (0.5 + Math.random() / 2));
 }

@@ -3,6 +3,7 @@ import type {
   ActivateMemberRequest,
   BeginDeleteRequest,
   BeginUpdateRequest,
+  CloseMemberRequest,
   CommitUpdateRequest,
   CreateMemberRequest,
   DeleteMemberRequest,
@@ -21,6 +22,8 @@ export function createMemberActivities(member: Peer<typeof MemberServiceService>
       call(step, (options) => member.beginUpdate({ ...given, operationId: step.operationId }, options)),
     commitUpdate: (step: StepCall, given: Given<CommitUpdateRequest>) =>
       call(step, (options) => member.commitUpdate({ ...given, operationId: step.operationId }, options)),
+    closeMember: (step: StepCall, given: Given<CloseMemberRequest>) =>
+      call(step, (options) => member.closeMember({ ...given, operationId: step.operationId }, options)),
     beginDelete: (step: StepCall, given: Given<BeginDeleteRequest>) =>
       call(step, (options) => member.beginDelete({ ...given, operationId: step.operationId }, options)),
     deleteMember: (step: StepCall, given: Given<DeleteMemberRequest>) =>

@@ -10,6 +10,7 @@ const BENCHES: Record<string, () => Promise<void>> = {
   command: async () => onStack((await import('./command.ts')).run),
   relay: async () => onStack((await import('./relay.ts')).run),
   faults: async () => onStack((await import('./faults.ts')).run),
+  refusals: async () => onStack((await import('./refusals.ts')).run),
   idle: async () => onStack((await import('./idle.ts')).run),
   start: async () => (await import('./start.ts')).run(),
 };

@@ -46,7 +46,7 @@ export class AbandonedJobs {
       this.#gateway.log.warn({ jobId }, 'a job that was not started stays queued until it expires: too many of them');
       return;
     }
-    this.#since.set(jobId, Date.now());
+    this.#since.set(jobId, performance.now());
     if (!this.#running) void this.#run();
   }
 
@@ -63,7 +63,7 @@ export class AbandonedJobs {
   async #sweep(): Promise<void> {
     for (const [jobId, since] of [...this.#since]) {
       if (this.#gateway.stopping.aborted) return;
-      if (Date.now() - since < this.#times.startMayArriveMs) continue;
+      if (performance.now() - since < this.#times.startMayArriveMs) continue;
       const again = await this.#settle(jobId);
       this.#since.delete(jobId);
       if (!again) continue;
@@ -80,7 +80,8 @@ export class AbandonedJobs {
       if ((await commands.cancelCommand(jobId)) !== 'unknown') return false;
       const message = 'The command could not be started; nothing was changed.';
       const error = { code: 'NOT_STARTED', message, errors: [], grpcStatus: 'UNAVAILABLE' };
-      await job.finishJob({ jobId, state: JobState.JOB_STATE_FAILED, resultJson: '', error });
+      const progress = { done: 0, total: 0, step: 'not started' };
+      await job.finishJob({ jobId, state: JobState.JOB_STATE_FAILED, resultJson: '', error, progress });
       return false;
     } catch (error) {
       if (error instanceof MusubiError && error.retryable) return true;

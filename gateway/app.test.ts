@@ -46,10 +46,10 @@ test('a body that breaks the schema is refused with every field that is wrong', 
     [{ ...valid, displayName: 'x'.repeat(101) }, ['displayName']],
     [{ ...valid, displayName: null }, ['displayName']],
     [{ ...valid, email: 'nobody' }, ['email']],
-    [[], ['body']],
-    [null, ['body']],
-    [7, ['body']],
-    [undefined, ['body']],
+    [[], ['']],
+    [null, ['']],
+    [7, ['']],
+    [undefined, ['']],
   ];
   for (const [body, fields] of cases) isProblem(t, await post(body), 400, 'INVALID_ARGUMENT', fields);
   t.is(t.context.started.length, 0);
@@ -119,11 +119,27 @@ test('unknown paths, methods, parameters and IDs', async (t) => {
   isProblem(t, await send(t.context, 'GET', '/v1/jobs/not-an-id', { token }), 404, 'JOB_NOT_FOUND');
 });
 
+// Serial: it watches all that the process reads.
+test.serial('each parameter of a query is read once, however often it is given', async (t) => {
+  const { getAll } = URLSearchParams.prototype;
+  let read = 0;
+  URLSearchParams.prototype.getAll = function (this: URLSearchParams, name: string): string[] {
+    const values = getAll.call(this, name);
+    read += values.length;
+    return values;
+  };
+  t.teardown(() => {
+    URLSearchParams.prototype.getAll = getAll;
+  });
+  isProblem(t, await send(t.context, 'GET', `/docs?${'a&'.repeat(7_000)}`), 400, 'INVALID_ARGUMENT', ['a']);
+  t.true(read <= 7_000, `${read}`);
+});
+
 test('a stranger learns nothing but that a token is needed', async (t) => {
   const none = await send(t.context, 'POST', '/v1/members', { body: '{', headers: JSON_TYPE });
   isProblem(t, none, 401, 'TOKEN_MISSING');
   t.is(none.headers.get('www-authenticate'), 'Bearer realm="musubi"');
-  for (const authorization of ['Bearer garbage', 'Bearer a b', 'Basic YTpi', 'Bearer', `Bearer ${t.context.admin}x`]) {
+  for (const authorization of ['', 'Bearer garbage', 'Bearer a b', 'Basic YTpi', 'Bearer', `Bearer ${t.context.admin}x`]) {
     const answer = await send(t.context, 'GET', '/v1/jobs/not-an-id', { headers: { authorization } });
     isProblem(t, answer, 401, 'TOKEN_INVALID');
     t.regex(answer.headers.get('www-authenticate') ?? '', /^Bearer realm="musubi", error="invalid_token"/);
@@ -208,6 +224,10 @@ test('login, refresh, logout and the keys', async (t) => {
   t.is(login.headers.get('cache-control'), 'no-store');
   const wrong = await send(t.context, 'POST', '/v1/auth/login', { body: { loginId: 'hana', password: 'x' } });
   isProblem(t, wrong, 401, 'BAD_CREDENTIALS');
+  const spent = await send(t.context, 'POST', '/v1/auth/refresh', { body: { refreshToken: 'spent' } });
+  isProblem(t, spent, 401, 'REFRESH_TOKEN_INVALID');
+  for (const { headers } of [wrong, spent])
+    t.is(headers.get('www-authenticate'), 'Bearer realm="musubi"', 'no bearer token is at fault, so none is to be refreshed');
   t.is((await send(t.context, 'POST', '/v1/auth/refresh', { body: { refreshToken: 'refresh' } })).status, 200);
   t.is((await send(t.context, 'POST', '/v1/auth/logout', { token: t.context.hana })).status, 204);
   const keys = await send(t.context, 'GET', '/.well-known/jwks.json');
@@ -220,7 +240,7 @@ test('a request continues its trace, is logged once, and says nothing of itself'
     body: { loginId: 'hana', password: 'secret-password', extra: 1 },
     headers: { traceparent, cookie: 'secret-cookie' },
   });
-  isProblem(t, answer, 400, 'INVALID_ARGUMENT', ['x']);
+  isProblem(t, answer, 400, 'INVALID_ARGUMENT', ['x', 'extra']);
   // A line is written when the answer is out, which the client may see first.
   const requests = () => t.context.lines.filter(({ msg }) => msg === 'request');
   for (let i = 0; requests().length === 0 && i < 600; i++) await sleep(50);

@@ -1,15 +1,17 @@
 import { status } from '@grpc/grpc-js';
 import type { Context } from 'koa';
 import { MusubiError, notFound, unauthenticated } from '#platform/errors.ts';
+import { sameId } from '#platform/id.ts';
 import type { CodeOf } from '#platform/problems.ts';
 import type { Resource } from '#proto/musubi/auth/v1/auth.ts';
 import type { Gateway } from './gateway.ts';
 import type { Principal } from './route.ts';
+import { soleHeader } from './validation.ts';
 
 /** The bearer token of a request (RFC 6750). Refused: TOKEN_MISSING, TOKEN_INVALID. */
 export function bearerToken(ctx: Context): string {
-  const header = ctx.get('authorization');
-  if (header === '') throw unauthenticated('TOKEN_MISSING', 'This needs a bearer token: POST /v1/auth/login gives one.');
+  const header = soleHeader(ctx.req, 'Authorization');
+  if (header === undefined) throw unauthenticated('TOKEN_MISSING', 'This needs a bearer token: POST /v1/auth/login gives one.');
   const token = /^Bearer +([A-Za-z0-9._~+/-]+=*)$/i.exec(header)?.[1];
   if (!token) throw unauthenticated('TOKEN_INVALID', 'Authorization must be Bearer and a token.');
   return token;
@@ -20,7 +22,7 @@ export function claimedSubject(token: string): string {
   try {
     const claims: unknown = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString());
     const subject = typeof claims === 'object' && claims !== null && 'sub' in claims ? claims.sub : '';
-    return typeof subject === 'string' ? subject : '';
+    return typeof subject === 'string' ? sameId(subject) : '';
   } catch {
     return '';
   }
@@ -43,10 +45,17 @@ export async function authorize(
   }
 }
 
-/** The challenge of a 401 (RFC 6750, section 3): without an error when no token was given. */
+/** What is wrong with the bearer token itself; a new one helps, so a client that meets it refreshes. */
+const TOKEN_PROBLEMS: ReadonlySet<string> = new Set(['TOKEN_INVALID', 'TOKEN_EXPIRED', 'SESSION_REVOKED']);
+
+/**
+ * The challenge of a 401, which must have one (RFC 9110, 11.6.1). Only where a bearer token was given and is not good it
+ * names an error (RFC 6750, section 3): no token, a wrong password or a refused refresh token says nothing about one, and
+ * no client should try to mend it by a refresh.
+ */
 export function challenge(error: MusubiError): string {
   const realm = 'Bearer realm="musubi"';
-  if (error.code === 'TOKEN_MISSING') return realm;
+  if (!TOKEN_PROBLEMS.has(error.code)) return realm;
   // Quoted-string: nothing but our own plain words comes in here, and quotes would end it.
   return `${realm}, error="invalid_token", error_description="${error.message.replaceAll(/[^\x20-\x21\x23-\x5b\x5d-\x7e]/g, '')}"`;
 }

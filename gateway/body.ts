@@ -1,6 +1,8 @@
 import { status } from '@grpc/grpc-js';
 import type { Context } from 'koa';
-import { invalidArgument, MusubiError } from '#platform/errors.ts';
+import { type FieldViolation, invalidArgument, MusubiError } from '#platform/errors.ts';
+import { repeatedName } from './json.ts';
+import { soleHeader } from './validation.ts';
 
 /** The largest body of a request, in bytes. */
 export const BODY_LIMIT = 64 * 1024;
@@ -14,27 +16,49 @@ const JSON_ONLY = ['application/json'];
 export const bodyTypes = (method: string): string[] => TYPES[method] ?? JSON_ONLY;
 
 /**
- * Reads a request's JSON. Refused: UNSUPPORTED_MEDIA_TYPE (415), BODY_TOO_LARGE (413), MALFORMED_JSON (400).
+ * Reads a request's JSON. Refused: UNSUPPORTED_MEDIA_TYPE (415), BODY_TOO_LARGE (413), MALFORMED_JSON (400), which is
+ * also what says a name twice: whoever reads the first value may not be the one who reads the last.
  * What was parsed is data and nothing else: `__proto__` is an own property like any other, for the schema to refuse.
  */
 export async function readJson(ctx: Context): Promise<unknown> {
   // null: the request has no body at all, which the schema will say better.
   if (ctx.is('*/*') === null) return undefined;
   const types = bodyTypes(ctx.method);
+  const type = soleHeader(ctx.req, 'Content-Type');
   const charset = ctx.request.charset.toLowerCase();
-  const encoding = ctx.get('content-encoding').toLowerCase();
-  if (!ctx.is(types) || !['', 'utf-8', 'utf8'].includes(charset) || !['', 'identity'].includes(encoding)) {
+  const encoding = ctx.req.headers['content-encoding']?.toLowerCase() ?? 'identity';
+  const typed = ctx.is(types) && ['', 'utf-8', 'utf8'].includes(charset);
+  if (!typed || encoding !== 'identity') {
     if (ctx.request.length === 0) return undefined;
-    throw invalidArgument('UNSUPPORTED_MEDIA_TYPE', `The body must be ${types.join(' or ')} in UTF-8, not compressed.`);
+    const must = { code: type === undefined ? 'REQUIRED' : 'NOT_ONE_OF', message: `must be ${types.join(' or ')}` } as const;
+    const wrong = typed
+      ? ({ field: 'Content-Encoding', code: 'NOT_ONE_OF', message: 'must be identity' } as const)
+      : { field: 'Content-Type', ...must };
+    throw invalidArgument('UNSUPPORTED_MEDIA_TYPE', `The body must be ${types.join(' or ')} in UTF-8, not compressed.`, {
+      fields: [{ in: 'header', ...wrong }],
+    });
   }
   const bytes = await readAll(ctx);
   if (bytes.length === 0) return undefined;
+  let text: string;
+  let value: unknown;
   try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    value = JSON.parse(text);
   } catch (cause) {
-    throw invalidArgument('MALFORMED_JSON', 'The body is not JSON in UTF-8.', { cause });
+    throw malformed(
+      'The body is not JSON in UTF-8.',
+      { field: '', code: 'WRONG_FORMAT', message: 'must be JSON in UTF-8' },
+      cause,
+    );
   }
+  const repeated = repeatedName(text);
+  if (repeated === undefined) return value;
+  throw malformed('The body says a name twice.', { field: repeated, code: 'REPEATED', message: 'must be given once' });
 }
+
+const malformed = (message: string, wrong: FieldViolation, cause?: unknown): MusubiError =>
+  invalidArgument('MALFORMED_JSON', message, { fields: [{ ...wrong, in: 'body' }], cause });
 
 async function readAll(ctx: Context): Promise<Buffer> {
   if ((ctx.request.length ?? 0) > BODY_LIMIT) throw tooLarge();
@@ -56,4 +80,7 @@ async function readAll(ctx: Context): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
-const tooLarge = () => invalidArgument('BODY_TOO_LARGE', `The body has more than ${BODY_LIMIT} bytes.`);
+const tooLarge = () =>
+  invalidArgument('BODY_TOO_LARGE', `The body has more than ${BODY_LIMIT} bytes.`, {
+    fields: [{ in: 'body', field: '', code: 'TOO_LONG', message: `must have at most ${BODY_LIMIT} bytes` }],
+  });

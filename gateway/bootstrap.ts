@@ -119,7 +119,7 @@ async function registerAdmin(config: Config, password: () => Secret, gateway: Ga
     command: COMMAND,
     aggregateId: newId(),
     fingerprint: fingerprint({ method: 'BOOTSTRAP', path: key }),
-    summary: `Register the first admin "${loginId}"`,
+    summary: 'Register the first admin',
     input: async (memberId) => {
       const { passwordRef } = await gateway.auth.stagePassword({ password: password().reveal() }, { timeoutMs: HASHING_MS });
       const profile = { loginId, displayName: 'Administrator', email: config.MUSUBI_ADMIN_EMAIL };

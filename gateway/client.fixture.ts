@@ -1,4 +1,15 @@
+import { Contract, type OpenApi } from './contract.fixture.ts';
 import type { World } from './gateway.fixture.ts';
+import { openApiDocument } from './openapi.ts';
+import { allRoutes } from './routes/index.ts';
+
+let contract: Contract | undefined;
+
+/** What the gateway says of itself. */
+export function ownContract(): Contract {
+  contract ??= new Contract(JSON.parse(JSON.stringify(openApiDocument(allRoutes(), undefined))) as OpenApi);
+  return contract;
+}
 
 export interface Answer {
   status: number;
@@ -7,7 +18,7 @@ export interface Answer {
   body: any;
 }
 
-/** One request to the gateway; a body that is a string or bytes is sent as it is. */
+/** One request to the gateway, whose answer must be one that its OpenAPI document declares; a body that is a string or bytes is sent as it is. */
 export async function send(
   world: World,
   method: string,
@@ -27,5 +38,7 @@ export async function send(
   });
   const text = await response.text();
   const json = response.headers.get('content-type')?.includes('json') ?? false;
-  return { status: response.status, headers: response.headers, body: json && text ? JSON.parse(text) : text };
+  const answer = { status: response.status, headers: response.headers, body: json && text ? JSON.parse(text) : text };
+  ownContract().check(method, path.split('?')[0] ?? '', answer);
+  return answer;
 }

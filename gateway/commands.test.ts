@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import anyTest, { type TestFn } from 'ava';
-import { unavailable } from '#platform/errors.ts';
+import { resourceExhausted, unavailable } from '#platform/errors.ts';
 import { JobState } from '#proto/musubi/job/v1/job.ts';
 import type { Commands } from '../worker/client.ts';
 import { AbandonedJobs } from './abandoned.ts';
@@ -21,6 +21,7 @@ test('a command is accepted with its job, and the workflow gets no password', as
   t.deepEqual(Object.keys(answer.body), ['jobId']);
   t.is(answer.headers.get('location'), `/v1/jobs/${answer.body.jobId}`);
   t.is(answer.headers.get('preference-applied'), null);
+  t.is(answer.headers.get('retry-after'), '1');
   const [start] = t.context.started;
   t.is(start?.jobId, answer.body.jobId);
   t.is(start?.aggregateId, start?.input.memberId);
@@ -72,6 +73,49 @@ test('at the deadline, or when the process stops, the answer is 202', async (t) 
   t.true(Date.now() - startedAt >= 950);
 });
 
+test('a job is waited for as its command is, and answered as it is at the deadline', async (t) => {
+  const { context: world } = t;
+  world.next = 'running';
+  const { jobId } = (await send(world, 'POST', '/v1/members', { token: world.admin, body: taro })).body;
+  const read = (prefer?: string) =>
+    send(world, 'GET', `/v1/jobs/${jobId}`, { token: world.admin, headers: prefer ? { prefer } : {} });
+  const told = ({ status, headers, body }: Awaited<ReturnType<typeof read>>) => ({
+    status,
+    state: body.state,
+    applied: headers.get('preference-applied'),
+    again: headers.get('retry-after'),
+  });
+  t.deepEqual(told(await read()), { status: 200, state: 'running', applied: null, again: '1' });
+  const begun = performance.now();
+  t.deepEqual(told(await read('wait=1')), { status: 200, state: 'running', applied: 'wait=1', again: '1' });
+  t.true(performance.now() - begun >= 950);
+  const waiting = read('wait=30');
+  await sleep(200);
+  Object.assign(world.jobs.get(jobId) ?? {}, { state: JobState.JOB_STATE_COMPLETED });
+  const ended = await waiting;
+  t.deepEqual(told(ended), { status: 200, state: 'completed', applied: 'wait=30', again: null });
+  t.regex(ended.headers.get('vary') ?? '', /prefer/i);
+  t.deepEqual(told(await read('wait=30')), { status: 200, state: 'completed', applied: 'wait=30', again: null });
+});
+
+test('a job that can not be waited for is answered as it was', async (t) => {
+  const { context: world } = t;
+  world.next = 'running';
+  const { jobId } = (await send(world, 'POST', '/v1/members', { token: world.admin, body: taro })).body;
+  world.gateway.job = { ...world.gateway.job, awaitJob: () => Promise.reject(unavailable('STORE_UNAVAILABLE', 'away')) };
+  const read = await send(world, 'GET', `/v1/jobs/${jobId}`, { token: world.admin, headers: { prefer: 'wait=1' } });
+  t.deepEqual([read.status, read.body.state], [200, 'running']);
+});
+
+test('a member with too many jobs under way is told so, and when to come again', async (t) => {
+  const { context: world } = t;
+  const full = resourceExhausted('TOO_MANY_JOBS', 'too many', { retryAfterSeconds: 7 });
+  world.gateway.job = { ...world.gateway.job, issueJob: () => Promise.reject(full) };
+  const refused = await send(world, 'PATCH', `/v1/members/${world.hanaId}`, { token: world.hana, body: { displayName: 'H' } });
+  t.deepEqual([refused.status, refused.body.code, refused.headers.get('retry-after')], [429, 'TOO_MANY_JOBS', '7']);
+  t.is(world.started.length, 0);
+});
+
 test('If-Match and If-None-Match', async (t) => {
   const { context: world } = t;
   const path = `/v1/members/${world.hanaId}`;
@@ -94,8 +138,14 @@ test('If-Match and If-None-Match', async (t) => {
   t.is((await change('"unknown"')).status, 412);
   t.is((await change('nonsense')).status, 400);
   t.is((await change('*')).status, 200);
+  const remove = (ifMatch: string) =>
+    send(world, 'DELETE', path, { token: world.admin, headers: { 'if-match': ifMatch, prefer: 'wait=5' } });
+  const kept = await remove(etag);
+  t.deepEqual([kept.status, kept.body.code], [412, 'VERSION_MISMATCH']);
+  t.is((await remove('nonsense')).status, 400);
   const read2 = await send(world, 'GET', path, { token: world.hana, headers: { 'if-none-match': etag } });
   t.is(read2.status, 200);
+  t.is((await remove(read2.headers.get('etag') ?? '')).status, 204);
 });
 
 test('one Idempotency-Key is one job, and another request with it is refused', async (t) => {
@@ -113,8 +163,9 @@ test('one Idempotency-Key is one job, and another request with it is refused', a
   t.is(other.status, 422);
   t.is(other.body.code, 'IDEMPOTENCY_KEY_REUSED');
   for (const key of ['', 'with space', 'x'.repeat(256)]) {
-    const { status } = await post({ ...taro, loginId: 'other' }, key);
-    t.is(status, key === '' ? 201 : 400, key);
+    const { status, body } = await post({ ...taro, loginId: 'other' }, key);
+    t.is(status, 400, key);
+    t.like(body.errors[0], { in: 'header', field: 'Idempotency-Key', code: 'WRONG_FORMAT' });
   }
 });
 
@@ -126,6 +177,7 @@ test('a start that failed is 503, and its key starts the same job later, for the
   t.is(away.status, 503);
   t.is(away.body.code, 'TEMPORAL_UNAVAILABLE');
   const [job] = world.jobs.values();
+  t.is(world.gateway.abandoned.size, 0, 'the repeat of its key needs it: it is not given up');
   world.next = 'completed';
   const later = await send(world, 'POST', '/v1/members', options);
   t.is(later.status, 201);
@@ -146,7 +198,8 @@ test('a job that nobody can start again fails, unless its saga did start: that i
   abandoned.add(queued?.jobId ?? '');
   abandoned.add(jobId);
   await empty(abandoned);
-  t.like(queued, { state: 'JOB_STATE_FAILED', error: { code: 'NOT_STARTED', grpcStatus: 'UNAVAILABLE' } });
+  const progress = { done: 0, total: 0, step: 'not started' };
+  t.like(queued, { state: 'JOB_STATE_FAILED', error: { code: 'NOT_STARTED', grpcStatus: 'UNAVAILABLE' }, progress });
   t.is(world.jobs.get(jobId)?.state, 'JOB_STATE_CANCELLED');
 });
 

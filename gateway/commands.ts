@@ -8,21 +8,40 @@ import { preferredWait } from './prefer.ts';
 import { JobFailedError } from './problem.ts';
 import type { Principal } from './route.ts';
 
+const idempotencyKey = z
+  .string()
+  .regex(/^[\x21-\x7e]{1,255}$/, 'must be 1 to 255 visible ASCII characters')
+  .meta({ examples: ['5a1b6c0e-8f3d-4c3b-9a52-0f7e1d2c3b4a'] });
+
 /** The headers that every command understands. */
 export const commandHeaders = {
-  'Idempotency-Key': z
-    .string()
-    .regex(/^[\x21-\x7e]{1,255}$/, 'must be 1 to 255 visible ASCII characters')
-    .optional()
-    .meta({
-      description:
-        'Makes a repeat safe: the same key of the same member is the same job. With another request it is refused (IDEMPOTENCY_KEY_REUSED); a password is not compared.',
-    }),
-  Prefer: z.string().optional().meta({
-    description: '`wait=N` (RFC 7240): up to N seconds, at most 30, are waited for the finished answer',
+  'Idempotency-Key': idempotencyKey.optional().meta({
+    description:
+      'Makes a repeat safe: the same key of the same member is the same job. With another request it is refused (IDEMPOTENCY_KEY_REUSED); a password is not compared.',
+  }),
+  Prefer: z.string().min(1).optional().meta({
+    description:
+      '`wait=N` (RFC 7240): up to N seconds, at most 30, are waited for the finished answer. Other preferences are ignored.',
     example: 'wait=5',
   }),
 };
+
+/** The header that clients may send with whatever is no query. */
+export const repeatableHeaders = {
+  'Idempotency-Key': idempotencyKey.optional().meta({
+    description: 'Not needed, as a repeat does no harm: only its form is checked, and a repeat is done again.',
+  }),
+};
+
+/** The problems that every command may be answered with, at once or when it was waited for. */
+export const commandProblems = [
+  'IDEMPOTENCY_KEY_REUSED',
+  'TOO_MANY_JOBS',
+  'TEMPORAL_UNAVAILABLE',
+  'NOT_STARTED',
+  'JOB_CANCELLED',
+  'JOB_FAILED',
+] as const;
 
 export const acceptedSchema = z
   .strictObject({ jobId: z.uuid() })
@@ -32,8 +51,15 @@ export const acceptedSchema = z
 export const accepted = {
   description: 'The command is accepted; `Location` is its job',
   schema: acceptedSchema,
-  headers: { Location: 'The job: /v1/jobs/{jobId}', 'Preference-Applied': 'The wait that was applied, if one was asked for' },
+  headers: {
+    Location: 'The job: /v1/jobs/{jobId}',
+    'Preference-Applied': 'The wait that was applied, if one was asked for',
+    'Retry-After': 'Seconds until it is worth asking for the job',
+  },
 } as const;
+
+/** Seconds until it is worth asking for a job again: most are done sooner. */
+export const RETRY_AFTER = '1';
 
 type Accepted = { status: 202; body: { jobId: string }; headers: Record<string, string> };
 
@@ -92,15 +118,13 @@ export async function answerFor<A>(
   finished: (job: Job) => Promise<A>,
 ): Promise<A | Accepted> {
   const location = `/v1/jobs/${job.jobId}`;
-  const later: Accepted = { status: 202, body: { jobId: job.jobId }, headers: { Location: location } };
-  const wait = preferredWait(prefer);
-  if (wait === 0) return later;
-  ctx.set('Preference-Applied', `wait=${wait}`);
-  ctx.vary('Prefer');
-  const final = await finalState(ctx, gateway, job, wait);
-  if (!final) return later;
+  const headers = { Location: location, 'Retry-After': RETRY_AFTER };
+  const later: Accepted = { status: 202, body: { jobId: job.jobId }, headers };
+  if (preferredWait(prefer) === 0) return later;
+  const now = await awaited(ctx, gateway, job, prefer);
+  if (!isFinal(now)) return later;
   try {
-    return await finished(final);
+    return await finished(now);
   } catch (error) {
     if (error instanceof JobFailedError || !(error instanceof MusubiError)) throw error;
     // The command is done; only what it made could not be read. An error would say otherwise: the job tells.
@@ -109,8 +133,12 @@ export async function answerFor<A>(
   }
 }
 
-/** The job once it is final; undefined when it is not within the time, or nobody is there to wait any more. */
-async function finalState(ctx: Context, gateway: Gateway, job: Job, seconds: number): Promise<Job | undefined> {
+/** The job once it is final; as it is when the time that `Prefer` asks for is over, or nobody is there to wait any more. */
+export async function awaited(ctx: Context, gateway: Gateway, job: Job, prefer: string): Promise<Job> {
+  const seconds = preferredWait(prefer);
+  if (seconds === 0) return job;
+  ctx.set('Preference-Applied', `wait=${seconds}`);
+  ctx.vary('Prefer');
   if (isFinal(job)) return job;
   const gone = new AbortController();
   ctx.res.once('close', () => gone.abort());
@@ -120,12 +148,12 @@ async function finalState(ctx: Context, gateway: Gateway, job: Job, seconds: num
       { jobId: job.jobId, waitMs: seconds * 1_000 },
       { timeoutMs: seconds * 1_000 + 1_000, signal },
     );
-    return answer.job && isFinal(answer.job) ? answer.job : undefined;
+    return answer.job ?? job;
   } catch (error) {
     // The command was accepted and goes on, whether its job can be asked or not.
     if (!(error instanceof MusubiError)) throw error;
     gateway.log.debug({ err: error, jobId: job.jobId }, 'a job could not be waited for');
-    return undefined;
+    return job;
   }
 }
 
@@ -162,7 +190,11 @@ export async function issueAndStart<C extends CommandName>(
   if (!job) throw internal('INTERNAL', 'Job issued no job');
   // Only a queued job may lack its saga; one that goes on, or is done, has it.
   if (job.state !== JobState.JOB_STATE_QUEUED) return job;
-  if (job.command !== command) throw failedPrecondition('IDEMPOTENCY_KEY_REUSED', 'The key was used for another command.');
+  if (job.command !== command) {
+    throw failedPrecondition('IDEMPOTENCY_KEY_REUSED', 'The key was used for another command.', {
+      fields: [{ in: 'header', field: 'Idempotency-Key', code: 'TAKEN', message: 'was used for another command; use a new one' }],
+    });
+  }
   try {
     const { jobId, aggregateId: aggregate } = job;
     await input(aggregate).then((given) =>

@@ -1,13 +1,23 @@
+import { parse } from 'node:querystring';
 import { status } from '@grpc/grpc-js';
 import type { Context, Middleware } from 'koa';
+import { z } from 'zod';
 import { MusubiError, notFound } from '#platform/errors.ts';
-import { type CodeOf, knownCode } from '#platform/problems.ts';
 import { authorize, bearerToken, claimedSubject } from './authorize.ts';
 import { readJson } from './body.ts';
+import { notFoundCode } from './declared-problems.ts';
 import { matchesAny } from './etag.ts';
 import type { Gateway } from './gateway.ts';
-import type { Answer, Call, Principal, Route } from './route.ts';
-import { validated } from './validation.ts';
+import { type Answer, type Call, locate, type Principal, type Route } from './route.ts';
+import { headersOf, validated } from './validation.ts';
+
+/** A request without this is another one, so a route that does not heed it refuses it. */
+const PRECONDITIONS = ['If-Match', 'If-Unmodified-Since'];
+/** The same where something is changed; elsewhere it only spares an answer. */
+const UNSAFE_PRECONDITIONS = [...PRECONDITIONS, 'If-None-Match'];
+
+/** The body of a route that takes none: whatever is said in one would be passed over. */
+const NO_BODY = z.strictObject({}).optional();
 
 const NOBODY: Principal = { memberId: '', sessionId: '' };
 
@@ -18,6 +28,7 @@ const NOBODY: Principal = { memberId: '', sessionId: '' };
 export function dispatch(route: Route, gateway: Gateway): Middleware {
   return async (ctx) => {
     ctx.state.route = route.path;
+    ctx.state.locate = (field: string) => locate(route, field);
     const params = paramsOf(route, ctx.params);
     const { principal, loaded, accessToken } = route.public
       ? { principal: NOBODY, loaded: undefined, accessToken: '' }
@@ -25,15 +36,17 @@ export function dispatch(route: Route, gateway: Gateway): Middleware {
     if (!params.ok) throw params.error;
     ctx.state.memberId = principal.memberId || undefined;
 
+    const { query, header, body } = validated({
+      // Not Koa's `query`: it reads all values of a parameter again for each of them.
+      query: [route.query, { ...parse(ctx.querystring) }],
+      header: [route.headers, relevantHeaders(route, ctx)],
+      ...(route.method === 'GET' ? {} : { body: [route.body ?? NO_BODY, await readJson(ctx)] }),
+    });
     const call: Call = {
       params: params.value,
-      query: validated(route.query, { ...ctx.query }, 'query'),
-      headers: validated(
-        route.headers,
-        Object.fromEntries(Object.keys(route.headers.shape).map((name) => [name, ctx.get(name) || undefined])),
-        'headers',
-      ),
-      body: route.body ? validated(route.body, await readJson(ctx), 'body') : undefined,
+      query,
+      headers: header,
+      body: route.body && body,
       loaded,
       principal,
       accessToken,
@@ -43,15 +56,22 @@ export function dispatch(route: Route, gateway: Gateway): Middleware {
   };
 }
 
+/** The headers that the route declares, and those that it must not pass over. */
+function relevantHeaders(route: Route, { req }: Context): Record<string, unknown> {
+  const preconditions = (route.method === 'GET' ? PRECONDITIONS : UNSAFE_PRECONDITIONS).filter(
+    (name) => req.headers[name.toLowerCase()] !== undefined,
+  );
+  return headersOf(req, [...Object.keys(route.headers.shape), ...preconditions]);
+}
+
 type Params = { ok: true; value: Record<string, unknown> } | { ok: false; error: MusubiError };
 
 /** An ID that can't be one names nothing: 404, not 400. */
 function paramsOf(route: Route, raw: unknown): Params {
   const parsed = route.params.safeParse(raw);
   if (parsed.success) return { ok: true, value: parsed.data };
-  const name = String(parsed.error.issues[0]?.path[0] ?? 'resource').replace(/Id$/, '');
-  const code = `${name.toUpperCase()}_NOT_FOUND`;
-  return { ok: false, error: notFound(knownCode(code, 'NOT_FOUND') as CodeOf<'NOT_FOUND'>, `There is no such ${name}.`) };
+  const name = String(parsed.error.issues[0]?.path[0] ?? 'resource');
+  return { ok: false, error: notFound(notFoundCode(name), `There is no such ${name.replace(/Id$/, '')}.`) };
 }
 
 async function admitted(route: Exclude<Route, { public: true }>, gateway: Gateway, ctx: Context, params: Params) {
@@ -79,9 +99,10 @@ async function admitted(route: Exclude<Route, { public: true }>, gateway: Gatewa
 }
 
 function send(ctx: Context, answer: Answer): void {
+  // Before the status: null says that there is no body, for which Koa would else write a word of its own, and means 204.
+  ctx.body = answer.body ?? null;
   ctx.status = answer.status;
   ctx.set(answer.headers ?? {});
-  if (answer.body !== undefined) ctx.body = answer.body;
   const tag = answer.headers?.ETag;
   // The client keeps the copy that it has.
   if (ctx.status === 200 && ['GET', 'HEAD'].includes(ctx.method) && tag && matchesAny(ctx.get('if-none-match'), tag))

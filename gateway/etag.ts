@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import { failedPrecondition, invalidArgument } from '#platform/errors.ts';
+import { z } from 'zod';
+import { failedPrecondition } from '#platform/errors.ts';
 
 /**
  * The entity tag of a resource: the aggregate's version, which If-Match gives back, and a digest of what is shown,
@@ -9,6 +10,27 @@ export function entityTag(version: number, resource: unknown): string {
   const digest = createHash('sha256').update(JSON.stringify(resource)).digest('base64url').slice(0, 8);
   return `"${version}.${digest}"`;
 }
+
+/** An entity tag (RFC 9110, 8.8.3). */
+const TAG = '(?:W/)?"[\\x21\\x23-\\x7e\\x80-\\xff]*"';
+
+/** `If-Match`, for a command on one resource. */
+export const ifMatch = z
+  .string()
+  .regex(new RegExp(`^(?:\\*|${TAG})$`), 'must be one entity tag, as the ETag of an answer has it, or *')
+  .meta({
+    description: 'The ETag that was seen: refused (VERSION_MISMATCH) when the resource has changed since',
+    examples: ['"3.mPq5x2Aa"'],
+  });
+
+/** `If-None-Match`, for a query of one resource. */
+export const ifNoneMatch = z
+  .string()
+  .regex(new RegExp(`^(?:\\*|${TAG}(?: *, *${TAG})*)$`), 'must be entity tags, as the ETags of answers have them, or *')
+  .meta({
+    description: 'The ETags of the copies at hand: if one is still good, the answer is 304 without a body',
+    examples: ['"3.mPq5x2Aa"'],
+  });
 
 /**
  * Whether `If-None-Match` names the tag (RFC 9110: compared weakly). A `Cache-Control: no-cache` of the request does
@@ -20,19 +42,13 @@ export function matchesAny(header: string, tag: string): boolean {
 }
 
 /**
- * The version that `If-Match` names; undefined when any will do (no header, or `*`).
+ * The version that {@link ifMatch} names; undefined when any will do (no header, or `*`).
  * Only the version counts: a change of roles does not stand in the way of a new display name.
  */
-export function expectedVersion(header: string): number | undefined {
-  if (header === '' || header.trim() === '*') return undefined;
-  const match = /^\s*(W\/)?"([\x21\x23-\x7e]*)"\s*$/.exec(header);
-  if (!match) {
-    throw invalidArgument('INVALID_ARGUMENT', 'If-Match must be one entity tag, as the ETag of an answer has it.', {
-      fields: [{ field: 'If-Match', message: 'must be one entity tag' }],
-    });
-  }
-  const version = /^(\d{1,15})(\.|$)/.exec(match[2] ?? '')?.[1];
+export function expectedVersion(tag: string | undefined): number | undefined {
+  if (tag === undefined || tag === '*') return undefined;
   // If-Match compares strongly (RFC 9110): a weak tag, or one that we never gave, matches nothing.
-  if (match[1] || version === undefined) throw failedPrecondition('VERSION_MISMATCH', 'No version of this has that entity tag.');
+  const version = /^"(\d{1,15})(\.[^"]*)?"$/.exec(tag)?.[1];
+  if (version === undefined) throw failedPrecondition('VERSION_MISMATCH', 'No version of this has that entity tag.');
   return Number(version);
 }

@@ -3,7 +3,15 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { status } from '@grpc/grpc-js';
 import { pino } from 'pino';
-import { alreadyExists, failedPrecondition, notFound, permissionDenied, unauthenticated, unavailable } from '#platform/errors.ts';
+import {
+  alreadyExists,
+  failedPrecondition,
+  invalidFields,
+  notFound,
+  permissionDenied,
+  unauthenticated,
+  unavailable,
+} from '#platform/errors.ts';
 import { connectPeer } from '#platform/grpc/client.ts';
 import { serveGrpc } from '#platform/grpc/server.ts';
 import { newId } from '#platform/id.ts';
@@ -131,6 +139,7 @@ function authOf(world: State, tokens: Record<string, string>) {
     if (!memberId) throw unauthenticated('TOKEN_INVALID', 'the token is not valid');
     return memberId;
   };
+  const issued = { accessToken: world.hana, refreshToken: 'refresh', expiresIn: 300, memberId: world.hanaId };
   const never = async (): Promise<never> => {
     throw new Error('the gateway never calls this');
   };
@@ -148,11 +157,11 @@ function authOf(world: State, tokens: Record<string, string>) {
     async login({ loginId, password }: { loginId: string; password: string }) {
       if (loginId !== 'hana' || password !== 'correct horse')
         throw unauthenticated('BAD_CREDENTIALS', 'login or password is wrong');
-      return { accessToken: world.hana, refreshToken: 'refresh', expiresIn: 300, memberId: world.hanaId };
+      return { ...issued, deviceCookie: 'cookie', deviceCookieExpiresIn: 1_000 };
     },
     async refresh({ refreshToken }: { refreshToken: string }) {
       if (refreshToken !== 'refresh') throw unauthenticated('REFRESH_TOKEN_INVALID', 'the refresh token is not valid');
-      return { accessToken: world.hana, refreshToken: 'refresh', expiresIn: 300, memberId: world.hanaId };
+      return { ...issued, deviceCookie: '', deviceCookieExpiresIn: 0 };
     },
     logout: async () => ({}),
     getJwks: async () => ({ jwksJson: '{"keys":[{"kty":"EC","kid":"1"}]}' }),
@@ -190,7 +199,9 @@ function jobOf(world: State) {
       const key = `${memberId} ${idempotencyKey}`;
       const known = idempotencyKey ? keys.get(key) : undefined;
       if (known && known.fingerprint !== fingerprint)
-        throw failedPrecondition('IDEMPOTENCY_KEY_REUSED', 'used for another request');
+        throw failedPrecondition('IDEMPOTENCY_KEY_REUSED', 'used for another request', {
+          fields: [{ field: 'idempotencyKey', code: 'TAKEN', message: 'was used for another request; use a new one' }],
+        });
       if (known) return { job: read(known.jobId), reused: true };
       const now = new Date();
       const job: Job = {
@@ -218,16 +229,22 @@ function jobOf(world: State) {
         await new Promise((resolve) => setTimeout(resolve, 20));
       return { job: read(jobId) };
     },
-    listJobs: async ({ memberId }: { memberId: string }) => ({
-      jobs: [...world.jobs.values()].filter((job) => job.memberId === memberId),
-      nextPageToken: '',
-    }),
+    async listJobs({ memberId, pageToken }: { memberId: string; pageToken: string }) {
+      noPageToken(pageToken);
+      return { jobs: [...world.jobs.values()].filter((job) => job.memberId === memberId), nextPageToken: '' };
+    },
     reportProgress: async () => ({}),
-    async finishJob({ jobId, state, error }: FinishJobRequest) {
-      Object.assign(read(jobId), { state, error });
+    async finishJob({ jobId, state, error, progress }: FinishJobRequest) {
+      Object.assign(read(jobId), { state, error, progress });
       return {};
     },
   };
+}
+
+/** No list of the fixture has a second page. */
+function noPageToken(pageToken: string): void {
+  const fields = [{ field: 'pageToken', code: 'INVALID', message: 'must be the nextPageToken of a page' }] as const;
+  if (pageToken !== '') throw invalidFields(fields, 'PAGE_TOKEN_INVALID');
 }
 
 function queryOf(world: State) {
@@ -237,10 +254,11 @@ function queryOf(world: State) {
       if (!member) throw notFound('MEMBER_NOT_FOUND', 'there is no such member');
       return { member };
     },
-    listMembers: async ({ pageSize }: { pageSize: number }) => ({
-      members: [...world.members.values()].slice(0, pageSize),
-      nextPageToken: world.members.size > pageSize ? 'next' : '',
-    }),
+    async listMembers({ pageSize, pageToken }: { pageSize: number; pageToken: string }) {
+      noPageToken(pageToken);
+      const nextPageToken = world.members.size > pageSize ? 'next' : '';
+      return { members: [...world.members.values()].slice(0, pageSize), nextPageToken };
+    },
     awaitVersions: async () => ({}),
   };
 }
@@ -286,7 +304,7 @@ function apply({ members }: State, { command, input }: CommandStart): void {
   if ('passwordRef' in input) {
     const { memberId, loginId, displayName, email } = input;
     if ([...members.values()].some((other) => other.loginId === loginId)) {
-      throw alreadyExists('LOGIN_TAKEN', 'taken', { fields: [{ field: 'loginId', message: 'is taken' }] });
+      throw alreadyExists('LOGIN_TAKEN', 'taken', { fields: [{ field: 'loginId', code: 'TAKEN', message: 'is taken' }] });
     }
     members.set(memberId, view(memberId, { loginId, displayName, email }));
     return;

@@ -1,5 +1,5 @@
 import test from 'ava';
-import { entityTag, expectedVersion } from './etag.ts';
+import { entityTag, expectedVersion, ifMatch, ifNoneMatch } from './etag.ts';
 import { fingerprint } from './fingerprint.ts';
 import { MAX_WAIT, preferredWait } from './prefer.ts';
 
@@ -30,10 +30,24 @@ test('an entity tag gives its version back', (t) => {
   t.is(expectedVersion(tag), 12);
   t.not(entityTag(12, { a: 2 }), tag, 'the same version shown otherwise');
   t.is(expectedVersion('"12"'), 12);
-  t.is(expectedVersion(''), undefined);
+  t.is(expectedVersion(undefined), undefined);
   t.is(expectedVersion('*'), undefined);
-  for (const tag of ['W/"12"', '"x"', '""', '"12x"']) t.throws(() => expectedVersion(tag), { message: /entity tag/ }, tag);
-  for (const tag of ['12', '"1", "2"', 'x']) t.throws(() => expectedVersion(tag), { message: /must be one entity tag/ }, tag);
+  for (const tag of ['W/"12"', '"x"', '""', '"12x"', '"12']) t.throws(() => expectedVersion(tag), { message: /entity tag/ }, tag);
+});
+
+test('entity tags as RFC 9110 has them', (t) => {
+  for (const one of ['"1"', 'W/"1"', '""', '"a.b/c"', '*']) {
+    t.true(ifMatch.safeParse(one).success, one);
+    t.true(ifNoneMatch.safeParse(one).success, one);
+  }
+  for (const none of ['', '1', 'x', '"a', '"a"b"', 'w/"1"', '"a b"', '*, "1"', '"1",']) {
+    t.false(ifMatch.safeParse(none).success, none);
+    t.false(ifNoneMatch.safeParse(none).success, none);
+  }
+  for (const several of ['"1", "2"', 'W/"1" ,"2"']) {
+    t.false(ifMatch.safeParse(several).success, several);
+    t.true(ifNoneMatch.safeParse(several).success, several);
+  }
 });
 
 test('a fingerprint is of what is asked, whatever the order of its fields', (t) => {

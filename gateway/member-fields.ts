@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { text } from './text.ts';
 
 /** The fields of a member as clients give them. Member has the same rules (services/member/domain.ts), and a test holds both to it. */
 
@@ -7,18 +8,18 @@ export const loginId = z
   .regex(/^[A-Za-z0-9._@-]{3,64}$/, 'must have 3 to 64 letters, digits or . _ @ -')
   .meta({ description: 'The name to log in with; upper and lower case are the same', example: 'hana' });
 
-export const password = z
-  .string()
-  .min(8)
-  .max(256)
-  .refine((text) => text.isWellFormed(), 'must be well-formed Unicode');
+export const password = text(8, 256).refine((text) => text.isWellFormed(), 'must be well-formed Unicode');
+
+const TOO_LONG = 'must have at most 100 characters';
 
 export const displayName = z
   .string()
+  // Bounded before anything is done with it; in no form of Unicode 100 characters have more UTF-16 units.
+  .max(400, { error: TOO_LONG, abort: true })
   .normalize('NFC')
   .trim()
   .regex(/^[^\p{Cc}\p{Cs}\p{Zl}\p{Zp}]+$/u, 'must have no control characters, and not be empty')
-  .refine((text) => [...text].length <= 100, 'must have at most 100 characters')
+  .refine((text) => [...text].length <= 100, { error: TOO_LONG, params: { code: 'TOO_LONG' } })
   .meta({ maxLength: 100 });
 
 const ATEXT = "[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+";
@@ -27,7 +28,7 @@ const LABEL = '[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?';
 /** RFC 5321 without quoted names and address literals, at a domain of two labels or more: nobody's mail is at `a@b`. */
 export const email = z
   .email({
-    pattern: new RegExp(`^(?=[^@]{1,64}@)${ATEXT}(?:\\.${ATEXT})*@${LABEL}(?:\\.${LABEL})+$`),
-    error: 'must be an e-mail address',
+    // Its length is looked at first.
+    pattern: new RegExp(`^(?=.{1,254}$)(?=[^@]{1,64}@)${ATEXT}(?:\\.${ATEXT})*@${LABEL}(?:\\.${LABEL})+$`),
   })
   .max(254);

@@ -1,14 +1,18 @@
 import type { z } from 'zod';
 import {
   createDocument,
+  type ZodOpenApiContentObject,
   type ZodOpenApiObject,
   type ZodOpenApiOperationObject,
   type ZodOpenApiPathsObject,
+  type ZodOpenApiResponseObject,
   type ZodOpenApiResponsesObject,
 } from 'zod-openapi';
+import { CLIENT_CODES, type ProblemCode, problemKind, problemTitle, problemType } from '#platform/problems.ts';
 import manifest from '../package.json' with { type: 'json' };
 import { bodyTypes } from './body.ts';
-import { problemSchema } from './problem.ts';
+import { ANYWHERE, declaredProblems } from './declared-problems.ts';
+import { httpStatusOf, type Problem, problemSchema } from './problem.ts';
 import type { ResponseDeclaration, Route } from './route.ts';
 
 const DESCRIPTION = `The REST API of Musubi.
@@ -36,6 +40,9 @@ export function openApiDocument(routes: readonly Route[], publicUrl: string | un
     tags: [...new Set(routes.map(({ tag }) => tag))].map((name) => ({ name })),
     paths,
     components: {
+      schemas: { Problem: problemSchema },
+      examples: Object.fromEntries(CLIENT_CODES.map((code) => [code, exampleOf(code)])),
+      responses: { AnyProblem: problemResponse(ANYWHERE) },
       securitySchemes: {
         bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT', description: 'The accessToken of POST /v1/auth/login' },
       },
@@ -62,63 +69,108 @@ function operation(route: Route): ZodOpenApiOperationObject {
     operationId,
     summary,
     description: [description, access].filter(Boolean).join('\n\n'),
+    // What to ask /v1/auth/check; null: nothing.
+    'x-action': action ?? null,
     security: action ? [{ bearer: [] }] : [],
     requestParams: {
       ...(isEmpty(route.params) ? {} : { path: route.params }),
       ...(isEmpty(route.query) ? {} : { query: route.query }),
       ...(isEmpty(route.headers) ? {} : { header: route.headers }),
     },
-    ...(body
-      ? {
-          requestBody: { required: true, content: Object.fromEntries(bodyTypes(method).map((type) => [type, { schema: body }])) },
-        }
-      : {}),
-    responses: { ...declared(route), ...problems(route) },
+    ...(body ? { requestBody: { required: true, content: contents(bodyTypes(method), body) } } : {}),
+    responses: { ...answers(route), ...problems(route) },
   };
 }
 
 const isEmpty = (schema: z.ZodObject): boolean => Object.keys(schema.shape).length === 0;
 
-function declared(route: Route): ZodOpenApiResponsesObject {
+/** The body of each of these types. Its example stands beside the schema too, where pages to try an API look for it. */
+function contents(types: readonly string[], schema: z.ZodType): ZodOpenApiContentObject {
+  const [example] = schema.meta()?.examples ?? [];
+  return Object.fromEntries(types.map((type) => [type, { schema, ...(example === undefined ? {} : { example }) }]));
+}
+
+function answers(route: Route): ZodOpenApiResponsesObject {
   return Object.fromEntries(
-    Object.entries(route.responses as Record<string, ResponseDeclaration>).map(([status, response]) => [
-      status,
-      {
-        description: response.description,
-        ...(response.schema ? { content: { [response.contentType ?? 'application/json']: { schema: response.schema } } } : {}),
-        ...(response.headers
-          ? {
-              headers: Object.fromEntries(
-                Object.entries(response.headers).map(([name, text]) => [
-                  name,
-                  { description: text, schema: { type: 'string' as const } },
-                ]),
-              ),
-            }
-          : {}),
-      },
+    Object.entries(route.responses as Record<string, ResponseDeclaration>).map(([status, response]) => {
+      const { description, schema, contentType = 'application/json', headers = {} } = response;
+      const content = schema ? { content: contents([contentType], schema) } : {};
+      return [status, { description, ...content, headers: described(headers) }];
+    }),
+  );
+}
+
+const described = (headers: Record<string, string>) =>
+  Object.fromEntries(
+    Object.entries(headers).map(([name, description]) => [name, { description, schema: { type: 'string' as const } }]),
+  );
+
+/** The problems that a route may be answered with: the codes of each status, what they mean, and what one looks like. */
+function problems(route: Route): ZodOpenApiResponsesObject {
+  return Object.fromEntries(
+    [...declaredProblems(route)].map(([status, codes]) => [
+      String(status),
+      status === 'default' ? { $ref: '#/components/responses/AnyProblem' } : problemResponse(codes, status),
     ]),
   );
 }
 
-/** The problems of a route: those that follow from what it takes, its own (in place of these, but for a 400, which may be either), and any other. */
-function problems(route: Route): ZodOpenApiResponsesObject {
-  const takesInput = route.body || !isEmpty(route.query) || !isEmpty(route.headers);
-  const invalid = takesInput ? ['INVALID_ARGUMENT or MALFORMED_JSON: `errors` names the fields'] : [];
-  const { 400: refused, ...others } = route.problems ?? {};
-  if (refused) invalid.push(refused);
-  const byStatus: Record<string, string> = {
-    ...(invalid.length > 0 ? { 400: invalid.join('; ') } : {}),
-    ...(route.body ? { 413: 'BODY_TOO_LARGE', 415: 'UNSUPPORTED_MEDIA_TYPE' } : {}),
-    ...(route.public ? {} : { 401: 'No, or no valid, bearer token' }),
-    ...(route.public || route.hiddenAs ? {} : { 403: 'PERMISSION_DENIED' }),
-    ...others,
-    default: 'Any other problem',
+function problemResponse(codes: readonly ProblemCode[], status?: number): ZodOpenApiResponseObject {
+  const narrowed = { code: { enum: [...codes] }, ...(status === undefined ? {} : { status: { const: status } }) };
+  return {
+    description: codes.map((code) => `\`${code}\`: ${problemKind(code).meaning}`).join('\n\n'),
+    headers: described(PROBLEM_HEADERS[status ?? 0] ?? {}),
+    content: {
+      'application/problem+json': {
+        schema: { allOf: [{ $ref: '#/components/schemas/Problem' }, { type: 'object', properties: narrowed }] },
+        examples: Object.fromEntries(codes.map((code) => [code, { $ref: `#/components/examples/${code}` }])),
+      },
+    },
   };
-  return Object.fromEntries(
-    Object.entries(byStatus).map(([status, description]) => [
-      status,
-      { description, content: { 'application/problem+json': { schema: problemSchema } } },
-    ]),
-  );
 }
+
+const RETRY_AFTER = { 'Retry-After': 'The seconds to wait before the same request has a chance' };
+/** By status; 0: of any other. */
+const PROBLEM_HEADERS: Record<number, Record<string, string>> = {
+  0: RETRY_AFTER,
+  401: { 'WWW-Authenticate': 'The challenge (RFC 6750)' },
+  409: RETRY_AFTER,
+  429: RETRY_AFTER,
+  503: RETRY_AFTER,
+};
+
+/** A problem of that code, as it may come. */
+function exampleOf(code: ProblemCode): { summary: string; value: Problem } {
+  const { meaning } = problemKind(code);
+  const fields = EXAMPLE_FIELDS[code];
+  const value: Problem = {
+    type: problemType(code),
+    title: problemTitle(code),
+    status: httpStatusOf(code),
+    detail: meaning,
+    code,
+    errors: fields ? [fields] : [],
+    traceId: '0af7651916cd43dd8448eb211c80319c',
+  };
+  return { summary: value.title, value };
+}
+
+const EXAMPLE_FIELDS: Partial<Record<ProblemCode, Problem['errors'][number]>> = {
+  INVALID_ARGUMENT: { in: 'query', field: 'pageSize', code: 'TOO_LARGE', message: 'must be at most 100' },
+  MALFORMED_JSON: { in: 'body', field: '', code: 'WRONG_FORMAT', message: 'must be JSON in UTF-8' },
+  UNSUPPORTED_MEDIA_TYPE: { in: 'header', field: 'Content-Type', code: 'NOT_ONE_OF', message: 'must be application/json' },
+  IDEMPOTENCY_KEY_REUSED: {
+    in: 'header',
+    field: 'Idempotency-Key',
+    code: 'TAKEN',
+    message: 'was used for another request; use a new one',
+  },
+  PAGE_TOKEN_INVALID: {
+    in: 'query',
+    field: 'pageToken',
+    code: 'INVALID',
+    message: 'must be the nextPageToken of a page of the same query',
+  },
+  LOGIN_TAKEN: { in: 'body', field: 'loginId', code: 'TAKEN', message: 'is taken' },
+  WEAK_PASSWORD: { in: 'body', field: 'password', code: 'TOO_COMMON', message: 'is one of the most common passwords' },
+};

@@ -1,13 +1,25 @@
 import { z } from 'zod';
 
+const DEFAULT_PAGE = 20;
+const MAX_PAGE = 100;
+
 /** The query parameters of every list. */
 export const paging = {
-  pageSize: z.coerce.number().int().min(1).max(100).default(20).meta({ description: 'How many at most' }),
+  pageSize: z
+    .string()
+    .regex(/^-?\d{1,9}$/, 'must be a whole number')
+    .transform(Number)
+    .pipe(z.int().min(1).max(MAX_PAGE))
+    .default(DEFAULT_PAGE)
+    .meta({
+      description: 'How many at most',
+      override: { type: 'integer', minimum: 1, maximum: MAX_PAGE, default: DEFAULT_PAGE, pattern: undefined },
+    }),
   pageToken: z
     .string()
     .regex(/^[\w.~+/=-]{1,1024}$/, 'must be the nextPageToken of an answer')
     .optional()
-    .meta({ description: 'The `nextPageToken` of the page before' }),
+    .meta({ description: 'The `nextPageToken` of the page before', examples: ['WyJlTkY4b1ciLCLoirHlrZAiXQ'] }),
 };
 
 /** A page of a list. */

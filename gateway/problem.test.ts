@@ -1,16 +1,36 @@
 import { status } from '@grpc/grpc-js';
 import test from 'ava';
-import { failedPrecondition, MusubiError } from '#platform/errors.ts';
-import { PROBLEMS } from '#platform/problems.ts';
-import { httpStatus, JobFailedError, problemOf, problemSchema } from './problem.ts';
+import { deadlineExceeded, failedPrecondition, internal, MusubiError, notFound } from '#platform/errors.ts';
+import { CLIENT_CODES, PROBLEM_CODES, PROBLEMS } from '#platform/problems.ts';
+import { httpStatus, httpStatusOf, JobFailedError, problemOf, problemSchema } from './problem.ts';
 
-test('every gRPC code has an HTTP status', (t) => {
-  const codes = Object.values(status).filter((code): code is status => typeof code === 'number' && code !== status.OK);
-  t.is(codes.length, 16);
-  for (const code of codes) {
-    const mapped = httpStatus(new MusubiError(code, 'INTERNAL', 'text'));
-    t.true(mapped >= 400 && mapped < 600, status[code]);
+test('every code has an HTTP status of an error', (t) => {
+  for (const code of PROBLEM_CODES) t.true(httpStatusOf(code) >= 400 && httpStatusOf(code) < 600, code);
+});
+
+test('a code between services is told as the one that says the most of its status', (t) => {
+  t.false((CLIENT_CODES as readonly string[]).includes('LOCK_NOT_HELD'));
+  const cases: [MusubiError, string, number][] = [
+    [failedPrecondition('LOCK_NOT_HELD', 'the inside'), 'CONFLICT', 409],
+    [notFound('LOGIN_NOT_FOUND', 'the inside'), 'NOT_FOUND', 404],
+    [deadlineExceeded('CALLER_GONE', 'the inside'), 'SERVICE_TIMEOUT', 504],
+    [internal('EVENT_TOO_LARGE', 'the inside'), 'INTERNAL', 500],
+    [new MusubiError(status.UNIMPLEMENTED, 'INTERNAL', 'the inside'), 'INTERNAL', 500],
+  ];
+  for (const [error, code, expected] of cases) {
+    const problem = problemSchema.parse(problemOf(error, 'trace'));
+    t.like(problem, { code, status: expected, type: `/problems/${code}`, detail: PROBLEMS[code as 'INTERNAL'].meaning });
+    t.is(httpStatus(error), expected);
+    t.notRegex(JSON.stringify(problem), /inside/);
   }
+});
+
+test('what happened is told in a whole sentence', (t) => {
+  const detail = (text: string) => problemOf(failedPrecondition('LAST_ADMIN', text), 'trace').detail;
+  t.is(detail('somebody must remain'), 'Somebody must remain.');
+  t.is(detail('Somebody must remain.'), 'Somebody must remain.');
+  t.is(detail('ünlü'), 'Ünlü.');
+  t.is(detail('is it?'), 'Is it?');
 });
 
 test('codes that HTTP knows better', (t) => {
@@ -28,18 +48,19 @@ test('a failed job is answered as the refusal that failed it', (t) => {
     ['SERVICE_UNAVAILABLE', 'UNAVAILABLE', 503],
     ['INTERNAL', 'INTERNAL', 500],
     // As earlier releases wrote jobs, and what no release writes.
-    ['MEMBER_NOT_FOUND', undefined, 409],
+    ['MEMBER_NOT_FOUND', undefined, 404],
     ['VERSION_MISMATCH', undefined, 412],
-    ['ODD', '', 409],
-    ['ODD', 'OK', 409],
-    ['ODD', 'toString', 409],
+    ['ODD', undefined, 409],
+    ['ODD', '', 500],
+    ['ODD', 'OK', 500],
+    ['ODD', 'toString', 500],
   ];
   for (const [code, grpcStatus, expected] of cases) {
     const error = new JobFailedError('job-1', { code, message: 'why', errors: [{ field: 'f', message: 'm' }], grpcStatus });
     const problem = problemSchema.parse(problemOf(error, 'trace'));
     t.is(problem.status, expected, code);
     t.is(problem.instance, '/v1/jobs/job-1');
-    t.deepEqual(problem.errors, [{ field: 'f', code: 'INVALID', message: 'm' }]);
+    t.deepEqual(problem.errors, [{ in: 'body', field: 'f', code: 'INVALID', message: 'm' }]);
   }
 });
 

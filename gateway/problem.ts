@@ -1,11 +1,11 @@
 import { status } from '@grpc/grpc-js';
 import { z } from 'zod';
-import { type FieldViolation, MusubiError } from '#platform/errors.ts';
+import { FIELD_PLACES, type FieldPlace, MusubiError } from '#platform/errors.ts';
+import { jobErrorView } from '#platform/job-view.ts';
 import {
+  CLIENT_CODES,
+  clientCode,
   FIELD_CODES,
-  isFieldCode,
-  knownCode,
-  PROBLEM_CODES,
   type ProblemCode,
   problemKind,
   problemTitle,
@@ -34,10 +34,11 @@ const HTTP_STATUS: Record<status, number> = {
   [status.UNAUTHENTICATED]: 401,
 };
 
-/** The HTTP status that an error is answered with. */
-export function httpStatus(error: MusubiError): number {
-  return problemKind(error.code).http ?? HTTP_STATUS[error.grpcStatus] ?? 500;
-}
+/** The code that a client is told of an error. */
+const codeOf = ({ code, grpcStatus }: MusubiError): ProblemCode => clientCode(code, status[grpcStatus] ?? '');
+
+/** The HTTP status that an error is answered with: that of its code, always. */
+export const httpStatus = (error: MusubiError): number => httpStatusOf(codeOf(error));
 
 /** The HTTP status that a code is answered with. */
 export function httpStatusOf(code: ProblemCode): number {
@@ -53,27 +54,19 @@ export class JobFailedError extends MusubiError {
   readonly jobId: string;
 
   constructor(jobId: string, failure: JobError) {
-    // Jobs of earlier releases have no status: then all that is known is that the command was not done.
-    const kind = grpcStatusNamed(failure.grpcStatus ?? '') ?? status.FAILED_PRECONDITION;
-    super(kind, knownCode(failure.code, status[kind]), failure.message, { fields: fieldsOf(failure) });
+    const { code, message, errors: fields } = jobErrorView(failure);
+    super(status[problemKind(code).status], code, message, { fields });
     this.jobId = jobId;
   }
 }
 
-function grpcStatusNamed(name: string): status | undefined {
-  const value: unknown = Object.hasOwn(status, name) ? status[name as keyof typeof status] : undefined;
-  return typeof value === 'number' && value !== status.OK ? value : undefined;
-}
-
-const fieldsOf = ({ errors }: JobError): FieldViolation[] =>
-  errors.map(({ field, message, code }) => ({ field, message, ...(code !== undefined && isFieldCode(code) ? { code } : {}) }));
-
 export const problemCodeSchema = z
-  .enum(PROBLEM_CODES)
+  .enum(CLIENT_CODES)
   .meta({ id: 'ProblemCode', description: 'A stable word that programs may rely on; /problems lists what each means' });
 
 const fieldProblemSchema = z.strictObject({
-  field: z.string().meta({ description: 'Its path: `email`, `policies[0].name`' }),
+  in: z.enum(FIELD_PLACES).meta({ description: 'Where in the request it stands' }),
+  field: z.string().meta({ description: 'Its name, in the body its path: `email`, `policies[0].name`; empty: all of the body' }),
   code: z.enum(FIELD_CODES).meta({ id: 'FieldCode', description: 'What kind of wrong' }),
   message: z.string().meta({ description: 'What it must be, in words' }),
 });
@@ -99,17 +92,29 @@ export const problemSchema = z
   .meta({ id: 'Problem', description: 'What went wrong (RFC 9457)' });
 export type Problem = z.output<typeof problemSchema>;
 
-/** The document that tells a client of an error. Nothing of the inside (addresses, causes, stacks) is in it. */
-export function problemOf(error: MusubiError, traceId: string): Problem {
-  const httpCode = httpStatus(error);
+/**
+ * The document that tells a client of an error. Nothing of the inside (addresses, causes, stacks) is in it.
+ *
+ * @param locate where the request has a field that a service names
+ */
+export function problemOf(error: MusubiError, traceId: string, locate: Locate = inBody): Problem {
+  const code = codeOf(error);
+  const hidden = error.forOperators || error.code === 'INTERNAL' || error.code !== code;
   return {
-    type: problemType(error.code),
-    title: problemTitle(error.code),
-    status: httpCode,
-    detail: error.forOperators || error.code === 'INTERNAL' ? problemKind(error.code).meaning : error.message,
+    type: problemType(code),
+    title: problemTitle(code),
+    status: httpStatusOf(code),
+    detail: hidden ? problemKind(code).meaning : error.message,
     ...(error instanceof JobFailedError ? { instance: `/v1/jobs/${error.jobId}` } : {}),
-    code: error.code,
-    errors: error.fields.map(({ field, message, code = 'INVALID' }) => ({ field, code, message })),
+    code,
+    errors: error.fields.map(({ in: place, field, code = 'INVALID', message }) => ({
+      ...(place ? { in: place, field } : locate(field)),
+      code,
+      message,
+    })),
     traceId,
   };
 }
+
+type Locate = (field: string) => { in: FieldPlace; field: string };
+const inBody: Locate = (field) => ({ in: 'body', field });

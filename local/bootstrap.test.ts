@@ -1,24 +1,15 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { appendFileSync, cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import test from 'ava';
-// @ts-expect-error: plain JavaScript, because it runs before anything is installed
-import { missing as untyped } from './bootstrap.mjs';
+import { missing } from './bootstrap.mjs';
 import { checkout } from './places.ts';
 
-interface Machine {
-  platform: string;
-  arch: string;
-  node: string;
-  python?: string;
-  pip: boolean;
-  java?: string;
-  javac: boolean;
-}
-const missing: (machine?: Machine) => string[] = untyped;
+type Machine = Parameters<typeof missing>[0] & object;
 const GOOD: Machine = {
+  root: '/home/hana/プロジェクト für mich, #1 100%/musubi',
   platform: 'linux',
   arch: 'x64',
   node: 'v20.1.0',
@@ -45,6 +36,8 @@ const lacking: [string, Partial<Machine>, RegExp][] = [
   ['no pip', { pip: false }, /pip is needed: apt-get install python3-pip/],
   ['no Java', { java: undefined, javac: false }, /A JDK 17 .*: apt-get install openjdk-17-jdk-headless/],
   ['an old Java', { java: '11.0.2' }, /java is 11\.0\.2: apt-get install openjdk-17-jdk-headless/],
+  ['a folder that the PATH cannot hold', { root: '/home/hana/a:b' }, /cannot run in .*a:b: a colon separates .* Move the folder/],
+  ['a folder that a shell would read otherwise', { root: '/home/hana/a$b' }, /cannot run in .*a\$b: initdb .* Move the folder/],
   ['a Java without its compiler', { javac: false }, /no compiler.*: apt-get install openjdk-17-jdk-headless/],
 ];
 for (const [what, difference, message] of lacking) {
@@ -59,6 +52,43 @@ test('every missing thing is named at once', (t) => {
   t.is(missing({ ...GOOD, node: 'v16.0.0', python: undefined, java: undefined }).length, 3);
 });
 
+/** Runs the bootstrap of a copy of the checkout in which nothing is installed, on a machine with nothing but Node. */
+function bare(script: string, ...args: string[]): { status: number | null; stdout: string; stderr: string } {
+  const copy = mkdtempSync(join(folder, 'bare '));
+  for (const each of ['local/bootstrap.mjs', 'local/options.mjs', 'package.json', 'package-lock.json'])
+    cpSync(join(checkout, each), join(copy, each), { recursive: true });
+  return spawnSync(process.execPath, ['local/bootstrap.mjs', script, ...args], {
+    cwd: copy,
+    env: { PATH: join(copy, 'nothing') },
+    encoding: 'utf8',
+  });
+}
+
+for (const [script, usage] of [
+  ['local/start.ts', 'usage: npm start -- [options]'],
+  ['test/run.ts', 'usage: npm test -- [files]'],
+  ['bench/run.ts', 'usage: npm run bench -- NAME'],
+] as const) {
+  test(`help and version of ${script} need nothing but Node, and a wrong option is said at once`, (t) => {
+    const help = bare(script, '--help');
+    t.is(help.status, 0, help.stderr);
+    t.true(help.stdout.startsWith(usage));
+    const { version } = JSON.parse(readFileSync(join(checkout, 'package.json'), 'utf8'));
+    t.like(bare(script, '--version'), { status: 0, stdout: `musubi ${version}\n` });
+    const wrong = bare(script, '--prot', '1');
+    t.is(wrong.status, 2);
+    t.regex(wrong.stderr, /Unknown option '--prot'(.|\n)*usage: npm/);
+  });
+}
+
+test('a port that is no port is refused before anything is installed', (t) => {
+  for (const port of ['', 'x', '-1', '65536', '1.5', '1e3']) {
+    const { status, stderr } = bare('local/start.ts', `--port=${port}`);
+    t.is(status, 2, port);
+    t.regex(stderr, /^--port takes a number from 0 to 65535, not /);
+  }
+});
+
 const folder = mkdtempSync(join(tmpdir(), 'musubi bootstrap '));
 test.after.always(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -68,8 +98,6 @@ async function throughBootstrap(body: string, ...args: string[]): Promise<ChildP
   writeFileSync(script, body);
   return spawn(process.execPath, [join(checkout, 'local', 'bootstrap.mjs'), relative(checkout, script), ...args], {
     stdio: ['ignore', 'pipe', 'inherit'],
-    // Without the terminal that the tests may run in: a Ctrl-C there is not passed on.
-    detached: true,
   });
 }
 
@@ -105,6 +133,7 @@ test('the contract is generated when it is missing, and anew when a proto has ch
   const copy = mkdtempSync(join(folder, 'copy '));
   for (const each of [
     'local/bootstrap.mjs',
+    'local/options.mjs',
     'package.json',
     'package-lock.json',
     'buf.yaml',

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { childEnvironment } from './packages/cache.ts';
 import type { PidsFile } from './pids.ts';
 import type { Launch } from './servers/server.ts';
 
@@ -139,7 +140,7 @@ export class Component {
   #spawn({ command, args, env, cwd }: Launch): void {
     const log = openSync(this.plan.log, 'a', 0o600);
     // Its own session: Ctrl-C in the terminal must reach the launcher alone, which stops everything in order.
-    const child = spawn(command, args, { detached: true, stdio: ['ignore', log, log], env: { ...process.env, ...env }, cwd });
+    const child = spawn(command, args, { detached: true, stdio: ['ignore', log, log], env: childEnvironment(env), cwd });
     closeSync(log);
     this.#child = child;
     if (child.pid !== undefined) this.#pids.add(this.plan.name, child.pid, this.plan.stopSignal, this.plan.graceMs);

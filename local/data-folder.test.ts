@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
 import { emptyDataFolder, openDataFolder, rotateLogs } from './data-folder.ts';
-import { keepAdmin, loadSecrets, secretsPath } from './secrets.ts';
+import { keepAdmin, loadSecrets, randomWord, secretsPath } from './secrets.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'musubi-data-'));
 const temporary = () => mkdtempSync(join(root, 'folder-'));
@@ -31,6 +31,17 @@ test('secrets are made once, for their owner only', (t) => {
   t.is(statSync(secretsPath(folder)).mode & 0o777, 0o600);
   t.is(Buffer.from(secrets.authMasterKey, 'base64').length, 32);
   t.notDeepEqual(loadSecrets(temporary(), {}), secrets);
+});
+
+test('what is made up is the same wherever it is pasted or handed on', (t) => {
+  for (let i = 0; i < 2_000; i++) {
+    const word = randomWord();
+    t.regex(word, /^[A-Za-z][A-Za-z0-9]{20,}$/, 'no option, number, quote or escape');
+    t.is(new URL(`postgres://user:${word}@host/`).password, word);
+  }
+  const made = loadSecrets(temporary(), {});
+  for (const secret of [made.postgresPassword, made.s3SecretAccessKey, made.s3AccessKeyId, made.adminPassword])
+    t.regex(secret, /^[A-Za-z][A-Za-z0-9]*$/);
 });
 
 test('logs of the start before are kept, older ones are not', async (t) => {

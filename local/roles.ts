@@ -1,7 +1,6 @@
 import { join } from 'node:path';
 import { loadConfig, processShape } from '#platform/config.ts';
 import { cacheRoot, checkout } from './places.ts';
-import { mustAnswer } from './servers/server.ts';
 
 /** One of Musubi's own processes: `node main.ts NAME`. */
 export interface Role {
@@ -45,8 +44,16 @@ export function listens(ports: Record<string, number>): Record<string, string> {
   );
 }
 
-/** Whether a role can do all of its work: "Musubi is ready" is said of a whole system. */
-export const isReady = (ports: Record<string, number>) => mustAnswer(`http://127.0.0.1:${ports.ops}/healthz`);
+/**
+ * Whether a role can do all of its work: "Musubi is ready" is said of a whole system. What only people can settle
+ * (`attention`) is no reason to wait.
+ */
+export async function isReady(ports: Record<string, number>): Promise<void> {
+  const response = await fetch(`http://127.0.0.1:${ports.ops}/healthz`, { signal: AbortSignal.timeout(2_000) });
+  const { unready, degraded } = (await response.json()) as Record<string, object>;
+  const missing = { ...unready, ...degraded };
+  if (Object.keys(missing).length > 0) throw new Error(JSON.stringify(missing));
+}
 
 /** How long a role gets for an ordered stop before it is killed: longer than the limit that it sets itself. */
 export function stopGraceMs(env: NodeJS.ProcessEnv): number {

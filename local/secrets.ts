@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomInt } from 'node:crypto';
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -14,6 +14,17 @@ export interface Secrets {
   authMasterKey: string;
 }
 
+/**
+ * Made up, with 24 letters and digits (142 bits) behind a letter: wherever it is pasted or handed on, in a URL, a command line or a
+ * configuration, it is what it is, and no option, number or escape.
+ */
+export function randomWord(): string {
+  const letters = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
+  const any = `${letters}0123456789`;
+  const pick = (from: string) => from[randomInt(from.length)];
+  return pick(letters) + Array.from({ length: 24 }, () => pick(any)).join('');
+}
+
 export const secretsPath = (dataDir: string) => join(dataDir, 'secrets.json');
 
 /**
@@ -25,11 +36,11 @@ export function loadSecrets(dataDir: string, env: NodeJS.ProcessEnv): Secrets {
   const path = secretsPath(dataDir);
   const kept: Partial<Secrets> = existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')) : {};
   const secrets: Secrets = {
-    postgresPassword: randomBytes(18).toString('base64url'),
+    postgresPassword: randomWord(),
     s3AccessKeyId: `MUSUBI${randomBytes(7).toString('hex').toUpperCase()}`,
-    s3SecretAccessKey: randomBytes(30).toString('base64url'),
+    s3SecretAccessKey: randomWord(),
     adminLoginId: 'admin',
-    adminPassword: randomBytes(15).toString('base64url'),
+    adminPassword: randomWord(),
     adminExists: false,
     authMasterKey: givenMasterKey(env) ?? randomBytes(32).toString('base64'),
     ...kept,

@@ -54,6 +54,8 @@ export interface Stack {
   /** By component, then by what the port is for: `ports.gateway.http`. */
   ports: Record<string, Record<string, number>>;
   admin: { loginId: string; password: string };
+  /** Everything that the servers keep. */
+  dataDir: string;
   logDir: string;
   pids(): Record<string, number>;
   /** Musubi's processes first, then the servers. Idempotent. */
@@ -103,7 +105,7 @@ class RunningStack implements Stack {
   admin = { loginId: '', password: '' };
   readonly logDir: string;
   readonly #options: StackOptions;
-  readonly #dataDir: string;
+  readonly dataDir: string;
   readonly #pidsPath: string;
   readonly #reserved: Ports;
   readonly #release: () => Promise<void>;
@@ -117,7 +119,7 @@ class RunningStack implements Stack {
 
   constructor(options: StackOptions, dataDir: string, pidsPath: string, reserved: Ports, release: () => Promise<void>) {
     this.#options = options;
-    this.#dataDir = dataDir;
+    this.dataDir = dataDir;
     this.#pidsPath = pidsPath;
     this.#reserved = reserved;
     this.#release = release;
@@ -129,11 +131,11 @@ class RunningStack implements Stack {
     if (this.#options.runFile) removeRunFile(this.#options.runFile);
     const left = await stopLeftovers(this.#pidsPath);
     if (left.length > 0) this.#say('launcher', 'preparing', `stopped what an earlier start left behind: ${left.join(', ')}`);
-    if (this.#options.fresh) await emptyDataFolder(this.#dataDir);
+    if (this.#options.fresh) await emptyDataFolder(this.dataDir);
     this.#pidsFile.add('launcher', process.pid, 'SIGTERM', 5_000);
     process.once('exit', this.#onExit);
     await rotateLogs(this.logDir);
-    const secrets = loadSecrets(this.#dataDir, process.env);
+    const secrets = loadSecrets(this.dataDir, process.env);
     const servers = SERVERS.filter(({ name }) => this.#options.servers?.includes(name as ServerName) ?? true);
     const roles = ROLES.filter(({ name }) => this.#options.roles?.includes(name) ?? true);
     const own = servers.filter((server) => {
@@ -145,7 +147,7 @@ class RunningStack implements Stack {
     });
     const { gatewayPort } = this.#options;
     const preferred = this.#options.ports !== 'free';
-    this.ports = await choosePorts([...own, ...roles], this.#reserved, join(this.#dataDir, 'ports.json'), preferred, gatewayPort);
+    this.ports = await choosePorts([...own, ...roles], this.#reserved, join(this.dataDir, 'ports.json'), preferred, gatewayPort);
     for (const server of own) Object.assign(this.addresses, server.address({ ports: this.ports[server.name] ?? {}, secrets }));
     this.admin = { loginId: secrets.adminLoginId, password: secrets.adminPassword };
     Object.assign(this.addresses, peers(this.ports), { MUSUBI_AUTH_MASTER_KEY: secrets.authMasterKey });
@@ -159,7 +161,7 @@ class RunningStack implements Stack {
     // Not before everything is ready: it takes a core for a second or two.
     for (const { server, setting } of settings) {
       const pid = this.#components.get(server.name)?.pid;
-      if (pid !== undefined) void server.settle?.(setting, pid);
+      if (pid !== undefined) server.settle?.(setting, pid).catch(() => {});
     }
   }
 
@@ -198,7 +200,7 @@ class RunningStack implements Stack {
 
   #setting(server: Server, secrets: Secrets): Setting {
     return {
-      data: join(this.#dataDir, server.name),
+      data: join(this.dataDir, server.name),
       ports: this.ports[server.name] ?? {},
       secrets,
       say: (detail) => this.#say(server.name, 'preparing', detail),
@@ -210,7 +212,7 @@ class RunningStack implements Stack {
     const { stopSignal, graceMs } = server;
     await this.#run({
       name: server.name,
-      launch: () => server.prepare(setting),
+      launch: async () => ({ cwd: setting.data, ...(await server.prepare(setting)) }),
       probe: () => server.probe(setting),
       clean: () => server.clean?.(setting) ?? Promise.resolve(),
       stopSignal,
@@ -259,7 +261,7 @@ class RunningStack implements Stack {
       },
     );
     await writeFile(log, said, { mode: 0o600 });
-    keepAdmin(this.#dataDir);
+    keepAdmin(this.dataDir);
     this.#say('bootstrap', 'ready');
   }
 

@@ -1,10 +1,17 @@
 import { status } from '@grpc/grpc-js';
 import type { CodeOf, FieldCode, ProblemCode } from './problems.ts';
 
-/** What is wrong with one field of a request. `field` is its path: `email`, `policies[0].name`. */
+/** Where a field of an HTTP request stands. */
+export const FIELD_PLACES = ['body', 'query', 'path', 'header'] as const;
+export type FieldPlace = (typeof FIELD_PLACES)[number];
+
+/** What is wrong with one field of a request. `field` is its path: `email`, `policies[0].name`; empty: the whole. */
 export interface FieldViolation {
   field: string;
+  /** In words that follow the field's name: `must have at most 64 characters`, `is taken`. */
   message: string;
+  /** Known to the gateway only, which finds it by the route for what services refuse; never sent between services. */
+  in?: FieldPlace;
   /** What kind of wrong; default: INVALID. */
   code?: FieldCode;
 }
@@ -27,8 +34,15 @@ export interface ErrorDetails {
   cause?: unknown;
 }
 
+/** A text as a whole sentence: it begins with a capital letter and ends with a stop. */
+export function sentence(text: string): string {
+  const begun = text.charAt(0).toUpperCase() + text.slice(1);
+  return begun === '' || /[.!?…]$/.test(begun) ? begun : `${begun}.`;
+}
+
 /**
  * The one error of the system: what every layer throws, and what the wire formats are made of.
+ * Its message is a whole sentence, whatever it was made of.
  *
  * On gRPC it is a status with `google.rpc.ErrorInfo` (reason = `code`), `BadRequest` and `RetryInfo` details;
  * on HTTP an RFC 9457 problem with `Retry-After`; in a workflow an ApplicationFailure whose type is `code`.
@@ -45,7 +59,7 @@ export class MusubiError extends Error {
 
   constructor(grpcStatus: status, code: ProblemCode, message: string, details: ErrorDetails = {}) {
     const { fields = [], retryAfterSeconds, forOperators = false, cause } = details;
-    super(message, cause === undefined ? undefined : { cause });
+    super(forOperators ? message : sentence(message), cause === undefined ? undefined : { cause });
     this.name = 'MusubiError';
     this.code = code;
     this.grpcStatus = grpcStatus;
@@ -67,6 +81,19 @@ const make =
 
 /** The request itself is malformed (400). Give `fields`. */
 export const invalidArgument = make('INVALID_ARGUMENT');
+/** Fields of the request are wrong (400): the message says of the first what, and how many more there are. */
+export function invalidFields(fields: readonly FieldViolation[], code: CodeOf<'INVALID_ARGUMENT'> = 'INVALID_ARGUMENT') {
+  const [first] = fields;
+  const more = fields.length > 1 ? `, and ${fields.length - 1} more` : '';
+  const what = first ? `: ${nameOf(first)} ${first.message}${more}` : '';
+  return invalidArgument(code, `the request is not valid${what}`, { fields });
+}
+
+function nameOf({ in: place, field }: FieldViolation): string {
+  if (field === '') return `the ${place ?? 'whole'}`;
+  if (place === 'header') return `the header ${field}`;
+  return place === 'query' ? `the parameter ${field}` : field;
+}
 /** No, wrong, expired or revoked credentials (401). */
 export const unauthenticated = make('UNAUTHENTICATED');
 /** Known, but not allowed (403). */
@@ -83,6 +110,12 @@ export const resourceExhausted = make('RESOURCE_EXHAUSTED');
 /** A server that is needed is away (503). */
 export const unavailable = make('UNAVAILABLE');
 export const deadlineExceeded = make('DEADLINE_EXCEEDED');
+/** A store can't be reached, or takes no work of ours: it says nothing about the request (503). */
+export const storeUnavailable = (cause: unknown): MusubiError =>
+  unavailable('STORE_UNAVAILABLE', 'the store cannot be used at the moment', { cause });
+/** A store has no room, on its disk or in its memory, and takes no writes until there is (503). */
+export const storeFull = (cause: unknown): MusubiError =>
+  unavailable('STORE_FULL', 'the store is full, and takes no writes until it has room again', { cause });
 /** A defect of ours (500). */
 export const internal = make('INTERNAL');
 

@@ -16,5 +16,8 @@ export function uuidv7(now: number = Date.now()): string {
   return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-');
 }
 
+/** An ID as it is kept, whichever case it was written in; any other text as it is. */
+export const sameId = (text: string): string => (isId(text) ? text.toLowerCase() : text);
+
 /** Whether a text has the form of an ID; what has not names nothing. */
 export const isId = (text: string): boolean => /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text);

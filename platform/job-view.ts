@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { type Job, type JobError, JobState } from '#proto/musubi/job/v1/job.ts';
-import { FIELD_CODES, isFieldCode } from './problems.ts';
+import { sentence } from './errors.ts';
+import { CLIENT_CODES, clientCode, FIELD_CODES, isFieldCode, problemKind } from './problems.ts';
 
 /** A job as clients see it, by REST and on the socket: the one schema and the one mapping of both. */
 
@@ -26,13 +27,26 @@ export const jobView = z.strictObject({
   id: z.string(),
   command: z.string().meta({ examples: ['member.register'] }),
   state: jobStateView,
-  progress: z.strictObject({ done: z.int().nonnegative(), total: z.int().nonnegative(), step: z.string() }),
+  progress: z
+    .strictObject({
+      done: z.int().nonnegative(),
+      total: z.int().nonnegative(),
+      step: z.string(),
+      attempt: z.int().min(2).optional().meta({ description: 'Which try of the step this is; absent: the first' }),
+    })
+    .meta({
+      description:
+        'How many of its steps are done, or, while it is compensating, undone, and which one is at work. Of a job that has ended: how far it came, and in `step` how it ended',
+      examples: [{ done: 5, total: 5, step: 'done' }],
+    }),
   result: z.record(z.string(), z.unknown()).optional(),
   error: z
     .strictObject({
-      code: z.string(),
+      code: z.enum(CLIENT_CODES),
       message: z.string(),
-      errors: z.array(z.strictObject({ field: z.string(), code: z.enum(FIELD_CODES), message: z.string() })),
+      errors: z.array(z.strictObject({ field: z.string(), code: z.enum(FIELD_CODES), message: z.string() })).meta({
+        description: 'The fields of the command that are wrong; as a job has no request, without saying where they stood',
+      }),
     })
     .optional(),
   memberId: z.string().meta({ description: 'On whose behalf it runs' }),
@@ -50,11 +64,15 @@ export function nameOfJobState(state: JobState): JobStateName | undefined {
   return (Object.keys(STATES) as JobStateName[]).find((name) => STATES[name] === state);
 }
 
-/** Jobs of earlier releases have fields without a code. */
-function errorView({ code, message, errors }: JobError) {
+/**
+ * Why a job failed, as clients are told. Jobs of earlier releases have no status, fields without a code and messages that
+ * are no sentences; one of a newer release may have a code that is not known here.
+ */
+export function jobErrorView({ code, message, errors, grpcStatus = 'FAILED_PRECONDITION' }: JobError) {
+  const told = clientCode(code, grpcStatus);
   return {
-    code,
-    message,
+    code: told,
+    message: told === code ? sentence(message) : problemKind(told).meaning,
     errors: errors.map(({ field, code: kind = '', message: text }) => ({
       field,
       code: isFieldCode(kind) ? kind : 'INVALID',
@@ -65,14 +83,14 @@ function errorView({ code, message, errors }: JobError) {
 
 /** @throws when the message is not a whole job */
 export function toJobView(job: Job): JobView {
-  const { done, total, step } = job.progress ?? { done: 0, total: 0, step: '' };
+  const { done, total, step, attempt = 1 } = job.progress ?? { done: 0, total: 0, step: '' };
   return jobView.parse({
     id: job.jobId,
     command: job.command,
     state: nameOfJobState(job.state),
-    progress: { done, total, step },
+    progress: { done, total, step, ...(attempt > 1 ? { attempt } : {}) },
     ...(job.resultJson ? { result: JSON.parse(job.resultJson) } : {}),
-    ...(job.error ? { error: errorView(job.error) } : {}),
+    ...(job.error ? { error: jobErrorView(job.error) } : {}),
     memberId: job.memberId,
     createdAt: job.createdAt?.toISOString(),
     updatedAt: job.updatedAt?.toISOString(),

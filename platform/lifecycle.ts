@@ -28,6 +28,7 @@ export class Lifecycle {
   readonly #stoppables: Stoppable[] = [];
   readonly #essentials = new Map<string, Check>();
   readonly #others = new Map<string, Check>();
+  readonly #findings = new Map<string, Check>();
   #started = false;
   #stopping: Promise<void> | undefined;
 
@@ -54,6 +55,14 @@ export class Lifecycle {
     this.#others.set(name, check);
   }
 
+  /**
+   * Registers something that only people can settle: nothing is away, but while the check fails somebody has to look.
+   * The process is then as degraded to alarms, but a start need not wait for it.
+   */
+  onAttention(name: string, check: Check): void {
+    this.#findings.set(name, check);
+  }
+
   markStarted(): void {
     this.#started = true;
   }
@@ -72,6 +81,11 @@ export class Lifecycle {
   /** What else is away now, by name with the reason; empty when all the work can be done, if the process is ready. */
   degraded(): Promise<Record<string, string>> {
     return failing(this.#others);
+  }
+
+  /** What waits for somebody to look at it, by name with the reason. */
+  attention(): Promise<Record<string, string>> {
+    return failing(this.#findings);
   }
 
   /** Stops everything, phase by phase. Rejects never: what fails or takes too long is logged. */
@@ -106,11 +120,17 @@ async function failing(checks: ReadonlyMap<string, Check>): Promise<Record<strin
       try {
         await within(1_000, Promise.resolve().then(check));
       } catch (error) {
-        failed[name] = error instanceof Error ? error.message : String(error);
+        failed[name] = reasonOf(error);
       }
     }),
   );
   return failed;
+}
+
+/** An error's words, with those of its cause: that a store is away is known by then, and why is what is asked. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.cause instanceof Error ? `${error.message}: ${error.cause.message}` : error.message;
 }
 
 /** Rejects if `promise` takes longer than `ms`. */

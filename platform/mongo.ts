@@ -1,11 +1,15 @@
-import { type Db, MongoClient, MongoError, MongoServerError } from 'mongodb';
+import { type Db, MongoClient, MongoServerError } from 'mongodb';
 import type { Secret } from './config.ts';
-import { aborted, MusubiError, unavailable } from './errors.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import type { Logger } from './log.ts';
+import { isDuplicateKey, toMongoError } from './mongo-errors.ts';
 import { pruneOperations } from './operations/mongo.ts';
 import { OPERATIONS_KEPT_SECONDS, pruneHourly } from './operations/retention.ts';
 import { patiently } from './patience.ts';
+import { sparing } from './probe.ts';
+import { keepMade } from './upkeep.ts';
+
+export { isDuplicateKey, toMongoError } from './mongo-errors.ts';
 
 /** A service's own MongoDB database. */
 export interface Mongo {
@@ -13,14 +17,24 @@ export interface Mongo {
   db: Db;
 }
 
+export interface MongoOptions {
+  url: Secret;
+  database: string;
+  /** Makes the indexes of the service's own collections. It is called again and again: what is there it leaves alone. */
+  makeIndexes?: (db: Db) => Promise<unknown>;
+  log: Logger;
+  lifecycle: Lifecycle;
+}
+
 /**
- * Opens a service's database on a replica set (transactions and change streams need one), makes the indexes
- * of the platform's collections (`operations`, `outbox`), registers readiness and stop.
+ * Opens a service's database on a replica set (transactions and change streams need one), keeps its indexes and those
+ * of the platform's collections (`operations`, `outbox`) made, registers probes and stop: without an answer the process
+ * is not ready, while writes fail it is degraded.
  * Waits up to a minute for a server that is not there yet; one that goes away later is found again by the driver.
  * Reads and writes have majority concern: what was acknowledged survives a failover.
  */
-export async function openMongo(options: { url: Secret; database: string; log: Logger; lifecycle: Lifecycle }): Promise<Mongo> {
-  const { database, log, lifecycle } = options;
+export async function openMongo(options: MongoOptions): Promise<Mongo> {
+  const { database, makeIndexes, log, lifecycle } = options;
   const client = new MongoClient(options.url.reveal(), {
     appName: 'musubi',
     maxPoolSize: 10,
@@ -34,14 +48,34 @@ export async function openMongo(options: { url: Secret; database: string; log: L
   const mongo = { client, db: client.db(database) };
   lifecycle.onReady(`mongodb ${database}`, () => mongo.db.command({ ping: 1 }, { timeoutMS: 900 }));
   lifecycle.onStop(`mongodb ${database}`, 'stores', () => client.close());
-  const setUp = async (): Promise<void> => {
+  const write = (): Promise<unknown> =>
+    mongo.db
+      .collection<{ _id: string }>('write_probe')
+      .updateOne({ _id: 'probe' }, { $set: { at: new Date() } }, { upsert: true, timeoutMS: 3_000 });
+  lifecycle.onHealthy(
+    `mongodb ${database}, writing`,
+    sparing(() => write().catch((error: unknown) => Promise.reject(toMongoError(error)))),
+  );
+  const make = async (): Promise<void> => {
     await expireOperations(mongo.db);
     await mongo.db.collection('operations').createIndex({ state: 1, at: 1 });
     await mongo.db.collection('outbox').createIndex({ createdAt: 1 });
+    await makeIndexes?.(mongo.db).catch(toUntold);
   };
-  await patiently(setUp, { server: 'MongoDB', toKnown: toMongoError, log, lifecycle });
+  await patiently(() => keepMade(`indexes of ${database}`, make, options), {
+    server: 'MongoDB',
+    toKnown: toMongoError,
+    log,
+    lifecycle,
+  });
   pruneHourly(() => pruneOperations(mongo), options);
   return mongo;
+}
+
+/** The server's own words show the value that is there twice, and probes and logs would. */
+function toUntold(error: unknown): never {
+  if (!(error instanceof MongoServerError) || !isDuplicateKey(error)) throw error;
+  throw new Error(`the unique index ${/ index: (\S+)/.exec(error.message)?.[1]} can not be made: something is there twice`);
 }
 
 const INDEX_OPTIONS_CONFLICT = 85;
@@ -55,36 +89,4 @@ async function expireOperations(db: Db): Promise<void> {
     if (!(error instanceof MongoServerError) || error.code !== INDEX_OPTIONS_CONFLICT) throw error;
     await db.command({ collMod: 'operations', index: { keyPattern: { at: 1 }, expireAfterSeconds } });
   }
-}
-
-/** Whether `error` says that a unique index refused a document; give `index` to mean that one only. */
-export function isDuplicateKey(error: unknown, index?: string): boolean {
-  if (!(error instanceof MongoServerError) || error.code !== 11_000) return false;
-  return index === undefined || error.message.includes(` index: ${index} `);
-}
-
-const CONNECTION_ERRORS: ReadonlySet<string> = new Set([
-  'MongoNetworkError',
-  'MongoNetworkTimeoutError',
-  'MongoServerSelectionError',
-  'MongoPoolClearedError',
-  'MongoPoolClosedError',
-  'MongoWaitQueueTimeoutError',
-  'MongoOperationTimeoutError',
-  'MongoNotConnectedError',
-  'MongoTopologyClosedError',
-]);
-
-/** What callers see of an error of the database: a server that is away or changing its primary is UNAVAILABLE, a conflict ABORTED. */
-export function toMongoError(error: unknown): unknown {
-  if (error instanceof MusubiError || !(error instanceof MongoError)) return error;
-  const away =
-    CONNECTION_ERRORS.has(error.name) ||
-    error.hasErrorLabel('RetryableWriteError') ||
-    error.hasErrorLabel('UnknownTransactionCommitResult');
-  if (away) return unavailable('STORE_UNAVAILABLE', 'the database is away', { cause: error });
-  if (error.hasErrorLabel('TransientTransactionError')) {
-    return aborted('STORE_CONFLICT', 'somebody else changes the same', { cause: error });
-  }
-  return error;
 }

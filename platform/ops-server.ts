@@ -15,7 +15,8 @@ export function addMetricsSource(source: () => Promise<string>): void {
  * Serves the operator's view of this process:
  * - /livez: 200 while the event loop turns; else it should be started anew
  * - /readyz: 200 while it can do useful work (with what is degraded), else 503: whether it should get requests
- * - /healthz: 200 while nothing is away, else 503 with all that is: for people, alarms and whoever starts a system
+ * - /healthz: 200 while nothing is away, else 503 with all that is: for people, alarms and whoever starts a system; also
+ *   503 while something waits for somebody to look at it (`attention`), which no start need wait for
  * - /metrics: Prometheus text
  */
 export async function serveOps(listen: Address, lifecycle: Lifecycle, log: Logger): Promise<void> {
@@ -29,12 +30,16 @@ export async function serveOps(listen: Address, lifecycle: Lifecycle, log: Logge
           return answer(200, 'application/json', '{"status":"alive"}');
         case '/readyz':
         case '/healthz': {
-          const [unready, degraded] = await Promise.all([lifecycle.unready(), lifecycle.degraded()]);
+          const [unready, degraded, attention] = await Promise.all([
+            lifecycle.unready(),
+            lifecycle.degraded(),
+            lifecycle.attention(),
+          ]);
           const ready = Object.keys(unready).length === 0;
-          const healthy = ready && Object.keys(degraded).length === 0;
+          const healthy = ready && Object.keys({ ...degraded, ...attention }).length === 0;
           const good = request.url === '/readyz' ? ready : healthy;
           const status = healthy ? 'healthy' : ready ? 'degraded' : 'not ready';
-          return answer(good ? 200 : 503, 'application/json', JSON.stringify({ status, unready, degraded }));
+          return answer(good ? 200 : 503, 'application/json', JSON.stringify({ status, unready, degraded, attention }));
         }
         case '/metrics': {
           const parts = await Promise.all([metrics.metrics(), ...extraMetrics.map((source) => source().catch(() => ''))]);

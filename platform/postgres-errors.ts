@@ -1,21 +1,18 @@
 import { DatabaseError } from 'pg';
-import { aborted, MusubiError, SOCKET_ERRORS, unavailable } from './errors.ts';
+import { aborted, MusubiError, SOCKET_ERRORS, storeFull, storeUnavailable } from './errors.ts';
 
 /** SQLSTATEs after which the same transaction, run again from its start, may succeed at once. */
 const CONFLICTS: ReadonlySet<string> = new Set(['40001', '40P01']);
-/** Shutdown, crash, still starting, too many connections, disk or memory full, cancelled by a timeout of ours, a standby that was not promoted. */
-const AWAY: ReadonlySet<string> = new Set([
-  '57P01',
-  '57P02',
-  '57P03',
-  '53000',
-  '53100',
-  '53200',
-  '53300',
-  '57014',
-  '25P03',
-  '25006',
-]);
+/**
+ * The SQLSTATEs by which a server speaks of itself, not of the statement: lost connections (08), a transaction that it
+ * ended or may not write in (25), who may log in (28), databases that are not there (3D), whether it committed (40003),
+ * rights that were taken (42501), no resources (53), objects in use (55006), shutdown, start and time limits (57), its
+ * files (58), its configuration (F0), its own defects (XX). All others speak of the statement or its data.
+ * https://www.postgresql.org/docs/current/errcodes-appendix.html
+ */
+const SERVER = /^(08|25006|25P03|25P04|28|3D|40003|42501|53|55006|57|58|F0|XX)/;
+const DISK_FULL = '53100';
+const LOCK_NOT_AVAILABLE = '55P03';
 /** pg tells of a lost connection by plain Errors; these are their texts. */
 const LOST = /Connection terminated|timeout exceeded when trying to connect|Query read timeout|not queryable|Client was closed/i;
 
@@ -25,16 +22,17 @@ export function isConflict(error: unknown): boolean {
 }
 
 /**
- * A prepared statement of this connection does not fit its table any more, since a migration: throw the connection away
- * and run the transaction again.
+ * A prepared statement of this connection does not fit its table any more, since a migration, or the server has
+ * forgotten it (`DEALLOCATE ALL`, as poolers do): throw the connection away and run the transaction again.
  */
 export function isStalePlan(error: unknown): boolean {
-  return error instanceof DatabaseError && error.code === '0A000' && error.message.startsWith('cached plan');
+  if (!(error instanceof DatabaseError)) return false;
+  return error.code === '26000' || (error.code === '0A000' && error.message.startsWith('cached plan'));
 }
 
-/** Whether the connection, rather than the statement, failed. */
-export function isConnectionError(error: unknown): boolean {
-  if (error instanceof DatabaseError) return /^(08|57P)/.test(error.code ?? '') || AWAY.has(error.code ?? '');
+/** Whether the server or the connection to it, rather than the statement, is in trouble. */
+export function isServerTrouble(error: unknown): boolean {
+  if (error instanceof DatabaseError) return SERVER.test(error.code ?? '');
   if (!(error instanceof Error)) return false;
   return SOCKET_ERRORS.has((error as NodeJS.ErrnoException).code ?? '') || LOST.test(error.message);
 }
@@ -47,13 +45,16 @@ export function isUniqueViolation(error: unknown, constraint?: string): boolean 
 }
 
 /**
- * What callers see of an error of the database: a server that is away is UNAVAILABLE, a conflict that outlived
- * its retries or a lock that was waited for too long is ABORTED; the rest (unique violations too) stays as it is.
+ * What callers see of an error of the database: a server that is away, or refuses us, is UNAVAILABLE (`STORE_FULL` when
+ * its disk is full), a conflict that outlived its retries or a lock that was waited for too long is ABORTED; what is the
+ * statement's own fault (unique violations too) stays as it is.
  */
 export function toStoreError(error: unknown): unknown {
   if (error instanceof MusubiError) return error;
-  if (isConnectionError(error)) return unavailable('STORE_UNAVAILABLE', 'the database is away', { cause: error });
-  if (isConflict(error) || (error instanceof DatabaseError && error.code === '55P03')) {
+  const code = error instanceof DatabaseError ? error.code : undefined;
+  if (code === DISK_FULL) return storeFull(error);
+  if (isServerTrouble(error)) return storeUnavailable(error);
+  if (isConflict(error) || code === LOCK_NOT_AVAILABLE) {
     return aborted('STORE_CONFLICT', 'somebody else changes the same', { cause: error });
   }
   return error;

@@ -2,13 +2,15 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Gauge } from '@prometheus-io/client';
 import { Pool, type PoolClient, types } from 'pg';
 import type { Secret } from './config.ts';
+import { storeUnavailable } from './errors.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import type { Logger } from './log.ts';
 import { createDatabase, migrate, PLATFORM_MIGRATIONS } from './migrate.ts';
 import { pruneOperations } from './operations/postgres.ts';
 import { pruneHourly } from './operations/retention.ts';
 import { patiently } from './patience.ts';
-import { isConflict, isConnectionError, isStalePlan, toStoreError } from './postgres-errors.ts';
+import { isConflict, isServerTrouble, isStalePlan, toStoreError } from './postgres-errors.ts';
+import { sparing } from './probe.ts';
 import { type Query, sql } from './sql.ts';
 import { metrics, SpanKind, withSpan } from './telemetry.ts';
 
@@ -57,7 +59,7 @@ export interface DatabaseOptions {
   outbox?: boolean;
 }
 
-/** After conflicts. A stale plan is none of them: it takes its connection with it, so there are no more than connections. */
+/** After conflicts; a stale plan is none of them. */
 const ATTEMPTS = 5;
 
 const connections = new Gauge({
@@ -68,7 +70,9 @@ const connections = new Gauge({
 });
 
 /**
- * Opens a service's own database: creates it when missing, runs the migrations, registers readiness and stop.
+ * Opens a service's own database: creates it when missing, runs the migrations, registers probes and stop. Without an
+ * answer the process is not ready. While writes fail, one with an outbox, which lives by them, is not ready either; one
+ * without is degraded.
  * Waits up to a minute for a server that is not there yet. A server that goes away later fails calls with
  * UNAVAILABLE until it is back; nothing has to be restarted.
  */
@@ -85,6 +89,11 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
   const pool = connect(options);
   const postgres = new PostgresDatabase(pool, database);
   lifecycle.onReady(`postgres ${database}`, () => postgres.query(sql`select 1`));
+  const write = sparing(() =>
+    postgres.query(sql`insert into write_probe (at) values (now()) on conflict (one) do update set at = excluded.at`),
+  );
+  if (withOutbox) lifecycle.onReady(`postgres ${database}, writing`, write);
+  else lifecycle.onHealthy(`postgres ${database}, writing`, write);
   if (withOutbox) pruneHourly(() => pruneOperations(postgres), options);
   lifecycle.onStop(`postgres ${database}`, 'stores', () => pool.end());
   return postgres;
@@ -137,40 +146,35 @@ class PostgresDatabase implements Database {
     pool.on('release', show);
   }
 
-  async query<R>(query: Query): Promise<R[]> {
-    return this.#traced('postgres query', async () => {
-      for (let attempt = 1; ; ) {
-        try {
-          return await this.#withClient((client) => send<R>(client, query));
-        } catch (error) {
-          if (isStalePlan(error)) continue;
-          if (attempt++ === ATTEMPTS || !isConflict(error)) throw toStoreError(error);
-        }
-      }
-    });
+  query<R>(query: Query): Promise<R[]> {
+    return this.#traced('postgres query', () => this.#run((client) => send<R>(client, query)));
   }
 
-  async transaction<T>(work: (tx: OpenTransaction) => Promise<T>): Promise<T> {
-    return this.#traced('postgres transaction', async () => {
-      for (let attempt = 1; ; ) {
-        try {
-          return await this.#withClient((client) => runTransaction(client, work));
-        } catch (error) {
-          if (isStalePlan(error)) continue;
-          if (attempt++ === ATTEMPTS || !isConflict(error)) throw toStoreError(error);
-          await delay(Math.random() * 10 * 2 ** attempt);
-        }
+  transaction<T>(work: (tx: OpenTransaction) => Promise<T>): Promise<T> {
+    return this.#traced('postgres transaction', () => this.#run((client) => runTransaction(client, work)));
+  }
+
+  async #run<T>(use: (client: PoolClient) => Promise<T>): Promise<T> {
+    for (let attempt = 1, stale = 0; ; ) {
+      try {
+        return await this.#withClient(use);
+      } catch (error) {
+        // It takes its connection with it, so there are no more of them than connections.
+        if (isStalePlan(error) && stale++ < this.#pool.options.max) continue;
+        if (attempt++ === ATTEMPTS || !isConflict(error)) throw toStoreError(error);
+        await delay(Math.random() * 10 * 2 ** attempt);
       }
-    });
+    }
   }
 
   async #withClient<T>(use: (client: PoolClient) => Promise<T>): Promise<T> {
-    const client = await this.#pool.connect();
+    // Whatever keeps us from connecting (no server, no room, a password that was changed) is no fault of the statement.
+    const client = await this.#pool.connect().catch((error: unknown) => Promise.reject(storeUnavailable(error)));
     let broken = false;
     try {
       return await use(client);
     } catch (error) {
-      broken = isConnectionError(error) || isStalePlan(error);
+      broken = isServerTrouble(error) || isStalePlan(error);
       throw error;
     } finally {
       client.release(broken);

@@ -97,7 +97,7 @@ export const PROBLEMS = {
     meaning: 'The Idempotency-Key was used for another request.',
     remedy: 'Use a new key for each new request, and the same key only to repeat one.',
   },
-  CLIENT_LEFT: { status: 'CANCELLED', http: 499, meaning: 'The client left before it was answered.', remedy: TRY_AGAIN },
+  CLIENT_LEFT: { status: 'CANCELLED', http: 499, meaning: 'The client left before it was answered.', remedy: NO_CLIENT },
   CONFLICT: {
     status: 'ABORTED',
     meaning: 'The present state does not allow it.',
@@ -160,6 +160,11 @@ export const PROBLEMS = {
     meaning: 'Another command is changing this member, and did not end in time.',
     remedy: 'Send the command again with a new Idempotency-Key.',
   },
+  MEMBER_DELETING: {
+    status: 'FAILED_PRECONDITION',
+    meaning: 'The member is being deleted, so nothing else can be done to it.',
+    remedy: 'Follow the job of the deletion; if that is undone, send the command again.',
+  },
   LAST_ADMIN: {
     status: 'FAILED_PRECONDITION',
     meaning: 'This would leave nobody with the role of an administrator.',
@@ -198,7 +203,18 @@ export const PROBLEMS = {
     remedy: 'Send the command again with a new Idempotency-Key.',
   },
 
+  TOO_MANY_JOBS: {
+    status: 'RESOURCE_EXHAUSTED',
+    meaning: 'As many commands as are allowed are under way for the member, or for what they change.',
+    remedy: 'Wait until one of them has ended, at least for as long as Retry-After says.',
+  },
+
   // The system.
+  TOO_MANY_ATTEMPTS: {
+    status: 'RESOURCE_EXHAUSTED',
+    meaning: 'Too many logins have failed, of this login, from this address, or both.',
+    remedy: 'Wait for as long as Retry-After says. A device that has logged in before has tries of its own.',
+  },
   TOO_BUSY: {
     status: 'RESOURCE_EXHAUSTED',
     meaning: 'Too many ask for this at the same time.',
@@ -217,6 +233,11 @@ export const PROBLEMS = {
   STORE_UNAVAILABLE: {
     status: 'UNAVAILABLE',
     meaning: 'A database that is needed for this is away, full or read-only.',
+    remedy: TRY_AGAIN,
+  },
+  STORE_FULL: {
+    status: 'UNAVAILABLE',
+    meaning: 'A database that is needed for this has no room, and takes no writes until it has.',
     remedy: TRY_AGAIN,
   },
   STORE_CONFLICT: {
@@ -329,11 +350,19 @@ export function isProblemCode(code: string): code is ProblemCode {
   return Object.hasOwn(PROBLEMS, code);
 }
 
+/** The codes that a client may be told: all but those between services. */
+export const CLIENT_CODES = PROBLEM_CODES.filter((code) => PROBLEMS[code].remedy !== NO_CLIENT) as [
+  ProblemCode,
+  ...ProblemCode[],
+];
+const CLIENT_CODE_SET: ReadonlySet<string> = new Set(CLIENT_CODES);
+
 export const problemKind = (code: ProblemCode): ProblemKind => PROBLEMS[code];
 
 /** What can be wrong with one field; `message` says it in words. */
 export const FIELD_CODES = [
   'REQUIRED',
+  'REPEATED',
   'UNKNOWN',
   'WRONG_TYPE',
   'WRONG_FORMAT',
@@ -371,8 +400,16 @@ const BY_STATUS: Partial<Record<keyof typeof status, ProblemCode>> = {
 
 /** The code itself where the catalogue has it, else the one that says the most of its gRPC status. */
 export function knownCode(code: string, grpcStatus: string): ProblemCode {
-  if (isProblemCode(code)) return code;
-  return BY_STATUS[grpcStatus as keyof typeof status] ?? 'INTERNAL';
+  return isProblemCode(code) ? code : codeOfStatus(grpcStatus);
+}
+
+/** What a client is told in place of the code: the code itself, unless it is between services, or of a newer one. */
+export function clientCode(code: string, grpcStatus: string): ProblemCode {
+  return CLIENT_CODE_SET.has(code) ? (code as ProblemCode) : codeOfStatus(grpcStatus);
+}
+
+function codeOfStatus(name: string): ProblemCode {
+  return (Object.hasOwn(BY_STATUS, name) && BY_STATUS[name as keyof typeof status]) || 'INTERNAL';
 }
 
 /** The address of a kind of problem, relative to the server that tells of it (RFC 9457, section 3.1.1). */

@@ -1,13 +1,16 @@
 import { Redis } from 'ioredis';
 import type { Secret } from './config.ts';
-import { MusubiError, unavailable } from './errors.ts';
+import { unavailable } from './errors.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import type { Logger } from './log.ts';
+import { sparing } from './probe.ts';
+import { toRedisError } from './redis-errors.ts';
 
 export type { Redis } from 'ioredis';
 
 /**
- * Opens a client of the Redis server, registers readiness and stop.
+ * Opens a client of the Redis server, registers probes and stop: without an answer the process is not ready, while
+ * writes fail (as when its memory is full) it is degraded.
  * A server that is away is connected to again for ever; calls meanwhile fail within a second or two instead of
  * queueing (a script may be tried twice by the caller, never by this client).
  */
@@ -22,6 +25,9 @@ export async function openRedis({ url, log, lifecycle }: { url: Secret; log: Log
     told = '';
   });
   lifecycle.onReady('redis', () => redis.ping());
+  // Needs memory, as everything does that is written; the key is gone again by itself.
+  const write = (): Promise<unknown> => guarded(() => redis.set('write-probe', '1', 'EX', 60));
+  lifecycle.onHealthy('redis, writing', sparing(write));
   lifecycle.onStop('redis', 'stores', () => close(redis));
   await connected(redis, lifecycle);
   return redis;
@@ -105,23 +111,11 @@ async function connected(redis: Redis, lifecycle: Lifecycle): Promise<void> {
   }
 }
 
-/** Calls Redis; of a server that is away its caller sees UNAVAILABLE. */
+/** Calls Redis; of a server that is away, full or refuses us its caller sees UNAVAILABLE. */
 export async function guarded<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
     throw toRedisError(error);
   }
-}
-
-/** What callers see of an error of the client: a server that is away, loading or read-only is UNAVAILABLE. */
-function toRedisError(error: unknown): unknown {
-  if (error instanceof MusubiError || !(error instanceof Error)) return error;
-  const away =
-    error.name === 'MaxRetriesPerRequestError' ||
-    'syscall' in error ||
-    /^(LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY)|Connection is closed|Command timed out|Stream isn't writeable/.test(
-      error.message,
-    );
-  return away ? unavailable('STORE_UNAVAILABLE', 'the store is away', { cause: error }) : error;
 }

@@ -23,7 +23,7 @@ let keys: KeyRing;
 test.before(async () => {
   store = await openStore({ url: new Secret(address('MUSUBI_MONGODB_URL')), log, lifecycle });
   vault = new Vault(new Secret(address('MUSUBI_AUTH_MASTER_KEY')), 'signing keys');
-  keys = new KeyRing(store.signingKeys, vault);
+  keys = new KeyRing(store.signingKeys, vault, store.clock);
   await keys.maintain();
 });
 test.after.always(() => lifecycle.stop('done'));
@@ -47,7 +47,7 @@ async function signed(
   who: Session['who'],
   { typ, kid, ...claims }: { typ?: string; kid?: string } & JWTPayload = {},
 ): Promise<string> {
-  const good = await new AccessTokens(keys, ISSUER).issue(who);
+  const good = await new AccessTokens(keys, ISSUER, store.clock).issue(who);
   const { alg = '', ...header } = decodeProtectedHeader(good);
   return await new SignJWT({ ...decodeJwt(good), ...claims })
     .setProtectedHeader({ ...header, alg, ...(typ && { typ }), ...(kid && { kid }) })
@@ -88,10 +88,26 @@ async function refused(t: ExecutionContext, { one, self }: Session, token: strin
 
 test('an expired token is refused by the gateway and by the websocket, and nothing changes', async (t) => {
   const its = await session();
-  const past = new AccessTokens(keys, ISSUER, () => Date.now() - 301_000);
+  const past = new AccessTokens(keys, ISSUER, { now: () => store.clock.now() - 301_000 });
   await refused(t, its, await past.issue(its.who), 'TOKEN_EXPIRED', 'issued 301 seconds ago');
   const now = Math.floor(Date.now() / 1_000);
   await refused(t, its, await signed(its.who, { exp: now - 1 }), 'TOKEN_EXPIRED', 'expired a second ago');
+});
+
+test('a token whose session is past its expiry is refused, read or write', async (t) => {
+  const { self, who } = await session();
+  await store.members.updateOne(
+    { _id: who.memberId, 'sessions.id': who.sessionId },
+    { $set: { 'sessions.$.expiresAt': new Date(Date.now() - 1_000) } },
+  );
+  const answers = [
+    await self.get('/v1/members/me'),
+    await self.get('/v1/jobs'),
+    await self.patch(`/v1/members/${who.memberId}`, { displayName: 'late' }),
+    await self.post('/v1/auth/check', { checks: [{ action: 'member.list', resource: { type: 'Member' } }] }),
+  ];
+  for (const { status, body } of answers) t.like({ ...body, status }, { status: 401, code: 'SESSION_REVOKED' });
+  t.is(await (await Socket.open(self.token)).closeCode(30), 4403);
 });
 
 test('a token of our key that is for another time, use, reader or from another issuer is refused', async (t) => {
@@ -101,6 +117,10 @@ test('a token of our key that is for another time, use, reader or from another i
   await refused(t, its, await signed(its.who, { aud: 'another' }), 'TOKEN_INVALID', 'another audience');
   await refused(t, its, await signed(its.who, { iss: `${ISSUER}/` }), 'TOKEN_INVALID', 'another issuer');
   await refused(t, its, await signed(its.who, { typ: 'JWT' }), 'TOKEN_INVALID', 'another type');
+
+  // Neither is a text, and the first would be an operator in a query.
+  await refused(t, its, await signed(its.who, { sub: { $gt: '' } as unknown as string }), 'TOKEN_INVALID', 'an object as sub');
+  await refused(t, its, await signed(its.who, { sid: [its.who.sessionId] }), 'TOKEN_INVALID', 'a list as sid');
 
   const good = new Client(await signed(its.who));
   t.is((await good.get('/v1/members/me')).body.memberId, its.one.memberId, 'what is signed here is good otherwise');
@@ -115,10 +135,10 @@ test('a token of a key that was ours is good as long as the JWKS has the key, an
   // Auth's own code makes the key, in a collection of this test's own.
   const elsewhere = store.mongo.db.collection<SigningKeyDocument>(unique('signing_keys'));
   t.teardown(() => elsewhere.drop());
-  const ring = new KeyRing(elsewhere, vault);
+  const ring = new KeyRing(elsewhere, vault, store.clock);
   await ring.maintain();
   const { kid } = ring.signingKey();
-  const token = await new AccessTokens(ring, ISSUER).issue(its.who);
+  const token = await new AccessTokens(ring, ISSUER, store.clock).issue(its.who);
   const made = await elsewhere.findOne({ kid });
   if (!made) throw new Error('the key was not stored');
   const published = async (): Promise<boolean> => {

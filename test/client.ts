@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { Contract, type OpenApi } from '../gateway/contract.fixture.ts';
 
 /** What the tests know of the running system: only what any client knows. */
 export function address(name: string): string {
@@ -14,7 +15,20 @@ export interface Answer {
   body: any;
 }
 
-/** A client of the REST API, with or without a session. */
+const contracts = new Map<string, Promise<Contract>>();
+
+/** What the gateway at that address says of itself. */
+function contractOf(base: string): Promise<Contract> {
+  const known = contracts.get(base);
+  if (known) return known;
+  const read = fetch(`${base}/openapi.json`).then(async (response) => new Contract((await response.json()) as OpenApi));
+  contracts.set(base, read);
+  // Not away for good because it was away once.
+  read.catch(() => contracts.delete(base));
+  return read;
+}
+
+/** A client of the REST API, with or without a session. Whatever it is answered must be declared in the gateway's OpenAPI document. */
 export class Client {
   readonly base: string;
   token: string | undefined;
@@ -37,7 +51,9 @@ export class Client {
     });
     const text = await response.text();
     const json = response.headers.get('content-type')?.includes('json') ?? false;
-    return { status: response.status, headers: response.headers, body: json && text ? JSON.parse(text) : text };
+    const answer = { status: response.status, headers: response.headers, body: json && text ? JSON.parse(text) : text };
+    (await contractOf(this.base)).check(method, path.split('?')[0] ?? '', answer);
+    return answer;
   }
 
   get = (path: string, headers?: Record<string, string>): Promise<Answer> => this.request('GET', path, undefined, headers);

@@ -87,6 +87,21 @@ export async function versionsInKafka(memberIds: string[]): Promise<Map<string, 
   return found;
 }
 
+/** What consumers could not handle and parked, of every group: topic, offset and reason. */
+export async function parked(): Promise<string[]> {
+  const admin = new Kafka({ brokers: address('MUSUBI_KAFKA_BROKERS').split(','), logLevel: logLevel.NOTHING }).admin();
+  await admin.connect();
+  const topics = (await admin.listTopics()).filter((name) => name.endsWith('.dead-letter'));
+  await admin.disconnect();
+  const found: string[] = [];
+  await readTopics(topics, (topic, { offset, headers }) => {
+    found.push(
+      `${topic} ${offset}: ${JSON.stringify(headers, (_, value) => (value?.type === 'Buffer' ? Buffer.from(value.data).toString() : value))}`,
+    );
+  });
+  return found;
+}
+
 /** Nothing lost: every version up to the newest is there. Nothing reordered: each comes first after the one before. */
 export function order(
   events: Map<string, number[]>,

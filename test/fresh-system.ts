@@ -153,7 +153,7 @@ export const jobsOf = async ({ job }: System) =>
   (await job.listJobs({ memberId: 'system', state: JobState.JOB_STATE_UNSPECIFIED, command: '', pageSize: 0, pageToken: '' }))
     .jobs;
 export const mayDoAll = async ({ auth }: System, loginId: string, password: string): Promise<boolean> => {
-  const { accessToken } = await auth.login({ loginId, password, userAgent: '' });
+  const { accessToken } = await auth.login({ loginId, password, userAgent: '', source: '', deviceCookie: '' });
   const resource = { type: 'Member', id: 'x', ownerId: '' };
   return (await auth.check({ accessToken, checks: [{ action: 'member.delete', resource }] })).allowed[0] ?? false;
 };

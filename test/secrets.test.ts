@@ -6,7 +6,7 @@ import test, { type ExecutionContext } from 'ava';
 import { MongoClient } from 'mongodb';
 import pg from 'pg';
 import { address, admin, Client, login, unique } from './client.ts';
-import { ports } from './control.ts';
+import { pids, ports } from './control.ts';
 import { historyText, passwordReferences, readTopics } from './evidence.ts';
 
 const logs = (): string => join(address('MUSUBI_TEST_DATA'), 'logs');
@@ -91,6 +91,20 @@ test('no password or token, no hash of one and no reference is in any log, histo
     const text = await (await fetch(`http://127.0.0.1:${ops}/metrics`)).text();
     t.regex(text, /^process_cpu_seconds_total /m, role);
     t.deepEqual(found(text), [], `in the metrics of ${role}`);
+  }
+});
+
+test('no password or key is on a command line, where every user of the machine can read it', async (t) => {
+  const keys = ['MUSUBI_ADMIN_PASSWORD', 'MUSUBI_AUTH_MASTER_KEY', 'MUSUBI_S3_SECRET_ACCESS_KEY'].map(address);
+  const secrets = [...keys, new URL(address('MUSUBI_POSTGRES_URL')).password];
+  const lines = Object.entries(await pids()).map(([name, pid]) => [name, readFileSync(`/proc/${pid}/cmdline`, 'utf8')] as const);
+  t.true(lines.length >= 9);
+  for (const [name, line] of lines) {
+    t.true(line.length > 0, name);
+    t.false(
+      secrets.some((secret) => line.includes(secret)),
+      name,
+    );
   }
 });
 

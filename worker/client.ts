@@ -9,6 +9,7 @@ import {
 } from '@temporalio/client';
 import { unavailable } from '#platform/errors.ts';
 import type { Logger } from '#platform/log.ts';
+import { Turns } from '#platform/turns.ts';
 import { SEARCH_ATTRIBUTES, taskQueueOf } from '../temporal.config.ts';
 import type { CommandInput, CommandName } from '../workflows/commands.ts';
 
@@ -47,6 +48,11 @@ export interface Commands {
 
 /** How long Temporal may take to answer, ms. */
 const ANSWER_MS = 5_000;
+/**
+ * Starts under way at the same time, the others waiting their turn: a Temporal that is asked for hundreds at once takes
+ * longer than that for each, and would pass for one that is away.
+ */
+const STARTS_AT_ONCE = 32;
 /** How long the workflow may take to say how far it is, ms. */
 const QUERY_MS = 2_000;
 /** How long until a Temporal that did not answer is asked again whether it does, ms. */
@@ -76,6 +82,7 @@ function unanswered(error: unknown): boolean {
 export function createCommands(connected: () => Client | undefined, log: Logger): Commands {
   /** Set while Temporal is known not to answer, though the client has not lost it: nobody else must wait to learn that. */
   let silent = false;
+  const starts = new Turns(STARTS_AT_ONCE);
   const reachable = (): Client => {
     const client = silent ? undefined : connected();
     if (!client) throw new Error('not connected to Temporal');
@@ -141,7 +148,9 @@ export function createCommands(connected: () => Client | undefined, log: Logger)
         staticDetails: `Command \`${command}\` on \`${aggregateId}\`, on behalf of member \`${memberId}\`.`,
       };
       try {
-        const handle = await within(ANSWER_MS, reachable(), (client) => client.workflow.start(command, options));
+        const handle = await starts.take(() =>
+          within(ANSWER_MS, reachable(), (client) => client.workflow.start(command, options)),
+        );
         log.debug({ jobId, command, eager: handle.eagerlyStarted }, 'command started');
       } catch (error) {
         // It ran and ended: this start is a late repeat.

@@ -1,16 +1,27 @@
 import type { CommandName } from './commands.ts';
-import { away, notVisible, type Script, taken } from './saga.fixture.ts';
+import { away, busy, mistaken, notVisible, type Script, taken } from './saga.fixture.ts';
 
 /** One way that a saga can go, and how the services are scripted so that it does. */
 export interface Branch {
   command: CommandName;
   /** - done: all goes well, in one workflow task
    *  - late: services are away for a while, before the pivot, after it and at the end
+   *  - conflict: others are at it for a while
    *  - refused: at the first step
-   *  - compensated: at the pivot, with an undo that takes its time
+   *  - compensated: refused at the pivot, with an undo that takes its time
+   *  - failed: at the pivot, by a mistake of ours
    *  - cancelled: before the pivot
    *  - …-without-login: an update that leaves the login as it is, whose pivot is another step */
-  branch: 'done' | 'late' | 'refused' | 'compensated' | 'cancelled' | 'done-without-login' | 'compensated-without-login';
+  branch:
+    | 'done'
+    | 'late'
+    | 'conflict'
+    | 'refused'
+    | 'compensated'
+    | 'failed'
+    | 'cancelled'
+    | 'done-without-login'
+    | 'compensated-without-login';
   status: 'COMPLETED' | 'FAILED' | 'CANCELLED';
   script: Script;
 }
@@ -32,7 +43,7 @@ const SAGAS = {
     last: 'member.commitUpdate',
   },
   'member.delete': {
-    first: 'member.beginDelete',
+    first: 'member.closeMember',
     second: 'role.unassignAllRoles',
     pivot: 'member.deleteMember',
     last: 'auth.removeLogin',
@@ -47,7 +58,7 @@ const WITHOUT_LOGIN: Branch[] = [
   {
     command: 'member.update',
     branch: 'compensated-without-login',
-    status: 'FAILED',
+    status: 'COMPLETED',
     script: { ...withoutLogin, 'member.commitUpdate': [taken] },
   },
 ];
@@ -67,8 +78,10 @@ const ofEverySaga: Branch[] = (Object.keys(SAGAS) as CommandName[]).flatMap((com
       status: 'COMPLETED',
       script: { [second]: awayForAWhile, [last]: awayForAWhile, 'query.awaitVersions': notVisibleAtFirst },
     },
-    { command, branch: 'refused', status: 'FAILED', script: { [first]: [taken] } },
-    { command, branch: 'compensated', status: 'FAILED', script: { [pivot]: [taken], 'member.undo': awayForAWhile } },
+    { command, branch: 'conflict', status: 'COMPLETED', script: { [second]: (attempt) => (attempt <= 2 ? busy : undefined) } },
+    { command, branch: 'refused', status: 'COMPLETED', script: { [first]: [taken] } },
+    { command, branch: 'compensated', status: 'COMPLETED', script: { [pivot]: [taken], 'member.undo': awayForAWhile } },
+    { command, branch: 'failed', status: 'FAILED', script: { [pivot]: [mistaken] } },
     { command, branch: 'cancelled', status: 'CANCELLED', script: { [second]: cancelled } },
   ];
 });

@@ -5,6 +5,10 @@ import { inWords, type Step } from './step.ts';
 
 /** Why a step failed: for the client on the job, and for operators. */
 export interface Failure {
+  /** The step, in words: `bind login`. */
+  at: string;
+  /** Whether the service said no to the request, as it should; if not, something of ours is wrong, or was away. */
+  refused: boolean;
   error: JobError;
   /** With what the client need not know: which service, what it said last. */
   forOperators: string;
@@ -16,26 +20,31 @@ export interface Failure {
  */
 export function failureOf(step: Step<never, unknown>, failure: TemporalFailure): Failure {
   const last = lastAnswer(failure);
-  const where = `${step.service} service, "${inWords(step)}"`;
+  const at = inWords(step);
+  const where = `${step.service} service, "${at}"`;
   if (!last) {
-    return { error: away(`the ${step.service} service did not answer in time`), forOperators: `${where}: no answer in time` };
+    const error = away(`the ${step.service} service did not answer in time`);
+    return { at, refused: false, error, forOperators: `${where}: no answer in time` };
   }
   const forOperators = `${where}: ${last.code}: ${last.message}`;
+  if (OUR_DEFECTS.has(last.grpcStatus) || OUR_MISTAKES.has(last.code)) {
+    const message = `the ${step.service} service failed`;
+    return { at, refused: false, error: { code: 'INTERNAL', message, errors: [], grpcStatus: 'INTERNAL' }, forOperators };
+  }
   if (last.refused || last.grpcStatus === 'ABORTED') {
     const { code, message, fields: errors, grpcStatus } = last;
-    return { error: { code, message, errors, grpcStatus }, forOperators };
+    return { at, refused: true, error: { code, message, errors, grpcStatus }, forOperators };
   }
-  if (OUR_DEFECTS.has(last.grpcStatus)) {
-    const message = `the ${step.service} service failed`;
-    return { error: { code: 'INTERNAL', message, errors: [], grpcStatus: 'INTERNAL' }, forOperators };
-  }
-  return { error: away(`the ${step.service} service was not available`), forOperators };
+  return { at, refused: false, error: away(`the ${step.service} service was not available`), forOperators };
 }
 
 const away = (message: string): JobError => ({ code: 'SERVICE_UNAVAILABLE', message, errors: [], grpcStatus: 'UNAVAILABLE' });
 
 /** 'DEFECT': the activity itself threw something else than a gRPC error. */
 const OUR_DEFECTS: ReadonlySet<string> = new Set(['INTERNAL', 'UNKNOWN', 'UNIMPLEMENTED', 'DATA_LOSS', 'DEFECT']);
+
+/** Refusals that no request of a client brings about: a saga that does its steps in order is never told so. */
+const OUR_MISTAKES: ReadonlySet<string> = new Set(['LOCK_NOT_HELD', 'OPERATION_UNDONE']);
 
 /** What the service said last; undefined if it never answered. A timeout keeps the failure of the attempt before as its cause. */
 function lastAnswer(failure: TemporalFailure): (StepFailure & { refused: boolean }) | undefined {

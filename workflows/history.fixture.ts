@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import proto from '@temporalio/proto';
 import type { CommandName } from './commands.ts';
 import * as workflows from './index.ts';
+import { ENGINE_VERSION } from './saga.ts';
 
 const { History } = proto.temporal.api.history.v1;
 export type History = proto.temporal.api.history.v1.IHistory;
@@ -10,12 +11,17 @@ export type History = proto.temporal.api.history.v1.IHistory;
 const FOLDER = join(import.meta.dirname, 'histories');
 const versions = new Map(Object.entries(workflows).map(([command, { version }]) => [command, version]));
 
-/** Where the history of a saga's branch is kept. @param version default: the saga's of now; those of older ones stay beside it */
-export function historyFile(command: CommandName, branch: string, version = versions.get(command)): string {
-  return join(FOLDER, command, `${branch}.v${version}.json`);
+/** Where the history of a saga's branch is kept. @param version, engine default: those of now; older ones stay beside them */
+export function historyFile(
+  command: CommandName,
+  branch: string,
+  version = versions.get(command),
+  engine = ENGINE_VERSION,
+): string {
+  return join(FOLDER, `saga@${engine}`, command, `${branch}.v${version}.json`);
 }
 
-/** The name of every history that is kept, of every version: `member.update/done.v1`. */
+/** The name of every history that is kept, of every version: `saga@1/member.update/done.v1`. */
 export function historyNames(): string[] {
   return readdirSync(FOLDER, { recursive: true, encoding: 'utf8' })
     .filter((file) => file.endsWith('.json'))

@@ -19,7 +19,7 @@ const DEFAULT_ROLE = 'member';
 /** Registers a member completely, or leaves no trace. */
 export const registerMember = saga(
   'member.register',
-  { version: 1, steps: ['createMember', 'bindLogin', 'assignRoles', 'grantRoles', 'activateMember'] },
+  [['createMember', 'bindLogin', 'assignRoles', 'grantRoles', 'activateMember']],
   async ({ step, pivot, finish, input }: Saga<RegisterMemberInput>) => {
     const { memberId, loginId, displayName, email, passwordRef, roleIds = [DEFAULT_ROLE] } = input;
     await step(member.createMember, { memberId, loginId, displayName, email });

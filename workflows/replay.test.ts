@@ -7,6 +7,7 @@ import { BRANCHES, type Branch } from './branches.fixture.ts';
 import type { CommandName } from './commands.ts';
 import { type History, historyFile, historyNamed, historyNames } from './history.fixture.ts';
 import * as workflows from './index.ts';
+import { ENGINE_VERSION } from './saga.ts';
 
 // Workflows that run when a new version is deployed go on with its code: whatever history they have, it must lead
 // the new code to the same commands. A test fails here → gate the change by `since(version)` (saga.ts).
@@ -42,20 +43,31 @@ for (const name of historyNames()) {
 
 /** What every workflow can come to, whatever else it can. */
 const ALWAYS = ['done', 'refused', 'compensated', 'cancelled'];
+const ENGINES = Array.from({ length: ENGINE_VERSION }, (_, i) => i + 1);
 
 test('every branch of every workflow has its history', (t) => {
-  const wanted = BRANCHES.map(({ command, branch }) => historyFile(command, branch));
+  const without = BRANCHES.map(({ command, branch }) => historyFile(command, branch)).filter((file) => !existsSync(file));
   for (const [command, { version }] of Object.entries(workflows)) {
-    // Those of older versions stay: runs that began with them may go on with this code.
-    for (let v = 1; v <= version; v++) wanted.push(...ALWAYS.map((branch) => historyFile(command as CommandName, branch, v)));
+    // Those of older versions stay, on whatever engine they ran: runs that began with them may go on with this code.
+    for (let v = 1; v <= version; v++) {
+      for (const branch of ALWAYS) {
+        const [file = '', ...older] = ENGINES.map((engine) => historyFile(command as CommandName, branch, v, engine)).reverse();
+        if (![file, ...older].some(existsSync)) without.push(file);
+      }
+    }
   }
-  const without = new Set(wanted.filter((file) => !existsSync(file)));
-  t.deepEqual([...without], [], 'npm run record-histories');
+  for (const engine of ENGINES)
+    t.true(
+      historyNames().some((name) => name.startsWith(`saga@${engine}/`)),
+      `saga@${engine}`,
+    );
+  t.deepEqual(without, [], 'npm run record-histories');
 });
 
 test('every history ends as its branch does', (t) => {
   for (const name of historyNames()) {
-    const [command, branch] = name.replace(/\.v\d+$/, '').split('/');
+    const [engine, command, branch] = name.replace(/\.v\d+$/, '').split('/');
+    if (engine !== `saga@${ENGINE_VERSION}`) continue;
     const status = BRANCHES.find((known) => known.command === command && known.branch === branch)?.status;
     // An older version may have had others.
     if (status) t.is(statusOf(historyNamed(name)), status, name);

@@ -39,6 +39,7 @@ export const taken = alreadyExists('LOGIN_TAKEN', 'the login is taken', {
 });
 export const defect = internal('INTERNAL', 'the service failed');
 export const notVisible = deadlineExceeded('NOT_VISIBLE_YET', 'the read model is behind');
+export const mistaken = failedPrecondition('LOCK_NOT_HELD', 'the member is not locked by this job for this step');
 export const undone = failedPrecondition('OPERATION_UNDONE', 'this operation was undone');
 
 /** One call that a service was sent. */

@@ -1,7 +1,7 @@
 import { WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
 import anyTest, { type ExecutionContext, type TestFn } from 'ava';
 import type { CommandName } from './commands.ts';
-import { away, busy, defect, notVisible, type Script, ScriptedServices, taken, undone } from './saga.fixture.ts';
+import { away, busy, defect, mistaken, notVisible, type Script, ScriptedServices, taken, undone } from './saga.fixture.ts';
 import { countEvents, TimeSkipping } from './time-skipping.fixture.ts';
 
 // Sagas as they are, on Temporal's time-skipping server: minutes of retries pass in a moment.
@@ -27,8 +27,15 @@ const SAGAS = [
   { command: 'member.update', steps: ['member.beginUpdate', 'auth.rebindLogin', 'member.commitUpdate'], pivot: 1 },
   {
     command: 'member.delete',
-    steps: ['member.beginDelete', 'role.unassignAllRoles', 'auth.suspendLogin', 'member.deleteMember', 'auth.removeLogin'],
-    pivot: 3,
+    steps: [
+      'member.closeMember',
+      'role.unassignAllRoles',
+      'auth.suspendLogin',
+      'member.beginDelete',
+      'member.deleteMember',
+      'auth.removeLogin',
+    ],
+    pivot: 4,
   },
 ] as const satisfies { command: CommandName; steps: string[]; pivot: number }[];
 
@@ -49,13 +56,30 @@ async function failureOf(handle: WorkflowHandle): Promise<WorkflowFailedError> {
   throw new Error('the workflow did not fail');
 }
 
+/** What it can be found by in the list of workflows. */
+async function attributesOf(handle: WorkflowHandle): Promise<Record<string, unknown>> {
+  const { typedSearchAttributes } = await handle.describe();
+  return Object.fromEntries(typedSearchAttributes.getAll().map(({ key, value }) => [key.name, value]));
+}
+
+/** What it tells operators of itself. */
+const detailsOf = async (handle: WorkflowHandle): Promise<string> =>
+  (await handle.query<{ currentDetails: string }>('__temporal_workflow_metadata')).currentDetails;
+
 for (const { command, steps, pivot } of SAGAS) {
+  const words = (step = ''): string => (step.split('.')[1] ?? '').replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+
   test(`${command}: all goes well in one workflow task`, async (t) => {
     const services = new ScriptedServices({});
     const handle = await run(t, command, services);
     t.deepEqual(services.steps, short(steps));
     t.deepEqual(services.states, ['COMPLETED']);
     t.deepEqual(JSON.parse(String(services.end?.resultJson)), await handle.result());
+    t.deepEqual(services.end?.progress, { done: steps.length, total: steps.length, step: 'done' });
+    t.like(await attributesOf(handle), { MusubiOutcome: 'done', MusubiFailure: undefined });
+    const details = await detailsOf(handle);
+    t.regex(details, new RegExp(`^Done: all ${steps.length} steps\\.`));
+    for (const step of steps) t.regex(details, new RegExp(`^- ${words(step)}: done, \\d+ ms$`, 'm'));
     t.is(await countEvents(handle, 'workflowTaskCompletedEventAttributes'), 1);
     for (const { name, request } of services.received) {
       if (!/^(job|query)\./.test(name)) t.is(request.operationId, `${handle.workflowId}/${name.split('.')[1]}`);
@@ -74,23 +98,41 @@ for (const { command, steps, pivot } of SAGAS) {
         errors: [{ field: 'loginId', code: 'TAKEN', message: 'is taken' }],
         grpcStatus: 'ALREADY_EXISTS',
       });
-      t.like(await failureOf(handle), { cause: { type: 'LOGIN_TAKEN' } });
-      const { typedSearchAttributes } = await handle.describe();
-      t.is(typedSearchAttributes.getAll().find(({ key }) => key.name === 'MusubiFailure')?.value, 'LOGIN_TAKEN');
+      t.deepEqual(services.end?.progress, {
+        done: at,
+        total: steps.length,
+        step: `refused at "${words(step)}", all undone`,
+      });
+      // No failed workflow: that is what somebody should look at.
+      t.is((await handle.describe()).status.name, 'COMPLETED');
+      t.deepEqual(await handle.result(), {
+        refused: { step: words(step), code: 'LOGIN_TAKEN', message: 'the login is taken' },
+      });
+      t.like(await attributesOf(handle), { MusubiOutcome: 'refused', MusubiFailure: 'LOGIN_TAKEN' });
+      const details = await detailsOf(handle);
+      t.regex(details, new RegExp(`^Refused: .*"${words(step)}": LOGIN_TAKEN`));
+      t.regex(details, new RegExp(`^- ${words(step)}: \\*\\*refused: LOGIN_TAKEN\\*\\*, \\d+ ms$`, 'm'));
+      t.regex(details, new RegExp(`^- undo "${words(step)}": done, `, 'm'));
+      const { events } = await handle.fetchHistory();
+      const told = events?.find((event) => event.activityTaskScheduledEventAttributes)?.userMetadata?.summary?.data;
+      t.is(Buffer.from(told ?? []).toString(), JSON.stringify(`refused at "${words(step)}": LOGIN_TAKEN`), 'on the timeline');
     });
 
     test(`${command}: away at ${step} for good, it is undone after a minute`, async (t) => {
       const services = new ScriptedServices({ [step]: [away] });
       const before = await t.context.time.now();
       const begun = performance.now();
-      await run(t, command, services);
+      const handle = await run(t, command, services);
       const took = (await t.context.time.now()) - before;
       // Of the server's time, some is what this machine needs.
       const skipped = took - (performance.now() - begun);
       t.true(took > 40_000 && skipped < 90_000, `${took} ms, ${skipped} of them skipped`);
       t.deepEqual(services.steps.slice(-(at + 1)), undosOf(steps, at + 1));
       t.like(services.end, { state: 'JOB_STATE_FAILED', error: { code: 'SERVICE_UNAVAILABLE', grpcStatus: 'UNAVAILABLE' } });
+      t.like(services.end?.progress, { done: at, step: `failed at "${words(step)}", all undone` });
       t.notRegex(JSON.stringify(services.end), /ECONNREFUSED/, 'what is wrong inside is not the client’s');
+      t.like(await failureOf(handle), { cause: { type: 'SERVICE_UNAVAILABLE' } });
+      t.like(await attributesOf(handle), { MusubiOutcome: 'failed', MusubiFailure: 'SERVICE_UNAVAILABLE' });
     });
 
     test(`${command}: cancelled while ${step} is tried, ${at < pivot ? 'it is undone' : 'it is too late'}`, async (t) => {
@@ -105,6 +147,9 @@ for (const { command, steps, pivot } of SAGAS) {
       if (at < pivot) {
         t.is(description.status.name, 'CANCELLED');
         t.is(services.end?.state, 'JOB_STATE_CANCELLED');
+        const progress = { done: at, total: steps.length, step: `cancelled at "${words(step)}", all undone` };
+        t.deepEqual(services.end?.progress, progress);
+        t.like(await attributesOf(handle), { MusubiOutcome: 'cancelled', MusubiFailure: undefined });
         t.deepEqual(services.steps.slice(-(at + 1)), undosOf(steps, at + 1));
       } else {
         t.is(description.status.name, 'COMPLETED');
@@ -137,8 +182,12 @@ test('a service that comes back in time costs nothing but time, and the job show
   t.like(report, {
     jobId: handle.workflowId,
     state: 'JOB_STATE_RUNNING',
-    progress: { done: 1, total: 5, step: 'bind login, attempt 2' },
+    progress: { done: 1, total: 5, step: 'bind login', attempt: 2 },
   });
+  const attempts = services.received
+    .filter(({ name }) => name === 'job.reportProgress')
+    .map(({ request }) => (request.progress as { attempt?: number }).attempt);
+  t.deepEqual(attempts, [2, 3, 4, 5, 6, 7, 8], 'counted on where a regular activity takes over');
   t.is(await countEvents(handle, 'activityTaskScheduledEventAttributes'), 1, 'retries leave no trace in the history');
 });
 
@@ -153,15 +202,42 @@ test('a defect of a service is retried too, and is not told to the client', asyn
   });
 });
 
-test('MEMBER_BUSY is waited for, and said if it lasts', async (t) => {
+test('MEMBER_BUSY is waited for outside of workflow tasks, and said if it lasts', async (t) => {
   const soon = new ScriptedServices({ 'member.beginUpdate': (attempt) => (attempt <= 6 ? busy : { loginChanges: false }) });
-  await run(t, 'member.update', soon);
+  const waited = await run(t, 'member.update', soon);
   t.is(soon.end?.state, 'JOB_STATE_COMPLETED');
   t.deepEqual(soon.steps.slice(-2), ['beginUpdate', 'commitUpdate'], 'no login to rebind');
+  t.deepEqual(
+    soon.received.filter(({ name }) => name === 'member.beginUpdate').map(({ local }) => local),
+    [true, false, false, false, false, false, false],
+    'one attempt inside; the others by Temporal’s timers, which hold no place of the worker',
+  );
+  t.is(await countEvents(waited, 'activityTaskScheduledEventAttributes'), 1);
+  t.is(await countEvents(waited, 'timerStartedEventAttributes'), 0);
 
   const never = new ScriptedServices({ 'member.beginUpdate': [busy] });
   await run(t, 'member.update', never);
   t.like(never.end, { state: 'JOB_STATE_FAILED', error: { code: 'MEMBER_BUSY', grpcStatus: 'ABORTED' } });
+});
+
+test('an undo that others are in the way of waits for them likewise', async (t) => {
+  const services = new ScriptedServices({ 'auth.bindLogin': [taken], 'member.undo': (attempt) => (attempt <= 3 ? busy : {}) });
+  await run(t, 'member.register', services);
+  t.deepEqual(
+    services.received.filter(({ name }) => name === 'member.undo').map(({ local }) => local),
+    [true, false, false, false],
+  );
+  t.is(services.end?.state, 'JOB_STATE_FAILED');
+});
+
+test('a refusal that only a mistake of ours brings about is a failure, and not told to the client', async (t) => {
+  for (const error of [mistaken, undone]) {
+    const services = new ScriptedServices({ 'member.beginUpdate': [error] });
+    const handle = await run(t, 'member.update', services);
+    t.like(services.end, { state: 'JOB_STATE_FAILED', error: { code: 'INTERNAL', message: 'the member service failed' } });
+    t.regex(String((await failureOf(handle)).cause?.message), new RegExp(error.code), 'operators are told');
+    t.like(await attributesOf(handle), { MusubiOutcome: 'failed', MusubiFailure: 'INTERNAL' });
+  }
 });
 
 test('an undo is tried until it is through, in order, and the job says so', async (t) => {
@@ -219,6 +295,13 @@ test('a job is applied, not completed, until queries see it', async (t) => {
   );
   const ends = services.received.filter(({ name }) => name === 'job.finishJob').map(({ request }) => request.resultJson);
   t.deepEqual(ends, Array(2).fill(JSON.stringify(await handle.result())));
+  t.deepEqual(
+    services.received.filter(({ name }) => name === 'job.finishJob').map(({ request }) => request.progress),
+    [
+      { done: 5, total: 5, step: 'until queries see it' },
+      { done: 5, total: 5, step: 'done' },
+    ],
+  );
   const asked = services.received.find(({ name }) => name === 'query.awaitVersions')?.request.versions;
   const id = '01890a5d-ac96-774b-bcce-b302099a8057';
   t.deepEqual(asked, [

@@ -5,7 +5,6 @@ import {
   defineQuery,
   isCancellation,
   patched,
-  setCurrentDetails,
   setHandler,
   TemporalFailure,
   upsertSearchAttributes,
@@ -14,7 +13,8 @@ import {
 import type { AggregateVersion } from '#proto/musubi/aggregate/v1/aggregate.ts';
 import type { JobError } from '#proto/musubi/job/v1/job.ts';
 import type { StepCall } from '../activities/call.ts';
-import { type Domain, SEARCH_ATTRIBUTES } from '../temporal.config.ts';
+import { type Domain, type Outcome, SEARCH_ATTRIBUTES } from '../temporal.config.ts';
+import { Account } from './account.ts';
 import { type Failure, failureOf } from './failure.ts';
 import { cancelJob, completeJob, failJob, reportCompensating } from './job.ts';
 import { inWords, mustStep, type Step, tryStep } from './step.ts';
@@ -22,14 +22,16 @@ import { inWords, mustStep, type Step, tryStep } from './step.ts';
 /** Whether the saga is past its point of no return, so that to cancel it is too late. */
 export const tooLateQuery = defineQuery<boolean>('tooLate');
 
-export interface Declaration {
-  /**
-   * Grows by 1 with every change of the order or meaning of steps while workflows of the version
-   * before may still run; the change is gated by `since(version)`. Replay tests fail without it.
-   */
-  version: number;
-  /** The steps in order, by the activity's name: "step 2 of 5" is counted by it. */
-  steps: readonly string[];
+/**
+ * The steps in order, by the activity's name: "step 2 of 5" is counted by it. One list for every version of the
+ * saga, the newest last. There is a new version with every change of the order or meaning of steps while workflows
+ * of the version before may still run; the change is gated by `since(version)`. Replay tests fail without it.
+ */
+export type Versions = readonly [readonly string[], ...(readonly string[])[]];
+
+/** What the workflow of a saga that was refused returns, everything being undone. */
+export interface Refused {
+  refused: { step: string; code: string; message: string };
 }
 
 /** What a saga is written with. Every step is one activity, idempotent by `jobId/step`, with its service's Undo. */
@@ -60,16 +62,18 @@ export interface Saga<Input> {
  * - Only a refusal, exhausted tries or a request to cancel undo. An error in the saga's own code fails
  *   the workflow task: Temporal tries it again until a fix is deployed, and nothing is undone.
  * - The job ends COMPLETED when queries see what the steps wrote, FAILED, or CANCELLED.
+ * - A command that is refused as it should be is no failed workflow: its workflow completes, as {@link Refused}. One
+ *   fails where tries ran out, or a service failed: what somebody should look at.
  *
  * @param body its return value is the job's result
  */
 export function saga<Input, Result extends object>(
   command: `${Domain}.${string}`,
-  { version, steps }: Declaration,
+  versions: Versions,
   body: (saga: Saga<Input>) => Promise<Result>,
-): ((input: Input) => Promise<Result>) & { version: number } {
-  const workflow = async (input: Input): Promise<Result> => {
-    const run = new Run(command, version, steps);
+): ((input: Input) => Promise<Result | Refused>) & { version: number } {
+  const workflow = async (input: Input): Promise<Result | Refused> => {
+    const run = new Run(command, versions);
     setHandler(tooLateQuery, () => run.tooLate);
     let result: Result;
     try {
@@ -87,13 +91,12 @@ export function saga<Input, Result extends object>(
       }
       if (!(error instanceof StepFailed)) throw error;
       const { failure } = error;
-      throw await CancellationScope.nonCancellable(() => run.failed(failure));
+      return await CancellationScope.nonCancellable(() => run.failed(failure));
     }
-    run.tooLate = true;
-    await CancellationScope.nonCancellable(() => completeJob(result, run.written));
+    await CancellationScope.nonCancellable(() => run.done(result));
     return result;
   };
-  return Object.assign(workflow, { version });
+  return Object.assign(workflow, { version: versions.length });
 }
 
 /** A step that failed for good. Not a TemporalFailure: if a saga should let it slip, the workflow task fails. */
@@ -105,24 +108,37 @@ class StepFailed extends Error {
   }
 }
 
+/**
+ * The version of what all sagas share, gated like theirs: it grows when runs that go on would be led to other commands.
+ * Since 2: an outcome is told as MusubiOutcome, and a refusal is no failed workflow.
+ */
+export const ENGINE_VERSION = 2;
+
 class Run {
   tooLate = false;
   readonly #command: string;
-  readonly #since = new Map<number, boolean>();
+  readonly #tellsOutcome: boolean;
+  /** The saga's version that this run was begun with. */
+  readonly #version: number;
+  readonly #versions: number;
   readonly #steps: readonly string[];
+  readonly #account = new Account();
   readonly #undos: { step: Step<never, unknown>; call: StepCall }[] = [];
   readonly #written = new Map<string, AggregateVersion>();
   readonly #called = new Set<string>();
+  /** The step that was begun last. */
+  #last: StepCall['progress'];
 
-  constructor(command: string, version: number, steps: readonly string[]) {
+  constructor(command: string, versions: Versions) {
     this.#command = command;
-    this.#steps = steps;
-    // All at once: asked for later, a run of an old version would take on the new one half-way.
-    for (let v = 1; v <= version; v++) this.#since.set(v, v === 1 || patched(`${command}@${v}`));
-  }
-
-  get written(): AggregateVersion[] {
-    return [...this.#written.values()];
+    this.#tellsOutcome = patched(`saga@${ENGINE_VERSION}`);
+    // At once: asked for later, a run of an old version would take on the new one half-way. The newest first: a new run
+    // remembers that one, and an old one the one it was begun with.
+    let version = versions.length;
+    while (version > 1 && !patched(`${command}@${version}`)) version--;
+    this.#version = version;
+    this.#versions = versions.length;
+    this.#steps = versions[version - 1] ?? [];
   }
 
   async step<Response>(step: Step<never, Response>, request: unknown): Promise<Response> {
@@ -131,12 +147,12 @@ class Run {
     if (CancellationScope.current().consideredCancelled) throw new CancelledFailure('cancelled');
     const call = this.#begin(step);
     this.#undos.push({ step, call });
-    try {
-      return this.#keep(await tryStep(step, call, request));
-    } catch (error) {
-      if (error instanceof TemporalFailure && !isCancellation(error)) throw new StepFailed(failureOf(step, error));
-      throw error;
-    }
+    const tried = () =>
+      tryStep(step, call, request).catch((error: unknown) => {
+        if (error instanceof TemporalFailure && !isCancellation(error)) throw new StepFailed(failureOf(step, error));
+        throw error;
+      });
+    return this.#keep(await this.#account.row(inWords(step), tried, howItFailed));
   }
 
   async pivot<Response>(step: Step<never, Response>, request: unknown): Promise<Response> {
@@ -148,45 +164,64 @@ class Run {
 
   async finish<Response>(step: Step<never, Response>, request: unknown): Promise<Response> {
     if (!this.tooLate) throw new Error(`${step.name}: finish() is for after the pivot`);
-    return this.#keep(await mustStep(step, this.#begin(step), request));
+    const call = this.#begin(step);
+    return this.#keep(await this.#account.row(inWords(step), () => mustStep(this.#account, step, call, request)));
   }
 
   since(version: number): boolean {
-    const begun = this.#since.get(version);
-    if (begun === undefined) throw new Error(`${this.#command} has versions 1 to ${this.#since.size}, not ${version}`);
-    return begun;
+    if (version > this.#versions) throw new Error(`${this.#command} has versions 1 to ${this.#versions}, not ${version}`);
+    return version <= this.#version;
   }
 
-  async failed({ error, forOperators }: Failure): Promise<ApplicationFailure> {
+  async done(result: object): Promise<void> {
+    this.tooLate = true;
+    await completeJob(this.#account, this.#steps.length, result, [...this.#written.values()]);
+    this.#tellOutcome('done');
+  }
+
+  async failed({ at, refused, error, forOperators }: Failure): Promise<Refused> {
     upsertSearchAttributes([{ key: SEARCH_ATTRIBUTES.failure, value: error.code }]);
-    await this.#undo(error, `Failed: ${forOperators}`);
-    await failJob(error);
+    this.#tellOutcome(refused ? 'refused' : 'failed');
+    const how = refused ? 'refused' : 'failed';
+    await this.#undo(error, `${how === 'refused' ? 'Refused' : 'Failed'}: ${forOperators}`, `${how} at "${at}": ${error.code}`);
+    await failJob(this.#account, error, this.#end(`${how} at "${at}"`));
+    if (refused && this.#tellsOutcome) return { refused: { step: at, code: error.code, message: error.message } };
     const failure = ApplicationFailure.nonRetryable(forOperators, error.code, error);
     failure.stack = ''; // it says nothing about the step that failed
-    return failure;
+    throw failure;
   }
 
   async cancelled(): Promise<void> {
-    await this.#undo(null, 'Cancelled.');
-    await cancelJob();
+    this.#tellOutcome('cancelled');
+    await this.#undo(null, 'Cancelled.', 'cancelled');
+    const at = this.#last ? ` at "${this.#last.step}"` : '';
+    await cancelJob(this.#account, this.#end(`cancelled${at}`));
   }
 
-  async #undo(error: JobError | null, why: string): Promise<void> {
+  async #undo(error: JobError | null, why: string, inShort: string): Promise<void> {
     const total = this.#undos.length;
+    this.#account.say(`${why}\n\n${total === 0 ? 'Nothing is to be undone.' : 'It is being undone.'}`);
     for (let done = 0; done < total; done++) {
       const undo = this.#undos.pop();
       if (!undo) break;
       const words = `undo "${inWords(undo.step)}"`;
       const progress = { done, total, step: words };
-      setCurrentDetails(`${why}\n\nUndoing, ${done + 1} of ${total}: ${words}.`);
-      if (done === 0) await reportCompensating(progress, error);
-      await mustStep(
-        { service: undo.step.service, name: 'undo' },
-        { operationId: undo.call.operationId, progress, compensating: error },
-        undefined,
-      );
+      if (done === 0) await reportCompensating(inShort, progress, error);
+      const call = { operationId: undo.call.operationId, progress, compensating: error };
+      const service = { service: undo.step.service, name: 'undo' };
+      await this.#account.row(words, () => mustStep(this.#account, service, call, undefined));
     }
-    setCurrentDetails(`${why}\n\n${total === 0 ? 'Nothing was to be undone.' : 'All of it is undone.'}`);
+    this.#account.say(`${why}\n\n${total === 0 ? 'Nothing was to be undone.' : 'All of it is undone.'}`);
+  }
+
+  /** How far a run that was undone had come. */
+  #end(how: string): { done: number; total: number; step: string } {
+    return { done: this.#last?.done ?? 0, total: this.#steps.length, step: `${how}, all undone` };
+  }
+
+  /** While a run is open, an outcome says what it will come to: it is being undone. */
+  #tellOutcome(value: Outcome): void {
+    if (this.#tellsOutcome) upsertSearchAttributes([{ key: SEARCH_ATTRIBUTES.outcome, value }]);
   }
 
   #begin(step: Step<never, unknown>): StepCall {
@@ -195,8 +230,9 @@ class Run {
     if (this.#called.has(step.name)) throw new Error(`${this.#command} does the step ${step.name} twice`);
     this.#called.add(step.name);
     const total = this.#steps.length;
-    setCurrentDetails(`Step ${done + 1} of ${total}: ${inWords(step)}.`);
-    return { operationId: `${workflowInfo().workflowId}/${step.name}`, progress: { done, total, step: inWords(step) } };
+    this.#account.say(`Step ${done + 1} of ${total}: ${inWords(step)}.`);
+    this.#last = { done, total, step: inWords(step) };
+    return { operationId: `${workflowInfo().workflowId}/${step.name}`, progress: this.#last };
   }
 
   /** Remembers which version the step wrote, so that the job ends only when queries see it. */
@@ -205,4 +241,9 @@ class Run {
     if (written) this.#written.set(`${written.type}/${written.id}`, written);
     return response;
   }
+}
+
+function howItFailed(error: unknown): string {
+  if (error instanceof StepFailed) return `${error.failure.refused ? 'refused' : 'failed'}: ${error.failure.error.code}`;
+  return isCancellation(error) ? 'cancelled' : 'failed';
 }

@@ -7,14 +7,14 @@ import {
   log,
   scheduleActivity,
   scheduleLocalActivity,
-  setCurrentDetails,
   sleep,
   TemporalFailure,
   upsertSearchAttributes,
 } from '@temporalio/workflow';
-import type { StepCall } from '../activities/call.ts';
+import type { StepCall, StepFailure } from '../activities/call.ts';
 import type { Activities } from '../activities/index.ts';
 import { ALARM_AFTER_MS, BOUNDED, QUICK, SEARCH_ATTRIBUTES, UNBOUNDED } from '../temporal.config.ts';
+import type { Account } from './account.ts';
 
 /** One activity of a service, as sagas name it: `member.createMember`. */
 export interface Step<Request, Response> {
@@ -47,62 +47,70 @@ export function inWords({ name }: Pick<Step<never, unknown>, 'name'>): string {
 
 /** Tries a step within its bound (about a minute): rejects with a TemporalFailure on a refusal or when the bound is reached. */
 export function tryStep<Response>(step: Step<never, Response>, call: StepCall, request: unknown): Promise<Response> {
-  return run(step, [call, request], BOUNDED);
+  return run(step, call, request, { whenAway: BOUNDED });
 }
 
 /**
  * Tries a step until it is through, whatever happens; not cancellable. If that takes longer than
- * ALARM_AFTER_MS, the alarm is raised (search attribute, log, the job's progress) until it is.
+ * ALARM_AFTER_MS, the alarm is raised (search attribute, log, details, the job's progress) until it is.
  *
- * @param attemptMs how long one attempt may take
+ * @param attempts how attempts outside of the workflow task are made, if other than UNBOUNDED
  * @param quick whether to try inside the workflow task first; what is known to take long would only hold it
  */
 export function mustStep<Response>(
+  account: Account,
   step: Step<never, Response>,
   call: StepCall,
   request: unknown,
-  { attemptMs = UNBOUNDED.startToCloseTimeout as number, quick = true } = {},
+  { attempts = UNBOUNDED as ActivityOptions, quick = true } = {},
 ): Promise<Response> {
-  const limits = { ...UNBOUNDED, startToCloseTimeout: attemptMs };
   return CancellationScope.nonCancellable(() =>
-    run(step, [{ ...call, mustSucceed: true }, request], limits, { quick, alarming: true }),
+    run(step, { ...call, mustSucceed: true }, request, { whenAway: attempts, quick, alarm: account }),
   );
 }
 
 async function run<Response>(
   step: Step<never, Response>,
-  args: [StepCall, unknown],
-  whenAway: ActivityOptions,
-  { quick = true, alarming = false } = {},
+  call: StepCall,
+  request: unknown,
+  { whenAway, quick = true, alarm }: { whenAway: ActivityOptions; quick?: boolean; alarm?: Account },
 ): Promise<Response> {
   const type = `${step.service}.${step.name}`;
+  const summary = call.progress?.step ?? inWords(step);
+  let triedBefore: number | undefined;
   if (quick) {
     try {
-      return await scheduleLocalActivity<Response>(type, args, QUICK);
+      return await scheduleLocalActivity<Response>(type, [call, request], { ...QUICK, summary });
     } catch (error) {
-      if (!isAway(error)) throw error;
+      if (!mayGoOn(error)) throw error;
+      triedBefore = isConflict(error) ? 1 : QUICK.retry.maximumAttempts;
     }
   }
-  const words = args[0].progress?.step ?? inWords(step);
-  const callOff = alarming ? raiseLater(type, words) : undefined;
+  const callOff = alarm ? raiseLater(alarm, type, summary) : undefined;
   try {
-    return await scheduleActivity<Response>(type, args, { ...whenAway, summary: words });
+    return await scheduleActivity<Response>(type, [{ ...call, triedBefore }, request], { ...whenAway, summary });
   } finally {
     callOff?.();
   }
 }
 
 /** Whether it may be tried again: neither refused nor cancelled. A local activity rejects with the cause itself. */
-function isAway(error: unknown): boolean {
+function mayGoOn(error: unknown): boolean {
   if (!(error instanceof TemporalFailure)) return false;
   // A worker that stops cancels its local activities: that is no request to cancel the saga.
   if (isCancellation(error)) return !CancellationScope.current().consideredCancelled;
   const cause = error instanceof ActivityFailure ? error.cause : error;
-  return !(cause instanceof ApplicationFailure && cause.nonRetryable);
+  return !(cause instanceof ApplicationFailure && cause.nonRetryable) || isConflict(error);
+}
+
+/** Whether others are at it: who waits for them waits outside of the workflow task, so one attempt inside of it is all. */
+function isConflict(error: unknown): boolean {
+  const cause = error instanceof ActivityFailure ? error.cause : error;
+  return cause instanceof ApplicationFailure && (cause.details?.[0] as StepFailure | undefined)?.grpcStatus === 'ABORTED';
 }
 
 /** Raises the alarm after ALARM_AFTER_MS. @returns what calls it off, or takes it back */
-function raiseLater(type: string, what: string): () => void {
+function raiseLater(account: Account, type: string, what: string): () => void {
   const scope = new CancellationScope({ cancellable: true });
   let raised = false;
   const wait = scope.run(async () => {
@@ -110,7 +118,7 @@ function raiseLater(type: string, what: string): () => void {
     raised = true;
     const words = `Not through after ${ALARM_AFTER_MS / 60_000} minutes: ${what}`;
     upsertSearchAttributes([{ key: SEARCH_ATTRIBUTES.alarm, value: type }]);
-    setCurrentDetails(`**${words}.** It is tried on and on; the pending activity shows the last error.`);
+    account.say(`**${words}.** It is tried on and on; the pending activity shows the last error.`);
     log.error(words, { alarm: type });
   });
   wait.catch(() => undefined); // called off

@@ -12,7 +12,7 @@ export interface UpdateMemberInput {
 /** Changes a member, and its login with it, or neither. */
 export const updateMember = saga(
   'member.update',
-  { version: 1, steps: ['beginUpdate', 'rebindLogin', 'commitUpdate'] },
+  [['beginUpdate', 'rebindLogin', 'commitUpdate']],
   async ({ step, pivot, finish, input }: Saga<UpdateMemberInput>) => {
     const { memberId, changes, expectedVersion } = input;
     const { loginId, displayName, email } = changes;

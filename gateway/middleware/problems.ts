@@ -16,7 +16,7 @@ export function problems(): Middleware {
       if (ctx.status === 401) ctx.set('WWW-Authenticate', challenge(error));
       const retryAfter = error.retryAfterSeconds ?? (ctx.status === 503 || ctx.status === 429 ? 1 : undefined);
       if (retryAfter !== undefined) ctx.set('Retry-After', String(retryAfter));
-      ctx.body = JSON.stringify(problemOf(error, currentTraceId() ?? ''));
+      ctx.body = JSON.stringify(problemOf(error, currentTraceId() ?? '', ctx.state.locate));
       ctx.type = 'application/problem+json';
     }
   };

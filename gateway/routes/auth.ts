@@ -1,10 +1,12 @@
 import { status } from '@grpc/grpc-js';
 import { z } from 'zod';
 import { MusubiError } from '#platform/errors.ts';
-import { isId } from '#platform/id.ts';
+import { isId, sameId } from '#platform/id.ts';
 import type { Resource, TokenResponse } from '#proto/musubi/auth/v1/auth.ts';
+import { repeatableHeaders } from '../commands.ts';
 import { type Gateway, HASHING_MS } from '../gateway.ts';
 import { route } from '../route.ts';
+import { text } from '../text.ts';
 
 const tokensSchema = z
   .strictObject({
@@ -33,11 +35,17 @@ const login = route({
   operationId: 'login',
   summary: 'Log in',
   public: true,
-  body: z.strictObject({ loginId: z.string().min(1).max(256), password: z.string().min(1).max(1_024) }).meta({ id: 'Login' }),
+  headers: repeatableHeaders,
+  body: z.strictObject({ loginId: text(1, 256), password: text(1, 1_024) }).meta({ id: 'Login' }),
   responses: { 200: { description: 'A new session', schema: tokensSchema } },
-  problems: { 401: 'BAD_CREDENTIALS: the same for an unknown login and a wrong password' },
+  problems: ['BAD_CREDENTIALS'],
   async handle({ body, ctx }, { auth }) {
-    return tokens(await auth.login({ ...body, userAgent: ctx.get('user-agent').slice(0, 512) }, { timeoutMs: HASHING_MS }));
+    return tokens(
+      await auth.login(
+        { ...body, userAgent: ctx.get('user-agent').slice(0, 512), source: '', deviceCookie: '' },
+        { timeoutMs: HASHING_MS },
+      ),
+    );
   },
 });
 
@@ -48,9 +56,10 @@ const refresh = route({
   operationId: 'refresh',
   summary: 'Exchange a refresh token for new tokens',
   public: true,
-  body: z.strictObject({ refreshToken: z.string().min(1).max(4_096) }).meta({ id: 'Refresh' }),
+  headers: repeatableHeaders,
+  body: z.strictObject({ refreshToken: text(1, 4_096) }).meta({ id: 'Refresh' }),
   responses: { 200: { description: 'The session goes on with these tokens', schema: tokensSchema } },
-  problems: { 401: 'The refresh token is not valid, or was used before (REFRESH_TOKEN_REUSED: the session is ended)' },
+  problems: ['REFRESH_TOKEN_INVALID', 'REFRESH_TOKEN_REUSED'],
   async handle({ body }, { auth }) {
     return tokens(await auth.refresh(body));
   },
@@ -64,6 +73,7 @@ const logout = route({
   summary: 'End the session of this token',
   action: 'auth.logout',
   resource: () => ({ type: 'System', id: '', ownerId: '' }),
+  headers: repeatableHeaders,
   responses: { 204: { description: 'The session is over; its tokens are refused from now on' } },
   async handle({ accessToken }, { auth }) {
     await auth.logout({ accessToken });
@@ -73,11 +83,10 @@ const logout = route({
 
 const resourceSchema = z
   .strictObject({
-    type: z.string().min(1).max(100).meta({ description: '`Member`, `Job` or `System`', example: 'Member' }),
-    id: z
-      .string()
-      .max(100)
-      .default('')
+    type: text(1, 100).meta({ description: '`Member`, `Job` or `System`', example: 'Member' }),
+    id: text(1, 100)
+      .overwrite(sameId)
+      .optional()
       .meta({ description: 'Absent: all of that type, or one that does not exist yet; for `job.list`, your own' }),
   })
   .meta({ id: 'CheckedResource' });
@@ -92,12 +101,13 @@ const checkPermissions = route({
     "Nothing is done. An unknown action or type is not allowed. Whether the resource exists is not checked; a job that Job does not know is nobody's.",
   action: 'auth.check',
   resource: () => ({ type: 'System', id: '', ownerId: '' }),
+  headers: repeatableHeaders,
   body: z
     .strictObject({
       checks: z
         .array(
           z.strictObject({
-            action: z.string().min(1).max(100).meta({ description: 'As routes name it', example: 'member.update' }),
+            action: text(1, 100).meta({ description: 'As routes name it', example: 'member.update' }),
             resource: resourceSchema,
           }),
         )
@@ -112,7 +122,8 @@ const checkPermissions = route({
     },
   },
   async handle({ body, accessToken, principal }, gateway) {
-    const ids = body.checks.filter(({ resource: { type, id } }) => type === 'Job' && isId(id)).map(({ resource }) => resource.id);
+    const asked = body.checks.map(({ action, resource: { type, id = '' } }) => ({ action, type, id }));
+    const ids = asked.filter(({ type, id }) => type === 'Job' && isId(id)).map(({ id }) => id);
     const owners = await ownersOf([...new Set(ids)], gateway);
     const ownerId = (action: string, type: string, id: string): string => {
       if (type === 'Member') return id;
@@ -120,7 +131,7 @@ const checkPermissions = route({
       if (action === 'job.list' && type === 'Job' && id === '') return principal.memberId;
       return (type === 'Job' && owners.get(id)) || '';
     };
-    const checks = body.checks.map(({ action, resource: { type, id } }) => ({
+    const checks = asked.map(({ action, type, id }) => ({
       action,
       resource: { type, id, ownerId: ownerId(action, type, id) } satisfies Resource,
     }));

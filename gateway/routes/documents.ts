@@ -98,7 +98,7 @@ export function documentRoutes(routes: readonly Route[], publicUrl: string | und
           contentType: '*/*',
         },
       },
-      problems: { 404: 'FILE_NOT_FOUND' },
+      problems: ['FILE_NOT_FOUND'],
       async handle({ params }) {
         const asset = Object.hasOwn(ASSETS, params.file) ? ASSETS[params.file] : undefined;
         if (!asset) throw notFound('FILE_NOT_FOUND', 'There is no such file.');

@@ -2,8 +2,9 @@ import { z } from 'zod';
 import { failedPrecondition, internal } from '#platform/errors.ts';
 import { jobStateNamed, jobStateView, jobView, nameOfJobState, toJobView } from '#platform/job-view.ts';
 import { type Job, JobState } from '#proto/musubi/job/v1/job.ts';
-import { accepted, answerFor, commandHeaders, isFinal } from '../commands.ts';
+import { accepted, answerFor, awaited, commandHeaders, isFinal, RETRY_AFTER, repeatableHeaders } from '../commands.ts';
 import type { Gateway } from '../gateway.ts';
+import { idOf } from '../id.ts';
 import { pageSchema, paging } from '../paging.ts';
 import { route } from '../route.ts';
 
@@ -11,7 +12,7 @@ const jobSchema = jobView.meta({ id: 'Job' });
 
 /** A job's owner is known to Job only, so it is read before Auth is asked. */
 const aboutOneJob = {
-  params: { jobId: z.uuid() },
+  params: { jobId: idOf('job') },
   load: ({ params }: { params: { jobId: string } }, gateway: Gateway) => readJob(gateway, params.jobId),
   resource: ({ params, loaded }: { params: { jobId: string }; loaded: Job | undefined }) => ({
     type: 'Job',
@@ -29,9 +30,22 @@ const getJob = route({
   summary: 'How far a command is',
   action: 'job.read',
   ...aboutOneJob,
-  responses: { 200: { description: 'The job', schema: jobSchema } },
-  problems: { 404: 'JOB_NOT_FOUND: never issued, expired, or not to be seen by this member' },
-  handle: async ({ loaded }) => ({ status: 200 as const, body: toJobView(loaded) }),
+  headers: { Prefer: commandHeaders.Prefer },
+  responses: {
+    200: {
+      description: 'The job: ended, or as it is after the wait that was asked for',
+      schema: jobSchema,
+      headers: {
+        'Preference-Applied': accepted.headers['Preference-Applied'],
+        'Retry-After': 'Seconds until it is worth asking again; absent once the job has ended',
+      },
+    },
+  },
+  async handle({ loaded, headers, ctx }, gateway) {
+    const job = await awaited(ctx, gateway, loaded, headers.Prefer ?? '');
+    const again: Record<string, string> = isFinal(job) ? {} : { 'Retry-After': RETRY_AFTER };
+    return { status: 200 as const, body: toJobView(job), headers: again };
+  },
 });
 
 const listJobs = route({
@@ -51,6 +65,7 @@ const listJobs = route({
     ...paging,
   },
   responses: { 200: { description: 'A page of jobs', schema: pageSchema(jobSchema, 'JobPage') } },
+  problems: ['PAGE_TOKEN_INVALID'],
   async handle({ principal, query }, gateway) {
     const { state, command = '', pageSize, pageToken = '' } = query;
     const { jobs, nextPageToken } = await gateway.job.listJobs({
@@ -70,16 +85,12 @@ const cancelJob = route({
   tag: 'Jobs',
   operationId: 'cancelJob',
   summary: 'Cancel a command: what it did so far is undone',
-  description:
-    'Possible until the command passes its point of no return. Repeating it does no harm, so it takes no Idempotency-Key.',
+  description: 'Possible until the command passes its point of no return.',
   action: 'job.cancel',
   ...aboutOneJob,
-  headers: { Prefer: commandHeaders.Prefer },
+  headers: { ...repeatableHeaders, Prefer: commandHeaders.Prefer },
   responses: { 200: { description: 'The job is cancelled and undone', schema: jobSchema }, 202: accepted },
-  problems: {
-    404: 'JOB_NOT_FOUND',
-    409: 'JOB_FINISHED: it is done, or past its point of no return; JOB_NOT_STARTED: repeat its command with its key, or let it expire',
-  },
+  problems: ['JOB_FINISHED', 'JOB_NOT_STARTED', 'TEMPORAL_UNAVAILABLE'],
   async handle({ loaded: job, headers, ctx }, gateway) {
     if (isFinal(job)) throw finished(job);
     const answer = await gateway.commands.cancelCommand(job.jobId);

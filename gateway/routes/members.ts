@@ -2,13 +2,15 @@ import { z } from 'zod';
 import { internal } from '#platform/errors.ts';
 import { newId } from '#platform/id.ts';
 import type { MemberView } from '#proto/musubi/query/v1/query.ts';
-import { accepted, carryOut, commandHeaders, refuseInOutage } from '../commands.ts';
-import { entityTag, expectedVersion } from '../etag.ts';
+import { accepted, carryOut, commandHeaders, commandProblems, refuseInOutage } from '../commands.ts';
+import { entityTag, expectedVersion, ifMatch } from '../etag.ts';
 import { fingerprint } from '../fingerprint.ts';
 import { type Gateway, HASHING_MS } from '../gateway.ts';
+import { idOf } from '../id.ts';
 import { displayName, email, loginId, password } from '../member-fields.ts';
 import { pageSchema, paging } from '../paging.ts';
 import { route } from '../route.ts';
+import { text } from '../text.ts';
 
 const memberSchema = z
   .strictObject({
@@ -22,18 +24,12 @@ const memberSchema = z
   })
   .meta({ id: 'Member' });
 
-const memberId = { memberId: z.uuid() };
-const ifMatch = {
-  'If-Match': z
-    .string()
-    .optional()
-    .meta({ description: 'The ETag that was seen: refused (VERSION_MISMATCH) when the member has changed since' }),
-};
+const memberId = { memberId: idOf('member') };
+const conditionalHeaders = { ...commandHeaders, 'If-Match': ifMatch.optional() };
 const etagHeader = { ETag: 'For If-Match and If-None-Match' };
 const one = { description: 'The member', schema: memberSchema, headers: etagHeader };
-const NOT_MODIFIED = { description: 'It is as If-None-Match has it' };
-const NOT_FOUND = 'MEMBER_NOT_FOUND';
 
+const pathOf = ({ memberId }: { memberId: string }): string => `/v1/members/${memberId}`;
 const member = (id: string) => ({ type: 'Member', id, ownerId: id });
 
 const registerMember = route({
@@ -50,11 +46,7 @@ const registerMember = route({
     201: { ...one, description: 'The member is registered', headers: { ...etagHeader, Location: 'The member' } },
     202: accepted,
   },
-  problems: {
-    400: 'WEAK_PASSWORD: it is one of the most common',
-    409: 'LOGIN_TAKEN: somebody has that login',
-    422: 'IDEMPOTENCY_KEY_REUSED',
-  },
+  problems: [...commandProblems, 'WEAK_PASSWORD', 'INVALID_MEMBER', 'LOGIN_TAKEN', 'PASSWORD_REF_INVALID', 'ROLE_NOT_FOUND'],
   async handle(call, gateway) {
     const { password, ...profile } = call.body;
     // A password costs a core's time to hash; and it is hashed before a job is issued, which a weak one must not leave behind.
@@ -63,13 +55,13 @@ const registerMember = route({
     const command = {
       command: 'member.register' as const,
       aggregateId: newId(),
-      fingerprint: fingerprint({ method: 'POST', path: call.ctx.path, body: profile }),
+      fingerprint: fingerprint({ method: 'POST', path: '/v1/members', body: profile }),
       input: async (memberId: string) => ({ memberId, ...profile, passwordRef }),
-      summary: `Register member "${profile.loginId}"`,
+      summary: 'Register a member',
     };
     return await carryOut(call, gateway, command, async ({ aggregateId }) => {
       const { body, headers } = await readMember(gateway, aggregateId);
-      return { status: 201 as const, body, headers: { ...headers, Location: `/v1/members/${aggregateId}` } };
+      return { status: 201 as const, body, headers: { ...headers, Location: pathOf({ memberId: aggregateId }) } };
     });
   },
 });
@@ -83,21 +75,24 @@ const updateMember = route({
   action: 'member.update',
   params: memberId,
   resource: ({ params }) => member(params.memberId),
-  headers: { ...commandHeaders, ...ifMatch },
+  headers: conditionalHeaders,
   body: z
     .strictObject({ loginId: loginId.optional(), displayName: displayName.optional(), email: email.optional() })
-    .refine((changes) => Object.values(changes).some((value) => value !== undefined), 'must change at least one field')
+    .refine((changes) => Object.values(changes).some((value) => value !== undefined), {
+      error: 'must change at least one field',
+      params: { code: 'REQUIRED' },
+    })
     .meta({ id: 'MemberChanges', description: 'What is absent stays as it is', minProperties: 1 }),
   responses: { 200: { ...one, description: 'The member as it is now' }, 202: accepted },
-  problems: { 404: NOT_FOUND, 409: 'LOGIN_TAKEN', 412: 'VERSION_MISMATCH', 422: 'IDEMPOTENCY_KEY_REUSED' },
+  problems: [...commandProblems, 'INVALID_MEMBER', 'LOGIN_TAKEN', 'MEMBER_BUSY', 'MEMBER_DELETING', 'VERSION_MISMATCH'],
   async handle(call, gateway) {
-    const { params, body, ctx } = call;
-    const condition = call.headers['If-Match'] ?? '';
+    const { params, body } = call;
+    const condition = call.headers['If-Match'];
     const version = expectedVersion(condition);
     const command = {
       command: 'member.update' as const,
       aggregateId: params.memberId,
-      fingerprint: fingerprint({ method: 'PATCH', path: ctx.path, condition, body }),
+      fingerprint: fingerprint({ method: 'PATCH', path: pathOf(params), condition, body }),
       input: async (memberId: string) => ({
         memberId,
         changes: body,
@@ -118,28 +113,28 @@ const deleteMember = route({
   action: 'member.delete',
   params: memberId,
   resource: ({ params }) => member(params.memberId),
-  headers: { ...commandHeaders, ...ifMatch },
+  headers: conditionalHeaders,
   responses: { 202: accepted, 204: { description: 'The member is gone, with its login and its roles' } },
-  problems: {
-    404: NOT_FOUND,
-    409: 'LAST_ADMIN: somebody must remain who may do everything',
-    412: 'VERSION_MISMATCH',
-    422: 'IDEMPOTENCY_KEY_REUSED',
-  },
+  problems: [...commandProblems, 'LAST_ADMIN', 'MEMBER_BUSY', 'MEMBER_DELETING', 'VERSION_MISMATCH'],
   async handle(call, gateway) {
-    const { params, ctx } = call;
-    const condition = call.headers['If-Match'] ?? '';
+    const { params } = call;
+    const condition = call.headers['If-Match'];
     const version = expectedVersion(condition);
     const command = {
       command: 'member.delete' as const,
       aggregateId: params.memberId,
-      fingerprint: fingerprint({ method: 'DELETE', path: ctx.path, condition }),
+      fingerprint: fingerprint({ method: 'DELETE', path: pathOf(params), condition }),
       input: async (memberId: string) => ({ memberId, ...(version === undefined ? {} : { expectedVersion: version }) }),
       summary: `Delete member ${params.memberId}`,
     };
     return await carryOut(call, gateway, command, async () => ({ status: 204 as const }));
   },
 });
+
+const SPACE = '[^\\S\\x00-\\x1f]';
+const WORD = '[^\\s\\x00-\\x1f\\x7f-\\x9f]+';
+/** One to ten words with white space between and around them; control characters, also a tab, are none of it. */
+const QUERY = new RegExp(`^${SPACE}*${WORD}(?:${SPACE}+${WORD}){0,9}${SPACE}*$`);
 
 const listMembers = route({
   method: 'GET',
@@ -150,15 +145,14 @@ const listMembers = route({
   action: 'member.list',
   resource: () => ({ type: 'Member', id: '', ownerId: '' }),
   query: {
-    query: z
-      .string()
-      .max(200)
-      .regex(/^\P{Cc}*$/u, 'must have no control characters')
+    query: text(1, 200)
+      .regex(QUERY, 'must have 1 to 10 words, and no control characters')
       .optional()
-      .meta({ description: 'Words to find in display name, login or e-mail' }),
+      .meta({ description: 'Words to find in display name, login or e-mail', examples: ['花子', 'hana example.com'] }),
     ...paging,
   },
   responses: { 200: { description: 'A page of members', schema: pageSchema(memberSchema, 'MemberPage') } },
+  problems: ['PAGE_TOKEN_INVALID'],
   async handle({ query: { query = '', pageSize, pageToken = '' } }, gateway) {
     const { members, nextPageToken } = await gateway.query.listMembers({ query, pageSize, pageToken });
     return { status: 200 as const, body: { items: members.map(shown), ...(nextPageToken ? { nextPageToken } : {}) } };
@@ -174,8 +168,7 @@ const getMember = route({
   action: 'member.read',
   params: memberId,
   resource: ({ params }) => member(params.memberId),
-  responses: { 200: one, 304: NOT_MODIFIED },
-  problems: { 404: NOT_FOUND },
+  responses: { 200: one },
   handle: ({ params }, gateway) => readMember(gateway, params.memberId),
 });
 
@@ -187,8 +180,8 @@ const getMe = route({
   summary: 'The member whose token this is',
   action: 'member.read',
   resource: ({ claimedMemberId }) => member(claimedMemberId),
-  responses: { 200: one, 304: NOT_MODIFIED },
-  problems: { 404: NOT_FOUND },
+  responses: { 200: one },
+  problems: ['MEMBER_NOT_FOUND'],
   handle: ({ principal }, gateway) => readMember(gateway, principal.memberId),
 });
 

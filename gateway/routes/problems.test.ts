@@ -1,5 +1,5 @@
 import anyTest, { type TestFn } from 'ava';
-import { PROBLEM_CODES, PROBLEMS } from '#platform/problems.ts';
+import { CLIENT_CODES, PROBLEMS } from '#platform/problems.ts';
 import { send } from '../client.fixture.ts';
 import { startWorld, type World } from '../gateway.fixture.ts';
 
@@ -21,12 +21,12 @@ test('the type of a problem is an address at which it can be read', async (t) =>
   t.is((await send(t.context, 'GET', '/problems/NO_SUCH')).status, 404);
 });
 
-test('the catalogue lists every code, and OpenAPI has them as an enum', async (t) => {
+test('the catalogue lists every code that clients are told, and OpenAPI has them as an enum', async (t) => {
   const { body } = await send(t.context, 'GET', '/problems');
   t.deepEqual(
     body.items.map(({ code }: { code: string }) => code),
-    PROBLEM_CODES,
+    CLIENT_CODES,
   );
   const document = await send(t.context, 'GET', '/openapi.json');
-  t.deepEqual(document.body.components.schemas.ProblemCode.enum, PROBLEM_CODES);
+  t.deepEqual(document.body.components.schemas.ProblemCode.enum, CLIENT_CODES);
 });

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { PROBLEM_CODES, type ProblemCode, problemKind, problemTitle, problemType } from '#platform/problems.ts';
+import { CLIENT_CODES, type ProblemCode, problemKind, problemTitle, problemType } from '#platform/problems.ts';
 import { httpStatusOf, problemCodeSchema } from '../problem.ts';
 import { route } from '../route.ts';
 
@@ -28,7 +28,7 @@ const listProblems = route({
   public: true,
   responses: { 200: { description: 'The catalogue', schema: z.strictObject({ items: z.array(kindSchema) }) } },
   async handle() {
-    return { status: 200 as const, body: { items: PROBLEM_CODES.map(kindView) } };
+    return { status: 200 as const, body: { items: CLIENT_CODES.map(kindView) } };
   },
 });
 
@@ -41,7 +41,6 @@ const getProblem = route({
   public: true,
   params: { code: problemCodeSchema },
   responses: { 200: { description: 'The kind of problem', schema: kindSchema } },
-  problems: { 404: 'NOT_FOUND' },
   async handle({ params }) {
     return { status: 200 as const, body: kindView(params.code) };
   },

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
@@ -35,23 +35,41 @@ export async function cached(key: string, say: Say, build: (folder: string) => P
 
 export const shortHash = (...parts: string[]) => createHash('sha256').update(parts.join('\0')).digest('hex').slice(0, 12);
 
+/**
+ * The environment of a program that this one starts. In UTF-8, whatever the terminal speaks: with LANG=C Java cannot even
+ * open a file whose path has letters beyond ASCII, and mongod ends where a locale is named that is not installed.
+ */
+export const childEnvironment = (more: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv => ({
+  ...process.env,
+  LC_ALL: 'C.UTF-8',
+  ...more,
+});
+
+interface RunOptions {
+  env?: NodeJS.ProcessEnv;
+  cwd?: string;
+  onLine?: Say;
+}
+
 /** Runs a command to its end; on failure the error carries the last lines that it said. */
-export function run(command: string, args: string[], options: { env?: NodeJS.ProcessEnv; onLine?: Say } = {}): Promise<string> {
+export function run(command: string, args: string[], { env, cwd, onLine }: RunOptions = {}): Promise<string> {
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { env: { ...process.env, ...options.env }, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(command, args, { env: childEnvironment(env), cwd, stdio: ['ignore', 'pipe', 'pipe'] });
+    running.add(child);
     let stdout = '';
     let said = '';
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
       stdout += text;
       said += text;
       const line = text.trim().split('\n').at(-1);
-      if (line) options.onLine?.(line);
+      if (line) onLine?.(line);
     });
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       said += text;
     });
     child.on('error', (error) => reject(new Error(`${command} could not be run: ${error.message}`)));
     child.on('close', (code, signal) => {
+      running.delete(child);
       if (code === 0) resolve(stdout);
       else
         reject(
@@ -59,4 +77,11 @@ export function run(command: string, args: string[], options: { env?: NodeJS.Pro
         );
     });
   });
+}
+
+const running = new Set<ChildProcess>();
+
+/** Asks all commands to end that {@link run} waits for. */
+export function endCommands(): void {
+  for (const child of running) child.kill('SIGTERM');
 }

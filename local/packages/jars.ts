@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { readdir, readFile, realpath, rm } from 'node:fs/promises';
-import { delimiter, dirname, join } from 'node:path';
+import { basename, delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { cached, run, type Say, shortHash } from './cache.ts';
 import { jgo } from './wheels.ts';
 
-/** The class path of a server whose jars are listed, with their hashes, in `<name>.jars` beside this file. */
-export async function classPath(name: 'kafka' | 'opensearch', say: Say): Promise<string> {
+/** The jars of a server, which are listed, with their hashes, in `<name>.jars` beside this file. All are in one folder. */
+export async function jars(name: 'kafka' | 'opensearch', say: Say): Promise<string[]> {
   const list = fileURLToPath(new URL(`${name}.jars`, import.meta.url));
   const text = await readFile(list);
   const folder = await cached(
@@ -21,18 +21,20 @@ export async function classPath(name: 'kafka' | 'opensearch', say: Say): Promise
     },
   );
   // Sorted, because a CDS archive is only valid for the very class path that it was made with.
-  const jars = (await readdir(folder)).filter((file) => file.endsWith('.jar')).sort();
-  return jars.map((jar) => join(folder, jar)).join(delimiter);
+  const files = (await readdir(folder)).filter((file) => file.endsWith('.jar')).sort();
+  return files.map((file) => join(folder, file));
 }
 
-/** A Java source of ours, compiled once for this JDK. Returns the jar to add to the class path. */
-export async function compiled(source: string, classes: string, say: Say): Promise<string> {
+/** A Java source of ours, compiled once for this JDK and these jars. Returns the jar to add to the class path. */
+export async function compiled(source: string, jars: string[], say: Say): Promise<string> {
   const jdk = await jdkFolder();
-  const key = shortHash(await readFile(source, 'utf8'), classes, jdk);
+  const folderOfJars = dirname(jars[0] ?? '');
+  const key = shortHash(await readFile(source, 'utf8'), basename(folderOfJars), jdk);
   const folder = await cached(`compiled-${key}`, say, async (building) => {
     say('compiling the search server');
     const output = join(building, 'classes');
-    await run(join(jdk, 'javac'), ['-nowarn', '-d', output, '-cp', classes, source]);
+    // All jars of the folder that it runs in: a class path can't express the path of every folder.
+    await run(join(jdk, 'javac'), ['-nowarn', '-d', output, '-cp', '*', source], { cwd: folderOfJars });
     // A jar, because an archive of parsed classes takes none from folders.
     await run(join(jdk, 'jar'), ['--create', '--file', join(building, 'ours.jar'), '-C', output, '.']);
   });

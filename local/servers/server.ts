@@ -29,11 +29,16 @@ export interface Server {
   ports: Record<string, number>;
   /** The environment variables that hold its address; all but the credentials make up an address of one's own. */
   address(setting: Pick<Setting, 'ports' | 'secrets'>): Record<string, string>;
-  /** Fetches the program, writes configuration, makes the data folder. Idempotent. */
+  /**
+   * Fetches the program, writes configuration, makes the data folder. Idempotent.
+   *
+   * The program runs in `data`, so that what it is told of files can be their names alone: a path may hold anything that
+   * a command line, a list, a URL or a properties file reads in another way.
+   */
   prepare(setting: Setting): Promise<Launch>;
   /** Talks to the running server; throws as long as it does not answer as it should. */
   probe(setting: Setting): Promise<void>;
-  /** Once it answers for the first time: what it needs to be usable. */
+  /** Once everything answers for the first time: what makes later starts faster. It may fail. */
   settle?(setting: Setting, pid: number): Promise<void>;
   /** Whether it could not use a port though it is free. */
   refuses?(port: number): boolean;

@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import { wheelBinary } from '../packages/wheels.ts';
 import { mustAnswer, onPath, type Server } from './server.ts';
 
@@ -12,7 +11,7 @@ export const temporal: Server = {
     MUSUBI_TEMPORAL_NAMESPACE: 'default',
     MUSUBI_TEMPORAL_UI: `http://127.0.0.1:${ports.ui}`,
   }),
-  async prepare({ data, ports, say }) {
+  async prepare({ ports, say }) {
     const command = (await onPath('temporal', /temporal version 1\.(9|\d\d)\./)) ?? (await wheelBinary('temporal', say));
     const options = {
       ip: '127.0.0.1',
@@ -20,7 +19,7 @@ export const temporal: Server = {
       'ui-port': ports.ui,
       'http-port': ports.http,
       'metrics-port': ports.metrics,
-      'db-filename': join(data, 'temporal.sqlite'),
+      'db-filename': 'temporal.sqlite',
       'log-level': 'warn',
     };
     // A commit that the write-ahead log holds survives a crash of the process; only a crash of the machine may lose the last ones.

@@ -1,31 +1,14 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { Counter } from '@prometheus-io/client';
-import { MusubiError, SOCKET_ERRORS } from '../errors.ts';
-import type { Logger } from '../log.ts';
-import { contextFrom, metrics, SpanKind, withSpan } from '../telemetry.ts';
-import type { DeadLetters } from './dead-letter.ts';
+import { contextFrom, SpanKind, withSpan } from '../telemetry.ts';
+import { type DeadLetters, originOf } from './dead-letter.ts';
 import { type EventMessage, fromWire, type ReceivedMessage } from './event-message.ts';
-
-const retries = new Counter({
-  name: 'musubi_event_retries_total',
-  help: 'Times that handling events was tried again, by group and reason (transient, defect)',
-  labelNames: ['group', 'reason'],
-  registers: [metrics],
-});
+import { PoisonError } from './poison.ts';
+import { isTransient, type Place, type Standstills } from './standstills.ts';
 
 /** The most events that a handler gets at once. */
 const CHUNK = 200;
-/** How often an event is tried on its own before it is parked. */
-const ATTEMPTS = 4;
-const FIRST_WAIT_MS = 100;
-const LONGEST_WAIT_MS = 5_000;
-
-/** Whether an error speaks of a server that is away rather than of the message. */
-export function isTransient(error: unknown): boolean {
-  if (error instanceof MusubiError) return error.retryable;
-  if (!(error instanceof Error)) return false;
-  return SOCKET_ERRORS.has((error as NodeJS.ErrnoException).code ?? '') || isTransient(error.cause);
-}
+/** A pause up to this long is waited for in place; during a longer one the other partitions go on. */
+const IN_PLACE_MS = 800;
 
 /** The partition's owner while a batch is handled. */
 export interface BatchControl {
@@ -37,18 +20,19 @@ export interface BatchControl {
 
 export interface BatchHandlerOptions {
   group: string;
-  handle: (events: EventMessage[]) => Promise<void>;
+  /** By topic. */
+  handlers: Readonly<Record<string, (events: EventMessage[]) => Promise<void>>>;
   deadLetters: DeadLetters;
-  log: Logger;
+  standstills: Standstills;
 }
 
-/** Thrown to leave a batch that is not ours any more. */
-class Abandoned extends Error {}
+/** A message that was read, with where it was at first: a redriven one comes by another topic. */
+type Read = { place: Place; message: ReceivedMessage } & ({ event: EventMessage } | { poison: PoisonError });
 
 /**
- * Handles what a partition brings, in order. While a server is away, the same events are tried for ever, with waits of
- * up to 5 s. An error of any other kind is tried a few times event by event; the one that still fails is parked as a
- * dead letter, and the partition goes on behind it.
+ * Handles what a partition brings, in order. Only what breaks the contract ({@link PoisonError}) is parked as a dead
+ * letter, and the partition goes on behind it. Whatever else fails is tried again for ever: a store may say anything
+ * while it is in trouble, and an event that meets a defect of ours must not be lost for it.
  */
 export class BatchHandler {
   readonly #options: BatchHandlerOptions;
@@ -57,72 +41,80 @@ export class BatchHandler {
     this.#options = options;
   }
 
-  /** Returns when all is handled or the partition was lost; throws only when a dead letter can't be parked. */
-  async run(topic: string, partition: number, messages: readonly ReceivedMessage[], control: BatchControl): Promise<void> {
-    let chunk: { event: EventMessage; message: ReceivedMessage }[] = [];
-    const flush = async (): Promise<void> => {
-      if (chunk.length > 0) await this.#chunk(chunk, control);
-      chunk = [];
-    };
-    try {
-      for (const message of messages) {
-        let event: EventMessage;
-        try {
-          event = fromWire(topic, partition, message);
-        } catch (error) {
-          await flush();
-          await this.#park(topic, partition, message, error, control);
+  /**
+   * Returns how long the partition should rest before what is left is brought again, in milliseconds; 0 when all is
+   * handled, or the partition was lost.
+   */
+  async run(topic: string, partition: number, messages: readonly ReceivedMessage[], control: BatchControl): Promise<number> {
+    const { standstills } = this.#options;
+    const here = `${topic}/${partition}`;
+    // What failed before comes alone, so that those before it are done and it is known which it is.
+    let aloneBefore = standstills.has(here) ? 1 : 0;
+    for (let at = 0; at < messages.length; ) {
+      const chunk = this.#next(topic, partition, messages.slice(at, at + (at < aloneBefore ? 1 : CHUNK)));
+      const [first] = chunk;
+      if (!first || !control.alive()) return 0;
+      try {
+        await this.#handle(chunk);
+      } catch (error) {
+        if (chunk.length > 1 && !isTransient(error)) {
+          aloneBefore = at + chunk.length;
           continue;
         }
-        chunk.push({ event, message });
-        if (chunk.length === CHUNK) await flush();
+        const pause = standstills.failed(here, first.place, error);
+        if (pause > IN_PLACE_MS) return pause;
+        await delay(pause);
+        continue;
       }
-      await flush();
+      standstills.passed(here);
+      control.handled(chunk.at(-1)?.message.offset ?? '');
+      at += chunk.length;
+    }
+    return 0;
+  }
+
+  /** The first messages as far as one handler can take them together; one that can't be read comes alone. */
+  #next(topic: string, partition: number, messages: readonly ReceivedMessage[]): Read[] {
+    const chunk: Read[] = [];
+    for (const message of messages) {
+      const read = this.#read(topic, partition, message);
+      const together = 'event' in read && (chunk.length === 0 || chunk[0]?.place.topic === read.place.topic);
+      if (!together) return chunk.length === 0 ? [read] : chunk;
+      chunk.push(read);
+    }
+    return chunk;
+  }
+
+  #read(topic: string, partition: number, message: ReceivedMessage): Read {
+    const { group, handlers } = this.#options;
+    const place: Place = originOf(group, topic, partition, message);
+    try {
+      const event = fromWire(place.topic, place.partition, message);
+      place.eventId = event.id;
+      if (!Object.hasOwn(handlers, place.topic)) throw new PoisonError(`nobody of this group handles ${place.topic}`);
+      return { place, message, event };
     } catch (error) {
-      if (!(error instanceof Abandoned)) throw error;
+      if (!(error instanceof PoisonError)) throw error;
+      return { place, message, poison: error };
     }
   }
 
-  async #chunk(chunk: { event: EventMessage; message: ReceivedMessage }[], control: BatchControl): Promise<void> {
-    const failed = await this.#untilReachable(
-      chunk.map(({ event }) => event),
-      control,
-    );
-    if (failed === undefined) return control.handled(chunk[chunk.length - 1]?.message.offset ?? '');
-    for (const { event, message } of chunk) await this.#single(event, message, control);
-  }
-
-  async #single(event: EventMessage, message: ReceivedMessage, control: BatchControl): Promise<void> {
-    for (let attempt = 1; ; attempt++) {
-      const failed = await this.#untilReachable([event], control);
-      if (failed === undefined) return control.handled(message.offset);
-      if (attempt === ATTEMPTS) return this.#park(event.topic, event.partition, message, failed.error, control);
-      retries.inc({ group: this.#options.group, reason: 'defect' });
-      await wait(FIRST_WAIT_MS * 3 ** (attempt - 1), control);
-    }
-  }
-
-  /** Calls the handler until it answers or fails on something that is not a server being away: that is returned. */
-  async #untilReachable(events: EventMessage[], control: BatchControl): Promise<{ error: unknown } | undefined> {
-    const { group, handle, log } = this.#options;
-    for (let pause = FIRST_WAIT_MS; ; pause = Math.min(pause * 2, LONGEST_WAIT_MS)) {
-      if (!control.alive()) throw new Abandoned();
+  async #handle(chunk: Read[]): Promise<void> {
+    const { group, handlers, deadLetters } = this.#options;
+    const [first] = chunk;
+    if (!first) return;
+    let poison = 'poison' in first ? first.poison : undefined;
+    if (!poison) {
+      const events = chunk.flatMap((read) => ('event' in read ? [read.event] : []));
+      const handle = handlers[first.place.topic];
       try {
-        await traced(group, events, handle);
-        return undefined;
+        if (handle) await traced(group, events, handle);
       } catch (error) {
-        if (!isTransient(error)) return { error };
-        retries.inc({ group, reason: 'transient' });
-        log.warn({ err: error, group, topic: events[0]?.topic, waitMs: pause }, 'events wait for a server that is away');
-        await wait(pause, control);
+        if (!(error instanceof PoisonError) || chunk.length > 1) throw error;
+        poison = error;
       }
     }
-  }
-
-  async #park(topic: string, partition: number, message: ReceivedMessage, reason: unknown, control: BatchControl): Promise<void> {
-    if (!control.alive()) throw new Abandoned();
-    await this.#options.deadLetters.park(topic, partition, message, reason);
-    control.handled(message.offset);
+    if (poison) await deadLetters.park(first.place, first.message, poison);
   }
 }
 
@@ -140,12 +132,4 @@ function traced(group: string, events: EventMessage[], handle: (events: EventMes
   return withSpan(`process ${first.topic}`, { kind: SpanKind.CONSUMER, attributes, parent: contextFrom(first.traceparent) }, () =>
     handle(events),
   );
-}
-
-/** Sleeps in slices, so that a lost partition is let go of soon. */
-async function wait(ms: number, control: BatchControl): Promise<void> {
-  for (const end = Date.now() + ms; Date.now() < end; ) {
-    if (!control.alive()) throw new Abandoned();
-    await delay(Math.min(200, end - Date.now() + 1));
-  }
 }

@@ -9,18 +9,22 @@ export interface KafkaOptions {
   /** Shown by the brokers in their logs and quotas. */
   clientId: string;
   log: Logger;
+  /** How long one answer may take. Default 10,000. */
+  requestTimeoutMs?: number;
+  /** How often a request is tried again. Default 5. */
+  retries?: number;
 }
 
 /** A client of kafkajs, which logs to `log` at level debug: what it calls errors it mostly heals by itself. */
-export function kafkaClient({ brokers, clientId, log }: KafkaOptions): Kafka {
+export function kafkaClient({ brokers, clientId, log, requestTimeoutMs = 10_000, retries = 5 }: KafkaOptions): Kafka {
   stopIdlePolling();
   return new Kafka({
     clientId,
     brokers,
     connectionTimeout: 2_000,
-    requestTimeout: 10_000,
+    requestTimeout: requestTimeoutMs,
     // Who uses the client starts anew with a fresh one when these few tries were not enough.
-    retry: { initialRetryTime: 50, factor: 0.2, multiplier: 2, maxRetryTime: 1_000, retries: 5 },
+    retry: { initialRetryTime: 50, factor: 0.2, multiplier: 2, maxRetryTime: 1_000, retries },
     logLevel: logLevel.WARN,
     logCreator: () => (entry) => write(log, entry),
   });

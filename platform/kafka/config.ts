@@ -1,5 +1,5 @@
-import type { z } from 'zod';
-import { integer, list } from '../config.ts';
+import { z } from 'zod';
+import { type ConfigCheck, integer, list } from '../config.ts';
 import type { TopicOptions } from './topics.ts';
 
 /**
@@ -23,3 +23,23 @@ export function kafkaOptions(config: z.output<z.ZodObject<typeof kafkaShape>>): 
     replication: config.MUSUBI_KAFKA_REPLICATION,
   };
 }
+
+/** The settings of the task `redrive`. */
+export const redriveShape = {
+  ...kafkaShape,
+  /** What to do: `list` what is parked, `redrive` it, or `discard` it for good. */
+  MUSUBI_REDRIVE_ACTION: z.enum(['list', 'redrive', 'discard']).default('redrive'),
+  /** The consumer group; for `list` all by default. */
+  MUSUBI_REDRIVE_GROUP: z.string().min(1).optional(),
+  /** An event's ID or a letter's number; all of the group by default, but to discard one has to be named. */
+  MUSUBI_REDRIVE_EVENT: z.string().min(1).optional(),
+};
+
+export const checkRedrive: ConfigCheck<typeof redriveShape> = (config) => {
+  const { MUSUBI_REDRIVE_ACTION: action, MUSUBI_REDRIVE_GROUP: group, MUSUBI_REDRIVE_EVENT: event } = config;
+  const missing: Record<string, string> = {};
+  if (action !== 'list' && group === undefined) missing.MUSUBI_REDRIVE_GROUP = 'is missing: --list tells which groups there are';
+  if (action === 'discard' && event === undefined)
+    missing.MUSUBI_REDRIVE_EVENT = 'is missing: what is discarded is named one by one';
+  return missing;
+};

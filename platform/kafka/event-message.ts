@@ -1,6 +1,7 @@
 import type { IHeaders } from 'kafkajs';
 import { z } from 'zod';
 import type { OutboxRecord } from '../outbox/event.ts';
+import { PoisonError } from './poison.ts';
 
 /**
  * An event as a subscriber gets it: a CloudEvent 1.0 in the binary mode of its Kafka protocol binding.
@@ -76,17 +77,16 @@ export interface ReceivedMessage {
   headers?: IHeaders;
 }
 
-/** @throws when the record is not an event of ours, in a way that no repeat can heal */
+/** @throws PoisonError when the record is not an event of ours */
 export function fromWire(topic: string, partition: number, message: ReceivedMessage): EventMessage {
   const text = Object.fromEntries(Object.entries(message.headers ?? {}).map(([name, value]) => [name, value?.toString()]));
   const parsed = headers.safeParse(text);
   if (!parsed.success) {
-    throw new Error(
+    throw new PoisonError(
       `not a CloudEvent: ${parsed.error.issues.map((issue) => `${issue.path.join('.')} ${issue.message}`).join('; ')}`,
     );
   }
   const event = parsed.data;
-  if (message.value === null) throw new Error('not a CloudEvent: it has no value');
   return {
     topic,
     partition,
@@ -98,6 +98,16 @@ export function fromWire(topic: string, partition: number, message: ReceivedMess
     subject: event.ce_subject,
     version: event.ce_aggregateversion,
     ...(event.traceparent ? { traceparent: event.traceparent } : {}),
-    data: JSON.parse(message.value.toString('utf8')) as unknown,
+    data: jsonOf(message.value),
   };
+}
+
+function jsonOf(value: Buffer | null): unknown {
+  if (value === null) throw new PoisonError('not a CloudEvent: it has no value');
+  try {
+    return JSON.parse(value.toString('utf8')) as unknown;
+  } catch {
+    // The parser's own words quote what it could not parse.
+    throw new PoisonError('its value is not JSON');
+  }
 }

@@ -1,6 +1,6 @@
 import { type Span, trace } from '@opentelemetry/api';
 import { Counter, Histogram } from '@prometheus-io/client';
-import { type Kafka, Partitioners, type Producer } from 'kafkajs';
+import { type Kafka, type KafkaJSProtocolError, Partitioners, type Producer } from 'kafkajs';
 import { type OutboxRecord, topicOf } from '../outbox/event.ts';
 import { contextFrom, metrics, SpanKind, traceparentOf } from '../telemetry.ts';
 import { type KafkaOptions, kafkaClient } from './client.ts';
@@ -21,19 +21,40 @@ const lag = new Histogram({
   registers: [metrics],
 });
 
+/**
+ * The most bytes that are sent at once, below the 1 MiB that brokers take by default: what goes to one partition is one
+ * batch to them, which they take whole or refuse.
+ */
+const REQUEST_AT_MOST = 900_000;
+/** MESSAGE_TOO_LARGE, RECORD_LIST_TOO_LARGE: above the topic's max.message.bytes, or the size of its segments. */
+const TOO_LARGE = new Set([10, 18]);
+
 /** Publishes the events of one service, in their order. */
 export interface Publisher {
   /**
-   * Returns when the brokers have all of them. Wait for it before the next call: that keeps the order.
+   * Returns when the brokers have all of them but those that are too large for them, which it returns. What is too much
+   * for them at once is sent in parts. Wait for it before the next call: that keeps the order.
    * After an error some may have been published; use a new publisher, whose sequence numbers begin anew.
    */
-  publish(events: OutboxRecord[]): Promise<void>;
+  publish(events: OutboxRecord[]): Promise<OutboxRecord[]>;
   close(): Promise<void>;
+}
+
+/** An event on its way. */
+interface Outgoing {
+  event: OutboxRecord;
+  topic: string;
+  message: WireMessage;
+  bytes: number;
 }
 
 /** Opens an idempotent producer for the events of the service `source`; topics are created when missing. */
 export async function openPublisher(source: string, options: KafkaOptions & TopicOptions): Promise<Publisher> {
   const kafka = kafkaClient(options);
+  return new KafkaPublisher(kafka, await openProducer(kafka), source, options);
+}
+
+async function openProducer(kafka: Kafka): Promise<Producer> {
   const producer = kafka.producer({
     createPartitioner: Partitioners.DefaultPartitioner, // murmur2 of the key, as every other Kafka client does
     idempotent: true,
@@ -41,15 +62,17 @@ export async function openPublisher(source: string, options: KafkaOptions & Topi
     retry: { retries: 5, initialRetryTime: 50 },
   });
   await producer.connect();
-  return new KafkaPublisher(kafka, producer, source, options);
+  return producer;
 }
 
 class KafkaPublisher implements Publisher {
   readonly #kafka: Kafka;
-  readonly #producer: Producer;
   readonly #source: string;
   readonly #topicOptions: TopicOptions;
   readonly #topics = new Set<string>();
+  #producer: Producer;
+  /** Learnt from what was refused. */
+  #atMost = REQUEST_AT_MOST;
 
   constructor(kafka: Kafka, producer: Producer, source: string, topicOptions: TopicOptions) {
     this.#kafka = kafka;
@@ -58,26 +81,58 @@ class KafkaPublisher implements Publisher {
     this.#topicOptions = topicOptions;
   }
 
-  async publish(events: OutboxRecord[]): Promise<void> {
-    const byTopic = new Map<string, WireMessage[]>();
-    const spans = events.map((event) => {
+  async publish(events: OutboxRecord[]): Promise<OutboxRecord[]> {
+    const spans = new Map<OutboxRecord, Span | undefined>();
+    const outgoing = events.map((event): Outgoing => {
       const topic = topicOf(event.aggregateType);
       const { span, traceparent } = startSpan(topic, event);
-      const messages = byTopic.get(topic) ?? [];
-      messages.push(toWire(event, this.#source, traceparent));
-      byTopic.set(topic, messages);
-      return span;
+      spans.set(event, span);
+      const message = toWire(event, this.#source, traceparent);
+      return { event, topic, message, bytes: bytesOf(message) };
     });
-    await this.#ensure([...byTopic.keys()]);
-    await this.#producer.sendBatch({ acks: -1, topicMessages: [...byTopic].map(([topic, messages]) => ({ topic, messages })) });
+    await this.#ensure([...new Set(outgoing.map(({ topic }) => topic))]);
+    const tooLarge = await this.#send(outgoing);
     const now = Date.now();
-    for (const span of spans) span?.end();
-    for (const event of events) lag.observe({ source: this.#source }, Math.max(0, now - event.time.getTime()) / 1_000);
-    relayed.inc({ source: this.#source }, events.length);
+    for (const event of tooLarge) spans.delete(event);
+    for (const [event, span] of spans) {
+      span?.end();
+      lag.observe({ source: this.#source }, Math.max(0, now - event.time.getTime()) / 1_000);
+    }
+    relayed.inc({ source: this.#source }, spans.size);
+    return tooLarge;
   }
 
   async close(): Promise<void> {
     await this.#producer.disconnect();
+  }
+
+  /** @returns the events that are too large by themselves */
+  async #send(outgoing: Outgoing[]): Promise<OutboxRecord[]> {
+    const bytes = outgoing.reduce((sum, { bytes }) => sum + bytes, 0);
+    const [first, ...others] = outgoing;
+    if (!first) return [];
+    if (bytes > this.#atMost && others.length > 0) return this.#sendHalves(outgoing);
+    const byTopic = Map.groupBy(outgoing, ({ topic }) => topic);
+    const topicMessages = [...byTopic].map(([topic, all]) => ({ topic, messages: all.map(({ message }) => message) }));
+    try {
+      await this.#producer.sendBatch({ acks: -1, topicMessages });
+      return [];
+    } catch (error) {
+      if (!isTooLarge(error)) throw error;
+    }
+    // Other partitions may have theirs by now, which this producer would number anew: their brokers would refuse what
+    // follows, or take it for a repeat.
+    await this.#producer.disconnect();
+    this.#producer = await openProducer(this.#kafka);
+    if (others.length === 0) return [first.event];
+    this.#atMost = Math.min(this.#atMost, bytes / 2);
+    return this.#sendHalves(outgoing);
+  }
+
+  async #sendHalves(outgoing: Outgoing[]): Promise<OutboxRecord[]> {
+    const middle = outgoing.length >> 1;
+    const first = await this.#send(outgoing.slice(0, middle));
+    return [...first, ...(await this.#send(outgoing.slice(middle)))];
   }
 
   async #ensure(topics: string[]): Promise<void> {
@@ -86,6 +141,15 @@ class KafkaPublisher implements Publisher {
     await ensureTopics(this.#kafka, missing, this.#topicOptions);
     for (const topic of missing) this.#topics.add(topic);
   }
+}
+
+function bytesOf({ key, value, headers }: WireMessage): number {
+  const texts = [key, value, ...Object.entries(headers).flat()];
+  return texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0);
+}
+
+function isTooLarge(error: unknown): boolean {
+  return error instanceof Error && error.name === 'KafkaJSProtocolError' && TOO_LARGE.has((error as KafkaJSProtocolError).code);
 }
 
 /** The PRODUCER span that continues the trace in which the event was written, and what the message carries of it. */

@@ -1,20 +1,23 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Consumer, EachBatchPayload, Kafka } from 'kafkajs';
+import type { Kafka } from 'kafkajs';
 import { whenAborted } from '../abort.ts';
 import type { Lifecycle } from '../lifecycle.ts';
 import type { Logger } from '../log.ts';
+import { sparing } from '../probe.ts';
 import { BatchHandler } from './batch.ts';
 import { kafkaClient } from './client.ts';
-import { DeadLetters } from './dead-letter.ts';
+import { ConsumerRun, FETCH_WAIT_MS, HEARTBEAT_MS } from './consumer-run.ts';
+import { DeadLetters, redriveTopic } from './dead-letter.ts';
 import type { EventMessage } from './event-message.ts';
-import { Offsets } from './offsets.ts';
+import { Standstills } from './standstills.ts';
 import { ensureTopics, type TopicOptions } from './topics.ts';
 
 export type { EventMessage } from './event-message.ts';
+export { PoisonError } from './poison.ts';
 
 /**
  * Gets events of one partition in their order, at least once. When it returns they count as handled.
- * Throw a retryable MusubiError (or a socket's error) while a server that is needed is away.
+ * Throw PoisonError for an event that is not as agreed: it is parked. After any other error the same events come again.
  */
 export type EventHandler = (events: EventMessage[]) => Promise<void>;
 
@@ -33,22 +36,24 @@ export interface Subscription extends TopicOptions {
 
 /** A member that is silent for so long is taken for dead, and its partitions go to others. */
 const SESSION_TIMEOUT_MS = 8_000;
-const HEARTBEAT_MS = 2_000;
-/** How long an idle fetch waits at the broker; it answers at once when a message comes. A stop waits for it. */
-const FETCH_WAIT_MS = 1_500;
-/** A consumer that has not fetched or handled anything for so long hangs; it is replaced. */
-const HUNG_AFTER_MS = 30_000;
+/** Brokers that have not answered for so long are away, whatever the connection says: a heartbeat is due every 2 s or so. */
+const SILENT_AFTER_MS = 6_000;
+/** How often the parked messages are counted for the metrics. */
+const COUNT_EVERY_MS = 15_000;
 
 /**
  * Subscribes a group to topics and goes on until the process stops, whatever becomes of the brokers: it returns at
- * once, /healthz says whether the group is joined. See {@link BatchHandler} for what happens when handling fails.
+ * once. /healthz says whether the group is joined, the brokers answer, and events are handled; and, as somebody has to
+ * look at them, how many messages are parked. See {@link BatchHandler} for what happens when handling fails.
  */
 export async function subscribe(subscription: Subscription): Promise<void> {
   const { group, lifecycle, log } = subscription;
   const member = new GroupMember(subscription);
   // Whoever subscribes answers requests too, from what it has got so far.
-  lifecycle.onHealthy(`kafka group ${group}`, () => {
-    if (!member.joined) throw new Error('the consumer has not joined its group');
+  lifecycle.onHealthy(`kafka group ${group}`, () => member.check());
+  lifecycle.onAttention(`dead letters of ${group}`, async () => {
+    const count = await member.parked();
+    if (count > 0) throw new Error(`${count} messages are parked: node main.ts redrive --list --group ${group}`);
   });
   lifecycle.onStop(`kafka group ${group}`, 'intake', () => member.stop());
   member.start();
@@ -60,31 +65,53 @@ class GroupMember {
   readonly #options: Subscription;
   readonly #kafka: Kafka;
   readonly #deadLetters: DeadLetters;
-  /** By topic. */
-  readonly #batches: ReadonlyMap<string, BatchHandler>;
+  readonly #standstills: Standstills;
+  readonly #batches: BatchHandler;
   readonly #stop = new AbortController();
+  readonly #count: () => Promise<void>;
+  #counting: NodeJS.Timeout | undefined;
+  /** How many were parked when it was last known. */
+  #parked = 0;
   #running: Promise<void> | undefined;
-  joined = false;
+  #consumer: ConsumerRun | undefined;
 
   constructor(options: Subscription) {
-    const { brokers, group, log, handlers } = options;
+    const { brokers, group, log, handlers, replication } = options;
     this.#options = options;
     this.#kafka = kafkaClient({ brokers, clientId: group, log });
-    const deadLetters = new DeadLetters(this.#kafka, group, log, options);
-    this.#deadLetters = deadLetters;
-    this.#batches = new Map(
-      Object.entries(handlers).map(([topic, handle]) => [topic, new BatchHandler({ group, handle, log, deadLetters })]),
-    );
+    this.#deadLetters = new DeadLetters(this.#kafka, group, log, replication);
+    this.#standstills = new Standstills(group, log);
+    this.#batches = new BatchHandler({ group, handlers, deadLetters: this.#deadLetters, standstills: this.#standstills });
+    this.#count = sparing(async () => {
+      this.#parked = await this.#deadLetters.count();
+    }, 2_000);
   }
 
   start(): void {
     this.#running ??= this.#run();
+    this.#counting ??= setInterval(() => void this.parked(), COUNT_EVERY_MS);
   }
 
   async stop(): Promise<void> {
     this.#stop.abort();
+    clearInterval(this.#counting);
     await this.#running;
     await this.#deadLetters.close();
+  }
+
+  /** Throws unless events come and are handled. */
+  check(): void {
+    if (!this.#consumer?.joined) throw new Error('the consumer has not joined its group');
+    const silentMs = this.#consumer.silentMs;
+    if (silentMs > SILENT_AFTER_MS) throw new Error(`the brokers have not answered for ${Math.round(silentMs / 1_000)} s`);
+    const standstill = this.#standstills.describe();
+    if (standstill) throw new Error(standstill);
+  }
+
+  /** How many messages are parked; while nobody can be asked, how many there were. */
+  async parked(): Promise<number> {
+    if (this.#consumer?.joined && !this.#stop.signal.aborted) await this.#count().catch(() => undefined);
+    return this.#parked;
   }
 
   async #run(): Promise<void> {
@@ -111,6 +138,7 @@ class GroupMember {
     const { group, handlers, fromBeginning = true, log } = this.#options;
     const topics = Object.keys(handlers);
     await ensureTopics(this.#kafka, topics, this.#options);
+    await this.#deadLetters.ensureTopics();
     const consumer = this.#kafka.consumer({
       groupId: group,
       sessionTimeout: SESSION_TIMEOUT_MS,
@@ -121,114 +149,17 @@ class GroupMember {
       // This class restarts it instead, with nothing left over from the crash.
       retry: { retries: 5, initialRetryTime: 100, restartOnFailure: async () => false },
     });
-    const run = new ConsumerRun(consumer, this.#batches, log);
-    const ended = run.watch((joined) => {
-      this.joined = joined;
-    });
+    const run = new ConsumerRun(consumer, this.#batches, this.#standstills, log);
+    this.#consumer = run;
     try {
       await consumer.connect();
       await consumer.subscribe({ topics, fromBeginning });
+      await consumer.subscribe({ topics: [redriveTopic(group)], fromBeginning: true });
       await consumer.run({ autoCommit: false, eachBatchAutoResolve: false, eachBatch: (batch) => run.batch(batch) });
-      await Promise.race([ended, whenAborted(this.#stop.signal)]);
+      await Promise.race([run.ended, whenAborted(this.#stop.signal)]);
     } finally {
-      this.joined = false;
+      this.#consumer = undefined;
       await run.end();
     }
-  }
-}
-
-/** What goes on between the start and the end of one kafkajs consumer. */
-class ConsumerRun {
-  readonly #consumer: Consumer;
-  readonly #batches: ReadonlyMap<string, BatchHandler>;
-  readonly #offsets: Offsets;
-  readonly #log: Logger;
-  #ending = false;
-  #handling: Promise<void> | undefined;
-  #lastSign = Date.now();
-  #watchdog: NodeJS.Timeout | undefined;
-
-  constructor(consumer: Consumer, batches: ReadonlyMap<string, BatchHandler>, log: Logger) {
-    this.#consumer = consumer;
-    this.#batches = batches;
-    this.#log = log;
-    this.#offsets = new Offsets((offsets) => consumer.commitOffsets(offsets), log);
-  }
-
-  /** Rejects when the consumer crashes or hangs; never resolves. */
-  watch(onJoined: (joined: boolean) => void): Promise<never> {
-    const { events } = this.#consumer;
-    const sign = (): void => {
-      this.#lastSign = Date.now();
-    };
-    this.#consumer.on(events.FETCH, sign);
-    this.#consumer.on(events.GROUP_JOIN, () => {
-      sign();
-      onJoined(true);
-    });
-    this.#consumer.on(events.REBALANCING, () => {
-      onJoined(false);
-      this.#offsets.drop();
-    });
-    const ended = new Promise<never>((_, reject) => {
-      this.#consumer.on(events.CRASH, ({ payload }) => reject(payload.error));
-      this.#watchdog = setInterval(() => {
-        if (!this.#handling && Date.now() - this.#lastSign > HUNG_AFTER_MS) reject(new Error('the consumer hangs'));
-      }, 5_000);
-    });
-    ended.catch(() => undefined); // may come before anybody waits
-    return ended;
-  }
-
-  async batch(payload: EachBatchPayload): Promise<void> {
-    const work = this.#handle(payload);
-    const settled = work.then(
-      () => undefined,
-      () => undefined,
-    );
-    this.#handling = settled;
-    try {
-      await work;
-    } finally {
-      this.#handling = undefined;
-      this.#lastSign = Date.now();
-    }
-  }
-
-  async #handle({ batch, resolveOffset, heartbeat, isRunning, isStale }: EachBatchPayload): Promise<void> {
-    // Handlers may wait long for a server that is away: the group must not take this member for dead.
-    let lost: unknown;
-    const beat = setInterval(() => {
-      heartbeat().catch((error: unknown) => {
-        lost = error;
-      });
-    }, HEARTBEAT_MS);
-    try {
-      await this.#batches.get(batch.topic)?.run(batch.topic, batch.partition, batch.messages, {
-        alive: () => lost === undefined && !this.#ending && isRunning() && !isStale(),
-        handled: (offset) => {
-          resolveOffset(offset);
-          this.#offsets.handled(batch.topic, batch.partition, offset);
-        },
-      });
-    } finally {
-      clearInterval(beat);
-    }
-    if (lost !== undefined) {
-      await this.#offsets.flush();
-      throw lost; // kafkajs joins the group again, or crashes
-    }
-    await heartbeat();
-  }
-
-  /** Lets the running batch come to an end, commits, leaves the group. */
-  async end(): Promise<void> {
-    this.#ending = true;
-    clearInterval(this.#watchdog);
-    await this.#handling;
-    await this.#offsets.flush();
-    await this.#consumer
-      .disconnect()
-      .catch((error: unknown) => this.#log.debug({ err: error }, 'the consumer did not leave its group'));
   }
 }

@@ -18,7 +18,7 @@ function keeping(topic: string): { name: string; value: string }[] {
     { name: 'retention.ms', value: String(days * DAY_MS) },
   ];
   // Somebody has to look at them, which can take a while.
-  if (topic.endsWith('.dead-letter')) return atLeast(30);
+  if (/\.(dead-letter|redrive)$/.test(topic)) return atLeast(30);
   // Jobs end and are forgotten, and nothing is built anew from their events.
   if (topic === 'job.events') return atLeast(7);
   // Each event is the whole state of its key: a read model can be built anew from the last one of every key.
@@ -30,7 +30,8 @@ function keeping(topic: string): { name: string; value: string }[] {
  * Creates the topics that are missing and waits until they have leaders. Those that exist stay as they are. Safe to
  * call from many processes at once.
  *
- * `*.events` keep the last event of each key for ever (those of jobs: every event for a week), `*.dead-letter` 30 days.
+ * `*.events` keep the last event of each key for ever (those of jobs: every event for a week), `*.dead-letter` and
+ * `*.redrive` 30 days.
  */
 export async function ensureTopics(kafka: Kafka, topics: readonly string[], options: TopicOptions = {}): Promise<void> {
   const admin = kafka.admin();

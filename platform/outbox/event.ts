@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import { internal } from '../errors.ts';
 import { newId } from '../id.ts';
 import { currentTraceparent } from '../telemetry.ts';
@@ -28,6 +29,55 @@ export interface OutboxRecord extends OutboxEvent {
 /** Gives an event its ID, its time and the running call's trace. */
 export function toRecord(event: OutboxEvent): OutboxRecord {
   return { ...event, id: newId(), traceparent: currentTraceparent(), time: new Date() };
+}
+
+/** What an outbox keeps, as its store gives it: an event, if it was written by a program of ours. */
+export interface StoredEvent {
+  /** Its key in the store, as text. */
+  key: string;
+  id: unknown;
+  aggregatetype: unknown;
+  aggregateid: unknown;
+  version: unknown;
+  type: unknown;
+  /** Parsed; or `json`, its text. */
+  payload?: unknown;
+  json?: unknown;
+  traceparent?: unknown;
+  time: unknown;
+}
+
+const stored = z.object({
+  id: z.string().min(1),
+  // A part of the topic's name.
+  aggregatetype: z.string().regex(/^[a-zA-Z0-9._-]{1,200}$/),
+  aggregateid: z.string().min(1),
+  version: z.coerce.number().int().positive(),
+  type: z.string().min(1),
+  traceparent: z.string().default(''),
+  time: z.coerce.date(),
+});
+
+/** @throws when it is no event; the message holds nothing of its content */
+export function parseStored(row: StoredEvent): OutboxRecord {
+  const parsed = stored.safeParse(row);
+  if (!parsed.success) {
+    const faults = parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`);
+    throw new Error(`it is not an event: ${faults.join('; ')}`);
+  }
+  const { aggregatetype: aggregateType, aggregateid: aggregateId, ...event } = parsed.data;
+  const payload = row.json === undefined ? row.payload : parseJson(row.json);
+  // Without a value the message would take the key's last state out of a compacted topic.
+  if (payload === undefined) throw new Error('it is not an event: payload: is missing');
+  return { ...event, aggregateType, aggregateId, payload };
+}
+
+function parseJson(text: unknown): unknown {
+  try {
+    return JSON.parse(String(text)) as unknown;
+  } catch {
+    throw new Error('it is not an event: payload: not JSON'); // what the parser says would quote it
+  }
 }
 
 /** Where events of an aggregate type are published. */

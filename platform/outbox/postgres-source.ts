@@ -1,22 +1,30 @@
 import { Gauge } from '@prometheus-io/client';
-import { Client } from 'pg';
+import type { Client } from 'pg';
 import { whenAborted } from '../abort.ts';
 import type { Secret } from '../config.ts';
 import type { Logger } from '../log.ts';
 import { metrics } from '../telemetry.ts';
 import { Batcher } from './batcher.ts';
-import type { OutboxRecord } from './event.ts';
-import { type Lsn, Replication } from './replication.ts';
-import { BATCH, OUTBOX_KEPT_MS, type OutboxSource, type RelayContext, sleep } from './source.ts';
+import type { StoredEvent } from './event.ts';
+import { LEASE_MS, type LeaseStore, underLease } from './lease.ts';
+import * as outbox from './postgres-outbox.ts';
+import { isUseless, type Lsn, Replication } from './replication.ts';
+import {
+  BATCH,
+  CLOSE_MS,
+  every,
+  LOOK_EVERY_MS,
+  type OutboxSource,
+  REMOVE_AFTER_MS,
+  type RelayContext,
+  sleep,
+  within,
+} from './source.ts';
 
-const PUBLICATION = 'outbox_pub';
 /** Advisory lock key of the relay that leads; any constant, the same in every relay. */
 const RELAY_LOCK = 7_201_003;
-const STANDBY_MS = 1_000;
-/** How often an idle relay tells the server how far it is, so that the server can let go of its log. */
-const PROGRESS_EVERY_MS = 10_000;
-const CHECK_EVERY_MS = 15_000;
-const PRUNE_EVERY_MS = 3_600_000;
+/** The server ends a session that is silent for so long, and with it its lock, whatever became of its relay. */
+const SILENT_MS = 2 * LEASE_MS;
 
 const retained = new Gauge({
   name: 'musubi_outbox_retained_wal_bytes',
@@ -25,28 +33,29 @@ const retained = new Gauge({
   registers: [metrics],
 });
 
-interface OutboxRow {
-  id: string;
-  aggregatetype: string;
-  aggregateid: string;
-  type: string;
-  payload: unknown;
-  version: string;
-  traceparent: string;
-  created_at: Date;
-}
-
+/** Rows of one commit, or of the table when the log did not tell of them: then there is no `end`. */
 interface Committed {
-  rows: OutboxRow[];
-  end: Lsn;
+  rows: outbox.OutboxRow[];
+  end?: Lsn;
 }
 
-/** The table `outbox` of a PostgreSQL database, read from the write-ahead log by a logical replication slot. */
+/** What Kafka has, and how much of the log that is. */
+interface Sent {
+  ids: string[];
+  end: Lsn | undefined;
+}
+
+/**
+ * The table `outbox` of a PostgreSQL database (15 or newer). A logical replication slot tells of its rows as they are
+ * committed; those that it does not tell of are found in the table, for a row stays there until Kafka has it.
+ */
 export class PostgresSource implements OutboxSource {
   readonly name: string;
   readonly #url: string;
   readonly #slot: string;
   readonly #log: Logger;
+  /** Whether the server will not decode from the slot any more. */
+  #slotIsUseless = false;
 
   constructor(options: { name: string; url: Secret; database: string; log: Logger }) {
     this.name = options.name;
@@ -59,144 +68,157 @@ export class PostgresSource implements OutboxSource {
   }
 
   async run(context: RelayContext): Promise<void> {
-    const control = new Client({
+    const { client, lost, close } = await outbox.connect({
       connectionString: this.#url,
-      application_name: 'musubi-relay',
-      connectionTimeoutMillis: 3_000,
-      keepAlive: true,
-      query_timeout: 60_000,
+      // What is removed and comes back after a crash of the server is sent again.
+      options: `-c idle_session_timeout=${SILENT_MS} -c synchronous_commit=off`,
     });
-    const lost = new Promise<never>((_, reject) => {
-      control.on('error', reject);
-      control.on('end', () => reject(new Error('the connection to the database ended')));
-    });
-    lost.catch(() => undefined);
-    await control.connect();
+    const standBy = async (): Promise<void> => {
+      context.standBy();
+      context.waits(await outbox.oldest(client));
+    };
     try {
-      if (!(await this.#elected(control, context))) return;
-      await this.#prepareSlot(control, context);
-      await this.#relay(control, lost, context);
-    } finally {
-      await control.end().catch(() => undefined); // gives the lock back too
-    }
-  }
-
-  /** Waits for the lock of the leader, which lasts as long as the connection; false when the relay stops meanwhile. */
-  async #elected(control: Client, { signal, standBy }: RelayContext): Promise<boolean> {
-    while (!signal.aborted) {
-      // Asking now and then rather than waiting in the server: a waiting statement would hold vacuum back.
-      const { rows } = await control.query<{ mine: boolean }>('select pg_try_advisory_lock($1) as mine', [RELAY_LOCK]);
-      if (rows[0]?.mine) return true;
-      standBy();
-      await sleep(STANDBY_MS, signal);
-    }
-    return false;
-  }
-
-  /** Makes the slot when it is missing or was lost, and then sends the rows that were committed before it. */
-  async #prepareSlot(control: Client, context: RelayContext): Promise<void> {
-    const slots = await control.query<{ wal_status: string }>(
-      'select wal_status from pg_replication_slots where slot_name = $1',
-      [this.#slot],
-    );
-    const status = slots.rows[0]?.wal_status;
-    if (status === 'lost') await control.query('select pg_drop_replication_slot($1)', [this.#slot]);
-    if (status === undefined || status === 'lost') {
-      await control.query('delete from outbox_slots where slot = $1', [this.#slot]);
-      await control.query(`select pg_create_logical_replication_slot($1, 'pgoutput')`, [this.#slot]);
-      this.#log.info({ slot: this.#slot }, 'made a replication slot');
-    }
-    const filled = await control.query('select 1 from outbox_slots where slot = $1', [this.#slot]);
-    if (filled.rowCount === 1) return;
-    await this.#sendOld(control, context);
-    await control.query('insert into outbox_slots (slot) values ($1) on conflict do nothing', [this.#slot]);
-  }
-
-  async #sendOld(control: Client, { publish, signal }: RelayContext): Promise<void> {
-    let [id, version, row] = ['', '0', ''];
-    for (;;) {
-      const { rows } = await control.query<OutboxRow>(
-        `select * from outbox where (aggregateid, version, id::text) > ($1, $2, $3) order by aggregateid, version, id::text limit ${BATCH}`,
-        [id, version, row],
+      await underLease(sessionLease(client), context.signal, standBy, (signal) =>
+        Promise.race([this.#lead(client, context, signal), lost]),
       );
-      const last = rows.at(-1);
-      if (!last) return;
-      if (signal.aborted) throw new Error('stopped before the old events were sent');
-      await publish(rows.map(toEvent));
-      [id, version, row] = [last.aggregateid, last.version, last.id];
+    } finally {
+      await close();
     }
   }
 
-  async #relay(control: Client, lost: Promise<never>, context: RelayContext): Promise<void> {
+  async #lead(client: Client, context: RelayContext, signal: AbortSignal): Promise<void> {
+    await this.#prepare(client, context, signal);
     let confirmed: Lsn = 0n;
+    /** Everything before it has been handed over. */
     let reached: Lsn = 0n;
     const confirm = (position: Lsn): void => {
       if (position > confirmed) confirmed = position;
       stream.acknowledge(confirmed);
     };
-    const batcher = new Batcher<Committed>(async (transactions) => {
-      await context.publish(transactions.flatMap(({ rows }) => rows.map(toEvent)));
-      const end = transactions.at(-1)?.end;
-      if (end !== undefined) confirm(end);
+    // In this order: what the server thinks we have is no longer in the table, so what is there will come or was missed.
+    const removal = new Batcher<Sent>(
+      async (sent) => {
+        await outbox.remove(
+          client,
+          sent.flatMap(({ ids }) => ids),
+        );
+        const end = sent.findLast((one) => one.end !== undefined)?.end;
+        if (end !== undefined) confirm(end);
+      },
+      BATCH,
+      REMOVE_AFTER_MS,
+    );
+    const batcher = new Batcher<Committed>(async (committed) => {
+      const ids = await context.publish(committed.flatMap(({ rows }) => rows.map(toStored)));
+      removal.push({ ids, end: committed.findLast((one) => one.end !== undefined)?.end });
     }, BATCH);
-    const options = { url: this.#url, slot: this.#slot, publication: PUBLICATION };
+    const options = { url: this.#url, slot: this.#slot, publication: outbox.PUBLICATION, table: outbox.TABLE };
     const stream = new Replication(options, {
       transaction: (rows, end) => {
-        batcher.push({ rows: rows as unknown as OutboxRow[], end });
+        batcher.push({ rows: rows as unknown as outbox.OutboxRow[], end });
         if (!batcher.full) return;
         stream.pause();
         void batcher.room().then(() => stream.resume());
       },
       progress: (position, wanted) => {
         reached = position;
-        if (wanted) confirm(batcher.idle ? reached : confirmed);
+        if (wanted) confirm(confirmed);
       },
     });
-    const check = setInterval(() => void this.#check(control), CHECK_EVERY_MS);
-    // The server has had no event for us before `reached`: once all that came before is sent, it may forget that log.
-    const progress = setInterval(() => {
-      if (batcher.idle && reached > confirmed) confirm(reached);
-    }, PROGRESS_EVERY_MS);
-    const prune = setInterval(() => void this.#prune(control), PRUNE_EVERY_MS);
+    const look = async (): Promise<void> => {
+      const slot = await outbox.slotState(client, this.#slot);
+      if (slot) retained.set({ source: this.name }, slot.retained);
+      if (!(await outbox.isPublished(client))) throw new Error('the publication is not as it was made');
+      if (context.waits(await outbox.oldest(client))) {
+        for await (const rows of outbox.everything(this.#url)) {
+          batcher.push({ rows });
+          await batcher.room();
+        }
+      }
+      // The server has had no event for us before `reached`: once all that came before is sent, it may forget that log.
+      if (batcher.idle && removal.idle && reached > confirmed) confirm(reached);
+    };
     try {
+      await outbox.freeSlot(client, this.#slot);
       await stream.start();
       await context.lead();
-      await Promise.race([stream.failed, batcher.failed, lost, whenAborted(context.signal)]);
+      const broken = [stream.failed, batcher.failed, removal.failed];
+      await Promise.race([...broken, every(LOOK_EVERY_MS, signal, look), whenAborted(signal)]);
+    } catch (error) {
+      this.#slotIsUseless = isUseless(stream.fault);
+      throw error;
     } finally {
-      clearInterval(check);
-      clearInterval(progress);
-      clearInterval(prune);
-      await batcher.close();
+      await within(CLOSE_MS, batcher.close());
+      await within(CLOSE_MS, removal.flush());
       await stream.close();
     }
   }
 
-  async #check(control: Client): Promise<void> {
-    const { rows } = await control
-      .query<{ bytes: string }>(
-        'select pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn) as bytes from pg_replication_slots where slot_name = $1',
-        [this.#slot],
-      )
-      .catch(() => ({ rows: [] })); // a lost connection ends the run anyway
-    if (rows[0]) retained.set({ source: this.name }, Number(rows[0].bytes));
+  /**
+   * Sees to it that the log tells of every row from now on. What it may have missed is sent from the table first, and what
+   * was written meanwhile afterwards, so that each key keeps its order.
+   */
+  async #prepare(client: Client, context: RelayContext, signal: AbortSignal): Promise<void> {
+    const slot = await outbox.slotState(client, this.#slot);
+    const published = await outbox.isPublished(client);
+    const usable = slot?.usable === true && !this.#slotIsUseless;
+    if (usable && published) return;
+    this.#log.warn({ slot: this.#slot, usable, published }, 'what tells of new events is made anew');
+    await this.#sendAll(client, context, signal);
+    if (!published) await outbox.publish(client);
+    if (!usable) await this.#makeSlot(client, context, signal);
+    this.#slotIsUseless = false;
+    await this.#sendAll(client, context, signal);
   }
 
-  async #prune(control: Client): Promise<void> {
-    await control
-      .query("delete from outbox where created_at < now() - $1 * interval '1 millisecond'", [OUTBOX_KEPT_MS])
-      .catch((error: unknown) => this.#log.warn({ err: error }, 'could not prune the outbox; it is tried again in an hour'));
+  /** It takes as long as the longest transaction that runs on the server, and events do not wait for it. */
+  async #makeSlot(client: Client, context: RelayContext, signal: AbortSignal): Promise<void> {
+    const ended = new AbortController();
+    const making = outbox.makeSlot(this.#url, this.#slot, AbortSignal.any([signal, ended.signal]));
+    making.then(
+      () => ended.abort(),
+      () => ended.abort(),
+    );
+    try {
+      while (!ended.signal.aborted) {
+        await sleep(LOOK_EVERY_MS, ended.signal);
+        if (!ended.signal.aborted) await this.#sendAll(client, context, signal);
+      }
+      await making;
+    } finally {
+      ended.abort();
+    }
+  }
+
+  async #sendAll(client: Client, context: RelayContext, signal: AbortSignal): Promise<void> {
+    for await (const rows of outbox.everything(this.#url)) {
+      signal.throwIfAborted();
+      await outbox.remove(client, await context.publish(rows.map(toStored)));
+    }
   }
 }
 
-function toEvent(row: OutboxRow): OutboxRecord {
+function toStored({ payload, ...row }: outbox.OutboxRow): StoredEvent {
+  // Text, if somebody has made it a column of text: events are objects.
   return {
-    id: row.id,
-    aggregateType: row.aggregatetype,
-    aggregateId: row.aggregateid,
-    type: row.type,
-    version: Number(row.version),
-    payload: row.payload,
-    traceparent: row.traceparent,
+    ...row,
+    key: String(row.id),
     time: row.created_at,
+    ...(typeof payload === 'string' ? { json: payload } : { payload }),
+  };
+}
+
+/** A lock of the session's: it lasts as long as the connection, which the server ends when it is silent for too long. */
+function sessionLease(client: Client): LeaseStore {
+  let mine = false;
+  return {
+    take: async () => {
+      // Asking now and then rather than waiting in the server: a waiting statement would hold vacuum back.
+      const query = mine ? 'select true as mine' : `select pg_try_advisory_lock(${RELAY_LOCK}) as mine`;
+      const { rows } = await client.query<{ mine: boolean }>(query);
+      mine = rows[0]?.mine === true;
+      return mine;
+    },
+    release: async () => void (await client.query(`select pg_advisory_unlock(${RELAY_LOCK})`)),
   };
 }

@@ -1,30 +1,20 @@
-import { z } from 'zod';
+import { whenAborted } from '../abort.ts';
 import type { Secret } from '../config.ts';
 import type { Logger } from '../log.ts';
 import { connectRedis, type Redis } from '../redis.ts';
-import type { OutboxRecord } from './event.ts';
+import type { StoredEvent } from './event.ts';
 import { type LeaseStore, underLease } from './lease.ts';
-import { BATCH, type OutboxSource, type RelayContext } from './source.ts';
+import { BATCH, CLOSE_MS, every, LOOK_EVERY_MS, type OutboxSource, type RelayContext, within } from './source.ts';
 
 /** How long an idle read waits at the server. */
 const BLOCK_MS = 5_000;
-
-const fields = z.object({
-  id: z.string().min(1),
-  aggregatetype: z.string().min(1),
-  aggregateid: z.string().min(1),
-  version: z.coerce.number().int().positive(),
-  type: z.string().min(1),
-  payload: z.string().transform((text) => JSON.parse(text) as unknown),
-  traceparent: z.string().default(''),
-  time: z.coerce.number().transform((ms) => new Date(ms)),
-});
+const BEGINNING = '0-0';
 
 type Entry = [id: string, fields: string[]];
 
 /**
- * A Redis stream that a service's scripts add events to. What Kafka has acknowledged is trimmed, so the stream holds
- * exactly what is still to be sent, and a relay needs no other position than its beginning.
+ * A Redis stream that a service's scripts add events to. An entry stays there until Kafka has it, so a relay needs no
+ * position that could be lost: it begins with what is there.
  */
 export class RedisSource implements OutboxSource {
   readonly name: string;
@@ -43,63 +33,68 @@ export class RedisSource implements OutboxSource {
     // One connection blocks in reads; the lease is kept over the other.
     const control = connectRedis(this.#url, this.#log, { commandTimeout: 3_000 });
     const reader = connectRedis(this.#url, this.#log, { commandTimeout: 2 * BLOCK_MS });
+    const standBy = async (): Promise<void> => {
+      context.standBy();
+      context.waits(await this.#oldest(control));
+    };
     try {
-      await underLease(redisLease(control, `${this.#stream}:relay`), context.signal, context.standBy, async (_owner, signal) => {
-        const stop = (): void => reader.disconnect(); // ends the read that blocks
-        signal.addEventListener('abort', stop, { once: true });
-        try {
-          await this.#relay(reader, context, signal);
-        } catch (error) {
-          if (!signal.aborted) throw error;
-        } finally {
-          signal.removeEventListener('abort', stop);
-        }
-      });
+      await underLease(redisLease(control, `${this.#stream}:relay`), context.signal, standBy, (signal) =>
+        this.#relay(reader, control, context, signal),
+      );
     } finally {
       reader.disconnect();
       control.disconnect();
     }
   }
 
-  async #relay(redis: Redis, { publish, lead }: RelayContext, signal: AbortSignal): Promise<void> {
+  async #relay(reader: Redis, control: Redis, { publish, lead, waits }: RelayContext, signal: AbortSignal): Promise<void> {
     await lead();
-    for (let last = '0-0'; !signal.aborted; ) {
-      const answer = (await redis.xread('COUNT', BATCH, 'BLOCK', BLOCK_MS, 'STREAMS', this.#stream, last)) as
-        | [string, Entry[]][]
-        | null;
-      const entries = answer?.[0]?.[1] ?? [];
-      const end = entries.at(-1)?.[0];
-      if (end === undefined) continue;
-      await publish(entries.flatMap((entry) => this.#parse(entry)));
-      last = end;
-      // Not waited for: it travels ahead of the next read. Should it get lost, these are sent again.
-      redis.xtrim(this.#stream, 'MINID', after(end)).catch(() => undefined);
-    }
-  }
-
-  /** Only a program that is not ours writes what can't be parsed; it must not hold up the others. */
-  #parse([id, list]: Entry): OutboxRecord[] {
-    const object: Record<string, string> = {};
-    for (let index = 0; index + 1 < list.length; index += 2) object[list[index] ?? ''] = list[index + 1] ?? '';
+    let last = BEGINNING;
+    let fromBeginning = false;
+    const read = async (): Promise<void> => {
+      while (!signal.aborted) {
+        if (fromBeginning) [last, fromBeginning] = [BEGINNING, false];
+        const answer = await reader.xread('COUNT', BATCH, 'BLOCK', BLOCK_MS, 'STREAMS', this.#stream, last);
+        const entries = (answer as [string, Entry[]][] | null)?.[0]?.[1] ?? [];
+        const sent = await publish(entries.map(toStored));
+        // Exactly those: whatever else is there by now has still to be sent.
+        if (sent.length > 0) await control.xdel(this.#stream, ...sent);
+        last = entries.at(-1)?.[0] ?? last;
+      }
+    };
+    const look = async (): Promise<void> => {
+      fromBeginning ||= waits(await this.#oldest(control));
+    };
+    const reading = read();
     try {
-      const { aggregatetype, aggregateid, ...event } = fields.parse(object);
-      return [{ aggregateType: aggregatetype, aggregateId: aggregateid, ...event }];
-    } catch (error) {
-      this.#log.error({ err: error, stream: this.#stream, entry: id }, 'this entry is not an event: skipped');
-      return [];
+      await Promise.race([reading, every(LOOK_EVERY_MS, signal, look), whenAborted(signal)]);
+    } finally {
+      reader.disconnect(); // ends the read that blocks
+      await within(CLOSE_MS, reading);
     }
+  }
+
+  /** The ID of the first entry. */
+  async #oldest(redis: Redis): Promise<string | undefined> {
+    const [first] = await redis.xrange(this.#stream, '-', '+', 'COUNT', 1);
+    return first?.[0];
   }
 }
 
-/** The first stream ID behind `id`. */
-function after(id: string): string {
-  const [ms = '0', sequence = '0'] = id.split('-');
-  return `${ms}-${BigInt(sequence) + 1n}`;
+function toStored([key, list]: Entry): StoredEvent {
+  const fields: Record<string, string> = {};
+  for (let index = 0; index + 1 < list.length; index += 2) fields[list[index] ?? ''] = list[index + 1] ?? '';
+  const { id, aggregatetype, aggregateid, version, type, payload, traceparent, time } = fields;
+  return { key, id, aggregatetype, aggregateid, version, type, json: payload ?? '', traceparent, time: new Date(Number(time)) };
 }
 
-const TAKE = `
+/** A full Redis must not keep the relay from emptying its outbox, hence the flag (of Redis 7 and Valkey). */
+const TAKE = `#!lua flags=allow-oom
 local owner = redis.call('GET', KEYS[1])
-if owner and owner ~= ARGV[1] then return 0 end
+local left = redis.call('PTTL', KEYS[1])
+-- Nobody takes it for longer than that, or for ever: the clock has gone back since, or it is not from here.
+local held = left >= 0 and left <= tonumber(ARGV[2])
+if owner and owner ~= ARGV[1] and held then return 0 end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return 1`;
 const RELEASE = `if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end return 1`;

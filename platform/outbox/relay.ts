@@ -4,7 +4,10 @@ import type { TopicOptions } from '../kafka/topics.ts';
 import type { Lifecycle } from '../lifecycle.ts';
 import type { Logger } from '../log.ts';
 import { metrics } from '../telemetry.ts';
-import { type OutboxSource, type RelayState, sleep } from './source.ts';
+import { type OutboxRecord, parseStored, type StoredEvent } from './event.ts';
+import { Refused } from './refused.ts';
+import { type OutboxSource, type RelayContext, type RelayState, sleep, within } from './source.ts';
+import { OVERDUE_MS, Waiting } from './waiting.ts';
 
 export interface RelayOptions extends TopicOptions {
   brokers: string[];
@@ -18,49 +21,57 @@ const leading = new Gauge({
   labelNames: ['source'],
   registers: [metrics],
 });
+const overdue = new Gauge({
+  name: 'musubi_outbox_overdue',
+  help: '1 while events wait in the outbox for too long, whoever should relay them',
+  labelNames: ['source'],
+  registers: [metrics],
+});
+const refused = new Gauge({
+  name: 'musubi_outbox_refused',
+  help: 'Events that can not be sent and stay in the outbox, by source',
+  labelNames: ['source'],
+  registers: [metrics],
+});
 
 const FIRST_PAUSE_MS = 200;
 const LONGEST_PAUSE_MS = 3_000;
+/** How long a producer may take to close; of a broker that hangs it would be long. */
+const CLOSE_MS = 1_000;
+/** A vain try costs the producer. */
+const TRY_LARGE_EVERY_MS = 30_000;
 
 /**
  * Relays a source to Kafka until the process stops. Whatever fails, it begins anew after a pause, from what Kafka has
- * acknowledged, with fresh connections. Returns at once; /healthz says whether the source is led or stood by for.
+ * acknowledged, with fresh connections. Returns at once; /healthz says whether the source is led or stood by for, and
+ * whether events wait that nobody sends.
  *
- * Guarantee: every committed event arrives at least once, and the first arrivals of a key's events are in order.
- * After a failure or a change of leader older events may arrive again behind newer ones; readers ignore versions
- * that they have.
+ * Guarantee: every committed event arrives at least once, and the first arrivals of a key's events are in order, but for
+ * those that the store did not tell of or that no broker took at first: they come when they are found. After a failure or
+ * a change of leader older events may arrive again behind newer ones; readers ignore versions that they have.
  *
  * @returns whether it is led or stood by for now
  */
 export function relay(source: OutboxSource, options: RelayOptions): () => boolean {
   const { lifecycle, log } = options;
   const stop = new AbortController();
-  let state: RelayState = 'starting';
-  const report = (now: RelayState): void => {
-    if (now !== 'starting') told = '';
-    if (now !== state) log.info({ source: source.name, state: now }, 'relay');
-    state = now;
-    leading.set({ source: source.name }, now === 'leading' ? 1 : 0);
-  };
-  let told = '';
-  report('starting');
-  const works = (): boolean => state !== 'starting';
-  lifecycle.onHealthy(`outbox of ${source.name}`, () => {
-    if (!works()) throw new Error('can not be read, or Kafka is away');
-  });
+  const relaying = new Relaying(source, options, stop.signal);
+  lifecycle.onHealthy(`outbox of ${source.name}`, () => relaying.check());
   const running = (async () => {
+    let told = '';
     for (let pause = FIRST_PAUSE_MS; !stop.signal.aborted; pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
       const begun = Date.now();
       try {
-        await runOnce(source, options, stop.signal, report);
+        await relaying.run();
       } catch (error) {
         const reason = error instanceof Error ? error.message : String(error);
+        if (relaying.works) told = '';
         // Once, not at every try while a server is away; the stack only where somebody looks for it.
         if (reason !== told) log.warn({ reason, source: source.name }, 'the relay begins anew, again and again until it can');
         log.debug({ err: error, source: source.name, waitMs: pause }, 'the relay begins anew');
         told = reason;
       }
-      report('starting');
+      relaying.report('starting');
       if (Date.now() - begun > 30_000) pause = FIRST_PAUSE_MS;
       await sleep(pause, stop.signal);
     }
@@ -69,37 +80,125 @@ export function relay(source: OutboxSource, options: RelayOptions): () => boolea
     stop.abort();
     return running;
   });
-  return works;
+  return () => relaying.works;
 }
 
-async function runOnce(
-  source: OutboxSource,
-  { brokers, log, partitions, replication }: RelayOptions,
-  stop: AbortSignal,
-  report: (state: RelayState) => void,
-): Promise<void> {
-  let publisher: Promise<Publisher> | undefined;
-  // Who stands by needs none.
-  const open = (): Promise<Publisher> => {
-    publisher ??= openPublisher(source.name, { brokers, clientId: `relay-${source.name}`, log, partitions, replication });
-    return publisher;
-  };
-  try {
-    await source.run({
-      publish: async (events) => {
-        if (events.length > 0) await (await open()).publish(events);
-      },
-      standBy: () => report('standby'),
+/** What one process does with one source. */
+class Relaying {
+  readonly #source: OutboxSource;
+  readonly #options: RelayOptions;
+  readonly #stop: AbortSignal;
+  readonly #refused = new Refused();
+  #waiting = new Waiting();
+  #state: RelayState | undefined;
+
+  constructor(source: OutboxSource, options: RelayOptions, stop: AbortSignal) {
+    this.#source = source;
+    this.#options = options;
+    this.#stop = stop;
+    this.report('starting');
+  }
+
+  get works(): boolean {
+    return this.#state !== 'starting';
+  }
+
+  /** @throws what keeps events from being sent */
+  check(): void {
+    if (!this.works) throw new Error('can not be read, or Kafka is away');
+    const [reason, ...others] = this.#refused.reasons();
+    if (reason) throw new Error(`${others.length + 1} events can not be sent and stay in the outbox: ${reason}`);
+    if (!this.#waiting.overdue) return;
+    const who = this.#state === 'standby' ? 'the relay that leads does not send them' : 'Kafka has not taken them';
+    throw new Error(`events wait for more than ${OVERDUE_MS / 1_000} s: ${who}`);
+  }
+
+  report(now: RelayState): void {
+    const source = this.#source.name;
+    if (now !== this.#state) {
+      this.#options.log.info({ source, state: now }, 'relay');
+      this.#waiting = new Waiting();
+      this.#tell();
+    }
+    this.#state = now;
+    leading.set({ source }, now === 'leading' ? 1 : 0);
+  }
+
+  async run(): Promise<void> {
+    const { brokers, log, partitions, replication } = this.#options;
+    const { name } = this.#source;
+    let publisher: Promise<Publisher> | undefined;
+    // Who stands by needs none.
+    const open = (): Promise<Publisher> => {
+      publisher ??= openPublisher(name, { brokers, clientId: `relay-${name}`, log, partitions, replication });
+      return publisher;
+    };
+    const context: RelayContext = {
+      publish: (rows) => this.#publish(rows, open),
+      standBy: () => this.report('standby'),
       lead: async () => {
         await open();
-        report('leading');
+        this.report('leading');
       },
+      waits: (oldest) => this.#look(oldest),
       // A signal of its own, so that listeners of this run go with it.
-      signal: AbortSignal.any([stop]),
-    });
-  } finally {
-    await publisher
-      ?.then((opened) => opened.close())
-      .catch((error: unknown) => log.debug({ err: error }, 'the producer did not close'));
+      signal: AbortSignal.any([this.#stop]),
+    };
+    try {
+      await this.#source.run(context);
+    } finally {
+      if (publisher)
+        await within(
+          CLOSE_MS,
+          publisher.then((opened) => opened.close()),
+        );
+    }
+  }
+
+  #look(oldest: string | undefined): boolean {
+    const due = this.#waiting.look(oldest);
+    this.#tell();
+    if (due && oldest !== undefined && !this.#refused.has(oldest) && this.#state === 'leading') {
+      this.#options.log.warn(
+        { source: this.#source.name, oldest },
+        'events wait in the outbox for too long: they are sent from there',
+      );
+    }
+    return due;
+  }
+
+  async #publish(rows: StoredEvent[], open: () => Promise<Publisher>): Promise<string[]> {
+    const keys = new Map<OutboxRecord, string>();
+    for (const row of rows) {
+      try {
+        const event = parseStored(row);
+        if (!this.#refused.pauses(row.key)) keys.set(event, row.key);
+      } catch (error) {
+        this.#refuse(row.key, (error as Error).message, 0);
+      }
+    }
+    if (keys.size === 0) return [];
+    const publisher = await open();
+    const tooLarge = await publisher.publish([...keys.keys()]);
+    for (const event of tooLarge) {
+      this.#refuse(keys.get(event) ?? '', 'it is larger than the brokers take (max.message.bytes)', TRY_LARGE_EVERY_MS);
+      keys.delete(event);
+    }
+    const sent = [...keys.values()];
+    for (const key of sent) this.#refused.sent(key);
+    return sent;
+  }
+
+  #refuse(key: string, why: string, pauseMs: number): void {
+    const reason = `${key}: ${why}`;
+    if (!this.#refused.add(key, reason, pauseMs)) return;
+    this.#options.log.error({ source: this.#source.name, reason }, 'an event can not be sent: it stays in the outbox');
+    this.#tell();
+  }
+
+  #tell(): void {
+    const source = this.#source.name;
+    overdue.set({ source }, this.#waiting.overdue ? 1 : 0);
+    refused.set({ source }, this.#refused.reasons().length);
   }
 }

@@ -18,12 +18,14 @@ export interface ReplicationOptions {
   url: string;
   slot: string;
   publication: string;
+  /** The name of the table whose rows are wanted. */
+  table: string;
 }
 
 export interface ReplicationHandlers {
-  /** The rows that one committed transaction inserted. `end` acknowledges it and all before. */
+  /** The rows that one committed transaction inserted into the table. `end` acknowledges it and all before. */
   transaction(rows: Record<string, unknown>[], end: Lsn): void;
-  /** Everything before `position` has been handed over; `wanted` when the server must get an answer now. */
+  /** Everything before `position` has been handed over; `wanted` when the server must be told now how far we are. */
   progress(position: Lsn, wanted: boolean): void;
 }
 
@@ -43,6 +45,20 @@ const START_ATTEMPTS = 50;
 /** Microseconds from 1970 to 2000, where the protocol's time begins. */
 const EPOCH_2000 = 946_684_800_000_000n;
 
+/**
+ * SQLSTATE classes of errors that say nothing about the slot: connections, authorisation, resources, somebody's
+ * intervention, and a slot that is in use.
+ */
+const PASSING = /^(08|28|53|57|55006$)/;
+
+/**
+ * Whether the server will not decode from the slot, now or ever: what it needs is gone or damaged, it was made for another
+ * plugin, or (before PostgreSQL 18) it has to pass a moment at which the publication did not exist.
+ */
+export function isUseless(error: unknown): boolean {
+  return error instanceof DatabaseError && !PASSING.test(error.code ?? '');
+}
+
 /** A running replication stream. After any failure it is thrown away and another one is opened. */
 export class Replication {
   readonly #options: ReplicationOptions;
@@ -54,6 +70,8 @@ export class Replication {
   #fail: (error: unknown) => void = () => undefined;
   /** Rejects when the stream breaks. Never resolves. */
   readonly failed: Promise<never>;
+  /** What broke it, or kept it from starting. */
+  fault: unknown;
 
   constructor(options: ReplicationOptions, handlers: ReplicationHandlers) {
     this.#options = options;
@@ -71,7 +89,10 @@ export class Replication {
     });
     this.#connection = (this.#client as unknown as { connection: CopyConnection }).connection;
     this.failed = new Promise<never>((_, reject) => {
-      this.#fail = reject;
+      this.#fail = (error) => {
+        this.fault ??= error;
+        reject(error);
+      };
     });
     this.failed.catch(() => undefined); // may come before anybody waits
     this.#client.on('error', (error) => this.#fail(error));
@@ -106,7 +127,10 @@ export class Replication {
         ended.catch((error: unknown) => this.#fail(error));
         return;
       } catch (error) {
-        if (attempt === START_ATTEMPTS || !(error instanceof DatabaseError) || error.code !== SLOT_IN_USE) throw error;
+        if (attempt === START_ATTEMPTS || !(error instanceof DatabaseError) || error.code !== SLOT_IN_USE) {
+          this.#fail(error);
+          throw error;
+        }
         await delay(100);
       }
     }
@@ -144,7 +168,8 @@ export class Replication {
         this.#rows = [];
         break;
       case 'insert':
-        this.#rows.push(message.new);
+        // Somebody may have added tables to the publication.
+        if (message.relation.name === this.#options.table) this.#rows.push(message.new);
         break;
       case 'commit':
         this.#handlers.transaction(this.#rows, parseLsn(message.commitEndLsn));

@@ -1,23 +1,33 @@
-import type { OutboxRecord } from './event.ts';
+import type { StoredEvent } from './event.ts';
 
 /** What a relay does with one source at present. */
 export type RelayState = 'starting' | 'leading' | 'standby';
 
 /** What a source is given to work with. */
 export interface RelayContext {
-  /** Returns when Kafka has all of them; to be awaited before the next call. Usable while leading. */
-  publish(events: OutboxRecord[]): Promise<void>;
+  /**
+   * Returns, when Kafka has all that can be sent, the keys of those that may leave the outbox. An event that can never be
+   * sent is none of them: it stays, and is tried again when it is given again. To be awaited before the next call.
+   */
+  publish(events: StoredEvent[]): Promise<string[]>;
   /** Aborted when the relay stops. */
   signal: AbortSignal;
   /** Told while another relay leads. */
   standBy(): void;
-  /** Told when this relay has begun to lead; throws when Kafka is away. */
+  /** Told when this relay begins to lead; throws when Kafka is away. */
   lead(): Promise<void>;
+  /**
+   * Told every few seconds, also while standing by, the key of the event that is in the outbox for the longest time.
+   *
+   * @returns whether it is so for too long: what should have told of it has not, so it must be sent from the outbox
+   */
+  waits(oldest: string | undefined): boolean;
 }
 
 /**
- * A service's outbox. `run` relays what is committed there, in order per key and at least once, until the signal
- * aborts (then it returns) or something fails (then it throws, having given everything back; it is run again).
+ * A service's outbox, which holds exactly what is still to be sent: an event leaves it when Kafka has it. `run` relays
+ * what is committed there, in order per key and at least once, until the signal aborts (then it returns) or something
+ * fails (then it throws, having given everything back; it is run again).
  * Of several relays of one source one leads, the others stand by.
  */
 export interface OutboxSource {
@@ -27,8 +37,12 @@ export interface OutboxSource {
 
 /** The most events that are published at once. */
 export const BATCH = 500;
-/** Rows that are kept after they were sent, for people and for a position that gets lost. */
-export const OUTBOX_KEPT_MS = 86_400_000;
+/** How long what was sent may stay in the outbox, to leave it together with others. A crash costs only repeats. */
+export const REMOVE_AFTER_MS = 200;
+/** How often a relay looks whether events wait in the outbox. */
+export const LOOK_EVERY_MS = 3_000;
+/** How long a sending may go on after a run has failed, before it is left to itself. */
+export const CLOSE_MS = 5_000;
 
 /** Sleeps; returns early when the signal aborts. */
 export function sleep(ms: number, signal: AbortSignal): Promise<void> {
@@ -42,4 +56,20 @@ export function sleep(ms: number, signal: AbortSignal): Promise<void> {
     const timer = setTimeout(done, ms);
     signal.addEventListener('abort', done, { once: true });
   });
+}
+
+/** Does `work` again and again, `ms` apart, until the signal aborts; rejects when it fails. */
+export async function every(ms: number, signal: AbortSignal, work: () => Promise<void>): Promise<void> {
+  for (;;) {
+    await sleep(ms, signal);
+    if (signal.aborted) return;
+    await work();
+  }
+}
+
+/** Waits for the end of something that may hang because its server does; never rejects. */
+export async function within(ms: number, work: Promise<unknown>): Promise<void> {
+  const waited = new AbortController();
+  await Promise.race([work.catch(() => undefined), sleep(ms, waited.signal)]);
+  waited.abort();
 }

@@ -1,9 +1,11 @@
 import { generateKeyPairSync } from 'node:crypto';
 import test from 'ava';
-import { decodeJwt, decodeProtectedHeader, SignJWT } from 'jose';
+import { decodeJwt, decodeProtectedHeader, type JWTPayload, SignJWT } from 'jose';
 import { Secret } from '#platform/config.ts';
+import { authenticate } from './access.ts';
 import { AccessTokens } from './access-tokens.ts';
 import { ISSUER, openTestAuth, type TestAuth } from './auth.fixture.ts';
+import { logOut } from './commands/log-out.ts';
 import { KeyRing } from './signing-keys.ts';
 import { Vault } from './vault.ts';
 
@@ -101,15 +103,39 @@ test('what is missing can not be assumed', async (t) => {
   }
 });
 
+test('a claim of another type than ours is refused before it reaches the store', async (t) => {
+  const { kid, privateKey } = auth.keys.signingKey();
+  const memberId = await auth.member();
+  const good = decodeJwt(await auth.accessTokens.issue({ memberId, sessionId: 's1' }));
+  const odd = [{ $gt: '' }, { $ne: null }, [memberId], 7, true, null, '', 'x'.repeat(200)];
+  for (const name of ['sub', 'sid']) {
+    for (const value of odd) {
+      const payload = { ...good, [name]: value } as JWTPayload;
+      const token = await new SignJWT(payload).setProtectedHeader({ alg: 'ES256', typ: 'at+jwt', kid }).sign(privateKey);
+      const label = `${name}: ${JSON.stringify(value)}`;
+      await t.throwsAsync(authenticate(auth, token), INVALID, label);
+      await t.throwsAsync(logOut(auth, token), INVALID, label);
+    }
+  }
+});
+
+test('what is too long for a token of ours is not even parsed', async (t) => {
+  const { kid, privateKey } = auth.keys.signingKey();
+  const long = { ...decodeJwt(await auth.accessTokens.issue(WHO)), more: 'x'.repeat(4_096) };
+  const token = await new SignJWT(long).setProtectedHeader({ alg: 'ES256', typ: 'at+jwt', kid }).sign(privateKey);
+  await t.throwsAsync(auth.accessTokens.verify(token), INVALID);
+});
+
 test('two processes that start at once share one key, and verify what the other signed', async (t) => {
   const one = await openTestAuth(process.env.MUSUBI_MONGODB_URL);
   t.teardown(() => one.close());
   await one.store.signingKeys.deleteMany({});
-  const rings = Array.from({ length: 4 }, () => new KeyRing(one.store.signingKeys, new Vault(one.masterKey, 'signing keys')));
+  const { signingKeys, clock } = one.store;
+  const rings = Array.from({ length: 4 }, () => new KeyRing(signingKeys, new Vault(one.masterKey, 'signing keys'), clock));
   await Promise.all(rings.map((ring) => ring.maintain()));
   t.is(await one.store.signingKeys.countDocuments(), 1);
   t.is(new Set(rings.map((ring) => ring.signingKey().kid)).size, 1);
-  const [a, b] = rings.map((ring) => new AccessTokens(ring, ISSUER));
+  const [a, b] = rings.map((ring) => new AccessTokens(ring, ISSUER, clock));
   t.like(await b?.verify((await a?.issue(WHO)) ?? ''), WHO);
 });
 
@@ -169,5 +195,7 @@ test('private keys are encrypted at rest, and another master key does not open t
   const [document] = await auth.store.signingKeys.find().toArray();
   t.false(JSON.stringify(document).includes('"d"'));
   const other = new Vault(new Secret(Buffer.alloc(32).toString('base64')), 'signing keys');
-  await t.throwsAsync(new KeyRing(auth.store.signingKeys, other).maintain(), { message: /MUSUBI_AUTH_MASTER_KEY/ });
+  await t.throwsAsync(new KeyRing(auth.store.signingKeys, other, auth.store.clock).maintain(), {
+    message: /MUSUBI_AUTH_MASTER_KEY/,
+  });
 });

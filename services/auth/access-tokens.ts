@@ -1,6 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { type CryptoKey, errors, jwtVerify, SignJWT } from 'jose';
+import { z } from 'zod';
 import { unauthenticated } from '#platform/errors.ts';
+import type { Clock } from './clock.ts';
+import { MAX_ID_LENGTH } from './domain.ts';
 import { type KeyRing, SIGNING_ALGORITHM } from './signing-keys.ts';
 
 /** Seconds that an access token is good for. */
@@ -10,6 +13,22 @@ const TYPE = 'at+jwt';
 const AUDIENCE = 'musubi';
 /** The OAuth client that first-party logins are made through. */
 const CLIENT = 'musubi';
+
+/** The longest that ours can be; what is longer is not even parsed. */
+const MAX_LENGTH = 4_096;
+
+/**
+ * The types of what a token says. A signature proves who wrote it and not what it is made of: an object in place of an
+ * ID would be an operator in a query of the store.
+ */
+const CLAIMS = z.object({
+  sub: z.string().min(1).max(MAX_ID_LENGTH),
+  sid: z.string().min(1).max(MAX_ID_LENGTH),
+  client_id: z.string(),
+  iat: z.number(),
+  exp: z.int(),
+  jti: z.string(),
+});
 
 /** What a genuine token says. Whether its session is still there is for the store to tell. */
 export interface AccessToken {
@@ -25,17 +44,17 @@ export interface AccessToken {
 export class AccessTokens {
   readonly #keys: KeyRing;
   readonly #issuer: string;
-  readonly #now: () => number;
+  readonly #clock: Clock;
 
-  constructor(keys: KeyRing, issuer: string, now: () => number = Date.now) {
+  constructor(keys: KeyRing, issuer: string, clock: Clock) {
     this.#keys = keys;
     this.#issuer = issuer;
-    this.#now = now;
+    this.#clock = clock;
   }
 
   async issue({ memberId, sessionId }: { memberId: string; sessionId: string }): Promise<string> {
     const { kid, privateKey } = this.#keys.signingKey();
-    const iat = Math.floor(this.#now() / 1_000);
+    const iat = Math.floor(this.#clock.now() / 1_000);
     return new SignJWT({ client_id: CLIENT, sid: sessionId })
       .setProtectedHeader({ alg: SIGNING_ALGORITHM, typ: TYPE, kid })
       .setIssuer(this.#issuer)
@@ -49,23 +68,23 @@ export class AccessTokens {
 
   /** @throws TOKEN_EXPIRED for a genuine one that is too old, TOKEN_INVALID for anything else that is not ours */
   async verify(token: string): Promise<AccessToken> {
-    const now = this.#now();
+    if (token.length > MAX_LENGTH) throw invalid();
+    const now = this.#clock.now();
     try {
       const { payload } = await jwtVerify(token, (header) => this.#key(header.kid), {
         algorithms: [SIGNING_ALGORITHM],
         typ: TYPE,
         issuer: this.#issuer,
         audience: AUDIENCE,
-        requiredClaims: ['sub', 'sid', 'client_id', 'iat', 'exp', 'jti'],
         currentDate: new Date(now),
       });
-      const { sub, sid, exp } = payload;
-      if (sub === undefined || typeof sid !== 'string' || exp === undefined) throw new errors.JWTInvalid('sid is not a string');
+      const claims = CLAIMS.safeParse(payload);
+      if (!claims.success) throw invalid(claims.error);
+      const { sub, sid, exp } = claims.data;
       return { memberId: sub, sessionId: sid, expiresAt: exp, expiresIn: exp - Math.floor(now / 1_000) };
     } catch (error) {
       if (error instanceof errors.JWTExpired) throw unauthenticated('TOKEN_EXPIRED', 'the access token has expired');
-      if (error instanceof errors.JOSEError)
-        throw unauthenticated('TOKEN_INVALID', 'this is not an access token of ours', { cause: error });
+      if (error instanceof errors.JOSEError) throw invalid(error);
       throw error;
     }
   }
@@ -76,3 +95,5 @@ export class AccessTokens {
     return key;
   }
 }
+
+const invalid = (cause?: unknown) => unauthenticated('TOKEN_INVALID', 'this is not an access token of ours', { cause });

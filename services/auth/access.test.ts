@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import test from 'ava';
 import { authenticate, authorize, check } from './access.ts';
-import { freshLogin, openTestAuth, PASSWORD, type TestAuth } from './auth.fixture.ts';
+import { freshLogin, loginOf, openTestAuth, type TestAuth } from './auth.fixture.ts';
 import { grantRoles } from './commands/grant-roles.ts';
 import { logIn } from './commands/log-in.ts';
 import { logOut } from './commands/log-out.ts';
@@ -23,7 +23,7 @@ const member = (id = '') => ({ type: 'Member', id, ownerId: '' });
 async function session(roleIds: string[]): Promise<{ memberId: string; accessToken: string; loginId: string }> {
   const loginId = freshLogin();
   const memberId = await auth.member({ loginId, roleIds });
-  const { accessToken } = await logIn(auth, { loginId, password: PASSWORD, userAgent: '' });
+  const { accessToken } = await logIn(auth, loginOf(loginId));
   return { memberId, accessToken, loginId };
 }
 
@@ -36,9 +36,22 @@ test('a token says whose it is while its session lasts', async (t) => {
   await t.notThrowsAsync(logOut(auth, accessToken), 'twice is once');
 });
 
+test('a session past its expiry is over, though its token and its document are still there', async (t) => {
+  const { memberId, accessToken } = await session(['reader']);
+  const expireIn = (ms: number) =>
+    auth.store.members.updateOne({ _id: memberId }, { $set: { 'sessions.0.expiresAt': new Date(Date.now() + ms) } });
+  const question = { action: 'member.read', resource: member() };
+  await expireIn(-1);
+  await t.throwsAsync(authenticate(auth, accessToken), REVOKED);
+  await t.throwsAsync(authorize(auth, { accessToken, ...question }), REVOKED);
+  await t.throwsAsync(check(auth, { accessToken, checks: [question] }), REVOKED);
+  await expireIn(3_600_000);
+  await t.notThrowsAsync(authorize(auth, { accessToken, ...question }), 'nothing else was wrong with it');
+});
+
 test('ending one session leaves the others', async (t) => {
   const { accessToken, loginId } = await session([]);
-  const other = await logIn(auth, { loginId, password: PASSWORD, userAgent: '' });
+  const other = await logIn(auth, loginOf(loginId));
   await logOut(auth, accessToken);
   await t.notThrowsAsync(authenticate(auth, other.accessToken));
 });
@@ -92,7 +105,7 @@ test('a suspended member is nobody, at once; undone, its tokens are good again',
   const { memberId, accessToken, loginId } = await session(['admin']);
   await suspendLogin(auth.store, { operationId: `suspend-${memberId}`, memberId });
   await t.throwsAsync(authorize(auth, { accessToken, action: 'member.read', resource: member() }), REVOKED);
-  await t.throwsAsync(logIn(auth, { loginId, password: PASSWORD, userAgent: '' }), { code: 'BAD_CREDENTIALS' });
+  await t.throwsAsync(logIn(auth, loginOf(loginId)), { code: 'BAD_CREDENTIALS' });
   await undo(auth.store, `suspend-${memberId}`);
   await t.notThrowsAsync(authorize(auth, { accessToken, action: 'member.read', resource: member() }));
 });

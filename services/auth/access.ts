@@ -82,7 +82,7 @@ async function identify(
   more: Document[],
 ): Promise<{ token: AccessToken; roles?: RoleVersion[] }> {
   const token = await accessTokens.verify(accessToken);
-  const now = new Date();
+  const now = new Date(store.clock.now());
   const [member] = await store.members
     .aggregate<{ roles?: RoleVersion[] }>([
       {

@@ -1,13 +1,16 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { Secret } from '#platform/config.ts';
 import { Lifecycle } from '#platform/lifecycle.ts';
-import { createLogger } from '#platform/log.ts';
+import { createLogger, type Logger } from '#platform/log.ts';
 import { AccessTokens } from './access-tokens.ts';
+import { type AttemptRates, Attempts } from './attempts.ts';
 import type { Auth } from './auth.ts';
 import { bindLogin } from './commands/bind-login.ts';
 import { grantRoles } from './commands/grant-roles.ts';
+import type { LogIn } from './commands/log-in.ts';
 import { putRoles } from './commands/put-roles.ts';
 import { stagePassword } from './commands/stage-password.ts';
+import { DeviceCookies } from './device-cookies.ts';
 import type { Policy } from './domain.ts';
 import { HashQueue } from './hash-queue.ts';
 import { type Argon2Cost, Passwords } from './passwords.ts';
@@ -15,11 +18,13 @@ import { Policies } from './policies.ts';
 import { RefreshTokens } from './refresh-tokens.ts';
 import { KeyRing } from './signing-keys.ts';
 import { openStore, type Store } from './store.ts';
-import { Vault } from './vault.ts';
+import { Pseudonyms, Vault } from './vault.ts';
 
 /** Hashes in a moment: tests are not about how slow a password hash is. */
 export const CHEAP: Argon2Cost = { memory: 64, passes: 1, parallelism: 1 };
 export const ISSUER = 'https://musubi.example';
+const RATE = { burst: 1_000_000, everySeconds: 1 };
+const RATES: AttemptRates = { sourceAndLogin: RATE, source: RATE, login: RATE };
 export const PASSWORD = 'a password of tests';
 
 /** One process's worth of the Auth service, on a real MongoDB. */
@@ -40,8 +45,12 @@ export interface TestAuth extends Auth {
 export interface TestAuthOptions {
   cost?: Argon2Cost;
   queue?: HashQueue;
+  /** In place of the store's time. */
   now?: () => number;
   issuer?: string;
+  /** As many guesses as a test likes, when it is not about them. */
+  rates?: AttemptRates;
+  log?: Logger;
 }
 
 /** @param url MUSUBI_MONGODB_URL: a replica set that test databases may be made on */
@@ -51,10 +60,11 @@ export async function openTestAuth(url: string | undefined, options: TestAuthOpt
 }
 
 async function open(url: Secret, database: string, masterKey: Secret, options: TestAuthOptions): Promise<TestAuth> {
-  const log = createLogger('auth', 'error');
+  const log = options.log ?? createLogger('auth', 'error');
   const lifecycle = new Lifecycle(log, 5_000);
-  const store = await openStore({ url, database, log, lifecycle });
-  const keys = new KeyRing(store.signingKeys, new Vault(masterKey, 'signing keys'), options.now);
+  const { now } = options;
+  const store = await openStore({ url, database, log, lifecycle, ...(now ? { clock: { now } } : {}) });
+  const keys = new KeyRing(store.signingKeys, new Vault(masterKey, 'signing keys'), store.clock);
   await keys.maintain();
   const passwords = new Passwords(options.cost ?? CHEAP, options.queue ?? new HashQueue(2, 1_000));
   const policies = new Policies();
@@ -65,8 +75,13 @@ async function open(url: Secret, database: string, masterKey: Secret, options: T
     lifecycle,
     passwords,
     policies,
-    accessTokens: new AccessTokens(keys, options.issuer ?? ISSUER, options.now),
+    accessTokens: new AccessTokens(keys, options.issuer ?? ISSUER, store.clock),
+    attempts: new Attempts(store.attempts, options.rates ?? RATES, masterKey),
     refreshTokens: new RefreshTokens(masterKey),
+    deviceCookies: new DeviceCookies(masterKey, store.clock),
+    sourceNames: new Pseudonyms(masterKey, 'known sources'),
+    loginNames: new Pseudonyms(masterKey, 'logged logins'),
+    log,
     sibling: (more = {}) => open(url, database, masterKey, { ...options, ...more }),
     member: (member) => registerMember(store, passwords, member),
     role: (roleId, texts, version = 1) => {
@@ -91,6 +106,15 @@ async function registerMember(
   await grantRoles(store, { operationId: randomUUID(), memberId, roleIds });
   return memberId;
 }
+
+/** A login as it comes from a test's one client. */
+export const loginOf = (loginId: string, password = PASSWORD): LogIn => ({
+  loginId,
+  password,
+  userAgent: 'test',
+  source: '192.0.2.1',
+  deviceCookie: '',
+});
 
 /** A login that nobody has. */
 export const freshLogin = (): string => `member.${randomUUID()}`;

@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
 import { address, integer, Secret, secret } from '#platform/config.ts';
+import type { Rate } from './attempts.ts';
 
 /** A 256-bit key, in base64. */
 const key = () =>
@@ -8,6 +9,15 @@ const key = () =>
     .string()
     .refine((value) => /^[A-Za-z0-9+/]{43}=$/.test(value), 'must be 32 bytes in base64: openssl rand -base64 32')
     .transform((value) => new Secret(value));
+
+/** So many at once, and then one more every so many seconds. */
+const rate = () =>
+  z.string().transform((value, context): Rate => {
+    const [, burst, seconds] = /^([1-9]\d{0,5})\+1\/([1-9]\d{0,5})s$/.exec(value) ?? [];
+    if (burst && seconds) return { burst: Number(burst), everySeconds: Number(seconds) };
+    context.addIssue('must be like 10+1/30s: ten, and one more every 30 seconds');
+    return z.NEVER;
+  });
 
 /** The environment of the Auth service. */
 export const shape = {
@@ -26,8 +36,14 @@ export const shape = {
    * threads that Node runs its cryptography on: with all of them hashing, no token would be verified.
    */
   MUSUBI_AUTH_HASH_CONCURRENCY: integer(1, 64).default(Math.max(1, Math.min(availableParallelism() - 1, 3))),
-  /** Passwords that may wait to be hashed; the next is refused as TOO_BUSY. */
+  /** Passwords that may wait to be hashed, in each lane; the next is refused as TOO_BUSY. */
   MUSUBI_AUTH_HASH_QUEUE: integer(0, 10_000).default(64),
+  /** Wrong passwords that are looked at before TOO_MANY_ATTEMPTS: of a source, or a device, for one login … */
+  MUSUBI_AUTH_GUESSES_PER_SOURCE_AND_LOGIN: rate().default({ burst: 10, everySeconds: 30 }),
+  /** … of a source, for logins that it has never opened … */
+  MUSUBI_AUTH_GUESSES_PER_SOURCE: rate().default({ burst: 100, everySeconds: 1 }),
+  /** … and for one login, of all sources that have never opened it. */
+  MUSUBI_AUTH_GUESSES_PER_LOGIN: rate().default({ burst: 50, everySeconds: 10 }),
 };
 
 export type Config = z.output<z.ZodObject<typeof shape>>;

@@ -1,5 +1,6 @@
 import test from 'ava';
-import { loginIdViolation, loginKey, passwordViolation, REFRESH_IDLE_MS, sessionExpiry } from './domain.ts';
+import { longestNormalized, SLOW_TO_NORMALIZE } from '#platform/normalization.fixture.ts';
+import { loginIdViolation, loginKey, normalizePassword, passwordViolation, REFRESH_IDLE_MS, sessionExpiry } from './domain.ts';
 
 test('logins that differ in case or width are one', (t) => {
   t.is(loginKey('Hanako.Yamada'), loginKey('hanako.yamada'));
@@ -10,6 +11,21 @@ test('a login ID has 3 to 64 plain characters', (t) => {
   for (const good of ['abc', 'a.b-c_d@example.org', 'x'.repeat(64)]) t.is(loginIdViolation(good), undefined, good);
   for (const bad of ['', 'ab', 'x'.repeat(65), 'a b c', '花子さん', 'abc\n', 'ab/c'])
     t.regex(loginIdViolation(bad) ?? '', /3 to 64/, bad);
+});
+
+// Serial: it watches every normalisation of the process.
+test.serial('a text that is too long for a login or a password is bounded before it is transformed', async (t) => {
+  const longest = await longestNormalized(() => {
+    loginKey(SLOW_TO_NORMALIZE);
+    normalizePassword(SLOW_TO_NORMALIZE);
+    t.regex(passwordViolation(SLOW_TO_NORMALIZE) ?? '', /8 to 256/);
+  });
+  t.true(longest > 0 && longest <= 1_025, `${longest}`);
+  for (const length of [64, 65]) {
+    const wide = '\u{1d41a}'.repeat(length);
+    t.is(loginKey(wide) === 'a'.repeat(64), length === 64, 'the longest login in its widest form, and one that begins like it');
+  }
+  t.not(normalizePassword(`${'か\u3099'.repeat(256)}${'x'.repeat(2_000)}`), 'が'.repeat(256), 'cut, it is still a wrong one');
 });
 
 test('a password has 8 to 256 characters, counted as people count them', (t) => {

@@ -43,6 +43,17 @@ export interface Session {
   usedHashes: string[];
 }
 
+/** From where a member has logged in. */
+export interface KnownSource {
+  /** A keyed hash of the source, another one for every member. */
+  key: string;
+  /** The last login, to the day. */
+  at: Date;
+}
+
+/** IDs of members and sessions are opaque here, and no longer than this. */
+export const MAX_ID_LENGTH = 128;
+
 export interface Member {
   /** The member ID. */
   _id: string;
@@ -57,6 +68,8 @@ export interface Member {
   version: number;
   /** At most {@link SESSIONS_KEPT}. A login sorts them, least recently used first; a refresh moves none. */
   sessions: Session[];
+  /** The newest {@link KNOWN_SOURCES_KEPT}; absent of a member of an earlier release that has not logged in since. */
+  knownSources?: KnownSource[];
   createdAt: Date;
   updatedAt: Date;
 }
@@ -75,6 +88,11 @@ export interface Role {
   policies: Policy[];
 }
 
+/** A member who logs in from one source more is no longer known at the one that was not used for longest. */
+export const KNOWN_SOURCES_KEPT = 16;
+/** A source that a member has not logged in from for so long is as unknown as any. */
+export const KNOWN_SOURCE_MS = 90 * 24 * 3_600_000;
+const DAY_MS = 24 * 3_600_000;
 /** A member who logs in on one device more loses the session that was idle longest. */
 export const SESSIONS_KEPT = 100;
 /** A replaced refresh token is recognised as reused this many refreshes long; later it is merely unknown. */
@@ -95,21 +113,31 @@ export const STAGED_PASSWORD_MS = 15 * 60_000;
 /** How long a name that a member gave up is held for it: longer than any saga takes to be undone. */
 export const LOGIN_HELD_MS = 7 * 24 * 3_600_000;
 
-/** What makes a login unique: logins that look the same or differ in case are one. */
-export const loginKey = (loginId: string): string => loginId.normalize('NFKC').toLowerCase();
+/** In UTF-16 units: what is longer is no login in any form of Unicode (64 letters of two units each). */
+const LONGEST_LOGIN = 128;
+
+/** What makes a login unique: logins that look the same or differ in case are one. What is too long for one gives the key of none. */
+export const loginKey = (loginId: string): string =>
+  loginId
+    .slice(0, LONGEST_LOGIN + 1)
+    .normalize('NFKC')
+    .toLowerCase();
 
 /** Why a login ID can't be had; undefined if it can. */
 export function loginIdViolation(loginId: string): string | undefined {
   return /^[A-Za-z0-9._@-]{3,64}$/.test(loginId) ? undefined : 'must be 3 to 64 letters, digits or any of . _ @ -';
 }
 
+export const PASSWORD_LENGTH = { min: 8, max: 256 } as const;
+/** In UTF-16 units, in any form of Unicode. */
+const LONGEST_PASSWORD = 4 * PASSWORD_LENGTH.max;
+
 /**
  * A password as it is hashed and compared: the same characters typed on another keyboard
  * (full-width, composed) are the same password (NIST SP 800-63B, 3.1.1.2).
+ * What is too long for one is cut: it is a wrong one all the same, and megabytes would only cost time.
  */
-export const normalizePassword = (password: string): string => password.normalize('NFKC');
-
-export const PASSWORD_LENGTH = { min: 8, max: 256 } as const;
+export const normalizePassword = (password: string): string => password.slice(0, LONGEST_PASSWORD + 1).normalize('NFKC');
 
 /** The most common passwords of known leaks that are long enough to be tried here. */
 const COMMON = [
@@ -125,7 +153,8 @@ const SEQUENCES = ['01234567890', '09876543210', 'abcdefghijklmnopqrstuvwxyz'];
 export function passwordViolation(password: string): string | undefined {
   const characters = [...normalizePassword(password)];
   const { min, max } = PASSWORD_LENGTH;
-  if (characters.length < min || characters.length > max) return `must have ${min} to ${max} characters`;
+  if (password.length > LONGEST_PASSWORD || characters.length < min || characters.length > max)
+    return `must have ${min} to ${max} characters`;
   const plain = characters.join('').toLowerCase();
   const common = COMMON.some(
     (word) => plain === word || word.includes(plain) || (plain.includes(word) && plain.length - word.length < 4),
@@ -138,3 +167,14 @@ export function passwordViolation(password: string): string | undefined {
 /** When a session that is used now expires. */
 export const sessionExpiry = (now: Date, endsAt: Date): Date =>
   new Date(Math.min(now.getTime() + REFRESH_IDLE_MS, endsAt.getTime()));
+
+/** Whether a member has logged in from there. */
+export const knowsSource = (sources: readonly KnownSource[], key: string, now: Date): boolean =>
+  sources.some((source) => source.key === key && now.getTime() - source.at.getTime() < KNOWN_SOURCE_MS);
+
+/** The sources of a member that logs in from there now; the same when nothing worth a write has changed. */
+export function withSource(sources: readonly KnownSource[], key: string, now: Date): readonly KnownSource[] {
+  const at = sources.find((source) => source.key === key)?.at;
+  if (at && now.getTime() - at.getTime() < DAY_MS) return sources;
+  return [...sources.filter((source) => source.key !== key), { key, at: now }].slice(-KNOWN_SOURCES_KEPT);
+}

@@ -4,7 +4,7 @@ import { connectPeer, type Peer } from '#platform/grpc/client.ts';
 import { serveGrpc } from '#platform/grpc/server.ts';
 import { createLogger } from '#platform/log.ts';
 import { AuthServiceService } from '#proto/musubi/auth/v1/auth.ts';
-import { freshLogin, openTestAuth, PASSWORD, type TestAuth } from './auth.fixture.ts';
+import { freshLogin, loginOf, openTestAuth, PASSWORD, type TestAuth } from './auth.fixture.ts';
 import { authHandlers } from './grpc.ts';
 
 let server: TestAuth;
@@ -41,7 +41,7 @@ test('from a staged password to a permission and back to nothing', async (t) => 
   await auth.bindLogin({ operationId: `${memberId}/bind`, memberId, loginId, passwordRef });
   await auth.grantRoles({ operationId: `${memberId}/grant`, memberId, roleIds: ['all'] });
 
-  const tokens = await auth.login({ loginId, password: PASSWORD, userAgent: 'test' });
+  const tokens = await auth.login(loginOf(loginId));
   t.like(tokens, { memberId, expiresIn: 300 });
   const { accessToken } = await auth.refresh({ refreshToken: tokens.refreshToken });
   const who = await auth.authenticate({ accessToken });
@@ -53,8 +53,8 @@ test('from a staged password to a permission and back to nothing', async (t) => 
 
   const renamed = freshLogin();
   await auth.rebindLogin({ operationId: `${memberId}/rebind`, memberId, loginId: renamed });
-  await t.throwsAsync(auth.login({ loginId, password: PASSWORD, userAgent: '' }), { code: 'BAD_CREDENTIALS' });
-  await t.notThrowsAsync(auth.login({ loginId: renamed, password: PASSWORD, userAgent: '' }));
+  await t.throwsAsync(auth.login(loginOf(loginId)), { code: 'BAD_CREDENTIALS' });
+  await t.notThrowsAsync(auth.login(loginOf(renamed)));
 
   await auth.logout({ accessToken });
   await t.throwsAsync(auth.authorize({ accessToken, action: 'member.update', resource }), { code: 'SESSION_REVOKED' });
@@ -79,6 +79,17 @@ test('refusals name what is wrong', async (t) => {
   });
   await t.throwsAsync(auth.authorize({ accessToken: 'x', action: 'member.read', resource: undefined }), {
     code: 'INVALID_ARGUMENT',
+  });
+  const long = { type: 'Member', id: 'x'.repeat(200), ownerId: '' };
+  t.like(await t.throwsAsync(auth.authorize({ accessToken: 'x', action: 'member.read', resource: long })), {
+    code: 'INVALID_ARGUMENT',
+    fields: [{ field: 'resource.id' }],
+  });
+  const checks = [{ action: 'x'.repeat(200), resource: { type: 'Member', id: '', ownerId: '' } }];
+  t.like(await t.throwsAsync(auth.check({ accessToken: 'x', checks })), { fields: [{ field: 'checks[0].action' }] });
+  const roleIds = Array.from({ length: 101 }, () => 'member');
+  t.like(await t.throwsAsync(auth.grantRoles({ operationId: randomUUID(), memberId: 'm', roleIds })), {
+    fields: [{ field: 'roleIds' }],
   });
   await t.throwsAsync(auth.authenticate({ accessToken: 'x' }), { code: 'TOKEN_INVALID' });
   await t.throwsAsync(auth.refresh({ refreshToken: 'x' }), { code: 'REFRESH_TOKEN_INVALID' });

@@ -1,7 +1,7 @@
 import { invalidArgument } from '#platform/errors.ts';
 import type { Handlers } from '#platform/grpc/server.ts';
 import { toMongoError } from '#platform/mongo.ts';
-import type { AuthServiceService, TokenResponse } from '#proto/musubi/auth/v1/auth.ts';
+import type { AuthServiceService, PermissionCheck, Resource, TokenResponse } from '#proto/musubi/auth/v1/auth.ts';
 import { authenticate, authorize, check } from './access.ts';
 import { ACCESS_TOKEN_SECONDS } from './access-tokens.ts';
 import type { Auth } from './auth.ts';
@@ -16,6 +16,8 @@ import { removeLogin } from './commands/remove-login.ts';
 import { stagePassword } from './commands/stage-password.ts';
 import { suspendLogin } from './commands/suspend-login.ts';
 import { undo } from './commands/undo.ts';
+import { DEVICE_COOKIE_SECONDS } from './device-cookies.ts';
+import { MAX_ID_LENGTH } from './domain.ts';
 import type { KeyRing } from './signing-keys.ts';
 
 type AuthHandlers = Handlers<typeof AuthServiceService>;
@@ -24,7 +26,10 @@ type AuthHandlers = Handlers<typeof AuthServiceService>;
 export function authHandlers(auth: Auth, keys: KeyRing): AuthHandlers {
   const { store } = auth;
   return withStoreErrors({
-    login: async (request, { signal }) => toTokenResponse(await logIn(auth, request, signal)),
+    login: async (request, { signal }) => {
+      if (request.source.length > MAX_ID_LENGTH) throw wrong('source', `must have at most ${MAX_ID_LENGTH} characters`);
+      return toTokenResponse(await logIn(auth, request, signal));
+    },
     refresh: async ({ refreshToken }) => toTokenResponse(await refreshSession(auth, refreshToken)),
     logout: async ({ accessToken }) => {
       await logOut(auth, accessToken);
@@ -32,16 +37,10 @@ export function authHandlers(auth: Auth, keys: KeyRing): AuthHandlers {
     },
     getJwks: async () => ({ jwksJson: JSON.stringify(keys.jwks()) }),
     authenticate: ({ accessToken }) => authenticate(auth, accessToken),
-    authorize: ({ accessToken, action, resource }) => {
-      if (!resource) throw missing('resource');
-      return authorize(auth, { accessToken, action, resource });
-    },
+    authorize: ({ accessToken, action, resource }) => authorize(auth, { accessToken, ...question({ action, resource }, '') }),
     check: async ({ accessToken, checks }) => {
       if (checks.length === 0 || checks.length > MAX_CHECKS) throw wrong('checks', `must be 1 to ${MAX_CHECKS}`);
-      const questions = checks.map(({ action, resource }, index) => {
-        if (!resource) throw missing(`checks[${index}].resource`);
-        return { action, resource };
-      });
+      const questions = checks.map((one, index) => question(one, `checks[${index}].`));
       return { allowed: await check(auth, { accessToken, checks: questions }) };
     },
     stagePassword: async ({ password }, { signal }) => ({
@@ -52,6 +51,7 @@ export function authHandlers(auth: Auth, keys: KeyRing): AuthHandlers {
       return {};
     },
     grantRoles: async (request) => {
+      if (request.roleIds.length > MAX_ROLES) throw wrong('roleIds', `must be at most ${MAX_ROLES}`);
       await grantRoles(store, request);
       return {};
     },
@@ -82,10 +82,26 @@ export function authHandlers(auth: Auth, keys: KeyRing): AuthHandlers {
   });
 }
 
-const toTokenResponse = (tokens: Tokens): TokenResponse => ({ ...tokens, expiresIn: ACCESS_TOKEN_SECONDS });
+const toTokenResponse = (tokens: Tokens & { deviceCookie?: string }): TokenResponse => ({
+  deviceCookie: '',
+  ...tokens,
+  expiresIn: ACCESS_TOKEN_SECONDS,
+  deviceCookieExpiresIn: tokens.deviceCookie ? DEVICE_COOKIE_SECONDS : 0,
+});
 
 /** The most that one Check answers. */
 const MAX_CHECKS = 100;
+const MAX_ROLES = 100;
+
+/** What Auth is asked, bounded before anything is done with it. @param path where the question stands in the request */
+function question({ action, resource }: PermissionCheck, path: string): { action: string; resource: Resource } {
+  if (!resource) throw missing(`${path}resource`);
+  const { type, id, ownerId } = resource;
+  for (const [field, text] of Object.entries({ action, 'resource.type': type, 'resource.id': id, 'resource.ownerId': ownerId })) {
+    if (text.length > MAX_ID_LENGTH) throw wrong(`${path}${field}`, `must have at most ${MAX_ID_LENGTH} characters`);
+  }
+  return { action, resource };
+}
 
 const wrong = (field: string, message: string) =>
   invalidArgument('INVALID_ARGUMENT', `${field} ${message}`, { fields: [{ field, message }] });

@@ -4,71 +4,190 @@ import { metrics } from '#platform/telemetry.ts';
 
 const waiting = new Gauge({
   name: 'musubi_auth_hash_queue',
-  help: 'Passwords waiting to be hashed',
+  help: 'Passwords waiting to be hashed, by lane',
+  labelNames: ['lane'],
   registers: [metrics],
 });
 
+/**
+ * Lanes take turns with each other, so none waits for what another brings:
+ *
+ * - `registration`: of new members, by those who may register some
+ * - `known`: logins from a device or a source that the member has logged in from before
+ * - `unknown`: all other logins
+ */
+export type Lane = 'registration' | 'known' | 'unknown';
+
+/** Whose hash it is, from the general to the particular. A source's logins take turns with each other, a lane's sources as well. */
+export type Turn = readonly [lane: Lane, ...sourceAndLogin: string[]];
+
+/** What a lane, one source in it, and one login of that source may hold of a lane's places. */
+const SHARES = [1, 1 / 2, 1 / 8];
+
 interface Waiter {
-  start: () => void;
+  turn: Turn;
+  start(): void;
+  refuse(): void;
+}
+
+/** Those who wait under one name; either those of the next names, or waiters in the order they came. */
+class Branch {
+  /** The next to have its turn comes first. */
+  readonly children = new Map<string, Branch>();
+  readonly waiters: Waiter[] = [];
+  size = 0;
+
+  longestChild(): Branch | undefined {
+    let longest: Branch | undefined;
+    for (const child of this.children.values()) if (!longest || child.size > longest.size) longest = child;
+    return longest;
+  }
 }
 
 /**
- * Runs a bounded number of hashes at once, the rest in the order they came. A password hash is
- * expensive on purpose: without a bound, a burst of logins would leave no CPU for anything else.
+ * Runs a bounded number of hashes at once, the rest in turns. A password hash is expensive on purpose: without a
+ * bound, a burst of logins would leave no CPU for anything else; and without turns, whoever asks most would be the
+ * only one to be served.
  */
 export class HashQueue {
   readonly #concurrency: number;
-  readonly #limit: number;
-  readonly #waiters: Waiter[] = [];
+  /** By depth: of a lane, of a source in it, of a login of that source. */
+  readonly #limits: readonly number[];
+  readonly #root = new Branch();
   #running = 0;
 
   /**
    * @param concurrency how many run at once
-   * @param limit how many may wait
+   * @param places how many may wait in each lane
    */
-  constructor(concurrency: number, limit: number) {
+  constructor(concurrency: number, places: number) {
     this.#concurrency = concurrency;
-    this.#limit = limit;
+    this.#limits = SHARES.map((share) => Math.ceil(places * share));
   }
 
   /**
    * @param signal a caller that gives up while it waits costs nothing
-   * @throws TOO_BUSY when too many wait already
+   * @throws TOO_BUSY when too many wait already, also later when others have waited for less; CALLER_GONE
    */
-  async run<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+  async run<T>(turn: Turn, work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+    if (signal?.aborted) throw callerGone();
     if (this.#running < this.#concurrency) this.#running++;
-    else await this.#turn(signal);
+    else await this.#wait(turn, signal);
     try {
       return await work();
     } finally {
       // A turn is handed on rather than freed, so that nobody overtakes those who wait.
-      const next = this.#waiters.shift();
-      waiting.set(this.#waiters.length);
+      const next = this.#next();
       if (next) next.start();
       else this.#running--;
     }
   }
 
-  #turn(signal: AbortSignal | undefined): Promise<void> {
-    if (this.#waiters.length >= this.#limit) {
-      throw resourceExhausted('TOO_BUSY', 'too many logins at once; try again in a few seconds');
-    }
+  #wait(turn: Turn, signal: AbortSignal | undefined): Promise<void> {
+    if (!this.#makeRoom(turn)) throw tooBusy();
     return new Promise((resolve, reject) => {
+      const settle = (outcome: () => void) => () => {
+        signal?.removeEventListener('abort', giveUp);
+        outcome();
+      };
       const giveUp = (): void => {
-        this.#waiters.splice(this.#waiters.indexOf(waiter), 1);
-        waiting.set(this.#waiters.length);
-        reject(deadlineExceeded('CALLER_GONE', 'the caller stopped waiting'));
+        this.#remove(waiter);
+        reject(callerGone());
       };
-      const waiter: Waiter = {
-        start: () => {
-          signal?.removeEventListener('abort', giveUp);
-          resolve();
-        },
-      };
-      if (signal?.aborted) return reject(deadlineExceeded('CALLER_GONE', 'the caller stopped waiting'));
+      const waiter: Waiter = { turn, start: settle(resolve), refuse: settle(() => reject(tooBusy())) };
       signal?.addEventListener('abort', giveUp, { once: true });
-      this.#waiters.push(waiter);
-      waiting.set(this.#waiters.length);
+      this.#add(waiter);
     });
   }
+
+  /** The branches under which a turn waits, lane first; the root is not among them. */
+  #along(turn: Turn): (Branch | undefined)[] {
+    let branch: Branch | undefined = this.#root;
+    return turn.map((name) => {
+      branch = branch?.children.get(name);
+      return branch;
+    });
+  }
+
+  /**
+   * Sees that one more may wait. Where its share is used up, it takes the place of whoever came last for the name that
+   * has most, if that has more than its own would have then: who asks for little is not kept out by who asks for much.
+   *
+   * @returns whether there is room
+   */
+  #makeRoom(turn: Turn): boolean {
+    const branches = this.#along(turn);
+    // A place that is freed further inside is also one further outside.
+    for (let depth = turn.length - 1; depth >= 0; depth--) {
+      const branch = branches[depth];
+      const limit = this.#limits[depth] ?? 0;
+      if ((branch?.size ?? 0) < limit) continue;
+      const loser = branch && longestBeside(branch, turn, depth + 1);
+      if (!loser) return false;
+      this.#remove(loser);
+      loser.refuse();
+    }
+    return true;
+  }
+
+  #add(waiter: Waiter): void {
+    let branch = this.#root;
+    branch.size++;
+    for (const name of waiter.turn) {
+      const child = branch.children.get(name) ?? new Branch();
+      branch.children.set(name, child);
+      child.size++;
+      branch = child;
+    }
+    branch.waiters.push(waiter);
+    this.#observe(waiter.turn);
+  }
+
+  #remove(waiter: Waiter): void {
+    let branch = this.#root;
+    branch.size--;
+    for (const name of waiter.turn) {
+      const child = branch.children.get(name);
+      if (!child) return;
+      child.size--;
+      if (child.size === 0) branch.children.delete(name);
+      branch = child;
+    }
+    branch.waiters.splice(branch.waiters.indexOf(waiter), 1);
+    this.#observe(waiter.turn);
+  }
+
+  /** Whose turn it is; those that it was chosen from go behind the others. */
+  #next(): Waiter | undefined {
+    let branch = this.#root;
+    for (;;) {
+      const [first] = branch.children;
+      if (!first) break;
+      const [name, child] = first;
+      branch.children.delete(name);
+      branch.children.set(name, child);
+      branch = child;
+    }
+    const [waiter] = branch.waiters;
+    if (waiter) this.#remove(waiter);
+    return waiter;
+  }
+
+  #observe([lane]: Turn): void {
+    waiting.set({ lane }, this.#root.children.get(lane)?.size ?? 0);
+  }
 }
+
+/** Who came last under the longest name of the branch that is longer than the turn's own would be. */
+function longestBeside(branch: Branch, turn: Turn, depth: number): Waiter | undefined {
+  if (depth === turn.length) return undefined;
+  const own = branch.children.get(turn[depth] ?? '');
+  let longest = branch.longestChild();
+  if (!longest || longest.size <= (own?.size ?? 0) + 1) return own && longestBeside(own, turn, depth + 1);
+  for (let inner = longest.longestChild(); inner; inner = inner.longestChild()) longest = inner;
+  return longest.waiters.at(-1);
+}
+
+const tooBusy = () => resourceExhausted('TOO_BUSY', 'too many logins at once; try again in a moment', { retryAfterSeconds: 1 });
+/** Nobody waits for the answer any more. */
+export const callerGone = () => deadlineExceeded('CALLER_GONE', 'the caller stopped waiting');

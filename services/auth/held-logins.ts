@@ -25,7 +25,7 @@ export async function endHold(
 ): Promise<HeldLogin | undefined> {
   const held = await store.heldLogins.findOne({ _id: loginKey(loginId) }, { session });
   if (!held) return undefined;
-  if (held.memberId !== memberId) throw loginTaken(loginId);
+  if (held.memberId !== memberId) throw loginTaken();
   await store.heldLogins.deleteOne({ _id: held._id }, { session });
   return held;
 }
@@ -34,7 +34,7 @@ export async function endHold(
 export async function holdLogin(
   store: Store,
   session: ClientSession,
-  { _id, memberId, until = new Date(Date.now() + LOGIN_HELD_MS) }: Omit<HeldLogin, 'until'> & { until?: Date },
+  { _id, memberId, until = new Date(store.clock.now() + LOGIN_HELD_MS) }: Omit<HeldLogin, 'until'> & { until?: Date },
 ): Promise<void> {
   await store.heldLogins.replaceOne({ _id }, { memberId, until }, { session, upsert: true });
 }

@@ -2,7 +2,9 @@ import { serveGrpc } from '#platform/grpc/server.ts';
 import type { App } from '#platform/process.ts';
 import { AuthServiceService } from '#proto/musubi/auth/v1/auth.ts';
 import { AccessTokens } from './access-tokens.ts';
+import { Attempts } from './attempts.ts';
 import type { Config } from './config.ts';
+import { DeviceCookies } from './device-cookies.ts';
 import { authHandlers } from './grpc.ts';
 import { HashQueue } from './hash-queue.ts';
 import { Passwords } from './passwords.ts';
@@ -10,7 +12,7 @@ import { Policies } from './policies.ts';
 import { RefreshTokens } from './refresh-tokens.ts';
 import { KeyRing } from './signing-keys.ts';
 import { openStore } from './store.ts';
-import { Vault } from './vault.ts';
+import { Pseudonyms, Vault } from './vault.ts';
 
 export { shape } from './config.ts';
 
@@ -20,7 +22,7 @@ const KEY_MAINTENANCE_MS = 60_000;
 export async function start({ config, log, lifecycle }: App<Config>): Promise<void> {
   const policies = new Policies();
   const store = await openStore({ url: config.MUSUBI_MONGODB_URL, log, lifecycle });
-  const keys = new KeyRing(store.signingKeys, new Vault(config.MUSUBI_AUTH_MASTER_KEY, 'signing keys'));
+  const keys = new KeyRing(store.signingKeys, new Vault(config.MUSUBI_AUTH_MASTER_KEY, 'signing keys'), store.clock);
   await keys.maintain();
   const maintenance = setInterval(() => {
     keys.maintain().catch((error: unknown) => log.warn({ err: error }, 'signing keys could not be looked after'));
@@ -33,12 +35,23 @@ export async function start({ config, log, lifecycle }: App<Config>): Promise<vo
     parallelism: config.MUSUBI_AUTH_ARGON2_PARALLELISM,
   };
   const queue = new HashQueue(config.MUSUBI_AUTH_HASH_CONCURRENCY, config.MUSUBI_AUTH_HASH_QUEUE);
+  const rates = {
+    sourceAndLogin: config.MUSUBI_AUTH_GUESSES_PER_SOURCE_AND_LOGIN,
+    source: config.MUSUBI_AUTH_GUESSES_PER_SOURCE,
+    login: config.MUSUBI_AUTH_GUESSES_PER_LOGIN,
+  };
+  const masterKey = config.MUSUBI_AUTH_MASTER_KEY;
   const auth = {
     store,
     policies,
+    log,
     passwords: new Passwords(cost, queue),
-    accessTokens: new AccessTokens(keys, config.MUSUBI_PUBLIC_URL),
-    refreshTokens: new RefreshTokens(config.MUSUBI_AUTH_MASTER_KEY),
+    attempts: new Attempts(store.attempts, rates, masterKey),
+    accessTokens: new AccessTokens(keys, config.MUSUBI_PUBLIC_URL, store.clock),
+    refreshTokens: new RefreshTokens(masterKey),
+    deviceCookies: new DeviceCookies(masterKey, store.clock),
+    sourceNames: new Pseudonyms(masterKey, 'known sources'),
+    loginNames: new Pseudonyms(masterKey, 'logged logins'),
   };
   await serveGrpc({ listen: config.MUSUBI_GRPC_LISTEN, log, lifecycle }, AuthServiceService, authHandlers(auth, keys));
 }

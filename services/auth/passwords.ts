@@ -2,8 +2,8 @@ import { argon2, randomBytes, timingSafeEqual } from 'node:crypto';
 import { promisify } from 'node:util';
 import { Histogram } from '@prometheus-io/client';
 import { metrics } from '#platform/telemetry.ts';
-import { normalizePassword, PASSWORD_LENGTH, type PasswordHash } from './domain.ts';
-import type { HashQueue } from './hash-queue.ts';
+import { normalizePassword, type PasswordHash } from './domain.ts';
+import type { HashQueue, Turn } from './hash-queue.ts';
 
 const derive = promisify(argon2);
 
@@ -13,6 +13,15 @@ const seconds = new Histogram({
   buckets: [0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1, 2],
   registers: [metrics],
 });
+
+/** For whom a hash is made, and until when. */
+export interface HashOptions {
+  turn: Turn;
+  /** A caller that gives up while its hash waits costs nothing. */
+  signal?: AbortSignal | undefined;
+  /** What is done once the turn has come, just before the hash. It may refuse. */
+  before?: () => Promise<void>;
+}
 
 /** How expensive a hash is. */
 export interface Argon2Cost {
@@ -25,7 +34,7 @@ export interface Argon2Cost {
 
 /**
  * Hashes and verifies passwords with argon2id (RFC 9106), off the main thread, a bounded number at once.
- * Every method may fail with TOO_BUSY.
+ * Every hash waits for its turn, and may fail with TOO_BUSY or CALLER_GONE.
  */
 export class Passwords {
   readonly #cost: Argon2Cost;
@@ -44,9 +53,9 @@ export class Passwords {
     };
   }
 
-  async hash(password: string, signal?: AbortSignal): Promise<PasswordHash> {
+  async hash(password: string, options: HashOptions): Promise<PasswordHash> {
     const salt = randomBytes(16);
-    const hash = await this.#derive(password, salt, this.#cost, signal);
+    const hash = await this.#derive(password, salt, this.#cost, options);
     return { algorithm: 'argon2id', ...this.#cost, salt: salt.toString('base64'), hash: hash.toString('base64') };
   }
 
@@ -55,9 +64,9 @@ export class Passwords {
    *
    * @param stored undefined for an unknown login: refused, after the same work
    */
-  async verify(password: string, stored: PasswordHash | undefined, signal?: AbortSignal): Promise<boolean> {
+  async verify(password: string, stored: PasswordHash | undefined, options: HashOptions): Promise<boolean> {
     const { salt, hash, ...cost } = stored ?? this.#nobody;
-    const derived = await this.#derive(password, Buffer.from(salt, 'base64'), cost, signal);
+    const derived = await this.#derive(password, Buffer.from(salt, 'base64'), cost, options);
     return timingSafeEqual(derived, Buffer.from(hash, 'base64'));
   }
 
@@ -70,15 +79,16 @@ export class Passwords {
     password: string,
     nonce: Buffer,
     { memory, passes, parallelism }: Argon2Cost,
-    signal: AbortSignal | undefined,
+    { turn, signal, before }: HashOptions,
   ): Promise<Buffer> {
-    // One character more than a password may have is still a wrong one; megabytes more would only cost time.
-    const message = normalizePassword(password.slice(0, 4 * PASSWORD_LENGTH.max));
-    return this.#queue.run(async () => {
+    const message = normalizePassword(password);
+    const work = async () => {
+      await before?.();
       const end = seconds.startTimer();
       const derived = await derive('argon2id', { message, nonce, parallelism, tagLength: 32, memory, passes });
       end();
       return derived;
-    }, signal);
+    };
+    return this.#queue.run(turn, work, signal);
   }
 }

@@ -1,5 +1,6 @@
 import { type CryptoKey, calculateJwkThumbprint, exportJWK, generateKeyPair, importJWK, type JWK } from 'jose';
 import { type Collection, MongoServerError } from 'mongodb';
+import type { Clock } from './clock.ts';
 import type { Sealed, Vault } from './vault.ts';
 
 export const SIGNING_ALGORITHM = 'ES256';
@@ -42,22 +43,22 @@ interface SigningKey {
 export class KeyRing {
   readonly #documents: Collection<SigningKeyDocument>;
   readonly #vault: Vault;
-  readonly #now: () => number;
+  readonly #clock: Clock;
   #keys = new Map<string, SigningKey>();
   #loadedAt = Number.NEGATIVE_INFINITY;
   #loading: Promise<void> | undefined;
 
-  constructor(documents: Collection<SigningKeyDocument>, vault: Vault, now: () => number = Date.now) {
+  constructor(documents: Collection<SigningKeyDocument>, vault: Vault, clock: Clock) {
     this.#documents = documents;
     this.#vault = vault;
-    this.#now = now;
+    this.#clock = clock;
   }
 
   /** Makes the first key or a successor when it is time, marks replaced keys for removal, and loads what others made. */
   async maintain(): Promise<void> {
     const documents = await this.#documents.find({}, { sort: { _id: 1 } }).toArray();
     const newest = documents.at(-1);
-    const now = this.#now();
+    const now = this.#clock.now();
     if (!newest) await this.#create(1, now);
     else if (newest.activeAt.getTime() + ROTATION_MS - PUBLISHED_AHEAD_MS <= now) {
       await this.#create(newest._id + 1, now + PUBLISHED_AHEAD_MS);
@@ -73,7 +74,7 @@ export class KeyRing {
 
   /** The key that signs now: the newest whose time has come. */
   signingKey(): { kid: string; privateKey: CryptoKey } {
-    const now = this.#now();
+    const now = this.#clock.now();
     let current: SigningKey | undefined;
     for (const key of this.#keys.values()) {
       if (key.activeAt <= now && (!current || key.activeAt > current.activeAt)) current = key;
@@ -84,7 +85,8 @@ export class KeyRing {
 
   /** The public key of that ID; undefined if there is none, after a look at the store. */
   async verificationKey(kid: string): Promise<CryptoKey | undefined> {
-    if (!this.#keys.has(kid) && this.#now() - this.#loadedAt >= RELOAD_INTERVAL_MS) {
+    // The store's time may also have been set back.
+    if (!this.#keys.has(kid) && Math.abs(this.#clock.now() - this.#loadedAt) >= RELOAD_INTERVAL_MS) {
       this.#loading ??= this.#load().finally(() => {
         this.#loading = undefined;
       });
@@ -120,7 +122,7 @@ export class KeyRing {
   async #load(): Promise<void> {
     const documents = await this.#documents.find({}, { sort: { _id: 1 } }).toArray();
     const keys = new Map<string, SigningKey>();
-    const now = this.#now();
+    const now = this.#clock.now();
     for (const document of documents) {
       // The store removes expired keys only once a minute.
       if (document.expiresAt && document.expiresAt.getTime() <= now) continue;

@@ -1,9 +1,11 @@
-import type { ClientSession, Collection } from 'mongodb';
+import type { ClientSession, Collection, Db } from 'mongodb';
 import type { Secret } from '#platform/config.ts';
 import { alreadyExists, notFound } from '#platform/errors.ts';
 import type { Lifecycle } from '#platform/lifecycle.ts';
 import type { Logger } from '#platform/log.ts';
 import { type Mongo, openMongo } from '#platform/mongo.ts';
+import type { Bucket } from './attempts.ts';
+import { type Clock, openClock } from './clock.ts';
 import type { Member, MemberStatus, PasswordHash, Role } from './domain.ts';
 import type { HeldLogin } from './held-logins.ts';
 import type { SigningKeyDocument } from './signing-keys.ts';
@@ -19,33 +21,52 @@ export interface StagedPassword {
 /** The collections of the Auth service. Operations and the outbox are the platform's. */
 export interface Store {
   mongo: Mongo;
+  /** The store's own time: what all times in it are, and are compared with. */
+  clock: Clock;
   members: Collection<Member>;
   heldLogins: Collection<HeldLogin>;
   roles: Collection<Role>;
   secrets: Collection<StagedPassword>;
   signingKeys: Collection<SigningKeyDocument>;
+  attempts: Collection<Bucket>;
 }
 
-/** Connects, and makes the collections and indexes that are missing; several processes may do so at once. */
-export async function openStore(options: { url: Secret; log: Logger; lifecycle: Lifecycle; database?: string }): Promise<Store> {
-  const mongo = await openMongo({ database: 'musubi_auth', ...options });
-  const store: Store = {
+/** Makes the indexes that are missing; several processes may do so at once. */
+const makeIndexes = (db: Db): Promise<unknown> =>
+  Promise.all([
+    db.collection('members').createIndex({ loginKey: 1 }, { unique: true }),
+    db.collection('held_logins').createIndex({ until: 1 }, { expireAfterSeconds: 0 }),
+    db.collection('held_logins').createIndex({ memberId: 1 }),
+    db.collection('secrets').createIndex({ expiresAt: 1 }, { expireAfterSeconds: 0 }),
+    db.collection('login_attempts').createIndex({ fullAt: 1 }, { expireAfterSeconds: 0 }),
+    db.collection('signing_keys').createIndex({ expiresAt: 1 }, { expireAfterSeconds: 0 }),
+  ]);
+
+/**
+ * Connects, and keeps the collections and indexes made.
+ *
+ * @param options `clock` in place of the store's, for a test that lets time pass
+ */
+export async function openStore(options: {
+  url: Secret;
+  log: Logger;
+  lifecycle: Lifecycle;
+  database?: string;
+  clock?: Clock;
+}): Promise<Store> {
+  const mongo = await openMongo({ database: 'musubi_auth', makeIndexes, ...options });
+  return {
     mongo,
+    clock: options.clock ?? (await openClock(mongo.db, options.log, options.lifecycle)),
     members: mongo.db.collection('members'),
     heldLogins: mongo.db.collection('held_logins'),
     roles: mongo.db.collection('roles'),
     secrets: mongo.db.collection('secrets'),
     // Local reads: whoever loses the race to make a key must see the winner's at once, not when a majority has it.
     signingKeys: mongo.db.collection('signing_keys', { readConcern: { level: 'local' } }),
+    // One node's word is enough: what a failover forgets is a few attempts.
+    attempts: mongo.db.collection('login_attempts', { readConcern: { level: 'local' }, writeConcern: { w: 1 } }),
   };
-  await Promise.all([
-    store.members.createIndex({ loginKey: 1 }, { unique: true }),
-    store.heldLogins.createIndex({ until: 1 }, { expireAfterSeconds: 0 }),
-    store.heldLogins.createIndex({ memberId: 1 }),
-    store.secrets.createIndex({ expiresAt: 1 }, { expireAfterSeconds: 0 }),
-    store.signingKeys.createIndex({ expiresAt: 1 }, { expireAfterSeconds: 0 }),
-  ]);
-  return store;
 }
 
 /** A member without what only a login needs: neither its password's hash nor its sessions leave the store. */
@@ -68,7 +89,7 @@ export async function changeLogin(
 ): Promise<{ before: Login; after: Login } | undefined> {
   const before = await store.members.findOneAndUpdate(
     { _id: memberId, ...(from ? { status: { $in: from } } : {}) },
-    { $set: { ...change, updatedAt: new Date() }, $inc: { version: 1 } },
+    { $set: { ...change, updatedAt: new Date(store.clock.now()) }, $inc: { version: 1 } },
     { session, projection: LOGIN, returnDocument: 'before' },
   );
   if (!before) return undefined;
@@ -84,7 +105,5 @@ export async function requireLogin(store: Store, session: ClientSession, memberI
 
 export const loginNotFound = (memberId: string) => notFound('LOGIN_NOT_FOUND', `member ${memberId} has no login`);
 
-export const loginTaken = (loginId: string) =>
-  alreadyExists('LOGIN_TAKEN', `the login ${loginId} is taken`, {
-    fields: [{ field: 'loginId', code: 'TAKEN', message: 'is taken' }],
-  });
+export const loginTaken = () =>
+  alreadyExists('LOGIN_TAKEN', 'the login is taken', { fields: [{ field: 'loginId', code: 'TAKEN', message: 'is taken' }] });

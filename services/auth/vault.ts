@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto';
 import type { Secret } from '#platform/config.ts';
 
 /** What is needed to open a sealed text again, save the key. All in base64. */
@@ -34,6 +34,24 @@ export class Vault {
       .setAAD(Buffer.from(name))
       .setAuthTag(Buffer.from(tag, 'base64'));
     return Buffer.concat([decipher.update(Buffer.from(data, 'base64')), decipher.final()]).toString('utf8');
+  }
+}
+
+/**
+ * Names for what must not be readable where they are kept (logins, addresses): the same text gives the same name, and
+ * without the master key nobody can try which text it was.
+ */
+export class Pseudonyms {
+  readonly #key: Buffer;
+
+  /** @param purpose names what is named, for ever: names of one purpose can't be compared with those of another */
+  constructor(masterKey: Secret, purpose: string) {
+    this.#key = deriveKey(masterKey, purpose);
+  }
+
+  /** 128 bits in base64url. */
+  of(...parts: string[]): string {
+    return createHmac('sha256', this.#key).update(JSON.stringify(parts)).digest().subarray(0, 16).toString('base64url');
   }
 }
 

@@ -5,10 +5,10 @@ import { CONTRADICTION, type Finish, finish, isFinal, issue, type Job, type Repo
 const RETENTION = { activeMs: 1_000, finishedMs: 100 };
 const queued = (now = 0): Job =>
   issue({ id: 'j', command: 'c', memberId: 'm', aggregateId: 'a', idempotencyKey: '', fingerprint: '' }, now, RETENTION);
-const progress = (done: number) => ({ done, total: 9, step: `step ${done}` });
+const progress = (done: number, attempt?: number) => ({ done, total: 9, step: `step ${done}`, ...(attempt ? { attempt } : {}) });
 const reports = fc.record({
   state: fc.constantFrom<Report['state']>('running', 'compensating'),
-  progress: fc.nat(9).map(progress),
+  progress: fc.tuple(fc.nat(9), fc.constantFrom(undefined, 2, 3)).map(([done, attempt]) => progress(done, attempt)),
   error: fc.constant(undefined),
 });
 const reportAll = (told: Report[]): Job =>
@@ -16,6 +16,8 @@ const reportAll = (told: Report[]): Job =>
     const after = report(job, next, 1, RETENTION);
     return after === UNCHANGED ? job : after;
   }, queued());
+
+const TOLD = { resultJson: '', error: undefined, progress: undefined };
 
 test('reports lead to the furthest of them, in whatever order they come and however often', (t) => {
   fc.assert(
@@ -28,9 +30,12 @@ test('reports lead to the furthest of them, in whatever order they come and howe
         const { version: __, ...other } = reportAll(shuffled);
         t.deepEqual(one, other);
         const state = told.some((each) => each.state === 'compensating') ? 'compensating' : 'running';
-        const done = Math.max(...told.filter((each) => each.state === state).map((each) => each.progress?.done ?? 0));
+        const here = told.filter((each) => each.state === state).map((each) => each.progress ?? progress(0));
+        const done = Math.max(...here.map((each) => each.done));
+        const attempts = here.filter((each) => each.done === done).map(({ attempt = 1 }) => attempt);
         t.is(one.state, state);
         t.is(one.progress.done, done);
+        t.is(one.progress.attempt ?? 1, Math.max(...attempts));
       },
     ),
   );
@@ -44,9 +49,7 @@ test('the first final state stays, whatever comes after it', (t) => {
       let final: Job | undefined;
       for (const next of told) {
         const after =
-          typeof next === 'string'
-            ? finish(job, { state: next, resultJson: '', error: undefined }, 1, RETENTION)
-            : report(job, next, 1, RETENTION);
+          typeof next === 'string' ? finish(job, { state: next, ...TOLD }, 1, RETENTION) : report(job, next, 1, RETENTION);
         if (after === UNCHANGED || after === CONTRADICTION) continue;
         t.is(after.version, job.version + 1);
         t.is(final, undefined, 'a final state is never left');
@@ -59,7 +62,7 @@ test('the first final state stays, whatever comes after it', (t) => {
 
 test('what was undone can not be applied, and what was applied can not be undone', (t) => {
   const compensating = report(queued(), { state: 'compensating', progress: undefined, error: undefined }, 1, RETENTION) as Job;
-  const told = { resultJson: '', error: undefined };
+  const told = TOLD;
   t.is(finish(compensating, { ...told, state: 'applied' }, 1, RETENTION), CONTRADICTION);
   t.is(finish(compensating, { ...told, state: 'completed' }, 1, RETENTION), CONTRADICTION);
   const applied = finish(queued(), { ...told, state: 'applied' }, 1, RETENTION) as Job;
@@ -68,12 +71,19 @@ test('what was undone can not be applied, and what was applied can not be undone
   t.is((finish(applied, { ...told, state: 'completed' }, 1, RETENTION) as Job).state, 'completed');
 });
 
-test('a completed job is done with all of it, and keeps the result it was applied with', (t) => {
-  const running = report(queued(), { state: 'running', progress: progress(2), error: undefined }, 1, RETENTION) as Job;
-  const applied = finish(running, { state: 'applied', resultJson: '{"id":1}', error: undefined }, 2, RETENTION) as Job;
-  const completed = finish(applied, { state: 'completed', resultJson: '', error: undefined }, 3, RETENTION) as Job;
-  t.deepEqual(completed.progress, { done: 9, total: 9, step: '' });
+test('a job that has ended says how far it came, and keeps the result it was applied with', (t) => {
+  const running = report(queued(), { state: 'running', progress: progress(2, 3), error: undefined }, 1, RETENTION) as Job;
+  t.deepEqual(running.progress, { done: 2, total: 9, step: 'step 2', attempt: 3 });
+  const end = { done: 9, total: 9, step: 'done' };
+  const applied = finish(running, { ...TOLD, state: 'applied', resultJson: '{"id":1}', progress: end }, 2, RETENTION) as Job;
+  const completed = finish(applied, { ...TOLD, state: 'completed', progress: end }, 3, RETENTION) as Job;
+  t.deepEqual(completed.progress, end);
   t.is(completed.resultJson, '{"id":1}');
+  const undoing = report(running, { state: 'compensating', progress: progress(0), error: undefined }, 2, RETENTION) as Job;
+  const stopped = { done: 2, total: 9, step: 'failed at "step 2", all undone' };
+  t.deepEqual((finish(undoing, { ...TOLD, state: 'failed', progress: stopped }, 3, RETENTION) as Job).progress, stopped);
+  // A worker of an earlier release says nothing of it.
+  t.deepEqual((finish(running, { ...TOLD, state: 'completed' }, 3, RETENTION) as Job).progress, end);
 });
 
 test('a job lives for a while after its last change, and a finished one after its finish', (t) => {
@@ -81,7 +91,7 @@ test('a job lives for a while after its last change, and a finished one after it
   t.is(job.expiresAt, 2_000);
   const running = report(job, { state: 'running', progress: undefined, error: undefined }, 1_500, RETENTION) as Job;
   t.is(running.expiresAt, 2_500);
-  const done = finish(running, { state: 'completed', resultJson: '', error: undefined }, 1_600, RETENTION) as Job;
+  const done = finish(running, { ...TOLD, state: 'completed' }, 1_600, RETENTION) as Job;
   t.is(done.expiresAt, 1_700);
   t.is(
     (report(job, { state: 'running', progress: undefined, error: undefined }, 900, RETENTION) as Job).updatedAt,

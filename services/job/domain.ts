@@ -11,8 +11,10 @@ export function isFinal(state: JobState): boolean {
 export interface Progress {
   done: number;
   total: number;
-  /** What is being done, in words. */
+  /** What is being done, in words; of a job that has ended: how it ended. */
   step: string;
+  /** Which try of the step this is, from the second on. */
+  attempt?: number | undefined;
 }
 
 export interface JobError {
@@ -56,6 +58,25 @@ export interface Retention {
   finishedMs: number;
 }
 
+/** How many jobs may be under way, so that none of its members can fill the system with work. */
+export interface Places {
+  /** For one member. */
+  perMember: number;
+  /** For one member, on one aggregate. */
+  perAggregate: number;
+}
+
+/**
+ * A job holds its place until it is done or given up, and no longer than this after it was last heard of, in
+ * milliseconds: whatever crashes, no place is lost for good.
+ */
+export const PLACE_HELD_MS = 600_000;
+
+/** Whether a job is under way, and so holds a place: what is applied is done, and only not shown yet. */
+export function isUnderWay(state: JobState): boolean {
+  return state !== 'applied' && !isFinal(state);
+}
+
 export interface Report {
   state: 'running' | 'compensating';
   progress: Progress | undefined;
@@ -66,6 +87,8 @@ export interface Finish {
   state: 'applied' | 'completed' | 'failed' | 'cancelled';
   resultJson: string;
   error: JobError | undefined;
+  /** How far it came; undefined (a worker of an earlier release): as it was reported last. */
+  progress: Progress | undefined;
 }
 
 /** A report or a finish that has nothing to say any more: it is late, or a repeat. */
@@ -107,17 +130,20 @@ const REPORTABLE: Record<Report['state'], ReadonlySet<JobState>> = {
 };
 
 /**
- * The job after a progress report. States only go forward, and within a state `done` only grows, in whatever
- * order and however often reports arrive. While `done` stands still, the newest words are shown
- * ("…, attempt 3"), and the job is kept for as long as somebody works on it.
+ * The job after a progress report. States only go forward, and within a state `done` only grows, and with it the
+ * attempt, in whatever order and however often reports arrive. While both stand still, the newest words are shown,
+ * and the job is kept for as long as somebody works on it.
  */
 export function report(job: Job, { state, progress, error }: Report, now: number, retention: Retention): Job | typeof UNCHANGED {
   if (!REPORTABLE[state].has(job.state)) return UNCHANGED;
-  const { done, step } = job.progress;
-  if (job.state === state && (!progress || progress.done < done || (progress.done === done && progress.step === step))) {
-    return UNCHANGED;
-  }
+  if (job.state === state && (!progress || !isFurther(progress, job.progress))) return UNCHANGED;
   return changed(job, { state, progress: progress ?? job.progress, error: error ?? job.error }, now, retention);
+}
+
+function isFurther(next: Progress, now: Progress): boolean {
+  if (next.done !== now.done) return next.done > now.done;
+  const [attempt, before] = [next.attempt ?? 1, now.attempt ?? 1];
+  return attempt === before ? next.step !== now.step : attempt > before;
 }
 
 /** From which states a job can be finished as what. What was undone can't be applied, what was applied can't be undone. */
@@ -131,19 +157,19 @@ const FINISHABLE: Record<Finish['state'], ReadonlySet<JobState>> = {
 /** The job after it was applied or finished. The first final state stays. */
 export function finish(
   job: Job,
-  { state, resultJson, error }: Finish,
+  { state, resultJson, error, progress }: Finish,
   now: number,
   retention: Retention,
 ): Job | typeof UNCHANGED | typeof CONTRADICTION {
   if (isFinal(job.state) || job.state === state) return UNCHANGED;
   if (!FINISHABLE[state].has(job.state)) return CONTRADICTION;
-  const { total } = job.progress;
   const done = state === 'applied' || state === 'completed';
+  const { total } = job.progress;
   return changed(
     job,
     {
       state,
-      progress: done ? { done: total, total, step: '' } : job.progress,
+      progress: progress ?? (done ? { done: total, total, step: 'done' } : job.progress),
       resultJson: resultJson || job.resultJson,
       error: done ? undefined : (error ?? job.error),
     },

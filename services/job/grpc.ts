@@ -13,7 +13,7 @@ import { reportProgress } from './commands/report-progress.ts';
 import type { Retention } from './domain.ts';
 import type { Finished } from './finished.ts';
 import type { JobStore } from './store.ts';
-import { errorOf, stateOf, toMessage } from './wire.ts';
+import { errorOf, progressOf, stateOf, toMessage } from './wire.ts';
 
 const MAX_WAIT_MS = 60_000;
 const DEFAULT_PAGE = 20;
@@ -39,7 +39,7 @@ export function jobHandlers({
         required('memberId', memberId, 100),
         // The parts of a key in the store are parted by colons.
         memberId.includes(':') && { field: 'memberId', message: 'must not hold a colon' },
-        idempotencyKey.length > 255 && { field: 'Idempotency-Key', message: 'must have at most 255 characters' },
+        idempotencyKey.length > 255 && { field: 'idempotencyKey', message: 'must have at most 255 characters' },
       ]);
       const { job, reused } = await issueJob(store, retention, { command, memberId, aggregateId, idempotencyKey, fingerprint });
       return { job: toMessage(job), reused };
@@ -49,11 +49,15 @@ export function jobHandlers({
       const state = stateOf(stateMessage);
       if (state !== 'running' && state !== 'compensating') throw refuse('state', 'must be RUNNING or COMPENSATING');
       check([id('jobId', jobId)]);
-      await reportProgress(store, retention, log, jobId, { state, progress, error: errorOf(error) });
+      await reportProgress(store, retention, log, jobId, {
+        state,
+        progress: progress && progressOf(progress),
+        error: errorOf(error),
+      });
       return {};
     },
 
-    async finishJob({ jobId, state: stateMessage, resultJson, error: errorMessage }) {
+    async finishJob({ jobId, state: stateMessage, resultJson, error: errorMessage, progress }) {
       const state = stateOf(stateMessage);
       if (state !== 'applied' && state !== 'completed' && state !== 'failed' && state !== 'cancelled') {
         throw refuse('state', 'must be APPLIED, COMPLETED, FAILED or CANCELLED');
@@ -65,7 +69,8 @@ export function jobHandlers({
         resultJson !== '' &&
           !isJsonObject(resultJson) && { field: 'resultJson', message: 'must be a JSON object of at most 64 KiB' },
       ]);
-      await finishJob(store, retention, log, jobId, { state, resultJson, error });
+      const told = { state, resultJson, error, progress: progress && progressOf(progress) };
+      await finishJob(store, retention, log, jobId, told);
       return {};
     },
 

@@ -39,7 +39,7 @@ test('the same key for something else is refused, and another member may use it'
   const error = await t.throwsAsync(two.peer.issueJob({ ...asked, fingerprint: 'b' }), { instanceOf: MusubiError });
   t.is(error.code, 'IDEMPOTENCY_KEY_REUSED');
   t.is(error.grpcStatus, status.FAILED_PRECONDITION);
-  t.is(error.fields[0]?.field, 'Idempotency-Key');
+  t.like(error.fields[0], { field: 'idempotencyKey', code: 'TAKEN' });
   const other = await two.peer.issueJob({ ...asked, memberId: someMember() });
   t.false(other.reused);
   t.not(other.job?.jobId, job?.jobId);

@@ -13,7 +13,7 @@ import {
   JobState,
   type ReportProgressRequest,
 } from '#proto/musubi/job/v1/job.ts';
-import type { Retention } from './domain.ts';
+import type { Places, Retention } from './domain.ts';
 import { type Finished, listenForFinished } from './finished.ts';
 import { jobHandlers } from './grpc.ts';
 import { type JobStore, jobStore } from './store.ts';
@@ -24,7 +24,7 @@ export interface TestJobs {
   redis: Redis;
   store: JobStore;
   /** Starts another process's worth of the service, by gRPC. */
-  instance(options?: { retention?: Retention; url?: string }): Promise<TestInstance>;
+  instance(options?: { retention?: Retention; places?: Places; url?: string }): Promise<TestInstance>;
   /** The entries of the outbox, oldest first. */
   events(jobId?: string): Promise<{ type: string; version: number; payload: { job: Record<string, unknown> } }[]>;
   close(): Promise<void>;
@@ -39,6 +39,8 @@ export interface TestInstance {
 }
 
 export const RETENTION: Retention = { activeMs: 600_000, finishedMs: 60_000 };
+/** More than any test has under way but those of the bounds themselves. */
+const PLACES: Places = { perMember: 10_000, perAggregate: 10_000 };
 const log = createLogger('job', 'fatal');
 
 /** @param url MUSUBI_REDIS_URL */
@@ -55,12 +57,12 @@ export async function openTestJobs(url: string | undefined): Promise<TestJobs> {
   return {
     prefix,
     redis,
-    store: jobStore(redis, prefix),
+    store: jobStore(redis, PLACES, prefix),
 
     async instance(options = {}) {
       const lifecycle = open();
       const at = { url: new Secret(options.url ?? url), log, lifecycle };
-      const store = jobStore(await openRedis(at), prefix);
+      const store = jobStore(await openRedis(at), options.places ?? PLACES, prefix);
       const finished = await listenForFinished({ ...at, prefix });
       const handlers = jobHandlers({ store, finished, retention: options.retention ?? RETENTION, log });
       const port = await serveGrpc({ listen: { host: '127.0.0.1', port: 0 }, log, lifecycle }, JobServiceService, handlers);
@@ -93,7 +95,10 @@ export async function openTestJobs(url: string | undefined): Promise<TestJobs> {
 export const someMember = (): string => randomUUID();
 
 /** What a gateway asks for. */
-export const asking = (memberId: string, more: { command?: string; idempotencyKey?: string; fingerprint?: string } = {}) => ({
+export const asking = (
+  memberId: string,
+  more: { command?: string; aggregateId?: string; idempotencyKey?: string; fingerprint?: string } = {},
+) => ({
   command: 'member.register',
   memberId,
   aggregateId: randomUUID(),
@@ -115,6 +120,7 @@ export const finishing = (jobId: string, state: JobState, more: Partial<FinishJo
   state,
   resultJson: '',
   error: state === JobState.JOB_STATE_FAILED ? TAKEN : undefined,
+  progress: { done: 5, total: 5, step: 'ended' },
   ...more,
 });
 

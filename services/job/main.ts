@@ -12,7 +12,11 @@ export { shape };
 
 export async function start({ config, log, lifecycle }: App<z.output<z.ZodObject<typeof shape>>>): Promise<void> {
   const url = config.MUSUBI_REDIS_URL;
-  const store = jobStore(await openRedis({ url, log, lifecycle }));
+  const places = {
+    perMember: config.MUSUBI_JOB_IN_FLIGHT_PER_MEMBER,
+    perAggregate: config.MUSUBI_JOB_IN_FLIGHT_PER_AGGREGATE,
+  };
+  const store = jobStore(await openRedis({ url, log, lifecycle }), places);
   const finished = await listenForFinished({ url, log, lifecycle });
   const retention = {
     activeMs: config.MUSUBI_JOB_ACTIVE_SECONDS * 1_000,

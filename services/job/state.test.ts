@@ -33,7 +33,7 @@ test('a job goes its way, and every change is seen by another instance', async (
   await one.peer.reportProgress(reporting(jobId, 2));
   const running = await read(jobId);
   t.is(running?.state, JobState.JOB_STATE_RUNNING);
-  t.deepEqual(running?.progress, { done: 2, total: 5, step: 'step 2' });
+  t.deepEqual(running?.progress, { done: 2, total: 5, step: 'step 2', attempt: undefined });
   await one.peer.finishJob(finishing(jobId, JobState.JOB_STATE_APPLIED, { resultJson: '{"memberId":"x"}' }));
   t.is((await read(jobId))?.state, JobState.JOB_STATE_APPLIED);
   await one.peer.finishJob(finishing(jobId, JobState.JOB_STATE_COMPLETED));

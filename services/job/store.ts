@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs';
 import { EMIT_LUA, outboxStream } from '#platform/operations/redis.ts';
 import { type OutboxEvent, toRecord } from '#platform/outbox/event.ts';
 import { guarded, type Redis } from '#platform/redis.ts';
-import { isFinal, JOB_STATES, type Job, type JobError, type JobState } from './domain.ts';
-import { toEventPayload } from './wire.ts';
+import { isFinal, isUnderWay, JOB_STATES, type Job, type JobError, type JobState, PLACE_HELD_MS, type Places } from './domain.ts';
+import { progressOf, toEventPayload } from './wire.ts';
 
 /** What became of a write; only `written` changed anything. */
 export type Written =
@@ -13,7 +13,9 @@ export type Written =
   /** The member used this idempotency key for the same request: that job. */
   | { outcome: 'reused'; jobId: string }
   /** The member used this idempotency key for another request. */
-  | { outcome: 'conflict' };
+  | { outcome: 'conflict' }
+  /** A new job, but all its member's places are taken, or all of those on its aggregate. */
+  | { outcome: 'member full' | 'aggregate full' };
 
 /** Where in a member's list of jobs, newest first, a page ended. */
 export interface Position {
@@ -28,10 +30,12 @@ export interface Filter {
 
 /** The jobs, in Redis. What is expired is not there. Everything fails with UNAVAILABLE while Redis is away. */
 export interface JobStore {
+  /** The store's clock, ms: the only one that a job's times are of, whichever host writes them. */
+  now(): Promise<number>;
   read(id: string): Promise<Job | undefined>;
   /**
    * Writes a job that was computed from version `job.version - 1`, with its index, its idempotency
-   * key, its event and its wake-up, in one script.
+   * key, its place, its event and its wake-up, in one script.
    */
   write(job: Job): Promise<Written>;
   /**
@@ -61,12 +65,13 @@ const EVENTS: Partial<Record<JobState, string>> = {
 export const finishedChannel = (prefix: string): string => `${prefix}job:finished`;
 
 /**
+ * @param places how many jobs may be under way
  * @param prefix goes before every key and channel, so that several can live in one Redis (tests). All
  *   keys of one write must be on one node: on a cluster give a hash tag, `{job}`.
  */
-export function jobStore(redis: Redis, prefix = ''): JobStore {
+export function jobStore(redis: Redis, places: Places, prefix = ''): JobStore {
   const lua = EMIT_LUA + readFileSync(new URL('lua/write.lua', import.meta.url), 'utf8');
-  redis.defineCommand('writeJob', { numberOfKeys: 5, lua });
+  redis.defineCommand('writeJob', { numberOfKeys: 7, lua });
   const scripts = redis as unknown as Scripts;
 
   const jobKey = (id: string): string => `${prefix}job:${id}`;
@@ -74,9 +79,16 @@ export function jobStore(redis: Redis, prefix = ''): JobStore {
   const byExpiryKey = (memberId: string): string => `${prefix}job:member-expiry:${memberId}`;
   const idempotencyKey = (job: Job): string =>
     job.idempotencyKey ? `${prefix}job:key:${job.memberId}:${job.idempotencyKey}` : '';
+  const underWayKey = (memberId: string): string => `${prefix}job:under-way:${memberId}`;
   const outboxKey = prefix + outboxStream('job');
 
   return {
+    now: () =>
+      guarded(async () => {
+        const [seconds, microseconds] = await redis.time();
+        return Number(seconds) * 1_000 + Math.floor(Number(microseconds) / 1_000);
+      }),
+
     read: (id) => guarded(async () => fromHash(id, await redis.hgetall(jobKey(id)))),
 
     write: (job) =>
@@ -88,28 +100,38 @@ export function jobStore(redis: Redis, prefix = ''): JobStore {
           byExpiryKey(job.memberId),
           idempotencyKey(job),
           outboxKey,
+          underWayKey(job.memberId),
+          `${underWayKey(job.memberId)}:${job.aggregateId}`,
           job.id,
           job.version - 1,
           job.createdAt,
           job.expiresAt,
           JSON.stringify(toHash(job)),
           type
-            ? emitArguments({
-                aggregateType: 'job',
-                aggregateId: job.id,
-                version: job.version,
-                type,
-                payload: toEventPayload(job),
-              })
+            ? emitArguments(
+                {
+                  aggregateType: 'job',
+                  aggregateId: job.id,
+                  version: job.version,
+                  type,
+                  payload: toEventPayload(job),
+                },
+                job.updatedAt,
+              )
             : '',
           isFinal(job.state) ? finishedChannel(prefix) : '',
           jobKey(''),
           job.fingerprint,
+          isUnderWay(job.state) ? PLACE_HELD_MS : '',
+          places.perMember,
+          places.perAggregate,
         );
         switch (outcome) {
           case 'written':
           case 'stale':
           case 'conflict':
+          case 'member full':
+          case 'aggregate full':
             return { outcome };
           case 'reused':
             return { outcome, jobId };
@@ -159,23 +181,15 @@ function positions(withScores: string[]): Position[] {
 }
 
 /** What Lua's `emit` takes after the stream, as a JSON list. */
-function emitArguments(event: OutboxEvent): string {
-  const { id, traceparent, time, aggregateType, aggregateId, version, type, payload } = toRecord(event);
-  return JSON.stringify([
-    id,
-    traceparent,
-    String(time.getTime()),
-    aggregateType,
-    aggregateId,
-    version,
-    type,
-    JSON.stringify(payload),
-  ]);
+function emitArguments(event: OutboxEvent, time: number): string {
+  const { id, traceparent, aggregateType, aggregateId, version, type, payload } = toRecord(event);
+  return JSON.stringify([id, traceparent, String(time), aggregateType, aggregateId, version, type, JSON.stringify(payload)]);
 }
 
 /** The ID is in there, too, for those who look at the hash by hand. */
 function toHash({ progress, error, ...job }: Job): string[] {
-  const fields = { ...job, ...progress, error: error ? JSON.stringify(error) : '' };
+  const { done, total, step, attempt = 1 } = progress;
+  const fields = { ...job, done, total, step, attempt, error: error ? JSON.stringify(error) : '' };
   return Object.entries(fields).flatMap(([name, value]) => [name, String(value)]);
 }
 
@@ -188,7 +202,7 @@ function fromHash(id: string, hash: Record<string, string>): Job | undefined {
     id,
     command: text('command'),
     state,
-    progress: { done: number('done'), total: number('total'), step: text('step') },
+    progress: progressOf({ done: number('done'), total: number('total'), step: text('step'), attempt: number('attempt') }),
     resultJson: text('resultJson'),
     error: hash.error ? (JSON.parse(hash.error) as JobError) : undefined,
     memberId: text('memberId'),

@@ -2,9 +2,10 @@ import {
   type JobError as ErrorMessage,
   JobEvent,
   type Job as JobMessage,
+  type JobProgress as ProgressMessage,
   JobState as StateMessage,
 } from '#proto/musubi/job/v1/job.ts';
-import { JOB_STATES, type Job, type JobError, type JobState } from './domain.ts';
+import { JOB_STATES, type Job, type JobError, type JobState, type Progress } from './domain.ts';
 
 const TO_MESSAGE: Record<JobState, StateMessage> = {
   queued: StateMessage.JOB_STATE_QUEUED,
@@ -19,6 +20,11 @@ const TO_MESSAGE: Record<JobState, StateMessage> = {
 /** The state of a message; undefined for none, or one that this release does not know. */
 export function stateOf(message: StateMessage): JobState | undefined {
   return JOB_STATES.find((state) => TO_MESSAGE[state] === message);
+}
+
+/** A first attempt goes without saying. */
+export function progressOf({ done, total, step, attempt = 1 }: ProgressMessage): Progress {
+  return { done, total, step, ...(attempt > 1 ? { attempt } : {}) };
 }
 
 export function errorOf(message: ErrorMessage | undefined): JobError | undefined {

@@ -1,5 +1,6 @@
 import test from 'ava';
 import fc from 'fast-check';
+import { longestNormalized, SLOW_TO_NORMALIZE } from '#platform/normalization.fixture.ts';
 import { jobOf, type Profile, tidyChanges, tidyProfile } from './domain.ts';
 
 const good: Profile = { loginId: 'alice.b-c_d@e', displayName: '山田 花子 🎉', email: 'alice@example.com' };
@@ -53,6 +54,19 @@ test('bad members are refused with every field that is wrong', (t) => {
   for (const email of [...none, ...wrong, ...long]) {
     t.deepEqual(refused({ email }), ['INVALID_MEMBER', 'email'], JSON.stringify(email));
   }
+});
+
+// Serial: it watches every normalisation of the process.
+test.serial('a text that is too long is refused before it is transformed', async (t) => {
+  const given = { loginId: SLOW_TO_NORMALIZE, displayName: SLOW_TO_NORMALIZE, email: SLOW_TO_NORMALIZE };
+  const normalized = await longestNormalized(() => {
+    t.deepEqual(refused(given), ['INVALID_MEMBER', 'loginId', 'displayName', 'email']);
+    t.deepEqual(refused({ displayName: ' '.repeat(60_000) }), ['INVALID_MEMBER', 'displayName']);
+  });
+  t.is(normalized, 0);
+  // Each character is the longest that there is in decomposed form: four UTF-16 units.
+  const longest = '\u1f82'.repeat(100);
+  t.deepEqual(tidyChanges({ displayName: longest.normalize('NFD') }), { displayName: longest });
 });
 
 test('tidying what is tidy changes nothing', (t) => {

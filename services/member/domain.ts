@@ -1,4 +1,4 @@
-import { invalidMember, invalidMemberId, lockNotHeld, memberBusy, versionMismatch } from './refusals.ts';
+import { invalidMember, invalidMemberId, lockNotHeld, memberBusy, memberDeleting, versionMismatch } from './refusals.ts';
 
 /**
  * - `PENDING`: its registration is not finished; queries do not show it
@@ -21,6 +21,8 @@ export interface Member extends Profile {
   pendingChanges: Partial<Profile> | null;
   /** The job that holds the semantic lock; null when ACTIVE. */
   lockHolder: string | null;
+  /** The job that deletes the member, from its first step on: no other may begin with it. It need not hold the lock yet. */
+  closedBy: string | null;
   /** 1 at first; grows by 1 with every change that is told to others (so not by a lock). */
   version: number;
   createdAt: Date;
@@ -37,6 +39,8 @@ export function requireMemberId(memberId: string): string {
 }
 
 interface Rule {
+  /** In UTF-16 units. What is longer breaks the rule, and is not even looked at: to normalise a long text takes long. */
+  longest: number;
   /** How the value is kept. */
   tidy: (value: string) => string;
   holds: (value: string) => boolean;
@@ -50,18 +54,22 @@ const EMAIL = new RegExp(`^(?=[^@]{1,64}@)${ATEXT}(?:\\.${ATEXT})*@${LABEL}(?:\\
 
 const RULES: Record<keyof Profile, Rule> = {
   loginId: {
+    longest: 64,
     tidy: (value) => value,
     holds: (value) => /^[\w.@-]{3,64}$/.test(value),
     message: 'must be 3 to 64 characters of A-Z, a-z, 0-9, ".", "_", "@" or "-"',
   },
   displayName: {
+    // In no form of Unicode 100 characters have more.
+    longest: 400,
     tidy: (value) => value.normalize('NFC').trim(),
     holds: (value) => value !== '' && [...value].length <= 100 && !/[\p{Cc}\p{Zl}\p{Zp}]/u.test(value),
     message: 'must be 1 to 100 characters without control characters',
   },
   email: {
+    longest: 254,
     tidy: (value) => value,
-    holds: (value) => value.length <= 254 && EMAIL.test(value),
+    holds: (value) => EMAIL.test(value),
     message: 'must be an e-mail address of at most 254 characters',
   },
 };
@@ -77,9 +85,10 @@ export function tidyChanges(given: Partial<Profile>): Partial<Profile> {
   for (const field of FIELDS) {
     const value = given[field];
     if (value === undefined) continue;
-    const tidy = RULES[field].tidy(value);
-    if (RULES[field].holds(tidy)) changes[field] = tidy;
-    else wrong.push({ field, message: RULES[field].message });
+    const { longest, tidy, holds, message } = RULES[field];
+    const tidied = value.length <= longest ? tidy(value) : undefined;
+    if (tidied !== undefined && holds(tidied)) changes[field] = tidied;
+    else wrong.push({ field, message });
   }
   if (wrong.length > 0) throw invalidMember(wrong);
   return changes;
@@ -88,9 +97,24 @@ export function tidyChanges(given: Partial<Profile>): Partial<Profile> {
 /** A whole profile in the form in which it is kept. @throws INVALID_MEMBER */
 export const tidyProfile = (given: Profile): Profile => ({ ...given, ...tidyChanges(given) });
 
-/** @throws MEMBER_BUSY (retryable) while any job holds the member: what it did may still be undone */
-export function requireFree(member: Member): void {
+/**
+ * For a job that begins with the member.
+ * @throws MEMBER_DELETING when another job deletes it; MEMBER_BUSY (retryable) while any job holds it: what that one
+ *   did may still be undone
+ */
+export function requireFree(member: Member, jobId: string): void {
+  requireOpen(member, jobId);
   if (member.status !== 'ACTIVE') throw memberBusy();
+}
+
+/** @throws MEMBER_DELETING */
+export function requireOpen(member: Member, jobId: string): void {
+  if (member.closedBy !== null && member.closedBy !== jobId) throw memberDeleting();
+}
+
+/** @throws MEMBER_BUSY (retryable) while its registration may still be undone */
+export function requireRegistered(member: Member): void {
+  if (member.status === 'PENDING') throw memberBusy();
 }
 
 /** @throws VERSION_MISMATCH */

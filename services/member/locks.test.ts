@@ -71,7 +71,7 @@ test('while a job holds a member, others are told to come again', async (t) => {
     const memberId = randomUUID();
     await hold(memberId);
     const before = await rowOf(memberId);
-    await t.throwsAsync(beginUpdate(memberId, `other-${memberId}`), { code: 'MEMBER_BUSY', message: /another job/ });
+    await t.throwsAsync(beginUpdate(memberId, `other-${memberId}`), { code: 'MEMBER_BUSY', message: /Another job/ });
     t.true((await t.throwsAsync<Error & { retryable: boolean }>(beginDelete(memberId, `other-${memberId}`)))?.retryable);
     t.deepEqual(await rowOf(memberId), before);
   }

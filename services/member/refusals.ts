@@ -24,6 +24,9 @@ export const memberExists = (): MusubiError => alreadyExists('MEMBER_EXISTS', 'a
 /** Another job is at work on the member. Retryable: that job ends one day, or is undone. */
 export const memberBusy = (): MusubiError => aborted('MEMBER_BUSY', 'another job is changing this member');
 
+/** A deletion of the member is under way: unless it is undone, there is nothing left to change. */
+export const memberDeleting = (): MusubiError => failedPrecondition('MEMBER_DELETING', 'the member is being deleted');
+
 export const versionMismatch = (): MusubiError =>
   failedPrecondition('VERSION_MISMATCH', 'the member was changed since you read it');
 

@@ -40,6 +40,9 @@ const beginDelete = ({ memberId, jobId }: Target) =>
 const deleteMember = ({ memberId, jobId }: Target) =>
   service.deleteMember({ operationId: `${jobId}/delete-member`, memberId }, call);
 
+const closeMember = ({ memberId, jobId }: Target) =>
+  service.closeMember({ operationId: `${jobId}/close-member`, memberId }, call);
+
 interface Step {
   operation: string;
   arrange: ((target: Target) => Promise<unknown>)[];
@@ -80,7 +83,29 @@ const STEPS: Record<string, Step> = {
     events: [['member.updated'], ['member.updated']],
     answer: written(3),
   },
+  CloseMember: { operation: 'close-member', arrange: [create, activate], act: closeMember, events: [[], []], answer: () => ({}) },
+  'CloseMember, while another job holds it': {
+    operation: 'close-member',
+    arrange: [create, activate, ({ memberId, jobId }) => beginUpdate({ memberId, jobId: `other-${jobId}` })],
+    act: closeMember,
+    events: [[], []],
+    answer: () => ({}),
+  },
+  'BeginDelete, once it is closed': {
+    operation: 'begin-delete',
+    arrange: [create, activate, closeMember],
+    act: beginDelete,
+    events: [[], []],
+    answer: () => ({}),
+  },
   BeginDelete: { operation: 'begin-delete', arrange: [create, activate], act: beginDelete, events: [[], []], answer: () => ({}) },
+  'DeleteMember, once it is closed': {
+    operation: 'delete-member',
+    arrange: [create, activate, closeMember, beginDelete],
+    act: deleteMember,
+    events: [['member.deleted'], ['member.updated']],
+    answer: written(3),
+  },
   DeleteMember: {
     operation: 'delete-member',
     arrange: [create, activate, beginDelete],

@@ -28,8 +28,9 @@ export const foldText = (text: string): string => text.normalize('NFKC').toLower
  */
 export function searchWords(query: string): string[] {
   // NUL is the one character that PostgreSQL's texts can't hold.
+  if (query.length > 200 || query.includes('\0')) throw invalidQuery();
   const words = [...new Set(foldText(query).split(/\s+/).filter(Boolean))].sort();
-  if (query.length > 200 || words.length > 10 || query.includes('\0')) throw invalidQuery();
+  if (words.length > 10) throw invalidQuery();
   return words;
 }
 
@@ -56,9 +57,13 @@ export function toPageToken(words: readonly string[], { displayName, memberId }:
   return Buffer.from(JSON.stringify([fingerprint(words), displayName, memberId])).toString('base64url');
 }
 
+/** The longest that a page token can be: of a display name of 100 characters. */
+const LONGEST_TOKEN = 1_024;
+
 /** @throws INVALID_PAGE_TOKEN */
 export function fromPageToken(words: readonly string[], token: string): Cursor {
   let parts: unknown;
+  if (token.length > LONGEST_TOKEN) throw invalidPageToken();
   try {
     parts = JSON.parse(Buffer.from(token, 'base64url').toString());
   } catch {

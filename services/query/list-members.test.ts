@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import test from 'ava';
+import { longestNormalized, SLOW_TO_NORMALIZE } from '#platform/normalization.fixture.ts';
 import { type Database, sql } from '#platform/postgres.ts';
 import { scratchDatabase } from '../../test/scratch-database.ts';
 import { memberEvent, memberRolesEvent } from './events.fixture.ts';
@@ -97,7 +98,19 @@ test.serial('a page token is good for its query only', async (t) => {
   const refused = { code: 'INVALID_PAGE_TOKEN' };
   await t.throwsAsync(listMembers(db, { query: '', pageSize: 1, pageToken }), refused);
   const forged = Buffer.from('["x",1,null]').toString('base64url');
-  for (const token of ['x', '%%%', `${pageToken}x`, pageToken.slice(1), forged, Buffer.from('null').toString('base64url')]) {
+  const [made] = JSON.parse(Buffer.from(pageToken, 'base64url').toString()) as string[];
+  const operator = Buffer.from(JSON.stringify([made, { $gt: '' }, 'x'])).toString('base64url');
+  const long = Buffer.from(JSON.stringify([made, 'x'.repeat(1_000), 'x'])).toString('base64url');
+  for (const token of [
+    operator,
+    long,
+    'x',
+    '%%%',
+    `${pageToken}x`,
+    pageToken.slice(1),
+    forged,
+    Buffer.from('null').toString('base64url'),
+  ]) {
     await t.throwsAsync(listMembers(db, { query: 'o', pageSize: 1, pageToken: token }), refused, token);
   }
 });
@@ -107,6 +120,12 @@ test.serial('what is out of bounds is refused by field', async (t) => {
     listMembers(db, { query: '', pageSize: 0, pageToken: '', ...given });
   t.like(await t.throwsAsync(ask({ pageSize: -1 })), { code: 'INVALID_ARGUMENT', fields: [{ field: 'pageSize' }] });
   t.like(await t.throwsAsync(ask({ pageSize: 101 })), { code: 'INVALID_ARGUMENT', fields: [{ field: 'pageSize' }] });
+  const words = Array.from({ length: 10_000 }, (_, i) => `word${i}`).join(' ');
+  const normalized = await longestNormalized(async () => {
+    for (const query of [words, SLOW_TO_NORMALIZE])
+      t.like(await t.throwsAsync(ask({ query })), { code: 'INVALID_ARGUMENT', fields: [{ field: 'query' }] });
+  });
+  t.is(normalized, 0, 'what is too long is not even transformed');
   for (const query of ['x'.repeat(201), 'a\0b', 'a b c d e f g h i j k']) {
     t.like(await t.throwsAsync(ask({ query })), { code: 'INVALID_ARGUMENT', fields: [{ field: 'query' }] });
   }

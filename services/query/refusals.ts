@@ -1,4 +1,5 @@
 import { deadlineExceeded, invalidArgument, type MusubiError, notFound } from '#platform/errors.ts';
+import { PoisonError } from '#platform/kafka/poison.ts';
 import type { CodeOf } from '#platform/problems.ts';
 
 const refuse = (field: string, message: string, code: CodeOf<'INVALID_ARGUMENT'> = 'INVALID_ARGUMENT'): MusubiError =>
@@ -20,6 +21,5 @@ export const memberNotFound = (): MusubiError => notFound('MEMBER_NOT_FOUND', 't
 export const notVisibleYet = (): MusubiError =>
   deadlineExceeded('NOT_VISIBLE_YET', 'the change is not visible to queries yet; it will be');
 
-/** An event that no retry will make readable: the consumer parks it. */
-export const invalidEvent = (id: string, message: string): MusubiError =>
-  invalidArgument('INVALID_EVENT', `event ${id}: ${message}`);
+/** An event that is not what the contract says: the consumer parks it. */
+export const invalidEvent = (id: string, message: string): PoisonError => new PoisonError(`event ${id}: ${message}`);

@@ -1,4 +1,5 @@
 import { kafkaOptions } from '#platform/kafka/config.ts';
+import { followBrokers } from '#platform/kafka/pulse.ts';
 import type { Logger } from '#platform/log.ts';
 import { MongoSource } from '#platform/outbox/mongo-source.ts';
 import { PostgresSource } from '#platform/outbox/postgres-source.ts';
@@ -18,6 +19,7 @@ export async function start({ config, log, lifecycle }: App<Config>): Promise<vo
   const relays = config.MUSUBI_RELAY_SOURCES.map((setting) =>
     relay(open(setting, config, log), { ...kafkaOptions(config), log, lifecycle }),
   );
+  followBrokers({ brokers: config.MUSUBI_KAFKA_BROKERS, clientId: 'relay', log }, lifecycle);
   lifecycle.onReady('outboxes', () => {
     if (!relays.some((works) => works())) throw new Error('none can be read, or Kafka is away');
   });
@@ -30,7 +32,7 @@ function open({ name, kind, place }: SourceSetting, config: Config, log: Logger)
     case 'postgres':
       return new PostgresSource({ name, url, database: place, log });
     case 'mongodb':
-      return new MongoSource({ name, url, database: place, log });
+      return new MongoSource({ name, url, database: place });
     case 'redis':
       return new RedisSource({ name, url, stream: place, log });
   }

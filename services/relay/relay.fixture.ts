@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
+import type { ExecutionContext } from 'ava';
 import { kafkaClient } from '#platform/kafka/client.ts';
 import { type EventMessage, subscribe } from '#platform/kafka/subscribe.ts';
 import { type Mongo, openMongo } from '#platform/mongo.ts';
@@ -12,9 +13,10 @@ import type { OutboxEvent } from '#platform/operations/postgres.ts';
 import * as onPostgres from '#platform/operations/postgres.ts';
 import { outboxStream, RedisOperations } from '#platform/operations/redis.ts';
 import { topicOf } from '#platform/outbox/event.ts';
-import { type Database, openDatabase } from '#platform/postgres.ts';
+import { type Database, openDatabase, sql } from '#platform/postgres.ts';
 import { openRedis, type Redis } from '#platform/redis.ts';
 import { dropDatabase, servers, testProcess, uniqueName } from '#platform/test-servers.fixture.ts';
+import { Ports } from '../../local/ports.ts';
 
 /** A service with an outbox on each kind of store, and somebody who listens to all of them. */
 export interface Outboxes {
@@ -28,23 +30,36 @@ export interface Outboxes {
   write(kind: Kind, key: string, version: number): Promise<void>;
   /** What has arrived, in its order. */
   received: Record<Kind, EventMessage[]>;
+  /** Drops the PostgreSQL database, whoever uses it, and makes it again. */
+  remakeDatabase(): Promise<void>;
+  /** How many events are in the outbox. */
+  unsent(kind: Kind): Promise<number>;
   close(): Promise<void>;
 }
 
 export const KINDS = ['postgres', 'mongodb', 'redis'] as const;
 export type Kind = (typeof KINDS)[number];
 
-export async function openOutboxes(): Promise<Outboxes> {
+/** Outboxes for a test, which it leaves in order. */
+export async function outboxes(t: ExecutionContext): Promise<Outboxes> {
+  const made = await openOutboxes();
+  t.teardown(async () => {
+    await killRelays();
+    await made.close();
+  });
+  return made;
+}
+
+export const arrived = (boxes: Outboxes, kind: Kind, key: string, version = 1): boolean =>
+  boxes.received[kind].some((event) => event.subject === key && event.version === version);
+
+async function openOutboxes(): Promise<Outboxes> {
   const name = uniqueName('test_relay');
   const { log, lifecycle } = testProcess(name);
   const folder = await mkdtemp(join(tmpdir(), 'musubi-'));
-  const db = await openDatabase({
-    url: servers.postgres(),
-    database: name,
-    migrations: pathToFileURL(`${folder}/`),
-    log,
-    lifecycle,
-  });
+  const open = (): Promise<Database> =>
+    openDatabase({ url: servers.postgres(), database: name, migrations: pathToFileURL(`${folder}/`), log, lifecycle });
+  let db = await open();
   const mongo = await openMongo({ url: servers.mongodb(), database: name, log, lifecycle });
   const redis = await openRedis({ url: servers.redis(), log, lifecycle });
   const onRedis = new RedisOperations(redis, name, {
@@ -65,7 +80,9 @@ export async function openOutboxes(): Promise<Outboxes> {
 
   return {
     name,
-    db,
+    get db() {
+      return db;
+    },
     mongo,
     redis,
     received,
@@ -83,6 +100,15 @@ export async function openOutboxes(): Promise<Outboxes> {
       if (kind === 'postgres') await onPostgres.runOperation(db, operation, async () => done);
       else if (kind === 'mongodb') await onMongo.runOperation(mongo, operation, async () => done);
       else await onRedis.run(operation, [], [aggregateType(kind), key, String(version), JSON.stringify(event.payload)]);
+    },
+    async remakeDatabase() {
+      await dropDatabase(servers.postgres(), name);
+      db = await open();
+    },
+    async unsent(kind) {
+      if (kind === 'redis') return redis.xlen(outboxStream(name));
+      if (kind === 'mongodb') return mongo.db.collection('outbox').countDocuments();
+      return (await db.query(sql`select from outbox`)).length;
     },
     async close() {
       const keys = await redis.keys(`*${name}*`);
@@ -106,12 +132,25 @@ async function deleteTopics(topics: string[], group: string): Promise<void> {
   await admin.disconnect();
 }
 
+/** What /healthz says. */
+export interface Health {
+  status: 'healthy' | 'degraded' | 'not ready';
+  unready: Record<string, string>;
+  degraded: Record<string, string>;
+}
+
 /** A relay as a process of its own. */
 export interface RelayProcess {
   child: ChildProcess;
+  /** Sends a signal and waits for the end. */
   kill(signal: NodeJS.Signals): Promise<void>;
   /** What it has logged. */
   output(): string;
+  health(): Promise<Health>;
+  /** Waits until what it says of a source is like this. */
+  says(source: string, what: RegExp, ms?: number): Promise<void>;
+  /** Waits until it says that all is well. */
+  isHealthy(ms?: number): Promise<void>;
 }
 
 const running = new Set<RelayProcess>();
@@ -121,10 +160,12 @@ export async function killRelays(): Promise<void> {
   await Promise.all([...running].map((relay) => relay.kill('SIGKILL')));
 }
 
-export function startRelay(sources: string[]): RelayProcess {
+export async function startRelay(sources: string[], env: Record<string, string> = {}): Promise<RelayProcess> {
   const main = new URL('../../main.ts', import.meta.url).pathname;
+  const ports = new Ports();
+  const ops = `127.0.0.1:${await ports.reserve()}`;
   const child = spawn(process.execPath, [main, 'relay', '--sources', sources.join(',')], {
-    env: { ...process.env, MUSUBI_OPS_LISTEN: '127.0.0.1:0', MUSUBI_LOG_LEVEL: 'info' },
+    env: { ...process.env, MUSUBI_OPS_LISTEN: ops, MUSUBI_LOG_LEVEL: 'info', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let output = '';
@@ -140,13 +181,31 @@ export function startRelay(sources: string[]): RelayProcess {
       resolve();
     });
   });
+  const health = async (): Promise<Health> => (await (await fetch(`http://${ops}/healthz`)).json()) as Health;
+  let last: unknown = 'nothing';
+  const untilHealth = (what: string, is: (said: Health) => boolean, ms?: number): Promise<void> =>
+    until(
+      what,
+      async () => {
+        last = await health().catch(String);
+        return typeof last === 'object' && is(last as Health);
+      },
+      ms,
+    ).catch((error: unknown) => {
+      throw new Error(`${error}; it said ${JSON.stringify(last)}\n${output}`);
+    });
   const relay: RelayProcess = {
     child,
     output: () => output,
     async kill(signal) {
       child.kill(signal);
       await exited;
+      await ports.release();
     },
+    health,
+    says: (source, what, ms) =>
+      untilHealth(`${source}: ${what}`, ({ degraded }) => what.test(degraded[`outbox of ${source}`] ?? ''), ms),
+    isHealthy: (ms) => untilHealth('healthy', ({ status }) => status === 'healthy', ms),
   };
   running.add(relay);
   return relay;

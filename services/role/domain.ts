@@ -77,9 +77,8 @@ export function requireMemberId(memberId: string): string {
   return memberId;
 }
 
-/** The role IDs, each once. @throws INVALID_ARGUMENT when there is none, or too many */
+/** The role IDs, sorted, each once. @throws INVALID_ARGUMENT when there is none, or too many */
 export function requireRoleIds(roleIds: readonly string[]): string[] {
-  const unique = [...new Set(roleIds)].sort();
-  if (unique.length === 0 || unique.length > 100) throw noRoles();
-  return unique;
+  if (roleIds.length === 0 || roleIds.length > 100) throw noRoles();
+  return [...new Set(roleIds)].sort();
 }

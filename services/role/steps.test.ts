@@ -118,6 +118,8 @@ test('what makes no sense is refused by field', async (t) => {
     fields: [{ field: 'roleIds', message: 'no such role: nobody, nothing' }],
   });
   t.like(await t.throwsAsync(assign(memberId, 'x/1', [])), { code: 'INVALID_ARGUMENT', fields: [{ field: 'roleIds' }] });
+  const same = Array.from({ length: 10_000 }, () => 'member');
+  t.like(await t.throwsAsync(assign(memberId, 'x/1', same)), { code: 'INVALID_ARGUMENT', fields: [{ field: 'roleIds' }] });
   t.like(await t.throwsAsync(assign('', 'x/1')), { code: 'INVALID_ARGUMENT', fields: [{ field: 'memberId' }] });
   t.like(await t.throwsAsync(assign(memberId, '')), { code: 'INVALID_ARGUMENT', fields: [{ field: 'operationId' }] });
   t.deepEqual(await told(memberId), []);

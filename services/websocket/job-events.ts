@@ -1,5 +1,6 @@
-import { toJobView } from '#platform/job-view.ts';
-import type { EventMessage } from '#platform/kafka/subscribe.ts';
+import { z } from 'zod';
+import { type JobView, toJobView } from '#platform/job-view.ts';
+import { type EventMessage, PoisonError } from '#platform/kafka/subscribe.ts';
 import { contextFrom, currentTraceparent, SpanKind, withSpan } from '#platform/telemetry.ts';
 import { JobEvent as JobEventMessage } from '#proto/musubi/job/v1/job.ts';
 import type { JobEvent, SocketStore } from './store.ts';
@@ -11,11 +12,9 @@ export async function deliverJobEvents(store: SocketStore, messages: EventMessag
   await store.deliver(events);
 }
 
-/** @throws when the message is not a job's event */
+/** @throws PoisonError when the message is not a job's event */
 async function toJobEvent({ data, version, subject, time, traceparent }: EventMessage): Promise<JobEvent> {
-  const { job: message } = JobEventMessage.fromJSON(data);
-  if (!message || message.jobId !== subject) throw new Error('the message is not an event of the job that is its key');
-  const job = toJobView(message);
+  const job = parse(data, subject);
   // The span's own trace context goes on with the event, so that the push is its child.
   const options = { kind: SpanKind.CONSUMER, parent: contextFrom(traceparent), attributes: { 'musubi.job.id': job.id } };
   return withSpan('job.events process', options, async () => ({
@@ -26,4 +25,16 @@ async function toJobEvent({ data, version, subject, time, traceparent }: EventMe
     traceparent: currentTraceparent() || (traceparent ?? ''),
     time: time.getTime(),
   }));
+}
+
+function parse(data: unknown, jobId: string): JobView {
+  try {
+    const { job } = JobEventMessage.fromJSON(data);
+    if (job?.jobId === jobId) return toJobView(job);
+  } catch (error) {
+    // Paths and messages only: what the fields hold may be personal.
+    const issues = error instanceof z.ZodError ? error.issues.map(({ path, message }) => `${path.join('.')} ${message}`) : [];
+    throw new PoisonError(`its data is no event of a job: ${issues.join('; ') || (error as Error).name}`);
+  }
+  throw new PoisonError('its data is no event of the job that is its key');
 }

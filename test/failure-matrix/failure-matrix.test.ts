@@ -3,12 +3,12 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
+import { Turns } from '#platform/turns.ts';
 import type { Doom } from './doomed-worker.ts';
 import { FAULTS, type Fault, REFUSED } from './faults.ts';
 import { type Ended, Ground } from './ground.ts';
 import { type Case, type Context, WAYS } from './sagas.ts';
 import { type Snapshot, Stores, shape } from './snapshot.ts';
-import { Turns } from './turns.ts';
 
 // For every saga, at every step, every fault: afterwards every store is exactly as before, or exactly done.
 

@@ -1,7 +1,7 @@
 import { alreadyExists, failedPrecondition, invalidArgument, MusubiError } from '#platform/errors.ts';
 import { isDuplicateKey } from '#platform/mongo.ts';
 import { runOperation, type Undo } from '#platform/operations/mongo.ts';
-import { loginIdViolation, loginKey, type Member } from '../domain.ts';
+import { loginIdViolation, loginKey, MAX_ID_LENGTH, type Member } from '../domain.ts';
 import { loginEvent } from '../events.ts';
 import { endHold } from '../held-logins.ts';
 import { loginTaken, type Store } from '../store.ts';
@@ -25,12 +25,12 @@ export async function bindLogin(store: Store, command: BindLogin): Promise<void>
       const { memberId, loginId, passwordRef } = command;
       const key = loginKey(loginId);
       // The name comes before the password, so that a repeat is refused for the same reason as the first time.
-      if (await store.members.findOne({ loginKey: key }, { session, projection: { _id: 1 } })) throw loginTaken(loginId);
+      if (await store.members.findOne({ loginKey: key }, { session, projection: { _id: 1 } })) throw loginTaken();
       await endHold(store, session, { memberId, loginId });
-      const staged = await store.secrets.findOneAndDelete({ _id: passwordRef, expiresAt: { $gt: new Date() } }, { session });
+      const now = new Date(store.clock.now());
+      const staged = await store.secrets.findOneAndDelete({ _id: passwordRef, expiresAt: { $gt: now } }, { session });
       if (!staged)
         throw failedPrecondition('PASSWORD_REF_INVALID', 'the staged password is not there: it was used or is too old');
-      const now = new Date();
       const member: Member = {
         _id: memberId,
         loginId,
@@ -71,16 +71,16 @@ export function checkBinding({ memberId, loginId }: { memberId: string; loginId:
     throw invalidArgument('INVALID_ARGUMENT', `the login ID ${violation}`, {
       fields: [{ field: 'loginId', message: violation }],
     });
-  if (memberId === '' || memberId.length > 128) {
+  if (memberId === '' || memberId.length > MAX_ID_LENGTH) {
     throw invalidArgument('INVALID_ARGUMENT', 'the member ID is missing', {
-      fields: [{ field: 'memberId', message: 'must be 1 to 128 characters' }],
+      fields: [{ field: 'memberId', message: `must be 1 to ${MAX_ID_LENGTH} characters` }],
     });
   }
 }
 
 /** What a refused write of a member means: two bindings at once meet in the unique index. */
 export function bindingError(error: unknown, { memberId, loginId }: { memberId: string; loginId: string }): unknown {
-  if (isDuplicateKey(error, 'loginKey_1')) return loginTaken(loginId);
+  if (isDuplicateKey(error, 'loginKey_1')) return loginTaken();
   if (isDuplicateKey(error)) return alreadyExists('LOGIN_EXISTS', `member ${memberId} has a login already`);
   return error;
 }

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import test from 'ava';
-import { freshLogin, openTestAuth, PASSWORD, type TestAuth } from '../auth.fixture.ts';
+import { freshLogin, loginOf, openTestAuth, PASSWORD, type TestAuth } from '../auth.fixture.ts';
 import { LOGIN_HELD_MS } from '../domain.ts';
 import { bindLogin } from './bind-login.ts';
 import { logIn } from './log-in.ts';
@@ -19,7 +19,7 @@ test.after.always(() => auth?.close());
 const TAKEN = { code: 'LOGIN_TAKEN', retryable: false };
 const rename = (memberId: string, loginId: string, operationId: string = randomUUID()) =>
   rebindLogin(auth.store, { operationId, memberId, loginId });
-const whoLogsIn = async (loginId: string) => (await logIn(auth, { loginId, password: PASSWORD, userAgent: '' })).memberId;
+const whoLogsIn = async (loginId: string) => (await logIn(auth, loginOf(loginId))).memberId;
 const heldFor = async (loginId: string) => (await auth.store.heldLogins.findOne({ _id: loginId }))?.memberId;
 
 test('a rename that is undone gets its name back, whoever wanted it meanwhile', async (t) => {

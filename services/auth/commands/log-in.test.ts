@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import test from 'ava';
 import type { MusubiError } from '#platform/errors.ts';
 import { authenticate } from '../access.ts';
-import { CHEAP, freshLogin, openTestAuth, PASSWORD, type TestAuth } from '../auth.fixture.ts';
+import { CHEAP, freshLogin, loginOf, openTestAuth, PASSWORD, type TestAuth } from '../auth.fixture.ts';
 import { SESSIONS_KEPT, type Session } from '../domain.ts';
 import { HashQueue } from '../hash-queue.ts';
 import { bindLogin } from './bind-login.ts';
@@ -16,8 +16,8 @@ test.before(async () => {
 });
 test.after.always(() => auth?.close());
 
-const BAD = { code: 'BAD_CREDENTIALS', message: 'the login or the password is wrong' };
-const login = (loginId: string, password = PASSWORD, userAgent = 'test') => logIn(auth, { loginId, password, userAgent });
+const BAD = { code: 'BAD_CREDENTIALS', message: 'The login or the password is wrong.' };
+const login = (loginId: string, password = PASSWORD) => logIn(auth, loginOf(loginId, password));
 
 test('a member logs in by its login in any case, and no hash or token is stored as it is', async (t) => {
   const loginId = freshLogin();
@@ -54,7 +54,7 @@ test.serial('an unknown login takes as long as a wrong password', async (t) => {
   await slow.member({ loginId });
   const time = async (who: string) => {
     const from = process.hrtime.bigint();
-    await t.throwsAsync(logIn(slow, { loginId: who, password: 'wrong password', userAgent: '' }), BAD);
+    await t.throwsAsync(logIn(slow, loginOf(who, 'wrong password')), BAD);
     return Number(process.hrtime.bigint() - from) / 1e6;
   };
   let [known, unknown] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
@@ -72,12 +72,12 @@ test('a password is rehashed at a login after the cost changed', async (t) => {
   const memberId = await auth.member({ loginId });
   const dearer = await auth.sibling({ cost: { ...CHEAP, passes: 3 } });
   t.teardown(() => dearer.lifecycle.stop('done'));
-  await t.throwsAsync(logIn(dearer, { loginId, password: 'wrong password', userAgent: '' }), BAD);
+  await t.throwsAsync(logIn(dearer, loginOf(loginId, 'wrong password')), BAD);
   const stored = async () => (await auth.store.members.findOne({ _id: memberId }))?.password;
   t.like(await stored(), CHEAP, 'not by a wrong one');
-  await logIn(dearer, { loginId, password: PASSWORD, userAgent: '' });
+  await logIn(dearer, loginOf(loginId));
   t.like(await stored(), { passes: 3 });
-  await t.notThrowsAsync(logIn(dearer, { loginId, password: PASSWORD, userAgent: '' }));
+  await t.notThrowsAsync(logIn(dearer, loginOf(loginId)));
 });
 
 test('the sessions used last are kept, a bounded number of them', async (t) => {
@@ -129,10 +129,10 @@ test('too many at once are refused as busy, and nothing else waits', async (t) =
   t.teardown(() => busy.lifecycle.stop('done'));
   // A hash that lasts until all have come, however slowly they do.
   const hash = Promise.withResolvers<void>();
-  const running = queue.run(() => hash.promise);
+  const running = queue.run(['unknown'], () => hash.promise);
   let refused = 0;
   const tries = Array.from({ length: 12 }, () =>
-    logIn(busy, { loginId: freshLogin(), password: PASSWORD, userAgent: '' }).catch(({ code }: MusubiError) => {
+    logIn(busy, loginOf(freshLogin())).catch(({ code }: MusubiError) => {
       if (code === 'TOO_BUSY' && ++refused === 10) hash.resolve();
       return code;
     }),

@@ -1,11 +1,24 @@
 import { randomUUID } from 'node:crypto';
 import { Counter } from '@prometheus-io/client';
-import { unauthenticated } from '#platform/errors.ts';
+import { MusubiError, unauthenticated } from '#platform/errors.ts';
 import { transaction } from '#platform/operations/mongo.ts';
 import { metrics } from '#platform/telemetry.ts';
+import type { Attempt, Guess } from '../attempts.ts';
 import type { Auth } from '../auth.ts';
-import { loginKey, SESSION_MAX_MS, SESSIONS_KEPT, type Session, sessionExpiry } from '../domain.ts';
+import {
+  knowsSource,
+  loginKey,
+  type Member,
+  type PasswordHash,
+  SESSION_MAX_MS,
+  SESSIONS_KEPT,
+  type Session,
+  sessionExpiry,
+  withSource,
+} from '../domain.ts';
+import { callerGone, type Turn } from '../hash-queue.ts';
 import { outcomeOf } from '../outcome.ts';
+import type { Passwords } from '../passwords.ts';
 import { hashToken } from '../refresh-tokens.ts';
 import { endSessionIn } from './log-out.ts';
 
@@ -21,6 +34,10 @@ export interface LogIn {
   password: string;
   /** For the list of sessions; the first 256 characters are kept. */
   userAgent: string;
+  /** Where the client is: an address, or the network that is one client's. */
+  source: string;
+  /** Empty: none. */
+  deviceCookie: string;
 }
 
 /** What a login or a refresh gives. */
@@ -30,34 +47,76 @@ export interface Tokens {
   memberId: string;
 }
 
+/** What Auth knows of somebody who logs in, before the password was looked at. */
+interface Candidate {
+  member: Pick<Member, '_id' | 'password' | 'status' | 'knownSources'> | null;
+  /** The source, as the member's list of known ones names it. */
+  sourceKey: string;
+  attempt: Attempt;
+}
+
 /**
  * Logs a member in: a new session.
  *
- * @throws BAD_CREDENTIALS, after the same work, whatever it was that is wrong; TOO_BUSY
+ * @returns the tokens, and a device cookie for the next login
+ * @throws BAD_CREDENTIALS, after the same work, whatever it was that is wrong; TOO_MANY_ATTEMPTS without that work;
+ *   TOO_BUSY, CALLER_GONE
  */
-export async function logIn(auth: Auth, command: LogIn, signal?: AbortSignal): Promise<Tokens> {
+export async function logIn(auth: Auth, command: LogIn, signal?: AbortSignal): Promise<Tokens & { deviceCookie: string }> {
+  const { source } = command;
+  let candidate: Candidate | undefined;
+  // What was typed as a login may be a password in the wrong field, so it is never logged: who knows the key can try a text.
+  const who = () => ({ source, login: auth.loginNames.of(loginKey(command.loginId)), memberId: candidate?.member?._id });
   try {
-    const tokens = await openSession(auth, command, signal);
+    candidate = await findCandidate(auth, command);
+    const tokens = await openSession(auth, command, candidate, signal);
     logins.inc({ outcome: 'ok' });
+    auth.log.info({ ...who(), outcome: 'ok' }, 'login');
     return tokens;
   } catch (error) {
-    logins.inc({ outcome: outcomeOf(error) });
+    const outcome = outcomeOf(error);
+    logins.inc({ outcome });
+    auth.log.info({ ...who(), outcome }, 'login refused');
     throw error;
   }
 }
 
-async function openSession(
-  { store, passwords, accessTokens, refreshTokens }: Auth,
-  command: LogIn,
-  signal?: AbortSignal,
-): Promise<Tokens> {
-  const { loginId, password, userAgent } = command;
-  const member = await store.members.findOne({ loginKey: loginKey(loginId) }, { projection: { password: 1, status: 1 } });
-  const genuine = await passwords.verify(password, member?.password, signal);
+async function findCandidate({ store, deviceCookies, sourceNames }: Auth, command: LogIn): Promise<Candidate> {
+  const login = loginKey(command.loginId);
+  const { source, deviceCookie } = command;
+  const projection = { password: 1, status: 1, knownSources: 1 };
+  const member = await store.members.findOne({ loginKey: login }, { projection });
+  const sourceKey = sourceNames.of(member?._id ?? '', source);
+  const device = member ? deviceCookies.deviceOf(deviceCookie, member._id) : undefined;
+  const known = knowsSource(member?.knownSources ?? [], sourceKey, new Date(store.clock.now()));
+  return { member, sourceKey, attempt: { login, source, device, known } };
+}
+
+/** Who has logged in from this device or source before does not wait behind those who have not. */
+function turnOf({ login, source, device, known }: Attempt): Turn {
+  if (device !== undefined) return ['known', source, `${login} ${device}`];
+  return [known ? 'known' : 'unknown', source, login];
+}
+
+async function openSession(auth: Auth, command: LogIn, { member, sourceKey, attempt }: Candidate, signal?: AbortSignal) {
+  const { store, passwords, accessTokens, refreshTokens, deviceCookies, attempts } = auth;
+  const { password, userAgent } = command;
+  const turn = turnOf(attempt);
+  await attempts.check(attempt);
+  let guess: Guess | undefined;
+  const before = async (): Promise<void> => {
+    guess = await attempts.take(attempt);
+  };
+  const genuine = await passwords.verify(password, member?.password, { turn, signal, before }).catch(async (error: unknown) => {
+    await guess?.giveBack().catch(() => undefined);
+    throw error;
+  });
   if (!genuine || member?.status !== 'active') throw badCredentials();
+  await guess?.giveBack();
+  if (signal?.aborted) throw callerGone();
 
   const memberId = member._id;
-  const now = new Date();
+  const now = new Date(store.clock.now());
   const endsAt = new Date(now.getTime() + SESSION_MAX_MS);
   const id = randomUUID();
   const refreshToken = refreshTokens.first(memberId, id);
@@ -72,7 +131,12 @@ async function openSession(
     rotatedAt: now,
     usedHashes: [],
   };
-  const rehashed = passwords.outdated(member.password) ? await passwords.hash(password, signal) : undefined;
+  const rehashed = passwords.outdated(member.password) ? await rehash(passwords, password, turn) : undefined;
+  const knownSources = withSource(member.knownSources ?? [], sourceKey, now);
+  const changed = {
+    ...(rehashed ? { password: rehashed } : {}),
+    ...(knownSources === member.knownSources ? {} : { knownSources: [...knownSources] }),
+  };
   // At once with the end of others: a login that fails leaves no session that nobody has the token of.
   await transaction(store.mongo, async (tx) => {
     // The condition: a member that was suspended, or whose password was changed meanwhile, gets no session.
@@ -80,7 +144,7 @@ async function openSession(
       { _id: memberId, status: 'active', 'password.hash': member.password.hash },
       {
         $push: { sessions: { $each: [session], $sort: { lastUsedAt: 1 } } },
-        ...(rehashed ? { $set: { password: rehashed } } : {}),
+        ...(Object.keys(changed).length > 0 ? { $set: changed } : {}),
       },
       { session: tx, projection: { 'sessions.id': 1 }, returnDocument: 'after' },
     );
@@ -88,7 +152,18 @@ async function openSession(
     // Too many: those that were idle longest end as by a logout, so that their open sockets are closed, too.
     for (const { id: idle } of after.sessions.slice(0, -SESSIONS_KEPT)) await endSessionIn(store, tx, memberId, idle);
   });
-  return { accessToken: await accessTokens.issue({ memberId, sessionId: id }), refreshToken, memberId };
+  const accessToken = await accessTokens.issue({ memberId, sessionId: id });
+  return { accessToken, refreshToken, memberId, deviceCookie: deviceCookies.issue(memberId, attempt.device) };
+}
+
+/** The hash at today's cost; undefined when too many wait: the next login makes it. */
+async function rehash(passwords: Passwords, password: string, turn: Turn): Promise<PasswordHash | undefined> {
+  try {
+    return await passwords.hash(password, { turn });
+  } catch (error) {
+    if (error instanceof MusubiError && error.retryable) return undefined;
+    throw error;
+  }
 }
 
 const badCredentials = () => unauthenticated('BAD_CREDENTIALS', 'the login or the password is wrong');

@@ -56,11 +56,11 @@ export const undoRebindLogin =
   async (session, { memberId, loginId, hold }) => {
     const { changed } = await rename(store, session, { memberId, loginId }).catch((error: unknown) => {
       if (!(error instanceof MusubiError)) throw error;
-      throw aborted('LOGIN_BUSY', `the login ${loginId} was taken before it could be given back`, { cause: error });
+      throw aborted('LOGIN_BUSY', 'the login was taken before it could be given back', { cause: error });
     });
     if (!changed) return;
     const until = new Date(hold?.until ?? 0);
-    if (hold && until > new Date()) await holdLogin(store, session, { _id: hold.key, memberId, until });
+    if (hold && until.getTime() > store.clock.now()) await holdLogin(store, session, { _id: hold.key, memberId, until });
     return { events: [loginEvent('auth.login-changed', changed.after)] };
   };
 

@@ -1,6 +1,6 @@
 import test from 'ava';
 import { authenticate } from '../access.ts';
-import { freshLogin, openTestAuth, PASSWORD, type TestAuth } from '../auth.fixture.ts';
+import { freshLogin, loginOf, openTestAuth, type TestAuth } from '../auth.fixture.ts';
 import { REFRESH_GRACE_MS, REFRESH_IDLE_MS, SESSION_MAX_MS } from '../domain.ts';
 import { logIn } from './log-in.ts';
 import { logOut } from './log-out.ts';
@@ -18,7 +18,7 @@ const REUSED = { code: 'REFRESH_TOKEN_REUSED' };
 async function session() {
   const loginId = freshLogin();
   const memberId = await auth.member({ loginId });
-  const tokens = await logIn(auth, { loginId, password: PASSWORD, userAgent: '' });
+  const tokens = await logIn(auth, loginOf(loginId));
   const began = Date.now();
   /** `ms` after the session began. */
   const after = (ms: number) => new Date(began + ms);

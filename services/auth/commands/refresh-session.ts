@@ -22,7 +22,7 @@ const refreshes = new Counter({
  *
  * @throws REFRESH_TOKEN_INVALID, REFRESH_TOKEN_REUSED
  */
-export async function refreshSession(auth: Auth, token: string, now: Date = new Date()): Promise<Tokens> {
+export async function refreshSession(auth: Auth, token: string, now: Date = new Date(auth.store.clock.now())): Promise<Tokens> {
   try {
     const tokens = await exchange(auth, token, now);
     refreshes.inc({ outcome: 'ok' });

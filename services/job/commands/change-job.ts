@@ -6,7 +6,7 @@ import type { JobStore } from '../store.ts';
 const ATTEMPTS = 20;
 
 /**
- * Reads the job, computes the change and writes it if nobody changed the job meanwhile; else again.
+ * Reads the job, computes the change, of now by the store's clock, and writes it if nobody changed the job meanwhile; else again.
  * The rules of the job make repeats harmless, so no operation record is needed.
  *
  * @returns whether there is such a job, and the job as it was written if anything changed
@@ -14,12 +14,12 @@ const ATTEMPTS = 20;
 export async function changeJob(
   store: JobStore,
   id: string,
-  change: (job: Job) => Job | typeof UNCHANGED,
+  change: (job: Job, now: number) => Job | typeof UNCHANGED,
 ): Promise<{ found: boolean; written?: Job }> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    const before = await store.read(id);
+    const [before, now] = await Promise.all([store.read(id), store.now()]);
     if (!before) return { found: false };
-    const after = change(before);
+    const after = change(before, now);
     if (after === UNCHANGED) return { found: true };
     if ((await store.write(after)).outcome === 'written') return { found: true, written: after };
   }

@@ -13,8 +13,8 @@ import { changeJob } from './change-job.ts';
  * @throws FAILED_PRECONDITION `JOB_STATE_CONFLICT` when what was undone is called done, or the reverse
  */
 export async function finishJob(store: JobStore, retention: Retention, log: Logger, jobId: string, told: Finish): Promise<void> {
-  const { found, written } = await changeJob(store, jobId, (job) => {
-    const after = finish(job, told, Date.now(), retention);
+  const { found, written } = await changeJob(store, jobId, (job, now) => {
+    const after = finish(job, told, now, retention);
     if (after !== CONTRADICTION) return after;
     throw failedPrecondition('JOB_STATE_CONFLICT', `a job that is ${job.state} can not become ${told.state}`);
   });

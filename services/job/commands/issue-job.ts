@@ -1,4 +1,4 @@
-import { failedPrecondition } from '#platform/errors.ts';
+import { failedPrecondition, resourceExhausted } from '#platform/errors.ts';
 import { newId } from '#platform/id.ts';
 import { issue, type Job, type Retention } from '../domain.ts';
 import { jobsIssued } from '../metrics.ts';
@@ -8,18 +8,23 @@ export type Asked = Pick<Job, 'command' | 'memberId' | 'aggregateId' | 'idempote
 
 /**
  * Issues a job, or finds the one that the member's idempotency key was used for: calls at the same
- * time get the same job, because the script that looks also writes.
+ * time get the same job, because the script that looks also writes. A repeat takes no place of its own.
  *
- * @throws FAILED_PRECONDITION `IDEMPOTENCY_KEY_REUSED` when the key was used for something else
+ * @throws FAILED_PRECONDITION `IDEMPOTENCY_KEY_REUSED` when the key was used for something else;
+ *   RESOURCE_EXHAUSTED `TOO_MANY_JOBS` while all its member's places are taken, or those on the aggregate
  */
 export async function issueJob(store: JobStore, retention: Retention, asked: Asked): Promise<{ job: Job; reused: boolean }> {
   for (;;) {
-    const job = issue({ ...asked, id: newId() }, Date.now(), retention);
+    const job = issue({ ...asked, id: newId() }, await store.now(), retention);
     const written = await store.write(job);
     if (written.outcome === 'conflict') {
       throw failedPrecondition('IDEMPOTENCY_KEY_REUSED', 'this idempotency key was used for another request', {
-        fields: [{ field: 'Idempotency-Key', message: 'was used for another request; use a new one' }],
+        fields: [{ field: 'idempotencyKey', code: 'TAKEN', message: 'was used for another request; use a new one' }],
       });
+    }
+    if (written.outcome === 'member full' || written.outcome === 'aggregate full') {
+      const what = written.outcome === 'member full' ? 'you have too many jobs' : 'you have too many jobs on this';
+      throw resourceExhausted('TOO_MANY_JOBS', `${what} under way; wait until one has ended`, { retryAfterSeconds: 1 });
     }
     const known = written.outcome === 'reused' ? await store.read(written.jobId) : job;
     // The job of then may expire between the two reads: the key is free then.

@@ -14,6 +14,6 @@ export async function reportProgress(
   jobId: string,
   told: Report,
 ): Promise<void> {
-  const { found } = await changeJob(store, jobId, (job) => report(job, told, Date.now(), retention));
+  const { found } = await changeJob(store, jobId, (job, now) => report(job, told, now, retention));
   if (!found) log.warn({ jobId, state: told.state }, 'a report about a job that is not there');
 }

@@ -1,28 +1,53 @@
--- Writes one job: its hash, the member's index, its idempotency key, all their lifetimes, its event
--- in the outbox, and the wake-up of those who await it. All of it or nothing, and only if the job
--- still has the version that the change was computed from.
+-- Writes one job: its hash, the member's index, its idempotency key, its place among the jobs under way, all
+-- their lifetimes, its event in the outbox, and the wake-up of those who await it. All of it or nothing, and only
+-- if the job still has the version that the change was computed from.
 --
 -- KEYS  1 the job   2 the member's jobs by creation   3 the same by expiry   4 idempotency key, or ''   5 outbox
+--       6 the member's jobs under way   7 those of them on the same aggregate: each by the time its place lapses
 -- ARGV  1 job ID   2 version expected ('0': none yet)   3 created at (ms)   4 expires at (ms)
 --       5 hash fields (JSON list)   6 what `emit` takes of the event (JSON list), or ''   7 channel to wake, or ''
---       8 prefix of job keys   9 fingerprint
--- Answers {'written'}, {'stale'}, {'reused', job ID} or {'conflict'}
+--       8 prefix of job keys   9 fingerprint   10 how long it holds its place from now on (ms), or '' for no longer
+--       11 places of the member   12 places on the aggregate
+-- Answers {'written'}, {'stale'}, {'reused', job ID}, {'conflict'}, {'member full'} or {'aggregate full'}
 
-local job, byCreation, byExpiry, key, outbox = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local id, expected, createdAt, expiresAt = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local job, byCreation, byExpiry, key, outbox, ofMember, onAggregate = unpack(KEYS)
+local id, expected, createdAt, expiresAt, holds = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[10]
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+
+-- A place that lapsed is free, whatever became of its job.
+local function taken(places)
+  redis.call('ZREMRANGEBYSCORE', places, '-inf', now)
+  return redis.call('ZCARD', places)
+end
 
 if (redis.call('HGET', job, 'version') or '0') ~= expected then return { 'stale' } end
 
-if key ~= '' then
-  if expected == '0' then
-    local known = redis.call('HMGET', key, 'job', 'fingerprint')
-    if known[1] and redis.call('EXISTS', ARGV[8] .. known[1]) == 1 then
-      if known[2] ~= ARGV[9] then return { 'conflict' } end
-      return { 'reused', known[1] }
-    end
+if key ~= '' and expected == '0' then
+  local known = redis.call('HMGET', key, 'job', 'fingerprint')
+  if known[1] and redis.call('EXISTS', ARGV[8] .. known[1]) == 1 then
+    if known[2] ~= ARGV[9] then return { 'conflict' } end
+    return { 'reused', known[1] }
   end
+end
+
+if expected == '0' then
+  if taken(onAggregate) >= tonumber(ARGV[12]) then return { 'aggregate full' } end
+  if taken(ofMember) >= tonumber(ARGV[11]) then return { 'member full' } end
+end
+
+if key ~= '' then
   redis.call('HSET', key, 'job', id, 'fingerprint', ARGV[9])
   redis.call('PEXPIREAT', key, expiresAt)
+end
+
+for _, places in ipairs({ ofMember, onAggregate }) do
+  if holds == '' then
+    redis.call('ZREM', places, id)
+  else
+    redis.call('ZADD', places, now + holds, id)
+    redis.call('PEXPIRE', places, holds)
+  end
 end
 
 redis.call('HSET', job, unpack(cjson.decode(ARGV[5])))
@@ -31,8 +56,6 @@ redis.call('PEXPIREAT', job, expiresAt)
 redis.call('ZADD', byCreation, createdAt, id)
 redis.call('ZADD', byExpiry, expiresAt, id)
 -- Expired jobs leave the index here, more of them than are added, so that it can't grow for ever.
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local gone = redis.call('ZRANGEBYSCORE', byExpiry, '-inf', now, 'LIMIT', 0, 20)
 if #gone > 0 then
   redis.call('ZREM', byCreation, unpack(gone))

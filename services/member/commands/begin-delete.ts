@@ -10,7 +10,7 @@ interface UndoData {
 
 /**
  * ACTIVE → DELETING: locks the member for this job. Nothing that others can see changes.
- * @throws MEMBER_NOT_FOUND, VERSION_MISMATCH; MEMBER_BUSY (retryable)
+ * @throws MEMBER_NOT_FOUND, VERSION_MISMATCH, MEMBER_DELETING; MEMBER_BUSY (retryable)
  */
 export async function beginDelete(
   db: Database,
@@ -20,7 +20,7 @@ export async function beginDelete(
   const jobId = jobOf(operationId);
   return runOperation<Record<string, never>, UndoData>(db, { operationId, command: 'begin-delete' }, async (tx) => {
     const member = await getMember(tx, memberId);
-    requireFree(member);
+    requireFree(member, jobId);
     requireVersion(member, expectedVersion);
     await saveMember(tx, { ...member, status: 'DELETING', lockHolder: jobId });
     return { result: {}, undo: { memberId, jobId } };

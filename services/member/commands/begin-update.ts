@@ -13,7 +13,7 @@ interface UndoData {
  * Nothing that others can see changes, so there is no event and no new version.
  *
  * @returns loginChanges: whether Auth has to know; also of a change of case, or its login would be left behind
- * @throws INVALID_MEMBER, MEMBER_NOT_FOUND, VERSION_MISMATCH; MEMBER_BUSY (retryable)
+ * @throws INVALID_MEMBER, MEMBER_NOT_FOUND, VERSION_MISMATCH, MEMBER_DELETING; MEMBER_BUSY (retryable)
  */
 export async function beginUpdate(
   db: Database,
@@ -25,7 +25,7 @@ export async function beginUpdate(
   const jobId = jobOf(operationId);
   return runOperation<{ loginChanges: boolean }, UndoData>(db, { operationId, command: 'begin-update' }, async (tx) => {
     const member = await getMember(tx, memberId);
-    requireFree(member);
+    requireFree(member, jobId);
     requireVersion(member, o.expectedVersion);
     await saveMember(tx, { ...member, status: 'UPDATING', pendingChanges, lockHolder: jobId });
     const { loginId = member.loginId } = pendingChanges;

@@ -30,6 +30,7 @@ export async function createMember(
       status: 'PENDING',
       pendingChanges: null,
       lockHolder: jobId,
+      closedBy: null,
       version: 1,
       createdAt: now,
       updatedAt: now,

@@ -5,8 +5,12 @@ import { jobOf, type Member, requireHeld, requireMemberId } from '../domain.ts';
 import { deletedEvent, memberEvent, writtenVersion } from '../events.ts';
 import { getMember, insertMember, removeMember } from '../store.ts';
 
-/** The row as it was, with its times as ISO 8601. */
-type UndoData = Omit<Member, 'createdAt' | 'updatedAt'> & { createdAt: string; updatedAt: string };
+/** The row as it was, with its times as ISO 8601; `closedBy` is absent in those of earlier releases. */
+type UndoData = Omit<Member, 'createdAt' | 'updatedAt' | 'closedBy'> & {
+  createdAt: string;
+  updatedAt: string;
+  closedBy?: string | null;
+};
 
 /**
  * Removes the member that BeginDelete of the same job locked.
@@ -34,6 +38,7 @@ export async function deleteMember(
 export const undoDeleteMember: Undo<UndoData> = async (tx, row) => {
   const member: Member = {
     ...row,
+    closedBy: row.closedBy ?? null,
     version: row.version + 2,
     createdAt: new Date(row.createdAt),
     updatedAt: new Date(row.updatedAt),

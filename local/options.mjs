@@ -1,0 +1,143 @@
+// What `npm start`, `npm test` and `npm run bench` can be told. Plain JavaScript for any Node from 20 on, because `--help`,
+// `--version` and a wrong option are answered before anything is installed.
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+
+const START = `usage: npm start -- [options]
+
+Starts the real servers and all of Musubi's processes on this machine, and stops them on Ctrl-C.
+
+options:
+  --port N     the gateway's port; 0: free ports for everything (default: the well-known ports where they are free)
+  --data DIR   keep the data in DIR, and run.json too (default: .musubi/data in this checkout)
+  --fresh      start empty: deletes the data of earlier starts
+  --version    which release this is
+  --help       this text
+
+environment:
+  MUSUBI_ADMIN_LOGIN_ID, MUSUBI_ADMIN_PASSWORD   the first admin (default: admin, and a password made up once);
+                                                 kept: what later starts say is ignored
+  MUSUBI_PUBLIC_URL, MUSUBI_WEBSOCKET_URL        where clients find the gateway and the socket, when behind a proxy
+  MUSUBI_AUTH_MASTER_KEY                         base64 of 32 bytes (default: made up once)
+  MUSUBI_CACHE                                   where downloads are kept (default: .musubi/cache)
+  MUSUBI_LOG_LEVEL                               of Musubi's processes (default: info)
+  An address replaces a server, which is then not started:
+  MUSUBI_TEMPORAL_ADDRESS (with MUSUBI_TEMPORAL_NAMESPACE), MUSUBI_POSTGRES_URL, MUSUBI_MONGODB_URL, MUSUBI_REDIS_URL,
+  MUSUBI_KAFKA_BROKERS, MUSUBI_OPENSEARCH_URL,
+  MUSUBI_S3_ENDPOINT (with MUSUBI_S3_ACCESS_KEY_ID and MUSUBI_S3_SECRET_ACCESS_KEY)
+  README.md lists all of them. What is wrong with one is said before anything is started.
+`;
+
+const TEST = `usage: npm test -- [files] [options]
+
+Starts a system of its own on free ports, runs the tests against it (default: all), and removes it.
+
+options:
+  --match TITLE   only tests of this title; * stands for anything
+  --version       which release this is
+  --help          this text
+`;
+
+const BENCH = `usage: npm run bench -- NAME [options]
+
+Measures and prints. Every number comes with its baseline from the same run.
+
+names:
+  command    a PATCH saga and a registration, beside a naive saga and the floor
+  relay      kill -9 of the outbox relay during 2,000 commands
+  faults     every server and process away under load
+  idle       memory and CPU of the idle system
+  start      how long one waits for npm start and for its end, and what it takes of the disk
+options:
+  --times N       start: so many first starts, each in a new folder (default: 1)
+  --folder NAME   start: the name of the folders (default: one with spaces and letters beyond ASCII)
+  --cached        start: with what an earlier start has fetched, for a quick look
+  --version       which release this is
+  --help          this text
+`;
+
+/** By script: its help, and the options that `parseArgs` takes. */
+const SCRIPTS = {
+  'local/start.ts': {
+    help: START,
+    options: { port: { type: 'string' }, data: { type: 'string' }, fresh: { type: 'boolean', default: false } },
+  },
+  'test/run.ts': { help: TEST, allowPositionals: true, options: { match: { type: 'string', short: 'm' } } },
+  'bench/run.ts': {
+    help: BENCH,
+    allowPositionals: true,
+    options: { times: { type: 'string' }, folder: { type: 'string' }, cached: { type: 'boolean', default: false } },
+  },
+};
+
+/**
+ * Reads the arguments of a script. `--help` and `--version` are answered, and end the process; so does, with code 2, what is
+ * no option of it.
+ *
+ * @param {string} script its path in the checkout
+ * @param {string[]} args
+ */
+export function readOptions(script, args) {
+  const { help, options, ...config } = SCRIPTS[script];
+  const always = { help: { type: 'boolean', short: 'h' }, version: { type: 'boolean', short: 'v' } };
+  const swallowed = Object.keys(options).find((name) => process.env[`npm_config_${name}`]);
+  if (swallowed) refuse(`npm has taken --${swallowed} for itself: options of ours come after a --`, help);
+  try {
+    const { values, positionals } = parseArgs({ args, options: { ...options, ...always }, ...config });
+    if (values.help) answer(help);
+    if (values.version) answer(`musubi ${version()}\n`);
+    return { values, positionals };
+  } catch (error) {
+    return refuse(error instanceof Error ? error.message : String(error), help);
+  }
+}
+
+/**
+ * The options of `npm start`.
+ *
+ * @param {string[]} args
+ * @returns {{port?: number, data?: string, fresh: boolean}}
+ */
+export function startOptions(args) {
+  const { values } = readOptions('local/start.ts', args);
+  const port = wholeNumber('--port', values.port, 65_535);
+  // npm runs scripts in the checkout; a relative folder is meant from where the person is.
+  const data = values.data === undefined ? undefined : resolve(process.env.INIT_CWD ?? '.', values.data);
+  return { port, data, fresh: values.fresh };
+}
+
+/**
+ * Ends the process on what is wrong, before anything is installed. Scripts that are not listed read their own arguments.
+ *
+ * @param {string} script
+ * @param {string[]} args
+ */
+export function checkOptions(script, args) {
+  if (script === 'local/start.ts') startOptions(args);
+  else if (script in SCRIPTS) readOptions(script, args);
+}
+
+/**
+ * @param {string} name
+ * @param {string | undefined} text
+ * @param {number} maximum
+ * @returns {number | undefined}
+ */
+export function wholeNumber(name, text, maximum, help = START) {
+  if (text === undefined) return undefined;
+  const number = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+  return number <= maximum ? number : refuse(`${name} takes a number from 0 to ${maximum}, not ${text}`, help);
+}
+
+function answer(text) {
+  process.stdout.write(text);
+  process.exit(0);
+}
+
+function refuse(problem, help) {
+  process.stderr.write(`${problem}\n\n${help}`);
+  process.exit(2);
+}
+
+export const version = () => JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')).version;

@@ -1,0 +1,178 @@
+import test from 'ava';
+import kafkajs from 'kafkajs'; // it exports its enums to CommonJS only
+import { unavailable } from '../errors.ts';
+import { newId } from '../id.ts';
+import { uniqueName } from '../test-servers.fixture.ts';
+import { client, firsts, joined, member, publish, readAll, record, removeTopics, until } from './kafka.fixture.ts';
+import { type EventMessage, PoisonError } from './subscribe.ts';
+import { ensureTopics } from './topics.ts';
+
+const { ConfigResourceTypes, Partitioners } = kafkajs;
+
+test('poison is parked with its reason, and the partition goes on behind it', async (t) => {
+  const type = uniqueName('test-poison');
+  const [topic, group] = [`${type}.events`, uniqueName('test-group')];
+  await publish([record(type, 'a', 1), record(type, 'bad', 1), record(type, 'a', 2)]);
+  const producer = client().producer({ createPartitioner: Partitioners.DefaultPartitioner });
+  await producer.connect();
+  const headers = {
+    'content-type': 'application/json',
+    ce_specversion: '1.0',
+    ce_id: newId(),
+    ce_type: 'tested',
+    ce_source: '/test',
+    ce_time: new Date().toISOString(),
+    ce_subject: 'a',
+    ce_aggregateversion: '3',
+  };
+  await producer.send({ topic, messages: [{ key: 'a', value: '{"not json', headers }] });
+  await producer.send({ topic, messages: [{ key: 'a', value: '{}', headers: { ce_id: 'alone' } }] });
+  await producer.send({ topic, messages: [{ key: 'a', value: null, headers }] });
+  await producer.disconnect();
+  await publish([record(type, 'a', 4)]);
+
+  const handled: string[] = [];
+  const lifecycle = await member(topic, group, async (events) => {
+    if (events.some(({ subject }) => subject === 'bad')) throw new PoisonError('this one is bad');
+    handled.push(...events.map(({ subject, version }) => `${subject} ${version}`));
+  });
+  await until('the last is handled', () => handled.includes('a 4'));
+  t.deepEqual(firsts(handled), ['a 1', 'a 2', 'a 4']);
+
+  const parked = await readAll(`${group}.dead-letter`, 4);
+  t.regex(parked[0]?.headers.dlq_reason ?? '', /this one is bad/);
+  t.like(parked[0]?.headers, { dlq_topic: topic, dlq_partition: '0', dlq_offset: '1', ce_subject: 'bad' });
+  t.regex(parked[1]?.headers.dlq_reason ?? '', /JSON/);
+  t.is(parked[1]?.value, '{"not json');
+  t.regex(parked[2]?.headers.dlq_reason ?? '', /ce_specversion/);
+  t.regex(parked[3]?.headers.dlq_reason ?? '', /no value/);
+
+  await lifecycle.stop('tested');
+  await removeTopics([topic], [group]);
+});
+
+test('while a server is away the same events are tried for ever, in order', async (t) => {
+  const type = uniqueName('test-away');
+  const [topic, group] = [`${type}.events`, uniqueName('test-group')];
+  await publish([1, 2, 3].map((version) => record(type, 'a', version)));
+  const handled: number[] = [];
+  let tries = 0;
+  const lifecycle = await member(topic, group, async (events) => {
+    tries++;
+    if (tries <= 6)
+      throw tries % 2 ? unavailable('STORE_UNAVAILABLE', 'away') : Object.assign(new Error('refused'), { code: 'ECONNREFUSED' });
+    handled.push(...events.map(({ version }) => version));
+  });
+  await until('handled', () => handled.includes(3));
+  t.deepEqual(firsts(handled), [1, 2, 3]);
+  await lifecycle.stop('tested');
+  await removeTopics([topic], [group]);
+});
+
+/** What stores say that are in trouble, and what a defect of ours throws: no list of them would be complete. */
+const TROUBLES = [
+  Object.assign(new Error('password authentication failed for user "musubi"'), { code: '28P01' }),
+  Object.assign(new Error("OOM command not allowed when used memory > 'maxmemory'."), { name: 'ReplyError' }),
+  new Error('MISCONF Errors writing to the AOF file: No space left on device'),
+  new TypeError("Cannot read properties of undefined (reading 'of a defect of ours')"),
+];
+
+test('whatever else fails is waited for: nothing is parked, its partition waits, the others go on, and it is told', async (t) => {
+  const type = uniqueName('test-standstill');
+  const [topic, group] = [`${type}.events`, uniqueName('test-group')];
+  const events = Array.from({ length: 8 }, (_, at) => record(type, `key-${at}`, 1));
+  const [bad] = events;
+  await publish([...events, record(type, 'key-0', 2)], 2);
+  const handled: EventMessage[] = [];
+  let fixed = false;
+  let tries = 0;
+  const seen: EventMessage[] = [];
+  const handle = async (given: EventMessage[]): Promise<void> => {
+    seen.push(...given);
+    if (!fixed && given.some(({ id }) => id === bad?.id)) throw TROUBLES[tries++ % TROUBLES.length];
+    handled.push(...given);
+  };
+  const lifecycle = await member(topic, group, handle, 2);
+  // More often than it was once tried before it was parked.
+  await until('it is tried', () => tries >= 8);
+  const standing = seen.find(({ id }) => id === bad?.id)?.partition;
+  const elsewhere = () => handled.filter(({ partition }) => partition !== standing).length;
+  await until('the other partition goes on', () => elsewhere() > 0);
+  t.false(handled.some(({ subject }) => subject === 'key-0'));
+  const told = (await lifecycle.degraded())[`kafka group ${group}`] ?? '';
+  t.regex(told, new RegExp(`event ${bad?.id} of ${topic}/${standing} at offset 0 has waited for \\d+ s: `));
+
+  // Events of the other partition come as ever, however long this one stands.
+  const before = elsewhere();
+  const other = handled.find(({ partition }) => partition !== standing)?.subject ?? '';
+  await publish([record(type, other, 2)], 2);
+  await until('the other partition still goes on', () => elsewhere() > before);
+
+  fixed = true;
+  const arrived = (subject: string) => firsts(handled.filter((one) => one.subject === subject).map(({ version }) => version));
+  await until('everything is handled', () => arrived('key-0').length === 2);
+  t.deepEqual(arrived('key-0'), [1, 2]);
+  for (const { aggregateId } of events) t.is(arrived(aggregateId)[0], 1, aggregateId);
+  await joined(lifecycle);
+  t.deepEqual(await lifecycle.attention(), {}, 'nothing is parked');
+  await lifecycle.stop('tested');
+  await removeTopics([topic], [group]);
+});
+
+test('an event counts as handled when it is: whoever stops while its store is away leaves it to the next', async (t) => {
+  const type = uniqueName('test-marks');
+  const [topic, group] = [`${type}.events`, uniqueName('test-group')];
+  await publish([1, 2, 3].map((version) => record(type, 'a', version)));
+  let tries = 0;
+  const first = await member(topic, group, async () => {
+    tries++;
+    throw unavailable('STORE_UNAVAILABLE', 'away');
+  });
+  // Longer than a mark waits for its commit; a stop commits what is left.
+  await until('it is tried', () => tries >= 4);
+  await first.stop('tested');
+  const handled: number[] = [];
+  const second = await member(topic, group, async (events) => void handled.push(...events.map(({ version }) => version)));
+  await publish([record(type, 'a', 4)]);
+  await until('the last is handled', () => handled.includes(4));
+  t.deepEqual(firsts(handled), [1, 2, 3, 4]);
+  await second.stop('tested');
+  await removeTopics([topic], [group]);
+});
+
+test('what can not be parked is not passed over: it waits, and is told, until it can', async (t) => {
+  const type = uniqueName('test-unparkable');
+  const [topic, group] = [`${type}.events`, uniqueName('test-group')];
+  const deadLetters = `${group}.dead-letter`;
+  await ensureTopics(client(), [deadLetters], { partitions: 1 });
+  const admin = client().admin();
+  await admin.connect();
+  const takes = (bytes: number) =>
+    admin.alterConfigs({
+      validateOnly: false,
+      resources: [
+        {
+          type: ConfigResourceTypes.TOPIC,
+          name: deadLetters,
+          configEntries: [{ name: 'max.message.bytes', value: String(bytes) }],
+        },
+      ],
+    });
+  await takes(10);
+  await publish([record(type, 'bad', 1), record(type, 'a', 1)]);
+  const handled: string[] = [];
+  const lifecycle = await member(topic, group, async (events) => {
+    if (events.some(({ subject }) => subject === 'bad')) throw new PoisonError('this one is bad');
+    handled.push(...events.map(({ subject }) => subject));
+  });
+  const told = async () => (await lifecycle.degraded())[`kafka group ${group}`] ?? '';
+  await until('it is told', async () => /at offset 0 has waited/.test(await told()));
+  t.deepEqual(handled, []);
+  await takes(1_000_000);
+  await until('the one behind is handled', () => handled.includes('a'));
+  const [letter] = await readAll(deadLetters, 1);
+  t.is(letter?.headers.dlq_reason, 'this one is bad');
+  await lifecycle.stop('tested');
+  await admin.disconnect();
+  await removeTopics([topic], [group]);
+});

@@ -1,0 +1,113 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import test, { type ExecutionContext } from 'ava';
+import { servers, uniqueName } from '../test-servers.fixture.ts';
+import { client, joined, member, publish, record, removeTopics, until } from './kafka.fixture.ts';
+import type { Letter } from './redrive.ts';
+import { type EventMessage, PoisonError } from './subscribe.ts';
+
+/** `node main.ts redrive`, as an operator has it: what it prints. */
+async function redrive(...args: string[]): Promise<Letter[]> {
+  const main = new URL('../../main.ts', import.meta.url).pathname;
+  const { stdout } = await promisify(execFile)(process.execPath, [main, 'redrive', ...args], {
+    env: { ...process.env, MUSUBI_KAFKA_BROKERS: servers.kafka().join(), MUSUBI_LOG_LEVEL: 'error' },
+  });
+  return stdout.split('\n').flatMap((line) => (line ? [JSON.parse(line) as Letter] : []));
+}
+
+/** A group that has parked the first events of some keys, which it can't read until `readable` holds them. */
+async function parked(t: ExecutionContext, ...keys: string[]) {
+  const type = uniqueName('test-redrive');
+  const [topic, group] = [`${type}.events`, uniqueName('test-group')];
+  const events = keys.map((key) => record(type, key, 1));
+  await publish([...events, record(type, 'good', 1)]);
+  const readable = new Set(['good']);
+  const handled: EventMessage[] = [];
+  const handle = async (given: EventMessage[]): Promise<void> => {
+    for (const { subject } of given) if (!readable.has(subject)) throw new PoisonError(`${subject} is bad`);
+    handled.push(...given);
+  };
+  const start = async () => {
+    const lifecycle = await member(topic, group, handle);
+    t.teardown(() => lifecycle.stop('tested'));
+    await joined(lifecycle);
+    const letters = async () => Number.parseInt((await lifecycle.attention())[`dead letters of ${group}`] ?? '0', 10);
+    return { lifecycle, letters };
+  };
+  t.teardown(() => removeTopics([topic], [group]));
+  const { lifecycle, letters } = await start();
+  await until('the one behind is handled', () => handled.some(({ subject }) => subject === 'good'));
+  await until('they are parked', async () => (await letters()) === keys.length);
+  return { topic, group, events, readable, handled, lifecycle, letters, start };
+}
+
+test('what is parked is told, at every start, until it is redriven; then its group has it once more, and nobody else', async (t) => {
+  const { topic, group, events, readable, handled, lifecycle, letters, start } = await parked(t, 'a', 'b', 'c');
+  await lifecycle.stop('to start anew');
+  const again = await start();
+  await until('it is known at the start', async () => (await again.letters()) === 3);
+  t.regex((await again.lifecycle.attention())[`dead letters of ${group}`] ?? '', /node main\.ts redrive --list --group/);
+  const others: EventMessage[] = [];
+  const other = await member(topic, uniqueName('test-other'), async (given) => void others.push(...given));
+  await until('the other group has had them', () => others.length === 4);
+
+  const listed = await redrive('--list', '--group', group);
+  t.deepEqual(
+    listed.map(({ event, from, reason }) => ({ event, from, reason })),
+    events.map(({ id, aggregateId }, at) => ({ event: id, from: `${topic}/0@${at}`, reason: `${aggregateId} is bad` })),
+  );
+  t.is(await letters(), 3, 'to list them changes nothing');
+
+  readable.add('a').add('b');
+  t.deepEqual(await redrive('--group', group), listed);
+  await until('they are handled', () => handled.length === 3);
+  for (const [at, { id, aggregateId, version }] of events.slice(0, 2).entries()) {
+    const event = handled.find((one) => one.id === id);
+    t.like(event, { topic, partition: 0, subject: aggregateId, version, data: { version } }, `${at}`);
+  }
+  await until('what is still bad is parked again', async () => (await again.letters()) === 1);
+  const [left] = await redrive('--list', '--group', group);
+  t.like(left, { event: events[2]?.id, from: `${topic}/0@2`, reason: 'c is bad' });
+
+  const admin = client().admin();
+  await admin.connect();
+  const [offsets] = await admin.fetchTopicOffsets(topic);
+  await admin.disconnect();
+  t.is(offsets?.high, '4', 'nothing was added to the topic that others read, and that is compacted');
+  t.is(others.length, 4);
+  await other.stop('tested');
+
+  await redrive('--group', group);
+  await until('it is parked once more', async () => (await again.letters()) === 1);
+  readable.add('c');
+  await redrive('--group', group);
+  await until('the last is handled', () => handled.length === 4);
+  await until('nothing is parked', async () => (await again.letters()) === 0);
+  t.deepEqual(await again.lifecycle.attention(), {});
+  t.deepEqual(await redrive('--group', group), [], 'and nothing is left to do');
+  t.deepEqual(handled.map(({ subject }) => subject).sort(), ['a', 'b', 'c', 'good'], 'each once');
+});
+
+test('one of them can be redriven, or given up; the others stay', async (t) => {
+  const { group, events, readable, handled, letters } = await parked(t, 'a', 'b', 'c');
+  readable.add('b').add('a').add('c');
+  await redrive('--group', group, '--event', events[1]?.id ?? '');
+  await until('it is handled', () => handled.some(({ subject }) => subject === 'b'));
+  await until('the others stay', async () => (await letters()) === 2);
+  const left = await redrive('--list', '--group', group);
+  const told = left.map(({ event, reason }) => `${event} ${reason}`);
+  t.deepEqual(told.sort(), [`${events[0]?.id} a is bad`, `${events[2]?.id} c is bad`].sort());
+  await redrive('--group', group, '--discard', '--event', left.find(({ event }) => event === events[2]?.id)?.letter ?? '');
+  await redrive('--group', group);
+  await until('nothing is parked', async () => (await letters()) === 0);
+  await until('the first is handled', () => handled.some(({ subject }) => subject === 'a'));
+  t.deepEqual(handled.map(({ subject }) => subject).sort(), ['a', 'b', 'good'], 'each once, and what was given up not at all');
+});
+
+test('what to do is said in full, or not done', async (t) => {
+  const refused = (...args: string[]) => t.throwsAsync<Error & { stderr: string }>(redrive(...args));
+  t.regex((await refused())?.message ?? '', /MUSUBI_REDRIVE_GROUP: is missing/);
+  t.regex((await refused('--group', 'x', '--discard'))?.message ?? '', /MUSUBI_REDRIVE_EVENT: is missing/);
+  const unknown = await t.throwsAsync<Error & { stdout: string }>(redrive('--group', 'no-such-group'));
+  t.regex(unknown?.stdout ?? '', /there is no group no-such-group that parks messages/);
+});

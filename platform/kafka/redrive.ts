@@ -1,0 +1,168 @@
+import { randomUUID } from 'node:crypto';
+import { type Admin, type Kafka, type Message, Partitioners } from 'kafkajs';
+import type { z } from 'zod';
+import type { Logger } from '../log.ts';
+import type { App } from '../process.ts';
+import { kafkaClient } from './client.ts';
+import { checkRedrive, kafkaOptions, redriveShape } from './config.ts';
+import { deadLetterTopic, redriveTopic } from './dead-letter.ts';
+import { ensureTopics } from './topics.ts';
+
+export { checkRedrive as check, redriveShape as shape };
+
+/** A parked message. */
+export interface Letter {
+  group: string;
+  /** Its number among the group's; it names one that has no event ID. */
+  letter: string;
+  /** The event's ID; absent where the message has none. */
+  event?: string;
+  /** Where it was at first: "member.events/0@17". */
+  from: string;
+  reason: string;
+  parkedAt: string;
+}
+
+interface Parked extends Letter {
+  message: Message;
+}
+
+/** The operator's task: lists what the groups have parked, or gives a group what it has parked once more. */
+export async function start({ config, log }: App<z.output<z.ZodObject<typeof redriveShape>>>): Promise<'done'> {
+  const { MUSUBI_REDRIVE_GROUP: group, MUSUBI_REDRIVE_ACTION: action, MUSUBI_REDRIVE_EVENT: event } = config;
+  const options = kafkaOptions(config);
+  const kafka = kafkaClient({ brokers: options.brokers, clientId: 'redrive', log });
+  const admin = kafka.admin();
+  await admin.connect();
+  try {
+    const groups = (await admin.listTopics()).flatMap((topic) => /^(.+)\.dead-letter$/.exec(topic)?.[1] ?? []).sort();
+    if (group !== undefined && !groups.includes(group)) {
+      throw new Error(`there is no group ${group} that parks messages: there are ${groups.join(', ') || 'none'}`);
+    }
+    if (action === 'list') {
+      for (const each of group === undefined ? groups : [group]) (await letters(kafka, admin, each)).forEach(print);
+    } else {
+      // The configuration's check has seen to it.
+      if (group === undefined) throw new Error('of which group?');
+      (
+        await redrive({ kafka, admin, group, event, discard: action === 'discard', replication: options.replication, log })
+      ).forEach(print);
+    }
+  } finally {
+    await admin.disconnect();
+  }
+  return 'done';
+}
+
+/** A line of JSON each, without the messages themselves: they may be personal. */
+function print(letter: Letter): void {
+  process.stdout.write(`${JSON.stringify(letter)}\n`);
+}
+
+/** What a group has parked, the oldest first. */
+export async function parkedLetters(kafka: Kafka, group: string): Promise<Letter[]> {
+  const admin = kafka.admin();
+  await admin.connect();
+  try {
+    return await letters(kafka, admin, group);
+  } finally {
+    await admin.disconnect();
+  }
+}
+
+async function letters(kafka: Kafka, admin: Admin, group: string): Promise<Letter[]> {
+  return (await read(kafka, admin, group)).map(({ message, ...letter }) => letter);
+}
+
+export interface Redrive {
+  kafka: Kafka;
+  admin: Admin;
+  group: string;
+  /** An event's ID or a letter's number; default: all. */
+  event?: string;
+  /** Gives them up instead: they are forgotten. */
+  discard?: boolean;
+  replication?: number;
+  log: Logger;
+}
+
+/**
+ * Gives a group what it has parked once more: its members get it by the group's own topic, handled as if it came from
+ * where it was, and what they still can't read they park again. Then it is not parked any more.
+ *
+ * To end in the midst of it costs a repeat, and so does running it twice at once: what is handled twice is as handled once.
+ *
+ * @returns which they were
+ */
+export async function redrive({ kafka, admin, group, event, discard, replication, log }: Redrive): Promise<Letter[]> {
+  const parked = await read(kafka, admin, group);
+  const chosen = parked.filter((letter) => event === undefined || event === letter.event || event === letter.letter);
+  const last = chosen.at(-1);
+  if (!last) {
+    if (event !== undefined) throw new Error(`${group} has parked no event ${event}`);
+    return [];
+  }
+  const producer = kafka.producer({
+    idempotent: true,
+    maxInFlightRequests: 1,
+    createPartitioner: Partitioners.DefaultPartitioner,
+  });
+  await producer.connect();
+  try {
+    const send = async (topic: string, which: Parked[]): Promise<void> => {
+      if (which.length > 0) await producer.send({ topic, acks: -1, messages: which.map(({ message }) => message) });
+    };
+    await ensureTopics(kafka, [redriveTopic(group)], { partitions: 1, replication });
+    if (!discard) await send(redriveTopic(group), chosen);
+    // A topic is deleted from its beginning on: those in between that were not chosen are parked again behind it.
+    const spared = parked.slice(0, parked.indexOf(last)).filter((letter) => !chosen.includes(letter));
+    await send(deadLetterTopic(group), spared);
+    const offset = String(BigInt(last.letter) + 1n);
+    await admin.deleteTopicRecords({ topic: deadLetterTopic(group), partitions: [{ partition: 0, offset }] });
+  } finally {
+    await producer.disconnect();
+  }
+  return chosen.map(({ message, ...letter }) => {
+    log.info({ ...letter, action: discard ? 'discarded' : 'redriven' }, 'dead letter');
+    return letter;
+  });
+}
+
+/** All that is in the group's topic now. Its one partition is read by a group that exists for this only. */
+async function read(kafka: Kafka, admin: Admin, group: string): Promise<Parked[]> {
+  const topic = deadLetterTopic(group);
+  const [{ low, high } = { low: '0', high: '0' }] = await admin.fetchTopicOffsets(topic);
+  if (low === high) return [];
+  const groupId = `${group}.redrive-reader.${randomUUID()}`;
+  const consumer = kafka.consumer({ groupId, maxWaitTimeInMs: 500 });
+  await consumer.connect();
+  try {
+    await consumer.subscribe({ topic, fromBeginning: true });
+    const found: Parked[] = [];
+    await new Promise<void>((resolve, reject) => {
+      consumer.on(consumer.events.CRASH, ({ payload }) => reject(payload.error));
+      consumer
+        .run({
+          eachMessage: async ({ message: { offset, key, value, headers = {} } }) => {
+            if (BigInt(offset) >= BigInt(high)) return;
+            const text = (name: string): string | undefined => headers[name]?.toString();
+            found.push({
+              group,
+              letter: offset,
+              ...(headers.ce_id ? { event: text('ce_id') } : {}),
+              from: `${text('dlq_topic')}/${text('dlq_partition')}@${text('dlq_offset')}`,
+              reason: text('dlq_reason') ?? '',
+              parkedAt: text('dlq_time') ?? '',
+              message: { key, value, headers },
+            });
+            if (BigInt(offset) === BigInt(high) - 1n) resolve();
+          },
+        })
+        .catch(reject);
+    });
+    return found;
+  } finally {
+    await consumer.disconnect();
+    await admin.deleteGroups([groupId]).catch(() => undefined);
+  }
+}

@@ -1,0 +1,147 @@
+import { Client, type ClientConfig } from 'pg';
+import { BATCH, sleep, within } from './source.ts';
+
+export const TABLE = 'outbox';
+export const PUBLICATION = 'outbox_pub';
+
+/** A row as the table and the write-ahead log have it, if the table is as its migration made it. */
+export interface OutboxRow {
+  id: unknown;
+  aggregatetype: unknown;
+  aggregateid: unknown;
+  type: unknown;
+  payload: unknown;
+  version: unknown;
+  traceparent: unknown;
+  created_at: unknown;
+}
+
+/** How long a server that does not answer is waited for when a connection is closed. */
+const CLOSE_MS = 1_000;
+
+/** How long a statement may take before its server counts as hung. */
+const ANSWER_MS = 60_000;
+
+export async function connect(config: ClientConfig): Promise<{ client: Client; lost: Promise<never>; close(): Promise<void> }> {
+  const client = new Client({
+    application_name: 'musubi-relay',
+    connectionTimeoutMillis: 3_000,
+    keepAlive: true,
+    query_timeout: ANSWER_MS,
+    ...config,
+  });
+  const lost = new Promise<never>((_, reject) => {
+    client.on('error', reject);
+    client.on('end', () => reject(new Error('the connection to the database ended')));
+  });
+  lost.catch(() => undefined); // the query that runs fails too
+  const close = async (): Promise<void> => {
+    await within(CLOSE_MS, client.end());
+    (client as unknown as { connection: { stream: { destroy(): void } } }).connection.stream.destroy();
+  };
+  await client.connect();
+  return { client, lost, close };
+}
+
+/** The whole outbox as of one moment, each aggregate in its order, page by page. */
+export async function* everything(url: string): AsyncGenerator<OutboxRow[]> {
+  const { client, close } = await connect({ connectionString: url });
+  try {
+    await client.query('begin read only');
+    // One sort for all pages. The cursor sees the table as it was when it was declared.
+    await client.query(`declare rows cursor for select * from ${TABLE} order by aggregateid, version, id`);
+    for (;;) {
+      const { rows } = await client.query<OutboxRow>(`fetch ${BATCH} from rows`);
+      if (rows.length === 0) return;
+      yield rows;
+    }
+  } finally {
+    await close();
+  }
+}
+
+/** The ID of the row that is there for the longest time. */
+export async function oldest(client: Client): Promise<string | undefined> {
+  const { rows } = await client.query<{ id: string }>(`select id::text from ${TABLE} order by created_at limit 1`);
+  return rows[0]?.id;
+}
+
+export async function remove(client: Client, ids: string[]): Promise<void> {
+  if (ids.length > 0) await client.query(`delete from ${TABLE} where id = any($1)`, [ids]);
+}
+
+/** Whether the publication tells of each row of the table, and of nothing else, as its migration made it. */
+export async function isPublished(client: Client): Promise<boolean> {
+  const { rows } = await client.query<{ columns: string[]; filtered: boolean; mine: boolean }>(
+    `select t.attnames::text[] as columns, t.rowfilter is not null as filtered,
+       format('%I.%I', t.schemaname, t.tablename)::regclass = $2::regclass as mine
+     from pg_publication p join pg_publication_tables t on t.pubname = p.pubname
+     where p.pubname = $1 and p.pubinsert and not (p.pubupdate or p.pubdelete or p.pubtruncate)`,
+    [PUBLICATION, TABLE],
+  );
+  const columns = await client.query<{ name: string }>(
+    `select attname as name from pg_attribute where attrelid = $1::regclass and attnum > 0 and not attisdropped`,
+    [TABLE],
+  );
+  const [table] = rows;
+  if (rows.length !== 1 || !table?.mine || table.filtered) return false;
+  return columns.rows.every(({ name }) => table.columns.includes(name));
+}
+
+export async function publish(client: Client): Promise<void> {
+  await client.query(`begin;
+    drop publication if exists ${PUBLICATION};
+    create publication ${PUBLICATION} for table ${TABLE} with (publish = 'insert');
+    commit`);
+}
+
+export interface SlotState {
+  /** Whether the log can be followed from where it stands. */
+  usable: boolean;
+  /** Bytes of log that the server keeps for it. */
+  retained: number;
+}
+
+/** @throws when the slot of this name is another database's */
+export async function slotState(client: Client, slot: string): Promise<SlotState | undefined> {
+  const { rows } = await client.query<{ here: boolean; usable: boolean; retained: string | null }>(
+    `select database = current_database() as here, plugin = 'pgoutput' and wal_status <> 'lost' as usable,
+       pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn) as retained
+     from pg_replication_slots where slot_name = $1`,
+    [slot],
+  );
+  const [state] = rows;
+  if (!state) return undefined;
+  if (!state.here) throw new Error(`the replication slot ${slot} belongs to another database: rename one of the two databases`);
+  return { usable: state.usable, retained: Number(state.retained ?? 0) };
+}
+
+/** Ends whoever still reads from the slot: only the relay that has the lock may, so it is one that has lost it. */
+export async function freeSlot(client: Client, slot: string): Promise<void> {
+  await client.query(
+    'select pg_terminate_backend(active_pid) from pg_replication_slots where slot_name = $1 and active_pid is not null',
+    [slot],
+  );
+}
+
+const DROP_ATTEMPTS = 30;
+
+/** Makes the slot, in place of one that can't be used. Waits for the transactions that run on the server, of all databases. */
+export async function makeSlot(url: string, slot: string, signal: AbortSignal): Promise<void> {
+  const { client, close } = await connect({ connectionString: url, query_timeout: 0 });
+  const abort = (): void => void close();
+  signal.addEventListener('abort', abort, { once: true });
+  try {
+    for (let attempt = 1; (await slotState(client, slot)) !== undefined; attempt++) {
+      await freeSlot(client, slot);
+      await client.query('select pg_drop_replication_slot($1)', [slot]).catch(async (error: unknown) => {
+        if (attempt === DROP_ATTEMPTS) throw error;
+        await sleep(100, signal); // its reader is just ending
+      });
+    }
+    await client.query(`select pg_create_logical_replication_slot($1, 'pgoutput')`, [slot]);
+  } finally {
+    signal.removeEventListener('abort', abort);
+    await close();
+  }
+}

@@ -1,0 +1,163 @@
+import { Counter } from '@prometheus-io/client';
+import type { Collection, Document } from 'mongodb';
+import type { Secret } from '#platform/config.ts';
+import { resourceExhausted } from '#platform/errors.ts';
+import { isDuplicateKey } from '#platform/mongo.ts';
+import { metrics } from '#platform/telemetry.ts';
+import { Pseudonyms } from './vault.ts';
+
+const refusals = new Counter({
+  name: 'musubi_auth_login_limits_total',
+  help: 'Logins that were refused without a look at the password, by the limit that they met',
+  labelNames: ['limit'],
+  registers: [metrics],
+});
+
+/** So many wrong passwords at once, and then one more every so many seconds. */
+export interface Rate {
+  burst: number;
+  everySeconds: number;
+}
+
+export interface AttemptRates {
+  /** Of one source, or one device, for one login. */
+  sourceAndLogin: Rate;
+  /** Of one source, for logins that it has never opened. */
+  source: Rate;
+  /** For one login, of all sources that have never opened it. */
+  login: Rate;
+}
+
+/** A login that is tried. */
+export interface Attempt {
+  /** The `loginKey`, whether anybody has it or not. */
+  login: string;
+  source: string;
+  /** Whose device cookie came with it, and was good. */
+  device?: string | undefined;
+  /** The member has logged in from this source before. */
+  known: boolean;
+}
+
+/** A token bucket, kept as the time at which it will be full again: then it says nothing any more, and is removed. */
+export interface Bucket {
+  /** A keyed hash of what it is for. */
+  _id: string;
+  fullAt: Date;
+  /** For how long who asked last would have had to wait, ms; granted at 0 and below. */
+  waitMs: number;
+}
+
+/** A guess that was granted. */
+export interface Guess {
+  /** It was none: the password was right, or was never looked at. */
+  giveBack(): Promise<void>;
+}
+
+interface Limit {
+  name: 'device' | 'source-and-login' | 'source' | 'login';
+  id: string;
+  burst: number;
+  intervalMs: number;
+}
+
+/**
+ * Bounds the guessing of passwords, in a way that no stranger can use to keep a member out (OWASP's device cookies):
+ *
+ * - who brings a device cookie is bounded by its own guesses only;
+ * - who comes from a source that the member has logged in from, by the guesses of that source for this login;
+ * - who comes from elsewhere, also by the guesses of its source for any login, and by those for this login from
+ *   everywhere that the member has never been.
+ *
+ * A guess is taken before the password is looked at, so that those tried side by side count, and given back when it
+ * was right. The buckets are the store's, for all processes of Auth, and so is the time. They hold no login and no
+ * address, only keyed hashes; and each is gone when it is full again.
+ */
+export class Attempts {
+  readonly #buckets: Collection<Bucket>;
+  readonly #rates: AttemptRates;
+  readonly #names: Pseudonyms;
+
+  constructor(buckets: Collection<Bucket>, rates: AttemptRates, masterKey: Secret) {
+    this.#buckets = buckets;
+    this.#rates = rates;
+    this.#names = new Pseudonyms(masterKey, 'login attempts');
+  }
+
+  /**
+   * Looks, and takes nothing: whoever is over a limit does not even wait for a hash, and writes nothing.
+   *
+   * @throws TOO_MANY_ATTEMPTS
+   */
+  async check(attempt: Attempt): Promise<void> {
+    const limits = this.#limitsOf(attempt);
+    const found = await this.#buckets
+      .find({ _id: { $in: limits.map(({ id }) => id) } }, { projection: { leftMs: { $subtract: ['$fullAt', '$$NOW'] } } })
+      .toArray();
+    const left = new Map((found as unknown as { _id: string; leftMs: number }[]).map(({ _id, leftMs }) => [_id, leftMs]));
+    refuseAny(
+      limits.map((limit) => ({ limit, waitMs: Math.max(0, left.get(limit.id) ?? 0) - (limit.burst - 1) * limit.intervalMs })),
+    );
+  }
+
+  /**
+   * Takes a guess from every bucket that bounds the attempt, or from none.
+   *
+   * @throws TOO_MANY_ATTEMPTS
+   */
+  async take(attempt: Attempt): Promise<Guess> {
+    const limits = this.#limitsOf(attempt);
+    const answers = await Promise.allSettled(limits.map((limit) => this.#take(limit)));
+    const taken = answers.flatMap((answer) => (answer.status === 'fulfilled' && answer.value.waitMs <= 0 ? [answer.value] : []));
+    const giveBack = async (): Promise<void> => {
+      await Promise.all(taken.map(({ limit }) => this.#giveBack(limit)));
+    };
+    if (taken.length === limits.length) return { giveBack };
+    await giveBack();
+    refuseAny(answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : [])));
+    throw answers.find((answer) => answer.status === 'rejected')?.reason;
+  }
+
+  #limitsOf({ login, source, device, known }: Attempt): Limit[] {
+    const { sourceAndLogin, source: ofSource, login: ofLogin } = this.#rates;
+    if (device !== undefined) return [this.#limit('device', sourceAndLogin, login, device)];
+    const own = this.#limit('source-and-login', sourceAndLogin, login, source);
+    return known ? [own] : [own, this.#limit('source', ofSource, source), this.#limit('login', ofLogin, login)];
+  }
+
+  #limit(name: Limit['name'], { burst, everySeconds }: Rate, ...of: string[]): Limit {
+    return { name, id: this.#names.of(name, ...of), burst, intervalMs: everySeconds * 1_000 };
+  }
+
+  /** One token, if there is one: looked at and taken in one step, by the store's time. */
+  async #take(limit: Limit): Promise<{ limit: Limit; waitMs: number }> {
+    const { id, burst, intervalMs } = limit;
+    const update: Document[] = [
+      // A bucket that is full, or not there, becomes full now.
+      { $set: { fullAt: { $max: ['$fullAt', '$$NOW'] } } },
+      { $set: { waitMs: { $subtract: [{ $subtract: ['$fullAt', '$$NOW'] }, (burst - 1) * intervalMs] } } },
+      { $set: { fullAt: { $cond: [{ $lte: ['$waitMs', 0] }, { $add: ['$fullAt', intervalMs] }, '$fullAt'] } } },
+    ];
+    const apply = () => this.#buckets.findOneAndUpdate({ _id: id }, update, { upsert: true, returnDocument: 'after' });
+    const bucket = await apply().catch((error: unknown) => {
+      // Two who made it at once: now it is there.
+      if (!isDuplicateKey(error)) throw error;
+      return apply();
+    });
+    return { limit, waitMs: bucket?.waitMs ?? 0 };
+  }
+
+  async #giveBack({ id, intervalMs }: Limit): Promise<void> {
+    await this.#buckets.updateOne({ _id: id }, [{ $set: { fullAt: { $subtract: ['$fullAt', intervalMs] } } }]);
+  }
+}
+
+/** Refuses when one of the limits is met, by the one that lasts longest. */
+function refuseAny(answers: readonly { limit: Limit; waitMs: number }[]): void {
+  const [worst] = answers.filter(({ waitMs }) => waitMs > 0).sort((a, b) => b.waitMs - a.waitMs);
+  if (!worst) return;
+  refusals.inc({ limit: worst.limit.name });
+  throw resourceExhausted('TOO_MANY_ATTEMPTS', 'too many failed logins; try again later', {
+    retryAfterSeconds: Math.ceil(worst.waitMs / 1_000),
+  });
+}

@@ -1,0 +1,70 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Db } from 'mongodb';
+import type { Lifecycle } from '#platform/lifecycle.ts';
+import type { Logger } from '#platform/log.ts';
+
+/** What Auth knows of the time. */
+export interface Clock {
+  /** Milliseconds since 1970-01-01T00:00:00Z. */
+  now(): number;
+}
+
+/** How often the store is asked for its time: a host that slept, or a new primary, is noticed within this. */
+const MEASURE_EVERY_MS = 10_000;
+/** The store is asked so often each time; the answer that came fastest tells best. */
+const SAMPLES = 3;
+/** An answer that took longer tells too little. */
+const SLOWEST_SAMPLE_MS = 1_000;
+
+/**
+ * The store's time, which is the same for every process of Auth, whatever their hosts' clocks say: a token that one of
+ * them issues is neither expired nor of the future to another. Between two measurements it goes on with this host's
+ * monotonic clock, which nobody sets.
+ */
+export class StoreClock implements Clock {
+  readonly #read: () => Promise<Date>;
+  #ahead: number | undefined;
+
+  /** @param read asks the store for its time */
+  constructor(read: () => Promise<Date>) {
+    this.#read = read;
+  }
+
+  now(): number {
+    if (this.#ahead === undefined) throw new Error('the clock was never measured');
+    return Math.floor(performance.now() + this.#ahead);
+  }
+
+  /** Asks the store for its time. When it does not answer soon the clock goes on as it is, if it goes. */
+  async measure(): Promise<void> {
+    let fastest = this.#ahead === undefined ? Number.POSITIVE_INFINITY : SLOWEST_SAMPLE_MS;
+    for (let sample = 0; sample < SAMPLES; sample++) {
+      const asked = performance.now();
+      const time = await this.#read();
+      const answered = performance.now();
+      if (answered - asked >= fastest) continue;
+      fastest = answered - asked;
+      this.#ahead = time.getTime() - (asked + answered) / 2;
+    }
+  }
+}
+
+/** A clock that goes, and is measured again and again until the process stops. */
+export async function openClock(db: Db, log: Logger, lifecycle: Lifecycle): Promise<Clock> {
+  // Of the primary, whichever that is.
+  const clock = new StoreClock(async () => (await db.command({ hello: 1 })).localTime as Date);
+  await clock.measure();
+  const stop = new AbortController();
+  const measuring = (async () => {
+    while (!stop.signal.aborted) {
+      await sleep(MEASURE_EVERY_MS, undefined, { signal: stop.signal, ref: false }).catch(() => undefined);
+      if (stop.signal.aborted) return;
+      await clock.measure().catch((error: unknown) => log.debug({ err: error }, "the store's time could not be asked for"));
+    }
+  })();
+  lifecycle.onStop('clock', 'work', async () => {
+    stop.abort();
+    await measuring;
+  });
+  return clock;
+}

@@ -1,0 +1,95 @@
+import { status } from '@grpc/grpc-js';
+import test from 'ava';
+import { MusubiError } from '#platform/errors.ts';
+import { JobState } from '#proto/musubi/job/v1/job.ts';
+import { asking, finishing, openTestJobs, reporting, someMember, type TestInstance, type TestJobs } from './job.fixture.ts';
+
+// How many jobs a member may have under way, counted in the script that issues them.
+
+let jobs: TestJobs;
+let one: TestInstance;
+let two: TestInstance;
+test.before(async () => {
+  jobs = await openTestJobs(process.env.MUSUBI_REDIS_URL);
+  one = await jobs.instance({ places: { perMember: 6, perAggregate: 2 } });
+  two = await jobs.instance({ places: { perMember: 6, perAggregate: 2 } });
+});
+test.after.always(() => jobs?.close());
+
+const issue = async (asked: ReturnType<typeof asking>): Promise<string> => (await one.peer.issueJob(asked)).job?.jobId ?? '';
+const refusal = async (asked: ReturnType<typeof asking>): Promise<Partial<MusubiError> | undefined> => {
+  try {
+    await two.peer.issueJob(asked);
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof MusubiError)) throw error;
+    const { code, grpcStatus, retryAfterSeconds, message } = error;
+    return { code, grpcStatus, retryAfterSeconds, message };
+  }
+};
+const FULL = { code: 'TOO_MANY_JOBS', grpcStatus: status.RESOURCE_EXHAUSTED, retryAfterSeconds: 1 };
+
+test('of many at once from two instances, a member gets as many jobs under way as there are places', async (t) => {
+  const memberId = someMember();
+  const answers = await Promise.allSettled(
+    Array.from({ length: 40 }, (_, i) => (i % 2 ? one : two).peer.issueJob(asking(memberId))),
+  );
+  t.is(answers.filter((answer) => answer.status === 'fulfilled').length, 6);
+  for (const answer of answers) if (answer.status === 'rejected') t.like(answer.reason, FULL);
+  t.like(await refusal(asking(memberId)), { ...FULL, message: 'you have too many jobs under way; wait until one has ended' });
+  t.is(await refusal(asking(someMember())), undefined, 'others have their own');
+});
+
+test('on one aggregate a member gets fewer, and others their own', async (t) => {
+  const memberId = someMember();
+  const asked = asking(memberId);
+  await issue(asked);
+  await issue(asked);
+  t.like(await refusal(asked), { ...FULL, message: 'you have too many jobs on this under way; wait until one has ended' });
+  t.is(await refusal(asking(memberId)), undefined);
+  t.is(await refusal({ ...asked, memberId: someMember() }), undefined, 'an admin’s command gets through');
+});
+
+test('whatever ends a job, its place is free; what is applied is done', async (t) => {
+  for (const state of ['APPLIED', 'COMPLETED', 'FAILED', 'CANCELLED'] as const) {
+    const asked = asking(someMember());
+    const jobId = await issue(asked);
+    await issue(asked);
+    await one.peer.reportProgress(reporting(jobId, 1));
+    t.like(await refusal(asked), FULL);
+    for (let i = 0; i < 2; i++) await two.peer.finishJob(finishing(jobId, JobState[`JOB_STATE_${state}`]));
+    t.is(await refusal(asked), undefined);
+    t.like(await refusal(asked), FULL, 'one place, and not two');
+  }
+});
+
+test('the repeat of a key takes no place, and is answered when there is none', async (t) => {
+  const asked = asking(someMember(), { idempotencyKey: 'k' });
+  const jobId = await issue(asked);
+  for (let i = 0; i < 5; i++) t.is(await issue(asked), jobId);
+  t.is(await refusal({ ...asked, idempotencyKey: 'l' }), undefined);
+  const full = { ...asked, idempotencyKey: 'm' };
+  t.like(await refusal(full), FULL);
+  t.is(await issue(asked), jobId);
+  await one.peer.finishJob(finishing(jobId, JobState.JOB_STATE_COMPLETED));
+  t.is(await refusal(full), undefined, 'what was refused has used up nothing, its key neither');
+});
+
+test('a job that is not heard of for long loses its place, and gets it back when it is', async (t) => {
+  const asked = asking(someMember());
+  const [first, second] = [await issue(asked), await issue(asked)];
+  const places = [`job:under-way:${asked.memberId}`, `job:under-way:${asked.memberId}:${asked.aggregateId}`];
+  for (const key of places) {
+    const [held = 0, alive] = [await jobs.redis.zscore(jobs.prefix + key, first), await jobs.redis.pttl(jobs.prefix + key)];
+    const left = Number(held) - (await jobs.store.now());
+    t.true(left > 590_000 && left <= 600_000, `${left} ms`);
+    t.true(alive > 590_000 && alive <= 600_000);
+    // Ten minutes later.
+    await jobs.redis.zadd(jobs.prefix + key, (await jobs.store.now()) - 1, first);
+  }
+  t.is(await refusal(asked), undefined);
+  t.like(await refusal(asked), FULL);
+  await one.peer.finishJob(finishing(second, JobState.JOB_STATE_COMPLETED));
+  await one.peer.reportProgress(reporting(first, 1));
+  t.like(await refusal(asked), FULL);
+});

@@ -1,0 +1,58 @@
+import { randomUUID } from 'node:crypto';
+import test from 'ava';
+import { pino } from 'pino';
+import { connectPeer, type Peer } from '#platform/grpc/client.ts';
+import { Lifecycle } from '#platform/lifecycle.ts';
+import { AuthServiceService } from '#proto/musubi/auth/v1/auth.ts';
+import { address, unique } from './client.ts';
+import { type Started, startRole } from './processes.ts';
+
+const MINUTE = 60_000;
+const lifecycle = new Lifecycle(pino({ level: 'silent' }), 10_000);
+const started: Started[] = [];
+
+/** An Auth process on a host whose clock is wrong by so many milliseconds. */
+async function authAt(shiftMs: number): Promise<Peer<AuthServiceService>> {
+  const process = await startRole('auth', [], {
+    NODE_OPTIONS: `--import ${new URL('shifted-clock.ts', import.meta.url)}`,
+    MUSUBI_TEST_CLOCK_SHIFT_MS: String(shiftMs),
+  });
+  started.push(process);
+  return connectPeer(`127.0.0.1:${process.ports.grpc}`, AuthServiceService, lifecycle);
+}
+test.after.always(async () => {
+  await Promise.all(started.map((process) => process.stop()));
+  await lifecycle.stop('done');
+});
+
+test('Auth processes whose clocks are 12 minutes apart are one Auth', async (t) => {
+  const auths = {
+    'in time': connectPeer(address('MUSUBI_AUTH_ADDRESS'), AuthServiceService, lifecycle),
+    ahead: await authAt(6 * MINUTE),
+    behind: await authAt(-6 * MINUTE),
+  };
+  const password = 'correct horse battery';
+  for (const [name, auth] of Object.entries(auths)) {
+    for (const [otherName, other] of Object.entries(auths)) {
+      const label = `${name}, then ${otherName}`;
+      const [memberId, loginId] = [randomUUID(), unique('clock')];
+      const { passwordRef } = await auth.stagePassword({ password });
+      await other.bindLogin({ operationId: randomUUID(), memberId, loginId, passwordRef });
+      await auth.grantRoles({ operationId: randomUUID(), memberId, roleIds: [] });
+
+      const tokens = await auth.login({ loginId, password, userAgent: '', source: '192.0.2.7', deviceCookie: '' });
+      const who = await other.authenticate({ accessToken: tokens.accessToken });
+      t.is(who.memberId, memberId, label);
+      t.true(who.expiresIn > 240 && who.expiresIn <= 300, `${label}: ${who.expiresIn} s are left`);
+
+      const refreshed = await other.refresh({ refreshToken: tokens.refreshToken });
+      // A lost answer, repeated at another process at once: within the grace.
+      const again = await auth.refresh({ refreshToken: tokens.refreshToken });
+      t.is(again.refreshToken, refreshed.refreshToken, label);
+      await t.notThrowsAsync(auth.authenticate({ accessToken: refreshed.accessToken }), label);
+
+      await auth.suspendLogin({ operationId: randomUUID(), memberId });
+      await other.removeLogin({ operationId: randomUUID(), memberId });
+    }
+  }
+});

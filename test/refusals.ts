@@ -1,0 +1,169 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { Redis } from 'ioredis';
+import kafkajs, { Kafka, logLevel } from 'kafkajs';
+import { MongoClient } from 'mongodb';
+import pg from 'pg';
+import { address } from './client.ts';
+
+/** A server that runs and will not do its work: how it is made to, and how it is brought back. */
+export interface Refusal {
+  server: string;
+  /** "refuses the password", "is full": completes "PostgreSQL …". */
+  what: string;
+  /** @returns what ends it */
+  begin(system: System): Promise<() => Promise<void>>;
+}
+
+/** What is refused in: the process IDs and the data folder of a running stack. */
+export interface System {
+  pids: Record<string, number>;
+  dataDir: string;
+}
+
+const postgres = async (): Promise<pg.Client> => {
+  const client = new pg.Client({ connectionString: address('MUSUBI_POSTGRES_URL') });
+  await client.connect();
+  return client;
+};
+
+/** Ends every other session, so that no client works on with what it was granted before. */
+const END_SESSIONS = `select pg_terminate_backend(pid, 1000) from pg_stat_activity where pid <> pg_backend_pid() and backend_type in ('client backend', 'walsender')`;
+
+async function postgresPassword(): Promise<() => Promise<void>> {
+  const url = new URL(address('MUSUBI_POSTGRES_URL'));
+  const client = await postgres();
+  const set = (password: string) =>
+    client.query(`alter role ${client.escapeIdentifier(url.username)} password ${client.escapeLiteral(password)}`);
+  await set('rotated');
+  await client.query(END_SESSIONS);
+  return async () => {
+    await set(decodeURIComponent(url.password));
+    await client.end();
+  };
+}
+
+async function postgresReadOnly(): Promise<() => Promise<void>> {
+  const client = await postgres();
+  await client.query('alter system set default_transaction_read_only = on');
+  await client.query('select pg_reload_conf()');
+  return async () => {
+    await client.query('set default_transaction_read_only = off');
+    await client.query('alter system reset default_transaction_read_only');
+    await client.query('select pg_reload_conf()');
+    await client.end();
+  };
+}
+
+/** A single node that stepped down: it reads, and refuses every write. */
+async function mongoReadOnly(): Promise<() => Promise<void>> {
+  const client = await new MongoClient(address('MUSUBI_MONGODB_URL'), { directConnection: true }).connect();
+  const db = client.db('admin');
+  await db.command({ replSetStepDown: 600, force: true });
+  return async () => {
+    await db.command({ replSetFreeze: 0 });
+    await client.close();
+  };
+}
+
+async function redis(): Promise<Redis> {
+  const client = new Redis(address('MUSUBI_REDIS_URL'), { lazyConnect: true });
+  await client.connect();
+  return client;
+}
+
+async function redisFull(): Promise<() => Promise<void>> {
+  const client = await redis();
+  await client.config('SET', 'maxmemory', '1');
+  return async () => {
+    await client.config('SET', 'maxmemory', '0');
+    client.disconnect();
+  };
+}
+
+async function redisPassword(): Promise<() => Promise<void>> {
+  const client = await redis();
+  await client.config('SET', 'requirepass', 'rotated');
+  await client.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+  return async () => {
+    await client.config('SET', 'requirepass', '');
+    client.disconnect();
+  };
+}
+
+/** A replica of a server that is not there keeps its data and refuses writes. */
+async function redisReadOnly(): Promise<() => Promise<void>> {
+  const client = await redis();
+  await client.replicaof('127.0.0.1', 1);
+  return async () => {
+    await client.replicaof('NO', 'ONE');
+    client.disconnect();
+  };
+}
+
+/** Every topic wants more replicas in step than there are brokers: reads go on, writes are refused. */
+async function kafkaReadOnly(): Promise<() => Promise<void>> {
+  const admin = new Kafka({ brokers: address('MUSUBI_KAFKA_BROKERS').split(','), logLevel: logLevel.NOTHING }).admin();
+  await admin.connect();
+  const topics = (await admin.listTopics()).filter((name) => !name.startsWith('__'));
+  const want = async (replicas: string): Promise<void> => {
+    const configEntries = [{ name: 'min.insync.replicas', value: replicas }];
+    const resources = topics.map((name) => ({ type: kafkajs.ConfigResourceTypes.TOPIC, name, configEntries }));
+    await admin.alterConfigs({ validateOnly: false, resources });
+  };
+  await want('2');
+  return async () => {
+    await want('1');
+    await admin.disconnect();
+  };
+}
+
+/** Another writer holds Temporal's database, as a full disk would: it reads, and commits nothing. */
+async function temporalReadOnly({ dataDir }: System): Promise<() => Promise<void>> {
+  const database = new DatabaseSync(join(dataDir, 'temporal', 'temporal.sqlite'), { timeout: 10_000 });
+  database.exec('begin immediate');
+  return async () => {
+    database.exec('rollback');
+    database.close();
+  };
+}
+
+/** A process and all that it started: PostgreSQL's are sessions of their own, which no signal to a group would reach. */
+function family(pid: number): number[] {
+  const children = readdirSync(`/proc/${pid}/task`)
+    .flatMap((thread) => readFileSync(`/proc/${pid}/task/${thread}/children`, 'utf8').trim().split(' '))
+    .filter(Boolean);
+  return [pid, ...children.flatMap((child) => family(Number(child)))];
+}
+
+/** SIGSTOP to all of a server's processes: it holds its connections and answers nothing. */
+function hang(server: string): Refusal {
+  return {
+    server,
+    what: 'hangs',
+    async begin({ pids }) {
+      const members = family(pids[server] ?? Number.NaN);
+      for (const pid of members) process.kill(pid, 'SIGSTOP');
+      return async () => {
+        for (const pid of members) process.kill(pid, 'SIGCONT');
+      };
+    },
+  };
+}
+
+export const REFUSALS: readonly Refusal[] = [
+  { server: 'postgres', what: 'refuses the password', begin: postgresPassword },
+  { server: 'postgres', what: 'is read-only', begin: postgresReadOnly },
+  hang('postgres'),
+  { server: 'mongodb', what: 'is read-only', begin: mongoReadOnly },
+  hang('mongodb'),
+  { server: 'redis', what: 'is full', begin: redisFull },
+  { server: 'redis', what: 'refuses the password', begin: redisPassword },
+  { server: 'redis', what: 'is read-only', begin: redisReadOnly },
+  hang('redis'),
+  { server: 'kafka', what: 'refuses writes', begin: kafkaReadOnly },
+  hang('kafka'),
+  { server: 'temporal', what: 'can not write', begin: temporalReadOnly },
+  hang('temporal'),
+];
