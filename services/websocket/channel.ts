@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
+import type { Logger } from '#platform/log.ts';
 import { CLOSE, type CloseCode, type Limits } from './domain.ts';
 import type { ServerFrame } from './frames.ts';
 import { Framing } from './framing.ts';
@@ -12,6 +13,7 @@ import { framesSent, socketsClosed } from './metrics.ts';
 export class Channel {
   readonly #ws: WebSocket;
   readonly #limits: Limits;
+  readonly #log: Logger;
   readonly #ending = new AbortController();
   readonly #framing = new Framing();
   /** Runs while the rest of a message is to come. */
@@ -23,9 +25,10 @@ export class Channel {
   readonly closed: Promise<void>;
 
   /** @param socket that `ws` is on */
-  constructor(ws: WebSocket, socket: Duplex, limits: Limits) {
+  constructor(ws: WebSocket, socket: Duplex, limits: Limits, log: Logger) {
     this.#ws = ws;
     this.#limits = limits;
+    this.#log = log;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.closed = promise;
     ws.on('pong', () => {
@@ -33,7 +36,10 @@ export class Channel {
     });
     socket.on('data', (chunk: Buffer) => this.#received(chunk));
     // The library closes the socket after a violation of the protocol, or of a limit.
-    ws.on('error', () => this.#end());
+    ws.on('error', (error) => {
+      log.debug({ reason: error.message }, 'a socket failed');
+      this.#end();
+    });
     ws.on('close', () => {
       this.#ending.abort();
       clearTimeout(this.#rest);
@@ -137,6 +143,12 @@ export class Channel {
     const { goodbyeMs, unauthenticatedGoodbyeMs } = this.#limits;
     const cut = setTimeout(() => this.#ws.terminate(), this.#known ? goodbyeMs : unauthenticatedGoodbyeMs);
     void this.closed.then(() => clearTimeout(cut));
+  }
+
+  /** Closes the socket on a defect of ours. */
+  fail(error: unknown): void {
+    this.#log.error({ err: error }, 'a socket failed on a defect');
+    this.close(CLOSE.defect, 'the server failed');
   }
 
   /** Closes the socket without waiting for the client. */

@@ -97,7 +97,7 @@ test('a failed job says why, and nothing that is for our own processes', async (
   await client.subscribe([]);
   await sockets.deliver(sockets.job(me, JobState.JOB_STATE_FAILED));
   const [frame] = await client.count('job', 1);
-  t.deepEqual(frame?.job?.error, { code: 'LOGIN_TAKEN', message: 'taken', errors: [] });
+  t.deepEqual(frame?.job?.error, { code: 'LOGIN_TAKEN', message: 'Taken.', errors: [] });
 });
 
 test('who may read a job of another gets its frames where it subscribed, until it may no longer', async (t) => {
