@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { address, httpUrl, oneOf, Secret } from '#platform/config.ts';
+import { address, httpUrl, oneOf, origins, Secret } from '#platform/config.ts';
 import { temporalShape } from '../worker/config.ts';
 import { email, loginId, password } from './member-fields.ts';
 import { TrustedProxies } from './source.ts';
@@ -22,6 +22,8 @@ export const shape = {
       }
     })
     .default(new TrustedProxies([])),
+  /** The origins of web pages that may use the API, besides the gateway's own. */
+  MUSUBI_ALLOWED_ORIGINS: origins(),
   /** Whether this process also works on the commands it starts, which makes them faster (eager start). */
   MUSUBI_GATEWAY_WORKER: oneOf(['on', 'off']).default('on'),
 };

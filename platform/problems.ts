@@ -55,6 +55,18 @@ export const PROBLEMS = {
     meaning: 'The headers have more bytes than are read.',
     remedy: 'Send fewer or shorter headers.',
   },
+  URI_TOO_LONG: {
+    status: 'INVALID_ARGUMENT',
+    http: 414,
+    meaning: 'The target of the request, its path with its query, has more bytes than are read.',
+    remedy: 'Send a shorter query.',
+  },
+  HTTP_VERSION_NOT_SUPPORTED: {
+    status: 'INVALID_ARGUMENT',
+    http: 505,
+    meaning: 'The request is in a version of HTTP that is not spoken here.',
+    remedy: 'Send it by HTTP/1.1.',
+  },
   REQUEST_TIMEOUT: {
     status: 'INVALID_ARGUMENT',
     http: 408,
