@@ -160,6 +160,11 @@ export const PROBLEMS = {
     meaning: 'Another command is changing this member, and did not end in time.',
     remedy: 'Send the command again with a new Idempotency-Key.',
   },
+  MEMBER_DELETING: {
+    status: 'FAILED_PRECONDITION',
+    meaning: 'The member is being deleted, so nothing else is begun with it.',
+    remedy: 'Read the member: it is gone soon, unless its deletion is undone.',
+  },
   LAST_ADMIN: {
     status: 'FAILED_PRECONDITION',
     meaning: 'This would leave nobody with the role of an administrator.',
@@ -171,6 +176,11 @@ export const PROBLEMS = {
     status: 'NOT_FOUND',
     meaning: 'There is no such job, it has expired, or it is not yours to see.',
     remedy: 'Check the ID; ended jobs are kept until their expiresAt.',
+  },
+  TOO_MANY_JOBS: {
+    status: 'RESOURCE_EXHAUSTED',
+    meaning: 'The member has too many jobs under way, or too many on the same resource.',
+    remedy: 'Wait until one of them has ended; Retry-After says when it is worth trying.',
   },
   JOB_FINISHED: {
     status: 'FAILED_PRECONDITION',

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { Client } from '@temporalio/client';
-import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
+import { DefaultLogger, NativeConnection, Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
 import { byTemporalName, createActivities, type Peers } from '../../activities/index.ts';
 import { loadConfig } from '../../platform/config.ts';
 import { Lifecycle } from '../../platform/lifecycle.ts';
@@ -13,7 +13,7 @@ import { type Calls, faulty, type Plan } from './faults.ts';
 import type { Case } from './sagas.ts';
 
 // What fails here fails on purpose.
-Runtime.install({ logger: new DefaultLogger('ERROR') });
+Runtime.install({ logger: new DefaultLogger('ERROR'), shutdownSignals: [] });
 
 /** How a run ended. */
 export interface Ended {
@@ -106,9 +106,11 @@ export async function runWorker(
   connection: NativeConnection,
   taskQueue: string,
   activities: Record<string, unknown>,
+  tuning: Partial<WorkerOptions> = {},
 ): Promise<() => Promise<void>> {
   const worker = await Worker.create({
     ...WORKER_TUNING,
+    ...tuning,
     connection,
     taskQueue,
     workflowBundle: { codePath: await workflowBundle(false) },
