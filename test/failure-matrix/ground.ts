@@ -65,7 +65,8 @@ export class Ground {
 
   /** @returns the ID of the case's job */
   async issue({ command, aggregateId }: Case): Promise<string> {
-    const issue = { command, memberId: 'matrix', aggregateId, idempotencyKey: '', fingerprint: '' };
+    // On behalf of a member of its own: how many jobs one may have under way is not what is tried here.
+    const issue = { command, memberId: `matrix-${aggregateId}`, aggregateId, idempotencyKey: '', fingerprint: '' };
     const { job } = await this.peers.job.issueJob(issue);
     return job?.jobId ?? '';
   }
