@@ -112,14 +112,9 @@ test('every operation declares, by status, the codes that it is answered with, a
     }
   }
   const updating = routes.find(({ operationId }) => operationId === 'updateMember');
-  t.deepEqual(updating && declaredProblems(updating).get(409), [
-    'JOB_CANCELLED',
-    'JOB_FAILED',
-    'LOGIN_TAKEN',
-    'MEMBER_BUSY',
-    'CONFLICT',
-    'STORE_CONFLICT',
-  ]);
+  const conflicts = (updating && declaredProblems(updating).get(409)) ?? [];
+  for (const code of ['LOGIN_TAKEN', 'MEMBER_BUSY', 'JOB_CANCELLED', 'CONFLICT'] as const) t.true(conflicts.includes(code), code);
+  t.false(conflicts.includes('LAST_ADMIN'));
 });
 
 test('a query whose answer has an ETag takes If-None-Match, and declares the 304', (t) => {
