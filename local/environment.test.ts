@@ -1,8 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
-import type { AddressInfo } from 'node:net';
-import { createServer } from 'node:net';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
@@ -113,10 +112,18 @@ test('variables that nothing reads are named', async (t) => {
 
 test('servers that the environment gives and that cannot be used are named, with the reason', async (t) => {
   // One that takes connections and says nothing, and one that says what none of them would.
-  const silent = createServer((socket) => socket.on('error', () => {}).resume()).listen(0, '127.0.0.1');
-  const odd = createServer((socket) => socket.on('error', () => {}).end('SSH-2.0-x\r\n')).listen(0, '127.0.0.1');
+  const sockets: Socket[] = [];
+  const taking = (socket: Socket): Socket => {
+    sockets.push(socket);
+    return socket.on('error', () => {}).resume();
+  };
+  const silent = createServer(taking).listen(0, '127.0.0.1');
+  const odd = createServer((socket) => taking(socket).end('SSH-2.0-x\r\n')).listen(0, '127.0.0.1');
   await Promise.all([once(silent, 'listening'), once(odd, 'listening')]);
-  t.teardown(() => [silent, odd].map((server) => server.close()));
+  t.teardown(() => {
+    for (const each of [silent, odd]) each.close();
+    for (const socket of sockets) socket.destroy();
+  });
   const [quiet, wrong] = [silent, odd].map((server) => `127.0.0.1:${(server.address() as AddressInfo).port}`);
   const nobody = '127.0.0.1:1';
   const S3 = { MUSUBI_S3_ACCESS_KEY_ID: 'a', MUSUBI_S3_SECRET_ACCESS_KEY: 'b' };
