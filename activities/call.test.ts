@@ -89,7 +89,7 @@ test('a refusal is not retried, unless the step must succeed', async (t) => {
   const { outcome } = await attempt(STEP, failing(taken));
   t.true(outcome instanceof ApplicationFailure);
   const fields = [{ field: 'loginId', message: 'is taken' }];
-  const detail = { code: 'LOGIN_TAKEN', message: 'the login is taken', fields, grpcStatus: 'ALREADY_EXISTS' };
+  const detail = { code: 'LOGIN_TAKEN', message: 'The login is taken.', fields, grpcStatus: 'ALREADY_EXISTS' };
   t.like(outcome as ApplicationFailure, { type: 'LOGIN_TAKEN', nonRetryable: true, details: [detail], stack: '' });
 
   const forced = await attempt({ ...STEP, mustSucceed: true }, failing(taken));

@@ -6,14 +6,20 @@ import { problems } from './middleware/problems.ts';
 import { securityHeaders } from './middleware/security-headers.ts';
 import type { Route } from './route.ts';
 import { routing, unrouted } from './router.ts';
+import { source, TrustedProxies } from './source.ts';
 
 /**
  * The gateway's HTTP side: everything a request passes, in order.
  *
- * @param origins of pages that may use it
+ * @param trust `origins`: of pages that may use it; `proxies`: who is believed when it says for whom it asks; default: nobody
  */
-export function createApp(gateway: Gateway, routes: readonly Route[], origins: ReadonlySet<string> = new Set()): Koa {
+export function createApp(
+  gateway: Gateway,
+  routes: readonly Route[],
+  { origins = new Set(), proxies = new TrustedProxies([]) }: { origins?: ReadonlySet<string>; proxies?: TrustedProxies } = {},
+): Koa {
   const app = new Koa();
+  app.use(source(proxies));
   app.use(trace());
   app.use(accessLog(gateway.log));
   app.use(securityHeaders());

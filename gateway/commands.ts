@@ -3,7 +3,8 @@ import { z } from 'zod';
 import { failedPrecondition, internal, MusubiError } from '#platform/errors.ts';
 import { type Job, JobState } from '#proto/musubi/job/v1/job.ts';
 import type { CommandInput, CommandName } from '../workflows/commands.ts';
-import type { Gateway } from './gateway.ts';
+import type { Gateway, RequestGateway } from './gateway.ts';
+import { EXAMPLE_ID } from './id.ts';
 import { preferredWait } from './prefer.ts';
 import { JobFailedError } from './problem.ts';
 import type { Principal } from './route.ts';
@@ -43,9 +44,11 @@ export const commandProblems = [
   'JOB_FAILED',
 ] as const;
 
-export const acceptedSchema = z
-  .strictObject({ jobId: z.uuid() })
-  .meta({ id: 'Accepted', description: 'The command is being carried out: its job tells how far' });
+export const acceptedSchema = z.strictObject({ jobId: z.uuid() }).meta({
+  id: 'Accepted',
+  description: 'The command is being carried out: its job tells how far',
+  examples: [{ jobId: EXAMPLE_ID }],
+});
 
 /** The response of every command that is not waited for, or not done in time. */
 export const accepted = {
@@ -87,12 +90,13 @@ export interface Command<C extends CommandName> {
  */
 export async function carryOut<C extends CommandName, A>(
   request: { ctx: Context; principal: Principal; headers: { 'Idempotency-Key'?: string; Prefer?: string } },
-  gateway: Gateway,
+  gateway: RequestGateway,
   command: Command<C>,
   finished: (job: Job) => Promise<A>,
 ): Promise<A | Accepted> {
   const { ctx, principal, headers } = request;
-  const job = await issueAndStart(gateway, principal.memberId, headers['Idempotency-Key'] ?? '', command);
+  // Whether its client is still there or not: a job without its saga would stay queued.
+  const job = await issueAndStart(gateway.lasting, principal.memberId, headers['Idempotency-Key'] ?? '', command);
   ctx.state.jobId = job.jobId;
   return await answerFor(ctx, gateway, job, headers.Prefer ?? '', async (final) => {
     if (final.state === JobState.JOB_STATE_CANCELLED) {
@@ -112,7 +116,7 @@ export async function carryOut<C extends CommandName, A>(
 /** Waits for a job as `Prefer` asks, and answers with what `finished` makes of its final state, or 202. */
 export async function answerFor<A>(
   ctx: Context,
-  gateway: Gateway,
+  gateway: RequestGateway,
   job: Job,
   prefer: string,
   finished: (job: Job) => Promise<A>,
@@ -134,19 +138,16 @@ export async function answerFor<A>(
 }
 
 /** The job once it is final; as it is when the time that `Prefer` asks for is over, or nobody is there to wait any more. */
-export async function awaited(ctx: Context, gateway: Gateway, job: Job, prefer: string): Promise<Job> {
+export async function awaited(ctx: Context, gateway: RequestGateway, job: Job, prefer: string): Promise<Job> {
   const seconds = preferredWait(prefer);
   if (seconds === 0) return job;
   ctx.set('Preference-Applied', `wait=${seconds}`);
   ctx.vary('Prefer');
   if (isFinal(job)) return job;
-  const gone = new AbortController();
-  ctx.res.once('close', () => gone.abort());
   try {
-    const signal = AbortSignal.any([gone.signal, gateway.stopping]);
     const answer = await gateway.job.awaitJob(
       { jobId: job.jobId, waitMs: seconds * 1_000 },
-      { timeoutMs: seconds * 1_000 + 1_000, signal },
+      { timeoutMs: seconds * 1_000 + 1_000, signal: gateway.stopping },
     );
     return answer.job ?? job;
   } catch (error) {

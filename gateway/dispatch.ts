@@ -5,9 +5,10 @@ import { z } from 'zod';
 import { MusubiError, notFound } from '#platform/errors.ts';
 import { authorize, bearerToken, claimedSubject } from './authorize.ts';
 import { readJson } from './body.ts';
+import { clientLeft } from './client-left.ts';
 import { notFoundCode } from './declared-problems.ts';
 import { matchesAny } from './etag.ts';
-import type { Gateway } from './gateway.ts';
+import { forRequest, type Gateway, type RequestGateway } from './gateway.ts';
 import { type Answer, type Call, locate, type Principal, type Route } from './route.ts';
 import { headersOf, validated } from './validation.ts';
 
@@ -29,10 +30,11 @@ export function dispatch(route: Route, gateway: Gateway): Middleware {
   return async (ctx) => {
     ctx.state.route = route.path;
     ctx.state.locate = (field: string) => locate(route, field);
+    const request = forRequest(gateway, clientLeft(ctx.req.socket));
     const params = paramsOf(route, ctx.params);
     const { principal, loaded, accessToken } = route.public
       ? { principal: NOBODY, loaded: undefined, accessToken: '' }
-      : await admitted(route, gateway, ctx, params);
+      : await admitted(route, request, ctx, params);
     if (!params.ok) throw params.error;
     ctx.state.memberId = principal.memberId || undefined;
 
@@ -52,7 +54,7 @@ export function dispatch(route: Route, gateway: Gateway): Middleware {
       accessToken,
       ctx,
     };
-    send(ctx, await route.handle(call, gateway));
+    send(ctx, await route.handle(call, request));
   };
 }
 
@@ -74,7 +76,7 @@ function paramsOf(route: Route, raw: unknown): Params {
   return { ok: false, error: notFound(notFoundCode(name), `There is no such ${name.replace(/Id$/, '')}.`) };
 }
 
-async function admitted(route: Exclude<Route, { public: true }>, gateway: Gateway, ctx: Context, params: Params) {
+async function admitted(route: Exclude<Route, { public: true }>, gateway: RequestGateway, ctx: Context, params: Params) {
   const accessToken = bearerToken(ctx);
   const claimedMemberId = claimedSubject(accessToken);
   let loaded: unknown;

@@ -11,13 +11,14 @@ export function entityTag(version: number, resource: unknown): string {
   return `"${version}.${digest}"`;
 }
 
-/** An entity tag (RFC 9110, 8.8.3). */
-const TAG = '(?:W/)?"[\\x21\\x23-\\x7e\\x80-\\xff]*"';
+/** An entity tag (RFC 9110, 8.8.3) of ASCII, as ours are. */
+const TAG = '(?:W/)?"[\\x21\\x23-\\x7e]*"';
 
 /** `If-Match`, for a command on one resource. */
 export const ifMatch = z
   .string()
   .regex(new RegExp(`^(?:\\*|${TAG})$`), 'must be one entity tag, as the ETag of an answer has it, or *')
+  .optional()
   .meta({
     description: 'The ETag that was seen: refused (VERSION_MISMATCH) when the resource has changed since',
     examples: ['"3.mPq5x2Aa"'],
@@ -27,6 +28,7 @@ export const ifMatch = z
 export const ifNoneMatch = z
   .string()
   .regex(new RegExp(`^(?:\\*|${TAG}(?: *, *${TAG})*)$`), 'must be entity tags, as the ETags of answers have them, or *')
+  .optional()
   .meta({
     description: 'The ETags of the copies at hand: if one is still good, the answer is 304 without a body',
     examples: ['"3.mPq5x2Aa"'],

@@ -103,7 +103,7 @@ export async function startWorld({ origins = [] }: { origins?: string[] } = {}):
   };
   // The same object: what replaces a peer replaces it for both.
   const gateway: World['gateway'] = Object.assign(services, { abandoned: new AbandonedJobs(services) });
-  const port = await serveApp(createApp(gateway, allRoutes(), new Set(origins)), { ...serve, limits: { drain: 0 } });
+  const port = await serveApp(createApp(gateway, allRoutes(), { origins: new Set(origins) }), { ...serve, limits: { drain: 0 } });
   return Object.assign(world, {
     gateway,
     base: `http://127.0.0.1:${port}`,

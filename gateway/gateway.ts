@@ -1,4 +1,4 @@
-import type { Peer } from '#platform/grpc/client.ts';
+import { boundTo, type Peer } from '#platform/grpc/client.ts';
 import type { Logger } from '#platform/log.ts';
 import type { AuthServiceService } from '#proto/musubi/auth/v1/auth.ts';
 import type { JobServiceService } from '#proto/musubi/job/v1/job.ts';
@@ -20,4 +20,16 @@ export interface Gateway {
   log: Logger;
   /** Aborted when the process stops: whoever only waits should answer with what it has. */
   stopping: AbortSignal;
+}
+
+/** The gateway as the routes have it: what they ask of the services ends when the client leaves that it is asked for. */
+export interface RequestGateway extends Gateway {
+  /** Whose calls go on when the client has left: for what changes something, and must not be left half done. */
+  lasting: Gateway;
+}
+
+/** @param left aborted when the request's client leaves */
+export function forRequest(gateway: Gateway, left: AbortSignal): RequestGateway {
+  const { auth, job, query } = gateway;
+  return { ...gateway, auth: boundTo(left, auth), job: boundTo(left, job), query: boundTo(left, query), lasting: gateway };
 }

@@ -20,8 +20,8 @@ export { shape };
 type Config = z.output<z.ZodObject<typeof shape & typeof processShape>>;
 
 /** The one door for clients: REST in; gRPC to Auth, Job and Query, and sagas, out. */
-export async function start(app: App<Config>): Promise<void> {
-  const { config, log, lifecycle } = app;
+export async function start(process: App<Config>): Promise<void> {
+  const { config, log, lifecycle } = process;
   const stopping = new AbortController();
   lifecycle.onStop('waiting requests', 'intake', () => stopping.abort());
 
@@ -37,14 +37,15 @@ export async function start(app: App<Config>): Promise<void> {
     auth: connectPeer(config.MUSUBI_AUTH_ADDRESS, AuthServiceService, lifecycle),
     job: connectPeer(config.MUSUBI_JOB_ADDRESS, JobServiceService, lifecycle),
     query: connectPeer(config.MUSUBI_QUERY_ADDRESS, QueryServiceService, lifecycle),
-    commands: hostWorkers(app, domains, { essential: false }),
+    commands: hostWorkers(process, domains, { essential: false }),
     log,
     stopping: stopping.signal,
   };
   const gateway: Gateway = { ...services, abandoned: new AbandonedJobs(services) };
   const origins = new Set(allowedOrigins(config.MUSUBI_ALLOWED_ORIGINS, config.MUSUBI_PUBLIC_URL));
   const listen = config.MUSUBI_HTTP_LISTEN;
-  const port = await serveApp(createApp(gateway, allRoutes(config.MUSUBI_PUBLIC_URL), origins), { listen, lifecycle, log });
+  const trust = { origins, proxies: config.MUSUBI_TRUSTED_PROXIES };
+  const port = await serveApp(createApp(gateway, allRoutes(config.MUSUBI_PUBLIC_URL), trust), { listen, lifecycle, log });
   // Its own, too: where it listens, whatever it is known as.
   for (const own of allowedOrigins([], `http://${hostPort({ ...listen, port })}`)) origins.add(own);
 }

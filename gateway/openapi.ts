@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import { z } from 'zod';
 import {
   createDocument,
   type ZodOpenApiContentObject,
@@ -8,7 +8,7 @@ import {
   type ZodOpenApiResponseObject,
   type ZodOpenApiResponsesObject,
 } from 'zod-openapi';
-import { CLIENT_CODES, type ProblemCode, problemKind, problemTitle, problemType } from '#platform/problems.ts';
+import { type ProblemCode, problemKind, problemTitle, problemType } from '#platform/problems.ts';
 import manifest from '../package.json' with { type: 'json' };
 import { bodyTypes } from './body.ts';
 import { ANYWHERE, declaredProblems } from './declared-problems.ts';
@@ -21,6 +21,13 @@ const DESCRIPTION = `The REST API of Musubi.
 \`Prefer: wait=N\` they answer as if they were synchronous. A command happens whole or leaves no trace.
 **Queries** (GET) show every command whose job is \`completed\`.
 **Errors** are RFC 9457 problems with a stable \`code\`.`;
+
+const TAGS: Record<Route['tag'], string> = {
+  Auth: 'Sessions with their tokens, and what they may do',
+  Members: 'The people of the organisation',
+  Jobs: 'How far commands are',
+  Documents: 'This API, told by itself',
+};
 
 /** The OpenAPI 3.1 document of the routes. */
 export function openApiDocument(routes: readonly Route[], publicUrl: string | undefined) {
@@ -37,11 +44,11 @@ export function openApiDocument(routes: readonly Route[], publicUrl: string | un
       license: { name: manifest.license, identifier: manifest.license },
     },
     servers: [{ url: publicUrl?.replace(/\/$/, '') || '/' }],
-    tags: [...new Set(routes.map(({ tag }) => tag))].map((name) => ({ name })),
+    tags: [...new Set(routes.map(({ tag }) => tag))].map((name) => ({ name, description: TAGS[name] })),
     paths,
     components: {
       schemas: { Problem: problemSchema },
-      examples: Object.fromEntries(CLIENT_CODES.map((code) => [code, exampleOf(code)])),
+      examples: Object.fromEntries(declaredAnywhere(routes).map((code) => [code, exampleOf(code)])),
       responses: { AnyProblem: problemResponse(ANYWHERE) },
       securitySchemes: {
         bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT', description: 'The accessToken of POST /v1/auth/login' },
@@ -76,11 +83,17 @@ function operation(route: Route): ZodOpenApiOperationObject {
       ...(isEmpty(route.params) ? {} : { path: route.params }),
       ...(isEmpty(route.query) ? {} : { query: route.query }),
       ...(isEmpty(route.headers) ? {} : { header: route.headers }),
+      ...(route.cookies ? { cookie: cookieParams(route.cookies) } : {}),
     },
     ...(body ? { requestBody: { required: true, content: contents(bodyTypes(method), body) } } : {}),
     responses: { ...answers(route), ...problems(route) },
   };
 }
+
+const cookieParams = (cookies: Record<string, string>): z.ZodObject =>
+  z.object(
+    Object.fromEntries(Object.entries(cookies).map(([name, description]) => [name, z.string().optional().meta({ description })])),
+  );
 
 const isEmpty = (schema: z.ZodObject): boolean => Object.keys(schema.shape).length === 0;
 
@@ -114,6 +127,10 @@ function problems(route: Route): ZodOpenApiResponsesObject {
     ]),
   );
 }
+
+const declaredAnywhere = (routes: readonly Route[]): ProblemCode[] => [
+  ...new Set(routes.flatMap((route) => [...declaredProblems(route).values()].flat())),
+];
 
 function problemResponse(codes: readonly ProblemCode[], status?: number): ZodOpenApiResponseObject {
   const narrowed = { code: { enum: [...codes] }, ...(status === undefined ? {} : { status: { const: status } }) };

@@ -2,6 +2,7 @@ import { z } from 'zod';
 
 const DEFAULT_PAGE = 20;
 const MAX_PAGE = 100;
+const EXAMPLE_TOKEN = 'WyJlTkY4b1ciLCLoirHlrZAiXQ';
 
 /** The query parameters of every list. */
 export const paging = {
@@ -19,12 +20,12 @@ export const paging = {
     .string()
     .regex(/^[\w.~+/=-]{1,1024}$/, 'must be the nextPageToken of an answer')
     .optional()
-    .meta({ description: 'The `nextPageToken` of the page before', examples: ['WyJlTkY4b1ciLCLoirHlrZAiXQ'] }),
+    .meta({ description: 'The `nextPageToken` of the page before', examples: [EXAMPLE_TOKEN] }),
 };
 
 /** A page of a list. */
 export function pageSchema<S extends z.ZodType>(item: S, id: string) {
   return z
     .strictObject({ items: z.array(item), nextPageToken: z.string().optional().meta({ description: 'Absent on the last page' }) })
-    .meta({ id });
+    .meta({ id, examples: [{ items: item.meta()?.examples ?? [], nextPageToken: EXAMPLE_TOKEN }] });
 }

@@ -39,7 +39,7 @@ export const problemSchema = z
     type: z.string().meta({
       format: 'uri-reference',
       description: 'The kind of problem, one per code: GET it to read what it means and what to do',
-      example: '/problems/LOGIN_TAKEN',
+      examples: ['/problems/LOGIN_TAKEN'],
     }),
     title: z.string().meta({ description: 'The kind of problem in words; the same for every problem of a code' }),
     status: z.int(),

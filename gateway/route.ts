@@ -4,7 +4,7 @@ import type { FieldPlace } from '#platform/errors.ts';
 import type { CodeOf, ProblemCode } from '#platform/problems.ts';
 import type { Resource } from '#proto/musubi/auth/v1/auth.ts';
 import { ifNoneMatch } from './etag.ts';
-import type { Gateway } from './gateway.ts';
+import type { RequestGateway } from './gateway.ts';
 
 /**
  * A route is declared once, as one object; the router, the validation, the authorisation and the OpenAPI
@@ -72,7 +72,7 @@ interface Access<P extends Shape, L> {
   /** "member.create", …: what Auth is asked for. */
   action: string;
   /** Reads what the request is about, where Auth must know more of it than its ID. Throws what it is refused by. */
-  load?(asking: { params: Input<P> }, gateway: Gateway): Promise<L>;
+  load?(asking: { params: Input<P> }, gateway: RequestGateway): Promise<L>;
   resource(asking: Asking<P, L>): Resource;
   /** The code of a 404 that stands for 403: who may not see it isn't told that it exists. */
   hiddenAs?: CodeOf<'NOT_FOUND'>;
@@ -92,7 +92,7 @@ interface Declaration<P extends Shape, Q extends Shape, B extends z.ZodType, H e
   /** An OpenAPI path template: `/v1/jobs/{jobId}:cancel` */
   path: string;
   /** The capability, and the operation's name in it, which generated clients use. */
-  tag: string;
+  tag: 'Auth' | 'Members' | 'Jobs' | 'Documents';
   operationId: string;
   summary: string;
   description?: string;
@@ -100,11 +100,13 @@ interface Declaration<P extends Shape, Q extends Shape, B extends z.ZodType, H e
   params?: P;
   query?: Q;
   headers?: H;
+  /** What the cookies that it understands are, by name. */
+  cookies?: Record<string, string>;
   body?: B;
   responses: R;
   /** The problems that this route adds to those that follow from what it takes (`declaredProblems`). */
   problems?: readonly ProblemCode[];
-  handle(call: Call<P, Q, B, H, L>, gateway: Gateway): Promise<Answer<R>>;
+  handle(call: Call<P, Q, B, H, L>, gateway: RequestGateway): Promise<Answer<R>>;
 }
 
 /** A declared route, whatever its types. */
@@ -115,7 +117,7 @@ export type Route = Omit<
   params: z.ZodObject;
   query: z.ZodObject;
   headers: z.ZodObject;
-  handle(call: Call, gateway: Gateway): Promise<Answer>;
+  handle(call: Call, gateway: RequestGateway): Promise<Answer>;
 } & (Access<Shape, unknown> | PublicAccess);
 
 /** What a query whose answer has an `ETag` also understands and answers. */
@@ -147,7 +149,7 @@ export function route<
     responses: { ...declaration.responses, ...(tagged ? { 304: REVALIDATED } : {}) },
     params: z.strictObject(params ?? {}),
     query: z.strictObject(declaration.query ?? {}),
-    headers: z.strictObject({ ...declaration.headers, ...(tagged ? { 'If-None-Match': ifNoneMatch.optional() } : {}) }),
+    headers: z.strictObject({ ...declaration.headers, ...(tagged ? { 'If-None-Match': ifNoneMatch } : {}) }),
     // What `handle` and `resource` are called with has passed the schemas they were typed by.
   } as unknown as Route;
 }

@@ -119,6 +119,12 @@ export const storeFull = (cause: unknown): MusubiError =>
 /** A defect of ours (500). */
 export const internal = make('INTERNAL');
 
+/** An error's words, with those of its cause: that a store is away is known by then, and why is what operators ask. */
+export function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.cause instanceof Error ? `${error.message}: ${error.cause.message}` : error.message;
+}
+
 /** The `code` of errors by which Node says that a server can't be reached. */
 export const SOCKET_ERRORS: ReadonlySet<string> = new Set([
   'ECONNREFUSED',

@@ -1,3 +1,4 @@
+import { reasonOf } from './errors.ts';
 import type { Logger } from './log.ts';
 
 /** Phases of a stop, in order: everything of one phase is stopped side by side, then the next begins. */
@@ -125,12 +126,6 @@ async function failing(checks: ReadonlyMap<string, Check>): Promise<Record<strin
     }),
   );
   return failed;
-}
-
-/** An error's words, with those of its cause: that a store is away is known by then, and why is what is asked. */
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  return error.cause instanceof Error ? `${error.message}: ${error.cause.message}` : error.message;
 }
 
 /** Rejects if `promise` takes longer than `ms`. */

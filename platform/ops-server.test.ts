@@ -19,21 +19,24 @@ test('a process that lacks a part is degraded: ready for requests, but not healt
   };
   lifecycle.onReady('store', check('store'));
   lifecycle.onHealthy('broker', check('broker'));
+  lifecycle.onAttention('letters', check('letters'));
   const ask = async () => {
     const answers = await Promise.all(['livez', 'readyz', 'healthz'].map((path) => fetch(`http://127.0.0.1:${port}/${path}`)));
     const [, readyz] = answers;
     return [answers.map(({ status }) => status), await readyz?.json()];
   };
-  t.deepEqual(await ask(), [[200, 503, 503], { status: 'not ready', unready: { process: 'is starting' }, degraded: {} }]);
+  const nothing = { unready: {}, degraded: {}, attention: {} };
+  t.deepEqual(await ask(), [[200, 503, 503], { ...nothing, status: 'not ready', unready: { process: 'is starting' } }]);
   lifecycle.markStarted();
-  t.deepEqual(await ask(), [[200, 200, 200], { status: 'healthy', unready: {}, degraded: {} }]);
+  t.deepEqual(await ask(), [[200, 200, 200], { ...nothing, status: 'healthy' }]);
+  away.add('letters');
+  t.deepEqual(await ask(), [[200, 200, 503], { ...nothing, status: 'degraded', attention: { letters: 'is away' } }]);
+  away.delete('letters');
   away.add('broker');
-  t.deepEqual(await ask(), [[200, 200, 503], { status: 'degraded', unready: {}, degraded: { broker: 'is away' } }]);
+  t.deepEqual(await ask(), [[200, 200, 503], { ...nothing, status: 'degraded', degraded: { broker: 'is away' } }]);
   away.add('store');
-  t.deepEqual(await ask(), [
-    [200, 503, 503],
-    { status: 'not ready', unready: { store: 'is away' }, degraded: { broker: 'is away' } },
-  ]);
+  const both = { unready: { store: 'is away' }, degraded: { broker: 'is away' } };
+  t.deepEqual(await ask(), [[200, 503, 503], { ...nothing, status: 'not ready', ...both }]);
   await lifecycle.stop('test');
   await reserved.release();
 });

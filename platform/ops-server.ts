@@ -80,6 +80,9 @@ async function health(lifecycle: Lifecycle, good: (state: { ready: boolean; heal
   const ready = Object.keys(unready).length === 0;
   const healthy = ready && Object.keys({ ...degraded, ...attention }).length === 0;
   const status = healthy ? 'healthy' : ready ? 'degraded' : 'not ready';
-  const body = JSON.stringify({ status, unready, degraded, attention });
-  return { status: good({ ready, healthy }) ? 200 : 503, type: JSON_TYPE, body };
+  return {
+    status: good({ ready, healthy }) ? 200 : 503,
+    type: JSON_TYPE,
+    body: JSON.stringify({ status, unready, degraded, attention }),
+  };
 }

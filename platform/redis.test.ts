@@ -4,7 +4,7 @@ import test from 'ava';
 import { type OwnServer, ownServer } from '../test/own-server.ts';
 import { Secret } from './config.ts';
 import type { MusubiError } from './errors.ts';
-import { guarded, openRedis, type Redis } from './redis.ts';
+import { guarded, listen, openRedis, type Redis } from './redis.ts';
 import { testProcess } from './test-servers.fixture.ts';
 
 // On a server of its own: what is done to it must be done to no other's.
@@ -110,4 +110,29 @@ test.serial('what is the fault of the command stays one', async (t) => {
     const error = await t.throwsAsync(() => guarded(fault));
     t.regex(error?.message ?? '', /^(ERR|WRONGTYPE|EXECABORT)/);
   }
+});
+
+test.serial('who may not listen is degraded until it may, and then hears', async (t) => {
+  await redis.acl('SETUSER', 'deaf', 'on', '>secret', '~*', '+@all', 'resetchannels');
+  const url = at();
+  [url.username, url.password] = ['deaf', 'secret'];
+  const own = testProcess('test-deaf');
+  const told = async () => (await own.lifecycle.degraded())['redis, listening'];
+  const heard: string[] = [];
+  const listening = listen({
+    url: new Secret(url.href),
+    ...own,
+    channels: ['news'],
+    heard: (_channel, message) => void heard.push(message),
+    since: () => undefined,
+  });
+  while ((await told()) === undefined) await sleep(20);
+  await redis.acl('SETUSER', 'deaf', 'allchannels');
+  const subscriber = await listening;
+  t.is(await told(), undefined);
+  await redis.publish('news', 'told');
+  while (heard.length === 0) await sleep(20);
+  subscriber.disconnect();
+  while ((await told()) === undefined) await sleep(20);
+  t.deepEqual(heard, ['told']);
 });

@@ -54,7 +54,7 @@ export function connectRedis(
 
 /**
  * Listens to channels on a connection of its own, across breaks of it, until the caller disconnects it.
- * Resolves once it listens, however long Redis is away.
+ * Resolves once it listens, however long Redis is away. While it does not, the process is degraded.
  *
  * @param heard called with each message and its channel
  * @param since called whenever it begins to listen, at first and again: what was published before that was not heard
@@ -62,12 +62,14 @@ export function connectRedis(
 export async function listen({
   url,
   log,
+  lifecycle,
   channels,
   heard,
   since,
 }: {
   url: Secret;
   log: Logger;
+  lifecycle: Lifecycle;
   channels: string[];
   heard: (channel: string, message: string) => void;
   since: () => void;
@@ -76,14 +78,26 @@ export async function listen({
   // The client's own way would leave a rejection unhandled when the connection breaks again at once.
   redis.options.autoResubscribe = false;
   redis.on('message', heard);
+  let listening = false;
+  redis.on('close', () => {
+    listening = false;
+  });
+  lifecycle.onHealthy('redis, listening', () => {
+    if (!listening) throw new Error('what is published is not heard');
+  });
   await new Promise<void>((resolve) => {
     redis.on('ready', () => {
       redis
         .subscribe(...channels)
-        .then(since)
-        .then(resolve, (error: Error) =>
-          log.warn({ reason: error.message, channels }, 'what is published is not heard until Redis is back'),
-        );
+        .then(() => {
+          listening = true;
+          since();
+        })
+        .then(resolve, (error: Error) => {
+          log.warn({ reason: error.message, channels }, 'what is published is not heard until Redis is back');
+          // A server that refused it is asked again, by a new connection; one that is away is already.
+          if (redis.status === 'ready') redis.disconnect(true);
+        });
     });
   });
   return redis;

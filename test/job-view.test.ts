@@ -1,5 +1,6 @@
 import test from 'ava';
 import { jobStateNamed, jobStateView, jobView, toJobView } from '#platform/job-view.ts';
+import { PROBLEMS } from '#platform/problems.ts';
 import { type Job, JobState } from '#proto/musubi/job/v1/job.ts';
 import { openApiDocument } from '../gateway/openapi.ts';
 import { allRoutes } from '../gateway/routes/index.ts';
@@ -46,7 +47,7 @@ test('a job of every state, and with what a newer Job says of its error, is show
     state: 'failed',
     progress: { done: 1, total: 3, step: 'auth' },
     result: { memberId: '結び' },
-    error: { code: 'LOGIN_TAKEN', message: 'taken', errors: [{ field: 'loginId', code: 'TAKEN', message: 'is taken' }] },
+    error: { code: 'LOGIN_TAKEN', message: 'Taken.', errors: [{ field: 'loginId', code: 'TAKEN', message: 'is taken' }] },
     memberId: 'm',
     createdAt: '1970-01-01T00:00:00.001Z',
     updatedAt: '1970-01-01T00:00:00.002Z',
@@ -57,6 +58,23 @@ test('a job of every state, and with what a newer Job says of its error, is show
     Object.keys(toJobView({ ...bare, resultJson: '', error: undefined })),
     Object.keys(jobView.shape).filter((key) => key !== 'result' && key !== 'error'),
   );
+});
+
+test('what a client need not know of an error, or this release does not, is told as what is nearest', (t) => {
+  const told = (code: string, grpcStatus?: string) => {
+    const error = { code, message: 'the inside', errors: [{ field: 'f', code: 'NEWER', message: 'is wrong' }], grpcStatus };
+    return toJobView({ ...JOB, error }).error;
+  };
+  const errors = [{ field: 'f', code: 'INVALID', message: 'is wrong' }];
+  const conflict = { code: 'CONFLICT', message: PROBLEMS.CONFLICT.meaning, errors };
+  t.deepEqual(told('LOCK_NOT_HELD', 'FAILED_PRECONDITION'), conflict);
+  t.deepEqual(told('NEWER', 'ALREADY_EXISTS'), conflict);
+  t.deepEqual(told('NEWER'), conflict);
+  t.deepEqual(told('NEWER', 'INVALID_ARGUMENT'), {
+    code: 'INVALID_ARGUMENT',
+    message: PROBLEMS.INVALID_ARGUMENT.meaning,
+    errors,
+  });
 });
 
 test('what is not a whole job is not shown', (t) => {

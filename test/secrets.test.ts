@@ -27,7 +27,10 @@ test('no password or token, no hash of one and no reference is in any log, histo
   await as.post('/v1/members', { loginId, password, displayName: 7 });
   await as.post('/v1/members', { loginId, password, displayName: 'Taken', email: 'x@example.com' }, { prefer: 'wait=30' });
   const self = await login(loginId, password);
-  const session = (await new Client().post('/v1/auth/login', { loginId, password })).body;
+  const again = await new Client().post('/v1/auth/login', { loginId, password });
+  const session = again.body;
+  const [deviceCookie = ''] = again.headers.getSetCookie().map((cookie) => /^musubi_device=([^;]+)/.exec(cookie)?.[1]);
+  t.not(deviceCookie, '');
   await new Client(`${session.accessToken}x`).get('/v1/members/me');
   await new Client().post('/v1/auth/refresh', { refreshToken: `${session.refreshToken}x` });
   const hashes = await storedHashes(registered.body.memberId);
@@ -37,6 +40,7 @@ test('no password or token, no hash of one and no reference is in any log, histo
   const secrets = [
     ...hashes,
     password,
+    deviceCookie,
     session.accessToken,
     session.refreshToken,
     self.token ?? '',

@@ -12,6 +12,7 @@ import type { Logger } from '#platform/log.ts';
 import { Turns } from '#platform/turns.ts';
 import { SEARCH_ATTRIBUTES, taskQueueOf } from '../temporal.config.ts';
 import type { CommandInput, CommandName } from '../workflows/commands.ts';
+import { probeStart } from './probe.ts';
 
 /** One command to run as a saga. */
 export interface CommandStart<C extends CommandName = CommandName> {
@@ -57,8 +58,6 @@ const STARTS_AT_ONCE = 32;
 const QUERY_MS = 2_000;
 /** How long until a Temporal that did not answer is asked again whether it does, ms. */
 const PROBE_PAUSE_MS = 500;
-/** Names no workflow: to say so, Temporal must look into its database, as it must to start one. */
-const NO_WORKFLOW = 'is-temporal-there';
 
 /** What gRPC says when nobody answers, or not in time; nobody here cancels, so a cancelled call is one whose time was up. */
 const UNANSWERED: ReadonlySet<unknown> = new Set([
@@ -78,20 +77,35 @@ function unanswered(error: unknown): boolean {
   return ('code' in error && UNANSWERED.has(error.code)) || unanswered(error.cause);
 }
 
-/** @param connected the client, while there is a connection */
-export function createCommands(connected: () => Client | undefined, log: Logger): Commands {
+/** Whether Temporal finds fault with the request. Its form is ours, so it has lost what we had it know. */
+function refused(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  return ('code' in error && error.code === status.INVALID_ARGUMENT) || refused(error.cause);
+}
+
+/**
+ * @param connected the client, while there is a connection
+ * @param mend makes what Temporal must know of us, where it has lost it
+ */
+export function createCommands(
+  connected: () => Client | undefined,
+  log: Logger,
+  mend: () => Promise<void> = async () => undefined,
+): Commands {
   /** Set while Temporal is known not to answer, though the client has not lost it: nobody else must wait to learn that. */
   let silent = false;
   const starts = new Turns(STARTS_AT_ONCE);
   const reachable = (): Client => {
-    const client = silent ? undefined : connected();
+    if (silent) throw new Error('Temporal starts nothing');
+    const client = connected();
     if (!client) throw new Error('not connected to Temporal');
     return client;
   };
   const listen = async (): Promise<void> => {
     for (let client = connected(); client; client = connected()) {
       try {
-        await within(ANSWER_MS, client, ({ workflow }) => workflow.getHandle(NO_WORKFLOW).describe());
+        // By what could not be done: there is trouble in which Temporal still answers, but starts nothing.
+        await within(ANSWER_MS, client, probeStart);
         break;
       } catch (error) {
         if (!unanswered(error)) break;
@@ -148,8 +162,13 @@ export function createCommands(connected: () => Client | undefined, log: Logger)
         staticDetails: `Command \`${command}\` on \`${aggregateId}\`, on behalf of member \`${memberId}\`.`,
       };
       try {
+        const start = () => within(ANSWER_MS, reachable(), (client) => client.workflow.start(command, options));
         const handle = await starts.take(() =>
-          within(ANSWER_MS, reachable(), (client) => client.workflow.start(command, options)),
+          start().catch(async (error: unknown) => {
+            if (!refused(error)) throw error;
+            await mend();
+            return await start();
+          }),
         );
         log.debug({ jobId, command, eager: handle.eagerlyStarted }, 'command started');
       } catch (error) {

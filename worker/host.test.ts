@@ -5,7 +5,7 @@ import { Client } from '@temporalio/client';
 import { NativeConnection } from '@temporalio/worker';
 import test from 'ava';
 import { pino } from 'pino';
-import { unavailable } from '#platform/errors.ts';
+import { alreadyExists, unavailable } from '#platform/errors.ts';
 import { Lifecycle } from '#platform/lifecycle.ts';
 import { startTelemetry } from '#platform/telemetry.ts';
 import type { Peers } from '../activities/index.ts';
@@ -20,8 +20,8 @@ const address = process.env.MUSUBI_TEMPORAL_ADDRESS ?? '';
 const namespace = `host-${randomUUID()}`;
 const tracing = startTelemetry('test', {});
 
-/** A process that hosts workers, as the roles do, with services that answer everything but `away` with success. */
-function host(domains: readonly 'member'[], at: string, away = new Set<string>()) {
+/** A process that hosts workers, as the roles do, with services that answer everything but `away` and `refusing` with success. */
+function host(domains: readonly 'member'[], at: string, away = new Set<string>(), refusing = new Set<string>()) {
   const lines: Record<string, unknown>[] = [];
   const log = pino({ level: 'debug' }, { write: (line: string) => void lines.push(JSON.parse(line)) });
   const lifecycle = new Lifecycle(log, 20_000);
@@ -32,6 +32,7 @@ function host(domains: readonly 'member'[], at: string, away = new Set<string>()
       {
         get: (_, method) => async (request: { jobId?: string; state?: string }) => {
           if (away.has(String(method))) throw unavailable('SERVICE_UNAVAILABLE', 'away');
+          if (refusing.has(String(method))) throw alreadyExists('LOGIN_TAKEN', 'taken');
           if (method === 'finishJob') ended.push(`${request.jobId} ${request.state}`);
           return {};
         },
@@ -43,7 +44,7 @@ function host(domains: readonly 'member'[], at: string, away = new Set<string>()
   >[0]['config'];
   const commands = hostWorkers({ config, log, lifecycle, tracing }, domains, { peers });
   lifecycle.markStarted();
-  return { commands, lifecycle, lines, ended, away };
+  return { commands, lifecycle, lines, ended, away, refusing };
 }
 
 function register(jobId: string): CommandStart<'member.register'> {
@@ -101,6 +102,38 @@ test.serial('a host without queues starts what others run', async (t) => {
   await until(() => worker.ended.length > 0);
   t.deepEqual([worker.ended, starter.ended], [[`${jobId} JOB_STATE_COMPLETED`], []]);
   await Promise.all([worker.lifecycle.stop('test'), starter.lifecycle.stop('test')]);
+});
+
+test.serial('search attributes that are gone are made again, for a command that needs them and for sagas that run', async (t) => {
+  const { commands, lifecycle, ended, away, refusing } = host(['member'], address);
+  await ready(lifecycle);
+  const connection = await NativeConnection.connect({ address });
+  const known = async () => {
+    const { customAttributes } = await connection.operatorService.listSearchAttributes({ namespace });
+    return Object.keys(customAttributes ?? {}).sort();
+  };
+  const all = await known();
+  const remove = () => connection.operatorService.removeSearchAttributes({ namespace, searchAttributes: all });
+
+  await remove();
+  const jobId = randomUUID();
+  await commands.startCommand(register(jobId));
+  await until(() => ended.length > 0);
+  t.deepEqual(ended, [`${jobId} JOB_STATE_COMPLETED`]);
+  t.deepEqual(await known(), all);
+
+  // When it is refused it says so by one of them; while that is gone, its task fails.
+  away.add('bindLogin');
+  const other = randomUUID();
+  await commands.startCommand(register(other));
+  await remove();
+  refusing.add('bindLogin');
+  away.delete('bindLogin');
+  await until(() => ended.length > 1);
+  t.is(ended[1], `${other} JOB_STATE_FAILED`);
+  t.deepEqual(await known(), all);
+  await connection.close();
+  await lifecycle.stop('test');
 });
 
 test.serial('that Temporal does not answer is learnt once, and not by every command again, until it does', async (t) => {
@@ -167,6 +200,17 @@ test.serial('a Temporal that answers, but not what takes its database, is away u
   trouble.fault = () => 800;
   await until(known, 15_000);
   t.pass('though it is slow');
+  await close();
+});
+
+test.serial('a Temporal that answers all but starts is away until it starts something', async (t) => {
+  const { trouble, commands, known, close } = await troubled();
+  trouble.fault = (method) => (method === 'startWorkflowExecution' ? { code: status.UNAVAILABLE } : undefined);
+  await t.throwsAsync(commands.startCommand(register(randomUUID())), { message: /cannot be taken/ });
+  await delay(1_500);
+  t.false(known());
+  trouble.fault = () => undefined;
+  await until(known);
   await close();
 });
 

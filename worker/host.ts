@@ -6,6 +6,7 @@ import { whenAborted } from '#platform/abort.ts';
 import { connectPeer } from '#platform/grpc/client.ts';
 import type { Lifecycle } from '#platform/lifecycle.ts';
 import type { Logger } from '#platform/log.ts';
+import { sparing } from '#platform/probe.ts';
 import type { Tracing } from '#platform/telemetry.ts';
 import { AuthServiceService } from '#proto/musubi/auth/v1/auth.ts';
 import { JobServiceService } from '#proto/musubi/job/v1/job.ts';
@@ -17,6 +18,7 @@ import type { Domain } from '../temporal.config.ts';
 import { workflowBundle } from './bundle.ts';
 import { type Commands, createCommands } from './client.ts';
 import type { TemporalConfig } from './config.ts';
+import { probeAnswer, probeStart } from './probe.ts';
 import { installRuntime } from './runtime.ts';
 import { registerSearchAttributes } from './search-attributes.ts';
 import { createWorker } from './worker.ts';
@@ -31,6 +33,10 @@ export interface HostOptions {
 
 /** How often a Temporal that is away is tried again, ms. */
 const RETRY_MS = 1_000;
+/** How often it is made sure that Temporal knows our search attributes, ms. */
+const UPKEEP_EVERY_MS = 10_000;
+/** How often a probe starts a workflow, at most, ms. */
+const START_EVERY_MS = 10_000;
 
 /**
  * Connects this process to Temporal and polls the given domains' task queues in it. Returns at once:
@@ -49,7 +55,15 @@ export function hostWorkers(
   { peers = connectPeers(app), essential = true }: { peers?: Peers; essential?: boolean } = {},
 ): Commands {
   const host = new Host(app, domains, peers);
-  const check = () => host.check();
+  const commands = createCommands(
+    () => host.client,
+    app.log,
+    () => host.mend(),
+  );
+  const check = async (): Promise<void> => {
+    await host.check();
+    commands.requireConnection();
+  };
   if (essential) app.lifecycle.onReady('temporal', check);
   else app.lifecycle.onHealthy('temporal', check);
   // After the intake: a command that still comes in while a gateway drains finds its worker and its client here.
@@ -57,7 +71,7 @@ export function hostWorkers(
   // Requests that the gateway still answers may need it until then.
   app.lifecycle.onStop('Temporal', 'stores', () => host.disconnect());
   void host.run();
-  return createCommands(() => host.client, app.log);
+  return commands;
 }
 
 /** Connects to the services that activities call; the connections end with the lifecycle. */
@@ -81,6 +95,11 @@ class Host {
   #running: Promise<void> | undefined;
   #connection: NativeConnection | undefined;
   #problem = 'connecting';
+  #neglected = false;
+  readonly #takesStarts = sparing(async () => {
+    const { client } = this;
+    await client?.withDeadline(Date.now() + 5_000, () => probeStart(client));
+  }, START_EVERY_MS);
 
   constructor(app: HostOptions, domains: readonly Domain[], peers: Peers) {
     this.#app = app;
@@ -88,11 +107,30 @@ class Host {
     this.#peers = peers;
   }
 
-  /** Rejects unless every worker polls and Temporal answers. */
+  /** Rejects unless every worker polls, and Temporal answers and takes starts as commands need them. */
   async check(): Promise<void> {
     const { client } = this;
     if (!client) throw new Error(this.#problem);
-    await client.withDeadline(Date.now() + 800, () => client.workflowService.getSystemInfo({}));
+    await client.withDeadline(Date.now() + 800, () => probeAnswer(client));
+    await this.#takesStarts();
+  }
+
+  /** Has Temporal know our search attributes, should it have lost them. */
+  async mend(): Promise<void> {
+    const connection = this.#connection;
+    const { MUSUBI_TEMPORAL_NAMESPACE: namespace } = this.#app.config;
+    await connection?.withDeadline(Date.now() + 5_000, () => registerSearchAttributes(connection, namespace));
+  }
+
+  async #lookAfter(): Promise<void> {
+    try {
+      await this.mend();
+      this.#neglected = false;
+    } catch (error) {
+      // Once, not every time.
+      if (!this.#neglected) this.#app.log.warn({ err: error }, 'search attributes could not be looked after; trying again');
+      this.#neglected = true;
+    }
   }
 
   /** Connects and runs the workers, again and again until stopped: a session that ends by itself has lost its server. */
@@ -146,9 +184,12 @@ class Host {
     const interceptors = { workflow: [new OpenTelemetryWorkflowClientInterceptor()] };
     this.client = new Client({ connection, namespace, interceptors, workflow: { queryRejectCondition: 'NOT_OPEN' } });
     log.info({ address, namespace, queues: this.#domains }, 'connected to Temporal');
+    // Without them no command starts, and tasks of sagas fail.
+    const upkeep = setInterval(() => void this.#lookAfter(), UPKEEP_EVERY_MS);
     try {
       await Promise.race([whenAborted(this.#stopping.signal), ...runs]);
     } finally {
+      clearInterval(upkeep);
       for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
       await Promise.allSettled(runs);
     }

@@ -23,19 +23,19 @@ export function failureOf(step: Step<never, unknown>, failure: TemporalFailure):
   const at = inWords(step);
   const where = `${step.service} service, "${at}"`;
   if (!last) {
-    const error = away(`the ${step.service} service did not answer in time`);
-    return { at, refused: false, error, forOperators: `${where}: no answer in time` };
+    const error = away(`The ${step.service} service did not answer in time.`);
+    return { at, refused: false, error, forOperators: `${where}: no answer in time.` };
   }
   const forOperators = `${where}: ${last.code}: ${last.message}`;
   if (OUR_DEFECTS.has(last.grpcStatus) || OUR_MISTAKES.has(last.code)) {
-    const message = `the ${step.service} service failed`;
+    const message = `The ${step.service} service failed.`;
     return { at, refused: false, error: { code: 'INTERNAL', message, errors: [], grpcStatus: 'INTERNAL' }, forOperators };
   }
   if (last.refused || last.grpcStatus === 'ABORTED') {
     const { code, message, fields: errors, grpcStatus } = last;
     return { at, refused: true, error: { code, message, errors, grpcStatus }, forOperators };
   }
-  return { at, refused: false, error: away(`the ${step.service} service was not available`), forOperators };
+  return { at, refused: false, error: away(`The ${step.service} service was not available.`), forOperators };
 }
 
 const away = (message: string): JobError => ({ code: 'SERVICE_UNAVAILABLE', message, errors: [], grpcStatus: 'UNAVAILABLE' });

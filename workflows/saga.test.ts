@@ -94,7 +94,7 @@ for (const { command, steps, pivot } of SAGAS) {
       t.deepEqual(services.states, ['COMPENSATING', 'FAILED']);
       t.deepEqual(services.end?.error, {
         code: 'LOGIN_TAKEN',
-        message: 'the login is taken',
+        message: 'The login is taken.',
         errors: [{ field: 'loginId', code: 'TAKEN', message: 'is taken' }],
         grpcStatus: 'ALREADY_EXISTS',
       });
@@ -196,7 +196,7 @@ test('a defect of a service is retried too, and is not told to the client', asyn
   await run(t, 'member.register', services);
   t.deepEqual(services.end?.error, {
     code: 'INTERNAL',
-    message: 'the auth service failed',
+    message: 'The auth service failed.',
     errors: [],
     grpcStatus: 'INTERNAL',
   });

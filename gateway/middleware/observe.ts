@@ -66,6 +66,7 @@ export function accessLog(log: Logger): Middleware {
         status,
         ms: Math.round((performance.now() - startedAt) * 10) / 10,
         requestId: ctx.state.requestId,
+        source: ctx.state.source,
         memberId: ctx.state.memberId,
         jobId: ctx.state.jobId,
       };

@@ -4,9 +4,12 @@ import { MusubiError } from '#platform/errors.ts';
 import { isId, sameId } from '#platform/id.ts';
 import type { Resource, TokenResponse } from '#proto/musubi/auth/v1/auth.ts';
 import { repeatableHeaders } from '../commands.ts';
-import { type Gateway, HASHING_MS } from '../gateway.ts';
+import { HASHING_MS, type RequestGateway } from '../gateway.ts';
+import { EXAMPLE_ID } from '../id.ts';
 import { route } from '../route.ts';
 import { text } from '../text.ts';
+
+const EXAMPLE_REFRESH_TOKEN = 'kz3N0pWvXbYq5mQ1rT8uHc2JdLfGsA7e';
 
 const tokensSchema = z
   .strictObject({
@@ -16,38 +19,80 @@ const tokensSchema = z
     expiresIn: z.int().meta({ description: 'Seconds until the access token expires' }),
     memberId: z.string(),
   })
-  .meta({ id: 'Tokens' });
+  .meta({
+    id: 'Tokens',
+    examples: [
+      {
+        accessToken: 'eyJhbGciOiJFUzI1NiIsInR5cCI6ImF0K2p3dCJ9.eyJzdWIiOiIwMTk5YTdjMCJ9.c2lnbmF0dXJl',
+        refreshToken: EXAMPLE_REFRESH_TOKEN,
+        tokenType: 'Bearer',
+        expiresIn: 300,
+        memberId: EXAMPLE_ID,
+      },
+    ],
+  });
 
-const jwksSchema = z
-  .looseObject({ keys: z.array(z.looseObject({ kty: z.string(), kid: z.string().optional() })) })
-  .meta({ id: 'Jwks', description: 'A JSON Web Key Set (RFC 7517)' });
+const jwksSchema = z.looseObject({ keys: z.array(z.looseObject({ kty: z.string(), kid: z.string().optional() })) }).meta({
+  id: 'Jwks',
+  description: 'A JSON Web Key Set (RFC 7517)',
+  examples: [{ keys: [{ kty: 'EC', crv: 'P-256', alg: 'ES256', use: 'sig', kid: '1', x: 'f83OJ3D2xF1B', y: 'x_FEzRu9m36H' }] }],
+});
+
+/**
+ * What a login leaves with the client, so that strangers who guess at a member's password never keep its devices out.
+ * It goes to logins only, no script sees it, and it opens nothing.
+ */
+const DEVICE_COOKIE = 'musubi_device';
+
+function setDeviceCookie({ deviceCookie, deviceCookieExpiresIn }: TokenResponse, secure: boolean): string {
+  const attributes = [`Max-Age=${deviceCookieExpiresIn}`, 'Path=/v1/auth', 'HttpOnly', 'SameSite=Strict'];
+  return [`${DEVICE_COOKIE}=${deviceCookie}`, ...attributes, ...(secure ? ['Secure'] : [])].join('; ');
+}
 
 const tokens = ({ accessToken, refreshToken, expiresIn, memberId }: TokenResponse) => ({
   status: 200 as const,
   body: { accessToken, refreshToken, tokenType: 'Bearer' as const, expiresIn, memberId },
 });
 
-// A login or password that breaks the rules for new ones is simply a wrong one, hence no rules here but length.
-const login = route({
-  method: 'POST',
-  path: '/v1/auth/login',
-  tag: 'Auth',
-  operationId: 'login',
-  summary: 'Log in',
-  public: true,
-  headers: repeatableHeaders,
-  body: z.strictObject({ loginId: text(1, 256), password: text(1, 1_024) }).meta({ id: 'Login' }),
-  responses: { 200: { description: 'A new session', schema: tokensSchema } },
-  problems: ['BAD_CREDENTIALS'],
-  async handle({ body, ctx }, { auth }) {
-    return tokens(
-      await auth.login(
-        { ...body, userAgent: ctx.get('user-agent').slice(0, 512), source: '', deviceCookie: '' },
+/** @param secure whether clients reach us by https: then the cookie goes over nothing else */
+const login = (secure: boolean) =>
+  route({
+    method: 'POST',
+    path: '/v1/auth/login',
+    tag: 'Auth',
+    operationId: 'login',
+    summary: 'Log in',
+    description:
+      'A login with the cookie that an earlier one of this member set is never refused for what others tried; one from where it has logged in before, never for what was tried elsewhere.',
+    public: true,
+    headers: repeatableHeaders,
+    cookies: { [DEVICE_COOKIE]: 'As an earlier login set it' },
+    // What breaks the rules for new ones is simply wrong, hence no rules here but length.
+    body: z
+      .strictObject({ loginId: text(1, 256), password: text(1, 1_024) })
+      .meta({ id: 'Login', examples: [{ loginId: 'hanako', password: 'correct horse battery' }] }),
+    responses: {
+      200: {
+        description: 'A new session',
+        schema: tokensSchema,
+        headers: { 'Set-Cookie': `\`${DEVICE_COOKIE}\`, for the next login of this member on this device; it opens nothing` },
+      },
+    },
+    problems: ['BAD_CREDENTIALS', 'TOO_MANY_ATTEMPTS'],
+    async handle({ body, ctx }, { auth }) {
+      const answer = await auth.login(
+        {
+          ...body,
+          userAgent: ctx.get('user-agent').slice(0, 512),
+          source: ctx.state.source,
+          deviceCookie: ctx.cookies.get(DEVICE_COOKIE) ?? '',
+        },
         { timeoutMs: HASHING_MS },
-      ),
-    );
-  },
-});
+      );
+      ctx.state.memberId = answer.memberId;
+      return { ...tokens(answer), headers: { 'Set-Cookie': setDeviceCookie(answer, secure) } };
+    },
+  });
 
 const refresh = route({
   method: 'POST',
@@ -57,11 +102,13 @@ const refresh = route({
   summary: 'Exchange a refresh token for new tokens',
   public: true,
   headers: repeatableHeaders,
-  body: z.strictObject({ refreshToken: text(1, 4_096) }).meta({ id: 'Refresh' }),
+  body: z
+    .strictObject({ refreshToken: text(1, 4_096) })
+    .meta({ id: 'Refresh', examples: [{ refreshToken: EXAMPLE_REFRESH_TOKEN }] }),
   responses: { 200: { description: 'The session goes on with these tokens', schema: tokensSchema } },
   problems: ['REFRESH_TOKEN_INVALID', 'REFRESH_TOKEN_REUSED'],
-  async handle({ body }, { auth }) {
-    return tokens(await auth.refresh(body));
+  async handle({ body }, { lasting }) {
+    return tokens(await lasting.auth.refresh(body));
   },
 });
 
@@ -75,15 +122,15 @@ const logout = route({
   resource: () => ({ type: 'System', id: '', ownerId: '' }),
   headers: repeatableHeaders,
   responses: { 204: { description: 'The session is over; its tokens are refused from now on' } },
-  async handle({ accessToken }, { auth }) {
-    await auth.logout({ accessToken });
+  async handle({ accessToken }, { lasting }) {
+    await lasting.auth.logout({ accessToken });
     return { status: 204 as const };
   },
 });
 
 const resourceSchema = z
   .strictObject({
-    type: text(1, 100).meta({ description: '`Member`, `Job` or `System`', example: 'Member' }),
+    type: text(1, 100).meta({ description: '`Member`, `Job` or `System`', examples: ['Member'] }),
     id: text(1, 100)
       .overwrite(sameId)
       .optional()
@@ -107,18 +154,20 @@ const checkPermissions = route({
       checks: z
         .array(
           z.strictObject({
-            action: text(1, 100).meta({ description: 'As routes name it', example: 'member.update' }),
+            action: text(1, 100).meta({ description: 'As `x-action` of the operations names it', examples: ['member.update'] }),
             resource: resourceSchema,
           }),
         )
         .min(1)
         .max(100),
     })
-    .meta({ id: 'Checks' }),
+    .meta({ id: 'Checks', examples: [{ checks: [{ action: 'member.update', resource: { type: 'Member', id: EXAMPLE_ID } }] }] }),
   responses: {
     200: {
       description: 'One result for each check, in their order',
-      schema: z.strictObject({ results: z.array(z.strictObject({ allowed: z.boolean() })) }).meta({ id: 'CheckResults' }),
+      schema: z
+        .strictObject({ results: z.array(z.strictObject({ allowed: z.boolean() })) })
+        .meta({ id: 'CheckResults', examples: [{ results: [{ allowed: true }] }] }),
     },
   },
   async handle({ body, accessToken, principal }, gateway) {
@@ -144,7 +193,7 @@ const checkPermissions = route({
 const AT_ONCE = 10;
 
 /** Whose these jobs are; those that Job does not know are absent. */
-async function ownersOf(jobIds: readonly string[], { job }: Gateway): Promise<Map<string, string>> {
+async function ownersOf(jobIds: readonly string[], { job }: RequestGateway): Promise<Map<string, string>> {
   const owners = new Map<string, string>();
   for (let first = 0; first < jobIds.length; first += AT_ONCE) {
     await Promise.all(
@@ -175,4 +224,11 @@ const jwks = route({
   },
 });
 
-export const authRoutes = [login, refresh, logout, checkPermissions, jwks];
+/** @param publicUrl where clients reach us */
+export const authRoutes = (publicUrl?: string) => [
+  login(publicUrl?.startsWith('https:') ?? false),
+  refresh,
+  logout,
+  checkPermissions,
+  jwks,
+];

@@ -90,7 +90,7 @@ export function documentRoutes(routes: readonly Route[], publicUrl: string | und
       path: '/docs/{file}',
       operationId: 'getDocsFile',
       summary: 'What the page loads',
-      params: { file: z.string() },
+      params: { file: z.string().meta({ description: 'Its name', examples: ['swagger-ui.css'] }) },
       responses: {
         200: {
           description: 'The file',

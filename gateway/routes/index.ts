@@ -5,8 +5,8 @@ import { jobRoutes } from './jobs.ts';
 import { memberRoutes } from './members.ts';
 import { problemRoutes } from './problems.ts';
 
-/** Every route of the gateway. @param publicUrl the address that the OpenAPI document names */
+/** Every route of the gateway. @param publicUrl where clients reach us, which the OpenAPI document names */
 export function allRoutes(publicUrl?: string): Route[] {
-  const routes = [...authRoutes, ...memberRoutes, ...jobRoutes, ...problemRoutes];
+  const routes = [...authRoutes(publicUrl), ...memberRoutes, ...jobRoutes, ...problemRoutes];
   return [...routes, ...documentRoutes(routes, publicUrl)];
 }

@@ -3,17 +3,32 @@ import { failedPrecondition, internal } from '#platform/errors.ts';
 import { jobStateNamed, jobStateView, jobView, nameOfJobState, toJobView } from '#platform/job-view.ts';
 import { type Job, JobState } from '#proto/musubi/job/v1/job.ts';
 import { accepted, answerFor, awaited, commandHeaders, isFinal, RETRY_AFTER, repeatableHeaders } from '../commands.ts';
-import type { Gateway } from '../gateway.ts';
-import { idOf } from '../id.ts';
+import type { RequestGateway } from '../gateway.ts';
+import { EXAMPLE_ID, idOf } from '../id.ts';
 import { pageSchema, paging } from '../paging.ts';
 import { route } from '../route.ts';
 
-const jobSchema = jobView.meta({ id: 'Job' });
+const jobSchema = jobView.meta({
+  id: 'Job',
+  examples: [
+    {
+      id: EXAMPLE_ID,
+      command: 'member.register',
+      state: 'completed',
+      progress: { done: 4, total: 4, step: 'done' },
+      result: { memberId: EXAMPLE_ID },
+      memberId: EXAMPLE_ID,
+      createdAt: '2026-11-25T09:30:00.000Z',
+      updatedAt: '2026-11-25T09:30:00.060Z',
+      expiresAt: '2026-11-26T09:30:00.060Z',
+    },
+  ],
+});
 
 /** A job's owner is known to Job only, so it is read before Auth is asked. */
 const aboutOneJob = {
   params: { jobId: idOf('job') },
-  load: ({ params }: { params: { jobId: string } }, gateway: Gateway) => readJob(gateway, params.jobId),
+  load: ({ params }: { params: { jobId: string } }, gateway: RequestGateway) => readJob(gateway, params.jobId),
   resource: ({ params, loaded }: { params: { jobId: string }; loaded: Job | undefined }) => ({
     type: 'Job',
     id: params.jobId,
@@ -57,11 +72,12 @@ const listJobs = route({
   action: 'job.list',
   resource: ({ claimedMemberId }) => ({ type: 'Job', id: '', ownerId: claimedMemberId }),
   query: {
-    state: jobStateView.optional(),
+    state: jobStateView.optional().meta({ description: 'Only jobs in this state', examples: ['running'] }),
     command: z
       .string()
       .regex(/^[a-z][a-z.-]{0,63}$/, 'must be the name of a command')
-      .optional(),
+      .optional()
+      .meta({ description: 'Only jobs of this command', examples: ['member.register'] }),
     ...paging,
   },
   responses: { 200: { description: 'A page of jobs', schema: pageSchema(jobSchema, 'JobPage') } },
@@ -113,7 +129,7 @@ function finished({ state }: Job) {
   );
 }
 
-async function readJob(gateway: Gateway, jobId: string): Promise<Job> {
+async function readJob(gateway: RequestGateway, jobId: string): Promise<Job> {
   const { job } = await gateway.job.getJob({ jobId });
   if (!job) throw internal('INTERNAL', 'Job answered without a job');
   return job;

@@ -5,8 +5,8 @@ import type { MemberView } from '#proto/musubi/query/v1/query.ts';
 import { accepted, carryOut, commandHeaders, commandProblems, refuseInOutage } from '../commands.ts';
 import { entityTag, expectedVersion, ifMatch } from '../etag.ts';
 import { fingerprint } from '../fingerprint.ts';
-import { type Gateway, HASHING_MS } from '../gateway.ts';
-import { idOf } from '../id.ts';
+import { HASHING_MS, type RequestGateway } from '../gateway.ts';
+import { EXAMPLE_ID, idOf } from '../id.ts';
 import { displayName, email, loginId, password } from '../member-fields.ts';
 import { pageSchema, paging } from '../paging.ts';
 import { route } from '../route.ts';
@@ -22,10 +22,23 @@ const memberSchema = z
     createdAt: z.iso.datetime(),
     updatedAt: z.iso.datetime(),
   })
-  .meta({ id: 'Member' });
+  .meta({
+    id: 'Member',
+    examples: [
+      {
+        memberId: EXAMPLE_ID,
+        loginId: 'hanako',
+        displayName: '花子',
+        email: 'hanako@example.com',
+        roleIds: ['member'],
+        createdAt: '2026-11-25T09:30:00.000Z',
+        updatedAt: '2026-11-25T09:30:00.000Z',
+      },
+    ],
+  });
 
 const memberId = { memberId: idOf('member') };
-const conditionalHeaders = { ...commandHeaders, 'If-Match': ifMatch.optional() };
+const conditionalHeaders = { ...commandHeaders, 'If-Match': ifMatch };
 const etagHeader = { ETag: 'For If-Match and If-None-Match' };
 const one = { description: 'The member', schema: memberSchema, headers: etagHeader };
 
@@ -41,7 +54,10 @@ const registerMember = route({
   action: 'member.create',
   resource: () => ({ type: 'Member', id: '', ownerId: '' }),
   headers: commandHeaders,
-  body: z.strictObject({ loginId, password, displayName, email }).meta({ id: 'NewMember' }),
+  body: z.strictObject({ loginId, password, displayName, email }).meta({
+    id: 'NewMember',
+    examples: [{ loginId: 'hanako', password: 'correct horse battery', displayName: '花子', email: 'hanako@example.com' }],
+  }),
   responses: {
     201: { ...one, description: 'The member is registered', headers: { ...etagHeader, Location: 'The member' } },
     202: accepted,
@@ -82,7 +98,12 @@ const updateMember = route({
       error: 'must change at least one field',
       params: { code: 'REQUIRED' },
     })
-    .meta({ id: 'MemberChanges', description: 'What is absent stays as it is', minProperties: 1 }),
+    .meta({
+      id: 'MemberChanges',
+      description: 'What is absent stays as it is',
+      minProperties: 1,
+      examples: [{ displayName: '花' }],
+    }),
   responses: { 200: { ...one, description: 'The member as it is now' }, 202: accepted },
   problems: [...commandProblems, 'INVALID_MEMBER', 'LOGIN_TAKEN', 'MEMBER_BUSY', 'MEMBER_DELETING', 'VERSION_MISMATCH'],
   async handle(call, gateway) {
@@ -185,7 +206,7 @@ const getMe = route({
   handle: ({ principal }, gateway) => readMember(gateway, principal.memberId),
 });
 
-async function readMember(gateway: Gateway, memberId: string) {
+async function readMember(gateway: RequestGateway, memberId: string) {
   const { member } = await gateway.query.getMember({ memberId });
   if (!member) throw internal('INTERNAL', 'Query answered without a member');
   const body = shown(member);

@@ -5,7 +5,7 @@ import { route } from '../route.ts';
 
 const kindSchema = z
   .strictObject({
-    type: z.string().meta({ format: 'uri-reference', description: 'Its address', example: '/problems/LOGIN_TAKEN' }),
+    type: z.string().meta({ format: 'uri-reference', description: 'Its address', examples: ['/problems/LOGIN_TAKEN'] }),
     code: problemCodeSchema,
     title: z.string(),
     status: z.int().meta({ description: 'The HTTP status that it is answered with' }),

@@ -6,7 +6,9 @@ import {
   type MethodDefinition,
   type ServiceDefinition,
   type ServiceError,
+  status,
 } from '@grpc/grpc-js';
+import { MusubiError } from '../errors.ts';
 import type { Lifecycle } from '../lifecycle.ts';
 import { currentTraceparent, SpanKind, withSpan } from '../telemetry.ts';
 import { fromServiceError } from './status.ts';
@@ -15,6 +17,7 @@ import { fromServiceError } from './status.ts';
 export interface CallOptions {
   /** Milliseconds until the caller stops waiting. Default 5,000. */
   timeoutMs?: number;
+  /** Ends the call when it aborts: CANCELLED. */
   signal?: AbortSignal;
 }
 
@@ -48,10 +51,23 @@ export function connectPeer<S extends ServiceDefinition>(target: string, definit
   return peer as Peer<S>;
 }
 
-function caller(client: Client, method: MethodDefinition<unknown, unknown>) {
+/** The same peer for somebody who may leave: then what is asked of it for that one ends. */
+export function boundTo<S extends ServiceDefinition>(signal: AbortSignal, peer: Peer<S>): Peer<S> {
+  const bound = Object.entries(peer as Record<string, Method>).map(([name, call]): [string, Method] => [
+    name,
+    (request, options = {}) =>
+      call(request, { ...options, signal: options.signal ? AbortSignal.any([signal, options.signal]) : signal }),
+  ]);
+  return Object.fromEntries(bound) as unknown as Peer<S>;
+}
+
+type Method = (request: unknown, options?: CallOptions) => Promise<unknown>;
+
+function caller(client: Client, method: MethodDefinition<unknown, unknown>): Method {
   const name = method.path.slice(1);
-  return (request: unknown, { timeoutMs = 5_000, signal }: CallOptions = {}): Promise<unknown> =>
-    withSpan(name, { kind: SpanKind.CLIENT }, () => {
+  return (request, { timeoutMs = 5_000, signal } = {}) =>
+    withSpan(name, { kind: SpanKind.CLIENT }, async () => {
+      if (signal?.aborted) throw new MusubiError(status.CANCELLED, 'CLIENT_LEFT', 'the client has left');
       const metadata = new Metadata();
       const traceparent = currentTraceparent();
       if (traceparent) metadata.set('traceparent', traceparent);
@@ -70,8 +86,7 @@ function caller(client: Client, method: MethodDefinition<unknown, unknown>) {
           },
         );
         const cancel = (): void => call.cancel();
-        if (signal?.aborted) cancel();
-        else signal?.addEventListener('abort', cancel, { once: true });
+        signal?.addEventListener('abort', cancel, { once: true });
       });
     });
 }

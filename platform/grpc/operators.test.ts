@@ -141,7 +141,12 @@ for (const [service, definition] of Object.entries(SERVICES)) {
 }
 
 test('a client that was made of what reflection told it calls the service and health', async (t) => {
-  const answer = ({ accessToken }: { accessToken: string }) => ({ memberId: `of ${accessToken}`, sessionId: 's', expiresAt: 12 });
+  const answer = ({ accessToken }: { accessToken: string }) => ({
+    memberId: `of ${accessToken}`,
+    sessionId: 's',
+    expiresAt: 12,
+    expiresIn: 3,
+  });
   const { target } = await serve(t, { service: AUTH, answer });
   const reflection = new GrpcReflection(target, credentials.createInsecure(), {}, 'v1');
   const make = async (name: string): Promise<any> => {
@@ -153,7 +158,7 @@ test('a client that was made of what reflection told it calls the service and he
     return client;
   };
   const told = await asked(await make(AUTH), 'authenticate', { access_token: 'x' });
-  t.like(told, { member_id: 'of x', session_id: 's', expires_at: 12 });
+  t.like(told, { member_id: 'of x', session_id: 's', expires_at: 12, expires_in: 3 });
   t.deepEqual(await asked(await make('grpc.health.v1.Health'), 'check', { service: '' }), { status: 'NOT_SERVING' });
 });
 

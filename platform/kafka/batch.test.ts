@@ -51,6 +51,34 @@ test('poison is parked with its reason, and the partition goes on behind it', as
   await removeTopics([topic], [group]);
 });
 
+test('a message as large as the brokers take it is parked, though headers are added', async (t) => {
+  const type = uniqueName('test-large');
+  const [topic, group] = [`${type}.events`, uniqueName('test-group')];
+  await ensureTopics(client(), [topic], { partitions: 1 });
+  const producer = client().producer({ createPartitioner: Partitioners.DefaultPartitioner });
+  await producer.connect();
+  const taken = async (bytes: number): Promise<boolean> => {
+    try {
+      await producer.send({ topic, messages: [{ key: 'a', value: Buffer.alloc(bytes, 'x') }] });
+      return true;
+    } catch (error) {
+      if ((error as { type?: string }).type === 'MESSAGE_TOO_LARGE') return false;
+      throw error;
+    }
+  };
+  let bytes = 1_048_588;
+  while (!(await taken(bytes))) bytes -= 10;
+  await producer.disconnect();
+  await publish([record(type, 'a', 1)]);
+  const handled: string[] = [];
+  const lifecycle = await member(topic, group, async (events) => void handled.push(...events.map(({ subject }) => subject)));
+  await until('the one behind is handled', () => handled.includes('a'));
+  const [letter] = await readAll(`${group}.dead-letter`, 1);
+  t.is(letter?.value.length, bytes);
+  await lifecycle.stop('tested');
+  await removeTopics([topic], [group]);
+});
+
 test('while a server is away the same events are tried for ever, in order', async (t) => {
   const type = uniqueName('test-away');
   const [topic, group] = [`${type}.events`, uniqueName('test-group')];

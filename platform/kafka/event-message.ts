@@ -1,6 +1,7 @@
 import type { IHeaders } from 'kafkajs';
 import { z } from 'zod';
 import type { OutboxRecord } from '../outbox/event.ts';
+import { PARSING } from '../validation.ts';
 import { PoisonError } from './poison.ts';
 
 /**
@@ -80,7 +81,7 @@ export interface ReceivedMessage {
 /** @throws PoisonError when the record is not an event of ours */
 export function fromWire(topic: string, partition: number, message: ReceivedMessage): EventMessage {
   const text = Object.fromEntries(Object.entries(message.headers ?? {}).map(([name, value]) => [name, value?.toString()]));
-  const parsed = headers.safeParse(text);
+  const parsed = headers.safeParse(text, PARSING);
   if (!parsed.success) {
     throw new PoisonError(
       `not a CloudEvent: ${parsed.error.issues.map((issue) => `${issue.path.join('.')} ${issue.message}`).join('; ')}`,

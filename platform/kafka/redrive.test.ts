@@ -97,11 +97,21 @@ test('one of them can be redriven, or given up; the others stay', async (t) => {
   const left = await redrive('--list', '--group', group);
   const told = left.map(({ event, reason }) => `${event} ${reason}`);
   t.deepEqual(told.sort(), [`${events[0]?.id} a is bad`, `${events[2]?.id} c is bad`].sort());
-  await redrive('--group', group, '--discard', '--event', left.find(({ event }) => event === events[2]?.id)?.letter ?? '');
+  await redrive('--group', group, '--discard', '--event', left.find(({ event }) => event === events[2]?.id)?.number ?? '');
   await redrive('--group', group);
   await until('nothing is parked', async () => (await letters()) === 0);
   await until('the first is handled', () => handled.some(({ subject }) => subject === 'a'));
   t.deepEqual(handled.map(({ subject }) => subject).sort(), ['a', 'b', 'good'], 'each once, and what was given up not at all');
+});
+
+test('what is redriven while no process of the group runs is handled when one does', async (t) => {
+  const { group, events, readable, handled, lifecycle, start } = await parked(t, 'a');
+  await lifecycle.stop('to be away');
+  readable.add('a');
+  t.is((await redrive('--group', group)).length, 1);
+  const again = await start();
+  await until('it is handled', () => handled.some(({ id }) => id === events[0]?.id));
+  t.deepEqual(await again.lifecycle.attention(), {});
 });
 
 test('what to do is said in full, or not done', async (t) => {

@@ -14,7 +14,7 @@ export { checkRedrive as check, redriveShape as shape };
 export interface Letter {
   group: string;
   /** Its number among the group's; it names one that has no event ID. */
-  letter: string;
+  number: string;
   /** The event's ID; absent where the message has none. */
   event?: string;
   /** Where it was at first: "member.events/0@17". */
@@ -23,7 +23,8 @@ export interface Letter {
   parkedAt: string;
 }
 
-interface Parked extends Letter {
+interface Parked {
+  letter: Letter;
   message: Message;
 }
 
@@ -39,39 +40,20 @@ export async function start({ config, log }: App<z.output<z.ZodObject<typeof red
     if (group !== undefined && !groups.includes(group)) {
       throw new Error(`there is no group ${group} that parks messages: there are ${groups.join(', ') || 'none'}`);
     }
+    const found: Letter[] = [];
     if (action === 'list') {
-      for (const each of group === undefined ? groups : [group]) (await letters(kafka, admin, each)).forEach(print);
-    } else {
-      // The configuration's check has seen to it.
-      if (group === undefined) throw new Error('of which group?');
-      (
-        await redrive({ kafka, admin, group, event, discard: action === 'discard', replication: options.replication, log })
-      ).forEach(print);
+      for (const each of group === undefined ? groups : [group])
+        found.push(...(await read(kafka, admin, each)).map(({ letter }) => letter));
+    } else if (group !== undefined) {
+      const discard = action === 'discard';
+      found.push(...(await redrive({ kafka, admin, group, event, discard, replication: options.replication, log })));
     }
+    // A line of JSON each, without the messages themselves: they may be personal.
+    for (const letter of found) process.stdout.write(`${JSON.stringify(letter)}\n`);
   } finally {
     await admin.disconnect();
   }
   return 'done';
-}
-
-/** A line of JSON each, without the messages themselves: they may be personal. */
-function print(letter: Letter): void {
-  process.stdout.write(`${JSON.stringify(letter)}\n`);
-}
-
-/** What a group has parked, the oldest first. */
-export async function parkedLetters(kafka: Kafka, group: string): Promise<Letter[]> {
-  const admin = kafka.admin();
-  await admin.connect();
-  try {
-    return await letters(kafka, admin, group);
-  } finally {
-    await admin.disconnect();
-  }
-}
-
-async function letters(kafka: Kafka, admin: Admin, group: string): Promise<Letter[]> {
-  return (await read(kafka, admin, group)).map(({ message, ...letter }) => letter);
 }
 
 export interface Redrive {
@@ -96,7 +78,7 @@ export interface Redrive {
  */
 export async function redrive({ kafka, admin, group, event, discard, replication, log }: Redrive): Promise<Letter[]> {
   const parked = await read(kafka, admin, group);
-  const chosen = parked.filter((letter) => event === undefined || event === letter.event || event === letter.letter);
+  const chosen = parked.filter(({ letter }) => event === undefined || event === letter.event || event === letter.number);
   const last = chosen.at(-1);
   if (!last) {
     if (event !== undefined) throw new Error(`${group} has parked no event ${event}`);
@@ -109,20 +91,21 @@ export async function redrive({ kafka, admin, group, event, discard, replication
   });
   await producer.connect();
   try {
+    // One by one: all of them might be more than the brokers take at once.
     const send = async (topic: string, which: Parked[]): Promise<void> => {
-      if (which.length > 0) await producer.send({ topic, acks: -1, messages: which.map(({ message }) => message) });
+      for (const { message } of which) await producer.send({ topic, acks: -1, messages: [message] });
     };
     await ensureTopics(kafka, [redriveTopic(group)], { partitions: 1, replication });
     if (!discard) await send(redriveTopic(group), chosen);
     // A topic is deleted from its beginning on: those in between that were not chosen are parked again behind it.
-    const spared = parked.slice(0, parked.indexOf(last)).filter((letter) => !chosen.includes(letter));
+    const spared = parked.slice(0, parked.indexOf(last)).filter((one) => !chosen.includes(one));
     await send(deadLetterTopic(group), spared);
-    const offset = String(BigInt(last.letter) + 1n);
+    const offset = String(BigInt(last.letter.number) + 1n);
     await admin.deleteTopicRecords({ topic: deadLetterTopic(group), partitions: [{ partition: 0, offset }] });
   } finally {
     await producer.disconnect();
   }
-  return chosen.map(({ message, ...letter }) => {
+  return chosen.map(({ letter }) => {
     log.info({ ...letter, action: discard ? 'discarded' : 'redriven' }, 'dead letter');
     return letter;
   });
@@ -146,15 +129,15 @@ async function read(kafka: Kafka, admin: Admin, group: string): Promise<Parked[]
           eachMessage: async ({ message: { offset, key, value, headers = {} } }) => {
             if (BigInt(offset) >= BigInt(high)) return;
             const text = (name: string): string | undefined => headers[name]?.toString();
-            found.push({
+            const letter = {
               group,
-              letter: offset,
+              number: offset,
               ...(headers.ce_id ? { event: text('ce_id') } : {}),
               from: `${text('dlq_topic')}/${text('dlq_partition')}@${text('dlq_offset')}`,
               reason: text('dlq_reason') ?? '',
               parkedAt: text('dlq_time') ?? '',
-              message: { key, value, headers },
-            });
+            };
+            found.push({ letter, message: { key, value, headers } });
             if (BigInt(offset) === BigInt(high) - 1n) resolve();
           },
         })

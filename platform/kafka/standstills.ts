@@ -1,5 +1,5 @@
 import { Counter, Gauge } from '@prometheus-io/client';
-import { MusubiError, SOCKET_ERRORS } from '../errors.ts';
+import { MusubiError, reasonOf, SOCKET_ERRORS } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import { metrics } from '../telemetry.ts';
 
@@ -58,7 +58,7 @@ export class Standstills {
    * @returns how long to wait until it is tried again, in milliseconds
    */
   failed(partition: string, place: Place, error: unknown): number {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = reasonOf(error);
     const before = this.#at.get(partition);
     const now = { place, reason, since: before?.since ?? Date.now(), tries: (before?.tries ?? 0) + 1 };
     this.#at.set(partition, now);

@@ -17,8 +17,9 @@ function keeping(topic: string): { name: string; value: string }[] {
     { name: 'cleanup.policy', value: 'delete' },
     { name: 'retention.ms', value: String(days * DAY_MS) },
   ];
-  // Somebody has to look at them, which can take a while.
-  if (/\.(dead-letter|redrive)$/.test(topic)) return atLeast(30);
+  // Somebody has to look at them, which can take a while. Whatever was taken elsewhere, they take it with a few headers more.
+  if (/\.(dead-letter|redrive)$/.test(topic))
+    return [...atLeast(30), { name: 'max.message.bytes', value: String(16 * 1_048_576) }];
   // Jobs end and are forgotten, and nothing is built anew from their events.
   if (topic === 'job.events') return atLeast(7);
   // Each event is the whole state of its key: a read model can be built anew from the last one of every key.

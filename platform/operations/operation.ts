@@ -1,5 +1,5 @@
 import { Counter } from '@prometheus-io/client';
-import { failedPrecondition, invalidArgument } from '../errors.ts';
+import { failedPrecondition, invalidFields } from '../errors.ts';
 import type { OutboxEvent } from '../outbox/event.ts';
 import { metrics } from '../telemetry.ts';
 
@@ -42,8 +42,11 @@ const LONGEST_ID = 200;
 /** @throws INVALID_ARGUMENT when the operation ID is missing or too long */
 export function checkOperationId(operationId: string): void {
   if (operationId !== '' && operationId.length <= LONGEST_ID) return;
-  const message = operationId === '' ? 'is missing' : `must have at most ${LONGEST_ID} characters`;
-  throw invalidArgument('INVALID_ARGUMENT', `operation_id ${message}`, { fields: [{ field: 'operationId', message }] });
+  const wrong =
+    operationId === ''
+      ? ({ code: 'REQUIRED', message: 'is missing' } as const)
+      : ({ code: 'TOO_LONG', message: `must have at most ${LONGEST_ID} characters` } as const);
+  throw invalidFields([{ field: 'operationId', ...wrong }]);
 }
 
 /** The refusal of a step that arrives after its undo. */

@@ -56,6 +56,8 @@ export class PostgresSource implements OutboxSource {
   readonly #log: Logger;
   /** Whether the server will not decode from the slot any more. */
   #slotIsUseless = false;
+  /** Whether there may be rows that the log will not tell of. */
+  #missed = true;
 
   constructor(options: { name: string; url: Secret; database: string; log: Logger }) {
     this.name = options.name;
@@ -130,7 +132,7 @@ export class PostgresSource implements OutboxSource {
       if (slot) retained.set({ source: this.name }, slot.retained);
       if (!(await outbox.isPublished(client))) throw new Error('the publication is not as it was made');
       if (context.waits(await outbox.oldest(client))) {
-        for await (const rows of outbox.everything(this.#url)) {
+        for await (const rows of outbox.everything(this.#url, signal)) {
           batcher.push({ rows });
           await batcher.room();
         }
@@ -156,19 +158,24 @@ export class PostgresSource implements OutboxSource {
 
   /**
    * Sees to it that the log tells of every row from now on. What it may have missed is sent from the table first, and what
-   * was written meanwhile afterwards, so that each key keeps its order.
+   * was written meanwhile afterwards, so that each key keeps its order. (What the log tells of too is repeated.)
    */
   async #prepare(client: Client, context: RelayContext, signal: AbortSignal): Promise<void> {
     const slot = await outbox.slotState(client, this.#slot);
     const published = await outbox.isPublished(client);
     const usable = slot?.usable === true && !this.#slotIsUseless;
-    if (usable && published) return;
-    this.#log.warn({ slot: this.#slot, usable, published }, 'what tells of new events is made anew');
+    this.#missed ||= !usable || !published;
+    if (!this.#missed) return;
     await this.#sendAll(client, context, signal);
     if (!published) await outbox.publish(client);
     if (!usable) await this.#makeSlot(client, context, signal);
     this.#slotIsUseless = false;
-    await this.#sendAll(client, context, signal);
+    if (!usable || !published) {
+      const level = slot === undefined && published ? 'info' : 'warn';
+      this.#log[level]({ slot: this.#slot, usable, published }, 'made what tells of new events');
+      await this.#sendAll(client, context, signal);
+    }
+    this.#missed = false;
   }
 
   /** It takes as long as the longest transaction that runs on the server, and events do not wait for it. */
@@ -191,7 +198,7 @@ export class PostgresSource implements OutboxSource {
   }
 
   async #sendAll(client: Client, context: RelayContext, signal: AbortSignal): Promise<void> {
-    for await (const rows of outbox.everything(this.#url)) {
+    for await (const rows of outbox.everything(this.#url, signal)) {
       signal.throwIfAborted();
       await outbox.remove(client, await context.publish(rows.map(toStored)));
     }

@@ -64,7 +64,7 @@ interface Limit {
 /**
  * Bounds the guessing of passwords, in a way that no stranger can use to keep a member out (OWASP's device cookies):
  *
- * - who brings a device cookie is bounded by its own guesses only;
+ * - who brings a device cookie is bounded by the guesses of that device only;
  * - who comes from a source that the member has logged in from, by the guesses of that source for this login;
  * - who comes from elsewhere, also by the guesses of its source for any login, and by those for this login from
  *   everywhere that the member has never been.

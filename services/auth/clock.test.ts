@@ -2,8 +2,9 @@ import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
+import { testProcess } from '#platform/test-servers.fixture.ts';
 import { openTestAuth } from './auth.fixture.ts';
-import { StoreClock } from './clock.ts';
+import { openClock, StoreClock } from './clock.ts';
 
 const YEAR_2040 = Date.UTC(2040, 0, 1);
 
@@ -41,6 +42,24 @@ test('a clock that goes follows the store when that is set, also back', async (t
     await clock.measure();
     t.true(Math.abs(clock.now() - time) < 60_000);
   }
+});
+
+test('a store that is away, or set anew, is asked again and again', async (t) => {
+  // In place of a database: the clock of a real one is that of this machine, which no test may set.
+  let time: number | undefined = YEAR_2040;
+  const command = async () => {
+    if (time === undefined) throw new Error('the store is away');
+    return { localTime: new Date(time) };
+  };
+  const { log, lifecycle } = testProcess('clock');
+  const clock = await openClock({ command }, log, lifecycle, 5);
+  time = undefined;
+  await sleep(30);
+  t.true(clock.now() >= YEAR_2040, 'it goes on');
+  time = YEAR_2040 - 86_400_000;
+  for (let i = 0; i < 600 && clock.now() >= YEAR_2040; i++) await sleep(5);
+  t.true(clock.now() < YEAR_2040);
+  await lifecycle.stop('done');
 });
 
 test("a real store's clock is shown", async (t) => {

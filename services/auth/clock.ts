@@ -49,15 +49,20 @@ export class StoreClock implements Clock {
   }
 }
 
-/** A clock that goes, and is measured again and again until the process stops. */
-export async function openClock(db: Db, log: Logger, lifecycle: Lifecycle): Promise<Clock> {
+/** A clock that goes, and is measured again and again until the process stops. @param everyMs how often */
+export async function openClock(
+  db: Pick<Db, 'command'>,
+  log: Logger,
+  lifecycle: Lifecycle,
+  everyMs = MEASURE_EVERY_MS,
+): Promise<Clock> {
   // Of the primary, whichever that is.
   const clock = new StoreClock(async () => (await db.command({ hello: 1 })).localTime as Date);
   await clock.measure();
   const stop = new AbortController();
   const measuring = (async () => {
     while (!stop.signal.aborted) {
-      await sleep(MEASURE_EVERY_MS, undefined, { signal: stop.signal, ref: false }).catch(() => undefined);
+      await sleep(everyMs, undefined, { signal: stop.signal, ref: false }).catch(() => undefined);
       if (stop.signal.aborted) return;
       await clock.measure().catch((error: unknown) => log.debug({ err: error }, "the store's time could not be asked for"));
     }

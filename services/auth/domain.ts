@@ -6,6 +6,8 @@
  * - refresh family: the chain of refresh tokens of one session, each replacing the one before
  */
 
+import type { FieldViolation } from '#platform/errors.ts';
+
 /**
  * - `pending`: the login is bound, but its registration is not done
  * - `active`: may log in
@@ -150,18 +152,18 @@ const COMMON = [
 const SEQUENCES = ['01234567890', '09876543210', 'abcdefghijklmnopqrstuvwxyz'];
 
 /** Why a password can't be taken; undefined if it can. The length is in characters, not bytes. */
-export function passwordViolation(password: string): string | undefined {
+export function passwordViolation(password: string): Omit<FieldViolation, 'field'> | undefined {
   const characters = [...normalizePassword(password)];
   const { min, max } = PASSWORD_LENGTH;
   if (password.length > LONGEST_PASSWORD || characters.length < min || characters.length > max)
-    return `must have ${min} to ${max} characters`;
+    return { code: characters.length < min ? 'TOO_SHORT' : 'TOO_LONG', message: `must have ${min} to ${max} characters` };
   const plain = characters.join('').toLowerCase();
   const common = COMMON.some(
     (word) => plain === word || word.includes(plain) || (plain.includes(word) && plain.length - word.length < 4),
   );
   const repeated = new Set(characters).size <= 2;
   const sequence = SEQUENCES.some((line) => line.includes(plain));
-  return common || repeated || sequence ? 'is one of the most common passwords' : undefined;
+  return common || repeated || sequence ? { code: 'TOO_COMMON', message: 'is one of the most common passwords' } : undefined;
 }
 
 /** When a session that is used now expires. */

@@ -1,4 +1,4 @@
-import { invalidArgument } from '#platform/errors.ts';
+import { invalidFields } from '#platform/errors.ts';
 import type { Handlers } from '#platform/grpc/server.ts';
 import { toMongoError } from '#platform/mongo.ts';
 import type { AuthServiceService, PermissionCheck, Resource, TokenResponse } from '#proto/musubi/auth/v1/auth.ts';
@@ -103,9 +103,8 @@ function question({ action, resource }: PermissionCheck, path: string): { action
   return { action, resource };
 }
 
-const wrong = (field: string, message: string) =>
-  invalidArgument('INVALID_ARGUMENT', `${field} ${message}`, { fields: [{ field, message }] });
-const missing = (field: string) => wrong(field, 'is missing');
+const wrong = (field: string, message: string) => invalidFields([{ field, message }]);
+const missing = (field: string) => invalidFields([{ field, code: 'REQUIRED', message: 'is missing' }]);
 
 /** A store that is away is UNAVAILABLE to callers, wherever a call met it; not a defect of ours. */
 function withStoreErrors(handlers: AuthHandlers): AuthHandlers {

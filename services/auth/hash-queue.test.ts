@@ -67,6 +67,21 @@ test('a caller that gives up while waiting leaves the queue', async (t) => {
   );
 });
 
+test('who has waited for too long is told so, and its place is free', async (t) => {
+  const queue = new HashQueue(1, 1, 50);
+  const hash = Promise.withResolvers<void>();
+  const running = queue.run(ONE, () => hash.promise);
+  for (let i = 0; i < 2; i++)
+    await t.throwsAsync(
+      queue.run(ONE, async () => t.fail('too late')),
+      { code: 'TOO_BUSY' },
+    );
+  const next = queue.run(ONE, async () => 'in time');
+  hash.resolve();
+  await running;
+  t.is(await next, 'in time');
+});
+
 test('a failure frees its turn', async (t) => {
   const queue = new HashQueue(1, 1);
   await t.throwsAsync(

@@ -1,5 +1,5 @@
 import { Gauge } from '@prometheus-io/client';
-import { deadlineExceeded, resourceExhausted } from '#platform/errors.ts';
+import { deadlineExceeded, type MusubiError, resourceExhausted } from '#platform/errors.ts';
 import { metrics } from '#platform/telemetry.ts';
 
 const waiting = new Gauge({
@@ -21,13 +21,17 @@ export type Lane = 'registration' | 'known' | 'unknown';
 /** Whose hash it is, from the general to the particular. A source's logins take turns with each other, a lane's sources as well. */
 export type Turn = readonly [lane: Lane, ...sourceAndLogin: string[]];
 
+/** Whoever has waited so long is told so, well before its caller gives up. */
+const LONGEST_WAIT_MS = 10_000;
+
 /** What a lane, one source in it, and one login of that source may hold of a lane's places. */
 const SHARES = [1, 1 / 2, 1 / 8];
 
 interface Waiter {
   turn: Turn;
+  /** Both end its wait. */
   start(): void;
-  refuse(): void;
+  refuse(error: MusubiError): void;
 }
 
 /** Those who wait under one name; either those of the next names, or waiters in the order they came. */
@@ -53,21 +57,25 @@ export class HashQueue {
   readonly #concurrency: number;
   /** By depth: of a lane, of a source in it, of a login of that source. */
   readonly #limits: readonly number[];
+  readonly #longestWaitMs: number;
   readonly #root = new Branch();
   #running = 0;
 
   /**
    * @param concurrency how many run at once
    * @param places how many may wait in each lane
+   * @param longestWaitMs how long
    */
-  constructor(concurrency: number, places: number) {
+  constructor(concurrency: number, places: number, longestWaitMs = LONGEST_WAIT_MS) {
     this.#concurrency = concurrency;
+    this.#longestWaitMs = longestWaitMs;
     this.#limits = SHARES.map((share) => Math.ceil(places * share));
   }
 
   /**
    * @param signal a caller that gives up while it waits costs nothing
-   * @throws TOO_BUSY when too many wait already, also later when others have waited for less; CALLER_GONE
+   * @throws TOO_BUSY when too many wait already, also later: for the sake of others who have fewer waiting, or when it
+   *   takes too long; CALLER_GONE
    */
   async run<T>(turn: Turn, work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
     if (signal?.aborted) throw callerGone();
@@ -86,15 +94,24 @@ export class HashQueue {
   #wait(turn: Turn, signal: AbortSignal | undefined): Promise<void> {
     if (!this.#makeRoom(turn)) throw tooBusy();
     return new Promise((resolve, reject) => {
-      const settle = (outcome: () => void) => () => {
+      const stopWaiting = (): void => {
+        clearTimeout(late);
         signal?.removeEventListener('abort', giveUp);
-        outcome();
-      };
-      const giveUp = (): void => {
         this.#remove(waiter);
-        reject(callerGone());
       };
-      const waiter: Waiter = { turn, start: settle(resolve), refuse: settle(() => reject(tooBusy())) };
+      const waiter: Waiter = {
+        turn,
+        start: () => {
+          stopWaiting();
+          resolve();
+        },
+        refuse: (error) => {
+          stopWaiting();
+          reject(error);
+        },
+      };
+      const giveUp = (): void => waiter.refuse(callerGone());
+      const late = setTimeout(() => waiter.refuse(tooBusy()), this.#longestWaitMs);
       signal?.addEventListener('abort', giveUp, { once: true });
       this.#add(waiter);
     });
@@ -124,8 +141,7 @@ export class HashQueue {
       if ((branch?.size ?? 0) < limit) continue;
       const loser = branch && longestBeside(branch, turn, depth + 1);
       if (!loser) return false;
-      this.#remove(loser);
-      loser.refuse();
+      loser.refuse(tooBusy());
     }
     return true;
   }
@@ -168,9 +184,7 @@ export class HashQueue {
       branch.children.set(name, child);
       branch = child;
     }
-    const [waiter] = branch.waiters;
-    if (waiter) this.#remove(waiter);
-    return waiter;
+    return branch.waiters[0];
   }
 
   #observe([lane]: Turn): void {

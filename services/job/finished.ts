@@ -40,6 +40,7 @@ export async function listenForFinished({
   const redis = await listen({
     url,
     log,
+    lifecycle,
     channels: [finishedChannel(prefix)],
     heard: (_channel, jobId) => {
       for (const wake of [...(watchers.get(jobId) ?? [])]) wake();

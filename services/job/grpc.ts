@@ -1,4 +1,4 @@
-import { type FieldViolation, invalidArgument } from '#platform/errors.ts';
+import { type FieldViolation, invalidFields } from '#platform/errors.ts';
 import type { Handlers } from '#platform/grpc/server.ts';
 import { isId } from '#platform/id.ts';
 import type { Logger } from '#platform/log.ts';
@@ -97,22 +97,21 @@ export function jobHandlers({
 }
 
 function required(field: string, value: string, max: number): FieldViolation | false {
-  if (value === '') return { field, message: 'is missing' };
-  return value.length > max && { field, message: `must have at most ${max} characters` };
+  if (value === '') return { field, code: 'REQUIRED', message: 'is missing' };
+  return value.length > max && { field, code: 'TOO_LONG', message: `must have at most ${max} characters` };
 }
 
 function id(field: string, value: string): FieldViolation | false {
-  return !isId(value) && { field, message: 'must be a UUID' };
+  return !isId(value) && { field, code: 'WRONG_FORMAT', message: 'must be a UUID' };
 }
 
 function check(violations: (FieldViolation | false)[]): void {
   const fields = violations.filter((violation) => violation !== false);
-  const [first] = fields;
-  if (first) throw invalidArgument('INVALID_ARGUMENT', `${first.field} ${first.message}`, { fields });
+  if (fields.length > 0) throw invalidFields(fields);
 }
 
 function refuse(field: string, message: string): Error {
-  return invalidArgument('INVALID_ARGUMENT', `${field} ${message}`, { fields: [{ field, message }] });
+  return invalidFields([{ field, message }]);
 }
 
 function isJsonObject(text: string): boolean {

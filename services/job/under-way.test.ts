@@ -80,7 +80,7 @@ test('a job that is not heard of for long loses its place, and gets it back when
   const [first, second] = [await issue(asked), await issue(asked)];
   const places = [`job:under-way:${asked.memberId}`, `job:under-way:${asked.memberId}:${asked.aggregateId}`];
   for (const key of places) {
-    const [held = 0, alive] = [await jobs.redis.zscore(jobs.prefix + key, first), await jobs.redis.pttl(jobs.prefix + key)];
+    const [held, alive] = [await jobs.redis.zscore(jobs.prefix + key, first), await jobs.redis.pttl(jobs.prefix + key)];
     const left = Number(held) - (await jobs.store.now());
     t.true(left > 590_000 && left <= 600_000, `${left} ms`);
     t.true(alive > 590_000 && alive <= 600_000);

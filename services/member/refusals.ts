@@ -3,19 +3,16 @@ import {
   alreadyExists,
   type FieldViolation,
   failedPrecondition,
-  invalidArgument,
+  invalidFields,
   type MusubiError,
   notFound,
 } from '#platform/errors.ts';
 
 /** The member's fields break the rules. */
-export const invalidMember = (fields: FieldViolation[]): MusubiError =>
-  invalidArgument('INVALID_MEMBER', fields.map(({ field, message }) => `${field} ${message}`).join('; '), { fields });
+export const invalidMember = (fields: FieldViolation[]): MusubiError => invalidFields(fields, 'INVALID_MEMBER');
 
 export const invalidMemberId = (): MusubiError =>
-  invalidArgument('INVALID_ARGUMENT', 'memberId is not an ID', {
-    fields: [{ field: 'memberId', message: 'must be 1 to 64 letters, digits, "-" or "_"' }],
-  });
+  invalidFields([{ field: 'memberId', code: 'WRONG_FORMAT', message: 'must be 1 to 64 letters, digits, "-" or "_"' }]);
 
 export const memberNotFound = (): MusubiError => notFound('MEMBER_NOT_FOUND', 'there is no such member');
 

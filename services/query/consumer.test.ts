@@ -89,7 +89,7 @@ test.after.always(async () => {
   const admin = kafka.admin();
   await admin.connect();
   const topics = (await admin.listTopics()).filter((topic) =>
-    groups.some((group) => topic === `${group}.dead-letter` || topic === `${group}.events`),
+    groups.some((group) => ['events', 'dead-letter', 'redrive'].some((kind) => topic === `${group}.${kind}`)),
   );
   if (topics.length > 0) await admin.deleteTopics({ topics });
   await admin.deleteGroups([...new Set(groups)]).catch(() => undefined);

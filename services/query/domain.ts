@@ -27,9 +27,10 @@ export const foldText = (text: string): string => text.normalize('NFKC').toLower
  * @throws INVALID_ARGUMENT for more than 200 characters or 10 words
  */
 export function searchWords(query: string): string[] {
-  // NUL is the one character that PostgreSQL's texts can't hold.
-  if (query.length > 200 || query.includes('\0')) throw invalidQuery();
-  const words = [...new Set(foldText(query).split(/\s+/).filter(Boolean))].sort();
+  // Characters have one or two UTF-16 units. NUL is the one that PostgreSQL's texts can't hold.
+  if (query.length > 400 || [...query].length > 200 || query.includes('\0')) throw invalidQuery();
+  // Folded word by word: `¨` is folded to a space and another character, and was one word.
+  const words = [...new Set(query.split(/\s+/).filter(Boolean).map(foldText))].sort();
   if (words.length > 10) throw invalidQuery();
   return words;
 }
@@ -60,7 +61,7 @@ export function toPageToken(words: readonly string[], { displayName, memberId }:
 /** The longest that a page token can be: of a display name of 100 characters. */
 const LONGEST_TOKEN = 1_024;
 
-/** @throws INVALID_PAGE_TOKEN */
+/** @throws PAGE_TOKEN_INVALID */
 export function fromPageToken(words: readonly string[], token: string): Cursor {
   let parts: unknown;
   if (token.length > LONGEST_TOKEN) throw invalidPageToken();

@@ -95,7 +95,7 @@ test.serial('special characters stand for themselves', async (t) => {
 test.serial('a page token is good for its query only', async (t) => {
   const { nextPageToken: pageToken } = await listMembers(db, { query: 'o', pageSize: 1, pageToken: '' });
   await t.notThrowsAsync(listMembers(db, { query: ' O ', pageSize: 5, pageToken }), 'which may be written otherwise');
-  const refused = { code: 'INVALID_PAGE_TOKEN' };
+  const refused = { code: 'PAGE_TOKEN_INVALID' };
   await t.throwsAsync(listMembers(db, { query: '', pageSize: 1, pageToken }), refused);
   const forged = Buffer.from('["x",1,null]').toString('base64url');
   const [made] = JSON.parse(Buffer.from(pageToken, 'base64url').toString()) as string[];
@@ -120,6 +120,10 @@ test.serial('what is out of bounds is refused by field', async (t) => {
     listMembers(db, { query: '', pageSize: 0, pageToken: '', ...given });
   t.like(await t.throwsAsync(ask({ pageSize: -1 })), { code: 'INVALID_ARGUMENT', fields: [{ field: 'pageSize' }] });
   t.like(await t.throwsAsync(ask({ pageSize: 101 })), { code: 'INVALID_ARGUMENT', fields: [{ field: 'pageSize' }] });
+  const folded = '¨a ´b ΅c ﷺd ¸e ˚f ¯g ˘h ˙i ˝j';
+  await t.notThrowsAsync(ask({ query: folded }), 'ten words, however many they are once they are folded');
+  await t.notThrowsAsync(ask({ query: '🔑'.repeat(200) }), 'characters are counted, not their UTF-16 units');
+  await t.throwsAsync(ask({ query: '🔑'.repeat(201) }), { code: 'INVALID_ARGUMENT' });
   const words = Array.from({ length: 10_000 }, (_, i) => `word${i}`).join(' ');
   const normalized = await longestNormalized(async () => {
     for (const query of [words, SLOW_TO_NORMALIZE])

@@ -1,6 +1,9 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
 import { pino } from 'pino';
+import { Secret } from '#platform/config.ts';
+import { Lifecycle } from '#platform/lifecycle.ts';
 import { type Database, sql } from '#platform/postgres.ts';
 import type { AggregateVersion } from '#proto/musubi/aggregate/v1/aggregate.ts';
 import { scratchDatabase } from '../../test/scratch-database.ts';
@@ -41,4 +44,14 @@ test('what makes no sense is logged and tells nothing, and what comes after it i
     told.map(({ msg }) => msg),
     senseless.map(() => 'a notification that makes no sense is ignored'),
   );
+});
+
+test('who can not listen is degraded', async (t) => {
+  const lifecycle = new Lifecycle(scratch.log, 1_000);
+  const nobody = new Secret('postgres://127.0.0.1:1/postgres');
+  void listen({ ...scratch, url: nobody, lifecycle, onVisible: () => undefined, onListening: async () => undefined });
+  const told = async () => (await lifecycle.degraded()).notifications ?? '';
+  while (!/ECONNREFUSED/.test(await told())) await sleep(20);
+  await lifecycle.stop('tested');
+  t.pass();
 });

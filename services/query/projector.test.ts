@@ -145,7 +145,7 @@ test('an event that is not as agreed is refused for good, and nothing of its bat
   for (const event of bad) {
     t.like(
       await t.throwsAsync(project(db, [good, event])),
-      { code: 'INVALID_EVENT', retryable: false },
+      { name: 'PoisonError', code: 'INVALID_EVENT', retryable: false },
       JSON.stringify(event.data),
     );
     t.is(await findMember(db, memberId), undefined);

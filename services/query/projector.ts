@@ -63,7 +63,7 @@ export async function startProjector(
  * Brings the read models to these events, all or none of them, in one transaction and one round trip.
  *
  * @returns what is visible now
- * @throws INVALID_EVENT (not retryable) when one of them is not what the contract says
+ * @throws PoisonError when one of them is not what the contract says
  */
 export async function project(db: Database, events: readonly EventMessage[]): Promise<AggregateVersion[]> {
   const statements: ReturnType<(typeof PROJECTIONS)[number]['statement']>[] = [];

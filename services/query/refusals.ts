@@ -1,9 +1,8 @@
-import { deadlineExceeded, invalidArgument, type MusubiError, notFound } from '#platform/errors.ts';
-import { PoisonError } from '#platform/kafka/poison.ts';
+import { deadlineExceeded, invalidFields, type MusubiError, notFound } from '#platform/errors.ts';
 import type { CodeOf } from '#platform/problems.ts';
 
 const refuse = (field: string, message: string, code: CodeOf<'INVALID_ARGUMENT'> = 'INVALID_ARGUMENT'): MusubiError =>
-  invalidArgument(code, `${field} ${message}`, { fields: [{ field, message }] });
+  invalidFields([{ field, message }], code);
 
 export const invalidQuery = (): MusubiError => refuse('query', 'must have at most 200 characters and 10 words');
 
@@ -20,6 +19,3 @@ export const memberNotFound = (): MusubiError => notFound('MEMBER_NOT_FOUND', 't
 
 export const notVisibleYet = (): MusubiError =>
   deadlineExceeded('NOT_VISIBLE_YET', 'the change is not visible to queries yet; it will be');
-
-/** An event that is not what the contract says: the consumer parks it. */
-export const invalidEvent = (id: string, message: string): PoisonError => new PoisonError(`event ${id}: ${message}`);

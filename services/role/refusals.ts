@@ -1,7 +1,6 @@
-import { failedPrecondition, invalidArgument, type MusubiError, notFound } from '#platform/errors.ts';
+import { failedPrecondition, invalidFields, type MusubiError, notFound } from '#platform/errors.ts';
 
-const refuse = (field: string, message: string): MusubiError =>
-  invalidArgument('INVALID_ARGUMENT', `${field} ${message}`, { fields: [{ field, message }] });
+const refuse = (field: string, message: string): MusubiError => invalidFields([{ field, message }]);
 
 export const invalidMemberId = (): MusubiError => refuse('memberId', 'must be 1 to 64 letters, digits, "-" or "_"');
 
@@ -9,7 +8,7 @@ export const noRoles = (): MusubiError => refuse('roleIds', 'must name 1 to 100 
 
 export const roleNotFound = (roleIds: readonly string[]): MusubiError =>
   notFound('ROLE_NOT_FOUND', `there is no role ${roleIds.join(', ')}`, {
-    fields: [{ field: 'roleIds', message: `no such role: ${roleIds.join(', ')}` }],
+    fields: [{ field: 'roleIds', code: 'NOT_FOUND', message: `has roles that do not exist: ${roleIds.join(', ')}` }],
   });
 
 /** Without an administrator nobody could ever make one again. */

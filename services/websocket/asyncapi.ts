@@ -1,10 +1,11 @@
 import { z } from 'zod';
-import { CLOSE, LIMITS, MAX_FRAME_BYTES, SUBPROTOCOL } from './domain.ts';
+import { CLOSE, LIMITS, MAX_FRAGMENTS, MAX_FRAME_BYTES, SUBPROTOCOL } from './domain.ts';
 import { clientFrames, serverFrames } from './frames.ts';
 
 const CLOSES: Record<keyof typeof CLOSE, string> = {
   goingAway: 'the server stops; connect again',
   unsupported: 'frames must be text',
+  unfinished: `a frame came in more than ${MAX_FRAGMENTS} fragments, or not whole within ${LIMITS.messageMs / 1_000} seconds`,
   defect: 'a defect of the server; connect again',
   tryAgainLater: 'a server that is needed is away, or too many sockets wait to be authenticated; connect again after a pause',
   unauthenticated: 'no token, or one that is wrong or has expired',
@@ -47,7 +48,7 @@ export function asyncApi(url: URL): Record<string, unknown> {
         'A `ref` in a frame of yours comes back in its answer.',
         'To miss nothing, keep the last `cursor` that a frame of each topic brought and send them in the first `subscribe` of the next socket: what was missed comes in order per topic, once. Until that `subscribe`, frames about your own jobs come without a cursor, so that none takes the place of yours; such a frame may come again after another drop.',
         `A member who subscribes to more than ${LIMITS.topicsPerSecond} topics a second, on all its sockets, granted or not, or who sends frames before the ones before them are answered, is read more slowly.`,
-        'The socket is closed with:',
+        'The socket is closed with what the protocol has for what breaks it (1002, 1007, 1009), and with:',
         closes.join('\n'),
       ].join('\n\n'),
     },

@@ -1,27 +1,48 @@
+import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
+import type { Logger } from '#platform/log.ts';
 import { CLOSE, type CloseCode, type Limits } from './domain.ts';
 import type { ServerFrame } from './frames.ts';
+import { Framing } from './framing.ts';
 import { framesSent, socketsClosed } from './metrics.ts';
 
-/** One socket's way to its client: what is sent waits for the client, but neither for ever nor without bound. */
+/**
+ * One socket's way to its client: what is sent waits for the client, and what is received for its end, but neither for
+ * ever nor without bound.
+ */
 export class Channel {
   readonly #ws: WebSocket;
   readonly #limits: Limits;
+  readonly #log: Logger;
   readonly #ending = new AbortController();
+  readonly #framing = new Framing();
+  /** Runs while the rest of a message is to come. */
+  #rest: NodeJS.Timeout | undefined;
   #alive = true;
+  #known = false;
+  #bytes = 0;
   /** Resolves when the socket is closed. */
   readonly closed: Promise<void>;
 
-  constructor(ws: WebSocket, limits: Limits) {
+  /** @param socket that `ws` is on */
+  constructor(ws: WebSocket, socket: Duplex, limits: Limits, log: Logger) {
     this.#ws = ws;
     this.#limits = limits;
+    this.#log = log;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.closed = promise;
     ws.on('pong', () => {
       this.#alive = true;
     });
+    socket.on('data', (chunk: Buffer) => this.#received(chunk));
+    // The library closes the socket after a violation of the protocol, or of a limit.
+    ws.on('error', (error) => {
+      log.debug({ reason: error.message }, 'a socket failed');
+      this.#end();
+    });
     ws.on('close', () => {
       this.#ending.abort();
+      clearTimeout(this.#rest);
       resolve();
     });
   }
@@ -33,6 +54,11 @@ export class Channel {
   /** Aborts when the socket begins to close, whoever closes it. */
   get ending(): AbortSignal {
     return this.#ending.signal;
+  }
+
+  /** The client has said who it is. */
+  welcome(): void {
+    this.#known = true;
   }
 
   /** Sends a frame; resolves when there is room for more. */
@@ -63,6 +89,29 @@ export class Channel {
     // A sign of life could not be read meanwhile.
     this.#alive = true;
     this.#ws.resume();
+    this.#awaitRest();
+  }
+
+  #received(chunk: Buffer): void {
+    if (this.closing) return;
+    this.#framing.read(chunk);
+    this.#bytes += chunk.length;
+    const first = !this.#known && this.#framing.messages === 0;
+    if (first && this.#bytes > this.#limits.unauthenticatedBytes)
+      this.close(CLOSE.unauthenticated, 'the first frame must be auth, and short');
+    this.#awaitRest();
+  }
+
+  /** A client is not read while a message of its is in hand, so that each message has its own time. */
+  #awaitRest(): void {
+    if (this.closing || this.#ws.isPaused || !this.#framing.unfinished) this.#stopWaiting();
+    else
+      this.#rest ??= setTimeout(() => this.close(CLOSE.unfinished, 'a frame did not come whole in time'), this.#limits.messageMs);
+  }
+
+  #stopWaiting(): void {
+    clearTimeout(this.#rest);
+    this.#rest = undefined;
   }
 
   /** Asks for a sign of life; without one since the last time, the client is dead. */
@@ -79,13 +128,27 @@ export class Channel {
   /** Closes the socket; a client that does not answer is cut off. */
   close(code: CloseCode, reason: string): void {
     if (this.closing) return;
-    this.#ending.abort();
     socketsClosed.inc({ code });
+    this.#end();
     this.#ws.close(code, reason);
     // To read the client's goodbye.
     this.#ws.resume();
-    const cut = setTimeout(() => this.#ws.terminate(), this.#limits.goodbyeMs);
+  }
+
+  /** Nothing is sent any more, and the client has a moment to go. */
+  #end(): void {
+    if (this.closing) return;
+    this.#ending.abort();
+    this.#stopWaiting();
+    const { goodbyeMs, unauthenticatedGoodbyeMs } = this.#limits;
+    const cut = setTimeout(() => this.#ws.terminate(), this.#known ? goodbyeMs : unauthenticatedGoodbyeMs);
     void this.closed.then(() => clearTimeout(cut));
+  }
+
+  /** Closes the socket on a defect of ours. */
+  fail(error: unknown): void {
+    this.#log.error({ err: error }, 'a socket failed on a defect');
+    this.close(CLOSE.defect, 'the server failed');
   }
 
   /** Closes the socket without waiting for the client. */

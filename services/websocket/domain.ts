@@ -2,6 +2,7 @@
 export const CLOSE = {
   goingAway: 1001,
   unsupported: 1003,
+  unfinished: 1008,
   defect: 1011,
   tryAgainLater: 1013,
   unauthenticated: 4401,
@@ -54,14 +55,20 @@ export interface Limits {
   topicsPerSecond: number;
   /** Sockets of one process whose clients have not authenticated. Of too many the oldest gives way. */
   unauthenticatedSockets: number;
+  /** Bytes of a client's first message, which says who it is. */
+  unauthenticatedBytes: number;
   /** Bytes that may wait for a socket's client before sending pauses. */
   bufferedBytes: number;
   /** Milliseconds that sending may pause for one client before it is too slow. */
   stallMs: number;
   /** Milliseconds that a client has to answer when its socket is closed, before it is cut off. */
   goodbyeMs: number;
-  /** Milliseconds in which a client must authenticate. */
+  /** The same of a client that nobody knows. */
+  unauthenticatedGoodbyeMs: number;
+  /** Milliseconds in which a client must say who it is, whatever else it sends. */
   authMs: number;
+  /** Milliseconds in which the rest of a message must come that has begun; not counted while the client is not read. */
+  messageMs: number;
   /** Milliseconds for which a new socket's events wait for its first `subscribe`, which may bring a cursor. */
   settleMs: number;
   /** Milliseconds between signs of life that are asked of a client; then its session is checked again, too. */
@@ -74,15 +81,21 @@ export const LIMITS: Limits = {
   topicsPerSocket: 100,
   topicsPerSecond: 20,
   unauthenticatedSockets: 1_000,
+  unauthenticatedBytes: 32_768,
   bufferedBytes: 262_144,
   stallMs: 10_000,
   goodbyeMs: 5_000,
+  unauthenticatedGoodbyeMs: 1_000,
   authMs: 5_000,
+  messageMs: 10_000,
   settleMs: 300,
   pingMs: 30_000,
 };
 
-/** The largest frame that a client may send, in bytes. */
+/** The largest message that a client may send, in bytes. */
 export const MAX_FRAME_BYTES = 65_536;
+/** Into how many frames of the protocol it may be divided; and each, while it is not whole, into how many pieces by the network. */
+export const MAX_FRAGMENTS = 64;
+export const MAX_PIECES = 256;
 export const SUBPROTOCOL = 'musubi.v1';
 export const SOCKET_PATH = '/v1/events';

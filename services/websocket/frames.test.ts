@@ -25,12 +25,20 @@ test('a bad frame is answered with what is wrong, and the socket stays', async (
     ['[]', 'FRAME_UNKNOWN', /type/],
     ['null', 'BAD_FRAME', /object/],
     [{ type: 'toString' }, 'FRAME_UNKNOWN', /auth, subscribe/],
-    [{ type: 'subscribe' }, 'BAD_FRAME', /topics/],
-    [{ type: 'subscribe', topics: ['member:me'], curser: '1-0' }, 'BAD_FRAME', /curser/],
-    [{ type: 'subscribe', topics: ['member:me'], cursor: 'x' }, 'BAD_FRAME', /cursor/],
+    [{ type: 'subscribe' }, 'BAD_FRAME', /^The frame is not valid: topics is missing\.$/],
+    [
+      { type: 'subscribe', topics: ['member:me'], curser: '1-0' },
+      'BAD_FRAME',
+      /: curser is not known here; known are type, topics, cursors, cursor, ref\.$/,
+    ],
+    [{ type: 'subscribe', topics: ['member:me'], cursor: 'x' }, 'BAD_FRAME', /: cursor must be a cursor of this server\.$/],
     [{ type: 'subscribe', topics: ['member:me'], cursors: { 'member:me': 'x' } }, 'BAD_FRAME', /cursors.member:me/],
-    [{ type: 'subscribe', topics: [], cursors: { 'job:1': '1-0' } }, 'BAD_FRAME', /cursors.job:1: is not among the topics/],
-    [{ type: 'subscribe', topics: [], cursors: { 'member:me': '1-0' }, cursor: '2-0' }, 'BAD_FRAME', /cursor: is not the one/],
+    [{ type: 'subscribe', topics: [], cursors: { 'job:1': '1-0' } }, 'BAD_FRAME', /: cursors\.job:1 must be among the topics\.$/],
+    [
+      { type: 'subscribe', topics: [], cursors: { 'member:me': '1-0' }, cursor: '2-0' },
+      'BAD_FRAME',
+      /: cursor must be the one of member:me in cursors\.$/,
+    ],
     [{ type: 'send', roomId: 'r1' }, 'FRAME_UNKNOWN', /type/],
   ];
   for (const [i, [frame, code, message]] of bad.entries()) {
@@ -97,7 +105,7 @@ test('a failed job says why, and nothing that is for our own processes', async (
   await client.subscribe([]);
   await sockets.deliver(sockets.job(me, JobState.JOB_STATE_FAILED));
   const [frame] = await client.count('job', 1);
-  t.deepEqual(frame?.job?.error, { code: 'LOGIN_TAKEN', message: 'taken', errors: [] });
+  t.deepEqual(frame?.job?.error, { code: 'LOGIN_TAKEN', message: 'Taken.', errors: [] });
 });
 
 test('who may read a job of another gets its frames where it subscribed, until it may no longer', async (t) => {

@@ -1,8 +1,10 @@
 import { z } from 'zod';
+import { sentence } from '#platform/errors.ts';
 import { jobView } from '#platform/job-view.ts';
+import { PARSING, violationsOf } from '#platform/validation.ts';
 import { CURSOR_PATTERN, OWN_TOPIC } from './domain.ts';
 
-const cursor = z.string().regex(CURSOR_PATTERN, 'is not a cursor of this server').meta({
+const cursor = z.string().regex(CURSOR_PATTERN, 'must be a cursor of this server').meta({
   description:
     'A place in the events of a topic. Keep the last one of each, and bring them in the first `subscribe` of the next socket: nothing is missed then.',
 });
@@ -36,10 +38,10 @@ export const clientFrames = {
     .superRefine(({ topics, cursors = {}, cursor }, context) => {
       const wrong = (message: string, ...path: string[]) => context.addIssue({ code: 'custom', path, message });
       for (const topic of Object.keys(cursors)) {
-        if (topic !== OWN_TOPIC && !topics.includes(topic)) wrong('is not among the topics', 'cursors', topic);
+        if (topic !== OWN_TOPIC && !topics.includes(topic)) wrong('must be among the topics', 'cursors', topic);
       }
       if (cursor !== undefined && (cursors[OWN_TOPIC] ?? cursor) !== cursor)
-        wrong(`is not the one of ${OWN_TOPIC} in cursors`, 'cursor');
+        wrong(`must be the one of ${OWN_TOPIC} in cursors`, 'cursor');
     })
     .meta({
       description:
@@ -86,6 +88,9 @@ type FrameOf<Frames extends Record<string, z.ZodType>> = { [T in keyof Frames]: 
 export type ClientFrame = FrameOf<typeof clientFrames>;
 export type ServerFrame = FrameOf<typeof serverFrames>;
 
+/** More than this helps nobody. */
+const MAX_MESSAGE = 500;
+
 /** What is wrong with a client's frame. */
 export interface BadFrame {
   code: 'BAD_FRAME' | 'FRAME_UNKNOWN';
@@ -99,21 +104,24 @@ export function parseClientFrame(text: string): { frame: ClientFrame } | { bad: 
   try {
     value = JSON.parse(text);
   } catch {
-    return { bad: { code: 'BAD_FRAME', message: 'the frame is not JSON' } };
+    return { bad: { code: 'BAD_FRAME', message: 'The frame is not JSON.' } };
   }
   if (typeof value !== 'object' || value === null)
-    return { bad: { code: 'BAD_FRAME', message: 'the frame is not a JSON object' } };
+    return { bad: { code: 'BAD_FRAME', message: 'The frame is not a JSON object.' } };
   const given = value as { type?: unknown; ref?: unknown };
   const own = { ref: ref.safeParse(given.ref).data };
   const type = typeof given.type === 'string' ? given.type : '';
   if (!isClientType(type)) {
-    return { bad: { code: 'FRAME_UNKNOWN', message: `type must be one of ${Object.keys(clientFrames).join(', ')}`, ...own } };
+    const message = notValid(`type must be one of ${Object.keys(clientFrames).join(', ')}`);
+    return { bad: { code: 'FRAME_UNKNOWN', message, ...own } };
   }
-  const parsed = clientFrames[type].safeParse(value);
+  const parsed = clientFrames[type].safeParse(value, PARSING);
   if (parsed.success) return { frame: parsed.data };
-  const message = parsed.error.issues.map((issue) => `${issue.path.join('.') || type}: ${issue.message}`).join('; ');
-  return { bad: { code: 'BAD_FRAME', message: message.slice(0, 500), ...own } };
+  const wrong = parsed.error.issues.flatMap(violationsOf).map(({ field, message }) => `${field || type} ${message}`);
+  return { bad: { code: 'BAD_FRAME', message: notValid(wrong.join('; ')), ...own } };
 }
+
+const notValid = (what: string): string => sentence(`the frame is not valid: ${what.slice(0, MAX_MESSAGE)}`);
 
 function isClientType(type: string): type is keyof typeof clientFrames {
   return Object.hasOwn(clientFrames, type);

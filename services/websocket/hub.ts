@@ -108,6 +108,7 @@ export class Hub {
     const redis = await listen({
       url,
       log: this.#log,
+      lifecycle,
       channels: [wakeChannel(prefix, this.instance), checks],
       heard: (channel, memberId) => {
         for (const socket of this.#byMember.get(memberId) ?? []) {

@@ -24,13 +24,17 @@ export class Inbox {
   }
 
   receive(text: string): void {
-    if (this.#channel.closing) return;
-    if (this.#allowance.spend(1) > 0) {
-      this.#channel.close(CLOSE.tooMany, 'too many frames in a second');
-      return;
-    }
+    if (!this.count()) return;
     this.#waiting.push(text);
     if (!this.#busy) void this.#work();
+  }
+
+  /** Counts a frame that is nothing to handle, too: a `ping` or `pong` of the protocol. @returns whether it is none too many */
+  count(): boolean {
+    if (this.#channel.closing) return false;
+    if (this.#allowance.spend(1) === 0) return true;
+    this.#channel.close(CLOSE.tooMany, 'too many frames in a second');
+    return false;
   }
 
   async #work(): Promise<void> {

@@ -1,14 +1,14 @@
 import { createServer, type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { type WebSocket, WebSocketServer } from 'ws';
+import { type ServerOptions, type WebSocket, WebSocketServer } from 'ws';
 import { type Address, hostPort } from '#platform/config.ts';
 import type { Lifecycle } from '#platform/lifecycle.ts';
 import type { Logger } from '#platform/log.ts';
 import { contextFrom, currentTraceId, SpanKind, withSpan } from '#platform/telemetry.ts';
 import { type Admission, admit, Refused, type SessionContext } from './admission.ts';
 import { asyncApi } from './asyncapi.ts';
-import { MAX_FRAME_BYTES, SOCKET_PATH, SUBPROTOCOL } from './domain.ts';
+import { MAX_FRAGMENTS, MAX_FRAME_BYTES, MAX_PIECES, SOCKET_PATH, SUBPROTOCOL } from './domain.ts';
 import { Session } from './session.ts';
 
 /**
@@ -33,12 +33,17 @@ export async function serveSockets({
   log: Logger;
   lifecycle: Lifecycle;
 }): Promise<number> {
-  const sockets = new WebSocketServer({
+  const options: ServerOptions & { closeTimeout: number } = {
     noServer: true,
     maxPayload: MAX_FRAME_BYTES,
+    maxFragments: MAX_FRAGMENTS,
+    maxBufferedChunks: MAX_PIECES,
     perMessageDeflate: false,
     handleProtocols: () => SUBPROTOCOL,
-  });
+    // For who says goodbye and stays. Not in the library's types yet.
+    closeTimeout: context.limits.goodbyeMs,
+  };
+  const sockets = new WebSocketServer(options);
   let contract = '';
   const server = createServer((request, response) => {
     answer(request, response, contract).catch((error: unknown) => {
@@ -65,7 +70,7 @@ export async function serveSockets({
     const outcome = token ? await admit(context, token).catch(refused) : undefined;
     let session: Session | undefined;
     sockets.handleUpgrade(request, socket, head, (ws: WebSocket) => {
-      session = new Session(ws, context, outcome);
+      session = new Session(ws, socket, context, outcome);
     });
     // The client left meanwhile, or its handshake was wrong.
     if (!session && outcome && !(outcome instanceof Refused)) await forget(outcome);

@@ -32,12 +32,12 @@ export async function decideOn(
   const unknown: { name: string; jobId: string }[] = [];
   for (const name of new Set(topics)) {
     const topic = parseTopic(name);
-    if (!topic) decisions.set(name, { code: 'TOPIC_UNKNOWN', message: 'there is no such topic' });
+    if (!topic) decisions.set(name, { code: 'TOPIC_UNKNOWN', message: 'There is no such topic.' });
     else if (topic.kind === 'member' || held.includes(name)) decisions.set(name, undefined);
     else if (held.length + unknown.length < topicsPerSocket) {
       decisions.set(name, undefined);
       unknown.push({ name, jobId: topic.jobId });
-    } else decisions.set(name, { code: 'TOO_MANY_TOPICS', message: `a socket may have ${topicsPerSocket} topics` });
+    } else decisions.set(name, { code: 'TOO_MANY_TOPICS', message: `A socket may have ${topicsPerSocket} topics.` });
   }
   const allowance = context.hub.topicsOf(identity.memberId, context.limits);
   await sleep(allowance.spend(unknown.length), undefined, { ref: false, signal: ending }).catch(() => undefined);

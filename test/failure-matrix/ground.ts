@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { Client } from '@temporalio/client';
-import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
+import { DefaultLogger, NativeConnection, Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
 import { byTemporalName, createActivities, type Peers } from '../../activities/index.ts';
 import { loadConfig } from '../../platform/config.ts';
 import { Lifecycle } from '../../platform/lifecycle.ts';
@@ -13,7 +13,7 @@ import { type Calls, faulty, type Plan } from './faults.ts';
 import type { Case } from './sagas.ts';
 
 // What fails here fails on purpose.
-Runtime.install({ logger: new DefaultLogger('ERROR') });
+Runtime.install({ logger: new DefaultLogger('ERROR'), shutdownSignals: [] });
 
 /** How a run ended. */
 export interface Ended {
@@ -65,7 +65,8 @@ export class Ground {
 
   /** @returns the ID of the case's job */
   async issue({ command, aggregateId }: Case): Promise<string> {
-    const issue = { command, memberId: 'matrix', aggregateId, idempotencyKey: '', fingerprint: '' };
+    // On behalf of a member of its own: how many jobs one may have under way is not what is tried here.
+    const issue = { command, memberId: `matrix-${aggregateId}`, aggregateId, idempotencyKey: '', fingerprint: '' };
     const { job } = await this.peers.job.issueJob(issue);
     return job?.jobId ?? '';
   }
@@ -106,9 +107,11 @@ export async function runWorker(
   connection: NativeConnection,
   taskQueue: string,
   activities: Record<string, unknown>,
+  tuning: Partial<WorkerOptions> = {},
 ): Promise<() => Promise<void>> {
   const worker = await Worker.create({
     ...WORKER_TUNING,
+    ...tuning,
     connection,
     taskQueue,
     workflowBundle: { codePath: await workflowBundle(false) },

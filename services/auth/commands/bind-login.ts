@@ -69,7 +69,7 @@ export function checkBinding({ memberId, loginId }: { memberId: string; loginId:
   const violation = loginIdViolation(loginId);
   if (violation)
     throw invalidArgument('INVALID_ARGUMENT', `the login ID ${violation}`, {
-      fields: [{ field: 'loginId', message: violation }],
+      fields: [{ field: 'loginId', code: 'WRONG_FORMAT', message: violation }],
     });
   if (memberId === '' || memberId.length > MAX_ID_LENGTH) {
     throw invalidArgument('INVALID_ARGUMENT', 'the member ID is missing', {
@@ -79,7 +79,7 @@ export function checkBinding({ memberId, loginId }: { memberId: string; loginId:
 }
 
 /** What a refused write of a member means: two bindings at once meet in the unique index. */
-export function bindingError(error: unknown, { memberId, loginId }: { memberId: string; loginId: string }): unknown {
+export function bindingError(error: unknown, { memberId }: { memberId: string }): unknown {
   if (isDuplicateKey(error, 'loginKey_1')) return loginTaken();
   if (isDuplicateKey(error)) return alreadyExists('LOGIN_EXISTS', `member ${memberId} has a login already`);
   return error;

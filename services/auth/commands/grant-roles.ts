@@ -21,7 +21,9 @@ export async function grantRoles(store: Store, { operationId, memberId, roleIds 
     const known = await store.roles.find({ _id: { $in: roles } }, { session, projection: { _id: 1 } }).toArray();
     const missing = roles.filter((roleId) => !known.some(({ _id }) => _id === roleId));
     if (missing.length > 0) {
-      const fields = [{ field: 'roleIds', message: `no such role: ${missing.join(', ')}` }];
+      const fields = [
+        { field: 'roleIds', code: 'NOT_FOUND', message: `has roles that do not exist: ${missing.join(', ')}` },
+      ] as const;
       throw notFound('ROLE_NOT_FOUND', `there is no role ${missing.join(', ')}`, { fields });
     }
     const changed = await changeLogin(store, session, memberId, { roleIds: roles, status: 'active' }, ['pending', 'active']);

@@ -4,9 +4,10 @@ import { pino } from 'pino';
 import type { MusubiError } from '#platform/errors.ts';
 import { metrics } from '#platform/telemetry.ts';
 import type { AttemptRates } from '../attempts.ts';
-import { freshLogin, loginOf, openTestAuth, PASSWORD, type TestAuth } from '../auth.fixture.ts';
+import { CHEAP, freshLogin, loginOf, openTestAuth, PASSWORD, type TestAuth } from '../auth.fixture.ts';
 import { KNOWN_SOURCE_MS, KNOWN_SOURCES_KEPT } from '../domain.ts';
 import { HashQueue } from '../hash-queue.ts';
+import type { Passwords } from '../passwords.ts';
 import { logIn } from './log-in.ts';
 
 const slow = (burst: number) => ({ burst, everySeconds: 3_600 });
@@ -49,9 +50,9 @@ test('after a few wrong passwords the right one is refused from there, in the sa
   const nobody = { ...loginOf(freshLogin()), source: freshSource() };
   for (let i = 0; i < 3; i++) await t.throwsAsync(logIn(auth, nobody), WRONG);
   const unknown = await t.throwsAsync(logIn(auth, nobody), REFUSED);
-  for (const key of ['code', 'message', 'retryAfterSeconds', 'grpcStatus', 'fields'] as const)
+  for (const key of ['code', 'message', 'grpcStatus', 'fields'] as const)
     t.deepEqual((exists as MusubiError)[key], (unknown as MusubiError)[key]);
-  t.true(((exists as MusubiError).retryAfterSeconds ?? 0) > 3_500);
+  for (const refused of [exists, unknown]) t.true(((refused as MusubiError).retryAfterSeconds ?? 0) > 3_500);
   await t.notThrowsAsync(from(freshSource()), 'another place is not concerned');
 });
 
@@ -135,6 +136,32 @@ test('what was right, or never looked at, does not count', async (t) => {
   await running;
   for (let i = 0; i < 3; i++) await t.throwsAsync(logIn(one, { ...right, password: 'wrong password' }), WRONG);
   await t.throwsAsync(logIn(one, right), REFUSED);
+});
+
+test('a login whose hash fails, of no fault of its own, does not count', async (t) => {
+  const { memberId, from, wrong } = await registered();
+  const source = freshSource();
+  const memory = async (kib: number) =>
+    void (await auth.store.members.updateOne({ _id: memberId }, { $set: { 'password.memory': kib } }));
+  await memory(2 ** 33);
+  for (let i = 0; i < 5; i++) await t.throwsAsync(from(source), { name: 'RangeError' });
+  await memory(CHEAP.memory);
+  for (let i = 0; i < 3; i++) await t.throwsAsync(wrong(source), WRONG);
+  await t.throwsAsync(from(source), REFUSED);
+});
+
+test('a client that left while its password was looked at gets no session that nobody has the token of', async (t) => {
+  const { loginId, memberId } = await registered();
+  const gone = new AbortController();
+  const passwords = {
+    verify: async (...given: Parameters<Passwords['verify']>) => {
+      const genuine = await auth.passwords.verify(...given);
+      gone.abort();
+      return genuine;
+    },
+  } as Passwords;
+  await t.throwsAsync(logIn({ ...auth, passwords }, loginOf(loginId), gone.signal), { code: 'CALLER_GONE' });
+  t.deepEqual((await auth.store.members.findOne({ _id: memberId }))?.sessions, []);
 });
 
 test('a member is known at the sources of its newest logins, for a while, under names that tell nothing', async (t) => {

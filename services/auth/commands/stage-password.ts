@@ -13,7 +13,9 @@ import type { Store } from '../store.ts';
 export async function stagePassword(store: Store, passwords: Passwords, password: string, signal?: AbortSignal): Promise<string> {
   const violation = passwordViolation(password);
   if (violation)
-    throw invalidArgument('WEAK_PASSWORD', `the password ${violation}`, { fields: [{ field: 'password', message: violation }] });
+    throw invalidArgument('WEAK_PASSWORD', `the password ${violation.message}`, {
+      fields: [{ field: 'password', ...violation }],
+    });
   const hash = await passwords.hash(password, { turn: ['registration'], signal });
   const ref = randomBytes(32).toString('base64url');
   await store.secrets.insertOne({ _id: ref, password: hash, expiresAt: new Date(store.clock.now() + STAGED_PASSWORD_MS) });

@@ -1,4 +1,4 @@
-import { invalidArgument } from '#platform/errors.ts';
+import { invalidFields } from '#platform/errors.ts';
 import type { Job } from '../domain.ts';
 import type { Filter, JobStore, Position } from '../store.ts';
 
@@ -27,6 +27,8 @@ function pageTokenOf({ createdAt, id }: Position): string {
 function parsePageToken(token: string): Position {
   const [, createdAt, id] = /^(\d{1,15})\.([\w-]{1,64})$/.exec(Buffer.from(token, 'base64url').toString()) ?? [];
   if (createdAt && id) return { createdAt: Number(createdAt), id };
-  const message = 'is not a page token of this list';
-  throw invalidArgument('PAGE_TOKEN_INVALID', message, { fields: [{ field: 'pageToken', message }] });
+  throw invalidFields(
+    [{ field: 'pageToken', message: 'must be the nextPageToken of a page of this list' }],
+    'PAGE_TOKEN_INVALID',
+  );
 }

@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import type { EventMessage } from '#platform/kafka/event-message.ts';
+import { PoisonError } from '#platform/kafka/poison.ts';
 import { topicOf } from '#platform/outbox/event.ts';
 import type { Query } from '#platform/postgres.ts';
-import { invalidEvent } from '../refusals.ts';
+import { PARSING } from '#platform/validation.ts';
 
 /** A state of an aggregate as an event told it. */
 export interface AggregateState {
@@ -13,7 +14,7 @@ export interface AggregateState {
 interface Definition<S extends AggregateState> {
   /** "member" */
   aggregateType: string;
-  /** @throws INVALID_EVENT when the event is not what the contract says */
+  /** @throws PoisonError when the event is not what the contract says */
   parse(event: EventMessage): S;
   /** One statement that writes those of the states that are newer than their rows: the others change nothing. */
   upsert(states: readonly S[]): Query;
@@ -28,7 +29,7 @@ export interface Projection extends Pick<Definition<AggregateState>, 'aggregateT
   topic: string;
   /**
    * The statement that brings the read model to these events, in whatever order and however often they come.
-   * @throws INVALID_EVENT
+   * @throws PoisonError
    */
   statement(events: readonly EventMessage[]): Query;
 }
@@ -67,18 +68,18 @@ export const payloadOf = <S extends z.ZodRawShape>(state: S) => z.object({ membe
 
 /**
  * Reads an event's payload, and makes sure that it tells of the aggregate and the version of its envelope.
- * @throws INVALID_EVENT
+ * @throws PoisonError
  */
 export function parsePayload<T extends { memberId: string; version: number }>(schema: z.ZodType<T>, event: EventMessage): T {
-  const parsed = schema.safeParse(event.data);
+  const parsed = schema.safeParse(event.data, PARSING);
   if (!parsed.success) {
     // Paths and messages only: what the fields hold is personal and does not belong into logs.
     const reasons = parsed.error.issues.map(({ path, message }) => `${path.join('.')} ${message}`);
-    throw invalidEvent(event.id, `its data is not as agreed: ${reasons.join('; ')}`);
+    throw new PoisonError(`event ${event.id}: its data is not as agreed: ${reasons.join('; ')}`);
   }
   const { memberId, version } = parsed.data;
   if (memberId !== event.subject || version !== event.version) {
-    throw invalidEvent(event.id, `its data is of ${memberId} version ${version}, its envelope says otherwise`);
+    throw new PoisonError(`event ${event.id}: its data is of ${memberId} version ${version}, its envelope says otherwise`);
   }
   return parsed.data;
 }

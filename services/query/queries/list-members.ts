@@ -6,7 +6,7 @@ import { findMembers } from '../store.ts';
  * A page of the members, by display name, then ID: all, or those in whose display name, login or
  * e-mail every word of the query is found, without regard to case and width.
  *
- * @throws INVALID_ARGUMENT, INVALID_PAGE_TOKEN
+ * @throws INVALID_ARGUMENT, PAGE_TOKEN_INVALID
  */
 export async function listMembers(
   db: Database,

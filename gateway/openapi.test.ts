@@ -1,0 +1,132 @@
+import test from 'ava';
+import { CLIENT_CODES, problemKind } from '#platform/problems.ts';
+import { ownContract } from './client.fixture.ts';
+import { declaredProblems } from './declared-problems.ts';
+import { openApiDocument } from './openapi.ts';
+import { httpStatusOf } from './problem.ts';
+import { allRoutes } from './routes/index.ts';
+
+interface Schema {
+  $ref?: string;
+  example?: unknown;
+  examples?: unknown[];
+  enum?: unknown[];
+  default?: unknown;
+}
+interface Media {
+  schema: object;
+  example?: unknown;
+  examples?: Record<string, { $ref: string }>;
+}
+interface Operation {
+  'x-action': string | null;
+  parameters?: { name: string; in: 'path' | 'query' | 'header'; description?: string; schema: Schema }[];
+  requestBody?: { content: Record<string, Media> };
+  responses: Record<string, { $ref?: string; description: string; headers?: object; content?: Record<string, Media> }>;
+}
+
+const routes = allRoutes();
+const document = JSON.parse(JSON.stringify(openApiDocument(routes, 'https://example.com')));
+const contract = ownContract();
+const operationOf = ({ path, method }: (typeof routes)[number]): Operation => document.paths[path][method.toLowerCase()];
+
+/** Every object of the document that is reached by an own name, with its JSON pointer. */
+function* objectsIn(value: unknown, pointer = ''): Generator<[pointer: string, object: Record<string, unknown>]> {
+  if (typeof value !== 'object' || value === null) return;
+  if (!Array.isArray(value)) yield [pointer, value as Record<string, unknown>];
+  for (const [name, inner] of Object.entries(value)) {
+    // What is given as an example is no part of the document.
+    if (name === 'example' || (name === 'examples' && Array.isArray(inner)) || name === 'value') continue;
+    yield* objectsIn(inner, `${pointer}/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`);
+  }
+}
+
+test('every example is what its schema says', (t) => {
+  let tried = 0;
+  const isValid = (pointer: string, example: unknown) => {
+    t.is(contract.violations(pointer, example), '', `${pointer}: ${JSON.stringify(example)}`);
+    tried++;
+  };
+  for (const [pointer, object] of objectsIn(document)) {
+    const { schema, example, examples } = object as { schema?: object; example?: unknown; examples?: unknown };
+    const ruling = schema ? `${pointer}/schema` : pointer;
+    if (example !== undefined) isValid(ruling, example);
+    if (Array.isArray(examples)) for (const one of examples) isValid(ruling, one);
+    else if (schema && typeof examples === 'object' && examples !== null) {
+      for (const { $ref } of Object.values(examples) as { $ref: string }[])
+        isValid(ruling, document.components.examples[$ref.split('/').at(-1) ?? ''].value);
+    }
+  }
+  t.true(tried > 100, `${tried}`);
+});
+
+test('every body, parameter and header of a request has an example, which the gateway takes', (t) => {
+  for (const route of routes) {
+    const { parameters = [], requestBody } = operationOf(route);
+    for (const [type, { example }] of Object.entries(requestBody?.content ?? {})) {
+      t.truthy(example, `${route.operationId} ${type}`);
+      t.true(route.body?.safeParse(example).success, route.operationId);
+    }
+    const shapes = { path: route.params.shape, query: route.query.shape, header: route.headers.shape };
+    for (const { name, in: place, schema: given, description } of parameters) {
+      const schema: Schema = given.$ref ? document.components.schemas[given.$ref.split('/').at(-1) ?? ''] : given;
+      const { example, examples = schema.enum ?? [], default: usual } = schema;
+      const values = [...(example === undefined ? [] : [example]), ...examples, ...(usual === undefined ? [] : [usual])];
+      t.true(values.length > 0, `${route.operationId} ${name}`);
+      t.truthy(description, `${route.operationId} ${name}`);
+      const taken = shapes[place][name] as (typeof shapes)['path']['name'] & { safeParse(value: string): { success: boolean } };
+      for (const value of values) t.true(taken.safeParse(String(value)).success, `${route.operationId} ${name} ${value}`);
+    }
+  }
+});
+
+test('what is answered has an example, too', (t) => {
+  for (const route of routes) {
+    for (const [status, { content = {} }] of Object.entries(operationOf(route).responses)) {
+      const { 'application/json': json } = content;
+      if (json && route.tag !== 'Documents') t.truthy(json.example, `${route.operationId} ${status}`);
+    }
+  }
+});
+
+test('every operation names its action', (t) => {
+  for (const route of routes) t.is(operationOf(route)['x-action'], route.action ?? null, route.operationId);
+});
+
+test('every operation declares, by status, the codes that it is answered with, and what they mean', (t) => {
+  for (const route of routes) {
+    const { responses } = operationOf(route);
+    for (const [status, codes] of declaredProblems(route)) {
+      const { $ref, description } = responses[status] ?? {};
+      if (status === 'default') t.is($ref, '#/components/responses/AnyProblem');
+      else {
+        t.deepEqual([...new Set(codes.map(httpStatusOf))], [status], route.operationId);
+        for (const code of codes) t.true(description?.includes(`\`${code}\`: ${problemKind(code).meaning}`), code);
+        const problem = { ...document.components.examples[codes[0] ?? ''].value };
+        const pointer = `/paths/${route.path.replaceAll('/', '~1')}/${route.method.toLowerCase()}/responses/${status}/content/application~1problem+json/schema`;
+        t.is(contract.violations(pointer, problem), '');
+        const other = CLIENT_CODES.find((code) => !codes.includes(code));
+        t.not(contract.violations(pointer, { ...problem, code: other }), '', 'another code');
+        t.not(contract.violations(pointer, { ...problem, status: status + 1 }), '', 'another status');
+      }
+    }
+  }
+  const updating = routes.find(({ operationId }) => operationId === 'updateMember');
+  const conflicts = (updating && declaredProblems(updating).get(409)) ?? [];
+  for (const code of ['LOGIN_TAKEN', 'MEMBER_BUSY', 'JOB_CANCELLED', 'CONFLICT'] as const) t.true(conflicts.includes(code), code);
+  t.false(conflicts.includes('LAST_ADMIN'));
+});
+
+test('a query whose answer has an ETag takes If-None-Match, and declares the 304', (t) => {
+  const tagged = routes.filter(({ method, responses }) => method === 'GET' && responses[200]?.headers?.ETag);
+  t.true(tagged.length >= 2);
+  for (const route of tagged) {
+    const { parameters = [], responses } = operationOf(route);
+    t.truthy(
+      parameters.find(({ name, in: place }) => name === 'If-None-Match' && place === 'header'),
+      route.operationId,
+    );
+    t.deepEqual(Object.keys(responses[304]?.headers ?? {}), ['ETag']);
+    t.is(responses[304]?.content, undefined);
+  }
+});

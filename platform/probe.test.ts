@@ -1,0 +1,46 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import test from 'ava';
+import { sparing } from './probe.ts';
+
+test('however often it is asked, and by however many at once, it is made now and then', async (t) => {
+  let made = 0;
+  let answer: () => void = () => undefined;
+  const check = sparing(() => {
+    made++;
+    return new Promise<void>((resolve) => {
+      answer = resolve;
+    });
+  }, 100);
+  const first = [check(), check()];
+  await sleep(150);
+  const late = check();
+  t.is(made, 1, 'one that is under way is not made again, however long it takes');
+  answer();
+  await Promise.all([...first, late, check()]);
+  t.is(made, 1);
+  while (made === 1) {
+    void check();
+    await sleep(10);
+  }
+  t.is(made, 2, 'and then again');
+});
+
+test('one that failed fails all who ask until it is made again, soon, and then is forgotten', async (t) => {
+  let made = 0;
+  const check = sparing(async () => {
+    if (++made === 1) throw new Error('full');
+  }, 60_000);
+  await t.throwsAsync(check(), { message: 'full' });
+  await t.throwsAsync(check(), { message: 'full' });
+  t.is(made, 1);
+  while (
+    await check().then(
+      () => false,
+      () => true,
+    )
+  )
+    await sleep(20);
+  t.is(made, 2);
+  await check();
+  t.is(made, 2);
+});

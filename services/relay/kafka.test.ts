@@ -1,0 +1,134 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import test from 'ava';
+import { sql } from '#platform/postgres.ts';
+import { ownKafka } from './own-kafka.fixture.ts';
+import {
+  arrived,
+  faults,
+  KINDS,
+  type Kind,
+  type Outboxes,
+  outboxes,
+  type RelayProcess,
+  startRelay,
+  until,
+} from './relay.fixture.ts';
+
+// Kafka ends, is killed and hangs while each kind of outbox has events under way.
+
+let kafka: Awaited<ReturnType<typeof ownKafka>>;
+test.before('start Kafka', async () => {
+  kafka = await ownKafka();
+});
+test.after.always('stop Kafka', () => kafka?.stop());
+
+/** Writes to every outbox until `stop`, which returns what was written, by key. */
+function write(boxes: Outboxes): { written: Record<Kind, Map<string, number>>; stop(): Promise<void> } {
+  const written: Record<Kind, Map<string, number>> = { postgres: new Map(), mongodb: new Map(), redis: new Map() };
+  let writing = true;
+  const writers = KINDS.map(async (kind) => {
+    for (let turn = 0; writing; turn++) {
+      const key = `key-${turn % 5}`;
+      const version = (written[kind].get(key) ?? 0) + 1;
+      await boxes.write(kind, key, version);
+      written[kind].set(key, version);
+      await sleep(10);
+    }
+  });
+  const stop = async (): Promise<void> => {
+    writing = false;
+    await Promise.all(writers);
+  };
+  return { written, stop };
+}
+
+const sum = (written: ReadonlyMap<string, number>): number => [...written.values()].reduce((all, versions) => all + versions, 0);
+
+/** Everything is there, in order, and nothing had to be found. */
+async function complete(boxes: Outboxes, written: Record<Kind, Map<string, number>>, relay: RelayProcess): Promise<string[]> {
+  const all = (): string[] =>
+    KINDS.flatMap((kind) => faults(boxes.received[kind], written[kind]).map((fault) => `${kind} ${fault}`));
+  await until('everything arrives', () => all().length === 0, 90_000).catch(() => undefined);
+  const found = /wait in the outbox for too long/.test(relay.output()) ? ['something was only found in the outbox'] : [];
+  return [...all(), ...found];
+}
+
+for (const [how, stop] of [
+  ['is killed', () => kafka.kill('kafka', 'SIGKILL')],
+  ['ends in order', () => kafka.kill('kafka', 'SIGTERM')],
+] as const) {
+  test.serial(
+    `Kafka ${how} with events under way, twice, and comes back: nothing is lost, each key keeps its order`,
+    async (t) => {
+      const boxes = await outboxes(t);
+      const relay = await startRelay(Object.values(boxes.sources));
+      const { written, stop: stopWriting } = write(boxes);
+      await until('all are relayed', () => KINDS.every((kind) => boxes.received[kind].length > 20));
+      for (let time = 0; time < 2; time++) {
+        await stop();
+        const before = Object.fromEntries(KINDS.map((kind) => [kind, sum(written[kind])])) as Record<Kind, number>;
+        await until('more is written', () => KINDS.every((kind) => sum(written[kind]) > before[kind] + 50));
+        for (const kind of KINDS) await relay.says(boxes.sources[kind][0] ?? '', /can not be read, or Kafka is away/);
+        // What was written since has still to be sent.
+        for (const kind of KINDS) t.true((await boxes.unsent(kind)) >= 50, kind);
+        await kafka.start('kafka');
+        await until('it goes on', () => KINDS.every((kind) => boxes.received[kind].length > before[kind]));
+      }
+      await stopWriting();
+      t.deepEqual(await complete(boxes, written, relay), []);
+      await relay.isHealthy();
+      await until('the outboxes are empty', async () =>
+        (await Promise.all(KINDS.map(boxes.unsent))).every((count) => count === 0),
+      );
+    },
+  );
+}
+
+test.serial('the relay is killed while Kafka is away: the next sends what neither has', async (t) => {
+  const boxes = await outboxes(t);
+  const { written, stop } = write(boxes);
+  const first = await startRelay(Object.values(boxes.sources));
+  await until('all are relayed', () => KINDS.every((kind) => boxes.received[kind].length > 20));
+  await kafka.kill('kafka', 'SIGKILL');
+  // Long enough for every position to be saved too early.
+  await sleep(6_000);
+  await first.kill('SIGKILL');
+  await stop();
+  await kafka.start('kafka');
+  const second = await startRelay(Object.values(boxes.sources));
+  t.deepEqual(await complete(boxes, written, second), []);
+});
+
+test.serial('Kafka hangs for long: the relay says so within seconds, confirms nothing, and goes on afterwards', async (t) => {
+  const boxes = await outboxes(t);
+  const relay = await startRelay(Object.values(boxes.sources));
+  for (const kind of KINDS) await boxes.write(kind, 'key', 1);
+  await until('all are relayed', () => KINDS.every((kind) => arrived(boxes, kind, 'key')));
+  await relay.isHealthy();
+
+  await kafka.kill('kafka', 'SIGSTOP');
+  const since = Date.now();
+  await until('it says so with nothing to send', async () => 'kafka' in (await relay.health()).degraded, 5_000);
+  for (const kind of KINDS) for (let version = 2; version <= 40; version++) await boxes.write(kind, 'key', version);
+  const [row] = await boxes.db.query<{ at: string }>(sql`select pg_current_wal_insert_lsn() as at`);
+  for (const kind of KINDS) {
+    await relay.says(boxes.sources[kind][0] ?? '', /Kafka has not taken them|can not be read, or Kafka is away/, 20_000);
+  }
+  // Through time-outs and new beginnings of the relay, and PostgreSQL's own questions how far it is.
+  while (Date.now() - since < 45_000) {
+    t.is((await relay.health()).status === 'healthy', false);
+    for (const kind of KINDS) t.is(await boxes.unsent(kind), 39, kind);
+    const confirmed = await boxes.db.query(
+      sql`select from pg_replication_slots where database = ${boxes.name} and confirmed_flush_lsn >= ${row?.at}::pg_lsn`,
+    );
+    t.is(confirmed.length, 0, 'the log is kept');
+    await sleep(1_000);
+  }
+  await kafka.kill('kafka', 'SIGCONT');
+  const written = Object.fromEntries(KINDS.map((kind) => [kind, new Map([['key', 40]])])) as Record<Kind, Map<string, number>>;
+  for (const kind of KINDS) {
+    await until(`${kind} arrives`, () => faults(boxes.received[kind], written[kind]).length === 0, 90_000);
+  }
+  await relay.isHealthy();
+  await until('the outboxes are empty', async () => (await Promise.all(KINDS.map(boxes.unsent))).every((count) => count === 0));
+});

@@ -1,0 +1,173 @@
+import { MusubiError } from '#platform/errors.ts';
+import { contextFrom, SpanKind, withSpan } from '#platform/telemetry.ts';
+import type { Admission, SessionContext } from './admission.ts';
+import type { Channel } from './channel.ts';
+import { CLOSE, type Cursor, OWN_TOPIC } from './domain.ts';
+import { Feed } from './feed.ts';
+import type { ClientFrame } from './frames.ts';
+import { type Identity, mayReadJob } from './identity.ts';
+import { pushSeconds, resumes } from './metrics.ts';
+import type { Entry } from './store.ts';
+import { decideOn, remember } from './subscriptions.ts';
+import { Timers } from './timers.ts';
+
+/** How long it takes until it is tried again to deliver what could not be. */
+const RETRY_MS = 500;
+
+/**
+ * The events of one client, from the store to its channel. They are sent one after the other, and do not wait for the
+ * client's frames, nor these for them: only where a `subscribe` says from where on events come, they take turns.
+ */
+export class Delivery {
+  /** Of the client's present token. */
+  identity: Identity;
+  readonly #context: SessionContext;
+  readonly #channel: Channel;
+  readonly #feed: Feed;
+  readonly #timers = new Timers();
+  #feeding: Promise<void> = Promise.resolve();
+  /** Events wait until the client has said where it wants to begin, or nothing for a moment. */
+  #settled = false;
+  /**
+   * Whether the client has subscribed, and so said where it begins. Before that no frame carries a cursor: kept in
+   * place of the one that the client came with, it would skip what was missed between the two.
+   */
+  #subscribed = false;
+  #pumping = false;
+
+  constructor(context: SessionContext, channel: Channel, { identity, now }: Admission) {
+    this.identity = identity;
+    this.#context = context;
+    this.#channel = channel;
+    this.#feed = new Feed(context.store, identity.memberId, now, (entry, topic, kind) =>
+      this.#push(entry, topic, kind === 'new'),
+    );
+    this.#timers.after('settle', context.limits.settleMs, () => this.#settle());
+  }
+
+  /** The member's events may have grown. */
+  wake(): void {
+    if (!this.#settled || this.#pumping) return;
+    this.#pumping = true;
+    void this.#inTurn(async () => {
+      this.#pumping = false;
+      try {
+        if (await this.#feed.pump()) this.wake();
+      } catch (error) {
+        if (!(error instanceof MusubiError && error.retryable)) throw error;
+        this.#timers.after('retry', RETRY_MS, () => this.wake());
+      }
+    });
+  }
+
+  /** Keeps the events of its topics coming to the member. */
+  remember(): Promise<void> {
+    return remember(this.#feed, this.identity, this.#context);
+  }
+
+  /** Nothing is sent any more. */
+  end(): void {
+    this.#timers.end();
+  }
+
+  async subscribe({ topics, ref, cursor, cursors = {} }: Extract<ClientFrame, { type: 'subscribe' }>): Promise<void> {
+    const given = new Map(Object.entries(cursor === undefined ? cursors : { ...cursors, [OWN_TOPIC]: cursor }));
+    // What was missed comes before what is new.
+    if (given.size > 0 && !this.#subscribed) this.#timers.stop('settle');
+    const decisions = await decideOn(topics, this.#feed.topics, this.identity, this.#context, this.#channel.ending);
+    if (this.#channel.closing) return;
+    const accepted: string[] = [];
+    for (const [topic, refusal] of decisions) {
+      if (refusal) await this.#channel.send({ type: 'error', ref, topic, ...refusal });
+      else accepted.push(topic);
+    }
+    await this.#inTurn(() => this.#begin(accepted, given, ref));
+  }
+
+  async unsubscribe({ topics, ref }: Extract<ClientFrame, { type: 'unsubscribe' }>): Promise<void> {
+    const ended = [...new Set(topics)].filter((topic) => topic !== OWN_TOPIC);
+    for (const topic of ended) this.#feed.remove(topic);
+    await this.#channel.send({ type: 'unsubscribed', topics: ended, ref });
+  }
+
+  /** Events of these topics come from their cursors on, or from now on. */
+  async #begin(topics: string[], given: ReadonlyMap<string, Cursor>, ref: string | undefined): Promise<void> {
+    for (const topic of topics) this.#feed.add(topic);
+    try {
+      const resumed = await this.#resumable(given);
+      // Its last socket may have been told of what came after this one was opened.
+      if (!this.#subscribed) this.#feed.startAfter(resumed);
+      this.#subscribed = true;
+      // The cursors of `subscribed` come before what follows it: safe to come back with, whenever the socket drops.
+      const from = (topic: string): Cursor => resumed.get(topic) ?? this.#feed.cursorOf(topic);
+      const cursors = Object.fromEntries([OWN_TOPIC, ...topics].map((topic) => [topic, from(topic)]));
+      await this.#channel.send({ type: 'subscribed', topics, cursors, cursor: from(OWN_TOPIC), ref });
+      await this.#feed.replay(resumed);
+    } catch (error) {
+      if (!(error instanceof MusubiError && error.retryable)) throw error;
+      // What was missed can't be had now; the client comes back and asks again.
+      return this.#channel.close(CLOSE.tryAgainLater, 'the store is away');
+    }
+    this.#timers.stop('settle');
+    this.#settle();
+  }
+
+  /**
+   * Where each topic begins of those that have a cursor. Of the others those have that of the member's own events
+   * among which they are. What cannot be resumed begins now, and its client is told.
+   */
+  async #resumable(given: ReadonlyMap<string, Cursor>): Promise<Map<string, Cursor>> {
+    const resumed = new Map<string, Cursor>();
+    const found = new Map<Cursor, boolean>();
+    for (const topic of [OWN_TOPIC, ...this.#feed.topics]) {
+      const cursor = given.get(topic) ?? given.get(OWN_TOPIC);
+      if (cursor === undefined) continue;
+      const resumable = found.get(cursor) ?? (await this.#feed.resumable(cursor));
+      found.set(cursor, resumable);
+      if (resumable) resumed.set(topic, cursor);
+      else await this.#channel.send({ type: 'reset', topic });
+    }
+    if (found.size > 0) resumes.inc({ outcome: [...found.values()].every(Boolean) ? 'resumed' : 'reset' });
+    return resumed;
+  }
+
+  async #push(entry: Entry, topic: string, isNew: boolean): Promise<void> {
+    if (this.#channel.closing) return;
+    if (entry.memberId !== this.identity.memberId) {
+      try {
+        await mayReadJob(this.#context.peers, this.identity, entry.jobId, entry.memberId);
+      } catch (error) {
+        if (!(error instanceof MusubiError) || error.retryable) throw error;
+        this.#feed.remove(topic);
+        return this.#channel.send({ type: 'error', topic, code: error.code, message: error.message });
+      }
+      // It was unsubscribed from meanwhile.
+      if (!this.#feed.has(topic)) return;
+    }
+    const attributes = { 'musubi.job.id': entry.jobId };
+    const cursor = this.#subscribed ? `"cursor":"${entry.cursor}",` : '';
+    await withSpan('push to socket', { kind: SpanKind.PRODUCER, parent: contextFrom(entry.traceparent), attributes }, () =>
+      // The job is JSON already.
+      this.#channel.sendText('job', `{"type":"job","topic":"${topic}",${cursor}"job":${entry.job}}`),
+    );
+    if (isNew) pushSeconds.observe(Math.max(0, Date.now() - entry.time) / 1_000);
+  }
+
+  #settle(): void {
+    this.#settled = true;
+    this.wake();
+  }
+
+  /** What uses the feed, one after the other. */
+  #inTurn(work: () => Promise<void>): Promise<void> {
+    this.#feeding = this.#feeding.then(async () => {
+      if (this.#channel.closing) return;
+      try {
+        await work();
+      } catch (error) {
+        this.#channel.fail(error);
+      }
+    });
+    return this.#feeding;
+  }
+}

@@ -1,0 +1,93 @@
+import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { setTimeout as delay } from 'node:timers/promises';
+import { Client } from '@temporalio/client';
+import { NativeConnection } from '@temporalio/worker';
+import test from 'ava';
+import { pino } from 'pino';
+import { Lifecycle } from '#platform/lifecycle.ts';
+import { startTelemetry } from '#platform/telemetry.ts';
+import { type OwnServer, ownServer } from '../test/own-server.ts';
+import { hostWorkers } from './host.ts';
+import { probeStart } from './probe.ts';
+import { registerSearchAttributes } from './search-attributes.ts';
+
+// A Temporal of its own whose database takes no writes: somebody else holds its lock. A full disk is the same to it.
+
+let server: OwnServer;
+let address: string;
+test.before(async () => {
+  server = await ownServer('temporal');
+  address = server.addresses.MUSUBI_TEMPORAL_ADDRESS ?? '';
+});
+test.after.always(() => server.stop());
+
+function lock(): () => void {
+  const database = new DatabaseSync(join(server.stack.logDir, '../temporal/temporal.sqlite'));
+  database.exec('begin immediate');
+  return () => {
+    database.exec('rollback');
+    database.close();
+  };
+}
+
+test.serial('a Temporal that answers, but writes nothing, is away to probes and to commands until it does', async (t) => {
+  const log = pino({ level: 'silent' });
+  const lifecycle = new Lifecycle(log, 20_000);
+  const config = { MUSUBI_TEMPORAL_ADDRESS: address, MUSUBI_TEMPORAL_NAMESPACE: 'default' } as never;
+  const commands = hostWorkers({ config, log, lifecycle, tracing: startTelemetry('test', {}) }, [], { peers: {} as never });
+  lifecycle.markStarted();
+  const away = async () => (await lifecycle.unready()).temporal !== undefined;
+  const takesCommands = (): boolean => {
+    try {
+      return commands.requireConnection() ?? true;
+    } catch {
+      return false;
+    }
+  };
+  while (await away()) await delay(50);
+
+  const unlock = lock();
+  try {
+    while (!(await away())) await delay(50);
+    const start = {
+      jobId: randomUUID(),
+      command: 'member.register' as const,
+      memberId: 'admin',
+      aggregateId: 'm',
+      input: { memberId: 'm', loginId: 'taro', displayName: 'Taro', email: 'taro@example.com', passwordRef: 'ref' },
+      summary: 'Register member "taro"',
+    };
+    await t.throwsAsync(commands.startCommand(start), { code: 'TEMPORAL_UNAVAILABLE' });
+    // As long as it lasts, and not by turns.
+    for (let look = 0; look < 20; look++) {
+      t.false(takesCommands());
+      await delay(100);
+    }
+    t.true(await away());
+  } finally {
+    unlock();
+  }
+  while ((await away()) || !takesCommands()) await delay(50);
+  t.pass();
+  await lifecycle.stop('tested');
+});
+
+test.serial('a probe leaves nothing behind, and fails without our search attributes', async (t) => {
+  const connection = await NativeConnection.connect({ address });
+  const client = new Client({ connection, namespace: 'default' });
+  await registerSearchAttributes(connection, 'default');
+  for (let turn = 0; turn < 5; turn++) await probeStart(client);
+  const left = async (): Promise<string[]> => {
+    const found: string[] = [];
+    for await (const { workflowId } of client.workflow.list()) found.push(workflowId);
+    return found;
+  };
+  while ((await left()).length > 0) await delay(50);
+  await connection.operatorService.removeSearchAttributes({ namespace: 'default', searchAttributes: ['MusubiAlarm'] });
+  await t.throwsAsync(probeStart(client));
+  await registerSearchAttributes(connection, 'default');
+  await t.notThrowsAsync(probeStart(client));
+  await connection.close();
+});
