@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import type { z } from 'zod';
 import { type App, runProcess } from './platform/process.ts';
@@ -30,14 +31,17 @@ roles: ${Object.keys(ROLES).join(', ')}
 options:
   --queues a,b    worker: the domains whose task queues it polls (default: all)
   --sources a,b   relay: the services whose outboxes it relays (default: all)
+  --version       which release this is
 
 Everything else is configured by environment variables: see README.md.
 `;
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: { queues: { type: 'string' }, sources: { type: 'string' }, help: { type: 'boolean', short: 'h' } },
-});
+const { values, positionals } = commandLine();
+if (values.version) {
+  const { version } = JSON.parse(readFileSync(new URL('package.json', import.meta.url), 'utf8')) as { version: string };
+  process.stdout.write(`musubi ${version}\n`);
+  process.exit(0);
+}
 const [name = ''] = positionals;
 const load = Object.hasOwn(ROLES, name) ? ROLES[name] : undefined;
 if (values.help || !load || positionals.length !== 1) {
@@ -56,3 +60,18 @@ await runProcess(
   (app) => role.start(app as App<never>),
   (config) => role.check?.(config as never) ?? {},
 );
+
+function commandLine() {
+  const options = {
+    queues: { type: 'string' },
+    sources: { type: 'string' },
+    help: { type: 'boolean', short: 'h' },
+    version: { type: 'boolean', short: 'v' },
+  } as const;
+  try {
+    return parseArgs({ allowPositionals: true, options });
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n\n${USAGE}`);
+    return process.exit(2);
+  }
+}

@@ -1,5 +1,6 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { readOptions } from '../local/options.mjs';
 import { type Stack, startStack } from '../local/stack.ts';
 
 /**
@@ -11,12 +12,16 @@ const BENCHES: Record<string, () => Promise<void>> = {
   relay: async () => onStack((await import('./relay.ts')).run),
   faults: async () => onStack((await import('./faults.ts')).run),
   idle: async () => onStack((await import('./idle.ts')).run),
-  start: async () => (await import('./start.ts')).run(),
+  start: async () => (await import('./start.ts')).run(values),
 };
 
-const bench = BENCHES[process.argv[2] ?? ''];
-if (!bench) {
-  process.stderr.write(`usage: npm run bench NAME\n\nnames: ${Object.keys(BENCHES).join(', ')}\n`);
+const { values, positionals } = readOptions('bench/run.ts', process.argv.slice(2));
+const [name = ''] = positionals;
+const bench = BENCHES[name];
+if (!bench || positionals.length > 1) {
+  process.stderr.write(
+    `npm run bench NAME [-- options], of ${Object.keys(BENCHES).join(', ')}: npm run bench -- --help tells more\n`,
+  );
   process.exit(2);
 }
 try {

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
+import { readOptions } from '../local/options.mjs';
 import { wheelBinary } from '../local/packages/wheels.ts';
 import { type Stack, startStack } from '../local/stack.ts';
 import { serveCollector } from './collector.ts';
@@ -13,7 +13,7 @@ import { serveControl } from './control.ts';
  * Files and `--match` are ava's: `npm test -- services/member`.
  */
 const root = join(import.meta.dirname, '..');
-const { values, positionals } = parseArgs({ allowPositionals: true, options: { match: { type: 'string', short: 'm' } } });
+const { values, positionals } = readOptions('test/run.ts', process.argv.slice(2));
 const dataDir = join(root, '.musubi', `test-${process.pid}`);
 mkdirSync(dataDir, { recursive: true, mode: 0o700 });
 
