@@ -2,6 +2,7 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { readOptions } from '../local/options.mjs';
 import { type Stack, startStack } from '../local/stack.ts';
+import { stopRequest } from '../local/stop-request.ts';
 
 /**
  * `npm run bench NAME`: measures and prints. Every number comes with its baseline from the same run: absolute times
@@ -34,12 +35,13 @@ try {
 
 async function onStack(measure: (stack: Stack) => Promise<void>): Promise<void> {
   const dataDir = join(import.meta.dirname, '..', '.musubi', `bench-${process.pid}`);
-  const stack = await startStack({ dataDir, fresh: true, ports: 'free' });
+  const request = stopRequest(() => process.exit(130));
+  const stack = await startStack({ dataDir, fresh: true, ports: 'free', signal: request.signal });
   const stop = async (): Promise<void> => {
     await stack.stop();
     rmSync(dataDir, { recursive: true, force: true });
   };
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => void stop().then(() => process.exit(130)));
+  void request.asked.then(stop).then(() => process.exit(130));
   try {
     // What a client of the system would find in its environment.
     Object.assign(process.env, stack.addresses, {

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { wholeNumber } from '../local/options.mjs';
 import { checkout } from '../local/places.ts';
+import { stopRequest } from '../local/stop-request.ts';
 import { FOLDER, type NpmStart, npmStart, strangersEnvironment } from '../test/npm-start.ts';
 import { descendants, table } from './measure.ts';
 
@@ -23,20 +24,20 @@ export interface StartOptions {
 export async function run({ times = '1', folder: name = FOLDER, user }: StartOptions): Promise<void> {
   const count = wholeNumber('--times', times, 1_000) ?? 1;
   const firsts: number[] = [];
+  let running: Start | undefined;
+  void stopRequest(() => process.exit(130)).asked.then(() => {
+    running?.remove();
+    process.exit(130);
+  });
   for (let i = 1; i <= count; i++) {
     const start = new Start(name, user);
-    const cleanUp = (): void => {
-      start.remove();
-      process.exit(130);
-    };
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, cleanUp);
+    running = start;
     try {
       firsts.push(await start.first());
       if (i === count) await start.others();
       else await start.stop();
     } finally {
       start.remove();
-      for (const signal of ['SIGINT', 'SIGTERM'] as const) process.off(signal, cleanUp);
     }
     if (i === count) process.stdout.write(`\n${table(['from the command to its end', 'seconds'], start.rows)}\n${start.disk}\n`);
   }
