@@ -59,6 +59,7 @@ async function loggedOnce(t: ExecutionContext<Server>, before: Record<string, nu
   await sleep(100);
   t.is(lines(t).length, 1, JSON.stringify(lines(t)));
   const [line = {}] = lines(t);
+  t.is(line.source, '127.0.0.1', 'also of what never became a request');
   const name = `${line.route} ${line.status}`;
   const grown = Object.entries(await counted()).filter(([key, value]) => value !== (before[key] ?? 0));
   t.deepEqual(grown, [[name, (before[name] ?? 0) + 1]]);

@@ -5,6 +5,7 @@ import type { Lifecycle } from '#platform/lifecycle.ts';
 import type { Logger } from '#platform/log.ts';
 import { observeRefused } from './middleware/observe.ts';
 import { MAX_WAIT } from './prefer.ts';
+import { sourceOf } from './source.ts';
 
 /** What clients may take: nothing of ours takes longer than the longest wait and what comes around it. */
 export const GATEWAY_LIMITS: HttpLimits = { ...HTTP_LIMITS, silence: (MAX_WAIT + 60) * 1_000 };
@@ -25,6 +26,6 @@ export function serveApp(
     log,
     limits: { ...GATEWAY_LIMITS, ...limits },
     handle: app.callback(),
-    refused: (problem) => observeRefused(log, problem),
+    refused: (problem, remoteAddress) => observeRefused(log, problem, sourceOf(remoteAddress)),
   });
 }

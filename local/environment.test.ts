@@ -147,6 +147,17 @@ test('servers that the environment gives and that cannot be used are named, with
   }
 });
 
+test('servers that the environment gives and that can be used are taken; wrong keys and names are said', async (t) => {
+  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => /^MUSUBI_(?!ADMIN|AUTH)/.test(name)));
+  const wanted = { servers: SERVERS, roles: ROLES, dataDir: folder, kept: {}, secrets: secretsFor({}, env), env, more: {} };
+  const { own, others } = await checkEnvironment(wanted);
+  t.deepEqual([own.length, others.length], [0, SERVERS.length]);
+  const said = await wrongIn({ ...env, MUSUBI_S3_SECRET_ACCESS_KEY: 'wrong', MUSUBI_TEMPORAL_NAMESPACE: 'nowhere' });
+  t.deepEqual(Object.keys(said).toSorted(), ['MUSUBI_S3_ENDPOINT', 'MUSUBI_TEMPORAL_NAMESPACE']);
+  t.regex(said.MUSUBI_S3_ENDPOINT ?? '', /answered 403/);
+  t.is(said.MUSUBI_TEMPORAL_NAMESPACE, 'there is no such namespace');
+});
+
 test('npm start says it all, with code 2, and touches nothing', async (t) => {
   const dataDir = join(folder, 'never', 'made');
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^MUSUBI_/.test(name)));

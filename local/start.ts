@@ -83,7 +83,7 @@ function welcome({ addresses, admin, logDir }: Stack, { firstStart, dataDir, run
     'Temporal UI': addresses.MUSUBI_TEMPORAL_UI ?? '(of your own Temporal)',
     'Admin login': `${admin.loginId}, password ${password}`,
     Logs: logDir,
-    Addresses: runFile,
+    Addresses: `${runFile}: all of these and the servers', gRPC and /healthz and /metrics of each process`,
   };
   return `
 Musubi is ready (${firstStart ? 'first start' : 'start'}: ${seconds.toFixed(1)} s)
@@ -93,7 +93,7 @@ ${Object.entries(rows)
   .join('')}${ignored(admin)}
 Try it:
 
-  TOKEN=$(node -p 'JSON.stringify(JSON.parse(fs.readFileSync(process.argv[1])).admin)' '${runFile}' |
+  TOKEN=$(node -p 'JSON.stringify(JSON.parse(fs.readFileSync(process.argv[1])).admin)' ${quoted(runFile)} |
     curl -s ${gateway}/v1/auth/login -H 'Content-Type: application/json' -d @- |
     node -p 'JSON.parse(fs.readFileSync(0)).accessToken')
   curl -s ${gateway}/v1/members -H "Authorization: Bearer $TOKEN"
@@ -101,6 +101,9 @@ Try it:
 Ctrl-C stops everything.
 `;
 }
+
+/** As one word of a shell's command line. */
+const quoted = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;
 
 /** A line about what the environment says of the admin in vain, or nothing. */
 function ignored({ loginId, password }: Stack['admin']): string {

@@ -83,10 +83,14 @@ export function accessLog(log: Logger): Middleware {
 }
 
 /** The same of what was refused before it became a request. */
-export function observeRefused(log: Logger, { status, code, traceId }: Pick<Problem, 'status' | 'code' | 'traceId'>): void {
+export function observeRefused(
+  log: Logger,
+  { status, code, traceId }: Pick<Problem, 'status' | 'code' | 'traceId'>,
+  source: string,
+): void {
   const what = { method: '_OTHER', route: 'unmatched' };
   seconds.observe({ ...what, status: String(status) }, 0);
-  log.info({ ...what, status, code, traceId }, 'request');
+  log.info({ ...what, status, code, source, traceId }, 'request');
 }
 
 /** What was answered; 499 (nginx's word for it) when the client left, or the connection was cut, before that was over. */

@@ -18,6 +18,8 @@ export const mongodb: Server = {
       replSet: REPLICA_SET,
       wiredTigerCacheSizeGB: 0.25,
       oplogSize: 128,
+      // The journal is made ahead, three files of 100 MB by default.
+      wiredTigerEngineConfigString: 'log=(file_max=16MB)',
       // Any longer than 100 ms is logged by default, with its text. The largest value there is: never.
       slowms: 2_147_483_647,
     };

@@ -66,8 +66,8 @@ export interface HttpServer {
    * @returns whether it has taken it over, and looks after it from now on; until then it has {@link HttpLimits.upgrade}
    */
   upgrade?(request: IncomingMessage, socket: Socket, head: Buffer): Promise<boolean>;
-  /** Is told of each request that was refused before `handle` could see it. */
-  refused?(problem: ProblemDocument): void;
+  /** Is told of each request that was refused before `handle` could see it, and who is at the other end. */
+  refused?(problem: ProblemDocument, remoteAddress: string | undefined): void;
 }
 
 /**
@@ -92,10 +92,10 @@ export async function serveHttp(server: HttpServer): Promise<number> {
   http.setTimeout(limits.silence);
   http.on('connection', (socket: Socket) => connections.add(socket));
 
-  const refuse = (error: MusubiError, headers?: Record<string, string>): Answer => {
+  const refuse = ({ remoteAddress }: Socket, error: MusubiError, headers?: Record<string, string>): Answer => {
     // Nobody has made a trace for it: this ID is in the log line and nowhere else.
     const problem = problemDocument(error, randomBytes(16).toString('hex'));
-    server.refused?.(problem);
+    server.refused?.(problem, remoteAddress);
     return refusal(problem, headers);
   };
   const work = (request: IncomingMessage, response: ServerResponse): void => {
@@ -108,7 +108,7 @@ export async function serveHttp(server: HttpServer): Promise<number> {
   };
   const take = (request: IncomingMessage, response: ServerResponse, fault = faultOf(request)): void => {
     const connection = connections.of(request.socket);
-    connection?.take(response, () => (fault ? send(response, refuse(fault)) : work(request, response)));
+    connection?.take(response, () => (fault ? send(response, refuse(request.socket, fault)) : work(request, response)));
     // Where it ends and the next begins is not sure.
     if (connection && fault) connection.over = true;
   };
@@ -132,14 +132,14 @@ export async function serveHttp(server: HttpServer): Promise<number> {
   };
   http.on('connect', (_request, socket: Socket) => {
     const refused = invalidArgument('METHOD_NOT_ALLOWED', 'This is no proxy: nothing can be done by CONNECT.');
-    if (detached(socket)) sendLast(socket, refuse(refused, { Allow: '' }));
+    if (detached(socket)) sendLast(socket, refuse(socket, refused, { Allow: '' }));
   });
   const { upgrade } = server;
   if (upgrade) {
     http.on('upgrade', (request, socket: Socket, head) => {
       const fault = faultOf(request);
       if (!detached(socket)) return;
-      if (fault) return sendLast(socket, refuse(fault));
+      if (fault) return sendLast(socket, refuse(socket, fault));
       const late = setTimeout(() => connections.cut(socket), limits.upgrade);
       socket.once('close', () => clearTimeout(late));
       Promise.try(() => upgrade(request, socket, head))
@@ -156,7 +156,7 @@ export async function serveHttp(server: HttpServer): Promise<number> {
   }
   http.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
     const connection = connections.of(socket);
-    if (connection && !connection.over) unreadable(error, connection, refuse);
+    if (connection && !connection.over) unreadable(error, connection, (fault) => refuse(socket, fault));
   });
 
   await new Promise<void>((resolve, reject) => {

@@ -15,6 +15,9 @@ import type { Case } from './sagas.ts';
 // What fails here fails on purpose.
 Runtime.install({ logger: new DefaultLogger('ERROR'), shutdownSignals: [] });
 
+/** How long another job holds what a saga works on, where one does: long enough for the saga to meet it, ms. */
+const OCCUPIED_MS = 500;
+
 /** How a run ended. */
 export interface Ended {
   jobId: string;
@@ -71,7 +74,8 @@ export class Ground {
     return job?.jobId ?? '';
   }
 
-  async start({ command, input }: Case, jobId: string): Promise<void> {
+  async start({ command, input, occupy }: Case, jobId: string): Promise<void> {
+    const free = await occupy?.();
     await this.#client.workflow.start(command, {
       workflowId: jobId,
       taskQueue: this.taskQueue,
@@ -79,6 +83,7 @@ export class Ground {
       // A worker that was killed holds its task for this long.
       workflowTaskTimeout: '5s',
     });
+    if (free) setTimeout(() => void free(), OCCUPIED_MS);
   }
 
   /** Waits until the job has ended, and its workflow with it. */
