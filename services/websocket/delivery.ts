@@ -10,6 +10,7 @@ import { pushSeconds, resumes } from './metrics.ts';
 import type { Entry } from './store.ts';
 import { decideOn, remember } from './subscriptions.ts';
 import { Timers } from './timers.ts';
+import { told } from './told.ts';
 
 /** How long it takes until it is tried again to deliver what could not be. */
 const RETRY_MS = 500;
@@ -139,7 +140,7 @@ export class Delivery {
       } catch (error) {
         if (!(error instanceof MusubiError) || error.retryable) throw error;
         this.#feed.remove(topic);
-        return this.#channel.send({ type: 'error', topic, code: error.code, message: error.message });
+        return this.#channel.send({ type: 'error', topic, ...told(error) });
       }
       // It was unsubscribed from meanwhile.
       if (!this.#feed.has(topic)) return;

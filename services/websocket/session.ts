@@ -10,6 +10,7 @@ import type { Connected } from './hub.ts';
 import { closeCodeOf, type Identity, identify, leftOf } from './identity.ts';
 import { Inbox } from './inbox.ts';
 import { Timers } from './timers.ts';
+import { reasonOf, told } from './told.ts';
 
 /** One client's socket: finds out who is there, handles its frames one after the other, and sees that its session is still good. */
 export class Session implements Connected {
@@ -155,13 +156,13 @@ export class Session implements Connected {
     if (!refusal) return;
     if (!(refusal instanceof MusubiError)) throw refusal;
     // That Auth is away says nothing about the client.
-    if (!refusal.retryable) this.close(closeCodeOf(refusal), refusal.message.slice(0, 120));
+    if (!refusal.retryable) this.close(closeCodeOf(refusal), reasonOf(refusal));
   }
 
   async #refuseOrClose(error: unknown, ref: string | undefined): Promise<void> {
     if (!(error instanceof MusubiError)) throw error;
-    if (error.retryable) await this.#channel.send({ type: 'error', ref, code: error.code, message: error.message });
-    else this.close(closeCodeOf(error), error.message.slice(0, 120));
+    if (error.retryable) await this.#channel.send({ type: 'error', ref, ...told(error) });
+    else this.close(closeCodeOf(error), reasonOf(error));
   }
 
   async #forget(): Promise<void> {

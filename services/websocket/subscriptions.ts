@@ -3,11 +3,11 @@ import { MusubiError } from '#platform/errors.ts';
 import type { SessionContext } from './admission.ts';
 import { parseTopic } from './domain.ts';
 import type { Feed } from './feed.ts';
-import type { ServerFrame } from './frames.ts';
 import { type Identity, leftOf, mayReadJob } from './identity.ts';
+import { told } from './told.ts';
 
 /** Why a topic was refused. */
-export type Refusal = Pick<Extract<ServerFrame, { type: 'error' }>, 'code' | 'message'>;
+export type Refusal = ReturnType<typeof told>;
 
 /** How many topics of one subscribe are asked about at once. */
 const AT_ONCE = 10;
@@ -52,7 +52,7 @@ export async function decideOn(
       // A server that is away is not waited for again with every topic.
       const error = away ?? (await refusedBy(jobId, identity, context));
       if (error?.retryable) away = error;
-      if (error) decisions.set(name, { code: error.code, message: error.message });
+      if (error) decisions.set(name, told(error));
     }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, ask));
