@@ -118,6 +118,17 @@ test.serial('an instance that says nothing is believed in for fifteen seconds at
   t.true(left > 0 && left <= 15_000, `${left} ms`);
 });
 
+test.serial('an instance is believed in again long before that ends', async (t) => {
+  const { hub } = await sockets.instance({ leaseMs: 6_000 });
+  const left = (): Promise<number> => sockets.redis.pttl(`${sockets.prefix}ws:instance:${hub.instance}`);
+  let lowest = await left();
+  for (let now = lowest; now <= lowest; now = await left()) {
+    lowest = now;
+    await sleep(50);
+  }
+  t.true(lowest > 1_000, `it had ${lowest} ms left`);
+});
+
 test.serial('the sockets of an instance that died are forgotten when its lease ends', async (t) => {
   const me = member();
   const key = `${sockets.prefix}ws:sockets:${me}`;

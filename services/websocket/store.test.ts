@@ -58,15 +58,16 @@ test('a later, shorter registration or subscription takes nothing from the longe
 test('what has run out counts no more, though others of its kind go on', async (t) => {
   const [owner, reader, me] = [member(), member(), member()];
   const job = sockets.job(owner);
-  await sockets.store.subscribe(job.jobId, reader, 1);
   await sockets.store.subscribe(job.jobId, member(), 60_000);
+  await sockets.store.subscribe(job.jobId, reader, 1);
   await sockets.store.renew('there', 60_000);
-  await sockets.store.register(me, 'closed', 'there', 1, 1);
+  await sockets.store.register(me, 'open', 'there', 60_000, 2);
+  await sockets.store.register(me, 'closed', 'there', 1, 2);
   await sleep(20);
   await sockets.deliver(job);
   t.deepEqual(await sockets.store.read(reader, '0-0', 9), []);
   t.is(await sockets.redis.hlen(`${sockets.prefix}ws:job:${job.jobId}`), 1);
-  t.truthy(await sockets.store.register(me, 'next', 'there', 60_000, 1));
+  t.truthy(await sockets.store.register(me, 'next', 'there', 60_000, 2));
 });
 
 test('an owner that subscribed to its own job has each event once', async (t) => {
