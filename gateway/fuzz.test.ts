@@ -51,7 +51,7 @@ test('whatever is sent, the answer is one that is declared, and never a 5xx', as
         });
         if (answer.status >= 500) throw new Error(`${route.method} ${path}: ${answer.status} ${JSON.stringify(answer.body)}`);
       }),
-      { numRuns: 1_000, interruptAfterTimeLimit: 60_000 },
+      { numRuns: 1_000 },
     );
     t.pass();
   } finally {
