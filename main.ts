@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import type { z } from 'zod';
 import { type App, runProcess } from './platform/process.ts';
@@ -35,22 +36,17 @@ options:
   --group NAME    redrive: the group that gets once more what it has parked
   --event ID      redrive: this event only
   --discard       redrive: gives that event up instead
+  --version       which release this is
 
 Everything else is configured by environment variables: see README.md.
 `;
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    queues: { type: 'string' },
-    sources: { type: 'string' },
-    list: { type: 'boolean' },
-    group: { type: 'string' },
-    event: { type: 'string' },
-    discard: { type: 'boolean' },
-    help: { type: 'boolean', short: 'h' },
-  },
-});
+const { values, positionals } = commandLine();
+if (values.version) {
+  const { version } = JSON.parse(readFileSync(new URL('package.json', import.meta.url), 'utf8')) as { version: string };
+  process.stdout.write(`musubi ${version}\n`);
+  process.exit(0);
+}
 const [name = ''] = positionals;
 const load = Object.hasOwn(ROLES, name) ? ROLES[name] : undefined;
 if (values.help || !load || positionals.length !== 1) {
@@ -72,3 +68,22 @@ await runProcess(
   (app) => role.start(app as App<never>),
   (config) => role.check?.(config as never) ?? {},
 );
+
+function commandLine() {
+  const options = {
+    queues: { type: 'string' },
+    sources: { type: 'string' },
+    list: { type: 'boolean' },
+    group: { type: 'string' },
+    event: { type: 'string' },
+    discard: { type: 'boolean' },
+    help: { type: 'boolean', short: 'h' },
+    version: { type: 'boolean', short: 'v' },
+  } as const;
+  try {
+    return parseArgs({ allowPositionals: true, options });
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n\n${USAGE}`);
+    return process.exit(2);
+  }
+}

@@ -1,6 +1,8 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { readOptions } from '../local/options.mjs';
 import { type Stack, startStack } from '../local/stack.ts';
+import { stopRequest } from '../local/stop-request.ts';
 
 /**
  * `npm run bench NAME`: measures and prints. Every number comes with its baseline from the same run: absolute times
@@ -12,12 +14,16 @@ const BENCHES: Record<string, () => Promise<void>> = {
   faults: async () => onStack((await import('./faults.ts')).run),
   refusals: async () => onStack((await import('./refusals.ts')).run),
   idle: async () => onStack((await import('./idle.ts')).run),
-  start: async () => (await import('./start.ts')).run(),
+  start: async () => (await import('./start.ts')).run(values),
 };
 
-const bench = BENCHES[process.argv[2] ?? ''];
-if (!bench) {
-  process.stderr.write(`usage: npm run bench NAME\n\nnames: ${Object.keys(BENCHES).join(', ')}\n`);
+const { values, positionals } = readOptions('bench/run.ts', process.argv.slice(2));
+const [name = ''] = positionals;
+const bench = BENCHES[name];
+if (!bench || positionals.length > 1) {
+  process.stderr.write(
+    `npm run bench NAME [-- options], of ${Object.keys(BENCHES).join(', ')}: npm run bench -- --help tells more\n`,
+  );
   process.exit(2);
 }
 try {
@@ -30,12 +36,13 @@ try {
 
 async function onStack(measure: (stack: Stack) => Promise<void>): Promise<void> {
   const dataDir = join(import.meta.dirname, '..', '.musubi', `bench-${process.pid}`);
-  const stack = await startStack({ dataDir, fresh: true, ports: 'free' });
+  const request = stopRequest(() => process.exit(130));
+  const stack = await startStack({ dataDir, fresh: true, ports: 'free', signal: request.signal });
   const stop = async (): Promise<void> => {
     await stack.stop();
     rmSync(dataDir, { recursive: true, force: true });
   };
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => void stop().then(() => process.exit(130)));
+  void request.asked.then(stop).then(() => process.exit(130));
   try {
     // What a client of the system would find in its environment.
     Object.assign(process.env, stack.addresses, {

@@ -1,101 +1,129 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
+import { wholeNumber } from '../local/options.mjs';
+import { checkout } from '../local/places.ts';
+import { stopRequest } from '../local/stop-request.ts';
+import { FOLDER, type NpmStart, npmStart, strangersEnvironment } from '../test/npm-start.ts';
 import { descendants, table } from './measure.ts';
 
-const ROOT = join(import.meta.dirname, '..');
-/** Of one `npm start`; the slowest has everything to download. */
-const PATIENCE_MS = 15 * 60_000;
+export interface StartOptions {
+  times?: string;
+  folder?: string;
+  user?: string;
+}
 
 /**
  * `npm run bench start`: how long one waits for `npm start` and for its end, from the command to `Musubi is ready` and
- * from Ctrl-C to the prompt. What is committed is cloned into a new folder, with the caches of npm, pip and our own empty.
+ * from Ctrl-C to the prompt, and what it takes of the disk. What is committed is cloned into a new folder each time, with the
+ * caches of npm, pip and our own empty.
  */
-export async function run(): Promise<void> {
-  const folder = mkdtempSync(join(tmpdir(), 'musubi start '));
-  const clone = join(folder, 'a clone');
-  const rows: [string, number][] = [];
-  let running: ChildProcess | undefined;
-  const timed = async (what: string, work: () => Promise<void>): Promise<void> => {
+export async function run({ times = '1', folder: name = FOLDER, user }: StartOptions): Promise<void> {
+  const count = wholeNumber('--times', times, 1_000) ?? 1;
+  const firsts: number[] = [];
+  let running: Start | undefined;
+  void stopRequest(() => process.exit(130)).asked.then(() => {
+    running?.remove();
+    process.exit(130);
+  });
+  for (let i = 1; i <= count; i++) {
+    const start = new Start(name, user);
+    running = start;
+    try {
+      firsts.push(await start.first());
+      if (i === count) await start.others();
+      else await start.stop();
+    } finally {
+      start.remove();
+    }
+    if (i === count) process.stdout.write(`\n${table(['from the command to its end', 'seconds'], start.rows)}\n${start.disk}\n`);
+  }
+  if (count === 1) return;
+  const sorted = firsts.toSorted((a, b) => a - b);
+  const [fastest, median, slowest] = [0, 0.5, 1].map((part) => sorted[Math.round(part * (count - 1))]?.toFixed(1));
+  process.stdout.write(`\n${count} first starts, none failed: ${fastest} to ${slowest} s, half of them within ${median} s\n`);
+}
+
+/** One new user on a machine that has everything but Musubi. */
+class Start {
+  readonly rows: [string, number][] = [];
+  disk = '';
+  readonly #folder = mkdtempSync(join(tmpdir(), 'musubi-start-'));
+  readonly #clone: string;
+  readonly #as: string[] = [];
+  readonly #environment: NodeJS.ProcessEnv;
+  #running: NpmStart | undefined;
+
+  constructor(name: string, user?: string) {
+    this.#clone = join(this.#folder, name, 'musubi');
+    execFileSync('git', ['clone', '--quiet', checkout, this.#clone]);
+    const home = join(this.#folder, 'home');
+    mkdirSync(home);
+    this.#environment = { ...strangersEnvironment(), npm_config_cache: join(home, 'npm'), PIP_CACHE_DIR: join(home, 'pip') };
+    if (user === undefined) return;
+    execFileSync('chown', ['-R', `${user}:`, this.#folder]);
+    this.#as.push('setpriv', `--reuid=${user}`, `--regid=${user}`, '--init-groups');
+    Object.assign(this.#environment, { HOME: home, USER: user, LOGNAME: user });
+  }
+
+  async first(): Promise<number> {
+    const seconds = await this.#timed('first start, nothing installed or downloaded', () => this.#start());
+    const parts = ['node_modules', '.musubi/cache', '.musubi/data'].map(
+      (part) => `${part} ${megabytes(join(this.#clone, part))} MB`,
+    );
+    this.disk = `${megabytes(this.#clone)} MB of the disk (${parts.join(', ')}), and ${megabytes(join(this.#folder, 'home'))} MB in npm's own cache`;
+    return seconds;
+  }
+
+  async others(): Promise<void> {
+    await this.#timed('stop', () => this.stop());
+    await this.#timed('second start', () => this.#start());
+    await this.#end(killAll);
+    await this.#timed('start after kill -9 of everything', () => this.#start());
+    await this.#timed('stop', () => this.stop());
+  }
+
+  /** As a terminal does: the whole group. */
+  stop(): Promise<void> {
+    return this.#end((pid) => process.kill(-pid, 'SIGINT'));
+  }
+
+  remove(): void {
+    const pid = this.#running?.child.pid;
+    if (pid !== undefined && isRunning(this.#running)) killAll(pid);
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  async #start(): Promise<void> {
+    this.#running = await npmStart(this.#clone, this.#environment, this.#as);
+  }
+
+  async #end(how: (pid: number) => void): Promise<void> {
+    const child = this.#running?.child;
+    if (child?.pid === undefined || !isRunning(this.#running)) throw new Error('npm start has ended by itself');
+    const gone = once(child, 'exit');
+    how(child.pid);
+    await gone;
+  }
+
+  async #timed(what: string, work: () => Promise<void>): Promise<number> {
     const begun = performance.now();
     await work();
     const seconds = (performance.now() - begun) / 1_000;
-    rows.push([what, seconds]);
+    this.rows.push([what, seconds]);
     process.stdout.write(`${what}: ${seconds.toFixed(1)} s\n`);
-  };
-  const start = async (): Promise<void> => {
-    running = npmStart(clone, newUser(folder));
-    await ready(running);
-  };
-  const end = async (how: (pid: number) => void): Promise<void> => {
-    if (running?.pid === undefined || running.exitCode !== null) throw new Error('npm start has ended by itself');
-    const gone = once(running, 'exit');
-    how(running.pid);
-    await gone;
-  };
-  // As a terminal does: the whole group.
-  const stop = () => end((pid) => process.kill(-pid, 'SIGINT'));
-  const cleanUp = (): void => {
-    if (running?.pid !== undefined && running.exitCode === null && running.signalCode === null) killAll(running.pid);
-    rmSync(folder, { recursive: true, force: true });
-  };
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.once(signal, () => {
-      cleanUp();
-      process.exit(130);
-    });
+    return seconds;
   }
-  try {
-    execFileSync('git', ['clone', '--quiet', ROOT, clone]);
-    await timed('first start, nothing installed or downloaded', start);
-    await timed('stop', stop);
-    await timed('second start', start);
-    await end(killAll);
-    await timed('start after kill -9 of everything', start);
-    await timed('stop', stop);
-  } finally {
-    cleanUp();
-  }
-  process.stdout.write(`\n${table(['from the command to its end', 'seconds'], rows)}\n`);
 }
 
-/** The environment of somebody who has never run this: no address, no cache, nothing of this checkout. */
-function newUser(folder: string): NodeJS.ProcessEnv {
-  const mine = Object.entries(process.env).filter(([name]) => !/^(MUSUBI_|npm_|NODE_|INIT_CWD$)/.test(name));
-  const path = (process.env.PATH ?? '').split(delimiter).filter((entry) => !/node_modules|node-gyp-bin/.test(entry));
-  return {
-    ...Object.fromEntries(mine),
-    PATH: path.join(delimiter),
-    npm_config_cache: join(folder, 'npm'),
-    PIP_CACHE_DIR: join(folder, 'pip'),
-  };
-}
+const isRunning = (start: NpmStart | undefined): boolean => start?.child.exitCode === null && start.child.signalCode === null;
 
-/** `npm start` in a process group of its own. */
-function npmStart(cwd: string, env: NodeJS.ProcessEnv): ChildProcess {
-  return spawn('npm', ['start', '--', '--port', '0'], { cwd, env, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
-}
-
-/** Resolves once it says that it is ready. */
-async function ready(child: ChildProcess): Promise<void> {
-  let output = '';
-  const isReady = new Promise<void>((resolve) => {
-    for (const stream of [child.stdout, child.stderr]) {
-      stream?.on('data', (chunk: Buffer) => {
-        output += chunk.toString();
-        if (output.includes('Musubi is ready')) resolve();
-      });
-    }
-  });
-  const ended = once(child, 'exit', { signal: AbortSignal.timeout(PATIENCE_MS) }).then(() => {
-    throw new Error(`npm start ended:\n${output.slice(-2_000)}`);
-  });
-  await Promise.race([isReady, ended]);
-  ended.catch(() => undefined);
-}
+/** What a folder takes of the disk: each file once, however many names it has. */
+const megabytes = (folder: string): number =>
+  existsSync(folder) ? Number(execFileSync('du', ['-sm', folder], { encoding: 'utf8' }).split('\t')[0]) : 0;
 
 /** kill -9 of a process and of all that it has started, which may be ending by itself. */
 function killAll(pid: number): void {

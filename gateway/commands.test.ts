@@ -290,7 +290,7 @@ test('jobs: cancelled while they run, not after; not seen by others', async (t) 
   const again = await send(world, 'POST', `${path}:cancel`, { token: world.admin });
   t.is(again.status, 409);
   t.is(again.body.code, 'JOB_FINISHED');
-  t.is((await send(world, 'GET', `${path}:cancel`, { token: world.admin })).status, 404);
+  t.is((await send(world, 'GET', `${path}:cancel`, { token: world.admin })).status, 405);
   // A state of a later release.
   Object.assign(world.jobs.get(running.jobId) ?? {}, { state: JobState.JOB_STATE_UNSPECIFIED });
   const unnamed = await send(world, 'POST', `${path}:cancel`, { token: world.admin });

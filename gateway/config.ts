@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { address, secret } from '#platform/config.ts';
+import { address, httpUrl, oneOf, origins, Secret } from '#platform/config.ts';
 import { temporalShape } from '../worker/config.ts';
-import { email, loginId } from './member-fields.ts';
+import { email, loginId, password } from './member-fields.ts';
 import { TrustedProxies } from './source.ts';
 
 export const shape = {
@@ -9,7 +9,7 @@ export const shape = {
   /** Where clients reach the REST API. */
   MUSUBI_HTTP_LISTEN: address().default({ host: '127.0.0.1', port: 8080 }),
   /** The address under which clients know the gateway; default: whatever the client asked. */
-  MUSUBI_PUBLIC_URL: z.url({ protocol: /^https?$/ }).optional(),
+  MUSUBI_PUBLIC_URL: httpUrl().optional(),
   /** The proxies in front of the gateway, as addresses or CIDR ranges: what they say in `X-Forwarded-For` is believed. */
   MUSUBI_TRUSTED_PROXIES: z
     .string()
@@ -22,14 +22,16 @@ export const shape = {
       }
     })
     .default(new TrustedProxies([])),
+  /** The origins of web pages that may use the API, besides the gateway's own. */
+  MUSUBI_ALLOWED_ORIGINS: origins(),
   /** Whether this process also works on the commands it starts, which makes them faster (eager start). */
-  MUSUBI_GATEWAY_WORKER: z.enum(['on', 'off']).default('on'),
+  MUSUBI_GATEWAY_WORKER: oneOf(['on', 'off']).default('on'),
 };
 
 export const bootstrapShape = {
   ...temporalShape,
   MUSUBI_ADMIN_LOGIN_ID: loginId.default('admin'),
   /** Absent: one is made and printed once. */
-  MUSUBI_ADMIN_PASSWORD: secret().optional(),
+  MUSUBI_ADMIN_PASSWORD: password.transform((text) => new Secret(text)).optional(),
   MUSUBI_ADMIN_EMAIL: email.default('admin@musubi.invalid'),
 };

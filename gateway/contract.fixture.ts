@@ -2,6 +2,7 @@ import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import { isProblemCode } from '#platform/problems.ts';
 import { ANYWHERE, UNROUTED } from './declared-problems.ts';
 import { httpStatusOf } from './problem.ts';
+import { bySpecificity } from './router.ts';
 
 /** What a client was answered. */
 export interface Answered {
@@ -59,7 +60,7 @@ export class Contract {
     const code = type === 'application/problem+json' && !bodiless ? codeOf(body) : undefined;
     if (code !== undefined && (!isProblemCode(code) || httpStatusOf(code) !== status))
       return 'no code of the catalogue, or not of its status';
-    const template = this.#templateOf(method, path);
+    const template = this.#templateOf(path);
     const operation = template === undefined ? undefined : this.#document.paths[template]?.[method];
     if (template === undefined || !operation) {
       const unrouted: readonly string[] = [...UNROUTED, ...ANYWHERE];
@@ -78,13 +79,12 @@ export class Contract {
     return isJson ? this.violations(`${pointer}/content/${escaped(declaredType)}/schema`, body) || undefined : undefined;
   }
 
-  /** The path template that a router would choose: of those that fit, the one that leaves the least open. */
-  #templateOf(method: string, path: string): string | undefined {
-    const parameters = (template: string): number => template.split('{').length;
-    return Object.entries(this.#document.paths)
-      .filter(([template, item]) => item[method] && patternOf(template).test(path))
-      .map(([template]) => template)
-      .sort((a, b) => parameters(a) - parameters(b) || b.length - a.length)[0];
+  /** The path template that stands for this path, whatever the method: of those that fit, the most specific. */
+  #templateOf(path: string): string | undefined {
+    return Object.keys(this.#document.paths)
+      .filter((template) => patternOf(template).test(path))
+      .sort(bySpecificity)
+      .at(-1);
   }
 }
 

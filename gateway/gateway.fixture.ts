@@ -1,6 +1,3 @@
-import { once } from 'node:events';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { status } from '@grpc/grpc-js';
 import { pino } from 'pino';
 import {
@@ -31,6 +28,7 @@ import { AbandonedJobs } from './abandoned.ts';
 import { createApp } from './app.ts';
 import type { Gateway } from './gateway.ts';
 import { allRoutes } from './routes/index.ts';
+import { serveApp } from './server.ts';
 
 /**
  * The gateway on a real HTTP server, calling real gRPC servers. Behind these stand a few maps instead of
@@ -63,7 +61,8 @@ startTelemetry('gateway', {});
 const token = (sub: string): string =>
   ['{"alg":"ES256"}', JSON.stringify({ sub }), 'signature'].map((part) => Buffer.from(part).toString('base64url')).join('.');
 
-export async function startWorld(): Promise<World> {
+/** @param origins of pages that may use it */
+export async function startWorld({ origins = [] }: { origins?: string[] } = {}): Promise<World> {
   const lines: Record<string, unknown>[] = [];
   // As our logger does.
   const mixin = () => ({ traceId: currentTraceId() });
@@ -104,17 +103,12 @@ export async function startWorld(): Promise<World> {
   };
   // The same object: what replaces a peer replaces it for both.
   const gateway: World['gateway'] = Object.assign(services, { abandoned: new AbandonedJobs(services) });
-  const answer = createApp(gateway, allRoutes()).callback();
-  const server = createServer((request, response) => void answer(request, response));
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
+  const port = await serveApp(createApp(gateway, allRoutes(), { origins: new Set(origins) }), { ...serve, limits: { drain: 0 } });
   return Object.assign(world, {
     gateway,
-    base: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    base: `http://127.0.0.1:${port}`,
     close: async () => {
       stopping.abort();
-      server.closeAllConnections();
-      server.close();
       await lifecycle.stop('the test is over');
     },
   });

@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import type { processShape } from '#platform/config.ts';
+import { allowedOrigins, hostPort, type processShape } from '#platform/config.ts';
 import { connectPeer } from '#platform/grpc/client.ts';
 import { followPeers } from '#platform/grpc/readiness.ts';
 import type { App } from '#platform/process.ts';
@@ -13,7 +13,7 @@ import { createApp } from './app.ts';
 import { shape } from './config.ts';
 import type { Gateway } from './gateway.ts';
 import { allRoutes } from './routes/index.ts';
-import { serveHttp } from './server.ts';
+import { serveApp } from './server.ts';
 
 export { shape };
 
@@ -42,6 +42,10 @@ export async function start(process: App<Config>): Promise<void> {
     stopping: stopping.signal,
   };
   const gateway: Gateway = { ...services, abandoned: new AbandonedJobs(services) };
-  const app = createApp(gateway, allRoutes(config.MUSUBI_PUBLIC_URL), config.MUSUBI_TRUSTED_PROXIES);
-  await serveHttp(app, config.MUSUBI_HTTP_LISTEN, lifecycle, log);
+  const origins = new Set(allowedOrigins(config.MUSUBI_ALLOWED_ORIGINS, config.MUSUBI_PUBLIC_URL));
+  const listen = config.MUSUBI_HTTP_LISTEN;
+  const trust = { origins, proxies: config.MUSUBI_TRUSTED_PROXIES };
+  const port = await serveApp(createApp(gateway, allRoutes(config.MUSUBI_PUBLIC_URL), trust), { listen, lifecycle, log });
+  // Its own, too: where it listens, whatever it is known as.
+  for (const own of allowedOrigins([], `http://${hostPort({ ...listen, port })}`)) origins.add(own);
 }

@@ -20,7 +20,7 @@ interface Media {
 }
 interface Operation {
   'x-action': string | null;
-  parameters?: { name: string; in: 'path' | 'query' | 'header'; description?: string; schema: Schema }[];
+  parameters?: { name: string; in: 'path' | 'query' | 'header' | 'cookie'; description?: string; schema: Schema }[];
   requestBody?: { content: Record<string, Media> };
   responses: Record<string, { $ref?: string; description: string; headers?: object; content?: Record<string, Media> }>;
 }
@@ -67,7 +67,12 @@ test('every body, parameter and header of a request has an example, which the ga
       t.truthy(example, `${route.operationId} ${type}`);
       t.true(route.body?.safeParse(example).success, route.operationId);
     }
-    const shapes = { path: route.params.shape, query: route.query.shape, header: route.headers.shape };
+    const shapes = {
+      path: route.params.shape,
+      query: route.query.shape,
+      header: route.headers.shape,
+      cookie: route.cookies.shape,
+    };
     for (const { name, in: place, schema: given, description } of parameters) {
       const schema: Schema = given.$ref ? document.components.schemas[given.$ref.split('/').at(-1) ?? ''] : given;
       const { example, examples = schema.enum ?? [], default: usual } = schema;

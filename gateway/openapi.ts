@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import type { z } from 'zod';
 import {
   createDocument,
   type ZodOpenApiContentObject,
@@ -83,17 +83,12 @@ function operation(route: Route): ZodOpenApiOperationObject {
       ...(isEmpty(route.params) ? {} : { path: route.params }),
       ...(isEmpty(route.query) ? {} : { query: route.query }),
       ...(isEmpty(route.headers) ? {} : { header: route.headers }),
-      ...(route.cookies ? { cookie: cookieParams(route.cookies) } : {}),
+      ...(isEmpty(route.cookies) ? {} : { cookie: route.cookies }),
     },
     ...(body ? { requestBody: { required: true, content: contents(bodyTypes(method), body) } } : {}),
     responses: { ...answers(route), ...problems(route) },
   };
 }
-
-const cookieParams = (cookies: Record<string, string>): z.ZodObject =>
-  z.object(
-    Object.fromEntries(Object.entries(cookies).map(([name, description]) => [name, z.string().optional().meta({ description })])),
-  );
 
 const isEmpty = (schema: z.ZodObject): boolean => Object.keys(schema.shape).length === 0;
 

@@ -1,50 +1,12 @@
 import { status } from '@grpc/grpc-js';
 import { z } from 'zod';
-import { FIELD_PLACES, type FieldPlace, MusubiError } from '#platform/errors.ts';
+import { FIELD_PLACES, MusubiError } from '#platform/errors.ts';
+import { type Locate, problemDocument } from '#platform/http/problem.ts';
 import { jobErrorView } from '#platform/job-view.ts';
-import {
-  CLIENT_CODES,
-  clientCode,
-  FIELD_CODES,
-  type ProblemCode,
-  problemKind,
-  problemTitle,
-  problemType,
-} from '#platform/problems.ts';
+import { CLIENT_CODES, FIELD_CODES, problemKind } from '#platform/problems.ts';
 import type { JobError } from '#proto/musubi/job/v1/job.ts';
 
-/** The one map from the system's error model to HTTP. Where HTTP has a status of its own for a code, the catalogue names it. */
-const HTTP_STATUS: Record<status, number> = {
-  [status.OK]: 200,
-  [status.CANCELLED]: 499,
-  [status.UNKNOWN]: 500,
-  [status.INVALID_ARGUMENT]: 400,
-  [status.DEADLINE_EXCEEDED]: 504,
-  [status.NOT_FOUND]: 404,
-  [status.ALREADY_EXISTS]: 409,
-  [status.PERMISSION_DENIED]: 403,
-  [status.RESOURCE_EXHAUSTED]: 429,
-  [status.FAILED_PRECONDITION]: 409,
-  [status.ABORTED]: 409,
-  [status.OUT_OF_RANGE]: 400,
-  [status.UNIMPLEMENTED]: 501,
-  [status.INTERNAL]: 500,
-  [status.UNAVAILABLE]: 503,
-  [status.DATA_LOSS]: 500,
-  [status.UNAUTHENTICATED]: 401,
-};
-
-/** The code that a client is told of an error. */
-const codeOf = ({ code, grpcStatus }: MusubiError): ProblemCode => clientCode(code, status[grpcStatus] ?? '');
-
-/** The HTTP status that an error is answered with: that of its code, always. */
-export const httpStatus = (error: MusubiError): number => httpStatusOf(codeOf(error));
-
-/** The HTTP status that a code is answered with. */
-export function httpStatusOf(code: ProblemCode): number {
-  const { http, status: name } = problemKind(code);
-  return http ?? HTTP_STATUS[status[name]];
-}
+export { httpStatus, httpStatusOf } from '#platform/http/problem.ts';
 
 /**
  * What a client that waited for its job is told when the job failed: as a synchronous API would have answered.
@@ -93,28 +55,13 @@ export const problemSchema = z
 export type Problem = z.output<typeof problemSchema>;
 
 /**
- * The document that tells a client of an error. Nothing of the inside (addresses, causes, stacks) is in it.
+ * The document that tells a client of an error; that of a job names the job.
  *
- * @param locate where the request has a field that a service names
+ * @param locate where the request has a field that a service names; default: in the body
  */
-export function problemOf(error: MusubiError, traceId: string, locate: Locate = inBody): Problem {
-  const code = codeOf(error);
-  const hidden = error.forOperators || error.code === 'INTERNAL' || error.code !== code;
+export function problemOf(error: MusubiError, traceId: string, locate?: Locate): Problem {
   return {
-    type: problemType(code),
-    title: problemTitle(code),
-    status: httpStatusOf(code),
-    detail: hidden ? problemKind(code).meaning : error.message,
+    ...problemDocument(error, traceId, locate),
     ...(error instanceof JobFailedError ? { instance: `/v1/jobs/${error.jobId}` } : {}),
-    code,
-    errors: error.fields.map(({ in: place, field, code = 'INVALID', message }) => ({
-      ...(place ? { in: place, field } : locate(field)),
-      code,
-      message,
-    })),
-    traceId,
   };
 }
-
-type Locate = (field: string) => { in: FieldPlace; field: string };
-const inBody: Locate = (field) => ({ in: 'body', field });

@@ -100,8 +100,8 @@ interface Declaration<P extends Shape, Q extends Shape, B extends z.ZodType, H e
   params?: P;
   query?: Q;
   headers?: H;
-  /** What the cookies that it understands are, by name. */
-  cookies?: Record<string, string>;
+  /** The cookies that it understands. One that is no good is as good as none, so they are declared only to be documented. */
+  cookies?: Shape;
   body?: B;
   responses: R;
   /** The problems that this route adds to those that follow from what it takes (`declaredProblems`). */
@@ -112,11 +112,12 @@ interface Declaration<P extends Shape, Q extends Shape, B extends z.ZodType, H e
 /** A declared route, whatever its types. */
 export type Route = Omit<
   Declaration<Shape, Shape, z.ZodType, Shape, Responses, unknown>,
-  'handle' | 'params' | 'query' | 'headers'
+  'handle' | 'params' | 'query' | 'headers' | 'cookies'
 > & {
   params: z.ZodObject;
   query: z.ZodObject;
   headers: z.ZodObject;
+  cookies: z.ZodObject;
   handle(call: Call, gateway: RequestGateway): Promise<Answer>;
 } & (Access<Shape, unknown> | PublicAccess);
 
@@ -150,6 +151,7 @@ export function route<
     params: z.strictObject(params ?? {}),
     query: z.strictObject(declaration.query ?? {}),
     headers: z.strictObject({ ...declaration.headers, ...(tagged ? { 'If-None-Match': ifNoneMatch } : {}) }),
+    cookies: z.object(declaration.cookies ?? {}),
     // What `handle` and `resource` are called with has passed the schemas they were typed by.
   } as unknown as Route;
 }

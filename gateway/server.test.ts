@@ -1,14 +1,15 @@
 import { once } from 'node:events';
-import { connect, type Socket } from 'node:net';
+import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import anyTest, { type ExecutionContext, type TestFn } from 'ava';
+import { openRaw, type RawClient } from '#platform/http/raw-client.fixture.ts';
 import { Lifecycle } from '#platform/lifecycle.ts';
 import { metrics } from '#platform/telemetry.ts';
 import { createApp } from './app.ts';
 import { startWorld, type World } from './gateway.fixture.ts';
 import { problemSchema } from './problem.ts';
 import { allRoutes } from './routes/index.ts';
-import { serveHttp } from './server.ts';
+import { serveApp } from './server.ts';
 
 // What HTTP clients send is written byte by byte here: no client library would send it.
 
@@ -23,8 +24,9 @@ test.beforeEach(async (t) => {
   const world = await startWorld();
   const { log } = world.gateway;
   const lifecycle = new Lifecycle(log, 20_000);
-  const times = { headers: 500, request: 800, check: 50, drain: 3_000 };
-  const port = await serveHttp(createApp(world.gateway, allRoutes()), { host: '127.0.0.1', port: 0 }, lifecycle, log, times);
+  const limits = { headers: 500, request: 800, check: 50, drain: 3_000 };
+  const listen = { host: '127.0.0.1', port: 0 };
+  const port = await serveApp(createApp(world.gateway, allRoutes()), { listen, lifecycle, log, limits });
   t.context = { world, port, lifecycle };
 });
 test.afterEach.always(async ({ context }) => {
@@ -32,17 +34,7 @@ test.afterEach.always(async ({ context }) => {
   await context.world.close();
 });
 
-/** A connection, with everything that came on it. */
-async function open({
-  context,
-}: ExecutionContext<Server>): Promise<{ socket: Socket; received(): string; closed: Promise<string> }> {
-  const socket = connect(context.port, '127.0.0.1');
-  let received = '';
-  socket.on('data', (chunk) => (received += chunk.toString()));
-  socket.on('error', () => undefined);
-  await once(socket, 'connect');
-  return { socket, received: () => received, closed: once(socket, 'close').then(() => received) };
-}
+const open = ({ context }: ExecutionContext<Server>): Promise<RawClient> => openRaw(context.port);
 
 const HEAD = 'POST /v1/auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 60\r\n\r\n';
 const WAITING = (world: World): string => {
@@ -67,6 +59,7 @@ async function loggedOnce(t: ExecutionContext<Server>, before: Record<string, nu
   await sleep(100);
   t.is(lines(t).length, 1, JSON.stringify(lines(t)));
   const [line = {}] = lines(t);
+  t.is(line.source, '127.0.0.1', 'also of what never became a request');
   const name = `${line.route} ${line.status}`;
   const grown = Object.entries(await counted()).filter(([key, value]) => value !== (before[key] ?? 0));
   t.deepEqual(grown, [[name, (before[name] ?? 0) + 1]]);
@@ -74,6 +67,11 @@ async function loggedOnce(t: ExecutionContext<Server>, before: Record<string, nu
 }
 
 const UNREADABLE: Record<string, [bytes: string, status: number, code: string]> = {
+  'a target that can not be parsed': ['GET http://[::1/ HTTP/1.1\r\nHost: x\r\n\r\n', 400, 'MALFORMED_REQUEST'],
+  'a path that can not be decoded': ['GET /v1/members/%E0%A4%A HTTP/1.1\r\nHost: x\r\n\r\n', 400, 'MALFORMED_REQUEST'],
+  'a request of two hosts': ['GET / HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n', 400, 'MALFORMED_REQUEST'],
+  'an expectation': ['GET / HTTP/1.1\r\nHost: x\r\nExpect: something\r\n\r\n', 417, 'EXPECTATION_FAILED'],
+  'a request to a proxy': ['CONNECT x:443 HTTP/1.1\r\nHost: x:443\r\n\r\n', 405, 'METHOD_NOT_ALLOWED'],
   'what is not HTTP': ['NONSENSE\r\n\r\n', 400, 'MALFORMED_REQUEST'],
   'a head that is too large': [`GET / HTTP/1.1\r\nHost: x\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`, 431, 'HEADERS_TOO_LARGE'],
   'a head that does not end': ['GET / HTTP/1.1\r\nHost: x\r\n', 408, 'REQUEST_TIMEOUT'],

@@ -24,6 +24,8 @@ export class TrustedProxies {
   }
 }
 
+const NONE = new TrustedProxies([]);
+
 /**
  * Where a request comes from, as far as clients can be told apart: an IPv4 address, or an IPv6 network of 64 bits
  * (`2001:db8:0:1::/64`), in which a client can take any address.
@@ -33,7 +35,7 @@ export class TrustedProxies {
  *
  * @returns empty when nobody knows: the connection is gone
  */
-export function sourceOf(remoteAddress: string | undefined, forwardedFor: string, proxies: TrustedProxies): string {
+export function sourceOf(remoteAddress: string | undefined, forwardedFor = '', proxies = NONE): string {
   let source = plain(remoteAddress ?? '');
   const hops = forwardedFor.split(',');
   while (source !== '' && proxies.has(source)) {

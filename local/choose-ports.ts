@@ -8,11 +8,21 @@ interface Needs {
   refuses?(port: number): boolean;
 }
 
+interface Choice {
+  reserved: Ports;
+  /** Keeps what was chosen: a replica set or a bookmark then still finds it at the next start. */
+  file: string;
+  /** Whether the well-known ports come first. */
+  preferred: boolean;
+  /** The gateway's, exactly. */
+  gatewayPort?: number;
+}
+
 /**
- * Reserves a port for every use of every component: the preferred one if wanted, else the one of the last start (kept in
- * `file`: a replica set or a bookmark then still finds it), else any.
+ * Reserves a port for every use of every component: the preferred one if wanted, else the one of the last start, else any.
+ * `keep` writes them down.
  */
-export async function choosePorts(needs: Needs[], reserved: Ports, file: string, preferred: boolean, gatewayPort?: number) {
+export async function choosePorts(needs: Needs[], { reserved, file, preferred, gatewayPort }: Choice) {
   const last: Record<string, Record<string, number>> = JSON.parse(await readFile(file, 'utf8').catch(() => '{}'));
   const all: Record<string, Record<string, number>> = {};
   const pinned =
@@ -31,6 +41,5 @@ export async function choosePorts(needs: Needs[], reserved: Ports, file: string,
     }
     all[name] = chosen;
   }
-  await writeFile(file, `${JSON.stringify({ ...last, ...all }, null, 1)}\n`);
-  return all;
+  return { ports: all, keep: () => writeFile(file, `${JSON.stringify({ ...last, ...all }, null, 1)}\n`) };
 }

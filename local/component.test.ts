@@ -10,9 +10,14 @@ const folder = mkdtempSync(join(tmpdir(), 'musubi-component-'));
 test.after.always(() => rmSync(folder, { recursive: true, force: true }));
 
 /** A component that runs a script; the script says `up` in its log when it is ready. */
-function component(t: ExecutionContext, script: string, { supervise = true, readyMs = 60_000, graceMs = 5_000 } = {}) {
+function component(
+  t: ExecutionContext,
+  script: string,
+  { supervise = true, readyMs = 60_000, graceMs = 5_000, mayBeKilled = false } = {},
+) {
   const base = join(folder, t.title.replaceAll(/\W/g, '-'));
   const states: State[] = [];
+  const details: (string | undefined)[] = [];
   const log = `${base}.log`;
   let starts = 0;
   const it = new Component(
@@ -21,6 +26,7 @@ function component(t: ExecutionContext, script: string, { supervise = true, read
       log,
       readyMs,
       graceMs,
+      mayBeKilled,
       stopSignal: 'SIGTERM',
       launch: async () => {
         starts++;
@@ -33,10 +39,13 @@ function component(t: ExecutionContext, script: string, { supervise = true, read
     },
     new PidsFile(`${base}.json`),
     supervise,
-    (state) => states.push(state),
+    (state, detail) => {
+      states.push(state);
+      details.push(detail);
+    },
   );
   t.teardown(() => it.stop(0));
-  return { it, states };
+  return { it, states, said: () => details.at(-1) };
 }
 
 const SERVES = "console.log('up'); setInterval(() => {}, 1000)";
@@ -50,13 +59,37 @@ test('is ready when it answers, and stops when asked', async (t) => {
   t.deepEqual(states, ['starting', 'ready', 'stopped']);
 });
 
-test('who does not heed the request is forced after its grace', async (t) => {
-  const { it } = component(t, `process.on('SIGTERM', () => {}); ${SERVES}`, { graceMs: 200 });
+test('who does not heed the request is forced after its grace, and that is told', async (t) => {
+  const { it, said } = component(t, `process.on('SIGTERM', () => {}); ${SERVES}`, { graceMs: 200 });
   await it.start();
   const began = Date.now();
   await it.stop();
   t.is(it.pid, undefined);
   t.true(Date.now() - began < 30_000);
+  t.is(said(), 'killed, because it did not end in 0.2 s');
+});
+
+const STOPS = {
+  'by the signal that asked for it': [SERVES, undefined],
+  'with the exit code that Java makes of it': [`process.on('SIGTERM', () => process.exit(143)); ${SERVES}`, undefined],
+  'with an error': [`process.on('SIGTERM', () => process.exit(3)); ${SERVES}`, 'ended (exit code 3)'],
+} as const;
+for (const [how, [script, told]] of Object.entries(STOPS)) {
+  test(`of who stops ${how}, ${told ? 'that' : 'nothing'} is told`, async (t) => {
+    const { it, states, said } = component(t, script);
+    await it.start();
+    await it.stop();
+    t.deepEqual(states, ['starting', 'ready', 'stopped']);
+    t.is(said(), told);
+  });
+}
+
+test('of who is stopped by killing it nothing is told', async (t) => {
+  const { it, states, said } = component(t, `process.on('SIGTERM', () => {}); ${SERVES}`, { graceMs: 200, mayBeKilled: true });
+  await it.start();
+  await it.stop();
+  t.is(states.at(-1), 'stopped');
+  t.is(said(), undefined);
 });
 
 test('who dies unasked is started again, with another number', async (t) => {

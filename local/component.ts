@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
+import { constants } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { childEnvironment } from './packages/cache.ts';
 import type { PidsFile } from './pids.ts';
@@ -15,6 +16,8 @@ export interface Plan {
   clean?(): Promise<void>;
   stopSignal: NodeJS.Signals;
   graceMs: number;
+  /** Whether it may be killed after its grace, and that is an ordered stop too. */
+  mayBeKilled?: boolean;
   readyMs: number;
   log: string;
 }
@@ -78,8 +81,10 @@ export class Component {
     this.#signal('SIGCONT');
     const inTime = await Promise.race([ended.then(() => true), sleep(graceMs, false, { ref: false })]);
     if (!inTime) this.#signal('SIGKILL');
-    await ended;
+    const how = await ended;
     await this.plan.clean?.();
+    if (inTime) this.#onState('stopped', isOrderly(how, this.plan.stopSignal) ? undefined : described(how));
+    else this.#onState('stopped', this.plan.mayBeKilled ? undefined : `killed, because it did not end in ${graceMs / 1000} s`);
   }
 
   /** Sends a signal, for tests of faults. One that ends the process is waited for, and it stays down until `start`. */
@@ -93,7 +98,7 @@ export class Component {
     this.#wanted = false;
     const ended = exitOf(child);
     this.#signal(signal);
-    await ended;
+    this.#onState('stopped', described(await ended));
   }
 
   /** For the moment when the launcher itself ends without having stopped the stack: every server survives a kill. */
@@ -149,11 +154,10 @@ export class Component {
       if (this.#child !== child) return;
       this.#child = undefined;
       this.#pids.remove(this.plan.name);
-      if (!this.#wanted) this.#onState('stopped', how);
-      else if (!this.#starting) void this.#afterAccident(how, startedAt);
+      if (this.#wanted && !this.#starting) void this.#afterAccident(how, startedAt);
     };
     child.once('error', (error) => ended(`could not be run: ${error.message}`));
-    child.once('exit', (code, signal) => ended(`ended (${signal ?? `exit code ${code}`})`));
+    child.once('exit', (code, signal) => ended(described({ code, signal })));
   }
 
   /** Undefined once it is ready, else what went wrong. */
@@ -205,7 +209,19 @@ export class Component {
 /** A process lives on after these: no end is waited for. */
 const PAUSING = new Set<NodeJS.Signals>(['SIGSTOP', 'SIGCONT']);
 
-function exitOf(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return Promise.resolve();
-  return new Promise((resolve) => child.once('exit', () => resolve()));
+interface Exit {
+  code: number | null;
+  signal: NodeJS.Signals | null;
 }
+
+function exitOf(child: ChildProcess): Promise<Exit> {
+  const { exitCode: code, signalCode: signal } = child;
+  if (code !== null || signal !== null || child.pid === undefined) return Promise.resolve({ code, signal });
+  return new Promise((resolve) => child.once('exit', (code, signal) => resolve({ code, signal })));
+}
+
+const described = ({ code, signal }: Exit): string => `ended (${signal ?? `exit code ${code}`})`;
+
+/** Java turns a signal that it heeded into an exit code, as shells do. */
+const isOrderly = ({ code, signal }: Exit, asked: NodeJS.Signals): boolean =>
+  code === 0 || code === 128 + constants.signals[asked] || signal === asked;

@@ -41,18 +41,12 @@ options:
 
 const BENCH = `usage: npm run bench -- NAME [options]
 
-Measures and prints. Every number comes with its baseline from the same run.
+Measures and prints. bench/README.md lists what can be measured; without a NAME the names are told.
 
-names:
-  command    a PATCH saga and a registration, beside a naive saga and the floor
-  relay      kill -9 of the outbox relay during 2,000 commands
-  faults     every server and process away under load
-  idle       memory and CPU of the idle system
-  start      how long one waits for npm start and for its end, and what it takes of the disk
 options:
   --times N       start: so many first starts, each in a new folder (default: 1)
   --folder NAME   start: the name of the folders (default: one with spaces and letters beyond ASCII)
-  --cached        start: with what an earlier start has fetched, for a quick look
+  --user NAME     start: as this user of the machine, when you are root
   --version       which release this is
   --help          this text
 `;
@@ -67,7 +61,7 @@ const SCRIPTS = {
   'bench/run.ts': {
     help: BENCH,
     allowPositionals: true,
-    options: { times: { type: 'string' }, folder: { type: 'string' }, cached: { type: 'boolean', default: false } },
+    options: { times: { type: 'string' }, folder: { type: 'string' }, user: { type: 'string' } },
   },
 };
 
@@ -77,6 +71,7 @@ const SCRIPTS = {
  *
  * @param {string} script its path in the checkout
  * @param {string[]} args
+ * @returns {{values: Record<string, any>, positionals: string[]}}
  */
 export function readOptions(script, args) {
   const { help, options, ...config } = SCRIPTS[script];
@@ -130,11 +125,20 @@ export function wholeNumber(name, text, maximum, help = START) {
   return number <= maximum ? number : refuse(`${name} takes a number from 0 to ${maximum}, not ${text}`, help);
 }
 
+/**
+ * @param {string} text
+ * @returns {never}
+ */
 function answer(text) {
   process.stdout.write(text);
   process.exit(0);
 }
 
+/**
+ * @param {string} problem
+ * @param {string} help
+ * @returns {never}
+ */
 function refuse(problem, help) {
   process.stderr.write(`${problem}\n\n${help}`);
   process.exit(2);

@@ -35,10 +35,17 @@ test.serial('two stacks never choose the same port, though neither listens yet',
   t.true(first === wanted || second === wanted);
 });
 
-test.serial('a pinned port that is in use is an error that names it', async (t) => {
-  const [busy] = await twoFreePorts();
+test.serial('a pinned port that is in use is an error that names it, who has it, and what to do', async (t) => {
+  const [busy, held] = await twoFreePorts();
   t.teardown(await listening(busy));
-  await t.throwsAsync(new Ports().reserveExactly(busy), { message: new RegExp(`port ${busy} is in use`) });
+  const refusal = (port: number, who: string) => ({
+    message: new RegExp(`^port ${port} is in use on 127.0.0.1, by ${who}: give another --port, or --port 0 for free ones$`),
+  });
+  await t.throwsAsync(new Ports().reserveExactly(busy), refusal(busy, `.*node.* \\(pid ${process.pid}\\)`));
+  const other = new Ports();
+  t.teardown(() => other.release());
+  await other.reserveExactly(held);
+  await t.throwsAsync(new Ports().reserveExactly(held), refusal(held, 'another start of Musubi'));
 });
 
 test.serial('chosen ports lie below the range of outgoing connections and can be listened on', async (t) => {

@@ -1,4 +1,5 @@
 import { randomInt } from 'node:crypto';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { type Lock, tryLock } from './lock.ts';
 
@@ -20,10 +21,13 @@ export class Ports {
     throw new Error('no free port was found on 127.0.0.1');
   }
 
-  /** This port, or an error that names it. */
+  /** This port, or an error that says who has it. */
   async reserveExactly(port: number): Promise<number> {
     if (await this.#take(port)) return port;
-    throw new Error(`port ${port} is in use on 127.0.0.1`);
+    const holder = (await isFree(port)) ? 'another start of Musubi' : listenerOn(port);
+    throw new Error(
+      `port ${port} is in use on 127.0.0.1${holder ? `, by ${holder}` : ''}: give another --port, or --port 0 for free ones`,
+    );
   }
 
   async release(): Promise<void> {
@@ -51,4 +55,37 @@ export function isFree(port: number): Promise<boolean> {
     server.once('error', () => resolve(false));
     server.listen({ port, host: '127.0.0.1', exclusive: true }, () => server.close(() => resolve(true)));
   });
+}
+
+/** Who listens on a port, as `command (pid 7)`: known of this user's processes, and to root of all. proc(5) */
+export function listenerOn(port: number): string | undefined {
+  const LISTEN = '0A';
+  const ending = `:${port.toString(16).toUpperCase().padStart(4, '0')}`;
+  const sockets = ['/proc/net/tcp', '/proc/net/tcp6']
+    .flatMap((table) => lines(table).slice(1))
+    .map((line) => line.trim().split(/\s+/))
+    .filter(([, local, , state]) => local?.endsWith(ending) && state === LISTEN)
+    .map((fields) => `socket:[${fields[9]}]`);
+  for (const pid of readdirSync('/proc').filter((entry) => /^\d+$/.test(entry))) {
+    if (!openFiles(pid).some((file) => sockets.includes(file))) continue;
+    const command = lines(`/proc/${pid}/cmdline`).join(' ').split('\0').join(' ').trim();
+    return `${command.slice(0, 60)} (pid ${pid})`;
+  }
+  return undefined;
+}
+
+const lines = (file: string): string[] => unlessGone(() => readFileSync(file, 'utf8').trim().split('\n'), []);
+
+function openFiles(pid: string): string[] {
+  const folder = `/proc/${pid}/fd`;
+  // What is somebody else's, or has been closed or ended meanwhile, cannot be read.
+  return unlessGone(() => readdirSync(folder), []).map((fd) => unlessGone(() => readlinkSync(`${folder}/${fd}`), ''));
+}
+
+function unlessGone<T>(read: () => T, otherwise: T): T {
+  try {
+    return read();
+  } catch {
+    return otherwise;
+  }
 }

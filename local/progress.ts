@@ -10,7 +10,11 @@ export interface Display {
   done(): Promise<void>;
 }
 
-export const display = (): Display => (process.stdout.isTTY ? new TaskList() : new Lines());
+/** A list needs room for its lines: some terminals say that they have no columns at all. */
+const LEAST_COLUMNS = 40;
+
+export const display = (): Display =>
+  process.stdout.isTTY && process.stdout.columns >= LEAST_COLUMNS ? new TaskList() : new Lines();
 
 /** One line each time that something new happens: for logs and pipes. */
 class Lines implements Display {

@@ -27,48 +27,51 @@ export function randomWord(): string {
 
 export const secretsPath = (dataDir: string) => join(dataDir, 'secrets.json');
 
-/**
- * What the environment says is kept like what is made up: the next start may come without it.
- *
- * @throws when MUSUBI_AUTH_MASTER_KEY is no key
- */
-export function loadSecrets(dataDir: string, env: NodeJS.ProcessEnv): Secrets {
+/** What earlier starts have kept in the folder: nothing before the first. */
+export function keptSecrets(dataDir: string): Partial<Secrets> {
   const path = secretsPath(dataDir);
-  const kept: Partial<Secrets> = existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')) : {};
-  const secrets: Secrets = {
+  return existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')) : {};
+}
+
+/** The secrets of a start: what is kept, what the environment says, and what is made up. */
+export function secretsFor(kept: Partial<Secrets>, env: NodeJS.ProcessEnv): Secrets {
+  const said = {
+    ...(env.MUSUBI_ADMIN_LOGIN_ID && { adminLoginId: env.MUSUBI_ADMIN_LOGIN_ID }),
+    ...(env.MUSUBI_ADMIN_PASSWORD && { adminPassword: env.MUSUBI_ADMIN_PASSWORD }),
+  };
+  return {
     postgresPassword: randomWord(),
     s3AccessKeyId: `MUSUBI${randomBytes(7).toString('hex').toUpperCase()}`,
     s3SecretAccessKey: randomWord(),
     adminLoginId: 'admin',
     adminPassword: randomWord(),
     adminExists: false,
-    authMasterKey: givenMasterKey(env) ?? randomBytes(32).toString('base64'),
+    authMasterKey: randomBytes(32).toString('base64'),
     ...kept,
+    ...(kept.adminExists ? {} : said),
+    ...(env.MUSUBI_AUTH_MASTER_KEY && { authMasterKey: env.MUSUBI_AUTH_MASTER_KEY }),
   };
-  if (!secrets.adminExists) {
-    secrets.adminLoginId = env.MUSUBI_ADMIN_LOGIN_ID || secrets.adminLoginId;
-    secrets.adminPassword = env.MUSUBI_ADMIN_PASSWORD || secrets.adminPassword;
-  }
-  keepSecrets(dataDir, secrets);
-  // Another key than the kept one is tried, but does not replace it: Auth may refuse it.
-  return { ...secrets, authMasterKey: givenMasterKey(env) ?? secrets.authMasterKey };
+}
+
+/** Keeps them for later starts, which may come without the environment of this one. The first master key stays: data is encrypted with it. */
+export function keepSecrets(dataDir: string, secrets: Secrets): void {
+  const path = secretsPath(dataDir);
+  const { authMasterKey = secrets.authMasterKey } = keptSecrets(dataDir);
+  // Renamed into place, so that a kill half way never leaves a file that locks the owner out of the data.
+  writeFileSync(`${path}.new`, `${JSON.stringify({ ...secrets, authMasterKey }, null, 2)}\n`, { mode: 0o600 });
+  renameSync(`${path}.new`, path);
 }
 
 /** Remembers that the admin is registered. */
 export function keepAdmin(dataDir: string): void {
-  const kept = JSON.parse(readFileSync(secretsPath(dataDir), 'utf8')) as Secrets;
-  if (!kept.adminExists) keepSecrets(dataDir, { ...kept, adminExists: true });
+  keepSecrets(dataDir, { ...(keptSecrets(dataDir) as Secrets), adminExists: true });
 }
 
-function keepSecrets(dataDir: string, secrets: Secrets): void {
-  const path = secretsPath(dataDir);
-  // Renamed into place, so that a kill half way never leaves a file that locks the owner out of the data.
-  writeFileSync(`${path}.new`, `${JSON.stringify(secrets, null, 2)}\n`, { mode: 0o600 });
-  renameSync(`${path}.new`, path);
-}
+/** How the role `bootstrap` is told of them. */
+export const ofAdmin = ({ adminLoginId, adminPassword }: Secrets) => ({
+  MUSUBI_ADMIN_LOGIN_ID: adminLoginId,
+  MUSUBI_ADMIN_PASSWORD: adminPassword,
+});
 
-function givenMasterKey({ MUSUBI_AUTH_MASTER_KEY: key }: NodeJS.ProcessEnv): string | undefined {
-  if (!key) return undefined;
-  if (Buffer.from(key, 'base64').length !== 32) throw new Error('MUSUBI_AUTH_MASTER_KEY must be the base64 of 32 bytes');
-  return key;
-}
+/** How Auth is told of its key. */
+export const ofAuth = ({ authMasterKey }: Secrets) => ({ MUSUBI_AUTH_MASTER_KEY: authMasterKey });

@@ -1,10 +1,11 @@
 import { join } from 'node:path';
+import { ConfigError } from '#platform/config.ts';
 import { ComponentFailed } from './component.ts';
 import { isFirstStart } from './data-folder.ts';
 import { startOptions } from './options.mjs';
 import { endCommands } from './packages/cache.ts';
 import { musubiFolder } from './places.ts';
-import { display } from './progress.ts';
+import { type Display, display } from './progress.ts';
 import { stopGraceMs } from './roles.ts';
 import { secretsPath } from './secrets.ts';
 import { AlreadyRunning, type Stack, startStack } from './stack.ts';
@@ -28,7 +29,8 @@ async function main(): Promise<void> {
     endCommands();
     setTimeout(force, stopLimitMs()).unref();
   });
-  const shown = display();
+  // Made when there is something to show: a start that is refused has nothing.
+  let shown: Display | undefined;
   try {
     const stack = await startStack({
       dataDir,
@@ -38,20 +40,23 @@ async function main(): Promise<void> {
       gatewayPort: options.port || undefined,
       env: Object.fromEntries(PUBLIC.flatMap((name) => (process.env[name] ? [[name, process.env[name]]] : []))),
       signal: stopped.signal,
-      onProgress: (progress) => shown.on(progress),
+      onProgress: (progress) => {
+        shown ??= display();
+        shown.on(progress);
+      },
     });
-    await shown.done();
+    await shown?.done();
     process.stdout.write(welcome(stack, { firstStart, dataDir, runFile, seconds: (Date.now() - began) / 1000 }));
     await stopped.asked;
     process.stdout.write('\nstopping …\n');
     await stack.stop();
     process.stdout.write('Musubi has stopped\n');
   } catch (error) {
-    await shown.done();
+    await shown?.done();
     // It was stopped while it was starting: nobody needs to be told that it did not start.
     if (stopped.signal.aborted) return;
-    process.stderr.write(`\n${explain(error)}\n`);
-    process.exitCode = 1;
+    process.stderr.write(`${shown ? '\n' : ''}${explain(error)}\n`);
+    process.exitCode = error instanceof ConfigError ? 2 : 1;
   }
 }
 
@@ -78,7 +83,7 @@ function welcome({ addresses, admin, logDir }: Stack, { firstStart, dataDir, run
     'Temporal UI': addresses.MUSUBI_TEMPORAL_UI ?? '(of your own Temporal)',
     'Admin login': `${admin.loginId}, password ${password}`,
     Logs: logDir,
-    Addresses: runFile,
+    Addresses: `${runFile}: all of these and the servers', gRPC and /healthz and /metrics of each process`,
   };
   return `
 Musubi is ready (${firstStart ? 'first start' : 'start'}: ${seconds.toFixed(1)} s)
@@ -88,7 +93,7 @@ ${Object.entries(rows)
   .join('')}${ignored(admin)}
 Try it:
 
-  TOKEN=$(node -p 'JSON.stringify(JSON.parse(fs.readFileSync(process.argv[1])).admin)' '${runFile}' |
+  TOKEN=$(node -p 'JSON.stringify(JSON.parse(fs.readFileSync(process.argv[1])).admin)' ${quoted(runFile)} |
     curl -s ${gateway}/v1/auth/login -H 'Content-Type: application/json' -d @- |
     node -p 'JSON.parse(fs.readFileSync(0)).accessToken')
   curl -s ${gateway}/v1/members -H "Authorization: Bearer $TOKEN"
@@ -96,6 +101,9 @@ Try it:
 Ctrl-C stops everything.
 `;
 }
+
+/** As one word of a shell's command line. */
+const quoted = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;
 
 /** A line about what the environment says of the admin in vain, or nothing. */
 function ignored({ loginId, password }: Stack['admin']): string {
@@ -110,7 +118,7 @@ function explain(error: unknown): string {
     const { log } = error;
     return `Musubi did not start: ${error.message}\n\nthe end of ${log}:\n${error.lastLines()}`;
   }
-  if (error instanceof AlreadyRunning) return error.message;
+  if (error instanceof AlreadyRunning || error instanceof ConfigError) return error.message;
   return `Musubi did not start: ${error instanceof Error ? error.message : String(error)}`;
 }
 

@@ -1,7 +1,22 @@
 import { inspect } from 'node:util';
 import test from 'ava';
 import { z } from 'zod';
-import { address, allowedOrigins, ConfigError, hostPort, integer, list, loadConfig, origins, Secret, secret } from './config.ts';
+import {
+  address,
+  allowedOrigins,
+  ConfigError,
+  hostPort,
+  integer,
+  list,
+  loadConfig,
+  mongodbUrl,
+  origins,
+  peer,
+  postgresUrl,
+  redisUrl,
+  Secret,
+  secret,
+} from './config.ts';
 
 const shape = { URL_OF_STORE: secret(), LISTEN: address(), WORKERS: integer(1, 8).default(2), BROKERS: list() };
 
@@ -90,3 +105,48 @@ test('the origins of the gateway are always allowed; one of this machine has two
   for (const url of ['http://127.0.0.1:8080', 'http://localhost:8080/'])
     t.deepEqual(allowed(url), ['http://127.0.0.1:8080', 'http://localhost:8080', 'https://app.example'], url);
 });
+const URLS = [
+  {
+    what: 'PostgreSQL',
+    schema: postgresUrl(),
+    right: ['postgres://h', 'postgres://u:p%40%2F@h:5432/db?sslmode=require', 'postgresql://u@[::1]:5432'],
+    wrong: [
+      'foo',
+      'h:5432',
+      'http://h',
+      'postgres:h',
+      'postgres://',
+      'postgres://u:p@ss@h',
+      'postgres://u:p/q@h',
+      'postgres://u:p%@h',
+    ],
+  },
+  {
+    what: 'MongoDB',
+    schema: mongodbUrl(),
+    right: ['mongodb://h', 'mongodb://a:27017,b:27018,[::1]:27019/?replicaSet=rs0', 'mongodb+srv://u:p@cluster.example.org/db'],
+    wrong: ['mongo://h', 'mongodb://a:1,b:99999', 'mongodb://a,,b', 'mongodb://u:p#q@h', 'mongodb://a b'],
+  },
+  {
+    what: 'Redis',
+    schema: redisUrl(),
+    right: ['redis://h', 'rediss://:p@h:6379/1'],
+    wrong: ['h:6379', 'redis://h:x', 'redis:/h', 'valkey://h'],
+  },
+  {
+    what: 'a gRPC peer',
+    schema: peer(),
+    right: ['h:1', '[::1]:9601', 'dns:///name:9601'],
+    wrong: ['h', 'h:70000', 'http://h:9601', 'a b:1'],
+  },
+];
+for (const { what, schema, right, wrong } of URLS) {
+  test(`the address of ${what} is checked, and never shown`, (t) => {
+    for (const value of right) t.notThrows(() => loadConfig({ IT: schema }, { IT: value }), value);
+    for (const value of wrong) {
+      const error = t.throws(() => loadConfig({ IT: schema }, { IT: value }), { instanceOf: ConfigError }, value);
+      t.regex(error.message, /^ {2}IT: must be (like \w+:\/\/|host:port)/m);
+      t.false(error.message.includes(`${value}\n`) || error.message.endsWith(value));
+    }
+  });
+}

@@ -32,12 +32,18 @@ export function loadConfig<S extends z.ZodRawShape>(
   }
   wrong.push(...Object.entries(check(config as Partial<z.output<z.ZodObject<S>>>)));
   if (wrong.length === 0) return config as z.output<z.ZodObject<S>>;
-  const lines = wrong.map(([name, why]) => `  ${name}: ${why}`);
-  throw new ConfigError(`The environment does not configure this process:\n${lines.join('\n')}`);
+  throw new ConfigError('The environment does not configure this process:', wrong);
 }
 
 export class ConfigError extends Error {
   override name = 'ConfigError';
+  /** Each with the variable's name and why; never a value. */
+  readonly wrong: readonly (readonly [name: string, why: string])[];
+
+  constructor(title: string, wrong: ConfigError['wrong']) {
+    super([title, ...wrong.map(([name, why]) => `  ${name}: ${why}`)].join('\n'));
+    this.wrong = wrong;
+  }
 }
 
 const MASK = '[secret]';
@@ -62,12 +68,40 @@ export class Secret {
   }
 }
 
-/** A non-empty string that must not be shown. URLs with passwords are secrets too. */
+/** A non-empty string that must not be shown. */
 export const secret = () =>
   z
     .string()
     .min(1)
     .transform((value) => new Secret(value));
+
+/** `//`, the user and password if any, one or more hosts, and the rest. RFC 3986, section 3.2 */
+const AUTHORITY = /^\/\/(?:([^@/?#\s]*)@)?([^@/?#\s]+)(?:[/?#]\S*)?$/;
+const HOST = /^(?:[^\s:[\]]+|\[[0-9A-Fa-f:.]+\])(?::(\d{1,5}))?$/;
+const isHost = (text: string): boolean => {
+  const found = HOST.exec(text);
+  return found !== null && Number(found[1] ?? 0) <= 65_535;
+};
+
+/** The URL of a store, which may hold a password: its protocol is one of `protocols`. */
+const storeUrl = (example: string, ...protocols: string[]) =>
+  z
+    .string()
+    .refine((value) => {
+      const colon = value.indexOf(':');
+      const [, user = '', hosts = ''] = AUTHORITY.exec(value.slice(colon + 1)) ?? [];
+      const isEncoded = !/%(?![0-9A-Fa-f]{2})/.test(user);
+      return protocols.includes(value.slice(0, colon)) && isEncoded && hosts.split(',').every(isHost);
+    }, `must be like ${example}, with what is no letter or digit in the user and password percent-encoded`)
+    .transform((value) => new Secret(value));
+
+export const postgresUrl = () => storeUrl('postgres://user:password@host:5432/postgres', 'postgres', 'postgresql');
+/** Of one server or several, `host:port,host:port`. */
+export const mongodbUrl = () => storeUrl('mongodb://host:27017/?replicaSet=rs0', 'mongodb', 'mongodb+srv');
+export const redisUrl = () => storeUrl('redis://host:6379', 'redis', 'rediss');
+
+/** Where clients find us. */
+export const httpUrl = () => z.url({ protocol: /^https?$/, error: 'must be a URL like https://musubi.example.org' });
 
 export interface Address {
   /** A name or an IP address, one of IPv6 without brackets: as sockets take it. */
@@ -93,7 +127,11 @@ export const address = () =>
     .refine(({ port }) => port <= 65_535, 'must have a port of at most 65535');
 
 /** `host:port` of a gRPC peer, kept as the text that gRPC takes (so `dns:///name:port` works too). */
-export const peer = () => z.string().regex(/^\S+:\d{1,5}$/, 'must be host:port');
+export const peer = () =>
+  z.string().refine((value) => {
+    const port = /:(\d{1,5})$/.exec(value)?.[1];
+    return port !== undefined && Number(port) <= 65_535 && /^(?!https?:)\S+$/.test(value);
+  }, 'must be host:port');
 
 /** A comma-separated list. */
 export const list = () =>
@@ -145,11 +183,17 @@ export function allowedOrigins(configured: readonly string[], publicUrl?: string
   return allowed;
 }
 
-export const integer = (minimum: number, maximum: number) => z.coerce.number().int().min(minimum).max(maximum);
+export const integer = (minimum: number, maximum: number) => {
+  const error = `must be a whole number from ${minimum} to ${maximum}`;
+  return z.coerce.number({ error }).int({ error }).min(minimum, { error }).max(maximum, { error });
+};
+
+export const oneOf = <const T extends readonly string[]>(values: T) =>
+  z.enum(values, { error: `must be one of ${values.join(', ')}` });
 
 /** Settings that every process has. */
 export const processShape = {
-  MUSUBI_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error']).default('info'),
+  MUSUBI_LOG_LEVEL: oneOf(['trace', 'debug', 'info', 'warn', 'error']).default('info'),
   /** Where /livez, /readyz, /healthz and /metrics are served. */
   MUSUBI_OPS_LISTEN: address().default({ host: '127.0.0.1', port: 0 }),
   /** Seconds that an ordered stop may take before it is forced. */

@@ -1,5 +1,7 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
 import { Ports } from '../local/ports.ts';
+import { openRaw, parseAnswer } from './http/raw-client.fixture.ts';
 import { Lifecycle } from './lifecycle.ts';
 import { createLogger } from './log.ts';
 import { serveOps } from './ops-server.ts';
@@ -35,6 +37,27 @@ test('a process that lacks a part is degraded: ready for requests, but not healt
   away.add('store');
   const both = { unready: { store: 'is away' }, degraded: { broker: 'is away' } };
   t.deepEqual(await ask(), [[200, 503, 503], { ...nothing, status: 'not ready', ...both }]);
+  await lifecycle.stop('test');
+  await reserved.release();
+});
+
+test('who only begins to ask is cut off, and what can not be read is refused', async (t) => {
+  const lifecycle = new Lifecycle(quiet, 1_000);
+  const reserved = new Ports();
+  const port = await reserved.reserve();
+  await serveOps({ host: '127.0.0.1', port }, lifecycle, quiet);
+  const slow = await openRaw(port);
+  const trickle = setInterval(() => slow.socket.write('GET /livez HTTP/1.1\r\n'.charAt(slow.socket.bytesWritten)), 100);
+  const two = await openRaw(port);
+  two.socket.write('GET /livez HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n');
+  t.like(JSON.parse(parseAnswer(await two.closed).body), { status: 400, code: 'MALFORMED_REQUEST' });
+  const wrong = await fetch(`http://127.0.0.1:${port}/livez`, { method: 'DELETE' });
+  t.is(wrong.status, 405);
+  t.is(wrong.headers.get('allow'), 'GET, HEAD');
+  t.is((await fetch(`http://127.0.0.1:${port}/livez`, { method: 'HEAD' })).status, 200);
+  const cut = await Promise.race([slow.closed, sleep(15_000)]);
+  clearInterval(trickle);
+  t.is(parseAnswer(cut ?? '').status, 408, 'its head has not come in 15 s');
   await lifecycle.stop('test');
   await reserved.release();
 });

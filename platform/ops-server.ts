@@ -1,6 +1,6 @@
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import type { Address } from './config.ts';
+import { SECURITY_HEADERS } from './http/answer.ts';
+import { serveHttp } from './http/server.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import type { Logger } from './log.ts';
 import { metrics } from './telemetry.ts';
@@ -11,6 +11,9 @@ export function addMetricsSource(source: () => Promise<string>): void {
   extraMetrics.push(source);
 }
 
+/** Probes and scrapers are few, and quick. */
+const LIMITS = { connections: 256, headers: 5_000, request: 5_000, silence: 30_000, unread: 15_000, drain: 0 };
+
 /**
  * Serves the operator's view of this process:
  * - /livez: 200 while the event loop turns; else it should be started anew
@@ -20,48 +23,66 @@ export function addMetricsSource(source: () => Promise<string>): void {
  * - /metrics: Prometheus text
  */
 export async function serveOps(listen: Address, lifecycle: Lifecycle, log: Logger): Promise<void> {
-  const server = createServer((request, response) => {
-    const answer = (status: number, type: string, body: string): void => {
-      response.writeHead(status, { 'content-type': type, 'cache-control': 'no-store' }).end(body);
-    };
-    const route = async (): Promise<void> => {
-      switch (request.url) {
-        case '/livez':
-          return answer(200, 'application/json', '{"status":"alive"}');
-        case '/readyz':
-        case '/healthz': {
-          const [unready, degraded, attention] = await Promise.all([
-            lifecycle.unready(),
-            lifecycle.degraded(),
-            lifecycle.attention(),
-          ]);
-          const ready = Object.keys(unready).length === 0;
-          const healthy = ready && Object.keys({ ...degraded, ...attention }).length === 0;
-          const good = request.url === '/readyz' ? ready : healthy;
-          const status = healthy ? 'healthy' : ready ? 'degraded' : 'not ready';
-          return answer(good ? 200 : 503, 'application/json', JSON.stringify({ status, unready, degraded, attention }));
-        }
-        case '/metrics': {
-          const parts = await Promise.all([metrics.metrics(), ...extraMetrics.map((source) => source().catch(() => ''))]);
-          return answer(200, metrics.contentType, parts.join('\n'));
-        }
-        default:
-          return answer(404, 'text/plain', 'not found: try /livez, /readyz, /healthz or /metrics\n');
-      }
-    };
-    route().catch((error: unknown) => {
-      log.error({ err: error, url: request.url }, 'ops request failed');
-      answer(500, 'text/plain', 'failed\n');
-    });
+  await serveHttp({
+    name: 'ops server',
+    listen,
+    lifecycle,
+    // Kept to the very end, so that an orchestrator sees "stopping" rather than a refused connection.
+    phase: 'telemetry',
+    log,
+    limits: LIMITS,
+    async handle({ url, method }, response) {
+      const answer = await answerTo(url, method, lifecycle).catch((error: unknown) => {
+        log.error({ err: error, url }, 'ops request failed');
+        return { status: 500, type: TEXT, body: 'failed\n' };
+      });
+      const { status, type, body, ...headers } = answer;
+      response.writeHead(status, {
+        ...SECURITY_HEADERS,
+        'Content-Type': type,
+        'Content-Length': Buffer.byteLength(body),
+        ...headers,
+      });
+      response.end(body);
+    },
   });
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(listen.port, listen.host, resolve);
-  });
-  log.debug({ port: (server.address() as AddressInfo).port }, 'ops server listens');
-  // Kept to the very end, so that an orchestrator sees "stopping" rather than a refused connection.
-  lifecycle.onStop('ops server', 'telemetry', () => {
-    server.closeAllConnections();
-    server.close();
-  });
+}
+
+const TEXT = 'text/plain; charset=utf-8';
+const JSON_TYPE = 'application/json';
+
+interface OpsAnswer {
+  status: number;
+  type: string;
+  body: string;
+  Allow?: string;
+}
+
+async function answerTo(path: string | undefined, method: string | undefined, lifecycle: Lifecycle): Promise<OpsAnswer> {
+  const view = VIEWS[path ?? ''];
+  if (!view) return { status: 404, type: TEXT, body: 'not found: try /livez, /readyz, /healthz or /metrics\n' };
+  if (method === 'GET' || method === 'HEAD') return await view(lifecycle);
+  return { status: 405, type: TEXT, body: 'only GET and HEAD\n', Allow: 'GET, HEAD' };
+}
+
+const VIEWS: Record<string, (lifecycle: Lifecycle) => Promise<OpsAnswer>> = {
+  '/livez': async () => ({ status: 200, type: JSON_TYPE, body: '{"status":"alive"}' }),
+  '/readyz': (lifecycle) => health(lifecycle, ({ ready }) => ready),
+  '/healthz': (lifecycle) => health(lifecycle, ({ healthy }) => healthy),
+  '/metrics': async () => {
+    const parts = await Promise.all([metrics.metrics(), ...extraMetrics.map((source) => source().catch(() => ''))]);
+    return { status: 200, type: metrics.contentType, body: parts.join('\n') };
+  },
+};
+
+async function health(lifecycle: Lifecycle, good: (state: { ready: boolean; healthy: boolean }) => boolean): Promise<OpsAnswer> {
+  const [unready, degraded, attention] = await Promise.all([lifecycle.unready(), lifecycle.degraded(), lifecycle.attention()]);
+  const ready = Object.keys(unready).length === 0;
+  const healthy = ready && Object.keys({ ...degraded, ...attention }).length === 0;
+  const status = healthy ? 'healthy' : ready ? 'degraded' : 'not ready';
+  return {
+    status: good({ ready, healthy }) ? 200 : 503,
+    type: JSON_TYPE,
+    body: JSON.stringify({ status, unready, degraded, attention }),
+  };
 }

@@ -55,6 +55,18 @@ export const PROBLEMS = {
     meaning: 'The headers have more bytes than are read.',
     remedy: 'Send fewer or shorter headers.',
   },
+  URI_TOO_LONG: {
+    status: 'INVALID_ARGUMENT',
+    http: 414,
+    meaning: 'The target of the request, its path with its query, has more bytes than are read.',
+    remedy: 'Send a shorter query.',
+  },
+  HTTP_VERSION_NOT_SUPPORTED: {
+    status: 'INVALID_ARGUMENT',
+    http: 505,
+    meaning: 'The request is in a version of HTTP that is not spoken here.',
+    remedy: 'Send it by HTTP/1.1.',
+  },
   REQUEST_TIMEOUT: {
     status: 'INVALID_ARGUMENT',
     http: 408,
@@ -162,8 +174,8 @@ export const PROBLEMS = {
   },
   MEMBER_DELETING: {
     status: 'FAILED_PRECONDITION',
-    meaning: 'The member is being deleted, so nothing else can be done to it.',
-    remedy: 'Follow the job of the deletion; if that is undone, send the command again.',
+    meaning: 'The member is being deleted, so nothing else is begun with it.',
+    remedy: 'Read the member: it is gone soon, unless its deletion is undone.',
   },
   LAST_ADMIN: {
     status: 'FAILED_PRECONDITION',
@@ -177,6 +189,7 @@ export const PROBLEMS = {
     meaning: 'There is no such job, it has expired, or it is not yours to see.',
     remedy: 'Check the ID; ended jobs are kept until their expiresAt.',
   },
+
   JOB_FINISHED: {
     status: 'FAILED_PRECONDITION',
     meaning: 'The job has ended, or is past the point from which it can be undone.',

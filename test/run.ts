@@ -1,9 +1,10 @@
 import { spawn } from 'node:child_process';
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
+import { readOptions } from '../local/options.mjs';
 import { wheelBinary } from '../local/packages/wheels.ts';
 import { type Stack, startStack } from '../local/stack.ts';
+import { stopRequest } from '../local/stop-request.ts';
 import { serveCollector } from './collector.ts';
 import { serveControl } from './control.ts';
 
@@ -13,7 +14,7 @@ import { serveControl } from './control.ts';
  * Files and `--match` are ava's: `npm test -- services/member`.
  */
 const root = join(import.meta.dirname, '..');
-const { values, positionals } = parseArgs({ allowPositionals: true, options: { match: { type: 'string', short: 'm' } } });
+const { values, positionals } = readOptions('test/run.ts', process.argv.slice(2));
 const dataDir = join(root, '.musubi', `test-${process.pid}`);
 mkdirSync(dataDir, { recursive: true, mode: 0o700 });
 
@@ -26,9 +27,8 @@ const stop = (): Promise<void> => {
   })();
   return stopped;
 };
-for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  process.on(signal, () => void stop().then(() => process.exit(130)));
-}
+const request = stopRequest(() => process.exit(130));
+void request.asked.then(stop).then(() => process.exit(130));
 
 const total = { passed: 0, failed: 0 };
 const begun = Date.now();
@@ -41,6 +41,7 @@ try {
     runFile: join(dataDir, 'run.json'),
     ports: 'free',
     env: tracing,
+    signal: request.signal,
     onProgress: ({ component, title, state, detail }) =>
       void (state === 'ready' && process.stdout.write(`# ${title || component} is ready${detail ? `: ${detail}` : ''}\n`)),
   });
@@ -86,6 +87,8 @@ function ava(files: string[], env: NodeJS.ProcessEnv): Promise<typeof total> {
       cwd: root,
       env,
       stdio: ['ignore', 'pipe', 'inherit'],
+      // Its tests would go on against servers that are gone.
+      signal: request.signal,
     });
     let output = '';
     child.stdout.on('data', (chunk: Buffer) => {

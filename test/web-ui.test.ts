@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Connection, Client as TemporalClient } from '@temporalio/client';
 import test from 'ava';
 import { address, admin, register } from './client.ts';
@@ -13,17 +15,30 @@ test('the Web UI is told of each job what it is, for whom, at which step, and wh
   const connection = await Connection.connect({ address: address('MUSUBI_TEMPORAL_ADDRESS') });
   const handle = new TemporalClient({ connection }).workflow.getHandle(body.jobId);
   // The job ends within the workflow's last task; what the workflow tells of itself is written with that task.
-  const failure = await t.throwsAsync(handle.result());
-  t.regex(String((failure as { cause?: Error }).cause?.message), /auth service, "rebind login": LOGIN_TAKEN/);
+  const refused = { step: 'rebind login', code: 'LOGIN_TAKEN', message: 'the login is taken' };
+  t.deepEqual(await handle.result(), { refused }, 'a refusal is no failed workflow');
   const description = await handle.describe();
   t.is(description.type, 'member.update');
   t.truthy(await description.staticSummary());
   const details = await description.staticDetails();
   t.true(details?.includes(me) && details.includes(one.memberId), details);
   const attributes = JSON.stringify(description.typedSearchAttributes.getAll());
-  for (const value of ['member.update', me, one.memberId, 'LOGIN_TAKEN']) t.true(attributes.includes(value), attributes);
+  for (const value of ['member.update', me, one.memberId, 'LOGIN_TAKEN', 'refused'])
+    t.true(attributes.includes(value), attributes);
   const metadata = await handle.query<{ currentDetails: string }>('__temporal_workflow_metadata');
-  t.regex(metadata.currentDetails, /LOGIN_TAKEN/);
-  t.regex(metadata.currentDetails, /undone/);
+  t.regex(metadata.currentDetails, /^Refused: auth service, "rebind login": LOGIN_TAKEN/);
+  t.regex(metadata.currentDetails, /All of it is undone/);
+  t.regex(metadata.currentDetails, /^- rebind login: \*\*refused: LOGIN_TAKEN\*\*, \d+ ms$/m);
+
+  // What the README tells operators to paste.
+  const temporal = new TemporalClient({ connection });
+  const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
+  const queries = [...readme.matchAll(/^\| [^|]+ \| `((?:Musubi|ExecutionStatus)[^`|]+)` +\|$/gm)].map(([, query = '']) => query);
+  t.true(queries.length >= 5, `${queries.length}`);
+  const found = async (query: string): Promise<number> =>
+    (await temporal.workflow.count(query.replace('"…"', `"${one.memberId}"`))).count;
+  for (const query of queries) t.true((await found(query)) >= 0, query);
+  for (let i = 0; i < 600 && (await found(`MusubiAggregate = "…" and MusubiOutcome = "refused"`)) === 0; i++) await sleep(100);
+  t.is(await found(`MusubiAggregate = "…" and MusubiOutcome = "refused"`), 1);
   await connection.close();
 });

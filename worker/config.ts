@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { list, peer } from '#platform/config.ts';
+import { list, oneOf, peer } from '#platform/config.ts';
 import { DOMAINS } from '../temporal.config.ts';
 
 /** What every process that hosts workers reads: the gateway's shape includes it. */
@@ -21,6 +21,6 @@ export const shape = {
   ...temporalShape,
   /** The domains whose task queues are polled; default: all. */
   MUSUBI_WORKER_QUEUES: list()
-    .pipe(z.array(z.enum(DOMAINS)))
+    .pipe(z.array(oneOf(DOMAINS)))
     .default([...DOMAINS]),
 };

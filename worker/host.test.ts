@@ -229,6 +229,28 @@ test.serial('that one start is refused does not say that Temporal is away', asyn
   await close();
 });
 
+test.serial('of many starts at once so many are under way, and those that wait their turn are not late', async (t) => {
+  const { trouble, commands, close } = await troubled();
+  let underWay = 0;
+  let most = 0;
+  trouble.fault = (method) => {
+    if (method !== 'startWorkflowExecution') return undefined;
+    most = Math.max(most, ++underWay);
+    // The proxy answers after this long.
+    setTimeout(() => underWay--, 1_500);
+    return 1_500;
+  };
+  // Four rounds of them: the last waits longer than one start may take.
+  const starts = await Promise.allSettled(Array.from({ length: 128 }, () => commands.startCommand(register(randomUUID()))));
+  t.deepEqual(
+    starts.flatMap((start) => (start.status === 'rejected' ? [String(start.reason)] : [])),
+    [],
+  );
+  t.true(most <= 32, `${most} at once`);
+  t.true(most > 16);
+  await close();
+});
+
 test.serial('while Temporal is away it is not ready, takes no commands, and stops at once', async (t) => {
   const { commands, lifecycle } = host(['member'], '127.0.0.1:1');
   await until(async () => /refused/i.test((await lifecycle.unready()).temporal ?? ''));

@@ -141,7 +141,8 @@ export class SagaBench {
     this.#running = worker.run();
   }
 
-  static async open(connection: NativeConnection, client: Client): Promise<SagaBench> {
+  /** @param bundle default: the system's sagas */
+  static async open(connection: NativeConnection, client: Client, bundle?: { code: string }): Promise<SagaBench> {
     const taskQueue = 'bench';
     const services = new Map<string, ScriptedServices>();
     const peer = (service: string): never =>
@@ -167,18 +168,29 @@ export class SagaBench {
       namespace: client.options.namespace,
       identity: client.options.identity,
       taskQueue,
-      workflowBundle: { codePath: await workflowBundle(false) },
+      workflowBundle: bundle ?? { codePath: await workflowBundle(false) },
       activities: byTemporalName(createActivities(peers)),
     });
     return new SagaBench(client, worker, taskQueue, services);
   }
 
   /** Starts a command against these services. */
-  async start(command: CommandName, services: ScriptedServices): Promise<WorkflowHandle> {
-    const workflowId = randomUUID();
-    services.workflow = this.#client.workflow.getHandle(workflowId);
-    this.#services.set(workflowId, services);
-    return this.#client.workflow.start(command, { workflowId, taskQueue: this.#taskQueue, args: [INPUTS[command]] });
+  start(command: CommandName, services: ScriptedServices): Promise<WorkflowHandle> {
+    return this.startWith(command, INPUTS[command], services);
+  }
+
+  /** Starts any saga against these services. */
+  async startWith(type: string, input: object, services: ScriptedServices): Promise<WorkflowHandle> {
+    const handle = this.#client.workflow.getHandle(randomUUID());
+    this.serve(handle, services);
+    const { workflowId } = handle;
+    return this.#client.workflow.start(type, { workflowId, taskQueue: this.#taskQueue, args: [input] });
+  }
+
+  /** Goes on with a saga that another bench has started. */
+  serve(handle: WorkflowHandle, services: ScriptedServices): void {
+    services.workflow = handle;
+    this.#services.set(handle.workflowId, services);
   }
 
   async close(): Promise<void> {

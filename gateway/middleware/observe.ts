@@ -3,7 +3,7 @@ import { Histogram } from '@prometheus-io/client';
 import type { Context, Middleware } from 'koa';
 import type { MusubiError } from '#platform/errors.ts';
 import type { Logger } from '#platform/log.ts';
-import { contextFrom, currentTraceparent, metrics, SpanKind, withSpan } from '#platform/telemetry.ts';
+import { contextFrom, currentTraceId, currentTraceparent, metrics, SpanKind, withSpan } from '#platform/telemetry.ts';
 import { httpStatus, type Problem } from '../problem.ts';
 
 const seconds = new Histogram({
@@ -14,7 +14,14 @@ const seconds = new Histogram({
   registers: [metrics],
 });
 
-/** Continues the client's trace (`traceparent`), or begins one, and tells the client which. */
+/** What a client may call its request: it comes into a log line and back as a header. */
+const REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
+
+/**
+ * Continues the client's trace (`traceparent`), or begins one, and tells the client which; gives back the client's own
+ * name for its request (`X-Request-Id`), in place of which, where it has none or one that is not printable, the trace's
+ * ID stands.
+ */
 export function trace(): Middleware {
   return (ctx, next) =>
     withSpan(
@@ -22,6 +29,9 @@ export function trace(): Middleware {
       { kind: SpanKind.SERVER, parent: contextFrom(ctx.get('traceparent') || undefined) },
       async (span) => {
         ctx.set('traceparent', currentTraceparent());
+        const given = ctx.get('X-Request-Id');
+        if (REQUEST_ID.test(given)) ctx.state.requestId = given;
+        ctx.set('X-Request-Id', ctx.state.requestId ?? currentTraceId());
         await next();
         describe(span, ctx);
       },
@@ -45,40 +55,46 @@ export function accessLog(log: Logger): Middleware {
     const startedAt = performance.now();
     const end = seconds.startTimer();
     const closed = new Promise<void>((resolve) => ctx.res.once('close', () => resolve()));
+    const record = (): void => {
+      const status = statusOf(ctx);
+      end({ method: ctx.method, route: routeOf(ctx), status: String(status) });
+      const error: MusubiError | undefined = ctx.state.error;
+      const line = {
+        method: ctx.method,
+        route: routeOf(ctx),
+        path: ctx.path,
+        status,
+        ms: Math.round((performance.now() - startedAt) * 10) / 10,
+        requestId: ctx.state.requestId,
+        source: ctx.state.source,
+        memberId: ctx.state.memberId,
+        jobId: ctx.state.jobId,
+      };
+      // The error's own status: that of the answer is 499 when nobody is there to get it.
+      if (status >= 500 || (error && httpStatus(error) >= 500)) log.error({ ...line, err: error }, 'request');
+      else log.info({ ...line, code: error?.code }, 'request');
+    };
     try {
       await next();
     } finally {
-      void closed.then(() => {
-        const status = statusOf(ctx);
-        end({ method: ctx.method, route: routeOf(ctx), status: String(status) });
-        const error: MusubiError | undefined = ctx.state.error;
-        const line = {
-          method: ctx.method,
-          route: routeOf(ctx),
-          path: ctx.path,
-          status,
-          ms: Math.round((performance.now() - startedAt) * 10) / 10,
-          source: ctx.state.source,
-          memberId: ctx.state.memberId,
-          jobId: ctx.state.jobId,
-        };
-        // The error's own status: that of the answer is 499 when nobody is there to get it.
-        if (status >= 500 || (error && httpStatus(error) >= 500)) log.error({ ...line, err: error }, 'request');
-        else log.info({ ...line, code: error?.code }, 'request');
-      });
+      closed.then(record).catch((error: unknown) => log.error({ err: error }, 'a request could not be logged'));
     }
   };
 }
 
-/** The same of what could not be read, and so never became a request. */
-export function observeUnreadable(log: Logger, { status, code, traceId }: Pick<Problem, 'status' | 'code' | 'traceId'>): void {
+/** The same of what was refused before it became a request. */
+export function observeRefused(
+  log: Logger,
+  { status, code, traceId }: Pick<Problem, 'status' | 'code' | 'traceId'>,
+  source: string,
+): void {
   const what = { method: '_OTHER', route: 'unmatched' };
   seconds.observe({ ...what, status: String(status) }, 0);
-  log.info({ ...what, status, code, traceId }, 'request');
+  log.info({ ...what, status, code, source, traceId }, 'request');
 }
 
 /** What was answered; 499 (nginx's word for it) when the client left, or the connection was cut, before that was over. */
-const statusOf = ({ res, status }: Context): number => (res.closed && !res.writableFinished ? 499 : status);
+const statusOf = ({ res, status }: Context): number => (res.destroyed && !res.writableFinished ? 499 : status);
 
 /** The pattern, not the path: few values, so it can label a metric. */
 const routeOf = (ctx: Context): string => ctx.state.route ?? 'unmatched';

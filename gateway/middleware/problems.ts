@@ -1,5 +1,5 @@
 import type { Middleware } from 'koa';
-import { internal, invalidArgument, MusubiError, notFound } from '#platform/errors.ts';
+import { internal, MusubiError } from '#platform/errors.ts';
 import { currentTraceId } from '#platform/telemetry.ts';
 import { challenge } from '../authorize.ts';
 import { httpStatus, problemOf } from '../problem.ts';
@@ -19,24 +19,5 @@ export function problems(): Middleware {
       ctx.body = JSON.stringify(problemOf(error, currentTraceId() ?? '', ctx.state.locate));
       ctx.type = 'application/problem+json';
     }
-  };
-}
-
-interface Matched {
-  matched?: { methods: string[] }[];
-}
-
-/** What no route answered: METHOD_NOT_ALLOWED (405) with `Allow` where the path is known, else ROUTE_NOT_FOUND (404). */
-export function unrouted(): Middleware {
-  return (ctx) => {
-    const allowed = new Set((ctx as typeof ctx & Matched).matched?.flatMap(({ methods }) => methods) ?? []);
-    if (allowed.size === 0)
-      throw notFound('ROUTE_NOT_FOUND', 'There is nothing at this path; /openapi.json lists what there is.');
-    ctx.set('Allow', [...allowed, 'OPTIONS'].join(', '));
-    if (ctx.method === 'OPTIONS') {
-      ctx.status = 204;
-      return;
-    }
-    throw invalidArgument('METHOD_NOT_ALLOWED', `${ctx.method} can't be done here; ${[...allowed].join(', ')} can.`);
   };
 }

@@ -66,7 +66,12 @@ const login = (secure: boolean) =>
       'A login with the cookie that an earlier one of this member set is never refused for what others tried; one from where it has logged in before, never for what was tried elsewhere.',
     public: true,
     headers: repeatableHeaders,
-    cookies: { [DEVICE_COOKIE]: 'As an earlier login set it' },
+    cookies: {
+      [DEVICE_COOKIE]: z.string().optional().meta({
+        description: 'As the `Set-Cookie` of an earlier login had it',
+        example: 'musubi_dc1.q5pXyqOWvTqn2yHhIDJ7Gw.1799999999.2jmj7l5rSw0yVb_vlWAYkK-YBwk3q9xX4Xx0tXWq1Lk',
+      }),
+    },
     // What breaks the rules for new ones is simply wrong, hence no rules here but length.
     body: z
       .strictObject({ loginId: text(1, 256), password: text(1, 1_024) })

@@ -30,7 +30,7 @@ async function behindProxy(t: ExecutionContext<World>, publicUrl: string, answer
       return login(request, options);
     },
   };
-  const app = createApp(world.gateway, allRoutes(publicUrl), new TrustedProxies(['127.0.0.1'])).callback();
+  const app = createApp(world.gateway, allRoutes(publicUrl), { proxies: new TrustedProxies(['127.0.0.1']) }).callback();
   const server = createServer((request, response) => void app(request, response)).listen(0, '127.0.0.1');
   t.teardown(() => {
     server.closeAllConnections();

@@ -15,26 +15,34 @@ const secrets: Secrets = {
   authMasterKey: '',
 };
 
+const complete = (name: string): never => {
+  throw new Error(`${name} is not missing`);
+};
+
 test('without an address the server is ours to start', (t) => {
-  t.is(givenAddress(redis, secrets, {}), undefined);
-  t.is(givenAddress(redis, secrets, { MUSUBI_REDIS_URL: '' }), undefined);
+  t.is(givenAddress(redis, secrets, {}, complete), undefined);
+  t.is(givenAddress(redis, secrets, { MUSUBI_REDIS_URL: '' }, complete), undefined);
 });
 
 test('an address is taken as it is', (t) => {
   const env = { MUSUBI_REDIS_URL: 'redis://elsewhere:6379', UNRELATED: 'x' };
-  t.deepEqual(givenAddress(redis, secrets, env), { MUSUBI_REDIS_URL: 'redis://elsewhere:6379' });
+  t.deepEqual(givenAddress(redis, secrets, env, complete), { MUSUBI_REDIS_URL: 'redis://elsewhere:6379' });
 });
 
 test('keys of ours are never sent to an S3 server of somebody else', (t) => {
-  t.throws(() => givenAddress(s3, secrets, { MUSUBI_S3_ENDPOINT: 'http://elsewhere' }), {
-    message: /MUSUBI_S3_ACCESS_KEY_ID must be set/,
-  });
+  const missing: string[] = [];
+  const note = (name: string, why: string) => missing.push(`${name} ${why}`);
+  givenAddress(s3, secrets, { MUSUBI_S3_ENDPOINT: 'http://elsewhere', MUSUBI_S3_SECRET_ACCESS_KEY: '' }, note);
+  t.deepEqual(
+    missing,
+    ['ACCESS_KEY_ID', 'SECRET_ACCESS_KEY'].map((part) => `MUSUBI_S3_${part} is missing: MUSUBI_S3_ENDPOINT is set`),
+  );
   const env = { MUSUBI_S3_ENDPOINT: 'http://elsewhere', MUSUBI_S3_ACCESS_KEY_ID: 'a', MUSUBI_S3_SECRET_ACCESS_KEY: 'b' };
-  t.deepEqual(givenAddress(s3, secrets, env), env);
+  t.deepEqual(givenAddress(s3, secrets, env, complete), env);
 });
 
 test('the namespace of Temporal has a default, its UI may be unknown', (t) => {
-  t.deepEqual(givenAddress(temporal, secrets, { MUSUBI_TEMPORAL_ADDRESS: 'elsewhere:7233' }), {
+  t.deepEqual(givenAddress(temporal, secrets, { MUSUBI_TEMPORAL_ADDRESS: 'elsewhere:7233' }, complete), {
     MUSUBI_TEMPORAL_ADDRESS: 'elsewhere:7233',
     MUSUBI_TEMPORAL_NAMESPACE: 'default',
   });

@@ -29,10 +29,11 @@ export const kafka: Server = {
     }
     return await javaLaunch(program, ['kafka.Kafka', CONFIGURATION]);
   },
-  async probe({ ports }) {
+  probe: (setting) => kafka.reach(kafka.address(setting)),
+  async reach({ MUSUBI_KAFKA_BROKERS = '' }) {
     const client = new Kafka({
       clientId: 'musubi-local',
-      brokers: [`127.0.0.1:${ports.kafka}`],
+      brokers: MUSUBI_KAFKA_BROKERS.split(',').map((broker) => broker.trim()),
       connectionTimeout: 2_000,
       requestTimeout: 2_000,
       retry: { retries: 0 },

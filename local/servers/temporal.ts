@@ -1,3 +1,4 @@
+import { ConfigError } from '#platform/config.ts';
 import { wheelBinary } from '../packages/wheels.ts';
 import { mustAnswer, onPath, type Server } from './server.ts';
 
@@ -37,9 +38,25 @@ export const temporal: Server = {
   },
   // Through the UI's proxy to the front end: both are up, and the namespace is there.
   probe: ({ ports }) => mustAnswer(`http://127.0.0.1:${ports.ui}/api/v1/namespaces/default`),
+  async reach({ MUSUBI_TEMPORAL_ADDRESS: address, MUSUBI_TEMPORAL_NAMESPACE: namespace = '' }) {
+    // Loaded for this alone: most starts have a Temporal of ours.
+    const { Connection } = await import('@temporalio/client');
+    const connection = await Connection.connect({ address, connectTimeout: 3_000 });
+    try {
+      await connection.withDeadline(Date.now() + 3_000, () => connection.workflowService.describeNamespace({ namespace }));
+    } catch (error) {
+      const isMissing = (error as { code?: number }).code === NOT_FOUND;
+      throw isMissing ? new ConfigError('Temporal', [['MUSUBI_TEMPORAL_NAMESPACE', 'there is no such namespace']]) : error;
+    } finally {
+      await connection.close();
+    }
+  },
   stopSignal: 'SIGTERM',
   graceMs: 5_000,
 };
+
+/** Of gRPC. */
+const NOT_FOUND = 5;
 
 const DYNAMIC = [
   // The first workflow task of a started workflow goes to the starter's own worker: 28 to 35 ms less.

@@ -9,7 +9,7 @@ import { invalidArgument, MusubiError, resourceExhausted } from '../errors.ts';
 import { Lifecycle } from '../lifecycle.ts';
 import { createLogger } from '../log.ts';
 import { currentTraceId, startTelemetry } from '../telemetry.ts';
-import { connectPeer } from './client.ts';
+import { boundTo, connectPeer } from './client.ts';
 import { type CallInfo, type Handlers, serveGrpc } from './server.ts';
 
 const log = createLogger('test', 'silent');
@@ -95,6 +95,27 @@ test('a deadline ends the call on both sides', async (t) => {
   t.true(error.retryable);
   t.true(leftMs !== undefined && leftMs <= timeoutMs, `${leftMs} ms`);
   await aborted.promise;
+});
+
+test('a caller that gives up ends the call on both sides, and asks nothing once it has', async (t) => {
+  const begun = Promise.withResolvers<void>();
+  const aborted = Promise.withResolvers<void>();
+  let calls = 0;
+  const { peer } = await pair(t, async ({ signal }) => {
+    calls++;
+    signal.addEventListener('abort', () => aborted.resolve());
+    begun.resolve();
+    await aborted.promise;
+  });
+  const left = new AbortController();
+  for (const ask of [peer, boundTo(left.signal, peer)]) {
+    const call = ask.getMember({ memberId: 'x' }, ask === peer ? { signal: left.signal } : {});
+    await begun.promise;
+    left.abort();
+    t.is((await t.throwsAsync(call, { instanceOf: MusubiError })).grpcStatus, status.CANCELLED);
+  }
+  await aborted.promise;
+  t.is(calls, 1, 'the second was never sent');
 });
 
 test('the trace goes on in the called service', async (t) => {

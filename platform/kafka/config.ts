@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { type ConfigCheck, integer, list } from '../config.ts';
+import { type ConfigCheck, integer, list, peer } from '../config.ts';
 import type { TopicOptions } from './topics.ts';
 
 /**
@@ -8,7 +8,7 @@ import type { TopicOptions } from './topics.ts';
  */
 export const kafkaShape = {
   /** `host:port` of some brokers; the others are found. */
-  MUSUBI_KAFKA_BROKERS: list(),
+  MUSUBI_KAFKA_BROKERS: list().pipe(z.array(peer())),
   /** Of topics that are created. */
   MUSUBI_KAFKA_PARTITIONS: integer(1, 1_000).default(3),
   /** Copies of each partition of topics that are created; at most as many as there are brokers. */

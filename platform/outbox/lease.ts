@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { sleep, within } from './source.ts';
+import { whenAborted } from '../abort.ts';
+import { every, sleep, within } from './source.ts';
 
 /**
  * Where a lease is kept: one owner at a time, until it lets go or is silent for the lease's time, which the store's
@@ -17,11 +18,15 @@ const RENEW_MS = 1_500;
 const STANDBY_MS = 1_000;
 /** How long a server that does not answer is waited for when the lease is given back: it ends by itself. */
 const RELEASE_MS = 1_000;
+/** How long work may take to end once it should. What hangs longer is left to itself. */
+const END_MS = 10_000;
 
 /**
  * Waits for the lease and does `work` while it is held. When the lease is lost, or can not be renewed for as long as it
  * lasts, `work`'s signal aborts and this throws. A holder that was paused may go on for a moment beside its successor:
  * what `work` does must bear that (a repeated publication does).
+ *
+ * @param standBy is called every second while another has the lease
  */
 export async function underLease(
   store: LeaseStore,
@@ -30,31 +35,47 @@ export async function underLease(
   work: (signal: AbortSignal) => Promise<void>,
 ): Promise<void> {
   const owner = randomUUID();
-  let asked = performance.now();
-  while (!(await store.take(owner, LEASE_MS))) {
-    await standBy();
+  const take = (): Promise<boolean> => answered(store.take(owner, LEASE_MS));
+  while (!(await take())) {
+    await answered(standBy());
     await sleep(STANDBY_MS, signal);
     if (signal.aborted) return;
-    asked = performance.now();
   }
   const lost = new AbortController();
-  let until = asked + LEASE_MS;
   const renew = async (): Promise<void> => {
-    if (performance.now() > until) return lost.abort(new Error('the lease could not be renewed in time'));
-    const now = performance.now();
-    try {
-      if (await store.take(owner, LEASE_MS)) until = now + LEASE_MS;
-      else lost.abort(new Error('another relay has taken the lease'));
-    } catch (error) {
-      lost.abort(error);
-    }
+    if (!(await take())) throw new Error('another relay has taken the lease');
   };
-  const renewal = setInterval(() => void renew(), RENEW_MS);
+  every(RENEW_MS, lost.signal, renew).catch((error: unknown) => lost.abort(error));
+  const either = AbortSignal.any([signal, lost.signal]);
   try {
-    await work(AbortSignal.any([signal, lost.signal]));
+    await ended(work(either), either);
     if (lost.signal.aborted) throw lost.signal.reason;
   } finally {
-    clearInterval(renewal);
+    lost.abort();
     await within(RELEASE_MS, store.release(owner));
+  }
+}
+
+/** Waits for the end of work, but not for long once it should end. */
+async function ended(work: Promise<void>, signal: AbortSignal): Promise<void> {
+  const over = new AbortController();
+  try {
+    await Promise.race([work, whenAborted(signal).then(() => sleep(END_MS, over.signal))]);
+  } finally {
+    over.abort();
+  }
+}
+
+/** Rejects when the store has not answered for as long as a lease lasts. */
+async function answered<T>(asked: Promise<T>): Promise<T> {
+  const over = new AbortController();
+  const late = sleep(LEASE_MS, over.signal).then(() => {
+    throw new Error('the store does not answer');
+  });
+  late.catch(() => undefined);
+  try {
+    return await Promise.race([asked, late]);
+  } finally {
+    over.abort();
   }
 }

@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream';
 import { Client, type ClientConfig } from 'pg';
 import { BATCH, sleep, within } from './source.ts';
 
@@ -19,33 +20,45 @@ export interface OutboxRow {
 /** How long a server that does not answer is waited for when a connection is closed. */
 const CLOSE_MS = 1_000;
 
-/** How long a statement may take before its server counts as hung. */
-const ANSWER_MS = 60_000;
+export interface Connection {
+  client: Client;
+  /** Rejects when the connection ends. Never resolves. */
+  lost: Promise<never>;
+  close(): Promise<void>;
+}
 
-export async function connect(config: ClientConfig): Promise<{ client: Client; lost: Promise<never>; close(): Promise<void> }> {
+/** @param signal ends the connection, and what waits for an answer with it */
+export async function connect(config: ClientConfig, signal?: AbortSignal): Promise<Connection> {
   const client = new Client({
     application_name: 'musubi-relay',
     connectionTimeoutMillis: 3_000,
     keepAlive: true,
-    query_timeout: ANSWER_MS,
+    pipeline: true,
     ...config,
   });
+  const { stream } = (client as unknown as { connection: { stream: Duplex } }).connection;
+  const abort = (): void => void stream.destroy();
+  signal?.addEventListener('abort', abort, { once: true });
   const lost = new Promise<never>((_, reject) => {
     client.on('error', reject);
     client.on('end', () => reject(new Error('the connection to the database ended')));
   });
   lost.catch(() => undefined); // the query that runs fails too
-  const close = async (): Promise<void> => {
-    await within(CLOSE_MS, client.end());
-    (client as unknown as { connection: { stream: { destroy(): void } } }).connection.stream.destroy();
-  };
   await client.connect();
-  return { client, lost, close };
+  return {
+    client,
+    lost,
+    close: async () => {
+      signal?.removeEventListener('abort', abort);
+      await within(CLOSE_MS, client.end());
+      stream.destroy();
+    },
+  };
 }
 
 /** The whole outbox as of one moment, each aggregate in its order, page by page. */
-export async function* everything(url: string): AsyncGenerator<OutboxRow[]> {
-  const { client, close } = await connect({ connectionString: url });
+export async function* everything(url: string, signal: AbortSignal): AsyncGenerator<OutboxRow[]> {
+  const { client, close } = await connect({ connectionString: url }, signal);
   try {
     await client.query('begin read only');
     // One sort for all pages. The cursor sees the table as it was when it was declared.
@@ -128,9 +141,7 @@ const DROP_ATTEMPTS = 30;
 
 /** Makes the slot, in place of one that can't be used. Waits for the transactions that run on the server, of all databases. */
 export async function makeSlot(url: string, slot: string, signal: AbortSignal): Promise<void> {
-  const { client, close } = await connect({ connectionString: url, query_timeout: 0 });
-  const abort = (): void => void close();
-  signal.addEventListener('abort', abort, { once: true });
+  const { client, close } = await connect({ connectionString: url }, signal);
   try {
     for (let attempt = 1; (await slotState(client, slot)) !== undefined; attempt++) {
       await freeSlot(client, slot);
@@ -141,7 +152,6 @@ export async function makeSlot(url: string, slot: string, signal: AbortSignal): 
     }
     await client.query(`select pg_create_logical_replication_slot($1, 'pgoutput')`, [slot]);
   } finally {
-    signal.removeEventListener('abort', abort);
     await close();
   }
 }

@@ -132,7 +132,7 @@ export class PostgresSource implements OutboxSource {
       if (slot) retained.set({ source: this.name }, slot.retained);
       if (!(await outbox.isPublished(client))) throw new Error('the publication is not as it was made');
       if (context.waits(await outbox.oldest(client))) {
-        for await (const rows of outbox.everything(this.#url)) {
+        for await (const rows of outbox.everything(this.#url, signal)) {
           batcher.push({ rows });
           await batcher.room();
         }
@@ -198,7 +198,7 @@ export class PostgresSource implements OutboxSource {
   }
 
   async #sendAll(client: Client, context: RelayContext, signal: AbortSignal): Promise<void> {
-    for await (const rows of outbox.everything(this.#url)) {
+    for await (const rows of outbox.everything(this.#url, signal)) {
       signal.throwIfAborted();
       await outbox.remove(client, await context.publish(rows.map(toStored)));
     }

@@ -191,6 +191,21 @@ test('a process learns of a key it does not know when it meets it', async (t) =>
   t.like(await two.accessTokens.verify(await one.accessTokens.issue(WHO)), WHO);
 });
 
+test('a process whose store was set back still learns of keys', async (t) => {
+  const began = Date.now();
+  let now = began;
+  const one = await openTestAuth(process.env.MUSUBI_MONGODB_URL, { now: () => now });
+  let later = began + 31 * DAY;
+  const ahead = await one.sibling({ now: () => later });
+  t.teardown(async () => {
+    await ahead.lifecycle.stop('done');
+    await one.close();
+  });
+  later += HOUR;
+  now = began - DAY;
+  t.like(await one.accessTokens.verify(await ahead.accessTokens.issue(WHO)), WHO);
+});
+
 test('private keys are encrypted at rest, and another master key does not open them', async (t) => {
   const [document] = await auth.store.signingKeys.find().toArray();
   t.false(JSON.stringify(document).includes('"d"'));

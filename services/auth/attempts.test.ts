@@ -69,9 +69,9 @@ test.serial('a look takes nothing and writes nothing', async (t) => {
 });
 
 test('guesses side by side, in several processes, are granted as many as there are', async (t) => {
-  const processes = [attemptsWith(), attemptsWith()];
+  const [here, there] = [attemptsWith(), attemptsWith()];
   const one = stranger();
-  const all = await Promise.allSettled(Array.from({ length: 40 }, (_, i) => processes[i % 2]?.take(one)));
+  const all = await Promise.allSettled(Array.from({ length: 40 }, (_, i) => (i % 2 === 0 ? here : there).take(one)));
   t.is(all.filter(({ status }) => status === 'fulfilled').length, 3);
   for (const answer of all) if (answer.status === 'rejected') t.like(answer.reason, REFUSED);
 });

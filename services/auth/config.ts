@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
-import { address, integer, Secret, secret } from '#platform/config.ts';
+import { address, httpUrl, integer, mongodbUrl, Secret } from '#platform/config.ts';
 import type { Rate } from './attempts.ts';
 
 /** A 256-bit key, in base64. */
@@ -22,9 +22,9 @@ const rate = () =>
 /** The environment of the Auth service. */
 export const shape = {
   MUSUBI_GRPC_LISTEN: address(),
-  MUSUBI_MONGODB_URL: secret(),
+  MUSUBI_MONGODB_URL: mongodbUrl(),
   /** The issuer of our tokens: what clients know us by. */
-  MUSUBI_PUBLIC_URL: z.url(),
+  MUSUBI_PUBLIC_URL: httpUrl(),
   /** Encrypts the signing keys at rest. Every Auth process needs the same. */
   MUSUBI_AUTH_MASTER_KEY: key(),
   /** Argon2id: memory in KiB, passes and lanes. Passwords are rehashed at their next login after a change. */

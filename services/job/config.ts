@@ -1,7 +1,7 @@
-import { address, integer, secret } from '#platform/config.ts';
+import { address, integer, redisUrl } from '#platform/config.ts';
 
 export const shape = {
-  MUSUBI_REDIS_URL: secret(),
+  MUSUBI_REDIS_URL: redisUrl(),
   MUSUBI_GRPC_LISTEN: address(),
   /** Seconds that a job is kept after its last change while it is not final. Default 7 days. */
   MUSUBI_JOB_ACTIVE_SECONDS: integer(1, 31_536_000).default(604_800),

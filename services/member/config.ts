@@ -1,10 +1,10 @@
 import type { z } from 'zod';
-import { address, secret } from '#platform/config.ts';
+import { address, postgresUrl } from '#platform/config.ts';
 
 /** The settings of the member service. */
 export const shape = {
   /** A PostgreSQL server; the service keeps its own database there. */
-  MUSUBI_POSTGRES_URL: secret(),
+  MUSUBI_POSTGRES_URL: postgresUrl(),
   MUSUBI_GRPC_LISTEN: address(),
 };
 

@@ -1,11 +1,11 @@
 import type { z } from 'zod';
-import { address, secret } from '#platform/config.ts';
+import { address, postgresUrl } from '#platform/config.ts';
 import { kafkaShape } from '#platform/kafka/config.ts';
 
 /** The settings of the query service. */
 export const shape = {
   /** A PostgreSQL server; the read models are a database of their own there. */
-  MUSUBI_POSTGRES_URL: secret(),
+  MUSUBI_POSTGRES_URL: postgresUrl(),
   ...kafkaShape,
   MUSUBI_GRPC_LISTEN: address(),
 };

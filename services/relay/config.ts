@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { type ConfigCheck, list, secret } from '#platform/config.ts';
+import { type ConfigCheck, list, mongodbUrl, postgresUrl, redisUrl } from '#platform/config.ts';
 import { kafkaShape } from '#platform/kafka/config.ts';
 
 /** The outboxes of our services: which kind of store, and where in it. */
@@ -31,9 +31,9 @@ export const shape = {
   MUSUBI_RELAY_SOURCES: list().default(Object.keys(OUTBOXES)).pipe(z.array(source)),
   ...kafkaShape,
   // Needed only for sources of that kind: see `check`.
-  MUSUBI_POSTGRES_URL: secret().optional(),
-  MUSUBI_MONGODB_URL: secret().optional(),
-  MUSUBI_REDIS_URL: secret().optional(),
+  MUSUBI_POSTGRES_URL: postgresUrl().optional(),
+  MUSUBI_MONGODB_URL: mongodbUrl().optional(),
+  MUSUBI_REDIS_URL: redisUrl().optional(),
 };
 
 /** Where the servers of each kind of source are. */

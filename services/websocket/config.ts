@@ -1,15 +1,15 @@
 import { z } from 'zod';
-import { address, integer, peer, secret } from '#platform/config.ts';
+import { address, integer, peer, redisUrl } from '#platform/config.ts';
 import { kafkaShape } from '#platform/kafka/config.ts';
 
 export const shape = {
   MUSUBI_HTTP_LISTEN: address(),
-  MUSUBI_REDIS_URL: secret(),
+  MUSUBI_REDIS_URL: redisUrl(),
   ...kafkaShape,
   MUSUBI_AUTH_ADDRESS: peer(),
   MUSUBI_JOB_ADDRESS: peer(),
   /** Where clients find the socket, for the AsyncAPI document. Default: ws:// and where it listens. */
-  MUSUBI_WEBSOCKET_URL: z.url({ protocol: /^wss?$/ }).optional(),
+  MUSUBI_WEBSOCKET_URL: z.url({ protocol: /^wss?$/, error: 'must be a URL like wss://musubi.example.org/v1/events' }).optional(),
   /** How long missed events can be asked for, in seconds. Default 24 hours. */
   MUSUBI_WEBSOCKET_KEPT_SECONDS: integer(1, 2_592_000).default(86_400),
   /** How many events of a member are kept at most. */

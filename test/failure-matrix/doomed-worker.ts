@@ -1,4 +1,4 @@
-import { activityInfo } from '@temporalio/activity';
+import { activityInfo, Context } from '@temporalio/activity';
 import { NativeConnection } from '@temporalio/worker';
 import { byTemporalName, createActivities } from '../../activities/index.ts';
 import { loadConfig } from '../../platform/config.ts';
@@ -9,7 +9,7 @@ import { connectPeers } from '../../worker/host.ts';
 import { type Activity, callName, faulty, type Plan } from './faults.ts';
 import { runWorker } from './ground.ts';
 
-/** Where a saga shall be when its worker is killed. */
+/** Where a saga shall be when its worker is killed, or told to stop. */
 export interface Doom {
   /** The call, as faults.ts names it: `member.createMember`, `undo createMember`. */
   call: string;
@@ -20,7 +20,8 @@ export interface Doom {
 }
 
 /**
- * A worker to be killed: each of its sagas comes to a stop where it is doomed to, and says so.
+ * A worker to be killed (SIGKILL), or told to stop in order (SIGTERM, as our processes do): each of its sagas comes
+ * to a stop where it is doomed to, and says so.
  *
  *   node doomed-worker.ts QUEUE DOOMS    (JSON: job's ID → Doom; sends the job's ID when the saga is there)
  */
@@ -40,7 +41,7 @@ function stopping(activities: Record<string, Activity>): Record<string, Activity
         if (!doom || doom.call !== callName(name, step)) return await apply(step, request);
         if (doom.when === 'after') await apply(step, request);
         process.send?.(jobId);
-        return await new Promise<never>(() => undefined);
+        return await Context.current().cancelled; // it ends only with its worker
       },
     ]),
   );
@@ -49,4 +50,16 @@ function stopping(activities: Record<string, Activity>): Record<string, Activity
 const config = loadConfig(temporalShape, process.env);
 const peers = connectPeers({ config, lifecycle: new Lifecycle(createLogger('doomed', 'warn'), 1_000) });
 const activities = stopping(faulty(byTemporalName(createActivities(peers)), refusals, new Map()));
-await runWorker(await NativeConnection.connect({ address: config.MUSUBI_TEMPORAL_ADDRESS }), taskQueue, activities);
+const stop = await runWorker(await NativeConnection.connect({ address: config.MUSUBI_TEMPORAL_ADDRESS }), taskQueue, activities, {
+  // Told to stop, it waits in vain for steps that never end: as short as that can be.
+  shutdownGraceTime: 500,
+  shutdownForceTime: 3_000,
+});
+// As the worker's host does: whatever became of what it had in hand, it goes.
+process.once(
+  'SIGTERM',
+  () =>
+    void stop()
+      .finally(() => process.exit())
+      .catch(() => undefined),
+);

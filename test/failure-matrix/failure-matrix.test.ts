@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import { Turns } from '#platform/turns.ts';
 import type { Doom } from './doomed-worker.ts';
+import { untold } from './events.ts';
 import { FAULTS, type Fault, REFUSED } from './faults.ts';
 import { type Ended, Ground } from './ground.ts';
 import { type Case, type Context, WAYS } from './sagas.ts';
@@ -24,6 +25,7 @@ let stores: Stores;
 /** Of each way: what it calls when nothing goes wrong and what the stores look like then, and what it calls once its pivot was refused. */
 const golden = new Map<string, { steps: string[]; done: Snapshot; undos: string[] }>();
 const cases: string[] = [];
+const members = new Set<string>();
 let leaks = 0;
 const turns = new Turns(AT_ONCE);
 /** One at a time: sagas that wait for those of another worker would be held up for long, and their tasks time out. */
@@ -45,6 +47,11 @@ test.before(async () => {
       undos: compensated.calls.slice(compensated.calls.lastIndexOf(pivot) + 1),
     });
   }
+});
+
+test.after('every change of every case was told: each version once, in order, up to the one that its store has', async (t) => {
+  t.true(members.size > 0);
+  t.deepEqual(await untold([...members]), []);
 });
 
 test.after.always(async () => {
@@ -69,6 +76,7 @@ async function check(t: ExecutionContext, way: string, what: string, made: Case,
     await sleep(100);
   }
   cases.push(what);
+  if (made.ids.memberId) members.add(made.ids.memberId);
   if (JSON.stringify(now) !== JSON.stringify(expected)) leaks++;
   t.deepEqual(now, expected, `${what} ended ${ended.state} (${ended.code ?? 'no error'}), calls: ${ended.calls.join(' ')}`);
 }
@@ -85,19 +93,24 @@ function expectedStates(fault: Fault, side: number): string[] {
   return side < 0 ? ['cancelled'] : ['cancelled', 'completed'];
 }
 
+/** How a worker goes, and when: one that is told to stop gives up the step that it is in the middle of. */
+const DEATHS = [
+  { signal: 'SIGKILL', when: ['before', 'after'] },
+  { signal: 'SIGTERM', when: ['after'] },
+] as const;
+
 // Before the others in line, for it is mostly waiting: Temporal must notice first that the worker is gone.
 for (const [way, { pivot }] of Object.entries(WAYS)) {
-  test(`${way}: the worker is killed (SIGKILL) before and after every step and every undo`, async (t) => {
-    const { steps = [], undos = [] } = golden.get(way) ?? {};
-    t.true(undos.length > steps.indexOf(pivot));
-    const calls = [...steps.map((call) => ({ call })), ...undos.map((call) => ({ call, refused: pivot }))];
-    const dooms = calls.flatMap((call): Doom[] => [
-      { ...call, when: 'before' },
-      { ...call, when: 'after' },
-    ]);
-    const starts = Array.from({ length: Math.ceil(dooms.length / A_DEATH) }, (_, i) => i * A_DEATH);
-    await Promise.all(starts.map((start) => killed(t, way, dooms.slice(start, start + A_DEATH))));
-  });
+  for (const { signal, when } of DEATHS) {
+    test(`${way}: the worker goes (${signal}) ${when.join(' and ')} every step and every undo`, async (t) => {
+      const { steps = [], undos = [] } = golden.get(way) ?? {};
+      t.true(undos.length > steps.indexOf(pivot));
+      const calls = [...steps.map((call) => ({ call })), ...undos.map((call) => ({ call, refused: pivot }))];
+      const dooms = calls.flatMap((call): Doom[] => when.map((moment) => ({ ...call, when: moment })));
+      const starts = Array.from({ length: Math.ceil(dooms.length / A_DEATH) }, (_, i) => i * A_DEATH);
+      await Promise.all(starts.map((start) => killed(t, way, dooms.slice(start, start + A_DEATH), signal)));
+    });
+  }
 }
 
 for (const way of Object.keys(WAYS)) {
@@ -131,8 +144,8 @@ async function one(t: ExecutionContext, way: string, fault: Fault, step: string)
   await check(t, way, what, it, before, ended);
 }
 
-/** Runs cases on a worker that is killed when each of them is where it shall be; another worker then goes on with them. */
-async function killed(t: ExecutionContext, way: string, dooms: Doom[]): Promise<void> {
+/** Runs cases on a worker that goes when each of them is where it shall be; another worker then goes on with them. */
+async function killed(t: ExecutionContext, way: string, dooms: Doom[], signal: 'SIGKILL' | 'SIGTERM'): Promise<void> {
   const lives = await Promise.all(
     dooms.map(async (doom) => {
       const it = await turns.take(() => made(way));
@@ -141,11 +154,11 @@ async function killed(t: ExecutionContext, way: string, dooms: Doom[]): Promise<
   );
   const queue = await Ground.open();
   try {
-    const there = await deaths.take(() => startAndKill(queue, lives));
+    const there = await deaths.take(() => startAndKill(queue, lives, signal));
     await queue.work();
     await Promise.all(
       lives.map(async ({ it, before, jobId, doom: { when, call, refused } }) => {
-        const what = `${way}${refused ? `, undone since ${refused} was refused` : ''}: killed ${when} ${call}`;
+        const what = `${way}${refused ? `, undone since ${refused} was refused` : ''}: ${signal} ${when} ${call}`;
         t.true(there.has(jobId), `${what}: it did not get there`);
         const ended = await queue.ended(jobId);
         t.is(ended.state, refused ? 'failed' : 'completed', `${what}: ${ended.code}, calls: ${ended.calls.join(' ')}`);
@@ -158,8 +171,12 @@ async function killed(t: ExecutionContext, way: string, dooms: Doom[]): Promise<
   }
 }
 
-/** @returns the jobs that were where they should be when the worker was killed */
-async function startAndKill(queue: Ground, lives: { doom: Doom; it: Case; jobId: string }[]): Promise<Set<string>> {
+/** @returns the jobs that were where they should be when the worker got its signal */
+async function startAndKill(
+  queue: Ground,
+  lives: { doom: Doom; it: Case; jobId: string }[],
+  signal: 'SIGKILL' | 'SIGTERM',
+): Promise<Set<string>> {
   const dooms = Object.fromEntries(lives.map(({ jobId, doom }) => [jobId, doom]));
   const worker = fork(join(import.meta.dirname, 'doomed-worker.ts'), [queue.taskQueue, JSON.stringify(dooms)]);
   const dead = once(worker, 'exit');
@@ -169,7 +186,7 @@ async function startAndKill(queue: Ground, lives: { doom: Doom; it: Case; jobId:
   });
   await Promise.all(lives.map(({ it, jobId }) => queue.start(it, jobId)));
   await Promise.race([allThere, dead, sleep(ALL_THERE_MS, undefined, { ref: false })]);
-  worker.kill('SIGKILL');
+  worker.kill(signal);
   await dead;
   return there;
 }

@@ -69,22 +69,26 @@ export function faulty(activities: Record<string, unknown>, plans: Map<string, P
             if (failed < 3) throw away();
           }
           if (plan?.step !== name) return await apply(step, request);
-          const tried = (tries.get(id) ?? 0) + 1;
-          tries.set(id, tried);
+          // What is applied first counts only if it was: others may hold what it works on.
+          const count = (): number => {
+            const tried = (tries.get(id) ?? 0) + 1;
+            tries.set(id, tried);
+            return tried;
+          };
           switch (plan.fault) {
             case 'refused before':
             case 'undo fails three times':
               // A step that may not fail is asked again: a fix came meanwhile.
-              if (tried > 2) return await apply(step, request);
+              if (count() > 2) return await apply(step, request);
               throw refusal(step);
             case 'applied then timed out': {
               const answer = await apply(step, request);
-              if (tried <= 2) throw away();
+              if (count() <= 2) throw away();
               return answer;
             }
             case 'applied then given up': {
               const answer = await apply(step, request);
-              if (tried > 2) return answer;
+              if (count() > 2) return answer;
               throw refusal(step);
             }
             case 'applied twice':
@@ -93,6 +97,7 @@ export function faulty(activities: Record<string, unknown>, plans: Map<string, P
             case 'cancelled before':
             case 'cancelled after': {
               const answer = plan.fault === 'cancelled after' ? await apply(step, request) : undefined;
+              const tried = count();
               if (tried === 1) await plan.cancel();
               // Away for long enough that the cancellation reaches the workflow during this step.
               if (tried <= 5) {

@@ -10,6 +10,8 @@ export interface Case {
   /** What the run's rows and documents are found by; their names stand for them when two runs are compared. */
   ids: Record<string, string>;
   aggregateId: string;
+  /** Lets another job take the aggregate just before the saga starts. @returns what that job ends with: nothing is changed */
+  occupy?(): Promise<() => Promise<unknown>>;
 }
 
 /** What a case is made with: the services, and a way to run another case undisturbed, as its ground. */
@@ -47,6 +49,11 @@ async function existing(context: Context): Promise<Record<string, string> & { me
   return { ...made.ids, memberId: made.aggregateId };
 }
 
+async function remove(context: Context): Promise<Case> {
+  const ids = await existing(context);
+  return { command: 'member.delete', input: { memberId: ids.memberId }, ids, aggregateId: ids.memberId };
+}
+
 /** Every saga in every way it can go. A new saga is an entry here, and every fault is tried on its every step. */
 export const WAYS: Record<CommandName, Way> & Record<string, Way> = {
   'member.register': { pivot: 'auth.grantRoles', make: register },
@@ -67,11 +74,18 @@ export const WAYS: Record<CommandName, Way> & Record<string, Way> = {
       return { command: 'member.update', input, ids, aggregateId: ids.memberId };
     },
   },
-  'member.delete': {
+  'member.delete': { pivot: 'member.deleteMember', make: remove },
+  'member.delete while another job holds the member': {
     pivot: 'member.deleteMember',
     make: async (context) => {
-      const ids = await existing(context);
-      return { command: 'member.delete', input: { memberId: ids.memberId }, ids, aggregateId: ids.memberId };
+      const { member } = context.peers;
+      const made = await remove(context);
+      const operationId = `${newId()}/beginUpdate`;
+      const occupy = async () => {
+        await member.beginUpdate({ operationId, memberId: made.aggregateId, changes: { displayName: 'held' } });
+        return () => member.undo({ operationId });
+      };
+      return { ...made, occupy };
     },
   },
 };

@@ -1,88 +1,84 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
+import { descendants } from '../../bench/measure.ts';
 import { type Identity, identify, isAlive } from '../../local/pids.ts';
+import { checkout } from '../../local/places.ts';
 import { login, register } from '../client.ts';
+import { copyOfCheckout, FOLDER, type NpmStart, npmStart, strangersEnvironment } from '../npm-start.ts';
 
 interface RunFile {
   gateway: string;
   admin: { loginId: string; password: string };
+  grpc: Record<string, string>;
+  ops: Record<string, string>;
   pids: Record<string, number>;
 }
 
-interface Running {
-  launcher: ChildProcess;
+interface Running extends NpmStart {
   run: RunFile;
-  output: string;
-  /** The launcher and everything that it started; their numbers alone may soon be others'. */
+  /** npm and everything that it started; their numbers alone may soon be others'. */
   processes: Identity[];
 }
 
-/** `npm start`, with what is fetched already, on a data folder of its own and free ports; resolves once it says that it is ready. */
-async function start(dataDir: string): Promise<Running> {
-  const environment = Object.fromEntries(
-    Object.entries(process.env).filter(([name]) => name === 'MUSUBI_CACHE' || !/^(MUSUBI|OTEL)_/.test(name)),
-  );
-  const launcher = spawn(
-    process.execPath,
-    [join(import.meta.dirname, '../../local/start.ts'), '--port', '0', '--data', dataDir],
-    {
-      env: environment,
-      stdio: ['ignore', 'pipe', 'pipe'],
-    },
-  );
-  let output = '';
-  launcher.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
-  launcher.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()));
-  while (!output.includes('Musubi is ready')) {
-    if (launcher.exitCode !== null || launcher.signalCode !== null)
-      throw new Error(`npm start ended with ${launcher.exitCode ?? launcher.signalCode}:\n${output.slice(-2_000)}`);
-    await sleep(50);
-  }
-  const file = join(dataDir, 'run.json');
+/** `npm start` on free ports, for somebody whose terminal speaks no UTF-8. */
+async function start(folder: string): Promise<Running> {
+  const started = await npmStart(folder, { ...strangersEnvironment(), LC_ALL: 'POSIX' });
+  const file = join(folder, '.musubi', 'run.json');
   if ((statSync(file).mode & 0o077) !== 0) throw new Error('run.json can be read by others');
   const run = JSON.parse(readFileSync(file, 'utf8')) as RunFile;
-  const processes = [launcher.pid ?? 0, ...Object.values(run.pids)].flatMap((pid) => identify(pid) ?? []);
-  return { launcher, run, output, processes };
+  const npm = started.child.pid ?? 0;
+  const processes = [npm, ...descendants(npm)].flatMap((pid) => identify(pid) ?? []);
+  return { ...started, run, processes };
 }
 
 function kill(processes: Identity[]): void {
   for (const one of processes) if (isAlive(one)) process.kill(one.pid, 'SIGKILL');
 }
 
-test('after kill -9 of everything the next start goes on with the data, beside another instance, and stops in order', async (t) => {
-  const dataDir = mkdtempSync(join(tmpdir(), 'musubi-restart-'));
+test('after kill -9 of everything the next start goes on with the data, in a folder of any name, beside another instance, and stops in order', async (t) => {
+  mkdirSync(join(checkout, '.musubi'), { recursive: true });
+  const place = mkdtempSync(join(checkout, '.musubi', 'restart-'));
   const started: Running[] = [];
   try {
-    const first = await start(dataDir);
+    const folder = copyOfCheckout(join(place, FOLDER));
+    const first = await start(folder);
     started.push(first);
-    t.true(first.output.includes(first.run.admin.password), 'the first start tells the password');
+    t.true(first.output().includes(first.run.admin.password), 'the first start tells the password');
     const as = await login(first.run.admin.loginId, first.run.admin.password, first.run.gateway);
     const member = await register(as, 'survivor');
-    const gone = once(first.launcher, 'exit');
+    for (const [role, url] of Object.entries(first.run.ops))
+      for (const path of ['livez', 'readyz', 'healthz', 'metrics'])
+        t.is((await fetch(`${url}/${path}`)).status, 200, `${role} ${path}`);
+    t.deepEqual(Object.keys(first.run.grpc).toSorted(), ['auth', 'job', 'member', 'query', 'role']);
+    t.is(Object.keys(first.run.ops).length, 9);
+    const gone = once(first.child, 'exit');
     t.true(first.processes.length > Object.keys(first.run.pids).length);
     kill(first.processes);
     await gone;
 
-    const second = await start(dataDir);
+    const second = await start(folder);
     started.push(second);
-    t.false(second.output.includes(second.run.admin.password), 'a later start does not');
+    t.false(second.output().includes(second.run.admin.password), 'a later start does not');
     const again = await login(second.run.admin.loginId, second.run.admin.password, second.run.gateway);
     t.is((await again.get(`/v1/members/${member.memberId}`)).body.loginId, member.loginId);
     t.is((await register(again, 'newcomer')).memberId.length, 36);
     await login(member.loginId, member.password, second.run.gateway);
 
-    second.launcher.kill('SIGINT');
-    const [code] = await once(second.launcher, 'exit');
+    const ended = once(second.child, 'exit');
+    second.child.kill('SIGINT');
+    const [code] = await ended;
     t.is(code, 0);
-    t.false(existsSync(join(dataDir, 'run.json')), 'the file goes when the system stops');
+    const said = second.output().slice(second.output().indexOf('stopping …'));
+    t.regex(said, /Musubi has stopped\n$/);
+    t.notRegex(said, /SIGKILL|ended|killed/, 'an ordered stop tells of no other');
+    t.false(existsSync(join(folder, '.musubi', 'run.json')), 'the file goes when the system stops');
     t.deepEqual([...first.processes, ...second.processes].filter(isAlive), [], 'nothing is left running');
+    t.deepEqual(readdirSync(place), [FOLDER], 'nothing was written elsewhere');
+    t.true(existsSync(join(folder, '.musubi', 'data', 'kafka', 'log', 'meta.properties')));
   } finally {
     for (const { processes } of started) kill(processes);
-    rmSync(dataDir, { recursive: true, force: true });
+    rmSync(place, { recursive: true, force: true });
   }
 });

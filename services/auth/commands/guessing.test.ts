@@ -6,7 +6,7 @@ import { metrics } from '#platform/telemetry.ts';
 import type { AttemptRates } from '../attempts.ts';
 import { CHEAP, freshLogin, loginOf, openTestAuth, PASSWORD, type TestAuth } from '../auth.fixture.ts';
 import { KNOWN_SOURCE_MS, KNOWN_SOURCES_KEPT } from '../domain.ts';
-import { HashQueue } from '../hash-queue.ts';
+import { HashQueue, type Turn } from '../hash-queue.ts';
 import type { Passwords } from '../passwords.ts';
 import { logIn } from './log-in.ts';
 
@@ -69,8 +69,34 @@ test('who is refused waits for no hash', async (t) => {
   await running;
 });
 
+test('logins wait with their like: unknown ones, those from a known source, those of a device', async (t) => {
+  const turns: Turn[] = [];
+  const queue = new HashQueue(1, 8);
+  const run = queue.run.bind(queue);
+  queue.run = (turn, work, signal) => {
+    turns.push(turn);
+    return run(turn, work, signal);
+  };
+  const one = await auth.sibling({ queue });
+  t.teardown(() => one.lifecycle.stop('done'));
+  const login = freshLogin();
+  const memberId = await one.member({ loginId: login });
+  const source = freshSource();
+  const { deviceCookie } = await logIn(one, { ...loginOf(login), source });
+  await logIn(one, { ...loginOf(login), source });
+  const elsewhere = freshSource();
+  await logIn(one, { ...loginOf(login), source: elsewhere, deviceCookie });
+  const device = one.deviceCookies.deviceOf(deviceCookie, memberId);
+  t.deepEqual(turns, [
+    ['registration'],
+    ['unknown', source, login],
+    ['known', source, login],
+    ['known', elsewhere, `${login} ${device}`],
+  ]);
+});
+
 test('no stranger keeps a member out of where it has been before, nor its device out of anywhere', async (t) => {
-  const { from, wrong } = await registered();
+  const { memberId, from, wrong } = await registered();
   const home = freshSource();
   const { deviceCookie } = await from(home);
   await besiege(wrong);
@@ -82,6 +108,8 @@ test('no stranger keeps a member out of where it has been before, nor its device
   for (let i = 0; i < 3; i++) await t.throwsAsync(wrong(home), WRONG);
   await t.throwsAsync(from(home), REFUSED);
   const again = await from(home, { deviceCookie });
+  const deviceOf = (cookie: string) => auth.deviceCookies.deviceOf(cookie, memberId);
+  t.is(deviceOf(again.deviceCookie), deviceOf(deviceCookie), 'a device keeps its name, and so its tries');
   await t.notThrowsAsync(from(freshSource(), { deviceCookie: again.deviceCookie }), 'each login gives a cookie that is good');
 });
 

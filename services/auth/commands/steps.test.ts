@@ -139,6 +139,9 @@ for (const [name, { prepare, event }] of Object.entries(STEPS)) {
       versions.map((_, index) => index + 1),
       'every change has an event, in order',
     );
+    const now = await auth.store.members.findOne({ _id: memberId }, { projection: { version: 1 } });
+    if (now) t.is(versions.at(-1), now.version, 'and so has the last one: the undo');
+    else t.is((await events(memberId)).at(-1)?.type, 'auth.login-removed');
   });
 
   test(`${name}: undone before it came, it is refused when it comes`, async (t) => {

@@ -1,0 +1,192 @@
+import { accessSync, constants, existsSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { z } from 'zod';
+import { type ConfigCheck, ConfigError, httpUrl, loadConfig, oneOf, processShape } from '#platform/config.ts';
+import * as gateway from '../gateway/config.ts';
+import * as auth from '../services/auth/config.ts';
+import { passwordViolation } from '../services/auth/domain.ts';
+import * as job from '../services/job/config.ts';
+import * as member from '../services/member/config.ts';
+import * as query from '../services/query/config.ts';
+import * as relay from '../services/relay/config.ts';
+import * as role from '../services/role/config.ts';
+import * as websocket from '../services/websocket/config.ts';
+import * as worker from '../worker/config.ts';
+import { cacheRoot } from './places.ts';
+import { listens, peers, ROLES, type Role } from './roles.ts';
+import { ofAdmin, ofAuth, type Secrets } from './secrets.ts';
+import { givenAddress } from './servers/given.ts';
+import type { Server } from './servers/server.ts';
+
+interface Configuration {
+  shape: z.ZodRawShape;
+  check?: ConfigCheck<z.ZodRawShape>;
+}
+
+/** What each role's process reads, and judges when it starts: here it is judged before anything is. */
+export const CONFIGURATIONS: Record<string, Configuration> = {
+  ...{ auth, gateway, job, member, query, role, websocket, worker },
+  relay: relay as Configuration,
+  bootstrap: { shape: gateway.bootstrapShape },
+};
+
+/** What no role reads (yet), but this launcher. */
+const LAUNCHER: z.ZodRawShape = {
+  MUSUBI_CACHE: z
+    .string()
+    .refine(() => isWritable(cacheRoot()), 'cannot be written to')
+    .optional(),
+  MUSUBI_OPENSEARCH_URL: httpUrl().optional(),
+  MUSUBI_S3_ENDPOINT: httpUrl().optional(),
+  MUSUBI_S3_ACCESS_KEY_ID: z.string().optional(),
+  MUSUBI_S3_SECRET_ACCESS_KEY: z.string().optional(),
+  MUSUBI_TEMPORAL_UI: httpUrl().optional(),
+  OTEL_EXPORTER_OTLP_ENDPOINT: httpUrl().optional(),
+  OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: httpUrl().optional(),
+  OTEL_TRACES_SAMPLER: oneOf(
+    ['', 'parentbased_'].flatMap((parent) => ['always_on', 'always_off', 'traceidratio'].map((kind) => parent + kind)),
+  ).optional(),
+};
+
+/** Longer than the longest time-out of a `reach`. */
+const REACH_MS = 8_000;
+
+export interface Wanted {
+  servers: readonly Server[];
+  roles: readonly Role[];
+  dataDir: string;
+  /** What earlier starts have kept in it. */
+  kept: Partial<Secrets>;
+  secrets: Secrets;
+  env: NodeJS.ProcessEnv;
+  /** What all roles are told beside. */
+  more: Record<string, string>;
+}
+
+export interface Found {
+  /** The servers that are ours to start. */
+  own: Server[];
+  /** The servers of the user's own. */
+  others: Server[];
+  /** Their addresses. */
+  given: Record<string, string>;
+  /** Variables of ours that nothing will read. */
+  unread: string[];
+}
+
+/**
+ * Judges the environment before anything is fetched, made or started, and asks the servers that it gives.
+ *
+ * @throws ConfigError that lists every variable that is wrong; if there is none, every server that cannot be used
+ */
+export async function checkEnvironment(wanted: Wanted): Promise<Found> {
+  const { servers, roles, secrets, env, more } = wanted;
+  const wrong = new Wrong();
+  const given = new Map<Server, Record<string, string>>();
+  for (const server of servers) {
+    const address = givenAddress(server, secrets, env, wrong.note);
+    if (address) given.set(server, address);
+  }
+  const own = servers.filter((server) => !given.has(server));
+  const addresses: Record<string, string> = Object.assign({}, ...given.values());
+
+  wrong.judge({ shape: LAUNCHER }, env);
+  noteSecrets(wanted, own, wrong);
+  // The ports that each would like stand for those that it will get: they are not in the environment.
+  const ports = Object.fromEntries(ROLES.map((each) => [each.name, each.ports]));
+  const ours = own.map((server) => server.address({ ports: server.ports, secrets }));
+  const all = Object.assign({ ...env }, addresses, ...ours, peers(ports), ofAuth(secrets), more);
+  for (const { name, ports: its } of roles) wrong.judge(configurationOf(name), { ...all, ...listens(its) });
+  if (roles.length > 0) wrong.judge(configurationOf('bootstrap'), { ...all, ...ofAdmin(secrets) });
+  wrong.refuse('The environment is not right, so nothing was started:');
+
+  // Who starts no role has nobody who would use them.
+  if (roles.length > 0) await Promise.all([...given].map(([server, address]) => reach(server, address, wrong)));
+  wrong.refuse('What the environment gives cannot be used, so nothing was started:');
+  return { own, others: [...given.keys()], given: addresses, unread: unread(env, more) };
+}
+
+/** What is wrong, by variable: of several reasons the first. */
+class Wrong {
+  readonly #reasons = new Map<string, string>();
+
+  readonly note = (name: string, why: string): void => {
+    if (!this.#reasons.has(name)) this.#reasons.set(name, why);
+  };
+
+  judge({ shape, check }: Configuration, env: NodeJS.ProcessEnv): void {
+    try {
+      loadConfig(shape, env, check);
+    } catch (error) {
+      this.blame(error);
+    }
+  }
+
+  blame(error: unknown): void {
+    if (!(error instanceof ConfigError)) throw error;
+    for (const [name, why] of error.wrong) this.note(name, why);
+  }
+
+  refuse(title: string): void {
+    if (this.#reasons.size > 0) throw new ConfigError(title, [...this.#reasons]);
+  }
+}
+
+function configurationOf(role: string): Configuration {
+  const own = CONFIGURATIONS[role];
+  return { ...own, shape: { ...processShape, ...own?.shape } };
+}
+
+/** What holds between the environment and what earlier starts have kept, or only Auth knows. */
+function noteSecrets({ env, dataDir, secrets, kept }: Wanted, own: readonly Server[], { note }: Wrong): void {
+  const weakness = kept.adminExists ? undefined : passwordViolation(secrets.adminPassword);
+  if (weakness) note('MUSUBI_ADMIN_PASSWORD', weakness.message);
+  const key = env.MUSUBI_AUTH_MASTER_KEY;
+  const isOurs = own.some(({ name }) => name === 'mongodb');
+  if (isOurs && kept.adminExists && key && key !== kept.authMasterKey)
+    note(
+      'MUSUBI_AUTH_MASTER_KEY',
+      `is not the one that the data in ${dataDir} is encrypted with: unset it, or start with --fresh`,
+    );
+}
+
+async function reach(server: Server, address: Record<string, string>, wrong: Wrong): Promise<void> {
+  const limit = sleep(REACH_MS, undefined, { ref: false }).then(() => {
+    throw new Error('it does not answer');
+  });
+  try {
+    await Promise.race([server.reach(address), limit]);
+  } catch (error) {
+    if (error instanceof ConfigError) wrong.blame(error);
+    else wrong.note(Object.keys(address)[0] ?? '', `${server.title} cannot be used there: ${reasonOf(error)}`);
+  }
+}
+
+/** Errors of a connection that was tried at several addresses say nothing themselves. */
+function reasonOf(error: unknown): string {
+  if (error instanceof AggregateError) return [...new Set(error.errors.map(reasonOf))].join('; ');
+  const { message = '', cause } = error as { message?: string; cause?: unknown };
+  return cause && /^fetch failed$/.test(message) ? reasonOf(cause) : message || String(error);
+}
+
+/** Variables of ours that no process will read, or not as they are given: misspelt ones, and what the launcher decides. */
+function unread(env: NodeJS.ProcessEnv, more: Record<string, string>): string[] {
+  const shapes = [LAUNCHER, processShape, ...Object.values(CONFIGURATIONS).map(({ shape }) => shape)];
+  const known = new Set(shapes.flatMap((shape) => Object.keys(shape)));
+  for (const { name, ports } of ROLES) {
+    for (const decided of Object.keys({ ...peers({ [name]: ports }), ...listens(ports) })) known.delete(decided);
+  }
+  return Object.keys(env).filter((name) => /^MUSUBI_/.test(name) && !known.has(name) && !(name in more));
+}
+
+function isWritable(path: string): boolean {
+  const nearest = existsSync(path) ? path : dirname(path);
+  if (!existsSync(nearest)) return isWritable(nearest);
+  try {
+    accessSync(nearest, constants.W_OK | constants.X_OK);
+    return statSync(nearest).isDirectory();
+  } catch {
+    return false;
+  }
+}

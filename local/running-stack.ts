@@ -1,0 +1,224 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { choosePorts } from './choose-ports.ts';
+import { Component, ComponentFailed } from './component.ts';
+import { emptyDataFolder, rotateLogs } from './data-folder.ts';
+import type { Found } from './environment.ts';
+import { run } from './packages/cache.ts';
+import { PidsFile, stopLeftovers } from './pids.ts';
+import type { Ports } from './ports.ts';
+import { command, isReady, listens, peers, ROLES, type Role, stopGraceMs } from './roles.ts';
+import { removeRunFile, writeRunFile } from './run-file.ts';
+import { keepAdmin, keepSecrets, ofAdmin, ofAuth, type Secrets } from './secrets.ts';
+import { SERVERS } from './servers/index.ts';
+import type { Server, Setting } from './servers/server.ts';
+import type { Progress, Stack, StackOptions } from './stack.ts';
+
+/** What is started, and with what. */
+export interface Plan extends Found {
+  roles: readonly Role[];
+  secrets: Secrets;
+}
+
+/** Generous: on a machine that is busy with other things a cold OpenSearch alone has taken a minute. */
+const READY_MS = 180_000;
+
+/** Starts and stops what was planned. It has the data folder and its lock for itself. */
+export class RunningStack implements Stack {
+  addresses: Record<string, string> = {};
+  ports: Record<string, Record<string, number>> = {};
+  admin = { loginId: '', password: '' };
+  readonly logDir: string;
+  /** Whether any component was, even in vain: then its log is of use. */
+  hasStarted = false;
+  readonly #options: StackOptions;
+  readonly #plan: Plan;
+  readonly dataDir: string;
+  readonly #pidsPath: string;
+  readonly #reserved: Ports;
+  readonly #release: () => Promise<void>;
+  readonly #components = new Map<string, Component>();
+  readonly #onExit = () => {
+    for (const component of this.#components.values()) component.abandon();
+  };
+  readonly #pidsFile: PidsFile;
+  #ready = false;
+  #stopping: Promise<void> | undefined;
+
+  constructor(
+    options: StackOptions,
+    plan: Plan,
+    dataDir: string,
+    pidsPath: string,
+    reserved: Ports,
+    release: () => Promise<void>,
+  ) {
+    this.#options = options;
+    this.#plan = plan;
+    this.dataDir = dataDir;
+    this.#pidsPath = pidsPath;
+    this.#reserved = reserved;
+    this.#release = release;
+    this.#pidsFile = new PidsFile(pidsPath);
+    this.logDir = resolve(options.logDir ?? join(dataDir, 'logs'));
+  }
+
+  async begin(): Promise<void> {
+    if (this.#options.runFile) removeRunFile(this.#options.runFile);
+    const left = await stopLeftovers(this.#pidsPath);
+    if (left.length > 0) this.#say('launcher', 'preparing', `stopped what an earlier start left behind: ${left.join(', ')}`);
+    const { own, given, others, unread, roles, secrets } = this.#plan;
+    const { gatewayPort } = this.#options;
+    // Before anything is emptied: a port that is in use refuses the start.
+    const { ports, keep } = await choosePorts([...own, ...roles], {
+      reserved: this.#reserved,
+      file: join(this.dataDir, 'ports.json'),
+      preferred: this.#options.ports !== 'free',
+      gatewayPort,
+    });
+    this.ports = ports;
+    if (this.#options.fresh) await emptyDataFolder(this.dataDir);
+    this.#pidsFile.add('launcher', process.pid, 'SIGTERM', 5_000);
+    process.once('exit', this.#onExit);
+    await rotateLogs(this.logDir);
+    await keep();
+    keepSecrets(this.dataDir, secrets);
+    if (unread.length > 0) this.#say('launcher', 'preparing', `nothing here reads ${unread.join(', ')}`);
+    for (const { name } of others) this.#say(name, 'ready', 'at the address that the environment gives');
+    Object.assign(this.addresses, given);
+    for (const server of own) Object.assign(this.addresses, server.address({ ports: this.ports[server.name] ?? {}, secrets }));
+    this.admin = { loginId: secrets.adminLoginId, password: secrets.adminPassword };
+    Object.assign(this.addresses, peers(this.ports), ofAuth(secrets));
+
+    const settings = own.map((server) => ({ server, setting: this.#setting(server, secrets) }));
+    await Promise.all(settings.map(({ server, setting }) => this.#startServer(server, setting)));
+    await Promise.all(roles.map((role) => this.#startRole(role)));
+    if (roles.length === ROLES.length) await this.#bootstrap();
+    this.#ready = true;
+    this.#tell();
+    // Not before everything is ready: it takes a core for a second or two.
+    for (const { server, setting } of settings) {
+      const pid = this.#components.get(server.name)?.pid;
+      if (pid !== undefined) server.settle?.(setting, pid).catch(() => {});
+    }
+  }
+
+  pids(): Record<string, number> {
+    const running = [...this.#components].map(([name, { pid }]) => [name, pid] as const);
+    return Object.fromEntries(running.filter((entry): entry is [string, number] => entry[1] !== undefined));
+  }
+
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stopAll();
+    return this.#stopping;
+  }
+
+  kill(name: string, signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
+    return this.#component(name).kill(signal);
+  }
+
+  start(name: string): Promise<void> {
+    return this.#component(name).start();
+  }
+
+  async restart(name: string): Promise<void> {
+    await this.#component(name).stop();
+    await this.start(name);
+  }
+
+  async #stopAll(): Promise<void> {
+    const phases: string[][] = [1, 2, 3].map((phase) => ROLES.filter((role) => role.stopsIn === phase).map(({ name }) => name));
+    phases.push(SERVERS.map(({ name }) => name));
+    for (const names of phases) await Promise.all(names.map(async (name) => this.#components.get(name)?.stop()));
+    if (this.#options.runFile) removeRunFile(this.#options.runFile);
+    process.off('exit', this.#onExit);
+    this.#pidsFile.remove('launcher');
+    await this.#release();
+  }
+
+  #setting(server: Server, secrets: Secrets): Setting {
+    return {
+      data: join(this.dataDir, server.name),
+      ports: this.ports[server.name] ?? {},
+      secrets,
+      say: (detail) => this.#say(server.name, 'preparing', detail),
+    };
+  }
+
+  async #startServer(server: Server, setting: Setting): Promise<void> {
+    await mkdir(setting.data, { recursive: true });
+    const { stopSignal, graceMs, mayBeKilled } = server;
+    await this.#run({
+      name: server.name,
+      launch: async () => ({ cwd: setting.data, ...(await server.prepare(setting)) }),
+      probe: () => server.probe(setting),
+      clean: () => server.clean?.(setting) ?? Promise.resolve(),
+      stopSignal,
+      graceMs,
+      mayBeKilled,
+      readyMs: READY_MS,
+    });
+  }
+
+  async #startRole(role: Role): Promise<void> {
+    const ports = this.ports[role.name] ?? {};
+    const { command: program, args, env } = command(role.name);
+    await this.#run({
+      name: role.name,
+      launch: async () => ({
+        command: program,
+        args,
+        env: { ...env, ...this.addresses, ...listens(ports), ...this.#options.env },
+      }),
+      probe: () => isReady(ports),
+      stopSignal: 'SIGTERM',
+      graceMs: stopGraceMs({ ...process.env, ...this.#options.env }),
+      readyMs: READY_MS,
+    });
+  }
+
+  async #run(plan: Omit<Component['plan'], 'log'>): Promise<void> {
+    if (this.#stopping) throw new Error('the stack is being stopped');
+    this.hasStarted = true;
+    const log = join(this.logDir, `${plan.name}.log`);
+    const component = new Component({ ...plan, log }, this.#pidsFile, this.#options.restart ?? true, (state, detail) =>
+      this.#say(plan.name, state, detail),
+    );
+    this.#components.set(plan.name, component);
+    await component.start();
+  }
+
+  /** Makes the first admin and what else must exist once. Running it again changes nothing. */
+  async #bootstrap(): Promise<void> {
+    this.#say('bootstrap', 'starting');
+    const { command: program, args, env } = command('bootstrap');
+    const admin = ofAdmin(this.#plan.secrets);
+    const log = join(this.logDir, 'bootstrap.log');
+    const said = await run(program, args, { env: { ...env, ...this.addresses, ...admin, ...this.#options.env } }).catch(
+      async (error: Error) => {
+        await writeFile(log, error.message, { mode: 0o600 });
+        throw new ComponentFailed('bootstrap', 'failed', log);
+      },
+    );
+    await writeFile(log, said, { mode: 0o600 });
+    keepAdmin(this.dataDir);
+    this.#say('bootstrap', 'ready');
+  }
+
+  #component(name: string): Component {
+    const component = this.#components.get(name);
+    if (!component) throw new Error(`this stack does not run ${name}; it runs ${[...this.#components.keys()].join(', ')}`);
+    return component;
+  }
+
+  /** Keeps `run.json` true: processes that were started again have other numbers. */
+  #tell(): void {
+    if (this.#options.runFile && this.#ready && !this.#stopping) writeRunFile(this.#options.runFile, this);
+  }
+
+  #say(component: string, state: Progress['state'], detail?: string): void {
+    const title = SERVERS.find(({ name }) => name === component)?.title ?? component;
+    this.#options.onProgress?.({ component, title, state, detail });
+    this.#tell();
+  }
+}

@@ -1,0 +1,291 @@
+import { once } from 'node:events';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { setImmediate as immediate, setTimeout as sleep } from 'node:timers/promises';
+import anyTest, { type ExecutionContext } from 'ava';
+import { pino } from 'pino';
+import { Lifecycle } from '../lifecycle.ts';
+import { answersIn, openRaw, parseAnswer, type RawClient } from './raw-client.fixture.ts';
+import { type HttpServer, serveHttp } from './server.ts';
+
+// One after the other: clients and servers share this process's time, and some of it is measured.
+const test = anyTest.serial;
+
+const GET = 'GET / HTTP/1.1\r\nHost: x\r\n\r\n';
+
+interface Served {
+  port: number;
+  /** The requests that were handed over, and their answers. */
+  handled: { request: IncomingMessage; response: ServerResponse }[];
+  lines: Record<string, unknown>[];
+  refused: string[];
+  lifecycle: Lifecycle;
+}
+
+/** A server that is stopped with its test. Without a `handle` it answers nothing by itself. */
+async function serve(t: ExecutionContext, options: Partial<HttpServer> = {}): Promise<Served> {
+  const lines: Record<string, unknown>[] = [];
+  const log = pino({ level: 'debug' }, { write: (line: string) => void lines.push(JSON.parse(line)) });
+  const lifecycle = new Lifecycle(log, 5_000);
+  const handled: Served['handled'] = [];
+  const refused: string[] = [];
+  const { handle, limits, ...others } = options;
+  const port = await serveHttp({
+    name: 'test server',
+    listen: { host: '127.0.0.1', port: 0 },
+    lifecycle,
+    log,
+    limits: { check: 20, drain: 0, ...limits },
+    handle(request, response) {
+      handled.push({ request, response });
+      return handle?.(request, response);
+    },
+    refused: ({ code }) => refused.push(code),
+    ...others,
+  });
+  t.teardown(() => lifecycle.stop('test'));
+  return { port, handled, lines, refused, lifecycle };
+}
+
+const until = async (condition: () => boolean): Promise<void> => {
+  while (!condition()) await sleep(1);
+};
+
+const POST = `POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n${'x'.repeat(1_000)}`;
+for (const [what, request, readBody] of [
+  ['requests', GET, false],
+  ['requests with bodies', POST, false],
+  ['requests whose bodies are read', POST, true],
+] as const) {
+  test(`of ${what} on one connection a few are worked on, and no more are read; all are answered, in their order`, async (t) => {
+    const { port, handled } = await serve(t, {
+      limits: { inFlight: 3 },
+      handle: (request) => void (readBody && request.resume()),
+    });
+    const client = await openRaw(port);
+    const sent = 5_000;
+    client.socket.write(request.repeat(sent));
+    await until(() => handled.length >= 3);
+    await sleep(300);
+    t.is(handled.length, 3);
+    const { socket } = handled[0]?.request ?? {};
+    // Node reads 64 KiB at once.
+    t.true((socket?.bytesRead ?? Infinity) <= 3 * 65_536, `${socket?.bytesRead} bytes were read`);
+
+    for (let next = 0; next < sent; next++) {
+      while (handled.length === next) await immediate();
+      if (handled.length > next + 3) t.fail(`${handled.length} were begun, of which ${next} are answered`);
+      handled[next]?.response.end(`number ${next};`);
+    }
+    const received = await client.receives((text) => text.includes(`number ${sent - 1};`));
+    t.deepEqual(
+      [...received.matchAll(/number (\d+);/g)].map(([, number]) => Number(number)),
+      Array.from({ length: sent }, (_, index) => index),
+    );
+  });
+}
+
+test('what waits for its turn is bounded for all connections together: who brings more is cut', async (t) => {
+  const { port, handled, lines } = await serve(t, { limits: { inFlight: 1, waitingInAll: 10 } });
+  const patient = await openRaw(port);
+  patient.socket.write(GET.repeat(6));
+  await until(() => handled.length === 1);
+  const greedy = await openRaw(port);
+  greedy.socket.write(GET.repeat(8));
+  t.is(await greedy.closed, '');
+  await until(() => lines.some(({ cut, waiting }) => cut === 1 && waiting === 5));
+  const answerAll = async (client: RawClient, number: number): Promise<void> => {
+    while (answersIn(client.received()) < number) {
+      for (const { response } of handled) if (!response.writableEnded) response.end();
+      await sleep(1);
+    }
+  };
+  await answerAll(patient, 6);
+  patient.socket.write(GET.repeat(11));
+  await answerAll(patient, 17);
+  t.pass();
+});
+
+test('when a client leaves, every request of it is told, and none of those that wait is begun', async (t) => {
+  const { port, handled } = await serve(t, { limits: { inFlight: 4 } });
+  const { socket, closed } = await openRaw(port);
+  socket.write(GET.repeat(4));
+  await until(() => handled.length === 4);
+  socket.destroy();
+  await closed;
+  await until(() => handled.every(({ response }) => response.destroyed && !response.writableFinished));
+
+  for (const leave of ['end', 'destroy', 'resetAndDestroy'] as const) {
+    handled.length = 0;
+    const other = await openRaw(port);
+    other.socket.write(GET.repeat(80));
+    await until(() => handled.length === 4);
+    let told = 0;
+    for (const { response } of handled) response.once('close', () => told++);
+    other.socket[leave]();
+    await until(() => told === 4);
+    await sleep(20);
+    t.is(handled.length, 4, leave);
+  }
+});
+
+test('a client that does not read its answer is cut, one that reads slowly is not', async (t) => {
+  const big = Buffer.alloc(40_000_000, 'x');
+  const { port, handled, lines } = await serve(t, { limits: { unread: 400 }, handle: (_, response) => void response.end(big) });
+  const deaf = await openRaw(port);
+  deaf.socket.pause();
+  deaf.socket.write(GET);
+  await until(() => handled.length === 1);
+  await once(handled[0]?.response ?? deaf.socket, 'close');
+  t.false(handled[0]?.response.writableFinished);
+  await until(() => lines.some(({ cut }) => cut === 1));
+
+  const parts = await serve(t, {
+    limits: { unread: 1_000 },
+    async handle(_, response) {
+      for (let part = 0; part < 40; part++) if (!response.write(big.subarray(0, 500_000))) await once(response, 'drain');
+      response.end();
+    },
+  });
+  const slow = await openRaw(parts.port);
+  slow.socket.write(GET);
+  let length = 0;
+  slow.socket.on('data', (chunk) => {
+    length += chunk.length;
+    slow.socket.pause();
+    setTimeout(() => slow.socket.resume(), 5);
+  });
+  await until(() => length > 20_000_000);
+  t.true(parts.handled[0]?.response.writableFinished);
+});
+
+test('of too many connections the one that is idle the longest is cut; if none is, the new one is', async (t) => {
+  const { port, handled } = await serve(t, { limits: { connections: 3 } });
+  const busy = await openRaw(port);
+  busy.socket.write(GET);
+  await until(() => handled.length === 1);
+  const idle = await openRaw(port);
+  const used = await openRaw(port);
+  used.socket.write(GET);
+  await until(() => handled.length === 2);
+  handled[1]?.response.end();
+  await used.receives((text) => answersIn(text) === 1);
+
+  const second = await openRaw(port);
+  await idle.closed;
+  second.socket.write(GET);
+  await until(() => handled.length === 3);
+  const third = await openRaw(port);
+  await used.closed;
+  third.socket.write(GET);
+  await until(() => handled.length === 4);
+  const refused = await openRaw(port);
+  t.is(await refused.closed, '');
+  for (const { response } of handled) response.end();
+  for (const client of [busy, second, third]) await client.receives((text) => answersIn(text) === 1);
+  t.pass();
+});
+
+const UPGRADE = 'GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n';
+
+test('an upgrade that is refused, not decided or thrown at is closed, whatever its client does', async (t) => {
+  const { sendLast } = await import('./answer.ts');
+  const answer = { status: 404, headers: { Connection: 'close' }, body: 'no' };
+  const outcomes: NonNullable<HttpServer['upgrade']>[] = [
+    async (_, socket) => {
+      sendLast(socket, answer);
+      return false;
+    },
+    () => new Promise(() => undefined),
+    async () => {
+      throw new TypeError('a defect');
+    },
+    () => {
+      throw new TypeError('a defect');
+    },
+    async () => false,
+  ];
+  for (const upgrade of outcomes) {
+    let closed = 0;
+    const { port } = await serve(t, {
+      limits: { upgrade: 300 },
+      upgrade(request, socket, head) {
+        socket.once('close', () => closed++);
+        return upgrade(request, socket, head);
+      },
+    });
+    const deaf = await openRaw(port, { halfOpen: true });
+    deaf.socket.write(UPGRADE);
+    await until(() => closed === 1);
+    // A reset in the middle is nobody's defect.
+    const gone = await openRaw(port);
+    gone.socket.write(UPGRADE);
+    await sleep(20);
+    gone.socket.resetAndDestroy();
+    await until(() => closed === 2);
+    deaf.socket.destroy();
+  }
+  t.pass();
+});
+
+test('an upgrade that is taken over is out of every timeout and bound', async (t) => {
+  const { port } = await serve(t, {
+    limits: { upgrade: 100, silence: 100, idle: 100, headers: 100, request: 100, connections: 1 },
+    async upgrade(_, socket) {
+      socket.write('HTTP/1.1 101 Switching Protocols\r\n\r\n');
+      socket.on('data', (chunk) => socket.write(chunk));
+      return true;
+    },
+  });
+  const client = await openRaw(port);
+  client.socket.write(UPGRADE);
+  await client.receives((text) => text.includes('101'));
+  for (let other = 0; other < 3; other++) await openRaw(port);
+  await sleep(400);
+  client.socket.write('still here');
+  await client.receives((text) => text.includes('still here'));
+  client.socket.destroy();
+  t.pass();
+});
+
+test('without a taker an upgrade is answered like any request, and the connection closed, body or not', async (t) => {
+  const { port } = await serve(t, {
+    async handle(request, response) {
+      let body = '';
+      for await (const chunk of request) body += chunk;
+      response.end(`read ${body}`);
+    },
+  });
+  for (const [method, body] of [
+    ['GET', ''],
+    ['POST', 'abc'],
+  ] as const) {
+    for (const protocol of ['websocket', 'h2c']) {
+      const client = await openRaw(port);
+      const head = `Host: x\r\nConnection: Upgrade\r\nUpgrade: ${protocol}\r\n`;
+      client.socket.write(`${method} / HTTP/1.1\r\n${head}${body && 'Content-Length: 3\r\n'}\r\n${body}${GET}`);
+      const received = await client.closed;
+      t.is(answersIn(received), 1);
+      t.like(parseAnswer(received), { status: 200, body: `read ${body}` });
+      t.is(parseAnswer(received).headers.connection, 'close');
+    }
+  }
+});
+
+test('a defect is logged and ends the connection, and nothing else', async (t) => {
+  let defect: () => unknown = () => undefined;
+  const { port, lines } = await serve(t, { handle: () => defect() });
+  for (const [index, one] of [
+    () => {
+      throw new TypeError('a defect');
+    },
+    async () => {
+      throw new TypeError('a defect');
+    },
+  ].entries()) {
+    defect = one;
+    const client = await openRaw(port);
+    client.socket.write(GET);
+    t.is(await client.closed, '');
+    t.is(lines.filter(({ msg }) => msg === 'test server: a request failed on a defect').length, index + 1);
+  }
+});
