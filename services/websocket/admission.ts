@@ -60,6 +60,6 @@ export async function admit({ store, hub, peers, limits, log }: SessionContext, 
       log.error({ err: error }, 'a socket was refused on a defect');
       throw new Refused(CLOSE.defect, 'the server failed');
     }
-    throw new Refused(closeCodeOf(error), `${error.code}: ${error.message}`.slice(0, 120));
+    throw new Refused(closeCodeOf(error), `${error.told.code}: ${error.told.message}`.slice(0, 120));
   }
 }

@@ -139,7 +139,7 @@ export class Delivery {
       } catch (error) {
         if (!(error instanceof MusubiError) || error.retryable) throw error;
         this.#feed.remove(topic);
-        return this.#channel.send({ type: 'error', topic, code: error.code, message: error.message });
+        return this.#channel.send({ type: 'error', topic, ...error.told });
       }
       // It was unsubscribed from meanwhile.
       if (!this.#feed.has(topic)) return;

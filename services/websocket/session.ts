@@ -155,13 +155,13 @@ export class Session implements Connected {
     if (!refusal) return;
     if (!(refusal instanceof MusubiError)) throw refusal;
     // That Auth is away says nothing about the client.
-    if (!refusal.retryable) this.close(closeCodeOf(refusal), refusal.message.slice(0, 120));
+    if (!refusal.retryable) this.close(closeCodeOf(refusal), refusal.told.message.slice(0, 120));
   }
 
   async #refuseOrClose(error: unknown, ref: string | undefined): Promise<void> {
     if (!(error instanceof MusubiError)) throw error;
-    if (error.retryable) await this.#channel.send({ type: 'error', ref, code: error.code, message: error.message });
-    else this.close(closeCodeOf(error), error.message.slice(0, 120));
+    if (error.retryable) await this.#channel.send({ type: 'error', ref, ...error.told });
+    else this.close(closeCodeOf(error), error.told.message.slice(0, 120));
   }
 
   async #forget(): Promise<void> {

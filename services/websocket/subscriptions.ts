@@ -52,7 +52,7 @@ export async function decideOn(
       // A server that is away is not waited for again with every topic.
       const error = away ?? (await refusedBy(jobId, identity, context));
       if (error?.retryable) away = error;
-      if (error) decisions.set(name, { code: error.code, message: error.message });
+      if (error) decisions.set(name, error.told);
     }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, ask));
