@@ -41,7 +41,7 @@ test('a defect of a service is retried too, and is not told to the client', asyn
   await run(t, 'member.register', services);
   t.deepEqual(services.end?.error, {
     code: 'INTERNAL',
-    message: 'the auth service failed',
+    message: 'The auth service failed.',
     errors: [],
     grpcStatus: 'INTERNAL',
   });
@@ -79,7 +79,7 @@ test('a refusal that only a mistake of ours brings about is a failure, and not t
   for (const error of [mistaken, undone]) {
     const services = new ScriptedServices({ 'member.beginUpdate': [error] });
     const handle = await run(t, 'member.update', services);
-    t.like(services.end, { state: 'JOB_STATE_FAILED', error: { code: 'INTERNAL', message: 'the member service failed' } });
+    t.like(services.end, { state: 'JOB_STATE_FAILED', error: { code: 'INTERNAL', message: 'The member service failed.' } });
     t.regex(String((await failureOf(handle)).cause?.message), new RegExp(error.code), 'operators are told');
     t.like(await attributesOf(handle), { MusubiOutcome: 'failed', MusubiFailure: 'INTERNAL' });
   }

@@ -75,7 +75,7 @@ for (const { command, steps, pivot } of SAGAS) {
       t.deepEqual(services.states, ['COMPENSATING', 'FAILED']);
       t.deepEqual(services.end?.error, {
         code: 'LOGIN_TAKEN',
-        message: 'the login is taken',
+        message: 'The login is taken.',
         errors: [{ field: 'loginId', code: 'TAKEN', message: 'is taken' }],
         grpcStatus: 'ALREADY_EXISTS',
       });
@@ -87,7 +87,7 @@ for (const { command, steps, pivot } of SAGAS) {
       // No failed workflow: that is what somebody should look at.
       t.is((await handle.describe()).status.name, 'COMPLETED');
       t.deepEqual(await handle.result(), {
-        refused: { step: words(step), code: 'LOGIN_TAKEN', message: 'the login is taken' },
+        refused: { step: words(step), code: 'LOGIN_TAKEN', message: 'The login is taken.' },
       });
       t.like(await attributesOf(handle), { MusubiOutcome: 'refused', MusubiFailure: 'LOGIN_TAKEN' });
       const details = await detailsOf(handle);
