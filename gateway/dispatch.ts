@@ -107,6 +107,8 @@ function send(ctx: Context, answer: Answer): void {
   ctx.set(answer.headers ?? {});
   const tag = answer.headers?.ETag;
   // The client keeps the copy that it has.
-  if (ctx.status === 200 && ['GET', 'HEAD'].includes(ctx.method) && tag && matchesAny(ctx.get('if-none-match'), tag))
+  if (ctx.status === 200 && ['GET', 'HEAD'].includes(ctx.method) && tag && matchesAny(ctx.get('if-none-match'), tag)) {
     ctx.status = 304;
+    ctx.remove('Content-Encoding');
+  }
 }

@@ -11,6 +11,7 @@ import {
 } from '#platform/errors.ts';
 import { connectPeer } from '#platform/grpc/client.ts';
 import { serveGrpc } from '#platform/grpc/server.ts';
+import type { HttpLimits } from '#platform/http/server.ts';
 import { newId } from '#platform/id.ts';
 import { Lifecycle } from '#platform/lifecycle.ts';
 import { currentTraceId, startTelemetry } from '#platform/telemetry.ts';
@@ -29,6 +30,7 @@ import { createApp } from './app.ts';
 import type { Gateway } from './gateway.ts';
 import { allRoutes } from './routes/index.ts';
 import { serveApp } from './server.ts';
+import { TrustedProxies } from './source.ts';
 
 /**
  * The gateway on a real HTTP server, calling real gRPC servers. Behind these stand a few maps instead of
@@ -61,8 +63,16 @@ startTelemetry('gateway', {});
 const token = (sub: string): string =>
   ['{"alg":"ES256"}', JSON.stringify({ sub }), 'signature'].map((part) => Buffer.from(part).toString('base64url')).join('.');
 
-/** @param origins of pages that may use it */
-export async function startWorld({ origins = [] }: { origins?: string[] } = {}): Promise<World> {
+/** @param origins of pages that may use it @param proxies that are believed @param limits of its HTTP server */
+export async function startWorld({
+  origins = [],
+  proxies = [],
+  limits = {},
+}: {
+  origins?: string[];
+  proxies?: string[];
+  limits?: Partial<HttpLimits>;
+} = {}): Promise<World> {
   const lines: Record<string, unknown>[] = [];
   // As our logger does.
   const mixin = () => ({ traceId: currentTraceId() });
@@ -103,7 +113,8 @@ export async function startWorld({ origins = [] }: { origins?: string[] } = {}):
   };
   // The same object: what replaces a peer replaces it for both.
   const gateway: World['gateway'] = Object.assign(services, { abandoned: new AbandonedJobs(services) });
-  const port = await serveApp(createApp(gateway, allRoutes(), { origins: new Set(origins) }), { ...serve, limits: { drain: 0 } });
+  const trust = { origins: new Set(origins), proxies: new TrustedProxies(proxies) };
+  const port = await serveApp(createApp(gateway, allRoutes(), trust), { ...serve, limits: { drain: 0, ...limits } });
   return Object.assign(world, {
     gateway,
     base: `http://127.0.0.1:${port}`,

@@ -46,7 +46,7 @@ export function openApiDocument(routes: readonly Route[], publicUrl: string | un
       description: DESCRIPTION,
       license: { name: manifest.license, identifier: manifest.license },
     },
-    servers: [{ url: publicUrl?.replace(/\/$/, '') || '/' }],
+    servers: [{ url: serverOf(publicUrl) }],
     tags: [...new Set(routes.map(({ tag }) => tag))].map((name) => ({ name, description: TAGS[name] })),
     paths,
     components: {
@@ -59,6 +59,15 @@ export function openApiDocument(routes: readonly Route[], publicUrl: string | un
     },
   };
   return createDocument(document, { override: ({ jsonSchema }) => readable(jsonSchema) });
+}
+
+/**
+ * Where the document says that the API is. Under a loopback address nobody else knows the gateway, and a page that was
+ * opened by another name of it (localhost for 127.0.0.1) must ask where it came from: `/`, wherever the document is.
+ */
+export function serverOf(publicUrl: string | undefined): string {
+  if (publicUrl === undefined || /^(localhost|127\..*|\[::1\])$/.test(new URL(publicUrl).hostname)) return '/';
+  return publicUrl.replace(/\/$/, '');
 }
 
 /** Formats whose pattern is not ours: it only says again what the format says. */

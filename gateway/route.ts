@@ -60,12 +60,12 @@ export interface ResponseDeclaration {
 }
 type Responses = Record<number, ResponseDeclaration>;
 
-/** One of the answers that the route declares, with a body of the declared shape. */
+/** One of the answers that the route declares, with a body of the declared shape, or the bytes of one. */
 export type Answer<R extends Responses = Responses> = {
   [S in keyof R & number]: {
     status: S;
     headers?: Record<string, string>;
-  } & (R[S] extends { schema: infer Z extends z.ZodType } ? { body: z.input<Z> } : { body?: unknown });
+  } & (R[S] extends { schema: infer Z extends z.ZodType } ? { body: z.input<Z> | Buffer } : { body?: unknown });
 }[keyof R & number];
 
 interface Access<P extends Shape, L> {

@@ -96,14 +96,14 @@ export interface Registered {
   password: string;
 }
 
-/** A new member of this test's own. */
-export async function register(as: Client, stem = 'member'): Promise<Registered> {
+/** A new member of this test's own, called `${stem} of a test`. */
+export async function register(as: Client, stem = 'member', waitSeconds = 30): Promise<Registered> {
   const loginId = unique(stem);
   const password = `pass-${randomBytes(9).toString('base64url')}`;
   const answer = await as.post(
     '/v1/members',
     { loginId, password, displayName: `${stem} of a test`, email: `${loginId}@example.com` },
-    { prefer: 'wait=30' },
+    { prefer: `wait=${waitSeconds}` },
   );
   if (answer.status === 201) return { memberId: answer.body.memberId, loginId, password };
   // Not done within the time: a consumer's group that is being rebalanced, a machine that is busy.

@@ -1,57 +1,50 @@
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { notFound } from '#platform/errors.ts';
-import { openApiDocument } from '../openapi.ts';
+import { openApiDocument, serverOf } from '../openapi.ts';
+import { Representation } from '../representation.ts';
 import { type Route, route } from '../route.ts';
 
-/** Only this page runs scripts: ours and Swagger UI's, both from here. No other host is ever asked. */
-const PAGE_POLICY = [
-  "default-src 'none'",
-  "script-src 'self'",
-  "style-src 'self'",
-  "img-src 'self' data:",
-  "connect-src 'self'",
-  "base-uri 'none'",
-  "form-action 'none'",
-  "frame-ancestors 'none'",
-].join('; ');
-
-const PAGE = `<!doctype html>
-<html lang="en">
-  <head>
-    <meta charset="utf-8">
-    <meta name="viewport" content="width=device-width, initial-scale=1">
-    <title>Musubi API</title>
-    <link rel="stylesheet" href="/docs/swagger-ui.css">
-    <link rel="icon" type="image/png" href="/docs/favicon-32x32.png">
-  </head>
-  <body>
-    <div id="swagger-ui"></div>
-    <script src="/docs/swagger-ui-bundle.js"></script>
-    <script src="/docs/start.js"></script>
-  </body>
-</html>
-`;
-
-const START = `window.ui = SwaggerUIBundle({ url: '/openapi.json', dom_id: '#swagger-ui', deepLinking: true, validatorUrl: null });
-`;
-
-/** What the page loads; anything else of the package is not served. */
-const ASSETS: Record<string, { type: string; read: () => Promise<string | Buffer> }> = {
-  'swagger-ui.css': { type: 'text/css; charset=utf-8', read: () => ofSwaggerUi('swagger-ui.css') },
-  'swagger-ui-bundle.js': { type: 'text/javascript; charset=utf-8', read: () => ofSwaggerUi('swagger-ui-bundle.js') },
-  'favicon-32x32.png': { type: 'image/png', read: () => ofSwaggerUi('favicon-32x32.png') },
-  'start.js': { type: 'text/javascript; charset=utf-8', read: async () => START },
+/** Only this page runs scripts: ours and Swagger UI's, both from here. It asks no host but this, under whichever name it is opened, and the public one. */
+const pagePolicy = (publicUrl: string | undefined): string => {
+  const server = serverOf(publicUrl);
+  return [
+    "default-src 'none'",
+    "script-src 'self'",
+    "style-src 'self'",
+    "img-src 'self' data:",
+    `connect-src 'self'${URL.canParse(server) ? ` ${new URL(server).origin}` : ''}`,
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+  ].join('; ');
 };
 
-const ofSwaggerUi = (file: string): Promise<Buffer> => readFile(new URL(import.meta.resolve(`swagger-ui-dist/${file}`)));
+const ours = (name: string) => () => readFile(new URL(`../docs/${name}`, import.meta.url));
+const ofSwaggerUi = (name: string) => () => readFile(new URL(import.meta.resolve(`swagger-ui-dist/${name}`)));
 
-const CACHED = { 'Cache-Control': 'public, max-age=3600' };
+/** What the page loads; anything else of the package is not served. */
+const pageFiles = (): Record<string, Representation> => ({
+  'swagger-ui.css': new Representation({ 'Content-Type': 'text/css; charset=utf-8' }, ofSwaggerUi('swagger-ui.css')),
+  'swagger-ui-bundle.js': new Representation({ 'Content-Type': JAVASCRIPT }, ofSwaggerUi('swagger-ui-bundle.js')),
+  'favicon-32x32.png': new Representation({ 'Content-Type': 'image/png' }, ofSwaggerUi('favicon-32x32.png')),
+  'start.js': new Representation({ 'Content-Type': JAVASCRIPT }, ours('start.js')),
+});
+const JAVASCRIPT = 'text/javascript; charset=utf-8';
+
+const REVALIDATED = { ETag: 'For If-None-Match' };
 
 /** The routes that tell of the others: the OpenAPI document and a page to read it, with no outside network. */
 export function documentRoutes(routes: readonly Route[], publicUrl: string | undefined): Route[] {
   const about = { method: 'GET', tag: 'Documents', public: true } as const;
-  let document: ReturnType<typeof openApiDocument> | undefined;
+  const document = new Representation({ 'Content-Type': 'application/json; charset=utf-8' }, () =>
+    JSON.stringify(openApiDocument([...routes, ...own], publicUrl)),
+  );
+  const files = pageFiles();
+  const page = new Representation(
+    { 'Content-Type': 'text/html; charset=utf-8', 'Content-Security-Policy': pagePolicy(publicUrl) },
+    ours('page.html'),
+  );
 
   const own = [
     route({
@@ -67,23 +60,20 @@ export function documentRoutes(routes: readonly Route[], publicUrl: string | und
       path: '/openapi.json',
       operationId: 'getOpenApi',
       summary: 'This API as an OpenAPI 3.1 document',
-      responses: { 200: { description: 'The document', schema: z.looseObject({ openapi: z.string() }) } },
-      async handle() {
-        document ??= openApiDocument([...routes, ...own], publicUrl);
-        return { status: 200 as const, body: { ...document } };
+      responses: {
+        200: { description: 'The document', schema: z.looseObject({ openapi: z.string() }), headers: REVALIDATED },
       },
+      handle: ({ ctx }) => document.answerTo(ctx),
     }),
     route({
       ...about,
       path: '/docs',
       operationId: 'getDocs',
       summary: 'A page to read and try this API',
-      responses: { 200: { description: 'The page', schema: z.string(), contentType: 'text/html' } },
-      handle: async () => ({
-        status: 200 as const,
-        body: PAGE,
-        headers: { 'Content-Type': 'text/html; charset=utf-8', 'Content-Security-Policy': PAGE_POLICY, ...CACHED },
-      }),
+      responses: {
+        200: { description: 'The page', schema: z.string(), contentType: 'text/html', headers: REVALIDATED },
+      },
+      handle: ({ ctx }) => page.answerTo(ctx),
     }),
     route({
       ...about,
@@ -94,15 +84,16 @@ export function documentRoutes(routes: readonly Route[], publicUrl: string | und
       responses: {
         200: {
           description: 'The file',
-          schema: z.union([z.string(), z.instanceof(Buffer).meta({ override: { type: 'string', format: 'binary' } })]),
+          schema: z.string().meta({ format: 'binary' }),
           contentType: '*/*',
+          headers: REVALIDATED,
         },
       },
       problems: ['FILE_NOT_FOUND'],
-      async handle({ params }) {
-        const asset = Object.hasOwn(ASSETS, params.file) ? ASSETS[params.file] : undefined;
-        if (!asset) throw notFound('FILE_NOT_FOUND', 'There is no such file.');
-        return { status: 200 as const, body: await asset.read(), headers: { 'Content-Type': asset.type, ...CACHED } };
+      async handle({ params, ctx }) {
+        const file = Object.hasOwn(files, params.file) ? files[params.file] : undefined;
+        if (!file) throw notFound('FILE_NOT_FOUND', 'There is no such file.');
+        return await file.answerTo(ctx);
       },
     }),
   ];

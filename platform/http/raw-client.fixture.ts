@@ -18,7 +18,8 @@ export async function openRaw(port: number, { halfOpen = false } = {}): Promise<
   let received = '';
   socket.on('data', (chunk) => (received += chunk.toString('latin1')));
   socket.on('error', () => undefined);
-  const closed = once(socket, 'close').then(() => received);
+  // Whatever ends it: `once` of node:events would fail when it is reset.
+  const closed = new Promise<string>((resolve) => socket.once('close', () => resolve(received)));
   await once(socket, 'connect');
   return {
     socket,

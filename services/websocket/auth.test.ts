@@ -105,6 +105,23 @@ test.serial('while Auth is away new clients are told to try again later, and ope
   t.is(open.closed, undefined);
 });
 
+test('of a service that is away, a client is not told where it was looked for', async (t) => {
+  const nowhere = '127.0.0.1:1';
+  const noAuth = await sockets.instance({ peersAt: { auth: nowhere } });
+  const refused = new TestClient(noAuth.url, { token: 'x' });
+  t.is(await refused.closeCode(), 1013);
+  t.is(
+    refused.closed?.reason,
+    'SERVICE_UNAVAILABLE: A service that is needed for this is away. If a command failed of it, it is undone.',
+  );
+  const noJob = await sockets.instance({ peersAt: { job: nowhere } });
+  const client = await TestClient.open(noJob.url, sockets.token(member()));
+  client.send({ type: 'subscribe', topics: ['job:1'] });
+  const [error] = await client.count('error', 1);
+  t.is(error?.code, 'SERVICE_UNAVAILABLE');
+  t.notRegex(error?.message ?? '', /127|connect|ECONN/i);
+});
+
 test('without the subprotocol, or elsewhere, there is no socket', async (t) => {
   const refused = async (client: TestClient): Promise<number> => {
     const status = await new Promise<number>((resolve) => {
@@ -123,7 +140,7 @@ test('without the subprotocol, or elsewhere, there is no socket', async (t) => {
   const traceId = '0af7651916cd43dd8448eb211c80319c';
   const missing = await fetch(`${one.http}/`, { headers: { traceparent: `00-${traceId}-b7ad6b7169203331-00` } });
   t.is(missing.status, 404);
-  t.like(await missing.json(), { code: 'NOT_FOUND', traceId });
+  t.like(await missing.json(), { code: 'ROUTE_NOT_FOUND', traceId });
   const other = (await (await fetch(`${one.http}/`)).json()) as { traceId: string };
   t.regex(other.traceId, /^(?!0{32})[0-9a-f]{32}$/);
   await telemetry.stop();
