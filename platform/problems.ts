@@ -279,6 +279,11 @@ export const PROBLEMS = {
     meaning: 'The socket was asked for without its subprotocol.',
     remedy: 'Ask for the subprotocol `musubi.v1`.',
   },
+  ORIGIN_REFUSED: {
+    status: 'PERMISSION_DENIED',
+    meaning: 'Pages of this origin may not open sockets.',
+    remedy: 'Open the socket from an allowed origin; the operator lists them in MUSUBI_ALLOWED_ORIGINS.',
+  },
   UPGRADE_REQUIRED: {
     status: 'INVALID_ARGUMENT',
     http: 426,
@@ -370,6 +375,8 @@ export const CLIENT_CODES = PROBLEM_CODES.filter((code) => PROBLEMS[code].remedy
 ];
 const CLIENT_CODE_SET: ReadonlySet<string> = new Set(CLIENT_CODES);
 
+export const isClientCode = (code: string): code is ProblemCode => CLIENT_CODE_SET.has(code);
+
 export const problemKind = (code: ProblemCode): ProblemKind => PROBLEMS[code];
 
 /** What can be wrong with one field; `message` says it in words. */
@@ -418,7 +425,7 @@ export function knownCode(code: string, grpcStatus: string): ProblemCode {
 
 /** What a client is told in place of the code: the code itself, unless it is between services, or of a newer one. */
 export function clientCode(code: string, grpcStatus: string): ProblemCode {
-  return CLIENT_CODE_SET.has(code) ? (code as ProblemCode) : codeOfStatus(grpcStatus);
+  return isClientCode(code) ? code : codeOfStatus(grpcStatus);
 }
 
 function codeOfStatus(name: string): ProblemCode {

@@ -1,6 +1,7 @@
 import { z } from 'zod';
-import { CLIENT_CODES, type ProblemCode, problemKind, problemTitle, problemType } from '#platform/problems.ts';
-import { httpStatusOf, problemCodeSchema } from '../problem.ts';
+import { kindDocument } from '#platform/http/problem.ts';
+import { CLIENT_CODES } from '#platform/problems.ts';
+import { problemCodeSchema } from '../problem.ts';
 import { route } from '../route.ts';
 
 const kindSchema = z
@@ -14,11 +15,6 @@ const kindSchema = z
   })
   .meta({ id: 'ProblemKind', description: 'What a problem means, and what to do about it' });
 
-function kindView(code: ProblemCode): z.output<typeof kindSchema> {
-  const { meaning, remedy } = problemKind(code);
-  return { type: problemType(code), code, title: problemTitle(code), status: httpStatusOf(code), meaning, remedy };
-}
-
 const listProblems = route({
   method: 'GET',
   path: '/problems',
@@ -28,7 +24,7 @@ const listProblems = route({
   public: true,
   responses: { 200: { description: 'The catalogue', schema: z.strictObject({ items: z.array(kindSchema) }) } },
   async handle() {
-    return { status: 200 as const, body: { items: CLIENT_CODES.map(kindView) } };
+    return { status: 200 as const, body: { items: CLIENT_CODES.map(kindDocument) } };
   },
 });
 
@@ -42,7 +38,7 @@ const getProblem = route({
   params: { code: problemCodeSchema },
   responses: { 200: { description: 'The kind of problem', schema: kindSchema } },
   async handle({ params }) {
-    return { status: 200 as const, body: kindView(params.code) };
+    return { status: 200 as const, body: kindDocument(params.code) };
   },
 });
 

@@ -32,6 +32,12 @@ export function httpStatusOf(code: ProblemCode): number {
   return http ?? HTTP_STATUS[status[name]];
 }
 
+/** What stands at the `type` of a problem: what it means, and what to do about it. */
+export function kindDocument(code: ProblemCode) {
+  const { meaning, remedy } = problemKind(code);
+  return { type: problemType(code), code, title: problemTitle(code), status: httpStatusOf(code), meaning, remedy };
+}
+
 /** What an RFC 9457 problem of ours says. */
 export interface ProblemDocument {
   type: string;

@@ -1,6 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
+import { Client } from 'pg';
 import { sql } from '#platform/postgres.ts';
+import { servers } from '#platform/test-servers.fixture.ts';
 import { type OwnServers, ownServers } from './own-servers.fixture.ts';
 import {
   arrived,
@@ -17,10 +19,15 @@ import {
 // Kafka ends, is killed and hangs while each kind of outbox has events under way.
 
 let own: OwnServers;
-test.before('start Kafka', async () => {
-  own = await ownServers('kafka');
+test.before('start Kafka, and a PostgreSQL that often asks how far the relay is', async () => {
+  own = await ownServers('kafka', 'postgres');
+  const server = new Client({ connectionString: servers.postgres().reveal() });
+  await server.connect();
+  await server.query(`alter system set wal_sender_timeout = '4s'`);
+  await server.query('select pg_reload_conf()');
+  await server.end();
 });
-test.after.always('stop Kafka', () => own?.close());
+test.after.always('stop them', () => own?.close());
 
 /** Writes to every outbox until `stop`, which returns what was written, by key. */
 function write(boxes: Outboxes): { written: Record<Kind, Map<string, number>>; stop(): Promise<void> } {

@@ -101,6 +101,7 @@ test.serial('a slot whose log the server has thrown away is made anew', async (t
   const first = await startRelay([boxes.sources.postgres]);
   await boxes.write('postgres', 'one', 1);
   await until('relayed', () => arrived(boxes, 'postgres', 'one'));
+  await first.isHealthy();
   await first.kill('SIGTERM');
   const server = new Client({ connectionString: servers.postgres().reveal() });
   await server.connect();
@@ -127,6 +128,28 @@ test.serial('a slot whose log the server has thrown away is made anew', async (t
   await boxes.write('postgres', 'three', 1);
   await until('three arrives', () => arrived(boxes, 'postgres', 'three'));
   await second.isHealthy();
+  t.pass();
+});
+
+test.serial('a slot whose log is damaged is made anew', async (t) => {
+  const boxes = await outboxes(t);
+  const first = await startRelay([boxes.sources.postgres]);
+  await boxes.write('postgres', 'one', 1);
+  await until('relayed', () => arrived(boxes, 'postgres', 'one'));
+  await first.isHealthy();
+  await first.kill('SIGTERM');
+  await boxes.write('postgres', 'two', 1);
+  await boxes.db.query(sql`select pg_switch_wal()`);
+  await boxes.db.query(sql`checkpoint`);
+  const [log] = await boxes.db.query<{ file: string }>(
+    sql`select pg_walfile_name(restart_lsn) as file from pg_replication_slots where database = ${boxes.name}`,
+  );
+  await rm(join(own.dataDir, 'postgres/cluster/pg_wal', log?.file ?? ''));
+  const second = await startRelay([boxes.sources.postgres]);
+  await until('two arrives', () => arrived(boxes, 'postgres', 'two'));
+  await boxes.write('postgres', 'three', 1);
+  await until('three arrives', () => arrived(boxes, 'postgres', 'three'));
+  await second.isHealthy().catch((error: unknown) => t.fail(String(error)));
   t.pass();
 });
 

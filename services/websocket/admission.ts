@@ -3,7 +3,7 @@ import { MusubiError } from '#platform/errors.ts';
 import type { Logger } from '#platform/log.ts';
 import { CLOSE, type CloseCode, type Cursor, type Limits } from './domain.ts';
 import type { Hub } from './hub.ts';
-import { closeCodeOf, type Identity, identify, leftOf, type Peers } from './identity.ts';
+import { closeCodeOf, closeReasonOf, type Identity, identify, leftOf, type Peers } from './identity.ts';
 import type { SocketStore } from './store.ts';
 
 /** What a session works with. */
@@ -60,6 +60,6 @@ export async function admit({ store, hub, peers, limits, log }: SessionContext, 
       log.error({ err: error }, 'a socket was refused on a defect');
       throw new Refused(CLOSE.defect, 'the server failed');
     }
-    throw new Refused(closeCodeOf(error), `${error.told.code}: ${error.told.message}`.slice(0, 120));
+    throw new Refused(closeCodeOf(error), closeReasonOf(error));
   }
 }

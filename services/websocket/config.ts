@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { address, integer, peer, redisUrl } from '#platform/config.ts';
+import { address, httpUrl, integer, origins, peer, redisUrl } from '#platform/config.ts';
 import { kafkaShape } from '#platform/kafka/config.ts';
 
 export const shape = {
@@ -8,6 +8,10 @@ export const shape = {
   ...kafkaShape,
   MUSUBI_AUTH_ADDRESS: peer(),
   MUSUBI_JOB_ADDRESS: peer(),
+  /** Whose pages may open sockets, besides the gateway's own. */
+  MUSUBI_ALLOWED_ORIGINS: origins(),
+  /** Where clients find the gateway. */
+  MUSUBI_PUBLIC_URL: httpUrl().optional(),
   /** Where clients find the socket, for the AsyncAPI document. Default: ws:// and where it listens. */
   MUSUBI_WEBSOCKET_URL: z.url({ protocol: /^wss?$/, error: 'must be a URL like wss://musubi.example.org/v1/events' }).optional(),
   /** How long missed events can be asked for, in seconds. Default 24 hours. */

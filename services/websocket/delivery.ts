@@ -95,8 +95,8 @@ export class Delivery {
     for (const topic of topics) this.#feed.add(topic);
     try {
       const resumed = await this.#resumable(given);
-      // Its last socket may have been told of what came after this one was opened.
-      if (!this.#subscribed) this.#feed.startAfter(resumed);
+      // Another socket of its may have been told of what this one has not sent yet.
+      this.#feed.startAfter(resumed);
       this.#subscribed = true;
       // The cursors of `subscribed` come before what follows it: safe to come back with, whenever the socket drops.
       const from = (topic: string): Cursor => resumed.get(topic) ?? this.#feed.cursorOf(topic);

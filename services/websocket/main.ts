@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { allowedOrigins } from '#platform/config.ts';
 import { connectPeer } from '#platform/grpc/client.ts';
 import { followPeers } from '#platform/grpc/readiness.ts';
 import { kafkaOptions } from '#platform/kafka/config.ts';
@@ -41,7 +42,14 @@ export async function start({ config, log, lifecycle }: App<z.output<z.ZodObject
     unauthenticatedSockets: config.MUSUBI_WEBSOCKET_UNAUTHENTICATED_SOCKETS,
   };
   const context = { store, hub, peers, limits, keptMs, log };
-  await serveSockets({ listen: config.MUSUBI_HTTP_LISTEN, publicUrl: config.MUSUBI_WEBSOCKET_URL, context, log, lifecycle });
+  await serveSockets({
+    listen: config.MUSUBI_HTTP_LISTEN,
+    publicUrl: config.MUSUBI_WEBSOCKET_URL,
+    origins: allowedOrigins(config.MUSUBI_ALLOWED_ORIGINS, config.MUSUBI_PUBLIC_URL),
+    context,
+    log,
+    lifecycle,
+  });
   await subscribe({
     ...kafkaOptions(config),
     group: 'websocket',

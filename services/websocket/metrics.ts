@@ -34,6 +34,13 @@ export const socketsClosed = new Counter({
   registers: [metrics],
 });
 
+export const requestsRefused = new Counter({
+  name: 'musubi_socket_requests_refused_total',
+  help: 'HTTP requests and upgrades that were refused, by code',
+  labelNames: ['code'],
+  registers: [metrics],
+});
+
 export const pushSeconds = new Histogram({
   name: 'musubi_socket_push_seconds',
   help: 'Time from an event to its frame, for events that were pushed at once; as exact as the clocks of the two hosts',

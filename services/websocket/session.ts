@@ -8,7 +8,7 @@ import { Delivery } from './delivery.ts';
 import { CLOSE, type CloseCode } from './domain.ts';
 import { type ClientFrame, parseClientFrame } from './frames.ts';
 import type { Connected } from './hub.ts';
-import { closeCodeOf, type Identity, identify, leftOf } from './identity.ts';
+import { closeCodeOf, closeReasonOf, type Identity, identify, leftOf } from './identity.ts';
 import { Inbox } from './inbox.ts';
 import { Timers } from './timers.ts';
 
@@ -156,13 +156,13 @@ export class Session implements Connected {
     if (!refusal) return;
     if (!(refusal instanceof MusubiError)) throw refusal;
     // That Auth is away says nothing about the client.
-    if (!refusal.retryable) this.close(closeCodeOf(refusal), refusal.told.message.slice(0, 120));
+    if (!refusal.retryable) this.close(closeCodeOf(refusal), closeReasonOf(refusal));
   }
 
   async #refuseOrClose(error: unknown, ref: string | undefined): Promise<void> {
     if (!(error instanceof MusubiError)) throw error;
     if (error.retryable) await this.#channel.send({ type: 'error', ref, ...error.told });
-    else this.close(closeCodeOf(error), error.told.message.slice(0, 120));
+    else this.close(closeCodeOf(error), closeReasonOf(error));
   }
 
   async #forget(): Promise<void> {

@@ -5,6 +5,7 @@ import { Secret } from '#platform/config.ts';
 import { MusubiError, notFound, permissionDenied, unauthenticated, unavailable } from '#platform/errors.ts';
 import { connectPeer } from '#platform/grpc/client.ts';
 import { type Handlers, serveGrpc } from '#platform/grpc/server.ts';
+import type { HttpLimits } from '#platform/http/server.ts';
 import { openPublisher, type Publisher } from '#platform/kafka/publish.ts';
 import { type EventMessage, subscribe } from '#platform/kafka/subscribe.ts';
 import { Lifecycle } from '#platform/lifecycle.ts';
@@ -31,6 +32,11 @@ export interface Servers {
 export interface InstanceOptions {
   limits?: Partial<Limits>;
   leaseMs?: number;
+  http?: Partial<HttpLimits>;
+  /** Where it looks for Auth and Job, in place of those of the test. */
+  peersAt?: { auth?: string; job?: string };
+  /** Whose pages may open sockets. */
+  origins?: string[];
   /** Consumes the topics of this test, as a member of one group. */
   kafka?: boolean;
 }
@@ -133,17 +139,25 @@ export async function openTestSockets(servers: Servers): Promise<TestSockets> {
     redis,
     store,
 
-    async instance({ limits = {}, leaseMs, kafka = false }: InstanceOptions = {}): Promise<TestInstance> {
+    async instance({
+      limits = {},
+      leaseMs,
+      http,
+      peersAt: elsewhere,
+      origins = [],
+      kafka = false,
+    }: InstanceOptions = {}): Promise<TestInstance> {
       const lifecycle = open();
       const own = socketStore(await openRedis({ url, log, lifecycle }), KEPT, prefix);
       const hub = new Hub(own, log, leaseMs);
       await hub.start({ url, prefix, lifecycle });
       const peers = {
-        auth: connectPeer(peersAt.auth, AuthServiceService, lifecycle),
-        job: connectPeer(peersAt.job, JobServiceService, lifecycle),
+        auth: connectPeer(elsewhere?.auth ?? peersAt.auth, AuthServiceService, lifecycle),
+        job: connectPeer(elsewhere?.job ?? peersAt.job, JobServiceService, lifecycle),
       };
       const context = { store: own, hub, peers, limits: { ...LIMITS, ...limits }, keptMs: KEPT.ms, log };
-      const port = await serveSockets({ listen: { host: '127.0.0.1', port: 0 }, context, log, lifecycle });
+      const listen = { host: '127.0.0.1', port: 0 };
+      const port = await serveSockets({ listen, origins: new Set(origins), context, log, lifecycle, limits: http });
       if (kafka) {
         const handlers = {
           [`${name}.events`]: (messages: EventMessage[]) => deliverJobEvents(own, messages),

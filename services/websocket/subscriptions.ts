@@ -3,11 +3,10 @@ import { MusubiError } from '#platform/errors.ts';
 import type { SessionContext } from './admission.ts';
 import { parseTopic } from './domain.ts';
 import type { Feed } from './feed.ts';
-import type { ServerFrame } from './frames.ts';
 import { type Identity, leftOf, mayReadJob } from './identity.ts';
 
 /** Why a topic was refused. */
-export type Refusal = Pick<Extract<ServerFrame, { type: 'error' }>, 'code' | 'message'>;
+export type Refusal = MusubiError['told'];
 
 /** How many topics of one subscribe are asked about at once. */
 const AT_ONCE = 10;

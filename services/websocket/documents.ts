@@ -1,0 +1,122 @@
+import { createHash } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { hostPort } from '#platform/config.ts';
+import { invalidArgument, type MusubiError, notFound } from '#platform/errors.ts';
+import { type Answer, refusal, SECURITY_HEADERS, send } from '#platform/http/answer.ts';
+import { httpStatus, kindDocument, problemDocument } from '#platform/http/problem.ts';
+import { isClientCode } from '#platform/problems.ts';
+import { contextFrom, currentTraceId, SpanKind, withSpan } from '#platform/telemetry.ts';
+import { asyncApi } from './asyncapi.ts';
+import { SOCKET_PATH, SUBPROTOCOL } from './domain.ts';
+import { requestsRefused } from './metrics.ts';
+
+const CONTRACT = '/asyncapi.json';
+/** Where each kind of problem can be read that this server answers with: its `type`. */
+const PROBLEM = /^\/problems\/(\w+)$/;
+
+/** Answers what is asked for without an upgrade. */
+export class Documents {
+  readonly #host: string;
+  readonly #publicUrl: string | undefined;
+  readonly #origins: ReadonlySet<string>;
+  #contract: Document | undefined;
+
+  /**
+   * @param host where the server listens
+   * @param publicUrl where clients find the socket; default: ws:// and where it listens
+   * @param origins whose pages may read the documents
+   */
+  constructor(host: string, publicUrl: string | undefined, origins: ReadonlySet<string>) {
+    this.#host = host;
+    this.#publicUrl = publicUrl;
+    this.#origins = origins;
+  }
+
+  async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { method = '', headers } = request;
+    const path = pathOf(request);
+    const [error, more] = refusedOf(path, method);
+    response.setHeader('Vary', 'Origin');
+    if (headers.origin !== undefined && this.#origins.has(headers.origin))
+      response.setHeader('Access-Control-Allow-Origin', headers.origin);
+    if (error) {
+      requestsRefused.inc({ code: error.code });
+      send(response, await refuse(request, error, more));
+    } else if (method === 'OPTIONS') response.writeHead(204, { ...SECURITY_HEADERS, Allow: methodsOf(path) }).end();
+    else sendDocument(request, response, path === CONTRACT ? this.#contractAt(request) : kindOf(path));
+  }
+
+  #contractAt({ socket }: IncomingMessage): Document {
+    const { localPort: port = 0 } = socket;
+    this.#contract ??= document(
+      asyncApi(new URL(this.#publicUrl ?? `ws://${hostPort({ host: this.#host, port })}${SOCKET_PATH}`)),
+    );
+    return this.#contract;
+  }
+}
+
+interface Document {
+  body: string;
+  etag: string;
+}
+
+function document(value: object): Document {
+  const body = JSON.stringify(value);
+  return { body, etag: `"${createHash('sha256').update(body).digest('base64url').slice(0, 16)}"` };
+}
+
+const kindOf = (path: string): Document => document(kindDocument(codeIn(path) ?? 'NOT_FOUND'));
+
+function codeIn(path: string) {
+  const code = PROBLEM.exec(path)?.[1] ?? '';
+  return isClientCode(code) ? code : undefined;
+}
+
+function sendDocument({ headers }: IncomingMessage, response: ServerResponse, { body, etag }: Document): void {
+  const known = (headers['if-none-match'] ?? '').split(',').some((tag) => [etag, `W/${etag}`, '*'].includes(tag.trim()));
+  const about = { ...SECURITY_HEADERS, 'Cache-Control': 'public, no-cache', ETag: etag };
+  if (known) response.writeHead(304, about).end();
+  else {
+    const content = { 'Content-Type': 'application/json', 'Content-Length': String(Buffer.byteLength(body)) };
+    response.writeHead(200, { ...about, ...content }).end(body);
+  }
+}
+
+export function pathOf(request: IncomingMessage): string {
+  return (request.url ?? '').split('?', 1)[0] ?? '';
+}
+
+/** What can be done at a path; empty: there is nothing. */
+function methodsOf(path: string): string {
+  if (path === SOCKET_PATH) return 'GET, OPTIONS';
+  return path === CONTRACT || codeIn(path) ? 'GET, HEAD, OPTIONS' : '';
+}
+
+type Refusal = [error: MusubiError, headers: Record<string, string>];
+
+/** Why a request without an upgrade is not answered with what it asks for; none: it is. */
+function refusedOf(path: string, method: string): Refusal | [] {
+  const methods = methodsOf(path);
+  if (methods === '') return [notFound('ROUTE_NOT_FOUND', `There are ${SOCKET_PATH} and ${CONTRACT}.`), {}];
+  if (!methods.split(', ').includes(method))
+    return [invalidArgument('METHOD_NOT_ALLOWED', `${method} can't be done here; ${methods} can.`), { Allow: methods }];
+  return path === SOCKET_PATH && method === 'GET' ? upgradeRequired() : [];
+}
+
+/** With what the client must ask for (RFC 9110, section 15.5.22, and RFC 6455, section 4.4). */
+export const upgradeRequired = (): Refusal => [
+  invalidArgument('UPGRADE_REQUIRED', `This is a WebSocket with the subprotocol ${SUBPROTOCOL}: see ${CONTRACT}.`),
+  { Upgrade: 'websocket', 'Sec-WebSocket-Version': '13', Connection: 'Upgrade, close' },
+];
+
+/** In a span of its own: an upgrade must not run in one, or all that its socket does later would belong to it. */
+export function refuse({ headers }: IncomingMessage, error: MusubiError, more: Record<string, string> = {}): Promise<Answer> {
+  const parent = contextFrom(headers.traceparent?.toString());
+  const attributes = { 'http.response.status_code': httpStatus(error) };
+  return withSpan('refuse request', { kind: SpanKind.SERVER, parent, attributes }, async () => {
+    const retry: Record<string, string> =
+      error.retryAfterSeconds === undefined ? {} : { 'Retry-After': String(error.retryAfterSeconds) };
+    const answer = refusal(problemDocument(error, currentTraceId() ?? ''), { ...retry, ...more });
+    return { ...answer, headers: { ...answer.headers, ...more } };
+  });
+}
