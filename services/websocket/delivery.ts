@@ -24,7 +24,7 @@ export class Delivery {
   readonly #context: SessionContext;
   readonly #channel: Channel;
   readonly #feed: Feed;
-  readonly #timers = new Timers();
+  readonly #timers = new Timers((error) => this.#channel.fail(error));
   #feeding: Promise<void> = Promise.resolve();
   /** Events wait until the client has said where it wants to begin, or nothing for a moment. */
   #settled = false;
@@ -49,7 +49,7 @@ export class Delivery {
   wake(): void {
     if (!this.#settled || this.#pumping) return;
     this.#pumping = true;
-    void this.#inTurn(async () => {
+    this.#inTurn(async () => {
       this.#pumping = false;
       try {
         if (await this.#feed.pump()) this.wake();
@@ -57,7 +57,7 @@ export class Delivery {
         if (!(error instanceof MusubiError && error.retryable)) throw error;
         this.#timers.after('retry', RETRY_MS, () => this.wake());
       }
-    });
+    }).catch((error: unknown) => this.#channel.fail(error));
   }
 
   /** Keeps the events of its topics coming to the member. */
