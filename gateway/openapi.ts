@@ -20,7 +20,10 @@ const DESCRIPTION = `The REST API of Musubi.
 **Commands** (POST, PUT, PATCH, DELETE) answer \`202\` with a job, which tells how far the command is; with
 \`Prefer: wait=N\` they answer as if they were synchronous. A command happens whole or leaves no trace.
 **Queries** (GET) show every command whose job is \`completed\`.
-**Errors** are RFC 9457 problems with a stable \`code\`.`;
+**Errors** are RFC 9457 problems with a stable \`code\`; each operation lists its own, and \`/problems\` says what each means.
+
+Requests are read strictly: unknown fields and parameters, and headers and parameters that are empty or sent twice, are
+refused. IDs are read in either case.`;
 
 const TAGS: Record<Route['tag'], string> = {
   Auth: 'Sessions with their tokens, and what they may do',

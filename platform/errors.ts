@@ -1,5 +1,5 @@
 import { status } from '@grpc/grpc-js';
-import type { CodeOf, FieldCode, ProblemCode } from './problems.ts';
+import { type CodeOf, clientCode, type FieldCode, type ProblemCode, problemKind } from './problems.ts';
 
 /** Where a field of an HTTP request stands. */
 export const FIELD_PLACES = ['body', 'query', 'path', 'header'] as const;
@@ -66,6 +66,13 @@ export class MusubiError extends Error {
     this.fields = fields;
     this.retryAfterSeconds = retryAfterSeconds;
     this.forOperators = forOperators;
+  }
+
+  /** What a client is told: what is nearest to a code between services, and what it means in place of words for operators. */
+  get told(): { code: ProblemCode; message: string } {
+    const code = clientCode(this.code, status[this.grpcStatus] ?? '');
+    const hidden = this.forOperators || code === 'INTERNAL' || code !== this.code;
+    return { code, message: hidden ? problemKind(code).meaning : this.message };
   }
 
   /** Whether the same call may succeed later; if not, it is a refusal. */

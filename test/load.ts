@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MongoClient } from 'mongodb';
 import WebSocket from 'ws';
-import { address, admin, type Client, unique } from './client.ts';
+import { address, admin, type Client, register, unique } from './client.ts';
 import { order, rows, versions, versionsInKafka } from './evidence.ts';
 
 /** What a command may fail with while something is away; anything else is wrong. */
@@ -53,20 +53,20 @@ export class Load {
     this.#lanes = lanes;
   }
 
-  static async prepare(lanes: number): Promise<Load> {
+  /** @param waitSeconds how long the answer to a registration is waited for; then its job is */
+  static async prepare(lanes: number, waitSeconds?: number): Promise<Load> {
     const client = await admin();
     const follower = new Follower(client);
-    const members = await Promise.all(
-      Array.from({ length: lanes }, async (): Promise<Lane> => {
-        const loginId = unique('lane');
-        const body = { loginId, password: 'correct horse battery', displayName: loginId, email: `${loginId}@example.com` };
-        const answer = await client.post('/v1/members', body, { prefer: 'wait=30' });
-        if (answer.status !== 201) throw new Error(`not registered: ${answer.status} ${JSON.stringify(answer.body)}`);
-        return { memberId: answer.body.memberId, loginId, displayName: loginId };
-      }),
-    );
-    await follower.ready();
-    return new Load(client, follower, members);
+    try {
+      const members = await Promise.all(Array.from({ length: lanes }, () => register(client, 'lane', waitSeconds)));
+      await follower.ready();
+      const named = members.map(({ memberId, loginId }) => ({ memberId, loginId, displayName: 'lane of a test' }));
+      return new Load(client, follower, named);
+    } catch (error) {
+      // Else it would come back for ever, and the process that prepares would never end.
+      follower.close();
+      throw error;
+    }
   }
 
   get ended(): number {

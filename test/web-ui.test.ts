@@ -15,7 +15,7 @@ test('the Web UI is told of each job what it is, for whom, at which step, and wh
   const connection = await Connection.connect({ address: address('MUSUBI_TEMPORAL_ADDRESS') });
   const handle = new TemporalClient({ connection }).workflow.getHandle(body.jobId);
   // The job ends within the workflow's last task; what the workflow tells of itself is written with that task.
-  const refused = { step: 'rebind login', code: 'LOGIN_TAKEN', message: 'the login is taken' };
+  const refused = { step: 'rebind login', code: 'LOGIN_TAKEN', message: 'The login is taken.' };
   t.deepEqual(await handle.result(), { refused }, 'a refusal is no failed workflow');
   const description = await handle.describe();
   t.is(description.type, 'member.update');

@@ -1,6 +1,6 @@
 import { status } from '@grpc/grpc-js';
 import type { FieldPlace, MusubiError } from '../errors.ts';
-import { clientCode, type FieldCode, type ProblemCode, problemKind, problemTitle, problemType } from '../problems.ts';
+import { type FieldCode, type ProblemCode, problemKind, problemTitle, problemType } from '../problems.ts';
 
 /** The one map from the system's error model to HTTP. Where HTTP has a status of its own for a code, the catalogue names it. */
 const HTTP_STATUS: Record<status, number> = {
@@ -23,11 +23,8 @@ const HTTP_STATUS: Record<status, number> = {
   [status.UNAUTHENTICATED]: 401,
 };
 
-/** The code that a client is told of an error. */
-const codeOf = ({ code, grpcStatus }: MusubiError): ProblemCode => clientCode(code, status[grpcStatus] ?? '');
-
 /** The HTTP status that an error is answered with: that of its code, always. */
-export const httpStatus = (error: MusubiError): number => httpStatusOf(codeOf(error));
+export const httpStatus = (error: MusubiError): number => httpStatusOf(error.told.code);
 
 /** The HTTP status that a code is answered with. */
 export function httpStatusOf(code: ProblemCode): number {
@@ -58,18 +55,17 @@ const inBody: Locate = (field) => ({ in: 'body', field });
 
 /** The document that tells a client of an error. Nothing of the inside (addresses, causes, stacks) is in it. */
 export function problemDocument(error: MusubiError, traceId: string, locate = inBody): ProblemDocument {
-  const code = codeOf(error);
-  const hidden = error.forOperators || error.code === 'INTERNAL' || error.code !== code;
+  const { code, message } = error.told;
   return {
     type: problemType(code),
     title: problemTitle(code),
     status: httpStatusOf(code),
-    detail: hidden ? problemKind(code).meaning : error.message,
+    detail: message,
     code,
-    errors: error.fields.map(({ in: place, field, code = 'INVALID', message }) => ({
+    errors: error.fields.map(({ in: place, field, code: kind = 'INVALID', message: text }) => ({
       ...(place ? { in: place, field } : locate(field)),
-      code,
-      message,
+      code: kind,
+      message: text,
     })),
     traceId,
   };

@@ -107,7 +107,7 @@ class Relaying {
   check(): void {
     if (!this.works) throw new Error('can not be read, or Kafka is away');
     const [reason, ...others] = this.#refused.reasons();
-    if (reason) throw new Error(`${others.length + 1} events can not be sent and stay in the outbox: ${reason}`);
+    if (reason) throw new Error(`${others.length + 1} of its events can not be sent: ${reason}`);
     if (!this.#waiting.overdue) return;
     const who = this.#state === 'standby' ? 'the relay that leads does not send them' : 'Kafka has not taken them';
     throw new Error(`events wait for more than ${OVERDUE_MS / 1_000} s: ${who}`);

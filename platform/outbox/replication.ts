@@ -179,7 +179,8 @@ export class Replication {
   }
 }
 
-function parseLsn(text: string | null): Lsn {
+/** @param text as PostgreSQL writes it: two numbers of 32 bits in hexadecimal, `16/B374D848` */
+export function parseLsn(text: string | null): Lsn {
   const [high, low] = (text ?? '').split('/');
   if (!high || !low) throw new Error(`not a position in the log: ${text}`);
   return (BigInt(`0x${high}`) << 32n) | BigInt(`0x${low}`);

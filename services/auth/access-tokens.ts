@@ -36,7 +36,7 @@ export interface AccessToken {
   sessionId: string;
   /** Seconds since 1970-01-01T00:00:00Z. */
   expiresAt: number;
-  /** Seconds that are left, 1 at least. */
+  /** Seconds that are left: 1 to {@link ACCESS_TOKEN_SECONDS}. */
   expiresIn: number;
 }
 
@@ -81,7 +81,9 @@ export class AccessTokens {
       const claims = CLAIMS.safeParse(payload);
       if (!claims.success) throw invalid(claims.error);
       const { sub, sid, exp } = claims.data;
-      return { memberId: sub, sessionId: sid, expiresAt: exp, expiresIn: exp - Math.floor(now / 1_000) };
+      // Two processes know the store's time to a part of a second only.
+      const expiresIn = Math.min(ACCESS_TOKEN_SECONDS, exp - Math.floor(now / 1_000));
+      return { memberId: sub, sessionId: sid, expiresAt: exp, expiresIn };
     } catch (error) {
       if (error instanceof errors.JWTExpired) throw unauthenticated('TOKEN_EXPIRED', 'the access token has expired');
       if (error instanceof errors.JOSEError) throw invalid(error);

@@ -39,7 +39,11 @@ test('jobs are listed newest first, page by page, each once, and only the member
     pages.map((page) => page.length),
     [7, 7, 7, 7, 7, 7, 7, 7, 4],
   );
-  t.deepEqual(pages.flat(), [...ids].sort().reverse());
+  t.deepEqual(pages.flat().toSorted(), ids.toSorted(), 'each once');
+  // By the store's time, and those of the same millisecond by their IDs.
+  const listed = await Promise.all(pages.flat().map(async (jobId) => (await one.peer.getJob({ jobId })).job));
+  const keys = listed.map((job) => `${job?.createdAt?.toISOString()} ${job?.jobId}`);
+  t.deepEqual(keys, keys.toSorted().toReversed());
 });
 
 test('a page that ends with the list has no next one', async (t) => {

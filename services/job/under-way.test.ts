@@ -36,7 +36,7 @@ test('of many at once from two instances, a member gets as many jobs under way a
   );
   t.is(answers.filter((answer) => answer.status === 'fulfilled').length, 6);
   for (const answer of answers) if (answer.status === 'rejected') t.like(answer.reason, FULL);
-  t.like(await refusal(asking(memberId)), { ...FULL, message: 'you have too many jobs under way; wait until one has ended' });
+  t.like(await refusal(asking(memberId)), { ...FULL, message: 'You have too many jobs under way; wait until one has ended.' });
   t.is(await refusal(asking(someMember())), undefined, 'others have their own');
 });
 
@@ -45,7 +45,7 @@ test('on one aggregate a member gets fewer, and others their own', async (t) => 
   const asked = asking(memberId);
   await issue(asked);
   await issue(asked);
-  t.like(await refusal(asked), { ...FULL, message: 'you have too many jobs on this under way; wait until one has ended' });
+  t.like(await refusal(asked), { ...FULL, message: 'You have too many jobs on this under way; wait until one has ended.' });
   t.is(await refusal(asking(memberId)), undefined);
   t.is(await refusal({ ...asked, memberId: someMember() }), undefined, 'an admin’s command gets through');
 });

@@ -181,6 +181,7 @@ test('updates and deletions in any order, done or undone: every one ends, and wh
           todo: steps.slice(0, undoAfter === undefined ? steps.length : undoAfter),
           undone: undoAfter !== undefined,
           done: [] as string[],
+          committed: false,
           state: 'forward' as 'forward' | 'back' | 'ended' | 'gone',
         }));
         const turn = async (run: (typeof runs)[number]): Promise<void> => {
@@ -195,6 +196,7 @@ test('updates and deletions in any order, done or undone: every one ends, and wh
               await (step[next] as (memberId: string, job: string) => Promise<unknown>)(memberId, run.id);
               run.todo.splice(0, 1);
               run.done.push(next);
+              run.committed ||= next === 'commitUpdate';
             } else {
               const last = run.done.at(-1);
               if (!last) {
@@ -225,9 +227,9 @@ test('updates and deletions in any order, done or undone: every one ends, and wh
         if (deleted) t.is(row, undefined);
         else {
           t.like(row, { status: 'ACTIVE', lock_holder: null, closed_by: null, pending_changes: null });
-          const names = runs.filter(({ state, done }) => state === 'ended' && done.includes('commitUpdate')).map(({ id }) => id);
+          // Also of one that was undone later, where another update built on it: a saga has no isolation.
+          const names = runs.filter(({ committed }) => committed).map(({ id }) => id);
           t.true([before?.display_name, ...names].includes(String(row?.display_name)));
-          if (names.length === 0) t.is(row?.display_name, before?.display_name);
         }
       },
     ),

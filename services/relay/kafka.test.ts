@@ -1,7 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
+import { Client } from 'pg';
 import { sql } from '#platform/postgres.ts';
-import { ownKafka } from './own-kafka.fixture.ts';
+import { servers } from '#platform/test-servers.fixture.ts';
+import { type OwnServers, ownServers } from './own-servers.fixture.ts';
 import {
   arrived,
   faults,
@@ -16,11 +18,16 @@ import {
 
 // Kafka ends, is killed and hangs while each kind of outbox has events under way.
 
-let kafka: Awaited<ReturnType<typeof ownKafka>>;
-test.before('start Kafka', async () => {
-  kafka = await ownKafka();
+let own: OwnServers;
+test.before('start Kafka, and a PostgreSQL that often asks how far the relay is', async () => {
+  own = await ownServers('kafka', 'postgres');
+  const server = new Client({ connectionString: servers.postgres().reveal() });
+  await server.connect();
+  await server.query(`alter system set wal_sender_timeout = '4s'`);
+  await server.query('select pg_reload_conf()');
+  await server.end();
 });
-test.after.always('stop Kafka', () => kafka?.stop());
+test.after.always('stop them', () => own?.close());
 
 /** Writes to every outbox until `stop`, which returns what was written, by key. */
 function write(boxes: Outboxes): { written: Record<Kind, Map<string, number>>; stop(): Promise<void> } {
@@ -54,8 +61,8 @@ async function complete(boxes: Outboxes, written: Record<Kind, Map<string, numbe
 }
 
 for (const [how, stop] of [
-  ['is killed', () => kafka.kill('kafka', 'SIGKILL')],
-  ['ends in order', () => kafka.kill('kafka', 'SIGTERM')],
+  ['is killed', () => own.stack.kill('kafka', 'SIGKILL')],
+  ['ends in order', () => own.stack.kill('kafka', 'SIGTERM')],
 ] as const) {
   test.serial(
     `Kafka ${how} with events under way, twice, and comes back: nothing is lost, each key keeps its order`,
@@ -71,7 +78,7 @@ for (const [how, stop] of [
         for (const kind of KINDS) await relay.says(boxes.sources[kind][0] ?? '', /can not be read, or Kafka is away/);
         // What was written since has still to be sent.
         for (const kind of KINDS) t.true((await boxes.unsent(kind)) >= 50, kind);
-        await kafka.start('kafka');
+        await own.stack.start('kafka');
         await until('it goes on', () => KINDS.every((kind) => boxes.received[kind].length > before[kind]));
       }
       await stopWriting();
@@ -89,12 +96,12 @@ test.serial('the relay is killed while Kafka is away: the next sends what neithe
   const { written, stop } = write(boxes);
   const first = await startRelay(Object.values(boxes.sources));
   await until('all are relayed', () => KINDS.every((kind) => boxes.received[kind].length > 20));
-  await kafka.kill('kafka', 'SIGKILL');
+  await own.stack.kill('kafka', 'SIGKILL');
   // Long enough for every position to be saved too early.
   await sleep(6_000);
   await first.kill('SIGKILL');
   await stop();
-  await kafka.start('kafka');
+  await own.stack.start('kafka');
   const second = await startRelay(Object.values(boxes.sources));
   t.deepEqual(await complete(boxes, written, second), []);
 });
@@ -106,7 +113,7 @@ test.serial('Kafka hangs for long: the relay says so within seconds, confirms no
   await until('all are relayed', () => KINDS.every((kind) => arrived(boxes, kind, 'key')));
   await relay.isHealthy();
 
-  await kafka.kill('kafka', 'SIGSTOP');
+  await own.stack.kill('kafka', 'SIGSTOP');
   const since = Date.now();
   await until('it says so with nothing to send', async () => 'kafka' in (await relay.health()).degraded, 5_000);
   for (const kind of KINDS) for (let version = 2; version <= 40; version++) await boxes.write(kind, 'key', version);
@@ -124,7 +131,7 @@ test.serial('Kafka hangs for long: the relay says so within seconds, confirms no
     t.is(confirmed.length, 0, 'the log is kept');
     await sleep(1_000);
   }
-  await kafka.kill('kafka', 'SIGCONT');
+  await own.stack.kill('kafka', 'SIGCONT');
   const written = Object.fromEntries(KINDS.map((kind) => [kind, new Map([['key', 40]])])) as Record<Kind, Map<string, number>>;
   for (const kind of KINDS) {
     await until(`${kind} arrives`, () => faults(boxes.received[kind], written[kind]).length === 0, 90_000);

@@ -26,8 +26,10 @@ export interface Outboxes {
   redis: Redis;
   /** MUSUBI_RELAY_SOURCES of these outboxes. */
   sources: Record<Kind, string>;
-  /** Commits one event. */
-  write(kind: Kind, key: string, version: number): Promise<void>;
+  /** Commits one event, with so many bytes beside the rest. */
+  write(kind: Kind, key: string, version: number, bytes?: number): Promise<void>;
+  /** Returns when there are topics. */
+  subscribed(): Promise<void>;
   /** What has arrived, in its order. */
   received: Record<Kind, EventMessage[]>;
   /** Drops the PostgreSQL database, whoever uses it, and makes it again. */
@@ -87,14 +89,17 @@ async function openOutboxes(): Promise<Outboxes> {
     redis,
     received,
     sources: { postgres: `p=postgres:${name}`, mongodb: `m=mongodb:${name}`, redis: `r=redis:${outboxStream(name)}` },
-    async write(kind, key, version) {
+    async subscribed() {
+      await until('the topics are there', async () => Object.keys(await lifecycle.degraded()).length === 0);
+    },
+    async write(kind, key, version, bytes = 0) {
       const operation = { operationId: `${kind}/${key}/${version}`, command: 'write' };
       const event: OutboxEvent = {
         aggregateType: aggregateType(kind),
         aggregateId: key,
         version,
         type: 'written',
-        payload: { key, version },
+        payload: { key, version, ...(bytes ? { bytes: 'x'.repeat(bytes) } : {}) },
       };
       const done = { result: null, events: [event] };
       if (kind === 'postgres') await onPostgres.runOperation(db, operation, async () => done);

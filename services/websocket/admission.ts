@@ -3,9 +3,8 @@ import { MusubiError } from '#platform/errors.ts';
 import type { Logger } from '#platform/log.ts';
 import { CLOSE, type CloseCode, type Cursor, type Limits } from './domain.ts';
 import type { Hub } from './hub.ts';
-import { closeCodeOf, type Identity, identify, leftOf, type Peers } from './identity.ts';
+import { closeCodeOf, closeReasonOf, type Identity, identify, leftOf, type Peers } from './identity.ts';
 import type { SocketStore } from './store.ts';
-import { reasonOf } from './told.ts';
 
 /** What a session works with. */
 export interface SessionContext {
@@ -61,6 +60,6 @@ export async function admit({ store, hub, peers, limits, log }: SessionContext, 
       log.error({ err: error }, 'a socket was refused on a defect');
       throw new Refused(CLOSE.defect, 'the server failed');
     }
-    throw new Refused(closeCodeOf(error), reasonOf(error));
+    throw new Refused(closeCodeOf(error), closeReasonOf(error));
   }
 }

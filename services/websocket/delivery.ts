@@ -10,7 +10,6 @@ import { pushSeconds, resumes } from './metrics.ts';
 import type { Entry } from './store.ts';
 import { decideOn, remember } from './subscriptions.ts';
 import { Timers } from './timers.ts';
-import { told } from './told.ts';
 
 /** How long it takes until it is tried again to deliver what could not be. */
 const RETRY_MS = 500;
@@ -25,7 +24,7 @@ export class Delivery {
   readonly #context: SessionContext;
   readonly #channel: Channel;
   readonly #feed: Feed;
-  readonly #timers = new Timers();
+  readonly #timers = new Timers((error) => this.#channel.fail(error));
   #feeding: Promise<void> = Promise.resolve();
   /** Events wait until the client has said where it wants to begin, or nothing for a moment. */
   #settled = false;
@@ -50,7 +49,7 @@ export class Delivery {
   wake(): void {
     if (!this.#settled || this.#pumping) return;
     this.#pumping = true;
-    void this.#inTurn(async () => {
+    this.#inTurn(async () => {
       this.#pumping = false;
       try {
         if (await this.#feed.pump()) this.wake();
@@ -58,7 +57,7 @@ export class Delivery {
         if (!(error instanceof MusubiError && error.retryable)) throw error;
         this.#timers.after('retry', RETRY_MS, () => this.wake());
       }
-    });
+    }).catch((error: unknown) => this.#channel.fail(error));
   }
 
   /** Keeps the events of its topics coming to the member. */
@@ -140,7 +139,7 @@ export class Delivery {
       } catch (error) {
         if (!(error instanceof MusubiError) || error.retryable) throw error;
         this.#feed.remove(topic);
-        return this.#channel.send({ type: 'error', topic, ...told(error) });
+        return this.#channel.send({ type: 'error', topic, ...error.told });
       }
       // It was unsubscribed from meanwhile.
       if (!this.#feed.has(topic)) return;

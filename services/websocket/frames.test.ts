@@ -45,7 +45,7 @@ test('a bad frame is answered with what is wrong, and the socket stays', async (
   for (const [i, [frame, code, message]] of bad.entries()) {
     client.send(frame);
     const error = (await client.count('error', i + 1))[i];
-    t.is(error?.code, code);
+    t.is(error?.code as string | undefined, code);
     t.regex(error?.message ?? '', message);
   }
   client.send({ type: 'ping' });
@@ -98,6 +98,21 @@ test('topics that are unknown, not there, not allowed or too many are refused on
   const [, second] = await client.count('subscribed', 2);
   t.deepEqual(second?.topics, more.slice(0, 2));
   t.like(client.of('error').at(-1), { topic: more[2], code: 'TOO_MANY_TOPICS' });
+});
+
+test('the ID of a topic is read in either case, and its frames come', async (t) => {
+  const owner = member();
+  const reader = member();
+  sockets.readers.add(reader);
+  const job = sockets.job(owner, JobState.JOB_STATE_APPLIED);
+  const client = await connect(reader);
+  const topic = `job:${job.jobId.toUpperCase()}`;
+  client.send({ type: 'subscribe', topics: [topic], cursors: { [topic]: '1-0' } });
+  const [subscribed] = await client.count('subscribed', 1);
+  t.deepEqual(subscribed?.topics, [`job:${job.jobId}`]);
+  await sockets.deliver(job);
+  await client.count('job', 1);
+  t.deepEqual(client.jobIds, [job.jobId]);
 });
 
 test('a failed job says why, and nothing that is for our own processes', async (t) => {

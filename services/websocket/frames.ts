@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import { sentence } from '#platform/errors.ts';
+import { sameId } from '#platform/id.ts';
 import { jobView } from '#platform/job-view.ts';
+import { CLIENT_CODES } from '#platform/problems.ts';
 import { PARSING, violationsOf } from '#platform/validation.ts';
 import { CURSOR_PATTERN, OWN_TOPIC } from './domain.ts';
 
@@ -9,7 +11,12 @@ const cursor = z.string().regex(CURSOR_PATTERN, 'must be a cursor of this server
     'A place in the events of a topic. Keep the last one of each, and bring them in the first `subscribe` of the next socket: nothing is missed then.',
 });
 
-const topic = z.string().min(1).max(200);
+/** The ID in it is read in either case, and written in lower case. */
+const topic = z
+  .string()
+  .min(1)
+  .max(200)
+  .overwrite((name) => name.replace(/(?<=^job:).*/s, sameId));
 const topics = z
   .array(topic)
   .max(100)
@@ -76,9 +83,10 @@ export const serverFrames = {
       type: z.literal('error'),
       ref: answered,
       topic: topic.optional().meta({ description: 'The topic that was refused, or has come to an end.' }),
-      code: z
-        .string()
-        .meta({ description: 'A stable upper-case word', examples: ['BAD_FRAME', 'TOPIC_UNKNOWN', 'JOB_NOT_FOUND'] }),
+      code: z.enum(CLIENT_CODES).meta({
+        description: 'A stable upper-case word, as the problems of the REST API have it',
+        examples: ['BAD_FRAME', 'TOPIC_UNKNOWN', 'JOB_NOT_FOUND'],
+      }),
       message: z.string(),
     })
     .meta({ description: 'A frame, or a part of it, was refused. The socket stays open.' }),

@@ -37,6 +37,12 @@ export function closeCodeOf(error: MusubiError): CloseCode {
   return error.retryable ? CLOSE.tryAgainLater : CLOSE.defect;
 }
 
+/** Why, as the reason of a close frame, which may have 123 bytes (RFC 6455, section 5.5). */
+export function closeReasonOf({ told: { code, message } }: MusubiError): string {
+  // Half a character at the end becomes one of three bytes.
+  return Buffer.from(`${code}: ${message}`).subarray(0, 120).toString();
+}
+
 /**
  * Refuses a job that the client may not read, in the same words as one that does not exist.
  *

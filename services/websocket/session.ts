@@ -1,22 +1,22 @@
 import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
 import { MusubiError } from '#platform/errors.ts';
+import { logDefect } from '#platform/log.ts';
 import { type Admission, admit, Refused, type SessionContext, SLACK_MS } from './admission.ts';
 import { Channel } from './channel.ts';
 import { Delivery } from './delivery.ts';
 import { CLOSE, type CloseCode } from './domain.ts';
 import { type ClientFrame, parseClientFrame } from './frames.ts';
 import type { Connected } from './hub.ts';
-import { closeCodeOf, type Identity, identify, leftOf } from './identity.ts';
+import { closeCodeOf, closeReasonOf, type Identity, identify, leftOf } from './identity.ts';
 import { Inbox } from './inbox.ts';
 import { Timers } from './timers.ts';
-import { reasonOf, told } from './told.ts';
 
 /** One client's socket: finds out who is there, handles its frames one after the other, and sees that its session is still good. */
 export class Session implements Connected {
   readonly #context: SessionContext;
   readonly #channel: Channel;
-  readonly #timers = new Timers();
+  readonly #timers = new Timers((error) => this.#channel.fail(error));
   readonly gone: Promise<void>;
   #admitted: { socketId: string; delivery: Delivery } | undefined;
 
@@ -36,7 +36,7 @@ export class Session implements Connected {
       else inbox.receive(String(data));
     });
     for (const control of ['ping', 'pong']) ws.on(control, () => inbox.count());
-    this.gone = this.#channel.closed.then(() => this.#forget());
+    this.gone = this.#channel.closed.then(() => this.#forget()).catch(logDefect(context.log, 'a closed socket is not forgotten'));
     if (outcome && !(outcome instanceof Refused)) this.#enter(outcome);
     else this.#arrive(outcome);
     this.#timers.every('probe', limits.pingMs, () => {
@@ -156,13 +156,13 @@ export class Session implements Connected {
     if (!refusal) return;
     if (!(refusal instanceof MusubiError)) throw refusal;
     // That Auth is away says nothing about the client.
-    if (!refusal.retryable) this.close(closeCodeOf(refusal), reasonOf(refusal));
+    if (!refusal.retryable) this.close(closeCodeOf(refusal), closeReasonOf(refusal));
   }
 
   async #refuseOrClose(error: unknown, ref: string | undefined): Promise<void> {
     if (!(error instanceof MusubiError)) throw error;
-    if (error.retryable) await this.#channel.send({ type: 'error', ref, ...told(error) });
-    else this.close(closeCodeOf(error), reasonOf(error));
+    if (error.retryable) await this.#channel.send({ type: 'error', ref, ...error.told });
+    else this.close(closeCodeOf(error), closeReasonOf(error));
   }
 
   async #forget(): Promise<void> {

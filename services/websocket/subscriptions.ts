@@ -4,10 +4,9 @@ import type { SessionContext } from './admission.ts';
 import { parseTopic } from './domain.ts';
 import type { Feed } from './feed.ts';
 import { type Identity, leftOf, mayReadJob } from './identity.ts';
-import { told } from './told.ts';
 
 /** Why a topic was refused. */
-export type Refusal = ReturnType<typeof told>;
+export type Refusal = MusubiError['told'];
 
 /** How many topics of one subscribe are asked about at once. */
 const AT_ONCE = 10;
@@ -52,7 +51,7 @@ export async function decideOn(
       // A server that is away is not waited for again with every topic.
       const error = away ?? (await refusedBy(jobId, identity, context));
       if (error?.retryable) away = error;
-      if (error) decisions.set(name, told(error));
+      if (error) decisions.set(name, error.told);
     }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, ask));

@@ -15,11 +15,9 @@ local id, expected, createdAt, expiresAt, holds = ARGV[1], ARGV[2], ARGV[3], ARG
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
--- A place that lapsed is free, whatever became of its job.
-local function taken(places)
-  redis.call('ZREMRANGEBYSCORE', places, '-inf', now)
-  return redis.call('ZCARD', places)
-end
+-- A place that lapsed is free, whatever became of its job. (Nothing is removed here: a script that has written, be it
+-- only that, is not refused any more when the store is full, and would write all of it.)
+local function taken(places) return redis.call('ZCOUNT', places, '(' .. now, '+inf') end
 
 if (redis.call('HGET', job, 'version') or '0') ~= expected then return { 'stale' } end
 
@@ -41,7 +39,11 @@ if key ~= '' then
   redis.call('PEXPIREAT', key, expiresAt)
 end
 
+redis.call('HSET', job, unpack(cjson.decode(ARGV[5])))
+redis.call('PEXPIREAT', job, expiresAt)
+
 for _, places in ipairs({ ofMember, onAggregate }) do
+  redis.call('ZREMRANGEBYSCORE', places, '-inf', now)
   if holds == '' then
     redis.call('ZREM', places, id)
   else
@@ -49,9 +51,6 @@ for _, places in ipairs({ ofMember, onAggregate }) do
     redis.call('PEXPIRE', places, holds)
   end
 end
-
-redis.call('HSET', job, unpack(cjson.decode(ARGV[5])))
-redis.call('PEXPIREAT', job, expiresAt)
 
 redis.call('ZADD', byCreation, createdAt, id)
 redis.call('ZADD', byExpiry, expiresAt, id)

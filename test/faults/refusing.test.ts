@@ -1,0 +1,65 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import test from 'ava';
+import { ROLES } from '../../local/roles.ts';
+import { ports } from '../control.ts';
+import { Load } from '../load.ts';
+import { TROUBLES } from '../troubles.ts';
+
+interface Health {
+  unready: Record<string, string>;
+  degraded: Record<string, string>;
+  attention: Record<string, string>;
+}
+
+async function health(role: string): Promise<Health> {
+  const port = (await ports())[role]?.ops;
+  return (await (await fetch(`http://127.0.0.1:${port}/healthz`)).json()) as Health;
+}
+
+async function until(what: string, condition: () => Promise<boolean>, ms: number): Promise<void> {
+  for (const deadline = Date.now() + ms; !(await condition()); await sleep(200)) {
+    if (Date.now() > deadline) throw new Error(`${what}: not within ${ms} ms`);
+  }
+}
+
+for (const [name, { begin, told }] of Object.entries(TROUBLES)) {
+  test(`${name} during load: probes say so, nothing is parked, lost, doubled or out of order`, async (t) => {
+    const load = await Load.prepare(4);
+    try {
+      load.start();
+      await sleep(500);
+      const end = await begin();
+      const began = Date.now();
+      try {
+        for (const [role, probe] of Object.entries(told)) {
+          const says = async (): Promise<boolean> => {
+            const { unready, degraded } = await health(role);
+            return Object.keys({ ...unready, ...degraded }).some((each) => probe.test(each));
+          };
+          await until(`${role} says so`, says, 60_000);
+        }
+        t.log(`told after ${Date.now() - began} ms`);
+        // Long enough for more than the few tries after which events were once given up.
+        await sleep(Math.max(0, began + 6_000 - Date.now()));
+      } finally {
+        await end();
+      }
+      const back = load.ended;
+      for (let i = 0; i < 1_200 && load.ended < back + 8; i++) await sleep(100);
+      t.true(load.ended >= back + 8, `${load.ended - back} commands ended after it served again`);
+      const { accepted, completed, undone, ...bad } = await load.finish();
+      t.log(`${accepted} commands, ${completed} completed, ${undone} undone`);
+      t.true(completed > 0);
+      t.deepEqual(bad, { unfinished: [], wrong: [], lostEvents: [], reorderedEvents: [], untold: [], toldTwice: [] });
+      for (const { name: role } of ROLES) {
+        const well = async (): Promise<boolean> => {
+          const { unready, degraded, attention } = await health(role);
+          return Object.keys({ ...unready, ...degraded, ...attention }).length === 0;
+        };
+        await until(`${role} is well again, with nothing parked`, well, 60_000);
+      }
+    } finally {
+      await load.close();
+    }
+  });
+}
