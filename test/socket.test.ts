@@ -1,5 +1,6 @@
 import test from 'ava';
-import { admin, login, register } from './client.ts';
+import WebSocket from 'ws';
+import { address, admin, login, register } from './client.ts';
 import { Socket } from './socket.ts';
 
 test("the owner's socket is told of the end of a job, and nobody else's is", async (t) => {
@@ -62,6 +63,23 @@ test('a socket without a valid token is closed with 4401', async (t) => {
   t.is(await forged.closeCode(), 4401);
   const silent = await Socket.open();
   t.is(await silent.closeCode(), 4401);
+});
+
+test("pages of the gateway, by either name of this machine, may open sockets, and others' may not", async (t) => {
+  const open = (origin: string): Promise<number> =>
+    new Promise((resolve, reject) => {
+      const ws = new WebSocket(address('MUSUBI_WEBSOCKET_URL'), 'musubi.v1', { origin });
+      ws.on('open', () => {
+        ws.terminate();
+        resolve(101);
+      });
+      ws.on('unexpected-response', (_, { statusCode = 0 }) => resolve(statusCode));
+      ws.on('error', reject);
+    });
+  const { port, origin } = new URL(address('MUSUBI_PUBLIC_URL'));
+  for (const own of [origin, `http://127.0.0.1:${port}`, `http://localhost:${port}`]) t.is(await open(own), 101, own);
+  for (const other of ['https://evil.example', `http://localhost:${Number(port) + 1}`, 'null'])
+    t.is(await open(other), 403, other);
 });
 
 test('a first frame may carry the token', async (t) => {
