@@ -20,7 +20,7 @@ const BENCHES: Record<string, () => Promise<void>> = {
 const { values, positionals } = readOptions('bench/run.ts', process.argv.slice(2));
 const [name = ''] = positionals;
 const bench = BENCHES[name];
-if (!bench || positionals.length > 1) {
+if (!bench) {
   process.stderr.write(
     `npm run bench NAME [-- options], of ${Object.keys(BENCHES).join(', ')}: npm run bench -- --help tells more\n`,
   );

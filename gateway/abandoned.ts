@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MusubiError } from '#platform/errors.ts';
+import { logDefect } from '#platform/log.ts';
 import { JobState } from '#proto/musubi/job/v1/job.ts';
 import type { Gateway } from './gateway.ts';
 
@@ -47,17 +48,20 @@ export class AbandonedJobs {
       return;
     }
     this.#since.set(jobId, performance.now());
-    if (!this.#running) void this.#run();
+    if (!this.#running) this.#run().catch(logDefect(this.#gateway.log, 'jobs that were not started are not looked after'));
   }
 
   async #run(): Promise<void> {
     this.#running = true;
-    while (this.#since.size > 0 && !this.#gateway.stopping.aborted) {
-      // A process that stops does not wait for this.
-      await sleep(this.#times.sweepMs, undefined, { signal: this.#gateway.stopping, ref: false }).catch(() => undefined);
-      await this.#sweep();
+    try {
+      while (this.#since.size > 0 && !this.#gateway.stopping.aborted) {
+        // A process that stops does not wait for this.
+        await sleep(this.#times.sweepMs, undefined, { signal: this.#gateway.stopping, ref: false }).catch(() => undefined);
+        await this.#sweep();
+      }
+    } finally {
+      this.#running = false;
     }
-    this.#running = false;
   }
 
   async #sweep(): Promise<void> {

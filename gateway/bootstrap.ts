@@ -133,7 +133,7 @@ async function registerAdmin(config: Config, password: () => Secret, gateway: Ga
  * while an admin whose password nobody saw would lock everybody out. A plain line, so that no log keeps it.
  */
 function generatedPassword(loginId: string): Secret {
-  const password = randomBytes(15).toString('base64url');
+  const password = randomBytes(15).toString('hex');
   process.stdout.write(`The first admin's login is "${loginId}", the password (shown only now) ${password}\n`);
   return new Secret(password);
 }

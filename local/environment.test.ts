@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -91,7 +91,8 @@ test('another master key than the one that the data is encrypted with is refused
   t.regex((await wrongIn({ MUSUBI_AUTH_MASTER_KEY: second }, kept)).MUSUBI_AUTH_MASTER_KEY ?? '', /^is not the one .* --fresh$/);
 });
 
-test('a cache that cannot be written to is said', async (t) => {
+// Before the others, because it changes the environment of the process.
+test.serial('a cache that cannot be written to is said', async (t) => {
   const before = process.env.MUSUBI_CACHE;
   t.teardown(() => {
     process.env.MUSUBI_CACHE = before;
@@ -158,21 +159,36 @@ test('servers that the environment gives and that can be used are taken; wrong k
   t.is(said.MUSUBI_TEMPORAL_NAMESPACE, 'there is no such namespace');
 });
 
-test('npm start says it all, with code 2, and touches nothing', async (t) => {
-  const dataDir = join(folder, 'never', 'made');
-  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^MUSUBI_/.test(name)));
-  const start = spawn(process.execPath, [join(checkout, 'local/start.ts'), '--port', '0', '--data', dataDir], {
-    env: { ...env, MUSUBI_POSTGRES_URL: 'foo', MUSUBI_ADMIN_PASSWORD: 'short' },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+/** A start in a folder that is not there; whether it is afterwards. */
+async function refused(port: number, env: NodeJS.ProcessEnv) {
+  const above = join(folder, `never-${port}`);
+  const mine = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^MUSUBI_/.test(name)));
+  const args = [join(checkout, 'local/start.ts'), '--port', String(port), '--data', join(above, 'made')];
+  const start = spawn(process.execPath, args, { env: { ...mine, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
   let [out, said] = ['', ''];
   start.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()));
   start.stderr.on('data', (chunk: Buffer) => (said += chunk.toString()));
-  const [code] = await once(start, 'close');
-  t.is(code, 2);
-  t.is(out, '');
+  const [code] = (await once(start, 'close')) as [number | null];
+  return { code, out, said, isLeft: existsSync(above) };
+}
+
+test('a start whose port is in use is refused with what to do, and leaves nothing', async (t) => {
+  const busy = createServer().listen(0, '127.0.0.1');
+  await once(busy, 'listening');
+  t.teardown(() => busy.close());
+  const { port } = busy.address() as AddressInfo;
+  const { code, out, said, isLeft } = await refused(port, {});
+  t.like({ code, out, isLeft }, { code: 1, out: '', isLeft: false });
+  t.regex(
+    said,
+    new RegExp(`port ${port} is in use on 127.0.0.1, by .* \\(pid ${process.pid}\\): give another --port, or --port 0`),
+  );
+});
+
+test('npm start says it all, with code 2, and touches nothing', async (t) => {
+  const { code, out, said, isLeft } = await refused(0, { MUSUBI_POSTGRES_URL: 'foo', MUSUBI_ADMIN_PASSWORD: 'short' });
+  t.like({ code, out, isLeft }, { code: 2, out: '', isLeft: false });
   t.regex(said, /^The environment is not right, so nothing was started:\n(?: {2}MUSUBI_\w+: .*\n){2}$/);
   t.regex(said, /MUSUBI_POSTGRES_URL: must be like postgres:/);
   t.regex(said, /MUSUBI_ADMIN_PASSWORD: must have 8 to 256 characters/);
-  t.false(existsSync(join(folder, 'never')), readdirSync(folder).join());
 });

@@ -49,7 +49,9 @@ const LAUNCHER: z.ZodRawShape = {
   ).optional(),
 };
 
-/** Longer than the longest time-out of a `reach`. */
+/** How long a server may keep silent: it, or this machine, may only be busy. What it refuses is said at once. */
+const SILENCE_MS = 10_000;
+/** Longer than the time-outs of one `reach`. */
 const REACH_MS = 8_000;
 
 export interface Wanted {
@@ -152,15 +154,24 @@ function noteSecrets({ env, dataDir, secrets, kept }: Wanted, own: readonly Serv
 }
 
 async function reach(server: Server, address: Record<string, string>, wrong: Wrong): Promise<void> {
-  const limit = sleep(REACH_MS, undefined, { ref: false }).then(() => {
-    throw new Error('it does not answer');
-  });
-  try {
-    await Promise.race([server.reach(address), limit]);
-  } catch (error) {
-    if (error instanceof ConfigError) wrong.blame(error);
-    else wrong.note(Object.keys(address)[0] ?? '', `${server.title} cannot be used there: ${reasonOf(error)}`);
+  for (const begun = performance.now(); ; ) {
+    try {
+      await Promise.race([server.reach(address), silence()]);
+      return;
+    } catch (error) {
+      if (error instanceof ConfigError) return wrong.blame(error);
+      const reason = reasonOf(error);
+      const isSilence = /timed out|time-?out|deadline|it does not answer/i.test(reason);
+      if (isSilence && performance.now() - begun < SILENCE_MS) continue;
+      wrong.note(Object.keys(address)[0] ?? '', `${server.title} cannot be used there: ${reason}`);
+      return;
+    }
   }
+}
+
+async function silence(): Promise<never> {
+  await sleep(REACH_MS, undefined, { ref: false });
+  throw new Error('it does not answer');
 }
 
 /** Errors of a connection that was tried at several addresses say nothing themselves. */

@@ -29,7 +29,7 @@ export class RunningStack implements Stack {
   ports: Record<string, Record<string, number>> = {};
   admin = { loginId: '', password: '' };
   readonly logDir: string;
-  /** Whether any component was, even in vain: then its log is of use. */
+  /** Whether anything was started, even in vain: then its log is of use. */
   hasStarted = false;
   readonly #options: StackOptions;
   readonly #plan: Plan;
@@ -94,6 +94,7 @@ export class RunningStack implements Stack {
     await Promise.all(settings.map(({ server, setting }) => this.#startServer(server, setting)));
     await Promise.all(roles.map((role) => this.#startRole(role)));
     if (roles.length === ROLES.length) await this.#bootstrap();
+    this.hasStarted = true;
     this.#ready = true;
     this.#tell();
     // Not before everything is ready: it takes a core for a second or two.

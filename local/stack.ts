@@ -90,7 +90,10 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   try {
     stack = new RunningStack(options, await plan(options, folder.path), folder.path, pidsPath, ports, release);
     const started = stack;
-    options.signal?.addEventListener('abort', () => void started.stop());
+    options.signal?.addEventListener('abort', () => {
+      // Whoever waits for the stop is told, too.
+      started.stop().catch(() => undefined);
+    });
     options.signal?.throwIfAborted();
     await stack.begin();
     options.signal?.throwIfAborted();

@@ -25,10 +25,12 @@ async function main(): Promise<void> {
   const firstStart = options.fresh || isFirstStart(dataDir);
   const force = () => process.exit(1); // the stack's exit handler kills what still runs
   const stopped = stopRequest(force);
-  void stopped.asked.then(() => {
-    endCommands();
-    setTimeout(force, stopLimitMs()).unref();
-  });
+  stopped.asked
+    .then(() => {
+      endCommands();
+      setTimeout(force, stopLimitMs()).unref();
+    })
+    .catch(force);
   // Made when there is something to show: a start that is refused has nothing.
   let shown: Display | undefined;
   try {

@@ -6,6 +6,12 @@ export type { Logger } from 'pino';
 /** Keys whose values never reach a log, at any of the depths that our log calls use. */
 const SECRET_KEYS = ['password', 'passwordRef', 'accessToken', 'refreshToken', 'authorization', 'token', 'cookie'];
 
+/** The end of what nobody waits for: that it fails is a defect, which is logged, and ends nothing else. */
+export const logDefect =
+  (log: Pick<Logger, 'error'>, what: string) =>
+  (error: unknown): void =>
+    log.error({ err: error }, `a defect: ${what}`);
+
 /**
  * A logger of one process: JSON lines on standard output with the process's role and,
  * inside a traced call, its trace and span IDs.

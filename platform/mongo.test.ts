@@ -119,3 +119,16 @@ test.serial('a server that takes no writes answers, and the probe that writes sa
   while ((await told()) !== undefined) await sleep(50);
   t.pass();
 });
+
+test.serial('a server that hangs is away, to calls and to probes, until it answers', async (t) => {
+  await server.pause();
+  try {
+    t.truthy((await lifecycle.unready())[`mongodb ${database}`]);
+    const error = await t.throwsAsync(mongo.db.collection('things').findOne({}, { timeoutMS: 2_000 }));
+    t.is(codeOf(error), 'STORE_UNAVAILABLE');
+  } finally {
+    await server.resume();
+  }
+  while ((await lifecycle.unready())[`mongodb ${database}`] !== undefined) await sleep(50);
+  await t.notThrowsAsync(mongo.db.collection('things').findOne());
+});

@@ -9,6 +9,7 @@ import { promisify } from 'node:util';
 import test from 'ava';
 import { Secret } from './config.ts';
 import { MusubiError } from './errors.ts';
+import { createDatabase } from './migrate.ts';
 import { type Database, isUniqueViolation, join, openDatabase, sql } from './postgres.ts';
 import { dropDatabase, servers, testProcess, uniqueName } from './test-servers.fixture.ts';
 
@@ -176,6 +177,47 @@ test('a server that goes away and comes back is found again', async (t) => {
   await ready();
   await own.lifecycle.stop('tested');
   await proxy.stop();
+});
+
+test('whatever is found where the server was is no fault of a statement', async (t) => {
+  const real = new URL(servers.postgres().reveal());
+  const proxy = await startProxy(Number(real.port || 5432), real.hostname);
+  real.hostname = '127.0.0.1';
+  real.port = String(proxy.port);
+  const own = testProcess('test-elsewhere');
+  const options = {
+    url: new Secret(real.href),
+    database,
+    migrations: pathToFileURL(`${folder}/`),
+    log,
+    lifecycle: own.lifecycle,
+  };
+  const far = await openDatabase(options);
+  await proxy.stop();
+  // Its answer begins as no answer of PostgreSQL does.
+  const strangers = new Set<Socket>();
+  const other = createServer((socket) => {
+    strangers.add(socket.on('error', () => undefined));
+    socket.write(Buffer.from([0x58, 0, 0, 0, 4]));
+  });
+  await new Promise<void>((resolve) => other.listen(proxy.port, '127.0.0.1', resolve));
+  // The first may yet meet a connection that was lost.
+  for (let turn = 0; turn < 3; turn++) {
+    await t.throwsAsync(far.query(sql`select 1`), { instanceOf: MusubiError, code: 'STORE_UNAVAILABLE' });
+  }
+  const closed = new Promise((resolve) => other.close(resolve));
+  for (const socket of strangers) socket.destroy();
+  await closed;
+  await proxy.start();
+  t.deepEqual(await far.query(sql`select 1 as one`), [{ one: 1 }]);
+  await own.lifecycle.stop('tested');
+  await proxy.stop();
+});
+
+test('of many who want a database at once one makes it', async (t) => {
+  const fresh = uniqueName('test_creation');
+  await t.notThrowsAsync(Promise.all(Array.from({ length: 6 }, () => createDatabase(servers.postgres(), fresh))));
+  await dropDatabase(servers.postgres(), fresh);
 });
 
 test('of three processes that start at once one makes the database and runs each migration once', async (t) => {

@@ -119,7 +119,9 @@ function connect({ url, database, max = 8, log }: DatabaseOptions): Pool {
   });
   // Without listeners a lost connection would end the process; whoever uses it gets the error anyway.
   pool.on('error', (error) => log.warn({ database, reason: error.message }, 'lost an idle database connection'));
-  pool.on('connect', (client) => void client.on('error', () => undefined));
+  pool.on('connect', (client) => {
+    client.on('error', () => undefined);
+  });
   return pool;
 }
 
@@ -189,17 +191,20 @@ class PostgresDatabase implements Database {
 async function runTransaction<T>(client: PoolClient, work: (tx: OpenTransaction) => Promise<T>): Promise<T> {
   // Everything that was sent: the commit waits for all of it, so that no statement's failure goes unseen.
   const sent: Promise<unknown>[] = [];
-  const track = <P>(promise: Promise<P>): Promise<P> => {
+  const track = (promise: Promise<unknown>): void => {
     promise.catch(() => undefined); // seen at the commit, or by who awaits it
     sent.push(promise);
-    return promise;
   };
-  void track(client.query('begin'));
+  track(client.query('begin'));
   let result: T;
   try {
     result = await work({
-      query: <R>(query: Query) => track(send<R>(client, query)),
-      defer: (query) => void track(send(client, query)),
+      query<R>(query: Query) {
+        const rows = send<R>(client, query);
+        track(rows);
+        return rows;
+      },
+      defer: (query) => track(send(client, query)),
     });
   } catch (error) {
     await client.query('rollback').catch(() => client.end().catch(() => undefined));

@@ -49,23 +49,26 @@ export async function runProcess<S extends Shape>(
     await lifecycle.stop(reason);
     process.exit(code);
   };
+  const exitSoon = (reason: string, code: number): void => {
+    exit(reason, code).catch(() => process.exit(1));
+  };
   const onSignal = (signal: NodeJS.Signals): void => {
     if (lifecycle.stopping) {
       log.warn({ signal }, 'forced');
       process.exit(1);
     }
-    void exit(signal, 0);
+    exitSoon(signal, 0);
   };
   process.on('SIGTERM', onSignal);
   process.on('SIGINT', onSignal);
   // A defect that nobody caught leaves unknown state behind: log it, stop, and let the supervisor start anew.
   process.on('uncaughtException', (error) => {
     log.fatal({ err: error }, 'uncaught exception');
-    void exit('uncaught exception', 1);
+    exitSoon('uncaught exception', 1);
   });
   process.on('unhandledRejection', (error) => {
     log.fatal({ err: error }, 'unhandled rejection');
-    void exit('unhandled rejection', 1);
+    exitSoon('unhandled rejection', 1);
   });
 
   try {

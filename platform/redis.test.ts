@@ -99,6 +99,18 @@ test.serial('a server that refuses us is STORE_UNAVAILABLE, whatever its reason'
   }
 });
 
+test.serial('a server that hangs is away, to calls and to probes, until it answers', async (t) => {
+  await server.pause();
+  try {
+    await t.throwsAsync(() => guarded(() => redis.get('key')), { code: 'STORE_UNAVAILABLE' });
+    t.truthy((await lifecycle.unready()).redis);
+  } finally {
+    await server.resume();
+  }
+  while ((await lifecycle.unready()).redis !== undefined) await sleep(50);
+  await t.notThrowsAsync(put);
+});
+
 test.serial('what is the fault of the command stays one', async (t) => {
   await redis.set('text', 'value');
   for (const fault of [

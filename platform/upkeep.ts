@@ -1,5 +1,5 @@
 import type { Lifecycle } from './lifecycle.ts';
-import type { Logger } from './log.ts';
+import { type Logger, logDefect } from './log.ts';
 
 const EVERY_MS = 10_000;
 
@@ -28,7 +28,9 @@ export async function keepMade(
       failure = error;
     }
   };
-  const timer = setInterval(() => void again(), EVERY_MS);
+  const timer = setInterval(() => {
+    again().catch(logDefect(log, `${name} is not looked after`));
+  }, EVERY_MS);
   lifecycle.onStop(name, 'work', () => clearInterval(timer));
   lifecycle.onHealthy(name, () => {
     if (failure) throw failure;

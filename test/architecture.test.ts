@@ -237,3 +237,17 @@ test('no folder or file is a dumping ground', (t) => {
   for (const path of ['services/a/commands/a.ts', 'platform/utility-bill.ts']) t.false(isDumpingGround(path), path);
   t.deepEqual(files.filter(isDumpingGround), [], 'a name says what is inside');
 });
+
+test('what nobody waits for has an end', (t) => {
+  // A promise that rejects with nobody there ends the process, and `void` says only that one knows: it ends in `.catch`,
+  // most often with `logDefect`. The linter finds the promises that have neither.
+  const alone = /\bvoid (?!\(await )[\w#(]/;
+  for (const text of ['void work();', 'setTimeout(() => void this.#work(), 5)', 'return void (work(), 5);']) t.regex(text, alone);
+  for (const text of ['(): void => {', '(a: () => void): Promise<void>', 'async () => void (await work())'])
+    t.notRegex(text, alone);
+  const lines = Object.entries(running).flatMap(([file, source]) => source.split('\n').map((line) => `${file}: ${line.trim()}`));
+  t.deepEqual(
+    lines.filter((line) => alone.test(line)),
+    [],
+  );
+});

@@ -48,7 +48,7 @@ export interface NpmStart {
  * @param as the command that goes before `npm`, to be another user
  */
 export async function npmStart(cwd: string, env: NodeJS.ProcessEnv, as: string[] = []): Promise<NpmStart> {
-  const [command = '', ...args] = [...as, 'npm', 'start', '--', '--port', '0'];
+  const [command, ...args] = [...as, 'npm', 'start', '--', '--port', '0'];
   const child = spawn(command, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
   let output = '';
   const isReady = new Promise<void>((resolve) => {

@@ -8,7 +8,7 @@ import {
   type WorkflowStartOptions,
 } from '@temporalio/client';
 import { unavailable } from '#platform/errors.ts';
-import type { Logger } from '#platform/log.ts';
+import { type Logger, logDefect } from '#platform/log.ts';
 import { Turns } from '#platform/turns.ts';
 import { SEARCH_ATTRIBUTES, taskQueueOf } from '../temporal.config.ts';
 import type { CommandInput, CommandName } from '../workflows/commands.ts';
@@ -131,7 +131,7 @@ export function createCommands(
   const orUnavailable = (error: unknown): never => {
     if (!silent && connected() && unanswered(error)) {
       silent = true;
-      void listen();
+      listen().catch(logDefect(log, 'Temporal is not listened for'));
     }
     throw unavailable('TEMPORAL_UNAVAILABLE', 'commands cannot be taken at the moment', { cause: error });
   };

@@ -5,7 +5,7 @@ import { NativeConnection } from '@temporalio/worker';
 import { whenAborted } from '#platform/abort.ts';
 import { connectPeer } from '#platform/grpc/client.ts';
 import type { Lifecycle } from '#platform/lifecycle.ts';
-import type { Logger } from '#platform/log.ts';
+import { type Logger, logDefect } from '#platform/log.ts';
 import { sparing } from '#platform/probe.ts';
 import type { Tracing } from '#platform/telemetry.ts';
 import { AuthServiceService } from '#proto/musubi/auth/v1/auth.ts';
@@ -70,7 +70,7 @@ export function hostWorkers(
   app.lifecycle.onStop('workers', 'work', () => host.stop());
   // Requests that the gateway still answers may need it until then.
   app.lifecycle.onStop('Temporal', 'stores', () => host.disconnect());
-  void host.run();
+  host.run().catch(logDefect(app.log, 'nothing is worked on any more'));
   return commands;
 }
 
@@ -147,7 +147,9 @@ class Host {
           this.#problem = problem;
         }
         if (this.#stopping.signal.aborted) return;
-        await this.disconnect();
+        await this.disconnect().catch((error: unknown) =>
+          this.#app.log.debug({ err: error }, 'Temporal was left without a goodbye'),
+        );
         await delay(RETRY_MS, undefined, { signal: this.#stopping.signal }).catch(() => undefined);
       }
     })();
@@ -185,7 +187,9 @@ class Host {
     this.client = new Client({ connection, namespace, interceptors, workflow: { queryRejectCondition: 'NOT_OPEN' } });
     log.info({ address, namespace, queues: this.#domains }, 'connected to Temporal');
     // Without them no command starts, and tasks of sagas fail.
-    const upkeep = setInterval(() => void this.#lookAfter(), UPKEEP_EVERY_MS);
+    const upkeep = setInterval(() => {
+      this.#lookAfter().catch(logDefect(log, 'search attributes are not looked after'));
+    }, UPKEEP_EVERY_MS);
     try {
       await Promise.race([whenAborted(this.#stopping.signal), ...runs]);
     } finally {

@@ -2,7 +2,7 @@ import { type Span, SpanStatusCode } from '@opentelemetry/api';
 import { Histogram } from '@prometheus-io/client';
 import type { Context, Middleware } from 'koa';
 import type { MusubiError } from '#platform/errors.ts';
-import type { Logger } from '#platform/log.ts';
+import { type Logger, logDefect } from '#platform/log.ts';
 import { contextFrom, currentTraceId, currentTraceparent, metrics, SpanKind, withSpan } from '#platform/telemetry.ts';
 import { httpStatus, type Problem } from '../problem.ts';
 
@@ -77,7 +77,7 @@ export function accessLog(log: Logger): Middleware {
     try {
       await next();
     } finally {
-      closed.then(record).catch((error: unknown) => log.error({ err: error }, 'a request could not be logged'));
+      closed.then(record).catch(logDefect(log, 'a request could not be logged'));
     }
   };
 }

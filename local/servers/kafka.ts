@@ -34,8 +34,8 @@ export const kafka: Server = {
     const client = new Kafka({
       clientId: 'musubi-local',
       brokers: MUSUBI_KAFKA_BROKERS.split(',').map((broker) => broker.trim()),
-      connectionTimeout: 2_000,
-      requestTimeout: 2_000,
+      connectionTimeout: 5_000,
+      requestTimeout: 5_000,
       retry: { retries: 0 },
       logLevel: logLevel.NOTHING,
     });

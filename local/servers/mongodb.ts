@@ -80,7 +80,7 @@ async function becomePrimary(command: Command, host: string): Promise<void> {
 type Command = (command: Document) => Promise<Document>;
 
 async function withAdmin(url: string, use: (command: Command) => Promise<void>): Promise<void> {
-  const client = new MongoClient(url, { serverSelectionTimeoutMS: 2_000, connectTimeoutMS: 2_000 });
+  const client = new MongoClient(url, { serverSelectionTimeoutMS: 5_000, connectTimeoutMS: 5_000 });
   try {
     await use((command) => client.db('admin').command(command));
   } finally {

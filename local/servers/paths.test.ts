@@ -31,13 +31,15 @@ test('every server starts, and starts again, with its data and its program in a 
 
   // The process is this file's own, and so is its environment.
   for (const name of Object.keys(process.env)) if (/^(MUSUBI_|LC_|LANG)/.test(name)) delete process.env[name];
-  Object.assign(process.env, { LC_ALL: 'POSIX', MUSUBI_CACHE: cache });
+  const temporary = join(folder, 'temporary');
+  mkdirSync(temporary);
+  Object.assign(process.env, { LC_ALL: 'POSIX', MUSUBI_CACHE: cache, TMPDIR: temporary });
   const dataDir = join(folder, 'data');
   for (const start of ['first', 'second']) {
     const stack = await startStack({ dataDir, ports: 'free', roles: [] });
     await stack.stop();
     for (const [server, file] of Object.entries(KEPT)) t.true(existsSync(join(dataDir, server, file)), `${start}: ${server}`);
     t.deepEqual(readdirSync(place), [NAME], 'nothing is written elsewhere');
-    t.deepEqual(readdirSync(folder).toSorted(), ['cache', 'data']);
+    t.deepEqual(readdirSync(folder).toSorted(), ['cache', 'data', 'temporary']);
   }
 });

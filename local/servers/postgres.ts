@@ -61,7 +61,7 @@ const SUPERUSER = 'musubi';
 const CLUSTER = 'cluster';
 
 async function ask({ MUSUBI_POSTGRES_URL }: Record<string, string>, query: string): Promise<Record<string, string>[]> {
-  const client = new pg.Client({ connectionString: MUSUBI_POSTGRES_URL, connectionTimeoutMillis: 2_000 });
+  const client = new pg.Client({ connectionString: MUSUBI_POSTGRES_URL, connectionTimeoutMillis: 5_000 });
   client.on('error', () => {});
   await client.connect();
   try {

@@ -26,7 +26,7 @@ export const redis: Server = {
   },
   probe: (setting) => redis.reach(redis.address(setting)),
   async reach({ MUSUBI_REDIS_URL = '' }) {
-    const limits = { connectTimeout: 2_000, socketTimeout: 2_000, retryStrategy: () => null };
+    const limits = { connectTimeout: 5_000, socketTimeout: 5_000, retryStrategy: () => null };
     const client = new Redis(MUSUBI_REDIS_URL, { ...limits, lazyConnect: true });
     let problem: Error | undefined;
     client.on('error', (error: Error) => (problem = error));

@@ -76,9 +76,9 @@ function isExecutable(path: string): boolean {
   }
 }
 
-/** GETs a URL that must answer 200 within two seconds. What it answers instead says why it is not ready. */
+/** GETs a URL that must answer 200 within five seconds. What it answers instead says why it is not ready. */
 export async function mustAnswer(url: string): Promise<void> {
-  const response = await fetch(url, { signal: AbortSignal.timeout(2_000) });
+  const response = await fetch(url, { signal: AbortSignal.timeout(5_000) });
   const body = await response.text();
   if (response.status !== 200) throw new Error(`${url} answered ${response.status}: ${body.slice(0, 500)}`);
 }

@@ -41,9 +41,9 @@ export const temporal: Server = {
   async reach({ MUSUBI_TEMPORAL_ADDRESS: address, MUSUBI_TEMPORAL_NAMESPACE: namespace = '' }) {
     // Loaded for this alone: most starts have a Temporal of ours.
     const { Connection } = await import('@temporalio/client');
-    const connection = await Connection.connect({ address, connectTimeout: 3_000 });
+    const connection = await Connection.connect({ address, connectTimeout: 5_000 });
     try {
-      await connection.withDeadline(Date.now() + 3_000, () => connection.workflowService.describeNamespace({ namespace }));
+      await connection.withDeadline(Date.now() + 5_000, () => connection.workflowService.describeNamespace({ namespace }));
     } catch (error) {
       const isMissing = (error as { code?: number }).code === NOT_FOUND;
       throw isMissing ? new ConfigError('Temporal', [['MUSUBI_TEMPORAL_NAMESPACE', 'there is no such namespace']]) : error;

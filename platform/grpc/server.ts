@@ -13,7 +13,7 @@ import { HealthImplementation } from 'grpc-health-check';
 import { type Address, hostPort } from '../config.ts';
 import { internal, MusubiError } from '../errors.ts';
 import type { Lifecycle } from '../lifecycle.ts';
-import type { Logger } from '../log.ts';
+import { type Logger, logDefect } from '../log.ts';
 import { contextFrom, metrics, SpanKind, withSpan } from '../telemetry.ts';
 import { addReflection } from './reflection.ts';
 import { toServiceError } from './status.ts';
@@ -94,10 +94,10 @@ export async function serveGrpc<S extends ServiceDefinition>(
     for (const whose of ['', name]) health.setStatus(whose, status);
   };
   const probe = setInterval(() => {
-    void lifecycle.unready().then((unready) => {
-      const ready = Object.keys(unready).length === 0 && !lifecycle.stopping;
-      tell(ready ? 'SERVING' : 'NOT_SERVING');
-    });
+    lifecycle
+      .unready()
+      .then((unready) => tell(Object.keys(unready).length === 0 && !lifecycle.stopping ? 'SERVING' : 'NOT_SERVING'))
+      .catch(logDefect(log, 'the health of the gRPC server could not be told'));
   }, 1_000).unref();
 
   const port = await new Promise<number>((resolve, reject) => {
@@ -139,24 +139,26 @@ function unary(
     const traceparent = call.metadata.get('traceparent')[0]?.toString();
     withSpan(name, { kind: SpanKind.SERVER, parent: contextFrom(traceparent) }, () =>
       handle(call.request, { signal: abort.signal, deadline: deadlineOf(call) }),
-    ).then(
-      (response) => {
-        answered = true;
-        end({ status: 'OK' });
-        callback(null, response);
-      },
-      (error: unknown) => {
-        answered = true;
-        let known: MusubiError;
-        if (error instanceof MusubiError) known = error;
-        else {
-          log.error({ err: error, method: name }, 'a call failed on a defect');
-          known = internal('INTERNAL', 'the service failed; the trace ID leads to its log');
-        }
-        end({ status: status[known.grpcStatus] ?? 'UNKNOWN' });
-        callback({ name: known.name, message: known.message, ...toServiceError(known) });
-      },
-    );
+    )
+      .then(
+        (response) => {
+          answered = true;
+          end({ status: 'OK' });
+          callback(null, response);
+        },
+        (error: unknown) => {
+          answered = true;
+          let known: MusubiError;
+          if (error instanceof MusubiError) known = error;
+          else {
+            log.error({ err: error, method: name }, 'a call failed on a defect');
+            known = internal('INTERNAL', 'the service failed; the trace ID leads to its log');
+          }
+          end({ status: status[known.grpcStatus] ?? 'UNKNOWN' });
+          callback({ name: known.name, message: known.message, ...toServiceError(known) });
+        },
+      )
+      .catch(logDefect(log, 'a call was not answered'));
   };
 }
 

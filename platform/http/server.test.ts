@@ -286,6 +286,6 @@ test('a defect is logged and ends the connection, and nothing else', async (t) =
     const client = await openRaw(port);
     client.socket.write(GET);
     t.is(await client.closed, '');
-    t.is(lines.filter(({ msg }) => msg === 'test server: a request failed on a defect').length, index + 1);
+    t.is(lines.filter(({ msg }) => msg === 'a defect: a request to the test server was not answered').length, index + 1);
   }
 });

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Address } from '../config.ts';
 import { invalidArgument, type MusubiError } from '../errors.ts';
 import type { Lifecycle, Phase } from '../lifecycle.ts';
-import type { Logger } from '../log.ts';
+import { type Logger, logDefect } from '../log.ts';
 import { type Answer, refusal, send, sendLast } from './answer.ts';
 import { type Connection, type ConnectionLimits, Connections } from './connections.ts';
 import { type ProblemDocument, problemDocument } from './problem.ts';
@@ -95,14 +95,18 @@ export async function serveHttp(server: HttpServer): Promise<number> {
   const refuse = ({ remoteAddress }: Socket, error: MusubiError, headers?: Record<string, string>): Answer => {
     // Nobody has made a trace for it: this ID is in the log line and nowhere else.
     const problem = problemDocument(error, randomBytes(16).toString('hex'));
-    server.refused?.(problem, remoteAddress);
+    try {
+      server.refused?.(problem, remoteAddress);
+    } catch (error) {
+      logDefect(log, 'what was refused could not be counted')(error);
+    }
     return refusal(problem, headers);
   };
   const work = (request: IncomingMessage, response: ServerResponse): void => {
     // What follows a request for another protocol is not read as requests.
     if (lifecycle.stopping || request.headers.upgrade !== undefined) response.setHeader('Connection', 'close');
     Promise.try(() => server.handle(request, response)).catch((error: unknown) => {
-      log.error({ err: error }, `${name}: a request failed on a defect`);
+      logDefect(log, `a request to the ${name} was not answered`)(error);
       request.socket.destroy();
     });
   };
@@ -149,7 +153,7 @@ export async function serveHttp(server: HttpServer): Promise<number> {
           connections.forget(socket);
         })
         .catch((error: unknown) => {
-          log.error({ err: error }, `${name}: an upgrade failed on a defect`);
+          logDefect(log, `an upgrade by the ${name} was not decided`)(error);
           socket.destroy();
         });
     });
@@ -161,7 +165,7 @@ export async function serveHttp(server: HttpServer): Promise<number> {
 
   await new Promise<void>((resolve, reject) => {
     http.once('error', reject);
-    http.listen(listen.port, listen.host, () => resolve(void http.off('error', reject)));
+    http.listen(listen.port, listen.host, resolve);
   });
   http.on('error', (error) => connections.unaccepted(error));
   const sweep = setInterval(() => connections.sweep(), limits.check).unref();
@@ -182,7 +186,10 @@ function unreadable(error: NodeJS.ErrnoException, connection: Connection, refuse
   const left = error.code === 'ECONNRESET' || !socket.writable || (halfRead && error.code === 'HPE_INVALID_EOF_STATE');
   // Browsers open connections for later.
   const unused = error.code === 'ERR_HTTP_REQUEST_TIMEOUT' && socket.bytesRead === 0;
-  if (left || unused) return void socket.destroy();
+  if (left || unused) {
+    socket.destroy();
+    return;
+  }
   const fault = faultBy(error);
   if (halfRead && !begun.headersSent) {
     // It is logged and counted as any other request is.

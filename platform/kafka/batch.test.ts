@@ -2,6 +2,7 @@ import test from 'ava';
 import kafkajs from 'kafkajs'; // it exports its enums to CommonJS only
 import { unavailable } from '../errors.ts';
 import { newId } from '../id.ts';
+import { metrics } from '../telemetry.ts';
 import { uniqueName } from '../test-servers.fixture.ts';
 import { client, firsts, joined, member, publish, readAll, record, removeTopics, until } from './kafka.fixture.ts';
 import { type EventMessage, PoisonError } from './subscribe.ts';
@@ -47,6 +48,26 @@ test('poison is parked with its reason, and the partition goes on behind it', as
   t.regex(parked[2]?.headers.dlq_reason ?? '', /ce_specversion/);
   t.regex(parked[3]?.headers.dlq_reason ?? '', /no value/);
 
+  await lifecycle.stop('tested');
+  await removeTopics([topic], [group]);
+});
+
+test('poison among many is found without a pause, and no other event is told of as one that can not be handled', async (t) => {
+  const type = uniqueName('test-among');
+  const [topic, group] = [`${type}.events`, uniqueName('test-group')];
+  const events = Array.from({ length: 60 }, (_, at) => record(type, at === 30 ? 'bad' : `key-${at}`, 1));
+  await publish(events);
+  const handled: string[] = [];
+  const lifecycle = await member(topic, group, async (given) => {
+    if (given.some(({ subject }) => subject === 'bad')) throw new PoisonError('this one is bad');
+    handled.push(...given.map(({ subject }) => subject));
+  });
+  await until('the last is handled', () => handled.includes('key-59'));
+  t.deepEqual(
+    firsts(handled),
+    events.map(({ aggregateId }) => aggregateId).filter((key) => key !== 'bad'),
+  );
+  t.notRegex(await metrics.metrics(), new RegExp(`musubi_event_retries_total\\{group="${group}"`));
   await lifecycle.stop('tested');
   await removeTopics([topic], [group]);
 });

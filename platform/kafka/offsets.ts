@@ -1,4 +1,4 @@
-import type { Logger } from '../log.ts';
+import { type Logger, logDefect } from '../log.ts';
 
 /** How long a handled message may wait for its offset to be committed. Messages are handled idempotently, so a crash costs only this. */
 const COMMIT_AFTER_MS = 200;
@@ -25,7 +25,9 @@ export class Offsets {
   /** Notes that everything up to and with `offset` is handled. */
   handled(topic: string, partition: number, offset: string): void {
     this.#pending.set(`${topic}/${partition}`, { topic, partition, offset: String(BigInt(offset) + 1n) });
-    this.#timer ??= setTimeout(() => void this.flush(), COMMIT_AFTER_MS);
+    this.#timer ??= setTimeout(() => {
+      this.flush().catch(logDefect(this.#log, 'offsets were not committed'));
+    }, COMMIT_AFTER_MS);
   }
 
   /** Commits now. A failure is not one: the messages come again. */

@@ -27,7 +27,7 @@ export function followBrokers(options: KafkaOptions, lifecycle: Lifecycle): void
       try {
         await (await admin).describeCluster();
       } catch (error) {
-        void close();
+        close().catch(() => undefined);
         throw error;
       }
     }, 2_000),

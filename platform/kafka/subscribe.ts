@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Kafka } from 'kafkajs';
 import { whenAborted } from '../abort.ts';
 import type { Lifecycle } from '../lifecycle.ts';
-import type { Logger } from '../log.ts';
+import { type Logger, logDefect } from '../log.ts';
 import { sparing } from '../probe.ts';
 import { BatchHandler } from './batch.ts';
 import { kafkaClient } from './client.ts';
@@ -89,7 +89,9 @@ class GroupMember {
 
   start(): void {
     this.#running ??= this.#run();
-    this.#counting ??= setInterval(() => void this.parked(), COUNT_EVERY_MS);
+    this.#counting ??= setInterval(() => {
+      this.parked().catch(logDefect(this.#options.log, 'parked messages were not counted'));
+    }, COUNT_EVERY_MS);
   }
 
   async stop(): Promise<void> {

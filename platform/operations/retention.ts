@@ -22,10 +22,11 @@ export function pruneHourly(
   prune: () => Promise<void>,
   { database, log, lifecycle }: { database: string; log: Logger; lifecycle: Lifecycle },
 ): void {
-  const run = (): void =>
-    void prune().catch((error: unknown) =>
+  const run = (): void => {
+    prune().catch((error: unknown) =>
       log.warn({ err: error, database }, 'could not prune operations; it is tried again in an hour'),
     );
+  };
   run();
   const timer = setInterval(run, PRUNE_EVERY_MS).unref();
   lifecycle.onStop(`pruning ${database}`, 'work', () => clearInterval(timer));

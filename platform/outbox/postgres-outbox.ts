@@ -37,7 +37,9 @@ export async function connect(config: ClientConfig, signal?: AbortSignal): Promi
     ...config,
   });
   const { stream } = (client as unknown as { connection: { stream: Duplex } }).connection;
-  const abort = (): void => void stream.destroy();
+  const abort = (): void => {
+    stream.destroy();
+  };
   signal?.addEventListener('abort', abort, { once: true });
   const lost = new Promise<never>((_, reject) => {
     client.on('error', reject);

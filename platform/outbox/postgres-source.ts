@@ -2,7 +2,7 @@ import { Gauge } from '@prometheus-io/client';
 import type { Client } from 'pg';
 import { whenAborted } from '../abort.ts';
 import type { Secret } from '../config.ts';
-import type { Logger } from '../log.ts';
+import { type Logger, logDefect } from '../log.ts';
 import { metrics } from '../telemetry.ts';
 import { Batcher } from './batcher.ts';
 import type { StoredEvent } from './event.ts';
@@ -120,7 +120,10 @@ export class PostgresSource implements OutboxSource {
         batcher.push({ rows: rows as unknown as outbox.OutboxRow[], end });
         if (!batcher.full) return;
         stream.pause();
-        void batcher.room().then(() => stream.resume());
+        batcher
+          .room()
+          .then(() => stream.resume())
+          .catch(logDefect(this.#log, 'the log is read no further'));
       },
       progress: (position, wanted) => {
         reached = position;

@@ -91,7 +91,9 @@ async function listenOnce(o: Parameters<typeof listen>[0], signal: AbortSignal, 
   client.on('error', lose);
   client.on('end', () => lose(new Error('the server closed the connection')));
   client.on('notification', ({ payload = '' }) => o.onVisible(parse(payload, o.log)));
-  const probe = setInterval(() => void client.query('select 1').catch(lose), PROBE_MS).unref();
+  const probe = setInterval(() => {
+    client.query('select 1').catch(lose);
+  }, PROBE_MS).unref();
   try {
     await client.connect();
     await client.query(`listen ${CHANNEL}`);

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
 import { startTelemetry } from '#platform/telemetry.ts';
 import { TestClient } from './client.fixture.ts';
-import { type InstanceOptions, openTestSockets, type TestInstance, type TestSockets } from './socket.fixture.ts';
+import { atOnce, type InstanceOptions, openTestSockets, type TestInstance, type TestSockets } from './socket.fixture.ts';
 
 let sockets: TestSockets;
 let one: TestInstance;
@@ -51,6 +51,61 @@ test('a wrong token, another first frame, or none in time: 4401', async (t) => {
   garbage.send('{');
   t.is(await garbage.closeCode(), 4401);
   t.is(await (await TestClient.open(hasty.url)).closeCode(), 4401);
+  t.is(await new TestClient(one.url, { token: sockets.token('') }).closeCode(), 4401, 'one that names nobody');
+});
+
+test('with a fresh token a socket stays registered for the life of that', async (t) => {
+  const me = member();
+  const client = await TestClient.open(one.url, sockets.token(me, 20));
+  const key = `${sockets.prefix}ws:sockets:${me}`;
+  t.true((await sockets.redis.pttl(key)) < 100_000);
+  client.send({ type: 'auth', token: sockets.token(me, 300) });
+  await client.until(async () => (await sockets.redis.pttl(key)) > 300_000);
+  t.is(client.closed, undefined);
+});
+
+test.serial('that the session of an old token has ended, closes nobody who has a fresh one meanwhile', async (t) => {
+  const me = member();
+  const [old, fresh] = [sockets.token(me), sockets.token(me)];
+  const client = await TestClient.open(one.url, old);
+  const { promise: looked, resolve: look } = Promise.withResolvers<void>();
+  const { promise: answered, resolve: answer } = Promise.withResolvers<void>();
+  sockets.before.auth = () => {
+    sockets.before = atOnce();
+    look();
+    return answered;
+  };
+  await sockets.store.recheck([me]);
+  await looked;
+  sockets.revoked.add(old);
+  client.send({ type: 'auth', token: fresh });
+  await client.until(() => (sockets.asked.get(fresh) ?? 0) >= 1);
+  client.send({ type: 'ping' });
+  await client.count('pong', 1);
+  answer();
+  await client.until(() => client.closed !== undefined || (sockets.asked.get(fresh) ?? 0) >= 2);
+  client.send({ type: 'ping' });
+  await client.until(() => client.closed !== undefined || client.of('pong').length === 2);
+  t.is(client.closed, undefined);
+});
+
+test.serial('a socket that had to give way while its token was looked at is not registered', async (t) => {
+  const { url } = await sockets.instance({ limits: { unauthenticatedSockets: 1 } });
+  const { promise, resolve } = Promise.withResolvers<void>();
+  sockets.before.auth = () => promise;
+  const me = member();
+  const first = await TestClient.open(url);
+  first.send({ type: 'auth', token: sockets.token(me) });
+  await first.until(() => [...sockets.tokens].some(([token, { memberId }]) => memberId === me && sockets.asked.has(token)));
+  await TestClient.open(url);
+  t.is(await first.closeCode(), 1013);
+  sockets.before = atOnce();
+  resolve();
+  // Whoever asks after it is answered after it.
+  await TestClient.open(url, sockets.token(member()));
+  await first.until(async () => (await sockets.registered(me)) === 0);
+  await sleep(200);
+  t.is(await sockets.registered(me), 0);
 });
 
 test('a revoked session is 4403: at first, when it asks again, and within the interval of checks', async (t) => {

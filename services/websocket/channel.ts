@@ -34,7 +34,14 @@ export class Channel {
     ws.on('pong', () => {
       this.#alive = true;
     });
-    socket.on('data', (chunk: Buffer) => this.#received(chunk));
+    socket.on('data', (chunk: Buffer) => {
+      try {
+        this.#received(chunk);
+      } catch (error) {
+        // Thrown in an event's listener it would end the process, and all other sockets.
+        this.fail(error);
+      }
+    });
     // The library closes the socket after a violation of the protocol, or of a limit.
     ws.on('error', (error) => {
       log.debug({ reason: error.message }, 'a socket failed');
@@ -142,7 +149,7 @@ export class Channel {
     this.#stopWaiting();
     const { goodbyeMs, unauthenticatedGoodbyeMs } = this.#limits;
     const cut = setTimeout(() => this.#ws.terminate(), this.#known ? goodbyeMs : unauthenticatedGoodbyeMs);
-    void this.closed.then(() => clearTimeout(cut));
+    this.closed.then(() => clearTimeout(cut)).catch((error: unknown) => this.fail(error));
   }
 
   /** Closes the socket on a defect of ours. */

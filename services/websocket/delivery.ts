@@ -24,7 +24,7 @@ export class Delivery {
   readonly #context: SessionContext;
   readonly #channel: Channel;
   readonly #feed: Feed;
-  readonly #timers = new Timers();
+  readonly #timers = new Timers((error) => this.#channel.fail(error));
   #feeding: Promise<void> = Promise.resolve();
   /** Events wait until the client has said where it wants to begin, or nothing for a moment. */
   #settled = false;
@@ -49,7 +49,7 @@ export class Delivery {
   wake(): void {
     if (!this.#settled || this.#pumping) return;
     this.#pumping = true;
-    void this.#inTurn(async () => {
+    this.#inTurn(async () => {
       this.#pumping = false;
       try {
         if (await this.#feed.pump()) this.wake();
@@ -57,7 +57,7 @@ export class Delivery {
         if (!(error instanceof MusubiError && error.retryable)) throw error;
         this.#timers.after('retry', RETRY_MS, () => this.wake());
       }
-    });
+    }).catch((error: unknown) => this.#channel.fail(error));
   }
 
   /** Keeps the events of its topics coming to the member. */
@@ -95,8 +95,8 @@ export class Delivery {
     for (const topic of topics) this.#feed.add(topic);
     try {
       const resumed = await this.#resumable(given);
-      // Its last socket may have been told of what came after this one was opened.
-      if (!this.#subscribed) this.#feed.startAfter(resumed);
+      // Another socket of its may have been told of what this one has not sent yet.
+      this.#feed.startAfter(resumed);
       this.#subscribed = true;
       // The cursors of `subscribed` come before what follows it: safe to come back with, whenever the socket drops.
       const from = (topic: string): Cursor => resumed.get(topic) ?? this.#feed.cursorOf(topic);

@@ -1,7 +1,8 @@
 import test from 'ava';
+import { unavailable } from '#platform/errors.ts';
 import { JobState } from '#proto/musubi/job/v1/job.ts';
 import { TestClient } from './client.fixture.ts';
-import { openTestSockets, type TestInstance, type TestSockets } from './socket.fixture.ts';
+import { atOnce, openTestSockets, type TestInstance, type TestSockets } from './socket.fixture.ts';
 
 let sockets: TestSockets;
 let one: TestInstance;
@@ -185,6 +186,23 @@ test.serial('an event that is looked at while its topic is unsubscribed from doe
   await sockets.deliver(own);
   await client.count('job', 1);
   t.deepEqual(client.jobIds, [own.jobId]);
+});
+
+test.serial('an event that cannot be looked at now is tried again, though nothing wakes its socket', async (t) => {
+  const [owner, reader] = [member(), member()];
+  sockets.readers.add(reader);
+  const watched = sockets.job(owner);
+  const client = await connect(reader);
+  await client.subscribe([`job:${watched.jobId}`]);
+  let asked = 0;
+  sockets.before.authorize = async () => {
+    if (++asked < 3) throw unavailable('STORE_UNAVAILABLE', 'the store is away');
+  };
+  await sockets.deliver(watched);
+  await client.count('job', 1);
+  t.is(asked, 3);
+  t.deepEqual(client.of('error'), []);
+  sockets.before = atOnce();
 });
 
 test.serial('every answer carries the ref of its frame, and none where there was none', async (t) => {

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Secret } from '#platform/config.ts';
 import type { Lifecycle } from '#platform/lifecycle.ts';
-import type { Logger } from '#platform/log.ts';
+import { type Logger, logDefect } from '#platform/log.ts';
 import { listen } from '#platform/redis.ts';
 import { Allowance } from './allowance.ts';
 import { CLOSE, type CloseCode, type Limits } from './domain.ts';
@@ -101,7 +101,7 @@ export class Hub {
     await this.#store.renew(this.instance, this.#leaseMs);
     const lease = setInterval(() => {
       for (const [memberId, topics] of this.#topics) if (topics.whole) this.#topics.delete(memberId);
-      void this.#renew();
+      this.#renew().catch(logDefect(this.#log, 'the lease is not renewed'));
     }, this.#leaseMs / 3);
 
     const checks = checkChannel(prefix, this.instance);
@@ -139,8 +139,9 @@ export class Hub {
     }
     if (this.#healed === this.#lapses || this.#healing) return;
     this.#healing = true;
-    await this.#heal(this.#lapses);
-    this.#healing = false;
+    await this.#heal(this.#lapses).finally(() => {
+      this.#healing = false;
+    });
   }
 
   /** Registers all sockets again; what fails is tried at the next renewal. */

@@ -26,7 +26,7 @@ export class Inbox {
   receive(text: string): void {
     if (!this.count()) return;
     this.#waiting.push(text);
-    if (!this.#busy) void this.#work();
+    if (!this.#busy) this.#work().catch((error: unknown) => this.#channel.fail(error));
   }
 
   /** Counts a frame that is nothing to handle, too: a `ping` or `pong` of the protocol. @returns whether it is none too many */

@@ -113,6 +113,11 @@ test.serial('a graceful stop closes sockets with 1001 and leaves nothing behind'
   t.deepEqual(again.jobIds, [job.jobId]);
 });
 
+test.serial('an instance that says nothing is believed in for fifteen seconds at most', async (t) => {
+  const left = await sockets.redis.pttl(`${sockets.prefix}ws:instance:${one.hub.instance}`);
+  t.true(left > 0 && left <= 15_000, `${left} ms`);
+});
+
 test.serial('the sockets of an instance that died are forgotten when its lease ends', async (t) => {
   const me = member();
   const key = `${sockets.prefix}ws:sockets:${me}`;

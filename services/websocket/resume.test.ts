@@ -34,6 +34,18 @@ test('a new socket without a cursor starts now', async (t) => {
   t.true(compareCursors(cursor, client.cursor) < 0);
 });
 
+test('of many events that wait for a socket to begin it gets all, though nothing wakes it again', async (t) => {
+  const me = member();
+  const client = await connect(me, await sockets.instance({ limits: { settleMs: 1_500 } }));
+  const jobs = Array.from({ length: 150 }, () => sockets.job(me));
+  await sockets.deliver(...jobs);
+  await client.count('job', 150);
+  t.deepEqual(
+    client.jobIds,
+    jobs.map(({ jobId }) => jobId),
+  );
+});
+
 test('a socket that never subscribes gets its events after a moment', async (t) => {
   const me = member();
   const client = await connect(me);

@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
 import { MusubiError } from '#platform/errors.ts';
+import { logDefect } from '#platform/log.ts';
 import { type Admission, admit, Refused, type SessionContext, SLACK_MS } from './admission.ts';
 import { Channel } from './channel.ts';
 import { Delivery } from './delivery.ts';
@@ -15,7 +16,7 @@ import { Timers } from './timers.ts';
 export class Session implements Connected {
   readonly #context: SessionContext;
   readonly #channel: Channel;
-  readonly #timers = new Timers();
+  readonly #timers = new Timers((error) => this.#channel.fail(error));
   readonly gone: Promise<void>;
   #admitted: { socketId: string; delivery: Delivery } | undefined;
 
@@ -35,7 +36,7 @@ export class Session implements Connected {
       else inbox.receive(String(data));
     });
     for (const control of ['ping', 'pong']) ws.on(control, () => inbox.count());
-    this.gone = this.#channel.closed.then(() => this.#forget());
+    this.gone = this.#channel.closed.then(() => this.#forget()).catch(logDefect(context.log, 'a closed socket is not forgotten'));
     if (outcome && !(outcome instanceof Refused)) this.#enter(outcome);
     else this.#arrive(outcome);
     this.#timers.every('probe', limits.pingMs, () => {

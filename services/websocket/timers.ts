@@ -4,21 +4,37 @@ const LONGEST_MS = 2 ** 31 - 1;
 /** Timers by name, that end together. A name that is set again starts anew. */
 export class Timers {
   readonly #timers = new Map<string, NodeJS.Timeout>();
+  readonly #failed: (error: unknown) => void;
   #ended = false;
+
+  /** @param failed is told what a timer's work throws, which would else end the process */
+  constructor(failed: (error: unknown) => void) {
+    this.#failed = failed;
+  }
 
   after(name: string, ms: number, work: () => void): void {
     this.stop(name);
-    if (!this.#ended) this.#timers.set(name, setTimeout(work, Math.min(Math.max(0, ms), LONGEST_MS)));
+    if (!this.#ended) this.#timers.set(name, setTimeout(this.#guarded(work), Math.min(Math.max(0, ms), LONGEST_MS)));
   }
 
   every(name: string, ms: number, work: () => void): void {
     this.stop(name);
-    if (!this.#ended) this.#timers.set(name, setInterval(work, ms));
+    if (!this.#ended) this.#timers.set(name, setInterval(this.#guarded(work), ms));
   }
 
   stop(name: string): void {
     clearTimeout(this.#timers.get(name));
     this.#timers.delete(name);
+  }
+
+  #guarded(work: () => void): () => void {
+    return () => {
+      try {
+        work();
+      } catch (error) {
+        this.#failed(error);
+      }
+    };
   }
 
   /** Stops all, for good. */

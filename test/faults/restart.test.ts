@@ -37,7 +37,7 @@ function kill(processes: Identity[]): void {
   for (const one of processes) if (isAlive(one)) process.kill(one.pid, 'SIGKILL');
 }
 
-test('after kill -9 of everything the next start goes on with the data, in a folder of any name, beside another instance, and stops in order', async (t) => {
+test('after kill -9 of all but some, in a folder of any name, the next start clears the rest and goes on with the data, beside another instance, and stops in order', async (t) => {
   mkdirSync(join(checkout, '.musubi'), { recursive: true });
   const place = mkdtempSync(join(checkout, '.musubi', 'restart-'));
   const started: Running[] = [];
@@ -55,11 +55,14 @@ test('after kill -9 of everything the next start goes on with the data, in a fol
     t.is(Object.keys(first.run.ops).length, 9);
     const gone = once(first.child, 'exit');
     t.true(first.processes.length > Object.keys(first.run.pids).length);
-    kill(first.processes);
+    const left = ['redis', 's3', 'worker'].map((name) => first.run.pids[name]);
+    kill(first.processes.filter(({ pid }) => !left.includes(pid)));
     await gone;
+    t.is(first.processes.filter(isAlive).length, left.length);
 
     const second = await start(folder);
     started.push(second);
+    t.deepEqual(first.processes.filter(isAlive), [], 'what was left running is cleared');
     t.false(second.output().includes(second.run.admin.password), 'a later start does not');
     const again = await login(second.run.admin.loginId, second.run.admin.password, second.run.gateway);
     t.is((await again.get(`/v1/members/${member.memberId}`)).body.loginId, member.loginId);
