@@ -46,6 +46,8 @@ test('what is as long as it may be is taken in every form', (t) => {
   const longest = '\u1f82'.repeat(100);
   t.is(displayName.parse(longest.normalize('NFD')), longest, 'four UTF-16 units for each character');
   t.false(displayName.safeParse(`${longest}a`).success);
+  t.false(displayName.safeParse(` ${longest}`).success, 'the contract counts what is sent');
+  t.is(displayName.parse(' a '), 'a');
   const domain = `${'b'.repeat(63)}.`.repeat(3);
   t.true(email.safeParse(`a@${domain}${'c'.repeat(60)}`).success);
   t.false(email.safeParse(`a@${domain}${'c'.repeat(61)}`).success);

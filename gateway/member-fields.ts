@@ -29,8 +29,9 @@ export const displayName = z
   .regex(DISPLAY_NAME, 'must have no control characters, and not be empty')
   .refine(isWellFormed, WELL_FORMED)
   .normalize('NFC')
-  .trim()
+  // With the spaces at its ends, as JSON Schema counts.
   .refine((text) => [...text].length <= 100, { error: TOO_LONG, params: { code: 'TOO_LONG' } })
+  .trim()
   .meta({ maxLength: 100, examples: ['花子'] });
 
 const ATEXT = "[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+";

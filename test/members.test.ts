@@ -17,6 +17,7 @@ test('a member is registered, logs in, is changed and deleted, and every answer 
   const read = await as.get(`/v1/members/${memberId}`);
   t.is(read.status, 200);
   t.deepEqual(read.body.roleIds, ['member']);
+  t.deepEqual((await as.get(`/v1/members/${memberId.toUpperCase()}`)).body, read.body, 'its ID is read in either case');
 
   const self = await login(loginId, 'correct horse battery');
   t.is((await self.get('/v1/members/me')).body.memberId, memberId);
@@ -66,6 +67,7 @@ test('without Prefer the answer is 202 with a job that is followed to its end', 
   const job = await as.finished(accepted.body.jobId);
   t.is(job.state, 'completed');
   t.is(job.command, 'member.update');
+  t.deepEqual((await as.get(`/v1/jobs/${accepted.body.jobId.toUpperCase()}`)).body, job);
   t.is((await as.get(`/v1/members/${memberId}`)).body.displayName, 'later');
 });
 

@@ -80,7 +80,12 @@ export function documentRoutes(routes: readonly Route[], publicUrl: string | und
       path: '/docs/{file}',
       operationId: 'getDocsFile',
       summary: 'What the page loads',
-      params: { file: z.string().meta({ description: 'Its name', examples: ['swagger-ui.css'] }) },
+      params: {
+        file: z
+          .string()
+          .regex(/^[\w.-]{1,100}$/)
+          .meta({ description: 'Its name', examples: ['swagger-ui.css'] }),
+      },
       responses: {
         200: {
           description: 'The file',
