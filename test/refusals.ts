@@ -12,6 +12,8 @@ export interface Refusal {
   server: string;
   /** "refuses the password", "is full": completes "PostgreSQL …". */
   what: string;
+  /** Who has to say so, by which probe; absent: the short tests leave it to `npm run bench refusals`. */
+  told?: Record<string, RegExp>;
   /** @returns what ends it */
   begin(system: System): Promise<() => Promise<void>>;
 }
@@ -53,6 +55,15 @@ async function postgresReadOnly(): Promise<() => Promise<void>> {
     await client.query('alter system reset default_transaction_read_only');
     await client.query('select pg_reload_conf()');
     await client.end();
+  };
+}
+
+async function mongoLocked(): Promise<() => Promise<void>> {
+  const client = await new MongoClient(address('MUSUBI_MONGODB_URL')).connect();
+  await client.db('admin').command({ fsync: 1, lock: true });
+  return async () => {
+    await client.db('admin').command({ fsyncUnlock: 1 });
+    await client.close();
   };
 }
 
@@ -138,10 +149,11 @@ function family(pid: number): number[] {
 }
 
 /** SIGSTOP to all of a server's processes: it holds its connections and answers nothing. */
-function hang(server: string): Refusal {
+function hang(server: string, told?: Refusal['told']): Refusal {
   return {
     server,
     what: 'hangs',
+    ...(told ? { told } : {}),
     async begin({ pids }) {
       const members = family(pids[server] ?? Number.NaN);
       for (const pid of members) process.kill(pid, 'SIGSTOP');
@@ -153,17 +165,33 @@ function hang(server: string): Refusal {
 }
 
 export const REFUSALS: readonly Refusal[] = [
-  { server: 'postgres', what: 'refuses the password', begin: postgresPassword },
-  { server: 'postgres', what: 'is read-only', begin: postgresReadOnly },
+  {
+    server: 'postgres',
+    what: 'refuses the password',
+    told: { member: /^postgres/, query: /^postgres/, relay: /^outbox/ },
+    begin: postgresPassword,
+  },
+  {
+    server: 'postgres',
+    what: 'is read-only',
+    told: { member: /member, writing$/, role: /role, writing$/, query: /query, writing$/ },
+    begin: postgresReadOnly,
+  },
   hang('postgres'),
+  { server: 'mongodb', what: 'takes no writes', told: { auth: /writing$/ }, begin: mongoLocked },
   { server: 'mongodb', what: 'is read-only', begin: mongoReadOnly },
   hang('mongodb'),
-  { server: 'redis', what: 'is full', begin: redisFull },
+  {
+    server: 'redis',
+    what: 'is full',
+    told: { job: /^redis, writing$/, websocket: /^redis, writing$/ },
+    begin: redisFull,
+  },
   { server: 'redis', what: 'refuses the password', begin: redisPassword },
   { server: 'redis', what: 'is read-only', begin: redisReadOnly },
   hang('redis'),
   { server: 'kafka', what: 'refuses writes', begin: kafkaReadOnly },
-  hang('kafka'),
-  { server: 'temporal', what: 'can not write', begin: temporalReadOnly },
+  hang('kafka', { query: /^kafka group/, websocket: /^kafka group/, relay: /^kafka$/ }),
+  { server: 'temporal', what: 'can not write', told: { worker: /^temporal$/, gateway: /^temporal$/ }, begin: temporalReadOnly },
   hang('temporal'),
 ];
