@@ -78,6 +78,19 @@ test.serial('a publication that is dropped and made again before anybody looks',
   t.pass();
 });
 
+test.serial('one that is dropped and made again under the relay, before it looks', async (t) => {
+  const boxes = await outboxes(t);
+  const relay = await startRelay([boxes.sources.postgres]);
+  await relay.isHealthy();
+  await rowsOf(boxes, 'drop publication outbox_pub');
+  await boxes.write('postgres', 'missed', 1);
+  await rowsOf(boxes, `create publication outbox_pub for table outbox with (publish = 'insert')`);
+  await boxes.write('postgres', 'told', 1);
+  await published(boxes, ['told', 'missed'], relay);
+  await relay.isHealthy();
+  t.pass();
+});
+
 /** Ends the slot's reader and drops the slot, as an operator would who wants the disk back. */
 const dropSlot = (boxes: Outboxes): Promise<void> =>
   until('the slot is dropped', async () => {
