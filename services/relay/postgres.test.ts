@@ -40,6 +40,7 @@ for (const [how, alter] of Object.entries(ALTERED)) {
     const relay = await startRelay([boxes.sources.postgres]);
     await boxes.write('postgres', 'before', 1);
     await published(boxes, ['before'], relay);
+    await relay.isHealthy();
     await rowsOf(boxes, alter);
     for (const key of ['one', 'two']) await boxes.write('postgres', key, 1);
     await published(boxes, ['one', 'two'], relay);
