@@ -29,6 +29,7 @@ export interface Connection {
 
 /** @param signal ends the connection, and what waits for an answer with it */
 export async function connect(config: ClientConfig, signal?: AbortSignal): Promise<Connection> {
+  signal?.throwIfAborted();
   const client = new Client({
     application_name: 'musubi-relay',
     connectionTimeoutMillis: 3_000,
@@ -85,25 +86,20 @@ export async function remove(client: Client, ids: string[]): Promise<void> {
   if (ids.length > 0) await client.query(`delete from ${TABLE} where id = any($1)`, [ids]);
 }
 
-/** Whether the publication tells of each row of the table, and of nothing else, as its migration made it. */
+/** Whether the publication tells of each row of the table, whole, and of nothing else, as its migration made it. */
 export async function isPublished(client: Client): Promise<boolean> {
-  const { rows } = await client.query<{ columns: string[]; filtered: boolean; mine: boolean }>(
-    `select t.attnames::text[] as columns, t.rowfilter is not null as filtered,
-       format('%I.%I', t.schemaname, t.tablename)::regclass = $2::regclass as mine
+  const { rows } = await client.query<{ whole: boolean }>(
+    `select t.rowfilter is null and format('%I.%I', t.schemaname, t.tablename)::regclass = $2::regclass and t.attnames @> array(
+         select attname from pg_attribute where attrelid = $2::regclass and attnum > 0 and not attisdropped and attgenerated = ''
+       ) as whole
      from pg_publication p join pg_publication_tables t on t.pubname = p.pubname
      where p.pubname = $1 and p.pubinsert and not (p.pubupdate or p.pubdelete or p.pubtruncate)`,
     [PUBLICATION, TABLE],
   );
-  const columns = await client.query<{ name: string }>(
-    `select attname as name from pg_attribute where attrelid = $1::regclass and attnum > 0 and not attisdropped`,
-    [TABLE],
-  );
-  const [table] = rows;
-  if (rows.length !== 1 || !table?.mine || table.filtered) return false;
-  return columns.rows.every(({ name }) => table.columns.includes(name));
+  return rows.length === 1 && rows[0]?.whole === true;
 }
 
-export async function publish(client: Client): Promise<void> {
+export async function makePublication(client: Client): Promise<void> {
   await client.query(`begin;
     drop publication if exists ${PUBLICATION};
     create publication ${PUBLICATION} for table ${TABLE} with (publish = 'insert');

@@ -100,10 +100,8 @@ export class PostgresSource implements OutboxSource {
     // In this order: what the server thinks we have is no longer in the table, so what is there will come or was missed.
     const removal = new Batcher<Sent>(
       async (sent) => {
-        await outbox.remove(
-          client,
-          sent.flatMap(({ ids }) => ids),
-        );
+        const ids = sent.flatMap((one) => one.ids);
+        await outbox.remove(client, ids);
         const end = sent.findLast((one) => one.end !== undefined)?.end;
         if (end !== undefined) confirm(end);
       },
@@ -131,10 +129,15 @@ export class PostgresSource implements OutboxSource {
       },
     });
     const look = async (): Promise<void> => {
-      const slot = await outbox.slotState(client, this.#slot);
+      const [slot, published, oldest] = await Promise.all([
+        outbox.slotState(client, this.#slot),
+        outbox.isPublished(client),
+        outbox.oldest(client),
+      ]);
       if (slot) retained.set({ source: this.name }, slot.retained);
-      if (!(await outbox.isPublished(client))) throw new Error('the publication is not as it was made');
-      if (context.waits(await outbox.oldest(client))) {
+      if (!published) throw new Error('the publication is not as it was made');
+      if (!batcher.full) stream.ask(confirmed);
+      if (context.waits(oldest)) {
         for await (const rows of outbox.everything(this.#url, signal)) {
           batcher.push({ rows });
           await batcher.room();
@@ -164,13 +167,12 @@ export class PostgresSource implements OutboxSource {
    * was written meanwhile afterwards, so that each key keeps its order. (What the log tells of too is repeated.)
    */
   async #prepare(client: Client, context: RelayContext, signal: AbortSignal): Promise<void> {
-    const slot = await outbox.slotState(client, this.#slot);
-    const published = await outbox.isPublished(client);
+    const [slot, published] = await Promise.all([outbox.slotState(client, this.#slot), outbox.isPublished(client)]);
     const usable = slot?.usable === true && !this.#slotIsUseless;
     this.#missed ||= !usable || !published;
     if (!this.#missed) return;
     await this.#sendAll(client, context, signal);
-    if (!published) await outbox.publish(client);
+    if (!published) await outbox.makePublication(client);
     if (!usable) await this.#makeSlot(client, context, signal);
     this.#slotIsUseless = false;
     if (!usable || !published) {

@@ -42,6 +42,8 @@ const KEEPALIVE = 0x6b;
 const STATUS_UPDATE = 0x72;
 const SLOT_IN_USE = '55006';
 const START_ATTEMPTS = 50;
+/** As long as PostgreSQL's subscribers bear it by default: a server that decodes a large transaction may say nothing for a while. */
+const SILENT_MS = 60_000;
 /** Microseconds from 1970 to 2000, where the protocol's time begins. */
 const EPOCH_2000 = 946_684_800_000_000n;
 
@@ -72,6 +74,8 @@ export class Replication {
   readonly failed: Promise<never>;
   /** What broke it, or kept it from starting. */
   fault: unknown;
+  /** When the server has last said anything. */
+  #heard = performance.now();
 
   constructor(options: ReplicationOptions, handlers: ReplicationHandlers) {
     this.#options = options;
@@ -136,13 +140,27 @@ export class Replication {
     }
   }
 
-  /** Tells the server that everything before `position` need not be sent again. */
-  acknowledge(position: Lsn): void {
+  /**
+   * Tells the server how far we are, and asks how far it is. Fails when it is silent in spite of that, for a connection that
+   * has died without a word is noticed by nothing else. Not to be asked while the stream pauses.
+   */
+  ask(position: Lsn): void {
+    if (performance.now() - this.#heard > SILENT_MS) this.#fail(new Error('the replication is silent'));
+    else this.acknowledge(position, true);
+  }
+
+  /**
+   * Tells the server that everything before `position` need not be sent again.
+   *
+   * @param answer whether it is to say at once how far it is itself
+   */
+  acknowledge(position: Lsn, answer = false): void {
     const message = Buffer.alloc(34);
     message.writeUInt8(STATUS_UPDATE, 0);
     // Written, flushed, applied: to us they are one.
     for (const at of [1, 9, 17]) message.writeBigUInt64BE(position, at);
     message.writeBigInt64BE(BigInt(Date.now()) * 1_000n - EPOCH_2000, 25);
+    message.writeUInt8(answer ? 1 : 0, 33);
     this.#connection.sendCopyFromChunk(message);
   }
 
@@ -151,6 +169,7 @@ export class Replication {
   }
 
   resume(): void {
+    this.#heard = performance.now();
     this.#connection.stream.resume();
   }
 
@@ -160,6 +179,7 @@ export class Replication {
   }
 
   #receive(chunk: Buffer): void {
+    this.#heard = performance.now();
     if (chunk[0] === KEEPALIVE) this.#handlers.progress(chunk.readBigUInt64BE(1), chunk[17] === 1);
     if (chunk[0] !== XLOG_DATA) return;
     const message = this.#parser.parse(chunk.subarray(25));

@@ -35,7 +35,7 @@ test.serial('a leader that hangs loses its lead within seconds, and stands by wh
 });
 
 /** Wires to the stores, and the environment of a relay that uses them. */
-async function wires(t: ExecutionContext): Promise<{ env: Record<string, string>; cut(): void }> {
+async function wires(t: ExecutionContext): Promise<{ env: Record<string, string>; cut(hello?: string): void }> {
   const urls = {
     MUSUBI_POSTGRES_URL: new URL(servers.postgres().reveal()),
     MUSUBI_MONGODB_URL: new URL(servers.mongodb().reveal()),
@@ -54,8 +54,8 @@ async function wires(t: ExecutionContext): Promise<{ env: Record<string, string>
   });
   return {
     env: Object.fromEntries(Object.entries(urls).map(([name, url]) => [name, url.href])),
-    cut: () => {
-      for (const wire of made) wire.cut();
+    cut: (hello) => {
+      for (const wire of made) wire.cut(hello);
     },
   };
 }
@@ -72,6 +72,22 @@ test.serial('a relay whose connections have died without a word relays again wit
   await all(boxes, 'two', relay, 60_000);
   await relay.isHealthy();
   t.pass();
+});
+
+test.serial('a relay of whose connections only the log has died without a word reads it over another', async (t) => {
+  const boxes = await outboxes(t);
+  const { env, cut } = await wires(t);
+  const relay = await startRelay([boxes.sources.postgres], env);
+  await relay.isHealthy();
+  cut('replication');
+  await boxes.write('postgres', 'one', 1);
+  await until('one is found', () => arrived(boxes, 'postgres', 'one'));
+  await until('it is noticed', () => relay.output().includes('the replication is silent'), 90_000);
+  await relay.isHealthy();
+  const found = relay.output().split('wait in the outbox for too long').length;
+  await boxes.write('postgres', 'two', 1);
+  await until('two arrives', () => arrived(boxes, 'postgres', 'two'));
+  t.is(relay.output().split('wait in the outbox for too long').length, found);
 });
 
 test.serial('one that stands by notices that its connections have died, and takes over', async (t) => {

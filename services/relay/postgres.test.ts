@@ -40,6 +40,7 @@ for (const [how, alter] of Object.entries(ALTERED)) {
     const relay = await startRelay([boxes.sources.postgres]);
     await boxes.write('postgres', 'before', 1);
     await published(boxes, ['before'], relay);
+    await relay.isHealthy();
     await rowsOf(boxes, alter);
     for (const key of ['one', 'two']) await boxes.write('postgres', key, 1);
     await published(boxes, ['one', 'two'], relay);
@@ -75,6 +76,19 @@ test.serial('a publication that is dropped and made again before anybody looks',
   const second = await startRelay([boxes.sources.postgres]);
   await published(boxes, ['told', 'missed'], second);
   await second.isHealthy();
+  t.pass();
+});
+
+test.serial('one that is dropped and made again under the relay, before it looks', async (t) => {
+  const boxes = await outboxes(t);
+  const relay = await startRelay([boxes.sources.postgres]);
+  await relay.isHealthy();
+  await rowsOf(boxes, 'drop publication outbox_pub');
+  await boxes.write('postgres', 'missed', 1);
+  await rowsOf(boxes, `create publication outbox_pub for table outbox with (publish = 'insert')`);
+  await boxes.write('postgres', 'told', 1);
+  await published(boxes, ['told', 'missed'], relay);
+  await relay.isHealthy();
   t.pass();
 });
 
