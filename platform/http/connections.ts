@@ -183,22 +183,17 @@ export class Connection {
     if (next) {
       this.#all.waiting -= 1;
       if (!this.#tooMany) this.socket.resume();
-      if (!this.socket.destroyed) next();
+      next();
     } else if (this.#unanswered.length === 0) {
       this.#all.moved(this, true);
     }
   }
 
-  /** Node tells only the answer that is being sent that its connection is closed; those behind it are told here. */
+  /** What waits is not begun any more. What is in hand hears of it by the `close` of its answer. */
   closed(): void {
     this.over = true;
     this.#all.waiting -= this.#waiting.length;
     this.#waiting.length = 0;
-    for (const response of [...this.#unanswered]) {
-      if (response.socket) continue;
-      response.destroy();
-      response.emit('close');
-    }
   }
 
   /** For how many ms an answer has waited without its client having read any of it. */
