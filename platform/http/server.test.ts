@@ -289,3 +289,51 @@ test('a defect is logged and ends the connection, and nothing else', async (t) =
     t.is(lines.filter(({ msg }) => msg === 'a defect: a request to the test server was not answered').length, index + 1);
   }
 });
+
+test('an upgrade behind a request that is not answered is cut: its answer would come in between', async (t) => {
+  let upgrades = 0;
+  const { port, handled } = await serve(t, { upgrade: async () => ++upgrades > 0 });
+  const { socket, closed } = await openRaw(port);
+  socket.write(GET + UPGRADE);
+  t.is(await closed, '');
+  t.is(handled.length, 1);
+  t.is(upgrades, 0);
+});
+
+test('a connection on which nothing moves is closed, whether it has a request or not', async (t) => {
+  const limits = { silence: 200, idle: 100, headers: 60_000, request: 60_000 };
+  const { port } = await serve(t, { limits });
+  const unanswered = await openRaw(port);
+  unanswered.socket.write(GET);
+  t.is(await unanswered.closed, '');
+
+  const answering = await serve(t, { limits: { ...limits, silence: 60_000 }, handle: (_, response) => void response.end() });
+  const idle = await openRaw(answering.port);
+  idle.socket.write(GET);
+  t.is(answersIn(await idle.closed), 1);
+});
+
+test('who is told that nothing more is read, and stays, is cut', async (t) => {
+  const { port } = await serve(t);
+  const { socket, receives, closed } = await openRaw(port, { halfOpen: true });
+  socket.write('NONSENSE\r\n\r\n');
+  await receives((text) => answersIn(text) === 1);
+  // To a connection that is no more, which this shows.
+  const more = setInterval(() => socket.write('x'), 50);
+  await closed;
+  clearInterval(more);
+  t.pass();
+});
+
+test('a stop ends when the last request is answered, not when its time is over', async (t) => {
+  const { port, handled, lifecycle, lines } = await serve(t, { limits: { drain: 60_000 } });
+  const { socket, closed } = await openRaw(port);
+  socket.write(GET);
+  await until(() => handled.length === 1);
+  const stopped = lifecycle.stop('test');
+  await sleep(100);
+  handled[0]?.response.end('fine');
+  t.regex(await closed, /fine$/);
+  await stopped;
+  t.false(lines.some(({ msg }) => msg === 'did not stop in order'));
+});

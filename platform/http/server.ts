@@ -131,7 +131,6 @@ export async function serveHttp(server: HttpServer): Promise<number> {
       return undefined;
     }
     connection.detach();
-    socket.setTimeout(0);
     return socket;
   };
   http.on('connect', (_request, socket: Socket) => {
