@@ -80,6 +80,17 @@ test('what is overdue is said to be, by Temporalâ€™s clock and not by this hostâ
   t.like((await tried(301_000)).reports, [{ progress: { step: 'bind login, overdue, an operator is needed' } }]);
 });
 
+test('a step is not through before its report is: no report may come after one of the next step', async (t) => {
+  let told = false;
+  const report = async (): Promise<object> => {
+    await delay(200);
+    told = true;
+    return {};
+  };
+  t.is((await attempt(STEP, async () => 'ok', 2, { report })).outcome, 'ok');
+  t.true(told);
+});
+
 test('a report that fails does not fail the step', async (t) => {
   const { outcome } = await attempt(STEP, async () => 'ok', 2, { report: failing(new Error('Job is away')) });
   t.is(outcome, 'ok');

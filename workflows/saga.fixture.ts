@@ -121,7 +121,11 @@ export const INPUTS: { [C in CommandName]: CommandInput<C> } = {
     email: 'taro@example.com',
     passwordRef: 'ref',
   },
-  'member.update': { memberId: '01890a5d-ac96-774b-bcce-b302099a8057', changes: { loginId: 'jiro', displayName: 'Jiro' } },
+  'member.update': {
+    memberId: '01890a5d-ac96-774b-bcce-b302099a8057',
+    changes: { loginId: 'jiro', displayName: 'Jiro' },
+    expectedVersion: 2,
+  },
   'member.delete': { memberId: '01890a5d-ac96-774b-bcce-b302099a8057', expectedVersion: 3 },
 };
 

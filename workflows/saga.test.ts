@@ -152,3 +152,22 @@ for (const { command, steps, pivot } of SAGAS) {
     });
   }
 }
+
+/** What a step is asked, but for the operation's ID. */
+const askedOf = (services: ScriptedServices, step: string): Record<string, unknown> => {
+  const { operationId: _, ...asked } = services.received.find(({ name }) => name === step)?.request ?? {};
+  return asked;
+};
+const MEMBER = { memberId: '01890a5d-ac96-774b-bcce-b302099a8057' };
+
+test('the version that the client saw goes with every step that looks at it', async (t) => {
+  const update = new ScriptedServices({});
+  await run(t, 'member.update', update);
+  const changes = { loginId: 'jiro', displayName: 'Jiro' };
+  t.deepEqual(askedOf(update, 'member.beginUpdate'), { ...MEMBER, changes, expectedVersion: 2 });
+
+  const removal = new ScriptedServices({});
+  await run(t, 'member.delete', removal);
+  t.deepEqual(askedOf(removal, 'member.closeMember'), { ...MEMBER, expectedVersion: 3 });
+  t.deepEqual(askedOf(removal, 'member.beginDelete'), { ...MEMBER, expectedVersion: 3 }, 'who held it may have made another');
+});

@@ -41,7 +41,7 @@ test('poison is parked with its reason, and the partition goes on behind it', as
   t.deepEqual(firsts(handled), ['a 1', 'a 2', 'a 4']);
 
   const parked = await readAll(`${group}.dead-letter`, 4);
-  t.regex(parked[0]?.headers.dlq_reason ?? '', /this one is bad/);
+  t.regex(parked[0]?.headers.dlq_reason ?? '', /This one is bad/);
   t.like(parked[0]?.headers, { dlq_topic: topic, dlq_partition: '0', dlq_offset: '1', ce_subject: 'bad' });
   t.regex(parked[1]?.headers.dlq_reason ?? '', /JSON/);
   t.is(parked[1]?.value, '{"not json');
@@ -220,7 +220,7 @@ test('what can not be parked is not passed over: it waits, and is told, until it
   await takes(1_000_000);
   await until('the one behind is handled', () => handled.includes('a'));
   const [letter] = await readAll(deadLetters, 1);
-  t.is(letter?.headers.dlq_reason, 'this one is bad');
+  t.is(letter?.headers.dlq_reason, 'This one is bad.');
   await lifecycle.stop('tested');
   await admin.disconnect();
   await removeTopics([topic], [group]);

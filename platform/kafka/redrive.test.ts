@@ -24,7 +24,7 @@ async function parked(t: ExecutionContext, ...keys: string[]) {
   const readable = new Set(['good']);
   const handled: EventMessage[] = [];
   const handle = async (given: EventMessage[]): Promise<void> => {
-    for (const { subject } of given) if (!readable.has(subject)) throw new PoisonError(`${subject} is bad`);
+    for (const { subject } of given) if (!readable.has(subject)) throw new PoisonError(`Bad is ${subject}.`);
     handled.push(...given);
   };
   const start = async () => {
@@ -54,7 +54,7 @@ test('what is parked is told, at every start, until it is redriven; then its gro
   const listed = await redrive('--list', '--group', group);
   t.deepEqual(
     listed.map(({ event, from, reason }) => ({ event, from, reason })),
-    events.map(({ id, aggregateId }, at) => ({ event: id, from: `${topic}/0@${at}`, reason: `${aggregateId} is bad` })),
+    events.map(({ id, aggregateId }, at) => ({ event: id, from: `${topic}/0@${at}`, reason: `Bad is ${aggregateId}.` })),
   );
   t.is(await letters(), 3, 'to list them changes nothing');
 
@@ -67,7 +67,7 @@ test('what is parked is told, at every start, until it is redriven; then its gro
   }
   await until('what is still bad is parked again', async () => (await again.letters()) === 1);
   const [left] = await redrive('--list', '--group', group);
-  t.like(left, { event: events[2]?.id, from: `${topic}/0@2`, reason: 'c is bad' });
+  t.like(left, { event: events[2]?.id, from: `${topic}/0@2`, reason: 'Bad is c.' });
 
   const admin = client().admin();
   await admin.connect();
@@ -96,7 +96,7 @@ test('one of them can be redriven, or given up; the others stay', async (t) => {
   await until('the others stay', async () => (await letters()) === 2);
   const left = await redrive('--list', '--group', group);
   const told = left.map(({ event, reason }) => `${event} ${reason}`);
-  t.deepEqual(told.sort(), [`${events[0]?.id} a is bad`, `${events[2]?.id} c is bad`].sort());
+  t.deepEqual(told.sort(), [`${events[0]?.id} Bad is a.`, `${events[2]?.id} Bad is c.`].sort());
   await redrive('--group', group, '--discard', '--event', left.find(({ event }) => event === events[2]?.id)?.number ?? '');
   await redrive('--group', group);
   await until('nothing is parked', async () => (await letters()) === 0);
