@@ -85,3 +85,20 @@ test('every schema of the document is a JSON Schema that can be read back, and e
     t.notThrows(() => z.fromJSONSchema({ ...local, $defs: defs }), name);
   }
 });
+
+test('under a loopback address the API is where its document is; else it is at the public one, which the page may ask', async (t) => {
+  for (const [publicUrl, server, connect] of [
+    [undefined, '/', "connect-src 'self'"],
+    ['http://127.0.0.1:8080', '/', "connect-src 'self'"],
+    ['http://localhost:8080/', '/', "connect-src 'self'"],
+    ['http://[::1]:8080', '/', "connect-src 'self'"],
+    ['https://example.com/', 'https://example.com', "connect-src 'self' https://example.com"],
+  ] as const) {
+    t.is(openApiDocument(routes, publicUrl).servers?.[0]?.url, server);
+    const page = allRoutes(publicUrl).find(({ operationId }) => operationId === 'getDocs');
+    const ctx = { acceptsEncodings: () => false, vary: () => undefined };
+    const answer = await page?.handle({ ctx } as never, {} as never);
+    const policy = answer?.headers?.['Content-Security-Policy'] ?? '';
+    t.true(policy.split('; ').includes(connect), policy);
+  }
+});

@@ -307,10 +307,11 @@ test('a connection on which nothing moves is closed, whether it has a request or
   unanswered.socket.write(GET);
   t.is(await unanswered.closed, '');
 
-  const answering = await serve(t, { limits: { ...limits, silence: 60_000 }, handle: (_, response) => void response.end() });
+  const idles = { ...limits, silence: 60_000, idle: 1_000 };
+  const answering = await serve(t, { limits: idles, handle: (_, response) => void response.end() });
   const idle = await openRaw(answering.port);
   idle.socket.write(GET);
-  t.is(answersIn(await idle.closed), 1);
+  t.is(parseAnswer(await idle.closed).headers['keep-alive'], 'timeout=1');
 });
 
 test('who is told that nothing more is read, and stays, is cut', async (t) => {
