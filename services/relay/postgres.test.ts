@@ -47,7 +47,8 @@ for (const [how, alter] of Object.entries(ALTERED)) {
     const tables = `select tablename, rowfilter, attnames::text[] as columns from pg_publication_tables where pubname = 'outbox_pub'`;
     await until('the publication is as it was', async () => {
       const found = await rowsOf(boxes, tables);
-      return found.length === 1 && found[0]?.tablename === 'outbox' && (found[0].columns as string[]).length === 8;
+      const [table] = found;
+      return found.length === 1 && table?.tablename === 'outbox' && !table.rowfilter && (table.columns as string[]).length === 8;
     });
     await relay.isHealthy();
     await boxes.write('postgres', 'after', 1);
