@@ -1,54 +1,11 @@
 import { once } from 'node:events';
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import { setImmediate as immediate, setTimeout as sleep } from 'node:timers/promises';
-import anyTest, { type ExecutionContext } from 'ava';
-import { pino } from 'pino';
-import { Lifecycle } from '../lifecycle.ts';
+import anyTest from 'ava';
 import { answersIn, openRaw, parseAnswer, type RawClient } from './raw-client.fixture.ts';
-import { type HttpServer, serveHttp } from './server.ts';
+import { GET, serve, until } from './server.fixture.ts';
 
 // One after the other: clients and servers share this process's time, and some of it is measured.
 const test = anyTest.serial;
-
-const GET = 'GET / HTTP/1.1\r\nHost: x\r\n\r\n';
-
-interface Served {
-  port: number;
-  /** The requests that were handed over, and their answers. */
-  handled: { request: IncomingMessage; response: ServerResponse }[];
-  lines: Record<string, unknown>[];
-  refused: string[];
-  lifecycle: Lifecycle;
-}
-
-/** A server that is stopped with its test. Without a `handle` it answers nothing by itself. */
-async function serve(t: ExecutionContext, options: Partial<HttpServer> = {}): Promise<Served> {
-  const lines: Record<string, unknown>[] = [];
-  const log = pino({ level: 'debug' }, { write: (line: string) => void lines.push(JSON.parse(line)) });
-  const lifecycle = new Lifecycle(log, 5_000);
-  const handled: Served['handled'] = [];
-  const refused: string[] = [];
-  const { handle, limits, ...others } = options;
-  const port = await serveHttp({
-    name: 'test server',
-    listen: { host: '127.0.0.1', port: 0 },
-    lifecycle,
-    log,
-    limits: { check: 20, drain: 0, ...limits },
-    handle(request, response) {
-      handled.push({ request, response });
-      return handle?.(request, response);
-    },
-    refused: ({ code }) => refused.push(code),
-    ...others,
-  });
-  t.teardown(() => lifecycle.stop('test'));
-  return { port, handled, lines, refused, lifecycle };
-}
-
-const until = async (condition: () => boolean): Promise<void> => {
-  while (!condition()) await sleep(1);
-};
 
 const POST = `POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n${'x'.repeat(1_000)}`;
 for (const [what, request, readBody] of [
@@ -185,92 +142,6 @@ test('of too many connections the one that is idle the longest is cut; if none i
   t.pass();
 });
 
-const UPGRADE = 'GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n';
-
-test('an upgrade that is refused, not decided or thrown at is closed, whatever its client does', async (t) => {
-  const { sendLast } = await import('./answer.ts');
-  const answer = { status: 404, headers: { Connection: 'close' }, body: 'no' };
-  const outcomes: NonNullable<HttpServer['upgrade']>[] = [
-    async (_, socket) => {
-      sendLast(socket, answer);
-      return false;
-    },
-    () => new Promise(() => undefined),
-    async () => {
-      throw new TypeError('a defect');
-    },
-    () => {
-      throw new TypeError('a defect');
-    },
-    async () => false,
-  ];
-  for (const upgrade of outcomes) {
-    let closed = 0;
-    const { port } = await serve(t, {
-      limits: { upgrade: 300 },
-      upgrade(request, socket, head) {
-        socket.once('close', () => closed++);
-        return upgrade(request, socket, head);
-      },
-    });
-    const deaf = await openRaw(port, { halfOpen: true });
-    deaf.socket.write(UPGRADE);
-    await until(() => closed === 1);
-    // A reset in the middle is nobody's defect.
-    const gone = await openRaw(port);
-    gone.socket.write(UPGRADE);
-    await sleep(20);
-    gone.socket.resetAndDestroy();
-    await until(() => closed === 2);
-    deaf.socket.destroy();
-  }
-  t.pass();
-});
-
-test('an upgrade that is taken over is out of every timeout and bound', async (t) => {
-  const { port } = await serve(t, {
-    limits: { upgrade: 100, silence: 100, idle: 100, headers: 100, request: 100, connections: 1 },
-    async upgrade(_, socket) {
-      socket.write('HTTP/1.1 101 Switching Protocols\r\n\r\n');
-      socket.on('data', (chunk) => socket.write(chunk));
-      return true;
-    },
-  });
-  const client = await openRaw(port);
-  client.socket.write(UPGRADE);
-  await client.receives((text) => text.includes('101'));
-  for (let other = 0; other < 3; other++) await openRaw(port);
-  await sleep(400);
-  client.socket.write('still here');
-  await client.receives((text) => text.includes('still here'));
-  client.socket.destroy();
-  t.pass();
-});
-
-test('without a taker an upgrade is answered like any request, and the connection closed, body or not', async (t) => {
-  const { port } = await serve(t, {
-    async handle(request, response) {
-      let body = '';
-      for await (const chunk of request) body += chunk;
-      response.end(`read ${body}`);
-    },
-  });
-  for (const [method, body] of [
-    ['GET', ''],
-    ['POST', 'abc'],
-  ] as const) {
-    for (const protocol of ['websocket', 'h2c']) {
-      const client = await openRaw(port);
-      const head = `Host: x\r\nConnection: Upgrade\r\nUpgrade: ${protocol}\r\n`;
-      client.socket.write(`${method} / HTTP/1.1\r\n${head}${body && 'Content-Length: 3\r\n'}\r\n${body}${GET}`);
-      const received = await client.closed;
-      t.is(answersIn(received), 1);
-      t.like(parseAnswer(received), { status: 200, body: `read ${body}` });
-      t.is(parseAnswer(received).headers.connection, 'close');
-    }
-  }
-});
-
 test('a defect is logged and ends the connection, and nothing else', async (t) => {
   let defect: () => unknown = () => undefined;
   const { port, lines } = await serve(t, { handle: () => defect() });
@@ -288,16 +159,6 @@ test('a defect is logged and ends the connection, and nothing else', async (t) =
     t.is(await client.closed, '');
     t.is(lines.filter(({ msg }) => msg === 'a defect: a request to the test server was not answered').length, index + 1);
   }
-});
-
-test('an upgrade behind a request that is not answered is cut: its answer would come in between', async (t) => {
-  let upgrades = 0;
-  const { port, handled } = await serve(t, { upgrade: async () => ++upgrades > 0 });
-  const { socket, closed } = await openRaw(port);
-  socket.write(GET + UPGRADE);
-  t.is(await closed, '');
-  t.is(handled.length, 1);
-  t.is(upgrades, 0);
 });
 
 test('a connection on which nothing moves is closed, whether it has a request or not', async (t) => {
