@@ -2,7 +2,6 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { Redis } from 'ioredis';
-import kafkajs, { Kafka, logLevel } from 'kafkajs';
 import { MongoClient } from 'mongodb';
 import pg from 'pg';
 import { address } from './client.ts';
@@ -113,23 +112,6 @@ async function redisReadOnly(): Promise<() => Promise<void>> {
   };
 }
 
-/** Every topic wants more replicas in step than there are brokers: reads go on, writes are refused. */
-async function kafkaReadOnly(): Promise<() => Promise<void>> {
-  const admin = new Kafka({ brokers: address('MUSUBI_KAFKA_BROKERS').split(','), logLevel: logLevel.NOTHING }).admin();
-  await admin.connect();
-  const topics = (await admin.listTopics()).filter((name) => !name.startsWith('__'));
-  const want = async (replicas: string): Promise<void> => {
-    const configEntries = [{ name: 'min.insync.replicas', value: replicas }];
-    const resources = topics.map((name) => ({ type: kafkajs.ConfigResourceTypes.TOPIC, name, configEntries }));
-    await admin.alterConfigs({ validateOnly: false, resources });
-  };
-  await want('2');
-  return async () => {
-    await want('1');
-    await admin.disconnect();
-  };
-}
-
 /** Another writer holds Temporal's database, as a full disk would: it reads, and commits nothing. */
 async function temporalReadOnly({ dataDir }: System): Promise<() => Promise<void>> {
   const database = new DatabaseSync(join(dataDir, 'temporal', 'temporal.sqlite'), { timeout: 10_000 });
@@ -190,7 +172,6 @@ export const REFUSALS: readonly Refusal[] = [
   { server: 'redis', what: 'refuses the password', begin: redisPassword },
   { server: 'redis', what: 'is read-only', begin: redisReadOnly },
   hang('redis'),
-  { server: 'kafka', what: 'refuses writes', begin: kafkaReadOnly },
   hang('kafka', { query: /^kafka group/, websocket: /^kafka group/, relay: /^kafka$/ }),
   { server: 'temporal', what: 'can not write', told: { worker: /^temporal$/, gateway: /^temporal$/ }, begin: temporalReadOnly },
   hang('temporal'),
