@@ -5,7 +5,16 @@
 const faults = process.env.MUSUBI_TEST_PHASE === 'faults';
 
 /** What takes longest begins first, so that nothing runs on alone in the end. */
-const LONGEST = ['failure-matrix.test.ts', 'limits.test.ts', 'saga.test.ts', 'engine.test.ts'];
+const LONGEST = [
+  'failure-matrix.test.ts',
+  'relay/postgres.test.ts',
+  'relay/kafka.test.ts',
+  'relay/stores.test.ts',
+  'relay/lease.test.ts',
+  'limits.test.ts',
+  'saga.test.ts',
+  'engine.test.ts',
+];
 const rank = (file) => {
   const at = LONGEST.findIndex((name) => file.endsWith(`/${name}`));
   return at === -1 ? LONGEST.length : at;

@@ -1,7 +1,7 @@
 import { status } from '@grpc/grpc-js';
 import type { Context } from 'koa';
 import { type FieldViolation, invalidArgument, MusubiError } from '#platform/errors.ts';
-import { repeatedName } from './json.ts';
+import { repeatedName } from '#platform/json.ts';
 import { soleHeader } from './validation.ts';
 
 /** The largest body of a request, in bytes. */

@@ -1,8 +1,9 @@
 import { readFile } from 'node:fs/promises';
+import type { Context } from 'koa';
 import { z } from 'zod';
 import { notFound } from '#platform/errors.ts';
+import { Representation } from '#platform/http/representation.ts';
 import { openApiDocument, serverOf } from '../openapi.ts';
-import { Representation } from '../representation.ts';
 import { type Route, route } from '../route.ts';
 
 /** Only this page runs scripts: ours and Swagger UI's, both from here. It asks no host but this, under whichever name it is opened, and the public one. */
@@ -31,6 +32,12 @@ const pageFiles = (): Record<string, Representation> => ({
   'start.js': new Representation({ 'Content-Type': JAVASCRIPT }, ours('start.js')),
 });
 const JAVASCRIPT = 'text/javascript; charset=utf-8';
+
+async function answerWith(document: Representation, ctx: Context) {
+  ctx.vary('Accept-Encoding');
+  const { bytes, headers } = await document.variantFor(ctx.req);
+  return { status: 200 as const, body: bytes, headers };
+}
 
 const REVALIDATED = { ETag: 'For If-None-Match' };
 
@@ -63,7 +70,7 @@ export function documentRoutes(routes: readonly Route[], publicUrl: string | und
       responses: {
         200: { description: 'The document', schema: z.looseObject({ openapi: z.string() }), headers: REVALIDATED },
       },
-      handle: ({ ctx }) => document.answerTo(ctx),
+      handle: ({ ctx }) => answerWith(document, ctx),
     }),
     route({
       ...about,
@@ -73,7 +80,7 @@ export function documentRoutes(routes: readonly Route[], publicUrl: string | und
       responses: {
         200: { description: 'The page', schema: z.string(), contentType: 'text/html', headers: REVALIDATED },
       },
-      handle: ({ ctx }) => page.answerTo(ctx),
+      handle: ({ ctx }) => answerWith(page, ctx),
     }),
     route({
       ...about,
@@ -98,7 +105,7 @@ export function documentRoutes(routes: readonly Route[], publicUrl: string | und
       async handle({ params, ctx }) {
         const file = Object.hasOwn(files, params.file) ? files[params.file] : undefined;
         if (!file) throw notFound('FILE_NOT_FOUND', 'There is no such file.');
-        return await file.answerTo(ctx);
+        return await answerWith(file, ctx);
       },
     }),
   ];

@@ -121,7 +121,7 @@ async function openOutboxes(): Promise<Outboxes> {
       await mongo.db.dropDatabase();
       await lifecycle.stop('tested');
       await dropDatabase(servers.postgres(), name);
-      await deleteTopics([...KINDS.map((kind) => topicOf(aggregateType(kind)))], name);
+      await deleteTopics([...KINDS.map((kind) => topicOf(aggregateType(kind))), `${name}.dead-letter`, `${name}.redrive`], name);
       await rm(folder, { recursive: true });
     },
   };

@@ -1,9 +1,9 @@
-import { createHash } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { hostPort } from '#platform/config.ts';
 import { invalidArgument, type MusubiError, notFound } from '#platform/errors.ts';
 import { type Answer, refusal, SECURITY_HEADERS, send } from '#platform/http/answer.ts';
 import { httpStatus, kindDocument, problemDocument } from '#platform/http/problem.ts';
+import { Representation } from '#platform/http/representation.ts';
 import { isClientCode } from '#platform/problems.ts';
 import { contextFrom, currentTraceId, SpanKind, withSpan } from '#platform/telemetry.ts';
 import { asyncApi } from './asyncapi.ts';
@@ -19,7 +19,7 @@ export class Documents {
   readonly #host: string;
   readonly #publicUrl: string | undefined;
   readonly #origins: ReadonlySet<string>;
-  #contract: Document | undefined;
+  #contract: Representation | undefined;
 
   /**
    * @param host where the server listens
@@ -36,17 +36,17 @@ export class Documents {
     const { method = '', headers } = request;
     const path = pathOf(request);
     const [error, more] = refusedOf(path, method);
-    response.setHeader('Vary', 'Origin');
+    response.setHeader('Vary', 'Origin, Accept-Encoding');
     if (headers.origin !== undefined && this.#origins.has(headers.origin))
       response.setHeader('Access-Control-Allow-Origin', headers.origin);
     if (error) {
       requestsRefused.inc({ code: error.code });
       send(response, await refuse(request, error, more));
     } else if (method === 'OPTIONS') response.writeHead(204, { ...SECURITY_HEADERS, Allow: methodsOf(path) }).end();
-    else sendDocument(request, response, path === CONTRACT ? this.#contractAt(request) : kindOf(path));
+    else await sendDocument(request, response, path === CONTRACT ? this.#contractAt(request) : kindOf(path));
   }
 
-  #contractAt({ socket }: IncomingMessage): Document {
+  #contractAt({ socket }: IncomingMessage): Representation {
     const { localPort: port = 0 } = socket;
     this.#contract ??= document(
       asyncApi(new URL(this.#publicUrl ?? `ws://${hostPort({ host: this.#host, port })}${SOCKET_PATH}`)),
@@ -55,31 +55,22 @@ export class Documents {
   }
 }
 
-interface Document {
-  body: string;
-  etag: string;
-}
+const document = (value: object): Representation =>
+  new Representation({ 'Content-Type': 'application/json' }, () => JSON.stringify(value));
 
-function document(value: object): Document {
-  const body = JSON.stringify(value);
-  return { body, etag: `"${createHash('sha256').update(body).digest('base64url').slice(0, 16)}"` };
-}
-
-const kindOf = (path: string): Document => document(kindDocument(codeIn(path) ?? 'NOT_FOUND'));
+const kindOf = (path: string): Representation => document(kindDocument(codeIn(path) ?? 'NOT_FOUND'));
 
 function codeIn(path: string) {
   const code = PROBLEM.exec(path)?.[1] ?? '';
   return isClientCode(code) ? code : undefined;
 }
 
-function sendDocument({ headers }: IncomingMessage, response: ServerResponse, { body, etag }: Document): void {
-  const known = (headers['if-none-match'] ?? '').split(',').some((tag) => [etag, `W/${etag}`, '*'].includes(tag.trim()));
-  const about = { ...SECURITY_HEADERS, 'Cache-Control': 'public, no-cache', ETag: etag };
-  if (known) response.writeHead(304, about).end();
-  else {
-    const content = { 'Content-Type': 'application/json', 'Content-Length': String(Buffer.byteLength(body)) };
-    response.writeHead(200, { ...about, ...content }).end(body);
-  }
+async function sendDocument(request: IncomingMessage, response: ServerResponse, document: Representation): Promise<void> {
+  const { bytes, headers } = await document.variantFor(request);
+  const { 'Content-Type': _, 'Content-Encoding': __, ...about } = headers;
+  const known = (request.headers['if-none-match'] ?? '').split(',').map((tag) => tag.trim().replace(/^W\//, ''));
+  if (known.includes('*') || known.includes(headers.ETag ?? '')) response.writeHead(304, { ...SECURITY_HEADERS, ...about }).end();
+  else response.writeHead(200, { ...SECURITY_HEADERS, ...headers, 'Content-Length': String(bytes.length) }).end(bytes);
 }
 
 export function pathOf(request: IncomingMessage): string {

@@ -40,6 +40,12 @@ test('a bad frame is answered with what is wrong, and the socket stays', async (
       'BAD_FRAME',
       /: cursor must be the one of member:me in cursors\.$/,
     ],
+    ['{"type":"ping","ref":"a","ref":"b"}', 'BAD_FRAME', /: ref must be given once\.$/],
+    [
+      '{"type":"subscribe","topics":[],"cursors":{"member:me":"1-0","member:me":"2-0"}}',
+      'BAD_FRAME',
+      /member:me must be given once/,
+    ],
     [{ type: 'send', roomId: 'r1' }, 'FRAME_UNKNOWN', /type/],
   ];
   for (const [i, [frame, code, message]] of bad.entries()) {

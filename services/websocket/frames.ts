@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { sentence } from '#platform/errors.ts';
 import { sameId } from '#platform/id.ts';
 import { jobView } from '#platform/job-view.ts';
+import { repeatedName } from '#platform/json.ts';
 import { CLIENT_CODES } from '#platform/problems.ts';
 import { PARSING, violationsOf } from '#platform/validation.ts';
 import { CURSOR_PATTERN, OWN_TOPIC } from './domain.ts';
@@ -118,6 +119,9 @@ export function parseClientFrame(text: string): { frame: ClientFrame } | { bad: 
     return { bad: { code: 'BAD_FRAME', message: 'The frame is not a JSON object.' } };
   const given = value as { type?: unknown; ref?: unknown };
   const own = { ref: ref.safeParse(given.ref).data };
+  const repeated = repeatedName(text);
+  // Whoever reads the first value may not be the one who reads the last.
+  if (repeated !== undefined) return { bad: { code: 'BAD_FRAME', message: notValid(`${repeated} must be given once`), ...own } };
   const type = typeof given.type === 'string' ? given.type : '';
   if (!isClientType(type)) {
     const message = notValid(`type must be one of ${Object.keys(clientFrames).join(', ')}`);

@@ -63,6 +63,8 @@ export async function serveSockets(server: SocketServer): Promise<number> {
     if (pathOf(request) !== SOCKET_PATH) return notFound('ROUTE_NOT_FOUND', `Sockets are at ${SOCKET_PATH}.`);
     if (headers.origin !== undefined && !origins.has(headers.origin))
       return permissionDenied('ORIGIN_REFUSED', 'Pages of this origin may not open sockets.');
+    if ((request.headersDistinct.authorization?.length ?? 0) > 1)
+      return invalidArgument('MALFORMED_REQUEST', 'There is more than one Authorization header.');
     if (context.hub.stopping) return unavailable('SERVICE_UNAVAILABLE', 'the server stops', { retryAfterSeconds: 1 });
     const protocols = (headers['sec-websocket-protocol'] ?? '').split(',').map((name) => name.trim());
     if (!protocols.includes(SUBPROTOCOL))

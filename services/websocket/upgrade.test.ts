@@ -47,6 +47,11 @@ const REFUSED: Record<string, [bytes: string, status: number, code: string]> = {
   'a page without an origin to name': [request('/v1/events', { ...UPGRADE, Origin: 'null' }), 403, 'ORIGIN_REFUSED'],
   'an empty origin': [request('/v1/events', { ...UPGRADE, Origin: '' }), 403, 'ORIGIN_REFUSED'],
   'two origins': [request('/v1/events', { ...UPGRADE, Origin: `${PAGE}\r\nOrigin: ${PAGE}` }), 403, 'ORIGIN_REFUSED'],
+  'two tokens': [
+    request('/v1/events', { ...UPGRADE, Authorization: 'Bearer a\r\nAuthorization: Bearer b' }),
+    400,
+    'MALFORMED_REQUEST',
+  ],
   'no key': [request('/v1/events', withoutKey), 400, 'MALFORMED_REQUEST'],
   'a POST': [request('/v1/events', UPGRADE).replace('GET', 'POST'), 400, 'MALFORMED_REQUEST'],
   'an old version of the protocol': [
@@ -107,11 +112,19 @@ test('an allowed page may read the documents, and others may not; who has them i
   t.is(allowed.headers.get('access-control-allow-origin'), PAGE);
   for (const response of [other, none]) t.is(response.headers.get('access-control-allow-origin'), null);
   for (const response of [allowed, other, none]) {
-    t.is(response.headers.get('vary'), 'Origin');
+    t.is(response.headers.get('vary'), 'Origin, Accept-Encoding');
     t.is(response.headers.get('x-content-type-options'), 'nosniff');
   }
   const etag = none.headers.get('etag') ?? '';
-  t.regex(etag, /^"[\w-]{16}"$/);
+  t.regex(etag, /^"[\w-]{16}-\w+"$/);
+  const coded = await Promise.all(['br', 'gzip', 'identity'].map((coding) => read({ 'accept-encoding': coding })));
+  t.deepEqual(
+    coded.map(({ headers }) => headers.get('content-encoding')),
+    ['br', 'gzip', null],
+  );
+  const [text, ...others] = await Promise.all(coded.map((response) => response.text()));
+  t.deepEqual(others, [text, text]);
+  t.is(new Set(coded.map(({ headers }) => headers.get('etag'))).size, 3);
   for (const [tags, status] of [
     [etag, 304],
     [`"x", W/${etag}`, 304],

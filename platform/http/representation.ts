@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
 import { promisify } from 'node:util';
 import { brotliCompress, constants, gzip } from 'node:zlib';
-import type { Context } from 'koa';
+import accepts from 'accepts';
 
 /** What clients may take bytes in, the smallest first; `identity`: as they are. */
 const CODINGS = {
@@ -11,7 +12,8 @@ const CODINGS = {
 } as const;
 type Coding = keyof typeof CODINGS | 'identity';
 
-interface Variant {
+/** A document in one coding. */
+export interface Variant {
   bytes: Buffer;
   headers: Record<string, string>;
 }
@@ -34,18 +36,21 @@ export class Representation {
     this.#read = read;
   }
 
-  /** The answer in the coding that the client takes (RFC 9110, section 12.5.3), with a strong ETag of its own. */
-  async answerTo(ctx: Context): Promise<{ status: 200; body: Buffer; headers: Record<string, string> }> {
+  /**
+   * The document in the coding that the client takes (RFC 9110, section 12.5.3), with a strong ETag of its own. The answer
+   * varies by `Accept-Encoding`, which its sender must say.
+   */
+  async variantFor(request: IncomingMessage): Promise<Variant> {
     this.#variants ??= this.#make().catch((error: unknown) => {
       this.#variants = undefined;
       throw error;
     });
     const variants = await this.#variants;
-    const accepted = (['br', 'gzip'] as const).find((coding) => variants.has(coding) && ctx.acceptsEncodings(coding) === coding);
-    const variant = variants.get(accepted ?? 'identity');
+    const taken = accepts(request);
+    const coding = (['br', 'gzip'] as const).find((each) => variants.has(each) && taken.encoding(each) === each);
+    const variant = variants.get(coding ?? 'identity');
     if (!variant) throw new Error('a representation without bytes');
-    ctx.vary('Accept-Encoding');
-    return { status: 200, body: variant.bytes, headers: variant.headers };
+    return variant;
   }
 
   async #make(): Promise<Map<Coding, Variant>> {
