@@ -48,7 +48,7 @@ export async function start(app: App<Config>): Promise<'done'> {
     stopping: stopping.signal,
   };
   const gateway: Gateway = { ...services, abandoned: new AbandonedJobs(services) };
-  const patience = { server: 'the services', deadline: Date.now() + PATIENCE_MS, log, lifecycle };
+  const patience = { server: 'the services', deadline: performance.now() + PATIENCE_MS, log, lifecycle };
   let given = config.MUSUBI_ADMIN_PASSWORD;
   // Made when it is needed, so that a second run neither hashes nor prints one, and once, however often it is needed.
   const password = () => (given ??= generatedPassword(config.MUSUBI_ADMIN_LOGIN_ID));

@@ -149,7 +149,7 @@ export class Component {
     closeSync(log);
     this.#child = child;
     if (child.pid !== undefined) this.#pids.add(this.plan.name, child.pid, this.plan.stopSignal, this.plan.graceMs);
-    const startedAt = Date.now();
+    const startedAt = performance.now();
     const ended = (how: string): void => {
       if (this.#child !== child) return;
       this.#child = undefined;
@@ -162,9 +162,9 @@ export class Component {
 
   /** Undefined once it is ready, else what went wrong. */
   async #untilReady(): Promise<string | undefined> {
-    const deadline = Date.now() + this.plan.readyMs;
+    const deadline = performance.now() + this.plan.readyMs;
     let last = 'it did not answer';
-    while (Date.now() < deadline) {
+    while (performance.now() < deadline) {
       if (!this.#child) return 'ended while it was starting';
       try {
         await this.plan.probe();
@@ -188,13 +188,13 @@ export class Component {
       return;
     }
     // Who ran for half a minute was healthy: it is started again at once; who keeps dying waits longer each time.
-    this.#accidents = Date.now() - startedAt > 30_000 ? 1 : this.#accidents + 1;
+    this.#accidents = performance.now() - startedAt > 30_000 ? 1 : this.#accidents + 1;
     const pause = Math.min(200 * 2 ** (this.#accidents - 1), 10_000);
     this.#onState('restarting', `${how}; started again in ${pause / 1000} s`);
     await sleep(pause, undefined, { ref: false });
     if (!this.#wanted || this.#child) return;
     await this.#start(true).catch(() => {
-      if (this.#wanted) this.#mendAfter('could not be started', Date.now());
+      if (this.#wanted) this.#mendAfter('could not be started', performance.now());
     });
   }
 

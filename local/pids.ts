@@ -74,10 +74,10 @@ export function readPids(path: string): Record<string, Entry> {
 /** Ends the processes that a dead launcher left behind: first asks, then forces. Returns their names. */
 export async function stopLeftovers(path: string): Promise<string[]> {
   const left = Object.entries(readPids(path)).filter(([, entry]) => isAlive(entry));
-  const began = Date.now();
+  const began = performance.now();
   for (const [, entry] of left) signal(entry, entry.stopSignal);
   while (left.some(([, entry]) => isAlive(entry))) {
-    for (const [, entry] of left) if (Date.now() - began > entry.graceMs) signal(entry, 'SIGKILL');
+    for (const [, entry] of left) if (performance.now() - began > entry.graceMs) signal(entry, 'SIGKILL');
     await sleep(50);
   }
   return left.map(([name]) => name);

@@ -18,7 +18,7 @@ export const display = (): Display =>
 
 /** One line each time that something new happens: for logs and pipes. */
 class Lines implements Display {
-  readonly #began = Date.now();
+  readonly #began = performance.now();
   readonly #last = new Map<string, string>();
 
   on({ component, title, state, detail }: Progress): void {
@@ -27,7 +27,7 @@ class Lines implements Display {
     const news = text.replaceAll(/\d+/g, '#');
     if (this.#last.get(component) === news) return;
     this.#last.set(component, news);
-    process.stdout.write(`${((Date.now() - this.#began) / 1000).toFixed(1).padStart(6)} s  ${text}\n`);
+    process.stdout.write(`${((performance.now() - this.#began) / 1000).toFixed(1).padStart(6)} s  ${text}\n`);
   }
 
   async done(): Promise<void> {}

@@ -19,7 +19,7 @@ const PUBLIC = ['MUSUBI_PUBLIC_URL', 'MUSUBI_WEBSOCKET_URL'] as const;
 
 async function main(): Promise<void> {
   const options = startOptions(process.argv.slice(2));
-  const began = Date.now();
+  const began = performance.now();
   const dataDir = options.data ?? join(musubiFolder, 'data');
   const runFile = join(options.data ?? musubiFolder, 'run.json');
   const firstStart = options.fresh || isFirstStart(dataDir);
@@ -48,7 +48,7 @@ async function main(): Promise<void> {
       },
     });
     await shown?.done();
-    process.stdout.write(welcome(stack, { firstStart, dataDir, runFile, seconds: (Date.now() - began) / 1000 }));
+    process.stdout.write(welcome(stack, { firstStart, dataDir, runFile, seconds: (performance.now() - began) / 1000 }));
     await stopped.asked;
     process.stdout.write('\nstopping …\n');
     await stack.stop();

@@ -97,13 +97,13 @@ export class Lifecycle {
 
   async #stop(reason: string): Promise<void> {
     this.#log.info({ reason }, 'stopping');
-    const deadline = Date.now() + this.#stopTimeoutMs;
+    const deadline = performance.now() + this.#stopTimeoutMs;
     for (const phase of PHASES) {
       const here = this.#stoppables.filter((item) => item.phase === phase);
       await Promise.all(
         here.map(async ({ name, stop }) => {
           try {
-            await within(Math.max(100, deadline - Date.now()), Promise.resolve().then(stop));
+            await within(Math.max(100, deadline - performance.now()), Promise.resolve().then(stop));
           } catch (error) {
             this.#log.warn({ err: error, name, phase }, 'did not stop in order');
           }

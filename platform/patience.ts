@@ -6,7 +6,7 @@ import type { Logger } from './log.ts';
 export interface Patience {
   /** Who is waited for, for the log. */
   server: string;
-  /** When to give up, in ms since 1970; default: in a minute. */
+  /** When to give up, by `performance.now()`; default: in a minute. */
   deadline?: number;
   /** What an error of the server's client means; default: itself. */
   toKnown?: (error: unknown) => unknown;
@@ -24,13 +24,13 @@ const LONGEST_PAUSE_MS = 2_000;
  * @throws the last error as it is known, when it was given up or is of another kind
  */
 export async function patiently<T>(work: () => Promise<T>, o: Patience): Promise<T> {
-  const { server, deadline = Date.now() + 60_000, toKnown = (error) => error, log, lifecycle } = o;
+  const { server, deadline = performance.now() + 60_000, toKnown = (error) => error, log, lifecycle } = o;
   for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
     try {
       return await work();
     } catch (error) {
       const known = toKnown(error);
-      if (!(known instanceof MusubiError && known.retryable) || Date.now() > deadline || lifecycle.stopping) throw known;
+      if (!(known instanceof MusubiError && known.retryable) || performance.now() > deadline || lifecycle.stopping) throw known;
       log.info({ reason: error instanceof Error ? error.message : String(error) }, `waiting for ${server}`);
       await sleep(pause);
     }

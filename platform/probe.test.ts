@@ -44,3 +44,17 @@ test('one that failed fails all who ask until it is made again, soon, and then i
   await check();
   t.is(made, 2);
 });
+
+test.serial('a clock of the host that is turned back keeps no answer alive', async (t) => {
+  const { now } = Date;
+  t.teardown(() => {
+    Date.now = now;
+  });
+  let made = 0;
+  const check = sparing(async () => void made++, 50);
+  await check();
+  Date.now = () => now() - 3_600_000;
+  await sleep(80);
+  await check();
+  t.is(made, 2);
+});

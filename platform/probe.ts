@@ -6,14 +6,14 @@ export function sparing(check: () => Promise<unknown>, everyMs = 5_000): () => P
   let last: Promise<void> | undefined;
   let goodUntil = 0;
   return () => {
-    if (last && Date.now() < goodUntil) return last;
+    if (last && performance.now() < goodUntil) return last;
     goodUntil = Number.POSITIVE_INFINITY; // while it is under way
     last = Promise.resolve(check()).then(
       () => {
-        goodUntil = Date.now() + everyMs;
+        goodUntil = performance.now() + everyMs;
       },
       (error: unknown) => {
-        goodUntil = Date.now() + Math.min(everyMs, AFTER_FAILURE_MS);
+        goodUntil = performance.now() + Math.min(everyMs, AFTER_FAILURE_MS);
         throw error;
       },
     );

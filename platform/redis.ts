@@ -110,9 +110,9 @@ async function close(redis: Redis): Promise<void> {
 
 /** Waits up to a minute for a server that is not there yet. */
 async function connected(redis: Redis, lifecycle: Lifecycle): Promise<void> {
-  const deadline = Date.now() + 60_000;
+  const deadline = performance.now() + 60_000;
   while (redis.status !== 'ready') {
-    if (Date.now() > deadline || lifecycle.stopping) throw unavailable('STORE_UNAVAILABLE', 'Redis is away');
+    if (performance.now() > deadline || lifecycle.stopping) throw unavailable('STORE_UNAVAILABLE', 'Redis is away');
     await new Promise<void>((resolve) => {
       const done = (): void => {
         clearTimeout(timer);

@@ -251,3 +251,30 @@ test('what nobody waits for has an end', (t) => {
     [],
   );
 });
+
+/** Where the time of day is meant: what is written down or shown, deadlines of gRPC, which takes no other, and Temporal's time. */
+const TIME_OF_DAY = [
+  'workflows/',
+  'platform/id.ts',
+  'platform/grpc/',
+  'platform/operations/',
+  'platform/outbox/replication.ts',
+  'platform/kafka/publish.ts',
+  'services/job/commands/await-job.ts',
+  'services/query/projector.ts',
+  'services/websocket/delivery.ts',
+  'worker/host.ts',
+  'worker/client.ts',
+];
+const tellsTimeOfDay = (text: string): boolean => /\bDate\.now\b/.test(text);
+
+test('what time passes is measured by performance.now(): the clock of the host may be turned', (t) => {
+  t.true(tellsTimeOfDay('const begun = Date.now();'));
+  const wrong = Object.entries(running).filter(
+    ([file, text]) => !TIME_OF_DAY.some((place) => file.startsWith(place)) && tellsTimeOfDay(text),
+  );
+  t.deepEqual(
+    wrong.map(([file]) => file),
+    [],
+  );
+});

@@ -23,7 +23,7 @@ export class ConsumerRun {
   readonly ended: Promise<never>;
   #ending = false;
   #handling: Promise<void> | undefined;
-  #lastAnswer = Date.now();
+  #lastAnswer = performance.now();
   /** When the fetch that is under way began, by broker. */
   readonly #fetching = new Map<number, number>();
   readonly #resting = new Set<NodeJS.Timeout>();
@@ -41,7 +41,7 @@ export class ConsumerRun {
 
   /** For how long the brokers have owed an answer, in milliseconds. */
   get silentMs(): number {
-    const now = Date.now();
+    const now = performance.now();
     // That a fetch has ended says nothing: kafkajs ends one that failed in the same way. A heartbeat was answered.
     return Math.max(now - this.#lastAnswer, ...[...this.#fetching.values()].map((begun) => now - begun - FETCH_WAIT_MS));
   }
@@ -49,10 +49,10 @@ export class ConsumerRun {
   #watch(): Promise<never> {
     const { events } = this.#consumer;
     const answered = (): void => {
-      this.#lastAnswer = Date.now();
+      this.#lastAnswer = performance.now();
     };
     this.#consumer.on(events.HEARTBEAT, answered);
-    this.#consumer.on(events.FETCH_START, ({ payload }) => this.#fetching.set(payload.nodeId, Date.now()));
+    this.#consumer.on(events.FETCH_START, ({ payload }) => this.#fetching.set(payload.nodeId, performance.now()));
     this.#consumer.on(events.FETCH, ({ payload }) => this.#fetching.delete(payload.nodeId));
     this.#consumer.on(events.GROUP_JOIN, () => {
       answered();

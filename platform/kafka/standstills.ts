@@ -60,7 +60,7 @@ export class Standstills {
   failed(partition: string, place: Place, error: unknown): number {
     const reason = reasonOf(error);
     const before = this.#at.get(partition);
-    const now = { place, reason, since: before?.since ?? Date.now(), tries: (before?.tries ?? 0) + 1 };
+    const now = { place, reason, since: before?.since ?? performance.now(), tries: (before?.tries ?? 0) + 1 };
     this.#at.set(partition, now);
     standing.set({ group: this.#group }, this.#at.size);
     const transient = isTransient(error);
@@ -83,7 +83,10 @@ export class Standstills {
     if (!before) return;
     this.#at.delete(partition);
     standing.set({ group: this.#group }, this.#at.size);
-    this.#log.info({ group: this.#group, ...before.place, waitedMs: Date.now() - before.since }, 'events are handled again');
+    this.#log.info(
+      { group: this.#group, ...before.place, waitedMs: Math.round(performance.now() - before.since) },
+      'events are handled again',
+    );
   }
 
   /** After a rebalance: the partitions may be another's, who will see for itself. */
@@ -97,7 +100,7 @@ export class Standstills {
     const [first] = this.#at.values();
     if (!first) return undefined;
     const { topic, partition, offset, eventId } = first.place;
-    const seconds = Math.round((Date.now() - first.since) / 1_000);
+    const seconds = Math.round((performance.now() - first.since) / 1_000);
     const others = this.#at.size > 1 ? `, and ${this.#at.size - 1} more partitions stand` : '';
     const event = eventId ? `event ${eventId}` : 'a message';
     return `${event} of ${topic}/${partition} at offset ${offset} has waited for ${seconds} s: ${first.reason}${others}`;

@@ -120,17 +120,17 @@ class GroupMember {
     const { log, group } = this.#options;
     let told = '';
     for (let pause = 200; !this.#stop.signal.aborted; pause = Math.min(pause * 2, 2_000)) {
-      const started = Date.now();
+      const started = performance.now();
       try {
         await this.#consume();
       } catch (error) {
         const reason = error instanceof Error ? error.message : String(error);
         // Once, not at every try while the brokers are away.
-        if (reason !== told || Date.now() - started > 30_000)
+        if (reason !== told || performance.now() - started > 30_000)
           log.warn({ reason, group }, 'the consumer begins anew, again and again until it can');
         told = reason;
       }
-      if (Date.now() - started > 30_000) pause = 200;
+      if (performance.now() - started > 30_000) pause = 200;
       if (!this.#stop.signal.aborted) await delay(pause, undefined, { signal: this.#stop.signal }).catch(() => undefined);
     }
   }

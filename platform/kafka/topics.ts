@@ -59,8 +59,8 @@ async function create(admin: Admin, topics: string[], { partitions = 3, replicat
     })),
   });
   // kafkajs's own wait fails on a broker that has not heard of the new topic yet.
-  for (const deadline = Date.now() + LEADERS_WITHIN_MS; !(await haveLeaders(admin, topics)); await delay(20)) {
-    if (Date.now() > deadline) throw new Error(`the topics ${topics.join(', ')} have no leaders`);
+  for (const deadline = performance.now() + LEADERS_WITHIN_MS; !(await haveLeaders(admin, topics)); await delay(20)) {
+    if (performance.now() > deadline) throw new Error(`the topics ${topics.join(', ')} have no leaders`);
   }
 }
 

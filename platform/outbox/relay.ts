@@ -60,7 +60,7 @@ export function relay(source: OutboxSource, options: RelayOptions): () => boolea
   const running = (async () => {
     let told = '';
     for (let pause = FIRST_PAUSE_MS; !stop.signal.aborted; pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
-      const begun = Date.now();
+      const begun = performance.now();
       try {
         await relaying.run();
       } catch (error) {
@@ -72,7 +72,7 @@ export function relay(source: OutboxSource, options: RelayOptions): () => boolea
         told = reason;
       }
       relaying.report('starting');
-      if (Date.now() - begun > 30_000) pause = FIRST_PAUSE_MS;
+      if (performance.now() - begun > 30_000) pause = FIRST_PAUSE_MS;
       await sleep(pause, stop.signal);
     }
   })();
