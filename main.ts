@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import type { z } from 'zod';
 import { type App, runProcess } from './platform/process.ts';
+import { SERVICES } from './services/catalogue.ts';
 
 /** What a role's main.ts exports: the environment variables it reads, and how it starts. */
 interface Role {
@@ -13,16 +14,12 @@ interface Role {
 }
 
 const ROLES: Record<string, () => Promise<Role>> = {
+  ...Object.fromEntries(Object.keys(SERVICES).map((name) => [name, () => import(`./services/${name}/main.ts`)])),
   gateway: () => import('./gateway/main.ts'),
   bootstrap: () => import('./gateway/bootstrap.ts'),
   worker: () => import('./worker/main.ts'),
   relay: () => import('./services/relay/main.ts'),
-  member: () => import('./services/member/main.ts'),
-  role: () => import('./services/role/main.ts'),
-  auth: () => import('./services/auth/main.ts'),
-  job: () => import('./services/job/main.ts'),
   websocket: () => import('./services/websocket/main.ts'),
-  query: () => import('./services/query/main.ts'),
   redrive: () => import('./platform/kafka/redrive.ts'),
 };
 

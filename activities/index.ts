@@ -1,38 +1,67 @@
-import type { Peer } from '#platform/grpc/client.ts';
-import type { AuthServiceService } from '#proto/musubi/auth/v1/auth.ts';
-import type { JobServiceService } from '#proto/musubi/job/v1/job.ts';
-import type { MemberServiceService } from '#proto/musubi/member/v1/member.ts';
-import type { QueryServiceService } from '#proto/musubi/query/v1/query.ts';
-import type { RoleServiceService } from '#proto/musubi/role/v1/role.ts';
-import { createAuthActivities } from './auth.ts';
-import { createCall } from './call.ts';
-import { createJobActivities } from './job.ts';
-import { createMemberActivities } from './member.ts';
-import { createQueryActivities } from './query.ts';
-import { createRoleActivities } from './role.ts';
+import { cancellationSignal } from '@temporalio/activity';
+import type { CallOptions } from '#platform/grpc/client.ts';
+import { type RequestOf, type ResponseOf, type StepName, stepNames, UNDO } from '#platform/grpc/contract.ts';
+import type { Peers } from '#platform/grpc/peers.ts';
+import { calledBy } from '../services/catalogue.ts';
+import { createCall, type Given, type StepCall } from './call.ts';
+
+/** The contracts of the services that sagas call. */
+export const CONTRACTS = calledBy('sagas');
+type Contracts = typeof CONTRACTS;
 
 /** The services that sagas call. */
-export interface Peers {
-  member: Peer<typeof MemberServiceService>;
-  auth: Peer<typeof AuthServiceService>;
-  role: Peer<typeof RoleServiceService>;
-  job: Peer<typeof JobServiceService>;
-  query: Peer<typeof QueryServiceService>;
-}
+export type SagaPeers = Peers<Contracts>;
 
-/** Every activity, by service. Temporal knows them as `service.activity`. */
-export function createActivities(peers: Peers) {
-  const call = createCall(peers.job);
-  return {
-    member: createMemberActivities(peers.member, call),
-    auth: createAuthActivities(peers.auth, call),
-    role: createRoleActivities(peers.role, call),
-    job: createJobActivities(peers.job, call),
-    query: createQueryActivities(peers.query, call),
+/** What sagas call besides steps: it waits, or is repeated without harm, so it has no undo. */
+const NO_STEPS = {
+  job: ['reportProgress', 'finishJob'],
+  query: ['awaitVersions'],
+} as const satisfies { [Name in keyof Contracts]?: readonly (keyof Contracts[Name])[] };
+type NoSteps = typeof NO_STEPS;
+type NoStepOf<Name> = Name extends keyof NoSteps ? NoSteps[Name][number] : never;
+
+type Activity<Method> = (step: StepCall, given: Given<RequestOf<Method>>) => Promise<ResponseOf<Method>>;
+
+/**
+ * Every activity, by service; Temporal knows them as `service.activity`. They follow from the contracts: each step, the
+ * undo of a service that has steps, and what sagas call besides.
+ */
+export type Activities = {
+  [Name in keyof Contracts]: {
+    [M in keyof Contracts[Name] as M extends StepName<Contracts[Name]> | typeof UNDO | NoStepOf<Name> ? M : never]: Activity<
+      Contracts[Name][M]
+    >;
   };
+};
+
+/** What an activity does, whichever RPC it is. */
+type Rpc = (request: object, options: CallOptions) => Promise<unknown>;
+
+export function createActivities(peers: SagaPeers): Activities {
+  const call = createCall(peers.job);
+  const services = Object.entries(CONTRACTS).map(([service, contract]) => {
+    const peer = peers[service as keyof SagaPeers] as unknown as Record<string, Rpc>;
+    const steps = [...stepNames(contract), ...(UNDO in contract ? [UNDO] : [])].map((name) => [
+      name,
+      (step: StepCall, given: object) =>
+        call(step, (options) => rpcOf(peer, name)({ ...given, operationId: step.operationId }, options)),
+    ]);
+    // One that only waits ends with the worker; the wait is then made again elsewhere.
+    const others = ((NO_STEPS as Record<string, readonly string[]>)[service] ?? []).map((name) => [
+      name,
+      (step: StepCall, request: object) =>
+        call(step, (options) => rpcOf(peer, name)(request, { ...options, signal: cancellationSignal() })),
+    ]);
+    return [service, Object.fromEntries([...steps, ...others])];
+  });
+  return Object.fromEntries(services) as Activities;
 }
 
-export type Activities = ReturnType<typeof createActivities>;
+function rpcOf(peer: Record<string, Rpc>, name: string): Rpc {
+  const rpc = peer[name];
+  if (!rpc) throw new Error(`the contract has no ${name}`);
+  return rpc;
+}
 
 /** Activities under the names that Temporal knows them by: `member.createMember`. */
 export function byTemporalName(activities: Record<string, Record<string, unknown>>): Record<string, unknown> {

@@ -2,13 +2,13 @@ import { randomUUID } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { Client } from '@temporalio/client';
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
-import { byTemporalName, createActivities } from '../activities/index.ts';
+import { connectPeers } from '#platform/grpc/peers.ts';
+import { byTemporalName, CONTRACTS, createActivities } from '../activities/index.ts';
 import { loadConfig } from '../platform/config.ts';
 import { Lifecycle } from '../platform/lifecycle.ts';
 import { createLogger } from '../platform/log.ts';
 import { WORKER_TUNING } from '../temporal.config.ts';
 import { temporalShape } from '../worker/config.ts';
-import { connectPeers } from '../worker/host.ts';
 
 /** Runs the two baselines in the benchmark's own process, as their client and their worker. */
 export interface Baselines {
@@ -23,7 +23,7 @@ export async function startBaselines(): Promise<Baselines> {
   Runtime.install({ logger: new DefaultLogger('ERROR') });
   const lifecycle = new Lifecycle(createLogger('bench', 'warn'), 10_000);
   const config = loadConfig(temporalShape, process.env);
-  const peers = connectPeers({ config, lifecycle });
+  const peers = connectPeers(CONTRACTS, config, lifecycle);
   const taskQueue = 'bench';
   const connection = await NativeConnection.connect({ address: config.MUSUBI_TEMPORAL_ADDRESS });
   const client = new Client({ connection });

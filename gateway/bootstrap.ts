@@ -2,14 +2,14 @@ import { randomBytes } from 'node:crypto';
 import type { z } from 'zod';
 import { type processShape, Secret } from '#platform/config.ts';
 import { unavailable } from '#platform/errors.ts';
-import { connectPeer, type Peer } from '#platform/grpc/client.ts';
+import type { Peer } from '#platform/grpc/client.ts';
+import { connectPeers } from '#platform/grpc/peers.ts';
 import { newId } from '#platform/id.ts';
 import { patiently } from '#platform/patience.ts';
 import type { App } from '#platform/process.ts';
-import { AuthServiceService } from '#proto/musubi/auth/v1/auth.ts';
-import { type Job, JobServiceService, JobState } from '#proto/musubi/job/v1/job.ts';
-import { QueryServiceService } from '#proto/musubi/query/v1/query.ts';
-import { RoleServiceService } from '#proto/musubi/role/v1/role.ts';
+import { type Job, JobState } from '#proto/musubi/job/v1/job.ts';
+import type { RoleServiceService } from '#proto/musubi/role/v1/role.ts';
+import { calledBy } from '../services/catalogue.ts';
 import { hostWorkers } from '../worker/host.ts';
 import { AbandonedJobs } from './abandoned.ts';
 import { isFinal, issueAndStart } from './commands.ts';
@@ -38,11 +38,9 @@ export async function start(app: App<Config>): Promise<'done'> {
   const { config, log, lifecycle } = app;
   const stopping = new AbortController();
   lifecycle.onStop('bootstrap', 'intake', () => stopping.abort());
-  const role = connectPeer(config.MUSUBI_ROLE_ADDRESS, RoleServiceService, lifecycle);
+  const { role, ...peers } = connectPeers(calledBy('sagas'), config, lifecycle);
   const services = {
-    auth: connectPeer(config.MUSUBI_AUTH_ADDRESS, AuthServiceService, lifecycle),
-    job: connectPeer(config.MUSUBI_JOB_ADDRESS, JobServiceService, lifecycle),
-    query: connectPeer(config.MUSUBI_QUERY_ADDRESS, QueryServiceService, lifecycle),
+    ...peers,
     commands: hostWorkers(app, []),
     log,
     stopping: stopping.signal,

@@ -1,17 +1,14 @@
 import type { z } from 'zod';
 import { allowedOrigins, hostPort, type processShape } from '#platform/config.ts';
-import { connectPeer } from '#platform/grpc/client.ts';
-import { followPeers } from '#platform/grpc/readiness.ts';
+import { connectPeers, followServices } from '#platform/grpc/peers.ts';
 import type { App } from '#platform/process.ts';
-import { AuthServiceService } from '#proto/musubi/auth/v1/auth.ts';
-import { JobServiceService } from '#proto/musubi/job/v1/job.ts';
-import { QueryServiceService } from '#proto/musubi/query/v1/query.ts';
+import { calledBy } from '../services/catalogue.ts';
 import { DOMAINS } from '../temporal.config.ts';
 import { hostWorkers } from '../worker/host.ts';
 import { AbandonedJobs } from './abandoned.ts';
 import { createApp } from './app.ts';
 import { shape } from './config.ts';
-import type { Gateway } from './gateway.ts';
+import { CALLED, type Gateway } from './gateway.ts';
 import { allRoutes } from './routes/index.ts';
 import { serveApp } from './server.ts';
 
@@ -26,17 +23,11 @@ export async function start(process: App<Config>): Promise<void> {
   lifecycle.onStop('waiting requests', 'intake', () => stopping.abort());
 
   // Auth decides every request. Without Job there are no commands, without Query no lists, but logins; and so on.
-  followPeers({ auth: config.MUSUBI_AUTH_ADDRESS }, lifecycle, 'essential');
-  followPeers({ job: config.MUSUBI_JOB_ADDRESS, query: config.MUSUBI_QUERY_ADDRESS }, lifecycle, 'other');
   const domains = config.MUSUBI_GATEWAY_WORKER === 'on' ? DOMAINS : [];
-  // Only the activities of its own workers call these.
-  if (domains.length > 0) {
-    followPeers({ member: config.MUSUBI_MEMBER_ADDRESS, role: config.MUSUBI_ROLE_ADDRESS }, lifecycle, 'other');
-  }
+  // What only sagas call matters where they are worked on.
+  followServices(domains.length > 0 ? calledBy('sagas') : CALLED, config, lifecycle, ['auth']);
   const services = {
-    auth: connectPeer(config.MUSUBI_AUTH_ADDRESS, AuthServiceService, lifecycle),
-    job: connectPeer(config.MUSUBI_JOB_ADDRESS, JobServiceService, lifecycle),
-    query: connectPeer(config.MUSUBI_QUERY_ADDRESS, QueryServiceService, lifecycle),
+    ...connectPeers(CALLED, config, lifecycle),
     commands: hostWorkers(process, domains, { essential: false }),
     log,
     stopping: stopping.signal,

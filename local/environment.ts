@@ -4,13 +4,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { type ConfigCheck, ConfigError, httpUrl, loadConfig, oneOf, processShape } from '#platform/config.ts';
 import * as gateway from '../gateway/config.ts';
-import * as auth from '../services/auth/config.ts';
 import { passwordViolation } from '../services/auth/domain.ts';
-import * as job from '../services/job/config.ts';
-import * as member from '../services/member/config.ts';
-import * as query from '../services/query/config.ts';
+import { SERVICES } from '../services/catalogue.ts';
 import * as relay from '../services/relay/config.ts';
-import * as role from '../services/role/config.ts';
 import * as websocket from '../services/websocket/config.ts';
 import * as worker from '../worker/config.ts';
 import { cacheRoot } from './places.ts';
@@ -26,10 +22,15 @@ interface Configuration {
 
 /** What each role's process reads, and judges when it starts: here it is judged before anything is. */
 export const CONFIGURATIONS: Record<string, Configuration> = {
-  ...{ auth, gateway, job, member, query, role, websocket, worker },
+  ...Object.fromEntries(await Promise.all(Object.keys(SERVICES).map(configurationOfService))),
+  ...{ gateway, websocket, worker },
   relay: relay as Configuration,
   bootstrap: { shape: gateway.bootstrapShape },
 };
+
+async function configurationOfService(name: string): Promise<[string, Configuration]> {
+  return [name, (await import(`../services/${name}/config.ts`)) as Configuration];
+}
 
 /** What no role reads (yet), but this launcher. */
 const LAUNCHER: z.ZodRawShape = {

@@ -1,5 +1,7 @@
 import { join } from 'node:path';
 import { loadConfig, processShape } from '#platform/config.ts';
+import { addressVariable } from '#platform/grpc/peers.ts';
+import { SERVICES } from '../services/catalogue.ts';
 import { cacheRoot, checkout } from './places.ts';
 
 /** One of Musubi's own processes: `node main.ts NAME`. */
@@ -11,17 +13,28 @@ export interface Role {
   stopsIn: 1 | 2 | 3;
 }
 
-export const ROLES: readonly Role[] = [
-  { name: 'member', ports: { grpc: 9601, ops: 9701 }, stopsIn: 3 },
-  { name: 'role', ports: { grpc: 9602, ops: 9702 }, stopsIn: 3 },
-  { name: 'auth', ports: { grpc: 9603, ops: 9703 }, stopsIn: 3 },
-  { name: 'job', ports: { grpc: 9604, ops: 9704 }, stopsIn: 3 },
-  { name: 'query', ports: { grpc: 9605, ops: 9705 }, stopsIn: 3 },
-  { name: 'websocket', ports: { http: 8081, ops: 9706 }, stopsIn: 1 },
-  { name: 'gateway', ports: { http: 8080, ops: 9707 }, stopsIn: 1 },
-  { name: 'worker', ports: { ops: 9708 }, stopsIn: 2 },
-  { name: 'relay', ports: { ops: 9709 }, stopsIn: 2 },
-];
+const GRPC = 9601;
+const OPS = 9701;
+
+/** The services, and after them what has no contract. */
+const PORTS: Record<string, { http?: number }> = {
+  ...Object.fromEntries(Object.keys(SERVICES).map((name) => [name, {}])),
+  websocket: { http: 8081 },
+  gateway: { http: 8080 },
+  worker: {},
+  relay: {},
+};
+const STOPS_FIRST: readonly string[] = ['websocket', 'gateway'];
+
+export const ROLES: readonly Role[] = Object.entries(PORTS).map(([name, { http }], index) => ({
+  name,
+  ports: {
+    ...(name in SERVICES ? { grpc: GRPC + index } : {}),
+    ...(http === undefined ? {} : { http }),
+    ops: OPS + index,
+  },
+  stopsIn: name in SERVICES ? 3 : STOPS_FIRST.includes(name) ? 1 : 2,
+}));
 
 type PortsByName = Record<string, Record<string, number>>;
 
@@ -30,7 +43,7 @@ export function peers(ports: PortsByName): Record<string, string> {
   const env: Record<string, string> = {};
   for (const { name } of ROLES) {
     const grpc = ports[name]?.grpc;
-    if (grpc !== undefined) env[`MUSUBI_${name.toUpperCase()}_ADDRESS`] = `127.0.0.1:${grpc}`;
+    if (grpc !== undefined) env[addressVariable(name)] = `127.0.0.1:${grpc}`;
   }
   if (ports.gateway) env.MUSUBI_PUBLIC_URL = `http://127.0.0.1:${ports.gateway.http}`;
   if (ports.websocket) env.MUSUBI_WEBSOCKET_URL = `ws://127.0.0.1:${ports.websocket.http}/v1/events`;

@@ -1,5 +1,7 @@
 import { z } from 'zod';
 import { list, oneOf, peer } from '#platform/config.ts';
+import { peerShape } from '#platform/grpc/peers.ts';
+import { calledBy } from '../services/catalogue.ts';
 import { DOMAINS } from '../temporal.config.ts';
 
 /** What every process that hosts workers reads: the gateway's shape includes it. */
@@ -9,11 +11,7 @@ export const temporalShape = {
   MUSUBI_TEMPORAL_NAMESPACE: z.string().min(1).default('default'),
   /** The folder of the bundled workflow code (`node worker/bundle.ts` fills it); default: .musubi/cache. */
   MUSUBI_WORKFLOW_BUNDLES: z.string().optional(),
-  MUSUBI_MEMBER_ADDRESS: peer(),
-  MUSUBI_ROLE_ADDRESS: peer(),
-  MUSUBI_AUTH_ADDRESS: peer(),
-  MUSUBI_JOB_ADDRESS: peer(),
-  MUSUBI_QUERY_ADDRESS: peer(),
+  ...peerShape(calledBy('sagas')),
 };
 export type TemporalConfig = z.output<z.ZodObject<typeof temporalShape>>;
 

@@ -8,7 +8,7 @@ import { pino } from 'pino';
 import { alreadyExists, unavailable } from '#platform/errors.ts';
 import { Lifecycle } from '#platform/lifecycle.ts';
 import { startTelemetry } from '#platform/telemetry.ts';
-import type { Peers } from '../activities/index.ts';
+import type { SagaPeers } from '../activities/index.ts';
 import { openProxy } from '../services/job/proxy.fixture.ts';
 import { type CommandStart, createCommands } from './client.ts';
 import { hostWorkers } from './host.ts';
@@ -38,7 +38,7 @@ function host(domains: readonly 'member'[], at: string, away = new Set<string>()
         },
       },
     ) as never;
-  const peers: Peers = { member: service(), auth: service(), role: service(), job: service(), query: service() };
+  const peers: SagaPeers = { member: service(), auth: service(), role: service(), job: service(), query: service() };
   const config = { MUSUBI_TEMPORAL_ADDRESS: at, MUSUBI_TEMPORAL_NAMESPACE: namespace } as Parameters<
     typeof hostWorkers
   >[0]['config'];

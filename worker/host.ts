@@ -3,17 +3,12 @@ import { Client } from '@temporalio/client';
 import { OpenTelemetryWorkflowClientInterceptor } from '@temporalio/interceptors-opentelemetry-v2';
 import { NativeConnection } from '@temporalio/worker';
 import { whenAborted } from '#platform/abort.ts';
-import { connectPeer } from '#platform/grpc/client.ts';
+import { connectPeers } from '#platform/grpc/peers.ts';
 import type { Lifecycle } from '#platform/lifecycle.ts';
 import { type Logger, logDefect } from '#platform/log.ts';
 import { sparing } from '#platform/probe.ts';
 import type { Tracing } from '#platform/telemetry.ts';
-import { AuthServiceService } from '#proto/musubi/auth/v1/auth.ts';
-import { JobServiceService } from '#proto/musubi/job/v1/job.ts';
-import { MemberServiceService } from '#proto/musubi/member/v1/member.ts';
-import { QueryServiceService } from '#proto/musubi/query/v1/query.ts';
-import { RoleServiceService } from '#proto/musubi/role/v1/role.ts';
-import { createActivities, type Peers } from '../activities/index.ts';
+import { CONTRACTS, createActivities, type SagaPeers } from '../activities/index.ts';
 import type { Domain } from '../temporal.config.ts';
 import { workflowBundle } from './bundle.ts';
 import { type Commands, createCommands } from './client.ts';
@@ -52,7 +47,10 @@ const START_EVERY_MS = 10_000;
 export function hostWorkers(
   app: HostOptions,
   domains: readonly Domain[],
-  { peers = connectPeers(app), essential = true }: { peers?: Peers; essential?: boolean } = {},
+  {
+    peers = connectPeers(CONTRACTS, app.config, app.lifecycle),
+    essential = true,
+  }: { peers?: SagaPeers; essential?: boolean } = {},
 ): Commands {
   const host = new Host(app, domains, peers);
   const commands = createCommands(
@@ -74,23 +72,12 @@ export function hostWorkers(
   return commands;
 }
 
-/** Connects to the services that activities call; the connections end with the lifecycle. */
-export function connectPeers({ config, lifecycle }: Pick<HostOptions, 'config' | 'lifecycle'>): Peers {
-  return {
-    member: connectPeer(config.MUSUBI_MEMBER_ADDRESS, MemberServiceService, lifecycle),
-    role: connectPeer(config.MUSUBI_ROLE_ADDRESS, RoleServiceService, lifecycle),
-    auth: connectPeer(config.MUSUBI_AUTH_ADDRESS, AuthServiceService, lifecycle),
-    job: connectPeer(config.MUSUBI_JOB_ADDRESS, JobServiceService, lifecycle),
-    query: connectPeer(config.MUSUBI_QUERY_ADDRESS, QueryServiceService, lifecycle),
-  };
-}
-
 class Host {
   /** Set while connected. */
   client: Client | undefined;
   readonly #app: HostOptions;
   readonly #domains: readonly Domain[];
-  readonly #peers: Peers;
+  readonly #peers: SagaPeers;
   readonly #stopping = new AbortController();
   #running: Promise<void> | undefined;
   #connection: NativeConnection | undefined;
@@ -101,7 +88,7 @@ class Host {
     await client?.withDeadline(Date.now() + 5_000, () => probeStart(client));
   }, START_EVERY_MS);
 
-  constructor(app: HostOptions, domains: readonly Domain[], peers: Peers) {
+  constructor(app: HostOptions, domains: readonly Domain[], peers: SagaPeers) {
     this.#app = app;
     this.#domains = domains;
     this.#peers = peers;

@@ -11,7 +11,7 @@ import {
   type MusubiError,
   unavailable,
 } from '#platform/errors.ts';
-import { byTemporalName, createActivities, type Peers } from '../activities/index.ts';
+import { byTemporalName, createActivities, type SagaPeers } from '../activities/index.ts';
 import { WORKER_TUNING } from '../temporal.config.ts';
 import { workflowBundle } from '../worker/bundle.ts';
 import type { CommandInput, CommandName } from './commands.ts';
@@ -159,7 +159,7 @@ export class SagaBench {
               ?.answer(`${service}.${String(method)}`, request, options),
         },
       ) as never;
-    const peers: Peers = {
+    const peers: SagaPeers = {
       member: peer('member'),
       auth: peer('auth'),
       role: peer('role'),

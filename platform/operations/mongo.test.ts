@@ -3,7 +3,7 @@ import { MusubiError } from '../errors.ts';
 import { newId } from '../id.ts';
 import { openMongo } from '../mongo.ts';
 import { servers, testProcess, uniqueName } from '../test-servers.fixture.ts';
-import { runOperation } from './mongo.ts';
+import { runStep } from './mongo.ts';
 
 const YEAR_SECONDS = 365 * 86_400;
 
@@ -23,8 +23,8 @@ test('a record that collides and can not be read is a conflict to try again, no 
   const { mongo, close } = await scratch();
   t.teardown(close);
   // In place of a record that is written and not yet majority committed: one that collides and is not found by its ID.
-  await mongo.db.collection('operations').createIndex({ command: 1 }, { unique: true });
-  const run = () => runOperation(mongo, { operationId: newId(), command: 'thing.put' }, async () => ({ result: null }));
+  await mongo.db.collection('operations').createIndex({ step: 1 }, { unique: true });
+  const run = () => runStep({ mongo }, 'put', { do: async () => ({ result: null }) }, { operationId: newId() });
   await run();
   const error = await t.throwsAsync<MusubiError>(run(), { instanceOf: MusubiError });
   t.like(error, { code: 'STORE_CONFLICT', retryable: true });

@@ -1,27 +1,28 @@
+import type { ServiceDefinition } from '@grpc/grpc-js';
 import type { ClientSession, Collection } from 'mongodb';
 import { aborted } from '../errors.ts';
+import { UNDO } from '../grpc/contract.ts';
 import { isDuplicateKey, type Mongo, toMongoError } from '../mongo.ts';
 import { type OutboxEvent, payloadText, toRecord } from '../outbox/event.ts';
 import { SpanKind, withSpan } from '../telemetry.ts';
-import {
-  asJson,
-  checkOperationId,
-  countRepeat,
-  type Done,
-  noUndoError,
-  type Operation,
-  type Undone,
-  undoExpiredError,
-  undoneError,
-} from './operation.ts';
+import { asJson, checkOperationId, countRepeat, noUndoError, undoExpiredError, undoneError } from './operation.ts';
 import { UNDO_KEPT_SECONDS } from './retention.ts';
+import type { AnyStep, Step as AnyStoresStep, StepHandlers, Steps } from './step.ts';
 
 export type { OutboxEvent } from '../outbox/event.ts';
-export type { Done, Operation, Undone } from './operation.ts';
+
+/** What a step on MongoDB works with: every call in it must be given the session. */
+export interface MongoTransaction<Store> {
+  store: Store;
+  session: ClientSession;
+}
+
+/** A step of a service that keeps its state in MongoDB. @template Store the service's collections */
+export type Step<Store, Request, Response, Kept = null> = AnyStoresStep<MongoTransaction<Store>, Request, Response, Kept>;
 
 interface OperationDocument {
   _id: string;
-  command: string;
+  step: string;
   /** Final: done, and what its undo would need is no longer kept. */
   state: 'done' | 'final' | 'undone';
   result?: unknown;
@@ -47,30 +48,48 @@ const TRANSACTION_TIMEOUT_MS = 4_000;
 
 const operationsOf = (mongo: Pick<Mongo, 'db'>): Collection<OperationDocument> => mongo.db.collection('operations');
 
+/** Serves the steps of a contract and their undo. */
+export function serveSteps<Contract extends ServiceDefinition, Store extends { mongo: Mongo }>(
+  store: Store,
+  steps: Steps<Contract, MongoTransaction<Store>>,
+): StepHandlers<Contract> {
+  const table = steps as Record<string, AnyStep<MongoTransaction<Store>>>;
+  const handlers = Object.entries(table).map(([name, step]) => [
+    name,
+    (request: { operationId: string }) => runStep(store, name, step, request),
+  ]);
+  const undo = async ({ operationId }: { operationId: string }) => {
+    await undoOperation(store, operationId, table);
+    return {};
+  };
+  return Object.fromEntries([...handlers, [UNDO, undo]]) as StepHandlers<Contract>;
+}
+
 /**
- * Does one step of a saga exactly once: the operation's record, the state that `work` writes and the events
- * are one transaction. A repeat, even a concurrent one, answers what the first time answered without running `work`.
- * After a write conflict `work` is run again from the start, so it must not change anything outside the transaction;
- * every call in it must be given the session.
+ * Does one step of a saga exactly once: the operation's record, the state that the step writes and the events
+ * are one transaction. A repeat, even a concurrent one, answers what the first time answered without doing the step.
  *
+ * @param name by which the undo is found
  * @throws INVALID_ARGUMENT without an operation ID; FAILED_PRECONDITION `OPERATION_UNDONE` after its undo;
- *   UNAVAILABLE when the server is away; ABORTED when somebody changes the same; what `work` throws: then nothing was written
+ *   UNAVAILABLE when the server is away; ABORTED when somebody changes the same; what the step throws: then nothing was written
  */
-export async function runOperation<R, U = never>(
-  mongo: Mongo,
-  operation: Operation,
-  work: (session: ClientSession) => Promise<Done<R, U>>,
-): Promise<R> {
-  const { operationId, command } = operation;
+export async function runStep<Store extends { mongo: Mongo }, Request extends { operationId: string }, Response>(
+  store: Store,
+  name: string,
+  step: Pick<Step<Store, Request, Response, unknown>, 'do'>,
+  request: Request,
+): Promise<Response> {
+  const { operationId } = request;
   checkOperationId(operationId);
+  const { mongo } = store;
   const operations = operationsOf(mongo);
   try {
     return await transaction(mongo, async (session) => {
       // The record comes first: a concurrent repeat conflicts with it, tries again, and then finds it.
-      await insertNew(operations, { _id: operationId, command, state: 'done', at: new Date() }, session);
-      const done = await work(session);
+      await insertNew(operations, { _id: operationId, step: name, state: 'done', at: new Date() }, session);
+      const done = await step.do({ store, session }, request);
       const result = asJson(done.result);
-      await operations.updateOne({ _id: operationId }, { $set: { result, undo: asJson(done.undo) } }, { session });
+      await operations.updateOne({ _id: operationId }, { $set: { result, undo: asJson(done.kept) } }, { session });
       await addEvents(mongo, session, done.events);
       return result;
     });
@@ -80,33 +99,28 @@ export async function runOperation<R, U = never>(
   const record = await operations.findOne({ _id: operationId }).catch((error: unknown) => Promise.reject(toMongoError(error)));
   // Another has written it, and it is not settled yet: no reason to refuse for good, which would undo the saga.
   if (!record) throw aborted('STORE_CONFLICT', 'the same operation is under way');
-  if (record.state === 'undone') throw undoneError(command);
-  countRepeat(command, 'repeat');
-  return record.result as R;
+  if (record.state === 'undone') throw undoneError(name);
+  countRepeat(name, 'repeat');
+  return record.result as Response;
 }
 
-/** Takes back what a command did, given what it kept for that. Must not fail because something is gone already. */
-// biome-ignore lint/suspicious/noConfusingVoidType: an undo without events has nothing to return
-export type Undo<U> = (session: ClientSession, undo: U) => Promise<Undone | void>;
-
 /**
- * Undoes an operation, whatever became of it, in one transaction: done → its command's undo runs; never happened →
+ * Undoes an operation, whatever became of it, in one transaction: done → its step's undo runs; never happened →
  * nothing to undo; undone → nothing. In each case a tombstone stays, so that a late arrival of the operation is refused.
  *
- * @param undos the undo of every command that has one
  * @throws FAILED_PRECONDITION, and nothing was done: `UNDO_EXPIRED` when what the undo needs is no longer kept,
- *   `UNDO_IMPOSSIBLE` when the command has none
+ *   `UNDO_IMPOSSIBLE` when the step has none
  */
-export async function undoOperation(
-  mongo: Mongo,
+export async function undoOperation<Store extends { mongo: Mongo }>(
+  store: Store,
   operationId: string,
-  // biome-ignore lint/suspicious/noExplicitAny: each command knows what it kept
-  undos: Record<string, Undo<any>>,
+  steps: Record<string, Pick<AnyStep<MongoTransaction<Store>>, 'undo'>>,
 ): Promise<void> {
   checkOperationId(operationId);
+  const { mongo } = store;
   const tombstone = {
     $set: { state: 'undone' as const, at: new Date() },
-    $setOnInsert: { command: '' },
+    $setOnInsert: { step: '' },
     $unset: { result: '' as const, undo: '' as const },
   };
   await transaction(mongo, async (session) => {
@@ -117,10 +131,10 @@ export async function undoOperation(
     });
     if (!before) return countRepeat('', 'tombstone');
     if (before.state === 'undone') return;
-    if (before.state === 'final') throw undoExpiredError(before.command);
-    const undo = undos[before.command];
-    if (!undo) throw noUndoError(before.command);
-    const undone = await undo(session, before.undo);
+    if (before.state === 'final') throw undoExpiredError(before.step);
+    const undo = steps[before.step]?.undo ?? 'impossible';
+    if (undo === 'impossible') throw noUndoError(before.step);
+    const undone = await undo({ store, session }, before.undo);
     await addEvents(mongo, session, undone?.events);
   });
 }

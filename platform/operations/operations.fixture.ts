@@ -3,12 +3,10 @@ import { failedPrecondition } from '../errors.ts';
 import { newId } from '../id.ts';
 import { type Mongo, openMongo } from '../mongo.ts';
 import { type Database, openDatabase, sql, type Transaction } from '../postgres.ts';
-import { openRedis, type Redis } from '../redis.ts';
 import { dropDatabase, servers, testProcess, uniqueName } from '../test-servers.fixture.ts';
 import * as onMongo from './mongo.ts';
 import type { OutboxEvent } from './postgres.ts';
 import * as onPostgres from './postgres.ts';
-import { outboxStream, RedisOperations } from './redis.ts';
 
 /** An operation that has written and not yet committed. */
 export interface Held {
@@ -36,7 +34,7 @@ export interface Fixture {
   crash?(id: string, name: string, value: string): Promise<unknown>;
 }
 
-const operation = (id: string, name: string) => ({ operationId: name && `${id}/${name}`, command: 'put' });
+const operationId = (id: string, name: string): string => name && `${id}/${name}`;
 const event = (type: string, id: string): OutboxEvent => ({
   aggregateType: 'thing',
   aggregateId: id,
@@ -59,6 +57,14 @@ interface Before extends Kept {
   name: string;
 }
 
+/** What `put` is asked. @template Tx what `before`, which is called between its writes and its commit, is given */
+interface Put<Tx> {
+  operationId: string;
+  id: string;
+  value: string;
+  before: (tx: Tx) => Promise<unknown>;
+}
+
 const DAY_MS = 86_400_000;
 
 function postgres(): Fixture {
@@ -70,15 +76,22 @@ function postgres(): Fixture {
     await tx.query(sql`delete from things where id = ${id}`);
     if (value !== null) await tx.query(sql`insert into things (id, value) values (${id}, ${value})`);
   };
-  const put = (id: string, name: string, value: string, before: (tx: Transaction) => Promise<unknown> = async () => undefined) =>
-    onPostgres.runOperation<Kept, Before>(db, operation(id, name), async (tx) => {
+  const step: onPostgres.Step<Put<Transaction>, Kept, Before> = {
+    async do(tx, { id, value, before }) {
       const [row] = await tx.query<{ value: string }>(sql`select value from things where id = ${id}`);
       await write(tx, id, value);
       await before(tx);
       refuse(value);
       const kept = { id, was: row?.value ?? null };
-      return { result: kept, undo: { ...kept, name: 'Hanako' }, events: [event('put', id)] };
-    });
+      return { result: kept, kept: { ...kept, name: 'Hanako' }, events: [event('put', id)] };
+    },
+    async undo(tx, { id, was }) {
+      await write(tx, id, was);
+      return { events: [event('unput', id)] };
+    },
+  };
+  const put = (id: string, name: string, value: string, before: Put<Transaction>['before'] = async () => undefined) =>
+    onPostgres.runStep(db, 'put', step, { operationId: operationId(id, name), id, value, before });
   return {
     newId,
     put,
@@ -97,24 +110,18 @@ function postgres(): Fixture {
       await lifecycle.stop('tested');
       await dropDatabase(servers.postgres(), database);
     },
-    undo: (id, name) =>
-      onPostgres.undoOperation(db, operation(id, name).operationId, {
-        put: async (tx, kept: Before) => {
-          await write(tx, kept.id, kept.was);
-          return { events: [event('unput', kept.id)] };
-        },
-      }),
+    undo: (id, name) => onPostgres.undoOperation(db, operationId(id, name), { put: step }),
     async state(id) {
       const [row] = await db.query<{ value: string }>(sql`select value from things where id = ${id}`);
       const events = await db.query<{ type: string }>(sql`select type from outbox where aggregateid = ${id} order by created_at`);
       return { value: row?.value ?? null, events: events.map(({ type }) => type) };
     },
     async record(id, name) {
-      return JSON.stringify(await db.query(sql`select * from operations where id = ${operation(id, name).operationId}`));
+      return JSON.stringify(await db.query(sql`select * from operations where id = ${operationId(id, name)}`));
     },
     async age(id, name, days) {
       const older = sql`at - make_interval(secs => ${(days * DAY_MS) / 1_000})`;
-      await db.query(sql`update operations set at = ${older} where id = ${operation(id, name).operationId}`);
+      await db.query(sql`update operations set at = ${older} where id = ${operationId(id, name)}`);
       // Of two at a time each passes over what the other has in hand, and may end before the other.
       pruning = pruning.then(() => onPostgres.pruneOperations(db));
       await pruning;
@@ -134,15 +141,22 @@ function mongodb(): Fixture {
     await things().deleteOne({ _id: id }, { session });
     if (value !== null) await things().insertOne({ _id: id, value }, { session });
   };
-  const put = (id: string, name: string, value: string, before: () => Promise<unknown> = async () => undefined) =>
-    onMongo.runOperation<Kept, Before>(mongo, operation(id, name), async (session) => {
+  const step: onMongo.Step<unknown, Put<void>, Kept, Before> = {
+    async do({ session }, { id, value, before }) {
       const row = await things().findOne({ _id: id }, { session });
       await write(session, id, value);
       await before();
       refuse(value);
       const kept = { id, was: row?.value ?? null };
-      return { result: kept, undo: { ...kept, name: 'Hanako' }, events: [event('put', id)] };
-    });
+      return { result: kept, kept: { ...kept, name: 'Hanako' }, events: [event('put', id)] };
+    },
+    async undo({ session }, { id, was }) {
+      await write(session, id, was);
+      return { events: [event('unput', id)] };
+    },
+  };
+  const put = (id: string, name: string, value: string, before: () => Promise<unknown> = async () => undefined) =>
+    onMongo.runStep({ mongo }, 'put', step, { operationId: operationId(id, name), id, value, before });
   return {
     newId,
     put,
@@ -154,88 +168,20 @@ function mongodb(): Fixture {
       await mongo.db.dropDatabase();
       await lifecycle.stop('tested');
     },
-    undo: (id, name) =>
-      onMongo.undoOperation(mongo, operation(id, name).operationId, {
-        put: async (session, kept: Before) => {
-          await write(session, kept.id, kept.was);
-          return { events: [event('unput', kept.id)] };
-        },
-      }),
+    undo: (id, name) => onMongo.undoOperation({ mongo }, operationId(id, name), { put: step }),
     async state(id) {
       const row = await things().findOne({ _id: id });
       const events = await mongo.db.collection('outbox').find({ aggregateid: id }).sort({ createdAt: 1 }).toArray();
       return { value: row?.value ?? null, events: events.map(({ type }) => String(type)) };
     },
     async record(id, name) {
-      return JSON.stringify(await records().findOne({ _id: operation(id, name).operationId }));
+      return JSON.stringify(await records().findOne({ _id: operationId(id, name) }));
     },
     async age(id, name, days) {
-      await records().updateOne({ _id: operation(id, name).operationId }, [
-        { $set: { at: { $subtract: ['$at', days * DAY_MS] } } },
-      ]);
+      await records().updateOne({ _id: operationId(id, name) }, [{ $set: { at: { $subtract: ['$at', days * DAY_MS] } } }]);
       await onMongo.pruneOperations(mongo);
     },
     hold: (id, name, value) => held((before) => put(id, name, value, before)),
-  };
-}
-
-function redis(): Fixture {
-  const service = uniqueName('test-operations');
-  const { log, lifecycle } = testProcess(service);
-  let client: Redis;
-  let operations: RedisOperations;
-  const key = (id: string): string => `${service}:${id}`;
-  const keysOf = (id: string, name: string) =>
-    [`operation:${service}:${id}/${name}`, `operation-undo:${service}:${id}/${name}`] as const;
-  return {
-    newId,
-    async ready() {
-      client = await openRedis({ url: servers.redis(), log, lifecycle });
-      operations = new RedisOperations(client, service, {
-        put: {
-          forward: `
-            if args[2] == 'refuse me' then return refuse('LAST_ADMIN', 'as asked') end
-            local was = redis.call('GET', keys[1]) or nil
-            redis.call('SET', keys[1], args[2])
-            emit('thing', args[1], 1, 'put', '{}')
-            return cjson.encode({id = args[1], was = was or cjson.null}), cjson.encode({id = args[1], was = was or cjson.null, name = 'Hanako'})`,
-          undo: `
-            local kept = cjson.decode(undo)
-            if kept.was == cjson.null then redis.call('DEL', keys[1]) else redis.call('SET', keys[1], kept.was) end
-            emit('thing', kept.id, 2, 'unput', '{}')`,
-        },
-      });
-    },
-    async close() {
-      const keys = [
-        ...(await client.keys(`${service}:*`)),
-        ...(await client.keys(`operation*:${service}:*`)),
-        outboxStream(service),
-      ];
-      await client.del(keys);
-      await lifecycle.stop('tested');
-    },
-    put: (id, name, value) => operations.run<Kept>(operation(id, name), [key(id)], [id, value]),
-    undo: (id, name) => operations.undo(operation(id, name).operationId),
-    async state(id) {
-      const entries = (await client.xrange(outboxStream(service), '-', '+')) as [string, string[]][];
-      const fields = entries.map(([, list]) =>
-        Object.fromEntries(list.flatMap((name, at) => (at % 2 ? [] : [[name, list[at + 1]]]))),
-      );
-      const events = fields.filter((entry) => entry.aggregateid === id).map((entry) => String(entry.type));
-      return { value: await client.get(key(id)), events };
-    },
-    async record(id, name) {
-      const [record, undo] = keysOf(id, name);
-      return JSON.stringify([await client.hgetall(record), await client.get(undo)]);
-    },
-    async age(id, name, days) {
-      for (const kept of keysOf(id, name)) {
-        const left = Math.round((await client.pttl(kept)) - days * DAY_MS);
-        if (left > 0) await client.pexpire(kept, left);
-        else await client.del(kept);
-      }
-    },
   };
 }
 
@@ -260,4 +206,4 @@ async function held(put: (before: () => Promise<unknown>) => Promise<unknown>): 
   return { done, letGo, fail };
 }
 
-export const fixtures: Record<string, () => Fixture> = { postgres, mongodb, redis };
+export const fixtures: Record<string, () => Fixture> = { postgres, mongodb };

@@ -108,7 +108,6 @@ for (const [store, open] of Object.entries(fixtures)) {
     await t.throwsAsync(suite.put(id, 'op', 'late'), { code: 'OPERATION_UNDONE' });
   });
 
-  // On Redis an operation is one script: there is no moment in its midst.
   const { hold, crash } = suite;
   if (hold) {
     test(`${store}: an undo waits for an operation that is under way, then takes it back`, async (t) => {

@@ -1,94 +1,100 @@
+import type { ServiceDefinition } from '@grpc/grpc-js';
+import { UNDO } from '../grpc/contract.ts';
 import { type OutboxEvent, type OutboxRecord, payloadText, toRecord } from '../outbox/event.ts';
 import type { Database, OpenTransaction, Transaction } from '../postgres.ts';
 import { type Query, sql } from '../sql.ts';
-import {
-  asJson,
-  checkOperationId,
-  countRepeat,
-  type Done,
-  noUndoError,
-  type Operation,
-  type Undone,
-  undoExpiredError,
-  undoneError,
-} from './operation.ts';
+import { asJson, checkOperationId, countRepeat, noUndoError, undoExpiredError, undoneError } from './operation.ts';
 import { OPERATIONS_KEPT_SECONDS, UNDO_KEPT_SECONDS } from './retention.ts';
+import type { AnyStep, Step as AnyStoresStep, Done, StepHandlers, Steps } from './step.ts';
 
 export type { OutboxEvent } from '../outbox/event.ts';
-export type { Done, Operation, Undone } from './operation.ts';
+
+/** A step of a service that keeps its state in PostgreSQL. */
+export type Step<Request, Response, Kept = null> = AnyStoresStep<Transaction, Request, Response, Kept>;
 
 interface OperationRow {
-  command: string;
+  step: string;
   /** Final: done, and what its undo would need is no longer kept. */
   state: 'done' | 'final' | 'undone';
   result: unknown;
   undo: unknown;
 }
 
-/**
- * Does one step of a saga exactly once: the operation's record, the state that `work` writes and the events
- * are one transaction. A repeat, even a concurrent one, answers what the first time answered without running `work`.
- *
- * @throws INVALID_ARGUMENT without an operation ID; FAILED_PRECONDITION `OPERATION_UNDONE` after its undo;
- *   what `work` throws: then nothing was written, and the same operation may be tried again
- */
-export async function runOperation<R, U = never>(
+/** Serves the steps of a contract and their undo. */
+export function serveSteps<Contract extends ServiceDefinition>(
   db: Database,
-  operation: Operation,
-  work: (tx: Transaction) => Promise<Done<R, U>>,
-): Promise<R> {
-  const { operationId, command } = operation;
+  steps: Steps<Contract, Transaction>,
+): StepHandlers<Contract> {
+  const table = steps as Record<string, AnyStep<Transaction>>;
+  const handlers = Object.entries(table).map(([name, step]) => [
+    name,
+    (request: { operationId: string }) => runStep(db, name, step, request),
+  ]);
+  const undo = async ({ operationId }: { operationId: string }) => {
+    await undoOperation(db, operationId, table);
+    return {};
+  };
+  return Object.fromEntries([...handlers, [UNDO, undo]]) as StepHandlers<Contract>;
+}
+
+/**
+ * Does one step of a saga exactly once: the operation's record, the state that the step writes and the events
+ * are one transaction. A repeat, even a concurrent one, answers what the first time answered without doing the step.
+ *
+ * @param name by which the undo is found
+ * @throws INVALID_ARGUMENT without an operation ID; FAILED_PRECONDITION `OPERATION_UNDONE` after its undo;
+ *   what the step throws: then nothing was written, and the same operation may be tried again
+ */
+export async function runStep<Request extends { operationId: string }, Response>(
+  db: Database,
+  name: string,
+  step: Pick<Step<Request, Response, unknown>, 'do'>,
+  request: Request,
+): Promise<Response> {
+  const { operationId } = request;
   checkOperationId(operationId);
   return db.transaction(async (tx) => {
     // The record comes first: a concurrent repeat waits here until this transaction ends, and then finds it.
-    const mine = await tx.query(sql`insert into operations (id, command, state) values (${operationId}, ${command}, 'done')
+    const mine = await tx.query(sql`insert into operations (id, step, state) values (${operationId}, ${name}, 'done')
       on conflict (id) do nothing returning id`);
     if (mine.length === 0) {
-      const [row] = await tx.query<OperationRow>(
-        sql`select command, state, result, undo from operations where id = ${operationId}`,
-      );
-      if (!row || row.state === 'undone') throw undoneError(command);
-      countRepeat(command, 'repeat');
-      return row.result as R;
+      const [row] = await tx.query<OperationRow>(sql`select step, state, result, undo from operations where id = ${operationId}`);
+      if (!row || row.state === 'undone') throw undoneError(name);
+      countRepeat(name, 'repeat');
+      return row.result as Response;
     }
-    const done = await work(tx);
-    const record = sql`update operations set result = ${json(done.result)}, undo = ${json(done.undo)} where id = ${operationId}`;
+    const done: Done<Response, unknown> = await step.do(tx, request);
+    const record = sql`update operations set result = ${json(done.result)}, undo = ${json(done.kept)} where id = ${operationId}`;
     tx.defer(withEvents(record, done.events));
     return asJson(done.result);
   });
 }
 
-/** Takes back what a command did, given what it kept for that. Must not fail because something is gone already. */
-// biome-ignore lint/suspicious/noConfusingVoidType: an undo without events has nothing to return
-export type Undo<U> = (tx: Transaction, undo: U) => Promise<Undone | void>;
-
 /**
- * Undoes an operation, whatever became of it, in one transaction: done → its command's undo runs; never happened →
+ * Undoes an operation, whatever became of it, in one transaction: done → its step's undo runs; never happened →
  * nothing to undo; undone → nothing. In each case a tombstone stays, so that a late arrival of the operation is refused.
  * An operation that is still running is waited for.
  *
- * @param undos the undo of every command that has one
  * @throws FAILED_PRECONDITION, and nothing was done: `UNDO_EXPIRED` when what the undo needs is no longer kept,
- *   `UNDO_IMPOSSIBLE` when the command has none
+ *   `UNDO_IMPOSSIBLE` when the step has none
  */
 export async function undoOperation(
   db: Database,
   operationId: string,
-  // biome-ignore lint/suspicious/noExplicitAny: each command knows what it kept
-  undos: Record<string, Undo<any>>,
+  steps: Record<string, Pick<AnyStep<Transaction>, 'undo'>>,
 ): Promise<void> {
   checkOperationId(operationId);
   await db.transaction(async (tx) => {
-    const tombstone = await tx.query(sql`insert into operations (id, command, state) values (${operationId}, '', 'undone')
+    const tombstone = await tx.query(sql`insert into operations (id, step, state) values (${operationId}, '', 'undone')
       on conflict (id) do nothing returning id`);
     if (tombstone.length > 0) return countRepeat('', 'tombstone');
     const [row] = await tx.query<OperationRow>(
-      sql`select command, state, result, undo from operations where id = ${operationId} for update`,
+      sql`select step, state, result, undo from operations where id = ${operationId} for update`,
     );
     if (!row || row.state === 'undone') return;
-    if (row.state === 'final') throw undoExpiredError(row.command);
-    const undo = undos[row.command];
-    if (!undo) throw noUndoError(row.command);
+    if (row.state === 'final') throw undoExpiredError(row.step);
+    const undo = steps[row.step]?.undo ?? 'impossible';
+    if (undo === 'impossible') throw noUndoError(row.step);
     const undone = await undo(tx, row.undo);
     const record = sql`update operations set state = 'undone', result = null, undo = null, at = now() where id = ${operationId}`;
     tx.defer(withEvents(record, undone?.events));

@@ -26,7 +26,7 @@ test('postgres: opening a database prunes it', async (t) => {
   const open = () =>
     openDatabase({ url: servers.postgres(), database, migrations: new URL('./', import.meta.url), log, lifecycle });
   const db = await open();
-  await db.query(sql`insert into operations (id, command, state, undo, at) values
+  await db.query(sql`insert into operations (id, step, state, undo, at) values
     ('old', 'put', 'done', '{}', ${OLD}), ('new', 'put', 'done', '{}', now()), ('older', 'put', 'done', '{}', now() - interval '366 days')`);
   await open();
   const undoable = () => db.query<{ id: string }>(sql`select id from operations where undo is not null`);
@@ -46,10 +46,10 @@ test('mongodb: opening a database prunes it', async (t) => {
     await db.dropDatabase();
     await lifecycle.stop('tested');
   });
-  const operations = db.collection<{ _id: string; command: string; state: string; undo: object; at: Date }>('operations');
+  const operations = db.collection<{ _id: string; step: string; state: string; undo: object; at: Date }>('operations');
   await operations.insertMany([
-    { _id: 'old', command: 'put', state: 'done', undo: {}, at: OLD },
-    { _id: 'new', command: 'put', state: 'done', undo: {}, at: new Date() },
+    { _id: 'old', step: 'put', state: 'done', undo: {}, at: OLD },
+    { _id: 'new', step: 'put', state: 'done', undo: {}, at: new Date() },
   ]);
   await open();
   const undoable = async () => (await operations.find({ undo: { $exists: true } }).toArray()).map(({ _id }) => _id);

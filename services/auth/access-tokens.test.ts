@@ -5,7 +5,7 @@ import { Secret } from '#platform/config.ts';
 import { authenticate } from './access.ts';
 import { AccessTokens } from './access-tokens.ts';
 import { ISSUER, openTestAuth, type TestAuth } from './auth.fixture.ts';
-import { logOut } from './commands/log-out.ts';
+import { logOut } from './rpcs/log-out.ts';
 import { KeyRing } from './signing-keys.ts';
 import { Vault } from './vault.ts';
 

@@ -2,11 +2,8 @@ import { randomUUID } from 'node:crypto';
 import test from 'ava';
 import { authenticate, authorize, check } from './access.ts';
 import { freshLogin, loginOf, openTestAuth, type TestAuth } from './auth.fixture.ts';
-import { grantRoles } from './commands/grant-roles.ts';
-import { logIn } from './commands/log-in.ts';
-import { logOut } from './commands/log-out.ts';
-import { suspendLogin } from './commands/suspend-login.ts';
-import { undo } from './commands/undo.ts';
+import { logIn } from './rpcs/log-in.ts';
+import { logOut } from './rpcs/log-out.ts';
 
 let auth: TestAuth;
 test.before(async () => {
@@ -80,13 +77,13 @@ test('changed roles and policies hold from the next call on', async (t) => {
   const { memberId, accessToken } = await session(['reader']);
   const may = () => authorize(auth, { accessToken, action: 'member.delete', resource: member('m2') });
   await t.throwsAsync(may(), DENIED);
-  await grantRoles(auth.store, { operationId: randomUUID(), memberId, roleIds: ['admin'] });
+  await auth.steps.grantRoles({ operationId: randomUUID(), memberId, roleIds: ['admin'] });
   await t.notThrowsAsync(may());
-  await grantRoles(auth.store, { operationId: randomUUID(), memberId, roleIds: [] });
+  await auth.steps.grantRoles({ operationId: randomUUID(), memberId, roleIds: [] });
   await t.throwsAsync(may(), DENIED);
 
   await auth.role('changing', ['permit (principal, action, resource);'], 1);
-  await grantRoles(auth.store, { operationId: randomUUID(), memberId, roleIds: ['changing'] });
+  await auth.steps.grantRoles({ operationId: randomUUID(), memberId, roleIds: ['changing'] });
   await t.notThrowsAsync(may());
   await auth.role('changing', ['forbid (principal, action, resource);'], 2);
   await t.throwsAsync(may(), DENIED);
@@ -103,10 +100,10 @@ test('policies that are no good are refused as a whole', async (t) => {
 
 test('a suspended member is nobody, at once; undone, its tokens are good again', async (t) => {
   const { memberId, accessToken, loginId } = await session(['admin']);
-  await suspendLogin(auth.store, { operationId: `suspend-${memberId}`, memberId });
+  await auth.steps.suspendLogin({ operationId: `suspend-${memberId}`, memberId });
   await t.throwsAsync(authorize(auth, { accessToken, action: 'member.read', resource: member() }), REVOKED);
   await t.throwsAsync(logIn(auth, loginOf(loginId)), { code: 'BAD_CREDENTIALS' });
-  await undo(auth.store, `suspend-${memberId}`);
+  await auth.steps.undo({ operationId: `suspend-${memberId}` });
   await t.notThrowsAsync(authorize(auth, { accessToken, action: 'member.read', resource: member() }));
 });
 

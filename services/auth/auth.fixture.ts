@@ -2,20 +2,21 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { Secret } from '#platform/config.ts';
 import { Lifecycle } from '#platform/lifecycle.ts';
 import { createLogger, type Logger } from '#platform/log.ts';
+import type { StepHandlers } from '#platform/operations/step.ts';
+import type { AuthServiceService } from '#proto/musubi/auth/v1/auth.ts';
 import { AccessTokens } from './access-tokens.ts';
 import { type AttemptRates, Attempts } from './attempts.ts';
 import type { Auth } from './auth.ts';
-import { bindLogin } from './commands/bind-login.ts';
-import { grantRoles } from './commands/grant-roles.ts';
-import type { LogIn } from './commands/log-in.ts';
-import { putRoles } from './commands/put-roles.ts';
-import { stagePassword } from './commands/stage-password.ts';
 import { DeviceCookies } from './device-cookies.ts';
 import type { Policy } from './domain.ts';
+import { authSteps } from './grpc.ts';
 import { HashQueue } from './hash-queue.ts';
 import { type Argon2Cost, Passwords } from './passwords.ts';
 import { Policies } from './policies.ts';
 import { RefreshTokens } from './refresh-tokens.ts';
+import type { LogIn } from './rpcs/log-in.ts';
+import { putRoles } from './rpcs/put-roles.ts';
+import { stagePassword } from './rpcs/stage-password.ts';
 import { KeyRing } from './signing-keys.ts';
 import { openStore, type Store } from './store.ts';
 import { Pseudonyms, Vault } from './vault.ts';
@@ -32,6 +33,8 @@ export interface TestAuth extends Auth {
   keys: KeyRing;
   masterKey: Secret;
   lifecycle: Lifecycle;
+  /** The steps of sagas, as they are called by gRPC. */
+  steps: StepHandlers<AuthServiceService>;
   /** Another process on the same store. */
   sibling(options?: TestAuthOptions): Promise<TestAuth>;
   /** A member that may log in; returns its ID. */
@@ -68,6 +71,7 @@ async function open(url: Secret, database: string, masterKey: Secret, options: T
   await keys.maintain();
   const passwords = new Passwords(options.cost ?? CHEAP, options.queue ?? new HashQueue(2, 1_000));
   const policies = new Policies();
+  const steps = authSteps(store);
   return {
     store,
     keys,
@@ -83,7 +87,8 @@ async function open(url: Secret, database: string, masterKey: Secret, options: T
     loginNames: new Pseudonyms(masterKey, 'logged logins'),
     log,
     sibling: (more = {}) => open(url, database, masterKey, { ...options, ...more }),
-    member: (member) => registerMember(store, passwords, member),
+    steps,
+    member: (member) => registerMember(store, steps, passwords, member),
     role: (roleId, texts, version = 1) => {
       const list = texts.map((cedar, index): Policy => ({ policyId: `${roleId}.${index}`, name: '', cedar }));
       return putRoles(store, policies, [{ _id: roleId, version, policies: list }]);
@@ -97,13 +102,14 @@ async function open(url: Secret, database: string, masterKey: Secret, options: T
 
 async function registerMember(
   store: Store,
+  steps: TestAuth['steps'],
   passwords: Passwords,
   { loginId = freshLogin(), roleIds = [] }: { loginId?: string; roleIds?: string[] } = {},
 ): Promise<string> {
   const memberId = randomUUID();
   const passwordRef = await stagePassword(store, passwords, PASSWORD);
-  await bindLogin(store, { operationId: randomUUID(), memberId, loginId, passwordRef });
-  await grantRoles(store, { operationId: randomUUID(), memberId, roleIds });
+  await steps.bindLogin({ operationId: randomUUID(), memberId, loginId, passwordRef });
+  await steps.grantRoles({ operationId: randomUUID(), memberId, roleIds });
   return memberId;
 }
 

@@ -1,31 +1,40 @@
 import { invalidFields } from '#platform/errors.ts';
 import type { Handlers } from '#platform/grpc/server.ts';
 import { toMongoError } from '#platform/mongo.ts';
+import { serveSteps } from '#platform/operations/mongo.ts';
+import type { StepHandlers } from '#platform/operations/step.ts';
 import type { AuthServiceService, PermissionCheck, Resource, TokenResponse } from '#proto/musubi/auth/v1/auth.ts';
 import { authenticate, authorize, check } from './access.ts';
 import { ACCESS_TOKEN_SECONDS } from './access-tokens.ts';
 import type { Auth } from './auth.ts';
-import { bindLogin } from './commands/bind-login.ts';
-import { grantRoles } from './commands/grant-roles.ts';
-import { logIn, type Tokens } from './commands/log-in.ts';
-import { logOut } from './commands/log-out.ts';
-import { putRoles } from './commands/put-roles.ts';
-import { rebindLogin } from './commands/rebind-login.ts';
-import { refreshSession } from './commands/refresh-session.ts';
-import { removeLogin } from './commands/remove-login.ts';
-import { stagePassword } from './commands/stage-password.ts';
-import { suspendLogin } from './commands/suspend-login.ts';
-import { undo } from './commands/undo.ts';
 import { DEVICE_COOKIE_SECONDS } from './device-cookies.ts';
 import { MAX_ID_LENGTH } from './domain.ts';
+import { logIn, type Tokens } from './rpcs/log-in.ts';
+import { logOut } from './rpcs/log-out.ts';
+import { putRoles } from './rpcs/put-roles.ts';
+import { refreshSession } from './rpcs/refresh-session.ts';
+import { stagePassword } from './rpcs/stage-password.ts';
 import type { KeyRing } from './signing-keys.ts';
+import { bindLogin, leavingNoPassword } from './steps/bind-login.ts';
+import { grantRoles } from './steps/grant-roles.ts';
+import { rebindLogin } from './steps/rebind-login.ts';
+import { removeLogin } from './steps/remove-login.ts';
+import { suspendLogin } from './steps/suspend-login.ts';
+import type { Store } from './store.ts';
 
 type AuthHandlers = Handlers<typeof AuthServiceService>;
 
-/** The Auth service on gRPC: proto ↔ command. */
+/** The steps of sagas, and their undo. */
+export function authSteps(store: Store): StepHandlers<AuthServiceService> {
+  const steps = serveSteps<AuthServiceService, Store>(store, { bindLogin, grantRoles, rebindLogin, suspendLogin, removeLogin });
+  return { ...steps, bindLogin: leavingNoPassword(store, (request) => steps.bindLogin(request)) };
+}
+
+/** The Auth service on gRPC. */
 export function authHandlers(auth: Auth, keys: KeyRing): AuthHandlers {
   const { store } = auth;
   return withStoreErrors({
+    ...authSteps(store),
     login: async (request, { signal }) => {
       if (request.source.length > MAX_ID_LENGTH) throw wrong('source', `must have at most ${MAX_ID_LENGTH} characters`);
       return toTokenResponse(await logIn(auth, request, signal));
@@ -46,31 +55,6 @@ export function authHandlers(auth: Auth, keys: KeyRing): AuthHandlers {
     stagePassword: async ({ password }, { signal }) => ({
       passwordRef: await stagePassword(store, auth.passwords, password, signal),
     }),
-    bindLogin: async (request) => {
-      await bindLogin(store, request);
-      return {};
-    },
-    grantRoles: async (request) => {
-      if (request.roleIds.length > MAX_ROLES) throw wrong('roleIds', `must be at most ${MAX_ROLES}`);
-      await grantRoles(store, request);
-      return {};
-    },
-    rebindLogin: async (request) => {
-      await rebindLogin(store, request);
-      return {};
-    },
-    suspendLogin: async (request) => {
-      await suspendLogin(store, request);
-      return {};
-    },
-    removeLogin: async (request) => {
-      await removeLogin(store, request);
-      return {};
-    },
-    undo: async ({ operationId }) => {
-      await undo(store, operationId);
-      return {};
-    },
     putRoles: async ({ roles }) => {
       const converted = roles.map(({ roleId, version, policies }, index) => {
         if (roleId === '') throw missing(`roles[${index}].roleId`);
@@ -91,7 +75,6 @@ const toTokenResponse = (tokens: Tokens & { deviceCookie?: string }): TokenRespo
 
 /** The most that one Check answers. */
 const MAX_CHECKS = 100;
-const MAX_ROLES = 100;
 
 /** What Auth is asked, bounded before anything is done with it. @param path where the question stands in the request */
 function question({ action, resource }: PermissionCheck, path: string): { action: string; resource: Resource } {

@@ -4,6 +4,7 @@ import { alreadyExists, notFound } from '#platform/errors.ts';
 import type { Lifecycle } from '#platform/lifecycle.ts';
 import type { Logger } from '#platform/log.ts';
 import { type Mongo, openMongo } from '#platform/mongo.ts';
+import type { Step } from '#platform/operations/mongo.ts';
 import type { Bucket } from './attempts.ts';
 import { type Clock, openClock } from './clock.ts';
 import type { Member, MemberStatus, PasswordHash, Role } from './domain.ts';
@@ -30,6 +31,9 @@ export interface Store {
   signingKeys: Collection<SigningKeyDocument>;
   attempts: Collection<Bucket>;
 }
+
+/** A step of the Auth service. */
+export type AuthStep<Request, Response, Kept = null> = Step<Store, Request, Response, Kept>;
 
 /** Makes the indexes that are missing; several processes may do so at once. */
 const makeIndexes = (db: Db): Promise<unknown> =>

@@ -2,9 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
 import { MusubiError } from '#platform/errors.ts';
 import { JobState } from '#proto/musubi/job/v1/job.ts';
-import { awaitJob } from './commands/await-job.ts';
 import { asking, finishing, openTestJobs, reporting, someMember, type TestInstance, type TestJobs } from './job.fixture.ts';
 import { openProxy } from './proxy.fixture.ts';
+import { awaitJob } from './rpcs/await-job.ts';
 import type { JobStore } from './store.ts';
 
 let jobs: TestJobs;

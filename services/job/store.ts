@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { EMIT_LUA, outboxStream } from '#platform/operations/redis.ts';
 import { type OutboxEvent, toRecord } from '#platform/outbox/event.ts';
+import { EMIT_LUA, outboxStream } from '#platform/outbox/redis-outbox.ts';
 import { guarded, type Redis } from '#platform/redis.ts';
 import { isFinal, isUnderWay, JOB_STATES, type Job, type JobError, type JobState, PLACE_HELD_MS, type Places } from './domain.ts';
 import { progressOf, toEventPayload } from './wire.ts';

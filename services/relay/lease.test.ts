@@ -1,6 +1,6 @@
 import test, { type ExecutionContext } from 'ava';
 import { Client } from 'pg';
-import { outboxStream } from '#platform/operations/redis.ts';
+import { outboxStream } from '#platform/outbox/redis-outbox.ts';
 import { servers } from '#platform/test-servers.fixture.ts';
 import { arrived, KINDS, type Outboxes, outboxes, type RelayProcess, startRelay, until } from './relay.fixture.ts';
 import { type Wire, wireTo } from './wire.fixture.ts';

@@ -7,7 +7,8 @@ import { RedisSource } from '#platform/outbox/redis-source.ts';
 import { relay } from '#platform/outbox/relay.ts';
 import type { OutboxSource } from '#platform/outbox/source.ts';
 import type { App } from '#platform/process.ts';
-import { type Config, type SourceSetting, STORE_URLS } from './config.ts';
+import type { Outbox } from '../catalogue.ts';
+import { type Config, STORE_URLS } from './config.ts';
 
 export { check, shape } from './config.ts';
 
@@ -25,7 +26,7 @@ export async function start({ config, log, lifecycle }: App<Config>): Promise<vo
   });
 }
 
-function open({ name, kind, place }: SourceSetting, config: Config, log: Logger): OutboxSource {
+function open({ name, kind, place }: Outbox, config: Config, log: Logger): OutboxSource {
   const url = config[STORE_URLS[kind]];
   if (!url) throw new Error('the configuration was not checked');
   switch (kind) {

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import test from 'ava';
-import { outboxStream } from '#platform/operations/redis.ts';
+import { outboxStream } from '#platform/outbox/redis-outbox.ts';
 import { arrived, type Outboxes, outboxes, type RelayProcess, startRelay, until } from './relay.fixture.ts';
 
 // What happens to the stream that the relay reads.

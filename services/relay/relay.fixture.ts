@@ -11,8 +11,8 @@ import { type Mongo, openMongo } from '#platform/mongo.ts';
 import * as onMongo from '#platform/operations/mongo.ts';
 import type { OutboxEvent } from '#platform/operations/postgres.ts';
 import * as onPostgres from '#platform/operations/postgres.ts';
-import { outboxStream, RedisOperations } from '#platform/operations/redis.ts';
-import { topicOf } from '#platform/outbox/event.ts';
+import { topicOf, toRecord } from '#platform/outbox/event.ts';
+import { EMIT_LUA, outboxStream } from '#platform/outbox/redis-outbox.ts';
 import { type Database, openDatabase, sql } from '#platform/postgres.ts';
 import { openRedis, type Redis } from '#platform/redis.ts';
 import { dropDatabase, servers, testProcess, uniqueName } from '#platform/test-servers.fixture.ts';
@@ -64,10 +64,6 @@ async function openOutboxes(): Promise<Outboxes> {
   let db = await open();
   const mongo = await openMongo({ url: servers.mongodb(), database: name, log, lifecycle });
   const redis = await openRedis({ url: servers.redis(), log, lifecycle });
-  const onRedis = new RedisOperations(redis, name, {
-    write: { forward: `emit(args[1], args[2], tonumber(args[3]), 'written', args[4])`, undo: '' },
-  });
-
   const aggregateType = (kind: Kind): string => `${name}_${kind}`;
   const received: Record<Kind, EventMessage[]> = { postgres: [], mongodb: [], redis: [] };
   await subscribe({
@@ -93,7 +89,6 @@ async function openOutboxes(): Promise<Outboxes> {
       await until('the topics are there', async () => Object.keys(await lifecycle.degraded()).length === 0);
     },
     async write(kind, key, version, bytes = 0) {
-      const operation = { operationId: `${kind}/${key}/${version}`, command: 'write' };
       const event: OutboxEvent = {
         aggregateType: aggregateType(kind),
         aggregateId: key,
@@ -101,10 +96,16 @@ async function openOutboxes(): Promise<Outboxes> {
         type: 'written',
         payload: { key, version, ...(bytes ? { bytes: 'x'.repeat(bytes) } : {}) },
       };
-      const done = { result: null, events: [event] };
-      if (kind === 'postgres') await onPostgres.runOperation(db, operation, async () => done);
-      else if (kind === 'mongodb') await onMongo.runOperation(mongo, operation, async () => done);
-      else await onRedis.run(operation, [], [aggregateType(kind), key, String(version), JSON.stringify(event.payload)]);
+      const step = { do: async () => ({ result: null, events: [event] }) };
+      const request = { operationId: `${kind}/${key}/${version}` };
+      if (kind === 'postgres') await onPostgres.runStep(db, 'write', step, request);
+      else if (kind === 'mongodb') await onMongo.runStep({ mongo }, 'write', step, request);
+      else {
+        const { id, traceparent, time, ...record } = toRecord(event);
+        const about = [record.aggregateType, key, String(version), event.type, JSON.stringify(event.payload)];
+        const script = `${EMIT_LUA} emit(KEYS[1], unpack(ARGV))`;
+        await redis.eval(script, 1, outboxStream(name), id, traceparent, String(time.getTime()), ...about);
+      }
     },
     async remakeDatabase() {
       await dropDatabase(servers.postgres(), name);

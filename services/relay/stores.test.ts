@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import test from 'ava';
 import { Client } from 'pg';
-import { outboxStream } from '#platform/operations/redis.ts';
+import { outboxStream } from '#platform/outbox/redis-outbox.ts';
 import { sql } from '#platform/postgres.ts';
 import { servers } from '#platform/test-servers.fixture.ts';
 import { type OwnServers, ownServers } from './own-servers.fixture.ts';

@@ -3,8 +3,8 @@ import { checkParsePolicySet, validate } from '@cedar-policy/cedar-wasm/nodejs';
 import test from 'ava';
 import { type Database, sql } from '#platform/postgres.ts';
 import { scratchDatabase } from '../../test/scratch-database.ts';
-import { ensureBuiltInRoles } from './commands/ensure-built-in-roles.ts';
 import { BUILT_IN_ROLES, definitionHash } from './domain.ts';
+import { ensureBuiltInRoles } from './rpcs/ensure-built-in-roles.ts';
 import { findRoles, openStore, putBuiltInRole } from './store.ts';
 
 const scratch = scratchDatabase('built_in_roles');

@@ -1,13 +1,17 @@
 import { z } from 'zod';
-import { address, httpUrl, integer, origins, peer, redisUrl } from '#platform/config.ts';
+import { address, httpUrl, integer, origins, redisUrl } from '#platform/config.ts';
+import { peerShape } from '#platform/grpc/peers.ts';
 import { kafkaShape } from '#platform/kafka/config.ts';
+import { calledBy } from '../catalogue.ts';
+
+/** The contracts of the services that are asked who may open sockets, and see what. */
+export const CALLED = calledBy('websocket');
 
 export const shape = {
   MUSUBI_HTTP_LISTEN: address(),
   MUSUBI_REDIS_URL: redisUrl(),
   ...kafkaShape,
-  MUSUBI_AUTH_ADDRESS: peer(),
-  MUSUBI_JOB_ADDRESS: peer(),
+  ...peerShape(CALLED),
   /** Whose pages may open sockets, besides the gateway's own. */
   MUSUBI_ALLOWED_ORIGINS: origins(),
   /** Where clients find the gateway. */

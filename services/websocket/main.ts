@@ -1,14 +1,11 @@
 import type { z } from 'zod';
 import { allowedOrigins } from '#platform/config.ts';
-import { connectPeer } from '#platform/grpc/client.ts';
-import { followPeers } from '#platform/grpc/readiness.ts';
+import { connectPeers, followServices } from '#platform/grpc/peers.ts';
 import { kafkaOptions } from '#platform/kafka/config.ts';
 import { subscribe } from '#platform/kafka/subscribe.ts';
 import type { App } from '#platform/process.ts';
 import { openRedis } from '#platform/redis.ts';
-import { AuthServiceService } from '#proto/musubi/auth/v1/auth.ts';
-import { JobServiceService } from '#proto/musubi/job/v1/job.ts';
-import { shape } from './config.ts';
+import { CALLED, shape } from './config.ts';
 import { LIMITS } from './domain.ts';
 import { Hub } from './hub.ts';
 import { deliverJobEvents } from './job-events.ts';
@@ -29,12 +26,8 @@ export async function start({ config, log, lifecycle }: App<z.output<z.ZodObject
   const hub = new Hub(store, log);
   await hub.start({ url, lifecycle });
   // Nobody new is let in without Auth, though who is in stays; without Job no job can be subscribed to, but one's own come anyway.
-  followPeers({ auth: config.MUSUBI_AUTH_ADDRESS }, lifecycle, 'essential');
-  followPeers({ job: config.MUSUBI_JOB_ADDRESS }, lifecycle, 'other');
-  const peers = {
-    auth: connectPeer(config.MUSUBI_AUTH_ADDRESS, AuthServiceService, lifecycle),
-    job: connectPeer(config.MUSUBI_JOB_ADDRESS, JobServiceService, lifecycle),
-  };
+  followServices(CALLED, config, lifecycle, ['auth']);
+  const peers = connectPeers(CALLED, config, lifecycle);
   const limits = {
     ...LIMITS,
     socketsPerMember: config.MUSUBI_WEBSOCKET_SOCKETS_PER_MEMBER,

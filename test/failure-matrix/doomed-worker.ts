@@ -1,11 +1,11 @@
 import { activityInfo, Context } from '@temporalio/activity';
 import { NativeConnection } from '@temporalio/worker';
-import { byTemporalName, createActivities } from '../../activities/index.ts';
+import { connectPeers } from '#platform/grpc/peers.ts';
+import { byTemporalName, CONTRACTS, createActivities } from '../../activities/index.ts';
 import { loadConfig } from '../../platform/config.ts';
 import { Lifecycle } from '../../platform/lifecycle.ts';
 import { createLogger } from '../../platform/log.ts';
 import { temporalShape } from '../../worker/config.ts';
-import { connectPeers } from '../../worker/host.ts';
 import { type Activity, callName, faulty, type Plan } from './faults.ts';
 import { runWorker } from './ground.ts';
 
@@ -48,7 +48,7 @@ function stopping(activities: Record<string, Activity>): Record<string, Activity
 }
 
 const config = loadConfig(temporalShape, process.env);
-const peers = connectPeers({ config, lifecycle: new Lifecycle(createLogger('doomed', 'warn'), 1_000) });
+const peers = connectPeers(CONTRACTS, config, new Lifecycle(createLogger('doomed', 'warn'), 1_000));
 const activities = stopping(faulty(byTemporalName(createActivities(peers)), refusals, new Map()));
 const stop = await runWorker(await NativeConnection.connect({ address: config.MUSUBI_TEMPORAL_ADDRESS }), taskQueue, activities, {
   // Told to stop, it waits in vain for steps that never end: as short as that can be.

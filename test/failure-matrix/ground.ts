@@ -1,14 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import { Client } from '@temporalio/client';
 import { DefaultLogger, NativeConnection, Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
-import { byTemporalName, createActivities, type Peers } from '../../activities/index.ts';
+import { connectPeers } from '#platform/grpc/peers.ts';
+import { byTemporalName, CONTRACTS, createActivities, type SagaPeers } from '../../activities/index.ts';
 import { loadConfig } from '../../platform/config.ts';
 import { Lifecycle } from '../../platform/lifecycle.ts';
 import { createLogger } from '../../platform/log.ts';
 import { WORKER_TUNING } from '../../temporal.config.ts';
 import { workflowBundle } from '../../worker/bundle.ts';
 import { temporalShape } from '../../worker/config.ts';
-import { connectPeers } from '../../worker/host.ts';
 import { type Calls, faulty, type Plan } from './faults.ts';
 import type { Case } from './sagas.ts';
 
@@ -29,7 +29,7 @@ export interface Ended {
 
 /** The ground that the matrix stands on: the running services, and a worker of its own whose steps go wrong as planned. */
 export class Ground {
-  readonly peers: Peers;
+  readonly peers: SagaPeers;
   readonly taskQueue = `matrix-${randomBytes(4).toString('hex')}`;
   readonly #lifecycle: Lifecycle;
   readonly #connection: NativeConnection;
@@ -38,7 +38,7 @@ export class Ground {
   readonly #calls: Calls = new Map();
   #stopWorker: (() => Promise<void>) | undefined;
 
-  private constructor(connection: NativeConnection, lifecycle: Lifecycle, peers: Peers) {
+  private constructor(connection: NativeConnection, lifecycle: Lifecycle, peers: SagaPeers) {
     this.#connection = connection;
     this.#client = new Client({ connection });
     this.#lifecycle = lifecycle;
@@ -49,7 +49,7 @@ export class Ground {
     const config = loadConfig(temporalShape, process.env);
     const lifecycle = new Lifecycle(createLogger('matrix', 'warn'), 10_000);
     const connection = await NativeConnection.connect({ address: config.MUSUBI_TEMPORAL_ADDRESS });
-    return new Ground(connection, lifecycle, connectPeers({ config, lifecycle }));
+    return new Ground(connection, lifecycle, connectPeers(CONTRACTS, config, lifecycle));
   }
 
   /** Polls the queue from now on; until then somebody else may. */

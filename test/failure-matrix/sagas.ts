@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { Peers } from '../../activities/index.ts';
+import type { SagaPeers } from '../../activities/index.ts';
 import { newId } from '../../platform/id.ts';
 import type { CommandInput, CommandName } from '../../workflows/commands.ts';
 
@@ -16,7 +16,7 @@ export interface Case {
 
 /** What a case is made with: the services, and a way to run another case undisturbed, as its ground. */
 export interface Context {
-  peers: Peers;
+  peers: SagaPeers;
   run(made: Case): Promise<unknown>;
 }
 

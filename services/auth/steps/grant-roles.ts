@@ -1,22 +1,25 @@
-import { failedPrecondition, notFound } from '#platform/errors.ts';
-import { runOperation, type Undo } from '#platform/operations/mongo.ts';
+import { failedPrecondition, invalidFields, notFound } from '#platform/errors.ts';
+import type { GrantRolesRequest, GrantRolesResponse } from '#proto/musubi/auth/v1/auth.ts';
 import type { MemberStatus } from '../domain.ts';
 import { loginEvent } from '../events.ts';
-import { changeLogin, requireLogin, type Store } from '../store.ts';
+import { type AuthStep, changeLogin, requireLogin } from '../store.ts';
 
-export interface GrantRoles {
-  operationId: string;
+interface Before {
   memberId: string;
   roleIds: string[];
+  status: MemberStatus;
 }
+
+const MAX_ROLES = 100;
 
 /**
  * Gives a member exactly these roles, and opens its login.
  *
  * @throws LOGIN_NOT_FOUND, LOGIN_SUSPENDED, ROLE_NOT_FOUND
  */
-export async function grantRoles(store: Store, { operationId, memberId, roleIds }: GrantRoles): Promise<void> {
-  await runOperation(store.mongo, { operationId, command: 'auth.grant-roles' }, async (session) => {
+export const grantRoles: AuthStep<GrantRolesRequest, GrantRolesResponse, Before> = {
+  async do({ store, session }, { memberId, roleIds }) {
+    if (roleIds.length > MAX_ROLES) throw invalidFields([{ field: 'roleIds', message: `must be at most ${MAX_ROLES}` }]);
     const roles = [...new Set(roleIds)];
     const known = await store.roles.find({ _id: { $in: roles } }, { session, projection: { _id: 1 } }).toArray();
     const missing = roles.filter((roleId) => !known.some(({ _id }) => _id === roleId));
@@ -32,21 +35,12 @@ export async function grantRoles(store: Store, { operationId, memberId, roleIds 
       throw failedPrecondition('LOGIN_SUSPENDED', `the login of member ${memberId} is suspended`);
     }
     const { before, after } = changed;
-    const undo: Before = { memberId, roleIds: before.roleIds, status: before.status };
-    return { result: null, undo, events: [loginEvent('auth.login-changed', after)] };
-  });
-}
-
-interface Before {
-  memberId: string;
-  roleIds: string[];
-  status: MemberStatus;
-}
-
-/** Gives back the roles and the state of before. */
-export const undoGrantRoles =
-  (store: Store): Undo<Before> =>
-  async (session, { memberId, roleIds, status }) => {
+    const kept = { memberId, roleIds: before.roleIds, status: before.status };
+    return { result: {}, kept, events: [loginEvent('auth.login-changed', after)] };
+  },
+  /** Gives back the roles and the state of before. */
+  async undo({ store, session }, { memberId, roleIds, status }) {
     const changed = await changeLogin(store, session, memberId, { roleIds, status });
     return changed && { events: [loginEvent('auth.login-changed', changed.after)] };
-  };
+  },
+};

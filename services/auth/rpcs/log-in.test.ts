@@ -5,7 +5,6 @@ import { authenticate } from '../access.ts';
 import { CHEAP, freshLogin, loginOf, openTestAuth, PASSWORD, type TestAuth } from '../auth.fixture.ts';
 import { SESSIONS_KEPT, type Session } from '../domain.ts';
 import { HashQueue } from '../hash-queue.ts';
-import { bindLogin } from './bind-login.ts';
 import { logIn } from './log-in.ts';
 import { refreshSession } from './refresh-session.ts';
 import { stagePassword } from './stage-password.ts';
@@ -41,7 +40,7 @@ test('whatever is wrong, the answer is the same', async (t) => {
   await t.throwsAsync(login(''), BAD);
   const pending = freshLogin();
   const passwordRef = await stagePassword(auth.store, auth.passwords, PASSWORD);
-  await bindLogin(auth.store, { operationId: randomUUID(), memberId: randomUUID(), loginId: pending, passwordRef });
+  await auth.steps.bindLogin({ operationId: randomUUID(), memberId: randomUUID(), loginId: pending, passwordRef });
   await t.throwsAsync(login(pending), BAD, 'bound, but not registered yet');
 });
 

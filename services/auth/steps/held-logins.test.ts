@@ -2,13 +2,8 @@ import { randomUUID } from 'node:crypto';
 import test from 'ava';
 import { freshLogin, loginOf, openTestAuth, PASSWORD, type TestAuth } from '../auth.fixture.ts';
 import { LOGIN_HELD_MS } from '../domain.ts';
-import { bindLogin } from './bind-login.ts';
-import { logIn } from './log-in.ts';
-import { rebindLogin } from './rebind-login.ts';
-import { removeLogin } from './remove-login.ts';
-import { stagePassword } from './stage-password.ts';
-import { suspendLogin } from './suspend-login.ts';
-import { undo } from './undo.ts';
+import { logIn } from '../rpcs/log-in.ts';
+import { stagePassword } from '../rpcs/stage-password.ts';
 
 let auth: TestAuth;
 test.before(async () => {
@@ -18,7 +13,7 @@ test.after.always(() => auth?.close());
 
 const TAKEN = { code: 'LOGIN_TAKEN', retryable: false };
 const rename = (memberId: string, loginId: string, operationId: string = randomUUID()) =>
-  rebindLogin(auth.store, { operationId, memberId, loginId });
+  auth.steps.rebindLogin({ operationId, memberId, loginId });
 const whoLogsIn = async (loginId: string) => (await logIn(auth, loginOf(loginId))).memberId;
 const heldFor = async (loginId: string) => (await auth.store.heldLogins.findOne({ _id: loginId }))?.memberId;
 
@@ -31,7 +26,7 @@ test('a rename that is undone gets its name back, whoever wanted it meanwhile', 
   t.like(await t.throwsAsync(auth.member({ loginId: hana })), TAKEN);
   const other = await auth.member();
   t.like(await t.throwsAsync(rename(other, hana.toUpperCase())), { ...TAKEN, fields: [{ field: 'loginId' }] });
-  await undo(auth.store, operationId);
+  await auth.steps.undo({ operationId: operationId });
   t.is(await whoLogsIn(hana), memberId);
   t.is(await heldFor(hana), undefined);
   await t.notThrowsAsync(rename(other, hanako), 'the name that was given back is free at once');
@@ -45,7 +40,7 @@ test('a member may take its former name back; then the other one is held', async
   await rename(memberId, first.toUpperCase(), back);
   t.is(await whoLogsIn(first), memberId);
   t.deepEqual([await heldFor(first), await heldFor(second)], [undefined, memberId]);
-  await undo(auth.store, back);
+  await auth.steps.undo({ operationId: back });
   t.is(await whoLogsIn(second), memberId);
   t.deepEqual([await heldFor(first), await heldFor(second)], [memberId, undefined]);
 });
@@ -57,7 +52,7 @@ test('a login that is written in another case is the same one, and nothing is he
   await rename(memberId, loginId.toUpperCase(), operationId);
   t.is((await auth.store.members.findOne({ _id: memberId }))?.loginId, loginId.toUpperCase());
   t.is(await auth.store.heldLogins.countDocuments({ memberId }), 0);
-  await undo(auth.store, operationId);
+  await auth.steps.undo({ operationId: operationId });
   t.is((await auth.store.members.findOne({ _id: memberId }))?.loginId, loginId);
 });
 
@@ -66,8 +61,8 @@ test('the names of a removed login are free, those of others are not', async (t)
   const memberId = await auth.member({ loginId: first });
   await rename(memberId, second);
   await rename(await auth.member({ loginId: others }), freshLogin());
-  await suspendLogin(auth.store, { operationId: randomUUID(), memberId });
-  await removeLogin(auth.store, { operationId: randomUUID(), memberId });
+  await auth.steps.suspendLogin({ operationId: randomUUID(), memberId });
+  await auth.steps.removeLogin({ operationId: randomUUID(), memberId });
   for (const loginId of [first, second]) await t.notThrowsAsync(auth.member({ loginId }));
   await t.throwsAsync(auth.member({ loginId: others }), { code: 'LOGIN_TAKEN' });
 });
@@ -85,14 +80,18 @@ test('a name is held for 7 days; an undo later than that waits while another has
   await auth.store.heldLogins.deleteOne({ _id: hana }); // as its index does, in 7 days
   const other = await auth.member({ loginId: hana });
   const waits = { code: 'LOGIN_BUSY', retryable: true };
-  t.like(await t.throwsAsync(undo(auth.store, operationId)), waits);
+  t.like(await t.throwsAsync(auth.steps.undo({ operationId: operationId })), waits);
   const moved = randomUUID();
   await rename(other, freshLogin(), moved);
-  t.like(await t.throwsAsync(undo(auth.store, operationId)), waits, 'now it is held for the other, whose undo needs it');
-  await undo(auth.store, moved);
+  t.like(
+    await t.throwsAsync(auth.steps.undo({ operationId: operationId })),
+    waits,
+    'now it is held for the other, whose undo needs it',
+  );
+  await auth.steps.undo({ operationId: moved });
   await rename(other, freshLogin());
   await auth.store.heldLogins.deleteOne({ _id: hana });
-  await undo(auth.store, operationId);
+  await auth.steps.undo({ operationId: operationId });
   t.is(await whoLogsIn(hana), memberId);
 });
 
@@ -106,13 +105,13 @@ test('nobody slips into a name while it is given up, taken back or given back', 
     const operationId = randomUUID();
     const refs = await Promise.all([1, 2, 3, 4].map(() => stagePassword(auth.store, auth.passwords, PASSWORD)));
     const bind = (passwordRef: string) =>
-      bindLogin(auth.store, { operationId: randomUUID(), memberId: randomUUID(), loginId: hana, passwordRef });
+      auth.steps.bindLogin({ operationId: randomUUID(), memberId: randomUUID(), loginId: hana, passwordRef });
     const other = await auth.member();
     const [a = '', b = '', c = '', d = ''] = refs;
     const owner = async () => {
       await rename(memberId, hanako, operationId);
       if (round % 3 === 0) await rename(memberId, hana);
-      if (round % 3 === 1) await undo(auth.store, operationId);
+      if (round % 3 === 1) await auth.steps.undo({ operationId: operationId });
     };
     // The later ones start while the owner is in the midst of it.
     const intruders = [bind(a), rename(other, hana), later(1, () => bind(b)), later(3, () => bind(c)), later(6, () => bind(d))];
@@ -122,7 +121,7 @@ test('nobody slips into a name while it is given up, taken back or given back', 
       const code = outcome.status === 'rejected' ? outcome.reason.code : 'bound';
       outcomes.set(code, (outcomes.get(code) ?? 0) + 1);
     }
-    await undo(auth.store, operationId);
+    await auth.steps.undo({ operationId: operationId });
     t.is(await whoLogsIn(hana), memberId);
   }
   t.log(Object.fromEntries(outcomes));

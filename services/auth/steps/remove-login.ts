@@ -1,31 +1,27 @@
 import { failedPrecondition } from '#platform/errors.ts';
-import { runOperation } from '#platform/operations/mongo.ts';
+import type { RemoveLoginRequest, RemoveLoginResponse } from '#proto/musubi/auth/v1/auth.ts';
 import { loginEvent } from '../events.ts';
 import { freeHeldLogins } from '../held-logins.ts';
-import type { Store } from '../store.ts';
-
-export interface RemoveLogin {
-  operationId: string;
-  memberId: string;
-}
+import type { AuthStep } from '../store.ts';
 
 /**
  * Removes a suspended login with its sessions; its name is free again, and so are the former ones that were held for it.
- * A login that is gone already is removed. Sagas do it after their pivot, so it has no undo: password and sessions are not kept.
+ * A login that is gone already is removed. Password and sessions are not kept, so it can't be undone.
  *
  * @throws LOGIN_NOT_SUSPENDED
  */
-export async function removeLogin(store: Store, { operationId, memberId }: RemoveLogin): Promise<void> {
-  await runOperation(store.mongo, { operationId, command: 'auth.remove-login' }, async (session) => {
+export const removeLogin: AuthStep<RemoveLoginRequest, RemoveLoginResponse> = {
+  async do({ store, session }, { memberId }) {
     const before = await store.members.findOne({ _id: memberId }, { session, projection: { status: 1, version: 1 } });
-    if (!before) return { result: null };
+    if (!before) return { result: {} };
     if (before.status !== 'suspended')
       throw failedPrecondition('LOGIN_NOT_SUSPENDED', 'a login must be suspended before it is removed');
     await store.members.deleteOne({ _id: memberId }, { session });
     await freeHeldLogins(store, session, memberId);
     return {
-      result: null,
+      result: {},
       events: [loginEvent('auth.login-removed', { _id: memberId, status: 'removed', version: before.version + 1 })],
     };
-  });
-}
+  },
+  undo: 'impossible',
+};

@@ -1,13 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import test, { type ExecutionContext } from 'ava';
 import { freshLogin, openTestAuth, PASSWORD, type TestAuth } from '../auth.fixture.ts';
-import { bindLogin } from './bind-login.ts';
-import { grantRoles } from './grant-roles.ts';
-import { rebindLogin } from './rebind-login.ts';
-import { removeLogin } from './remove-login.ts';
-import { stagePassword } from './stage-password.ts';
-import { suspendLogin } from './suspend-login.ts';
-import { undo } from './undo.ts';
+import { stagePassword } from '../rpcs/stage-password.ts';
 
 let auth: TestAuth;
 test.before(async () => {
@@ -20,13 +14,13 @@ test.after.always(() => auth?.close());
 /** A step, ready to be done to a member of its own. */
 interface Step {
   memberId: string;
-  run: (operationId: string) => Promise<void>;
+  run: (operationId: string) => Promise<unknown>;
 }
 
 const pending = async (): Promise<string> => {
   const memberId = randomUUID();
   const passwordRef = await stagePassword(auth.store, auth.passwords, PASSWORD);
-  await bindLogin(auth.store, { operationId: randomUUID(), memberId, loginId: freshLogin(), passwordRef });
+  await auth.steps.bindLogin({ operationId: randomUUID(), memberId, loginId: freshLogin(), passwordRef });
   return memberId;
 };
 
@@ -37,21 +31,21 @@ const STEPS: Record<string, { prepare: () => Promise<Step>; event: string }> = {
       const memberId = randomUUID();
       const passwordRef = await stagePassword(auth.store, auth.passwords, PASSWORD);
       const loginId = freshLogin();
-      return { memberId, run: (operationId) => bindLogin(auth.store, { operationId, memberId, loginId, passwordRef }) };
+      return { memberId, run: (operationId) => auth.steps.bindLogin({ operationId, memberId, loginId, passwordRef }) };
     },
   },
   'auth.grant-roles to a new member': {
     event: 'auth.login-changed',
     prepare: async () => {
       const memberId = await pending();
-      return { memberId, run: (operationId) => grantRoles(auth.store, { operationId, memberId, roleIds: ['reader'] }) };
+      return { memberId, run: (operationId) => auth.steps.grantRoles({ operationId, memberId, roleIds: ['reader'] }) };
     },
   },
   'auth.grant-roles to an active member': {
     event: 'auth.login-changed',
     prepare: async () => {
       const memberId = await auth.member({ roleIds: ['reader'] });
-      return { memberId, run: (operationId) => grantRoles(auth.store, { operationId, memberId, roleIds: ['writer', 'writer'] }) };
+      return { memberId, run: (operationId) => auth.steps.grantRoles({ operationId, memberId, roleIds: ['writer', 'writer'] }) };
     },
   },
   'auth.rebind-login': {
@@ -59,7 +53,7 @@ const STEPS: Record<string, { prepare: () => Promise<Step>; event: string }> = {
     prepare: async () => {
       const memberId = await auth.member();
       const loginId = freshLogin();
-      return { memberId, run: (operationId) => rebindLogin(auth.store, { operationId, memberId, loginId }) };
+      return { memberId, run: (operationId) => auth.steps.rebindLogin({ operationId, memberId, loginId }) };
     },
   },
   'auth.rebind-login to a former name': {
@@ -68,7 +62,7 @@ const STEPS: Record<string, { prepare: () => Promise<Step>; event: string }> = {
       const loginId = freshLogin();
       const memberId = await auth.member({ loginId });
       await rebindTo(memberId, freshLogin());
-      return { memberId, run: (operationId) => rebindLogin(auth.store, { operationId, memberId, loginId }) };
+      return { memberId, run: (operationId) => auth.steps.rebindLogin({ operationId, memberId, loginId }) };
     },
   },
   'auth.rebind-login in case only': {
@@ -78,7 +72,7 @@ const STEPS: Record<string, { prepare: () => Promise<Step>; event: string }> = {
       const memberId = await auth.member({ loginId });
       return {
         memberId,
-        run: (operationId) => rebindLogin(auth.store, { operationId, memberId, loginId: loginId.toUpperCase() }),
+        run: (operationId) => auth.steps.rebindLogin({ operationId, memberId, loginId: loginId.toUpperCase() }),
       };
     },
   },
@@ -86,7 +80,7 @@ const STEPS: Record<string, { prepare: () => Promise<Step>; event: string }> = {
     event: 'auth.login-suspended',
     prepare: async () => {
       const memberId = await auth.member();
-      return { memberId, run: (operationId) => suspendLogin(auth.store, { operationId, memberId }) };
+      return { memberId, run: (operationId) => auth.steps.suspendLogin({ operationId, memberId }) };
     },
   },
 };
@@ -128,8 +122,8 @@ for (const [name, { prepare, event }] of Object.entries(STEPS)) {
     const operationId = randomUUID();
     await run(operationId);
     t.notDeepEqual(await state(memberId), before);
-    await Promise.all([undo(auth.store, operationId), undo(auth.store, operationId)]);
-    await undo(auth.store, operationId);
+    await Promise.all([auth.steps.undo({ operationId: operationId }), auth.steps.undo({ operationId: operationId })]);
+    await auth.steps.undo({ operationId: operationId });
     t.deepEqual(await state(memberId), before);
     await t.throwsAsync(run(operationId), { code: 'OPERATION_UNDONE' });
     t.deepEqual(await state(memberId), before);
@@ -148,7 +142,7 @@ for (const [name, { prepare, event }] of Object.entries(STEPS)) {
     const { memberId, run } = await prepare();
     const before = await state(memberId);
     const operationId = randomUUID();
-    await undo(auth.store, operationId);
+    await auth.steps.undo({ operationId: operationId });
     await t.throwsAsync(run(operationId), { code: 'OPERATION_UNDONE' });
     t.deepEqual(await state(memberId), before);
   });
@@ -158,7 +152,7 @@ for (const [name, { prepare, event }] of Object.entries(STEPS)) {
       const { memberId, run } = await prepare();
       const before = await state(memberId);
       const operationId = randomUUID();
-      await Promise.allSettled([run(operationId), undo(auth.store, operationId)]);
+      await Promise.allSettled([run(operationId), auth.steps.undo({ operationId: operationId })]);
       await t.throwsAsync(run(operationId), { code: 'OPERATION_UNDONE' });
       t.deepEqual(await state(memberId), before);
     }
@@ -174,7 +168,7 @@ test('an operation without an ID is refused', async (t) => {
 
 async function bind(memberId: string, loginId: string, operationId = randomUUID()): Promise<string> {
   const passwordRef = await stagePassword(auth.store, auth.passwords, PASSWORD);
-  await bindLogin(auth.store, { operationId, memberId, loginId, passwordRef });
+  await auth.steps.bindLogin({ operationId, memberId, loginId, passwordRef });
   return passwordRef;
 }
 
@@ -194,28 +188,28 @@ test('a taken login leaves nothing behind, and names its field', async (t) => {
   const memberId = randomUUID();
   const passwordRef = await stagePassword(auth.store, auth.passwords, PASSWORD);
   const operationId = randomUUID();
-  const attempt = () => bindLogin(auth.store, { operationId, memberId, loginId: loginId.toUpperCase(), passwordRef });
+  const attempt = () => auth.steps.bindLogin({ operationId, memberId, loginId: loginId.toUpperCase(), passwordRef });
   const error = await t.throwsAsync(attempt(), { code: 'LOGIN_TAKEN' });
   t.like(error, { fields: [{ field: 'loginId', message: 'is taken' }] });
   await t.throwsAsync(attempt(), { code: 'LOGIN_TAKEN' }, 'a repeat is refused for the same reason');
-  await undo(auth.store, operationId);
+  await auth.steps.undo({ operationId: operationId });
   t.is(await state(memberId), null);
   t.is(await auth.store.secrets.countDocuments({ _id: passwordRef }), 0);
   t.deepEqual(await events(memberId), []);
   await t.throwsAsync(rebindTo(await auth.member(), loginId), { code: 'LOGIN_TAKEN' });
 });
 
-const rebindTo = (memberId: string, loginId: string) => rebindLogin(auth.store, { operationId: randomUUID(), memberId, loginId });
+const rebindTo = (memberId: string, loginId: string) => auth.steps.rebindLogin({ operationId: randomUUID(), memberId, loginId });
 
 test('a staged password is good once, for 15 minutes', async (t) => {
   const passwordRef = await bind(randomUUID(), freshLogin());
   const again = () =>
-    bindLogin(auth.store, { operationId: randomUUID(), memberId: randomUUID(), loginId: freshLogin(), passwordRef });
+    auth.steps.bindLogin({ operationId: randomUUID(), memberId: randomUUID(), loginId: freshLogin(), passwordRef });
   await t.throwsAsync(again(), { code: 'PASSWORD_REF_INVALID' });
   const old = await stagePassword(auth.store, auth.passwords, PASSWORD);
   await auth.store.secrets.updateOne({ _id: old }, { $set: { expiresAt: new Date(Date.now() - 1) } });
   await t.throwsAsync(
-    bindLogin(auth.store, { operationId: randomUUID(), memberId: randomUUID(), loginId: freshLogin(), passwordRef: old }),
+    auth.steps.bindLogin({ operationId: randomUUID(), memberId: randomUUID(), loginId: freshLogin(), passwordRef: old }),
     { code: 'PASSWORD_REF_INVALID' },
   );
   const indexes = await auth.store.secrets.indexes();
@@ -238,16 +232,16 @@ test('a member has one login, and a login ID must be one', async (t) => {
 test('steps refuse a member that is not there', async (t) => {
   const memberId = randomUUID();
   const operation = () => ({ operationId: randomUUID(), memberId });
-  await t.throwsAsync(grantRoles(auth.store, { ...operation(), roleIds: [] }), { code: 'LOGIN_NOT_FOUND' });
+  await t.throwsAsync(auth.steps.grantRoles({ ...operation(), roleIds: [] }), { code: 'LOGIN_NOT_FOUND' });
   await t.throwsAsync(rebindTo(memberId, freshLogin()), { code: 'LOGIN_NOT_FOUND' });
-  await t.throwsAsync(suspendLogin(auth.store, operation()), { code: 'LOGIN_NOT_FOUND' });
-  await t.notThrowsAsync(removeLogin(auth.store, operation()), 'gone is removed');
+  await t.throwsAsync(auth.steps.suspendLogin(operation()), { code: 'LOGIN_NOT_FOUND' });
+  await t.notThrowsAsync(auth.steps.removeLogin(operation()), 'gone is removed');
 });
 
 test('a role that Auth does not know is not granted', async (t) => {
   const memberId = await auth.member({ roleIds: ['reader'] });
   const before = await state(memberId);
-  await t.throwsAsync(grantRoles(auth.store, { operationId: randomUUID(), memberId, roleIds: ['reader', 'ghost'] }), {
+  await t.throwsAsync(auth.steps.grantRoles({ operationId: randomUUID(), memberId, roleIds: ['reader', 'ghost'] }), {
     code: 'ROLE_NOT_FOUND',
   });
   t.deepEqual(await state(memberId), before);
@@ -255,22 +249,22 @@ test('a role that Auth does not know is not granted', async (t) => {
 
 test('a suspended login is not opened by a grant', async (t) => {
   const memberId = await auth.member();
-  await suspendLogin(auth.store, { operationId: randomUUID(), memberId });
-  await t.throwsAsync(grantRoles(auth.store, { operationId: randomUUID(), memberId, roleIds: [] }), { code: 'LOGIN_SUSPENDED' });
+  await auth.steps.suspendLogin({ operationId: randomUUID(), memberId });
+  await t.throwsAsync(auth.steps.grantRoles({ operationId: randomUUID(), memberId, roleIds: [] }), { code: 'LOGIN_SUSPENDED' });
 });
 
 test('a login goes for good once it is suspended; then its name is free', async (t) => {
   const loginId = freshLogin();
   const memberId = await auth.member({ loginId });
   const operationId = randomUUID();
-  const remove = () => removeLogin(auth.store, { operationId, memberId });
+  const remove = () => auth.steps.removeLogin({ operationId, memberId });
   await t.throwsAsync(remove(), { code: 'LOGIN_NOT_SUSPENDED' });
-  await suspendLogin(auth.store, { operationId: randomUUID(), memberId });
+  await auth.steps.suspendLogin({ operationId: randomUUID(), memberId });
   await Promise.all([remove(), remove()]);
   await remove();
   t.is(await state(memberId), null);
   t.is((await events(memberId)).at(-1)?.type, 'auth.login-removed');
-  await t.throwsAsync(undo(auth.store, operationId), { code: 'UNDO_IMPOSSIBLE' });
+  await t.throwsAsync(auth.steps.undo({ operationId: operationId }), { code: 'UNDO_IMPOSSIBLE' });
   await t.notThrowsAsync(remove(), 'and is still done');
   await t.notThrowsAsync(auth.member({ loginId }));
 });

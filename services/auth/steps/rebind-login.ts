@@ -1,16 +1,17 @@
 import type { ClientSession } from 'mongodb';
 import { aborted, MusubiError } from '#platform/errors.ts';
-import { runOperation, type Undo } from '#platform/operations/mongo.ts';
+import type { RebindLoginRequest, RebindLoginResponse } from '#proto/musubi/auth/v1/auth.ts';
 import { loginKey } from '../domain.ts';
 import { loginEvent } from '../events.ts';
 import { endHold, holdLogin } from '../held-logins.ts';
-import { changeLogin, loginNotFound, type Store } from '../store.ts';
+import { type AuthStep, changeLogin, loginNotFound, type Store } from '../store.ts';
 import { bindingError, checkBinding } from './bind-login.ts';
 
-export interface RebindLogin {
-  operationId: string;
+interface Before {
   memberId: string;
   loginId: string;
+  /** The hold that the new name was under, for this member. */
+  hold?: { key: string; until: string };
 }
 
 /**
@@ -22,38 +23,27 @@ export interface RebindLogin {
  *
  * @throws LOGIN_NOT_FOUND, LOGIN_TAKEN (also while it is held for another)
  */
-export async function rebindLogin(store: Store, command: RebindLogin): Promise<void> {
-  checkBinding(command);
-  const { operationId, memberId, loginId } = command;
-  await runOperation(store.mongo, { operationId, command: 'auth.rebind-login' }, async (session) => {
-    const { changed, hold } = await rename(store, session, command);
+export const rebindLogin: AuthStep<RebindLoginRequest, RebindLoginResponse, Before> = {
+  async do({ store, session }, request) {
+    checkBinding(request);
+    const { memberId, loginId } = request;
+    const { changed, hold } = await rename(store, session, request);
     if (!changed) throw loginNotFound(memberId);
     const former = loginKey(changed.before.loginId);
     if (former !== loginKey(loginId)) await holdLogin(store, session, { _id: former, memberId });
-    const undo: Before = {
+    const kept: Before = {
       memberId,
       loginId: changed.before.loginId,
       ...(hold ? { hold: { key: hold._id, until: hold.until.toISOString() } } : {}),
     };
-    return { result: null, undo, events: [loginEvent('auth.login-changed', changed.after)] };
-  });
-}
-
-interface Before {
-  memberId: string;
-  loginId: string;
-  /** The hold that the new name was under, for this member. */
-  hold?: { key: string; until: string };
-}
-
-/**
- * Gives back the name of before, and the hold of the new name if it was held for the member; the hold of the former
- * name ends. Only an undo that comes after the hold has lapsed can find the name taken: it is tried on until it is
- * free again, and the saga shows as compensating.
- */
-export const undoRebindLogin =
-  (store: Store): Undo<Before> =>
-  async (session, { memberId, loginId, hold }) => {
+    return { result: {}, kept, events: [loginEvent('auth.login-changed', changed.after)] };
+  },
+  /**
+   * Gives back the name of before, and the hold of the new name if it was held for the member; the hold of the former
+   * name ends. Only an undo that comes after the hold has lapsed can find the name taken: it is tried on until it is
+   * free again, and the saga shows as compensating.
+   */
+  async undo({ store, session }, { memberId, loginId, hold }) {
     const { changed } = await rename(store, session, { memberId, loginId }).catch((error: unknown) => {
       if (!(error instanceof MusubiError)) throw error;
       throw aborted('LOGIN_BUSY', 'the login was taken before it could be given back', { cause: error });
@@ -62,7 +52,8 @@ export const undoRebindLogin =
     const until = new Date(hold?.until ?? 0);
     if (hold && until.getTime() > store.clock.now()) await holdLogin(store, session, { _id: hold.key, memberId, until });
     return { events: [loginEvent('auth.login-changed', changed.after)] };
-  };
+  },
+};
 
 async function rename(store: Store, session: ClientSession, to: { memberId: string; loginId: string }) {
   const { memberId, loginId } = to;

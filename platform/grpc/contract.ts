@@ -1,0 +1,33 @@
+import type { MethodDefinition, ServiceDefinition } from '@grpc/grpc-js';
+
+/** What a method of a contract is asked. */
+export type RequestOf<M> = M extends { requestDeserialize: (bytes: Buffer) => infer Request } ? Request : never;
+/** What a method of a contract answers. */
+export type ResponseOf<M> = M extends { responseSerialize: (value: infer Response) => Buffer } ? Response : never;
+
+/** The RPC by which any step of a service is undone. */
+export const UNDO = 'undo';
+
+/** The methods of a contract that are steps of sagas: those whose request has an `operationId`. */
+export type StepName<S> = {
+  [M in keyof S]: M extends typeof UNDO ? never : RequestOf<S[M]> extends { operationId: string } ? M : never;
+}[keyof S] &
+  string;
+
+/** Whether a method is a step, or the undo of one. The contract says so itself: an empty request has all of its fields. */
+export function hasOperationId(method: MethodDefinition<unknown, unknown>): boolean {
+  return Object.hasOwn(method.requestDeserialize(Buffer.alloc(0)) as object, 'operationId');
+}
+
+/** The names of a contract's steps. */
+export function stepNames<S extends ServiceDefinition>(contract: S): StepName<S>[] {
+  return Object.entries(contract)
+    .filter(([name, method]) => name !== UNDO && hasOperationId(method))
+    .map(([name]) => name as StepName<S>);
+}
+
+/** The full name of a service: `musubi.auth.v1.AuthService`. */
+export function fullName(contract: ServiceDefinition): string {
+  const [, name = ''] = Object.values(contract)[0]?.path.split('/') ?? [];
+  return name;
+}

@@ -1,0 +1,66 @@
+import type { ServiceDefinition } from '@grpc/grpc-js';
+import { peer } from '../config.ts';
+import type { Lifecycle } from '../lifecycle.ts';
+import { boundTo, connectPeer, type Peer } from './client.ts';
+import { followPeers } from './readiness.ts';
+
+/** The contracts of several services, by the services' names. */
+type Contracts = Record<string, ServiceDefinition>;
+
+type AddressOf<Name> = `MUSUBI_${Uppercase<Name & string>}_ADDRESS`;
+/** The settings that say where these services are. */
+export type PeerAddresses<C> = { [Name in keyof C as AddressOf<Name>]: string };
+
+/** Several services as they are called. */
+export type Peers<C> = { [Name in keyof C]: Peer<C[Name] & ServiceDefinition> };
+
+/** The variable that says where a service is: `MUSUBI_AUTH_ADDRESS`. */
+export const addressVariable = <Name extends string>(name: Name): AddressOf<Name> =>
+  `MUSUBI_${name.toUpperCase() as Uppercase<Name>}_ADDRESS`;
+
+/** The environment variables that say where these services are. */
+export function peerShape<C extends Contracts>(contracts: C): Record<keyof PeerAddresses<C>, ReturnType<typeof peer>> {
+  return Object.fromEntries(Object.keys(contracts).map((name) => [addressVariable(name), peer()])) as Record<
+    keyof PeerAddresses<C>,
+    ReturnType<typeof peer>
+  >;
+}
+
+/** Connects to services; the connections end with the lifecycle. */
+export function connectPeers<C extends Contracts>(contracts: C, config: PeerAddresses<C>, lifecycle: Lifecycle): Peers<C> {
+  const addresses = addressesOf(contracts, config);
+  const peers = Object.entries(contracts).map(([name, contract]) => [
+    name,
+    connectPeer(addresses[name] ?? '', contract, lifecycle),
+  ]);
+  return Object.fromEntries(peers) as Peers<C>;
+}
+
+/** The same services for somebody who may leave: then what is asked of them for that one ends. */
+export function boundPeers<C extends Contracts>(signal: AbortSignal, contracts: C, peers: Peers<C>): Peers<C> {
+  const unbound = peers as Record<string, Peer<ServiceDefinition>>;
+  const bound = Object.keys(contracts).map((name) => [name, boundTo(signal, unbound[name] as Peer<ServiceDefinition>)]);
+  return Object.fromEntries(bound) as Peers<C>;
+}
+
+/**
+ * Makes this process's readiness follow the services without which it can do nothing, and its health all the others.
+ *
+ * @param essential the names of the former
+ */
+export function followServices<C extends Contracts>(
+  contracts: C,
+  config: PeerAddresses<C>,
+  lifecycle: Lifecycle,
+  essential: readonly (keyof C)[] = [],
+): void {
+  const all = Object.entries(addressesOf(contracts, config));
+  const isEssential = ([name]: [string, string]): boolean => essential.includes(name);
+  followPeers(Object.fromEntries(all.filter(isEssential)), lifecycle, 'essential');
+  followPeers(Object.fromEntries(all.filter((each) => !isEssential(each))), lifecycle, 'other');
+}
+
+function addressesOf<C extends Contracts>(contracts: C, config: PeerAddresses<C>): Record<string, string> {
+  const given = config as Record<string, string>;
+  return Object.fromEntries(Object.keys(contracts).map((name) => [name, given[addressVariable(name)] ?? '']));
+}

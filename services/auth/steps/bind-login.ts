@@ -1,0 +1,81 @@
+import { alreadyExists, failedPrecondition, invalidArgument, MusubiError } from '#platform/errors.ts';
+import { isDuplicateKey } from '#platform/mongo.ts';
+import type { BindLoginRequest, BindLoginResponse } from '#proto/musubi/auth/v1/auth.ts';
+import { loginIdViolation, loginKey, MAX_ID_LENGTH, type Member } from '../domain.ts';
+import { loginEvent } from '../events.ts';
+import { endHold } from '../held-logins.ts';
+import { type AuthStep, loginTaken, type Store } from '../store.ts';
+
+/**
+ * Binds a login to a new member; nobody can log in by it yet.
+ *
+ * @throws LOGIN_TAKEN (also while another member's former name), LOGIN_EXISTS (the member has one already), PASSWORD_REF_INVALID
+ */
+export const bindLogin: AuthStep<BindLoginRequest, BindLoginResponse, { memberId: string }> = {
+  async do({ store, session }, request) {
+    checkBinding(request);
+    const { memberId, loginId, passwordRef } = request;
+    const key = loginKey(loginId);
+    // The name comes before the password, so that a repeat is refused for the same reason as the first time.
+    if (await store.members.findOne({ loginKey: key }, { session, projection: { _id: 1 } })) throw loginTaken();
+    await endHold(store, session, { memberId, loginId });
+    const now = new Date(store.clock.now());
+    const staged = await store.secrets.findOneAndDelete({ _id: passwordRef, expiresAt: { $gt: now } }, { session });
+    if (!staged) throw failedPrecondition('PASSWORD_REF_INVALID', 'the staged password is not there: it was used or is too old');
+    const member: Member = {
+      _id: memberId,
+      loginId,
+      loginKey: key,
+      password: staged.password,
+      roleIds: [],
+      status: 'pending',
+      version: 1,
+      sessions: [],
+      createdAt: now,
+      updatedAt: now,
+    };
+    await store.members.insertOne(member, { session }).catch((error: unknown) => {
+      throw bindingError(error, request);
+    });
+    return { result: {}, kept: { memberId }, events: [loginEvent('auth.login-bound', member)] };
+  },
+  /** Removes the login again; the staged password went when it was bound. */
+  async undo({ store, session }, { memberId }) {
+    const member = await store.members.findOneAndDelete({ _id: memberId }, { session, projection: { status: 1, version: 1 } });
+    if (!member) return;
+    return { events: [loginEvent('auth.login-removed', { _id: memberId, status: 'removed', version: member.version + 1 })] };
+  },
+};
+
+/** The same step, which leaves nothing behind of a password whose binding was refused: it is not tried again with that one. */
+export const leavingNoPassword =
+  <R>(store: Store, bind: (request: BindLoginRequest) => Promise<R>): ((request: BindLoginRequest) => Promise<R>) =>
+  async (request) => {
+    try {
+      return await bind(request);
+    } catch (error) {
+      if (error instanceof MusubiError && !error.retryable) await store.secrets.deleteOne({ _id: request.passwordRef });
+      throw error;
+    }
+  };
+
+/** @throws INVALID_ARGUMENT for a member ID or login ID that nobody can have */
+export function checkBinding({ memberId, loginId }: { memberId: string; loginId: string }): void {
+  const violation = loginIdViolation(loginId);
+  if (violation)
+    throw invalidArgument('INVALID_ARGUMENT', `the login ID ${violation}`, {
+      fields: [{ field: 'loginId', code: 'WRONG_FORMAT', message: violation }],
+    });
+  if (memberId === '' || memberId.length > MAX_ID_LENGTH) {
+    throw invalidArgument('INVALID_ARGUMENT', 'the member ID is missing', {
+      fields: [{ field: 'memberId', message: `must be 1 to ${MAX_ID_LENGTH} characters` }],
+    });
+  }
+}
+
+/** What a refused write of a member means: two bindings at once meet in the unique index. */
+export function bindingError(error: unknown, { memberId }: { memberId: string }): unknown {
+  if (isDuplicateKey(error, 'loginKey_1')) return loginTaken();
+  if (isDuplicateKey(error)) return alreadyExists('LOGIN_EXISTS', `member ${memberId} has a login already`);
+  return error;
+}

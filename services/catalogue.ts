@@ -1,0 +1,60 @@
+import type { ServiceDefinition } from '@grpc/grpc-js';
+import { AuthServiceService } from '#proto/musubi/auth/v1/auth.ts';
+import { JobServiceService } from '#proto/musubi/job/v1/job.ts';
+import { MemberServiceService } from '#proto/musubi/member/v1/member.ts';
+import { QueryServiceService } from '#proto/musubi/query/v1/query.ts';
+import { RoleServiceService } from '#proto/musubi/role/v1/role.ts';
+
+/** Who calls services by gRPC. `sagas`: every process that hosts workers. */
+type Caller = 'sagas' | 'gateway' | 'websocket';
+
+/** What others must know of a service. */
+interface Entry {
+  contract: ServiceDefinition;
+  calledBy: readonly Caller[];
+  /** The store in which the service's outbox is, under the service's name (`outboxPlace`); none: it tells of nothing. */
+  outbox?: 'postgres' | 'mongodb' | 'redis';
+}
+
+/**
+ * Every service with a contract. Peers and their addresses, activities, the relay's sources, probes, local ports and the
+ * stores that tests compare follow from it: a new service is declared here and nowhere else outside of its folder.
+ */
+export const SERVICES = {
+  member: { contract: MemberServiceService, calledBy: ['sagas'], outbox: 'postgres' },
+  role: { contract: RoleServiceService, calledBy: ['sagas'], outbox: 'postgres' },
+  auth: { contract: AuthServiceService, calledBy: ['sagas', 'gateway', 'websocket'], outbox: 'mongodb' },
+  job: { contract: JobServiceService, calledBy: ['sagas', 'gateway', 'websocket'], outbox: 'redis' },
+  query: { contract: QueryServiceService, calledBy: ['sagas', 'gateway'] },
+} as const satisfies Record<string, Entry>;
+
+export type Services = typeof SERVICES;
+export type ServiceName = keyof Services;
+
+/** The contracts that a caller calls, by service. */
+type CalledBy<C extends Caller> = {
+  [Name in ServiceName as C extends Services[Name]['calledBy'][number] ? Name : never]: Services[Name]['contract'];
+};
+
+/** The contracts that a caller calls, by service. */
+export function calledBy<C extends Caller>(caller: C): CalledBy<C> {
+  const called = Object.entries(SERVICES).filter(([, entry]: [string, Entry]) => entry.calledBy.includes(caller));
+  return Object.fromEntries(called.map(([name, { contract }]) => [name, contract])) as CalledBy<C>;
+}
+
+/** A service's outbox: which kind of store, and where in it. */
+export interface Outbox {
+  name: string;
+  kind: NonNullable<Entry['outbox']>;
+  /** The database; the stream's key on Redis. */
+  place: string;
+}
+
+/** Where a service's outbox is: in its own database, or the stream of its name. */
+export const outboxPlace = (name: string, kind: Outbox['kind']): string =>
+  kind === 'redis' ? `outbox:${name}` : `musubi_${name}`;
+
+/** Every outbox of ours. */
+export const OUTBOXES: readonly Outbox[] = Object.entries(SERVICES).flatMap(([name, { outbox }]: [string, Entry]) =>
+  outbox ? [{ name, kind: outbox, place: outboxPlace(name, outbox) }] : [],
+);

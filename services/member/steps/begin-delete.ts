@@ -1,0 +1,30 @@
+import type { Step } from '#platform/operations/postgres.ts';
+import type { BeginDeleteRequest, BeginDeleteResponse } from '#proto/musubi/member/v1/member.ts';
+import { jobOf, requireFree, requireMemberId, requireVersion } from '../domain.ts';
+import { findMember, getMember, saveMember } from '../store.ts';
+
+interface Kept {
+  memberId: string;
+  jobId: string;
+}
+
+/**
+ * ACTIVE → DELETING: locks the member for this job. Nothing that others can see changes.
+ * @throws MEMBER_NOT_FOUND, VERSION_MISMATCH, MEMBER_DELETING; MEMBER_BUSY (retryable)
+ */
+export const beginDelete: Step<BeginDeleteRequest, BeginDeleteResponse, Kept> = {
+  async do(tx, { operationId, memberId, expectedVersion }) {
+    const jobId = jobOf(operationId);
+    const member = await getMember(tx, requireMemberId(memberId));
+    requireFree(member, jobId);
+    requireVersion(member, expectedVersion);
+    await saveMember(tx, { ...member, status: 'DELETING', lockHolder: jobId });
+    return { result: {}, kept: { memberId, jobId } };
+  },
+  /** Lets go of the member: the row is as it was before, its time of change too. */
+  async undo(tx, { memberId, jobId }) {
+    const member = await findMember(tx, memberId);
+    if (member?.status !== 'DELETING' || member.lockHolder !== jobId) return;
+    await saveMember(tx, { ...member, status: 'ACTIVE', lockHolder: null });
+  },
+};

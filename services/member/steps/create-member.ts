@@ -1,0 +1,44 @@
+import type { Step } from '#platform/operations/postgres.ts';
+import type { CreateMemberRequest, CreateMemberResponse } from '#proto/musubi/member/v1/member.ts';
+import { jobOf, type Member, requireMemberId, requireNotHeldByOthers, tidyProfile } from '../domain.ts';
+import { deletedEvent, memberEvent, writtenVersion } from '../events.ts';
+import { memberExists } from '../refusals.ts';
+import { findMember, insertMember, removeMember } from '../store.ts';
+
+interface Kept {
+  memberId: string;
+  jobId: string;
+}
+
+/**
+ * Creates the member as PENDING, held by the job until ActivateMember.
+ * @throws INVALID_MEMBER, MEMBER_EXISTS
+ */
+export const createMember: Step<CreateMemberRequest, CreateMemberResponse, Kept> = {
+  async do(tx, { operationId, memberId, loginId, displayName, email }) {
+    requireMemberId(memberId);
+    const jobId = jobOf(operationId);
+    const now = new Date();
+    const member: Member = {
+      ...tidyProfile({ loginId, displayName, email }),
+      memberId,
+      status: 'PENDING',
+      pendingChanges: null,
+      lockHolder: jobId,
+      closedBy: null,
+      version: 1,
+      createdAt: now,
+      updatedAt: now,
+    };
+    if (!(await insertMember(tx, member))) throw memberExists();
+    return { result: { written: writtenVersion(member) }, kept: { memberId, jobId }, events: [memberEvent('created', member)] };
+  },
+  /** Removes the member. IDs are never used twice, so the versions of a later member can't collide. */
+  async undo(tx, { memberId, jobId }) {
+    const member = await findMember(tx, memberId);
+    if (!member) return;
+    requireNotHeldByOthers(member, jobId);
+    await removeMember(tx, memberId);
+    return { events: [deletedEvent(memberId, member.version + 1)] };
+  },
+};
