@@ -44,3 +44,17 @@ test('one that failed fails all who ask until it is made again, soon, and then i
   await check();
   t.is(made, 2);
 });
+
+test('one that throws before it has a promise fails those who ask, and is made again', async (t) => {
+  let made = 0;
+  const check = sparing(() => {
+    if (++made > 1) throw new Error('not connected');
+    return Promise.resolve();
+  }, 20);
+  await check();
+  for (let expected = 2; expected <= 3; expected++) {
+    await sleep(30);
+    await t.throwsAsync(async () => check(), { message: 'not connected' });
+    t.is(made, expected);
+  }
+});

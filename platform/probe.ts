@@ -8,7 +8,7 @@ export function sparing(check: () => Promise<unknown>, everyMs = 5_000): () => P
   return () => {
     if (last && Date.now() < goodUntil) return last;
     goodUntil = Number.POSITIVE_INFINITY; // while it is under way
-    last = Promise.resolve(check()).then(
+    last = Promise.try(check).then(
       () => {
         goodUntil = Date.now() + everyMs;
       },
