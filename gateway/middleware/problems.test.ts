@@ -52,8 +52,8 @@ test('the challenge of a 401 says what the body says, and nothing of what is mea
   ];
   const [unknown, expired, missing] = await answersTo(t, errors);
   for (const answer of [unknown, expired]) {
-    const { detail } = (await answer?.json()) as { detail: string };
-    const described = `Bearer realm="musubi", error="invalid_token", error_description="${detail}"`;
+    const body = (await answer?.json()) as { detail: string } | undefined;
+    const described = `Bearer realm="musubi", error="invalid_token", error_description="${body?.detail}"`;
     t.is(answer?.headers.get('www-authenticate'), described);
     t.notRegex(described, /10\.2\.3\.4|mTLS/);
   }

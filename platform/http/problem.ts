@@ -34,7 +34,7 @@ export function httpStatusOf(code: ProblemCode): number {
 
 /** What stands at the `type` of a problem: what it means, and what to do about it. */
 export function kindDocument(code: ProblemCode) {
-  const { meaning, remedy } = problemKind(code);
+  const { meaning, remedy = '' } = problemKind(code);
   return { type: problemType(code), code, title: problemTitle(code), status: httpStatusOf(code), meaning, remedy };
 }
 
