@@ -144,7 +144,8 @@ export class Attempts {
       if (!isDuplicateKey(error)) throw error;
       return apply();
     });
-    return { limit, waitMs: bucket?.waitMs ?? 0 };
+    if (!bucket) throw new Error('the store has not said what is left of a bucket');
+    return { limit, waitMs: bucket.waitMs };
   }
 
   async #giveBack({ id, intervalMs }: Limit): Promise<void> {
