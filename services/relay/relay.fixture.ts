@@ -70,7 +70,7 @@ async function openOutboxes(): Promise<Outboxes> {
 
   const aggregateType = (kind: Kind): string => `${name}_${kind}`;
   const received: Record<Kind, EventMessage[]> = { postgres: [], mongodb: [], redis: [] };
-  await subscribe({
+  subscribe({
     brokers: servers.kafka(),
     group: name,
     handlers: Object.fromEntries(

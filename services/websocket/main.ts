@@ -50,7 +50,7 @@ export async function start({ config, log, lifecycle }: App<z.output<z.ZodObject
     log,
     lifecycle,
   });
-  await subscribe({
+  subscribe({
     ...kafkaOptions(config),
     group: 'websocket',
     handlers: {
