@@ -161,7 +161,7 @@ export interface RelayProcess {
 const running = new Set<RelayProcess>();
 
 /** Ends the relays that a failed test left behind. */
-export async function killRelays(): Promise<void> {
+async function killRelays(): Promise<void> {
   await Promise.all([...running].map((relay) => relay.kill('SIGKILL')));
 }
 
