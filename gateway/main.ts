@@ -25,7 +25,7 @@ export async function start(process: App<Config>): Promise<void> {
   const stopping = new AbortController();
   lifecycle.onStop('waiting requests', 'intake', () => stopping.abort());
 
-  // Auth decides every request. Without Job there are no commands, without Query no lists, but logins; and so on.
+  // Auth decides every request. Without Job there are no commands and without Query no lists, but logins work.
   followPeers({ auth: config.MUSUBI_AUTH_ADDRESS }, lifecycle, 'essential');
   followPeers({ job: config.MUSUBI_JOB_ADDRESS, query: config.MUSUBI_QUERY_ADDRESS }, lifecycle, 'other');
   const domains = config.MUSUBI_GATEWAY_WORKER === 'on' ? DOMAINS : [];

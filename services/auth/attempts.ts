@@ -39,7 +39,10 @@ export interface Attempt {
   known: boolean;
 }
 
-/** A token bucket, kept as the time at which it will be full again: then it says nothing any more, and is removed. */
+/**
+ * A token bucket, stored as the time when it will be full. A full bucket equals an absent one, so MongoDB's TTL removes
+ * it.
+ */
 export interface Bucket {
   /** A keyed hash of what it is for. */
   _id: string;
