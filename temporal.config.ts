@@ -34,6 +34,9 @@ export const SEARCH_ATTRIBUTES = {
   alarm: defineSearchAttributeKey('MusubiAlarm', SearchAttributeType.KEYWORD),
 } as const;
 
+/** The query by which a workflow says whether it is past its point of no return, so that to cancel it is too late. */
+export const TOO_LATE_QUERY = 'tooLate';
+
 /** How long one attempt of a step may take, ms. */
 const ATTEMPT_MS = 5_000;
 

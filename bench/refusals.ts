@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { reasonOf } from '#platform/errors.ts';
 import type { Stack } from '../local/stack.ts';
 import { parked } from '../test/evidence.ts';
 import { Load } from '../test/load.ts';
@@ -18,7 +19,7 @@ export async function run(stack: Stack): Promise<void> {
     try {
       await refuse(stack, refusal, title);
     } catch (error) {
-      failed.push(`${title}: ${error instanceof Error ? error.message : String(error)}`);
+      failed.push(`${title}: ${reasonOf(error)}`);
     }
   }
   if (failed.length > 0) throw new Error(failed.join('\n'));

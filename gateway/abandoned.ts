@@ -71,7 +71,7 @@ export class AbandonedJobs {
       const again = await this.#settle(jobId);
       this.#since.delete(jobId);
       if (!again) continue;
-      // To the end, and no more now: the others would fare alike.
+      // It moves to the end of the queue, and the sweep stops: the other jobs would fail for the same reason.
       this.#since.set(jobId, since);
       return;
     }

@@ -4,6 +4,7 @@ import { MusubiError, notFound, unauthenticated } from '#platform/errors.ts';
 import { sameId } from '#platform/id.ts';
 import type { CodeOf } from '#platform/problems.ts';
 import type { Resource } from '#proto/musubi/auth/v1/auth.ts';
+import { TOKEN_PROBLEMS } from './declared-problems.ts';
 import type { Gateway } from './gateway.ts';
 import type { Principal } from './route.ts';
 import { soleHeader } from './validation.ts';
@@ -45,9 +46,6 @@ export async function authorize(
   }
 }
 
-/** What is wrong with the bearer token itself; a new one helps, so a client that meets it refreshes. */
-const TOKEN_PROBLEMS: ReadonlySet<string> = new Set(['TOKEN_INVALID', 'TOKEN_EXPIRED', 'SESSION_REVOKED']);
-
 /**
  * The challenge of a 401, which must have one (RFC 9110, 11.6.1). Only where a bearer token was given and is not good it
  * names an error (RFC 6750, section 3): no token, a wrong password or a refused refresh token says nothing about one, and
@@ -55,7 +53,8 @@ const TOKEN_PROBLEMS: ReadonlySet<string> = new Set(['TOKEN_INVALID', 'TOKEN_EXP
  */
 export function challenge(error: MusubiError): string {
   const realm = 'Bearer realm="musubi"';
-  if (!TOKEN_PROBLEMS.has(error.code)) return realm;
+  const { code, message } = error.told;
+  if (!TOKEN_PROBLEMS.includes(code)) return realm;
   // Quoted-string: nothing but our own plain words comes in here, and quotes would end it.
-  return `${realm}, error="invalid_token", error_description="${error.message.replaceAll(/[^\x20-\x21\x23-\x5b\x5d-\x7e]/g, '')}"`;
+  return `${realm}, error="invalid_token", error_description="${message.replaceAll(/[^\x20-\x21\x23-\x5b\x5d-\x7e]/g, '')}"`;
 }

@@ -44,7 +44,7 @@ export const commandProblems = [
   'JOB_FAILED',
 ] as const;
 
-export const acceptedSchema = z.strictObject({ jobId: z.uuid() }).meta({
+const acceptedSchema = z.strictObject({ jobId: z.uuid() }).meta({
   id: 'Accepted',
   description: 'The command is being carried out: its job tells how far',
   examples: [{ jobId: EXAMPLE_ID }],
@@ -164,8 +164,8 @@ export function isFinal({ state }: Job): boolean {
 }
 
 /**
- * To be called before anything is done for a command: else every request of an outage would leave a job behind.
- * Not so with a key: it may be that of a command which has its saga, and is answered whether Temporal is there or not.
+ * Call it before anything is done for a command: otherwise each request of an outage leaves a job. A request with a key
+ * passes: its saga may exist, and is then answered without Temporal.
  *
  * @throws unavailable when it is known that Temporal is away
  */

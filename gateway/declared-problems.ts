@@ -24,7 +24,10 @@ export const ANYWHERE: readonly ProblemCode[] = [
 /** What is answered where there is no route, or none of that method. */
 export const UNROUTED: readonly ProblemCode[] = ['ROUTE_NOT_FOUND', 'METHOD_NOT_ALLOWED'];
 
-const UNAUTHENTICATED: readonly ProblemCode[] = ['TOKEN_MISSING', 'TOKEN_INVALID', 'TOKEN_EXPIRED', 'SESSION_REVOKED'];
+/** What is wrong with the bearer token itself; a new one helps, so a client that meets it refreshes. */
+export const TOKEN_PROBLEMS: readonly ProblemCode[] = ['TOKEN_INVALID', 'TOKEN_EXPIRED', 'SESSION_REVOKED'];
+
+const UNAUTHENTICATED: readonly ProblemCode[] = ['TOKEN_MISSING', ...TOKEN_PROBLEMS];
 const OF_A_BODY: readonly ProblemCode[] = ['MALFORMED_JSON', 'BODY_TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE'];
 
 /** The code of a 404 for a path parameter that names nothing: `memberId` → MEMBER_NOT_FOUND. */

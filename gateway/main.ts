@@ -22,7 +22,7 @@ export async function start(process: App<Config>): Promise<void> {
   const stopping = new AbortController();
   lifecycle.onStop('waiting requests', 'intake', () => stopping.abort());
 
-  // Auth decides every request. Without Job there are no commands, without Query no lists, but logins; and so on.
+  // Auth decides every request. Without Job there are no commands and without Query no lists, but logins work.
   const domains = config.MUSUBI_GATEWAY_WORKER === 'on' ? DOMAINS : [];
   // What only sagas call matters where they are worked on.
   followServices(domains.length > 0 ? calledBy('sagas') : CALLED, config, lifecycle, ['auth']);

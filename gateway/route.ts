@@ -22,7 +22,7 @@ export interface Principal {
 }
 
 /** What is known of a request before Auth has spoken. */
-export interface Asking<P extends Shape, L> {
+interface Asking<P extends Shape, L> {
   params: Input<P>;
   /** What `load` read; undefined when that does not exist. */
   loaded: L | undefined;

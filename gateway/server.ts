@@ -8,7 +8,7 @@ import { MAX_WAIT } from './prefer.ts';
 import { sourceOf } from './source.ts';
 
 /** What clients may take: nothing of ours takes longer than the longest wait and what comes around it. */
-export const GATEWAY_LIMITS: HttpLimits = { ...HTTP_LIMITS, silence: (MAX_WAIT + 60) * 1_000 };
+const GATEWAY_LIMITS: HttpLimits = { ...HTTP_LIMITS, silence: (MAX_WAIT + 60) * 1_000 };
 
 /**
  * Serves the app.

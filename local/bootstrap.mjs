@@ -191,7 +191,7 @@ async function handOver(script, args) {
   const programs = join(root, 'node_modules', '.bin');
   // First on the PATH, as in an npm script: tools that start with `#!/usr/bin/env node` get Node 24 too.
   const env = { ...process.env, PATH: `${programs}${delimiter}${process.env.PATH}` };
-  const command = ['--disable-warning=TimeoutNegativeWarning', join(root, script), ...args];
+  const command = [join(root, script), ...args];
   // The channel is never written to: its end tells the script that we have ended, however that was.
   process.exit(await ended(join(programs, 'node'), command, { stdio: ['inherit', 'inherit', 'inherit', 'ipc'], env }));
 }

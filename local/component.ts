@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { reasonOf } from '#platform/errors.ts';
 import { childEnvironment } from './packages/cache.ts';
 import type { PidsFile } from './pids.ts';
 import type { Launch } from './servers/server.ts';
@@ -170,7 +171,7 @@ export class Component {
         await this.plan.probe();
         if (this.#child) return undefined;
       } catch (error) {
-        last = error instanceof Error ? error.message : String(error);
+        last = reasonOf(error);
         await sleep(60);
       }
     }

@@ -18,7 +18,7 @@ test.after.always(() => rmSync(folder, { recursive: true, force: true }));
 /** What is said of an environment, by variable. */
 async function wrongIn(env: NodeJS.ProcessEnv, kept: Partial<Secrets> = {}): Promise<Record<string, string>> {
   const secrets = secretsFor(kept, env);
-  const wanted = { servers: SERVERS, roles: ROLES, dataDir: folder, kept, secrets, env, more: {} };
+  const wanted = { servers: SERVERS, roles: ROLES, dataDir: folder, kept, secrets, env, extraEnv: {} };
   try {
     await checkEnvironment(wanted);
     return {};
@@ -71,8 +71,8 @@ test('everything that is wrong is said at once, by its name, and without its val
   // The public address is a role's only where it is told so; the launcher tells it.
   const env = Object.fromEntries(Object.entries(WRONG).map(([name, [value]]) => [name, value]));
   const secrets = secretsFor({}, env);
-  const more = { MUSUBI_PUBLIC_URL: env.MUSUBI_PUBLIC_URL ?? '' };
-  const check = checkEnvironment({ servers: SERVERS, roles: ROLES, dataDir: folder, kept: {}, secrets, env, more });
+  const extraEnv = { MUSUBI_PUBLIC_URL: env.MUSUBI_PUBLIC_URL ?? '' };
+  const check = checkEnvironment({ servers: SERVERS, roles: ROLES, dataDir: folder, kept: {}, secrets, env, extraEnv });
   const { wrong, message } = (await t.throwsAsync(check, { instanceOf: ConfigError })) as ConfigError;
   t.deepEqual(wrong.map(([name]) => name).toSorted(), Object.keys(WRONG).toSorted());
   for (const [name, why] of wrong) t.regex(why, WRONG[name]?.[1] ?? /^$/, name);
@@ -107,7 +107,7 @@ test.serial('a cache that cannot be written to is said', async (t) => {
 
 test('variables that nothing reads are named', async (t) => {
   const env = { MUSUBI_POSTGRESS_URL: 'x', MUSUBI_GRPC_LISTEN: '127.0.0.1:1', MUSUBI_LOG_LEVEL: 'info', OTHER: 'x' };
-  const wanted = { servers: SERVERS, roles: ROLES, dataDir: folder, kept: {}, secrets: secretsFor({}, env), env, more: {} };
+  const wanted = { servers: SERVERS, roles: ROLES, dataDir: folder, kept: {}, secrets: secretsFor({}, env), env, extraEnv: {} };
   t.deepEqual((await checkEnvironment(wanted)).unread, ['MUSUBI_POSTGRESS_URL', 'MUSUBI_GRPC_LISTEN']);
 });
 
@@ -150,7 +150,7 @@ test('servers that the environment gives and that cannot be used are named, with
 
 test('servers that the environment gives and that can be used are taken; wrong keys and names are said', async (t) => {
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => /^MUSUBI_(?!ADMIN|AUTH)/.test(name)));
-  const wanted = { servers: SERVERS, roles: ROLES, dataDir: folder, kept: {}, secrets: secretsFor({}, env), env, more: {} };
+  const wanted = { servers: SERVERS, roles: ROLES, dataDir: folder, kept: {}, secrets: secretsFor({}, env), env, extraEnv: {} };
   const { own, others } = await checkEnvironment(wanted);
   t.deepEqual([own.length, others.length], [0, SERVERS.length]);
   const said = await wrongIn({ ...env, MUSUBI_S3_SECRET_ACCESS_KEY: 'wrong', MUSUBI_TEMPORAL_NAMESPACE: 'nowhere' });

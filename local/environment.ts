@@ -63,8 +63,8 @@ export interface Wanted {
   kept: Partial<Secrets>;
   secrets: Secrets;
   env: NodeJS.ProcessEnv;
-  /** What all roles are told beside. */
-  more: Record<string, string>;
+  /** Extra variables of every role. */
+  extraEnv: Record<string, string>;
 }
 
 export interface Found {
@@ -84,7 +84,7 @@ export interface Found {
  * @throws ConfigError that lists every variable that is wrong; if there is none, every server that cannot be used
  */
 export async function checkEnvironment(wanted: Wanted): Promise<Found> {
-  const { servers, roles, secrets, env, more } = wanted;
+  const { servers, roles, secrets, env, extraEnv } = wanted;
   const wrong = new Wrong();
   const given = new Map<Server, Record<string, string>>();
   for (const server of servers) {
@@ -96,18 +96,18 @@ export async function checkEnvironment(wanted: Wanted): Promise<Found> {
 
   wrong.judge({ shape: LAUNCHER }, env);
   noteSecrets(wanted, own, wrong);
-  // The ports that each would like stand for those that it will get: they are not in the environment.
+  // The preferred ports stand in for those chosen later, which no variable gives.
   const ports = Object.fromEntries(ROLES.map((each) => [each.name, each.ports]));
   const ours = own.map((server) => server.address({ ports: server.ports, secrets }));
-  const all = Object.assign({ ...env }, addresses, ...ours, peers(ports), ofAuth(secrets), more);
+  const all = Object.assign({ ...env }, addresses, ...ours, peers(ports), ofAuth(secrets), extraEnv);
   for (const { name, ports: its } of roles) wrong.judge(configurationOf(name), { ...all, ...listens(its) });
   if (roles.length > 0) wrong.judge(configurationOf('bootstrap'), { ...all, ...ofAdmin(secrets) });
   wrong.refuse('The environment is not right, so nothing was started:');
 
-  // Who starts no role has nobody who would use them.
+  // Without roles nothing uses these servers, so they are not asked.
   if (roles.length > 0) await Promise.all([...given].map(([server, address]) => reach(server, address, wrong)));
   wrong.refuse('What the environment gives cannot be used, so nothing was started:');
-  return { own, others: [...given.keys()], given: addresses, unread: unread(env, more) };
+  return { own, others: [...given.keys()], given: addresses, unread: unread(env, extraEnv) };
 }
 
 /** What is wrong, by variable: of several reasons the first. */
@@ -161,7 +161,7 @@ async function reach(server: Server, address: Record<string, string>, wrong: Wro
       return;
     } catch (error) {
       if (error instanceof ConfigError) return wrong.blame(error);
-      const reason = reasonOf(error);
+      const reason = reachReason(error);
       const isSilence = /timed out|time-?out|deadline|it does not answer/i.test(reason);
       if (isSilence && performance.now() - begun < SILENCE_MS) continue;
       wrong.note(Object.keys(address)[0] ?? '', `${server.title} cannot be used there: ${reason}`);
@@ -175,21 +175,21 @@ async function silence(): Promise<never> {
   throw new Error('it does not answer');
 }
 
-/** Errors of a connection that was tried at several addresses say nothing themselves. */
-function reasonOf(error: unknown): string {
-  if (error instanceof AggregateError) return [...new Set(error.errors.map(reasonOf))].join('; ');
+/** Why a server was not reached. Errors of a connection that was tried at several addresses say nothing themselves. */
+function reachReason(error: unknown): string {
+  if (error instanceof AggregateError) return [...new Set(error.errors.map(reachReason))].join('; ');
   const { message = '', cause } = error as { message?: string; cause?: unknown };
-  return cause && /^fetch failed$/.test(message) ? reasonOf(cause) : message || String(error);
+  return cause && /^fetch failed$/.test(message) ? reachReason(cause) : message || String(error);
 }
 
 /** Variables of ours that no process will read, or not as they are given: misspelt ones, and what the launcher decides. */
-function unread(env: NodeJS.ProcessEnv, more: Record<string, string>): string[] {
+function unread(env: NodeJS.ProcessEnv, extraEnv: Record<string, string>): string[] {
   const shapes = [LAUNCHER, processShape, ...Object.values(CONFIGURATIONS).map(({ shape }) => shape)];
   const known = new Set(shapes.flatMap((shape) => Object.keys(shape)));
   for (const { name, ports } of ROLES) {
     for (const decided of Object.keys({ ...peers({ [name]: ports }), ...listens(ports) })) known.delete(decided);
   }
-  return Object.keys(env).filter((name) => /^MUSUBI_/.test(name) && !known.has(name) && !(name in more));
+  return Object.keys(env).filter((name) => /^MUSUBI_/.test(name) && !known.has(name) && !(name in extraEnv));
 }
 
 function isWritable(path: string): boolean {

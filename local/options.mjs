@@ -144,4 +144,4 @@ function refuse(problem, help) {
   process.exit(2);
 }
 
-export const version = () => JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')).version;
+const version = () => JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')).version;

@@ -58,7 +58,7 @@ export function isFree(port: number): Promise<boolean> {
 }
 
 /** Who listens on a port, as `command (pid 7)`: known of this user's processes, and to root of all. proc(5) */
-export function listenerOn(port: number): string | undefined {
+function listenerOn(port: number): string | undefined {
   const LISTEN = '0A';
   const ending = `:${port.toString(16).toUpperCase().padStart(4, '0')}`;
   const sockets = ['/proc/net/tcp', '/proc/net/tcp6']

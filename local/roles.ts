@@ -79,7 +79,6 @@ export function command(role: string): { command: string; args: string[]; env: R
   // Workflows make much that dies young: with a small young heap, collecting it takes a tenth of their CPU.
   const busy = role === 'gateway' || role === 'worker';
   const flags = [
-    '--disable-warning=TimeoutNegativeWarning', // kafkajs 2 computes a negative timeout, harmlessly
     `--max-semi-space-size=${busy ? 16 : 8}`, // MiB; the default lets the young heap alone grow to 48
     '--v8-pool-size=1', // one helper thread each: there are more processes than cores
   ];

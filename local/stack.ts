@@ -109,6 +109,6 @@ async function plan(options: StackOptions, dataDir: string): Promise<Plan> {
   const secrets = secretsFor(kept, process.env);
   const servers = SERVERS.filter(({ name }) => options.servers?.includes(name as ServerName) ?? true);
   const roles = ROLES.filter(({ name }) => options.roles?.includes(name) ?? true);
-  const wanted = { servers, roles, dataDir, kept, secrets, env: process.env, more: options.env ?? {} };
+  const wanted = { servers, roles, dataDir, kept, secrets, env: process.env, extraEnv: options.env ?? {} };
   return { ...(await checkEnvironment(wanted)), roles, secrets };
 }

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { ConfigError } from '#platform/config.ts';
+import { reasonOf } from '#platform/errors.ts';
 import { ComponentFailed } from './component.ts';
 import { isFirstStart } from './data-folder.ts';
 import { startOptions } from './options.mjs';
@@ -121,7 +122,7 @@ function explain(error: unknown): string {
     return `Musubi did not start: ${error.message}\n\nthe end of ${log}:\n${error.lastLines()}`;
   }
   if (error instanceof AlreadyRunning || error instanceof ConfigError) return error.message;
-  return `Musubi did not start: ${error instanceof Error ? error.message : String(error)}`;
+  return `Musubi did not start: ${reasonOf(error)}`;
 }
 
 await main();

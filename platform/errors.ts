@@ -143,3 +143,10 @@ export const SOCKET_ERRORS: ReadonlySet<string> = new Set([
   'ENOTFOUND',
   'EAI_AGAIN',
 ]);
+
+/** Whether an error speaks of a server that is away or busy rather than of a defect of ours. */
+export function isTransient(error: unknown): boolean {
+  if (error instanceof MusubiError) return error.retryable;
+  if (!(error instanceof Error)) return false;
+  return SOCKET_ERRORS.has((error as NodeJS.ErrnoException).code ?? '') || isTransient(error.cause);
+}

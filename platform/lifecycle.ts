@@ -103,6 +103,7 @@ export class Lifecycle {
       await Promise.all(
         here.map(async ({ name, stop }) => {
           try {
+            // Not at once: whatever is stopped must find that the process is stopping.
             await within(Math.max(100, deadline - performance.now()), Promise.resolve().then(stop));
           } catch (error) {
             this.#log.warn({ err: error, name, phase }, 'did not stop in order');
@@ -119,7 +120,7 @@ async function failing(checks: ReadonlyMap<string, Check>): Promise<Record<strin
   await Promise.all(
     [...checks].map(async ([name, check]) => {
       try {
-        await within(1_000, Promise.resolve().then(check));
+        await within(1_000, Promise.try(check));
       } catch (error) {
         failed[name] = reasonOf(error);
       }

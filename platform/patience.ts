@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { MusubiError } from './errors.ts';
+import { MusubiError, reasonOf } from './errors.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import type { Logger } from './log.ts';
 
@@ -31,7 +31,7 @@ export async function patiently<T>(work: () => Promise<T>, o: Patience): Promise
     } catch (error) {
       const known = toKnown(error);
       if (!(known instanceof MusubiError && known.retryable) || performance.now() > deadline || lifecycle.stopping) throw known;
-      log.info({ reason: error instanceof Error ? error.message : String(error) }, `waiting for ${server}`);
+      log.info({ reason: reasonOf(error) }, `waiting for ${server}`);
       await sleep(pause);
     }
   }

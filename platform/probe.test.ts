@@ -58,3 +58,17 @@ test.serial('a clock of the host that is turned back keeps no answer alive', asy
   await check();
   t.is(made, 2);
 });
+
+test('one that throws before it has a promise fails those who ask, and is made again', async (t) => {
+  let made = 0;
+  const check = sparing(() => {
+    if (++made > 1) throw new Error('not connected');
+    return Promise.resolve();
+  }, 20);
+  await check();
+  for (let expected = 2; expected <= 3; expected++) {
+    await sleep(30);
+    await t.throwsAsync(async () => check(), { message: 'not connected' });
+    t.is(made, expected);
+  }
+});

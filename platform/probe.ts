@@ -8,7 +8,7 @@ export function sparing(check: () => Promise<unknown>, everyMs = 5_000): () => P
   return () => {
     if (last && performance.now() < goodUntil) return last;
     goodUntil = Number.POSITIVE_INFINITY; // while it is under way
-    last = Promise.resolve(check()).then(
+    last = Promise.try(check).then(
       () => {
         goodUntil = performance.now() + everyMs;
       },

@@ -11,14 +11,13 @@ export interface ProblemKind {
   http?: number;
   /** What happened, in one sentence. */
   meaning: string;
-  /** What the client can do about it, in one sentence. */
-  remedy: string;
+  /** What the client can do about it, in one sentence. Absent: it is an answer between services, and no client is told it. */
+  remedy?: string;
 }
 
 const LOG_IN_AGAIN = 'Log in again (POST /v1/auth/login).';
 const TRY_AGAIN = 'Send the same request again, after Retry-After where it is given.';
 const TELL_OPERATOR = "Tell the operator of the system, with the problem's traceId.";
-const NO_CLIENT = 'No client sees this: it is an answer between services.';
 
 export const PROBLEMS = {
   // The request.
@@ -109,7 +108,6 @@ export const PROBLEMS = {
     meaning: 'The Idempotency-Key was used for another request.',
     remedy: 'Use a new key for each new request, and the same key only to repeat one.',
   },
-  CLIENT_LEFT: { status: 'CANCELLED', http: 499, meaning: 'The client left before it was answered.', remedy: NO_CLIENT },
   CONFLICT: {
     status: 'ABORTED',
     meaning: 'The present state does not allow it.',
@@ -166,6 +164,12 @@ export const PROBLEMS = {
     meaning: 'Somebody has this login, or gave it up a short time ago.',
     remedy: 'Choose another loginId.',
   },
+  PASSWORD_REF_INVALID: {
+    status: 'FAILED_PRECONDITION',
+    meaning: 'The password of the command was not kept long enough, or was used.',
+    remedy: 'Send the command again with a new Idempotency-Key.',
+  },
+  ROLE_NOT_FOUND: { status: 'NOT_FOUND', meaning: 'There is no such role.', remedy: 'Check the ID.' },
   MEMBER_NOT_FOUND: { status: 'NOT_FOUND', meaning: 'There is no such member.', remedy: 'Check the ID.' },
   MEMBER_BUSY: {
     status: 'ABORTED',
@@ -291,68 +295,48 @@ export const PROBLEMS = {
     remedy: 'Connect with a WebSocket client; see /asyncapi.json.',
   },
 
-  // Between services.
+  // Between services: without a remedy.
+  CLIENT_LEFT: { status: 'CANCELLED', meaning: 'The client left before it was answered.' },
   OPERATION_UNDONE: {
     status: 'FAILED_PRECONDITION',
     meaning: 'The step was undone before it arrived, so it is not done any more.',
-    remedy: NO_CLIENT,
   },
   UNDO_EXPIRED: {
     status: 'FAILED_PRECONDITION',
     meaning: 'What the undo needs is no longer kept.',
-    remedy: NO_CLIENT,
   },
-  UNDO_IMPOSSIBLE: { status: 'FAILED_PRECONDITION', meaning: 'The step has no undo.', remedy: NO_CLIENT },
+  UNDO_IMPOSSIBLE: { status: 'FAILED_PRECONDITION', meaning: 'The step has no undo.' },
   LOCK_NOT_HELD: {
     status: 'FAILED_PRECONDITION',
     meaning: 'The step needs a lock that its job does not hold.',
-    remedy: NO_CLIENT,
   },
-  JOB_BUSY: { status: 'ABORTED', meaning: 'The job is being changed by others.', remedy: NO_CLIENT },
+  JOB_BUSY: { status: 'ABORTED', meaning: 'The job is being changed by others.' },
   JOB_STATE_CONFLICT: {
     status: 'FAILED_PRECONDITION',
     meaning: 'What was undone was called done, or the reverse.',
-    remedy: NO_CLIENT,
   },
-  JOB_NOT_FINISHED: { status: 'UNAVAILABLE', meaning: 'The job did not end in time.', remedy: 'Is a worker running?' },
-  LOGIN_EXISTS: { status: 'ALREADY_EXISTS', meaning: 'The member has a login already.', remedy: NO_CLIENT },
-  LOGIN_NOT_FOUND: { status: 'NOT_FOUND', meaning: 'The member has no login.', remedy: NO_CLIENT },
-  LOGIN_SUSPENDED: { status: 'FAILED_PRECONDITION', meaning: 'The login is closed.', remedy: NO_CLIENT },
-  LOGIN_NOT_SUSPENDED: { status: 'FAILED_PRECONDITION', meaning: 'The login is open.', remedy: NO_CLIENT },
+  JOB_NOT_FINISHED: { status: 'UNAVAILABLE', meaning: 'The job did not end in time.' },
+  LOGIN_EXISTS: { status: 'ALREADY_EXISTS', meaning: 'The member has a login already.' },
+  LOGIN_NOT_FOUND: { status: 'NOT_FOUND', meaning: 'The member has no login.' },
+  LOGIN_SUSPENDED: { status: 'FAILED_PRECONDITION', meaning: 'The login is closed.' },
+  LOGIN_NOT_SUSPENDED: { status: 'FAILED_PRECONDITION', meaning: 'The login is open.' },
   LOGIN_BUSY: {
     status: 'ABORTED',
     meaning: 'A login that is to be given back was taken meanwhile.',
-    remedy: NO_CLIENT,
   },
-  MEMBER_EXISTS: { status: 'ALREADY_EXISTS', meaning: 'A member with this ID exists already.', remedy: NO_CLIENT },
-  PASSWORD_REF_INVALID: {
-    status: 'FAILED_PRECONDITION',
-    meaning: 'The password of the command was not kept long enough, or was used.',
-    remedy: 'Send the command again with a new Idempotency-Key.',
-  },
-  ROLE_NOT_FOUND: { status: 'NOT_FOUND', meaning: 'There is no such role.', remedy: 'Check the ID.' },
-  ROLE_TOO_OLD: {
-    status: 'UNAVAILABLE',
-    meaning: 'The release of Role that answers is too old for this.',
-    remedy: 'Finish the upgrade.',
-  },
-  INVALID_POLICY: {
-    status: 'INVALID_ARGUMENT',
-    meaning: 'A policy is no Cedar, or does not fit the schema.',
-    remedy: 'Mend the policies that `errors` names.',
-  },
+  MEMBER_EXISTS: { status: 'ALREADY_EXISTS', meaning: 'A member with this ID exists already.' },
+  ROLE_TOO_OLD: { status: 'UNAVAILABLE', meaning: 'The release of Role that answers is too old for this.' },
+  INVALID_POLICY: { status: 'INVALID_ARGUMENT', meaning: 'A policy is no Cedar, or does not fit the schema.' },
   INVALID_EVENT: {
     status: 'INVALID_ARGUMENT',
     meaning: 'An event is not what the contract says.',
-    remedy: NO_CLIENT,
   },
-  EVENT_TOO_LARGE: { status: 'INTERNAL', meaning: 'An event is larger than a broker takes.', remedy: NO_CLIENT },
+  EVENT_TOO_LARGE: { status: 'INTERNAL', meaning: 'An event is larger than a broker takes.' },
   NOT_VISIBLE_YET: {
     status: 'DEADLINE_EXCEEDED',
     meaning: 'Queries do not show a change yet; they will.',
-    remedy: NO_CLIENT,
   },
-  CALLER_GONE: { status: 'DEADLINE_EXCEEDED', meaning: 'The caller stopped waiting.', remedy: NO_CLIENT },
+  CALLER_GONE: { status: 'DEADLINE_EXCEEDED', meaning: 'The caller stopped waiting.' },
 } as const satisfies Record<string, ProblemKind>;
 
 export type ProblemCode = keyof typeof PROBLEMS;
@@ -369,10 +353,7 @@ export function isProblemCode(code: string): code is ProblemCode {
 }
 
 /** The codes that a client may be told: all but those between services. */
-export const CLIENT_CODES = PROBLEM_CODES.filter((code) => PROBLEMS[code].remedy !== NO_CLIENT) as [
-  ProblemCode,
-  ...ProblemCode[],
-];
+export const CLIENT_CODES = PROBLEM_CODES.filter((code) => 'remedy' in PROBLEMS[code]) as [ProblemCode, ...ProblemCode[]];
 const CLIENT_CODE_SET: ReadonlySet<string> = new Set(CLIENT_CODES);
 
 export const isClientCode = (code: string): code is ProblemCode => CLIENT_CODE_SET.has(code);

@@ -13,6 +13,7 @@ import { resourceFromAttributes } from '@opentelemetry/resources';
 import { AlwaysOffSampler, BatchSpanProcessor } from '@opentelemetry/sdk-trace-base';
 import { NodeTracerProvider } from '@opentelemetry/sdk-trace-node';
 import { collectDefaultMetrics, Registry } from '@prometheus-io/client';
+import { reasonOf } from './errors.ts';
 
 /** The process's metrics; served at /metrics. Each module makes its own with `registers: [metrics]`. */
 export const metrics = new Registry();
@@ -65,7 +66,7 @@ export async function withSpan<T>(
     try {
       return await work(span);
     } catch (error) {
-      span.setStatus({ code: SpanStatusCode.ERROR, message: error instanceof Error ? error.message : String(error) });
+      span.setStatus({ code: SpanStatusCode.ERROR, message: reasonOf(error) });
       throw error;
     } finally {
       span.end();

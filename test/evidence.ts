@@ -1,6 +1,8 @@
 import type { Client as TemporalClient } from '@temporalio/client';
-import { Kafka, type KafkaMessage, logLevel } from 'kafkajs';
+import type { Kafka, KafkaMessage } from 'kafkajs';
 import pg from 'pg';
+import { kafkaClient } from '#platform/kafka/client.ts';
+import { createLogger } from '#platform/log.ts';
 import { address, unique } from './client.ts';
 
 // What the stores, Temporal and Kafka say, to hold it against what clients were told.
@@ -44,9 +46,14 @@ export function passwordReferences(history: string): string[] {
   return [...new Set([...history.matchAll(/passwordRef\W+([\w-]{20,})/g)].map(([, reference = '']) => reference))];
 }
 
+function evidenceClient(): Kafka {
+  const brokers = address('MUSUBI_KAFKA_BROKERS').split(',');
+  return kafkaClient({ brokers, clientId: 'evidence', retries: 10, log: createLogger('evidence', 'silent') });
+}
+
 /** Reads topics from their beginnings to their present ends, each partition in its order. */
 export async function readTopics(topics: string[], each: (topic: string, message: KafkaMessage) => void): Promise<void> {
-  const kafka = new Kafka({ brokers: address('MUSUBI_KAFKA_BROKERS').split(','), logLevel: logLevel.NOTHING });
+  const kafka = evidenceClient();
   const admin = kafka.admin();
   await admin.connect();
   const ends = new Map<string, bigint>();
@@ -89,7 +96,7 @@ export async function versionsInKafka(memberIds: string[]): Promise<Map<string, 
 
 /** What consumers could not handle and parked, of every group: topic, offset and reason. */
 export async function parked(): Promise<string[]> {
-  const admin = new Kafka({ brokers: address('MUSUBI_KAFKA_BROKERS').split(','), logLevel: logLevel.NOTHING }).admin();
+  const admin = evidenceClient().admin();
   await admin.connect();
   const topics = (await admin.listTopics()).filter((name) => name.endsWith('.dead-letter'));
   await admin.disconnect();

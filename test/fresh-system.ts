@@ -48,7 +48,7 @@ export interface System {
   close(): Promise<void>;
 }
 
-export interface Run {
+interface Run {
   child: ChildProcess;
   /** What it said in the end: its log's lines, and the others. */
   ended: Promise<{ code: number | null; log: string; lines: string[] }>;

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { status } from '@grpc/grpc-js';
 import test from 'ava';
-import { FIELD_CODES, isProblemCode, knownCode, PROBLEM_CODES, PROBLEMS } from '#platform/problems.ts';
+import { FIELD_CODES, isProblemCode, knownCode, PROBLEM_CODES, problemKind } from '#platform/problems.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 const read = (pattern: string): [file: string, text: string][] =>
@@ -37,8 +37,10 @@ test('every code of the catalogue is used somewhere', (t) => {
 });
 
 test('meanings and remedies are whole sentences', (t) => {
-  for (const [code, { meaning, remedy }] of Object.entries(PROBLEMS))
-    for (const text of [meaning, remedy]) t.regex(text, /^[A-Z/].*[.?]$/s, code);
+  for (const code of PROBLEM_CODES) {
+    const { meaning, remedy = meaning } = problemKind(code);
+    for (const text of [meaning, remedy]) t.regex(text, /^[A-Z/].*[.]$/s, code);
+  }
 });
 
 /** Words that look like a code and are none: statuses of gRPC, and values of the contract's own enums. */

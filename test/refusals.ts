@@ -18,7 +18,7 @@ export interface Refusal {
 }
 
 /** What is refused in: the process IDs and the data folder of a running stack. */
-export interface System {
+interface System {
   pids: Record<string, number>;
   dataDir: string;
 }

@@ -10,7 +10,7 @@ import {
 import { unavailable } from '#platform/errors.ts';
 import { type Logger, logDefect } from '#platform/log.ts';
 import { Turns } from '#platform/turns.ts';
-import { SEARCH_ATTRIBUTES, taskQueueOf } from '../temporal.config.ts';
+import { SEARCH_ATTRIBUTES, TOO_LATE_QUERY, taskQueueOf } from '../temporal.config.ts';
 import type { CommandInput, CommandName } from '../workflows/commands.ts';
 import { probeStart } from './probe.ts';
 
@@ -37,7 +37,7 @@ export interface CommandStart<C extends CommandName = CommandName> {
  * - `too-late`: past its point of no return, or ended
  * - `unknown`: no such command was started
  */
-export type CancelAnswer = 'accepted' | 'too-late' | 'unknown';
+type CancelAnswer = 'accepted' | 'too-late' | 'unknown';
 
 /** Starts and cancels commands. Rejects with unavailable('TEMPORAL_UNAVAILABLE') while Temporal can't be reached. */
 export interface Commands {
@@ -77,7 +77,7 @@ function unanswered(error: unknown): boolean {
   return ('code' in error && UNANSWERED.has(error.code)) || unanswered(error.cause);
 }
 
-/** Whether Temporal finds fault with the request. Its form is ours, so it has lost what we had it know. */
+/** Whether Temporal calls the request invalid. Its form is ours, so Temporal must have lost our search attributes. */
 function refused(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   return ('code' in error && error.code === status.INVALID_ARGUMENT) || refused(error.cause);
@@ -181,7 +181,7 @@ export function createCommands(
     async cancelCommand(jobId) {
       try {
         const tooLate = await within(QUERY_MS, reachable(), (client) =>
-          client.workflow.getHandle(jobId).query<boolean>('tooLate'),
+          client.workflow.getHandle(jobId).query<boolean>(TOO_LATE_QUERY),
         );
         if (tooLate) return 'too-late';
       } catch (error) {

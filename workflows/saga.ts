@@ -13,14 +13,14 @@ import {
 import type { AggregateVersion } from '#proto/musubi/aggregate/v1/aggregate.ts';
 import type { JobError } from '#proto/musubi/job/v1/job.ts';
 import type { StepCall } from '../activities/call.ts';
-import { type Domain, type Outcome, SEARCH_ATTRIBUTES } from '../temporal.config.ts';
+import { type Domain, type Outcome, SEARCH_ATTRIBUTES, TOO_LATE_QUERY } from '../temporal.config.ts';
 import { Account } from './account.ts';
 import { type Failure, failureOf } from './failure.ts';
 import { cancelJob, completeJob, failJob, reportCompensating } from './job.ts';
 import { inWords, mustStep, type Step, tryStep } from './step.ts';
 
 /** Whether the saga is past its point of no return, so that to cancel it is too late. */
-export const tooLateQuery = defineQuery<boolean>('tooLate');
+const tooLateQuery = defineQuery<boolean>(TOO_LATE_QUERY);
 
 /**
  * The steps in order, by the activity's name: "step 2 of 5" is counted by it. One list for every version of the

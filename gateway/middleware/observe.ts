@@ -18,9 +18,8 @@ const seconds = new Histogram({
 const REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
 
 /**
- * Continues the client's trace (`traceparent`), or begins one, and tells the client which; gives back the client's own
- * name for its request (`X-Request-Id`), in place of which, where it has none or one that is not printable, the trace's
- * ID stands.
+ * Continues the client's trace (`traceparent`) or begins one, and returns it. Returns the client's `X-Request-Id` if it is
+ * printable, otherwise the trace's ID.
  */
 export function trace(): Middleware {
   return (ctx, next) =>

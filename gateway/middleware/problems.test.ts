@@ -1,10 +1,26 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import test from 'ava';
+import { type ServiceError, status } from '@grpc/grpc-js';
+import test, { type ExecutionContext } from 'ava';
 import Koa from 'koa';
-import { aborted, type MusubiError, resourceExhausted, unavailable } from '#platform/errors.ts';
+import { aborted, type MusubiError, resourceExhausted, unauthenticated, unavailable } from '#platform/errors.ts';
+import { fromServiceError } from '#platform/grpc/status.ts';
 import { problems } from './problems.ts';
+
+/** The answers of a server that throws these. */
+async function answersTo(t: ExecutionContext, errors: MusubiError[]): Promise<Response[]> {
+  const app = new Koa();
+  app.use(problems());
+  app.use((ctx) => {
+    throw errors[Number(ctx.path.slice(1))];
+  });
+  const server = createServer((request, response) => void app.callback()(request, response)).listen(0, '127.0.0.1');
+  t.teardown(() => server.close());
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  return await Promise.all(errors.map((_, index) => fetch(`http://127.0.0.1:${port}/${index}`)));
+}
 
 test('Retry-After is what the error says, or a second where the status asks for one', async (t) => {
   const cases: [MusubiError, number, string | null][] = [
@@ -15,18 +31,31 @@ test('Retry-After is what the error says, or a second where the status asks for 
     [aborted('MEMBER_BUSY', 'busy', { retryAfterSeconds: 2 }), 409, '2'],
     [aborted('MEMBER_BUSY', 'busy'), 409, null],
   ];
-  const app = new Koa();
-  app.use(problems());
-  app.use((ctx) => {
-    throw cases[Number(ctx.path.slice(1))]?.[0];
-  });
-  const server = createServer((request, response) => void app.callback()(request, response)).listen(0, '127.0.0.1');
-  t.teardown(() => server.close());
-  await once(server, 'listening');
-  for (const [index, [error, status, retryAfter]] of cases.entries()) {
-    const answer = await fetch(`http://127.0.0.1:${(server.address() as AddressInfo).port}/${index}`);
-    t.is(answer.status, status);
-    t.is(answer.headers.get('retry-after'), retryAfter, error.message);
-    await answer.text();
+  const answers = await answersTo(
+    t,
+    cases.map(([error]) => error),
+  );
+  for (const [index, [error, expected, retryAfter]] of cases.entries()) {
+    const answer = answers[index];
+    t.is(answer?.status, expected);
+    t.is(answer?.headers.get('retry-after'), retryAfter, error.message);
+    await answer?.text();
   }
+});
+
+test('the challenge of a 401 says what the body says, and nothing of what is meant for operators', async (t) => {
+  const bare = { code: status.UNAUTHENTICATED, details: 'upstream 10.2.3.4:9603 wants mTLS', metadata: undefined };
+  const errors = [
+    fromServiceError(bare as unknown as ServiceError),
+    unauthenticated('TOKEN_EXPIRED', 'the token is too old'),
+    unauthenticated('TOKEN_MISSING', 'no token'),
+  ];
+  const [unknown, expired, missing] = await answersTo(t, errors);
+  for (const answer of [unknown, expired]) {
+    const body = (await answer?.json()) as { detail: string } | undefined;
+    const described = `Bearer realm="musubi", error="invalid_token", error_description="${body?.detail}"`;
+    t.is(answer?.headers.get('www-authenticate'), described);
+    t.notRegex(described, /10\.2\.3\.4|mTLS/);
+  }
+  t.is(missing?.headers.get('www-authenticate'), 'Bearer realm="musubi"');
 });

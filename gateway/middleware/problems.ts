@@ -1,5 +1,6 @@
 import type { Middleware } from 'koa';
 import { internal, MusubiError } from '#platform/errors.ts';
+import { retryAfterOf } from '#platform/http/problem.ts';
 import { currentTraceId } from '#platform/telemetry.ts';
 import { challenge } from '../authorize.ts';
 import { httpStatus, problemOf } from '../problem.ts';
@@ -14,8 +15,7 @@ export function problems(): Middleware {
       ctx.state.error = error;
       ctx.status = httpStatus(error);
       if (ctx.status === 401) ctx.set('WWW-Authenticate', challenge(error));
-      const retryAfter = error.retryAfterSeconds ?? (ctx.status === 503 || ctx.status === 429 ? 1 : undefined);
-      if (retryAfter !== undefined) ctx.set('Retry-After', String(retryAfter));
+      ctx.set(retryAfterOf(error));
       ctx.body = JSON.stringify(problemOf(error, currentTraceId() ?? '', ctx.state.locate));
       ctx.type = 'application/problem+json';
     }

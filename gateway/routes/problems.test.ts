@@ -1,7 +1,9 @@
 import anyTest, { type TestFn } from 'ava';
 import { CLIENT_CODES, PROBLEMS } from '#platform/problems.ts';
 import { send } from '../client.fixture.ts';
+import { ANYWHERE, declaredProblems, UNROUTED } from '../declared-problems.ts';
 import { startWorld, type World } from '../gateway.fixture.ts';
+import { allRoutes } from './index.ts';
 
 const test = anyTest as TestFn<World>;
 test.before(async (t) => {
@@ -29,4 +31,23 @@ test('the catalogue lists every code that clients are told, and OpenAPI has them
   );
   const document = await send(t.context, 'GET', '/openapi.json');
   t.deepEqual(document.body.components.schemas.ProblemCode.enum, CLIENT_CODES);
+});
+
+/** The socket's own. */
+const SOCKET = [
+  'BAD_FRAME',
+  'FRAME_UNKNOWN',
+  'TOPIC_UNKNOWN',
+  'TOO_MANY_TOPICS',
+  'SUBPROTOCOL_REQUIRED',
+  'ORIGIN_REFUSED',
+  'UPGRADE_REQUIRED',
+];
+
+test('a code is of the catalogue that clients read exactly when a route declares it, or the socket has it', (t) => {
+  const declared = allRoutes().flatMap((route) => [...declaredProblems(route).values()].flat());
+  const told = new Set<string>([...declared, ...ANYWHERE, ...UNROUTED, ...SOCKET]);
+  const catalogue = new Set<string>(CLIENT_CODES);
+  t.deepEqual([...catalogue.difference(told)], [], 'clients are told of them, and never meet them');
+  t.deepEqual([...told.difference(catalogue)], [], 'clients meet them, and are not told what they mean');
 });

@@ -16,6 +16,17 @@ export interface JavaProgram {
   flags: string[];
 }
 
+/** The configuration of log4j 2 with which a server says what goes wrong, and nothing more. */
+export const QUIET = `\
+status=error
+appender.out.type=Console
+appender.out.name=out
+appender.out.layout.type=PatternLayout
+appender.out.layout.pattern=%d{ISO8601} %p %c{1}: %m%n
+rootLogger.level=warn
+rootLogger.appenderRef.out.ref=out
+`;
+
 /** In the server's own folder, a link to the cache: the path of the cache may hold what a class path can't (a colon). */
 const CACHE = 'cache';
 

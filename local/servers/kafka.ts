@@ -2,10 +2,11 @@ import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Kafka, logLevel } from 'kafkajs';
+import { kafkaClient } from '#platform/kafka/client.ts';
+import { createLogger } from '#platform/log.ts';
 import { run } from '../packages/cache.ts';
 import { jars } from '../packages/jars.ts';
-import { type JavaProgram, javaLaunch, keepArchive } from './java.ts';
+import { type JavaProgram, javaLaunch, keepArchive, QUIET } from './java.ts';
 import type { Server, Setting } from './server.ts';
 
 /** Kafka in KRaft mode: one node that is both controller and broker. */
@@ -31,13 +32,12 @@ export const kafka: Server = {
   },
   probe: (setting) => kafka.reach(kafka.address(setting)),
   async reach({ MUSUBI_KAFKA_BROKERS = '' }) {
-    const client = new Kafka({
+    const client = kafkaClient({
       clientId: 'musubi-local',
       brokers: MUSUBI_KAFKA_BROKERS.split(',').map((broker) => broker.trim()),
-      connectionTimeout: 5_000,
-      requestTimeout: 5_000,
-      retry: { retries: 0 },
-      logLevel: logLevel.NOTHING,
+      requestTimeoutMs: 5_000,
+      retries: 0,
+      log: createLogger('local', 'silent'),
     });
     const admin = client.admin();
     try {
@@ -128,14 +128,4 @@ log.index.size.max.bytes=1048576
 # After a kill the controller takes the broker back after 3 s instead of 9 s.
 broker.heartbeat.interval.ms=1000
 broker.session.timeout.ms=3000
-`;
-
-const QUIET = `\
-status=error
-appender.out.type=Console
-appender.out.name=out
-appender.out.layout.type=PatternLayout
-appender.out.layout.pattern=%d{ISO8601} %p %c{1}: %m%n
-rootLogger.level=warn
-rootLogger.appenderRef.out.ref=out
 `;

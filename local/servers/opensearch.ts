@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { compiled, jars } from '../packages/jars.ts';
-import { type JavaProgram, javaLaunch, keepArchive } from './java.ts';
+import { type JavaProgram, javaLaunch, keepArchive, QUIET } from './java.ts';
 import { mustAnswer, type Server, type Setting } from './server.ts';
 
 /** OpenSearch, with the Japanese analyzer. Its jars have no security plugin: it must never listen beyond loopback. */
@@ -48,13 +48,3 @@ const JVM = [
   '-Dio.netty.recycler.maxCapacityPerThread=0',
   '-Djava.locale.providers=SPI,COMPAT',
 ];
-
-const QUIET = `\
-status=error
-appender.out.type=Console
-appender.out.name=out
-appender.out.layout.type=PatternLayout
-appender.out.layout.pattern=%d{ISO8601} %p %c{1}: %m%n
-rootLogger.level=warn
-rootLogger.appenderRef.out.ref=out
-`;

@@ -24,17 +24,21 @@ export interface Answer {
   body: string;
 }
 
-/** The answer to what is refused before it is a request that can be worked on: the connection is closed after it. */
+/**
+ * The answer to what is refused before it is a request that can be worked on: the connection is closed after it.
+ *
+ * @param headers more of them, or in place of these
+ */
 export function refusal(problem: ProblemDocument, headers: Record<string, string> = {}): Answer {
   const body = JSON.stringify(problem);
   return {
     status: problem.status,
     headers: {
       ...SECURITY_HEADERS,
-      ...headers,
       'Content-Type': 'application/problem+json',
       'Content-Length': String(Buffer.byteLength(body)),
       Connection: 'close',
+      ...headers,
     },
     body,
   };
@@ -45,9 +49,8 @@ export function send(response: ServerResponse, { status, headers, body }: Answer
 }
 
 /**
- * Sends an answer where there is no response object for one, and sees to the end of the connection: what still comes
- * is dropped (a connection that is closed with unread bytes is reset, and the client may lose the answer), and a
- * client that does not close is cut.
+ * Sends an answer without a response object and ends the connection. Bytes that still arrive are discarded: closing with
+ * unread bytes resets the connection and may lose the answer. A client that does not close is cut.
  */
 export function sendLast(socket: Duplex, { status, headers, body }: Answer): void {
   const lines = Object.entries({ ...headers, Date: new Date().toUTCString() }).map(([name, value]) => `${name}: ${value}`);

@@ -11,8 +11,8 @@ export interface ConnectionLimits {
   /** Requests of one connection that are worked on, or answered and not yet sent, at a time. */
   inFlight: number;
   /**
-   * Requests of one connection that wait for their turn behind those. With more it is not read until there are fewer;
-   * up to then it is, for a connection that is not read does not show that its client has left.
+   * Requests of one connection that may queue behind those in flight. With more, the connection is not read. With fewer
+   * it is read, because an unread connection does not show that its client has left.
    */
   waiting: number;
   /** Requests that wait on all connections. The connection that brings more (64 KiB are read at once) is cut. */
@@ -71,7 +71,7 @@ export class Connections {
   }
 
   /** @param idle whether it has no request any more */
-  moved(connection: Connection, idle: boolean): void {
+  setIdle(connection: Connection, idle: boolean): void {
     const { socket } = connection;
     if (!idle) this.#idle.delete(socket);
     else if (this.#all.has(socket)) this.#idle.set(socket, connection);
@@ -88,7 +88,7 @@ export class Connections {
     this.#refused = error;
   }
 
-  /** To be called every few seconds: cuts those whose clients do not read, and tells of all that were cut, once for all. */
+  /** Call it every few seconds. Cuts connections whose clients do not read, and logs all cuts since the last call in one line. */
   sweep(): void {
     const now = performance.now();
     for (const connection of this.#all.values()) if (connection.unreadFor(now) >= this.limits.unread) this.cut(connection.socket);
@@ -130,8 +130,9 @@ export class Connection {
   constructor(socket: Socket, all: Connections) {
     this.socket = socket;
     this.#all = all;
-    // Whoever reads the body of a request makes the whole connection be read. It may have been paused since then, which
-    // `pause` takes for being paused still, though what listens to `resume` has just begun to read again.
+    // Reading a request's body resumes the whole socket, although too many requests may wait. If the socket was paused in
+    // between, `pause()` emits nothing, so the explicit event stops the listeners of `resume` that have just started
+    // reading.
     socket.on('resume', () => {
       if (this.#tooMany) socket.pause().emit('pause');
     });
@@ -148,7 +149,7 @@ export class Connection {
   /** No request is read from it any more; it is not idle. */
   detach(): void {
     this.over = true;
-    this.#all.moved(this, false);
+    this.#all.setIdle(this, false);
   }
 
   /** The newest answer that is not sent, unless its request still waits for its turn. */
@@ -156,10 +157,10 @@ export class Connection {
     return this.#waiting.length > 0 ? undefined : this.#unanswered.at(-1);
   }
 
-  /** Does `work`, which answers `response`, in its turn. It never is when the client leaves before. */
+  /** Runs `work`, which answers `response`, when its turn comes; never, if the client leaves first. */
   take(response: ServerResponse, work: () => void): void {
     if (this.over) return;
-    this.#all.moved(this, false);
+    this.#all.setIdle(this, false);
     this.#unanswered.push(response);
     response.once('close', () => this.#answered(response));
     if (this.#unanswered.length <= this.#all.limits.inFlight) {
@@ -185,11 +186,11 @@ export class Connection {
       if (!this.#tooMany) this.socket.resume();
       next();
     } else if (this.#unanswered.length === 0) {
-      this.#all.moved(this, true);
+      this.#all.setIdle(this, true);
     }
   }
 
-  /** What waits is not begun any more. What is in hand hears of it by the `close` of its answer. */
+  /** Drops the requests that wait. Requests that run learn of it by their response's `close`. */
   closed(): void {
     this.over = true;
     this.#all.waiting -= this.#waiting.length;

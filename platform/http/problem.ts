@@ -32,9 +32,16 @@ export function httpStatusOf(code: ProblemCode): number {
   return http ?? HTTP_STATUS[status[name]];
 }
 
+/** `Retry-After`: what the error says, otherwise a second where the status asks for one. */
+export function retryAfterOf(error: MusubiError): Record<string, string> {
+  const code = httpStatus(error);
+  const seconds = error.retryAfterSeconds ?? (code === 503 || code === 429 ? 1 : undefined);
+  return seconds === undefined ? {} : { 'Retry-After': String(seconds) };
+}
+
 /** What stands at the `type` of a problem: what it means, and what to do about it. */
 export function kindDocument(code: ProblemCode) {
-  const { meaning, remedy } = problemKind(code);
+  const { meaning, remedy = '' } = problemKind(code);
   return { type: problemType(code), code, title: problemTitle(code), status: httpStatusOf(code), meaning, remedy };
 }
 

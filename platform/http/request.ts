@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { invalidArgument, type MusubiError } from '../errors.ts';
 
 /** What the target of a request may have at most, in bytes: RFC 9110 (section 4.1) asks for 8000 to be read. */
-export const MAX_TARGET = 8_000;
+const MAX_TARGET = 8_000;
 
 /** `host` or `host:port`, the host a name, an IPv4 address or an IPv6 address in brackets (RFC 3986, section 3.2). */
 const AUTHORITY = /^(\[[0-9a-f:.]+\]|([\w.~!$&'()*+,;=-]|%[0-9a-f]{2})*)(:\d*)?$/i;

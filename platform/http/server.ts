@@ -54,9 +54,8 @@ export interface HttpServer {
   log: Logger;
   limits?: Partial<HttpLimits>;
   /**
-   * Answers a request that is one: with one Host, one framing and a target that can be decoded, in origin form or `*`.
-   * `response` is closed when it is answered, and when its client left before. What is thrown is a defect: it is
-   * logged, and the connection cut.
+   * Called for each well-formed request: one Host, one framing, a decodable target in origin form or `*`. `response` emits
+   * `close` when it is answered or its client leaves. An exception is a defect: it is logged, and the connection is cut.
    */
   handle(request: IncomingMessage, response: ServerResponse): unknown;
   /**
@@ -122,7 +121,10 @@ export async function serveHttp(server: HttpServer): Promise<number> {
     take(request, response, fault);
   });
 
-  /** The connection of a request that is no more HTTP; undefined when answers to earlier ones would come in between. */
+  /**
+   * Takes the connection out of HTTP and returns it. Destroys it and returns undefined while earlier requests are
+   * unanswered, because their answers would land inside the other protocol.
+   */
   const detached = (socket: Socket): Socket | undefined => {
     const connection = connections.of(socket);
     socket.on('error', (error) => log.debug({ reason: error.message }, `${name}: a connection broke`));
@@ -177,7 +179,10 @@ export async function serveHttp(server: HttpServer): Promise<number> {
   return port;
 }
 
-/** Answers what could not be read with a problem. The rest of a request that is being worked on is refused to that, too. */
+/**
+ * Answers unreadable bytes with a problem. If they belong to a request that already runs, that request is answered with
+ * the problem.
+ */
 function unreadable(error: NodeJS.ErrnoException, connection: Connection, refuse: (error: MusubiError) => Answer): void {
   const { socket, newest: begun } = connection;
   connection.detach();

@@ -2,9 +2,14 @@ import test from 'ava';
 import kafkajs from 'kafkajs'; // it exports its enums to CommonJS only
 import { unavailable } from '../errors.ts';
 import { newId } from '../id.ts';
+import { createLogger } from '../log.ts';
 import { metrics } from '../telemetry.ts';
 import { uniqueName } from '../test-servers.fixture.ts';
+import { BatchHandler } from './batch.ts';
+import type { DeadLetters } from './dead-letter.ts';
+import { type ReceivedMessage, toWire } from './event-message.ts';
 import { client, firsts, joined, member, publish, readAll, record, removeTopics, until } from './kafka.fixture.ts';
+import { type Place, Standstills } from './standstills.ts';
 import { type EventMessage, PoisonError } from './subscribe.ts';
 import { ensureTopics } from './topics.ts';
 
@@ -224,4 +229,32 @@ test('what can not be parked is not passed over: it waits, and is told, until it
   await lifecycle.stop('tested');
   await admin.disconnect();
   await removeTopics([topic], [group]);
+});
+
+test('an event that nobody of the group handles is parked: it does not count as handled', async (t) => {
+  const parked: [offset: string, reason: string][] = [];
+  const park = async ({ offset }: Place, _: ReceivedMessage, reason: Error): Promise<void> =>
+    void parked.push([offset, reason.message]);
+  const handled: string[] = [];
+  const control = { alive: () => true, handled: (offset: string) => void handled.push(offset) };
+  const messages = ['7', '8'].map((offset): ReceivedMessage => {
+    const { value, headers } = toWire(record('test', 'a', 1), 'test', '');
+    return { offset, key: null, value: Buffer.from(value), headers };
+  });
+  for (const handlers of [{}, { 'test.events': undefined }]) {
+    const batches = new BatchHandler({
+      group: 'test',
+      handlers: handlers as Record<string, never>,
+      deadLetters: { park } as unknown as DeadLetters,
+      standstills: new Standstills('test', createLogger('test', 'silent')),
+    });
+    t.is(await batches.run('test.events', 0, messages, control), 0);
+  }
+  const reason = 'Nobody of this group handles test.events.';
+  const all = ['7', '8', '7', '8'];
+  t.deepEqual(
+    parked,
+    all.map((offset) => [offset, reason]),
+  );
+  t.deepEqual(handled, all);
 });

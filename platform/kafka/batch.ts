@@ -1,9 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { isTransient } from '../errors.ts';
 import { contextFrom, SpanKind, withSpan } from '../telemetry.ts';
 import { type DeadLetters, originOf } from './dead-letter.ts';
 import { type EventMessage, fromWire, type ReceivedMessage } from './event-message.ts';
 import { PoisonError } from './poison.ts';
-import { isTransient, type Place, type Standstills } from './standstills.ts';
+import type { Place, Standstills } from './standstills.ts';
 
 /** The most events that a handler gets at once. */
 const CHUNK = 200;
@@ -18,16 +19,18 @@ export interface BatchControl {
   handled(offset: string): void;
 }
 
+type Handle = (events: EventMessage[]) => Promise<void>;
+
 export interface BatchHandlerOptions {
   group: string;
   /** By topic. */
-  handlers: Readonly<Record<string, (events: EventMessage[]) => Promise<void>>>;
+  handlers: Readonly<Record<string, Handle>>;
   deadLetters: DeadLetters;
   standstills: Standstills;
 }
 
 /** A message that was read, with where it was at first: a redriven one comes by another topic. */
-type Read = { place: Place; message: ReceivedMessage } & ({ event: EventMessage } | { poison: PoisonError });
+type Read = { place: Place; message: ReceivedMessage } & ({ event: EventMessage; handle: Handle } | { poison: PoisonError });
 
 /**
  * Handles what a partition brings, in order. Only what breaks the contract ({@link PoisonError}) is parked as a dead
@@ -53,9 +56,10 @@ export class BatchHandler {
     for (let at = 0; at < messages.length; ) {
       const chunk = this.#next(topic, partition, messages.slice(at, at + (at < aloneBefore ? 1 : CHUNK)));
       const [first] = chunk;
-      if (!first || !control.alive()) return 0;
+      const last = chunk.at(-1);
+      if (!first || !last || !control.alive()) return 0;
       try {
-        await this.#handle(chunk);
+        await this.#handle(first, chunk);
       } catch (error) {
         if (chunk.length > 1 && !isTransient(error)) {
           aloneBefore = at + chunk.length;
@@ -67,7 +71,7 @@ export class BatchHandler {
         continue;
       }
       standstills.passed(here);
-      control.handled(chunk.at(-1)?.message.offset ?? '');
+      control.handled(last.message.offset);
       at += chunk.length;
     }
     return 0;
@@ -91,24 +95,23 @@ export class BatchHandler {
     try {
       const event = fromWire(place.topic, place.partition, message);
       place.eventId = event.id;
-      if (!Object.hasOwn(handlers, place.topic)) throw new PoisonError(`nobody of this group handles ${place.topic}`);
-      return { place, message, event };
+      const handle = Object.hasOwn(handlers, place.topic) ? handlers[place.topic] : undefined;
+      if (!handle) throw new PoisonError(`nobody of this group handles ${place.topic}`);
+      return { place, message, event, handle };
     } catch (error) {
       if (!(error instanceof PoisonError)) throw error;
       return { place, message, poison: error };
     }
   }
 
-  async #handle(chunk: Read[]): Promise<void> {
-    const { group, handlers, deadLetters } = this.#options;
-    const [first] = chunk;
-    if (!first) return;
+  /** @param first of the chunk: what is poison comes alone, and the rest is handled by one handler */
+  async #handle(first: Read, chunk: Read[]): Promise<void> {
+    const { group, deadLetters } = this.#options;
     let poison = 'poison' in first ? first.poison : undefined;
-    if (!poison) {
+    if ('handle' in first) {
       const events = chunk.flatMap((read) => ('event' in read ? [read.event] : []));
-      const handle = handlers[first.place.topic];
       try {
-        if (handle) await traced(group, events, handle);
+        await traced(group, events, first.handle);
       } catch (error) {
         if (!(error instanceof PoisonError) || chunk.length > 1) throw error;
         poison = error;
@@ -119,7 +122,7 @@ export class BatchHandler {
 }
 
 /** Events of one trace are handled inside it; a mixed batch can't be. */
-function traced(group: string, events: EventMessage[], handle: (events: EventMessage[]) => Promise<void>): Promise<void> {
+function traced(group: string, events: EventMessage[], handle: Handle): Promise<void> {
   const [first] = events;
   if (!first?.traceparent || events.some((event) => event.traceparent !== first.traceparent)) return handle(events);
   const attributes = {

@@ -43,7 +43,7 @@ export async function member(
   brokers = servers.kafka(),
 ): Promise<Lifecycle> {
   const { lifecycle } = testProcess(group);
-  await subscribe({ brokers, group, handlers: { [topic]: handle }, log, lifecycle, partitions });
+  subscribe({ brokers, group, handlers: { [topic]: handle }, log, lifecycle, partitions });
   return lifecycle;
 }
 

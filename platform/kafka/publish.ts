@@ -32,9 +32,9 @@ const TOO_LARGE = new Set([10, 18]);
 /** Publishes the events of one service, in their order. */
 export interface Publisher {
   /**
-   * Returns when the brokers have all of them but those that are too large for them, which it returns. What is too much
-   * for them at once is sent in parts. Wait for it before the next call: that keeps the order.
-   * After an error some may have been published; use a new publisher, whose sequence numbers begin anew.
+   * Returns when the brokers have every event except those that are too large for them, which it returns. A batch that
+   * is too large is sent in parts. Await it before the next call, to keep the order.
+   * After an error some events may be published: open a new publisher, whose sequence numbers start from zero.
    */
   publish(events: OutboxRecord[]): Promise<OutboxRecord[]>;
   close(): Promise<void>;
@@ -120,8 +120,8 @@ class KafkaPublisher implements Publisher {
     } catch (error) {
       if (!isTooLarge(error)) throw error;
     }
-    // Other partitions may have theirs by now, which this producer would number anew: their brokers would refuse what
-    // follows, or take it for a repeat.
+    // Other partitions may have accepted their part. This producer would number those events again, and the brokers would
+    // refuse the next batch or drop it as a repeat.
     await this.#producer.disconnect();
     this.#producer = await openProducer(this.#kafka);
     if (others.length === 0) return [first.event];

@@ -4,7 +4,7 @@ import { type OwnServer, ownServer } from '../../test/own-server.ts';
 import { createLogger } from '../log.ts';
 import { testProcess } from '../test-servers.fixture.ts';
 import { client, firsts, joined, member, publish, record, until } from './kafka.fixture.ts';
-import { followBrokers } from './pulse.ts';
+import { followBrokers } from './readiness.ts';
 
 // On a Kafka of its own, which is paused, and whose topics are deleted.
 

@@ -1,5 +1,5 @@
 import { Counter, Gauge } from '@prometheus-io/client';
-import { MusubiError, reasonOf, SOCKET_ERRORS } from '../errors.ts';
+import { isTransient, reasonOf } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import { metrics } from '../telemetry.ts';
 
@@ -15,13 +15,6 @@ const standing = new Gauge({
   labelNames: ['group'],
   registers: [metrics],
 });
-
-/** Whether an error speaks of a server that is away or busy rather than of a defect of ours. */
-export function isTransient(error: unknown): boolean {
-  if (error instanceof MusubiError) return error.retryable;
-  if (!(error instanceof Error)) return false;
-  return SOCKET_ERRORS.has((error as NodeJS.ErrnoException).code ?? '') || isTransient(error.cause);
-}
 
 /** Where in its topic an event is, and its ID if it has one. */
 export interface Place {

@@ -78,7 +78,7 @@ test('each topic has its own handler', async (t) => {
   );
   const { lifecycle } = testProcess('test-topics');
   const group = uniqueName('test-group');
-  await subscribe({ brokers: servers.kafka(), group, handlers, log, lifecycle, partitions: 1 });
+  subscribe({ brokers: servers.kafka(), group, handlers, log, lifecycle, partitions: 1 });
   await until('all are handled', () => [...handled.values()].every((events) => firsts(events).length === 2));
   for (const [topic, events] of handled) t.deepEqual(firsts(events), [`${topic} 1`, `${topic} 2`]);
   await lifecycle.stop('done');

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Kafka } from 'kafkajs';
 import { whenAborted } from '../abort.ts';
+import { reasonOf } from '../errors.ts';
 import type { Lifecycle } from '../lifecycle.ts';
 import { type Logger, logDefect } from '../log.ts';
 import { sparing } from '../probe.ts';
@@ -46,7 +47,7 @@ const COUNT_EVERY_MS = 15_000;
  * once. /healthz says whether the group is joined, the brokers answer, and events are handled; and, as somebody has to
  * look at them, how many messages are parked. See {@link BatchHandler} for what happens when handling fails.
  */
-export async function subscribe(subscription: Subscription): Promise<void> {
+export function subscribe(subscription: Subscription): void {
   const { group, lifecycle, log } = subscription;
   const member = new GroupMember(subscription);
   // Whoever subscribes answers requests too, from what it has got so far.
@@ -124,7 +125,7 @@ class GroupMember {
       try {
         await this.#consume();
       } catch (error) {
-        const reason = error instanceof Error ? error.message : String(error);
+        const reason = reasonOf(error);
         // Once, not at every try while the brokers are away.
         if (reason !== told || performance.now() - started > 30_000)
           log.warn({ reason, group }, 'the consumer begins anew, again and again until it can');

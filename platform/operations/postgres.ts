@@ -1,7 +1,7 @@
 import type { ServiceDefinition } from '@grpc/grpc-js';
 import { UNDO } from '../grpc/contract.ts';
 import { type OutboxEvent, type OutboxRecord, payloadText, toRecord } from '../outbox/event.ts';
-import type { Database, OpenTransaction, Transaction } from '../postgres.ts';
+import type { Database, Transaction } from '../postgres.ts';
 import { type Query, sql } from '../sql.ts';
 import { asJson, checkOperationId, countRepeat, noUndoError, undoExpiredError, undoneError } from './operation.ts';
 import { OPERATIONS_KEPT_SECONDS, UNDO_KEPT_SECONDS } from './retention.ts';
@@ -99,11 +99,6 @@ export async function undoOperation(
     const record = sql`update operations set state = 'undone', result = null, undo = null, at = now() where id = ${operationId}`;
     tx.defer(withEvents(record, undone?.events));
   });
-}
-
-/** Writes events outside of an operation, with the state they tell of. They travel with the commit. */
-export function addEvents(tx: OpenTransaction, events: OutboxEvent[]): void {
-  if (events.length > 0) tx.defer(insertEvents(events));
 }
 
 /** One statement for the record and the events: a round trip and a parse less. */

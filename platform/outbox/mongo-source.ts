@@ -46,7 +46,7 @@ export class MongoSource implements OutboxSource {
       maxPoolSize: 4,
       connectTimeoutMS: 3_000,
       serverSelectionTimeoutMS: 3_000,
-      // A connection that has died without a word is noticed by nothing else. The stream answers each 5 s, a large sort takes longer.
+      // Only this timeout notices a connection that died silently. It exceeds the stream's 5 s because a large sort takes longer.
       socketTimeoutMS: 30_000,
       writeConcern: { w: 'majority' },
       readConcern: { level: 'majority' },

@@ -97,7 +97,8 @@ export class PostgresSource implements OutboxSource {
       if (position > confirmed) confirmed = position;
       stream.acknowledge(confirmed);
     };
-    // In this order: what the server thinks we have is no longer in the table, so what is there will come or was missed.
+    // Rows are deleted before their position is acknowledged. So each row in the table is still to be reported by the log,
+    // or was missed by it.
     const removal = new Batcher<Sent>(
       async (sent) => {
         const ids = sent.flatMap((one) => one.ids);
@@ -163,8 +164,8 @@ export class PostgresSource implements OutboxSource {
   }
 
   /**
-   * Sees to it that the log tells of every row from now on. What it may have missed is sent from the table first, and what
-   * was written meanwhile afterwards, so that each key keeps its order. (What the log tells of too is repeated.)
+   * Makes the log report every row from now on. Rows that it may have missed are sent from the table before that, and
+   * rows written during it are sent after, so each key keeps its order. (Rows that the log reports as well are sent twice.)
    */
   async #prepare(client: Client, context: RelayContext, signal: AbortSignal): Promise<void> {
     const [slot, published] = await Promise.all([outbox.slotState(client, this.#slot), outbox.isPublished(client)]);
@@ -183,7 +184,10 @@ export class PostgresSource implements OutboxSource {
     this.#missed = false;
   }
 
-  /** It takes as long as the longest transaction that runs on the server, and events do not wait for it. */
+  /**
+   * Making the slot waits for every transaction that runs on the server. During that time the outbox is sent from the
+   * table.
+   */
   async #makeSlot(client: Client, context: RelayContext, signal: AbortSignal): Promise<void> {
     const ended = new AbortController();
     const making = outbox.makeSlot(this.#url, this.#slot, AbortSignal.any([signal, ended.signal]));

@@ -1,4 +1,7 @@
-/** What waits is met each 13 s at most: an event that was not met for so long is no longer in the outbox. */
+/**
+ * A refused event is read again at least every 13 s (OVERDUE_MS + LOOK_EVERY_MS). One that was not read for this long
+ * has left the outbox.
+ */
 const FORGET_MS = 25_000;
 
 interface Refusal {
@@ -9,8 +12,9 @@ interface Refusal {
 }
 
 /**
- * The events of an outbox that can't be sent: no broker takes them, or they are none. They hold up no other and stay where
- * they are; each is tried again whenever it is met, or a while later, so that mending it, the program or the broker is enough.
+ * Events of an outbox that cannot be sent: no broker accepts them, or they are not valid events. They block no other
+ * event and stay in the outbox. Each is tried again when it is next read after its pause, so repairing the row, the
+ * program or the broker suffices.
  */
 export class Refused {
   readonly #byKey = new Map<string, Refusal>();

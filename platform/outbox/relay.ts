@@ -1,4 +1,5 @@
 import { Gauge } from '@prometheus-io/client';
+import { reasonOf } from '../errors.ts';
 import { openPublisher, type Publisher } from '../kafka/publish.ts';
 import type { TopicOptions } from '../kafka/topics.ts';
 import type { Lifecycle } from '../lifecycle.ts';
@@ -46,9 +47,9 @@ const TRY_LARGE_EVERY_MS = 30_000;
  * acknowledged, with fresh connections. Returns at once; /healthz says whether the source is led or stood by for, and
  * whether events wait that nobody sends.
  *
- * Guarantee: every committed event arrives at least once, and the first arrivals of a key's events are in order, but for
- * those that the store did not tell of or that no broker took at first: they come when they are found. After a failure or
- * a change of leader older events may arrive again behind newer ones; readers ignore versions that they have.
+ * Guarantee: every committed event arrives at least once. First arrivals of a key's events are in order, except events
+ * that the store did not report or no broker accepted at first: these arrive when they are found. After a failure or a
+ * change of leader, older events may arrive behind newer ones; readers ignore versions that they already have.
  *
  * @returns whether it is led or stood by for now
  */
@@ -64,7 +65,7 @@ export function relay(source: OutboxSource, options: RelayOptions): () => boolea
       try {
         await relaying.run();
       } catch (error) {
-        const reason = error instanceof Error ? error.message : String(error);
+        const reason = reasonOf(error);
         if (relaying.works) told = '';
         // Once, not at every try while a server is away; the stack only where somebody looks for it.
         if (reason !== told) log.warn({ reason, source: source.name }, 'the relay begins anew, again and again until it can');

@@ -17,9 +17,10 @@ export interface RelayContext {
   /** Told when this relay begins to lead; throws when Kafka is away. */
   lead(): Promise<void>;
   /**
-   * Told every few seconds, also while standing by, the key of the event that is in the outbox for the longest time.
+   * Called every few seconds, also while standing by, with the key of the outbox's oldest event.
    *
-   * @returns whether it is so for too long: what should have told of it has not, so it must be sent from the outbox
+   * @returns whether that event is overdue: neither log nor stream has reported it, so the caller must send it from the
+   *   outbox
    */
   waits(oldest: string | undefined): boolean;
 }

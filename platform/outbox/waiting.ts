@@ -2,8 +2,8 @@
 export const OVERDUE_MS = 10_000;
 
 /**
- * Tells when what is in an outbox is not sent: the same event is its oldest for too long. Nothing but the time between two
- * looks is measured, by this process alone, so it does not matter what clock the event was stamped with.
+ * Detects an outbox that nobody empties: the same event has been its oldest for {@link OVERDUE_MS}. Only this process's
+ * monotonic clock is read, so the event's timestamp does not matter.
  */
 export class Waiting {
   #oldest: string | undefined;

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import test from 'ava';
+import type { Collection } from 'mongodb';
 import type { MusubiError } from '#platform/errors.ts';
-import { type Attempt, type AttemptRates, Attempts } from './attempts.ts';
+import { type Attempt, type AttemptRates, Attempts, type Bucket } from './attempts.ts';
 import { openTestAuth, type TestAuth } from './auth.fixture.ts';
 
 let auth: TestAuth;
@@ -119,4 +120,10 @@ test('a bucket names nobody, and is gone when it is full again', async (t) => {
   for (const { fullAt } of all) t.true(fullAt.getTime() < inAnHour, 'never later than its burst takes');
   const indexes = await auth.store.attempts.indexes();
   t.true(indexes.some(({ key, expireAfterSeconds }) => key.fullAt === 1 && expireAfterSeconds === 0));
+});
+
+test('a store that says nothing of a bucket grants no guess', async (t) => {
+  const silent = { findOneAndUpdate: async () => null } as unknown as Collection<Bucket>;
+  const attempts = new Attempts(silent, RATES, auth.masterKey);
+  await t.throwsAsync(attempts.take(stranger()), { message: 'the store has not said what is left of a bucket' });
 });

@@ -39,7 +39,10 @@ export interface Attempt {
   known: boolean;
 }
 
-/** A token bucket, kept as the time at which it will be full again: then it says nothing any more, and is removed. */
+/**
+ * A token bucket, stored as the time when it will be full. A full bucket equals an absent one, so MongoDB's TTL removes
+ * it.
+ */
 export interface Bucket {
   /** A keyed hash of what it is for. */
   _id: string;
@@ -144,7 +147,8 @@ export class Attempts {
       if (!isDuplicateKey(error)) throw error;
       return apply();
     });
-    return { limit, waitMs: bucket?.waitMs ?? 0 };
+    if (!bucket) throw new Error('the store has not said what is left of a bucket');
+    return { limit, waitMs: bucket.waitMs };
   }
 
   async #giveBack({ id, intervalMs }: Limit): Promise<void> {

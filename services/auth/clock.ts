@@ -35,7 +35,7 @@ export class StoreClock implements Clock {
     return Math.floor(performance.now() + this.#ahead);
   }
 
-  /** Asks the store for its time. When it does not answer soon the clock goes on as it is, if it goes. */
+  /** Asks the store for its time. Once the clock has been measured, slow answers are ignored. */
   async measure(): Promise<void> {
     let fastest = this.#ahead === undefined ? Number.POSITIVE_INFINITY : SLOWEST_SAMPLE_MS;
     for (let sample = 0; sample < SAMPLES; sample++) {
@@ -49,7 +49,7 @@ export class StoreClock implements Clock {
   }
 }
 
-/** A clock that goes, and is measured again and again until the process stops. @param everyMs how often */
+/** Opens the clock, and measures it every `everyMs` until the process stops. */
 export async function openClock(
   db: Pick<Db, 'command'>,
   log: Logger,

@@ -25,7 +25,11 @@ export const shape = {
   MUSUBI_MONGODB_URL: mongodbUrl(),
   /** The issuer of our tokens: what clients know us by. */
   MUSUBI_PUBLIC_URL: httpUrl(),
-  /** Encrypts the signing keys at rest. Every Auth process needs the same. */
+  /**
+   * Encrypts the signing keys at rest, derives refresh tokens from their predecessors, signs device cookies, and makes the
+   * pseudonyms of addresses and logins. Every Auth process needs the same, and it must stay the same: with another one the
+   * stored signing keys do not open, and Auth does not start.
+   */
   MUSUBI_AUTH_MASTER_KEY: key(),
   /** Argon2id: memory in KiB, passes and lanes. Passwords are rehashed at their next login after a change. */
   MUSUBI_AUTH_ARGON2_MEMORY: integer(8_192, 1_048_576).default(19_456),

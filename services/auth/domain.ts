@@ -130,7 +130,7 @@ export function loginIdViolation(loginId: string): string | undefined {
   return /^[A-Za-z0-9._@-]{3,64}$/.test(loginId) ? undefined : 'must be 3 to 64 letters, digits or any of . _ @ -';
 }
 
-export const PASSWORD_LENGTH = { min: 8, max: 256 } as const;
+const PASSWORD_LENGTH = { min: 8, max: 256 } as const;
 /** In UTF-16 units, in any form of Unicode. */
 const LONGEST_PASSWORD = 4 * PASSWORD_LENGTH.max;
 

@@ -127,8 +127,8 @@ export class HashQueue {
   }
 
   /**
-   * Sees that one more may wait. Where its share is used up, it takes the place of whoever came last for the name that
-   * has most, if that has more than its own would have then: who asks for little is not kept out by who asks for much.
+   * Makes room for one more waiter. If its share is used up, the last waiter of the longest queue gives way, provided
+   * that this queue is longer than the newcomer's would become: many requests of one do not displace the few of another.
    *
    * @returns whether there is room
    */
@@ -173,7 +173,7 @@ export class HashQueue {
     this.#observe(waiter.turn);
   }
 
-  /** Whose turn it is; those that it was chosen from go behind the others. */
+  /** The next waiter. Each branch on its path moves behind its siblings (round robin). */
   #next(): Waiter | undefined {
     let branch = this.#root;
     for (;;) {
@@ -192,7 +192,10 @@ export class HashQueue {
   }
 }
 
-/** Who came last under the longest name of the branch that is longer than the turn's own would be. */
+/**
+ * The last waiter of the branch's longest child, if that is longer than the turn's own would become; otherwise the search
+ * goes one level deeper.
+ */
 function longestBeside(branch: Branch, turn: Turn, depth: number): Waiter | undefined {
   if (depth === turn.length) return undefined;
   const own = branch.children.get(turn[depth] ?? '');

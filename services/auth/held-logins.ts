@@ -1,6 +1,7 @@
 import type { ClientSession } from 'mongodb';
 import { LOGIN_HELD_MS, loginKey } from './domain.ts';
-import { loginTaken, type Store } from './store.ts';
+import { loginTaken } from './refusals.ts';
+import type { Store } from './store.ts';
 
 /** A name that a member gave up, and that nobody else gets yet. */
 export interface HeldLogin {

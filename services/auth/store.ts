@@ -1,6 +1,5 @@
 import type { ClientSession, Collection, Db } from 'mongodb';
 import type { Secret } from '#platform/config.ts';
-import { alreadyExists, notFound } from '#platform/errors.ts';
 import type { Lifecycle } from '#platform/lifecycle.ts';
 import type { Logger } from '#platform/log.ts';
 import { type Mongo, openMongo } from '#platform/mongo.ts';
@@ -9,10 +8,13 @@ import type { Bucket } from './attempts.ts';
 import { type Clock, openClock } from './clock.ts';
 import type { Member, MemberStatus, PasswordHash, Role } from './domain.ts';
 import type { HeldLogin } from './held-logins.ts';
+import { loginNotFound } from './refusals.ts';
 import type { SigningKeyDocument } from './signing-keys.ts';
 
+export { loginNotFound, loginTaken } from './refusals.ts';
+
 /** A password's hash on its way from the gateway to the saga that binds it. */
-export interface StagedPassword {
+interface StagedPassword {
   /** The reference, 256 random bits. */
   _id: string;
   password: PasswordHash;
@@ -106,8 +108,3 @@ export async function requireLogin(store: Store, session: ClientSession, memberI
   if (!login) throw loginNotFound(memberId);
   return login;
 }
-
-export const loginNotFound = (memberId: string) => notFound('LOGIN_NOT_FOUND', `member ${memberId} has no login`);
-
-export const loginTaken = () =>
-  alreadyExists('LOGIN_TAKEN', 'the login is taken', { fields: [{ field: 'loginId', code: 'TAKEN', message: 'is taken' }] });

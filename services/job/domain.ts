@@ -58,7 +58,7 @@ export interface Retention {
   finishedMs: number;
 }
 
-/** How many jobs may be under way, so that none of its members can fill the system with work. */
+/** The most jobs under way at a time, so that no member can fill the system with work. */
 export interface Places {
   /** For one member. */
   perMember: number;

@@ -6,7 +6,7 @@ import { isFinal, isUnderWay, JOB_STATES, type Job, type JobError, type JobState
 import { progressOf, toEventPayload } from './wire.ts';
 
 /** What became of a write; only `written` changed anything. */
-export type Written =
+type Written =
   | { outcome: 'written' }
   /** Somebody else changed the job since it was read (or issued it already). */
   | { outcome: 'stale' }

@@ -129,7 +129,7 @@ test.serial('an event that can not be read is parked with its reason, and those 
       received.map((event) => ({ ...event, topic: 'member.events' })),
     );
   };
-  await subscribe({ brokers, group, handlers: { [topic]: handle }, log: scratch.log, lifecycle });
+  subscribe({ brokers, group, handlers: { [topic]: handle }, log: scratch.log, lifecycle });
   await t.notThrowsAsync(visible(one, id, 3));
   const letter = await firstLetter(`${group}.dead-letter`, `${group}.reader`);
   await lifecycle.stop('the test is done');

@@ -113,7 +113,7 @@ function parse(payload: string, log: Logger): AggregateVersion[] {
     return message.parse(JSON.parse(payload)).map(([type, id, version]) => ({ type, id, version }));
   } catch (error) {
     // Not thrown: in an event's listener that would end the process.
-    log.warn({ reason: error instanceof Error ? error.message : String(error) }, 'a notification that makes no sense is ignored');
+    log.warn({ reason: reasonOf(error) }, 'a notification that makes no sense is ignored');
     return [];
   }
 }

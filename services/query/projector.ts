@@ -41,7 +41,7 @@ export async function startProjector(
   const { db, visibility, brokers, partitions, replication, log, lifecycle } = o;
   const generation = await generationOf(db);
   const handle: EventHandler = async (events) => visibility.announce(await project(db, events));
-  await subscribe({
+  subscribe({
     brokers,
     partitions,
     replication,

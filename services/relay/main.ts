@@ -1,5 +1,5 @@
 import { kafkaOptions } from '#platform/kafka/config.ts';
-import { followBrokers } from '#platform/kafka/pulse.ts';
+import { followBrokers } from '#platform/kafka/readiness.ts';
 import type { Logger } from '#platform/log.ts';
 import { MongoSource } from '#platform/outbox/mongo-source.ts';
 import { PostgresSource } from '#platform/outbox/postgres-source.ts';

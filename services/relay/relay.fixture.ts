@@ -66,7 +66,7 @@ async function openOutboxes(): Promise<Outboxes> {
   const redis = await openRedis({ url: servers.redis(), log, lifecycle });
   const aggregateType = (kind: Kind): string => `${name}_${kind}`;
   const received: Record<Kind, EventMessage[]> = { postgres: [], mongodb: [], redis: [] };
-  await subscribe({
+  subscribe({
     brokers: servers.kafka(),
     group: name,
     handlers: Object.fromEntries(
@@ -162,7 +162,7 @@ export interface RelayProcess {
 const running = new Set<RelayProcess>();
 
 /** Ends the relays that a failed test left behind. */
-export async function killRelays(): Promise<void> {
+async function killRelays(): Promise<void> {
   await Promise.all([...running].map((relay) => relay.kill('SIGKILL')));
 }
 

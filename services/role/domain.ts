@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { invalidMemberId, noRoles } from './refusals.ts';
 
-export interface Policy {
+interface Policy {
   policyId: string;
   name: string;
   /** Cedar policy text without a role condition: whoever holds a role that carries it is its principal. */

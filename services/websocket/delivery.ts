@@ -113,8 +113,8 @@ export class Delivery {
   }
 
   /**
-   * Where each topic begins of those that have a cursor. Of the others those have that of the member's own events
-   * among which they are. What cannot be resumed begins now, and its client is told.
+   * Finds for each topic whether its cursor can be resumed. A topic without a cursor uses the one of the member's own
+   * events. A cursor that is too old is answered with `reset`, and its topic begins now.
    */
   async #resumable(given: ReadonlyMap<string, Cursor>): Promise<Map<string, Cursor>> {
     const resumed = new Map<string, Cursor>();

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { hostPort } from '#platform/config.ts';
 import { invalidArgument, type MusubiError, notFound } from '#platform/errors.ts';
 import { type Answer, refusal, SECURITY_HEADERS, send } from '#platform/http/answer.ts';
-import { httpStatus, kindDocument, problemDocument } from '#platform/http/problem.ts';
+import { httpStatus, kindDocument, problemDocument, retryAfterOf } from '#platform/http/problem.ts';
 import { Representation } from '#platform/http/representation.ts';
 import { isClientCode } from '#platform/problems.ts';
 import { contextFrom, currentTraceId, SpanKind, withSpan } from '#platform/telemetry.ts';
@@ -105,9 +105,6 @@ export function refuse({ headers }: IncomingMessage, error: MusubiError, more: R
   const parent = contextFrom(headers.traceparent?.toString());
   const attributes = { 'http.response.status_code': httpStatus(error) };
   return withSpan('refuse request', { kind: SpanKind.SERVER, parent, attributes }, async () => {
-    const retry: Record<string, string> =
-      error.retryAfterSeconds === undefined ? {} : { 'Retry-After': String(error.retryAfterSeconds) };
-    const answer = refusal(problemDocument(error, currentTraceId() ?? ''), { ...retry, ...more });
-    return { ...answer, headers: { ...answer.headers, ...more } };
+    return refusal(problemDocument(error, currentTraceId() ?? ''), { ...retryAfterOf(error), ...more });
   });
 }

@@ -30,7 +30,7 @@ export class Framing {
     }
   }
 
-  /** Until the two that tell are here, two; the mask counts as payload. */
+  /** Length of the head, without the mask, which counts as payload: 2 until the two bytes that determine it have arrived. */
   get #headBytes(): number {
     const length = this.#second & 0x7f;
     if (this.#head < 2) return 2;

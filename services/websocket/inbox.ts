@@ -3,8 +3,8 @@ import type { Channel } from './channel.ts';
 import { CLOSE, type Limits } from './domain.ts';
 
 /**
- * What a client sends, handled one frame after the other. While a frame is in hand the client is not read: what it
- * sends meanwhile waits in its own buffers and the network's, and here only what had come in one piece with the frame.
+ * Handles a client's frames one after the other. During that the socket is not read: later frames wait in the client's
+ * and the network's buffers, and only frames of the same chunk wait here.
  */
 export class Inbox {
   readonly #channel: Channel;
@@ -19,7 +19,7 @@ export class Inbox {
     this.#channel = channel;
     this.#handle = handle;
     this.#framesPerSecond = framesPerSecond;
-    // Who says nothing while its frames are in hand must not save up for a flood.
+    // A client that is silent while its frames are handled must not save up an allowance for a flood.
     this.#allowance = new Allowance(framesPerSecond, framesPerSecond, framesPerSecond * (1 + stallMs / 1_000));
   }
 
@@ -29,7 +29,7 @@ export class Inbox {
     if (!this.#busy) this.#work().catch((error: unknown) => this.#channel.fail(error));
   }
 
-  /** Counts a frame that is nothing to handle, too: a `ping` or `pong` of the protocol. @returns whether it is none too many */
+  /** Counts every frame, also the protocol's `ping` and `pong`. @returns false for one too many, and on a closing socket */
   count(): boolean {
     if (this.#channel.closing) return false;
     if (this.#allowance.spend(1) === 0) return true;

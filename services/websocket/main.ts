@@ -43,7 +43,7 @@ export async function start({ config, log, lifecycle }: App<z.output<z.ZodObject
     log,
     lifecycle,
   });
-  await subscribe({
+  subscribe({
     ...kafkaOptions(config),
     group: 'websocket',
     handlers: {

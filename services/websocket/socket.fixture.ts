@@ -163,7 +163,7 @@ export async function openTestSockets(servers: Servers): Promise<TestSockets> {
           [`${name}.events`]: (messages: EventMessage[]) => deliverJobEvents(own, messages),
           [`${name}-auth.events`]: (messages: EventMessage[]) => recheckSessions(own, messages),
         };
-        await subscribe({ brokers, group: name, handlers, log, lifecycle, partitions: 2 });
+        subscribe({ brokers, group: name, handlers, log, lifecycle, partitions: 2 });
       }
       lifecycle.markStarted();
       while (Object.keys(await lifecycle.degraded()).length > 0) await sleep(50);

@@ -16,7 +16,7 @@ const AT_ONCE = 10;
  * Each that is asked about costs its member, granted or not; who has used up its allowance waits.
  *
  * @param held the topics that it has already
- * @param ending of its socket: nothing is asked any more, and what is left undecided is of no account
+ * @param ending aborts when the socket closes: open questions are then dropped, and their decisions are not used
  * @returns the topics in their order, each with why it was refused; undefined when it was not
  */
 export async function decideOn(

@@ -15,8 +15,8 @@ local id, expected, createdAt, expiresAt, holds = ARGV[1], ARGV[2], ARGV[3], ARG
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
--- A place that lapsed is free, whatever became of its job. (Nothing is removed here: a script that has written, be it
--- only that, is not refused any more when the store is full, and would write all of it.)
+-- A place that lapsed is free, whatever became of its job. Lapsed places are removed only below: Redis refuses a script
+-- for a full store only until its first write, and would then accept the whole job.
 local function taken(places) return redis.call('ZCOUNT', places, '(' .. now, '+inf') end
 
 if (redis.call('HGET', job, 'version') or '0') ~= expected then return { 'stale' } end
