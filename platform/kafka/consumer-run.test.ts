@@ -47,7 +47,7 @@ function running(handle: Handle = async () => undefined) {
   const run = new ConsumerRun(consumer, batches, standstills, log);
   const tell = (event: string): void => void happens.emit(event, { payload: {} });
   tell(EVENTS.GROUP_JOIN);
-  return { run, committed, tell };
+  return { run, committed, standstills, tell };
 }
 
 /** A batch of which `heartbeat` tells the brokers that its reader lives. */
@@ -112,6 +112,32 @@ test('what was handled before a rebalance is not committed after it: another mem
   await settled.run.batch(batch());
   await settled.run.end();
   t.deepEqual(settled.committed, [[{ topic: 'test.events', partition: 0, offset: '17' }]], 'without one it is');
+});
+
+test('a partition that stood is not told of after a rebalance: it may be another member’s, who sees for itself', async (t) => {
+  const { run, standstills, tell } = running();
+  standstills.failed('test.events/0', { topic: 'test.events', partition: 0, offset: '16' }, new Error('away'));
+  t.truthy(standstills.describe());
+  tell(EVENTS.REBALANCING);
+  t.is(standstills.describe(), undefined);
+  await run.end();
+});
+
+test('who stops begins with nothing more of its batch, and commits what was handled', async (t) => {
+  const handling = Promise.withResolvers<void>();
+  const alive: boolean[] = [];
+  const { run, committed } = running(async (control) => {
+    alive.push(control.alive());
+    await handling.promise;
+    control.handled('16');
+    alive.push(control.alive());
+  });
+  const done = run.batch(batch());
+  const ended = run.end();
+  handling.resolve();
+  await Promise.all([done, ended]);
+  t.deepEqual(alive, [true, false]);
+  t.deepEqual(committed, [[{ topic: 'test.events', partition: 0, offset: '17' }]]);
 });
 
 test('a consumer that has no answer for half a minute is given up; one that has is not', async (t) => {
