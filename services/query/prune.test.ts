@@ -59,3 +59,11 @@ test.serial('how long roles have been gone counts from when they went', async (t
   await prune('1 day');
   t.is((await db.query(sql`select from member_roles where member_id = ${memberId}`)).length, 1);
 });
+
+test.serial('roles of a member that is yet to come are not gone', async (t) => {
+  const memberId = randomUUID();
+  await project(db, [memberRolesEvent(memberId, 1, ['member'])]);
+  await prune('-1 day');
+  await project(db, [memberEvent(memberId, 1, {})]);
+  t.deepEqual((await findMember(db, memberId))?.roleIds, ['member']);
+});
