@@ -11,7 +11,7 @@ import { LIMITS } from './domain.ts';
 async function deaf(t: ExecutionContext): Promise<{ channel: Channel; client: WebSocket }> {
   const server = new WebSocketServer({ host: '127.0.0.1', port: 0 });
   await once(server, 'listening');
-  t.teardown(() => void server.close());
+  t.teardown(() => server.close());
   const client = new WebSocket(`ws://127.0.0.1:${(server.address() as AddressInfo).port}`, { autoPong: false });
   t.teardown(() => client.terminate());
   const [[ws, { socket }]] = (await Promise.all([once(server, 'connection'), once(client, 'open')])) as [
