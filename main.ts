@@ -21,6 +21,7 @@ const ROLES: Record<string, () => Promise<Role>> = {
   relay: () => import('./services/relay/main.ts'),
   websocket: () => import('./services/websocket/main.ts'),
   redrive: () => import('./platform/kafka/redrive.ts'),
+  retell: () => import('./services/relay/retell.ts'),
 };
 
 const USAGE = `usage: node main.ts ROLE [options]
@@ -33,6 +34,9 @@ options:
   --group NAME    redrive: the group that gets once more what it has parked
   --event ID      redrive: this event only
   --discard       redrive: gives that event up instead
+  --service NAME  retell: the service whose present state is published again (default: all)
+  --aggregate ID  retell: this one only
+  --after-restore retell: its database is an older copy, so its versions are raised above what readers have
   --version       which release this is
 
 Everything else is configured by environment variables: see README.md.
@@ -55,6 +59,9 @@ if (values.queues !== undefined) env.MUSUBI_WORKER_QUEUES = values.queues;
 if (values.sources !== undefined) env.MUSUBI_RELAY_SOURCES = values.sources;
 if (values.group !== undefined) env.MUSUBI_REDRIVE_GROUP = values.group;
 if (values.event !== undefined) env.MUSUBI_REDRIVE_EVENT = values.event;
+if (values.service !== undefined) env.MUSUBI_RETELL_SERVICE = values.service;
+if (values.aggregate !== undefined) env.MUSUBI_RETELL_AGGREGATE = values.aggregate;
+if (values['after-restore']) env.MUSUBI_RETELL_AFTER_RESTORE = 'true';
 if (values.list || values.discard) env.MUSUBI_REDRIVE_ACTION = values.list ? 'list' : 'discard';
 
 const role = await load();
@@ -74,6 +81,9 @@ function commandLine() {
     group: { type: 'string' },
     event: { type: 'string' },
     discard: { type: 'boolean' },
+    service: { type: 'string' },
+    aggregate: { type: 'string' },
+    'after-restore': { type: 'boolean' },
     help: { type: 'boolean', short: 'h' },
     version: { type: 'boolean', short: 'v' },
   } as const;

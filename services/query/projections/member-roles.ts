@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { sql } from '#platform/postgres.ts';
-import { type AggregateState, defineProjection, parsePayload, payloadOf } from './projection.ts';
+import { type AggregateState, defineProjection, parsePayload, payloadOf, someOf } from './projection.ts';
 
 const memberRolesPayload = payloadOf({ roleIds: z.array(z.string().min(1)).default([]) });
 
@@ -28,6 +28,8 @@ export const memberRoles = defineProjection<MemberRolesState>({
   },
 
   versionOf: (id) => sql`select version from member_roles where member_id = ${id}`,
+
+  copies: (which) => sql`select member_id as id, version, role_ids = '{}' as deleted from member_roles ${someOf(which)}`,
 
   // A member that is still there may have no roles for long, and get some later: its row is kept.
   prune: (age) => sql`

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { sql } from '#platform/postgres.ts';
 import { foldText } from '../domain.ts';
-import { type AggregateState, defineProjection, parsePayload, payloadOf } from './projection.ts';
+import { type AggregateState, defineProjection, parsePayload, payloadOf, someOf } from './projection.ts';
 
 /** Fields with their default value are absent in proto3 JSON. */
 const text = z.string().default('');
@@ -62,6 +62,8 @@ export const members = defineProjection<MemberState>({
   },
 
   versionOf: (id) => sql`select version from members where member_id = ${id}`,
+
+  copies: (which) => sql`select member_id as id, version, deleted_at is not null as deleted from members ${someOf(which)}`,
 
   prune: (age) => sql`delete from members where deleted_at < now() - ${age}::interval`,
 });

@@ -2,7 +2,8 @@ import { z } from 'zod';
 import type { EventMessage } from '#platform/kafka/event-message.ts';
 import { PoisonError } from '#platform/kafka/poison.ts';
 import { topicOf } from '#platform/outbox/event.ts';
-import type { Query } from '#platform/postgres.ts';
+import { type Query, sql } from '#platform/postgres.ts';
+import type { Which } from '#platform/state.ts';
 import { PARSING } from '#platform/validation.ts';
 
 /** A state of an aggregate as an event told it. */
@@ -20,12 +21,14 @@ interface Definition<S extends AggregateState> {
   upsert(states: readonly S[]): Query;
   /** The version that the aggregate whose ID is `id` (an SQL expression) has in the read model; null if none. */
   versionOf(id: Query): Query;
+  /** Which aggregates the read model has: `id`, `version`, and `deleted` when it is known to be gone. In the order of IDs. */
+  copies(which: Which): Query;
   /** Deletes what has been gone for so long (an SQL interval) that no event of it can still be on its way. */
   prune(age: string): Query;
 }
 
 /** How the events of one aggregate type become rows. */
-export interface Projection extends Pick<Definition<AggregateState>, 'aggregateType' | 'versionOf' | 'prune'> {
+export interface Projection extends Pick<Definition<AggregateState>, 'aggregateType' | 'versionOf' | 'copies' | 'prune'> {
   topic: string;
   /**
    * The statement that brings the read model to these events, in whatever order and however often they come.
@@ -39,6 +42,7 @@ export function defineProjection<S extends AggregateState>({
   parse,
   upsert,
   versionOf,
+  copies,
   prune,
 }: Definition<S>): Projection {
   return {
@@ -47,6 +51,7 @@ export function defineProjection<S extends AggregateState>({
     // Rows are always locked in the order of their IDs, so that concurrent batches don't deadlock.
     statement: (events) => upsert(newest(events.map(parse)).sort((a, b) => (a.id < b.id ? -1 : 1))),
     versionOf,
+    copies,
     prune,
   };
 }
@@ -83,3 +88,9 @@ export function parsePayload<T extends { memberId: string; version: number }>(sc
   }
   return parsed.data;
 }
+
+/** The end of a statement that reads some of a table. */
+export const someOf = (which: Which): Query =>
+  'ids' in which
+    ? sql`where member_id = any(${[...which.ids]}::text[]) order by member_id`
+    : sql`where member_id > ${which.after} order by member_id limit ${which.limit}`;
