@@ -19,6 +19,8 @@ export interface Told {
    * not there, that it is deleted. Absent where readers keep no versions.
    */
   raise?(seen: readonly AggregateVersion[]): Promise<AggregateVersion[]>;
+  /** Of a reader: all states are in their topic once more. */
+  retold?(): Promise<void>;
 }
 
 /** The most aggregates that are read at once, by a service or by whoever asks for them by their IDs. */
@@ -52,6 +54,10 @@ export function serveState(told: Readonly<Record<string, Told>>): Served {
       const { raise } = toldOf(aggregateType);
       atMost('seen', seen);
       return { written: (await raise?.(seen)) ?? [] };
+    },
+    async noteRetold({ aggregateType }) {
+      await toldOf(aggregateType).retold?.();
+      return {};
     },
   });
 }

@@ -24,7 +24,11 @@ const state = (version: number, bytes = 0): State => ({
 async function pair(t: ExecutionContext, tellState: (call: CallInfo) => AsyncIterable<State>) {
   const lifecycle = new Lifecycle(log, 2_000);
   t.teardown(() => lifecycle.stop('test'));
-  const handlers = { tellState: (_: unknown, call: CallInfo) => tellState(call), raiseVersions: async () => ({ written: [] }) };
+  const handlers = {
+    tellState: (_: unknown, call: CallInfo) => tellState(call),
+    raiseVersions: async () => ({ written: [] }),
+    noteRetold: async () => ({}),
+  };
   const listen = { host: '127.0.0.1', port: 0 };
   const port = await serveGrpc({ listen, log, lifecycle }, StateServiceService, handlers);
   return connectPeer(`127.0.0.1:${port}`, StateServiceService, lifecycle);

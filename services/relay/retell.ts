@@ -127,6 +127,8 @@ export async function retell(options: Retell): Promise<Retold> {
     await sleep(UNSEEN_MS);
     retold.removed += await raise(options, await withoutState(options, gone));
   }
+  const request = { aggregateType: options.aggregateType };
+  if (aggregate === undefined) await options.insist('the query service', () => copies.noteRetold(request));
   return retold;
 }
 
