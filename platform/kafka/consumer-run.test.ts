@@ -22,8 +22,14 @@ const EVENTS = {
   CRASH: 'crash',
 };
 
-test.beforeEach(() => mock.timers.enable({ apis: ['setInterval', 'setTimeout', 'Date'] }));
-test.afterEach.always(() => mock.timers.reset());
+test.beforeEach(() => {
+  mock.timers.enable({ apis: ['setInterval', 'setTimeout', 'Date'] });
+  mock.method(performance, 'now', () => Date.now());
+});
+test.afterEach.always(() => {
+  mock.timers.reset();
+  mock.restoreAll();
+});
 
 type Handle = (control: BatchControl) => Promise<void>;
 
