@@ -10,12 +10,11 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import type { AggregateVersion } from '#proto/musubi/aggregate/v1/aggregate.ts';
-import type { JobError } from '#proto/musubi/job/v1/job.ts';
 import type { StepCall } from '../activities/call.ts';
 import { HISTORY, type Outcome, SEARCH_ATTRIBUTES } from '../temporal.config.ts';
 import { Details } from './details.ts';
 import { type Failure, failureOf } from './failure.ts';
-import { cancelJob, completeJob, failJob, reportCompensating } from './job.ts';
+import { cancelJob, completeJob, failJob, reportCompensating, reportProgress } from './job.ts';
 import type { Refused } from './saga.ts';
 import { type AnyStep, fullName, inWords, mustStep, type Step, tryStep } from './step.ts';
 
@@ -88,6 +87,8 @@ export class Run {
   #last: StepCall['progress'];
   /** Items that this run has done or undone: each adds to its history. */
   #items = 0;
+  /** How many of them were done before this workflow task. */
+  #itemsOfTask = 0;
 
   constructor(command: string, versions: readonly StepList[], input: unknown, carried?: Carried) {
     this.#command = command;
@@ -150,7 +151,7 @@ export class Run {
           if (failed) throw failed.reason;
           next += chunk.length;
           this.#itemsDone[name] = next;
-          await this.#goOnInNewRun();
+          await this.#goOnInNewRun({ done: before + next, total, step: inWords(step) });
         }
       },
       howItFailed,
@@ -190,12 +191,13 @@ export class Run {
     await this.#undo(why, done, total);
     if (!why) {
       const at = this.#last ? ` at "${this.#last.step}"` : '';
-      await cancelJob(this.#end(`cancelled${at}`), this.#details);
+      await cancelJob(this.#details, this.#end(`cancelled${at}`));
       throw new CancelledFailure('cancelled');
     }
     const { at, refused, error, forOperators } = why;
     await failJob(this.#details, error, this.#end(`${howOf(why)} at "${at}"`));
-    if (refused && this.#engine >= 2) return { refused: { step: at, code: error.code, message: error.message } } as Refused & never;
+    if (refused && this.#engine >= 2)
+      return { refused: { step: at, code: error.code, message: error.message } } as Refused & never;
     const failure = ApplicationFailure.nonRetryable(forOperators, error.code, error);
     failure.stack = ''; // it says nothing about the step that failed
     throw failure;
@@ -224,7 +226,8 @@ export class Run {
           operationIds.length -= chunk.length;
           done += chunk.length;
           this.#items += chunk.length;
-          if (operationIds.length > 0) await this.#goOnInNewRun({ why, done, total, last: this.#last });
+          if (operationIds.length > 0)
+            await this.#goOnInNewRun({ done, total, step: words }, { why, done, total, last: this.#last });
         }
       });
       this.#undos.pop();
@@ -232,8 +235,14 @@ export class Run {
     this.#details.say(`${said}\n\n${total === 0 ? 'Nothing was to be undone.' : 'All of it is undone.'}`);
   }
 
-  /** Continues as new where the history would become too long to be read by a worker in a moment. */
-  async #goOnInNewRun(undoing?: Carried['undoing']): Promise<void> {
+  /** Between the items of a list: continues as new where the history would become too long to be read by a worker in a moment. */
+  async #goOnInNewRun(progress: NonNullable<StepCall['progress']>, undoing?: Carried['undoing']): Promise<void> {
+    // A request to cancel, and the true length of the history, come with the next workflow task only.
+    if (this.#items - this.#itemsOfTask >= HISTORY.itemsOfTask) {
+      this.#itemsOfTask = this.#items;
+      await reportProgress(progress, undoing && (undoing.why?.error ?? null));
+    }
+    if (!undoing && !this.tooLate && CancellationScope.current().consideredCancelled) return;
     if (this.#items < HISTORY.mostItems && workflowInfo().historyLength < HISTORY.mostEvents) return;
     const carried: Carried = {
       engine: this.#engine,
@@ -289,12 +298,7 @@ export class Run {
   }
 
   /** The undo is registered first: a timeout does not say whether it happened. */
-  async #tryOnce<Response>(
-    step: Step<never, Response>,
-    call: StepCall,
-    request: unknown,
-    isPivot: boolean,
-  ): Promise<Response> {
+  async #tryOnce<Response>(step: Step<never, Response>, call: StepCall, request: unknown, isPivot: boolean): Promise<Response> {
     if (this.tooLate) return await mustStep(this.#details, step, call, request);
     // Not even tried, so nothing to undo.
     if (CancellationScope.current().consideredCancelled) throw new CancelledFailure('cancelled');

@@ -27,7 +27,13 @@ type Declared = AnyStep | Pivot;
  * by `since(version)`. Replay tests fail without it.
  */
 export type Versions = readonly [readonly Declared[], ...(readonly Declared[])[]];
-type StepIn<V extends Versions> = V[number][number] extends infer D ? (D extends Pivot<infer S> ? S : D extends AnyStep ? D : never) : never;
+type StepIn<V extends Versions> = V[number][number] extends infer D
+  ? D extends Pivot<infer S>
+    ? S
+    : D extends AnyStep
+      ? D
+      : never
+  : never;
 
 /** What the workflow of a saga that was refused returns, everything being undone. */
 export interface Refused {

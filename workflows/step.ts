@@ -24,8 +24,8 @@ export interface Step<Request, Response> {
   readonly types?: (request: Request) => Response;
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: a list of steps has one of every kind
-export type AnyStep = Step<any, any>;
+/** Any step, whatever it asks and answers. */
+export type AnyStep = Step<never, unknown>;
 export type StepRequest<S> = S extends Step<infer Request, unknown> ? Request : never;
 export type StepResponse<S> = S extends Step<never, infer Response> ? Response : never;
 
