@@ -126,7 +126,7 @@ export class Run {
   ): Promise<void> {
     const name = fullName(step);
     if (this.#list.pivots.includes(name)) throw new Error(`${name}: the pivot is one step, not many`);
-    const { total = 0, done: before = 0 } = this.#begin(step, items.length);
+    const { total, done: before } = this.#begin(step, items.length);
     const all = items.map(of);
     if (new Set(all.map(({ key }) => key)).size < all.length) throw new Error(`${name}: a key is given twice`);
     const undo: ToUndo = this.#undos.find(({ words }) => words === inWords(step)) ?? this.#toUndo(step, atOnce);
@@ -175,7 +175,7 @@ export class Run {
     return await this.#undoAll(failure, 0, this.#toUndoInAll());
   }
 
-  async cancelled(): Promise<never> {
+  async cancelled(): Promise<Refused> {
     this.#tellOutcome('cancelled');
     return await this.#undoAll(null, 0, this.#toUndoInAll());
   }
@@ -187,7 +187,7 @@ export class Run {
   }
 
   /** Takes back what was done, the last first, and ends the job. @param why null: it was cancelled */
-  async #undoAll(why: Failure | null, done: number, total: number): Promise<Refused & never> {
+  async #undoAll(why: Failure | null, done: number, total: number): Promise<Refused> {
     await this.#undo(why, done, total);
     if (!why) {
       const at = this.#last ? ` at "${this.#last.step}"` : '';
@@ -196,8 +196,7 @@ export class Run {
     }
     const { at, refused, error, forOperators } = why;
     await failJob(this.#details, error, this.#end(`${howOf(why)} at "${at}"`));
-    if (refused && this.#engine >= 2)
-      return { refused: { step: at, code: error.code, message: error.message } } as Refused & never;
+    if (refused && this.#engine >= 2) return { refused: { step: at, code: error.code, message: error.message } };
     const failure = ApplicationFailure.nonRetryable(forOperators, error.code, error);
     failure.stack = ''; // it says nothing about the step that failed
     throw failure;
