@@ -34,6 +34,6 @@ export const deleteMember = saga(
     if (since(2)) await step(member.beginDelete, { memberId, expectedVersion });
     await step(member.deleteMember, { memberId });
     await step(auth.removeLogin, { memberId });
-    return { memberId };
+    return { id: memberId };
   },
 );

@@ -29,6 +29,6 @@ export const registerMember = saga(
     await step(role.assignRoles, { memberId, roleIds });
     await step(auth.grantRoles, { memberId, roleIds });
     await step(member.activateMember, { memberId });
-    return { memberId };
+    return { id: memberId };
   },
 );

@@ -25,6 +25,6 @@ export const updateMember = saga(
     // The last that can be refused: nobody else is asked whether a profile may be as it is.
     if (loginChanges && loginId !== undefined) await step(auth.rebindLogin, { memberId, loginId });
     await step(member.commitUpdate, { memberId });
-    return { memberId };
+    return { id: memberId };
   },
 );
