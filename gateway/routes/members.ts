@@ -225,6 +225,9 @@ function shown({
   return { id: memberId, loginId, displayName, email, roleIds, createdAt: iso(createdAt), updatedAt: iso(updatedAt) };
 }
 
-const iso = (time: Date | undefined): string => (time ?? new Date(0)).toISOString();
+function iso(time: Date | undefined): string {
+  if (!time) throw internal('INTERNAL', 'Query answered without a time');
+  return time.toISOString();
+}
 
 export const memberRoutes = [registerMember, listMembers, getMe, getMember, updateMember, deleteMember];
