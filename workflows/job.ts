@@ -36,8 +36,8 @@ export async function completeJob(details: Details, total: number, result: objec
   details.say(`Done: all ${total} steps.`);
 }
 
-/** So many versions are asked for at once: what services take in one request is bounded. */
-const VERSIONS_AT_ONCE = 200;
+/** The most that Query takes in one request. */
+const VERSIONS_AT_ONCE = 100;
 
 function inParts(versions: AggregateVersion[]): AggregateVersion[][] {
   const parts: AggregateVersion[][] = [];
