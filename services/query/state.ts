@@ -11,14 +11,14 @@ export function copiesState(db: Database): Served {
     {
       retold: () => settleTopic(db, topic),
       read: async (which) => {
-        const rows = await db.query<{ id: string; version: number; deleted: boolean }>(copies(which));
-        return rows.map(({ id, version, deleted }) => ({
+        const rows = await db.query<{ id: string; version: number; gone: boolean }>(copies(which));
+        return rows.map(({ id, version, gone }) => ({
           aggregateType,
           aggregateId: id,
           version,
-          type: deleted ? `${aggregateType}.deleted` : `${aggregateType}.updated`,
+          type: gone ? `${aggregateType}.deleted` : `${aggregateType}.updated`,
           payload: null,
-          deleted,
+          deleted: gone,
         }));
       },
     },

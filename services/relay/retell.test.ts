@@ -100,7 +100,7 @@ const insert = (ids: string[], version = 1, name = 'n'): Promise<unknown> =>
 
 const shown = async (): Promise<Record<string, string>> => {
   const rows = await queries.query<{ id: string; shown: string }>(
-    sql`select member_id as id, version || ' ' || display_name as shown from members where visible`,
+    sql`select id, version || ' ' || display_name as shown from members where visible`,
   );
   return Object.fromEntries(rows.map(({ id, shown }) => [id, shown]));
 };
@@ -191,7 +191,7 @@ test.serial('roles: what members hold is told, raised and taken away', async (t)
     Object.fromEntries(
       (
         await queries.query<{ id: string; roles: string }>(
-          sql`select member_id as id, version || ' ' || role_ids::text as roles from member_roles`,
+          sql`select id, version || ' ' || coalesce(role_ids, '{}')::text as roles from member_roles`,
         )
       ).map(({ id, roles: is }) => [id, is]),
     );

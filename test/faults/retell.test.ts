@@ -100,9 +100,9 @@ test('a read model that is older: changed, new and deleted members are shown as 
   const gone = randomUUID();
   await rows(
     'musubi_query',
-    `update members set version = 1, display_name = 'stale' where member_id = '${changed.memberId}';
-     delete from members where member_id = '${created.memberId}';
-     insert into members (member_id, version, visible, login_id, display_name, email, search, created_at, updated_at)
+    `update members set version = 1, display_name = 'stale' where id = '${changed.memberId}';
+     delete from members where id = '${created.memberId}';
+     insert into members (id, version, visible, login_id, display_name, email, search, created_at, updated_at)
        values ('${gone}', 3, true, 'g', 'g', 'g@example.com', 'g', now(), now())`,
   );
   t.is((await as.get(`/v1/members/${gone}`)).status, 200);
