@@ -171,7 +171,7 @@ export class Load {
 
   /** What the lanes were told last, against Member, the read model and Auth. */
   async #differences(): Promise<string[]> {
-    const members = await rows('musubi_member', `select member_id, login_id, display_name, status, version from members`);
+    const members = await rows('musubi_member', `select member_id, login_id, display_name, status, lock, version from members`);
     const views = await rows('musubi_query', `select id as member_id, login_id, display_name, version from members`);
     const mongo = await new MongoClient(address('MUSUBI_MONGODB_URL')).connect();
     const logins = await mongo
@@ -185,7 +185,7 @@ export class Load {
       const row = members.find((one) => one.member_id === memberId);
       const view = views.find((one) => one.member_id === memberId);
       const login = logins.find((one) => one._id === memberId);
-      if (row?.status !== 'ACTIVE') found.push(`${memberId} is ${row?.status}`);
+      if (row?.status !== 'ACTIVE' || row.lock !== null) found.push(`${memberId} is ${row?.status}, locked: ${row?.lock}`);
       if (row?.login_id !== loginId || row?.display_name !== displayName)
         found.push(`${memberId}: answered ${loginId}, Member has ${row?.login_id}`);
       if (view?.login_id !== row?.login_id || view?.display_name !== row?.display_name || view?.version !== row?.version)
