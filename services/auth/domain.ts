@@ -180,3 +180,15 @@ export function withSource(sources: readonly KnownSource[], key: string, now: Da
   if (at && now.getTime() - at.getTime() < DAY_MS) return sources;
   return [...sources.filter((source) => source.key !== key), { key, at: now }].slice(-KNOWN_SOURCES_KEPT);
 }
+
+/**
+ * The /48 of an IPv6 network, as far as one client may well have all of it; undefined for an IPv4 address.
+ *
+ * @param source a /64 as RFC 5952 writes it
+ */
+export function siteOf(source: string): string | undefined {
+  if (!source.endsWith('::/64')) return undefined;
+  const groups = source.slice(0, -'::/64'.length).split(':').slice(0, 3);
+  while (groups.at(-1) === '0') groups.pop();
+  return `${groups.join(':')}::/48`;
+}

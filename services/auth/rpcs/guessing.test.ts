@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
 import { pino } from 'pino';
 import type { MusubiError } from '#platform/errors.ts';
@@ -87,12 +88,49 @@ test('logins wait with their like: unknown ones, those from a known source, thos
   const elsewhere = freshSource();
   await logIn(one, { ...loginOf(login), source: elsewhere, deviceCookie });
   const device = one.deviceCookies.deviceOf(deviceCookie, memberId);
-  t.deepEqual(turns, [
-    ['registration'],
-    ['unknown', source, login],
-    ['known', source, login],
-    ['known', elsewhere, `${login} ${device}`],
-  ]);
+  t.deepEqual(turns, [['registration'], ['unknown', source, login], ['known', source, login], ['device', login, device]]);
+});
+
+test('however many devices a member logs in with, and from however many networks of one site, others have their turn', async (t) => {
+  const queue = new HashQueue(1, 64);
+  let asked = 0;
+  const run = queue.run.bind(queue);
+  queue.run = (turn, work, signal) => {
+    asked++;
+    return run(turn, work, signal);
+  };
+  const rate = slow(1_000);
+  const one = await auth.sibling({ queue, rates: { sourceAndLogin: rate, source: rate, login: rate } });
+  t.teardown(() => one.lifecycle.stop('done'));
+  const [mallory, hana] = [freshLogin(), freshLogin()];
+  for (const loginId of [mallory, hana]) await one.member({ loginId });
+  const from = async (loginId: string, source: string, deviceCookie = '') =>
+    (await logIn(one, { ...loginOf(loginId), source, deviceCookie })).deviceCookie;
+  const site = (i: number) => `2001:db8:7:${i.toString(16)}::/64`;
+  const here = freshSource();
+  const cookies: string[] = [];
+  while (cookies.length < 40) cookies.push(...(await Promise.all(Array.from({ length: 5 }, () => from(mallory, here)))));
+  const hanas = await from(hana, here);
+
+  const floods: Record<string, (i: number) => Promise<unknown>> = {
+    'many devices at one place': (i) => from(mallory, here, cookies[i % 40]),
+    'one device in many networks': (i) => from(mallory, site(i), cookies[0]),
+    'many devices in many networks': (i) => from(mallory, site(i), cookies[i % 40]),
+    'no device in many networks': (i) => from(freshLogin(), site(i)),
+  };
+  for (const [name, flood] of Object.entries(floods)) {
+    const hash = Promise.withResolvers<void>();
+    const running = queue.run(['registration'], () => hash.promise);
+    asked = 0;
+    const flooded = Array.from({ length: 80 }, (_, i) => flood(i).catch(({ code }: MusubiError) => code));
+    while (asked < 80) await sleep(5);
+    const victims = [from(hana, here, hanas), from(hana, here), from(hana, freshSource()), from(hana, '2001:db8:8:1::/64')];
+    while (asked < 84) await sleep(5);
+    hash.resolve();
+    await running;
+    for (const victim of victims) await t.notThrowsAsync(victim, name);
+    await Promise.all(flooded);
+  }
 });
 
 test('no stranger keeps a member out of where it has been before, nor its device out of anywhere', async (t) => {
@@ -116,12 +154,29 @@ test('no stranger keeps a member out of where it has been before, nor its device
 test('a device guesses no more than anybody, and its cookie is good for its own member only', async (t) => {
   const { from, wrong } = await registered();
   const { deviceCookie } = await from(freshSource());
+  await besiege(wrong);
   for (let i = 0; i < 3; i++) await t.throwsAsync(wrong(freshSource(), { deviceCookie }), WRONG);
   await t.throwsAsync(from(freshSource(), { deviceCookie }), REFUSED);
 
   const other = await registered();
   await besiege(other.wrong);
   await t.throwsAsync(other.from(freshSource(), { deviceCookie }), REFUSED);
+});
+
+test('whoever has stolen a device cookie and used up its guesses does not keep its owner out', async (t) => {
+  const { memberId, from, wrong } = await registered();
+  const [home, elsewhere] = [freshSource(), freshSource()];
+  const { deviceCookie } = await from(home);
+  const codes = await Promise.all(
+    Array.from({ length: 20 }, () => wrong(elsewhere, { deviceCookie }).catch(({ code }: MusubiError) => code)),
+  );
+  t.is(codes.filter((code) => code === 'BAD_CREDENTIALS').length, 6, 'those of the device, and those of any stranger');
+  // A browser always sends its cookie.
+  const again = await from(home, { deviceCookie });
+  await t.throwsAsync(from(elsewhere, { deviceCookie }), REFUSED, 'the thief is a stranger');
+  const deviceOf = (cookie: string) => auth.deviceCookies.deviceOf(cookie, memberId);
+  t.not(deviceOf(again.deviceCookie), deviceOf(deviceCookie), 'and the owner has a device of its own again');
+  await t.notThrowsAsync(from(freshSource(), { deviceCookie: again.deviceCookie }));
 });
 
 test('a source that tries many logins is refused for all but those that it has opened before', async (t) => {
