@@ -105,7 +105,16 @@ const updateMember = route({
       examples: [{ displayName: '花' }],
     }),
   responses: { 200: { ...one, description: 'The member as it is now' }, 202: accepted },
-  problems: [...commandProblems, 'INVALID_MEMBER', 'LOGIN_TAKEN', 'MEMBER_BUSY', 'MEMBER_DELETING', 'VERSION_MISMATCH'],
+  problems: [
+    ...commandProblems,
+    'INVALID_MEMBER',
+    'LOGIN_TAKEN',
+    'LOGIN_NOT_FOUND',
+    'TOO_MANY_RENAMES',
+    'MEMBER_BUSY',
+    'MEMBER_DELETING',
+    'VERSION_MISMATCH',
+  ],
   async handle(call, gateway) {
     const { params, body } = call;
     const condition = call.headers['If-Match'];
