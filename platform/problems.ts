@@ -167,12 +167,14 @@ export const PROBLEMS = {
   TOO_MANY_RENAMES: {
     status: 'FAILED_PRECONDITION',
     meaning: 'The member changed its login so often of late that no further name can be kept for it.',
-    remedy: 'Take one of the former names back, or wait: a name is kept for 7 days, and `detail` says when the first one is free.',
+    remedy:
+      'Take one of the former names back, or wait: a name is kept for 7 days, and `detail` says when the first one is free.',
   },
   LOGIN_NOT_FOUND: {
     status: 'NOT_FOUND',
     http: 409,
-    meaning: 'The member has no login, so it can not be given another; its login was lost with data that the system no longer has.',
+    meaning:
+      'The member has no login, so it can not be given another; its login was lost with data that the system no longer has.',
     remedy: 'Delete the member and register it again, or have the operator restore the data of the Auth service.',
   },
   PASSWORD_REF_INVALID: {
@@ -233,8 +235,9 @@ export const PROBLEMS = {
 
   TOO_MANY_JOBS: {
     status: 'RESOURCE_EXHAUSTED',
-    meaning: 'As many commands as are allowed are under way for the member, or for what they change.',
-    remedy: 'Wait until one of them has ended, at least for as long as Retry-After says.',
+    meaning:
+      'As many commands as are allowed are under way for the member, or for what they change; or the member has sent too many of late.',
+    remedy: 'Wait for as long as Retry-After says, and until one of those under way has ended.',
   },
 
   // The system.

@@ -1,6 +1,6 @@
 import { Counter } from '@prometheus-io/client';
 import type { Collection, Document } from 'mongodb';
-import type { Secret } from '#platform/config.ts';
+import type { Rate, Secret } from '#platform/config.ts';
 import { type MusubiError, resourceExhausted } from '#platform/errors.ts';
 import { isDuplicateKey } from '#platform/mongo.ts';
 import { metrics } from '#platform/telemetry.ts';
@@ -13,12 +13,7 @@ const limitsMet = new Counter({
   registers: [metrics],
 });
 
-/** So many wrong passwords at once, and then one more every so many seconds. */
-export interface Rate {
-  burst: number;
-  everySeconds: number;
-}
-
+/** How many wrong passwords are looked at. */
 export interface AttemptRates {
   /** Of one source, or one device, for one login. */
   sourceAndLogin: Rate;

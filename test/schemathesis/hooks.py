@@ -6,7 +6,8 @@ Hooks for schemathesis (https://schemathesis.io), which drives a running system 
     MUSUBI_RUN=../../.musubi/run.json SCHEMATHESIS_HOOKS=hooks PYTHONPATH=. \
         schemathesis run "$(node -p 'require("../../.musubi/run.json").gateway')/openapi.json" --max-examples 1000
 
-It changes and deletes members, and fills the system with jobs: use one that was started for it (`npm start -- --data DIR`).
+It changes and deletes members, and fills the system with jobs: use one that was started for it, without
+a bound on one member's commands: `MUSUBI_JOB_RATE_PER_MEMBER=100000+100000/1s npm start -- --data DIR`.
 """
 
 import json
