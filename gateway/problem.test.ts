@@ -1,6 +1,6 @@
 import { status } from '@grpc/grpc-js';
 import test from 'ava';
-import { deadlineExceeded, failedPrecondition, internal, MusubiError, notFound } from '#platform/errors.ts';
+import { deadlineExceeded, failedPrecondition, internal, MusubiError } from '#platform/errors.ts';
 import { CLIENT_CODES, PROBLEM_CODES, PROBLEMS } from '#platform/problems.ts';
 import { httpStatus, httpStatusOf, JobFailedError, problemOf, problemSchema } from './problem.ts';
 
