@@ -100,7 +100,8 @@ const updateMember = route({
     })
     .meta({
       id: 'MemberChanges',
-      description: 'What is absent stays as it is',
+      description:
+        'What is absent stays as it is. A loginId that is given up is kept for its member for 7 days, and three of them at a time; then one of these can be taken back, and no other (TOO_MANY_RENAMES).',
       minProperties: 1,
       examples: [{ displayName: '花' }],
     }),
