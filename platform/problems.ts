@@ -139,7 +139,8 @@ export const PROBLEMS = {
   },
   REFRESH_TOKEN_REUSED: {
     status: 'UNAUTHENTICATED',
-    meaning: 'The refresh token was used before, and not only to get the same answer again within 10 seconds, so somebody may have stolen it: its session has ended.',
+    meaning:
+      'The refresh token was used before, and not only to get the same answer again within 10 seconds, so somebody may have stolen it: its session has ended.',
     remedy: LOG_IN_AGAIN,
   },
   PERMISSION_DENIED: {

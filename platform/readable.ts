@@ -4,11 +4,10 @@
  */
 
 /** Scripts whose letters change their form by an invisible joiner between them (Unicode, section 23.2). */
-const JOINING_SCRIPTS =
-  'Adlm Arab Beng Deva Gujr Guru Khmr Knda Mand Mlym Mong Mymr Nkoo Orya Rohg Sinh Syrc Taml Telu Tibt'
-    .split(' ')
-    .map((script) => `\\p{scx=${script}}`)
-    .join('');
+const JOINING_SCRIPTS = 'Adlm Arab Beng Deva Gujr Guru Khmr Knda Mand Mlym Mong Mymr Nkoo Orya Rohg Sinh Syrc Taml Telu Tibt'
+  .split(' ')
+  .map((script) => `\\p{scx=${script}}`)
+  .join('');
 const JOINING = `[[\\p{L}\\p{M}]&&[${JOINING_SCRIPTS}]]`;
 const EMOJI = '\\p{ExtPict}';
 

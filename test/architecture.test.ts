@@ -95,7 +95,8 @@ const RULES: Record<string, Rule> = {
     through: isIn('services'),
     forbids: ({ file, target, ours }) =>
       ours
-        ? dirname(target) !== dirname(file) && !['platform/errors.ts', 'platform/problems.ts', 'platform/readable.ts'].includes(target)
+        ? dirname(target) !== dirname(file) &&
+          !['platform/errors.ts', 'platform/problems.ts', 'platform/readable.ts'].includes(target)
         : target !== 'node:crypto',
     broken: [
       { 'services/a/domain.ts': `import { readFileSync } from 'node:fs';` },
