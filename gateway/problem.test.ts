@@ -1,6 +1,6 @@
 import { status } from '@grpc/grpc-js';
 import test from 'ava';
-import { deadlineExceeded, failedPrecondition, internal, MusubiError, notFound } from '#platform/errors.ts';
+import { deadlineExceeded, failedPrecondition, internal, MusubiError } from '#platform/errors.ts';
 import { CLIENT_CODES, PROBLEM_CODES, PROBLEMS } from '#platform/problems.ts';
 import { httpStatus, httpStatusOf, JobFailedError, problemOf, problemSchema } from './problem.ts';
 
@@ -12,7 +12,6 @@ test('a code between services is told as the one that says the most of its statu
   t.false((CLIENT_CODES as readonly string[]).includes('LOCK_NOT_HELD'));
   const cases: [MusubiError, string, number][] = [
     [failedPrecondition('LOCK_NOT_HELD', 'the inside'), 'CONFLICT', 409],
-    [notFound('LOGIN_NOT_FOUND', 'the inside'), 'NOT_FOUND', 404],
     [deadlineExceeded('CALLER_GONE', 'the inside'), 'SERVICE_TIMEOUT', 504],
     [internal('EVENT_TOO_LARGE', 'the inside'), 'INTERNAL', 500],
     [new MusubiError(status.UNIMPLEMENTED, 'INTERNAL', 'the inside'), 'INTERNAL', 500],

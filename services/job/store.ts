@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { type OutboxEvent, toRecord } from '#platform/outbox/event.ts';
 import { EMIT_LUA, outboxStream } from '#platform/outbox/redis-outbox.ts';
 import { guarded, type Redis } from '#platform/redis.ts';
-import { isFinal, isUnderWay, JOB_STATES, type Job, type JobError, type JobState, PLACE_HELD_MS, type Places } from './domain.ts';
+import { isFinal, isUnderWay, JOB_STATES, type Job, type JobError, type JobState, type Limits, PLACE_HELD_MS } from './domain.ts';
 import { progressOf, toEventPayload } from './wire.ts';
 
 /** What became of a write; only `written` changed anything. */
@@ -15,7 +15,9 @@ type Written =
   /** The member used this idempotency key for another request. */
   | { outcome: 'conflict' }
   /** A new job, but all its member's places are taken, or all of those on its aggregate. */
-  | { outcome: 'member full' | 'aggregate full' };
+  | { outcome: 'member full' | 'aggregate full' }
+  /** A new job, but its member has issued too many of late. */
+  | { outcome: 'too fast'; waitMs: number };
 
 /** Where in a member's list of jobs, newest first, a page ended. */
 export interface Position {
@@ -65,13 +67,13 @@ const EVENTS: Partial<Record<JobState, string>> = {
 export const finishedChannel = (prefix: string): string => `${prefix}job:finished`;
 
 /**
- * @param places how many jobs may be under way
+ * @param limits how many jobs may be under way, and how many may be issued over time
  * @param prefix goes before every key and channel, so that several can live in one Redis (tests). All
  *   keys of one write must be on one node: on a cluster give a hash tag, `{job}`.
  */
-export function jobStore(redis: Redis, places: Places, prefix = ''): JobStore {
+export function jobStore(redis: Redis, { places, rate }: Limits, prefix = ''): JobStore {
   const lua = EMIT_LUA + readFileSync(new URL('lua/write.lua', import.meta.url), 'utf8');
-  redis.defineCommand('writeJob', { numberOfKeys: 7, lua });
+  redis.defineCommand('writeJob', { numberOfKeys: 8, lua });
   const scripts = redis as unknown as Scripts;
 
   const jobKey = (id: string): string => `${prefix}job:${id}`;
@@ -94,7 +96,7 @@ export function jobStore(redis: Redis, places: Places, prefix = ''): JobStore {
     write: (job) =>
       guarded(async () => {
         const type = EVENTS[job.state];
-        const [outcome, jobId = ''] = await scripts.writeJob(
+        const [outcome, more = ''] = await scripts.writeJob(
           jobKey(job.id),
           byCreationKey(job.memberId),
           byExpiryKey(job.memberId),
@@ -102,6 +104,7 @@ export function jobStore(redis: Redis, places: Places, prefix = ''): JobStore {
           outboxKey,
           underWayKey(job.memberId),
           `${underWayKey(job.memberId)}:${job.aggregateId}`,
+          `${prefix}job:rate:${job.memberId}`,
           job.id,
           job.version - 1,
           job.createdAt,
@@ -125,6 +128,8 @@ export function jobStore(redis: Redis, places: Places, prefix = ''): JobStore {
           isUnderWay(job.state) ? PLACE_HELD_MS : '',
           places.perMember,
           places.perAggregate,
+          rate.burst,
+          Math.ceil(rate.everySeconds * 1_000),
         );
         switch (outcome) {
           case 'written':
@@ -134,7 +139,9 @@ export function jobStore(redis: Redis, places: Places, prefix = ''): JobStore {
           case 'aggregate full':
             return { outcome };
           case 'reused':
-            return { outcome, jobId };
+            return { outcome, jobId: more };
+          case 'too fast':
+            return { outcome, waitMs: Number(more) };
           default:
             throw new Error(`write.lua answered ${outcome}`);
         }

@@ -1,3 +1,4 @@
+import { isReadable } from '#platform/readable.ts';
 import { invalidMember, invalidMemberId, lockNotHeld, memberBusy, memberDeleting, versionMismatch } from './refusals.ts';
 
 /** What a member is, as others are told. `PENDING`: its registration is not finished, and queries do not show it. */
@@ -64,8 +65,8 @@ const RULES: Record<keyof Profile, Rule> = {
     // In no form of Unicode 100 characters have more.
     longest: 400,
     tidy: (value) => value.normalize('NFC').trim(),
-    holds: (value) => value !== '' && [...value].length <= 100 && !/[\p{Cc}\p{Zl}\p{Zp}]/u.test(value),
-    message: 'must be 1 to 100 characters without control characters',
+    holds: (value) => [...value].length <= 100 && isReadable(value),
+    message: 'must be 1 to 100 characters that are seen, and none that are controls or invisible',
   },
   email: {
     longest: 254,
