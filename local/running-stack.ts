@@ -214,12 +214,12 @@ export class RunningStack implements Stack {
       env: { ...env, ...this.addresses, ...admin, ...this.#options.env },
       onSpawn: (pid) => this.#pidsFile.add('bootstrap', pid, 'SIGTERM', graceMs),
     });
-    this.#bootstrapping = running;
-    const said = await running.catch(async (error: Error) => {
+    const ended = running.finally(() => this.#pidsFile.remove('bootstrap'));
+    this.#bootstrapping = ended;
+    const said = await ended.catch(async (error: Error) => {
       await writeFile(log, error.message, { mode: 0o600 });
       throw new ComponentFailed('bootstrap', 'failed', log);
     });
-    this.#pidsFile.remove('bootstrap');
     await writeFile(log, said, { mode: 0o600 });
     // One that was asked to end says so like one that has done its work.
     this.#ending.signal.throwIfAborted();
