@@ -29,5 +29,5 @@ export function createLogger(role: string, level: string, stream: 'stdout' | 'st
       return span ? { traceId: span.traceId, spanId: span.spanId } : {};
     },
   };
-  return pino(options, pino.destination(process[stream].fd));
+  return pino(options, pino.destination(stream === 'stdout' ? 1 : 2));
 }
