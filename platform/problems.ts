@@ -39,7 +39,7 @@ export const PROBLEMS = {
   BODY_TOO_LARGE: {
     status: 'INVALID_ARGUMENT',
     http: 413,
-    meaning: 'The body has more bytes than are read.',
+    meaning: 'The body has more bytes, or more values, than are read.',
     remedy: 'Send a smaller body; `detail` names the limit.',
   },
   UNSUPPORTED_MEDIA_TYPE: {
