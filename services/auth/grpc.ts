@@ -24,6 +24,9 @@ import type { Store } from './store.ts';
 
 type AuthHandlers = Handlers<typeof AuthServiceService>;
 
+/** Bytes: the largest request is all roles with their policies. */
+export const AUTH_LIMITS = { 'grpc.max_receive_message_length': 4_194_304 };
+
 /** The steps of sagas, and their undo. */
 export function authSteps(store: Store): StepHandlers<AuthServiceService> {
   const steps = serveSteps<AuthServiceService, Store>(store, { bindLogin, grantRoles, rebindLogin, suspendLogin, removeLogin });

@@ -18,7 +18,7 @@ import { errorOf, progressOf, stateOf, toMessage } from './wire.ts';
 const MAX_WAIT_MS = 60_000;
 const DEFAULT_PAGE = 20;
 const MAX_PAGE = 100;
-const MAX_RESULT_CHARACTERS = 65_536;
+const MAX_RESULT_BYTES = 65_536;
 
 /** JobService on gRPC. */
 export function jobHandlers({
@@ -118,7 +118,7 @@ function refuse(field: string, message: string): Error {
 }
 
 function isJsonObject(text: string): boolean {
-  if (text.length > MAX_RESULT_CHARACTERS) return false;
+  if (Buffer.byteLength(text) > MAX_RESULT_BYTES) return false;
   try {
     const value: unknown = JSON.parse(text);
     return typeof value === 'object' && value !== null && !Array.isArray(value);
