@@ -76,7 +76,13 @@ test.serial('a host starts commands eagerly, once each, and answers a cancel hon
   const jobId = randomUUID();
   await Promise.all([commands.startCommand(register(jobId)), commands.startCommand(register(jobId))]);
   await until(() => ended.length > 0);
+  const connection = await NativeConnection.connect({ address });
+  const run = new Client({ connection, namespace }).workflow.getHandle(jobId);
+  await run.result();
+  const { runId } = await run.describe();
   await commands.startCommand(register(jobId)); // a late repeat
+  t.is((await run.describe()).runId, runId);
+  await connection.close();
   t.deepEqual(ended, [`${jobId} JOB_STATE_COMPLETED`]);
   t.true(lines.some(({ msg, eager }) => msg === 'command started' && eager === true));
 

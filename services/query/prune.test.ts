@@ -41,3 +41,29 @@ test.serial('a living member keeps the version of its roles, even when it has no
   await project(db, [memberRolesEvent(memberId, 6, ['admin'])]);
   t.deepEqual((await findMember(db, memberId))?.roleIds, []);
 });
+
+test.serial('a member that came back, its deletion undone, is not pruned', async (t) => {
+  const memberId = randomUUID();
+  await project(db, [memberEvent(memberId, 1, {})]);
+  await project(db, [memberEvent(memberId, 2, undefined)]);
+  await project(db, [memberEvent(memberId, 3, {})]);
+  await prune('-1 day');
+  t.is((await findMember(db, memberId))?.version, 3);
+});
+
+test.serial('how long roles have been gone counts from when they went', async (t) => {
+  const memberId = randomUUID();
+  await project(db, [memberRolesEvent(memberId, 1, ['member'])]);
+  await db.query(sql`update member_roles set applied_at = now() - interval '3 days' where member_id = ${memberId}`);
+  await project(db, [memberRolesEvent(memberId, 2, [])]);
+  await prune('1 day');
+  t.is((await db.query(sql`select from member_roles where member_id = ${memberId}`)).length, 1);
+});
+
+test.serial('roles of a member that is yet to come are not gone', async (t) => {
+  const memberId = randomUUID();
+  await project(db, [memberRolesEvent(memberId, 1, ['member'])]);
+  await prune('-1 day');
+  await project(db, [memberEvent(memberId, 1, {})]);
+  t.deepEqual((await findMember(db, memberId))?.roleIds, ['member']);
+});
