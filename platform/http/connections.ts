@@ -175,7 +175,7 @@ export class Connection {
   /** Whether nothing but its client can make it go on. */
   get waitsForClient(): boolean {
     const [first] = this.#unanswered;
-    return !first || !first.req.complete || this.socket.writableLength > 0;
+    return !first?.req.complete || this.socket.writableLength > 0;
   }
 
   /** No request is read from it any more. */
