@@ -72,11 +72,13 @@ test('however many wait, other calls to Job are answered at once', async (t) => 
   const world = await worldOf(t);
   const seen = calls(world);
   const jobs = Array.from({ length: 1_100 }, () => running(world));
-  const waits = jobs.flatMap((job, i) => [
-    ask(world, job, 'wait=30'),
-    ...(i < 20 ? [ask(world, job, 'wait=30', world.admin)] : []),
-  ]);
-  await until(() => seen.read === waits.length);
+  const waits: ReturnType<typeof send>[] = [];
+  // Not more at once than a system lets connect.
+  for (let i = 0; i < jobs.length; i += 50) {
+    for (const job of jobs.slice(i, i + 50)) waits.push(ask(world, job, 'wait=30'));
+    if (i === 0) for (const job of jobs.slice(0, 20)) waits.push(ask(world, job, 'wait=30', world.admin));
+    await until(() => seen.read >= waits.length);
+  }
   const lists = await Promise.all([world.hana, world.admin].map((token) => send(world, 'GET', '/v1/jobs?pageSize=1', { token })));
   t.deepEqual(
     lists.map(({ status }) => status),
