@@ -31,7 +31,7 @@ test('a command is accepted with its job, and the workflow gets no password', as
     id: answer.body.jobId,
     command: 'member.register',
     state: 'completed',
-    result: { memberId: start?.aggregateId },
+    result: { id: start?.aggregateId },
   });
 });
 
@@ -40,7 +40,7 @@ test('Prefer: wait answers as a synchronous API would', async (t) => {
   const created = await send(t.context, 'POST', '/v1/members', { ...as, body: taro });
   t.is(created.status, 201);
   t.is(created.headers.get('preference-applied'), 'wait=5');
-  const path = `/v1/members/${created.body.memberId}`;
+  const path = `/v1/members/${created.body.id}`;
   t.is(created.headers.get('location'), path);
   t.like(created.body, { loginId: 'taro', displayName: '太郎', email: 'taro@example.com' });
 
@@ -157,7 +157,7 @@ test('one Idempotency-Key is one job, and another request with it is refused', a
     answers.map(({ status }) => status),
     [201, 201, 201],
   );
-  t.is(new Set(answers.map(({ body }) => body.memberId)).size, 1);
+  t.is(new Set(answers.map(({ body }) => body.id)).size, 1);
   t.is(world.jobs.size, 1);
   const other = await post({ ...taro, displayName: 'Other' });
   t.is(other.status, 422);
@@ -181,7 +181,7 @@ test('a start that failed is 503, and its key starts the same job later, for the
   world.next = 'completed';
   const later = await send(world, 'POST', '/v1/members', options);
   t.is(later.status, 201);
-  t.is(later.body.memberId, job?.aggregateId);
+  t.is(later.body.id, job?.aggregateId);
   t.is(world.jobs.size, 1);
 });
 

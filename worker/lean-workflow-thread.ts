@@ -16,6 +16,6 @@ console.warn = (...words: unknown[]) => {
 // With a time limit each call into the sandbox starts and joins an operating system's thread: a tenth of a workflow's CPU.
 // One watch over the whole thread stands in for them.
 const { runInContext } = vm.Script.prototype;
-vm.Script.prototype.runInContext = function (this: vm.Script, context, { timeout: _, ...options } = {}) {
-  return runInContext.call(this, context, options) as unknown;
+vm.Script.prototype.runInContext = function (this: vm.Script, context, options) {
+  return runInContext.call(this, context, { ...options, timeout: undefined }) as unknown;
 };

@@ -14,7 +14,7 @@ const scratch = scratchDatabase('searches');
 let db: Database;
 test.before(async () => {
   db = await openStore(scratch);
-  await db.query(sql`insert into members (member_id, version, visible, login_id, display_name, email, search, created_at, updated_at)
+  await db.query(sql`insert into members (id, version, visible, login_id, display_name, email, search, created_at, updated_at)
     select 'm-' || n, 1, true, 'l' || n, 'Employee ' || md5(n::text), n || '@x',
       'employee ' || md5(n::text) || E'\n1 2 3\nabcdef', now(), now()
     from generate_series(1, 20000) n`);

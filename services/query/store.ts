@@ -21,13 +21,13 @@ export async function generationOf(db: Database): Promise<string> {
 }
 
 const MEMBER_VIEW = sql`
-  select m.member_id as "memberId", m.login_id as "loginId", m.display_name as "displayName", m.email,
+  select m.id as "memberId", m.login_id as "loginId", m.display_name as "displayName", m.email,
     coalesce(r.role_ids, '{}') as "roleIds", m.created_at as "createdAt", m.updated_at as "updatedAt", m.version
-  from members m left join member_roles r on r.member_id = m.member_id`;
+  from members m left join member_roles r on r.id = m.id`;
 
 /** @throws CALLER_GONE once the signal has aborted */
 export async function findMember(db: Database, memberId: string, signal?: AbortSignal): Promise<MemberView | undefined> {
-  const [row] = await db.query<MemberView>(sql`${MEMBER_VIEW} where m.visible and m.member_id = ${memberId}`, signal);
+  const [row] = await db.query<MemberView>(sql`${MEMBER_VIEW} where m.visible and m.id = ${memberId}`, signal);
   return row;
 }
 
@@ -73,7 +73,7 @@ function pageOf(conditions: readonly Query[], { after, limit }: Page): Query {
   const all = [
     sql`m.visible`,
     ...conditions,
-    ...(after ? [sql`(m.display_name, m.member_id) > (${after.displayName}, ${after.memberId})`] : []),
+    ...(after ? [sql`(m.display_name, m.id) > (${after.displayName}, ${after.memberId})`] : []),
   ];
-  return sql`${MEMBER_VIEW} where ${join(all, sql` and `)} order by m.display_name, m.member_id limit ${limit}`;
+  return sql`${MEMBER_VIEW} where ${join(all, sql` and `)} order by m.display_name, m.id limit ${limit}`;
 }
