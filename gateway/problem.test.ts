@@ -1,7 +1,7 @@
 import { status } from '@grpc/grpc-js';
 import test from 'ava';
 import { deadlineExceeded, failedPrecondition, internal, MusubiError } from '#platform/errors.ts';
-import { CLIENT_CODES, PROBLEM_CODES, PROBLEMS } from '#platform/problems.ts';
+import { CLIENT_CODES, PROBLEM_CODES, PROBLEMS, type ProblemKind } from '#platform/problems.ts';
 import { httpStatus, httpStatusOf, JobFailedError, problemOf, problemSchema } from './problem.ts';
 
 test('every code has an HTTP status of an error', (t) => {
@@ -60,6 +60,16 @@ test('a failed job is answered as the refusal that failed it', (t) => {
     t.is(problem.status, expected, code);
     t.is(problem.instance, '/v1/jobs/job-1');
     t.deepEqual(problem.errors, [{ in: 'body', field: 'f', code: 'INVALID', message: 'm' }]);
+  }
+});
+
+test('who asks again with the key of a job that has ended is told that it needs a new one', (t) => {
+  for (const code of CLIENT_CODES) {
+    const { status: grpcStatus, remedy = '' }: ProblemKind = PROBLEMS[code];
+    const error = new JobFailedError('job-1', { code, message: 'why', errors: [], grpcStatus });
+    const detail = problemOf(error, 'trace').detail;
+    t.is(/new Idempotency-Key/.test(detail), error.retryable, `${code}: ${detail}`);
+    if (/the same request again/i.test(remedy)) t.regex(remedy, /new Idempotency-Key/, code);
   }
 });
 

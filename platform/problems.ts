@@ -16,7 +16,9 @@ export interface ProblemKind {
 }
 
 const LOG_IN_AGAIN = 'Log in again (POST /v1/auth/login).';
-const TRY_AGAIN = 'Send the same request again, after Retry-After where it is given.';
+/** A job may end with what may pass by itself; its key then leads to that job for ever. */
+const JOB_HAS_ENDED = 'where `instance` names a job, that job has ended: send the command with a new Idempotency-Key.';
+const TRY_AGAIN = `Send the same request again, after Retry-After where it is given; ${JOB_HAS_ENDED}`;
 const TELL_OPERATOR = "Tell the operator of the system, with the problem's traceId.";
 
 export const PROBLEMS = {
@@ -260,7 +262,7 @@ export const PROBLEMS = {
   SERVICE_TIMEOUT: {
     status: 'DEADLINE_EXCEEDED',
     meaning: 'A service that is needed for this did not answer in time; whether it did the work is open.',
-    remedy: 'Send the same request again, a command with the same Idempotency-Key.',
+    remedy: `Send the same request again, a command with the same Idempotency-Key; ${JOB_HAS_ENDED}`,
   },
   STORE_UNAVAILABLE: {
     status: 'UNAVAILABLE',

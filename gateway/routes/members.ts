@@ -184,8 +184,8 @@ const listMembers = route({
   },
   responses: { 200: { description: 'A page of members', schema: pageSchema(memberSchema, 'MemberPage') } },
   problems: ['PAGE_TOKEN_INVALID'],
-  async handle({ query: { query = '', pageSize, pageToken = '' } }, gateway) {
-    const { members, nextPageToken } = await gateway.query.listMembers({ query, pageSize, pageToken });
+  async handle({ principal: { memberId }, query: { query = '', pageSize, pageToken = '' } }, gateway) {
+    const { members, nextPageToken } = await gateway.query.listMembers({ query, pageSize, pageToken, memberId });
     return { status: 200 as const, body: { items: members.map(shown), ...(nextPageToken ? { nextPageToken } : {}) } };
   },
 });

@@ -1,5 +1,5 @@
 import { Gauge } from '@prometheus-io/client';
-import { deadlineExceeded, type MusubiError, resourceExhausted } from '#platform/errors.ts';
+import { callerGone, type MusubiError, resourceExhausted } from '#platform/errors.ts';
 import { metrics } from '#platform/telemetry.ts';
 
 const waiting = new Gauge({
@@ -215,5 +215,3 @@ function longestBeside(branch: Branch, turn: Turn, depth: number): Waiter | unde
 }
 
 const tooBusy = () => resourceExhausted('TOO_BUSY', 'too many logins at once; try again in a moment', { retryAfterSeconds: 1 });
-/** Nobody waits for the answer any more. */
-export const callerGone = () => deadlineExceeded('CALLER_GONE', 'the caller stopped waiting');

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { callerGone } from '#platform/errors.ts';
 import { type OutboxEvent, toRecord } from '#platform/outbox/event.ts';
 import { EMIT_LUA, outboxStream } from '#platform/outbox/redis-outbox.ts';
 import { guarded, type Redis } from '#platform/redis.ts';
@@ -43,8 +44,16 @@ export interface JobStore {
   /**
    * A member's jobs after `after`, newest first: `limit` at most, fewer when so many did not match
    * that looking on would take too long. `next` is absent at the end of the list.
+   *
+   * @throws CALLER_GONE between two looks once the signal has aborted
    */
-  list(memberId: string, filter: Filter, after: Position | undefined, limit: number): Promise<{ jobs: Job[]; next?: Position }>;
+  list(
+    memberId: string,
+    filter: Filter,
+    after: Position | undefined,
+    limit: number,
+    signal?: AbortSignal,
+  ): Promise<{ jobs: Job[]; next?: Position }>;
 }
 
 interface Scripts {
@@ -83,6 +92,15 @@ export function jobStore(redis: Redis, { places, rate }: Limits, prefix = ''): J
     job.idempotencyKey ? `${prefix}job:key:${job.memberId}:${job.idempotencyKey}` : '';
   const underWayKey = (memberId: string): string => `${prefix}job:under-way:${memberId}`;
   const outboxKey = prefix + outboxStream('job');
+
+  /** Of jobs that are not wanted, no more is read than what shows that. */
+  const matchingOf = async (found: Position[], { state, command }: Filter): Promise<Position[]> => {
+    const read = await Promise.all(found.map(({ id }) => redis.hmget(jobKey(id), 'state', 'command')));
+    return found.filter((_, index) => {
+      const [itsState, itsCommand] = read[index] ?? [];
+      return itsState && (!state || itsState === state) && (!command || itsCommand === command);
+    });
+  };
 
   return {
     now: () =>
@@ -147,11 +165,15 @@ export function jobStore(redis: Redis, { places, rate }: Limits, prefix = ''): J
         }
       }),
 
-    list: (memberId, { state, command }, after, limit) =>
+    list: (memberId, filter, after, limit, signal) =>
       guarded(async () => {
+        const filtered = filter.state !== undefined || filter.command !== undefined;
         const jobs: Job[] = [];
         let last = after;
-        for (let offset = 0; offset < SCAN_LIMIT; offset += SCAN_STEP) {
+        // Without a filter the first look most often finds the page, and one more, which shows that there is a next one.
+        let step = filtered ? SCAN_STEP : limit + 1;
+        for (let offset = 0; offset < SCAN_LIMIT; offset += step, step = Math.max(step, Math.min(2 * step, SCAN_STEP))) {
+          if (signal?.aborted) throw callerGone();
           const found = await redis.zrevrangebyscore(
             byCreationKey(memberId),
             after?.createdAt ?? '+inf',
@@ -159,21 +181,24 @@ export function jobStore(redis: Redis, { places, rate }: Limits, prefix = ''): J
             'WITHSCORES',
             'LIMIT',
             offset,
-            SCAN_STEP,
+            step,
           );
           const entries = positions(found);
           // Jobs of the same millisecond come in descending order of their IDs.
           const here = entries.filter(({ createdAt, id }) => !after || createdAt < after.createdAt || id < after.id);
-          const hashes = await Promise.all(here.map(({ id }) => redis.hgetall(jobKey(id))));
-          for (const [index, position] of here.entries()) {
+          const matching = filtered ? await matchingOf(here, filter) : here;
+          const wanted = matching.slice(0, limit + 1 - jobs.length);
+          const hashes = await Promise.all(wanted.map(({ id }) => redis.hgetall(jobKey(id))));
+          for (const [index, position] of wanted.entries()) {
             const job = fromHash(position.id, hashes[index] ?? {});
-            const wanted = job && (!state || job.state === state) && (!command || job.command === command);
-            // One more than asked for shows that there is a next page.
-            if (wanted && jobs.length === limit) return last ? { jobs, next: last } : { jobs };
-            if (wanted) jobs.push(job);
+            if (job && jobs.length === limit) return last ? { jobs, next: last } : { jobs };
+            if (job) jobs.push(job);
             last = position;
           }
-          if (entries.length < SCAN_STEP) return { jobs };
+          // One of them has expired since the look: the next page goes on behind it.
+          if (matching.length > wanted.length) return last ? { jobs, next: last } : { jobs };
+          if (entries.length < step) return { jobs };
+          last = here.at(-1) ?? last;
         }
         return last ? { jobs, next: last } : { jobs };
       }),

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { Counter } from '@prometheus-io/client';
-import { MusubiError, unauthenticated } from '#platform/errors.ts';
+import { callerGone, MusubiError, unauthenticated } from '#platform/errors.ts';
 import { transaction } from '#platform/operations/mongo.ts';
 import { metrics } from '#platform/telemetry.ts';
 import type { Attempt, Guess } from '../attempts.ts';
@@ -17,7 +17,7 @@ import {
   siteOf,
   withSource,
 } from '../domain.ts';
-import { callerGone, type Turn } from '../hash-queue.ts';
+import type { Turn } from '../hash-queue.ts';
 import { outcomeOf } from '../outcome.ts';
 import type { Passwords } from '../passwords.ts';
 import { hashToken } from '../refresh-tokens.ts';
