@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Gauge } from '@prometheus-io/client';
 import { Pool, type PoolClient, types } from 'pg';
 import type { Secret } from './config.ts';
-import { storeUnavailable } from './errors.ts';
+import { callerGone, storeUnavailable } from './errors.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import type { Logger } from './log.ts';
 import { createDatabase, migrate, PLATFORM_MIGRATIONS } from './migrate.ts';
@@ -16,7 +16,7 @@ import { type Query, sql } from './sql.ts';
 import { metrics, SpanKind, withSpan } from './telemetry.ts';
 import { keepMade } from './upkeep.ts';
 
-export { isUniqueViolation } from './postgres-errors.ts';
+export { isStatementTimeout, isUniqueViolation } from './postgres-errors.ts';
 export { identifier, join, Query, sql } from './sql.ts';
 
 /**
@@ -37,6 +37,11 @@ export interface OpenTransaction extends Transaction {
 }
 
 export interface Database extends Transaction {
+  /**
+   * @param signal of the caller: once it has aborted, the statement is not sent
+   * @throws CALLER_GONE
+   */
+  query<R>(query: Query, signal?: AbortSignal): Promise<R[]>;
   /**
    * Runs `work` in one transaction (READ COMMITTED): committed when it returns, rolled back when it throws.
    * After a deadlock or serialization failure it is run again from the start, up to 5 times in all (and after a
@@ -150,8 +155,13 @@ class PostgresDatabase implements Database {
     pool.on('release', show);
   }
 
-  query<R>(query: Query): Promise<R[]> {
-    return this.#traced('postgres query', () => this.#run((client) => send<R>(client, query)));
+  query<R>(query: Query, signal?: AbortSignal): Promise<R[]> {
+    const work = (client: PoolClient): Promise<R[]> => {
+      // It may have waited long for a connection.
+      if (signal?.aborted) throw callerGone();
+      return send(client, query);
+    };
+    return this.#traced('postgres query', () => this.#run(async (client) => await work(client)));
   }
 
   transaction<T>(work: (tx: OpenTransaction) => Promise<T>): Promise<T> {

@@ -4,9 +4,12 @@ import { type FileDescriptorProto, FileDescriptorProtoSchema, FileDescriptorSetS
 import type { handleBidiStreamingCall, Server } from '@grpc/grpc-js';
 import { ReflectionService } from '@grpc/reflection';
 
+/** What every error comes with (`status.ts`): packed, so no contract imports it. */
+const DETAILS_OF_ERRORS = ['google/rpc/status.proto', 'google/rpc/error_details.proto'];
+
 /**
  * Serves server reflection (grpc.reflection.v1 and v1alpha): tells of these services of ours, of health and of itself, with
- * everything that their messages are made of, and of nothing that is served elsewhere.
+ * everything that their messages and their errors are made of, and of nothing that is served elsewhere.
  *
  * @param services their full names: `musubi.auth.v1.AuthService`
  */
@@ -17,7 +20,7 @@ export function addReflection(server: Server, services: readonly string[]): void
     if (!root) throw new Error(`platform/gen/descriptors.binpb does not know ${service}: npm run generate`);
     return root;
   });
-  const files = new Set([...standard, ...roots]);
+  const files = new Set([...standard, ...roots, ...ours.filter(({ name }) => DETAILS_OF_ERRORS.includes(name))]);
   // What they import, and what that imports: a set grows while it is walked.
   for (const { dependency } of files) {
     for (const file of ours) if (dependency.includes(file.name)) files.add(file);

@@ -71,8 +71,9 @@ const LIMITS: ServerOptions = {
   'grpc.keepalive_timeout_ms': 5_000,
   // Calls under way on one connection; the client has more of them wait.
   'grpc.max_concurrent_streams': 1_000,
-  // Bytes. The largest that is sent is all roles with their policies.
-  'grpc.max_receive_message_length': 4_194_304,
+  // Bytes. A message is held until it has come whole, which nobody hurries. Of what is sent only roles with their policies
+  // are larger (Auth's limit), and nearly as large is the result of a job.
+  'grpc.max_receive_message_length': 131_072,
 };
 
 /**

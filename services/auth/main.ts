@@ -5,7 +5,7 @@ import { AccessTokens } from './access-tokens.ts';
 import { Attempts } from './attempts.ts';
 import type { Config } from './config.ts';
 import { DeviceCookies } from './device-cookies.ts';
-import { authHandlers } from './grpc.ts';
+import { AUTH_LIMITS, authHandlers } from './grpc.ts';
 import { HashQueue } from './hash-queue.ts';
 import { Passwords } from './passwords.ts';
 import { Policies } from './policies.ts';
@@ -55,7 +55,7 @@ export async function start({ config, log, lifecycle }: App<Config>): Promise<vo
     loginNames: new Pseudonyms(masterKey, 'logged logins'),
   };
   await serveGrpc(
-    { listen: config.MUSUBI_GRPC_LISTEN, log, lifecycle },
+    { listen: config.MUSUBI_GRPC_LISTEN, log, lifecycle, limits: AUTH_LIMITS },
     AuthServiceService,
     authHandlers(auth, keys),
     authState(store),

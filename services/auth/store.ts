@@ -106,7 +106,7 @@ export async function changeLogin(
 /** @throws LOGIN_NOT_FOUND */
 export async function requireLogin(store: Store, session: ClientSession, memberId: string): Promise<Login> {
   const login = await store.members.findOne<Login>({ _id: memberId }, { session, projection: LOGIN });
-  if (!login) throw loginNotFound(memberId);
+  if (!login) throw loginNotFound();
   return login;
 }
 

@@ -14,7 +14,7 @@ export function openStore(o: { url: Secret; database?: string; log: Logger; life
 
 const MEMBER = sql`
   member_id as "memberId", login_id as "loginId", display_name as "displayName", email, status, pending_changes as "pendingChanges",
-  lock_holder as "lockHolder", closed_by as "closedBy", version, created_at as "createdAt", updated_at as "updatedAt"`;
+  lock, lock_holder as "lockHolder", closed_by as "closedBy", version, created_at as "createdAt", updated_at as "updatedAt"`;
 
 /** The member, which nobody else can change until the transaction ends; undefined when there is none. */
 export async function findMember(tx: Transaction, memberId: string): Promise<Member | undefined> {
@@ -32,9 +32,9 @@ export async function getMember(tx: Transaction, memberId: string): Promise<Memb
 /** @returns false, with nothing written, when a member of this ID is there already */
 export async function insertMember(tx: Transaction, m: Member): Promise<boolean> {
   const rows = await tx.query(sql`
-    insert into members (member_id, login_id, display_name, email, status, pending_changes, lock_holder, closed_by, version,
+    insert into members (member_id, login_id, display_name, email, status, pending_changes, lock, lock_holder, closed_by, version,
       created_at, updated_at)
-    values (${m.memberId}, ${m.loginId}, ${m.displayName}, ${m.email}, ${m.status}, ${m.pendingChanges}, ${m.lockHolder},
+    values (${m.memberId}, ${m.loginId}, ${m.displayName}, ${m.email}, ${m.status}, ${m.pendingChanges}, ${m.lock}, ${m.lockHolder},
       ${m.closedBy}, ${m.version}, ${m.createdAt}, ${m.updatedAt})
     on conflict (member_id) do nothing returning 1`);
   return rows.length > 0;
@@ -44,7 +44,7 @@ export async function insertMember(tx: Transaction, m: Member): Promise<boolean>
 export async function saveMember(tx: Transaction, m: Member): Promise<void> {
   await tx.query(sql`
     update members set login_id = ${m.loginId}, display_name = ${m.displayName}, email = ${m.email}, status = ${m.status},
-      pending_changes = ${m.pendingChanges}, lock_holder = ${m.lockHolder}, closed_by = ${m.closedBy}, version = ${m.version}, updated_at = ${m.updatedAt}
+      pending_changes = ${m.pendingChanges}, lock = ${m.lock}, lock_holder = ${m.lockHolder}, closed_by = ${m.closedBy}, version = ${m.version}, updated_at = ${m.updatedAt}
     where member_id = ${m.memberId}`);
 }
 

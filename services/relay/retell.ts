@@ -35,6 +35,9 @@ export const check: ConfigCheck<typeof shape> = (config): Record<string, string>
 
 type Config = z.output<z.ZodObject<typeof shape>>;
 
+/** Standard output is for what was done, a line of JSON for each kind of aggregate. */
+export const prints = true;
+
 /** The operator's task: publishes the present state of services once more, and makes queries agree with it. */
 export async function start({ config, log, lifecycle }: App<Config>): Promise<'done'> {
   const { MUSUBI_RETELL_SERVICE: only, MUSUBI_RETELL_AGGREGATE: aggregate } = config;

@@ -83,8 +83,8 @@ test('a database that is older than the read model: retell says so, and its stat
   for (const displayName of ['B', 'C'])
     t.is((await as.patch(`/v1/members/${memberId}`, { displayName }, { prefer: 'wait=30' })).status, 200);
   await rows('musubi_member', `update members set version = 2, display_name = 'copy' where member_id = '${memberId}'`);
-  const failure = await t.throwsAsync<Error & { stdout?: string }>(retell('--service', 'member', '--aggregate', memberId));
-  t.regex(String(failure?.stdout), /node main\.ts retell --service member --after-restore/);
+  const failure = await t.throwsAsync<Error & { stderr?: string }>(retell('--service', 'member', '--aggregate', memberId));
+  t.regex(String(failure?.stderr), /node main\.ts retell --service member --after-restore/);
   t.is(await nameOf(as, memberId), 'C');
   const [told] = await retell('--service', 'member', '--aggregate', memberId, '--after-restore');
   t.like(told, { told: 1, raised: 1 });
