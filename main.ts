@@ -50,6 +50,7 @@ const OPTIONS: Record<string, readonly string[]> = {
   worker: ['queues'],
   relay: ['sources'],
   redrive: ['list', 'group', 'event', 'discard'],
+  retell: ['service', 'aggregate', 'after-restore'],
 };
 
 const { values, positionals } = commandLine();
