@@ -23,6 +23,7 @@ const ROLES: Record<string, () => Promise<Role>> = {
   relay: () => import('./services/relay/main.ts'),
   websocket: () => import('./services/websocket/main.ts'),
   redrive: () => import('./platform/kafka/redrive.ts'),
+  retell: () => import('./services/relay/retell.ts'),
 };
 
 const USAGE = `usage: node main.ts ROLE [options]
@@ -35,6 +36,9 @@ options:
   --group NAME    redrive: the group that gets once more what it has parked
   --event ID      redrive: only the parked message of this event ID or number
   --discard       redrive: gives that message up instead
+  --service NAME  retell: the service whose present state is published again (default: all)
+  --aggregate ID  retell: this one only
+  --after-restore retell: its database is an older copy, so its versions are raised above what readers have
   --version       which release this is
   --help          this text
 
@@ -46,6 +50,7 @@ const OPTIONS: Record<string, readonly string[]> = {
   worker: ['queues'],
   relay: ['sources'],
   redrive: ['list', 'group', 'event', 'discard'],
+  retell: ['service', 'aggregate', 'after-restore'],
 };
 
 const { values, positionals } = commandLine();
@@ -68,6 +73,9 @@ if (values.queues !== undefined) env.MUSUBI_WORKER_QUEUES = values.queues;
 if (values.sources !== undefined) env.MUSUBI_RELAY_SOURCES = values.sources;
 if (values.group !== undefined) env.MUSUBI_REDRIVE_GROUP = values.group;
 if (values.event !== undefined) env.MUSUBI_REDRIVE_EVENT = values.event;
+if (values.service !== undefined) env.MUSUBI_RETELL_SERVICE = values.service;
+if (values.aggregate !== undefined) env.MUSUBI_RETELL_AGGREGATE = values.aggregate;
+if (values['after-restore']) env.MUSUBI_RETELL_AFTER_RESTORE = 'true';
 if (values.list || values.discard) env.MUSUBI_REDRIVE_ACTION = values.list ? 'list' : 'discard';
 
 const role = await load();
@@ -88,6 +96,9 @@ function commandLine() {
     group: { type: 'string' },
     event: { type: 'string' },
     discard: { type: 'boolean' },
+    service: { type: 'string' },
+    aggregate: { type: 'string' },
+    'after-restore': { type: 'boolean' },
     help: { type: 'boolean', short: 'h' },
     version: { type: 'boolean', short: 'v' },
   } as const;

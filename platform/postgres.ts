@@ -10,9 +10,11 @@ import { pruneOperations } from './operations/postgres.ts';
 import { pruneHourly } from './operations/retention.ts';
 import { patiently } from './patience.ts';
 import { isConflict, isServerTrouble, isStalePlan, toStoreError } from './postgres-errors.ts';
+import { makeTables, writeProbe } from './postgres-tables.ts';
 import { sparing } from './probe.ts';
 import { type Query, sql } from './sql.ts';
 import { metrics, SpanKind, withSpan } from './telemetry.ts';
+import { keepMade } from './upkeep.ts';
 
 export { isStatementTimeout, isUniqueViolation } from './postgres-errors.ts';
 export { identifier, join, Query, sql } from './sql.ts';
@@ -75,9 +77,9 @@ const connections = new Gauge({
 });
 
 /**
- * Opens a service's own database: creates it when missing, runs the migrations, registers probes and stop. Without an
- * answer the process is not ready. While writes fail, one with an outbox, which lives by them, is not ready either; one
- * without is degraded.
+ * Opens a service's own database: creates it when missing, runs the migrations, keeps the platform's tables made, registers
+ * probes and stop. Without an answer the process is not ready. While writes fail, one with an outbox, which lives by them,
+ * is not ready either; one without is degraded.
  * Waits up to a minute for a server that is not there yet. A server that goes away later fails calls with
  * UNAVAILABLE until it is back; nothing has to be restarted.
  */
@@ -89,18 +91,18 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     await createDatabase(options.url, database);
     await migrate(options.url, database, sets, log);
   };
-  await patiently(setUp, { server: 'PostgreSQL', toKnown: toStoreError, log, lifecycle });
+  const patience = { server: 'PostgreSQL', toKnown: toStoreError, log, lifecycle };
+  await patiently(setUp, patience);
 
   const pool = connect(options);
   const postgres = new PostgresDatabase(pool, database);
+  lifecycle.onStop(`postgres ${database}`, 'stores', () => pool.end());
   lifecycle.onReady(`postgres ${database}`, () => postgres.query(sql`select 1`));
-  const write = sparing(() =>
-    postgres.query(sql`insert into write_probe (at) values (now()) on conflict (one) do update set at = excluded.at`),
-  );
+  await patiently(() => keepMade(`tables of ${database}`, () => makeTables(postgres, withOutbox), options), patience);
+  const write = sparing(() => postgres.query(writeProbe(withOutbox)));
   if (withOutbox) lifecycle.onReady(`postgres ${database}, writing`, write);
   else lifecycle.onHealthy(`postgres ${database}, writing`, write);
   if (withOutbox) pruneHourly(() => pruneOperations(postgres), options);
-  lifecycle.onStop(`postgres ${database}`, 'stores', () => pool.end());
   return postgres;
 }
 

@@ -11,6 +11,7 @@ import { Passwords } from './passwords.ts';
 import { Policies } from './policies.ts';
 import { RefreshTokens } from './refresh-tokens.ts';
 import { KeyRing } from './signing-keys.ts';
+import { authState } from './state.ts';
 import { openStore } from './store.ts';
 import { Pseudonyms, Vault } from './vault.ts';
 
@@ -57,5 +58,6 @@ export async function start({ config, log, lifecycle }: App<Config>): Promise<vo
     { listen: config.MUSUBI_GRPC_LISTEN, log, lifecycle, limits: AUTH_LIMITS },
     AuthServiceService,
     authHandlers(auth, keys),
+    authState(store),
   );
 }
