@@ -21,6 +21,7 @@ const ROLES: Record<string, () => Promise<Role>> = {
   relay: () => import('./services/relay/main.ts'),
   websocket: () => import('./services/websocket/main.ts'),
   redrive: () => import('./platform/kafka/redrive.ts'),
+  repair: () => import('./worker/repair.ts'),
 };
 
 const USAGE = `usage: node main.ts ROLE [options]
@@ -29,10 +30,11 @@ roles: ${Object.keys(ROLES).join(', ')}
 options:
   --queues a,b    worker: the domains whose task queues it polls (default: all)
   --sources a,b   relay: the services whose outboxes it relays (default: all)
-  --list          redrive: shows what consumer groups have parked, and does no more
+  --list          redrive, repair: shows what there is to do, and does no more
   --group NAME    redrive: the group that gets once more what it has parked
   --event ID      redrive: this event only
   --discard       redrive: gives that event up instead
+  --job ID        repair: this job only
   --version       which release this is
 
 Everything else is configured by environment variables: see README.md.
@@ -55,7 +57,9 @@ if (values.queues !== undefined) env.MUSUBI_WORKER_QUEUES = values.queues;
 if (values.sources !== undefined) env.MUSUBI_RELAY_SOURCES = values.sources;
 if (values.group !== undefined) env.MUSUBI_REDRIVE_GROUP = values.group;
 if (values.event !== undefined) env.MUSUBI_REDRIVE_EVENT = values.event;
-if (values.list || values.discard) env.MUSUBI_REDRIVE_ACTION = values.list ? 'list' : 'discard';
+if (values.discard) env.MUSUBI_REDRIVE_ACTION = 'discard';
+if (values.list) env[`MUSUBI_${name.toUpperCase()}_ACTION`] = 'list';
+if (values.job !== undefined) env.MUSUBI_REPAIR_JOB = values.job;
 
 const role = await load();
 await runProcess(
@@ -74,6 +78,7 @@ function commandLine() {
     group: { type: 'string' },
     event: { type: 'string' },
     discard: { type: 'boolean' },
+    job: { type: 'string' },
     help: { type: 'boolean', short: 'h' },
     version: { type: 'boolean', short: 'v' },
   } as const;

@@ -16,6 +16,11 @@ export function uuidv7(now: number = Date.now()): string {
   return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-');
 }
 
+/** When an ID was made, ms since 1970, by the clock of who made it; undefined for what is no UUIDv7. */
+export function timeOfId(id: string): number | undefined {
+  return isId(id) && id[14] === '7' ? Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16) : undefined;
+}
+
 /** An ID as it is kept, whichever case it was written in; any other text as it is. */
 export const sameId = (text: string): string => (isId(text) ? text.toLowerCase() : text);
 

@@ -20,7 +20,7 @@ import { cancelJob, completeJob, failJob, reportCompensating } from './job.ts';
 import { inWords, mustStep, type Step, tryStep } from './step.ts';
 
 /** Whether the saga is past its point of no return, so that to cancel it is too late. */
-const tooLateQuery = defineQuery<boolean>(TOO_LATE_QUERY);
+export const tooLateQuery = defineQuery<boolean>(TOO_LATE_QUERY);
 
 /**
  * The steps in order, by the activity's name: "step 2 of 5" is counted by it. One list for every version of the
@@ -66,12 +66,13 @@ export interface Saga<Input> {
  *   fails where tries ran out, or a service failed: what somebody should look at.
  *
  * @param body its return value is the job's result
+ * @returns the workflow, its newest version, and the steps of all versions
  */
 export function saga<Input, Result extends object>(
   command: `${Domain}.${string}`,
   versions: Versions,
   body: (saga: Saga<Input>) => Promise<Result>,
-): ((input: Input) => Promise<Result | Refused>) & { version: number } {
+): ((input: Input) => Promise<Result | Refused>) & { version: number; steps: ReadonlySet<string> } {
   const workflow = async (input: Input): Promise<Result | Refused> => {
     const run = new Run(command, versions);
     setHandler(tooLateQuery, () => run.tooLate);
@@ -96,7 +97,7 @@ export function saga<Input, Result extends object>(
     await CancellationScope.nonCancellable(() => run.done(result));
     return result;
   };
-  return Object.assign(workflow, { version: versions.length });
+  return Object.assign(workflow, { version: versions.length, steps: new Set(versions.flat()) });
 }
 
 /** A step that failed for good. Not a TemporalFailure: if a saga should let it slip, the workflow task fails. */

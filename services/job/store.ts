@@ -17,10 +17,17 @@ type Written =
   /** A new job, but all its member's places are taken, or all of those on its aggregate. */
   | { outcome: 'member full' | 'aggregate full' };
 
-/** Where in a member's list of jobs, newest first, a page ended. */
+/** Where in a list of jobs a page ended. */
 export interface Position {
-  createdAt: number;
+  /** What the list is ordered by: the time of a job's issue, or of its last change. */
+  at: number;
   id: string;
+}
+
+/** `next` is absent at the end of the list. */
+export interface Page {
+  jobs: Job[];
+  next?: Position;
 }
 
 export interface Filter {
@@ -36,13 +43,17 @@ export interface JobStore {
   /**
    * Writes a job that was computed from version `job.version - 1`, with its index, its idempotency
    * key, its place, its event and its wake-up, in one script.
+   *
+   * @param before the version that it was computed from, if another; 0: there is none
    */
-  write(job: Job): Promise<Written>;
+  write(job: Job, before?: number): Promise<Written>;
   /**
    * A member's jobs after `after`, newest first: `limit` at most, fewer when so many did not match
-   * that looking on would take too long. `next` is absent at the end of the list.
+   * that looking on would take too long.
    */
-  list(memberId: string, filter: Filter, after: Position | undefined, limit: number): Promise<{ jobs: Job[]; next?: Position }>;
+  list(memberId: string, filter: Filter, after: Position | undefined, limit: number): Promise<Page>;
+  /** Everybody's jobs after `after` that are not final and were changed last before that time, those first that wait longest. */
+  unfinished(changedBefore: number, after: Position | undefined, limit: number): Promise<Page>;
 }
 
 interface Scripts {
@@ -71,7 +82,7 @@ export const finishedChannel = (prefix: string): string => `${prefix}job:finishe
  */
 export function jobStore(redis: Redis, places: Places, prefix = ''): JobStore {
   const lua = EMIT_LUA + readFileSync(new URL('lua/write.lua', import.meta.url), 'utf8');
-  redis.defineCommand('writeJob', { numberOfKeys: 7, lua });
+  redis.defineCommand('writeJob', { numberOfKeys: 8, lua });
   const scripts = redis as unknown as Scripts;
 
   const jobKey = (id: string): string => `${prefix}job:${id}`;
@@ -80,6 +91,7 @@ export function jobStore(redis: Redis, places: Places, prefix = ''): JobStore {
   const idempotencyKey = (job: Job): string =>
     job.idempotencyKey ? `${prefix}job:key:${job.memberId}:${job.idempotencyKey}` : '';
   const underWayKey = (memberId: string): string => `${prefix}job:under-way:${memberId}`;
+  const unfinishedKey = `${prefix}job:unfinished`;
   const outboxKey = prefix + outboxStream('job');
 
   return {
@@ -91,7 +103,7 @@ export function jobStore(redis: Redis, places: Places, prefix = ''): JobStore {
 
     read: (id) => guarded(async () => fromHash(id, await redis.hgetall(jobKey(id)))),
 
-    write: (job) =>
+    write: (job, before = job.version - 1) =>
       guarded(async () => {
         const type = EVENTS[job.state];
         const [outcome, jobId = ''] = await scripts.writeJob(
@@ -102,8 +114,9 @@ export function jobStore(redis: Redis, places: Places, prefix = ''): JobStore {
           outboxKey,
           underWayKey(job.memberId),
           `${underWayKey(job.memberId)}:${job.aggregateId}`,
+          unfinishedKey,
           job.id,
-          job.version - 1,
+          before,
           job.createdAt,
           job.expiresAt,
           JSON.stringify(toHash(job)),
@@ -125,6 +138,7 @@ export function jobStore(redis: Redis, places: Places, prefix = ''): JobStore {
           isUnderWay(job.state) ? PLACE_HELD_MS : '',
           places.perMember,
           places.perAggregate,
+          isFinal(job.state) ? '' : job.updatedAt,
         );
         switch (outcome) {
           case 'written':
@@ -142,41 +156,74 @@ export function jobStore(redis: Redis, places: Places, prefix = ''): JobStore {
 
     list: (memberId, { state, command }, after, limit) =>
       guarded(async () => {
-        const jobs: Job[] = [];
-        let last = after;
-        for (let offset = 0; offset < SCAN_LIMIT; offset += SCAN_STEP) {
-          const found = await redis.zrevrangebyscore(
-            byCreationKey(memberId),
-            after?.createdAt ?? '+inf',
-            '-inf',
-            'WITHSCORES',
-            'LIMIT',
-            offset,
-            SCAN_STEP,
-          );
-          const entries = positions(found);
+        const { gone: _, ...page } = await pageOf(
+          (offset) =>
+            redis.zrevrangebyscore(
+              byCreationKey(memberId),
+              after?.at ?? '+inf',
+              '-inf',
+              'WITHSCORES',
+              'LIMIT',
+              offset,
+              SCAN_STEP,
+            ),
           // Jobs of the same millisecond come in descending order of their IDs.
-          const here = entries.filter(({ createdAt, id }) => !after || createdAt < after.createdAt || id < after.id);
-          const hashes = await Promise.all(here.map(({ id }) => redis.hgetall(jobKey(id))));
-          for (const [index, position] of here.entries()) {
-            const job = fromHash(position.id, hashes[index] ?? {});
-            const wanted = job && (!state || job.state === state) && (!command || job.command === command);
-            // One more than asked for shows that there is a next page.
-            if (wanted && jobs.length === limit) return last ? { jobs, next: last } : { jobs };
-            if (wanted) jobs.push(job);
-            last = position;
-          }
-          if (entries.length < SCAN_STEP) return { jobs };
-        }
-        return last ? { jobs, next: last } : { jobs };
+          { after, isNext: ({ at, id }) => !after || at < after.at || id < after.id, limit },
+          (job) => (!state || job.state === state) && (!command || job.command === command),
+        );
+        return page;
+      }),
+
+    unfinished: (changedBefore, after, limit) =>
+      guarded(async () => {
+        const { gone, ...page } = await pageOf(
+          (offset) =>
+            redis.zrangebyscore(unfinishedKey, after?.at ?? '-inf', changedBefore, 'WITHSCORES', 'LIMIT', offset, SCAN_STEP),
+          { after, isNext: ({ at, id }) => !after || at > after.at || id > after.id, limit },
+          (job) => !isFinal(job.state),
+        );
+        // Their jobs have expired.
+        if (gone.length > 0) await redis.zrem(unfinishedKey, ...gone);
+        return page;
       }),
   };
+
+  /**
+   * Looks through an index from `after` on, and reads its jobs.
+   *
+   * @param read the index with its scores, SCAN_STEP entries from an offset on
+   * @returns a page of those that are wanted, and the IDs that it met of jobs that are not there any more
+   */
+  async function pageOf(
+    read: (offset: number) => Promise<string[]>,
+    { after, isNext, limit }: { after: Position | undefined; isNext: (position: Position) => boolean; limit: number },
+    isWanted: (job: Job) => boolean,
+  ): Promise<Page & { gone: string[] }> {
+    const jobs: Job[] = [];
+    const gone: string[] = [];
+    let last = after;
+    for (let offset = 0; offset < SCAN_LIMIT; offset += SCAN_STEP) {
+      const entries = positions(await read(offset));
+      const here = entries.filter(isNext);
+      const hashes = await Promise.all(here.map(({ id }) => redis.hgetall(jobKey(id))));
+      for (const [index, position] of here.entries()) {
+        const job = fromHash(position.id, hashes[index] ?? {});
+        if (!job) gone.push(position.id);
+        const wanted = job && isWanted(job);
+        // One more than asked for shows that there is a next page.
+        if (wanted && jobs.length === limit) return last ? { jobs, gone, next: last } : { jobs, gone };
+        if (wanted) jobs.push(job);
+        last = position;
+      }
+      if (entries.length < SCAN_STEP) return { jobs, gone };
+    }
+    return last ? { jobs, gone, next: last } : { jobs, gone };
+  }
 }
 
 function positions(withScores: string[]): Position[] {
   const entries: Position[] = [];
-  for (let i = 0; i + 1 < withScores.length; i += 2)
-    entries.push({ id: withScores[i] ?? '', createdAt: Number(withScores[i + 1]) });
+  for (let i = 0; i + 1 < withScores.length; i += 2) entries.push({ id: withScores[i] ?? '', at: Number(withScores[i + 1]) });
   return entries;
 }
 
