@@ -90,6 +90,13 @@ test.serial('a host starts commands eagerly, once each, and answers a cancel hon
   await until(() => ended.length > 1);
   t.is(ended[1], `${other} JOB_STATE_CANCELLED`);
   await until(async () => (await commands.cancelCommand(other)) === 'too-late');
+
+  const cut = randomUUID();
+  await commands.startCommand(register(cut));
+  const connection = await NativeConnection.connect({ address });
+  await new Client({ connection, namespace }).workflow.getHandle(cut).terminate('by the test');
+  await connection.close();
+  t.is(await commands.cancelCommand(cut), 'interrupted', 'which is no job that has ended');
   await lifecycle.stop('test');
 });
 

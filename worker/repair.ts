@@ -7,7 +7,7 @@ import { JobServiceService } from '#proto/musubi/job/v1/job.ts';
 import { repairShape } from './config.ts';
 import { installRuntime } from './runtime.ts';
 import { registerSearchAttributes } from './search-attributes.ts';
-import { examine, unfinishedJobs } from './unfinished-jobs.ts';
+import { examine, unfinishedJob, unfinishedJobs } from './unfinished-jobs.ts';
 
 export { repairShape as shape };
 
@@ -28,10 +28,12 @@ export async function start({ config, log, lifecycle }: App<z.output<z.ZodObject
   const failed: string[] = [];
   let pageToken = '';
   do {
-    const page = await unfinishedJobs(sources, pageToken);
+    const { MUSUBI_REPAIR_JOB: named } = config;
+    const page = named
+      ? { jobs: await unfinishedJob(sources, named), nextPageToken: '' }
+      : await unfinishedJobs(sources, pageToken);
     for (const job of page.jobs) {
       const { jobId, command, aggregateId, state, updatedAt } = job;
-      if (![undefined, jobId].includes(config.MUSUBI_REPAIR_JOB)) continue;
       try {
         const { workflow, repair, apply } = await examine(sources, job);
         if (!onlyList) await apply();

@@ -17,7 +17,7 @@ const PAGE_SIZE = 100;
 /** Who knows of jobs: Job of their state, Temporal of their workflows. */
 export interface Sources {
   client: Client;
-  job: Pick<Peer<JobServiceService>, 'listUnfinishedJobs' | 'finishJob'>;
+  job: Pick<Peer<JobServiceService>, 'listUnfinishedJobs' | 'getJob' | 'finishJob'>;
 }
 
 /**
@@ -46,6 +46,18 @@ export async function unfinishedJobs(
 ): Promise<{ jobs: Job[]; nextPageToken: string }> {
   return await job.listUnfinishedJobs({ quietMs, pageSize: PAGE_SIZE, pageToken });
 }
+
+/** One job, whenever it was heard of; none if it has ended. Rejects with JOB_NOT_FOUND. */
+export async function unfinishedJob({ job: jobs }: Sources, jobId: string): Promise<Job[]> {
+  const { job } = await jobs.getJob({ jobId });
+  return job && !ENDED.has(job.state) ? [job] : [];
+}
+
+const ENDED: ReadonlySet<JobState> = new Set([
+  JobState.JOB_STATE_COMPLETED,
+  JobState.JOB_STATE_FAILED,
+  JobState.JOB_STATE_CANCELLED,
+]);
 
 /** Asks Temporal what became of a job's workflow. */
 export async function examine(sources: Sources, job: Job): Promise<Finding> {

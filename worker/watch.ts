@@ -70,8 +70,7 @@ export function watchJobs(
   lifecycle.onAttention('unfinished jobs', () => {
     const [first] = standing;
     if (first === undefined) return;
-    throw new Error(
-      `${standing.length} jobs can not end, for their workflows were closed or are gone (${first} is one): node main.ts repair --list`,
-    );
+    const count = standing.length === 1 ? '' : ` and ${standing.length - 1} more`;
+    throw new Error(`job ${first}${count} can not end, as its workflow was closed or is gone: node main.ts repair --list`);
   });
 }
