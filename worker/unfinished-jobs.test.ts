@@ -64,10 +64,11 @@ const jobOf = (jobId: string, more: Partial<Job> = {}): Job => ({
 function jobs(...has: Job[]) {
   const ends: FinishJobRequest[] = [];
   const job: { -readonly [Name in keyof Sources['job']]: Sources['job'][Name] } = {
-    listUnfinishedJobs: async ({ pageToken }) => {
+    listUnfinishedJobs: async ({ pageToken, quietMs }) => {
+      const quiet = has.filter(({ updatedAt }) => Date.now() - (updatedAt?.getTime() ?? 0) >= quietMs);
       // A page for each.
       const at = Number(pageToken);
-      return { jobs: has.slice(at, at + 1), nextPageToken: at + 1 < has.length ? String(at + 1) : '' };
+      return { jobs: quiet.slice(at, at + 1), nextPageToken: at + 1 < quiet.length ? String(at + 1) : '' };
     },
     getJob: async ({ jobId }) => ({ job: has.find((one) => one.jobId === jobId) }),
     finishJob: async (request) => {
@@ -166,7 +167,7 @@ test('who watches ends what was ended, and tells of what people must see to as l
 
   connected = true;
   await until(finding);
-  t.is(await finding(), `job ${cut.workflowId} can not end, as its workflow was closed or is gone: node main.ts repair --list`);
+  t.is(await finding(), `job ${cut.workflowId} can not end, as the workflow was closed or is gone: node main.ts repair --list`);
   await until(() => ends.length > 0);
   t.deepEqual(
     ends.map(({ jobId, state }) => [jobId, state]),

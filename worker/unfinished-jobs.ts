@@ -89,6 +89,9 @@ export async function examine(sources: Sources, job: Job): Promise<Finding> {
   }
 }
 
+type History = NonNullable<Awaited<ReturnType<Client['workflowService']['getWorkflowExecutionHistoryReverse']>>['history']>;
+type Event = NonNullable<History['events']>[number];
+
 type End = Pick<FinishJobRequest, 'state' | 'resultJson' | 'error'> & { how?: string };
 
 const cancelled: End = { state: JobState.JOB_STATE_CANCELLED, resultJson: '', error: undefined, how: 'cancelled, all undone' };
@@ -125,27 +128,25 @@ async function reset({ workflowService, options: { namespace } }: Client, workfl
     namespace,
     workflowExecution,
     reason: 'repair: it was closed before it had ended its job',
-    workflowTaskFinishEventId: await lastTask(),
+    workflowTaskFinishEventId: await endOfLastTask(),
     // The same reset, however often it is asked for.
     requestId: `repair-${runId}`,
   });
 
-  /** The event before which the history ends whose last workflow task is to be done again. */
-  async function lastTask() {
+  /** The event before which the history ends that is kept: all that was before the last workflow task's end, or its begin. */
+  async function endOfLastTask() {
+    const execution = workflowExecution;
     let nextPageToken: Uint8Array | null | undefined;
-    let close: Long | undefined;
+    let close: Event['eventId'];
+    let following: Event['eventId'];
     do {
-      const page = await workflowService.getWorkflowExecutionHistoryReverse({
-        namespace,
-        execution: workflowExecution,
-        nextPageToken,
-      });
-      for (const { eventId, workflowTaskStartedEventAttributes, workflowTaskScheduledEventAttributes } of page.history?.events ??
-        []) {
-        close ??= eventId ?? undefined;
-        if (workflowTaskStartedEventAttributes) return eventId;
-        // It was never begun, so all of the history stays but for the close itself.
-        if (workflowTaskScheduledEventAttributes) return close;
+      const page = await workflowService.getWorkflowExecutionHistoryReverse({ namespace, execution, nextPageToken });
+      for (const event of page.history?.events ?? []) {
+        close ??= event.eventId;
+        if (event.workflowTaskStartedEventAttributes) return following;
+        // It was never begun, so all stays but the close itself.
+        if (event.workflowTaskScheduledEventAttributes) return close;
+        following = event.eventId;
       }
       ({ nextPageToken } = page);
     } while (nextPageToken?.length);

@@ -26,41 +26,19 @@ export function watchJobs(
   }: { connected: () => Client | undefined; job: Sources['job']; log: Logger; lifecycle: Lifecycle },
   { everyMs = LOOK_EVERY_MS, quietMs = QUIET_MS, repeatMayComeMs = REPEAT_MAY_COME_MS } = {},
 ): void {
-  /** The jobs that stand, as the last round through all of them found; and as far as this round is. */
-  let standing: string[] = [];
-  let found: string[] = [];
-  let pageToken = '';
-
-  const stands = ({ state, updatedAt }: Job): boolean =>
-    state !== JobState.JOB_STATE_QUEUED || Date.now() - (updatedAt?.getTime() ?? 0) > repeatMayComeMs;
-
-  const look = async (client: Client): Promise<void> => {
-    const sources = { client, job };
-    const page = await unfinishedJobs(sources, pageToken, quietMs);
-    for (const one of page.jobs) {
-      const { repair, apply } = await examine(sources, one);
-      if (repair === 'finish') {
-        await apply();
-        log.warn({ jobId: one.jobId }, 'a job whose end was lost is ended again');
-      } else if (repair !== 'nothing' && (repair !== 'recover' || stands(one))) {
-        found.push(one.jobId);
-      }
-    }
-    if (found.length > standing.length || page.nextPageToken === '') standing = [...found];
-    if (page.nextPageToken === '') found = [];
-    pageToken = page.nextPageToken;
-  };
-
+  const isQueued = ({ state }: Job): boolean => state === JobState.JOB_STATE_QUEUED;
+  const rounds = [new Round(quietMs, (one) => !isQueued(one)), new Round(repeatMayComeMs, isQueued)];
   const stopping = new AbortController();
   const run = async (): Promise<void> => {
     while (!stopping.signal.aborted) {
-      try {
-        const client = connected();
-        if (client) await look(client);
-      } catch (error) {
-        // From the beginning the next time. Who is away is told by its own probe.
-        [found, pageToken] = [[], ''];
-        log.debug({ err: error }, 'unfinished jobs could not be looked after');
+      const client = connected();
+      for (const round of client ? rounds : []) {
+        try {
+          await round.look({ client: client as Client, job }, log);
+        } catch (error) {
+          // Who is away is told by its own probe.
+          log.debug({ err: error }, 'unfinished jobs could not be looked after');
+        }
       }
       await delay(everyMs, undefined, { signal: stopping.signal, ref: false }).catch(() => undefined);
     }
@@ -68,9 +46,49 @@ export function watchJobs(
   run().catch(logDefect(log, 'unfinished jobs are not looked after'));
   lifecycle.onStop('unfinished jobs', 'work', () => stopping.abort());
   lifecycle.onAttention('unfinished jobs', () => {
-    const [first] = standing;
+    const first = rounds.find(({ standing }) => standing.count > 0)?.standing.first;
     if (first === undefined) return;
-    const count = standing.length === 1 ? '' : ` and ${standing.length - 1} more`;
-    throw new Error(`job ${first}${count} can not end, as its workflow was closed or is gone: node main.ts repair --list`);
+    const others = rounds.reduce((sum, { standing }) => sum + standing.count, -1);
+    const which = others === 0 ? `job ${first}` : `job ${first} and ${others} more`;
+    throw new Error(`${which} can not end, as the workflow was closed or is gone: node main.ts repair --list`);
   });
+}
+
+interface Standing {
+  count: number;
+  first?: string;
+}
+
+/** Goes through all unfinished jobs, a page a look, and then from the beginning. */
+class Round {
+  /** The jobs that can not end, as the last round found, or this one, if it has found more. */
+  standing: Standing = { count: 0 };
+  #found: Standing = { count: 0 };
+  #pageToken = '';
+  readonly #quietMs: number;
+  readonly #isMeant: (job: Job) => boolean;
+
+  /** @param isMeant which jobs it is for */
+  constructor(quietMs: number, isMeant: (job: Job) => boolean) {
+    this.#quietMs = quietMs;
+    this.#isMeant = isMeant;
+  }
+
+  async look(sources: Sources, log: Logger): Promise<void> {
+    const pageToken = this.#pageToken;
+    this.#pageToken = ''; // Should this look fail, the next round begins.
+    const page = await unfinishedJobs(sources, pageToken, this.#quietMs);
+    if (pageToken === '') this.#found = { count: 0 };
+    for (const one of page.jobs.filter(this.#isMeant)) {
+      const { repair, apply } = await examine(sources, one);
+      if (repair === 'finish') {
+        await apply();
+        log.warn({ jobId: one.jobId }, 'a job whose end was lost is ended again');
+      } else if (repair !== 'nothing') {
+        this.#found = { count: this.#found.count + 1, first: this.#found.first ?? one.jobId };
+      }
+    }
+    if (page.nextPageToken === '' || this.#found.count > this.standing.count) this.standing = this.#found;
+    this.#pageToken = page.nextPageToken;
+  }
 }
