@@ -86,6 +86,13 @@ export const ALARM_AFTER_MS = 5 * 60_000;
 /** A step that takes longer than this, or is retried, is reported as the job's progress, ms. */
 export const REPORT_AFTER_MS = 300;
 
+/**
+ * When a saga over a long list goes on in a new run: a history is read as a whole by a worker that has not got it, and
+ * Temporal warns at 10,240 events. An item takes one event, or six where its service is away. A workflow task does so many items,
+ * for only with the next one a request to cancel comes.
+ */
+export const HISTORY = { mostItems: 1_000, mostEvents: 3_000, itemsOfTask: 100 } as const;
+
 /** How a process's workers are tuned: for latency, and for lying still when there is nothing to do. */
 export const WORKER_TUNING = {
   // One V8 context for all workflows of a worker: 1 MB a cached workflow instead of 10.

@@ -62,7 +62,7 @@ export async function run(stack: Stack): Promise<void> {
 async function registered(admin: Client, jobs: Jobs, name: string): Promise<string> {
   const body = { loginId: name, password: `password of ${name}`, displayName: name, email: `${name}@example.com` };
   const { result } = await jobs.done(await admin.post('/v1/members', body));
-  return String((result as { memberId: string }).memberId);
+  return String((result as { id: string }).id);
 }
 
 /** Seconds that Auth has spent in argon2id so far, by its own histogram. */

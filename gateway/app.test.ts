@@ -166,7 +166,7 @@ test('one question to Auth decides, by action, resource and owner', async (t) =>
     'PERMISSION_DENIED',
   );
   t.is((await send(world, 'PATCH', `/v1/members/${hanaId}`, { token: hana, body: { displayName: 'x' } })).status, 202);
-  t.is((await send(world, 'GET', '/v1/members/me', { token: hana })).body.memberId, hanaId);
+  t.is((await send(world, 'GET', '/v1/members/me', { token: hana })).body.id, hanaId);
   t.is((await send(world, 'GET', '/v1/jobs', { token: hana })).body.items.length, 1);
   t.deepEqual(
     world.asked.map(({ action, resource }) => [action, resource?.type, resource?.id, resource?.ownerId]),

@@ -62,13 +62,13 @@ test('what only reads or waits ends with its client, and what changes something 
   const { body } = await send(world, 'POST', '/v1/members', { ...as, body: member, headers: { prefer: 'wait=1' } });
   const [jobId = ''] = world.jobs.keys();
   world.next = 'running';
-  await send(world, 'PATCH', `/v1/members/${body.memberId}`, {
+  await send(world, 'PATCH', `/v1/members/${body.id}`, {
     ...as,
     body: { displayName: 'x' },
     headers: { prefer: 'wait=1' },
   });
   await send(world, 'GET', '/v1/members', as);
-  await send(world, 'GET', `/v1/members/${body.memberId}`, as);
+  await send(world, 'GET', `/v1/members/${body.id}`, as);
   await send(world, 'GET', '/v1/jobs', as);
   await send(world, 'GET', `/v1/jobs/${jobId}`, as);
   await send(world, 'POST', '/v1/auth/check', {

@@ -289,7 +289,7 @@ function commandsOf(world: State): Commands {
       if (world.next === 'running') return finish(start.jobId, { state: JobState.JOB_STATE_RUNNING });
       try {
         apply(world, start as CommandStart);
-        finish(start.jobId, { state: JobState.JOB_STATE_COMPLETED, resultJson: JSON.stringify({ memberId: start.aggregateId }) });
+        finish(start.jobId, { state: JobState.JOB_STATE_COMPLETED, resultJson: JSON.stringify({ id: start.aggregateId }) });
       } catch (error) {
         const { code, message, fields, grpcStatus } = error as ReturnType<typeof notFound>;
         const failure = { code, message, errors: [...fields], grpcStatus: status[grpcStatus] };

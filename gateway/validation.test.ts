@@ -316,7 +316,7 @@ test('an ID is read in either case, by every route that has one', async (t) => {
   // A repeat in the other case is a repeat.
   const headers = { 'idempotency-key': `key-${newId()}` };
   const remove = (id: string) => send(world, 'DELETE', `/v1/members/${id}`, { token, headers });
-  const other = (await send(world, 'POST', '/v1/members', { token, body: taro, headers: { prefer: 'wait=5' } })).body.memberId;
+  const other = (await send(world, 'POST', '/v1/members', { token, body: taro, headers: { prefer: 'wait=5' } })).body.id;
   const [first, second] = [await remove(other), await remove(other.toUpperCase())];
   t.is(second.body.jobId, first.body.jobId);
   t.true(

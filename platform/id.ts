@@ -1,20 +1,10 @@
-import * as crypto from 'node:crypto';
+import { randomUUIDv7 } from 'node:crypto';
 
 /**
  * A new UUIDv7 (RFC 9562): unique everywhere without asking anybody, and ordered by time,
  * so that rows of one time lie together in an index.
  */
-export const newId: () => string = typeof crypto.randomUUIDv7 === 'function' ? () => crypto.randomUUIDv7() : uuidv7;
-
-/** The same for a Node.js before 24.16. `now` is in milliseconds since 1970. */
-export function uuidv7(now: number = Date.now()): string {
-  const bytes = crypto.randomBytes(16);
-  bytes.writeUIntBE(now, 0, 6);
-  bytes.writeUInt8(0x70 | (bytes.readUInt8(6) & 0x0f), 6);
-  bytes.writeUInt8(0x80 | (bytes.readUInt8(8) & 0x3f), 8);
-  const hex = bytes.toString('hex');
-  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-');
-}
+export const newId = (): string => randomUUIDv7();
 
 /** When an ID was made, ms since 1970, by the clock of who made it; undefined for what is no UUIDv7. */
 export function timeOfId(id: string): number | undefined {

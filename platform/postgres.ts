@@ -15,7 +15,7 @@ import { type Query, sql } from './sql.ts';
 import { metrics, SpanKind, withSpan } from './telemetry.ts';
 
 export { isUniqueViolation } from './postgres-errors.ts';
-export { join, Query, sql } from './sql.ts';
+export { identifier, join, Query, sql } from './sql.ts';
 
 /**
  * Where statements run. `query` gives the rows; int8 columns are numbers (an error beyond 2^53), timestamps Dates.

@@ -55,3 +55,9 @@ export function sql(template: TemplateStringsArray, ...values: unknown[]): Query
 export function join(parts: readonly Query[], separator: Query = sql`, `): Query {
   return parts.reduce((all, part, index) => (index === 0 ? part : sql`${all}${separator}${part}`), sql``);
 }
+
+/** A table's or column's name as a part of a statement. For names that the program itself has written: lower case, letters, digits, `_`. */
+export function identifier(name: string): Query {
+  if (!/^[a-z_][a-z0-9_]*$/.test(name)) throw new Error(`"${name}" is no name of ours`);
+  return new Query([name], []);
+}

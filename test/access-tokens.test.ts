@@ -123,7 +123,7 @@ test('a token of our key that is for another time, use, reader or from another i
   await refused(t, its, await signed(its.who, { sid: [its.who.sessionId] }), 'TOKEN_INVALID', 'a list as sid');
 
   const good = new Client(await signed(its.who));
-  t.is((await good.get('/v1/members/me')).body.memberId, its.one.memberId, 'what is signed here is good otherwise');
+  t.is((await good.get('/v1/members/me')).body.id, its.one.memberId, 'what is signed here is good otherwise');
   const socket = await Socket.open(good.token);
   socket.send({ type: 'ping' });
   await socket.frame(({ type }) => type === 'pong');

@@ -267,7 +267,7 @@ const TIME_OF_DAY = [
   'platform/operations/',
   'platform/outbox/replication.ts',
   'platform/kafka/publish.ts',
-  'services/job/commands/await-job.ts',
+  'services/job/rpcs/await-job.ts',
   'services/query/projector.ts',
   'services/websocket/delivery.ts',
   'worker/host.ts',

@@ -111,9 +111,9 @@ export async function register(as: Client, stem = 'member', waitSeconds = 30): P
     { loginId, password, displayName: `${stem} of a test`, email: `${loginId}@example.com` },
     { prefer: `wait=${waitSeconds}` },
   );
-  if (answer.status === 201) return { memberId: answer.body.memberId, loginId, password };
+  if (answer.status === 201) return { memberId: answer.body.id, loginId, password };
   // Not done within the time: a consumer's group that is being rebalanced, a machine that is busy.
   const job = answer.status === 202 ? await as.finished(answer.body.jobId) : undefined;
   if (job?.state !== 'completed') throw new Error(`not registered: ${answer.status} ${JSON.stringify(job ?? answer.body)}`);
-  return { memberId: job.result.memberId, loginId, password };
+  return { memberId: job.result.id, loginId, password };
 }

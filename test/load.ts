@@ -172,7 +172,7 @@ export class Load {
   /** What the lanes were told last, against Member, the read model and Auth. */
   async #differences(): Promise<string[]> {
     const members = await rows('musubi_member', `select member_id, login_id, display_name, status, version from members`);
-    const views = await rows('musubi_query', `select member_id, login_id, display_name, version from members`);
+    const views = await rows('musubi_query', `select id as member_id, login_id, display_name, version from members`);
     const mongo = await new MongoClient(address('MUSUBI_MONGODB_URL')).connect();
     const logins = await mongo
       .db('musubi_auth')

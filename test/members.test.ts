@@ -10,7 +10,7 @@ test('a member is registered, logs in, is changed and deleted, and every answer 
     { prefer: 'wait=30' },
   );
   t.is(created.status, 201, JSON.stringify(created.body));
-  const { memberId } = created.body;
+  const { id: memberId } = created.body;
   t.is(created.headers.get('location'), `/v1/members/${memberId}`);
   t.is(created.body.displayName, '花子');
 
@@ -20,7 +20,7 @@ test('a member is registered, logs in, is changed and deleted, and every answer 
   t.deepEqual((await as.get(`/v1/members/${memberId.toUpperCase()}`)).body, read.body, 'its ID is read in either case');
 
   const self = await login(loginId, 'correct horse battery');
-  t.is((await self.get('/v1/members/me')).body.memberId, memberId);
+  t.is((await self.get('/v1/members/me')).body.id, memberId);
 
   const renamed = unique('hana2');
   const etag = read.headers.get('etag') ?? '';
@@ -47,7 +47,7 @@ test('a member is registered, logs in, is changed and deleted, and every answer 
 
   const listed = await as.get(`/v1/members?query=${renamed}`);
   t.deepEqual(
-    listed.body.items.map((item: { memberId: string }) => item.memberId),
+    listed.body.items.map((item: { id: string }) => item.id),
     [memberId],
   );
 
@@ -98,7 +98,7 @@ test('one Idempotency-Key is one registration, however often it is sent', async 
     [201, 201, 201],
     JSON.stringify(answers.map(({ body: answer }) => answer)),
   );
-  t.is(new Set(answers.map(({ body: answer }) => answer.memberId)).size, 1);
+  t.is(new Set(answers.map(({ body: answer }) => answer.id)).size, 1);
   const other = await as.post('/v1/members', { ...body, displayName: 'Twice' }, headers);
   t.is(other.status, 422);
   t.is(other.body.code, 'IDEMPOTENCY_KEY_REUSED');
@@ -139,7 +139,7 @@ test('commands on one member side by side all end, one after the other', async (
 test('the last admin cannot be deleted', async (t) => {
   const as = await admin();
   const me = (await as.get('/v1/members/me')).body;
-  const answer = await as.delete(`/v1/members/${me.memberId}`, { prefer: 'wait=30' });
+  const answer = await as.delete(`/v1/members/${me.id}`, { prefer: 'wait=30' });
   t.is(answer.status, 409);
   t.is(answer.body.code, 'LAST_ADMIN');
   t.is((await as.get('/v1/members/me')).status, 200, 'the session lives on');

@@ -26,7 +26,7 @@ test('no login, name or e-mail address is in any log, span, failure, summary, se
   const found = (text: string): string[] => personal.filter((value) => text.toLowerCase().includes(value.toLowerCase()));
 
   const body = { loginId, password, displayName, email };
-  const { memberId } = (await as.post('/v1/members', body, traced)).body;
+  const { id: memberId } = (await as.post('/v1/members', body, traced)).body;
   t.truthy(memberId);
   // Every way to be told no, and who asks in vain is logged.
   const told = [

@@ -50,8 +50,8 @@ const CHECKS: { claim: RegExp; holds(t: ExecutionContext, step: Step, run: Run):
       t.is(status, 201, step.output);
       const { password, ...sent } = sentBy(step);
       t.like(body, sent);
-      t.is(headers.get('location'), `/v1/members/${body.memberId}`);
-      t.is((await as.get(`/v1/members/${body.memberId}`)).status, 200, 'who was told "done" sees it done');
+      t.is(headers.get('location'), `/v1/members/${body.id}`);
+      t.is((await as.get(`/v1/members/${body.id}`)).status, 200, 'who was told "done" sees it done');
       t.truthy((await login(sent.loginId, password)).token);
     },
   },

@@ -33,10 +33,10 @@ test('no password or token, no hash of one and no reference is in any log, histo
   t.not(deviceCookie, '');
   await new Client(`${session.accessToken}x`).get('/v1/members/me');
   await new Client().post('/v1/auth/refresh', { refreshToken: `${session.refreshToken}x` });
-  const hashes = await storedHashes(registered.body.memberId);
+  const hashes = await storedHashes(registered.body.id);
   t.true(hashes.length >= 4, 'hash and salt of the password, and a hash for each session');
   await failWith(t, hashes[0] ?? '');
-  await self.delete(`/v1/members/${registered.body.memberId}`);
+  await self.delete(`/v1/members/${registered.body.id}`);
   const secrets = [
     ...hashes,
     password,
@@ -51,14 +51,14 @@ test('no password or token, no hash of one and no reference is in any log, histo
 
   const connection = await Connection.connect({ address: address('MUSUBI_TEMPORAL_ADDRESS') });
   const temporal = new TemporalClient({ connection });
-  const query = `MusubiAggregate = '${registered.body.memberId}'`;
+  const query = `MusubiAggregate = '${registered.body.id}'`;
   // Temporal's list follows the workflows within moments.
   for (let i = 0; i < 600 && (await temporal.workflow.count(query)).count === 0; i++) await sleep(100);
   let histories = 0;
   const references = new Set<string>();
   for await (const { workflowId } of temporal.workflow.list({ query })) {
     const text = await historyText(temporal, workflowId);
-    t.regex(text, new RegExp(registered.body.memberId));
+    t.regex(text, new RegExp(registered.body.id));
     t.deepEqual(found(text), [], `in the history of ${workflowId}`);
     for (const reference of passwordReferences(text)) references.add(reference);
     histories++;
@@ -78,7 +78,7 @@ test('no password or token, no hash of one and no reference is in any log, histo
     const leaks: string[] = [];
     await readTopics(['member.events', 'member-roles.events', 'auth.events', 'job.events'], (topic, { value, headers = {} }) => {
       const text = [value, ...Object.values(headers)].map(String).join(' ');
-      if (text.includes(registered.body.memberId)) events++;
+      if (text.includes(registered.body.id)) events++;
       if (found(text).length > 0) leaks.push(`${topic} ${text}`);
     });
     t.deepEqual(leaks, []);

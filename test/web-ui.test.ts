@@ -8,7 +8,7 @@ test('the Web UI is told of each job what it is, for whom, at which step, and wh
   const as = await admin();
   const one = await register(as);
   const other = await register(as);
-  const me = (await as.get('/v1/members/me')).body.memberId;
+  const me = (await as.get('/v1/members/me')).body.id;
   const { body } = await as.patch(`/v1/members/${one.memberId}`, { loginId: other.loginId });
   t.is((await as.finished(body.jobId)).state, 'failed');
 

@@ -1,18 +1,7 @@
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import {
-  accessSync,
-  constants,
-  existsSync,
-  lstatSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  writeFileSync,
-} from 'node:fs';
+import { accessSync, constants, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -29,21 +18,19 @@ const CACHE = path.join(ROOT, '.musubi/cache');
  * its memory is not kept by a worker that then runs for weeks.
  *
  * @param spans whether workflows make spans of their own (see workflows/trace.ts)
- * @param folder where it is kept; one that can't be written to (a read-only image) may hold it already
- * @param spare where it is kept when `folder` can't be written to; not used unless it is this user's alone
+ * @param folder where it is kept; one that can't be written to (a read-only image) must hold it already
+ * @throws when the folder has it not and can't be written to
  */
-export async function workflowBundle(
-  spans: boolean,
-  folder = CACHE,
-  spare = path.join(tmpdir(), `musubi-${uid()}`),
-): Promise<string> {
-  const name = `workflows-${sourceHash(spans)}.js`;
-  let file = path.join(folder, name);
+export async function workflowBundle(spans: boolean, folder = CACHE): Promise<string> {
+  const file = path.join(folder, `workflows-${sourceHash(spans)}.js`);
   if (existsSync(file)) return file;
-  if (!writable(folder)) {
-    if (!isOurs(spare)) throw new Error(`the workflow bundle can be kept neither in ${folder} nor in ${spare}`);
-    file = path.join(spare, name);
-    if (existsSync(file)) return file;
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    accessSync(folder, constants.W_OK);
+  } catch (error) {
+    const remedy =
+      'make it beforehand by `node worker/bundle.ts`, or set MUSUBI_WORKFLOW_BUNDLES to a folder that can be written to';
+    throw new Error(`the workflow bundle is not in ${folder}, which cannot be written to: ${remedy}`, { cause: error });
   }
   await promisify(execFile)(process.execPath, [fileURLToPath(import.meta.url), String(spans), file], { timeout: 120_000 });
   return file;
@@ -60,32 +47,6 @@ function sourceHash(spans: boolean): string {
   }
   return hash.digest('hex').slice(0, 16);
 }
-
-function writable(folder: string): boolean {
-  try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
-    accessSync(folder, constants.W_OK);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-/**
- * Makes the folder unless it is there, and says whether nobody else can put code into it: its name in the system's
- * temporary folder can be foretold, so that another user may have made it first, or a link in its place.
- */
-function isOurs(folder: string): boolean {
-  try {
-    mkdirSync(folder, { mode: 0o700 });
-  } catch {
-    // It is there already, or is looked for in vain below.
-  }
-  const found = lstatSync(folder, { throwIfNoEntry: false });
-  return found?.isDirectory() === true && found.uid === uid() && (found.mode & 0o077) === 0;
-}
-
-const uid = (): number => process.getuid?.() ?? 0;
 
 /** Bundles with webpack, in this process. */
 async function bundleInto(spans: boolean, file: string): Promise<void> {

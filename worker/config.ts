@@ -11,6 +11,8 @@ export const temporalShape = {
   MUSUBI_TEMPORAL_NAMESPACE: z.string().min(1).default('default'),
   /** The folder of the bundled workflow code (`node worker/bundle.ts` fills it); default: .musubi/cache. */
   MUSUBI_WORKFLOW_BUNDLES: z.string().optional(),
+  /** `on` keeps the stack traces that Temporal's UI shows of running workflows: for debugging, for they cost a third more CPU. */
+  MUSUBI_WORKFLOW_STACK_TRACES: oneOf(['on', 'off']).default('off'),
   ...peerShape(calledBy('sagas')),
 };
 export type TemporalConfig = z.output<z.ZodObject<typeof temporalShape>>;

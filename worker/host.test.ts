@@ -52,6 +52,12 @@ function register(jobId: string): CommandStart<'member.register'> {
   return { jobId, command: 'member.register', memberId: 'admin', aggregateId: 'm', input, summary: 'Register member "taro"' };
 }
 
+async function terminate(jobId: string): Promise<void> {
+  const connection = await NativeConnection.connect({ address });
+  await new Client({ connection, namespace }).workflow.getHandle(jobId).terminate('by the test');
+  await connection.close();
+}
+
 /** A limit for a machine on which nobody has made the workflow bundle yet, and many things run at once. */
 async function until(what: () => unknown, ms = 120_000): Promise<void> {
   const deadline = Date.now() + ms;
@@ -76,7 +82,13 @@ test.serial('a host starts commands eagerly, once each, and answers a cancel hon
   const jobId = randomUUID();
   await Promise.all([commands.startCommand(register(jobId)), commands.startCommand(register(jobId))]);
   await until(() => ended.length > 0);
+  const connection = await NativeConnection.connect({ address });
+  const run = new Client({ connection, namespace }).workflow.getHandle(jobId);
+  await run.result();
+  const { runId } = await run.describe();
   await commands.startCommand(register(jobId)); // a late repeat
+  t.is((await run.describe()).runId, runId);
+  await connection.close();
   t.deepEqual(ended, [`${jobId} JOB_STATE_COMPLETED`]);
   t.true(lines.some(({ msg, eager }) => msg === 'command started' && eager === true));
 
@@ -93,9 +105,7 @@ test.serial('a host starts commands eagerly, once each, and answers a cancel hon
 
   const cut = randomUUID();
   await commands.startCommand(register(cut));
-  const connection = await NativeConnection.connect({ address });
-  await new Client({ connection, namespace }).workflow.getHandle(cut).terminate('by the test');
-  await connection.close();
+  await terminate(cut);
   t.is(await commands.cancelCommand(cut), 'interrupted', 'which is no job that has ended');
   await lifecycle.stop('test');
 });

@@ -18,6 +18,7 @@ import { installRuntime } from './runtime.ts';
 import { registerSearchAttributes } from './search-attributes.ts';
 import { watchJobs } from './watch.ts';
 import { createWorker } from './worker.ts';
+import { makeWorkflowThreadsLean } from './workflow-threads.ts';
 
 /** What a process needs to take part in Temporal; an `App` whose shape includes `temporalShape` is one. */
 export interface HostOptions {
@@ -168,6 +169,7 @@ class Host {
     const connection = await NativeConnection.connect({ address, grpcCompression: { codec: 'none' } });
     this.#connection = connection;
     await registerSearchAttributes(connection, namespace);
+    if (config.MUSUBI_WORKFLOW_STACK_TRACES !== 'on') makeWorkflowThreadsLean({ log });
     const codePath = this.#domains.length > 0 ? await workflowBundle(tracing.exporting, config.MUSUBI_WORKFLOW_BUNDLES) : '';
     const activities = createActivities(this.#peers);
     const workers = await Promise.all(

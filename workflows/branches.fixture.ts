@@ -2,6 +2,8 @@ import type { GetOperationResponse, OperationState } from '#proto/musubi/operati
 import type { CommandName } from './commands.ts';
 import type { WorkflowName } from './history.fixture.ts';
 import { away, busy, mistaken, notVisible, type Script, taken } from './saga.fixture.ts';
+import * as workflows from './sagas.ts';
+import { fullName } from './step.ts';
 
 /** One way that a saga can go, and how the services are scripted so that it does. */
 export interface Branch {
@@ -34,26 +36,15 @@ export interface Branch {
 /** Away for so many attempts that a regular activity takes over from the local one. */
 const awayForAWhile: Script[string] = (attempt) => (attempt <= 5 ? away : undefined);
 
-const SAGAS = {
-  'member.register': {
-    first: 'member.createMember',
-    second: 'auth.bindLogin',
-    pivot: 'auth.grantRoles',
-    last: 'member.activateMember',
-  },
-  'member.update': {
-    first: 'member.beginUpdate',
-    second: 'member.beginUpdate',
-    pivot: 'auth.rebindLogin',
-    last: 'member.commitUpdate',
-  },
-  'member.delete': {
-    first: 'member.closeMember',
-    second: 'role.unassignAllRoles',
-    pivot: 'member.deleteMember',
-    last: 'auth.removeLogin',
-  },
-} as const satisfies Record<CommandName, Record<'first' | 'second' | 'pivot' | 'last', string>>;
+const SAGAS = new Map(Object.entries(workflows));
+
+/** The steps of a saga that branches are about: `second` is the last one of which a cancellation is in time. */
+function stepsOf(command: CommandName): Record<'first' | 'second' | 'pivot' | 'last', string> {
+  const { steps = [], pivots = [] } = SAGAS.get(command) ?? {};
+  const [first = '', second = '', ...others] = steps.map(fullName);
+  const [pivot = ''] = pivots;
+  return { first, second: second === pivot ? first : second, pivot, last: others.at(-1) ?? second };
+}
 
 const withoutLogin: Script = { 'member.beginUpdate': [{ loginChanges: false }] };
 
@@ -68,8 +59,8 @@ const WITHOUT_LOGIN: Branch[] = [
   },
 ];
 
-const ofEverySaga: Branch[] = (Object.keys(SAGAS) as CommandName[]).flatMap((command): Branch[] => {
-  const { first, second, pivot, last } = SAGAS[command];
+const ofEverySaga: Branch[] = (Object.keys(workflows) as CommandName[]).flatMap((command): Branch[] => {
+  const { first, second, pivot, last } = stepsOf(command);
   const notVisibleAtFirst: Script[string] = (attempt) => (attempt === 1 ? notVisible : undefined);
   const cancelled: Script[string] = async (attempt, _, workflow) => {
     if (attempt === 5) await workflow.cancel();

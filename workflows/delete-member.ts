@@ -1,5 +1,7 @@
-import { type Saga, saga } from './saga.ts';
-import { auth, member, role } from './step.ts';
+import { pivot, saga } from './saga.ts';
+import { services } from './step.ts';
+
+const { auth, member, role } = services;
 
 export interface DeleteMemberInput {
   memberId: string;
@@ -11,11 +13,17 @@ export interface DeleteMemberInput {
 export const deleteMember = saga(
   'member.delete',
   [
-    ['beginDelete', 'unassignAllRoles', 'suspendLogin', 'deleteMember', 'removeLogin'],
-    ['closeMember', 'unassignAllRoles', 'suspendLogin', 'beginDelete', 'deleteMember', 'removeLogin'],
+    [member.beginDelete, role.unassignAllRoles, auth.suspendLogin, pivot(member.deleteMember), auth.removeLogin],
+    [
+      member.closeMember,
+      role.unassignAllRoles,
+      auth.suspendLogin,
+      member.beginDelete,
+      pivot(member.deleteMember),
+      auth.removeLogin,
+    ],
   ],
-  async ({ step, pivot, finish, since, input }: Saga<DeleteMemberInput>) => {
-    const { memberId, expectedVersion } = input;
+  async ({ step, since }, { memberId, expectedVersion }: DeleteMemberInput) => {
     // What the member itself, or anybody else, still sends must not hold this up: nothing new begins from here on.
     if (since(2)) await step(member.closeMember, { memberId, expectedVersion });
     else await step(member.beginDelete, { memberId, expectedVersion });
@@ -24,8 +32,8 @@ export const deleteMember = saga(
     await step(auth.suspendLogin, { memberId });
     // Who was at it before has ended by now, or does soon.
     if (since(2)) await step(member.beginDelete, { memberId, expectedVersion });
-    await pivot(member.deleteMember, { memberId });
-    await finish(auth.removeLogin, { memberId });
-    return { memberId };
+    await step(member.deleteMember, { memberId });
+    await step(auth.removeLogin, { memberId });
+    return { id: memberId };
   },
 );

@@ -183,6 +183,7 @@ test('it can be asked whether it is too late to cancel', async (t) => {
     if (attempt === 5) answers.push(await workflow.query<boolean>('tooLate'));
     return attempt < 6 ? away : {};
   };
-  await run(t, 'member.register', new ScriptedServices({ 'auth.bindLogin': ask, 'member.activateMember': ask }));
-  t.deepEqual(answers, [false, true]);
+  const asked = { 'auth.bindLogin': ask, 'auth.grantRoles': ask, 'member.activateMember': ask };
+  await run(t, 'member.register', new ScriptedServices(asked));
+  t.deepEqual(answers, [false, true, true], 'from when the pivot is tried: it can not be called off');
 });

@@ -1,7 +1,7 @@
 import { ApplicationFailure, type TemporalFailure } from '@temporalio/workflow';
 import type { JobError } from '#proto/musubi/job/v1/job.ts';
 import type { StepFailure } from '../activities/call.ts';
-import { inWords, type Step } from './step.ts';
+import { type AnyStep, inWords } from './step.ts';
 
 /** Why a step failed: for the client on the job, and for operators. */
 export interface Failure {
@@ -18,7 +18,7 @@ export interface Failure {
  * Reads the failure of a step. A refusal is handed on as the service said it, and so is a conflict
  * that lasted (ABORTED: MEMBER_BUSY). Whatever else ended the tries is about our servers, and is named so.
  */
-export function failureOf(step: Step<never, unknown>, failure: TemporalFailure): Failure {
+export function failureOf(step: AnyStep, failure: TemporalFailure): Failure {
   const last = lastAnswer(failure);
   const at = inWords(step);
   const where = `${step.service} service, "${at}"`;

@@ -1,4 +1,4 @@
-import { scheduleActivity, scheduleLocalActivity, TemporalFailure, workflowInfo } from '@temporalio/workflow';
+import { CancellationScope, scheduleActivity, scheduleLocalActivity, TemporalFailure, workflowInfo } from '@temporalio/workflow';
 import type { AggregateVersion } from '#proto/musubi/aggregate/v1/aggregate.ts';
 import type { FinishJobRequest, JobError, JobProgress } from '#proto/musubi/job/v1/job.ts';
 import {
@@ -9,8 +9,10 @@ import {
   VISIBLE_ATTEMPT_MS,
   VISIBLE_WITHIN_MS,
 } from '../temporal.config.ts';
-import type { Account } from './account.ts';
-import { job, mustStep, query } from './step.ts';
+import type { Details } from './details.ts';
+import { mustStep, services } from './step.ts';
+
+const { job, query } = services;
 
 // The end that all sagas share. Nothing here can be cancelled or can fail: a job that a client waits for always ends.
 
@@ -19,28 +21,45 @@ import { job, mustStep, query } from './step.ts';
  *
  * @param total how many steps it had
  */
-export async function completeJob(account: Account, total: number, result: object, written: AggregateVersion[]): Promise<void> {
+export async function completeJob(details: Details, total: number, result: object, written: AggregateVersion[]): Promise<void> {
   const resultJson = JSON.stringify(result);
   const progress = { done: total, total };
-  if (written.length > 0 && !(await visibleSoon(account, written))) {
-    account.say('Applied; waiting until queries see it.');
-    await finish(account, { state: 'JOB_STATE_APPLIED', resultJson, progress: { ...progress, step: 'until queries see it' } });
-    const wait = { versions: written, waitMs: VISIBLE_ATTEMPT_MS };
+  const parts = inParts(written);
+  const [first = []] = parts;
+  // Of many only the first are waited for within the workflow task: the others would hold it for too long.
+  const visible = parts.length <= 1 && (written.length === 0 || (await visibleSoon(details, first)));
+  if (!visible) {
+    details.say('Applied; waiting until queries see it.');
+    await finish(details, { state: 'JOB_STATE_APPLIED', resultJson, progress: { ...progress, step: 'until queries see it' } });
     const options = { attempts: UNTIL_VISIBLE, quick: false };
-    await account.row('until queries see it', () => mustStep(account, query.awaitVersions, call('awaitVersions'), wait, options));
+    await details.row('until queries see it', async () => {
+      for (const versions of parts) {
+        const wait = { versions, waitMs: VISIBLE_ATTEMPT_MS };
+        await mustStep(details, query.awaitVersions, call('awaitVersions'), wait, options);
+      }
+    });
   }
-  await finish(account, { state: 'JOB_STATE_COMPLETED', resultJson, progress: { ...progress, step: 'done' } });
-  account.say(`Done: all ${total} steps.`);
+  await finish(details, { state: 'JOB_STATE_COMPLETED', resultJson, progress: { ...progress, step: 'done' } });
+  details.say(`Done: all ${total} steps.`);
+}
+
+/** The most that Query takes in one request. */
+const VERSIONS_AT_ONCE = 100;
+
+function inParts(versions: AggregateVersion[]): AggregateVersion[][] {
+  const parts: AggregateVersion[][] = [];
+  for (let at = 0; at < versions.length; at += VERSIONS_AT_ONCE) parts.push(versions.slice(at, at + VERSIONS_AT_ONCE));
+  return parts;
 }
 
 /** Ends the job as FAILED, everything being undone. */
-export function failJob(account: Account, error: JobError, progress: JobProgress): Promise<void> {
-  return finish(account, { state: 'JOB_STATE_FAILED', error, progress });
+export function failJob(details: Details, error: JobError, progress: JobProgress): Promise<void> {
+  return finish(details, { state: 'JOB_STATE_FAILED', error, progress });
 }
 
 /** Ends the job as CANCELLED, everything being undone. */
-export function cancelJob(account: Account, progress: JobProgress): Promise<void> {
-  return finish(account, { state: 'JOB_STATE_CANCELLED', progress });
+export function cancelJob(details: Details, progress: JobProgress): Promise<void> {
+  return finish(details, { state: 'JOB_STATE_CANCELLED', progress });
 }
 
 /**
@@ -51,20 +70,37 @@ export function cancelJob(account: Account, progress: JobProgress): Promise<void
  *
  * @param why what the timeline says of it: there, the marker of a step that was refused looks like any other
  */
-export async function reportCompensating(why: string, progress: JobProgress, error: JobError | null): Promise<void> {
-  const report = { jobId: workflowInfo().workflowId, state: 'JOB_STATE_COMPENSATING', progress, error: error ?? undefined };
+export function reportCompensating(why: string, progress: JobProgress, error: JobError | null): Promise<void> {
+  return report(why, progress, error);
+}
+
+/**
+ * Says on the job how far it is, between the items of a long list.
+ *
+ * @param compensating because of what it is being undone (null: it was cancelled); absent: it is not
+ */
+export function reportProgress(progress: JobProgress, compensating?: JobError | null): Promise<void> {
+  return report(`${progress.step}: ${progress.done} of ${progress.total}`, progress, compensating);
+}
+
+/** As a regular activity: what comes after it is another workflow task. */
+async function report(summary: string, progress: JobProgress, compensating?: JobError | null): Promise<void> {
+  const state = compensating === undefined ? 'JOB_STATE_RUNNING' : 'JOB_STATE_COMPENSATING';
+  const request = { jobId: workflowInfo().workflowId, state, progress, error: compensating ?? undefined };
   try {
-    await scheduleActivity('job.reportProgress', [call('reportProgress'), report], { ...BEST_EFFORT, summary: why });
+    await CancellationScope.nonCancellable(() =>
+      scheduleActivity('job.reportProgress', [call('reportProgress'), request], { ...BEST_EFFORT, summary }),
+    );
   } catch (error) {
     if (!(error instanceof TemporalFailure)) throw error;
   }
 }
 
 /** One try within the first workflow task: the projection is usually there in milliseconds. */
-async function visibleSoon(account: Account, versions: AggregateVersion[]): Promise<boolean> {
+async function visibleSoon(details: Details, versions: AggregateVersion[]): Promise<boolean> {
   try {
     const wait = { versions, waitMs: VISIBLE_WITHIN_MS };
-    await account.row(
+    await details.row(
       'until queries see it',
       () =>
         scheduleLocalActivity('query.awaitVersions', [call('awaitVersions'), wait], {
@@ -82,7 +118,7 @@ async function visibleSoon(account: Account, versions: AggregateVersion[]): Prom
 }
 
 async function finish(
-  account: Account,
+  details: Details,
   end: Pick<FinishJobRequest, 'state' | 'progress'> & Partial<FinishJobRequest>,
 ): Promise<void> {
   const { workflowId: jobId, typedSearchAttributes: attributes } = workflowInfo();
@@ -93,7 +129,7 @@ async function finish(
     aggregateId: attributes.get(SEARCH_ATTRIBUTES.aggregate),
   };
   const request: FinishJobRequest = { jobId, ...issuedFor, resultJson: '', error: undefined, ...end };
-  await mustStep(account, job.finishJob, call('finishJob'), request);
+  await mustStep(details, job.finishJob, call('finishJob'), request);
 }
 
 function call(name: string) {

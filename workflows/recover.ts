@@ -3,11 +3,14 @@ import type { AggregateVersion } from '#proto/musubi/aggregate/v1/aggregate.ts';
 import type { JobError } from '#proto/musubi/job/v1/job.ts';
 import type { GetOperationResponse } from '#proto/musubi/operation/v1/operation.ts';
 import { type Outcome, SEARCH_ATTRIBUTES } from '../temporal.config.ts';
-import { Account } from './account.ts';
 import type { CommandName } from './commands.ts';
+import { Details } from './details.ts';
 import { completeJob, failJob, reportCompensating } from './job.ts';
-import { type Refused, tooLateQuery } from './saga.ts';
-import { auth, inWords, member, mustStep, role, type Step } from './step.ts';
+import { type Refused, type SagaDeclaration, tooLateQuery } from './saga.ts';
+import * as sagas from './sagas.ts';
+import { type AnyStep, fullName, inWords, mustStep, type Step, services } from './step.ts';
+
+const { auth, member } = services;
 
 export interface RecoverInput {
   /** Of which saga the history is lost. The workflow's ID is the job's, as the saga's was. */
@@ -18,30 +21,18 @@ export interface RecoverInput {
   undoing: boolean;
 }
 
-/** What a saga did, as far as it can be known without its history. */
-interface Course {
-  /** The steps up to the pivot, of every version of the saga. */
-  before: readonly Step<never, unknown>[];
-  pivot: Step<never, unknown>;
-  /** The steps after it. All that they need is which aggregate it is. */
-  after: readonly Step<{ memberId: string }, unknown>[];
-}
-
-/** Every saga: one without an entry is an error of types, and a test compares their steps. */
-export const COURSES: Record<CommandName, Course> = {
-  'member.register': {
-    before: [member.createMember, auth.bindLogin, role.assignRoles],
-    pivot: auth.grantRoles,
-    after: [member.activateMember],
-  },
+/**
+ * The steps after each saga's pivot, all of which need only which aggregate it is: they finish it. A saga without an entry
+ * is an error of types, and a test compares them with what it declares.
+ */
+export const FINISH: Record<CommandName, readonly Step<{ memberId: string }, unknown>[]> = {
+  'member.register': [member.activateMember],
   // Without a new login the commit is the pivot: once it is done, it only repeats its answer.
-  'member.update': { before: [member.beginUpdate], pivot: auth.rebindLogin, after: [member.commitUpdate] },
-  'member.delete': {
-    before: [member.closeMember, role.unassignAllRoles, auth.suspendLogin, member.beginDelete],
-    pivot: member.deleteMember,
-    after: [auth.removeLogin],
-  },
+  'member.update': [member.commitUpdate],
+  'member.delete': [auth.removeLogin],
 };
+
+const SAGAS = new Map<string, SagaDeclaration>(Object.entries(sagas));
 
 /** Nothing of it was ever asked of a service. */
 const NOT_STARTED: JobError = {
@@ -71,33 +62,37 @@ export async function recover({ command, aggregateId, undoing }: RecoverInput): 
 }
 
 class Recovery {
-  readonly #account = new Account();
-  readonly #course: Course;
-  readonly #steps: readonly Step<never, unknown>[];
+  readonly #details = new Details();
+  readonly #steps: readonly AnyStep[];
+  readonly #pivots: readonly string[];
+  readonly #finish: readonly Step<{ memberId: string }, unknown>[];
+  /** What names a step in its operation's ID. */
+  #nameOf: (step: AnyStep) => string = fullName;
 
   constructor(command: CommandName) {
-    this.#course = COURSES[command];
-    this.#steps = [...this.#course.before, this.#course.pivot, ...this.#course.after];
+    const { steps = [], older = [], pivots = [] } = SAGAS.get(command) ?? {};
+    this.#steps = [...steps, ...older];
+    this.#pivots = pivots;
+    this.#finish = FINISH[command];
   }
 
   async run(memberId: string, undoing: boolean): Promise<object | Refused> {
-    this.#account.say('The history of this command is lost. The services are asked what it did.');
-    const done = new Map<Step<never, unknown>, GetOperationResponse>();
-    let isKnown = undoing;
-    for (const step of this.#steps) {
-      const what = `what became of "${inWords(step)}"`;
-      const ask: Step<never, GetOperationResponse> = { service: step.service, name: 'getOperation' };
-      const became = await this.#account.row(what, () => mustStep(this.#account, ask, callOf(step), undefined));
-      if (became.state !== 'OPERATION_STATE_UNKNOWN') isKnown = true;
-      if (became.state === 'OPERATION_STATE_DONE') done.set(step, became);
+    this.#details.say('The history of this command is lost. The services are asked what it did.');
+    let known = await this.#ask();
+    if (known.size === 0) {
+      // Runs of engine 1 and 2 name the step only.
+      this.#nameOf = ({ name }) => name;
+      known = await this.#ask();
+      if (known.size === 0) this.#nameOf = fullName;
     }
-    const { pivot, after } = this.#course;
-    if (!undoing && [pivot, ...after].some((step) => done.has(step))) {
+    const done = [...known].filter(([, { state }]) => state === 'OPERATION_STATE_DONE');
+    const final = [...this.#pivots, ...this.#finish.map(fullName)];
+    if (!undoing && done.some(([name]) => final.includes(name))) {
       upsertSearchAttributes([{ key: SEARCH_ATTRIBUTES.outcome, value: 'done' satisfies Outcome }]);
-      await this.#finish(memberId, [...done.values()]);
-      return { memberId };
+      const answers = done.map(([, answer]) => answer);
+      return await this.#goOn(memberId, answers);
     }
-    const error = isKnown ? LOST : NOT_STARTED;
+    const error = known.size > 0 || undoing ? LOST : NOT_STARTED;
     upsertSearchAttributes([
       { key: SEARCH_ATTRIBUTES.outcome, value: 'failed' satisfies Outcome },
       { key: SEARCH_ATTRIBUTES.failure, value: error.code },
@@ -106,16 +101,31 @@ class Recovery {
     return { refused: { step: 'repair', code: error.code, message: error.message } };
   }
 
-  async #finish(memberId: string, done: { written?: AggregateVersion | undefined }[]): Promise<void> {
+  /** What became of each step, by its full name, if anything is known of it. */
+  async #ask(): Promise<Map<string, GetOperationResponse>> {
+    const known = new Map<string, GetOperationResponse>();
+    for (const step of this.#steps) {
+      const ask: Step<never, GetOperationResponse> = { service: step.service, name: 'getOperation' };
+      const became = await this.#details.row(`what became of "${inWords(step)}"`, () =>
+        mustStep(this.#details, ask, this.#call(step), undefined),
+      );
+      if (became.state !== 'OPERATION_STATE_UNKNOWN') known.set(fullName(step), became);
+    }
+    return known;
+  }
+
+  async #goOn(memberId: string, done: { written?: AggregateVersion | undefined }[]): Promise<{ id: string }> {
     const total = this.#steps.length;
     const answers = [...done];
-    for (const [index, step] of this.#course.after.entries()) {
-      const progress = { done: total - this.#course.after.length + index, total, step: inWords(step) };
-      const call = { ...callOf(step), progress };
-      const answer = await this.#account.row(inWords(step), () => mustStep(this.#account, step, call, { memberId }));
+    for (const [index, step] of this.#finish.entries()) {
+      const progress = { done: total - this.#finish.length + index, total, step: inWords(step) };
+      const call = { ...this.#call(step), progress };
+      const answer = await this.#details.row(inWords(step), () => mustStep(this.#details, step, call, { memberId }));
       answers.push(answer as { written?: AggregateVersion });
     }
-    await completeJob(this.#account, total, { memberId }, newest(answers.flatMap(({ written }) => written ?? [])));
+    const result = { id: memberId };
+    await completeJob(this.#details, total, result, newest(answers.flatMap(({ written }) => written ?? [])));
+    return result;
   }
 
   async #undo(error: JobError): Promise<void> {
@@ -124,18 +134,18 @@ class Recovery {
       const words = `undo "${inWords(step)}"`;
       const progress = { done, total, step: words };
       if (done === 0) await reportCompensating('its history is lost', progress, error);
-      const call = { ...callOf(step), progress, compensating: error };
+      const call = { ...this.#call(step), progress, compensating: error };
       const undo = { service: step.service, name: 'undo' };
-      await this.#account.row(words, () => mustStep(this.#account, undo, call, undefined));
+      await this.#details.row(words, () => mustStep(this.#details, undo, call, undefined));
     }
-    await failJob(this.#account, error, { done: 0, total, step: 'lost, all undone' });
-    this.#account.say('The history of this command is lost.\n\nAll that it did is undone.');
+    await failJob(this.#details, error, { done: 0, total, step: 'lost, all undone' });
+    this.#details.say('The history of this command is lost.\n\nAll that it did is undone.');
   }
-}
 
-/** The steps' operations are those of the saga, for the workflow's ID is. */
-function callOf({ name }: Step<never, unknown>): { operationId: string } {
-  return { operationId: `${workflowInfo().workflowId}/${name}` };
+  /** The steps' operations are those of the saga, for the workflow's ID is. */
+  #call(step: AnyStep): { operationId: string } {
+    return { operationId: `${workflowInfo().workflowId}/${this.#nameOf(step)}` };
+  }
 }
 
 /** The last version of each aggregate. */

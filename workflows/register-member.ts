@@ -1,5 +1,7 @@
-import { type Saga, saga } from './saga.ts';
-import { auth, member, role } from './step.ts';
+import { pivot, saga } from './saga.ts';
+import { services } from './step.ts';
+
+const { auth, member, role } = services;
 
 export interface RegisterMemberInput {
   /** Minted by the gateway. */
@@ -19,14 +21,14 @@ const DEFAULT_ROLE = 'member';
 /** Registers a member completely, or leaves no trace. */
 export const registerMember = saga(
   'member.register',
-  [['createMember', 'bindLogin', 'assignRoles', 'grantRoles', 'activateMember']],
-  async ({ step, pivot, finish, input }: Saga<RegisterMemberInput>) => {
+  [[member.createMember, auth.bindLogin, role.assignRoles, pivot(auth.grantRoles), member.activateMember]],
+  async ({ step }, input: RegisterMemberInput) => {
     const { memberId, loginId, displayName, email, passwordRef, roleIds = [DEFAULT_ROLE] } = input;
     await step(member.createMember, { memberId, loginId, displayName, email });
     await step(auth.bindLogin, { memberId, loginId, passwordRef });
     await step(role.assignRoles, { memberId, roleIds });
-    await pivot(auth.grantRoles, { memberId, roleIds });
-    await finish(member.activateMember, { memberId });
-    return { memberId };
+    await step(auth.grantRoles, { memberId, roleIds });
+    await step(member.activateMember, { memberId });
+    return { id: memberId };
   },
 );

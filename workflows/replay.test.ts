@@ -5,7 +5,7 @@ import { WORKER_TUNING } from '../temporal.config.ts';
 import { workflowBundle } from '../worker/bundle.ts';
 import { BRANCHES, type Branch } from './branches.fixture.ts';
 import { type History, historyFile, historyNamed, historyNames, VERSIONS, type WorkflowName } from './history.fixture.ts';
-import { ENGINE_VERSION } from './saga.ts';
+import { ENGINE_VERSION } from './run.ts';
 
 // Workflows that run when a new version is deployed go on with its code: whatever history they have, it must lead
 // the new code to the same commands. A test fails here → gate the change by `since(version)` (saga.ts).

@@ -72,9 +72,7 @@ export class ScriptedServices {
   get steps(): string[] {
     return this.received
       .filter(({ name }) => !/^(job|query)\./.test(name))
-      .map(({ name, request }) =>
-        name.endsWith('.undo') ? `undo ${String(request.operationId).split('/')[1]}` : (name.split('.')[1] ?? name),
-      );
+      .map(({ name, request }) => (name.endsWith('.undo') ? `undo ${stepOf(request)}` : (name.split('.')[1] ?? name)));
   }
 
   /** The states that the job was put into, in order. */
@@ -100,6 +98,9 @@ export class ScriptedServices {
     return answer === undefined ? usual(name, request) : answer;
   }
 }
+
+/** Which step an operation is of: `jobId/member.createMember` → `createMember`. */
+const stepOf = ({ operationId }: Record<string, unknown>): string => String(operationId).split('/')[1]?.split('.').at(-1) ?? '';
 
 /** What a service that does its work answers. */
 function usual(name: string, request: Record<string, unknown>): object {

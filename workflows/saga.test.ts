@@ -3,6 +3,8 @@ import anyTest, { type ExecutionContext, type TestFn } from 'ava';
 import type { CommandName } from './commands.ts';
 import { attributesOf, detailsOf, failureOf } from './observe.fixture.ts';
 import { away, type Script, ScriptedServices, taken } from './saga.fixture.ts';
+import * as workflows from './sagas.ts';
+import { fullName } from './step.ts';
 import { countEvents, TimeSkipping } from './time-skipping.fixture.ts';
 
 // Sagas as they are, on Temporal's time-skipping server: minutes of retries pass in a moment.
@@ -19,26 +21,11 @@ test.after.always((t) => t.context.time?.close());
 const run = (t: Test, command: CommandName, services: ScriptedServices): Promise<WorkflowHandle> =>
   t.context.time.run(command, services);
 
-const SAGAS = [
-  {
-    command: 'member.register',
-    steps: ['member.createMember', 'auth.bindLogin', 'role.assignRoles', 'auth.grantRoles', 'member.activateMember'],
-    pivot: 3,
-  },
-  { command: 'member.update', steps: ['member.beginUpdate', 'auth.rebindLogin', 'member.commitUpdate'], pivot: 1 },
-  {
-    command: 'member.delete',
-    steps: [
-      'member.closeMember',
-      'role.unassignAllRoles',
-      'auth.suspendLogin',
-      'member.beginDelete',
-      'member.deleteMember',
-      'auth.removeLogin',
-    ],
-    pivot: 4,
-  },
-] as const satisfies { command: CommandName; steps: string[]; pivot: number }[];
+/** Every saga with its steps in order, and which of them is the pivot of a run that does all of them. */
+const SAGAS = Object.entries(workflows).map(([command, { steps, pivots }]) => {
+  const names = steps.map(fullName);
+  return { command: command as CommandName, steps: names, pivot: names.indexOf(pivots[0] ?? '') };
+});
 
 const short = (steps: readonly string[]): string[] => steps.map((step) => step.split('.')[1] ?? step);
 /** The undos of the first `count` steps, as they must come: the last first, each once. */
@@ -63,7 +50,7 @@ for (const { command, steps, pivot } of SAGAS) {
     for (const step of steps) t.regex(details, new RegExp(`^- ${words(step)}: done, \\d+ ms$`, 'm'));
     t.is(await countEvents(handle, 'workflowTaskCompletedEventAttributes'), 1);
     for (const { name, request } of services.received) {
-      if (!/^(job|query)\./.test(name)) t.is(request.operationId, `${handle.workflowId}/${name.split('.')[1]}`);
+      if (!/^(job|query)\./.test(name)) t.is(request.operationId, `${handle.workflowId}/${name}`);
     }
   });
 

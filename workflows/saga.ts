@@ -1,58 +1,81 @@
-import {
-  ApplicationFailure,
-  CancellationScope,
-  CancelledFailure,
-  defineQuery,
-  isCancellation,
-  patched,
-  setHandler,
-  TemporalFailure,
-  upsertSearchAttributes,
-  workflowInfo,
-} from '@temporalio/workflow';
-import type { AggregateVersion } from '#proto/musubi/aggregate/v1/aggregate.ts';
-import type { JobError } from '#proto/musubi/job/v1/job.ts';
-import type { StepCall } from '../activities/call.ts';
-import { type Domain, type Outcome, SEARCH_ATTRIBUTES, TOO_LATE_QUERY } from '../temporal.config.ts';
-import { Account } from './account.ts';
-import { type Failure, failureOf } from './failure.ts';
-import { cancelJob, completeJob, failJob, reportCompensating } from './job.ts';
-import { inWords, mustStep, type Step, tryStep } from './step.ts';
+import { CancellationScope, defineQuery, isCancellation, setHandler } from '@temporalio/workflow';
+import { type Domain, TOO_LATE_QUERY } from '../temporal.config.ts';
+import { type Carried, Run, StepFailed } from './run.ts';
+import { type AnyStep, fullName, type StepRequest, type StepResponse } from './step.ts';
 
 /** Whether the saga is past its point of no return, so that to cancel it is too late. */
 export const tooLateQuery = defineQuery<boolean>(TOO_LATE_QUERY);
 
+/** The last step that may fail: once it has answered there is no way back. */
+export interface Pivot<S extends AnyStep = AnyStep> {
+  readonly pivot: S;
+}
+
 /**
- * The steps in order, by the activity's name: "step 2 of 5" is counted by it. One list for every version of the
- * saga, the newest last. There is a new version with every change of the order or meaning of steps while workflows
- * of the version before may still run; the change is gated by `since(version)`. Replay tests fail without it.
+ * Marks the pivot in a saga's list of steps. From there on the saga can't be cancelled. If the pivot fails, it is undone
+ * like any other step, with its own undo first: tries that ran out leave it open whether it happened, and the service's
+ * tombstone settles it. (To go on trying instead would hold the aggregate's lock for as long as that one service is away.)
+ * Of several marked steps the first that a run does is its pivot.
  */
-export type Versions = readonly [readonly string[], ...(readonly string[])[]];
+export const pivot = <S extends AnyStep>(step: S): Pivot<S> => ({ pivot: step });
+
+type Declared = AnyStep | Pivot;
+
+/**
+ * The steps in order, with the pivot. One list for every version of the saga, the newest last. There is a new version with
+ * every change of the order or meaning of steps while workflows of the version before may still run; the change is gated
+ * by `since(version)`. Replay tests fail without it.
+ */
+export type Versions = readonly [readonly Declared[], ...(readonly Declared[])[]];
+type StepIn<V extends Versions> = V[number][number] extends infer D
+  ? D extends Pivot<infer S>
+    ? S
+    : D extends AnyStep
+      ? D
+      : never
+  : never;
 
 /** What the workflow of a saga that was refused returns, everything being undone. */
 export interface Refused {
   refused: { step: string; code: string; message: string };
 }
 
-/** What a saga is written with. Every step is one activity, idempotent by `jobId/step`, with its service's Undo. */
-export interface Saga<Input> {
-  input: Input;
+/** What a saga is written with. Every step is one activity, idempotent by `jobId/service.step`, with its service's Undo. */
+export interface Saga<S extends AnyStep> {
   /**
-   * Does one step. Its undo is registered before it is tried, for a timeout does not say whether it happened.
-   * A refusal, or a minute of vain tries, undoes the saga; so does a request to cancel.
+   * Does one of the declared steps. Up to the pivot its undo is registered before it is tried, for a timeout does not say
+   * whether it happened: a refusal, or a minute of vain tries, undoes the saga, and so does a request to cancel. After the
+   * pivot it is tried until it is through.
    */
-  step<Request, Response>(step: Step<Request, Response>, request: NoInfer<Request>): Promise<Response>;
+  step<T extends S>(step: T, request: NoInfer<StepRequest<T>>): Promise<StepResponse<T>>;
   /**
-   * The last step that may fail. From here on the saga can't be cancelled. If it fails, it is undone
-   * like any other step, with its own Undo first: tries that ran out leave it open whether it happened,
-   * and the service's tombstone settles it. (To go on trying instead would hold the member's lock for as
-   * long as that one service is away.) Once it has answered, there is no way back.
+   * Does a step for each of many, some at a time. Every item has a key and an undo of its own, and counts in the job's
+   * progress. A list that would make the history too long goes on in a new run of the workflow.
+   *
+   * @param of an item's key, unique in the list (an ID), and what the step is asked for it
+   * @param options `atOnce`: items under way at the same time; default 10
    */
-  pivot<Request, Response>(step: Step<Request, Response>, request: NoInfer<Request>): Promise<Response>;
-  /** A step after the pivot: it is tried until it is through. */
-  finish<Request, Response>(step: Step<Request, Response>, request: NoInfer<Request>): Promise<Response>;
+  each<T extends S, Item>(
+    step: T,
+    items: readonly Item[],
+    of: (item: Item) => { key: string; request: NoInfer<StepRequest<T>> },
+    options?: { atOnce?: number },
+  ): Promise<void>;
   /** Whether this run was begun by code of that version or later: `if (since(2)) await step(…)`. */
   since(version: number): boolean;
+}
+
+/** What is known of a saga from outside: the engine, tests and histories read it from the one declaration. */
+export interface SagaDeclaration {
+  command: `${Domain}.${string}`;
+  /** The steps of the newest version, in order. */
+  steps: readonly AnyStep[];
+  /** Those that only older versions have. */
+  older: readonly AnyStep[];
+  /** Those of its steps that can be the pivot, by name: `auth.grantRoles`. */
+  pivots: readonly string[];
+  /** The newest version's number. */
+  version: number;
 }
 
 /**
@@ -65,31 +88,34 @@ export interface Saga<Input> {
  * - A command that is refused as it should be is no failed workflow: its workflow completes, as {@link Refused}. One
  *   fails where tries ran out, or a service failed: what somebody should look at.
  *
- * @param body its return value is the job's result
- * @returns the workflow, its newest version, and the steps of all versions
+ * @param body its return value is the job's result. It may run again from the start in a run that goes on from another
+ *   one: steps that are done answer at once as they did.
  */
-export function saga<Input, Result extends object>(
+export function saga<Input, Result extends object, const V extends Versions>(
   command: `${Domain}.${string}`,
-  versions: Versions,
-  body: (saga: Saga<Input>) => Promise<Result>,
-): ((input: Input) => Promise<Result | Refused>) & { version: number; steps: ReadonlySet<string> } {
-  const workflow = async (input: Input): Promise<Result | Refused> => {
-    const run = new Run(command, versions);
+  versions: V,
+  body: (saga: Saga<StepIn<V>>, input: Input) => Promise<Result>,
+): ((input: Input, carried?: Carried) => Promise<Result | Refused>) & SagaDeclaration {
+  const lists = versions.map((declared) => ({ steps: declared.map(stepOf), pivots: pivotsOf(declared) }));
+  const workflow = async (input: Input, carried?: Carried): Promise<Result | Refused> => {
+    const run = new Run(command, lists, input, carried);
     setHandler(tooLateQuery, () => run.tooLate);
+    if (carried?.undoing) return await CancellationScope.nonCancellable(() => run.goOnUndoing());
     let result: Result;
     try {
-      result = await body({
-        input,
-        step: (step, request) => run.step(step, request),
-        pivot: (step, request) => run.pivot(step, request),
-        finish: (step, request) => run.finish(step, request),
-        since: (since) => run.since(since),
-      });
+      const api = {
+        step: (step: AnyStep, request: unknown) => run.step(step, request),
+        each: <Item>(
+          step: AnyStep,
+          items: readonly Item[],
+          of: (item: Item) => { key: string; request: unknown },
+          options?: { atOnce?: number },
+        ) => run.each(step, items, of, options),
+        since: (since: number) => run.since(since),
+      };
+      result = await body(api as Saga<StepIn<V>>, input);
     } catch (error) {
-      if (isCancellation(error)) {
-        await CancellationScope.nonCancellable(() => run.cancelled());
-        throw error;
-      }
+      if (isCancellation(error)) return await CancellationScope.nonCancellable(() => run.cancelled());
       if (!(error instanceof StepFailed)) throw error;
       const { failure } = error;
       return await CancellationScope.nonCancellable(() => run.failed(failure));
@@ -97,154 +123,12 @@ export function saga<Input, Result extends object>(
     await CancellationScope.nonCancellable(() => run.done(result));
     return result;
   };
-  return Object.assign(workflow, { version: versions.length, steps: new Set(versions.flat()) });
+  const { steps = [], pivots = [] } = lists.at(-1) ?? {};
+  const isOf = (some: readonly AnyStep[], step: AnyStep): boolean => some.some((one) => fullName(one) === fullName(step));
+  const older = lists.flatMap((list) => list.steps).filter((step) => !isOf(steps, step));
+  return Object.assign(workflow, { command, steps, older, pivots, version: lists.length });
 }
 
-/** A step that failed for good. Not a TemporalFailure: if a saga should let it slip, the workflow task fails. */
-class StepFailed extends Error {
-  readonly failure: Failure;
-  constructor(failure: Failure) {
-    super(failure.forOperators);
-    this.failure = failure;
-  }
-}
-
-/**
- * The version of what all sagas share, gated like theirs: it grows when runs that go on would be led to other commands.
- * Since 2: an outcome is told as MusubiOutcome, and a refusal is no failed workflow.
- */
-export const ENGINE_VERSION = 2;
-
-class Run {
-  tooLate = false;
-  readonly #command: string;
-  readonly #tellsOutcome: boolean;
-  /** The saga's version that this run was begun with. */
-  readonly #version: number;
-  readonly #versions: number;
-  readonly #steps: readonly string[];
-  readonly #account = new Account();
-  readonly #undos: { step: Step<never, unknown>; call: StepCall }[] = [];
-  readonly #written = new Map<string, AggregateVersion>();
-  readonly #called = new Set<string>();
-  /** The step that was begun last. */
-  #last: StepCall['progress'];
-
-  constructor(command: string, versions: Versions) {
-    this.#command = command;
-    this.#tellsOutcome = patched(`saga@${ENGINE_VERSION}`);
-    // At once: asked for later, a run of an old version would take on the new one half-way. The newest first: a new run
-    // remembers that one, and an old one the one it was begun with.
-    let version = versions.length;
-    while (version > 1 && !patched(`${command}@${version}`)) version--;
-    this.#version = version;
-    this.#versions = versions.length;
-    this.#steps = versions[version - 1] ?? [];
-  }
-
-  async step<Response>(step: Step<never, Response>, request: unknown): Promise<Response> {
-    if (this.tooLate) throw new Error(`${step.name}: after the pivot, only finish() may be used`);
-    // Not even tried, so nothing to undo.
-    if (CancellationScope.current().consideredCancelled) throw new CancelledFailure('cancelled');
-    const call = this.#begin(step);
-    this.#undos.push({ step, call });
-    const tried = () =>
-      tryStep(step, call, request).catch((error: unknown) => {
-        if (error instanceof TemporalFailure && !isCancellation(error)) throw new StepFailed(failureOf(step, error));
-        throw error;
-      });
-    return this.#keep(await this.#account.row(inWords(step), tried, howItFailed));
-  }
-
-  async pivot<Response>(step: Step<never, Response>, request: unknown): Promise<Response> {
-    if (CancellationScope.current().consideredCancelled) throw new CancelledFailure('cancelled');
-    const done = CancellationScope.nonCancellable(() => this.step(step, request));
-    this.tooLate = true;
-    return await done;
-  }
-
-  async finish<Response>(step: Step<never, Response>, request: unknown): Promise<Response> {
-    if (!this.tooLate) throw new Error(`${step.name}: finish() is for after the pivot`);
-    const call = this.#begin(step);
-    return this.#keep(await this.#account.row(inWords(step), () => mustStep(this.#account, step, call, request)));
-  }
-
-  since(version: number): boolean {
-    if (version > this.#versions) throw new Error(`${this.#command} has versions 1 to ${this.#versions}, not ${version}`);
-    return version <= this.#version;
-  }
-
-  async done(result: object): Promise<void> {
-    this.tooLate = true;
-    await completeJob(this.#account, this.#steps.length, result, [...this.#written.values()]);
-    this.#tellOutcome('done');
-  }
-
-  async failed({ at, refused, error, forOperators }: Failure): Promise<Refused> {
-    upsertSearchAttributes([{ key: SEARCH_ATTRIBUTES.failure, value: error.code }]);
-    this.#tellOutcome(refused ? 'refused' : 'failed');
-    const how = refused ? 'refused' : 'failed';
-    await this.#undo(error, `${how === 'refused' ? 'Refused' : 'Failed'}: ${forOperators}`, `${how} at "${at}": ${error.code}`);
-    await failJob(this.#account, error, this.#end(`${how} at "${at}"`));
-    if (refused && this.#tellsOutcome) return { refused: { step: at, code: error.code, message: error.message } };
-    const failure = ApplicationFailure.nonRetryable(forOperators, error.code, error);
-    failure.stack = ''; // it says nothing about the step that failed
-    throw failure;
-  }
-
-  async cancelled(): Promise<void> {
-    this.#tellOutcome('cancelled');
-    await this.#undo(null, 'Cancelled.', 'cancelled');
-    const at = this.#last ? ` at "${this.#last.step}"` : '';
-    await cancelJob(this.#account, this.#end(`cancelled${at}`));
-  }
-
-  async #undo(error: JobError | null, why: string, inShort: string): Promise<void> {
-    const total = this.#undos.length;
-    this.#account.say(`${why}\n\n${total === 0 ? 'Nothing is to be undone.' : 'It is being undone.'}`);
-    for (let done = 0; done < total; done++) {
-      const undo = this.#undos.pop();
-      if (!undo) break;
-      const words = `undo "${inWords(undo.step)}"`;
-      const progress = { done, total, step: words };
-      if (done === 0) await reportCompensating(inShort, progress, error);
-      const call = { operationId: undo.call.operationId, progress, compensating: error };
-      const service = { service: undo.step.service, name: 'undo' };
-      await this.#account.row(words, () => mustStep(this.#account, service, call, undefined));
-    }
-    this.#account.say(`${why}\n\n${total === 0 ? 'Nothing was to be undone.' : 'All of it is undone.'}`);
-  }
-
-  /** How far a run that was undone had come. */
-  #end(how: string): { done: number; total: number; step: string } {
-    return { done: this.#last?.done ?? 0, total: this.#steps.length, step: `${how}, all undone` };
-  }
-
-  /** While a run is open, an outcome says what it will come to: it is being undone. */
-  #tellOutcome(value: Outcome): void {
-    if (this.#tellsOutcome) upsertSearchAttributes([{ key: SEARCH_ATTRIBUTES.outcome, value }]);
-  }
-
-  #begin(step: Step<never, unknown>): StepCall {
-    const done = this.#steps.indexOf(step.name);
-    if (done === -1) throw new Error(`${this.#command} does not declare the step ${step.name}`);
-    if (this.#called.has(step.name)) throw new Error(`${this.#command} does the step ${step.name} twice`);
-    this.#called.add(step.name);
-    const total = this.#steps.length;
-    this.#account.say(`Step ${done + 1} of ${total}: ${inWords(step)}.`);
-    this.#last = { done, total, step: inWords(step) };
-    return { operationId: `${workflowInfo().workflowId}/${step.name}`, progress: this.#last };
-  }
-
-  /** Remembers which version the step wrote, so that the job ends only when queries see it. */
-  #keep<Response>(response: Response): Response {
-    const { written } = response as { written?: AggregateVersion };
-    if (written) this.#written.set(`${written.type}/${written.id}`, written);
-    return response;
-  }
-}
-
-function howItFailed(error: unknown): string {
-  if (error instanceof StepFailed) return `${error.failure.refused ? 'refused' : 'failed'}: ${error.failure.error.code}`;
-  return isCancellation(error) ? 'cancelled' : 'failed';
-}
+const stepOf = (declared: Declared): AnyStep => ('pivot' in declared ? declared.pivot : declared);
+const pivotsOf = (declared: readonly Declared[]): string[] =>
+  declared.flatMap((each) => ('pivot' in each ? [`${each.pivot.service}.${each.pivot.name}`] : []));

@@ -14,34 +14,40 @@ import {
 import type { StepCall, StepFailure } from '../activities/call.ts';
 import type { Activities } from '../activities/index.ts';
 import { ALARM_AFTER_MS, BOUNDED, QUICK, SEARCH_ATTRIBUTES, UNBOUNDED } from '../temporal.config.ts';
-import type { Account } from './account.ts';
+import type { Details } from './details.ts';
 
 /** One activity of a service, as sagas name it: `member.createMember`. */
 export interface Step<Request, Response> {
-  readonly service: keyof Activities;
+  readonly service: string;
   readonly name: string;
   /** Never there: carries the types. */
   readonly types?: (request: Request) => Response;
 }
 
-type StepsOf<Group> = {
+/** Any step, whatever it asks and answers. */
+export type AnyStep = Step<never, unknown>;
+export type StepRequest<S> = S extends Step<infer Request, unknown> ? Request : never;
+export type StepResponse<S> = S extends Step<never, infer Response> ? Response : never;
+
+type StepsOf<Service extends string, Group> = {
   readonly [Name in keyof Group]: Group[Name] extends (step: StepCall, request: infer Request) => Promise<infer Response>
-    ? Step<Request, Response>
+    ? Step<Request, Response> & { readonly service: Service; readonly name: Name }
     : never;
 };
 
-function stepsOf<Service extends keyof Activities>(service: Service): StepsOf<Activities[Service]> {
-  return new Proxy({}, { get: (_, name) => ({ service, name: String(name) }) }) as StepsOf<Activities[Service]>;
-}
+/** The steps of every service: `services.member.createMember`. They and their types come from the contracts. */
+export const services = new Proxy(
+  {},
+  {
+    get: (_, service) => new Proxy({}, { get: (__, name) => ({ service: String(service), name: String(name) }) }),
+  },
+) as { readonly [Service in keyof Activities]: StepsOf<Service, Activities[Service]> };
 
-export const member = stepsOf('member');
-export const auth = stepsOf('auth');
-export const role = stepsOf('role');
-export const job = stepsOf('job');
-export const query = stepsOf('query');
+/** A step's name in all of the system: `member.createMember`. */
+export const fullName = ({ service, name }: Pick<AnyStep, 'service' | 'name'>): string => `${service}.${name}`;
 
 /** `createMember` → "create member": what operators and clients read. */
-export function inWords({ name }: Pick<Step<never, unknown>, 'name'>): string {
+export function inWords({ name }: Pick<AnyStep, 'name'>): string {
   return name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
 }
 
@@ -58,14 +64,14 @@ export function tryStep<Response>(step: Step<never, Response>, call: StepCall, r
  * @param quick whether to try inside the workflow task first; what is known to take long would only hold it
  */
 export function mustStep<Response>(
-  account: Account,
+  details: Details,
   step: Step<never, Response>,
   call: StepCall,
   request: unknown,
   { attempts = UNBOUNDED as ActivityOptions, quick = true } = {},
 ): Promise<Response> {
   return CancellationScope.nonCancellable(() =>
-    run(step, { ...call, mustSucceed: true }, request, { whenAway: attempts, quick, alarm: account }),
+    run(step, { ...call, mustSucceed: true }, request, { whenAway: attempts, quick, alarm: details }),
   );
 }
 
@@ -73,9 +79,9 @@ async function run<Response>(
   step: Step<never, Response>,
   call: StepCall,
   request: unknown,
-  { whenAway, quick = true, alarm }: { whenAway: ActivityOptions; quick?: boolean; alarm?: Account },
+  { whenAway, quick = true, alarm }: { whenAway: ActivityOptions; quick?: boolean; alarm?: Details },
 ): Promise<Response> {
-  const type = `${step.service}.${step.name}`;
+  const type = fullName(step);
   const summary = call.progress?.step ?? inWords(step);
   let triedBefore: number | undefined;
   if (quick) {
@@ -110,7 +116,7 @@ function isConflict(error: unknown): boolean {
 }
 
 /** Raises the alarm after ALARM_AFTER_MS. @returns what calls it off, or takes it back */
-function raiseLater(account: Account, type: string, what: string): () => void {
+function raiseLater(details: Details, type: string, what: string): () => void {
   const scope = new CancellationScope({ cancellable: true });
   let raised = false;
   const wait = scope.run(async () => {
@@ -118,7 +124,7 @@ function raiseLater(account: Account, type: string, what: string): () => void {
     raised = true;
     const words = `Not through after ${ALARM_AFTER_MS / 60_000} minutes: ${what}`;
     upsertSearchAttributes([{ key: SEARCH_ATTRIBUTES.alarm, value: type }]);
-    account.say(`**${words}.** It is tried on and on; the pending activity shows the last error.`);
+    details.say(`**${words}.** It is tried on and on; the pending activity shows the last error.`);
     log.error(words, { alarm: type });
   });
   wait.catch(() => undefined); // called off

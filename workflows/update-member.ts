@@ -1,5 +1,7 @@
-import { type Saga, saga } from './saga.ts';
-import { auth, member } from './step.ts';
+import { pivot, saga } from './saga.ts';
+import { services } from './step.ts';
+
+const { auth, member } = services;
 
 export interface UpdateMemberInput {
   memberId: string;
@@ -12,21 +14,17 @@ export interface UpdateMemberInput {
 /** Changes a member, and its login with it, or neither. */
 export const updateMember = saga(
   'member.update',
-  [['beginUpdate', 'rebindLogin', 'commitUpdate']],
-  async ({ step, pivot, finish, input }: Saga<UpdateMemberInput>) => {
-    const { memberId, changes, expectedVersion } = input;
+  [[member.beginUpdate, pivot(auth.rebindLogin), pivot(member.commitUpdate)]],
+  async ({ step }, { memberId, changes, expectedVersion }: UpdateMemberInput) => {
     const { loginId, displayName, email } = changes;
     const { loginChanges } = await step(member.beginUpdate, {
       memberId,
       changes: { loginId, displayName, email },
       expectedVersion,
     });
-    if (loginChanges && loginId !== undefined) {
-      await pivot(auth.rebindLogin, { memberId, loginId });
-      await finish(member.commitUpdate, { memberId });
-    } else {
-      await pivot(member.commitUpdate, { memberId });
-    }
-    return { memberId };
+    // The last that can be refused: nobody else is asked whether a profile may be as it is.
+    if (loginChanges && loginId !== undefined) await step(auth.rebindLogin, { memberId, loginId });
+    await step(member.commitUpdate, { memberId });
+    return { id: memberId };
   },
 );

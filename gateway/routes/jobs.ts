@@ -16,7 +16,7 @@ const jobSchema = jobView.meta({
       command: 'member.register',
       state: 'completed',
       progress: { done: 4, total: 4, step: 'done' },
-      result: { memberId: EXAMPLE_ID },
+      result: { id: EXAMPLE_ID },
       memberId: EXAMPLE_ID,
       createdAt: '2026-11-25T09:30:00.000Z',
       updatedAt: '2026-11-25T09:30:00.060Z',

@@ -14,7 +14,7 @@ import { text } from '../text.ts';
 
 const memberSchema = z
   .strictObject({
-    memberId: z.uuid(),
+    id: z.uuid(),
     loginId: z.string(),
     displayName: z.string(),
     email: z.string(),
@@ -26,7 +26,7 @@ const memberSchema = z
     id: 'Member',
     examples: [
       {
-        memberId: EXAMPLE_ID,
+        id: EXAMPLE_ID,
         loginId: 'hanako',
         displayName: '花子',
         email: 'hanako@example.com',
@@ -222,9 +222,12 @@ function shown({
   createdAt,
   updatedAt,
 }: MemberView): z.output<typeof memberSchema> {
-  return { memberId, loginId, displayName, email, roleIds, createdAt: iso(createdAt), updatedAt: iso(updatedAt) };
+  return { id: memberId, loginId, displayName, email, roleIds, createdAt: iso(createdAt), updatedAt: iso(updatedAt) };
 }
 
-const iso = (time: Date | undefined): string => (time ?? new Date(0)).toISOString();
+function iso(time: Date | undefined): string {
+  if (!time) throw internal('INTERNAL', 'Query answered without a time');
+  return time.toISOString();
+}
 
 export const memberRoutes = [registerMember, listMembers, getMe, getMember, updateMember, deleteMember];

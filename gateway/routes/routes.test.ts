@@ -96,7 +96,7 @@ test('under a loopback address the API is where its document is; else it is at t
   ] as const) {
     t.is(openApiDocument(routes, publicUrl).servers?.[0]?.url, server);
     const page = allRoutes(publicUrl).find(({ operationId }) => operationId === 'getDocs');
-    const ctx = { acceptsEncodings: () => false, vary: () => undefined };
+    const ctx = { req: { headers: {} }, vary: () => undefined };
     const answer = await page?.handle({ ctx } as never, {} as never);
     const policy = answer?.headers?.['Content-Security-Policy'] ?? '';
     t.true(policy.split('; ').includes(connect), policy);

@@ -1,11 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
 import { createLogger } from '../log.ts';
+import { currentTraceId, startTelemetry } from '../telemetry.ts';
 import { servers, testProcess, uniqueName } from '../test-servers.fixture.ts';
 import { firsts, joined, member, publish, record, removeTopics, until } from './kafka.fixture.ts';
 import { type EventMessage, subscribe } from './subscribe.ts';
 
 const log = createLogger('test-kafka', 'silent');
+startTelemetry('test', {});
 
 test('members of a group share the partitions; one that joins or leaves loses and reorders nothing', async (t) => {
   const type = uniqueName('test-share');
@@ -83,4 +85,28 @@ test('each topic has its own handler', async (t) => {
   for (const [topic, events] of handled) t.deepEqual(firsts(events), [`${topic} 1`, `${topic} 2`]);
   await lifecycle.stop('done');
   await removeTopics(topics, [group]);
+});
+
+test('an event is handled inside the trace of its change', async (t) => {
+  const type = uniqueName('test-trace');
+  const [topic, group] = [`${type}.events`, uniqueName('test-group')];
+  const traceId = '0af7651916cd43dd8448eb211c80319c';
+  const traces = new Map<number, string | undefined>();
+  const lifecycle = await member(topic, group, async (events) => {
+    for (const { version } of events) traces.set(version, currentTraceId());
+  });
+  await joined(lifecycle);
+  await publish([{ ...record(type, 'a', 1), traceparent: `00-${traceId}-b7ad6b7169203331-01` }]);
+  await until('it is handled', () => traces.has(1));
+  await publish([record(type, 'a', 2)]);
+  await until('the next is handled', () => traces.has(2));
+  t.deepEqual(
+    [...traces],
+    [
+      [1, traceId],
+      [2, undefined],
+    ],
+  );
+  await lifecycle.stop('tested');
+  await removeTopics([topic], [group]);
 });

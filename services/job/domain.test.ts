@@ -99,3 +99,11 @@ test('a job lives for a while after its last change, and a finished one after it
     'never back',
   );
 });
+
+test('a late report of an earlier attempt changes nothing, whatever its words', (t) => {
+  const told = (attempt: number, step: string) =>
+    ({ state: 'running', progress: { ...progress(2, attempt), step }, error: undefined }) as const;
+  const third = report(queued(), told(3, 'step 2, overdue'), 1, RETENTION) as Job;
+  t.is(report(third, told(2, 'step 2'), 2, RETENTION), UNCHANGED);
+  t.like(report(third, told(4, 'step 2, overdue'), 2, RETENTION), { progress: { attempt: 4 } });
+});

@@ -78,3 +78,12 @@ test('a key lives exactly as long as its job, then it is free', async (t) => {
   t.false(next.reused);
   t.not(next.job?.jobId, jobId);
 });
+
+test('the key of a job that the store has lost is free, too', async (t) => {
+  const asked = asking(someMember(), { idempotencyKey: 'k' });
+  const jobId = (await one.peer.issueJob(asked)).job?.jobId ?? '';
+  await jobs.redis.del(`${jobs.prefix}job:${jobId}`);
+  const next = await two.peer.issueJob(asked);
+  t.false(next.reused);
+  t.not(next.job?.jobId, jobId);
+});

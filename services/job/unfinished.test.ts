@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
-import { uuidv7 } from '#platform/id.ts';
+import { newId } from '#platform/id.ts';
 import { JobState } from '#proto/musubi/job/v1/job.ts';
 import { asking, finishing, openTestJobs, RETENTION, reporting, someMember, type TestJobs } from './job.fixture.ts';
 
@@ -9,6 +9,12 @@ test.beforeEach(async () => {
   jobs = await openTestJobs(process.env.MUSUBI_REDIS_URL);
 });
 test.afterEach.always(() => jobs?.close());
+
+/** An ID that was made then, ms. */
+function madeAt(time: number): string {
+  const hex = time.toString(16).padStart(12, '0');
+  return `${hex.slice(0, 8)}-${hex.slice(8)}${newId().slice(13)}`;
+}
 
 /** All pages, one after the other. */
 async function unfinished(one: Awaited<ReturnType<TestJobs['instance']>>, quietMs = 0, pageSize = 0): Promise<string[][]> {
@@ -87,11 +93,11 @@ test.serial('a job that was issued longer ago than jobs are kept has expired: it
   const { command, memberId, aggregateId } = asking(someMember());
   const end = (jobId: string) =>
     one.peer.finishJob(finishing(jobId, JobState.JOB_STATE_COMPLETED, { command, memberId, aggregateId }));
-  const old = uuidv7(Date.now() - RETENTION.activeMs - 1_000);
+  const old = madeAt(Date.now() - RETENTION.activeMs - 1_000);
   await end(old);
   await t.throwsAsync(one.peer.getJob({ jobId: old }), { code: 'JOB_NOT_FOUND' });
   t.deepEqual(await jobs.events(old), []);
-  const recent = uuidv7(Date.now() - RETENTION.activeMs + 30_000);
+  const recent = madeAt(Date.now() - RETENTION.activeMs + 30_000);
   await end(recent);
   t.is((await one.peer.getJob({ jobId: recent })).job?.state, JobState.JOB_STATE_COMPLETED);
 });

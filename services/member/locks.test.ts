@@ -148,9 +148,12 @@ test('undo of a commit waits for the job that took the member since, and leaves 
   await beginUpdate(memberId, other, { displayName: 'Other' });
   await t.throwsAsync(undo(`${mine}/commit`), { code: 'MEMBER_BUSY' });
   await commitUpdate(memberId, other);
+  const changed = await rowOf(memberId);
   await undo(`${mine}/commit`);
   await undo(`${mine}/begin-update`);
-  t.like(await rowOf(memberId), { display_name: 'Other', email: 'a@example.com', status: 'ACTIVE', lock_holder: null });
+  const left = await rowOf(memberId);
+  t.like(left, { display_name: 'Other', email: 'a@example.com', status: 'ACTIVE', lock_holder: null });
+  t.true(Number(left?.updated_at) >= Number(changed?.updated_at), 'what the other changed was not before that');
 });
 
 test('undo of a creation waits for the job that took the member since', async (t) => {

@@ -146,14 +146,14 @@ test.serial('a member is found by ID with its roles', async (t) => {
 });
 
 test.serial('among many members the trigram index finds a few', async (t) => {
-  await db.query(sql`insert into members (member_id, version, visible, login_id, display_name, email, search, created_at, updated_at)
+  await db.query(sql`insert into members (id, version, visible, login_id, display_name, email, search, created_at, updated_at)
     select 'filler-' || n, 1, true, 'l' || n, '社員 ' || n, n || '@x', '社員 ' || n || E'\nl' || n || E'\n' || n || '@x', now(), now()
     from generate_series(1, 20000) n`);
   await db.query(sql`vacuum analyze members`);
   const plan = await db.query<{ 'QUERY PLAN': string }>(
-    sql`explain select member_id from members m where m.visible and m.search like ${'%員 1234%'} order by m.display_name, m.member_id limit 21`,
+    sql`explain select id from members m where m.visible and m.search like ${'%員 1234%'} order by m.display_name, m.id limit 21`,
   );
   t.regex(plan.map((row) => row['QUERY PLAN']).join('\n'), /members_search/);
   t.deepEqual(await names('員 12345'), ['社員 12345']);
-  await db.query(sql`delete from members where member_id like 'filler-%'`);
+  await db.query(sql`delete from members where id like 'filler-%'`);
 });

@@ -11,8 +11,8 @@ import { PROJECTIONS } from './projections/registry.ts';
 import { generationOf } from './store.ts';
 import type { Visibility } from './visibility.ts';
 
-/** How long the version of what is gone is kept: longer than an event can be on its way. */
-const GONE_KEPT = '7 days';
+/** How long the version of what is gone is kept: longer than an event can be on its way, or parked. */
+const GONE_KEPT = '31 days';
 const PRUNE_EVERY_MS = 3_600_000;
 
 const delay = new Histogram({

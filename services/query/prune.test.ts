@@ -20,8 +20,8 @@ const prune = (age: string) => Promise.all(PROJECTIONS.map((projection) => db.qu
 
 test.serial('of what is gone only the version stays, and that not for ever', async (t) => {
   const memberId = randomUUID();
-  const row = async () => (await db.query<Record<string, unknown>>(sql`select * from members where member_id = ${memberId}`))[0];
-  const roles = () => db.query(sql`select from member_roles where member_id = ${memberId}`);
+  const row = async () => (await db.query<Record<string, unknown>>(sql`select * from members where id = ${memberId}`))[0];
+  const roles = () => db.query(sql`select from member_roles where id = ${memberId}`);
   await project(db, [memberEvent(memberId, 1, {}), memberRolesEvent(memberId, 1, [])]);
   await project(db, [memberEvent(memberId, 2, undefined)]);
   t.like(await row(), { display_name: null, email: null, login_id: null, search: null, created_at: null });
@@ -34,10 +34,28 @@ test.serial('of what is gone only the version stays, and that not for ever', asy
   t.is((await roles()).length, 0);
 });
 
-test.serial('a living member keeps the version of its roles, even when it has none', async (t) => {
+test.serial('a member that came back, its deletion undone, is not pruned', async (t) => {
   const memberId = randomUUID();
-  await project(db, [memberEvent(memberId, 1, {}), memberRolesEvent(memberId, 7, [])]);
+  await project(db, [memberEvent(memberId, 1, {})]);
+  await project(db, [memberEvent(memberId, 2, undefined)]);
+  await project(db, [memberEvent(memberId, 3, {})]);
   await prune('-1 day');
-  await project(db, [memberRolesEvent(memberId, 6, ['admin'])]);
-  t.deepEqual((await findMember(db, memberId))?.roleIds, []);
+  t.is((await findMember(db, memberId))?.version, 3);
+});
+
+test.serial('how long roles have been gone counts from when they went', async (t) => {
+  const memberId = randomUUID();
+  await project(db, [memberRolesEvent(memberId, 1, [])]);
+  await db.query(sql`update member_roles set gone_at = now() - interval '3 days' where id = ${memberId}`);
+  await project(db, [memberRolesEvent(memberId, 2, [])]);
+  await prune('1 day');
+  t.is((await db.query(sql`select from member_roles where id = ${memberId}`)).length, 1);
+});
+
+test.serial('roles of a member that is yet to come are not gone', async (t) => {
+  const memberId = randomUUID();
+  await project(db, [memberRolesEvent(memberId, 1, ['member'])]);
+  await prune('-1 day');
+  await project(db, [memberEvent(memberId, 1, {})]);
+  t.deepEqual((await findMember(db, memberId))?.roleIds, ['member']);
 });

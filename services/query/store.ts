@@ -20,12 +20,12 @@ export async function generationOf(db: Database): Promise<string> {
 }
 
 const MEMBER_VIEW = sql`
-  select m.member_id as "memberId", m.login_id as "loginId", m.display_name as "displayName", m.email,
+  select m.id as "memberId", m.login_id as "loginId", m.display_name as "displayName", m.email,
     coalesce(r.role_ids, '{}') as "roleIds", m.created_at as "createdAt", m.updated_at as "updatedAt", m.version
-  from members m left join member_roles r on r.member_id = m.member_id`;
+  from members m left join member_roles r on r.id = m.id`;
 
 export async function findMember(db: Transaction, memberId: string): Promise<MemberView | undefined> {
-  const [row] = await db.query<MemberView>(sql`${MEMBER_VIEW} where m.visible and m.member_id = ${memberId}`);
+  const [row] = await db.query<MemberView>(sql`${MEMBER_VIEW} where m.visible and m.id = ${memberId}`);
   return row;
 }
 
@@ -37,8 +37,8 @@ export function findMembers(
   const conditions = [
     sql`m.visible`,
     ...words.map((word) => sql`m.search like ${containing(word)}`),
-    ...(after ? [sql`(m.display_name, m.member_id) > (${after.displayName}, ${after.memberId})`] : []),
+    ...(after ? [sql`(m.display_name, m.id) > (${after.displayName}, ${after.memberId})`] : []),
   ];
   return db.query<MemberView>(sql`
-    ${MEMBER_VIEW} where ${join(conditions, sql` and `)} order by m.display_name, m.member_id limit ${limit}`);
+    ${MEMBER_VIEW} where ${join(conditions, sql` and `)} order by m.display_name, m.id limit ${limit}`);
 }

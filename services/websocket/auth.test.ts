@@ -54,13 +54,17 @@ test('a wrong token, another first frame, or none in time: 4401', async (t) => {
   t.is(await new TestClient(one.url, { token: sockets.token('') }).closeCode(), 4401, 'one that names nobody');
 });
 
-test('with a fresh token a socket stays registered for the life of that', async (t) => {
+test('with a fresh token a socket stays registered for the life of that, and so do its subscriptions', async (t) => {
   const me = member();
+  sockets.readers.add(me);
   const client = await TestClient.open(one.url, sockets.token(me, 20));
-  const key = `${sockets.prefix}ws:sockets:${me}`;
-  t.true((await sockets.redis.pttl(key)) < 100_000);
+  const watched = sockets.job(member());
+  await client.subscribe([`job:${watched.jobId}`]);
+  for (const key of [`ws:sockets:${me}`, `ws:job:${watched.jobId}`])
+    t.true((await sockets.redis.pttl(sockets.prefix + key)) < 100_000, key);
   client.send({ type: 'auth', token: sockets.token(me, 300) });
-  await client.until(async () => (await sockets.redis.pttl(key)) > 300_000);
+  for (const key of [`ws:sockets:${me}`, `ws:job:${watched.jobId}`])
+    await client.until(async () => (await sockets.redis.pttl(sockets.prefix + key)) > 300_000);
   t.is(client.closed, undefined);
 });
 

@@ -147,18 +147,25 @@ test.serial('the sockets of an instance that died are forgotten when its lease e
   t.truthy(await sockets.store.register(me, 'd', two.hub.instance, 60_000, 2), 'and there is room again');
 });
 
-test.serial('an instance whose lease was lost registers its sockets again and misses nothing', async (t) => {
+test.serial('an instance whose lease was lost registers its sockets and subscriptions again and misses nothing', async (t) => {
   const me = member();
+  sockets.readers.add(me);
   const paused = await sockets.instance({ leaseMs: 600 });
   const client = await connect(me, paused);
-  await client.subscribe([]);
+  const watched = sockets.job(member());
+  await client.subscribe([`job:${watched.jobId}`]);
   // Redis lost its data, or the process stood still: others forgot the sockets.
-  await sockets.redis.del(`${sockets.prefix}ws:instance:${paused.hub.instance}`, `${sockets.prefix}ws:sockets:${me}`);
+  const subscribed = `ws:job:${watched.jobId}`;
+  const lost = [`ws:instance:${paused.hub.instance}`, `ws:sockets:${me}`, subscribed];
+  await sockets.redis.del(lost.map((key) => sockets.prefix + key));
   const job = sockets.job(me);
   await sockets.deliver(job);
   await client.count('job', 1);
-  t.deepEqual(client.jobIds, [job.jobId]);
   t.is(await sockets.registered(me), 1);
+  await client.until(async () => (await sockets.redis.exists(sockets.prefix + subscribed)) === 1);
+  await sockets.deliver(watched);
+  await client.count('job', 2);
+  t.deepEqual(client.jobIds, [job.jobId, watched.jobId]);
   await paused.lifecycle.stop('test');
 });
 

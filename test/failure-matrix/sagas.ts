@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { SagaPeers } from '../../activities/index.ts';
 import { newId } from '../../platform/id.ts';
 import type { CommandInput, CommandName } from '../../workflows/commands.ts';
+import * as workflows from '../../workflows/sagas.ts';
 
 /** One run of a saga on an aggregate of its own. */
 export interface Case {
@@ -22,8 +23,6 @@ export interface Context {
 
 /** A way in which a saga can go. */
 export interface Way {
-  /** The last step that can be refused. */
-  pivot: string;
   /** A fresh case, on an aggregate of its own. */
   make(context: Context): Promise<Case>;
 }
@@ -54,11 +53,18 @@ async function remove(context: Context): Promise<Case> {
   return { command: 'member.delete', input: { memberId: ids.memberId }, ids, aggregateId: ids.memberId };
 }
 
+const SAGAS = new Map(Object.entries(workflows));
+
+/** Of the calls of a run the pivot: the first of those that the saga declares as one. */
+export function pivotOf(command: CommandName, calls: readonly string[]): string {
+  const { pivots = [] } = SAGAS.get(command) ?? {};
+  return calls.find((call) => pivots.includes(call)) ?? '';
+}
+
 /** Every saga in every way it can go. A new saga is an entry here, and every fault is tried on its every step. */
 export const WAYS: Record<CommandName, Way> & Record<string, Way> = {
-  'member.register': { pivot: 'auth.grantRoles', make: register },
+  'member.register': { make: register },
   'member.update': {
-    pivot: 'auth.rebindLogin',
     make: async (context) => {
       const ids = await existing(context);
       const newLogin = name();
@@ -67,16 +73,14 @@ export const WAYS: Record<CommandName, Way> & Record<string, Way> = {
     },
   },
   'member.update without its login': {
-    pivot: 'member.commitUpdate',
     make: async (context) => {
       const ids = await existing(context);
       const input = { memberId: ids.memberId, changes: { displayName: 'changed, and nothing else' } };
       return { command: 'member.update', input, ids, aggregateId: ids.memberId };
     },
   },
-  'member.delete': { pivot: 'member.deleteMember', make: remove },
+  'member.delete': { make: remove },
   'member.delete while another job holds the member': {
-    pivot: 'member.deleteMember',
     make: async (context) => {
       const { member } = context.peers;
       const made = await remove(context);

@@ -25,9 +25,9 @@ async function execute(database: string, statement: string, id: string): Promise
   }
 }
 
-const inTable = (database: string, insert: string, table: string) => ({
+const inTable = (database: string, insert: string, table: string, key = 'member_id') => ({
   plant: (id: string) => execute(database, insert, id),
-  remove: (id: string) => execute(database, `delete from ${table} where member_id = $1`, id),
+  remove: (id: string) => execute(database, `delete from ${table} where ${key} = $1`, id),
 });
 const underKey = (plant: (key: string, id: string) => Promise<unknown>) => ({
   plant: (id: string) => plant('test:stray', id),
@@ -49,7 +49,7 @@ const STRAYS: Record<string, { plant(id: string): Promise<unknown>; remove(id: s
     inTable('musubi_role', `insert into member_roles (member_id, role_id) values ($1, 'member')`, 'member_roles'),
   ],
   'musubi_query.members': [
-    inTable('musubi_query', `insert into members (member_id, version, visible) values ($1, 1, false)`, 'members'),
+    inTable('musubi_query', `insert into members (id, version, visible) values ($1, 1, false)`, 'members', 'id'),
   ],
   'musubi_auth.held_logins': [{ plant: (id) => held().insertOne({ _id: id }), remove: (id) => held().deleteOne({ _id: id }) }],
   'redis.test:stray': [

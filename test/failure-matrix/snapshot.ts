@@ -23,11 +23,10 @@ export const MEMORY: readonly RegExp[] = [
 /**
  * Fields that an undo can't give back:
  * - version: every change has its own, the undo's too, or readers would not take it
- * - applied_at: when the read model applied it, by its own clock
  * - updatedAt: Auth's date of the document's last write, the undo's too; nobody is shown it. (A member's
  *   `updated_at`, which queries show, is compared: undos give it back.)
  */
-const MOVING = new Set(['version', 'applied_at', 'updatedAt']);
+const MOVING = new Set(['version', 'updatedAt']);
 
 const DATABASES = ['musubi_member', 'musubi_role', 'musubi_query'];
 
@@ -96,9 +95,8 @@ async function rows(database: string, pool: pg.Pool, ids: readonly string[]): Pr
 }
 
 function isTombstone(row: object): boolean {
-  const { deleted_at, role_ids, display_name, login_id } = row as Record<string, unknown>;
-  if (Array.isArray(role_ids)) return role_ids.length === 0;
-  return deleted_at != null && display_name == null && login_id == null;
+  const { id: _, version: __, gone_at, ...rest } = row as Record<string, unknown>;
+  return gone_at != null && Object.values(rest).every((value) => value === null);
 }
 
 const collectionsOf = async (mongo: MongoClient): Promise<string[]> =>

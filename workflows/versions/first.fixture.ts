@@ -1,15 +1,17 @@
-import { type Saga, saga } from '../saga.ts';
-import { auth, member } from '../step.ts';
+import { pivot, saga } from '../saga.ts';
+import { services } from '../step.ts';
 import type { Input } from './input.fixture.ts';
+
+const { auth, member } = services;
 
 /** A saga of a test, as it was first released. */
 const changing = saga(
   'member.changing',
-  [['createMember', 'bindLogin', 'grantRoles']],
-  async ({ step, pivot, input }: Saga<Input>) => {
+  [[member.createMember, auth.bindLogin, pivot(auth.grantRoles)]],
+  async ({ step }, input: Input) => {
     await step(member.createMember, input);
     await step(auth.bindLogin, input);
-    await pivot(auth.grantRoles, input);
+    await step(auth.grantRoles, input);
     return {};
   },
 );

@@ -1,19 +1,21 @@
-import { type Saga, saga } from '../saga.ts';
-import { auth, member, role } from '../step.ts';
+import { pivot, saga } from '../saga.ts';
+import { services } from '../step.ts';
 import type { Input } from './input.fixture.ts';
+
+const { auth, member, role } = services;
 
 /** The saga of first.fixture.ts with one more step, gated: as CONTRIBUTING.md says. */
 const changing = saga(
   'member.changing',
   [
-    ['createMember', 'bindLogin', 'grantRoles'],
-    ['createMember', 'bindLogin', 'assignRoles', 'grantRoles'],
+    [member.createMember, auth.bindLogin, pivot(auth.grantRoles)],
+    [member.createMember, auth.bindLogin, role.assignRoles, pivot(auth.grantRoles)],
   ],
-  async ({ step, pivot, since, input }: Saga<Input>) => {
+  async ({ step, since }, input: Input) => {
     await step(member.createMember, input);
     await step(auth.bindLogin, input);
     if (since(2)) await step(role.assignRoles, input);
-    await pivot(auth.grantRoles, input);
+    await step(auth.grantRoles, input);
     return {};
   },
 );

@@ -1,16 +1,18 @@
-import { type Saga, saga } from '../saga.ts';
-import { auth, member, role } from '../step.ts';
+import { pivot, saga } from '../saga.ts';
+import { services } from '../step.ts';
 import type { Input } from './input.fixture.ts';
+
+const { auth, member, role } = services;
 
 /** The same change made without a gate: runs of the first release can't go on with it. */
 const changing = saga(
   'member.changing',
-  [['createMember', 'bindLogin', 'assignRoles', 'grantRoles']],
-  async ({ step, pivot, input }: Saga<Input>) => {
+  [[member.createMember, auth.bindLogin, role.assignRoles, pivot(auth.grantRoles)]],
+  async ({ step }, input: Input) => {
     await step(member.createMember, input);
     await step(auth.bindLogin, input);
     await step(role.assignRoles, input);
-    await pivot(auth.grantRoles, input);
+    await step(auth.grantRoles, input);
     return {};
   },
 );

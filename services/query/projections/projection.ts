@@ -2,57 +2,89 @@ import { z } from 'zod';
 import type { EventMessage } from '#platform/kafka/event-message.ts';
 import { PoisonError } from '#platform/kafka/poison.ts';
 import { topicOf } from '#platform/outbox/event.ts';
-import type { Query } from '#platform/postgres.ts';
+import { identifier, join, type Query, sql } from '#platform/postgres.ts';
 import { PARSING } from '#platform/validation.ts';
 
-/** A state of an aggregate as an event told it. */
-export interface AggregateState {
-  id: string;
-  version: number;
-}
+/** The types of a read model's columns. */
+type ColumnType = 'text' | 'text[]' | 'boolean' | 'bigint' | 'timestamptz' | 'jsonb';
 
-interface Definition<S extends AggregateState> {
+interface Definition<Payload extends z.ZodRawShape, Columns extends Record<string, ColumnType>> {
   /** "member" */
   aggregateType: string;
-  /** @throws PoisonError when the event is not what the contract says */
-  parse(event: EventMessage): S;
-  /** One statement that writes those of the states that are newer than their rows: the others change nothing. */
-  upsert(states: readonly S[]): Query;
+  /** The read model. Besides `columns` it has `id` (its key), `version`, and `gone_at`, which is set when the aggregate is gone. */
+  table: string;
+  columns: Columns;
+  /** What the row is made from. Other fields are passed over: they are of a newer writer. */
+  payload: Payload;
+  /** The row that an event makes; undefined: the aggregate is gone, and of its row only the version stays for a while. */
+  row(payload: z.output<z.ZodObject<Payload>>): Record<keyof Columns, unknown> | undefined;
+}
+
+/** How the events of one aggregate type become rows. */
+export interface Projection {
+  aggregateType: string;
+  topic: string;
+  /**
+   * The statement that brings the read model to these events, in whatever order and however often they come: what is not
+   * newer than its row changes nothing.
+   * @throws PoisonError when an event is not what the contract says
+   */
+  statement(events: readonly EventMessage[]): Query;
   /** The version that the aggregate whose ID is `id` (an SQL expression) has in the read model; null if none. */
   versionOf(id: Query): Query;
   /** Deletes what has been gone for so long (an SQL interval) that no event of it can still be on its way. */
   prune(age: string): Query;
 }
 
-/** How the events of one aggregate type become rows. */
-export interface Projection extends Pick<Definition<AggregateState>, 'aggregateType' | 'versionOf' | 'prune'> {
-  topic: string;
-  /**
-   * The statement that brings the read model to these events, in whatever order and however often they come.
-   * @throws PoisonError
-   */
-  statement(events: readonly EventMessage[]): Query;
-}
+type Versioned<Payload> = Payload & { version: number };
 
-export function defineProjection<S extends AggregateState>({
+/** A read model, as its table and the row that an event makes: how rows are written, compared and pruned follows. */
+export function defineProjection<Payload extends z.ZodRawShape, Columns extends Record<string, ColumnType>>({
   aggregateType,
-  parse,
-  upsert,
-  versionOf,
-  prune,
-}: Definition<S>): Projection {
+  table,
+  columns,
+  payload,
+  row,
+}: Definition<Payload, Columns>): Projection {
+  const schema = z.object({ version, ...payload }) as unknown as z.ZodType<Versioned<z.output<z.ZodObject<Payload>>>>;
+  const into = identifier(table);
+  const names = Object.keys(columns);
+  const list = join(names.map(identifier));
+  const typed = join(Object.entries(columns).map(([name, type]) => sql`${identifier(name)} ${TYPES[type]}`));
+  const excluded = join(names.map((name) => sql`${identifier(name)} = excluded.${identifier(name)}`));
+  const stateOf = (event: EventMessage) => {
+    const made = row(parsed(schema, event));
+    return { id: event.subject, version: event.version, gone: made === undefined, ...made };
+  };
   return {
     aggregateType,
     topic: topicOf(aggregateType),
-    // Rows are always locked in the order of their IDs, so that concurrent batches don't deadlock.
-    statement: (events) => upsert(newest(events.map(parse)).sort((a, b) => (a.id < b.id ? -1 : 1))),
-    versionOf,
-    prune,
+    statement(events) {
+      // Rows are always locked in the order of their IDs, so that concurrent batches don't deadlock.
+      const states = newest(events.map(stateOf)).sort((a, b) => (a.id < b.id ? -1 : 1));
+      return sql`
+        insert into ${into} as old (id, version, gone_at, ${list})
+        select id, version, case when gone then now() end, ${list}
+        from jsonb_to_recordset(${JSON.stringify(states)}::jsonb) as new (id text, version bigint, gone boolean, ${typed})
+        on conflict (id) do update set version = excluded.version, gone_at = excluded.gone_at, ${excluded}
+        where excluded.version > old.version`;
+    },
+    versionOf: (id) => sql`select version from ${into} where id = ${id}`,
+    prune: (age) => sql`delete from ${into} where gone_at < now() - ${age}::interval`,
   };
 }
 
+const TYPES: Record<ColumnType, Query> = {
+  text: sql`text`,
+  'text[]': sql`text[]`,
+  boolean: sql`boolean`,
+  bigint: sql`bigint`,
+  timestamptz: sql`timestamptz`,
+  jsonb: sql`jsonb`,
+};
+
 /** The newest state of each aggregate: an upsert can't take two rows of one key. */
-function newest<S extends AggregateState>(states: readonly S[]): S[] {
+function newest<S extends { id: string; version: number }>(states: readonly S[]): S[] {
   const byId = new Map<string, S>();
   for (const state of states) {
     if (state.version > (byId.get(state.id)?.version ?? 0)) byId.set(state.id, state);
@@ -63,23 +95,18 @@ function newest<S extends AggregateState>(states: readonly S[]): S[] {
 /** proto3 JSON writes an int64 as a string; our services write a number. Both are read. */
 const version = z.union([z.number(), z.string().regex(/^\d+$/).transform(Number)]).pipe(z.int().positive());
 
-/** The payload that every event has, with the state that only some have. */
-export const payloadOf = <S extends z.ZodRawShape>(state: S) => z.object({ memberId: z.string().min(1), version, ...state });
-
 /**
- * Reads an event's payload, and makes sure that it tells of the aggregate and the version of its envelope.
+ * An event's payload, which tells of the version that its envelope says.
  * @throws PoisonError
  */
-export function parsePayload<T extends { memberId: string; version: number }>(schema: z.ZodType<T>, event: EventMessage): T {
-  const parsed = schema.safeParse(event.data, PARSING);
-  if (!parsed.success) {
+function parsed<Payload>(schema: z.ZodType<Versioned<Payload>>, event: EventMessage): Payload {
+  const found = schema.safeParse(event.data, PARSING);
+  if (!found.success) {
     // Paths and messages only: what the fields hold is personal and does not belong into logs.
-    const reasons = parsed.error.issues.map(({ path, message }) => `${path.join('.')} ${message}`);
+    const reasons = found.error.issues.map(({ path, message }) => `${path.join('.')} ${message}`);
     throw new PoisonError(`event ${event.id}: its data is not as agreed: ${reasons.join('; ')}`);
   }
-  const { memberId, version } = parsed.data;
-  if (memberId !== event.subject || version !== event.version) {
-    throw new PoisonError(`event ${event.id}: its data is of ${memberId} version ${version}, its envelope says otherwise`);
-  }
-  return parsed.data;
+  if (found.data.version !== event.version)
+    throw new PoisonError(`event ${event.id}: its data is of version ${found.data.version}, its envelope says otherwise`);
+  return found.data;
 }

@@ -4,7 +4,7 @@ import { setCurrentDetails } from '@temporalio/workflow';
  * What a saga tells operators of itself (the Web UI's User Metadata tab): where it is, and then every step with how
  * it went and how long it took, of which the timeline says nothing for a step of a local activity.
  */
-export class Account {
+export class Details {
   #headline = '';
   readonly #rows: string[] = [];
 
