@@ -129,7 +129,7 @@ test('the end of a job that Job has lost is told from the result of its workflow
     [
       {},
       'COMPLETED',
-      { state: JobState.JOB_STATE_COMPLETED, resultJson: JSON.stringify({ memberId: INPUTS['member.register'].memberId }) },
+      { state: JobState.JOB_STATE_COMPLETED, resultJson: JSON.stringify({ id: INPUTS['member.register'].memberId }) },
     ],
     [{ 'auth.bindLogin': [taken] }, 'COMPLETED', { state: JobState.JOB_STATE_FAILED, error: { code: 'LOGIN_TAKEN' } }],
     [{ 'auth.bindLogin': [mistaken] }, 'FAILED', { state: JobState.JOB_STATE_FAILED, error: { code: 'INTERNAL' } }],

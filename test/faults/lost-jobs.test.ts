@@ -42,7 +42,7 @@ test.serial('jobs that are accepted when Redis loses everything end for their ow
   const job = await as.finished(half.jobId);
   t.like(job, { id: half.jobId, command: 'member.register', state: 'completed' });
   t.true((await as.get('/v1/jobs')).body.items.some(({ id }: { id: string }) => id === half.jobId));
-  t.is((await as.get(`/v1/members/${job.result.memberId}`)).body.loginId, half.loginId);
+  t.is((await as.get(`/v1/members/${job.result.id}`)).body.loginId, half.loginId);
   await register(as);
   t.deepEqual(
     socket.ended.filter((id) => id === half.jobId),
