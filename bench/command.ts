@@ -24,11 +24,17 @@ export async function run(stack: Stack): Promise<void> {
   try {
     const members = await Promise.all(Array.from({ length: LANES }, (_, lane) => registered(admin, jobs, `lane${lane}`)));
     let names = 0;
-    const patch = async (_: number, lane: number): Promise<void> => {
-      const loginId = `patched-${names++}`;
-      await jobs.done(await admin.patch(`/v1/members/${members[lane]}`, { displayName: `name ${loginId}`, loginId }));
+    // From one name to the other and back: only so many former names are held for a member.
+    const renamed = members.map(() => false);
+    const nextLogin = (lane: number): string => {
+      renamed[lane] = !renamed[lane];
+      return renamed[lane] ? `lane${lane}.renamed` : `lane${lane}`;
     };
-    const naive = (_: number, lane: number): Promise<void> => baselines.naive(members[lane] ?? '', `naive-${names++}`);
+    const patch = async (_: number, lane: number): Promise<void> => {
+      const change = { displayName: `name ${names++}`, loginId: nextLogin(lane) };
+      await jobs.done(await admin.patch(`/v1/members/${members[lane]}`, change));
+    };
+    const naive = (_: number, lane: number): Promise<void> => baselines.naive(members[lane] ?? '', nextLogin(lane));
     const floor = (): Promise<void> => baselines.floor(STEPS);
     const register = async (): Promise<void> => void (await registered(admin, jobs, `registered${names++}`));
 

@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -121,9 +121,12 @@ class Start {
 
 const isRunning = (start: NpmStart | undefined): boolean => start?.child.exitCode === null && start.child.signalCode === null;
 
-/** What a folder takes of the disk: each file once, however many names it has. */
+/**
+ * What a folder takes of the disk: each file once, however many names it has. `du` fails when a file vanishes while it reads, and
+ * says the sum all the same.
+ */
 const megabytes = (folder: string): number =>
-  existsSync(folder) ? Number(execFileSync('du', ['-sm', folder], { encoding: 'utf8' }).split('\t')[0]) : 0;
+  existsSync(folder) ? Number.parseInt(spawnSync('du', ['-sm', folder], { encoding: 'utf8' }).stdout, 10) : 0;
 
 /** kill -9 of a process and of all that it has started, which may be ending by itself. */
 function killAll(pid: number): void {

@@ -1,11 +1,13 @@
 import { status } from '@grpc/grpc-js';
 import type { Context } from 'koa';
 import { type FieldViolation, invalidArgument, MusubiError } from '#platform/errors.ts';
-import { repeatedName } from '#platform/json.ts';
+import { parseJson } from '#platform/json.ts';
 import { soleHeader } from './validation.ts';
 
 /** The largest body of a request, in bytes. */
 export const BODY_LIMIT = 64 * 1024;
+/** The most values that it may have, at any depth: twice what the largest body needs. */
+const BODY_VALUES = 1_000;
 
 /** The types of body that are understood; a PATCH is a merge patch (RFC 7396) of a flat object. */
 const TYPES: Record<string, string[]> = {
@@ -17,7 +19,7 @@ export const bodyTypes = (method: string): string[] => TYPES[method] ?? JSON_ONL
 
 /**
  * Reads a request's JSON. Refused: UNSUPPORTED_MEDIA_TYPE (415), BODY_TOO_LARGE (413), MALFORMED_JSON (400), which is
- * also what says a name twice: whoever reads the first value may not be the one who reads the last.
+ * also what says a name twice.
  * What was parsed is data and nothing else: `__proto__` is an own property like any other, for the schema to refuse.
  */
 export async function readJson(ctx: Context): Promise<unknown> {
@@ -40,35 +42,41 @@ export async function readJson(ctx: Context): Promise<unknown> {
   }
   const bytes = await readAll(ctx);
   if (bytes.length === 0) return undefined;
-  let text: string;
-  let value: unknown;
-  try {
-    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-    value = JSON.parse(text);
-  } catch (cause) {
-    throw malformed(
-      'The body is not JSON in UTF-8.',
-      { field: '', code: 'WRONG_FORMAT', message: 'must be JSON in UTF-8' },
-      cause,
-    );
+  const parsed = parseJson(textOf(bytes), BODY_VALUES);
+  if (!('fault' in parsed)) return parsed.value;
+  switch (parsed.fault) {
+    case 'syntax':
+      throw notJson(parsed.cause);
+    case 'size':
+      throw tooLarge('values', BODY_VALUES);
+    case 'repeated':
+      throw malformed('The body says a name twice.', { field: parsed.name, code: 'REPEATED', message: 'must be given once' });
   }
-  const repeated = repeatedName(text);
-  if (repeated === undefined) return value;
-  throw malformed('The body says a name twice.', { field: repeated, code: 'REPEATED', message: 'must be given once' });
+}
+
+function textOf(bytes: Buffer): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch (cause) {
+    throw notJson(cause);
+  }
 }
 
 const malformed = (message: string, wrong: FieldViolation, cause?: unknown): MusubiError =>
   invalidArgument('MALFORMED_JSON', message, { fields: [{ ...wrong, in: 'body' }], cause });
 
+const notJson = (cause: unknown): MusubiError =>
+  malformed('The body is not JSON in UTF-8.', { field: '', code: 'WRONG_FORMAT', message: 'must be JSON in UTF-8' }, cause);
+
 async function readAll(ctx: Context): Promise<Buffer> {
-  if ((ctx.request.length ?? 0) > BODY_LIMIT) throw tooLarge();
+  if ((ctx.request.length ?? 0) > BODY_LIMIT) throw tooLarge('bytes', BODY_LIMIT);
   const chunks: Buffer[] = [];
   let length = 0;
   // Not destroyed on return: the connection must live to carry the answer. Node reads and drops the rest.
   try {
     for await (const chunk of ctx.req.iterator({ destroyOnReturn: false })) {
       length += (chunk as Buffer).length;
-      if (length > BODY_LIMIT) throw tooLarge();
+      if (length > BODY_LIMIT) throw tooLarge('bytes', BODY_LIMIT);
       chunks.push(chunk as Buffer);
     }
   } catch (error) {
@@ -80,7 +88,7 @@ async function readAll(ctx: Context): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
-const tooLarge = () =>
-  invalidArgument('BODY_TOO_LARGE', `The body has more than ${BODY_LIMIT} bytes.`, {
-    fields: [{ in: 'body', field: '', code: 'TOO_LONG', message: `must have at most ${BODY_LIMIT} bytes` }],
+const tooLarge = (what: 'bytes' | 'values', most: number): MusubiError =>
+  invalidArgument('BODY_TOO_LARGE', `The body has more than ${most} ${what}.`, {
+    fields: [{ in: 'body', field: '', code: 'TOO_LONG', message: `must have at most ${most} ${what}` }],
   });

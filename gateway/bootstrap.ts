@@ -17,6 +17,7 @@ import { bootstrapShape } from './config.ts';
 import { fingerprint } from './fingerprint.ts';
 import { type Gateway, HASHING_MS } from './gateway.ts';
 import { JobFailedError } from './problem.ts';
+import { Waits } from './waits.ts';
 
 export { bootstrapShape as shape };
 
@@ -45,7 +46,7 @@ export async function start(app: App<Config>): Promise<'done'> {
     log,
     stopping: stopping.signal,
   };
-  const gateway: Gateway = { ...services, abandoned: new AbandonedJobs(services) };
+  const gateway: Gateway = { ...services, abandoned: new AbandonedJobs(services), waits: new Waits(services) };
   const patience = { server: 'the services', deadline: performance.now() + PATIENCE_MS, log, lifecycle };
   let given = config.MUSUBI_ADMIN_PASSWORD;
   // Made when it is needed, so that a second run neither hashes nor prints one, and once, however often it is needed.

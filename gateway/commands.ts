@@ -22,7 +22,7 @@ export const commandHeaders = {
   }),
   Prefer: z.string().min(1).optional().meta({
     description:
-      '`wait=N` (RFC 7240): up to N seconds, at most 30, are waited for the finished answer. Other preferences are ignored.',
+      '`wait=N` (RFC 7240): up to N seconds, at most 30, are waited for the finished answer. While too many wait it is not applied, as `Preference-Applied` tells. Other preferences are ignored.',
     example: 'wait=5',
   }),
 };
@@ -64,6 +64,13 @@ export const accepted = {
 /** Seconds until it is worth asking for a job again: most are done sooner. */
 export const RETRY_AFTER = '1';
 
+/** A request that may wait for its job. */
+interface Waiting {
+  ctx: Context;
+  principal: Principal;
+  headers: { Prefer?: string };
+}
+
 type Accepted = { status: 202; body: { jobId: string }; headers: Record<string, string> };
 
 /** A command as a route asks for it. */
@@ -89,7 +96,7 @@ export interface Command<C extends CommandName> {
  * @throws JobFailedError when the job that was waited for failed, or was cancelled
  */
 export async function carryOut<C extends CommandName, A>(
-  request: { ctx: Context; principal: Principal; headers: { 'Idempotency-Key'?: string; Prefer?: string } },
+  request: Waiting & { headers: { 'Idempotency-Key'?: string } },
   gateway: RequestGateway,
   command: Command<C>,
   finished: (job: Job) => Promise<A>,
@@ -98,7 +105,7 @@ export async function carryOut<C extends CommandName, A>(
   // Whether its client is still there or not: a job without its saga would stay queued.
   const job = await issueAndStart(gateway.lasting, principal.memberId, headers['Idempotency-Key'] ?? '', command);
   ctx.state.jobId = job.jobId;
-  return await answerFor(ctx, gateway, job, headers.Prefer ?? '', async (final) => {
+  return await answerFor(request, gateway, job, async (final) => {
     if (final.state === JobState.JOB_STATE_CANCELLED) {
       throw new JobFailedError(final.jobId, {
         code: 'JOB_CANCELLED',
@@ -115,17 +122,16 @@ export async function carryOut<C extends CommandName, A>(
 
 /** Waits for a job as `Prefer` asks, and answers with what `finished` makes of its final state, or 202. */
 export async function answerFor<A>(
-  ctx: Context,
+  request: Waiting,
   gateway: RequestGateway,
   job: Job,
-  prefer: string,
   finished: (job: Job) => Promise<A>,
 ): Promise<A | Accepted> {
   const location = `/v1/jobs/${job.jobId}`;
   const headers = { Location: location, 'Retry-After': RETRY_AFTER };
   const later: Accepted = { status: 202, body: { jobId: job.jobId }, headers };
-  if (preferredWait(prefer) === 0) return later;
-  const now = await awaited(ctx, gateway, job, prefer);
+  if (preferredWait(request.headers.Prefer ?? '') === 0) return later;
+  const now = await awaited(request, gateway, job);
   if (!isFinal(now)) return later;
   try {
     return await finished(now);
@@ -137,25 +143,20 @@ export async function answerFor<A>(
   }
 }
 
-/** The job once it is final; as it is when the time that `Prefer` asks for is over, or nobody is there to wait any more. */
-export async function awaited(ctx: Context, gateway: RequestGateway, job: Job, prefer: string): Promise<Job> {
-  const seconds = preferredWait(prefer);
+/**
+ * The job once it is final; as it is when the time that `Prefer` asks for is over, or nobody is there to wait any more.
+ * While too many wait already the preference is not applied (RFC 7240): it is the job as it is now.
+ */
+export async function awaited({ ctx, principal, headers }: Waiting, gateway: RequestGateway, job: Job): Promise<Job> {
+  const seconds = preferredWait(headers.Prefer ?? '');
   if (seconds === 0) return job;
-  ctx.set('Preference-Applied', `wait=${seconds}`);
   ctx.vary('Prefer');
-  if (isFinal(job)) return job;
-  try {
-    const answer = await gateway.job.awaitJob(
-      { jobId: job.jobId, waitMs: seconds * 1_000 },
-      { timeoutMs: seconds * 1_000 + 1_000, signal: gateway.stopping },
-    );
-    return answer.job ?? job;
-  } catch (error) {
-    // The command was accepted and goes on, whether its job can be asked or not.
-    if (!(error instanceof MusubiError)) throw error;
-    gateway.log.debug({ err: error, jobId: job.jobId }, 'a job could not be waited for');
-    return job;
-  }
+  const ended = isFinal(job)
+    ? Promise.resolve(job)
+    : gateway.waits.begin(principal.memberId, job.jobId, seconds * 1_000, gateway.left);
+  if (!ended) return job;
+  ctx.set('Preference-Applied', `wait=${seconds}`);
+  return (await ended) ?? job;
 }
 
 /** Whether nothing will change a job any more. */

@@ -39,8 +39,9 @@ export function dispatch(route: Route, gateway: Gateway): Middleware {
     ctx.state.memberId = principal.memberId || undefined;
 
     const { query, header, body } = validated({
-      // Not Koa's `query`: it reads all values of a parameter again for each of them.
-      query: [route.query, { ...parse(ctx.querystring) }],
+      // Not Koa's `query`: it reads all values of a parameter again for each of them. Every parameter is read: by default
+      // those after the thousandth are passed over.
+      query: [route.query, { ...parse(ctx.querystring, undefined, undefined, { maxKeys: 0 }) }],
       header: [route.headers, relevantHeaders(route, ctx)],
       ...(route.method === 'GET' ? {} : { body: [route.body ?? NO_BODY, await readJson(ctx)] }),
     });

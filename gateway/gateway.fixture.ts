@@ -10,7 +10,7 @@ import {
   unavailable,
 } from '#platform/errors.ts';
 import { connectPeer } from '#platform/grpc/client.ts';
-import { serveGrpc } from '#platform/grpc/server.ts';
+import { type CallInfo, serveGrpc } from '#platform/grpc/server.ts';
 import type { HttpLimits } from '#platform/http/server.ts';
 import { newId } from '#platform/id.ts';
 import { Lifecycle } from '#platform/lifecycle.ts';
@@ -31,6 +31,7 @@ import type { Gateway } from './gateway.ts';
 import { allRoutes } from './routes/index.ts';
 import { serveApp } from './server.ts';
 import { TrustedProxies } from './source.ts';
+import { type WaitLimits, Waits } from './waits.ts';
 
 /**
  * The gateway on a real HTTP server, calling real gRPC servers. Behind these stand a few maps instead of
@@ -63,15 +64,17 @@ startTelemetry('gateway', {});
 const token = (sub: string): string =>
   ['{"alg":"ES256"}', JSON.stringify({ sub }), 'signature'].map((part) => Buffer.from(part).toString('base64url')).join('.');
 
-/** @param origins of pages that may use it @param proxies that are believed @param limits of its HTTP server */
+/** @param origins of pages that may use it @param proxies that are believed @param limits of its HTTP server @param waits how many may wait */
 export async function startWorld({
   origins = [],
   proxies = [],
   limits = {},
+  waits,
 }: {
   origins?: string[];
   proxies?: string[];
   limits?: Partial<HttpLimits>;
+  waits?: WaitLimits;
 } = {}): Promise<World> {
   const lines: Record<string, unknown>[] = [];
   // As our logger does.
@@ -112,7 +115,10 @@ export async function startWorld({
     stopping: stopping.signal,
   };
   // The same object: what replaces a peer replaces it for both.
-  const gateway: World['gateway'] = Object.assign(services, { abandoned: new AbandonedJobs(services) });
+  const gateway: World['gateway'] = Object.assign(services, {
+    abandoned: new AbandonedJobs(services),
+    waits: new Waits(services, waits),
+  });
   const trust = { origins: new Set(origins), proxies: new TrustedProxies(proxies) };
   const port = await serveApp(createApp(gateway, allRoutes(), trust), { ...serve, limits: { drain: 0, ...limits } });
   return Object.assign(world, {
@@ -229,9 +235,9 @@ function jobOf(world: State) {
       return { job, reused: false };
     },
     getJob: async ({ jobId }: { jobId: string }) => ({ job: read(jobId) }),
-    async awaitJob({ jobId, waitMs }: { jobId: string; waitMs: number }) {
+    async awaitJob({ jobId, waitMs }: { jobId: string; waitMs: number }, { signal }: CallInfo) {
       const deadline = Date.now() + waitMs;
-      while (read(jobId).state === JobState.JOB_STATE_RUNNING && Date.now() < deadline)
+      while (read(jobId).state === JobState.JOB_STATE_RUNNING && Date.now() < deadline && !signal.aborted)
         await new Promise((resolve) => setTimeout(resolve, 20));
       return { job: read(jobId) };
     },

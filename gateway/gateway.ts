@@ -3,6 +3,7 @@ import type { Logger } from '#platform/log.ts';
 import { calledBy } from '../services/catalogue.ts';
 import type { Commands } from '../worker/client.ts';
 import type { AbandonedJobs } from './abandoned.ts';
+import type { Waits } from './waits.ts';
 
 /** How long a call may take that hashes a password, ms: hashes wait for their turn on a core (Auth refuses what would wait longer). */
 export const HASHING_MS = 15_000;
@@ -15,6 +16,8 @@ export interface Gateway extends Peers<typeof CALLED> {
   commands: Commands;
   /** Where jobs go whose saga could not be started. */
   abandoned: AbandonedJobs;
+  /** The requests that wait for jobs to end. */
+  waits: Waits;
   log: Logger;
   /** Aborted when the process stops: whoever only waits should answer with what it has. */
   stopping: AbortSignal;
@@ -22,11 +25,13 @@ export interface Gateway extends Peers<typeof CALLED> {
 
 /** The gateway as the routes have it: what they ask of the services ends when the client leaves that it is asked for. */
 export interface RequestGateway extends Gateway {
+  /** Aborted when the request's client leaves. */
+  left: AbortSignal;
   /** Whose calls go on when the client has left: for what changes something, and must not be left half done. */
   lasting: Gateway;
 }
 
 /** @param left aborted when the request's client leaves */
 export function forRequest(gateway: Gateway, left: AbortSignal): RequestGateway {
-  return { ...gateway, ...boundPeers(left, CALLED, gateway), lasting: gateway };
+  return { ...gateway, ...boundPeers(left, CALLED, gateway), left, lasting: gateway };
 }

@@ -11,6 +11,7 @@ import { shape } from './config.ts';
 import { CALLED, type Gateway } from './gateway.ts';
 import { allRoutes } from './routes/index.ts';
 import { serveApp } from './server.ts';
+import { Waits } from './waits.ts';
 
 export { shape };
 
@@ -32,7 +33,7 @@ export async function start(process: App<Config>): Promise<void> {
     log,
     stopping: stopping.signal,
   };
-  const gateway: Gateway = { ...services, abandoned: new AbandonedJobs(services) };
+  const gateway: Gateway = { ...services, abandoned: new AbandonedJobs(services), waits: new Waits(services) };
   const origins = new Set(allowedOrigins(config.MUSUBI_ALLOWED_ORIGINS, config.MUSUBI_PUBLIC_URL));
   const listen = config.MUSUBI_HTTP_LISTEN;
   const trust = { origins, proxies: config.MUSUBI_TRUSTED_PROXIES };

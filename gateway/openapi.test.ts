@@ -85,6 +85,45 @@ test('every body, parameter and header of a request has an example, which the ga
   }
 });
 
+test('an example of a problem is about what its operation has', (t) => {
+  let tried = 0;
+  for (const route of routes) {
+    const { parameters = [], requestBody, responses } = operationOf(route);
+    const has = (place: string, field: string): boolean => {
+      if (place === 'body') return field === '' || Object.hasOwn(bodyFields(requestBody), field);
+      return field === 'Content-Type' || parameters.some(({ name, in: where }) => where === place && name === field);
+    };
+    for (const { content = {} } of Object.values(responses)) {
+      for (const { $ref } of Object.values(content['application/problem+json']?.examples ?? {})) {
+        const { code, errors } = document.components.examples[$ref.split('/').at(-1) ?? ''].value;
+        for (const { in: place, field, code: kind } of errors) {
+          t.is(has(place, field), kind !== 'UNKNOWN', `${route.operationId}: ${code}: ${field}`);
+          tried++;
+        }
+      }
+    }
+  }
+  t.true(tried > 30, `${tried}`);
+});
+
+const bodyFields = (body: Operation['requestBody']): object => {
+  const [schema = {}] = Object.values(body?.content ?? {}).map((media) => media.schema as Schema);
+  const { properties = {} } = document.components.schemas[schema.$ref?.split('/').at(-1) ?? ''] ?? {};
+  return properties;
+};
+
+test('what narrows a problem has a type beside it, without which generators of clients leave the response out', (t) => {
+  let tried = 0;
+  for (const [pointer, object] of objectsIn(document)) {
+    if ('const' in object || 'enum' in object) {
+      t.is(typeof object.type, 'string', pointer);
+      tried++;
+    }
+    if (pointer.includes('problem+json')) t.false('const' in object, pointer);
+  }
+  t.true(tried > 100, `${tried}`);
+});
+
 test('what is answered has an example, too', (t) => {
   for (const route of routes) {
     for (const [status, { content = {} }] of Object.entries(operationOf(route).responses)) {

@@ -140,7 +140,11 @@ const declaredAnywhere = (routes: readonly Route[]): ProblemCode[] => [
 ];
 
 function problemResponse(codes: readonly ProblemCode[], status?: number): ZodOpenApiResponseObject {
-  const narrowed = { code: { enum: [...codes] }, ...(status === undefined ? {} : { status: { const: status } }) };
+  // Generators of clients take an `enum` with its type for what it is, and stumble over a `const`.
+  const narrowed = {
+    code: { type: 'string' as const, enum: [...codes] },
+    ...(status === undefined ? {} : { status: { type: 'integer' as const, enum: [status] } }),
+  };
   return {
     description: codes.map((code) => `\`${code}\`: ${problemKind(code).meaning}`).join('\n\n'),
     headers: described(PROBLEM_HEADERS[status ?? 0] ?? {}),
@@ -153,7 +157,10 @@ function problemResponse(codes: readonly ProblemCode[], status?: number): ZodOpe
   };
 }
 
-const RETRY_AFTER = { 'Retry-After': 'The seconds to wait before the same request has a chance' };
+const RETRY_AFTER = {
+  'Retry-After':
+    'The seconds to wait before the same request has a chance; absent when the problem is the end of a job (`instance`)',
+};
 /** By status; 0: of any other. */
 const PROBLEM_HEADERS: Record<number, Record<string, string>> = {
   0: RETRY_AFTER,
@@ -180,7 +187,8 @@ function exampleOf(code: ProblemCode): { summary: string; value: Problem } {
 }
 
 const EXAMPLE_FIELDS: Partial<Record<ProblemCode, Problem['errors'][number]>> = {
-  INVALID_ARGUMENT: { in: 'query', field: 'pageSize', code: 'TOO_LARGE', message: 'must be at most 100' },
+  // Of what any operation may be sent.
+  INVALID_ARGUMENT: { in: 'query', field: 'verbose', code: 'UNKNOWN', message: 'is not known here' },
   MALFORMED_JSON: { in: 'body', field: '', code: 'WRONG_FORMAT', message: 'must be JSON in UTF-8' },
   UNSUPPORTED_MEDIA_TYPE: { in: 'header', field: 'Content-Type', code: 'NOT_ONE_OF', message: 'must be application/json' },
   IDEMPOTENCY_KEY_REUSED: {

@@ -1,7 +1,7 @@
 import { status } from '@grpc/grpc-js';
 import test from 'ava';
-import { deadlineExceeded, failedPrecondition, internal, MusubiError, notFound } from '#platform/errors.ts';
-import { CLIENT_CODES, PROBLEM_CODES, PROBLEMS } from '#platform/problems.ts';
+import { deadlineExceeded, failedPrecondition, internal, MusubiError } from '#platform/errors.ts';
+import { CLIENT_CODES, PROBLEM_CODES, PROBLEMS, type ProblemKind } from '#platform/problems.ts';
 import { httpStatus, httpStatusOf, JobFailedError, problemOf, problemSchema } from './problem.ts';
 
 test('every code has an HTTP status of an error', (t) => {
@@ -12,7 +12,6 @@ test('a code between services is told as the one that says the most of its statu
   t.false((CLIENT_CODES as readonly string[]).includes('LOCK_NOT_HELD'));
   const cases: [MusubiError, string, number][] = [
     [failedPrecondition('LOCK_NOT_HELD', 'the inside'), 'CONFLICT', 409],
-    [notFound('LOGIN_NOT_FOUND', 'the inside'), 'NOT_FOUND', 404],
     [deadlineExceeded('CALLER_GONE', 'the inside'), 'SERVICE_TIMEOUT', 504],
     [internal('EVENT_TOO_LARGE', 'the inside'), 'INTERNAL', 500],
     [new MusubiError(status.UNIMPLEMENTED, 'INTERNAL', 'the inside'), 'INTERNAL', 500],
@@ -61,6 +60,16 @@ test('a failed job is answered as the refusal that failed it', (t) => {
     t.is(problem.status, expected, code);
     t.is(problem.instance, '/v1/jobs/job-1');
     t.deepEqual(problem.errors, [{ in: 'body', field: 'f', code: 'INVALID', message: 'm' }]);
+  }
+});
+
+test('who asks again with the key of a job that has ended is told that it needs a new one', (t) => {
+  for (const code of CLIENT_CODES) {
+    const { status: grpcStatus, remedy = '' }: ProblemKind = PROBLEMS[code];
+    const error = new JobFailedError('job-1', { code, message: 'why', errors: [], grpcStatus });
+    const detail = problemOf(error, 'trace').detail;
+    t.is(/new Idempotency-Key/.test(detail), error.retryable, `${code}: ${detail}`);
+    if (/the same request again/i.test(remedy)) t.regex(remedy, /new Idempotency-Key/, code);
   }
 });
 

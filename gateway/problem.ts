@@ -1,7 +1,7 @@
 import { status } from '@grpc/grpc-js';
 import { z } from 'zod';
 import { FIELD_PLACES, MusubiError } from '#platform/errors.ts';
-import { type Locate, problemDocument } from '#platform/http/problem.ts';
+import { type Locate, problemDocument, retryAfterOf as retryAfterOfAny } from '#platform/http/problem.ts';
 import { jobErrorView } from '#platform/job-view.ts';
 import { CLIENT_CODES, FIELD_CODES, problemKind } from '#platform/problems.ts';
 import type { JobError } from '#proto/musubi/job/v1/job.ts';
@@ -10,7 +10,7 @@ export { httpStatus, httpStatusOf } from '#platform/http/problem.ts';
 
 /**
  * What a client that waited for its job is told when the job failed: as a synchronous API would have answered.
- * `instance` of the problem names the job.
+ * `instance` of the problem names the job. It is never worth sending the same request again: there is no `Retry-After`.
  */
 export class JobFailedError extends MusubiError {
   readonly jobId: string;
@@ -18,9 +18,15 @@ export class JobFailedError extends MusubiError {
   constructor(jobId: string, failure: JobError) {
     const { code, message, errors: fields } = jobErrorView(failure);
     super(status[problemKind(code).status], code, message, { fields });
+    // The same request, with its key, would be answered by the same job for ever.
+    if (this.retryable) this.message += ' The job has ended: send the command with a new Idempotency-Key.';
     this.jobId = jobId;
   }
 }
+
+/** `Retry-After` of a problem. */
+export const retryAfterOf = (error: MusubiError): Record<string, string> =>
+  error instanceof JobFailedError ? {} : retryAfterOfAny(error);
 
 export const problemCodeSchema = z
   .enum(CLIENT_CODES)

@@ -1,5 +1,6 @@
 import { BlockList, isIP, isIPv6 } from 'node:net';
 import type { Middleware } from 'koa';
+import { networkOf, plainAddress } from '#platform/http/network.ts';
 
 /** The addresses of the proxies that are believed when they say for whom they ask. */
 export class TrustedProxies {
@@ -36,11 +37,11 @@ const NONE = new TrustedProxies([]);
  * @returns empty when nobody knows: the connection is gone
  */
 export function sourceOf(remoteAddress: string | undefined, forwardedFor = '', proxies = NONE): string {
-  let source = plain(remoteAddress ?? '');
+  let source = plainAddress(remoteAddress ?? '');
   const hops = forwardedFor.split(',');
   while (source !== '' && proxies.has(source)) {
     // Some proxies tell the port as well.
-    const hop = plain(
+    const hop = plainAddress(
       /^\s*(?:\[([^\]]*)\](?::\d+)?|([\d.]+):\d+|([^\s]*))\s*$/
         .exec(hops.pop() ?? '')
         ?.slice(1)
@@ -50,7 +51,7 @@ export function sourceOf(remoteAddress: string | undefined, forwardedFor = '', p
     if (hop === '') break;
     source = hop;
   }
-  return isIPv6(source) ? network(source) : source;
+  return networkOf(source);
 }
 
 /** Finds out where each request comes from, for everything after it: `ctx.state.source`. */
@@ -59,33 +60,4 @@ export function source(proxies: TrustedProxies): Middleware {
     ctx.state.source = sourceOf(ctx.req.socket.remoteAddress, ctx.get('x-forwarded-for'), proxies);
     return next();
   };
-}
-
-/** An address without zone, and an IPv4 one as such; empty for what is none. */
-function plain(text: string): string {
-  const [address = ''] = text.split('%', 1);
-  if (!isIPv6(address)) return isIP(address) ? address : '';
-  const groups = groupsOf(address);
-  if (groups.slice(0, 5).some((group) => group !== 0) || groups[5] !== 0xffff) return address;
-  return [groups[6] ?? 0, groups[7] ?? 0].flatMap((group) => [group >> 8, group & 0xff]).join('.');
-}
-
-/** The first 64 bits, as RFC 5952 writes them: `2001:db8:0:1::/64` */
-function network(address: string): string {
-  const prefix = groupsOf(address).slice(0, 4);
-  const written = new URL(`http://[${prefix.map((group) => group.toString(16)).join(':')}::]`).hostname;
-  return `${written.slice(1, -1)}/64`;
-}
-
-/** The eight groups of an IPv6 address. */
-function groupsOf(address: string): number[] {
-  // The URL parser knows every way to write one, and answers with the shortest.
-  const [left = '', right] = new URL(`http://[${address}]`).hostname.slice(1, -1).split('::');
-  const groups = (text: string) =>
-    text
-      .split(':')
-      .filter(Boolean)
-      .map((group) => Number.parseInt(group, 16));
-  const [first, last] = [groups(left), groups(right ?? '')];
-  return [...first, ...Array<number>(8 - first.length - last.length).fill(0), ...last];
 }

@@ -103,6 +103,15 @@ test('a parameter that is given twice is refused, by every route that has one', 
   }
 });
 
+test('every parameter is read, however many there are', async (t) => {
+  const { context: world } = t;
+  for (const filler of ['&', 'a&']) {
+    const answer = await send(world, 'GET', `/v1/members?${filler.repeat(1_000)}bogus=1`, { token: world.admin });
+    t.is(answer.status, 400);
+    t.true(answer.body.errors.some(({ field, code }: Wrong) => field === 'bogus' && code === 'UNKNOWN'));
+  }
+});
+
 test('a header that is sent in two lines is refused, unless it is a list', async (t) => {
   const { context: world } = t;
   const path = `/v1/members/${world.hanaId}`;

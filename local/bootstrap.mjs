@@ -9,6 +9,7 @@ import { existsSync, linkSync, readdirSync, readFileSync, realpathSync, rmSync, 
 import { delimiter, dirname, join } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { findJdk } from './jdk.mjs';
 import { checkOptions } from './options.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -68,7 +69,7 @@ function inspect() {
     { encoding: 'utf8' },
   );
   const [version, pip] = python.status === 0 ? python.stdout.trim().split(' ') : [];
-  const java = findJava();
+  const jdk = findJdk();
   return {
     root,
     platform: process.platform,
@@ -76,23 +77,15 @@ function inspect() {
     node: process.version,
     python: version,
     pip: pip === 'True',
-    java: java && javaVersion(java),
-    javac: java !== undefined && existsSync(join(dirname(java), 'javac')),
+    java: jdk && javaVersion(jdk.folder),
+    javac: jdk?.javac ?? false,
   };
 }
 
-function findJava() {
-  const folders = [process.env.JAVA_HOME && join(process.env.JAVA_HOME, 'bin'), ...(process.env.PATH ?? '').split(delimiter)];
-  const found = folders
-    .filter(Boolean)
-    .map((folder) => join(folder, 'java'))
-    .find(existsSync);
-  return found && realpathSync(found);
-}
-
 /** A JDK says its version in a file, which spares the start of a JVM; `java -version` is asked when there is none. */
-function javaVersion(java) {
-  const release = join(dirname(dirname(java)), 'release');
+function javaVersion(folder) {
+  const release = join(dirname(folder), 'release');
+  const java = join(folder, 'java');
   const text = existsSync(release) ? readFileSync(release, 'utf8') : spawnSync(java, ['-version'], { encoding: 'utf8' }).stderr;
   return /(?:JAVA_VERSION=|version )"([^"]+)"/.exec(text)?.[1] ?? '0';
 }

@@ -15,6 +15,7 @@ import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import test from 'ava';
 import { isWhole, missing, removeUnread } from './bootstrap.mjs';
+import { findJdk } from './jdk.mjs';
 import { checkout } from './places.ts';
 
 type Machine = Parameters<typeof missing>[0] & object;
@@ -58,6 +59,27 @@ for (const [what, difference, message] of lacking) {
   });
 }
 
+test('the JDK is found by its java, also by a lone link to it, and a Java without a compiler only where there is no other', (t) => {
+  const machine = mkdtempSync(join(folder, 'machine '));
+  const place = (name: string, ...programs: string[]): string => {
+    mkdirSync(join(machine, name), { recursive: true });
+    for (const program of programs) writeFileSync(join(machine, name, program), '');
+    return join(machine, name);
+  };
+  const jdk = place('jdk/bin', 'java', 'javac');
+  const jre = place('jre/bin', 'java');
+  const links = place('links');
+  symlinkSync(join(jdk, 'java'), join(links, 'java'));
+  const compilerOnly = place('compiler', 'javac');
+  const find = (env: NodeJS.ProcessEnv) => findJdk(env)?.folder.slice(machine.length + 1);
+  t.is(find({ PATH: links }), 'jdk/bin');
+  t.is(find({ PATH: `${jre}:${compilerOnly}:${links}` }), 'jdk/bin');
+  t.is(find({ JAVA_HOME: join(machine, 'jdk'), PATH: jre }), 'jdk/bin');
+  t.deepEqual(findJdk({ PATH: jre }), { folder: jre, javac: false });
+  t.is(find({ PATH: compilerOnly }), undefined);
+  t.is(find({}), undefined);
+});
+
 test('every missing thing is named at once', (t) => {
   t.is(missing({ ...GOOD, node: 'v16.0.0', python: undefined, java: undefined }).length, 3);
 });
@@ -65,7 +87,7 @@ test('every missing thing is named at once', (t) => {
 /** Runs the bootstrap of a copy of the checkout in which nothing is installed, on a machine with nothing but Node. */
 function bare(script: string, ...args: string[]): { status: number | null; stdout: string; stderr: string } {
   const copy = mkdtempSync(join(folder, 'bare '));
-  for (const each of ['local/bootstrap.mjs', 'local/options.mjs', 'package.json', 'package-lock.json'])
+  for (const each of ['local/bootstrap.mjs', 'local/jdk.mjs', 'local/options.mjs', 'package.json', 'package-lock.json'])
     cpSync(join(checkout, each), join(copy, each), { recursive: true });
   return spawnSync(process.execPath, ['local/bootstrap.mjs', script, ...args], {
     cwd: copy,
@@ -97,6 +119,12 @@ test('a port that is no port is refused before anything is installed', (t) => {
     t.is(status, 2, port);
     t.regex(stderr, /^--port takes a number from 0 to 65535, not /);
   }
+});
+
+test('a folder for the data that is none is refused before anything is installed', (t) => {
+  const { status, stderr } = bare('local/start.ts', '--data', '');
+  t.is(status, 2);
+  t.regex(stderr, /^--data takes a folder\n/);
 });
 
 test('what only tests need is asked for by them alone', (t) => {
@@ -183,6 +211,7 @@ test('the contract is generated when it is missing, and anew when a proto has ch
   const copy = mkdtempSync(join(folder, 'copy '));
   for (const each of [
     'local/bootstrap.mjs',
+    'local/jdk.mjs',
     'local/options.mjs',
     'package.json',
     'package-lock.json',

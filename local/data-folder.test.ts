@@ -1,11 +1,13 @@
-import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
 import { emptyDataFolder, openDataFolder, rotateLogs } from './data-folder.ts';
 import { keepAdmin, keepSecrets, keptSecrets, randomWord, type Secrets, secretsFor, secretsPath } from './secrets.ts';
+import { withoutRoot } from './without-root.fixture.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'musubi-data-'));
+chmodSync(root, 0o755);
 const temporary = () => mkdtempSync(join(root, 'folder-'));
 test.after.always(() => rmSync(root, { recursive: true, force: true }));
 
@@ -20,6 +22,26 @@ test('a folder that holds something of somebody else is refused', async (t) => {
   const folder = temporary();
   writeFileSync(join(folder, 'thesis.txt'), 'precious');
   await t.throwsAsync(openDataFolder(folder), { message: /holds something else than Musubi's data/ });
+});
+
+test('a folder that cannot be made or used is refused with why and what to do', async (t) => {
+  const file = join(temporary(), 'file');
+  writeFileSync(file, '');
+  const refusal = (path: string, verb: string, why: string) => ({
+    message: `the data folder ${path} cannot be ${verb} (${why}): give a folder that you may write, with --data`,
+  });
+  await t.throwsAsync(openDataFolder(file), refusal(file, 'made', 'it is a file'));
+  await t.throwsAsync(openDataFolder(join(file, 'below')), refusal(join(file, 'below'), 'made', 'a part of it is a file'));
+  const closed = temporary();
+  chmodSync(closed, 0o500);
+  const imports = `import { openDataFolder } from ${JSON.stringify(new URL('data-folder.ts', import.meta.url).href)};`;
+  const refused = (path: string): string =>
+    withoutRoot(imports, `await openDataFolder(${JSON.stringify(path)}).catch((error) => console.log(error.message));`);
+  for (const [path, verb] of [
+    [closed, 'used'],
+    [join(closed, 'below'), 'made'],
+  ] as const)
+    t.is(refused(path), refusal(path, verb, 'permission denied').message);
 });
 
 test('a folder of ours is opened again and can be emptied', async (t) => {

@@ -164,7 +164,10 @@ async function reach(server: Server, address: Record<string, string>, wrong: Wro
       const reason = reachReason(error);
       const isSilence = /timed out|time-?out|deadline|it does not answer/i.test(reason);
       if (isSilence && performance.now() - begun < SILENCE_MS) continue;
-      wrong.note(Object.keys(address)[0] ?? '', `${server.title} cannot be used there: ${reason}`);
+      wrong.note(
+        Object.keys(address)[0] ?? '',
+        `${server.title} cannot be used there: ${reason}; unset it, and npm start starts its own`,
+      );
       return;
     }
   }

@@ -19,6 +19,8 @@ environment:
   MUSUBI_ADMIN_LOGIN_ID, MUSUBI_ADMIN_PASSWORD   the first admin (default: admin, and a password made up once);
                                                  kept: what later starts say is ignored
   MUSUBI_PUBLIC_URL, MUSUBI_WEBSOCKET_URL        where clients find the gateway and the socket, when behind a proxy
+  MUSUBI_TRUSTED_PROXIES                         proxies whose X-Forwarded-For is believed (default: none)
+  MUSUBI_ALLOWED_ORIGINS                         https://app.example.org,…: whose pages may use API and socket
   MUSUBI_AUTH_MASTER_KEY                         base64 of 32 bytes (default: made up once)
   MUSUBI_CACHE                                   where downloads are kept (default: .musubi/cache)
   MUSUBI_LOG_LEVEL                               of Musubi's processes (default: info)
@@ -26,7 +28,7 @@ environment:
   MUSUBI_TEMPORAL_ADDRESS (with MUSUBI_TEMPORAL_NAMESPACE), MUSUBI_POSTGRES_URL, MUSUBI_MONGODB_URL, MUSUBI_REDIS_URL,
   MUSUBI_KAFKA_BROKERS, MUSUBI_OPENSEARCH_URL,
   MUSUBI_S3_ENDPOINT (with MUSUBI_S3_ACCESS_KEY_ID and MUSUBI_S3_SECRET_ACCESS_KEY)
-  README.md lists all of them. What is wrong with one is said before anything is started.
+  README.md lists all of them, with what they mean. What is wrong with one is said before a server is fetched or started.
 `;
 
 const TEST = `usage: npm test -- [files] [options]
@@ -98,6 +100,7 @@ export function startOptions(args) {
   const { values } = readOptions('local/start.ts', args);
   const port = wholeNumber('--port', values.port, 65_535);
   // npm runs scripts in the checkout; a relative folder is meant from where the person is.
+  if (values.data === '') refuse('--data takes a folder', START);
   const data = values.data === undefined ? undefined : resolve(process.env.INIT_CWD ?? '.', values.data);
   return { port, data, fresh: values.fresh };
 }

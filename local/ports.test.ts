@@ -1,6 +1,8 @@
+import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import test from 'ava';
 import { isFree, Ports } from './ports.ts';
+import { withoutRoot } from './without-root.fixture.ts';
 
 // One after the other: a port that one test has just found free must not be another's choice.
 
@@ -46,6 +48,14 @@ test.serial('a pinned port that is in use is an error that names it, who has it,
   t.teardown(() => other.release());
   await other.reserveExactly(held);
   await t.throwsAsync(new Ports().reserveExactly(held), refusal(held, 'another start of Musubi'));
+});
+
+test.serial('a pinned port that only root may listen on is an error that says so', (t) => {
+  const first = Number(readFileSync('/proc/sys/net/ipv4/ip_unprivileged_port_start', 'utf8'));
+  if (first <= 80) return t.pass('on this machine everybody may listen on every port');
+  const imports = `import { Ports } from ${JSON.stringify(new URL('ports.ts', import.meta.url).href)};`;
+  const said = withoutRoot(imports, 'await new Ports().reserveExactly(80).catch((error) => console.log(error.message));');
+  t.is(said, 'port 80 is for root only: give a --port from 1024 on, or --port 0 for free ones');
 });
 
 test.serial('chosen ports lie below the range of outgoing connections and can be listened on', async (t) => {

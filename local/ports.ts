@@ -21,10 +21,13 @@ export class Ports {
     throw new Error('no free port was found on 127.0.0.1');
   }
 
-  /** This port, or an error that says who has it. */
+  /** This port, or an error that says who has it, or that it is for root only. */
   async reserveExactly(port: number): Promise<number> {
     if (await this.#take(port)) return port;
-    const holder = (await isFree(port)) ? 'another start of Musubi' : listenerOn(port);
+    const refusal = await refusalOf(port);
+    if (refusal === 'EACCES')
+      throw new Error(`port ${port} is for root only: give a --port from 1024 on, or --port 0 for free ones`);
+    const holder = refusal === undefined ? 'another start of Musubi' : listenerOn(port);
     throw new Error(
       `port ${port} is in use on 127.0.0.1${holder ? `, by ${holder}` : ''}: give another --port, or --port 0 for free ones`,
     );
@@ -49,11 +52,14 @@ export class Ports {
 }
 
 /** Whether a server could listen on this port of 127.0.0.1 now. */
-export function isFree(port: number): Promise<boolean> {
+export const isFree = async (port: number): Promise<boolean> => (await refusalOf(port)) === undefined;
+
+/** Why no server can listen on this port of 127.0.0.1 now: an errno. Undefined: one can. */
+function refusalOf(port: number): Promise<string | undefined> {
   const server = createServer();
   return new Promise((resolve) => {
-    server.once('error', () => resolve(false));
-    server.listen({ port, host: '127.0.0.1', exclusive: true }, () => server.close(() => resolve(true)));
+    server.once('error', ({ code = 'unknown' }: NodeJS.ErrnoException) => resolve(code));
+    server.listen({ port, host: '127.0.0.1', exclusive: true }, () => server.close(() => resolve(undefined)));
   });
 }
 

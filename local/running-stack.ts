@@ -4,7 +4,7 @@ import { choosePorts } from './choose-ports.ts';
 import { Component, ComponentFailed } from './component.ts';
 import { emptyDataFolder, rotateLogs } from './data-folder.ts';
 import type { Found } from './environment.ts';
-import { run } from './packages/cache.ts';
+import { endingWith, run } from './packages/cache.ts';
 import { PidsFile, stopLeftovers } from './pids.ts';
 import type { Ports } from './ports.ts';
 import { command, isReady, listens, peers, ROLES, type Role, stopGraceMs } from './roles.ts';
@@ -43,7 +43,9 @@ export class RunningStack implements Stack {
   };
   readonly #pidsFile: PidsFile;
   #ready = false;
+  readonly #ending = new AbortController();
   #stopping: Promise<void> | undefined;
+  #bootstrapping: Promise<unknown> | undefined;
 
   constructor(
     options: StackOptions,
@@ -63,7 +65,12 @@ export class RunningStack implements Stack {
     this.logDir = resolve(options.logDir ?? join(dataDir, 'logs'));
   }
 
-  async begin(): Promise<void> {
+  /** @throws soon after a `stop` in the meantime, and then begins nothing more */
+  begin(): Promise<void> {
+    return endingWith(this.#ending.signal, () => this.#begin());
+  }
+
+  async #begin(): Promise<void> {
     if (this.#options.runFile) removeRunFile(this.#options.runFile);
     const left = await stopLeftovers(this.#pidsPath);
     if (left.length > 0) this.#say('launcher', 'preparing', `stopped what an earlier start left behind: ${left.join(', ')}`);
@@ -77,6 +84,7 @@ export class RunningStack implements Stack {
       gatewayPort,
     });
     this.ports = ports;
+    this.#ending.signal.throwIfAborted();
     if (this.#options.fresh) await emptyDataFolder(this.dataDir);
     this.#pidsFile.add('launcher', process.pid, 'SIGTERM', 5_000);
     process.once('exit', this.#onExit);
@@ -94,6 +102,7 @@ export class RunningStack implements Stack {
     await Promise.all(settings.map(({ server, setting }) => this.#startServer(server, setting)));
     await Promise.all(roles.map((role) => this.#startRole(role)));
     if (roles.length === ROLES.length) await this.#bootstrap();
+    this.#ending.signal.throwIfAborted();
     this.hasStarted = true;
     this.#ready = true;
     this.#tell();
@@ -110,6 +119,7 @@ export class RunningStack implements Stack {
   }
 
   stop(): Promise<void> {
+    this.#ending.abort(new Error('the stack is being stopped'));
     this.#stopping ??= this.#stopAll();
     return this.#stopping;
   }
@@ -130,6 +140,8 @@ export class RunningStack implements Stack {
   async #stopAll(): Promise<void> {
     const phases: string[][] = [1, 2, 3].map((phase) => ROLES.filter((role) => role.stopsIn === phase).map(({ name }) => name));
     phases.push(SERVERS.map(({ name }) => name));
+    // It was asked to end; how it ended is told to whoever waits for the start.
+    await this.#bootstrapping?.catch(() => undefined);
     for (const names of phases) await Promise.all(names.map(async (name) => this.#components.get(name)?.stop()));
     if (this.#options.runFile) removeRunFile(this.#options.runFile);
     process.off('exit', this.#onExit);
@@ -179,7 +191,7 @@ export class RunningStack implements Stack {
   }
 
   async #run(plan: Omit<Component['plan'], 'log'>): Promise<void> {
-    if (this.#stopping) throw new Error('the stack is being stopped');
+    this.#ending.signal.throwIfAborted();
     this.hasStarted = true;
     const log = join(this.logDir, `${plan.name}.log`);
     const component = new Component({ ...plan, log }, this.#pidsFile, this.#options.restart ?? true, (state, detail) =>
@@ -191,17 +203,26 @@ export class RunningStack implements Stack {
 
   /** Makes the first admin and what else must exist once. Running it again changes nothing. */
   async #bootstrap(): Promise<void> {
+    // A role that was stopped while it was starting is not there, though its start was not in vain.
+    this.#ending.signal.throwIfAborted();
     this.#say('bootstrap', 'starting');
     const { command: program, args, env } = command('bootstrap');
     const admin = ofAdmin(this.#plan.secrets);
     const log = join(this.logDir, 'bootstrap.log');
-    const said = await run(program, args, { env: { ...env, ...this.addresses, ...admin, ...this.#options.env } }).catch(
-      async (error: Error) => {
-        await writeFile(log, error.message, { mode: 0o600 });
-        throw new ComponentFailed('bootstrap', 'failed', log);
-      },
-    );
+    const graceMs = stopGraceMs({ ...process.env, ...this.#options.env });
+    const running = run(program, args, {
+      env: { ...env, ...this.addresses, ...admin, ...this.#options.env },
+      onSpawn: (pid) => this.#pidsFile.add('bootstrap', pid, 'SIGTERM', graceMs),
+    });
+    const ended = running.finally(() => this.#pidsFile.remove('bootstrap'));
+    this.#bootstrapping = ended;
+    const said = await ended.catch(async (error: Error) => {
+      await writeFile(log, error.message, { mode: 0o600 });
+      throw new ComponentFailed('bootstrap', 'failed', log);
+    });
     await writeFile(log, said, { mode: 0o600 });
+    // One that was asked to end says so like one that has done its work.
+    this.#ending.signal.throwIfAborted();
     keepAdmin(this.dataDir);
     this.#say('bootstrap', 'ready');
   }

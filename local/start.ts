@@ -4,7 +4,6 @@ import { reasonOf } from '#platform/errors.ts';
 import { ComponentFailed } from './component.ts';
 import { isFirstStart } from './data-folder.ts';
 import { startOptions } from './options.mjs';
-import { endCommands } from './packages/cache.ts';
 import { musubiFolder } from './places.ts';
 import { type Display, display } from './progress.ts';
 import { stopGraceMs } from './roles.ts';
@@ -26,12 +25,7 @@ async function main(): Promise<void> {
   const firstStart = options.fresh || isFirstStart(dataDir);
   const force = () => process.exit(1); // the stack's exit handler kills what still runs
   const stopped = stopRequest(force);
-  stopped.asked
-    .then(() => {
-      endCommands();
-      setTimeout(force, stopLimitMs()).unref();
-    })
-    .catch(force);
+  stopped.asked.then(() => setTimeout(force, stopLimitMs()).unref()).catch(force);
   // Made when there is something to show: a start that is refused has nothing.
   let shown: Display | undefined;
   try {

@@ -188,6 +188,21 @@ export const integer = (minimum: number, maximum: number) => {
   return z.coerce.number({ error }).int({ error }).min(minimum, { error }).max(maximum, { error });
 };
 
+/** So many at once, and then one more every so many seconds. */
+export interface Rate {
+  burst: number;
+  everySeconds: number;
+}
+
+/** `10+1/30s`: ten at once, and then one more every 30 seconds. */
+export const rate = () =>
+  z.string().transform((value, context): Rate => {
+    const [, burst, more, seconds] = /^([1-9]\d{0,5})\+([1-9]\d{0,5})\/([1-9]\d{0,5})s$/.exec(value) ?? [];
+    if (burst && more && seconds) return { burst: Number(burst), everySeconds: Number(seconds) / Number(more) };
+    context.addIssue('must be like 10+1/30s: ten, and one more every 30 seconds');
+    return z.NEVER;
+  });
+
 export const oneOf = <const T extends readonly string[]>(values: T) =>
   z.enum(values, { error: `must be one of ${values.join(', ')}` });
 

@@ -1,5 +1,5 @@
 import { trace } from '@opentelemetry/api';
-import { type Logger, pino } from 'pino';
+import { type Logger, type LoggerOptions, pino } from 'pino';
 
 export type { Logger } from 'pino';
 
@@ -13,11 +13,12 @@ export const logDefect =
     log.error({ err: error }, `a defect: ${what}`);
 
 /**
- * A logger of one process: JSON lines on standard output with the process's role and,
- * inside a traced call, its trace and span IDs.
+ * A logger of one process: JSON lines with the process's role and, inside a traced call, its trace and span IDs.
+ *
+ * @param stream where they go. Default: standard output
  */
-export function createLogger(role: string, level: string): Logger {
-  return pino({
+export function createLogger(role: string, level: string, stream: 'stdout' | 'stderr' = 'stdout'): Logger {
+  const options: LoggerOptions = {
     level,
     base: { role, pid: process.pid },
     timestamp: pino.stdTimeFunctions.isoTime,
@@ -27,5 +28,6 @@ export function createLogger(role: string, level: string): Logger {
       const span = trace.getActiveSpan()?.spanContext();
       return span ? { traceId: span.traceId, spanId: span.spanId } : {};
     },
-  });
+  };
+  return pino(options, pino.destination(stream === 'stdout' ? 1 : 2));
 }

@@ -42,10 +42,6 @@ export async function migrate(url: Secret, database: string, sets: MigrationSet[
     await client.query('select pg_advisory_lock($1)', [MIGRATE_LOCK]);
     await client.query(`create table if not exists schema_migrations (
       name text primary key, sha256 text not null, applied_at timestamptz not null default now())`);
-    // Its one row is what probes write.
-    await client.query(
-      'create table if not exists write_probe (one boolean primary key default true check (one), at timestamptz)',
-    );
     const { rows } = await client.query<{ name: string; sha256: string }>('select name, sha256 from schema_migrations');
     const applied = new Map(rows.map((row) => [row.name, row.sha256]));
     for (const set of sets) {

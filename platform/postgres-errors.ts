@@ -13,6 +13,7 @@ const CONFLICTS: ReadonlySet<string> = new Set(['40001', '40P01']);
 const SERVER = /^(08|25006|25P03|25P04|28|3D|40003|42501|53|55006|57|58|F0|XX)/;
 const DISK_FULL = '53100';
 const LOCK_NOT_AVAILABLE = '55P03';
+const QUERY_CANCELLED = '57014';
 /** pg tells of a lost connection by plain Errors; these are their texts. */
 const LOST = /Connection terminated|timeout exceeded when trying to connect|Query read timeout|not queryable|Client was closed/i;
 
@@ -42,6 +43,12 @@ export function isUniqueViolation(error: unknown, constraint?: string): boolean 
   return (
     error instanceof DatabaseError && error.code === '23505' && (constraint === undefined || error.constraint === constraint)
   );
+}
+
+/** Whether `error` says that a statement took longer than its `statement_timeout`. */
+export function isStatementTimeout(error: unknown): boolean {
+  const original = error instanceof MusubiError ? error.cause : error;
+  return original instanceof DatabaseError && original.code === QUERY_CANCELLED;
 }
 
 /**

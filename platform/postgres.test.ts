@@ -256,6 +256,7 @@ test('of three processes that start at once one makes the database and runs each
       'platform/0002-outbox.sql',
       'platform/0003-operations-final.sql',
       'platform/0004-outbox-unsent.sql',
+      'platform/0005-operations-step.sql',
     ],
   );
   await writeFile(joinPath(migrations, '0002-second.sql'), 'insert into first values (2);');

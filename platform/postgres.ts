@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Gauge } from '@prometheus-io/client';
 import { Pool, type PoolClient, types } from 'pg';
 import type { Secret } from './config.ts';
-import { storeUnavailable } from './errors.ts';
+import { callerGone, storeUnavailable } from './errors.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import type { Logger } from './log.ts';
 import { createDatabase, migrate, PLATFORM_MIGRATIONS } from './migrate.ts';
@@ -10,11 +10,13 @@ import { pruneOperations } from './operations/postgres.ts';
 import { pruneHourly } from './operations/retention.ts';
 import { patiently } from './patience.ts';
 import { isConflict, isServerTrouble, isStalePlan, toStoreError } from './postgres-errors.ts';
+import { makeTables, writeProbe } from './postgres-tables.ts';
 import { sparing } from './probe.ts';
 import { type Query, sql } from './sql.ts';
 import { metrics, SpanKind, withSpan } from './telemetry.ts';
+import { keepMade } from './upkeep.ts';
 
-export { isUniqueViolation } from './postgres-errors.ts';
+export { isStatementTimeout, isUniqueViolation } from './postgres-errors.ts';
 export { identifier, join, Query, sql } from './sql.ts';
 
 /**
@@ -35,6 +37,11 @@ export interface OpenTransaction extends Transaction {
 }
 
 export interface Database extends Transaction {
+  /**
+   * @param signal of the caller: once it has aborted, the statement is not sent
+   * @throws CALLER_GONE
+   */
+  query<R>(query: Query, signal?: AbortSignal): Promise<R[]>;
   /**
    * Runs `work` in one transaction (READ COMMITTED): committed when it returns, rolled back when it throws.
    * After a deadlock or serialization failure it is run again from the start, up to 5 times in all (and after a
@@ -70,9 +77,9 @@ const connections = new Gauge({
 });
 
 /**
- * Opens a service's own database: creates it when missing, runs the migrations, registers probes and stop. Without an
- * answer the process is not ready. While writes fail, one with an outbox, which lives by them, is not ready either; one
- * without is degraded.
+ * Opens a service's own database: creates it when missing, runs the migrations, keeps the platform's tables made, registers
+ * probes and stop. Without an answer the process is not ready. While writes fail, one with an outbox, which lives by them,
+ * is not ready either; one without is degraded.
  * Waits up to a minute for a server that is not there yet. A server that goes away later fails calls with
  * UNAVAILABLE until it is back; nothing has to be restarted.
  */
@@ -84,18 +91,18 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     await createDatabase(options.url, database);
     await migrate(options.url, database, sets, log);
   };
-  await patiently(setUp, { server: 'PostgreSQL', toKnown: toStoreError, log, lifecycle });
+  const patience = { server: 'PostgreSQL', toKnown: toStoreError, log, lifecycle };
+  await patiently(setUp, patience);
 
   const pool = connect(options);
   const postgres = new PostgresDatabase(pool, database);
+  lifecycle.onStop(`postgres ${database}`, 'stores', () => pool.end());
   lifecycle.onReady(`postgres ${database}`, () => postgres.query(sql`select 1`));
-  const write = sparing(() =>
-    postgres.query(sql`insert into write_probe (at) values (now()) on conflict (one) do update set at = excluded.at`),
-  );
+  await patiently(() => keepMade(`tables of ${database}`, () => makeTables(postgres, withOutbox), options), patience);
+  const write = sparing(() => postgres.query(writeProbe(withOutbox)));
   if (withOutbox) lifecycle.onReady(`postgres ${database}, writing`, write);
   else lifecycle.onHealthy(`postgres ${database}, writing`, write);
   if (withOutbox) pruneHourly(() => pruneOperations(postgres), options);
-  lifecycle.onStop(`postgres ${database}`, 'stores', () => pool.end());
   return postgres;
 }
 
@@ -148,8 +155,13 @@ class PostgresDatabase implements Database {
     pool.on('release', show);
   }
 
-  query<R>(query: Query): Promise<R[]> {
-    return this.#traced('postgres query', () => this.#run((client) => send<R>(client, query)));
+  query<R>(query: Query, signal?: AbortSignal): Promise<R[]> {
+    const work = (client: PoolClient): Promise<R[]> => {
+      // It may have waited long for a connection.
+      if (signal?.aborted) throw callerGone();
+      return send(client, query);
+    };
+    return this.#traced('postgres query', () => this.#run(async (client) => await work(client)));
   }
 
   transaction<T>(work: (tx: OpenTransaction) => Promise<T>): Promise<T> {

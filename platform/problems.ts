@@ -16,7 +16,9 @@ export interface ProblemKind {
 }
 
 const LOG_IN_AGAIN = 'Log in again (POST /v1/auth/login).';
-const TRY_AGAIN = 'Send the same request again, after Retry-After where it is given.';
+/** A job may end with what may pass by itself; its key then leads to that job for ever. */
+const JOB_HAS_ENDED = 'where `instance` names a job, that job has ended: send the command with a new Idempotency-Key.';
+const TRY_AGAIN = `Send the same request again, after Retry-After where it is given; ${JOB_HAS_ENDED}`;
 const TELL_OPERATOR = "Tell the operator of the system, with the problem's traceId.";
 
 export const PROBLEMS = {
@@ -39,7 +41,7 @@ export const PROBLEMS = {
   BODY_TOO_LARGE: {
     status: 'INVALID_ARGUMENT',
     http: 413,
-    meaning: 'The body has more bytes than are read.',
+    meaning: 'The body has more bytes, or more values, than are read.',
     remedy: 'Send a smaller body; `detail` names the limit.',
   },
   UNSUPPORTED_MEDIA_TYPE: {
@@ -139,13 +141,14 @@ export const PROBLEMS = {
   },
   REFRESH_TOKEN_REUSED: {
     status: 'UNAUTHENTICATED',
-    meaning: 'The refresh token was used before, so somebody may have stolen it: its session has ended.',
+    meaning:
+      'The refresh token was used before, and not only to get the same answer again within 10 seconds, so somebody may have stolen it: its session has ended.',
     remedy: LOG_IN_AGAIN,
   },
   PERMISSION_DENIED: {
     status: 'PERMISSION_DENIED',
     meaning: 'The member may not do this.',
-    remedy: 'Ask an administrator for a role that grants the action; every operation names it as x-action.',
+    remedy: 'Let a member act whose roles grant the action; every operation names it as x-action.',
   },
 
   // Members and logins.
@@ -163,6 +166,19 @@ export const PROBLEMS = {
     status: 'ALREADY_EXISTS',
     meaning: 'Somebody has this login, or gave it up a short time ago.',
     remedy: 'Choose another loginId.',
+  },
+  TOO_MANY_RENAMES: {
+    status: 'FAILED_PRECONDITION',
+    meaning: 'The member changed its login so often of late that no further name can be kept for it.',
+    remedy:
+      'Take one of the former names back, or wait: a name is kept for 7 days, and `detail` says when the first one is free.',
+  },
+  LOGIN_NOT_FOUND: {
+    status: 'NOT_FOUND',
+    http: 409,
+    meaning:
+      'The member has no login, so it can not be given another; its login was lost with data that the system no longer has.',
+    remedy: 'Delete the member and register it again, or have the operator restore the data of the Auth service.',
   },
   PASSWORD_REF_INVALID: {
     status: 'FAILED_PRECONDITION',
@@ -184,7 +200,7 @@ export const PROBLEMS = {
   LAST_ADMIN: {
     status: 'FAILED_PRECONDITION',
     meaning: 'This would leave nobody with the role of an administrator.',
-    remedy: 'Give another member the role `admin` first.',
+    remedy: 'Keep this member; it may go once another one has the role `admin`.',
   },
 
   // Jobs.
@@ -232,8 +248,9 @@ export const PROBLEMS = {
 
   TOO_MANY_JOBS: {
     status: 'RESOURCE_EXHAUSTED',
-    meaning: 'As many commands as are allowed are under way for the member, or for what they change.',
-    remedy: 'Wait until one of them has ended, at least for as long as Retry-After says.',
+    meaning:
+      'As many commands as are allowed are under way for the member, or for what they change; or the member has sent too many of late.',
+    remedy: 'Wait for as long as Retry-After says, and until one of those under way has ended.',
   },
 
   // The system.
@@ -255,7 +272,7 @@ export const PROBLEMS = {
   SERVICE_TIMEOUT: {
     status: 'DEADLINE_EXCEEDED',
     meaning: 'A service that is needed for this did not answer in time; whether it did the work is open.',
-    remedy: 'Send the same request again, a command with the same Idempotency-Key.',
+    remedy: `Send the same request again, a command with the same Idempotency-Key; ${JOB_HAS_ENDED}`,
   },
   STORE_UNAVAILABLE: {
     status: 'UNAVAILABLE',
@@ -327,7 +344,6 @@ export const PROBLEMS = {
   },
   JOB_NOT_FINISHED: { status: 'UNAVAILABLE', meaning: 'The job did not end in time.' },
   LOGIN_EXISTS: { status: 'ALREADY_EXISTS', meaning: 'The member has a login already.' },
-  LOGIN_NOT_FOUND: { status: 'NOT_FOUND', meaning: 'The member has no login.' },
   LOGIN_SUSPENDED: { status: 'FAILED_PRECONDITION', meaning: 'The login is closed.' },
   LOGIN_NOT_SUSPENDED: { status: 'FAILED_PRECONDITION', meaning: 'The login is open.' },
   LOGIN_BUSY: {

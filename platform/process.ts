@@ -13,6 +13,11 @@ export interface App<Config> {
   tracing: Tracing;
 }
 
+/** What whoever started the process asked for cannot be done; the message says what can. */
+export class UsageError extends Error {
+  override name = 'UsageError';
+}
+
 type Shape = z.ZodRawShape;
 type ConfigOf<S extends Shape> = z.output<z.ZodObject<S>> & z.output<z.ZodObject<typeof processShape>>;
 
@@ -21,9 +26,11 @@ type ConfigOf<S extends Shape> = z.output<z.ZodObject<S>> & z.output<z.ZodObject
  * and stops in reverse on SIGTERM or SIGINT. A second signal forces. Never returns a failure:
  * a process that can't start says why and exits with 1 (2 for its configuration).
  *
- * `start` that returns `'done'` ends the process: a task, not a server.
+ * `start` that returns `'done'` ends the process: a task, not a server. One that throws a `UsageError` was asked for what
+ * cannot be done: that is said in a line, and it exits with 2.
  *
  * @param check what must hold between the variables of `shape`
+ * @param prints whether standard output is for what it prints, so that its log goes to standard error. Default: no
  */
 export async function runProcess<S extends Shape>(
   role: string,
@@ -31,6 +38,7 @@ export async function runProcess<S extends Shape>(
   env: NodeJS.ProcessEnv,
   start: (app: App<ConfigOf<S>>) => Promise<unknown>,
   check?: ConfigCheck<S>,
+  prints = false,
 ): Promise<void> {
   let config: ConfigOf<S>;
   try {
@@ -40,7 +48,7 @@ export async function runProcess<S extends Shape>(
     process.stderr.write(`${role}: ${error.message}\n`);
     process.exit(2);
   }
-  const log = createLogger(role, config.MUSUBI_LOG_LEVEL as string);
+  const log = createLogger(role, config.MUSUBI_LOG_LEVEL as string, prints ? 'stderr' : 'stdout');
   const tracing = startTelemetry(role, env);
   const lifecycle = new Lifecycle(log, Number(config.MUSUBI_STOP_TIMEOUT) * 1_000);
   lifecycle.onStop('tracing', 'telemetry', () => tracing.stop());
@@ -78,6 +86,10 @@ export async function runProcess<S extends Shape>(
     lifecycle.markStarted();
     log.info('ready');
   } catch (error) {
+    if (error instanceof UsageError) {
+      process.stderr.write(`${role}: ${error.message}\n`);
+      await exit('could not start', 2);
+    }
     log.fatal({ err: error }, 'could not start');
     await exit('could not start', 1);
   }

@@ -14,6 +14,10 @@ interface Entry {
   calledBy: readonly Caller[];
   /** The store in which the service's outbox is, under the service's name (`outboxPlace`); none: it tells of nothing. */
   outbox?: 'postgres' | 'mongodb' | 'redis';
+  /** The aggregate types of which it tells the present state. (Of jobs nothing is made anew: Job itself is asked for them.) */
+  tells?: readonly string[];
+  /** The aggregate types of which it keeps copies, made from events. */
+  copies?: readonly string[];
 }
 
 /**
@@ -21,11 +25,11 @@ interface Entry {
  * stores that tests compare follow from it: a new service is declared here and nowhere else outside of its folder.
  */
 export const SERVICES = {
-  member: { contract: MemberServiceService, calledBy: ['sagas'], outbox: 'postgres' },
-  role: { contract: RoleServiceService, calledBy: ['sagas'], outbox: 'postgres' },
-  auth: { contract: AuthServiceService, calledBy: ['sagas', 'gateway', 'websocket'], outbox: 'mongodb' },
+  member: { contract: MemberServiceService, calledBy: ['sagas'], outbox: 'postgres', tells: ['member'] },
+  role: { contract: RoleServiceService, calledBy: ['sagas'], outbox: 'postgres', tells: ['member-roles'] },
+  auth: { contract: AuthServiceService, calledBy: ['sagas', 'gateway', 'websocket'], outbox: 'mongodb', tells: ['auth'] },
   job: { contract: JobServiceService, calledBy: ['sagas', 'gateway', 'websocket'], outbox: 'redis' },
-  query: { contract: QueryServiceService, calledBy: ['sagas', 'gateway'] },
+  query: { contract: QueryServiceService, calledBy: ['sagas', 'gateway'], copies: ['member', 'member-roles'] },
 } as const satisfies Record<string, Entry>;
 
 export type Services = typeof SERVICES;
@@ -57,4 +61,21 @@ export const outboxPlace = (name: string, kind: Outbox['kind']): string =>
 /** Every outbox of ours. */
 export const OUTBOXES: readonly Outbox[] = Object.entries(SERVICES).flatMap(([name, { outbox }]: [string, Entry]) =>
   outbox ? [{ name, kind: outbox, place: outboxPlace(name, outbox) }] : [],
+);
+
+/** A kind of aggregates whose present state a service tells. */
+export interface Teller {
+  service: ServiceName;
+  aggregateType: string;
+  /** Whether queries are made from them. */
+  copied: boolean;
+}
+
+/** Every kind of aggregates whose present state can be told. */
+export const TELLERS: readonly Teller[] = Object.entries(SERVICES).flatMap(([service, { tells = [] }]: [string, Entry]) =>
+  tells.map((aggregateType) => ({
+    service: service as ServiceName,
+    aggregateType,
+    copied: (SERVICES.query.copies as readonly string[]).includes(aggregateType),
+  })),
 );

@@ -11,6 +11,8 @@ const AWAY = new Set(['SERVICE_UNAVAILABLE', 'MEMBER_BUSY']);
 interface Lane {
   memberId: string;
   loginId: string;
+  /** It goes from one to the other and back: only so many former names are held for a member. */
+  logins: readonly [string, string];
   displayName: string;
 }
 
@@ -60,7 +62,12 @@ export class Load {
     try {
       const members = await Promise.all(Array.from({ length: lanes }, () => register(client, 'lane', waitSeconds)));
       await follower.ready();
-      const named = members.map(({ memberId, loginId }) => ({ memberId, loginId, displayName: 'lane of a test' }));
+      const named = members.map(({ memberId, loginId }) => ({
+        memberId,
+        loginId,
+        logins: [loginId, `${loginId}.renamed`] as const,
+        displayName: 'lane of a test',
+      }));
       return new Load(client, follower, named);
     } catch (error) {
       // Else it would come back for ever, and the process that prepares would never end.
@@ -102,7 +109,8 @@ export class Load {
   async #change(lane: Lane): Promise<void> {
     const name = `${this.#stem}-${this.#names++}`;
     const key = unique('key');
-    const body = { displayName: name, loginId: name };
+    const [login, other] = lane.logins;
+    const body = { displayName: name, loginId: lane.loginId === login ? other : login };
     let jobId: string | undefined;
     // A client that got no answer repeats with its key: it is one command all the same.
     for (let i = 0; jobId === undefined && i < 300; i++) {
@@ -171,7 +179,7 @@ export class Load {
 
   /** What the lanes were told last, against Member, the read model and Auth. */
   async #differences(): Promise<string[]> {
-    const members = await rows('musubi_member', `select member_id, login_id, display_name, status, version from members`);
+    const members = await rows('musubi_member', `select member_id, login_id, display_name, status, lock, version from members`);
     const views = await rows('musubi_query', `select id as member_id, login_id, display_name, version from members`);
     const mongo = await new MongoClient(address('MUSUBI_MONGODB_URL')).connect();
     const logins = await mongo
@@ -185,7 +193,7 @@ export class Load {
       const row = members.find((one) => one.member_id === memberId);
       const view = views.find((one) => one.member_id === memberId);
       const login = logins.find((one) => one._id === memberId);
-      if (row?.status !== 'ACTIVE') found.push(`${memberId} is ${row?.status}`);
+      if (row?.status !== 'ACTIVE' || row.lock !== null) found.push(`${memberId} is ${row?.status}, locked: ${row?.lock}`);
       if (row?.login_id !== loginId || row?.display_name !== displayName)
         found.push(`${memberId}: answered ${loginId}, Member has ${row?.login_id}`);
       if (view?.login_id !== row?.login_id || view?.display_name !== row?.display_name || view?.version !== row?.version)

@@ -1,6 +1,6 @@
 import test from 'ava';
 import fc from 'fast-check';
-import { email, loginId } from '../gateway/member-fields.ts';
+import { displayName, email, loginId } from '../gateway/member-fields.ts';
 import { openApiDocument } from '../gateway/openapi.ts';
 import { allRoutes } from '../gateway/routes/index.ts';
 import { tidyChanges } from '../services/member/domain.ts';
@@ -19,7 +19,7 @@ const says = (field: string, value: string): boolean => {
   // As JSON Schema has it.
   return new RegExp(pattern, 'u').test(value) && [...value].length <= maxLength;
 };
-const memberTakes = (field: 'email' | 'loginId', value: string): boolean => {
+const memberTakes = (field: 'email' | 'loginId' | 'displayName', value: string): boolean => {
   try {
     return tidyChanges({ [field]: value })[field] === value;
   } catch {
@@ -72,6 +72,38 @@ test('and so is any other text, and any login', (t) => {
           if (memberTakes(field, value) !== taken) throw new Error(`Member takes ${field} otherwise: ${JSON.stringify(value)}`);
           if (says(field, value) !== taken) throw new Error(`the contract says otherwise of ${field}: ${JSON.stringify(value)}`);
         }
+      }),
+      { numRuns: 2_000 },
+    ),
+  );
+});
+
+const NAMES = {
+  good: ['花子', 'é', 'می\u200cخواهم', '👨\u200d👩\u200d👧\u200d👦', '❤\ufe0f', '葛\u{e0100}城', '山田 花子', 'O’Hara'],
+  bad: [
+    ...['', ' ', '\u3000', '\u200b', '\u2060\u200d', '\u3164', '\u2800', '\u00ad', '\u0301', '\u202enimda', '\u2067a', 'a\u061c'],
+    ...['Administrator\u200b', 'ad\u200dmin', 'ad\u200cmin', 'a\ufe0f', 'a\nb', 'a\u2028b'],
+  ],
+};
+
+test('a name that deceives is one to the gateway and to Member, and the contract refuses none that is good', (t) => {
+  for (const value of NAMES.good) {
+    t.is(displayName.parse(value), value);
+    t.true(memberTakes('displayName', value), value);
+    t.true(says('displayName', value), value);
+  }
+  for (const value of NAMES.bad) {
+    t.is(displayName.safeParse(value).error?.issues.length, 1, JSON.stringify(value));
+    t.false(memberTakes('displayName', value), JSON.stringify(value));
+  }
+  const any = fc.oneof(fc.string({ unit: 'binary', maxLength: 20 }), near(`aع花👨❤1\u200c\u200d\ufe0f\u0301\u202e\u3164 `));
+  t.notThrows(() =>
+    fc.assert(
+      fc.property(any, (text) => {
+        const value = text.toWellFormed().normalize('NFC').trim();
+        const taken = displayName.safeParse(value).success;
+        if (memberTakes('displayName', value) !== taken) throw new Error(`Member takes it otherwise: ${JSON.stringify(value)}`);
+        if (taken && !says('displayName', value)) throw new Error(`the contract refuses it: ${JSON.stringify(value)}`);
       }),
       { numRuns: 2_000 },
     ),

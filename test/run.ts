@@ -36,11 +36,13 @@ try {
   const collector = await serveCollector();
   // Only what a test asks for, with a sampled traceparent, is recorded: the rest runs as it does by default.
   const tracing = { OTEL_EXPORTER_OTLP_ENDPOINT: collector.url, OTEL_TRACES_SAMPLER: 'parentbased_always_off' };
+  // A few members stand for many: what bounds one member's commands over time would bound the load that tests make.
+  const manyCommands = { MUSUBI_JOB_RATE_PER_MEMBER: '100000+100000/1s' };
   stack = await startStack({
     dataDir,
     runFile: join(dataDir, 'run.json'),
     ports: 'free',
-    env: tracing,
+    env: { ...tracing, ...manyCommands },
     signal: request.signal,
     onProgress: ({ component, title, state, detail }) =>
       void (state === 'ready' && process.stdout.write(`# ${title || component} is ready${detail ? `: ${detail}` : ''}\n`)),

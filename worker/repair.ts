@@ -10,6 +10,8 @@ import { registerSearchAttributes } from './search-attributes.ts';
 import { examine, unfinishedJob, unfinishedJobs } from './unfinished-jobs.ts';
 
 export { repairShape as shape };
+/** The jobs, on standard output: a line of JSON each. */
+export const prints = true;
 
 /**
  * The operator's task: finds the jobs that have not ended though their workflow has, or is gone, and has each of them end.

@@ -6,6 +6,7 @@ import test, { type ExecutionContext } from 'ava';
 import Koa from 'koa';
 import { aborted, type MusubiError, resourceExhausted, unauthenticated, unavailable } from '#platform/errors.ts';
 import { fromServiceError } from '#platform/grpc/status.ts';
+import { JobFailedError } from '../problem.ts';
 import { problems } from './problems.ts';
 
 /** The answers of a server that throws these. */
@@ -22,6 +23,10 @@ async function answersTo(t: ExecutionContext, errors: MusubiError[]): Promise<Re
   return await Promise.all(errors.map((_, index) => fetch(`http://127.0.0.1:${port}/${index}`)));
 }
 
+/** A job that has ended with it, and will not end otherwise. */
+const ended = (code: string, grpcStatus: string) =>
+  new JobFailedError('job-1', { code, message: 'away', errors: [], grpcStatus });
+
 test('Retry-After is what the error says, or a second where the status asks for one', async (t) => {
   const cases: [MusubiError, number, string | null][] = [
     [resourceExhausted('TOO_BUSY', 'too many', { retryAfterSeconds: 90 }), 429, '90'],
@@ -30,6 +35,8 @@ test('Retry-After is what the error says, or a second where the status asks for 
     [unavailable('SERVICE_UNAVAILABLE', 'away'), 503, '1'],
     [aborted('MEMBER_BUSY', 'busy', { retryAfterSeconds: 2 }), 409, '2'],
     [aborted('MEMBER_BUSY', 'busy'), 409, null],
+    [ended('SERVICE_UNAVAILABLE', 'UNAVAILABLE'), 503, null],
+    [ended('TOO_BUSY', 'RESOURCE_EXHAUSTED'), 429, null],
   ];
   const answers = await answersTo(
     t,

@@ -1,9 +1,8 @@
 import type { Middleware } from 'koa';
 import { internal, MusubiError } from '#platform/errors.ts';
-import { retryAfterOf } from '#platform/http/problem.ts';
 import { currentTraceId } from '#platform/telemetry.ts';
 import { challenge } from '../authorize.ts';
-import { httpStatus, problemOf } from '../problem.ts';
+import { httpStatus, problemOf, retryAfterOf } from '../problem.ts';
 
 /** Answers whatever is thrown with an RFC 9457 problem. What is no MusubiError is a defect: 500, and its cause stays in the log. */
 export function problems(): Middleware {

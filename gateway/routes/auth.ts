@@ -14,7 +14,10 @@ const EXAMPLE_REFRESH_TOKEN = 'kz3N0pWvXbYq5mQ1rT8uHc2JdLfGsA7e';
 const tokensSchema = z
   .strictObject({
     accessToken: z.string().meta({ description: 'A JWT (RFC 9068), for `Authorization: Bearer`' }),
-    refreshToken: z.string().meta({ description: 'Good for one refresh; using it twice ends the session' }),
+    refreshToken: z.string().meta({
+      description:
+        'Good for one refresh. If its answer is lost, the same is answered again for 10 seconds; used later than that, or after its successor was, it ends the session',
+    }),
     tokenType: z.literal('Bearer'),
     expiresIn: z.int().meta({ description: 'Seconds until the access token expires' }),
     memberId: z.string(),

@@ -56,8 +56,8 @@ const getJob = route({
       },
     },
   },
-  async handle({ loaded, headers, ctx }, gateway) {
-    const job = await awaited(ctx, gateway, loaded, headers.Prefer ?? '');
+  async handle(call, gateway) {
+    const job = await awaited(call, gateway, call.loaded);
     const again: Record<string, string> = isFinal(job) ? {} : { 'Retry-After': RETRY_AFTER };
     return { status: 200 as const, body: toJobView(job), headers: again };
   },
@@ -107,7 +107,8 @@ const cancelJob = route({
   headers: { ...repeatableHeaders, Prefer: commandHeaders.Prefer },
   responses: { 200: { description: 'The job is cancelled and undone', schema: jobSchema }, 202: accepted },
   problems: ['JOB_FINISHED', 'JOB_NOT_STARTED', 'JOB_INTERRUPTED', 'TEMPORAL_UNAVAILABLE'],
-  async handle({ loaded: job, headers, ctx }, gateway) {
+  async handle(call, gateway) {
+    const { loaded: job, ctx } = call;
     if (isFinal(job)) throw finished(job);
     const answer = await gateway.commands.cancelCommand(job.jobId);
     if (answer === 'too-late') throw finished(job);
@@ -119,7 +120,7 @@ const cancelJob = route({
     if (answer === 'unknown')
       throw failedPrecondition('JOB_NOT_STARTED', 'The command has not started, so there is nothing to cancel.');
     ctx.state.jobId = job.jobId;
-    const final = await answerFor(ctx, gateway, job, headers.Prefer ?? '', async (final) => final);
+    const final = await answerFor(call, gateway, job, async (final) => final);
     if ('status' in final) return final;
     if (final.state !== JobState.JOB_STATE_CANCELLED) throw finished(final);
     return { status: 200 as const, body: toJobView(final) };

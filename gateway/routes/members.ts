@@ -100,12 +100,22 @@ const updateMember = route({
     })
     .meta({
       id: 'MemberChanges',
-      description: 'What is absent stays as it is',
+      description:
+        'What is absent stays as it is. A loginId that is given up is kept for its member for 7 days, and three of them at a time; then one of these can be taken back, and no other (TOO_MANY_RENAMES).',
       minProperties: 1,
       examples: [{ displayName: '花' }],
     }),
   responses: { 200: { ...one, description: 'The member as it is now' }, 202: accepted },
-  problems: [...commandProblems, 'INVALID_MEMBER', 'LOGIN_TAKEN', 'MEMBER_BUSY', 'MEMBER_DELETING', 'VERSION_MISMATCH'],
+  problems: [
+    ...commandProblems,
+    'INVALID_MEMBER',
+    'LOGIN_TAKEN',
+    'LOGIN_NOT_FOUND',
+    'TOO_MANY_RENAMES',
+    'MEMBER_BUSY',
+    'MEMBER_DELETING',
+    'VERSION_MISMATCH',
+  ],
   async handle(call, gateway) {
     const { params, body } = call;
     const condition = call.headers['If-Match'];
@@ -174,8 +184,8 @@ const listMembers = route({
   },
   responses: { 200: { description: 'A page of members', schema: pageSchema(memberSchema, 'MemberPage') } },
   problems: ['PAGE_TOKEN_INVALID'],
-  async handle({ query: { query = '', pageSize, pageToken = '' } }, gateway) {
-    const { members, nextPageToken } = await gateway.query.listMembers({ query, pageSize, pageToken });
+  async handle({ principal: { memberId }, query: { query = '', pageSize, pageToken = '' } }, gateway) {
+    const { members, nextPageToken } = await gateway.query.listMembers({ query, pageSize, pageToken, memberId });
     return { status: 200 as const, body: { items: members.map(shown), ...(nextPageToken ? { nextPageToken } : {}) } };
   },
 });

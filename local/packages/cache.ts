@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
@@ -49,12 +50,28 @@ interface RunOptions {
   env?: NodeJS.ProcessEnv;
   cwd?: string;
   onLine?: Say;
+  onSpawn?: (pid: number) => void;
 }
 
+const endings = new AsyncLocalStorage<AbortSignal>();
+const running = new Set<ChildProcess>();
+// Nothing that this process has begun goes on without it.
+process.once('exit', () => {
+  for (const child of running) child.kill('SIGKILL');
+});
+
+/** Does `work`. Once the signal aborts, the command that {@link run} waits for in it is asked to end, and no other is begun. */
+export const endingWith = <T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> => endings.run(signal, work);
+
 /** Runs a command to its end; on failure the error carries the last lines that it said. */
-export function run(command: string, args: string[], { env, cwd, onLine }: RunOptions = {}): Promise<string> {
+export async function run(command: string, args: string[], { env, cwd, onLine, onSpawn }: RunOptions = {}): Promise<string> {
+  const ending = endings.getStore();
+  ending?.throwIfAborted();
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, { env: childEnvironment(env), cwd, stdio: ['ignore', 'pipe', 'pipe'] });
+    const end = (): void => void child.kill('SIGTERM');
+    ending?.addEventListener('abort', end);
+    if (child.pid !== undefined) onSpawn?.(child.pid);
     running.add(child);
     let stdout = '';
     let said = '';
@@ -69,6 +86,7 @@ export function run(command: string, args: string[], { env, cwd, onLine }: RunOp
     });
     child.on('error', (error) => reject(new Error(`${command} could not be run: ${error.message}`)));
     child.on('close', (code, signal) => {
+      ending?.removeEventListener('abort', end);
       running.delete(child);
       if (code === 0) resolve(stdout);
       else
@@ -77,11 +95,4 @@ export function run(command: string, args: string[], { env, cwd, onLine }: RunOp
         );
     });
   });
-}
-
-const running = new Set<ChildProcess>();
-
-/** Asks all commands to end that {@link run} waits for. */
-export function endCommands(): void {
-  for (const child of running) child.kill('SIGTERM');
 }

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
-import { existsSync } from 'node:fs';
-import { readdir, readFile, realpath, rm } from 'node:fs/promises';
-import { basename, delimiter, dirname, join } from 'node:path';
+import { readdir, readFile, rm } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { findJdk } from '../jdk.mjs';
 import { cached, run, type Say, shortHash } from './cache.ts';
 import { jgo } from './wheels.ts';
 
@@ -27,7 +27,7 @@ export async function jars(name: 'kafka' | 'opensearch', say: Say): Promise<stri
 
 /** A Java source of ours, compiled once for this JDK and these jars. Returns the jar to add to the class path. */
 export async function compiled(source: string, jars: string[], say: Say): Promise<string> {
-  const jdk = await jdkFolder();
+  const jdk = jdkFolder();
   const folderOfJars = dirname(jars[0] ?? '');
   const key = shortHash(await readFile(source, 'utf8'), basename(folderOfJars), jdk);
   const folder = await cached(`compiled-${key}`, say, async (building) => {
@@ -41,10 +41,9 @@ export async function compiled(source: string, jars: string[], say: Say): Promis
   return join(folder, 'ours.jar');
 }
 
-/** The folder of the JDK's programs, as its real path: it tells one JDK from another in the cache's keys. */
-export async function jdkFolder(): Promise<string> {
-  const folders = [process.env.JAVA_HOME && join(process.env.JAVA_HOME, 'bin'), ...(process.env.PATH ?? '').split(delimiter)];
-  const found = folders.find((folder) => folder && existsSync(join(folder, 'javac')));
-  if (!found) throw new Error('no JDK was found: apt-get install openjdk-17-jdk-headless');
-  return dirname(await realpath(join(found, 'javac')));
+/** The folder of the JDK's programs: it tells one JDK from another in the cache's keys. */
+export function jdkFolder(): string {
+  const jdk = findJdk();
+  if (!jdk?.javac) throw new Error('no JDK was found: apt-get install openjdk-17-jdk-headless');
+  return jdk.folder;
 }

@@ -48,7 +48,7 @@ export async function javaLaunch(program: JavaProgram, args: string[]): Promise<
     : ['-XX:+RecordDynamicDumpInfo'];
   const quiet = ['-Xlog:disable', '-Xlog:all=error:stderr'];
   return {
-    command: join(await jdkFolder(), 'java'),
+    command: join(jdkFolder(), 'java'),
     args: [...flags, ...sharing, ...quiet, '-cp', classPath(jars), ...args],
     cwd: data,
   };
@@ -62,7 +62,7 @@ export async function keepArchive(program: JavaProgram, pid: number): Promise<vo
   const unfinished = `${archive}.${pid}`;
   try {
     await mkdir(dirname(join(data, archive)), { recursive: true });
-    await run(join(await jdkFolder(), 'jcmd'), [String(pid), 'VM.cds', 'dynamic_dump', unfinished]);
+    await run(join(jdkFolder(), 'jcmd'), [String(pid), 'VM.cds', 'dynamic_dump', unfinished]);
     if (existsSync(join(data, unfinished))) await rename(join(data, unfinished), join(data, archive));
   } catch {
     await rm(join(data, unfinished), { force: true });
@@ -71,7 +71,7 @@ export async function keepArchive(program: JavaProgram, pid: number): Promise<vo
 
 /** The archive's file as the server sees it. It is good for this JDK, class path and flags. */
 async function archiveOf({ name, jars, flags }: JavaProgram): Promise<string> {
-  return join(CACHE, 'class-archives', `${name}-${shortHash(await jdkFolder(), classPath(jars), ...flags)}.jsa`);
+  return join(CACHE, 'class-archives', `${name}-${shortHash(jdkFolder(), classPath(jars), ...flags)}.jsa`);
 }
 
 const classPath = (jars: string[]): string => jars.map((jar) => join(CACHE, relative(cacheRoot(), jar))).join(':');

@@ -21,10 +21,16 @@ export interface CallOptions {
   signal?: AbortSignal;
 }
 
-/** A service's methods as promises that reject with MusubiError. */
+/**
+ * A service's methods as promises that reject with MusubiError, or as what is read one after the other where the contract has
+ * a stream of responses: it is ended by who stops reading it, and throws MusubiError.
+ */
 export type Peer<S extends ServiceDefinition> = {
   [M in keyof S]: S[M] extends MethodDefinition<infer Request, infer Response>
-    ? (request: Request, options?: CallOptions) => Promise<Response>
+    ? (
+        request: Request,
+        options?: CallOptions,
+      ) => S[M]['responseStream'] extends true ? AsyncIterable<Response> : Promise<Response>
     : never;
 };
 
@@ -47,7 +53,8 @@ export function connectPeer<S extends ServiceDefinition>(target: string, definit
   const client = new Client(target, credentials.createInsecure(), CHANNEL);
   lifecycle.onStop(`peer ${target}`, 'stores', () => client.close());
   const peer: Record<string, unknown> = {};
-  for (const [name, method] of Object.entries(definition)) peer[name] = caller(client, method);
+  for (const [name, method] of Object.entries(definition))
+    peer[name] = method.responseStream ? reader(client, method) : caller(client, method);
   return peer as Peer<S>;
 }
 
@@ -61,23 +68,54 @@ export function boundTo<S extends ServiceDefinition>(signal: AbortSignal, peer: 
   return Object.fromEntries(bound) as unknown as Peer<S>;
 }
 
-type Method = (request: unknown, options?: CallOptions) => Promise<unknown>;
+type Method = (request: unknown, options?: CallOptions) => unknown;
+
+const left = (): MusubiError => new MusubiError(status.CANCELLED, 'CLIENT_LEFT', 'the client has left');
+
+function metadataOf(): Metadata {
+  const metadata = new Metadata();
+  const traceparent = currentTraceparent();
+  if (traceparent) metadata.set('traceparent', traceparent);
+  return metadata;
+}
+
+function reader(client: Client, method: MethodDefinition<unknown, unknown>): Method {
+  return async function* (request: unknown, { timeoutMs = 5_000, signal }: CallOptions = {}) {
+    if (signal?.aborted) throw left();
+    const call = client.makeServerStreamRequest(
+      method.path,
+      method.requestSerialize,
+      method.responseDeserialize,
+      request,
+      metadataOf(),
+      { deadline: Date.now() + timeoutMs },
+    );
+    const cancel = (): void => call.cancel();
+    signal?.addEventListener('abort', cancel, { once: true });
+    try {
+      yield* call;
+    } catch (error) {
+      throw fromServiceError(error as ServiceError);
+    } finally {
+      signal?.removeEventListener('abort', cancel);
+      call.on('error', () => undefined); // that it was cancelled
+      call.cancel();
+    }
+  };
+}
 
 function caller(client: Client, method: MethodDefinition<unknown, unknown>): Method {
   const name = method.path.slice(1);
   return (request, { timeoutMs = 5_000, signal } = {}) =>
     withSpan(name, { kind: SpanKind.CLIENT }, async () => {
-      if (signal?.aborted) throw new MusubiError(status.CANCELLED, 'CLIENT_LEFT', 'the client has left');
-      const metadata = new Metadata();
-      const traceparent = currentTraceparent();
-      if (traceparent) metadata.set('traceparent', traceparent);
+      if (signal?.aborted) throw left();
       return new Promise((resolve, reject) => {
         const call = client.makeUnaryRequest(
           method.path,
           method.requestSerialize,
           method.responseDeserialize,
           request,
-          metadata,
+          metadataOf(),
           { deadline: Date.now() + timeoutMs },
           (error: ServiceError | null, response?: unknown) => {
             signal?.removeEventListener('abort', cancel);

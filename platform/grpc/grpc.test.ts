@@ -55,6 +55,22 @@ test('an error keeps its code, message and fields across the wire, and its cause
   t.notRegex(JSON.stringify(error) + error.message, /sql/);
 });
 
+test('an error of any size arrives, cut to what headers can hold, and the connection goes on', async (t) => {
+  const long = '花'.repeat(200_000);
+  const { peer } = await pair(t, async () => {
+    throw invalidArgument('INVALID_MEMBER', long, {
+      fields: Array.from({ length: 1_000 }, (_, i) => ({ field: `f${i}${long}`, message: long })),
+    });
+  });
+  for (let i = 0; i < 2; i++) {
+    const error = await t.throwsAsync(peer.getMember({ memberId: 'x' }), { instanceOf: MusubiError });
+    t.is(error.code, 'INVALID_MEMBER');
+    t.regex(error.message, /^花{999}…$/);
+    t.is(error.fields.length, 50);
+    t.regex(error.fields[0]?.message ?? '', /^花{199}…$/);
+  }
+});
+
 test('an error says over the wire when to try again', async (t) => {
   const { peer } = await pair(t, async () => {
     throw resourceExhausted('TOO_BUSY', 'too many of them', { retryAfterSeconds: 90 });

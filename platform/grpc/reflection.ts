@@ -4,17 +4,23 @@ import { type FileDescriptorProto, FileDescriptorProtoSchema, FileDescriptorSetS
 import type { handleBidiStreamingCall, Server } from '@grpc/grpc-js';
 import { ReflectionService } from '@grpc/reflection';
 
+/** What every error comes with (`status.ts`): packed, so no contract imports it. */
+const DETAILS_OF_ERRORS = ['google/rpc/status.proto', 'google/rpc/error_details.proto'];
+
 /**
- * Serves server reflection (grpc.reflection.v1 and v1alpha): tells of one service of ours, of health and of itself, with
- * everything that their messages are made of, and of nothing that is served elsewhere.
+ * Serves server reflection (grpc.reflection.v1 and v1alpha): tells of these services of ours, of health and of itself, with
+ * everything that their messages and their errors are made of, and of nothing that is served elsewhere.
  *
- * @param service its full name: `musubi.auth.v1.AuthService`
+ * @param services their full names: `musubi.auth.v1.AuthService`
  */
-export function addReflection(server: Server, service: string): void {
+export function addReflection(server: Server, services: readonly string[]): void {
   const [ours, standard] = [filesIn('descriptors'), filesIn('standard-descriptors')];
-  const root = ours.find((file) => servicesOf(file).includes(service));
-  if (!root) throw new Error(`platform/gen/descriptors.binpb does not know ${service}: npm run generate`);
-  const files = new Set([...standard, root]);
+  const roots = services.map((service) => {
+    const root = ours.find((file) => servicesOf(file).includes(service));
+    if (!root) throw new Error(`platform/gen/descriptors.binpb does not know ${service}: npm run generate`);
+    return root;
+  });
+  const files = new Set([...standard, ...roots, ...ours.filter(({ name }) => DETAILS_OF_ERRORS.includes(name))]);
   // What they import, and what that imports: a set grows while it is walked.
   for (const { dependency } of files) {
     for (const file of ours) if (dependency.includes(file.name)) files.add(file);
@@ -22,8 +28,10 @@ export function addReflection(server: Server, service: string): void {
   // The files as they were compiled: @grpc/proto-loader would make others of them, without imports. Of a package
   // definition the library reads nothing else.
   const fileDescriptorProtos = [...files].map((file) => toBinary(FileDescriptorProtoSchema, file));
-  const definition = { [service]: { fileDescriptorProtos } } as unknown as ConstructorParameters<typeof ReflectionService>[0];
-  new ReflectionService(definition, { services: [service, ...standard.flatMap(servicesOf)] }).addToServer(inPace(server));
+  const definition = { [services[0] ?? '']: { fileDescriptorProtos } } as unknown as ConstructorParameters<
+    typeof ReflectionService
+  >[0];
+  new ReflectionService(definition, { services: [...services, ...standard.flatMap(servicesOf)] }).addToServer(inPace(server));
 }
 
 /** What `npm run generate` has compiled. */

@@ -11,15 +11,20 @@ const ERROR_INFO = 'type.googleapis.com/google.rpc.ErrorInfo';
 const BAD_REQUEST = 'type.googleapis.com/google.rpc.BadRequest';
 const RETRY_INFO = 'type.googleapis.com/google.rpc.RetryInfo';
 
-/** A MusubiError as a gRPC status with ErrorInfo, BadRequest and RetryInfo details. Its cause stays here. */
+/** Characters and fields that trailers are sure to hold: those with more would break the connection, for all calls on it. */
+const LONGEST = { message: 1_000, field: 100, description: 200, fields: 50 };
+
+const shortened = (text: string, longest: number): string => (text.length > longest ? `${text.slice(0, longest - 1)}…` : text);
+
+/** A MusubiError as a gRPC status with ErrorInfo, BadRequest and RetryInfo details. Its cause stays here, and so does what is too long. */
 export function toServiceError(error: MusubiError): Pick<ServiceError, 'code' | 'details' | 'metadata'> {
   const details = [
     { typeUrl: ERROR_INFO, value: Buffer.from(ErrorInfo.encode({ reason: error.code, domain: DOMAIN, metadata: {} }).finish()) },
   ];
   if (error.fields.length > 0) {
-    const fieldViolations = error.fields.map(({ field, message, code }) => ({
-      field,
-      description: message,
+    const fieldViolations = error.fields.slice(0, LONGEST.fields).map(({ field, message, code }) => ({
+      field: shortened(field, LONGEST.field),
+      description: shortened(message, LONGEST.description),
       reason: code ?? '',
       localizedMessage: undefined,
     }));
@@ -29,9 +34,10 @@ export function toServiceError(error: MusubiError): Pick<ServiceError, 'code' | 
     const retryDelay = { seconds: error.retryAfterSeconds, nanos: 0 };
     details.push({ typeUrl: RETRY_INFO, value: Buffer.from(RetryInfo.encode({ retryDelay }).finish()) });
   }
+  const message = shortened(error.message, LONGEST.message);
   const metadata = new Metadata();
-  metadata.set(DETAILS, Buffer.from(Status.encode({ code: error.grpcStatus, message: error.message, details }).finish()));
-  return { code: error.grpcStatus, details: error.message, metadata };
+  metadata.set(DETAILS, Buffer.from(Status.encode({ code: error.grpcStatus, message, details }).finish()));
+  return { code: error.grpcStatus, details: message, metadata };
 }
 
 /** The error that a gRPC call failed with; the reverse of {@link toServiceError}. */

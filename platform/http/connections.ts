@@ -1,12 +1,17 @@
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Logger } from '../log.ts';
+import { networkOf } from './network.ts';
 
 /** How long the first bytes of a new connection may be under way, ms: a stop does not take it for an unused one. */
 const ARRIVING_MS = 500;
 
 export interface ConnectionLimits {
-  /** Connections at a time. For one more the one that is idle the longest is cut, and if none is, the new one. */
+  /**
+   * Connections at a time. For one more, one is cut of the network (`network.ts`) that has the most: the one that waits
+   * longest for its client, which sends no request, does not send it to its end, or does not read its answer. If none
+   * waits for its client, the new one is cut.
+   */
   connections: number;
   /** Requests of one connection that are worked on, or answered and not yet sent, at a time. */
   inFlight: number;
@@ -19,6 +24,8 @@ export interface ConnectionLimits {
   waitingInAll: number;
   /** How long an answer may wait for its client to read any of it, ms. */
   unread: number;
+  /** How long an answer may be read in all, however slowly, ms; it begins when the answers before it have been read. */
+  reading: number;
 }
 
 /** The connections of an HTTP server, and what each may have in flight: a client that doesn't read is not worked for. */
@@ -26,8 +33,8 @@ export class Connections {
   readonly limits: ConnectionLimits;
   readonly #log: Logger;
   readonly #all = new Map<Socket, Connection>();
-  /** Those without a request, in the order in which they became so. */
-  readonly #idle = new Map<Socket, Connection>();
+  /** By network; those that have waited longest, for their client or for us, come first. */
+  readonly #networks = new Map<string, Set<Connection>>();
   /** Requests that wait for their turn. */
   waiting = 0;
   /** Since the last sweep. */
@@ -45,15 +52,14 @@ export class Connections {
 
   add(socket: Socket): void {
     if (this.#all.size >= this.limits.connections) {
-      const [oldest = socket] = this.#idle.keys();
-      this.cut(oldest);
-      if (oldest === socket) return;
-      this.#all.delete(oldest);
-      this.#idle.delete(oldest);
+      const loser = this.#longestWaiting();
+      this.cut(loser?.socket ?? socket);
+      if (!loser) return;
+      this.forget(loser.socket);
     }
     const connection = new Connection(socket, this);
     this.#all.set(socket, connection);
-    this.#idle.set(socket, connection);
+    this.moved(connection);
     socket.once('close', () => {
       this.forget(socket);
       connection.closed();
@@ -66,15 +72,29 @@ export class Connections {
 
   /** Somebody else looks after it from now on. */
   forget(socket: Socket): void {
+    const connection = this.#all.get(socket);
+    if (!connection) return;
     this.#all.delete(socket);
-    this.#idle.delete(socket);
+    const network = this.#networks.get(connection.network);
+    network?.delete(connection);
+    if (network?.size === 0) this.#networks.delete(connection.network);
   }
 
-  /** @param idle whether it has no request any more */
-  setIdle(connection: Connection, idle: boolean): void {
-    const { socket } = connection;
-    if (!idle) this.#idle.delete(socket);
-    else if (this.#all.has(socket)) this.#idle.set(socket, connection);
+  /** A request has come on it, or was answered: it waits for something else from now on. */
+  moved(connection: Connection): void {
+    if (!this.#all.has(connection.socket)) return;
+    const network = this.#networks.get(connection.network) ?? new Set();
+    this.#networks.set(connection.network, network);
+    network.delete(connection);
+    network.add(connection);
+  }
+
+  #longestWaiting(): Connection | undefined {
+    let largest = new Set<Connection>();
+    for (const network of this.#networks.values()) if (network.size > largest.size) largest = network;
+    for (const network of [largest, ...this.#networks.values()])
+      for (const connection of network) if (connection.waitsForClient) return connection;
+    return undefined;
   }
 
   cut(socket: Socket): void {
@@ -91,7 +111,9 @@ export class Connections {
   /** Call it every few seconds. Cuts connections whose clients do not read, and logs all cuts since the last call in one line. */
   sweep(): void {
     const now = performance.now();
-    for (const connection of this.#all.values()) if (connection.unreadFor(now) >= this.limits.unread) this.cut(connection.socket);
+    const { unread, reading } = this.limits;
+    for (const connection of this.#all.values())
+      if (connection.unreadFor(now) >= unread || connection.readFor(now) >= reading) this.cut(connection.socket);
     if (this.#cut === 0) return;
     const numbers = { cut: this.#cut, connections: this.size, waiting: this.waiting };
     this.#log.warn(
@@ -117,6 +139,7 @@ export class Connection {
   readonly socket: Socket;
   /** In ms of `performance.now()`. */
   readonly acceptedAt = performance.now();
+  readonly network: string;
   readonly #all: Connections;
   /** The answers that are not sent, in order. */
   readonly #unanswered: ServerResponse[] = [];
@@ -124,11 +147,14 @@ export class Connection {
   readonly #waiting: (() => void)[] = [];
   /** How many bytes had been taken when that last changed, and when it was. */
   #read = { bytes: 0, at: 0 };
+  /** The answer that is being read, and since when. */
+  #reading: { response: ServerResponse | undefined; since: number } = { response: undefined, since: 0 };
   /** Nothing more of it is read as a request. */
   over = false;
 
   constructor(socket: Socket, all: Connections) {
     this.socket = socket;
+    this.network = networkOf(socket.remoteAddress ?? '');
     this.#all = all;
     // Reading a request's body resumes the whole socket, although too many requests may wait. If the socket was paused in
     // between, `pause()` emits nothing, so the explicit event stops the listeners of `resume` that have just started
@@ -146,10 +172,15 @@ export class Connection {
     return this.#unanswered.length > 0;
   }
 
-  /** No request is read from it any more; it is not idle. */
+  /** Whether nothing but its client can make it go on. */
+  get waitsForClient(): boolean {
+    const [first] = this.#unanswered;
+    return !first?.req.complete || this.socket.writableLength > 0;
+  }
+
+  /** No request is read from it any more. */
   detach(): void {
     this.over = true;
-    this.#all.setIdle(this, false);
   }
 
   /** The newest answer that is not sent, unless its request still waits for its turn. */
@@ -160,8 +191,8 @@ export class Connection {
   /** Runs `work`, which answers `response`, when its turn comes; never, if the client leaves first. */
   take(response: ServerResponse, work: () => void): void {
     if (this.over) return;
-    this.#all.setIdle(this, false);
     this.#unanswered.push(response);
+    this.#all.moved(this);
     response.once('close', () => this.#answered(response));
     if (this.#unanswered.length <= this.#all.limits.inFlight) {
       work();
@@ -180,13 +211,12 @@ export class Connection {
   #answered(response: ServerResponse): void {
     const at = this.#unanswered.indexOf(response);
     if (at !== -1) this.#unanswered.splice(at, 1);
+    this.#all.moved(this);
     const next = this.#waiting.shift();
     if (next) {
       this.#all.waiting -= 1;
       if (!this.#tooMany) this.socket.resume();
       next();
-    } else if (this.#unanswered.length === 0) {
-      this.#all.setIdle(this, true);
     }
   }
 
@@ -203,5 +233,12 @@ export class Connection {
     const bytes = bytesWritten - writableLength;
     if (writableLength === 0 || bytes !== this.#read.bytes) this.#read = { bytes, at: now };
     return now - this.#read.at;
+  }
+
+  /** For how many ms its oldest answer has been read. */
+  readFor(now: number): number {
+    const [response] = this.#unanswered;
+    if (response !== this.#reading.response || this.socket.writableLength === 0) this.#reading = { response, since: now };
+    return now - this.#reading.since;
   }
 }

@@ -12,9 +12,9 @@ export interface RawClient {
   closed: Promise<string>;
 }
 
-/** @param halfOpen whether it stays open when the other side has said all */
-export async function openRaw(port: number, { halfOpen = false } = {}): Promise<RawClient> {
-  const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: halfOpen });
+/** @param halfOpen whether it stays open when the other side has said all @param from an address of this machine */
+export async function openRaw(port: number, { halfOpen = false, from = '127.0.0.1' } = {}): Promise<RawClient> {
+  const socket = connect({ port, host: '127.0.0.1', localAddress: from, allowHalfOpen: halfOpen });
   let received = '';
   socket.on('data', (chunk) => (received += chunk.toString('latin1')));
   socket.on('error', () => undefined);

@@ -115,6 +115,62 @@ test('a client that does not read its answer is cut, one that reads slowly is no
   t.true(parts.handled[0]?.response.writableFinished);
 });
 
+test('a client that goes on reading, but too slowly, is cut as well', async (t) => {
+  const big = Buffer.alloc(40_000_000, 'x');
+  const limits = { unread: 60_000, reading: 400 };
+  const { port, handled, lines } = await serve(t, { limits, handle: (_, response) => void response.end(big) });
+  const slow = await openRaw(port);
+  slow.socket.on('data', () => {
+    slow.socket.pause();
+    setTimeout(() => slow.socket.resume(), 50);
+  });
+  slow.socket.write(GET);
+  await until(() => handled.length === 1);
+  await once(handled[0]?.response ?? slow.socket, 'close');
+  t.false(handled[0]?.response.writableFinished);
+  await until(() => lines.some(({ cut }) => cut === 1));
+});
+
+for (const [what, bytes] of [
+  ['send no request', ''],
+  ['do not send their requests to the end', 'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nx'],
+  ['do not read their answers', GET],
+] as const) {
+  test(`who holds all connections of which many ${what} keeps nobody else out`, async (t) => {
+    const big = Buffer.alloc(10_000_000, 'x');
+    const { port, handled } = await serve(t, {
+      limits: { connections: 5 },
+      handle: (request, response) => void (request.method === 'GET' && response.end(request.url === '/' ? big : 'fine')),
+    });
+    const flood = () => openRaw(port, { from: '127.0.0.2' });
+    const greedy: RawClient[] = [];
+    while (greedy.length < 5) {
+      const client = await flood();
+      client.socket.pause();
+      client.socket.write(bytes);
+      greedy.push(client);
+      if (bytes !== '') await until(() => handled.length === greedy.length);
+    }
+    const ask = async (client: RawClient, times: number): Promise<void> => {
+      client.socket.write('GET /small HTTP/1.1\r\nHost: x\r\n\r\n');
+      await client.receives((text) => answersIn(text) === times);
+    };
+    const other = await openRaw(port);
+    await ask(other, 1);
+    // Whatever comes more of the same takes only of its own.
+    for (let more = 0; more < 10; more++) {
+      const client = await flood();
+      client.socket.pause();
+      client.socket.write(bytes);
+    }
+    const third = await openRaw(port, { from: '127.0.0.3' });
+    await ask(third, 1);
+    await ask(other, 2);
+    for (const client of greedy) client.socket.destroy();
+    t.pass();
+  });
+}
+
 test('of too many connections the one that is idle the longest is cut; if none is, the new one is', async (t) => {
   const { port, handled } = await serve(t, { limits: { connections: 3 } });
   const busy = await openRaw(port);

@@ -35,6 +35,7 @@ export const HTTP_LIMITS: HttpLimits = {
   // Longer than the 60 s of usual load balancers, so that it is they who close idle connections.
   idle: 65_000,
   unread: 60_000,
+  reading: 300_000,
   upgrade: 10_000,
   check: 2_000,
   drain: 10_000,

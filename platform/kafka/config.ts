@@ -31,7 +31,7 @@ export const redriveShape = {
   MUSUBI_REDRIVE_ACTION: z.enum(['list', 'redrive', 'discard']).default('redrive'),
   /** The consumer group; for `list` all by default. */
   MUSUBI_REDRIVE_GROUP: z.string().min(1).optional(),
-  /** An event's ID or a letter's number; all of the group by default, but to discard one has to be named. */
+  /** A parked message's event ID or its number; all of the group by default, but to discard one has to be named. */
   MUSUBI_REDRIVE_EVENT: z.string().min(1).optional(),
 };
 

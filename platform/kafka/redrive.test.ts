@@ -8,11 +8,15 @@ import { type EventMessage, PoisonError } from './subscribe.ts';
 
 /** `node main.ts redrive`, as an operator has it: what it prints. */
 async function redrive(...args: string[]): Promise<Letter[]> {
-  const main = new URL('../../main.ts', import.meta.url).pathname;
-  const { stdout } = await promisify(execFile)(process.execPath, [main, 'redrive', ...args], {
-    env: { ...process.env, MUSUBI_KAFKA_BROKERS: servers.kafka().join(), MUSUBI_LOG_LEVEL: 'error' },
-  });
+  const { stdout } = await printed(...args);
   return stdout.split('\n').flatMap((line) => (line ? [JSON.parse(line) as Letter] : []));
+}
+
+function printed(...args: string[]): Promise<{ stdout: string; stderr: string }> {
+  const main = new URL('../../main.ts', import.meta.url).pathname;
+  return promisify(execFile)(process.execPath, [main, 'redrive', ...args], {
+    env: { ...process.env, MUSUBI_KAFKA_BROKERS: servers.kafka().join(), MUSUBI_LOG_LEVEL: 'info' },
+  });
 }
 
 /** A group that has parked the first events of some keys, which it can't read until `readable` holds them. */
@@ -118,6 +122,33 @@ test('what to do is said in full, or not done', async (t) => {
   const refused = (...args: string[]) => t.throwsAsync<Error & { stderr: string }>(redrive(...args));
   t.regex((await refused())?.message ?? '', /MUSUBI_REDRIVE_GROUP: is missing/);
   t.regex((await refused('--group', 'x', '--discard'))?.message ?? '', /MUSUBI_REDRIVE_EVENT: is missing/);
-  const unknown = await t.throwsAsync<Error & { stdout: string }>(redrive('--group', 'no-such-group'));
-  t.regex(unknown?.stdout ?? '', /there is no group no-such-group that parks messages/);
+  for (const both of [
+    ['--list', '--discard'],
+    ['--list', '--event', 'x'],
+  ])
+    t.regex((await refused(...both))?.stderr ?? '', /^--list .*\n\nusage: /);
+});
+
+test('what is not there is said in a line, with what is, and that nothing is parked', async (t) => {
+  const { group, events, readable, letters } = await parked(t, 'a');
+  const plain = (stderr: string): string[] => stderr.split('\n').filter((line) => line && !line.startsWith('{'));
+  const refused = async (...args: string[]) => {
+    const error = await t.throwsAsync<Error & { code: number; stdout: string; stderr: string }>(printed(...args));
+    t.like(error, { code: 2, stdout: '' });
+    return plain(error?.stderr ?? '').join('\n');
+  };
+  t.regex(
+    await refused('--group', 'nope'),
+    new RegExp(`^redrive: there is no group nope that parks messages; there are .*${group}`),
+  );
+  t.is(
+    await refused('--group', group, '--event', 'nope'),
+    `redrive: ${group} has parked no message nope; what it has, --list --group ${group} shows`,
+  );
+  t.deepEqual(plain((await printed('--list', '--group', group)).stderr), []);
+  readable.add('a');
+  t.is((await redrive('--group', group))[0]?.event, events[0]?.id);
+  await until('nothing is parked', async () => (await letters()) === 0);
+  const nothing = await printed('--list', '--group', group);
+  t.deepEqual([nothing.stdout, plain(nothing.stderr)], ['', [`redrive: nothing is parked by ${group}`]]);
 });

@@ -2,13 +2,15 @@ import { randomUUID } from 'node:crypto';
 import { type Admin, type Kafka, type Message, Partitioners } from 'kafkajs';
 import type { z } from 'zod';
 import type { Logger } from '../log.ts';
-import type { App } from '../process.ts';
+import { type App, UsageError } from '../process.ts';
 import { kafkaClient } from './client.ts';
 import { checkRedrive, kafkaOptions, redriveShape } from './config.ts';
 import { deadLetterTopic, redriveTopic } from './dead-letter.ts';
 import { ensureTopics } from './topics.ts';
 
 export { checkRedrive as check, redriveShape as shape };
+/** Parked messages, on standard output: a line of JSON each. */
+export const prints = true;
 
 /** A parked message. */
 export interface Letter {
@@ -38,7 +40,7 @@ export async function start({ config, log }: App<z.output<z.ZodObject<typeof red
   try {
     const groups = (await admin.listTopics()).flatMap((topic) => /^(.+)\.dead-letter$/.exec(topic)?.[1] ?? []).sort();
     if (group !== undefined && !groups.includes(group)) {
-      throw new Error(`there is no group ${group} that parks messages: there are ${groups.join(', ') || 'none'}`);
+      throw new UsageError(`there is no group ${group} that parks messages; there are ${groups.join(', ') || 'none'}`);
     }
     const found: Letter[] = [];
     if (action === 'list') {
@@ -50,6 +52,7 @@ export async function start({ config, log }: App<z.output<z.ZodObject<typeof red
     }
     // A line of JSON each, without the messages themselves: they may be personal.
     for (const letter of found) process.stdout.write(`${JSON.stringify(letter)}\n`);
+    if (found.length === 0) process.stderr.write(`redrive: nothing is parked${group === undefined ? '' : ` by ${group}`}\n`);
   } finally {
     await admin.disconnect();
   }
@@ -60,7 +63,7 @@ export interface Redrive {
   kafka: Kafka;
   admin: Admin;
   group: string;
-  /** An event's ID or a letter's number; default: all. */
+  /** A parked message's event ID or its number; default: all. */
   event?: string;
   /** Gives them up instead: they are forgotten. */
   discard?: boolean;
@@ -81,7 +84,8 @@ export async function redrive({ kafka, admin, group, event, discard, replication
   const chosen = parked.filter(({ letter }) => event === undefined || event === letter.event || event === letter.number);
   const last = chosen.at(-1);
   if (!last) {
-    if (event !== undefined) throw new Error(`${group} has parked no event ${event}`);
+    if (event !== undefined)
+      throw new UsageError(`${group} has parked no message ${event}; what it has, --list --group ${group} shows`);
     return [];
   }
   const producer = kafka.producer({

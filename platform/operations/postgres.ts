@@ -123,6 +123,11 @@ function withEvents(record: Query, events: OutboxEvent[] = []): Query {
   return events.length === 0 ? record : sql`with record as (${record}) ${insertEvents(events)}`;
 }
 
+/** Adds events of what the transaction has changed that is no step of a saga. */
+export async function addEvents(tx: Transaction, events: OutboxEvent[]): Promise<void> {
+  if (events.length > 0) await tx.query(insertEvents(events));
+}
+
 function insertEvents(events: OutboxEvent[]): Query {
   const records = events.map(toRecord);
   const column = (name: keyof OutboxRecord): unknown[] => records.map((record) => record[name]);

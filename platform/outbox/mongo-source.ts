@@ -1,9 +1,17 @@
-import { type ChangeStream, type ChangeStreamInsertDocument, type Collection, MongoClient, type Timestamp } from 'mongodb';
+import {
+  type ChangeStream,
+  type ChangeStreamInsertDocument,
+  type Collection,
+  type FindCursor,
+  MongoClient,
+  type Timestamp,
+} from 'mongodb';
 import { whenAborted } from '../abort.ts';
 import type { Secret } from '../config.ts';
 import type { OutboxDocument } from '../operations/mongo.ts';
 import { Batcher } from './batcher.ts';
 import type { StoredEvent } from './event.ts';
+import { InFlight } from './in-flight.ts';
 import { type LeaseStore, underLease } from './lease.ts';
 import {
   BATCH,
@@ -72,19 +80,25 @@ async function lead(
   context: RelayContext,
   signal: AbortSignal,
 ): Promise<void> {
+  const inFlight = new InFlight();
   const removal = new Batcher<string[]>(
-    // One that comes back after a failover is sent again.
-    async (sent) => void (await outbox.deleteMany({ _id: { $in: sent.flat() } }, { writeConcern: { w: 1 } })),
+    async (sent) => {
+      // By a majority: one that came back after a failover would be sent again, behind newer ones.
+      await outbox.deleteMany({ _id: { $in: sent.flat() } });
+      inFlight.ended(sent.flat());
+    },
     BATCH,
     REMOVE_AFTER_MS,
   );
   const batcher = new Batcher<OutboxDocument>(async (rows) => {
     const sent = await context.publish(rows.map(toStored));
+    const out = new Set(sent);
+    inFlight.ended(rows.map(idOf).filter((id) => !out.has(id)));
     if (sent.length > 0) removal.push(sent);
   }, BATCH);
   let stream: ChangeStream<OutboxDocument, OutboxChange> | undefined;
   const follow = async (): Promise<never> => {
-    const since = await sendAll(client, outbox, batcher);
+    const since = await sendAll(client, outbox, batcher, inFlight);
     stream = outbox.watch<OutboxDocument, OutboxChange>([{ $match: { operationType: 'insert' } }], {
       startAtOperationTime: since,
       batchSize: BATCH,
@@ -92,12 +106,14 @@ async function lead(
     });
     // It ends, too, when the collection is dropped or renamed.
     for (;;) {
-      batcher.push((await stream.next()).fullDocument);
+      const row = (await stream.next()).fullDocument;
+      inFlight.reported([idOf(row)]);
+      batcher.push(row);
       await batcher.room();
     }
   };
   const look = async (): Promise<void> => {
-    if (context.waits(await oldest(outbox))) await sendAll(client, outbox, batcher);
+    if (context.waits(await oldest(outbox)) && !inFlight.sweeping) await sendAll(client, outbox, batcher, inFlight);
   };
   try {
     await context.lead();
@@ -111,7 +127,7 @@ async function lead(
 }
 
 /**
- * Sends all that is in the outbox, as of one moment, each aggregate in its order.
+ * Sends all that is in the outbox, as of one moment, and not under way, each aggregate in its order.
  *
  * @returns the time from which a change stream has what this has not seen
  */
@@ -119,6 +135,7 @@ async function sendAll(
   client: MongoClient,
   outbox: Collection<OutboxDocument>,
   batcher: Batcher<OutboxDocument>,
+  inFlight: InFlight,
 ): Promise<Timestamp> {
   return client.withSession({ causalConsistency: true }, async (session) => {
     // What the session reads after this is at least as new as this time.
@@ -135,12 +152,16 @@ async function sendAll(
         batchSize: BATCH,
       },
     );
-    for await (const row of rows) {
-      batcher.push(row);
+    for await (const page of inFlight.sweep(pagesOf(rows), idOf)) {
+      for (const row of page) batcher.push(row);
       await batcher.room();
     }
     return since;
   });
+}
+
+async function* pagesOf<Row>(rows: FindCursor<Row>): AsyncGenerator<Row[]> {
+  for await (const row of rows) yield [row, ...rows.readBufferedDocuments()];
 }
 
 /** The ID of the document that is there for the longest time; by the order of insertion, for the hosts' clocks may differ. */
@@ -148,6 +169,8 @@ async function oldest(outbox: Collection<OutboxDocument>): Promise<string | unde
   const found = await outbox.findOne({}, { sort: { $natural: 1 }, projection: { _id: 1 } });
   return found ? String(found._id) : undefined;
 }
+
+const idOf = ({ _id }: OutboxDocument): string => String(_id);
 
 function toStored({ _id, createdAt, payload, ...row }: OutboxDocument): StoredEvent {
   return { ...row, key: String(_id), id: _id, json: payload, time: createdAt };

@@ -82,8 +82,37 @@ export async function oldest(client: Client): Promise<string | undefined> {
   return rows[0]?.id;
 }
 
-export async function remove(client: Client, ids: string[]): Promise<void> {
-  if (ids.length > 0) await client.query(`delete from ${TABLE} where id = any($1)`, [ids]);
+/** What a removal did. */
+export interface Removed {
+  removed: Set<string>;
+  /** Whether it saw what this transaction had written. */
+  sees(xid: number): boolean;
+}
+
+/** Removes the rows that are visible. */
+export async function remove(client: Client, ids: string[]): Promise<Removed> {
+  // One statement, so one snapshot.
+  const { rows } = await client.query<{ ids: string[]; snapshot: string }>(
+    `with removed as (delete from ${TABLE} where id = any($1) returning id::text)
+     select array(select id from removed) as ids, pg_current_snapshot()::text as snapshot`,
+    [ids],
+  );
+  const [{ ids: removed, snapshot } = { ids: [], snapshot: '' }] = rows;
+  return { removed: new Set(removed), sees: (xid) => snapshotSees(snapshot, xid) };
+}
+
+/**
+ * Whether a snapshot sees what a committed transaction has written.
+ *
+ * @param snapshot as PostgreSQL writes a pg_snapshot: `xmin:xmax:xip_list`, transaction IDs of 64 bits
+ * @param xid as the log has it: the lower 32 bits of a transaction's ID
+ */
+export function snapshotSees(snapshot: string, xid: number): boolean {
+  const [, end = '0', running = ''] = snapshot.split(':');
+  const xmax = BigInt(end);
+  // All of its bits: a transaction of which the log tells now is near those that run now.
+  const id = xmax - BigInt.asIntN(32, xmax - BigInt(xid));
+  return id < xmax && !running.split(',').includes(String(id));
 }
 
 /** Whether the publication tells of each row of the table, whole, and of nothing else, as its migration made it. */

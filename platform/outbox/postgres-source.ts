@@ -6,20 +6,12 @@ import { type Logger, logDefect } from '../log.ts';
 import { metrics } from '../telemetry.ts';
 import { Batcher } from './batcher.ts';
 import type { StoredEvent } from './event.ts';
+import { InFlight } from './in-flight.ts';
 import { LEASE_MS, type LeaseStore, underLease } from './lease.ts';
 import * as outbox from './postgres-outbox.ts';
+import { Removal } from './postgres-removal.ts';
 import { isUseless, type Lsn, Replication } from './replication.ts';
-import {
-  BATCH,
-  CLOSE_MS,
-  every,
-  LOOK_EVERY_MS,
-  type OutboxSource,
-  REMOVE_AFTER_MS,
-  type RelayContext,
-  sleep,
-  within,
-} from './source.ts';
+import { BATCH, CLOSE_MS, every, LOOK_EVERY_MS, type OutboxSource, type RelayContext, sleep, within } from './source.ts';
 
 /** Advisory lock key of the relay that leads; any constant, the same in every relay. */
 const RELAY_LOCK = 7_201_003;
@@ -33,16 +25,11 @@ const retained = new Gauge({
   registers: [metrics],
 });
 
-/** Rows of one commit, or of the table when the log did not tell of them: then there is no `end`. */
+/** Rows of one commit, or of the table when the log did not tell of them: then there is no `xid` and no `end`. */
 interface Committed {
   rows: outbox.OutboxRow[];
+  xid?: number;
   end?: Lsn;
-}
-
-/** What Kafka has, and how much of the log that is. */
-interface Sent {
-  ids: string[];
-  end: Lsn | undefined;
 }
 
 /**
@@ -72,8 +59,8 @@ export class PostgresSource implements OutboxSource {
   async run(context: RelayContext): Promise<void> {
     const { client, lost, close } = await outbox.connect({
       connectionString: this.#url,
-      // What is removed and comes back after a crash of the server is sent again.
-      options: `-c idle_session_timeout=${SILENT_MS} -c synchronous_commit=off`,
+      // What is removed must not come back behind newer events after a crash of the server; standbys may be away.
+      options: `-c idle_session_timeout=${SILENT_MS} -c synchronous_commit=local`,
     });
     const standBy = async (): Promise<void> => {
       context.standBy();
@@ -97,26 +84,27 @@ export class PostgresSource implements OutboxSource {
       if (position > confirmed) confirmed = position;
       stream.acknowledge(confirmed);
     };
+    const inFlight = new InFlight();
     // Rows are deleted before their position is acknowledged. So each row in the table is still to be reported by the log,
     // or was missed by it.
-    const removal = new Batcher<Sent>(
-      async (sent) => {
-        const ids = sent.flatMap((one) => one.ids);
-        await outbox.remove(client, ids);
-        const end = sent.findLast((one) => one.end !== undefined)?.end;
-        if (end !== undefined) confirm(end);
-      },
-      BATCH,
-      REMOVE_AFTER_MS,
-    );
+    const removal = new Removal(client, (ids, end) => {
+      inFlight.ended(ids);
+      if (end !== undefined) confirm(end);
+    });
     const batcher = new Batcher<Committed>(async (committed) => {
-      const ids = await context.publish(committed.flatMap(({ rows }) => rows.map(toStored)));
-      removal.push({ ids, end: committed.findLast((one) => one.end !== undefined)?.end });
+      const sent = new Set(await context.publish(committed.flatMap(({ rows }) => rows.map(toStored))));
+      for (const { rows, ...commit } of committed) {
+        const ids = Map.groupBy(rows.map(idOf), (id) => sent.has(id));
+        inFlight.ended(ids.get(false) ?? []);
+        removal.push({ ...commit, ids: ids.get(true) ?? [] });
+      }
     }, BATCH);
     const options = { url: this.#url, slot: this.#slot, publication: outbox.PUBLICATION, table: outbox.TABLE };
     const stream = new Replication(options, {
-      transaction: (rows, end) => {
-        batcher.push({ rows: rows as unknown as outbox.OutboxRow[], end });
+      transaction: (inserted, xid, end) => {
+        const rows = inserted as unknown as outbox.OutboxRow[];
+        inFlight.reported(rows.map(idOf));
+        batcher.push({ rows, xid, end });
         if (!batcher.full) return;
         stream.pause();
         batcher
@@ -139,7 +127,7 @@ export class PostgresSource implements OutboxSource {
       if (!published) throw new Error('the publication is not as it was made');
       if (!batcher.full) stream.ask(confirmed);
       if (context.waits(oldest)) {
-        for await (const rows of outbox.everything(this.#url, signal)) {
+        for await (const rows of inFlight.sweep(outbox.everything(this.#url, signal), idOf)) {
           batcher.push({ rows });
           await batcher.room();
         }
@@ -158,7 +146,7 @@ export class PostgresSource implements OutboxSource {
       throw error;
     } finally {
       await within(CLOSE_MS, batcher.close());
-      await within(CLOSE_MS, removal.flush());
+      await within(CLOSE_MS, removal.close());
       await stream.close();
     }
   }
@@ -213,6 +201,8 @@ export class PostgresSource implements OutboxSource {
     }
   }
 }
+
+const idOf = ({ id }: outbox.OutboxRow): string => String(id);
 
 function toStored({ payload, ...row }: outbox.OutboxRow): StoredEvent {
   // Text, if somebody has made it a column of text: events are objects.

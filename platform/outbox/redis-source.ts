@@ -51,6 +51,10 @@ export class RedisSource implements OutboxSource {
     await lead();
     let last = BEGINNING;
     let fromBeginning = false;
+    // A server that has crashed may have again what was removed: to be sent before what is added from now on.
+    reader.on('ready', () => {
+      fromBeginning = true;
+    });
     const read = async (): Promise<void> => {
       while (!signal.aborted) {
         if (fromBeginning) [last, fromBeginning] = [BEGINNING, false];

@@ -49,7 +49,8 @@ const TRY_LARGE_EVERY_MS = 30_000;
  *
  * Guarantee: every committed event arrives at least once. First arrivals of a key's events are in order, except events
  * that the store did not report or no broker accepted at first: these arrive when they are found. After a failure or a
- * change of leader, older events may arrive behind newer ones; readers ignore versions that they already have.
+ * change of leader, older events may arrive again, then newer ones again; a leader that was paused may send old ones behind
+ * its successor's newer ones. Readers ignore versions that they already have.
  *
  * @returns whether it is led or stood by for now
  */

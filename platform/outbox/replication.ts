@@ -23,8 +23,11 @@ export interface ReplicationOptions {
 }
 
 export interface ReplicationHandlers {
-  /** The rows that one committed transaction inserted into the table. `end` acknowledges it and all before. */
-  transaction(rows: Record<string, unknown>[], end: Lsn): void;
+  /**
+   * The rows that one committed transaction inserted into the table. Other sessions may not see them yet. `end` acknowledges
+   * it and all before.
+   */
+  transaction(rows: Record<string, unknown>[], xid: number, end: Lsn): void;
   /** Everything before `position` has been handed over; `wanted` when the server must be told now how far we are. */
   progress(position: Lsn, wanted: boolean): void;
 }
@@ -69,6 +72,7 @@ export class Replication {
   readonly #parser: PgoutputPlugin;
   readonly #handlers: ReplicationHandlers;
   #rows: Record<string, unknown>[] = [];
+  #xid = 0;
   #fail: (error: unknown) => void = () => undefined;
   /** Rejects when the stream breaks. Never resolves. */
   readonly failed: Promise<never>;
@@ -186,13 +190,14 @@ export class Replication {
     switch (message.tag) {
       case 'begin':
         this.#rows = [];
+        this.#xid = message.xid;
         break;
       case 'insert':
         // Somebody may have added tables to the publication.
         if (message.relation.name === this.#options.table) this.#rows.push(message.new);
         break;
       case 'commit':
-        this.#handlers.transaction(this.#rows, parseLsn(message.commitEndLsn));
+        this.#handlers.transaction(this.#rows, this.#xid, parseLsn(message.commitEndLsn));
         break;
       default: // relations and types are the parser's own
     }

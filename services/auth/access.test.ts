@@ -33,6 +33,17 @@ test('a token says whose it is while its session lasts', async (t) => {
   await t.notThrowsAsync(logOut(auth, accessToken), 'twice is once');
 });
 
+test('nothing is decided for a caller that has left', async (t) => {
+  const { accessToken } = await session(['reader']);
+  const question = { action: 'member.read', resource: member() };
+  const left = new AbortController();
+  const GONE = { code: 'CALLER_GONE' };
+  const asked = check(auth, { accessToken, checks: [question] }, left.signal);
+  left.abort();
+  await t.throwsAsync(asked, GONE);
+  await t.throwsAsync(authorize(auth, { accessToken, ...question }, left.signal), GONE);
+});
+
 test('a session past its expiry is over, though its token and its document are still there', async (t) => {
   const { memberId, accessToken } = await session(['reader']);
   const expireIn = (ms: number) =>

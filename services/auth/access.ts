@@ -1,6 +1,6 @@
 import { Counter } from '@prometheus-io/client';
 import type { Document } from 'mongodb';
-import { permissionDenied, unauthenticated } from '#platform/errors.ts';
+import { callerGone, permissionDenied, unauthenticated } from '#platform/errors.ts';
 import { metrics } from '#platform/telemetry.ts';
 import type { AccessToken } from './access-tokens.ts';
 import type { Auth } from './auth.ts';
@@ -19,10 +19,10 @@ const authorizations = new Counter({
  * Who is this? A genuine token of a session that is still there, of a member that is still active.
  * One store look-up.
  *
- * @throws TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED
+ * @throws TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED; CALLER_GONE once the signal has aborted
  */
-export async function authenticate(auth: Auth, accessToken: string): Promise<AccessToken> {
-  return (await identify(auth, accessToken, [])).token;
+export async function authenticate(auth: Auth, accessToken: string, signal?: AbortSignal): Promise<AccessToken> {
+  return (await identify(auth, accessToken, [], signal)).token;
 }
 
 /**
@@ -34,9 +34,10 @@ export async function authenticate(auth: Auth, accessToken: string): Promise<Acc
 export async function authorize(
   auth: Auth,
   { accessToken, action, resource }: { accessToken: string } & Omit<Question, 'memberId'>,
+  signal?: AbortSignal,
 ): Promise<AccessToken> {
   try {
-    const { token, roles = [] } = await identify(auth, accessToken, WITH_ROLES);
+    const { token, roles = [] } = await identify(auth, accessToken, WITH_ROLES, signal);
     const load = () => withPolicies(auth, roles);
     const decision = await auth.policies.decide({ memberId: token.memberId, action, resource }, roles, load);
     if (decision === 'unknown') throw permissionDenied('PERMISSION_DENIED', `there is no action ${action} on ${resource.type}`);
@@ -57,8 +58,9 @@ export async function authorize(
 export async function check(
   auth: Auth,
   { accessToken, checks }: { accessToken: string; checks: readonly Omit<Question, 'memberId'>[] },
+  signal?: AbortSignal,
 ): Promise<boolean[]> {
-  const { token, roles = [] } = await identify(auth, accessToken, WITH_ROLES);
+  const { token, roles = [] } = await identify(auth, accessToken, WITH_ROLES, signal);
   let loading: Promise<Role[]> | undefined;
   const load = () => (loading ??= withPolicies(auth, roles));
   const decide = async ({ action, resource }: Omit<Question, 'memberId'>) =>
@@ -80,6 +82,7 @@ async function identify(
   { store, accessTokens }: Auth,
   accessToken: string,
   more: Document[],
+  signal: AbortSignal | undefined,
 ): Promise<{ token: AccessToken; roles?: RoleVersion[] }> {
   const token = await accessTokens.verify(accessToken);
   const now = new Date(store.clock.now());
@@ -96,6 +99,8 @@ async function identify(
       ...more,
     ])
     .toArray();
+  // What follows, the decisions, costs more than the look-up.
+  if (signal?.aborted) throw callerGone();
   if (!member) throw unauthenticated('SESSION_REVOKED', 'the session of this access token has ended');
   return { token, roles: member.roles };
 }

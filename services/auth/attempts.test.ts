@@ -77,6 +77,32 @@ test('guesses side by side, in several processes, are granted as many as there a
   for (const answer of all) if (answer.status === 'rejected') t.like(answer.reason, REFUSED);
 });
 
+test('whom its own bucket refuses takes nothing of those that others share, not even for a moment', async (t) => {
+  const touched: string[] = [];
+  const buckets = new Proxy(auth.store.attempts, {
+    get(target, name) {
+      const value = Reflect.get(target, name);
+      if (name !== 'findOneAndUpdate') return typeof value === 'function' ? value.bind(target) : value;
+      return (filter: { _id: string }, ...more: unknown[]) => {
+        touched.push(filter._id);
+        return value.call(target, filter, ...more);
+      };
+    },
+  });
+  const attempts = new Attempts(buckets, RATES, auth.masterKey);
+  const one = stranger();
+  t.is(await granted(attempts, () => one, 3), 3);
+  const [own = '', source = ''] = touched.splice(0);
+  t.is(await granted(attempts, () => one, 5), 0);
+  t.deepEqual([...new Set(touched.splice(0))], [own]);
+
+  t.is(await granted(attempts, () => stranger({ source: one.source }), 5), 3);
+  touched.splice(0);
+  const other = stranger({ source: one.source });
+  t.is(await granted(attempts, () => other, 1), 0);
+  t.deepEqual(touched.slice(1), [source], 'and whom its source refuses takes nothing of the login');
+});
+
 test('a guess that was right is given back', async (t) => {
   const attempts = attemptsWith();
   const one = stranger();

@@ -1,24 +1,19 @@
 import { Counter } from '@prometheus-io/client';
 import type { Collection, Document } from 'mongodb';
-import type { Secret } from '#platform/config.ts';
-import { resourceExhausted } from '#platform/errors.ts';
+import type { Rate, Secret } from '#platform/config.ts';
+import { type MusubiError, resourceExhausted } from '#platform/errors.ts';
 import { isDuplicateKey } from '#platform/mongo.ts';
 import { metrics } from '#platform/telemetry.ts';
 import { Pseudonyms } from './vault.ts';
 
-const refusals = new Counter({
+const limitsMet = new Counter({
   name: 'musubi_auth_login_limits_total',
   help: 'Logins that were refused without a look at the password, by the limit that they met',
   labelNames: ['limit'],
   registers: [metrics],
 });
 
-/** So many wrong passwords at once, and then one more every so many seconds. */
-export interface Rate {
-  burst: number;
-  everySeconds: number;
-}
-
+/** How many wrong passwords are looked at. */
 export interface AttemptRates {
   /** Of one source, or one device, for one login. */
   sourceAndLogin: Rate;
@@ -53,6 +48,8 @@ export interface Bucket {
 
 /** A guess that was granted. */
 export interface Guess {
+  /** The attempt as it counts: see {@link Attempts.check}. */
+  attempt: Attempt;
   /** It was none: the password was right, or was never looked at. */
   giveBack(): Promise<void>;
 }
@@ -64,10 +61,17 @@ interface Limit {
   intervalMs: number;
 }
 
+/** A limit that refuses, and for how long. */
+interface Met {
+  limit: Limit;
+  waitMs: number;
+}
+
 /**
  * Bounds the guessing of passwords, in a way that no stranger can use to keep a member out (OWASP's device cookies):
  *
- * - who brings a device cookie is bounded by the guesses of that device only;
+ * - who brings a device cookie is bounded by the guesses of that device only; once they are used up, the cookie counts
+ *   for nothing: who has stolen it does not keep its owner out of where the member has been before;
  * - who comes from a source that the member has logged in from, by the guesses of that source for this login;
  * - who comes from elsewhere, also by the guesses of its source for any login, and by those for this login from
  *   everywhere that the member has never been.
@@ -90,17 +94,24 @@ export class Attempts {
   /**
    * Looks, and takes nothing: whoever is over a limit does not even wait for a hash, and writes nothing.
    *
+   * @returns the attempt as it counts: without its device, if that has no guess left
    * @throws TOO_MANY_ATTEMPTS
    */
-  async check(attempt: Attempt): Promise<void> {
-    const limits = this.#limitsOf(attempt);
+  async check(attempt: Attempt): Promise<Attempt> {
+    const ways = this.#waysOf(attempt);
+    const ids = ways.flatMap(({ limits }) => limits.map(({ id }) => id));
     const found = await this.#buckets
-      .find({ _id: { $in: limits.map(({ id }) => id) } }, { projection: { leftMs: { $subtract: ['$fullAt', '$$NOW'] } } })
+      .find({ _id: { $in: ids } }, { projection: { leftMs: { $subtract: ['$fullAt', '$$NOW'] } } })
       .toArray();
     const left = new Map((found as unknown as { _id: string; leftMs: number }[]).map(({ _id, leftMs }) => [_id, leftMs]));
-    refuseAny(
-      limits.map((limit) => ({ limit, waitMs: Math.max(0, left.get(limit.id) ?? 0) - (limit.burst - 1) * limit.intervalMs })),
-    );
+    const waitMs = ({ id, burst, intervalMs }: Limit) => Math.max(0, left.get(id) ?? 0) - (burst - 1) * intervalMs;
+    const refusals: Met[] = [];
+    for (const way of ways) {
+      const [longest] = way.limits.map((limit) => ({ limit, waitMs: waitMs(limit) })).sort((a, b) => b.waitMs - a.waitMs);
+      if (!longest || longest.waitMs <= 0) return way.attempt;
+      refusals.push(longest);
+    }
+    throw refusal(refusals);
   }
 
   /**
@@ -109,32 +120,62 @@ export class Attempts {
    * @throws TOO_MANY_ATTEMPTS
    */
   async take(attempt: Attempt): Promise<Guess> {
-    const limits = this.#limitsOf(attempt);
-    const answers = await Promise.allSettled(limits.map((limit) => this.#take(limit)));
-    const taken = answers.flatMap((answer) => (answer.status === 'fulfilled' && answer.value.waitMs <= 0 ? [answer.value] : []));
-    const giveBack = async (): Promise<void> => {
-      await Promise.all(taken.map(({ limit }) => this.#giveBack(limit)));
-    };
-    if (taken.length === limits.length) return { giveBack };
-    await giveBack();
-    refuseAny(answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : [])));
-    throw answers.find((answer) => answer.status === 'rejected')?.reason;
+    const refusals: Met[] = [];
+    for (const way of this.#waysOf(attempt)) {
+      const { met, giveBack } = await this.#takeAll(way.limits);
+      if (!met) return { attempt: way.attempt, giveBack };
+      refusals.push(met);
+    }
+    throw refusal(refusals);
   }
 
-  #limitsOf({ login, source, device, known }: Attempt): Limit[] {
+  /**
+   * A guess from each bucket, one after the other, and no further than the first that refuses. What was taken before
+   * is given back, and for that moment others lack it. So the narrowest comes first: whom its own bucket refuses
+   * touches none that others share, and whom its source's refuses none of the login.
+   */
+  async #takeAll(limits: readonly Limit[]): Promise<{ met?: Met; giveBack: () => Promise<void> }> {
+    const taken: Limit[] = [];
+    const giveBack = async (): Promise<void> => {
+      await Promise.all(taken.map((limit) => this.#giveBack(limit)));
+    };
+    try {
+      for (const limit of limits) {
+        const waitMs = await this.#take(limit);
+        if (waitMs > 0) {
+          await giveBack();
+          return { met: { limit, waitMs }, giveBack };
+        }
+        taken.push(limit);
+      }
+      return { giveBack };
+    } catch (error) {
+      await giveBack().catch(() => undefined);
+      throw error;
+    }
+  }
+
+  /** The ways in which an attempt may be granted, the first one first. */
+  #waysOf(attempt: Attempt): { attempt: Attempt; limits: Limit[] }[] {
     const { sourceAndLogin, source: ofSource, login: ofLogin } = this.#rates;
-    if (device !== undefined) return [this.#limit('device', sourceAndLogin, login, device)];
+    const { device, ...without } = attempt;
+    const { login, source, known } = without;
     const own = this.#limit('source-and-login', sourceAndLogin, login, source);
-    return known ? [own] : [own, this.#limit('source', ofSource, source), this.#limit('login', ofLogin, login)];
+    const limits = known ? [own] : [own, this.#limit('source', ofSource, source), this.#limit('login', ofLogin, login)];
+    const ways = [{ attempt: without, limits }];
+    return device === undefined ? ways : [{ attempt, limits: [this.#limit('device', sourceAndLogin, login, device)] }, ...ways];
   }
 
   #limit(name: Limit['name'], { burst, everySeconds }: Rate, ...of: string[]): Limit {
     return { name, id: this.#names.of(name, ...of), burst, intervalMs: everySeconds * 1_000 };
   }
 
-  /** One token, if there is one: looked at and taken in one step, by the store's time. */
-  async #take(limit: Limit): Promise<{ limit: Limit; waitMs: number }> {
-    const { id, burst, intervalMs } = limit;
+  /**
+   * One token, if there is one: looked at and taken in one step, by the store's time.
+   *
+   * @returns how long there is none, ms; it was taken at 0 and below
+   */
+  async #take({ id, burst, intervalMs }: Limit): Promise<number> {
     const update: Document[] = [
       // A bucket that is full, or not there, becomes full now.
       { $set: { fullAt: { $max: ['$fullAt', '$$NOW'] } } },
@@ -148,7 +189,7 @@ export class Attempts {
       return apply();
     });
     if (!bucket) throw new Error('the store has not said what is left of a bucket');
-    return { limit, waitMs: bucket.waitMs };
+    return bucket.waitMs;
   }
 
   async #giveBack({ id, intervalMs }: Limit): Promise<void> {
@@ -156,12 +197,11 @@ export class Attempts {
   }
 }
 
-/** Refuses when one of the limits is met, by the one that lasts longest. */
-function refuseAny(answers: readonly { limit: Limit; waitMs: number }[]): void {
-  const [worst] = answers.filter(({ waitMs }) => waitMs > 0).sort((a, b) => b.waitMs - a.waitMs);
-  if (!worst) return;
-  refusals.inc({ limit: worst.limit.name });
-  throw resourceExhausted('TOO_MANY_ATTEMPTS', 'too many failed logins; try again later', {
-    retryAfterSeconds: Math.ceil(worst.waitMs / 1_000),
+/** By the limit that lets it in soonest. */
+function refusal(met: readonly Met[]): MusubiError {
+  const soonest = met.reduce((a, b) => (b.waitMs < a.waitMs ? b : a));
+  limitsMet.inc({ limit: soonest.limit.name });
+  return resourceExhausted('TOO_MANY_ATTEMPTS', 'too many failed logins; try again later', {
+    retryAfterSeconds: Math.ceil(soonest.waitMs / 1_000),
   });
 }

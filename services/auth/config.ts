@@ -1,7 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
-import { address, httpUrl, integer, mongodbUrl, Secret } from '#platform/config.ts';
-import type { Rate } from './attempts.ts';
+import { address, httpUrl, integer, mongodbUrl, rate, Secret } from '#platform/config.ts';
 
 /** A 256-bit key, in base64. */
 const key = () =>
@@ -9,15 +8,6 @@ const key = () =>
     .string()
     .refine((value) => /^[A-Za-z0-9+/]{43}=$/.test(value), 'must be 32 bytes in base64: openssl rand -base64 32')
     .transform((value) => new Secret(value));
-
-/** So many at once, and then one more every so many seconds. */
-const rate = () =>
-  z.string().transform((value, context): Rate => {
-    const [, burst, seconds] = /^([1-9]\d{0,5})\+1\/([1-9]\d{0,5})s$/.exec(value) ?? [];
-    if (burst && seconds) return { burst: Number(burst), everySeconds: Number(seconds) };
-    context.addIssue('must be like 10+1/30s: ten, and one more every 30 seconds');
-    return z.NEVER;
-  });
 
 /** The environment of the Auth service. */
 export const shape = {

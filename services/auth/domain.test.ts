@@ -1,6 +1,14 @@
 import test from 'ava';
 import { longestNormalized, SLOW_TO_NORMALIZE } from '#platform/normalization.fixture.ts';
-import { loginIdViolation, loginKey, normalizePassword, passwordViolation, REFRESH_IDLE_MS, sessionExpiry } from './domain.ts';
+import {
+  loginIdViolation,
+  loginKey,
+  normalizePassword,
+  passwordViolation,
+  REFRESH_IDLE_MS,
+  sessionExpiry,
+  siteOf,
+} from './domain.ts';
 
 test('logins that differ in case or width are one', (t) => {
   t.is(loginKey('Hanako.Yamada'), loginKey('hanako.yamada'));
@@ -59,4 +67,18 @@ test('a session lives on with every use, but not for ever', (t) => {
   t.is(sessionExpiry(now, new Date('2031-01-01T00:00:00Z')).getTime() - now.getTime(), REFRESH_IDLE_MS);
   const end = new Date('2030-01-02T00:00:00Z');
   t.deepEqual(sessionExpiry(now, end), end);
+});
+
+test('the networks of a site are told by their first 48 bits, however they are written', (t) => {
+  const sites = {
+    '2001:db8:1:2::/64': '2001:db8:1::/48',
+    '2001:db8:1::/64': '2001:db8:1::/48',
+    '2001:db8::/64': '2001:db8::/48',
+    '2001:db8:0:1::/64': '2001:db8::/48',
+    '2001:0:0:1::/64': '2001::/48',
+    '::/64': '::/48',
+    '0:0:0:1::/64': '::/48',
+  };
+  for (const [source, site] of Object.entries(sites)) t.is(siteOf(source), site, source);
+  for (const none of ['192.0.2.1', '', 'source-1']) t.is(siteOf(none), undefined);
 });

@@ -114,6 +114,8 @@ export const STAGED_PASSWORD_MS = 15 * 60_000;
 
 /** How long a name that a member gave up is held for it: longer than any saga takes to be undone. */
 export const LOGIN_HELD_MS = 7 * 24 * 3_600_000;
+/** So many are held for one member at a time: else each could keep as many names from all others as it likes. */
+export const LOGINS_HELD = 3;
 
 /** In UTF-16 units: what is longer is no login in any form of Unicode (64 letters of two units each). */
 const LONGEST_LOGIN = 128;
@@ -179,4 +181,16 @@ export function withSource(sources: readonly KnownSource[], key: string, now: Da
   const at = sources.find((source) => source.key === key)?.at;
   if (at && now.getTime() - at.getTime() < DAY_MS) return sources;
   return [...sources.filter((source) => source.key !== key), { key, at: now }].slice(-KNOWN_SOURCES_KEPT);
+}
+
+/**
+ * The /48 of an IPv6 network, as far as one client may well have all of it; undefined for an IPv4 address.
+ *
+ * @param source a /64 as RFC 5952 writes it
+ */
+export function siteOf(source: string): string | undefined {
+  if (!source.endsWith('::/64')) return undefined;
+  const groups = source.slice(0, -'::/64'.length).split(':').slice(0, 3);
+  while (groups.at(-1) === '0') groups.pop();
+  return `${groups.join(':')}::/48`;
 }

@@ -5,7 +5,7 @@ import { serveGrpc } from '#platform/grpc/server.ts';
 import { createLogger } from '#platform/log.ts';
 import { AuthServiceService } from '#proto/musubi/auth/v1/auth.ts';
 import { freshLogin, loginOf, openTestAuth, PASSWORD, type TestAuth } from './auth.fixture.ts';
-import { authHandlers } from './grpc.ts';
+import { AUTH_LIMITS, authHandlers } from './grpc.ts';
 
 let server: TestAuth;
 let auth: Peer<typeof AuthServiceService>;
@@ -14,7 +14,7 @@ test.before(async () => {
   const { lifecycle } = server;
   const listen = { host: '127.0.0.1', port: 0 };
   const port = await serveGrpc(
-    { listen, log: createLogger('auth', 'error'), lifecycle },
+    { listen, log: createLogger('auth', 'error'), lifecycle, limits: AUTH_LIMITS },
     AuthServiceService,
     authHandlers(server, server.keys),
   );
@@ -61,6 +61,13 @@ test('from a staged password to a permission and back to nothing', async (t) => 
   await auth.suspendLogin({ operationId: `${memberId}/suspend`, memberId });
   await auth.removeLogin({ operationId: `${memberId}/remove`, memberId });
   t.is(await server.store.members.countDocuments({ _id: memberId }), 0);
+});
+
+test('all roles may have a megabyte of policies', async (t) => {
+  const cedar = `permit (principal, action, resource); // ${'x'.repeat(10_000)}`;
+  const roles = Array.from({ length: 100 }, (_, i) => role(`large-${i}`, cedar));
+  t.true(JSON.stringify(roles).length > 1_000_000);
+  await t.notThrowsAsync(auth.putRoles({ roles }));
 });
 
 test('the public keys are a JSON Web Key Set', async (t) => {

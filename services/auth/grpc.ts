@@ -24,6 +24,9 @@ import type { Store } from './store.ts';
 
 type AuthHandlers = Handlers<typeof AuthServiceService>;
 
+/** Bytes: the largest request is all roles with their policies. */
+export const AUTH_LIMITS = { 'grpc.max_receive_message_length': 4_194_304 };
+
 /** The steps of sagas, and their undo. */
 export function authSteps(store: Store): StepHandlers<AuthServiceService> {
   const steps = serveSteps<AuthServiceService, Store>(store, { bindLogin, grantRoles, rebindLogin, suspendLogin, removeLogin });
@@ -45,12 +48,13 @@ export function authHandlers(auth: Auth, keys: KeyRing): AuthHandlers {
       return {};
     },
     getJwks: async () => ({ jwksJson: JSON.stringify(keys.jwks()) }),
-    authenticate: ({ accessToken }) => authenticate(auth, accessToken),
-    authorize: ({ accessToken, action, resource }) => authorize(auth, { accessToken, ...question({ action, resource }, '') }),
-    check: async ({ accessToken, checks }) => {
+    authenticate: ({ accessToken }, { signal }) => authenticate(auth, accessToken, signal),
+    authorize: ({ accessToken, action, resource }, { signal }) =>
+      authorize(auth, { accessToken, ...question({ action, resource }, '') }, signal),
+    check: async ({ accessToken, checks }, { signal }) => {
       if (checks.length === 0 || checks.length > MAX_CHECKS) throw wrong('checks', `must be 1 to ${MAX_CHECKS}`);
       const questions = checks.map((one, index) => question(one, `checks[${index}].`));
-      return { allowed: await check(auth, { accessToken, checks: questions }) };
+      return { allowed: await check(auth, { accessToken, checks: questions }, signal) };
     },
     stagePassword: async ({ password }, { signal }) => ({
       passwordRef: await stagePassword(store, auth.passwords, password, signal),

@@ -1,5 +1,5 @@
 import { Gauge } from '@prometheus-io/client';
-import { deadlineExceeded, type MusubiError, resourceExhausted } from '#platform/errors.ts';
+import { callerGone, type MusubiError, resourceExhausted } from '#platform/errors.ts';
 import { metrics } from '#platform/telemetry.ts';
 
 const waiting = new Gauge({
@@ -13,19 +13,24 @@ const waiting = new Gauge({
  * Lanes take turns with each other, so none waits for what another brings:
  *
  * - `registration`: of new members, by those who may register some
- * - `known`: logins from a device or a source that the member has logged in from before
+ * - `device`: logins from a device that the member has logged in from before
+ * - `known`: those from a source that it has logged in from before
  * - `unknown`: all other logins
  */
-export type Lane = 'registration' | 'known' | 'unknown';
+export type Lane = 'registration' | 'device' | 'known' | 'unknown';
 
-/** Whose hash it is, from the general to the particular. A source's logins take turns with each other, a lane's sources as well. */
-export type Turn = readonly [lane: Lane, ...sourceAndLogin: string[]];
+/**
+ * Whose hash it is, from the general to the particular. Those of one name take turns with each other, and so do the names
+ * of one lane or of one wider name. A name that its bearer can have many of must come after one that it can not: it would
+ * have a turn for each.
+ */
+export type Turn = readonly [lane: Lane, ...names: string[]];
 
 /** Whoever has waited so long is told so, well before its caller gives up. */
 const LONGEST_WAIT_MS = 10_000;
 
-/** What a lane, one source in it, and one login of that source may hold of a lane's places. */
-const SHARES = [1, 1 / 2, 1 / 8];
+/** What one name may hold of a lane's places: the most particular one, and any wider one. */
+const SHARES = { last: 1 / 8, wider: 1 / 2 };
 
 interface Waiter {
   turn: Turn;
@@ -55,8 +60,7 @@ class Branch {
  */
 export class HashQueue {
   readonly #concurrency: number;
-  /** By depth: of a lane, of a source in it, of a login of that source. */
-  readonly #limits: readonly number[];
+  readonly #places: number;
   readonly #longestWaitMs: number;
   readonly #root = new Branch();
   #running = 0;
@@ -69,7 +73,7 @@ export class HashQueue {
   constructor(concurrency: number, places: number, longestWaitMs = LONGEST_WAIT_MS) {
     this.#concurrency = concurrency;
     this.#longestWaitMs = longestWaitMs;
-    this.#limits = SHARES.map((share) => Math.ceil(places * share));
+    this.#places = places;
   }
 
   /**
@@ -137,13 +141,18 @@ export class HashQueue {
     // A place that is freed further inside is also one further outside.
     for (let depth = turn.length - 1; depth >= 0; depth--) {
       const branch = branches[depth];
-      const limit = this.#limits[depth] ?? 0;
-      if ((branch?.size ?? 0) < limit) continue;
+      if ((branch?.size ?? 0) < this.#limit(turn, depth)) continue;
       const loser = branch && longestBeside(branch, turn, depth + 1);
       if (!loser) return false;
       loser.refuse(tooBusy());
     }
     return true;
+  }
+
+  /** What the name at this depth may hold. */
+  #limit(turn: Turn, depth: number): number {
+    if (depth === 0) return this.#places;
+    return Math.ceil(this.#places * (depth === turn.length - 1 ? SHARES.last : SHARES.wider));
   }
 
   #add(waiter: Waiter): void {
@@ -206,5 +215,3 @@ function longestBeside(branch: Branch, turn: Turn, depth: number): Waiter | unde
 }
 
 const tooBusy = () => resourceExhausted('TOO_BUSY', 'too many logins at once; try again in a moment', { retryAfterSeconds: 1 });
-/** Nobody waits for the answer any more. */
-export const callerGone = () => deadlineExceeded('CALLER_GONE', 'the caller stopped waiting');

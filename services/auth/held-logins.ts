@@ -1,6 +1,6 @@
 import type { ClientSession } from 'mongodb';
-import { LOGIN_HELD_MS, loginKey } from './domain.ts';
-import { loginTaken } from './refusals.ts';
+import { LOGIN_HELD_MS, LOGINS_HELD, loginKey } from './domain.ts';
+import { loginTaken, tooManyRenames } from './refusals.ts';
 import type { Store } from './store.ts';
 
 /** A name that a member gave up, and that nobody else gets yet. */
@@ -29,6 +29,22 @@ export async function endHold(
   if (held.memberId !== memberId) throw loginTaken();
   await store.heldLogins.deleteOne({ _id: held._id }, { session });
   return held;
+}
+
+/**
+ * Refuses to hold one name more than a member may have held. None of those that are held is given up for it: an undo
+ * may need it. This runs in the transaction that changes the member, so no two renames count at once.
+ *
+ * @throws TOO_MANY_RENAMES
+ */
+export async function checkHolds(store: Store, session: ClientSession, memberId: string): Promise<void> {
+  const now = store.clock.now();
+  const held = await store.heldLogins
+    .find({ memberId, until: { $gt: new Date(now) } }, { session })
+    .sort({ until: 1 })
+    .toArray();
+  const [next] = held.slice(-LOGINS_HELD);
+  if (next && held.length >= LOGINS_HELD) throw tooManyRenames(next.until);
 }
 
 /** Holds the name that a member gives up in this transaction. */

@@ -5,12 +5,13 @@ import { AccessTokens } from './access-tokens.ts';
 import { Attempts } from './attempts.ts';
 import type { Config } from './config.ts';
 import { DeviceCookies } from './device-cookies.ts';
-import { authHandlers } from './grpc.ts';
+import { AUTH_LIMITS, authHandlers } from './grpc.ts';
 import { HashQueue } from './hash-queue.ts';
 import { Passwords } from './passwords.ts';
 import { Policies } from './policies.ts';
 import { RefreshTokens } from './refresh-tokens.ts';
 import { KeyRing } from './signing-keys.ts';
+import { authState } from './state.ts';
 import { openStore } from './store.ts';
 import { Pseudonyms, Vault } from './vault.ts';
 
@@ -53,5 +54,10 @@ export async function start({ config, log, lifecycle }: App<Config>): Promise<vo
     sourceNames: new Pseudonyms(masterKey, 'known sources'),
     loginNames: new Pseudonyms(masterKey, 'logged logins'),
   };
-  await serveGrpc({ listen: config.MUSUBI_GRPC_LISTEN, log, lifecycle }, AuthServiceService, authHandlers(auth, keys));
+  await serveGrpc(
+    { listen: config.MUSUBI_GRPC_LISTEN, log, lifecycle, limits: AUTH_LIMITS },
+    AuthServiceService,
+    authHandlers(auth, keys),
+    authState(store),
+  );
 }

@@ -1,6 +1,15 @@
-import { alreadyExists, notFound } from '#platform/errors.ts';
+import { alreadyExists, failedPrecondition, notFound } from '#platform/errors.ts';
+import { LOGINS_HELD } from './domain.ts';
 
-export const loginNotFound = (memberId: string) => notFound('LOGIN_NOT_FOUND', `member ${memberId} has no login`);
+export const loginNotFound = () => notFound('LOGIN_NOT_FOUND', 'the member has no login');
 
 export const loginTaken = () =>
   alreadyExists('LOGIN_TAKEN', 'the login is taken', { fields: [{ field: 'loginId', code: 'TAKEN', message: 'is taken' }] });
+
+/** @param until when the first of the names that are held for the member is free */
+export const tooManyRenames = (until: Date) =>
+  failedPrecondition(
+    'TOO_MANY_RENAMES',
+    `the member gave up ${LOGINS_HELD} logins of late, which are kept for it; it can take one of them, or another from ${until.toISOString()} on`,
+    { fields: [{ field: 'loginId', message: 'was changed too often of late' }] },
+  );

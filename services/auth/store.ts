@@ -4,6 +4,7 @@ import type { Lifecycle } from '#platform/lifecycle.ts';
 import type { Logger } from '#platform/log.ts';
 import { type Mongo, openMongo } from '#platform/mongo.ts';
 import type { Step } from '#platform/operations/mongo.ts';
+import type { Which } from '#platform/state.ts';
 import type { Bucket } from './attempts.ts';
 import { type Clock, openClock } from './clock.ts';
 import type { Member, MemberStatus, PasswordHash, Role } from './domain.ts';
@@ -105,6 +106,15 @@ export async function changeLogin(
 /** @throws LOGIN_NOT_FOUND */
 export async function requireLogin(store: Store, session: ClientSession, memberId: string): Promise<Login> {
   const login = await store.members.findOne<Login>({ _id: memberId }, { session, projection: LOGIN });
-  if (!login) throw loginNotFound(memberId);
+  if (!login) throw loginNotFound();
   return login;
+}
+
+/** A page of logins, or those of some members; in the order of the members' IDs. */
+export function readLogins({ members }: Store, which: Which): Promise<Login[]> {
+  const found =
+    'ids' in which
+      ? members.find<Login>({ _id: { $in: [...which.ids] } })
+      : members.find<Login>({ _id: { $gt: which.after } }).limit(which.limit);
+  return found.sort({ _id: 1 }).project<Login>(LOGIN).toArray();
 }

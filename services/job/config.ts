@@ -1,4 +1,4 @@
-import { address, integer, redisUrl } from '#platform/config.ts';
+import { address, integer, rate, redisUrl } from '#platform/config.ts';
 
 export const shape = {
   MUSUBI_REDIS_URL: redisUrl(),
@@ -11,4 +11,6 @@ export const shape = {
   MUSUBI_JOB_IN_FLIGHT_PER_MEMBER: integer(1, 100_000).default(128),
   /** The same, on one aggregate: they wait for each other, so a queue of them helps nobody. */
   MUSUBI_JOB_IN_FLIGHT_PER_AGGREGATE: integer(1, 100_000).default(8),
+  /** New jobs of one member over time: each costs all stores something, for a day up to a year. Of more it is told TOO_MANY_JOBS. */
+  MUSUBI_JOB_RATE_PER_MEMBER: rate().default({ burst: 120, everySeconds: 0.5 }),
 };

@@ -69,6 +69,13 @@ export interface Places {
   perAggregate: number;
 }
 
+/** What is bounded of jobs. */
+export interface Limits {
+  places: Places;
+  /** New jobs of one member: so many at once, and then one more every so many seconds. */
+  rate: { burst: number; everySeconds: number };
+}
+
 /**
  * A job holds its place until it is done or given up, and no longer than this after it was last heard of, in
  * milliseconds: whatever crashes, no place is lost for good.

@@ -10,7 +10,7 @@ import { awaitJob } from './rpcs/await-job.ts';
 import { finishJob } from './rpcs/finish-job.ts';
 import { getJob } from './rpcs/get-job.ts';
 import { issueJob } from './rpcs/issue-job.ts';
-import { listJobs, listUnfinishedJobs } from './rpcs/list-jobs.ts';
+import { listJobs, listUnfinishedJobs, turnsOfLists } from './rpcs/list-jobs.ts';
 import { reportProgress } from './rpcs/report-progress.ts';
 import type { JobStore } from './store.ts';
 import { errorOf, progressOf, stateOf, toMessage } from './wire.ts';
@@ -18,7 +18,7 @@ import { errorOf, progressOf, stateOf, toMessage } from './wire.ts';
 const MAX_WAIT_MS = 60_000;
 const DEFAULT_PAGE = 20;
 const MAX_PAGE = 100;
-const MAX_RESULT_CHARACTERS = 65_536;
+const MAX_RESULT_BYTES = 65_536;
 const MAX_QUIET_MS = 86_400_000;
 
 /** JobService on gRPC. */
@@ -33,6 +33,7 @@ export function jobHandlers({
   retention: Retention;
   log: Logger;
 }): Handlers<JobServiceService> {
+  const turns = turnsOfLists();
   return {
     async issueJob({ command, memberId, aggregateId, idempotencyKey, fingerprint }) {
       check([
@@ -78,14 +79,16 @@ export function jobHandlers({
       return { job: toMessage(await getJob(store, jobId)) };
     },
 
-    async listJobs({ memberId, state: stateMessage, command, pageSize, pageToken }) {
+    async listJobs({ memberId, state: stateMessage, command, pageSize, pageToken }, { signal }) {
       const state = stateOf(stateMessage);
       check([
         required('memberId', memberId, 100),
         !state && stateMessage !== StateMessage.JOB_STATE_UNSPECIFIED && { field: 'state', message: 'is not a state of a job' },
         size(pageSize),
       ]);
-      const page = await listJobs(store, memberId, { state, command: command || undefined }, pageSize || DEFAULT_PAGE, pageToken);
+      const filter = { state, command: command || undefined };
+      const part = { pageSize: pageSize || DEFAULT_PAGE, pageToken };
+      const page = await listJobs({ store, turns }, memberId, filter, part, signal);
       return { jobs: page.jobs.map(toMessage), nextPageToken: page.nextPageToken };
     },
 
@@ -137,7 +140,7 @@ function refuse(field: string, message: string): Error {
 }
 
 function isJsonObject(text: string): boolean {
-  if (text.length > MAX_RESULT_CHARACTERS) return false;
+  if (Buffer.byteLength(text) > MAX_RESULT_BYTES) return false;
   try {
     const value: unknown = JSON.parse(text);
     return typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -13,7 +13,7 @@ import {
   JobState,
   type ReportProgressRequest,
 } from '#proto/musubi/job/v1/job.ts';
-import type { Places, Retention } from './domain.ts';
+import type { Limits, Retention } from './domain.ts';
 import { type Finished, listenForFinished } from './finished.ts';
 import { jobHandlers } from './grpc.ts';
 import { type JobStore, jobStore } from './store.ts';
@@ -24,7 +24,7 @@ export interface TestJobs {
   redis: Redis;
   store: JobStore;
   /** Starts another process's worth of the service, by gRPC. */
-  instance(options?: { retention?: Retention; places?: Places; url?: string }): Promise<TestInstance>;
+  instance(options?: { retention?: Retention; limits?: Partial<Limits>; url?: string }): Promise<TestInstance>;
   /** The entries of the outbox, oldest first. */
   events(jobId?: string): Promise<{ type: string; version: number; payload: { job: Record<string, unknown> } }[]>;
   close(): Promise<void>;
@@ -39,8 +39,11 @@ export interface TestInstance {
 }
 
 export const RETENTION: Retention = { activeMs: 600_000, finishedMs: 60_000 };
-/** More than any test has under way but those of the bounds themselves. */
-const PLACES: Places = { perMember: 10_000, perAggregate: 10_000 };
+/** More than any test has under way, or issues, but those of the bounds themselves. */
+const LIMITS: Limits = {
+  places: { perMember: 10_000, perAggregate: 10_000 },
+  rate: { burst: 10_000, everySeconds: 1 },
+};
 const log = createLogger('job', 'fatal');
 
 /** @param url MUSUBI_REDIS_URL */
@@ -57,12 +60,12 @@ export async function openTestJobs(url: string | undefined): Promise<TestJobs> {
   return {
     prefix,
     redis,
-    store: jobStore(redis, PLACES, prefix),
+    store: jobStore(redis, LIMITS, prefix),
 
     async instance(options = {}) {
       const lifecycle = open();
       const at = { url: new Secret(options.url ?? url), log, lifecycle };
-      const store = jobStore(await openRedis(at), options.places ?? PLACES, prefix);
+      const store = jobStore(await openRedis(at), { ...LIMITS, ...options.limits }, prefix);
       const finished = await listenForFinished({ ...at, prefix });
       const handlers = jobHandlers({ store, finished, retention: options.retention ?? RETENTION, log });
       const port = await serveGrpc({ listen: { host: '127.0.0.1', port: 0 }, log, lifecycle }, JobServiceService, handlers);

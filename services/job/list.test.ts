@@ -1,8 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
 import { MusubiError } from '#platform/errors.ts';
+import type { Redis } from '#platform/redis.ts';
+import { Turns } from '#platform/turns.ts';
 import { JobState } from '#proto/musubi/job/v1/job.ts';
 import { asking, finishing, openTestJobs, someMember, type TestInstance, type TestJobs } from './job.fixture.ts';
+import { listJobs } from './rpcs/list-jobs.ts';
+import { jobStore } from './store.ts';
 
 let jobs: TestJobs;
 let one: TestInstance;
@@ -91,4 +95,84 @@ test('a page token that is not ours is refused', async (t) => {
   const error = await t.throwsAsync(one.peer.listJobs(request), { instanceOf: MusubiError });
   t.is(error.code, 'PAGE_TOKEN_INVALID');
   t.is(error.fields[0]?.field, 'pageToken');
+});
+
+/** What Redis is asked to read of jobs, and what was made of that. */
+function reads() {
+  const seen = { whole: 0, partly: 0 };
+  const { hgetall, hmget } = jobs.redis;
+  const redis = Object.assign(Object.create(jobs.redis) as Redis, {
+    hgetall: (key: string) => {
+      seen.whole++;
+      return hgetall.call(jobs.redis, key);
+    },
+    hmget: (...given: [string, ...string[]]) => {
+      seen.partly++;
+      return hmget.call(jobs.redis, ...given);
+    },
+  });
+  return {
+    seen,
+    store: jobStore(
+      redis,
+      { places: { perMember: 10_000, perAggregate: 10_000 }, rate: { burst: 10_000, everySeconds: 1 } },
+      jobs.prefix,
+    ),
+  };
+}
+
+const ALL = { state: undefined, command: undefined };
+
+test('a page reads the jobs that it shows and one more, and of others only what it is filtered by', async (t) => {
+  const memberId = someMember();
+  for (let i = 0; i < 5; i++) await Promise.all(Array.from({ length: 50 }, () => issue(memberId)));
+  const { seen, store } = reads();
+  const first = await store.list(memberId, ALL, undefined, 1);
+  t.deepEqual(seen, { whole: 2, partly: 0 });
+  await store.list(memberId, ALL, first.next, 20);
+  t.true(seen.whole <= 2 + 21 + 1, 'those of its first millisecond are passed over');
+  seen.whole = 0;
+  t.is((await store.list(memberId, { ...ALL, command: 'none.such' }, undefined, 20)).jobs.length, 0);
+  t.deepEqual(seen, { whole: 0, partly: 250 });
+  t.is((await store.list(memberId, { ...ALL, state: 'queued' }, undefined, 3)).jobs.length, 3);
+  t.is(seen.whole, 4);
+});
+
+test('a list whose caller has left is not read on, and one that waits for its turn not at all', async (t) => {
+  const memberId = someMember();
+  for (let i = 0; i < 5; i++) await Promise.all(Array.from({ length: 50 }, () => issue(memberId)));
+  const { seen, store } = reads();
+  const left = new AbortController();
+  const list = store.list(memberId, { ...ALL, command: 'none.such' }, undefined, 20, left.signal);
+  left.abort();
+  await t.throwsAsync(list, { instanceOf: MusubiError, code: 'CALLER_GONE' });
+  t.is(seen.partly, 100, 'the first look was under way');
+  const turns = new Turns(1);
+  const held = Promise.withResolvers<void>();
+  const before = turns.take(() => held.promise);
+  const leaving = new AbortController();
+  const page = { pageSize: 20, pageToken: '' };
+  const waiting = listJobs({ store, turns }, memberId, ALL, page, leaving.signal);
+  leaving.abort();
+  await t.throwsAsync(waiting, { instanceOf: MusubiError, code: 'CALLER_GONE' });
+  held.resolve();
+  await before;
+  t.deepEqual(seen, { whole: 0, partly: 100 });
+});
+
+test('the lists of one member do not keep those of others waiting', async (t) => {
+  const [mallory, hana] = [someMember(), someMember()];
+  for (const memberId of [mallory, hana])
+    for (let i = 0; i < 6; i++) await Promise.all(Array.from({ length: 50 }, () => issue(memberId)));
+  let over = 0;
+  const asked = { state: JobState.JOB_STATE_UNSPECIFIED, command: 'none.such', pageSize: 0, pageToken: '' };
+  const flood = Array.from({ length: 100 }, () =>
+    one.peer.listJobs({ ...asked, memberId: mallory }).then(
+      () => over++,
+      () => over++,
+    ),
+  );
+  t.is((await one.peer.listJobs({ ...asked, memberId: hana })).jobs.length, 0);
+  t.true(over < 50, `${over} of 100 were over`);
+  await Promise.all(flood);
 });

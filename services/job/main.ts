@@ -16,7 +16,8 @@ export async function start({ config, log, lifecycle }: App<z.output<z.ZodObject
     perMember: config.MUSUBI_JOB_IN_FLIGHT_PER_MEMBER,
     perAggregate: config.MUSUBI_JOB_IN_FLIGHT_PER_AGGREGATE,
   };
-  const store = jobStore(await openRedis({ url, log, lifecycle }), places);
+  const limits = { places, rate: config.MUSUBI_JOB_RATE_PER_MEMBER };
+  const store = jobStore(await openRedis({ url, log, lifecycle }), limits);
   const finished = await listenForFinished({ url, log, lifecycle });
   const retention = {
     activeMs: config.MUSUBI_JOB_ACTIVE_SECONDS * 1_000,

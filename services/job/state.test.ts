@@ -168,6 +168,8 @@ test('malformed calls are refused with the field', async (t) => {
   t.deepEqual(await refused(one.peer.reportProgress(reporting(jobId, 1, { state: JobState.JOB_STATE_APPLIED }))), ['state']);
   t.deepEqual(await refused(one.peer.finishJob(finishing(jobId, JobState.JOB_STATE_RUNNING))), ['state']);
   t.deepEqual(await refused(one.peer.finishJob(finishing(jobId, JobState.JOB_STATE_FAILED, { error: undefined }))), ['error']);
+  const large = { resultJson: JSON.stringify({ text: '花'.repeat(22_000) }) };
+  t.deepEqual(await refused(one.peer.finishJob(finishing(jobId, JobState.JOB_STATE_COMPLETED, large))), ['resultJson']);
   t.deepEqual(await refused(one.peer.finishJob(finishing(jobId, JobState.JOB_STATE_COMPLETED, { resultJson: '[1]' }))), [
     'resultJson',
   ]);

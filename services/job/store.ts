@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
+import { callerGone } from '#platform/errors.ts';
 import { type OutboxEvent, toRecord } from '#platform/outbox/event.ts';
 import { EMIT_LUA, outboxStream } from '#platform/outbox/redis-outbox.ts';
 import { guarded, type Redis } from '#platform/redis.ts';
-import { isFinal, isUnderWay, JOB_STATES, type Job, type JobError, type JobState, PLACE_HELD_MS, type Places } from './domain.ts';
+import { isFinal, isUnderWay, JOB_STATES, type Job, type JobError, type JobState, type Limits, PLACE_HELD_MS } from './domain.ts';
 import { progressOf, toEventPayload } from './wire.ts';
 
 /** What became of a write; only `written` changed anything. */
@@ -15,7 +16,9 @@ type Written =
   /** The member used this idempotency key for another request. */
   | { outcome: 'conflict' }
   /** A new job, but all its member's places are taken, or all of those on its aggregate. */
-  | { outcome: 'member full' | 'aggregate full' };
+  | { outcome: 'member full' | 'aggregate full' }
+  /** A new job, but its member has issued too many of late. */
+  | { outcome: 'too fast'; waitMs: number };
 
 /** Where in a list of jobs a page ended. */
 export interface Position {
@@ -50,8 +53,10 @@ export interface JobStore {
   /**
    * A member's jobs after `after`, newest first: `limit` at most, fewer when so many did not match
    * that looking on would take too long.
+   *
+   * @throws CALLER_GONE between two looks once the signal has aborted
    */
-  list(memberId: string, filter: Filter, after: Position | undefined, limit: number): Promise<Page>;
+  list(memberId: string, filter: Filter, after: Position | undefined, limit: number, signal?: AbortSignal): Promise<Page>;
   /** Everybody's jobs after `after` that are not final and were changed last before that time, those first that wait longest. */
   unfinished(changedBefore: number, after: Position | undefined, limit: number): Promise<Page>;
 }
@@ -76,13 +81,13 @@ const EVENTS: Partial<Record<JobState, string>> = {
 export const finishedChannel = (prefix: string): string => `${prefix}job:finished`;
 
 /**
- * @param places how many jobs may be under way
+ * @param limits how many jobs may be under way, and how many may be issued over time
  * @param prefix goes before every key and channel, so that several can live in one Redis (tests). All
  *   keys of one write must be on one node: on a cluster give a hash tag, `{job}`.
  */
-export function jobStore(redis: Redis, places: Places, prefix = ''): JobStore {
+export function jobStore(redis: Redis, { places, rate }: Limits, prefix = ''): JobStore {
   const lua = EMIT_LUA + readFileSync(new URL('lua/write.lua', import.meta.url), 'utf8');
-  redis.defineCommand('writeJob', { numberOfKeys: 8, lua });
+  redis.defineCommand('writeJob', { numberOfKeys: 9, lua });
   const scripts = redis as unknown as Scripts;
 
   const jobKey = (id: string): string => `${prefix}job:${id}`;
@@ -93,6 +98,15 @@ export function jobStore(redis: Redis, places: Places, prefix = ''): JobStore {
   const underWayKey = (memberId: string): string => `${prefix}job:under-way:${memberId}`;
   const unfinishedKey = `${prefix}job:unfinished`;
   const outboxKey = prefix + outboxStream('job');
+
+  /** Of jobs that are not wanted, no more is read than what shows that. */
+  const matchingOf = async (found: Position[], { state, command }: Filter): Promise<Position[]> => {
+    const read = await Promise.all(found.map(({ id }) => redis.hmget(jobKey(id), 'state', 'command')));
+    return found.filter((_, index) => {
+      const [itsState, itsCommand] = read[index] ?? [];
+      return itsState && (!state || itsState === state) && (!command || itsCommand === command);
+    });
+  };
 
   return {
     now: () =>
@@ -106,7 +120,7 @@ export function jobStore(redis: Redis, places: Places, prefix = ''): JobStore {
     write: (job, before = job.version - 1) =>
       guarded(async () => {
         const type = EVENTS[job.state];
-        const [outcome, jobId = ''] = await scripts.writeJob(
+        const [outcome, more = ''] = await scripts.writeJob(
           jobKey(job.id),
           byCreationKey(job.memberId),
           byExpiryKey(job.memberId),
@@ -114,6 +128,7 @@ export function jobStore(redis: Redis, places: Places, prefix = ''): JobStore {
           outboxKey,
           underWayKey(job.memberId),
           `${underWayKey(job.memberId)}:${job.aggregateId}`,
+          `${prefix}job:rate:${job.memberId}`,
           unfinishedKey,
           job.id,
           before,
@@ -138,6 +153,8 @@ export function jobStore(redis: Redis, places: Places, prefix = ''): JobStore {
           isUnderWay(job.state) ? PLACE_HELD_MS : '',
           places.perMember,
           places.perAggregate,
+          rate.burst,
+          Math.ceil(rate.everySeconds * 1_000),
           isFinal(job.state) ? '' : job.updatedAt,
         );
         switch (outcome) {
@@ -148,77 +165,67 @@ export function jobStore(redis: Redis, places: Places, prefix = ''): JobStore {
           case 'aggregate full':
             return { outcome };
           case 'reused':
-            return { outcome, jobId };
+            return { outcome, jobId: more };
+          case 'too fast':
+            return { outcome, waitMs: Number(more) };
           default:
             throw new Error(`write.lua answered ${outcome}`);
         }
       }),
 
-    list: (memberId, { state, command }, after, limit) =>
+    list: (memberId, filter, after, limit, signal) =>
       guarded(async () => {
-        const { gone: _, ...page } = await pageOf(
-          (offset) =>
-            redis.zrevrangebyscore(
-              byCreationKey(memberId),
-              after?.at ?? '+inf',
-              '-inf',
-              'WITHSCORES',
-              'LIMIT',
-              offset,
-              SCAN_STEP,
-            ),
+        const filtered = filter.state !== undefined || filter.command !== undefined;
+        const jobs: Job[] = [];
+        let last = after;
+        // Without a filter the first look most often finds the page, and one more, which shows that there is a next one.
+        let step = filtered ? SCAN_STEP : limit + 1;
+        for (let offset = 0; offset < SCAN_LIMIT; offset += step, step = Math.max(step, Math.min(2 * step, SCAN_STEP))) {
+          if (signal?.aborted) throw callerGone();
+          const found = await redis.zrevrangebyscore(
+            byCreationKey(memberId),
+            after?.at ?? '+inf',
+            '-inf',
+            'WITHSCORES',
+            'LIMIT',
+            offset,
+            step,
+          );
+          const entries = positions(found);
           // Jobs of the same millisecond come in descending order of their IDs.
-          { after, isNext: ({ at, id }) => !after || at < after.at || id < after.id, limit },
-          (job) => (!state || job.state === state) && (!command || job.command === command),
-        );
-        return page;
+          const here = entries.filter(({ at, id }) => !after || at < after.at || id < after.id);
+          const matching = filtered ? await matchingOf(here, filter) : here;
+          const wanted = matching.slice(0, limit + 1 - jobs.length);
+          const hashes = await Promise.all(wanted.map(({ id }) => redis.hgetall(jobKey(id))));
+          for (const [index, position] of wanted.entries()) {
+            const job = fromHash(position.id, hashes[index] ?? {});
+            if (job && jobs.length === limit) return last ? { jobs, next: last } : { jobs };
+            if (job) jobs.push(job);
+            last = position;
+          }
+          // One of them has expired since the look: the next page goes on behind it.
+          if (matching.length > wanted.length) return last ? { jobs, next: last } : { jobs };
+          if (entries.length < step) return { jobs };
+          last = here.at(-1) ?? last;
+        }
+        return last ? { jobs, next: last } : { jobs };
       }),
 
     unfinished: (changedBefore, after, limit) =>
       guarded(async () => {
-        const { gone, ...page } = await pageOf(
-          (offset) =>
-            redis.zrangebyscore(unfinishedKey, after?.at ?? '-inf', changedBefore, 'WITHSCORES', 'LIMIT', offset, SCAN_STEP),
-          { after, isNext: ({ at, id }) => !after || at > after.at || id > after.id, limit },
-          (job) => !isFinal(job.state),
-        );
-        // Their jobs have expired.
-        if (gone.length > 0) await redis.zrem(unfinishedKey, ...gone);
-        return page;
+        const from = after?.at ?? '-inf';
+        // Those of the same millisecond come in the order of their IDs, and may be on the page before.
+        const found = await redis.zrangebyscore(unfinishedKey, from, changedBefore, 'WITHSCORES', 'LIMIT', 0, SCAN_LIMIT);
+        const here = positions(found).filter(({ at, id }) => !after || at > after.at || id > after.id);
+        const page = here.slice(0, limit);
+        const read = await Promise.all(page.map(async ({ id }) => ({ id, job: fromHash(id, await redis.hgetall(jobKey(id))) })));
+        const expired = read.flatMap(({ id, job }) => (job ? [] : [id]));
+        if (expired.length > 0) await redis.zrem(unfinishedKey, ...expired);
+        const jobs = read.flatMap(({ job }) => (job && !isFinal(job.state) ? [job] : []));
+        const next = page.at(-1);
+        return here.length > limit && next ? { jobs, next } : { jobs };
       }),
   };
-
-  /**
-   * Looks through an index from `after` on, and reads its jobs.
-   *
-   * @param read the index with its scores, SCAN_STEP entries from an offset on
-   * @returns a page of those that are wanted, and the IDs that it met of jobs that are not there any more
-   */
-  async function pageOf(
-    read: (offset: number) => Promise<string[]>,
-    { after, isNext, limit }: { after: Position | undefined; isNext: (position: Position) => boolean; limit: number },
-    isWanted: (job: Job) => boolean,
-  ): Promise<Page & { gone: string[] }> {
-    const jobs: Job[] = [];
-    const gone: string[] = [];
-    let last = after;
-    for (let offset = 0; offset < SCAN_LIMIT; offset += SCAN_STEP) {
-      const entries = positions(await read(offset));
-      const here = entries.filter(isNext);
-      const hashes = await Promise.all(here.map(({ id }) => redis.hgetall(jobKey(id))));
-      for (const [index, position] of here.entries()) {
-        const job = fromHash(position.id, hashes[index] ?? {});
-        if (!job) gone.push(position.id);
-        const wanted = job && isWanted(job);
-        // One more than asked for shows that there is a next page.
-        if (wanted && jobs.length === limit) return last ? { jobs, gone, next: last } : { jobs, gone };
-        if (wanted) jobs.push(job);
-        last = position;
-      }
-      if (entries.length < SCAN_STEP) return { jobs, gone };
-    }
-    return last ? { jobs, gone, next: last } : { jobs, gone };
-  }
 }
 
 function positions(withScores: string[]): Position[] {

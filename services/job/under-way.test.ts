@@ -11,8 +11,8 @@ let one: TestInstance;
 let two: TestInstance;
 test.before(async () => {
   jobs = await openTestJobs(process.env.MUSUBI_REDIS_URL);
-  one = await jobs.instance({ places: { perMember: 6, perAggregate: 2 } });
-  two = await jobs.instance({ places: { perMember: 6, perAggregate: 2 } });
+  one = await jobs.instance({ limits: { places: { perMember: 6, perAggregate: 2 } } });
+  two = await jobs.instance({ limits: { places: { perMember: 6, perAggregate: 2 } } });
 });
 test.after.always(() => jobs?.close());
 
@@ -92,4 +92,35 @@ test('a job that is not heard of for long loses its place, and gets it back when
   await one.peer.finishJob(finishing(second, JobState.JOB_STATE_COMPLETED));
   await one.peer.reportProgress(reporting(first, 1));
   t.like(await refusal(asked), FULL);
+});
+
+test('of many jobs, however soon each has ended, a member gets a burst from all instances, and then one every so often', async (t) => {
+  const rate = { burst: 5, everySeconds: 100 };
+  const [here, there] = [await jobs.instance({ limits: { rate } }), await jobs.instance({ limits: { rate } })];
+  const asked = asking(someMember(), { idempotencyKey: 'k' });
+  const first = (await here.peer.issueJob(asked)).job?.jobId ?? '';
+  await here.peer.finishJob(finishing(first, JobState.JOB_STATE_COMPLETED));
+  const further = () => asking(asked.memberId);
+  const answers = await Promise.allSettled(Array.from({ length: 20 }, (_, i) => (i % 2 ? here : there).peer.issueJob(further())));
+  t.is(answers.filter((answer) => answer.status === 'fulfilled').length, 4);
+  const message = 'You have sent too many commands of late; try again later.';
+  for (const answer of answers) {
+    if (answer.status === 'fulfilled') continue;
+    const { retryAfterSeconds = 0, ...refused } = answer.reason as MusubiError;
+    t.like(refused, { code: 'TOO_MANY_JOBS', grpcStatus: status.RESOURCE_EXHAUSTED });
+    t.is((answer.reason as MusubiError).message, message);
+    t.true(retryAfterSeconds > 90 && retryAfterSeconds <= 100, `${retryAfterSeconds} s`);
+  }
+  t.is((await there.peer.issueJob(asked)).job?.jobId, first, 'a repeat is no new one');
+  await t.notThrowsAsync(here.peer.issueJob(asking(someMember())), 'others have their own');
+
+  // A hundred seconds later, and again after a long time.
+  const key = `${jobs.prefix}job:rate:${asked.memberId}`;
+  t.true((await jobs.redis.pttl(key)) <= 500_000, 'it is gone when it is full again');
+  await jobs.redis.decrby(key, 100_000);
+  await t.notThrowsAsync(here.peer.issueJob(further()));
+  await t.throwsAsync(here.peer.issueJob(further()), { message });
+  await jobs.redis.decrby(key, 10_000_000);
+  for (let i = 0; i < 5; i++) await t.notThrowsAsync(there.peer.issueJob(further()));
+  await t.throwsAsync(here.peer.issueJob(further()), { message });
 });

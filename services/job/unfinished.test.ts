@@ -59,7 +59,7 @@ test.serial('what has expired is no unfinished job, and leaves the list', async 
 });
 
 test.serial('a job whose record is lost is written again as it ended, and told once, if the saga says whose it is', async (t) => {
-  const one = await jobs.instance({ places: { perMember: 1, perAggregate: 1 } });
+  const one = await jobs.instance({ limits: { places: { perMember: 1, perAggregate: 1 } } });
   const asked = asking(someMember());
   const { command, memberId, aggregateId } = asked;
   const jobId = (await one.peer.issueJob(asked)).job?.jobId ?? '';

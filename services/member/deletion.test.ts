@@ -78,7 +78,7 @@ test('a holder that is undone lets the deletion go on, and finds its lock until 
   await step.undo(update, 'beginUpdate');
   t.deepEqual(await rowOf(memberId), { ...before, version: 4, closed_by: deletion });
   await step.beginDelete(memberId, deletion);
-  t.like(await rowOf(memberId), { status: 'DELETING', lock_holder: deletion });
+  t.like(await rowOf(memberId), { lock: 'DELETING', lock_holder: deletion });
 });
 
 test('the undo of a commit waits for a deletion that took over, and undoes nothing of a member that is gone', async (t) => {
@@ -155,7 +155,7 @@ test('a deletion that an earlier release began, which closes nothing, goes on as
   await step.undo(other, 'beginDelete');
   await step.undo(other, 'closeMember');
   await step.undo(deletion, 'deleteMember');
-  t.like(await rowOf(memberId), { status: 'DELETING', lock_holder: deletion });
+  t.like(await rowOf(memberId), { lock: 'DELETING', lock_holder: deletion });
 });
 
 /** What one job does to the member, each step after the one before: to its end, or back from wherever it was. */
@@ -226,7 +226,7 @@ test('updates and deletions in any order, done or undone: every one ends, and wh
         const row = await rowOf(memberId);
         if (deleted) t.is(row, undefined);
         else {
-          t.like(row, { status: 'ACTIVE', lock_holder: null, closed_by: null, pending_changes: null });
+          t.like(row, { status: 'ACTIVE', lock: null, lock_holder: null, closed_by: null, pending_changes: null });
           // Also of one that was undone later, where another update built on it: a saga has no isolation.
           const names = runs.filter(({ committed }) => committed).map(({ id }) => id);
           t.true([before?.display_name, ...names].includes(String(row?.display_name)));

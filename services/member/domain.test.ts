@@ -31,6 +31,17 @@ test('bad members are refused with every field that is wrong', (t) => {
   for (const loginId of ['', 'ab', 'a b c', 'ａｂｃ', 'あいう', 'abc\n', `${'a'.repeat(65)}`, 'a/b/c', "a'b'c"]) {
     t.deepEqual(refused({ loginId }), ['INVALID_MEMBER', 'loginId'], loginId);
   }
+  for (const displayName of [
+    '\u200b',
+    '\u2060\u200d',
+    '\u3164',
+    '\u2800',
+    '\u00ad',
+    '\u202enimda',
+    'Administrator\u200b',
+    'ad\u200dmin',
+  ])
+    t.deepEqual(refused({ displayName }), ['INVALID_MEMBER', 'displayName'], JSON.stringify(displayName));
   for (const displayName of ['', ' ', '\u3000', 'a\u0000b', 'a\nb', 'a\u2028b', 'x'.repeat(101)]) {
     t.deepEqual(refused({ displayName }), ['INVALID_MEMBER', 'displayName'], JSON.stringify(displayName));
   }

@@ -1,11 +1,11 @@
+import { isReadable } from '#platform/readable.ts';
 import { invalidMember, invalidMemberId, lockNotHeld, memberBusy, memberDeleting, versionMismatch } from './refusals.ts';
 
-/**
- * - `PENDING`: its registration is not finished; queries do not show it
- * - `ACTIVE`: nobody is changing it
- * - `UPDATING`, `DELETING`: locked by a job; still shown as it was
- */
-export type MemberStatus = 'PENDING' | 'ACTIVE' | 'UPDATING' | 'DELETING';
+/** What a member is, as others are told. `PENDING`: its registration is not finished, and queries do not show it. */
+export type MemberStatus = 'PENDING' | 'ACTIVE';
+
+/** What a job is doing to a member that it holds: the semantic lock of its saga. Others are not told: they see the member as it was. */
+export type MemberLock = 'REGISTERING' | 'UPDATING' | 'DELETING';
 
 /** What a member tells about itself. */
 export interface Profile {
@@ -17,9 +17,11 @@ export interface Profile {
 export interface Member extends Profile {
   memberId: string;
   status: MemberStatus;
-  /** What CommitUpdate will apply; null unless UPDATING. */
+  /** What CommitUpdate will apply; null unless it is UPDATING. */
   pendingChanges: Partial<Profile> | null;
-  /** The job that holds the semantic lock; null when ACTIVE. */
+  /** Null when nobody is changing it. */
+  lock: MemberLock | null;
+  /** The job that holds the lock. */
   lockHolder: string | null;
   /** The job that deletes the member, from its first step on: no other may begin with it. It need not hold the lock yet. */
   closedBy: string | null;
@@ -63,8 +65,8 @@ const RULES: Record<keyof Profile, Rule> = {
     // In no form of Unicode 100 characters have more.
     longest: 400,
     tidy: (value) => value.normalize('NFC').trim(),
-    holds: (value) => value !== '' && [...value].length <= 100 && !/[\p{Cc}\p{Zl}\p{Zp}]/u.test(value),
-    message: 'must be 1 to 100 characters without control characters',
+    holds: (value) => [...value].length <= 100 && isReadable(value),
+    message: 'must be 1 to 100 characters that are seen, and none that are controls or invisible',
   },
   email: {
     longest: 254,
@@ -104,7 +106,7 @@ export const tidyProfile = (given: Profile): Profile => ({ ...given, ...tidyChan
  */
 export function requireFree(member: Member, jobId: string): void {
   requireOpen(member, jobId);
-  if (member.status !== 'ACTIVE') throw memberBusy();
+  if (member.lock !== null) throw memberBusy();
 }
 
 /** @throws MEMBER_DELETING */
@@ -122,10 +124,16 @@ export function requireVersion(member: Member, expected: number | undefined): vo
   if (expected !== undefined && expected !== member.version) throw versionMismatch();
 }
 
-/** @throws LOCK_NOT_HELD unless this very job put the member into that state */
-export function requireHeld(member: Member, status: MemberStatus, jobId: string): void {
-  if (member.status !== status || member.lockHolder !== jobId) throw lockNotHeld();
+/** @throws LOCK_NOT_HELD unless this very job holds the member for that */
+export function requireHeld(member: Member, lock: MemberLock, jobId: string): void {
+  if (!isHeld(member, lock, jobId)) throw lockNotHeld();
 }
+
+export const isHeld = (member: Member, lock: MemberLock, jobId: string): boolean =>
+  member.lock === lock && member.lockHolder === jobId;
+
+/** The member, whom nobody holds any more. */
+export const freed = (member: Member): Member => ({ ...member, lock: null, lockHolder: null, pendingChanges: null });
 
 /**
  * For an undo that comes after the job let go of the member.

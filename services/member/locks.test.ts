@@ -171,5 +171,5 @@ test('an undo does not take the lock of another job', async (t) => {
   await commitUpdate(memberId, `a-${memberId}`);
   await beginUpdate(memberId, `b-${memberId}`);
   await undo(`a-${memberId}/begin-update`);
-  t.like(await rowOf(memberId), { status: 'UPDATING', lock_holder: `b-${memberId}` });
+  t.like(await rowOf(memberId), { lock: 'UPDATING', lock_holder: `b-${memberId}` });
 });

@@ -3,6 +3,7 @@ import type { App } from '#platform/process.ts';
 import { MemberServiceService } from '#proto/musubi/member/v1/member.ts';
 import type { Config } from './config.ts';
 import { memberHandlers } from './grpc.ts';
+import { memberState } from './state.ts';
 import { openStore } from './store.ts';
 
 export { shape } from './config.ts';
@@ -10,5 +11,10 @@ export { shape } from './config.ts';
 /** Starts the member service: its database (readiness follows it), then gRPC. */
 export async function start({ config, log, lifecycle }: App<Config>): Promise<void> {
   const db = await openStore({ url: config.MUSUBI_POSTGRES_URL, log, lifecycle });
-  await serveGrpc({ listen: config.MUSUBI_GRPC_LISTEN, log, lifecycle }, MemberServiceService, memberHandlers(db));
+  await serveGrpc(
+    { listen: config.MUSUBI_GRPC_LISTEN, log, lifecycle },
+    MemberServiceService,
+    memberHandlers(db),
+    memberState(db),
+  );
 }

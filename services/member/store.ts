@@ -2,6 +2,8 @@ import type { Secret } from '#platform/config.ts';
 import type { Lifecycle } from '#platform/lifecycle.ts';
 import type { Logger } from '#platform/log.ts';
 import { type Database, openDatabase, sql, type Transaction } from '#platform/postgres.ts';
+import type { Which } from '#platform/state.ts';
+import type { AggregateVersion } from '#proto/musubi/aggregate/v1/aggregate.ts';
 import type { Member } from './domain.ts';
 import { memberNotFound } from './refusals.ts';
 
@@ -10,12 +12,13 @@ export function openStore(o: { url: Secret; database?: string; log: Logger; life
   return openDatabase({ database: 'musubi_member', ...o, migrations: new URL('./migrations/', import.meta.url) });
 }
 
+const MEMBER = sql`
+  member_id as "memberId", login_id as "loginId", display_name as "displayName", email, status, pending_changes as "pendingChanges",
+  lock, lock_holder as "lockHolder", closed_by as "closedBy", version, created_at as "createdAt", updated_at as "updatedAt"`;
+
 /** The member, which nobody else can change until the transaction ends; undefined when there is none. */
 export async function findMember(tx: Transaction, memberId: string): Promise<Member | undefined> {
-  const [row] = await tx.query<Member>(sql`
-    select member_id as "memberId", login_id as "loginId", display_name as "displayName", email, status,
-      pending_changes as "pendingChanges", lock_holder as "lockHolder", closed_by as "closedBy", version, created_at as "createdAt", updated_at as "updatedAt"
-    from members where member_id = ${memberId} for update`);
+  const [row] = await tx.query<Member>(sql`select ${MEMBER} from members where member_id = ${memberId} for update`);
   return row;
 }
 
@@ -29,9 +32,9 @@ export async function getMember(tx: Transaction, memberId: string): Promise<Memb
 /** @returns false, with nothing written, when a member of this ID is there already */
 export async function insertMember(tx: Transaction, m: Member): Promise<boolean> {
   const rows = await tx.query(sql`
-    insert into members (member_id, login_id, display_name, email, status, pending_changes, lock_holder, closed_by, version,
+    insert into members (member_id, login_id, display_name, email, status, pending_changes, lock, lock_holder, closed_by, version,
       created_at, updated_at)
-    values (${m.memberId}, ${m.loginId}, ${m.displayName}, ${m.email}, ${m.status}, ${m.pendingChanges}, ${m.lockHolder},
+    values (${m.memberId}, ${m.loginId}, ${m.displayName}, ${m.email}, ${m.status}, ${m.pendingChanges}, ${m.lock}, ${m.lockHolder},
       ${m.closedBy}, ${m.version}, ${m.createdAt}, ${m.updatedAt})
     on conflict (member_id) do nothing returning 1`);
   return rows.length > 0;
@@ -41,10 +44,37 @@ export async function insertMember(tx: Transaction, m: Member): Promise<boolean>
 export async function saveMember(tx: Transaction, m: Member): Promise<void> {
   await tx.query(sql`
     update members set login_id = ${m.loginId}, display_name = ${m.displayName}, email = ${m.email}, status = ${m.status},
-      pending_changes = ${m.pendingChanges}, lock_holder = ${m.lockHolder}, closed_by = ${m.closedBy}, version = ${m.version}, updated_at = ${m.updatedAt}
+      pending_changes = ${m.pendingChanges}, lock = ${m.lock}, lock_holder = ${m.lockHolder}, closed_by = ${m.closedBy}, version = ${m.version}, updated_at = ${m.updatedAt}
     where member_id = ${m.memberId}`);
 }
 
 export async function removeMember(tx: Transaction, memberId: string): Promise<void> {
   await tx.query(sql`delete from members where member_id = ${memberId}`);
+}
+
+/** A page of members, or those of some IDs that there are; in the order of their IDs. */
+export function readMembers(db: Transaction, which: Which): Promise<Member[]> {
+  return db.query<Member>(
+    'ids' in which
+      ? sql`select ${MEMBER} from members where member_id = any(${[...which.ids]}::text[]) order by member_id`
+      : sql`select ${MEMBER} from members where member_id > ${which.after} order by member_id limit ${which.limit}`,
+  );
+}
+
+/**
+ * Raises the versions of those that are not newer than what readers have.
+ *
+ * @returns the members that were raised, and the IDs of all that there are
+ */
+export async function raiseMembers(
+  tx: Transaction,
+  seen: readonly AggregateVersion[],
+): Promise<{ raised: Member[]; ids: Set<string> }> {
+  const ids = seen.map(({ id }) => id);
+  const raised = await tx.query<Member>(sql`
+    update members set version = seen_version + 1
+    from unnest(${ids}::text[], ${seen.map(({ version }) => version)}::bigint[]) as seen (seen_id, seen_version)
+    where member_id = seen_id and version <= seen_version returning ${MEMBER}`);
+  const there = await tx.query<{ id: string }>(sql`select member_id as id from members where member_id = any(${ids}::text[])`);
+  return { raised, ids: new Set(there.map(({ id }) => id)) };
 }

@@ -3,14 +3,15 @@ import type { Database } from '#platform/postgres.ts';
 import type { QueryServiceService } from '#proto/musubi/query/v1/query.ts';
 import { awaitVersions } from './queries/await-versions.ts';
 import { getMember } from './queries/get-member.ts';
-import { listMembers } from './queries/list-members.ts';
+import { listMembers, newSearches } from './queries/list-members.ts';
 import type { Visibility } from './visibility.ts';
 
 /** musubi.query.v1.QueryService over the read models. */
 export function queryHandlers(db: Database, visibility: Visibility): Handlers<typeof QueryServiceService> {
+  const searches = newSearches();
   return {
-    getMember: async ({ memberId }) => ({ member: await getMember(db, memberId) }),
-    listMembers: (request) => listMembers(db, request),
+    getMember: async ({ memberId }, { signal }) => ({ member: await getMember(db, memberId, signal) }),
+    listMembers: (request, { signal }) => listMembers({ db, searches }, request, signal),
     awaitVersions: async (request, { signal }) => {
       await awaitVersions(visibility, request, signal);
       return {};

@@ -6,6 +6,7 @@ import type { Config } from './config.ts';
 import { queryHandlers } from './grpc.ts';
 import { listen } from './notifications.ts';
 import { startProjector } from './projector.ts';
+import { copiesState } from './state.ts';
 import { DATABASE, openStore } from './store.ts';
 import { Visibility } from './visibility.ts';
 
@@ -24,6 +25,11 @@ export async function start({ config, log, lifecycle }: App<Config>): Promise<vo
     log,
     lifecycle,
   });
-  await serveGrpc({ listen: config.MUSUBI_GRPC_LISTEN, log, lifecycle }, QueryServiceService, queryHandlers(db, visibility));
+  await serveGrpc(
+    { listen: config.MUSUBI_GRPC_LISTEN, log, lifecycle },
+    QueryServiceService,
+    queryHandlers(db, visibility),
+    copiesState(db),
+  );
   await startProjector({ db, visibility, ...kafkaOptions(config), log, lifecycle });
 }

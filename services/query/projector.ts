@@ -3,10 +3,11 @@ import type { EventMessage } from '#platform/kafka/event-message.ts';
 import { type EventHandler, type Subscription, subscribe } from '#platform/kafka/subscribe.ts';
 import type { Lifecycle } from '#platform/lifecycle.ts';
 import type { Logger } from '#platform/log.ts';
-import type { Database } from '#platform/postgres.ts';
+import type { Database, Query } from '#platform/postgres.ts';
 import { metrics } from '#platform/telemetry.ts';
 import type { AggregateVersion } from '#proto/musubi/aggregate/v1/aggregate.ts';
 import { notification } from './notifications.ts';
+import { followTopics, notePositions } from './positions.ts';
 import { PROJECTIONS } from './projections/registry.ts';
 import { generationOf } from './store.ts';
 import type { Visibility } from './visibility.ts';
@@ -28,7 +29,7 @@ const delay = new Histogram({
  *
  * The consumer group is named after the read model's generation: processes over one database are one group, and a
  * read model that was made anew, whose group has no offsets, is built from the first event on. To rebuild, drop the
- * database and start again; after restoring an old copy of it, `update read_model set generation = gen_random_uuid()`.
+ * database and start again; an older copy of it is brought up to date by `node main.ts retell`.
  */
 export async function startProjector(
   o: Pick<Subscription, 'brokers' | 'partitions' | 'replication'> & {
@@ -51,6 +52,7 @@ export async function startProjector(
     log,
     lifecycle,
   });
+  followTopics({ db, brokers, log, lifecycle });
   const prune = setInterval(() => {
     Promise.all(PROJECTIONS.map((projection) => db.query(projection.prune(GONE_KEPT)))).catch((error: unknown) =>
       log.warn({ err: error }, 'could not prune the read models; it is tried again in an hour'),
@@ -66,7 +68,7 @@ export async function startProjector(
  * @throws PoisonError when one of them is not what the contract says
  */
 export async function project(db: Database, events: readonly EventMessage[]): Promise<AggregateVersion[]> {
-  const statements: ReturnType<(typeof PROJECTIONS)[number]['statement']>[] = [];
+  const statements: Query[] = [];
   const visible = new Map<string, AggregateVersion>();
   for (const { topic, aggregateType, statement } of PROJECTIONS) {
     const mine = events.filter((event) => event.topic === topic);
@@ -78,6 +80,7 @@ export async function project(db: Database, events: readonly EventMessage[]): Pr
     }
   }
   const versions = [...visible.values()];
+  if (events.length > 0) statements.push(notePositions(events));
   await db.transaction((tx) => Promise.all([...statements, notification(versions)].map((query) => tx.query(query))));
   const now = Date.now();
   for (const event of events) delay.observe({ topic: event.topic }, Math.max(0, now - event.time.getTime()) / 1_000);

@@ -1,4 +1,4 @@
-import { deadlineExceeded, invalidFields, type MusubiError, notFound } from '#platform/errors.ts';
+import { deadlineExceeded, invalidFields, type MusubiError, notFound, resourceExhausted } from '#platform/errors.ts';
 import type { CodeOf } from '#platform/problems.ts';
 
 const refuse = (field: string, message: string, code: CodeOf<'INVALID_ARGUMENT'> = 'INVALID_ARGUMENT'): MusubiError =>
@@ -19,3 +19,9 @@ export const memberNotFound = (): MusubiError => notFound('MEMBER_NOT_FOUND', 't
 
 export const notVisibleYet = (): MusubiError =>
   deadlineExceeded('NOT_VISIBLE_YET', 'the change is not visible to queries yet; it will be');
+
+export const searchTooSlow = (cause: unknown): MusubiError =>
+  resourceExhausted('TOO_BUSY', 'the search took too long; try again in a moment, or with longer words', {
+    retryAfterSeconds: 1,
+    cause,
+  });

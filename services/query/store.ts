@@ -1,8 +1,9 @@
 import type { Secret } from '#platform/config.ts';
 import type { Lifecycle } from '#platform/lifecycle.ts';
 import type { Logger } from '#platform/log.ts';
-import { type Database, join, openDatabase, sql, type Transaction } from '#platform/postgres.ts';
+import { type Database, isStatementTimeout, join, openDatabase, type Query, sql } from '#platform/postgres.ts';
 import { type Cursor, containing, type MemberView } from './domain.ts';
+import { searchTooSlow } from './refusals.ts';
 
 /** The database of the read models. */
 export const DATABASE = 'musubi_query';
@@ -24,21 +25,55 @@ const MEMBER_VIEW = sql`
     coalesce(r.role_ids, '{}') as "roleIds", m.created_at as "createdAt", m.updated_at as "updatedAt", m.version
   from members m left join member_roles r on r.id = m.id`;
 
-export async function findMember(db: Transaction, memberId: string): Promise<MemberView | undefined> {
-  const [row] = await db.query<MemberView>(sql`${MEMBER_VIEW} where m.visible and m.id = ${memberId}`);
+/** @throws CALLER_GONE once the signal has aborted */
+export async function findMember(db: Database, memberId: string, signal?: AbortSignal): Promise<MemberView | undefined> {
+  const [row] = await db.query<MemberView>(sql`${MEMBER_VIEW} where m.visible and m.id = ${memberId}`, signal);
   return row;
 }
 
-/** The members in whom every word is found, by display name, then ID; at most `limit` of those after `after`. */
-export function findMembers(
-  db: Transaction,
-  { words, after, limit }: { words: readonly string[]; after: Cursor | undefined; limit: number },
+/** A page of members, by display name, then ID: `limit` at most of those after `after`. */
+export interface Page {
+  after: Cursor | undefined;
+  limit: number;
+}
+
+/** @throws CALLER_GONE once the signal has aborted */
+export function allMembers(db: Database, page: Page, signal?: AbortSignal): Promise<MemberView[]> {
+  return db.query<MemberView>(pageOf([], page), signal);
+}
+
+/**
+ * The members in whom every word is found.
+ *
+ * Words of less than three characters have no trigram, so they are looked for in every row: it may take long.
+ *
+ * @param longestMs what takes longer is cut
+ * @throws TOO_BUSY when it was cut
+ */
+export async function findMembers(
+  db: Database,
+  { words, longestMs, ...page }: Page & { words: readonly string[]; longestMs: number },
 ): Promise<MemberView[]> {
-  const conditions = [
+  try {
+    return await db.transaction((tx) => {
+      tx.defer(sql`select set_config('statement_timeout', ${String(longestMs)}, true)`);
+      return tx.query<MemberView>(
+        pageOf(
+          words.map((word) => sql`m.search like ${containing(word)}`),
+          page,
+        ),
+      );
+    });
+  } catch (error) {
+    throw isStatementTimeout(error) ? searchTooSlow(error) : error;
+  }
+}
+
+function pageOf(conditions: readonly Query[], { after, limit }: Page): Query {
+  const all = [
     sql`m.visible`,
-    ...words.map((word) => sql`m.search like ${containing(word)}`),
+    ...conditions,
     ...(after ? [sql`(m.display_name, m.id) > (${after.displayName}, ${after.memberId})`] : []),
   ];
-  return db.query<MemberView>(sql`
-    ${MEMBER_VIEW} where ${join(conditions, sql` and `)} order by m.display_name, m.id limit ${limit}`);
+  return sql`${MEMBER_VIEW} where ${join(all, sql` and `)} order by m.display_name, m.id limit ${limit}`;
 }

@@ -3,6 +3,7 @@ import type { App } from '#platform/process.ts';
 import { RoleServiceService } from '#proto/musubi/role/v1/role.ts';
 import type { Config } from './config.ts';
 import { roleHandlers } from './grpc.ts';
+import { roleState } from './state.ts';
 import { openStore } from './store.ts';
 
 export { shape } from './config.ts';
@@ -10,5 +11,5 @@ export { shape } from './config.ts';
 /** Starts the role service: its database (readiness follows it), then gRPC. */
 export async function start({ config, log, lifecycle }: App<Config>): Promise<void> {
   const db = await openStore({ url: config.MUSUBI_POSTGRES_URL, log, lifecycle });
-  await serveGrpc({ listen: config.MUSUBI_GRPC_LISTEN, log, lifecycle }, RoleServiceService, roleHandlers(db));
+  await serveGrpc({ listen: config.MUSUBI_GRPC_LISTEN, log, lifecycle }, RoleServiceService, roleHandlers(db), roleState(db));
 }

@@ -2,7 +2,10 @@ import type { Secret } from '#platform/config.ts';
 import type { Lifecycle } from '#platform/lifecycle.ts';
 import type { Logger } from '#platform/log.ts';
 import { type Database, openDatabase, sql, type Transaction } from '#platform/postgres.ts';
+import type { Which } from '#platform/state.ts';
+import type { AggregateVersion } from '#proto/musubi/aggregate/v1/aggregate.ts';
 import { definitionHash, type Role, type RoleDefinition } from './domain.ts';
+import type { MemberRoles } from './events.ts';
 
 /** Opens the service's database, made and migrated when it is not. @param database default `musubi_role` */
 export function openStore(o: { url: Secret; database?: string; log: Logger; lifecycle: Lifecycle }): Promise<Database> {
@@ -68,6 +71,29 @@ export async function rolesOf(tx: Transaction, memberId: string): Promise<string
   const rows = await tx.query<{ roleId: string }>(sql`
     select role_id as "roleId" from member_roles where member_id = ${memberId} order by role_id`);
   return rows.map((row) => row.roleId);
+}
+
+/** A page of the roles that members hold, or held once, or those of some members; in the order of the members' IDs. */
+export function readMemberRoles(db: Transaction, which: Which): Promise<MemberRoles[]> {
+  const some =
+    'ids' in which
+      ? sql`where member_id = any(${[...which.ids]}::text[]) order by member_id`
+      : sql`where member_id > ${which.after} order by member_id limit ${which.limit}`;
+  return db.query<MemberRoles>(sql`
+    select member_id as "memberId", version,
+      array(select role_id from member_roles r where r.member_id = v.member_id order by role_id) as "roleIds"
+    from member_role_versions v ${some}`);
+}
+
+/** Raises the versions of those that are not newer than what readers have. @returns their members' IDs */
+export async function raiseVersions(tx: Transaction, seen: readonly AggregateVersion[]): Promise<string[]> {
+  const rows = await tx.query<{ memberId: string }>(sql`
+    insert into member_role_versions (member_id, version)
+    select id, version + 1 from unnest(${seen.map(({ id }) => id)}::text[], ${seen.map(({ version }) => version)}::bigint[])
+      as seen (id, version)
+    on conflict (member_id) do update set version = excluded.version where member_role_versions.version < excluded.version
+    returning member_id as "memberId"`);
+  return rows.map(({ memberId }) => memberId);
 }
 
 /** @returns the roles that the member did not hold before. Roles that do not exist are passed over. */

@@ -1,3 +1,5 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
 /**
  * So much a second, and after a quiet time so much at once (a token bucket). What is spent beyond that is owed.
  */
@@ -24,6 +26,12 @@ export class Allowance {
     this.#earn();
     this.#left -= amount;
     return this.#left >= 0 ? 0 : (-this.#left / this.#perSecond) * 1_000;
+  }
+
+  /** Spends, and waits until it is paid for, or `ending` aborts. */
+  async pay(amount: number, ending: AbortSignal): Promise<void> {
+    const wait = this.spend(amount);
+    if (wait > 0) await sleep(wait, undefined, { ref: false, signal: ending }).catch(() => undefined);
   }
 
   /** Adds an amount, beyond the burst, too, where there may be more. */

@@ -60,6 +60,7 @@ test('the document is AsyncAPI 3.0 in structure', (t) => {
           title: z.string(),
           summary: z.string(),
           contentType: z.literal('application/json'),
+          examples: z.array(z.strictObject({ payload: z.looseObject({ type: z.string() }) })).min(1),
           payload: z.strictObject({ schemaFormat: z.string(), schema: z.looseObject({ type: z.literal('object') }) }),
         }),
       ),
@@ -79,13 +80,18 @@ test('it has every frame of both sides, and no other, with the schemas that fram
   t.is(named.length, Object.keys(clientFrames).length + Object.keys(serverFrames).length);
   for (const [side, frames] of Object.entries({ client: clientFrames, server: serverFrames })) {
     for (const [type, schema] of Object.entries<z.ZodType>(frames)) {
-      const { $schema: _, description: __, ...own } = z.toJSONSchema(schema);
+      const { $schema: _, description: __, examples = [], ...own } = z.toJSONSchema(schema);
       t.deepEqual(schemaOf(side, type), own);
+      for (const example of examples) {
+        t.deepEqual(schema.parse(example), example);
+        if (side === 'client') t.deepEqual(parseClientFrame(JSON.stringify(example)), { frame: example } as never);
+      }
     }
   }
 });
 
 test('what its schemas accept and refuse, the server accepts and refuses', (t) => {
+  const tooMany = Object.fromEntries(Array.from({ length: 102 }, (_, i) => [`job:${i}`, '1-0']));
   const cases: [string, Record<string, unknown>, boolean][] = [
     ['auth', { type: 'auth', token: 'x' }, true],
     ['auth', { type: 'auth' }, false],
@@ -97,6 +103,7 @@ test('what its schemas accept and refuse, the server accepts and refuses', (t) =
     ['subscribe', { type: 'subscribe', topics: ['job:1'], cursors: { 'job:1': '1-0', 'member:me': '2-0' } }, true],
     ['subscribe', { type: 'subscribe', topics: ['job:1'], cursors: { 'job:1': 'x' } }, false],
     ['subscribe', { type: 'subscribe', topics: [], cursors: ['1-0'] }, false],
+    ['subscribe', { type: 'subscribe', topics: [], cursors: tooMany }, false],
     ['unsubscribe', { type: 'unsubscribe', topics: ['x'] }, true],
     ['ping', { type: 'ping' }, true],
     ['ping', { type: 'ping', more: 1 }, false],

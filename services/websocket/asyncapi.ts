@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { CLOSE, LIMITS, MAX_FRAGMENTS, MAX_FRAME_BYTES, SUBPROTOCOL } from './domain.ts';
+import { CLOSE, LIMITS, MAX_FRAGMENTS, MAX_FRAME_BYTES, MAX_FRAME_VALUES, SUBPROTOCOL } from './domain.ts';
 import { clientFrames, serverFrames } from './frames.ts';
 
 const CLOSES: Record<keyof typeof CLOSE, string> = {
@@ -10,7 +10,7 @@ const CLOSES: Record<keyof typeof CLOSE, string> = {
   tryAgainLater: 'a server that is needed is away, or too many sockets wait to be authenticated; connect again after a pause',
   unauthenticated: 'no token, or one that is wrong or has expired',
   revoked:
-    'the session was ended: by a logout, a refresh token that was used twice, a login on one device too many, or the end of the login',
+    'the session was ended: by a logout, a refresh token that was used again later than 10 seconds after the first time, a login on one device too many, or the end of the login',
   tooSlow: 'the client does not read what it is sent; connect again with the last cursor',
   tooMany: 'too many sockets of one member, or too many frames in a second',
 };
@@ -25,13 +25,14 @@ export function asyncApi(url: URL): Record<string, unknown> {
   const messages: Record<string, unknown> = {};
   for (const [side, schemas] of Object.entries(frames)) {
     for (const [type, schema] of Object.entries<z.ZodType>(schemas)) {
-      const { $schema: _, description, ...payload } = z.toJSONSchema(schema);
+      const { $schema: _, description, examples = [], ...payload } = z.toJSONSchema(schema);
       messages[messageName(side, type)] = {
         name: type,
         title: `${type} (from the ${side})`,
         summary: description,
         contentType: 'application/json',
         payload: { schemaFormat: 'application/schema+json;version=draft-2020-12', schema: payload },
+        examples: examples.map((example) => ({ payload: example })),
       };
     }
   }
@@ -44,11 +45,11 @@ export function asyncApi(url: URL): Record<string, unknown> {
       title: 'Musubi events',
       version: '1',
       description: [
-        `Events in real time, as JSON text frames of at most ${MAX_FRAME_BYTES} bytes. The subprotocol \`${SUBPROTOCOL}\` is required.`,
+        `Events in real time, as JSON text frames; yours have at most ${MAX_FRAME_BYTES} bytes and ${MAX_FRAME_VALUES} values. The subprotocol \`${SUBPROTOCOL}\` is required.`,
         'A page in a browser may open a socket if its origin is allowed (`MUSUBI_ALLOWED_ORIGINS`): else the upgrade is refused with `403` and `ORIGIN_REFUSED`.',
-        'A `ref` in a frame of yours comes back in its answer.',
+        'A `ref` in a frame of yours comes back in its answer. Only an `auth` with a good token has none.',
         'To miss nothing, keep the last `cursor` that a frame of each topic brought and send them in the first `subscribe` of the next socket: what was missed comes in order per topic, once. Until that `subscribe`, frames about your own jobs come without a cursor, so that none takes the place of yours; such a frame may come again after another drop.',
-        `A member who subscribes to more than ${LIMITS.topicsPerSecond} topics a second, on all its sockets, granted or not, or who sends frames before the ones before them are answered, is read more slowly.`,
+        `A member who subscribes to more than ${LIMITS.topicsPerSecond} topics a second, on all its sockets, granted or not, or has as many begin again from older cursors or renewed with a token, or who sends frames before the ones before them are answered, is read more slowly.`,
         'The socket is closed with what the protocol has for what breaks it (1002, 1007, 1009), and with:',
         closes.join('\n'),
       ].join('\n\n'),

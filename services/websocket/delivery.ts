@@ -65,6 +65,15 @@ export class Delivery {
     return remember(this.#feed, this.identity, this.#context);
   }
 
+  /**
+   * Waits until the member's allowance has paid for a new token, which is written down with each topic of another's job.
+   *
+   * @returns false when the socket closes
+   */
+  payForRenewal(): Promise<boolean> {
+    return this.#pay(1 + this.#feed.others.length);
+  }
+
   /** Nothing is sent any more. */
   end(): void {
     this.#timers.end();
@@ -76,10 +85,10 @@ export class Delivery {
     if (given.size > 0 && !this.#subscribed) this.#timers.stop('settle');
     const decisions = await decideOn(topics, this.#feed.topics, this.identity, this.#context, this.#channel.ending);
     if (this.#channel.closing) return;
-    const accepted: string[] = [];
-    for (const [topic, refusal] of decisions) {
-      if (refusal) await this.#channel.send({ type: 'error', ref, topic, ...refusal });
-      else accepted.push(topic);
+    const accepted = new Map<string, boolean>();
+    for (const [topic, decision] of decisions) {
+      if ('refusal' in decision) await this.#channel.send({ type: 'error', ref, topic, ...decision.refusal });
+      else accepted.set(topic, decision.isOthers);
     }
     await this.#inTurn(() => this.#begin(accepted, given, ref));
   }
@@ -90,9 +99,14 @@ export class Delivery {
     await this.#channel.send({ type: 'unsubscribed', topics: ended, ref });
   }
 
-  /** Events of these topics come from their cursors on, or from now on. */
-  async #begin(topics: string[], given: ReadonlyMap<string, Cursor>, ref: string | undefined): Promise<void> {
-    for (const topic of topics) this.#feed.add(topic);
+  /** Events of these topics (each with whether it is of another member's job) come from their cursors on, or from now on. */
+  async #begin(
+    accepted: ReadonlyMap<string, boolean>,
+    given: ReadonlyMap<string, Cursor>,
+    ref: string | undefined,
+  ): Promise<void> {
+    for (const [topic, isOthers] of accepted) this.#feed.add(topic, isOthers);
+    const topics = [...accepted.keys()];
     try {
       const resumed = await this.#resumable(given);
       // Another socket of its may have been told of what this one has not sent yet.
@@ -102,7 +116,7 @@ export class Delivery {
       const from = (topic: string): Cursor => resumed.get(topic) ?? this.#feed.cursorOf(topic);
       const cursors = Object.fromEntries([OWN_TOPIC, ...topics].map((topic) => [topic, from(topic)]));
       await this.#channel.send({ type: 'subscribed', topics, cursors, cursor: from(OWN_TOPIC), ref });
-      await this.#feed.replay(resumed);
+      await this.#feed.replay(resumed, () => this.#pay(1));
     } catch (error) {
       if (!(error instanceof MusubiError && error.retryable)) throw error;
       // What was missed can't be had now; the client comes back and asks again.
@@ -118,17 +132,26 @@ export class Delivery {
    */
   async #resumable(given: ReadonlyMap<string, Cursor>): Promise<Map<string, Cursor>> {
     const resumed = new Map<string, Cursor>();
-    const found = new Map<Cursor, boolean>();
+    if (given.size === 0) return resumed;
+    const isResumable = await this.#feed.resumable();
+    const reset: string[] = [];
     for (const topic of [OWN_TOPIC, ...this.#feed.topics]) {
       const cursor = given.get(topic) ?? given.get(OWN_TOPIC);
       if (cursor === undefined) continue;
-      const resumable = found.get(cursor) ?? (await this.#feed.resumable(cursor));
-      found.set(cursor, resumable);
-      if (resumable) resumed.set(topic, cursor);
-      else await this.#channel.send({ type: 'reset', topic });
+      if (isResumable(cursor)) resumed.set(topic, cursor);
+      else reset.push(topic);
     }
-    if (found.size > 0) resumes.inc({ outcome: [...found.values()].every(Boolean) ? 'resumed' : 'reset' });
+    await this.#pay(reset.length);
+    for (const topic of reset) await this.#channel.send({ type: 'reset', topic });
+    if (resumed.size + reset.length > 0) resumes.inc({ outcome: reset.length === 0 ? 'resumed' : 'reset' });
     return resumed;
+  }
+
+  /** Waits until the member's allowance of topics has paid for so much. @returns false when the socket closes */
+  async #pay(amount: number): Promise<boolean> {
+    const { hub, limits } = this.#context;
+    await hub.topicsOf(this.identity.memberId, limits).pay(amount, this.#channel.ending);
+    return !this.#channel.closing;
   }
 
   async #push(entry: Entry, topic: string, isNew: boolean): Promise<void> {

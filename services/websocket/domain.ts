@@ -50,7 +50,8 @@ export interface Limits {
   topicsPerSocket: number;
   /**
    * Topics that a member may ask one process for in a second, on all its sockets, granted or not; after a pause as many
-   * at once as a socket may have. Who asks faster waits.
+   * at once as a socket may have. Who asks faster waits. Each costs as much that is reset, or written down with a new token,
+   * and every hundred events that are read for a cursor.
    */
   topicsPerSecond: number;
   /** Sockets of one process whose clients have not authenticated. Of too many the oldest gives way. */
@@ -94,6 +95,10 @@ export const LIMITS: Limits = {
 
 /** The largest message that a client may send, in bytes. */
 export const MAX_FRAME_BYTES = 65_536;
+/** How many values it may have, at any depth: enough for a cursor of every topic. What it costs to handle grows with them. */
+export const MAX_FRAME_VALUES = 256;
+/** How many topics it may name. */
+export const MAX_FRAME_TOPICS = 100;
 /** Into how many frames of the protocol it may be divided; and each, while it is not whole, into how many pieces by the network. */
 export const MAX_FRAGMENTS = 64;
 export const MAX_PIECES = 256;

@@ -25,6 +25,8 @@ export class Feed {
    * client that had more before it came here.
    */
   readonly #since = new Map<string, Cursor>();
+  /** Of these topics, those of other members' jobs. */
+  readonly #others = new Set<string>();
 
   constructor(store: SocketStore, memberId: string, now: Cursor, push: Push) {
     this.#store = store;
@@ -39,6 +41,11 @@ export class Feed {
     return [...this.#since.keys()].filter((topic) => topic !== OWN_TOPIC);
   }
 
+  /** Those of other members' jobs: their events come only as long as they are asked for. */
+  get others(): string[] {
+    return [...this.#others];
+  }
+
   has(topic: string): boolean {
     return this.#since.has(topic);
   }
@@ -48,17 +55,21 @@ export class Feed {
     return laterCursor(this.#position, this.#since.get(topic) ?? this.#position);
   }
 
-  add(topic: string): void {
-    if (!this.#since.has(topic)) this.#since.set(topic, this.#position);
+  /** @param isOthers whether it is of a job of another member */
+  add(topic: string, isOthers: boolean): void {
+    if (this.#since.has(topic)) return;
+    this.#since.set(topic, this.#position);
+    if (isOthers) this.#others.add(topic);
   }
 
   remove(topic: string): void {
     if (topic !== OWN_TOPIC) this.#since.delete(topic);
+    this.#others.delete(topic);
   }
 
-  /** Whether everything after the cursor is still there. */
-  resumable(cursor: Cursor): Promise<boolean> {
-    return this.#store.resumable(this.#memberId, cursor);
+  /** Finds out after which cursors everything is still there. */
+  resumable(): Promise<(cursor: Cursor) => boolean> {
+    return this.#store.resumable(this.#memberId);
   }
 
   /** The client had everything of these topics up to these cursors before it came here. */
@@ -68,12 +79,23 @@ export class Feed {
     }
   }
 
-  /** Hands over what was missed of these topics between these cursors and the present position, and not handed over before. */
-  async replay(cursors: ReadonlyMap<string, Cursor>): Promise<void> {
-    let at = this.#position;
-    for (const cursor of cursors.values()) if (compareCursors(cursor, at) < 0) at = cursor;
-    while (compareCursors(at, this.#position) < 0) {
-      const entries = await this.#store.read(this.#memberId, at, CHUNK, this.#position);
+  /**
+   * Hands over what was missed of these topics between these cursors and the present position, and not handed over before:
+   * what is not missed by any of them is not read.
+   *
+   * @param pay is called before each read of up to {@link CHUNK} events; false: nobody waits for them any more
+   */
+  async replay(cursors: ReadonlyMap<string, Cursor>, pay: () => Promise<boolean>): Promise<void> {
+    let [at, last] = [this.#position, '0-0'];
+    for (const [topic, cursor] of cursors) {
+      const since = this.#since.get(topic);
+      if (since === undefined || compareCursors(cursor, since) >= 0) continue;
+      if (compareCursors(cursor, at) < 0) at = cursor;
+      last = laterCursor(last, since);
+    }
+    if (compareCursors(this.#position, last) < 0) last = this.#position;
+    while (compareCursors(at, last) < 0 && (await pay())) {
+      const entries = await this.#store.read(this.#memberId, at, CHUNK, last);
       for (const entry of entries) {
         const topic = this.#topicOf(entry);
         const [had, since] = [cursors.get(topic), this.#since.get(topic)];
@@ -82,7 +104,7 @@ export class Feed {
           await this.#push(entry, topic, 'missed');
       }
       if (entries.length < CHUNK) break;
-      at = entries.at(-1)?.cursor ?? this.#position;
+      at = entries.at(-1)?.cursor ?? last;
     }
     for (const [topic, cursor] of cursors) {
       const since = this.#since.get(topic);

@@ -2,6 +2,7 @@ import test from 'ava';
 import { unavailable } from '#platform/errors.ts';
 import { JobState } from '#proto/musubi/job/v1/job.ts';
 import { TestClient } from './client.fixture.ts';
+import { parseClientFrame } from './frames.ts';
 import { atOnce, openTestSockets, type TestInstance, type TestSockets } from './socket.fixture.ts';
 
 let sockets: TestSockets;
@@ -56,6 +57,38 @@ test('a bad frame is answered with what is wrong, and the socket stays', async (
   }
   client.send({ type: 'ping' });
   t.is((await client.count('pong', 1)).length, 1);
+});
+
+test('what a frame may hold is bounded before it is looked at, and what is wrong with it is told in a few words', (t) => {
+  const wrong = (frame: object): string => {
+    const parsed = parseClientFrame(JSON.stringify(frame));
+    return 'bad' in parsed ? parsed.bad.message : '';
+  };
+  const names = Array.from({ length: 6_300 }, (_, i) => `job:${i}`);
+  const cursors = (count: number, cursor: unknown) => Object.fromEntries(names.slice(0, count).map((name) => [name, cursor]));
+  const most = 'The frame has more than 256 values.';
+  t.is(wrong({ type: 'subscribe', topics: [], cursors: cursors(6_300, 1) }), most);
+  t.is(wrong({ type: 'subscribe', topics: names }), most);
+  t.is(wrong({ type: 'ping', ...cursors(6_300, 1) }), most);
+  t.is(wrong({ type: 'ping', ref: names.map(() => []) }), most);
+  t.regex(wrong({ type: 'subscribe', topics: [], cursors: cursors(102, '1-0') }), /: cursors must have at most 101 fields; /);
+  for (const frame of [
+    { type: 'subscribe', topics: [], cursors: cursors(100, 1) },
+    { type: 'subscribe', topics: [], cursors: cursors(100, '1-0') },
+    { type: 'subscribe', topics: Array.from({ length: 100 }, () => '') },
+    { type: 'ping', ...cursors(100, 1) },
+  ])
+    t.is(
+      wrong(frame)
+        .split('; ')
+        .filter((part) => !part.startsWith('known are')).length,
+      5,
+      wrong(frame),
+    );
+  const topics = names.slice(0, 100).map((name) => name.padEnd(200, 'x'));
+  const all = Object.fromEntries(['member:me', ...topics].map((topic) => [topic, `${'9'.repeat(15)}-${'9'.repeat(15)}`]));
+  const largest = { type: 'subscribe', topics, cursors: all, cursor: all['member:me'], ref: 'x'.repeat(64) };
+  t.is(wrong(largest), '');
 });
 
 test('binary frames, large frames and floods close the socket', async (t) => {

@@ -1,11 +1,11 @@
 import { z } from 'zod';
 import { sentence } from '#platform/errors.ts';
 import { sameId } from '#platform/id.ts';
-import { jobView } from '#platform/job-view.ts';
-import { repeatedName } from '#platform/json.ts';
+import { type JobView, jobView } from '#platform/job-view.ts';
+import { parseJson } from '#platform/json.ts';
 import { CLIENT_CODES } from '#platform/problems.ts';
 import { PARSING, violationsOf } from '#platform/validation.ts';
-import { CURSOR_PATTERN, OWN_TOPIC } from './domain.ts';
+import { CURSOR_PATTERN, jobTopic, MAX_FRAME_TOPICS, MAX_FRAME_VALUES, OWN_TOPIC } from './domain.ts';
 
 const cursor = z.string().regex(CURSOR_PATTERN, 'must be a cursor of this server').meta({
   description:
@@ -20,12 +20,39 @@ const topic = z
   .overwrite((name) => name.replace(/(?<=^job:).*/s, sameId));
 const topics = z
   .array(topic)
-  .max(100)
+  .max(MAX_FRAME_TOPICS)
   .meta({ description: '`job:ID` of a job that you may read; `member:me`', examples: [[OWN_TOPIC, 'job:0199…']] });
-const cursors = z.record(topic, cursor);
+/** One for each topic, and that of `member:me`. */
+const MAX_CURSORS = MAX_FRAME_TOPICS + 1;
+const cursors = z
+  .record(topic, cursor)
+  .refine((given) => Object.keys(given).length <= MAX_CURSORS, `must have at most ${MAX_CURSORS} fields`)
+  .meta({ maxProperties: MAX_CURSORS });
 
-const ref = z.string().min(1).max(64).optional().meta({ description: 'Your mark on the frame: its answer carries it back.' });
+const ref = z
+  .string()
+  .min(1)
+  .max(64)
+  .optional()
+  .meta({ description: 'Your mark on the frame: its answer carries it back, if it has one.' });
 const answered = z.string().optional().meta({ description: 'The `ref` of the frame that this answers.' });
+
+/** What the examples are of. */
+const JOB_ID = '0199a7c0-5c3e-7d4a-9b1f-2e6d8c0a4f71';
+const MEMBER_ID = '0199a7bf-11d2-7c08-8e55-90b3a6f4d217';
+const JOB_TOPIC = jobTopic(JOB_ID);
+const CURSOR = '1790000000000-0';
+const JOB: JobView = {
+  id: JOB_ID,
+  command: 'member.update',
+  state: 'completed',
+  progress: { done: 4, total: 4, step: 'done' },
+  result: { memberId: MEMBER_ID },
+  memberId: MEMBER_ID,
+  createdAt: '2026-09-21T14:13:20.000Z',
+  updatedAt: '2026-09-21T14:13:20.100Z',
+  expiresAt: '2026-09-22T14:13:20.100Z',
+};
 
 /** The frames that a client may send, by type. */
 export const clientFrames = {
@@ -33,7 +60,8 @@ export const clientFrames = {
     .strictObject({ type: z.literal('auth'), token: z.string().min(1).max(16_384).meta({ description: 'An access token' }), ref })
     .meta({
       description:
-        'Who you are: the first frame, unless the upgrade had an Authorization header; and again before the token expires.',
+        'Who you are: the first frame, unless the upgrade had an Authorization header; and again before the token expires. A token that is good has no answer; one that is not closes the socket with 4401 or 4403; only one that cannot be checked now is answered, with an `error`.',
+      examples: [{ type: 'auth', token: 'eyJhbGciOiJFZERTQSJ9…' }],
     }),
   subscribe: z
     .strictObject({
@@ -45,8 +73,9 @@ export const clientFrames = {
     })
     .superRefine(({ topics, cursors = {}, cursor }, context) => {
       const wrong = (message: string, ...path: string[]) => context.addIssue({ code: 'custom', path, message });
+      const named = new Set(topics).add(OWN_TOPIC);
       for (const topic of Object.keys(cursors)) {
-        if (topic !== OWN_TOPIC && !topics.includes(topic)) wrong('must be among the topics', 'cursors', topic);
+        if (!named.has(topic)) wrong('must be among the topics', 'cursors', topic);
       }
       if (cursor !== undefined && (cursors[OWN_TOPIC] ?? cursor) !== cursor)
         wrong(`must be the one of ${OWN_TOPIC} in cursors`, 'cursor');
@@ -54,11 +83,18 @@ export const clientFrames = {
     .meta({
       description:
         'Asks for events; with a cursor, also for what was missed since. A topic without a cursor has that of `member:me`. Frames about your own jobs come without asking, but with a cursor only after it.',
+      examples: [
+        { type: 'subscribe', topics: [], cursor: CURSOR, ref: '1' },
+        { type: 'subscribe', topics: [JOB_TOPIC], cursors: { [OWN_TOPIC]: CURSOR, [JOB_TOPIC]: CURSOR } },
+      ],
     }),
-  unsubscribe: z
-    .strictObject({ type: z.literal('unsubscribe'), topics, ref })
-    .meta({ description: 'Ends subscriptions. That to `member:me` has no end.' }),
-  ping: z.strictObject({ type: z.literal('ping'), ref }).meta({ description: 'Asks for a `pong`.' }),
+  unsubscribe: z.strictObject({ type: z.literal('unsubscribe'), topics, ref }).meta({
+    description: 'Ends subscriptions. That to `member:me` has no end.',
+    examples: [{ type: 'unsubscribe', topics: [JOB_TOPIC], ref: '2' }],
+  }),
+  ping: z
+    .strictObject({ type: z.literal('ping'), ref })
+    .meta({ description: 'Asks for a `pong`.', examples: [{ type: 'ping', ref: '3' }] }),
 };
 
 /** The frames that the server sends, by type. */
@@ -66,18 +102,33 @@ export const serverFrames = {
   subscribed: z.strictObject({ type: z.literal('subscribed'), topics, cursors, cursor, ref: answered }).meta({
     description:
       'The topics of a `subscribe` that were accepted. In `cursors`, of each of them and of `member:me`, and in `cursor` of the latter: events after it follow.',
+    examples: [
+      {
+        type: 'subscribed',
+        topics: [JOB_TOPIC],
+        cursors: { [OWN_TOPIC]: CURSOR, [JOB_TOPIC]: CURSOR },
+        cursor: CURSOR,
+        ref: '1',
+      },
+    ],
   }),
   unsubscribed: z.strictObject({ type: z.literal('unsubscribed'), topics, ref: answered }).meta({
     description: 'The topics of an `unsubscribe`: nothing of them follows.',
+    examples: [{ type: 'unsubscribed', topics: [JOB_TOPIC], ref: '2' }],
   }),
   job: z.strictObject({ type: z.literal('job'), topic, cursor: cursor.optional(), job: jobView }).meta({
     description:
       'A job was applied or has ended. One of your own is of the topic `member:me`. Without a cursor before the first `subscribe` of the socket: keep the one you have.',
+    examples: [{ type: 'job', topic: OWN_TOPIC, cursor: CURSOR, job: JOB }],
   }),
-  pong: z.strictObject({ type: z.literal('pong'), ref: answered }).meta({ description: 'The answer to a `ping`.' }),
+  pong: z.strictObject({ type: z.literal('pong'), ref: answered }).meta({
+    description: 'The answer to a `ping`.',
+    examples: [{ type: 'pong', ref: '3' }],
+  }),
   reset: z.strictObject({ type: z.literal('reset'), topic }).meta({
     description:
       'The cursor of this topic is too old: events were missed for good. Read again what you show of it; new events follow.',
+    examples: [{ type: 'reset', topic: OWN_TOPIC }],
   }),
   error: z
     .strictObject({
@@ -90,14 +141,18 @@ export const serverFrames = {
       }),
       message: z.string(),
     })
-    .meta({ description: 'A frame, or a part of it, was refused. The socket stays open.' }),
+    .meta({
+      description: 'A frame, or a part of it, was refused. The socket stays open.',
+      examples: [{ type: 'error', ref: '1', topic: JOB_TOPIC, code: 'JOB_NOT_FOUND', message: 'There is no such job.' }],
+    }),
 };
 
 type FrameOf<Frames extends Record<string, z.ZodType>> = { [T in keyof Frames]: z.output<Frames[T]> }[keyof Frames];
 export type ClientFrame = FrameOf<typeof clientFrames>;
 export type ServerFrame = FrameOf<typeof serverFrames>;
 
-/** More than this helps nobody. */
+/** More than these help nobody. */
+const MAX_VIOLATIONS = 5;
 const MAX_MESSAGE = 500;
 
 /** What is wrong with a client's frame. */
@@ -109,29 +164,36 @@ export interface BadFrame {
 }
 
 export function parseClientFrame(text: string): { frame: ClientFrame } | { bad: BadFrame } {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    return { bad: { code: 'BAD_FRAME', message: 'The frame is not JSON.' } };
+  const parsed = parseJson(text, MAX_FRAME_VALUES);
+  if (!('fault' in parsed)) return parseFrame(parsed.value);
+  switch (parsed.fault) {
+    case 'syntax':
+      return { bad: { code: 'BAD_FRAME', message: 'The frame is not JSON.' } };
+    case 'size':
+      return { bad: { code: 'BAD_FRAME', message: `The frame has more than ${MAX_FRAME_VALUES} values.` } };
+    case 'repeated':
+      return { bad: { code: 'BAD_FRAME', message: notValid(`${parsed.name} must be given once`), ...refOf(parsed.value) } };
   }
+}
+
+function parseFrame(value: unknown): { frame: ClientFrame } | { bad: BadFrame } {
   if (typeof value !== 'object' || value === null)
     return { bad: { code: 'BAD_FRAME', message: 'The frame is not a JSON object.' } };
-  const given = value as { type?: unknown; ref?: unknown };
-  const own = { ref: ref.safeParse(given.ref).data };
-  const repeated = repeatedName(text);
-  // Whoever reads the first value may not be the one who reads the last.
-  if (repeated !== undefined) return { bad: { code: 'BAD_FRAME', message: notValid(`${repeated} must be given once`), ...own } };
-  const type = typeof given.type === 'string' ? given.type : '';
+  const own = refOf(value);
+  const given = 'type' in value ? value.type : undefined;
+  const type = typeof given === 'string' ? given : '';
   if (!isClientType(type)) {
     const message = notValid(`type must be one of ${Object.keys(clientFrames).join(', ')}`);
     return { bad: { code: 'FRAME_UNKNOWN', message, ...own } };
   }
   const parsed = clientFrames[type].safeParse(value, PARSING);
   if (parsed.success) return { frame: parsed.data };
-  const wrong = parsed.error.issues.flatMap(violationsOf).map(({ field, message }) => `${field || type} ${message}`);
-  return { bad: { code: 'BAD_FRAME', message: notValid(wrong.join('; ')), ...own } };
+  const wrong = parsed.error.issues.flatMap(violationsOf).slice(0, MAX_VIOLATIONS);
+  const message = notValid(wrong.map(({ field, message }) => `${field || type} ${message}`).join('; '));
+  return { bad: { code: 'BAD_FRAME', message, ...own } };
 }
+
+const refOf = (value: unknown): Pick<BadFrame, 'ref'> => ({ ref: ref.safeParse((value as { ref?: unknown } | null)?.ref).data });
 
 const notValid = (what: string): string => sentence(`the frame is not valid: ${what.slice(0, MAX_MESSAGE)}`);
 

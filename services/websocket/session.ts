@@ -132,6 +132,7 @@ export class Session implements Connected {
   /** A fresh token before the present one expires: the same member's. */
   async #renew({ token, ref }: Extract<ClientFrame, { type: 'auth' }>): Promise<void> {
     if (!this.#admitted) return;
+    if (!(await this.#admitted.delivery.payForRenewal())) return;
     try {
       const identity = await identify(this.#context.peers, token);
       if (identity.memberId !== this.memberId) return this.close(CLOSE.unauthenticated, "the token is another member's");

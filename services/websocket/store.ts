@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { guarded, type Redis } from '#platform/redis.ts';
-import type { Cursor } from './domain.ts';
+import { type Cursor, compareCursors } from './domain.ts';
 
 /** A job's event on its way to sockets. */
 export interface JobEvent {
@@ -53,23 +53,26 @@ export interface SocketStore {
    */
   register(memberId: string, socketId: string, instance: string, forMs: number, allowed: number): Promise<Cursor | undefined>;
   unregister(memberId: string, socketId: string): Promise<void>;
-  /** For a time (ms) from now on, events of the job are among the member's events, too. */
-  subscribe(jobId: string, memberId: string, forMs: number): Promise<void>;
-  /** Adds events, each once however often it comes, and wakes whoever has a socket for them. */
+  /** For a time (ms) from now on, events of these jobs are among the member's events, too. */
+  subscribe(jobIds: readonly string[], memberId: string, forMs: number): Promise<void>;
+  /**
+   * Adds events, each once however often it comes, and wakes whoever has a socket for them. One that is older than what is kept
+   * is passed over: whether it came before is not known any more.
+   */
   deliver(events: JobEvent[]): Promise<void>;
   /** Has every socket of these members ask whether its session is still good. */
   recheck(memberIds: Iterable<string>): Promise<void>;
   /** At most `limit` events of the member after `after`, in order; up to and including `last`, if given. */
   read(memberId: string, after: Cursor, limit: number, last?: Cursor): Promise<Entry[]>;
-  /** Whether nothing after the cursor has been dropped. */
-  resumable(memberId: string, cursor: Cursor): Promise<boolean>;
+  /** Finds out of the member's cursors which can be resumed: nothing after them has been dropped. */
+  resumable(memberId: string): Promise<(cursor: Cursor) => boolean>;
 }
 
 interface Scripts {
   registerSocket(...keysAndArguments: (string | number)[]): Promise<string | null>;
-  subscribeToJob(...keysAndArguments: (string | number)[]): Promise<number>;
+  subscribeToJobs(...countKeysAndArguments: (string | number)[]): Promise<number>;
   deliverJobEvent(...keysAndArguments: (string | number)[]): Promise<number>;
-  socketResumable(...keysAndArguments: (string | number)[]): Promise<number>;
+  socketResumable(...keysAndArguments: (string | number)[]): Promise<[oldest: Cursor, now: string]>;
 }
 
 export const wakeChannel = (prefix: string, instance: string): string => `${prefix}ws:wake:${instance}`;
@@ -79,7 +82,7 @@ export const checkChannel = (prefix: string, instance: string): string => `${pre
 export function socketStore(redis: Redis, kept: Kept, prefix = ''): SocketStore {
   const script = (name: string): string => readFileSync(new URL(`lua/${name}.lua`, import.meta.url), 'utf8');
   redis.defineCommand('registerSocket', { numberOfKeys: 2, lua: script('register') });
-  redis.defineCommand('subscribeToJob', { numberOfKeys: 1, lua: script('subscribe') });
+  redis.defineCommand('subscribeToJobs', { lua: script('subscribe') });
   redis.defineCommand('deliverJobEvent', { numberOfKeys: 2, lua: script('deliver') });
   redis.defineCommand('socketResumable', { numberOfKeys: 1, lua: script('resumable') });
   const scripts = redis as unknown as Scripts;
@@ -104,8 +107,8 @@ export function socketStore(redis: Redis, kept: Kept, prefix = ''): SocketStore 
 
     unregister: (memberId, socketId) => guarded(async () => void (await redis.hdel(socketsKey(memberId), socketId))),
 
-    subscribe: (jobId, memberId, forMs) =>
-      guarded(async () => void (await scripts.subscribeToJob(jobKey(jobId), memberId, forMs))),
+    subscribe: (jobIds, memberId, forMs) =>
+      guarded(async () => void (await scripts.subscribeToJobs(jobIds.length, ...jobIds.map(jobKey), memberId, forMs))),
 
     // Side by side on one connection, so in their order; if one fails, all come again, and none counts twice.
     deliver: (events) =>
@@ -133,8 +136,12 @@ export function socketStore(redis: Redis, kept: Kept, prefix = ''): SocketStore 
         return found.map(([cursor, fields]) => toEntry(cursor, fields));
       }),
 
-    resumable: (memberId, cursor) =>
-      guarded(async () => (await scripts.socketResumable(eventsKey(memberId), ...cursor.split('-'), kept.ms)) === 1),
+    resumable: (memberId) =>
+      guarded(async () => {
+        const [oldest, now] = await scripts.socketResumable(eventsKey(memberId), kept.ms);
+        const end = `${Number(now) + 1}-0`;
+        return (cursor) => compareCursors(oldest, cursor) <= 0 && compareCursors(cursor, end) < 0;
+      }),
   };
 }
 

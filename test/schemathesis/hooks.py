@@ -6,13 +6,15 @@ Hooks for schemathesis (https://schemathesis.io), which drives a running system 
     MUSUBI_RUN=../../.musubi/run.json SCHEMATHESIS_HOOKS=hooks PYTHONPATH=. \
         schemathesis run "$(node -p 'require("../../.musubi/run.json").gateway')/openapi.json" --max-examples 1000
 
-It changes and deletes members, and fills the system with jobs: use one that was started for it (`npm start -- --data DIR`).
+It changes and deletes members, and fills the system with jobs: use one that was started for it, without
+a bound on one member's commands: `MUSUBI_JOB_RATE_PER_MEMBER=100000+100000/1s npm start -- --data DIR`.
 """
 
 import json
 import os
 import secrets
 import threading
+import unicodedata
 import urllib.request
 
 import schemathesis
@@ -54,7 +56,7 @@ class Session:
 
 @schemathesis.hook
 def before_call(context, case, kwargs):
-    """What no schema can say of a valid request: a page token is one that was given, and a password is not a common one."""
+    """What no schema can say of a valid request: a page token was given, a password is not common, a name can be read."""
     if case.meta is None or not case.meta.generation.mode.is_positive:
         return
     if case.query:
@@ -65,3 +67,6 @@ def before_call(context, case, kwargs):
             del case.headers[name]
     if isinstance(case.body, dict) and "password" in case.body and case.operation.path == "/v1/members":
         case.body["password"] = secrets.token_urlsafe(12)
+    if isinstance(case.body, dict) and isinstance(name := case.body.get("displayName"), str):
+        if any(unicodedata.category(character)[0] in "CM" for character in name):
+            case.body["displayName"] = secrets.token_urlsafe(12)

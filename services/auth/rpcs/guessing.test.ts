@@ -6,7 +6,7 @@ import { metrics } from '#platform/telemetry.ts';
 import type { AttemptRates } from '../attempts.ts';
 import { CHEAP, freshLogin, loginOf, openTestAuth, PASSWORD, type TestAuth } from '../auth.fixture.ts';
 import { KNOWN_SOURCE_MS, KNOWN_SOURCES_KEPT } from '../domain.ts';
-import { HashQueue, type Turn } from '../hash-queue.ts';
+import { HashQueue } from '../hash-queue.ts';
 import type { Passwords } from '../passwords.ts';
 import { logIn } from './log-in.ts';
 
@@ -69,32 +69,6 @@ test('who is refused waits for no hash', async (t) => {
   await running;
 });
 
-test('logins wait with their like: unknown ones, those from a known source, those of a device', async (t) => {
-  const turns: Turn[] = [];
-  const queue = new HashQueue(1, 8);
-  const run = queue.run.bind(queue);
-  queue.run = (turn, work, signal) => {
-    turns.push(turn);
-    return run(turn, work, signal);
-  };
-  const one = await auth.sibling({ queue });
-  t.teardown(() => one.lifecycle.stop('done'));
-  const login = freshLogin();
-  const memberId = await one.member({ loginId: login });
-  const source = freshSource();
-  const { deviceCookie } = await logIn(one, { ...loginOf(login), source });
-  await logIn(one, { ...loginOf(login), source });
-  const elsewhere = freshSource();
-  await logIn(one, { ...loginOf(login), source: elsewhere, deviceCookie });
-  const device = one.deviceCookies.deviceOf(deviceCookie, memberId);
-  t.deepEqual(turns, [
-    ['registration'],
-    ['unknown', source, login],
-    ['known', source, login],
-    ['known', elsewhere, `${login} ${device}`],
-  ]);
-});
-
 test('no stranger keeps a member out of where it has been before, nor its device out of anywhere', async (t) => {
   const { memberId, from, wrong } = await registered();
   const home = freshSource();
@@ -116,12 +90,29 @@ test('no stranger keeps a member out of where it has been before, nor its device
 test('a device guesses no more than anybody, and its cookie is good for its own member only', async (t) => {
   const { from, wrong } = await registered();
   const { deviceCookie } = await from(freshSource());
+  await besiege(wrong);
   for (let i = 0; i < 3; i++) await t.throwsAsync(wrong(freshSource(), { deviceCookie }), WRONG);
   await t.throwsAsync(from(freshSource(), { deviceCookie }), REFUSED);
 
   const other = await registered();
   await besiege(other.wrong);
   await t.throwsAsync(other.from(freshSource(), { deviceCookie }), REFUSED);
+});
+
+test('whoever has stolen a device cookie and used up its guesses does not keep its owner out', async (t) => {
+  const { memberId, from, wrong } = await registered();
+  const [home, elsewhere] = [freshSource(), freshSource()];
+  const { deviceCookie } = await from(home);
+  const codes = await Promise.all(
+    Array.from({ length: 20 }, () => wrong(elsewhere, { deviceCookie }).catch(({ code }: MusubiError) => code)),
+  );
+  t.is(codes.filter((code) => code === 'BAD_CREDENTIALS').length, 6, 'those of the device, and those of any stranger');
+  // A browser always sends its cookie.
+  const again = await from(home, { deviceCookie });
+  await t.throwsAsync(from(elsewhere, { deviceCookie }), REFUSED, 'the thief is a stranger');
+  const deviceOf = (cookie: string) => auth.deviceCookies.deviceOf(cookie, memberId);
+  t.not(deviceOf(again.deviceCookie), deviceOf(deviceCookie), 'and the owner has a device of its own again');
+  await t.notThrowsAsync(from(freshSource(), { deviceCookie: again.deviceCookie }));
 });
 
 test('a source that tries many logins is refused for all but those that it has opened before', async (t) => {

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { Counter } from '@prometheus-io/client';
-import { MusubiError, unauthenticated } from '#platform/errors.ts';
+import { callerGone, MusubiError, unauthenticated } from '#platform/errors.ts';
 import { transaction } from '#platform/operations/mongo.ts';
 import { metrics } from '#platform/telemetry.ts';
 import type { Attempt, Guess } from '../attempts.ts';
@@ -14,9 +14,10 @@ import {
   SESSIONS_KEPT,
   type Session,
   sessionExpiry,
+  siteOf,
   withSource,
 } from '../domain.ts';
-import { callerGone, type Turn } from '../hash-queue.ts';
+import type { Turn } from '../hash-queue.ts';
 import { outcomeOf } from '../outcome.ts';
 import type { Passwords } from '../passwords.ts';
 import { hashToken } from '../refresh-tokens.ts';
@@ -92,17 +93,21 @@ async function findCandidate({ store, deviceCookies, sourceNames }: Auth, comman
   return { member, sourceKey, attempt: { login, source, device, known } };
 }
 
-/** Who has logged in from this device or source before does not wait behind those who have not. */
+/**
+ * Who has logged in from this device or source before does not wait behind those who have not. Devices take turns by
+ * their logins, for a member has as many of them as it likes; sources by the network that they are of.
+ */
 function turnOf({ login, source, device, known }: Attempt): Turn {
-  if (device !== undefined) return ['known', source, `${login} ${device}`];
-  return [known ? 'known' : 'unknown', source, login];
+  if (device !== undefined) return ['device', login, device];
+  const site = siteOf(source);
+  return [known ? 'known' : 'unknown', ...(site === undefined ? [] : [site]), source, login];
 }
 
-async function openSession(auth: Auth, command: LogIn, { member, sourceKey, attempt }: Candidate, signal?: AbortSignal) {
+async function openSession(auth: Auth, command: LogIn, { member, sourceKey, ...given }: Candidate, signal?: AbortSignal) {
   const { store, passwords, accessTokens, refreshTokens, deviceCookies, attempts } = auth;
   const { password, userAgent } = command;
+  const attempt = await attempts.check(given.attempt);
   const turn = turnOf(attempt);
-  await attempts.check(attempt);
   let guess: Guess | undefined;
   const before = async (): Promise<void> => {
     guess = await attempts.take(attempt);
@@ -153,7 +158,8 @@ async function openSession(auth: Auth, command: LogIn, { member, sourceKey, atte
     for (const { id: idle } of after.sessions.slice(0, -SESSIONS_KEPT)) await endSessionIn(store, tx, memberId, idle);
   });
   const accessToken = await accessTokens.issue({ memberId, sessionId: id });
-  return { accessToken, refreshToken, memberId, deviceCookie: deviceCookies.issue(memberId, attempt.device) };
+  // A device that had no guess left gets a new name: whoever used them up can use up none of those.
+  return { accessToken, refreshToken, memberId, deviceCookie: deviceCookies.issue(memberId, guess?.attempt.device) };
 }
 
 /** The hash at today's cost; undefined when too many wait: the next login makes it. */

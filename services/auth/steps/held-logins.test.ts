@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import test from 'ava';
 import { freshLogin, loginOf, openTestAuth, PASSWORD, type TestAuth } from '../auth.fixture.ts';
-import { LOGIN_HELD_MS } from '../domain.ts';
+import { LOGIN_HELD_MS, LOGINS_HELD } from '../domain.ts';
 import { logIn } from '../rpcs/log-in.ts';
 import { stagePassword } from '../rpcs/stage-password.ts';
 
@@ -93,6 +93,49 @@ test('a name is held for 7 days; an undo later than that waits while another has
   await auth.store.heldLogins.deleteOne({ _id: hana });
   await auth.steps.undo({ operationId: operationId });
   t.is(await whoLogsIn(hana), memberId);
+});
+
+test('few names are held for one member; then it renames itself no further, but for a name of its own, and every undo works', async (t) => {
+  const names = Array.from({ length: LOGINS_HELD + 1 }, freshLogin);
+  const [first = '', second = ''] = names;
+  const memberId = await auth.member({ loginId: first });
+  let last = '';
+  for (const name of names.slice(1)) {
+    last = randomUUID();
+    await rename(memberId, name, last);
+  }
+  const held = () => auth.store.heldLogins.countDocuments({ memberId });
+  t.is(await held(), LOGINS_HELD);
+  const further = freshLogin();
+  const until = (await auth.store.heldLogins.findOne({ _id: first }))?.until.toISOString() ?? '';
+  const refused = await t.throwsAsync(rename(memberId, further), { code: 'TOO_MANY_RENAMES' });
+  t.like(refused, { retryable: false, fields: [{ field: 'loginId' }] });
+  t.true(refused?.message.includes(until), refused?.message);
+  t.is(await held(), LOGINS_HELD, 'none is given up for another');
+  await t.notThrowsAsync(auth.member({ loginId: further }), 'and what was refused is free');
+  await t.notThrowsAsync(rename(memberId, (names.at(-1) ?? '').toUpperCase()), 'the same name in another case');
+
+  await auth.steps.undo({ operationId: last });
+  t.is(await held(), LOGINS_HELD - 1);
+  await rename(memberId, names.at(-1) ?? '');
+  const back = randomUUID();
+  await rename(memberId, second, back);
+  t.is(await held(), LOGINS_HELD);
+  await auth.steps.undo({ operationId: back });
+  t.is(await whoLogsIn(names.at(-1) ?? ''), memberId);
+  t.is(await held(), LOGINS_HELD);
+
+  // As time does, though its index has not come by yet.
+  await auth.store.heldLogins.updateOne({ _id: first }, { $set: { until: new Date(auth.store.clock.now() - 1) } });
+  await t.notThrowsAsync(rename(memberId, freshLogin()));
+  await t.throwsAsync(rename(memberId, freshLogin()), { code: 'TOO_MANY_RENAMES' });
+});
+
+test('renames side by side hold no more names than one after the other', async (t) => {
+  const memberId = await auth.member();
+  const answers = await Promise.allSettled(Array.from({ length: 12 }, () => rename(memberId, freshLogin())));
+  t.true(answers.filter(({ status }) => status === 'fulfilled').length <= LOGINS_HELD);
+  t.true((await auth.store.heldLogins.countDocuments({ memberId })) <= LOGINS_HELD);
 });
 
 test('nobody slips into a name while it is given up, taken back or given back', async (t) => {

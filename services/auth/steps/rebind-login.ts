@@ -3,7 +3,7 @@ import { aborted, MusubiError } from '#platform/errors.ts';
 import type { RebindLoginRequest, RebindLoginResponse } from '#proto/musubi/auth/v1/auth.ts';
 import { loginKey } from '../domain.ts';
 import { loginEvent } from '../events.ts';
-import { endHold, holdLogin } from '../held-logins.ts';
+import { checkHolds, endHold, holdLogin } from '../held-logins.ts';
 import { type AuthStep, changeLogin, loginNotFound, type Store } from '../store.ts';
 import { bindingError, checkBinding } from './bind-login.ts';
 
@@ -19,18 +19,21 @@ interface Before {
  *
  * The former name is held for the member for 7 days: nobody else can bind it, the member may take it back. So an undo
  * can always put the name back, and nobody can slip into a name by which others still know the member.
- * A name that differs in case only is the same name: nothing is held.
+ * A name that differs in case only is the same name: nothing is held. Few names are held at a time.
  *
- * @throws LOGIN_NOT_FOUND, LOGIN_TAKEN (also while it is held for another)
+ * @throws LOGIN_NOT_FOUND, LOGIN_TAKEN (also while it is held for another), TOO_MANY_RENAMES
  */
 export const rebindLogin: AuthStep<RebindLoginRequest, RebindLoginResponse, Before> = {
   async do({ store, session }, request) {
     checkBinding(request);
     const { memberId, loginId } = request;
     const { changed, hold } = await rename(store, session, request);
-    if (!changed) throw loginNotFound(memberId);
+    if (!changed) throw loginNotFound();
     const former = loginKey(changed.before.loginId);
-    if (former !== loginKey(loginId)) await holdLogin(store, session, { _id: former, memberId });
+    if (former !== loginKey(loginId)) {
+      await checkHolds(store, session, memberId);
+      await holdLogin(store, session, { _id: former, memberId });
+    }
     const kept: Before = {
       memberId,
       loginId: changed.before.loginId,

@@ -234,8 +234,16 @@ test('steps refuse a member that is not there', async (t) => {
   const operation = () => ({ operationId: randomUUID(), memberId });
   await t.throwsAsync(auth.steps.grantRoles({ ...operation(), roleIds: [] }), { code: 'LOGIN_NOT_FOUND' });
   await t.throwsAsync(rebindTo(memberId, freshLogin()), { code: 'LOGIN_NOT_FOUND' });
-  await t.throwsAsync(auth.steps.suspendLogin(operation()), { code: 'LOGIN_NOT_FOUND' });
-  await t.notThrowsAsync(auth.steps.removeLogin(operation()), 'gone is removed');
+});
+
+test('of a member that is not there, nothing is left to close or to remove, and nothing comes of an undo', async (t) => {
+  const memberId = randomUUID();
+  const operation = { operationId: randomUUID(), memberId };
+  await t.notThrowsAsync(auth.steps.suspendLogin(operation));
+  await auth.steps.undo({ operationId: operation.operationId });
+  await t.notThrowsAsync(auth.steps.removeLogin({ operationId: randomUUID(), memberId }));
+  t.is(await state(memberId), null);
+  t.deepEqual(await events(memberId), []);
 });
 
 test('a role that Auth does not know is not granted', async (t) => {

@@ -4,14 +4,17 @@
 --
 -- KEYS  1 the job   2 the member's jobs by creation   3 the same by expiry   4 idempotency key, or ''   5 outbox
 --       6 the member's jobs under way   7 those of them on the same aggregate: each by the time its place lapses
---       8 everybody's unfinished jobs by the time of their last change
+--       8 the member's token bucket: when it will be full (ms); a full one is not there
+--       9 everybody's unfinished jobs by the time of their last change
 -- ARGV  1 job ID   2 version expected ('0': none yet)   3 created at (ms)   4 expires at (ms)
 --       5 hash fields (JSON list)   6 what `emit` takes of the event (JSON list), or ''   7 channel to wake, or ''
 --       8 prefix of job keys   9 fingerprint   10 how long it holds its place from now on (ms), or '' for no longer
---       11 places of the member   12 places on the aggregate   13 changed at (ms), or '' once it is final
--- Answers {'written'}, {'stale'}, {'reused', job ID}, {'conflict'}, {'member full'} or {'aggregate full'}
+--       11 places of the member   12 places on the aggregate   13 new jobs at once   14 then one every so many ms
+--       15 changed at (ms), or '' once it is final
+-- Answers {'written'}, {'stale'}, {'reused', job ID}, {'conflict'}, {'member full'}, {'aggregate full'} or
+--       {'too fast', ms until the next may be issued}
 
-local job, byCreation, byExpiry, key, outbox, ofMember, onAggregate, unfinished = unpack(KEYS)
+local job, byCreation, byExpiry, key, outbox, ofMember, onAggregate, bucket, unfinished = unpack(KEYS)
 local id, expected, createdAt, expiresAt, holds = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[10]
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -34,6 +37,11 @@ end
 if expected == '0' and holds ~= '' then
   if taken(onAggregate) >= tonumber(ARGV[12]) then return { 'aggregate full' } end
   if taken(ofMember) >= tonumber(ARGV[11]) then return { 'member full' } end
+  local every = tonumber(ARGV[14])
+  local left = math.max((redis.call('GET', bucket) or now) - now, 0)
+  local wait = left - (ARGV[13] - 1) * every
+  if wait > 0 then return { 'too fast', tostring(wait) } end
+  redis.call('SET', bucket, now + left + every, 'PX', left + every)
 end
 
 if key ~= '' then
@@ -54,10 +62,10 @@ for _, places in ipairs({ ofMember, onAggregate }) do
   end
 end
 
-if ARGV[13] == '' then
+if ARGV[15] == '' then
   redis.call('ZREM', unfinished, id)
 else
-  redis.call('ZADD', unfinished, ARGV[13], id)
+  redis.call('ZADD', unfinished, ARGV[15], id)
 end
 
 redis.call('ZADD', byCreation, createdAt, id)

@@ -11,7 +11,8 @@ export type Asked = Pick<Job, 'command' | 'memberId' | 'aggregateId' | 'idempote
  * time get the same job, because the script that looks also writes. A repeat takes no place of its own.
  *
  * @throws FAILED_PRECONDITION `IDEMPOTENCY_KEY_REUSED` when the key was used for something else;
- *   RESOURCE_EXHAUSTED `TOO_MANY_JOBS` while all its member's places are taken, or those on the aggregate
+ *   RESOURCE_EXHAUSTED `TOO_MANY_JOBS` while all its member's places are taken, or those on the aggregate, and when the
+ *   member has issued too many of late
  */
 export async function issueJob(store: JobStore, retention: Retention, asked: Asked): Promise<{ job: Job; reused: boolean }> {
   for (;;) {
@@ -25,6 +26,10 @@ export async function issueJob(store: JobStore, retention: Retention, asked: Ask
     if (written.outcome === 'member full' || written.outcome === 'aggregate full') {
       const what = written.outcome === 'member full' ? 'you have too many jobs' : 'you have too many jobs on this';
       throw resourceExhausted('TOO_MANY_JOBS', `${what} under way; wait until one has ended`, { retryAfterSeconds: 1 });
+    }
+    if (written.outcome === 'too fast') {
+      const retryAfterSeconds = Math.ceil(written.waitMs / 1_000);
+      throw resourceExhausted('TOO_MANY_JOBS', 'you have sent too many commands of late; try again later', { retryAfterSeconds });
     }
     const known = written.outcome === 'reused' ? await store.read(written.jobId) : job;
     // The job of then may expire between the two reads: the key is free then.

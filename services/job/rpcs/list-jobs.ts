@@ -1,22 +1,34 @@
 import { invalidFields } from '#platform/errors.ts';
+import { Turns } from '#platform/turns.ts';
 import type { Job } from '../domain.ts';
 import type { Filter, JobStore, Page, Position } from '../store.ts';
 
+/** A list may look at a thousand jobs: so many are read at a time, the others wait for their turn. */
+const LISTS_AT_ONCE = 4;
+const LISTS_WAITING = 256;
+/** Less than callers wait, ms. */
+const LONGEST_WAIT_MS = 4_000;
+
+/** The turns of the lists of one process. */
+export const turnsOfLists = (): Turns => new Turns(LISTS_AT_ONCE, { places: LISTS_WAITING, longestWaitMs: LONGEST_WAIT_MS });
+
 /**
  * A page of a member's jobs, newest first. A page may hold fewer than `pageSize` although there is
- * a next one: when only few of many jobs match the filter.
+ * a next one: when only few of many jobs match the filter. Lists take turns, member by member.
  *
  * @param pageToken empty, or the `nextPageToken` of the page before
- * @throws INVALID_ARGUMENT `PAGE_TOKEN_INVALID`
+ * @throws INVALID_ARGUMENT `PAGE_TOKEN_INVALID`; RESOURCE_EXHAUSTED `TOO_BUSY` when too many lists are asked for;
+ *   CALLER_GONE once the signal has aborted
  */
 export async function listJobs(
-  store: JobStore,
+  { store, turns }: { store: JobStore; turns: Turns },
   memberId: string,
   filter: Filter,
-  pageSize: number,
-  pageToken: string,
+  { pageSize, pageToken }: { pageSize: number; pageToken: string },
+  signal?: AbortSignal,
 ): Promise<{ jobs: Job[]; nextPageToken: string }> {
-  return withToken(await store.list(memberId, filter, positionOf(pageToken), pageSize));
+  const after = positionOf(pageToken);
+  return withToken(await turns.take(() => store.list(memberId, filter, after, pageSize, signal), { name: memberId, signal }));
 }
 
 /**

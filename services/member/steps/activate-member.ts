@@ -1,6 +1,6 @@
 import type { Step } from '#platform/operations/postgres.ts';
 import type { ActivateMemberRequest, ActivateMemberResponse } from '#proto/musubi/member/v1/member.ts';
-import { jobOf, type Member, requireHeld, requireMemberId } from '../domain.ts';
+import { freed, jobOf, type Member, requireHeld, requireMemberId } from '../domain.ts';
 import { memberEvent, writtenVersion } from '../events.ts';
 import { getMember, saveMember } from '../store.ts';
 
@@ -11,11 +11,10 @@ import { getMember, saveMember } from '../store.ts';
 export const activateMember: Step<ActivateMemberRequest, ActivateMemberResponse> = {
   async do(tx, { operationId, memberId }) {
     const pending = await getMember(tx, requireMemberId(memberId));
-    requireHeld(pending, 'PENDING', jobOf(operationId));
+    requireHeld(pending, 'REGISTERING', jobOf(operationId));
     const active: Member = {
-      ...pending,
+      ...freed(pending),
       status: 'ACTIVE',
-      lockHolder: null,
       version: pending.version + 1,
       updatedAt: new Date(),
     };

@@ -1,6 +1,6 @@
 import type { Step } from '#platform/operations/postgres.ts';
 import type { BeginDeleteRequest, BeginDeleteResponse } from '#proto/musubi/member/v1/member.ts';
-import { jobOf, requireFree, requireMemberId, requireVersion } from '../domain.ts';
+import { freed, isHeld, jobOf, requireFree, requireMemberId, requireVersion } from '../domain.ts';
 import { findMember, getMember, saveMember } from '../store.ts';
 
 interface Kept {
@@ -9,7 +9,7 @@ interface Kept {
 }
 
 /**
- * ACTIVE → DELETING: locks the member for this job. Nothing that others can see changes.
+ * Locks the member for this job (DELETING). Nothing that others can see changes.
  * @throws MEMBER_NOT_FOUND, VERSION_MISMATCH, MEMBER_DELETING; MEMBER_BUSY (retryable)
  */
 export const beginDelete: Step<BeginDeleteRequest, BeginDeleteResponse, Kept> = {
@@ -18,13 +18,12 @@ export const beginDelete: Step<BeginDeleteRequest, BeginDeleteResponse, Kept> = 
     const member = await getMember(tx, requireMemberId(memberId));
     requireFree(member, jobId);
     requireVersion(member, expectedVersion);
-    await saveMember(tx, { ...member, status: 'DELETING', lockHolder: jobId });
+    await saveMember(tx, { ...member, lock: 'DELETING', lockHolder: jobId });
     return { result: {}, kept: { memberId, jobId } };
   },
   /** Lets go of the member: the row is as it was before, its time of change too. */
   async undo(tx, { memberId, jobId }) {
     const member = await findMember(tx, memberId);
-    if (member?.status !== 'DELETING' || member.lockHolder !== jobId) return;
-    await saveMember(tx, { ...member, status: 'ACTIVE', lockHolder: null });
+    if (member && isHeld(member, 'DELETING', jobId)) await saveMember(tx, freed(member));
   },
 };

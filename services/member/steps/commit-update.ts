@@ -1,6 +1,6 @@
 import type { Step } from '#platform/operations/postgres.ts';
 import type { CommitUpdateRequest, CommitUpdateResponse } from '#proto/musubi/member/v1/member.ts';
-import { jobOf, type Member, type Profile, requireHeld, requireMemberId, requireNotHeldByOthers } from '../domain.ts';
+import { freed, jobOf, type Member, type Profile, requireHeld, requireMemberId, requireNotHeldByOthers } from '../domain.ts';
 import { memberEvent, writtenVersion } from '../events.ts';
 import { findMember, getMember, saveMember } from '../store.ts';
 
@@ -16,7 +16,7 @@ interface Kept {
 }
 
 /**
- * UPDATING → ACTIVE: applies the changes kept aside by BeginUpdate of the same job.
+ * Applies the changes kept aside by BeginUpdate of the same job, and lets go of the member.
  * @throws MEMBER_NOT_FOUND, LOCK_NOT_HELD
  */
 export const commitUpdate: Step<CommitUpdateRequest, CommitUpdateResponse, Kept> = {
@@ -27,11 +27,8 @@ export const commitUpdate: Step<CommitUpdateRequest, CommitUpdateResponse, Kept>
     const changes = member.pendingChanges ?? {};
     const version = member.version + 1;
     const updated: Member = {
-      ...member,
+      ...freed(member),
       ...changes,
-      status: 'ACTIVE',
-      pendingChanges: null,
-      lockHolder: null,
       version,
       updatedAt: new Date(),
     };
@@ -44,7 +41,7 @@ export const commitUpdate: Step<CommitUpdateRequest, CommitUpdateResponse, Kept>
   },
 
   /**
-   * Back to UPDATING with the fields as they were, so that the undo of BeginUpdate finds its lock.
+   * Back to the lock of the update with the fields as they were, so that the undo of BeginUpdate finds its lock.
    *
    * Between a commit whose answer was lost and its undo, another job may have changed the member. While it
    * is at it the undo waits (MEMBER_BUSY); afterwards a field is restored only if it still is what this
@@ -60,7 +57,7 @@ export const commitUpdate: Step<CommitUpdateRequest, CommitUpdateResponse, Kept>
     const restored: Member = {
       ...member,
       ...ours,
-      status: 'UPDATING',
+      lock: 'UPDATING',
       pendingChanges: changes,
       lockHolder: jobId,
       version: member.version + 1,

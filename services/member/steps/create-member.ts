@@ -24,6 +24,7 @@ export const createMember: Step<CreateMemberRequest, CreateMemberResponse, Kept>
       memberId,
       status: 'PENDING',
       pendingChanges: null,
+      lock: 'REGISTERING',
       lockHolder: jobId,
       closedBy: null,
       version: 1,

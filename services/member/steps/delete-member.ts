@@ -27,7 +27,7 @@ export const deleteMember: Step<DeleteMemberRequest, DeleteMemberResponse, Kept>
       events: [deletedEvent(memberId, version)],
     };
   },
-  /** Puts the row back as it was, still DELETING. Its version goes on from the deletion's, so that readers take it. */
+  /** Puts the row back as it was, still held for the deletion. Its version goes on from the deletion's, so that readers take it. */
   async undo(tx, row) {
     const member: Member = {
       ...row,

@@ -3,6 +3,7 @@ import type { EventMessage } from '#platform/kafka/event-message.ts';
 import { PoisonError } from '#platform/kafka/poison.ts';
 import { topicOf } from '#platform/outbox/event.ts';
 import { identifier, join, type Query, sql } from '#platform/postgres.ts';
+import type { Which } from '#platform/state.ts';
 import { PARSING } from '#platform/validation.ts';
 
 /** The types of a read model's columns. */
@@ -32,6 +33,8 @@ export interface Projection {
   statement(events: readonly EventMessage[]): Query;
   /** The version that the aggregate whose ID is `id` (an SQL expression) has in the read model; null if none. */
   versionOf(id: Query): Query;
+  /** Which aggregates the read model has, in the order of their IDs: `id`, `version`, and whether it is known to be `gone`. */
+  copies(which: Which): Query;
   /** Deletes what has been gone for so long (an SQL interval) that no event of it can still be on its way. */
   prune(age: string): Query;
 }
@@ -70,9 +73,15 @@ export function defineProjection<Payload extends z.ZodRawShape, Columns extends 
         where excluded.version > old.version`;
     },
     versionOf: (id) => sql`select version from ${into} where id = ${id}`,
+    copies: (which) => sql`select id, version, gone_at is not null as gone from ${into} ${some(which)}`,
     prune: (age) => sql`delete from ${into} where gone_at < now() - ${age}::interval`,
   };
 }
+
+const some = (which: Which): Query =>
+  'ids' in which
+    ? sql`where id = any(${[...which.ids]}::text[]) order by id`
+    : sql`where id > ${which.after} order by id limit ${which.limit}`;
 
 const TYPES: Record<ColumnType, Query> = {
   text: sql`text`,

@@ -3,9 +3,9 @@ import type { MemberView } from '../domain.ts';
 import { memberNotFound } from '../refusals.ts';
 import { findMember } from '../store.ts';
 
-/** @throws MEMBER_NOT_FOUND, also for one whose registration is not finished */
-export async function getMember(db: Database, memberId: string): Promise<MemberView> {
-  const member = memberId.includes('\0') ? undefined : await findMember(db, memberId);
+/** @throws MEMBER_NOT_FOUND, also for one whose registration is not finished; CALLER_GONE */
+export async function getMember(db: Database, memberId: string, signal?: AbortSignal): Promise<MemberView> {
+  const member = memberId.includes('\0') ? undefined : await findMember(db, memberId, signal);
   if (!member) throw memberNotFound();
   return member;
 }

@@ -4,15 +4,17 @@
 -- KEYS  1 the job's last version   2 the members who subscribed to the job (member → until when in ms)
 -- ARGV  1 job ID   2 version   3 owner   4 job (JSON)   5 traceparent   6 time of the event (ms)
 --       7 events kept   8 kept for (ms)   9 prefix of all keys
--- Answers how many members got it; 0 for an event that was here before
+-- Answers how many members got it; 0 for an event that was here before, or is older than what is kept
 
 local version = tonumber(ARGV[2])
-local id, owner, job, traceparent, at, kept, keptMs, prefix = ARGV[1], ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7], ARGV[8], ARGV[9]
-if version <= tonumber(redis.call('GET', KEYS[1]) or '0') then return 0 end
-redis.call('SET', KEYS[1], version, 'PX', keptMs)
-
+local id, owner, job, traceparent, at, kept, keptMs, prefix = ARGV[1], ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7], tonumber(ARGV[8]), ARGV[9]
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
+-- Kafka keeps events for longer than their versions are remembered here, and a group that lost its offsets begins with the oldest.
+if tonumber(at) < now - keptMs then return 0 end
+if version <= tonumber(redis.call('GET', KEYS[1]) or '0') then return 0 end
+redis.call('SET', KEYS[1], version, 'PX', keptMs + math.max(0, tonumber(at) - now))
+
 local members = { owner }
 local subscribed = redis.call('HGETALL', KEYS[2])
 for i = 1, #subscribed, 2 do

@@ -1,0 +1,62 @@
+import type { Database } from './postgres.ts';
+import { type Query, sql } from './sql.ts';
+
+/** Advisory lock key; any constant, the same in every process. */
+const TABLES_LOCK = 7_201_004;
+
+/** What probes write; it has one row. */
+const WRITE_PROBE: Record<string, Query> = {
+  write_probe: sql`create table write_probe (one boolean primary key default true check (one), at timestamptz)`,
+};
+
+/** The tables of platform/operations and platform/outbox, as the last of their migrations leaves them. */
+const WITH_OUTBOX: Record<string, Query> = {
+  ...WRITE_PROBE,
+  operations: sql`create table operations (
+    id text primary key,
+    step text not null,
+    state text not null check (state in ('done', 'final', 'undone')),
+    result json,
+    undo json,
+    at timestamptz not null default now())`,
+  operations_state_at: sql`create index operations_state_at on operations (state, at)`,
+  outbox: sql`create table outbox (
+    id uuid primary key,
+    aggregatetype text not null,
+    aggregateid text not null,
+    type text not null,
+    payload jsonb not null,
+    version bigint not null,
+    traceparent text not null default '',
+    created_at timestamptz not null default now())`,
+  outbox_created_at: sql`create index outbox_created_at on outbox (created_at)`,
+};
+
+const tablesOf = (outbox: boolean): Record<string, Query> => (outbox ? WITH_OUTBOX : WRITE_PROBE);
+
+/**
+ * Makes those of the platform's tables and indexes that are missing. (The relay makes the publication.) They hold nothing
+ * that a service tells of itself, so they may be empty; a service's own tables are not made again, for it would hide that
+ * their data is gone.
+ */
+export async function makeTables(db: Database, outbox: boolean): Promise<void> {
+  const names = Object.keys(tablesOf(outbox));
+  const missing = sql`select name from unnest(${names}::text[]) with ordinality as wanted (name, place)
+    where to_regclass(name) is null order by place`;
+  if ((await db.query(missing)).length === 0) return;
+  await db.transaction(async (tx) => {
+    await tx.query(sql`select pg_advisory_xact_lock(${TABLES_LOCK})`);
+    for (const { name } of await tx.query<{ name: string }>(missing)) await tx.query(tablesOf(outbox)[name] as Query);
+  });
+}
+
+const WRITE = sql`insert into write_probe (at) values (now()) on conflict (one) do update set at = excluded.at`;
+
+/** A write that fails where a service's writes would: without a table or a right, on a full or read-only server. */
+export const writeProbe = (outbox: boolean): Query =>
+  outbox
+    ? sql`with operation as (insert into operations (id, step, state) select '', '', 'done' where false),
+        event as (insert into outbox (id, aggregatetype, aggregateid, type, payload, version)
+          select gen_random_uuid(), '', '', '', '{}', 1 where false)
+        ${WRITE}`
+    : WRITE;

@@ -1,0 +1,70 @@
+import test from 'ava';
+import { isReadable } from './readable.ts';
+
+const READABLE = {
+  'plain names': ['Hanako Yamada', 'O’Hara', '花子', '山田 花子 🎉', 'か゚', 'Ünlü', '김하나', 'הָנָה', 'नमस्ते'],
+  'combining accents': ['e\u0301 a\u0308\u0323', 'J\u030cose'],
+  'Japanese names with variants of ideographs': ['葛\u{e0100}城', '渡邉\u{e0101}', '神\ufe00', '髙橋'],
+  'Persian and Indian names with joiners': ['می\u200cخواهم', 'علی\u200cرضا', 'ක\u0dca\u200dෂ', 'क\u094d\u200cष', 'مُ\u200cا'],
+  'emoji, also those that are made of several': [
+    '👨\u200d👩\u200d👧\u200d👦',
+    '🧑🏽\u200d🤝\u200d🧑🏿',
+    '🏳\ufe0f\u200d🌈',
+    '❤\ufe0f',
+    '☺\ufe0e',
+    '1\ufe0f\u20e3',
+    '🏴\u{e0067}\u{e0062}\u{e0065}\u{e006e}\u{e0067}\u{e007f}',
+    '🇯🇵',
+  ],
+};
+
+const UNREADABLE = {
+  'nothing to see': ['', ' ', '\u3000', '\u00a0', '\u0301', '\u0301\u0302', ' \u0301'],
+  'blank letters': ['\u3164', '\u115f', '\u1160', '\uffa0', '\u2800', 'a\u3164', 'admin\u2800'],
+  'what is invisible': [
+    '\u200b',
+    '\u2060\u200d',
+    '\u00ad',
+    '\ufeff',
+    'Administrator\u200b',
+    'ad\u00admin',
+    'a\u034fb',
+    'a\u{e0061}',
+  ],
+  'what changes the direction': [
+    ...['\u202a', '\u202b', '\u202c', '\u202d', '\u202e', '\u2066', '\u2067', '\u2068', '\u2069', '\u200e', '\u200f', '\u061c'],
+  ].map((control) => `${control}nimda`),
+  'joiners that join nothing': [
+    'ad\u200dmin',
+    'ad\u200cmin',
+    '花\u200d子',
+    'علی\u200c',
+    '\u200cعلی',
+    'ع\u200c\u200cل',
+    '👨\u200d',
+    '👨\u200da',
+  ],
+  'variants of what has none': [
+    'a\ufe0f',
+    '1\ufe0f',
+    '1\ufe0fa',
+    'a\u{e0100}',
+    '花\u{e0100}\u{e0100}',
+    '❤\ufe0f\ufe0f',
+    'a\u180b',
+  ],
+  'controls, and halves of characters': ['a\0', 'a\nb', 'a\u0085b', 'a\u2028b', 'a\u2029b', 'a\ud800', 'a\ufff9b\ufffa'],
+};
+
+for (const [what, texts] of Object.entries(READABLE)) {
+  test(`readable: ${what}`, (t) => {
+    for (const text of texts) t.true(isReadable(text.normalize('NFC')), JSON.stringify(text));
+  });
+}
+
+for (const [what, texts] of Object.entries(UNREADABLE)) {
+  test(`not readable: ${what}`, (t) => {
+    for (const text of texts)
+      t.false(isReadable(text.normalize('NFC')), JSON.stringify([...text].map((c) => c.codePointAt(0)?.toString(16))));
+  });
+}

@@ -1,0 +1,17 @@
+import type { Served } from '#platform/grpc/server.ts';
+import { toMongoError } from '#platform/mongo.ts';
+import { serveState, type Told } from '#platform/state.ts';
+import { loginEvent } from './events.ts';
+import { readLogins, type Store } from './store.ts';
+
+/** What Auth says of its present state: the members' logins, without anything that opens them. Its readers keep no versions. */
+export function authState(store: Store): Served {
+  const auth: Told = {
+    read: (which) =>
+      readLogins(store, which).then(
+        (logins) => logins.map((login) => loginEvent('auth.login-changed', login)),
+        (error: unknown) => Promise.reject(toMongoError(error)),
+      ),
+  };
+  return serveState({ auth });
+}

@@ -1,0 +1,26 @@
+import type { Served } from '#platform/grpc/server.ts';
+import { addEvents } from '#platform/operations/postgres.ts';
+import type { Database } from '#platform/postgres.ts';
+import { serveState, type Told } from '#platform/state.ts';
+import { deletedEvent, memberEvent, writtenVersion } from './events.ts';
+import { raiseMembers, readMembers } from './store.ts';
+
+/** What Member says of its present state. */
+export function memberState(db: Database): Served {
+  const member: Told = {
+    read: async (which) =>
+      (await readMembers(db, which)).map((each) => memberEvent(each.status === 'PENDING' ? 'created' : 'updated', each)),
+
+    raise: (seen) =>
+      db.transaction(async (tx) => {
+        const { raised, ids } = await raiseMembers(tx, seen);
+        const gone = seen.filter(({ id }) => !ids.has(id)).map(({ id, version }) => ({ memberId: id, version: version + 1 }));
+        await addEvents(tx, [
+          ...raised.map((each) => memberEvent(each.status === 'PENDING' ? 'created' : 'updated', each)),
+          ...gone.map(({ memberId, version }) => deletedEvent(memberId, version)),
+        ]);
+        return [...raised, ...gone].map(writtenVersion);
+      }),
+  };
+  return serveState({ member });
+}

@@ -1,0 +1,65 @@
+import { kafkaClient } from '#platform/kafka/client.ts';
+import type { EventMessage } from '#platform/kafka/event-message.ts';
+import { Reopened } from '#platform/kafka/reopened.ts';
+import type { Lifecycle } from '#platform/lifecycle.ts';
+import type { Logger } from '#platform/log.ts';
+import { type Database, type Query, sql } from '#platform/postgres.ts';
+import { sparing } from '#platform/probe.ts';
+import { PROJECTIONS } from './projections/registry.ts';
+
+const CHECK_EVERY_MS = 10_000;
+
+/** Notes up to where events were read. Another event where the last one was: its topic was made again. */
+export function notePositions(events: readonly EventMessage[]): Query {
+  return sql`
+    with event as (
+      select * from unnest(${events.map(({ topic }) => topic)}::text[], ${events.map(({ partition }) => partition)}::int[],
+        ${events.map(({ offset }) => offset)}::bigint[], ${events.map(({ id }) => id)}::text[]) as e (topic, partition, at, id))
+    insert into read_positions as had (topic, partition, last_offset, event_id)
+    select distinct on (topic, partition) topic, partition, at, id from event order by topic, partition, at desc
+    on conflict (topic, partition) do update set
+      last_offset = greatest(had.last_offset, excluded.last_offset),
+      event_id = case when excluded.last_offset > had.last_offset then excluded.event_id else had.event_id end,
+      remade_at = coalesce(had.remade_at, (
+        select now() from event e where e.topic = had.topic and e.partition = had.partition and e.at = had.last_offset
+          and e.id <> had.event_id limit 1))`;
+}
+
+/** All states that a topic tells of have been told again: what it was before does not matter any more. */
+export async function settleTopic(db: Database, topic: string): Promise<void> {
+  await db.query(sql`delete from read_positions where topic = ${topic}`);
+}
+
+/**
+ * Says in /healthz which topics were made again after they had been read. What they held before is not in Kafka any more:
+ * changes that were not read in time never will be, and a read model that is made anew would not have them.
+ */
+export function followTopics(o: { db: Database; brokers: string[]; log: Logger; lifecycle: Lifecycle }): void {
+  const { db, brokers, log, lifecycle } = o;
+  const kafka = kafkaClient({ brokers, clientId: 'query-topics', log, requestTimeoutMs: 2_000, retries: 0 });
+  const admin = new Reopened(() => kafka.admin());
+  const compare = sparing(
+    () =>
+      admin.use(async (open) => {
+        const existing = new Set(await open.listTopics());
+        for (const { topic } of PROJECTIONS.filter((each) => existing.has(each.topic))) {
+          const ends = await open.fetchTopicOffsets(topic);
+          // The log is shorter than what was read of it.
+          await db.query(sql`
+            update read_positions set remade_at = now()
+            from unnest(${ends.map(({ partition }) => partition)}::int[], ${ends.map(({ high }) => high)}::bigint[]) as log (number, high)
+            where topic = ${topic} and partition = number and last_offset >= high and remade_at is null`);
+        }
+      }),
+    CHECK_EVERY_MS,
+  );
+  lifecycle.onAttention('topics', async () => {
+    await compare().catch(() => undefined); // that brokers or the database are away is said elsewhere
+    const rows = await db.query<{ topic: string }>(
+      sql`select distinct topic from read_positions where remade_at is not null order by topic`,
+    );
+    if (rows.length === 0) return;
+    throw new Error(`${rows.map(({ topic }) => topic).join(', ')} was made again and is not whole: node main.ts retell`);
+  });
+  lifecycle.onStop('topics', 'stores', () => admin.close());
+}
