@@ -7,6 +7,7 @@ const faults = process.env.MUSUBI_TEST_PHASE === 'faults';
 /** What takes longest begins first, so that nothing runs on alone in the end. */
 const LONGEST = [
   'failure-matrix.test.ts',
+  'test/repair.test.ts',
   'relay/postgres.test.ts',
   'relay/kafka.test.ts',
   'relay/stores.test.ts',

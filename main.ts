@@ -24,6 +24,7 @@ const ROLES: Record<string, () => Promise<Role>> = {
   websocket: () => import('./services/websocket/main.ts'),
   redrive: () => import('./platform/kafka/redrive.ts'),
   retell: () => import('./services/relay/retell.ts'),
+  repair: () => import('./worker/repair.ts'),
 };
 
 const USAGE = `usage: node main.ts ROLE [options]
@@ -32,13 +33,15 @@ roles: ${Object.keys(ROLES).join(', ')}
 options:
   --queues a,b    worker: the domains whose task queues it polls (default: all)
   --sources a,b   relay: the services whose outboxes it relays (default: all)
-  --list          redrive: prints what consumer groups have parked, a line of JSON each, and does no more
+  --list          redrive: prints what consumer groups have parked, a line of JSON each, and does no more;
+                  repair: prints the jobs that have not ended and what each needs, and does no more
   --group NAME    redrive: the group that gets once more what it has parked
   --event ID      redrive: only the parked message of this event ID or number
   --discard       redrive: gives that message up instead
   --service NAME  retell: the service whose present state is published again (default: all)
   --aggregate ID  retell: this one only
   --after-restore retell: its database is an older copy, so its versions are raised above what readers have
+  --job ID        repair: this job only, and at once
   --version       which release this is
   --help          this text
 
@@ -51,6 +54,7 @@ const OPTIONS: Record<string, readonly string[]> = {
   relay: ['sources'],
   redrive: ['list', 'group', 'event', 'discard'],
   retell: ['service', 'aggregate', 'after-restore'],
+  repair: ['list', 'job'],
 };
 
 const { values, positionals } = commandLine();
@@ -76,7 +80,9 @@ if (values.event !== undefined) env.MUSUBI_REDRIVE_EVENT = values.event;
 if (values.service !== undefined) env.MUSUBI_RETELL_SERVICE = values.service;
 if (values.aggregate !== undefined) env.MUSUBI_RETELL_AGGREGATE = values.aggregate;
 if (values['after-restore']) env.MUSUBI_RETELL_AFTER_RESTORE = 'true';
-if (values.list || values.discard) env.MUSUBI_REDRIVE_ACTION = values.list ? 'list' : 'discard';
+if (values.job !== undefined) env.MUSUBI_REPAIR_JOB = values.job;
+if (values.discard) env.MUSUBI_REDRIVE_ACTION = 'discard';
+if (values.list) env[name === 'repair' ? 'MUSUBI_REPAIR_ACTION' : 'MUSUBI_REDRIVE_ACTION'] = 'list';
 
 const role = await load();
 await runProcess(
@@ -99,6 +105,7 @@ function commandLine() {
     service: { type: 'string' },
     aggregate: { type: 'string' },
     'after-restore': { type: 'boolean' },
+    job: { type: 'string' },
     help: { type: 'boolean', short: 'h' },
     version: { type: 'boolean', short: 'v' },
   } as const;

@@ -1,6 +1,13 @@
 import { cancellationSignal } from '@temporalio/activity';
 import type { CallOptions } from '#platform/grpc/client.ts';
-import { type RequestOf, type ResponseOf, type StepName, stepNames, UNDO } from '#platform/grpc/contract.ts';
+import {
+  type AboutOperations,
+  aboutOperations,
+  type RequestOf,
+  type ResponseOf,
+  type StepName,
+  stepNames,
+} from '#platform/grpc/contract.ts';
 import type { Peers } from '#platform/grpc/peers.ts';
 import { calledBy } from '../services/catalogue.ts';
 import { createCall, type Given, type StepCall } from './call.ts';
@@ -23,12 +30,12 @@ type NoStepOf<Name> = Name extends keyof NoSteps ? NoSteps[Name][number] : never
 type Activity<Method> = (step: StepCall, given: Given<RequestOf<Method>>) => Promise<ResponseOf<Method>>;
 
 /**
- * Every activity, by service; Temporal knows them as `service.activity`. They follow from the contracts: each step, the
- * undo of a service that has steps, and what sagas call besides.
+ * Every activity, by service; Temporal knows them as `service.activity`. They follow from the contracts: each step, what
+ * undoes steps and says what became of them, and what sagas call besides.
  */
 export type Activities = {
   [Name in keyof Contracts]: {
-    [M in keyof Contracts[Name] as M extends StepName<Contracts[Name]> | typeof UNDO | NoStepOf<Name> ? M : never]: Activity<
+    [M in keyof Contracts[Name] as M extends StepName<Contracts[Name]> | AboutOperations | NoStepOf<Name> ? M : never]: Activity<
       Contracts[Name][M]
     >;
   };
@@ -41,7 +48,7 @@ export function createActivities(peers: SagaPeers): Activities {
   const call = createCall(peers.job);
   const services = Object.entries(CONTRACTS).map(([service, contract]) => {
     const peer = peers[service as keyof SagaPeers] as unknown as Record<string, Rpc>;
-    const steps = [...stepNames(contract), ...(UNDO in contract ? [UNDO] : [])].map((name) => [
+    const steps = [...stepNames(contract), ...aboutOperations(contract)].map((name) => [
       name,
       (step: StepCall, given: object) =>
         call(step, (options) => rpcOf(peer, name)({ ...given, operationId: step.operationId }, options)),

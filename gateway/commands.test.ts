@@ -297,3 +297,20 @@ test('jobs: cancelled while they run, not after; not seen by others', async (t) 
   const unnamed = await send(world, 'POST', `${path}:cancel`, { token: world.admin });
   t.deepEqual([unnamed.status, unnamed.body.detail], [409, 'It is too late to cancel the job.']);
 });
+
+test('jobs: one whose workflow was closed from outside, or is gone, is neither running nor too late to cancel', async (t) => {
+  const { context: world } = t;
+  world.next = 'running';
+  const { body: running } = await send(world, 'POST', '/v1/members', { token: world.admin, body: taro });
+  for (const [state, answer, code] of [
+    [JobState.JOB_STATE_RUNNING, 'interrupted', 'JOB_INTERRUPTED'],
+    [JobState.JOB_STATE_QUEUED, 'interrupted', 'JOB_INTERRUPTED'],
+    [JobState.JOB_STATE_COMPENSATING, 'unknown', 'JOB_INTERRUPTED'],
+    [JobState.JOB_STATE_QUEUED, 'unknown', 'JOB_NOT_STARTED'],
+  ] as const) {
+    world.gateway.commands.cancelCommand = async () => answer;
+    Object.assign(world.jobs.get(running.jobId) ?? {}, { state });
+    const { status, body } = await send(world, 'POST', `/v1/jobs/${running.jobId}:cancel`, { token: world.admin });
+    t.deepEqual([status, body.code], [409, code], `${state}, ${answer}`);
+  }
+});

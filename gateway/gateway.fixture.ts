@@ -187,6 +187,7 @@ function authOf(world: State, tokens: Record<string, string>) {
     suspendLogin: never,
     removeLogin: never,
     undo: never,
+    getOperation: never,
     putRoles: never,
   };
 }
@@ -244,6 +245,7 @@ function jobOf(world: State) {
       noPageToken(pageToken);
       return { jobs: [...world.jobs.values()].filter((job) => job.memberId === memberId), nextPageToken: '' };
     },
+    listUnfinishedJobs: async () => ({ jobs: [], nextPageToken: '' }),
     reportProgress: async () => ({}),
     async finishJob({ jobId, state, error, progress }: FinishJobRequest) {
       Object.assign(read(jobId), { state, error, progress });

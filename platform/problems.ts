@@ -220,6 +220,16 @@ export const PROBLEMS = {
     meaning: 'The command of the job has not started, so there is nothing to cancel.',
     remedy: 'Repeat its command with its Idempotency-Key, or let the job expire.',
   },
+  JOB_INTERRUPTED: {
+    status: 'FAILED_PRECONDITION',
+    meaning: 'The command of the job was interrupted, and goes on or is undone only when an operator sees to it.',
+    remedy: TELL_OPERATOR,
+  },
+  JOB_LOST: {
+    status: 'UNAVAILABLE',
+    meaning: 'The record of how far the command was is lost; what it had done is undone.',
+    remedy: 'Send the command again with a new Idempotency-Key.',
+  },
   JOB_CANCELLED: {
     status: 'FAILED_PRECONDITION',
     meaning: 'The command that was waited for was cancelled, and is undone.',

@@ -273,6 +273,7 @@ const TIME_OF_DAY = [
   'services/websocket/delivery.ts',
   'worker/host.ts',
   'worker/client.ts',
+  'worker/unfinished-jobs.ts',
 ];
 const tellsTimeOfDay = (text: string): boolean => /\bDate\.now\b/.test(text);
 

@@ -1,7 +1,7 @@
 import test from 'ava';
 import { stepNames } from '#platform/grpc/contract.ts';
 import { CONTRACTS } from '../activities/index.ts';
-import * as workflows from '../workflows/index.ts';
+import * as workflows from '../workflows/sagas.ts';
 import { fullName } from '../workflows/step.ts';
 
 test('every step of the contracts is done by a saga', (t) => {

@@ -35,9 +35,10 @@ export interface CommandStart<C extends CommandName = CommandName> {
  * - `accepted`: it was asked for; unless the point of no return is passed this very moment, the command
  *   is undone and its job ends `cancelled`
  * - `too-late`: past its point of no return, or ended
+ * - `interrupted`: closed from outside before it had ended its job, so that nobody works on it
  * - `unknown`: no such command was started
  */
-type CancelAnswer = 'accepted' | 'too-late' | 'unknown';
+type CancelAnswer = 'accepted' | 'too-late' | 'interrupted' | 'unknown';
 
 /** Starts and cancels commands. Rejects with unavailable('TEMPORAL_UNAVAILABLE') while Temporal can't be reached. */
 export interface Commands {
@@ -136,6 +137,17 @@ export function createCommands(
     throw unavailable('TEMPORAL_UNAVAILABLE', 'commands cannot be taken at the moment', { cause: error });
   };
 
+  /** What is said of a request to cancel what is not open any more. */
+  const closed = async (jobId: string): Promise<CancelAnswer> => {
+    try {
+      const { status } = await within(ANSWER_MS, reachable(), (client) => client.workflow.getHandle(jobId).describe());
+      return status.name === 'TERMINATED' || status.name === 'TIMED_OUT' ? 'interrupted' : 'too-late';
+    } catch (error) {
+      if (error instanceof WorkflowNotFoundError) return 'unknown';
+      return orUnavailable(error);
+    }
+  };
+
   return {
     requireConnection() {
       try {
@@ -186,7 +198,7 @@ export function createCommands(
         if (tooLate) return 'too-late';
       } catch (error) {
         if (error instanceof WorkflowNotFoundError) return 'unknown';
-        if (error instanceof QueryRejectedError) return 'too-late'; // it has ended
+        if (error instanceof QueryRejectedError) return await closed(jobId);
         // Busy in a step, or no worker is up to answer. The request itself is kept by Temporal until one is.
         log.debug({ err: error, jobId }, 'the workflow did not say how far it is');
       }
@@ -194,7 +206,7 @@ export function createCommands(
         await within(ANSWER_MS, reachable(), (client) => client.workflow.getHandle(jobId).cancel());
         return 'accepted';
       } catch (error) {
-        if (error instanceof WorkflowNotFoundError) return 'too-late';
+        if (error instanceof WorkflowNotFoundError) return await closed(jobId);
         return orUnavailable(error);
       }
     },

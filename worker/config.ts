@@ -17,6 +17,17 @@ export const temporalShape = {
 };
 export type TemporalConfig = z.output<z.ZodObject<typeof temporalShape>>;
 
+/** The settings of the task `repair`. */
+export const repairShape = {
+  MUSUBI_TEMPORAL_ADDRESS: temporalShape.MUSUBI_TEMPORAL_ADDRESS,
+  MUSUBI_TEMPORAL_NAMESPACE: temporalShape.MUSUBI_TEMPORAL_NAMESPACE,
+  MUSUBI_JOB_ADDRESS: temporalShape.MUSUBI_JOB_ADDRESS,
+  /** What to do: `list` the jobs that have not ended and what each of them needs, or `repair` them. */
+  MUSUBI_REPAIR_ACTION: z.enum(['list', 'repair']).default('repair'),
+  /** A job's ID: this one only. */
+  MUSUBI_REPAIR_JOB: z.uuid().optional(),
+};
+
 export const shape = {
   ...temporalShape,
   /** The domains whose task queues are polled; default: all. */

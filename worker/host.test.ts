@@ -52,6 +52,12 @@ function register(jobId: string): CommandStart<'member.register'> {
   return { jobId, command: 'member.register', memberId: 'admin', aggregateId: 'm', input, summary: 'Register member "taro"' };
 }
 
+async function terminate(jobId: string): Promise<void> {
+  const connection = await NativeConnection.connect({ address });
+  await new Client({ connection, namespace }).workflow.getHandle(jobId).terminate('by the test');
+  await connection.close();
+}
+
 /** A limit for a machine on which nobody has made the workflow bundle yet, and many things run at once. */
 async function until(what: () => unknown, ms = 120_000): Promise<void> {
   const deadline = Date.now() + ms;
@@ -96,6 +102,11 @@ test.serial('a host starts commands eagerly, once each, and answers a cancel hon
   await until(() => ended.length > 1);
   t.is(ended[1], `${other} JOB_STATE_CANCELLED`);
   await until(async () => (await commands.cancelCommand(other)) === 'too-late');
+
+  const cut = randomUUID();
+  await commands.startCommand(register(cut));
+  await terminate(cut);
+  t.is(await commands.cancelCommand(cut), 'interrupted', 'which is no job that has ended');
   await lifecycle.stop('test');
 });
 

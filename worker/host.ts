@@ -16,6 +16,7 @@ import type { TemporalConfig } from './config.ts';
 import { probeAnswer, probeStart } from './probe.ts';
 import { installRuntime } from './runtime.ts';
 import { registerSearchAttributes } from './search-attributes.ts';
+import { watchJobs } from './watch.ts';
 import { createWorker } from './worker.ts';
 import { makeWorkflowThreadsLean } from './workflow-threads.ts';
 
@@ -44,6 +45,7 @@ const START_EVERY_MS = 10_000;
  * @param domains none: commands are started here, and run elsewhere
  * @param peers the services that activities call; default: connections of this host's own
  * @param essential whether the process can do nothing useful without Temporal; default: it can't
+ * @param watching whether it looks after jobs whose workflows are gone; default: others do
  */
 export function hostWorkers(
   app: HostOptions,
@@ -51,7 +53,8 @@ export function hostWorkers(
   {
     peers = connectPeers(CONTRACTS, app.config, app.lifecycle),
     essential = true,
-  }: { peers?: SagaPeers; essential?: boolean } = {},
+    watching = false,
+  }: { peers?: SagaPeers; essential?: boolean; watching?: boolean } = {},
 ): Commands {
   const host = new Host(app, domains, peers);
   const commands = createCommands(
@@ -69,6 +72,7 @@ export function hostWorkers(
   app.lifecycle.onStop('workers', 'work', () => host.stop());
   // Requests that the gateway still answers may need it until then.
   app.lifecycle.onStop('Temporal', 'stores', () => host.disconnect());
+  if (watching) watchJobs({ ...app, connected: () => host.client, job: peers.job });
   host.run().catch(logDefect(app.log, 'nothing is worked on any more'));
   return commands;
 }

@@ -12,5 +12,5 @@ export async function start(app: App<z.output<z.ZodObject<typeof shape>>>): Prom
   const { config, lifecycle } = app;
   // Sagas wait for a service that is away, step by step: the others go on.
   followServices(CONTRACTS, config, lifecycle);
-  hostWorkers(app, config.MUSUBI_WORKER_QUEUES);
+  hostWorkers(app, config.MUSUBI_WORKER_QUEUES, { watching: true });
 }

@@ -1,11 +1,13 @@
+import type { GetOperationResponse, OperationState } from '#proto/musubi/operation/v1/operation.ts';
 import type { CommandName } from './commands.ts';
-import * as workflows from './index.ts';
+import type { WorkflowName } from './history.fixture.ts';
 import { away, busy, mistaken, notVisible, type Script, taken } from './saga.fixture.ts';
+import * as workflows from './sagas.ts';
 import { fullName } from './step.ts';
 
 /** One way that a saga can go, and how the services are scripted so that it does. */
 export interface Branch {
-  command: CommandName;
+  command: WorkflowName;
   /** - done: all goes well, in one workflow task
    *  - late: services are away for a while, before the pivot, after it and at the end
    *  - conflict: others are at it for a while
@@ -13,7 +15,8 @@ export interface Branch {
    *  - compensated: refused at the pivot, with an undo that takes its time
    *  - failed: at the pivot, by a mistake of ours
    *  - cancelled: before the pivot
-   *  - …-without-login: an update that leaves the login as it is, whose pivot is another step */
+   *  - …-without-login: an update that leaves the login as it is, whose pivot is another step
+   *  - finished, undone: of a recovery, past the saga's pivot and before it */
   branch:
     | 'done'
     | 'late'
@@ -23,7 +26,9 @@ export interface Branch {
     | 'failed'
     | 'cancelled'
     | 'done-without-login'
-    | 'compensated-without-login';
+    | 'compensated-without-login'
+    | 'finished'
+    | 'undone';
   status: 'COMPLETED' | 'FAILED' | 'CANCELLED';
   script: Script;
 }
@@ -77,5 +82,32 @@ const ofEverySaga: Branch[] = (Object.keys(workflows) as CommandName[]).flatMap(
   ];
 });
 
+const operation = (state: OperationState): GetOperationResponse => ({ state, written: undefined });
+const RECOVERY: Branch[] = [
+  {
+    command: 'saga.recover',
+    branch: 'finished',
+    status: 'COMPLETED',
+    script: {
+      'auth.getOperation': [operation('OPERATION_STATE_DONE')],
+      'role.getOperation': [operation('OPERATION_STATE_DONE')],
+      'member.getOperation': (_, { operationId }) =>
+        operation(/createMember$/.test(String(operationId)) ? 'OPERATION_STATE_DONE' : 'OPERATION_STATE_UNKNOWN'),
+      'member.activateMember': awayForAWhile,
+    },
+  },
+  {
+    command: 'saga.recover',
+    branch: 'undone',
+    status: 'COMPLETED',
+    script: {
+      'auth.getOperation': [operation('OPERATION_STATE_UNKNOWN')],
+      'role.getOperation': [operation('OPERATION_STATE_UNKNOWN')],
+      'member.getOperation': [operation('OPERATION_STATE_DONE'), operation('OPERATION_STATE_UNKNOWN')],
+      'member.undo': awayForAWhile,
+    },
+  },
+];
+
 /** Every branch of every saga: each has a history in histories/<command>/<branch>.v<version>.json. */
-export const BRANCHES: Branch[] = [...ofEverySaga, ...WITHOUT_LOGIN];
+export const BRANCHES: Branch[] = [...ofEverySaga, ...WITHOUT_LOGIN, ...RECOVERY];

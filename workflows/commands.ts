@@ -1,6 +1,6 @@
 import type { SagaDeclaration } from './saga.ts';
 
-type Workflows = typeof import('./index.ts');
+type Workflows = typeof import('./sagas.ts');
 
 /**
  * Every command of the system. The name of a command is the type of its workflow; its first word is the domain that owns

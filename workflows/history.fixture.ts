@@ -1,7 +1,6 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import proto from '@temporalio/proto';
-import type { CommandName } from './commands.ts';
 import * as workflows from './index.ts';
 import { ENGINE_VERSION } from './run.ts';
 
@@ -9,13 +8,18 @@ const { History } = proto.temporal.api.history.v1;
 export type History = proto.temporal.api.history.v1.IHistory;
 
 const FOLDER = join(import.meta.dirname, 'histories');
-const versions = new Map(Object.entries(workflows).map(([command, { version }]) => [command, version]));
+/** The type of any workflow. */
+export type WorkflowName = keyof typeof workflows;
+/** Their newest versions. What is no saga has had only one. */
+export const VERSIONS = new Map(
+  Object.entries(workflows).map(([name, workflow]) => [name, 'version' in workflow ? workflow.version : 1]),
+);
 
 /** Where the history of a saga's branch is kept. @param version, engine default: those of now; older ones stay beside them */
 export function historyFile(
-  command: CommandName,
+  command: WorkflowName,
   branch: string,
-  version = versions.get(command),
+  version = VERSIONS.get(command),
   engine = ENGINE_VERSION,
 ): string {
   return join(FOLDER, `saga@${engine}`, command, `${branch}.v${version}.json`);

@@ -1,4 +1,3 @@
-// What the workers run. A workflow's type is its command's name, so a command is added by one line here.
-export { deleteMember as 'member.delete' } from './delete-member.ts';
-export { registerMember as 'member.register' } from './register-member.ts';
-export { updateMember as 'member.update' } from './update-member.ts';
+// What the workers run.
+export { recover as 'saga.recover' } from './recover.ts';
+export * from './sagas.ts';

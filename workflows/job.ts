@@ -1,7 +1,14 @@
 import { CancellationScope, scheduleActivity, scheduleLocalActivity, TemporalFailure, workflowInfo } from '@temporalio/workflow';
 import type { AggregateVersion } from '#proto/musubi/aggregate/v1/aggregate.ts';
 import type { FinishJobRequest, JobError, JobProgress } from '#proto/musubi/job/v1/job.ts';
-import { BEST_EFFORT, QUICK, UNTIL_VISIBLE, VISIBLE_ATTEMPT_MS, VISIBLE_WITHIN_MS } from '../temporal.config.ts';
+import {
+  BEST_EFFORT,
+  QUICK,
+  SEARCH_ATTRIBUTES,
+  UNTIL_VISIBLE,
+  VISIBLE_ATTEMPT_MS,
+  VISIBLE_WITHIN_MS,
+} from '../temporal.config.ts';
 import type { Details } from './details.ts';
 import { mustStep, services } from './step.ts';
 
@@ -114,7 +121,14 @@ async function finish(
   details: Details,
   end: Pick<FinishJobRequest, 'state' | 'progress'> & Partial<FinishJobRequest>,
 ): Promise<void> {
-  const request: FinishJobRequest = { jobId: workflowInfo().workflowId, resultJson: '', error: undefined, ...end };
+  const { workflowId: jobId, typedSearchAttributes: attributes } = workflowInfo();
+  // Job's store may have lost its record of the job: it is ended, and its owner told, all the same.
+  const issuedFor = {
+    command: attributes.get(SEARCH_ATTRIBUTES.command),
+    memberId: attributes.get(SEARCH_ATTRIBUTES.member),
+    aggregateId: attributes.get(SEARCH_ATTRIBUTES.aggregate),
+  };
+  const request: FinishJobRequest = { jobId, ...issuedFor, resultJson: '', error: undefined, ...end };
   await mustStep(details, job.finishJob, call('finishJob'), request);
 }
 

@@ -15,6 +15,7 @@ import { byTemporalName, createActivities, type SagaPeers } from '../activities/
 import { WORKER_TUNING } from '../temporal.config.ts';
 import { workflowBundle } from '../worker/bundle.ts';
 import type { CommandInput, CommandName } from './commands.ts';
+import type { RecoverInput } from './recover.ts';
 
 /** What a service answers to one attempt: a response, or an error to fail with. */
 export type Answer = object | MusubiError;
@@ -114,7 +115,7 @@ function usual(name: string, request: Record<string, unknown>): object {
 }
 
 /** Inputs as the gateway would give them. */
-export const INPUTS: { [C in CommandName]: CommandInput<C> } = {
+export const INPUTS: { [C in CommandName]: CommandInput<C> } & { 'saga.recover': RecoverInput } = {
   'member.register': {
     memberId: '01890a5d-ac96-774b-bcce-b302099a8057',
     loginId: 'taro',
@@ -128,6 +129,7 @@ export const INPUTS: { [C in CommandName]: CommandInput<C> } = {
     expectedVersion: 2,
   },
   'member.delete': { memberId: '01890a5d-ac96-774b-bcce-b302099a8057', expectedVersion: 3 },
+  'saga.recover': { command: 'member.register', aggregateId: '01890a5d-ac96-774b-bcce-b302099a8057', undoing: false },
 };
 
 /** A worker whose activities call the scripted services of the saga that they belong to. */
@@ -180,7 +182,7 @@ export class SagaBench {
   }
 
   /** Starts a command against these services. */
-  start(command: CommandName, services: ScriptedServices): Promise<WorkflowHandle> {
+  start(command: keyof typeof INPUTS, services: ScriptedServices): Promise<WorkflowHandle> {
     return this.startWith(command, INPUTS[command], services);
   }
 

@@ -1,9 +1,9 @@
 import type { WorkflowHandle } from '@temporalio/client';
 import anyTest, { type ExecutionContext, type TestFn } from 'ava';
 import type { CommandName } from './commands.ts';
-import * as workflows from './index.ts';
 import { attributesOf, detailsOf, failureOf } from './observe.fixture.ts';
 import { away, type Script, ScriptedServices, taken } from './saga.fixture.ts';
+import * as workflows from './sagas.ts';
 import { fullName } from './step.ts';
 import { countEvents, TimeSkipping } from './time-skipping.fixture.ts';
 

@@ -1,10 +1,10 @@
 import { CancellationScope, defineQuery, isCancellation, setHandler } from '@temporalio/workflow';
 import { type Domain, TOO_LATE_QUERY } from '../temporal.config.ts';
 import { type Carried, Run, StepFailed } from './run.ts';
-import type { AnyStep, StepRequest, StepResponse } from './step.ts';
+import { type AnyStep, fullName, type StepRequest, type StepResponse } from './step.ts';
 
 /** Whether the saga is past its point of no return, so that to cancel it is too late. */
-const tooLateQuery = defineQuery<boolean>(TOO_LATE_QUERY);
+export const tooLateQuery = defineQuery<boolean>(TOO_LATE_QUERY);
 
 /** The last step that may fail: once it has answered there is no way back. */
 export interface Pivot<S extends AnyStep = AnyStep> {
@@ -70,6 +70,8 @@ export interface SagaDeclaration {
   command: `${Domain}.${string}`;
   /** The steps of the newest version, in order. */
   steps: readonly AnyStep[];
+  /** Those that only older versions have. */
+  older: readonly AnyStep[];
   /** Those of its steps that can be the pivot, by name: `auth.grantRoles`. */
   pivots: readonly string[];
   /** The newest version's number. */
@@ -121,8 +123,10 @@ export function saga<Input, Result extends object, const V extends Versions>(
     await CancellationScope.nonCancellable(() => run.done(result));
     return result;
   };
-  const newest = lists.at(-1);
-  return Object.assign(workflow, { command, steps: newest?.steps ?? [], pivots: newest?.pivots ?? [], version: lists.length });
+  const { steps = [], pivots = [] } = lists.at(-1) ?? {};
+  const isOf = (some: readonly AnyStep[], step: AnyStep): boolean => some.some((one) => fullName(one) === fullName(step));
+  const older = lists.flatMap((list) => list.steps).filter((step) => !isOf(steps, step));
+  return Object.assign(workflow, { command, steps, older, pivots, version: lists.length });
 }
 
 const stepOf = (declared: Declared): AnyStep => ('pivot' in declared ? declared.pivot : declared);

@@ -4,7 +4,7 @@ import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { DefaultLogger, Runtime } from '@temporalio/worker';
 import { SEARCH_ATTRIBUTES } from '../temporal.config.ts';
 import type { CommandName } from './commands.ts';
-import { SagaBench, type ScriptedServices } from './saga.fixture.ts';
+import { INPUTS, SagaBench, type ScriptedServices } from './saga.fixture.ts';
 
 /** No saga of a test waits longer on the server's clock, s. */
 const LONGEST_S = 1_200;
@@ -39,8 +39,13 @@ export class TimeSkipping {
   }
 
   /** Runs a saga to its end, whichever it is, and lets time fly whenever it waits for the next try of an activity. */
-  async run(command: CommandName, services: ScriptedServices): Promise<WorkflowHandle> {
-    const handle = await this.#bench.start(command, services);
+  run(command: CommandName, services: ScriptedServices): Promise<WorkflowHandle> {
+    return this.start(command, INPUTS[command], services);
+  }
+
+  /** The same of any workflow. */
+  async start(type: string, input: object, services: ScriptedServices): Promise<WorkflowHandle> {
+    const handle = await this.#bench.startWith(type, input, services);
     for (let slept = 0; slept < LONGEST_S; ) {
       const { status, raw } = await handle.describe();
       if (status.name !== 'RUNNING') return handle;
@@ -49,7 +54,7 @@ export class TimeSkipping {
         slept++;
       } else await delay(5);
     }
-    throw new Error(`${command} is not through after ${LONGEST_S} s`);
+    throw new Error(`${type} is not through after ${LONGEST_S} s`);
   }
 
   /** The server's clock, ms. */

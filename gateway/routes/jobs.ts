@@ -106,12 +106,17 @@ const cancelJob = route({
   ...aboutOneJob,
   headers: { ...repeatableHeaders, Prefer: commandHeaders.Prefer },
   responses: { 200: { description: 'The job is cancelled and undone', schema: jobSchema }, 202: accepted },
-  problems: ['JOB_FINISHED', 'JOB_NOT_STARTED', 'TEMPORAL_UNAVAILABLE'],
+  problems: ['JOB_FINISHED', 'JOB_NOT_STARTED', 'JOB_INTERRUPTED', 'TEMPORAL_UNAVAILABLE'],
   async handle(call, gateway) {
     const { loaded: job, ctx } = call;
     if (isFinal(job)) throw finished(job);
     const answer = await gateway.commands.cancelCommand(job.jobId);
     if (answer === 'too-late') throw finished(job);
+    // What had begun and is not known any more has lost its history.
+    if (answer === 'interrupted' || (answer === 'unknown' && job.state !== JobState.JOB_STATE_QUEUED)) {
+      const message = 'The command was interrupted, and an operator must have it go on: until then it can not be cancelled.';
+      throw failedPrecondition('JOB_INTERRUPTED', message);
+    }
     if (answer === 'unknown')
       throw failedPrecondition('JOB_NOT_STARTED', 'The command has not started, so there is nothing to cancel.');
     ctx.state.jobId = job.jobId;

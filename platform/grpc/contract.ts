@@ -7,14 +7,20 @@ export type ResponseOf<M> = M extends { responseSerialize: (value: infer Respons
 
 /** The RPC by which any step of a service is undone. */
 export const UNDO = 'undo';
+/** The RPC that says what became of any step of a service. */
+export const GET_OPERATION = 'getOperation';
+
+/** What a service with steps answers besides them: about any of its operations. */
+export type AboutOperations = typeof UNDO | typeof GET_OPERATION;
+const ABOUT_OPERATIONS: readonly string[] = [UNDO, GET_OPERATION] satisfies AboutOperations[];
 
 /** The methods of a contract that are steps of sagas: those whose request has an `operationId`. */
 export type StepName<S> = {
-  [M in keyof S]: M extends typeof UNDO ? never : RequestOf<S[M]> extends { operationId: string } ? M : never;
+  [M in keyof S]: M extends AboutOperations ? never : RequestOf<S[M]> extends { operationId: string } ? M : never;
 }[keyof S] &
   string;
 
-/** Whether a method is a step, or the undo of one. The contract says so itself: an empty request has all of its fields. */
+/** Whether a method is a step, or about one. The contract says so itself: an empty request has all of its fields. */
 export function hasOperationId(method: MethodDefinition<unknown, unknown>): boolean {
   return Object.hasOwn(method.requestDeserialize(Buffer.alloc(0)) as object, 'operationId');
 }
@@ -22,9 +28,12 @@ export function hasOperationId(method: MethodDefinition<unknown, unknown>): bool
 /** The names of a contract's steps. */
 export function stepNames<S extends ServiceDefinition>(contract: S): StepName<S>[] {
   return Object.entries(contract)
-    .filter(([name, method]) => name !== UNDO && hasOperationId(method))
+    .filter(([name, method]) => !ABOUT_OPERATIONS.includes(name) && hasOperationId(method))
     .map(([name]) => name as StepName<S>);
 }
+
+/** The names of what a contract answers about its steps; none where it has no steps. */
+export const aboutOperations = (contract: ServiceDefinition): string[] => ABOUT_OPERATIONS.filter((name) => name in contract);
 
 /** The full name of a service: `musubi.auth.v1.AuthService`. */
 export function fullName(contract: ServiceDefinition): string {

@@ -4,7 +4,7 @@ import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { create, createFileRegistry, fromBinary } from '@bufbuild/protobuf';
-import { FileDescriptorProtoSchema, FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt';
+import { type FileDescriptorProto, FileDescriptorProtoSchema, FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt';
 import {
   Client,
   credentials,
@@ -181,8 +181,15 @@ test('what reflection tells is what was compiled, whole and with all that it imp
   const file = told.fileDescriptorResponse.fileDescriptorProto.map((bytes: Buffer) =>
     fromBinary(FileDescriptorProtoSchema, bytes),
   );
+  // What is imported comes first.
+  const ordered = new Set<FileDescriptorProto>();
+  const add = (one: FileDescriptorProto): void => {
+    for (const other of file) if (one.dependency.includes(other.name)) add(other);
+    ordered.add(one);
+  };
+  file.forEach(add);
   // Throws when anything that is imported, or is the type of a field, is not there.
-  const registry = createFileRegistry(create(FileDescriptorSetSchema, { file: file.reverse() }));
+  const registry = createFileRegistry(create(FileDescriptorSetSchema, { file: [...ordered] }));
   t.is(registry.getMessage('musubi.role.v1.Role')?.field.updatedAt?.message?.typeName, 'google.protobuf.Timestamp');
 });
 

@@ -1,12 +1,22 @@
 import type { ServiceDefinition } from '@grpc/grpc-js';
 import type { ClientSession, Collection } from 'mongodb';
+import type { GetOperationResponse } from '#proto/musubi/operation/v1/operation.ts';
 import { aborted } from '../errors.ts';
-import { UNDO } from '../grpc/contract.ts';
+import { GET_OPERATION, UNDO } from '../grpc/contract.ts';
 import type { Mongo } from '../mongo.ts';
 import { isDuplicateKey, toMongoError } from '../mongo-errors.ts';
 import { type OutboxEvent, payloadText, toRecord } from '../outbox/event.ts';
 import { SpanKind, withSpan } from '../telemetry.ts';
-import { asJson, checkOperationId, countRepeat, noUndoError, undoExpiredError, undoneError } from './operation.ts';
+import {
+  asJson,
+  becomeOf,
+  checkOperationId,
+  countRepeat,
+  noUndoError,
+  type RecordState,
+  undoExpiredError,
+  undoneError,
+} from './operation.ts';
 import { UNDO_KEPT_SECONDS } from './retention.ts';
 import type { AnyStep, Step as AnyStoresStep, StepHandlers, Steps } from './step.ts';
 
@@ -24,8 +34,7 @@ export type Step<Store, Request, Response, Kept = null> = AnyStoresStep<MongoTra
 interface OperationDocument {
   _id: string;
   step: string;
-  /** Final: done, and what its undo would need is no longer kept. */
-  state: 'done' | 'final' | 'undone';
+  state: RecordState;
   result?: unknown;
   undo?: unknown;
   at: Date;
@@ -49,7 +58,7 @@ const TRANSACTION_TIMEOUT_MS = 4_000;
 
 const operationsOf = (mongo: Pick<Mongo, 'db'>): Collection<OperationDocument> => mongo.db.collection('operations');
 
-/** Serves the steps of a contract and their undo. */
+/** Serves the steps of a contract, their undo, and what became of them. */
 export function serveSteps<Contract extends ServiceDefinition, Store extends { mongo: Mongo }>(
   store: Store,
   steps: Steps<Contract, MongoTransaction<Store>>,
@@ -63,7 +72,8 @@ export function serveSteps<Contract extends ServiceDefinition, Store extends { m
     await undoOperation(store, operationId, table);
     return {};
   };
-  return Object.fromEntries([...handlers, [UNDO, undo]]) as StepHandlers<Contract>;
+  const get = ({ operationId }: { operationId: string }) => getOperation(store, operationId);
+  return Object.fromEntries([...handlers, [UNDO, undo], [GET_OPERATION, get]]) as StepHandlers<Contract>;
 }
 
 /**
@@ -138,6 +148,16 @@ export async function undoOperation<Store extends { mongo: Mongo }>(
     const undone = await undo({ store, session }, before.undo);
     await addEvents(mongo, session, undone?.events);
   });
+}
+
+/** What became of an operation. One that is still running is not known yet. */
+export async function getOperation(store: { mongo: Mongo }, operationId: string): Promise<GetOperationResponse> {
+  checkOperationId(operationId);
+  try {
+    return becomeOf((await operationsOf(store.mongo).findOne({ _id: operationId })) ?? undefined);
+  } catch (error) {
+    throw toMongoError(error);
+  }
 }
 
 /** Forgets what undos need when its time is over. (A TTL index forgets the records, but it could not forget a part of one.) */

@@ -1,4 +1,6 @@
 import { Counter } from '@prometheus-io/client';
+import type { AggregateVersion } from '#proto/musubi/aggregate/v1/aggregate.ts';
+import { type GetOperationResponse, OperationState } from '#proto/musubi/operation/v1/operation.ts';
 import { failedPrecondition, invalidFields } from '../errors.ts';
 import { metrics } from '../telemetry.ts';
 
@@ -40,6 +42,17 @@ export function undoExpiredError(step: string): Error {
 
 /** The refusal to undo what has no undo: sagas do it after their pivot, where nothing is undone any more. */
 export const noUndoError = (step: string): Error => failedPrecondition('UNDO_IMPOSSIBLE', `${step} can not be undone`);
+
+/** What is kept of an operation. Final: it is done, and what its undo would need is no longer kept. */
+export type RecordState = 'done' | 'final' | 'undone';
+
+/** What became of an operation, from its record; undefined: there is none. */
+export function becomeOf(record: { state: RecordState; result?: unknown } | undefined): GetOperationResponse {
+  if (!record) return { state: OperationState.OPERATION_STATE_UNKNOWN, written: undefined };
+  if (record.state === 'undone') return { state: OperationState.OPERATION_STATE_UNDONE, written: undefined };
+  const result = record.result as { written?: AggregateVersion } | null | undefined;
+  return { state: OperationState.OPERATION_STATE_DONE, written: result?.written };
+}
 
 /** What a repeat will read, so that the first answer and the repeats are the same to the last type. */
 export function asJson<T>(value: T): T {

@@ -1,7 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { status } from '@grpc/grpc-js';
 import test from 'ava';
+import { OperationState } from '#proto/musubi/operation/v1/operation.ts';
 import { failedPrecondition, MusubiError } from '../errors.ts';
+import { becomeOf } from './operation.ts';
 import { fixtures, type Held } from './operations.fixture.ts';
 
 // One suite for every store: what a saga may rely on must not depend on where a service keeps its state.
@@ -67,6 +69,19 @@ for (const [store, open] of Object.entries(fixtures)) {
     t.deepEqual(await suite.state(id), { value: null, events: [] });
     await suite.put(id, 'op', 'value');
     t.deepEqual(await suite.state(id), { value: 'value', events: ['put'] });
+  });
+
+  test(`${store}: what became of an operation is said as long as it is kept, and asking leaves nothing behind`, async (t) => {
+    const id = suite.newId();
+    const became = async () => (await suite.get(id, 'op')).state;
+    t.is(await became(), OperationState.OPERATION_STATE_UNKNOWN);
+    await suite.put(id, 'op', 'value');
+    t.is(await became(), OperationState.OPERATION_STATE_DONE);
+    await suite.age(id, 'op', 30.1);
+    t.is(await became(), OperationState.OPERATION_STATE_DONE, 'also when it can not be undone any more');
+    await suite.undo(id, 'never done');
+    t.is((await suite.get(id, 'never done')).state, OperationState.OPERATION_STATE_UNDONE);
+    await t.throwsAsync(suite.get(id, ''), { code: 'INVALID_ARGUMENT' });
   });
 
   test(`${store}: an operation needs an ID`, async (t) => {
@@ -140,3 +155,9 @@ for (const [store, open] of Object.entries(fixtures)) {
     });
   }
 }
+
+test('of an operation that is done it is said what it wrote', (t) => {
+  const written = { type: 'thing', id: 'a', version: 3 };
+  t.deepEqual(becomeOf({ state: 'final', result: { written } }), { state: OperationState.OPERATION_STATE_DONE, written });
+  t.is(becomeOf({ state: 'undone', result: { written } }).written, undefined);
+});

@@ -1,9 +1,19 @@
 import type { ServiceDefinition } from '@grpc/grpc-js';
-import { UNDO } from '../grpc/contract.ts';
+import type { GetOperationResponse } from '#proto/musubi/operation/v1/operation.ts';
+import { GET_OPERATION, UNDO } from '../grpc/contract.ts';
 import { type OutboxEvent, type OutboxRecord, payloadText, toRecord } from '../outbox/event.ts';
 import type { Database, Transaction } from '../postgres.ts';
 import { type Query, sql } from '../sql.ts';
-import { asJson, checkOperationId, countRepeat, noUndoError, undoExpiredError, undoneError } from './operation.ts';
+import {
+  asJson,
+  becomeOf,
+  checkOperationId,
+  countRepeat,
+  noUndoError,
+  type RecordState,
+  undoExpiredError,
+  undoneError,
+} from './operation.ts';
 import { OPERATIONS_KEPT_SECONDS, UNDO_KEPT_SECONDS } from './retention.ts';
 import type { AnyStep, Step as AnyStoresStep, Done, StepHandlers, Steps } from './step.ts';
 
@@ -14,13 +24,12 @@ export type Step<Request, Response, Kept = null> = AnyStoresStep<Transaction, Re
 
 interface OperationRow {
   step: string;
-  /** Final: done, and what its undo would need is no longer kept. */
-  state: 'done' | 'final' | 'undone';
+  state: RecordState;
   result: unknown;
   undo: unknown;
 }
 
-/** Serves the steps of a contract and their undo. */
+/** Serves the steps of a contract, their undo, and what became of them. */
 export function serveSteps<Contract extends ServiceDefinition>(
   db: Database,
   steps: Steps<Contract, Transaction>,
@@ -34,7 +43,8 @@ export function serveSteps<Contract extends ServiceDefinition>(
     await undoOperation(db, operationId, table);
     return {};
   };
-  return Object.fromEntries([...handlers, [UNDO, undo]]) as StepHandlers<Contract>;
+  const get = ({ operationId }: { operationId: string }) => getOperation(db, operationId);
+  return Object.fromEntries([...handlers, [UNDO, undo], [GET_OPERATION, get]]) as StepHandlers<Contract>;
 }
 
 /**
@@ -99,6 +109,13 @@ export async function undoOperation(
     const record = sql`update operations set state = 'undone', result = null, undo = null, at = now() where id = ${operationId}`;
     tx.defer(withEvents(record, undone?.events));
   });
+}
+
+/** What became of an operation. One that is still running is not known yet. */
+export async function getOperation(db: Database, operationId: string): Promise<GetOperationResponse> {
+  checkOperationId(operationId);
+  const [row] = await db.query<OperationRow>(sql`select state, result from operations where id = ${operationId}`);
+  return becomeOf(row);
 }
 
 /** One statement for the record and the events: a round trip and a parse less. */

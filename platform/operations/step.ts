@@ -1,5 +1,5 @@
 import type { ServiceDefinition } from '@grpc/grpc-js';
-import type { RequestOf, ResponseOf, StepName, UNDO } from '../grpc/contract.ts';
+import type { AboutOperations, RequestOf, ResponseOf, StepName } from '../grpc/contract.ts';
 import type { OutboxEvent } from '../outbox/event.ts';
 
 /** What a step did. */
@@ -44,9 +44,9 @@ export type Steps<Contract, Tx> = {
   [M in StepName<Contract>]: Step<Tx, RequestOf<Contract[M & keyof Contract]>, ResponseOf<Contract[M & keyof Contract]>, any>;
 };
 
-/** The handlers of a contract's steps, and of the RPC that undoes them. */
+/** The handlers of a contract's steps, and of the RPCs that undo them and say what became of them. */
 export type StepHandlers<Contract extends ServiceDefinition> = {
-  [M in (StepName<Contract> | typeof UNDO) & keyof Contract]: (
+  [M in (StepName<Contract> | AboutOperations) & keyof Contract]: (
     request: RequestOf<Contract[M]>,
   ) => Promise<ResponseOf<Contract[M]>>;
 };

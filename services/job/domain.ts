@@ -50,6 +50,9 @@ export interface Job {
   version: number;
 }
 
+/** What a job was issued for: its saga knows it, too. */
+export type Origin = Pick<Job, 'command' | 'memberId' | 'aggregateId'>;
+
 /** How long jobs are kept, in milliseconds. */
 export interface Retention {
   /** Of a job that is not final: since its last change. */
@@ -183,6 +186,21 @@ export function finish(
     now,
     retention,
   );
+}
+
+/**
+ * The end of a job whose record the store has lost, so that its owner hears of it all the same. Unchanged if it was issued
+ * so long ago that it may as well have expired. Its version is the time: more than any that was told before the loss.
+ */
+export function finishLost(
+  { id, issuedAt, ...origin }: Origin & { id: string; issuedAt: number },
+  told: Finish,
+  now: number,
+  retention: Retention,
+): ReturnType<typeof finish> {
+  if (issuedAt + retention.activeMs < now) return UNCHANGED;
+  const issued = issue({ ...origin, id, idempotencyKey: '', fingerprint: '' }, Math.min(issuedAt, now), retention);
+  return finish({ ...issued, version: now - 1 }, told, now, retention);
 }
 
 function changed(job: Job, change: Partial<Job>, now: number, retention: Retention): Job {

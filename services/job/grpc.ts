@@ -10,7 +10,7 @@ import { awaitJob } from './rpcs/await-job.ts';
 import { finishJob } from './rpcs/finish-job.ts';
 import { getJob } from './rpcs/get-job.ts';
 import { issueJob } from './rpcs/issue-job.ts';
-import { listJobs, turnsOfLists } from './rpcs/list-jobs.ts';
+import { listJobs, listUnfinishedJobs, turnsOfLists } from './rpcs/list-jobs.ts';
 import { reportProgress } from './rpcs/report-progress.ts';
 import type { JobStore } from './store.ts';
 import { errorOf, progressOf, stateOf, toMessage } from './wire.ts';
@@ -19,6 +19,7 @@ const MAX_WAIT_MS = 60_000;
 const DEFAULT_PAGE = 20;
 const MAX_PAGE = 100;
 const MAX_RESULT_BYTES = 65_536;
+const MAX_QUIET_MS = 86_400_000;
 
 /** JobService on gRPC. */
 export function jobHandlers({
@@ -36,10 +37,7 @@ export function jobHandlers({
   return {
     async issueJob({ command, memberId, aggregateId, idempotencyKey, fingerprint }) {
       check([
-        required('command', command, 100),
-        required('memberId', memberId, 100),
-        // The parts of a key in the store are parted by colons.
-        memberId.includes(':') && { field: 'memberId', message: 'must not hold a colon' },
+        ...origin({ command, memberId }),
         idempotencyKey.length > 255 && { field: 'idempotencyKey', message: 'must have at most 255 characters' },
       ]);
       const { job, reused } = await issueJob(store, retention, { command, memberId, aggregateId, idempotencyKey, fingerprint });
@@ -58,20 +56,22 @@ export function jobHandlers({
       return {};
     },
 
-    async finishJob({ jobId, state: stateMessage, resultJson, error: errorMessage, progress }) {
+    async finishJob({ jobId, state: stateMessage, resultJson, error: errorMessage, progress, command, memberId, aggregateId }) {
       const state = stateOf(stateMessage);
       if (state !== 'applied' && state !== 'completed' && state !== 'failed' && state !== 'cancelled') {
         throw refuse('state', 'must be APPLIED, COMPLETED, FAILED or CANCELLED');
       }
       const error = errorOf(errorMessage);
+      const issuedFor = command && memberId ? { command, memberId, aggregateId: aggregateId ?? '' } : undefined;
       check([
         id('jobId', jobId),
+        ...(issuedFor ? origin(issuedFor) : []),
         state === 'failed' && !error && { field: 'error', message: 'must say why the job failed' },
         resultJson !== '' &&
           !isJsonObject(resultJson) && { field: 'resultJson', message: 'must be a JSON object of at most 64 KiB' },
       ]);
       const told = { state, resultJson, error, progress: progress && progressOf(progress) };
-      await finishJob(store, retention, log, jobId, told);
+      await finishJob({ store, retention, log }, jobId, told, issuedFor);
       return {};
     },
 
@@ -84,11 +84,20 @@ export function jobHandlers({
       check([
         required('memberId', memberId, 100),
         !state && stateMessage !== StateMessage.JOB_STATE_UNSPECIFIED && { field: 'state', message: 'is not a state of a job' },
-        (pageSize < 0 || pageSize > MAX_PAGE) && { field: 'pageSize', message: `must be between 1 and ${MAX_PAGE}` },
+        size(pageSize),
       ]);
       const filter = { state, command: command || undefined };
       const part = { pageSize: pageSize || DEFAULT_PAGE, pageToken };
       const page = await listJobs({ store, turns }, memberId, filter, part, signal);
+      return { jobs: page.jobs.map(toMessage), nextPageToken: page.nextPageToken };
+    },
+
+    async listUnfinishedJobs({ quietMs, pageSize, pageToken }) {
+      check([
+        (quietMs < 0 || quietMs > MAX_QUIET_MS) && { field: 'quietMs', message: `must be between 0 and ${MAX_QUIET_MS}` },
+        size(pageSize),
+      ]);
+      const page = await listUnfinishedJobs(store, quietMs, pageSize || DEFAULT_PAGE, pageToken);
       return { jobs: page.jobs.map(toMessage), nextPageToken: page.nextPageToken };
     },
 
@@ -102,6 +111,19 @@ export function jobHandlers({
 function required(field: string, value: string, max: number): FieldViolation | false {
   if (value === '') return { field, code: 'REQUIRED', message: 'is missing' };
   return value.length > max && { field, code: 'TOO_LONG', message: `must have at most ${max} characters` };
+}
+
+function origin({ command, memberId }: { command: string; memberId: string }): (FieldViolation | false)[] {
+  return [
+    required('command', command, 100),
+    required('memberId', memberId, 100),
+    // The parts of a key in the store are parted by colons.
+    memberId.includes(':') && { field: 'memberId', message: 'must not hold a colon' },
+  ];
+}
+
+function size(pageSize: number): FieldViolation | false {
+  return (pageSize < 0 || pageSize > MAX_PAGE) && { field: 'pageSize', message: `must be between 1 and ${MAX_PAGE}` };
 }
 
 function id(field: string, value: string): FieldViolation | false {

@@ -20,10 +20,17 @@ type Written =
   /** A new job, but its member has issued too many of late. */
   | { outcome: 'too fast'; waitMs: number };
 
-/** Where in a member's list of jobs, newest first, a page ended. */
+/** Where in a list of jobs a page ended. */
 export interface Position {
-  createdAt: number;
+  /** What the list is ordered by: the time of a job's issue, or of its last change. */
+  at: number;
   id: string;
+}
+
+/** `next` is absent at the end of the list. */
+export interface Page {
+  jobs: Job[];
+  next?: Position;
 }
 
 export interface Filter {
@@ -39,21 +46,19 @@ export interface JobStore {
   /**
    * Writes a job that was computed from version `job.version - 1`, with its index, its idempotency
    * key, its place, its event and its wake-up, in one script.
+   *
+   * @param before the version that it was computed from, if another; 0: there is none
    */
-  write(job: Job): Promise<Written>;
+  write(job: Job, before?: number): Promise<Written>;
   /**
    * A member's jobs after `after`, newest first: `limit` at most, fewer when so many did not match
-   * that looking on would take too long. `next` is absent at the end of the list.
+   * that looking on would take too long.
    *
    * @throws CALLER_GONE between two looks once the signal has aborted
    */
-  list(
-    memberId: string,
-    filter: Filter,
-    after: Position | undefined,
-    limit: number,
-    signal?: AbortSignal,
-  ): Promise<{ jobs: Job[]; next?: Position }>;
+  list(memberId: string, filter: Filter, after: Position | undefined, limit: number, signal?: AbortSignal): Promise<Page>;
+  /** Everybody's jobs after `after` that are not final and were changed last before that time, those first that wait longest. */
+  unfinished(changedBefore: number, after: Position | undefined, limit: number): Promise<Page>;
 }
 
 interface Scripts {
@@ -82,7 +87,7 @@ export const finishedChannel = (prefix: string): string => `${prefix}job:finishe
  */
 export function jobStore(redis: Redis, { places, rate }: Limits, prefix = ''): JobStore {
   const lua = EMIT_LUA + readFileSync(new URL('lua/write.lua', import.meta.url), 'utf8');
-  redis.defineCommand('writeJob', { numberOfKeys: 8, lua });
+  redis.defineCommand('writeJob', { numberOfKeys: 9, lua });
   const scripts = redis as unknown as Scripts;
 
   const jobKey = (id: string): string => `${prefix}job:${id}`;
@@ -91,6 +96,7 @@ export function jobStore(redis: Redis, { places, rate }: Limits, prefix = ''): J
   const idempotencyKey = (job: Job): string =>
     job.idempotencyKey ? `${prefix}job:key:${job.memberId}:${job.idempotencyKey}` : '';
   const underWayKey = (memberId: string): string => `${prefix}job:under-way:${memberId}`;
+  const unfinishedKey = `${prefix}job:unfinished`;
   const outboxKey = prefix + outboxStream('job');
 
   /** Of jobs that are not wanted, no more is read than what shows that. */
@@ -111,7 +117,7 @@ export function jobStore(redis: Redis, { places, rate }: Limits, prefix = ''): J
 
     read: (id) => guarded(async () => fromHash(id, await redis.hgetall(jobKey(id)))),
 
-    write: (job) =>
+    write: (job, before = job.version - 1) =>
       guarded(async () => {
         const type = EVENTS[job.state];
         const [outcome, more = ''] = await scripts.writeJob(
@@ -123,8 +129,9 @@ export function jobStore(redis: Redis, { places, rate }: Limits, prefix = ''): J
           underWayKey(job.memberId),
           `${underWayKey(job.memberId)}:${job.aggregateId}`,
           `${prefix}job:rate:${job.memberId}`,
+          unfinishedKey,
           job.id,
-          job.version - 1,
+          before,
           job.createdAt,
           job.expiresAt,
           JSON.stringify(toHash(job)),
@@ -148,6 +155,7 @@ export function jobStore(redis: Redis, { places, rate }: Limits, prefix = ''): J
           places.perAggregate,
           rate.burst,
           Math.ceil(rate.everySeconds * 1_000),
+          isFinal(job.state) ? '' : job.updatedAt,
         );
         switch (outcome) {
           case 'written':
@@ -176,7 +184,7 @@ export function jobStore(redis: Redis, { places, rate }: Limits, prefix = ''): J
           if (signal?.aborted) throw callerGone();
           const found = await redis.zrevrangebyscore(
             byCreationKey(memberId),
-            after?.createdAt ?? '+inf',
+            after?.at ?? '+inf',
             '-inf',
             'WITHSCORES',
             'LIMIT',
@@ -185,7 +193,7 @@ export function jobStore(redis: Redis, { places, rate }: Limits, prefix = ''): J
           );
           const entries = positions(found);
           // Jobs of the same millisecond come in descending order of their IDs.
-          const here = entries.filter(({ createdAt, id }) => !after || createdAt < after.createdAt || id < after.id);
+          const here = entries.filter(({ at, id }) => !after || at < after.at || id < after.id);
           const matching = filtered ? await matchingOf(here, filter) : here;
           const wanted = matching.slice(0, limit + 1 - jobs.length);
           const hashes = await Promise.all(wanted.map(({ id }) => redis.hgetall(jobKey(id))));
@@ -202,13 +210,27 @@ export function jobStore(redis: Redis, { places, rate }: Limits, prefix = ''): J
         }
         return last ? { jobs, next: last } : { jobs };
       }),
+
+    unfinished: (changedBefore, after, limit) =>
+      guarded(async () => {
+        const from = after?.at ?? '-inf';
+        // Those of the same millisecond come in the order of their IDs, and may be on the page before.
+        const found = await redis.zrangebyscore(unfinishedKey, from, changedBefore, 'WITHSCORES', 'LIMIT', 0, SCAN_LIMIT);
+        const here = positions(found).filter(({ at, id }) => !after || at > after.at || id > after.id);
+        const page = here.slice(0, limit);
+        const read = await Promise.all(page.map(async ({ id }) => ({ id, job: fromHash(id, await redis.hgetall(jobKey(id))) })));
+        const expired = read.flatMap(({ id, job }) => (job ? [] : [id]));
+        if (expired.length > 0) await redis.zrem(unfinishedKey, ...expired);
+        const jobs = read.flatMap(({ job }) => (job && !isFinal(job.state) ? [job] : []));
+        const next = page.at(-1);
+        return here.length > limit && next ? { jobs, next } : { jobs };
+      }),
   };
 }
 
 function positions(withScores: string[]): Position[] {
   const entries: Position[] = [];
-  for (let i = 0; i + 1 < withScores.length; i += 2)
-    entries.push({ id: withScores[i] ?? '', createdAt: Number(withScores[i + 1]) });
+  for (let i = 0; i + 1 < withScores.length; i += 2) entries.push({ id: withScores[i] ?? '', at: Number(withScores[i + 1]) });
   return entries;
 }
 

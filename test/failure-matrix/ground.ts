@@ -13,7 +13,11 @@ import { type Calls, faulty, type Plan } from './faults.ts';
 import type { Case } from './sagas.ts';
 
 // What fails here fails on purpose.
-Runtime.install({ logger: new DefaultLogger('ERROR'), shutdownSignals: [] });
+Runtime.install({
+  logger: new DefaultLogger('ERROR'),
+  telemetryOptions: { logging: { filter: { core: 'ERROR', other: 'ERROR' }, forward: {} } },
+  shutdownSignals: [],
+});
 
 /** How long another job holds what a saga works on, where one does: long enough for the saga to meet it, ms. */
 const OCCUPIED_MS = 500;

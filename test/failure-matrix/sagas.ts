@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { SagaPeers } from '../../activities/index.ts';
 import { newId } from '../../platform/id.ts';
 import type { CommandInput, CommandName } from '../../workflows/commands.ts';
-import * as workflows from '../../workflows/index.ts';
+import * as workflows from '../../workflows/sagas.ts';
 
 /** One run of a saga on an aggregate of its own. */
 export interface Case {

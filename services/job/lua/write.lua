@@ -1,18 +1,20 @@
--- Writes one job: its hash, the member's index, its idempotency key, its place among the jobs under way, all
--- their lifetimes, its event in the outbox, and the wake-up of those who await it. All of it or nothing, and only
+-- Writes one job: its hash, the member's index, that of unfinished jobs, its idempotency key, its place among the jobs
+-- under way, all their lifetimes, its event in the outbox, and the wake-up of those who await it. All of it or nothing, and only
 -- if the job still has the version that the change was computed from.
 --
 -- KEYS  1 the job   2 the member's jobs by creation   3 the same by expiry   4 idempotency key, or ''   5 outbox
 --       6 the member's jobs under way   7 those of them on the same aggregate: each by the time its place lapses
 --       8 the member's token bucket: when it will be full (ms); a full one is not there
+--       9 everybody's unfinished jobs by the time of their last change
 -- ARGV  1 job ID   2 version expected ('0': none yet)   3 created at (ms)   4 expires at (ms)
 --       5 hash fields (JSON list)   6 what `emit` takes of the event (JSON list), or ''   7 channel to wake, or ''
 --       8 prefix of job keys   9 fingerprint   10 how long it holds its place from now on (ms), or '' for no longer
 --       11 places of the member   12 places on the aggregate   13 new jobs at once   14 then one every so many ms
+--       15 changed at (ms), or '' once it is final
 -- Answers {'written'}, {'stale'}, {'reused', job ID}, {'conflict'}, {'member full'}, {'aggregate full'} or
 --       {'too fast', ms until the next may be issued}
 
-local job, byCreation, byExpiry, key, outbox, ofMember, onAggregate, bucket = unpack(KEYS)
+local job, byCreation, byExpiry, key, outbox, ofMember, onAggregate, bucket, unfinished = unpack(KEYS)
 local id, expected, createdAt, expiresAt, holds = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[10]
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -31,7 +33,8 @@ if key ~= '' and expected == '0' then
   end
 end
 
-if expected == '0' then
+-- A lost job that is written again at its end needs no place.
+if expected == '0' and holds ~= '' then
   if taken(onAggregate) >= tonumber(ARGV[12]) then return { 'aggregate full' } end
   if taken(ofMember) >= tonumber(ARGV[11]) then return { 'member full' } end
   local every = tonumber(ARGV[14])
@@ -57,6 +60,12 @@ for _, places in ipairs({ ofMember, onAggregate }) do
     redis.call('ZADD', places, now + holds, id)
     redis.call('PEXPIRE', places, holds)
   end
+end
+
+if ARGV[15] == '' then
+  redis.call('ZREM', unfinished, id)
+else
+  redis.call('ZADD', unfinished, ARGV[15], id)
 end
 
 redis.call('ZADD', byCreation, createdAt, id)

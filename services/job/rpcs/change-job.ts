@@ -9,19 +9,21 @@ const ATTEMPTS = 20;
  * Reads the job, computes the change, of now by the store's clock, and writes it if nobody changed the job meanwhile; else again.
  * The rules of the job make repeats harmless, so no operation record is needed.
  *
+ * @param instead what to write where there is no such job; default: nothing
  * @returns whether there is such a job, and the job as it was written if anything changed
  */
 export async function changeJob(
   store: JobStore,
   id: string,
   change: (job: Job, now: number) => Job | typeof UNCHANGED,
+  instead: (now: number) => Job | typeof UNCHANGED = () => UNCHANGED,
 ): Promise<{ found: boolean; written?: Job }> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const [before, now] = await Promise.all([store.read(id), store.now()]);
-    if (!before) return { found: false };
-    const after = change(before, now);
-    if (after === UNCHANGED) return { found: true };
-    if ((await store.write(after)).outcome === 'written') return { found: true, written: after };
+    const found = before !== undefined;
+    const after = found ? change(before, now) : instead(now);
+    if (after === UNCHANGED) return { found };
+    if ((await store.write(after, before?.version ?? 0)).outcome === 'written') return { found, written: after };
   }
   throw aborted('JOB_BUSY', 'the job is being changed by others');
 }

@@ -1,7 +1,7 @@
 import { invalidFields } from '#platform/errors.ts';
 import { Turns } from '#platform/turns.ts';
 import type { Job } from '../domain.ts';
-import type { Filter, JobStore, Position } from '../store.ts';
+import type { Filter, JobStore, Page, Position } from '../store.ts';
 
 /** A list may look at a thousand jobs: so many are read at a time, the others wait for their turn. */
 const LISTS_AT_ONCE = 4;
@@ -27,21 +27,35 @@ export async function listJobs(
   { pageSize, pageToken }: { pageSize: number; pageToken: string },
   signal?: AbortSignal,
 ): Promise<{ jobs: Job[]; nextPageToken: string }> {
-  const after = pageToken ? parsePageToken(pageToken) : undefined;
-  const { jobs, next } = await turns.take(() => store.list(memberId, filter, after, pageSize, signal), {
-    name: memberId,
-    signal,
-  });
-  return { jobs, nextPageToken: next ? pageTokenOf(next) : '' };
+  const after = positionOf(pageToken);
+  return withToken(await turns.take(() => store.list(memberId, filter, after, pageSize, signal), { name: memberId, signal }));
 }
 
-function pageTokenOf({ createdAt, id }: Position): string {
-  return Buffer.from(`${createdAt}.${id}`).toString('base64url');
+/**
+ * A page of everybody's jobs that have not ended and that nothing was heard of for `quietMs`, the longest first.
+ *
+ * @param pageToken empty, or the `nextPageToken` of the page before
+ * @throws INVALID_ARGUMENT `PAGE_TOKEN_INVALID`
+ */
+export async function listUnfinishedJobs(
+  store: JobStore,
+  quietMs: number,
+  pageSize: number,
+  pageToken: string,
+): Promise<{ jobs: Job[]; nextPageToken: string }> {
+  const changedBefore = (await store.now()) - quietMs;
+  return withToken(await store.unfinished(changedBefore, positionOf(pageToken), pageSize));
 }
 
-function parsePageToken(token: string): Position {
-  const [, createdAt, id] = /^(\d{1,15})\.([\w-]{1,64})$/.exec(Buffer.from(token, 'base64url').toString()) ?? [];
-  if (createdAt && id) return { createdAt: Number(createdAt), id };
+const withToken = ({ jobs, next }: Page): { jobs: Job[]; nextPageToken: string } => ({
+  jobs,
+  nextPageToken: next ? Buffer.from(`${next.at}.${next.id}`).toString('base64url') : '',
+});
+
+function positionOf(token: string): Position | undefined {
+  if (token === '') return undefined;
+  const [, at, id] = /^(\d{1,15})\.([\w-]{1,64})$/.exec(Buffer.from(token, 'base64url').toString()) ?? [];
+  if (at && id) return { at: Number(at), id };
   throw invalidFields(
     [{ field: 'pageToken', message: 'must be the nextPageToken of a page of this list' }],
     'PAGE_TOKEN_INVALID',

@@ -1,0 +1,86 @@
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { Connection, Client as TemporalClient } from '@temporalio/client';
+import test from 'ava';
+import { Redis } from 'ioredis';
+import { address, admin, type Client, register, unique } from '../client.ts';
+import { kill, ports, start } from '../control.ts';
+import { readTopics } from '../evidence.ts';
+import { Socket } from '../socket.ts';
+
+/** Registers a member as far as it goes while Role is away. @returns its job */
+async function registerHalf(as: Client): Promise<{ jobId: string; loginId: string }> {
+  const loginId = unique('half');
+  const profile = { loginId, password: 'correct horse battery', displayName: 'half of one', email: `${loginId}@example.com` };
+  const { jobId } = (await as.post('/v1/members', profile)).body;
+  for (let i = 0; i < 300; i++) {
+    const { state, progress } = (await as.get(`/v1/jobs/${jobId}`)).body;
+    if (state === 'running' && progress.step === 'assign roles') return { jobId, loginId };
+    await sleep(100);
+  }
+  throw new Error(`job ${jobId} does not get to Role`);
+}
+
+test.serial('jobs that are accepted when Redis loses everything end for their owners all the same, told once', async (t) => {
+  const as = await admin();
+  await kill('role');
+  let half: { jobId: string; loginId: string };
+  let socket: Socket;
+  try {
+    half = await registerHalf(as);
+    const redis = new Redis(address('MUSUBI_REDIS_URL'));
+    await redis.flushall();
+    await redis.quit();
+    t.is((await as.get(`/v1/jobs/${half.jobId}`)).status, 404);
+    socket = await Socket.open(as.token);
+  } finally {
+    await start('role');
+  }
+  t.is((await socket.end(half.jobId)).job?.state, 'completed');
+  const job = await as.finished(half.jobId);
+  t.like(job, { id: half.jobId, command: 'member.register', state: 'completed' });
+  t.true((await as.get('/v1/jobs')).body.items.some(({ id }: { id: string }) => id === half.jobId));
+  t.is((await as.get(`/v1/members/${job.result.id}`)).body.loginId, half.loginId);
+  await register(as);
+  t.deepEqual(
+    socket.ended.filter((id) => id === half.jobId),
+    [half.jobId],
+  );
+  await socket.close();
+});
+
+test.serial('a saga that was terminated is told of by /healthz of a worker, and ends once `repair` was run', async (t) => {
+  const as = await admin();
+  await kill('role');
+  let jobId: string;
+  try {
+    ({ jobId } = await registerHalf(as));
+    const connection = await Connection.connect({ address: address('MUSUBI_TEMPORAL_ADDRESS') });
+    await new TemporalClient({ connection }).workflow.getHandle(jobId).terminate('by the test');
+    await connection.close();
+  } finally {
+    await start('role');
+  }
+  const told = async (): Promise<string | undefined> => {
+    const { worker } = await ports();
+    const health = await (await fetch(`http://127.0.0.1:${worker?.ops}/healthz`)).json();
+    return (health as { attention: Record<string, string> }).attention['unfinished jobs'];
+  };
+  // A minute in which nothing is heard of the job, and then one until the next look.
+  for (let i = 0; i < 150 && !(await told()); i++) await sleep(1_000);
+  const finding = (await told()) ?? '';
+  t.true(finding.includes(jobId) && finding.includes('node main.ts repair'), finding);
+
+  const { stdout } = await promisify(execFile)(process.execPath, [join(import.meta.dirname, '../../main.ts'), 'repair'], {
+    env: { ...process.env, MUSUBI_OPS_LISTEN: '127.0.0.1:0', MUSUBI_LOG_LEVEL: 'error' },
+  });
+  t.like(JSON.parse(stdout), { jobId, workflow: 'TERMINATED', repair: 'reset' });
+  t.is((await as.finished(jobId)).state, 'completed');
+  for (let i = 0; i < 150 && (await told()); i++) await sleep(1_000);
+  t.is(await told(), undefined);
+  let events = 0;
+  await readTopics(['job.events'], (_, { key }) => void (String(key) === jobId && events++));
+  t.is(events, 1);
+});

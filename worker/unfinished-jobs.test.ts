@@ -1,0 +1,193 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import { Client, type WorkflowHandle } from '@temporalio/client';
+import { DefaultLogger, NativeConnection, Runtime } from '@temporalio/worker';
+import anyTest, { type TestFn } from 'ava';
+import { pino } from 'pino';
+import { unavailable } from '#platform/errors.ts';
+import { Lifecycle } from '#platform/lifecycle.ts';
+import { type FinishJobRequest, type Job, JobState } from '#proto/musubi/job/v1/job.ts';
+import { away, INPUTS, mistaken, SagaBench, type Script, ScriptedServices, taken } from '../workflows/saga.fixture.ts';
+import { registerSearchAttributes } from './search-attributes.ts';
+import { examine, type Sources } from './unfinished-jobs.ts';
+import { watchJobs } from './watch.ts';
+
+// On the real Temporal of the stack, in a namespace of its own; Job is a list of what it has.
+
+const test = anyTest.serial as TestFn<unknown>;
+const address = process.env.MUSUBI_TEMPORAL_ADDRESS ?? '';
+const namespace = `unfinished-${randomUUID()}`;
+let connection: NativeConnection;
+let client: Client;
+let bench: SagaBench;
+
+test.before(async () => {
+  Runtime.install({
+    logger: new DefaultLogger('ERROR'),
+    telemetryOptions: { logging: { filter: { core: 'ERROR', other: 'ERROR' }, forward: {} } },
+  });
+  connection = await NativeConnection.connect({ address });
+  const day = { seconds: 86_400 as never };
+  await connection.workflowService.registerNamespace({ namespace, workflowExecutionRetentionPeriod: day });
+  client = new Client({ connection, namespace });
+  for (;;) {
+    try {
+      await registerSearchAttributes(connection, namespace);
+      break;
+    } catch {
+      await delay(200); // not every part of Temporal knows the namespace at once
+    }
+  }
+});
+test.after.always(async () => {
+  await bench?.close();
+  await connection?.close();
+});
+
+const jobOf = (jobId: string, more: Partial<Job> = {}): Job => ({
+  jobId,
+  command: 'member.register',
+  state: JobState.JOB_STATE_RUNNING,
+  progress: { done: 2, total: 5, step: 'assign roles' },
+  resultJson: '',
+  error: undefined,
+  memberId: 'a',
+  aggregateId: 'b',
+  createdAt: new Date(),
+  updatedAt: new Date(),
+  expiresAt: new Date(),
+  version: 2,
+  ...more,
+});
+
+/** Job, which has these jobs, and keeps what it is told of their ends. */
+function jobs(...has: Job[]) {
+  const ends: FinishJobRequest[] = [];
+  const job: { -readonly [Name in keyof Sources['job']]: Sources['job'][Name] } = {
+    listUnfinishedJobs: async ({ pageToken, quietMs }) => {
+      const quiet = has.filter(({ updatedAt }) => Date.now() - (updatedAt?.getTime() ?? 0) >= quietMs);
+      // A page for each.
+      const at = Number(pageToken);
+      return { jobs: quiet.slice(at, at + 1), nextPageToken: at + 1 < quiet.length ? String(at + 1) : '' };
+    },
+    getJob: async ({ jobId }) => ({ job: has.find((one) => one.jobId === jobId) }),
+    finishJob: async (request) => {
+      ends.push(request);
+      has.splice(
+        has.findIndex(({ jobId }) => jobId === request.jobId),
+        1,
+      );
+      return {};
+    },
+  };
+  return { job, ends, has };
+}
+
+async function until(what: () => unknown): Promise<void> {
+  for (let i = 0; i < 1_200; i++) {
+    if (await what()) return;
+    await delay(50);
+  }
+  throw new Error(`not within a minute: ${what}`);
+}
+
+const run = async (script: Script): Promise<WorkflowHandle> => {
+  const handle = await bench.start('member.register', new ScriptedServices(script));
+  await handle.result().catch(() => undefined);
+  return handle;
+};
+const state = async (handle: WorkflowHandle): Promise<string> => (await handle.describe()).status.name;
+
+test('a workflow that was terminated before its first task goes on from its beginning', async (t) => {
+  const handle = await client.workflow.start('member.register', {
+    workflowId: randomUUID(),
+    taskQueue: 'bench',
+    args: [INPUTS['member.register']],
+  });
+  await handle.terminate('before any worker had it');
+  const { job } = jobs();
+  const finding = await examine({ client, job }, jobOf(handle.workflowId));
+  t.like(finding, { workflow: 'TERMINATED', repair: 'reset' });
+  await finding.apply();
+  await finding.apply();
+  t.is((await examine({ client, job }, jobOf(handle.workflowId))).repair, 'nothing');
+  bench = await SagaBench.open(connection, client);
+  const services = new ScriptedServices({});
+  bench.serve(handle, services);
+  await client.workflow.getHandle(handle.workflowId).result();
+  t.deepEqual(services.states.at(-1), 'COMPLETED');
+});
+
+test('the end of a job that Job has lost is told from the result of its workflow, whichever it was', async (t) => {
+  const cancelled: Script = {
+    'auth.bindLogin': async (attempt, _, workflow) => {
+      if (attempt === 5) await workflow.cancel();
+      return away;
+    },
+  };
+  const ways: [Script, status: string, end: object][] = [
+    [
+      {},
+      'COMPLETED',
+      { state: JobState.JOB_STATE_COMPLETED, resultJson: JSON.stringify({ id: INPUTS['member.register'].memberId }) },
+    ],
+    [{ 'auth.bindLogin': [taken] }, 'COMPLETED', { state: JobState.JOB_STATE_FAILED, error: { code: 'LOGIN_TAKEN' } }],
+    [{ 'auth.bindLogin': [mistaken] }, 'FAILED', { state: JobState.JOB_STATE_FAILED, error: { code: 'INTERNAL' } }],
+    [cancelled, 'CANCELLED', { state: JobState.JOB_STATE_CANCELLED }],
+  ];
+  for (const [script, status, end] of ways) {
+    const handle = await run(script);
+    t.is(await state(handle), status);
+    const { job, ends } = jobs();
+    const finding = await examine({ client, job }, jobOf(handle.workflowId));
+    t.like(finding, { workflow: status, repair: 'finish' });
+    await finding.apply();
+    t.like(ends, {
+      0: { jobId: handle.workflowId, command: 'member.register', memberId: 'a', aggregateId: 'b', ...end },
+      length: 1,
+    });
+  }
+});
+
+test('who watches ends what was ended, and tells of what people must see to as long as it stands', async (t) => {
+  const done = await run({});
+  const cut = await bench.start('member.register', new ScriptedServices({ 'auth.bindLogin': () => away }));
+  await cut.terminate('on purpose, perhaps');
+  const open = await bench.start('member.register', new ScriptedServices({ 'auth.bindLogin': () => away }));
+  const queued = jobOf(randomUUID(), { state: JobState.JOB_STATE_QUEUED });
+  const { job, ends, has } = jobs(jobOf(open.workflowId), jobOf(done.workflowId), queued, jobOf(cut.workflowId));
+  const log = pino({ level: 'silent' });
+  const lifecycle = new Lifecycle(log, 5_000);
+  lifecycle.markStarted();
+  let connected = false;
+  watchJobs({ connected: () => (connected ? client : undefined), job, log, lifecycle }, { everyMs: 20, quietMs: 0 });
+  const finding = async (): Promise<string> => (await lifecycle.attention())['unfinished jobs'] ?? '';
+  await delay(100);
+  t.is(await finding(), '', 'while Temporal is away, nobody knows');
+
+  connected = true;
+  await until(finding);
+  t.is(await finding(), `job ${cut.workflowId} can not end, as the workflow was closed or is gone: node main.ts repair --list`);
+  await until(() => ends.length > 0);
+  t.deepEqual(
+    ends.map(({ jobId, state }) => [jobId, state]),
+    [[done.workflowId, JobState.JOB_STATE_COMPLETED]],
+  );
+  // A client may still repeat its command, but not for ever.
+  queued.updatedAt = new Date(Date.now() - 601_000);
+  await until(async () => / and 1 more /.test(await finding()));
+
+  // Job is away for a while: what stands, stands.
+  const { listUnfinishedJobs } = job;
+  job.listUnfinishedJobs = async () => {
+    throw unavailable('STORE_UNAVAILABLE', 'away');
+  };
+  await delay(200);
+  t.regex(await finding(), / and 1 more /);
+  job.listUnfinishedJobs = listUnfinishedJobs;
+
+  has.splice(0, has.length, jobOf(open.workflowId));
+  await until(async () => (await finding()) === '');
+  await open.terminate('the test is over');
+  await lifecycle.stop('tested');
+});

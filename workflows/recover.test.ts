@@ -1,0 +1,114 @@
+import anyTest, { type TestFn } from 'ava';
+import type { GetOperationResponse, OperationState } from '#proto/musubi/operation/v1/operation.ts';
+import type { CommandName } from './commands.ts';
+import { attributesOf } from './observe.fixture.ts';
+import { FINISH, type RecoverInput } from './recover.ts';
+import { away, type Script, ScriptedServices } from './saga.fixture.ts';
+import * as sagas from './sagas.ts';
+import { fullName } from './step.ts';
+import { TimeSkipping } from './time-skipping.fixture.ts';
+
+// The end of jobs whose sagas have no history any more.
+
+// One after the other: they share the server's clock.
+const test = (anyTest as TestFn<{ time: TimeSkipping }>).serial;
+test.before(async (t) => {
+  t.context = { time: await TimeSkipping.open() };
+});
+test.after.always((t) => t.context.time?.close());
+
+const SAGAS = new Map(Object.entries(sagas));
+const COMMANDS = [...SAGAS.keys()] as CommandName[];
+
+const memberId = '01890a5d-ac96-774b-bcce-b302099a8057';
+const input = (command: CommandName, undoing = false): RecoverInput => ({ command, aggregateId: memberId, undoing });
+
+/** Services whose records are those of these steps. */
+function knowing(states: Record<string, OperationState>, script: Script = {}): ScriptedServices {
+  const look: Script[string] = (_, { operationId }): GetOperationResponse => {
+    const state = states[String(operationId).split('/').slice(1).join('/')] ?? 'OPERATION_STATE_UNKNOWN';
+    return { state, written: undefined };
+  };
+  return new ScriptedServices({ 'member.getOperation': look, 'auth.getOperation': look, 'role.getOperation': look, ...script });
+}
+const did = (services: ScriptedServices): string[] => services.steps.filter((step) => step !== 'getOperation');
+/** What a saga does before its pivot and from there on, by the steps' names, and the undos of all that it declares. */
+function course(command: CommandName): { before: string[]; pivot: string; after: string[]; undos: string[] } {
+  const { steps = [], older = [], pivots = [] } = SAGAS.get(command) ?? {};
+  const names = steps.map(fullName);
+  const at = names.indexOf(pivots[0] ?? '');
+  const undos = [...steps, ...older].map(({ name }) => `undo ${name}`).toReversed();
+  return { before: names.slice(0, at), pivot: names[at] ?? '', after: names.slice(at + 1), undos };
+}
+const done = (names: string[]) => Object.fromEntries(names.map((name) => [name, 'OPERATION_STATE_DONE' as const]));
+
+for (const command of COMMANDS) {
+  const { before, pivot, after, undos } = course(command);
+
+  test(`${command}: it is finished by what it declares after its pivot`, (t) => {
+    t.deepEqual(FINISH[command].map(fullName), after);
+  });
+
+  test(`${command}: what is before its pivot is undone, the last step first, and its job fails as lost`, async (t) => {
+    const services = knowing(done(before), { 'member.undo': (attempt) => (attempt <= 6 ? away : undefined) });
+    const handle = await t.context.time.start('saga.recover', input(command), services);
+    t.deepEqual([...new Set(did(services))], undos);
+    t.deepEqual([services.states[0], services.states.at(-1)], ['COMPENSATING', 'FAILED']);
+    t.like(services.end, { error: { code: 'JOB_LOST' } });
+    t.like(await attributesOf(handle), { MusubiOutcome: 'failed', MusubiFailure: 'JOB_LOST' });
+    t.like(await handle.result(), { refused: { code: 'JOB_LOST' } });
+  });
+
+  test(`${command}: what is past its pivot is finished, and its job completes`, async (t) => {
+    const services = knowing(done([...before, pivot]));
+    const handle = await t.context.time.start('saga.recover', input(command), services);
+    t.deepEqual(
+      did(services),
+      after.map((name) => name.split('.')[1]),
+    );
+    t.deepEqual(services.states, ['COMPLETED']);
+    t.deepEqual(await handle.result(), { id: memberId });
+    t.deepEqual(JSON.parse(String(services.end?.resultJson)), { id: memberId });
+  });
+}
+
+test('an update without a new login has no pivot but its commit: once that is done, it is completed', async (t) => {
+  const services = knowing(done(['member.beginUpdate', 'member.commitUpdate']));
+  await t.context.time.start('saga.recover', input('member.update'), services);
+  t.deepEqual([did(services), services.states], [['commitUpdate'], ['COMPLETED']]);
+});
+
+test('what was being undone is undone, also where the pivot had been done', async (t) => {
+  const services = knowing(done(['member.beginUpdate', 'auth.rebindLogin']));
+  await t.context.time.start('saga.recover', input('member.update', true), services);
+  t.deepEqual([did(services), services.states.at(-1)], [course('member.update').undos, 'FAILED']);
+});
+
+test('what no service knows of was never started: it is refused should it come, and the job says so', async (t) => {
+  const services = knowing({});
+  await t.context.time.start('saga.recover', input('member.delete'), services);
+  t.deepEqual(did(services), course('member.delete').undos);
+  t.like(services.end, { error: { code: 'NOT_STARTED' } });
+});
+
+test('a recovery can not be cancelled', async (t) => {
+  const services = knowing(done(['member.createMember']), {
+    'member.undo': async (attempt, _, workflow) => {
+      if (attempt === 5) await workflow.cancel();
+      return attempt <= 6 ? away : undefined;
+    },
+  });
+  await t.context.time.start('saga.recover', input('member.register'), services);
+  t.deepEqual([...new Set(did(services))], course('member.register').undos);
+  t.is(services.states.at(-1), 'FAILED');
+});
+
+test('a run of an earlier engine, whose operations name the step only, is recovered likewise', async (t) => {
+  const services = knowing(done(['createMember', 'bindLogin', 'assignRoles', 'grantRoles']));
+  await t.context.time.start('saga.recover', input('member.register'), services);
+  t.deepEqual([did(services), services.states], [['activateMember'], ['COMPLETED']]);
+  t.regex(
+    String(services.received.find(({ name }) => name === 'member.activateMember')?.request.operationId),
+    /\/activateMember$/,
+  );
+});
