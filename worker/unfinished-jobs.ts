@@ -1,4 +1,11 @@
-import { type Client, type WorkflowExecutionStatusName, WorkflowFailedError, WorkflowNotFoundError } from '@temporalio/client';
+import {
+  type Client,
+  WorkflowExecutionAlreadyStartedError,
+  type WorkflowExecutionStatusName,
+  WorkflowFailedError,
+  WorkflowNotFoundError,
+  type WorkflowStartOptions,
+} from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import type { Peer } from '#platform/grpc/client.ts';
 import { type FinishJobRequest, type Job, type JobError, type JobServiceService, JobState } from '#proto/musubi/job/v1/job.ts';
@@ -161,7 +168,7 @@ async function recover(client: Client, { jobId, command, memberId, aggregateId, 
     aggregateId,
     undoing: state === JobState.JOB_STATE_COMPENSATING,
   };
-  await client.workflow.start('saga.recover', {
+  const options: WorkflowStartOptions = {
     workflowId: jobId,
     taskQueue: taskQueueOf(command as CommandName),
     args: [input],
@@ -174,5 +181,11 @@ async function recover(client: Client, { jobId, command, memberId, aggregateId, 
     ],
     staticSummary: `Recover a lost "${command}"`,
     staticDetails: `Ends the job of a command \`${command}\` on \`${aggregateId}\`, on behalf of member \`${memberId}\`, whose history is lost.`,
-  });
+  };
+  try {
+    await client.workflow.start('saga.recover', options);
+  } catch (error) {
+    // Another repair was faster, and its workflow has ended.
+    if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+  }
 }
