@@ -9,8 +9,21 @@ export interface Lock {
   release(): Promise<void>;
 }
 
-/** Takes the lock of this name, or returns undefined when another process (or this one) has it. */
-export function tryLock(name: string): Promise<Lock | undefined> {
+/** Longer than a child takes from its birth to its own program, until when it has a copy of all that its parent had open. */
+const SPAWN_MS = 500;
+
+/**
+ * Takes the lock of this name, or returns undefined when another process (or this one) has it. One that was released may
+ * be held for a moment more by a child that was born just then.
+ */
+export async function tryLock(name: string): Promise<Lock | undefined> {
+  for (const begun = performance.now(); ; await new Promise((resolve) => setTimeout(resolve, 25))) {
+    const held = await take(name);
+    if (held || performance.now() - begun > SPAWN_MS) return held;
+  }
+}
+
+function take(name: string): Promise<Lock | undefined> {
   const server = createServer((socket) => socket.destroy());
   return new Promise((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
@@ -27,7 +40,7 @@ export function tryLock(name: string): Promise<Lock | undefined> {
 /** Waits for the lock of this name. */
 export async function lock(name: string, onWait?: () => void): Promise<Lock> {
   for (let tries = 0; ; tries++) {
-    const held = await tryLock(name);
+    const held = await take(name);
     if (held) return held;
     if (tries === 0) onWait?.();
     await new Promise((resolve) => setTimeout(resolve, 200));
