@@ -12,7 +12,7 @@ import type { RoleServiceService } from '#proto/musubi/role/v1/role.ts';
 import { calledBy } from '../services/catalogue.ts';
 import { hostWorkers } from '../worker/host.ts';
 import { AbandonedJobs } from './abandoned.ts';
-import { isFinal, issueAndStart } from './commands.ts';
+import { isFinal, issueAndStart, Repeats } from './commands.ts';
 import { bootstrapShape } from './config.ts';
 import { fingerprint } from './fingerprint.ts';
 import { type Gateway, HASHING_MS } from './gateway.ts';
@@ -46,7 +46,12 @@ export async function start(app: App<Config>): Promise<'done'> {
     log,
     stopping: stopping.signal,
   };
-  const gateway: Gateway = { ...services, abandoned: new AbandonedJobs(services), waits: new Waits(services) };
+  const gateway: Gateway = {
+    ...services,
+    abandoned: new AbandonedJobs(services),
+    waits: new Waits(services),
+    repeats: new Repeats(),
+  };
   const patience = { server: 'the services', deadline: performance.now() + PATIENCE_MS, log, lifecycle };
   let given = config.MUSUBI_ADMIN_PASSWORD;
   // Made when it is needed, so that a second run neither hashes nor prints one, and once, however often it is needed.
@@ -119,8 +124,8 @@ async function registerAdmin(config: Config, password: () => Secret, gateway: Ga
     aggregateId: newId(),
     fingerprint: fingerprint({ method: 'BOOTSTRAP', path: key }),
     summary: 'Register the first admin',
-    input: async (memberId) => {
-      const { passwordRef } = await gateway.auth.stagePassword({ password: password().reveal() }, { timeoutMs: HASHING_MS });
+    prepare: () => gateway.auth.stagePassword({ password: password().reveal() }, { timeoutMs: HASHING_MS }),
+    input: (memberId, { passwordRef }) => {
       const profile = { loginId, displayName: 'Administrator', email: config.MUSUBI_ADMIN_EMAIL };
       return { memberId, ...profile, passwordRef, roleIds: ['admin', 'member'] };
     },

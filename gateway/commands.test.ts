@@ -169,6 +169,27 @@ test('one Idempotency-Key is one job, and another request with it is refused', a
   }
 });
 
+test('a repeat is found before anything costly is done for it: one key, one password hashed', async (t) => {
+  const { context: world } = t;
+  const { auth } = world.gateway;
+  let hashed = 0;
+  const stagePassword: typeof auth.stagePassword = async (...given) => {
+    hashed++;
+    await sleep(50);
+    return await auth.stagePassword(...given);
+  };
+  world.gateway.auth = { ...auth, stagePassword };
+  const post = (body: object = taro) =>
+    send(world, 'POST', '/v1/members', { token: world.admin, body, headers: { 'idempotency-key': 'key-3', prefer: 'wait=5' } });
+  const atOnce = await Promise.all(Array.from({ length: 100 }, () => post()));
+  t.deepEqual(new Set(atOnce.map(({ status, body }) => `${status} ${body.id}`)).size, 1);
+  t.is(hashed, 1);
+  t.is((await post()).status, 201);
+  t.is((await post({ ...taro, password: 'another good password' })).status, 201, 'a password is not compared');
+  t.is((await post({ ...taro, displayName: 'Other' })).status, 422);
+  t.is(hashed, 1, 'nor later');
+});
+
 test('a start that failed is 503, and its key starts the same job later, for the same member', async (t) => {
   const { context: world } = t;
   world.next = 'unavailable';

@@ -74,17 +74,16 @@ interface Waiting {
 type Accepted = { status: 202; body: { jobId: string }; headers: Record<string, string> };
 
 /** A command as a route asks for it. */
-export interface Command<C extends CommandName> {
+export interface Command<C extends CommandName, Prepared> {
   command: C;
   /** What it changes. A repeat of a key is answered with the aggregate of the first request. */
   aggregateId: string;
   /** A hash of what is asked, without secrets. */
   fingerprint: string;
-  /**
-   * The workflow's input, made for the aggregate that the job is of, when the saga is to be started. It stays in the
-   * workflow's history: no secrets.
-   */
-  input(aggregateId: string): Promise<CommandInput<C>>;
+  /** What is done before a job is issued, which a refusal of it must not leave behind. Not done for a repeat whose saga has begun. */
+  prepare(gateway: Gateway | RequestGateway): Promise<Prepared>;
+  /** The workflow's input, for the aggregate that the job is of. It stays in the workflow's history: no secrets. */
+  input(aggregateId: string, prepared: Prepared): CommandInput<C>;
   /** One line for operators. */
   summary: string;
 }
@@ -95,15 +94,17 @@ export interface Command<C extends CommandName> {
  *
  * @throws JobFailedError when the job that was waited for failed, or was cancelled
  */
-export async function carryOut<C extends CommandName, A>(
+export async function carryOut<C extends CommandName, Prepared, A>(
   request: Waiting & { headers: { 'Idempotency-Key'?: string } },
   gateway: RequestGateway,
-  command: Command<C>,
+  command: Command<C, Prepared>,
   finished: (job: Job) => Promise<A>,
 ): Promise<A | Accepted> {
   const { ctx, principal, headers } = request;
-  // Whether its client is still there or not: a job without its saga would stay queued.
-  const job = await issueAndStart(gateway.lasting, principal.memberId, headers['Idempotency-Key'] ?? '', command);
+  const key = headers['Idempotency-Key'] ?? '';
+  const job = await gateway.repeats.share(key && `${principal.memberId} ${command.fingerprint} ${key}`, () =>
+    issueAndStart(gateway, principal.memberId, key, command),
+  );
   ctx.state.jobId = job.jobId;
   return await answerFor(request, gateway, job, async (final) => {
     if (final.state === JobState.JOB_STATE_CANCELLED) {
@@ -165,30 +166,32 @@ export function isFinal({ state }: Job): boolean {
 }
 
 /**
- * Call it before anything is done for a command: otherwise each request of an outage leaves a job. A request with a key
- * passes: its saga may exist, and is then answered without Temporal.
- *
- * @throws unavailable when it is known that Temporal is away
- */
-export function refuseInOutage({ commands }: Gateway, idempotencyKey = ''): void {
-  if (idempotencyKey === '') commands.requireConnection();
-}
-
-/**
  * Issues a command's job and starts its saga. With a key that was used before it is the job of then, started
  * if it never was: starting twice is starting once.
+ *
+ * What is prepared without a key ends when the request's client leaves; what follows does not, for a job without its saga
+ * would stay queued.
  *
  * @throws unavailable when the saga can't be started: without a key before a job is issued, if it is known that
  * Temporal is away; with one the job stays queued, for the repeat. A job without a key is given up.
  */
-export async function issueAndStart<C extends CommandName>(
-  gateway: Gateway,
+export async function issueAndStart<C extends CommandName, Prepared>(
+  gateway: Gateway & { lasting?: Gateway },
   memberId: string,
   idempotencyKey: string,
-  { command, aggregateId, fingerprint, input, summary }: Command<C>,
+  { command, aggregateId, fingerprint, prepare, input, summary }: Command<C, Prepared>,
 ): Promise<Job> {
-  refuseInOutage(gateway, idempotencyKey);
-  const { job } = await gateway.job.issueJob({ command, memberId, aggregateId, idempotencyKey, fingerprint });
+  const lasting = gateway.lasting ?? gateway;
+  // Otherwise each request of an outage leaves a job. A request with a key passes: its saga may exist, and is then answered
+  // without Temporal, and without anything being prepared for it.
+  if (idempotencyKey === '') gateway.commands.requireConnection();
+  else {
+    const { job: known } = await gateway.job.findJob({ memberId, idempotencyKey, fingerprint });
+    if (known && known.state !== JobState.JOB_STATE_QUEUED) return known;
+  }
+  // What is shared by repeats does not end with one of their clients.
+  const prepared = await prepare(idempotencyKey === '' ? gateway : lasting);
+  const { job } = await lasting.job.issueJob({ command, memberId, aggregateId, idempotencyKey, fingerprint });
   if (!job) throw internal('INTERNAL', 'Job issued no job');
   // Only a queued job may lack its saga; one that goes on, or is done, has it.
   if (job.state !== JobState.JOB_STATE_QUEUED) return job;
@@ -198,13 +201,26 @@ export async function issueAndStart<C extends CommandName>(
     });
   }
   try {
-    const { jobId, aggregateId: aggregate } = job;
-    await input(aggregate).then((given) =>
-      gateway.commands.startCommand({ jobId, command, memberId, aggregateId: aggregate, input: given, summary }),
-    );
+    const { jobId, aggregateId: id } = job;
+    await lasting.commands.startCommand({ jobId, command, memberId, aggregateId: id, input: input(id, prepared), summary });
   } catch (error) {
-    if (idempotencyKey === '') gateway.abandoned.add(job.jobId);
+    if (idempotencyKey === '') lasting.abandoned.add(job.jobId);
     throw error;
   }
   return job;
+}
+
+/** Requests that are the same, at the same time, in one process: what is done for the first of them is done for all. */
+export class Repeats {
+  readonly #underWay = new Map<string, Promise<Job>>();
+
+  /** @param what tells the same requests from others; empty: it is the same as no other */
+  share(what: string, work: () => Promise<Job>): Promise<Job> {
+    if (what === '') return work();
+    const known = this.#underWay.get(what);
+    if (known) return known;
+    const begun = work().finally(() => this.#underWay.delete(what));
+    this.#underWay.set(what, begun);
+    return begun;
+  }
 }

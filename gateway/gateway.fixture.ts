@@ -27,6 +27,7 @@ import { type MemberView, QueryServiceService } from '#proto/musubi/query/v1/que
 import type { CommandStart, Commands } from '../worker/client.ts';
 import { AbandonedJobs } from './abandoned.ts';
 import { createApp } from './app.ts';
+import { Repeats } from './commands.ts';
 import type { Gateway } from './gateway.ts';
 import { allRoutes } from './routes/index.ts';
 import { serveApp } from './server.ts';
@@ -118,6 +119,7 @@ export async function startWorld({
   const gateway: World['gateway'] = Object.assign(services, {
     abandoned: new AbandonedJobs(services),
     waits: new Waits(services, waits),
+    repeats: new Repeats(),
   });
   const trust = { origins: new Set(origins), proxies: new TrustedProxies(proxies) };
   const port = await serveApp(createApp(gateway, allRoutes(), trust), { ...serve, limits: { drain: 0, ...limits } });
@@ -192,6 +194,11 @@ function authOf(world: State, tokens: Record<string, string>) {
   };
 }
 
+const keyReused = () =>
+  failedPrecondition('IDEMPOTENCY_KEY_REUSED', 'used for another request', {
+    fields: [{ field: 'idempotencyKey', code: 'TAKEN', message: 'was used for another request; use a new one' }],
+  });
+
 function jobOf(world: State) {
   const keys = new Map<string, { fingerprint: string; jobId: string }>();
   const read = (jobId: string): Job => {
@@ -210,10 +217,7 @@ function jobOf(world: State) {
       const { command, memberId, aggregateId, idempotencyKey, fingerprint } = request;
       const key = `${memberId} ${idempotencyKey}`;
       const known = idempotencyKey ? keys.get(key) : undefined;
-      if (known && known.fingerprint !== fingerprint)
-        throw failedPrecondition('IDEMPOTENCY_KEY_REUSED', 'used for another request', {
-          fields: [{ field: 'idempotencyKey', code: 'TAKEN', message: 'was used for another request; use a new one' }],
-        });
+      if (known && known.fingerprint !== fingerprint) throw keyReused();
       if (known) return { job: read(known.jobId), reused: true };
       const now = new Date();
       const job: Job = {
@@ -233,6 +237,11 @@ function jobOf(world: State) {
       world.jobs.set(job.jobId, job);
       if (idempotencyKey) keys.set(key, { fingerprint, jobId: job.jobId });
       return { job, reused: false };
+    },
+    async findJob({ memberId, idempotencyKey, fingerprint }: { memberId: string; idempotencyKey: string; fingerprint: string }) {
+      const known = keys.get(`${memberId} ${idempotencyKey}`);
+      if (known && known.fingerprint !== fingerprint) throw keyReused();
+      return { job: known && read(known.jobId) };
     },
     getJob: async ({ jobId }: { jobId: string }) => ({ job: read(jobId) }),
     async awaitJob({ jobId, waitMs }: { jobId: string; waitMs: number }, { signal }: CallInfo) {

@@ -7,6 +7,7 @@ import { DOMAINS } from '../temporal.config.ts';
 import { hostWorkers } from '../worker/host.ts';
 import { AbandonedJobs } from './abandoned.ts';
 import { createApp } from './app.ts';
+import { Repeats } from './commands.ts';
 import { shape } from './config.ts';
 import { CALLED, type Gateway } from './gateway.ts';
 import { allRoutes } from './routes/index.ts';
@@ -33,7 +34,12 @@ export async function start(process: App<Config>): Promise<void> {
     log,
     stopping: stopping.signal,
   };
-  const gateway: Gateway = { ...services, abandoned: new AbandonedJobs(services), waits: new Waits(services) };
+  const gateway: Gateway = {
+    ...services,
+    abandoned: new AbandonedJobs(services),
+    waits: new Waits(services),
+    repeats: new Repeats(),
+  };
   const origins = new Set(allowedOrigins(config.MUSUBI_ALLOWED_ORIGINS, config.MUSUBI_PUBLIC_URL));
   const listen = config.MUSUBI_HTTP_LISTEN;
   const trust = { origins, proxies: config.MUSUBI_TRUSTED_PROXIES };

@@ -1,10 +1,8 @@
 import { z } from 'zod';
 import { internal } from '#platform/errors.ts';
-import { newId } from '#platform/id.ts';
 import type { MemberView } from '#proto/musubi/query/v1/query.ts';
-import { accepted, carryOut, commandHeaders, commandProblems, refuseInOutage } from '../commands.ts';
-import { entityTag, expectedVersion, ifMatch } from '../etag.ts';
-import { fingerprint } from '../fingerprint.ts';
+import { commandRoute } from '../command-route.ts';
+import { entityTag } from '../etag.ts';
 import { HASHING_MS, type RequestGateway } from '../gateway.ts';
 import { EXAMPLE_ID, idOf } from '../id.ts';
 import { displayName, email, loginId, password } from '../member-fields.ts';
@@ -38,14 +36,13 @@ const memberSchema = z
   });
 
 const memberId = { memberId: idOf('member') };
-const conditionalHeaders = { ...commandHeaders, 'If-Match': ifMatch };
 const etagHeader = { ETag: 'For If-Match and If-None-Match' };
 const one = { description: 'The member', schema: memberSchema, headers: etagHeader };
 
-const pathOf = ({ memberId }: { memberId: string }): string => `/v1/members/${memberId}`;
 const member = (id: string) => ({ type: 'Member', id, ownerId: id });
 
-const registerMember = route({
+const registerMember = commandRoute({
+  command: 'member.register',
   method: 'POST',
   path: '/v1/members',
   tag: 'Members',
@@ -53,36 +50,31 @@ const registerMember = route({
   summary: 'Register a member',
   action: 'member.create',
   resource: () => ({ type: 'Member', id: '', ownerId: '' }),
-  headers: commandHeaders,
   body: z.strictObject({ loginId, password, displayName, email }).meta({
     id: 'NewMember',
     examples: [{ loginId: 'hanako', password: 'correct horse battery', displayName: '花子', email: 'hanako@example.com' }],
   }),
-  responses: {
-    201: { ...one, description: 'The member is registered', headers: { ...etagHeader, Location: 'The member' } },
-    202: accepted,
-  },
-  problems: [...commandProblems, 'WEAK_PASSWORD', 'INVALID_MEMBER', 'LOGIN_TAKEN', 'PASSWORD_REF_INVALID', 'ROLE_NOT_FOUND'],
-  async handle(call, gateway) {
-    const { password, ...profile } = call.body;
-    // A password costs a core's time to hash; and it is hashed before a job is issued, which a weak one must not leave behind.
-    refuseInOutage(gateway, call.headers['Idempotency-Key']);
-    const { passwordRef } = await gateway.auth.stagePassword({ password }, { timeoutMs: HASHING_MS });
-    const command = {
-      command: 'member.register' as const,
-      aggregateId: newId(),
-      fingerprint: fingerprint({ method: 'POST', path: '/v1/members', body: profile }),
-      input: async (memberId: string) => ({ memberId, ...profile, passwordRef }),
-      summary: 'Register a member',
-    };
-    return await carryOut(call, gateway, command, async ({ aggregateId }) => {
-      const { body, headers } = await readMember(gateway, aggregateId);
-      return { status: 201 as const, body, headers: { ...headers, Location: pathOf({ memberId: aggregateId }) } };
-    });
+  secrets: ['password'],
+  // It is hashed before a job is issued, which a weak one must not leave behind.
+  prepare: ({ password }, { auth }) => auth.stagePassword({ password }, { timeoutMs: HASHING_MS }),
+  input: ({ id, body: { loginId, displayName, email }, prepared: { passwordRef } }) => ({
+    memberId: id,
+    loginId,
+    displayName,
+    email,
+    passwordRef,
+  }),
+  about: () => 'Register a member',
+  responses: { 201: { ...one, description: 'The member is registered', headers: { ...etagHeader, Location: 'The member' } } },
+  problems: ['WEAK_PASSWORD', 'INVALID_MEMBER', 'LOGIN_TAKEN', 'PASSWORD_REF_INVALID', 'ROLE_NOT_FOUND'],
+  async answer(id, gateway) {
+    const { body, headers } = await readMember(gateway, id);
+    return { status: 201 as const, body, headers: { ...headers, Location: `/v1/members/${id}` } };
   },
 });
 
-const updateMember = route({
+const updateMember = commandRoute({
+  command: 'member.update',
   method: 'PATCH',
   path: '/v1/members/{memberId}',
   tag: 'Members',
@@ -90,8 +82,7 @@ const updateMember = route({
   summary: 'Change a member',
   action: 'member.update',
   params: memberId,
-  resource: ({ params }) => member(params.memberId),
-  headers: conditionalHeaders,
+  resource: ({ memberId }) => member(memberId),
   body: z
     .strictObject({ loginId: loginId.optional(), displayName: displayName.optional(), email: email.optional() })
     .refine((changes) => Object.values(changes).some((value) => value !== undefined), {
@@ -105,37 +96,17 @@ const updateMember = route({
       minProperties: 1,
       examples: [{ displayName: '花' }],
     }),
-  responses: { 200: { ...one, description: 'The member as it is now' }, 202: accepted },
-  problems: [
-    ...commandProblems,
-    'INVALID_MEMBER',
-    'LOGIN_TAKEN',
-    'LOGIN_NOT_FOUND',
-    'TOO_MANY_RENAMES',
-    'MEMBER_BUSY',
-    'MEMBER_DELETING',
-    'VERSION_MISMATCH',
-  ],
-  async handle(call, gateway) {
-    const { params, body } = call;
-    const condition = call.headers['If-Match'];
-    const version = expectedVersion(condition);
-    const command = {
-      command: 'member.update' as const,
-      aggregateId: params.memberId,
-      fingerprint: fingerprint({ method: 'PATCH', path: pathOf(params), condition, body }),
-      input: async (memberId: string) => ({
-        memberId,
-        changes: body,
-        ...(version === undefined ? {} : { expectedVersion: version }),
-      }),
-      summary: `Change ${Object.keys(body).join(', ')} of member ${params.memberId}`,
-    };
-    return await carryOut(call, gateway, command, () => readMember(gateway, params.memberId));
-  },
+  conditional: true,
+  aggregateId: ({ memberId }) => memberId,
+  input: ({ id, body, version }) => ({ memberId: id, changes: body, ...version }),
+  about: ({ params, body }) => `Change ${Object.keys(body).join(', ')} of member ${params.memberId}`,
+  responses: { 200: { ...one, description: 'The member as it is now' } },
+  problems: ['INVALID_MEMBER', 'LOGIN_TAKEN', 'LOGIN_NOT_FOUND', 'TOO_MANY_RENAMES', 'MEMBER_BUSY', 'MEMBER_DELETING'],
+  answer: (id, gateway) => readMember(gateway, id),
 });
 
-const deleteMember = route({
+const deleteMember = commandRoute({
+  command: 'member.delete',
   method: 'DELETE',
   path: '/v1/members/{memberId}',
   tag: 'Members',
@@ -143,23 +114,14 @@ const deleteMember = route({
   summary: 'Delete a member',
   action: 'member.delete',
   params: memberId,
-  resource: ({ params }) => member(params.memberId),
-  headers: conditionalHeaders,
-  responses: { 202: accepted, 204: { description: 'The member is gone, with its login and its roles' } },
-  problems: [...commandProblems, 'LAST_ADMIN', 'MEMBER_BUSY', 'MEMBER_DELETING', 'VERSION_MISMATCH'],
-  async handle(call, gateway) {
-    const { params } = call;
-    const condition = call.headers['If-Match'];
-    const version = expectedVersion(condition);
-    const command = {
-      command: 'member.delete' as const,
-      aggregateId: params.memberId,
-      fingerprint: fingerprint({ method: 'DELETE', path: pathOf(params), condition }),
-      input: async (memberId: string) => ({ memberId, ...(version === undefined ? {} : { expectedVersion: version }) }),
-      summary: `Delete member ${params.memberId}`,
-    };
-    return await carryOut(call, gateway, command, async () => ({ status: 204 as const }));
-  },
+  resource: ({ memberId }) => member(memberId),
+  conditional: true,
+  aggregateId: ({ memberId }) => memberId,
+  input: ({ id, version }) => ({ memberId: id, ...version }),
+  about: ({ params }) => `Delete member ${params.memberId}`,
+  responses: { 204: { description: 'The member is gone, with its login and its roles' } },
+  problems: ['LAST_ADMIN', 'MEMBER_BUSY', 'MEMBER_DELETING'],
+  answer: async () => ({ status: 204 as const }),
 });
 
 const SPACE = '[^\\S\\x00-\\x1f]';

@@ -7,6 +7,7 @@ import { JobState as StateMessage } from '#proto/musubi/job/v1/job.ts';
 import type { Retention } from './domain.ts';
 import type { Finished } from './finished.ts';
 import { awaitJob } from './rpcs/await-job.ts';
+import { findJob } from './rpcs/find-job.ts';
 import { finishJob } from './rpcs/finish-job.ts';
 import { getJob } from './rpcs/get-job.ts';
 import { issueJob } from './rpcs/issue-job.ts';
@@ -36,12 +37,15 @@ export function jobHandlers({
   const turns = turnsOfLists();
   return {
     async issueJob({ command, memberId, aggregateId, idempotencyKey, fingerprint }) {
-      check([
-        ...origin({ command, memberId }),
-        idempotencyKey.length > 255 && { field: 'idempotencyKey', message: 'must have at most 255 characters' },
-      ]);
+      check([...origin({ command, memberId }), idempotencyKey !== '' && required('idempotencyKey', idempotencyKey, 255)]);
       const { job, reused } = await issueJob(store, retention, { command, memberId, aggregateId, idempotencyKey, fingerprint });
       return { job: toMessage(job), reused };
+    },
+
+    async findJob({ memberId, idempotencyKey, fingerprint }) {
+      check([...ofMember(memberId), required('idempotencyKey', idempotencyKey, 255)]);
+      const job = await findJob(store, { memberId, idempotencyKey, fingerprint });
+      return { job: job && toMessage(job) };
     },
 
     async reportProgress({ jobId, state: stateMessage, progress, error }) {
@@ -114,8 +118,11 @@ function required(field: string, value: string, max: number): FieldViolation | f
 }
 
 function origin({ command, memberId }: { command: string; memberId: string }): (FieldViolation | false)[] {
+  return [required('command', command, 100), ...ofMember(memberId)];
+}
+
+function ofMember(memberId: string): (FieldViolation | false)[] {
   return [
-    required('command', command, 100),
     required('memberId', memberId, 100),
     // The parts of a key in the store are parted by colons.
     memberId.includes(':') && { field: 'memberId', message: 'must not hold a colon' },

@@ -33,6 +33,17 @@ test('the same key at the same time from two instances is one job', async (t) =>
   );
 });
 
+test('what a key was used for can be found without issuing anything', async (t) => {
+  const asked = asking(someMember(), { idempotencyKey: 'k' });
+  const { memberId, idempotencyKey, fingerprint } = asked;
+  t.is((await one.peer.findJob({ memberId, idempotencyKey, fingerprint })).job, undefined);
+  const { job } = await one.peer.issueJob(asked);
+  t.deepEqual((await two.peer.findJob({ memberId, idempotencyKey, fingerprint })).job, job);
+  t.is((await two.peer.findJob({ memberId: someMember(), idempotencyKey, fingerprint })).job, undefined);
+  await t.throwsAsync(one.peer.findJob({ memberId, idempotencyKey, fingerprint: 'b' }), { code: 'IDEMPOTENCY_KEY_REUSED' });
+  await t.throwsAsync(one.peer.findJob({ memberId, idempotencyKey: '', fingerprint }), { code: 'INVALID_ARGUMENT' });
+});
+
 test('the same key for something else is refused, and another member may use it', async (t) => {
   const asked = asking(someMember(), { idempotencyKey: 'k' });
   const { job } = await one.peer.issueJob(asked);

@@ -43,6 +43,8 @@ export interface JobStore {
   /** The store's clock, ms: the only one that a job's times are of, whichever host writes them. */
   now(): Promise<number>;
   read(id: string): Promise<Job | undefined>;
+  /** What a member's idempotency key was used for; undefined: nothing. */
+  keyUse(memberId: string, key: string): Promise<{ jobId: string; fingerprint: string } | undefined>;
   /**
    * Writes a job that was computed from version `job.version - 1`, with its index, its idempotency
    * key, its place, its event and its wake-up, in one script.
@@ -93,8 +95,8 @@ export function jobStore(redis: Redis, { places, rate }: Limits, prefix = ''): J
   const jobKey = (id: string): string => `${prefix}job:${id}`;
   const byCreationKey = (memberId: string): string => `${prefix}job:member:${memberId}`;
   const byExpiryKey = (memberId: string): string => `${prefix}job:member-expiry:${memberId}`;
-  const idempotencyKey = (job: Job): string =>
-    job.idempotencyKey ? `${prefix}job:key:${job.memberId}:${job.idempotencyKey}` : '';
+  const keyOf = (memberId: string, key: string): string => `${prefix}job:key:${memberId}:${key}`;
+  const idempotencyKey = (job: Job): string => (job.idempotencyKey ? keyOf(job.memberId, job.idempotencyKey) : '');
   const underWayKey = (memberId: string): string => `${prefix}job:under-way:${memberId}`;
   const unfinishedKey = `${prefix}job:unfinished`;
   const outboxKey = prefix + outboxStream('job');
@@ -116,6 +118,12 @@ export function jobStore(redis: Redis, { places, rate }: Limits, prefix = ''): J
       }),
 
     read: (id) => guarded(async () => fromHash(id, await redis.hgetall(jobKey(id)))),
+
+    keyUse: (memberId, key) =>
+      guarded(async () => {
+        const [jobId, fingerprint] = await redis.hmget(keyOf(memberId, key), 'job', 'fingerprint');
+        return jobId ? { jobId, fingerprint: fingerprint ?? '' } : undefined;
+      }),
 
     write: (job, before = job.version - 1) =>
       guarded(async () => {

@@ -1,7 +1,8 @@
-import { failedPrecondition, resourceExhausted } from '#platform/errors.ts';
+import { resourceExhausted } from '#platform/errors.ts';
 import { newId } from '#platform/id.ts';
 import { issue, type Job, type Retention } from '../domain.ts';
 import { jobsIssued } from '../metrics.ts';
+import { keyReused } from '../refusals.ts';
 import type { JobStore } from '../store.ts';
 
 export type Asked = Pick<Job, 'command' | 'memberId' | 'aggregateId' | 'idempotencyKey' | 'fingerprint'>;
@@ -19,9 +20,7 @@ export async function issueJob(store: JobStore, retention: Retention, asked: Ask
     const job = issue({ ...asked, id: newId() }, await store.now(), retention);
     const written = await store.write(job);
     if (written.outcome === 'conflict') {
-      throw failedPrecondition('IDEMPOTENCY_KEY_REUSED', 'this idempotency key was used for another request', {
-        fields: [{ field: 'idempotencyKey', code: 'TAKEN', message: 'was used for another request; use a new one' }],
-      });
+      throw keyReused();
     }
     if (written.outcome === 'member full' || written.outcome === 'aggregate full') {
       const what = written.outcome === 'member full' ? 'you have too many jobs' : 'you have too many jobs on this';

@@ -1,0 +1,117 @@
+import type { z } from 'zod';
+import { newId } from '#platform/id.ts';
+import type { ProblemCode } from '#platform/problems.ts';
+import type { Resource } from '#proto/musubi/auth/v1/auth.ts';
+import type { CommandInput, CommandName } from '../workflows/commands.ts';
+import { accepted, carryOut, commandHeaders, commandProblems } from './commands.ts';
+import { expectedVersion, ifMatch } from './etag.ts';
+import { fingerprint } from './fingerprint.ts';
+import type { Gateway, RequestGateway } from './gateway.ts';
+import { type Answer, type Call, type ResponseDeclaration, type Route, route } from './route.ts';
+
+type Shape = z.ZodRawShape;
+type Input<S extends Shape> = z.output<z.ZodObject<S>>;
+
+/** What a command's saga is made its input from. */
+interface Given<P extends Shape, B extends z.ZodType, Prepared> {
+  /** The aggregate that the job is of. */
+  id: string;
+  params: Input<P>;
+  /** Without its secrets. */
+  body: z.output<B>;
+  /** The version that the client saw (`If-Match`); absent: any. */
+  version: { expectedVersion?: number };
+  prepared: Prepared;
+}
+
+/** A command as data: headers, conditions, 202, idempotency, the usual problems and the OpenAPI document follow. */
+interface CommandDeclaration<
+  C extends CommandName,
+  P extends Shape,
+  B extends z.ZodType,
+  R extends Record<number, ResponseDeclaration>,
+  Prepared,
+> {
+  /** The command, which is also its saga's workflow. */
+  command: C;
+  method: 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+  path: string;
+  tag: 'Auth' | 'Members' | 'Jobs';
+  operationId: string;
+  summary: string;
+  action: string;
+  resource(params: Input<P>): Resource;
+  params?: P;
+  body?: B;
+  /** Fields of the body that are in no fingerprint and no saga: only `prepare` sees them. */
+  secrets?: readonly (keyof z.output<B> & string)[];
+  /** Whether `If-Match` is understood. */
+  conditional?: boolean;
+  /** What it changes; default: something new. */
+  aggregateId?(params: Input<P>): string;
+  /** What must be done before a job is issued, and may be costly: it is not done for a repeat. */
+  prepare?(body: z.output<B>, gateway: Gateway | RequestGateway): Promise<Prepared>;
+  /** The saga's input. It stays in the workflow's history: no secrets. */
+  input(given: Given<P, B, NoInfer<Prepared>>): CommandInput<C>;
+  /** One line for operators: IDs, and nothing personal. */
+  about(given: Pick<Given<P, B, unknown>, 'params' | 'body'>): string;
+  /** What the finished command may be answered with. */
+  responses: R;
+  /** The answer of the finished command, whose aggregate is `id`. */
+  answer(id: string, gateway: RequestGateway): Promise<Answer<R>>;
+  /** The codes that it adds to those of every command. */
+  problems: readonly ProblemCode[];
+}
+
+/** Declares a command's route. */
+export function commandRoute<
+  C extends CommandName,
+  R extends Record<number, ResponseDeclaration>,
+  P extends Shape = Record<never, never>,
+  B extends z.ZodType = z.ZodUndefined,
+  Prepared = undefined,
+>(declaration: CommandDeclaration<C, P, B, R, Prepared>): Route {
+  const { command, method, aggregateId = () => newId(), conditional, secrets = [], prepare, input, about } = declaration;
+  const { resource, answer, problems, responses, ...rest } = declaration;
+  const handle = async (call: Call, gateway: RequestGateway) => {
+    const {
+      params,
+      body: whole,
+      headers,
+    } = call as unknown as Call<P, Shape, B> & { headers: Record<string, string | undefined> };
+    const condition = headers['If-Match'];
+    const version = expectedVersion(condition);
+    const body = without(whole, secrets);
+    return await carryOut(
+      call,
+      gateway,
+      {
+        command,
+        aggregateId: aggregateId(params),
+        fingerprint: fingerprint({ method, path: pathOf(declaration.path, params), condition, body }),
+        prepare: async (asking) => (await prepare?.(whole, asking)) as Prepared,
+        input: (id, prepared) =>
+          input({ id, params, body, version: version === undefined ? {} : { expectedVersion: version }, prepared }),
+        summary: about({ params, body }),
+      },
+      ({ aggregateId: id }) => answer(id, gateway),
+    );
+  };
+  return route({
+    ...rest,
+    resource: ({ params }: { params: unknown }) => resource(params as Input<P>),
+    headers: { ...commandHeaders, ...(conditional ? { 'If-Match': ifMatch } : {}) },
+    responses: { ...responses, 202: accepted },
+    problems: [...commandProblems, ...(conditional ? (['VERSION_MISMATCH'] as const) : []), ...problems],
+    handle: handle as never,
+  });
+}
+
+function without<B>(body: B, secrets: readonly string[]): B {
+  if (secrets.length === 0 || typeof body !== 'object' || body === null) return body;
+  return Object.fromEntries(Object.entries(body).filter(([name]) => !secrets.includes(name))) as B;
+}
+
+/** The path with its parameters as they are kept: an ID has one form, however it was written. */
+const pathOf = (template: string, params: Record<string, unknown>): string =>
+  template.replaceAll(/\{(\w+)\}/g, (_, name: string) => String(params[name]));
