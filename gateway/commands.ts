@@ -40,6 +40,7 @@ export const commandProblems = [
   'TOO_MANY_JOBS',
   'TEMPORAL_UNAVAILABLE',
   'NOT_STARTED',
+  'JOB_LOST',
   'JOB_CANCELLED',
   'JOB_FAILED',
 ] as const;
