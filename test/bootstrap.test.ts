@@ -137,6 +137,7 @@ test('an admin whose registration is under way and is undone in the end is none'
 test('nor is an admin one whose registration begins while it is looked whether there is any', async (t) => {
   const { context: system } = t;
   const decided = Promise.withResolvers<void>();
+  const gone = Promise.withResolvers<void>();
   system.before.set('auth.grantRoles', async () => {
     if ((await jobsOf(system)).length > 1) return;
     await decided.promise;
@@ -149,9 +150,12 @@ test('nor is an admin one whose registration begins while it is looked whether t
     first.child.kill('SIGKILL');
     await first.ended;
     system.calls.length = 0;
+    gone.resolve();
   });
   const env = as('second');
   const second = system.run(env);
+  // Until then it is the first one that waits for the job.
+  await Promise.race([gone.promise, second.ended]);
   while (!system.calls.includes('job.awaitJob') && second.child.exitCode === null) await sleep(20);
   decided.resolve();
   const { code, log } = await second.ended;

@@ -74,7 +74,7 @@ test('no login, name or e-mail address is in any log, span, failure, summary, se
   // What is kept of jobs, and told of them on sockets and by REST.
   const jobs = (await as.get('/v1/jobs?pageSize=100')).body.items;
   t.deepEqual(found(JSON.stringify(jobs)), []);
-  t.deepEqual(found(JSON.stringify(await rows('musubi_member', 'select id, command, result from operations'))), []);
+  t.deepEqual(found(JSON.stringify(await rows('musubi_member', 'select id, step, result from operations'))), []);
 
   // Each process sends its spans when it gets to it.
   const hops = ['musubi-gateway', 'musubi-auth', 'musubi-member', 'musubi-query'];

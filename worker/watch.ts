@@ -37,7 +37,7 @@ export function watchJobs(
           await round.look({ client: client as Client, job }, log);
         } catch (error) {
           // Who is away is told by its own probe.
-          log.debug({ err: error }, 'unfinished jobs could not be looked after');
+          log.warn({ err: error }, 'unfinished jobs could not be looked after');
         }
       }
       await delay(everyMs, undefined, { signal: stopping.signal, ref: false }).catch(() => undefined);
@@ -80,15 +80,23 @@ class Round {
     const page = await unfinishedJobs(sources, pageToken, this.#quietMs);
     if (pageToken === '') this.#found = { count: 0 };
     for (const one of page.jobs.filter(this.#isMeant)) {
-      const { repair, apply } = await examine(sources, one);
-      if (repair === 'finish') {
-        await apply();
-        log.warn({ jobId: one.jobId }, 'a job whose end was lost is ended again');
-      } else if (repair !== 'nothing') {
-        this.#found = { count: this.#found.count + 1, first: this.#found.first ?? one.jobId };
+      try {
+        await this.#lookAt(one, sources, log);
+      } catch (error) {
+        // It holds up no other.
+        log.warn({ err: error, jobId: one.jobId }, 'what became of an unfinished job could not be seen; it is looked at again');
       }
     }
     if (page.nextPageToken === '' || this.#found.count > this.standing.count) this.standing = this.#found;
     this.#pageToken = page.nextPageToken;
+  }
+  async #lookAt(one: Job, sources: Sources, log: Logger): Promise<void> {
+    const { repair, apply } = await examine(sources, one);
+    if (repair === 'finish') {
+      await apply();
+      log.warn({ jobId: one.jobId }, 'a job whose end was lost is ended again');
+    } else if (repair !== 'nothing') {
+      this.#found = { count: this.#found.count + 1, first: this.#found.first ?? one.jobId };
+    }
   }
 }

@@ -63,15 +63,17 @@ test.serial('a saga that was terminated is told of by /healthz of a worker, and 
   } finally {
     await start('role');
   }
+  let health: { attention?: Record<string, string> } = {};
   const told = async (): Promise<string | undefined> => {
     const { worker } = await ports();
-    const health = await (await fetch(`http://127.0.0.1:${worker?.ops}/healthz`)).json();
-    return (health as { attention: Record<string, string> }).attention['unfinished jobs'];
+    health = (await (await fetch(`http://127.0.0.1:${worker?.ops}/healthz`)).json()) as typeof health;
+    return health.attention?.['unfinished jobs'];
   };
   // A minute in which nothing is heard of the job, and then one until the next look.
   for (let i = 0; i < 150 && !(await told()); i++) await sleep(1_000);
   const finding = (await told()) ?? '';
-  t.true(finding.includes(jobId) && finding.includes('node main.ts repair'), finding);
+  const now = JSON.stringify([health, (await as.get(`/v1/jobs/${jobId}`)).body]);
+  t.true(finding.includes(jobId) && finding.includes('node main.ts repair'), now);
 
   const { stdout } = await promisify(execFile)(process.execPath, [join(import.meta.dirname, '../../main.ts'), 'repair'], {
     env: { ...process.env, MUSUBI_OPS_LISTEN: '127.0.0.1:0', MUSUBI_LOG_LEVEL: 'error' },
