@@ -90,6 +90,7 @@ class Round {
     if (page.nextPageToken === '' || this.#found.count > this.standing.count) this.standing = this.#found;
     this.#pageToken = page.nextPageToken;
   }
+
   async #lookAt(one: Job, sources: Sources, log: Logger): Promise<void> {
     const { repair, apply } = await examine(sources, one);
     if (repair === 'finish') {
