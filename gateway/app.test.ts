@@ -173,7 +173,7 @@ test('one question to Auth decides, by action, resource and owner', async (t) =>
   t.deepEqual(
     world.asked.map(({ action, resource }) => [action, resource?.type, resource?.id, resource?.ownerId]),
     [
-      ['member.create', 'Member', '', ''],
+      ['member.register', 'Member', '', ''],
       ['member.update', 'Member', otherId, otherId],
       ['member.update', 'Member', hanaId, hanaId],
       ['member.read', 'Member', hanaId, hanaId],
@@ -187,7 +187,7 @@ test('what one may do is asked with whose it is, and answered in order', async (
   const { jobId } = (await send(world, 'POST', '/v1/members', { token: world.admin, body: valid })).body;
   const own = (await send(world, 'PATCH', `/v1/members/${world.hanaId}`, { token: world.hana, body: { displayName: 'x' } })).body;
   const checks = [
-    { action: 'member.create', resource: { type: 'Member' } },
+    { action: 'member.register', resource: { type: 'Member' } },
     { action: 'member.update', resource: { type: 'Member', id: world.hanaId } },
     { action: 'job.read', resource: { type: 'Job', id: own.jobId } },
     { action: 'job.read', resource: { type: 'Job', id: jobId } },

@@ -32,14 +32,13 @@ interface CommandDeclaration<
   R extends Record<number, ResponseDeclaration>,
   Prepared,
 > {
-  /** The command, which is also its saga's workflow. */
+  /** The command, which is also its saga's workflow, and the action that it is authorised by. */
   command: C;
   method: 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   path: string;
   tag: 'Auth' | 'Members' | 'Jobs';
   operationId: string;
   summary: string;
-  action: string;
   resource(params: Input<P>): Resource;
   params?: P;
   body?: B;
@@ -99,6 +98,7 @@ export function commandRoute<
   };
   return route({
     ...rest,
+    action: command,
     resource: ({ params }: { params: unknown }) => resource(params as Input<P>),
     headers: { ...commandHeaders, ...(conditional ? { 'If-Match': ifMatch } : {}) },
     responses: { ...responses, 202: accepted },

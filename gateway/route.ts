@@ -69,7 +69,7 @@ export type Answer<R extends Responses = Responses> = {
 }[keyof R & number];
 
 interface Access<P extends Shape, L> {
-  /** "member.create", …: what Auth is asked for. */
+  /** "member.register", …: what Auth is asked for. */
   action: string;
   /** Reads what the request is about, where Auth must know more of it than its ID. Throws what it is refused by. */
   load?(asking: { params: Input<P> }, gateway: RequestGateway): Promise<L>;

@@ -48,7 +48,6 @@ const registerMember = commandRoute({
   tag: 'Members',
   operationId: 'registerMember',
   summary: 'Register a member',
-  action: 'member.create',
   resource: () => ({ type: 'Member', id: '', ownerId: '' }),
   body: z.strictObject({ loginId, password, displayName, email }).meta({
     id: 'NewMember',
@@ -80,7 +79,6 @@ const updateMember = commandRoute({
   tag: 'Members',
   operationId: 'updateMember',
   summary: 'Change a member',
-  action: 'member.update',
   params: memberId,
   resource: ({ memberId }) => member(memberId),
   body: z
@@ -112,7 +110,6 @@ const deleteMember = commandRoute({
   tag: 'Members',
   operationId: 'deleteMember',
   summary: 'Delete a member',
-  action: 'member.delete',
   params: memberId,
   resource: ({ memberId }) => member(memberId),
   conditional: true,
