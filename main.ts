@@ -31,7 +31,7 @@ const USAGE = `usage: node main.ts ROLE [options]
 
 roles: ${Object.keys(ROLES).join(', ')}
 options:
-  --queues a,b    worker: the domains whose task queues it polls (default: all)
+  --queues a,b    worker: the domains whose sagas it works on (default: all)
   --sources a,b   relay: the services whose outboxes it relays (default: all)
   --list          redrive: prints what consumer groups have parked, a line of JSON each, and does no more;
                   repair: prints the jobs that have not ended and what each needs, and does no more

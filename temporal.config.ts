@@ -3,14 +3,20 @@ import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/commo
 // Everything about Temporal that is decided rather than configured. The workflow sandbox imports
 // this file, so it holds constants only; the environment's part is `temporalShape` (worker/config.ts).
 
-/** The domains that orchestrate sagas. Each has a task queue of its name, so that it can be deployed alone. */
+/** The domains that orchestrate sagas. Each can have a task queue of its name, to be deployed alone. */
 export const DOMAINS = ['member'] as const;
 export type Domain = (typeof DOMAINS)[number];
 
-/** The task queue of a command: its first word. `member.register` → `member`. */
-export function taskQueueOf(command: `${Domain}.${string}`): Domain {
-  return command.slice(0, command.indexOf('.')) as Domain;
-}
+/** The task queue of all domains that have none of their own: a worker of each would cost every host a thread, a heap and pollers. */
+const SHARED_QUEUE = 'sagas';
+
+/** The task queue of a domain. @param own the domains that have one of their own */
+export const queueOfDomain = (domain: Domain, own: readonly Domain[] = []): string =>
+  own.includes(domain) ? domain : SHARED_QUEUE;
+
+/** The task queue of a command, which is that of its first word: `member.register` is of the domain `member`. */
+export const queueOfCommand = (command: `${Domain}.${string}`, own: readonly Domain[] = []): string =>
+  queueOfDomain(command.slice(0, command.indexOf('.')) as Domain, own);
 
 /** How a command ended, or what it will come to while it is being undone. */
 export type Outcome = 'done' | 'refused' | 'cancelled' | 'failed';

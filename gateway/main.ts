@@ -25,7 +25,9 @@ export async function start(process: App<Config>): Promise<void> {
   lifecycle.onStop('waiting requests', 'intake', () => stopping.abort());
 
   // Auth decides every request. Without Job there are no commands and without Query no lists, but logins work.
-  const domains = config.MUSUBI_GATEWAY_WORKER === 'on' ? DOMAINS : [];
+  // What is deployed apart is worked on there.
+  const hosted = DOMAINS.filter((domain) => !config.MUSUBI_OWN_QUEUES.includes(domain));
+  const domains = config.MUSUBI_GATEWAY_WORKER === 'on' ? hosted : [];
   // What only sagas call matters where they are worked on.
   followServices(domains.length > 0 ? calledBy('sagas') : CALLED, config, lifecycle, ['auth']);
   const services = {

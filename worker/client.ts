@@ -10,7 +10,7 @@ import {
 import { unavailable } from '#platform/errors.ts';
 import { type Logger, logDefect } from '#platform/log.ts';
 import { Turns } from '#platform/turns.ts';
-import { SEARCH_ATTRIBUTES, TOO_LATE_QUERY, taskQueueOf } from '../temporal.config.ts';
+import { type Domain, queueOfCommand, SEARCH_ATTRIBUTES, TOO_LATE_QUERY } from '../temporal.config.ts';
 import type { CommandInput, CommandName } from '../workflows/commands.ts';
 import { probeStart } from './probe.ts';
 
@@ -87,11 +87,13 @@ function refused(error: unknown): boolean {
 /**
  * @param connected the client, while there is a connection
  * @param mend makes what Temporal must know of us, where it has lost it
+ * @param own the domains that have task queues of their own
  */
 export function createCommands(
   connected: () => Client | undefined,
   log: Logger,
   mend: () => Promise<void> = async () => undefined,
+  own: readonly Domain[] = [],
 ): Commands {
   /** Set while Temporal is known not to answer, though the client has not lost it: nobody else must wait to learn that. */
   let silent = false;
@@ -160,7 +162,7 @@ export function createCommands(
     async startCommand({ jobId, command, memberId, aggregateId, input, summary }) {
       const options: WorkflowStartOptions = {
         workflowId: jobId,
-        taskQueue: taskQueueOf(command),
+        taskQueue: queueOfCommand(command, own),
         args: [input],
         requestEagerStart: true,
         workflowIdConflictPolicy: 'USE_EXISTING',

@@ -9,6 +9,10 @@ export const temporalShape = {
   /** `host:port` of the Temporal frontend. */
   MUSUBI_TEMPORAL_ADDRESS: peer(),
   MUSUBI_TEMPORAL_NAMESPACE: z.string().min(1).default('default'),
+  /** The domains whose sagas have a task queue of their own, the same in every process: their workers are deployed apart. */
+  MUSUBI_OWN_QUEUES: list()
+    .pipe(z.array(oneOf(DOMAINS)))
+    .default([]),
   /** The folder of the bundled workflow code (`node worker/bundle.ts` fills it); default: .musubi/cache. */
   MUSUBI_WORKFLOW_BUNDLES: z.string().optional(),
   /** `on` keeps the stack traces that Temporal's UI shows of running workflows: for debugging, for they cost a third more CPU. */
@@ -21,6 +25,7 @@ export type TemporalConfig = z.output<z.ZodObject<typeof temporalShape>>;
 export const repairShape = {
   MUSUBI_TEMPORAL_ADDRESS: temporalShape.MUSUBI_TEMPORAL_ADDRESS,
   MUSUBI_TEMPORAL_NAMESPACE: temporalShape.MUSUBI_TEMPORAL_NAMESPACE,
+  MUSUBI_OWN_QUEUES: temporalShape.MUSUBI_OWN_QUEUES,
   MUSUBI_JOB_ADDRESS: temporalShape.MUSUBI_JOB_ADDRESS,
   /** What to do: `list` the jobs that have not ended and what each of them needs, or `repair` them. */
   MUSUBI_REPAIR_ACTION: z.enum(['list', 'repair']).default('repair'),
@@ -30,7 +35,7 @@ export const repairShape = {
 
 export const shape = {
   ...temporalShape,
-  /** The domains whose task queues are polled; default: all. */
+  /** The domains whose sagas are worked on; default: all. */
   MUSUBI_WORKER_QUEUES: list()
     .pipe(z.array(oneOf(DOMAINS)))
     .default([...DOMAINS]),

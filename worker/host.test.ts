@@ -21,7 +21,13 @@ const namespace = `host-${randomUUID()}`;
 const tracing = startTelemetry('test', {});
 
 /** A process that hosts workers, as the roles do, with services that answer everything but `away` and `refusing` with success. */
-function host(domains: readonly 'member'[], at: string, away = new Set<string>(), refusing = new Set<string>()) {
+function host(
+  domains: readonly 'member'[],
+  at: string,
+  away = new Set<string>(),
+  refusing = new Set<string>(),
+  more: object = {},
+) {
   const lines: Record<string, unknown>[] = [];
   const log = pino({ level: 'debug' }, { write: (line: string) => void lines.push(JSON.parse(line)) });
   const lifecycle = new Lifecycle(log, 20_000);
@@ -39,7 +45,7 @@ function host(domains: readonly 'member'[], at: string, away = new Set<string>()
       },
     ) as never;
   const peers: SagaPeers = { member: service(), auth: service(), role: service(), job: service(), query: service() };
-  const config = { MUSUBI_TEMPORAL_ADDRESS: at, MUSUBI_TEMPORAL_NAMESPACE: namespace } as Parameters<
+  const config = { MUSUBI_TEMPORAL_ADDRESS: at, MUSUBI_TEMPORAL_NAMESPACE: namespace, ...more } as unknown as Parameters<
     typeof hostWorkers
   >[0]['config'];
   const commands = hostWorkers({ config, log, lifecycle, tracing }, domains, { peers });
@@ -108,6 +114,25 @@ test.serial('a host starts commands eagerly, once each, and answers a cancel hon
   await terminate(cut);
   t.is(await commands.cancelCommand(cut), 'interrupted', 'which is no job that has ended');
   await lifecycle.stop('test');
+});
+
+test.serial('a domain that has a queue of its own is worked on where that is polled, and nowhere else', async (t) => {
+  const own = { MUSUBI_OWN_QUEUES: ['member'] };
+  const starter = host([], address, new Set(), new Set(), own);
+  const shared = host(['member'], address);
+  await Promise.all([ready(starter.lifecycle), ready(shared.lifecycle)]);
+  const jobId = randomUUID();
+  await starter.commands.startCommand(register(jobId));
+  const connection = await NativeConnection.connect({ address });
+  const handle = new Client({ connection, namespace }).workflow.getHandle(jobId);
+  t.is((await handle.describe()).taskQueue, 'member');
+  await delay(500);
+  t.deepEqual([...starter.ended, ...shared.ended], [], 'nobody polls it yet');
+  const alone = host(['member'], address, new Set(), new Set(), own);
+  await until(() => alone.ended.length > 0);
+  t.deepEqual(alone.ended, [`${jobId} JOB_STATE_COMPLETED`]);
+  await connection.close();
+  await Promise.all([starter, shared, alone].map(({ lifecycle }) => lifecycle.stop('done')));
 });
 
 test.serial('a host without queues starts what others run', async (t) => {

@@ -9,7 +9,7 @@ import { type Logger, logDefect } from '#platform/log.ts';
 import { sparing } from '#platform/probe.ts';
 import type { Tracing } from '#platform/telemetry.ts';
 import { CONTRACTS, createActivities, type SagaPeers } from '../activities/index.ts';
-import type { Domain } from '../temporal.config.ts';
+import { type Domain, queueOfDomain } from '../temporal.config.ts';
 import { workflowBundle } from './bundle.ts';
 import { type Commands, createCommands } from './client.ts';
 import type { TemporalConfig } from './config.ts';
@@ -36,7 +36,7 @@ const UPKEEP_EVERY_MS = 10_000;
 const START_EVERY_MS = 10_000;
 
 /**
- * Connects this process to Temporal and polls the given domains' task queues in it. Returns at once:
+ * Connects this process to Temporal and polls the given domains' task queues in it, each once. Returns at once:
  * while Temporal is away it keeps trying, and readiness says so.
  *
  * The commands returned use the workers' own connection, so that Temporal hands the first
@@ -61,6 +61,7 @@ export function hostWorkers(
     () => host.client,
     app.log,
     () => host.mend(),
+    app.config.MUSUBI_OWN_QUEUES,
   );
   const check = async (): Promise<void> => {
     await host.check();
@@ -72,7 +73,7 @@ export function hostWorkers(
   app.lifecycle.onStop('workers', 'work', () => host.stop());
   // Requests that the gateway still answers may need it until then.
   app.lifecycle.onStop('Temporal', 'stores', () => host.disconnect());
-  if (watching) watchJobs({ ...app, connected: () => host.client, job: peers.job });
+  if (watching) watchJobs({ ...app, connected: () => host.client, job: peers.job, own: app.config.MUSUBI_OWN_QUEUES });
   host.run().catch(logDefect(app.log, 'nothing is worked on any more'));
   return commands;
 }
@@ -170,15 +171,16 @@ class Host {
     this.#connection = connection;
     await registerSearchAttributes(connection, namespace);
     if (config.MUSUBI_WORKFLOW_STACK_TRACES !== 'on') makeWorkflowThreadsLean({ log });
-    const codePath = this.#domains.length > 0 ? await workflowBundle(tracing.exporting, config.MUSUBI_WORKFLOW_BUNDLES) : '';
+    const queues = [...new Set(this.#domains.map((domain) => queueOfDomain(domain, config.MUSUBI_OWN_QUEUES)))];
+    const codePath = queues.length > 0 ? await workflowBundle(tracing.exporting, config.MUSUBI_WORKFLOW_BUNDLES) : '';
     const activities = createActivities(this.#peers);
     const workers = await Promise.all(
-      this.#domains.map((taskQueue) => createWorker({ connection, namespace, taskQueue, codePath, activities, tracing })),
+      queues.map((taskQueue) => createWorker({ connection, namespace, taskQueue, codePath, activities, tracing })),
     );
     const runs = workers.map((worker) => worker.run());
     const interceptors = { workflow: [new OpenTelemetryWorkflowClientInterceptor()] };
     this.client = new Client({ connection, namespace, interceptors, workflow: { queryRejectCondition: 'NOT_OPEN' } });
-    log.info({ address, namespace, queues: this.#domains }, 'connected to Temporal');
+    log.info({ address, namespace, queues }, 'connected to Temporal');
     // Without them no command starts, and tasks of sagas fail.
     const upkeep = setInterval(() => {
       this.#lookAfter().catch(logDefect(log, 'search attributes are not looked after'));

@@ -25,7 +25,11 @@ export async function start({ config, log, lifecycle }: App<z.output<z.ZodObject
   // A Temporal that has lost its histories has lost them, too.
   await registerSearchAttributes(connection, namespace);
   const client = new Client({ connection, namespace });
-  const sources = { client, job: connectPeer(config.MUSUBI_JOB_ADDRESS, JobServiceService, lifecycle) };
+  const sources = {
+    client,
+    own: config.MUSUBI_OWN_QUEUES,
+    job: connectPeer(config.MUSUBI_JOB_ADDRESS, JobServiceService, lifecycle),
+  };
   const onlyList = config.MUSUBI_REPAIR_ACTION === 'list';
   const failed: string[] = [];
   let pageToken = '';

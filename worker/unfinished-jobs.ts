@@ -9,7 +9,7 @@ import {
 import { ApplicationFailure } from '@temporalio/common';
 import type { Peer } from '#platform/grpc/client.ts';
 import { type FinishJobRequest, type Job, type JobError, type JobServiceService, JobState } from '#proto/musubi/job/v1/job.ts';
-import { SEARCH_ATTRIBUTES, taskQueueOf } from '../temporal.config.ts';
+import { type Domain, queueOfCommand, SEARCH_ATTRIBUTES } from '../temporal.config.ts';
 import type { CommandName } from '../workflows/commands.ts';
 import type { RecoverInput } from '../workflows/recover.ts';
 import type { Refused } from '../workflows/saga.ts';
@@ -24,6 +24,8 @@ const PAGE_SIZE = 100;
 /** Who knows of jobs: Job of their state, Temporal of their workflows. */
 export interface Sources {
   client: Client;
+  /** The domains that have task queues of their own. */
+  own?: readonly Domain[] | undefined;
   job: Pick<Peer<JobServiceService>, 'listUnfinishedJobs' | 'getJob' | 'finishJob'>;
 }
 
@@ -75,7 +77,7 @@ export async function examine(sources: Sources, job: Job): Promise<Finding> {
     if (error instanceof WorkflowNotFoundError) return undefined;
     throw error;
   });
-  if (!found) return { job, workflow: 'NOT_FOUND', repair: 'recover', apply: () => ask(() => recover(client, job)) };
+  if (!found) return { job, workflow: 'NOT_FOUND', repair: 'recover', apply: () => ask(() => recover(sources, job)) };
   const workflow = found.status.name;
   const needs = (repair: Repair, apply: () => Promise<unknown>): Finding => {
     return { job, workflow, repair, apply: async () => void (await apply()) };
@@ -162,7 +164,7 @@ async function reset({ workflowService, options: { namespace } }: Client, workfl
 }
 
 /** Starts what ends the job of a saga whose history is lost, in the saga's place. */
-async function recover(client: Client, { jobId, command, memberId, aggregateId, state }: Job): Promise<void> {
+async function recover({ client, own }: Sources, { jobId, command, memberId, aggregateId, state }: Job): Promise<void> {
   const input: RecoverInput = {
     command: command as CommandName,
     aggregateId,
@@ -170,7 +172,7 @@ async function recover(client: Client, { jobId, command, memberId, aggregateId, 
   };
   const options: WorkflowStartOptions = {
     workflowId: jobId,
-    taskQueue: taskQueueOf(command as CommandName),
+    taskQueue: queueOfCommand(command as CommandName, own),
     args: [input],
     workflowIdConflictPolicy: 'USE_EXISTING',
     workflowIdReusePolicy: 'REJECT_DUPLICATE',

@@ -21,9 +21,10 @@ export function watchJobs(
   {
     connected,
     job,
+    own,
     log,
     lifecycle,
-  }: { connected: () => Client | undefined; job: Sources['job']; log: Logger; lifecycle: Lifecycle },
+  }: { connected: () => Client | undefined; job: Sources['job']; own?: Sources['own']; log: Logger; lifecycle: Lifecycle },
   { everyMs = LOOK_EVERY_MS, quietMs = QUIET_MS, repeatMayComeMs = REPEAT_MAY_COME_MS } = {},
 ): void {
   const isQueued = ({ state }: Job): boolean => state === JobState.JOB_STATE_QUEUED;
@@ -34,7 +35,7 @@ export function watchJobs(
       const client = connected();
       for (const round of client ? rounds : []) {
         try {
-          await round.look({ client: client as Client, job }, log);
+          await round.look({ client: client as Client, job, own }, log);
         } catch (error) {
           // Who is away is told by its own probe.
           log.warn({ err: error }, 'unfinished jobs could not be looked after');
