@@ -24,7 +24,7 @@ test('a new system gets one admin, its password printed once; later runs make no
   t.false(first.log.includes(password), 'no log has it');
   t.true(await mayDoAll(system, loginId, password));
 
-  const order = ['role.ensureBuiltInRoles', 'auth.putRoles', 'job.issueJob', 'auth.stagePassword', 'auth.grantRoles'];
+  const order = ['role.ensureBuiltInRoles', 'auth.putRoles', 'auth.stagePassword', 'job.issueJob', 'auth.grantRoles'];
   t.deepEqual(
     system.calls.filter((call, index) => order.includes(call) && system.calls.indexOf(call) === index),
     order,
