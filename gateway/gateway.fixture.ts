@@ -190,6 +190,7 @@ function authOf(world: State, tokens: Record<string, string>) {
     removeLogin: never,
     undo: never,
     getOperation: never,
+    listOperations: never,
     putRoles: never,
   };
 }

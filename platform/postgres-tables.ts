@@ -13,7 +13,7 @@ const WRITE_PROBE: Record<string, Query> = {
 const WITH_OUTBOX: Record<string, Query> = {
   ...WRITE_PROBE,
   operations: sql`create table operations (
-    id text primary key,
+    id text collate "C" primary key,
     step text not null,
     state text not null check (state in ('done', 'final', 'undone')),
     result json,

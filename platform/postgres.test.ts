@@ -257,6 +257,7 @@ test('of three processes that start at once one makes the database and runs each
       'platform/0003-operations-final.sql',
       'platform/0004-outbox-unsent.sql',
       'platform/0005-operations-step.sql',
+      'platform/0006-operations-by-job.sql',
     ],
   );
   await writeFile(joinPath(migrations, '0002-second.sql'), 'insert into first values (2);');

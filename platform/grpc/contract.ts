@@ -9,10 +9,12 @@ export type ResponseOf<M> = M extends { responseSerialize: (value: infer Respons
 export const UNDO = 'undo';
 /** The RPC that says what became of any step of a service. */
 export const GET_OPERATION = 'getOperation';
+/** The RPC that says what became of all that a job has done in a service. */
+export const LIST_OPERATIONS = 'listOperations';
 
-/** What a service with steps answers besides them: about any of its operations. */
-export type AboutOperations = typeof UNDO | typeof GET_OPERATION;
-const ABOUT_OPERATIONS: readonly string[] = [UNDO, GET_OPERATION] satisfies AboutOperations[];
+/** What a service with steps answers besides them: about its operations. */
+export type AboutOperations = typeof UNDO | typeof GET_OPERATION | typeof LIST_OPERATIONS;
+const ABOUT_OPERATIONS: readonly string[] = [UNDO, GET_OPERATION, LIST_OPERATIONS] satisfies AboutOperations[];
 
 /** The methods of a contract that are steps of sagas: those whose request has an `operationId`. */
 export type StepName<S> = {

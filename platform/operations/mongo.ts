@@ -1,8 +1,8 @@
 import type { ServiceDefinition } from '@grpc/grpc-js';
 import type { ClientSession, Collection } from 'mongodb';
-import type { GetOperationResponse } from '#proto/musubi/operation/v1/operation.ts';
+import type { GetOperationResponse, ListOperationsRequest } from '#proto/musubi/operation/v1/operation.ts';
 import { aborted } from '../errors.ts';
-import { GET_OPERATION, UNDO } from '../grpc/contract.ts';
+import { GET_OPERATION, LIST_OPERATIONS, UNDO } from '../grpc/contract.ts';
 import type { Mongo } from '../mongo.ts';
 import { isDuplicateKey, toMongoError } from '../mongo-errors.ts';
 import { type OutboxEvent, payloadText, toRecord } from '../outbox/event.ts';
@@ -12,6 +12,7 @@ import {
   becomeOf,
   checkOperationId,
   countRepeat,
+  listOperations,
   noUndoError,
   type RecordState,
   undoExpiredError,
@@ -73,7 +74,8 @@ export function serveSteps<Contract extends ServiceDefinition, Store extends { m
     return {};
   };
   const get = ({ operationId }: { operationId: string }) => getOperation(store, operationId);
-  return Object.fromEntries([...handlers, [UNDO, undo], [GET_OPERATION, get]]) as StepHandlers<Contract>;
+  const list = (request: ListOperationsRequest) => operationsWithin(store, request);
+  return Object.fromEntries([...handlers, [UNDO, undo], [GET_OPERATION, get], [LIST_OPERATIONS, list]]) as StepHandlers<Contract>;
 }
 
 /**
@@ -159,6 +161,17 @@ export async function getOperation(store: { mongo: Mongo }, operationId: string)
     throw toMongoError(error);
   }
 }
+
+/** What became of all operations of a job, or of a workflow that works for it. One that is still running is not listed yet. */
+export const operationsWithin = ({ mongo }: { mongo: Mongo }, request: ListOperationsRequest) =>
+  listOperations(request, async ({ above, below }, limit) => {
+    try {
+      const found = operationsOf(mongo).find({ _id: { $gt: above, $lt: below } }, { sort: { _id: 1 }, limit });
+      return (await found.toArray()).map(({ _id: id, state, result }) => ({ id, state, result }));
+    } catch (error) {
+      throw toMongoError(error);
+    }
+  });
 
 /** Forgets what undos need when its time is over. (A TTL index forgets the records, but it could not forget a part of one.) */
 export async function pruneOperations(mongo: Pick<Mongo, 'db'>): Promise<void> {

@@ -1,6 +1,11 @@
 import { Counter } from '@prometheus-io/client';
 import type { AggregateVersion } from '#proto/musubi/aggregate/v1/aggregate.ts';
-import { type GetOperationResponse, OperationState } from '#proto/musubi/operation/v1/operation.ts';
+import {
+  type GetOperationResponse,
+  type ListOperationsRequest,
+  type ListOperationsResponse,
+  OperationState,
+} from '#proto/musubi/operation/v1/operation.ts';
 import { failedPrecondition, invalidFields } from '../errors.ts';
 import { metrics } from '../telemetry.ts';
 
@@ -52,6 +57,40 @@ export function becomeOf(record: { state: RecordState; result?: unknown } | unde
   if (record.state === 'undone') return { state: OperationState.OPERATION_STATE_UNDONE, written: undefined };
   const result = record.result as { written?: AggregateVersion } | null | undefined;
   return { state: OperationState.OPERATION_STATE_DONE, written: result?.written };
+}
+
+/** What is kept of an operation, as a list of them needs it. */
+export interface OperationRecord {
+  id: string;
+  state: RecordState;
+  result?: unknown;
+}
+
+const LONGEST_PAGE = 1_000;
+
+/** The IDs that are listed: between these two, without them. */
+export interface Range {
+  above: string;
+  below: string;
+}
+
+/**
+ * What became of the operations within a job, or within a workflow that works for it.
+ *
+ * @param read the records in a range of IDs, in the order of their bytes, so many at most
+ * @throws INVALID_ARGUMENT
+ */
+export async function listOperations(
+  { within, after, pageSize }: ListOperationsRequest,
+  read: (range: Range, limit: number) => Promise<OperationRecord[]>,
+): Promise<ListOperationsResponse> {
+  if (within === '') throw invalidFields([{ field: 'within', code: 'REQUIRED', message: 'is missing' }]);
+  if (pageSize < 1 || pageSize > LONGEST_PAGE)
+    throw invalidFields([{ field: 'pageSize', message: `must be 1 to ${LONGEST_PAGE}` }]);
+  // The character after "/" is "0".
+  const range = { above: after || `${within}/`, below: `${within}0` };
+  const records = await read(range, pageSize);
+  return { operations: records.map((record) => ({ operationId: record.id, ...becomeOf(record) })) };
 }
 
 /** What a repeat will read, so that the first answer and the repeats are the same to the last type. */

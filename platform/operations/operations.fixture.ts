@@ -1,5 +1,5 @@
 import type { ClientSession } from 'mongodb';
-import type { GetOperationResponse } from '#proto/musubi/operation/v1/operation.ts';
+import type { GetOperationResponse, ListOperationsResponse } from '#proto/musubi/operation/v1/operation.ts';
 import { failedPrecondition } from '../errors.ts';
 import { newId } from '../id.ts';
 import { type Mongo, openMongo } from '../mongo.ts';
@@ -25,6 +25,7 @@ export interface Fixture {
   put(id: string, name: string, value: string): Promise<{ id: string; was: string | null }>;
   undo(id: string, name: string): Promise<void>;
   get(id: string, name: string): Promise<GetOperationResponse>;
+  list(id: string, page: { after?: string; pageSize?: number }): Promise<ListOperationsResponse>;
   state(id: string): Promise<{ value: string | null; events: string[] }>;
   /** Everything that is kept of the operation, as one text. */
   record(id: string, name: string): Promise<string>;
@@ -114,6 +115,7 @@ function postgres(): Fixture {
     },
     undo: (id, name) => onPostgres.undoOperation(db, operationId(id, name), { put: step }),
     get: (id, name) => onPostgres.getOperation(db, operationId(id, name)),
+    list: (within, { after = '', pageSize = 1_000 }) => onPostgres.operationsWithin(db, { within, after, pageSize }),
     async state(id) {
       const [row] = await db.query<{ value: string }>(sql`select value from things where id = ${id}`);
       const events = await db.query<{ type: string }>(sql`select type from outbox where aggregateid = ${id} order by created_at`);
@@ -173,6 +175,7 @@ function mongodb(): Fixture {
     },
     undo: (id, name) => onMongo.undoOperation({ mongo }, operationId(id, name), { put: step }),
     get: (id, name) => onMongo.getOperation({ mongo }, operationId(id, name)),
+    list: (within, { after = '', pageSize = 1_000 }) => onMongo.operationsWithin({ mongo }, { within, after, pageSize }),
     async state(id) {
       const row = await things().findOne({ _id: id });
       const events = await mongo.db.collection('outbox').find({ aggregateid: id }).sort({ createdAt: 1 }).toArray();

@@ -123,6 +123,37 @@ for (const [store, open] of Object.entries(fixtures)) {
     await t.throwsAsync(suite.put(id, 'op', 'late'), { code: 'OPERATION_UNDONE' });
   });
 
+  test(`${store}: what became of a job's operations is listed in the order of their IDs, page by page`, async (t) => {
+    const id = suite.newId();
+    const state = { done: OperationState.OPERATION_STATE_DONE, undone: OperationState.OPERATION_STATE_UNDONE };
+    // Of another job, whose ID begins like this one's; and with a letter that other orders have elsewhere.
+    for (const [of, name] of [
+      [`${id}0`, 'op'],
+      [id, 'b/2'],
+      [id, 'B'],
+      [id, 'b/1'],
+      [id, 'c'],
+    ] as const)
+      await suite.put(of, name, 'value');
+    await suite.undo(id, 'c');
+    const all = [
+      ['B', state.done],
+      ['b/1', state.done],
+      ['b/2', state.done],
+      ['c', state.undone],
+    ].map(([name, state]) => ({ operationId: `${id}/${name}`, state, written: undefined }));
+    t.deepEqual((await suite.list(id, {})).operations, all as never);
+    t.deepEqual((await suite.list(id, { pageSize: 2 })).operations, all.slice(0, 2) as never);
+    t.deepEqual((await suite.list(id, { pageSize: 2, after: `${id}/b/1` })).operations, all.slice(2) as never);
+    t.deepEqual((await suite.list(id, { after: `${id}/c` })).operations, []);
+    t.deepEqual(
+      (await suite.list(`${id}/b`, {})).operations.map(({ operationId }) => operationId),
+      [`${id}/b/1`, `${id}/b/2`],
+    );
+    await t.throwsAsync(suite.list('', {}), { code: 'INVALID_ARGUMENT' });
+    for (const pageSize of [0, 1_001]) await t.throwsAsync(suite.list(id, { pageSize }), { code: 'INVALID_ARGUMENT' });
+  });
+
   const { hold, crash } = suite;
   if (hold) {
     test(`${store}: an undo waits for an operation that is under way, then takes it back`, async (t) => {

@@ -1,6 +1,6 @@
 import type { ServiceDefinition } from '@grpc/grpc-js';
-import type { GetOperationResponse } from '#proto/musubi/operation/v1/operation.ts';
-import { GET_OPERATION, UNDO } from '../grpc/contract.ts';
+import type { GetOperationResponse, ListOperationsRequest } from '#proto/musubi/operation/v1/operation.ts';
+import { GET_OPERATION, LIST_OPERATIONS, UNDO } from '../grpc/contract.ts';
 import { type OutboxEvent, type OutboxRecord, payloadText, toRecord } from '../outbox/event.ts';
 import type { Database, Transaction } from '../postgres.ts';
 import { type Query, sql } from '../sql.ts';
@@ -9,7 +9,9 @@ import {
   becomeOf,
   checkOperationId,
   countRepeat,
+  listOperations,
   noUndoError,
+  type OperationRecord,
   type RecordState,
   undoExpiredError,
   undoneError,
@@ -44,7 +46,8 @@ export function serveSteps<Contract extends ServiceDefinition>(
     return {};
   };
   const get = ({ operationId }: { operationId: string }) => getOperation(db, operationId);
-  return Object.fromEntries([...handlers, [UNDO, undo], [GET_OPERATION, get]]) as StepHandlers<Contract>;
+  const list = (request: ListOperationsRequest) => operationsWithin(db, request);
+  return Object.fromEntries([...handlers, [UNDO, undo], [GET_OPERATION, get], [LIST_OPERATIONS, list]]) as StepHandlers<Contract>;
 }
 
 /**
@@ -117,6 +120,13 @@ export async function getOperation(db: Database, operationId: string): Promise<G
   const [row] = await db.query<OperationRow>(sql`select state, result from operations where id = ${operationId}`);
   return becomeOf(row);
 }
+
+/** What became of all operations of a job, or of a workflow that works for it. One that is still running is not listed yet. */
+export const operationsWithin = (db: Database, request: ListOperationsRequest) =>
+  listOperations(request, ({ above, below }, limit) =>
+    db.query<OperationRecord>(sql`select id, state, result from operations
+      where id > ${above} and id < ${below} order by id limit ${limit}`),
+  );
 
 /** One statement for the record and the events: a round trip and a parse less. */
 function withEvents(record: Query, events: OutboxEvent[] = []): Query {
