@@ -18,6 +18,9 @@ export const queueOfDomain = (domain: Domain, own: readonly Domain[] = []): stri
 export const queueOfCommand = (command: `${Domain}.${string}`, own: readonly Domain[] = []): string =>
   queueOfDomain(command.slice(0, command.indexOf('.')) as Domain, own);
 
+/** The job that a workflow works for: the workflow of its ID, or one that is run by it and has an ID below that. */
+export const jobOf = (workflowId: string): string => workflowId.split('/')[0] ?? '';
+
 /** How a command ended, or what it will come to while it is being undone. */
 export type Outcome = 'done' | 'refused' | 'cancelled' | 'failed';
 

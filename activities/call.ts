@@ -4,7 +4,7 @@ import { ApplicationFailure, ApplicationFailureCategory } from '@temporalio/comm
 import { MusubiError } from '#platform/errors.ts';
 import type { CallOptions, Peer } from '#platform/grpc/client.ts';
 import type { JobError, JobServiceService } from '#proto/musubi/job/v1/job.ts';
-import { ALARM_AFTER_MS, CONFLICT, REPORT_AFTER_MS } from '../temporal.config.ts';
+import { ALARM_AFTER_MS, CONFLICT, jobOf, REPORT_AFTER_MS } from '../temporal.config.ts';
 
 /** What a saga tells the activity about the step it is. */
 export interface StepCall {
@@ -70,7 +70,7 @@ export function createCall(job: Peer<typeof JobServiceService>): Call {
       reported = job
         .reportProgress(
           {
-            jobId: workflowExecution.workflowId,
+            jobId: jobOf(workflowExecution.workflowId),
             state: step.compensating === undefined ? 'JOB_STATE_RUNNING' : 'JOB_STATE_COMPENSATING',
             progress: { ...step.progress, step: words, ...(attempt > 1 ? { attempt } : {}) },
             error: step.compensating ?? undefined,

@@ -13,6 +13,7 @@ import { type Domain, queueOfCommand, SEARCH_ATTRIBUTES } from '../temporal.conf
 import type { CommandName } from '../workflows/commands.ts';
 import type { RecoverInput } from '../workflows/recover.ts';
 import type { Refused } from '../workflows/saga.ts';
+import { reset } from './reset.ts';
 
 /** What is seen to: jobs that nothing was heard of for so long, ms. A saga that works says so more often. */
 export const QUIET_MS = 60_000;
@@ -98,9 +99,6 @@ export async function examine(sources: Sources, job: Job): Promise<Finding> {
   }
 }
 
-type History = NonNullable<Awaited<ReturnType<Client['workflowService']['getWorkflowExecutionHistoryReverse']>>['history']>;
-type Event = NonNullable<History['events']>[number];
-
 type End = Pick<FinishJobRequest, 'state' | 'resultJson' | 'error'> & { how?: string };
 
 const cancelled: End = { state: JobState.JOB_STATE_CANCELLED, resultJson: '', error: undefined, how: 'cancelled, all undone' };
@@ -125,42 +123,6 @@ function failureOf(failed: unknown): End | undefined {
 function request({ jobId, command, memberId, aggregateId, progress }: Job, { how, ...end }: End): FinishJobRequest {
   const came = how ? { done: progress?.done ?? 0, total: progress?.total ?? 0, step: how } : undefined;
   return { jobId, command, memberId, aggregateId, ...end, progress: came };
-}
-
-/**
- * Has a workflow that was closed from outside go on where it was: from its last workflow task, which is done again. What
- * that one had done is answered from the services' records.
- */
-async function reset({ workflowService, options: { namespace } }: Client, workflowId: string, runId: string): Promise<void> {
-  const workflowExecution = { workflowId, runId };
-  await workflowService.resetWorkflowExecution({
-    namespace,
-    workflowExecution,
-    reason: 'repair: it was closed before it had ended its job',
-    workflowTaskFinishEventId: await endOfLastTask(),
-    // The same reset, however often it is asked for.
-    requestId: `repair-${runId}`,
-  });
-
-  /** The event before which the history ends that is kept: all that was before the last workflow task's end, or its begin. */
-  async function endOfLastTask() {
-    const execution = workflowExecution;
-    let nextPageToken: Uint8Array | null | undefined;
-    let close: Event['eventId'];
-    let following: Event['eventId'];
-    do {
-      const page = await workflowService.getWorkflowExecutionHistoryReverse({ namespace, execution, nextPageToken });
-      for (const event of page.history?.events ?? []) {
-        close ??= event.eventId;
-        if (event.workflowTaskStartedEventAttributes) return following;
-        // It was never begun, so all stays but the close itself.
-        if (event.workflowTaskScheduledEventAttributes) return close;
-        following = event.eventId;
-      }
-      ({ nextPageToken } = page);
-    } while (nextPageToken?.length);
-    throw new Error(`the workflow ${workflowId} has no workflow task to be reset to`);
-  }
 }
 
 /** Starts what ends the job of a saga whose history is lost, in the saga's place. */

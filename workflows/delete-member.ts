@@ -1,4 +1,4 @@
-import { pivot, saga } from './saga.ts';
+import { finish, pivot, saga } from './saga.ts';
 import { services } from './step.ts';
 
 const { auth, member, role } = services;
@@ -20,7 +20,7 @@ export const deleteMember = saga(
       auth.suspendLogin,
       member.beginDelete,
       pivot(member.deleteMember),
-      auth.removeLogin,
+      finish(auth.removeLogin, (memberId) => ({ memberId })),
     ],
   ],
   async ({ step, since }, { memberId, expectedVersion }: DeleteMemberInput) => {

@@ -12,6 +12,8 @@ export interface Failure {
   error: JobError;
   /** With what the client need not know: which service, what it said last. */
   forOperators: string;
+  /** How many operations are undone already: by a saga that this one ran. */
+  undone?: number;
 }
 
 /**

@@ -3,6 +3,7 @@ import type { AggregateVersion } from '#proto/musubi/aggregate/v1/aggregate.ts';
 import type { FinishJobRequest, JobError, JobProgress } from '#proto/musubi/job/v1/job.ts';
 import {
   BEST_EFFORT,
+  jobOf,
   QUICK,
   SEARCH_ATTRIBUTES,
   UNTIL_VISIBLE,
@@ -86,7 +87,7 @@ export function reportProgress(progress: JobProgress, compensating?: JobError | 
 /** As a regular activity: what comes after it is another workflow task. */
 async function report(summary: string, progress: JobProgress, compensating?: JobError | null): Promise<void> {
   const state = compensating === undefined ? 'JOB_STATE_RUNNING' : 'JOB_STATE_COMPENSATING';
-  const request = { jobId: workflowInfo().workflowId, state, progress, error: compensating ?? undefined };
+  const request = { jobId: jobOf(workflowInfo().workflowId), state, progress, error: compensating ?? undefined };
   try {
     await CancellationScope.nonCancellable(() =>
       scheduleActivity('job.reportProgress', [call('reportProgress'), request], { ...BEST_EFFORT, summary }),

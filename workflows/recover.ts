@@ -1,16 +1,16 @@
-import { CancellationScope, setHandler, upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
-import type { AggregateVersion } from '#proto/musubi/aggregate/v1/aggregate.ts';
+import { CancellationScope, patched, setHandler, upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
 import type { JobError } from '#proto/musubi/job/v1/job.ts';
-import type { GetOperationResponse } from '#proto/musubi/operation/v1/operation.ts';
+import type { GetOperationResponse, Operation } from '#proto/musubi/operation/v1/operation.ts';
 import { type Outcome, SEARCH_ATTRIBUTES } from '../temporal.config.ts';
 import type { CommandName } from './commands.ts';
+import type { SagaDeclaration } from './declaration.ts';
 import { Details } from './details.ts';
-import { completeJob, failJob, reportCompensating } from './job.ts';
-import { type Refused, type SagaDeclaration, tooLateQuery } from './saga.ts';
+import type { Failure } from './failure.ts';
+import { allParts, ask, servicesOf, toUndo } from './records.ts';
+import { type Carried, ENGINE_VERSION, type End, Run } from './run.ts';
+import { tooLateQuery } from './saga.ts';
 import * as sagas from './sagas.ts';
-import { type AnyStep, fullName, inWords, mustStep, type Step, services } from './step.ts';
-
-const { auth, member } = services;
+import { type AnyStep, fullName, inWords, mustStep, type Step } from './step.ts';
 
 export interface RecoverInput {
   /** Of which saga the history is lost. The workflow's ID is the job's, as the saga's was. */
@@ -20,19 +20,6 @@ export interface RecoverInput {
   /** Whether the job says that it was being undone: then it had not passed its pivot. */
   undoing: boolean;
 }
-
-/**
- * The steps after each saga's pivot, all of which need only which aggregate it is: they finish it. A saga without an entry
- * is an error of types, and a test compares them with what it declares.
- */
-export const FINISH: Record<CommandName, readonly Step<{ memberId: string }, unknown>[]> = {
-  'member.register': [member.activateMember],
-  // Without a new login the commit is the pivot: once it is done, it only repeats its answer.
-  'member.update': [member.commitUpdate],
-  'member.delete': [auth.removeLogin],
-};
-
-const SAGAS = new Map<string, SagaDeclaration>(Object.entries(sagas));
 
 /** Nothing of it was ever asked of a service. */
 const NOT_STARTED: JobError = {
@@ -56,104 +43,64 @@ const LOST: JobError = {
  *
  * @returns what the saga would have: the job's result, or why it failed
  */
-export async function recover({ command, aggregateId, undoing }: RecoverInput): Promise<object | Refused> {
-  setHandler(tooLateQuery, () => true);
-  return await CancellationScope.nonCancellable(() => new Recovery(command).run(aggregateId, undoing));
+export const recover = recoveryOf(sagas);
+
+/** The same for other sagas. */
+export function recoveryOf(sagas: Record<string, SagaDeclaration>) {
+  const known = new Map(Object.entries(sagas));
+  return async (input: RecoverInput, carried: Partial<Carried> = {}): Promise<End> => {
+    setHandler(tooLateQuery, () => true);
+    const saga = known.get(input.command);
+    if (!saga) throw new Error(`there is no saga ${input.command}`);
+    return await CancellationScope.nonCancellable(() => recovered(saga, input, carried));
+  };
 }
 
-class Recovery {
-  readonly #details = new Details();
-  readonly #steps: readonly AnyStep[];
-  readonly #pivots: readonly string[];
-  readonly #finish: readonly Step<{ memberId: string }, unknown>[];
-  /** What names a step in its operation's ID. */
-  #nameOf: (step: AnyStep) => string = fullName;
-
-  constructor(command: CommandName) {
-    const { steps = [], older = [], pivots = [] } = SAGAS.get(command) ?? {};
-    this.#steps = [...steps, ...older];
-    this.#pivots = pivots;
-    this.#finish = FINISH[command];
+async function recovered(saga: SagaDeclaration, input: RecoverInput, { undoing }: Partial<Carried>): Promise<End> {
+  if (undoing) return await new Run(saga, input, { engine: ENGINE_VERSION, version: saga.version, undoing }).goOnUndoing(undoing);
+  const { workflowId } = workflowInfo();
+  const details = new Details();
+  details.say('The history of this command is lost. The services are asked what it did.');
+  const known = await whatWasDone(details, saga);
+  // Runs of engine 1 and 2 name the step only.
+  const names = [...saga.steps, ...saga.older].map(({ name }) => `${workflowId}/${name}`);
+  const isOld = known.some(({ operationId }) => names.includes(operationId));
+  const nameOfStep = isOld ? ({ name }: AnyStep): string => name : fullName;
+  const run = new Run(saga, input, { engine: isOld ? 2 : ENGINE_VERSION, version: saga.version });
+  if (!input.undoing && run.isPast(known, nameOfStep)) {
+    upsertSearchAttributes([{ key: SEARCH_ATTRIBUTES.outcome, value: 'done' satisfies Outcome }]);
+    return await run.complete(await run.finish(known, input.aggregateId));
   }
-
-  async run(memberId: string, undoing: boolean): Promise<object | Refused> {
-    this.#details.say('The history of this command is lost. The services are asked what it did.');
-    let known = await this.#ask();
-    if (known.size === 0) {
-      // Runs of engine 1 and 2 name the step only.
-      this.#nameOf = ({ name }) => name;
-      known = await this.#ask();
-      if (known.size === 0) this.#nameOf = fullName;
-    }
-    const done = [...known].filter(([, { state }]) => state === 'OPERATION_STATE_DONE');
-    const final = [...this.#pivots, ...this.#finish.map(fullName)];
-    if (!undoing && done.some(([name]) => final.includes(name))) {
-      upsertSearchAttributes([{ key: SEARCH_ATTRIBUTES.outcome, value: 'done' satisfies Outcome }]);
-      const answers = done.map(([, answer]) => answer);
-      return await this.#goOn(memberId, answers);
-    }
-    const error = known.size > 0 || undoing ? LOST : NOT_STARTED;
-    upsertSearchAttributes([
-      { key: SEARCH_ATTRIBUTES.outcome, value: 'failed' satisfies Outcome },
-      { key: SEARCH_ATTRIBUTES.failure, value: error.code },
-    ]);
-    await this.#undo(error);
-    return { refused: { step: 'repair', code: error.code, message: error.message } };
-  }
-
-  /** What became of each step, by its full name, if anything is known of it. */
-  async #ask(): Promise<Map<string, GetOperationResponse>> {
-    const known = new Map<string, GetOperationResponse>();
-    for (const step of this.#steps) {
-      const ask: Step<never, GetOperationResponse> = { service: step.service, name: 'getOperation' };
-      const became = await this.#details.row(`what became of "${inWords(step)}"`, () =>
-        mustStep(this.#details, ask, this.#call(step), undefined),
-      );
-      if (became.state !== 'OPERATION_STATE_UNKNOWN') known.set(fullName(step), became);
-    }
-    return known;
-  }
-
-  async #goOn(memberId: string, done: { written?: AggregateVersion | undefined }[]): Promise<{ id: string }> {
-    const total = this.#steps.length;
-    const answers = [...done];
-    for (const [index, step] of this.#finish.entries()) {
-      const progress = { done: total - this.#finish.length + index, total, step: inWords(step) };
-      const call = { ...this.#call(step), progress };
-      const answer = await this.#details.row(inWords(step), () => mustStep(this.#details, step, call, { memberId }));
-      answers.push(answer as { written?: AggregateVersion });
-    }
-    const result = { id: memberId };
-    await completeJob(this.#details, total, result, newest(answers.flatMap(({ written }) => written ?? [])));
-    return result;
-  }
-
-  async #undo(error: JobError): Promise<void> {
-    const total = this.#steps.length;
-    for (const [done, step] of this.#steps.toReversed().entries()) {
-      const words = `undo "${inWords(step)}"`;
-      const progress = { done, total, step: words };
-      if (done === 0) await reportCompensating('its history is lost', progress, error);
-      const call = { ...this.#call(step), progress, compensating: error };
-      const undo = { service: step.service, name: 'undo' };
-      await this.#details.row(words, () => mustStep(this.#details, undo, call, undefined));
-    }
-    await failJob(this.#details, error, { done: 0, total, step: 'lost, all undone' });
-    this.#details.say('The history of this command is lost.\n\nAll that it did is undone.');
-  }
-
-  /** The steps' operations are those of the saga, for the workflow's ID is. */
-  #call(step: AnyStep): { operationId: string } {
-    return { operationId: `${workflowInfo().workflowId}/${this.#nameOf(step)}` };
-  }
+  const error = known.length > 0 || input.undoing ? LOST : NOT_STARTED;
+  upsertSearchAttributes([
+    { key: SEARCH_ATTRIBUTES.outcome, value: 'failed' satisfies Outcome },
+    { key: SEARCH_ATTRIBUTES.failure, value: error.code },
+  ]);
+  const why: Failure = { at: 'repair', refused: true, error, forOperators: 'the history of this command' };
+  return await run.undo(toUndo(allParts(saga), workflowId, known, nameOfStep), why, { how: 'lost' });
 }
 
-/** The last version of each aggregate. */
-function newest(written: AggregateVersion[]): AggregateVersion[] {
-  const last = new Map<string, AggregateVersion>();
-  for (const one of written) {
-    const key = `${one.type}/${one.id}`;
-    if (one.version >= (last.get(key)?.version ?? 0)) last.set(key, one);
+async function whatWasDone(details: Details, { steps, older }: SagaDeclaration): Promise<Operation[]> {
+  const all = [...steps, ...older];
+  if (patched('saga.recover@2')) return await ask(details, servicesOf(all), workflowInfo().workflowId);
+  const known = await askOfEach(details, all, fullName);
+  return known.length > 0 ? known : await askOfEach(details, all, ({ name }) => name);
+}
+
+/** Of recoveries that were begun when services did not list operations yet. */
+async function askOfEach(
+  details: Details,
+  steps: readonly AnyStep[],
+  nameOfStep: (step: AnyStep) => string,
+): Promise<Operation[]> {
+  const known: Operation[] = [];
+  for (const step of steps) {
+    const get: Step<never, GetOperationResponse> = { service: step.service, name: 'getOperation' };
+    const operationId = `${workflowInfo().workflowId}/${nameOfStep(step)}`;
+    const became = await details.row(`what became of "${inWords(step)}"`, () =>
+      mustStep(details, get, { operationId }, undefined),
+    );
+    if (became.state !== 'OPERATION_STATE_UNKNOWN') known.push({ operationId, ...became });
   }
-  return [...last.values()];
+  return known;
 }

@@ -1,4 +1,4 @@
-import { pivot, saga } from './saga.ts';
+import { finish, pivot, saga } from './saga.ts';
 import { services } from './step.ts';
 
 const { auth, member, role } = services;
@@ -21,7 +21,15 @@ const DEFAULT_ROLE = 'member';
 /** Registers a member completely, or leaves no trace. */
 export const registerMember = saga(
   'member.register',
-  [[member.createMember, auth.bindLogin, role.assignRoles, pivot(auth.grantRoles), member.activateMember]],
+  [
+    [
+      member.createMember,
+      auth.bindLogin,
+      role.assignRoles,
+      pivot(auth.grantRoles),
+      finish(member.activateMember, (memberId) => ({ memberId })),
+    ],
+  ],
   async ({ step }, input: RegisterMemberInput) => {
     const { memberId, loginId, displayName, email, passwordRef, roleIds = [DEFAULT_ROLE] } = input;
     await step(member.createMember, { memberId, loginId, displayName, email });

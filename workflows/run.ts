@@ -10,15 +10,24 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import type { AggregateVersion } from '#proto/musubi/aggregate/v1/aggregate.ts';
+import type { Operation } from '#proto/musubi/operation/v1/operation.ts';
 import type { StepCall } from '../activities/call.ts';
-import { HISTORY, type Outcome, SEARCH_ATTRIBUTES } from '../temporal.config.ts';
+import { type Outcome, SEARCH_ATTRIBUTES } from '../temporal.config.ts';
+import { type ChildEnd, ChildFailed, type ChildRefused, runChild } from './child.ts';
+import { isStep, nameOf, type Part, type PartList, type SagaDeclaration, sizeOf, wordsOf } from './declaration.ts';
 import { Details } from './details.ts';
 import { type Failure, failureOf } from './failure.ts';
-import { cancelJob, completeJob, failJob, reportCompensating, reportProgress } from './job.ts';
+import { HistoryLength } from './history.ts';
+import { cancelJob, completeJob, failJob, reportProgress } from './job.ts';
+import { type Around, type Place, Progress } from './progress.ts';
+import { allParts, ask, isDone, operationsOf, servicesOf, type ToUndo, toUndo, withUnsure } from './records.ts';
 import type { Refused } from './saga.ts';
-import { type AnyStep, fullName, inWords, mustStep, type Step, tryStep } from './step.ts';
+import { type AnyStep, mustStep, type Step, tryStep } from './step.ts';
+import { UnderWay } from './under-way.ts';
+import { howOf, type Undoing, undo } from './undo.ts';
+import { listed, note, noteAll, type Written } from './written.ts';
 
-/** A step that failed for good. Not a TemporalFailure: if a saga should let it slip, the workflow task fails. */
+/** A part that failed for good. Not a TemporalFailure: if a saga should let it slip, the workflow task fails. */
 export class StepFailed extends Error {
   readonly failure: Failure;
   constructor(failure: Failure) {
@@ -31,127 +40,138 @@ export class StepFailed extends Error {
  * The version of what all sagas share, gated like theirs: it grows when runs that go on would be led to other commands.
  * - 2: an outcome is told as MusubiOutcome, and a refusal is no failed workflow
  * - 3: an operation's ID names the step's service, too
+ * - 4: one that was cancelled, or tried in vain, is not undone before the services said how far it was
  */
-export const ENGINE_VERSION = 3;
+export const ENGINE_VERSION = 4;
 
-/** One version of a saga. */
-export interface StepList {
-  steps: readonly AnyStep[];
-  /** Names of the steps that can be the pivot. */
-  pivots: readonly string[];
-}
-
-/** A step to take back: of `each`, with the operations of its items. */
-interface ToUndo {
-  service: string;
-  /** "create member" */
-  words: string;
-  operationIds: string[];
-  atOnce: number;
-}
-
-/** What a run hands on to the next one, when its history would become too long. */
+/** What a run hands on: to the next one, when its history would become too long, or to a saga that it runs. */
 export interface Carried {
   engine: number;
   version: number;
-  /** What the steps that are done answered, by their names; of `each`, how many items are done. */
+  /** What the parts that are done answered, by their names; of `each`, how many items are done. */
   answers: Record<string, unknown>;
   itemsDone: Record<string, number>;
-  undos: ToUndo[];
-  written: AggregateVersion[];
+  /** How many steps more than they declare the sagas had that were run, by their names. */
+  grown: Record<string, number>;
+  written: Written;
   tooLate: boolean;
   /** Set when it is being undone. */
-  undoing?: { why: Failure | null; done: number; total: number; last: StepCall['progress'] };
+  undoing: Undoing;
+  /** Set where another saga runs this one. */
+  around: Around;
 }
+
+/** What a workflow of a saga returns: its result, or that it was refused; to a saga that runs it, more. */
+export type End = object | Refused | ChildEnd | ChildRefused;
 
 const AT_ONCE = 10;
 
 /** One run of a saga: what it has done, and how to take it back. */
 export class Run {
   tooLate: boolean;
-  readonly #command: string;
+  readonly #saga: SagaDeclaration;
   readonly #input: unknown;
   readonly #engine: number;
   /** The saga's version that this run was begun with. */
   readonly #version: number;
-  readonly #versions: number;
-  readonly #list: StepList;
+  readonly #list: PartList;
   readonly #details = new Details();
-  readonly #undos: ToUndo[];
-  readonly #written: Map<string, AggregateVersion>;
-  readonly #called = new Set<string>();
+  readonly #length = new HistoryLength();
   readonly #answers: Record<string, unknown>;
   readonly #itemsDone: Record<string, number>;
-  readonly #undoing: Carried['undoing'];
-  /** The step that was begun last. */
-  #last: StepCall['progress'];
-  /** Items that this run has done or undone: each adds to its history. */
-  #items = 0;
-  /** How many of them were done before this workflow task. */
-  #itemsOfTask = 0;
+  readonly #grown: Record<string, number>;
+  readonly #written: Written;
+  readonly #around: Around | undefined;
+  #progress: Progress;
+  #underWay = new UnderWay();
+  /** What this run has done, where it knows all of it. What runs before it did, and sagas that it runs, only services know. */
+  readonly #undos: ToUndo[] = [];
+  #knowsAll: boolean;
 
-  constructor(command: string, versions: readonly StepList[], input: unknown, carried?: Carried) {
-    this.#command = command;
+  constructor(saga: SagaDeclaration, input: unknown, carried: Partial<Carried> = {}) {
+    this.#saga = saga;
     this.#input = input;
-    this.#versions = versions.length;
     // At once: asked for later, a run of an old version would take on the new one half-way. The newest first: a new run
     // remembers that one, and an old one the one it was begun with. A run that goes on from another one is what that was.
-    this.#engine = carried?.engine ?? newestOf('saga', ENGINE_VERSION);
-    this.#version = carried?.version ?? newestOf(command, versions.length);
-    this.#list = versions[this.#version - 1] ?? { steps: [], pivots: [] };
-    this.#answers = carried?.answers ?? {};
-    this.#itemsDone = carried?.itemsDone ?? {};
-    this.#undos = carried?.undos ?? [];
-    this.#written = new Map(carried?.written.map((version) => [keyOf(version), version]));
-    this.#undoing = carried?.undoing;
-    this.#last = carried?.undoing?.last;
-    this.tooLate = carried?.tooLate ?? false;
+    this.#engine = carried.engine ?? newestOf('saga', ENGINE_VERSION);
+    this.#version = carried.version ?? newestOf(saga.command, saga.version);
+    this.#list = saga.versions[this.#version - 1] ?? { parts: [], pivots: [], finish: [] };
+    this.#answers = carried.answers ?? {};
+    this.#itemsDone = carried.itemsDone ?? {};
+    this.#grown = carried.grown ?? {};
+    this.#written = carried.written ?? {};
+    this.#around = carried.around;
+    this.#knowsAll = carried.version === undefined;
+    this.#progress = new Progress(saga.command, this.#list.parts, { around: carried.around, last: carried.undoing?.last });
+    this.tooLate = carried.tooLate ?? false;
   }
 
   async step<Response>(step: Step<never, Response>, request: unknown): Promise<Response> {
-    const name = fullName(step);
-    const begun = this.#begin(step);
+    const name = nameOf(step);
+    const progress = this.#progress.begin(step);
     if (Object.hasOwn(this.#answers, name)) return this.#answers[name] as Response;
-    const isPivot = !this.tooLate && this.#list.pivots.includes(name);
-    const call = { operationId: this.#operationId(step), progress: begun };
-    const tried = this.#details.row(inWords(step), () => this.#tryOnce(step, call, request, isPivot), howItFailed);
-    return this.#keep(name, await tried);
+    const isPivot = !this.tooLate && this.#isPivot(step);
+    const call = { operationId: this.#idOf(step), progress };
+    return await this.#underWay.unit(async () => {
+      const tried = this.#details.row(wordsOf(step), () => this.#tryOnce(step, call, request, isPivot), howItFailed);
+      const answer = await tried;
+      this.#answers[name] = answer;
+      this.#keepWritten(answer);
+      return answer;
+    });
+  }
+
+  /** Runs another saga. */
+  async child(saga: SagaDeclaration, input: unknown): Promise<object> {
+    const name = nameOf(saga);
+    const place = this.#progress.begin(saga);
+    this.#progress.grow(this.#grown[name] ?? 0);
+    if (Object.hasOwn(this.#answers, name)) return this.#answers[name] as object;
+    return await this.#underWay.unit(async () => {
+      const result = await this.#details.row(name, () => this.#runChild(saga, name, input, place), howItFailed);
+      this.#answers[name] = result;
+      return result;
+    });
   }
 
   async each<Item>(
-    step: AnyStep,
+    part: Part,
     items: readonly Item[],
     of: (item: Item) => { key: string; request: unknown },
     { atOnce = AT_ONCE }: { atOnce?: number } = {},
   ): Promise<void> {
-    const name = fullName(step);
-    if (this.#list.pivots.includes(name)) throw new Error(`${name}: the pivot is one step, not many`);
-    const { total, done: before } = this.#begin(step, items.length);
+    const name = nameOf(part);
+    if (isStep(part) && this.#isPivot(part)) throw new Error(`${name}: the pivot is one step, not many`);
     const all = items.map(of);
-    if (new Set(all.map(({ key }) => key)).size < all.length) throw new Error(`${name}: a key is given twice`);
-    const undo: ToUndo = this.#undos.find(({ words }) => words === inWords(step)) ?? this.#toUndo(step, atOnce);
+    checkKeys(name, all);
+    const begun = this.#progress.begin(part, items.length);
+    this.#progress.grow(this.#grown[name] ?? 0);
     let next = this.#itemsDone[name] ?? 0;
-    const row = `${inWords(step)}, for ${items.length}`;
-    const one = async (item: { key: string; request: unknown }, index: number): Promise<void> => {
-      const operationId = `${this.#operationId(step)}/${item.key}`;
-      const call = { operationId, progress: { done: before + index, total, step: inWords(step) } };
-      if (!this.tooLate) undo.operationIds.push(operationId);
-      this.#keepWritten(await this.#tryItem(step, call, item.request));
-      this.#items++;
+    if (this.tooLate && !this.#around && next < all.length)
+      throw new Error(`${name}: after the pivot, what is done for many is done by a saga that finds them`);
+    const placeOf = (index: number): Place => ({ ...begun, done: begun.done + index * sizeOf(part) });
+    const one = ({ key, request }: { key: string; request: unknown }, index: number): Promise<unknown> =>
+      isStep(part)
+        ? this.#tryItem(part, key, request, placeOf(index))
+        : this.#runChild(part, `${name}/${key}`, request, placeOf(index));
+    const chunkOf = async (): Promise<void> => {
+      if (!this.tooLate && CancellationScope.current().consideredCancelled) throw new CancelledFailure('cancelled');
+      // All of them are waited for, so that what failed is undone with what was under way beside it.
+      const chunk = all.slice(next, next + atOnce);
+      const outcomes = await Promise.allSettled(chunk.map((item, at) => one(item, next + at)));
+      const failed = outcomes.find((outcome) => outcome.status === 'rejected');
+      if (failed) throw failed.reason;
+      next += chunk.length;
+      this.#itemsDone[name] = next;
+      this.#length.add(chunk.length);
     };
     await this.#details.row(
-      row,
+      `${wordsOf(part)}, for ${items.length}`,
       async () => {
         while (next < all.length) {
-          if (!this.tooLate && CancellationScope.current().consideredCancelled) throw new CancelledFailure('cancelled');
-          // All of them are waited for, so that what failed is undone with what was under way beside it.
-          const chunk = all.slice(next, next + atOnce);
-          const outcomes = await Promise.allSettled(chunk.map((item, at) => one(item, next + at)));
-          const failed = outcomes.find((outcome) => outcome.status === 'rejected');
-          if (failed) throw failed.reason;
-          next += chunk.length;
-          this.#itemsDone[name] = next;
-          await this.#goOnInNewRun({ done: before + next, total, step: inWords(step) });
+          await this.#underWay.unit(chunkOf);
+          const isLong = await this.#length.isLong(() => reportProgress(placeOf(next)));
+          if (isLong && (this.tooLate || !CancellationScope.current().consideredCancelled)) await this.#goOnInNewRun();
         }
       },
       howItFailed,
@@ -159,140 +179,149 @@ export class Run {
   }
 
   since(version: number): boolean {
-    if (version > this.#versions) throw new Error(`${this.#command} has versions 1 to ${this.#versions}, not ${version}`);
+    const { command, version: newest } = this.#saga;
+    if (version > newest) throw new Error(`${command} has versions 1 to ${newest}, not ${version}`);
     return version <= this.#version;
   }
 
-  async done(result: object): Promise<void> {
+  async done(result: object): Promise<End> {
     this.tooLate = true;
-    await completeJob(this.#details, this.#total(), result, [...this.#written.values()]);
+    const end = await this.complete(result);
     this.#tellOutcome('done');
+    return end;
   }
 
-  async failed(failure: Failure): Promise<Refused> {
-    upsertSearchAttributes([{ key: SEARCH_ATTRIBUTES.failure, value: failure.error.code }]);
-    this.#tellOutcome(failure.refused ? 'refused' : 'failed');
-    return await this.#undoAll(failure, 0, this.#toUndoInAll());
+  /** Ends the job, or what of it another saga runs. */
+  async complete(result: object): Promise<End> {
+    const { size, total } = this.#progress;
+    if (this.#around) {
+      this.#details.say(`Done: all ${size} steps.`);
+      return { result, written: this.#written, size } satisfies ChildEnd;
+    }
+    await completeJob(this.#details, total, result, listed(this.#written));
+    return result;
   }
 
-  async cancelled(): Promise<Refused> {
-    this.#tellOutcome('cancelled');
-    return await this.#undoAll(null, 0, this.#toUndoInAll());
+  /**
+   * Undoes everything, unless it turns out to be past its pivot.
+   * @param why null: it was cancelled
+   */
+  async giveUp(why: Failure | null): Promise<End> {
+    await this.#underWay.close({ cancelling: true });
+    let undos = this.#undos;
+    let unsure: string[] = [];
+    if (!this.#knowsAll || (this.#engine >= 4 && !why?.refused)) {
+      const known = await this.#ask();
+      if (this.isPast(known)) {
+        const aggregateId = workflowInfo().typedSearchAttributes.get(SEARCH_ATTRIBUTES.aggregate) ?? '';
+        return await this.done(await this.finish(known, aggregateId));
+      }
+      const tried = withUnsure(known, this.#undos.flatMap(operationsOf));
+      ({ unsure } = tried);
+      undos = toUndo(allParts(this.#saga), workflowInfo().workflowId, tried.all);
+    }
+    if (why && !this.#around) upsertSearchAttributes([{ key: SEARCH_ATTRIBUTES.failure, value: why.error.code }]);
+    this.#tellOutcome(why ? howOf(why) : 'cancelled');
+    return await this.undo(undos, why, { unsure });
   }
 
   /** Goes on with what another run was undoing. */
-  async goOnUndoing(): Promise<Refused> {
-    const { why, done, total } = this.#undoing ?? { why: null, done: 0, total: 0 };
-    return await this.#undoAll(why, done, total);
+  async goOnUndoing(undoing: Undoing): Promise<End> {
+    const { all } = withUnsure(await this.#ask(), undoing.unsure);
+    return await this.#undo(toUndo(allParts(this.#saga), workflowInfo().workflowId, all), undoing);
+  }
+
+  /** Whether so much was done that there is no way back. @param nameOfStep how an operation's ID names a step */
+  isPast(known: readonly Operation[], nameOfStep: (step: AnyStep) => string = nameOf): boolean {
+    const { pivots, finish } = this.#list;
+    const final = [...pivots, ...finish.map((one) => one.finish)].map((part) => (isStep(part) ? nameOfStep(part) : nameOf(part)));
+    const { length } = workflowInfo().workflowId;
+    return known.some((one) => isDone(one) && final.includes(one.operationId.slice(length + 1).split('/')[0] ?? ''));
+  }
+
+  /** Does what is to be done after the pivot. @returns the result */
+  async finish(known: readonly Operation[], aggregateId: string): Promise<{ id: string }> {
+    this.tooLate = true;
+    this.#underWay = new UnderWay();
+    this.#progress = new Progress(this.#saga.command, this.#list.parts, {});
+    for (const one of known) if (isDone(one)) this.#keepWritten(one);
+    for (const { finish: part, of } of this.#list.finish)
+      await (isStep(part) ? this.step(part, of(aggregateId)) : this.child(part, of(aggregateId)));
+    return { id: aggregateId };
   }
 
   /** Takes back what was done, the last first, and ends the job. @param why null: it was cancelled */
-  async #undoAll(why: Failure | null, done: number, total: number): Promise<Refused> {
-    await this.#undo(why, done, total);
+  async undo(undos: ToUndo[], why: Failure | null, { how, unsure = [] }: { how?: string; unsure?: string[] } = {}): Promise<End> {
+    const done = why?.undone ?? 0;
+    const total = undos.reduce((sum, one) => sum + operationsOf(one).length, done);
+    const { last } = this.#progress;
+    const words = why ? `${howOf(why)} at "${why.at}"` : `cancelled${last ? ` at "${last.step}"` : ''}`;
+    return await this.#undo(undos, { why, how: how ?? words, done, total, last, unsure });
+  }
+
+  async #undo(undos: ToUndo[], undoing: Undoing): Promise<End> {
+    const goOn = (undoing: Undoing): Promise<never> => this.#goOnInNewRun(undoing);
+    const undone = await undo(undos, undoing, this.#details, this.#length, goOn);
+    const { why, how, last } = undoing;
+    /** How far it had come. */
+    const end = { done: last?.done ?? 0, total: last?.total ?? this.#progress.total, step: `${how}, all undone` };
     if (!why) {
-      const at = this.#last ? ` at "${this.#last.step}"` : '';
-      await cancelJob(this.#details, this.#end(`cancelled${at}`));
+      if (!this.#around) await cancelJob(this.#details, end);
       throw new CancelledFailure('cancelled');
     }
     const { at, refused, error, forOperators } = why;
-    await failJob(this.#details, error, this.#end(`${howOf(why)} at "${at}"`));
-    if (refused && this.#engine >= 2) return { refused: { step: at, code: error.code, message: error.message } };
-    const failure = ApplicationFailure.nonRetryable(forOperators, error.code, error);
+    if (!this.#around) await failJob(this.#details, error, end);
+    if (refused && this.#around) return { refusedBy: { ...why, undone } } satisfies ChildRefused;
+    if (refused && this.#engine >= 2)
+      return { refused: { step: at, code: error.code, message: error.message } } satisfies Refused;
+    const failure = ApplicationFailure.nonRetryable(forOperators, error.code, this.#around ? { ...why, undone } : error);
     failure.stack = ''; // it says nothing about the step that failed
     throw failure;
   }
 
-  async #undo(why: Failure | null, before: number, total: number): Promise<void> {
-    const error = why?.error ?? null;
-    const said = why ? `${why.refused ? 'Refused' : 'Failed'}: ${why.forOperators}` : 'Cancelled.';
-    const inShort = why ? `${howOf(why)} at "${why.at}": ${why.error.code}` : 'cancelled';
-    this.#details.say(`${said}\n\n${total === 0 ? 'Nothing is to be undone.' : 'It is being undone.'}`);
-    let done = before;
-    for (let undo = this.#undos.at(-1); undo; undo = this.#undos.at(-1)) {
-      const { service, operationIds, atOnce } = undo;
-      const words = `undo "${undo.words}"`;
-      const many = operationIds.length > 1 ? `, for ${operationIds.length}` : '';
-      if (done === 0) await reportCompensating(inShort, { done, total, step: words }, error);
-      await this.#details.row(`${words}${many}`, async () => {
-        while (operationIds.length > 0) {
-          const chunk = operationIds.slice(-atOnce).reverse();
-          await Promise.all(
-            chunk.map((operationId, at) => {
-              const call = { operationId, progress: { done: done + at, total, step: words }, compensating: error };
-              return mustStep(this.#details, { service, name: 'undo' }, call, undefined);
-            }),
-          );
-          operationIds.length -= chunk.length;
-          done += chunk.length;
-          this.#items += chunk.length;
-          if (operationIds.length > 0)
-            await this.#goOnInNewRun({ done, total, step: words }, { why, done, total, last: this.#last });
-        }
-      });
-      this.#undos.pop();
-    }
-    this.#details.say(`${said}\n\n${total === 0 ? 'Nothing was to be undone.' : 'All of it is undone.'}`);
+  /** What the services know of all that was done for this run, whichever workflow did it. */
+  #ask(): Promise<Operation[]> {
+    const { steps, older } = this.#saga;
+    return ask(this.#details, servicesOf([...steps, ...older]), workflowInfo().workflowId);
   }
 
-  /** Between the items of a list: continues as new where the history would become too long to be read by a worker in a moment. */
-  async #goOnInNewRun(progress: NonNullable<StepCall['progress']>, undoing?: Carried['undoing']): Promise<void> {
-    // A request to cancel, and the true length of the history, come with the next workflow task only.
-    if (this.#items - this.#itemsOfTask >= HISTORY.itemsOfTask) {
-      this.#itemsOfTask = this.#items;
-      await reportProgress(progress, undoing && (undoing.why?.error ?? null));
-    }
-    if (!undoing && !this.tooLate && CancellationScope.current().consideredCancelled) return;
-    if (this.#items < HISTORY.mostItems && workflowInfo().historyLength < HISTORY.mostEvents) return;
-    const carried: Carried = {
+  async #goOnInNewRun(undoing?: Undoing): Promise<never> {
+    await this.#underWay.close({ cancelling: false });
+    const carried: Partial<Carried> = {
       engine: this.#engine,
       version: this.#version,
       answers: this.#answers,
       itemsDone: this.#itemsDone,
-      undos: this.#undos,
-      written: [...this.#written.values()],
+      grown: this.#grown,
+      written: this.#written,
       tooLate: this.tooLate,
+      ...(this.#around ? { around: this.#around } : {}),
       ...(undoing ? { undoing } : {}),
     };
-    await makeContinueAsNewFunc<(input: unknown, carried: Carried) => Promise<unknown>>()(this.#input, carried);
-  }
-
-  /** How far a run that was undone had come. */
-  #end(how: string): { done: number; total: number; step: string } {
-    return { done: this.#last?.done ?? 0, total: this.#last?.total ?? this.#total(), step: `${how}, all undone` };
+    return await makeContinueAsNewFunc<(input: unknown, carried: Partial<Carried>) => Promise<unknown>>()(this.#input, carried);
   }
 
   /** While a run is open, an outcome says what it will come to: it is being undone. */
   #tellOutcome(value: Outcome): void {
-    if (this.#engine >= 2) upsertSearchAttributes([{ key: SEARCH_ATTRIBUTES.outcome, value }]);
+    if (this.#engine >= 2 && !this.#around) upsertSearchAttributes([{ key: SEARCH_ATTRIBUTES.outcome, value }]);
   }
 
-  /** The items of lists that were begun, less the steps that they stand in for. */
-  #more = 0;
-  #total = (): number => this.#list.steps.length + this.#more;
-  #toUndoInAll = (): number => this.#undos.reduce((sum, { operationIds }) => sum + operationIds.length, 0);
-
-  /** Notes that a step begins. @param items how many it is done for; default: it is one */
-  #begin(step: AnyStep, items = 1): NonNullable<StepCall['progress']> {
-    const name = fullName(step);
-    const at = this.#list.steps.findIndex((declared) => fullName(declared) === name);
-    if (at === -1) throw new Error(`${this.#command} does not declare the step ${name}`);
-    if (this.#called.has(name)) throw new Error(`${this.#command} does the step ${name} twice`);
-    this.#called.add(name);
-    const done = at + this.#more;
-    this.#more += Math.max(0, items - 1);
-    const total = this.#total();
-    this.#details.say(`Step ${done + 1} of ${total}: ${inWords(step)}.`);
-    this.#last = { done, total, step: inWords(step) };
-    return this.#last;
+  #isPivot(step: AnyStep): boolean {
+    return this.#list.pivots.some((one) => nameOf(one) === nameOf(step));
   }
 
-  #operationId(step: AnyStep): string {
-    return `${workflowInfo().workflowId}/${this.#engine >= 3 ? fullName(step) : step.name}`;
+  #idOf(step: AnyStep): string {
+    return `${workflowInfo().workflowId}/${this.#engine >= 3 ? nameOf(step) : step.name}`;
   }
 
-  #toUndo(step: AnyStep, atOnce: number): ToUndo {
-    const undo = { service: step.service, words: inWords(step), operationIds: [], atOnce };
-    if (!this.tooLate) this.#undos.push(undo);
+  /** Notes what is to be undone. @returns what it is noted as */
+  #remember(step: AnyStep): ToUndo {
+    const operationId = this.#idOf(step);
+    let undo = this.#undos.find((one) => one.operationId === operationId);
+    if (!undo) {
+      undo = { service: step.service, words: wordsOf(step), operationId };
+      this.#undos.push(undo);
+    }
     return undo;
   }
 
@@ -301,14 +330,22 @@ export class Run {
     if (this.tooLate) return await mustStep(this.#details, step, call, request);
     // Not even tried, so nothing to undo.
     if (CancellationScope.current().consideredCancelled) throw new CancelledFailure('cancelled');
-    this.#toUndo(step, 1).operationIds.push(call.operationId);
-    if (!isPivot) return await this.#tryItem(step, call, request);
-    const tried = CancellationScope.nonCancellable(() => this.#tryItem(step, call, request));
+    this.#remember(step);
+    if (!isPivot) return await this.#try(step, call, request);
+    const tried = CancellationScope.nonCancellable(() => this.#try(step, call, request));
     this.tooLate = true;
     return await tried;
   }
 
-  #tryItem<Response>(step: Step<never, Response>, call: StepCall, request: unknown): Promise<Response> {
+  async #tryItem(step: AnyStep, key: string, request: unknown, progress: Place): Promise<void> {
+    if (!this.tooLate) {
+      const undo = this.#remember(step);
+      undo.keys = [...(undo.keys ?? []), key];
+    }
+    this.#keepWritten(await this.#try(step, { operationId: `${this.#idOf(step)}/${key}`, progress }, request));
+  }
+
+  #try<Response>(step: Step<never, Response>, call: StepCall, request: unknown): Promise<Response> {
     if (this.tooLate) return mustStep(this.#details, step, call, request);
     return tryStep(step, call, request).catch((error: unknown) => {
       if (error instanceof TemporalFailure && !isCancellation(error)) throw new StepFailed(failureOf(step, error));
@@ -316,17 +353,35 @@ export class Run {
     });
   }
 
-  #keep<Response>(name: string, response: Response): Response {
-    this.#answers[name] = response;
-    this.#keepWritten(response);
-    return response;
+  async #runChild(saga: SagaDeclaration, path: string, input: unknown, place: Place): Promise<object> {
+    if (!this.tooLate && CancellationScope.current().consideredCancelled) throw new CancelledFailure('cancelled');
+    this.#knowsAll = false;
+    const handedOn: Partial<Carried> = { tooLate: this.tooLate, around: this.#progress.around(saga, place) };
+    const run = () => runChild(saga.command, path, input, handedOn);
+    try {
+      const { result, written, size } = await this.#underWay.child(run, { cancellable: !this.tooLate });
+      noteAll(this.#written, written);
+      const more = size - sizeOf(saga);
+      this.#grown[nameOf(saga)] = (this.#grown[nameOf(saga)] ?? 0) + more;
+      this.#progress.grow(more);
+      return result;
+    } catch (error) {
+      throw error instanceof ChildFailed ? new StepFailed(error.failure) : error;
+    }
   }
 
-  /** Remembers which version the step wrote, so that the job ends only when queries see it. */
+  /** Remembers which version was written, so that the job ends only when queries see it. */
   #keepWritten(response: unknown): void {
     const { written } = response as { written?: AggregateVersion };
-    if (written) this.#written.set(keyOf(written), written);
+    if (written) note(this.#written, written);
   }
+}
+
+/** A key is a part of an operation's ID, and of a child workflow's. */
+function checkKeys(name: string, all: readonly { key: string }[]): void {
+  if (new Set(all.map(({ key }) => key)).size < all.length) throw new Error(`${name}: a key is given twice`);
+  const wrong = all.find(({ key }) => key === '' || key.includes('/'));
+  if (wrong) throw new Error(`${name}: "${wrong.key}" is no key`);
 }
 
 /** The version that a run is of: the newest, unless it was begun before that. */
@@ -335,9 +390,6 @@ function newestOf(name: string, newest: number): number {
   while (version > 1 && !patched(`${name}@${version}`)) version--;
   return version;
 }
-
-const keyOf = ({ type, id }: AggregateVersion): string => `${type}/${id}`;
-const howOf = ({ refused }: Failure): 'refused' | 'failed' => (refused ? 'refused' : 'failed');
 
 function howItFailed(error: unknown): string {
   if (error instanceof StepFailed) return `${howOf(error.failure)}: ${error.failure.error.code}`;

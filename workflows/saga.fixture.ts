@@ -11,8 +11,9 @@ import {
   type MusubiError,
   unavailable,
 } from '#platform/errors.ts';
+import type { Operation } from '#proto/musubi/operation/v1/operation.ts';
 import { byTemporalName, createActivities, type SagaPeers } from '../activities/index.ts';
-import { WORKER_TUNING } from '../temporal.config.ts';
+import { jobOf, SEARCH_ATTRIBUTES, WORKER_TUNING } from '../temporal.config.ts';
 import { workflowBundle } from '../worker/bundle.ts';
 import type { CommandInput, CommandName } from './commands.ts';
 import type { RecoverInput } from './recover.ts';
@@ -63,6 +64,8 @@ export class ScriptedServices {
   workflow!: WorkflowHandle;
   readonly #script: Script;
   readonly #attempts = new Map<string, number>();
+  /** What the services keep of operations, by their IDs. */
+  readonly #records = new Map<string, Operation & { service: string }>();
 
   constructor(script: Script) {
     this.#script = script;
@@ -71,8 +74,16 @@ export class ScriptedServices {
   /** The names of what was received, without what is said to Job and asked of Query: the saga's own steps and undos. */
   get steps(): string[] {
     return this.received
-      .filter(({ name }) => !/^(job|query)\./.test(name))
+      .filter(({ name }) => !/^(job|query)\.|Operations?$/.test(name))
       .map(({ name, request }) => (name.endsWith('.undo') ? `undo ${stepOf(request)}` : (name.split('.')[1] ?? name)));
+  }
+
+  /** The operations that are done and not undone, by their IDs within the job, in order. */
+  get effects(): string[] {
+    return [...this.#records.values()]
+      .filter(({ state }) => state === 'OPERATION_STATE_DONE')
+      .map(({ operationId }) => operationId.slice(operationId.indexOf('/') + 1))
+      .sort();
   }
 
   /** The states that the job was put into, in order. */
@@ -95,7 +106,26 @@ export class ScriptedServices {
     const answer =
       typeof script === 'function' ? await script(attempt, request, this.workflow) : script[Math.min(attempt, script.length) - 1];
     if (answer instanceof Error) throw answer;
-    return answer === undefined ? usual(name, request) : answer;
+    const given = answer === undefined ? this.#usual(name, request) : answer;
+    this.#record(name, request, given);
+    return given;
+  }
+
+  /** What a service that does its work answers. */
+  #usual(name: string, request: Record<string, unknown>): object {
+    if (!name.endsWith('.listOperations')) return usual(name, request);
+    const of = name.split('.')[0];
+    const within = [...this.#records.values()].filter(
+      ({ service, operationId }) => service === of && operationId.startsWith(`${request.within}/`),
+    );
+    const after = within.filter(({ operationId }) => operationId > String(request.after));
+    return { operations: after.sort((a, b) => (a.operationId < b.operationId ? -1 : 1)).slice(0, Number(request.pageSize)) };
+  }
+
+  #record(name: string, { operationId }: Record<string, unknown>, answer: { written?: Operation['written'] }): void {
+    if (typeof operationId !== 'string' || /^(job|query)\.|Operations?$/.test(name)) return;
+    const state = name.endsWith('.undo') ? 'OPERATION_STATE_UNDONE' : 'OPERATION_STATE_DONE';
+    this.#records.set(operationId, { service: name.split('.')[0] ?? '', operationId, state, written: answer?.written });
   }
 }
 
@@ -158,7 +188,7 @@ export class SagaBench {
         {
           get: (_, method) => (request: Record<string, unknown>, options: { timeoutMs: number }) =>
             services
-              .get(activityInfo().workflowExecution?.workflowId ?? '')
+              .get(jobOf(activityInfo().workflowExecution?.workflowId ?? ''))
               ?.answer(`${service}.${String(method)}`, request, options),
         },
       ) as never;
@@ -191,7 +221,9 @@ export class SagaBench {
     const handle = this.#client.workflow.getHandle(randomUUID());
     this.serve(handle, services);
     const { workflowId } = handle;
-    return this.#client.workflow.start(type, { workflowId, taskQueue: this.#taskQueue, args: [input] });
+    const aggregateId = 'memberId' in input ? String(input.memberId) : 'aggregate';
+    const typedSearchAttributes = [{ key: SEARCH_ATTRIBUTES.aggregate, value: aggregateId }];
+    return this.#client.workflow.start(type, { workflowId, taskQueue: this.#taskQueue, args: [input], typedSearchAttributes });
   }
 
   /** Goes on with a saga that another bench has started. */

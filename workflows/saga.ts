@@ -1,81 +1,56 @@
 import { CancellationScope, defineQuery, isCancellation, setHandler } from '@temporalio/workflow';
-import { type Domain, TOO_LATE_QUERY } from '../temporal.config.ts';
+import { TOO_LATE_QUERY } from '../temporal.config.ts';
+import { declare, type Part, type PartsOf, type RequestOf, type SagaDeclaration, type Versions } from './declaration.ts';
 import { type Carried, Run, StepFailed } from './run.ts';
-import { type AnyStep, fullName, type StepRequest, type StepResponse } from './step.ts';
+import type { AnyStep, StepRequest, StepResponse } from './step.ts';
+
+export { finish, pivot, type SagaDeclaration } from './declaration.ts';
 
 /** Whether the saga is past its point of no return, so that to cancel it is too late. */
 export const tooLateQuery = defineQuery<boolean>(TOO_LATE_QUERY);
-
-/** The last step that may fail: once it has answered there is no way back. */
-export interface Pivot<S extends AnyStep = AnyStep> {
-  readonly pivot: S;
-}
-
-/**
- * Marks the pivot in a saga's list of steps. From there on the saga can't be cancelled. If the pivot fails, it is undone
- * like any other step, with its own undo first: tries that ran out leave it open whether it happened, and the service's
- * tombstone settles it. (To go on trying instead would hold the aggregate's lock for as long as that one service is away.)
- * Of several marked steps the first that a run does is its pivot.
- */
-export const pivot = <S extends AnyStep>(step: S): Pivot<S> => ({ pivot: step });
-
-type Declared = AnyStep | Pivot;
-
-/**
- * The steps in order, with the pivot. One list for every version of the saga, the newest last. There is a new version with
- * every change of the order or meaning of steps while workflows of the version before may still run; the change is gated
- * by `since(version)`. Replay tests fail without it.
- */
-export type Versions = readonly [readonly Declared[], ...(readonly Declared[])[]];
-type StepIn<V extends Versions> = V[number][number] extends infer D
-  ? D extends Pivot<infer S>
-    ? S
-    : D extends AnyStep
-      ? D
-      : never
-  : never;
 
 /** What the workflow of a saga that was refused returns, everything being undone. */
 export interface Refused {
   refused: { step: string; code: string; message: string };
 }
 
+/** A saga's workflow, with what it declares. */
+export interface SagaWorkflow<Input, Result> extends SagaDeclaration {
+  (input: Input, carried?: Partial<Carried>): Promise<Result | Refused>;
+}
+type ResultOf<S> = S extends SagaWorkflow<never, infer Result> ? Result : never;
+
 /** What a saga is written with. Every step is one activity, idempotent by `jobId/service.step`, with its service's Undo. */
-export interface Saga<S extends AnyStep> {
+export interface Saga<P extends Part> {
   /**
    * Does one of the declared steps. Up to the pivot its undo is registered before it is tried, for a timeout does not say
    * whether it happened: a refusal, or a minute of vain tries, undoes the saga, and so does a request to cancel. After the
    * pivot it is tried until it is through.
    */
-  step<T extends S>(step: T, request: NoInfer<StepRequest<T>>): Promise<StepResponse<T>>;
+  step<T extends Extract<P, AnyStep>>(step: T, request: NoInfer<StepRequest<T>>): Promise<StepResponse<T>>;
   /**
-   * Does a step for each of many, some at a time. Every item has a key and an undo of its own, and counts in the job's
-   * progress. A list that would make the history too long goes on in a new run of the workflow.
+   * Runs one of the declared sagas, as a child workflow of the same job. It is a part of this one, so it has no end of its
+   * own: before the pivot, where it must have no pivot itself, it is undone with this one, as this one is with it; after
+   * the pivot it is tried until it is through. Its steps count in the job's progress, what they write is waited for, and
+   * their keys are `jobId/command/service.step`.
+   */
+  child<T extends Extract<P, SagaDeclaration>>(saga: T, input: NoInfer<RequestOf<T>>): Promise<ResultOf<T>>;
+  /**
+   * Does a step, or runs a saga, for each of many, some at a time. Every item has a key and an undo of its own, and counts
+   * in the job's progress. A list that would make the history too long goes on in a new run of the workflow. After the
+   * pivot only a saga that another one runs has lists: one that finds them itself, whatever becomes of the first one's history.
    *
-   * @param of an item's key, unique in the list (an ID), and what the step is asked for it
+   * @param of an item's key, unique in the list and without a slash (an ID), and what the step is asked for it: of a saga its input
    * @param options `atOnce`: items under way at the same time; default 10
    */
-  each<T extends S, Item>(
-    step: T,
+  each<T extends P, Item>(
+    part: T,
     items: readonly Item[],
-    of: (item: Item) => { key: string; request: NoInfer<StepRequest<T>> },
+    of: (item: Item) => { key: string; request: NoInfer<RequestOf<T>> },
     options?: { atOnce?: number },
   ): Promise<void>;
   /** Whether this run was begun by code of that version or later: `if (since(2)) await step(…)`. */
   since(version: number): boolean;
-}
-
-/** What is known of a saga from outside: the engine, tests and histories read it from the one declaration. */
-export interface SagaDeclaration {
-  command: `${Domain}.${string}`;
-  /** The steps of the newest version, in order. */
-  steps: readonly AnyStep[];
-  /** Those that only older versions have. */
-  older: readonly AnyStep[];
-  /** Those of its steps that can be the pivot, by name: `auth.grantRoles`. */
-  pivots: readonly string[];
-  /** The newest version's number. */
-  version: number;
 }
 
 /**
@@ -89,46 +64,38 @@ export interface SagaDeclaration {
  *   fails where tries ran out, or a service failed: what somebody should look at.
  *
  * @param body its return value is the job's result. It may run again from the start in a run that goes on from another
- *   one: steps that are done answer at once as they did.
+ *   one: parts that are done answer at once as they did.
  */
 export function saga<Input, Result extends object, const V extends Versions>(
-  command: `${Domain}.${string}`,
+  command: SagaDeclaration['command'],
   versions: V,
-  body: (saga: Saga<StepIn<V>>, input: Input) => Promise<Result>,
-): ((input: Input, carried?: Carried) => Promise<Result | Refused>) & SagaDeclaration {
-  const lists = versions.map((declared) => ({ steps: declared.map(stepOf), pivots: pivotsOf(declared) }));
-  const workflow = async (input: Input, carried?: Carried): Promise<Result | Refused> => {
-    const run = new Run(command, lists, input, carried);
+  body: (saga: Saga<PartsOf<V>>, input: Input) => Promise<Result>,
+): SagaWorkflow<Input, Result> {
+  const declaration = declare(command, versions);
+  const workflow = async (input: Input, carried: Partial<Carried> = {}): Promise<Result | Refused> => {
+    const run = new Run(declaration, input, carried);
     setHandler(tooLateQuery, () => run.tooLate);
-    if (carried?.undoing) return await CancellationScope.nonCancellable(() => run.goOnUndoing());
-    let result: Result;
-    try {
-      const api = {
-        step: (step: AnyStep, request: unknown) => run.step(step, request),
-        each: <Item>(
-          step: AnyStep,
-          items: readonly Item[],
-          of: (item: Item) => { key: string; request: unknown },
-          options?: { atOnce?: number },
-        ) => run.each(step, items, of, options),
-        since: (since: number) => run.since(since),
-      };
-      result = await body(api as Saga<StepIn<V>>, input);
-    } catch (error) {
-      if (isCancellation(error)) return await CancellationScope.nonCancellable(() => run.cancelled());
-      if (!(error instanceof StepFailed)) throw error;
-      const { failure } = error;
-      return await CancellationScope.nonCancellable(() => run.failed(failure));
-    }
-    await CancellationScope.nonCancellable(() => run.done(result));
-    return result;
+    return (await endOf(run, carried, () => body(api(run), input))) as Result | Refused;
   };
-  const { steps = [], pivots = [] } = lists.at(-1) ?? {};
-  const isOf = (some: readonly AnyStep[], step: AnyStep): boolean => some.some((one) => fullName(one) === fullName(step));
-  const older = lists.flatMap((list) => list.steps).filter((step) => !isOf(steps, step));
-  return Object.assign(workflow, { command, steps, older, pivots, version: lists.length });
+  return Object.assign(workflow, declaration);
 }
 
-const stepOf = (declared: Declared): AnyStep => ('pivot' in declared ? declared.pivot : declared);
-const pivotsOf = (declared: readonly Declared[]): string[] =>
-  declared.flatMap((each) => ('pivot' in each ? [`${each.pivot.service}.${each.pivot.name}`] : []));
+async function endOf(run: Run, { undoing }: Partial<Carried>, body: () => Promise<object>): Promise<object> {
+  const nonCancellable = (work: () => Promise<object>) => CancellationScope.nonCancellable(work);
+  if (undoing) return await nonCancellable(() => run.goOnUndoing(undoing));
+  let result: object;
+  try {
+    result = await body();
+  } catch (error) {
+    if (isCancellation(error)) return await nonCancellable(() => run.giveUp(null));
+    if (!(error instanceof StepFailed)) throw error;
+    const { failure } = error;
+    return await nonCancellable(() => run.giveUp(failure));
+  }
+  return await nonCancellable(() => run.done(result));
+}
+
+function api<P extends Part>(run: Run): Saga<P> {
+  const { step, child, each, since } = run;
+  return { step: step.bind(run), child: child.bind(run), each: each.bind(run), since: since.bind(run) } as unknown as Saga<P>;
+}

@@ -1,4 +1,4 @@
-import { pivot, saga } from './saga.ts';
+import { finish, pivot, saga } from './saga.ts';
 import { services } from './step.ts';
 
 const { auth, member } = services;
@@ -14,7 +14,14 @@ export interface UpdateMemberInput {
 /** Changes a member, and its login with it, or neither. */
 export const updateMember = saga(
   'member.update',
-  [[member.beginUpdate, pivot(auth.rebindLogin), pivot(member.commitUpdate)]],
+  [
+    [
+      member.beginUpdate,
+      pivot(auth.rebindLogin),
+      // Without a new login it is the pivot: once it is done, it only repeats its answer.
+      pivot(finish(member.commitUpdate, (memberId) => ({ memberId }))),
+    ],
+  ],
   async ({ step }, { memberId, changes, expectedVersion }: UpdateMemberInput) => {
     const { loginId, displayName, email } = changes;
     const { loginChanges } = await step(member.beginUpdate, {

@@ -1,0 +1,205 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { Client, type WorkflowHandle } from '@temporalio/client';
+import { TestWorkflowEnvironment } from '@temporalio/testing';
+import { DefaultLogger, Runtime } from '@temporalio/worker';
+import anyTest, { type ExecutionContext, type TestFn } from 'ava';
+import { wheelBinary } from '../local/packages/wheels.ts';
+import { SEARCH_ATTRIBUTES } from '../temporal.config.ts';
+import { examine } from '../worker/unfinished-jobs.ts';
+import { bundleForTest } from './bundle.fixture.ts';
+import { away, SagaBench, type Script, ScriptedServices, taken } from './saga.fixture.ts';
+
+// Sagas that run others, on a Temporal of their own: together they are one saga, of one job.
+
+interface Context {
+  server: TestWorkflowEnvironment;
+  bench: SagaBench;
+  client: Client;
+}
+const test = (anyTest as TestFn<Context>).serial;
+type Test = ExecutionContext<Context>;
+
+test.before(async (t) => {
+  Runtime.install({ logger: new DefaultLogger('ERROR'), telemetryOptions: { logging: { forward: {} } } });
+  const path = await wheelBinary('temporal');
+  const server = await TestWorkflowEnvironment.createLocal({
+    server: {
+      executable: { type: 'existing-path', path },
+      searchAttributes: Object.values(SEARCH_ATTRIBUTES),
+      log: { format: 'pretty', level: 'never' },
+    },
+  });
+  const client = new Client({ connection: server.connection });
+  const bundle = await bundleForTest({ workflows: 'child.fixture.ts' });
+  t.context = { server, client, bench: await SagaBench.open(server.nativeConnection, client, bundle) };
+});
+test.after.always(async (t) => {
+  await t.context.bench?.close();
+  await t.context.server?.teardown();
+});
+
+const memberIds = ['m0', 'm1', 'm2'];
+/** What the saga does, by its operations' IDs within the job; of each member's part, too. */
+const ofPart = (key: string): string[] =>
+  ['member.createMember', 'role.assignRoles/r1', 'role.assignRoles/r2'].map((step) => `member.part/${key}/${step}`);
+const BEFORE = ['auth.bindLogin', ...memberIds.flatMap(ofPart)];
+const ALL = [...BEFORE, 'auth.grantRoles', 'member.rest/member.activateMember'];
+
+const start = ({ context: { bench } }: Test, services: ScriptedServices): Promise<WorkflowHandle> =>
+  bench.startWith('member.whole', { memberIds, memberId: 'm0' }, services);
+async function run(t: Test, services: ScriptedServices): Promise<WorkflowHandle> {
+  const handle = await start(t, services);
+  await handle.result().catch(() => undefined);
+  return handle;
+}
+
+const within = (operationId: unknown): string => String(operationId).split('/').slice(1).join('/');
+const undoneOf = ({ received }: ScriptedServices): string[] =>
+  received.filter(({ name }) => name.endsWith('.undo')).map(({ request }) => within(request.operationId));
+const endsOf = ({ received }: ScriptedServices): number =>
+  received.filter(({ name, request }) => name === 'job.finishJob' && request.state !== 'JOB_STATE_APPLIED').length;
+/** Answers one operation as scripted, and the others as usual. */
+const at =
+  (operation: string, answer: Script[string] & ((...args: never[]) => unknown)): Script[string] =>
+  (attempt, request, workflow) =>
+    within(request.operationId) === operation ? (answer as CallableFunction)(attempt, request, workflow) : undefined;
+
+test('they are run under the same job, each with its own workflow, and are one job', async (t) => {
+  const services = new ScriptedServices({});
+  const handle = await run(t, services);
+  t.deepEqual(services.effects, ALL.toSorted());
+  t.like(services.end, { jobId: handle.workflowId, state: 'JOB_STATE_COMPLETED', progress: { done: 12, total: 12 } });
+  t.deepEqual(JSON.parse(String(services.end?.resultJson)), { id: 'm0' });
+  t.is(endsOf(services), 1);
+  const waited = services.received
+    .filter(({ name }) => name === 'query.awaitVersions')
+    .flatMap(({ request }) => request.versions);
+  const seen = new Set((waited as { id: string }[]).map(({ id }) => id));
+  for (const id of [...memberIds, 'm1-r1', 'm2-r2']) t.true(seen.has(id), `${id} is waited for`);
+  const child = await t.context.client.workflow.getHandle(`${handle.workflowId}/member.part/m1`).describe();
+  t.is(child.parentExecution?.workflowId, handle.workflowId);
+  t.is(child.typedSearchAttributes.get(SEARCH_ATTRIBUTES.aggregate), 'm0', 'found by what the job is found by');
+});
+
+test('a saga that is refused undoes those that it ran, the last first', async (t) => {
+  const services = new ScriptedServices({ 'auth.grantRoles': [taken] });
+  const handle = await run(t, services);
+  t.deepEqual(services.effects, []);
+  const undone = undoneOf(services).filter((operation) => BEFORE.includes(operation));
+  t.deepEqual(undone, BEFORE.toReversed());
+  t.like(services.end, { state: 'JOB_STATE_FAILED', error: { code: 'LOGIN_TAKEN' } });
+  t.is(endsOf(services), 1);
+  t.like(await handle.result(), { refused: { code: 'LOGIN_TAKEN', step: 'grant roles' } });
+});
+
+test('one that is refused undoes itself, and so does the saga that ran it, for the same reason', async (t) => {
+  const services = new ScriptedServices({ 'role.assignRoles': at('member.part/m1/role.assignRoles/r2', () => taken) });
+  const handle = await run(t, services);
+  t.deepEqual(services.effects, []);
+  t.is(undoneOf(services).at(-1), 'auth.bindLogin');
+  t.false(services.received.some(({ name }) => name === 'auth.grantRoles'));
+  t.like(services.end, { state: 'JOB_STATE_FAILED', error: { code: 'LOGIN_TAKEN' } });
+  t.is(endsOf(services), 1);
+  t.like(await handle.result(), { refused: { code: 'LOGIN_TAKEN', step: 'assign roles' } });
+  const ran = services.received.filter(({ name }) => name === 'job.reportProgress').map(({ request }) => request.jobId);
+  t.deepEqual([...new Set(ran)], [handle.workflowId], 'the job is told of it, whoever does it');
+});
+
+test('a request to cancel reaches those that are run', async (t) => {
+  const cancel = at('member.part/m1/role.assignRoles/r1', async (_: number, __: unknown, workflow: WorkflowHandle) => {
+    await workflow.cancel();
+    return away;
+  });
+  const services = new ScriptedServices({ 'role.assignRoles': cancel });
+  await run(t, services);
+  t.deepEqual(services.effects, []);
+  t.is(services.end?.state, 'JOB_STATE_CANCELLED');
+  t.is(endsOf(services), 1);
+});
+
+for (const end of ['done', 'refused'] as const) {
+  test(`one that is closed from outside is begun again, and nothing is done twice: ${end}`, async (t) => {
+    let closed = false;
+    const terminate = at('member.part/m1/role.assignRoles/r1', async (_: number, __: unknown, { workflowId }: WorkflowHandle) => {
+      if (closed) return undefined;
+      closed = true;
+      await t.context.client.workflow.getHandle(`${workflowId}/member.part/m1`).terminate('by the test');
+      return undefined;
+    });
+    const services = new ScriptedServices({
+      'role.assignRoles': terminate,
+      ...(end === 'refused' ? { 'auth.grantRoles': [taken] } : {}),
+    });
+    await run(t, services);
+    t.deepEqual(services.effects, end === 'done' ? ALL.toSorted() : []);
+    t.is(services.end?.state, end === 'done' ? 'JOB_STATE_COMPLETED' : 'JOB_STATE_FAILED');
+  });
+}
+
+/** Starts the saga and waits until it is held at one operation, whose service is away from then on. */
+async function startAndHold(
+  t: Test,
+  operation: string,
+): Promise<{ handle: WorkflowHandle; goOn(): void; services: ScriptedServices }> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  let isHeld = true;
+  const hold = at(operation, () => {
+    resolve();
+    return isHeld ? away : undefined;
+  });
+  const services = new ScriptedServices({ 'role.assignRoles': hold, 'member.activateMember': hold });
+  const handle = await start(t, services);
+  await promise;
+  const goOn = (): void => {
+    isHeld = false;
+  };
+  return { handle, services, goOn };
+}
+
+/** What a repair finds of the job of a workflow. */
+const find = ({ context: { client } }: Test, { workflowId: jobId }: WorkflowHandle) =>
+  examine({ client, job: {} as never }, { jobId, command: 'member.whole', aggregateId: 'm0' } as never);
+
+for (const operation of ['member.part/m1/role.assignRoles/r1', 'member.rest/member.activateMember']) {
+  test(`a saga that is closed from outside goes on with those that it ran: at ${operation}`, async (t) => {
+    const { handle, services, goOn } = await startAndHold(t, operation);
+    await handle.terminate('by the test');
+    const { repair, apply } = await find(t, handle);
+    t.is(repair, 'reset');
+    await apply();
+    goOn();
+    await t.context.client.workflow.getHandle(handle.workflowId).result();
+    t.deepEqual(services.effects, ALL.toSorted());
+    t.is(services.end?.state, 'JOB_STATE_COMPLETED');
+    t.is(endsOf(services), 1);
+  });
+}
+
+/** Ends the job of a saga that is held, its history and those of what it ran being lost. */
+async function loseAndRecover(t: Test, operation: string): Promise<{ services: ScriptedServices; handle: WorkflowHandle }> {
+  const { handle, services, goOn } = await startAndHold(t, operation);
+  const { client, bench } = t.context;
+  await handle.terminate('by the test');
+  goOn();
+  await delay(100);
+  const input = { command: 'member.whole', aggregateId: 'm0', undoing: false };
+  await client.workflow.start('saga.recover', { workflowId: handle.workflowId, taskQueue: 'bench', args: [input] });
+  bench.serve(handle, services);
+  await client.workflow.getHandle(handle.workflowId).result();
+  return { services, handle };
+}
+
+test('where its history is lost, what those that it ran had done is undone, item by item', async (t) => {
+  const { services } = await loseAndRecover(t, 'member.part/m1/role.assignRoles/r1');
+  t.deepEqual(services.effects, []);
+  const undone = undoneOf(services);
+  t.true(undone.includes('member.part/m0/role.assignRoles/r2'));
+  t.is(undone.at(-1), 'auth.bindLogin');
+  t.like(services.end, { state: 'JOB_STATE_FAILED', error: { code: 'JOB_LOST' } });
+});
+
+test('past its pivot, they are run to their end', async (t) => {
+  const { services } = await loseAndRecover(t, 'member.rest/member.activateMember');
+  t.deepEqual(services.effects, ALL.toSorted());
+  t.is(services.end?.state, 'JOB_STATE_COMPLETED');
+});

@@ -1,0 +1,101 @@
+import { type SearchAttributePair, WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
+import {
+  ApplicationFailure,
+  ChildWorkflowFailure,
+  executeChild,
+  sleep,
+  TerminatedFailure,
+  TimeoutFailure,
+  workflowInfo,
+} from '@temporalio/workflow';
+import { jobOf, SEARCH_ATTRIBUTES } from '../temporal.config.ts';
+import type { Failure } from './failure.ts';
+import type { Around } from './progress.ts';
+import type { Written } from './written.ts';
+
+/** What a saga that runs another one gives it besides its input. */
+export interface Within {
+  around: Around;
+}
+
+/** How a saga ends that another one runs: the other one waits for what it has written, and undoes it where it must. */
+export interface ChildEnd {
+  result: object;
+  written: Written;
+  /** How many steps it had. */
+  size: number;
+}
+
+/** The end of one that was refused, everything being undone. One that failed throws its failure. */
+export interface ChildRefused {
+  refusedBy: Failure;
+}
+
+/** A child that was refused, or failed, and has undone itself. */
+export class ChildFailed extends Error {
+  readonly failure: Failure;
+  constructor(failure: Failure) {
+    super(failure.forOperators);
+    this.failure = failure;
+  }
+}
+
+/** How long until a child that was closed from outside is begun again. */
+const BEGIN_AGAIN_AFTER = '1 second';
+
+/**
+ * Runs a saga as a child workflow.
+ *
+ * - It works for the same job, on the same queue, and is found by the same search attributes.
+ * - A request to cancel reaches it; it is waited for until it has undone itself.
+ * - If somebody closes it from outside, it is begun again: its steps answer as they did, those that are done.
+ * - If its parent is closed from outside, it goes with it, and a repair begins it again (`worker/unfinished-jobs.ts`).
+ *
+ * @param path what tells it from others of its parent: `group.addMember/KEY`
+ * @throws ChildFailed; CancelledFailure
+ */
+export async function runChild(command: string, path: string, input: unknown, handedOn: object): Promise<ChildEnd> {
+  const { workflowId } = workflowInfo();
+  const jobId = jobOf(workflowId);
+  for (;;) {
+    try {
+      const end = (await executeChild(command, {
+        workflowId: `${workflowId}/${path}`,
+        args: [input, handedOn],
+        parentClosePolicy: 'TERMINATE',
+        cancellationType: 'WAIT_CANCELLATION_COMPLETED',
+        typedSearchAttributes: attributesOfJob(),
+        staticSummary: `${path}, of job ${jobId}`,
+      })) as ChildEnd | ChildRefused;
+      if ('refusedBy' in end) throw new ChildFailed(end.refusedBy);
+      return end;
+    } catch (error) {
+      const failure = failureOf(error);
+      if (failure) throw new ChildFailed(failure);
+      if (!wasClosed(error)) throw error;
+      await sleep(BEGIN_AGAIN_AFTER, { summary: `begins ${path} again, which was closed from outside` });
+    }
+  }
+}
+
+/** What the job is found by. What became of it is told of the job's own workflow only. */
+function attributesOfJob(): SearchAttributePair[] {
+  const { typedSearchAttributes: attributes } = workflowInfo();
+  return [SEARCH_ATTRIBUTES.command, SEARCH_ATTRIBUTES.member, SEARCH_ATTRIBUTES.aggregate].flatMap((key) => {
+    const value = attributes.get(key);
+    return value === undefined ? [] : [{ key, value }];
+  });
+}
+
+/** What a child failed with. */
+function failureOf(error: unknown): Failure | undefined {
+  const cause = error instanceof ChildWorkflowFailure ? error.cause : undefined;
+  return cause instanceof ApplicationFailure ? (cause.details?.[0] as Failure | undefined) : undefined;
+}
+
+/** Whether it was closed from outside, or one that is being closed still has its place. */
+function wasClosed(error: unknown): boolean {
+  if (error instanceof WorkflowExecutionAlreadyStartedError) return true;
+  if (!(error instanceof ChildWorkflowFailure)) return false;
+  return error.cause instanceof TerminatedFailure || error.cause instanceof TimeoutFailure;
+}

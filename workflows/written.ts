@@ -1,0 +1,19 @@
+import type { AggregateVersion } from '#proto/musubi/aggregate/v1/aggregate.ts';
+
+/** The last version of each aggregate that was written, by its type and ID: short, for a run hands it on to the next. */
+export type Written = Record<string, Record<string, number>>;
+
+/** Notes what was written. A version is never replaced by an older one. */
+export function note(written: Written, { type, id, version }: AggregateVersion): void {
+  written[type] ??= {};
+  const ofType = written[type];
+  if (version >= (ofType[id] ?? 0)) ofType[id] = version;
+}
+
+export function noteAll(written: Written, more: Written): void {
+  for (const version of listed(more)) note(written, version);
+}
+
+/** All of it, in the order in which the aggregates were first written. */
+export const listed = (written: Written): AggregateVersion[] =>
+  Object.entries(written).flatMap(([type, ids]) => Object.entries(ids).map(([id, version]) => ({ type, id, version })));
