@@ -6,11 +6,12 @@ import { DefaultLogger, NativeConnection, Runtime } from '@temporalio/worker';
 import { wheelBinary } from '../local/packages/wheels.ts';
 import { registerSearchAttributes } from '../worker/search-attributes.ts';
 import { BRANCHES } from '../workflows/branches.fixture.ts';
+import { bundleForTest } from '../workflows/bundle.fixture.ts';
 import { historyFile, writeHistory } from '../workflows/history.fixture.ts';
 import { SagaBench, ScriptedServices } from '../workflows/saga.fixture.ts';
 
 /**
- * `npm run record-histories`: runs every saga through every branch on a real Temporal server and keeps the
+ * `npm run record-histories`: runs every branch (`BRANCHES`) on a real Temporal server and keeps the
  * histories that the replay tests replay. Do it after a change of a saga that no running workflow can meet
  * (a new saga; one whose old versions have all ended); else gate the change by `since(version)` instead.
  *
@@ -25,12 +26,14 @@ const own = process.env.MUSUBI_TEMPORAL_ADDRESS ? undefined : await ownServer();
 const connection = await NativeConnection.connect({ address: process.env.MUSUBI_TEMPORAL_ADDRESS ?? own?.address });
 const namespace = process.env.MUSUBI_TEMPORAL_NAMESPACE ?? 'default';
 await registerSearchAttributes(connection, namespace);
-const bench = await SagaBench.open(connection, new Client({ connection, namespace, identity: IDENTITY }));
+const client = new Client({ connection, namespace, identity: IDENTITY });
+const bench = await SagaBench.open(connection, client, await bundleForTest({ workflows: 'replayed.fixture.ts' }));
 try {
   await Promise.all(
-    BRANCHES.map(async ({ command, branch, script, status }) => {
-      const handle = await bench.start(command, new ScriptedServices(script));
-      await handle.result().catch(() => undefined);
+    BRANCHES.map(async ({ command, child, branch, script, status }) => {
+      const started = await bench.start(child ? 'member.whole' : command, new ScriptedServices(script));
+      await started.result().catch(() => undefined);
+      const handle = child ? client.workflow.getHandle(`${started.workflowId}/${child}`) : started;
       const ended = (await handle.describe()).status.name;
       if (ended !== status) throw new Error(`${command}, ${branch}: ended ${ended}, not ${status}`);
       const history = await handle.fetchHistory();

@@ -1,4 +1,4 @@
-import type { GetOperationResponse, OperationState } from '#proto/musubi/operation/v1/operation.ts';
+import type { Operation } from '#proto/musubi/operation/v1/operation.ts';
 import type { CommandName } from './commands.ts';
 import type { WorkflowName } from './history.fixture.ts';
 import { away, busy, mistaken, notVisible, type Script, taken } from './saga.fixture.ts';
@@ -16,7 +16,8 @@ export interface Branch {
    *  - failed: at the pivot, by a mistake of ours
    *  - cancelled: before the pivot
    *  - …-without-login: an update that leaves the login as it is, whose pivot is another step
-   *  - finished, undone: of a recovery, past the saga's pivot and before it */
+   *  - finished, undone: of a recovery, past the saga's pivot and before it
+   *  - refused-within, cancelled-within: of a saga that runs others, while one of those is at work */
   branch:
     | 'done'
     | 'late'
@@ -28,7 +29,11 @@ export interface Branch {
     | 'done-without-login'
     | 'compensated-without-login'
     | 'finished'
-    | 'undone';
+    | 'undone'
+    | 'refused-within'
+    | 'cancelled-within';
+  /** Whose history it is, if of a child workflow: its ID below that of the saga `member.whole`, which is run. */
+  child?: string;
   status: 'COMPLETED' | 'FAILED' | 'CANCELLED';
   script: Script;
 }
@@ -59,40 +64,80 @@ const WITHOUT_LOGIN: Branch[] = [
   },
 ];
 
-const ofEverySaga: Branch[] = (Object.keys(workflows) as CommandName[]).flatMap((command): Branch[] => {
-  const { first, second, pivot, last } = stepsOf(command);
-  const notVisibleAtFirst: Script[string] = (attempt) => (attempt === 1 ? notVisible : undefined);
-  const cancelled: Script[string] = async (attempt, _, workflow) => {
-    if (attempt === 5) await workflow.cancel();
-    return away;
-  };
-  return [
-    { command, branch: 'done', status: 'COMPLETED', script: {} },
+const ofEverySaga: Branch[] = (Object.keys(workflows) as CommandName[]).flatMap((command): Branch[] => [
+  { command, branch: 'done', status: 'COMPLETED', script: {} },
+  {
+    command,
+    branch: 'compensated',
+    status: 'COMPLETED',
+    script: { [stepsOf(command).pivot]: [taken], 'member.undo': awayForAWhile },
+  },
+]);
+
+/** What is the same in every saga, of one. */
+const { first, second, pivot, last } = stepsOf('member.register');
+const cancelled: Script[string] = async (attempt, _, workflow) => {
+  if (attempt === 5) await workflow.cancel();
+  return away;
+};
+const ofTheEngine = (
+  [
     {
-      command,
       branch: 'late',
       status: 'COMPLETED',
-      script: { [second]: awayForAWhile, [last]: awayForAWhile, 'query.awaitVersions': notVisibleAtFirst },
+      script: {
+        [second]: awayForAWhile,
+        [last]: awayForAWhile,
+        'query.awaitVersions': (attempt) => (attempt === 1 ? notVisible : undefined),
+      },
     },
-    { command, branch: 'conflict', status: 'COMPLETED', script: { [second]: (attempt) => (attempt <= 2 ? busy : undefined) } },
-    { command, branch: 'refused', status: 'COMPLETED', script: { [first]: [taken] } },
-    { command, branch: 'compensated', status: 'COMPLETED', script: { [pivot]: [taken], 'member.undo': awayForAWhile } },
-    { command, branch: 'failed', status: 'FAILED', script: { [pivot]: [mistaken] } },
-    { command, branch: 'cancelled', status: 'CANCELLED', script: { [second]: cancelled } },
-  ];
-});
+    { branch: 'conflict', status: 'COMPLETED', script: { [second]: (attempt) => (attempt <= 2 ? busy : undefined) } },
+    { branch: 'refused', status: 'COMPLETED', script: { [first]: [taken] } },
+    { branch: 'failed', status: 'FAILED', script: { [pivot]: [mistaken] } },
+    { branch: 'cancelled', status: 'CANCELLED', script: { [second]: cancelled } },
+  ] satisfies Omit<Branch, 'command'>[]
+).map((branch): Branch => ({ command: 'member.register', ...branch }));
 
-const operation = (state: OperationState): GetOperationResponse => ({ state, written: undefined });
+/** Of sagas that run others, and of those that they run. */
+const refusedWithin: Script = {
+  'role.assignRoles': (_, { operationId }) => (String(operationId).endsWith('/m1/role.assignRoles/r2') ? taken : undefined),
+};
+const cancelledWithin: Script = { 'role.assignRoles': cancelled };
+const [part, rest] = ['member.part/m1', 'member.rest'];
+const OF_CHILDREN: Branch[] = [
+  { command: 'member.whole', branch: 'done', status: 'COMPLETED', script: {} },
+  { command: 'member.part', child: part, branch: 'done', status: 'COMPLETED', script: {} },
+  {
+    command: 'member.rest',
+    child: rest,
+    branch: 'done',
+    status: 'COMPLETED',
+    script: { 'member.activateMember': awayForAWhile },
+  },
+  { command: 'member.whole', branch: 'compensated', status: 'COMPLETED', script: { 'auth.grantRoles': [taken] } },
+  { command: 'member.whole', branch: 'refused-within', status: 'COMPLETED', script: refusedWithin },
+  { command: 'member.part', child: part, branch: 'refused-within', status: 'COMPLETED', script: refusedWithin },
+  { command: 'member.whole', branch: 'cancelled-within', status: 'CANCELLED', script: cancelledWithin },
+  { command: 'member.part', child: part, branch: 'cancelled-within', status: 'CANCELLED', script: cancelledWithin },
+];
+
+/** A service whose records are of these steps, which are done. */
+const did =
+  (...steps: string[]): Script[string] =>
+  (_, { within }) => ({
+    operations: steps.map(
+      (step): Operation => ({ operationId: `${within}/${step}`, state: 'OPERATION_STATE_DONE', written: undefined }),
+    ),
+  });
 const RECOVERY: Branch[] = [
   {
     command: 'saga.recover',
     branch: 'finished',
     status: 'COMPLETED',
     script: {
-      'auth.getOperation': [operation('OPERATION_STATE_DONE')],
-      'role.getOperation': [operation('OPERATION_STATE_DONE')],
-      'member.getOperation': (_, { operationId }) =>
-        operation(/createMember$/.test(String(operationId)) ? 'OPERATION_STATE_DONE' : 'OPERATION_STATE_UNKNOWN'),
+      'member.listOperations': did('member.createMember'),
+      'auth.listOperations': did('auth.bindLogin', 'auth.grantRoles'),
+      'role.listOperations': did('role.assignRoles'),
       'member.activateMember': awayForAWhile,
     },
   },
@@ -100,14 +145,12 @@ const RECOVERY: Branch[] = [
     command: 'saga.recover',
     branch: 'undone',
     status: 'COMPLETED',
-    script: {
-      'auth.getOperation': [operation('OPERATION_STATE_UNKNOWN')],
-      'role.getOperation': [operation('OPERATION_STATE_UNKNOWN')],
-      'member.getOperation': [operation('OPERATION_STATE_DONE'), operation('OPERATION_STATE_UNKNOWN')],
-      'member.undo': awayForAWhile,
-    },
+    script: { 'member.listOperations': did('member.createMember'), 'member.undo': awayForAWhile },
   },
 ];
 
-/** Every branch of every saga: each has a history in histories/<command>/<branch>.v<version>.json. */
-export const BRANCHES: Branch[] = [...ofEverySaga, ...WITHOUT_LOGIN, ...RECOVERY];
+/**
+ * Every branch of the engine once, and of every saga how it is done, how it is undone, and what only it can come to: each
+ * has a history in histories/saga@<engine>/<command>/<branch>.v<version>.json.
+ */
+export const BRANCHES: Branch[] = [...ofEverySaga, ...WITHOUT_LOGIN, ...ofTheEngine, ...OF_CHILDREN, ...RECOVERY];

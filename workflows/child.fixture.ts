@@ -38,4 +38,4 @@ const whole = saga(
 const sagas = { 'member.part': part, 'member.rest': rest, 'member.whole': whole };
 const recover = recoveryOf(sagas);
 
-export { part as 'member.part', recover as 'saga.recover', rest as 'member.rest', whole as 'member.whole' };
+export { part as 'member.part', recover as 'member.recover', rest as 'member.rest', whole as 'member.whole' };

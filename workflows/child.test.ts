@@ -183,7 +183,7 @@ async function loseAndRecover(t: Test, operation: string): Promise<{ services: S
   goOn();
   await delay(100);
   const input = { command: 'member.whole', aggregateId: 'm0', undoing: false };
-  await client.workflow.start('saga.recover', { workflowId: handle.workflowId, taskQueue: 'bench', args: [input] });
+  await client.workflow.start('member.recover', { workflowId: handle.workflowId, taskQueue: 'bench', args: [input] });
   bench.serve(handle, services);
   await client.workflow.getHandle(handle.workflowId).result();
   return { services, handle };

@@ -1,4 +1,4 @@
-import { ApplicationFailure, type TemporalFailure } from '@temporalio/workflow';
+import { ApplicationFailure, isCancellation, type TemporalFailure } from '@temporalio/workflow';
 import type { JobError } from '#proto/musubi/job/v1/job.ts';
 import type { StepFailure } from '../activities/call.ts';
 import { type AnyStep, inWords } from './step.ts';
@@ -14,6 +14,23 @@ export interface Failure {
   forOperators: string;
   /** How many operations are undone already: by a saga that this one ran. */
   undone?: number;
+}
+
+/** A part that failed for good. Not a TemporalFailure: if a saga should let it slip, the workflow task fails. */
+export class StepFailed extends Error {
+  readonly failure: Failure;
+  constructor(failure: Failure) {
+    super(failure.forOperators);
+    this.failure = failure;
+  }
+}
+
+export const howOf = ({ refused }: Failure): 'refused' | 'failed' => (refused ? 'refused' : 'failed');
+
+/** What is shown of a part that did not come to its end. */
+export function howItFailed(error: unknown): string {
+  if (error instanceof StepFailed) return `${howOf(error.failure)}: ${error.failure.error.code}`;
+  return isCancellation(error) ? 'cancelled' : 'failed';
 }
 
 /**

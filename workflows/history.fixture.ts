@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import proto from '@temporalio/proto';
-import * as workflows from './index.ts';
-import { ENGINE_VERSION } from './run.ts';
+import { ENGINE_VERSION } from './carried.ts';
+import * as workflows from './replayed.fixture.ts';
 
 const { History } = proto.temporal.api.history.v1;
 export type History = proto.temporal.api.history.v1.IHistory;

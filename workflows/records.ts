@@ -1,5 +1,5 @@
 import type { ListOperationsRequest, ListOperationsResponse, Operation } from '#proto/musubi/operation/v1/operation.ts';
-import { isStep, nameOf, type Part, type SagaDeclaration, wordsOf } from './declaration.ts';
+import { isStep, nameOf, type Part, type PartList, type SagaDeclaration, wordsOf } from './declaration.ts';
 import type { Details } from './details.ts';
 import { type AnyStep, mustStep, type Step } from './step.ts';
 
@@ -98,6 +98,17 @@ export function toUndo(
       return [...ofParts(parts, id, below), ...keys.flatMap(([key, tree]) => ofParts(parts, `${id}/${key}`, tree))];
     });
   return ofParts(parts, within, done);
+}
+
+/** Whether a pivot is done, or a part that comes after it. */
+export function isPastPivot(
+  { pivots, finish }: PartList,
+  within: string,
+  known: readonly Operation[],
+  nameOfStep: (step: AnyStep) => string,
+): boolean {
+  const final = [...pivots, ...finish.map((one) => one.finish)].map((part) => (isStep(part) ? nameOfStep(part) : nameOf(part)));
+  return known.some((one) => isDone(one) && final.includes(one.operationId.slice(within.length + 1).split('/')[0] ?? ''));
 }
 
 /** The parts of a saga's newest version, and the steps that only older ones have. */

@@ -2,12 +2,13 @@ import { CancellationScope, patched, setHandler, upsertSearchAttributes, workflo
 import type { JobError } from '#proto/musubi/job/v1/job.ts';
 import type { GetOperationResponse, Operation } from '#proto/musubi/operation/v1/operation.ts';
 import { type Outcome, SEARCH_ATTRIBUTES } from '../temporal.config.ts';
+import { type Carried, ENGINE_VERSION } from './carried.ts';
 import type { CommandName } from './commands.ts';
 import type { SagaDeclaration } from './declaration.ts';
 import { Details } from './details.ts';
 import type { Failure } from './failure.ts';
 import { allParts, ask, servicesOf, toUndo } from './records.ts';
-import { type Carried, ENGINE_VERSION, type End, Run } from './run.ts';
+import { type End, Run } from './run.ts';
 import { tooLateQuery } from './saga.ts';
 import * as sagas from './sagas.ts';
 import { type AnyStep, fullName, inWords, mustStep, type Step } from './step.ts';

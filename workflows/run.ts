@@ -2,64 +2,28 @@ import {
   ApplicationFailure,
   CancellationScope,
   CancelledFailure,
-  isCancellation,
   makeContinueAsNewFunc,
-  patched,
-  TemporalFailure,
   upsertSearchAttributes,
   workflowInfo,
 } from '@temporalio/workflow';
 import type { AggregateVersion } from '#proto/musubi/aggregate/v1/aggregate.ts';
 import type { Operation } from '#proto/musubi/operation/v1/operation.ts';
-import type { StepCall } from '../activities/call.ts';
 import { type Outcome, SEARCH_ATTRIBUTES } from '../temporal.config.ts';
+import { type Carried, ENGINE_VERSION, newestOf } from './carried.ts';
 import { type ChildEnd, ChildFailed, type ChildRefused, runChild } from './child.ts';
 import { isStep, nameOf, type Part, type PartList, type SagaDeclaration, sizeOf, wordsOf } from './declaration.ts';
 import { Details } from './details.ts';
-import { type Failure, failureOf } from './failure.ts';
+import { type Failure, howItFailed, howOf, StepFailed } from './failure.ts';
 import { HistoryLength } from './history.ts';
 import { cancelJob, completeJob, failJob, reportProgress } from './job.ts';
 import { type Around, type Place, Progress } from './progress.ts';
-import { allParts, ask, isDone, operationsOf, servicesOf, type ToUndo, toUndo, withUnsure } from './records.ts';
+import { allParts, ask, isDone, isPastPivot, operationsOf, servicesOf, type ToUndo, toUndo, withUnsure } from './records.ts';
 import type { Refused } from './saga.ts';
-import { type AnyStep, mustStep, type Step, tryStep } from './step.ts';
+import type { AnyStep, Step } from './step.ts';
+import { checkKeys, Tries } from './tries.ts';
 import { UnderWay } from './under-way.ts';
-import { howOf, type Undoing, undo } from './undo.ts';
+import { type Undoing, undo } from './undo.ts';
 import { listed, note, noteAll, type Written } from './written.ts';
-
-/** A part that failed for good. Not a TemporalFailure: if a saga should let it slip, the workflow task fails. */
-export class StepFailed extends Error {
-  readonly failure: Failure;
-  constructor(failure: Failure) {
-    super(failure.forOperators);
-    this.failure = failure;
-  }
-}
-
-/**
- * The version of what all sagas share, gated like theirs: it grows when runs that go on would be led to other commands.
- * - 2: an outcome is told as MusubiOutcome, and a refusal is no failed workflow
- * - 3: an operation's ID names the step's service, too
- * - 4: one that was cancelled, or tried in vain, is not undone before the services said how far it was
- */
-export const ENGINE_VERSION = 4;
-
-/** What a run hands on: to the next one, when its history would become too long, or to a saga that it runs. */
-export interface Carried {
-  engine: number;
-  version: number;
-  /** What the parts that are done answered, by their names; of `each`, how many items are done. */
-  answers: Record<string, unknown>;
-  itemsDone: Record<string, number>;
-  /** How many steps more than they declare the sagas had that were run, by their names. */
-  grown: Record<string, number>;
-  written: Written;
-  tooLate: boolean;
-  /** Set when it is being undone. */
-  undoing: Undoing;
-  /** Set where another saga runs this one. */
-  around: Around;
-}
 
 /** What a workflow of a saga returns: its result, or that it was refused; to a saga that runs it, more. */
 export type End = object | Refused | ChildEnd | ChildRefused;
@@ -68,7 +32,6 @@ const AT_ONCE = 10;
 
 /** One run of a saga: what it has done, and how to take it back. */
 export class Run {
-  tooLate: boolean;
   readonly #saga: SagaDeclaration;
   readonly #input: unknown;
   readonly #engine: number;
@@ -84,8 +47,8 @@ export class Run {
   readonly #around: Around | undefined;
   #progress: Progress;
   #underWay = new UnderWay();
-  /** What this run has done, where it knows all of it. What runs before it did, and sagas that it runs, only services know. */
-  readonly #undos: ToUndo[] = [];
+  readonly #tries: Tries;
+  /** Whether it knows all that it has done: of what runs before it did, and sagas that it runs, only services know. */
   #knowsAll: boolean;
 
   constructor(saga: SagaDeclaration, input: unknown, carried: Partial<Carried> = {}) {
@@ -103,7 +66,11 @@ export class Run {
     this.#around = carried.around;
     this.#knowsAll = carried.version === undefined;
     this.#progress = new Progress(saga.command, this.#list.parts, { around: carried.around, last: carried.undoing?.last });
-    this.tooLate = carried.tooLate ?? false;
+    this.#tries = new Tries(this.#details, { engine: this.#engine, tooLate: carried.tooLate ?? false });
+  }
+
+  get tooLate(): boolean {
+    return this.#tries.tooLate;
   }
 
   async step<Response>(step: Step<never, Response>, request: unknown): Promise<Response> {
@@ -111,9 +78,9 @@ export class Run {
     const progress = this.#progress.begin(step);
     if (Object.hasOwn(this.#answers, name)) return this.#answers[name] as Response;
     const isPivot = !this.tooLate && this.#isPivot(step);
-    const call = { operationId: this.#idOf(step), progress };
+    const call = { operationId: this.#tries.idOf(step), progress };
     return await this.#underWay.unit(async () => {
-      const tried = this.#details.row(wordsOf(step), () => this.#tryOnce(step, call, request, isPivot), howItFailed);
+      const tried = this.#details.row(wordsOf(step), () => this.#tries.one(step, call, request, isPivot), howItFailed);
       const answer = await tried;
       this.#answers[name] = answer;
       this.#keepWritten(answer);
@@ -152,7 +119,7 @@ export class Run {
     const placeOf = (index: number): Place => ({ ...begun, done: begun.done + index * sizeOf(part) });
     const one = ({ key, request }: { key: string; request: unknown }, index: number): Promise<unknown> =>
       isStep(part)
-        ? this.#tryItem(part, key, request, placeOf(index))
+        ? this.#tries.item(part, key, request, placeOf(index)).then((answer) => this.#keepWritten(answer))
         : this.#runChild(part, `${name}/${key}`, request, placeOf(index));
     const chunkOf = async (): Promise<void> => {
       if (!this.tooLate && CancellationScope.current().consideredCancelled) throw new CancelledFailure('cancelled');
@@ -185,7 +152,7 @@ export class Run {
   }
 
   async done(result: object): Promise<End> {
-    this.tooLate = true;
+    this.#tries.tooLate = true;
     const end = await this.complete(result);
     this.#tellOutcome('done');
     return end;
@@ -208,7 +175,7 @@ export class Run {
    */
   async giveUp(why: Failure | null): Promise<End> {
     await this.#underWay.close({ cancelling: true });
-    let undos = this.#undos;
+    let undos = this.#tries.undos;
     let unsure: string[] = [];
     if (!this.#knowsAll || (this.#engine >= 4 && !why?.refused)) {
       const known = await this.#ask();
@@ -216,7 +183,7 @@ export class Run {
         const aggregateId = workflowInfo().typedSearchAttributes.get(SEARCH_ATTRIBUTES.aggregate) ?? '';
         return await this.done(await this.finish(known, aggregateId));
       }
-      const tried = withUnsure(known, this.#undos.flatMap(operationsOf));
+      const tried = withUnsure(known, this.#tries.undos.flatMap(operationsOf));
       ({ unsure } = tried);
       undos = toUndo(allParts(this.#saga), workflowInfo().workflowId, tried.all);
     }
@@ -233,15 +200,12 @@ export class Run {
 
   /** Whether so much was done that there is no way back. @param nameOfStep how an operation's ID names a step */
   isPast(known: readonly Operation[], nameOfStep: (step: AnyStep) => string = nameOf): boolean {
-    const { pivots, finish } = this.#list;
-    const final = [...pivots, ...finish.map((one) => one.finish)].map((part) => (isStep(part) ? nameOfStep(part) : nameOf(part)));
-    const { length } = workflowInfo().workflowId;
-    return known.some((one) => isDone(one) && final.includes(one.operationId.slice(length + 1).split('/')[0] ?? ''));
+    return isPastPivot(this.#list, workflowInfo().workflowId, known, nameOfStep);
   }
 
   /** Does what is to be done after the pivot. @returns the result */
   async finish(known: readonly Operation[], aggregateId: string): Promise<{ id: string }> {
-    this.tooLate = true;
+    this.#tries.tooLate = true;
     this.#underWay = new UnderWay();
     this.#progress = new Progress(this.#saga.command, this.#list.parts, {});
     for (const one of known) if (isDone(one)) this.#keepWritten(one);
@@ -310,49 +274,6 @@ export class Run {
     return this.#list.pivots.some((one) => nameOf(one) === nameOf(step));
   }
 
-  #idOf(step: AnyStep): string {
-    return `${workflowInfo().workflowId}/${this.#engine >= 3 ? nameOf(step) : step.name}`;
-  }
-
-  /** Notes what is to be undone. @returns what it is noted as */
-  #remember(step: AnyStep): ToUndo {
-    const operationId = this.#idOf(step);
-    let undo = this.#undos.find((one) => one.operationId === operationId);
-    if (!undo) {
-      undo = { service: step.service, words: wordsOf(step), operationId };
-      this.#undos.push(undo);
-    }
-    return undo;
-  }
-
-  /** The undo is registered first: a timeout does not say whether it happened. */
-  async #tryOnce<Response>(step: Step<never, Response>, call: StepCall, request: unknown, isPivot: boolean): Promise<Response> {
-    if (this.tooLate) return await mustStep(this.#details, step, call, request);
-    // Not even tried, so nothing to undo.
-    if (CancellationScope.current().consideredCancelled) throw new CancelledFailure('cancelled');
-    this.#remember(step);
-    if (!isPivot) return await this.#try(step, call, request);
-    const tried = CancellationScope.nonCancellable(() => this.#try(step, call, request));
-    this.tooLate = true;
-    return await tried;
-  }
-
-  async #tryItem(step: AnyStep, key: string, request: unknown, progress: Place): Promise<void> {
-    if (!this.tooLate) {
-      const undo = this.#remember(step);
-      undo.keys = [...(undo.keys ?? []), key];
-    }
-    this.#keepWritten(await this.#try(step, { operationId: `${this.#idOf(step)}/${key}`, progress }, request));
-  }
-
-  #try<Response>(step: Step<never, Response>, call: StepCall, request: unknown): Promise<Response> {
-    if (this.tooLate) return mustStep(this.#details, step, call, request);
-    return tryStep(step, call, request).catch((error: unknown) => {
-      if (error instanceof TemporalFailure && !isCancellation(error)) throw new StepFailed(failureOf(step, error));
-      throw error;
-    });
-  }
-
   async #runChild(saga: SagaDeclaration, path: string, input: unknown, place: Place): Promise<object> {
     if (!this.tooLate && CancellationScope.current().consideredCancelled) throw new CancelledFailure('cancelled');
     this.#knowsAll = false;
@@ -375,23 +296,4 @@ export class Run {
     const { written } = response as { written?: AggregateVersion };
     if (written) note(this.#written, written);
   }
-}
-
-/** A key is a part of an operation's ID, and of a child workflow's. */
-function checkKeys(name: string, all: readonly { key: string }[]): void {
-  if (new Set(all.map(({ key }) => key)).size < all.length) throw new Error(`${name}: a key is given twice`);
-  const wrong = all.find(({ key }) => key === '' || key.includes('/'));
-  if (wrong) throw new Error(`${name}: "${wrong.key}" is no key`);
-}
-
-/** The version that a run is of: the newest, unless it was begun before that. */
-function newestOf(name: string, newest: number): number {
-  let version = newest;
-  while (version > 1 && !patched(`${name}@${version}`)) version--;
-  return version;
-}
-
-function howItFailed(error: unknown): string {
-  if (error instanceof StepFailed) return `${howOf(error.failure)}: ${error.failure.error.code}`;
-  return isCancellation(error) ? 'cancelled' : 'failed';
 }

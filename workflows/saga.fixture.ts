@@ -16,6 +16,7 @@ import { byTemporalName, createActivities, type SagaPeers } from '../activities/
 import { jobOf, SEARCH_ATTRIBUTES, WORKER_TUNING } from '../temporal.config.ts';
 import { workflowBundle } from '../worker/bundle.ts';
 import type { CommandInput, CommandName } from './commands.ts';
+import type { WorkflowName } from './history.fixture.ts';
 import type { RecoverInput } from './recover.ts';
 
 /** What a service answers to one attempt: a response, or an error to fail with. */
@@ -145,7 +146,8 @@ function usual(name: string, request: Record<string, unknown>): object {
 }
 
 /** Inputs as the gateway would give them. */
-export const INPUTS: { [C in CommandName]: CommandInput<C> } & { 'saga.recover': RecoverInput } = {
+export const INPUTS: { [C in CommandName]: CommandInput<C> } & Record<'saga.recover', RecoverInput> &
+  Record<'member.whole', object> = {
   'member.register': {
     memberId: '01890a5d-ac96-774b-bcce-b302099a8057',
     loginId: 'taro',
@@ -160,6 +162,8 @@ export const INPUTS: { [C in CommandName]: CommandInput<C> } & { 'saga.recover':
   },
   'member.delete': { memberId: '01890a5d-ac96-774b-bcce-b302099a8057', expectedVersion: 3 },
   'saga.recover': { command: 'member.register', aggregateId: '01890a5d-ac96-774b-bcce-b302099a8057', undoing: false },
+  // Of a test (child.fixture.ts).
+  'member.whole': { memberIds: ['m0', 'm1', 'm2'] },
 };
 
 /** A worker whose activities call the scripted services of the saga that they belong to. */
@@ -212,8 +216,10 @@ export class SagaBench {
   }
 
   /** Starts a command against these services. */
-  start(command: keyof typeof INPUTS, services: ScriptedServices): Promise<WorkflowHandle> {
-    return this.startWith(command, INPUTS[command], services);
+  start(command: WorkflowName, services: ScriptedServices): Promise<WorkflowHandle> {
+    const input = (INPUTS as Partial<Record<WorkflowName, object>>)[command];
+    if (!input) throw new Error(`${command} is started by another saga`);
+    return this.startWith(command, input, services);
   }
 
   /** Starts any saga against these services. */

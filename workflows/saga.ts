@@ -1,7 +1,9 @@
 import { CancellationScope, defineQuery, isCancellation, setHandler } from '@temporalio/workflow';
 import { TOO_LATE_QUERY } from '../temporal.config.ts';
+import type { Carried } from './carried.ts';
 import { declare, type Part, type PartsOf, type RequestOf, type SagaDeclaration, type Versions } from './declaration.ts';
-import { type Carried, Run, StepFailed } from './run.ts';
+import { StepFailed } from './failure.ts';
+import { Run } from './run.ts';
 import type { AnyStep, StepRequest, StepResponse } from './step.ts';
 
 export { finish, pivot, type SagaDeclaration } from './declaration.ts';

@@ -23,8 +23,6 @@ export interface Undoing {
 /** Items that are undone at the same time. */
 const AT_ONCE = 25;
 
-export const howOf = ({ refused }: Failure): 'refused' | 'failed' => (refused ? 'refused' : 'failed');
-
 /**
  * Takes back what was done, the last first, and tells of it.
  *

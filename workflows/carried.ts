@@ -1,0 +1,36 @@
+import { patched } from '@temporalio/workflow';
+import type { Around } from './progress.ts';
+import type { Undoing } from './undo.ts';
+import type { Written } from './written.ts';
+
+/**
+ * The version of what all sagas share, gated like theirs: it grows when runs that go on would be led to other commands.
+ * - 2: an outcome is told as MusubiOutcome, and a refusal is no failed workflow
+ * - 3: an operation's ID names the step's service, too
+ * - 4: one that was cancelled, or tried in vain, is not undone before the services said how far it was
+ */
+export const ENGINE_VERSION = 4;
+
+/** What a run hands on: to the next one, when its history would become too long, or to a saga that it runs. */
+export interface Carried {
+  engine: number;
+  version: number;
+  /** What the parts that are done answered, by their names; of `each`, how many items are done. */
+  answers: Record<string, unknown>;
+  itemsDone: Record<string, number>;
+  /** How many steps more than they declare the sagas had that were run, by their names. */
+  grown: Record<string, number>;
+  written: Written;
+  tooLate: boolean;
+  /** Set when it is being undone. */
+  undoing: Undoing;
+  /** Set where another saga runs this one. */
+  around: Around;
+}
+
+/** The version that a run is of: the newest, unless it was begun before that. */
+export function newestOf(name: string, newest: number): number {
+  let version = newest;
+  while (version > 1 && !patched(`${name}@${version}`)) version--;
+  return version;
+}
