@@ -9,12 +9,14 @@ import {
   stepNames,
 } from '#platform/grpc/contract.ts';
 import type { Peers } from '#platform/grpc/peers.ts';
-import { calledBy } from '../services/catalogue.ts';
+import { calledBy, type UncopiedService } from '../services/catalogue.ts';
 import { createCall, type Given, type StepCall } from './call.ts';
 
 /** The contracts of the services that sagas call. */
 export const CONTRACTS = calledBy('sagas');
 type Contracts = typeof CONTRACTS;
+
+export type { UncopiedService };
 
 /** The services that sagas call. */
 export type SagaPeers = Peers<Contracts>;

@@ -35,6 +35,11 @@ export const SERVICES = {
 export type Services = typeof SERVICES;
 export type ServiceName = keyof Services;
 
+/** The services of which queries do not copy all aggregate types that they tell: what is written there, queries may never see. */
+export type UncopiedService = {
+  [Name in ServiceName]: Services[Name] extends { tells: readonly Services['query']['copies'][number][] } ? never : Name;
+}[ServiceName];
+
 /** The contracts that a caller calls, by service. */
 type CalledBy<C extends Caller> = {
   [Name in ServiceName as C extends Services[Name]['calledBy'][number] ? Name : never]: Services[Name]['contract'];

@@ -1,9 +1,10 @@
-import { type SearchAttributePair, WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import {
   ApplicationFailure,
   ChildWorkflowFailure,
+  type ChildWorkflowOptions,
   executeChild,
   sleep,
+  TemporalFailure,
   TerminatedFailure,
   TimeoutFailure,
   workflowInfo,
@@ -79,7 +80,7 @@ export async function runChild(command: string, path: string, input: unknown, ha
 }
 
 /** What the job is found by. What became of it is told of the job's own workflow only. */
-function attributesOfJob(): SearchAttributePair[] {
+function attributesOfJob(): ChildWorkflowOptions['typedSearchAttributes'] {
   const { typedSearchAttributes: attributes } = workflowInfo();
   return [SEARCH_ATTRIBUTES.command, SEARCH_ATTRIBUTES.member, SEARCH_ATTRIBUTES.aggregate].flatMap((key) => {
     const value = attributes.get(key);
@@ -95,7 +96,7 @@ function failureOf(error: unknown): Failure | undefined {
 
 /** Whether it was closed from outside, or one that is being closed still has its place. */
 function wasClosed(error: unknown): boolean {
-  if (error instanceof WorkflowExecutionAlreadyStartedError) return true;
+  if (error instanceof TemporalFailure && error.name === 'WorkflowExecutionAlreadyStartedError') return true;
   if (!(error instanceof ChildWorkflowFailure)) return false;
   return error.cause instanceof TerminatedFailure || error.cause instanceof TimeoutFailure;
 }

@@ -12,7 +12,7 @@ import {
   upsertSearchAttributes,
 } from '@temporalio/workflow';
 import type { StepCall, StepFailure } from '../activities/call.ts';
-import type { Activities } from '../activities/index.ts';
+import type { Activities, UncopiedService } from '../activities/index.ts';
 import { ALARM_AFTER_MS, BOUNDED, QUICK, SEARCH_ATTRIBUTES, UNBOUNDED } from '../temporal.config.ts';
 import type { Details } from './details.ts';
 
@@ -29,9 +29,22 @@ export type AnyStep = Step<never, unknown>;
 export type StepRequest<S> = S extends Step<infer Request, unknown> ? Request : never;
 export type StepResponse<S> = S extends Step<never, infer Response> ? Response : never;
 
-type StepsOf<Service extends string, Group> = {
+/**
+ * Stands in for a step that no saga can do: it answers with what it wrote, which the saga would wait for queries to see,
+ * and they do not copy all that its service tells (`services/catalogue.ts`), so the job might never end.
+ */
+export interface NeverSeen {
+  queriesDoNotCopyAllOf: string;
+}
+
+/** The steps of a service, by the types of its activities. */
+export type StepsOf<Service extends string, Group> = {
   readonly [Name in keyof Group]: Group[Name] extends (step: StepCall, request: infer Request) => Promise<infer Response>
-    ? Step<Request, Response> & { readonly service: Service; readonly name: Name }
+    ? Response extends { written: unknown }
+      ? Service extends UncopiedService
+        ? NeverSeen
+        : Step<Request, Response> & { readonly service: Service; readonly name: Name }
+      : Step<Request, Response> & { readonly service: Service; readonly name: Name }
     : never;
 };
 

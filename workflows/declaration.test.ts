@@ -1,0 +1,36 @@
+import test from 'ava';
+import type { AggregateVersion } from '#proto/musubi/aggregate/v1/aggregate.ts';
+import type { StepCall } from '../activities/call.ts';
+import { finish, pivot, saga } from './saga.ts';
+import { type StepsOf, services } from './step.ts';
+
+// What can not be declared, and so never starts.
+
+const { auth, member, role } = services;
+const body = () => Promise.resolve({});
+const ofMember = (memberId: string) => ({ memberId });
+
+test('a saga that would wait for what queries never see is an error of types', (t) => {
+  interface Writes {
+    write: (step: StepCall, request: object) => Promise<{ written: AggregateVersion | undefined }>;
+    ask: (step: StepCall, request: object) => Promise<{ answer: string }>;
+  }
+  const of = (service: string) => ({ write: { service, name: 'write' }, ask: { service, name: 'ask' } });
+  const copied = of('member') as unknown as StepsOf<'member', Writes>;
+  const uncopied = of('auth') as unknown as StepsOf<'auth', Writes>;
+  saga('member.seen', [[copied.write, uncopied.ask]], body);
+  // @ts-expect-error: queries copy nothing of Auth
+  saga('member.unseen', [[uncopied.write]], body);
+  t.pass();
+});
+
+test('a saga that could not be undone, or not be finished, is refused where it is declared', (t) => {
+  const wrong = (message: RegExp, declare: () => unknown) => t.throws(declare, { message });
+  wrong(/declares member.createMember twice/, () => saga('member.x', [[member.createMember, member.createMember]], body));
+  wrong(/does auth.removeLogin after its pivot: declare it by finish\(\)/, () =>
+    saga('member.x', [[pivot(member.deleteMember), auth.removeLogin]], body),
+  );
+  const withPivot = saga('member.y', [[pivot(member.deleteMember)]], body);
+  wrong(/runs member.y before its pivot/, () => saga('member.x', [[withPivot, role.assignRoles]], body));
+  t.notThrows(() => saga('member.x', [[pivot(auth.grantRoles), finish(member.activateMember, ofMember)]], body));
+});
