@@ -92,6 +92,29 @@ export const UNTIL_VISIBLE = {
 } as const;
 /** A must-get-through step that has not after this long raises the alarm (and goes on), ms. */
 export const ALARM_AFTER_MS = 5 * 60_000;
+/** The timers of workflows: how long they take, ms, and what the Web UI shows of them. */
+export const TIMERS = {
+  /** A step that must get through raises the alarm. */
+  alarm: { ms: ALARM_AFTER_MS, summary: 'alarm' },
+  /** A child workflow that was closed from outside is begun again. */
+  beginAgain: { ms: 1_000, summary: 'begins again what was closed from outside' },
+} as const;
+
+/**
+ * What is done regularly, by the ID of its Schedule, which is also the type of the workflow that it starts and the name of
+ * that one's activity. One that is not through yet is not started again.
+ */
+export const SCHEDULES = {
+  'upkeep.unfinishedJobs': { everyMs: 60_000, summary: 'Looks for unfinished jobs whose workflow was closed or is gone' },
+} as const;
+export type ScheduleId = keyof typeof SCHEDULES;
+
+/** How the activity of a Schedule is tried: until it is through, for what it needs may be away. */
+export const REGULAR = {
+  startToCloseTimeout: 45_000,
+  retry: { initialInterval: 1_000, backoffCoefficient: 2, maximumInterval: 15_000 },
+} as const;
+
 /** A step that takes longer than this, or is retried, is reported as the job's progress, ms. */
 export const REPORT_AFTER_MS = 300;
 

@@ -274,6 +274,7 @@ const TIME_OF_DAY = [
   'worker/host.ts',
   'worker/client.ts',
   'worker/unfinished-jobs.ts',
+  'worker/watch.ts',
 ];
 const tellsTimeOfDay = (text: string): boolean => /\bDate\.now\b/.test(text);
 

@@ -39,6 +39,8 @@ function host(
         get: (_, method) => async (request: { jobId?: string; state?: string }) => {
           if (away.has(String(method))) throw unavailable('SERVICE_UNAVAILABLE', 'away');
           if (refusing.has(String(method))) throw alreadyExists('LOGIN_TAKEN', 'taken');
+          if (method === 'listOperations') return { operations: [] };
+          if (method === 'listUnfinishedJobs') return { jobs: [], nextPageToken: '' };
           if (method === 'finishJob') ended.push(`${request.jobId} ${request.state}`);
           return {};
         },

@@ -8,15 +8,16 @@ import type { Lifecycle } from '#platform/lifecycle.ts';
 import { type Logger, logDefect } from '#platform/log.ts';
 import { sparing } from '#platform/probe.ts';
 import type { Tracing } from '#platform/telemetry.ts';
-import { CONTRACTS, createActivities, type SagaPeers } from '../activities/index.ts';
+import { byTemporalName, CONTRACTS, createActivities, type SagaPeers } from '../activities/index.ts';
 import { type Domain, queueOfDomain } from '../temporal.config.ts';
 import { workflowBundle } from './bundle.ts';
 import { type Commands, createCommands } from './client.ts';
 import type { TemporalConfig } from './config.ts';
 import { probeAnswer, probeStart } from './probe.ts';
 import { installRuntime } from './runtime.ts';
+import { makeSchedules, type Upkeep } from './schedules.ts';
 import { registerSearchAttributes } from './search-attributes.ts';
-import { watchJobs } from './watch.ts';
+import { lookAtUnfinishedJobs, tellOfUnfinishedJobs } from './watch.ts';
 import { createWorker } from './worker.ts';
 import { makeWorkflowThreadsLean } from './workflow-threads.ts';
 
@@ -30,7 +31,7 @@ export interface HostOptions {
 
 /** How often a Temporal that is away is tried again, ms. */
 const RETRY_MS = 1_000;
-/** How often it is made sure that Temporal knows our search attributes, ms. */
+/** How often it is made sure that Temporal knows our search attributes and Schedules, ms. */
 const UPKEEP_EVERY_MS = 10_000;
 /** How often a probe starts a workflow, at most, ms. */
 const START_EVERY_MS = 10_000;
@@ -45,7 +46,7 @@ const START_EVERY_MS = 10_000;
  * @param domains none: commands are started here, and run elsewhere
  * @param peers the services that activities call; default: connections of this host's own
  * @param essential whether the process can do nothing useful without Temporal; default: it can't
- * @param watching whether it looks after jobs whose workflows are gone; default: others do
+ * @param watching whether it tells of jobs whose workflows are gone; default: others do
  */
 export function hostWorkers(
   app: HostOptions,
@@ -73,7 +74,7 @@ export function hostWorkers(
   app.lifecycle.onStop('workers', 'work', () => host.stop());
   // Requests that the gateway still answers may need it until then.
   app.lifecycle.onStop('Temporal', 'stores', () => host.disconnect());
-  if (watching) watchJobs({ ...app, connected: () => host.client, job: peers.job, own: app.config.MUSUBI_OWN_QUEUES });
+  if (watching) tellOfUnfinishedJobs(app.lifecycle, () => host.client);
   host.run().catch(logDefect(app.log, 'nothing is worked on any more'));
   return commands;
 }
@@ -108,11 +109,27 @@ class Host {
     await this.#takesStarts();
   }
 
-  /** Has Temporal know our search attributes, should it have lost them. */
+  /** Has Temporal know our search attributes, and our Schedules where sagas are run, should it have lost them. */
   async mend(): Promise<void> {
     const connection = this.#connection;
-    const { MUSUBI_TEMPORAL_NAMESPACE: namespace } = this.#app.config;
-    await connection?.withDeadline(Date.now() + 5_000, () => registerSearchAttributes(connection, namespace));
+    const { client } = this;
+    const { MUSUBI_TEMPORAL_NAMESPACE: namespace, MUSUBI_OWN_QUEUES: own } = this.#app.config;
+    await connection?.withDeadline(Date.now() + 5_000, async () => {
+      await registerSearchAttributes(connection, namespace);
+      if (client && this.#domains.length > 0) await makeSchedules(client, own);
+    });
+  }
+
+  /** The activities of Schedules. */
+  #upkeep(): Upkeep {
+    return {
+      'upkeep.unfinishedJobs': async () => {
+        const { client } = this;
+        if (!client) throw new Error(this.#problem);
+        const { config, log } = this.#app;
+        return await lookAtUnfinishedJobs({ client, job: this.#peers.job, own: config.MUSUBI_OWN_QUEUES }, log);
+      },
+    };
   }
 
   async #lookAfter(): Promise<void> {
@@ -121,7 +138,8 @@ class Host {
       this.#neglected = false;
     } catch (error) {
       // Once, not every time.
-      if (!this.#neglected) this.#app.log.warn({ err: error }, 'search attributes could not be looked after; trying again');
+      if (!this.#neglected)
+        this.#app.log.warn({ err: error }, 'search attributes and Schedules could not be looked after; trying again');
       this.#neglected = true;
     }
   }
@@ -173,7 +191,7 @@ class Host {
     if (config.MUSUBI_WORKFLOW_STACK_TRACES !== 'on') makeWorkflowThreadsLean({ log });
     const queues = [...new Set(this.#domains.map((domain) => queueOfDomain(domain, config.MUSUBI_OWN_QUEUES)))];
     const codePath = queues.length > 0 ? await workflowBundle(tracing.exporting, config.MUSUBI_WORKFLOW_BUNDLES) : '';
-    const activities = createActivities(this.#peers);
+    const activities = { ...byTemporalName(createActivities(this.#peers)), ...this.#upkeep() };
     const workers = await Promise.all(
       queues.map((taskQueue) => createWorker({ connection, namespace, taskQueue, codePath, activities, tracing })),
     );
@@ -181,10 +199,12 @@ class Host {
     const interceptors = { workflow: [new OpenTelemetryWorkflowClientInterceptor()] };
     this.client = new Client({ connection, namespace, interceptors, workflow: { queryRejectCondition: 'NOT_OPEN' } });
     log.info({ address, namespace, queues }, 'connected to Temporal');
-    // Without them no command starts, and tasks of sagas fail.
-    const upkeep = setInterval(() => {
-      this.#lookAfter().catch(logDefect(log, 'search attributes are not looked after'));
-    }, UPKEEP_EVERY_MS);
+    // Without search attributes no command starts, and tasks of sagas fail.
+    const lookAfter = (): void => {
+      this.#lookAfter().catch(logDefect(log, 'search attributes and Schedules are not looked after'));
+    };
+    lookAfter();
+    const upkeep = setInterval(lookAfter, UPKEEP_EVERY_MS);
     try {
       await Promise.race([whenAborted(this.#stopping.signal), ...runs]);
     } finally {

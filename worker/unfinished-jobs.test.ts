@@ -6,11 +6,16 @@ import anyTest, { type TestFn } from 'ava';
 import { pino } from 'pino';
 import { unavailable } from '#platform/errors.ts';
 import { Lifecycle } from '#platform/lifecycle.ts';
+import { startTelemetry } from '#platform/telemetry.ts';
 import { type FinishJobRequest, type Job, JobState } from '#proto/musubi/job/v1/job.ts';
+import { queueOfDomain } from '../temporal.config.ts';
 import { away, INPUTS, mistaken, SagaBench, type Script, ScriptedServices, taken } from '../workflows/saga.fixture.ts';
+import { workflowBundle } from './bundle.ts';
+import { makeSchedules, type Upkeep } from './schedules.ts';
 import { registerSearchAttributes } from './search-attributes.ts';
 import { examine, type Sources } from './unfinished-jobs.ts';
-import { watchJobs } from './watch.ts';
+import { lookAtUnfinishedJobs, tellOfUnfinishedJobs } from './watch.ts';
+import { createWorker } from './worker.ts';
 
 // On the real Temporal of the stack, in a namespace of its own; Job is a list of what it has.
 
@@ -159,35 +164,53 @@ test('who watches ends what was ended, and tells of what people must see to as l
   const log = pino({ level: 'silent' });
   const lifecycle = new Lifecycle(log, 5_000);
   lifecycle.markStarted();
+  const worker = await createWorker({
+    connection,
+    namespace,
+    taskQueue: queueOfDomain('member'),
+    codePath: await workflowBundle(false),
+    activities: { 'upkeep.unfinishedJobs': () => lookAtUnfinishedJobs({ client, job }, log, { quietMs: 0 }) } satisfies Upkeep,
+    tracing: startTelemetry('test', {}),
+  });
+  const running = worker.run();
+  await makeSchedules(client);
+  const schedule = client.schedule.getHandle('upkeep.unfinishedJobs');
+  const look = (): Promise<void> => schedule.trigger();
   let connected = false;
-  watchJobs({ connected: () => (connected ? client : undefined), job, log, lifecycle }, { everyMs: 20, quietMs: 0 });
+  tellOfUnfinishedJobs(lifecycle, () => (connected ? client : undefined));
   const finding = async (): Promise<string> => (await lifecycle.attention())['unfinished jobs'] ?? '';
-  await delay(100);
+  await look();
+  await until(() => ends.length > 0);
   t.is(await finding(), '', 'while Temporal is away, nobody knows');
 
   connected = true;
   await until(finding);
   t.is(await finding(), `job ${cut.workflowId} can not end, as the workflow was closed or is gone: node main.ts repair --list`);
-  await until(() => ends.length > 0);
   t.deepEqual(
     ends.map(({ jobId, state }) => [jobId, state]),
     [[done.workflowId, JobState.JOB_STATE_COMPLETED]],
   );
   // A client may still repeat its command, but not for ever.
   queued.updatedAt = new Date(Date.now() - 601_000);
+  await look();
   await until(async () => / and 1 more /.test(await finding()));
 
-  // Job is away for a while: what stands, stands.
+  // Job is away for a while: what stands, stands, and is looked for until it is seen.
   const { listUnfinishedJobs } = job;
+  let asked = 0;
   job.listUnfinishedJobs = async () => {
+    asked++;
     throw unavailable('STORE_UNAVAILABLE', 'away');
   };
-  await delay(200);
+  await look();
+  await until(() => asked >= 2);
   t.regex(await finding(), / and 1 more /);
   job.listUnfinishedJobs = listUnfinishedJobs;
 
   has.splice(0, has.length, jobOf(open.workflowId));
   await until(async () => (await finding()) === '');
+  worker.shutdown();
+  await running;
   await open.terminate('the test is over');
   await lifecycle.stop('tested');
 });

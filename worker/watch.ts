@@ -1,104 +1,86 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
 import type { Lifecycle } from '#platform/lifecycle.ts';
-import { type Logger, logDefect } from '#platform/log.ts';
+import type { Logger } from '#platform/log.ts';
+import { sparing } from '#platform/probe.ts';
 import { type Job, JobState } from '#proto/musubi/job/v1/job.ts';
+import { lastResult } from './schedules.ts';
 import { examine, QUIET_MS, type Sources, unfinishedJobs } from './unfinished-jobs.ts';
 
-/** How often it is looked after jobs that have not ended, ms. */
-const LOOK_EVERY_MS = 60_000;
 /** A queued job without a workflow may wait for its client's repeat, which starts it, ms. */
 const REPEAT_MAY_COME_MS = 600_000;
+/** A look takes no longer, ms: those that nothing was heard of for longest come first. */
+const LOOK_MS = 30_000;
+/** How often it is read what the last look found, at most, ms. */
+const READ_EVERY_MS = 5_000;
 
-/**
- * Looks now and then, a page at a time, whether the workflows of unfinished jobs are still there. A job that its workflow
- * has ended, of which Job's record is older, is ended at once. One whose workflow was closed from outside, or is gone, is
- * a matter for people, who may have closed it on purpose: that is told as a finding (`attention`).
- *
- * @param connected the client, while there is a connection
- */
-export function watchJobs(
-  {
-    connected,
-    job,
-    own,
-    log,
-    lifecycle,
-  }: { connected: () => Client | undefined; job: Sources['job']; own?: Sources['own']; log: Logger; lifecycle: Lifecycle },
-  { everyMs = LOOK_EVERY_MS, quietMs = QUIET_MS, repeatMayComeMs = REPEAT_MAY_COME_MS } = {},
-): void {
-  const isQueued = ({ state }: Job): boolean => state === JobState.JOB_STATE_QUEUED;
-  const rounds = [new Round(quietMs, (one) => !isQueued(one)), new Round(repeatMayComeMs, isQueued)];
-  const stopping = new AbortController();
-  const run = async (): Promise<void> => {
-    while (!stopping.signal.aborted) {
-      const client = connected();
-      for (const round of client ? rounds : []) {
-        try {
-          await round.look({ client: client as Client, job, own }, log);
-        } catch (error) {
-          // Who is away is told by its own probe.
-          log.warn({ err: error }, 'unfinished jobs could not be looked after');
-        }
-      }
-      await delay(everyMs, undefined, { signal: stopping.signal, ref: false }).catch(() => undefined);
-    }
-  };
-  run().catch(logDefect(log, 'unfinished jobs are not looked after'));
-  lifecycle.onStop('unfinished jobs', 'work', () => stopping.abort());
-  lifecycle.onAttention('unfinished jobs', () => {
-    const first = rounds.find(({ standing }) => standing.count > 0)?.standing.first;
-    if (first === undefined) return;
-    const others = rounds.reduce((sum, { standing }) => sum + standing.count, -1);
-    const which = others === 0 ? `job ${first}` : `job ${first} and ${others} more`;
-    throw new Error(`${which} can not end, as the workflow was closed or is gone: node main.ts repair --list`);
-  });
-}
-
-interface Standing {
+/** The jobs that can not end, as a look has found. */
+export interface Standing {
   count: number;
   first?: string;
 }
 
-/** Goes through all unfinished jobs, a page a look, and then from the beginning. */
-class Round {
-  /** The jobs that can not end, as the last round found, or this one, if it has found more. */
-  standing: Standing = { count: 0 };
-  #found: Standing = { count: 0 };
-  #pageToken = '';
-  readonly #quietMs: number;
-  readonly #isMeant: (job: Job) => boolean;
-
-  /** @param isMeant which jobs it is for */
-  constructor(quietMs: number, isMeant: (job: Job) => boolean) {
-    this.#quietMs = quietMs;
-    this.#isMeant = isMeant;
-  }
-
-  async look(sources: Sources, log: Logger): Promise<void> {
-    const pageToken = this.#pageToken;
-    this.#pageToken = ''; // Should this look fail, the next round begins.
-    const page = await unfinishedJobs(sources, pageToken, this.#quietMs);
-    if (pageToken === '') this.#found = { count: 0 };
-    for (const one of page.jobs.filter(this.#isMeant)) {
-      try {
-        await this.#lookAt(one, sources, log);
-      } catch (error) {
-        // It holds up no other.
-        log.warn({ err: error, jobId: one.jobId }, 'what became of an unfinished job could not be seen; it is looked at again');
+/**
+ * Looks whether the workflows of unfinished jobs are still there. A job that its workflow has ended, of which Job's record
+ * is older, is ended at once. One whose workflow was closed from outside, or is gone, is a matter for people, who may have
+ * closed it on purpose: it is counted.
+ */
+export async function lookAtUnfinishedJobs(
+  sources: Sources,
+  log: Logger,
+  { quietMs = QUIET_MS, repeatMayComeMs = REPEAT_MAY_COME_MS } = {},
+): Promise<Standing> {
+  const isQueued = ({ state }: Job): boolean => state === JobState.JOB_STATE_QUEUED;
+  const standing: Standing = { count: 0 };
+  const until = performance.now() + LOOK_MS;
+  for (const [quiet, isMeant] of [[quietMs, (job: Job) => !isQueued(job)] as const, [repeatMayComeMs, isQueued] as const]) {
+    let pageToken = '';
+    do {
+      const page = await unfinishedJobs(sources, pageToken, quiet);
+      for (const job of page.jobs.filter(isMeant)) {
+        if (await isStanding(job, sources, log)) {
+          standing.count++;
+          standing.first ??= job.jobId;
+        }
       }
-    }
-    if (page.nextPageToken === '' || this.#found.count > this.standing.count) this.standing = this.#found;
-    this.#pageToken = page.nextPageToken;
+      pageToken = page.nextPageToken;
+    } while (pageToken !== '' && performance.now() < until);
   }
+  return standing;
+}
 
-  async #lookAt(one: Job, sources: Sources, log: Logger): Promise<void> {
-    const { repair, apply } = await examine(sources, one);
-    if (repair === 'finish') {
-      await apply();
-      log.warn({ jobId: one.jobId }, 'a job whose end was lost is ended again');
-    } else if (repair !== 'nothing') {
-      this.#found = { count: this.#found.count + 1, first: this.#found.first ?? one.jobId };
-    }
+async function isStanding(job: Job, sources: Sources, log: Logger): Promise<boolean> {
+  const { jobId } = job;
+  try {
+    const { repair, apply } = await examine(sources, job);
+    if (repair === 'nothing') return false;
+    if (repair !== 'finish') return true;
+    await apply();
+    log.warn({ jobId }, 'a job whose end was lost is ended again');
+  } catch (error) {
+    // It holds up no other.
+    log.warn({ err: error, jobId }, 'what became of an unfinished job could not be seen; it is looked at again');
   }
+  return false;
+}
+
+/**
+ * Tells as a finding (`attention`) of the jobs that can not end, as the last look of the Schedule found.
+ *
+ * @param connected the client, while there is a connection
+ */
+export function tellOfUnfinishedJobs(lifecycle: Lifecycle, connected: () => Client | undefined): void {
+  let standing: Standing | undefined;
+  const read = sparing(async () => {
+    const client = connected();
+    const found = await client?.withDeadline(Date.now() + 1_000, () => lastResult<Standing>(client, 'upkeep.unfinishedJobs'));
+    standing = found ?? standing;
+  }, READ_EVERY_MS);
+  lifecycle.onAttention('unfinished jobs', async () => {
+    // Whether Temporal is away is told by its own probe.
+    await read().catch(() => undefined);
+    const { first, count } = standing ?? { count: 0 };
+    if (first === undefined) return;
+    const which = count === 1 ? `job ${first}` : `job ${first} and ${count - 1} more`;
+    throw new Error(`${which} can not end, as the workflow was closed or is gone: node main.ts repair --list`);
+  });
 }

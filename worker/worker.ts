@@ -1,7 +1,6 @@
 import { makeWorkflowExporter, OpenTelemetryActivityInboundInterceptor } from '@temporalio/interceptors-opentelemetry-v2';
 import { type NativeConnection, Worker } from '@temporalio/worker';
 import type { Tracing } from '#platform/telemetry.ts';
-import { type Activities, byTemporalName } from '../activities/index.ts';
 import { WORKER_TUNING } from '../temporal.config.ts';
 
 export interface WorkerSettings {
@@ -10,7 +9,8 @@ export interface WorkerSettings {
   taskQueue: string;
   /** The bundled workflow code, made for this `tracing` (see bundle.ts). */
   codePath: string;
-  activities: Activities;
+  /** By the names that Temporal knows them by. */
+  activities: Record<string, unknown>;
   tracing: Pick<Tracing, 'processor' | 'resource'>;
 }
 
@@ -20,7 +20,7 @@ export function createWorker({ activities, codePath, tracing, ...where }: Worker
     ...WORKER_TUNING,
     ...where,
     workflowBundle: { codePath },
-    activities: byTemporalName(activities),
+    activities,
     interceptors: { activity: [(context) => ({ inbound: new OpenTelemetryActivityInboundInterceptor(context) })] },
     sinks: tracing.processor ? { exporter: makeWorkflowExporter(tracing.processor, tracing.resource) } : {},
   });

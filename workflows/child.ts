@@ -3,7 +3,6 @@ import {
   ChildWorkflowFailure,
   type ChildWorkflowOptions,
   executeChild,
-  sleep,
   TemporalFailure,
   TerminatedFailure,
   TimeoutFailure,
@@ -12,6 +11,7 @@ import {
 import { jobOf, SEARCH_ATTRIBUTES } from '../temporal.config.ts';
 import type { Failure } from './failure.ts';
 import type { Around } from './progress.ts';
+import { timer } from './timer.ts';
 import type { Written } from './written.ts';
 
 /** What a saga that runs another one gives it besides its input. */
@@ -40,9 +40,6 @@ export class ChildFailed extends Error {
     this.failure = failure;
   }
 }
-
-/** How long until a child that was closed from outside is begun again. */
-const BEGIN_AGAIN_AFTER = '1 second';
 
 /**
  * Runs a saga as a child workflow.
@@ -74,7 +71,7 @@ export async function runChild(command: string, path: string, input: unknown, ha
       const failure = failureOf(error);
       if (failure) throw new ChildFailed(failure);
       if (!wasClosed(error)) throw error;
-      await sleep(BEGIN_AGAIN_AFTER, { summary: `begins ${path} again, which was closed from outside` });
+      await timer('beginAgain');
     }
   }
 }

@@ -7,7 +7,6 @@ import {
   log,
   scheduleActivity,
   scheduleLocalActivity,
-  sleep,
   TemporalFailure,
   upsertSearchAttributes,
 } from '@temporalio/workflow';
@@ -15,6 +14,7 @@ import type { StepCall, StepFailure } from '../activities/call.ts';
 import type { Activities, UncopiedService } from '../activities/index.ts';
 import { ALARM_AFTER_MS, BOUNDED, QUICK, SEARCH_ATTRIBUTES, UNBOUNDED } from '../temporal.config.ts';
 import type { Details } from './details.ts';
+import { timer } from './timer.ts';
 
 /** One activity of a service, as sagas name it: `member.createMember`. */
 export interface Step<Request, Response> {
@@ -133,7 +133,7 @@ function raiseLater(details: Details, type: string, what: string): () => void {
   const scope = new CancellationScope({ cancellable: true });
   let raised = false;
   const wait = scope.run(async () => {
-    await sleep(ALARM_AFTER_MS, { summary: 'alarm' });
+    await timer('alarm');
     raised = true;
     const words = `Not through after ${ALARM_AFTER_MS / 60_000} minutes: ${what}`;
     upsertSearchAttributes([{ key: SEARCH_ATTRIBUTES.alarm, value: type }]);

@@ -1,0 +1,42 @@
+import { type Client, ScheduleAlreadyRunning, type ScheduleDescription, ScheduleNotFoundError } from '@temporalio/client';
+import { DOMAINS, type Domain, queueOfDomain, SCHEDULES, type ScheduleId } from '../temporal.config.ts';
+
+/** What regular work is done by: an activity of each Schedule, of its ID. */
+export type Upkeep = Record<ScheduleId, () => Promise<unknown>>;
+
+/**
+ * Makes every Schedule that Temporal has not, and changes those that are not as they are declared. Pausing one is the
+ * operators' affair, so it stays paused. Does nothing if all is well, however many processes do it at once.
+ */
+export async function makeSchedules({ schedule }: Client, own: readonly Domain[] = []): Promise<void> {
+  // One that is hosted wherever sagas are.
+  const taskQueue = queueOfDomain(DOMAINS[0], own);
+  for (const [id, { everyMs, summary }] of Object.entries(SCHEDULES)) {
+    const declared = {
+      spec: { intervals: [{ every: everyMs }] },
+      action: { type: 'startWorkflow' as const, workflowType: id, workflowId: id, taskQueue, args: [], staticSummary: summary },
+    };
+    const isAsDeclared = ({ spec, action }: ScheduleDescription): boolean =>
+      spec.intervals?.[0]?.every === everyMs && action.taskQueue === taskQueue && action.workflowType === id;
+    const handle = schedule.getHandle(id);
+    try {
+      if (!isAsDeclared(await handle.describe())) await handle.update(({ state }) => ({ ...declared, state }));
+    } catch (error) {
+      if (!(error instanceof ScheduleNotFoundError)) throw error;
+      await schedule.create({ scheduleId: id, ...declared, state: { note: summary } }).catch((error: unknown) => {
+        // Another process was faster.
+        if (!(error instanceof ScheduleAlreadyRunning)) throw error;
+      });
+    }
+  }
+}
+
+/** What regular work came to the last time that it was through; undefined: it has not been yet. */
+export async function lastResult<Result>({ schedule, workflow }: Client, id: ScheduleId): Promise<Result | undefined> {
+  const { info } = await schedule.getHandle(id).describe();
+  for (const { action } of info.recentActions.toReversed()) {
+    const handle = workflow.getHandle(action.workflow.workflowId, action.workflow.firstExecutionRunId);
+    if ((await handle.describe()).status.name === 'COMPLETED') return (await handle.result()) as Result;
+  }
+  return undefined;
+}
