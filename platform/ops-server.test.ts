@@ -12,7 +12,7 @@ test('a process that lacks a part is degraded: ready for requests, but not healt
   const lifecycle = new Lifecycle(quiet, 1_000);
   const reserved = new Ports();
   const port = await reserved.reserve();
-  await serveOps({ host: '127.0.0.1', port }, lifecycle, quiet);
+  await serveOps({ host: '127.0.0.1', port }, new Map([['test', lifecycle]]), quiet, lifecycle);
   const away = new Set<string>();
   const check = (name: string) => () => {
     if (away.has(name)) throw new Error('is away');
@@ -45,7 +45,7 @@ test('who only begins to ask is cut off, and what can not be read is refused', a
   const lifecycle = new Lifecycle(quiet, 1_000);
   const reserved = new Ports();
   const port = await reserved.reserve();
-  await serveOps({ host: '127.0.0.1', port }, lifecycle, quiet);
+  await serveOps({ host: '127.0.0.1', port }, new Map([['test', lifecycle]]), quiet, lifecycle);
   const slow = await openRaw(port);
   const trickle = setInterval(() => slow.socket.write('GET /livez HTTP/1.1\r\n'.charAt(slow.socket.bytesWritten)), 100);
   const two = await openRaw(port);
