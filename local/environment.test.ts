@@ -38,7 +38,7 @@ test('every program is judged by what it reads', async (t) => {
   t.is(CONFIGURATIONS.bootstrap?.shape, (await import('../gateway/bootstrap.ts')).shape);
 });
 
-test('what is one program\'s own has no name that all of them read', (t) => {
+test("what is one program's own has no name that all of them read", (t) => {
   const names = Object.values(CONFIGURATIONS).flatMap(({ shape }) => Object.keys(shape));
   for (const program of Object.keys(CONFIGURATIONS)) {
     const own = `MUSUBI_${program.toUpperCase()}_`;
@@ -81,7 +81,15 @@ test('everything that is wrong is said at once, by its name, and without its val
   const env = Object.fromEntries(Object.entries(WRONG).map(([name, [value]]) => [name, value]));
   const secrets = secretsFor({}, env);
   const extraEnv = { MUSUBI_PUBLIC_URL: env.MUSUBI_PUBLIC_URL ?? '' };
-  const check = checkEnvironment({ servers: SERVERS, processes: LAYOUTS.each, dataDir: folder, kept: {}, secrets, env, extraEnv });
+  const check = checkEnvironment({
+    servers: SERVERS,
+    processes: LAYOUTS.each,
+    dataDir: folder,
+    kept: {},
+    secrets,
+    env,
+    extraEnv,
+  });
   const { wrong, message } = (await t.throwsAsync(check, { instanceOf: ConfigError })) as ConfigError;
   t.deepEqual(wrong.map(([name]) => name).toSorted(), Object.keys(WRONG).toSorted());
   for (const [name, why] of wrong) t.regex(why, WRONG[name]?.[1] ?? /^$/, name);
@@ -123,8 +131,20 @@ test('variables that nothing reads are named', async (t) => {
     MUSUBI_LOG_LEVEL: 'info',
     OTHER: 'x',
   };
-  const wanted = { servers: SERVERS, processes: LAYOUTS.each, dataDir: folder, kept: {}, secrets: secretsFor({}, env), env, extraEnv: {} };
-  t.deepEqual((await checkEnvironment(wanted)).unread, ['MUSUBI_POSTGRESS_URL', 'MUSUBI_GRPC_LISTEN', 'MUSUBI_MEMBER_MONGODB_URL']);
+  const wanted = {
+    servers: SERVERS,
+    processes: LAYOUTS.each,
+    dataDir: folder,
+    kept: {},
+    secrets: secretsFor({}, env),
+    env,
+    extraEnv: {},
+  };
+  t.deepEqual((await checkEnvironment(wanted)).unread, [
+    'MUSUBI_POSTGRESS_URL',
+    'MUSUBI_GRPC_LISTEN',
+    'MUSUBI_MEMBER_MONGODB_URL',
+  ]);
 });
 
 test('servers that the environment gives and that cannot be used are named, with the reason', async (t) => {
@@ -166,7 +186,15 @@ test('servers that the environment gives and that cannot be used are named, with
 
 test('servers that the environment gives and that can be used are taken; wrong keys and names are said', async (t) => {
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => /^MUSUBI_(?!ADMIN|AUTH)/.test(name)));
-  const wanted = { servers: SERVERS, processes: LAYOUTS.each, dataDir: folder, kept: {}, secrets: secretsFor({}, env), env, extraEnv: {} };
+  const wanted = {
+    servers: SERVERS,
+    processes: LAYOUTS.each,
+    dataDir: folder,
+    kept: {},
+    secrets: secretsFor({}, env),
+    env,
+    extraEnv: {},
+  };
   const { own, others } = await checkEnvironment(wanted);
   t.deepEqual([own.length, others.length], [0, SERVERS.length]);
   const said = await wrongIn({ ...env, MUSUBI_S3_SECRET_ACCESS_KEY: 'wrong', MUSUBI_TEMPORAL_NAMESPACE: 'nowhere' });

@@ -60,9 +60,18 @@ options:
 const SCRIPTS = {
   'local/start.ts': {
     help: START,
-    options: { port: { type: 'string' }, data: { type: 'string' }, fresh: { type: 'boolean', default: false }, processes: { type: 'string' } },
+    options: {
+      port: { type: 'string' },
+      data: { type: 'string' },
+      fresh: { type: 'boolean', default: false },
+      processes: { type: 'string' },
+    },
   },
-  'test/run.ts': { help: TEST, allowPositionals: true, options: { match: { type: 'string', short: 'm' }, processes: { type: 'string' } } },
+  'test/run.ts': {
+    help: TEST,
+    allowPositionals: true,
+    options: { match: { type: 'string', short: 'm' }, processes: { type: 'string' } },
+  },
   'bench/run.ts': {
     help: BENCH,
     allowPositionals: true,

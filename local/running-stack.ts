@@ -144,9 +144,9 @@ export class RunningStack implements Stack {
   }
 
   async #stopAll(): Promise<void> {
-    const phases: string[][] = [];
-    for (const { round, name } of this.#plan.processes) (phases[round] ??= []).push(name);
-    phases.push(SERVERS.map(({ name }) => name));
+    const rounds = Map.groupBy(this.#plan.processes, ({ round }) => round);
+    const inOrder = [...rounds].toSorted(([a], [b]) => a - b).map(([, processes]) => processes);
+    const phases = [...inOrder, SERVERS].map((components) => components.map(({ name }) => name));
     // It was asked to end; how it ended is told to whoever waits for the start.
     await this.#bootstrapping?.catch(() => undefined);
     for (const names of phases) await Promise.all(names.map(async (name) => this.#components.get(name)?.stop()));

@@ -93,10 +93,7 @@ const tellMetrics: View = async () => {
 type Programs = ReadonlyMap<string, Lifecycle>;
 type Findings = Record<string, string>;
 
-async function health(
-  programs: Programs,
-  good: (state: { ready: boolean; healthy: boolean }) => boolean,
-): Promise<OpsAnswer> {
+async function health(programs: Programs, good: (state: { ready: boolean; healthy: boolean }) => boolean): Promise<OpsAnswer> {
   const [unready, degraded, attention] = await Promise.all([
     findings(programs, (lifecycle) => lifecycle.unready()),
     findings(programs, (lifecycle) => lifecycle.degraded()),

@@ -1,6 +1,6 @@
 import { ConfigError, loadConfig, processShape } from './config.ts';
-import { addressVariable } from './grpc/peers.ts';
 import { Neighbours } from './grpc/neighbours.ts';
+import { addressVariable } from './grpc/peers.ts';
 import { Lifecycle } from './lifecycle.ts';
 import { createLogger } from './log.ts';
 import { serveOps } from './ops-server.ts';

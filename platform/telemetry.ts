@@ -70,7 +70,7 @@ export function startTelemetry(program: string, env: NodeJS.ProcessEnv): Tracing
 }
 
 /** The tracer of the program that a context belongs to; outside of programs that of whoever started tracing first. */
-const tracerOf = (of: Context): Tracer => (of.getValue(TRACER) as Tracer | undefined) ?? trace.getTracer('musubi');
+export const tracerOf = (of: Context): Tracer => (of.getValue(TRACER) as Tracer | undefined) ?? trace.getTracer('musubi');
 
 /** Runs `work` in a span of its own; an error marks the span and goes on. */
 export async function withSpan<T>(
@@ -79,7 +79,11 @@ export async function withSpan<T>(
   work: (span: Span) => Promise<T>,
 ): Promise<T> {
   const parent = options.parent ?? context.active();
-  const span = tracerOf(parent).startSpan(name, { kind: options.kind ?? SpanKind.INTERNAL, attributes: options.attributes }, parent);
+  const span = tracerOf(parent).startSpan(
+    name,
+    { kind: options.kind ?? SpanKind.INTERNAL, attributes: options.attributes },
+    parent,
+  );
   return context.with(trace.setSpan(parent, span), async () => {
     try {
       return await work(span);

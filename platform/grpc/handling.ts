@@ -1,5 +1,5 @@
-import { type Context } from '@opentelemetry/api';
 import { type ServiceDefinition, status } from '@grpc/grpc-js';
+import type { Context } from '@opentelemetry/api';
 import { Histogram } from '@prometheus-io/client';
 import { internal, MusubiError } from '../errors.ts';
 import type { Logger } from '../log.ts';

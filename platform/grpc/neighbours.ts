@@ -110,15 +110,19 @@ export class Neighbours {
         }
       };
       answer(call.incoming, local.host, send).then(() => call.end(Buffer.alloc(0)), call.fail);
-      call.ended.then(
-        () => stream.end(),
-        (error: Error) => stream.destroy(error),
-      );
+      let failure: MusubiError | undefined;
+      call.ended
+        .catch((error: MusubiError) => {
+          failure = error;
+        })
+        .finally(() => stream.end());
       try {
         for await (const bytes of stream) yield method.responseDeserialize(bytes as Buffer);
       } finally {
         call.fail(left());
       }
+      // Behind what was sent before it.
+      if (failure) throw failure;
     };
   }
 

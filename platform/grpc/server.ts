@@ -17,7 +17,17 @@ import type { MusubiError } from '../errors.ts';
 import type { Lifecycle } from '../lifecycle.ts';
 import { type Logger, logDefect } from '../log.ts';
 import { fullName } from './contract.ts';
-import { answer, type CallInfo, type Handlers, type Host, type Incoming, type Served, type Streaming, served, type Unary } from './handling.ts';
+import {
+  answer,
+  type CallInfo,
+  type Handlers,
+  type Host,
+  type Incoming,
+  type Served,
+  type Streaming,
+  served,
+  type Unary,
+} from './handling.ts';
 import type { Neighbours } from './neighbours.ts';
 import { addReflection } from './reflection.ts';
 import { toServiceError } from './status.ts';
@@ -158,6 +168,8 @@ function incoming(path: string, call: ServerUnaryCall<unknown, unknown> | Server
     path,
     traceparent: call.metadata.get('traceparent')[0]?.toString(),
     deadline: deadline instanceof Date ? deadline : new Date(Number.isFinite(deadline) ? deadline : Date.now() + 60_000),
-    onCancelled: (listener) => void call.on('cancelled', listener),
+    onCancelled: (listener) => {
+      call.on('cancelled', listener);
+    },
   };
 }
