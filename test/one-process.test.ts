@@ -1,5 +1,7 @@
+import { status } from '@grpc/grpc-js';
 import test from 'ava';
 import { Client, escapeIdentifier, escapeLiteral } from 'pg';
+import { MusubiError } from '#platform/errors.ts';
 import { connectPeer } from '#platform/grpc/client.ts';
 import { Lifecycle } from '#platform/lifecycle.ts';
 import { createLogger } from '#platform/log.ts';
@@ -42,7 +44,8 @@ test('services of one process keep their own database users, and are each reache
       await t.throwsAsync(members.undo({ operationId: '' } as never), unknown);
       await t.throwsAsync(roles.undo({ operationId: '' } as never), unknown);
       const wrongDoor = connectPeer(`127.0.0.1:${member}`, RoleServiceService, lifecycle);
-      await t.throwsAsync(wrongDoor.undo({ operationId: '' } as never), { code: 'UNIMPLEMENTED' });
+      const refused = await t.throwsAsync(wrongDoor.undo({ operationId: '' } as never), { instanceOf: MusubiError });
+      t.is(refused?.grpcStatus, status.UNIMPLEMENTED);
       await lifecycle.stop('test');
     } finally {
       await started.stop();
