@@ -65,6 +65,7 @@ try {
       MUSUBI_TEST_CONTROL: control.url,
       MUSUBI_TEST_COLLECTOR: collector.url,
       MUSUBI_TEST_DATA: dataDir,
+      MUSUBI_TEST_WHOLE: values.whole ? '1' : '',
       ...phase,
     };
     add(await ava(positionals, env));
