@@ -31,7 +31,7 @@ function cpu(pid: number): number {
 }
 
 /** Resident memory of a process and of all that it has started, MB. Pss counts pages that processes share once, divided among them. */
-function memory(pid: number, kind: 'Rss' | 'Pss'): number {
+export function memory(pid: number, kind: 'Rss' | 'Pss'): number {
   return [pid, ...(pid === process.pid ? [] : descendants(pid))].reduce((sum, each) => sum + ownMemory(each, kind), 0);
 }
 

@@ -14,6 +14,7 @@ const BENCHES: Record<string, () => Promise<void>> = {
   faults: async () => onStack((await import('./faults.ts')).run),
   refusals: async () => onStack((await import('./refusals.ts')).run),
   idle: async () => onStack((await import('./idle.ts')).run),
+  queues: async () => onStack((await import('./queues.ts')).run),
   start: async () => (await import('./start.ts')).run(values),
 };
 
