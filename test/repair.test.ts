@@ -8,6 +8,7 @@ import { Client, WorkflowNotFoundError } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import { NativeConnection } from '@temporalio/worker';
 import test, { type ExecutionContext } from 'ava';
+import { triedCases } from '#platform/cases.fixture.ts';
 import { Turns } from '#platform/turns.ts';
 import { JobState } from '#proto/musubi/job/v1/job.ts';
 import { byTemporalName, createActivities } from '../activities/index.ts';
@@ -50,7 +51,7 @@ const turns = new Turns(6);
 const context = (): Context => ({ peers: ground.peers, run: (made) => ground.run(made) });
 
 test.before(async () => {
-  [ground, stores] = [await Ground.open(), new Stores()];
+  [ground, stores] = [await Ground.open(), await Stores.open()];
   await ground.work();
   connection = await NativeConnection.connect({ address: address('MUSUBI_TEMPORAL_ADDRESS') });
   client = new Client({ connection });
@@ -185,9 +186,9 @@ async function one(t: ExecutionContext, way: string, blow: keyof typeof BLOWS, s
   t.deepEqual(now, wanted, `${what} ended ${state} ${code}`);
 }
 
-for (const way of Object.keys(WAYS)) {
-  // What another job holds is another's to end.
-  if (way.includes('another job')) continue;
+// What another job holds is another's to end.
+const OWN_WAYS = Object.fromEntries(Object.entries(WAYS).filter(([way]) => !way.includes('another job')));
+for (const [way] of triedCases(OWN_WAYS, ['member.update'])) {
   for (const blow of ['terminated', 'deleted'] as const) {
     test(`${way}: its workflow is ${blow} at every step and every undo`, async (t) => {
       const { steps = [], pivot = '', undos = [] } = golden.get(way) ?? {};

@@ -3,12 +3,13 @@ import { Redis } from 'ioredis';
 import { MongoClient } from 'mongodb';
 import pg from 'pg';
 import { newId } from '../../platform/id.ts';
+import { OUTBOXES } from '../../services/catalogue.ts';
 import { address } from '../client.ts';
 import { MEMORY, Stores } from './snapshot.ts';
 
 // A matrix that finds no leak proves something only if its snapshot would see one, in every store.
 
-const stores = new Stores();
+const stores = await Stores.open();
 const mongo = new MongoClient(address('MUSUBI_MONGODB_URL'));
 const redis = new Redis(address('MUSUBI_REDIS_URL'));
 test.after.always(() => Promise.all([stores.close(), mongo.close(), redis.quit()]));
@@ -84,6 +85,16 @@ test('a key that is named after it is seen', async (t) => {
   await redis.set(`test:${id}`, '');
   t.deepEqual(await stores.snapshot([id]), [`redis.test:${id} ""`]);
   await redis.del(`test:${id}`);
+});
+
+test('every service of the catalogue that keeps something has its store looked into', async (t) => {
+  const names = await stores.names();
+  for (const { name, kind, place } of OUTBOXES)
+    t.true(
+      names.some((found) => found.startsWith(kind === 'redis' ? `redis.${place}` : `${place}.`)),
+      name,
+    );
+  t.true(names.some((found) => found.startsWith('musubi_query.')));
 });
 
 test('every store that is ignored in part is really there', async (t) => {

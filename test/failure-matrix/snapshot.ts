@@ -1,5 +1,5 @@
 import { Redis } from 'ioredis';
-import { MongoClient } from 'mongodb';
+import { type Db, MongoClient } from 'mongodb';
 import pg from 'pg';
 import { address } from '../client.ts';
 
@@ -28,25 +28,43 @@ export const MEMORY: readonly RegExp[] = [
  */
 const MOVING = new Set(['version', 'updatedAt']);
 
-const DATABASES = ['musubi_member', 'musubi_role', 'musubi_query'];
+/** How the databases of services are called, on PostgreSQL and on MongoDB: whichever there are, they are looked into. */
+const OURS = /^musubi_/;
 
 /** Every row, document and key of every store that names one of the IDs; sorted, so that two can be compared. */
 export type Snapshot = string[];
 
 /** Looks into all stores at once; open it once and use it for every case. */
 export class Stores {
-  readonly #pools = DATABASES.map((database) => {
-    const url = new URL(address('MUSUBI_POSTGRES_URL'));
-    url.pathname = `/${database}`;
-    return { database, pool: new pg.Pool({ connectionString: url.href, max: 2 }) };
-  });
-  readonly #mongo = new MongoClient(address('MUSUBI_MONGODB_URL'));
+  readonly #pools: readonly { database: string; pool: pg.Pool }[];
+  readonly #mongo: MongoClient;
+  readonly #databases: readonly string[];
   readonly #redis = new Redis(address('MUSUBI_REDIS_URL'), { enableAutoPipelining: true });
+
+  private constructor(pools: readonly { database: string; pool: pg.Pool }[], mongo: MongoClient, databases: readonly string[]) {
+    this.#pools = pools;
+    this.#mongo = mongo;
+    this.#databases = databases;
+  }
+
+  static async open(): Promise<Stores> {
+    const pools = (await databases()).map((database) => ({
+      database,
+      pool: new pg.Pool({ connectionString: urlOf(database), max: 2 }),
+    }));
+    const mongo = new MongoClient(address('MUSUBI_MONGODB_URL'));
+    const { databases: all } = await mongo.db().admin().listDatabases({ nameOnly: true });
+    return new Stores(
+      pools,
+      mongo,
+      all.map(({ name }) => name).filter((name) => OURS.test(name)),
+    );
+  }
 
   async snapshot(ids: readonly string[]): Promise<Snapshot> {
     const parts = await Promise.all([
       ...this.#pools.map(({ database, pool }) => rows(database, pool, ids)),
-      documents(this.#mongo, ids),
+      ...this.#databases.map((database) => documents(this.#mongo.db(database), ids)),
       keys(this.#redis, ids),
     ]);
     return parts.flat().sort();
@@ -56,14 +74,31 @@ export class Stores {
   async names(): Promise<string[]> {
     const [tables, collections, found] = await Promise.all([
       Promise.all(this.#pools.map(async ({ database, pool }) => (await tablesOf(pool)).map((table) => `${database}.${table}`))),
-      collectionsOf(this.#mongo),
+      Promise.all(this.#databases.map(async (name) => (await collectionsOf(this.#mongo.db(name))).map((it) => `${name}.${it}`))),
       this.#redis.keys('*'),
     ]);
-    return [...tables.flat(), ...collections.map((name) => `musubi_auth.${name}`), ...found.map((key) => `redis.${key}`)];
+    return [...tables.flat(), ...collections.flat(), ...found.map((key) => `redis.${key}`)];
   }
 
   async close(): Promise<void> {
     await Promise.all([...this.#pools.map(({ pool }) => pool.end()), this.#mongo.close(), this.#redis.quit()]);
+  }
+}
+
+function urlOf(database: string): string {
+  const url = new URL(address('MUSUBI_POSTGRES_URL'));
+  url.pathname = `/${database}`;
+  return url.href;
+}
+
+async function databases(): Promise<string[]> {
+  const client = new pg.Client({ connectionString: urlOf('postgres') });
+  await client.connect();
+  try {
+    const { rows } = await client.query<{ name: string }>('select datname as name from pg_database');
+    return rows.map(({ name }) => name).filter((name) => OURS.test(name));
+  } finally {
+    await client.end();
   }
 }
 
@@ -99,15 +134,15 @@ function isTombstone(row: object): boolean {
   return gone_at != null && Object.values(rest).every((value) => value === null);
 }
 
-const collectionsOf = async (mongo: MongoClient): Promise<string[]> =>
-  (await mongo.db('musubi_auth').listCollections().toArray()).map(({ name }) => name);
+const collectionsOf = async (database: Db): Promise<string[]> =>
+  (await database.listCollections().toArray()).map(({ name }) => name);
 
-async function documents(mongo: MongoClient, ids: readonly string[]): Promise<string[]> {
+async function documents(database: Db, ids: readonly string[]): Promise<string[]> {
   const found: string[] = [];
-  for (const collection of await collectionsOf(mongo)) {
-    const name = `musubi_auth.${collection}`;
+  for (const collection of await collectionsOf(database)) {
+    const name = `${database.databaseName}.${collection}`;
     if (isMemory(name)) continue;
-    for await (const document of mongo.db('musubi_auth').collection(collection).find()) {
+    for await (const document of database.collection(collection).find()) {
       const text = JSON.stringify(document, still);
       if (mentions(text, ids)) found.push(`${name} ${text}`);
     }
