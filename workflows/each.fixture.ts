@@ -11,8 +11,8 @@ interface Input {
 const FOUND = 1_300;
 
 /** What a saga of a test does after its pivot for each of many that it finds. */
-const rest = saga('member.rest', [[auth.removeLogin]], async ({ each }, _: { memberId: string }) => {
-  const found = Array.from({ length: FOUND }, (_, i) => `m${i}`);
+const rest = saga('member.rest', [[auth.removeLogin]], async ({ each }, { memberId: of }: { memberId: string }) => {
+  const found = Array.from({ length: FOUND }, (_, i) => `${of}-m${i}`);
   await each(auth.removeLogin, found, (memberId) => ({ key: memberId, request: { memberId } }), { atOnce: 25 });
   return { count: found.length };
 });

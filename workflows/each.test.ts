@@ -59,7 +59,7 @@ test('a step for each of many is done once for each, with a key of its own, in a
   const services = new ScriptedServices({});
   const { handle, runs } = await run(t.context, services);
   t.deepEqual(keysOf(services, 'role.assignRoles').sort(), memberIds.toSorted());
-  t.deepEqual(keysOf(services, 'auth.removeLogin').sort(), memberIds.toSorted());
+  t.deepEqual(keysOf(services, 'auth.removeLogin').sort(), memberIds.map((id) => `m0-${id}`).toSorted());
   for (const step of ['member.createMember', 'auth.grantRoles']) t.is(keysOf(services, step).length, 1, step);
   t.true(short(runs), JSON.stringify(runs.map(({ events }) => events)));
   const total = 2 + 2 * MANY;
@@ -107,7 +107,7 @@ test('a request to cancel is heard between items, also in a later run; after the
   t.deepEqual(early.effects, []);
   t.is(early.end?.state, 'JOB_STATE_CANCELLED');
 
-  const late = new ScriptedServices({ 'auth.removeLogin': cancelAt('m50') });
+  const late = new ScriptedServices({ 'auth.removeLogin': cancelAt('m0-m50') });
   await run(t.context, late);
   await delay(0);
   t.is(late.end?.state, 'JOB_STATE_COMPLETED');
