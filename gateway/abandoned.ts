@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { pause } from '#platform/abort.ts';
 import { MusubiError } from '#platform/errors.ts';
 import { logDefect } from '#platform/log.ts';
 import { JobState } from '#proto/musubi/job/v1/job.ts';
@@ -56,7 +56,7 @@ export class AbandonedJobs {
     try {
       while (this.#since.size > 0 && !this.#gateway.stopping.aborted) {
         // A process that stops does not wait for this.
-        await sleep(this.#times.sweepMs, undefined, { signal: this.#gateway.stopping, ref: false }).catch(() => undefined);
+        await pause(this.#times.sweepMs, this.#gateway.stopping, false);
         await this.#sweep();
       }
     } finally {

@@ -1,4 +1,4 @@
-import { setTimeout as delay } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Gauge } from '@prometheus-io/client';
 import { Pool, type PoolClient, types } from 'pg';
 import type { Secret } from './config.ts';
@@ -176,7 +176,7 @@ class PostgresDatabase implements Database {
         // It takes its connection with it, so there are no more of them than connections.
         if (isStalePlan(error) && stale++ < this.#pool.options.max) continue;
         if (attempt++ === ATTEMPTS || !isConflict(error)) throw toStoreError(error);
-        await delay(Math.random() * 10 * 2 ** attempt);
+        await sleep(Math.random() * 10 * 2 ** attempt);
       }
     }
   }

@@ -1,4 +1,5 @@
 import { Redis } from 'ioredis';
+import { atMost, whenAborted } from './abort.ts';
 import type { Secret } from './config.ts';
 import { unavailable } from './errors.ts';
 import type { Lifecycle } from './lifecycle.ts';
@@ -109,20 +110,12 @@ async function close(redis: Redis): Promise<void> {
 }
 
 /** Waits up to a minute for a server that is not there yet. */
-async function connected(redis: Redis, lifecycle: Lifecycle): Promise<void> {
-  const deadline = performance.now() + 60_000;
-  while (redis.status !== 'ready') {
-    if (performance.now() > deadline || lifecycle.stopping) throw unavailable('STORE_UNAVAILABLE', 'Redis is away');
-    await new Promise<void>((resolve) => {
-      const done = (): void => {
-        clearTimeout(timer);
-        redis.off('ready', done);
-        resolve();
-      };
-      const timer = setTimeout(done, 1_000);
-      redis.once('ready', done);
-    });
-  }
+async function connected(redis: Redis, { signal }: Lifecycle): Promise<void> {
+  const isReady = (): boolean => redis.status === 'ready';
+  if (isReady()) return;
+  const ready = new Promise<void>((resolve) => redis.once('ready', resolve));
+  await atMost(60_000, Promise.race([ready, whenAborted(signal)]));
+  if (!isReady()) throw unavailable('STORE_UNAVAILABLE', 'Redis is away');
 }
 
 /** Calls Redis; of a server that is away, full or refuses us its caller sees UNAVAILABLE. */

@@ -1,11 +1,11 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { Client } from '@temporalio/client';
 import { OpenTelemetryWorkflowClientInterceptor } from '@temporalio/interceptors-opentelemetry-v2';
 import { NativeConnection } from '@temporalio/worker';
 import { whenAborted } from '#platform/abort.ts';
 import { connectPeers } from '#platform/grpc/peers.ts';
 import type { Lifecycle } from '#platform/lifecycle.ts';
-import { type Logger, logDefect } from '#platform/log.ts';
+import type { Logger } from '#platform/log.ts';
+import { type Loop, type Run, startLoop } from '#platform/loop.ts';
 import { sparing } from '#platform/probe.ts';
 import type { Tracing } from '#platform/telemetry.ts';
 import { CONTRACTS, createActivities, type SagaPeers } from '../activities/index.ts';
@@ -28,9 +28,7 @@ export interface HostOptions {
   tracing: Tracing;
 }
 
-/** How often a Temporal that is away is tried again, ms. */
-const RETRY_MS = 1_000;
-/** How often it is made sure that Temporal knows our search attributes, ms. */
+/** How often our search attributes are made where Temporal lacks them, ms. */
 const UPKEEP_EVERY_MS = 10_000;
 /** How often a probe starts a workflow, at most, ms. */
 const START_EVERY_MS = 10_000;
@@ -74,7 +72,6 @@ export function hostWorkers(
   // Requests that the gateway still answers may need it until then.
   app.lifecycle.onStop('Temporal', 'stores', () => host.disconnect());
   if (watching) watchJobs({ ...app, connected: () => host.client, job: peers.job, own: app.config.MUSUBI_OWN_QUEUES });
-  host.run().catch(logDefect(app.log, 'nothing is worked on any more'));
   return commands;
 }
 
@@ -84,11 +81,8 @@ class Host {
   readonly #app: HostOptions;
   readonly #domains: readonly Domain[];
   readonly #peers: SagaPeers;
-  readonly #stopping = new AbortController();
-  #running: Promise<void> | undefined;
+  readonly #sessions: Loop;
   #connection: NativeConnection | undefined;
-  #problem = 'connecting';
-  #neglected = false;
   readonly #takesStarts = sparing(async () => {
     const { client } = this;
     await client?.withDeadline(Date.now() + 5_000, () => probeStart(client));
@@ -98,12 +92,13 @@ class Host {
     this.#app = app;
     this.#domains = domains;
     this.#peers = peers;
+    this.#sessions = startLoop((run) => this.#session(run), { name: 'the work for Temporal', log: app.log });
   }
 
   /** Rejects unless every worker polls, and Temporal answers and takes starts as commands need them. */
   async check(): Promise<void> {
     const { client } = this;
-    if (!client) throw new Error(this.#problem);
+    if (!client) throw new Error(this.#sessions.problem ?? 'it ends');
     await client.withDeadline(Date.now() + 800, () => probeAnswer(client));
     await this.#takesStarts();
   }
@@ -115,44 +110,9 @@ class Host {
     await connection?.withDeadline(Date.now() + 5_000, () => registerSearchAttributes(connection, namespace));
   }
 
-  async #lookAfter(): Promise<void> {
-    try {
-      await this.mend();
-      this.#neglected = false;
-    } catch (error) {
-      // Once, not every time.
-      if (!this.#neglected) this.#app.log.warn({ err: error }, 'search attributes could not be looked after; trying again');
-      this.#neglected = true;
-    }
-  }
-
-  /** Connects and runs the workers, again and again until stopped: a session that ends by itself has lost its server. */
-  run(): Promise<void> {
-    this.#running ??= (async () => {
-      while (!this.#stopping.signal.aborted) {
-        try {
-          await this.#session();
-        } catch (error) {
-          const problem = error instanceof Error ? error.message : String(error);
-          // Once, not every second.
-          if (problem !== this.#problem)
-            this.#app.log.warn({ err: error }, 'Temporal is away, or cannot be worked for; trying again');
-          this.#problem = problem;
-        }
-        if (this.#stopping.signal.aborted) return;
-        await this.disconnect().catch((error: unknown) =>
-          this.#app.log.debug({ err: error }, 'Temporal was left without a goodbye'),
-        );
-        await delay(RETRY_MS, undefined, { signal: this.#stopping.signal }).catch(() => undefined);
-      }
-    })();
-    return this.#running;
-  }
-
   /** Polls no more, and lets what runs end. */
   async stop(): Promise<void> {
-    this.#stopping.abort();
-    await this.#running;
+    await this.#sessions.stop();
   }
 
   async disconnect(): Promise<void> {
@@ -162,7 +122,20 @@ class Host {
     await connection?.close();
   }
 
-  async #session(): Promise<void> {
+  /** Works for Temporal until the signal aborts; a session that ends by itself has lost its server. */
+  async #session({ signal, works }: Run): Promise<void> {
+    try {
+      await this.#connected(signal, works);
+    } finally {
+      // One that stops leaves the connection to the requests that are still answered.
+      if (!signal.aborted)
+        await this.disconnect().catch((error: unknown) =>
+          this.#app.log.debug({ err: error }, 'the connection to Temporal did not close in order'),
+        );
+    }
+  }
+
+  async #connected(signal: AbortSignal, works: () => void): Promise<void> {
     const { config, log, tracing } = this.#app;
     await installRuntime(log);
     const { MUSUBI_TEMPORAL_ADDRESS: address, MUSUBI_TEMPORAL_NAMESPACE: namespace } = config;
@@ -181,14 +154,19 @@ class Host {
     const interceptors = { workflow: [new OpenTelemetryWorkflowClientInterceptor()] };
     this.client = new Client({ connection, namespace, interceptors, workflow: { queryRejectCondition: 'NOT_OPEN' } });
     log.info({ address, namespace, queues }, 'connected to Temporal');
+    works();
     // Without them no command starts, and tasks of sagas fail.
-    const upkeep = setInterval(() => {
-      this.#lookAfter().catch(logDefect(log, 'search attributes are not looked after'));
-    }, UPKEEP_EVERY_MS);
+    const upkeep = startLoop(() => this.mend(), {
+      name: 'making search attributes',
+      log,
+      everyMs: UPKEEP_EVERY_MS,
+      later: true,
+      longestPauseMs: UPKEEP_EVERY_MS,
+    });
     try {
-      await Promise.race([whenAborted(this.#stopping.signal), ...runs]);
+      await Promise.race([whenAborted(signal), ...runs]);
     } finally {
-      clearInterval(upkeep);
+      await upkeep.stop();
       for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
       await Promise.allSettled(runs);
     }

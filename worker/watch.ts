@@ -1,14 +1,16 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
 import type { Lifecycle } from '#platform/lifecycle.ts';
-import { type Logger, logDefect } from '#platform/log.ts';
+import type { Logger } from '#platform/log.ts';
+import { startLoop } from '#platform/loop.ts';
 import { type Job, JobState } from '#proto/musubi/job/v1/job.ts';
 import { examine, QUIET_MS, type Sources, unfinishedJobs } from './unfinished-jobs.ts';
 
-/** How often it is looked after jobs that have not ended, ms. */
+/** How often unfinished jobs are looked at, ms. */
 const LOOK_EVERY_MS = 60_000;
 /** A queued job without a workflow may wait for its client's repeat, which starts it, ms. */
 const REPEAT_MAY_COME_MS = 600_000;
+/** How long a stop waits for a look that is under way: the next one sees the same. */
+const STOP_MS = 1_000;
 
 /**
  * Looks now and then, a page at a time, whether the workflows of unfinished jobs are still there. A job that its workflow
@@ -29,23 +31,15 @@ export function watchJobs(
 ): void {
   const isQueued = ({ state }: Job): boolean => state === JobState.JOB_STATE_QUEUED;
   const rounds = [new Round(quietMs, (one) => !isQueued(one)), new Round(repeatMayComeMs, isQueued)];
-  const stopping = new AbortController();
-  const run = async (): Promise<void> => {
-    while (!stopping.signal.aborted) {
-      const client = connected();
-      for (const round of client ? rounds : []) {
-        try {
-          await round.look({ client: client as Client, job, own }, log);
-        } catch (error) {
-          // Who is away is told by its own probe.
-          log.warn({ err: error }, 'unfinished jobs could not be looked after');
-        }
-      }
-      await delay(everyMs, undefined, { signal: stopping.signal, ref: false }).catch(() => undefined);
-    }
+  const look = async (): Promise<void> => {
+    const client = connected();
+    if (!client) return;
+    const looks = await Promise.allSettled(rounds.map((round) => round.look({ client, job, own }, log)));
+    for (const one of looks) if (one.status === 'rejected') throw one.reason;
   };
-  run().catch(logDefect(log, 'unfinished jobs are not looked after'));
-  lifecycle.onStop('unfinished jobs', 'work', () => stopping.abort());
+  // Who is away is told by its own probe.
+  const loop = startLoop(look, { name: 'the watch over unfinished jobs', log, everyMs, longestPauseMs: everyMs });
+  lifecycle.onStop('unfinished jobs', 'work', () => loop.stop(STOP_MS));
   lifecycle.onAttention('unfinished jobs', () => {
     const first = rounds.find(({ standing }) => standing.count > 0)?.standing.first;
     if (first === undefined) return;

@@ -1,4 +1,4 @@
-import { setTimeout as delay } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { isTransient } from '../errors.ts';
 import { contextFrom, SpanKind, withSpan } from '../telemetry.ts';
 import { type DeadLetters, originOf } from './dead-letter.ts';
@@ -67,7 +67,7 @@ export class BatchHandler {
         }
         const pause = standstills.failed(here, first.place, error);
         if (pause > IN_PLACE_MS) return pause;
-        await delay(pause);
+        await sleep(pause);
         continue;
       }
       standstills.passed(here);

@@ -29,13 +29,19 @@ export class ConsumerRun {
   readonly #resting = new Set<NodeJS.Timeout>();
   #watchdog: NodeJS.Timeout | undefined;
 
-  constructor(consumer: Consumer, batches: BatchHandler, standstills: Standstills, log: Logger) {
+  constructor(
+    consumer: Consumer,
+    batches: BatchHandler,
+    standstills: Standstills,
+    log: Logger,
+    onJoin: () => void = () => undefined,
+  ) {
     this.#consumer = consumer;
     this.#batches = batches;
     this.#standstills = standstills;
     this.#log = log;
     this.#offsets = new Offsets((offsets) => consumer.commitOffsets(offsets), log);
-    this.ended = this.#watch();
+    this.ended = this.#watch(onJoin);
     this.ended.catch(() => undefined); // may come before anybody waits
   }
 
@@ -46,7 +52,7 @@ export class ConsumerRun {
     return Math.max(now - this.#lastAnswer, ...[...this.#fetching.values()].map((begun) => now - begun - FETCH_WAIT_MS));
   }
 
-  #watch(): Promise<never> {
+  #watch(onJoin: () => void): Promise<never> {
     const { events } = this.#consumer;
     const answered = (): void => {
       this.#lastAnswer = performance.now();
@@ -58,6 +64,7 @@ export class ConsumerRun {
       answered();
       this.#fetching.clear();
       this.joined = true;
+      onJoin();
     });
     this.#consumer.on(events.REBALANCING, () => {
       this.joined = false;

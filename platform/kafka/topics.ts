@@ -1,4 +1,4 @@
-import { setTimeout as delay } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Admin, Kafka } from 'kafkajs';
 
 export interface TopicOptions {
@@ -59,7 +59,7 @@ async function create(admin: Admin, topics: string[], { partitions = 3, replicat
     })),
   });
   // kafkajs's own wait fails on a broker that has not heard of the new topic yet.
-  for (const deadline = performance.now() + LEADERS_WITHIN_MS; !(await haveLeaders(admin, topics)); await delay(20)) {
+  for (const deadline = performance.now() + LEADERS_WITHIN_MS; !(await haveLeaders(admin, topics)); await sleep(20)) {
     if (performance.now() > deadline) throw new Error(`the topics ${topics.join(', ')} have no leaders`);
   }
 }

@@ -1,5 +1,6 @@
 import type { Lifecycle } from '../lifecycle.ts';
 import type { Logger } from '../log.ts';
+import { startLoop } from '../loop.ts';
 
 const DAY_SECONDS = 86_400;
 
@@ -16,18 +17,14 @@ export const OPERATIONS_KEPT_SECONDS = 365 * DAY_SECONDS;
 export const UNDO_KEPT_SECONDS = 30 * DAY_SECONDS;
 
 const PRUNE_EVERY_MS = 3_600_000;
+/** How long a stop waits for a pruning that is under way: the next one does the rest. */
+const STOP_MS = 1_000;
 
-/** Runs `prune` now and every hour until the process stops, for stores that do not forget by themselves; a failure is logged. */
+/** Runs `prune` now and every hour until the process stops, for stores that do not forget by themselves. */
 export function pruneHourly(
   prune: () => Promise<void>,
   { database, log, lifecycle }: { database: string; log: Logger; lifecycle: Lifecycle },
 ): void {
-  const run = (): void => {
-    prune().catch((error: unknown) =>
-      log.warn({ err: error, database }, 'could not prune operations; it is tried again in an hour'),
-    );
-  };
-  run();
-  const timer = setInterval(run, PRUNE_EVERY_MS).unref();
-  lifecycle.onStop(`pruning ${database}`, 'work', () => clearInterval(timer));
+  const loop = startLoop(prune, { name: `pruning ${database}`, log, everyMs: PRUNE_EVERY_MS, longestPauseMs: PRUNE_EVERY_MS });
+  lifecycle.onStop(`pruning ${database}`, 'work', () => loop.stop(STOP_MS));
 }

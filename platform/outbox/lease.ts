@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { whenAborted } from '../abort.ts';
-import { every, sleep, within } from './source.ts';
+import { atMost, pause, whenAborted, within } from '../abort.ts';
+import { every } from './source.ts';
 
 /**
  * Where a lease is kept: one owner at a time, until it lets go or is silent for the lease's time, which the store's
@@ -35,10 +35,11 @@ export async function underLease(
   work: (signal: AbortSignal) => Promise<void>,
 ): Promise<void> {
   const owner = randomUUID();
-  const take = (): Promise<boolean> => answered(store.take(owner, LEASE_MS));
+  const answer = <T>(asked: Promise<T>): Promise<T> => within(LEASE_MS, asked, () => new Error('the store does not answer'));
+  const take = (): Promise<boolean> => answer(store.take(owner, LEASE_MS));
   while (!(await take())) {
-    await answered(standBy());
-    await sleep(STANDBY_MS, signal);
+    await answer(standBy());
+    await pause(STANDBY_MS, signal);
     if (signal.aborted) return;
   }
   const lost = new AbortController();
@@ -48,34 +49,12 @@ export async function underLease(
   every(RENEW_MS, lost.signal, renew).catch((error: unknown) => lost.abort(error));
   const either = AbortSignal.any([signal, lost.signal]);
   try {
-    await ended(work(either), either);
+    const working = work(either);
+    await Promise.race([working, whenAborted(either)]);
+    await atMost(END_MS, working);
     if (lost.signal.aborted) throw lost.signal.reason;
   } finally {
     lost.abort();
-    await within(RELEASE_MS, store.release(owner));
-  }
-}
-
-/** Waits for the end of work, but not for long once it should end. */
-async function ended(work: Promise<void>, signal: AbortSignal): Promise<void> {
-  const over = new AbortController();
-  try {
-    await Promise.race([work, whenAborted(signal).then(() => sleep(END_MS, over.signal))]);
-  } finally {
-    over.abort();
-  }
-}
-
-/** Rejects when the store has not answered for as long as a lease lasts. */
-async function answered<T>(asked: Promise<T>): Promise<T> {
-  const over = new AbortController();
-  const late = sleep(LEASE_MS, over.signal).then(() => {
-    throw new Error('the store does not answer');
-  });
-  late.catch(() => undefined);
-  try {
-    return await Promise.race([asked, late]);
-  } finally {
-    over.abort();
+    await atMost(RELEASE_MS, store.release(owner));
   }
 }

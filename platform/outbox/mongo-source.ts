@@ -6,23 +6,14 @@ import {
   MongoClient,
   type Timestamp,
 } from 'mongodb';
-import { whenAborted } from '../abort.ts';
+import { atMost, whenAborted } from '../abort.ts';
 import type { Secret } from '../config.ts';
 import type { OutboxDocument } from '../operations/mongo.ts';
 import { Batcher } from './batcher.ts';
 import type { StoredEvent } from './event.ts';
 import { InFlight } from './in-flight.ts';
 import { type LeaseStore, underLease } from './lease.ts';
-import {
-  BATCH,
-  CLOSE_MS,
-  every,
-  LOOK_EVERY_MS,
-  type OutboxSource,
-  REMOVE_AFTER_MS,
-  type RelayContext,
-  within,
-} from './source.ts';
+import { BATCH, CLOSE_MS, every, LOOK_EVERY_MS, type OutboxSource, REMOVE_AFTER_MS, type RelayContext } from './source.ts';
 
 /** The relay's one document, in the database of the outbox: who leads. */
 interface RelayDocument {
@@ -69,7 +60,7 @@ export class MongoSource implements OutboxSource {
       await state.updateOne({ _id: 'relay' }, { $setOnInsert: { _id: 'relay' } }, { upsert: true });
       await underLease(mongoLease(state), context.signal, standBy, (signal) => lead(client, outbox, context, signal));
     } finally {
-      await within(CLOSE_MS, client.close());
+      await atMost(CLOSE_MS, client.close());
     }
   }
 }
@@ -120,9 +111,9 @@ async function lead(
     const broken = [batcher.failed, removal.failed];
     await Promise.race([...broken, follow(), every(LOOK_EVERY_MS, signal, look), whenAborted(signal)]);
   } finally {
-    await within(CLOSE_MS, batcher.close());
-    await within(CLOSE_MS, removal.flush());
-    if (stream) await within(CLOSE_MS, stream.close());
+    await atMost(CLOSE_MS, batcher.close());
+    await atMost(CLOSE_MS, removal.flush());
+    if (stream) await atMost(CLOSE_MS, stream.close());
   }
 }
 

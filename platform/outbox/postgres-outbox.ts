@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream';
 import { Client, type ClientConfig } from 'pg';
-import { BATCH, sleep, within } from './source.ts';
+import { atMost, pause } from '../abort.ts';
+import { BATCH } from './source.ts';
 
 export const TABLE = 'outbox';
 export const PUBLICATION = 'outbox_pub';
@@ -53,7 +54,7 @@ export async function connect(config: ClientConfig, signal?: AbortSignal): Promi
     lost,
     close: async () => {
       signal?.removeEventListener('abort', abort);
-      await within(CLOSE_MS, client.end());
+      await atMost(CLOSE_MS, client.end());
       stream.destroy();
     },
   };
@@ -174,7 +175,7 @@ export async function makeSlot(url: string, slot: string, signal: AbortSignal): 
       await freeSlot(client, slot);
       await client.query('select pg_drop_replication_slot($1)', [slot]).catch(async (error: unknown) => {
         if (attempt === DROP_ATTEMPTS) throw error;
-        await sleep(100, signal); // its reader is just ending
+        await pause(100, signal); // its reader is just ending
       });
     }
     await client.query(`select pg_create_logical_replication_slot($1, 'pgoutput')`, [slot]);

@@ -1,6 +1,6 @@
 import { Gauge } from '@prometheus-io/client';
 import type { Client } from 'pg';
-import { whenAborted } from '../abort.ts';
+import { atMost, pause, whenAborted } from '../abort.ts';
 import type { Secret } from '../config.ts';
 import { type Logger, logDefect } from '../log.ts';
 import { metrics } from '../telemetry.ts';
@@ -11,7 +11,7 @@ import { LEASE_MS, type LeaseStore, underLease } from './lease.ts';
 import * as outbox from './postgres-outbox.ts';
 import { Removal } from './postgres-removal.ts';
 import { isUseless, type Lsn, Replication } from './replication.ts';
-import { BATCH, CLOSE_MS, every, LOOK_EVERY_MS, type OutboxSource, type RelayContext, sleep, within } from './source.ts';
+import { BATCH, CLOSE_MS, every, LOOK_EVERY_MS, type OutboxSource, type RelayContext } from './source.ts';
 
 /** Advisory lock key of the relay that leads; any constant, the same in every relay. */
 const RELAY_LOCK = 7_201_003;
@@ -145,8 +145,8 @@ export class PostgresSource implements OutboxSource {
       this.#slotIsUseless = isUseless(stream.fault);
       throw error;
     } finally {
-      await within(CLOSE_MS, batcher.close());
-      await within(CLOSE_MS, removal.close());
+      await atMost(CLOSE_MS, batcher.close());
+      await atMost(CLOSE_MS, removal.close());
       await stream.close();
     }
   }
@@ -185,7 +185,7 @@ export class PostgresSource implements OutboxSource {
     );
     try {
       while (!ended.signal.aborted) {
-        await sleep(LOOK_EVERY_MS, ended.signal);
+        await pause(LOOK_EVERY_MS, ended.signal);
         if (!ended.signal.aborted) await this.#sendAll(client, context, signal);
       }
       await making;

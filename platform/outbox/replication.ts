@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { setTimeout as delay } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, DatabaseError } from 'pg';
 import { PgoutputPlugin } from 'pg-logical-replication';
 
@@ -139,7 +139,7 @@ export class Replication {
           this.#fail(error);
           throw error;
         }
-        await delay(100);
+        await sleep(100);
       }
     }
   }

@@ -1,4 +1,5 @@
 import { serveGrpc } from '#platform/grpc/server.ts';
+import { startLoop } from '#platform/loop.ts';
 import type { App } from '#platform/process.ts';
 import { AuthServiceService } from '#proto/musubi/auth/v1/auth.ts';
 import { AccessTokens } from './access-tokens.ts';
@@ -17,7 +18,7 @@ import { Pseudonyms, Vault } from './vault.ts';
 
 export { shape } from './config.ts';
 
-/** How often signing keys are looked after: far below the hour that a new one is published ahead. */
+/** How often signing keys are maintained: far below the hour that a new one is published ahead. */
 const KEY_MAINTENANCE_MS = 60_000;
 
 export async function start({ config, log, lifecycle }: App<Config>): Promise<void> {
@@ -25,10 +26,13 @@ export async function start({ config, log, lifecycle }: App<Config>): Promise<vo
   const store = await openStore({ url: config.MUSUBI_MONGODB_URL, log, lifecycle });
   const keys = new KeyRing(store.signingKeys, new Vault(config.MUSUBI_AUTH_MASTER_KEY, 'signing keys'), store.clock);
   await keys.maintain();
-  const maintenance = setInterval(() => {
-    keys.maintain().catch((error: unknown) => log.warn({ err: error }, 'signing keys could not be looked after'));
-  }, KEY_MAINTENANCE_MS);
-  lifecycle.onStop('signing keys', 'work', () => clearInterval(maintenance));
+  const maintenance = startLoop(() => keys.maintain(), {
+    name: 'the maintenance of signing keys',
+    log,
+    everyMs: KEY_MAINTENANCE_MS,
+    later: true,
+  });
+  lifecycle.onStop('signing keys', 'work', () => maintenance.stop());
 
   const cost = {
     memory: config.MUSUBI_AUTH_ARGON2_MEMORY,

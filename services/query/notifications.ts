@@ -1,10 +1,10 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { Client } from 'pg';
 import { z } from 'zod';
 import type { Secret } from '#platform/config.ts';
 import { reasonOf } from '#platform/errors.ts';
 import type { Lifecycle } from '#platform/lifecycle.ts';
 import type { Logger } from '#platform/log.ts';
+import { startLoop } from '#platform/loop.ts';
 import { type Query, sql } from '#platform/postgres.ts';
 import type { AggregateVersion } from '#proto/musubi/aggregate/v1/aggregate.ts';
 
@@ -26,7 +26,7 @@ export function notification(versions: readonly AggregateVersion[]): Query {
 }
 
 /**
- * Listens to what other query processes make visible, over a connection of its own that is made anew when it is lost.
+ * Listens to what other query processes make visible, over a connection of its own that is opened again when it is lost.
  * Returns once it listens. While it does not, the process is degraded.
  *
  * @param onListening what was notified before this moment was not heard
@@ -40,36 +40,19 @@ export async function listen(o: {
   lifecycle: Lifecycle;
 }): Promise<void> {
   const { log, lifecycle } = o;
-  const stop = new AbortController();
   const first = Promise.withResolvers<void>();
-  /** Why it does not listen. */
-  let problem = 'connecting';
-  const listening = (): void => {
-    problem = '';
-    first.resolve();
-  };
+  const loop = startLoop(
+    ({ signal, works }) =>
+      listenOnce(o, signal, () => {
+        works();
+        first.resolve();
+      }),
+    { name: 'listening to notifications', log },
+  );
   lifecycle.onHealthy('notifications', () => {
-    if (problem) throw new Error(`what others make visible is not heard: ${problem}`);
+    if (loop.problem !== undefined) throw new Error(`what others make visible is not heard: ${loop.problem}`);
   });
-  const follow = async (): Promise<void> => {
-    while (!stop.signal.aborted) {
-      try {
-        await listenOnce(o, stop.signal, listening);
-      } catch (error) {
-        if (stop.signal.aborted) return;
-        const reason = reasonOf(error);
-        // Once, not at every try.
-        if (reason !== problem) log.warn({ reason }, 'lost the connection for notifications; it is made anew');
-        problem = reason;
-        await delay(500, undefined, { signal: stop.signal }).catch(() => undefined);
-      }
-    }
-  };
-  const following = follow();
-  lifecycle.onStop('notifications', 'work', () => {
-    stop.abort();
-    return following;
-  });
+  lifecycle.onStop('notifications', 'work', () => loop.stop());
   await first.promise;
 }
 

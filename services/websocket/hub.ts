@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Secret } from '#platform/config.ts';
 import type { Lifecycle } from '#platform/lifecycle.ts';
 import { type Logger, logDefect } from '#platform/log.ts';
+import { startLoop } from '#platform/loop.ts';
 import { listen } from '#platform/redis.ts';
 import { Allowance } from './allowance.ts';
 import { CLOSE, type CloseCode, type Limits } from './domain.ts';
@@ -99,10 +100,13 @@ export class Hub {
   /** Takes the lease and listens for wake-ups, on a connection of its own, until the process stops. */
   async start({ url, prefix = '', lifecycle }: { url: Secret; prefix?: string; lifecycle: Lifecycle }): Promise<void> {
     await this.#store.renew(this.instance, this.#leaseMs);
-    const lease = setInterval(() => {
-      for (const [memberId, topics] of this.#topics) if (topics.whole) this.#topics.delete(memberId);
-      this.#renew().catch(logDefect(this.#log, 'the lease is not renewed'));
-    }, this.#leaseMs / 3);
+    const renewing = startLoop(() => this.#renew(), {
+      name: 'renewing the lease',
+      log: this.#log,
+      everyMs: this.#leaseMs / 3,
+      later: true,
+      longestPauseMs: this.#leaseMs / 3,
+    });
 
     const checks = checkChannel(prefix, this.instance);
     const redis = await listen({
@@ -123,25 +127,24 @@ export class Hub {
 
     lifecycle.onStop('sockets', 'intake', () => this.#stop());
     lifecycle.onStop('socket wake-ups', 'work', async () => {
-      clearInterval(lease);
+      await renewing.stop();
       redis.disconnect();
       await this.#store.leave(this.instance);
     });
   }
 
   async #renew(): Promise<void> {
-    try {
-      // Without one, it had run out, or Redis lost it: others may have forgotten these sockets.
-      if (!(await this.#store.renew(this.instance, this.#leaseMs))) this.#lapses++;
-    } catch (error) {
-      this.#log.warn({ reason: (error as Error).message }, 'the lease was not renewed');
-      return;
-    }
+    for (const [memberId, topics] of this.#topics) if (topics.whole) this.#topics.delete(memberId);
+    // Without one, it had run out, or Redis lost it: others may have forgotten these sockets.
+    if (!(await this.#store.renew(this.instance, this.#leaseMs))) this.#lapses++;
     if (this.#healed === this.#lapses || this.#healing) return;
     this.#healing = true;
-    await this.#heal(this.#lapses).finally(() => {
-      this.#healing = false;
-    });
+    // The lease does not wait for this.
+    this.#heal(this.#lapses)
+      .finally(() => {
+        this.#healing = false;
+      })
+      .catch(logDefect(this.#log, 'sockets are not registered again'));
   }
 
   /** Registers all sockets again; what fails is tried at the next renewal. */
