@@ -1,5 +1,5 @@
-import type { Database } from './postgres.ts';
-import { type Query, sql } from './sql.ts';
+import { OPERATIONS_KEPT_SECONDS, UNDO_KEPT_SECONDS } from './operations/retention.ts';
+import { type Database, type Query, sql } from './sql.ts';
 
 /** Advisory lock key; any constant, the same in every process. */
 export const TABLES_LOCK = 7_201_004;
@@ -60,3 +60,20 @@ export const writeProbe = (outbox: boolean): Query =>
           select gen_random_uuid(), '', '', '', '{}', 1 where false)
         ${WRITE}`
     : WRITE;
+
+/** The most records that one statement forgets; more of them would reach the time limit of statements. */
+const PRUNED_AT_ONCE = 10_000;
+
+/** Forgets what undos need and then the records themselves, when their time is over. */
+export async function pruneOperations(db: Database): Promise<void> {
+  // What another process prunes at the same time is passed over.
+  const older = (states: string[], seconds: number): Query => sql`select id from operations
+    where state = any(${states}) and at < now() - make_interval(secs => ${seconds}) limit ${PRUNED_AT_ONCE} for update skip locked`;
+  const all = async (statement: Query): Promise<void> => {
+    while ((await db.query(statement)).length === PRUNED_AT_ONCE);
+  };
+  await all(sql`update operations set state = 'final', undo = null
+    where id in (${older(['done'], UNDO_KEPT_SECONDS)}) returning 1`);
+  await all(sql`delete from operations
+    where id in (${older(['done', 'final', 'undone'], OPERATIONS_KEPT_SECONDS)}) returning 1`);
+}

@@ -6,50 +6,17 @@ import { callerGone, storeUnavailable } from './errors.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import type { Logger } from './log.ts';
 import { createDatabase, migrate, PLATFORM_MIGRATIONS } from './migrate.ts';
-import { pruneOperations } from './operations/postgres.ts';
 import { pruneHourly } from './operations/retention.ts';
 import { patiently } from './patience.ts';
 import { isConflict, isServerTrouble, isStalePlan, toStoreError } from './postgres-errors.ts';
-import { makeTables, writeProbe } from './postgres-tables.ts';
+import { makeTables, pruneOperations, writeProbe } from './postgres-tables.ts';
 import { sparing } from './probe.ts';
-import { type Query, sql } from './sql.ts';
+import { type Database, type OpenTransaction, type Query, sql } from './sql.ts';
 import { metrics, SpanKind, withSpan } from './telemetry.ts';
 import { keepMade } from './upkeep.ts';
 
 export { isStatementTimeout, isUniqueViolation } from './postgres-errors.ts';
-export { identifier, join, Query, sql } from './sql.ts';
-
-/**
- * Where statements run. `query` gives the rows; int8 columns are numbers (an error beyond 2^53), timestamps Dates.
- * Statements are sent at once, without waiting for the earlier one's answer, and run in the order they were sent:
- * `await Promise.all([tx.query(a), tx.query(b)])` costs one round trip.
- *
- * Errors: UNAVAILABLE when the server is away, ABORTED for conflicts; others as pg gives them (`isUniqueViolation`).
- */
-export interface Transaction {
-  query<R>(query: Query): Promise<R[]>;
-}
-
-/** The transaction that is being run. */
-export interface OpenTransaction extends Transaction {
-  /** Sends a statement whose rows nobody needs: it travels with the commit. Its error fails the transaction. */
-  defer(query: Query): void;
-}
-
-export interface Database extends Transaction {
-  /**
-   * @param signal of the caller: once it has aborted, the statement is not sent
-   * @throws CALLER_GONE
-   */
-  query<R>(query: Query, signal?: AbortSignal): Promise<R[]>;
-  /**
-   * Runs `work` in one transaction (READ COMMITTED): committed when it returns, rolled back when it throws.
-   * After a deadlock or serialization failure it is run again from the start, up to 5 times in all (and after a
-   * migration once more for each connection that knew the table as it was), so `work` must not change anything outside
-   * the transaction.
-   */
-  transaction<T>(work: (tx: OpenTransaction) => Promise<T>): Promise<T>;
-}
+export { type Database, identifier, join, type OpenTransaction, Query, sql, type Transaction } from './sql.ts';
 
 export interface DatabaseOptions {
   /** The server, with a database and a user that may create databases (unless `database` exists). */

@@ -8,7 +8,7 @@ import {
 } from 'mongodb';
 import { atMost, whenAborted } from '../abort.ts';
 import type { Secret } from '../config.ts';
-import type { OutboxDocument } from '../operations/mongo.ts';
+import { type OutboxDocument, outboxOf } from '../mongo-collections.ts';
 import { Batcher } from './batcher.ts';
 import type { StoredEvent } from './event.ts';
 import { InFlight } from './in-flight.ts';
@@ -50,7 +50,7 @@ export class MongoSource implements OutboxSource {
       writeConcern: { w: 'majority' },
       readConcern: { level: 'majority' },
     });
-    const outbox = client.db(this.#database).collection<OutboxDocument>('outbox');
+    const outbox = outboxOf(client.db(this.#database));
     const state = client.db(this.#database).collection<RelayDocument>('outbox_relay');
     const standBy = async (): Promise<void> => {
       context.standBy();

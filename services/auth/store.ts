@@ -8,7 +8,6 @@ import type { Which } from '#platform/state.ts';
 import type { Bucket } from './attempts.ts';
 import { type Clock, openClock } from './clock.ts';
 import type { Member, MemberStatus, PasswordHash, Role } from './domain.ts';
-import type { HeldLogin } from './held-logins.ts';
 import { loginNotFound } from './refusals.ts';
 import type { SigningKeyDocument } from './signing-keys.ts';
 
@@ -20,6 +19,14 @@ interface StagedPassword {
   _id: string;
   password: PasswordHash;
   expiresAt: Date;
+}
+
+/** A name that a member gave up, and that nobody else gets yet. */
+export interface HeldLogin {
+  /** The name's `loginKey`. */
+  _id: string;
+  memberId: string;
+  until: Date;
 }
 
 /** The collections of the Auth service. Operations and the outbox are the platform's. */
