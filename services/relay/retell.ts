@@ -10,7 +10,7 @@ import { patiently } from '#platform/patience.ts';
 import type { App } from '#platform/process.ts';
 import { PAGE } from '#platform/state.ts';
 import { type State, StateServiceService, type TellStateRequest } from '#proto/musubi/state/v1/state.ts';
-import { SERVICES, TELLERS, type Teller } from '../catalogue.ts';
+import { EVENTS_KEPT_DAYS, SERVICES, TELLERS, type Teller } from '../catalogue.ts';
 
 const NAMES = [...new Set(TELLERS.map(({ service }) => service))];
 
@@ -47,7 +47,11 @@ export async function start({ config, log, lifecycle }: App<Config>): Promise<'d
   const copies = stateOf('query');
   let behind = '';
   for (const { service, aggregateType, copied } of TELLERS.filter((each) => only === undefined || each.service === only)) {
-    const publisher = await openPublisher(service, { ...kafkaOptions(config), clientId: `retell-${service}`, log });
+    const publisher = await openPublisher(service, {
+      ...kafkaOptions(config, EVENTS_KEPT_DAYS),
+      clientId: `retell-${service}`,
+      log,
+    });
     const insist: Insist = (server, work) => patiently(work, { server, log, lifecycle });
     try {
       const outcome = await retell({

@@ -5,6 +5,7 @@ import { kafkaOptions } from '#platform/kafka/config.ts';
 import { subscribe } from '#platform/kafka/subscribe.ts';
 import type { App } from '#platform/process.ts';
 import { openRedis } from '#platform/redis.ts';
+import { EVENTS_KEPT_DAYS } from '../catalogue.ts';
 import { CALLED, shape } from './config.ts';
 import { LIMITS } from './domain.ts';
 import { Hub } from './hub.ts';
@@ -44,7 +45,7 @@ export async function start({ config, log, lifecycle }: App<z.output<z.ZodObject
     lifecycle,
   });
   subscribe({
-    ...kafkaOptions(config),
+    ...kafkaOptions(config, EVENTS_KEPT_DAYS),
     group: 'websocket',
     handlers: {
       'job.events': (messages) => deliverJobEvents(store, messages),
