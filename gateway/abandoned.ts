@@ -4,10 +4,10 @@ import { logDefect } from '#platform/log.ts';
 import { JobState } from '#proto/musubi/job/v1/job.ts';
 import type { Gateway } from './gateway.ts';
 
-/** Longer than a request to start a workflow may be under way, ms. */
+/** Longer than a request to start a workflow may be under way. */
 const START_MAY_ARRIVE_MS = 30_000;
-/** How often the jobs are looked after, ms. */
-const SWEEP_MS = 5_000;
+/** How often such jobs are looked at. */
+const SWEEP_EVERY_MS = 5_000;
 /** Jobs that are remembered; the ones beyond expire by themselves. */
 const CAPACITY = 1_000;
 
@@ -31,7 +31,7 @@ export class AbandonedJobs {
 
   constructor(
     gateway: Pick<Gateway, 'job' | 'commands' | 'log' | 'stopping'>,
-    { startMayArriveMs = START_MAY_ARRIVE_MS, sweepMs = SWEEP_MS, capacity = CAPACITY } = {},
+    { startMayArriveMs = START_MAY_ARRIVE_MS, sweepMs = SWEEP_EVERY_MS, capacity = CAPACITY } = {},
   ) {
     this.#gateway = gateway;
     this.#times = { startMayArriveMs, sweepMs };

@@ -15,7 +15,7 @@ import { AbandonedJobs } from './abandoned.ts';
 import { isFinal, issueAndStart, Repeats } from './commands.ts';
 import { bootstrapShape } from './config.ts';
 import { fingerprint } from './fingerprint.ts';
-import { type Gateway, HASHING_MS } from './gateway.ts';
+import { type Gateway, HASHING_TIMEOUT_MS } from './gateway.ts';
 import { JobFailedError } from './problem.ts';
 import { Waits } from './waits.ts';
 
@@ -124,7 +124,7 @@ async function registerAdmin(config: Config, password: () => Secret, gateway: Ga
     aggregateId: newId(),
     fingerprint: fingerprint({ method: 'BOOTSTRAP', path: key }),
     summary: 'Register the first admin',
-    prepare: () => gateway.auth.stagePassword({ password: password().reveal() }, { timeoutMs: HASHING_MS }),
+    prepare: () => gateway.auth.stagePassword({ password: password().reveal() }, { timeoutMs: HASHING_TIMEOUT_MS }),
     input: (memberId, { passwordRef }) => {
       const profile = { loginId, displayName: 'Administrator', email: config.MUSUBI_ADMIN_EMAIL };
       return { memberId, ...profile, passwordRef, roleIds: ['admin', 'member'] };

@@ -7,7 +7,7 @@ import type { Repeats } from './commands.ts';
 import type { Waits } from './waits.ts';
 
 /** How long a call may take that hashes a password, ms: hashes wait for their turn on a core (Auth refuses what would wait longer). */
-export const HASHING_MS = 15_000;
+export const HASHING_TIMEOUT_MS = 15_000;
 
 /** The contracts of the services that answer at once. */
 export const CALLED = calledBy('gateway');

@@ -7,6 +7,7 @@ import { isDuplicateKey, toMongoError } from './mongo-errors.ts';
 import { pruneHourly } from './operations/retention.ts';
 import { patiently } from './patience.ts';
 import { sparing } from './probe.ts';
+import { CONNECT_TIMEOUT_MS } from './timeouts.ts';
 import { keepMade } from './upkeep.ts';
 
 export { isDuplicateKey, toMongoError } from './mongo-errors.ts';
@@ -38,8 +39,8 @@ export async function openMongo(options: MongoOptions): Promise<Mongo> {
   const client = new MongoClient(options.url.reveal(), {
     appName: 'musubi',
     maxPoolSize: 10,
-    connectTimeoutMS: 3_000,
-    serverSelectionTimeoutMS: 3_000,
+    connectTimeoutMS: CONNECT_TIMEOUT_MS,
+    serverSelectionTimeoutMS: CONNECT_TIMEOUT_MS,
     socketTimeoutMS: 12_000,
     writeConcern: { w: 'majority' },
     readConcern: { level: 'majority' },

@@ -13,6 +13,7 @@ import { makeTables, pruneOperations, writeProbe } from './postgres-tables.ts';
 import { sparing } from './probe.ts';
 import { type Database, type OpenTransaction, type Query, sql } from './sql.ts';
 import { metrics, SpanKind, withSpan } from './telemetry.ts';
+import { CONNECT_TIMEOUT_MS } from './timeouts.ts';
 import { keepMade } from './upkeep.ts';
 
 export { isStatementTimeout, isUniqueViolation } from './postgres-errors.ts';
@@ -82,7 +83,7 @@ function connect({ url, database, max = 8, log }: DatabaseOptions): Pool {
     max,
     pipeline: true,
     keepAlive: true,
-    connectionTimeoutMillis: 3_000,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     idleTimeoutMillis: 60_000,
     statement_timeout: 10_000,
     lock_timeout: 5_000,

@@ -6,6 +6,7 @@ import type { Lifecycle } from './lifecycle.ts';
 import type { Logger } from './log.ts';
 import { sparing } from './probe.ts';
 import { toRedisError } from './redis-errors.ts';
+import { CONNECT_TIMEOUT_MS } from './timeouts.ts';
 
 export type { Redis } from 'ioredis';
 
@@ -41,7 +42,7 @@ export function connectRedis(
   options: { commandTimeout?: number; maxRetriesPerRequest?: number | null } = {},
 ): Redis {
   const redis = new Redis(url.reveal(), {
-    connectTimeout: 2_000,
+    connectTimeout: CONNECT_TIMEOUT_MS,
     keepAlive: 10_000,
     retryStrategy: (attempt) => Math.min(50 * 2 ** Math.min(attempt, 6), 1_000),
     // The write that was under way when the connection broke may have happened: only the caller knows whether to repeat it.

@@ -1,10 +1,9 @@
 import type { Lifecycle } from './lifecycle.ts';
 import type { Logger } from './log.ts';
 import { startLoop } from './loop.ts';
+import { LOOP_STOP_TIMEOUT_MS } from './timeouts.ts';
 
 const EVERY_MS = 10_000;
-/** How long a stop waits for a making that is under way; what a store does of it afterwards does no harm. */
-const STOP_MS = 1_000;
 
 /**
  * Makes what a store or a server must hold for us (indexes, definitions), and makes it again every ten seconds until the
@@ -21,5 +20,5 @@ export async function keepMade(
   await make();
   const loop = startLoop(make, { name: `making ${name}`, log, everyMs: EVERY_MS, later: true, longestPauseMs: EVERY_MS });
   lifecycle.onHealthy(name, () => loop.check());
-  lifecycle.onStop(name, 'work', () => loop.stop(STOP_MS));
+  lifecycle.onStop(name, 'work', () => loop.stop(LOOP_STOP_TIMEOUT_MS));
 }

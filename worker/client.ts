@@ -50,14 +50,14 @@ export interface Commands {
 }
 
 /** How long Temporal may take to answer, ms. */
-const ANSWER_MS = 5_000;
+const ANSWER_TIMEOUT_MS = 5_000;
 /**
  * Starts under way at the same time, the others waiting their turn: a Temporal that is asked for hundreds at once takes
  * longer than that for each, and would pass for one that is away.
  */
 const STARTS_AT_ONCE = 32;
 /** How long the workflow may take to say how far it is, ms. */
-const QUERY_MS = 2_000;
+const QUERY_TIMEOUT_MS = 2_000;
 /** How long until a Temporal that did not answer is asked again whether it does, ms. */
 const PROBE_PAUSE_MS = 500;
 
@@ -109,7 +109,7 @@ export function createCommands(
     for (let client = connected(); client; client = connected()) {
       try {
         // By what could not be done: there is trouble in which Temporal still answers, but starts nothing.
-        await answered(ANSWER_MS, client, probeStart);
+        await answered(ANSWER_TIMEOUT_MS, client, probeStart);
         break;
       } catch (error) {
         if (!unanswered(error)) break;
@@ -134,7 +134,7 @@ export function createCommands(
   /** What is said of a request to cancel what is not open any more. */
   const closed = async (jobId: string): Promise<CancelAnswer> => {
     try {
-      const { status } = await answered(ANSWER_MS, reachable(), (client) => client.workflow.getHandle(jobId).describe());
+      const { status } = await answered(ANSWER_TIMEOUT_MS, reachable(), (client) => client.workflow.getHandle(jobId).describe());
       return status.name === 'TERMINATED' || status.name === 'TIMED_OUT' ? 'interrupted' : 'too-late';
     } catch (error) {
       if (error instanceof WorkflowNotFoundError) return 'unknown';
@@ -168,7 +168,7 @@ export function createCommands(
         staticDetails: `Command \`${command}\` on \`${aggregateId}\`, on behalf of member \`${memberId}\`.`,
       };
       try {
-        const start = () => answered(ANSWER_MS, reachable(), (client) => client.workflow.start(command, options));
+        const start = () => answered(ANSWER_TIMEOUT_MS, reachable(), (client) => client.workflow.start(command, options));
         const handle = await starts.take(() =>
           start().catch(async (error: unknown) => {
             if (!refused(error)) throw error;
@@ -186,7 +186,7 @@ export function createCommands(
 
     async cancelCommand(jobId) {
       try {
-        const tooLate = await answered(QUERY_MS, reachable(), (client) =>
+        const tooLate = await answered(QUERY_TIMEOUT_MS, reachable(), (client) =>
           client.workflow.getHandle(jobId).query<boolean>(TOO_LATE_QUERY),
         );
         if (tooLate) return 'too-late';
@@ -197,7 +197,7 @@ export function createCommands(
         log.debug({ err: error, jobId }, 'the workflow did not say how far it is');
       }
       try {
-        await answered(ANSWER_MS, reachable(), (client) => client.workflow.getHandle(jobId).cancel());
+        await answered(ANSWER_TIMEOUT_MS, reachable(), (client) => client.workflow.getHandle(jobId).cancel());
         return 'accepted';
       } catch (error) {
         if (error instanceof WorkflowNotFoundError) return await closed(jobId);

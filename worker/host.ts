@@ -28,9 +28,9 @@ export interface HostOptions {
   tracing: Tracing;
 }
 
-/** How often our search attributes are made where Temporal lacks them, ms. */
+/** How often our search attributes are made where Temporal lacks them. */
 const UPKEEP_EVERY_MS = 10_000;
-/** How often a probe starts a workflow, at most, ms. */
+/** How often a probe starts a workflow, at most. */
 const START_EVERY_MS = 10_000;
 
 /**

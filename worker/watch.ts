@@ -2,15 +2,14 @@ import type { Client } from '@temporalio/client';
 import type { Lifecycle } from '#platform/lifecycle.ts';
 import type { Logger } from '#platform/log.ts';
 import { startLoop } from '#platform/loop.ts';
+import { LOOP_STOP_TIMEOUT_MS } from '#platform/timeouts.ts';
 import { type Job, JobState } from '#proto/musubi/job/v1/job.ts';
 import { examine, QUIET_MS, type Sources, unfinishedJobs } from './unfinished-jobs.ts';
 
-/** How often unfinished jobs are looked at, ms. */
+/** How often unfinished jobs are looked at. */
 const LOOK_EVERY_MS = 60_000;
-/** A queued job without a workflow may wait for its client's repeat, which starts it, ms. */
+/** A queued job without a workflow may wait for its client's repeat, which starts it. */
 const REPEAT_MAY_COME_MS = 600_000;
-/** How long a stop waits for a look that is under way: the next one sees the same. */
-const STOP_MS = 1_000;
 
 /**
  * Looks now and then, a page at a time, whether the workflows of unfinished jobs are still there. A job that its workflow
@@ -39,7 +38,7 @@ export function watchJobs(
   };
   // Who is away is told by its own probe.
   const loop = startLoop(look, { name: 'the watch over unfinished jobs', log, everyMs, longestPauseMs: everyMs });
-  lifecycle.onStop('unfinished jobs', 'work', () => loop.stop(STOP_MS));
+  lifecycle.onStop('unfinished jobs', 'work', () => loop.stop(LOOP_STOP_TIMEOUT_MS));
   lifecycle.onAttention('unfinished jobs', () => {
     const first = rounds.find(({ standing }) => standing.count > 0)?.standing.first;
     if (first === undefined) return;

@@ -4,7 +4,7 @@ import { MusubiError } from '#platform/errors.ts';
 import { isId, sameId } from '#platform/id.ts';
 import type { Resource, TokenResponse } from '#proto/musubi/auth/v1/auth.ts';
 import { repeatableHeaders } from '../commands.ts';
-import { HASHING_MS, type RequestGateway } from '../gateway.ts';
+import { HASHING_TIMEOUT_MS, type RequestGateway } from '../gateway.ts';
 import { EXAMPLE_ID } from '../id.ts';
 import { route } from '../route.ts';
 import { text } from '../text.ts';
@@ -95,7 +95,7 @@ const login = (secure: boolean) =>
           source: ctx.state.source,
           deviceCookie: ctx.cookies.get(DEVICE_COOKIE) ?? '',
         },
-        { timeoutMs: HASHING_MS },
+        { timeoutMs: HASHING_TIMEOUT_MS },
       );
       ctx.state.memberId = answer.memberId;
       return { ...tokens(answer), headers: { 'Set-Cookie': setDeviceCookie(answer, secure) } };

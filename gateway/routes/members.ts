@@ -3,7 +3,7 @@ import { internal } from '#platform/errors.ts';
 import type { MemberView } from '#proto/musubi/query/v1/query.ts';
 import { commandRoute } from '../command-route.ts';
 import { entityTag } from '../etag.ts';
-import { HASHING_MS, type RequestGateway } from '../gateway.ts';
+import { HASHING_TIMEOUT_MS, type RequestGateway } from '../gateway.ts';
 import { EXAMPLE_ID, idOf } from '../id.ts';
 import { displayName, email, loginId, password } from '../member-fields.ts';
 import { pageSchema, paging } from '../paging.ts';
@@ -55,7 +55,7 @@ const registerMember = commandRoute({
   }),
   secrets: ['password'],
   // It is hashed before a job is issued, which a weak one must not leave behind.
-  prepare: ({ password }, { auth }) => auth.stagePassword({ password }, { timeoutMs: HASHING_MS }),
+  prepare: ({ password }, { auth }) => auth.stagePassword({ password }, { timeoutMs: HASHING_TIMEOUT_MS }),
   input: ({ id, body: { loginId, displayName, email }, prepared: { passwordRef } }) => ({
     memberId: id,
     loginId,

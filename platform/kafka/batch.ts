@@ -9,7 +9,7 @@ import type { Place, Standstills } from './standstills.ts';
 /** The most events that a handler gets at once. */
 const CHUNK = 200;
 /** A pause up to this long is waited for in place; during a longer one the other partitions go on. */
-const IN_PLACE_MS = 800;
+const LONGEST_PAUSE_IN_PLACE_MS = 800;
 
 /** The partition's owner while a batch is handled. */
 export interface BatchControl {
@@ -66,7 +66,7 @@ export class BatchHandler {
           continue;
         }
         const pause = standstills.failed(here, first.place, error);
-        if (pause > IN_PLACE_MS) return pause;
+        if (pause > LONGEST_PAUSE_IN_PLACE_MS) return pause;
         await sleep(pause);
         continue;
       }

@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module';
 import { Kafka, type LogEntry, logLevel } from 'kafkajs';
 import type { Logger } from '../log.ts';
+import { CONNECT_TIMEOUT_MS } from '../timeouts.ts';
 
 /** Where the brokers are, and who asks. */
 export interface KafkaOptions {
@@ -21,7 +22,7 @@ export function kafkaClient({ brokers, clientId, log, requestTimeoutMs = 10_000,
   return new Kafka({
     clientId,
     brokers,
-    connectionTimeout: 2_000,
+    connectionTimeout: CONNECT_TIMEOUT_MS,
     requestTimeout: requestTimeoutMs,
     // Who uses the client starts anew with a fresh one when these few tries were not enough.
     retry: { initialRetryTime: 50, factor: 0.2, multiplier: 2, maxRetryTime: 1_000, retries },

@@ -4,7 +4,7 @@ import type { BatchHandler } from './batch.ts';
 import { Offsets } from './offsets.ts';
 import type { Standstills } from './standstills.ts';
 
-export const HEARTBEAT_MS = 2_000;
+export const HEARTBEAT_EVERY_MS = 2_000;
 /** How long an idle fetch waits at the broker; it answers at once when a message comes. A stop waits for it. */
 export const FETCH_WAIT_MS = 1_500;
 /** A consumer that has had no answer for so long hangs; it is replaced. */
@@ -96,7 +96,7 @@ export class ConsumerRun {
       heartbeat().catch((error: unknown) => {
         lost = error;
       });
-    }, HEARTBEAT_MS);
+    }, HEARTBEAT_EVERY_MS);
     try {
       const restMs = await this.#batches.run(batch.topic, batch.partition, batch.messages, {
         alive: () => lost === undefined && !this.#ending && isRunning() && !isStale(),

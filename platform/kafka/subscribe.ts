@@ -6,7 +6,7 @@ import { type Loop, type Run, startLoop } from '../loop.ts';
 import { sparing } from '../probe.ts';
 import { BatchHandler } from './batch.ts';
 import { kafkaClient } from './client.ts';
-import { ConsumerRun, FETCH_WAIT_MS, HEARTBEAT_MS } from './consumer-run.ts';
+import { ConsumerRun, FETCH_WAIT_MS, HEARTBEAT_EVERY_MS } from './consumer-run.ts';
 import { DeadLetters, redriveTopic } from './dead-letter.ts';
 import type { EventMessage } from './event-message.ts';
 import { Standstills } from './standstills.ts';
@@ -125,7 +125,7 @@ class GroupMember {
       groupId: group,
       sessionTimeout: SESSION_TIMEOUT_MS,
       rebalanceTimeout: SESSION_TIMEOUT_MS,
-      heartbeatInterval: HEARTBEAT_MS,
+      heartbeatInterval: HEARTBEAT_EVERY_MS,
       maxWaitTimeInMs: FETCH_WAIT_MS,
       minBytes: 1,
       // This class restarts it instead, with nothing left over from the crash.

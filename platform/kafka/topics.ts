@@ -10,7 +10,7 @@ export interface TopicOptions {
   keptDays?: Readonly<Record<string, number>>;
 }
 
-const LEADERS_WITHIN_MS = 10_000;
+const LEADERS_TIMEOUT_MS = 10_000;
 const DAY_MS = 86_400_000;
 
 /** How long the broker keeps what is in a topic; its own default loses state after a week. */
@@ -64,7 +64,7 @@ async function create(
     })),
   });
   // kafkajs's own wait fails on a broker that has not heard of the new topic yet.
-  for (const deadline = performance.now() + LEADERS_WITHIN_MS; !(await haveLeaders(admin, topics)); await sleep(20)) {
+  for (const deadline = performance.now() + LEADERS_TIMEOUT_MS; !(await haveLeaders(admin, topics)); await sleep(20)) {
     if (performance.now() > deadline) throw new Error(`the topics ${topics.join(', ')} have no leaders`);
   }
 }

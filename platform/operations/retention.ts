@@ -1,6 +1,7 @@
 import type { Lifecycle } from '../lifecycle.ts';
 import type { Logger } from '../log.ts';
 import { startLoop } from '../loop.ts';
+import { LOOP_STOP_TIMEOUT_MS } from '../timeouts.ts';
 
 const DAY_SECONDS = 86_400;
 
@@ -17,8 +18,6 @@ export const OPERATIONS_KEPT_SECONDS = 365 * DAY_SECONDS;
 export const UNDO_KEPT_SECONDS = 30 * DAY_SECONDS;
 
 const PRUNE_EVERY_MS = 3_600_000;
-/** How long a stop waits for a pruning that is under way: the next one does the rest. */
-const STOP_MS = 1_000;
 
 /** Runs `prune` now and every hour until the process stops, for stores that do not forget by themselves. */
 export function pruneHourly(
@@ -26,5 +25,5 @@ export function pruneHourly(
   { database, log, lifecycle }: { database: string; log: Logger; lifecycle: Lifecycle },
 ): void {
   const loop = startLoop(prune, { name: `pruning ${database}`, log, everyMs: PRUNE_EVERY_MS, longestPauseMs: PRUNE_EVERY_MS });
-  lifecycle.onStop(`pruning ${database}`, 'work', () => loop.stop(STOP_MS));
+  lifecycle.onStop(`pruning ${database}`, 'work', () => loop.stop(LOOP_STOP_TIMEOUT_MS));
 }

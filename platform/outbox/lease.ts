@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { atMost, pause, whenAborted, within } from '../abort.ts';
+import { CLOSE_TIMEOUT_MS } from '../timeouts.ts';
 import { every } from './source.ts';
 
 /**
@@ -14,12 +15,10 @@ export interface LeaseStore {
 
 /** How long an owner may be silent before another takes over. */
 export const LEASE_MS = 5_000;
-const RENEW_MS = 1_500;
-const STANDBY_MS = 1_000;
-/** How long a server that does not answer is waited for when the lease is given back: it ends by itself. */
-const RELEASE_MS = 1_000;
+const RENEW_EVERY_MS = 1_500;
+const STAND_BY_EVERY_MS = 1_000;
 /** How long work may take to end once it should. What hangs longer is left to itself. */
-const END_MS = 10_000;
+const END_TIMEOUT_MS = 10_000;
 
 /**
  * Waits for the lease and does `work` while it is held. When the lease is lost, or can not be renewed for as long as it
@@ -39,22 +38,22 @@ export async function underLease(
   const take = (): Promise<boolean> => answer(store.take(owner, LEASE_MS));
   while (!(await take())) {
     await answer(standBy());
-    await pause(STANDBY_MS, signal);
+    await pause(STAND_BY_EVERY_MS, signal);
     if (signal.aborted) return;
   }
   const lost = new AbortController();
   const renew = async (): Promise<void> => {
     if (!(await take())) throw new Error('another relay has taken the lease');
   };
-  every(RENEW_MS, lost.signal, renew).catch((error: unknown) => lost.abort(error));
+  every(RENEW_EVERY_MS, lost.signal, renew).catch((error: unknown) => lost.abort(error));
   const either = AbortSignal.any([signal, lost.signal]);
   try {
     const working = work(either);
     await Promise.race([working, whenAborted(either)]);
-    await atMost(END_MS, working);
+    await atMost(END_TIMEOUT_MS, working);
     if (lost.signal.aborted) throw lost.signal.reason;
   } finally {
     lost.abort();
-    await atMost(RELEASE_MS, store.release(owner));
+    await atMost(CLOSE_TIMEOUT_MS, store.release(owner));
   }
 }

@@ -9,11 +9,12 @@ import {
 import { atMost, whenAborted } from '../abort.ts';
 import type { Secret } from '../config.ts';
 import { type OutboxDocument, outboxOf } from '../mongo-collections.ts';
+import { CONNECT_TIMEOUT_MS } from '../timeouts.ts';
 import { Batcher } from './batcher.ts';
 import type { StoredEvent } from './event.ts';
 import { InFlight } from './in-flight.ts';
 import { type LeaseStore, underLease } from './lease.ts';
-import { BATCH, CLOSE_MS, every, LOOK_EVERY_MS, type OutboxSource, REMOVE_AFTER_MS, type RelayContext } from './source.ts';
+import { BATCH, END_TIMEOUT_MS, every, LOOK_EVERY_MS, type OutboxSource, REMOVE_AFTER_MS, type RelayContext } from './source.ts';
 
 /** The relay's one document, in the database of the outbox: who leads. */
 interface RelayDocument {
@@ -43,8 +44,8 @@ export class MongoSource implements OutboxSource {
     const client = new MongoClient(this.#url.reveal(), {
       appName: 'musubi-relay',
       maxPoolSize: 4,
-      connectTimeoutMS: 3_000,
-      serverSelectionTimeoutMS: 3_000,
+      connectTimeoutMS: CONNECT_TIMEOUT_MS,
+      serverSelectionTimeoutMS: CONNECT_TIMEOUT_MS,
       // Only this timeout notices a connection that died silently. It exceeds the stream's 5 s because a large sort takes longer.
       socketTimeoutMS: 30_000,
       writeConcern: { w: 'majority' },
@@ -60,7 +61,7 @@ export class MongoSource implements OutboxSource {
       await state.updateOne({ _id: 'relay' }, { $setOnInsert: { _id: 'relay' } }, { upsert: true });
       await underLease(mongoLease(state), context.signal, standBy, (signal) => lead(client, outbox, context, signal));
     } finally {
-      await atMost(CLOSE_MS, client.close());
+      await atMost(END_TIMEOUT_MS, client.close());
     }
   }
 }
@@ -111,9 +112,9 @@ async function lead(
     const broken = [batcher.failed, removal.failed];
     await Promise.race([...broken, follow(), every(LOOK_EVERY_MS, signal, look), whenAborted(signal)]);
   } finally {
-    await atMost(CLOSE_MS, batcher.close());
-    await atMost(CLOSE_MS, removal.flush());
-    if (stream) await atMost(CLOSE_MS, stream.close());
+    await atMost(END_TIMEOUT_MS, batcher.close());
+    await atMost(END_TIMEOUT_MS, removal.flush());
+    if (stream) await atMost(END_TIMEOUT_MS, stream.close());
   }
 }
 

@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream';
 import { Client, type ClientConfig } from 'pg';
 import { atMost, pause } from '../abort.ts';
+import { CLOSE_TIMEOUT_MS, CONNECT_TIMEOUT_MS } from '../timeouts.ts';
 import { BATCH } from './source.ts';
 
 export const TABLE = 'outbox';
@@ -18,9 +19,6 @@ export interface OutboxRow {
   created_at: unknown;
 }
 
-/** How long a server that does not answer is waited for when a connection is closed. */
-const CLOSE_MS = 1_000;
-
 export interface Connection {
   client: Client;
   /** Rejects when the connection ends. Never resolves. */
@@ -33,7 +31,7 @@ export async function connect(config: ClientConfig, signal?: AbortSignal): Promi
   signal?.throwIfAborted();
   const client = new Client({
     application_name: 'musubi-relay',
-    connectionTimeoutMillis: 3_000,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     keepAlive: true,
     pipeline: true,
     ...config,
@@ -54,7 +52,7 @@ export async function connect(config: ClientConfig, signal?: AbortSignal): Promi
     lost,
     close: async () => {
       signal?.removeEventListener('abort', abort);
-      await atMost(CLOSE_MS, client.end());
+      await atMost(CLOSE_TIMEOUT_MS, client.end());
       stream.destroy();
     },
   };

@@ -4,7 +4,7 @@ import type { Logger } from '../log.ts';
 import { connectRedis, type Redis } from '../redis.ts';
 import type { StoredEvent } from './event.ts';
 import { type LeaseStore, underLease } from './lease.ts';
-import { BATCH, CLOSE_MS, every, LOOK_EVERY_MS, type OutboxSource, type RelayContext } from './source.ts';
+import { BATCH, END_TIMEOUT_MS, every, LOOK_EVERY_MS, type OutboxSource, type RelayContext } from './source.ts';
 
 /** How long an idle read waits at the server. */
 const BLOCK_MS = 5_000;
@@ -74,7 +74,7 @@ export class RedisSource implements OutboxSource {
       await Promise.race([reading, every(LOOK_EVERY_MS, signal, look), whenAborted(signal)]);
     } finally {
       reader.disconnect(); // ends the read that blocks
-      await atMost(CLOSE_MS, reading);
+      await atMost(END_TIMEOUT_MS, reading);
     }
   }
 

@@ -6,6 +6,7 @@ import type { Lifecycle } from '../lifecycle.ts';
 import type { Logger } from '../log.ts';
 import { type Run, startLoop } from '../loop.ts';
 import { metrics } from '../telemetry.ts';
+import { CLOSE_TIMEOUT_MS } from '../timeouts.ts';
 import { type OutboxRecord, parseStored, type StoredEvent } from './event.ts';
 import { Refused } from './refused.ts';
 import type { OutboxSource, RelayContext, RelayState } from './source.ts';
@@ -36,8 +37,6 @@ const refused = new Gauge({
   registers: [metrics],
 });
 
-/** How long a producer may take to close; of a broker that hangs it would be long. */
-const CLOSE_MS = 1_000;
 /** A vain try costs the producer. */
 const TRY_LARGE_EVERY_MS = 30_000;
 
@@ -133,7 +132,7 @@ class Relaying {
       this.#report('starting');
       if (publisher)
         await atMost(
-          CLOSE_MS,
+          CLOSE_TIMEOUT_MS,
           publisher.then((opened) => opened.close()),
         );
     }

@@ -43,8 +43,8 @@ export const BATCH = 500;
 export const REMOVE_AFTER_MS = 200;
 /** How often a relay looks whether events wait in the outbox. */
 export const LOOK_EVERY_MS = 3_000;
-/** How long a sending may go on after a run has failed, before it is left to itself. */
-export const CLOSE_MS = 5_000;
+/** How long what a run has begun may go on when it has failed, before it is left to itself. */
+export const END_TIMEOUT_MS = 5_000;
 
 /** Does `work` every `ms` milliseconds until the signal aborts. Rejects when it fails. */
 export async function every(ms: number, signal: AbortSignal, work: () => Promise<void>): Promise<void> {

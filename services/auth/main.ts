@@ -19,7 +19,7 @@ import { Pseudonyms, Vault } from './vault.ts';
 export { shape } from './config.ts';
 
 /** How often signing keys are maintained: far below the hour that a new one is published ahead. */
-const KEY_MAINTENANCE_MS = 60_000;
+const MAINTAIN_KEYS_EVERY_MS = 60_000;
 
 export async function start({ config, log, lifecycle }: App<Config>): Promise<void> {
   const policies = new Policies();
@@ -29,7 +29,7 @@ export async function start({ config, log, lifecycle }: App<Config>): Promise<vo
   const maintenance = startLoop(() => keys.maintain(), {
     name: 'the maintenance of signing keys',
     log,
-    everyMs: KEY_MAINTENANCE_MS,
+    everyMs: MAINTAIN_KEYS_EVERY_MS,
     later: true,
   });
   lifecycle.onStop('signing keys', 'work', () => maintenance.stop());

@@ -44,12 +44,12 @@ export function requirePageSize(pageSize: number): number {
   return pageSize || 20;
 }
 
-/** The longest that AwaitVersions waits, in milliseconds. */
-const LONGEST_WAIT = 10_000;
+/** The longest that AwaitVersions waits. */
+const MAX_WAIT_MS = 10_000;
 
 /** @throws INVALID_ARGUMENT */
 export function requireWait(waitMs: number): number {
-  if (waitMs < 0 || waitMs > LONGEST_WAIT) throw invalidWait(LONGEST_WAIT);
+  if (waitMs < 0 || waitMs > MAX_WAIT_MS) throw invalidWait(MAX_WAIT_MS);
   return waitMs;
 }
 

@@ -6,13 +6,14 @@ import type { Lifecycle } from '#platform/lifecycle.ts';
 import type { Logger } from '#platform/log.ts';
 import { startLoop } from '#platform/loop.ts';
 import { type Query, sql } from '#platform/postgres.ts';
+import { CONNECT_TIMEOUT_MS } from '#platform/timeouts.ts';
 import type { AggregateVersion } from '#proto/musubi/aggregate/v1/aggregate.ts';
 
 const CHANNEL = 'visible';
 /** PostgreSQL takes less than 8,000 bytes in one notification; a version takes at most about 130. */
 const VERSIONS_IN_ONE = 50;
 /** How often a connection on which nothing happens is asked whether it still lives. */
-const PROBE_MS = 10_000;
+const PROBE_EVERY_MS = 10_000;
 
 const message = z.array(z.tuple([z.string(), z.string(), z.number()]));
 
@@ -63,7 +64,7 @@ async function listenOnce(o: Parameters<typeof listen>[0], signal: AbortSignal, 
   const client = new Client({
     connectionString: address.href,
     application_name: 'musubi-notifications',
-    connectionTimeoutMillis: 3_000,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     query_timeout: 3_000,
     keepAlive: true,
   });
@@ -76,7 +77,7 @@ async function listenOnce(o: Parameters<typeof listen>[0], signal: AbortSignal, 
   client.on('notification', ({ payload = '' }) => o.onVisible(parse(payload, o.log)));
   const probe = setInterval(() => {
     client.query('select 1').catch(lose);
-  }, PROBE_MS).unref();
+  }, PROBE_EVERY_MS).unref();
   try {
     await client.connect();
     await client.query(`listen ${CHANNEL}`);

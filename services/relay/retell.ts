@@ -103,7 +103,7 @@ export interface Retold {
 
 /** How long an event may be ahead of its state: the log tells of a commit before others see it. */
 const UNSEEN_MS = 2_000;
-const CALL_MS = 20_000;
+const TELL_TIMEOUT_MS = 20_000;
 
 /**
  * Publishes the state of each aggregate under the version that it has, so readers ignore what they have already. Then what
@@ -157,7 +157,7 @@ function read(
   which: Partial<TellStateRequest>,
 ): Promise<State[]> {
   const request = { aggregateType, afterId: '', limit: 0, ids: [], ...which };
-  return insist('the service', () => Array.fromAsync(from.tellState(request, { timeoutMs: CALL_MS })));
+  return insist('the service', () => Array.fromAsync(from.tellState(request, { timeoutMs: TELL_TIMEOUT_MS })));
 }
 
 const idsOf = (states: readonly State[]): string[] => states.map(({ id }) => id);
@@ -202,6 +202,6 @@ async function raise({ aggregateType, state, insist }: Retell, copies: State[]):
   if (copies.length === 0) return 0;
   const seen = copies.map(({ id, version }) => ({ type: aggregateType, id, version }));
   const request = { aggregateType, seen };
-  const { written } = await insist('the service', () => state.raiseVersions(request, { timeoutMs: CALL_MS }));
+  const { written } = await insist('the service', () => state.raiseVersions(request, { timeoutMs: TELL_TIMEOUT_MS }));
   return written.length;
 }

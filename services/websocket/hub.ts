@@ -27,7 +27,7 @@ export interface Connected {
 
 /** An instance that is silent for so long is taken for dead, and its sockets are forgotten. */
 const LEASE_MS = 15_000;
-const STOP_MS = 3_000;
+const STOP_TIMEOUT_MS = 3_000;
 
 /** The sockets of this instance: wakes them when events come, has them checked, and keeps the instance's lease. */
 export class Hub {
@@ -161,7 +161,7 @@ export class Hub {
     this.#stopping = true;
     const sockets = [...this.#all(), ...this.#unauthenticated];
     for (const socket of sockets) socket.close(CLOSE.goingAway, 'the server stops');
-    const patience = new Promise((resolve) => setTimeout(resolve, STOP_MS).unref());
+    const patience = new Promise((resolve) => setTimeout(resolve, STOP_TIMEOUT_MS).unref());
     await Promise.race([Promise.all(sockets.map((socket) => socket.gone)), patience]);
   }
 
