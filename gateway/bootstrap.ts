@@ -4,7 +4,7 @@ import { type processShape, Secret } from '#platform/config.ts';
 import { unavailable } from '#platform/errors.ts';
 import type { Peer } from '#platform/grpc/client.ts';
 import { connectPeers } from '#platform/grpc/peers.ts';
-import { newId } from '#platform/id.ts';
+import { newId, SYSTEM } from '#platform/id.ts';
 import { patiently } from '#platform/patience.ts';
 import type { App } from '#platform/process.ts';
 import { type Job, JobState } from '#proto/musubi/job/v1/job.ts';
@@ -24,7 +24,6 @@ export { bootstrapShape as shape };
 type Config = z.output<z.ZodObject<typeof bootstrapShape & typeof processShape>>;
 
 /** On whose behalf the first admin is registered: all jobs of this member are ours. */
-const SYSTEM = 'system';
 const COMMAND = 'member.register';
 /** Services may start side by side with this; they get this long to come up. */
 const PATIENCE_MS = 180_000;

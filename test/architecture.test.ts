@@ -90,13 +90,13 @@ const RULES: Record<string, Rule> = {
     ],
   },
   'domain.ts is pure': {
-    why: 'types and rules can be read and tested without any store or server: all it may reach is in its own folder, but for our one error with its codes, what is readable, and hashes',
+    why: 'types and rules can be read and tested without any store or server: all it may reach is in its own folder, or one of our one error with its codes, the rules of fields and IDs, and hashes',
     of: (file) => /^services\/[^/]+\/domain\.ts$/.test(file),
     through: isIn('services'),
     forbids: ({ file, target, ours }) =>
       ours
         ? dirname(target) !== dirname(file) &&
-          !['platform/errors.ts', 'platform/problems.ts', 'platform/readable.ts'].includes(target)
+          !isIn('platform/errors.ts', 'platform/problems.ts', 'platform/fields.ts', 'platform/id.ts')(target)
         : target !== 'node:crypto',
     broken: [
       { 'services/a/domain.ts': `import { readFileSync } from 'node:fs';` },

@@ -1,14 +1,13 @@
 import { z } from 'zod';
 import { internal } from '#platform/errors.ts';
+import { displayName, email, loginId, password, searchQuery } from '#platform/fields.ts';
 import type { MemberView } from '#proto/musubi/query/v1/query.ts';
 import { commandRoute } from '../command-route.ts';
 import { entityTag } from '../etag.ts';
 import { HASHING_TIMEOUT_MS, type RequestGateway } from '../gateway.ts';
 import { EXAMPLE_ID, idOf } from '../id.ts';
-import { displayName, email, loginId, password } from '../member-fields.ts';
 import { pageSchema, paging } from '../paging.ts';
 import { route } from '../route.ts';
-import { text } from '../text.ts';
 
 const memberSchema = z
   .strictObject({
@@ -121,11 +120,6 @@ const deleteMember = commandRoute({
   answer: async () => ({ status: 204 as const }),
 });
 
-const SPACE = '[^\\S\\x00-\\x1f]';
-const WORD = '[^\\s\\x00-\\x1f\\x7f-\\x9f]+';
-/** One to ten words with white space between and around them; control characters, also a tab, are none of it. */
-const QUERY = new RegExp(`^${SPACE}*${WORD}(?:${SPACE}+${WORD}){0,9}${SPACE}*$`);
-
 const listMembers = route({
   method: 'GET',
   path: '/v1/members',
@@ -135,8 +129,7 @@ const listMembers = route({
   action: 'member.list',
   resource: () => ({ type: 'Member', id: '', ownerId: '' }),
   query: {
-    query: text(1, 200)
-      .regex(QUERY, 'must have 1 to 10 words, and no control characters')
+    query: searchQuery
       .optional()
       .meta({ description: 'Words to find in display name, login or e-mail', examples: ['花子', 'hana example.com'] }),
     ...paging,

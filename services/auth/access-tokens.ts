@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { type CryptoKey, errors, jwtVerify, SignJWT } from 'jose';
 import { z } from 'zod';
 import { unauthenticated } from '#platform/errors.ts';
+import { LONGEST_NAME } from '#platform/fields.ts';
 import type { Clock } from './clock.ts';
-import { MAX_ID_LENGTH } from './domain.ts';
 import { type KeyRing, SIGNING_ALGORITHM } from './signing-keys.ts';
 
 /** Seconds that an access token is good for. */
@@ -22,8 +22,8 @@ const MAX_LENGTH = 4_096;
  * ID would be an operator in a query of the store.
  */
 const CLAIMS = z.object({
-  sub: z.string().min(1).max(MAX_ID_LENGTH),
-  sid: z.string().min(1).max(MAX_ID_LENGTH),
+  sub: z.string().min(1).max(LONGEST_NAME),
+  sid: z.string().min(1).max(LONGEST_NAME),
   client_id: z.string(),
   iat: z.number(),
   exp: z.int(),

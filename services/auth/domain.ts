@@ -7,6 +7,7 @@
  */
 
 import type { FieldViolation } from '#platform/errors.ts';
+import { PASSWORD_LENGTH } from '#platform/fields.ts';
 
 /**
  * - `pending`: the login is bound, but its registration is not done
@@ -52,9 +53,6 @@ export interface KnownSource {
   /** The last login, to the day. */
   at: Date;
 }
-
-/** IDs of members and sessions are opaque here, and no longer than this. */
-export const MAX_ID_LENGTH = 128;
 
 export interface Member {
   /** The member ID. */
@@ -127,14 +125,8 @@ export const loginKey = (loginId: string): string =>
     .normalize('NFKC')
     .toLowerCase();
 
-/** Why a login ID can't be had; undefined if it can. */
-export function loginIdViolation(loginId: string): string | undefined {
-  return /^[A-Za-z0-9._@-]{3,64}$/.test(loginId) ? undefined : 'must be 3 to 64 letters, digits or any of . _ @ -';
-}
-
-const PASSWORD_LENGTH = { min: 8, max: 256 } as const;
 /** In UTF-16 units, in any form of Unicode. */
-const LONGEST_PASSWORD = 4 * PASSWORD_LENGTH.max;
+const LONGEST_PASSWORD = 4 * PASSWORD_LENGTH.most;
 
 /**
  * A password as it is hashed and compared: the same characters typed on another keyboard
@@ -156,9 +148,9 @@ const SEQUENCES = ['01234567890', '09876543210', 'abcdefghijklmnopqrstuvwxyz'];
 /** Why a password can't be taken; undefined if it can. The length is in characters, not bytes. */
 export function passwordViolation(password: string): Omit<FieldViolation, 'field'> | undefined {
   const characters = [...normalizePassword(password)];
-  const { min, max } = PASSWORD_LENGTH;
-  if (password.length > LONGEST_PASSWORD || characters.length < min || characters.length > max)
-    return { code: characters.length < min ? 'TOO_SHORT' : 'TOO_LONG', message: `must have ${min} to ${max} characters` };
+  const { least, most } = PASSWORD_LENGTH;
+  if (password.length > LONGEST_PASSWORD || characters.length < least || characters.length > most)
+    return { code: characters.length < least ? 'TOO_SHORT' : 'TOO_LONG', message: `must have ${least} to ${most} characters` };
   const plain = characters.join('').toLowerCase();
   const common = COMMON.some(
     (word) => plain === word || word.includes(plain) || (plain.includes(word) && plain.length - word.length < 4),

@@ -1,5 +1,6 @@
-import { isReadable } from '#platform/readable.ts';
-import { invalidMember, invalidMemberId, lockNotHeld, memberBusy, memberDeleting, versionMismatch } from './refusals.ts';
+import { displayName, email, kept, loginId } from '#platform/fields.ts';
+import { requireId } from '#platform/id.ts';
+import { lockNotHeld, memberBusy, memberDeleting, versionMismatch } from './refusals.ts';
 
 /** What a member is, as others are told. `PENDING`: its registration is not finished, and queries do not show it. */
 export type MemberStatus = 'PENDING' | 'ACTIVE';
@@ -35,66 +36,14 @@ export interface Member extends Profile {
 export const jobOf = (operationId: string): string => operationId.split('/', 1)[0] ?? operationId;
 
 /** @throws INVALID_ARGUMENT */
-export function requireMemberId(memberId: string): string {
-  if (!/^[\w-]{1,64}$/.test(memberId)) throw invalidMemberId();
-  return memberId;
-}
-
-interface Rule {
-  /** In UTF-16 units. What is longer breaks the rule, and is not even looked at: to normalise a long text takes long. */
-  longest: number;
-  /** How the value is kept. */
-  tidy: (value: string) => string;
-  holds: (value: string) => boolean;
-  message: string;
-}
-
-const ATEXT = "[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+";
-const LABEL = '[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?';
-/** RFC 5321 without quoted names and address literals, at a domain of two labels or more. */
-const EMAIL = new RegExp(`^(?=[^@]{1,64}@)${ATEXT}(?:\\.${ATEXT})*@${LABEL}(?:\\.${LABEL})+$`);
-
-const RULES: Record<keyof Profile, Rule> = {
-  loginId: {
-    longest: 64,
-    tidy: (value) => value,
-    holds: (value) => /^[\w.@-]{3,64}$/.test(value),
-    message: 'must be 3 to 64 characters of A-Z, a-z, 0-9, ".", "_", "@" or "-"',
-  },
-  displayName: {
-    // In no form of Unicode 100 characters have more.
-    longest: 400,
-    tidy: (value) => value.normalize('NFC').trim(),
-    holds: (value) => [...value].length <= 100 && isReadable(value),
-    message: 'must be 1 to 100 characters that are seen, and none that are controls or invisible',
-  },
-  email: {
-    longest: 254,
-    tidy: (value) => value,
-    holds: (value) => EMAIL.test(value),
-    message: 'must be an e-mail address of at most 254 characters',
-  },
-};
-const FIELDS = Object.keys(RULES) as (keyof Profile)[];
+export const requireMemberId = (memberId: string): string => requireId('memberId', memberId);
 
 /**
  * The given fields in the form in which they are kept; absent ones stay absent.
  * @throws INVALID_MEMBER that names every field that breaks its rule
  */
-export function tidyChanges(given: Partial<Profile>): Partial<Profile> {
-  const changes: Partial<Profile> = {};
-  const wrong: { field: string; message: string }[] = [];
-  for (const field of FIELDS) {
-    const value = given[field];
-    if (value === undefined) continue;
-    const { longest, tidy, holds, message } = RULES[field];
-    const tidied = value.length <= longest ? tidy(value) : undefined;
-    if (tidied !== undefined && holds(tidied)) changes[field] = tidied;
-    else wrong.push({ field, message });
-  }
-  if (wrong.length > 0) throw invalidMember(wrong);
-  return changes;
-}
+export const tidyChanges = (given: Partial<Profile>): Partial<Profile> =>
+  kept({ loginId, displayName, email }, given, 'INVALID_MEMBER');
 
 /** A whole profile in the form in which it is kept. @throws INVALID_MEMBER */
 export const tidyProfile = (given: Profile): Profile => ({ ...given, ...tidyChanges(given) });
