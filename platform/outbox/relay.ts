@@ -104,12 +104,11 @@ class Relaying {
 
   async run({ signal, works }: Run): Promise<void> {
     this.#report('starting');
-    const { brokers, log, partitions, replication } = this.#options;
     const { name } = this.#source;
     let publisher: Promise<Publisher> | undefined;
     // Who stands by needs none.
     const open = (): Promise<Publisher> => {
-      publisher ??= openPublisher(name, { brokers, clientId: `relay-${name}`, log, partitions, replication });
+      publisher ??= openPublisher(name, { ...this.#options, clientId: `relay-${name}` });
       return publisher;
     };
     const context: RelayContext = {
