@@ -162,6 +162,19 @@ const RULES: Record<string, Rule> = {
     ],
     sound: [{ 'platform/kafka/a.ts': `import { unavailable } from '../errors.ts';\nimport { Kafka } from 'kafkajs';` }],
   },
+  'the Kafka library is known in platform/kafka only': {
+    why: 'all others subscribe, publish and ask by our own interface, so that another library can take its place',
+    of: (file) => !isIn('platform/kafka')(file) && !isTest(file),
+    forbids: ({ target }) => isIn('kafkajs', 'platform/kafka/client.ts')(target),
+    broken: [
+      { 'services/a/b.ts': `import type { Kafka } from 'kafkajs';` },
+      { 'services/a/b.ts': `import { kafkaClient } from '#platform/kafka/client.ts';` },
+    ],
+    sound: [
+      { 'services/a/b.ts': `import { subscribe } from '#platform/kafka/subscribe.ts';` },
+      { 'platform/kafka/a.ts': `import { Kafka } from 'kafkajs';` },
+    ],
+  },
   'what runs imports no test, benchmark or local stack': {
     why: 'an image of it holds none of them',
     of: (file) => !isTest(file),
