@@ -86,7 +86,7 @@ export class Lifecycle {
     return failing(this.#essentials);
   }
 
-  /** What else is away now, by name with the reason; empty when all the work can be done, if the program is ready. */
+  /** What is away now and not essential, by name with the reason; empty when all the work can be done, if the program is ready. */
   degraded(): Promise<Record<string, string>> {
     return failing(this.#others);
   }

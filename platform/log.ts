@@ -6,7 +6,7 @@ export type { Logger } from 'pino';
 /** Keys whose values never reach a log, at any of the depths that our log calls use. */
 const SECRET_KEYS = ['password', 'passwordRef', 'accessToken', 'refreshToken', 'authorization', 'token', 'cookie'];
 
-/** The end of what nobody waits for: that it fails is a defect, which is logged, and ends nothing else. */
+/** The end of what nobody waits for: that it fails is a defect, which is logged, and ends nothing. */
 export const logDefect =
   (log: Pick<Logger, 'error'>, what: string) =>
   (error: unknown): void =>

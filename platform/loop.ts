@@ -40,7 +40,7 @@ export interface Loop {
 }
 
 /**
- * Repeats work until it is stopped, whatever fails: a session that must always be up, or what is due from time to time.
+ * Repeats work until it is stopped, also when it fails: a session that must always be up, or what is due from time to time.
  * After a failure it pauses, a little longer each time. A problem is logged once until it changes, and its end, too.
  */
 export function startLoop(work: (run: Run) => Promise<unknown>, options: LoopOptions): Loop {

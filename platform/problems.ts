@@ -31,7 +31,7 @@ export function isProblemCode(code: string): code is ProblemCode {
   return Object.hasOwn(PROBLEMS, code);
 }
 
-/** The codes that a client may be told: all but those between services. */
+/** The codes that a client may see: all except those between services. */
 export const CLIENT_CODES = PROBLEM_CODES.filter((code) => 'remedy' in PROBLEMS[code]) as [ProblemCode, ...ProblemCode[]];
 const CLIENT_CODE_SET: ReadonlySet<string> = new Set(CLIENT_CODES);
 
@@ -78,12 +78,12 @@ const BY_STATUS: Partial<Record<keyof typeof status, ProblemCode>> = {
   DEADLINE_EXCEEDED: 'SERVICE_TIMEOUT',
 };
 
-/** The code itself where the catalogue has it, else the one that says the most of its gRPC status. */
+/** The code itself where the catalogue has it, otherwise the one that says the most of its gRPC status. */
 export function knownCode(code: string, grpcStatus: string): ProblemCode {
   return isProblemCode(code) ? code : codeOfStatus(grpcStatus);
 }
 
-/** What a client is told in place of the code: the code itself, unless it is between services, or of a newer one. */
+/** What a client sees in place of the code: the code itself, unless it is between services, or of a newer one. */
 export function clientCode(code: string, grpcStatus: string): ProblemCode {
   return isClientCode(code) ? code : codeOfStatus(grpcStatus);
 }

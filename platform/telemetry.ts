@@ -20,14 +20,14 @@ import { reasonOf } from './errors.ts';
 /** The process's metrics; served at /metrics. Each module makes its own with `registers: [metrics]`. */
 export const metrics = new Registry();
 
-/** How a program's spans are told. */
+/** How a program's spans are exported. */
 export interface Tracing {
   /** Whether they leave this process: when the standard OTEL_EXPORTER_OTLP_(TRACES_)ENDPOINT is set. */
   exporting: boolean;
   resource: ReturnType<typeof resourceFromAttributes>;
   tracer: Tracer;
   processor?: BatchSpanProcessor;
-  /** Does something as the program: its spans, and those of all that it begins, are told under its name. */
+  /** Does something as the program: its spans, and those of all that it begins, are exported under its name. */
   run<T>(work: () => T): T;
   stop(): Promise<void>;
 }

@@ -3,7 +3,7 @@
 
 /** How long a server may take to accept a connection. */
 export const CONNECT_TIMEOUT_MS = 3_000;
-/** How long a gRPC call may take, unless its caller says something else. */
+/** How long a gRPC call may take, unless its caller says otherwise. */
 export const CALL_TIMEOUT_MS = 5_000;
 /** How long a server that may hang is waited for when it is left: it ends by itself what was not closed. */
 export const CLOSE_TIMEOUT_MS = 1_000;

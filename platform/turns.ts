@@ -6,12 +6,12 @@ export type Path = string | readonly string[];
 export interface TurnsOptions {
   /**
    * How many may wait; default: any number. A function says it of the name at a depth of a path: at 0 of all names together,
-   * at 1 of the first name, and so on. Of one more, somebody is told TOO_BUSY: see {@link Turns.take}.
+   * at 1 of the first name, and so on. When one more comes, somebody gets TOO_BUSY: see {@link Turns.take}.
    */
   places?: number | ((depth: number, path: readonly string[]) => number);
-  /** Whoever has waited so long is told TOO_BUSY, ms; default: nobody is. */
+  /** After so long a wait the answer is TOO_BUSY, ms; default: never. */
   longestWaitMs?: number;
-  /** What those are told for whom there is no place; default: a TOO_BUSY of no particular thing. */
+  /** The error of those for whom there is no place; default: TOO_BUSY in general words. */
   refusal?: () => MusubiError;
   /** Called whenever it changes how many wait under a first name. */
   onChange?: (name: string, waiting: number) => void;
@@ -76,7 +76,7 @@ export class Turns {
    * Runs the work when its turn comes.
    *
    * @throws TOO_BUSY when no place is free to wait at, or it was waited for too long. The last of the name that has most
-   *   waiting gives its place up for a name that has fewer, so it may be told so later; CALLER_GONE once the signal has aborted
+   *   waiting gives its place up for a name that has fewer, so this may come later; CALLER_GONE once the signal has aborted
    */
   async take<T>(work: () => Promise<T>, { name = '', signal }: Turn = {}): Promise<T> {
     if (signal?.aborted) throw callerGone();

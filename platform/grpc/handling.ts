@@ -61,7 +61,7 @@ export interface Incoming {
 /** Whom a call came to. */
 export interface Host {
   log: Logger;
-  /** The context that the service was started in: its spans are told under its own name. */
+  /** The context that the service was started in: its spans are exported under its own name. */
   home: Context;
 }
 

@@ -69,7 +69,7 @@ interface Serving {
  * Serves a service of ours on gRPC, with health (grpc.health.v1: of the server and of its services, all following the
  * program's readiness) and reflection, and to the other programs of this process. How a call is answered: {@link answer}.
  *
- * @param beside what else is served at the same address
+ * @param beside what is also served at the same address
  * @returns the port, for an address that asked for port 0
  */
 export async function serveGrpc<S extends ServiceDefinition>(
@@ -90,7 +90,7 @@ export async function serveGrpc<S extends ServiceDefinition>(
   addReflection(server, names);
   let told: 'SERVING' | 'NOT_SERVING' = 'NOT_SERVING';
   const tell = (status: typeof told): void => {
-    // Who watches is told of changes only.
+    // Watchers hear of changes only.
     if (status === told) return;
     told = status;
     for (const whose of ['', ...names]) health.setStatus(whose, status);

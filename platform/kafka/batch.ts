@@ -34,8 +34,8 @@ type Read = { place: Place; message: ReceivedMessage } & ({ event: EventMessage;
 
 /**
  * Handles what a partition brings, in order. Only what breaks the contract ({@link PoisonError}) is parked as a dead
- * letter, and the partition goes on behind it. Whatever else fails is tried again for ever: a store may say anything
- * while it is in trouble, and an event that meets a defect of ours must not be lost for it.
+ * letter, and the partition goes on behind it. All other failures are tried again for ever: a store may say anything
+ * while it is in trouble, and an event that meets a defect of ours must not be lost by it.
  */
 export class BatchHandler {
   readonly #options: BatchHandlerOptions;

@@ -24,7 +24,7 @@ export function kafkaClient({ brokers, clientId, log, requestTimeoutMs = 10_000,
     brokers,
     connectionTimeout: CONNECT_TIMEOUT_MS,
     requestTimeout: requestTimeoutMs,
-    // Who uses the client starts anew with a fresh one when these few tries were not enough.
+    // When these few tries were not enough, the user of the client opens a new one.
     retry: { initialRetryTime: 50, factor: 0.2, multiplier: 2, maxRetryTime: 1_000, retries },
     logLevel: logLevel.WARN,
     logCreator: () => (entry) => write(log, entry),

@@ -4,7 +4,7 @@ import type { TopicOptions } from './topics.ts';
 
 /**
  * The settings of every process that uses Kafka. Whoever needs a topic first creates it, reader or writer, so all of
- * them have to be told the same partitions and replication.
+ * them need the same partitions and replication.
  */
 export const kafkaShape = {
   /** `host:port` of some brokers; the others are found. */

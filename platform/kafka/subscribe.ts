@@ -36,13 +36,13 @@ export interface Subscription extends TopicOptions {
 
 /** A member that is silent for so long is taken for dead, and its partitions go to others. */
 const SESSION_TIMEOUT_MS = 8_000;
-/** Brokers that have not answered for so long are away, whatever the connection says: a heartbeat is due every 2 s or so. */
+/** Brokers that have not answered for so long are away, even if the connection stands: a heartbeat is due every 2 s or so. */
 const SILENT_AFTER_MS = 6_000;
 /** How often the parked messages are counted for the metrics. */
 const COUNT_EVERY_MS = 15_000;
 
 /**
- * Subscribes a group to topics and goes on until the process stops, whatever becomes of the brokers: it returns at
+ * Subscribes a group to topics and goes on until the process stops, also while brokers are away: it returns at
  * once. /healthz says whether the group is joined, the brokers answer, and events are handled; and, as somebody has to
  * look at them, how many messages are parked. See {@link BatchHandler} for what happens when handling fails.
  */

@@ -52,7 +52,7 @@ async function create(
   topics: string[],
   { partitions = 3, replication = 1, keptDays = {} }: TopicOptions,
 ): Promise<void> {
-  // Answers false for topics that somebody else has just created.
+  // Answers false for topics that another process has just created.
   await admin.createTopics({
     waitForLeaders: false,
     timeout: 10_000,

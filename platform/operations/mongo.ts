@@ -83,7 +83,7 @@ export async function runStep<Store extends { mongo: Mongo }, Request extends { 
 }
 
 /**
- * Undoes an operation, whatever became of it, in one transaction: done → its step's undo runs; never happened →
+ * Undoes an operation in one transaction, by what became of it: done → its step's undo runs; never happened →
  * nothing to undo; undone → nothing. In each case a tombstone stays, so that a late arrival of the operation is refused.
  *
  * @throws FAILED_PRECONDITION, and nothing was done: `UNDO_EXPIRED` when what the undo needs is no longer kept,

@@ -79,7 +79,7 @@ export async function runStep<Request extends { operationId: string }, Response>
 }
 
 /**
- * Undoes an operation, whatever became of it, in one transaction: done → its step's undo runs; never happened →
+ * Undoes an operation in one transaction, by what became of it: done → its step's undo runs; never happened →
  * nothing to undo; undone → nothing. In each case a tombstone stays, so that a late arrival of the operation is refused.
  * An operation that is still running is waited for.
  *

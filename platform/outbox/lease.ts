@@ -8,7 +8,7 @@ import { every } from './source.ts';
  * clock measures. No clocks of two hosts are compared.
  */
 export interface LeaseStore {
-  /** Takes the lease for `ms`, or renews it; false when somebody else has it. */
+  /** Takes the lease for `ms`, or renews it; false when another has it. */
   take(owner: string, ms: number): Promise<boolean>;
   release(owner: string): Promise<void>;
 }

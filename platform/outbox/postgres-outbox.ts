@@ -114,7 +114,7 @@ export function snapshotSees(snapshot: string, xid: number): boolean {
   return id < xmax && !running.split(',').includes(String(id));
 }
 
-/** Whether the publication tells of each row of the table, whole, and of nothing else, as its migration made it. */
+/** Whether the publication tells of each row of the table, whole, and only of that table, as its migration made it. */
 export async function isPublished(client: Client): Promise<boolean> {
   const { rows } = await client.query<{ whole: boolean }>(
     `select t.rowfilter is null and format('%I.%I', t.schemaname, t.tablename)::regclass = $2::regclass and t.attnames @> array(

@@ -15,7 +15,7 @@ import { BATCH, END_TIMEOUT_MS, every, LOOK_EVERY_MS, type OutboxSource, type Re
 
 /** Advisory lock key of the relay that leads; any constant, the same in every relay. */
 const RELAY_LOCK = 7_201_003;
-/** The server ends a session that is silent for so long, and with it its lock, whatever became of its relay. */
+/** The server ends a session that is silent for so long, and with it its lock, even if its relay hangs. */
 const SILENT_AFTER_MS = 2 * LEASE_MS;
 
 const retained = new Gauge({

@@ -61,7 +61,7 @@ export class RedisSource implements OutboxSource {
         const answer = await reader.xread('COUNT', BATCH, 'BLOCK', BLOCK_MS, 'STREAMS', this.#stream, last);
         const entries = (answer as [string, Entry[]][] | null)?.[0]?.[1] ?? [];
         const sent = await publish(entries.map(toStored));
-        // Exactly those: whatever else is there by now has still to be sent.
+        // Exactly those: what has come since is still to be sent.
         if (sent.length > 0) await control.xdel(this.#stream, ...sent);
         last = entries.at(-1)?.[0] ?? last;
       }

@@ -29,7 +29,7 @@ export interface ReplicationHandlers {
    * it and all before.
    */
   transaction(rows: Record<string, unknown>[], xid: number, end: Lsn): void;
-  /** Everything before `position` has been handed over; `wanted` when the server must be told now how far we are. */
+  /** Everything before `position` has been handed over; `wanted` when the server asks how far we are. */
   progress(position: Lsn, wanted: boolean): void;
 }
 
@@ -93,7 +93,7 @@ export class Replication {
       application_name: 'musubi-relay',
       connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
       keepAlive: true,
-      // Dates come as text, in whatever form the server is set to.
+      // Dates come as text, in the form that the server is set to.
       options: '-c datestyle=ISO -c timezone=UTC',
     });
     this.#connection = (this.#client as unknown as { connection: CopyConnection }).connection;
@@ -147,7 +147,7 @@ export class Replication {
 
   /**
    * Tells the server how far we are, and asks how far it is. Fails when it is silent in spite of that, for a connection that
-   * has died without a word is noticed by nothing else. Not to be asked while the stream pauses.
+   * has died without a word is noticed here only. Not to be asked while the stream pauses.
    */
   ask(position: Lsn): void {
     if (performance.now() - this.#heard > SILENT_AFTER_MS) this.#fail(new Error('the replication is silent'));

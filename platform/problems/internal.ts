@@ -1,6 +1,6 @@
 import type { ProblemKind } from './kind.ts';
 
-/** Answers between services: without a remedy, for no client is told them. */
+/** Answers between services: without a remedy, as no client sees them. */
 export const INTERNAL_ONLY = {
   CLIENT_LEFT: { status: 'CANCELLED', meaning: 'The client left before it was answered.' },
   OPERATION_UNDONE: {

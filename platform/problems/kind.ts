@@ -4,11 +4,11 @@ import type { status } from '@grpc/grpc-js';
 export interface ProblemKind {
   /** The gRPC status (https://grpc.io/docs/guides/status-codes/) that the code always comes with. */
   status: keyof typeof status;
-  /** The HTTP status, where HTTP has one of its own for it; else it follows from `status`. */
+  /** The HTTP status, where HTTP has one of its own for it; default: it follows from `status`. */
   http?: number;
   /** What happened, in one sentence. */
   meaning: string;
-  /** What the client can do about it, in one sentence. Absent: it is an answer between services, and no client is told it. */
+  /** What the client can do about it, in one sentence. Absent: it is an answer between services, and no client sees it. */
   remedy?: string;
 }
 

@@ -1,6 +1,6 @@
 import { LOG_IN_AGAIN, type ProblemKind } from './kind.ts';
 
-/** What a request can be refused for before anything is done, whatever it asks for. */
+/** What a request can be refused for before anything is done, by any route. */
 export const REQUESTS = {
   // The request.
   INVALID_ARGUMENT: {

@@ -24,7 +24,7 @@ export function notePositions(events: readonly EventMessage[]): Query {
           and e.id <> had.event_id limit 1))`;
 }
 
-/** All states that a topic tells of have been told again: what it was before does not matter any more. */
+/** All states of a topic have been published again: what it was before does not matter any more. */
 export async function settleTopic(db: Database, topic: string): Promise<void> {
   await db.query(sql`delete from read_positions where topic = ${topic}`);
 }

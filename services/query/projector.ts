@@ -28,7 +28,7 @@ const delay = new Histogram({
  * Keeps the read models up to date with the services' events. Any number of processes share the work.
  *
  * The consumer group is named after the read model's generation: processes over one database are one group, and a
- * read model that was made anew, whose group has no offsets, is built from the first event on. To rebuild, drop the
+ * read model that was made again, whose group has no offsets, is built from the first event on. To rebuild, drop the
  * database and start again; an older copy of it is brought up to date by `node main.ts retell`.
  */
 export async function startProjector(

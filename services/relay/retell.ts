@@ -18,11 +18,11 @@ const NAMES = [...new Set(TELLERS.map(({ service }) => service))];
 export const shape = {
   ...kafkaShape,
   ...peerShape(Object.fromEntries([...NAMES, 'query' as const].map((name) => [name, SERVICES[name].contract]))),
-  /** The service whose state is told; all by default. */
+  /** The service whose state is published; all by default. */
   MUSUBI_RETELL_SERVICE: oneOf(NAMES).optional(),
-  /** The one aggregate that is told; all by default. */
+  /** The one aggregate that is published; all by default. */
   MUSUBI_RETELL_AGGREGATE: z.string().min(1).optional(),
-  /** Whether the service's store was restored to an older copy: what readers have newer is then told anew under newer versions. */
+  /** Whether the service's store was restored to an older copy: what readers have newer is then published again under newer versions. */
   MUSUBI_RETELL_AFTER_RESTORE: z.stringbool().default(false),
 };
 
@@ -82,7 +82,7 @@ export interface Retell extends Pick<Teller, 'aggregateType'> {
   /** Who has copies of it, with which it is compared. */
   copies: Peer<StateServiceService> | undefined;
   publisher: Pick<Publisher, 'publish'>;
-  /** The only one that is told. */
+  /** The only one that is published. */
   aggregate?: string | undefined;
   afterRestore?: boolean;
   /** Repeats what fails because a server is away. */
@@ -107,7 +107,7 @@ const TELL_TIMEOUT_MS = 20_000;
 
 /**
  * Publishes the state of each aggregate under the version that it has, so readers ignore what they have already. Then what
- * queries have is compared: what the service has no more is told as deleted.
+ * queries have is compared: what the service has no more is published as deleted.
  *
  * To end in the midst of it costs nothing, to run it again, or twice at once, costs repeats. It holds a page of states at a time.
  */
@@ -181,7 +181,7 @@ async function publishPage(options: Retell, page: State[]): Promise<void> {
 const toEvent = ({ aggregateType, id, version, type, payloadJson }: State) =>
   toRecord({ aggregateType, aggregateId: id, version, type, payload: JSON.parse(payloadJson) });
 
-/** The copies that are newer than the service's states; `equal`: or have the same version, for which they may tell something else. */
+/** The copies that are newer than the service's states; `equal`: also those of the same version, which may differ in their state. */
 async function newerCopies(options: Retell, page: State[], equal: boolean): Promise<State[]> {
   const { copies = options.state, state } = options;
   const had = await read(options, copies, { ids: idsOf(page) });

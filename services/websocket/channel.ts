@@ -109,7 +109,7 @@ export class Channel {
     this.#awaitRest();
   }
 
-  /** A client is not read while a message of its is in hand, so that each message has its own time. */
+  /** A client is not read while one of its messages is handled, so that each message has its own time. */
   #awaitRest(): void {
     if (this.closing || this.#ws.isPaused || !this.#framing.unfinished) this.#stopWaiting();
     else

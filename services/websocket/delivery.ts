@@ -109,7 +109,7 @@ export class Delivery {
     const topics = [...accepted.keys()];
     try {
       const resumed = await this.#resumable(given);
-      // Another socket of its may have been told of what this one has not sent yet.
+      // Another socket of the member may have sent what this one has not sent yet.
       this.#feed.startAfter(resumed);
       this.#subscribed = true;
       // The cursors of `subscribed` come before what follows it: safe to come back with, whenever the socket drops.

@@ -34,8 +34,8 @@ export interface Kept {
  * - `ws:job:{job}` the members who subscribed to a job that is not theirs
  * - `ws:events:{member}` the stream of the member's events; a cursor is an ID in it
  * - `ws:seen:{job}` the last version of a job that was delivered
- * - `ws:wake:{instance}` the channel on which an instance is told whose events have grown
- * - `ws:check:{instance}` the channel on which an instance is told whose sessions may have ended
+ * - `ws:wake:{instance}` the channel on which an instance hears whose events have grown
+ * - `ws:check:{instance}` the channel on which an instance hears whose sessions may have ended
  *
  * Times are Redis's own: instances' clocks may differ.
  *

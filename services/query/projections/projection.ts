@@ -26,7 +26,7 @@ export interface Projection {
   aggregateType: string;
   topic: string;
   /**
-   * The statement that brings the read model to these events, in whatever order and however often they come: what is not
+   * The statement that brings the read model to these events, in any order and however often they come: what is not
    * newer than its row changes nothing.
    * @throws PoisonError when an event is not what the contract says
    */
