@@ -74,6 +74,16 @@ export async function series(
   return { name, concurrency, times, seconds, cpu };
 }
 
+/** Several of the same kind as one. */
+export function merged(parts: readonly Series[]): Series {
+  const [first] = parts;
+  if (!first) throw new Error('nothing was measured');
+  const cpu: Record<string, number> = {};
+  for (const part of parts) for (const [name, ms] of Object.entries(part.cpu)) cpu[name] = (cpu[name] ?? 0) + ms;
+  const times = parts.flatMap((part) => part.times).sort((a, b) => a - b);
+  return { ...first, times, seconds: parts.reduce((sum, { seconds }) => sum + seconds, 0), cpu };
+}
+
 export const quantile = ({ times }: Series, q: number): number =>
   times[Math.min(times.length - 1, Math.floor(times.length * q))] ?? Number.NaN;
 export const throughput = ({ times, seconds }: Series): number => times.length / seconds;

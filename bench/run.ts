@@ -10,6 +10,7 @@ import { stopRequest } from '../local/stop-request.ts';
  */
 const BENCHES: Record<string, () => Promise<void>> = {
   command: async () => onStack((await import('./command.ts')).run),
+  reads: async () => onStack((await import('./reads.ts')).run),
   relay: async () => onStack((await import('./relay.ts')).run),
   faults: async () => onStack((await import('./faults.ts')).run),
   refusals: async () => onStack((await import('./refusals.ts')).run),

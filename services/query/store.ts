@@ -27,9 +27,12 @@ const MEMBER_VIEW = sql`
 
 /** @throws CALLER_GONE once the signal has aborted */
 export async function findMember(db: Database, memberId: string, signal?: AbortSignal): Promise<MemberView | undefined> {
-  const [row] = await db.query<MemberView>(sql`${MEMBER_VIEW} where m.visible and m.id = ${memberId}`, signal);
+  const [row] = await db.query<MemberView>(memberOf(memberId), signal);
   return row;
 }
+
+/** The statement of {@link findMember}. */
+export const memberOf = (memberId: string): Query => sql`${MEMBER_VIEW} where m.visible and m.id = ${memberId}`;
 
 /** A page of members, by display name, then ID: `limit` at most of those after `after`. */
 export interface Page {
@@ -39,8 +42,11 @@ export interface Page {
 
 /** @throws CALLER_GONE once the signal has aborted */
 export function allMembers(db: Database, page: Page, signal?: AbortSignal): Promise<MemberView[]> {
-  return db.query<MemberView>(pageOf([], page), signal);
+  return db.query<MemberView>(allOf(page), signal);
 }
+
+/** The statement of {@link allMembers}. */
+export const allOf = (page: Page): Query => pageOf([], page);
 
 /**
  * The members in whom every word is found.
