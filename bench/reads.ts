@@ -7,7 +7,7 @@ import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { loadConfig } from '#platform/config.ts';
-import { command } from '../local/roles.ts';
+import { command } from '../local/programs.ts';
 import type { Stack } from '../local/stack.ts';
 import { shape } from '../services/auth/config.ts';
 import { DATABASE } from '../services/query/store.ts';
@@ -62,7 +62,7 @@ export async function run(stack: Stack): Promise<void> {
       for (const lane of lanes) await logIn(lane, address('MUSUBI_PUBLIC_URL'));
       for (const work of works) {
         const done = await measure(work, lanes, pids);
-        (rounds[work.name] ??= []).push(done);
+        rounds[work.name] = [...(rounds[work.name] ?? []), done];
         process.stdout.write(`${round}: ${work.title}: ${summary(done, idle, work)}\n`);
       }
     }
@@ -185,7 +185,7 @@ async function startBare(stack: Stack): Promise<{ base: string; process: ChildPr
   const url = new URL(stack.addresses.MUSUBI_POSTGRES_URL ?? '');
   url.pathname = `/${DATABASE}`;
   const script = join(import.meta.dirname, 'bare-koa.ts');
-  const { command: node, args, env } = command('query');
+  const { command: node, args, env } = command(['gateway']);
   const flags = args.filter((arg) => arg.startsWith('--'));
   const child = spawn(node, [...flags, script, url.href], {
     env: { ...process.env, ...env },
