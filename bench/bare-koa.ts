@@ -1,7 +1,7 @@
 import Router from '@koa/router';
 import Koa from 'koa';
 import { Pool } from 'pg';
-import { allOf, memberOf } from '../services/query/store.ts';
+import { allOf, membersOf } from '../services/query/store.ts';
 
 /**
  * The baseline of `npm run bench reads`, as a process of its own: Koa and the statements that Query sends, and nothing else, as one
@@ -10,12 +10,12 @@ import { allOf, memberOf } from '../services/query/store.ts';
  * `node bench/bare-koa.ts DATABASE_URL` prints its port.
  */
 const pool = new Pool({ connectionString: process.argv[2], max: 8 });
-const member = memberOf('').text;
+const member = membersOf([]).text;
 const list = allOf({ after: undefined, limit: 0 }).text;
 
 const router = new Router();
 router.get('/v1/members/:memberId', async (ctx) => {
-  const { rows } = await pool.query(member, [ctx.params.memberId]);
+  const { rows } = await pool.query(member, [[ctx.params.memberId]]);
   ctx.body = rows[0];
 });
 router.get('/v1/members', async (ctx) => {

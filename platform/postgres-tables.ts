@@ -6,21 +6,21 @@ const TABLES_LOCK = 7_201_004;
 
 /** What probes write; it has one row. */
 const WRITE_PROBE: Record<string, Query> = {
-  write_probe: sql`create table write_probe (one boolean primary key default true check (one), at timestamptz)`,
+  write_probe: sql`create table if not exists write_probe (one boolean primary key default true check (one), at timestamptz)`,
 };
 
 /** The tables of platform/operations and platform/outbox, as the last of their migrations leaves them. */
 const WITH_OUTBOX: Record<string, Query> = {
   ...WRITE_PROBE,
-  operations: sql`create table operations (
+  operations: sql`create table if not exists operations (
     id text primary key,
     step text not null,
     state text not null check (state in ('done', 'final', 'undone')),
     result json,
     undo json,
     at timestamptz not null default now())`,
-  operations_state_at: sql`create index operations_state_at on operations (state, at)`,
-  outbox: sql`create table outbox (
+  operations_state_at: sql`create index if not exists operations_state_at on operations (state, at)`,
+  outbox: sql`create table if not exists outbox (
     id uuid primary key,
     aggregatetype text not null,
     aggregateid text not null,
@@ -29,7 +29,7 @@ const WITH_OUTBOX: Record<string, Query> = {
     version bigint not null,
     traceparent text not null default '',
     created_at timestamptz not null default now())`,
-  outbox_created_at: sql`create index outbox_created_at on outbox (created_at)`,
+  outbox_created_at: sql`create index if not exists outbox_created_at on outbox (created_at)`,
 };
 
 const tablesOf = (outbox: boolean): Record<string, Query> => (outbox ? WITH_OUTBOX : WRITE_PROBE);
@@ -46,6 +46,7 @@ export async function makeTables(db: Database, outbox: boolean): Promise<void> {
   if ((await db.query(missing)).length === 0) return;
   await db.transaction(async (tx) => {
     await tx.query(sql`select pg_advisory_xact_lock(${TABLES_LOCK})`);
+    // What another process made while this one waited may still be missing here: PostgreSQL remembers what it did not find.
     for (const { name } of await tx.query<{ name: string }>(missing)) await tx.query(tablesOf(outbox)[name] as Query);
   });
 }

@@ -168,9 +168,11 @@ export function passwordViolation(password: string): Omit<FieldViolation, 'field
   return common || repeated || sequence ? { code: 'TOO_COMMON', message: 'is one of the most common passwords' } : undefined;
 }
 
+/** When a session that is used now for the last time expires. */
+export const idleExpiry = (now: Date): Date => new Date(now.getTime() + REFRESH_IDLE_MS);
+
 /** When a session that is used now expires. */
-export const sessionExpiry = (now: Date, endsAt: Date): Date =>
-  new Date(Math.min(now.getTime() + REFRESH_IDLE_MS, endsAt.getTime()));
+export const sessionExpiry = (now: Date, endsAt: Date): Date => new Date(Math.min(idleExpiry(now).getTime(), endsAt.getTime()));
 
 /** Whether a member has logged in from there. */
 export const knowsSource = (sources: readonly KnownSource[], key: string, now: Date): boolean =>

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { Counter } from '@prometheus-io/client';
+import type { ClientSession, Filter } from 'mongodb';
 import { callerGone, MusubiError, unauthenticated } from '#platform/errors.ts';
 import { transaction } from '#platform/operations/mongo.ts';
 import { metrics } from '#platform/telemetry.ts';
@@ -21,6 +22,7 @@ import type { Turn } from '../hash-queue.ts';
 import { outcomeOf } from '../outcome.ts';
 import type { Passwords } from '../passwords.ts';
 import { hashToken } from '../refresh-tokens.ts';
+import type { Store } from '../store.ts';
 import { endSessionIn } from './log-out.ts';
 
 const logins = new Counter({
@@ -142,24 +144,37 @@ async function openSession(auth: Auth, command: LogIn, { member, sourceKey, ...g
     ...(rehashed ? { password: rehashed } : {}),
     ...(knownSources === member.knownSources ? {} : { knownSources: [...knownSources] }),
   };
-  // At once with the end of others: a login that fails leaves no session that nobody has the token of.
-  await transaction(store.mongo, async (tx) => {
-    // The condition: a member that was suspended, or whose password was changed meanwhile, gets no session.
-    const after = await store.members.findOneAndUpdate(
-      { _id: memberId, status: 'active', 'password.hash': member.password.hash },
+  if (!(await addSession(store, member, session, changed))) throw badCredentials();
+  const accessToken = await accessTokens.issue({ memberId, sessionId: id });
+  // A device that had no guess left gets a new name: whoever used them up can use up none of those.
+  return { accessToken, refreshToken, memberId, deviceCookie: deviceCookies.issue(memberId, guess?.attempt.device) };
+}
+
+/** @returns whether it did: a member that was suspended, or whose password was changed meanwhile, gets no session */
+async function addSession(
+  store: Store,
+  { _id, password: { hash } }: Pick<Member, '_id' | 'password'>,
+  session: Session,
+  changed: Partial<Member>,
+): Promise<boolean> {
+  const add = (room: Filter<Member>, tx?: ClientSession) =>
+    store.members.findOneAndUpdate(
+      { _id, status: 'active', 'password.hash': hash, ...room },
       {
         $push: { sessions: { $each: [session], $sort: { lastUsedAt: 1 } } },
         ...(Object.keys(changed).length > 0 ? { $set: changed } : {}),
       },
       { session: tx, projection: { 'sessions.id': 1 }, returnDocument: 'after' },
     );
-    if (!after) throw badCredentials();
+  // While there is room, no other session ends and nothing is told: no transaction is needed.
+  if (await add({ [`sessions.${SESSIONS_KEPT - 1}`]: { $exists: false } })) return true;
+  // At once with the end of others: a login that fails leaves no session that nobody has the token of.
+  return await transaction(store.mongo, async (tx) => {
+    const after = await add({}, tx);
     // Too many: those that were idle longest end as by a logout, so that their open sockets are closed, too.
-    for (const { id: idle } of after.sessions.slice(0, -SESSIONS_KEPT)) await endSessionIn(store, tx, memberId, idle);
+    for (const { id: idle } of after?.sessions.slice(0, -SESSIONS_KEPT) ?? []) await endSessionIn(store, tx, _id, idle);
+    return after !== null;
   });
-  const accessToken = await accessTokens.issue({ memberId, sessionId: id });
-  // A device that had no guess left gets a new name: whoever used them up can use up none of those.
-  return { accessToken, refreshToken, memberId, deviceCookie: deviceCookies.issue(memberId, guess?.attempt.device) };
 }
 
 /** The hash at today's cost; undefined when too many wait: the next login makes it. */
