@@ -68,7 +68,7 @@ export interface Member {
   status: MemberStatus;
   /** Grows by 1 with every change that an event tells of. */
   version: number;
-  /** At most {@link SESSIONS_KEPT}. A login sorts them, least recently used first; a refresh moves none. */
+  /** At most {@link SESSIONS_KEPT}, in no order. */
   sessions: Session[];
   /** The newest {@link KNOWN_SOURCES_KEPT}; absent of a member of an earlier release that has not logged in since. */
   knownSources?: KnownSource[];

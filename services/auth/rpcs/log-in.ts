@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import { Counter } from '@prometheus-io/client';
-import type { ClientSession, Filter } from 'mongodb';
 import { callerGone, MusubiError, unauthenticated } from '#platform/errors.ts';
 import { transaction } from '#platform/operations/mongo.ts';
 import { metrics } from '#platform/telemetry.ts';
@@ -157,20 +156,19 @@ async function addSession(
   session: Session,
   changed: Partial<Member>,
 ): Promise<boolean> {
-  const add = (room: Filter<Member>, tx?: ClientSession) =>
-    store.members.findOneAndUpdate(
-      { _id, status: 'active', 'password.hash': hash, ...room },
-      {
-        $push: { sessions: { $each: [session], $sort: { lastUsedAt: 1 } } },
-        ...(Object.keys(changed).length > 0 ? { $set: changed } : {}),
-      },
-      { session: tx, projection: { 'sessions.id': 1 }, returnDocument: 'after' },
-    );
+  const unchanged = { _id, status: 'active', 'password.hash': hash } as const;
+  const $set = Object.keys(changed).length > 0 ? { $set: changed } : {};
   // While there is room, no other session ends and nothing is told: no transaction is needed.
-  if (await add({ [`sessions.${SESSIONS_KEPT - 1}`]: { $exists: false } })) return true;
+  const room = { [`sessions.${SESSIONS_KEPT - 1}`]: { $exists: false } };
+  const added = await store.members.updateOne({ ...unchanged, ...room }, { $push: { sessions: session }, ...$set });
+  if (added.matchedCount === 1) return true;
   // At once with the end of others: a login that fails leaves no session that nobody has the token of.
   return await transaction(store.mongo, async (tx) => {
-    const after = await add({}, tx);
+    const after = await store.members.findOneAndUpdate(
+      unchanged,
+      { $push: { sessions: { $each: [session], $sort: { lastUsedAt: 1 } } }, ...$set },
+      { session: tx, projection: { 'sessions.id': 1 }, returnDocument: 'after' },
+    );
     // Too many: those that were idle longest end as by a logout, so that their open sockets are closed, too.
     for (const { id: idle } of after?.sessions.slice(0, -SESSIONS_KEPT) ?? []) await endSessionIn(store, tx, _id, idle);
     return after !== null;
