@@ -32,6 +32,8 @@ const request = stopRequest(() => process.exit(130));
 void request.asked.then(stop).then(() => process.exit(130));
 
 const total = { passed: 0, failed: 0 };
+/** What TAP says of each test that failed: it is printed once more at the end, where nobody has to look for it. */
+const failures: string[] = [];
 const begun = Date.now();
 try {
   const collector = await serveCollector();
@@ -78,6 +80,7 @@ try {
 } finally {
   await stop();
 }
+for (const failure of failures) process.stdout.write(`# failed:\n${failure}\n`);
 process.stdout.write(`${total.passed} passed, ${total.failed} failed\n`);
 process.exit(total.failed === 0 && total.passed > 0 ? 0 : 1);
 
@@ -110,8 +113,11 @@ function ava(files: string[], env: NodeJS.ProcessEnv): Promise<typeof total> {
     child.on('close', (code) => {
       const lines = (pattern: RegExp): number => (output.match(pattern) ?? []).length;
       const notOk = lines(/^not ok /gm);
+      failures.push(...(output.match(/^not ok .*(?:\n {2}.*)*/gm) ?? []));
       // A crash outside of any test fails the run too.
-      resolve({ passed: lines(/^ok /gm), failed: notOk === 0 && code !== 0 ? 1 : notOk });
+      const crashed = notOk === 0 && code !== 0;
+      if (crashed) failures.push(`ava ended with ${code}, though no test failed`);
+      resolve({ passed: lines(/^ok /gm), failed: crashed ? 1 : notOk });
     });
   });
 }
