@@ -29,16 +29,24 @@ export function descendants(pid: number): number[] {
   return below(pid);
 }
 
+/** User and system CPU so far of a process's threads of this name, ms. */
+export function threadsMs(pid: number, name: string): number {
+  const tasks = `/proc/${pid}/task`;
+  return readdirSync(tasks)
+    .filter((task) => readFileSync(`${tasks}/${task}/comm`, 'utf8').trim() === name)
+    .reduce((sum, task) => sum + (stat(Number(task), tasks)?.cpu ?? 0), 0);
+}
+
 function processes(): { pid: number; parent: number; cpu: number }[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
     .flatMap((name) => stat(Number(name)) ?? []);
 }
 
-function stat(pid: number): { pid: number; parent: number; cpu: number } | undefined {
+function stat(pid: number, folder = '/proc'): { pid: number; parent: number; cpu: number } | undefined {
   try {
     // Fields are counted after the command's name, which may hold anything but ends with ") ".
-    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)?.split(' ') ?? [];
+    const fields = readFileSync(`${folder}/${pid}/stat`, 'utf8').split(') ').at(-1)?.split(' ') ?? [];
     return { pid, parent: Number(fields[1]), cpu: ((Number(fields[11]) + Number(fields[12])) * 1_000) / TICKS };
   } catch {
     return undefined;

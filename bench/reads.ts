@@ -13,7 +13,7 @@ import { shape } from '../services/auth/config.ts';
 import { DATABASE } from '../services/query/store.ts';
 import { address, login } from '../test/client.ts';
 import { Jobs } from './jobs.ts';
-import { cpuMs, merged, quantile, round, type Series, series, table, throughput } from './measure.ts';
+import { cpuMs, merged, quantile, round, type Series, series, table, threadsMs, throughput } from './measure.ts';
 
 /** How often everything is measured, one after the other. */
 const ROUNDS = Number(process.env.MUSUBI_BENCH_ROUNDS ?? 5);
@@ -41,7 +41,7 @@ interface Work {
 }
 
 /**
- * `npm run bench reads [NAMES]`: what a GET by ID, a list, a login and a refresh cost; beside them, in the same run and turn by turn,
+ * `npm run bench reads [-- NAMES]`: what a GET by ID, a list, a login and a refresh cost; beside them, in the same run and turn by turn,
  * a bare Koa route over the same SQL and the same password hash. What everything takes that nobody asked for is measured
  * first, and taken off.
  */
@@ -72,8 +72,9 @@ export async function run(stack: Stack): Promise<void> {
       idle,
     );
     process.stdout.write(`\n${report}\n`);
+    const name = 'app' in pids ? 'reads.md' : 'reads-each.md';
     mkdirSync(join(import.meta.dirname, 'results'), { recursive: true });
-    writeFileSync(join(import.meta.dirname, 'results', 'reads.md'), report);
+    writeFileSync(join(import.meta.dirname, 'results', name), report);
   } finally {
     bare.process.kill();
   }
@@ -145,8 +146,20 @@ function worksOf(lanes: readonly Lane[], musubi: string, bare: string): Work[] {
   ];
 }
 
-const measure = ({ title, count, concurrency, one }: Work, lanes: readonly Lane[], pids: Record<string, number>) =>
-  series(title, { count, concurrency, pids }, async (i, lane) => await one(lanes[lane] as Lane, i));
+/** Of the CPU of the process that Auth is in, that of the threads which hash. */
+const HASHED = 'of which hashed';
+
+async function measure(
+  { title, count, concurrency, one }: Work,
+  lanes: readonly Lane[],
+  pids: Record<string, number>,
+): Promise<Series> {
+  const auth = pids.auth ?? pids.app;
+  const hashed = (): number => (auth === undefined ? 0 : threadsMs(auth, 'libuv-worker'));
+  const before = hashed();
+  const done = await series(title, { count, concurrency, pids }, async (i, lane) => await one(lanes[lane] as Lane, i));
+  return { ...done, cpu: { ...done.cpu, [HASHED]: hashed() - before } };
+}
 
 async function logIn(lane: Lane, base: string): Promise<void> {
   const { loginId } = lane;
@@ -211,23 +224,25 @@ function cpuOf(done: Series, idle: Record<string, number>, { of }: Work): Record
   );
 }
 
-const sum = (cpu: Record<string, number>): number => Object.values(cpu).reduce((all, ms) => all + ms, 0);
+const sum = ({ [HASHED]: _, ...cpu }: Record<string, number>): number => Object.values(cpu).reduce((all, ms) => all + ms, 0);
 
 const summary = (done: Series, idle: Record<string, number>, work: Work): string =>
   `${work.of}, ${done.concurrency} at a time: ${sum(cpuOf(done, idle, work)).toFixed(2)} ms of CPU, p50 ${round(quantile(done, 0.5))} ms, ${round(throughput(done))} per second`;
 
 function render(all: { work: Work; done: Series }[], idle: Record<string, number>): string {
-  const cost = (name: string): number => {
+  const costsOf = (name: string): Record<string, number> => {
     const found = all.find(({ work }) => work.name === name);
     if (!found) throw new Error(name);
-    return sum(cpuOf(found.done, idle, found.work));
+    return cpuOf(found.done, idle, found.work);
   };
+  const cost = (name: string): number => sum(costsOf(name));
   const aims: [string, string, string][] = [
     ...[LANES, 8].flatMap((n): [string, string, string][] => [
       [`GET by ID ÷ bare Koa, ${n} at a time`, (cost(`get ${n}`) / cost(`bare get ${n}`)).toFixed(1), '≤ 4'],
       [`list of ${PAGE} ÷ bare Koa, ${n} at a time`, (cost(`list ${n}`) / cost(`bare list ${n}`)).toFixed(1), '≤ 4'],
     ]),
-    ['login − its hash, ms', (cost('login 8') - cost('hash')).toFixed(1), '≤ 6'],
+    ['login − a hash that is made alone, ms', (cost('login 8') - cost('hash')).toFixed(1), '≤ 6'],
+    ['login − its hash as it was made beside the rest, ms', (cost('login 8') - (costsOf('login 8')[HASHED] ?? 0)).toFixed(1), ''],
     ['refresh, 8 at a time, ms', cost('refresh 8').toFixed(2), '≤ 2.5'],
   ];
   const rows = all.map(({ work, done }) => [
@@ -242,11 +257,12 @@ function render(all: { work: Work; done: Series }[], idle: Record<string, number
   const shown = all.filter(({ work }) => work.concurrency !== 1);
   const costs = shown.map(({ work, done }) => cpuOf(done, idle, work));
   const processes = [...new Set(costs.flatMap((cost) => Object.keys(cost)))].filter((name) =>
-    costs.some((cost) => (cost[name] ?? 0) >= 0.01),
+    costs.some((cost) => (cost[name] ?? 0) >= 0.05),
   );
   const cpu = processes.map((name) => [name, ...costs.map((cost) => (cost[name] === undefined ? '' : cost[name].toFixed(2)))]);
+  const each = !processes.includes('app');
   return [
-    `# Reads, logins and refreshes\n\n\`npm run bench reads\`; ${ROUNDS} rounds on ${cpus().length} cores (${cpus()[0]?.model.trim()}), Node ${process.version}. Every lane is a member with a session of its own. CPU is that of all processes but the asker's, without what they take when nobody asks.`,
+    `# Reads, logins and refreshes\n\n\`npm run bench reads${each ? ' -- --processes each' : ''}\`; ${ROUNDS} rounds on ${cpus().length} cores (${cpus()[0]?.model.trim()}), Node ${process.version}. Every lane is a member with a session of its own. CPU is that of all processes but the asker's, without what they take when nobody asks.`,
     table(['ratio or cost', 'measured', 'aim'], aims),
     table(['what', 'of', 'at a time', 'CPU ms', 'p50 ms', 'p99 ms', 'per second'], rows),
     '## CPU milliseconds a request, by process',
