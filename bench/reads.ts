@@ -41,15 +41,14 @@ interface Work {
 }
 
 /**
- * `npm run bench reads [-- NAMES]`: what a GET by ID, a list, a login and a refresh cost; beside them, in the same run and turn by turn,
+ * `npm run bench -- reads [NAMES]`: what a GET by ID, a list, a login and a refresh cost; beside them, in the same run and turn by turn,
  * a bare Koa route over the same SQL and the same password hash. What everything takes that nobody asked for is measured
  * first, and taken off.
  */
-export async function run(stack: Stack): Promise<void> {
+export async function run(stack: Stack, wanted: readonly string[]): Promise<void> {
   const lanes = await prepare(stack);
   const bare = await startBare(stack);
   try {
-    const wanted = process.argv.slice(3);
     const all = worksOf(lanes, address('MUSUBI_PUBLIC_URL'), bare.base);
     const works = all.filter(({ name }) => wanted.length === 0 || wanted.includes(name));
     const pids = { ...stack.pids(), 'bare Koa': bare.process.pid ?? 0 };
