@@ -3,7 +3,7 @@ import { allowedOrigins } from '#platform/config.ts';
 import { connectPeers, followServices } from '#platform/grpc/peers.ts';
 import { kafkaOptions } from '#platform/kafka/config.ts';
 import { subscribe } from '#platform/kafka/subscribe.ts';
-import type { App } from '#platform/process.ts';
+import type { App } from '#platform/program.ts';
 import { openRedis } from '#platform/redis.ts';
 import { CALLED, shape } from './config.ts';
 import { LIMITS } from './domain.ts';
