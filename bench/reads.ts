@@ -7,7 +7,7 @@ import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { loadConfig } from '#platform/config.ts';
-import { command } from '../local/programs.ts';
+import { commandLine } from '../local/programs.ts';
 import type { Stack } from '../local/stack.ts';
 import { shape } from '../services/auth/config.ts';
 import { DATABASE } from '../services/query/store.ts';
@@ -197,7 +197,7 @@ async function startBare(stack: Stack): Promise<{ base: string; process: ChildPr
   const url = new URL(stack.addresses.MUSUBI_POSTGRES_URL ?? '');
   url.pathname = `/${DATABASE}`;
   const script = join(import.meta.dirname, 'bare-koa.ts');
-  const { command: node, args, env } = command(['gateway']);
+  const { command: node, args, env } = commandLine(['gateway']);
   const flags = args.filter((arg) => arg.startsWith('--'));
   const child = spawn(node, [...flags, script, url.href], {
     env: { ...process.env, ...env },
@@ -223,7 +223,8 @@ function cpuOf(done: Series, idle: Record<string, number>, { of }: Work): Record
   );
 }
 
-const sum = ({ [HASHED]: _, ...cpu }: Record<string, number>): number => Object.values(cpu).reduce((all, ms) => all + ms, 0);
+const sum = (cpu: Record<string, number>): number =>
+  Object.entries(cpu).reduce((all, [name, ms]) => (name === HASHED ? all : all + ms), 0);
 
 const summary = (done: Series, idle: Record<string, number>, work: Work): string =>
   `${work.of}, ${done.concurrency} at a time: ${sum(cpuOf(done, idle, work)).toFixed(2)} ms of CPU, p50 ${round(quantile(done, 0.5))} ms, ${round(throughput(done))} per second`;
