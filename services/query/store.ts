@@ -1,5 +1,6 @@
 import type { Secret } from '#platform/config.ts';
 import type { Lifecycle } from '#platform/lifecycle.ts';
+import { Loader } from '#platform/loader.ts';
 import type { Logger } from '#platform/log.ts';
 import { type Database, isStatementTimeout, join, openDatabase, type Query, sql } from '#platform/postgres.ts';
 import { type Cursor, containing, type MemberView } from './domain.ts';
@@ -25,11 +26,18 @@ const MEMBER_VIEW = sql`
     coalesce(r.role_ids, '{}') as "roleIds", m.created_at as "createdAt", m.updated_at as "updatedAt", m.version
   from members m left join member_roles r on r.id = m.id`;
 
-/** @throws CALLER_GONE once the signal has aborted */
-export async function findMember(db: Database, memberId: string, signal?: AbortSignal): Promise<MemberView | undefined> {
-  const [row] = await db.query<MemberView>(sql`${MEMBER_VIEW} where m.visible and m.id = ${memberId}`, signal);
-  return row;
+/** Finds members by their IDs: those who ask at the same time are answered by one statement, each with undefined where nobody is seen. */
+export type MemberLoader = Loader<string, MemberView | undefined>;
+
+export function memberLoader(db: Database): MemberLoader {
+  return new Loader(async (ids) => {
+    const found = new Map((await db.query<MemberView>(membersOf(ids))).map((member) => [member.memberId, member]));
+    return ids.map((id) => found.get(id));
+  });
 }
+
+/** The statement of {@link memberLoader}. */
+export const membersOf = (ids: readonly string[]): Query => sql`${MEMBER_VIEW} where m.visible and m.id = any(${ids})`;
 
 /** A page of members, by display name, then ID: `limit` at most of those after `after`. */
 export interface Page {
@@ -39,8 +47,11 @@ export interface Page {
 
 /** @throws CALLER_GONE once the signal has aborted */
 export function allMembers(db: Database, page: Page, signal?: AbortSignal): Promise<MemberView[]> {
-  return db.query<MemberView>(pageOf([], page), signal);
+  return db.query<MemberView>(allOf(page), signal);
 }
+
+/** The statement of {@link allMembers}. */
+export const allOf = (page: Page): Query => pageOf([], page);
 
 /**
  * The members in whom every word is found.

@@ -1,0 +1,47 @@
+/**
+ * Reads things together that are asked for at the same time (what others call a DataLoader, without its cache): whoever asks
+ * while a read is under way is answered by the next one, with all others who came meanwhile. So an answer is never older than
+ * its question, and the more there are at once, the less each of them costs.
+ */
+export class Loader<Key, Value> {
+  readonly #read: (keys: Key[]) => Promise<readonly Value[]>;
+  readonly #most: number;
+  #waiting: { key: Key; resolve: (value: Value) => void; reject: (error: unknown) => void }[] = [];
+  #reads = 0;
+
+  /**
+   * @param read answers all keys, in their order; when it fails, all who asked are told
+   * @param most the most keys of one read; so many that wait are read beside what is under way
+   */
+  constructor(read: (keys: Key[]) => Promise<readonly Value[]>, most = 100) {
+    this.#read = read;
+    this.#most = most;
+  }
+
+  load(key: Key): Promise<Value> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ key, resolve, reject });
+      if (this.#reads === 0) {
+        this.#reads = 1;
+        // Requests that have come in one turn of the event loop are asked for in it, too.
+        setImmediate(() => void this.#next());
+      } else if (this.#waiting.length >= this.#most) {
+        this.#reads++;
+        void this.#next();
+      }
+    });
+  }
+
+  async #next(): Promise<void> {
+    const asked = this.#waiting.splice(0, this.#most);
+    try {
+      const values = await this.#read(asked.map(({ key }) => key));
+      if (values.length !== asked.length) throw new Error(`${asked.length} were asked for, ${values.length} were read`);
+      for (const [at, { resolve }] of asked.entries()) resolve(values[at] as Value);
+    } catch (error) {
+      for (const { reject } of asked) reject(error);
+    }
+    if (this.#waiting.length > 0) return this.#next();
+    this.#reads--;
+  }
+}
