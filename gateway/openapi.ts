@@ -97,7 +97,7 @@ function operation(route: Route): ZodOpenApiOperationObject {
       ...(isEmpty(route.headers) ? {} : { header: route.headers }),
       ...(isEmpty(route.cookies) ? {} : { cookie: route.cookies }),
     },
-    ...(body ? { requestBody: { required: true, content: contents(bodyTypes(method), body) } } : {}),
+    ...(body ? { requestBody: { required: !body.isOptional(), content: contents(bodyTypes(method), body) } } : {}),
     responses: { ...answers(route), ...problems(route) },
   };
 }

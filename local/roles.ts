@@ -33,7 +33,7 @@ export const ROLES: readonly Role[] = Object.entries(PORTS).map(([name, { http }
     ...(http === undefined ? {} : { http }),
     ops: OPS + index,
   },
-  stopsIn: name in SERVICES ? 3 : STOPS_FIRST.includes(name) ? 1 : 2,
+  stopsIn: STOPS_FIRST.includes(name) ? 1 : name in SERVICES ? 3 : 2,
 }));
 
 type PortsByName = Record<string, Record<string, number>>;

@@ -134,6 +134,11 @@ export const PROBLEMS = {
     meaning: 'The login or the password is wrong.',
     remedy: 'Check both; after some failures the next try is refused for a time.',
   },
+  LOGIN_SUSPENDED: {
+    status: 'PERMISSION_DENIED',
+    meaning: 'Login and password are right, and the login is closed: its member is suspended, or is being deleted.',
+    remedy: 'Ask an administrator to reinstate the member.',
+  },
   REFRESH_TOKEN_INVALID: {
     status: 'UNAUTHENTICATED',
     meaning: 'The refresh token is not good, or no longer.',
@@ -197,10 +202,25 @@ export const PROBLEMS = {
     meaning: 'The member is being deleted, so nothing else is begun with it.',
     remedy: 'Read the member: it is gone soon, unless its deletion is undone.',
   },
+  MEMBER_SUSPENDED: {
+    status: 'FAILED_PRECONDITION',
+    meaning: 'The member is suspended already.',
+    remedy: 'Nothing needs to be done; for another reason, reinstate the member and suspend it again.',
+  },
+  MEMBER_NOT_SUSPENDED: {
+    status: 'FAILED_PRECONDITION',
+    meaning: 'The member is not suspended, so it can not be reinstated.',
+    remedy: 'Nothing needs to be done.',
+  },
+  SELF_SUSPENSION: {
+    status: 'FAILED_PRECONDITION',
+    meaning: 'Nobody can suspend itself.',
+    remedy: 'Let another administrator do it.',
+  },
   LAST_ADMIN: {
     status: 'FAILED_PRECONDITION',
-    meaning: 'This would leave nobody with the role of an administrator.',
-    remedy: 'Keep this member; it may go once another one has the role `admin`.',
+    meaning: 'This would leave nobody who has the role of an administrator and can log in.',
+    remedy: 'Keep this member as it is; it may go once another one who can log in has the role `admin`.',
   },
 
   // Jobs.
@@ -344,12 +364,12 @@ export const PROBLEMS = {
   },
   JOB_NOT_FINISHED: { status: 'UNAVAILABLE', meaning: 'The job did not end in time.' },
   LOGIN_EXISTS: { status: 'ALREADY_EXISTS', meaning: 'The member has a login already.' },
-  LOGIN_SUSPENDED: { status: 'FAILED_PRECONDITION', meaning: 'The login is closed.' },
   LOGIN_NOT_SUSPENDED: { status: 'FAILED_PRECONDITION', meaning: 'The login is open.' },
   LOGIN_BUSY: {
     status: 'ABORTED',
     meaning: 'A login that is to be given back was taken meanwhile.',
   },
+  SOCKETS_OPEN: { status: 'ABORTED', meaning: 'Sockets of the member are still open.' },
   MEMBER_EXISTS: { status: 'ALREADY_EXISTS', meaning: 'A member with this ID exists already.' },
   ROLE_TOO_OLD: { status: 'UNAVAILABLE', meaning: 'The release of Role that answers is too old for this.' },
   INVALID_POLICY: { status: 'INVALID_ARGUMENT', meaning: 'A policy is no Cedar, or does not fit the schema.' },

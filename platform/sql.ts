@@ -61,3 +61,9 @@ export function identifier(name: string): Query {
   if (!/^[a-z_][a-z0-9_]*$/.test(name)) throw new Error(`"${name}" is no name of ours`);
   return new Query([name], []);
 }
+
+/** A name of the program's own for a column of the answer: `member_id as "memberId"`. */
+export function quoted(name: string): Query {
+  if (!/^[A-Za-z]\w*$/.test(name)) throw new Error(`"${name}" is no name of ours`);
+  return new Query([`"${name}"`], []);
+}

@@ -89,6 +89,8 @@ export async function freshSystem(): Promise<System> {
     MUSUBI_AUTH_ADDRESS: await address(serveGrpc(serving, AuthServiceService, observed(authHandlers(auth, auth.keys), 'auth'))),
     MUSUBI_JOB_ADDRESS: await address(serveGrpc(serving, JobServiceService, observed(handlers, 'job'))),
     MUSUBI_QUERY_ADDRESS: await address(serveGrpc(serving, QueryServiceService, query)),
+    // Nobody: nothing here has sockets.
+    MUSUBI_WEBSOCKET_ADDRESS: '127.0.0.1:1',
     MUSUBI_TEMPORAL_ADDRESS: fromEnvironment('MUSUBI_TEMPORAL_ADDRESS'),
     MUSUBI_TEMPORAL_NAMESPACE: await freshNamespace(log),
   };

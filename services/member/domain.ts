@@ -1,11 +1,24 @@
 import { isReadable } from '#platform/readable.ts';
-import { invalidMember, invalidMemberId, lockNotHeld, memberBusy, memberDeleting, versionMismatch } from './refusals.ts';
+import {
+  invalidMember,
+  invalidMemberId,
+  lockNotHeld,
+  memberBusy,
+  memberDeleting,
+  memberNotSuspended,
+  memberSuspended,
+  versionMismatch,
+} from './refusals.ts';
 
-/** What a member is, as others are told. `PENDING`: its registration is not finished, and queries do not show it. */
-export type MemberStatus = 'PENDING' | 'ACTIVE';
+/**
+ * What a member is, as others are told.
+ * - `PENDING`: its registration is not finished, and queries do not show it
+ * - `SUSPENDED`: it can not log in
+ */
+export type MemberStatus = 'PENDING' | 'ACTIVE' | 'SUSPENDED';
 
 /** What a job is doing to a member that it holds: the semantic lock of its saga. Others are not told: they see the member as it was. */
-export type MemberLock = 'REGISTERING' | 'UPDATING' | 'DELETING';
+export type MemberLock = 'REGISTERING' | 'UPDATING' | 'DELETING' | 'SUSPENDING' | 'REINSTATING';
 
 /** What a member tells about itself. */
 export interface Profile {
@@ -23,8 +36,14 @@ export interface Member extends Profile {
   lock: MemberLock | null;
   /** The job that holds the lock. */
   lockHolder: string | null;
-  /** The job that deletes the member, from its first step on: no other may begin with it. It need not hold the lock yet. */
+  /** Null unless it is suspended. */
+  suspendedAt: Date | null;
+  /** Why it is suspended, or about to be; null when nobody said. */
+  suspensionReason: string | null;
+  /** The job that has closed the member, from its first step on: no other may begin with it. It need not hold the lock yet. */
   closedBy: string | null;
+  /** Whether that job lets the member go in the end. False: it deletes the member. */
+  reopens: boolean;
   /** 1 at first; grows by 1 with every change that is told to others (so not by a lock). */
   version: number;
   createdAt: Date;
@@ -77,6 +96,18 @@ const RULES: Record<keyof Profile, Rule> = {
 };
 const FIELDS = Object.keys(RULES) as (keyof Profile)[];
 
+/** In characters. */
+const LONGEST_REASON = 500;
+
+/** A reason in the form in which it is kept; null: none was given. @throws INVALID_MEMBER */
+export function tidyReason(given: string | undefined): string | null {
+  if (given === undefined) return null;
+  const reason = given.length <= 4 * LONGEST_REASON ? given.normalize('NFC').trim() : undefined;
+  if (reason !== undefined && [...reason].length <= LONGEST_REASON && isReadable(reason)) return reason;
+  const message = `must be 1 to ${LONGEST_REASON} characters that are seen, and none that are controls or invisible`;
+  throw invalidMember([{ field: 'reason', message }]);
+}
+
 /**
  * The given fields in the form in which they are kept; absent ones stay absent.
  * @throws INVALID_MEMBER that names every field that breaks its rule
@@ -109,14 +140,24 @@ export function requireFree(member: Member, jobId: string): void {
   if (member.lock !== null) throw memberBusy();
 }
 
-/** @throws MEMBER_DELETING */
+/** @throws MEMBER_DELETING; MEMBER_BUSY (retryable) when it is closed for a while only */
 export function requireOpen(member: Member, jobId: string): void {
-  if (member.closedBy !== null && member.closedBy !== jobId) throw memberDeleting();
+  if (member.closedBy !== null && member.closedBy !== jobId) throw member.reopens ? memberBusy() : memberDeleting();
 }
 
 /** @throws MEMBER_BUSY (retryable) while its registration may still be undone */
 export function requireRegistered(member: Member): void {
   if (member.status === 'PENDING') throw memberBusy();
+}
+
+/** @throws MEMBER_SUSPENDED */
+export function requireActive(member: Member): void {
+  if (member.status === 'SUSPENDED') throw memberSuspended();
+}
+
+/** @throws MEMBER_NOT_SUSPENDED */
+export function requireSuspended(member: Member): void {
+  if (member.status !== 'SUSPENDED') throw memberNotSuspended();
 }
 
 /** @throws VERSION_MISMATCH */
@@ -132,8 +173,36 @@ export function requireHeld(member: Member, lock: MemberLock, jobId: string): vo
 export const isHeld = (member: Member, lock: MemberLock, jobId: string): boolean =>
   member.lock === lock && member.lockHolder === jobId;
 
-/** The member, whom nobody holds any more. */
-export const freed = (member: Member): Member => ({ ...member, lock: null, lockHolder: null, pendingChanges: null });
+/** The member, whom nobody holds any more: what was kept aside for the holder goes with the lock. */
+export const freed = (member: Member): Member => ({
+  ...member,
+  lock: null,
+  lockHolder: null,
+  pendingChanges: null,
+  suspensionReason: member.status === 'SUSPENDED' ? member.suspensionReason : null,
+});
+
+/** The member that a job had closed and locked, suspended and open to other jobs. */
+export const suspended = (member: Member, now: Date): Member => ({
+  ...freed(member),
+  status: 'SUSPENDED',
+  suspendedAt: now,
+  suspensionReason: member.suspensionReason,
+  closedBy: null,
+  reopens: false,
+  version: member.version + 1,
+  updatedAt: now,
+});
+
+/** The member that a job had locked, active again. */
+export const reinstated = (member: Member, now: Date): Member => ({
+  ...freed(member),
+  status: 'ACTIVE',
+  suspendedAt: null,
+  suspensionReason: null,
+  version: member.version + 1,
+  updatedAt: now,
+});
 
 /**
  * For an undo that comes after the job let go of the member.

@@ -6,7 +6,7 @@ import type { Member } from './domain.ts';
 const AGGREGATE = 'member';
 
 /** Tells others the whole state after a change. */
-export function memberEvent(type: 'created' | 'activated' | 'updated', member: Member): OutboxEvent {
+export function memberEvent(type: 'created' | 'activated' | 'updated' | 'suspended' | 'reinstated', member: Member): OutboxEvent {
   return event(type, member.memberId, member.version, toMessage(member));
 }
 
@@ -30,7 +30,13 @@ function event(type: string, memberId: string, version: number, member: MemberMe
   };
 }
 
+/** What its job keeps aside is not told: the reason of a suspension that is under way. */
 function toMessage(member: Member): MemberMessage {
-  const { memberId, loginId, displayName, email, createdAt, updatedAt } = member;
-  return { memberId, loginId, displayName, email, status: `MEMBER_STATUS_${member.status}`, createdAt, updatedAt };
+  const { status, suspendedAt, suspensionReason } = member;
+  return {
+    ...member,
+    status: `MEMBER_STATUS_${status}`,
+    suspendedAt: suspendedAt ?? undefined,
+    suspensionReason: status === 'SUSPENDED' ? (suspensionReason ?? '') : '',
+  };
 }

@@ -1,18 +1,6 @@
 import { createHash } from 'node:crypto';
 import { invalidPage, invalidPageToken, invalidQuery, invalidWait } from './refusals.ts';
 
-/** A member as queries show it. */
-export interface MemberView {
-  memberId: string;
-  loginId: string;
-  displayName: string;
-  email: string;
-  roleIds: string[];
-  createdAt: Date;
-  updatedAt: Date;
-  version: number;
-}
-
 /** The last member of a page: the next page begins after it. */
 export interface Cursor {
   displayName: string;

@@ -2,7 +2,8 @@ import type { Secret } from '#platform/config.ts';
 import type { Lifecycle } from '#platform/lifecycle.ts';
 import type { Logger } from '#platform/log.ts';
 import { type Database, isStatementTimeout, join, openDatabase, type Query, sql } from '#platform/postgres.ts';
-import { type Cursor, containing, type MemberView } from './domain.ts';
+import type { MemberView } from '#proto/musubi/query/v1/query.ts';
+import { type Cursor, containing } from './domain.ts';
 import { searchTooSlow } from './refusals.ts';
 
 /** The database of the read models. */
@@ -22,13 +23,19 @@ export async function generationOf(db: Database): Promise<string> {
 
 const MEMBER_VIEW = sql`
   select m.id as "memberId", m.login_id as "loginId", m.display_name as "displayName", m.email,
-    coalesce(r.role_ids, '{}') as "roleIds", m.created_at as "createdAt", m.updated_at as "updatedAt", m.version
+    coalesce(r.role_ids, '{}') as "roleIds", m.created_at as "createdAt", m.updated_at as "updatedAt", m.version,
+    m.status, m.suspended_at as "suspendedAt", m.suspension_reason as "suspensionReason"
   from members m left join member_roles r on r.id = m.id`;
+
+type MemberRow = Omit<MemberView, 'suspendedAt'> & { suspendedAt: Date | null };
+
+/** What is null in a row is absent in a message. */
+const toView = (row: MemberRow): MemberView => ({ ...row, suspendedAt: row.suspendedAt ?? undefined });
 
 /** @throws CALLER_GONE once the signal has aborted */
 export async function findMember(db: Database, memberId: string, signal?: AbortSignal): Promise<MemberView | undefined> {
-  const [row] = await db.query<MemberView>(sql`${MEMBER_VIEW} where m.visible and m.id = ${memberId}`, signal);
-  return row;
+  const [row] = await db.query<MemberRow>(sql`${MEMBER_VIEW} where m.visible and m.id = ${memberId}`, signal);
+  return row && toView(row);
 }
 
 /** A page of members, by display name, then ID: `limit` at most of those after `after`. */
@@ -38,8 +45,8 @@ export interface Page {
 }
 
 /** @throws CALLER_GONE once the signal has aborted */
-export function allMembers(db: Database, page: Page, signal?: AbortSignal): Promise<MemberView[]> {
-  return db.query<MemberView>(pageOf([], page), signal);
+export async function allMembers(db: Database, page: Page, signal?: AbortSignal): Promise<MemberView[]> {
+  return (await db.query<MemberRow>(pageOf([], page), signal)).map(toView);
 }
 
 /**
@@ -55,15 +62,16 @@ export async function findMembers(
   { words, longestMs, ...page }: Page & { words: readonly string[]; longestMs: number },
 ): Promise<MemberView[]> {
   try {
-    return await db.transaction((tx) => {
+    const rows = await db.transaction((tx) => {
       tx.defer(sql`select set_config('statement_timeout', ${String(longestMs)}, true)`);
-      return tx.query<MemberView>(
+      return tx.query<MemberRow>(
         pageOf(
           words.map((word) => sql`m.search like ${containing(word)}`),
           page,
         ),
       );
     });
+    return rows.map(toView);
   } catch (error) {
     throw isStatementTimeout(error) ? searchTooSlow(error) : error;
   }

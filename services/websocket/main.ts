@@ -1,12 +1,15 @@
 import type { z } from 'zod';
 import { allowedOrigins } from '#platform/config.ts';
 import { connectPeers, followServices } from '#platform/grpc/peers.ts';
+import { serveGrpc } from '#platform/grpc/server.ts';
 import { kafkaOptions } from '#platform/kafka/config.ts';
 import { subscribe } from '#platform/kafka/subscribe.ts';
 import type { App } from '#platform/process.ts';
 import { openRedis } from '#platform/redis.ts';
+import { WebsocketServiceService } from '#proto/musubi/websocket/v1/websocket.ts';
 import { CALLED, shape } from './config.ts';
 import { LIMITS } from './domain.ts';
+import { websocketHandlers } from './grpc.ts';
 import { Hub } from './hub.ts';
 import { deliverJobEvents } from './job-events.ts';
 import { recheckSessions } from './login-events.ts';
@@ -15,7 +18,7 @@ import { socketStore } from './store.ts';
 
 export { shape };
 
-/** Pushes the events of jobs to clients: registry of sockets → peers → socket server → consumer. */
+/** Pushes the events of jobs to clients: registry of sockets → peers → socket server → gRPC → consumer. */
 export async function start({ config, log, lifecycle }: App<z.output<z.ZodObject<typeof shape>>>): Promise<void> {
   const url = config.MUSUBI_REDIS_URL;
   const keptMs = config.MUSUBI_WEBSOCKET_KEPT_SECONDS * 1_000;
@@ -43,6 +46,7 @@ export async function start({ config, log, lifecycle }: App<z.output<z.ZodObject
     log,
     lifecycle,
   });
+  await serveGrpc({ listen: config.MUSUBI_GRPC_LISTEN, log, lifecycle }, WebsocketServiceService, websocketHandlers(store));
   subscribe({
     ...kafkaOptions(config),
     group: 'websocket',

@@ -160,7 +160,7 @@ export function shape(snapshot: Snapshot, names: Record<string, string>): Snapsh
       for (const [name, id] of Object.entries(names)) text = text.replaceAll(new RegExp(id, 'gi'), `<${name}>`);
       return text
         .replaceAll(/"\d{4}-\d\d-\d\dT[^"]+"/g, '<time>')
-        .replaceAll(/"(salt|hash)":("[^"]*"|\{[^}]*\})/g, '"$1":<secret>');
+        .replaceAll(/"(salt|hash|key)":("[^"]*"|\{[^}]*\})/g, '"$1":<secret>');
     })
     .sort();
 }

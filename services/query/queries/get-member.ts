@@ -1,5 +1,5 @@
 import type { Database } from '#platform/postgres.ts';
-import type { MemberView } from '../domain.ts';
+import type { MemberView } from '#proto/musubi/query/v1/query.ts';
 import { memberNotFound } from '../refusals.ts';
 import { findMember } from '../store.ts';
 
