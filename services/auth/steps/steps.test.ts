@@ -1,6 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import test, { type ExecutionContext } from 'ava';
-import { freshLogin, openTestAuth, PASSWORD, type TestAuth } from '../auth.fixture.ts';
+import { authenticate } from '../access.ts';
+import { freshLogin, loginOf, openTestAuth, PASSWORD, type TestAuth } from '../auth.fixture.ts';
+import { logIn } from '../rpcs/log-in.ts';
+import { refreshSession } from '../rpcs/refresh-session.ts';
 import { stagePassword } from '../rpcs/stage-password.ts';
 
 let auth: TestAuth;
@@ -21,6 +24,12 @@ const pending = async (): Promise<string> => {
   const memberId = randomUUID();
   const passwordRef = await stagePassword(auth.store, auth.passwords, PASSWORD);
   await auth.steps.bindLogin({ operationId: randomUUID(), memberId, loginId: freshLogin(), passwordRef });
+  return memberId;
+};
+
+const suspended = async (member: Parameters<TestAuth['member']>[0] = {}): Promise<string> => {
+  const memberId = await auth.member(member);
+  await auth.steps.suspendLogin({ operationId: randomUUID(), memberId });
   return memberId;
 };
 
@@ -83,8 +92,14 @@ const STEPS: Record<string, { prepare: () => Promise<Step>; event: string }> = {
       return { memberId, run: (operationId) => auth.steps.suspendLogin({ operationId, memberId }) };
     },
   },
+  'auth.reinstate-login': {
+    event: 'auth.login-changed',
+    prepare: async () => {
+      const memberId = await suspended();
+      return { memberId, run: (operationId) => auth.steps.reinstateLogin({ operationId, memberId }) };
+    },
+  },
 };
-
 /** Everything that is stored of a member, save what counts and dates its changes. */
 async function state(memberId: string): Promise<unknown> {
   const member = await auth.store.members.findOne({ _id: memberId });
@@ -234,13 +249,15 @@ test('steps refuse a member that is not there', async (t) => {
   const operation = () => ({ operationId: randomUUID(), memberId });
   await t.throwsAsync(auth.steps.grantRoles({ ...operation(), roleIds: [] }), { code: 'LOGIN_NOT_FOUND' });
   await t.throwsAsync(rebindTo(memberId, freshLogin()), { code: 'LOGIN_NOT_FOUND' });
+  await t.throwsAsync(auth.steps.reinstateLogin(operation()), { code: 'LOGIN_NOT_FOUND' });
 });
 
-test('of a member that is not there, nothing is left to close or to remove, and nothing comes of an undo', async (t) => {
+test('of a member that is not there, nothing is left to close, to end or to remove, and nothing comes of an undo', async (t) => {
   const memberId = randomUUID();
   const operation = { operationId: randomUUID(), memberId };
   await t.notThrowsAsync(auth.steps.suspendLogin(operation));
   await auth.steps.undo({ operationId: operation.operationId });
+  await t.notThrowsAsync(auth.steps.endSessions({ operationId: randomUUID(), memberId }));
   await t.notThrowsAsync(auth.steps.removeLogin({ operationId: randomUUID(), memberId }));
   t.is(await state(memberId), null);
   t.deepEqual(await events(memberId), []);
@@ -259,6 +276,35 @@ test('a suspended login is not opened by a grant', async (t) => {
   const memberId = await auth.member();
   await auth.steps.suspendLogin({ operationId: randomUUID(), memberId });
   await t.throwsAsync(auth.steps.grantRoles({ operationId: randomUUID(), memberId, roleIds: [] }), { code: 'LOGIN_SUSPENDED' });
+});
+
+test('a suspended login keeps its name, password and roles, and has them when it is reinstated; its sessions ended', async (t) => {
+  const loginId = freshLogin();
+  const memberId = await auth.member({ loginId, roleIds: ['reader'] });
+  const { accessToken, refreshToken } = await logIn(auth, loginOf(loginId));
+  const operation = { operationId: randomUUID(), memberId };
+  await t.throwsAsync(auth.steps.endSessions(operation), { code: 'LOGIN_NOT_SUSPENDED' });
+  await auth.steps.suspendLogin({ operationId: randomUUID(), memberId });
+  await Promise.all([auth.steps.endSessions(operation), auth.steps.endSessions(operation)]);
+  t.like(await state(memberId), { status: 'suspended', sessions: [], roleIds: ['reader'] });
+  await t.throwsAsync(auth.steps.undo(operation), { code: 'UNDO_IMPOSSIBLE' });
+  await auth.steps.reinstateLogin({ operationId: randomUUID(), memberId });
+  await t.throwsAsync(authenticate(auth, accessToken), { code: 'SESSION_REVOKED' });
+  await t.throwsAsync(refreshSession(auth, refreshToken), { code: 'REFRESH_TOKEN_INVALID' });
+  await t.notThrowsAsync(logIn(auth, loginOf(loginId)));
+  t.like(await state(memberId), { status: 'active', roleIds: ['reader'] });
+});
+
+test('the undo of a reinstatement ends the sessions that were begun meanwhile', async (t) => {
+  const loginId = freshLogin();
+  const memberId = await suspended({ loginId });
+  await auth.steps.endSessions({ operationId: randomUUID(), memberId });
+  const operationId = randomUUID();
+  await auth.steps.reinstateLogin({ operationId, memberId });
+  await logIn(auth, loginOf(loginId));
+  await auth.steps.undo({ operationId });
+  t.like(await state(memberId), { status: 'suspended', sessions: [] });
+  t.is((await events(memberId)).at(-1)?.type, 'auth.login-suspended', 'so that the sockets of those are closed');
 });
 
 test('a login goes for good once it is suspended; then its name is free', async (t) => {
