@@ -136,15 +136,18 @@ export async function startWorld({
 
 type State = Omit<World, 'base' | 'gateway' | 'close'>;
 
+const NOT_SUSPENDED = { status: 'ACTIVE', suspendedAt: undefined, suspensionReason: '' };
+
 function view(memberId: string, profile: { loginId: string; displayName: string; email: string }): MemberView {
   const now = new Date();
-  const suspension = { status: 'ACTIVE', suspendedAt: undefined, suspensionReason: '' };
-  return { memberId, ...profile, ...suspension, roleIds: ['member'], createdAt: now, updatedAt: now, version: 1 };
+  return { memberId, ...profile, ...NOT_SUSPENDED, roleIds: ['member'], createdAt: now, updatedAt: now, version: 1 };
 }
 
 function mayDo({ hanaId }: State, memberId: string, action: string, resource: Resource | undefined): boolean {
   const own = resource?.ownerId === memberId;
-  const granted = ['member.read', 'member.list', 'auth.check', 'auth.logout'].includes(action) || (own && !/delete/.test(action));
+  const granted =
+    ['member.read', 'member.list', 'auth.check', 'auth.logout'].includes(action) ||
+    (own && !/delete|suspend|reinstate/.test(action));
   return memberId !== hanaId || granted;
 }
 
@@ -338,6 +341,8 @@ function apply({ members }: State, { command, input }: CommandStart): void {
     const { reason: suspensionReason = '' } = input as CommandInput<'member.suspend'>;
     const suspension = { status: 'SUSPENDED', suspendedAt: new Date(), suspensionReason };
     members.set(input.memberId, { ...member, ...suspension, version: member.version + 1 });
+  } else if (command === 'member.reinstate') {
+    members.set(input.memberId, { ...member, ...NOT_SUSPENDED, version: member.version + 1 });
   } else if ('changes' in input) members.set(input.memberId, { ...member, ...input.changes, version: member.version + 1 });
   else if (command === 'member.delete') members.delete(input.memberId);
 }

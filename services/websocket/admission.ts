@@ -58,9 +58,9 @@ export async function vouch(
     if (memberId !== undefined && identity.memberId !== memberId)
       throw new Refused(CLOSE.unauthenticated, "the token is another member's");
     const named = { memberId: identity.memberId, socketId, closings };
-    const now = await hub.register(named, leftOf(identity) + SLACK_MS, allowed);
-    if (now === undefined) throw new Refused(CLOSE.tooMany, 'too many sockets of this member');
-    if (now !== 'closed') return { identity, now };
+    const answer = await hub.register(named, leftOf(identity) + SLACK_MS, allowed);
+    if (answer === 'too many') throw new Refused(CLOSE.tooMany, 'too many sockets of this member');
+    if (answer !== 'closed') return { identity, ...answer };
   }
 }
 

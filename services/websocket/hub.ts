@@ -84,12 +84,12 @@ export class Hub {
     const isNew = !this.#registered.has(socketId);
     // First: what is registered and not known here is taken for what a closed socket has left.
     this.#registered.add(socketId);
-    let now: Registration;
+    let answer: Registration | undefined;
     try {
-      now = await this.#store.register({ ...socket, instance: this.instance }, forMs, allowed);
-      return now;
+      answer = await this.#store.register({ ...socket, instance: this.instance }, forMs, allowed);
+      return answer;
     } finally {
-      if (isNew && (now === undefined || now === 'closed')) this.#registered.delete(socketId);
+      if (isNew && typeof answer !== 'object') this.#registered.delete(socketId);
     }
   }
 

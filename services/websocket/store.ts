@@ -54,7 +54,6 @@ export interface SocketStore {
    * Registers a socket, or keeps it registered, for a time (ms).
    *
    * @param closings as they were before Auth was asked about the socket's token
-   * @returns the cursor of "now"; undefined when the member has too many sockets; `closed` when they were closed since then
    */
   register(socket: SocketName & { instance: string; closings: number }, forMs: number, allowed: number): Promise<Registration>;
   unregister(socket: SocketName): Promise<void>;
@@ -92,13 +91,14 @@ export interface SocketName {
   socketId: string;
 }
 
-export type Registration = Cursor | 'closed' | undefined;
+/** The cursor of "now", or why it was not registered: the member has too many, or they were closed after Auth was asked. */
+export type Registration = { now: Cursor } | 'too many' | 'closed';
 
 /** For longer than a token lives: by then, what Auth said before the sockets were closed registers none. */
 const CLOSED_KEPT_MS = 600_000;
 
 interface Scripts {
-  registerSocket(...keysAndArguments: (string | number)[]): Promise<string | null>;
+  registerSocket(...keysAndArguments: (string | number)[]): Promise<string>;
   subscribeToJobs(...countKeysAndArguments: (string | number)[]): Promise<number>;
   deliverJobEvent(...keysAndArguments: (string | number)[]): Promise<number>;
   readMemberEvents(...keysAndArguments: (string | number)[]): Promise<[Cursor, string[]][] | null>;
@@ -142,7 +142,8 @@ export function socketStore(redis: Redis, kept: Kept, prefix = ''): SocketStore 
       guarded(async () => {
         const keys = [socketsKey(memberId), eventsKey(memberId), closedKey(memberId)];
         const given = [socketId, instance, forMs, allowed, instanceKey(''), closings];
-        return (await scripts.registerSocket(...keys, ...given)) ?? undefined;
+        const answer = await scripts.registerSocket(...keys, ...given);
+        return answer === 'too many' || answer === 'closed' ? answer : { now: answer };
       }),
 
     unregister: ({ memberId, socketId }) => guarded(async () => void (await redis.hdel(socketsKey(memberId), socketId))),

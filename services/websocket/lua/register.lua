@@ -4,7 +4,7 @@
 --       3 the number of the last closing of the member's sockets
 -- ARGV  1 socket ID   2 instance   3 for how long (ms)   4 sockets allowed   5 prefix of instance leases
 --       6 the number of closings before Auth was asked
--- Answers the cursor of "now", false when there are too many, or 'closed' when they were closed after Auth was asked
+-- Answers the cursor of "now", 'too many', or 'closed' when they were closed after Auth was asked
 
 local sockets, events = KEYS[1], KEYS[2]
 local id, instance, for_ms, allowed, leases = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
@@ -23,7 +23,7 @@ for i = 1, #held, 2 do
     count = count + 1
   end
 end
-if count >= allowed then return false end
+if count >= allowed then return 'too many' end
 
 redis.call('HSET', sockets, id, instance .. ' ' .. string.format('%.0f', now + for_ms))
 if redis.call('PTTL', sockets) < for_ms then redis.call('PEXPIRE', sockets, for_ms) end
