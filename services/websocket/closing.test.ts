@@ -4,7 +4,7 @@ import { unauthenticated } from '#platform/errors.ts';
 import { vouch } from './admission.ts';
 import { TestClient } from './client.fixture.ts';
 import type { Peers } from './identity.ts';
-import { openTestSockets, type TestInstance, type TestSockets } from './socket.fixture.ts';
+import { atOnce, openTestSockets, type TestInstance, type TestSockets } from './socket.fixture.ts';
 import { closeSockets } from './steps/close-sockets.ts';
 
 // When CloseSockets has answered, a member whose sessions have ended has no socket, and gets nothing by any that is left.
@@ -97,11 +97,15 @@ test.serial(
     const me = member();
     const client = await connect(me, two);
     await client.subscribe([]);
+    const auth = Promise.withResolvers<void>();
+    sockets.before = { ...atOnce(), auth: () => auth.promise };
     await sockets.redis.del(`${sockets.prefix}ws:instance:${two.hub.instance}`, socketsKey(me));
     await sockets.deliver(sockets.job(me));
     await sockets.redis.publish(`${sockets.prefix}ws:wake:${two.hub.instance}`, me);
     await sleep(300);
     t.deepEqual(client.jobIds, []);
+    sockets.before = atOnce();
+    auth.resolve();
     await client.count('job', 1);
     t.is(await sockets.registered(me), 1);
   },

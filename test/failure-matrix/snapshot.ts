@@ -18,6 +18,8 @@ export const MEMORY: readonly RegExp[] = [
   /^redis\.outbox:job$/,
   // The job's events on their way to sockets.
   /^redis\.ws:(events|seen):/,
+  // That its sockets were closed, as long as a token lives.
+  /^redis\.ws:closed:/,
 ];
 
 /**
