@@ -1,35 +1,33 @@
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import type { z } from 'zod';
-import { type App, runProcess } from './platform/process.ts';
+import { runProcess } from './platform/process.ts';
+import type { Program } from './platform/program.ts';
+import { ROUNDS } from './programs.ts';
 import { SERVICES } from './services/catalogue.ts';
 
-/** What a role's main.ts exports: the environment variables it reads, and how it starts. */
-interface Role {
-  shape: z.ZodRawShape;
-  /** What must hold between them. */
-  check?(config: never): Record<string, string>;
-  /** Whether standard output is for what it prints, not for its log. */
-  prints?: boolean;
-  /** Each role knows its own configuration; this table needs none of it. */
-  start(app: App<never>): Promise<unknown>;
-}
-
-const ROLES: Record<string, () => Promise<Role>> = {
+/** Each program's module. */
+const PROGRAMS: Record<string, () => Promise<Program>> = {
   ...Object.fromEntries(Object.keys(SERVICES).map((name) => [name, () => import(`./services/${name}/main.ts`)])),
   gateway: () => import('./gateway/main.ts'),
   bootstrap: () => import('./gateway/bootstrap.ts'),
   worker: () => import('./worker/main.ts'),
   relay: () => import('./services/relay/main.ts'),
-  websocket: () => import('./services/websocket/main.ts'),
   redrive: () => import('./platform/kafka/redrive.ts'),
   retell: () => import('./services/relay/retell.ts'),
   repair: () => import('./worker/repair.ts'),
 };
 
-const USAGE = `usage: node main.ts ROLE [options]
+/** The programs that a process may have side by side. */
+const TOGETHER = ROUNDS.flat();
 
-roles: ${Object.keys(ROLES).join(', ')}
+const USAGE = `usage: node main.ts PROGRAM[,PROGRAM…] [options]
+
+one or several, side by side in one process:
+  ${TOGETHER.join(', ')}
+alone:
+  ${Object.keys(PROGRAMS)
+    .filter((name) => !TOGETHER.includes(name))
+    .join(', ')}
 options:
   --queues a,b    worker: the domains whose sagas it works on (default: all)
   --sources a,b   relay: the services whose outboxes it relays (default: all)
@@ -45,7 +43,8 @@ options:
   --version       which release this is
   --help          this text
 
-Everything else is configured by environment variables: see README.md.
+Everything else is configured by environment variables: see README.md. In a process of several programs,
+MUSUBI_MEMBER_POSTGRES_URL is MUSUBI_POSTGRES_URL for the program member only; so with every variable.
 `;
 
 /** Whose the options are. */
@@ -63,13 +62,17 @@ if (values.version) {
   const { version } = JSON.parse(readFileSync(new URL('package.json', import.meta.url), 'utf8')) as { version: string };
   answer(`musubi ${version}\n`);
 }
-const [name, ...more] = positionals;
-if (name === undefined) refuse('a role is missing');
-const load = Object.hasOwn(ROLES, name) ? ROLES[name] : undefined;
-if (!load) refuse(`there is no role ${name}`);
-if (more.length > 0) refuse(`one process is one role; ${more.join(' ')} is too much`);
-const foreign = Object.keys(values).find((option) => !OPTIONS[name]?.includes(option));
-if (foreign !== undefined) refuse(`--${foreign} is no option of ${name}`);
+const [list, ...more] = positionals;
+if (list === undefined) refuse('a program is missing');
+if (more.length > 0) refuse(`programs are separated by commas, without spaces; ${more.join(' ')} is too much`);
+const names = list.split(',');
+for (const name of names) {
+  if (!Object.hasOwn(PROGRAMS, name)) refuse(`there is no program ${name}`);
+  if (names.length > 1 && !TOGETHER.includes(name)) refuse(`${name} is a process of its own`);
+}
+if (new Set(names).size < names.length) refuse('a program is named twice');
+const foreign = Object.keys(values).find((option) => !names.some((name) => OPTIONS[name]?.includes(option)));
+if (foreign !== undefined) refuse(`--${foreign} is no option of ${list}`);
 if (values.list && values.discard) refuse('--list and --discard exclude each other');
 if (values.list && values.event !== undefined) refuse('--list shows all that is parked: leave out --event');
 const env = { ...process.env };
@@ -82,17 +85,15 @@ if (values.aggregate !== undefined) env.MUSUBI_RETELL_AGGREGATE = values.aggrega
 if (values['after-restore']) env.MUSUBI_RETELL_AFTER_RESTORE = 'true';
 if (values.job !== undefined) env.MUSUBI_REPAIR_JOB = values.job;
 if (values.discard) env.MUSUBI_REDRIVE_ACTION = 'discard';
-if (values.list) env[name === 'repair' ? 'MUSUBI_REPAIR_ACTION' : 'MUSUBI_REDRIVE_ACTION'] = 'list';
+if (values.list) env[list === 'repair' ? 'MUSUBI_REPAIR_ACTION' : 'MUSUBI_REDRIVE_ACTION'] = 'list';
 
-const role = await load();
-await runProcess(
-  name,
-  role.shape,
-  env,
-  (app) => role.start(app as App<never>),
-  (config) => role.check?.(config as never) ?? {},
-  role.prints,
-);
+const rounds = names.length > 1 ? ROUNDS.map((round) => round.filter((name) => names.includes(name))) : [names];
+await runProcess(await Promise.all(rounds.map(load)), env);
+
+async function load(round: readonly string[]): Promise<Record<string, Program>> {
+  const programs = round.map(async (name) => [name, await (PROGRAMS[name] as () => Promise<Program>)()] as const);
+  return Object.fromEntries(await Promise.all(programs));
+}
 
 function commandLine() {
   const options = {

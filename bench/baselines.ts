@@ -23,7 +23,7 @@ export async function startBaselines(): Promise<Baselines> {
   Runtime.install({ logger: new DefaultLogger('ERROR') });
   const lifecycle = new Lifecycle(createLogger('bench', 'warn'), 10_000);
   const config = loadConfig(temporalShape, process.env);
-  const peers = connectPeers(CONTRACTS, config, lifecycle);
+  const peers = connectPeers(CONTRACTS, { config, lifecycle });
   const taskQueue = 'bench';
   const connection = await NativeConnection.connect({ address: config.MUSUBI_TEMPORAL_ADDRESS });
   const client = new Client({ connection });

@@ -39,7 +39,14 @@ async function onStack(measure: (stack: Stack) => Promise<void>): Promise<void> 
   const request = stopRequest(() => process.exit(130));
   // A few members stand for many: what bounds one member's commands over time would be all that is measured.
   const env = { MUSUBI_JOB_RATE_PER_MEMBER: '100000+100000/1s' };
-  const stack = await startStack({ dataDir, fresh: true, ports: 'free', env, signal: request.signal });
+  const stack = await startStack({
+    dataDir,
+    fresh: true,
+    ports: 'free',
+    processes: values.processes ?? 'few',
+    env,
+    signal: request.signal,
+  });
   const stop = async (): Promise<void> => {
     await stack.stop();
     rmSync(dataDir, { recursive: true, force: true });

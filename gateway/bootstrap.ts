@@ -39,7 +39,7 @@ export async function start(app: App<Config>): Promise<'done'> {
   const { config, log, lifecycle } = app;
   const stopping = new AbortController();
   lifecycle.onStop('bootstrap', 'intake', () => stopping.abort());
-  const { role, ...peers } = connectPeers(calledBy('sagas'), config, lifecycle);
+  const { role, ...peers } = connectPeers(calledBy('sagas'), app);
   const services = {
     ...peers,
     commands: hostWorkers(app, []),

@@ -29,9 +29,9 @@ export async function start(process: App<Config>): Promise<void> {
   const hosted = DOMAINS.filter((domain) => !config.MUSUBI_OWN_QUEUES.includes(domain));
   const domains = config.MUSUBI_GATEWAY_WORKER === 'on' ? hosted : [];
   // What only sagas call matters where they are worked on.
-  followServices(domains.length > 0 ? calledBy('sagas') : CALLED, config, lifecycle, ['auth']);
+  followServices(domains.length > 0 ? calledBy('sagas') : CALLED, process, ['auth']);
   const services = {
-    ...connectPeers(CALLED, config, lifecycle),
+    ...connectPeers(CALLED, process),
     commands: hostWorkers(process, domains, { essential: false }),
     log,
     stopping: stopping.signal,

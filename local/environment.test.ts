@@ -8,7 +8,7 @@ import test from 'ava';
 import { ConfigError } from '#platform/config.ts';
 import { CONFIGURATIONS, checkEnvironment } from './environment.ts';
 import { checkout } from './places.ts';
-import { ROLES } from './roles.ts';
+import { LAYOUTS, PROGRAMS } from './programs.ts';
 import { type Secrets, secretsFor } from './secrets.ts';
 import { SERVERS } from './servers/index.ts';
 
@@ -18,7 +18,7 @@ test.after.always(() => rmSync(folder, { recursive: true, force: true }));
 /** What is said of an environment, by variable. */
 async function wrongIn(env: NodeJS.ProcessEnv, kept: Partial<Secrets> = {}): Promise<Record<string, string>> {
   const secrets = secretsFor(kept, env);
-  const wanted = { servers: SERVERS, roles: ROLES, dataDir: folder, kept, secrets, env, extraEnv: {} };
+  const wanted = { servers: SERVERS, processes: LAYOUTS.each, dataDir: folder, kept, secrets, env, extraEnv: {} };
   try {
     await checkEnvironment(wanted);
     return {};
@@ -28,14 +28,23 @@ async function wrongIn(env: NodeJS.ProcessEnv, kept: Partial<Secrets> = {}): Pro
   }
 }
 
-test('every role is judged by what its process reads', async (t) => {
-  for (const { name } of ROLES) {
+test('every program is judged by what it reads', async (t) => {
+  for (const { name } of PROGRAMS) {
     const place = ['gateway', 'worker'].includes(name) ? name : `services/${name}`;
     const { shape, check } = await import(join(checkout, place, 'main.ts'));
     t.is(CONFIGURATIONS[name]?.shape, shape, name);
     t.is(CONFIGURATIONS[name]?.check, check, name);
   }
   t.is(CONFIGURATIONS.bootstrap?.shape, (await import('../gateway/bootstrap.ts')).shape);
+});
+
+test("what is one program's own has no name that all of them read", (t) => {
+  const names = Object.values(CONFIGURATIONS).flatMap(({ shape }) => Object.keys(shape));
+  for (const program of Object.keys(CONFIGURATIONS)) {
+    const own = `MUSUBI_${program.toUpperCase()}_`;
+    const both = names.filter((name) => name.startsWith(own) && names.includes(`MUSUBI_${name.slice(own.length)}`));
+    t.deepEqual(both, [], program);
+  }
 });
 
 test('nothing is wrong with an environment that says nothing', async (t) => {
@@ -68,11 +77,19 @@ const WRONG: Record<string, [value: string, why: RegExp]> = {
 };
 
 test('everything that is wrong is said at once, by its name, and without its value', async (t) => {
-  // The public address is a role's only where it is told so; the launcher tells it.
+  // The public address is a program's only where it is told so; the launcher tells it.
   const env = Object.fromEntries(Object.entries(WRONG).map(([name, [value]]) => [name, value]));
   const secrets = secretsFor({}, env);
   const extraEnv = { MUSUBI_PUBLIC_URL: env.MUSUBI_PUBLIC_URL ?? '' };
-  const check = checkEnvironment({ servers: SERVERS, roles: ROLES, dataDir: folder, kept: {}, secrets, env, extraEnv });
+  const check = checkEnvironment({
+    servers: SERVERS,
+    processes: LAYOUTS.each,
+    dataDir: folder,
+    kept: {},
+    secrets,
+    env,
+    extraEnv,
+  });
   const { wrong, message } = (await t.throwsAsync(check, { instanceOf: ConfigError })) as ConfigError;
   t.deepEqual(wrong.map(([name]) => name).toSorted(), Object.keys(WRONG).toSorted());
   for (const [name, why] of wrong) t.regex(why, WRONG[name]?.[1] ?? /^$/, name);
@@ -106,9 +123,28 @@ test.serial('a cache that cannot be written to is said', async (t) => {
 });
 
 test('variables that nothing reads are named', async (t) => {
-  const env = { MUSUBI_POSTGRESS_URL: 'x', MUSUBI_GRPC_LISTEN: '127.0.0.1:1', MUSUBI_LOG_LEVEL: 'info', OTHER: 'x' };
-  const wanted = { servers: SERVERS, roles: ROLES, dataDir: folder, kept: {}, secrets: secretsFor({}, env), env, extraEnv: {} };
-  t.deepEqual((await checkEnvironment(wanted)).unread, ['MUSUBI_POSTGRESS_URL', 'MUSUBI_GRPC_LISTEN']);
+  const env = {
+    MUSUBI_POSTGRESS_URL: 'x',
+    MUSUBI_GRPC_LISTEN: '127.0.0.1:1',
+    MUSUBI_MEMBER_POSTGRES_URL: 'postgres://member:x@a',
+    MUSUBI_MEMBER_MONGODB_URL: 'mongodb://a',
+    MUSUBI_LOG_LEVEL: 'info',
+    OTHER: 'x',
+  };
+  const wanted = {
+    servers: SERVERS,
+    processes: LAYOUTS.each,
+    dataDir: folder,
+    kept: {},
+    secrets: secretsFor({}, env),
+    env,
+    extraEnv: {},
+  };
+  t.deepEqual((await checkEnvironment(wanted)).unread, [
+    'MUSUBI_POSTGRESS_URL',
+    'MUSUBI_GRPC_LISTEN',
+    'MUSUBI_MEMBER_MONGODB_URL',
+  ]);
 });
 
 test('servers that the environment gives and that cannot be used are named, with the reason', async (t) => {
@@ -150,7 +186,15 @@ test('servers that the environment gives and that cannot be used are named, with
 
 test('servers that the environment gives and that can be used are taken; wrong keys and names are said', async (t) => {
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => /^MUSUBI_(?!ADMIN|AUTH)/.test(name)));
-  const wanted = { servers: SERVERS, roles: ROLES, dataDir: folder, kept: {}, secrets: secretsFor({}, env), env, extraEnv: {} };
+  const wanted = {
+    servers: SERVERS,
+    processes: LAYOUTS.each,
+    dataDir: folder,
+    kept: {},
+    secrets: secretsFor({}, env),
+    env,
+    extraEnv: {},
+  };
   const { own, others } = await checkEnvironment(wanted);
   t.deepEqual([own.length, others.length], [0, SERVERS.length]);
   const said = await wrongIn({ ...env, MUSUBI_S3_SECRET_ACCESS_KEY: 'wrong', MUSUBI_TEMPORAL_NAMESPACE: 'nowhere' });

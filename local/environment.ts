@@ -3,14 +3,14 @@ import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { type ConfigCheck, ConfigError, httpUrl, loadConfig, oneOf, processShape } from '#platform/config.ts';
+import { environmentOf } from '#platform/program.ts';
 import * as gateway from '../gateway/config.ts';
 import { passwordViolation } from '../services/auth/domain.ts';
 import { SERVICES } from '../services/catalogue.ts';
 import * as relay from '../services/relay/config.ts';
-import * as websocket from '../services/websocket/config.ts';
 import * as worker from '../worker/config.ts';
 import { cacheRoot } from './places.ts';
-import { listens, peers, ROLES, type Role } from './roles.ts';
+import { listens, type MusubiProcess, PROGRAMS, peers } from './programs.ts';
 import { ofAdmin, ofAuth, type Secrets } from './secrets.ts';
 import { givenAddress } from './servers/given.ts';
 import type { Server } from './servers/server.ts';
@@ -20,10 +20,10 @@ interface Configuration {
   check?: ConfigCheck<z.ZodRawShape>;
 }
 
-/** What each role's process reads, and judges when it starts: here it is judged before anything is. */
+/** What each program reads, and judges when it starts: here it is judged before anything is. */
 export const CONFIGURATIONS: Record<string, Configuration> = {
   ...Object.fromEntries(await Promise.all(Object.keys(SERVICES).map(configurationOfService))),
-  ...{ gateway, websocket, worker },
+  ...{ gateway, worker },
   relay: relay as Configuration,
   bootstrap: { shape: gateway.bootstrapShape },
 };
@@ -32,7 +32,7 @@ async function configurationOfService(name: string): Promise<[string, Configurat
   return [name, (await import(`../services/${name}/config.ts`)) as Configuration];
 }
 
-/** What no role reads (yet), but this launcher. */
+/** What no program reads (yet), but this launcher. */
 const LAUNCHER: z.ZodRawShape = {
   MUSUBI_CACHE: z
     .string()
@@ -57,13 +57,13 @@ const REACH_MS = 8_000;
 
 export interface Wanted {
   servers: readonly Server[];
-  roles: readonly Role[];
+  processes: readonly MusubiProcess[];
   dataDir: string;
   /** What earlier starts have kept in it. */
   kept: Partial<Secrets>;
   secrets: Secrets;
   env: NodeJS.ProcessEnv;
-  /** Extra variables of every role. */
+  /** Extra variables of every process. */
   extraEnv: Record<string, string>;
 }
 
@@ -84,7 +84,8 @@ export interface Found {
  * @throws ConfigError that lists every variable that is wrong; if there is none, every server that cannot be used
  */
 export async function checkEnvironment(wanted: Wanted): Promise<Found> {
-  const { servers, roles, secrets, env, extraEnv } = wanted;
+  const { servers, processes, secrets, env, extraEnv } = wanted;
+  const programs = processes.flatMap((each) => each.programs);
   const wrong = new Wrong();
   const given = new Map<Server, Record<string, string>>();
   for (const server of servers) {
@@ -97,15 +98,15 @@ export async function checkEnvironment(wanted: Wanted): Promise<Found> {
   wrong.judge({ shape: LAUNCHER }, env);
   noteSecrets(wanted, own, wrong);
   // The preferred ports stand in for those chosen later, which no variable gives.
-  const ports = Object.fromEntries(ROLES.map((each) => [each.name, each.ports]));
+  const ports = Object.fromEntries(PROGRAMS.map((each) => [each.name, each.ports]));
   const ours = own.map((server) => server.address({ ports: server.ports, secrets }));
   const all = Object.assign({ ...env }, addresses, ...ours, peers(ports), ofAuth(secrets), extraEnv);
-  for (const { name, ports: its } of roles) wrong.judge(configurationOf(name), { ...all, ...listens(its) });
-  if (roles.length > 0) wrong.judge(configurationOf('bootstrap'), { ...all, ...ofAdmin(secrets) });
+  for (const name of programs) wrong.judge(configurationOf(name), environmentOf(name, { ...all, ...listens([name], ports) }));
+  if (programs.length > 0) wrong.judge(configurationOf('bootstrap'), { ...all, ...ofAdmin(secrets) });
   wrong.refuse('The environment is not right, so nothing was started:');
 
-  // Without roles nothing uses these servers, so they are not asked.
-  if (roles.length > 0) await Promise.all([...given].map(([server, address]) => reach(server, address, wrong)));
+  // Without programs nothing uses these servers, so they are not asked.
+  if (programs.length > 0) await Promise.all([...given].map(([server, address]) => reach(server, address, wrong)));
   wrong.refuse('What the environment gives cannot be used, so nothing was started:');
   return { own, others: [...given.keys()], given: addresses, unread: unread(env, extraEnv) };
 }
@@ -136,8 +137,8 @@ class Wrong {
   }
 }
 
-function configurationOf(role: string): Configuration {
-  const own = CONFIGURATIONS[role];
+function configurationOf(program: string): Configuration {
+  const own = CONFIGURATIONS[program];
   return { ...own, shape: { ...processShape, ...own?.shape } };
 }
 
@@ -187,11 +188,16 @@ function reachReason(error: unknown): string {
 
 /** Variables of ours that no process will read, or not as they are given: misspelt ones, and what the launcher decides. */
 function unread(env: NodeJS.ProcessEnv, extraEnv: Record<string, string>): string[] {
-  const shapes = [LAUNCHER, processShape, ...Object.values(CONFIGURATIONS).map(({ shape }) => shape)];
-  const known = new Set(shapes.flatMap((shape) => Object.keys(shape)));
-  for (const { name, ports } of ROLES) {
-    for (const decided of Object.keys({ ...peers({ [name]: ports }), ...listens(ports) })) known.delete(decided);
+  const ofAll = [LAUNCHER, processShape].flatMap((shape) => Object.keys(shape));
+  const ofOne = Object.entries(CONFIGURATIONS).flatMap(([program, { shape }]) =>
+    Object.keys(shape).flatMap((name) => [name, name.replace(/^MUSUBI_/, `MUSUBI_${program.toUpperCase()}_`)]),
+  );
+  const known = new Set([...ofAll, ...ofOne]);
+  for (const { name, ports } of PROGRAMS) {
+    const its = { [name]: ports };
+    for (const decided of Object.keys({ ...peers(its), ...listens([name], its) })) known.delete(decided);
   }
+  for (const use of ['GRPC', 'HTTP']) known.delete(`MUSUBI_${use}_LISTEN`);
   return Object.keys(env).filter((name) => /^MUSUBI_/.test(name) && !known.has(name) && !(name in extraEnv));
 }
 

@@ -12,6 +12,7 @@ options:
   --port N     the gateway's port; 0: free ports for everything (default: the well-known ports where they are free)
   --data DIR   keep the data in DIR, and run.json too (default: .musubi/data in this checkout)
   --fresh      start empty: deletes the data of earlier starts
+  --processes few|each   whether Musubi's programs share two processes, or have one each (default: few)
   --version    which release this is
   --help       this text
 
@@ -37,6 +38,7 @@ Starts a system of its own on free ports, runs the tests against it (default: al
 
 options:
   --match TITLE   only tests of this title; * stands for anything
+  --processes few|each   whether Musubi's programs share two processes, or have one each (default: few, each for test/faults)
   --version       which release this is
   --help          this text
 `;
@@ -49,6 +51,7 @@ options:
   --times N       start: so many first starts, each in a new folder (default: 1)
   --folder NAME   start: the name of the folders (default: one with spaces and letters beyond ASCII)
   --user NAME     start: as this user of the machine, when you are root
+  --processes few|each   whether Musubi's programs share two processes, or have one each (default: few)
   --version       which release this is
   --help          this text
 `;
@@ -57,13 +60,22 @@ options:
 const SCRIPTS = {
   'local/start.ts': {
     help: START,
-    options: { port: { type: 'string' }, data: { type: 'string' }, fresh: { type: 'boolean', default: false } },
+    options: {
+      port: { type: 'string' },
+      data: { type: 'string' },
+      fresh: { type: 'boolean', default: false },
+      processes: { type: 'string' },
+    },
   },
-  'test/run.ts': { help: TEST, allowPositionals: true, options: { match: { type: 'string', short: 'm' } } },
+  'test/run.ts': {
+    help: TEST,
+    allowPositionals: true,
+    options: { match: { type: 'string', short: 'm' }, processes: { type: 'string' } },
+  },
   'bench/run.ts': {
     help: BENCH,
     allowPositionals: true,
-    options: { times: { type: 'string' }, folder: { type: 'string' }, user: { type: 'string' } },
+    options: { times: { type: 'string' }, folder: { type: 'string' }, user: { type: 'string' }, processes: { type: 'string' } },
   },
 };
 
@@ -84,6 +96,8 @@ export function readOptions(script, args) {
     const { values, positionals } = parseArgs({ args, options: { ...options, ...always }, ...config });
     if (values.help) answer(help);
     if (values.version) answer(`musubi ${version()}\n`);
+    const { processes } = values;
+    if (processes !== undefined && processes !== 'few' && processes !== 'each') refuse('--processes takes few or each', help);
     return { values, positionals };
   } catch (error) {
     return refuse(error instanceof Error ? error.message : String(error), help);
@@ -94,7 +108,7 @@ export function readOptions(script, args) {
  * The options of `npm start`.
  *
  * @param {string[]} args
- * @returns {{port?: number, data?: string, fresh: boolean}}
+ * @returns {{port?: number, data?: string, fresh: boolean, processes: 'few' | 'each'}}
  */
 export function startOptions(args) {
   const { values } = readOptions('local/start.ts', args);
@@ -102,7 +116,7 @@ export function startOptions(args) {
   // npm runs scripts in the checkout; a relative folder is meant from where the person is.
   if (values.data === '') refuse('--data takes a folder', START);
   const data = values.data === undefined ? undefined : resolve(process.env.INIT_CWD ?? '.', values.data);
-  return { port, data, fresh: values.fresh };
+  return { port, data, fresh: values.fresh, processes: values.processes ?? 'few' };
 }
 
 /**

@@ -23,7 +23,7 @@ while True:
 
 const SCRIPT = `
 import { display } from ${JSON.stringify(join(checkout, 'local/progress.ts'))};
-const shown = display();
+const shown = display(['app']);
 const say = (component, title, state, detail) => shown.on({ component, title, state, detail });
 say('kafka', 'Kafka', 'starting');
 say('kafka', 'Kafka', 'preparing', 'formatting the log');
@@ -57,5 +57,6 @@ test('a terminal with room is shown a list', async (t) => {
   const shown = await shownIn(100);
   t.true(shown.includes('\x1b['), 'redrawn in place');
   t.regex(shown, /Kafka/);
+  t.regex(shown, /\bapp\b/);
   t.regex(shown, /first admin/);
 });

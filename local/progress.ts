@@ -1,5 +1,4 @@
 import { Listr, type ListrTask, PRESET_TIMER } from 'listr2';
-import { ROLES } from './roles.ts';
 import { SERVERS } from './servers/index.ts';
 import type { Progress } from './stack.ts';
 
@@ -13,8 +12,9 @@ export interface Display {
 /** A list needs room for its lines: some terminals say that they have no columns at all. */
 const LEAST_COLUMNS = 40;
 
-export const display = (): Display =>
-  process.stdout.isTTY && process.stdout.columns >= LEAST_COLUMNS ? new TaskList() : new Lines();
+/** @param processes the names of Musubi's own */
+export const display = (processes: readonly string[]): Display =>
+  process.stdout.isTTY && process.stdout.columns >= LEAST_COLUMNS ? new TaskList(processes) : new Lines();
 
 /** One line each time that something new happens: for logs and pipes. */
 class Lines implements Display {
@@ -40,10 +40,10 @@ class TaskList implements Display {
   readonly #shown: Promise<unknown>;
   #over = false;
 
-  constructor() {
+  constructor(processes: readonly string[]) {
     const titles = [
       ...SERVERS.map(({ name, title }) => [name, title] as const),
-      ...ROLES.map(({ name }) => [name, name] as const),
+      ...processes.map((name) => [name, name] as const),
     ];
     for (const [name, title] of titles) this.#rows.set(name, new Row(title));
     this.#rows.set('bootstrap', new Row('first admin'));

@@ -1,5 +1,5 @@
 import { renameSync, rmSync, writeFileSync } from 'node:fs';
-import { ROLES } from './roles.ts';
+import { PROGRAMS } from './programs.ts';
 import type { Stack } from './stack.ts';
 
 /** What `run.json` tells clients, tests and benchmarks of a running stack. API.md fixes its shape. */
@@ -18,19 +18,20 @@ function contentOf(stack: Stack): Record<string, unknown> {
     opensearch: addresses.MUSUBI_OPENSEARCH_URL,
     admin: stack.admin,
     grpc: each(stack, 'grpc', (port) => `127.0.0.1:${port}`),
-    /** Each process serves /livez, /readyz, /healthz and /metrics there. */
+    /** The program's process serves /livez, /readyz, /healthz and /metrics there. */
     ops: each(stack, 'ops', (port) => `http://127.0.0.1:${port}`),
-    pids: stack.pids(),
+    /** Of servers, and of the process that each program is in. */
+    pids: stack.programPids(),
   };
 }
 
-/** By role, where it listens for a use. */
+/** By program, where it listens for a use. */
 function each({ ports }: Stack, use: string, address: (port: number) => string): Record<string, string> {
-  const roles = ROLES.flatMap(({ name }) => {
+  const programs = PROGRAMS.flatMap(({ name }) => {
     const port = ports[name]?.[use];
     return port === undefined ? [] : [[name, address(port)]];
   });
-  return Object.fromEntries(roles);
+  return Object.fromEntries(programs);
 }
 
 /** Renamed into place: who reads it while it is rewritten sees the old one or the new one. */

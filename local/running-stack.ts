@@ -7,7 +7,7 @@ import type { Found } from './environment.ts';
 import { endingWith, run } from './packages/cache.ts';
 import { PidsFile, stopLeftovers } from './pids.ts';
 import type { Ports } from './ports.ts';
-import { command, isReady, listens, peers, ROLES, type Role, stopGraceMs } from './roles.ts';
+import { command, isReady, listens, type MusubiProcess, PROGRAMS, peers, stopGraceMs } from './programs.ts';
 import { removeRunFile, writeRunFile } from './run-file.ts';
 import { keepAdmin, keepSecrets, ofAdmin, ofAuth, type Secrets } from './secrets.ts';
 import { SERVERS } from './servers/index.ts';
@@ -16,7 +16,7 @@ import type { Progress, Stack, StackOptions } from './stack.ts';
 
 /** What is started, and with what. */
 export interface Plan extends Found {
-  roles: readonly Role[];
+  processes: readonly MusubiProcess[];
   secrets: Secrets;
 }
 
@@ -74,16 +74,21 @@ export class RunningStack implements Stack {
     if (this.#options.runFile) removeRunFile(this.#options.runFile);
     const left = await stopLeftovers(this.#pidsPath);
     if (left.length > 0) this.#say('launcher', 'preparing', `stopped what an earlier start left behind: ${left.join(', ')}`);
-    const { own, given, others, unread, roles, secrets } = this.#plan;
+    const { own, given, others, unread, processes, secrets } = this.#plan;
+    const programs = programsOf(processes);
     const { gatewayPort } = this.#options;
     // Before anything is emptied: a port that is in use refuses the start.
-    const { ports, keep } = await choosePorts([...own, ...roles], {
+    const { ports, keep } = await choosePorts([...own, ...programs], {
       reserved: this.#reserved,
       file: join(this.dataDir, 'ports.json'),
       preferred: this.#options.ports !== 'free',
       gatewayPort,
     });
     this.ports = ports;
+    for (const { programs: all } of processes) {
+      const ops = ports[all[0] ?? '']?.ops;
+      for (const name of all) if (ports[name] && ops) ports[name].ops = ops;
+    }
     this.#ending.signal.throwIfAborted();
     if (this.#options.fresh) await emptyDataFolder(this.dataDir);
     this.#pidsFile.add('launcher', process.pid, 'SIGTERM', 5_000);
@@ -100,8 +105,9 @@ export class RunningStack implements Stack {
 
     const settings = own.map((server) => ({ server, setting: this.#setting(server, secrets) }));
     await Promise.all(settings.map(({ server, setting }) => this.#startServer(server, setting)));
-    await Promise.all(roles.map((role) => this.#startRole(role)));
-    if (roles.length === ROLES.length) await this.#bootstrap();
+    await Promise.all(processes.map((each) => this.#startProcess(each)));
+    if (processes.length > 0 && !processes.some((each) => each.programs.includes('bootstrap'))) await this.#bootstrap();
+    if (processes.length > 0) keepAdmin(this.dataDir);
     this.#ending.signal.throwIfAborted();
     this.hasStarted = true;
     this.#ready = true;
@@ -138,8 +144,9 @@ export class RunningStack implements Stack {
   }
 
   async #stopAll(): Promise<void> {
-    const phases: string[][] = [1, 2, 3].map((phase) => ROLES.filter((role) => role.stopsIn === phase).map(({ name }) => name));
-    phases.push(SERVERS.map(({ name }) => name));
+    const rounds = Map.groupBy(this.#plan.processes, ({ round }) => round);
+    const inOrder = [...rounds].toSorted(([a], [b]) => a - b).map(([, processes]) => processes);
+    const phases = [...inOrder, SERVERS].map((components) => components.map(({ name }) => name));
     // It was asked to end; how it ended is told to whoever waits for the start.
     await this.#bootstrapping?.catch(() => undefined);
     for (const names of phases) await Promise.all(names.map(async (name) => this.#components.get(name)?.stop()));
@@ -173,17 +180,17 @@ export class RunningStack implements Stack {
     });
   }
 
-  async #startRole(role: Role): Promise<void> {
-    const ports = this.ports[role.name] ?? {};
-    const { command: program, args, env } = command(role.name);
+  async #startProcess({ name, programs }: MusubiProcess): Promise<void> {
+    const { command: file, args, env } = command(programs);
+    const admin = programs.includes('bootstrap') ? ofAdmin(this.#plan.secrets) : {};
     await this.#run({
-      name: role.name,
+      name,
       launch: async () => ({
-        command: program,
+        command: file,
         args,
-        env: { ...env, ...this.addresses, ...listens(ports), ...this.#options.env },
+        env: { ...env, ...this.addresses, ...admin, ...listens(programs, this.ports), ...this.#options.env },
       }),
-      probe: () => isReady(ports),
+      probe: () => isReady(this.ports[programs[0] ?? ''] ?? {}),
       stopSignal: 'SIGTERM',
       graceMs: stopGraceMs({ ...process.env, ...this.#options.env }),
       readyMs: READY_MS,
@@ -203,10 +210,10 @@ export class RunningStack implements Stack {
 
   /** Makes the first admin and what else must exist once. Running it again changes nothing. */
   async #bootstrap(): Promise<void> {
-    // A role that was stopped while it was starting is not there, though its start was not in vain.
+    // A process that was stopped while it was starting is not there, though its start was not in vain.
     this.#ending.signal.throwIfAborted();
     this.#say('bootstrap', 'starting');
-    const { command: program, args, env } = command('bootstrap');
+    const { command: program, args, env } = command(['bootstrap']);
     const admin = ofAdmin(this.#plan.secrets);
     const log = join(this.logDir, 'bootstrap.log');
     const graceMs = stopGraceMs({ ...process.env, ...this.#options.env });
@@ -223,12 +230,26 @@ export class RunningStack implements Stack {
     await writeFile(log, said, { mode: 0o600 });
     // One that was asked to end says so like one that has done its work.
     this.#ending.signal.throwIfAborted();
-    keepAdmin(this.dataDir);
     this.#say('bootstrap', 'ready');
   }
 
+  programPids(): Record<string, number> {
+    const pids = this.pids();
+    const servers = Object.entries(pids).filter(([name]) => SERVERS.some((server) => server.name === name));
+    const programs = PROGRAMS.flatMap(({ name }) => {
+      const pid = pids[this.#processOf(name)?.name ?? ''];
+      return pid === undefined ? [] : [[name, pid] as const];
+    });
+    return Object.fromEntries([...servers, ...programs]);
+  }
+
+  #processOf(program: string): MusubiProcess | undefined {
+    return this.#plan.processes.find(({ programs }) => programs.includes(program));
+  }
+
+  /** @param name of a component, or of a program */
   #component(name: string): Component {
-    const component = this.#components.get(name);
+    const component = this.#components.get(this.#processOf(name)?.name ?? name);
     if (!component) throw new Error(`this stack does not run ${name}; it runs ${[...this.#components.keys()].join(', ')}`);
     return component;
   }
@@ -244,3 +265,10 @@ export class RunningStack implements Stack {
     this.#tell();
   }
 }
+
+/** The programs of these processes, with the ports that they need: a process has one for its operators. */
+const programsOf = (processes: readonly MusubiProcess[]) =>
+  PROGRAMS.flatMap(({ name, ports: { ops, ...ports } }) => {
+    const host = processes.find(({ programs }) => programs.includes(name));
+    return host ? [{ name, ports: { ...ports, ...(host.programs[0] === name ? { ops } : {}) } }] : [];
+  });

@@ -67,7 +67,7 @@ export function keepAdmin(dataDir: string): void {
   keepSecrets(dataDir, { ...(keptSecrets(dataDir) as Secrets), adminExists: true });
 }
 
-/** How the role `bootstrap` is told of them. */
+/** How the program `bootstrap` is told of them. */
 export const ofAdmin = ({ adminLoginId, adminPassword }: Secrets) => ({
   MUSUBI_ADMIN_LOGIN_ID: adminLoginId,
   MUSUBI_ADMIN_PASSWORD: adminPassword,

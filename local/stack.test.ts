@@ -25,7 +25,7 @@ test('a server whose address the environment gives is not started, and its addre
   delete process.env.MUSUBI_TEMPORAL_UI;
   const dataDir = await mkdtemp(join(tmpdir(), 'musubi-stack-'));
   const said: Progress[] = [];
-  const stack = await startStack({ dataDir, ports: 'free', roles: [], onProgress: (progress) => said.push(progress) });
+  const stack = await startStack({ dataDir, ports: 'free', processes: 'none', onProgress: (progress) => said.push(progress) });
   try {
     t.deepEqual(Object.keys(stack.pids()), ['redis']);
     t.deepEqual(Object.keys(stack.ports), ['redis']);

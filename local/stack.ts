@@ -5,7 +5,7 @@ import { checkEnvironment } from './environment.ts';
 import { tryLock } from './lock.ts';
 import { isAlive, readPids } from './pids.ts';
 import { Ports } from './ports.ts';
-import { ROLES } from './roles.ts';
+import { LAYOUTS, type Layout } from './programs.ts';
 import { type Plan, RunningStack } from './running-stack.ts';
 import { keptSecrets, secretsFor } from './secrets.ts';
 import { SERVERS, type ServerName } from './servers/index.ts';
@@ -23,8 +23,8 @@ export interface StackOptions {
   logDir?: string;
   /** Default: all. A server whose address the environment gives is not started. */
   servers?: readonly ServerName[];
-  /** Musubi's own processes; default: all; `[]`: the servers only. */
-  roles?: readonly string[];
+  /** How Musubi's own programs are spread over processes; `none`: the servers only. Default: `few`. */
+  processes?: Layout | 'none';
   /** More environment for Musubi's own processes. */
   env?: Record<string, string>;
   /** Whether a process that dies unasked is started again. Default: true. */
@@ -43,17 +43,22 @@ export interface Progress {
   detail?: string;
 }
 
-/** A running stack. Components are named like the servers and the roles: `postgres`, `gateway`, … */
+/**
+ * A running stack. Components are its servers and its processes: `postgres`, `worker`, … What is done to a program, as
+ * `gateway`, is done to its process.
+ */
 export interface Stack {
   /** The environment that Musubi's processes get: the addresses of every server and of each other, and the keys. */
   addresses: Record<string, string>;
-  /** By component, then by what the port is for: `ports.gateway.http`. */
+  /** By server or program, then by what the port is for: `ports.gateway.http`. */
   ports: Record<string, Record<string, number>>;
   admin: { loginId: string; password: string };
   /** Everything that the servers keep. */
   dataDir: string;
   logDir: string;
   pids(): Record<string, number>;
+  /** The same by server and program. */
+  programPids(): Record<string, number>;
   /** Musubi's processes first, then the servers. Idempotent. */
   stop(): Promise<void>;
   /** Ends a component and leaves it down. SIGSTOP pauses it, SIGCONT lets it go on. */
@@ -108,7 +113,8 @@ async function plan(options: StackOptions, dataDir: string): Promise<Plan> {
   const kept = options.fresh ? {} : keptSecrets(dataDir);
   const secrets = secretsFor(kept, process.env);
   const servers = SERVERS.filter(({ name }) => options.servers?.includes(name as ServerName) ?? true);
-  const roles = ROLES.filter(({ name }) => options.roles?.includes(name) ?? true);
-  const wanted = { servers, roles, dataDir, kept, secrets, env: process.env, extraEnv: options.env ?? {} };
-  return { ...(await checkEnvironment(wanted)), roles, secrets };
+  const { processes: layout = 'few' } = options;
+  const processes = layout === 'none' ? [] : LAYOUTS[layout];
+  const wanted = { servers, processes, dataDir, kept, secrets, env: process.env, extraEnv: options.env ?? {} };
+  return { ...(await checkEnvironment(wanted)), processes, secrets };
 }

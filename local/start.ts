@@ -5,16 +5,16 @@ import { ComponentFailed } from './component.ts';
 import { isFirstStart } from './data-folder.ts';
 import { startOptions } from './options.mjs';
 import { musubiFolder } from './places.ts';
+import { LAYOUTS, stopGraceMs } from './programs.ts';
 import { type Display, display } from './progress.ts';
-import { stopGraceMs } from './roles.ts';
 import { secretsPath } from './secrets.ts';
 import { AlreadyRunning, type Stack, startStack } from './stack.ts';
 import { stopRequest } from './stop-request.ts';
 
-/** The roles stop in three rounds, then the servers do: longer than that an ordered stop can't take. */
+/** Processes stop in at most three rounds, then the servers do: longer than that an ordered stop can't take. */
 const stopLimitMs = (): number => 3 * stopGraceMs(process.env) + 15_000;
 
-/** What the roles are told of themselves, while the launcher and run.json keep to the addresses on this machine. */
+/** What the programs are told of themselves, while the launcher and run.json keep to the addresses on this machine. */
 const PUBLIC = ['MUSUBI_PUBLIC_URL', 'MUSUBI_WEBSOCKET_URL'] as const;
 
 async function main(): Promise<void> {
@@ -33,12 +33,13 @@ async function main(): Promise<void> {
       dataDir,
       runFile,
       fresh: options.fresh,
+      processes: options.processes,
       ports: options.port === 0 ? 'free' : 'preferred',
       gatewayPort: options.port || undefined,
       env: Object.fromEntries(PUBLIC.flatMap((name) => (process.env[name] ? [[name, process.env[name]]] : []))),
       signal: stopped.signal,
       onProgress: (progress) => {
-        shown ??= display();
+        shown ??= display(LAYOUTS[options.processes].map(({ name }) => name));
         shown.on(progress);
       },
     });

@@ -14,7 +14,7 @@ async function stoppedAt(component: string, state: Progress['state']) {
     if (progress.component === component && progress.state === state) ending.abort(new Error('asked to stop'));
   };
   try {
-    const outcome = await startStack({ dataDir, ports: 'free', signal: ending.signal, onProgress }).catch(
+    const outcome = await startStack({ dataDir, ports: 'free', processes: 'each', signal: ending.signal, onProgress }).catch(
       (error: Error) => error,
     );
     return { outcome, said };
@@ -23,7 +23,7 @@ async function stoppedAt(component: string, state: Progress['state']) {
   }
 }
 
-test('a start that is stopped while the last role starts begins nothing more', async (t) => {
+test('a start that is stopped while the last process starts begins nothing more', async (t) => {
   const { outcome, said } = await stoppedAt('relay', 'starting');
   t.true(outcome instanceof Error);
   t.is((outcome as Error).message, 'the stack is being stopped');

@@ -20,7 +20,7 @@ interface Stoppable {
 type Check = () => unknown;
 
 /**
- * What a process has started, so that it can be asked whether it is ready, and stopped in order.
+ * What a program has started, so that it can be asked whether it is ready, and stopped in order.
  * Stopping twice is stopping once.
  */
 export class Lifecycle {
@@ -44,21 +44,21 @@ export class Lifecycle {
   }
 
   /**
-   * Registers something that the process can do nothing useful without. The check throws, or does not answer in a
-   * second, while it is away; meanwhile the process is not ready, and gets no requests.
+   * Registers something that the program can do nothing useful without. The check throws, or does not answer in a
+   * second, while it is away; meanwhile the program is not ready, and its process gets no requests.
    */
   onReady(name: string, check: Check): void {
     this.#essentials.set(name, check);
   }
 
-  /** Registers something that a part of the work needs: while its check fails the process is degraded, and does the rest. */
+  /** Registers something that a part of the work needs: while its check fails the program is degraded, and does the rest. */
   onHealthy(name: string, check: Check): void {
     this.#others.set(name, check);
   }
 
   /**
    * Registers something that only people can settle: nothing is away, but while the check fails somebody has to look.
-   * The process is then as degraded to alarms, but a start need not wait for it.
+   * The program is then as degraded to alarms, but a start need not wait for it.
    */
   onAttention(name: string, check: Check): void {
     this.#findings.set(name, check);
@@ -72,14 +72,14 @@ export class Lifecycle {
     return this.#stopping !== undefined;
   }
 
-  /** The essentials that are away now, by name with the reason; empty when the process is ready. */
+  /** The essentials that are away now, by name with the reason; empty when the program is ready. */
   async unready(): Promise<Record<string, string>> {
     if (this.stopping) return { process: 'is stopping' };
     if (!this.#started) return { process: 'is starting' };
     return failing(this.#essentials);
   }
 
-  /** What else is away now, by name with the reason; empty when all the work can be done, if the process is ready. */
+  /** What else is away now, by name with the reason; empty when all the work can be done, if the program is ready. */
   degraded(): Promise<Record<string, string>> {
     return failing(this.#others);
   }
@@ -89,15 +89,19 @@ export class Lifecycle {
     return failing(this.#findings);
   }
 
-  /** Stops everything, phase by phase. Rejects never: what fails or takes too long is logged. */
-  stop(reason: string): Promise<void> {
-    this.#stopping ??= this.#stop(reason);
+  /**
+   * Stops everything, phase by phase. Rejects never: what fails or takes too long is logged.
+   *
+   * @param timeoutMs how long that may take. Default: as long as the settings say
+   */
+  stop(reason: string, timeoutMs = this.#stopTimeoutMs): Promise<void> {
+    this.#stopping ??= this.#stop(reason, timeoutMs);
     return this.#stopping;
   }
 
-  async #stop(reason: string): Promise<void> {
+  async #stop(reason: string, timeoutMs: number): Promise<void> {
     this.#log.info({ reason }, 'stopping');
-    const deadline = performance.now() + this.#stopTimeoutMs;
+    const deadline = performance.now() + timeoutMs;
     for (const phase of PHASES) {
       const here = this.#stoppables.filter((item) => item.phase === phase);
       await Promise.all(

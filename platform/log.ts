@@ -13,14 +13,14 @@ export const logDefect =
     log.error({ err: error }, `a defect: ${what}`);
 
 /**
- * A logger of one process: JSON lines with the process's role and, inside a traced call, its trace and span IDs.
+ * A logger of one program: JSON lines with the program's name and, inside a traced call, its trace and span IDs.
  *
  * @param stream where they go. Default: standard output
  */
-export function createLogger(role: string, level: string, stream: 'stdout' | 'stderr' = 'stdout'): Logger {
+export function createLogger(program: string, level: string, stream: 'stdout' | 'stderr' = 'stdout'): Logger {
   const options: LoggerOptions = {
     level,
-    base: { role, pid: process.pid },
+    base: { program, pid: process.pid },
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label) => ({ level: label }) },
     redact: { paths: SECRET_KEYS.flatMap((key) => [key, `*.${key}`, `*.*.${key}`]), censor: '[secret]' },

@@ -12,7 +12,7 @@ test('a process that lacks a part is degraded: ready for requests, but not healt
   const lifecycle = new Lifecycle(quiet, 1_000);
   const reserved = new Ports();
   const port = await reserved.reserve();
-  await serveOps({ host: '127.0.0.1', port }, lifecycle, quiet);
+  await serveOps({ host: '127.0.0.1', port }, new Map([['test', lifecycle]]), quiet, lifecycle);
   const away = new Set<string>();
   const check = (name: string) => () => {
     if (away.has(name)) throw new Error('is away');
@@ -45,7 +45,7 @@ test('who only begins to ask is cut off, and what can not be read is refused', a
   const lifecycle = new Lifecycle(quiet, 1_000);
   const reserved = new Ports();
   const port = await reserved.reserve();
-  await serveOps({ host: '127.0.0.1', port }, lifecycle, quiet);
+  await serveOps({ host: '127.0.0.1', port }, new Map([['test', lifecycle]]), quiet, lifecycle);
   const slow = await openRaw(port);
   const trickle = setInterval(() => slow.socket.write('GET /livez HTTP/1.1\r\n'.charAt(slow.socket.bytesWritten)), 100);
   const two = await openRaw(port);
@@ -59,5 +59,40 @@ test('who only begins to ask is cut off, and what can not be read is refused', a
   clearInterval(trickle);
   t.is(parseAnswer(cut ?? '').status, 408, 'its head has not come in 15 s');
   await lifecycle.stop('test');
+  await reserved.release();
+});
+
+test('of several programs it tells of each under its name, and of one where it is asked for it', async (t) => {
+  const [own, one, other] = ['own', 'one', 'other'].map(() => new Lifecycle(quiet, 1_000)) as [Lifecycle, Lifecycle, Lifecycle];
+  const reserved = new Ports();
+  const port = await reserved.reserve();
+  const programs = new Map([
+    ['one', one],
+    ['other', other],
+  ]);
+  await serveOps({ host: '127.0.0.1', port }, programs, quiet, own);
+  const ask = async (path: string) => {
+    const response = await fetch(`http://127.0.0.1:${port}${path}`);
+    return [response.status, response.headers.get('content-type') === 'application/json' ? await response.json() : ''];
+  };
+  one.markStarted();
+  const starting = { degraded: {}, attention: {}, status: 'not ready' };
+  t.deepEqual(await ask('/readyz'), [503, { ...starting, unready: { 'other: process': 'is starting' } }]);
+  t.like(await ask('/readyz/one'), [200]);
+  t.deepEqual(await ask('/readyz/other'), [503, { ...starting, unready: { process: 'is starting' } }]);
+  t.like(await ask('/readyz/nobody'), [404]);
+  other.markStarted();
+  other.onAttention('letters', () => {
+    throw new Error('are there');
+  });
+  t.like(await ask('/readyz'), [200]);
+  t.deepEqual(await ask('/healthz'), [
+    503,
+    { status: 'degraded', unready: {}, degraded: {}, attention: { 'other: letters': 'are there' } },
+  ]);
+  t.like(await ask('/healthz/one'), [200]);
+  programs.delete('other');
+  t.like(await ask('/healthz'), [200, { attention: {} }]);
+  await own.stop('test');
   await reserved.release();
 });

@@ -16,23 +16,32 @@ const LIMITS = { connections: 256, headers: 5_000, request: 5_000, silence: 30_0
 
 /**
  * Serves the operator's view of this process:
- * - /livez: 200 while the event loop turns; else it should be started anew
- * - /readyz: 200 while it can do useful work (with what is degraded), else 503: whether it should get requests
+ * - /livez: 200 while the event loop turns; else it should be started again
+ * - /readyz: 200 while all its programs can do useful work (with what is degraded), else 503: whether it should get requests
  * - /healthz: 200 while nothing is away, else 503 with all that is: for people, alarms and whoever starts a system; also
  *   503 while something waits for somebody to look at it (`attention`), which no start need wait for
+ * - /readyz/PROGRAM and /healthz/PROGRAM: the same of one program
  * - /metrics: Prometheus text
+ *
+ * @param programs by name, what each has started
+ * @param own what the process has started, this server among it
  */
-export async function serveOps(listen: Address, lifecycle: Lifecycle, log: Logger): Promise<void> {
+export async function serveOps(
+  listen: Address,
+  programs: ReadonlyMap<string, Lifecycle>,
+  log: Logger,
+  own: Lifecycle,
+): Promise<void> {
   await serveHttp({
     name: 'ops server',
     listen,
-    lifecycle,
+    lifecycle: own,
     // Kept to the very end, so that an orchestrator sees "stopping" rather than a refused connection.
     phase: 'telemetry',
     log,
     limits: LIMITS,
     async handle({ url, method }, response) {
-      const answer = await answerTo(url, method, lifecycle).catch((error: unknown) => {
+      const answer = await answerTo(viewOf(url ?? '', programs), method).catch((error: unknown) => {
         log.error({ err: error, url }, 'ops request failed');
         return { status: 500, type: TEXT, body: 'failed\n' };
       });
@@ -58,25 +67,38 @@ interface OpsAnswer {
   Allow?: string;
 }
 
-async function answerTo(path: string | undefined, method: string | undefined, lifecycle: Lifecycle): Promise<OpsAnswer> {
-  const view = VIEWS[path ?? ''];
+type View = () => Promise<OpsAnswer>;
+
+/** What is shown at a path; nothing, where there is nothing. */
+function viewOf(path: string, programs: Programs): View | undefined {
+  if (path === '/livez') return async () => ({ status: 200, type: JSON_TYPE, body: '{"status":"alive"}' });
+  if (path === '/metrics') return tellMetrics;
+  const [, kind, name] = /^\/(readyz|healthz)(?:\/([a-z-]+))?$/.exec(path) ?? [];
+  const of = name === undefined ? programs : new Map([...programs].filter(([program]) => program === name));
+  if (kind === undefined || of.size === 0) return undefined;
+  return () => health(of, (state) => (kind === 'readyz' ? state.ready : state.healthy));
+}
+
+async function answerTo(view: View | undefined, method: string | undefined): Promise<OpsAnswer> {
   if (!view) return { status: 404, type: TEXT, body: 'not found: try /livez, /readyz, /healthz or /metrics\n' };
-  if (method === 'GET' || method === 'HEAD') return await view(lifecycle);
+  if (method === 'GET' || method === 'HEAD') return await view();
   return { status: 405, type: TEXT, body: 'only GET and HEAD\n', Allow: 'GET, HEAD' };
 }
 
-const VIEWS: Record<string, (lifecycle: Lifecycle) => Promise<OpsAnswer>> = {
-  '/livez': async () => ({ status: 200, type: JSON_TYPE, body: '{"status":"alive"}' }),
-  '/readyz': (lifecycle) => health(lifecycle, ({ ready }) => ready),
-  '/healthz': (lifecycle) => health(lifecycle, ({ healthy }) => healthy),
-  '/metrics': async () => {
-    const parts = await Promise.all([metrics.metrics(), ...extraMetrics.map((source) => source().catch(() => ''))]);
-    return { status: 200, type: metrics.contentType, body: parts.join('\n') };
-  },
+const tellMetrics: View = async () => {
+  const parts = await Promise.all([metrics.metrics(), ...extraMetrics.map((source) => source().catch(() => ''))]);
+  return { status: 200, type: metrics.contentType, body: parts.join('\n') };
 };
 
-async function health(lifecycle: Lifecycle, good: (state: { ready: boolean; healthy: boolean }) => boolean): Promise<OpsAnswer> {
-  const [unready, degraded, attention] = await Promise.all([lifecycle.unready(), lifecycle.degraded(), lifecycle.attention()]);
+type Programs = ReadonlyMap<string, Lifecycle>;
+type Findings = Record<string, string>;
+
+async function health(programs: Programs, good: (state: { ready: boolean; healthy: boolean }) => boolean): Promise<OpsAnswer> {
+  const [unready, degraded, attention] = await Promise.all([
+    findings(programs, (lifecycle) => lifecycle.unready()),
+    findings(programs, (lifecycle) => lifecycle.degraded()),
+    findings(programs, (lifecycle) => lifecycle.attention()),
+  ]);
   const ready = Object.keys(unready).length === 0;
   const healthy = ready && Object.keys({ ...degraded, ...attention }).length === 0;
   const status = healthy ? 'healthy' : ready ? 'degraded' : 'not ready';
@@ -85,4 +107,14 @@ async function health(lifecycle: Lifecycle, good: (state: { ready: boolean; heal
     type: JSON_TYPE,
     body: JSON.stringify({ status, unready, degraded, attention }),
   };
+}
+
+/** What programs say of themselves: of several, each finding under its program's name. */
+async function findings(programs: Programs, of: (lifecycle: Lifecycle) => Promise<Findings>): Promise<Findings> {
+  const each = await Promise.all(
+    [...programs].map(async ([program, lifecycle]) =>
+      Object.entries(await of(lifecycle)).map(([name, why]) => [programs.size > 1 ? `${program}: ${name}` : name, why]),
+    ),
+  );
+  return Object.fromEntries(each.flat());
 }

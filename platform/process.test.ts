@@ -4,19 +4,30 @@ import test from 'ava';
 
 // A process of its own for each case: what is tested is how it ends.
 
-/** Starts a role whose stop takes as long as `stop` says, and waits until it is ready. `work` is what it does then. */
-async function start(
-  stop: string,
-  env: Record<string, string> = {},
-  work = '',
-): Promise<{ child: ChildProcess; ended: Promise<number | null>; output(): string }> {
-  const script = `
-    import { runProcess } from './process.ts';
-    await runProcess('test', {}, process.env, async ({ lifecycle }) => {
+interface Started {
+  child: ChildProcess;
+  ended: Promise<number | null>;
+  output(): string;
+}
+
+/** Starts a program whose stop takes as long as `stop` says, and waits until it is ready. `work` is what it does then. */
+const start = (stop: string, env: Record<string, string> = {}, work = ''): Promise<Started> =>
+  run(
+    `[{ test: { shape: {}, start: async ({ lifecycle }) => {
       lifecycle.onStop('work', 'intake', ${stop});
       setInterval(() => {}, 1_000);
       ${work}
-    });`;
+    } } }]`,
+    env,
+  );
+
+/** Starts programs, in rounds of their stop, and waits until one is ready. */
+async function run(rounds: string, env: Record<string, string> = {}): Promise<Started> {
+  const script = `
+    import { setTimeout as sleep } from 'node:timers/promises';
+    import { z } from 'zod';
+    import { runProcess } from './process.ts';
+    await runProcess(${rounds}, process.env);`;
   const child = spawn(process.execPath, ['--input-type=module-typescript', '-e', script], {
     cwd: import.meta.dirname,
     env: { ...process.env, ...env },
@@ -66,4 +77,84 @@ test('a defect that nobody caught stops the process, for a supervisor to start i
   const { ended, output } = await start('() => {}', {}, 'setTimeout(() => { throw new Error("nobody caught this"); }, 500)');
   t.is(await ended, 1, output());
   t.regex(output(), /nobody caught this/);
+});
+
+/** A program that says what it reads, and when it has stopped. */
+const named = (name: string, more = '') => `${name}: {
+  shape: { MUSUBI_POSTGRES_URL: z.string() },
+  start: async ({ config, lifecycle, log }) => {
+    log.info({ reads: config.MUSUBI_POSTGRES_URL }, 'started');
+    lifecycle.onStop('work', 'work', () => sleep(50));
+    setInterval(() => {}, 1_000);
+    ${more}
+  },
+}`;
+
+interface Line {
+  program: string;
+  msg: string;
+  reads?: string;
+}
+const linesOf = (output: string): Line[] =>
+  output
+    .split('\n')
+    .filter((line) => line.startsWith('{'))
+    .map((line) => JSON.parse(line) as Line);
+
+test('programs of one process read what is theirs, log under their names, and stop after those that call them', async (t) => {
+  const { child, ended, output } = await run(`[{ ${named('door')} }, { ${named('one')}, ${named('other')} }]`, {
+    MUSUBI_POSTGRES_URL: 'everybody',
+    MUSUBI_OTHER_POSTGRES_URL: 'the other alone',
+  });
+  while (linesOf(output()).filter(({ msg }) => msg === 'ready').length < 3) await once(child.stdout ?? child, 'data');
+  child.kill('SIGTERM');
+  t.is(await ended, 0, output());
+  const lines = linesOf(output());
+  const started = lines.filter(({ msg }) => msg === 'started').map(({ program, reads }) => [program, reads]);
+  t.deepEqual(Object.fromEntries(started), { door: 'everybody', one: 'everybody', other: 'the other alone' });
+  const stopped = lines
+    .filter(({ msg }) => msg === 'stopping' || msg === 'stopped')
+    .map(({ program, msg }) => `${program} ${msg}`);
+  t.deepEqual(stopped.slice(0, 2), ['door stopping', 'door stopped']);
+  t.deepEqual(stopped.slice(2, 4), ['one stopping', 'other stopping']);
+});
+
+test('what is wrong with the settings of any program is said, each under its name, before one starts', async (t) => {
+  const { ended, output } = await run(`[{ ${named('one')}, ${named('other')}, ${named('third')} }]`, {
+    MUSUBI_THIRD_POSTGRES_URL: 'given',
+    MUSUBI_POSTGRES_URL: '',
+  });
+  t.is(await ended, 2);
+  t.deepEqual(output().match(/^\w+: The environment/gm), ['one: The environment', 'other: The environment']);
+  t.notRegex(output(), /started/);
+});
+
+test('a program that cannot start ends its process, and a task beside it does not', async (t) => {
+  const task = `{ task: { shape: {}, start: async () => 'done' } }`;
+  const good = await run(`[${task}, { ${named('one')} }]`, { MUSUBI_POSTGRES_URL: 'x' });
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  t.is(good.child.exitCode, null, good.output());
+  good.child.kill('SIGTERM');
+  t.is(await good.ended, 0);
+  t.is(await (await run(`[${task}]`)).ended, 0, 'alone, it ends the process when it is done');
+  const bad = await run(`[{ ${named('one')}, ${named('other', `throw new Error('no store');`)} }]`, { MUSUBI_POSTGRES_URL: 'x' });
+  t.is(await bad.ended, 1);
+  t.regex(bad.output(), /no store/);
+  t.true(
+    linesOf(bad.output()).some(({ program, msg }) => program === 'one' && msg === 'stopped'),
+    'the others stop in order',
+  );
+});
+
+test('programs of one process stop within its time, all together', async (t) => {
+  const hangs = (name: string) => named(name, `lifecycle.onStop('hangs', 'intake', () => new Promise(() => {}));`);
+  const { child, ended, output } = await run(`[{ ${hangs('door')} }, { ${hangs('one')} }]`, {
+    MUSUBI_POSTGRES_URL: 'x',
+    MUSUBI_STOP_TIMEOUT: '2',
+  });
+  while (linesOf(output()).filter(({ msg }) => msg === 'ready').length < 2) await once(child.stdout ?? child, 'data');
+  const began = performance.now();
+  child.kill('SIGTERM');
+  t.is(await ended, 0);
+  t.true(performance.now() - began < 3_900, 'twice the limit');
 });

@@ -1,67 +1,51 @@
-import type { z } from 'zod';
-import { type ConfigCheck, ConfigError, loadConfig, processShape } from './config.ts';
+import { ConfigError, loadConfig, processShape } from './config.ts';
+import { Neighbours } from './grpc/neighbours.ts';
+import { addressVariable } from './grpc/peers.ts';
 import { Lifecycle } from './lifecycle.ts';
-import { createLogger, type Logger } from './log.ts';
+import { createLogger } from './log.ts';
 import { serveOps } from './ops-server.ts';
-import { startTelemetry, type Tracing } from './telemetry.ts';
+import { type Configured, configure, type Program, UsageError } from './program.ts';
 
-/** What a role's `start` is given: its settings and everything a process stands on. */
-export interface App<Config> {
-  config: Config;
-  log: Logger;
-  lifecycle: Lifecycle;
-  tracing: Tracing;
-}
-
-/** What whoever started the process asked for cannot be done; the message says what can. */
-export class UsageError extends Error {
-  override name = 'UsageError';
-}
-
-type Shape = z.ZodRawShape;
-type ConfigOf<S extends Shape> = z.output<z.ZodObject<S>> & z.output<z.ZodObject<typeof processShape>>;
+export { type App, UsageError } from './program.ts';
 
 /**
- * Runs one role as this process: config → telemetry → /livez, /readyz, /healthz, /metrics → `start`,
- * and stops in reverse on SIGTERM or SIGINT. A second signal forces. Never returns a failure:
- * a process that can't start says why and exits with 1 (2 for its configuration).
+ * Runs programs as this process, each as it runs alone, with its own settings, log and lifecycle: config → telemetry →
+ * /livez, /readyz, /healthz, /metrics of all → `start` of each, side by side. SIGTERM or SIGINT stops them in reverse. A
+ * second signal forces. Never returns a failure: a process that cannot start says why and exits with 1 (2 for its
+ * configuration or usage).
  *
- * `start` that returns `'done'` ends the process: a task, not a server. One that throws a `UsageError` was asked for what
- * cannot be done: that is said in a line, and it exits with 2.
- *
- * @param check what must hold between the variables of `shape`
- * @param prints whether standard output is for what it prints, so that its log goes to standard error. Default: no
+ * @param rounds the programs by name, in the order of their stop: those of one round are stopped side by side, and who is
+ *   called is stopped after who calls
  */
-export async function runProcess<S extends Shape>(
-  role: string,
-  shape: S,
-  env: NodeJS.ProcessEnv,
-  start: (app: App<ConfigOf<S>>) => Promise<unknown>,
-  check?: ConfigCheck<S>,
-  prints = false,
-): Promise<void> {
-  let config: ConfigOf<S>;
-  try {
-    config = loadConfig<Shape>({ ...processShape, ...shape }, env, check as ConfigCheck<Shape> | undefined) as ConfigOf<S>;
-  } catch (error) {
-    if (!(error instanceof ConfigError)) throw error;
-    process.stderr.write(`${role}: ${error.message}\n`);
-    process.exit(2);
-  }
-  const log = createLogger(role, config.MUSUBI_LOG_LEVEL as string, prints ? 'stderr' : 'stdout');
-  const tracing = startTelemetry(role, env);
-  const lifecycle = new Lifecycle(log, Number(config.MUSUBI_STOP_TIMEOUT) * 1_000);
-  lifecycle.onStop('tracing', 'telemetry', () => tracing.stop());
+export async function runProcess(rounds: readonly Record<string, Program>[], env: NodeJS.ProcessEnv): Promise<void> {
+  const programs = configureAll(rounds, env);
+  const all = programs.flat();
+  const name = all.map((program) => program.name).join(',');
+  const { MUSUBI_OPS_LISTEN: listen, MUSUBI_STOP_TIMEOUT: seconds, MUSUBI_LOG_LEVEL: level } = loadConfig(processShape, env);
+  const log = all.length === 1 && all[0] ? all[0].log : createLogger(name, level);
+  const lifecycles = new Map(all.map((program) => [program.name, program.lifecycle]));
+  const neighbours = new Neighbours(lifecycles);
+  /** What is the process's own. */
+  const own = new Lifecycle(log.child({}, { level: 'warn' }), seconds * 1_000);
 
+  let stopping: Promise<void> | undefined;
+  const stop = async (reason: string): Promise<void> => {
+    const until = performance.now() + seconds * 1_000;
+    for (const round of programs) {
+      await Promise.all(round.map(({ lifecycle }) => lifecycle.stop(reason, until - performance.now())));
+    }
+    await own.stop(reason);
+  };
   const exit = async (reason: string, code: number): Promise<never> => {
-    await lifecycle.stop(reason);
+    stopping ??= stop(reason);
+    await stopping;
     process.exit(code);
   };
   const exitSoon = (reason: string, code: number): void => {
     exit(reason, code).catch(() => process.exit(1));
   };
   const onSignal = (signal: NodeJS.Signals): void => {
-    if (lifecycle.stopping) {
+    if (stopping) {
       log.warn({ signal }, 'forced');
       process.exit(1);
     }
@@ -69,7 +53,7 @@ export async function runProcess<S extends Shape>(
   };
   process.on('SIGTERM', onSignal);
   process.on('SIGINT', onSignal);
-  // A defect that nobody caught leaves unknown state behind: log it, stop, and let the supervisor start anew.
+  // A defect that nobody caught leaves unknown state behind: log it, stop, and let the supervisor start a new process.
   process.on('uncaughtException', (error) => {
     log.fatal({ err: error }, 'uncaught exception');
     exitSoon('uncaught exception', 1);
@@ -79,18 +63,54 @@ export async function runProcess<S extends Shape>(
     exitSoon('unhandled rejection', 1);
   });
 
-  try {
-    await serveOps(config.MUSUBI_OPS_LISTEN as { host: string; port: number }, lifecycle, log);
-    const outcome = await start({ config, log, lifecycle, tracing });
-    if (outcome === 'done') await exit('done', 0);
-    lifecycle.markStarted();
-    log.info('ready');
-  } catch (error) {
-    if (error instanceof UsageError) {
-      process.stderr.write(`${role}: ${error.message}\n`);
-      await exit('could not start', 2);
+  /** @returns whether it was a task: that is done then, and is asked for nothing more */
+  const begin = async ({ start, ...program }: Configured): Promise<boolean> => {
+    try {
+      const app = { ...program, neighbours };
+      const outcome = await program.tracing.run(() => start(app as never));
+      if (outcome === 'done') {
+        await program.lifecycle.stop('done');
+        lifecycles.delete(program.name);
+        return true;
+      }
+      program.lifecycle.markStarted();
+      program.log.info('ready');
+      return false;
+    } catch (error) {
+      if (error instanceof UsageError) {
+        process.stderr.write(`${program.name}: ${error.message}\n`);
+        return exit('could not start', 2);
+      }
+      program.log.fatal({ err: error }, 'could not start');
+      return exit('could not start', 1);
     }
+  };
+  await serveOps(listen, lifecycles, log, own).catch((error: unknown) => {
     log.fatal({ err: error }, 'could not start');
-    await exit('could not start', 1);
-  }
+    return exit('could not start', 1);
+  });
+  const done = await Promise.all(all.map(begin));
+  if (done.every(Boolean)) await exit('done', 0);
+}
+
+/** Says everything that is wrong with the environment at once, and ends the process, when something is. */
+function configureAll(rounds: readonly Record<string, Program>[], env: NodeJS.ProcessEnv): Configured[][] {
+  const hosted = rounds.flatMap((round) => Object.keys(round));
+  // Who is called without a socket has no address. What is set is never dialled.
+  const addresses = Object.fromEntries(hosted.map((name) => [addressVariable(name), `${name}:0`]));
+  let wrong = false;
+  const programs = rounds.map((round) =>
+    Object.entries(round).flatMap(([name, program]) => {
+      try {
+        return [configure(name, program, { ...env, ...addresses })];
+      } catch (error) {
+        if (!(error instanceof ConfigError)) throw error;
+        process.stderr.write(`${name}: ${error.message}\n`);
+        wrong = true;
+        return [];
+      }
+    }),
+  );
+  if (wrong) process.exit(2);
+  return programs;
 }

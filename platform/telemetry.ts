@@ -2,10 +2,12 @@ import {
   type Attributes,
   type Context,
   context,
+  createContextKey,
   propagation,
   type Span,
   SpanKind,
   SpanStatusCode,
+  type Tracer,
   trace,
 } from '@opentelemetry/api';
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http';
@@ -18,41 +20,57 @@ import { reasonOf } from './errors.ts';
 /** The process's metrics; served at /metrics. Each module makes its own with `registers: [metrics]`. */
 export const metrics = new Registry();
 
-/** Whether spans leave this process: when the standard OTEL_EXPORTER_OTLP_(TRACES_)ENDPOINT is set. */
+/** How a program's spans are told. */
 export interface Tracing {
+  /** Whether they leave this process: when the standard OTEL_EXPORTER_OTLP_(TRACES_)ENDPOINT is set. */
   exporting: boolean;
   resource: ReturnType<typeof resourceFromAttributes>;
+  tracer: Tracer;
   processor?: BatchSpanProcessor;
+  /** Does something as the program: its spans, and those of all that it begins, are told under its name. */
+  run<T>(work: () => T): T;
   stop(): Promise<void>;
 }
 
+/** Of a context: the tracer of the program that it belongs to. */
+const TRACER = createContextKey('tracer');
+
+let started = false;
+
 /**
- * Starts tracing and default metrics. Without an exporter, trace IDs still travel through every
- * hop (logs and problems show them), but no span is recorded.
+ * Starts a program's tracing, and with the first program of a process its default metrics. Without an exporter, trace IDs
+ * still travel through every hop (logs and problems show them), but no span is recorded.
  * The standard variables of sampler and exporter hold (OTEL_TRACES_SAMPLER, OTEL_EXPORTER_OTLP_…); the service's
- * name is its role's.
+ * name is the program's.
  */
-export function startTelemetry(role: string, env: NodeJS.ProcessEnv): Tracing {
+export function startTelemetry(program: string, env: NodeJS.ProcessEnv): Tracing {
   const exporting = Boolean(env.OTEL_EXPORTER_OTLP_ENDPOINT || env.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT);
-  const resource = resourceFromAttributes({ 'service.name': `musubi-${role}`, 'service.namespace': 'musubi' });
+  const resource = resourceFromAttributes({ 'service.name': `musubi-${program}`, 'service.namespace': 'musubi' });
   const processor = exporting ? new BatchSpanProcessor(new OTLPTraceExporter(), { scheduledDelayMillis: 1_000 }) : undefined;
   const provider = new NodeTracerProvider({
     resource,
     spanProcessors: processor ? [processor] : [],
     ...(exporting ? {} : { sampler: new AlwaysOffSampler() }),
   });
-  provider.register();
-  // The event loop's delay, sampled once a second: at the default of 10 ms it wakes an idle process 100 times a second.
-  collectDefaultMetrics({ register: metrics, eventLoopMonitoringPrecision: 1_000 });
+  if (!started) {
+    provider.register();
+    // The event loop's delay, sampled once a second: at the default of 10 ms it wakes an idle process 100 times a second.
+    collectDefaultMetrics({ register: metrics, eventLoopMonitoringPrecision: 1_000 });
+    started = true;
+  }
+  const tracer = provider.getTracer('musubi');
   return {
     exporting,
     resource,
+    tracer,
     ...(processor ? { processor } : {}),
+    run: (work) => context.with(context.active().setValue(TRACER, tracer), work),
     stop: () => provider.shutdown(),
   };
 }
 
-const tracer = trace.getTracer('musubi');
+/** The tracer of the program that a context belongs to; outside of programs that of whoever started tracing first. */
+export const tracerOf = (of: Context): Tracer => (of.getValue(TRACER) as Tracer | undefined) ?? trace.getTracer('musubi');
 
 /** Runs `work` in a span of its own; an error marks the span and goes on. */
 export async function withSpan<T>(
@@ -61,7 +79,11 @@ export async function withSpan<T>(
   work: (span: Span) => Promise<T>,
 ): Promise<T> {
   const parent = options.parent ?? context.active();
-  const span = tracer.startSpan(name, { kind: options.kind ?? SpanKind.INTERNAL, attributes: options.attributes }, parent);
+  const span = tracerOf(parent).startSpan(
+    name,
+    { kind: options.kind ?? SpanKind.INTERNAL, attributes: options.attributes },
+    parent,
+  );
   return context.with(trace.setSpan(parent, span), async () => {
     try {
       return await work(span);
@@ -86,9 +108,13 @@ export function currentTraceparent(): string {
   return traceparentOf(context.active());
 }
 
-/** The context that a received `traceparent` continues; a malformed one starts a new trace. */
-export function contextFrom(traceparent: string | undefined): Context {
-  return traceparent ? propagation.extract(context.active(), { traceparent }) : context.active();
+/**
+ * The context that a received `traceparent` continues; a malformed one starts a new trace.
+ *
+ * @param base the rest of the context. Default: the running call's
+ */
+export function contextFrom(traceparent: string | undefined, base = context.active()): Context {
+  return traceparent ? propagation.extract(base, { traceparent }) : base;
 }
 
 /** The running call's trace ID, 32 hex digits; undefined outside a trace. */

@@ -29,7 +29,7 @@ export function uniqueName(prefix: string): string {
   return `${prefix}_${randomBytes(4).toString('hex')}`;
 }
 
-/** What `start` of a role is given, for a test that is the process. Call `lifecycle.stop` at its end. */
+/** What `start` of a program is given, for a test that is the process. Call `lifecycle.stop` at its end. */
 export function testProcess(name: string): { log: Logger; lifecycle: Lifecycle } {
   const log = createLogger(name, process.env.MUSUBI_TEST_LOG_LEVEL ?? 'silent');
   const lifecycle = new Lifecycle(log, 20_000);

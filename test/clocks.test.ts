@@ -5,7 +5,7 @@ import { connectPeer, type Peer } from '#platform/grpc/client.ts';
 import { Lifecycle } from '#platform/lifecycle.ts';
 import { AuthServiceService } from '#proto/musubi/auth/v1/auth.ts';
 import { address, unique } from './client.ts';
-import { type Started, startRole } from './processes.ts';
+import { type Started, startProgram } from './processes.ts';
 
 const MINUTE = 60_000;
 /** The machine may be busy: how long an answer takes is not what is tested. */
@@ -15,7 +15,7 @@ const started: Started[] = [];
 
 /** An Auth process on a host whose clock is wrong by so many milliseconds. */
 async function authAt(shiftMs: number): Promise<Peer<AuthServiceService>> {
-  const process = await startRole('auth', [], {
+  const process = await startProgram('auth', [], {
     NODE_OPTIONS: `--import ${new URL('shifted-clock.ts', import.meta.url)}`,
     MUSUBI_TEST_CLOCK_SHIFT_MS: String(shiftMs),
   });

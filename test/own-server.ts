@@ -21,7 +21,7 @@ export async function ownServer(name: ServerName): Promise<OwnServer> {
   if (!server) throw new Error(`there is no server ${name}`);
   // An address in the environment would be taken for that of the server to use.
   for (const variable of Object.keys(server.address({ ports: {}, secrets: {} as never }))) delete process.env[variable];
-  const stack = await startStack({ dataDir, servers: [name], roles: [], ports: 'free', restart: false });
+  const stack = await startStack({ dataDir, servers: [name], processes: 'none', ports: 'free', restart: false });
   return {
     addresses: stack.addresses,
     stack,

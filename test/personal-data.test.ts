@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Connection, Client as TemporalClient } from '@temporalio/client';
 import test from 'ava';
+import { LAYOUTS, PROGRAMS } from '../local/programs.ts';
 import { address, admin, login, register, unique } from './client.ts';
 import { trace } from './collector.ts';
 import { rows } from './evidence.ts';
@@ -11,7 +12,8 @@ import { rows } from './evidence.ts';
 // Names, logins and e-mail addresses are kept where they belong: in the services' stores, in their events, and in what a
 // saga was given. What is told of what happens (logs, spans, failures, summaries) goes by IDs.
 
-const ROLES = ['gateway', 'worker', 'relay', 'member', 'role', 'auth', 'job', 'query', 'websocket'];
+/** The logs of Musubi's own processes. */
+const LOGS = Object.values(LAYOUTS).flatMap((processes) => processes.map(({ name }) => `${name}.log`));
 
 test('no login, name or e-mail address is in any log, span, failure, summary, search attribute or refusal', async (t) => {
   const traceId = randomBytes(16).toString('hex');
@@ -87,8 +89,9 @@ test('no login, name or e-mail address is in any log, span, failure, summary, se
   for (const { service, name, attributes } of spans) t.deepEqual(found(`${name} ${attributes}`), [], `${service} ${name}`);
 
   const folder = join(address('MUSUBI_TEST_DATA'), 'logs');
-  const files = readdirSync(folder).filter((file) => ROLES.includes(file.replace(/(\.previous)?\.log$/, '')));
-  t.is(files.length, ROLES.length);
+  const files = readdirSync(folder).filter((file) => LOGS.includes(file.replace(/\.previous/, '')));
+  const programs = files.flatMap((file) => readFileSync(join(folder, file), 'utf8').match(/(?<="program":")[a-z]+/g) ?? []);
+  for (const { name } of PROGRAMS) t.true(programs.includes(name), `${name} has logged`);
   for (const file of files) {
     const lines = readFileSync(join(folder, file), 'utf8').split('\n');
     t.deepEqual(

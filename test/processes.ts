@@ -10,12 +10,12 @@ export interface Started {
   stop(signal?: NodeJS.Signals): Promise<void>;
 }
 
-/** Starts one more process of a role beside the running stack, and waits until it is ready. */
-export async function startRole(role: string, args: string[] = [], env: Record<string, string> = {}): Promise<Started> {
+/** Starts one more process of a program, or of several, beside the running stack, and waits until it is ready. */
+export async function startProgram(program: string, args: string[] = [], env: Record<string, string> = {}): Promise<Started> {
   // Reserved until the process has ended, and outside the range from which the system gives ports to whoever asks.
   const reserved = new Ports();
   const ports = { grpc: await reserved.reserve(), http: await reserved.reserve(), ops: await reserved.reserve() };
-  const child = spawn(process.execPath, [join(import.meta.dirname, '../main.ts'), role, ...args], {
+  const child = spawn(process.execPath, [join(import.meta.dirname, '../main.ts'), program, ...args], {
     cwd: join(import.meta.dirname, '..'),
     env: {
       ...process.env,
@@ -44,7 +44,7 @@ export async function startRole(role: string, args: string[] = [], env: Record<s
     if (ready) return { child, ports, output: () => output, stop };
     if (child.exitCode !== null || child.signalCode !== null || Date.now() > deadline) {
       await stop('SIGKILL');
-      throw new Error(`${role} does not get ready:\n${output.slice(-2_000)}`);
+      throw new Error(`${program} does not get ready:\n${output.slice(-2_000)}`);
     }
     await new Promise((resolve) => setTimeout(resolve, 100));
   }

@@ -3,14 +3,15 @@ import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { readOptions } from '../local/options.mjs';
 import { wheelBinary } from '../local/packages/wheels.ts';
+import type { Layout } from '../local/programs.ts';
 import { type Stack, startStack } from '../local/stack.ts';
 import { stopRequest } from '../local/stop-request.ts';
 import { serveCollector } from './collector.ts';
 import { serveControl } from './control.ts';
 
 /**
- * `npm test`: starts the real stack once on free ports, runs every test against it, stops it and removes
- * its data. What disturbs the whole system (test/faults) runs after the rest.
+ * `npm test`: starts the real stack on free ports, runs every test against it, stops it and removes its data. What
+ * disturbs the whole system (test/faults) runs after the rest, on the same data.
  * Files and `--match` are ava's: `npm test -- services/member`.
  */
 const root = join(import.meta.dirname, '..');
@@ -31,6 +32,8 @@ const request = stopRequest(() => process.exit(130));
 void request.asked.then(stop).then(() => process.exit(130));
 
 const total = { passed: 0, failed: 0 };
+/** What TAP says of each test that failed: it is printed once more at the end, where nobody has to look for it. */
+const failures: string[] = [];
 const begun = Date.now();
 try {
   const collector = await serveCollector();
@@ -38,37 +41,46 @@ try {
   const tracing = { OTEL_EXPORTER_OTLP_ENDPOINT: collector.url, OTEL_TRACES_SAMPLER: 'parentbased_always_off' };
   // A few members stand for many: what bounds one member's commands over time would bound the load that tests make.
   const manyCommands = { MUSUBI_JOB_RATE_PER_MEMBER: '100000+100000/1s' };
-  stack = await startStack({
-    dataDir,
-    runFile: join(dataDir, 'run.json'),
-    ports: 'free',
-    env: { ...tracing, ...manyCommands },
-    signal: request.signal,
-    onProgress: ({ component, title, state, detail }) =>
-      void (state === 'ready' && process.stdout.write(`# ${title || component} is ready${detail ? `: ${detail}` : ''}\n`)),
-  });
-  process.stdout.write(`# the stack is ready after ${elapsed(begun)}\n`);
-  const control = await serveControl(stack);
-  const env = {
-    ...process.env,
-    ...stack.addresses,
-    MUSUBI_ADMIN_LOGIN_ID: stack.admin.loginId,
-    MUSUBI_ADMIN_PASSWORD: stack.admin.password,
-    MUSUBI_TEMPORAL_TEST_SERVER: await wheelBinary('temporal-test-server'),
-    ...tracing,
-    MUSUBI_TEST_CONTROL: control.url,
-    MUSUBI_TEST_COLLECTOR: collector.url,
-    MUSUBI_TEST_DATA: dataDir,
+  const onStack = async (processes: Layout, phase: Record<string, string> = {}): Promise<void> => {
+    const started = Date.now();
+    stack = await startStack({
+      dataDir,
+      runFile: join(dataDir, 'run.json'),
+      ports: 'free',
+      processes,
+      env: { ...tracing, ...manyCommands },
+      signal: request.signal,
+      onProgress: ({ component, title, state, detail }) =>
+        void (state === 'ready' && process.stdout.write(`# ${title || component} is ready${detail ? `: ${detail}` : ''}\n`)),
+    });
+    process.stdout.write(`# the stack is ready after ${elapsed(started)}\n`);
+    const control = await serveControl(stack);
+    const env = {
+      ...process.env,
+      ...stack.addresses,
+      MUSUBI_ADMIN_LOGIN_ID: stack.admin.loginId,
+      MUSUBI_ADMIN_PASSWORD: stack.admin.password,
+      MUSUBI_TEMPORAL_TEST_SERVER: await wheelBinary('temporal-test-server'),
+      ...tracing,
+      MUSUBI_TEST_CONTROL: control.url,
+      MUSUBI_TEST_COLLECTOR: collector.url,
+      MUSUBI_TEST_DATA: dataDir,
+      ...phase,
+    };
+    add(await ava(positionals, env));
+    control.close();
+    await stack.stop();
   };
   const faultsOnly = positionals.length > 0 && positionals.every((file) => file.startsWith('test/faults'));
-  if (!faultsOnly) add(await ava(positionals, env));
-  if (positionals.length === 0 || faultsOnly) add(await ava(positionals, { ...env, MUSUBI_TEST_PHASE: 'faults' }));
-  control.close();
+  if (!faultsOnly) await onStack(values.processes ?? 'few');
+  // One process for each program, so that one alone can be away.
+  if (positionals.length === 0 || faultsOnly) await onStack(values.processes ?? 'each', { MUSUBI_TEST_PHASE: 'faults' });
   collector.close();
   process.stdout.write(`# the tests took ${elapsed(begun)}, the start of the stack included\n`);
 } finally {
   await stop();
 }
+for (const failure of failures) process.stdout.write(`# failed:\n${failure}\n`);
 process.stdout.write(`${total.passed} passed, ${total.failed} failed\n`);
 process.exit(total.failed === 0 && total.passed > 0 ? 0 : 1);
 
@@ -101,8 +113,11 @@ function ava(files: string[], env: NodeJS.ProcessEnv): Promise<typeof total> {
     child.on('close', (code) => {
       const lines = (pattern: RegExp): number => (output.match(pattern) ?? []).length;
       const notOk = lines(/^not ok /gm);
+      failures.push(...(output.match(/^not ok .*(?:\n {2}.*)*/gm) ?? []));
       // A crash outside of any test fails the run too.
-      resolve({ passed: lines(/^ok /gm), failed: notOk === 0 && code !== 0 ? 1 : notOk });
+      const crashed = notOk === 0 && code !== 0;
+      if (crashed) failures.push(`ava ended with ${code}, though no test failed`);
+      resolve({ passed: lines(/^ok /gm), failed: crashed ? 1 : notOk });
     });
   });
 }

@@ -1,9 +1,9 @@
 import test from 'ava';
-import { ROLES } from '../local/roles.ts';
+import { PROGRAMS } from '../local/programs.ts';
 import { ConfigError, loadConfig } from '../platform/config.ts';
 
 // On a port that nobody was told, a service would be ready and never found.
-for (const { name } of ROLES.filter(({ ports }) => ports.grpc !== undefined)) {
+for (const { name } of PROGRAMS.filter(({ ports }) => ports.grpc !== undefined)) {
   test(`${name} must be told where to listen`, async (t) => {
     const { shape } = await import(`../services/${name}/config.ts`);
     t.throws(() => loadConfig(shape, {}), { instanceOf: ConfigError, message: /^ {2}MUSUBI_GRPC_LISTEN: is missing$/m });

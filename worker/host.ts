@@ -3,6 +3,7 @@ import { Client } from '@temporalio/client';
 import { OpenTelemetryWorkflowClientInterceptor } from '@temporalio/interceptors-opentelemetry-v2';
 import { NativeConnection } from '@temporalio/worker';
 import { whenAborted } from '#platform/abort.ts';
+import type { Neighbours } from '#platform/grpc/neighbours.ts';
 import { connectPeers } from '#platform/grpc/peers.ts';
 import type { Lifecycle } from '#platform/lifecycle.ts';
 import { type Logger, logDefect } from '#platform/log.ts';
@@ -26,6 +27,7 @@ export interface HostOptions {
   log: Logger;
   lifecycle: Lifecycle;
   tracing: Tracing;
+  neighbours?: Neighbours;
 }
 
 /** How often a Temporal that is away is tried again, ms. */
@@ -51,7 +53,7 @@ export function hostWorkers(
   app: HostOptions,
   domains: readonly Domain[],
   {
-    peers = connectPeers(CONTRACTS, app.config, app.lifecycle),
+    peers = connectPeers(CONTRACTS, app),
     essential = true,
     watching = false,
   }: { peers?: SagaPeers; essential?: boolean; watching?: boolean } = {},
@@ -178,7 +180,7 @@ class Host {
       queues.map((taskQueue) => createWorker({ connection, namespace, taskQueue, codePath, activities, tracing })),
     );
     const runs = workers.map((worker) => worker.run());
-    const interceptors = { workflow: [new OpenTelemetryWorkflowClientInterceptor()] };
+    const interceptors = { workflow: [new OpenTelemetryWorkflowClientInterceptor(tracing)] };
     this.client = new Client({ connection, namespace, interceptors, workflow: { queryRejectCondition: 'NOT_OPEN' } });
     log.info({ address, namespace, queues }, 'connected to Temporal');
     // Without them no command starts, and tasks of sagas fail.

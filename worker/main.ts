@@ -9,8 +9,7 @@ export { shape } from './config.ts';
 
 /** Runs sagas: polls the task queues of the configured domains. */
 export async function start(app: App<z.output<z.ZodObject<typeof shape>>>): Promise<void> {
-  const { config, lifecycle } = app;
   // Sagas wait for a service that is away, step by step: the others go on.
-  followServices(CONTRACTS, config, lifecycle);
-  hostWorkers(app, config.MUSUBI_WORKER_QUEUES, { watching: true });
+  followServices(CONTRACTS, app);
+  hostWorkers(app, app.config.MUSUBI_WORKER_QUEUES, { watching: true });
 }

@@ -11,7 +11,7 @@ export interface WorkerSettings {
   /** The bundled workflow code, made for this `tracing` (see bundle.ts). */
   codePath: string;
   activities: Activities;
-  tracing: Pick<Tracing, 'processor' | 'resource'>;
+  tracing: Pick<Tracing, 'processor' | 'resource' | 'tracer'>;
 }
 
 /** A worker of one task queue, with the trace going through it. */
@@ -21,7 +21,7 @@ export function createWorker({ activities, codePath, tracing, ...where }: Worker
     ...where,
     workflowBundle: { codePath },
     activities: byTemporalName(activities),
-    interceptors: { activity: [(context) => ({ inbound: new OpenTelemetryActivityInboundInterceptor(context) })] },
+    interceptors: { activity: [(context) => ({ inbound: new OpenTelemetryActivityInboundInterceptor(context, tracing) })] },
     sinks: tracing.processor ? { exporter: makeWorkflowExporter(tracing.processor, tracing.resource) } : {},
   });
 }

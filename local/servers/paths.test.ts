@@ -36,7 +36,7 @@ test('every server starts, and starts again, with its data and its program in a 
   Object.assign(process.env, { LC_ALL: 'POSIX', MUSUBI_CACHE: cache, TMPDIR: temporary });
   const dataDir = join(folder, 'data');
   for (const start of ['first', 'second']) {
-    const stack = await startStack({ dataDir, ports: 'free', roles: [] });
+    const stack = await startStack({ dataDir, ports: 'free', processes: 'none' });
     await stack.stop();
     for (const [server, file] of Object.entries(KEPT)) t.true(existsSync(join(dataDir, server, file)), `${start}: ${server}`);
     t.deepEqual(readdirSync(place), [NAME], 'nothing is written elsewhere');

@@ -70,7 +70,8 @@ export function boundTo<S extends ServiceDefinition>(signal: AbortSignal, peer: 
 
 type Method = (request: unknown, options?: CallOptions) => unknown;
 
-const left = (): MusubiError => new MusubiError(status.CANCELLED, 'CLIENT_LEFT', 'the client has left');
+/** The error of a call whose caller has left. */
+export const left = (): MusubiError => new MusubiError(status.CANCELLED, 'CLIENT_LEFT', 'the client has left');
 
 function metadataOf(): Metadata {
   const metadata = new Metadata();

@@ -2,7 +2,8 @@ import type { ServiceDefinition } from '@grpc/grpc-js';
 import { peer } from '../config.ts';
 import type { Lifecycle } from '../lifecycle.ts';
 import { boundTo, connectPeer, type Peer } from './client.ts';
-import { followPeers } from './readiness.ts';
+import type { Neighbours } from './neighbours.ts';
+import { healthOf } from './readiness.ts';
 
 /** The contracts of several services, by the services' names. */
 type Contracts = Record<string, ServiceDefinition>;
@@ -26,12 +27,20 @@ export function peerShape<C extends Contracts>(contracts: C): Record<keyof PeerA
   >;
 }
 
+/** What a program connects with. */
+interface Connecting<C> {
+  config: PeerAddresses<C>;
+  lifecycle: Lifecycle;
+  /** The other programs of this process: those are called without a socket. */
+  neighbours?: Neighbours;
+}
+
 /** Connects to services; the connections end with the lifecycle. */
-export function connectPeers<C extends Contracts>(contracts: C, config: PeerAddresses<C>, lifecycle: Lifecycle): Peers<C> {
+export function connectPeers<C extends Contracts>(contracts: C, { config, lifecycle, neighbours }: Connecting<C>): Peers<C> {
   const addresses = addressesOf(contracts, config);
   const peers = Object.entries(contracts).map(([name, contract]) => [
     name,
-    connectPeer(addresses[name] ?? '', contract, lifecycle),
+    neighbours?.has(name) ? neighbours.peer(contract) : connectPeer(addresses[name] ?? '', contract, lifecycle),
   ]);
   return Object.fromEntries(peers) as Peers<C>;
 }
@@ -44,20 +53,20 @@ export function boundPeers<C extends Contracts>(signal: AbortSignal, contracts: 
 }
 
 /**
- * Makes this process's readiness follow the services without which it can do nothing, and its health all the others.
+ * Makes this program's readiness follow the services without which it can do nothing, and its health all the others.
  *
  * @param essential the names of the former
  */
 export function followServices<C extends Contracts>(
   contracts: C,
-  config: PeerAddresses<C>,
-  lifecycle: Lifecycle,
+  { config, lifecycle, neighbours }: Connecting<C>,
   essential: readonly (keyof C)[] = [],
 ): void {
-  const all = Object.entries(addressesOf(contracts, config));
-  const isEssential = ([name]: [string, string]): boolean => essential.includes(name);
-  followPeers(Object.fromEntries(all.filter(isEssential)), lifecycle, 'essential');
-  followPeers(Object.fromEntries(all.filter((each) => !isEssential(each))), lifecycle, 'other');
+  for (const [name, target] of Object.entries(addressesOf(contracts, config))) {
+    const check = neighbours?.has(name) ? () => neighbours.requireReady(name) : healthOf(name, target, lifecycle);
+    if (essential.includes(name)) lifecycle.onReady(name, check);
+    else lifecycle.onHealthy(name, check);
+  }
 }
 
 function addressesOf<C extends Contracts>(contracts: C, config: PeerAddresses<C>): Record<string, string> {

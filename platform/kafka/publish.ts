@@ -2,7 +2,7 @@ import { type Span, trace } from '@opentelemetry/api';
 import { Counter, Histogram } from '@prometheus-io/client';
 import { type Kafka, type KafkaJSProtocolError, Partitioners, type Producer } from 'kafkajs';
 import { type OutboxRecord, topicOf } from '../outbox/event.ts';
-import { contextFrom, metrics, SpanKind, traceparentOf } from '../telemetry.ts';
+import { contextFrom, metrics, SpanKind, traceparentOf, tracerOf } from '../telemetry.ts';
 import { type KafkaOptions, kafkaClient } from './client.ts';
 import { toWire, type WireMessage } from './event-message.ts';
 import { ensureTopics, type TopicOptions } from './topics.ts';
@@ -162,8 +162,7 @@ function startSpan(topic: string, event: OutboxRecord): { span?: Span; tracepare
     'messaging.kafka.message.key': event.aggregateId,
   };
   const parent = contextFrom(event.traceparent);
-  const span = trace
-    .getTracer('musubi')
-    .startSpan(`publish ${topic}`, { kind: SpanKind.PRODUCER, attributes, startTime: event.time }, parent);
+  const options = { kind: SpanKind.PRODUCER, attributes, startTime: event.time };
+  const span = tracerOf(parent).startSpan(`publish ${topic}`, options, parent);
   return { span, traceparent: traceparentOf(trace.setSpan(parent, span)) };
 }

@@ -20,7 +20,7 @@ export { shape } from './config.ts';
 /** How often signing keys are looked after: far below the hour that a new one is published ahead. */
 const KEY_MAINTENANCE_MS = 60_000;
 
-export async function start({ config, log, lifecycle }: App<Config>): Promise<void> {
+export async function start({ config, log, lifecycle, neighbours }: App<Config>): Promise<void> {
   const policies = new Policies();
   const store = await openStore({ url: config.MUSUBI_MONGODB_URL, log, lifecycle });
   const keys = new KeyRing(store.signingKeys, new Vault(config.MUSUBI_AUTH_MASTER_KEY, 'signing keys'), store.clock);
@@ -55,7 +55,7 @@ export async function start({ config, log, lifecycle }: App<Config>): Promise<vo
     loginNames: new Pseudonyms(masterKey, 'logged logins'),
   };
   await serveGrpc(
-    { listen: config.MUSUBI_GRPC_LISTEN, log, lifecycle, limits: AUTH_LIMITS },
+    { listen: config.MUSUBI_GRPC_LISTEN, log, lifecycle, neighbours, limits: AUTH_LIMITS },
     AuthServiceService,
     authHandlers(auth, keys),
     authState(store),

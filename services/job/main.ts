@@ -10,7 +10,7 @@ import { jobStore } from './store.ts';
 
 export { shape };
 
-export async function start({ config, log, lifecycle }: App<z.output<z.ZodObject<typeof shape>>>): Promise<void> {
+export async function start({ config, log, lifecycle, neighbours }: App<z.output<z.ZodObject<typeof shape>>>): Promise<void> {
   const url = config.MUSUBI_REDIS_URL;
   const places = {
     perMember: config.MUSUBI_JOB_IN_FLIGHT_PER_MEMBER,
@@ -24,7 +24,7 @@ export async function start({ config, log, lifecycle }: App<z.output<z.ZodObject
     finishedMs: config.MUSUBI_JOB_FINISHED_SECONDS * 1_000,
   };
   await serveGrpc(
-    { listen: config.MUSUBI_GRPC_LISTEN, log, lifecycle },
+    { listen: config.MUSUBI_GRPC_LISTEN, log, lifecycle, neighbours },
     JobServiceService,
     jobHandlers({ store, finished, retention, log }),
   );

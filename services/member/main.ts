@@ -9,10 +9,10 @@ import { openStore } from './store.ts';
 export { shape } from './config.ts';
 
 /** Starts the member service: its database (readiness follows it), then gRPC. */
-export async function start({ config, log, lifecycle }: App<Config>): Promise<void> {
+export async function start({ config, log, lifecycle, neighbours }: App<Config>): Promise<void> {
   const db = await openStore({ url: config.MUSUBI_POSTGRES_URL, log, lifecycle });
   await serveGrpc(
-    { listen: config.MUSUBI_GRPC_LISTEN, log, lifecycle },
+    { listen: config.MUSUBI_GRPC_LISTEN, log, lifecycle, neighbours },
     MemberServiceService,
     memberHandlers(db),
     memberState(db),

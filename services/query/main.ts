@@ -13,7 +13,7 @@ import { Visibility } from './visibility.ts';
 export { shape } from './config.ts';
 
 /** Starts the query service: read models → notifications → gRPC → projections. Readiness follows the database and the consumer. */
-export async function start({ config, log, lifecycle }: App<Config>): Promise<void> {
+export async function start({ config, log, lifecycle, neighbours }: App<Config>): Promise<void> {
   const url = config.MUSUBI_POSTGRES_URL;
   const db = await openStore({ url, log, lifecycle });
   const visibility = new Visibility(db);
@@ -26,7 +26,7 @@ export async function start({ config, log, lifecycle }: App<Config>): Promise<vo
     lifecycle,
   });
   await serveGrpc(
-    { listen: config.MUSUBI_GRPC_LISTEN, log, lifecycle },
+    { listen: config.MUSUBI_GRPC_LISTEN, log, lifecycle, neighbours },
     QueryServiceService,
     queryHandlers(db, visibility),
     copiesState(db),

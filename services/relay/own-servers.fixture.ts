@@ -19,7 +19,7 @@ export async function ownServers(...names: ServerName[]): Promise<OwnServers> {
     if (!names.includes(name as ServerName)) continue;
     for (const variable of Object.keys(address({ ports: {}, secrets: {} as never }))) delete process.env[variable];
   }
-  const stack = await startStack({ dataDir, ports: 'free', servers: names, roles: [], restart: false });
+  const stack = await startStack({ dataDir, ports: 'free', servers: names, processes: 'none', restart: false });
   Object.assign(process.env, stack.addresses);
   return {
     stack,

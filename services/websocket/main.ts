@@ -19,7 +19,8 @@ import { socketStore } from './store.ts';
 export { shape };
 
 /** Pushes the events of jobs to clients: registry of sockets → peers → socket server → gRPC → consumer. */
-export async function start({ config, log, lifecycle }: App<z.output<z.ZodObject<typeof shape>>>): Promise<void> {
+export async function start(app: App<z.output<z.ZodObject<typeof shape>>>): Promise<void> {
+  const { config, log, lifecycle } = app;
   const url = config.MUSUBI_REDIS_URL;
   const keptMs = config.MUSUBI_WEBSOCKET_KEPT_SECONDS * 1_000;
   const store = socketStore(await openRedis({ url, log, lifecycle }), {
@@ -29,8 +30,8 @@ export async function start({ config, log, lifecycle }: App<z.output<z.ZodObject
   const hub = new Hub(store, log);
   await hub.start({ url, lifecycle });
   // Nobody new is let in without Auth, though who is in stays; without Job no job can be subscribed to, but one's own come anyway.
-  followServices(CALLED, config, lifecycle, ['auth']);
-  const peers = connectPeers(CALLED, config, lifecycle);
+  followServices(CALLED, app, ['auth']);
+  const peers = connectPeers(CALLED, app);
   const limits = {
     ...LIMITS,
     socketsPerMember: config.MUSUBI_WEBSOCKET_SOCKETS_PER_MEMBER,
@@ -46,7 +47,7 @@ export async function start({ config, log, lifecycle }: App<z.output<z.ZodObject
     log,
     lifecycle,
   });
-  await serveGrpc({ listen: config.MUSUBI_GRPC_LISTEN, log, lifecycle }, WebsocketServiceService, websocketHandlers(store));
+  await serveGrpc({ ...app, listen: config.MUSUBI_GRPC_LISTEN }, WebsocketServiceService, websocketHandlers(store));
   subscribe({
     ...kafkaOptions(config),
     group: 'websocket',

@@ -48,7 +48,7 @@ function stopping(activities: Record<string, Activity>): Record<string, Activity
 }
 
 const config = loadConfig(temporalShape, process.env);
-const peers = connectPeers(CONTRACTS, config, new Lifecycle(createLogger('doomed', 'warn'), 1_000));
+const peers = connectPeers(CONTRACTS, { config, lifecycle: new Lifecycle(createLogger('doomed', 'warn'), 1_000) });
 const activities = stopping(faulty(byTemporalName(createActivities(peers)), refusals, new Map()));
 const stop = await runWorker(await NativeConnection.connect({ address: config.MUSUBI_TEMPORAL_ADDRESS }), taskQueue, activities, {
   // Told to stop, it waits in vain for steps that never end: as short as that can be.

@@ -53,7 +53,7 @@ export class Ground {
     const config = loadConfig(temporalShape, process.env);
     const lifecycle = new Lifecycle(createLogger('matrix', 'warn'), 10_000);
     const connection = await NativeConnection.connect({ address: config.MUSUBI_TEMPORAL_ADDRESS });
-    return new Ground(connection, lifecycle, connectPeers(CONTRACTS, config, lifecycle));
+    return new Ground(connection, lifecycle, connectPeers(CONTRACTS, { config, lifecycle }));
   }
 
   /** Polls the queue from now on; until then somebody else may. */

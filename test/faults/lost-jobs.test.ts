@@ -69,7 +69,7 @@ test.serial('a saga that was terminated is told of by /healthz of a worker, and 
   let health: { attention?: Record<string, string> } = {};
   const told = async (): Promise<string | undefined> => {
     const { worker } = await ports();
-    health = (await (await fetch(`http://127.0.0.1:${worker?.ops}/healthz`)).json()) as typeof health;
+    health = (await (await fetch(`http://127.0.0.1:${worker?.ops}/healthz/worker`)).json()) as typeof health;
     return health.attention?.['unfinished jobs'];
   };
   // A minute in which nothing is heard of the job, and then one until the next look.

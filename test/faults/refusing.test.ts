@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
-import { ROLES } from '../../local/roles.ts';
+import { PROGRAMS } from '../../local/programs.ts';
 import { pids, ports } from '../control.ts';
 import { Load } from '../load.ts';
 import { REFUSALS } from '../refusals.ts';
@@ -11,9 +11,9 @@ interface Health {
   attention: Record<string, string>;
 }
 
-async function health(role: string): Promise<Health> {
-  const port = (await ports())[role]?.ops;
-  return (await (await fetch(`http://127.0.0.1:${port}/healthz`)).json()) as Health;
+async function health(program: string): Promise<Health> {
+  const port = (await ports())[program]?.ops;
+  return (await (await fetch(`http://127.0.0.1:${port}/healthz/${program}`)).json()) as Health;
 }
 
 async function until(what: string, condition: () => Promise<boolean>, ms: number): Promise<void> {
@@ -33,12 +33,12 @@ for (const { server, what, begin, told } of REFUSALS) {
       const end = await begin({ pids: await pids(), dataDir: process.env.MUSUBI_TEST_DATA ?? '' });
       const began = Date.now();
       try {
-        for (const [role, probe] of Object.entries(told)) {
+        for (const [program, probe] of Object.entries(told)) {
           const says = async (): Promise<boolean> => {
-            const { unready, degraded } = await health(role);
+            const { unready, degraded } = await health(program);
             return Object.keys({ ...unready, ...degraded }).some((each) => probe.test(each));
           };
-          await until(`${role} says so`, says, 60_000);
+          await until(`${program} says so`, says, 60_000);
         }
         t.log(`told after ${Date.now() - began} ms`);
         // Long enough for more than the few tries after which events were once given up.
@@ -53,12 +53,12 @@ for (const { server, what, begin, told } of REFUSALS) {
       t.log(`${accepted} commands, ${completed} completed, ${undone} undone`);
       t.true(completed > 0);
       t.deepEqual(bad, { unfinished: [], wrong: [], lostEvents: [], reorderedEvents: [], untold: [], toldTwice: [] });
-      for (const { name: role } of ROLES) {
+      for (const { name } of PROGRAMS) {
         const well = async (): Promise<boolean> => {
-          const { unready, degraded, attention } = await health(role);
+          const { unready, degraded, attention } = await health(name);
           return Object.keys({ ...unready, ...degraded, ...attention }).length === 0;
         };
-        await until(`${role} is well again, with nothing parked`, well, 60_000);
+        await until(`${name} is well again, with nothing parked`, well, 60_000);
       }
     } finally {
       await load.close();

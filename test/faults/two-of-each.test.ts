@@ -1,25 +1,25 @@
 import test from 'ava';
 import { address, admin, Client, login, register } from '../client.ts';
-import { type Started, startRole } from '../processes.ts';
+import { type Started, startProgram } from '../processes.ts';
 import { Socket } from '../socket.ts';
 
 const SERVICES = ['member', 'role', 'auth', 'job', 'query'] as const;
 
 // Among the faults: consumers that come and go have their groups rebalanced, and everybody waits for that.
-test('a second process of every role works beside the first, and leaves in order', async (t) => {
+test('a second process of every program works beside the first, and leaves in order', async (t) => {
   const started: Started[] = [];
   try {
     const peers: Record<string, string> = {};
     for (const service of SERVICES) {
-      const second = await startRole(service);
+      const second = await startProgram(service);
       started.push(second);
       peers[`MUSUBI_${service.toUpperCase()}_ADDRESS`] = `127.0.0.1:${second.ports.grpc}`;
     }
     // Everything of this second set talks to the second services only.
-    started.push(await startRole('relay', ['--sources', 'member,job'], peers));
-    started.push(await startRole('worker', ['--queues', 'member'], peers));
-    const websocket = await startRole('websocket', [], peers);
-    const gateway = await startRole('gateway', [], peers);
+    started.push(await startProgram('relay', ['--sources', 'member,job'], peers));
+    started.push(await startProgram('worker', ['--queues', 'member'], peers));
+    const websocket = await startProgram('websocket', [], peers);
+    const gateway = await startProgram('gateway', [], peers);
     started.push(websocket, gateway);
 
     const base = `http://127.0.0.1:${gateway.ports.http}`;
@@ -52,7 +52,7 @@ test('a second process of every role works beside the first, and leaves in order
     }
     await Promise.all([here.close(), there.close()]);
   } finally {
-    await Promise.all(started.map((role) => role.stop()));
+    await Promise.all(started.map((program) => program.stop()));
   }
   for (const { child, output } of started) t.is(child.exitCode, 0, output().slice(-1_000));
   const after = await admin();

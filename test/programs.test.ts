@@ -7,16 +7,21 @@ const main = (...args: string[]) =>
 test('help and version are answers, on standard output', (t) => {
   const help = main('--help');
   t.like(help, { status: 0, stderr: '' });
-  t.regex(help.stdout, /^usage: node main\.ts ROLE \[options\]\n\nroles: .*gateway/);
+  t.regex(help.stdout, /^usage: node main\.ts PROGRAM\[,PROGRAM…\] \[options\]\n\none or several.*\n +gateway/);
   t.like(main('worker', '--help'), { status: 0, stdout: help.stdout });
   t.regex(main('--version').stdout, /^musubi \d+\.\d+\.\d+\n$/);
 });
 
 const refusals: [args: string[], why: string][] = [
-  [[], 'a role is missing'],
-  [['nope'], 'there is no role nope'],
-  [['toString'], 'there is no role toString'],
-  [['worker', 'relay'], 'one process is one role; relay is too much'],
+  [[], 'a program is missing'],
+  [['nope'], 'there is no program nope'],
+  [['toString'], 'there is no program toString'],
+  [['worker', 'relay'], 'programs are separated by commas, without spaces; relay is too much'],
+  [['member,nope'], 'there is no program nope'],
+  [['member,'], 'there is no program '],
+  [['member,repair'], 'repair is a process of its own'],
+  [['member,role,member'], 'a program is named twice'],
+  [['gateway,relay', '--queues', 'member'], '--queues is no option of gateway,relay'],
   [['gateway', '--queues', 'member'], '--queues is no option of gateway'],
   [['worker', '--list'], '--list is no option of worker'],
   [['redrive', '--list', '--discard'], '--list and --discard exclude each other'],

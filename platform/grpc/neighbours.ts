@@ -1,0 +1,197 @@
+import { once } from 'node:events';
+import { PassThrough } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Metadata, type MethodDefinition, type ServiceDefinition, type ServiceError, status } from '@grpc/grpc-js';
+import type { MusubiError } from '../errors.ts';
+import type { Lifecycle } from '../lifecycle.ts';
+import { currentTraceparent, SpanKind, withSpan } from '../telemetry.ts';
+import { type CallOptions, left, type Peer } from './client.ts';
+import { answer, type CallInfo, type Host, type Incoming, type Served, type Streaming, type Unary } from './handling.ts';
+import { fromServiceError, toServiceError } from './status.ts';
+
+/** What holds for the calls of a service that is served. */
+interface Limits {
+  /** Of a request, in bytes. */
+  maxBytes: number;
+  /** Milliseconds that calls under way get for their end. */
+  drainMs: number;
+}
+
+/** A service that is served in this process. */
+interface Local extends Limits {
+  host: Host;
+  /** By the method's path. */
+  handlers: Map<string, unknown>;
+  underWay: Set<Call>;
+}
+
+type Method = MethodDefinition<unknown, unknown>;
+
+/**
+ * The programs of one process, as they call each other: without a socket, and for the rest as over one. A call has a
+ * deadline, carries the trace, can be cancelled, and fails with the same errors; requests and responses go through the
+ * same bytes, so that no object is shared. A program that is not there yet, or no more, is UNAVAILABLE.
+ */
+export class Neighbours {
+  readonly #lifecycles: ReadonlyMap<string, Lifecycle>;
+  /** By the method's path. */
+  readonly #locals = new Map<string, Local>();
+
+  /** @param lifecycles of every program of this process, by its name */
+  constructor(lifecycles: ReadonlyMap<string, Lifecycle>) {
+    this.#lifecycles = lifecycles;
+  }
+
+  /** Whether a program is of this process. */
+  has(name: string): boolean {
+    return this.#lifecycles.has(name);
+  }
+
+  /** @throws while the program can do nothing useful */
+  async requireReady(name: string): Promise<void> {
+    const unready = await this.#lifecycles.get(name)?.unready();
+    if (!unready || Object.keys(unready).length > 0) throw new Error('is NOT_SERVING');
+  }
+
+  /**
+   * Takes calls for services.
+   *
+   * @returns what takes no more: resolves when those under way have ended, or their time is over
+   */
+  serve(services: readonly Served[], host: Host, limits: Limits): () => Promise<void> {
+    const handlers = new Map<string, unknown>();
+    for (const { definition, handlers: given } of services) {
+      for (const [name, { path }] of Object.entries(definition)) handlers.set(path, (given as Record<string, unknown>)[name]);
+    }
+    const local: Local = { ...limits, host, handlers, underWay: new Set() };
+    for (const path of handlers.keys()) this.#locals.set(path, local);
+    return async () => {
+      for (const path of handlers.keys()) this.#locals.delete(path);
+      const ended = Promise.allSettled([...local.underWay].map((call) => call.ended));
+      await Promise.race([ended, sleep(limits.drainMs, undefined, { ref: false })]);
+      for (const call of local.underWay) call.giveUp(unavailable('has stopped'));
+    };
+  }
+
+  /** A service of this process, as its neighbours call it. */
+  peer<S extends ServiceDefinition>(definition: S): Peer<S> {
+    const methods = Object.entries(definition).map(([name, method]) => [
+      name,
+      method.responseStream ? this.#reader(method) : this.#caller(method),
+    ]);
+    return Object.fromEntries(methods) as Peer<S>;
+  }
+
+  #caller(method: Method): (request: unknown, options?: CallOptions) => Promise<unknown> {
+    const name = method.path.slice(1);
+    return (request, options) =>
+      withSpan(name, { kind: SpanKind.CLIENT }, async () => {
+        const { local, received, call } = this.#call(method, request, options);
+        const handle = local.handlers.get(method.path) as Unary;
+        answer(call.incoming, local.host, async (info) => method.responseSerialize(await handle(received, info))).then(
+          call.end,
+          call.fail,
+        );
+        return method.responseDeserialize(await call.ended);
+      });
+  }
+
+  #reader(method: Method): (request: unknown, options?: CallOptions) => AsyncIterable<unknown> {
+    const read = this.#call.bind(this);
+    return async function* (request, options) {
+      const { local, received, call } = read(method, request, options);
+      const handle = local.handlers.get(method.path) as Streaming;
+      // Like the window of a socket: who reads slowly is not sent more.
+      const stream = new PassThrough({ objectMode: true });
+      const send = async (info: CallInfo): Promise<void> => {
+        for await (const message of handle(received, info)) {
+          if (!stream.write(method.responseSerialize(message))) await once(stream, 'drain', { signal: info.signal });
+          info.signal.throwIfAborted();
+        }
+      };
+      answer(call.incoming, local.host, send).then(() => call.end(Buffer.alloc(0)), call.fail);
+      let failure: MusubiError | undefined;
+      call.ended
+        .catch((error: MusubiError) => {
+          failure = error;
+        })
+        .finally(() => stream.end());
+      try {
+        for await (const bytes of stream) yield method.responseDeserialize(bytes as Buffer);
+      } finally {
+        call.fail(left());
+      }
+      // Behind what was sent before it.
+      if (failure) throw failure;
+    };
+  }
+
+  /** Begins a call: who is called, what of the request arrives there, and how the call ends. @throws MusubiError */
+  #call(method: Method, request: unknown, { timeoutMs = 5_000, signal }: CallOptions = {}) {
+    if (signal?.aborted) throw left();
+    const local = this.#locals.get(method.path);
+    if (!local) throw unavailable('is not there');
+    const bytes = method.requestSerialize(request);
+    if (bytes.length > local.maxBytes) {
+      const details = `Received message larger than max (${bytes.length} vs ${local.maxBytes})`;
+      throw ofGrpc(status.RESOURCE_EXHAUSTED, details);
+    }
+    return { local, received: method.requestDeserialize(bytes), call: new Call(method.path, local, timeoutMs, signal) };
+  }
+}
+
+/** One call: it ends once, by its answer, its deadline, its caller or the end of the service. */
+class Call {
+  readonly incoming: Incoming;
+  /** What is answered; rejects with MusubiError. */
+  readonly ended: Promise<Buffer>;
+  /** Gives the caller its answer. */
+  readonly end: (response: Buffer) => void;
+  /** Gives the caller what the service threw: of that arrives what a socket would carry. */
+  readonly fail: (error: MusubiError) => void;
+  /** Ends it for both sides: the caller hears why, and the service that nobody waits. */
+  readonly giveUp: (error: MusubiError) => void;
+
+  constructor(path: string, local: Local, timeoutMs: number, signal?: AbortSignal) {
+    const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
+    const deadline = new Date(Date.now() + timeoutMs);
+    let cancelled = (): void => undefined;
+    const settle = (): void => {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', leave);
+      local.underWay.delete(this);
+    };
+    this.incoming = {
+      path,
+      traceparent: currentTraceparent() || undefined,
+      deadline,
+      onCancelled: (listener) => {
+        cancelled = listener;
+      },
+    };
+    this.ended = promise;
+    this.end = (response) => {
+      settle();
+      resolve(response);
+    };
+    this.giveUp = (error) => {
+      settle();
+      reject(error);
+      cancelled();
+    };
+    this.fail = (error) => this.giveUp(fromServiceError({ name: error.name, message: error.message, ...toServiceError(error) }));
+    const leave = (): void => this.giveUp(ofGrpc(status.CANCELLED, 'Cancelled on client'));
+    const late = (): void => this.giveUp(ofGrpc(status.DEADLINE_EXCEEDED, `Deadline exceeded after ${timeoutMs} ms`));
+    const timer = setTimeout(late, timeoutMs);
+    signal?.addEventListener('abort', leave, { once: true });
+    local.underWay.add(this);
+  }
+}
+
+const unavailable = (how: string): MusubiError => ofGrpc(status.UNAVAILABLE, `the service ${how} in this process`);
+
+/** An error as gRPC itself makes it. */
+function ofGrpc(code: status, details: string): MusubiError {
+  const error: ServiceError = Object.assign(new Error(details), { code, details, metadata: new Metadata() });
+  return fromServiceError(error);
+}

@@ -1,0 +1,78 @@
+import type { z } from 'zod';
+import { type ConfigCheck, loadConfig, processShape } from './config.ts';
+import type { Neighbours } from './grpc/neighbours.ts';
+import { Lifecycle } from './lifecycle.ts';
+import { createLogger, type Logger } from './log.ts';
+import { startTelemetry, type Tracing } from './telemetry.ts';
+
+type Shape = z.ZodRawShape;
+export type ConfigOf<S extends Shape> = z.output<z.ZodObject<S>> & z.output<z.ZodObject<typeof processShape>>;
+
+/** What a program's `start` is given: its settings and everything that it stands on. */
+export interface App<Config> {
+  config: Config;
+  log: Logger;
+  lifecycle: Lifecycle;
+  tracing: Tracing;
+  /** The programs of the same process, for calls without a socket. */
+  neighbours: Neighbours;
+}
+
+/** What whoever started the process asked for cannot be done; the message says what can. */
+export class UsageError extends Error {
+  override name = 'UsageError';
+}
+
+/** What a program's main.ts exports. */
+export interface Program {
+  /** The environment variables that it reads. */
+  shape: Shape;
+  /** What must hold between them. */
+  check?: ConfigCheck<never>;
+  /** Whether standard output is for what it prints, so that its log goes to standard error. Default: no. */
+  prints?: boolean;
+  /**
+   * Begins its work. `'done'` ends the process: a task, not a server. A `UsageError` says in a line that what was asked for
+   * cannot be done.
+   *
+   * Each program knows its own configuration; who starts it needs none of it.
+   */
+  start(app: App<never>): Promise<unknown>;
+}
+
+/** A program with its settings, that was not started yet. */
+export interface Configured {
+  name: string;
+  start: Program['start'];
+  config: ConfigOf<Shape>;
+  log: Logger;
+  lifecycle: Lifecycle;
+  tracing: Tracing;
+}
+
+/** Reads a program's settings. @throws ConfigError */
+export function configure(name: string, { shape, check, prints = false, start }: Program, env: NodeJS.ProcessEnv): Configured {
+  const config = loadConfig<Shape>(
+    { ...processShape, ...shape },
+    environmentOf(name, env),
+    check as ConfigCheck<Shape> | undefined,
+  ) as ConfigOf<Shape>;
+  const log = createLogger(name, config.MUSUBI_LOG_LEVEL, prints ? 'stderr' : 'stdout');
+  const tracing = startTelemetry(name, env);
+  const lifecycle = new Lifecycle(log, config.MUSUBI_STOP_TIMEOUT * 1_000);
+  lifecycle.onStop('tracing', 'telemetry', () => tracing.stop());
+  return { name, start, config, log, lifecycle, tracing };
+}
+
+/**
+ * The environment as one program sees it: `MUSUBI_MEMBER_POSTGRES_URL` is the program member's `MUSUBI_POSTGRES_URL`, so that
+ * programs of one process have secrets, database users and addresses of their own.
+ */
+export function environmentOf(name: string, env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const own = `MUSUBI_${name.toUpperCase()}_`;
+  const seen = { ...env };
+  for (const [variable, value] of Object.entries(env)) {
+    if (variable.startsWith(own)) seen[`MUSUBI_${variable.slice(own.length)}`] = value;
+  }
+  return seen;
+}
