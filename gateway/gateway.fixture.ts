@@ -136,7 +136,7 @@ export async function startWorld({
 
 type State = Omit<World, 'base' | 'gateway' | 'close'>;
 
-const NOT_SUSPENDED = { status: 'ACTIVE', suspendedAt: undefined, suspensionReason: '' };
+const NOT_SUSPENDED = { status: 'ACTIVE', suspendedAt: undefined, suspensionReason: undefined };
 
 function view(memberId: string, profile: { loginId: string; displayName: string; email: string }): MemberView {
   const now = new Date();
@@ -338,7 +338,7 @@ function apply({ members }: State, { command, input }: CommandStart): void {
     throw failedPrecondition('VERSION_MISMATCH', 'changed since');
   }
   if (command === 'member.suspend') {
-    const { reason: suspensionReason = '' } = input as CommandInput<'member.suspend'>;
+    const { reason: suspensionReason } = input as CommandInput<'member.suspend'>;
     const suspension = { status: 'SUSPENDED', suspendedAt: new Date(), suspensionReason };
     members.set(input.memberId, { ...member, ...suspension, version: member.version + 1 });
   } else if (command === 'member.reinstate') {

@@ -27,7 +27,7 @@ const LINE = new RegExp(`^[^\\S${CONTROL}]*[^\\s${CONTROL}][^${CONTROL}]*$`, 'u'
 const READABLE = 'must have characters that are seen, and none that are controls or invisible';
 
 /** A line that others read, of at most so many characters: in normal form C, without the spaces at its ends. */
-function line(most: number) {
+export function line(most: number) {
   const tooLong = `must have at most ${most} characters`;
   return (
     z
@@ -50,12 +50,6 @@ export const displayName = line(100).meta({
     'As others read it: characters that are invisible, or change the direction of a text, are refused but where they shape the letters or emoji beside them',
   maxLength: 100,
   examples: ['花子'],
-});
-
-export const suspensionReason = line(500).meta({
-  description: 'Why the member is suspended, in a line; shown to those who may suspend it',
-  maxLength: 500,
-  examples: ['On leave until April'],
 });
 
 const ATEXT = "[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+";

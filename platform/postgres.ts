@@ -17,7 +17,7 @@ import { metrics, SpanKind, withSpan } from './telemetry.ts';
 import { keepMade } from './upkeep.ts';
 
 export { isStatementTimeout, isUniqueViolation } from './postgres-errors.ts';
-export { identifier, join, Query, quoted, sql } from './sql.ts';
+export { columnOf, fieldOf, fieldsOf, identifier, join, nullsAbsent, Query, sql } from './sql.ts';
 
 /**
  * Where statements run. `query` gives the rows; int8 columns are numbers (an error beyond 2^53), timestamps Dates.

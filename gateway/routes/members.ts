@@ -6,7 +6,7 @@ import { commandRoute } from '../command-route.ts';
 import { entityTag } from '../etag.ts';
 import { HASHING_MS, type RequestGateway } from '../gateway.ts';
 import { EXAMPLE_ID, idOf } from '../id.ts';
-import { displayName, email, loginId, password, suspensionReason } from '../member-fields.ts';
+import { displayName, email, line, loginId, password } from '../member-fields.ts';
 import { pageSchema, paging } from '../paging.ts';
 import { route } from '../route.ts';
 import { text } from '../text.ts';
@@ -142,7 +142,15 @@ const suspendMember = commandRoute({
   params: memberId,
   resource: ({ memberId }) => member(memberId),
   body: z
-    .strictObject({ reason: suspensionReason.optional() })
+    .strictObject({
+      reason: line(500)
+        .meta({
+          description: 'Why, in a line; shown to those who may suspend the member',
+          maxLength: 500,
+          examples: ['On leave until April'],
+        })
+        .optional(),
+    })
     .meta({ id: 'Suspension', examples: [{ reason: 'On leave until April' }] })
     .optional(),
   conditional: true,
@@ -240,7 +248,7 @@ type Shown = z.output<typeof memberSchema>;
 
 /** Members as the member of the token sees them: why one is suspended is for those who may suspend it. */
 async function shownTo(accessToken: string, { auth }: RequestGateway, members: readonly MemberView[]): Promise<Shown[]> {
-  const reasoned = members.filter(({ suspensionReason }) => suspensionReason !== '').map(({ memberId }) => memberId);
+  const reasoned = members.filter(({ suspensionReason }) => suspensionReason !== undefined).map(({ memberId }) => memberId);
   if (reasoned.length === 0) return members.map((each) => shown(each));
   const checks = reasoned.map((id) => ({ action: 'member.suspend' satisfies Action, resource: member(id) }));
   const { allowed } = await auth.check({ accessToken, checks });

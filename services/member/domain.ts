@@ -30,15 +30,15 @@ export interface Profile {
 export interface Member extends Profile {
   memberId: string;
   status: MemberStatus;
-  /** What CommitUpdate will apply; null unless it is UPDATING. */
-  pendingChanges: Partial<Profile> | null;
+  /** What the job that holds it will apply in the end; null unless it is UPDATING or SUSPENDING. */
+  pendingChanges: Partial<Profile & { suspensionReason: string | null }> | null;
   /** Null when nobody is changing it. */
   lock: MemberLock | null;
   /** The job that holds the lock. */
   lockHolder: string | null;
   /** Null unless it is suspended. */
   suspendedAt: Date | null;
-  /** Why it is suspended, or about to be; null when nobody said. */
+  /** Why it is suspended; null when nobody said. */
   suspensionReason: string | null;
   /** The job that has closed the member, from its first step on: no other may begin with it. It need not hold the lock yet. */
   closedBy: string | null;
@@ -49,6 +49,25 @@ export interface Member extends Profile {
   createdAt: Date;
   updatedAt: Date;
 }
+
+/** What a member is at first, beside its profile: nobody holds it, and nobody was told of it. */
+export const AT_FIRST: Omit<Member, keyof Profile | 'memberId' | 'createdAt' | 'updatedAt'> = {
+  status: 'PENDING',
+  pendingChanges: null,
+  lock: null,
+  lockHolder: null,
+  suspendedAt: null,
+  suspensionReason: null,
+  closedBy: null,
+  reopens: false,
+  version: 1,
+};
+
+/** All that a member has. */
+export const MEMBER_FIELDS = [
+  ...(['memberId', 'loginId', 'displayName', 'email', 'createdAt', 'updatedAt'] as const),
+  ...(Object.keys(AT_FIRST) as (keyof typeof AT_FIRST)[]),
+];
 
 /** The job an operation belongs to: a saga's operation IDs are `${jobId}/${step}`. */
 export const jobOf = (operationId: string): string => operationId.split('/', 1)[0] ?? operationId;
@@ -173,21 +192,15 @@ export function requireHeld(member: Member, lock: MemberLock, jobId: string): vo
 export const isHeld = (member: Member, lock: MemberLock, jobId: string): boolean =>
   member.lock === lock && member.lockHolder === jobId;
 
-/** The member, whom nobody holds any more: what was kept aside for the holder goes with the lock. */
-export const freed = (member: Member): Member => ({
-  ...member,
-  lock: null,
-  lockHolder: null,
-  pendingChanges: null,
-  suspensionReason: member.status === 'SUSPENDED' ? member.suspensionReason : null,
-});
+/** The member, whom nobody holds any more. */
+export const freed = (member: Member): Member => ({ ...member, lock: null, lockHolder: null, pendingChanges: null });
 
 /** The member that a job had closed and locked, suspended and open to other jobs. */
 export const suspended = (member: Member, now: Date): Member => ({
   ...freed(member),
+  ...member.pendingChanges,
   status: 'SUSPENDED',
   suspendedAt: now,
-  suspensionReason: member.suspensionReason,
   closedBy: null,
   reopens: false,
   version: member.version + 1,

@@ -1,10 +1,10 @@
 import type { Secret } from '#platform/config.ts';
 import type { Lifecycle } from '#platform/lifecycle.ts';
 import type { Logger } from '#platform/log.ts';
-import { type Database, identifier, join, openDatabase, type Query, quoted, sql, type Transaction } from '#platform/postgres.ts';
+import { columnOf, type Database, fieldsOf, join, openDatabase, sql, type Transaction } from '#platform/postgres.ts';
 import type { Which } from '#platform/state.ts';
 import type { AggregateVersion } from '#proto/musubi/aggregate/v1/aggregate.ts';
-import type { Member } from './domain.ts';
+import { MEMBER_FIELDS, type Member } from './domain.ts';
 import { memberNotFound } from './refusals.ts';
 
 /** Opens the service's database, made and migrated when it is not. @param database default `musubi_member` */
@@ -12,28 +12,7 @@ export function openStore(o: { url: Secret; database?: string; log: Logger; life
   return openDatabase({ database: 'musubi_member', ...o, migrations: new URL('./migrations/', import.meta.url) });
 }
 
-/** A member's columns, each named once. */
-const COLUMNS: Record<keyof Member, string> = {
-  memberId: 'member_id',
-  loginId: 'login_id',
-  displayName: 'display_name',
-  email: 'email',
-  status: 'status',
-  pendingChanges: 'pending_changes',
-  lock: 'lock',
-  lockHolder: 'lock_holder',
-  suspendedAt: 'suspended_at',
-  suspensionReason: 'suspension_reason',
-  closedBy: 'closed_by',
-  reopens: 'reopens',
-  version: 'version',
-  createdAt: 'created_at',
-  updatedAt: 'updated_at',
-};
-const FIELDS = Object.keys(COLUMNS) as (keyof Member)[];
-const column = (field: keyof Member): Query => identifier(COLUMNS[field]);
-
-const MEMBER = join(FIELDS.map((field) => sql`${column(field)} as ${quoted(field)}`));
+const MEMBER = fieldsOf(MEMBER_FIELDS);
 
 /** The member, which nobody else can change until the transaction ends; undefined when there is none. */
 export async function findMember(tx: Transaction, memberId: string): Promise<Member | undefined> {
@@ -51,16 +30,16 @@ export async function getMember(tx: Transaction, memberId: string): Promise<Memb
 /** @returns false, with nothing written, when a member of this ID is there already */
 export async function insertMember(tx: Transaction, m: Member): Promise<boolean> {
   const rows = await tx.query(sql`
-    insert into members (${join(FIELDS.map(column))}) values (${join(FIELDS.map((field) => sql`${m[field]}`))})
+    insert into members (${join(MEMBER_FIELDS.map(columnOf))}) values (${join(MEMBER_FIELDS.map((field) => sql`${m[field]}`))})
     on conflict (member_id) do nothing returning 1`);
   return rows.length > 0;
 }
 
 /** Writes everything but the ID and the time of creation. */
 export async function saveMember(tx: Transaction, m: Member): Promise<void> {
-  const changes = FIELDS.filter((field) => field !== 'memberId' && field !== 'createdAt');
+  const changes = MEMBER_FIELDS.filter((field) => field !== 'memberId' && field !== 'createdAt');
   await tx.query(sql`
-    update members set ${join(changes.map((field) => sql`${column(field)} = ${m[field]}`))} where member_id = ${m.memberId}`);
+    update members set ${join(changes.map((field) => sql`${columnOf(field)} = ${m[field]}`))} where member_id = ${m.memberId}`);
 }
 
 export async function removeMember(tx: Transaction, memberId: string): Promise<void> {

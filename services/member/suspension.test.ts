@@ -94,7 +94,7 @@ test('a suspended member is told as one, with when and why, until it is reinstat
 test('nobody is told of the reason before the member is suspended, not even when its state is told again', async (t) => {
   const memberId = await active();
   await beginSuspend(memberId, 'mine', { reason: 'secret' });
-  t.like(await rowOf(memberId), { status: 'ACTIVE', suspension_reason: 'secret' });
+  t.like(await rowOf(memberId), { status: 'ACTIVE', suspension_reason: null, pending_changes: { suspensionReason: 'secret' } });
   const [member] = await readMembers(db, { ids: [memberId] });
   t.notRegex(JSON.stringify(member && memberEvent('updated', member)), /secret/);
 });

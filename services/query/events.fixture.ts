@@ -10,7 +10,7 @@ export interface SampleMember {
   email: string;
   status: 'PENDING' | 'ACTIVE' | 'UPDATING' | 'DELETING' | 'SUSPENDED';
   suspendedAt: Date | undefined;
-  suspensionReason: string;
+  suspensionReason: string | undefined;
 }
 
 const CREATED = new Date('2026-01-02T03:04:05.678Z');
@@ -19,7 +19,7 @@ const CREATED = new Date('2026-01-02T03:04:05.678Z');
 export function memberEvent(memberId: string, version: number, state: Partial<SampleMember> | undefined): EventMessage {
   const { status = 'ACTIVE', ...given } = state ?? {};
   const profile = { loginId: 'alice', displayName: 'Alice', email: 'alice@example.com' };
-  const suspension = { suspendedAt: undefined, suspensionReason: '' };
+  const suspension = { suspendedAt: undefined, suspensionReason: undefined };
   const updatedAt = new Date(CREATED.getTime() + version);
   const member = state && {
     memberId,

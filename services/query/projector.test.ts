@@ -114,7 +114,7 @@ test('a member is shown as its newest event tells', async (t) => {
     version: 2,
     status: 'ACTIVE',
     suspendedAt: undefined,
-    suspensionReason: '',
+    suspensionReason: undefined,
   });
   for (const status of ['UPDATING', 'DELETING'] as const) {
     await project(db, [memberEvent(memberId, status === 'UPDATING' ? 3 : 4, { status })]);
@@ -124,7 +124,7 @@ test('a member is shown as its newest event tells', async (t) => {
   await project(db, [memberEvent(memberId, 5, { status: 'SUSPENDED', suspendedAt, suspensionReason: 'on leave' })]);
   t.like(await findMember(db, memberId), { status: 'SUSPENDED', suspendedAt, suspensionReason: 'on leave' });
   await project(db, [memberEvent(memberId, 6, {})]);
-  t.like(await findMember(db, memberId), { status: 'ACTIVE', suspendedAt: undefined, suspensionReason: '' });
+  t.like(await findMember(db, memberId), { status: 'ACTIVE', suspendedAt: undefined, suspensionReason: undefined });
   await project(db, [memberEvent(memberId, 7, undefined)]);
   t.is(await findMember(db, memberId), undefined);
   await project(db, [memberEvent(memberId, 6, {})]);

@@ -1,9 +1,20 @@
 import type { Secret } from '#platform/config.ts';
 import type { Lifecycle } from '#platform/lifecycle.ts';
 import type { Logger } from '#platform/log.ts';
-import { type Database, isStatementTimeout, join, openDatabase, type Query, sql } from '#platform/postgres.ts';
+import {
+  type Database,
+  fieldOf,
+  fieldsOf,
+  isStatementTimeout,
+  join,
+  nullsAbsent,
+  openDatabase,
+  type Query,
+  sql,
+} from '#platform/postgres.ts';
 import type { MemberView } from '#proto/musubi/query/v1/query.ts';
 import { type Cursor, containing } from './domain.ts';
+import { members } from './projections/members.ts';
 import { searchTooSlow } from './refusals.ts';
 
 /** The database of the read models. */
@@ -21,21 +32,17 @@ export async function generationOf(db: Database): Promise<string> {
   return row.generation;
 }
 
+/** Of a member's columns those that are shown; the others are what it is found by. */
+const SHOWN = members.columns.filter((column) => column !== 'visible' && column !== 'search').map(fieldOf);
+
 const MEMBER_VIEW = sql`
-  select m.id as "memberId", m.login_id as "loginId", m.display_name as "displayName", m.email,
-    coalesce(r.role_ids, '{}') as "roleIds", m.created_at as "createdAt", m.updated_at as "updatedAt", m.version,
-    m.status, m.suspended_at as "suspendedAt", m.suspension_reason as "suspensionReason"
+  select m.id as "memberId", m.version, coalesce(r.role_ids, '{}') as "roleIds", ${fieldsOf(SHOWN, 'm')}
   from members m left join member_roles r on r.id = m.id`;
-
-type MemberRow = Omit<MemberView, 'suspendedAt'> & { suspendedAt: Date | null };
-
-/** What is null in a row is absent in a message. */
-const toView = (row: MemberRow): MemberView => ({ ...row, suspendedAt: row.suspendedAt ?? undefined });
 
 /** @throws CALLER_GONE once the signal has aborted */
 export async function findMember(db: Database, memberId: string, signal?: AbortSignal): Promise<MemberView | undefined> {
-  const [row] = await db.query<MemberRow>(sql`${MEMBER_VIEW} where m.visible and m.id = ${memberId}`, signal);
-  return row && toView(row);
+  const [row] = await db.query<MemberView>(sql`${MEMBER_VIEW} where m.visible and m.id = ${memberId}`, signal);
+  return row && nullsAbsent(row);
 }
 
 /** A page of members, by display name, then ID: `limit` at most of those after `after`. */
@@ -46,7 +53,7 @@ export interface Page {
 
 /** @throws CALLER_GONE once the signal has aborted */
 export async function allMembers(db: Database, page: Page, signal?: AbortSignal): Promise<MemberView[]> {
-  return (await db.query<MemberRow>(pageOf([], page), signal)).map(toView);
+  return (await db.query<MemberView>(pageOf([], page), signal)).map(nullsAbsent);
 }
 
 /**
@@ -64,14 +71,14 @@ export async function findMembers(
   try {
     const rows = await db.transaction((tx) => {
       tx.defer(sql`select set_config('statement_timeout', ${String(longestMs)}, true)`);
-      return tx.query<MemberRow>(
+      return tx.query<MemberView>(
         pageOf(
           words.map((word) => sql`m.search like ${containing(word)}`),
           page,
         ),
       );
     });
-    return rows.map(toView);
+    return rows.map(nullsAbsent);
   } catch (error) {
     throw isStatementTimeout(error) ? searchTooSlow(error) : error;
   }

@@ -12,6 +12,6 @@ export const beginUpdate = lockMember<BeginUpdateRequest, BeginUpdateResponse>('
   const pendingChanges = tidyChanges(changes ?? {});
   return (member) => {
     const { loginId = member.loginId } = pendingChanges;
-    return { aside: { pendingChanges }, result: { loginChanges: loginId !== member.loginId } };
+    return { pendingChanges, result: { loginChanges: loginId !== member.loginId } };
   };
 });

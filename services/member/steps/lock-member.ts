@@ -10,8 +10,8 @@ interface Request {
 
 /** What a lock is taken with. */
 interface Locking<Response> {
-  /** What the member keeps for a later step; it goes with the lock. */
-  aside?: Partial<Member>;
+  /** What a later step applies. Default: nothing. */
+  pendingChanges?: Member['pendingChanges'];
   result: Response;
 }
 
@@ -40,8 +40,8 @@ export function lockMember<R extends Request, Response>(
       const member = await getMember(tx, memberId);
       requireFree(member, jobId);
       requireVersion(member, expectedVersion);
-      const { aside, result } = locking(member);
-      await saveMember(tx, { ...member, ...aside, lock, lockHolder: jobId });
+      const { pendingChanges = null, result } = locking(member);
+      await saveMember(tx, { ...member, pendingChanges, lock, lockHolder: jobId });
       return { result, kept: { memberId, jobId } };
     },
     /** Lets go of the member: the row is as it was before, its time of change too. */

@@ -19,10 +19,10 @@ export const beginSuspend = lockMember<BeginSuspendRequest, BeginSuspendResponse
   'SUSPENDING',
   ({ memberId, byMemberId, reason }) => {
     if (byMemberId === memberId) throw selfSuspension();
-    const suspensionReason = tidyReason(reason);
+    const pendingChanges = { suspensionReason: tidyReason(reason) };
     return (member) => {
       requireActive(member);
-      return { aside: { suspensionReason }, result: {} };
+      return { pendingChanges, result: {} };
     };
   },
 );

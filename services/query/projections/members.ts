@@ -24,7 +24,7 @@ export const members = defineProjection({
         createdAt: time,
         updatedAt: time,
         suspendedAt: time.optional(),
-        suspensionReason: text,
+        suspensionReason: z.string().optional(),
       })
       .optional(),
   },
