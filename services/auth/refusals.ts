@@ -18,5 +18,3 @@ export const loginSuspended = () => permissionDenied('LOGIN_SUSPENDED', 'the log
 
 export const loginNotSuspended = () =>
   failedPrecondition('LOGIN_NOT_SUSPENDED', 'a login must be suspended before its sessions end, or it is removed');
-
-export const lastAdmin = () => failedPrecondition('LAST_ADMIN', 'nobody else who can log in has the role "admin"');

@@ -1,14 +1,6 @@
+import { failedPrecondition } from '#platform/errors.ts';
 import { isReadable } from '#platform/readable.ts';
-import {
-  invalidMember,
-  invalidMemberId,
-  lockNotHeld,
-  memberBusy,
-  memberDeleting,
-  memberNotSuspended,
-  memberSuspended,
-  versionMismatch,
-} from './refusals.ts';
+import { invalidMember, invalidMemberId, lockNotHeld, memberBusy, memberDeleting, versionMismatch } from './refusals.ts';
 
 /**
  * What a member is, as others are told.
@@ -171,12 +163,12 @@ export function requireRegistered(member: Member): void {
 
 /** @throws MEMBER_SUSPENDED */
 export function requireActive(member: Member): void {
-  if (member.status === 'SUSPENDED') throw memberSuspended();
+  if (member.status === 'SUSPENDED') throw failedPrecondition('MEMBER_SUSPENDED');
 }
 
 /** @throws MEMBER_NOT_SUSPENDED */
 export function requireSuspended(member: Member): void {
-  if (member.status !== 'SUSPENDED') throw memberNotSuspended();
+  if (member.status !== 'SUSPENDED') throw failedPrecondition('MEMBER_NOT_SUSPENDED');
 }
 
 /** @throws VERSION_MISMATCH */

@@ -24,12 +24,6 @@ export const memberBusy = (): MusubiError => aborted('MEMBER_BUSY', 'another job
 /** A deletion of the member is under way: unless it is undone, there is nothing left to change. */
 export const memberDeleting = (): MusubiError => failedPrecondition('MEMBER_DELETING', 'the member is being deleted');
 
-export const memberSuspended = (): MusubiError => failedPrecondition('MEMBER_SUSPENDED', 'the member is suspended already');
-
-export const memberNotSuspended = (): MusubiError => failedPrecondition('MEMBER_NOT_SUSPENDED', 'the member is not suspended');
-
-export const selfSuspension = (): MusubiError => failedPrecondition('SELF_SUSPENSION', 'nobody can suspend itself');
-
 export const versionMismatch = (): MusubiError =>
   failedPrecondition('VERSION_MISMATCH', 'the member was changed since you read it');
 

@@ -1,8 +1,8 @@
 import type { ClientSession } from 'mongodb';
+import { failedPrecondition } from '#platform/errors.ts';
 import type { SuspendLoginRequest, SuspendLoginResponse } from '#proto/musubi/auth/v1/auth.ts';
 import { ADMIN, type MemberStatus } from '../domain.ts';
 import { loginEvent } from '../events.ts';
-import { lastAdmin } from '../refusals.ts';
 import { type AuthStep, changeLogin, type Store } from '../store.ts';
 
 interface Before {
@@ -45,5 +45,5 @@ async function requireAdmin({ members, roles }: Store, session: ClientSession): 
   // Two that each close the login of one of the last two administrators write this document both, so one of them begins again.
   await roles.updateOne({ _id: ADMIN }, { $inc: { loginsClosed: 1 } }, { session });
   const open = await members.findOne({ roleIds: ADMIN, status: 'active' }, { session, projection: { _id: 1 } });
-  if (!open) throw lastAdmin();
+  if (!open) throw failedPrecondition('LAST_ADMIN');
 }

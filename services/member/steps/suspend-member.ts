@@ -1,3 +1,4 @@
+import { failedPrecondition } from '#platform/errors.ts';
 import type { Step } from '#platform/operations/postgres.ts';
 import type {
   BeginSuspendRequest,
@@ -7,7 +8,6 @@ import type {
 } from '#proto/musubi/member/v1/member.ts';
 import { jobOf, requireActive, requireHeld, requireMemberId, suspended, tidyReason } from '../domain.ts';
 import { memberEvent, writtenVersion } from '../events.ts';
-import { selfSuspension } from '../refusals.ts';
 import { getMember, saveMember } from '../store.ts';
 import { lockMember } from './lock-member.ts';
 
@@ -18,7 +18,7 @@ import { lockMember } from './lock-member.ts';
 export const beginSuspend = lockMember<BeginSuspendRequest, BeginSuspendResponse>(
   'SUSPENDING',
   ({ memberId, byMemberId, reason }) => {
-    if (byMemberId === memberId) throw selfSuspension();
+    if (byMemberId === memberId) throw failedPrecondition('SELF_SUSPENSION');
     const pendingChanges = { suspensionReason: tidyReason(reason) };
     return (member) => {
       requireActive(member);
