@@ -97,6 +97,20 @@ const CHECKS: { claim: RegExp; holds(t: ExecutionContext, step: Step, run: Run):
     },
   },
   {
+    claim:
+      /^Suspend her: `200` with the member, which is `suspended`\. Her sessions have ended and she can not log in, until she is reinstated \(`:reinstate`\)\.$/,
+    async holds(t, step, { as, steps }) {
+      const her = sentBy(steps[1]);
+      const { status, body } = answerOf(step.output);
+      t.is(status, 200, step.output);
+      t.like(body, { loginId: her.loginId, status: 'suspended', suspensionReason: 'On leave until April' });
+      await t.throwsAsync(login(her.loginId, her.password), { message: /LOGIN_SUSPENDED/ });
+      const back = await as.post(`/v1/members/${body.id}:reinstate`, undefined, { prefer: 'wait=20' });
+      t.like(back, { status: 200, body: { status: 'active' } });
+      t.truthy((await login(her.loginId, her.password)).token);
+    },
+  },
+  {
     claim: /^Your jobs so far, newest first:$/,
     async holds(t, { output }, { as, steps }) {
       const { items } = JSON.parse(output) as { items: { id: string; command: string; createdAt: string }[] };
