@@ -1,5 +1,8 @@
+import { once } from 'node:events';
 import test from 'ava';
-import { admin, Client, login, register } from './client.ts';
+import { Redis } from 'ioredis';
+import WebSocket from 'ws';
+import { address, admin, Client, login, register } from './client.ts';
 import { Socket } from './socket.ts';
 
 const wait = { prefer: 'wait=30' };
@@ -64,6 +67,25 @@ test('who was told that a job is completed finds no socket and no session of the
   t.is((await as.get(`/v1/members/${memberId}`)).body.status, 'suspended');
   t.is(await socket.closeCode(1), 4403);
   await watching.close();
+});
+
+test('a client that does not say goodbye is cut off before the command is acknowledged', async (t) => {
+  const as = await admin();
+  const { memberId, loginId, password } = await register(as);
+  const { token } = await login(loginId, password);
+  const ws = new WebSocket(address('MUSUBI_WEBSOCKET_URL'), 'musubi.v1', { headers: { authorization: `Bearer ${token}` } });
+  await once(ws, 'open');
+  ws.pause();
+  const redis = new Redis(address('MUSUBI_REDIS_URL'));
+  const open = () => redis.hlen(`ws:sockets:${memberId}`);
+  try {
+    t.is(await open(), 1);
+    t.is((await as.post(`/v1/members/${memberId}:suspend`, undefined, wait)).status, 200);
+    t.is(await open(), 0);
+  } finally {
+    redis.disconnect();
+    ws.terminate();
+  }
 });
 
 test('a suspended member can be deleted, and its login is free again', async (t) => {
