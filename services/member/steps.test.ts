@@ -64,6 +64,9 @@ interface Step {
 
 const written = (version: number) => (target: Target) => ({ written: { type: 'member', id: target.memberId, version } });
 
+/** Of a step that changes nothing that others can see. */
+const untold = { events: [[], []], answer: () => ({}) } satisfies Pick<Step, 'events' | 'answer'>;
+
 const STEPS: Record<string, Step> = {
   CreateMember: {
     operation: 'create',
@@ -93,35 +96,21 @@ const STEPS: Record<string, Step> = {
     events: [['member.updated'], ['member.updated']],
     answer: written(3),
   },
-  CloseMember: {
-    operation: 'close-member',
-    arrange: [create, activate],
-    act: (target) => closeMember(target),
-    events: [[], []],
-    answer: () => ({}),
-  },
+  CloseMember: { operation: 'close-member', arrange: [create, activate], act: (target) => closeMember(target), ...untold },
   'CloseMember, while another job holds it': {
     operation: 'close-member',
     arrange: [create, activate, ({ memberId, jobId }) => beginUpdate({ memberId, jobId: `other-${jobId}` })],
     act: (target) => closeMember(target),
-    events: [[], []],
-    answer: () => ({}),
+    ...untold,
   },
-  'CloseMember, for a while': {
-    operation: 'close-member',
-    arrange: [create, activate],
-    act: closeForAWhile,
-    events: [[], []],
-    answer: () => ({}),
-  },
+  'CloseMember, for a while': { operation: 'close-member', arrange: [create, activate], act: closeForAWhile, ...untold },
   'BeginDelete, once it is closed': {
     operation: 'begin-delete',
     arrange: [create, activate, (target) => closeMember(target)],
     act: beginDelete,
-    events: [[], []],
-    answer: () => ({}),
+    ...untold,
   },
-  BeginDelete: { operation: 'begin-delete', arrange: [create, activate], act: beginDelete, events: [[], []], answer: () => ({}) },
+  BeginDelete: { operation: 'begin-delete', arrange: [create, activate], act: beginDelete, ...untold },
   'DeleteMember, once it is closed': {
     operation: 'delete-member',
     arrange: [create, activate, (target) => closeMember(target), beginDelete],
@@ -143,13 +132,7 @@ const STEPS: Record<string, Step> = {
     events: [['member.deleted'], ['member.updated']],
     answer: written(4),
   },
-  BeginSuspend: {
-    operation: 'begin-suspend',
-    arrange: [create, activate, closeForAWhile],
-    act: beginSuspend,
-    events: [[], []],
-    answer: () => ({}),
-  },
+  BeginSuspend: { operation: 'begin-suspend', arrange: [create, activate, closeForAWhile], act: beginSuspend, ...untold },
   SuspendMember: {
     operation: 'suspend-member',
     arrange: [create, activate, closeForAWhile, beginSuspend],
@@ -157,13 +140,7 @@ const STEPS: Record<string, Step> = {
     events: [['member.suspended'], null],
     answer: written(3),
   },
-  BeginReinstate: {
-    operation: 'begin-reinstate',
-    arrange: suspended,
-    act: beginReinstate,
-    events: [[], []],
-    answer: () => ({}),
-  },
+  BeginReinstate: { operation: 'begin-reinstate', arrange: suspended, act: beginReinstate, ...untold },
   ReinstateMember: {
     operation: 'reinstate-member',
     arrange: [...suspended, beginReinstate],

@@ -1,9 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import test, { type ExecutionContext } from 'ava';
-import { authenticate } from '../access.ts';
-import { freshLogin, loginOf, openTestAuth, PASSWORD, type TestAuth } from '../auth.fixture.ts';
-import { logIn } from '../rpcs/log-in.ts';
-import { refreshSession } from '../rpcs/refresh-session.ts';
+import { freshLogin, openTestAuth, PASSWORD, type TestAuth } from '../auth.fixture.ts';
 import { stagePassword } from '../rpcs/stage-password.ts';
 
 let auth: TestAuth;
@@ -24,12 +21,6 @@ const pending = async (): Promise<string> => {
   const memberId = randomUUID();
   const passwordRef = await stagePassword(auth.store, auth.passwords, PASSWORD);
   await auth.steps.bindLogin({ operationId: randomUUID(), memberId, loginId: freshLogin(), passwordRef });
-  return memberId;
-};
-
-const suspended = async (member: Parameters<TestAuth['member']>[0] = {}): Promise<string> => {
-  const memberId = await auth.member(member);
-  await auth.steps.suspendLogin({ operationId: randomUUID(), memberId });
   return memberId;
 };
 
@@ -95,7 +86,8 @@ const STEPS: Record<string, { prepare: () => Promise<Step>; event: string }> = {
   'auth.reinstate-login': {
     event: 'auth.login-changed',
     prepare: async () => {
-      const memberId = await suspended();
+      const memberId = await auth.member();
+      await auth.steps.suspendLogin({ operationId: randomUUID(), memberId });
       return { memberId, run: (operationId) => auth.steps.reinstateLogin({ operationId, memberId }) };
     },
   },
@@ -276,35 +268,6 @@ test('a suspended login is not opened by a grant', async (t) => {
   const memberId = await auth.member();
   await auth.steps.suspendLogin({ operationId: randomUUID(), memberId });
   await t.throwsAsync(auth.steps.grantRoles({ operationId: randomUUID(), memberId, roleIds: [] }), { code: 'LOGIN_SUSPENDED' });
-});
-
-test('a suspended login keeps its name, password and roles, and has them when it is reinstated; its sessions ended', async (t) => {
-  const loginId = freshLogin();
-  const memberId = await auth.member({ loginId, roleIds: ['reader'] });
-  const { accessToken, refreshToken } = await logIn(auth, loginOf(loginId));
-  const operation = { operationId: randomUUID(), memberId };
-  await t.throwsAsync(auth.steps.endSessions(operation), { code: 'LOGIN_NOT_SUSPENDED' });
-  await auth.steps.suspendLogin({ operationId: randomUUID(), memberId });
-  await Promise.all([auth.steps.endSessions(operation), auth.steps.endSessions(operation)]);
-  t.like(await state(memberId), { status: 'suspended', sessions: [], roleIds: ['reader'] });
-  await t.throwsAsync(auth.steps.undo(operation), { code: 'UNDO_IMPOSSIBLE' });
-  await auth.steps.reinstateLogin({ operationId: randomUUID(), memberId });
-  await t.throwsAsync(authenticate(auth, accessToken), { code: 'SESSION_REVOKED' });
-  await t.throwsAsync(refreshSession(auth, refreshToken), { code: 'REFRESH_TOKEN_INVALID' });
-  await t.notThrowsAsync(logIn(auth, loginOf(loginId)));
-  t.like(await state(memberId), { status: 'active', roleIds: ['reader'] });
-});
-
-test('the undo of a reinstatement ends the sessions that were begun meanwhile', async (t) => {
-  const loginId = freshLogin();
-  const memberId = await suspended({ loginId });
-  await auth.steps.endSessions({ operationId: randomUUID(), memberId });
-  const operationId = randomUUID();
-  await auth.steps.reinstateLogin({ operationId, memberId });
-  await logIn(auth, loginOf(loginId));
-  await auth.steps.undo({ operationId });
-  t.like(await state(memberId), { status: 'suspended', sessions: [] });
-  t.is((await events(memberId)).at(-1)?.type, 'auth.login-suspended', 'so that the sockets of those are closed');
 });
 
 test('a login goes for good once it is suspended; then its name is free', async (t) => {
