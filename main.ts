@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { parseArgs } from 'node:util';
+import { type ParseArgsConfig, parseArgs } from 'node:util';
 import { runProcess } from './platform/process.ts';
 import type { Program } from './platform/program.ts';
 import { ROUNDS } from './programs.ts';
@@ -20,6 +20,81 @@ const PROGRAMS: Record<string, () => Promise<Program>> = {
 /** The programs that a process may have side by side. */
 const TOGETHER = ROUNDS.flat();
 
+/** An option of one program: a variable of its environment, given on the command line. */
+interface Option {
+  name: string;
+  /** How the usage shows its value. Without one it is a flag. */
+  value?: string;
+  of: string;
+  sets: string;
+  /** What a flag sets the variable to. Default: true. */
+  to?: string;
+  says: string;
+}
+
+const OPTIONS: readonly Option[] = [
+  {
+    name: 'queues',
+    value: 'a,b',
+    of: 'worker',
+    sets: 'MUSUBI_WORKER_QUEUES',
+    says: 'the domains whose sagas it works on (default: all)',
+  },
+  {
+    name: 'sources',
+    value: 'a,b',
+    of: 'relay',
+    sets: 'MUSUBI_RELAY_SOURCES',
+    says: 'the services whose outboxes it relays (default: all)',
+  },
+  {
+    name: 'list',
+    of: 'redrive',
+    sets: 'MUSUBI_REDRIVE_ACTION',
+    to: 'list',
+    says: 'prints what consumer groups have parked, a line of JSON each, and does no more',
+  },
+  {
+    name: 'group',
+    value: 'NAME',
+    of: 'redrive',
+    sets: 'MUSUBI_REDRIVE_GROUP',
+    says: 'the group that gets what it has parked again',
+  },
+  {
+    name: 'event',
+    value: 'ID',
+    of: 'redrive',
+    sets: 'MUSUBI_REDRIVE_EVENT',
+    says: 'only the parked message of this event ID or number',
+  },
+  { name: 'discard', of: 'redrive', sets: 'MUSUBI_REDRIVE_ACTION', to: 'discard', says: 'gives that message up instead' },
+  {
+    name: 'service',
+    value: 'NAME',
+    of: 'retell',
+    sets: 'MUSUBI_RETELL_SERVICE',
+    says: 'the service whose present state is published again (default: all)',
+  },
+  { name: 'aggregate', value: 'ID', of: 'retell', sets: 'MUSUBI_RETELL_AGGREGATE', says: 'this one only' },
+  {
+    name: 'after-restore',
+    of: 'retell',
+    sets: 'MUSUBI_RETELL_AFTER_RESTORE',
+    says: 'its database is an older copy, so its versions are raised above what readers have',
+  },
+  {
+    name: 'list',
+    of: 'repair',
+    sets: 'MUSUBI_REPAIR_ACTION',
+    to: 'list',
+    says: 'prints the jobs that have not ended and what each needs, and does no more',
+  },
+  { name: 'job', value: 'ID', of: 'repair', sets: 'MUSUBI_REPAIR_JOB', says: 'this job only, and at once' },
+];
+
+const usageOf = (option: string, says: string): string => `  ${option.padEnd(17)}${says}`;
+
 const USAGE = `usage: node main.ts PROGRAM[,PROGRAM…] [options]
 
 one or several, side by side in one process:
@@ -29,32 +104,13 @@ alone:
     .filter((name) => !TOGETHER.includes(name))
     .join(', ')}
 options:
-  --queues a,b    worker: the domains whose sagas it works on (default: all)
-  --sources a,b   relay: the services whose outboxes it relays (default: all)
-  --list          redrive: prints what consumer groups have parked, a line of JSON each, and does no more;
-                  repair: prints the jobs that have not ended and what each needs, and does no more
-  --group NAME    redrive: the group that gets once more what it has parked
-  --event ID      redrive: only the parked message of this event ID or number
-  --discard       redrive: gives that message up instead
-  --service NAME  retell: the service whose present state is published again (default: all)
-  --aggregate ID  retell: this one only
-  --after-restore retell: its database is an older copy, so its versions are raised above what readers have
-  --job ID        repair: this job only, and at once
-  --version       which release this is
-  --help          this text
+${OPTIONS.map(({ name, value = '', of, says }) => usageOf(`--${name} ${value}`, `${of}: ${says}`)).join('\n')}
+${usageOf('--version', 'which release this is')}
+${usageOf('--help', 'this text')}
 
 Everything else is configured by environment variables: see README.md. In a process of several programs,
-MUSUBI_MEMBER_POSTGRES_URL is MUSUBI_POSTGRES_URL for the program member only; so with every variable.
+MUSUBI_MEMBER_POSTGRES_URL is MUSUBI_POSTGRES_URL for the program member only; so with every variable of a program.
 `;
-
-/** Whose the options are. */
-const OPTIONS: Record<string, readonly string[]> = {
-  worker: ['queues'],
-  relay: ['sources'],
-  redrive: ['list', 'group', 'event', 'discard'],
-  retell: ['service', 'aggregate', 'after-restore'],
-  repair: ['list', 'job'],
-};
 
 const { values, positionals } = commandLine();
 if (values.help) answer(USAGE);
@@ -71,21 +127,18 @@ for (const name of names) {
   if (names.length > 1 && !TOGETHER.includes(name)) refuse(`${name} is a process of its own`);
 }
 if (new Set(names).size < names.length) refuse('a program is named twice');
-const foreign = Object.keys(values).find((option) => !names.some((name) => OPTIONS[name]?.includes(option)));
+const given = Object.keys(values).map(
+  (option) => OPTIONS.find(({ name, of }) => name === option && names.includes(of)) ?? option,
+);
+const foreign = given.find((option) => typeof option === 'string');
 if (foreign !== undefined) refuse(`--${foreign} is no option of ${list}`);
 if (values.list && values.discard) refuse('--list and --discard exclude each other');
 if (values.list && values.event !== undefined) refuse('--list shows all that is parked: leave out --event');
 const env = { ...process.env };
-if (values.queues !== undefined) env.MUSUBI_WORKER_QUEUES = values.queues;
-if (values.sources !== undefined) env.MUSUBI_RELAY_SOURCES = values.sources;
-if (values.group !== undefined) env.MUSUBI_REDRIVE_GROUP = values.group;
-if (values.event !== undefined) env.MUSUBI_REDRIVE_EVENT = values.event;
-if (values.service !== undefined) env.MUSUBI_RETELL_SERVICE = values.service;
-if (values.aggregate !== undefined) env.MUSUBI_RETELL_AGGREGATE = values.aggregate;
-if (values['after-restore']) env.MUSUBI_RETELL_AFTER_RESTORE = 'true';
-if (values.job !== undefined) env.MUSUBI_REPAIR_JOB = values.job;
-if (values.discard) env.MUSUBI_REDRIVE_ACTION = 'discard';
-if (values.list) env[list === 'repair' ? 'MUSUBI_REPAIR_ACTION' : 'MUSUBI_REDRIVE_ACTION'] = 'list';
+for (const option of given as Option[]) {
+  const value = values[option.name];
+  env[option.sets] = typeof value === 'string' ? value : (option.to ?? 'true');
+}
 
 const rounds = names.length > 1 ? ROUNDS.map((round) => round.filter((name) => names.includes(name))) : [names];
 await runProcess(await Promise.all(rounds.map(load)), env);
@@ -96,20 +149,12 @@ async function load(round: readonly string[]): Promise<Record<string, Program>> 
 }
 
 function commandLine() {
-  const options = {
-    queues: { type: 'string' },
-    sources: { type: 'string' },
-    list: { type: 'boolean' },
-    group: { type: 'string' },
-    event: { type: 'string' },
-    discard: { type: 'boolean' },
-    service: { type: 'string' },
-    aggregate: { type: 'string' },
-    'after-restore': { type: 'boolean' },
-    job: { type: 'string' },
+  const ofPrograms = OPTIONS.map(({ name, value }) => [name, { type: value === undefined ? 'boolean' : 'string' }] as const);
+  const options: NonNullable<ParseArgsConfig['options']> = {
+    ...Object.fromEntries(ofPrograms),
     help: { type: 'boolean', short: 'h' },
     version: { type: 'boolean', short: 'v' },
-  } as const;
+  };
   try {
     return parseArgs({ allowPositionals: true, options });
   } catch (error) {

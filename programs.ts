@@ -5,7 +5,7 @@ const DOORS: readonly string[] = ['gateway', 'websocket', 'bootstrap'];
 
 /**
  * What a process can be made of, in rounds of its stop: doors, then what works by itself, then what both call. Those of one
- * round stop side by side. A process of its own and one of several have the same order.
+ * round stop side by side.
  */
 export const ROUNDS: readonly (readonly string[])[] = [
   DOORS,

@@ -8,7 +8,7 @@ import { ALARM_AFTER_MS, CONFLICT, REPORT_AFTER_MS } from '../temporal.config.ts
 
 /** What a saga tells the activity about the step it is. */
 export interface StepCall {
-  /** The key by which the service knows a repeat, and undoes: `jobId/step`. */
+  /** The key by which the service knows a repeat, and undoes: `jobId/service.step`, of a list with `/item`. */
   operationId: string;
   /** Nothing may fail this step: a refusal too is tried again, for a fix may come. */
   mustSucceed?: boolean;

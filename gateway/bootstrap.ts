@@ -1,12 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import type { z } from 'zod';
-import { type processShape, Secret } from '#platform/config.ts';
+import { type programShape, Secret } from '#platform/config.ts';
 import { unavailable } from '#platform/errors.ts';
 import type { Peer } from '#platform/grpc/client.ts';
 import { connectPeers } from '#platform/grpc/peers.ts';
 import { newId } from '#platform/id.ts';
 import { patiently } from '#platform/patience.ts';
-import type { App } from '#platform/process.ts';
+import type { App } from '#platform/program.ts';
 import { type Job, JobState } from '#proto/musubi/job/v1/job.ts';
 import type { RoleServiceService } from '#proto/musubi/role/v1/role.ts';
 import { calledBy } from '../services/catalogue.ts';
@@ -21,7 +21,7 @@ import { Waits } from './waits.ts';
 
 export { bootstrapShape as shape };
 
-type Config = z.output<z.ZodObject<typeof bootstrapShape & typeof processShape>>;
+type Config = z.output<z.ZodObject<typeof bootstrapShape & typeof programShape>>;
 
 /** On whose behalf the first admin is registered: all jobs of this member are ours. */
 const SYSTEM = 'system';

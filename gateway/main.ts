@@ -1,7 +1,7 @@
 import type { z } from 'zod';
-import { allowedOrigins, hostPort, type processShape } from '#platform/config.ts';
+import { allowedOrigins, hostPort, type programShape } from '#platform/config.ts';
 import { connectPeers, followServices } from '#platform/grpc/peers.ts';
-import type { App } from '#platform/process.ts';
+import type { App } from '#platform/program.ts';
 import { calledBy } from '../services/catalogue.ts';
 import { DOMAINS } from '../temporal.config.ts';
 import { hostWorkers } from '../worker/host.ts';
@@ -16,7 +16,7 @@ import { Waits } from './waits.ts';
 
 export { shape };
 
-type Config = z.output<z.ZodObject<typeof shape & typeof processShape>>;
+type Config = z.output<z.ZodObject<typeof shape & typeof programShape>>;
 
 /** The one door for clients: REST in; gRPC to Auth, Job and Query, and sagas, out. */
 export async function start(process: App<Config>): Promise<void> {

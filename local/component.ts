@@ -3,8 +3,8 @@ import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { reasonOf } from '#platform/errors.ts';
-import { childEnvironment } from './packages/cache.ts';
 import type { PidsFile } from './pids.ts';
+import { childEnvironment } from './run-command.ts';
 import type { Launch } from './servers/server.ts';
 
 /** What the supervisor must know of a process to run it. */

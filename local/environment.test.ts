@@ -7,8 +7,9 @@ import { join } from 'node:path';
 import test from 'ava';
 import { ConfigError } from '#platform/config.ts';
 import { CONFIGURATIONS, checkEnvironment } from './environment.ts';
+import { LAYOUTS } from './layouts.ts';
 import { checkout } from './places.ts';
-import { LAYOUTS, PROGRAMS } from './programs.ts';
+import { PROGRAMS } from './programs.ts';
 import { type Secrets, secretsFor } from './secrets.ts';
 import { SERVERS } from './servers/index.ts';
 
@@ -128,6 +129,8 @@ test('variables that nothing reads are named', async (t) => {
     MUSUBI_GRPC_LISTEN: '127.0.0.1:1',
     MUSUBI_MEMBER_POSTGRES_URL: 'postgres://member:x@a',
     MUSUBI_MEMBER_MONGODB_URL: 'mongodb://a',
+    MUSUBI_MEMBER_LOG_LEVEL: 'debug',
+    MUSUBI_MEMBER_STOP_TIMEOUT: '5',
     MUSUBI_LOG_LEVEL: 'info',
     OTHER: 'x',
   };
@@ -144,6 +147,7 @@ test('variables that nothing reads are named', async (t) => {
     'MUSUBI_POSTGRESS_URL',
     'MUSUBI_GRPC_LISTEN',
     'MUSUBI_MEMBER_MONGODB_URL',
+    'MUSUBI_MEMBER_STOP_TIMEOUT',
   ]);
 });
 

@@ -2,15 +2,16 @@ import { accessSync, constants, existsSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
-import { type ConfigCheck, ConfigError, httpUrl, loadConfig, oneOf, processShape } from '#platform/config.ts';
+import { type ConfigCheck, ConfigError, httpUrl, loadConfig, oneOf, processShape, programShape } from '#platform/config.ts';
 import { environmentOf } from '#platform/program.ts';
 import * as gateway from '../gateway/config.ts';
 import { passwordViolation } from '../services/auth/domain.ts';
 import { SERVICES } from '../services/catalogue.ts';
 import * as relay from '../services/relay/config.ts';
 import * as worker from '../worker/config.ts';
+import type { MusubiProcess } from './layouts.ts';
 import { cacheRoot } from './places.ts';
-import { listens, type MusubiProcess, PROGRAMS, peers } from './programs.ts';
+import { addressVariables, listenVariables, PROGRAMS } from './programs.ts';
 import { ofAdmin, ofAuth, type Secrets } from './secrets.ts';
 import { givenAddress } from './servers/given.ts';
 import type { Server } from './servers/server.ts';
@@ -95,13 +96,14 @@ export async function checkEnvironment(wanted: Wanted): Promise<Found> {
   const own = servers.filter((server) => !given.has(server));
   const addresses: Record<string, string> = Object.assign({}, ...given.values());
 
-  wrong.judge({ shape: LAUNCHER }, env);
+  wrong.judge({ shape: { ...LAUNCHER, ...processShape } }, env);
   noteSecrets(wanted, own, wrong);
   // The preferred ports stand in for those chosen later, which no variable gives.
   const ports = Object.fromEntries(PROGRAMS.map((each) => [each.name, each.ports]));
   const ours = own.map((server) => server.address({ ports: server.ports, secrets }));
-  const all = Object.assign({ ...env }, addresses, ...ours, peers(ports), ofAuth(secrets), extraEnv);
-  for (const name of programs) wrong.judge(configurationOf(name), environmentOf(name, { ...all, ...listens([name], ports) }));
+  const all = Object.assign({ ...env }, addresses, ...ours, addressVariables(ports), ofAuth(secrets), extraEnv);
+  for (const name of programs)
+    wrong.judge(configurationOf(name), environmentOf(name, { ...all, ...listenVariables([name], ports) }));
   if (programs.length > 0) wrong.judge(configurationOf('bootstrap'), { ...all, ...ofAdmin(secrets) });
   wrong.refuse('The environment is not right, so nothing was started:');
 
@@ -139,10 +141,10 @@ class Wrong {
 
 function configurationOf(program: string): Configuration {
   const own = CONFIGURATIONS[program];
-  return { ...own, shape: { ...processShape, ...own?.shape } };
+  return { ...own, shape: { ...programShape, ...own?.shape } };
 }
 
-/** What holds between the environment and what earlier starts have kept, or only Auth knows. */
+/** Judges the secrets: the admin's password by Auth's rule, the master key by the one that the data was encrypted with. */
 function noteSecrets({ env, dataDir, secrets, kept }: Wanted, own: readonly Server[], { note }: Wrong): void {
   const weakness = kept.adminExists ? undefined : passwordViolation(secrets.adminPassword);
   if (weakness) note('MUSUBI_ADMIN_PASSWORD', weakness.message);
@@ -186,16 +188,19 @@ function reachReason(error: unknown): string {
   return cause && /^fetch failed$/.test(message) ? reachReason(cause) : message || String(error);
 }
 
-/** Variables of ours that no process will read, or not as they are given: misspelt ones, and what the launcher decides. */
+/** MUSUBI_ variables that have no effect: misspelt ones, and those that the launcher sets itself. */
 function unread(env: NodeJS.ProcessEnv, extraEnv: Record<string, string>): string[] {
   const ofAll = [LAUNCHER, processShape].flatMap((shape) => Object.keys(shape));
-  const ofOne = Object.entries(CONFIGURATIONS).flatMap(([program, { shape }]) =>
-    Object.keys(shape).flatMap((name) => [name, name.replace(/^MUSUBI_/, `MUSUBI_${program.toUpperCase()}_`)]),
+  const ofOne = Object.keys(CONFIGURATIONS).flatMap((program) =>
+    Object.keys(configurationOf(program).shape).flatMap((name) => [
+      name,
+      name.replace(/^MUSUBI_/, `MUSUBI_${program.toUpperCase()}_`),
+    ]),
   );
   const known = new Set([...ofAll, ...ofOne]);
   for (const { name, ports } of PROGRAMS) {
     const its = { [name]: ports };
-    for (const decided of Object.keys({ ...peers(its), ...listens([name], its) })) known.delete(decided);
+    for (const decided of Object.keys({ ...addressVariables(its), ...listenVariables([name], its) })) known.delete(decided);
   }
   for (const use of ['GRPC', 'HTTP']) known.delete(`MUSUBI_${use}_LISTEN`);
   return Object.keys(env).filter((name) => /^MUSUBI_/.test(name) && !known.has(name) && !(name in extraEnv));

@@ -38,6 +38,7 @@ Starts a system of its own on free ports, runs the tests against it (default: al
 
 options:
   --match TITLE   only tests of this title; * stands for anything
+  --whole         every case of what takes long, too (npm run matrix)
   --processes few|each   whether Musubi's programs share two processes, or have one each (default: few, each for test/faults)
   --version       which release this is
   --help          this text
@@ -70,7 +71,11 @@ const SCRIPTS = {
   'test/run.ts': {
     help: TEST,
     allowPositionals: true,
-    options: { match: { type: 'string', short: 'm' }, processes: { type: 'string' } },
+    options: {
+      match: { type: 'string', short: 'm' },
+      whole: { type: 'boolean', default: false },
+      processes: { type: 'string' },
+    },
   },
   'bench/run.ts': {
     help: BENCH,

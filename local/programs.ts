@@ -1,30 +1,8 @@
 import { join } from 'node:path';
 import { loadConfig, processShape } from '#platform/config.ts';
 import { addressVariable } from '#platform/grpc/peers.ts';
-import { ROUNDS, TASKS } from '../programs.ts';
 import { SERVICES } from '../services/catalogue.ts';
 import { cacheRoot, checkout } from './places.ts';
-
-/** One of Musubi's own processes: `node main.ts PROGRAM,PROGRAM`. */
-export interface MusubiProcess {
-  name: string;
-  programs: readonly string[];
-  /** When it is stopped: all of one round side by side, the lowest first. */
-  round: number;
-}
-
-/** How the programs are spread over processes: `few` for a machine with few cores, `each` as in large deployments. */
-export const LAYOUTS = {
-  few: [
-    { name: 'worker', programs: ['worker'], round: 0 },
-    { name: 'app', programs: ROUNDS.flat().filter((name) => name !== 'worker'), round: 1 },
-  ],
-  each: ROUNDS.flatMap((names, round) =>
-    names.filter((name) => !TASKS.includes(name)).map((name) => ({ name, programs: [name], round })),
-  ),
-} satisfies Record<string, MusubiProcess[]>;
-
-export type Layout = keyof typeof LAYOUTS;
 
 /** One of the programs that a process may be made of, with the ports that it would like. */
 export interface LocalProgram {
@@ -36,7 +14,7 @@ const GRPC = 9601;
 const OPS = 9701;
 const HTTP: Record<string, number> = { gateway: 8080, websocket: 8081 };
 
-/** The services, and after them what has no contract. */
+/** The services first, so that their preferred ports are 9601, 9602, … */
 export const PROGRAMS: readonly LocalProgram[] = [...Object.keys(SERVICES), 'gateway', 'worker', 'relay'].map((name, index) => ({
   name,
   ports: {
@@ -49,7 +27,7 @@ export const PROGRAMS: readonly LocalProgram[] = [...Object.keys(SERVICES), 'gat
 type PortsByName = Record<string, Record<string, number>>;
 
 /** Where each program finds the others, in environment variables. */
-export function peers(ports: PortsByName): Record<string, string> {
+export function addressVariables(ports: PortsByName): Record<string, string> {
   const env: Record<string, string> = {};
   for (const { name } of PROGRAMS) {
     const grpc = ports[name]?.grpc;
@@ -61,7 +39,7 @@ export function peers(ports: PortsByName): Record<string, string> {
 }
 
 /** Where the programs of one process listen, in environment variables. */
-export function listens(programs: readonly string[], ports: PortsByName): Record<string, string> {
+export function listenVariables(programs: readonly string[], ports: PortsByName): Record<string, string> {
   const env: Record<string, string> = {};
   for (const name of programs) {
     for (const [use, port] of Object.entries(ports[name] ?? {})) {
@@ -76,7 +54,7 @@ export function listens(programs: readonly string[], ports: PortsByName): Record
  * Whether a process can do all of its work: "Musubi is ready" is said of a whole system. What only people can settle
  * (`attention`) is no reason to wait.
  */
-export async function isReady(ports: Record<string, number>): Promise<void> {
+export async function requireHealthy(ports: Record<string, number>): Promise<void> {
   const response = await fetch(`http://127.0.0.1:${ports.ops}/healthz`, { signal: AbortSignal.timeout(2_000) });
   const { unready, degraded } = (await response.json()) as Record<string, object>;
   const missing = { ...unready, ...degraded };
@@ -90,7 +68,7 @@ export function stopGraceMs(env: NodeJS.ProcessEnv): number {
 }
 
 /** The command line of a process. The flags keep it small; each is explained where it stands. */
-export function command(programs: readonly string[]): { command: string; args: string[]; env: Record<string, string> } {
+export function commandLine(programs: readonly string[]): { command: string; args: string[]; env: Record<string, string> } {
   // Workflows make much that dies young: with a small young heap, collecting it takes a tenth of their CPU.
   const busy = programs.includes('gateway') || programs.includes('worker');
   const flags = [

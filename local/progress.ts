@@ -1,4 +1,5 @@
 import { Listr, type ListrTask, PRESET_TIMER } from 'listr2';
+import type { MusubiProcess } from './layouts.ts';
 import { SERVERS } from './servers/index.ts';
 import type { Progress } from './stack.ts';
 
@@ -12,8 +13,8 @@ export interface Display {
 /** A list needs room for its lines: some terminals say that they have no columns at all. */
 const LEAST_COLUMNS = 40;
 
-/** @param processes the names of Musubi's own */
-export const display = (processes: readonly string[]): Display =>
+/** @param processes Musubi's own */
+export const display = (processes: readonly MusubiProcess[]): Display =>
   process.stdout.isTTY && process.stdout.columns >= LEAST_COLUMNS ? new TaskList(processes) : new Lines();
 
 /** One line each time that something new happens: for logs and pipes. */
@@ -40,13 +41,13 @@ class TaskList implements Display {
   readonly #shown: Promise<unknown>;
   #over = false;
 
-  constructor(processes: readonly string[]) {
+  constructor(processes: readonly MusubiProcess[]) {
     const titles = [
       ...SERVERS.map(({ name, title }) => [name, title] as const),
-      ...processes.map((name) => [name, name] as const),
+      ...processes.map(({ name }) => [name, name] as const),
     ];
     for (const [name, title] of titles) this.#rows.set(name, new Row(title));
-    this.#rows.set('bootstrap', new Row('first admin'));
+    if (!processes.some(({ programs }) => programs.includes('bootstrap'))) this.#rows.set('bootstrap', new Row('first admin'));
     const list = new Listr(
       [...this.#rows.values()].map((row) => row.task()),
       { concurrent: true, exitOnError: false, registerSignalListeners: false, rendererOptions: { timer: PRESET_TIMER } },

@@ -2,7 +2,7 @@ import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import { PROGRAMS } from './programs.ts';
 import type { Stack } from './stack.ts';
 
-/** What `run.json` tells clients, tests and benchmarks of a running stack. API.md fixes its shape. */
+/** What `run.json` tells clients, tests and benchmarks of a running stack. README.md names its fields. */
 function contentOf(stack: Stack): Record<string, unknown> {
   const { addresses } = stack;
   return {

@@ -4,10 +4,11 @@ import { choosePorts } from './choose-ports.ts';
 import { Component, ComponentFailed } from './component.ts';
 import { emptyDataFolder, rotateLogs } from './data-folder.ts';
 import type { Found } from './environment.ts';
-import { endingWith, run } from './packages/cache.ts';
+import type { MusubiProcess } from './layouts.ts';
 import { PidsFile, stopLeftovers } from './pids.ts';
 import type { Ports } from './ports.ts';
-import { command, isReady, listens, type MusubiProcess, PROGRAMS, peers, stopGraceMs } from './programs.ts';
+import { addressVariables, commandLine, listenVariables, PROGRAMS, requireHealthy, stopGraceMs } from './programs.ts';
+import { endingWith, run } from './run-command.ts';
 import { removeRunFile, writeRunFile } from './run-file.ts';
 import { keepAdmin, keepSecrets, ofAdmin, ofAuth, type Secrets } from './secrets.ts';
 import { SERVERS } from './servers/index.ts';
@@ -101,7 +102,7 @@ export class RunningStack implements Stack {
     Object.assign(this.addresses, given);
     for (const server of own) Object.assign(this.addresses, server.address({ ports: this.ports[server.name] ?? {}, secrets }));
     this.admin = { loginId: secrets.adminLoginId, password: secrets.adminPassword };
-    Object.assign(this.addresses, peers(this.ports), ofAuth(secrets));
+    Object.assign(this.addresses, addressVariables(this.ports), ofAuth(secrets));
 
     const settings = own.map((server) => ({ server, setting: this.#setting(server, secrets) }));
     await Promise.all(settings.map(({ server, setting }) => this.#startServer(server, setting)));
@@ -181,16 +182,16 @@ export class RunningStack implements Stack {
   }
 
   async #startProcess({ name, programs }: MusubiProcess): Promise<void> {
-    const { command: file, args, env } = command(programs);
+    const { command: file, args, env } = commandLine(programs);
     const admin = programs.includes('bootstrap') ? ofAdmin(this.#plan.secrets) : {};
     await this.#run({
       name,
       launch: async () => ({
         command: file,
         args,
-        env: { ...env, ...this.addresses, ...admin, ...listens(programs, this.ports), ...this.#options.env },
+        env: { ...env, ...this.addresses, ...admin, ...listenVariables(programs, this.ports), ...this.#options.env },
       }),
-      probe: () => isReady(this.ports[programs[0] ?? ''] ?? {}),
+      probe: () => requireHealthy(this.ports[programs[0] ?? ''] ?? {}),
       stopSignal: 'SIGTERM',
       graceMs: stopGraceMs({ ...process.env, ...this.#options.env }),
       readyMs: READY_MS,
@@ -213,7 +214,7 @@ export class RunningStack implements Stack {
     // A process that was stopped while it was starting is not there, though its start was not in vain.
     this.#ending.signal.throwIfAborted();
     this.#say('bootstrap', 'starting');
-    const { command: program, args, env } = command(['bootstrap']);
+    const { command: program, args, env } = commandLine(['bootstrap']);
     const admin = ofAdmin(this.#plan.secrets);
     const log = join(this.logDir, 'bootstrap.log');
     const graceMs = stopGraceMs({ ...process.env, ...this.#options.env });

@@ -1,18 +1,20 @@
 import { join } from 'node:path';
 import { ConfigError } from '#platform/config.ts';
 import { reasonOf } from '#platform/errors.ts';
+import { ROUNDS } from '../programs.ts';
 import { ComponentFailed } from './component.ts';
 import { isFirstStart } from './data-folder.ts';
+import { LAYOUTS } from './layouts.ts';
 import { startOptions } from './options.mjs';
 import { musubiFolder } from './places.ts';
-import { LAYOUTS, stopGraceMs } from './programs.ts';
+import { stopGraceMs } from './programs.ts';
 import { type Display, display } from './progress.ts';
 import { secretsPath } from './secrets.ts';
 import { AlreadyRunning, type Stack, startStack } from './stack.ts';
 import { stopRequest } from './stop-request.ts';
 
-/** Processes stop in at most three rounds, then the servers do: longer than that an ordered stop can't take. */
-const stopLimitMs = (): number => 3 * stopGraceMs(process.env) + 15_000;
+/** Processes stop in rounds, then the servers do: longer than that an ordered stop can't take. */
+const stopLimitMs = (): number => ROUNDS.length * stopGraceMs(process.env) + 15_000;
 
 /** What the programs are told of themselves, while the launcher and run.json keep to the addresses on this machine. */
 const PUBLIC = ['MUSUBI_PUBLIC_URL', 'MUSUBI_WEBSOCKET_URL'] as const;
@@ -39,7 +41,7 @@ async function main(): Promise<void> {
       env: Object.fromEntries(PUBLIC.flatMap((name) => (process.env[name] ? [[name, process.env[name]]] : []))),
       signal: stopped.signal,
       onProgress: (progress) => {
-        shown ??= display(LAYOUTS[options.processes].map(({ name }) => name));
+        shown ??= display(LAYOUTS[options.processes]);
         shown.on(progress);
       },
     });

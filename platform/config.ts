@@ -206,9 +206,13 @@ export const rate = () =>
 export const oneOf = <const T extends readonly string[]>(values: T) =>
   z.enum(values, { error: `must be one of ${values.join(', ')}` });
 
-/** Settings that every process has. */
-export const processShape = {
+/** Settings that every program has; in a process of several each may have its own. */
+export const programShape = {
   MUSUBI_LOG_LEVEL: oneOf(['trace', 'debug', 'info', 'warn', 'error']).default('info'),
+};
+
+/** Settings that a process has, whatever programs run in it. */
+export const processShape = {
   /** Where /livez, /readyz, /healthz and /metrics are served. */
   MUSUBI_OPS_LISTEN: address().default({ host: '127.0.0.1', port: 0 }),
   /** Seconds that an ordered stop may take before it is forced. */

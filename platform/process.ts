@@ -1,16 +1,14 @@
 import { ConfigError, loadConfig, processShape } from './config.ts';
-import { Neighbours } from './grpc/neighbours.ts';
+import { InProcess } from './grpc/in-process.ts';
 import { addressVariable } from './grpc/peers.ts';
 import { Lifecycle } from './lifecycle.ts';
 import { createLogger } from './log.ts';
 import { serveOps } from './ops-server.ts';
 import { type Configured, configure, type Program, UsageError } from './program.ts';
 
-export { type App, UsageError } from './program.ts';
-
 /**
  * Runs programs as this process, each as it runs alone, with its own settings, log and lifecycle: config → telemetry →
- * /livez, /readyz, /healthz, /metrics of all → `start` of each, side by side. SIGTERM or SIGINT stops them in reverse. A
+ * /livez, /readyz, /healthz, /metrics of all → `start` of each, side by side. SIGTERM or SIGINT stops them round by round. A
  * second signal forces. Never returns a failure: a process that cannot start says why and exits with 1 (2 for its
  * configuration or usage).
  *
@@ -18,13 +16,14 @@ export { type App, UsageError } from './program.ts';
  *   called is stopped after who calls
  */
 export async function runProcess(rounds: readonly Record<string, Program>[], env: NodeJS.ProcessEnv): Promise<void> {
-  const programs = configureAll(rounds, env);
+  const { programs, settings } = configureAll(rounds, env);
   const all = programs.flat();
   const name = all.map((program) => program.name).join(',');
-  const { MUSUBI_OPS_LISTEN: listen, MUSUBI_STOP_TIMEOUT: seconds, MUSUBI_LOG_LEVEL: level } = loadConfig(processShape, env);
-  const log = all.length === 1 && all[0] ? all[0].log : createLogger(name, level);
+  const { MUSUBI_OPS_LISTEN: listen, MUSUBI_STOP_TIMEOUT: seconds } = settings;
+  const [first] = all as [Configured];
+  const log = all.length === 1 ? first.log : createLogger(name, first.log.level);
   const lifecycles = new Map(all.map((program) => [program.name, program.lifecycle]));
-  const neighbours = new Neighbours(lifecycles);
+  const inProcess = new InProcess(lifecycles);
   /** What is the process's own. */
   const own = new Lifecycle(log.child({}, { level: 'warn' }), seconds * 1_000);
 
@@ -66,10 +65,11 @@ export async function runProcess(rounds: readonly Record<string, Program>[], env
   /** @returns whether it was a task: that is done then, and is asked for nothing more */
   const begin = async ({ start, ...program }: Configured): Promise<boolean> => {
     try {
-      const app = { ...program, neighbours };
+      const app = { ...program, inProcess };
       const outcome = await program.tracing.run(() => start(app as never));
       if (outcome === 'done') {
         await program.lifecycle.stop('done');
+        // Nobody asks a task that is done how it is.
         lifecycles.delete(program.name);
         return true;
       }
@@ -94,23 +94,28 @@ export async function runProcess(rounds: readonly Record<string, Program>[], env
 }
 
 /** Says everything that is wrong with the environment at once, and ends the process, when something is. */
-function configureAll(rounds: readonly Record<string, Program>[], env: NodeJS.ProcessEnv): Configured[][] {
-  const hosted = rounds.flatMap((round) => Object.keys(round));
-  // Who is called without a socket has no address. What is set is never dialled.
-  const addresses = Object.fromEntries(hosted.map((name) => [addressVariable(name), `${name}:0`]));
-  let wrong = false;
+function configureAll(rounds: readonly Record<string, Program>[], env: NodeJS.ProcessEnv) {
+  let isWrong = false;
+  const orWrong = <T>(whose: string, read: () => T): T[] => {
+    try {
+      return [read()];
+    } catch (error) {
+      if (!(error instanceof ConfigError)) throw error;
+      process.stderr.write(`${whose}: ${error.message}\n`);
+      isWrong = true;
+      return [];
+    }
+  };
+  const names = rounds.flatMap((round) => Object.keys(round));
+  const [settings] = orWrong(names.join(','), () => loadConfig(processShape, env));
+  // Programs of this process are called without a socket, so nobody need say where they are. What their callers' settings
+  // ask for is this address, which is never dialled.
+  const addresses = Object.fromEntries(names.map((name) => [addressVariable(name), `${name}:0`]));
   const programs = rounds.map((round) =>
-    Object.entries(round).flatMap(([name, program]) => {
-      try {
-        return [configure(name, program, { ...env, ...addresses })];
-      } catch (error) {
-        if (!(error instanceof ConfigError)) throw error;
-        process.stderr.write(`${name}: ${error.message}\n`);
-        wrong = true;
-        return [];
-      }
-    }),
+    Object.entries(round).flatMap(([name, program]) =>
+      orWrong(name, () => configure(name, program, { ...env, ...addresses }, (settings?.MUSUBI_STOP_TIMEOUT ?? 1) * 1_000)),
+    ),
   );
-  if (wrong) process.exit(2);
-  return programs;
+  if (isWrong || !settings) process.exit(2);
+  return { programs, settings };
 }

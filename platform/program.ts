@@ -1,12 +1,12 @@
 import type { z } from 'zod';
-import { type ConfigCheck, loadConfig, processShape } from './config.ts';
-import type { Neighbours } from './grpc/neighbours.ts';
+import { type ConfigCheck, loadConfig, programShape } from './config.ts';
+import type { InProcess } from './grpc/in-process.ts';
 import { Lifecycle } from './lifecycle.ts';
 import { createLogger, type Logger } from './log.ts';
 import { startTelemetry, type Tracing } from './telemetry.ts';
 
 type Shape = z.ZodRawShape;
-export type ConfigOf<S extends Shape> = z.output<z.ZodObject<S>> & z.output<z.ZodObject<typeof processShape>>;
+export type ConfigOf<S extends Shape> = z.output<z.ZodObject<S>> & z.output<z.ZodObject<typeof programShape>>;
 
 /** What a program's `start` is given: its settings and everything that it stands on. */
 export interface App<Config> {
@@ -14,8 +14,8 @@ export interface App<Config> {
   log: Logger;
   lifecycle: Lifecycle;
   tracing: Tracing;
-  /** The programs of the same process, for calls without a socket. */
-  neighbours: Neighbours;
+  /** How programs of the same process are called. */
+  inProcess: InProcess;
 }
 
 /** What whoever started the process asked for cannot be done; the message says what can. */
@@ -32,8 +32,8 @@ export interface Program {
   /** Whether standard output is for what it prints, so that its log goes to standard error. Default: no. */
   prints?: boolean;
   /**
-   * Begins its work. `'done'` ends the process: a task, not a server. A `UsageError` says in a line that what was asked for
-   * cannot be done.
+   * Begins its work. `'done'`: it was a task, which has ended; a process ends when all of its programs have. A `UsageError`
+   * says in a line that what was asked for cannot be done.
    *
    * Each program knows its own configuration; who starts it needs none of it.
    */
@@ -50,29 +50,34 @@ export interface Configured {
   tracing: Tracing;
 }
 
-/** Reads a program's settings. @throws ConfigError */
-export function configure(name: string, { shape, check, prints = false, start }: Program, env: NodeJS.ProcessEnv): Configured {
+/** Reads a program's settings. @param stopTimeoutMs how long its stop may take. @throws ConfigError */
+export function configure(
+  name: string,
+  { shape, check, prints = false, start }: Program,
+  env: NodeJS.ProcessEnv,
+  stopTimeoutMs: number,
+): Configured {
   const config = loadConfig<Shape>(
-    { ...processShape, ...shape },
+    { ...programShape, ...shape },
     environmentOf(name, env),
     check as ConfigCheck<Shape> | undefined,
   ) as ConfigOf<Shape>;
   const log = createLogger(name, config.MUSUBI_LOG_LEVEL, prints ? 'stderr' : 'stdout');
   const tracing = startTelemetry(name, env);
-  const lifecycle = new Lifecycle(log, config.MUSUBI_STOP_TIMEOUT * 1_000);
+  const lifecycle = new Lifecycle(log, stopTimeoutMs);
   lifecycle.onStop('tracing', 'telemetry', () => tracing.stop());
   return { name, start, config, log, lifecycle, tracing };
 }
 
 /**
  * The environment as one program sees it: `MUSUBI_MEMBER_POSTGRES_URL` is the program member's `MUSUBI_POSTGRES_URL`, so that
- * programs of one process have secrets, database users and addresses of their own.
+ * programs of one process have secrets, database users and addresses of their own. An empty one counts as none.
  */
 export function environmentOf(name: string, env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const own = `MUSUBI_${name.toUpperCase()}_`;
   const seen = { ...env };
   for (const [variable, value] of Object.entries(env)) {
-    if (variable.startsWith(own)) seen[`MUSUBI_${variable.slice(own.length)}`] = value;
+    if (value !== '' && variable.startsWith(own)) seen[`MUSUBI_${variable.slice(own.length)}`] = value;
   }
   return seen;
 }

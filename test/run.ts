@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process';
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Layout } from '../local/layouts.ts';
 import { readOptions } from '../local/options.mjs';
 import { wheelBinary } from '../local/packages/wheels.ts';
-import type { Layout } from '../local/programs.ts';
 import { type Stack, startStack } from '../local/stack.ts';
 import { stopRequest } from '../local/stop-request.ts';
 import { serveCollector } from './collector.ts';
@@ -65,6 +65,7 @@ try {
       MUSUBI_TEST_CONTROL: control.url,
       MUSUBI_TEST_COLLECTOR: collector.url,
       MUSUBI_TEST_DATA: dataDir,
+      MUSUBI_TEST_WHOLE: values.whole ? '1' : '',
       ...phase,
     };
     add(await ava(positionals, env));

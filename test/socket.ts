@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import WebSocket from 'ws';
 import { address } from './client.ts';
 
-/** Any frame of the server, by API.md. */
+/** Any frame of the server, by the AsyncAPI document. */
 export interface Frame {
   type: string;
   cursor?: string;

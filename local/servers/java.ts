@@ -1,9 +1,10 @@
 import { existsSync } from 'node:fs';
 import { mkdir, rename, rm, symlink } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
-import { run, shortHash } from '../packages/cache.ts';
+import { shortHash } from '../packages/cache.ts';
 import { jdkFolder } from '../packages/jars.ts';
 import { cacheRoot } from '../places.ts';
+import { run } from '../run-command.ts';
 import type { Launch } from './server.ts';
 
 /** A server that runs in a Java virtual machine. */

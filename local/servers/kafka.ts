@@ -4,8 +4,8 @@ import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { kafkaClient } from '#platform/kafka/client.ts';
 import { createLogger } from '#platform/log.ts';
-import { run } from '../packages/cache.ts';
 import { jars } from '../packages/jars.ts';
+import { run } from '../run-command.ts';
 import { type JavaProgram, javaLaunch, keepArchive, QUIET } from './java.ts';
 import type { Server, Setting } from './server.ts';
 

@@ -1,6 +1,6 @@
 import { type Document, MongoClient } from 'mongodb';
-import { run, type Say } from '../packages/cache.ts';
 import { missingLibraries, wheelBinary } from '../packages/wheels.ts';
+import { run, type Say } from '../run-command.ts';
 import { onPath, type Server } from './server.ts';
 
 /** MongoDB as a replica set of one: transactions and change streams need a replica set. */

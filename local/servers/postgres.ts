@@ -3,7 +3,7 @@ import { mkdir, readFile, readlink, rm, symlink, writeFile } from 'node:fs/promi
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
-import { run } from '../packages/cache.ts';
+import { run } from '../run-command.ts';
 import { type Launch, onPath, type Server, type Setting } from './server.ts';
 
 /** PostgreSQL, with logical decoding for the outbox. */

@@ -1,6 +1,6 @@
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
-import { run, type Say } from '../packages/cache.ts';
+import { run, type Say } from '../run-command.ts';
 import type { Secrets } from '../secrets.ts';
 
 /** How a process is started. */

@@ -10,7 +10,7 @@ import { Lifecycle } from '../lifecycle.ts';
 import { createLogger } from '../log.ts';
 import { currentTraceId, startTelemetry } from '../telemetry.ts';
 import { boundTo, connectPeer } from './client.ts';
-import { Neighbours } from './neighbours.ts';
+import { InProcess } from './in-process.ts';
 import { connectPeers } from './peers.ts';
 import { type CallInfo, type Handlers, served, serveGrpc } from './server.ts';
 
@@ -25,7 +25,7 @@ const WAYS = ['over a socket', 'in one process'] as const;
 /** A real server, and who calls it; every method behaves as told. */
 async function pair(t: ExecutionContext, way: (typeof WAYS)[number], behaviour: Behaviour, host = '127.0.0.1') {
   const lifecycle = new Lifecycle(log, 2_000);
-  const neighbours = new Neighbours(new Map([['query', lifecycle]]));
+  const inProcess = new InProcess(new Map([['query', lifecycle]]));
   t.teardown(() => lifecycle.stop('test'));
   const handlers: Handlers<typeof QueryServiceService> = {
     getMember: async (_, call) => {
@@ -41,14 +41,14 @@ async function pair(t: ExecutionContext, way: (typeof WAYS)[number], behaviour: 
       return {};
     },
   };
-  const port = await serveGrpc({ listen: { host, port: 0 }, log, lifecycle, neighbours }, QueryServiceService, handlers);
+  const port = await serveGrpc({ listen: { host, port: 0 }, log, lifecycle, inProcess }, QueryServiceService, handlers);
   const target = hostPort({ host, port });
   const config = { MUSUBI_QUERY_ADDRESS: target };
   const caller = new Lifecycle(log, 1_000);
   t.teardown(() => caller.stop('test'));
   const { query: peer } = connectPeers(
     { query: QueryServiceService },
-    { config, lifecycle: caller, ...(way === 'in one process' && { neighbours }) },
+    { config, lifecycle: caller, ...(way === 'in one process' && { inProcess }) },
   );
   return { lifecycle, target, peer };
 }
@@ -170,10 +170,10 @@ for (const way of WAYS) {
   });
 }
 
-test('programs of one process share no object, and the limits of a service hold for its neighbours', async (t) => {
+test('programs of one process share no object, and the limits of a service hold in it, too', async (t) => {
   const lifecycle = new Lifecycle(log, 2_000);
   t.teardown(() => lifecycle.stop('test'));
-  const neighbours = new Neighbours(new Map([['query', lifecycle]]));
+  const inProcess = new InProcess(new Map([['query', lifecycle]]));
   let received: { memberId: string } | undefined;
   const response = { member: undefined };
   const handlers = {
@@ -182,8 +182,8 @@ test('programs of one process share no object, and the limits of a service hold 
       return response;
     },
   } as unknown as Handlers<typeof QueryServiceService>;
-  neighbours.serve([served(QueryServiceService, handlers)], { log, home: context.active() }, { maxBytes: 100_000, drainMs: 0 });
-  const peer = neighbours.peer(QueryServiceService);
+  inProcess.serve([served(QueryServiceService, handlers)], { log, home: context.active() }, { maxBytes: 100_000, drainMs: 0 });
+  const peer = inProcess.peer(QueryServiceService);
   const request = { memberId: 'x', unknown: 'to the contract' };
   const answered = await peer.getMember(request);
   t.deepEqual(received, { memberId: 'x' });
@@ -192,9 +192,9 @@ test('programs of one process share no object, and the limits of a service hold 
   t.is(error.grpcStatus, status.RESOURCE_EXHAUSTED);
 });
 
-test("a program that stops lets its neighbours' calls end, and ends those that do not", async (t) => {
+test('a program that stops lets calls of its process end, and ends those that do not', async (t) => {
   const lifecycle = new Lifecycle(log, 10_000);
-  const neighbours = new Neighbours(new Map([['query', lifecycle]]));
+  const inProcess = new InProcess(new Map([['query', lifecycle]]));
   const [quick, aborted] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
   const handlers = {
     getMember: async () => {
@@ -206,7 +206,7 @@ test("a program that stops lets its neighbours' calls end, and ends those that d
       return await new Promise(() => undefined);
     },
   } as unknown as Handlers<typeof QueryServiceService>;
-  const withdraw = neighbours.serve(
+  const withdraw = inProcess.serve(
     [served(QueryServiceService, handlers)],
     { log, home: context.active() },
     {
@@ -214,7 +214,7 @@ test("a program that stops lets its neighbours' calls end, and ends those that d
       drainMs: 300,
     },
   );
-  const peer = neighbours.peer(QueryServiceService);
+  const peer = inProcess.peer(QueryServiceService);
   const ends = peer.getMember({ memberId: 'x' });
   const hangs = peer.listMembers({ pageSize: 1, pageToken: '', query: '' } as Parameters<typeof peer.listMembers>[0]);
   const stopped = withdraw();

@@ -2,7 +2,7 @@ import type { ServiceDefinition } from '@grpc/grpc-js';
 import { peer } from '../config.ts';
 import type { Lifecycle } from '../lifecycle.ts';
 import { boundTo, connectPeer, type Peer } from './client.ts';
-import type { Neighbours } from './neighbours.ts';
+import type { InProcess } from './in-process.ts';
 import { healthOf } from './readiness.ts';
 
 /** The contracts of several services, by the services' names. */
@@ -31,16 +31,16 @@ export function peerShape<C extends Contracts>(contracts: C): Record<keyof PeerA
 interface Connecting<C> {
   config: PeerAddresses<C>;
   lifecycle: Lifecycle;
-  /** The other programs of this process: those are called without a socket. */
-  neighbours?: Neighbours;
+  /** The programs of this process are called without a socket. */
+  inProcess?: InProcess;
 }
 
 /** Connects to services; the connections end with the lifecycle. */
-export function connectPeers<C extends Contracts>(contracts: C, { config, lifecycle, neighbours }: Connecting<C>): Peers<C> {
+export function connectPeers<C extends Contracts>(contracts: C, { config, lifecycle, inProcess }: Connecting<C>): Peers<C> {
   const addresses = addressesOf(contracts, config);
   const peers = Object.entries(contracts).map(([name, contract]) => [
     name,
-    neighbours?.has(name) ? neighbours.peer(contract) : connectPeer(addresses[name] ?? '', contract, lifecycle),
+    inProcess?.has(name) ? inProcess.peer(contract) : connectPeer(addresses[name] ?? '', contract, lifecycle),
   ]);
   return Object.fromEntries(peers) as Peers<C>;
 }
@@ -59,11 +59,11 @@ export function boundPeers<C extends Contracts>(signal: AbortSignal, contracts: 
  */
 export function followServices<C extends Contracts>(
   contracts: C,
-  { config, lifecycle, neighbours }: Connecting<C>,
+  { config, lifecycle, inProcess }: Connecting<C>,
   essential: readonly (keyof C)[] = [],
 ): void {
   for (const [name, target] of Object.entries(addressesOf(contracts, config))) {
-    const check = neighbours?.has(name) ? () => neighbours.requireReady(name) : healthOf(name, target, lifecycle);
+    const check = inProcess?.has(name) ? () => inProcess.requireReady(name) : healthOf(name, target, lifecycle);
     if (essential.includes(name)) lifecycle.onReady(name, check);
     else lifecycle.onHealthy(name, check);
   }

@@ -28,7 +28,7 @@ import {
   served,
   type Unary,
 } from './handling.ts';
-import type { Neighbours } from './neighbours.ts';
+import type { InProcess } from './in-process.ts';
 import { addReflection } from './reflection.ts';
 import { toServiceError } from './status.ts';
 
@@ -61,8 +61,8 @@ interface Serving {
   lifecycle: Lifecycle;
   /** In place of some of the usual limits. */
   limits?: ServerOptions;
-  /** The other programs of this process: they call without a socket. */
-  neighbours?: Neighbours;
+  /** Where the other programs of this process call it without a socket. */
+  inProcess?: InProcess;
 }
 
 /**
@@ -73,7 +73,7 @@ interface Serving {
  * @returns the port, for an address that asked for port 0
  */
 export async function serveGrpc<S extends ServiceDefinition>(
-  { listen, log, lifecycle, limits, neighbours }: Serving,
+  { listen, log, lifecycle, limits, inProcess }: Serving,
   definition: S,
   handlers: Handlers<S>,
   ...beside: Served[]
@@ -107,7 +107,7 @@ export async function serveGrpc<S extends ServiceDefinition>(
       error ? reject(error) : resolve(bound),
     );
   });
-  const withdraw = neighbours?.serve(all, host, { maxBytes: options['grpc.max_receive_message_length'], drainMs: DRAIN_MS });
+  const withdraw = inProcess?.serve(all, host, { maxBytes: options['grpc.max_receive_message_length'], drainMs: DRAIN_MS });
   lifecycle.onStop('gRPC server', 'intake', async () => {
     clearInterval(probe);
     tell('NOT_SERVING');

@@ -7,7 +7,7 @@ import { invalidArgument, MusubiError } from '../errors.ts';
 import { Lifecycle } from '../lifecycle.ts';
 import { createLogger } from '../log.ts';
 import { boundTo } from './client.ts';
-import { Neighbours } from './neighbours.ts';
+import { InProcess } from './in-process.ts';
 import { connectPeers } from './peers.ts';
 import { type CallInfo, serveGrpc } from './server.ts';
 
@@ -34,10 +34,10 @@ async function pair(t: ExecutionContext, way: (typeof WAYS)[number], tellState: 
     noteRetold: async () => ({}),
   };
   const listen = { host: '127.0.0.1', port: 0 };
-  const neighbours = new Neighbours(new Map([['state', lifecycle]]));
-  const port = await serveGrpc({ listen, log, lifecycle, neighbours }, StateServiceService, handlers);
+  const inProcess = new InProcess(new Map([['state', lifecycle]]));
+  const port = await serveGrpc({ listen, log, lifecycle, inProcess }, StateServiceService, handlers);
   const config = { MUSUBI_STATE_ADDRESS: `127.0.0.1:${port}` };
-  const caller = { config, lifecycle, ...(way === 'in one process' && { neighbours }) };
+  const caller = { config, lifecycle, ...(way === 'in one process' && { inProcess }) };
   return connectPeers({ state: StateServiceService }, caller).state;
 }
 

@@ -1,5 +1,5 @@
 import { serveGrpc } from '#platform/grpc/server.ts';
-import type { App } from '#platform/process.ts';
+import type { App } from '#platform/program.ts';
 import { AuthServiceService } from '#proto/musubi/auth/v1/auth.ts';
 import { AccessTokens } from './access-tokens.ts';
 import { Attempts } from './attempts.ts';
@@ -20,7 +20,7 @@ export { shape } from './config.ts';
 /** How often signing keys are looked after: far below the hour that a new one is published ahead. */
 const KEY_MAINTENANCE_MS = 60_000;
 
-export async function start({ config, log, lifecycle, neighbours }: App<Config>): Promise<void> {
+export async function start({ config, log, lifecycle, inProcess }: App<Config>): Promise<void> {
   const policies = new Policies();
   const store = await openStore({ url: config.MUSUBI_MONGODB_URL, log, lifecycle });
   const keys = new KeyRing(store.signingKeys, new Vault(config.MUSUBI_AUTH_MASTER_KEY, 'signing keys'), store.clock);
@@ -55,7 +55,7 @@ export async function start({ config, log, lifecycle, neighbours }: App<Config>)
     loginNames: new Pseudonyms(masterKey, 'logged logins'),
   };
   await serveGrpc(
-    { listen: config.MUSUBI_GRPC_LISTEN, log, lifecycle, neighbours, limits: AUTH_LIMITS },
+    { listen: config.MUSUBI_GRPC_LISTEN, log, lifecycle, inProcess, limits: AUTH_LIMITS },
     AuthServiceService,
     authHandlers(auth, keys),
     authState(store),

@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import { serveGrpc } from '#platform/grpc/server.ts';
-import type { App } from '#platform/process.ts';
+import type { App } from '#platform/program.ts';
 import { openRedis } from '#platform/redis.ts';
 import { JobServiceService } from '#proto/musubi/job/v1/job.ts';
 import { shape } from './config.ts';
@@ -10,7 +10,7 @@ import { jobStore } from './store.ts';
 
 export { shape };
 
-export async function start({ config, log, lifecycle, neighbours }: App<z.output<z.ZodObject<typeof shape>>>): Promise<void> {
+export async function start({ config, log, lifecycle, inProcess }: App<z.output<z.ZodObject<typeof shape>>>): Promise<void> {
   const url = config.MUSUBI_REDIS_URL;
   const places = {
     perMember: config.MUSUBI_JOB_IN_FLIGHT_PER_MEMBER,
@@ -24,7 +24,7 @@ export async function start({ config, log, lifecycle, neighbours }: App<z.output
     finishedMs: config.MUSUBI_JOB_FINISHED_SECONDS * 1_000,
   };
   await serveGrpc(
-    { listen: config.MUSUBI_GRPC_LISTEN, log, lifecycle, neighbours },
+    { listen: config.MUSUBI_GRPC_LISTEN, log, lifecycle, inProcess },
     JobServiceService,
     jobHandlers({ store, finished, retention, log }),
   );

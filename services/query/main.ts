@@ -1,6 +1,6 @@
 import { serveGrpc } from '#platform/grpc/server.ts';
 import { kafkaOptions } from '#platform/kafka/config.ts';
-import type { App } from '#platform/process.ts';
+import type { App } from '#platform/program.ts';
 import { QueryServiceService } from '#proto/musubi/query/v1/query.ts';
 import type { Config } from './config.ts';
 import { queryHandlers } from './grpc.ts';
@@ -13,7 +13,7 @@ import { Visibility } from './visibility.ts';
 export { shape } from './config.ts';
 
 /** Starts the query service: read models → notifications → gRPC → projections. Readiness follows the database and the consumer. */
-export async function start({ config, log, lifecycle, neighbours }: App<Config>): Promise<void> {
+export async function start({ config, log, lifecycle, inProcess }: App<Config>): Promise<void> {
   const url = config.MUSUBI_POSTGRES_URL;
   const db = await openStore({ url, log, lifecycle });
   const visibility = new Visibility(db);
@@ -26,7 +26,7 @@ export async function start({ config, log, lifecycle, neighbours }: App<Config>)
     lifecycle,
   });
   await serveGrpc(
-    { listen: config.MUSUBI_GRPC_LISTEN, log, lifecycle, neighbours },
+    { listen: config.MUSUBI_GRPC_LISTEN, log, lifecycle, inProcess },
     QueryServiceService,
     queryHandlers(db, visibility),
     copiesState(db),

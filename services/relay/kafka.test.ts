@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
 import { Client } from 'pg';
+import { triedCases } from '#platform/cases.fixture.ts';
 import { sql } from '#platform/postgres.ts';
 import { servers } from '#platform/test-servers.fixture.ts';
 import { type OwnServers, ownServers } from './own-servers.fixture.ts';
@@ -60,10 +61,12 @@ async function complete(boxes: Outboxes, written: Record<Kind, Map<string, numbe
   return [...all(), ...found];
 }
 
-for (const [how, stop] of [
-  ['is killed', () => own.stack.kill('kafka', 'SIGKILL')],
-  ['ends in order', () => own.stack.kill('kafka', 'SIGTERM')],
-] as const) {
+const STOPS = {
+  'is killed': () => own.stack.kill('kafka', 'SIGKILL'),
+  'ends in order': () => own.stack.kill('kafka', 'SIGTERM'),
+};
+
+for (const [how, stop] of triedCases(STOPS, ['is killed'])) {
   test.serial(
     `Kafka ${how} with events under way, twice, and comes back: nothing is lost, each key keeps its order`,
     async (t) => {

@@ -6,7 +6,7 @@ import { PostgresSource } from '#platform/outbox/postgres-source.ts';
 import { RedisSource } from '#platform/outbox/redis-source.ts';
 import { relay } from '#platform/outbox/relay.ts';
 import type { OutboxSource } from '#platform/outbox/source.ts';
-import type { App } from '#platform/process.ts';
+import type { App } from '#platform/program.ts';
 import type { Outbox } from '../catalogue.ts';
 import { type Config, STORE_URLS } from './config.ts';
 

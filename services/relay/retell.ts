@@ -7,7 +7,7 @@ import { kafkaOptions, kafkaShape } from '#platform/kafka/config.ts';
 import { openPublisher, type Publisher } from '#platform/kafka/publish.ts';
 import { toRecord } from '#platform/outbox/event.ts';
 import { patiently } from '#platform/patience.ts';
-import type { App } from '#platform/process.ts';
+import type { App } from '#platform/program.ts';
 import { PAGE } from '#platform/state.ts';
 import { type State, StateServiceService, type TellStateRequest } from '#proto/musubi/state/v1/state.ts';
 import { SERVICES, TELLERS, type Teller } from '../catalogue.ts';

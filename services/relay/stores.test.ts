@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import test from 'ava';
 import { Client } from 'pg';
+import { triedCases } from '#platform/cases.fixture.ts';
 import { outboxStream } from '#platform/outbox/redis-outbox.ts';
 import { sql } from '#platform/postgres.ts';
 import { servers } from '#platform/test-servers.fixture.ts';
@@ -73,21 +74,21 @@ test.serial('stores that are restored to an older copy are relayed on', async (t
   t.pass();
 });
 
-for (const kind of KINDS) {
-  test.serial(`${STORES[kind]} hangs: the relay says so within seconds, relays the others, and goes on afterwards`, async (t) => {
+for (const [kind, store] of triedCases(STORES, ['postgres']) as [Kind, string][]) {
+  test.serial(`${store} hangs: the relay says so within seconds, relays the others, and goes on afterwards`, async (t) => {
     const boxes = await outboxes(t);
     const relay = await startRelay(Object.values(boxes.sources));
     await write(boxes, 'one');
     await all(boxes, 'one', relay);
     await relay.isHealthy();
-    await signal(STORES[kind], 'SIGSTOP');
+    await signal(store, 'SIGSTOP');
     try {
       await relay.says(boxes.sources[kind][0] ?? '', /can not be read/, 25_000);
       const others = KINDS.filter((other) => other !== kind);
       for (const other of others) await boxes.write(other, 'meanwhile', 1);
       await until('the others are relayed', () => others.every((other) => arrived(boxes, other, 'meanwhile')));
     } finally {
-      await signal(STORES[kind], 'SIGCONT');
+      await signal(store, 'SIGCONT');
     }
     await boxes.write(kind, 'two', 1);
     await until('it goes on', () => arrived(boxes, kind, 'two')).catch((error: unknown) => t.fail(`${error}\n${relay.output()}`));

@@ -4,7 +4,7 @@ import { connectPeers, followServices } from '#platform/grpc/peers.ts';
 import { serveGrpc } from '#platform/grpc/server.ts';
 import { kafkaOptions } from '#platform/kafka/config.ts';
 import { subscribe } from '#platform/kafka/subscribe.ts';
-import type { App } from '#platform/process.ts';
+import type { App } from '#platform/program.ts';
 import { openRedis } from '#platform/redis.ts';
 import { WebsocketServiceService } from '#proto/musubi/websocket/v1/websocket.ts';
 import { CALLED, shape } from './config.ts';

@@ -1,7 +1,7 @@
 import test from 'ava';
 import { pino } from 'pino';
-import { loadConfig, processShape } from '#platform/config.ts';
-import { Neighbours } from '#platform/grpc/neighbours.ts';
+import { loadConfig, programShape } from '#platform/config.ts';
+import { InProcess } from '#platform/grpc/in-process.ts';
 import { Lifecycle } from '#platform/lifecycle.ts';
 import { startTelemetry } from '#platform/telemetry.ts';
 import { shape, start } from './main.ts';
@@ -22,8 +22,8 @@ test('without Auth it lets nobody in and is not ready; what else is away makes i
   };
   const log = pino({ level: 'silent' });
   const lifecycle = new Lifecycle(log, 5_000);
-  const config = loadConfig({ ...processShape, ...shape }, env) as Parameters<typeof start>[0]['config'];
-  await start({ config, log, lifecycle, tracing, neighbours: new Neighbours(new Map()) });
+  const config = loadConfig({ ...programShape, ...shape }, env) as Parameters<typeof start>[0]['config'];
+  await start({ config, log, lifecycle, tracing, inProcess: new InProcess(new Map()) });
   lifecycle.markStarted();
   t.deepEqual(Object.keys(await lifecycle.unready()), ['auth']);
   t.deepEqual(Object.keys(await lifecycle.degraded()).sort(), ['job', 'kafka group websocket']);

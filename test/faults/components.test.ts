@@ -1,15 +1,22 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
+import { triedCases } from '#platform/cases.fixture.ts';
+import { ROUNDS, TASKS } from '../../programs.ts';
 import { kill, start } from '../control.ts';
 import { Load } from '../load.ts';
 
 // Short stops of what a command needs; `npm run bench faults` does every component for 20 s.
 const COMPONENTS = [
-  ...['gateway', 'worker', 'relay', 'member', 'role', 'auth', 'job', 'query', 'websocket'],
-  ...['postgres', 'mongodb', 'redis', 'kafka', 'temporal'],
+  ...ROUNDS.flat().filter((name) => !TASKS.includes(name)),
+  'postgres',
+  'mongodb',
+  'redis',
+  'kafka',
+  'temporal',
 ];
+const CASES = Object.fromEntries(COMPONENTS.map((name) => [name, name]));
 
-for (const name of COMPONENTS) {
+for (const [name] of triedCases(CASES, ['gateway', 'worker', 'relay', 'auth', 'postgres', 'kafka', 'temporal'])) {
   test(`${name} dies during load and comes back: every accepted command ends, nothing is lost, doubled or out of order`, async (t) => {
     const load = await Load.prepare(4);
     try {

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
+import { triedCases } from '#platform/cases.fixture.ts';
 import { PROGRAMS } from '../../local/programs.ts';
 import { pids, ports } from '../control.ts';
 import { Load } from '../load.ts';
@@ -23,8 +24,12 @@ async function until(what: string, condition: () => Promise<boolean>, ms: number
 }
 
 // What each must be told by; `npm run bench refusals` has more of them, and longer.
-for (const { server, what, begin, told } of REFUSALS) {
-  if (!told) continue;
+const CASES = Object.fromEntries(
+  REFUSALS.filter(({ told }) => told).map((refusal) => [`${refusal.server} ${refusal.what}`, refusal]),
+);
+const BY_DEFAULT = ['postgres refuses the password', 'redis is full', 'kafka hangs'];
+
+for (const [, { server, what, begin, told = {} }] of triedCases(CASES, BY_DEFAULT)) {
   test(`${server} ${what} during load: probes say so, nothing is parked, lost, doubled or out of order`, async (t) => {
     const load = await Load.prepare(4);
     try {

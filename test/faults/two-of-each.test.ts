@@ -1,16 +1,15 @@
 import test from 'ava';
+import { SERVICES } from '../../services/catalogue.ts';
 import { address, admin, Client, login, register } from '../client.ts';
 import { type Started, startProgram } from '../processes.ts';
 import { Socket } from '../socket.ts';
-
-const SERVICES = ['member', 'role', 'auth', 'job', 'query'] as const;
 
 // Among the faults: consumers that come and go have their groups rebalanced, and everybody waits for that.
 test('a second process of every program works beside the first, and leaves in order', async (t) => {
   const started: Started[] = [];
   try {
     const peers: Record<string, string> = {};
-    for (const service of SERVICES) {
+    for (const service of Object.keys(SERVICES)) {
       const second = await startProgram(service);
       started.push(second);
       peers[`MUSUBI_${service.toUpperCase()}_ADDRESS`] = `127.0.0.1:${second.ports.grpc}`;

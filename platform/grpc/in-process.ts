@@ -18,7 +18,7 @@ interface Limits {
 }
 
 /** A service that is served in this process. */
-interface Local extends Limits {
+interface InProcessService extends Limits {
   host: Host;
   /** By the method's path. */
   handlers: Map<string, unknown>;
@@ -28,17 +28,17 @@ interface Local extends Limits {
 type Method = MethodDefinition<unknown, unknown>;
 
 /**
- * The programs of one process, as they call each other: without a socket, and for the rest as over one. A call has a
+ * The in-process transport: programs of one process call each other without a socket, and for the rest as over one. A call has a
  * deadline, carries the trace, can be cancelled, and fails with the same errors; requests and responses go through the
  * same bytes, so that no object is shared. A program that is not there yet, or no more, is UNAVAILABLE.
  */
-export class Neighbours {
+export class InProcess {
   readonly #lifecycles: ReadonlyMap<string, Lifecycle>;
   /** By the method's path. */
-  readonly #locals = new Map<string, Local>();
+  readonly #services = new Map<string, InProcessService>();
 
-  /** @param lifecycles of every program of this process, by its name */
-  constructor(lifecycles: ReadonlyMap<string, Lifecycle>) {
+  /** @param lifecycles of every program of this process, by its name. Default: there is none */
+  constructor(lifecycles: ReadonlyMap<string, Lifecycle> = new Map()) {
     this.#lifecycles = lifecycles;
   }
 
@@ -63,17 +63,17 @@ export class Neighbours {
     for (const { definition, handlers: given } of services) {
       for (const [name, { path }] of Object.entries(definition)) handlers.set(path, (given as Record<string, unknown>)[name]);
     }
-    const local: Local = { ...limits, host, handlers, underWay: new Set() };
-    for (const path of handlers.keys()) this.#locals.set(path, local);
+    const local: InProcessService = { ...limits, host, handlers, underWay: new Set() };
+    for (const path of handlers.keys()) this.#services.set(path, local);
     return async () => {
-      for (const path of handlers.keys()) this.#locals.delete(path);
+      for (const path of handlers.keys()) this.#services.delete(path);
       const ended = Promise.allSettled([...local.underWay].map((call) => call.ended));
       await Promise.race([ended, sleep(limits.drainMs, undefined, { ref: false })]);
       for (const call of local.underWay) call.giveUp(unavailable('has stopped'));
     };
   }
 
-  /** A service of this process, as its neighbours call it. */
+  /** A service of this process, as the other programs of it call it. */
   peer<S extends ServiceDefinition>(definition: S): Peer<S> {
     const methods = Object.entries(definition).map(([name, method]) => [
       name,
@@ -129,7 +129,7 @@ export class Neighbours {
   /** Begins a call: who is called, what of the request arrives there, and how the call ends. @throws MusubiError */
   #call(method: Method, request: unknown, { timeoutMs = 5_000, signal }: CallOptions = {}) {
     if (signal?.aborted) throw left();
-    const local = this.#locals.get(method.path);
+    const local = this.#services.get(method.path);
     if (!local) throw unavailable('is not there');
     const bytes = method.requestSerialize(request);
     if (bytes.length > local.maxBytes) {
@@ -152,7 +152,7 @@ class Call {
   /** Ends it for both sides: the caller hears why, and the service that nobody waits. */
   readonly giveUp: (error: MusubiError) => void;
 
-  constructor(path: string, local: Local, timeoutMs: number, signal?: AbortSignal) {
+  constructor(path: string, local: InProcessService, timeoutMs: number, signal?: AbortSignal) {
     const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
     const deadline = new Date(Date.now() + timeoutMs);
     let cancelled = (): void => undefined;
