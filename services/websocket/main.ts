@@ -20,7 +20,7 @@ export { shape };
 
 /** Pushes the events of jobs to clients: registry of sockets → peers → socket server → gRPC → consumer. */
 export async function start(app: App<z.output<z.ZodObject<typeof shape>>>): Promise<void> {
-  const { config, log, lifecycle } = app;
+  const { config, log, lifecycle, inProcess } = app;
   const url = config.MUSUBI_REDIS_URL;
   const keptMs = config.MUSUBI_WEBSOCKET_KEPT_SECONDS * 1_000;
   const store = socketStore(await openRedis({ url, log, lifecycle }), {
@@ -47,7 +47,11 @@ export async function start(app: App<z.output<z.ZodObject<typeof shape>>>): Prom
     log,
     lifecycle,
   });
-  await serveGrpc({ ...app, listen: config.MUSUBI_GRPC_LISTEN }, WebsocketServiceService, websocketHandlers(store));
+  await serveGrpc(
+    { listen: config.MUSUBI_GRPC_LISTEN, log, lifecycle, inProcess },
+    WebsocketServiceService,
+    websocketHandlers(store),
+  );
   subscribe({
     ...kafkaOptions(config),
     group: 'websocket',
