@@ -12,7 +12,7 @@ import { PASSWORD_LENGTH } from '#platform/fields.ts';
 /**
  * - `pending`: the login is bound, but its registration is not done
  * - `active`: may log in
- * - `suspended`: closed, no token is accepted; about to be removed
+ * - `suspended`: closed, no password and no token is accepted: its member is suspended, or about to be removed
  */
 export type MemberStatus = 'pending' | 'active' | 'suspended';
 
@@ -86,7 +86,12 @@ export interface Role {
   _id: string;
   version: number;
   policies: Policy[];
+  /** Of administrators: how many logins were closed. What matters is that it is written. */
+  loginsClosed?: number;
 }
+
+/** The role that somebody who can log in must always have. */
+export const ADMIN = 'admin';
 
 /** A member who logs in from one source more is no longer known at the one that was not used for longest. */
 export const KNOWN_SOURCES_KEPT = 16;

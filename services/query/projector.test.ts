@@ -112,16 +112,24 @@ test('a member is shown as its newest event tells', async (t) => {
     createdAt: new Date('2026-01-02T03:04:05.678Z'),
     updatedAt: new Date('2026-01-02T03:04:05.680Z'),
     version: 2,
+    status: 'ACTIVE',
+    suspendedAt: undefined,
+    suspensionReason: undefined,
   });
   for (const status of ['UPDATING', 'DELETING'] as const) {
     await project(db, [memberEvent(memberId, status === 'UPDATING' ? 3 : 4, { status })]);
-    t.truthy(await memberLoader(db).load(memberId), status);
+    t.like(await memberLoader(db).load(memberId), { status: 'ACTIVE' }, status);
   }
-  await project(db, [memberEvent(memberId, 5, undefined)]);
-  t.is(await memberLoader(db).load(memberId), undefined);
-  await project(db, [memberEvent(memberId, 4, {})]);
-  t.is(await memberLoader(db).load(memberId), undefined, 'a late old event does not revive it');
+  const suspendedAt = new Date('2026-02-03T04:05:06.789Z');
+  await project(db, [memberEvent(memberId, 5, { status: 'SUSPENDED', suspendedAt, suspensionReason: 'on leave' })]);
+  t.like(await memberLoader(db).load(memberId), { status: 'SUSPENDED', suspendedAt, suspensionReason: 'on leave' });
   await project(db, [memberEvent(memberId, 6, {})]);
+  t.like(await memberLoader(db).load(memberId), { status: 'ACTIVE', suspendedAt: undefined, suspensionReason: undefined });
+  await project(db, [memberEvent(memberId, 7, undefined)]);
+  t.is(await memberLoader(db).load(memberId), undefined);
+  await project(db, [memberEvent(memberId, 6, {})]);
+  t.is(await memberLoader(db).load(memberId), undefined, 'a late old event does not revive it');
+  await project(db, [memberEvent(memberId, 8, {})]);
   t.truthy(await memberLoader(db).load(memberId), 'the undo of a deletion does');
 });
 

@@ -21,6 +21,7 @@ import type { Turn } from '../hash-queue.ts';
 import { outcomeOf } from '../outcome.ts';
 import type { Passwords } from '../passwords.ts';
 import { hashToken } from '../refresh-tokens.ts';
+import { loginSuspended } from '../refusals.ts';
 import type { Store } from '../store.ts';
 import { endSessionIn } from './log-out.ts';
 
@@ -61,8 +62,8 @@ interface Candidate {
  * Logs a member in: a new session.
  *
  * @returns the tokens, and a device cookie for the next login
- * @throws BAD_CREDENTIALS, after the same work, whatever it was that is wrong; TOO_MANY_ATTEMPTS without that work;
- *   TOO_BUSY, CALLER_GONE
+ * @throws BAD_CREDENTIALS, after the same work, whatever it was that is wrong; LOGIN_SUSPENDED after that work, when
+ *   nothing is wrong; TOO_MANY_ATTEMPTS without it; TOO_BUSY, CALLER_GONE
  */
 export async function logIn(auth: Auth, command: LogIn, signal?: AbortSignal): Promise<Tokens & { deviceCookie: string }> {
   const { source } = command;
@@ -117,8 +118,10 @@ async function openSession(auth: Auth, command: LogIn, { member, sourceKey, ...g
     await guess?.giveBack().catch(() => undefined);
     throw error;
   });
-  if (!genuine || member?.status !== 'active') throw badCredentials();
+  if (!genuine || !member || member.status === 'pending') throw badCredentials();
   await guess?.giveBack();
+  // Only who knows the password is told.
+  if (member.status === 'suspended') throw loginSuspended();
   if (signal?.aborted) throw callerGone();
 
   const memberId = member._id;

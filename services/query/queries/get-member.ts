@@ -1,5 +1,5 @@
 import { callerGone } from '#platform/errors.ts';
-import type { MemberView } from '../domain.ts';
+import type { MemberView } from '#proto/musubi/query/v1/query.ts';
 import { memberNotFound } from '../refusals.ts';
 import type { MemberLoader } from '../store.ts';
 
