@@ -24,24 +24,27 @@ export class Loader<Key, Value> {
       if (this.#reads === 0) {
         this.#reads = 1;
         // Requests that have come in one turn of the event loop are asked for in it, too.
-        setImmediate(() => void this.#next());
+        setImmediate(() => this.#next());
       } else if (this.#waiting.length >= this.#most) {
         this.#reads++;
-        void this.#next();
+        this.#next();
       }
     });
   }
 
-  async #next(): Promise<void> {
+  #next(): void {
     const asked = this.#waiting.splice(0, this.#most);
-    try {
-      const values = await this.#read(asked.map(({ key }) => key));
-      if (values.length !== asked.length) throw new Error(`${asked.length} were asked for, ${values.length} were read`);
-      for (const [at, { resolve }] of asked.entries()) resolve(values[at] as Value);
-    } catch (error) {
-      for (const { reject } of asked) reject(error);
-    }
-    if (this.#waiting.length > 0) return this.#next();
-    this.#reads--;
+    Promise.try(() => this.#read(asked.map(({ key }) => key)))
+      .then((values) => {
+        if (values.length !== asked.length) throw new Error(`${asked.length} were asked for, ${values.length} were read`);
+        for (const [at, { resolve }] of asked.entries()) resolve(values[at] as Value);
+      })
+      .catch((error: unknown) => {
+        for (const { reject } of asked) reject(error);
+      })
+      .finally(() => {
+        if (this.#waiting.length > 0) this.#next();
+        else this.#reads--;
+      });
   }
 }
