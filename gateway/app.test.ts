@@ -184,7 +184,6 @@ test('one question to Auth decides, by action, resource and owner', async (t) =>
 
 test('what one may do is asked with whose it is, and answered in order', async (t) => {
   const { context: world } = t;
-  // Before the first request: a connection keeps the gateway of its first.
   const read: string[] = [];
   const { getJob } = world.gateway.job;
   const observed: typeof getJob = (request) => {

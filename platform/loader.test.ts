@@ -1,9 +1,9 @@
-import { setImmediate as turn } from 'node:timers/promises';
+import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
 import test from 'ava';
 import { Loader } from './loader.ts';
 
 /** A loader of squares whose reads end when they are let go. */
-function squares(most?: number) {
+function squares(most?: number, patienceMs = Number.POSITIVE_INFINITY) {
   const reads: { keys: number[]; end: (error?: Error) => void }[] = [];
   const loader = new Loader<number, number>(
     (keys) =>
@@ -11,6 +11,7 @@ function squares(most?: number) {
         reads.push({ keys, end: (error) => (error ? reject(error) : resolve(keys.map((key) => key * key))) });
       }),
     most,
+    patienceMs,
   );
   return { loader, reads };
 }
@@ -68,4 +69,39 @@ test('a read that fails fails for those who asked, and for nobody else', async (
   await turn();
   reads[1]?.end();
   t.is(await second, 9);
+});
+
+test('a read that hangs holds up nobody who comes later', async (t) => {
+  const { loader, reads } = squares(undefined, 5);
+  const hanging = loader.load(1);
+  await turn();
+  await sleep(20);
+  const late = loader.load(3);
+  t.deepEqual(
+    reads.map(({ keys }) => keys),
+    [[1], [3]],
+  );
+  reads[1]?.end();
+  t.is(await late, 9);
+  reads[0]?.end();
+  t.is(await hanging, 1);
+  await turn();
+  const after = loader.load(4);
+  await turn();
+  t.deepEqual(reads[2]?.keys, [4]);
+  reads[2]?.end();
+  t.is(await after, 16);
+});
+
+test('nothing is read where full reads have taken everybody along', async (t) => {
+  const { loader, reads } = squares(2);
+  const asked = Promise.all([1, 2, 3, 4].map((key) => loader.load(key)));
+  await turn();
+  t.is(reads.length, 2);
+  for (const { end } of reads) end();
+  t.deepEqual(await asked, [1, 4, 9, 16]);
+  const next = loader.load(5);
+  await turn();
+  reads[2]?.end();
+  t.is(await next, 25);
 });
