@@ -1,13 +1,13 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { pause } from '#platform/abort.ts';
 import { MusubiError } from '#platform/errors.ts';
 import { logDefect } from '#platform/log.ts';
 import { JobState } from '#proto/musubi/job/v1/job.ts';
 import type { Gateway } from './gateway.ts';
 
-/** Longer than a request to start a workflow may be under way, ms. */
+/** Longer than a request to start a workflow may be under way. */
 const START_MAY_ARRIVE_MS = 30_000;
-/** How often the jobs are looked after, ms. */
-const SWEEP_MS = 5_000;
+/** How often such jobs are looked at. */
+const SWEEP_EVERY_MS = 5_000;
 /** Jobs that are remembered; the ones beyond expire by themselves. */
 const CAPACITY = 1_000;
 
@@ -31,7 +31,7 @@ export class AbandonedJobs {
 
   constructor(
     gateway: Pick<Gateway, 'job' | 'commands' | 'log' | 'stopping'>,
-    { startMayArriveMs = START_MAY_ARRIVE_MS, sweepMs = SWEEP_MS, capacity = CAPACITY } = {},
+    { startMayArriveMs = START_MAY_ARRIVE_MS, sweepMs = SWEEP_EVERY_MS, capacity = CAPACITY } = {},
   ) {
     this.#gateway = gateway;
     this.#times = { startMayArriveMs, sweepMs };
@@ -56,7 +56,7 @@ export class AbandonedJobs {
     try {
       while (this.#since.size > 0 && !this.#gateway.stopping.aborted) {
         // A process that stops does not wait for this.
-        await sleep(this.#times.sweepMs, undefined, { signal: this.#gateway.stopping, ref: false }).catch(() => undefined);
+        await pause(this.#times.sweepMs, this.#gateway.stopping, false);
         await this.#sweep();
       }
     } finally {

@@ -4,7 +4,7 @@ import { type programShape, Secret } from '#platform/config.ts';
 import { unavailable } from '#platform/errors.ts';
 import type { Peer } from '#platform/grpc/client.ts';
 import { connectPeers } from '#platform/grpc/peers.ts';
-import { newId } from '#platform/id.ts';
+import { newId, SYSTEM } from '#platform/id.ts';
 import { patiently } from '#platform/patience.ts';
 import type { App } from '#platform/program.ts';
 import { type Job, JobState } from '#proto/musubi/job/v1/job.ts';
@@ -15,7 +15,7 @@ import { AbandonedJobs } from './abandoned.ts';
 import { isFinal, issueAndStart, Repeats } from './commands.ts';
 import { bootstrapShape } from './config.ts';
 import { fingerprint } from './fingerprint.ts';
-import { type Gateway, HASHING_MS } from './gateway.ts';
+import { type Gateway, HASHING_TIMEOUT_MS } from './gateway.ts';
 import { JobFailedError } from './problem.ts';
 import { Waits } from './waits.ts';
 
@@ -24,7 +24,6 @@ export { bootstrapShape as shape };
 type Config = z.output<z.ZodObject<typeof bootstrapShape & typeof programShape>>;
 
 /** On whose behalf the first admin is registered: all jobs of this member are ours. */
-const SYSTEM = 'system';
 const COMMAND = 'member.register';
 /** Services may start side by side with this; they get this long to come up. */
 const PATIENCE_MS = 180_000;
@@ -124,7 +123,7 @@ async function registerAdmin(config: Config, password: () => Secret, gateway: Ga
     aggregateId: newId(),
     fingerprint: fingerprint({ method: 'BOOTSTRAP', path: key }),
     summary: 'Register the first admin',
-    prepare: () => gateway.auth.stagePassword({ password: password().reveal() }, { timeoutMs: HASHING_MS }),
+    prepare: () => gateway.auth.stagePassword({ password: password().reveal() }, { timeoutMs: HASHING_TIMEOUT_MS }),
     input: (memberId, { passwordRef }) => {
       const profile = { loginId, displayName: 'Administrator', email: config.MUSUBI_ADMIN_EMAIL };
       return { memberId, ...profile, passwordRef, roleIds: ['admin', 'member'] };

@@ -1,6 +1,7 @@
 import type { Context } from 'koa';
 import { z } from 'zod';
 import { failedPrecondition, internal, MusubiError } from '#platform/errors.ts';
+import { idempotencyKey } from '#platform/fields.ts';
 import { type Job, JobState } from '#proto/musubi/job/v1/job.ts';
 import type { CommandInput, CommandName } from '../workflows/commands.ts';
 import type { Gateway, RequestGateway } from './gateway.ts';
@@ -8,11 +9,6 @@ import { EXAMPLE_ID } from './id.ts';
 import { preferredWait } from './prefer.ts';
 import { JobFailedError } from './problem.ts';
 import type { Principal } from './route.ts';
-
-const idempotencyKey = z
-  .string()
-  .regex(/^[\x21-\x7e]{1,255}$/, 'must be 1 to 255 visible ASCII characters')
-  .meta({ examples: ['5a1b6c0e-8f3d-4c3b-9a52-0f7e1d2c3b4a'] });
 
 /** The headers that every command understands. */
 export const commandHeaders = {

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { address, httpUrl, oneOf, origins, Secret } from '#platform/config.ts';
+import { email, loginId, password } from '#platform/fields.ts';
 import { temporalShape } from '../worker/config.ts';
-import { email, loginId, password } from './member-fields.ts';
 import { TrustedProxies } from './source.ts';
 
 export const shape = {

@@ -7,7 +7,7 @@ import type { Repeats } from './commands.ts';
 import type { Waits } from './waits.ts';
 
 /** How long a call may take that hashes a password, ms: hashes wait for their turn on a core (Auth refuses what would wait longer). */
-export const HASHING_MS = 15_000;
+export const HASHING_TIMEOUT_MS = 15_000;
 
 /** The contracts of the services that answer at once. */
 export const CALLED = calledBy('gateway');
@@ -34,7 +34,17 @@ export interface RequestGateway extends Gateway {
   lasting: Gateway;
 }
 
-/** @param left aborted when the request's client leaves */
+const bound = new WeakMap<AbortSignal, RequestGateway>();
+
+/**
+ * The gateway for a request, which all requests of a connection share.
+ *
+ * @param left aborted when the request's client leaves; a signal belongs to one gateway
+ */
 export function forRequest(gateway: Gateway, left: AbortSignal): RequestGateway {
-  return { ...gateway, ...boundPeers(left, CALLED, gateway), left, lasting: gateway };
+  const known = bound.get(left);
+  if (known) return known;
+  const made = { ...gateway, ...boundPeers(left, CALLED, gateway), left, lasting: gateway };
+  bound.set(left, made);
+  return made;
 }

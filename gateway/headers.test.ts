@@ -1,7 +1,7 @@
 import test from 'ava';
 import { entityTag, expectedVersion, ifMatch, ifNoneMatch } from './etag.ts';
 import { fingerprint } from './fingerprint.ts';
-import { MAX_WAIT, preferredWait } from './prefer.ts';
+import { MAX_WAIT_SECONDS, preferredWait } from './prefer.ts';
 
 test('Prefer: wait as RFC 7240 has it', (t) => {
   const cases: [string, number][] = [
@@ -12,7 +12,7 @@ test('Prefer: wait as RFC 7240 has it', (t) => {
     ['respond-async, wait=10', 10],
     ['wait = 3; foo=bar', 3],
     ['wait=5, wait=9', 5],
-    ['wait=100', MAX_WAIT],
+    ['wait=100', MAX_WAIT_SECONDS],
     ['wait=0', 0],
     ['wait=-1', 0],
     ['wait=x', 0],

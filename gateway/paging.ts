@@ -1,8 +1,7 @@
 import { z } from 'zod';
+import { PAGE_SIZE, pageToken } from '#platform/fields.ts';
 
-const DEFAULT_PAGE = 20;
-const MAX_PAGE = 100;
-const EXAMPLE_TOKEN = 'WyJlTkY4b1ciLCLoirHlrZAiXQ';
+const EXAMPLE_TOKEN = pageToken.meta()?.examples?.[0];
 
 /** The query parameters of every list. */
 export const paging = {
@@ -10,17 +9,13 @@ export const paging = {
     .string()
     .regex(/^-?\d{1,9}$/, 'must be a whole number')
     .transform(Number)
-    .pipe(z.int().min(1).max(MAX_PAGE))
-    .default(DEFAULT_PAGE)
+    .pipe(z.int().min(1).max(PAGE_SIZE.most))
+    .default(PAGE_SIZE.default)
     .meta({
       description: 'How many at most',
-      override: { type: 'integer', minimum: 1, maximum: MAX_PAGE, default: DEFAULT_PAGE, pattern: undefined },
+      override: { type: 'integer', minimum: 1, maximum: PAGE_SIZE.most, default: PAGE_SIZE.default, pattern: undefined },
     }),
-  pageToken: z
-    .string()
-    .regex(/^[\w.~+/=-]{1,1024}$/, 'must be the nextPageToken of an answer')
-    .optional()
-    .meta({ description: 'The `nextPageToken` of the page before', examples: [EXAMPLE_TOKEN] }),
+  pageToken: pageToken.optional().meta({ description: 'The `nextPageToken` of the page before', examples: [EXAMPLE_TOKEN] }),
 };
 
 /** A page of a list. */

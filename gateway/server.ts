@@ -4,11 +4,11 @@ import { HTTP_LIMITS, type HttpLimits, serveHttp } from '#platform/http/server.t
 import type { Lifecycle } from '#platform/lifecycle.ts';
 import type { Logger } from '#platform/log.ts';
 import { observeRefused } from './middleware/observe.ts';
-import { MAX_WAIT } from './prefer.ts';
+import { MAX_WAIT_SECONDS } from './prefer.ts';
 import { sourceOf } from './source.ts';
 
 /** What clients may take: nothing of ours takes longer than the longest wait and what comes around it. */
-const GATEWAY_LIMITS: HttpLimits = { ...HTTP_LIMITS, silence: (MAX_WAIT + 60) * 1_000 };
+const GATEWAY_LIMITS: HttpLimits = { ...HTTP_LIMITS, silence: (MAX_WAIT_SECONDS + 60) * 1_000 };
 
 /**
  * Serves the app.

@@ -2,7 +2,7 @@ import { logDefect } from '#platform/log.ts';
 import type { Job } from '#proto/musubi/job/v1/job.ts';
 import { isFinal } from './commands.ts';
 import type { Gateway } from './gateway.ts';
-import { MAX_WAIT } from './prefer.ts';
+import { MAX_WAIT_SECONDS } from './prefer.ts';
 
 /** How much may be waited for at a time in one process. Whoever asks for more is answered at once. */
 export interface WaitLimits {
@@ -15,10 +15,9 @@ export interface WaitLimits {
 /** A member may wait for as many jobs as it may have under way. Half of the calls to Job are left to all that does not wait. */
 export const WAIT_LIMITS: WaitLimits = { perMember: 128, jobs: 512 };
 
-/** The longest wait, ms. */
-const LONGEST = MAX_WAIT * 1_000;
-/** An answer of Job that comes so much sooner than it was asked for says that Job stops, ms. */
-const SOON = 500;
+const MAX_WAIT_MS = MAX_WAIT_SECONDS * 1_000;
+/** An answer of Job that comes so much sooner than it was asked for says that Job stops. */
+const SOON_MS = 500;
 
 /**
  * The requests that wait for jobs to end. All that wait for the same job share one call to Job, so that those who wait,
@@ -120,8 +119,11 @@ class SharedWait {
     const signal = AbortSignal.any([stopping, this.#unwanted.signal]);
     for (;;) {
       const begun = performance.now();
-      const { job } = await peer.awaitJob({ jobId: this.#jobId, waitMs: LONGEST }, { timeoutMs: LONGEST + 1_000, signal });
-      if (!job || isFinal(job) || performance.now() - begun < LONGEST - SOON) return job;
+      const { job } = await peer.awaitJob(
+        { jobId: this.#jobId, waitMs: MAX_WAIT_MS },
+        { timeoutMs: MAX_WAIT_MS + 1_000, signal },
+      );
+      if (!job || isFinal(job) || performance.now() - begun < MAX_WAIT_MS - SOON_MS) return job;
     }
   }
 

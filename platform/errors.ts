@@ -29,7 +29,7 @@ export interface ErrorDetails {
   fields?: readonly FieldViolation[];
   /** The same call has no chance before that many seconds have passed; a whole number. */
   retryAfterSeconds?: number;
-  /** The message tells of the inside (addresses, sockets): clients are told what the code means instead. */
+  /** The message tells of the inside (addresses, sockets): clients see what the code means instead. */
   forOperators?: boolean;
   cause?: unknown;
 }
@@ -42,7 +42,7 @@ export function sentence(text: string): string {
 
 /**
  * The one error of the system: what every layer throws, and what the wire formats are made of.
- * Its message is a whole sentence, whatever it was made of.
+ * Its message is made a whole sentence.
  *
  * On gRPC it is a status with `google.rpc.ErrorInfo` (reason = `code`), `BadRequest` and `RetryInfo` details;
  * on HTTP an RFC 9457 problem with `Retry-After`; in a workflow an ApplicationFailure whose type is `code`.
@@ -68,7 +68,7 @@ export class MusubiError extends Error {
     this.forOperators = forOperators;
   }
 
-  /** What a client is told: what is nearest to a code between services, and what it means in place of words for operators. */
+  /** What a client sees: what is nearest to a code between services, and what it means in place of words for operators. */
   get told(): { code: ProblemCode; message: string } {
     const code = clientCode(this.code, status[this.grpcStatus] ?? '');
     const hidden = this.forOperators || code === 'INTERNAL' || code !== this.code;
@@ -81,9 +81,10 @@ export class MusubiError extends Error {
   }
 }
 
+/** @returns makes an error of that status. Its message, where none is given, is what the catalogue says that its code means */
 const make =
   <S extends keyof typeof status>(name: S) =>
-  (code: CodeOf<S>, message: string, details?: ErrorDetails): MusubiError =>
+  (code: CodeOf<S>, message = problemKind(code).meaning, details?: ErrorDetails): MusubiError =>
     new MusubiError(status[name], code, message, details);
 
 /** The request itself is malformed (400). Give `fields`. */
@@ -110,7 +111,7 @@ export const notFound = make('NOT_FOUND');
 export const alreadyExists = make('ALREADY_EXISTS');
 /** A rule of the business forbids it in the present state (409; 412 for VERSION_MISMATCH, 422 for IDEMPOTENCY_KEY_REUSED). */
 export const failedPrecondition = make('FAILED_PRECONDITION');
-/** Somebody else is at it; the same call may succeed later (409). */
+/** Another changes the same now; the same call may succeed later (409). */
 export const aborted = make('ABORTED');
 /** Too many, or too much at once (429). Give `retryAfterSeconds`. */
 export const resourceExhausted = make('RESOURCE_EXHAUSTED');

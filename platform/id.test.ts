@@ -1,5 +1,5 @@
 import test from 'ava';
-import { newId } from './id.ts';
+import { idViolation, isId, newId, requireId, sameId } from './id.ts';
 
 test('IDs are UUIDs of version 7, all different, ordered by time', async (t) => {
   const ids = Array.from({ length: 1_000 }, () => newId());
@@ -8,4 +8,23 @@ test('IDs are UUIDs of version 7, all different, ordered by time', async (t) => 
   const before = Date.now();
   const made = Number.parseInt(newId().replace('-', '').slice(0, 12), 16);
   t.true(made >= before && made <= Date.now());
+});
+
+test('an ID is a UUID in either case; between services it is as it is kept', (t) => {
+  const id = newId();
+  for (const good of [id, id.toUpperCase(), '6ec0bd7f-11c0-43da-975e-2a8ad9ebae0b']) t.true(isId(good), good);
+  for (const bad of ['', 'me', `${id} `, `${id}\n`, id.slice(1), id.replaceAll('-', ''), `{${id}}`, id.replace('-7', '-0')]) {
+    t.false(isId(bad), bad);
+    t.truthy(idViolation(bad), bad);
+  }
+  t.is(requireId('memberId', id), id);
+  t.like(
+    t.throws(() => requireId('memberId', id.toUpperCase())),
+    {
+      code: 'INVALID_ARGUMENT',
+      fields: [{ field: 'memberId', code: 'WRONG_FORMAT', message: 'must be a UUID in lower case' }],
+    },
+  );
+  t.like(idViolation(''), { code: 'REQUIRED' });
+  t.deepEqual([sameId(id.toUpperCase()), sameId('Me')], [id, 'Me']);
 });

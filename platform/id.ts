@@ -1,4 +1,6 @@
 import { randomUUIDv7 } from 'node:crypto';
+import { z } from 'zod';
+import { type FieldViolation, invalidFields } from './errors.ts';
 
 /**
  * A new UUIDv7 (RFC 9562): unique everywhere without asking anybody, and ordered by time,
@@ -14,5 +16,23 @@ export function timeOfId(id: string): number | undefined {
 /** An ID as it is kept, whichever case it was written in; any other text as it is. */
 export const sameId = (text: string): string => (isId(text) ? text.toLowerCase() : text);
 
-/** Whether a text has the form of an ID; what has not names nothing. */
-export const isId = (text: string): boolean => /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text);
+const FORM = z.regexes.uuid();
+
+/** Whether a text has the form of an ID, a UUID (RFC 9562) in either case; what has not names nothing. */
+export const isId = (text: string): boolean => FORM.test(text);
+
+/** Why a text is no ID as it is kept and as services tell it each other, in lower case; undefined if it is one. */
+export function idViolation(id: string): Omit<FieldViolation, 'field'> | undefined {
+  if (id === '') return { code: 'REQUIRED', message: 'is missing' };
+  return isId(id) && id === id.toLowerCase() ? undefined : { code: 'WRONG_FORMAT', message: 'must be a UUID in lower case' };
+}
+
+/** @throws INVALID_ARGUMENT unless the field holds an ID as it is kept */
+export function requireId(field: string, id: string): string {
+  const violation = idViolation(id);
+  if (violation) throw invalidFields([{ field, ...violation }]);
+  return id;
+}
+
+/** In the place of a member's ID: who asks is the system itself. */
+export const SYSTEM = 'system';

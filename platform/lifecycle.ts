@@ -1,3 +1,4 @@
+import { within } from './abort.ts';
 import { reasonOf } from './errors.ts';
 import type { Logger } from './log.ts';
 
@@ -31,7 +32,8 @@ export class Lifecycle {
   readonly #others = new Map<string, Check>();
   readonly #findings = new Map<string, Check>();
   #started = false;
-  #stopping: Promise<void> | undefined;
+  #stopped: Promise<void> | undefined;
+  readonly #stopping = new AbortController();
 
   constructor(log: Logger, stopTimeoutMs: number) {
     this.#log = log;
@@ -69,7 +71,12 @@ export class Lifecycle {
   }
 
   get stopping(): boolean {
-    return this.#stopping !== undefined;
+    return this.#stopping.signal.aborted;
+  }
+
+  /** Aborts when the process begins to stop. */
+  get signal(): AbortSignal {
+    return this.#stopping.signal;
   }
 
   /** The essentials that are away now, by name with the reason; empty when the program is ready. */
@@ -79,7 +86,7 @@ export class Lifecycle {
     return failing(this.#essentials);
   }
 
-  /** What else is away now, by name with the reason; empty when all the work can be done, if the program is ready. */
+  /** What is away now and not essential, by name with the reason; empty when all the work can be done, if the program is ready. */
   degraded(): Promise<Record<string, string>> {
     return failing(this.#others);
   }
@@ -95,20 +102,20 @@ export class Lifecycle {
    * @param timeoutMs how long that may take. Default: as long as the settings say
    */
   stop(reason: string, timeoutMs = this.#stopTimeoutMs): Promise<void> {
-    this.#stopping ??= this.#stop(reason, timeoutMs);
-    return this.#stopping;
+    this.#stopped ??= this.#stop(reason, timeoutMs);
+    return this.#stopped;
   }
 
   async #stop(reason: string, timeoutMs: number): Promise<void> {
     this.#log.info({ reason }, 'stopping');
+    this.#stopping.abort();
     const deadline = performance.now() + timeoutMs;
     for (const phase of PHASES) {
       const here = this.#stoppables.filter((item) => item.phase === phase);
       await Promise.all(
         here.map(async ({ name, stop }) => {
           try {
-            // Not at once: whatever is stopped must find that the process is stopping.
-            await within(Math.max(100, deadline - performance.now()), Promise.resolve().then(stop));
+            await within(Math.max(100, deadline - performance.now()), Promise.try(stop));
           } catch (error) {
             this.#log.warn({ err: error, name, phase }, 'did not stop in order');
           }
@@ -131,17 +138,4 @@ async function failing(checks: ReadonlyMap<string, Check>): Promise<Record<strin
     }),
   );
   return failed;
-}
-
-/** Rejects if `promise` takes longer than `ms`. */
-async function within<T>(ms: number, promise: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${ms} ms`)), ms);
-  });
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

@@ -3,6 +3,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { Client, escapeIdentifier } from 'pg';
 import type { Secret } from './config.ts';
 import type { Logger } from './log.ts';
+import { CONNECT_TIMEOUT_MS } from './timeouts.ts';
 
 /** Numbered SQL files of one owner. `name` keeps the owners' numbers apart; the service's own is ''. */
 export interface MigrationSet {
@@ -65,7 +66,11 @@ export async function migrate(url: Secret, database: string, sets: MigrationSet[
 
 /** Advisory locks and open transactions end with the connection, so no failure leaves any behind. */
 async function withClient(url: string, use: (client: Client) => Promise<void>): Promise<void> {
-  const client = new Client({ connectionString: url, application_name: 'musubi-migrate', connectionTimeoutMillis: 3_000 });
+  const client = new Client({
+    connectionString: url,
+    application_name: 'musubi-migrate',
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+  });
   client.on('error', () => undefined); // the query that runs gets it too
   await client.connect();
   try {

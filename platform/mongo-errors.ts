@@ -23,8 +23,8 @@ const UNREACHABLE: ReadonlySet<string> = new Set([
 
 /**
  * The codes that speak of the command or its data: what does not parse or has the wrong type, names and options that are
- * none, what is not there, indexes that differ, and what an index or a validator refused. Whatever else a server says, it
- * says of itself. https://github.com/mongodb/mongo/blob/master/src/mongo/base/error_codes.yml
+ * none, what is not there, indexes that differ, and what an index or a validator refused. All other codes speak of
+ * the server itself. https://github.com/mongodb/mongo/blob/master/src/mongo/base/error_codes.yml
  */
 const COMMAND: ReadonlySet<unknown> = new Set([
   ...[

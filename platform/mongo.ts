@@ -2,11 +2,12 @@ import { type Db, MongoClient, MongoServerError } from 'mongodb';
 import type { Secret } from './config.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import type { Logger } from './log.ts';
+import { indexCollections, pruneOperations } from './mongo-collections.ts';
 import { isDuplicateKey, toMongoError } from './mongo-errors.ts';
-import { pruneOperations } from './operations/mongo.ts';
-import { OPERATIONS_KEPT_SECONDS, pruneHourly } from './operations/retention.ts';
+import { pruneHourly } from './operations/retention.ts';
 import { patiently } from './patience.ts';
 import { sparing } from './probe.ts';
+import { CONNECT_TIMEOUT_MS } from './timeouts.ts';
 import { keepMade } from './upkeep.ts';
 
 export { isDuplicateKey, toMongoError } from './mongo-errors.ts';
@@ -38,8 +39,8 @@ export async function openMongo(options: MongoOptions): Promise<Mongo> {
   const client = new MongoClient(options.url.reveal(), {
     appName: 'musubi',
     maxPoolSize: 10,
-    connectTimeoutMS: 3_000,
-    serverSelectionTimeoutMS: 3_000,
+    connectTimeoutMS: CONNECT_TIMEOUT_MS,
+    serverSelectionTimeoutMS: CONNECT_TIMEOUT_MS,
     socketTimeoutMS: 12_000,
     writeConcern: { w: 'majority' },
     readConcern: { level: 'majority' },
@@ -57,9 +58,7 @@ export async function openMongo(options: MongoOptions): Promise<Mongo> {
     sparing(() => write().catch((error: unknown) => Promise.reject(toMongoError(error)))),
   );
   const make = async (): Promise<void> => {
-    await expireOperations(mongo.db);
-    await mongo.db.collection('operations').createIndex({ state: 1, at: 1 });
-    await mongo.db.collection('outbox').createIndex({ createdAt: 1 });
+    await indexCollections(mongo.db);
     await makeIndexes?.(mongo.db).catch(toUntold);
   };
   await patiently(() => keepMade(`indexes of ${database}`, make, options), {
@@ -68,7 +67,7 @@ export async function openMongo(options: MongoOptions): Promise<Mongo> {
     log,
     lifecycle,
   });
-  pruneHourly(() => pruneOperations(mongo), options);
+  pruneHourly(() => pruneOperations(mongo.db), options);
   return mongo;
 }
 
@@ -76,17 +75,4 @@ export async function openMongo(options: MongoOptions): Promise<Mongo> {
 function toUntold(error: unknown): never {
   if (!(error instanceof MongoServerError) || !isDuplicateKey(error)) throw error;
   throw new Error(`the unique index ${/ index: (\S+)/.exec(error.message)?.[1]} can not be made: something is there twice`);
-}
-
-const INDEX_OPTIONS_CONFLICT = 85;
-
-/** An index that is there with another time, as an older version made it, is given this one. */
-async function expireOperations(db: Db): Promise<void> {
-  const expireAfterSeconds = OPERATIONS_KEPT_SECONDS;
-  try {
-    await db.collection('operations').createIndex({ at: 1 }, { expireAfterSeconds });
-  } catch (error) {
-    if (!(error instanceof MongoServerError) || error.code !== INDEX_OPTIONS_CONFLICT) throw error;
-    await db.command({ collMod: 'operations', index: { keyPattern: { at: 1 }, expireAfterSeconds } });
-  }
 }

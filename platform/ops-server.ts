@@ -16,9 +16,9 @@ const LIMITS = { connections: 256, headers: 5_000, request: 5_000, silence: 30_0
 
 /**
  * Serves the operator's view of this process:
- * - /livez: 200 while the event loop turns; else it should be started again
- * - /readyz: 200 while all its programs can do useful work (with what is degraded), else 503: whether it should get requests
- * - /healthz: 200 while nothing is away, else 503 with all that is: for people, alarms and whoever starts a system; also
+ * - /livez: 200 while the event loop turns; without an answer, the process should be started again
+ * - /readyz: 200 while all its programs can do useful work (with what is degraded), otherwise 503: whether it should get requests
+ * - /healthz: 200 while nothing is away, otherwise 503 with all that is: for people, alarms and whoever starts a system; also
  *   503 while something waits for somebody to look at it (`attention`), which no start need wait for
  * - /readyz/PROGRAM and /healthz/PROGRAM: the same of one program
  * - /metrics: Prometheus text

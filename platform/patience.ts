@@ -1,4 +1,5 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { pause } from './abort.ts';
+import { Backoff } from './backoff.ts';
 import { MusubiError, reasonOf } from './errors.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import type { Logger } from './log.ts';
@@ -14,25 +15,26 @@ export interface Patience {
   lifecycle: Lifecycle;
 }
 
-const FIRST_PAUSE_MS = 100;
-const LONGEST_PAUSE_MS = 2_000;
-
 /**
- * Repeats what fails because a server is not up yet (a retryable MusubiError), until it works, it is time to give up,
- * or the process stops.
+ * Repeats work that fails because a server is not up yet (a retryable MusubiError) until it succeeds, the deadline is
+ * over, or the process stops. Why it waits is logged once until that changes. What never gives up is a loop (loop.ts).
  *
  * @throws the last error as it is known, when it was given up or is of another kind
  */
 export async function patiently<T>(work: () => Promise<T>, o: Patience): Promise<T> {
   const { server, deadline = performance.now() + 60_000, toKnown = (error) => error, log, lifecycle } = o;
-  for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
+  const backoff = new Backoff(100, 2_000);
+  for (let logged = ''; ; ) {
     try {
       return await work();
     } catch (error) {
       const known = toKnown(error);
-      if (!(known instanceof MusubiError && known.retryable) || performance.now() > deadline || lifecycle.stopping) throw known;
-      log.info({ reason: reasonOf(error) }, `waiting for ${server}`);
-      await sleep(pause);
+      const reason = reasonOf(error);
+      if (!(known instanceof MusubiError && known.retryable) || performance.now() > deadline) throw known;
+      if (reason !== logged) log.info({ reason }, `waiting for ${server}`);
+      logged = reason;
+      await pause(backoff.next(), lifecycle.signal);
+      if (lifecycle.stopping) throw known;
     }
   }
 }

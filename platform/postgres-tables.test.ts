@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import { runStep } from './operations/postgres.ts';
 import { type Database, type DatabaseOptions, openDatabase, sql } from './postgres.ts';
+import { TABLES_LOCK } from './postgres-tables.ts';
 import { dropDatabase, servers, testProcess, uniqueName } from './test-servers.fixture.ts';
 
 /** Everything that defines the platform's tables. */
@@ -61,4 +62,22 @@ test('a start makes again what is missing, as the migrations made it', async (t)
   const again = await openDatabase(opened);
   t.deepEqual(await shape(again), before);
   await write(again, 'after');
+});
+
+test('a start that waits for another to make what is missing makes nothing twice', async (t) => {
+  const opened = options(t);
+  const db = await openDatabase(opened);
+  const before = await shape(db);
+  await db.query(DROPS.write_probe);
+  const { other } = await db.transaction(async (tx) => {
+    await tx.query(sql`select pg_advisory_xact_lock(${TABLES_LOCK})`);
+    const other = openDatabase(opened);
+    const waiting = sql`select from pg_locks where not granted and locktype = 'advisory'
+      and database = (select oid from pg_database where datname = ${opened.database})`;
+    while ((await tx.query(waiting)).length === 0) await sleep(10);
+    await tx.query(sql`create table write_probe (one boolean primary key default true check (one), at timestamptz)`);
+    return { other };
+  });
+  await other;
+  t.deepEqual(await shape(db), before);
 });

@@ -1,4 +1,4 @@
-import { setTimeout as delay } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Gauge } from '@prometheus-io/client';
 import { Pool, type PoolClient, types } from 'pg';
 import type { Secret } from './config.ts';
@@ -6,50 +6,30 @@ import { callerGone, storeUnavailable } from './errors.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import type { Logger } from './log.ts';
 import { createDatabase, migrate, PLATFORM_MIGRATIONS } from './migrate.ts';
-import { pruneOperations } from './operations/postgres.ts';
 import { pruneHourly } from './operations/retention.ts';
 import { patiently } from './patience.ts';
 import { isConflict, isServerTrouble, isStalePlan, toStoreError } from './postgres-errors.ts';
-import { makeTables, writeProbe } from './postgres-tables.ts';
+import { makeTables, pruneOperations, writeProbe } from './postgres-tables.ts';
 import { sparing } from './probe.ts';
-import { type Query, sql } from './sql.ts';
+import { type Database, type OpenTransaction, type Query, sql } from './sql.ts';
 import { metrics, SpanKind, withSpan } from './telemetry.ts';
+import { CONNECT_TIMEOUT_MS } from './timeouts.ts';
 import { keepMade } from './upkeep.ts';
 
 export { isStatementTimeout, isUniqueViolation } from './postgres-errors.ts';
-export { identifier, join, Query, sql } from './sql.ts';
-
-/**
- * Where statements run. `query` gives the rows; int8 columns are numbers (an error beyond 2^53), timestamps Dates.
- * Statements are sent at once, without waiting for the earlier one's answer, and run in the order they were sent:
- * `await Promise.all([tx.query(a), tx.query(b)])` costs one round trip.
- *
- * Errors: UNAVAILABLE when the server is away, ABORTED for conflicts; others as pg gives them (`isUniqueViolation`).
- */
-export interface Transaction {
-  query<R>(query: Query): Promise<R[]>;
-}
-
-/** The transaction that is being run. */
-export interface OpenTransaction extends Transaction {
-  /** Sends a statement whose rows nobody needs: it travels with the commit. Its error fails the transaction. */
-  defer(query: Query): void;
-}
-
-export interface Database extends Transaction {
-  /**
-   * @param signal of the caller: once it has aborted, the statement is not sent
-   * @throws CALLER_GONE
-   */
-  query<R>(query: Query, signal?: AbortSignal): Promise<R[]>;
-  /**
-   * Runs `work` in one transaction (READ COMMITTED): committed when it returns, rolled back when it throws.
-   * After a deadlock or serialization failure it is run again from the start, up to 5 times in all (and after a
-   * migration once more for each connection that knew the table as it was), so `work` must not change anything outside
-   * the transaction.
-   */
-  transaction<T>(work: (tx: OpenTransaction) => Promise<T>): Promise<T>;
-}
+export {
+  columnOf,
+  type Database,
+  fieldOf,
+  fieldsOf,
+  identifier,
+  join,
+  nullsAbsent,
+  type OpenTransaction,
+  Query,
+  sql,
+  type Transaction,
+} from './sql.ts';
 
 export interface DatabaseOptions {
   /** The server, with a database and a user that may create databases (unless `database` exists). */
@@ -115,7 +95,7 @@ function connect({ url, database, max = 8, log }: DatabaseOptions): Pool {
     max,
     pipeline: true,
     keepAlive: true,
-    connectionTimeoutMillis: 3_000,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     idleTimeoutMillis: 60_000,
     statement_timeout: 10_000,
     lock_timeout: 5_000,
@@ -176,7 +156,7 @@ class PostgresDatabase implements Database {
         // It takes its connection with it, so there are no more of them than connections.
         if (isStalePlan(error) && stale++ < this.#pool.options.max) continue;
         if (attempt++ === ATTEMPTS || !isConflict(error)) throw toStoreError(error);
-        await delay(Math.random() * 10 * 2 ** attempt);
+        await sleep(Math.random() * 10 * 2 ** attempt);
       }
     }
   }

@@ -1,6 +1,6 @@
 import { MusubiError, storeFull, storeUnavailable } from './errors.ts';
 
-/** The first words of replies that speak of the command or its keys. Whatever else a server replies, it says of itself. */
+/** The first words of replies that speak of the command or its keys. Any other reply speaks of the server itself. */
 const COMMAND: ReadonlySet<string> = new Set([
   'ERR',
   'WRONGTYPE',

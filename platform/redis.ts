@@ -1,10 +1,12 @@
 import { Redis } from 'ioredis';
+import { atMost, whenAborted } from './abort.ts';
 import type { Secret } from './config.ts';
 import { unavailable } from './errors.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import type { Logger } from './log.ts';
 import { sparing } from './probe.ts';
 import { toRedisError } from './redis-errors.ts';
+import { CONNECT_TIMEOUT_MS } from './timeouts.ts';
 
 export type { Redis } from 'ioredis';
 
@@ -40,7 +42,7 @@ export function connectRedis(
   options: { commandTimeout?: number; maxRetriesPerRequest?: number | null } = {},
 ): Redis {
   const redis = new Redis(url.reveal(), {
-    connectTimeout: 2_000,
+    connectTimeout: CONNECT_TIMEOUT_MS,
     keepAlive: 10_000,
     retryStrategy: (attempt) => Math.min(50 * 2 ** Math.min(attempt, 6), 1_000),
     // The write that was under way when the connection broke may have happened: only the caller knows whether to repeat it.
@@ -109,20 +111,12 @@ async function close(redis: Redis): Promise<void> {
 }
 
 /** Waits up to a minute for a server that is not there yet. */
-async function connected(redis: Redis, lifecycle: Lifecycle): Promise<void> {
-  const deadline = performance.now() + 60_000;
-  while (redis.status !== 'ready') {
-    if (performance.now() > deadline || lifecycle.stopping) throw unavailable('STORE_UNAVAILABLE', 'Redis is away');
-    await new Promise<void>((resolve) => {
-      const done = (): void => {
-        clearTimeout(timer);
-        redis.off('ready', done);
-        resolve();
-      };
-      const timer = setTimeout(done, 1_000);
-      redis.once('ready', done);
-    });
-  }
+async function connected(redis: Redis, { signal }: Lifecycle): Promise<void> {
+  const isReady = (): boolean => redis.status === 'ready';
+  if (isReady()) return;
+  const ready = new Promise<void>((resolve) => redis.once('ready', resolve));
+  await atMost(60_000, Promise.race([ready, whenAborted(signal)]));
+  if (!isReady()) throw unavailable('STORE_UNAVAILABLE', 'Redis is away');
 }
 
 /** Calls Redis; of a server that is away, full or refuses us its caller sees UNAVAILABLE. */

@@ -27,7 +27,7 @@ export interface Told {
 export const PAGE = 500;
 const IDS_AT_MOST = 1_000;
 
-/** What a service says of its present state. @param told by aggregate type */
+/** What a service says of its present state. @param told what it says, by aggregate type */
 export function serveState(told: Readonly<Record<string, Told>>): Served {
   const toldOf = (type: string): Told => {
     const one = Object.hasOwn(told, type) ? told[type] : undefined;

@@ -63,7 +63,7 @@ const FORMATS: Partial<Record<string, string>> = {
   url: 'must be a URL',
 };
 
-/** What has a length; anything else has a size. */
+/** What has a length; all others have a size. */
 const COUNTED: Partial<Record<string, [one: string, many: string]>> = {
   string: ['character', 'characters'],
   array: ['item', 'items'],

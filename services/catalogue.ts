@@ -1,9 +1,11 @@
 import type { ServiceDefinition } from '@grpc/grpc-js';
+import { topicOf } from '#platform/outbox/event.ts';
 import { AuthServiceService } from '#proto/musubi/auth/v1/auth.ts';
 import { JobServiceService } from '#proto/musubi/job/v1/job.ts';
 import { MemberServiceService } from '#proto/musubi/member/v1/member.ts';
 import { QueryServiceService } from '#proto/musubi/query/v1/query.ts';
 import { RoleServiceService } from '#proto/musubi/role/v1/role.ts';
+import { WebsocketServiceService } from '#proto/musubi/websocket/v1/websocket.ts';
 
 /** Who calls services by gRPC. `sagas`: every process that hosts workers. */
 type Caller = 'sagas' | 'gateway' | 'websocket';
@@ -14,8 +16,13 @@ interface Entry {
   calledBy: readonly Caller[];
   /** The store in which the service's outbox is, under the service's name (`outboxPlace`); none: it tells of nothing. */
   outbox?: 'postgres' | 'mongodb' | 'redis';
-  /** The aggregate types of which it tells the present state. (Of jobs nothing is made anew: Job itself is asked for them.) */
+  /** The aggregate types of which it tells the present state. */
   tells?: readonly string[];
+  /**
+   * The aggregate types whose events Kafka keeps for some days only, as nothing is made from them later: jobs, for one, end
+   * and are forgotten, and Job itself is asked for them. Of all others it keeps the last event of each aggregate for ever.
+   */
+  keptDays?: Readonly<Record<string, number>>;
   /** The aggregate types of which it keeps copies, made from events. */
   copies?: readonly string[];
 }
@@ -28,8 +35,9 @@ export const SERVICES = {
   member: { contract: MemberServiceService, calledBy: ['sagas'], outbox: 'postgres', tells: ['member'] },
   role: { contract: RoleServiceService, calledBy: ['sagas'], outbox: 'postgres', tells: ['member-roles'] },
   auth: { contract: AuthServiceService, calledBy: ['sagas', 'gateway', 'websocket'], outbox: 'mongodb', tells: ['auth'] },
-  job: { contract: JobServiceService, calledBy: ['sagas', 'gateway', 'websocket'], outbox: 'redis' },
+  job: { contract: JobServiceService, calledBy: ['sagas', 'gateway', 'websocket'], outbox: 'redis', keptDays: { job: 7 } },
   query: { contract: QueryServiceService, calledBy: ['sagas', 'gateway'], copies: ['member', 'member-roles'] },
+  websocket: { contract: WebsocketServiceService, calledBy: ['sagas'] },
 } as const satisfies Record<string, Entry>;
 
 export type Services = typeof SERVICES;
@@ -83,4 +91,11 @@ export const TELLERS: readonly Teller[] = Object.entries(SERVICES).flatMap(([ser
     aggregateType,
     copied: (SERVICES.query.copies as readonly string[]).includes(aggregateType),
   })),
+);
+
+/** For how many days Kafka keeps events, by topic. */
+export const EVENTS_KEPT_DAYS: Readonly<Record<string, number>> = Object.fromEntries(
+  Object.values(SERVICES).flatMap(({ keptDays = {} }: Entry) =>
+    Object.entries(keptDays).map(([aggregateType, days]) => [topicOf(aggregateType), days]),
+  ),
 );

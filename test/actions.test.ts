@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { schemaToJson } from '@cedar-policy/cedar-wasm/nodejs';
 import test from 'ava';
 import { allRoutes } from '../gateway/routes/index.ts';
+import * as sagas from '../workflows/sagas.ts';
 
 test('routes ask for the actions that policies can be written about, all of them and no other', (t) => {
   const answer = schemaToJson(readFileSync(new URL('../services/auth/cedar/schema.cedarschema', import.meta.url), 'utf8'));
@@ -9,4 +10,22 @@ test('routes ask for the actions that policies can be written about, all of them
   const known = Object.values(answer.json).flatMap(({ actions }) => Object.keys(actions));
   const asked = allRoutes(undefined).flatMap(({ action }) => action ?? []);
   t.deepEqual([...new Set(asked)].sort(), known.sort());
+});
+
+/** `member.update` → `updateMember`, `update-member` */
+const wordsOf = (command: string) => {
+  const [noun = '', verb = ''] = command.split('.');
+  return { operationId: `${verb}${noun.charAt(0).toUpperCase()}${noun.slice(1)}`, file: `workflows/${verb}-${noun}.ts` };
+};
+
+test('a command, the action that it is authorised by, its operation and its workflow share their words', (t) => {
+  const routes = allRoutes(undefined);
+  t.true(Object.keys(sagas).length >= 3);
+  for (const command of Object.keys(sagas)) {
+    const { operationId, file } = wordsOf(command);
+    const action: string | undefined = routes.find((route) => route.operationId === operationId)?.action;
+    t.is(action, command);
+    const text = readFileSync(new URL(`../${file}`, import.meta.url), 'utf8');
+    t.true(text.includes(`export const ${operationId} = saga(`) && text.includes(`'${command}'`), file);
+  }
 });

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import test from 'ava';
-import { type ImportRule, importsOf, type Sources, violations } from './imports.ts';
+import { circles, type ImportRule, importsOf, type Sources, violations } from './imports.ts';
 
 // The rules of ARCHITECTURE.md about code. Each comes with what breaks it: a rule that would let that pass is none.
 
@@ -90,13 +90,13 @@ const RULES: Record<string, Rule> = {
     ],
   },
   'domain.ts is pure': {
-    why: 'types and rules can be read and tested without any store or server: all it may reach is in its own folder, but for our one error with its codes, what is readable, and hashes',
+    why: 'types and rules can be read and tested without any store or server: all it may reach is in its own folder, or one of our one error with its codes, the rules of fields and IDs, and hashes',
     of: (file) => /^services\/[^/]+\/domain\.ts$/.test(file),
     through: isIn('services'),
     forbids: ({ file, target, ours }) =>
       ours
         ? dirname(target) !== dirname(file) &&
-          !['platform/errors.ts', 'platform/problems.ts', 'platform/readable.ts'].includes(target)
+          !isIn('platform/errors.ts', 'platform/problems.ts', 'platform/fields.ts', 'platform/id.ts')(target)
         : target !== 'node:crypto',
     broken: [
       { 'services/a/domain.ts': `import { readFileSync } from 'node:fs';` },
@@ -162,6 +162,19 @@ const RULES: Record<string, Rule> = {
     ],
     sound: [{ 'platform/kafka/a.ts': `import { unavailable } from '../errors.ts';\nimport { Kafka } from 'kafkajs';` }],
   },
+  'the Kafka library is known in platform/kafka only': {
+    why: 'all others subscribe, publish and ask by our own interface, so that another library can take its place',
+    of: (file) => !isIn('platform/kafka')(file) && !isTest(file),
+    forbids: ({ target }) => isIn('kafkajs', 'platform/kafka/client.ts')(target),
+    broken: [
+      { 'services/a/b.ts': `import type { Kafka } from 'kafkajs';` },
+      { 'services/a/b.ts': `import { kafkaClient } from '#platform/kafka/client.ts';` },
+    ],
+    sound: [
+      { 'services/a/b.ts': `import { subscribe } from '#platform/kafka/subscribe.ts';` },
+      { 'platform/kafka/a.ts': `import { Kafka } from 'kafkajs';` },
+    ],
+  },
   'what runs imports no test, benchmark or local stack': {
     why: 'an image of it holds none of them',
     of: (file) => !isTest(file),
@@ -209,6 +222,16 @@ test('imports are seen however they are written', (t) => {
   ] as const) {
     t.like(importsOf('services/x/y.ts', text), { length: 1, 0: { target, typeOnly } }, text);
   }
+});
+
+test('files of platform and of services know each other in one direction', (t) => {
+  const [ab, ba] = [`import { b } from './b.ts';`, `import type { A } from './a.ts';`];
+  t.deepEqual(circles({ 'platform/a.ts': ab, 'platform/b.ts': ba }), ['platform/a.ts → platform/b.ts → platform/a.ts']);
+  const bc = `import { c } from './c.ts';`;
+  t.is(circles({ 'platform/a.ts': ab, 'platform/b.ts': bc, 'platform/c.ts': ba }).length, 1);
+  t.deepEqual(circles({ 'platform/a.ts': `${ab}\n${bc}`, 'platform/b.ts': bc, 'platform/c.ts': `import pg from 'pg';` }), []);
+  const known = Object.entries(running).filter(([file]) => isIn('platform', 'services')(file) && !isIn('platform/gen')(file));
+  t.deepEqual(circles(Object.fromEntries(known)), [], 'of two that know each other, neither is read or tested alone');
 });
 
 const readsEnvironment = (text: string): boolean =>
@@ -265,6 +288,7 @@ const TIME_OF_DAY = [
   'workflows/',
   'platform/id.ts',
   'platform/grpc/',
+  'platform/mongo-collections.ts',
   'platform/operations/',
   'platform/outbox/replication.ts',
   'platform/kafka/publish.ts',

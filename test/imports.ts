@@ -38,6 +38,23 @@ export function violations({ of, through = () => false, forbids }: ImportRule, s
   return [...broken];
 }
 
+/** The circles of imports, of types also, each as `a → b → a` and once. */
+export function circles(sources: Sources): string[] {
+  const found = new Set<string>();
+  const done = new Set<string>();
+  const look = (file: string, path: string[]): void => {
+    const begin = path.indexOf(file);
+    if (begin >= 0) found.add([...path.slice(begin), file].join(' → '));
+    if (begin >= 0 || done.has(file)) return;
+    for (const { target, ours } of importsOf(file, sources[file] ?? '')) {
+      if (ours && target in sources) look(target, [...path, file]);
+    }
+    done.add(file);
+  };
+  for (const file of Object.keys(sources)) look(file, []);
+  return [...found];
+}
+
 /** Static imports and re-exports, side-effect imports, dynamic ones, and CommonJS. */
 const SYNTAX = [
   /(?:^|[\n;])\s*(?:import|export)\s+(?<type>type\s+)?(?:[^'"`;]*?\sfrom\s+)?['"](?<specifier>[^'"]+)['"]/g,

@@ -1,4 +1,4 @@
-import { setTimeout as delay } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { status } from '@grpc/grpc-js';
 import {
   type Client,
@@ -7,6 +7,7 @@ import {
   WorkflowNotFoundError,
   type WorkflowStartOptions,
 } from '@temporalio/client';
+import { within } from '#platform/abort.ts';
 import { unavailable } from '#platform/errors.ts';
 import { type Logger, logDefect } from '#platform/log.ts';
 import { Turns } from '#platform/turns.ts';
@@ -49,14 +50,14 @@ export interface Commands {
 }
 
 /** How long Temporal may take to answer, ms. */
-const ANSWER_MS = 5_000;
+const ANSWER_TIMEOUT_MS = 5_000;
 /**
  * Starts under way at the same time, the others waiting their turn: a Temporal that is asked for hundreds at once takes
  * longer than that for each, and would pass for one that is away.
  */
 const STARTS_AT_ONCE = 32;
 /** How long the workflow may take to say how far it is, ms. */
-const QUERY_MS = 2_000;
+const QUERY_TIMEOUT_MS = 2_000;
 /** How long until a Temporal that did not answer is asked again whether it does, ms. */
 const PROBE_PAUSE_MS = 500;
 
@@ -108,28 +109,19 @@ export function createCommands(
     for (let client = connected(); client; client = connected()) {
       try {
         // By what could not be done: there is trouble in which Temporal still answers, but starts nothing.
-        await within(ANSWER_MS, client, probeStart);
+        await answered(ANSWER_TIMEOUT_MS, client, probeStart);
         break;
       } catch (error) {
         if (!unanswered(error)) break;
-        await delay(PROBE_PAUSE_MS, undefined, { ref: false });
+        await sleep(PROBE_PAUSE_MS, undefined, { ref: false });
       }
     }
     silent = false;
   };
   /** Rejects after `timeoutMs` also where the client goes on trying by itself; a start that gets through then is the same start. */
-  const within = async <T>(timeoutMs: number, client: Client, work: (client: Client) => Promise<T>): Promise<T> => {
-    const late = new AbortController();
-    try {
-      return await Promise.race([
-        client.withDeadline(Date.now() + timeoutMs, () => work(client)),
-        delay(timeoutMs, undefined, { signal: late.signal }).then(() => {
-          throw new Late(`Temporal did not answer within ${timeoutMs} ms`);
-        }),
-      ]);
-    } finally {
-      late.abort();
-    }
+  const answered = <T>(timeoutMs: number, client: Client, work: (client: Client) => Promise<T>): Promise<T> => {
+    const answer = client.withDeadline(Date.now() + timeoutMs, () => work(client));
+    return within(timeoutMs, answer, () => new Late(`Temporal did not answer within ${timeoutMs} ms`));
   };
   const orUnavailable = (error: unknown): never => {
     if (!silent && connected() && unanswered(error)) {
@@ -142,7 +134,7 @@ export function createCommands(
   /** What is said of a request to cancel what is not open any more. */
   const closed = async (jobId: string): Promise<CancelAnswer> => {
     try {
-      const { status } = await within(ANSWER_MS, reachable(), (client) => client.workflow.getHandle(jobId).describe());
+      const { status } = await answered(ANSWER_TIMEOUT_MS, reachable(), (client) => client.workflow.getHandle(jobId).describe());
       return status.name === 'TERMINATED' || status.name === 'TIMED_OUT' ? 'interrupted' : 'too-late';
     } catch (error) {
       if (error instanceof WorkflowNotFoundError) return 'unknown';
@@ -176,7 +168,7 @@ export function createCommands(
         staticDetails: `Command \`${command}\` on \`${aggregateId}\`, on behalf of member \`${memberId}\`.`,
       };
       try {
-        const start = () => within(ANSWER_MS, reachable(), (client) => client.workflow.start(command, options));
+        const start = () => answered(ANSWER_TIMEOUT_MS, reachable(), (client) => client.workflow.start(command, options));
         const handle = await starts.take(() =>
           start().catch(async (error: unknown) => {
             if (!refused(error)) throw error;
@@ -194,7 +186,7 @@ export function createCommands(
 
     async cancelCommand(jobId) {
       try {
-        const tooLate = await within(QUERY_MS, reachable(), (client) =>
+        const tooLate = await answered(QUERY_TIMEOUT_MS, reachable(), (client) =>
           client.workflow.getHandle(jobId).query<boolean>(TOO_LATE_QUERY),
         );
         if (tooLate) return 'too-late';
@@ -205,7 +197,7 @@ export function createCommands(
         log.debug({ err: error, jobId }, 'the workflow did not say how far it is');
       }
       try {
-        await within(ANSWER_MS, reachable(), (client) => client.workflow.getHandle(jobId).cancel());
+        await answered(ANSWER_TIMEOUT_MS, reachable(), (client) => client.workflow.getHandle(jobId).cancel());
         return 'accepted';
       } catch (error) {
         if (error instanceof WorkflowNotFoundError) return await closed(jobId);

@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { Client } from '@temporalio/client';
 import { OpenTelemetryWorkflowClientInterceptor } from '@temporalio/interceptors-opentelemetry-v2';
 import { NativeConnection } from '@temporalio/worker';
@@ -6,7 +5,8 @@ import { whenAborted } from '#platform/abort.ts';
 import type { InProcess } from '#platform/grpc/in-process.ts';
 import { connectPeers } from '#platform/grpc/peers.ts';
 import type { Lifecycle } from '#platform/lifecycle.ts';
-import { type Logger, logDefect } from '#platform/log.ts';
+import type { Logger } from '#platform/log.ts';
+import { type Loop, type Run, startLoop } from '#platform/loop.ts';
 import { sparing } from '#platform/probe.ts';
 import type { Tracing } from '#platform/telemetry.ts';
 import { byTemporalName, CONTRACTS, createActivities, type SagaPeers } from '../activities/index.ts';
@@ -31,11 +31,9 @@ export interface HostOptions {
   inProcess?: InProcess;
 }
 
-/** How often a Temporal that is away is tried again, ms. */
-const RETRY_MS = 1_000;
-/** How often it is made sure that Temporal knows our search attributes and Schedules, ms. */
+/** How often our search attributes and Schedules are made where Temporal lacks them. */
 const UPKEEP_EVERY_MS = 10_000;
-/** How often a probe starts a workflow, at most, ms. */
+/** How often a probe starts a workflow, at most. */
 const START_EVERY_MS = 10_000;
 
 /**
@@ -77,7 +75,6 @@ export function hostWorkers(
   // Requests that the gateway still answers may need it until then.
   app.lifecycle.onStop('Temporal', 'stores', () => host.disconnect());
   if (watching) tellOfUnfinishedJobs(app.lifecycle, () => host.client);
-  host.run().catch(logDefect(app.log, 'nothing is worked on any more'));
   return commands;
 }
 
@@ -87,11 +84,8 @@ class Host {
   readonly #app: HostOptions;
   readonly #domains: readonly Domain[];
   readonly #peers: SagaPeers;
-  readonly #stopping = new AbortController();
-  #running: Promise<void> | undefined;
+  readonly #sessions: Loop;
   #connection: NativeConnection | undefined;
-  #problem = 'connecting';
-  #neglected = false;
   readonly #takesStarts = sparing(async () => {
     const { client } = this;
     await client?.withDeadline(Date.now() + 5_000, () => probeStart(client));
@@ -101,12 +95,13 @@ class Host {
     this.#app = app;
     this.#domains = domains;
     this.#peers = peers;
+    this.#sessions = startLoop((run) => this.#session(run), { name: 'the work for Temporal', log: app.log });
   }
 
   /** Rejects unless every worker polls, and Temporal answers and takes starts as commands need them. */
   async check(): Promise<void> {
     const { client } = this;
-    if (!client) throw new Error(this.#problem);
+    if (!client) throw new Error(this.#sessions.problem ?? 'it ends');
     await client.withDeadline(Date.now() + 800, () => probeAnswer(client));
     await this.#takesStarts();
   }
@@ -127,52 +122,16 @@ class Host {
     return {
       'upkeep.unfinishedJobs': async () => {
         const { client } = this;
-        if (!client) throw new Error(this.#problem);
+        if (!client) throw new Error('not connected to Temporal');
         const { config, log } = this.#app;
         return await lookAtUnfinishedJobs({ client, job: this.#peers.job, own: config.MUSUBI_OWN_QUEUES }, log);
       },
     };
   }
 
-  async #lookAfter(): Promise<void> {
-    try {
-      await this.mend();
-      this.#neglected = false;
-    } catch (error) {
-      // Once, not every time.
-      if (!this.#neglected)
-        this.#app.log.warn({ err: error }, 'search attributes and Schedules could not be looked after; trying again');
-      this.#neglected = true;
-    }
-  }
-
-  /** Connects and runs the workers, again and again until stopped: a session that ends by itself has lost its server. */
-  run(): Promise<void> {
-    this.#running ??= (async () => {
-      while (!this.#stopping.signal.aborted) {
-        try {
-          await this.#session();
-        } catch (error) {
-          const problem = error instanceof Error ? error.message : String(error);
-          // Once, not every second.
-          if (problem !== this.#problem)
-            this.#app.log.warn({ err: error }, 'Temporal is away, or cannot be worked for; trying again');
-          this.#problem = problem;
-        }
-        if (this.#stopping.signal.aborted) return;
-        await this.disconnect().catch((error: unknown) =>
-          this.#app.log.debug({ err: error }, 'Temporal was left without a goodbye'),
-        );
-        await delay(RETRY_MS, undefined, { signal: this.#stopping.signal }).catch(() => undefined);
-      }
-    })();
-    return this.#running;
-  }
-
   /** Polls no more, and lets what runs end. */
   async stop(): Promise<void> {
-    this.#stopping.abort();
-    await this.#running;
+    await this.#sessions.stop();
   }
 
   async disconnect(): Promise<void> {
@@ -182,7 +141,20 @@ class Host {
     await connection?.close();
   }
 
-  async #session(): Promise<void> {
+  /** Works for Temporal until the signal aborts; a session that ends by itself has lost its server. */
+  async #session({ signal, works }: Run): Promise<void> {
+    try {
+      await this.#connected(signal, works);
+    } finally {
+      // One that stops leaves the connection to the requests that are still answered.
+      if (!signal.aborted)
+        await this.disconnect().catch((error: unknown) =>
+          this.#app.log.debug({ err: error }, 'the connection to Temporal did not close in order'),
+        );
+    }
+  }
+
+  async #connected(signal: AbortSignal, works: () => void): Promise<void> {
     const { config, log, tracing } = this.#app;
     await installRuntime(log);
     const { MUSUBI_TEMPORAL_ADDRESS: address, MUSUBI_TEMPORAL_NAMESPACE: namespace } = config;
@@ -201,16 +173,18 @@ class Host {
     const interceptors = { workflow: [new OpenTelemetryWorkflowClientInterceptor(tracing)] };
     this.client = new Client({ connection, namespace, interceptors, workflow: { queryRejectCondition: 'NOT_OPEN' } });
     log.info({ address, namespace, queues }, 'connected to Temporal');
+    works();
     // Without search attributes no command starts, and tasks of sagas fail.
-    const lookAfter = (): void => {
-      this.#lookAfter().catch(logDefect(log, 'search attributes and Schedules are not looked after'));
-    };
-    lookAfter();
-    const upkeep = setInterval(lookAfter, UPKEEP_EVERY_MS);
+    const upkeep = startLoop(() => this.mend(), {
+      name: 'making search attributes and Schedules',
+      log,
+      everyMs: UPKEEP_EVERY_MS,
+      longestPauseMs: UPKEEP_EVERY_MS,
+    });
     try {
-      await Promise.race([whenAborted(this.#stopping.signal), ...runs]);
+      await Promise.race([whenAborted(signal), ...runs]);
     } finally {
-      clearInterval(upkeep);
+      await upkeep.stop();
       for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
       await Promise.allSettled(runs);
     }

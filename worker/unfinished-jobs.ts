@@ -18,7 +18,7 @@ import { reset } from './reset.ts';
 /** What is seen to: jobs that nothing was heard of for so long, ms. A saga that works says so more often. */
 export const QUIET_MS = 60_000;
 /** How long Temporal may take to answer, ms. */
-const ANSWER_MS = 5_000;
+const ANSWER_TIMEOUT_MS = 5_000;
 /** Jobs that are asked for at once. */
 const PAGE_SIZE = 100;
 
@@ -73,7 +73,7 @@ const ENDED: ReadonlySet<JobState> = new Set([
 export async function examine(sources: Sources, job: Job): Promise<Finding> {
   const { client } = sources;
   const handle = client.workflow.getHandle(job.jobId);
-  const ask = <T>(work: () => Promise<T>): Promise<T> => client.withDeadline(Date.now() + ANSWER_MS, work);
+  const ask = <T>(work: () => Promise<T>): Promise<T> => client.withDeadline(Date.now() + ANSWER_TIMEOUT_MS, work);
   const found = await ask(() => handle.describe()).catch((error: unknown) => {
     if (error instanceof WorkflowNotFoundError) return undefined;
     throw error;

@@ -1,5 +1,7 @@
+import type { ServiceDefinition } from '@grpc/grpc-js';
 import anyTest, { type TestFn } from 'ava';
 import type { OperationState } from '#proto/musubi/operation/v1/operation.ts';
+import { CONTRACTS } from '../activities/index.ts';
 import type { CommandName } from './commands.ts';
 import { attributesOf } from './observe.fixture.ts';
 import type { RecoverInput } from './recover.ts';
@@ -34,7 +36,7 @@ function knowing(states: Record<string, OperationState>, script: Script = {}): S
       );
       return { operations: mine.map(([name, state]) => ({ operationId: `${within}/${name}`, state, written: undefined })) };
     };
-  const lists = ['member', 'auth', 'role'].map((service) => [`${service}.listOperations`, of(service)]);
+  const lists = Object.keys(CONTRACTS).map((service) => [`${service}.listOperations`, of(service)]);
   return new ScriptedServices({ ...Object.fromEntries(lists), ...script });
 }
 const did = (services: ScriptedServices): string[] => services.steps;
@@ -50,6 +52,15 @@ const done = (names: string[]) => Object.fromEntries(names.map((name) => [name, 
 
 for (const command of COMMANDS) {
   const { before, pivot, after, undos } = course(command);
+
+  test(`${command}: what it declares after its pivot is asked for nothing but which aggregate it is`, (t) => {
+    for (const name of after) {
+      const [service = '', method = ''] = name.split('.');
+      const contract: ServiceDefinition = CONTRACTS[service as keyof typeof CONTRACTS];
+      const asked = Object.keys(contract[method]?.requestDeserialize(Buffer.alloc(0)) as object);
+      t.deepEqual(asked.sort(), [`${command.split('.')[0]}Id`, 'operationId'].sort(), name);
+    }
+  });
 
   test(`${command}: what is before its pivot is undone, the last step first, and its job fails as lost`, async (t) => {
     const services = knowing(done(before), { 'member.undo': (attempt) => (attempt <= 6 ? away : undefined) });

@@ -1,13 +1,13 @@
 import { status } from '@grpc/grpc-js';
 import { z } from 'zod';
 import { MusubiError } from '#platform/errors.ts';
+import { name, text } from '#platform/fields.ts';
 import { isId, sameId } from '#platform/id.ts';
 import type { Resource, TokenResponse } from '#proto/musubi/auth/v1/auth.ts';
 import { repeatableHeaders } from '../commands.ts';
-import { HASHING_MS, type RequestGateway } from '../gateway.ts';
+import { HASHING_TIMEOUT_MS, type RequestGateway } from '../gateway.ts';
 import { EXAMPLE_ID } from '../id.ts';
 import { route } from '../route.ts';
-import { text } from '../text.ts';
 
 const EXAMPLE_REFRESH_TOKEN = 'kz3N0pWvXbYq5mQ1rT8uHc2JdLfGsA7e';
 
@@ -86,7 +86,7 @@ const login = (secure: boolean) =>
         headers: { 'Set-Cookie': `\`${DEVICE_COOKIE}\`, for the next login of this member on this device; it opens nothing` },
       },
     },
-    problems: ['BAD_CREDENTIALS', 'TOO_MANY_ATTEMPTS'],
+    problems: ['BAD_CREDENTIALS', 'LOGIN_SUSPENDED', 'TOO_MANY_ATTEMPTS'],
     async handle({ body, ctx }, { auth }) {
       const answer = await auth.login(
         {
@@ -95,7 +95,7 @@ const login = (secure: boolean) =>
           source: ctx.state.source,
           deviceCookie: ctx.cookies.get(DEVICE_COOKIE) ?? '',
         },
-        { timeoutMs: HASHING_MS },
+        { timeoutMs: HASHING_TIMEOUT_MS },
       );
       ctx.state.memberId = answer.memberId;
       return { ...tokens(answer), headers: { 'Set-Cookie': setDeviceCookie(answer, secure) } };
@@ -138,8 +138,8 @@ const logout = route({
 
 const resourceSchema = z
   .strictObject({
-    type: text(1, 100).meta({ description: '`Member`, `Job` or `System`', examples: ['Member'] }),
-    id: text(1, 100)
+    type: name.meta({ description: '`Member`, `Job` or `System`', examples: ['Member'] }),
+    id: name
       .overwrite(sameId)
       .optional()
       .meta({ description: 'Absent: all of that type, or one that does not exist yet; for `job.list`, your own' }),
@@ -162,7 +162,7 @@ const checkPermissions = route({
       checks: z
         .array(
           z.strictObject({
-            action: text(1, 100).meta({ description: 'As `x-action` of the operations names it', examples: ['member.update'] }),
+            action: name.meta({ description: 'As `x-action` of the operations names it', examples: ['member.update'] }),
             resource: resourceSchema,
           }),
         )

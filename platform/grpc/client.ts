@@ -11,6 +11,7 @@ import {
 import { MusubiError } from '../errors.ts';
 import type { Lifecycle } from '../lifecycle.ts';
 import { currentTraceparent, SpanKind, withSpan } from '../telemetry.ts';
+import { CALL_TIMEOUT_MS } from '../timeouts.ts';
 import { fromServiceError } from './status.ts';
 
 /** How one call is made. */
@@ -81,7 +82,7 @@ function metadataOf(): Metadata {
 }
 
 function reader(client: Client, method: MethodDefinition<unknown, unknown>): Method {
-  return async function* (request: unknown, { timeoutMs = 5_000, signal }: CallOptions = {}) {
+  return async function* (request: unknown, { timeoutMs = CALL_TIMEOUT_MS, signal }: CallOptions = {}) {
     if (signal?.aborted) throw left();
     const call = client.makeServerStreamRequest(
       method.path,
@@ -107,7 +108,7 @@ function reader(client: Client, method: MethodDefinition<unknown, unknown>): Met
 
 function caller(client: Client, method: MethodDefinition<unknown, unknown>): Method {
   const name = method.path.slice(1);
-  return (request, { timeoutMs = 5_000, signal } = {}) =>
+  return (request, { timeoutMs = CALL_TIMEOUT_MS, signal } = {}) =>
     withSpan(name, { kind: SpanKind.CLIENT }, async () => {
       if (signal?.aborted) throw left();
       return new Promise((resolve, reject) => {

@@ -26,7 +26,7 @@ export function addReflection(server: Server, services: readonly string[]): void
     for (const file of ours) if (dependency.includes(file.name)) files.add(file);
   }
   // The files as they were compiled: @grpc/proto-loader would make others of them, without imports. Of a package
-  // definition the library reads nothing else.
+  // definition the library reads only that.
   const fileDescriptorProtos = [...files].map((file) => toBinary(FileDescriptorProtoSchema, file));
   const definition = { [services[0] ?? '']: { fileDescriptorProtos } } as unknown as ConstructorParameters<
     typeof ReflectionService

@@ -16,6 +16,7 @@ import { type Address, hostPort } from '../config.ts';
 import type { MusubiError } from '../errors.ts';
 import type { Lifecycle } from '../lifecycle.ts';
 import { type Logger, logDefect } from '../log.ts';
+import { spanOf } from '../telemetry.ts';
 import { fullName } from './contract.ts';
 import {
   answer,
@@ -69,7 +70,7 @@ interface Serving {
  * Serves a service of ours on gRPC, with health (grpc.health.v1: of the server and of its services, all following the
  * program's readiness) and reflection, and to the other programs of this process. How a call is answered: {@link answer}.
  *
- * @param beside what else is served at the same address
+ * @param beside what is also served at the same address
  * @returns the port, for an address that asked for port 0
  */
 export async function serveGrpc<S extends ServiceDefinition>(
@@ -90,7 +91,7 @@ export async function serveGrpc<S extends ServiceDefinition>(
   addReflection(server, names);
   let told: 'SERVING' | 'NOT_SERVING' = 'NOT_SERVING';
   const tell = (status: typeof told): void => {
-    // Who watches is told of changes only.
+    // Watchers hear of changes only.
     if (status === told) return;
     told = status;
     for (const whose of ['', ...names]) health.setStatus(whose, status);
@@ -166,7 +167,7 @@ function incoming(path: string, call: ServerUnaryCall<unknown, unknown> | Server
   const deadline = call.getDeadline();
   return {
     path,
-    traceparent: call.metadata.get('traceparent')[0]?.toString(),
+    caller: spanOf(call.metadata.get('traceparent')[0]?.toString()),
     deadline: deadline instanceof Date ? deadline : new Date(Number.isFinite(deadline) ? deadline : Date.now() + 60_000),
     onCancelled: (listener) => {
       call.on('cancelled', listener);

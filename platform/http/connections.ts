@@ -70,7 +70,7 @@ export class Connections {
     return this.#all.get(socket);
   }
 
-  /** Somebody else looks after it from now on. */
+  /** From now on its new owner closes it. */
   forget(socket: Socket): void {
     const connection = this.#all.get(socket);
     if (!connection) return;
@@ -80,7 +80,7 @@ export class Connections {
     if (network?.size === 0) this.#networks.delete(connection.network);
   }
 
-  /** A request has come on it, or was answered: it waits for something else from now on. */
+  /** A request has come on it, or was answered: from now on it waits for the next thing. */
   moved(connection: Connection): void {
     if (!this.#all.has(connection.socket)) return;
     const network = this.#networks.get(connection.network) ?? new Set();

@@ -14,7 +14,7 @@ const malformed = (detail: string): MusubiError => invalidArgument('MALFORMED_RE
 /**
  * What is wrong with a request that Node could read, before anybody looks at what it asks for (RFC 9112, sections 2.3,
  * 3.2 and 6.1); undefined: nothing. Afterwards `request.url` is `*`, or begins with a slash and can be decoded,
- * whatever form the client gave its target.
+ * also where the client gave its target in another form.
  */
 export function faultOf(request: IncomingMessage): MusubiError | undefined {
   const { httpVersion } = request;

@@ -66,7 +66,7 @@ export interface HttpServer {
    * @returns whether it has taken it over, and looks after it from now on; until then it has {@link HttpLimits.upgrade}
    */
   upgrade?(request: IncomingMessage, socket: Socket, head: Buffer): Promise<boolean>;
-  /** Is told of each request that was refused before `handle` could see it, and who is at the other end. */
+  /** Is called for each request that was refused before `handle` could see it, and who is at the other end. */
   refused?(problem: ProblemDocument, remoteAddress: string | undefined): void;
 }
 
@@ -93,7 +93,7 @@ export async function serveHttp(server: HttpServer): Promise<number> {
   http.on('connection', (socket: Socket) => connections.add(socket));
 
   const refuse = ({ remoteAddress }: Socket, error: MusubiError, headers?: Record<string, string>): Answer => {
-    // Nobody has made a trace for it: this ID is in the log line and nowhere else.
+    // Nobody has made a trace for it: this ID is in the log line only.
     const problem = problemDocument(error, randomBytes(16).toString('hex'));
     try {
       server.refused?.(problem, remoteAddress);
@@ -225,7 +225,7 @@ function faultBy({ code, message }: NodeJS.ErrnoException): MusubiError {
   }
 }
 
-/** The trace that a request was told it is in. */
+/** The trace that the answer names in its headers. */
 function traceIdOf(response: ServerResponse): string {
   const traceparent = response.getHeader('traceparent');
   const [, traceId] = typeof traceparent === 'string' ? traceparent.split('-') : [];

@@ -1,4 +1,4 @@
-import { setTimeout as delay } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { isTransient } from '../errors.ts';
 import { contextFrom, SpanKind, withSpan } from '../telemetry.ts';
 import { type DeadLetters, originOf } from './dead-letter.ts';
@@ -9,7 +9,7 @@ import type { Place, Standstills } from './standstills.ts';
 /** The most events that a handler gets at once. */
 const CHUNK = 200;
 /** A pause up to this long is waited for in place; during a longer one the other partitions go on. */
-const IN_PLACE_MS = 800;
+const LONGEST_PAUSE_IN_PLACE_MS = 800;
 
 /** The partition's owner while a batch is handled. */
 export interface BatchControl {
@@ -34,8 +34,8 @@ type Read = { place: Place; message: ReceivedMessage } & ({ event: EventMessage;
 
 /**
  * Handles what a partition brings, in order. Only what breaks the contract ({@link PoisonError}) is parked as a dead
- * letter, and the partition goes on behind it. Whatever else fails is tried again for ever: a store may say anything
- * while it is in trouble, and an event that meets a defect of ours must not be lost for it.
+ * letter, and the partition goes on behind it. All other failures are tried again for ever: a store may say anything
+ * while it is in trouble, and an event that meets a defect of ours must not be lost by it.
  */
 export class BatchHandler {
   readonly #options: BatchHandlerOptions;
@@ -66,8 +66,8 @@ export class BatchHandler {
           continue;
         }
         const pause = standstills.failed(here, first.place, error);
-        if (pause > IN_PLACE_MS) return pause;
-        await delay(pause);
+        if (pause > LONGEST_PAUSE_IN_PLACE_MS) return pause;
+        await sleep(pause);
         continue;
       }
       standstills.passed(here);

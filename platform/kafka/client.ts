@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module';
 import { Kafka, type LogEntry, logLevel } from 'kafkajs';
 import type { Logger } from '../log.ts';
+import { CONNECT_TIMEOUT_MS } from '../timeouts.ts';
 
 /** Where the brokers are, and who asks. */
 export interface KafkaOptions {
@@ -21,9 +22,9 @@ export function kafkaClient({ brokers, clientId, log, requestTimeoutMs = 10_000,
   return new Kafka({
     clientId,
     brokers,
-    connectionTimeout: 2_000,
+    connectionTimeout: CONNECT_TIMEOUT_MS,
     requestTimeout: requestTimeoutMs,
-    // Who uses the client starts anew with a fresh one when these few tries were not enough.
+    // When these few tries were not enough, the user of the client opens a new one.
     retry: { initialRetryTime: 50, factor: 0.2, multiplier: 2, maxRetryTime: 1_000, retries },
     logLevel: logLevel.WARN,
     logCreator: () => (entry) => write(log, entry),

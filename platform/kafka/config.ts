@@ -4,7 +4,7 @@ import type { TopicOptions } from './topics.ts';
 
 /**
  * The settings of every process that uses Kafka. Whoever needs a topic first creates it, reader or writer, so all of
- * them have to be told the same partitions and replication.
+ * them need the same partitions and replication.
  */
 export const kafkaShape = {
   /** `host:port` of some brokers; the others are found. */
@@ -15,9 +15,13 @@ export const kafkaShape = {
   MUSUBI_KAFKA_REPLICATION: integer(1, 10).default(1),
 };
 
-/** The settings as `subscribe` and `relay` take them. */
-export function kafkaOptions(config: z.output<z.ZodObject<typeof kafkaShape>>): { brokers: string[] } & Required<TopicOptions> {
+/** The settings as `subscribe` and `relay` take them, with how long the events of topics are kept. */
+export function kafkaOptions(
+  config: z.output<z.ZodObject<typeof kafkaShape>>,
+  keptDays: Required<TopicOptions>['keptDays'],
+): { brokers: string[] } & Required<TopicOptions> {
   return {
+    keptDays,
     brokers: config.MUSUBI_KAFKA_BROKERS,
     partitions: config.MUSUBI_KAFKA_PARTITIONS,
     replication: config.MUSUBI_KAFKA_REPLICATION,

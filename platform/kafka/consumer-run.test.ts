@@ -4,7 +4,7 @@ import anyTest from 'ava';
 import type { Consumer, EachBatchPayload } from 'kafkajs';
 import { createLogger } from '../log.ts';
 import { type BatchControl, BatchHandler } from './batch.ts';
-import { ConsumerRun, HEARTBEAT_MS } from './consumer-run.ts';
+import { ConsumerRun, HEARTBEAT_EVERY_MS } from './consumer-run.ts';
 import type { DeadLetters } from './dead-letter.ts';
 import { Standstills } from './standstills.ts';
 
@@ -73,13 +73,13 @@ test('while events are being handled, however long, the group hears that this me
   let beats = 0;
   const done = run.batch(batch(async () => void beats++));
   for (let turn = 1; turn <= 20; turn++) {
-    mock.timers.tick(HEARTBEAT_MS);
+    mock.timers.tick(HEARTBEAT_EVERY_MS);
     t.is(beats, turn);
   }
   handling.resolve();
   await done;
   const after = beats;
-  mock.timers.tick(10 * HEARTBEAT_MS);
+  mock.timers.tick(10 * HEARTBEAT_EVERY_MS);
   t.is(beats, after, 'and no longer');
   await run.end();
 });
@@ -88,7 +88,7 @@ test('a member that the group has given up handles no more, commits what it has,
   let aliveAfter: boolean | undefined;
   const { run, committed } = running(async ({ alive, handled }) => {
     handled('16');
-    mock.timers.tick(HEARTBEAT_MS);
+    mock.timers.tick(HEARTBEAT_EVERY_MS);
     await Promise.resolve();
     await Promise.resolve();
     aliveAfter = alive();

@@ -4,7 +4,7 @@ import type { BatchHandler } from './batch.ts';
 import { Offsets } from './offsets.ts';
 import type { Standstills } from './standstills.ts';
 
-export const HEARTBEAT_MS = 2_000;
+export const HEARTBEAT_EVERY_MS = 2_000;
 /** How long an idle fetch waits at the broker; it answers at once when a message comes. A stop waits for it. */
 export const FETCH_WAIT_MS = 1_500;
 /** A consumer that has had no answer for so long hangs; it is replaced. */
@@ -29,13 +29,19 @@ export class ConsumerRun {
   readonly #resting = new Set<NodeJS.Timeout>();
   #watchdog: NodeJS.Timeout | undefined;
 
-  constructor(consumer: Consumer, batches: BatchHandler, standstills: Standstills, log: Logger) {
+  constructor(
+    consumer: Consumer,
+    batches: BatchHandler,
+    standstills: Standstills,
+    log: Logger,
+    onJoin: () => void = () => undefined,
+  ) {
     this.#consumer = consumer;
     this.#batches = batches;
     this.#standstills = standstills;
     this.#log = log;
     this.#offsets = new Offsets((offsets) => consumer.commitOffsets(offsets), log);
-    this.ended = this.#watch();
+    this.ended = this.#watch(onJoin);
     this.ended.catch(() => undefined); // may come before anybody waits
   }
 
@@ -46,7 +52,7 @@ export class ConsumerRun {
     return Math.max(now - this.#lastAnswer, ...[...this.#fetching.values()].map((begun) => now - begun - FETCH_WAIT_MS));
   }
 
-  #watch(): Promise<never> {
+  #watch(onJoin: () => void): Promise<never> {
     const { events } = this.#consumer;
     const answered = (): void => {
       this.#lastAnswer = performance.now();
@@ -58,6 +64,7 @@ export class ConsumerRun {
       answered();
       this.#fetching.clear();
       this.joined = true;
+      onJoin();
     });
     this.#consumer.on(events.REBALANCING, () => {
       this.joined = false;
@@ -89,7 +96,7 @@ export class ConsumerRun {
       heartbeat().catch((error: unknown) => {
         lost = error;
       });
-    }, HEARTBEAT_MS);
+    }, HEARTBEAT_EVERY_MS);
     try {
       const restMs = await this.#batches.run(batch.topic, batch.partition, batch.messages, {
         alive: () => lost === undefined && !this.#ending && isRunning() && !isStale(),

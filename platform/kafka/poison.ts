@@ -3,8 +3,8 @@ import { MusubiError } from '../errors.ts';
 
 /**
  * A message that breaks the contract: it does not parse, or is not what its schema says. Nothing but a change of its
- * readers makes it readable, so its group parks it. To be thrown by what reads a message, before it is acted upon, and
- * by nothing else: whatever a store or a peer says is waited for. Names fields, never what is in them.
+ * readers makes it readable, so its group parks it. To be thrown only by what reads a message, before it is acted upon:
+ * any failure of a store or a peer is waited for. Names fields, never what is in them.
  */
 export class PoisonError extends MusubiError {
   constructor(message: string) {

@@ -4,7 +4,7 @@ import type { z } from 'zod';
 import type { Logger } from '../log.ts';
 import { type App, UsageError } from '../program.ts';
 import { kafkaClient } from './client.ts';
-import { checkRedrive, kafkaOptions, redriveShape } from './config.ts';
+import { checkRedrive, redriveShape } from './config.ts';
 import { deadLetterTopic, redriveTopic } from './dead-letter.ts';
 import { ensureTopics } from './topics.ts';
 
@@ -33,8 +33,8 @@ interface Parked {
 /** The operator's task: lists what the groups have parked, or gives a group what it has parked once more. */
 export async function start({ config, log }: App<z.output<z.ZodObject<typeof redriveShape>>>): Promise<'done'> {
   const { MUSUBI_REDRIVE_GROUP: group, MUSUBI_REDRIVE_ACTION: action, MUSUBI_REDRIVE_EVENT: event } = config;
-  const options = kafkaOptions(config);
-  const kafka = kafkaClient({ brokers: options.brokers, clientId: 'redrive', log });
+  const { MUSUBI_KAFKA_BROKERS: brokers, MUSUBI_KAFKA_REPLICATION: replication } = config;
+  const kafka = kafkaClient({ brokers, clientId: 'redrive', log });
   const admin = kafka.admin();
   await admin.connect();
   try {
@@ -48,7 +48,7 @@ export async function start({ config, log }: App<z.output<z.ZodObject<typeof red
         found.push(...(await read(kafka, admin, each)).map(({ letter }) => letter));
     } else if (group !== undefined) {
       const discard = action === 'discard';
-      found.push(...(await redrive({ kafka, admin, group, event, discard, replication: options.replication, log })));
+      found.push(...(await redrive({ kafka, admin, group, event, discard, replication, log })));
     }
     // A line of JSON each, without the messages themselves: they may be personal.
     for (const letter of found) process.stdout.write(`${JSON.stringify(letter)}\n`);

@@ -1,13 +1,12 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Kafka } from 'kafkajs';
 import { whenAborted } from '../abort.ts';
-import { reasonOf } from '../errors.ts';
 import type { Lifecycle } from '../lifecycle.ts';
-import { type Logger, logDefect } from '../log.ts';
+import type { Logger } from '../log.ts';
+import { type Loop, type Run, startLoop } from '../loop.ts';
 import { sparing } from '../probe.ts';
 import { BatchHandler } from './batch.ts';
 import { kafkaClient } from './client.ts';
-import { ConsumerRun, FETCH_WAIT_MS, HEARTBEAT_MS } from './consumer-run.ts';
+import { ConsumerRun, FETCH_WAIT_MS, HEARTBEAT_EVERY_MS } from './consumer-run.ts';
 import { DeadLetters, redriveTopic } from './dead-letter.ts';
 import type { EventMessage } from './event-message.ts';
 import { Standstills } from './standstills.ts';
@@ -37,13 +36,13 @@ export interface Subscription extends TopicOptions {
 
 /** A member that is silent for so long is taken for dead, and its partitions go to others. */
 const SESSION_TIMEOUT_MS = 8_000;
-/** Brokers that have not answered for so long are away, whatever the connection says: a heartbeat is due every 2 s or so. */
+/** Brokers that have not answered for so long are away, even if the connection stands: a heartbeat is due every 2 s or so. */
 const SILENT_AFTER_MS = 6_000;
 /** How often the parked messages are counted for the metrics. */
 const COUNT_EVERY_MS = 15_000;
 
 /**
- * Subscribes a group to topics and goes on until the process stops, whatever becomes of the brokers: it returns at
+ * Subscribes a group to topics and goes on until the process stops, also while brokers are away: it returns at
  * once. /healthz says whether the group is joined, the brokers answer, and events are handled; and, as somebody has to
  * look at them, how many messages are parked. See {@link BatchHandler} for what happens when handling fails.
  */
@@ -68,12 +67,11 @@ class GroupMember {
   readonly #deadLetters: DeadLetters;
   readonly #standstills: Standstills;
   readonly #batches: BatchHandler;
-  readonly #stop = new AbortController();
   readonly #count: () => Promise<void>;
-  #counting: NodeJS.Timeout | undefined;
+  #consuming: Loop | undefined;
+  #counting: Loop | undefined;
   /** How many were parked when it was last known. */
   #parked = 0;
-  #running: Promise<void> | undefined;
   #consumer: ConsumerRun | undefined;
 
   constructor(options: Subscription) {
@@ -89,22 +87,22 @@ class GroupMember {
   }
 
   start(): void {
-    this.#running ??= this.#run();
-    this.#counting ??= setInterval(() => {
-      this.parked().catch(logDefect(this.#options.log, 'parked messages were not counted'));
-    }, COUNT_EVERY_MS);
+    const { log, group } = this.#options;
+    this.#consuming = startLoop((run) => this.#consume(run), { name: 'the consumer', log, fields: { group } });
+    this.#counting = startLoop(() => this.parked(), { name: 'counting parked messages', log, everyMs: COUNT_EVERY_MS });
   }
 
   async stop(): Promise<void> {
-    this.#stop.abort();
-    clearInterval(this.#counting);
-    await this.#running;
+    await Promise.all([this.#consuming?.stop(), this.#counting?.stop()]);
     await this.#deadLetters.close();
   }
 
   /** Throws unless events come and are handled. */
   check(): void {
-    if (!this.#consumer?.joined) throw new Error('the consumer has not joined its group');
+    if (!this.#consumer?.joined) {
+      const { problem } = this.#consuming ?? {};
+      throw new Error(`the consumer has not joined its group${problem ? `: ${problem}` : ''}`);
+    }
     const silentMs = this.#consumer.silentMs;
     if (silentMs > SILENT_AFTER_MS) throw new Error(`the brokers have not answered for ${Math.round(silentMs / 1_000)} s`);
     const standstill = this.#standstills.describe();
@@ -113,31 +111,12 @@ class GroupMember {
 
   /** How many messages are parked; while nobody can be asked, how many there were. */
   async parked(): Promise<number> {
-    if (this.#consumer?.joined && !this.#stop.signal.aborted) await this.#count().catch(() => undefined);
+    if (this.#consumer?.joined) await this.#count().catch(() => undefined);
     return this.#parked;
   }
 
-  async #run(): Promise<void> {
-    const { log, group } = this.#options;
-    let told = '';
-    for (let pause = 200; !this.#stop.signal.aborted; pause = Math.min(pause * 2, 2_000)) {
-      const started = performance.now();
-      try {
-        await this.#consume();
-      } catch (error) {
-        const reason = reasonOf(error);
-        // Once, not at every try while the brokers are away.
-        if (reason !== told || performance.now() - started > 30_000)
-          log.warn({ reason, group }, 'the consumer begins anew, again and again until it can');
-        told = reason;
-      }
-      if (performance.now() - started > 30_000) pause = 200;
-      if (!this.#stop.signal.aborted) await delay(pause, undefined, { signal: this.#stop.signal }).catch(() => undefined);
-    }
-  }
-
   /** One kafkajs consumer from its start to its end; throws when it crashed. */
-  async #consume(): Promise<void> {
+  async #consume({ signal, works }: Run): Promise<void> {
     const { group, handlers, fromBeginning = true, log } = this.#options;
     const topics = Object.keys(handlers);
     await ensureTopics(this.#kafka, topics, this.#options);
@@ -146,20 +125,20 @@ class GroupMember {
       groupId: group,
       sessionTimeout: SESSION_TIMEOUT_MS,
       rebalanceTimeout: SESSION_TIMEOUT_MS,
-      heartbeatInterval: HEARTBEAT_MS,
+      heartbeatInterval: HEARTBEAT_EVERY_MS,
       maxWaitTimeInMs: FETCH_WAIT_MS,
       minBytes: 1,
       // This class restarts it instead, with nothing left over from the crash.
       retry: { retries: 5, initialRetryTime: 100, restartOnFailure: async () => false },
     });
-    const run = new ConsumerRun(consumer, this.#batches, this.#standstills, log);
+    const run = new ConsumerRun(consumer, this.#batches, this.#standstills, log, works);
     this.#consumer = run;
     try {
       await consumer.connect();
       await consumer.subscribe({ topics, fromBeginning });
       await consumer.subscribe({ topics: [redriveTopic(group)], fromBeginning: true });
       await consumer.run({ autoCommit: false, eachBatchAutoResolve: false, eachBatch: (batch) => run.batch(batch) });
-      await Promise.race([run.ended, whenAborted(this.#stop.signal)]);
+      await Promise.race([run.ended, whenAborted(signal)]);
     } finally {
       this.#consumer = undefined;
       await run.end();

@@ -45,9 +45,11 @@ test('the last event of each key is kept for ever, dead letters 30 days', async 
   );
 });
 
-test('events of jobs are kept for a week', async (t) => {
-  await ensureTopics(kafka, ['job.events']); // the stack's own, when it is there
-  t.deepEqual(await kept('job.events'), { policy: 'delete', retentionMs: 7 * DAY_MS });
+test('events that are no state are kept for the days that their topic is given', async (t) => {
+  const [passing, other] = [ours('.events'), ours('.events')];
+  await ensureTopics(kafka, [passing, other], { keptDays: { [passing]: 7 } });
+  t.deepEqual(await kept(passing), { policy: 'delete', retentionMs: 7 * DAY_MS });
+  t.is((await kept(other)).policy, 'compact');
 });
 
 test('a topic that exists stays as it is', async (t) => {

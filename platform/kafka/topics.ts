@@ -1,4 +1,4 @@
-import { setTimeout as delay } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Admin, Kafka } from 'kafkajs';
 
 export interface TopicOptions {
@@ -6,23 +6,24 @@ export interface TopicOptions {
   partitions?: number;
   /** Copies of each partition; 1 by default. */
   replication?: number;
+  /** For how many days the events of a topic are kept, by topic; default: the last event of each key for ever. */
+  keptDays?: Readonly<Record<string, number>>;
 }
 
-const LEADERS_WITHIN_MS = 10_000;
+const LEADERS_TIMEOUT_MS = 10_000;
 const DAY_MS = 86_400_000;
 
-/** How long the broker keeps what is in a topic; what it would do by default loses state after a week. */
-function keeping(topic: string): { name: string; value: string }[] {
+/** How long the broker keeps what is in a topic; its own default loses state after a week. */
+function keeping(topic: string, days: number | undefined): { name: string; value: string }[] {
   const atLeast = (days: number) => [
     { name: 'cleanup.policy', value: 'delete' },
     { name: 'retention.ms', value: String(days * DAY_MS) },
   ];
-  // Somebody has to look at them, which can take a while. Whatever was taken elsewhere, they take it with a few headers more.
+  // People look at them, which can take a while. A message that another topic took fits, with a few headers more.
   if (/\.(dead-letter|redrive)$/.test(topic))
     return [...atLeast(30), { name: 'max.message.bytes', value: String(16 * 1_048_576) }];
-  // Jobs end and are forgotten, and nothing is built anew from their events.
-  if (topic === 'job.events') return atLeast(7);
-  // Each event is the whole state of its key: a read model can be built anew from the last one of every key.
+  if (days !== undefined) return atLeast(days);
+  // Each event is the whole state of its key: read models are made again from the last one of every key.
   if (topic.endsWith('.events')) return [{ name: 'cleanup.policy', value: 'compact' }];
   return [];
 }
@@ -31,8 +32,8 @@ function keeping(topic: string): { name: string; value: string }[] {
  * Creates the topics that are missing and waits until they have leaders. Those that exist stay as they are. Safe to
  * call from many processes at once.
  *
- * `*.events` keep the last event of each key for ever (those of jobs: every event for a week), `*.dead-letter` and
- * `*.redrive` 30 days.
+ * `*.events` keep the last event of each key for ever, unless `keptDays` names them; `*.dead-letter` and `*.redrive` keep
+ * each message for 30 days.
  */
 export async function ensureTopics(kafka: Kafka, topics: readonly string[], options: TopicOptions = {}): Promise<void> {
   const admin = kafka.admin();
@@ -46,8 +47,12 @@ export async function ensureTopics(kafka: Kafka, topics: readonly string[], opti
   }
 }
 
-async function create(admin: Admin, topics: string[], { partitions = 3, replication = 1 }: TopicOptions): Promise<void> {
-  // Answers false for topics that somebody else has just created.
+async function create(
+  admin: Admin,
+  topics: string[],
+  { partitions = 3, replication = 1, keptDays = {} }: TopicOptions,
+): Promise<void> {
+  // Answers false for topics that another process has just created.
   await admin.createTopics({
     waitForLeaders: false,
     timeout: 10_000,
@@ -55,11 +60,11 @@ async function create(admin: Admin, topics: string[], { partitions = 3, replicat
       topic,
       numPartitions: partitions,
       replicationFactor: replication,
-      configEntries: keeping(topic),
+      configEntries: keeping(topic, keptDays[topic]),
     })),
   });
   // kafkajs's own wait fails on a broker that has not heard of the new topic yet.
-  for (const deadline = performance.now() + LEADERS_WITHIN_MS; !(await haveLeaders(admin, topics)); await delay(20)) {
+  for (const deadline = performance.now() + LEADERS_TIMEOUT_MS; !(await haveLeaders(admin, topics)); await sleep(20)) {
     if (performance.now() > deadline) throw new Error(`the topics ${topics.join(', ')} have no leaders`);
   }
 }

@@ -4,6 +4,7 @@ import type { GetOperationResponse, ListOperationsRequest } from '#proto/musubi/
 import { aborted } from '../errors.ts';
 import { GET_OPERATION, LIST_OPERATIONS, UNDO } from '../grpc/contract.ts';
 import type { Mongo } from '../mongo.ts';
+import { type OperationDocument, type OutboxDocument, operationsOf, outboxOf } from '../mongo-collections.ts';
 import { isDuplicateKey, toMongoError } from '../mongo-errors.ts';
 import { type OutboxEvent, payloadText, toRecord } from '../outbox/event.ts';
 import { SpanKind, withSpan } from '../telemetry.ts';
@@ -14,11 +15,9 @@ import {
   countRepeat,
   listOperations,
   noUndoError,
-  type RecordState,
   undoExpiredError,
   undoneError,
 } from './operation.ts';
-import { UNDO_KEPT_SECONDS } from './retention.ts';
 import type { AnyStep, Step as AnyStoresStep, StepHandlers, Steps } from './step.ts';
 
 export type { OutboxEvent } from '../outbox/event.ts';
@@ -32,32 +31,8 @@ export interface MongoTransaction<Store> {
 /** A step of a service that keeps its state in MongoDB. @template Store the service's collections */
 export type Step<Store, Request, Response, Kept = null> = AnyStoresStep<MongoTransaction<Store>, Request, Response, Kept>;
 
-interface OperationDocument {
-  _id: string;
-  step: string;
-  state: RecordState;
-  result?: unknown;
-  undo?: unknown;
-  at: Date;
-}
-
-/** How a collection `outbox` keeps an event; the relay reads it by its change stream. */
-export interface OutboxDocument {
-  _id: string;
-  aggregatetype: string;
-  aggregateid: string;
-  type: string;
-  /** JSON text: a document could not hold every key, and would be parsed and printed for nothing. */
-  payload: string;
-  version: number;
-  traceparent: string;
-  createdAt: Date;
-}
-
 /** A transaction with all its retries; below the deadline of 4.75 s that workers give a step, so that the answer is ours. */
 const TRANSACTION_TIMEOUT_MS = 4_000;
-
-const operationsOf = (mongo: Pick<Mongo, 'db'>): Collection<OperationDocument> => mongo.db.collection('operations');
 
 /** Serves the steps of a contract, their undo, and what became of them. */
 export function serveSteps<Contract extends ServiceDefinition, Store extends { mongo: Mongo }>(
@@ -95,7 +70,7 @@ export async function runStep<Store extends { mongo: Mongo }, Request extends { 
   const { operationId } = request;
   checkOperationId(operationId);
   const { mongo } = store;
-  const operations = operationsOf(mongo);
+  const operations = operationsOf(mongo.db);
   try {
     return await transaction(mongo, async (session) => {
       // The record comes first: a concurrent repeat conflicts with it, tries again, and then finds it.
@@ -118,7 +93,7 @@ export async function runStep<Store extends { mongo: Mongo }, Request extends { 
 }
 
 /**
- * Undoes an operation, whatever became of it, in one transaction: done → its step's undo runs; never happened →
+ * Undoes an operation in one transaction, by what became of it: done → its step's undo runs; never happened →
  * nothing to undo; undone → nothing. In each case a tombstone stays, so that a late arrival of the operation is refused.
  *
  * @throws FAILED_PRECONDITION, and nothing was done: `UNDO_EXPIRED` when what the undo needs is no longer kept,
@@ -137,7 +112,7 @@ export async function undoOperation<Store extends { mongo: Mongo }>(
     $unset: { result: '' as const, undo: '' as const },
   };
   await transaction(mongo, async (session) => {
-    const before = await operationsOf(mongo).findOneAndUpdate({ _id: operationId }, tombstone, {
+    const before = await operationsOf(mongo.db).findOneAndUpdate({ _id: operationId }, tombstone, {
       session,
       upsert: true,
       returnDocument: 'before',
@@ -156,7 +131,7 @@ export async function undoOperation<Store extends { mongo: Mongo }>(
 export async function getOperation(store: { mongo: Mongo }, operationId: string): Promise<GetOperationResponse> {
   checkOperationId(operationId);
   try {
-    return becomeOf((await operationsOf(store.mongo).findOne({ _id: operationId })) ?? undefined);
+    return becomeOf((await operationsOf(store.mongo.db).findOne({ _id: operationId })) ?? undefined);
   } catch (error) {
     throw toMongoError(error);
   }
@@ -166,21 +141,12 @@ export async function getOperation(store: { mongo: Mongo }, operationId: string)
 export const operationsWithin = ({ mongo }: { mongo: Mongo }, request: ListOperationsRequest) =>
   listOperations(request, async ({ above, below }, limit) => {
     try {
-      const found = operationsOf(mongo).find({ _id: { $gt: above, $lt: below } }, { sort: { _id: 1 }, limit });
+      const found = operationsOf(mongo.db).find({ _id: { $gt: above, $lt: below } }, { sort: { _id: 1 }, limit });
       return (await found.toArray()).map(({ _id: id, state, result }) => ({ id, state, result }));
     } catch (error) {
       throw toMongoError(error);
     }
   });
-
-/** Forgets what undos need when its time is over. (A TTL index forgets the records, but it could not forget a part of one.) */
-export async function pruneOperations(mongo: Pick<Mongo, 'db'>): Promise<void> {
-  const before = new Date(Date.now() - UNDO_KEPT_SECONDS * 1_000);
-  await operationsOf(mongo).updateMany(
-    { state: 'done', at: { $lt: before } },
-    { $set: { state: 'final' }, $unset: { undo: '' } },
-  );
-}
 
 /** Writes events outside of an operation, in the transaction that writes the state they tell of. */
 export async function addEvents(mongo: Mongo, session: ClientSession, events: OutboxEvent[] = []): Promise<void> {
@@ -198,7 +164,7 @@ export async function addEvents(mongo: Mongo, session: ClientSession, events: Ou
       createdAt: time,
     };
   });
-  await mongo.db.collection<OutboxDocument>('outbox').insertMany(documents, { session, ordered: true });
+  await outboxOf(mongo.db).insertMany(documents, { session, ordered: true });
 }
 
 /**

@@ -3,7 +3,9 @@ import type { GetOperationResponse, ListOperationsResponse } from '#proto/musubi
 import { failedPrecondition } from '../errors.ts';
 import { newId } from '../id.ts';
 import { type Mongo, openMongo } from '../mongo.ts';
+import { pruneOperations as pruneCollections } from '../mongo-collections.ts';
 import { type Database, openDatabase, sql, type Transaction } from '../postgres.ts';
+import { pruneOperations as pruneTables } from '../postgres-tables.ts';
 import { dropDatabase, servers, testProcess, uniqueName } from '../test-servers.fixture.ts';
 import * as onMongo from './mongo.ts';
 import type { OutboxEvent } from './postgres.ts';
@@ -128,7 +130,7 @@ function postgres(): Fixture {
       const older = sql`at - make_interval(secs => ${(days * DAY_MS) / 1_000})`;
       await db.query(sql`update operations set at = ${older} where id = ${operationId(id, name)}`);
       // Of two at a time each passes over what the other has in hand, and may end before the other.
-      pruning = pruning.then(() => onPostgres.pruneOperations(db));
+      pruning = pruning.then(() => pruneTables(db));
       await pruning;
     },
     hold: (id, name, value) => held((before) => put(id, name, value, before)),
@@ -186,7 +188,7 @@ function mongodb(): Fixture {
     },
     async age(id, name, days) {
       await records().updateOne({ _id: operationId(id, name) }, [{ $set: { at: { $subtract: ['$at', days * DAY_MS] } } }]);
-      await onMongo.pruneOperations(mongo);
+      await pruneCollections(mongo.db);
     },
     hold: (id, name, value) => held((before) => put(id, name, value, before)),
   };

@@ -2,8 +2,7 @@ import type { ServiceDefinition } from '@grpc/grpc-js';
 import type { GetOperationResponse, ListOperationsRequest } from '#proto/musubi/operation/v1/operation.ts';
 import { GET_OPERATION, LIST_OPERATIONS, UNDO } from '../grpc/contract.ts';
 import { type OutboxEvent, type OutboxRecord, payloadText, toRecord } from '../outbox/event.ts';
-import type { Database, Transaction } from '../postgres.ts';
-import { type Query, sql } from '../sql.ts';
+import { type Database, type Query, sql, type Transaction } from '../postgres.ts';
 import {
   asJson,
   becomeOf,
@@ -16,7 +15,6 @@ import {
   undoExpiredError,
   undoneError,
 } from './operation.ts';
-import { OPERATIONS_KEPT_SECONDS, UNDO_KEPT_SECONDS } from './retention.ts';
 import type { AnyStep, Step as AnyStoresStep, Done, StepHandlers, Steps } from './step.ts';
 
 export type { OutboxEvent } from '../outbox/event.ts';
@@ -84,7 +82,7 @@ export async function runStep<Request extends { operationId: string }, Response>
 }
 
 /**
- * Undoes an operation, whatever became of it, in one transaction: done → its step's undo runs; never happened →
+ * Undoes an operation in one transaction, by what became of it: done → its step's undo runs; never happened →
  * nothing to undo; undone → nothing. In each case a tombstone stays, so that a late arrival of the operation is refused.
  * An operation that is still running is waited for.
  *
@@ -144,23 +142,6 @@ function insertEvents(events: OutboxEvent[]): Query {
   return sql`insert into outbox (id, aggregatetype, aggregateid, type, payload, version, traceparent)
     select * from unnest(${column('id')}::uuid[], ${column('aggregateType')}::text[], ${column('aggregateId')}::text[],
       ${column('type')}::text[], ${events.map(payloadText)}::jsonb[], ${column('version')}::bigint[], ${column('traceparent')}::text[])`;
-}
-
-/** The most records that one statement forgets; more of them would reach the time limit of statements. */
-const PRUNED_AT_ONCE = 10_000;
-
-/** Forgets what undos need and then the records themselves, when their time is over. */
-export async function pruneOperations(db: Database): Promise<void> {
-  // What another process prunes at the same time is passed over.
-  const older = (states: string[], seconds: number): Query => sql`select id from operations
-    where state = any(${states}) and at < now() - make_interval(secs => ${seconds}) limit ${PRUNED_AT_ONCE} for update skip locked`;
-  const all = async (statement: Query): Promise<void> => {
-    while ((await db.query(statement)).length === PRUNED_AT_ONCE);
-  };
-  await all(sql`update operations set state = 'final', undo = null
-    where id in (${older(['done'], UNDO_KEPT_SECONDS)}) returning 1`);
-  await all(sql`delete from operations
-    where id in (${older(['done', 'final', 'undone'], OPERATIONS_KEPT_SECONDS)}) returning 1`);
 }
 
 function json(value: unknown): string | null {

@@ -1,5 +1,7 @@
 import type { Lifecycle } from '../lifecycle.ts';
 import type { Logger } from '../log.ts';
+import { startLoop } from '../loop.ts';
+import { LOOP_STOP_TIMEOUT_MS } from '../timeouts.ts';
 
 const DAY_SECONDS = 86_400;
 
@@ -17,17 +19,11 @@ export const UNDO_KEPT_SECONDS = 30 * DAY_SECONDS;
 
 const PRUNE_EVERY_MS = 3_600_000;
 
-/** Runs `prune` now and every hour until the process stops, for stores that do not forget by themselves; a failure is logged. */
+/** Runs `prune` now and every hour until the process stops, for stores that do not forget by themselves. */
 export function pruneHourly(
   prune: () => Promise<void>,
   { database, log, lifecycle }: { database: string; log: Logger; lifecycle: Lifecycle },
 ): void {
-  const run = (): void => {
-    prune().catch((error: unknown) =>
-      log.warn({ err: error, database }, 'could not prune operations; it is tried again in an hour'),
-    );
-  };
-  run();
-  const timer = setInterval(run, PRUNE_EVERY_MS).unref();
-  lifecycle.onStop(`pruning ${database}`, 'work', () => clearInterval(timer));
+  const loop = startLoop(prune, { name: `pruning ${database}`, log, everyMs: PRUNE_EVERY_MS, longestPauseMs: PRUNE_EVERY_MS });
+  lifecycle.onStop(`pruning ${database}`, 'work', () => loop.stop(LOOP_STOP_TIMEOUT_MS));
 }

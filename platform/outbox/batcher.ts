@@ -1,5 +1,5 @@
 /**
- * Sends what is pushed, in order: an item at once when nothing is under way, else together with all that gather
+ * Sends what is pushed, in order: an item at once when nothing is under way, otherwise together with all that gather
  * until the sending returns. So it is quick when there is little and efficient when there is much.
  */
 export class Batcher<T> {

@@ -86,7 +86,7 @@ export const topicOf = (aggregateType: string): string => `${aggregateType}.even
 /** Kafka takes messages of up to 1 MiB; an event that no broker takes would hold up all behind it. */
 const PAYLOAD_AT_MOST = 900_000;
 
-/** A payload as an outbox stores it. @throws INTERNAL `EVENT_TOO_LARGE`, so that nothing is committed that can't be told */
+/** A payload as an outbox stores it. @throws INTERNAL `EVENT_TOO_LARGE`, so that nothing is committed that cannot be published */
 export function payloadText(event: OutboxEvent): string {
   const text = JSON.stringify(event.payload ?? null);
   if (Buffer.byteLength(text) <= PAYLOAD_AT_MOST) return text;

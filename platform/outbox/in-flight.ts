@@ -14,7 +14,7 @@ export class InFlight {
     return this.#left !== undefined;
   }
 
-  /** Notes events that whatever tells of new ones has reported. */
+  /** Notes events that the log or stream has reported. */
   reported(keys: readonly string[]): void {
     for (const key of keys) this.#found.set(key, false);
   }

@@ -6,23 +6,15 @@ import {
   MongoClient,
   type Timestamp,
 } from 'mongodb';
-import { whenAborted } from '../abort.ts';
+import { atMost, whenAborted } from '../abort.ts';
 import type { Secret } from '../config.ts';
-import type { OutboxDocument } from '../operations/mongo.ts';
+import { type OutboxDocument, outboxOf } from '../mongo-collections.ts';
+import { CONNECT_TIMEOUT_MS } from '../timeouts.ts';
 import { Batcher } from './batcher.ts';
 import type { StoredEvent } from './event.ts';
 import { InFlight } from './in-flight.ts';
 import { type LeaseStore, underLease } from './lease.ts';
-import {
-  BATCH,
-  CLOSE_MS,
-  every,
-  LOOK_EVERY_MS,
-  type OutboxSource,
-  REMOVE_AFTER_MS,
-  type RelayContext,
-  within,
-} from './source.ts';
+import { BATCH, END_TIMEOUT_MS, every, LOOK_EVERY_MS, type OutboxSource, REMOVE_AFTER_MS, type RelayContext } from './source.ts';
 
 /** The relay's one document, in the database of the outbox: who leads. */
 interface RelayDocument {
@@ -52,14 +44,14 @@ export class MongoSource implements OutboxSource {
     const client = new MongoClient(this.#url.reveal(), {
       appName: 'musubi-relay',
       maxPoolSize: 4,
-      connectTimeoutMS: 3_000,
-      serverSelectionTimeoutMS: 3_000,
+      connectTimeoutMS: CONNECT_TIMEOUT_MS,
+      serverSelectionTimeoutMS: CONNECT_TIMEOUT_MS,
       // Only this timeout notices a connection that died silently. It exceeds the stream's 5 s because a large sort takes longer.
       socketTimeoutMS: 30_000,
       writeConcern: { w: 'majority' },
       readConcern: { level: 'majority' },
     });
-    const outbox = client.db(this.#database).collection<OutboxDocument>('outbox');
+    const outbox = outboxOf(client.db(this.#database));
     const state = client.db(this.#database).collection<RelayDocument>('outbox_relay');
     const standBy = async (): Promise<void> => {
       context.standBy();
@@ -69,7 +61,7 @@ export class MongoSource implements OutboxSource {
       await state.updateOne({ _id: 'relay' }, { $setOnInsert: { _id: 'relay' } }, { upsert: true });
       await underLease(mongoLease(state), context.signal, standBy, (signal) => lead(client, outbox, context, signal));
     } finally {
-      await within(CLOSE_MS, client.close());
+      await atMost(END_TIMEOUT_MS, client.close());
     }
   }
 }
@@ -120,9 +112,9 @@ async function lead(
     const broken = [batcher.failed, removal.failed];
     await Promise.race([...broken, follow(), every(LOOK_EVERY_MS, signal, look), whenAborted(signal)]);
   } finally {
-    await within(CLOSE_MS, batcher.close());
-    await within(CLOSE_MS, removal.flush());
-    if (stream) await within(CLOSE_MS, stream.close());
+    await atMost(END_TIMEOUT_MS, batcher.close());
+    await atMost(END_TIMEOUT_MS, removal.flush());
+    if (stream) await atMost(END_TIMEOUT_MS, stream.close());
   }
 }
 

@@ -1,6 +1,8 @@
 import type { Duplex } from 'node:stream';
 import { Client, type ClientConfig } from 'pg';
-import { BATCH, sleep, within } from './source.ts';
+import { atMost, pause } from '../abort.ts';
+import { CLOSE_TIMEOUT_MS, CONNECT_TIMEOUT_MS } from '../timeouts.ts';
+import { BATCH } from './source.ts';
 
 export const TABLE = 'outbox';
 export const PUBLICATION = 'outbox_pub';
@@ -17,9 +19,6 @@ export interface OutboxRow {
   created_at: unknown;
 }
 
-/** How long a server that does not answer is waited for when a connection is closed. */
-const CLOSE_MS = 1_000;
-
 export interface Connection {
   client: Client;
   /** Rejects when the connection ends. Never resolves. */
@@ -32,7 +31,7 @@ export async function connect(config: ClientConfig, signal?: AbortSignal): Promi
   signal?.throwIfAborted();
   const client = new Client({
     application_name: 'musubi-relay',
-    connectionTimeoutMillis: 3_000,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     keepAlive: true,
     pipeline: true,
     ...config,
@@ -53,7 +52,7 @@ export async function connect(config: ClientConfig, signal?: AbortSignal): Promi
     lost,
     close: async () => {
       signal?.removeEventListener('abort', abort);
-      await within(CLOSE_MS, client.end());
+      await atMost(CLOSE_TIMEOUT_MS, client.end());
       stream.destroy();
     },
   };
@@ -115,7 +114,7 @@ export function snapshotSees(snapshot: string, xid: number): boolean {
   return id < xmax && !running.split(',').includes(String(id));
 }
 
-/** Whether the publication tells of each row of the table, whole, and of nothing else, as its migration made it. */
+/** Whether the publication tells of each row of the table, whole, and only of that table, as its migration made it. */
 export async function isPublished(client: Client): Promise<boolean> {
   const { rows } = await client.query<{ whole: boolean }>(
     `select t.rowfilter is null and format('%I.%I', t.schemaname, t.tablename)::regclass = $2::regclass and t.attnames @> array(
@@ -174,7 +173,7 @@ export async function makeSlot(url: string, slot: string, signal: AbortSignal): 
       await freeSlot(client, slot);
       await client.query('select pg_drop_replication_slot($1)', [slot]).catch(async (error: unknown) => {
         if (attempt === DROP_ATTEMPTS) throw error;
-        await sleep(100, signal); // its reader is just ending
+        await pause(100, signal); // its reader is just ending
       });
     }
     await client.query(`select pg_create_logical_replication_slot($1, 'pgoutput')`, [slot]);

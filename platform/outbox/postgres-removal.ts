@@ -29,7 +29,7 @@ export class Removal {
   #unseen: Sent[] = [];
   #again: NodeJS.Timeout | undefined;
 
-  /** @param onEnded gets what is out of the table, and up to where no row is that the log has told of */
+  /** @param onEnded gets what is out of the table, and up to where no row is left that the log has reported */
   constructor(client: Client, onEnded: (ids: string[], end: Lsn | undefined) => void) {
     this.#client = client;
     this.#onEnded = onEnded;
@@ -62,7 +62,7 @@ export class Removal {
       this.#client,
       all.flatMap(({ ids }) => ids),
     );
-    // Rows that are visible and were not removed are gone already: somebody else has removed them.
+    // Rows that are visible and were not removed are gone already: another has removed them.
     const isLeft = (id: string, xid: number | undefined): boolean => !removed.has(id) && xid !== undefined && !sees(xid);
     const ended = all.flatMap(({ ids, xid }) => ids.filter((id) => !isLeft(id, xid)));
     const rest = all.map((one) => ({ ...one, ids: one.ids.filter((id) => isLeft(id, one.xid)) }));

@@ -1,6 +1,6 @@
 import { Gauge } from '@prometheus-io/client';
 import type { Client } from 'pg';
-import { whenAborted } from '../abort.ts';
+import { atMost, pause, whenAborted } from '../abort.ts';
 import type { Secret } from '../config.ts';
 import { type Logger, logDefect } from '../log.ts';
 import { metrics } from '../telemetry.ts';
@@ -11,12 +11,12 @@ import { LEASE_MS, type LeaseStore, underLease } from './lease.ts';
 import * as outbox from './postgres-outbox.ts';
 import { Removal } from './postgres-removal.ts';
 import { isUseless, type Lsn, Replication } from './replication.ts';
-import { BATCH, CLOSE_MS, every, LOOK_EVERY_MS, type OutboxSource, type RelayContext, sleep, within } from './source.ts';
+import { BATCH, END_TIMEOUT_MS, every, LOOK_EVERY_MS, type OutboxSource, type RelayContext } from './source.ts';
 
 /** Advisory lock key of the relay that leads; any constant, the same in every relay. */
 const RELAY_LOCK = 7_201_003;
-/** The server ends a session that is silent for so long, and with it its lock, whatever became of its relay. */
-const SILENT_MS = 2 * LEASE_MS;
+/** The server ends a session that is silent for so long, and with it its lock, even if its relay hangs. */
+const SILENT_AFTER_MS = 2 * LEASE_MS;
 
 const retained = new Gauge({
   name: 'musubi_outbox_retained_wal_bytes',
@@ -60,7 +60,7 @@ export class PostgresSource implements OutboxSource {
     const { client, lost, close } = await outbox.connect({
       connectionString: this.#url,
       // What is removed must not come back behind newer events after a crash of the server; standbys may be away.
-      options: `-c idle_session_timeout=${SILENT_MS} -c synchronous_commit=local`,
+      options: `-c idle_session_timeout=${SILENT_AFTER_MS} -c synchronous_commit=local`,
     });
     const standBy = async (): Promise<void> => {
       context.standBy();
@@ -145,8 +145,8 @@ export class PostgresSource implements OutboxSource {
       this.#slotIsUseless = isUseless(stream.fault);
       throw error;
     } finally {
-      await within(CLOSE_MS, batcher.close());
-      await within(CLOSE_MS, removal.close());
+      await atMost(END_TIMEOUT_MS, batcher.close());
+      await atMost(END_TIMEOUT_MS, removal.close());
       await stream.close();
     }
   }
@@ -185,7 +185,7 @@ export class PostgresSource implements OutboxSource {
     );
     try {
       while (!ended.signal.aborted) {
-        await sleep(LOOK_EVERY_MS, ended.signal);
+        await pause(LOOK_EVERY_MS, ended.signal);
         if (!ended.signal.aborted) await this.#sendAll(client, context, signal);
       }
       await making;

@@ -1,10 +1,10 @@
-import { whenAborted } from '../abort.ts';
+import { atMost, whenAborted } from '../abort.ts';
 import type { Secret } from '../config.ts';
 import type { Logger } from '../log.ts';
 import { connectRedis, type Redis } from '../redis.ts';
 import type { StoredEvent } from './event.ts';
 import { type LeaseStore, underLease } from './lease.ts';
-import { BATCH, CLOSE_MS, every, LOOK_EVERY_MS, type OutboxSource, type RelayContext, within } from './source.ts';
+import { BATCH, END_TIMEOUT_MS, every, LOOK_EVERY_MS, type OutboxSource, type RelayContext } from './source.ts';
 
 /** How long an idle read waits at the server. */
 const BLOCK_MS = 5_000;
@@ -61,7 +61,7 @@ export class RedisSource implements OutboxSource {
         const answer = await reader.xread('COUNT', BATCH, 'BLOCK', BLOCK_MS, 'STREAMS', this.#stream, last);
         const entries = (answer as [string, Entry[]][] | null)?.[0]?.[1] ?? [];
         const sent = await publish(entries.map(toStored));
-        // Exactly those: whatever else is there by now has still to be sent.
+        // Exactly those: what has come since is still to be sent.
         if (sent.length > 0) await control.xdel(this.#stream, ...sent);
         last = entries.at(-1)?.[0] ?? last;
       }
@@ -74,7 +74,7 @@ export class RedisSource implements OutboxSource {
       await Promise.race([reading, every(LOOK_EVERY_MS, signal, look), whenAborted(signal)]);
     } finally {
       reader.disconnect(); // ends the read that blocks
-      await within(CLOSE_MS, reading);
+      await atMost(END_TIMEOUT_MS, reading);
     }
   }
 

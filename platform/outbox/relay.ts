@@ -1,13 +1,15 @@
 import { Gauge } from '@prometheus-io/client';
-import { reasonOf } from '../errors.ts';
+import { atMost } from '../abort.ts';
 import { openPublisher, type Publisher } from '../kafka/publish.ts';
 import type { TopicOptions } from '../kafka/topics.ts';
 import type { Lifecycle } from '../lifecycle.ts';
 import type { Logger } from '../log.ts';
+import { type Run, startLoop } from '../loop.ts';
 import { metrics } from '../telemetry.ts';
+import { CLOSE_TIMEOUT_MS } from '../timeouts.ts';
 import { type OutboxRecord, parseStored, type StoredEvent } from './event.ts';
 import { Refused } from './refused.ts';
-import { type OutboxSource, type RelayContext, type RelayState, sleep, within } from './source.ts';
+import type { OutboxSource, RelayContext, RelayState } from './source.ts';
 import { OVERDUE_MS, Waiting } from './waiting.ts';
 
 export interface RelayOptions extends TopicOptions {
@@ -35,17 +37,13 @@ const refused = new Gauge({
   registers: [metrics],
 });
 
-const FIRST_PAUSE_MS = 200;
-const LONGEST_PAUSE_MS = 3_000;
-/** How long a producer may take to close; of a broker that hangs it would be long. */
-const CLOSE_MS = 1_000;
 /** A vain try costs the producer. */
 const TRY_LARGE_EVERY_MS = 30_000;
 
 /**
- * Relays a source to Kafka until the process stops. Whatever fails, it begins anew after a pause, from what Kafka has
- * acknowledged, with fresh connections. Returns at once; /healthz says whether the source is led or stood by for, and
- * whether events wait that nobody sends.
+ * Relays a source to Kafka until the process stops. After a failure it pauses, and begins again with fresh connections
+ * behind what Kafka has acknowledged. Returns at once; /healthz says whether this process leads or stands by for the
+ * source, and whether events wait that nobody sends.
  *
  * Guarantee: every committed event arrives at least once. First arrivals of a key's events are in order, except events
  * that the store did not report or no broker accepted at first: these arrive when they are found. After a failure or a
@@ -56,32 +54,14 @@ const TRY_LARGE_EVERY_MS = 30_000;
  */
 export function relay(source: OutboxSource, options: RelayOptions): () => boolean {
   const { lifecycle, log } = options;
-  const stop = new AbortController();
-  const relaying = new Relaying(source, options, stop.signal);
-  lifecycle.onHealthy(`outbox of ${source.name}`, () => relaying.check());
-  const running = (async () => {
-    let told = '';
-    for (let pause = FIRST_PAUSE_MS; !stop.signal.aborted; pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
-      const begun = performance.now();
-      try {
-        await relaying.run();
-      } catch (error) {
-        const reason = reasonOf(error);
-        if (relaying.works) told = '';
-        // Once, not at every try while a server is away; the stack only where somebody looks for it.
-        if (reason !== told) log.warn({ reason, source: source.name }, 'the relay begins anew, again and again until it can');
-        log.debug({ err: error, source: source.name, waitMs: pause }, 'the relay begins anew');
-        told = reason;
-      }
-      relaying.report('starting');
-      if (performance.now() - begun > 30_000) pause = FIRST_PAUSE_MS;
-      await sleep(pause, stop.signal);
-    }
-  })();
-  lifecycle.onStop(`outbox of ${source.name}`, 'work', () => {
-    stop.abort();
-    return running;
+  const relaying = new Relaying(source, options);
+  const fields = { source: source.name };
+  const loop = startLoop((run) => relaying.run(run), { name: 'the relay', log, fields });
+  lifecycle.onHealthy(`outbox of ${source.name}`, () => {
+    if (!relaying.works) throw new Error(`can not be read, or Kafka is away${loop.problem ? `: ${loop.problem}` : ''}`);
+    relaying.check();
   });
+  lifecycle.onStop(`outbox of ${source.name}`, 'work', () => loop.stop());
   return () => relaying.works;
 }
 
@@ -89,16 +69,13 @@ export function relay(source: OutboxSource, options: RelayOptions): () => boolea
 class Relaying {
   readonly #source: OutboxSource;
   readonly #options: RelayOptions;
-  readonly #stop: AbortSignal;
   readonly #refused = new Refused();
   #waiting = new Waiting();
-  #state: RelayState | undefined;
+  #state: RelayState = 'starting';
 
-  constructor(source: OutboxSource, options: RelayOptions, stop: AbortSignal) {
+  constructor(source: OutboxSource, options: RelayOptions) {
     this.#source = source;
     this.#options = options;
-    this.#stop = stop;
-    this.report('starting');
   }
 
   get works(): boolean {
@@ -107,7 +84,6 @@ class Relaying {
 
   /** @throws what keeps events from being sent */
   check(): void {
-    if (!this.works) throw new Error('can not be read, or Kafka is away');
     const [reason, ...others] = this.#refused.reasons();
     if (reason) throw new Error(`${others.length + 1} of its events can not be sent: ${reason}`);
     if (!this.#waiting.overdue) return;
@@ -115,7 +91,7 @@ class Relaying {
     throw new Error(`events wait for more than ${OVERDUE_MS / 1_000} s: ${who}`);
   }
 
-  report(now: RelayState): void {
+  #report(now: RelayState): void {
     const source = this.#source.name;
     if (now !== this.#state) {
       this.#options.log.info({ source, state: now }, 'relay');
@@ -126,32 +102,36 @@ class Relaying {
     leading.set({ source }, now === 'leading' ? 1 : 0);
   }
 
-  async run(): Promise<void> {
-    const { brokers, log, partitions, replication } = this.#options;
+  async run({ signal, works }: Run): Promise<void> {
+    this.#report('starting');
     const { name } = this.#source;
     let publisher: Promise<Publisher> | undefined;
     // Who stands by needs none.
     const open = (): Promise<Publisher> => {
-      publisher ??= openPublisher(name, { brokers, clientId: `relay-${name}`, log, partitions, replication });
+      publisher ??= openPublisher(name, { ...this.#options, clientId: `relay-${name}` });
       return publisher;
     };
     const context: RelayContext = {
       publish: (rows) => this.#publish(rows, open),
-      standBy: () => this.report('standby'),
+      standBy: () => {
+        this.#report('standby');
+        works();
+      },
       lead: async () => {
         await open();
-        this.report('leading');
+        this.#report('leading');
+        works();
       },
       waits: (oldest) => this.#look(oldest),
-      // A signal of its own, so that listeners of this run go with it.
-      signal: AbortSignal.any([this.#stop]),
+      signal,
     };
     try {
       await this.#source.run(context);
     } finally {
+      this.#report('starting');
       if (publisher)
-        await within(
-          CLOSE_MS,
+        await atMost(
+          CLOSE_TIMEOUT_MS,
           publisher.then((opened) => opened.close()),
         );
     }

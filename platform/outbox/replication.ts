@@ -1,7 +1,8 @@
 import type { Socket } from 'node:net';
-import { setTimeout as delay } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, DatabaseError } from 'pg';
 import { PgoutputPlugin } from 'pg-logical-replication';
+import { CONNECT_TIMEOUT_MS } from '../timeouts.ts';
 
 /*
  * PostgreSQL's streaming replication protocol over pg's connection, with pg-logical-replication's parser of pgoutput.
@@ -28,7 +29,7 @@ export interface ReplicationHandlers {
    * it and all before.
    */
   transaction(rows: Record<string, unknown>[], xid: number, end: Lsn): void;
-  /** Everything before `position` has been handed over; `wanted` when the server must be told now how far we are. */
+  /** Everything before `position` has been handed over; `wanted` when the server asks how far we are. */
   progress(position: Lsn, wanted: boolean): void;
 }
 
@@ -46,7 +47,7 @@ const STATUS_UPDATE = 0x72;
 const SLOT_IN_USE = '55006';
 const START_ATTEMPTS = 50;
 /** As long as PostgreSQL's subscribers bear it by default: a server that decodes a large transaction may say nothing for a while. */
-const SILENT_MS = 60_000;
+const SILENT_AFTER_MS = 60_000;
 /** Microseconds from 1970 to 2000, where the protocol's time begins. */
 const EPOCH_2000 = 946_684_800_000_000n;
 
@@ -90,9 +91,9 @@ export class Replication {
       // Not in the types: makes the server's process a WAL sender for this database.
       ...{ replication: 'database' },
       application_name: 'musubi-relay',
-      connectionTimeoutMillis: 3_000,
+      connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
       keepAlive: true,
-      // Dates come as text, in whatever form the server is set to.
+      // Dates come as text, in the form that the server is set to.
       options: '-c datestyle=ISO -c timezone=UTC',
     });
     this.#connection = (this.#client as unknown as { connection: CopyConnection }).connection;
@@ -139,17 +140,17 @@ export class Replication {
           this.#fail(error);
           throw error;
         }
-        await delay(100);
+        await sleep(100);
       }
     }
   }
 
   /**
    * Tells the server how far we are, and asks how far it is. Fails when it is silent in spite of that, for a connection that
-   * has died without a word is noticed by nothing else. Not to be asked while the stream pauses.
+   * has died without a word is noticed here only. Not to be asked while the stream pauses.
    */
   ask(position: Lsn): void {
-    if (performance.now() - this.#heard > SILENT_MS) this.#fail(new Error('the replication is silent'));
+    if (performance.now() - this.#heard > SILENT_AFTER_MS) this.#fail(new Error('the replication is silent'));
     else this.acknowledge(position, true);
   }
 

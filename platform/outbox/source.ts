@@ -1,3 +1,4 @@
+import { pause } from '../abort.ts';
 import type { StoredEvent } from './event.ts';
 
 /** What a relay does with one source at present. */
@@ -42,35 +43,14 @@ export const BATCH = 500;
 export const REMOVE_AFTER_MS = 200;
 /** How often a relay looks whether events wait in the outbox. */
 export const LOOK_EVERY_MS = 3_000;
-/** How long a sending may go on after a run has failed, before it is left to itself. */
-export const CLOSE_MS = 5_000;
+/** How long what a run has begun may go on when it has failed, before it is left to itself. */
+export const END_TIMEOUT_MS = 5_000;
 
-/** Sleeps; returns early when the signal aborts. */
-export function sleep(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) return resolve();
-    const done = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    signal.addEventListener('abort', done, { once: true });
-  });
-}
-
-/** Does `work` again and again, `ms` apart, until the signal aborts; rejects when it fails. */
+/** Does `work` every `ms` milliseconds until the signal aborts. Rejects when it fails. */
 export async function every(ms: number, signal: AbortSignal, work: () => Promise<void>): Promise<void> {
   for (;;) {
-    await sleep(ms, signal);
+    await pause(ms, signal);
     if (signal.aborted) return;
     await work();
   }
-}
-
-/** Waits for the end of something that may hang because its server does; never rejects. */
-export async function within(ms: number, work: Promise<unknown>): Promise<void> {
-  const waited = new AbortController();
-  await Promise.race([work.catch(() => undefined), sleep(ms, waited.signal)]);
-  waited.abort();
 }

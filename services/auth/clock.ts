@@ -1,7 +1,7 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Db } from 'mongodb';
 import type { Lifecycle } from '#platform/lifecycle.ts';
 import type { Logger } from '#platform/log.ts';
+import { startLoop } from '#platform/loop.ts';
 
 /** What Auth knows of the time. */
 export interface Clock {
@@ -59,17 +59,7 @@ export async function openClock(
   // Of the primary, whichever that is.
   const clock = new StoreClock(async () => (await db.command({ hello: 1 })).localTime as Date);
   await clock.measure();
-  const stop = new AbortController();
-  const measuring = (async () => {
-    while (!stop.signal.aborted) {
-      await sleep(everyMs, undefined, { signal: stop.signal, ref: false }).catch(() => undefined);
-      if (stop.signal.aborted) return;
-      await clock.measure().catch((error: unknown) => log.debug({ err: error }, "the store's time could not be asked for"));
-    }
-  })();
-  lifecycle.onStop('clock', 'work', async () => {
-    stop.abort();
-    await measuring;
-  });
+  const loop = startLoop(() => clock.measure(), { name: "measuring the store's time", log, everyMs, later: true });
+  lifecycle.onStop('clock', 'work', () => loop.stop());
   return clock;
 }

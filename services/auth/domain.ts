@@ -7,11 +7,12 @@
  */
 
 import type { FieldViolation } from '#platform/errors.ts';
+import { PASSWORD_LENGTH } from '#platform/fields.ts';
 
 /**
  * - `pending`: the login is bound, but its registration is not done
  * - `active`: may log in
- * - `suspended`: closed, no token is accepted; about to be removed
+ * - `suspended`: closed, no password and no token is accepted: its member is suspended, or about to be removed
  */
 export type MemberStatus = 'pending' | 'active' | 'suspended';
 
@@ -53,9 +54,6 @@ export interface KnownSource {
   at: Date;
 }
 
-/** IDs of members and sessions are opaque here, and no longer than this. */
-export const MAX_ID_LENGTH = 128;
-
 export interface Member {
   /** The member ID. */
   _id: string;
@@ -68,7 +66,7 @@ export interface Member {
   status: MemberStatus;
   /** Grows by 1 with every change that an event tells of. */
   version: number;
-  /** At most {@link SESSIONS_KEPT}. A login sorts them, least recently used first; a refresh moves none. */
+  /** At most {@link SESSIONS_KEPT}, in no order. */
   sessions: Session[];
   /** The newest {@link KNOWN_SOURCES_KEPT}; absent of a member of an earlier release that has not logged in since. */
   knownSources?: KnownSource[];
@@ -88,7 +86,12 @@ export interface Role {
   _id: string;
   version: number;
   policies: Policy[];
+  /** Of administrators: how many logins were closed. What matters is that it is written. */
+  loginsClosed?: number;
 }
+
+/** The role that somebody who can log in must always have. */
+export const ADMIN = 'admin';
 
 /** A member who logs in from one source more is no longer known at the one that was not used for longest. */
 export const KNOWN_SOURCES_KEPT = 16;
@@ -127,14 +130,8 @@ export const loginKey = (loginId: string): string =>
     .normalize('NFKC')
     .toLowerCase();
 
-/** Why a login ID can't be had; undefined if it can. */
-export function loginIdViolation(loginId: string): string | undefined {
-  return /^[A-Za-z0-9._@-]{3,64}$/.test(loginId) ? undefined : 'must be 3 to 64 letters, digits or any of . _ @ -';
-}
-
-const PASSWORD_LENGTH = { min: 8, max: 256 } as const;
 /** In UTF-16 units, in any form of Unicode. */
-const LONGEST_PASSWORD = 4 * PASSWORD_LENGTH.max;
+const LONGEST_PASSWORD = 4 * PASSWORD_LENGTH.most;
 
 /**
  * A password as it is hashed and compared: the same characters typed on another keyboard
@@ -156,9 +153,9 @@ const SEQUENCES = ['01234567890', '09876543210', 'abcdefghijklmnopqrstuvwxyz'];
 /** Why a password can't be taken; undefined if it can. The length is in characters, not bytes. */
 export function passwordViolation(password: string): Omit<FieldViolation, 'field'> | undefined {
   const characters = [...normalizePassword(password)];
-  const { min, max } = PASSWORD_LENGTH;
-  if (password.length > LONGEST_PASSWORD || characters.length < min || characters.length > max)
-    return { code: characters.length < min ? 'TOO_SHORT' : 'TOO_LONG', message: `must have ${min} to ${max} characters` };
+  const { least, most } = PASSWORD_LENGTH;
+  if (password.length > LONGEST_PASSWORD || characters.length < least || characters.length > most)
+    return { code: characters.length < least ? 'TOO_SHORT' : 'TOO_LONG', message: `must have ${least} to ${most} characters` };
   const plain = characters.join('').toLowerCase();
   const common = COMMON.some(
     (word) => plain === word || word.includes(plain) || (plain.includes(word) && plain.length - word.length < 4),
@@ -168,9 +165,11 @@ export function passwordViolation(password: string): Omit<FieldViolation, 'field
   return common || repeated || sequence ? { code: 'TOO_COMMON', message: 'is one of the most common passwords' } : undefined;
 }
 
+/** When a session that is used now for the last time expires. */
+export const idleExpiry = (now: Date): Date => new Date(now.getTime() + REFRESH_IDLE_MS);
+
 /** When a session that is used now expires. */
-export const sessionExpiry = (now: Date, endsAt: Date): Date =>
-  new Date(Math.min(now.getTime() + REFRESH_IDLE_MS, endsAt.getTime()));
+export const sessionExpiry = (now: Date, endsAt: Date): Date => new Date(Math.min(idleExpiry(now).getTime(), endsAt.getTime()));
 
 /** Whether a member has logged in from there. */
 export const knowsSource = (sources: readonly KnownSource[], key: string, now: Date): boolean =>

@@ -87,12 +87,12 @@ test('refusals name what is wrong', async (t) => {
   await t.throwsAsync(auth.authorize({ accessToken: 'x', action: 'member.read', resource: undefined }), {
     code: 'INVALID_ARGUMENT',
   });
-  const long = { type: 'Member', id: 'x'.repeat(200), ownerId: '' };
+  const long = { type: 'Member', id: 'x'.repeat(201), ownerId: '' };
   t.like(await t.throwsAsync(auth.authorize({ accessToken: 'x', action: 'member.read', resource: long })), {
     code: 'INVALID_ARGUMENT',
     fields: [{ field: 'resource.id' }],
   });
-  const checks = [{ action: 'x'.repeat(200), resource: { type: 'Member', id: '', ownerId: '' } }];
+  const checks = [{ action: 'x'.repeat(201), resource: { type: 'Member', id: '', ownerId: '' } }];
   t.like(await t.throwsAsync(auth.check({ accessToken: 'x', checks })), { fields: [{ field: 'checks[0].action' }] });
   const roleIds = Array.from({ length: 101 }, () => 'member');
   t.like(await t.throwsAsync(auth.grantRoles({ operationId: randomUUID(), memberId: 'm', roleIds })), {

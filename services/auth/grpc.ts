@@ -1,4 +1,5 @@
 import { invalidFields } from '#platform/errors.ts';
+import { LONGEST_NAME } from '#platform/fields.ts';
 import type { Handlers } from '#platform/grpc/server.ts';
 import { toMongoError } from '#platform/mongo.ts';
 import { serveSteps } from '#platform/operations/mongo.ts';
@@ -8,7 +9,6 @@ import { authenticate, authorize, check } from './access.ts';
 import { ACCESS_TOKEN_SECONDS } from './access-tokens.ts';
 import type { Auth } from './auth.ts';
 import { DEVICE_COOKIE_SECONDS } from './device-cookies.ts';
-import { MAX_ID_LENGTH } from './domain.ts';
 import { logIn, type Tokens } from './rpcs/log-in.ts';
 import { logOut } from './rpcs/log-out.ts';
 import { putRoles } from './rpcs/put-roles.ts';
@@ -16,8 +16,10 @@ import { refreshSession } from './rpcs/refresh-session.ts';
 import { stagePassword } from './rpcs/stage-password.ts';
 import type { KeyRing } from './signing-keys.ts';
 import { bindLogin, leavingNoPassword } from './steps/bind-login.ts';
+import { endSessions } from './steps/end-sessions.ts';
 import { grantRoles } from './steps/grant-roles.ts';
 import { rebindLogin } from './steps/rebind-login.ts';
+import { reinstateLogin } from './steps/reinstate-login.ts';
 import { removeLogin } from './steps/remove-login.ts';
 import { suspendLogin } from './steps/suspend-login.ts';
 import type { Store } from './store.ts';
@@ -29,7 +31,15 @@ export const AUTH_LIMITS = { 'grpc.max_receive_message_length': 4_194_304 };
 
 /** The steps of sagas, and their undo. */
 export function authSteps(store: Store): StepHandlers<AuthServiceService> {
-  const steps = serveSteps<AuthServiceService, Store>(store, { bindLogin, grantRoles, rebindLogin, suspendLogin, removeLogin });
+  const steps = serveSteps<AuthServiceService, Store>(store, {
+    bindLogin,
+    grantRoles,
+    rebindLogin,
+    suspendLogin,
+    endSessions,
+    reinstateLogin,
+    removeLogin,
+  });
   return { ...steps, bindLogin: leavingNoPassword(store, (request) => steps.bindLogin(request)) };
 }
 
@@ -39,7 +49,7 @@ export function authHandlers(auth: Auth, keys: KeyRing): AuthHandlers {
   return withStoreErrors({
     ...authSteps(store),
     login: async (request, { signal }) => {
-      if (request.source.length > MAX_ID_LENGTH) throw wrong('source', `must have at most ${MAX_ID_LENGTH} characters`);
+      if (request.source.length > LONGEST_NAME) throw tooLong('source');
       return toTokenResponse(await logIn(auth, request, signal));
     },
     refresh: async ({ refreshToken }) => toTokenResponse(await refreshSession(auth, refreshToken)),
@@ -85,12 +95,14 @@ function question({ action, resource }: PermissionCheck, path: string): { action
   if (!resource) throw missing(`${path}resource`);
   const { type, id, ownerId } = resource;
   for (const [field, text] of Object.entries({ action, 'resource.type': type, 'resource.id': id, 'resource.ownerId': ownerId })) {
-    if (text.length > MAX_ID_LENGTH) throw wrong(`${path}${field}`, `must have at most ${MAX_ID_LENGTH} characters`);
+    // In UTF-16 units, which cost nothing to count: this is asked for every request.
+    if (text.length > 2 * LONGEST_NAME) throw tooLong(`${path}${field}`);
   }
   return { action, resource };
 }
 
 const wrong = (field: string, message: string) => invalidFields([{ field, message }]);
+const tooLong = (field: string) => wrong(field, `must have at most ${LONGEST_NAME} characters`);
 const missing = (field: string) => invalidFields([{ field, code: 'REQUIRED', message: 'is missing' }]);
 
 /** A store that is away is UNAVAILABLE to callers, wherever a call met it; not a defect of ours. */

@@ -1,15 +1,7 @@
 import type { ClientSession } from 'mongodb';
 import { LOGIN_HELD_MS, LOGINS_HELD, loginKey } from './domain.ts';
 import { loginTaken, tooManyRenames } from './refusals.ts';
-import type { Store } from './store.ts';
-
-/** A name that a member gave up, and that nobody else gets yet. */
-export interface HeldLogin {
-  /** The name's `loginKey`. */
-  _id: string;
-  memberId: string;
-  until: Date;
-}
+import type { HeldLogin, Store } from './store.ts';
 
 /**
  * Lets a member take a name, if it is not held for another; a hold of its own ends.

@@ -1,4 +1,5 @@
 import { serveGrpc } from '#platform/grpc/server.ts';
+import { startLoop } from '#platform/loop.ts';
 import type { App } from '#platform/program.ts';
 import { AuthServiceService } from '#proto/musubi/auth/v1/auth.ts';
 import { AccessTokens } from './access-tokens.ts';
@@ -10,6 +11,7 @@ import { HashQueue } from './hash-queue.ts';
 import { Passwords } from './passwords.ts';
 import { Policies } from './policies.ts';
 import { RefreshTokens } from './refresh-tokens.ts';
+import { Sessions } from './sessions.ts';
 import { KeyRing } from './signing-keys.ts';
 import { authState } from './state.ts';
 import { openStore } from './store.ts';
@@ -17,18 +19,21 @@ import { Pseudonyms, Vault } from './vault.ts';
 
 export { shape } from './config.ts';
 
-/** How often signing keys are looked after: far below the hour that a new one is published ahead. */
-const KEY_MAINTENANCE_MS = 60_000;
+/** How often signing keys are maintained: far below the hour that a new one is published ahead. */
+const MAINTAIN_KEYS_EVERY_MS = 60_000;
 
 export async function start({ config, log, lifecycle, inProcess }: App<Config>): Promise<void> {
   const policies = new Policies();
   const store = await openStore({ url: config.MUSUBI_MONGODB_URL, log, lifecycle });
   const keys = new KeyRing(store.signingKeys, new Vault(config.MUSUBI_AUTH_MASTER_KEY, 'signing keys'), store.clock);
   await keys.maintain();
-  const maintenance = setInterval(() => {
-    keys.maintain().catch((error: unknown) => log.warn({ err: error }, 'signing keys could not be looked after'));
-  }, KEY_MAINTENANCE_MS);
-  lifecycle.onStop('signing keys', 'work', () => clearInterval(maintenance));
+  const maintenance = startLoop(() => keys.maintain(), {
+    name: 'the maintenance of signing keys',
+    log,
+    everyMs: MAINTAIN_KEYS_EVERY_MS,
+    later: true,
+  });
+  lifecycle.onStop('signing keys', 'work', () => maintenance.stop());
 
   const cost = {
     memory: config.MUSUBI_AUTH_ARGON2_MEMORY,
@@ -44,6 +49,7 @@ export async function start({ config, log, lifecycle, inProcess }: App<Config>):
   const masterKey = config.MUSUBI_AUTH_MASTER_KEY;
   const auth = {
     store,
+    sessions: new Sessions(store),
     policies,
     log,
     passwords: new Passwords(cost, queue),

@@ -6,13 +6,13 @@ import type { Sealed, Vault } from './vault.ts';
 export const SIGNING_ALGORITHM = 'ES256';
 
 /** A key signs for this long, then its successor does. */
-const ROTATION_MS = 30 * 24 * 3_600_000;
+const ROTATE_AFTER_MS = 30 * 24 * 3_600_000;
 /** A successor is published this long before it signs, so that every verifier has it by then. */
 const PUBLISHED_AHEAD_MS = 3_600_000;
 /** A replaced key verifies this long: far longer than a token lives, whatever the clocks say. */
 const KEPT_AFTER_MS = 3_600_000;
 /** An unknown key ID makes a process look again, but not more often: forged tokens must cost nothing. */
-const RELOAD_INTERVAL_MS = 5_000;
+const RELOAD_EVERY_MS = 5_000;
 
 export interface SigningKeyDocument {
   /** 1, 2, 3, …: two processes that rotate at once make the same generation, and one of them wins. */
@@ -60,7 +60,7 @@ export class KeyRing {
     const newest = documents.at(-1);
     const now = this.#clock.now();
     if (!newest) await this.#create(1, now);
-    else if (newest.activeAt.getTime() + ROTATION_MS - PUBLISHED_AHEAD_MS <= now) {
+    else if (newest.activeAt.getTime() + ROTATE_AFTER_MS - PUBLISHED_AHEAD_MS <= now) {
       await this.#create(newest._id + 1, now + PUBLISHED_AHEAD_MS);
     }
     for (const [index, document] of documents.entries()) {
@@ -86,13 +86,18 @@ export class KeyRing {
   /** The public key of that ID; undefined if there is none, after a look at the store. */
   async verificationKey(kid: string): Promise<CryptoKey | undefined> {
     // The store's time may also have been set back.
-    if (!this.#keys.has(kid) && Math.abs(this.#clock.now() - this.#loadedAt) >= RELOAD_INTERVAL_MS) {
+    if (!this.#keys.has(kid) && Math.abs(this.#clock.now() - this.#loadedAt) >= RELOAD_EVERY_MS) {
       this.#loading ??= this.#load().finally(() => {
         this.#loading = undefined;
       });
       await this.#loading;
     }
     return this.#keys.get(kid)?.publicKey;
+  }
+
+  /** Whether that key verifies now, as far as this process knows. */
+  has(kid: string): boolean {
+    return this.#keys.has(kid);
   }
 
   /** The JSON Web Key Set (RFC 7517) of all keys that verify now or soon. */

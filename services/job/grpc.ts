@@ -1,7 +1,10 @@
+import type { z } from 'zod';
 import { type FieldViolation, invalidFields } from '#platform/errors.ts';
+import { idempotencyKey as keyRule, name, PAGE_SIZE } from '#platform/fields.ts';
 import type { Handlers } from '#platform/grpc/server.ts';
-import { isId } from '#platform/id.ts';
+import { idViolation, SYSTEM } from '#platform/id.ts';
 import type { Logger } from '#platform/log.ts';
+import { PARSING, violationsOf } from '#platform/validation.ts';
 import type { JobServiceService } from '#proto/musubi/job/v1/job.ts';
 import { JobState as StateMessage } from '#proto/musubi/job/v1/job.ts';
 import type { Retention } from './domain.ts';
@@ -17,8 +20,6 @@ import type { JobStore } from './store.ts';
 import { errorOf, progressOf, stateOf, toMessage } from './wire.ts';
 
 const MAX_WAIT_MS = 60_000;
-const DEFAULT_PAGE = 20;
-const MAX_PAGE = 100;
 const MAX_RESULT_BYTES = 65_536;
 const MAX_QUIET_MS = 86_400_000;
 
@@ -37,13 +38,13 @@ export function jobHandlers({
   const turns = turnsOfLists();
   return {
     async issueJob({ command, memberId, aggregateId, idempotencyKey, fingerprint }) {
-      check([...origin({ command, memberId }), idempotencyKey !== '' && required('idempotencyKey', idempotencyKey, 255)]);
+      check([...origin({ command, memberId }), ...(idempotencyKey ? wrong('idempotencyKey', keyRule, idempotencyKey) : [])]);
       const { job, reused } = await issueJob(store, retention, { command, memberId, aggregateId, idempotencyKey, fingerprint });
       return { job: toMessage(job), reused };
     },
 
     async findJob({ memberId, idempotencyKey, fingerprint }) {
-      check([...ofMember(memberId), required('idempotencyKey', idempotencyKey, 255)]);
+      check([ofMember(memberId), ...wrong('idempotencyKey', keyRule, idempotencyKey)]);
       const job = await findJob(store, { memberId, idempotencyKey, fingerprint });
       return { job: job && toMessage(job) };
     },
@@ -86,12 +87,12 @@ export function jobHandlers({
     async listJobs({ memberId, state: stateMessage, command, pageSize, pageToken }, { signal }) {
       const state = stateOf(stateMessage);
       check([
-        required('memberId', memberId, 100),
+        ofMember(memberId),
         !state && stateMessage !== StateMessage.JOB_STATE_UNSPECIFIED && { field: 'state', message: 'is not a state of a job' },
         size(pageSize),
       ]);
       const filter = { state, command: command || undefined };
-      const part = { pageSize: pageSize || DEFAULT_PAGE, pageToken };
+      const part = { pageSize: pageSize || PAGE_SIZE.default, pageToken };
       const page = await listJobs({ store, turns }, memberId, filter, part, signal);
       return { jobs: page.jobs.map(toMessage), nextPageToken: page.nextPageToken };
     },
@@ -101,7 +102,7 @@ export function jobHandlers({
         (quietMs < 0 || quietMs > MAX_QUIET_MS) && { field: 'quietMs', message: `must be between 0 and ${MAX_QUIET_MS}` },
         size(pageSize),
       ]);
-      const page = await listUnfinishedJobs(store, quietMs, pageSize || DEFAULT_PAGE, pageToken);
+      const page = await listUnfinishedJobs(store, quietMs, pageSize || PAGE_SIZE.default, pageToken);
       return { jobs: page.jobs.map(toMessage), nextPageToken: page.nextPageToken };
     },
 
@@ -112,29 +113,30 @@ export function jobHandlers({
   };
 }
 
-function required(field: string, value: string, max: number): FieldViolation | false {
-  if (value === '') return { field, code: 'REQUIRED', message: 'is missing' };
-  return value.length > max && { field, code: 'TOO_LONG', message: `must have at most ${max} characters` };
+/** What is wrong with a field by its rule. */
+function wrong(field: string, rule: z.ZodType, value: unknown): FieldViolation[] {
+  const issues = value === '' ? [REQUIRED] : (rule.safeParse(value, PARSING).error?.issues.flatMap(violationsOf) ?? []);
+  return issues.map((issue) => ({ ...issue, field }));
 }
+
+const REQUIRED = { code: 'REQUIRED', message: 'is missing' } as const;
 
 function origin({ command, memberId }: { command: string; memberId: string }): (FieldViolation | false)[] {
-  return [required('command', command, 100), ...ofMember(memberId)];
+  return [...wrong('command', name, command), ofMember(memberId)];
 }
 
-function ofMember(memberId: string): (FieldViolation | false)[] {
-  return [
-    required('memberId', memberId, 100),
-    // The parts of a key in the store are parted by colons.
-    memberId.includes(':') && { field: 'memberId', message: 'must not hold a colon' },
-  ];
+/** On whose behalf a job is: a member's, or the system's. */
+function ofMember(memberId: string): FieldViolation | false {
+  return memberId !== SYSTEM && id('memberId', memberId);
 }
 
 function size(pageSize: number): FieldViolation | false {
-  return (pageSize < 0 || pageSize > MAX_PAGE) && { field: 'pageSize', message: `must be between 1 and ${MAX_PAGE}` };
+  return (pageSize < 0 || pageSize > PAGE_SIZE.most) && { field: 'pageSize', message: `must be between 1 and ${PAGE_SIZE.most}` };
 }
 
 function id(field: string, value: string): FieldViolation | false {
-  return !isId(value) && { field, code: 'WRONG_FORMAT', message: 'must be a UUID' };
+  const violation = idViolation(value);
+  return violation !== undefined && { field, ...violation };
 }
 
 function check(violations: (FieldViolation | false)[]): void {

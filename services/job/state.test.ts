@@ -59,7 +59,10 @@ test('what has not the form of an ID names no job, and never another key of the 
     const missing = { code: 'JOB_NOT_FOUND', grpcStatus: status.NOT_FOUND };
     t.like(await t.throwsAsync(one.peer.getJob({ jobId })), missing);
     t.like(await t.throwsAsync(one.peer.awaitJob({ jobId, waitMs: 10 })), missing);
-    const malformed = { grpcStatus: status.INVALID_ARGUMENT, fields: [{ field: 'jobId', message: 'must be a UUID' }] };
+    const malformed = {
+      grpcStatus: status.INVALID_ARGUMENT,
+      fields: [{ field: 'jobId', message: jobId === '' ? 'is missing' : 'must be a UUID in lower case' }],
+    };
     t.like(await t.throwsAsync(one.peer.reportProgress(reporting(jobId, 1))), malformed);
     t.like(await t.throwsAsync(one.peer.finishJob(finishing(jobId, JobState.JOB_STATE_FAILED))), malformed);
   }

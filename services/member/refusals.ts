@@ -1,18 +1,4 @@
-import {
-  aborted,
-  alreadyExists,
-  type FieldViolation,
-  failedPrecondition,
-  invalidFields,
-  type MusubiError,
-  notFound,
-} from '#platform/errors.ts';
-
-/** The member's fields break the rules. */
-export const invalidMember = (fields: FieldViolation[]): MusubiError => invalidFields(fields, 'INVALID_MEMBER');
-
-export const invalidMemberId = (): MusubiError =>
-  invalidFields([{ field: 'memberId', code: 'WRONG_FORMAT', message: 'must be 1 to 64 letters, digits, "-" or "_"' }]);
+import { aborted, alreadyExists, failedPrecondition, type MusubiError, notFound } from '#platform/errors.ts';
 
 export const memberNotFound = (): MusubiError => notFound('MEMBER_NOT_FOUND', 'there is no such member');
 

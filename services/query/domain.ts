@@ -1,17 +1,6 @@
 import { createHash } from 'node:crypto';
-import { invalidPage, invalidPageToken, invalidQuery, invalidWait } from './refusals.ts';
-
-/** A member as queries show it. */
-export interface MemberView {
-  memberId: string;
-  loginId: string;
-  displayName: string;
-  email: string;
-  roleIds: string[];
-  createdAt: Date;
-  updatedAt: Date;
-  version: number;
-}
+import { kept, PAGE_SIZE, pageToken, searchQuery } from '#platform/fields.ts';
+import { invalidPage, invalidPageToken, invalidWait } from './refusals.ts';
 
 /** The last member of a page: the next page begins after it. */
 export interface Cursor {
@@ -27,12 +16,9 @@ export const foldText = (text: string): string => text.normalize('NFKC').toLower
  * @throws INVALID_ARGUMENT for more than 200 characters or 10 words
  */
 export function searchWords(query: string): string[] {
-  // Characters have one or two UTF-16 units. NUL is the one that PostgreSQL's texts can't hold.
-  if (query.length > 400 || [...query].length > 200 || query.includes('\0')) throw invalidQuery();
+  kept({ query: searchQuery }, { query: query || undefined });
   // Folded word by word: `¨` is folded to a space and another character, and was one word.
-  const words = [...new Set(query.split(/\s+/).filter(Boolean).map(foldText))].sort();
-  if (words.length > 10) throw invalidQuery();
-  return words;
+  return [...new Set(query.split(/\s+/).filter(Boolean).map(foldText))].sort();
 }
 
 /** A LIKE pattern for texts that contain the word; its special characters stand for themselves. */
@@ -40,16 +26,16 @@ export const containing = (word: string): string => `%${word.replace(/[\\%_]/g, 
 
 /** @throws INVALID_ARGUMENT */
 export function requirePageSize(pageSize: number): number {
-  if (pageSize < 0 || pageSize > 100) throw invalidPage();
-  return pageSize || 20;
+  if (pageSize < 0 || pageSize > PAGE_SIZE.most) throw invalidPage();
+  return pageSize || PAGE_SIZE.default;
 }
 
-/** The longest that AwaitVersions waits, in milliseconds. */
-const LONGEST_WAIT = 10_000;
+/** The longest that AwaitVersions waits. */
+const MAX_WAIT_MS = 10_000;
 
 /** @throws INVALID_ARGUMENT */
 export function requireWait(waitMs: number): number {
-  if (waitMs < 0 || waitMs > LONGEST_WAIT) throw invalidWait(LONGEST_WAIT);
+  if (waitMs < 0 || waitMs > MAX_WAIT_MS) throw invalidWait(MAX_WAIT_MS);
   return waitMs;
 }
 
@@ -58,13 +44,10 @@ export function toPageToken(words: readonly string[], { displayName, memberId }:
   return Buffer.from(JSON.stringify([fingerprint(words), displayName, memberId])).toString('base64url');
 }
 
-/** The longest that a page token can be: of a display name of 100 characters. */
-const LONGEST_TOKEN = 1_024;
-
 /** @throws PAGE_TOKEN_INVALID */
 export function fromPageToken(words: readonly string[], token: string): Cursor {
   let parts: unknown;
-  if (token.length > LONGEST_TOKEN) throw invalidPageToken();
+  if (!pageToken.safeParse(token).success) throw invalidPageToken();
   try {
     parts = JSON.parse(Buffer.from(token, 'base64url').toString());
   } catch {

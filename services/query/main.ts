@@ -2,6 +2,7 @@ import { serveGrpc } from '#platform/grpc/server.ts';
 import { kafkaOptions } from '#platform/kafka/config.ts';
 import type { App } from '#platform/program.ts';
 import { QueryServiceService } from '#proto/musubi/query/v1/query.ts';
+import { EVENTS_KEPT_DAYS } from '../catalogue.ts';
 import type { Config } from './config.ts';
 import { queryHandlers } from './grpc.ts';
 import { listen } from './notifications.ts';
@@ -31,5 +32,5 @@ export async function start({ config, log, lifecycle, inProcess }: App<Config>):
     queryHandlers(db, visibility),
     copiesState(db),
   );
-  await startProjector({ db, visibility, ...kafkaOptions(config), log, lifecycle });
+  await startProjector({ db, visibility, ...kafkaOptions(config, EVENTS_KEPT_DAYS), log, lifecycle });
 }

@@ -1,18 +1,19 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { Client } from 'pg';
 import { z } from 'zod';
 import type { Secret } from '#platform/config.ts';
 import { reasonOf } from '#platform/errors.ts';
 import type { Lifecycle } from '#platform/lifecycle.ts';
 import type { Logger } from '#platform/log.ts';
+import { startLoop } from '#platform/loop.ts';
 import { type Query, sql } from '#platform/postgres.ts';
+import { CONNECT_TIMEOUT_MS } from '#platform/timeouts.ts';
 import type { AggregateVersion } from '#proto/musubi/aggregate/v1/aggregate.ts';
 
 const CHANNEL = 'visible';
 /** PostgreSQL takes less than 8,000 bytes in one notification; a version takes at most about 130. */
 const VERSIONS_IN_ONE = 50;
 /** How often a connection on which nothing happens is asked whether it still lives. */
-const PROBE_MS = 10_000;
+const PROBE_EVERY_MS = 10_000;
 
 const message = z.array(z.tuple([z.string(), z.string(), z.number()]));
 
@@ -26,7 +27,7 @@ export function notification(versions: readonly AggregateVersion[]): Query {
 }
 
 /**
- * Listens to what other query processes make visible, over a connection of its own that is made anew when it is lost.
+ * Listens to what other query processes make visible, over a connection of its own that is opened again when it is lost.
  * Returns once it listens. While it does not, the process is degraded.
  *
  * @param onListening what was notified before this moment was not heard
@@ -40,36 +41,19 @@ export async function listen(o: {
   lifecycle: Lifecycle;
 }): Promise<void> {
   const { log, lifecycle } = o;
-  const stop = new AbortController();
   const first = Promise.withResolvers<void>();
-  /** Why it does not listen. */
-  let problem = 'connecting';
-  const listening = (): void => {
-    problem = '';
-    first.resolve();
-  };
+  const loop = startLoop(
+    ({ signal, works }) =>
+      listenOnce(o, signal, () => {
+        works();
+        first.resolve();
+      }),
+    { name: 'listening to notifications', log },
+  );
   lifecycle.onHealthy('notifications', () => {
-    if (problem) throw new Error(`what others make visible is not heard: ${problem}`);
+    if (loop.problem !== undefined) throw new Error(`what others make visible is not heard: ${loop.problem}`);
   });
-  const follow = async (): Promise<void> => {
-    while (!stop.signal.aborted) {
-      try {
-        await listenOnce(o, stop.signal, listening);
-      } catch (error) {
-        if (stop.signal.aborted) return;
-        const reason = reasonOf(error);
-        // Once, not at every try.
-        if (reason !== problem) log.warn({ reason }, 'lost the connection for notifications; it is made anew');
-        problem = reason;
-        await delay(500, undefined, { signal: stop.signal }).catch(() => undefined);
-      }
-    }
-  };
-  const following = follow();
-  lifecycle.onStop('notifications', 'work', () => {
-    stop.abort();
-    return following;
-  });
+  lifecycle.onStop('notifications', 'work', () => loop.stop());
   await first.promise;
 }
 
@@ -80,7 +64,7 @@ async function listenOnce(o: Parameters<typeof listen>[0], signal: AbortSignal, 
   const client = new Client({
     connectionString: address.href,
     application_name: 'musubi-notifications',
-    connectionTimeoutMillis: 3_000,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     query_timeout: 3_000,
     keepAlive: true,
   });
@@ -93,7 +77,7 @@ async function listenOnce(o: Parameters<typeof listen>[0], signal: AbortSignal, 
   client.on('notification', ({ payload = '' }) => o.onVisible(parse(payload, o.log)));
   const probe = setInterval(() => {
     client.query('select 1').catch(lose);
-  }, PROBE_MS).unref();
+  }, PROBE_EVERY_MS).unref();
   try {
     await client.connect();
     await client.query(`listen ${CHANNEL}`);

@@ -1,6 +1,5 @@
-import { kafkaClient } from '#platform/kafka/client.ts';
 import type { EventMessage } from '#platform/kafka/event-message.ts';
-import { Reopened } from '#platform/kafka/reopened.ts';
+import { LogEnds } from '#platform/kafka/readiness.ts';
 import type { Lifecycle } from '#platform/lifecycle.ts';
 import type { Logger } from '#platform/log.ts';
 import { type Database, type Query, sql } from '#platform/postgres.ts';
@@ -25,34 +24,27 @@ export function notePositions(events: readonly EventMessage[]): Query {
           and e.id <> had.event_id limit 1))`;
 }
 
-/** All states that a topic tells of have been told again: what it was before does not matter any more. */
+/** All states of a topic have been published again: what it was before does not matter any more. */
 export async function settleTopic(db: Database, topic: string): Promise<void> {
   await db.query(sql`delete from read_positions where topic = ${topic}`);
 }
 
 /**
  * Says in /healthz which topics were made again after they had been read. What they held before is not in Kafka any more:
- * changes that were not read in time never will be, and a read model that is made anew would not have them.
+ * changes that were not read in time never will be, and a read model that is made again would not have them.
  */
 export function followTopics(o: { db: Database; brokers: string[]; log: Logger; lifecycle: Lifecycle }): void {
   const { db, brokers, log, lifecycle } = o;
-  const kafka = kafkaClient({ brokers, clientId: 'query-topics', log, requestTimeoutMs: 2_000, retries: 0 });
-  const admin = new Reopened(() => kafka.admin());
-  const compare = sparing(
-    () =>
-      admin.use(async (open) => {
-        const existing = new Set(await open.listTopics());
-        for (const { topic } of PROJECTIONS.filter((each) => existing.has(each.topic))) {
-          const ends = await open.fetchTopicOffsets(topic);
-          // The log is shorter than what was read of it.
-          await db.query(sql`
-            update read_positions set remade_at = now()
-            from unnest(${ends.map(({ partition }) => partition)}::int[], ${ends.map(({ high }) => high)}::bigint[]) as log (number, high)
-            where topic = ${topic} and partition = number and last_offset >= high and remade_at is null`);
-        }
-      }),
-    CHECK_EVERY_MS,
-  );
+  const logs = new LogEnds({ brokers, clientId: 'query-topics', log });
+  const compare = sparing(async () => {
+    const ends = await logs.of(PROJECTIONS.map(({ topic }) => topic));
+    // A log that is shorter than what was read of it.
+    await db.query(sql`
+      update read_positions as had set remade_at = now()
+      from unnest(${ends.map(({ topic }) => topic)}::text[], ${ends.map(({ partition }) => partition)}::int[],
+        ${ends.map(({ high }) => high)}::bigint[]) as log (topic, number, high)
+      where had.topic = log.topic and partition = number and last_offset >= high and remade_at is null`);
+  }, CHECK_EVERY_MS);
   lifecycle.onAttention('topics', async () => {
     await compare().catch(() => undefined); // that brokers or the database are away is said elsewhere
     const rows = await db.query<{ topic: string }>(
@@ -61,5 +53,5 @@ export function followTopics(o: { db: Database; brokers: string[]; log: Logger; 
     if (rows.length === 0) return;
     throw new Error(`${rows.map(({ topic }) => topic).join(', ')} was made again and is not whole: node main.ts retell`);
   });
-  lifecycle.onStop('topics', 'stores', () => admin.close());
+  lifecycle.onStop('topics', 'stores', () => logs.close());
 }

@@ -3,18 +3,18 @@ import type { EventMessage } from '#platform/kafka/event-message.ts';
 import { type EventHandler, type Subscription, subscribe } from '#platform/kafka/subscribe.ts';
 import type { Lifecycle } from '#platform/lifecycle.ts';
 import type { Logger } from '#platform/log.ts';
+import { pruneHourly } from '#platform/operations/retention.ts';
 import type { Database, Query } from '#platform/postgres.ts';
 import { metrics } from '#platform/telemetry.ts';
 import type { AggregateVersion } from '#proto/musubi/aggregate/v1/aggregate.ts';
 import { notification } from './notifications.ts';
 import { followTopics, notePositions } from './positions.ts';
 import { PROJECTIONS } from './projections/registry.ts';
-import { generationOf } from './store.ts';
+import { DATABASE, generationOf } from './store.ts';
 import type { Visibility } from './visibility.ts';
 
 /** How long the version of what is gone is kept: longer than an event can be on its way, or parked. */
 const GONE_KEPT = '31 days';
-const PRUNE_EVERY_MS = 3_600_000;
 
 const delay = new Histogram({
   name: 'musubi_projection_delay_seconds',
@@ -28,7 +28,7 @@ const delay = new Histogram({
  * Keeps the read models up to date with the services' events. Any number of processes share the work.
  *
  * The consumer group is named after the read model's generation: processes over one database are one group, and a
- * read model that was made anew, whose group has no offsets, is built from the first event on. To rebuild, drop the
+ * read model that was made again, whose group has no offsets, is built from the first event on. To rebuild, drop the
  * database and start again; an older copy of it is brought up to date by `node main.ts retell`.
  */
 export async function startProjector(
@@ -53,12 +53,12 @@ export async function startProjector(
     lifecycle,
   });
   followTopics({ db, brokers, log, lifecycle });
-  const prune = setInterval(() => {
-    Promise.all(PROJECTIONS.map((projection) => db.query(projection.prune(GONE_KEPT)))).catch((error: unknown) =>
-      log.warn({ err: error }, 'could not prune the read models; it is tried again in an hour'),
-    );
-  }, PRUNE_EVERY_MS).unref();
-  lifecycle.onStop('pruning of read models', 'work', () => clearInterval(prune));
+  pruneHourly(
+    async () => {
+      for (const projection of PROJECTIONS) await db.query(projection.prune(GONE_KEPT));
+    },
+    { database: DATABASE, log, lifecycle },
+  );
 }
 
 /**

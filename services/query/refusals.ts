@@ -1,12 +1,11 @@
 import { deadlineExceeded, invalidFields, type MusubiError, notFound, resourceExhausted } from '#platform/errors.ts';
+import { PAGE_SIZE } from '#platform/fields.ts';
 import type { CodeOf } from '#platform/problems.ts';
 
 const refuse = (field: string, message: string, code: CodeOf<'INVALID_ARGUMENT'> = 'INVALID_ARGUMENT'): MusubiError =>
   invalidFields([{ field, message }], code);
 
-export const invalidQuery = (): MusubiError => refuse('query', 'must have at most 200 characters and 10 words');
-
-export const invalidPage = (): MusubiError => refuse('pageSize', 'must be 1 to 100');
+export const invalidPage = (): MusubiError => refuse('pageSize', `must be 1 to ${PAGE_SIZE.most}`);
 
 export const invalidPageToken = (): MusubiError =>
   refuse('pageToken', 'must be the nextPageToken of a page of the same query', 'PAGE_TOKEN_INVALID');

@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import test from 'ava';
 import { ConfigError, loadConfig } from '#platform/config.ts';
+import { topicOf } from '#platform/outbox/event.ts';
+import { EVENTS_KEPT_DAYS, TELLERS } from '../catalogue.ts';
 import { check, shape } from './config.ts';
 
 /** What a relay says of an environment; nothing when it starts. */
@@ -37,4 +39,9 @@ test('the process says all of it at once, and ends with 2', async (t) => {
   for (const name of ['LOG_LEVEL', 'KAFKA_BROKERS', 'POSTGRES_URL', 'MONGODB_URL', 'REDIS_URL']) {
     t.regex(said, new RegExp(`^ {2}MUSUBI_${name}: `, 'm'));
   }
+});
+
+test('the events of jobs pass; of what read models are made from, the last ones stay', (t) => {
+  t.deepEqual(EVENTS_KEPT_DAYS, { 'job.events': 7 });
+  for (const { aggregateType } of TELLERS) t.false(topicOf(aggregateType) in EVENTS_KEPT_DAYS, aggregateType);
 });

@@ -7,7 +7,7 @@ import { RedisSource } from '#platform/outbox/redis-source.ts';
 import { relay } from '#platform/outbox/relay.ts';
 import type { OutboxSource } from '#platform/outbox/source.ts';
 import type { App } from '#platform/program.ts';
-import type { Outbox } from '../catalogue.ts';
+import { EVENTS_KEPT_DAYS, type Outbox } from '../catalogue.ts';
 import { type Config, STORE_URLS } from './config.ts';
 
 export { check, shape } from './config.ts';
@@ -18,7 +18,7 @@ export { check, shape } from './config.ts';
  */
 export async function start({ config, log, lifecycle }: App<Config>): Promise<void> {
   const relays = config.MUSUBI_RELAY_SOURCES.map((setting) =>
-    relay(open(setting, config, log), { ...kafkaOptions(config), log, lifecycle }),
+    relay(open(setting, config, log), { ...kafkaOptions(config, EVENTS_KEPT_DAYS), log, lifecycle }),
   );
   followBrokers({ brokers: config.MUSUBI_KAFKA_BROKERS, clientId: 'relay', log }, lifecycle);
   lifecycle.onReady('outboxes', () => {

@@ -10,7 +10,7 @@ import { patiently } from '#platform/patience.ts';
 import type { App } from '#platform/program.ts';
 import { PAGE } from '#platform/state.ts';
 import { type State, StateServiceService, type TellStateRequest } from '#proto/musubi/state/v1/state.ts';
-import { SERVICES, TELLERS, type Teller } from '../catalogue.ts';
+import { EVENTS_KEPT_DAYS, SERVICES, TELLERS, type Teller } from '../catalogue.ts';
 
 const NAMES = [...new Set(TELLERS.map(({ service }) => service))];
 
@@ -18,11 +18,11 @@ const NAMES = [...new Set(TELLERS.map(({ service }) => service))];
 export const shape = {
   ...kafkaShape,
   ...peerShape(Object.fromEntries([...NAMES, 'query' as const].map((name) => [name, SERVICES[name].contract]))),
-  /** The service whose state is told; all by default. */
+  /** The service whose state is published; all by default. */
   MUSUBI_RETELL_SERVICE: oneOf(NAMES).optional(),
-  /** The one aggregate that is told; all by default. */
+  /** The one aggregate that is published; all by default. */
   MUSUBI_RETELL_AGGREGATE: z.string().min(1).optional(),
-  /** Whether the service's store was restored to an older copy: what readers have newer is then told anew under newer versions. */
+  /** Whether the service's store was restored to an older copy: what readers have newer is then published again under newer versions. */
   MUSUBI_RETELL_AFTER_RESTORE: z.stringbool().default(false),
 };
 
@@ -47,7 +47,11 @@ export async function start({ config, log, lifecycle }: App<Config>): Promise<'d
   const copies = stateOf('query');
   let behind = '';
   for (const { service, aggregateType, copied } of TELLERS.filter((each) => only === undefined || each.service === only)) {
-    const publisher = await openPublisher(service, { ...kafkaOptions(config), clientId: `retell-${service}`, log });
+    const publisher = await openPublisher(service, {
+      ...kafkaOptions(config, EVENTS_KEPT_DAYS),
+      clientId: `retell-${service}`,
+      log,
+    });
     const insist: Insist = (server, work) => patiently(work, { server, log, lifecycle });
     try {
       const outcome = await retell({
@@ -78,7 +82,7 @@ export interface Retell extends Pick<Teller, 'aggregateType'> {
   /** Who has copies of it, with which it is compared. */
   copies: Peer<StateServiceService> | undefined;
   publisher: Pick<Publisher, 'publish'>;
-  /** The only one that is told. */
+  /** The only one that is published. */
   aggregate?: string | undefined;
   afterRestore?: boolean;
   /** Repeats what fails because a server is away. */
@@ -99,11 +103,11 @@ export interface Retold {
 
 /** How long an event may be ahead of its state: the log tells of a commit before others see it. */
 const UNSEEN_MS = 2_000;
-const CALL_MS = 20_000;
+const TELL_TIMEOUT_MS = 20_000;
 
 /**
  * Publishes the state of each aggregate under the version that it has, so readers ignore what they have already. Then what
- * queries have is compared: what the service has no more is told as deleted.
+ * queries have is compared: what the service has no more is published as deleted.
  *
  * To end in the midst of it costs nothing, to run it again, or twice at once, costs repeats. It holds a page of states at a time.
  */
@@ -153,7 +157,7 @@ function read(
   which: Partial<TellStateRequest>,
 ): Promise<State[]> {
   const request = { aggregateType, afterId: '', limit: 0, ids: [], ...which };
-  return insist('the service', () => Array.fromAsync(from.tellState(request, { timeoutMs: CALL_MS })));
+  return insist('the service', () => Array.fromAsync(from.tellState(request, { timeoutMs: TELL_TIMEOUT_MS })));
 }
 
 const idsOf = (states: readonly State[]): string[] => states.map(({ id }) => id);
@@ -177,7 +181,7 @@ async function publishPage(options: Retell, page: State[]): Promise<void> {
 const toEvent = ({ aggregateType, id, version, type, payloadJson }: State) =>
   toRecord({ aggregateType, aggregateId: id, version, type, payload: JSON.parse(payloadJson) });
 
-/** The copies that are newer than the service's states; `equal`: or have the same version, for which they may tell something else. */
+/** The copies that are newer than the service's states; `equal`: also those of the same version, which may differ in their state. */
 async function newerCopies(options: Retell, page: State[], equal: boolean): Promise<State[]> {
   const { copies = options.state, state } = options;
   const had = await read(options, copies, { ids: idsOf(page) });
@@ -198,6 +202,6 @@ async function raise({ aggregateType, state, insist }: Retell, copies: State[]):
   if (copies.length === 0) return 0;
   const seen = copies.map(({ id, version }) => ({ type: aggregateType, id, version }));
   const request = { aggregateType, seen };
-  const { written } = await insist('the service', () => state.raiseVersions(request, { timeoutMs: CALL_MS }));
+  const { written } = await insist('the service', () => state.raiseVersions(request, { timeoutMs: TELL_TIMEOUT_MS }));
   return written.length;
 }

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import { invalidMemberId, noRoles } from './refusals.ts';
+import { requireId } from '#platform/id.ts';
+import { noRoles } from './refusals.ts';
 
 interface Policy {
   policyId: string;
@@ -72,10 +73,7 @@ export function definitionHash({ roleId, name, description, policies }: RoleDefi
 }
 
 /** @throws INVALID_ARGUMENT */
-export function requireMemberId(memberId: string): string {
-  if (!/^[\w-]{1,64}$/.test(memberId)) throw invalidMemberId();
-  return memberId;
-}
+export const requireMemberId = (memberId: string): string => requireId('memberId', memberId);
 
 /** The role IDs, sorted, each once. @throws INVALID_ARGUMENT when there is none, or too many */
 export function requireRoleIds(roleIds: readonly string[]): string[] {

@@ -2,8 +2,6 @@ import { failedPrecondition, invalidFields, type MusubiError, notFound } from '#
 
 const refuse = (field: string, message: string): MusubiError => invalidFields([{ field, message }]);
 
-export const invalidMemberId = (): MusubiError => refuse('memberId', 'must be 1 to 64 letters, digits, "-" or "_"');
-
 export const noRoles = (): MusubiError => refuse('roleIds', 'must name 1 to 100 roles');
 
 export const roleNotFound = (roleIds: readonly string[]): MusubiError =>

@@ -35,11 +35,11 @@ export class Delivery {
   #subscribed = false;
   #pumping = false;
 
-  constructor(context: SessionContext, channel: Channel, { identity, now }: Admission) {
+  constructor(context: SessionContext, channel: Channel, { socketId, identity, now }: Admission) {
     this.identity = identity;
     this.#context = context;
     this.#channel = channel;
-    this.#feed = new Feed(context.store, identity.memberId, now, (entry, topic, kind) =>
+    this.#feed = new Feed(context.store, { memberId: identity.memberId, socketId }, now, (entry, topic, kind) =>
       this.#push(entry, topic, kind === 'new'),
     );
     this.#timers.after('settle', context.limits.settleMs, () => this.#settle());
@@ -109,7 +109,7 @@ export class Delivery {
     const topics = [...accepted.keys()];
     try {
       const resumed = await this.#resumable(given);
-      // Another socket of its may have been told of what this one has not sent yet.
+      // Another socket of the member may have sent what this one has not sent yet.
       this.#feed.startAfter(resumed);
       this.#subscribed = true;
       // The cursors of `subscribed` come before what follows it: safe to come back with, whenever the socket drops.

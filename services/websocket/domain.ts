@@ -66,7 +66,7 @@ export interface Limits {
   goodbyeMs: number;
   /** The same of a client that nobody knows. */
   unauthenticatedGoodbyeMs: number;
-  /** Milliseconds in which a client must say who it is, whatever else it sends. */
+  /** Milliseconds in which a client must say who it is, however much it sends. */
   authMs: number;
   /** Milliseconds in which the rest of a message must come that has begun; not counted while the client is not read. */
   messageMs: number;

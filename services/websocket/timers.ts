@@ -1,13 +1,13 @@
 /** The longest time that a timer of Node can run. */
 const LONGEST_MS = 2 ** 31 - 1;
 
-/** Timers by name, that end together. A name that is set again starts anew. */
+/** Timers by name, that end together. A name that is set again starts from the beginning. */
 export class Timers {
   readonly #timers = new Map<string, NodeJS.Timeout>();
   readonly #failed: (error: unknown) => void;
   #ended = false;
 
-  /** @param failed is told what a timer's work throws, which would else end the process */
+  /** @param failed gets what a timer's work throws, which would otherwise end the process */
   constructor(failed: (error: unknown) => void) {
     this.#failed = failed;
   }

@@ -1,7 +1,9 @@
-import { alreadyExists, failedPrecondition, invalidArgument, MusubiError } from '#platform/errors.ts';
+import { alreadyExists, failedPrecondition, MusubiError } from '#platform/errors.ts';
+import { kept, loginId } from '#platform/fields.ts';
+import { requireId } from '#platform/id.ts';
 import { isDuplicateKey } from '#platform/mongo.ts';
 import type { BindLoginRequest, BindLoginResponse } from '#proto/musubi/auth/v1/auth.ts';
-import { loginIdViolation, loginKey, MAX_ID_LENGTH, type Member } from '../domain.ts';
+import { loginKey, type Member } from '../domain.ts';
 import { loginEvent } from '../events.ts';
 import { endHold } from '../held-logins.ts';
 import { type AuthStep, loginTaken, type Store } from '../store.ts';
@@ -60,17 +62,9 @@ export const leavingNoPassword =
   };
 
 /** @throws INVALID_ARGUMENT for a member ID or login ID that nobody can have */
-export function checkBinding({ memberId, loginId }: { memberId: string; loginId: string }): void {
-  const violation = loginIdViolation(loginId);
-  if (violation)
-    throw invalidArgument('INVALID_ARGUMENT', `the login ID ${violation}`, {
-      fields: [{ field: 'loginId', code: 'WRONG_FORMAT', message: violation }],
-    });
-  if (memberId === '' || memberId.length > MAX_ID_LENGTH) {
-    throw invalidArgument('INVALID_ARGUMENT', 'the member ID is missing', {
-      fields: [{ field: 'memberId', message: `must be 1 to ${MAX_ID_LENGTH} characters` }],
-    });
-  }
+export function checkBinding({ memberId, loginId: given }: { memberId: string; loginId: string }): void {
+  requireId('memberId', memberId);
+  kept({ loginId }, { loginId: given });
 }
 
 /** What a refused write of a member means: two bindings at once meet in the unique index. */
