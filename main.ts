@@ -12,7 +12,6 @@ const PROGRAMS: Record<string, () => Promise<Program>> = {
   bootstrap: () => import('./gateway/bootstrap.ts'),
   worker: () => import('./worker/main.ts'),
   relay: () => import('./services/relay/main.ts'),
-  websocket: () => import('./services/websocket/main.ts'),
   redrive: () => import('./platform/kafka/redrive.ts'),
   retell: () => import('./services/relay/retell.ts'),
   repair: () => import('./worker/repair.ts'),

@@ -16,9 +16,9 @@ export interface Series {
 /** Clock ticks a second (getconf CLK_TCK): 100 on every Linux that Node runs on. */
 const TICKS = 100;
 
-/** User and system CPU so far of a process and of all that it has started and that still runs, ms. */
+/** User and system CPU so far of a process and of all that it has started, also of what has ended since, ms. */
 export function cpuMs(pid: number): number {
-  return [pid, ...descendants(pid)].reduce((sum, each) => sum + (stat(each)?.cpu ?? 0), 0);
+  return [pid, ...descendants(pid)].map((each) => stat(each)).reduce((sum, one) => sum + (one ? one.cpu + one.ended : 0), 0);
 }
 
 /** All that a process has started, and what that has started, and so on. */
@@ -29,17 +29,27 @@ export function descendants(pid: number): number[] {
   return below(pid);
 }
 
+/** User and system CPU so far of a process's threads of this name, ms. */
+export function threadsMs(pid: number, name: string): number {
+  const tasks = `/proc/${pid}/task`;
+  return readdirSync(tasks)
+    .filter((task) => readFileSync(`${tasks}/${task}/comm`, 'utf8').trim() === name)
+    .reduce((sum, task) => sum + (stat(Number(task), tasks)?.cpu ?? 0), 0);
+}
+
 function processes(): { pid: number; parent: number; cpu: number }[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
     .flatMap((name) => stat(Number(name)) ?? []);
 }
 
-function stat(pid: number): { pid: number; parent: number; cpu: number } | undefined {
+/** @returns `cpu`: its own, `ended`: that of those it has started that have ended, ms */
+function stat(pid: number, folder = '/proc'): { pid: number; parent: number; cpu: number; ended: number } | undefined {
   try {
     // Fields are counted after the command's name, which may hold anything but ends with ") ".
-    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)?.split(' ') ?? [];
-    return { pid, parent: Number(fields[1]), cpu: ((Number(fields[11]) + Number(fields[12])) * 1_000) / TICKS };
+    const fields = readFileSync(`${folder}/${pid}/stat`, 'utf8').split(') ').at(-1)?.split(' ') ?? [];
+    const ms = (from: number): number => ((Number(fields[from]) + Number(fields[from + 1])) * 1_000) / TICKS;
+    return { pid, parent: Number(fields[1]), cpu: ms(11), ended: ms(13) };
   } catch {
     return undefined;
   }
@@ -72,6 +82,16 @@ export async function series(
   cpu['the benchmark'] = (self.user + self.system) / 1_000;
   times.sort((a, b) => a - b);
   return { name, concurrency, times, seconds, cpu };
+}
+
+/** Several of the same kind as one. */
+export function merged(parts: readonly Series[]): Series {
+  const [first] = parts;
+  if (!first) throw new Error('nothing was measured');
+  const cpu: Record<string, number> = {};
+  for (const part of parts) for (const [name, ms] of Object.entries(part.cpu)) cpu[name] = (cpu[name] ?? 0) + ms;
+  const times = parts.flatMap((part) => part.times).sort((a, b) => a - b);
+  return { ...first, times, seconds: parts.reduce((sum, { seconds }) => sum + seconds, 0), cpu };
 }
 
 export const quantile = ({ times }: Series, q: number): number =>

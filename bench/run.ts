@@ -10,6 +10,10 @@ import { stopRequest } from '../local/stop-request.ts';
  */
 const BENCHES: Record<string, () => Promise<void>> = {
   command: async () => onStack((await import('./command.ts')).run),
+  reads: async () => {
+    const { run } = await import('./reads.ts');
+    await onStack((stack) => run(stack, rest));
+  },
   relay: async () => onStack((await import('./relay.ts')).run),
   faults: async () => onStack((await import('./faults.ts')).run),
   refusals: async () => onStack((await import('./refusals.ts')).run),
@@ -18,7 +22,7 @@ const BENCHES: Record<string, () => Promise<void>> = {
 };
 
 const { values, positionals } = readOptions('bench/run.ts', process.argv.slice(2));
-const [name = ''] = positionals;
+const [name = '', ...rest] = positionals;
 const bench = BENCHES[name];
 if (!bench) {
   process.stderr.write(

@@ -184,6 +184,13 @@ test('one question to Auth decides, by action, resource and owner', async (t) =>
 
 test('what one may do is asked with whose it is, and answered in order', async (t) => {
   const { context: world } = t;
+  const read: string[] = [];
+  const { getJob } = world.gateway.job;
+  const observed: typeof getJob = (request) => {
+    read.push(request.jobId);
+    return getJob(request);
+  };
+  world.gateway.job = { ...world.gateway.job, getJob: observed };
   const { jobId } = (await send(world, 'POST', '/v1/members', { token: world.admin, body: valid })).body;
   const own = (await send(world, 'PATCH', `/v1/members/${world.hanaId}`, { token: world.hana, body: { displayName: 'x' } })).body;
   const checks = [
@@ -197,13 +204,6 @@ test('what one may do is asked with whose it is, and answered in order', async (
     { action: 'job.read', resource: { type: 'Job' } },
     { action: 'job.list', resource: { type: 'Job' } },
   ];
-  const read: string[] = [];
-  const { getJob } = world.gateway.job;
-  const observed: typeof getJob = (request) => {
-    read.push(request.jobId);
-    return getJob(request);
-  };
-  world.gateway.job = { ...world.gateway.job, getJob: observed };
   const ask = (body: unknown, token = world.hana) => send(world, 'POST', '/v1/auth/check', { token, body });
   t.deepEqual((await ask({ checks })).body, {
     results: [false, true, true, false, false, false, true, false, true].map((allowed) => ({ allowed })),

@@ -3,6 +3,7 @@ import type { Context } from 'koa';
 import { MusubiError, notFound, unauthenticated } from '#platform/errors.ts';
 import { sameId } from '#platform/id.ts';
 import type { CodeOf } from '#platform/problems.ts';
+import type { Action } from '#proto/musubi/auth/v1/actions.ts';
 import type { Resource } from '#proto/musubi/auth/v1/auth.ts';
 import { TOKEN_PROBLEMS } from './declared-problems.ts';
 import type { Gateway } from './gateway.ts';
@@ -32,7 +33,7 @@ export function claimedSubject(token: string): string {
 /** Asks Auth, in one call, whether the token is good and its member may do that. */
 export async function authorize(
   gateway: Gateway,
-  request: { accessToken: string; action: string; resource: Resource },
+  request: { accessToken: string; action: Action; resource: Resource },
   hiddenAs: CodeOf<'NOT_FOUND'> | undefined,
 ): Promise<Principal> {
   try {

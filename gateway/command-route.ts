@@ -21,6 +21,8 @@ interface Given<P extends Shape, B extends z.ZodType, Prepared> {
   body: z.output<B>;
   /** The version that the client saw (`If-Match`); absent: any. */
   version: { expectedVersion?: number };
+  /** The member that asks for it. */
+  byMemberId: string;
   prepared: Prepared;
 }
 
@@ -39,6 +41,7 @@ interface CommandDeclaration<
   tag: 'Auth' | 'Members' | 'Jobs';
   operationId: string;
   summary: string;
+  description?: string;
   resource(params: Input<P>): Resource;
   params?: P;
   body?: B;
@@ -56,8 +59,8 @@ interface CommandDeclaration<
   about(given: Pick<Given<P, B, unknown>, 'params' | 'body'>): string;
   /** What the finished command may be answered with. */
   responses: R;
-  /** The answer of the finished command, whose aggregate is `id`. */
-  answer(id: string, gateway: RequestGateway): Promise<Answer<R>>;
+  /** The answer of the finished command, whose aggregate is `id`, to the member of the token. */
+  answer(id: string, gateway: RequestGateway, accessToken: string): Promise<Answer<R>>;
   /** The codes that it adds to those of every command. */
   problems: readonly ProblemCode[];
 }
@@ -90,10 +93,17 @@ export function commandRoute<
         fingerprint: fingerprint({ method, path: pathOf(declaration.path, params), condition, body }),
         prepare: async (asking) => (await prepare?.(whole, asking)) as Prepared,
         input: (id, prepared) =>
-          input({ id, params, body, version: version === undefined ? {} : { expectedVersion: version }, prepared }),
+          input({
+            id,
+            params,
+            body,
+            version: version === undefined ? {} : { expectedVersion: version },
+            byMemberId: call.principal.memberId,
+            prepared,
+          }),
         summary: about({ params, body }),
       },
-      ({ aggregateId: id }) => answer(id, gateway),
+      ({ aggregateId: id }) => answer(id, gateway, call.accessToken),
     );
   };
   return route({

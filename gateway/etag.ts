@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { z } from 'zod';
 import { failedPrecondition } from '#platform/errors.ts';
 
@@ -7,7 +7,7 @@ import { failedPrecondition } from '#platform/errors.ts';
  * as a resource may show more than one aggregate (a member and its roles).
  */
 export function entityTag(version: number, resource: unknown): string {
-  const digest = createHash('sha256').update(JSON.stringify(resource)).digest('base64url').slice(0, 8);
+  const digest = hash('sha256', JSON.stringify(resource), 'base64url').slice(0, 8);
   return `"${version}.${digest}"`;
 }
 

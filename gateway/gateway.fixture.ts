@@ -10,7 +10,7 @@ import {
   unavailable,
 } from '#platform/errors.ts';
 import { connectPeer } from '#platform/grpc/client.ts';
-import { type CallInfo, serveGrpc } from '#platform/grpc/server.ts';
+import { type CallInfo, type Handlers, serveGrpc } from '#platform/grpc/server.ts';
 import type { HttpLimits } from '#platform/http/server.ts';
 import { newId } from '#platform/id.ts';
 import { Lifecycle } from '#platform/lifecycle.ts';
@@ -25,6 +25,7 @@ import {
 import { type FinishJobRequest, type Job, JobServiceService, JobState } from '#proto/musubi/job/v1/job.ts';
 import { type MemberView, QueryServiceService } from '#proto/musubi/query/v1/query.ts';
 import type { CommandStart, Commands } from '../worker/client.ts';
+import type { CommandInput } from '../workflows/commands.ts';
 import { AbandonedJobs } from './abandoned.ts';
 import { createApp } from './app.ts';
 import { Repeats } from './commands.ts';
@@ -135,16 +136,25 @@ export async function startWorld({
 
 type State = Omit<World, 'base' | 'gateway' | 'close'>;
 
+const NOT_SUSPENDED = { status: 'ACTIVE', suspendedAt: undefined, suspensionReason: undefined };
+
 function view(memberId: string, profile: { loginId: string; displayName: string; email: string }): MemberView {
   const now = new Date();
-  return { memberId, ...profile, roleIds: ['member'], createdAt: now, updatedAt: now, version: 1 };
+  return { memberId, ...profile, ...NOT_SUSPENDED, roleIds: ['member'], createdAt: now, updatedAt: now, version: 1 };
 }
 
 function mayDo({ hanaId }: State, memberId: string, action: string, resource: Resource | undefined): boolean {
   const own = resource?.ownerId === memberId;
-  const granted = ['member.read', 'member.list', 'auth.check', 'auth.logout'].includes(action) || (own && !/delete/.test(action));
+  const granted =
+    ['member.read', 'member.list', 'auth.check', 'auth.logout'].includes(action) ||
+    (own && !/delete|suspend|reinstate/.test(action));
   return memberId !== hanaId || granted;
 }
+
+/** What the gateway never calls. */
+const never = async (): Promise<never> => {
+  throw new Error('the gateway never calls this');
+};
 
 function authOf(world: State, tokens: Record<string, string>) {
   const known = (accessToken: string): string => {
@@ -153,10 +163,10 @@ function authOf(world: State, tokens: Record<string, string>) {
     return memberId;
   };
   const issued = { accessToken: world.hana, refreshToken: 'refresh', expiresIn: 300, memberId: world.hanaId };
-  const never = async (): Promise<never> => {
-    throw new Error('the gateway never calls this');
-  };
   return {
+    ...(Object.fromEntries(
+      Object.keys(AuthServiceService).map((name) => [name, never]),
+    ) as unknown as Handlers<AuthServiceService>),
     async authenticate({ accessToken }: AuthenticateRequest) {
       return { memberId: known(accessToken), sessionId: 'session', expiresAt: 0, expiresIn: 300 };
     },
@@ -183,14 +193,6 @@ function authOf(world: State, tokens: Record<string, string>) {
       return { allowed: checks.map(({ action, resource }) => mayDo(world, memberId, action, resource)) };
     },
     stagePassword: async () => ({ passwordRef: newId() }),
-    bindLogin: never,
-    grantRoles: never,
-    rebindLogin: never,
-    suspendLogin: never,
-    removeLogin: never,
-    undo: never,
-    getOperation: never,
-    putRoles: never,
   };
 }
 
@@ -335,6 +337,12 @@ function apply({ members }: State, { command, input }: CommandStart): void {
   if (input.expectedVersion !== undefined && input.expectedVersion !== member.version) {
     throw failedPrecondition('VERSION_MISMATCH', 'changed since');
   }
-  if ('changes' in input) members.set(input.memberId, { ...member, ...input.changes, version: member.version + 1 });
+  if (command === 'member.suspend') {
+    const { reason: suspensionReason } = input as CommandInput<'member.suspend'>;
+    const suspension = { status: 'SUSPENDED', suspendedAt: new Date(), suspensionReason };
+    members.set(input.memberId, { ...member, ...suspension, version: member.version + 1 });
+  } else if (command === 'member.reinstate') {
+    members.set(input.memberId, { ...member, ...NOT_SUSPENDED, version: member.version + 1 });
+  } else if ('changes' in input) members.set(input.memberId, { ...member, ...input.changes, version: member.version + 1 });
   else if (command === 'member.delete') members.delete(input.memberId);
 }

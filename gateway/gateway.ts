@@ -34,7 +34,17 @@ export interface RequestGateway extends Gateway {
   lasting: Gateway;
 }
 
-/** @param left aborted when the request's client leaves */
+const bound = new WeakMap<AbortSignal, RequestGateway>();
+
+/**
+ * The gateway for a request, which all requests of a connection share.
+ *
+ * @param left aborted when the request's client leaves; a signal belongs to one gateway
+ */
 export function forRequest(gateway: Gateway, left: AbortSignal): RequestGateway {
-  return { ...gateway, ...boundPeers(left, CALLED, gateway), left, lasting: gateway };
+  const known = bound.get(left);
+  if (known) return known;
+  const made = { ...gateway, ...boundPeers(left, CALLED, gateway), left, lasting: gateway };
+  bound.set(left, made);
+  return made;
 }

@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import { z } from 'zod';
 import {
   createDocument,
   type ZodOpenApiContentObject,
@@ -97,7 +97,7 @@ function operation(route: Route): ZodOpenApiOperationObject {
       ...(isEmpty(route.headers) ? {} : { header: route.headers }),
       ...(isEmpty(route.cookies) ? {} : { cookie: route.cookies }),
     },
-    ...(body ? { requestBody: { required: true, content: contents(bodyTypes(method), body) } } : {}),
+    ...(body ? { requestBody: { required: !body.isOptional(), content: contents(bodyTypes(method), body) } } : {}),
     responses: { ...answers(route), ...problems(route) },
   };
 }
@@ -105,7 +105,9 @@ function operation(route: Route): ZodOpenApiOperationObject {
 const isEmpty = (schema: z.ZodObject): boolean => Object.keys(schema.shape).length === 0;
 
 /** The body of each of these types. Its example stands beside the schema too, where pages to try an API look for it. */
-function contents(types: readonly string[], schema: z.ZodType): ZodOpenApiContentObject {
+function contents(types: readonly string[], given: z.ZodType): ZodOpenApiContentObject {
+  // That a body may be absent, `required` says.
+  const schema = given instanceof z.ZodOptional ? (given.unwrap() as z.ZodType) : given;
   const [example] = schema.meta()?.examples ?? [];
   return Object.fromEntries(types.map((type) => [type, { schema, ...(example === undefined ? {} : { example }) }]));
 }

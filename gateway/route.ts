@@ -2,6 +2,7 @@ import type { Context } from 'koa';
 import { z } from 'zod';
 import type { FieldPlace } from '#platform/errors.ts';
 import type { CodeOf, ProblemCode } from '#platform/problems.ts';
+import type { Action } from '#proto/musubi/auth/v1/actions.ts';
 import type { Resource } from '#proto/musubi/auth/v1/auth.ts';
 import { ifNoneMatch } from './etag.ts';
 import type { RequestGateway } from './gateway.ts';
@@ -69,8 +70,8 @@ export type Answer<R extends Responses = Responses> = {
 }[keyof R & number];
 
 interface Access<P extends Shape, L> {
-  /** "member.register", …: what Auth is asked for. */
-  action: string;
+  /** What Auth is asked for. */
+  action: Action;
   /** Reads what the request is about, where Auth must know more of it than its ID. Throws what it is refused by. */
   load?(asking: { params: Input<P> }, gateway: RequestGateway): Promise<L>;
   resource(asking: Asking<P, L>): Resource;

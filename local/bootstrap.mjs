@@ -161,7 +161,7 @@ async function generateContract() {
   const stamp = join(root, 'platform', 'gen', '.contract');
   const wanted = contractHash();
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return;
-  say('generating the gRPC code from proto/ …');
+  say('generating the contract: gRPC code and actions …');
   await run('npm', ['run', '--silent', 'generate']);
   // Afterwards, because generating empties the folder.
   writeFileSync(stamp, wanted);
@@ -171,11 +171,19 @@ async function generateContract() {
 function contractHash() {
   const hash = createHash('sha256');
   const packages = packagesOf('package-lock.json');
-  for (const name of ['@bufbuild/buf', 'ts-proto', 'google-proto-files', 'grpc-health-check', '@grpc/reflection'])
-    hash.update(`${name} ${packages[`node_modules/${name}`]?.version}\n`);
+  const tools = [
+    '@bufbuild/buf',
+    'ts-proto',
+    'google-proto-files',
+    'grpc-health-check',
+    '@grpc/reflection',
+    '@cedar-policy/cedar-wasm',
+  ];
+  for (const name of tools) hash.update(`${name} ${packages[`node_modules/${name}`]?.version}\n`);
   const protos = readdirSync(join(root, 'proto'), { recursive: true }).filter((file) => file.endsWith('.proto'));
-  for (const file of ['buf.gen.yaml', 'buf.yaml', 'buf.standard.yaml', ...protos.sort().map((proto) => join('proto', proto))])
-    hash.update(`\0${file}\0`).update(readFileSync(join(root, file)));
+  const settings = ['package.json', 'buf.gen.yaml', 'buf.yaml', 'buf.standard.yaml', 'local/generate-actions.ts'];
+  const sources = ['services/auth/cedar/schema.cedarschema', ...protos.sort().map((proto) => join('proto', proto))];
+  for (const file of [...settings, ...sources]) hash.update(`\0${file}\0`).update(readFileSync(join(root, file)));
   return hash.digest('hex');
 }
 

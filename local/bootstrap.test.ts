@@ -207,10 +207,11 @@ test('a script that a signal ended ends the bootstrap by the same signal', async
   t.deepEqual([code, signal], [null, 'SIGKILL']);
 });
 
-test('the contract is generated when it is missing, and anew when a proto has changed', async (t) => {
+test('the contract is generated when it is missing, and again when a proto or the actions have changed', async (t) => {
   const copy = mkdtempSync(join(folder, 'copy '));
   for (const each of [
     'local/bootstrap.mjs',
+    'local/generate-actions.ts',
     'local/jdk.mjs',
     'local/options.mjs',
     'package.json',
@@ -219,6 +220,7 @@ test('the contract is generated when it is missing, and anew when a proto has ch
     'buf.gen.yaml',
     'buf.standard.yaml',
     'proto',
+    'services/auth/cedar',
   ])
     cpSync(join(checkout, each), join(copy, each), { recursive: true });
   symlinkSync(join(checkout, 'node_modules'), join(copy, 'node_modules'));
@@ -234,7 +236,7 @@ test('the contract is generated when it is missing, and anew when a proto has ch
     });
     const [code] = await once(child, 'close');
     t.log(said);
-    return { code, generates: said.includes('generating the gRPC code') };
+    return { code, generates: said.includes('generating the contract') };
   };
   t.deepEqual(await start(), { code: 0, generates: true });
   t.deepEqual(await start(), { code: 0, generates: false });
@@ -243,4 +245,7 @@ test('the contract is generated when it is missing, and anew when a proto has ch
   t.deepEqual(await start(), { code: 0, generates: true });
   t.regex(readFileSync(join(copy, 'platform', 'gen', `${proto}.ts`), 'utf8'), /interface Pulled/);
   t.deepEqual(await start(), { code: 0, generates: false });
+  appendFileSync(join(copy, 'services/auth/cedar/schema.cedarschema'), 'namespace Pulled { action "a.pulled"; }\n');
+  t.deepEqual(await start(), { code: 0, generates: true });
+  t.regex(readFileSync(join(copy, 'platform/gen/musubi/auth/v1/actions.ts'), 'utf8'), /'a\.pulled'/);
 });

@@ -8,7 +8,6 @@ import * as gateway from '../gateway/config.ts';
 import { passwordViolation } from '../services/auth/domain.ts';
 import { SERVICES } from '../services/catalogue.ts';
 import * as relay from '../services/relay/config.ts';
-import * as websocket from '../services/websocket/config.ts';
 import * as worker from '../worker/config.ts';
 import type { MusubiProcess } from './layouts.ts';
 import { cacheRoot } from './places.ts';
@@ -25,7 +24,7 @@ interface Configuration {
 /** What each program reads, and judges when it starts: here it is judged before anything is. */
 export const CONFIGURATIONS: Record<string, Configuration> = {
   ...Object.fromEntries(await Promise.all(Object.keys(SERVICES).map(configurationOfService))),
-  ...{ gateway, websocket, worker },
+  ...{ gateway, worker },
   relay: relay as Configuration,
   bootstrap: { shape: gateway.bootstrapShape },
 };

@@ -15,16 +15,14 @@ const OPS = 9701;
 const HTTP: Record<string, number> = { gateway: 8080, websocket: 8081 };
 
 /** The services first, so that their preferred ports are 9601, 9602, … */
-export const PROGRAMS: readonly LocalProgram[] = [...Object.keys(SERVICES), 'websocket', 'gateway', 'worker', 'relay'].map(
-  (name, index) => ({
-    name,
-    ports: {
-      ...(name in SERVICES ? { grpc: GRPC + index } : {}),
-      ...(name in HTTP ? { http: HTTP[name] } : {}),
-      ops: OPS + index,
-    },
-  }),
-);
+export const PROGRAMS: readonly LocalProgram[] = [...Object.keys(SERVICES), 'gateway', 'worker', 'relay'].map((name, index) => ({
+  name,
+  ports: {
+    ...(name in SERVICES ? { grpc: GRPC + index } : {}),
+    ...(name in HTTP ? { http: HTTP[name] } : {}),
+    ops: OPS + index,
+  },
+}));
 
 type PortsByName = Record<string, Record<string, number>>;
 

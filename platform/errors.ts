@@ -81,9 +81,10 @@ export class MusubiError extends Error {
   }
 }
 
+/** @returns makes an error of that status. Its message, where none is given, is what the catalogue says that its code means */
 const make =
   <S extends keyof typeof status>(name: S) =>
-  (code: CodeOf<S>, message: string, details?: ErrorDetails): MusubiError =>
+  (code: CodeOf<S>, message = problemKind(code).meaning, details?: ErrorDetails): MusubiError =>
     new MusubiError(status[name], code, message, details);
 
 /** The request itself is malformed (400). Give `fields`. */

@@ -71,28 +71,39 @@ const UNSEEN =
   '\\xad\\u034f\\u061c\\u115f\\u1160\\u180e\\u200b\\u200e\\u200f\\u202a-\\u202e\\u2060-\\u206f\\u2800\\u3164\\ufeff\\uffa0\\ufff9-\\ufffb';
 const CONTROL = `\\x00-\\x1f\\x7f-\\x9f\\u2028\\u2029${UNSEEN}`;
 /** What of the rule a pattern can say. White space at its ends is left out. Written without `\\p`, which not every reader of JSON Schema knows. */
-const DISPLAY_NAME = new RegExp(`^[^\\S${CONTROL}]*[^\\s${CONTROL}][^${CONTROL}]*$`, 'u');
+const LINE = new RegExp(`^[^\\S${CONTROL}]*[^\\s${CONTROL}][^${CONTROL}]*$`, 'u');
 
 const READABLE = 'must have characters that are seen, and none that are controls or invisible';
-const TOO_LONG = 'must have at most 100 characters';
+/** A line that others read, of at most so many characters: in normal form C, without the spaces at its ends. */
+export function line(most: number) {
+  const tooLong = `must have at most ${most} characters`;
+  return (
+    z
+      .string()
+      // Bounded before anything is done with it; in no form of Unicode so many characters have more UTF-16 units.
+      .max(4 * most, { error: tooLong, abort: true })
+      .regex(LINE, { error: READABLE, abort: true })
+      .refine(isWellFormed, WELL_FORMED)
+      .normalize('NFC')
+      // With the spaces at its ends, as JSON Schema counts.
+      .refine((value) => [...value].length <= most, { error: tooLong, params: { code: 'TOO_LONG' } })
+      .trim()
+      .refine(isReadable, READABLE)
+      .meta({ maxLength: most })
+  );
+}
 
-export const displayName = z
-  .string()
-  // Bounded before anything is done with it; in no form of Unicode 100 characters have more UTF-16 units.
-  .max(400, { error: TOO_LONG, abort: true })
-  .regex(DISPLAY_NAME, { error: READABLE, abort: true })
-  .refine(isWellFormed, WELL_FORMED)
-  .normalize('NFC')
-  // With the spaces at its ends, as JSON Schema counts.
-  .refine((text) => [...text].length <= 100, { error: TOO_LONG, params: { code: 'TOO_LONG' } })
-  .trim()
-  .refine(isReadable, READABLE)
-  .meta({
-    description:
-      'As others read it: characters that are invisible, or change the direction of a text, are refused but where they shape the letters or emoji beside them',
-    maxLength: 100,
-    examples: ['花子'],
-  });
+export const displayName = line(LONGEST_NAME).meta({
+  description:
+    'As others read it: characters that are invisible, or change the direction of a text, are refused but where they shape the letters or emoji beside them',
+  maxLength: LONGEST_NAME,
+  examples: ['花子'],
+});
+
+/** How many characters a reason for something has at most. */
+export const LONGEST_REASON = 500;
+
+export const reason = line(LONGEST_REASON);
 
 const ATEXT = "[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+";
 const LABEL = '[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?';

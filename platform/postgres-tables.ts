@@ -46,6 +46,7 @@ export async function makeTables(db: Database, outbox: boolean): Promise<void> {
   if ((await db.query(missing)).length === 0) return;
   await db.transaction(async (tx) => {
     await tx.query(sql`select pg_advisory_xact_lock(${TABLES_LOCK})`);
+    // What another process made while this one waited may still be missing here: PostgreSQL remembers what it did not find.
     for (const { name } of await tx.query<{ name: string }>(missing)) await tx.query(tablesOf(outbox)[name] as Query);
   });
 }

@@ -17,7 +17,19 @@ import { CONNECT_TIMEOUT_MS } from './timeouts.ts';
 import { keepMade } from './upkeep.ts';
 
 export { isStatementTimeout, isUniqueViolation } from './postgres-errors.ts';
-export { type Database, identifier, join, type OpenTransaction, Query, sql, type Transaction } from './sql.ts';
+export {
+  columnOf,
+  type Database,
+  fieldOf,
+  fieldsOf,
+  identifier,
+  join,
+  nullsAbsent,
+  type OpenTransaction,
+  Query,
+  sql,
+  type Transaction,
+} from './sql.ts';
 
 export interface DatabaseOptions {
   /** The server, with a database and a user that may create databases (unless `database` exists). */

@@ -93,3 +93,21 @@ export interface Database extends Transaction {
    */
   transaction<T>(work: (tx: OpenTransaction) => Promise<T>): Promise<T>;
 }
+/** The column that a field is kept in: `memberId` in `member_id`. */
+export const columnOf = (field: string): Query => identifier(field.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`));
+
+/** The field that a column holds. */
+export const fieldOf = (column: string): string => column.replaceAll(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
+
+/** Fields as an answer has them: `m.member_id as "memberId"`. @param table its name in the statement; default: none is needed */
+export function fieldsOf(fields: readonly string[], table?: string): Query {
+  const from = table === undefined ? sql`` : sql`${identifier(table)}.`;
+  return join(fields.map((field) => sql`${from}${columnOf(field)} as ${new Query([`"${field}"`], [])}`));
+}
+
+/** A row whose nulls are absent, as they are in a message. */
+export function nullsAbsent<Row extends object>(row: Row): NullsAbsent<Row> {
+  return Object.fromEntries(Object.entries(row).map(([field, value]) => [field, value ?? undefined])) as NullsAbsent<Row>;
+}
+
+type NullsAbsent<Row> = { [F in keyof Row]: null extends Row[F] ? Exclude<Row[F], null> | undefined : Row[F] };

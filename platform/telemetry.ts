@@ -4,7 +4,9 @@ import {
   context,
   createContextKey,
   propagation,
+  ROOT_CONTEXT,
   type Span,
+  type SpanContext,
   SpanKind,
   SpanStatusCode,
   type Tracer,
@@ -36,6 +38,8 @@ export interface Tracing {
 const TRACER = createContextKey('tracer');
 
 let started = false;
+/** Whether spans of this process leave it. */
+let told = false;
 
 /**
  * Starts a program's tracing, and with the first program of a process its default metrics. Without an exporter, trace IDs
@@ -45,6 +49,7 @@ let started = false;
  */
 export function startTelemetry(program: string, env: NodeJS.ProcessEnv): Tracing {
   const exporting = Boolean(env.OTEL_EXPORTER_OTLP_ENDPOINT || env.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT);
+  told ||= exporting;
   const resource = resourceFromAttributes({ 'service.name': `musubi-${program}`, 'service.namespace': 'musubi' });
   const processor = exporting ? new BatchSpanProcessor(new OTLPTraceExporter(), { scheduledDelayMillis: 1_000 }) : undefined;
   const provider = new NodeTracerProvider({
@@ -72,13 +77,18 @@ export function startTelemetry(program: string, env: NodeJS.ProcessEnv): Tracing
 /** The tracer of the program that a context belongs to; outside of programs that of whoever started tracing first. */
 export const tracerOf = (of: Context): Tracer => (of.getValue(TRACER) as Tracer | undefined) ?? trace.getTracer('musubi');
 
-/** Runs `work` in a span of its own; an error marks the span and goes on. */
+/**
+ * Runs `work` in a span of its own; an error marks the span and goes on. Where no span is told of, a request has one span in a
+ * process: that carries the trace's ID, and more of them would only cost.
+ */
 export async function withSpan<T>(
   name: string,
   options: { kind?: SpanKind; attributes?: Attributes; parent?: Context },
   work: (span: Span) => Promise<T>,
 ): Promise<T> {
   const parent = options.parent ?? context.active();
+  const around = told ? undefined : trace.getSpan(parent);
+  if (around && !around.spanContext().isRemote) return await context.with(parent, work, undefined, around);
   const span = tracerOf(parent).startSpan(
     name,
     { kind: options.kind ?? SpanKind.INTERNAL, attributes: options.attributes },
@@ -117,9 +127,16 @@ export function contextFrom(traceparent: string | undefined, base = context.acti
   return traceparent ? propagation.extract(base, { traceparent }) : base;
 }
 
+/** The span that a received `traceparent` names; undefined when it is missing or malformed. */
+export const spanOf = (traceparent: string | undefined): SpanContext | undefined =>
+  trace.getSpanContext(contextFrom(traceparent, ROOT_CONTEXT));
+
+/** The running call's span; undefined outside a trace. */
+export const currentSpan = (): SpanContext | undefined => trace.getActiveSpan()?.spanContext();
+
 /** The running call's trace ID, 32 hex digits; undefined outside a trace. */
 export function currentTraceId(): string | undefined {
-  return trace.getActiveSpan()?.spanContext().traceId;
+  return currentSpan()?.traceId;
 }
 
 export { SpanKind };

@@ -5,6 +5,7 @@ import { JobServiceService } from '#proto/musubi/job/v1/job.ts';
 import { MemberServiceService } from '#proto/musubi/member/v1/member.ts';
 import { QueryServiceService } from '#proto/musubi/query/v1/query.ts';
 import { RoleServiceService } from '#proto/musubi/role/v1/role.ts';
+import { WebsocketServiceService } from '#proto/musubi/websocket/v1/websocket.ts';
 
 /** Who calls services by gRPC. `sagas`: every process that hosts workers. */
 type Caller = 'sagas' | 'gateway' | 'websocket';
@@ -36,6 +37,7 @@ export const SERVICES = {
   auth: { contract: AuthServiceService, calledBy: ['sagas', 'gateway', 'websocket'], outbox: 'mongodb', tells: ['auth'] },
   job: { contract: JobServiceService, calledBy: ['sagas', 'gateway', 'websocket'], outbox: 'redis', keptDays: { job: 7 } },
   query: { contract: QueryServiceService, calledBy: ['sagas', 'gateway'], copies: ['member', 'member-roles'] },
+  websocket: { contract: WebsocketServiceService, calledBy: ['sagas'] },
 } as const satisfies Record<string, Entry>;
 
 export type Services = typeof SERVICES;

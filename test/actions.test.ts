@@ -23,7 +23,8 @@ test('a command, the action that it is authorised by, its operation and its work
   t.true(Object.keys(sagas).length >= 3);
   for (const command of Object.keys(sagas)) {
     const { operationId, file } = wordsOf(command);
-    t.is(routes.find((route) => route.operationId === operationId)?.action, command);
+    const action: string | undefined = routes.find((route) => route.operationId === operationId)?.action;
+    t.is(action, command);
     const text = readFileSync(new URL(`../${file}`, import.meta.url), 'utf8');
     t.true(text.includes(`export const ${operationId} = saga(`) && text.includes(`'${command}'`), file);
   }

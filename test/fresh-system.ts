@@ -7,6 +7,7 @@ import { NativeConnection } from '@temporalio/worker';
 import { Secret } from '#platform/config.ts';
 import { failedPrecondition } from '#platform/errors.ts';
 import { connectPeer } from '#platform/grpc/client.ts';
+import { addressVariable } from '#platform/grpc/peers.ts';
 import { type Handlers, serveGrpc } from '#platform/grpc/server.ts';
 import type { Logger } from '#platform/log.ts';
 import { type Database, sql } from '#platform/postgres.ts';
@@ -18,6 +19,7 @@ import { QueryServiceService } from '#proto/musubi/query/v1/query.ts';
 import { RoleServiceService } from '#proto/musubi/role/v1/role.ts';
 import { openTestAuth } from '../services/auth/auth.fixture.ts';
 import { authHandlers } from '../services/auth/grpc.ts';
+import { SERVICES } from '../services/catalogue.ts';
 import { listenForFinished } from '../services/job/finished.ts';
 import { jobHandlers } from '../services/job/grpc.ts';
 import { openTestJobs, RETENTION } from '../services/job/job.fixture.ts';
@@ -82,6 +84,8 @@ export async function freshSystem(): Promise<System> {
   const address = async (port: Promise<number>): Promise<string> => `127.0.0.1:${await port}`;
   const handlers = jobHandlers({ store: jobs.store, finished, retention: RETENTION, log });
   const addresses = {
+    // Nobody is there, but for those below.
+    ...Object.fromEntries(Object.keys(SERVICES).map((name) => [addressVariable(name), '127.0.0.1:1'])),
     MUSUBI_MEMBER_ADDRESS: await address(
       serveGrpc(serving, MemberServiceService, observed(memberHandlers(await openMembers(members)), 'member')),
     ),

@@ -97,6 +97,19 @@ const CHECKS: { claim: RegExp; holds(t: ExecutionContext, step: Step, run: Run):
     },
   },
   {
+    claim:
+      /^Keep her out, which ends her sessions and closes her sockets, and let her in again: twice `200` with the member and its `status`\.$/,
+    holds(t, { output }, { steps }) {
+      const { loginId } = sentBy(steps[1]);
+      const answers = output.split(/\n\n(?=HTTP)/).map((one) => answerOf(one.trimEnd()));
+      t.like(answers, [
+        { status: 200, body: { loginId, status: 'suspended' } },
+        { status: 200, body: { loginId, status: 'active' } },
+      ]);
+      t.is(answers.length, 2);
+    },
+  },
+  {
     claim: /^Your jobs so far, newest first:$/,
     async holds(t, { output }, { as, steps }) {
       const { items } = JSON.parse(output) as { items: { id: string; command: string; createdAt: string }[] };

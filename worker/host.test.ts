@@ -8,7 +8,7 @@ import { pino } from 'pino';
 import { alreadyExists, unavailable } from '#platform/errors.ts';
 import { Lifecycle } from '#platform/lifecycle.ts';
 import { startTelemetry } from '#platform/telemetry.ts';
-import type { SagaPeers } from '../activities/index.ts';
+import { CONTRACTS, type SagaPeers } from '../activities/index.ts';
 import { openProxy } from '../services/job/proxy.fixture.ts';
 import { type CommandStart, createCommands } from './client.ts';
 import { hostWorkers } from './host.ts';
@@ -44,7 +44,7 @@ function host(
         },
       },
     ) as never;
-  const peers: SagaPeers = { member: service(), auth: service(), role: service(), job: service(), query: service() };
+  const peers = Object.fromEntries(Object.keys(CONTRACTS).map((name) => [name, service()])) as unknown as SagaPeers;
   const config = { MUSUBI_TEMPORAL_ADDRESS: at, MUSUBI_TEMPORAL_NAMESPACE: namespace, ...more } as unknown as Parameters<
     typeof hostWorkers
   >[0]['config'];

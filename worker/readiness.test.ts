@@ -4,12 +4,13 @@ import { loadConfig, programShape } from '#platform/config.ts';
 import { InProcess } from '#platform/grpc/in-process.ts';
 import { Lifecycle } from '#platform/lifecycle.ts';
 import { startTelemetry } from '#platform/telemetry.ts';
+import { CONTRACTS } from '../activities/index.ts';
 import { shape, start } from './main.ts';
 
 const tracing = startTelemetry('worker', {});
 
 test('without Temporal a worker is not ready; without a service that its activities call it is degraded', async (t) => {
-  const names = ['TEMPORAL', 'MEMBER', 'ROLE', 'AUTH', 'JOB', 'QUERY'];
+  const names = ['TEMPORAL', ...Object.keys(CONTRACTS).map((name) => name.toUpperCase())];
   // Nobody listens there.
   const env = Object.fromEntries(names.map((name) => [`MUSUBI_${name}_ADDRESS`, '127.0.0.1:1']));
   const log = pino({ level: 'silent' });
@@ -18,6 +19,6 @@ test('without Temporal a worker is not ready; without a service that its activit
   await start({ config, log, lifecycle, tracing, inProcess: new InProcess(new Map()) });
   lifecycle.markStarted();
   t.deepEqual(Object.keys(await lifecycle.unready()), ['temporal']);
-  t.deepEqual(Object.keys(await lifecycle.degraded()).sort(), ['auth', 'job', 'member', 'query', 'role']);
+  t.deepEqual(Object.keys(await lifecycle.degraded()).sort(), Object.keys(CONTRACTS).sort());
   await lifecycle.stop('test');
 });

@@ -8,9 +8,7 @@ import { Details } from './details.ts';
 import { completeJob, failJob, reportCompensating } from './job.ts';
 import { type Refused, type SagaDeclaration, tooLateQuery } from './saga.ts';
 import * as sagas from './sagas.ts';
-import { type AnyStep, fullName, inWords, mustStep, type Step, services } from './step.ts';
-
-const { auth, member } = services;
+import { type AnyStep, fullName, inWords, mustStep, type Step } from './step.ts';
 
 export interface RecoverInput {
   /** Of which saga the history is lost. The workflow's ID is the job's, as the saga's was. */
@@ -21,18 +19,10 @@ export interface RecoverInput {
   undoing: boolean;
 }
 
-/**
- * The steps after each saga's pivot, all of which need only which aggregate it is: they finish it. A saga without an entry
- * is an error of types, and a test compares them with what it declares.
- */
-export const FINISH: Record<CommandName, readonly Step<{ memberId: string }, unknown>[]> = {
-  'member.register': [member.activateMember],
-  // Without a new login the commit is the pivot: once it is done, it only repeats its answer.
-  'member.update': [member.commitUpdate],
-  'member.delete': [auth.removeLogin],
-};
-
 const SAGAS = new Map<string, SagaDeclaration>(Object.entries(sagas));
+
+/** What every step after a pivot is asked: which aggregate it is, and nothing else. That finishes the saga. */
+const aggregateOf = (command: CommandName, id: string): Record<string, string> => ({ [`${command.split('.', 1)[0]}Id`]: id });
 
 /** Nothing of it was ever asked of a service. */
 const NOT_STARTED: JobError = {
@@ -63,20 +53,23 @@ export async function recover({ command, aggregateId, undoing }: RecoverInput): 
 
 class Recovery {
   readonly #details = new Details();
+  readonly #command: CommandName;
   readonly #steps: readonly AnyStep[];
   readonly #pivots: readonly string[];
-  readonly #finish: readonly Step<{ memberId: string }, unknown>[];
+  /** What comes after the first step that can be the pivot; another that can be it only repeats its answer. */
+  readonly #finish: readonly AnyStep[];
   /** What names a step in its operation's ID. */
   #nameOf: (step: AnyStep) => string = fullName;
 
   constructor(command: CommandName) {
     const { steps = [], older = [], pivots = [] } = SAGAS.get(command) ?? {};
+    this.#command = command;
     this.#steps = [...steps, ...older];
     this.#pivots = pivots;
-    this.#finish = FINISH[command];
+    this.#finish = steps.slice(steps.findIndex((step) => pivots.includes(fullName(step))) + 1);
   }
 
-  async run(memberId: string, undoing: boolean): Promise<object | Refused> {
+  async run(aggregateId: string, undoing: boolean): Promise<object | Refused> {
     this.#details.say('The history of this command is lost. The services are asked what it did.');
     let known = await this.#ask();
     if (known.size === 0) {
@@ -90,7 +83,7 @@ class Recovery {
     if (!undoing && done.some(([name]) => final.includes(name))) {
       upsertSearchAttributes([{ key: SEARCH_ATTRIBUTES.outcome, value: 'done' satisfies Outcome }]);
       const answers = done.map(([, answer]) => answer);
-      return await this.#goOn(memberId, answers);
+      return await this.#goOn(aggregateId, answers);
     }
     const error = known.size > 0 || undoing ? LOST : NOT_STARTED;
     upsertSearchAttributes([
@@ -114,16 +107,18 @@ class Recovery {
     return known;
   }
 
-  async #goOn(memberId: string, done: { written?: AggregateVersion | undefined }[]): Promise<{ id: string }> {
+  async #goOn(id: string, done: { written?: AggregateVersion | undefined }[]): Promise<{ id: string }> {
     const total = this.#steps.length;
     const answers = [...done];
     for (const [index, step] of this.#finish.entries()) {
       const progress = { done: total - this.#finish.length + index, total, step: inWords(step) };
       const call = { ...this.#call(step), progress };
-      const answer = await this.#details.row(inWords(step), () => mustStep(this.#details, step, call, { memberId }));
+      const answer = await this.#details.row(inWords(step), () =>
+        mustStep(this.#details, step, call, aggregateOf(this.#command, id)),
+      );
       answers.push(answer as { written?: AggregateVersion });
     }
-    const result = { id: memberId };
+    const result = { id };
     await completeJob(this.#details, total, result, newest(answers.flatMap(({ written }) => written ?? [])));
     return result;
   }

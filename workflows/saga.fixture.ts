@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { ServiceDefinition } from '@grpc/grpc-js';
 import { activityInfo } from '@temporalio/activity';
 import type { Client, WorkflowHandle } from '@temporalio/client';
 import { type NativeConnection, Worker } from '@temporalio/worker';
@@ -11,7 +12,7 @@ import {
   type MusubiError,
   unavailable,
 } from '#platform/errors.ts';
-import { byTemporalName, createActivities, type SagaPeers } from '../activities/index.ts';
+import { byTemporalName, CONTRACTS, createActivities, type SagaPeers } from '../activities/index.ts';
 import { WORKER_TUNING } from '../temporal.config.ts';
 import { workflowBundle } from '../worker/bundle.ts';
 import type { CommandInput, CommandName } from './commands.ts';
@@ -102,16 +103,16 @@ export class ScriptedServices {
 /** Which step an operation is of: `jobId/member.createMember` → `createMember`. */
 const stepOf = ({ operationId }: Record<string, unknown>): string => String(operationId).split('/')[1]?.split('.').at(-1) ?? '';
 
-/** What a service that does its work answers. */
+/** What a service that does its work answers: of a step that says what it wrote, a version. */
 function usual(name: string, request: Record<string, unknown>): object {
   if (name === 'member.beginUpdate') return { loginChanges: true };
-  const { memberId: id } = request;
-  if (id === undefined) return {};
-  if (/^role\./.test(name)) return { written: { type: 'member-roles', id, version: 1 } };
-  if (['createMember', 'activateMember', 'commitUpdate', 'deleteMember'].some((step) => name === `member.${step}`)) {
-    return { written: { type: 'member', id, version: name === 'member.createMember' ? 1 : 2 } };
-  }
-  return {};
+  if (name.endsWith('.getOperation')) return { state: 'OPERATION_STATE_UNKNOWN' };
+  const [service = '', method = ''] = name.split('.');
+  const contract = CONTRACTS[service as keyof typeof CONTRACTS] as ServiceDefinition;
+  const empty = contract[method]?.responseDeserialize(Buffer.alloc(0)) as object;
+  if (!Object.hasOwn(empty, 'written')) return {};
+  const type = service === 'role' ? 'member-roles' : service;
+  return { written: { type, id: request.memberId, version: service === 'role' || method === 'createMember' ? 1 : 2 } };
 }
 
 /** Inputs as the gateway would give them. */
@@ -129,6 +130,13 @@ export const INPUTS: { [C in CommandName]: CommandInput<C> } & { 'saga.recover':
     expectedVersion: 2,
   },
   'member.delete': { memberId: '01890a5d-ac96-774b-bcce-b302099a8057', expectedVersion: 3 },
+  'member.suspend': {
+    memberId: '01890a5d-ac96-774b-bcce-b302099a8057',
+    byMemberId: '01890a5d-ac96-774b-bcce-b302099a8058',
+    reason: 'left the project',
+    expectedVersion: 3,
+  },
+  'member.reinstate': { memberId: '01890a5d-ac96-774b-bcce-b302099a8057', expectedVersion: 3 },
   'saga.recover': { command: 'member.register', aggregateId: '01890a5d-ac96-774b-bcce-b302099a8057', undoing: false },
 };
 
@@ -162,13 +170,7 @@ export class SagaBench {
               ?.answer(`${service}.${String(method)}`, request, options),
         },
       ) as never;
-    const peers: SagaPeers = {
-      member: peer('member'),
-      auth: peer('auth'),
-      role: peer('role'),
-      job: peer('job'),
-      query: peer('query'),
-    };
+    const peers = Object.fromEntries(Object.keys(CONTRACTS).map((service) => [service, peer(service)])) as unknown as SagaPeers;
     const worker = await Worker.create({
       ...WORKER_TUNING,
       connection,

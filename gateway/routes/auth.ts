@@ -86,7 +86,7 @@ const login = (secure: boolean) =>
         headers: { 'Set-Cookie': `\`${DEVICE_COOKIE}\`, for the next login of this member on this device; it opens nothing` },
       },
     },
-    problems: ['BAD_CREDENTIALS', 'TOO_MANY_ATTEMPTS'],
+    problems: ['BAD_CREDENTIALS', 'LOGIN_SUSPENDED', 'TOO_MANY_ATTEMPTS'],
     async handle({ body, ctx }, { auth }) {
       const answer = await auth.login(
         {

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { internal } from '#platform/errors.ts';
-import { displayName, email, loginId, password, searchQuery } from '#platform/fields.ts';
+import { displayName, email, loginId, password, reason, searchQuery } from '#platform/fields.ts';
+import type { Action } from '#proto/musubi/auth/v1/actions.ts';
 import type { MemberView } from '#proto/musubi/query/v1/query.ts';
 import { commandRoute } from '../command-route.ts';
 import { entityTag } from '../etag.ts';
@@ -15,6 +16,13 @@ const memberSchema = z
     loginId: z.string(),
     displayName: z.string(),
     email: z.string(),
+    status: z.enum(['active', 'suspended', 'unknown']).meta({
+      description: 'suspended: it can not log in. unknown: what a newer release says of it has no word here',
+    }),
+    suspendedAt: z.iso.datetime().optional().meta({ description: 'Since when it is suspended; absent: it is not' }),
+    suspensionReason: z.string().optional().meta({
+      description: 'Why it is suspended. Absent where nobody said, and to those who may not suspend it',
+    }),
     roleIds: z.array(z.string()),
     createdAt: z.iso.datetime(),
     updatedAt: z.iso.datetime(),
@@ -27,6 +35,7 @@ const memberSchema = z
         loginId: 'hanako',
         displayName: '花子',
         email: 'hanako@example.com',
+        status: 'active',
         roleIds: ['member'],
         createdAt: '2026-11-25T09:30:00.000Z',
         updatedAt: '2026-11-25T09:30:00.000Z',
@@ -65,8 +74,8 @@ const registerMember = commandRoute({
   about: () => 'Register a member',
   responses: { 201: { ...one, description: 'The member is registered', headers: { ...etagHeader, Location: 'The member' } } },
   problems: ['WEAK_PASSWORD', 'INVALID_MEMBER', 'LOGIN_TAKEN', 'PASSWORD_REF_INVALID', 'ROLE_NOT_FOUND'],
-  async answer(id, gateway) {
-    const { body, headers } = await readMember(gateway, id);
+  async answer(id, gateway, accessToken) {
+    const { body, headers } = await readMember(gateway, id, accessToken);
     return { status: 201 as const, body, headers: { ...headers, Location: `/v1/members/${id}` } };
   },
 });
@@ -99,7 +108,7 @@ const updateMember = commandRoute({
   about: ({ params, body }) => `Change ${Object.keys(body).join(', ')} of member ${params.memberId}`,
   responses: { 200: { ...one, description: 'The member as it is now' } },
   problems: ['INVALID_MEMBER', 'LOGIN_TAKEN', 'LOGIN_NOT_FOUND', 'TOO_MANY_RENAMES', 'MEMBER_BUSY', 'MEMBER_DELETING'],
-  answer: (id, gateway) => readMember(gateway, id),
+  answer: (id, gateway, accessToken) => readMember(gateway, id, accessToken),
 });
 
 const deleteMember = commandRoute({
@@ -120,6 +129,56 @@ const deleteMember = commandRoute({
   answer: async () => ({ status: 204 as const }),
 });
 
+const suspendMember = commandRoute({
+  command: 'member.suspend',
+  method: 'POST',
+  path: '/v1/members/{memberId}:suspend',
+  tag: 'Members',
+  operationId: 'suspendMember',
+  summary: 'Suspend a member',
+  description:
+    'It can not log in, its sessions end and its sockets are closed, before the command is acknowledged. It keeps its roles, and the jobs that it has begun go on.',
+  params: memberId,
+  resource: ({ memberId }) => member(memberId),
+  body: z
+    .strictObject({
+      reason: reason
+        .meta({
+          description: 'Why, in a line; shown to those who may suspend the member',
+          examples: ['On leave until April'],
+        })
+        .optional(),
+    })
+    .meta({ id: 'Suspension', examples: [{ reason: 'On leave until April' }] })
+    .optional(),
+  conditional: true,
+  aggregateId: ({ memberId }) => memberId,
+  input: ({ id, body, version, byMemberId }) => ({ memberId: id, byMemberId, reason: body?.reason, ...version }),
+  about: ({ params }) => `Suspend member ${params.memberId}`,
+  responses: { 200: { ...one, description: 'The member, which is suspended' } },
+  problems: ['MEMBER_SUSPENDED', 'SELF_SUSPENSION', 'LAST_ADMIN', 'INVALID_MEMBER', 'MEMBER_BUSY', 'MEMBER_DELETING'],
+  answer: (id, gateway, accessToken) => readMember(gateway, id, accessToken),
+});
+
+const reinstateMember = commandRoute({
+  command: 'member.reinstate',
+  method: 'POST',
+  path: '/v1/members/{memberId}:reinstate',
+  tag: 'Members',
+  operationId: 'reinstateMember',
+  summary: 'Reinstate a suspended member',
+  description: 'It can log in again, with the password and the roles that it had.',
+  params: memberId,
+  resource: ({ memberId }) => member(memberId),
+  conditional: true,
+  aggregateId: ({ memberId }) => memberId,
+  input: ({ id, version }) => ({ memberId: id, ...version }),
+  about: ({ params }) => `Reinstate member ${params.memberId}`,
+  responses: { 200: { ...one, description: 'The member, which is active' } },
+  problems: ['MEMBER_NOT_SUSPENDED', 'LOGIN_NOT_FOUND', 'MEMBER_BUSY', 'MEMBER_DELETING'],
+  answer: (id, gateway, accessToken) => readMember(gateway, id, accessToken),
+});
+
 const listMembers = route({
   method: 'GET',
   path: '/v1/members',
@@ -136,9 +195,10 @@ const listMembers = route({
   },
   responses: { 200: { description: 'A page of members', schema: pageSchema(memberSchema, 'MemberPage') } },
   problems: ['PAGE_TOKEN_INVALID'],
-  async handle({ principal: { memberId }, query: { query = '', pageSize, pageToken = '' } }, gateway) {
+  async handle({ principal: { memberId }, accessToken, query: { query = '', pageSize, pageToken = '' } }, gateway) {
     const { members, nextPageToken } = await gateway.query.listMembers({ query, pageSize, pageToken, memberId });
-    return { status: 200 as const, body: { items: members.map(shown), ...(nextPageToken ? { nextPageToken } : {}) } };
+    const items = await shownTo(accessToken, gateway, members);
+    return { status: 200 as const, body: { items, ...(nextPageToken ? { nextPageToken } : {}) } };
   },
 });
 
@@ -152,7 +212,7 @@ const getMember = route({
   params: memberId,
   resource: ({ params }) => member(params.memberId),
   responses: { 200: one },
-  handle: ({ params }, gateway) => readMember(gateway, params.memberId),
+  handle: ({ params, accessToken }, gateway) => readMember(gateway, params.memberId, accessToken),
 });
 
 const getMe = route({
@@ -165,26 +225,47 @@ const getMe = route({
   resource: ({ claimedMemberId }) => member(claimedMemberId),
   responses: { 200: one },
   problems: ['MEMBER_NOT_FOUND'],
-  handle: ({ principal }, gateway) => readMember(gateway, principal.memberId),
+  handle: ({ principal, accessToken }, gateway) => readMember(gateway, principal.memberId, accessToken),
 });
 
-async function readMember(gateway: RequestGateway, memberId: string) {
+async function readMember(gateway: RequestGateway, memberId: string, accessToken: string) {
   const { member } = await gateway.query.getMember({ memberId });
   if (!member) throw internal('INTERNAL', 'Query answered without a member');
-  const body = shown(member);
+  const [body] = await shownTo(accessToken, gateway, [member]);
+  if (!body) throw internal('INTERNAL', 'a member that is read is not shown');
   return { status: 200 as const, body, headers: { ETag: entityTag(member.version, body), 'Cache-Control': 'private, no-cache' } };
 }
 
-function shown({
-  memberId,
-  loginId,
-  displayName,
-  email,
-  roleIds,
-  createdAt,
-  updatedAt,
-}: MemberView): z.output<typeof memberSchema> {
-  return { id: memberId, loginId, displayName, email, roleIds, createdAt: iso(createdAt), updatedAt: iso(updatedAt) };
+type Shown = z.output<typeof memberSchema>;
+
+/** Members as the member of the token sees them: why one is suspended is for those who may suspend it. */
+async function shownTo(accessToken: string, { auth }: RequestGateway, members: readonly MemberView[]): Promise<Shown[]> {
+  const reasoned = members.filter(({ suspensionReason }) => suspensionReason !== undefined).map(({ memberId }) => memberId);
+  if (reasoned.length === 0) return members.map((each) => shown(each));
+  const checks = reasoned.map((id) => ({ action: 'member.suspend' satisfies Action, resource: member(id) }));
+  const { allowed } = await auth.check({ accessToken, checks });
+  const mayKnow = new Set(reasoned.filter((_, index) => allowed[index]));
+  return members.map((each) => shown(each, mayKnow.has(each.memberId)));
+}
+
+const STATUSES: Readonly<Record<string, Shown['status']>> = { ACTIVE: 'active', SUSPENDED: 'suspended' };
+
+function shown(
+  { memberId, loginId, displayName, email, status, suspendedAt, suspensionReason, roleIds, createdAt, updatedAt }: MemberView,
+  withReason = false,
+): Shown {
+  return {
+    id: memberId,
+    loginId,
+    displayName,
+    email,
+    status: STATUSES[status] ?? 'unknown',
+    ...(suspendedAt ? { suspendedAt: iso(suspendedAt) } : {}),
+    ...(withReason ? { suspensionReason } : {}),
+    roleIds,
+    createdAt: iso(createdAt),
+    updatedAt: iso(updatedAt),
+  };
 }
 
 function iso(time: Date | undefined): string {
@@ -192,4 +273,13 @@ function iso(time: Date | undefined): string {
   return time.toISOString();
 }
 
-export const memberRoutes = [registerMember, listMembers, getMe, getMember, updateMember, deleteMember];
+export const memberRoutes = [
+  registerMember,
+  listMembers,
+  getMe,
+  getMember,
+  updateMember,
+  suspendMember,
+  reinstateMember,
+  deleteMember,
+];

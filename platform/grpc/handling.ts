@@ -1,9 +1,9 @@
 import { type ServiceDefinition, status } from '@grpc/grpc-js';
-import type { Context } from '@opentelemetry/api';
+import { type Context, type SpanContext, trace } from '@opentelemetry/api';
 import { Histogram } from '@prometheus-io/client';
 import { internal, MusubiError } from '../errors.ts';
 import type { Logger } from '../log.ts';
-import { contextFrom, metrics, SpanKind, withSpan } from '../telemetry.ts';
+import { metrics, SpanKind, withSpan } from '../telemetry.ts';
 
 const seconds = new Histogram({
   name: 'musubi_grpc_server_seconds',
@@ -50,8 +50,8 @@ export type Streaming = (request: unknown, call: CallInfo) => AsyncIterable<unkn
 export interface Incoming {
   /** `/musubi.auth.v1.AuthService/Authorize` */
   path: string;
-  /** The caller's trace (W3C Trace Context), if it is in one. */
-  traceparent: string | undefined;
+  /** The caller's span, if it is in a trace. */
+  caller: SpanContext | undefined;
   /** When the caller stops waiting. */
   deadline: Date;
   /** Has the listener called when the caller gave up or its deadline passed. */
@@ -72,12 +72,13 @@ export interface Host {
  * @throws only MusubiErrors
  */
 export async function answer<T>(
-  { path, traceparent, deadline, onCancelled }: Incoming,
+  { path, caller, deadline, onCancelled }: Incoming,
   { log, home }: Host,
   work: (info: CallInfo) => Promise<T>,
 ): Promise<T> {
   const name = path.slice(1);
   const end = seconds.startTimer({ method: name });
+  const parent = caller ? trace.setSpanContext(home, caller) : home;
   const abort = new AbortController();
   let answered = false;
   // It comes after every call; to abort after the answer would only make an exception for nobody.
@@ -85,9 +86,7 @@ export async function answer<T>(
     if (!answered) abort.abort();
   });
   try {
-    const response = await withSpan(name, { kind: SpanKind.SERVER, parent: contextFrom(traceparent, home) }, () =>
-      work({ signal: abort.signal, deadline }),
-    );
+    const response = await withSpan(name, { kind: SpanKind.SERVER, parent }, () => work({ signal: abort.signal, deadline }));
     end({ status: 'OK' });
     return response;
   } catch (error) {

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Metadata, type MethodDefinition, type ServiceDefinition, type ServiceError, status } from '@grpc/grpc-js';
 import type { MusubiError } from '../errors.ts';
 import type { Lifecycle } from '../lifecycle.ts';
-import { currentTraceparent, SpanKind, withSpan } from '../telemetry.ts';
+import { currentSpan, SpanKind, withSpan } from '../telemetry.ts';
 import { type CallOptions, left, type Peer } from './client.ts';
 import { answer, type CallInfo, type Host, type Incoming, type Served, type Streaming, type Unary } from './handling.ts';
 import { fromServiceError, toServiceError } from './status.ts';
@@ -163,7 +163,7 @@ class Call {
     };
     this.incoming = {
       path,
-      traceparent: currentTraceparent() || undefined,
+      caller: currentSpan(),
       deadline,
       onCancelled: (listener) => {
         cancelled = listener;

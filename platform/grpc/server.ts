@@ -16,6 +16,7 @@ import { type Address, hostPort } from '../config.ts';
 import type { MusubiError } from '../errors.ts';
 import type { Lifecycle } from '../lifecycle.ts';
 import { type Logger, logDefect } from '../log.ts';
+import { spanOf } from '../telemetry.ts';
 import { fullName } from './contract.ts';
 import {
   answer,
@@ -166,7 +167,7 @@ function incoming(path: string, call: ServerUnaryCall<unknown, unknown> | Server
   const deadline = call.getDeadline();
   return {
     path,
-    traceparent: call.metadata.get('traceparent')[0]?.toString(),
+    caller: spanOf(call.metadata.get('traceparent')[0]?.toString()),
     deadline: deadline instanceof Date ? deadline : new Date(Number.isFinite(deadline) ? deadline : Date.now() + 60_000),
     onCancelled: (listener) => {
       call.on('cancelled', listener);

@@ -23,12 +23,12 @@ export const INTERNAL_ONLY = {
   },
   JOB_NOT_FINISHED: { status: 'UNAVAILABLE', meaning: 'The job did not end in time.' },
   LOGIN_EXISTS: { status: 'ALREADY_EXISTS', meaning: 'The member has a login already.' },
-  LOGIN_SUSPENDED: { status: 'FAILED_PRECONDITION', meaning: 'The login is closed.' },
   LOGIN_NOT_SUSPENDED: { status: 'FAILED_PRECONDITION', meaning: 'The login is open.' },
   LOGIN_BUSY: {
     status: 'ABORTED',
     meaning: 'A login that is to be given back was taken meanwhile.',
   },
+  SOCKETS_OPEN: { status: 'ABORTED', meaning: 'Sockets of the member are still open.' },
   MEMBER_EXISTS: { status: 'ALREADY_EXISTS', meaning: 'A member with this ID exists already.' },
   ROLE_TOO_OLD: { status: 'UNAVAILABLE', meaning: 'The release of Role that answers is too old for this.' },
   INVALID_POLICY: { status: 'INVALID_ARGUMENT', meaning: 'A policy is no Cedar, or does not fit the schema.' },

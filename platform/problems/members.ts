@@ -47,9 +47,24 @@ export const MEMBERS = {
     meaning: 'The member is being deleted, so nothing else is begun with it.',
     remedy: 'Read the member: it is gone soon, unless its deletion is undone.',
   },
+  MEMBER_SUSPENDED: {
+    status: 'FAILED_PRECONDITION',
+    meaning: 'The member is suspended already.',
+    remedy: 'Nothing needs to be done; for another reason, reinstate the member and suspend it again.',
+  },
+  MEMBER_NOT_SUSPENDED: {
+    status: 'FAILED_PRECONDITION',
+    meaning: 'The member is not suspended, so it can not be reinstated.',
+    remedy: 'Nothing needs to be done.',
+  },
+  SELF_SUSPENSION: {
+    status: 'FAILED_PRECONDITION',
+    meaning: 'Nobody can suspend itself.',
+    remedy: 'Let another administrator do it.',
+  },
   LAST_ADMIN: {
     status: 'FAILED_PRECONDITION',
-    meaning: 'This would leave nobody with the role of an administrator.',
-    remedy: 'Keep this member; it may go once another one has the role `admin`.',
+    meaning: 'This would leave nobody who has the role of an administrator and can log in.',
+    remedy: 'Keep this member as it is; it may go once another one who can log in has the role `admin`.',
   },
 } as const satisfies Record<string, ProblemKind>;

@@ -114,6 +114,11 @@ export const REQUESTS = {
     meaning: 'The login or the password is wrong.',
     remedy: 'Check both; after some failures the next try is refused for a time.',
   },
+  LOGIN_SUSPENDED: {
+    status: 'PERMISSION_DENIED',
+    meaning: 'Login and password are right, and the login is closed: its member is suspended, or is being deleted.',
+    remedy: 'Ask an administrator to reinstate the member.',
+  },
   REFRESH_TOKEN_INVALID: {
     status: 'UNAUTHENTICATED',
     meaning: 'The refresh token is not good, or no longer.',

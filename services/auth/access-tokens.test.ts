@@ -45,6 +45,33 @@ test('a token says how long it is still good, wherever it is asked', async (t) =
   await t.throwsAsync(at(300_000).verify(token), { code: 'TOKEN_EXPIRED' });
 });
 
+test('a token that was verified before is as good as its key and its time', async (t) => {
+  let now = Date.now();
+  const one = await openTestAuth(process.env.MUSUBI_MONGODB_URL, { now: () => now });
+  t.teardown(() => one.close());
+  const token = await one.accessTokens.issue(WHO);
+  await one.accessTokens.verify(token);
+  t.like(await one.accessTokens.verify(token), { ...WHO, expiresIn: 300 });
+  now += 299_000;
+  t.like(await one.accessTokens.verify(token), { ...WHO, expiresIn: 1 });
+  now += 1_000;
+  await t.throwsAsync(one.accessTokens.verify(token), { code: 'TOKEN_EXPIRED' });
+
+  const other = await one.accessTokens.issue(WHO);
+  await one.accessTokens.verify(other);
+  await one.store.signingKeys.deleteMany({});
+  t.like(await one.accessTokens.verify(other), WHO, 'nobody was told yet');
+  await one.keys.maintain();
+  await t.throwsAsync(one.accessTokens.verify(other), INVALID, 'a key that was taken away verifies nothing any more');
+});
+
+test('no more tokens are remembered than there is room for', async (t) => {
+  const few = new AccessTokens(auth.keys, ISSUER, auth.store.clock, 2);
+  const tokens = await Promise.all([1, 2, 3].map((n) => few.issue({ memberId: `m${n}`, sessionId: 's' })));
+  for (const token of [...tokens, ...tokens]) await few.verify(token);
+  t.is(few.remembered, 2);
+});
+
 const claims = (kid: string, { typ = 'at+jwt', iss = ISSUER, aud = 'musubi', exp = 300 } = {}) =>
   new SignJWT({ client_id: 'musubi', sid: 's1' })
     .setProtectedHeader({ alg: 'ES256', typ, kid })

@@ -17,6 +17,9 @@ const CLIENT = 'musubi';
 /** The longest that ours can be; what is longer is not even parsed. */
 const MAX_LENGTH = 4_096;
 
+/** Tokens whose signature is remembered: half a kilobyte each. */
+const REMEMBERED = 5_000;
+
 /**
  * The types of what a token says. A signature proves who wrote it and not what it is made of: an object in place of an
  * ID would be an operator in a query of the store.
@@ -40,16 +43,32 @@ export interface AccessToken {
   expiresIn: number;
 }
 
+/** What never changes of a token that was found genuine. */
+interface Genuine extends Pick<AccessToken, 'memberId' | 'sessionId' | 'expiresAt'> {
+  /** By which key: as long as that is ours, the token is. */
+  kid: string;
+}
+
 /** Issues and verifies access tokens: JWTs of the RFC 9068 profile, with the session in `sid`. */
 export class AccessTokens {
+  /** By the token, oldest first. */
+  readonly #genuine = new Map<string, Genuine>();
   readonly #keys: KeyRing;
   readonly #issuer: string;
   readonly #clock: Clock;
+  readonly #most: number;
 
-  constructor(keys: KeyRing, issuer: string, clock: Clock) {
+  /** @param most the tokens whose signature is remembered */
+  constructor(keys: KeyRing, issuer: string, clock: Clock, most = REMEMBERED) {
+    this.#most = most;
     this.#keys = keys;
     this.#issuer = issuer;
     this.#clock = clock;
+  }
+
+  /** How many tokens are remembered. */
+  get remembered(): number {
+    return this.#genuine.size;
   }
 
   async issue({ memberId, sessionId }: { memberId: string; sessionId: string }): Promise<string> {
@@ -69,23 +88,34 @@ export class AccessTokens {
   /** @throws TOKEN_EXPIRED for a genuine one that is too old, TOKEN_INVALID for anything else that is not ours */
   async verify(token: string): Promise<AccessToken> {
     if (token.length > MAX_LENGTH) throw invalid();
-    const now = this.#clock.now();
+    const known = this.#genuine.get(token);
+    const { memberId, sessionId, expiresAt } = known && this.#keys.has(known.kid) ? known : await this.#read(token);
+    const left = expiresAt - Math.floor(this.#clock.now() / 1_000);
+    if (left <= 0) throw expired();
+    // Two processes know the store's time to a part of a second only.
+    return { memberId, sessionId, expiresAt, expiresIn: Math.min(ACCESS_TOKEN_SECONDS, left) };
+  }
+
+  /** A token is presented many times, and its signature costs more than all else that is done for a request here. */
+  async #read(token: string): Promise<Genuine> {
     try {
-      const { payload } = await jwtVerify(token, (header) => this.#key(header.kid), {
+      const { payload, protectedHeader } = await jwtVerify(token, (header) => this.#key(header.kid), {
         algorithms: [SIGNING_ALGORITHM],
         typ: TYPE,
         issuer: this.#issuer,
         audience: AUDIENCE,
-        currentDate: new Date(now),
+        currentDate: new Date(this.#clock.now()),
       });
       const claims = CLAIMS.safeParse(payload);
       if (!claims.success) throw invalid(claims.error);
       const { sub, sid, exp } = claims.data;
-      // Two processes know the store's time to a part of a second only.
-      const expiresIn = Math.min(ACCESS_TOKEN_SECONDS, exp - Math.floor(now / 1_000));
-      return { memberId: sub, sessionId: sid, expiresAt: exp, expiresIn };
+      const genuine = { memberId: sub, sessionId: sid, expiresAt: exp, kid: protectedHeader.kid ?? '' };
+      const [oldest] = this.#genuine.size < this.#most ? [] : this.#genuine.keys();
+      if (oldest !== undefined) this.#genuine.delete(oldest);
+      this.#genuine.set(token, genuine);
+      return genuine;
     } catch (error) {
-      if (error instanceof errors.JWTExpired) throw unauthenticated('TOKEN_EXPIRED', 'the access token has expired');
+      if (error instanceof errors.JWTExpired) throw expired();
       if (error instanceof errors.JOSEError) throw invalid(error);
       throw error;
     }
@@ -99,3 +129,5 @@ export class AccessTokens {
 }
 
 const invalid = (cause?: unknown) => unauthenticated('TOKEN_INVALID', 'this is not an access token of ours', { cause });
+
+const expired = () => unauthenticated('TOKEN_EXPIRED', 'the access token has expired');

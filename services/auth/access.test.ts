@@ -113,7 +113,8 @@ test('a suspended member is nobody, at once; undone, its tokens are good again',
   const { memberId, accessToken, loginId } = await session(['admin']);
   await auth.steps.suspendLogin({ operationId: `suspend-${memberId}`, memberId });
   await t.throwsAsync(authorize(auth, { accessToken, action: 'member.read', resource: member() }), REVOKED);
-  await t.throwsAsync(logIn(auth, loginOf(loginId)), { code: 'BAD_CREDENTIALS' });
+  await t.throwsAsync(logIn(auth, loginOf(loginId)), { code: 'LOGIN_SUSPENDED' });
+  await t.throwsAsync(logIn(auth, loginOf(loginId, 'wrong password')), { code: 'BAD_CREDENTIALS' }, 'others are not told');
   await auth.steps.undo({ operationId: `suspend-${memberId}` });
   await t.notThrowsAsync(authorize(auth, { accessToken, action: 'member.read', resource: member() }));
 });

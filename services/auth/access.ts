@@ -1,5 +1,4 @@
 import { Counter } from '@prometheus-io/client';
-import type { Document } from 'mongodb';
 import { callerGone, permissionDenied, unauthenticated } from '#platform/errors.ts';
 import { metrics } from '#platform/telemetry.ts';
 import type { AccessToken } from './access-tokens.ts';
@@ -17,16 +16,15 @@ const authorizations = new Counter({
 
 /**
  * Who is this? A genuine token of a session that is still there, of a member that is still active.
- * One store look-up.
  *
  * @throws TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED; CALLER_GONE once the signal has aborted
  */
 export async function authenticate(auth: Auth, accessToken: string, signal?: AbortSignal): Promise<AccessToken> {
-  return (await identify(auth, accessToken, [], signal)).token;
+  return (await identify(auth, accessToken, signal)).token;
 }
 
 /**
- * May the member of this token do that? One store look-up: token, session, roles and their versions
+ * May the member of this token do that? One store look-up, begun after the question: session, roles and their versions
  * together, so the decision is by what holds now.
  *
  * @throws as {@link authenticate}, or PERMISSION_DENIED
@@ -37,7 +35,7 @@ export async function authorize(
   signal?: AbortSignal,
 ): Promise<AccessToken> {
   try {
-    const { token, roles = [] } = await identify(auth, accessToken, WITH_ROLES, signal);
+    const { token, roles } = await identify(auth, accessToken, signal);
     const load = () => withPolicies(auth, roles);
     const decision = await auth.policies.decide({ memberId: token.memberId, action, resource }, roles, load);
     if (decision === 'unknown') throw permissionDenied('PERMISSION_DENIED', `there is no action ${action} on ${resource.type}`);
@@ -60,7 +58,7 @@ export async function check(
   { accessToken, checks }: { accessToken: string; checks: readonly Omit<Question, 'memberId'>[] },
   signal?: AbortSignal,
 ): Promise<boolean[]> {
-  const { token, roles = [] } = await identify(auth, accessToken, WITH_ROLES, signal);
+  const { token, roles } = await identify(auth, accessToken, signal);
   let loading: Promise<Role[]> | undefined;
   const load = () => (loading ??= withPolicies(auth, roles));
   const decide = async ({ action, resource }: Omit<Question, 'memberId'>) =>
@@ -71,36 +69,16 @@ export async function check(
 const withPolicies = ({ store }: Auth, roles: readonly RoleVersion[]): Promise<Role[]> =>
   store.roles.find({ _id: { $in: roles.map(({ _id }) => _id) } }).toArray();
 
-const WITH_ROLES: Document[] = [
-  {
-    $lookup: { from: 'roles', localField: 'roleIds', foreignField: '_id', pipeline: [{ $project: { version: 1 } }], as: 'roles' },
-  },
-];
-
-/** Verifies the token, and reads its member in one go: nothing, unless it is active and has that session. */
+/** Verifies the token, and asks the store for the roles of its member: none of a member that is not active or has not that session. */
 async function identify(
-  { store, accessTokens }: Auth,
+  { accessTokens, sessions }: Auth,
   accessToken: string,
-  more: Document[],
   signal: AbortSignal | undefined,
-): Promise<{ token: AccessToken; roles?: RoleVersion[] }> {
+): Promise<{ token: AccessToken; roles: RoleVersion[] }> {
   const token = await accessTokens.verify(accessToken);
-  const now = new Date(store.clock.now());
-  const [member] = await store.members
-    .aggregate<{ roles?: RoleVersion[] }>([
-      {
-        $match: {
-          _id: token.memberId,
-          status: 'active',
-          sessions: { $elemMatch: { id: token.sessionId, expiresAt: { $gt: now } } },
-        },
-      },
-      { $project: { roleIds: 1 } },
-      ...more,
-    ])
-    .toArray();
-  // What follows, the decisions, costs more than the look-up.
+  const roles = await sessions.rolesOf(token);
+  // Nobody waits for what follows.
   if (signal?.aborted) throw callerGone();
-  if (!member) throw unauthenticated('SESSION_REVOKED', 'the session of this access token has ended');
-  return { token, roles: member.roles };
+  if (!roles) throw unauthenticated('SESSION_REVOKED', 'the session of this access token has ended');
+  return { token, roles };
 }

@@ -17,6 +17,7 @@ import { RefreshTokens } from './refresh-tokens.ts';
 import type { LogIn } from './rpcs/log-in.ts';
 import { putRoles } from './rpcs/put-roles.ts';
 import { stagePassword } from './rpcs/stage-password.ts';
+import { Sessions } from './sessions.ts';
 import { KeyRing } from './signing-keys.ts';
 import { openStore, type Store } from './store.ts';
 import { Pseudonyms, Vault } from './vault.ts';
@@ -74,6 +75,7 @@ async function open(url: Secret, database: string, masterKey: Secret, options: T
   const steps = authSteps(store);
   return {
     store,
+    sessions: new Sessions(store),
     keys,
     masterKey,
     lifecycle,

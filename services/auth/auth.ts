@@ -5,12 +5,14 @@ import type { DeviceCookies } from './device-cookies.ts';
 import type { Passwords } from './passwords.ts';
 import type { Policies } from './policies.ts';
 import type { RefreshTokens } from './refresh-tokens.ts';
+import type { Sessions } from './sessions.ts';
 import type { Store } from './store.ts';
 import type { Pseudonyms } from './vault.ts';
 
 /** What the commands of the Auth service work with. */
 export interface Auth {
   store: Store;
+  sessions: Sessions;
   passwords: Passwords;
   attempts: Attempts;
   accessTokens: AccessTokens;

@@ -12,7 +12,7 @@ import { PASSWORD_LENGTH } from '#platform/fields.ts';
 /**
  * - `pending`: the login is bound, but its registration is not done
  * - `active`: may log in
- * - `suspended`: closed, no token is accepted; about to be removed
+ * - `suspended`: closed, no password and no token is accepted: its member is suspended, or about to be removed
  */
 export type MemberStatus = 'pending' | 'active' | 'suspended';
 
@@ -66,7 +66,7 @@ export interface Member {
   status: MemberStatus;
   /** Grows by 1 with every change that an event tells of. */
   version: number;
-  /** At most {@link SESSIONS_KEPT}. A login sorts them, least recently used first; a refresh moves none. */
+  /** At most {@link SESSIONS_KEPT}, in no order. */
   sessions: Session[];
   /** The newest {@link KNOWN_SOURCES_KEPT}; absent of a member of an earlier release that has not logged in since. */
   knownSources?: KnownSource[];
@@ -86,7 +86,12 @@ export interface Role {
   _id: string;
   version: number;
   policies: Policy[];
+  /** Of administrators: how many logins were closed. What matters is that it is written. */
+  loginsClosed?: number;
 }
+
+/** The role that somebody who can log in must always have. */
+export const ADMIN = 'admin';
 
 /** A member who logs in from one source more is no longer known at the one that was not used for longest. */
 export const KNOWN_SOURCES_KEPT = 16;
@@ -160,9 +165,11 @@ export function passwordViolation(password: string): Omit<FieldViolation, 'field
   return common || repeated || sequence ? { code: 'TOO_COMMON', message: 'is one of the most common passwords' } : undefined;
 }
 
+/** When a session that is used now for the last time expires. */
+export const idleExpiry = (now: Date): Date => new Date(now.getTime() + REFRESH_IDLE_MS);
+
 /** When a session that is used now expires. */
-export const sessionExpiry = (now: Date, endsAt: Date): Date =>
-  new Date(Math.min(now.getTime() + REFRESH_IDLE_MS, endsAt.getTime()));
+export const sessionExpiry = (now: Date, endsAt: Date): Date => new Date(Math.min(idleExpiry(now).getTime(), endsAt.getTime()));
 
 /** Whether a member has logged in from there. */
 export const knowsSource = (sources: readonly KnownSource[], key: string, now: Date): boolean =>

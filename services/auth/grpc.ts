@@ -16,8 +16,10 @@ import { refreshSession } from './rpcs/refresh-session.ts';
 import { stagePassword } from './rpcs/stage-password.ts';
 import type { KeyRing } from './signing-keys.ts';
 import { bindLogin, leavingNoPassword } from './steps/bind-login.ts';
+import { endSessions } from './steps/end-sessions.ts';
 import { grantRoles } from './steps/grant-roles.ts';
 import { rebindLogin } from './steps/rebind-login.ts';
+import { reinstateLogin } from './steps/reinstate-login.ts';
 import { removeLogin } from './steps/remove-login.ts';
 import { suspendLogin } from './steps/suspend-login.ts';
 import type { Store } from './store.ts';
@@ -29,7 +31,15 @@ export const AUTH_LIMITS = { 'grpc.max_receive_message_length': 4_194_304 };
 
 /** The steps of sagas, and their undo. */
 export function authSteps(store: Store): StepHandlers<AuthServiceService> {
-  const steps = serveSteps<AuthServiceService, Store>(store, { bindLogin, grantRoles, rebindLogin, suspendLogin, removeLogin });
+  const steps = serveSteps<AuthServiceService, Store>(store, {
+    bindLogin,
+    grantRoles,
+    rebindLogin,
+    suspendLogin,
+    endSessions,
+    reinstateLogin,
+    removeLogin,
+  });
   return { ...steps, bindLogin: leavingNoPassword(store, (request) => steps.bindLogin(request)) };
 }
 

@@ -11,6 +11,7 @@ import { HashQueue } from './hash-queue.ts';
 import { Passwords } from './passwords.ts';
 import { Policies } from './policies.ts';
 import { RefreshTokens } from './refresh-tokens.ts';
+import { Sessions } from './sessions.ts';
 import { KeyRing } from './signing-keys.ts';
 import { authState } from './state.ts';
 import { openStore } from './store.ts';
@@ -48,6 +49,7 @@ export async function start({ config, log, lifecycle, inProcess }: App<Config>):
   const masterKey = config.MUSUBI_AUTH_MASTER_KEY;
   const auth = {
     store,
+    sessions: new Sessions(store),
     policies,
     log,
     passwords: new Passwords(cost, queue),

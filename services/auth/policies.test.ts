@@ -1,4 +1,5 @@
 import test from 'ava';
+import fc from 'fast-check';
 import type { Role } from './domain.ts';
 import { Policies, type Question } from './policies.ts';
 
@@ -75,6 +76,69 @@ test('a newer version of a role decides at once; the older is not asked any more
   t.is(await decide(asked, old), 'denied');
   t.is(await decide(asked, young), 'allowed');
   t.is(await decide(asked, old), 'denied');
+});
+
+const IDS = ['m1', 'm2', 'm3', 'other', '', 'member'];
+const CONDITIONS = [
+  'resource == principal',
+  'principal == Musubi::Member::"m1"',
+  'resource == Musubi::Member::"m\\u{32}"',
+  'resource has owner && resource.owner == principal',
+  'resource has owner && resource.owner == Musubi::Member::"m3"',
+  'resource has owner && resource.owner == resource',
+  'principal has owner',
+  'principal in Musubi::Role::"some"',
+  'resource in Musubi::Role::"some"',
+  'resource in [Musubi::Job::"m2", Musubi::Member::""]',
+  '[principal, resource].contains(Musubi::Member::"other")',
+];
+
+test('what Cedar was asked before is answered as it would answer again', async (t) => {
+  const id = fc.constantFrom(...IDS);
+  const policy = fc
+    .tuple(fc.constantFrom('permit', 'permit', 'forbid'), fc.constantFrom('when', 'unless'), fc.constantFrom(...CONDITIONS))
+    .map(([effect, word, condition]) => `${effect} (principal, action, resource) ${word} { ${condition} };`);
+  const asked = fc.record({
+    memberId: id.filter((one) => one !== ''),
+    resource: fc.record({ type: fc.constantFrom('Member', 'Job'), id, ownerId: id }),
+  });
+  let version = 1;
+  const answers = { allowed: 0, denied: 0, unknown: 0 };
+  const ask = (question: Question, texts: string[], of: number) => {
+    const roles = [role('some', texts, of)];
+    return policies.decide(question, roles, async () => roles);
+  };
+  await fc.assert(
+    fc.asyncProperty(fc.array(policy, { minLength: 1, maxLength: 3 }), fc.array(asked, { maxLength: 40 }), async (texts, all) => {
+      const kept = version++;
+      for (const one of all) {
+        const question = { ...one, action: one.resource.type === 'Job' ? 'job.read' : 'member.read' };
+        // A version that was never there is parsed and asked.
+        const fresh = await ask(question, texts, version++);
+        t.is(await ask(question, texts, kept), fresh, JSON.stringify({ texts, question }));
+        answers[fresh]++;
+      }
+    }),
+    { numRuns: 400 },
+  );
+  t.true(answers.allowed > 100 && answers.denied > 100, JSON.stringify(answers));
+});
+
+test('Cedar is asked once for each kind of question', async (t) => {
+  let asked = 0;
+  const fresh = new Policies();
+  const roles = [role('own', ['permit (principal, action, resource) when { resource == principal };'])];
+  const decide = (memberId: string, id: string) =>
+    fresh.decide({ ...question('member.read', 'Member', id), memberId }, roles, async () => {
+      asked++;
+      return roles;
+    });
+  for (let n = 0; n < 50; n++) {
+    t.is(await decide(`m${n}`, `m${n}`), 'allowed');
+    t.is(await decide(`m${n}`, `m${n + 1}`), 'denied');
+  }
+  t.is(asked, 1);
+  t.is(fresh.kept, 2);
 });
 
 test('policies are read once for a combination of roles, in whatever order', async (t) => {

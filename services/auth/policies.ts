@@ -4,6 +4,7 @@ import {
   type DetailedError,
   type EntityJson,
   type EntityUidJson,
+  policyToJson,
   preparsePolicySet,
   preparseSchema,
   schemaToJson,
@@ -29,12 +30,27 @@ export type Decision = 'allowed' | 'denied' | 'unknown';
 /** A role as far as it identifies what it permits. */
 export type RoleVersion = Pick<Role, '_id' | 'version'>;
 
+/** Decisions kept of one combination of roles: more kinds of question than policies of any size tell apart in practice. */
+const DECISIONS_KEPT = 1_000;
+
+/** A combination of roles, with its policies parsed. */
+interface PolicySet {
+  /** Where Cedar's cache has them. */
+  entry: string;
+  /** Every string that stands in them. */
+  strings: ReadonlySet<string>;
+  /** What was decided by them, by the kind of question. */
+  decisions: Map<string, Decision>;
+}
+
 /**
  * Decides by Cedar policies (https://docs.cedarpolicy.com): what no policy of the member's roles
  * permits is denied, and a `forbid` wins over every `permit`.
  *
  * Policies are parsed once per combination of roles and their versions. Cedar's own cache can't
  * forget, only overwrite: so the combinations used last share a fixed number of its entries.
+ *
+ * Cedar is asked once for each kind of question ({@link kindOf}) of a combination.
  */
 export class Policies {
   /** Cedar's cache is one for the whole process. */
@@ -42,8 +58,8 @@ export class Policies {
   readonly #schema: string;
   /** Action → the types of resource it can be done to. */
   readonly #actions: ReadonlyMap<string, ReadonlySet<string>>;
-  /** Combination of roles → its entry in Cedar's cache; least recently used first. */
-  readonly #sets = new Map<string, string>();
+  /** By the combination of roles; least recently used first. */
+  readonly #sets = new Map<string, PolicySet>();
   readonly #capacity: number;
 
   /** @param capacity combinations of roles kept parsed (about 60 kB each for 30 policies) */
@@ -53,6 +69,11 @@ export class Policies {
     this.#actions = readActions(this.#schema);
     const parsed = preparseSchema(SCHEMA_NAME, this.#schema);
     if (parsed.type === 'failure') throw new Error(`Cedar schema: ${messages(parsed.errors)}`);
+  }
+
+  /** How many decisions are remembered. */
+  get kept(): number {
+    return [...this.#sets.values()].reduce((sum, { decisions }) => sum + decisions.size, 0);
   }
 
   /** What is wrong with a role's policies, by field; empty if they can be stored. */
@@ -76,20 +97,26 @@ export class Policies {
     if (!this.#actions.get(question.action)?.has(question.resource.type)) return 'unknown';
     if (roles.length === 0) return 'denied';
     // Between finding the entry and asking Cedar nothing may be awaited: another request could overwrite it.
-    const entry = this.#find(roles) ?? this.#parse(await load());
-    return this.#ask(question, roles, entry);
+    const set = this.#find(roles) ?? this.#parse(await load());
+    const kind = kindOf(question, set.strings);
+    const known = set.decisions.get(kind);
+    if (known) return known;
+    const decision = this.#ask(question, roles, set.entry);
+    if (set.decisions.size >= DECISIONS_KEPT) set.decisions.clear();
+    set.decisions.set(kind, decision);
+    return decision;
   }
 
-  #find(roles: readonly RoleVersion[]): string | undefined {
+  #find(roles: readonly RoleVersion[]): PolicySet | undefined {
     const combination = nameOf(roles);
-    const entry = this.#sets.get(combination);
-    if (entry === undefined) return undefined;
+    const set = this.#sets.get(combination);
+    if (set === undefined) return undefined;
     this.#sets.delete(combination);
-    this.#sets.set(combination, entry);
-    return entry;
+    this.#sets.set(combination, set);
+    return set;
   }
 
-  #parse(roles: readonly Role[]): string {
+  #parse(roles: readonly Role[]): PolicySet {
     const known = this.#find(roles);
     if (known !== undefined) return known;
     const staticPolicies: Record<string, string> = {};
@@ -97,13 +124,14 @@ export class Policies {
       for (const { policyId, cedar } of role.policies) staticPolicies[`${role._id}/${policyId}`] = cedar;
     }
     const oldest = this.#sets.size < this.#capacity ? undefined : this.#sets.entries().next().value;
-    const entry = oldest?.[1] ?? `${this.#name}/${this.#sets.size}`;
+    const entry = oldest?.[1].entry ?? `${this.#name}/${this.#sets.size}`;
     const parsed = preparsePolicySet(entry, { staticPolicies });
     // Then the entry still holds what it held.
     if (parsed.type === 'failure') throw new Error(`stored policies do not parse: ${messages(parsed.errors)}`);
     if (oldest) this.#sets.delete(oldest[0]);
-    this.#sets.set(nameOf(roles), entry);
-    return entry;
+    const set = { entry, strings: stringsOf(Object.values(staticPolicies)), decisions: new Map() };
+    this.#sets.set(nameOf(roles), set);
+    return set;
   }
 
   #ask({ memberId, action, resource }: Question, roles: readonly RoleVersion[], entry: string): Decision {
@@ -133,6 +161,40 @@ export class Policies {
     // Cedar leaves out a policy that fails; it might have been the one that forbids.
     return decision === 'allow' && diagnostics.errors.length === 0 ? 'allowed' : 'denied';
   }
+}
+
+/**
+ * Everything of a question that a decision by these policies can depend on: action and type, which of member, resource and
+ * owner are the same, and those of their IDs that stand in a policy. To Cedar an ID is a name and nothing else: two that no policy
+ * mentions are told apart by nothing.
+ */
+function kindOf({ memberId, action, resource }: Question, strings: ReadonlySet<string>): string {
+  const { type, id, ownerId } = resource;
+  const named = (name: string): string | undefined => (strings.has(name) ? `=${name}` : undefined);
+  const self = type === 'Member' && id === memberId;
+  const owned = ownerId === memberId ? 'member' : type === 'Member' && ownerId === id ? 'resource' : 'other';
+  return JSON.stringify([
+    action,
+    type,
+    named(memberId) ?? 'member',
+    named(id) ?? (self ? 'member' : 'resource'),
+    ownerId === '' ? '' : (named(ownerId) ?? owned),
+  ]);
+}
+
+/** Every string of these policies as Cedar reads them: the IDs that they mention, and more, which does no harm. */
+function stringsOf(policies: readonly string[]): ReadonlySet<string> {
+  const strings = new Set<string>();
+  const collect = (value: unknown): void => {
+    if (typeof value === 'string') strings.add(value);
+    else if (typeof value === 'object' && value !== null) Object.values(value).forEach(collect);
+  };
+  for (const policy of policies) {
+    const read = policyToJson(policy);
+    if (read.type === 'failure') throw new Error(`a stored policy can not be read: ${messages(read.errors)}`);
+    collect(read.json);
+  }
+  return strings;
 }
 
 const nameOf = (roles: readonly RoleVersion[]): string =>

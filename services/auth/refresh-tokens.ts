@@ -1,4 +1,4 @@
-import { createHash, createHmac, randomBytes } from 'node:crypto';
+import { createHmac, hash, randomBytes } from 'node:crypto';
 import type { Secret } from '#platform/config.ts';
 import { deriveKey } from './vault.ts';
 
@@ -52,4 +52,4 @@ export class RefreshTokens {
 }
 
 /** SHA-256 in base64: enough for what has 256 bits of entropy already. */
-export const hashToken = (token: string): string => createHash('sha256').update(token).digest('base64');
+export const hashToken = (token: string): string => hash('sha256', token, 'base64');

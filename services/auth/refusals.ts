@@ -1,4 +1,4 @@
-import { alreadyExists, failedPrecondition, notFound } from '#platform/errors.ts';
+import { alreadyExists, failedPrecondition, notFound, permissionDenied } from '#platform/errors.ts';
 import { LOGINS_HELD } from './domain.ts';
 
 export const loginNotFound = () => notFound('LOGIN_NOT_FOUND', 'the member has no login');
@@ -13,3 +13,8 @@ export const tooManyRenames = (until: Date) =>
     `the member gave up ${LOGINS_HELD} logins of late, which are kept for it; it can take one of them, or another from ${until.toISOString()} on`,
     { fields: [{ field: 'loginId', message: 'was changed too often of late' }] },
   );
+
+export const loginSuspended = () => permissionDenied('LOGIN_SUSPENDED', 'the login is closed, as its member is suspended');
+
+export const loginNotSuspended = () =>
+  failedPrecondition('LOGIN_NOT_SUSPENDED', 'a login must be suspended before its sessions end, or it is removed');

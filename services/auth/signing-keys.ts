@@ -95,6 +95,11 @@ export class KeyRing {
     return this.#keys.get(kid)?.publicKey;
   }
 
+  /** Whether that key verifies now, as far as this process knows. */
+  has(kid: string): boolean {
+    return this.#keys.has(kid);
+  }
+
   /** The JSON Web Key Set (RFC 7517) of all keys that verify now or soon. */
   jwks(): { keys: JWK[] } {
     return { keys: [...this.#keys.values()].map(({ publicJwk }) => publicJwk) };

@@ -7,7 +7,7 @@ import type { Step } from '#platform/operations/mongo.ts';
 import type { Which } from '#platform/state.ts';
 import type { Bucket } from './attempts.ts';
 import { type Clock, openClock } from './clock.ts';
-import type { Member, MemberStatus, PasswordHash, Role } from './domain.ts';
+import { ADMIN, type Member, type MemberStatus, type PasswordHash, type Role } from './domain.ts';
 import { loginNotFound } from './refusals.ts';
 import type { SigningKeyDocument } from './signing-keys.ts';
 
@@ -49,6 +49,8 @@ export type AuthStep<Request, Response, Kept = null> = Step<Store, Request, Resp
 const makeIndexes = (db: Db): Promise<unknown> =>
   Promise.all([
     db.collection('members').createIndex({ loginKey: 1 }, { unique: true }),
+    // Administrators are few, and are looked for among all members.
+    db.collection('members').createIndex({ roleIds: 1 }, { partialFilterExpression: { roleIds: ADMIN } }),
     db.collection('held_logins').createIndex({ until: 1 }, { expireAfterSeconds: 0 }),
     db.collection('held_logins').createIndex({ memberId: 1 }),
     db.collection('secrets').createIndex({ expiresAt: 1 }, { expireAfterSeconds: 0 }),
@@ -98,7 +100,7 @@ export async function changeLogin(
   store: Store,
   session: ClientSession,
   memberId: string,
-  change: Partial<Pick<Member, 'loginId' | 'loginKey' | 'roleIds' | 'status'>>,
+  change: Partial<Pick<Member, 'loginId' | 'loginKey' | 'roleIds' | 'status' | 'sessions'>>,
   from?: readonly MemberStatus[],
 ): Promise<{ before: Login; after: Login } | undefined> {
   const before = await store.members.findOneAndUpdate(
@@ -107,7 +109,8 @@ export async function changeLogin(
     { session, projection: LOGIN, returnDocument: 'before' },
   );
   if (!before) return undefined;
-  return { before, after: { ...before, ...change, version: before.version + 1 } };
+  const { sessions: _, ...login } = change;
+  return { before, after: { ...before, ...login, version: before.version + 1 } };
 }
 
 /** @throws LOGIN_NOT_FOUND */

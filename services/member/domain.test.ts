@@ -1,7 +1,7 @@
 import test from 'ava';
 import fc from 'fast-check';
 import { longestNormalized, SLOW_TO_NORMALIZE } from '#platform/normalization.fixture.ts';
-import { jobOf, type Profile, tidyChanges, tidyProfile } from './domain.ts';
+import { jobOf, type Profile, tidyChanges, tidyProfile, tidyReason } from './domain.ts';
 
 const good: Profile = { loginId: 'alice.b-c_d@e', displayName: '山田 花子 🎉', email: 'alice@example.com' };
 
@@ -98,4 +98,16 @@ test('tidying what is tidy changes nothing', (t) => {
 test('the job is what stands before the first slash', (t) => {
   t.is(jobOf('0190-abc/create/x'), '0190-abc');
   t.is(jobOf('bootstrap'), 'bootstrap');
+});
+
+test('a reason is a line that others can read', (t) => {
+  t.is(tidyReason(undefined), null);
+  t.is(tidyReason(' か\u3099 '), 'が');
+  t.is(tidyReason('𠮷'.repeat(500)), '𠮷'.repeat(500));
+  for (const reason of ['', '  ', 'x'.repeat(501), 'x'.repeat(2_001), 'a\nb', 'a\u0000b', 'a\u200bb', '\u202eab'])
+    t.like(
+      t.throws(() => tidyReason(reason)),
+      { code: 'INVALID_MEMBER', fields: [{ field: 'reason' }] },
+      JSON.stringify(reason),
+    );
 });

@@ -1,12 +1,17 @@
-import { displayName, email, kept, loginId } from '#platform/fields.ts';
+import { failedPrecondition } from '#platform/errors.ts';
+import { displayName, email, kept, loginId, reason } from '#platform/fields.ts';
 import { requireId } from '#platform/id.ts';
 import { lockNotHeld, memberBusy, memberDeleting, versionMismatch } from './refusals.ts';
 
-/** What a member is, as others are told. `PENDING`: its registration is not finished, and queries do not show it. */
-export type MemberStatus = 'PENDING' | 'ACTIVE';
+/**
+ * What a member is, as others are told.
+ * - `PENDING`: its registration is not finished, and queries do not show it
+ * - `SUSPENDED`: it can not log in
+ */
+export type MemberStatus = 'PENDING' | 'ACTIVE' | 'SUSPENDED';
 
 /** What a job is doing to a member that it holds: the semantic lock of its saga. Others are not told: they see the member as it was. */
-export type MemberLock = 'REGISTERING' | 'UPDATING' | 'DELETING';
+export type MemberLock = 'REGISTERING' | 'UPDATING' | 'DELETING' | 'SUSPENDING' | 'REINSTATING';
 
 /** What a member tells about itself. */
 export interface Profile {
@@ -18,25 +23,54 @@ export interface Profile {
 export interface Member extends Profile {
   memberId: string;
   status: MemberStatus;
-  /** What CommitUpdate will apply; null unless it is UPDATING. */
-  pendingChanges: Partial<Profile> | null;
+  /** What the job that holds it will apply in the end; null unless it is UPDATING or SUSPENDING. */
+  pendingChanges: Partial<Profile & { suspensionReason: string | null }> | null;
   /** Null when nobody is changing it. */
   lock: MemberLock | null;
   /** The job that holds the lock. */
   lockHolder: string | null;
-  /** The job that deletes the member, from its first step on: no other may begin with it. It need not hold the lock yet. */
+  /** Null unless it is suspended. */
+  suspendedAt: Date | null;
+  /** Why it is suspended; null when nobody said. */
+  suspensionReason: string | null;
+  /** The job that has closed the member, from its first step on: no other may begin with it. It need not hold the lock yet. */
   closedBy: string | null;
+  /** Whether that job lets the member go in the end. False: it deletes the member. */
+  reopens: boolean;
   /** 1 at first; grows by 1 with every change that is told to others (so not by a lock). */
   version: number;
   createdAt: Date;
   updatedAt: Date;
 }
 
+/** What a member is at first, beside its profile: nobody holds it, and nobody was told of it. */
+export const AT_FIRST: Omit<Member, keyof Profile | 'memberId' | 'createdAt' | 'updatedAt'> = {
+  status: 'PENDING',
+  pendingChanges: null,
+  lock: null,
+  lockHolder: null,
+  suspendedAt: null,
+  suspensionReason: null,
+  closedBy: null,
+  reopens: false,
+  version: 1,
+};
+
+/** All that a member has. */
+export const MEMBER_FIELDS = [
+  ...(['memberId', 'loginId', 'displayName', 'email', 'createdAt', 'updatedAt'] as const),
+  ...(Object.keys(AT_FIRST) as (keyof typeof AT_FIRST)[]),
+];
+
 /** The job an operation belongs to: a saga's operation IDs are `${jobId}/${step}`. */
 export const jobOf = (operationId: string): string => operationId.split('/', 1)[0] ?? operationId;
 
 /** @throws INVALID_ARGUMENT */
 export const requireMemberId = (memberId: string): string => requireId('memberId', memberId);
+
+/** A reason in the form in which it is kept; null: none was given. @throws INVALID_MEMBER */
+export const tidyReason = (given: string | undefined): string | null =>
+  kept({ reason }, { reason: given }, 'INVALID_MEMBER').reason ?? null;
 
 /**
  * The given fields in the form in which they are kept; absent ones stay absent.
@@ -58,14 +92,24 @@ export function requireFree(member: Member, jobId: string): void {
   if (member.lock !== null) throw memberBusy();
 }
 
-/** @throws MEMBER_DELETING */
+/** @throws MEMBER_DELETING; MEMBER_BUSY (retryable) when it is closed for a while only */
 export function requireOpen(member: Member, jobId: string): void {
-  if (member.closedBy !== null && member.closedBy !== jobId) throw memberDeleting();
+  if (member.closedBy !== null && member.closedBy !== jobId) throw member.reopens ? memberBusy() : memberDeleting();
 }
 
 /** @throws MEMBER_BUSY (retryable) while its registration may still be undone */
 export function requireRegistered(member: Member): void {
   if (member.status === 'PENDING') throw memberBusy();
+}
+
+/** @throws MEMBER_SUSPENDED */
+export function requireActive(member: Member): void {
+  if (member.status === 'SUSPENDED') throw failedPrecondition('MEMBER_SUSPENDED');
+}
+
+/** @throws MEMBER_NOT_SUSPENDED */
+export function requireSuspended(member: Member): void {
+  if (member.status !== 'SUSPENDED') throw failedPrecondition('MEMBER_NOT_SUSPENDED');
 }
 
 /** @throws VERSION_MISMATCH */
@@ -83,6 +127,28 @@ export const isHeld = (member: Member, lock: MemberLock, jobId: string): boolean
 
 /** The member, whom nobody holds any more. */
 export const freed = (member: Member): Member => ({ ...member, lock: null, lockHolder: null, pendingChanges: null });
+
+/** The member that a job had closed and locked, suspended and open to other jobs. */
+export const suspended = (member: Member, now: Date): Member => ({
+  ...freed(member),
+  ...member.pendingChanges,
+  status: 'SUSPENDED',
+  suspendedAt: now,
+  closedBy: null,
+  reopens: false,
+  version: member.version + 1,
+  updatedAt: now,
+});
+
+/** The member that a job had locked, active again. */
+export const reinstated = (member: Member, now: Date): Member => ({
+  ...freed(member),
+  status: 'ACTIVE',
+  suspendedAt: null,
+  suspensionReason: null,
+  version: member.version + 1,
+  updatedAt: now,
+});
 
 /**
  * For an undo that comes after the job let go of the member.

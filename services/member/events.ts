@@ -1,12 +1,13 @@
 import type { OutboxEvent } from '#platform/operations/postgres.ts';
+import { nullsAbsent } from '#platform/postgres.ts';
 import type { AggregateVersion } from '#proto/musubi/aggregate/v1/aggregate.ts';
 import { MemberEvent, type Member as MemberMessage } from '#proto/musubi/member/v1/member.ts';
 import type { Member } from './domain.ts';
 
 const AGGREGATE = 'member';
 
-/** Tells others the whole state after a change. */
-export function memberEvent(type: 'created' | 'activated' | 'updated', member: Member): OutboxEvent {
+/** Tells others the whole state after a change. @param type what happened: `member.${type}` is one of the contract's */
+export function memberEvent(type: string, member: Member): OutboxEvent {
   return event(type, member.memberId, member.version, toMessage(member));
 }
 
@@ -30,7 +31,4 @@ function event(type: string, memberId: string, version: number, member: MemberMe
   };
 }
 
-function toMessage(member: Member): MemberMessage {
-  const { memberId, loginId, displayName, email, createdAt, updatedAt } = member;
-  return { memberId, loginId, displayName, email, status: `MEMBER_STATUS_${member.status}`, createdAt, updatedAt };
-}
+const toMessage = (member: Member): MemberMessage => ({ ...nullsAbsent(member), status: `MEMBER_STATUS_${member.status}` });

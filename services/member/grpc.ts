@@ -9,6 +9,8 @@ import { closeMember } from './steps/close-member.ts';
 import { commitUpdate } from './steps/commit-update.ts';
 import { createMember } from './steps/create-member.ts';
 import { deleteMember } from './steps/delete-member.ts';
+import { beginReinstate, reinstateMember } from './steps/reinstate-member.ts';
+import { beginSuspend, suspendMember } from './steps/suspend-member.ts';
 
 /** musubi.member.v1.MemberService over the service's database. */
 export function memberHandlers(db: Database): Handlers<MemberServiceService> {
@@ -20,5 +22,9 @@ export function memberHandlers(db: Database): Handlers<MemberServiceService> {
     closeMember,
     beginDelete,
     deleteMember,
+    beginSuspend,
+    suspendMember,
+    beginReinstate,
+    reinstateMember,
   });
 }

@@ -40,8 +40,18 @@ const beginDelete = ({ memberId, jobId }: Target) =>
 const deleteMember = ({ memberId, jobId }: Target) =>
   service.deleteMember({ operationId: `${jobId}/delete-member`, memberId }, call);
 
-const closeMember = ({ memberId, jobId }: Target) =>
-  service.closeMember({ operationId: `${jobId}/close-member`, memberId }, call);
+const closeMember = ({ memberId, jobId }: Target, reopens = false) =>
+  service.closeMember({ operationId: `${jobId}/close-member`, memberId, reopens }, call);
+const closeForAWhile = (target: Target) => closeMember(target, true);
+const beginSuspend = ({ memberId, jobId }: Target) =>
+  service.beginSuspend({ operationId: `${jobId}/begin-suspend`, memberId, byMemberId: 'admin', reason: ' on leave ' }, call);
+const suspendMember = ({ memberId, jobId }: Target) =>
+  service.suspendMember({ operationId: `${jobId}/suspend-member`, memberId }, call);
+const suspended = [create, activate, closeForAWhile, beginSuspend, suspendMember];
+const beginReinstate = ({ memberId, jobId }: Target) =>
+  service.beginReinstate({ operationId: `${jobId}/begin-reinstate`, memberId }, call);
+const reinstateMember = ({ memberId, jobId }: Target) =>
+  service.reinstateMember({ operationId: `${jobId}/reinstate-member`, memberId }, call);
 
 interface Step {
   operation: string;
@@ -53,6 +63,9 @@ interface Step {
 }
 
 const written = (version: number) => (target: Target) => ({ written: { type: 'member', id: target.memberId, version } });
+
+/** Of a step that changes nothing that others can see. */
+const untold = { events: [[], []], answer: () => ({}) } satisfies Pick<Step, 'events' | 'answer'>;
 
 const STEPS: Record<string, Step> = {
   CreateMember: {
@@ -83,25 +96,24 @@ const STEPS: Record<string, Step> = {
     events: [['member.updated'], ['member.updated']],
     answer: written(3),
   },
-  CloseMember: { operation: 'close-member', arrange: [create, activate], act: closeMember, events: [[], []], answer: () => ({}) },
+  CloseMember: { operation: 'close-member', arrange: [create, activate], act: (target) => closeMember(target), ...untold },
   'CloseMember, while another job holds it': {
     operation: 'close-member',
     arrange: [create, activate, ({ memberId, jobId }) => beginUpdate({ memberId, jobId: `other-${jobId}` })],
-    act: closeMember,
-    events: [[], []],
-    answer: () => ({}),
+    act: (target) => closeMember(target),
+    ...untold,
   },
+  'CloseMember, for a while': { operation: 'close-member', arrange: [create, activate], act: closeForAWhile, ...untold },
   'BeginDelete, once it is closed': {
     operation: 'begin-delete',
-    arrange: [create, activate, closeMember],
+    arrange: [create, activate, (target) => closeMember(target)],
     act: beginDelete,
-    events: [[], []],
-    answer: () => ({}),
+    ...untold,
   },
-  BeginDelete: { operation: 'begin-delete', arrange: [create, activate], act: beginDelete, events: [[], []], answer: () => ({}) },
+  BeginDelete: { operation: 'begin-delete', arrange: [create, activate], act: beginDelete, ...untold },
   'DeleteMember, once it is closed': {
     operation: 'delete-member',
-    arrange: [create, activate, closeMember, beginDelete],
+    arrange: [create, activate, (target) => closeMember(target), beginDelete],
     act: deleteMember,
     events: [['member.deleted'], ['member.updated']],
     answer: written(3),
@@ -112,6 +124,29 @@ const STEPS: Record<string, Step> = {
     act: deleteMember,
     events: [['member.deleted'], ['member.updated']],
     answer: written(3),
+  },
+  'DeleteMember, of a suspended one': {
+    operation: 'delete-member',
+    arrange: [...suspended, beginDelete],
+    act: deleteMember,
+    events: [['member.deleted'], ['member.updated']],
+    answer: written(4),
+  },
+  BeginSuspend: { operation: 'begin-suspend', arrange: [create, activate, closeForAWhile], act: beginSuspend, ...untold },
+  SuspendMember: {
+    operation: 'suspend-member',
+    arrange: [create, activate, closeForAWhile, beginSuspend],
+    act: suspendMember,
+    events: [['member.suspended'], null],
+    answer: written(3),
+  },
+  BeginReinstate: { operation: 'begin-reinstate', arrange: suspended, act: beginReinstate, ...untold },
+  ReinstateMember: {
+    operation: 'reinstate-member',
+    arrange: [...suspended, beginReinstate],
+    act: reinstateMember,
+    events: [['member.reinstated'], null],
+    answer: written(4),
   },
 };
 

@@ -13,7 +13,7 @@ import { eventMessage, memberEvent, memberRolesEvent } from './events.fixture.ts
 import { listen } from './notifications.ts';
 import { project, startProjector } from './projector.ts';
 import { getMember } from './queries/get-member.ts';
-import { generationOf, openStore } from './store.ts';
+import { generationOf, memberLoader, openStore } from './store.ts';
 import { Visibility } from './visibility.ts';
 
 /** Whole query processes, as far as they consume, on the real Kafka. */
@@ -109,7 +109,7 @@ test.serial('two processes share the work, and either knows what is visible', as
   );
   await t.notThrowsAsync(Promise.all(waits));
   for (const id of ids) await visible(two, id, 1, 'member-roles');
-  t.deepEqual((await getMember(two.db, ids[0] ?? '')).roleIds, ['member']);
+  t.deepEqual((await getMember(memberLoader(two.db), ids[0] ?? '')).roleIds, ['member']);
 });
 
 test.serial('an event that can not be read is parked with its reason, and those behind it go on', async (t) => {
@@ -166,7 +166,7 @@ test.serial('a read model that was made anew is built from the first event on', 
   const anew = await start(again);
   try {
     await t.notThrowsAsync(Promise.all([visible(anew, id, 2), visible(anew, id, 1, 'member-roles')]));
-    t.deepEqual(await getMember(anew.db, id), await getMember(one.db, id));
+    t.deepEqual(await getMember(memberLoader(anew.db), id), await getMember(memberLoader(one.db), id));
   } finally {
     await anew.lifecycle.stop('the test is done');
   }

@@ -2,18 +2,6 @@ import { createHash } from 'node:crypto';
 import { kept, PAGE_SIZE, pageToken, searchQuery } from '#platform/fields.ts';
 import { invalidPage, invalidPageToken, invalidWait } from './refusals.ts';
 
-/** A member as queries show it. */
-export interface MemberView {
-  memberId: string;
-  loginId: string;
-  displayName: string;
-  email: string;
-  roleIds: string[];
-  createdAt: Date;
-  updatedAt: Date;
-  version: number;
-}
-
 /** The last member of a page: the next page begins after it. */
 export interface Cursor {
   displayName: string;

@@ -8,7 +8,9 @@ export interface SampleMember {
   loginId: string;
   displayName: string;
   email: string;
-  status: 'PENDING' | 'ACTIVE' | 'UPDATING' | 'DELETING';
+  status: 'PENDING' | 'ACTIVE' | 'UPDATING' | 'DELETING' | 'SUSPENDED';
+  suspendedAt: Date | undefined;
+  suspensionReason: string | undefined;
 }
 
 const CREATED = new Date('2026-01-02T03:04:05.678Z');
@@ -16,9 +18,18 @@ const CREATED = new Date('2026-01-02T03:04:05.678Z');
 /** `state` undefined: the member is gone. The time of change is `version` milliseconds after the creation. */
 export function memberEvent(memberId: string, version: number, state: Partial<SampleMember> | undefined): EventMessage {
   const { status = 'ACTIVE', ...given } = state ?? {};
-  const profile = { loginId: 'alice', displayName: 'Alice', email: 'alice@example.com', ...given };
+  const profile = { loginId: 'alice', displayName: 'Alice', email: 'alice@example.com' };
+  const suspension = { suspendedAt: undefined, suspensionReason: undefined };
   const updatedAt = new Date(CREATED.getTime() + version);
-  const member = state && { memberId, ...profile, status: `MEMBER_STATUS_${status}` as const, createdAt: CREATED, updatedAt };
+  const member = state && {
+    memberId,
+    ...profile,
+    ...suspension,
+    ...given,
+    status: `MEMBER_STATUS_${status}` as const,
+    createdAt: CREATED,
+    updatedAt,
+  };
   return eventMessage(
     'member',
     state ? 'updated' : 'deleted',

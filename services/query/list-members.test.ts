@@ -7,7 +7,7 @@ import { memberEvent, memberRolesEvent } from './events.fixture.ts';
 import { project } from './projector.ts';
 import { getMember } from './queries/get-member.ts';
 import { listMembers, newSearches } from './queries/list-members.ts';
-import { openStore } from './store.ts';
+import { memberLoader, openStore } from './store.ts';
 
 const NAMES = [
   'alice',
@@ -140,11 +140,42 @@ test.serial('what is out of bounds is refused by field', async (t) => {
 test.serial('a member is found by ID with its roles', async (t) => {
   const memberId = randomUUID();
   await project(db, [memberRolesEvent(memberId, 1, ['member'])]);
-  await t.throwsAsync(getMember(db, memberId), { code: 'MEMBER_NOT_FOUND' });
+  await t.throwsAsync(getMember(memberLoader(db), memberId), { code: 'MEMBER_NOT_FOUND' });
   await project(db, [memberEvent(memberId, 3, { displayName: '~last', loginId: '-', email: '-@-' })]);
-  t.like(await getMember(db, memberId), { memberId, displayName: '~last', roleIds: ['member'], version: 3 });
-  for (const nobody of ['', 'x', 'a\0b', randomUUID()]) await t.throwsAsync(getMember(db, nobody), { code: 'MEMBER_NOT_FOUND' });
+  t.like(await getMember(memberLoader(db), memberId), { memberId, displayName: '~last', roleIds: ['member'], version: 3 });
+  for (const nobody of ['', 'x', 'a\0b', randomUUID()])
+    await t.throwsAsync(getMember(memberLoader(db), nobody), { code: 'MEMBER_NOT_FOUND' });
   await project(db, [memberEvent(memberId, 4, undefined)]);
+});
+
+test.serial('members who are asked for at the same time are found by one statement, each of them or nobody', async (t) => {
+  const [one, two, nobody] = [randomUUID(), randomUUID(), randomUUID()];
+  await project(
+    db,
+    [one, two].map((id) => memberEvent(id, 1, { displayName: '~last', loginId: id, email: '-@-' })),
+  );
+  let statements = 0;
+  const counting: Database = {
+    transaction: (work) => db.transaction(work),
+    query: (query, signal) => {
+      statements++;
+      return db.query(query, signal);
+    },
+  };
+  const members = memberLoader(counting);
+  const found = await Promise.all(
+    [two, nobody, one, two].map((id) => getMember(members, id).catch(({ code }) => ({ memberId: code }))),
+  );
+  t.deepEqual(
+    found.map(({ memberId }) => memberId),
+    [two, 'MEMBER_NOT_FOUND', one, two],
+  );
+  t.is(statements, 1);
+  await project(
+    db,
+    [one, two].map((id) => memberEvent(id, 2, undefined)),
+  );
+  t.is(await members.load(one), undefined, 'what was found is not remembered');
 });
 
 test.serial('among many members the trigram index finds a few', async (t) => {

@@ -6,7 +6,7 @@ import type { Database } from '#platform/postgres.ts';
 import { scratchDatabase } from '../../test/scratch-database.ts';
 import { eventMessage, memberEvent, memberRolesEvent } from './events.fixture.ts';
 import { project } from './projector.ts';
-import { findMember, openStore } from './store.ts';
+import { memberLoader, openStore } from './store.ts';
 
 /** Of the store: more batches at once would only queue for them, which has a time limit. */
 const CONNECTIONS = 8;
@@ -86,7 +86,7 @@ test('whatever the order, the repeats and the batches, the read model is that of
         });
         await Promise.all(turns);
         for (const { memberId, events } of histories) {
-          const found = await findMember(db, memberId);
+          const found = await memberLoader(db).load(memberId);
           t.deepEqual(
             found && { displayName: found.displayName, version: found.version, roleIds: found.roleIds },
             expected(events),
@@ -101,9 +101,9 @@ test('whatever the order, the repeats and the batches, the read model is that of
 test('a member is shown as its newest event tells', async (t) => {
   const memberId = randomUUID();
   await project(db, [memberEvent(memberId, 1, { status: 'PENDING' }), memberRolesEvent(memberId, 1, ['member', 'admin'])]);
-  t.is(await findMember(db, memberId), undefined);
+  t.is(await memberLoader(db).load(memberId), undefined);
   await project(db, [memberEvent(memberId, 2, { status: 'ACTIVE', displayName: '山田' })]);
-  t.deepEqual(await findMember(db, memberId), {
+  t.deepEqual(await memberLoader(db).load(memberId), {
     memberId,
     loginId: 'alice',
     displayName: '山田',
@@ -112,17 +112,25 @@ test('a member is shown as its newest event tells', async (t) => {
     createdAt: new Date('2026-01-02T03:04:05.678Z'),
     updatedAt: new Date('2026-01-02T03:04:05.680Z'),
     version: 2,
+    status: 'ACTIVE',
+    suspendedAt: undefined,
+    suspensionReason: undefined,
   });
   for (const status of ['UPDATING', 'DELETING'] as const) {
     await project(db, [memberEvent(memberId, status === 'UPDATING' ? 3 : 4, { status })]);
-    t.truthy(await findMember(db, memberId), status);
+    t.like(await memberLoader(db).load(memberId), { status: 'ACTIVE' }, status);
   }
-  await project(db, [memberEvent(memberId, 5, undefined)]);
-  t.is(await findMember(db, memberId), undefined);
-  await project(db, [memberEvent(memberId, 4, {})]);
-  t.is(await findMember(db, memberId), undefined, 'a late old event does not revive it');
+  const suspendedAt = new Date('2026-02-03T04:05:06.789Z');
+  await project(db, [memberEvent(memberId, 5, { status: 'SUSPENDED', suspendedAt, suspensionReason: 'on leave' })]);
+  t.like(await memberLoader(db).load(memberId), { status: 'SUSPENDED', suspendedAt, suspensionReason: 'on leave' });
   await project(db, [memberEvent(memberId, 6, {})]);
-  t.truthy(await findMember(db, memberId), 'the undo of a deletion does');
+  t.like(await memberLoader(db).load(memberId), { status: 'ACTIVE', suspendedAt: undefined, suspensionReason: undefined });
+  await project(db, [memberEvent(memberId, 7, undefined)]);
+  t.is(await memberLoader(db).load(memberId), undefined);
+  await project(db, [memberEvent(memberId, 6, {})]);
+  t.is(await memberLoader(db).load(memberId), undefined, 'a late old event does not revive it');
+  await project(db, [memberEvent(memberId, 8, {})]);
+  t.truthy(await memberLoader(db).load(memberId), 'the undo of a deletion does');
 });
 
 test('an event that is not as agreed is refused for good, and nothing of its batch is done', async (t) => {
@@ -145,11 +153,15 @@ test('an event that is not as agreed is refused for good, and nothing of its bat
       { name: 'PoisonError', code: 'INVALID_EVENT', retryable: false },
       JSON.stringify(event.data),
     );
-    t.is(await findMember(db, memberId), undefined);
+    t.is(await memberLoader(db).load(memberId), undefined);
   }
   await project(db, [{ ...good, data: { ...data, version: '1', newerField: true } }]);
-  t.truthy(await findMember(db, memberId), 'int64 as text is proto3 JSON too, and new fields are for newer readers');
+  t.truthy(await memberLoader(db).load(memberId), 'int64 as text is proto3 JSON too, and new fields are for newer readers');
   const newer = { ...data.member, status: 'MEMBER_STATUS_OF_A_NEWER_RELEASE' };
   await project(db, [eventMessage('member', 'x', memberId, 2, { ...data, version: 2, member: newer })]);
-  t.is((await findMember(db, memberId))?.version, 2, 'a status that this release has no word for is of a member that is there');
+  t.is(
+    (await memberLoader(db).load(memberId))?.version,
+    2,
+    'a status that this release has no word for is of a member that is there',
+  );
 });

@@ -5,7 +5,7 @@ import { Turns } from '#platform/turns.ts';
 import { scratchDatabase } from '../../test/scratch-database.ts';
 import { getMember } from './queries/get-member.ts';
 import { listMembers, newSearches, type Searches } from './queries/list-members.ts';
-import { openStore } from './store.ts';
+import { memberLoader, openStore } from './store.ts';
 
 /** Words without a trigram: every row is looked at. */
 const SLOW = 'a b c d e f 1 2 3 ~';
@@ -36,7 +36,7 @@ function flood(searches: Searches, count: number, signal?: AbortSignal) {
 test.serial('the searches of one member keep neither the others nor the rest of the queries waiting', async (t) => {
   const searches = newSearches();
   const { ended, all } = flood(searches, 56);
-  t.like(await getMember(db, 'm-1'), { memberId: 'm-1' });
+  t.like(await getMember(memberLoader(db), 'm-1'), { memberId: 'm-1' });
   const everybody = await listMembers({ db, searches }, { query: '', pageSize: 1, pageToken: '', memberId: 'hana' });
   t.is(everybody.members.length, 1);
   const found = await listMembers({ db, searches }, { query: 'employee', pageSize: 1, pageToken: '', memberId: 'hana' });
@@ -52,7 +52,7 @@ test.serial('searches whose callers have left are not made', async (t) => {
   left.abort();
   await all;
   t.deepEqual(ended.filter((how) => how === 'CALLER_GONE').length, 52, 'all but those that had begun');
-  await t.throwsAsync(getMember(db, 'm-1', left.signal), { instanceOf: MusubiError, code: 'CALLER_GONE' });
+  await t.throwsAsync(getMember(memberLoader(db), 'm-1', left.signal), { instanceOf: MusubiError, code: 'CALLER_GONE' });
   const all0 = { query: '', pageSize: 0, pageToken: '', memberId: '' };
   await t.throwsAsync(listMembers({ db, searches: newSearches() }, all0, left.signal), { code: 'CALLER_GONE' });
 });

@@ -1,8 +1,21 @@
 import type { Secret } from '#platform/config.ts';
 import type { Lifecycle } from '#platform/lifecycle.ts';
+import { Loader } from '#platform/loader.ts';
 import type { Logger } from '#platform/log.ts';
-import { type Database, isStatementTimeout, join, openDatabase, type Query, sql } from '#platform/postgres.ts';
-import { type Cursor, containing, type MemberView } from './domain.ts';
+import {
+  type Database,
+  fieldOf,
+  fieldsOf,
+  isStatementTimeout,
+  join,
+  nullsAbsent,
+  openDatabase,
+  type Query,
+  sql,
+} from '#platform/postgres.ts';
+import type { MemberView } from '#proto/musubi/query/v1/query.ts';
+import { type Cursor, containing } from './domain.ts';
+import { members } from './projections/members.ts';
 import { searchTooSlow } from './refusals.ts';
 
 /** The database of the read models. */
@@ -20,16 +33,26 @@ export async function generationOf(db: Database): Promise<string> {
   return row.generation;
 }
 
+/** Of a member's columns those that are shown; the others are what it is found by. */
+const SHOWN = members.columns.filter((column) => column !== 'visible' && column !== 'search').map(fieldOf);
+
 const MEMBER_VIEW = sql`
-  select m.id as "memberId", m.login_id as "loginId", m.display_name as "displayName", m.email,
-    coalesce(r.role_ids, '{}') as "roleIds", m.created_at as "createdAt", m.updated_at as "updatedAt", m.version
+  select m.id as "memberId", m.version, coalesce(r.role_ids, '{}') as "roleIds", ${fieldsOf(SHOWN, 'm')}
   from members m left join member_roles r on r.id = m.id`;
 
-/** @throws CALLER_GONE once the signal has aborted */
-export async function findMember(db: Database, memberId: string, signal?: AbortSignal): Promise<MemberView | undefined> {
-  const [row] = await db.query<MemberView>(sql`${MEMBER_VIEW} where m.visible and m.id = ${memberId}`, signal);
-  return row;
+/** Finds members by their IDs: those who ask at the same time are answered by one statement, each with undefined where nobody is seen. */
+export type MemberLoader = Loader<string, MemberView | undefined>;
+
+export function memberLoader(db: Database): MemberLoader {
+  return new Loader(async (ids) => {
+    const rows = await db.query<MemberView>(membersOf(ids));
+    const found = new Map(rows.map((row) => [row.memberId, nullsAbsent(row)]));
+    return ids.map((id) => found.get(id));
+  });
 }
+
+/** The statement of {@link memberLoader}. */
+export const membersOf = (ids: readonly string[]): Query => sql`${MEMBER_VIEW} where m.visible and m.id = any(${ids})`;
 
 /** A page of members, by display name, then ID: `limit` at most of those after `after`. */
 export interface Page {
@@ -38,9 +61,12 @@ export interface Page {
 }
 
 /** @throws CALLER_GONE once the signal has aborted */
-export function allMembers(db: Database, page: Page, signal?: AbortSignal): Promise<MemberView[]> {
-  return db.query<MemberView>(pageOf([], page), signal);
+export async function allMembers(db: Database, page: Page, signal?: AbortSignal): Promise<MemberView[]> {
+  return (await db.query<MemberView>(allOf(page), signal)).map(nullsAbsent);
 }
+
+/** The statement of {@link allMembers}. */
+export const allOf = (page: Page): Query => pageOf([], page);
 
 /**
  * The members in whom every word is found.
@@ -55,7 +81,7 @@ export async function findMembers(
   { words, longestMs, ...page }: Page & { words: readonly string[]; longestMs: number },
 ): Promise<MemberView[]> {
   try {
-    return await db.transaction((tx) => {
+    const rows = await db.transaction((tx) => {
       tx.defer(sql`select set_config('statement_timeout', ${String(longestMs)}, true)`);
       return tx.query<MemberView>(
         pageOf(
@@ -64,6 +90,7 @@ export async function findMembers(
         ),
       );
     });
+    return rows.map(nullsAbsent);
   } catch (error) {
     throw isStatementTimeout(error) ? searchTooSlow(error) : error;
   }

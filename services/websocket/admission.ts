@@ -35,31 +35,52 @@ export class Refused extends Error {
 }
 
 /** A closed socket may stay registered for so long after its token expired. */
-export const SLACK_MS = 60_000;
+const SLACK_MS = 60_000;
+
+/**
+ * Asks Auth who has a token, and registers the socket in the member's name. If the member's sockets were closed since Auth
+ * was asked, what it said may not hold any more, and it is asked again.
+ *
+ * @param socket `memberId`: whose it must be; absent: anybody's
+ * @param allowed sockets that the member may have; default: any number, for one that is there already
+ * @returns who has it, and the cursor of "now"
+ * @throws Refused, and as `auth.Authenticate`
+ */
+export async function vouch(
+  { store, hub, peers }: Pick<SessionContext, 'store' | 'hub' | 'peers'>,
+  token: string,
+  { socketId, memberId }: { socketId: string; memberId?: string },
+  allowed = Number.MAX_SAFE_INTEGER,
+): Promise<Omit<Admission, 'socketId'>> {
+  for (;;) {
+    const closings = await store.closings();
+    const identity = await identify(peers, token);
+    if (memberId !== undefined && identity.memberId !== memberId)
+      throw new Refused(CLOSE.unauthenticated, "the token is another member's");
+    const named = { memberId: identity.memberId, socketId, closings };
+    const answer = await hub.register(named, leftOf(identity) + SLACK_MS, allowed);
+    if (answer === 'too many') throw new Refused(CLOSE.tooMany, 'too many sockets of this member');
+    if (answer !== 'closed') return { identity, ...answer };
+  }
+}
+
 /**
  * Finds out who a client is and registers a socket for it.
  *
  * @throws Refused
  */
-export async function admit({ store, hub, peers, limits, log }: SessionContext, token: string): Promise<Admission> {
+export async function admit(context: SessionContext, token: string): Promise<Admission> {
+  const socketId = randomUUID();
   try {
-    const identity = await identify(peers, token);
-    const socketId = randomUUID();
-    const now = await store.register(
-      identity.memberId,
-      socketId,
-      hub.instance,
-      leftOf(identity) + SLACK_MS,
-      limits.socketsPerMember,
-    );
-    if (!now) throw new Refused(CLOSE.tooMany, 'too many sockets of this member');
-    return { socketId, identity, now };
+    return { socketId, ...(await vouch(context, token, { socketId }, context.limits.socketsPerMember)) };
   } catch (error) {
-    if (error instanceof Refused) throw error;
-    if (!(error instanceof MusubiError)) {
-      log.error({ err: error }, 'a socket was refused on a defect');
-      throw new Refused(CLOSE.defect, 'the server failed');
-    }
-    throw new Refused(closeCodeOf(error), closeReasonOf(error));
+    throw refusedBy(error, context.log);
   }
+}
+
+function refusedBy(error: unknown, log: Logger): Refused {
+  if (error instanceof Refused) return error;
+  if (error instanceof MusubiError) return new Refused(closeCodeOf(error), closeReasonOf(error));
+  log.error({ err: error }, 'a socket was refused on a defect');
+  return new Refused(CLOSE.defect, 'the server failed');
 }

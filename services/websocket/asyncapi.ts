@@ -10,7 +10,7 @@ const CLOSES: Record<keyof typeof CLOSE, string> = {
   tryAgainLater: 'a server that is needed is away, or too many sockets wait to be authenticated; connect again after a pause',
   unauthenticated: 'no token, or one that is wrong or has expired',
   revoked:
-    'the session was ended: by a logout, a refresh token that was used again later than 10 seconds after the first time, a login on one device too many, or the end of the login',
+    'the session was ended: by a logout, a refresh token that was used again later than 10 seconds after the first time, a login on one device too many, or because its member was suspended or deleted',
   tooSlow: 'the client does not read what it is sent; connect again with the last cursor',
   tooMany: 'too many sockets of one member, or too many frames in a second',
 };

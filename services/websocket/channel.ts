@@ -136,19 +136,20 @@ export class Channel {
   close(code: CloseCode, reason: string): void {
     if (this.closing) return;
     socketsClosed.inc({ code });
-    this.#end();
+    // Others wait for the sockets of a session that has ended to be gone.
+    this.#end(code !== CLOSE.revoked);
     this.#ws.close(code, reason);
     // To read the client's goodbye.
     this.#ws.resume();
   }
 
-  /** Nothing is sent any more, and the client has a moment to go. */
-  #end(): void {
+  /** Nothing is sent any more, and the client has a moment to go: one that is known, and may stay, a longer one. */
+  #end(mayStay = true): void {
     if (this.closing) return;
     this.#ending.abort();
     this.#stopWaiting();
     const { goodbyeMs, unauthenticatedGoodbyeMs } = this.#limits;
-    const cut = setTimeout(() => this.#ws.terminate(), this.#known ? goodbyeMs : unauthenticatedGoodbyeMs);
+    const cut = setTimeout(() => this.#ws.terminate(), this.#known && mayStay ? goodbyeMs : unauthenticatedGoodbyeMs);
     this.closed.then(() => clearTimeout(cut)).catch((error: unknown) => this.fail(error));
   }
 

@@ -9,6 +9,7 @@ export const CALLED = calledBy('websocket');
 
 export const shape = {
   MUSUBI_HTTP_LISTEN: address(),
+  MUSUBI_GRPC_LISTEN: address(),
   MUSUBI_REDIS_URL: redisUrl(),
   ...kafkaShape,
   ...peerShape(CALLED),

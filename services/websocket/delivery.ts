@@ -35,11 +35,11 @@ export class Delivery {
   #subscribed = false;
   #pumping = false;
 
-  constructor(context: SessionContext, channel: Channel, { identity, now }: Admission) {
+  constructor(context: SessionContext, channel: Channel, { socketId, identity, now }: Admission) {
     this.identity = identity;
     this.#context = context;
     this.#channel = channel;
-    this.#feed = new Feed(context.store, identity.memberId, now, (entry, topic, kind) =>
+    this.#feed = new Feed(context.store, { memberId: identity.memberId, socketId }, now, (entry, topic, kind) =>
       this.#push(entry, topic, kind === 'new'),
     );
     this.#timers.after('settle', context.limits.settleMs, () => this.#settle());

@@ -1,5 +1,5 @@
 import { type Cursor, compareCursors, jobTopic, laterCursor, OWN_TOPIC } from './domain.ts';
-import type { Entry, SocketStore } from './store.ts';
+import type { Entry, SocketName, SocketStore } from './store.ts';
 
 /** The most events that are read at once. */
 const CHUNK = 100;
@@ -16,6 +16,7 @@ export type Push = (entry: Entry, topic: string, kind: 'new' | 'missed') => Prom
  */
 export class Feed {
   readonly #store: SocketStore;
+  readonly #socketId: string;
   readonly #memberId: string;
   readonly #push: Push;
   /** Everything up to here was handed over, or is not for this socket. */
@@ -28,8 +29,9 @@ export class Feed {
   /** Of these topics, those of other members' jobs. */
   readonly #others = new Set<string>();
 
-  constructor(store: SocketStore, memberId: string, now: Cursor, push: Push) {
+  constructor(store: SocketStore, { memberId, socketId }: SocketName, now: Cursor, push: Push) {
     this.#store = store;
+    this.#socketId = socketId;
     this.#memberId = memberId;
     this.#position = now;
     this.#push = push;
@@ -95,7 +97,7 @@ export class Feed {
     }
     if (compareCursors(this.#position, last) < 0) last = this.#position;
     while (compareCursors(at, last) < 0 && (await pay())) {
-      const entries = await this.#store.read(this.#memberId, at, CHUNK, last);
+      const entries = await this.#store.read(this.#memberId, at, CHUNK, last, this.#socketId);
       for (const entry of entries) {
         const topic = this.#topicOf(entry);
         const [had, since] = [cursors.get(topic), this.#since.get(topic)];
@@ -114,7 +116,7 @@ export class Feed {
 
   /** Hands over what is new. @returns true when there may be more */
   async pump(): Promise<boolean> {
-    const entries = await this.#store.read(this.#memberId, this.#position, CHUNK);
+    const entries = await this.#store.read(this.#memberId, this.#position, CHUNK, undefined, this.#socketId);
     for (const entry of entries) {
       const topic = this.#topicOf(entry);
       const since = this.#since.get(topic);

@@ -7,7 +7,7 @@ import { listen } from '#platform/redis.ts';
 import { Allowance } from './allowance.ts';
 import { CLOSE, type CloseCode, type Limits } from './domain.ts';
 import { socketsOpen, socketsUnauthenticated } from './metrics.ts';
-import { checkChannel, type SocketStore, wakeChannel } from './store.ts';
+import { checkChannel, type Registration, type SocketName, type SocketStore, wakeChannel } from './store.ts';
 
 /** A socket as its instance sees it. */
 export interface Connected {
@@ -16,8 +16,8 @@ export interface Connected {
   wake(): void;
   /** Its session may have ended: asks Auth, and closes if so. */
   recheck(): void;
-  /** Makes sure that the store knows it. */
-  register(): Promise<void>;
+  /** Makes sure that Auth knows it, and then that the store does. */
+  readmit(): Promise<void>;
   close(code: CloseCode, reason: string): void;
   /** Closes it without waiting for the client. */
   cut(code: CloseCode, reason: string): void;
@@ -34,6 +34,8 @@ export class Hub {
   readonly instance = randomUUID();
   readonly #byMember = new Map<string, Set<Connected>>();
   readonly #topics = new Map<string, Allowance>();
+  /** The IDs of the sockets that this instance has registered, or is about to. */
+  readonly #registered = new Set<string>();
   /** The oldest first. */
   readonly #unauthenticated = new Set<Connected>();
   readonly #store: SocketStore;
@@ -77,6 +79,29 @@ export class Hub {
     return topics;
   }
 
+  /** As the store's `register`, for a socket of this instance. */
+  async register(socket: SocketName & { closings: number }, forMs: number, allowed: number): Promise<Registration> {
+    const { socketId } = socket;
+    const isNew = !this.#registered.has(socketId);
+    // First: what is registered and not known here is taken for what a closed socket has left.
+    this.#registered.add(socketId);
+    let answer: Registration | undefined;
+    try {
+      answer = await this.#store.register({ ...socket, instance: this.instance }, forMs, allowed);
+      return answer;
+    } finally {
+      if (isNew && typeof answer !== 'object') this.#registered.delete(socketId);
+    }
+  }
+
+  /** For a socket that is gone, or was not let in. What fails is made up for when the member's sockets are checked. */
+  async unregister(socket: SocketName): Promise<void> {
+    if (!this.#registered.delete(socket.socketId)) return;
+    await this.#store.unregister(socket).catch((error: Error) => {
+      this.#log.debug({ reason: error.message }, 'a closed socket stays registered until its token expires');
+    });
+  }
+
   #left(socket: Connected): void {
     if (this.#unauthenticated.delete(socket)) socketsUnauthenticated.dec();
   }
@@ -115,10 +140,8 @@ export class Hub {
       lifecycle,
       channels: [wakeChannel(prefix, this.instance), checks],
       heard: (channel, memberId) => {
-        for (const socket of this.#byMember.get(memberId) ?? []) {
-          if (channel === checks) socket.recheck();
-          else socket.wake();
-        }
+        if (channel === checks) this.#check(memberId);
+        else for (const socket of this.#byMember.get(memberId) ?? []) socket.wake();
       },
       since: () => {
         for (const socket of this.#all()) socket.wake();
@@ -131,6 +154,14 @@ export class Hub {
       redis.disconnect();
       await this.#store.leave(this.instance);
     });
+  }
+
+  /** The member's sessions may have ended. Whoever waits for its sockets to be gone must not wait for one that is. */
+  #check(memberId: string): void {
+    for (const socket of this.#byMember.get(memberId) ?? []) socket.recheck();
+    this.#store
+      .retain(memberId, this.instance, (socketId) => this.#registered.has(socketId))
+      .catch((error: Error) => this.#log.debug({ reason: error.message }, 'sockets that are gone may still be registered'));
   }
 
   async #renew(): Promise<void> {
@@ -147,11 +178,14 @@ export class Hub {
       .catch(logDefect(this.#log, 'sockets are not registered again'));
   }
 
-  /** Registers all sockets again; what fails is tried at the next renewal. */
+  /**
+   * Registers all sockets again; what fails is tried at the next renewal. Auth is asked about each first, for a member's
+   * sockets may have been closed meanwhile, and others did not wait for those of an instance that seemed dead.
+   */
   async #heal(lapse: number): Promise<void> {
     const sockets = [...this.#all()];
     this.#log.warn({ sockets: sockets.length }, 'the lease had lapsed; registering all sockets again');
-    const outcomes = await Promise.allSettled(sockets.map((socket) => socket.register().then(() => socket.wake())));
+    const outcomes = await Promise.allSettled(sockets.map((socket) => socket.readmit().then(() => socket.wake())));
     const failed = outcomes.filter((outcome) => outcome.status === 'rejected');
     if (failed.length === 0) this.#healed = lapse;
     else this.#log.warn({ failed: failed.length, reason: String(failed[0]?.reason) }, 'not all sockets are registered yet');

@@ -1,6 +1,7 @@
 import { status } from '@grpc/grpc-js';
 import { type MusubiError, notFound, unauthenticated } from '#platform/errors.ts';
 import type { Peer } from '#platform/grpc/client.ts';
+import type { Action } from '#proto/musubi/auth/v1/actions.ts';
 import type { AuthServiceService } from '#proto/musubi/auth/v1/auth.ts';
 import type { JobServiceService } from '#proto/musubi/job/v1/job.ts';
 import { CLOSE, type CloseCode } from './domain.ts';
@@ -53,8 +54,9 @@ export function closeReasonOf({ told: { code, message } }: MusubiError): string 
 export async function mayReadJob(peers: Peers, { memberId, token }: Identity, jobId: string, ownerId?: string): Promise<string> {
   const owner = ownerId ?? (await peers.job.getJob({ jobId })).job?.memberId ?? '';
   if (owner === memberId) return owner;
+  const action: Action = 'job.read';
   try {
-    await peers.auth.authorize({ accessToken: token, action: 'job.read', resource: { type: 'Job', id: jobId, ownerId: owner } });
+    await peers.auth.authorize({ accessToken: token, action, resource: { type: 'Job', id: jobId, ownerId: owner } });
   } catch (error) {
     if ((error as MusubiError).grpcStatus !== status.PERMISSION_DENIED) throw error;
     throw notFound('JOB_NOT_FOUND', 'there is no such job; finished jobs are kept for a limited time', { cause: error });

@@ -134,8 +134,13 @@ test.serial('the sockets of an instance that died are forgotten when its lease e
   const key = `${sockets.prefix}ws:sockets:${me}`;
   // What a killed process leaves behind: sockets, and a lease that nobody renews.
   await sockets.store.renew('dead', 60_000);
-  for (const socket of ['a', 'b']) await sockets.store.register(me, socket, 'dead', 60_000, 3);
-  t.is(await sockets.store.register(me, 'c', 'dead', 60_000, 2), undefined, 'they count while it may live');
+  for (const socket of ['a', 'b'])
+    await sockets.store.register({ memberId: me, socketId: socket, instance: 'dead', closings: 0 }, 60_000, 3);
+  t.is(
+    await sockets.store.register({ memberId: me, socketId: 'c', instance: 'dead', closings: 0 }, 60_000, 2),
+    'too many',
+    'they count while it may live',
+  );
   const client = await connect(me, two);
   await client.subscribe([]);
   const lease = `${sockets.prefix}ws:instance:dead`;
@@ -144,7 +149,11 @@ test.serial('the sockets of an instance that died are forgotten when its lease e
   await sockets.deliver(sockets.job(me));
   await client.count('job', 1);
   t.is(await sockets.redis.hlen(key), 1, 'cleared in passing');
-  t.truthy(await sockets.store.register(me, 'd', two.hub.instance, 60_000, 2), 'and there is room again');
+  t.not(
+    await sockets.store.register({ memberId: me, socketId: 'd', instance: two.hub.instance, closings: 0 }, 60_000, 2),
+    'too many',
+    'and there is room again',
+  );
 });
 
 test.serial('an instance whose lease was lost registers its sockets and subscriptions again and misses nothing', async (t) => {
@@ -181,7 +190,7 @@ test.serial('a socket that could not be registered again after a lapse is tried 
     memberId: member(),
     wake: () => undefined,
     recheck: () => undefined,
-    register: async () => {
+    readmit: async () => {
       if (++refusals <= 2) throw new Error('Redis is away again');
     },
     close: () => gone.resolve(),

@@ -1,13 +1,16 @@
 import type { z } from 'zod';
 import { allowedOrigins } from '#platform/config.ts';
 import { connectPeers, followServices } from '#platform/grpc/peers.ts';
+import { serveGrpc } from '#platform/grpc/server.ts';
 import { kafkaOptions } from '#platform/kafka/config.ts';
 import { subscribe } from '#platform/kafka/subscribe.ts';
 import type { App } from '#platform/program.ts';
 import { openRedis } from '#platform/redis.ts';
+import { WebsocketServiceService } from '#proto/musubi/websocket/v1/websocket.ts';
 import { EVENTS_KEPT_DAYS } from '../catalogue.ts';
 import { CALLED, shape } from './config.ts';
 import { LIMITS } from './domain.ts';
+import { websocketHandlers } from './grpc.ts';
 import { Hub } from './hub.ts';
 import { deliverJobEvents } from './job-events.ts';
 import { recheckSessions } from './login-events.ts';
@@ -16,9 +19,9 @@ import { socketStore } from './store.ts';
 
 export { shape };
 
-/** Pushes the events of jobs to clients: registry of sockets → peers → socket server → consumer. */
+/** Pushes the events of jobs to clients: registry of sockets → peers → socket server → gRPC → consumer. */
 export async function start(app: App<z.output<z.ZodObject<typeof shape>>>): Promise<void> {
-  const { config, log, lifecycle } = app;
+  const { config, log, lifecycle, inProcess } = app;
   const url = config.MUSUBI_REDIS_URL;
   const keptMs = config.MUSUBI_WEBSOCKET_KEPT_SECONDS * 1_000;
   const store = socketStore(await openRedis({ url, log, lifecycle }), {
@@ -45,6 +48,11 @@ export async function start(app: App<z.output<z.ZodObject<typeof shape>>>): Prom
     log,
     lifecycle,
   });
+  await serveGrpc(
+    { listen: config.MUSUBI_GRPC_LISTEN, log, lifecycle, inProcess },
+    WebsocketServiceService,
+    websocketHandlers(store),
+  );
   subscribe({
     ...kafkaOptions(config, EVENTS_KEPT_DAYS),
     group: 'websocket',

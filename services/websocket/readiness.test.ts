@@ -18,6 +18,7 @@ test('without Auth it lets nobody in and is not ready; what else is away makes i
     MUSUBI_AUTH_ADDRESS: '127.0.0.1:1',
     MUSUBI_JOB_ADDRESS: '127.0.0.1:1',
     MUSUBI_HTTP_LISTEN: '127.0.0.1:0',
+    MUSUBI_GRPC_LISTEN: '127.0.0.1:0',
   };
   const log = pino({ level: 'silent' });
   const lifecycle = new Lifecycle(log, 5_000);

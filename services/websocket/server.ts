@@ -89,7 +89,7 @@ export async function serveSockets(server: SocketServer): Promise<number> {
   }
 
   function forget({ identity, socketId }: Admission): Promise<void> {
-    return context.store.unregister(identity.memberId, socketId);
+    return context.hub.unregister({ memberId: identity.memberId, socketId });
   }
 
   return serveHttp({

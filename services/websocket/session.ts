@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
 import { MusubiError } from '#platform/errors.ts';
 import { logDefect } from '#platform/log.ts';
-import { type Admission, admit, Refused, type SessionContext, SLACK_MS } from './admission.ts';
+import { type Admission, admit, Refused, type SessionContext, vouch } from './admission.ts';
 import { Channel } from './channel.ts';
 import { Delivery } from './delivery.ts';
 import { CLOSE, type CloseCode } from './domain.ts';
@@ -66,13 +66,16 @@ export class Session implements Connected {
     this.#check().catch((error: unknown) => this.#channel.fail(error));
   }
 
-  async register(): Promise<void> {
-    if (!this.#admitted || this.#channel.closing) return;
-    const { store, hub } = this.#context;
-    const { socketId, delivery } = this.#admitted;
-    const { identity } = delivery;
-    await store.register(identity.memberId, socketId, hub.instance, leftOf(identity) + SLACK_MS, Number.MAX_SAFE_INTEGER);
-    await delivery.remember();
+  async readmit(): Promise<void> {
+    const { delivery } = this.#admitted ?? {};
+    if (!delivery || this.#channel.closing) return;
+    try {
+      await this.#vouched(delivery.identity.token);
+      await delivery.remember();
+    } catch (error) {
+      if (error instanceof MusubiError && !error.retryable) this.close(closeCodeOf(error), closeReasonOf(error));
+      else throw error;
+    }
   }
 
   /** A client that has not said who it is, or was refused. */
@@ -122,7 +125,7 @@ export class Session implements Connected {
     try {
       const admission = await admit(this.#context, token);
       if (!this.#channel.closing) return this.#enter(admission);
-      await this.#context.store.unregister(admission.identity.memberId, admission.socketId);
+      await this.#context.hub.unregister({ memberId: admission.identity.memberId, socketId: admission.socketId });
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
       this.close(error.code, error.message);
@@ -134,14 +137,22 @@ export class Session implements Connected {
     if (!this.#admitted) return;
     if (!(await this.#admitted.delivery.payForRenewal())) return;
     try {
-      const identity = await identify(this.#context.peers, token);
-      if (identity.memberId !== this.memberId) return this.close(CLOSE.unauthenticated, "the token is another member's");
+      const identity = await this.#vouched(token);
       this.#admitted.delivery.identity = identity;
       this.#expireWith(identity);
-      await this.register();
+      await this.#admitted.delivery.remember();
     } catch (error) {
       await this.#refuseOrClose(error, ref);
     }
+  }
+
+  /** Has Auth say that the token is this member's, and keeps the socket registered. */
+  async #vouched(token: string): Promise<Identity> {
+    const { memberId } = this;
+    const socketId = this.#admitted?.socketId ?? '';
+    const { identity } = await vouch(this.#context, token, { socketId, memberId });
+    if (this.#channel.closing) await this.#context.hub.unregister({ memberId, socketId });
+    return identity;
   }
 
   /** Whether the session behind the token is still good. */
@@ -161,6 +172,7 @@ export class Session implements Connected {
   }
 
   async #refuseOrClose(error: unknown, ref: string | undefined): Promise<void> {
+    if (error instanceof Refused) return this.close(error.code, error.message);
     if (!(error instanceof MusubiError)) throw error;
     if (error.retryable) await this.#channel.send({ type: 'error', ref, ...error.told });
     else this.close(closeCodeOf(error), closeReasonOf(error));
@@ -171,9 +183,7 @@ export class Session implements Connected {
     this.#admitted?.delivery.end();
     this.#context.hub.remove(this);
     if (!this.#admitted) return;
-    await this.#context.store.unregister(this.memberId, this.#admitted.socketId).catch((error: Error) => {
-      this.#context.log.debug({ reason: error.message }, 'a closed socket stays registered until its token expires');
-    });
+    await this.#context.hub.unregister({ memberId: this.memberId, socketId: this.#admitted.socketId });
   }
 
   #expireWith(identity: Identity): void {

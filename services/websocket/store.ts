@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { unavailable } from '#platform/errors.ts';
 import { guarded, type Redis } from '#platform/redis.ts';
 import { type Cursor, compareCursors } from './domain.ts';
 
@@ -34,6 +35,7 @@ export interface Kept {
  * - `ws:job:{job}` the members who subscribed to a job that is not theirs
  * - `ws:events:{member}` the stream of the member's events; a cursor is an ID in it
  * - `ws:seen:{job}` the last version of a job that was delivered
+ * - `ws:closings` how often sockets of members were closed, and `ws:closed:{member}` the number of the last time of a member
  * - `ws:wake:{instance}` the channel on which an instance hears whose events have grown
  * - `ws:check:{instance}` the channel on which an instance hears whose sessions may have ended
  *
@@ -46,13 +48,24 @@ export interface SocketStore {
   renew(instance: string, leaseMs: number): Promise<boolean>;
   /** Ends the lease. */
   leave(instance: string): Promise<void>;
+  /** How often members' sockets were closed, so far: asked for before Auth is, it tells whether what Auth said still holds. */
+  closings(): Promise<number>;
   /**
    * Registers a socket, or keeps it registered, for a time (ms).
    *
-   * @returns the cursor of "now"; undefined when the member has too many sockets
+   * @param closings as they were before Auth was asked about the socket's token
    */
-  register(memberId: string, socketId: string, instance: string, forMs: number, allowed: number): Promise<Cursor | undefined>;
-  unregister(memberId: string, socketId: string): Promise<void>;
+  register(socket: SocketName & { instance: string; closings: number }, forMs: number, allowed: number): Promise<Registration>;
+  unregister(socket: SocketName): Promise<void>;
+  /** Unregisters those sockets of the member that an instance has registered and `isOpen` does not know. */
+  retain(memberId: string, instance: string, isOpen: (socketId: string) => boolean): Promise<void>;
+  /**
+   * Has every socket of the member ask whether its session is still good; none that is not registered yet will be, on what
+   * Auth said before. @returns how many there are, in processes that live
+   */
+  close(memberId: string): Promise<number>;
+  /** How many sockets the member has, in processes that live. */
+  count(memberId: string): Promise<number>;
   /** For a time (ms) from now on, events of these jobs are among the member's events, too. */
   subscribe(jobIds: readonly string[], memberId: string, forMs: number): Promise<void>;
   /**
@@ -62,16 +75,34 @@ export interface SocketStore {
   deliver(events: JobEvent[]): Promise<void>;
   /** Has every socket of these members ask whether its session is still good. */
   recheck(memberIds: Iterable<string>): Promise<void>;
-  /** At most `limit` events of the member after `after`, in order; up to and including `last`, if given. */
-  read(memberId: string, after: Cursor, limit: number, last?: Cursor): Promise<Entry[]>;
+  /**
+   * At most `limit` events of the member after `after`, in order; up to and including `last`, if given.
+   *
+   * @param socketId for which socket: nothing is read for one that is not registered (any more), which fails as if Redis were away
+   */
+  read(memberId: string, after: Cursor, limit: number, last?: Cursor, socketId?: string): Promise<Entry[]>;
   /** Finds out of the member's cursors which can be resumed: nothing after them has been dropped. */
   resumable(memberId: string): Promise<(cursor: Cursor) => boolean>;
 }
 
+/** A socket, and whose it is. */
+export interface SocketName {
+  memberId: string;
+  socketId: string;
+}
+
+/** The cursor of "now", or why it was not registered: the member has too many, or they were closed after Auth was asked. */
+export type Registration = { now: Cursor } | 'too many' | 'closed';
+
+/** For longer than a token lives: by then, what Auth said before the sockets were closed registers none. */
+const CLOSED_KEPT_MS = 600_000;
+
 interface Scripts {
-  registerSocket(...keysAndArguments: (string | number)[]): Promise<string | null>;
+  registerSocket(...keysAndArguments: (string | number)[]): Promise<string>;
   subscribeToJobs(...countKeysAndArguments: (string | number)[]): Promise<number>;
   deliverJobEvent(...keysAndArguments: (string | number)[]): Promise<number>;
+  readMemberEvents(...keysAndArguments: (string | number)[]): Promise<[Cursor, string[]][] | null>;
+  closeSockets(...keysAndArguments: (string | number)[]): Promise<number>;
   socketResumable(...keysAndArguments: (string | number)[]): Promise<[oldest: Cursor, now: string]>;
 }
 
@@ -81,7 +112,9 @@ export const checkChannel = (prefix: string, instance: string): string => `${pre
 /** @param prefix goes before every key and channel, so that several can live in one Redis (tests) */
 export function socketStore(redis: Redis, kept: Kept, prefix = ''): SocketStore {
   const script = (name: string): string => readFileSync(new URL(`lua/${name}.lua`, import.meta.url), 'utf8');
-  redis.defineCommand('registerSocket', { numberOfKeys: 2, lua: script('register') });
+  redis.defineCommand('registerSocket', { numberOfKeys: 3, lua: script('register') });
+  redis.defineCommand('closeSockets', { numberOfKeys: 3, lua: script('close') });
+  redis.defineCommand('readMemberEvents', { numberOfKeys: 2, lua: script('read') });
   redis.defineCommand('subscribeToJobs', { lua: script('subscribe') });
   redis.defineCommand('deliverJobEvent', { numberOfKeys: 2, lua: script('deliver') });
   redis.defineCommand('socketResumable', { numberOfKeys: 1, lua: script('resumable') });
@@ -92,6 +125,10 @@ export function socketStore(redis: Redis, kept: Kept, prefix = ''): SocketStore 
   const jobKey = (jobId: string): string => `${prefix}ws:job:${jobId}`;
   const eventsKey = (memberId: string): string => `${prefix}ws:events:${memberId}`;
   const seenKey = (jobId: string): string => `${prefix}ws:seen:${jobId}`;
+  const closingsKey = `${prefix}ws:closings`;
+  const closedKey = (memberId: string): string => `${prefix}ws:closed:${memberId}`;
+  const closeSockets = (memberId: string, told: string): Promise<number> =>
+    scripts.closeSockets(socketsKey(memberId), closingsKey, closedKey(memberId), told, CLOSED_KEPT_MS, prefix);
 
   return {
     renew: (instance, leaseMs) =>
@@ -99,13 +136,27 @@ export function socketStore(redis: Redis, kept: Kept, prefix = ''): SocketStore 
 
     leave: (instance) => guarded(async () => void (await redis.del(instanceKey(instance)))),
 
-    register: (memberId, socketId, instance, forMs, allowed) =>
+    closings: () => guarded(async () => Number((await redis.get(closingsKey)) ?? 0)),
+
+    register: ({ memberId, socketId, instance, closings }, forMs, allowed) =>
       guarded(async () => {
-        const keys = [socketsKey(memberId), eventsKey(memberId)];
-        return (await scripts.registerSocket(...keys, socketId, instance, forMs, allowed, instanceKey(''))) ?? undefined;
+        const keys = [socketsKey(memberId), eventsKey(memberId), closedKey(memberId)];
+        const given = [socketId, instance, forMs, allowed, instanceKey(''), closings];
+        const answer = await scripts.registerSocket(...keys, ...given);
+        return answer === 'too many' || answer === 'closed' ? answer : { now: answer };
       }),
 
-    unregister: (memberId, socketId) => guarded(async () => void (await redis.hdel(socketsKey(memberId), socketId))),
+    unregister: ({ memberId, socketId }) => guarded(async () => void (await redis.hdel(socketsKey(memberId), socketId))),
+
+    retain: (memberId, instance, isOpen) =>
+      guarded(async () => {
+        const held = Object.entries(await redis.hgetall(socketsKey(memberId)));
+        const stray = held.filter(([socketId, home]) => home.split(' ', 1)[0] === instance && !isOpen(socketId));
+        if (stray.length > 0) await redis.hdel(socketsKey(memberId), ...stray.map(([socketId]) => socketId));
+      }),
+
+    close: (memberId) => guarded(() => closeSockets(memberId, memberId)),
+    count: (memberId) => guarded(() => closeSockets(memberId, '')),
 
     subscribe: (jobIds, memberId, forMs) =>
       guarded(async () => void (await scripts.subscribeToJobs(jobIds.length, ...jobIds.map(jobKey), memberId, forMs))),
@@ -130,9 +181,11 @@ export function socketStore(redis: Redis, kept: Kept, prefix = ''): SocketStore 
         await Promise.all([...memberIds].map(tell));
       }),
 
-    read: (memberId, after, limit, last = '+') =>
+    read: (memberId, after, limit, last = '+', socketId = '') =>
       guarded(async () => {
-        const found = await redis.xrange(eventsKey(memberId), `(${after}`, last, 'COUNT', limit);
+        const keys = [socketsKey(memberId), eventsKey(memberId)];
+        const found = await scripts.readMemberEvents(...keys, socketId, after, last, limit);
+        if (!found) throw unavailable('STORE_UNAVAILABLE', 'the socket is not registered');
         return found.map(([cursor, fields]) => toEntry(cursor, fields));
       }),
 

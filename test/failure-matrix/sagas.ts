@@ -27,12 +27,13 @@ export interface Way {
   make(context: Context): Promise<Case>;
 }
 
+const PASSWORD = 'correct horse battery';
 const name = (): string => `matrix-${randomBytes(8).toString('hex')}`;
 
 async function register({ peers }: Context): Promise<Case> {
   const memberId = newId();
   const loginId = name();
-  const { passwordRef } = await peers.auth.stagePassword({ password: 'correct horse battery' });
+  const { passwordRef } = await peers.auth.stagePassword({ password: PASSWORD });
   return {
     command: 'member.register',
     input: { memberId, loginId, displayName: `name of ${loginId}`, email: `${loginId}@example.com`, passwordRef },
@@ -52,6 +53,34 @@ async function remove(context: Context): Promise<Case> {
   const ids = await existing(context);
   return { command: 'member.delete', input: { memberId: ids.memberId }, ids, aggregateId: ids.memberId };
 }
+
+/** A member with a session. */
+async function suspend(context: Context): Promise<Case> {
+  const ids = await existing(context);
+  await context.peers.auth.login({ loginId: ids.loginId ?? '', password: PASSWORD, userAgent: '', source: '', deviceCookie: '' });
+  const input = { memberId: ids.memberId, byMemberId: newId(), reason: 'on leave' };
+  return { command: 'member.suspend', input, ids, aggregateId: ids.memberId };
+}
+
+async function reinstate(context: Context): Promise<Case> {
+  const made = await suspend(context);
+  await context.run(made);
+  return { ...made, command: 'member.reinstate', input: { memberId: made.aggregateId } };
+}
+
+/** The same case, while another job is at the member. */
+const occupied = (make: Way['make']): Way['make'] => {
+  return async (context) => {
+    const { member } = context.peers;
+    const made = await make(context);
+    const operationId = `${newId()}/beginUpdate`;
+    const occupy = async () => {
+      await member.beginUpdate({ operationId, memberId: made.aggregateId, changes: { displayName: 'held' } });
+      return () => member.undo({ operationId });
+    };
+    return { ...made, occupy };
+  };
+};
 
 const SAGAS = new Map(Object.entries(workflows));
 
@@ -80,16 +109,8 @@ export const WAYS: Record<CommandName, Way> & Record<string, Way> = {
     },
   },
   'member.delete': { make: remove },
-  'member.delete while another job holds the member': {
-    make: async (context) => {
-      const { member } = context.peers;
-      const made = await remove(context);
-      const operationId = `${newId()}/beginUpdate`;
-      const occupy = async () => {
-        await member.beginUpdate({ operationId, memberId: made.aggregateId, changes: { displayName: 'held' } });
-        return () => member.undo({ operationId });
-      };
-      return { ...made, occupy };
-    },
-  },
+  'member.delete while another job holds the member': { make: occupied(remove) },
+  'member.suspend': { make: suspend },
+  'member.suspend while another job holds the member': { make: occupied(suspend) },
+  'member.reinstate': { make: reinstate },
 };

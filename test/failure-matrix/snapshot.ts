@@ -16,8 +16,8 @@ export const MEMORY: readonly RegExp[] = [
   // The job itself: that it was asked for, and how it ended.
   /^redis\.job:/,
   /^redis\.outbox:job$/,
-  // The job's events on their way to sockets.
-  /^redis\.ws:(events|seen):/,
+  // The job's events on their way to sockets, and that sockets were closed: as long as a token lives.
+  /^redis\.ws:(events|seen|closed):/,
 ];
 
 /**
@@ -160,7 +160,7 @@ export function shape(snapshot: Snapshot, names: Record<string, string>): Snapsh
       for (const [name, id] of Object.entries(names)) text = text.replaceAll(new RegExp(id, 'gi'), `<${name}>`);
       return text
         .replaceAll(/"\d{4}-\d\d-\d\dT[^"]+"/g, '<time>')
-        .replaceAll(/"(salt|hash)":("[^"]*"|\{[^}]*\})/g, '"$1":<secret>');
+        .replaceAll(/"(salt|hash|key)":("[^"]*"|\{[^}]*\})/g, '"$1":<secret>');
     })
     .sort();
 }

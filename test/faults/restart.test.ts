@@ -6,6 +6,7 @@ import test from 'ava';
 import { descendants } from '../../bench/measure.ts';
 import { type Identity, identify, isAlive } from '../../local/pids.ts';
 import { checkout } from '../../local/places.ts';
+import { SERVICES } from '../../services/catalogue.ts';
 import { login, register } from '../client.ts';
 import { copyOfCheckout, FOLDER, type NpmStart, npmStart, strangersEnvironment } from '../npm-start.ts';
 
@@ -52,7 +53,7 @@ test('after kill -9 of all but some, in a folder of any name, the next start cle
     for (const [program, url] of Object.entries(first.run.ops))
       for (const path of ['livez', 'readyz', 'healthz', 'metrics'])
         t.is((await fetch(`${url}/${path}`)).status, 200, `${program} ${path}`);
-    t.deepEqual(Object.keys(first.run.grpc).toSorted(), ['auth', 'job', 'member', 'query', 'role']);
+    t.deepEqual(Object.keys(first.run.grpc).toSorted(), Object.keys(SERVICES).toSorted());
     t.is(Object.keys(first.run.ops).length, 9);
     const gone = once(first.child, 'exit');
     t.true(first.processes.length > new Set(Object.values(first.run.pids)).size);

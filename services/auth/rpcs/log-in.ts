@@ -21,6 +21,8 @@ import type { Turn } from '../hash-queue.ts';
 import { outcomeOf } from '../outcome.ts';
 import type { Passwords } from '../passwords.ts';
 import { hashToken } from '../refresh-tokens.ts';
+import { loginSuspended } from '../refusals.ts';
+import type { Store } from '../store.ts';
 import { endSessionIn } from './log-out.ts';
 
 const logins = new Counter({
@@ -60,8 +62,8 @@ interface Candidate {
  * Logs a member in: a new session.
  *
  * @returns the tokens, and a device cookie for the next login
- * @throws BAD_CREDENTIALS, after the same work, whatever it was that is wrong; TOO_MANY_ATTEMPTS without that work;
- *   TOO_BUSY, CALLER_GONE
+ * @throws BAD_CREDENTIALS, after the same work, whatever it was that is wrong; LOGIN_SUSPENDED after that work, when
+ *   nothing is wrong; TOO_MANY_ATTEMPTS without it; TOO_BUSY, CALLER_GONE
  */
 export async function logIn(auth: Auth, command: LogIn, signal?: AbortSignal): Promise<Tokens & { deviceCookie: string }> {
   const { source } = command;
@@ -116,8 +118,10 @@ async function openSession(auth: Auth, command: LogIn, { member, sourceKey, ...g
     await guess?.giveBack().catch(() => undefined);
     throw error;
   });
-  if (!genuine || member?.status !== 'active') throw badCredentials();
+  if (!genuine || !member || member.status === 'pending') throw badCredentials();
   await guess?.giveBack();
+  // Only who knows the password is told.
+  if (member.status === 'suspended') throw loginSuspended();
   if (signal?.aborted) throw callerGone();
 
   const memberId = member._id;
@@ -142,24 +146,36 @@ async function openSession(auth: Auth, command: LogIn, { member, sourceKey, ...g
     ...(rehashed ? { password: rehashed } : {}),
     ...(knownSources === member.knownSources ? {} : { knownSources: [...knownSources] }),
   };
-  // At once with the end of others: a login that fails leaves no session that nobody has the token of.
-  await transaction(store.mongo, async (tx) => {
-    // The condition: a member that was suspended, or whose password was changed meanwhile, gets no session.
-    const after = await store.members.findOneAndUpdate(
-      { _id: memberId, status: 'active', 'password.hash': member.password.hash },
-      {
-        $push: { sessions: { $each: [session], $sort: { lastUsedAt: 1 } } },
-        ...(Object.keys(changed).length > 0 ? { $set: changed } : {}),
-      },
-      { session: tx, projection: { 'sessions.id': 1 }, returnDocument: 'after' },
-    );
-    if (!after) throw badCredentials();
-    // Too many: those that were idle longest end as by a logout, so that their open sockets are closed, too.
-    for (const { id: idle } of after.sessions.slice(0, -SESSIONS_KEPT)) await endSessionIn(store, tx, memberId, idle);
-  });
+  if (!(await addSession(store, member, session, changed))) throw badCredentials();
   const accessToken = await accessTokens.issue({ memberId, sessionId: id });
   // A device that had no guess left gets a new name: whoever used them up can use up none of those.
   return { accessToken, refreshToken, memberId, deviceCookie: deviceCookies.issue(memberId, guess?.attempt.device) };
+}
+
+/** @returns whether it did: a member that was suspended, or whose password was changed meanwhile, gets no session */
+async function addSession(
+  store: Store,
+  { _id, password: { hash } }: Pick<Member, '_id' | 'password'>,
+  session: Session,
+  changed: Partial<Member>,
+): Promise<boolean> {
+  const unchanged = { _id, status: 'active', 'password.hash': hash } as const;
+  const $set = Object.keys(changed).length > 0 ? { $set: changed } : {};
+  // While there is room, no other session ends and nothing is told: no transaction is needed.
+  const room = { [`sessions.${SESSIONS_KEPT - 1}`]: { $exists: false } };
+  const added = await store.members.updateOne({ ...unchanged, ...room }, { $push: { sessions: session }, ...$set });
+  if (added.matchedCount === 1) return true;
+  // At once with the end of others: a login that fails leaves no session that nobody has the token of.
+  return await transaction(store.mongo, async (tx) => {
+    const after = await store.members.findOneAndUpdate(
+      unchanged,
+      { $push: { sessions: { $each: [session], $sort: { lastUsedAt: 1 } } }, ...$set },
+      { session: tx, projection: { 'sessions.id': 1 }, returnDocument: 'after' },
+    );
+    // Too many: those that were idle longest end as by a logout, so that their open sockets are closed, too.
+    for (const { id: idle } of after?.sessions.slice(0, -SESSIONS_KEPT) ?? []) await endSessionIn(store, tx, _id, idle);
+    return after !== null;
+  });
 }
 
 /** The hash at today's cost; undefined when too many wait: the next login makes it. */

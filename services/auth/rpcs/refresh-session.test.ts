@@ -36,6 +36,29 @@ test('a refresh token gives its successor and a new access token of the same ses
   t.is(new Set([first.refreshToken, second.refreshToken, third.refreshToken]).size, 3);
 });
 
+test('a good token is found and replaced by one call of the store, and no session outlasts its end', async (t) => {
+  const one = await session();
+  const { memberId, after } = one;
+  const { members } = auth.store;
+  const asked: string[] = [];
+  const counting = new Proxy(members, {
+    get: (target, name) => {
+      if (['findOne', 'updateOne'].includes(String(name))) asked.push(String(name));
+      const value: unknown = Reflect.get(target, name, target);
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
+  const counted = { ...auth, store: { ...auth.store, members: counting } };
+  const { refreshToken } = await refreshSession(counted, one.refreshToken, after(1_000));
+  t.deepEqual(asked.splice(0), ['updateOne']);
+  const expiry = async () => (await members.findOne({ _id: memberId }))?.sessions[0]?.expiresAt;
+  t.deepEqual(await expiry(), after(1_000 + REFRESH_IDLE_MS));
+  await members.updateOne({ _id: memberId }, { $set: { 'sessions.0.endsAt': after(REFRESH_IDLE_MS) } });
+  await refreshSession(counted, refreshToken, after(2_000));
+  t.deepEqual(asked, ['updateOne', 'findOne', 'updateOne']);
+  t.deepEqual(await expiry(), after(REFRESH_IDLE_MS));
+});
+
 test('a replaced token that comes again later ends the whole session', async (t) => {
   const first = await session();
   const second = await refreshSession(auth, first.refreshToken, first.after(0));

@@ -2,9 +2,10 @@ import { Counter } from '@prometheus-io/client';
 import { type MusubiError, unauthenticated } from '#platform/errors.ts';
 import { metrics } from '#platform/telemetry.ts';
 import type { Auth } from '../auth.ts';
-import { REFRESH_GRACE_MS, type Session, sessionExpiry, USED_TOKENS_KEPT } from '../domain.ts';
+import { idleExpiry, REFRESH_GRACE_MS, type Session, sessionExpiry, USED_TOKENS_KEPT } from '../domain.ts';
 import { outcomeOf } from '../outcome.ts';
 import { hashToken } from '../refresh-tokens.ts';
+import type { Store } from '../store.ts';
 import type { Tokens } from './log-in.ts';
 import { endSession } from './log-out.ts';
 
@@ -38,6 +39,26 @@ async function exchange(auth: Auth, token: string, now: Date): Promise<Tokens> {
   const parsed = refreshTokens.parse(token);
   if (!parsed) throw invalid();
   const { memberId, sessionId, hash } = parsed;
+  const refreshToken = refreshTokens.successor(token);
+  const rotation = { memberId, sessionId, hash, successor: hashToken(refreshToken), now };
+  // Nearly always the token is good and its session has long to go: one write finds that and replaces it.
+  if (!(await replace(store, rotation, 'idle'))) await examine(store, rotation);
+  return { accessToken: await accessTokens.issue({ memberId, sessionId }), refreshToken, memberId };
+}
+
+/** A token that is to be replaced. */
+interface Rotation {
+  memberId: string;
+  sessionId: string;
+  hash: string;
+  /** The hash of its successor. */
+  successor: string;
+  now: Date;
+}
+
+/** The same where the session ends soon; and what becomes of a token that is not the good one, or no longer. */
+async function examine(store: Store, rotation: Rotation): Promise<void> {
+  const { memberId, sessionId, hash, successor, now } = rotation;
   const member = await store.members.findOne(
     { _id: memberId, status: 'active' },
     { projection: { sessions: { $elemMatch: { id: sessionId } } } },
@@ -45,38 +66,49 @@ async function exchange(auth: Auth, token: string, now: Date): Promise<Tokens> {
   const session = member?.sessions?.[0];
   if (!session || session.expiresAt <= now) throw invalid();
 
-  const refreshToken = refreshTokens.successor(token);
-  if (session.tokenHash === hash) await rotate(auth, { memberId, session, successor: hashToken(refreshToken), now });
-  else if (session.usedHashes.at(-1) !== hash || !inGrace(session, now) || session.tokenHash !== hashToken(refreshToken)) {
-    throw await refuse(auth, { memberId, session, hash });
+  if (session.tokenHash === hash) await rotate(store, rotation, session.endsAt);
+  else if (session.usedHashes.at(-1) !== hash || !inGrace(session, now) || session.tokenHash !== successor) {
+    throw await refuse(store, { memberId, session, hash });
   }
-  return { accessToken: await accessTokens.issue({ memberId, sessionId }), refreshToken, memberId };
 }
 
 const inGrace = ({ rotatedAt }: Session, now: Date): boolean => now.getTime() - rotatedAt.getTime() <= REFRESH_GRACE_MS;
 
-/** Makes the successor the good token, unless another call with the same token just did. */
-async function rotate(
-  { store }: Auth,
-  { memberId, session, successor, now }: { memberId: string; session: Session; successor: string; now: Date },
-): Promise<void> {
+/**
+ * Makes the successor the good token, unless another call with the same token just did.
+ *
+ * @param end when the session ends however much it is used; `idle`: not before it would end unused
+ * @returns whether it did
+ */
+async function replace(
+  store: Store,
+  { memberId, sessionId, hash, successor, now }: Rotation,
+  end: Date | 'idle',
+): Promise<boolean> {
+  const unused = idleExpiry(now);
+  const lasting = end === 'idle' ? { expiresAt: { $gt: now }, endsAt: { $gte: unused } } : {};
   const { modifiedCount } = await store.members.updateOne(
-    { _id: memberId, status: 'active', sessions: { $elemMatch: { id: session.id, tokenHash: session.tokenHash } } },
+    { _id: memberId, status: 'active', sessions: { $elemMatch: { id: sessionId, tokenHash: hash, ...lasting } } },
     {
       $set: {
         'sessions.$.tokenHash': successor,
         'sessions.$.rotatedAt': now,
         'sessions.$.lastUsedAt': now,
-        'sessions.$.expiresAt': sessionExpiry(now, session.endsAt),
+        'sessions.$.expiresAt': end === 'idle' ? unused : sessionExpiry(now, end),
       },
-      $push: { 'sessions.$.usedHashes': { $each: [session.tokenHash], $slice: -USED_TOKENS_KEPT } },
+      $push: { 'sessions.$.usedHashes': { $each: [hash], $slice: -USED_TOKENS_KEPT } },
     },
   );
-  if (modifiedCount === 1) return;
+  return modifiedCount === 1;
+}
+
+async function rotate(store: Store, rotation: Rotation, endsAt: Date): Promise<void> {
+  if (await replace(store, rotation, endsAt)) return;
+  const { memberId, sessionId, successor } = rotation;
   // Lost a race: against the same token, which made the same successor, or against the end of the session.
   // A local read, because the winner's write may not have reached a majority yet.
   const kept = await store.members.findOne(
-    { _id: memberId, status: 'active', sessions: { $elemMatch: { id: session.id, tokenHash: successor } } },
+    { _id: memberId, status: 'active', sessions: { $elemMatch: { id: sessionId, tokenHash: successor } } },
     { projection: { _id: 1 }, readConcern: { level: 'local' } },
   );
   if (!kept) throw invalid();
@@ -84,7 +116,7 @@ async function rotate(
 
 /** A token that was good once means theft: the session ends. Any other is just no token, and harms nobody. */
 async function refuse(
-  { store }: Auth,
+  store: Store,
   { memberId, session, hash }: { memberId: string; session: Session; hash: string },
 ): Promise<MusubiError> {
   if (!session.usedHashes.includes(hash)) return invalid();

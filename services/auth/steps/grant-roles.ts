@@ -1,7 +1,8 @@
-import { failedPrecondition, invalidFields, notFound } from '#platform/errors.ts';
+import { invalidFields, notFound } from '#platform/errors.ts';
 import type { GrantRolesRequest, GrantRolesResponse } from '#proto/musubi/auth/v1/auth.ts';
 import type { MemberStatus } from '../domain.ts';
 import { loginEvent } from '../events.ts';
+import { loginSuspended } from '../refusals.ts';
 import { type AuthStep, changeLogin, requireLogin } from '../store.ts';
 
 interface Before {
@@ -32,7 +33,7 @@ export const grantRoles: AuthStep<GrantRolesRequest, GrantRolesResponse, Before>
     const changed = await changeLogin(store, session, memberId, { roleIds: roles, status: 'active' }, ['pending', 'active']);
     if (!changed) {
       await requireLogin(store, session, memberId);
-      throw failedPrecondition('LOGIN_SUSPENDED', `the login of member ${memberId} is suspended`);
+      throw loginSuspended();
     }
     const { before, after } = changed;
     const kept = { memberId, roleIds: before.roleIds, status: before.status };

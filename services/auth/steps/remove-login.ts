@@ -1,7 +1,7 @@
-import { failedPrecondition } from '#platform/errors.ts';
 import type { RemoveLoginRequest, RemoveLoginResponse } from '#proto/musubi/auth/v1/auth.ts';
 import { loginEvent } from '../events.ts';
 import { freeHeldLogins } from '../held-logins.ts';
+import { loginNotSuspended } from '../refusals.ts';
 import type { AuthStep } from '../store.ts';
 
 /**
@@ -14,8 +14,7 @@ export const removeLogin: AuthStep<RemoveLoginRequest, RemoveLoginResponse> = {
   async do({ store, session }, { memberId }) {
     const before = await store.members.findOne({ _id: memberId }, { session, projection: { status: 1, version: 1 } });
     if (!before) return { result: {} };
-    if (before.status !== 'suspended')
-      throw failedPrecondition('LOGIN_NOT_SUSPENDED', 'a login must be suspended before it is removed');
+    if (before.status !== 'suspended') throw loginNotSuspended();
     await store.members.deleteOne({ _id: memberId }, { session });
     await freeHeldLogins(store, session, memberId);
     return {

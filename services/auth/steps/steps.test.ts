@@ -83,8 +83,15 @@ const STEPS: Record<string, { prepare: () => Promise<Step>; event: string }> = {
       return { memberId, run: (operationId) => auth.steps.suspendLogin({ operationId, memberId }) };
     },
   },
+  'auth.reinstate-login': {
+    event: 'auth.login-changed',
+    prepare: async () => {
+      const memberId = await auth.member();
+      await auth.steps.suspendLogin({ operationId: randomUUID(), memberId });
+      return { memberId, run: (operationId) => auth.steps.reinstateLogin({ operationId, memberId }) };
+    },
+  },
 };
-
 /** Everything that is stored of a member, save what counts and dates its changes. */
 async function state(memberId: string): Promise<unknown> {
   const member = await auth.store.members.findOne({ _id: memberId });
@@ -234,13 +241,15 @@ test('steps refuse a member that is not there', async (t) => {
   const operation = () => ({ operationId: randomUUID(), memberId });
   await t.throwsAsync(auth.steps.grantRoles({ ...operation(), roleIds: [] }), { code: 'LOGIN_NOT_FOUND' });
   await t.throwsAsync(rebindTo(memberId, freshLogin()), { code: 'LOGIN_NOT_FOUND' });
+  await t.throwsAsync(auth.steps.reinstateLogin(operation()), { code: 'LOGIN_NOT_FOUND' });
 });
 
-test('of a member that is not there, nothing is left to close or to remove, and nothing comes of an undo', async (t) => {
+test('of a member that is not there, nothing is left to close, to end or to remove, and nothing comes of an undo', async (t) => {
   const memberId = randomUUID();
   const operation = { operationId: randomUUID(), memberId };
   await t.notThrowsAsync(auth.steps.suspendLogin(operation));
   await auth.steps.undo({ operationId: operation.operationId });
+  await t.notThrowsAsync(auth.steps.endSessions({ operationId: randomUUID(), memberId }));
   await t.notThrowsAsync(auth.steps.removeLogin({ operationId: randomUUID(), memberId }));
   t.is(await state(memberId), null);
   t.deepEqual(await events(memberId), []);

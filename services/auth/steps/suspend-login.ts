@@ -1,7 +1,9 @@
+import type { ClientSession } from 'mongodb';
+import { failedPrecondition } from '#platform/errors.ts';
 import type { SuspendLoginRequest, SuspendLoginResponse } from '#proto/musubi/auth/v1/auth.ts';
-import type { MemberStatus } from '../domain.ts';
+import { ADMIN, type MemberStatus } from '../domain.ts';
 import { loginEvent } from '../events.ts';
-import { type AuthStep, changeLogin } from '../store.ts';
+import { type AuthStep, changeLogin, type Store } from '../store.ts';
 
 interface Before {
   memberId: string;
@@ -10,17 +12,21 @@ interface Before {
 
 /**
  * Closes a login: no password and no token of the member is accepted from now on. Its sessions are kept
- * until it is removed, so that an undo gives everything back.
+ * until they are ended or the login is removed, so that an undo gives everything back.
  *
  * A login that is not there is closed: a member that Auth does not know (its store was restored from an older copy) can
  * still be deleted.
+ *
+ * @throws LAST_ADMIN
  */
 export const suspendLogin: AuthStep<SuspendLoginRequest, SuspendLoginResponse, Before | null> = {
   async do({ store, session }, { memberId }) {
     const changed = await changeLogin(store, session, memberId, { status: 'suspended' });
     if (!changed) return { result: {}, kept: null };
-    const kept = { memberId, status: changed.before.status };
-    return { result: {}, kept, events: [loginEvent('auth.login-suspended', changed.after)] };
+    const { before, after } = changed;
+    if (before.status === 'active' && before.roleIds.includes(ADMIN)) await requireAdmin(store, session);
+    const kept = { memberId, status: before.status };
+    return { result: {}, kept, events: [loginEvent('auth.login-suspended', after)] };
   },
   /** Opens the login again, if it was open. */
   async undo({ store, session }, before) {
@@ -30,3 +36,14 @@ export const suspendLogin: AuthStep<SuspendLoginRequest, SuspendLoginResponse, B
     return changed && { events: [loginEvent('auth.login-changed', changed.after)] };
   },
 };
+
+/**
+ * Without an administrator who can log in, nobody could ever open a login again.
+ * @throws LAST_ADMIN
+ */
+async function requireAdmin({ members, roles }: Store, session: ClientSession): Promise<void> {
+  // Two that each close the login of one of the last two administrators write this document both, so one of them begins again.
+  await roles.updateOne({ _id: ADMIN }, { $inc: { loginsClosed: 1 } }, { session });
+  const open = await members.findOne({ roleIds: ADMIN, status: 'active' }, { session, projection: { _id: 1 } });
+  if (!open) throw failedPrecondition('LAST_ADMIN');
+}

@@ -1,6 +1,6 @@
 import type { Step } from '#platform/operations/postgres.ts';
 import type { CreateMemberRequest, CreateMemberResponse } from '#proto/musubi/member/v1/member.ts';
-import { jobOf, type Member, requireMemberId, requireNotHeldByOthers, tidyProfile } from '../domain.ts';
+import { AT_FIRST, jobOf, type Member, requireMemberId, requireNotHeldByOthers, tidyProfile } from '../domain.ts';
 import { deletedEvent, memberEvent, writtenVersion } from '../events.ts';
 import { memberExists } from '../refusals.ts';
 import { findMember, insertMember, removeMember } from '../store.ts';
@@ -20,14 +20,11 @@ export const createMember: Step<CreateMemberRequest, CreateMemberResponse, Kept>
     const jobId = jobOf(operationId);
     const now = new Date();
     const member: Member = {
+      ...AT_FIRST,
       ...tidyProfile({ loginId, displayName, email }),
       memberId,
-      status: 'PENDING',
-      pendingChanges: null,
       lock: 'REGISTERING',
       lockHolder: jobId,
-      closedBy: null,
-      version: 1,
       createdAt: now,
       updatedAt: now,
     };

@@ -1,15 +1,11 @@
 import type { Step } from '#platform/operations/postgres.ts';
 import type { DeleteMemberRequest, DeleteMemberResponse } from '#proto/musubi/member/v1/member.ts';
-import { jobOf, type Member, requireHeld, requireMemberId } from '../domain.ts';
+import { AT_FIRST, jobOf, type Member, requireHeld, requireMemberId } from '../domain.ts';
 import { deletedEvent, memberEvent, writtenVersion } from '../events.ts';
 import { getMember, insertMember, removeMember } from '../store.ts';
 
-/** The row as it was, with its times as ISO 8601; `closedBy` is absent in those of earlier releases. */
-type Kept = Omit<Member, 'createdAt' | 'updatedAt' | 'closedBy'> & {
-  createdAt: string;
-  updatedAt: string;
-  closedBy?: string | null;
-};
+/** The row as it was: as JSON, so its times are text. What rows of earlier releases do not have is absent. */
+type Kept = Record<string, unknown> & { version: number };
 
 /**
  * Removes the member that BeginDelete of the same job locked.
@@ -23,19 +19,16 @@ export const deleteMember: Step<DeleteMemberRequest, DeleteMemberResponse, Kept>
     const version = member.version + 1;
     return {
       result: { written: writtenVersion({ memberId, version }) },
-      kept: { ...member, createdAt: member.createdAt.toISOString(), updatedAt: member.updatedAt.toISOString() },
+      kept: { ...member },
       events: [deletedEvent(memberId, version)],
     };
   },
   /** Puts the row back as it was, still held for the deletion. Its version goes on from the deletion's, so that readers take it. */
   async undo(tx, row) {
-    const member: Member = {
-      ...row,
-      closedBy: row.closedBy ?? null,
-      version: row.version + 2,
-      createdAt: new Date(row.createdAt),
-      updatedAt: new Date(row.updatedAt),
-    };
+    const times = Object.entries(row).flatMap(([field, value]) =>
+      field.endsWith('At') && typeof value === 'string' ? [[field, new Date(value)]] : [],
+    );
+    const member = { ...AT_FIRST, ...row, ...Object.fromEntries(times), version: row.version + 2 } as Member;
     if (!(await insertMember(tx, member))) return;
     return { events: [memberEvent('updated', member)] };
   },

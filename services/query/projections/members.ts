@@ -6,6 +6,9 @@ import { defineProjection } from './projection.ts';
 const text = z.string().default('');
 const time = z.iso.datetime({ offset: true });
 
+/** Earlier releases told locks as if they were what the member is. */
+const STATUSES: Readonly<Record<string, string>> = { MEMBER_STATUS_UPDATING: 'ACTIVE', MEMBER_STATUS_DELETING: 'ACTIVE' };
+
 /** member.events → members. A member that is PENDING is kept, but not shown. */
 export const members = defineProjection({
   aggregateType: 'member',
@@ -20,6 +23,8 @@ export const members = defineProjection({
         status: text,
         createdAt: time,
         updatedAt: time,
+        suspendedAt: time.optional(),
+        suspensionReason: z.string().optional(),
       })
       .optional(),
   },
@@ -31,6 +36,9 @@ export const members = defineProjection({
     search: 'text',
     created_at: 'timestamptz',
     updated_at: 'timestamptz',
+    status: 'text',
+    suspended_at: 'timestamptz',
+    suspension_reason: 'text',
   },
   row: ({ member }) =>
     member && {
@@ -41,5 +49,8 @@ export const members = defineProjection({
       search: foldText([member.displayName, member.loginId, member.email].join('\n')),
       created_at: member.createdAt,
       updated_at: member.updatedAt,
+      status: STATUSES[member.status] ?? member.status.replace('MEMBER_STATUS_', ''),
+      suspended_at: member.suspendedAt,
+      suspension_reason: member.suspensionReason,
     },
 });

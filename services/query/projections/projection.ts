@@ -25,6 +25,8 @@ interface Definition<Payload extends z.ZodRawShape, Columns extends Record<strin
 export interface Projection {
   aggregateType: string;
   topic: string;
+  /** The names of its columns. */
+  columns: readonly string[];
   /**
    * The statement that brings the read model to these events, in any order and however often they come: what is not
    * newer than its row changes nothing.
@@ -62,6 +64,7 @@ export function defineProjection<Payload extends z.ZodRawShape, Columns extends 
   return {
     aggregateType,
     topic: topicOf(aggregateType),
+    columns: names,
     statement(events) {
       // Rows are always locked in the order of their IDs, so that concurrent batches don't deadlock.
       const states = newest(events.map(stateOf)).sort((a, b) => (a.id < b.id ? -1 : 1));

@@ -1,6 +1,7 @@
 import type { Database } from '#platform/postgres.ts';
 import { Turns } from '#platform/turns.ts';
-import { fromPageToken, type MemberView, requirePageSize, searchWords, toPageToken } from '../domain.ts';
+import type { ListMembersRequest, ListMembersResponse } from '#proto/musubi/query/v1/query.ts';
+import { fromPageToken, requirePageSize, searchWords, toPageToken } from '../domain.ts';
 import { allMembers, findMembers, type Page } from '../store.ts';
 
 /** Half of the pool's connections: the others are left to what is quick, and to the projections. */
@@ -34,9 +35,9 @@ export const newSearches = (): Searches => ({
  */
 export async function listMembers(
   { db, searches }: { db: Database; searches: Searches },
-  { query, pageSize, pageToken, memberId }: { query: string; pageSize: number; pageToken: string; memberId: string },
+  { query, pageSize, pageToken, memberId }: ListMembersRequest,
   signal?: AbortSignal,
-): Promise<{ members: MemberView[]; nextPageToken: string }> {
+): Promise<ListMembersResponse> {
   const words = searchWords(query);
   const size = requirePageSize(pageSize);
   // One more than asked for tells whether there is a next page.

@@ -1,11 +1,14 @@
 -- Registers a member's socket, unless the member has too many, and says where its events begin.
 --
 -- KEYS  1 the member's sockets (socket ID → instance and, after a space, until when in ms)   2 the member's events
+--       3 the number of the last closing of the member's sockets
 -- ARGV  1 socket ID   2 instance   3 for how long (ms)   4 sockets allowed   5 prefix of instance leases
--- Answers the cursor of "now", or false when there are too many
+--       6 the number of closings before Auth was asked
+-- Answers the cursor of "now", 'too many', or 'closed' when they were closed after Auth was asked
 
 local sockets, events = KEYS[1], KEYS[2]
 local id, instance, for_ms, allowed, leases = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
+if tonumber(redis.call('GET', KEYS[3]) or '0') > tonumber(ARGV[6]) then return 'closed' end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
@@ -20,7 +23,7 @@ for i = 1, #held, 2 do
     count = count + 1
   end
 end
-if count >= allowed then return false end
+if count >= allowed then return 'too many' end
 
 redis.call('HSET', sockets, id, instance .. ' ' .. string.format('%.0f', now + for_ms))
 if redis.call('PTTL', sockets) < for_ms then redis.call('PEXPIRE', sockets, for_ms) end

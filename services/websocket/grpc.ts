@@ -1,0 +1,17 @@
+import type { Handlers } from '#platform/grpc/server.ts';
+import { OperationState } from '#proto/musubi/operation/v1/operation.ts';
+import type { WebsocketServiceService } from '#proto/musubi/websocket/v1/websocket.ts';
+import { closeSockets } from './steps/close-sockets.ts';
+import type { SocketStore } from './store.ts';
+
+/** musubi.websocket.v1.WebsocketService, for the sockets of all processes. */
+export function websocketHandlers(store: SocketStore): Handlers<WebsocketServiceService> {
+  return {
+    closeSockets: async ({ memberId }, { signal }) => {
+      await closeSockets(store, memberId, signal);
+      return {};
+    },
+    undo: async () => ({}),
+    getOperation: async () => ({ state: OperationState.OPERATION_STATE_UNKNOWN, written: undefined }),
+  };
+}
