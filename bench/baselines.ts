@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { Client } from '@temporalio/client';
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import { connectPeers } from '#platform/grpc/peers.ts';
+import { newId } from '#platform/id.ts';
 import { byTemporalName, CONTRACTS, createActivities } from '../activities/index.ts';
 import { loadConfig } from '../platform/config.ts';
 import { Lifecycle } from '../platform/lifecycle.ts';
@@ -39,7 +40,7 @@ export async function startBaselines(): Promise<Baselines> {
     naive: async (memberId, loginId) => {
       const { job } = await peers.job.issueJob({
         command: 'bench.naive',
-        memberId: 'bench',
+        memberId: newId(),
         aggregateId: memberId,
         idempotencyKey: '',
         fingerprint: '',

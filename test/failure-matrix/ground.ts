@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { Client } from '@temporalio/client';
 import { DefaultLogger, NativeConnection, Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
 import { connectPeers } from '#platform/grpc/peers.ts';
+import { newId } from '#platform/id.ts';
 import { byTemporalName, CONTRACTS, createActivities, type SagaPeers } from '../../activities/index.ts';
 import { loadConfig } from '../../platform/config.ts';
 import { Lifecycle } from '../../platform/lifecycle.ts';
@@ -73,7 +74,7 @@ export class Ground {
   /** @returns the ID of the case's job */
   async issue({ command, aggregateId }: Case): Promise<string> {
     // On behalf of a member of its own: how many jobs one may have under way is not what is tried here.
-    const issue = { command, memberId: `matrix-${aggregateId}`, aggregateId, idempotencyKey: '', fingerprint: '' };
+    const issue = { command, memberId: newId(), aggregateId, idempotencyKey: '', fingerprint: '' };
     const { job } = await this.peers.job.issueJob(issue);
     return job?.jobId ?? '';
   }
