@@ -28,6 +28,8 @@ export default {
   concurrency: faults ? 1 : 3,
   sortTestFiles: (a, b) => rank(a) - rank(b) || (a < b ? -1 : 1),
   serial: faults,
+  // Temporal's native module can crash where a thread that has used it ends, and would take all other files with it.
+  workerThreads: false,
   // Faults start whole systems, between whose lines there is nothing to tell.
   timeout: faults ? '10m' : '4m',
 };
