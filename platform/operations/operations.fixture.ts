@@ -120,7 +120,8 @@ function postgres(): Fixture {
     list: (within, { after = '', pageSize = 1_000 }) => onPostgres.operationsWithin(db, { within, after, pageSize }),
     async state(id) {
       const [row] = await db.query<{ value: string }>(sql`select value from things where id = ${id}`);
-      const events = await db.query<{ type: string }>(sql`select type from outbox where aggregateid = ${id} order by created_at`);
+      // As they were written: created_at is when a transaction began, also one that then waited for another.
+      const events = await db.query<{ type: string }>(sql`select type from outbox where aggregateid = ${id} order by ctid`);
       return { value: row?.value ?? null, events: events.map(({ type }) => type) };
     },
     async record(id, name) {
