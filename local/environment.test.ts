@@ -97,6 +97,21 @@ test('everything that is wrong is said at once, by its name, and without its val
   for (const secret of ['c2hvcnQ=', 'short', 'mongodb://a:x']) t.false(message.includes(secret));
 });
 
+test("what is wrong with one program's own variable is said by that name, beside a good one of all", async (t) => {
+  const good = { MUSUBI_POSTGRES_URL: 'postgres://a:b@127.0.0.1:1/postgres' };
+  const said = await wrongIn({ ...good, MUSUBI_ROLE_POSTGRES_URL: 'nonsense', MUSUBI_MEMBER_LOG_LEVEL: 'loud' });
+  t.deepEqual(Object.keys(said).toSorted(), ['MUSUBI_MEMBER_LOG_LEVEL', 'MUSUBI_ROLE_POSTGRES_URL']);
+});
+
+test('a server that only one program is given is asked, too', async (t) => {
+  const said = await wrongIn({
+    MUSUBI_ROLE_POSTGRES_URL: 'postgres://a:b@127.0.0.1:1/postgres',
+    MUSUBI_ROLE_MONGODB_URL: 'mongodb://127.0.0.1:1',
+  });
+  t.deepEqual(Object.keys(said), ['MUSUBI_ROLE_POSTGRES_URL'], 'and no other, which it does not read');
+  t.regex(said.MUSUBI_ROLE_POSTGRES_URL ?? '', /cannot be used there: .*ECONNREFUSED/);
+});
+
 test('a password that Auth would refuse is refused before there is an Auth, and not asked for once there is an admin', async (t) => {
   t.like(await wrongIn({ MUSUBI_ADMIN_PASSWORD: 'password1' }), { MUSUBI_ADMIN_PASSWORD: 'is one of the most common passwords' });
   t.deepEqual(await wrongIn({ MUSUBI_ADMIN_PASSWORD: 'short' }, secretsFor({ adminExists: true }, {})), {});
@@ -127,7 +142,7 @@ test('variables that nothing reads are named', async (t) => {
   const env = {
     MUSUBI_POSTGRESS_URL: 'x',
     MUSUBI_GRPC_LISTEN: '127.0.0.1:1',
-    MUSUBI_MEMBER_POSTGRES_URL: 'postgres://member:x@a',
+    MUSUBI_MEMBER_POSTGRES_URL: process.env.MUSUBI_POSTGRES_URL,
     MUSUBI_MEMBER_MONGODB_URL: 'mongodb://a',
     MUSUBI_MEMBER_LOG_LEVEL: 'debug',
     MUSUBI_MEMBER_STOP_TIMEOUT: '5',

@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { type ConfigCheck, ConfigError, httpUrl, loadConfig, oneOf, processShape, programShape } from '#platform/config.ts';
-import { environmentOf } from '#platform/program.ts';
+import { configOf, environmentOf, givenAs } from '#platform/program.ts';
 import * as gateway from '../gateway/config.ts';
 import { passwordViolation } from '../services/auth/domain.ts';
 import { SERVICES } from '../services/catalogue.ts';
@@ -20,6 +20,8 @@ interface Configuration {
   shape: z.ZodRawShape;
   check?: ConfigCheck<z.ZodRawShape>;
 }
+
+type NameOf = (variable: string) => string;
 
 /** What each program reads, and judges when it starts: here it is judged before anything is. */
 export const CONFIGURATIONS: Record<string, Configuration> = {
@@ -102,13 +104,14 @@ export async function checkEnvironment(wanted: Wanted): Promise<Found> {
   const ports = Object.fromEntries(PROGRAMS.map((each) => [each.name, each.ports]));
   const ours = own.map((server) => server.address({ ports: server.ports, secrets }));
   const all = Object.assign({ ...env }, addresses, ...ours, addressVariables(ports), ofAuth(secrets), extraEnv);
-  for (const name of programs)
-    wrong.judge(configurationOf(name), environmentOf(name, { ...all, ...listenVariables([name], ports) }));
-  if (programs.length > 0) wrong.judge(configurationOf('bootstrap'), { ...all, ...ofAdmin(secrets) });
+  for (const name of programs) wrong.judgeProgram(name, { ...all, ...listenVariables([name], ports), ...ofAdmin(secrets) });
+  if (programs.length > 0) wrong.judgeProgram('bootstrap', { ...all, ...ofAdmin(secrets) });
   wrong.refuse('The environment is not right, so nothing was started:');
 
   // Without programs nothing uses these servers, so they are not asked.
-  if (programs.length > 0) await Promise.all([...given].map(([server, address]) => reach(server, address, wrong)));
+  const ofAll = programs.length > 0 ? [...given] : [];
+  const ofOne = programs.flatMap((name) => ownAddresses(name, servers, secrets, env));
+  await Promise.all([...ofAll, ...ofOne].map(([server, address, nameOf]) => reach(server, address, wrong, nameOf)));
   wrong.refuse('What the environment gives cannot be used, so nothing was started:');
   return { own, others: [...given.keys()], given: addresses, unread: unread(env, extraEnv) };
 }
@@ -129,9 +132,17 @@ class Wrong {
     }
   }
 
-  blame(error: unknown): void {
+  judgeProgram(name: string, env: NodeJS.ProcessEnv): void {
+    try {
+      configOf(name, CONFIGURATIONS[name] as Configuration, env);
+    } catch (error) {
+      this.blame(error);
+    }
+  }
+
+  blame(error: unknown, nameOf: NameOf = (variable) => variable): void {
     if (!(error instanceof ConfigError)) throw error;
-    for (const [name, why] of error.wrong) this.note(name, why);
+    for (const [name, why] of error.wrong) this.note(nameOf(name), why);
   }
 
   refuse(title: string): void {
@@ -157,18 +168,37 @@ function noteSecrets({ env, dataDir, secrets, kept }: Wanted, own: readonly Serv
     );
 }
 
-async function reach(server: Server, address: Record<string, string>, wrong: Wrong): Promise<void> {
+/** The servers of which only this program is given the address, by variables of its own. */
+function ownAddresses(name: string, servers: readonly Server[], secrets: Secrets, env: NodeJS.ProcessEnv) {
+  const seen = environmentOf(name, env);
+  const nameOf: NameOf = (variable) => givenAs(name, variable, env);
+  return servers.flatMap((server): [Server, Record<string, string>, NameOf][] => {
+    const address = givenAddress(server, secrets, seen, () => {});
+    const isOwn = Object.keys(address ?? {}).some(
+      (variable) => variable in configurationOf(name).shape && nameOf(variable) !== variable,
+    );
+    return address && isOwn ? [[server, address, nameOf]] : [];
+  });
+}
+
+/** @param nameOf the variable that gave a part of the address */
+async function reach(
+  server: Server,
+  address: Record<string, string>,
+  wrong: Wrong,
+  nameOf: NameOf = (variable) => variable,
+): Promise<void> {
   for (const begun = performance.now(); ; ) {
     try {
       await Promise.race([server.reach(address), silence()]);
       return;
     } catch (error) {
-      if (error instanceof ConfigError) return wrong.blame(error);
+      if (error instanceof ConfigError) return wrong.blame(error, nameOf);
       const reason = reachReason(error);
       const isSilence = /timed out|time-?out|deadline|it does not answer/i.test(reason);
       if (isSilence && performance.now() - begun < SILENCE_MS) continue;
       wrong.note(
-        Object.keys(address)[0] ?? '',
+        nameOf(Object.keys(address)[0] ?? ''),
         `${server.title} cannot be used there: ${reason}; unset it, and npm start starts its own`,
       );
       return;

@@ -37,12 +37,22 @@ export function loadConfig<S extends z.ZodRawShape>(
 
 export class ConfigError extends Error {
   override name = 'ConfigError';
+  readonly #title: string;
   /** Each with the variable's name and why; never a value. */
   readonly wrong: readonly (readonly [name: string, why: string])[];
 
   constructor(title: string, wrong: ConfigError['wrong']) {
     super([title, ...wrong.map(([name, why]) => `  ${name}: ${why}`)].join('\n'));
+    this.#title = title;
     this.wrong = wrong;
+  }
+
+  /** The same, with variables by other names. */
+  renamed(nameOf: (variable: string) => string): ConfigError {
+    return new ConfigError(
+      this.#title,
+      this.wrong.map(([name, why]) => [nameOf(name), why]),
+    );
   }
 }
 

@@ -26,6 +26,7 @@ async function run(rounds: string, env: Record<string, string> = {}): Promise<St
   const script = `
     import { setTimeout as sleep } from 'node:timers/promises';
     import { z } from 'zod';
+    import { address } from './config.ts';
     import { runProcess } from './process.ts';
     await runProcess(${rounds}, process.env);`;
   const child = spawn(process.execPath, ['--input-type=module-typescript', '-e', script], {
@@ -127,6 +128,13 @@ test('what is wrong with the settings of any program is said, each under its nam
   t.is(await ended, 2);
   t.deepEqual(output().match(/^\w+: The environment/gm), ['one: The environment', 'other: The environment']);
   t.notRegex(output(), /started/);
+});
+
+test('two programs that would listen at the same place are refused, with what to set', async (t) => {
+  const listens = (name: string) => `${name}: { shape: { MUSUBI_GRPC_LISTEN: address() }, start: async () => {} }`;
+  const { ended, output } = await run(`[{ ${listens('one')}, ${listens('other')} }]`, { MUSUBI_GRPC_LISTEN: '127.0.0.1:29999' });
+  t.is(await ended, 2);
+  t.regex(output(), /^other: .*\n {2}MUSUBI_GRPC_LISTEN: is where one listens: give MUSUBI_OTHER_GRPC_LISTEN\n$/);
 });
 
 test('a program that cannot start ends its process, and a task beside it does not', async (t) => {

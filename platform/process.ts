@@ -1,10 +1,10 @@
-import { ConfigError, loadConfig, processShape } from './config.ts';
+import { type Address, ConfigError, hostPort, loadConfig, processShape } from './config.ts';
 import { InProcess } from './grpc/in-process.ts';
 import { addressVariable } from './grpc/peers.ts';
 import { Lifecycle } from './lifecycle.ts';
 import { createLogger } from './log.ts';
 import { serveOps } from './ops-server.ts';
-import { type Configured, configure, type Program, UsageError } from './program.ts';
+import { type Configured, configure, givenAs, ofProgram, type Program, UsageError } from './program.ts';
 
 /**
  * Runs programs as this process, each as it runs alone, with its own settings, log and lifecycle: config → telemetry →
@@ -116,6 +116,23 @@ function configureAll(rounds: readonly Record<string, Program>[], env: NodeJS.Pr
       orWrong(name, () => configure(name, program, { ...env, ...addresses }, (settings?.MUSUBI_STOP_TIMEOUT ?? 1) * 1_000)),
     ),
   );
+  const listening = new Map<string, string>();
+  for (const { name, config } of programs.flat()) orWrong(name, () => requireOwnPorts(name, config, env, listening));
   if (isWrong || !settings) process.exit(2);
   return { programs, settings };
+}
+
+/**
+ * @param listening the programs by the addresses where they listen; this one is added
+ * @throws ConfigError when another of the process listens there
+ */
+function requireOwnPorts(name: string, config: object, env: NodeJS.ProcessEnv, listening: Map<string, string>): void {
+  const wrong: [string, string][] = [];
+  for (const [variable, value] of Object.entries(config as Record<string, Address>)) {
+    if (!variable.endsWith('_LISTEN') || value.port === 0) continue;
+    const other = listening.get(hostPort(value));
+    if (other) wrong.push([givenAs(name, variable, env), `is where ${other} listens: give ${ofProgram(name, variable)}`]);
+    listening.set(hostPort(value), name);
+  }
+  if (wrong.length > 0) throw new ConfigError('The environment does not configure this process:', wrong);
 }

@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import { type ConfigCheck, loadConfig, programShape } from './config.ts';
+import { type ConfigCheck, ConfigError, loadConfig, programShape } from './config.ts';
 import type { InProcess } from './grpc/in-process.ts';
 import { Lifecycle } from './lifecycle.ts';
 import { createLogger, type Logger } from './log.ts';
@@ -50,23 +50,42 @@ export interface Configured {
   tracing: Tracing;
 }
 
-/** Reads a program's settings. @param stopTimeoutMs how long its stop may take. @throws ConfigError */
+/** Reads a program's settings. @param stopTimeoutMs how long its stop may take. @throws ConfigError that names the program's own variables, where those are given */
 export function configure(
   name: string,
   { shape, check, prints = false, start }: Program,
   env: NodeJS.ProcessEnv,
   stopTimeoutMs: number,
 ): Configured {
-  const config = loadConfig<Shape>(
-    { ...programShape, ...shape },
-    environmentOf(name, env),
-    check as ConfigCheck<Shape> | undefined,
-  ) as ConfigOf<Shape>;
+  const config = configOf(name, { shape, check: check as ConfigCheck<Shape> | undefined }, env);
   const log = createLogger(name, config.MUSUBI_LOG_LEVEL, prints ? 'stderr' : 'stdout');
   const tracing = startTelemetry(name, env);
   const lifecycle = new Lifecycle(log, stopTimeoutMs);
   lifecycle.onStop('tracing', 'telemetry', () => tracing.stop());
   return { name, start, config, log, lifecycle, tracing };
+}
+
+/** A program's settings. @throws ConfigError that names its own variables, where those are given */
+export function configOf(
+  name: string,
+  { shape, check }: { shape: Shape; check?: ConfigCheck<Shape> | undefined },
+  env: NodeJS.ProcessEnv,
+): ConfigOf<Shape> {
+  try {
+    return loadConfig<Shape>({ ...programShape, ...shape }, environmentOf(name, env), check) as ConfigOf<Shape>;
+  } catch (error) {
+    throw error instanceof ConfigError ? error.renamed((variable) => givenAs(name, variable, env)) : error;
+  }
+}
+
+/** The variable of one program only: `MUSUBI_MEMBER_POSTGRES_URL`. */
+export const ofProgram = (name: string, variable: string): string =>
+  variable.replace(/^MUSUBI_/, `MUSUBI_${name.toUpperCase()}_`);
+
+/** The variable that says it to the program: its own, or the one of all. */
+export function givenAs(name: string, variable: string, env: NodeJS.ProcessEnv): string {
+  const own = ofProgram(name, variable);
+  return env[own] ? own : variable;
 }
 
 /**

@@ -9,6 +9,7 @@ import { ApplicationFailure } from '@temporalio/common';
 import { NativeConnection } from '@temporalio/worker';
 import test, { type ExecutionContext } from 'ava';
 import { triedCases } from '#platform/cases.fixture.ts';
+import { newId } from '#platform/id.ts';
 import { Turns } from '#platform/turns.ts';
 import { JobState } from '#proto/musubi/job/v1/job.ts';
 import { byTemporalName, createActivities } from '../activities/index.ts';
@@ -114,7 +115,7 @@ function holding(activities: Record<string, unknown>): Record<string, Activity> 
 
 /** Starts a case and waits until it is where it shall stop. @returns its job */
 async function startAndHold({ command, input, aggregateId }: Case, stop: Stop): Promise<string> {
-  const memberId = `matrix-${aggregateId}`;
+  const memberId = newId();
   const { job } = await ground.peers.job.issueJob({ command, memberId, aggregateId, idempotencyKey: '', fingerprint: '' });
   const jobId = job?.jobId ?? '';
   const one: Held = { ...stop, there: Promise.withResolvers() };

@@ -23,13 +23,16 @@ export function countRepeat(step: string, kind: Repeat): void {
 
 const LONGEST_ID = 200;
 
-/** @throws INVALID_ARGUMENT when the operation ID is missing or too long */
+/** @throws INVALID_ARGUMENT when the operation ID is missing, is too long, or has control characters */
 export function checkOperationId(operationId: string): void {
-  if (operationId !== '' && operationId.length <= LONGEST_ID) return;
+  const isLong = operationId.length > LONGEST_ID;
+  if (operationId !== '' && !isLong && !/\p{Cc}/u.test(operationId)) return;
   const wrong =
     operationId === ''
       ? ({ code: 'REQUIRED', message: 'is missing' } as const)
-      : ({ code: 'TOO_LONG', message: `must have at most ${LONGEST_ID} characters` } as const);
+      : isLong
+        ? ({ code: 'TOO_LONG', message: `must have at most ${LONGEST_ID} characters` } as const)
+        : ({ code: 'WRONG_FORMAT', message: 'must have no control characters' } as const);
   throw invalidFields([{ field: 'operationId', ...wrong }]);
 }
 

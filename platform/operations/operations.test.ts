@@ -84,8 +84,12 @@ for (const [store, open] of Object.entries(fixtures)) {
     await t.throwsAsync(suite.get(id, ''), { code: 'INVALID_ARGUMENT' });
   });
 
-  test(`${store}: an operation needs an ID`, async (t) => {
-    for (const call of [suite.put(suite.newId(), '', 'value'), suite.undo(suite.newId(), '')]) {
+  test(`${store}: an operation needs an ID, of characters that every store takes`, async (t) => {
+    for (const call of [
+      suite.put(suite.newId(), '', 'value'),
+      suite.undo(suite.newId(), ''),
+      suite.put(suite.newId(), 'a\0b', 'value'),
+    ]) {
       const error = await t.throwsAsync<MusubiError>(call, { instanceOf: MusubiError, code: 'INVALID_ARGUMENT' });
       t.is(error?.fields[0]?.field, 'operationId');
     }

@@ -1,4 +1,5 @@
 import type { Handlers } from '#platform/grpc/server.ts';
+import { requireId } from '#platform/id.ts';
 import { OperationState } from '#proto/musubi/operation/v1/operation.ts';
 import type { WebsocketServiceService } from '#proto/musubi/websocket/v1/websocket.ts';
 import { closeSockets } from './steps/close-sockets.ts';
@@ -8,7 +9,7 @@ import type { SocketStore } from './store.ts';
 export function websocketHandlers(store: SocketStore): Handlers<WebsocketServiceService> {
   return {
     closeSockets: async ({ memberId }, { signal }) => {
-      await closeSockets(store, memberId, signal);
+      await closeSockets(store, requireId('memberId', memberId), signal);
       return {};
     },
     undo: async () => ({}),

@@ -146,7 +146,7 @@ async function openSession(auth: Auth, command: LogIn, { member, sourceKey, ...g
     ...(rehashed ? { password: rehashed } : {}),
     ...(knownSources === member.knownSources ? {} : { knownSources: [...knownSources] }),
   };
-  if (!(await addSession(store, member, session, changed))) throw badCredentials();
+  if (!(await addSession(store, member, session, changed))) throw await changedMeanwhile(store, member);
   const accessToken = await accessTokens.issue({ memberId, sessionId: id });
   // A device that had no guess left gets a new name: whoever used them up can use up none of those.
   return { accessToken, refreshToken, memberId, deviceCookie: deviceCookies.issue(memberId, guess?.attempt.device) };
@@ -176,6 +176,15 @@ async function addSession(
     for (const { id: idle } of after?.sessions.slice(0, -SESSIONS_KEPT) ?? []) await endSessionIn(store, tx, _id, idle);
     return after !== null;
   });
+}
+
+/** What a login that was right a moment ago is refused with: its password was changed, or its login was closed. */
+async function changedMeanwhile(
+  { members }: Store,
+  { _id, password: { hash } }: Pick<Member, '_id' | 'password'>,
+): Promise<MusubiError> {
+  const closed = await members.findOne({ _id, status: 'suspended', 'password.hash': hash }, { projection: { _id: 1 } });
+  return closed ? loginSuspended() : badCredentials();
 }
 
 /** The hash at today's cost; undefined when too many wait: the next login makes it. */
