@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { networkInterfaces } from 'node:os';
 import { status } from '@grpc/grpc-js';
 import { context, trace } from '@opentelemetry/api';
@@ -148,6 +149,18 @@ for (const way of WAYS) {
     t.is(calls, 1, 'the second was never sent');
   });
 
+  test(`a call that has ended leaves nothing with the signal of its caller: ${way}`, async (t) => {
+    let fails = false;
+    const { peer } = await pair(t, way, async () => {
+      if (fails) throw invalidArgument('INVALID_MEMBER', 'the member is wrong');
+    });
+    const { signal } = new AbortController();
+    await peer.getMember({ memberId: 'x' }, { signal });
+    fails = true;
+    await t.throwsAsync(peer.getMember({ memberId: 'x' }, { signal }));
+    t.deepEqual(getEventListeners(signal, 'abort'), []);
+  });
+
   test(`the trace goes on in the called service: ${way}`, async (t) => {
     let seen: string | undefined;
     const { peer } = await pair(t, way, async () => {
@@ -188,7 +201,10 @@ test('programs of one process share no object, and the limits of a service hold 
   const answered = await peer.getMember(request);
   t.deepEqual(received, { memberId: 'x' });
   t.not(answered, response);
-  const error = await t.throwsAsync(peer.getMember({ memberId: 'x'.repeat(200_000) }), { instanceOf: MusubiError });
+  // With the four bytes before it, as many as there may be.
+  const most = 'x'.repeat(99_996);
+  await t.notThrowsAsync(peer.getMember({ memberId: most }));
+  const error = await t.throwsAsync(peer.getMember({ memberId: `${most}x` }), { instanceOf: MusubiError });
   t.is(error.grpcStatus, status.RESOURCE_EXHAUSTED);
 });
 
