@@ -208,6 +208,16 @@ test('programs of one process share no object, and the limits of a service hold 
   t.is(error.grpcStatus, status.RESOURCE_EXHAUSTED);
 });
 
+test('a program of the same process is as ready as its lifecycle says, and one that is not there is not', async (t) => {
+  const lifecycle = new Lifecycle(log, 2_000);
+  t.teardown(() => lifecycle.stop('test'));
+  const inProcess = new InProcess(new Map([['query', lifecycle]]));
+  await t.throwsAsync(inProcess.requireReady('query'), { message: 'is NOT_SERVING' }, 'while it starts');
+  lifecycle.markStarted();
+  await t.notThrowsAsync(inProcess.requireReady('query'));
+  await t.throwsAsync(inProcess.requireReady('job'), { message: 'is NOT_SERVING' });
+});
+
 test('a program that stops lets calls of its process end, and ends those that do not', async (t) => {
   const lifecycle = new Lifecycle(log, 10_000);
   const inProcess = new InProcess(new Map([['query', lifecycle]]));
