@@ -93,6 +93,34 @@ test('a read that hangs holds up nobody who comes later', async (t) => {
   t.is(await after, 16);
 });
 
+test('how long a read is waited for is counted from its own begin', async (t) => {
+  const { loader, reads } = squares(undefined, 300);
+  const asked = [loader.load(1)];
+  await turn();
+  asked.push(loader.load(2));
+  await sleep(400);
+  reads[0]?.end();
+  await asked[0];
+  await turn();
+  asked.push(loader.load(3));
+  t.deepEqual(
+    reads.map(({ keys }) => keys),
+    [[1], [2]],
+  );
+  reads[1]?.end();
+  await asked[1];
+  await turn();
+  reads[2]?.end();
+  t.deepEqual(await Promise.all(asked), [1, 4, 9]);
+});
+
+test('an answer that has not one value for each key is no answer to anybody', async (t) => {
+  const loader = new Loader<number, number>(async ([first = 0]) => [first]);
+  const [one, other] = [loader.load(1), loader.load(2)];
+  await t.throwsAsync(one, { message: '2 were asked for, 1 were read' });
+  await t.throwsAsync(other, { message: '2 were asked for, 1 were read' });
+});
+
 test('nothing is read where full reads have taken everybody along', async (t) => {
   const { loader, reads } = squares(2);
   const asked = Promise.all([1, 2, 3, 4].map((key) => loader.load(key)));

@@ -104,6 +104,18 @@ test('pauses double up to the longest, each up to a half shorter, and begin with
   t.true(new Set(Array.from({ length: 20 }, () => new Backoff().next())).size > 1, 'not all at the same moment');
 });
 
+test('work that succeeds from time to time begins with the first pause at each failure', async (t) => {
+  let runs = 0;
+  const failing = async () => {
+    if (runs++ % 2 === 0) throw new Error('refused');
+  };
+  const { loop } = begin(failing, { everyMs: 1, firstPauseMs: 10, longestPauseMs: 60_000 });
+  const begun = performance.now();
+  await until(() => runs === 24);
+  await loop.stop();
+  t.true(performance.now() - begun < 10_000, 'doubled twelve times, the pauses would take 20 s at least');
+});
+
 test('without an interval, work that ends by itself has lost something: it pauses as after a failure', async (t) => {
   let runs = 0;
   const { loop } = begin(async () => runs++, { firstPauseMs: 20, longestPauseMs: 60_000 });

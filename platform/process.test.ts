@@ -95,6 +95,7 @@ interface Line {
   program: string;
   msg: string;
   reads?: string;
+  port?: number;
 }
 const linesOf = (output: string): Line[] =>
   output
@@ -142,8 +143,11 @@ test('a program that cannot start ends its process, and a task beside it does no
   const good = await run(`[${task}, { ${named('one')} }]`, { MUSUBI_POSTGRES_URL: 'x' });
   await new Promise((resolve) => setTimeout(resolve, 200));
   t.is(good.child.exitCode, null, good.output());
+  const port = linesOf(good.output()).find(({ msg }) => msg === 'ops server listens')?.port;
+  const { status } = await fetch(`http://127.0.0.1:${port}/readyz`);
   good.child.kill('SIGTERM');
   t.is(await good.ended, 0);
+  t.is(status, 200, 'a task that is done is not asked how it is');
   t.is(await (await run(`[${task}]`)).ended, 0, 'alone, it ends the process when it is done');
   const bad = await run(`[{ ${named('one')}, ${named('other', `throw new Error('no store');`)} }]`, { MUSUBI_POSTGRES_URL: 'x' });
   t.is(await bad.ended, 1);

@@ -66,6 +66,20 @@ test('that a member is suspended is shown to who may read it; why, only to who m
   );
 });
 
+test('of several suspended members each is shown why only to who may suspend that one', async (t) => {
+  const { context: world } = t;
+  const { admin: token, gateway, hanaId, members } = world;
+  const suspension = { status: 'SUSPENDED', suspendedAt: new Date(), suspensionReason: 'on leave' };
+  for (const [id, member] of members) members.set(id, { ...member, ...suspension });
+  gateway.auth = {
+    ...gateway.auth,
+    check: async ({ checks }) => ({ allowed: checks.map(({ resource }) => resource?.id === hanaId) }),
+  };
+  const { items } = (await send(world, 'GET', '/v1/members', { token })).body as { items: { id: string }[] };
+  t.is(items.length, 2);
+  for (const item of items) t.is('suspensionReason' in item, item.id === hanaId);
+});
+
 test('what a newer release says a member is, is shown as unknown', async (t) => {
   const { context: world } = t;
   const { admin: token, hanaId, members } = world;

@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { networkInterfaces } from 'node:os';
 import { status } from '@grpc/grpc-js';
 import { context, trace } from '@opentelemetry/api';
@@ -148,6 +149,18 @@ for (const way of WAYS) {
     t.is(calls, 1, 'the second was never sent');
   });
 
+  test(`a call that has ended leaves nothing with the signal of its caller: ${way}`, async (t) => {
+    let fails = false;
+    const { peer } = await pair(t, way, async () => {
+      if (fails) throw invalidArgument('INVALID_MEMBER', 'the member is wrong');
+    });
+    const { signal } = new AbortController();
+    await peer.getMember({ memberId: 'x' }, { signal });
+    fails = true;
+    await t.throwsAsync(peer.getMember({ memberId: 'x' }, { signal }));
+    t.deepEqual(getEventListeners(signal, 'abort'), []);
+  });
+
   test(`the trace goes on in the called service: ${way}`, async (t) => {
     let seen: string | undefined;
     const { peer } = await pair(t, way, async () => {
@@ -188,8 +201,21 @@ test('programs of one process share no object, and the limits of a service hold 
   const answered = await peer.getMember(request);
   t.deepEqual(received, { memberId: 'x' });
   t.not(answered, response);
-  const error = await t.throwsAsync(peer.getMember({ memberId: 'x'.repeat(200_000) }), { instanceOf: MusubiError });
+  // With the four bytes before it, as many as there may be.
+  const most = 'x'.repeat(99_996);
+  await t.notThrowsAsync(peer.getMember({ memberId: most }));
+  const error = await t.throwsAsync(peer.getMember({ memberId: `${most}x` }), { instanceOf: MusubiError });
   t.is(error.grpcStatus, status.RESOURCE_EXHAUSTED);
+});
+
+test('a program of the same process is as ready as its lifecycle says, and one that is not there is not', async (t) => {
+  const lifecycle = new Lifecycle(log, 2_000);
+  t.teardown(() => lifecycle.stop('test'));
+  const inProcess = new InProcess(new Map([['query', lifecycle]]));
+  await t.throwsAsync(inProcess.requireReady('query'), { message: 'is NOT_SERVING' }, 'while it starts');
+  lifecycle.markStarted();
+  await t.notThrowsAsync(inProcess.requireReady('query'));
+  await t.throwsAsync(inProcess.requireReady('job'), { message: 'is NOT_SERVING' });
 });
 
 test('a program that stops lets calls of its process end, and ends those that do not', async (t) => {

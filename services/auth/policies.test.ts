@@ -141,6 +141,18 @@ test('Cedar is asked once for each kind of question', async (t) => {
   t.is(fresh.kept, 2);
 });
 
+test('no more decisions are remembered than there is room for, however many names stand in a policy', async (t) => {
+  const fresh = new Policies();
+  const named = Array.from({ length: 1_001 }, (_, n) => `Musubi::Member::"n${n}"`);
+  const roles = [role('names', [`permit (principal, action, resource) when { [${named}].contains(resource) };`])];
+  for (let n = 0; n < named.length; n++) {
+    const asked = question('member.read', 'Member', `n${n}`);
+    t.is(await fresh.decide(asked, roles, async () => roles), 'allowed');
+    if (n === 999) t.is(fresh.kept, 1_000);
+  }
+  t.is(fresh.kept, 1, 'it begins again');
+});
+
 test('policies are read once for a combination of roles, in whatever order', async (t) => {
   let reads = 0;
   const fresh = new Policies();

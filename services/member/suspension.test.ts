@@ -90,9 +90,12 @@ test('a suspended member is told as one, with when and why, until it is reinstat
   const told = { status: 'MEMBER_STATUS_SUSPENDED', suspendedAt: at.toISOString(), suspensionReason: 'が 休職' };
   t.like(await lastEvent(memberId), told);
   t.like(await toldAgain(memberId), told);
+  t.deepEqual((await rowOf(memberId))?.updated_at, at);
   await beginReinstate(memberId, 'back');
   await reinstate(memberId, 'back');
-  t.like(await rowOf(memberId), { status: 'ACTIVE', suspended_at: null, suspension_reason: null, lock: null });
+  const back = await rowOf(memberId);
+  t.like(back, { status: 'ACTIVE', suspended_at: null, suspension_reason: null, lock: null });
+  t.true(Number(back?.updated_at) > Number(at));
   const event = await lastEvent(memberId);
   t.like(event, { status: 'MEMBER_STATUS_ACTIVE' });
   t.deepEqual([event?.suspendedAt, event?.suspensionReason], [undefined, undefined]);
@@ -178,6 +181,13 @@ test('the undo of a suspension forgets its reason and opens the member again', a
   await undo(memberId, 'mine', 'begin-suspend');
   await undo(memberId, 'mine', 'close');
   t.deepEqual(await rowOf(memberId), before);
+});
+
+test('the undo of a closing does not open what another job has closed', async (t) => {
+  const memberId = await suspended();
+  await close(memberId, 'other');
+  await undo(memberId, 'suspend', 'close');
+  t.like(await rowOf(memberId), { closed_by: `other-${memberId}`, reopens: true });
 });
 
 test('the undo of a deletion brings a suspended member back as one', async (t) => {

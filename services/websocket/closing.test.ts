@@ -42,6 +42,26 @@ test.serial('the sockets of the member are closed on every instance before the a
   await t.notThrowsAsync(close(me), 'who has none left has none');
 });
 
+test.serial('one asking reaches every instance', async (t) => {
+  const me = member();
+  const mine = [await connect(me, one), await connect(me, two)];
+  endSessions(me);
+  t.is(await sockets.store.close(me), 2);
+  t.deepEqual(await Promise.all(mine.map((client) => client.closeCode())), [4403, 4403]);
+});
+
+test.serial('an instance that has not heard it is asked again', async (t) => {
+  const me = member();
+  const client = await connect(me, one);
+  endSessions(me);
+  let asked = 0;
+  const { store } = sockets;
+  const unheard = { ...store, close: (memberId: string) => (asked++ === 0 ? store.count(memberId) : store.close(memberId)) };
+  await closeSockets(unheard, me, new AbortController().signal);
+  t.is(await client.closeCode(), 4403);
+  t.is(asked, 2);
+});
+
 test.serial('as long as Auth calls a session good its socket stays, and that is said', async (t) => {
   const me = member();
   const client = await connect(me, one);

@@ -83,3 +83,44 @@ test.serial('the undo of a reinstatement ends the sessions that were begun meanw
   t.like(await member(memberId), { status: 'suspended', sessions: [] });
   t.is((await lastEvent(memberId))?.type, 'auth.login-suspended', 'so that the sockets of those are closed');
 });
+
+test.serial('no refresh token of a suspended login is good, though its session is kept for an undo', async (t) => {
+  const loginId = freshLogin();
+  const memberId = await auth.member({ loginId });
+  const { refreshToken } = await logIn(auth, loginOf(loginId));
+  const operationId = randomUUID();
+  await suspend(memberId, operationId);
+  await t.throwsAsync(refreshSession(auth, refreshToken), { code: 'REFRESH_TOKEN_INVALID' });
+  await auth.steps.undo({ operationId });
+  await t.notThrowsAsync(refreshSession(auth, refreshToken));
+});
+
+test.serial('who is suspended while its password is looked at gets no session', async (t) => {
+  const loginId = freshLogin();
+  const memberId = await auth.member({ loginId });
+  const members = new Proxy(auth.store.members, {
+    get: (target, name) => {
+      const value: unknown = Reflect.get(target, name, target);
+      if (typeof value !== 'function') return value;
+      if (name !== 'findOne') return value.bind(target);
+      return async (...asked: unknown[]) => {
+        const found: unknown = await value.apply(target, asked);
+        await suspend(memberId);
+        return found;
+      };
+    },
+  });
+  const slow = { ...auth, store: { ...auth.store, members } };
+  await t.throwsAsync(logIn(slow, loginOf(loginId)), { code: 'BAD_CREDENTIALS' });
+  t.like(await member(memberId), { status: 'suspended', sessions: [] });
+});
+
+test.serial('the undo of a reinstatement leaves a login alone that was open before it', async (t) => {
+  const loginId = freshLogin();
+  const memberId = await auth.member({ loginId });
+  const { accessToken } = await logIn(auth, loginOf(loginId));
+  const operationId = randomUUID();
+  await auth.steps.reinstateLogin({ operationId, memberId });
+  await auth.steps.undo({ operationId });
+  await t.notThrowsAsync(authenticate(auth, accessToken));
+});
