@@ -119,23 +119,6 @@ test('a suspended member is nobody, at once; undone, its tokens are good again',
   await t.notThrowsAsync(authorize(auth, { accessToken, action: 'member.read', resource: member() }));
 });
 
-test('a login that is right is told when the member is suspended meanwhile', async (t) => {
-  const { memberId, loginId } = await session(['admin']);
-  const { passwords } = auth;
-  const suspending: typeof passwords.verify = async (...args) => {
-    const genuine = await passwords.verify(...args);
-    await auth.steps.suspendLogin({ operationId: `suspend-${memberId}`, memberId });
-    return genuine;
-  };
-  const during = {
-    ...auth,
-    passwords: new Proxy(passwords, {
-      get: (target, name) => (name === 'verify' ? suspending : Reflect.get(target, name).bind(target)),
-    }),
-  };
-  await t.throwsAsync(logIn(during, loginOf(loginId)), { code: 'LOGIN_SUSPENDED' });
-});
-
 // Serial: it counts every query that the database sees.
 test.serial('a permission check is one look-up in the store', async (t) => {
   const { accessToken } = await session(['reader', 'admin']);

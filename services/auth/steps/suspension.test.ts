@@ -95,7 +95,7 @@ test.serial('no refresh token of a suspended login is good, though its session i
   await t.notThrowsAsync(refreshSession(auth, refreshToken));
 });
 
-test.serial('who is suspended while its password is looked at gets no session', async (t) => {
+test.serial('who is suspended while its password is looked at gets no session, and is told why', async (t) => {
   const loginId = freshLogin();
   const memberId = await auth.member({ loginId });
   const members = new Proxy(auth.store.members, {
@@ -111,7 +111,7 @@ test.serial('who is suspended while its password is looked at gets no session', 
     },
   });
   const slow = { ...auth, store: { ...auth.store, members } };
-  await t.throwsAsync(logIn(slow, loginOf(loginId)), { code: 'BAD_CREDENTIALS' });
+  await t.throwsAsync(logIn(slow, loginOf(loginId)), { code: 'LOGIN_SUSPENDED' });
   t.like(await member(memberId), { status: 'suspended', sessions: [] });
 });
 
