@@ -95,7 +95,7 @@ const OPTIONS: readonly Option[] = [
 
 const usageOf = (option: string, says: string): string => `  ${option.padEnd(17)}${says}`;
 
-const USAGE = `usage: node main.ts PROGRAM[,PROGRAM…] [options]
+const USAGE = `usage: node_modules/.bin/node main.ts PROGRAM[,PROGRAM…] [options]
 
 one or several, side by side in one process:
   ${TOGETHER.join(', ')}
@@ -124,7 +124,7 @@ if (more.length > 0) refuse(`programs are separated by commas, without spaces; $
 const names = list.split(',');
 for (const name of names) {
   if (!Object.hasOwn(PROGRAMS, name)) refuse(`there is no program ${name}`);
-  if (names.length > 1 && !TOGETHER.includes(name)) refuse(`${name} is a process of its own`);
+  if (names.length > 1 && !TOGETHER.includes(name)) refuse(`${name} is a process of its own: node main.ts ${name}`);
 }
 if (new Set(names).size < names.length) refuse('a program is named twice');
 const given = Object.keys(values).map(

@@ -7,7 +7,10 @@ const main = (...args: string[]) =>
 test('help and version are answers, on standard output', (t) => {
   const help = main('--help');
   t.like(help, { status: 0, stderr: '' });
-  t.regex(help.stdout, /^usage: node main\.ts PROGRAM\[,PROGRAM…\] \[options\]\n\none or several.*\n +gateway/);
+  t.regex(
+    help.stdout,
+    /^usage: node_modules\/\.bin\/node main\.ts PROGRAM\[,PROGRAM…\] \[options\]\n\none or several.*\n +gateway/,
+  );
   t.like(main('worker', '--help'), { status: 0, stdout: help.stdout });
   t.regex(main('--version').stdout, /^musubi \d+\.\d+\.\d+\n$/);
 });
@@ -19,7 +22,7 @@ const refusals: [args: string[], why: string][] = [
   [['worker', 'relay'], 'programs are separated by commas, without spaces; relay is too much'],
   [['member,nope'], 'there is no program nope'],
   [['member,'], 'there is no program '],
-  [['member,repair'], 'repair is a process of its own'],
+  [['member,repair'], 'repair is a process of its own: node main.ts repair'],
   [['member,role,member'], 'a program is named twice'],
   [['gateway,relay', '--queues', 'member'], '--queues is no option of gateway,relay'],
   [['gateway', '--queues', 'member'], '--queues is no option of gateway'],

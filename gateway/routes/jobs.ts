@@ -15,7 +15,7 @@ const jobSchema = jobView.meta({
       id: EXAMPLE_ID,
       command: 'member.register',
       state: 'completed',
-      progress: { done: 4, total: 4, step: 'done' },
+      progress: { done: 5, total: 5, step: 'done' },
       result: { id: EXAMPLE_ID },
       memberId: EXAMPLE_ID,
       createdAt: '2026-11-25T09:30:00.000Z',

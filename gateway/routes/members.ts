@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { internal } from '#platform/errors.ts';
 import { displayName, email, loginId, password, reason, searchQuery } from '#platform/fields.ts';
 import type { Action } from '#proto/musubi/auth/v1/actions.ts';
+import type { MemberStatus } from '#proto/musubi/member/v1/member.ts';
 import type { MemberView } from '#proto/musubi/query/v1/query.ts';
 import { commandRoute } from '../command-route.ts';
 import { entityTag } from '../etag.ts';
@@ -248,7 +249,17 @@ async function shownTo(accessToken: string, { auth }: RequestGateway, members: r
   return members.map((each) => shown(each, mayKnow.has(each.memberId)));
 }
 
-const STATUSES: Readonly<Record<string, Shown['status']>> = { ACTIVE: 'active', SUSPENDED: 'suspended' };
+/** Every status of Member's contract; a newer release may have others. */
+const STATUSES: Readonly<Record<StatusWord, Shown['status']>> = {
+  UNSPECIFIED: 'unknown',
+  PENDING: 'unknown', // queries do not show it
+  // What these were, is a lock now.
+  UPDATING: 'active',
+  DELETING: 'active',
+  ACTIVE: 'active',
+  SUSPENDED: 'suspended',
+};
+type StatusWord = Exclude<MemberStatus, 'UNRECOGNIZED' | -1> extends `MEMBER_STATUS_${infer Word}` ? Word : never;
 
 function shown(
   { memberId, loginId, displayName, email, status, suspendedAt, suspensionReason, roleIds, createdAt, updatedAt }: MemberView,
@@ -259,7 +270,7 @@ function shown(
     loginId,
     displayName,
     email,
-    status: STATUSES[status] ?? 'unknown',
+    status: STATUSES[status as StatusWord] ?? 'unknown',
     ...(suspendedAt ? { suspendedAt: iso(suspendedAt) } : {}),
     ...(withReason ? { suspensionReason } : {}),
     roleIds,

@@ -8,10 +8,14 @@ import { lockNotHeld, memberBusy, memberDeleting, versionMismatch } from './refu
  * - `PENDING`: its registration is not finished, and queries do not show it
  * - `SUSPENDED`: it can not log in
  */
-export type MemberStatus = 'PENDING' | 'ACTIVE' | 'SUSPENDED';
+export type MemberStatus = (typeof STATUSES)[number];
+/** The database knows the same (`status_known`). */
+export const STATUSES = ['PENDING', 'ACTIVE', 'SUSPENDED'] as const;
 
 /** What a job is doing to a member that it holds: the semantic lock of its saga. Others are not told: they see the member as it was. */
-export type MemberLock = 'REGISTERING' | 'UPDATING' | 'DELETING' | 'SUSPENDING' | 'REINSTATING';
+export type MemberLock = (typeof LOCKS)[number];
+/** The database knows the same (`lock_known`). */
+export const LOCKS = ['REGISTERING', 'UPDATING', 'DELETING', 'SUSPENDING', 'REINSTATING'] as const;
 
 /** What a member tells about itself. */
 export interface Profile {

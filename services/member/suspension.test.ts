@@ -5,6 +5,7 @@ import type { Database } from '#platform/postgres.ts';
 import { sql } from '#platform/postgres.ts';
 import type { StateServiceService } from '#proto/musubi/state/v1/state.ts';
 import { scratchDatabase } from '../../test/scratch-database.ts';
+import { LOCKS, STATUSES } from './domain.ts';
 import { memberHandlers } from './grpc.ts';
 import { memberState } from './state.ts';
 import { openStore } from './store.ts';
@@ -199,4 +200,20 @@ test('the undo of a deletion brings a suspended member back as one', async (t) =
   await undo(memberId, 'del', 'begin');
   t.deepEqual(await rowOf(memberId), { ...before, version: 5 });
   t.like(await lastEvent(memberId), { status: 'MEMBER_STATUS_SUSPENDED', suspensionReason: 'on leave' });
+});
+
+test('the database knows every status and every lock of a member, and no other', async (t) => {
+  for (const [constraint, known] of [
+    ['status_known', STATUSES],
+    ['lock_known', LOCKS],
+  ] as const) {
+    const [found] = await db.query<{ text: string }>(
+      sql`select pg_get_constraintdef(oid) as text from pg_constraint where conname = ${constraint}`,
+    );
+    t.deepEqual(
+      found?.text.match(/'\w+'/g)?.map((value) => value.slice(1, -1)),
+      [...known],
+      constraint,
+    );
+  }
 });
