@@ -1,14 +1,16 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { readOptions } from '../local/options.mjs';
+import { type BENCHES as NAMES, readOptions } from '../local/options.mjs';
 import { type Stack, startStack } from '../local/stack.ts';
 import { stopRequest } from '../local/stop-request.ts';
+
+type Bench = (typeof NAMES)[number];
 
 /**
  * `npm run bench NAME`: measures and prints. Every number comes with its baseline from the same run: absolute times
  * depend on the machine. All but `start`, which starts its own, are given a system of their own, empty and on free ports.
  */
-const BENCHES: Record<string, () => Promise<void>> = {
+const BENCHES: Record<Bench, () => Promise<void>> = {
   command: async () => onStack((await import('./command.ts')).run),
   reads: async () => {
     const { run } = await import('./reads.ts');
@@ -24,15 +26,8 @@ const BENCHES: Record<string, () => Promise<void>> = {
 
 const { values, positionals } = readOptions('bench/run.ts', process.argv.slice(2));
 const [name = '', ...rest] = positionals;
-const bench = BENCHES[name];
-if (!bench) {
-  process.stderr.write(
-    `npm run bench NAME [-- options], of ${Object.keys(BENCHES).join(', ')}: npm run bench -- --help tells more\n`,
-  );
-  process.exit(2);
-}
 try {
-  await bench();
+  await BENCHES[name as Bench]();
   process.exit(0);
 } catch (error) {
   process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);

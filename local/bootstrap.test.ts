@@ -121,6 +121,14 @@ test('a port that is no port is refused before anything is installed', (t) => {
   }
 });
 
+test('a benchmark that there is not is refused before anything is installed', (t) => {
+  for (const names of [[], ['nope']]) {
+    const { status, stderr } = bare('bench/run.ts', ...names);
+    t.is(status, 2);
+    t.regex(stderr, /^npm run bench takes one of command, reads, /);
+  }
+});
+
 test('a folder for the data that is none is refused before anything is installed', (t) => {
   const { status, stderr } = bare('local/start.ts', '--data', '');
   t.is(status, 2);

@@ -57,6 +57,9 @@ options:
   --help          this text
 `;
 
+/** What `npm run bench` measures. */
+export const BENCHES = /** @type {const} */ (['command', 'reads', 'relay', 'faults', 'refusals', 'idle', 'queues', 'start']);
+
 /** By script: its help, and the options that `parseArgs` takes. */
 const SCRIPTS = {
   'local/start.ts': {
@@ -102,6 +105,8 @@ export function readOptions(script, args) {
     if (values.help) answer(help);
     if (values.version) answer(`musubi ${version()}\n`);
     const { processes } = values;
+    if (script === 'bench/run.ts' && !BENCHES.some((name) => name === positionals[0]))
+      refuse(`npm run bench takes one of ${BENCHES.join(', ')}`, help);
     if (processes !== undefined && processes !== 'few' && processes !== 'each') refuse('--processes takes few or each', help);
     return { values, positionals };
   } catch (error) {
