@@ -3,7 +3,7 @@ import { Client } from '@temporalio/client';
 import { NativeConnection } from '@temporalio/worker';
 import test from 'ava';
 import { SCHEDULES } from '../temporal.config.ts';
-import { lastResult, makeSchedules } from './schedules.ts';
+import { makeSchedules, regular } from './schedules.ts';
 
 // On the real Temporal of the stack, in a namespace of its own.
 
@@ -26,7 +26,7 @@ test('Schedules are made, made again where they are gone, and changed where they
   t.is(made.spec.intervals?.[0]?.every, everyMs);
   t.like(made.action, { workflowType: 'upkeep.unfinishedJobs', taskQueue: 'sagas' });
   t.is(made.state.note, summary, 'what the Web UI shows');
-  t.is(await lastResult(client, 'upkeep.unfinishedJobs'), undefined);
+  t.deepEqual(await regular(client, 'upkeep.unfinishedJobs'), { isPaused: false, last: undefined });
 
   await handle.pause('by the test');
   await handle.update((previous) => ({ ...previous, spec: { intervals: [{ every: '1 hour' }] } }));

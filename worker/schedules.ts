@@ -31,9 +31,20 @@ export async function makeSchedules({ schedule }: Client, own: readonly Domain[]
   }
 }
 
-/** What regular work came to the last time that it was through; undefined: it has not been yet. */
-export async function lastResult<Result>({ schedule, workflow }: Client, id: ScheduleId): Promise<Result | undefined> {
-  const { info } = await schedule.getHandle(id).describe();
+/** How regular work goes on. */
+export interface Regular<Result> {
+  /** Operators have paused its Schedule: it is not done. */
+  isPaused: boolean;
+  /** What it came to the last time that it was through; undefined: it has not been yet. */
+  last: Result | undefined;
+}
+
+export async function regular<Result>(client: Client, id: ScheduleId): Promise<Regular<Result>> {
+  const { info, state } = await client.schedule.getHandle(id).describe();
+  return { isPaused: state.paused, last: await lastResult<Result>(client, info) };
+}
+
+async function lastResult<Result>({ workflow }: Client, info: ScheduleDescription['info']): Promise<Result | undefined> {
   for (const { action } of info.recentActions.toReversed()) {
     const handle = workflow.getHandle(action.workflow.workflowId, action.workflow.firstExecutionRunId);
     if ((await handle.describe()).status.name === 'COMPLETED') return (await handle.result()) as Result;

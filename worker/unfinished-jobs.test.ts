@@ -207,6 +207,11 @@ test('who watches ends what was ended, and tells of what people must see to as l
   t.regex(await finding(), / and 1 more /);
   job.listUnfinishedJobs = listUnfinishedJobs;
 
+  await schedule.pause('by the test');
+  await until(async () => /nobody looks .* is paused: unpause it$/.test(await finding()));
+  await schedule.unpause();
+  await until(async () => / and 1 more /.test(await finding()));
+
   has.splice(0, has.length, jobOf(open.workflowId));
   await until(async () => (await finding()) === '');
   worker.shutdown();

@@ -3,7 +3,7 @@ import type { Lifecycle } from '#platform/lifecycle.ts';
 import type { Logger } from '#platform/log.ts';
 import { sparing } from '#platform/probe.ts';
 import { type Job, JobState } from '#proto/musubi/job/v1/job.ts';
-import { lastResult } from './schedules.ts';
+import { type Regular, regular } from './schedules.ts';
 import { examine, QUIET_MS, type Sources, unfinishedJobs } from './unfinished-jobs.ts';
 
 /** A queued job without a workflow may wait for its client's repeat, which starts it, ms. */
@@ -64,21 +64,22 @@ async function isStanding(job: Job, sources: Sources, log: Logger): Promise<bool
 }
 
 /**
- * Tells as a finding (`attention`) of the jobs that can not end, as the last look of the Schedule found.
+ * Tells as a finding (`attention`) of the jobs that can not end, as the last look of the Schedule found, and when nobody looks.
  *
  * @param connected the client, while there is a connection
  */
 export function tellOfUnfinishedJobs(lifecycle: Lifecycle, connected: () => Client | undefined): void {
-  let standing: Standing | undefined;
+  let seen: Regular<Standing> | undefined;
   const read = sparing(async () => {
     const client = connected();
-    const found = await client?.withDeadline(Date.now() + 1_000, () => lastResult<Standing>(client, 'upkeep.unfinishedJobs'));
-    standing = found ?? standing;
+    const now = await client?.withDeadline(Date.now() + 1_000, () => regular<Standing>(client, 'upkeep.unfinishedJobs'));
+    if (now) seen = { ...now, last: now.last ?? seen?.last };
   }, READ_EVERY_MS);
   lifecycle.onAttention('unfinished jobs', async () => {
     // Whether Temporal is away is told by its own probe.
     await read().catch(() => undefined);
-    const { first, count } = standing ?? { count: 0 };
+    if (seen?.isPaused) throw new Error('nobody looks for them, as the Schedule upkeep.unfinishedJobs is paused: unpause it');
+    const { first, count } = seen?.last ?? { count: 0 };
     if (first === undefined) return;
     const which = count === 1 ? `job ${first}` : `job ${first} and ${count - 1} more`;
     throw new Error(`${which} can not end, as the workflow was closed or is gone: node main.ts repair --list`);

@@ -23,8 +23,13 @@ export const mongodb: Server = {
       // Any longer than 100 ms is logged by default, with its text. The largest value there is: never.
       slowms: 2_147_483_647,
     };
-    // The diagnostic recorder samples every counter each second: half of an idle server's CPU.
-    const parameters = ['diagnosticDataCollectionEnabled=false', 'ttlMonitorSleepSecs=30'];
+    const parameters = [
+      // The diagnostic recorder samples every counter each second: half of an idle server's CPU.
+      'diagnosticDataCollectionEnabled=false',
+      'ttlMonitorSleepSecs=30',
+      // What a killed process of Auth has begun keeps others from its documents for so long: less than a saga tries.
+      'transactionLifetimeLimitSeconds=15',
+    ];
     return {
       command: 'bash',
       args: [
