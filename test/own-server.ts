@@ -16,7 +16,7 @@ export interface OwnServer {
 }
 
 export async function ownServer(name: ServerName): Promise<OwnServer> {
-  const dataDir = await mkdtemp(join(tmpdir(), `musubi-${name}-`));
+  const dataDir = await mkdtemp(join(process.env.MUSUBI_TEST_DATA ?? tmpdir(), `${name}-`));
   const server = SERVERS.find((each) => each.name === name);
   if (!server) throw new Error(`there is no server ${name}`);
   // An address in the environment would be taken for that of the server to use.

@@ -8,6 +8,8 @@ import { type Stack, startStack } from '../local/stack.ts';
 import { stopRequest } from '../local/stop-request.ts';
 import { serveCollector } from './collector.ts';
 import { serveControl } from './control.ts';
+import { endLeftBehind } from './left-behind.ts';
+import { type Tally, tally } from './tap.ts';
 
 /**
  * `npm test`: starts the real stack on free ports, runs every test against it, stops it and removes its data. What
@@ -24,6 +26,7 @@ let stopped: Promise<void> | undefined;
 const stop = (): Promise<void> => {
   stopped ??= (async () => {
     await stack?.stop();
+    await endLeftBehind(dataDir);
     rmSync(dataDir, { recursive: true, force: true });
   })();
   return stopped;
@@ -31,9 +34,8 @@ const stop = (): Promise<void> => {
 const request = stopRequest(() => process.exit(130));
 void request.asked.then(stop).then(() => process.exit(130));
 
-const total = { passed: 0, failed: 0 };
-/** What TAP says of each test that failed: it is printed once more at the end, where nobody has to look for it. */
-const failures: string[] = [];
+/** Failures are printed once more at the end, where nobody has to look for them. */
+const total: Tally = { passed: 0, failed: 0, failures: [] };
 const begun = Date.now();
 try {
   const collector = await serveCollector();
@@ -69,6 +71,8 @@ try {
       ...phase,
     };
     add(await ava(positionals, env));
+    const left = await endLeftBehind(dataDir);
+    add({ passed: 0, failed: left.length, failures: left.map((command) => `tests have left this running: ${command}`) });
     control.close();
     await stack.stop();
   };
@@ -81,7 +85,7 @@ try {
 } finally {
   await stop();
 }
-for (const failure of failures) process.stdout.write(`# failed:\n${failure}\n`);
+for (const failure of total.failures) process.stdout.write(`# failed:\n${failure}\n`);
 process.stdout.write(`${total.passed} passed, ${total.failed} failed\n`);
 process.exit(total.failed === 0 && total.passed > 0 ? 0 : 1);
 
@@ -89,13 +93,14 @@ function elapsed(since: number): string {
   return `${((Date.now() - since) / 1_000).toFixed(1)} s`;
 }
 
-function add(counts: typeof total): void {
-  total.passed += counts.passed;
-  total.failed += counts.failed;
+function add({ passed, failed, failures }: Tally): void {
+  total.passed += passed;
+  total.failed += failed;
+  total.failures.push(...failures);
 }
 
 /** Runs ava and counts, from its TAP output, what really ran. */
-function ava(files: string[], env: NodeJS.ProcessEnv): Promise<typeof total> {
+function ava(files: string[], env: NodeJS.ProcessEnv): Promise<Tally> {
   const match = values.match === undefined ? [] : ['--match', values.match];
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [join(root, 'node_modules/.bin/ava'), '--tap', ...match, ...files], {
@@ -111,14 +116,6 @@ function ava(files: string[], env: NodeJS.ProcessEnv): Promise<typeof total> {
       process.stdout.write(chunk);
     });
     child.on('error', reject);
-    child.on('close', (code) => {
-      const lines = (pattern: RegExp): number => (output.match(pattern) ?? []).length;
-      const notOk = lines(/^not ok /gm);
-      failures.push(...(output.match(/^not ok .*(?:\n {2}.*)*/gm) ?? []));
-      // A crash outside of any test fails the run too.
-      const crashed = notOk === 0 && code !== 0;
-      if (crashed) failures.push(`ava ended with ${code}, though no test failed`);
-      resolve({ passed: lines(/^ok /gm), failed: crashed ? 1 : notOk });
-    });
+    child.on('close', (code) => resolve(tally(output, code)));
   });
 }

@@ -13,7 +13,7 @@ export interface OwnServers {
 }
 
 export async function ownServers(...names: ServerName[]): Promise<OwnServers> {
-  const dataDir = await mkdtemp(join(tmpdir(), 'musubi-own-'));
+  const dataDir = await mkdtemp(join(process.env.MUSUBI_TEST_DATA ?? tmpdir(), 'own-'));
   // Or they would be taken for servers that are there already.
   for (const { name, address } of SERVERS) {
     if (!names.includes(name as ServerName)) continue;

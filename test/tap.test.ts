@@ -1,0 +1,20 @@
+import test from 'ava';
+import { tally } from './tap.ts';
+
+const END = '\n1..3\n# tests 3\n# pass 2\n# fail 1\n';
+const SOME = "TAP version 13\nok 1 - a\nnot ok 2 - b\n  ---\n    message: 'no'\n  ...\nok 3 - c\n";
+
+test('tests that passed and failed are counted, with what is said of those that failed', (t) => {
+  t.deepEqual(tally(SOME + END, 1), { passed: 2, failed: 1, failures: ["not ok 2 - b\n  ---\n    message: 'no'\n  ..."] });
+  t.deepEqual(tally(`ok 1 - a\n\n1..1\n# tests 1\n`, 0), { passed: 1, failed: 0, failures: [] });
+});
+
+test('a run that crashed has failed, also where tests of it have', (t) => {
+  t.like(tally('ok 1 - a\n', null), { passed: 1, failed: 1, failures: ['ava ended with null before it had run every test'] });
+  t.like(tally(SOME, null), { passed: 2, failed: 2 });
+  t.like(tally('', 0), { passed: 0, failed: 1 }, 'nothing ran');
+});
+
+test('a run that is no success, though no test failed, has failed', (t) => {
+  t.like(tally('ok 1 - a\n# tests 1\n', 1), { passed: 1, failed: 1 });
+});

@@ -1,0 +1,22 @@
+export interface Tally {
+  passed: number;
+  failed: number;
+  /** What TAP says of each test that failed, and what else went wrong. */
+  failures: string[];
+}
+
+/**
+ * Counts what a run of ava came to, from its TAP output (https://testanything.org/tap-version-13-specification.html).
+ * Its last lines tell how many tests there were: where they are missing, ava itself has crashed, and what had not run by
+ * then never did.
+ *
+ * @param code how ava ended; null: by a signal
+ */
+export function tally(output: string, code: number | null): Tally {
+  const passed = output.match(/^ok /gm)?.length ?? 0;
+  const failures: string[] = output.match(/^not ok .*(?:\n {2}.*)*/gm) ?? [];
+  const isWhole = /^# tests \d+$/m.test(output);
+  if (!isWhole) failures.push(`ava ended with ${code} before it had run every test`);
+  else if (code !== 0 && failures.length === 0) failures.push(`ava ended with ${code}, though no test failed`);
+  return { passed, failed: failures.length, failures };
+}
