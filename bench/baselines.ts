@@ -10,32 +10,41 @@ import { Lifecycle } from '../platform/lifecycle.ts';
 import { createLogger } from '../platform/log.ts';
 import { WORKER_TUNING } from '../temporal.config.ts';
 import { temporalShape } from '../worker/config.ts';
+import { makeWorkflowThreadsLean } from '../worker/workflow-threads.ts';
+
+const LEAN_QUEUE = 'bench-lean';
 
 /** Runs the two baselines in the benchmark's own process, as their client and their worker. */
 export interface Baselines {
-  /** A change of a member and its login by regular activities; resolves when the workflow is done. */
+  /** A change of a member and its login by regular activities, with the SDK as it comes; resolves when the workflow is done. */
   naive(memberId: string, loginId: string): Promise<void>;
-  /** A workflow of so many local activities that do nothing, started eagerly. */
+  /** A workflow of so many local activities that do nothing, started eagerly, with our settings of the SDK. */
   floor(steps: number): Promise<void>;
   stop(): Promise<void>;
 }
 
 export async function startBaselines(): Promise<Baselines> {
   Runtime.install({ logger: new DefaultLogger('ERROR') });
-  const lifecycle = new Lifecycle(createLogger('bench', 'warn'), 10_000);
+  const log = createLogger('bench', 'warn');
+  const lifecycle = new Lifecycle(log, 10_000);
   const config = loadConfig(temporalShape, process.env);
   const peers = connectPeers(CONTRACTS, { config, lifecycle });
   const taskQueue = 'bench';
   const connection = await NativeConnection.connect({ address: config.MUSUBI_TEMPORAL_ADDRESS });
   const client = new Client({ connection });
-  const worker = await Worker.create({
-    ...WORKER_TUNING,
-    connection,
-    taskQueue,
-    workflowsPath: fileURLToPath(new URL('./workflows.ts', import.meta.url)),
-    activities: { ...byTemporalName(createActivities(peers)), noop: async () => undefined },
-  });
-  const running = worker.run();
+  const workOn = (taskQueue: string): Promise<Worker> =>
+    Worker.create({
+      ...WORKER_TUNING,
+      connection,
+      taskQueue,
+      workflowsPath: fileURLToPath(new URL('./workflows.ts', import.meta.url)),
+      activities: { ...byTemporalName(createActivities(peers)), noop: async () => undefined },
+    });
+  // The naive saga has the SDK as it comes; the floor has our settings, which threads that are made from here on take.
+  const asItComes = await workOn(taskQueue);
+  makeWorkflowThreadsLean({ log });
+  const lean = await workOn(LEAN_QUEUE);
+  const running = Promise.all([asItComes.run(), lean.run()]);
   return {
     naive: async (memberId, loginId) => {
       const { job } = await peers.job.issueJob({
@@ -50,10 +59,15 @@ export async function startBaselines(): Promise<Baselines> {
       await client.workflow.execute('naiveUpdate', { taskQueue, workflowId: jobId, args: [jobId, { memberId, changes }] });
     },
     floor: async (steps) => {
-      await client.workflow.execute('floor', { taskQueue, workflowId: randomUUID(), args: [steps], requestEagerStart: true });
+      await client.workflow.execute('floor', {
+        taskQueue: LEAN_QUEUE,
+        workflowId: randomUUID(),
+        args: [steps],
+        requestEagerStart: true,
+      });
     },
     stop: async () => {
-      worker.shutdown();
+      for (const worker of [asItComes, lean]) worker.shutdown();
       await running;
       await connection.close();
       await lifecycle.stop('done');

@@ -77,6 +77,12 @@ async function argon2Seconds(stack: Stack): Promise<number> {
   return Number(text.match(/^musubi_auth_argon2_seconds_sum(?:\{[^}]*\})? (\S+)$/m)?.[1] ?? Number.NaN);
 }
 
+/** The sum over processes, ms; rows that are a part of another one are left out. */
+function ofProcesses(cpu: Record<string, number>, isMeant: (name: string) => boolean = () => true): number {
+  const meant = Object.entries(cpu).filter(([name]) => !name.startsWith('of which') && isMeant(name));
+  return meant.reduce((sum, [, ms]) => sum + ms, 0);
+}
+
 function render(all: Record<string, Series>): string {
   const at = (name: string): Series => {
     const found = all[name];
@@ -95,7 +101,12 @@ function render(all: Record<string, Series>): string {
     quantile(s, 0.95),
     throughput(s),
   ]);
+  // Of a PATCH the benchmark is only the client; of the naive saga and the floor it is the worker, too.
+  const ofPatch = at(`patch ${LANES}`);
+  const patchCpu = ofProcesses(ofPatch.cpu, (name) => name !== 'the benchmark') / ofPatch.times.length;
   const aims = [
+    ['PATCH p50, 1 at a time, ms', quantile(at('patch 1'), 0.5), '≤ 55'],
+    [`PATCH CPU without its client, ${LANES} at a time, ms`, patchCpu, '≤ 40'],
     ['PATCH p50 ÷ naive p50, 1 at a time', quantile(at('patch 1'), 0.5) / quantile(at('naive 1'), 0.5), '≤ 0.40'],
     [
       `PATCH p50 ÷ naive p50, ${LANES} at a time`,
@@ -105,7 +116,7 @@ function render(all: Record<string, Series>): string {
     [
       `PATCH throughput ÷ naive's, ${LANES} at a time`,
       throughput(at(`patch ${LANES}`)) / throughput(at(`naive ${LANES}`)),
-      '≥ 1.5',
+      '≥ 2.4',
     ],
     [
       `PATCH throughput ÷ the floor's, ${LANES} at a time`,
@@ -118,19 +129,14 @@ function render(all: Record<string, Series>): string {
   const cpu = [...processes, 'sum'].map((process) => [
     process,
     ...columns.map((s) => {
-      const own =
-        process === 'sum'
-          ? Object.entries(s.cpu)
-              .filter(([name]) => !name.startsWith('of which'))
-              .reduce((sum, [, ms]) => sum + ms, 0)
-          : (s.cpu[process] ?? 0);
+      const own = process === 'sum' ? ofProcesses(s.cpu) : (s.cpu[process] ?? 0);
       return round(own / s.times.length);
     }),
   ]);
   return [
     `# Commands: request → completed\n\n\`npm run bench command\`; ${COUNT} of each on ${cpus().length} cores (${cpus()[0]?.model.trim()}), Node ${process.version}.`,
     table(['what', 'p50 ms', 'p95 ms', 'per second'], rows),
-    table(['ratio', 'measured', 'aim'], aims),
+    table(['ratio or cost', 'measured', 'aim'], aims),
     '## CPU milliseconds a command, by process',
     table(['process', ...columns.map((s) => `${s.name} ×${s.concurrency}`)], cpu),
     '',

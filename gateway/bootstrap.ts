@@ -23,7 +23,6 @@ export { bootstrapShape as shape };
 
 type Config = z.output<z.ZodObject<typeof bootstrapShape & typeof programShape>>;
 
-/** On whose behalf the first admin is registered: all jobs of this member are ours. */
 const COMMAND = 'member.register';
 /** Services may start side by side with this; they get this long to come up. */
 const PATIENCE_MS = 180_000;

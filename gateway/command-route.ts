@@ -91,8 +91,8 @@ export function commandRoute<
         command,
         aggregateId: aggregateId(params),
         fingerprint: fingerprint({ method, path: pathOf(declaration.path, params), condition, body }),
-        prepare: async (asking) => (await prepare?.(whole, asking)) as Prepared,
-        input: (id, prepared) =>
+        prepare: prepare && (async (asking) => (await prepare(whole, asking)) as Prepared),
+        input: (id, prepared: Prepared) =>
           input({
             id,
             params,

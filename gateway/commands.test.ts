@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import anyTest, { type TestFn } from 'ava';
 import { resourceExhausted, unavailable } from '#platform/errors.ts';
+import { newId } from '#platform/id.ts';
 import { JobState } from '#proto/musubi/job/v1/job.ts';
 import type { Commands } from '../worker/client.ts';
 import { AbandonedJobs } from './abandoned.ts';
@@ -334,4 +335,22 @@ test('jobs: one whose workflow was closed from outside, or is gone, is neither r
     const { status, body } = await send(world, 'POST', `/v1/jobs/${running.jobId}:cancel`, { token: world.admin });
     t.deepEqual([status, body.code], [409, code], `${state}, ${answer}`);
   }
+});
+
+test('with a key, Job is asked for a repeat only where something would be prepared in vain', async (t) => {
+  const { context: world } = t;
+  const { findJob } = world.gateway.job;
+  let asked = 0;
+  const counted: typeof findJob = (request) => {
+    asked++;
+    return findJob(request);
+  };
+  world.gateway.job = { ...world.gateway.job, findJob: counted };
+  const key = { 'idempotency-key': newId() };
+  const change = () =>
+    send(world, 'PATCH', `/v1/members/${world.hanaId}`, { token: world.hana, body: { displayName: 'x' }, headers: key });
+  const first = await change();
+  t.is(first.status, 202);
+  t.is((await change()).body.jobId, first.body.jobId);
+  t.is(asked, 0, 'to issue the job finds the repeat');
 });

@@ -77,8 +77,8 @@ export interface Command<C extends CommandName, Prepared> {
   aggregateId: string;
   /** A hash of what is asked, without secrets. */
   fingerprint: string;
-  /** What is done before a job is issued, which a refusal of it must not leave behind. Not done for a repeat whose saga has begun. */
-  prepare(gateway: Gateway | RequestGateway): Promise<Prepared>;
+  /** Done before a job is issued, so that its refusal leaves no job behind. A repeat whose saga has begun skips it. */
+  prepare?: ((gateway: Gateway | RequestGateway) => Promise<Prepared>) | undefined;
   /** The workflow's input, for the aggregate that the job is of. It stays in the workflow's history: no secrets. */
   input(aggregateId: string, prepared: Prepared): CommandInput<C>;
   /** One line for operators. */
@@ -180,14 +180,14 @@ export async function issueAndStart<C extends CommandName, Prepared>(
 ): Promise<Job> {
   const lasting = gateway.lasting ?? gateway;
   // Otherwise each request of an outage leaves a job. A request with a key passes: its saga may exist, and is then answered
-  // without Temporal, and without anything being prepared for it.
+  // without Temporal, and without anything being prepared for it. (Where nothing is, to issue a job finds the repeat as well.)
   if (idempotencyKey === '') gateway.commands.requireConnection();
-  else {
+  else if (prepare) {
     const { job: known } = await gateway.job.findJob({ memberId, idempotencyKey, fingerprint });
     if (known && known.state !== JobState.JOB_STATE_QUEUED) return known;
   }
   // What is shared by repeats does not end with one of their clients.
-  const prepared = await prepare(idempotencyKey === '' ? gateway : lasting);
+  const prepared = (await prepare?.(idempotencyKey === '' ? gateway : lasting)) as Prepared;
   const { job } = await lasting.job.issueJob({ command, memberId, aggregateId, idempotencyKey, fingerprint });
   if (!job) throw internal('INTERNAL', 'Job issued no job');
   // Only a queued job may lack its saga; one that goes on, or is done, has it.

@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { type ConfigCheck, ConfigError, httpUrl, loadConfig, oneOf, processShape, programShape } from '#platform/config.ts';
-import { configOf, environmentOf, givenAs } from '#platform/program.ts';
+import { configOf, environmentOf, givenAs, ofProgram } from '#platform/program.ts';
 import * as gateway from '../gateway/config.ts';
 import { passwordViolation } from '../services/auth/domain.ts';
 import { SERVICES } from '../services/catalogue.ts';
@@ -222,10 +222,7 @@ function reachReason(error: unknown): string {
 function unread(env: NodeJS.ProcessEnv, extraEnv: Record<string, string>): string[] {
   const ofAll = [LAUNCHER, processShape].flatMap((shape) => Object.keys(shape));
   const ofOne = Object.keys(CONFIGURATIONS).flatMap((program) =>
-    Object.keys(configurationOf(program).shape).flatMap((name) => [
-      name,
-      name.replace(/^MUSUBI_/, `MUSUBI_${program.toUpperCase()}_`),
-    ]),
+    Object.keys(configurationOf(program).shape).flatMap((name) => [name, ofProgram(program, name)]),
   );
   const known = new Set([...ofAll, ...ofOne]);
   for (const { name, ports } of PROGRAMS) {

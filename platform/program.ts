@@ -93,7 +93,7 @@ export function givenAs(name: string, variable: string, env: NodeJS.ProcessEnv):
  * programs of one process have secrets, database users and addresses of their own. An empty one counts as none.
  */
 export function environmentOf(name: string, env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  const own = `MUSUBI_${name.toUpperCase()}_`;
+  const own = ofProgram(name, 'MUSUBI_');
   const seen = { ...env };
   for (const [variable, value] of Object.entries(env)) {
     if (value !== '' && variable.startsWith(own)) seen[`MUSUBI_${variable.slice(own.length)}`] = value;

@@ -53,7 +53,9 @@ export function sql(template: TemplateStringsArray, ...values: unknown[]): Query
 
 /** Joins statements' parts, for lists of conditions or columns: ``join(conditions, sql` and `)``. */
 export function join(parts: readonly Query[], separator: Query = sql`, `): Query {
-  return parts.reduce((all, part, index) => (index === 0 ? part : sql`${all}${separator}${part}`), sql``);
+  // In one go: to add one after the other would copy all before it each time.
+  const all = parts.flatMap((part, index) => (index === 0 ? [part] : [separator, part]));
+  return sql(Object.assign(Array(all.length + 1).fill(''), { raw: [] }) as TemplateStringsArray, ...all);
 }
 
 /** A table's or column's name as a part of a statement. For names that the program itself has written: lower case, letters, digits, `_`. */

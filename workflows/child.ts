@@ -9,7 +9,7 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import { jobOf, SEARCH_ATTRIBUTES } from '../temporal.config.ts';
-import type { Failure } from './failure.ts';
+import { type Failure, StepFailed } from './failure.ts';
 import type { Around } from './progress.ts';
 import { timer } from './timer.ts';
 import type { Written } from './written.ts';
@@ -32,15 +32,6 @@ export interface ChildRefused {
   refusedBy: Failure;
 }
 
-/** A child that was refused, or failed, and has undone itself. */
-export class ChildFailed extends Error {
-  readonly failure: Failure;
-  constructor(failure: Failure) {
-    super(failure.forOperators);
-    this.failure = failure;
-  }
-}
-
 /**
  * Runs a saga as a child workflow.
  *
@@ -50,7 +41,7 @@ export class ChildFailed extends Error {
  * - If its parent is closed from outside, it goes with it, and a repair begins it again (`worker/unfinished-jobs.ts`).
  *
  * @param path what tells it from others of its parent: `group.addMember/KEY`
- * @throws ChildFailed; CancelledFailure
+ * @throws StepFailed when it was refused, or failed, and has undone itself; CancelledFailure
  */
 export async function runChild(command: string, path: string, input: unknown, handedOn: object): Promise<ChildEnd> {
   const { workflowId } = workflowInfo();
@@ -65,11 +56,11 @@ export async function runChild(command: string, path: string, input: unknown, ha
         typedSearchAttributes: attributesOfJob(),
         staticSummary: `${path}, of job ${jobId}`,
       })) as ChildEnd | ChildRefused;
-      if ('refusedBy' in end) throw new ChildFailed(end.refusedBy);
+      if ('refusedBy' in end) throw new StepFailed(end.refusedBy);
       return end;
     } catch (error) {
       const failure = failureOf(error);
-      if (failure) throw new ChildFailed(failure);
+      if (failure) throw new StepFailed(failure);
       if (!wasClosed(error)) throw error;
       await timer('beginAgain');
     }

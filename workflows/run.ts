@@ -10,10 +10,10 @@ import type { AggregateVersion } from '#proto/musubi/aggregate/v1/aggregate.ts';
 import type { Operation } from '#proto/musubi/operation/v1/operation.ts';
 import { type Outcome, SEARCH_ATTRIBUTES } from '../temporal.config.ts';
 import { type Carried, ENGINE_VERSION, newestOf } from './carried.ts';
-import { type ChildEnd, ChildFailed, type ChildRefused, runChild } from './child.ts';
+import { type ChildEnd, type ChildRefused, runChild } from './child.ts';
 import { isStep, nameOf, type Part, type PartList, type SagaDeclaration, sizeOf, wordsOf } from './declaration.ts';
 import { Details } from './details.ts';
-import { type Failure, howItFailed, howOf, StepFailed } from './failure.ts';
+import { type Failure, howItFailed, howOf } from './failure.ts';
 import { HistoryLength } from './history.ts';
 import { cancelJob, completeJob, failJob, reportProgress } from './job.ts';
 import { type Around, type Place, Progress } from './progress.ts';
@@ -279,16 +279,12 @@ export class Run {
     this.#knowsAll = false;
     const handedOn: Partial<Carried> = { tooLate: this.tooLate, around: this.#progress.around(saga, place) };
     const run = () => runChild(saga.command, path, input, handedOn);
-    try {
-      const { result, written, size } = await this.#underWay.child(run, { cancellable: !this.tooLate });
-      noteAll(this.#written, written);
-      const more = size - sizeOf(saga);
-      this.#grown[nameOf(saga)] = (this.#grown[nameOf(saga)] ?? 0) + more;
-      this.#progress.grow(more);
-      return result;
-    } catch (error) {
-      throw error instanceof ChildFailed ? new StepFailed(error.failure) : error;
-    }
+    const { result, written, size } = await this.#underWay.child(run, { cancellable: !this.tooLate });
+    noteAll(this.#written, written);
+    const more = size - sizeOf(saga);
+    this.#grown[nameOf(saga)] = (this.#grown[nameOf(saga)] ?? 0) + more;
+    this.#progress.grow(more);
+    return result;
   }
 
   /** Remembers which version was written, so that the job ends only when queries see it. */

@@ -1,10 +1,11 @@
 import { once } from 'node:events';
 import { PassThrough } from 'node:stream';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Metadata, type MethodDefinition, type ServiceDefinition, type ServiceError, status } from '@grpc/grpc-js';
+import { atMost } from '../abort.ts';
 import type { MusubiError } from '../errors.ts';
 import type { Lifecycle } from '../lifecycle.ts';
 import { currentSpan, SpanKind, withSpan } from '../telemetry.ts';
+import { CALL_TIMEOUT_MS } from '../timeouts.ts';
 import { type CallOptions, left, type Peer } from './client.ts';
 import { answer, type CallInfo, type Host, type Incoming, type Served, type Streaming, type Unary } from './handling.ts';
 import { fromServiceError, toServiceError } from './status.ts';
@@ -68,7 +69,7 @@ export class InProcess {
     return async () => {
       for (const path of handlers.keys()) this.#services.delete(path);
       const ended = Promise.allSettled([...local.underWay].map((call) => call.ended));
-      await Promise.race([ended, sleep(limits.drainMs, undefined, { ref: false })]);
+      await atMost(limits.drainMs, ended);
       for (const call of local.underWay) call.giveUp(unavailable('has stopped'));
     };
   }
@@ -127,7 +128,7 @@ export class InProcess {
   }
 
   /** Begins a call: who is called, what of the request arrives there, and how the call ends. @throws MusubiError */
-  #call(method: Method, request: unknown, { timeoutMs = 5_000, signal }: CallOptions = {}) {
+  #call(method: Method, request: unknown, { timeoutMs = CALL_TIMEOUT_MS, signal }: CallOptions = {}) {
     if (signal?.aborted) throw left();
     const local = this.#services.get(method.path);
     if (!local) throw unavailable('is not there');

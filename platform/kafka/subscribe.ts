@@ -4,6 +4,7 @@ import type { Lifecycle } from '../lifecycle.ts';
 import type { Logger } from '../log.ts';
 import { type Loop, type Run, startLoop } from '../loop.ts';
 import { sparing } from '../probe.ts';
+import { LOOP_STOP_TIMEOUT_MS } from '../timeouts.ts';
 import { BatchHandler } from './batch.ts';
 import { kafkaClient } from './client.ts';
 import { ConsumerRun, FETCH_WAIT_MS, HEARTBEAT_EVERY_MS } from './consumer-run.ts';
@@ -93,7 +94,7 @@ class GroupMember {
   }
 
   async stop(): Promise<void> {
-    await Promise.all([this.#consuming?.stop(), this.#counting?.stop()]);
+    await Promise.all([this.#consuming?.stop(), this.#counting?.stop(LOOP_STOP_TIMEOUT_MS)]);
     await this.#deadLetters.close();
   }
 

@@ -2,6 +2,7 @@ import type { Db } from 'mongodb';
 import type { Lifecycle } from '#platform/lifecycle.ts';
 import type { Logger } from '#platform/log.ts';
 import { startLoop } from '#platform/loop.ts';
+import { LOOP_STOP_TIMEOUT_MS } from '#platform/timeouts.ts';
 
 /** What Auth knows of the time. */
 export interface Clock {
@@ -60,6 +61,6 @@ export async function openClock(
   const clock = new StoreClock(async () => (await db.command({ hello: 1 })).localTime as Date);
   await clock.measure();
   const loop = startLoop(() => clock.measure(), { name: "measuring the store's time", log, everyMs, later: true });
-  lifecycle.onStop('clock', 'work', () => loop.stop());
+  lifecycle.onStop('clock', 'work', () => loop.stop(LOOP_STOP_TIMEOUT_MS));
   return clock;
 }

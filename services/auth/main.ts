@@ -1,6 +1,7 @@
 import { serveGrpc } from '#platform/grpc/server.ts';
 import { startLoop } from '#platform/loop.ts';
 import type { App } from '#platform/program.ts';
+import { LOOP_STOP_TIMEOUT_MS } from '#platform/timeouts.ts';
 import { AuthServiceService } from '#proto/musubi/auth/v1/auth.ts';
 import { AccessTokens } from './access-tokens.ts';
 import { Attempts } from './attempts.ts';
@@ -33,7 +34,7 @@ export async function start({ config, log, lifecycle, inProcess }: App<Config>):
     everyMs: MAINTAIN_KEYS_EVERY_MS,
     later: true,
   });
-  lifecycle.onStop('signing keys', 'work', () => maintenance.stop());
+  lifecycle.onStop('signing keys', 'work', () => maintenance.stop(LOOP_STOP_TIMEOUT_MS));
 
   const cost = {
     memory: config.MUSUBI_AUTH_ARGON2_MEMORY,

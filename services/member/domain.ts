@@ -60,6 +60,9 @@ export const AT_FIRST: Omit<Member, keyof Profile | 'memberId' | 'createdAt' | '
   version: 1,
 };
 
+/** Its times: JSON has them as text. */
+export const TIMES = ['createdAt', 'updatedAt', 'suspendedAt'] as const satisfies (keyof Member)[];
+
 /** All that a member has. */
 export const MEMBER_FIELDS = [
   ...(['memberId', 'loginId', 'displayName', 'email', 'createdAt', 'updatedAt'] as const),

@@ -6,8 +6,11 @@ import type { Member } from './domain.ts';
 
 const AGGREGATE = 'member';
 
-/** Tells others the whole state after a change. @param type what happened: `member.${type}` is one of the contract's */
-export function memberEvent(type: string, member: Member): OutboxEvent {
+/** What happened; with the aggregate's name before it, one of the contract's types. */
+type Change = 'created' | 'activated' | 'updated' | 'suspended' | 'reinstated';
+
+/** Tells others the whole state after a change. */
+export function memberEvent(type: Change, member: Member): OutboxEvent {
   return event(type, member.memberId, member.version, toMessage(member));
 }
 

@@ -1,7 +1,7 @@
 import type { Secret } from '#platform/config.ts';
 import type { Lifecycle } from '#platform/lifecycle.ts';
 import type { Logger } from '#platform/log.ts';
-import { columnOf, type Database, fieldsOf, join, openDatabase, sql, type Transaction } from '#platform/postgres.ts';
+import { columnOf, type Database, fieldsOf, join, openDatabase, type Query, sql, type Transaction } from '#platform/postgres.ts';
 import type { Which } from '#platform/state.ts';
 import type { AggregateVersion } from '#proto/musubi/aggregate/v1/aggregate.ts';
 import { MEMBER_FIELDS, type Member } from './domain.ts';
@@ -13,6 +13,11 @@ export function openStore(o: { url: Secret; database?: string; log: Logger; life
 }
 
 const MEMBER = fieldsOf(MEMBER_FIELDS);
+const COLUMNS = join(MEMBER_FIELDS.map(columnOf));
+const CHANGING = MEMBER_FIELDS.filter((field) => field !== 'memberId' && field !== 'createdAt');
+const CHANGING_COLUMNS = join(CHANGING.map(columnOf));
+
+const valuesOf = (m: Member, fields: readonly (keyof Member)[]): Query => join(fields.map((field) => sql`${m[field]}`));
 
 /** The member, which nobody else can change until the transaction ends; undefined when there is none. */
 export async function findMember(tx: Transaction, memberId: string): Promise<Member | undefined> {
@@ -30,16 +35,15 @@ export async function getMember(tx: Transaction, memberId: string): Promise<Memb
 /** @returns false, with nothing written, when a member of this ID is there already */
 export async function insertMember(tx: Transaction, m: Member): Promise<boolean> {
   const rows = await tx.query(sql`
-    insert into members (${join(MEMBER_FIELDS.map(columnOf))}) values (${join(MEMBER_FIELDS.map((field) => sql`${m[field]}`))})
+    insert into members (${COLUMNS}) values (${valuesOf(m, MEMBER_FIELDS)})
     on conflict (member_id) do nothing returning 1`);
   return rows.length > 0;
 }
 
 /** Writes everything but the ID and the time of creation. */
 export async function saveMember(tx: Transaction, m: Member): Promise<void> {
-  const changes = MEMBER_FIELDS.filter((field) => field !== 'memberId' && field !== 'createdAt');
   await tx.query(sql`
-    update members set ${join(changes.map((field) => sql`${columnOf(field)} = ${m[field]}`))} where member_id = ${m.memberId}`);
+    update members set (${CHANGING_COLUMNS}) = row(${valuesOf(m, CHANGING)}) where member_id = ${m.memberId}`);
 }
 
 export async function removeMember(tx: Transaction, memberId: string): Promise<void> {

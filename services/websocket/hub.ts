@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { atMost } from '#platform/abort.ts';
 import type { Secret } from '#platform/config.ts';
 import type { Lifecycle } from '#platform/lifecycle.ts';
 import { type Logger, logDefect } from '#platform/log.ts';
@@ -195,8 +196,7 @@ export class Hub {
     this.#stopping = true;
     const sockets = [...this.#all(), ...this.#unauthenticated];
     for (const socket of sockets) socket.close(CLOSE.goingAway, 'the server stops');
-    const patience = new Promise((resolve) => setTimeout(resolve, STOP_TIMEOUT_MS).unref());
-    await Promise.race([Promise.all(sockets.map((socket) => socket.gone)), patience]);
+    await atMost(STOP_TIMEOUT_MS, Promise.all(sockets.map((socket) => socket.gone)));
   }
 
   *#all(): Iterable<Connected> {

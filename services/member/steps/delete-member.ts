@@ -1,6 +1,6 @@
 import type { Step } from '#platform/operations/postgres.ts';
 import type { DeleteMemberRequest, DeleteMemberResponse } from '#proto/musubi/member/v1/member.ts';
-import { AT_FIRST, jobOf, type Member, requireHeld, requireMemberId } from '../domain.ts';
+import { AT_FIRST, jobOf, type Member, requireHeld, requireMemberId, TIMES } from '../domain.ts';
 import { deletedEvent, memberEvent, writtenVersion } from '../events.ts';
 import { getMember, insertMember, removeMember } from '../store.ts';
 
@@ -25,9 +25,7 @@ export const deleteMember: Step<DeleteMemberRequest, DeleteMemberResponse, Kept>
   },
   /** Puts the row back as it was, still held for the deletion. Its version goes on from the deletion's, so that readers take it. */
   async undo(tx, row) {
-    const times = Object.entries(row).flatMap(([field, value]) =>
-      field.endsWith('At') && typeof value === 'string' ? [[field, new Date(value)]] : [],
-    );
+    const times = TIMES.map((field) => [field, row[field] ? new Date(row[field] as string) : null]);
     const member = { ...AT_FIRST, ...row, ...Object.fromEntries(times), version: row.version + 2 } as Member;
     if (!(await insertMember(tx, member))) return;
     return { events: [memberEvent('updated', member)] };
