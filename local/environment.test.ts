@@ -16,12 +16,21 @@ import { SERVERS } from './servers/index.ts';
 const folder = mkdtempSync(join(tmpdir(), 'musubi-environment-'));
 test.after.always(() => rmSync(folder, { recursive: true, force: true }));
 
+/** A start of everything in this environment. */
+const wanted = (env: NodeJS.ProcessEnv, kept: Partial<Secrets> = {}): Parameters<typeof checkEnvironment>[0] => ({
+  servers: SERVERS,
+  processes: LAYOUTS.each,
+  dataDir: folder,
+  kept,
+  secrets: secretsFor(kept, env),
+  env,
+  extraEnv: {},
+});
+
 /** What is said of an environment, by variable. */
 async function wrongIn(env: NodeJS.ProcessEnv, kept: Partial<Secrets> = {}): Promise<Record<string, string>> {
-  const secrets = secretsFor(kept, env);
-  const wanted = { servers: SERVERS, processes: LAYOUTS.each, dataDir: folder, kept, secrets, env, extraEnv: {} };
   try {
-    await checkEnvironment(wanted);
+    await checkEnvironment(wanted(env, kept));
     return {};
   } catch (error) {
     if (error instanceof ConfigError) return Object.fromEntries(error.wrong);
@@ -149,16 +158,7 @@ test('variables that nothing reads are named', async (t) => {
     MUSUBI_LOG_LEVEL: 'info',
     OTHER: 'x',
   };
-  const wanted = {
-    servers: SERVERS,
-    processes: LAYOUTS.each,
-    dataDir: folder,
-    kept: {},
-    secrets: secretsFor({}, env),
-    env,
-    extraEnv: {},
-  };
-  t.deepEqual((await checkEnvironment(wanted)).unread, [
+  t.deepEqual((await checkEnvironment(wanted(env))).unread, [
     'MUSUBI_POSTGRESS_URL',
     'MUSUBI_GRPC_LISTEN',
     'MUSUBI_MEMBER_MONGODB_URL',
@@ -205,16 +205,7 @@ test('servers that the environment gives and that cannot be used are named, with
 
 test('servers that the environment gives and that can be used are taken; wrong keys and names are said', async (t) => {
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => /^MUSUBI_(?!ADMIN|AUTH)/.test(name)));
-  const wanted = {
-    servers: SERVERS,
-    processes: LAYOUTS.each,
-    dataDir: folder,
-    kept: {},
-    secrets: secretsFor({}, env),
-    env,
-    extraEnv: {},
-  };
-  const { own, others } = await checkEnvironment(wanted);
+  const { own, others } = await checkEnvironment(wanted(env));
   t.deepEqual([own.length, others.length], [0, SERVERS.length]);
   const said = await wrongIn({ ...env, MUSUBI_S3_SECRET_ACCESS_KEY: 'wrong', MUSUBI_TEMPORAL_NAMESPACE: 'nowhere' });
   t.deepEqual(Object.keys(said).toSorted(), ['MUSUBI_S3_ENDPOINT', 'MUSUBI_TEMPORAL_NAMESPACE']);

@@ -1,12 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Client, type WorkflowHandle } from '@temporalio/client';
-import { TestWorkflowEnvironment } from '@temporalio/testing';
+import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { DefaultLogger, Runtime } from '@temporalio/worker';
 import anyTest, { type ExecutionContext, type TestFn } from 'ava';
-import { wheelBinary } from '../local/packages/wheels.ts';
 import { SEARCH_ATTRIBUTES } from '../temporal.config.ts';
 import { examine } from '../worker/unfinished-jobs.ts';
 import { bundleForTest } from './bundle.fixture.ts';
+import { localTemporal } from './local-temporal.fixture.ts';
 import { away, SagaBench, type Script, ScriptedServices, taken } from './saga.fixture.ts';
 
 // Sagas that run others, on a Temporal of their own: together they are one saga, of one job.
@@ -21,14 +21,7 @@ type Test = ExecutionContext<Context>;
 
 test.before(async (t) => {
   Runtime.install({ logger: new DefaultLogger('ERROR'), telemetryOptions: { logging: { forward: {} } } });
-  const path = await wheelBinary('temporal');
-  const server = await TestWorkflowEnvironment.createLocal({
-    server: {
-      executable: { type: 'existing-path', path },
-      searchAttributes: Object.values(SEARCH_ATTRIBUTES),
-      log: { format: 'pretty', level: 'never' },
-    },
-  });
+  const server = await localTemporal();
   const client = new Client({ connection: server.connection });
   const bundle = await bundleForTest({ workflows: 'child.fixture.ts' });
   t.context = { server, client, bench: await SagaBench.open(server.nativeConnection, client, bundle) };

@@ -1,11 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Client, type WorkflowHandle } from '@temporalio/client';
-import { TestWorkflowEnvironment } from '@temporalio/testing';
+import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { DefaultLogger, Runtime } from '@temporalio/worker';
 import anyTest, { type TestFn } from 'ava';
-import { wheelBinary } from '../local/packages/wheels.ts';
-import { SEARCH_ATTRIBUTES } from '../temporal.config.ts';
 import { bundleForTest } from './bundle.fixture.ts';
+import { localTemporal } from './local-temporal.fixture.ts';
 import { SagaBench, type Script, ScriptedServices, taken } from './saga.fixture.ts';
 
 // Sagas over long lists, on a Temporal of their own: each run of the workflow stays short, and together they are one saga.
@@ -14,14 +13,7 @@ const test = (anyTest as TestFn<{ server: TestWorkflowEnvironment; bench: SagaBe
 
 test.before(async (t) => {
   Runtime.install({ logger: new DefaultLogger('ERROR'), telemetryOptions: { logging: { forward: {} } } });
-  const path = await wheelBinary('temporal');
-  const server = await TestWorkflowEnvironment.createLocal({
-    server: {
-      executable: { type: 'existing-path', path },
-      searchAttributes: Object.values(SEARCH_ATTRIBUTES),
-      log: { format: 'pretty', level: 'never' },
-    },
-  });
+  const server = await localTemporal();
   const client = new Client({ connection: server.connection });
   const bundle = await bundleForTest({ workflows: 'each.fixture.ts' });
   t.context = { server, client, bench: await SagaBench.open(server.nativeConnection, client, bundle) };

@@ -1,11 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Client, type WorkflowHandle } from '@temporalio/client';
-import { TestWorkflowEnvironment } from '@temporalio/testing';
+import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
 import anyTest, { type TestFn } from 'ava';
-import { wheelBinary } from '../local/packages/wheels.ts';
-import { SEARCH_ATTRIBUTES } from '../temporal.config.ts';
 import { bundleForTest } from './bundle.fixture.ts';
+import { localTemporal } from './local-temporal.fixture.ts';
 import { busy, SagaBench, ScriptedServices, taken } from './saga.fixture.ts';
 import { INPUT } from './versions/input.fixture.ts';
 
@@ -17,14 +16,7 @@ const test = (anyTest as TestFn<{ server: TestWorkflowEnvironment; code: Record<
 
 test.before(async (t) => {
   Runtime.install({ logger: new DefaultLogger('ERROR'), telemetryOptions: { logging: { forward: {} } } });
-  const path = await wheelBinary('temporal');
-  const server = await TestWorkflowEnvironment.createLocal({
-    server: {
-      executable: { type: 'existing-path', path },
-      searchAttributes: Object.values(SEARCH_ATTRIBUTES),
-      log: { format: 'pretty', level: 'never' },
-    },
-  });
+  const server = await localTemporal();
   const bundle = (name: string) => bundleForTest({ workflows: `versions/${name}.fixture.ts` });
   t.context = {
     server,
