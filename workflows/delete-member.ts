@@ -9,18 +9,26 @@ export interface DeleteMemberInput {
   expectedVersion?: number;
 }
 
+const ofMember = (memberId: string) => ({ memberId });
+
 /** Removes a member with its login and roles, or nothing. */
 export const deleteMember = saga(
   'member.delete',
   [
-    [member.beginDelete, role.unassignAllRoles, auth.suspendLogin, pivot(member.deleteMember), auth.removeLogin],
+    [
+      member.beginDelete,
+      role.unassignAllRoles,
+      auth.suspendLogin,
+      pivot(member.deleteMember),
+      finish(auth.removeLogin, ofMember),
+    ],
     [
       member.closeMember,
       role.unassignAllRoles,
       auth.suspendLogin,
       member.beginDelete,
       pivot(member.deleteMember),
-      finish(auth.removeLogin, (memberId) => ({ memberId })),
+      finish(auth.removeLogin, ofMember),
     ],
   ],
   async ({ step, since }, { memberId, expectedVersion }: DeleteMemberInput) => {

@@ -42,10 +42,10 @@ function knowing(states: Record<string, OperationState>, script: Script = {}): S
 const did = (services: ScriptedServices): string[] => services.steps;
 /** What a saga does before its pivot and from there on, by the steps' names, and the undos of all that it declares. */
 function course(command: CommandName): { before: string[]; pivot: string; after: string[]; undos: string[] } {
-  const { steps = [], older = [], pivots = [] } = SAGAS.get(command) ?? {};
+  const { steps = [], pivots = [] } = SAGAS.get(command) ?? {};
   const names = steps.map(fullName);
   const at = names.indexOf(pivots[0] ?? '');
-  const undos = [...steps, ...older].map(({ name }) => `undo ${name}`).toReversed();
+  const undos = steps.map(({ name }) => `undo ${name}`).toReversed();
   return { before: names.slice(0, at), pivot: names[at] ?? '', after: names.slice(at + 1), undos };
 }
 const done = (names: string[]) => Object.fromEntries(names.map((name) => [name, 'OPERATION_STATE_DONE' as const]));
