@@ -23,7 +23,7 @@ test.before(async (t) => {
   Runtime.install({ logger: new DefaultLogger('ERROR'), telemetryOptions: { logging: { forward: {} } } });
   const server = await localTemporal();
   const client = new Client({ connection: server.connection });
-  const bundle = await bundleForTest({ workflows: 'child.fixture.ts' });
+  const bundle = await bundleForTest({ workflows: 'child.fixture.ts', interceptors: ['patient.fixture.ts'] });
   t.context = { server, client, bench: await SagaBench.open(server.nativeConnection, client, bundle) };
 });
 test.after.always(async (t) => {
