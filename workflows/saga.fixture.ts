@@ -142,6 +142,21 @@ export class ScriptedServices {
   }
 }
 
+/** Services by which these operations are done, by their IDs within the job. */
+export function knowing(done: readonly string[], script: Script = {}): ScriptedServices {
+  // Those of earlier engines, which are named without their service, are Member's.
+  const serviceOf = (path: string): string => /.*\b([a-z]+)\./.exec(path)?.[1] ?? 'member';
+  const of =
+    (service: string): Scripted =>
+    (_, { within }) => ({
+      operations: done
+        .filter((path) => serviceOf(path) === service)
+        .map((path): Operation => ({ operationId: `${within}/${path}`, state: 'OPERATION_STATE_DONE', written: undefined })),
+    });
+  const lists = Object.keys(CONTRACTS).map((service) => [`${service}.listOperations`, of(service)]);
+  return new ScriptedServices({ ...Object.fromEntries(lists), ...script });
+}
+
 /** Which step an operation is of: `jobId/member.createMember` → `createMember`. */
 const stepOf = ({ operationId }: Record<string, unknown>): string => String(operationId).split('/')[1]?.split('.').at(-1) ?? '';
 
