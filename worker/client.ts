@@ -81,7 +81,7 @@ export function createCommands(
   mend: () => Promise<void> = async () => undefined,
   own: readonly Domain[] = [],
 ): Commands {
-  /** Set while Temporal is known not to answer, though the client has not lost it: nobody else must wait to learn that. */
+  /** Set while Temporal is known not to answer, though the client has not lost it: no other command waits to learn that. */
   let silent = false;
   const starts = new Turns(STARTS_AT_ONCE);
   const reachable = (): Client => {

@@ -10,7 +10,8 @@ import { CONTRACTS, type SagaPeers } from '../activities/index.ts';
 import type { CommandStart } from './client.ts';
 import { hostWorkers } from './host.ts';
 
-// Processes that host workers, on the real Temporal of the stack, in a namespace of a test file's own: nobody else polls its queues.
+// Processes that host workers, on the real Temporal of the stack, in a namespace of a test file's own: no other process polls
+// its queues.
 
 export const address = process.env.MUSUBI_TEMPORAL_ADDRESS ?? '';
 export const namespace = `host-${randomUUID()}`;

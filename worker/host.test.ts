@@ -140,7 +140,7 @@ test.serial('that Temporal does not answer is learnt once, and not by every comm
 /** A connection to the real Temporal on which calls fail, never end, or take their time, as `fault` says by their method. */
 async function troubled() {
   const trouble: { fault: (method: string) => { code: status } | 'silence' | number | undefined } = { fault: () => undefined };
-  // As a host does: core went with the connections of the tests before, and its port may be somebody else's by now.
+  // As a host does: core went with the connections of the tests before, and another process may have its port by now.
   await installRuntime(pino({ level: 'silent' }));
   const connection = await NativeConnection.connect({ address });
   const { workflowService } = connection;

@@ -65,7 +65,7 @@ const jobOf = (jobId: string, more: Partial<Job> = {}): Job => ({
   ...more,
 });
 
-/** Job, which has these jobs, and keeps what it is told of their ends. */
+/** Job, which has these jobs, and keeps how they end. */
 function jobs(...has: Job[]) {
   const ends: FinishJobRequest[] = [];
   const job: { -readonly [Name in keyof Sources['job']]: Sources['job'][Name] } = {

@@ -129,8 +129,8 @@ for (const end of ['done', 'refused'] as const) {
 }
 
 /**
- * Whether what is asked just now is asked within a workflow task. Nobody closes a workflow then: the task would go on
- * whatever becomes of its workflow, and the SDK may not survive that.
+ * Whether what is asked just now is asked within a workflow task. Nobody closes a workflow then: its task would go on
+ * without it, and the SDK may not survive that.
  */
 const isLocal = ({ received }: ScriptedServices): boolean => received.at(-1)?.local ?? false;
 

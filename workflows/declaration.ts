@@ -62,7 +62,7 @@ type Declared = Part | Pivot | Finish;
 export type Versions = readonly [readonly Declared[], ...(readonly Declared[])[]];
 
 type DeclaredPart<D> = D extends Pivot<infer S> ? DeclaredPart<S> : D extends Finish<infer P> ? P : D extends Part ? D : never;
-/** The parts that a saga declares, of whatever version. */
+/** The parts that the versions of a saga declare. */
 export type PartsOf<V extends Versions> = DeclaredPart<V[number][number]>;
 
 /** One version of a saga. */

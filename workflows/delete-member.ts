@@ -32,7 +32,7 @@ export const deleteMember = saga(
     ],
   ],
   async ({ step, since }, { memberId, expectedVersion }: DeleteMemberInput) => {
-    // What the member itself, or anybody else, still sends must not hold this up: nothing new begins from here on.
+    // Nothing new begins on the member from here on, so what the member and others still send does not hold this up.
     if (since(2)) await step(member.closeMember, { memberId, expectedVersion });
     else await step(member.beginDelete, { memberId, expectedVersion });
     // Before the login is closed: a last admin who may not go is not locked out for a moment either.

@@ -81,7 +81,7 @@ const told = ({ received }: ScriptedServices, state: 'RUNNING' | 'COMPENSATING')
   received
     .filter(({ name, local, request }) => name === 'job.reportProgress' && !local && request.state === `JOB_STATE_${state}`)
     .map(({ request }) => request.progress as { done: number; total: number });
-/** Whether so many places are told at least, each further than the last: only a new run says first where the last one was. */
+/** Whether there are so many places at least, each further than the last one. A new run says first where the run before was. */
 function grows(places: { done: number; total: number }[], least: number): boolean {
   const isBack = places.some(({ done, total }, at) => done > total || done < (places[at - 1]?.done ?? 0));
   return !isBack && new Set(places.map(({ done }) => done)).size >= least;

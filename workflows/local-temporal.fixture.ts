@@ -36,7 +36,7 @@ export class HastySagas {
     return new HastySagas(server, await SagaBench.open(server.nativeConnection, client, bundle));
   }
 
-  /** Runs a workflow to its end, whichever it is. */
+  /** Runs a workflow until it is done, refused, failed or cancelled. */
   async run(type: string, input: object, services: ScriptedServices): Promise<WorkflowHandle> {
     const handle = await this.#bench.startWith(type, input, services);
     await handle.result().catch(() => undefined);

@@ -40,10 +40,10 @@ function allParts({ versions }: SagaDeclaration, version: number): readonly Part
 export const allSteps = (saga: SagaDeclaration): AnyStep[] =>
   allParts(saga, saga.version).flatMap((part) => (isStep(part) ? [part] : allSteps(part)));
 
-/** The services that do the steps of a saga, of whatever version. */
+/** The services that do the steps of any version of a saga. */
 export const servicesOf = (saga: SagaDeclaration): string[] => [...new Set(allSteps(saga).map(({ service }) => service))];
 
-/** What services know, and what else was tried: it may yet arrive, so it is taken for done. */
+/** What services know, and what was tried besides. That may yet arrive, so it counts as done. */
 export function withUnsure(known: readonly Operation[], tried: readonly string[]): { all: Operation[]; unsure: string[] } {
   const ids = new Set(known.map(({ operationId }) => operationId));
   const unsure = tried.filter((operationId) => !ids.has(operationId));

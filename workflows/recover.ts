@@ -39,8 +39,8 @@ const LOST: JobError = {
 
 /**
  * Ends the job of a saga whose history Temporal has lost, so that nothing stays half done and nothing stays locked. The
- * services' records of operations say how far it was: what is past its pivot is finished, all else is undone. Either way
- * every step that is undone, or was never done, is refused should it come late.
+ * services' records of operations say how far the saga was: past its pivot it is finished, before its pivot it is undone. A
+ * step that is undone, or was never done, is refused if it comes later.
  *
  * @returns what the saga would have: the job's result, or why it failed
  */

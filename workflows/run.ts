@@ -53,8 +53,9 @@ export class Run {
   constructor(saga: SagaDeclaration, input: unknown, carried: Partial<Carried> = {}) {
     this.#saga = saga;
     this.#input = input;
-    // At once: asked for later, a run of an old version would take on the new one half-way. The newest first: a new run
-    // remembers that one, and an old one the one it was begun with. A run that goes on from another one is what that was.
+    // A run asks for its versions at once: if it asked later, a run of an old version would take on the new one half-way. It
+    // asks for the newest first: a new run remembers that one, an old run the one it was begun with. A run that goes on from
+    // another one has the versions of that one.
     this.#engine = carried.engine ?? newestOf('saga', ENGINE_VERSION);
     this.#version = carried.version ?? newestOf(saga.command, saga.version);
     this.#list = saga.versions[this.#version - 1] ?? { parts: [], pivots: [], finish: [] };
@@ -251,7 +252,7 @@ export class Run {
     throw failure;
   }
 
-  /** What the services know of all that was done for this run, whichever workflow did it. */
+  /** What the services know of all that was done for this run, by its children and by runs before it too. */
   #ask(): Promise<Operation[]> {
     return ask(this.#details, servicesOf(this.#saga));
   }

@@ -59,7 +59,7 @@ export interface Received {
   request: Record<string, unknown>;
   /** Whether it was tried inside the workflow task, by a local activity. */
   local: boolean;
-  /** The call's deadline, ms: the attempt's time but for a margin. */
+  /** The call's deadline, ms: the attempt's time less a margin. */
   timeoutMs: number;
   /** When it came, ms. */
   at: number;

@@ -138,7 +138,7 @@ for (const { command, steps, pivot } of SAGAS) {
   }
 }
 
-/** What a step is asked, but for the operation's ID. */
+/** What a step is asked, without the operation's ID. */
 const askedOf = (services: ScriptedServices, step: string): Record<string, unknown> => {
   const { operationId: _, ...asked } = services.received.find(({ name }) => name === step)?.request ?? {};
   return asked;
