@@ -1,34 +1,19 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { status } from '@grpc/grpc-js';
-import {
-  type Client,
-  QueryRejectedError,
-  WorkflowExecutionAlreadyStartedError,
-  WorkflowNotFoundError,
-  type WorkflowStartOptions,
-} from '@temporalio/client';
+import { type Client, QueryRejectedError, WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError } from '@temporalio/client';
 import { within } from '#platform/abort.ts';
 import { unavailable } from '#platform/errors.ts';
 import { type Logger, logDefect } from '#platform/log.ts';
 import { Turns } from '#platform/turns.ts';
-import { type Domain, queueOfCommand, SEARCH_ATTRIBUTES, TOO_LATE_QUERY } from '../temporal.config.ts';
+import { type Domain, TOO_LATE_QUERY } from '../temporal.config.ts';
 import type { CommandInput, CommandName } from '../workflows/commands.ts';
 import { probeStart } from './probe.ts';
+import { type JobStart, startOptions } from './start.ts';
 
-/** One command to run as a saga. */
-export interface CommandStart<C extends CommandName = CommandName> {
-  /** The job's ID; it becomes the workflow's ID, so starting twice is starting once. */
-  jobId: string;
-  /** "member.register", …: names the workflow, and the task queue by its first word. */
+/** One command to run as a saga: the command names the workflow. */
+export interface CommandStart<C extends CommandName = CommandName> extends JobStart {
   command: C;
-  /** The member on whose behalf it runs. */
-  memberId: string;
-  /** What it changes. */
-  aggregateId: string;
-  /** Goes into the workflow's history: never a password or token. */
   input: CommandInput<C>;
-  /** One line for operators: 'Register member "taro"'. */
-  summary: string;
 }
 
 /**
@@ -96,7 +81,7 @@ export function createCommands(
   mend: () => Promise<void> = async () => undefined,
   own: readonly Domain[] = [],
 ): Commands {
-  /** Set while Temporal is known not to answer, though the client has not lost it: nobody else must wait to learn that. */
+  /** Set while Temporal is known not to answer, though the client has not lost it: no other command waits to learn that. */
   let silent = false;
   const starts = new Turns(STARTS_AT_ONCE);
   const reachable = (): Client => {
@@ -151,29 +136,16 @@ export function createCommands(
       }
     },
 
-    async startCommand({ jobId, command, memberId, aggregateId, input, summary }) {
-      const options: WorkflowStartOptions = {
-        workflowId: jobId,
-        taskQueue: queueOfCommand(command, own),
-        args: [input],
-        requestEagerStart: true,
-        workflowIdConflictPolicy: 'USE_EXISTING',
-        workflowIdReusePolicy: 'REJECT_DUPLICATE',
-        typedSearchAttributes: [
-          { key: SEARCH_ATTRIBUTES.command, value: command },
-          { key: SEARCH_ATTRIBUTES.member, value: memberId },
-          { key: SEARCH_ATTRIBUTES.aggregate, value: aggregateId },
-        ],
-        staticSummary: summary,
-        staticDetails: `Command \`${command}\` on \`${aggregateId}\`, on behalf of member \`${memberId}\`.`,
-      };
+    async startCommand(start) {
+      const { jobId, command } = start;
+      const options = { ...startOptions(start, own), requestEagerStart: true };
       try {
-        const start = () => answered(ANSWER_TIMEOUT_MS, reachable(), (client) => client.workflow.start(command, options));
+        const attempt = () => answered(ANSWER_TIMEOUT_MS, reachable(), (client) => client.workflow.start(command, options));
         const handle = await starts.take(() =>
-          start().catch(async (error: unknown) => {
+          attempt().catch(async (error: unknown) => {
             if (!refused(error)) throw error;
             await mend();
-            return await start();
+            return await attempt();
           }),
         );
         log.debug({ jobId, command, eager: handle.eagerlyStarted }, 'command started');

@@ -13,7 +13,7 @@ import { hostWorkers } from './host.ts';
 import { probeStart } from './probe.ts';
 import { registerSearchAttributes } from './search-attributes.ts';
 
-// A Temporal of its own whose database takes no writes: somebody else holds its lock. A full disk is the same to it.
+// A Temporal of its own whose database takes no writes: the test holds its lock. A full disk is the same to it.
 
 let server: OwnServer;
 let address: string;

@@ -10,10 +10,10 @@ let metricsAddress: string | undefined;
 /**
  * Sets up Temporal's native core for this process: its logs go to ours, its metrics appear on our /metrics, and
  * signals stay ours. To be called before every connection: core goes when the last one does, and would come back by
- * itself at a port that may be somebody else's by then. Where it is there already, nothing changes.
+ * itself at a port that another process may have by then. Where it is there already, nothing changes.
  *
  * @param port finds one that is free on loopback
- * @throws when somebody else takes that port before core does; another call looks for another one
+ * @throws when another process takes that port before core does; another call looks for another port
  */
 export async function installRuntime(log: Logger, port: () => Promise<number> = freePort): Promise<void> {
   const address = `127.0.0.1:${await port()}`;
@@ -55,7 +55,7 @@ async function readMetrics(): Promise<string> {
   return response.text();
 }
 
-/** Core serves its metrics on a port that must be told beforehand. */
+/** Core serves its metrics on a port that it must be given. */
 export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer();

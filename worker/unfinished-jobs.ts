@@ -4,16 +4,16 @@ import {
   type WorkflowExecutionStatusName,
   WorkflowFailedError,
   WorkflowNotFoundError,
-  type WorkflowStartOptions,
 } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import type { Peer } from '#platform/grpc/client.ts';
 import { type FinishJobRequest, type Job, type JobError, type JobServiceService, JobState } from '#proto/musubi/job/v1/job.ts';
-import { type Domain, queueOfCommand, SEARCH_ATTRIBUTES } from '../temporal.config.ts';
+import type { Domain } from '../temporal.config.ts';
 import type { CommandName } from '../workflows/commands.ts';
 import type { RecoverInput } from '../workflows/recover.ts';
 import type { Refused } from '../workflows/saga.ts';
 import { reset } from './reset.ts';
+import { startOptions } from './start.ts';
 
 /** What is seen to: jobs that nothing was heard of for so long, ms. A saga that works says so more often. */
 export const QUIET_MS = 60_000;
@@ -126,26 +126,11 @@ function request({ jobId, command, memberId, aggregateId, progress }: Job, { how
 }
 
 /** Starts what ends the job of a saga whose history is lost, in the saga's place. */
-async function recover({ client, own }: Sources, { jobId, command, memberId, aggregateId, state }: Job): Promise<void> {
-  const input: RecoverInput = {
-    command: command as CommandName,
-    aggregateId,
-    undoing: state === JobState.JOB_STATE_COMPENSATING,
-  };
-  const options: WorkflowStartOptions = {
-    workflowId: jobId,
-    taskQueue: queueOfCommand(command as CommandName, own),
-    args: [input],
-    workflowIdConflictPolicy: 'USE_EXISTING',
-    workflowIdReusePolicy: 'REJECT_DUPLICATE',
-    typedSearchAttributes: [
-      { key: SEARCH_ATTRIBUTES.command, value: command },
-      { key: SEARCH_ATTRIBUTES.member, value: memberId },
-      { key: SEARCH_ATTRIBUTES.aggregate, value: aggregateId },
-    ],
-    staticSummary: `Recover a lost "${command}"`,
-    staticDetails: `Ends the job of a command \`${command}\` on \`${aggregateId}\`, on behalf of member \`${memberId}\`, whose history is lost.`,
-  };
+async function recover({ client, own }: Sources, { jobId, command: name, memberId, aggregateId, state }: Job): Promise<void> {
+  const command = name as CommandName;
+  const input: RecoverInput = { command, aggregateId, undoing: state === JobState.JOB_STATE_COMPENSATING };
+  const summary = `Recover a lost "${command}"`;
+  const options = startOptions({ jobId, command, memberId, aggregateId, input, summary }, own);
   try {
     await client.workflow.start('saga.recover', options);
   } catch (error) {

@@ -76,7 +76,7 @@ export function tellOfUnfinishedJobs(lifecycle: Lifecycle, connected: () => Clie
     if (now) seen = { ...now, last: now.last ?? seen?.last };
   }, READ_EVERY_MS);
   lifecycle.onAttention('unfinished jobs', async () => {
-    // Whether Temporal is away is told by its own probe.
+    // Temporal's own probe says whether it is away.
     await read().catch(() => undefined);
     if (seen?.isPaused) throw new Error('nobody looks for them, as the Schedule upkeep.unfinishedJobs is paused: unpause it');
     const { first, count } = seen?.last ?? { count: 0 };

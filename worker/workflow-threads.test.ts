@@ -23,7 +23,7 @@ test.before(async () => {
 });
 test.after.always(() => connection?.close());
 
-/** How often the workflow was told to keep its thread for ever. */
+/** How often the workflow has asked whether it keeps its thread for ever. */
 let told = 0;
 const activities = { forEver: async () => ++told === 1 };
 const create = () => Worker.create({ ...WORKER_TUNING, connection, taskQueue, workflowBundle, activities });

@@ -5,9 +5,9 @@ import type { Written } from './written.ts';
 
 /**
  * The version of what all sagas share, gated like theirs: it grows when runs that go on would be led to other commands.
- * - 2: an outcome is told as MusubiOutcome, and a refusal is no failed workflow
+ * - 2: a workflow says its outcome as MusubiOutcome, and a refusal does not fail it
  * - 3: an operation's ID names the step's service, too
- * - 4: one that was cancelled, or tried in vain, is not undone before the services said how far it was
+ * - 4: a run that was cancelled, or tried a step in vain, asks the services how far it was before it is undone
  */
 export const ENGINE_VERSION = 4;
 

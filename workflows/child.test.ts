@@ -7,7 +7,7 @@ import { SEARCH_ATTRIBUTES } from '../temporal.config.ts';
 import { examine } from '../worker/unfinished-jobs.ts';
 import { bundleForTest } from './bundle.fixture.ts';
 import { localTemporal } from './local-temporal.fixture.ts';
-import { away, SagaBench, type Script, ScriptedServices, taken } from './saga.fixture.ts';
+import { at, away, SagaBench, ScriptedServices, taken } from './saga.fixture.ts';
 
 // Sagas that run others, on a Temporal of their own: together they are one saga, of one job.
 
@@ -23,7 +23,7 @@ test.before(async (t) => {
   Runtime.install({ logger: new DefaultLogger('ERROR'), telemetryOptions: { logging: { forward: {} } } });
   const server = await localTemporal();
   const client = new Client({ connection: server.connection });
-  const bundle = await bundleForTest({ workflows: 'child.fixture.ts' });
+  const bundle = await bundleForTest({ workflows: 'child.fixture.ts', interceptors: ['patient.fixture.ts'] });
   t.context = { server, client, bench: await SagaBench.open(server.nativeConnection, client, bundle) };
 });
 test.after.always(async (t) => {
@@ -46,16 +46,8 @@ async function run(t: Test, services: ScriptedServices): Promise<WorkflowHandle>
   return handle;
 }
 
-const within = (operationId: unknown): string => String(operationId).split('/').slice(1).join('/');
-const undoneOf = ({ received }: ScriptedServices): string[] =>
-  received.filter(({ name }) => name.endsWith('.undo')).map(({ request }) => within(request.operationId));
 const endsOf = ({ received }: ScriptedServices): number =>
   received.filter(({ name, request }) => name === 'job.finishJob' && request.state !== 'JOB_STATE_APPLIED').length;
-/** Answers one operation as scripted, and the others as usual. */
-const at =
-  (operation: string, answer: Script[string] & ((...args: never[]) => unknown)): Script[string] =>
-  (attempt, request, workflow) =>
-    within(request.operationId) === operation ? (answer as CallableFunction)(attempt, request, workflow) : undefined;
 
 test('they are run under the same job, each with its own workflow, and are one job', async (t) => {
   const services = new ScriptedServices({});
@@ -78,8 +70,14 @@ test('a saga that is refused undoes those that it ran, the last first', async (t
   const services = new ScriptedServices({ 'auth.grantRoles': [taken] });
   const handle = await run(t, services);
   t.deepEqual(services.effects, []);
-  const undone = undoneOf(services).filter((operation) => BEFORE.includes(operation));
-  t.deepEqual(undone, BEFORE.toReversed());
+  const undone = services.undone.filter((operation) => BEFORE.includes(operation));
+  t.deepEqual(undone.toSorted(), BEFORE.toSorted());
+  t.is(undone.at(-1), 'auth.bindLogin');
+  // Side by side.
+  for (const id of memberIds) {
+    const ofOne = undone.filter((operation) => operation.startsWith(`member.part/${id}/`));
+    t.deepEqual(ofOne, ofPart(id).toReversed());
+  }
   t.like(services.end, { state: 'JOB_STATE_FAILED', error: { code: 'LOGIN_TAKEN' } });
   t.is(endsOf(services), 1);
   t.like(await handle.result(), { refused: { code: 'LOGIN_TAKEN', step: 'grant roles' } });
@@ -89,7 +87,7 @@ test('one that is refused undoes itself, and so does the saga that ran it, for t
   const services = new ScriptedServices({ 'role.assignRoles': at('member.part/m1/role.assignRoles/r2', () => taken) });
   const handle = await run(t, services);
   t.deepEqual(services.effects, []);
-  t.is(undoneOf(services).at(-1), 'auth.bindLogin');
+  t.is(services.undone.at(-1), 'auth.bindLogin');
   t.false(services.received.some(({ name }) => name === 'auth.grantRoles'));
   t.like(services.end, { state: 'JOB_STATE_FAILED', error: { code: 'LOGIN_TAKEN' } });
   t.is(endsOf(services), 1);
@@ -131,8 +129,8 @@ for (const end of ['done', 'refused'] as const) {
 }
 
 /**
- * Whether what is asked just now is asked within a workflow task. Nobody closes a workflow then: the task would go on
- * whatever becomes of its workflow, and the SDK may not survive that.
+ * Whether what is asked just now is asked within a workflow task. Nobody closes a workflow then: its task would go on
+ * without it, and the SDK may not survive that.
  */
 const isLocal = ({ received }: ScriptedServices): boolean => received.at(-1)?.local ?? false;
 
@@ -192,7 +190,7 @@ async function loseAndRecover(t: Test, operation: string): Promise<{ services: S
 test('where its history is lost, what those that it ran had done is undone, item by item', async (t) => {
   const { services } = await loseAndRecover(t, 'member.part/m1/role.assignRoles/r1');
   t.deepEqual(services.effects, []);
-  const undone = undoneOf(services);
+  const undone = services.undone;
   t.true(undone.includes('member.part/m0/role.assignRoles/r2'));
   t.is(undone.at(-1), 'auth.bindLogin');
   t.like(services.end, { state: 'JOB_STATE_FAILED', error: { code: 'JOB_LOST' } });

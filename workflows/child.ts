@@ -36,9 +36,9 @@ export interface ChildRefused {
  * Runs a saga as a child workflow.
  *
  * - It works for the same job, on the same queue, and is found by the same search attributes.
- * - A request to cancel reaches it; it is waited for until it has undone itself.
- * - If somebody closes it from outside, it is begun again: its steps answer as they did, those that are done.
- * - If its parent is closed from outside, it goes with it, and a repair begins it again (`worker/unfinished-jobs.ts`).
+ * - A request to cancel reaches it. Its parent waits until it has undone itself.
+ * - If somebody closes it from outside, its parent begins it again: steps that are done answer as they did.
+ * - If somebody closes its parent, it is closed too, and a repair begins it again (`worker/unfinished-jobs.ts`).
  *
  * @param path what tells it from others of its parent: `group.addMember/KEY`
  * @throws StepFailed when it was refused, or failed, and has undone itself; CancelledFailure
@@ -67,7 +67,7 @@ export async function runChild(command: string, path: string, input: unknown, ha
   }
 }
 
-/** What the job is found by. What became of it is told of the job's own workflow only. */
+/** What the job is found by. Only the job's own workflow says how it ended. */
 function attributesOfJob(): ChildWorkflowOptions['typedSearchAttributes'] {
   const { typedSearchAttributes: attributes } = workflowInfo();
   return [SEARCH_ATTRIBUTES.command, SEARCH_ATTRIBUTES.member, SEARCH_ATTRIBUTES.aggregate].flatMap((key) => {

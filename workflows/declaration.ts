@@ -8,8 +8,6 @@ export interface SagaDeclaration {
   versions: readonly PartList[];
   /** The steps of the newest version in order, those of the sagas that it runs among them. */
   steps: readonly AnyStep[];
-  /** Those that only older versions have. */
-  older: readonly AnyStep[];
   /** Those of its steps that can be the pivot, by name: `auth.grantRoles`. */
   pivots: readonly string[];
   /** The newest version's number. */
@@ -64,7 +62,7 @@ type Declared = Part | Pivot | Finish;
 export type Versions = readonly [readonly Declared[], ...(readonly Declared[])[]];
 
 type DeclaredPart<D> = D extends Pivot<infer S> ? DeclaredPart<S> : D extends Finish<infer P> ? P : D extends Part ? D : never;
-/** The parts that a saga declares, of whatever version. */
+/** The parts that the versions of a saga declare. */
 export type PartsOf<V extends Versions> = DeclaredPart<V[number][number]>;
 
 /** One version of a saga. */
@@ -87,7 +85,7 @@ export const sizeOf = (part: Part): number => (isStep(part) ? 1 : part.steps.len
 /**
  * Reads a saga's lists.
  *
- * @throws when the newest could not be undone, or not be finished
+ * @throws when a version could not be undone, or not be finished
  */
 export function declare(command: SagaDeclaration['command'], versions: Versions): SagaDeclaration {
   const lists = versions.map(
@@ -97,12 +95,10 @@ export function declare(command: SagaDeclaration['command'], versions: Versions)
       finish: declared.flatMap((one) => finishOf(one) ?? []),
     }),
   );
+  for (const declared of versions) check(command, declared);
   const newest = lists.at(-1) ?? { parts: [], pivots: [], finish: [] };
-  check(command, versions.at(-1) ?? []);
   const steps = newest.parts.flatMap(stepsOf);
-  const names = new Set(steps.map(fullName));
-  const older = lists.flatMap(({ parts }) => parts.flatMap(stepsOf)).filter((step) => !names.has(fullName(step)));
-  return { command, versions: lists, steps, older, pivots: newest.pivots.map(fullName), version: lists.length };
+  return { command, versions: lists, steps, pivots: newest.pivots.map(fullName), version: lists.length };
 }
 
 function check(command: string, declared: readonly Declared[]): void {

@@ -9,22 +9,30 @@ export interface DeleteMemberInput {
   expectedVersion?: number;
 }
 
+const ofMember = (memberId: string) => ({ memberId });
+
 /** Removes a member with its login and roles, or nothing. */
 export const deleteMember = saga(
   'member.delete',
   [
-    [member.beginDelete, role.unassignAllRoles, auth.suspendLogin, pivot(member.deleteMember), auth.removeLogin],
+    [
+      member.beginDelete,
+      role.unassignAllRoles,
+      auth.suspendLogin,
+      pivot(member.deleteMember),
+      finish(auth.removeLogin, ofMember),
+    ],
     [
       member.closeMember,
       role.unassignAllRoles,
       auth.suspendLogin,
       member.beginDelete,
       pivot(member.deleteMember),
-      finish(auth.removeLogin, (memberId) => ({ memberId })),
+      finish(auth.removeLogin, ofMember),
     ],
   ],
   async ({ step, since }, { memberId, expectedVersion }: DeleteMemberInput) => {
-    // What the member itself, or anybody else, still sends must not hold this up: nothing new begins from here on.
+    // Nothing new begins on the member from here on, so what the member and others still send does not hold this up.
     if (since(2)) await step(member.closeMember, { memberId, expectedVersion });
     else await step(member.beginDelete, { memberId, expectedVersion });
     // Before the login is closed: a last admin who may not go is not locked out for a moment either.

@@ -33,4 +33,64 @@ const many = saga(
   },
 );
 
-export { many as 'member.many', rest as 'member.rest' };
+/** A saga that another one runs for each of many. */
+const part = saga(
+  'member.part',
+  [[role.assignRoles, auth.bindLogin, auth.suspendLogin, auth.removeLogin]],
+  async ({ step }, { memberId }: { memberId: string }) => {
+    await step(role.assignRoles, { memberId, roleIds: [] });
+    await step(auth.bindLogin, { memberId, loginId: 'taro', passwordRef: 'ref' });
+    await step(auth.suspendLogin, { memberId });
+    await step(auth.removeLogin, { memberId });
+    return {};
+  },
+);
+
+/** A saga of a test that runs another one for each of many before its pivot. */
+const parts = saga(
+  'member.parts',
+  [[member.createMember, part, pivot(auth.grantRoles)]],
+  async ({ step, each }, { memberIds }: Input) => {
+    const [memberId = ''] = memberIds;
+    await step(member.createMember, { memberId, loginId: 'taro', displayName: 'Taro', email: 'a@b.c' });
+    await each(part, memberIds, (memberId) => ({ key: memberId, request: { memberId } }));
+    await step(auth.grantRoles, { memberId, roleIds: [] });
+    return {};
+  },
+);
+
+/** A saga with a list of its own, which another one runs. */
+const crowd = saga('member.crowd', [[role.assignRoles]], async ({ each }, { memberIds }: Input) => {
+  await each(role.assignRoles, memberIds, (memberId) => ({ key: memberId, request: { memberId, roleIds: [] } }));
+  return {};
+});
+
+/** A saga of a test that runs such a one before its pivot. */
+const around = saga(
+  'member.around',
+  [[member.createMember, crowd, pivot(auth.grantRoles)]],
+  async ({ step, child }, { memberIds }: Input) => {
+    const [memberId = ''] = memberIds;
+    await step(member.createMember, { memberId, loginId: 'taro', displayName: 'Taro', email: 'a@b.c' });
+    await child(crowd, { memberIds });
+    await step(auth.grantRoles, { memberId, roleIds: [] });
+    return {};
+  },
+);
+
+/** A saga of a test with so many items at the same time as its input says. */
+const wide = saga('member.wide', [[role.assignRoles]], async ({ each }, { atOnce }: { atOnce: number }) => {
+  const items = Array.from({ length: atOnce }, (_, i) => `m${i}`);
+  await each(role.assignRoles, items, (memberId) => ({ key: memberId, request: { memberId, roleIds: [] } }), { atOnce });
+  return {};
+});
+
+export {
+  around as 'member.around',
+  crowd as 'member.crowd',
+  many as 'member.many',
+  part as 'member.part',
+  parts as 'member.parts',
+  rest as 'member.rest',
+  wide as 'member.wide',
+};

@@ -36,6 +36,21 @@ test('a service that comes back in time costs nothing but time, and the job show
   t.is(await countEvents(handle, 'activityTaskScheduledEventAttributes'), 1, 'retries leave no trace in the history');
 });
 
+test('a service that stays away is waited for for a minute; then the saga is undone', async (t) => {
+  const services = new ScriptedServices({ 'auth.bindLogin': [away] });
+  const before = await t.context.time.now();
+  const begun = performance.now();
+  const handle = await run(t, 'member.register', services);
+  const took = (await t.context.time.now()) - before;
+  // Of the server's time, some is what this machine needs.
+  const skipped = took - (performance.now() - begun);
+  t.true(took > 40_000 && skipped < 90_000, `${took} ms, ${skipped} of them skipped`);
+  t.like(services.end, { state: 'JOB_STATE_FAILED', error: { code: 'SERVICE_UNAVAILABLE', grpcStatus: 'UNAVAILABLE' } });
+  t.like(await failureOf(handle), { cause: { type: 'SERVICE_UNAVAILABLE' } });
+  t.like(await attributesOf(handle), { MusubiOutcome: 'failed', MusubiFailure: 'SERVICE_UNAVAILABLE' });
+  t.deepEqual(services.effects, []);
+});
+
 test('a defect of a service is retried too, and is not told to the client', async (t) => {
   const services = new ScriptedServices({ 'auth.bindLogin': [defect] });
   await run(t, 'member.register', services);

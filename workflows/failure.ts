@@ -35,7 +35,7 @@ export function howItFailed(error: unknown): string {
 
 /**
  * Reads the failure of a step. A refusal is handed on as the service said it, and so is a conflict
- * that lasted (ABORTED: MEMBER_BUSY). Whatever else ended the tries is about our servers, and is named so.
+ * that lasted (ABORTED: MEMBER_BUSY). All other failures are of our servers, and say so.
  */
 export function failureOf(step: AnyStep, failure: TemporalFailure): Failure {
   const last = lastAnswer(failure);
@@ -59,10 +59,10 @@ export function failureOf(step: AnyStep, failure: TemporalFailure): Failure {
 
 const away = (message: string): JobError => ({ code: 'SERVICE_UNAVAILABLE', message, errors: [], grpcStatus: 'UNAVAILABLE' });
 
-/** 'DEFECT': the activity itself threw something else than a gRPC error. */
+/** 'DEFECT': the activity itself threw an error that is none of gRPC. */
 const OUR_DEFECTS: ReadonlySet<string> = new Set(['INTERNAL', 'UNKNOWN', 'UNIMPLEMENTED', 'DATA_LOSS', 'DEFECT']);
 
-/** Refusals that no request of a client brings about: a saga that does its steps in order is never told so. */
+/** Refusals that no request of a client brings about: a saga that does its steps in order never gets them. */
 const OUR_MISTAKES: ReadonlySet<string> = new Set(['LOCK_NOT_HELD', 'OPERATION_UNDONE']);
 
 /** What the service said last; undefined if it never answered. A timeout keeps the failure of the attempt before as its cause. */

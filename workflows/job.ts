@@ -66,8 +66,9 @@ export function cancelJob(details: Details, progress: JobProgress): Promise<void
 /**
  * Says on the job that it is being undone. May be lost: the undos' own reports and the job's end say it again.
  *
- * It is a regular activity so that the history has the decision, and why, before the first undo is tried. A worker
- * that died while it undid would else have its steps asked anew, and OPERATION_UNDONE taken for the reason.
+ * It is a regular activity so that the history has the decision, and why, before the first undo is tried. If a worker
+ * died while it undid and the history did not say so, the next worker would try the steps again and take OPERATION_UNDONE
+ * for the reason.
  *
  * @param why what the timeline says of it: there, the marker of a step that was refused looks like any other
  */
@@ -123,7 +124,7 @@ async function finish(
   end: Pick<FinishJobRequest, 'state' | 'progress'> & Partial<FinishJobRequest>,
 ): Promise<void> {
   const { workflowId: jobId, typedSearchAttributes: attributes } = workflowInfo();
-  // Job's store may have lost its record of the job: it is ended, and its owner told, all the same.
+  // Job's store may have lost its record of the job. By this it can end the job and tell its owner all the same.
   const issuedFor = {
     command: attributes.get(SEARCH_ATTRIBUTES.command),
     memberId: attributes.get(SEARCH_ATTRIBUTES.member),

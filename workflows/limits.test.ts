@@ -3,8 +3,8 @@ import anyTest, { type TestFn } from 'ava';
 import { away, notVisible, type Received, ScriptedServices, taken } from './saga.fixture.ts';
 import { countEvents, TimeSkipping } from './time-skipping.fixture.ts';
 
-// Every time-out and retry of temporal.config.ts, as it is felt by services and as Temporal is told it. The numbers are
-// written out: who changes a limit changes it here too, knowingly.
+// Every time-out and retry of temporal.config.ts, as services feel it and as Temporal gets it. The numbers are written out:
+// who changes a limit changes it here too, knowingly.
 
 // One after the other: they share the server's clock.
 const test = (anyTest as TestFn<{ time: TimeSkipping }>).serial;

@@ -1,23 +1,21 @@
 import type { ServiceDefinition } from '@grpc/grpc-js';
 import anyTest, { type TestFn } from 'ava';
-import type { OperationState } from '#proto/musubi/operation/v1/operation.ts';
 import { CONTRACTS } from '../activities/index.ts';
 import type { CommandName } from './commands.ts';
+import { HastySagas } from './local-temporal.fixture.ts';
 import { attributesOf } from './observe.fixture.ts';
 import type { RecoverInput } from './recover.ts';
-import { away, type Script, ScriptedServices } from './saga.fixture.ts';
+import { away, knowing, type ScriptedServices } from './saga.fixture.ts';
 import * as sagas from './sagas.ts';
 import { fullName } from './step.ts';
-import { TimeSkipping } from './time-skipping.fixture.ts';
 
 // The end of jobs whose sagas have no history any more.
 
-// One after the other: they share the server's clock.
-const test = (anyTest as TestFn<{ time: TimeSkipping }>).serial;
+const test = anyTest as TestFn<{ sagas: HastySagas }>;
 test.before(async (t) => {
-  t.context = { time: await TimeSkipping.open() };
+  t.context = { sagas: await HastySagas.open() };
 });
-test.after.always((t) => t.context.time?.close());
+test.after.always((t) => t.context.sagas?.close());
 
 const SAGAS = new Map(Object.entries(sagas));
 const COMMANDS = [...SAGAS.keys()] as CommandName[];
@@ -25,30 +23,15 @@ const COMMANDS = [...SAGAS.keys()] as CommandName[];
 const memberId = '01890a5d-ac96-774b-bcce-b302099a8057';
 const input = (command: CommandName, undoing = false): RecoverInput => ({ command, aggregateId: memberId, undoing });
 
-/** Services whose records are those of these steps. */
-function knowing(states: Record<string, OperationState>, script: Script = {}): ScriptedServices {
-  const of =
-    (service: string): Script[string] =>
-    (_, { within }) => {
-      // Member also has those that are named without their service.
-      const mine = Object.entries(states).filter(
-        ([name]) => name.startsWith(`${service}.`) || (service === 'member' && !name.includes('.')),
-      );
-      return { operations: mine.map(([name, state]) => ({ operationId: `${within}/${name}`, state, written: undefined })) };
-    };
-  const lists = Object.keys(CONTRACTS).map((service) => [`${service}.listOperations`, of(service)]);
-  return new ScriptedServices({ ...Object.fromEntries(lists), ...script });
-}
 const did = (services: ScriptedServices): string[] => services.steps;
 /** What a saga does before its pivot and from there on, by the steps' names, and the undos of all that it declares. */
 function course(command: CommandName): { before: string[]; pivot: string; after: string[]; undos: string[] } {
-  const { steps = [], older = [], pivots = [] } = SAGAS.get(command) ?? {};
+  const { steps = [], pivots = [] } = SAGAS.get(command) ?? {};
   const names = steps.map(fullName);
   const at = names.indexOf(pivots[0] ?? '');
-  const undos = [...steps, ...older].map(({ name }) => `undo ${name}`).toReversed();
+  const undos = steps.map(({ name }) => `undo ${name}`).toReversed();
   return { before: names.slice(0, at), pivot: names[at] ?? '', after: names.slice(at + 1), undos };
 }
-const done = (names: string[]) => Object.fromEntries(names.map((name) => [name, 'OPERATION_STATE_DONE' as const]));
 
 for (const command of COMMANDS) {
   const { before, pivot, after, undos } = course(command);
@@ -63,8 +46,8 @@ for (const command of COMMANDS) {
   });
 
   test(`${command}: what is before its pivot is undone, the last step first, and its job fails as lost`, async (t) => {
-    const services = knowing(done(before), { 'member.undo': (attempt) => (attempt <= 6 ? away : undefined) });
-    const handle = await t.context.time.start('saga.recover', input(command), services);
+    const services = knowing(before, { 'member.undo': (attempt) => (attempt <= 6 ? away : undefined) });
+    const handle = await t.context.sagas.run('saga.recover', input(command), services);
     t.deepEqual([...new Set(did(services))], undos);
     t.deepEqual([services.states[0], services.states.at(-1)], ['COMPENSATING', 'FAILED']);
     t.like(services.end, { error: { code: 'JOB_LOST' } });
@@ -73,8 +56,8 @@ for (const command of COMMANDS) {
   });
 
   test(`${command}: what is past its pivot is finished, and its job completes`, async (t) => {
-    const services = knowing(done([...before, pivot]));
-    const handle = await t.context.time.start('saga.recover', input(command), services);
+    const services = knowing([...before, pivot]);
+    const handle = await t.context.sagas.run('saga.recover', input(command), services);
     t.deepEqual(
       did(services),
       after.map((name) => name.split('.')[1]),
@@ -86,39 +69,39 @@ for (const command of COMMANDS) {
 }
 
 test('an update without a new login has no pivot but its commit: once that is done, it is completed', async (t) => {
-  const services = knowing(done(['member.beginUpdate', 'member.commitUpdate']));
-  await t.context.time.start('saga.recover', input('member.update'), services);
+  const services = knowing(['member.beginUpdate', 'member.commitUpdate']);
+  await t.context.sagas.run('saga.recover', input('member.update'), services);
   t.deepEqual([did(services), services.states], [['commitUpdate'], ['COMPLETED']]);
 });
 
 test('what was being undone is undone, also where the pivot had been done', async (t) => {
-  const services = knowing(done(['member.beginUpdate', 'auth.rebindLogin']));
-  await t.context.time.start('saga.recover', input('member.update', true), services);
+  const services = knowing(['member.beginUpdate', 'auth.rebindLogin']);
+  await t.context.sagas.run('saga.recover', input('member.update', true), services);
   t.deepEqual([did(services), services.states.at(-1)], [course('member.update').undos, 'FAILED']);
 });
 
 test('what no service knows of was never started: it is refused should it come, and the job says so', async (t) => {
-  const services = knowing({});
-  await t.context.time.start('saga.recover', input('member.delete'), services);
+  const services = knowing([]);
+  await t.context.sagas.run('saga.recover', input('member.delete'), services);
   t.deepEqual(did(services), course('member.delete').undos);
   t.like(services.end, { error: { code: 'NOT_STARTED' } });
 });
 
 test('a recovery can not be cancelled', async (t) => {
-  const services = knowing(done(['member.createMember']), {
+  const services = knowing(['member.createMember'], {
     'member.undo': async (attempt, _, workflow) => {
       if (attempt === 5) await workflow.cancel();
       return attempt <= 6 ? away : undefined;
     },
   });
-  await t.context.time.start('saga.recover', input('member.register'), services);
+  await t.context.sagas.run('saga.recover', input('member.register'), services);
   t.deepEqual([...new Set(did(services))], course('member.register').undos);
   t.is(services.states.at(-1), 'FAILED');
 });
 
 test('a run of an earlier engine, whose operations name the step only, is recovered likewise', async (t) => {
-  const services = knowing(done(['createMember', 'bindLogin', 'assignRoles', 'grantRoles']));
-  await t.context.time.start('saga.recover', input('member.register'), services);
+  const services = knowing(['createMember', 'bindLogin', 'assignRoles', 'grantRoles']);
+  await t.context.sagas.run('saga.recover', input('member.register'), services);
   t.deepEqual([did(services), services.states], [['activateMember'], ['COMPLETED']]);
   t.regex(
     String(services.received.find(({ name }) => name === 'member.activateMember')?.request.operationId),

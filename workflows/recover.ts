@@ -7,7 +7,7 @@ import type { CommandName } from './commands.ts';
 import type { SagaDeclaration } from './declaration.ts';
 import { Details } from './details.ts';
 import type { Failure } from './failure.ts';
-import { allParts, ask, servicesOf, toUndo } from './records.ts';
+import { allSteps, ask, lostVersion, servicesOf } from './records.ts';
 import { type End, Run } from './run.ts';
 import { tooLateQuery } from './saga.ts';
 import * as sagas from './sagas.ts';
@@ -39,8 +39,8 @@ const LOST: JobError = {
 
 /**
  * Ends the job of a saga whose history Temporal has lost, so that nothing stays half done and nothing stays locked. The
- * services' records of operations say how far it was: what is past its pivot is finished, all else is undone. Either way
- * every step that is undone, or was never done, is refused should it come late.
+ * services' records of operations say how far the saga was: past its pivot it is finished, before its pivot it is undone. A
+ * step that is undone, or was never done, is refused if it comes later.
  *
  * @returns what the saga would have: the job's result, or why it failed
  */
@@ -57,17 +57,18 @@ export function recoveryOf(sagas: Record<string, SagaDeclaration>) {
   };
 }
 
-async function recovered(saga: SagaDeclaration, input: RecoverInput, { undoing }: Partial<Carried>): Promise<End> {
-  if (undoing) return await new Run(saga, input, { engine: ENGINE_VERSION, version: saga.version, undoing }).goOnUndoing(undoing);
+async function recovered(saga: SagaDeclaration, input: RecoverInput, carried: Partial<Carried>): Promise<End> {
+  if (carried.undoing) return await new Run(saga, input, carried).goOnUndoing(carried.undoing);
   const { workflowId } = workflowInfo();
   const details = new Details();
   details.say('The history of this command is lost. The services are asked what it did.');
   const known = await whatWasDone(details, saga);
   // Runs of engine 1 and 2 name the step only.
-  const names = [...saga.steps, ...saga.older].map(({ name }) => `${workflowId}/${name}`);
+  const names = allSteps(saga).map(({ name }) => `${workflowId}/${name}`);
   const isOld = known.some(({ operationId }) => names.includes(operationId));
   const nameOfStep = isOld ? ({ name }: AnyStep): string => name : fullName;
-  const run = new Run(saga, input, { engine: isOld ? 2 : ENGINE_VERSION, version: saga.version });
+  const version = lostVersion(saga, known, nameOfStep);
+  const run = new Run(saga, input, { engine: isOld ? 2 : ENGINE_VERSION, version });
   if (!input.undoing && run.isPast(known, nameOfStep)) {
     upsertSearchAttributes([{ key: SEARCH_ATTRIBUTES.outcome, value: 'done' satisfies Outcome }]);
     return await run.complete(await run.finish(known, input.aggregateId));
@@ -78,12 +79,12 @@ async function recovered(saga: SagaDeclaration, input: RecoverInput, { undoing }
     { key: SEARCH_ATTRIBUTES.failure, value: error.code },
   ]);
   const why: Failure = { at: 'repair', refused: true, error, forOperators: 'the history of this command' };
-  return await run.undo(toUndo(allParts(saga), workflowId, known, nameOfStep), why, { how: 'lost' });
+  return await run.undoKnown(known, why, 'lost', nameOfStep);
 }
 
-async function whatWasDone(details: Details, { steps, older }: SagaDeclaration): Promise<Operation[]> {
-  const all = [...steps, ...older];
-  if (patched('saga.recover@2')) return await ask(details, servicesOf(all), workflowInfo().workflowId);
+async function whatWasDone(details: Details, saga: SagaDeclaration): Promise<Operation[]> {
+  if (patched('saga.recover@2')) return await ask(details, servicesOf(saga));
+  const all = allSteps(saga);
   const known = await askOfEach(details, all, fullName);
   return known.length > 0 ? known : await askOfEach(details, all, ({ name }) => name);
 }

@@ -10,8 +10,8 @@ import { type History, historyFile, historyNamed, historyNames, VERSIONS, type W
 import * as workflows from './index.ts';
 import * as sagas from './sagas.ts';
 
-// Workflows that run when a new version is deployed go on with its code: whatever history they have, it must lead
-// the new code to the same commands. A test fails here → gate the change by `since(version)` (saga.ts).
+// Workflows that run when a new version is deployed go on with its code, so every history must lead the new code to the
+// same commands. A test fails here → gate the change by `since(version)` (saga.ts).
 
 /** What each history's replay failed with, by its name, without and with spans of the workflow's own: a process may run either. */
 const failures = { plain: new Map<string, Error | undefined>(), spans: new Map<string, Error | undefined>() };
@@ -57,7 +57,7 @@ test('every branch of every workflow has its history', (t) => {
   const without = BRANCHES.map(({ command, branch }) => historyFile(command, branch)).filter((file) => !existsSync(file));
   for (const [command, version] of VERSIONS) {
     if (!Object.hasOwn(sagas, command)) continue;
-    // Those of older versions stay, on whatever engine they ran: runs that began with them may go on with this code.
+    // Those of older versions stay, on the engine that they ran on: runs that began with them may go on with this code.
     for (let v = 1; v <= version; v++) {
       for (const branch of ALWAYS) {
         const [file = '', ...older] = ENGINES.map((engine) => historyFile(command as WorkflowName, branch, v, engine)).reverse();

@@ -6,7 +6,6 @@ import {
   upsertSearchAttributes,
   workflowInfo,
 } from '@temporalio/workflow';
-import type { AggregateVersion } from '#proto/musubi/aggregate/v1/aggregate.ts';
 import type { Operation } from '#proto/musubi/operation/v1/operation.ts';
 import { type Outcome, SEARCH_ATTRIBUTES } from '../temporal.config.ts';
 import { type Carried, ENGINE_VERSION, newestOf } from './carried.ts';
@@ -17,13 +16,13 @@ import { type Failure, howItFailed, howOf } from './failure.ts';
 import { HistoryLength } from './history.ts';
 import { cancelJob, completeJob, failJob, reportProgress } from './job.ts';
 import { type Around, type Place, Progress } from './progress.ts';
-import { allParts, ask, isDone, isPastPivot, operationsOf, servicesOf, type ToUndo, toUndo, withUnsure } from './records.ts';
+import { ask, isDone, isPastPivot, operationsOf, servicesOf, type ToUndo, toUndo, withUnsure } from './records.ts';
 import type { Refused } from './saga.ts';
 import type { AnyStep, Step } from './step.ts';
-import { checkKeys, Tries } from './tries.ts';
+import { checkList, Tries } from './tries.ts';
 import { UnderWay } from './under-way.ts';
 import { type Undoing, undo } from './undo.ts';
-import { listed, note, noteAll, type Written } from './written.ts';
+import { listed, noteAll, noteAnswer, type Written } from './written.ts';
 
 /** What a workflow of a saga returns: its result, or that it was refused; to a saga that runs it, more. */
 export type End = object | Refused | ChildEnd | ChildRefused;
@@ -54,8 +53,9 @@ export class Run {
   constructor(saga: SagaDeclaration, input: unknown, carried: Partial<Carried> = {}) {
     this.#saga = saga;
     this.#input = input;
-    // At once: asked for later, a run of an old version would take on the new one half-way. The newest first: a new run
-    // remembers that one, and an old one the one it was begun with. A run that goes on from another one is what that was.
+    // A run asks for its versions at once: if it asked later, a run of an old version would take on the new one half-way. It
+    // asks for the newest first: a new run remembers that one, an old run the one it was begun with. A run that goes on from
+    // another one has the versions of that one.
     this.#engine = carried.engine ?? newestOf('saga', ENGINE_VERSION);
     this.#version = carried.version ?? newestOf(saga.command, saga.version);
     this.#list = saga.versions[this.#version - 1] ?? { parts: [], pivots: [], finish: [] };
@@ -83,7 +83,7 @@ export class Run {
       const tried = this.#details.row(wordsOf(step), () => this.#tries.one(step, call, request, isPivot), howItFailed);
       const answer = await tried;
       this.#answers[name] = answer;
-      this.#keepWritten(answer);
+      noteAnswer(this.#written, answer);
       return answer;
     });
   }
@@ -110,7 +110,7 @@ export class Run {
     const name = nameOf(part);
     if (isStep(part) && this.#isPivot(part)) throw new Error(`${name}: the pivot is one step, not many`);
     const all = items.map(of);
-    checkKeys(name, all);
+    checkList(name, all, atOnce);
     const begun = this.#progress.begin(part, items.length);
     this.#progress.grow(this.#grown[name] ?? 0);
     let next = this.#itemsDone[name] ?? 0;
@@ -119,7 +119,7 @@ export class Run {
     const placeOf = (index: number): Place => ({ ...begun, done: begun.done + index * sizeOf(part) });
     const one = ({ key, request }: { key: string; request: unknown }, index: number): Promise<unknown> =>
       isStep(part)
-        ? this.#tries.item(part, key, request, placeOf(index)).then((answer) => this.#keepWritten(answer))
+        ? this.#tries.item(part, key, request, placeOf(index)).then((answer) => noteAnswer(this.#written, answer))
         : this.#runChild(part, `${name}/${key}`, request, placeOf(index));
     const chunkOf = async (): Promise<void> => {
       if (!this.tooLate && CancellationScope.current().consideredCancelled) throw new CancelledFailure('cancelled');
@@ -185,22 +185,22 @@ export class Run {
       }
       const tried = withUnsure(known, this.#tries.undos.flatMap(operationsOf));
       ({ unsure } = tried);
-      undos = toUndo(allParts(this.#saga), workflowInfo().workflowId, tried.all);
+      undos = toUndo(this.#saga, this.#version, tried.all);
     }
     if (why && !this.#around) upsertSearchAttributes([{ key: SEARCH_ATTRIBUTES.failure, value: why.error.code }]);
     this.#tellOutcome(why ? howOf(why) : 'cancelled');
-    return await this.undo(undos, why, { unsure });
+    return await this.#begin(undos, why, { unsure });
   }
 
   /** Goes on with what another run was undoing. */
   async goOnUndoing(undoing: Undoing): Promise<End> {
     const { all } = withUnsure(await this.#ask(), undoing.unsure);
-    return await this.#undo(toUndo(allParts(this.#saga), workflowInfo().workflowId, all), undoing);
+    return await this.#undo(toUndo(this.#saga, this.#version, all), undoing);
   }
 
   /** Whether so much was done that there is no way back. @param nameOfStep how an operation's ID names a step */
   isPast(known: readonly Operation[], nameOfStep: (step: AnyStep) => string = nameOf): boolean {
-    return isPastPivot(this.#list, workflowInfo().workflowId, known, nameOfStep);
+    return isPastPivot(this.#list, known, nameOfStep);
   }
 
   /** Does what is to be done after the pivot. @returns the result */
@@ -208,14 +208,23 @@ export class Run {
     this.#tries.tooLate = true;
     this.#underWay = new UnderWay();
     this.#progress = new Progress(this.#saga.command, this.#list.parts, {});
-    for (const one of known) if (isDone(one)) this.#keepWritten(one);
+    for (const one of known) if (isDone(one)) noteAnswer(this.#written, one);
     for (const { finish: part, of } of this.#list.finish)
       await (isStep(part) ? this.step(part, of(aggregateId)) : this.child(part, of(aggregateId)));
     return { id: aggregateId };
   }
 
+  /** Undoes all that services know of, and ends the job. @param nameOfStep how an operation's ID names a step */
+  async undoKnown(known: readonly Operation[], why: Failure, how: string, nameOfStep: (step: AnyStep) => string): Promise<End> {
+    return await this.#begin(toUndo(this.#saga, this.#version, known, nameOfStep), why, { how });
+  }
+
   /** Takes back what was done, the last first, and ends the job. @param why null: it was cancelled */
-  async undo(undos: ToUndo[], why: Failure | null, { how, unsure = [] }: { how?: string; unsure?: string[] } = {}): Promise<End> {
+  async #begin(
+    undos: ToUndo[],
+    why: Failure | null,
+    { how, unsure = [] }: { how?: string; unsure?: string[] } = {},
+  ): Promise<End> {
     const done = why?.undone ?? 0;
     const total = undos.reduce((sum, one) => sum + operationsOf(one).length, done);
     const { last } = this.#progress;
@@ -243,10 +252,9 @@ export class Run {
     throw failure;
   }
 
-  /** What the services know of all that was done for this run, whichever workflow did it. */
+  /** What the services know of all that was done for this run, by its children and by runs before it too. */
   #ask(): Promise<Operation[]> {
-    const { steps, older } = this.#saga;
-    return ask(this.#details, servicesOf([...steps, ...older]), workflowInfo().workflowId);
+    return ask(this.#details, servicesOf(this.#saga));
   }
 
   async #goOnInNewRun(undoing?: Undoing): Promise<never> {
@@ -285,11 +293,5 @@ export class Run {
     this.#grown[nameOf(saga)] = (this.#grown[nameOf(saga)] ?? 0) + more;
     this.#progress.grow(more);
     return result;
-  }
-
-  /** Remembers which version was written, so that the job ends only when queries see it. */
-  #keepWritten(response: unknown): void {
-    const { written } = response as { written?: AggregateVersion };
-    if (written) note(this.#written, written);
   }
 }

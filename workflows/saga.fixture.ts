@@ -26,15 +26,12 @@ export type Answer = object | MusubiError;
  * Answers by attempt; after the last one, the last again. A function is asked each time.
  * No answer: the usual one of a service that does its work.
  */
-export type Script = Record<
-  string,
-  | readonly Answer[]
-  | ((
-      attempt: number,
-      request: Record<string, unknown>,
-      workflow: WorkflowHandle,
-    ) => Answer | undefined | Promise<Answer | undefined>)
->;
+export type Script = Record<string, readonly Answer[] | Scripted>;
+export type Scripted = (
+  attempt: number,
+  request: Record<string, unknown>,
+  workflow: WorkflowHandle,
+) => Answer | undefined | Promise<Answer | undefined>;
 
 export const away = unavailable('SERVICE_UNAVAILABLE', '14 UNAVAILABLE: connect ECONNREFUSED');
 export const busy = aborted('MEMBER_BUSY', 'another command is changing this member');
@@ -46,6 +43,15 @@ export const notVisible = deadlineExceeded('NOT_VISIBLE_YET', 'the read model is
 export const mistaken = failedPrecondition('LOCK_NOT_HELD', 'the member is not locked by this job for this step');
 export const undone = failedPrecondition('OPERATION_UNDONE', 'this operation was undone');
 
+/** An operation's ID within its job: `member.part/m1/role.assignRoles`. */
+export const within = (operationId: unknown): string => String(operationId).split('/').slice(1).join('/');
+
+/** Answers one operation, named by its ID within the job, and all others as usual. Its attempts are counted apart. */
+export function at(operation: string, answer: (...args: Parameters<Scripted>) => ReturnType<Scripted>): Scripted {
+  let attempt = 0;
+  return (_, request, workflow) => (within(request.operationId) === operation ? answer(++attempt, request, workflow) : undefined);
+}
+
 /** One call that a service was sent. */
 export interface Received {
   /** 'auth.bindLogin' */
@@ -53,7 +59,7 @@ export interface Received {
   request: Record<string, unknown>;
   /** Whether it was tried inside the workflow task, by a local activity. */
   local: boolean;
-  /** The call's deadline, ms: the attempt's time but for a margin. */
+  /** The call's deadline, ms: the attempt's time less a margin. */
   timeoutMs: number;
   /** When it came, ms. */
   at: number;
@@ -86,6 +92,11 @@ export class ScriptedServices {
       .filter(({ state }) => state === 'OPERATION_STATE_DONE')
       .map(({ operationId }) => operationId.slice(operationId.indexOf('/') + 1))
       .sort();
+  }
+
+  /** The operations that were undone, by their IDs within the job, in order; each as often as that was tried. */
+  get undone(): string[] {
+    return this.received.filter(({ name }) => name.endsWith('.undo')).map(({ request }) => within(request.operationId));
   }
 
   /** The states that the job was put into, in order. */
@@ -129,6 +140,21 @@ export class ScriptedServices {
     const state = name.endsWith('.undo') ? 'OPERATION_STATE_UNDONE' : 'OPERATION_STATE_DONE';
     this.#records.set(operationId, { service: name.split('.')[0] ?? '', operationId, state, written: answer?.written });
   }
+}
+
+/** Services by which these operations are done, by their IDs within the job. */
+export function knowing(done: readonly string[], script: Script = {}): ScriptedServices {
+  // Those of earlier engines, which are named without their service, are Member's.
+  const serviceOf = (path: string): string => /.*\b([a-z]+)\./.exec(path)?.[1] ?? 'member';
+  const of =
+    (service: string): Scripted =>
+    (_, { within }) => ({
+      operations: done
+        .filter((path) => serviceOf(path) === service)
+        .map((path): Operation => ({ operationId: `${within}/${path}`, state: 'OPERATION_STATE_DONE', written: undefined })),
+    });
+  const lists = Object.keys(CONTRACTS).map((service) => [`${service}.listOperations`, of(service)]);
+  return new ScriptedServices({ ...Object.fromEntries(lists), ...script });
 }
 
 /** Which step an operation is of: `jobId/member.createMember` → `createMember`. */

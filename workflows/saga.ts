@@ -40,10 +40,10 @@ export interface Saga<P extends Part> {
   /**
    * Does a step, or runs a saga, for each of many, some at a time. Every item has a key and an undo of its own, and counts
    * in the job's progress. A list that would make the history too long goes on in a new run of the workflow. After the
-   * pivot only a saga that another one runs has lists: one that finds them itself, whatever becomes of the first one's history.
+   * pivot only a saga that another one runs has lists. It finds them itself, so it can do so without the first one's history.
    *
    * @param of an item's key, unique in the list and without a slash (an ID), and what the step is asked for it: of a saga its input
-   * @param options `atOnce`: items under way at the same time; default 10
+   * @param options `atOnce`: items under way at the same time, from 1 to 100; default 10
    */
   each<T extends P, Item>(
     part: T,

@@ -24,7 +24,7 @@ export interface Step<Request, Response> {
   readonly types?: (request: Request) => Response;
 }
 
-/** Any step, whatever it asks and answers. */
+/** A step with any request and any answer. */
 export type AnyStep = Step<never, unknown>;
 export type StepRequest<S> = S extends Step<infer Request, unknown> ? Request : never;
 export type StepResponse<S> = S extends Step<never, infer Response> ? Response : never;
@@ -70,7 +70,7 @@ export function tryStep<Response>(step: Step<never, Response>, call: StepCall, r
 }
 
 /**
- * Tries a step until it is through, whatever happens; not cancellable. If that takes longer than
+ * Tries a step without end until it is through; not cancellable. If that takes longer than
  * ALARM_AFTER_MS, the alarm is raised (search attribute, log, details, the job's progress) until it is.
  *
  * @param attempts how attempts outside of the workflow task are made, if other than UNBOUNDED

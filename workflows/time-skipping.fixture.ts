@@ -38,7 +38,7 @@ export class TimeSkipping {
     return new TimeSkipping(environment, await SagaBench.open(environment.nativeConnection, client));
   }
 
-  /** Runs a saga to its end, whichever it is, and lets time fly whenever it waits for the next try of an activity. */
+  /** Runs a saga until it has ended, and lets time fly while it waits for the next try of an activity. */
   run(command: CommandName, services: ScriptedServices): Promise<WorkflowHandle> {
     return this.start(command, INPUTS[command], services);
   }

@@ -3,7 +3,7 @@ import type { Failure } from './failure.ts';
 import type { HistoryLength } from './history.ts';
 import { reportCompensating, reportProgress } from './job.ts';
 import type { Place } from './progress.ts';
-import { operationsOf, type ToUndo } from './records.ts';
+import type { ToUndo } from './records.ts';
 import { mustStep } from './step.ts';
 
 /** How far a run is in undoing. */
@@ -20,7 +20,7 @@ export interface Undoing {
   last: Place | undefined;
 }
 
-/** Items that are undone at the same time. */
+/** Items that are undone at the same time: of each its last step that is not undone yet. */
 const AT_ONCE = 25;
 
 /**
@@ -43,27 +43,25 @@ export async function undo(
   details.say(`${said}\n\n${undos.length === 0 ? 'Nothing is to be undone.' : 'It is being undone.'}`);
   let { done } = undoing;
   let isTold = false;
-  for (const undo of undos.toReversed()) {
-    const { service } = undo;
-    const words = `undo "${undo.words}"`;
-    const operationIds = operationsOf(undo);
-    const many = operationIds.length > 1 ? `, for ${operationIds.length}` : '';
-    if (!isTold) await reportCompensating(why ? `${how}: ${why.error.code}` : first, { done, total, step: words }, error);
+  for (const { words, items } of undos.toReversed()) {
+    const step = `undo "${words}"`;
+    if (!isTold) await reportCompensating(why ? `${how}: ${why.error.code}` : first, { done, total, step }, error);
     isTold = true;
-    await details.row(`${words}${many}`, async () => {
-      while (operationIds.length > 0) {
-        const chunk = operationIds.splice(-AT_ONCE).reverse();
-        const place = { done, total, step: words };
+    await details.row(items.length > 1 ? `${step}, for ${items.length}` : step, async () => {
+      let left = items.map((item) => [...item]);
+      while (left.length > 0) {
+        const round = left.slice(-AT_ONCE).reverse();
+        const operations = round.flatMap((item) => item.pop() ?? []);
         await Promise.all(
-          chunk.map((operationId, at) => {
-            const call = { operationId, progress: { ...place, done: done + at }, compensating: error };
-            return mustStep(details, { service, name: 'undo' }, call, undefined);
+          operations.map(({ service, words, operationId }, at) => {
+            const progress = { done: done + at, total, step: `undo "${words}"` };
+            return mustStep(details, { service, name: 'undo' }, { operationId, progress, compensating: error }, undefined);
           }),
         );
-        done += chunk.length;
-        length.add(chunk.length);
-        const report = () => reportProgress({ ...place, done }, error);
-        if (many && (await length.isLong(report))) await goOn({ ...undoing, done });
+        left = left.filter((item) => item.length > 0);
+        done += operations.length;
+        length.add(operations.length);
+        if (await length.isLong(() => reportProgress({ done, total, step }, error))) await goOn({ ...undoing, done });
       }
     });
   }

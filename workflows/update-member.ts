@@ -29,7 +29,7 @@ export const updateMember = saga(
       changes: { loginId, displayName, email },
       expectedVersion,
     });
-    // The last that can be refused: nobody else is asked whether a profile may be as it is.
+    // The last step that can be refused: no other service is asked whether a profile may be as it is.
     if (loginChanges && loginId !== undefined) await step(auth.rebindLogin, { memberId, loginId });
     await step(member.commitUpdate, { memberId });
     return { id: memberId };

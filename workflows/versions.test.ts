@@ -3,25 +3,31 @@ import { Client, type WorkflowHandle } from '@temporalio/client';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
 import anyTest, { type TestFn } from 'ava';
+import type { MusubiError } from '#platform/errors.ts';
 import { bundleForTest } from './bundle.fixture.ts';
 import { localTemporal } from './local-temporal.fixture.ts';
-import { busy, SagaBench, ScriptedServices, taken } from './saga.fixture.ts';
+import { busy, mistaken, SagaBench, ScriptedServices, taken } from './saga.fixture.ts';
 import { INPUT } from './versions/input.fixture.ts';
 
 // A saga that is changed while runs of it go on: those end as what they began as, and new ones are of the new version.
 // On a Temporal of its own, in real time: the time-skipping one keeps the tasks of a worker that has gone.
 
 type Code = { code: string };
-const test = (anyTest as TestFn<{ server: TestWorkflowEnvironment; code: Record<'first' | 'second' | 'ungated', Code> }>).serial;
+const RELEASES = ['first', 'second', 'ungated', 'ordered', 'reordered'] as const;
+interface Context {
+  server: TestWorkflowEnvironment;
+  code: Record<(typeof RELEASES)[number], Code>;
+}
+const test = (anyTest as TestFn<Context>).serial;
 
 test.before(async (t) => {
   Runtime.install({ logger: new DefaultLogger('ERROR'), telemetryOptions: { logging: { forward: {} } } });
   const server = await localTemporal();
-  const bundle = (name: string) => bundleForTest({ workflows: `versions/${name}.fixture.ts` });
-  t.context = {
-    server,
-    code: { first: await bundle('first'), second: await bundle('second'), ungated: await bundle('ungated') },
-  };
+  const bundles = RELEASES.map(async (name) => {
+    const code = await bundleForTest({ workflows: `versions/${name}.fixture.ts`, interceptors: ['patient.fixture.ts'] });
+    return [name, code] as const;
+  });
+  t.context = { server, code: Object.fromEntries(await Promise.all(bundles)) as Context['code'] };
 });
 test.after.always((t) => t.context.server?.teardown());
 
@@ -35,8 +41,8 @@ const STEPS = {
 };
 
 /** Starts a run that comes to a stop where it waits for others, on its first worker for good. */
-async function startAndWait(bench: SagaBench, services: ScriptedServices): Promise<WorkflowHandle> {
-  const handle = await bench.startWith('member.changing', INPUT, services);
+async function startAndWait(bench: SagaBench, services: ScriptedServices, command = 'member.changing'): Promise<WorkflowHandle> {
+  const handle = await bench.startWith(command, INPUT, services);
   while (((await handle.describe()).raw.pendingActivities ?? []).length === 0) await delay(20);
   return handle;
 }
@@ -74,6 +80,46 @@ for (const refused of [false, true]) {
     t.deepEqual([done(fresh), undone(fresh)], [STEPS.second, undosOf(STEPS.second)]);
     t.like(old.end, { progress: refused ? { done: 2, total: 3 } : { done: 3, total: 3 } });
     t.like(fresh.end, { progress: refused ? { done: 3, total: 4 } : { done: 4, total: 4 } });
+  });
+}
+
+interface End {
+  /** What is done to the run. */
+  act?(handle: WorkflowHandle): Promise<unknown>;
+  /** What the service answers that it waits for. */
+  answer?: MusubiError;
+  state: string;
+}
+const ENDS: Record<string, End> = {
+  cancelled: { act: (handle) => handle.cancel(), state: 'JOB_STATE_CANCELLED' },
+  failed: { answer: mistaken, state: 'JOB_STATE_FAILED' },
+  lost: { act: (handle) => handle.terminate('by the test'), state: 'JOB_STATE_FAILED' },
+};
+
+for (const [end, { act, answer, state }] of Object.entries(ENDS)) {
+  test(`a run of another order that ran another saga is undone in its own order, with what that one did: ${end}`, async (t) => {
+    const { server, code } = t.context;
+    let now: MusubiError | undefined = busy;
+    const services = new ScriptedServices({ 'auth.bindLogin': () => now });
+    const first = await open(server, code.ordered);
+    const begun = await startAndWait(first, services, 'member.ordered');
+    t.deepEqual(services.effects, ['member.createMember', 'member.part/role.assignRoles']);
+    await first.close();
+
+    const second = await open(server, code.reordered);
+    second.serve(begun, services);
+    await act?.(begun);
+    now = answer;
+    await ended(begun);
+    if (end === 'lost') {
+      const input = { command: 'member.ordered', aggregateId: 'm', undoing: false };
+      const again = { workflowId: begun.workflowId, taskQueue: 'bench', args: [input] };
+      await ended(await new Client({ connection: server.connection }).workflow.start('saga.recover', again));
+    }
+    await second.close();
+    t.deepEqual(services.effects, []);
+    t.deepEqual(services.undone, ['auth.grantRoles', 'auth.bindLogin', 'member.part/role.assignRoles', 'member.createMember']);
+    t.is(services.end?.state, state);
   });
 }
 

@@ -4,10 +4,16 @@ import type { AggregateVersion } from '#proto/musubi/aggregate/v1/aggregate.ts';
 export type Written = Record<string, Record<string, number>>;
 
 /** Notes what was written. A version is never replaced by an older one. */
-export function note(written: Written, { type, id, version }: AggregateVersion): void {
+function note(written: Written, { type, id, version }: AggregateVersion): void {
   written[type] ??= {};
   const ofType = written[type];
   if (version >= (ofType[id] ?? 0)) ofType[id] = version;
+}
+
+/** Notes what a step says that it wrote, so that the job ends only when queries see it. */
+export function noteAnswer(written: Written, answer: unknown): void {
+  const { written: version } = answer as { written?: AggregateVersion };
+  if (version) note(written, version);
 }
 
 export function noteAll(written: Written, more: Written): void {
