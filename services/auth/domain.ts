@@ -64,7 +64,7 @@ export interface Member {
   password: PasswordHash;
   roleIds: string[];
   status: MemberStatus;
-  /** Grows by 1 with every change that an event tells of. */
+  /** Grows by 1 with every change of the login, its roles and its state; events carry it. */
   version: number;
   /** At most {@link SESSIONS_KEPT}, in no order. */
   sessions: Session[];

@@ -3,6 +3,7 @@ import { callerGone } from '#platform/errors.ts';
 import { type OutboxEvent, toRecord } from '#platform/outbox/event.ts';
 import { EMIT_LUA, outboxStream } from '#platform/outbox/redis-outbox.ts';
 import { guarded, type Redis } from '#platform/redis.ts';
+import type { EventOf } from '../catalogue.ts';
 import { isFinal, isUnderWay, JOB_STATES, type Job, type JobError, type JobState, type Limits, PLACE_HELD_MS } from './domain.ts';
 import { progressOf, toEventPayload } from './wire.ts';
 
@@ -72,7 +73,7 @@ const SCAN_LIMIT = 1_000;
 const SCAN_STEP = 100;
 
 /** The events that are published, by the state that makes them. */
-const EVENTS: Partial<Record<JobState, string>> = {
+const EVENTS: Partial<Record<JobState, EventOf<'job'>>> = {
   applied: 'job.applied',
   completed: 'job.completed',
   failed: 'job.failed',

@@ -39,7 +39,7 @@ export const bindLogin: AuthStep<BindLoginRequest, BindLoginResponse, { memberId
     await store.members.insertOne(member, { session }).catch((error: unknown) => {
       throw bindingError(error, request);
     });
-    return { result: {}, kept: { memberId }, events: [loginEvent('auth.login-bound', member)] };
+    return { result: {}, kept: { memberId } };
   },
   /** Removes the login again; the staged password went when it was bound. */
   async undo({ store, session }, { memberId }) {

@@ -35,13 +35,14 @@ export const grantRoles: AuthStep<GrantRolesRequest, GrantRolesResponse, Before>
       await requireLogin(store, session, memberId);
       throw loginSuspended();
     }
-    const { before, after } = changed;
+    const { before } = changed;
     const kept = { memberId, roleIds: before.roleIds, status: before.status };
-    return { result: {}, kept, events: [loginEvent('auth.login-changed', after)] };
+    return { result: {}, kept };
   },
   /** Gives back the roles and the state of before. */
   async undo({ store, session }, { memberId, roleIds, status }) {
     const changed = await changeLogin(store, session, memberId, { roleIds, status });
-    return changed && { events: [loginEvent('auth.login-changed', changed.after)] };
+    // A login that is closed again may have been used meanwhile.
+    if (changed && status !== 'active') return { events: [loginEvent('auth.login-suspended', changed.after)] };
   },
 };

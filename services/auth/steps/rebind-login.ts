@@ -2,7 +2,6 @@ import type { ClientSession } from 'mongodb';
 import { aborted, MusubiError } from '#platform/errors.ts';
 import type { RebindLoginRequest, RebindLoginResponse } from '#proto/musubi/auth/v1/auth.ts';
 import { loginKey } from '../domain.ts';
-import { loginEvent } from '../events.ts';
 import { checkHolds, endHold, holdLogin } from '../held-logins.ts';
 import { type AuthStep, changeLogin, loginNotFound, type Store } from '../store.ts';
 import { bindingError, checkBinding } from './bind-login.ts';
@@ -39,7 +38,7 @@ export const rebindLogin: AuthStep<RebindLoginRequest, RebindLoginResponse, Befo
       loginId: changed.before.loginId,
       ...(hold ? { hold: { key: hold._id, until: hold.until.toISOString() } } : {}),
     };
-    return { result: {}, kept, events: [loginEvent('auth.login-changed', changed.after)] };
+    return { result: {}, kept };
   },
   /**
    * Gives back the name of before, and the hold of the new name if it was held for the member; the hold of the former
@@ -54,7 +53,6 @@ export const rebindLogin: AuthStep<RebindLoginRequest, RebindLoginResponse, Befo
     if (!changed) return;
     const until = new Date(hold?.until ?? 0);
     if (hold && until.getTime() > store.clock.now()) await holdLogin(store, session, { _id: hold.key, memberId, until });
-    return { events: [loginEvent('auth.login-changed', changed.after)] };
   },
 };
 
