@@ -131,7 +131,7 @@ export const WORKER_TUNING = {
   reuseV8Context: true,
   workflowThreadPoolSize: 1,
   maxCachedWorkflows: 200,
-  maxConcurrentWorkflowTaskExecutions: 40,
+  maxConcurrentWorkflowTaskExecutions: 100,
   maxConcurrentLocalActivityExecutions: 100,
   maxConcurrentActivityTaskExecutions: 100,
   maxConcurrentWorkflowTaskPolls: 4,

@@ -115,11 +115,12 @@ async function openSession(auth: Auth, command: LogIn, { member, sourceKey, ...g
     guess = await attempts.take(attempt);
   };
   const genuine = await passwords.verify(password, member?.password, { turn, signal, before }).catch(async (error: unknown) => {
-    await guess?.giveBack().catch(() => undefined);
+    await guess?.end(false);
     throw error;
   });
-  if (!genuine || !member || member.status === 'pending') throw badCredentials();
-  await guess?.giveBack();
+  const isWrong = !genuine || !member || member.status === 'pending';
+  await guess?.end(isWrong);
+  if (isWrong) throw badCredentials();
   // Only who knows the password is told.
   if (member.status === 'suspended') throw loginSuspended();
   if (signal?.aborted) throw callerGone();
