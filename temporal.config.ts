@@ -131,6 +131,7 @@ export const WORKER_TUNING = {
   reuseV8Context: true,
   workflowThreadPoolSize: 1,
   maxCachedWorkflows: 200,
+  // A saga that its gateway has no place for begins elsewhere, at twice the price: each step is then a call over a socket.
   maxConcurrentWorkflowTaskExecutions: 100,
   maxConcurrentLocalActivityExecutions: 100,
   maxConcurrentActivityTaskExecutions: 100,
