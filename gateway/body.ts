@@ -1,6 +1,5 @@
-import { status } from '@grpc/grpc-js';
 import type { Context } from 'koa';
-import { type FieldViolation, invalidArgument, MusubiError } from '#platform/errors.ts';
+import { clientLeft, type FieldViolation, invalidArgument, MusubiError } from '#platform/errors.ts';
 import { parseJson } from '#platform/json.ts';
 import { soleHeader } from './validation.ts';
 
@@ -82,7 +81,7 @@ async function readAll(ctx: Context): Promise<Buffer> {
   } catch (error) {
     // No defect, and nobody is there to be told.
     const left = ctx.req.destroyed && !ctx.req.complete && !(error instanceof MusubiError);
-    if (left) throw new MusubiError(status.CANCELLED, 'CLIENT_LEFT', 'The client left.');
+    if (left) throw clientLeft();
     throw error;
   }
   return Buffer.concat(chunks);

@@ -15,8 +15,9 @@ export function routing(routes: readonly Route[], gateway: Gateway): Middleware 
   // Of the paths that match, the one that was registered last.
   const router = new Router({ exclusive: true, strict: true, sensitive: true });
   const paths = Map.groupBy(routes, ({ path }) => path);
+  const hasCommands = (path: string): boolean => [...paths.keys()].some((other) => other.startsWith(`${path}:`));
   for (const [path, here] of [...paths].sort(([a], [b]) => bySpecificity(a, b)))
-    router.register(routerPath(path), METHODS, atPath(path, here, gateway));
+    router.register(routerPath(path), METHODS, atPath(path, here, gateway, hasCommands(path)));
   return router.routes() as unknown as Middleware;
 }
 
@@ -29,13 +30,15 @@ export function bySpecificity(a: string, b: string): number {
 
 const rank = (segment: string): number => (segment.startsWith('{') ? (segment.endsWith('}') ? 0 : 1) : 2);
 
-/** All that can be done at one path. */
-function atPath(path: string, routes: readonly Route[], gateway: Gateway): Middleware {
+/** All that can be done at one path. @param hasCommands whether there are paths of this one and `:verb` */
+function atPath(path: string, routes: readonly Route[], gateway: Gateway, hasCommands: boolean): Middleware {
   const byMethod = new Map<string, Middleware>(routes.map((route) => [route.method, dispatch(route, gateway)]));
   const get = byMethod.get('GET');
   if (get) byMethod.set('HEAD', get);
   const methods = [...byMethod.keys(), 'OPTIONS'].join(', ');
   return (ctx, next) => {
+    // No ID has a colon: `/v1/members/{memberId}:suspnd` is no member but a command that there is not.
+    if (hasCommands && ctx.path.slice(ctx.path.lastIndexOf('/')).includes(':')) return next();
     const handle = byMethod.get(ctx.method);
     if (handle) return handle(ctx, next);
     ctx.state.route = path;

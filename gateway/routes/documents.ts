@@ -104,7 +104,7 @@ export function documentRoutes(routes: readonly Route[], publicUrl: string | und
       problems: ['FILE_NOT_FOUND'],
       async handle({ params, ctx }) {
         const file = Object.hasOwn(files, params.file) ? files[params.file] : undefined;
-        if (!file) throw notFound('FILE_NOT_FOUND', 'There is no such file.');
+        if (!file) throw notFound('FILE_NOT_FOUND');
         return await answerWith(file, ctx);
       },
     }),

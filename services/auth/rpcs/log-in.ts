@@ -198,4 +198,4 @@ async function rehash(passwords: Passwords, password: string, turn: Turn): Promi
   }
 }
 
-const badCredentials = () => unauthenticated('BAD_CREDENTIALS', 'the login or the password is wrong');
+const badCredentials = () => unauthenticated('BAD_CREDENTIALS');

@@ -268,7 +268,7 @@ test('a role that Auth does not know is not granted', async (t) => {
 test('a suspended login is not opened by a grant', async (t) => {
   const memberId = await auth.member();
   await auth.steps.suspendLogin({ operationId: randomUUID(), memberId });
-  await t.throwsAsync(auth.steps.grantRoles({ operationId: randomUUID(), memberId, roleIds: [] }), { code: 'LOGIN_SUSPENDED' });
+  await t.throwsAsync(auth.steps.grantRoles({ operationId: randomUUID(), memberId, roleIds: [] }), { code: 'LOGIN_CLOSED' });
 });
 
 test('a login goes for good once it is suspended; then its name is free', async (t) => {

@@ -25,5 +25,5 @@ export async function changeJob(
     if (after === UNCHANGED) return { found };
     if ((await store.write(after, before?.version ?? 0)).outcome === 'written') return { found, written: after };
   }
-  throw aborted('JOB_BUSY', 'the job is being changed by others');
+  throw aborted('JOB_BUSY');
 }
