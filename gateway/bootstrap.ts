@@ -12,11 +12,12 @@ import type { RoleServiceService } from '#proto/musubi/role/v1/role.ts';
 import { calledBy } from '../services/catalogue.ts';
 import { hostWorkers } from '../worker/host.ts';
 import { AbandonedJobs } from './abandoned.ts';
-import { isFinal, issueAndStart, Repeats } from './commands.ts';
+import { isFinal, issueAndStart } from './commands.ts';
 import { bootstrapShape } from './config.ts';
 import { fingerprint } from './fingerprint.ts';
 import { type Gateway, HASHING_TIMEOUT_MS } from './gateway.ts';
 import { JobFailedError } from './problem.ts';
+import { SingleFlight } from './single-flight.ts';
 import { Waits } from './waits.ts';
 
 export { bootstrapShape as shape };
@@ -48,7 +49,7 @@ export async function start(app: App<Config>): Promise<'done'> {
     ...services,
     abandoned: new AbandonedJobs(services),
     waits: new Waits(services),
-    repeats: new Repeats(),
+    issuing: new SingleFlight(),
   };
   const patience = { server: 'the services', deadline: performance.now() + PATIENCE_MS, log, lifecycle };
   let given = config.MUSUBI_ADMIN_PASSWORD;
