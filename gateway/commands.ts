@@ -23,7 +23,7 @@ export const commandHeaders = {
   }),
 };
 
-/** The header that clients may send with whatever is no query. */
+/** The header that clients may send with all that is no query. */
 export const repeatableHeaders = {
   'Idempotency-Key': idempotencyKey.optional().meta({
     description: 'Not needed, as a repeat does no harm: only its form is checked, and a repeat is done again.',

@@ -46,6 +46,6 @@ export async function start(process: App<Config>): Promise<void> {
   const listen = config.MUSUBI_HTTP_LISTEN;
   const trust = { origins, proxies: config.MUSUBI_TRUSTED_PROXIES };
   const port = await serveApp(createApp(gateway, allRoutes(config.MUSUBI_PUBLIC_URL), trust), { listen, lifecycle, log });
-  // Its own, too: where it listens, whatever it is known as.
+  // Its own, too: where it listens, also if clients know it by another name.
   for (const own of allowedOrigins([], `http://${hostPort({ ...listen, port })}`)) origins.add(own);
 }

@@ -8,7 +8,7 @@ import { allowPreflight } from './middleware/cors.ts';
 import type { Route } from './route.ts';
 
 /**
- * Finds the path of a request among those of the routes: one path, whatever the method, so that what may be done there
+ * Finds the path of a request among those of the routes: one path for all methods, so that what may be done there
  * is said and done by the same match.
  */
 export function routing(routes: readonly Route[], gateway: Gateway): Middleware {
@@ -54,7 +54,7 @@ function tellMethods(ctx: Context, methods: string): void {
   ctx.status = 204;
 }
 
-/** What no route has a path for: of `OPTIONS *` the methods that there are somewhere, else ROUTE_NOT_FOUND. */
+/** What no route has a path for: of `OPTIONS *` the methods that there are somewhere, otherwise ROUTE_NOT_FOUND. */
 export function unrouted(routes: readonly Route[]): Middleware {
   const methods = [...new Set(['GET', 'HEAD', ...routes.map(({ method }) => method), 'OPTIONS'])].join(', ');
   return (ctx) => {

@@ -31,7 +31,7 @@ interface Entry {
 
 /**
  * Every service with a contract. Peers and their addresses, activities, the relay's sources, probes, local ports and the
- * stores that tests compare follow from it: a new service is declared here and nowhere else outside of its folder.
+ * stores that tests compare follow from it: outside of its folder a new service is declared only here.
  */
 export const SERVICES = {
   member: {
@@ -137,7 +137,7 @@ export interface Teller {
   copied: boolean;
 }
 
-/** Every kind of aggregates whose present state can be told. */
+/** Every kind of aggregates whose present state a service tells (`StateService`). */
 export const TELLERS: readonly Teller[] = Object.entries(SERVICES).flatMap(([service, { tells = [] }]: [string, Entry]) =>
   tells.map((aggregateType) => ({
     service: service as ServiceName,

@@ -4,8 +4,8 @@ import type { Login } from './store.ts';
 
 /**
  * What happened to a member's login. Published on `auth.events`; holds nothing that opens anything. Only what may end sessions is
- * told: `login-suspended` of a login that no longer takes tokens, for whatever reason; `login-told` of one as it is now, when
- * Auth's whole state is told, for an event may have been lost.
+ * published: `login-suspended` of a login that takes no tokens any more, also where a step was undone; `login-told` of one as it is now,
+ * by the task `retell`, because an event may have been lost.
  */
 export type LoginEventType = Exclude<EventOf<'auth'>, 'auth.session-ended'>;
 

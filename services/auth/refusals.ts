@@ -16,7 +16,7 @@ export const tooManyRenames = (until: Date) =>
 
 export const loginSuspended = () => permissionDenied('LOGIN_SUSPENDED', 'the login is closed, as its member is suspended');
 
-/** What a step needs an open login for: only who logs in is told LOGIN_SUSPENDED. */
+/** What a step needs an open login for: LOGIN_SUSPENDED is for who logs in. */
 export const loginClosed = () => failedPrecondition('LOGIN_CLOSED');
 
 export const loginNotSuspended = () =>

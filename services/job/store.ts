@@ -10,7 +10,7 @@ import { progressOf, toEventPayload } from './wire.ts';
 /** What became of a write; only `written` changed anything. */
 type Written =
   | { outcome: 'written' }
-  /** Somebody else changed the job since it was read (or issued it already). */
+  /** Another changed the job since it was read (or issued it already). */
   | { outcome: 'stale' }
   /** The member used this idempotency key for the same request: that job. */
   | { outcome: 'reused'; jobId: string }
@@ -80,7 +80,7 @@ const EVENTS: Partial<Record<JobState, EventOf<'job'>>> = {
   cancelled: 'job.cancelled',
 };
 
-/** The channel on which the IDs of jobs that became final are told to whoever awaits one. */
+/** The channel that has the IDs of jobs that became final, for those who await one. */
 export const finishedChannel = (prefix: string): string => `${prefix}job:finished`;
 
 /**

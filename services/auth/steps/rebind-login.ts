@@ -16,7 +16,7 @@ interface Before {
 /**
  * Changes the name that a member logs in by. Its sessions stay.
  *
- * The former name is held for the member for 7 days: nobody else can bind it, the member may take it back. So an undo
+ * The former name is held for the member for 7 days: no other member can bind it, and the member may take it back. So an undo
  * can always put the name back, and nobody can slip into a name by which others still know the member.
  * A name that differs in case only is the same name: nothing is held. Few names are held at a time.
  *
@@ -26,11 +26,11 @@ export const rebindLogin: AuthStep<RebindLoginRequest, RebindLoginResponse, Befo
   async do({ store, session }, request) {
     checkBinding(request);
     const { memberId, loginId } = request;
-    const { changed, hold } = await rename(store, session, request);
+    const { changed, hold, others } = await rename(store, session, request);
     if (!changed) throw loginNotFound();
     const former = loginKey(changed.before.loginId);
     if (former !== loginKey(loginId)) {
-      await checkHolds(store, session, memberId);
+      checkHolds(store, others);
       await holdLogin(store, session, { _id: former, memberId });
     }
     const kept: Before = {
@@ -58,11 +58,11 @@ export const rebindLogin: AuthStep<RebindLoginRequest, RebindLoginResponse, Befo
 
 async function rename(store: Store, session: ClientSession, to: { memberId: string; loginId: string }) {
   const { memberId, loginId } = to;
-  const hold = await endHold(store, session, to);
+  const { hold, others } = await endHold(store, session, to);
   const changed = await changeLogin(store, session, memberId, { loginId, loginKey: loginKey(loginId) }).catch(
     (error: unknown) => {
       throw bindingError(error, to);
     },
   );
-  return { hold, changed };
+  return { hold, others, changed };
 }

@@ -6,7 +6,7 @@ import type { JobStore } from '../store.ts';
 const ATTEMPTS = 20;
 
 /**
- * Reads the job, computes the change, of now by the store's clock, and writes it if nobody changed the job meanwhile; else again.
+ * Reads the job, computes the change, of now by the store's clock, and writes it if nobody changed the job meanwhile; otherwise it begins again.
  * The rules of the job make repeats harmless, so no operation record is needed.
  *
  * @param instead what to write where there is no such job; default: nothing
