@@ -157,7 +157,7 @@ export class Attempts {
 
   /** One after the other for each bucket: a look sees each guess of this process once, as under way or as counted. */
   async #inTurn<T>(limits: readonly Limit[], work: () => Promise<T>): Promise<T> {
-    const before = Promise.all(limits.map(({ id }) => this.#last.get(id)));
+    const before = Promise.all(limits.map(async ({ id }) => this.#last.get(id)));
     const done = before.then(work);
     const over = done.then(nothing, nothing);
     for (const { id } of limits) this.#last.set(id, over);
