@@ -132,7 +132,8 @@ export const WORKER_TUNING = {
   reuseV8Context: true,
   workflowThreadPoolSize: 1,
   maxCachedWorkflows: 200,
-  maxConcurrentWorkflowTaskExecutions: 40,
+  // A saga that its gateway has no place for begins elsewhere, at twice the price: each step is then a call over a socket.
+  maxConcurrentWorkflowTaskExecutions: 100,
   maxConcurrentLocalActivityExecutions: 100,
   maxConcurrentActivityTaskExecutions: 100,
   maxConcurrentWorkflowTaskPolls: 4,

@@ -29,7 +29,7 @@ export interface StepFailure {
   grpcStatus: string;
 }
 
-/** What a saga gives a step: the request but for the operation's ID, which the saga makes. */
+/** What a saga gives a step: the request without the operation's ID, which the saga makes. */
 export type Given<Request> = Omit<Request, 'operationId'>;
 
 /** Makes one idempotent gRPC call as a step. */

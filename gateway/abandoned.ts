@@ -18,7 +18,7 @@ const CAPACITY = 1_000;
  * be a lie. So it waits until no start can arrive any more, then asks for a cancellation: a saga that nobody knows
  * was never started, and the job fails; one that did start is undone, and ends its job itself.
  *
- * One loop for all of them, one job at a time: whatever is away is not asked the more, the more jobs wait for it.
+ * One loop for all of them, one job at a time: a server that is away is asked as often for many jobs as for one.
  * Best effort: should this process end first, the jobs expire.
  */
 export class AbandonedJobs {

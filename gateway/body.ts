@@ -1,6 +1,5 @@
-import { status } from '@grpc/grpc-js';
 import type { Context } from 'koa';
-import { type FieldViolation, invalidArgument, MusubiError } from '#platform/errors.ts';
+import { clientLeft, type FieldViolation, invalidArgument, MusubiError } from '#platform/errors.ts';
 import { parseJson } from '#platform/json.ts';
 import { soleHeader } from './validation.ts';
 
@@ -20,7 +19,7 @@ export const bodyTypes = (method: string): string[] => TYPES[method] ?? JSON_ONL
 /**
  * Reads a request's JSON. Refused: UNSUPPORTED_MEDIA_TYPE (415), BODY_TOO_LARGE (413), MALFORMED_JSON (400), which is
  * also what says a name twice.
- * What was parsed is data and nothing else: `__proto__` is an own property like any other, for the schema to refuse.
+ * What was parsed is only data: `__proto__` is an own property like any other, for the schema to refuse.
  */
 export async function readJson(ctx: Context): Promise<unknown> {
   // null: the request has no body at all, which the schema will say better.
@@ -80,9 +79,9 @@ async function readAll(ctx: Context): Promise<Buffer> {
       chunks.push(chunk as Buffer);
     }
   } catch (error) {
-    // No defect, and nobody is there to be told.
+    // No defect: the client left, and gets no answer.
     const left = ctx.req.destroyed && !ctx.req.complete && !(error instanceof MusubiError);
-    if (left) throw new MusubiError(status.CANCELLED, 'CLIENT_LEFT', 'The client left.');
+    if (left) throw clientLeft();
     throw error;
   }
   return Buffer.concat(chunks);

@@ -12,11 +12,12 @@ import type { RoleServiceService } from '#proto/musubi/role/v1/role.ts';
 import { calledBy } from '../services/catalogue.ts';
 import { hostWorkers } from '../worker/host.ts';
 import { AbandonedJobs } from './abandoned.ts';
-import { isFinal, issueAndStart, Repeats } from './commands.ts';
+import { isFinal, issueAndStart } from './commands.ts';
 import { bootstrapShape } from './config.ts';
 import { fingerprint } from './fingerprint.ts';
 import { type Gateway, HASHING_TIMEOUT_MS } from './gateway.ts';
 import { JobFailedError } from './problem.ts';
+import { SingleFlight } from './single-flight.ts';
 import { Waits } from './waits.ts';
 
 export { bootstrapShape as shape };
@@ -26,12 +27,12 @@ type Config = z.output<z.ZodObject<typeof bootstrapShape & typeof programShape>>
 const COMMAND = 'member.register';
 /** Services may start side by side with this; they get this long to come up. */
 const PATIENCE_MS = 180_000;
-/** Registrations that may fail, for reasons that may pass, before this gives up, and the supervisor starts it anew. */
+/** Registrations that may fail, for reasons that may pass, before this gives up, and the supervisor starts it again. */
 const MAX_FAILURES = 5;
 
 /**
  * Puts in place what a new system needs: the built-in roles, in Role and in Auth, and a first admin where nobody
- * holds the role `admin`. Running it again changes nothing, whatever login it is given, so it is run at every start.
+ * holds the role `admin`. Running it again changes nothing, also with another login, so it is run at every start.
  */
 export async function start(app: App<Config>): Promise<'done'> {
   const { config, log, lifecycle } = app;
@@ -48,7 +49,7 @@ export async function start(app: App<Config>): Promise<'done'> {
     ...services,
     abandoned: new AbandonedJobs(services),
     waits: new Waits(services),
-    repeats: new Repeats(),
+    issuing: new SingleFlight(),
   };
   const patience = { server: 'the services', deadline: performance.now() + PATIENCE_MS, log, lifecycle };
   let given = config.MUSUBI_ADMIN_PASSWORD;
@@ -72,7 +73,7 @@ export async function start(app: App<Config>): Promise<'done'> {
     }
     failures++;
     failure = `${error?.code ?? state}: ${error?.message ?? 'not by us'}`;
-    // A refusal of what somebody else asked for says nothing of ours.
+    // A refusal of another's request says nothing of ours.
     if (!underWay && error && !new JobFailedError(job.jobId, error).retryable)
       throw new Error(`the first admin "${config.MUSUBI_ADMIN_LOGIN_ID}" is refused: ${failure}`);
     log.warn({ jobId: job.jobId, failure }, 'the first admin could not be registered');
@@ -112,7 +113,7 @@ async function ensureRoles(role: Peer<RoleServiceService>, { auth }: Gateway): P
 
 /**
  * @param ended the newest registration that has ended. The next one's key names it, so that all who try at the same
- * time, with whatever login, try the same one; a job that failed keeps its key.
+ * time, each with its login, try the same one; a job that failed keeps its key.
  */
 async function registerAdmin(config: Config, password: () => Secret, gateway: Gateway, ended: Job | undefined): Promise<Job> {
   const loginId = config.MUSUBI_ADMIN_LOGIN_ID;

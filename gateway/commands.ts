@@ -23,7 +23,7 @@ export const commandHeaders = {
   }),
 };
 
-/** The header that clients may send with whatever is no query. */
+/** The header that clients may send with all that is no query. */
 export const repeatableHeaders = {
   'Idempotency-Key': idempotencyKey.optional().meta({
     description: 'Not needed, as a repeat does no harm: only its form is checked, and a repeat is done again.',
@@ -99,7 +99,7 @@ export async function carryOut<C extends CommandName, Prepared, A>(
 ): Promise<A | Accepted> {
   const { ctx, principal, headers } = request;
   const key = headers['Idempotency-Key'] ?? '';
-  const job = await gateway.repeats.share(key && `${principal.memberId} ${command.fingerprint} ${key}`, () =>
+  const job = await gateway.issuing.run(key && `${principal.memberId} ${command.fingerprint} ${key}`, () =>
     issueAndStart(gateway, principal.memberId, key, command),
   );
   ctx.state.jobId = job.jobId;
@@ -205,19 +205,4 @@ export async function issueAndStart<C extends CommandName, Prepared>(
     throw error;
   }
   return job;
-}
-
-/** Requests that are the same, at the same time, in one process: what is done for the first of them is done for all. */
-export class Repeats {
-  readonly #underWay = new Map<string, Promise<Job>>();
-
-  /** @param what tells the same requests from others; empty: it is the same as no other */
-  share(what: string, work: () => Promise<Job>): Promise<Job> {
-    if (what === '') return work();
-    const known = this.#underWay.get(what);
-    if (known) return known;
-    const begun = work().finally(() => this.#underWay.delete(what));
-    this.#underWay.set(what, begun);
-    return begun;
-  }
 }

@@ -8,7 +8,7 @@ export const shape = {
   ...temporalShape,
   /** Where clients reach the REST API. */
   MUSUBI_HTTP_LISTEN: address().default({ host: '127.0.0.1', port: 8080 }),
-  /** The address under which clients know the gateway; default: whatever the client asked. */
+  /** The address under which clients know the gateway; default: the one that the client asked. */
   MUSUBI_PUBLIC_URL: httpUrl().optional(),
   /** The proxies in front of the gateway, as addresses or CIDR ranges: what they say in `X-Forwarded-For` is believed. */
   MUSUBI_TRUSTED_PROXIES: z

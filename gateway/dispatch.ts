@@ -17,7 +17,7 @@ const PRECONDITIONS = ['If-Match', 'If-Unmodified-Since'];
 /** The same where something is changed; elsewhere it only spares an answer. */
 const UNSAFE_PRECONDITIONS = [...PRECONDITIONS, 'If-None-Match'];
 
-/** The body of a route that takes none: whatever is said in one would be passed over. */
+/** The body of a route that takes none: a body that somebody sent would be passed over. */
 const NO_BODY = z.strictObject({}).optional();
 
 const NOBODY: Principal = { memberId: '', sessionId: '' };
@@ -86,7 +86,7 @@ async function admitted(route: Exclude<Route, { public: true }>, gateway: Reques
     try {
       loaded = await route.load({ params: params.value }, gateway);
     } catch (error) {
-      // Whatever it is, it is told only to those whose token is good.
+      // Only a client whose token is good learns what it is.
       if (!(error instanceof MusubiError) || error.grpcStatus !== status.NOT_FOUND) {
         await gateway.auth.authenticate({ accessToken });
         throw error;
@@ -102,7 +102,7 @@ async function admitted(route: Exclude<Route, { public: true }>, gateway: Reques
 }
 
 function send(ctx: Context, answer: Answer): void {
-  // Before the status: null says that there is no body, for which Koa would else write a word of its own, and means 204.
+  // Before the status: null says that there is no body, for which Koa would otherwise write a word of its own, and means 204.
   ctx.body = answer.body ?? null;
   ctx.status = answer.status;
   ctx.set(answer.headers ?? {});

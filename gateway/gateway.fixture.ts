@@ -28,10 +28,10 @@ import type { CommandStart, Commands } from '../worker/client.ts';
 import type { CommandInput } from '../workflows/commands.ts';
 import { AbandonedJobs } from './abandoned.ts';
 import { createApp } from './app.ts';
-import { Repeats } from './commands.ts';
 import type { Gateway } from './gateway.ts';
 import { allRoutes } from './routes/index.ts';
 import { serveApp } from './server.ts';
+import { SingleFlight } from './single-flight.ts';
 import { TrustedProxies } from './source.ts';
 import { type WaitLimits, Waits } from './waits.ts';
 
@@ -120,7 +120,7 @@ export async function startWorld({
   const gateway: World['gateway'] = Object.assign(services, {
     abandoned: new AbandonedJobs(services),
     waits: new Waits(services, waits),
-    repeats: new Repeats(),
+    issuing: new SingleFlight<Job>(),
   });
   const trust = { origins: new Set(origins), proxies: new TrustedProxies(proxies) };
   const port = await serveApp(createApp(gateway, allRoutes(), trust), { ...serve, limits: { drain: 0, ...limits } });

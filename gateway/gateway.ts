@@ -1,9 +1,10 @@
 import { boundPeers, type Peers } from '#platform/grpc/peers.ts';
 import type { Logger } from '#platform/log.ts';
+import type { Job } from '#proto/musubi/job/v1/job.ts';
 import { calledBy } from '../services/catalogue.ts';
 import type { Commands } from '../worker/client.ts';
 import type { AbandonedJobs } from './abandoned.ts';
-import type { Repeats } from './commands.ts';
+import type { SingleFlight } from './single-flight.ts';
 import type { Waits } from './waits.ts';
 
 /** How long a call may take that hashes a password, ms: hashes wait for their turn on a core (Auth refuses what would wait longer). */
@@ -19,8 +20,8 @@ export interface Gateway extends Peers<typeof CALLED> {
   abandoned: AbandonedJobs;
   /** The requests that wait for jobs to end. */
   waits: Waits;
-  /** The commands with a key that are being issued. */
-  repeats: Repeats;
+  /** The commands with a key that are being issued, by what their repeats have in common. */
+  issuing: SingleFlight<Job>;
   log: Logger;
   /** Aborted when the process stops: whoever only waits should answer with what it has. */
   stopping: AbortSignal;

@@ -7,11 +7,11 @@ import { DOMAINS } from '../temporal.config.ts';
 import { hostWorkers } from '../worker/host.ts';
 import { AbandonedJobs } from './abandoned.ts';
 import { createApp } from './app.ts';
-import { Repeats } from './commands.ts';
 import { shape } from './config.ts';
 import { CALLED, type Gateway } from './gateway.ts';
 import { allRoutes } from './routes/index.ts';
 import { serveApp } from './server.ts';
+import { SingleFlight } from './single-flight.ts';
 import { Waits } from './waits.ts';
 
 export { shape };
@@ -40,12 +40,12 @@ export async function start(process: App<Config>): Promise<void> {
     ...services,
     abandoned: new AbandonedJobs(services),
     waits: new Waits(services),
-    repeats: new Repeats(),
+    issuing: new SingleFlight(),
   };
   const origins = new Set(allowedOrigins(config.MUSUBI_ALLOWED_ORIGINS, config.MUSUBI_PUBLIC_URL));
   const listen = config.MUSUBI_HTTP_LISTEN;
   const trust = { origins, proxies: config.MUSUBI_TRUSTED_PROXIES };
   const port = await serveApp(createApp(gateway, allRoutes(config.MUSUBI_PUBLIC_URL), trust), { listen, lifecycle, log });
-  // Its own, too: where it listens, whatever it is known as.
+  // Its own, too: where it listens, also if clients know it by another name.
   for (const own of allowedOrigins([], `http://${hostPort({ ...listen, port })}`)) origins.add(own);
 }

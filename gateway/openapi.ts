@@ -62,7 +62,7 @@ export function openApiDocument(routes: readonly Route[], publicUrl: string | un
 }
 
 /**
- * Where the document says that the API is. Under a loopback address nobody else knows the gateway, and a page that was
+ * Where the document says that the API is. Under a loopback address no other host knows the gateway, and a page that was
  * opened by another name of it (localhost for 127.0.0.1) must ask where it came from: `/`, wherever the document is.
  */
 export function serverOf(publicUrl: string | undefined): string {

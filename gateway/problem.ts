@@ -9,7 +9,7 @@ import type { JobError } from '#proto/musubi/job/v1/job.ts';
 export { httpStatus, httpStatusOf } from '#platform/http/problem.ts';
 
 /**
- * What a client that waited for its job is told when the job failed: as a synchronous API would have answered.
+ * The answer to a client that waited for its job when the job failed: as a synchronous API would have answered.
  * `instance` of the problem names the job. It is never worth sending the same request again: there is no `Retry-After`.
  */
 export class JobFailedError extends MusubiError {

@@ -27,7 +27,7 @@ interface Asking<P extends Shape, L> {
   params: Input<P>;
   /** What `load` read; undefined when that does not exist. */
   loaded: L | undefined;
-  /** The member that the token says it is of. Not verified yet: good for naming a resource to Auth, and nothing else. */
+  /** The member that the token says it is of. Not verified yet: good only for naming a resource to Auth. */
   claimedMemberId: string;
 }
 
@@ -75,7 +75,7 @@ interface Access<P extends Shape, L> {
   /** Reads what the request is about, where Auth must know more of it than its ID. Throws what it is refused by. */
   load?(asking: { params: Input<P> }, gateway: RequestGateway): Promise<L>;
   resource(asking: Asking<P, L>): Resource;
-  /** The code of a 404 that stands for 403: who may not see it isn't told that it exists. */
+  /** The code of a 404 that stands for 403: who may not see it must not learn that it exists. */
   hiddenAs?: CodeOf<'NOT_FOUND'>;
   public?: never;
 }
@@ -110,7 +110,7 @@ interface Declaration<P extends Shape, Q extends Shape, B extends z.ZodType, H e
   handle(call: Call<P, Q, B, H, L>, gateway: RequestGateway): Promise<Answer<R>>;
 }
 
-/** A declared route, whatever its types. */
+/** A declared route of any types. */
 export type Route = Omit<
   Declaration<Shape, Shape, z.ZodType, Shape, Responses, unknown>,
   'handle' | 'params' | 'query' | 'headers' | 'cookies'

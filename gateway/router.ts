@@ -8,15 +8,16 @@ import { allowPreflight } from './middleware/cors.ts';
 import type { Route } from './route.ts';
 
 /**
- * Finds the path of a request among those of the routes: one path, whatever the method, so that what may be done there
+ * Finds the path of a request among those of the routes: one path for all methods, so that what may be done there
  * is said and done by the same match.
  */
 export function routing(routes: readonly Route[], gateway: Gateway): Middleware {
   // Of the paths that match, the one that was registered last.
   const router = new Router({ exclusive: true, strict: true, sensitive: true });
   const paths = Map.groupBy(routes, ({ path }) => path);
+  const hasCommands = (path: string): boolean => [...paths.keys()].some((other) => other.startsWith(`${path}:`));
   for (const [path, here] of [...paths].sort(([a], [b]) => bySpecificity(a, b)))
-    router.register(routerPath(path), METHODS, atPath(path, here, gateway));
+    router.register(routerPath(path), METHODS, atPath(path, here, gateway, hasCommands(path)));
   return router.routes() as unknown as Middleware;
 }
 
@@ -29,13 +30,15 @@ export function bySpecificity(a: string, b: string): number {
 
 const rank = (segment: string): number => (segment.startsWith('{') ? (segment.endsWith('}') ? 0 : 1) : 2);
 
-/** All that can be done at one path. */
-function atPath(path: string, routes: readonly Route[], gateway: Gateway): Middleware {
+/** All that can be done at one path. @param hasCommands whether there are paths of this one and `:verb` */
+function atPath(path: string, routes: readonly Route[], gateway: Gateway, hasCommands: boolean): Middleware {
   const byMethod = new Map<string, Middleware>(routes.map((route) => [route.method, dispatch(route, gateway)]));
   const get = byMethod.get('GET');
   if (get) byMethod.set('HEAD', get);
   const methods = [...byMethod.keys(), 'OPTIONS'].join(', ');
   return (ctx, next) => {
+    // No ID has a colon: `/v1/members/{memberId}:suspnd` is no member but a command that there is not.
+    if (hasCommands && ctx.path.slice(ctx.path.lastIndexOf('/')).includes(':')) return next();
     const handle = byMethod.get(ctx.method);
     if (handle) return handle(ctx, next);
     ctx.state.route = path;
@@ -51,7 +54,7 @@ function tellMethods(ctx: Context, methods: string): void {
   ctx.status = 204;
 }
 
-/** What no route has a path for: of `OPTIONS *` the methods that there are somewhere, else ROUTE_NOT_FOUND. */
+/** What no route has a path for: of `OPTIONS *` the methods that there are somewhere, otherwise ROUTE_NOT_FOUND. */
 export function unrouted(routes: readonly Route[]): Middleware {
   const methods = [...new Set(['GET', 'HEAD', ...routes.map(({ method }) => method), 'OPTIONS'])].join(', ');
   return (ctx) => {

@@ -28,7 +28,7 @@ export class TrustedProxies {
 const NONE = new TrustedProxies([]);
 
 /**
- * Where a request comes from, as far as clients can be told apart: an IPv4 address, or an IPv6 network of 64 bits
+ * Where a request comes from, as far as clients can be distinguished: an IPv4 address, or an IPv6 network of 64 bits
  * (`2001:db8:0:1::/64`), in which a client can take any address.
  *
  * That is the other end of the connection; behind trusted proxies the right-most address of `X-Forwarded-For` that is

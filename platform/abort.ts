@@ -11,7 +11,7 @@ export function whenAborted(signal: AbortSignal): Promise<void> {
 /**
  * Resolves after `ms` milliseconds, or as soon as the signal aborts.
  *
- * @param ref whether a process that waits for nothing else goes on for this; default: it does
+ * @param ref whether a process goes on for this alone; default: it does
  */
 export async function pause(ms: number, signal: AbortSignal, ref = true): Promise<void> {
   await sleep(ms, undefined, { signal, ref }).catch(() => undefined);

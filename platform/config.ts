@@ -221,7 +221,7 @@ export const programShape = {
   MUSUBI_LOG_LEVEL: oneOf(['trace', 'debug', 'info', 'warn', 'error']).default('info'),
 };
 
-/** Settings that a process has, whatever programs run in it. */
+/** Settings that every process has. */
 export const processShape = {
   /** Where /livez, /readyz, /healthz and /metrics are served. */
   MUSUBI_OPS_LISTEN: address().default({ host: '127.0.0.1', port: 0 }),

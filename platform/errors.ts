@@ -118,8 +118,10 @@ export const resourceExhausted = make('RESOURCE_EXHAUSTED');
 /** A server that is needed is away (503). */
 export const unavailable = make('UNAVAILABLE');
 export const deadlineExceeded = make('DEADLINE_EXCEEDED');
+/** The client left before it was answered. */
+export const clientLeft = (): MusubiError => make('CANCELLED')('CLIENT_LEFT');
 /** Nobody waits for the answer any more: what only reads or waits ends with it. */
-export const callerGone = (): MusubiError => deadlineExceeded('CALLER_GONE', 'the caller stopped waiting');
+export const callerGone = (): MusubiError => deadlineExceeded('CALLER_GONE');
 /** A store can't be reached, or takes no work of ours: it says nothing about the request (503). */
 export const storeUnavailable = (cause: unknown): MusubiError =>
   unavailable('STORE_UNAVAILABLE', 'the store cannot be used at the moment', { cause });

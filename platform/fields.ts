@@ -36,6 +36,9 @@ export const idempotencyKey = z
 /** How many things a page of a list has. */
 export const PAGE_SIZE = { default: 20, most: 100 } as const;
 
+/** The size that a service is asked for: 0, proto3's absent number, stands for the default. */
+export const pageSize = z.int().min(0).max(PAGE_SIZE.most);
+
 export const pageToken = z
   .string()
   .regex(/^[\w.~+/=-]{1,1024}$/, 'must be the nextPageToken of an answer')

@@ -65,7 +65,7 @@ export function nameOfJobState(state: JobState): JobStateName | undefined {
 }
 
 /**
- * Why a job failed, as clients are told. Jobs of earlier releases have no status, fields without a code and messages that
+ * Why a job failed, as clients see it. Jobs of earlier releases have no status, fields without a code and messages that
  * are no sentences; one of a newer release may have a code that is not known here.
  */
 export function jobErrorView({ code, message, errors, grpcStatus = 'FAILED_PRECONDITION' }: JobError) {

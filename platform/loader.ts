@@ -13,7 +13,7 @@ export class Loader<Key, Value> {
   #begun = 0;
 
   /**
-   * @param read answers all keys, in their order; when it fails, all who asked are told
+   * @param read answers all keys, in their order; when it fails, all who asked get its error
    * @param most the most keys of one read; so many that wait are read beside what is under way
    * @param patienceMs how long a read may be under way before others are begun beside it: its connection may hang
    */

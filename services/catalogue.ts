@@ -16,6 +16,8 @@ interface Entry {
   calledBy: readonly Caller[];
   /** The store in which the service's outbox is, under the service's name (`outboxPlace`); none: it tells of nothing. */
   outbox?: 'postgres' | 'mongodb' | 'redis';
+  /** The types of its events, each with the services that do something with it: an event that nobody reads is not written. */
+  events?: Readonly<Record<`${string}.${string}`, readonly [string, ...string[]]>>;
   /** The aggregate types of which it tells the present state. */
   tells?: readonly string[];
   /**
@@ -29,19 +31,70 @@ interface Entry {
 
 /**
  * Every service with a contract. Peers and their addresses, activities, the relay's sources, probes, local ports and the
- * stores that tests compare follow from it: a new service is declared here and nowhere else outside of its folder.
+ * stores that tests compare follow from it: outside of its folder a new service is declared only here.
  */
 export const SERVICES = {
-  member: { contract: MemberServiceService, calledBy: ['sagas'], outbox: 'postgres', tells: ['member'] },
-  role: { contract: RoleServiceService, calledBy: ['sagas'], outbox: 'postgres', tells: ['member-roles'] },
-  auth: { contract: AuthServiceService, calledBy: ['sagas', 'gateway', 'websocket'], outbox: 'mongodb', tells: ['auth'] },
-  job: { contract: JobServiceService, calledBy: ['sagas', 'gateway', 'websocket'], outbox: 'redis', keptDays: { job: 7 } },
+  member: {
+    contract: MemberServiceService,
+    calledBy: ['sagas'],
+    outbox: 'postgres',
+    events: {
+      'member.created': ['query'],
+      'member.activated': ['query'],
+      'member.updated': ['query'],
+      'member.suspended': ['query'],
+      'member.reinstated': ['query'],
+      'member.deleted': ['query'],
+    },
+    tells: ['member'],
+  },
+  role: {
+    contract: RoleServiceService,
+    calledBy: ['sagas'],
+    outbox: 'postgres',
+    events: { 'member-roles.assigned': ['query'], 'member-roles.unassigned': ['query'] },
+    tells: ['member-roles'],
+  },
+  auth: {
+    contract: AuthServiceService,
+    calledBy: ['sagas', 'gateway', 'websocket'],
+    outbox: 'mongodb',
+    events: {
+      'auth.login-suspended': ['websocket'],
+      'auth.login-removed': ['websocket'],
+      'auth.login-told': ['websocket'],
+      'auth.session-ended': ['websocket'],
+    },
+    tells: ['auth'],
+  },
+  job: {
+    contract: JobServiceService,
+    calledBy: ['sagas', 'gateway', 'websocket'],
+    outbox: 'redis',
+    events: {
+      'job.applied': ['websocket'],
+      'job.completed': ['websocket'],
+      'job.failed': ['websocket'],
+      'job.cancelled': ['websocket'],
+    },
+    keptDays: { job: 7 },
+  },
   query: { contract: QueryServiceService, calledBy: ['sagas', 'gateway'], copies: ['member', 'member-roles'] },
   websocket: { contract: WebsocketServiceService, calledBy: ['sagas'] },
 } as const satisfies Record<string, Entry>;
 
 export type Services = typeof SERVICES;
 export type ServiceName = keyof Services;
+
+/** The types of a service's events. */
+export type EventOf<Name extends ServiceName> = Services[Name] extends { events: infer Events } ? keyof Events & string : never;
+
+/** The types of the events that a service does something with. */
+export type EventReadBy<Reader extends ServiceName> = {
+  [Name in ServiceName]: Services[Name] extends { events: infer Events }
+    ? { [Type in keyof Events]: Reader extends Events[Type][number & keyof Events[Type]] ? Type : never }[keyof Events]
+    : never;
+}[ServiceName];
 
 /** The services of which queries do not copy all aggregate types that they tell: what is written there, queries may never see. */
 export type UncopiedService = {
@@ -84,7 +137,7 @@ export interface Teller {
   copied: boolean;
 }
 
-/** Every kind of aggregates whose present state can be told. */
+/** Every kind of aggregates whose present state a service tells (`StateService`). */
 export const TELLERS: readonly Teller[] = Object.entries(SERVICES).flatMap(([service, { tells = [] }]: [string, Entry]) =>
   tells.map((aggregateType) => ({
     service: service as ServiceName,

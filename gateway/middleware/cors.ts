@@ -23,7 +23,7 @@ const RESPONSE_HEADERS = [
   'WWW-Authenticate',
   'X-Request-Id',
 ].join(', ');
-/** For how long a browser may remember what it was told, in seconds. */
+/** For how long a browser may remember the answer, in seconds. */
 const MAX_AGE = '7200';
 
 /**
@@ -42,7 +42,7 @@ export function cors(origins: ReadonlySet<string>): Middleware {
   };
 }
 
-/** What a page is told that asks, before it sends a request, whether it may. @param methods those of the path */
+/** Answers a page that asks, before it sends a request, whether it may. @param methods those of the path */
 export function allowPreflight(ctx: Context, methods: string): void {
   if (ctx.get('Access-Control-Request-Method') === '' || !ctx.res.hasHeader('Access-Control-Allow-Origin')) return;
   ctx.set({

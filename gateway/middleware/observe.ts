@@ -46,8 +46,8 @@ function describe(span: Span, ctx: Context): void {
 
 /**
  * One log line and one measurement a request, once it was answered, or left by its client, and nothing is done for it
- * any more. An error is logged here and nowhere else: with its stack when it is our fault, with its code when it is the
- * client's, whether or not the client was there to be told. Never a header, a body or a query.
+ * any more. An error is logged here only: with its stack when it is our fault, with its code when it is the
+ * client's, whether or not the client was still there. Never a header, a body or a query.
  */
 export function accessLog(log: Logger): Middleware {
   return async (ctx, next) => {

@@ -4,7 +4,7 @@ import { currentTraceId } from '#platform/telemetry.ts';
 import { challenge } from '../authorize.ts';
 import { httpStatus, problemOf, retryAfterOf } from '../problem.ts';
 
-/** Answers whatever is thrown with an RFC 9457 problem. What is no MusubiError is a defect: 500, and its cause stays in the log. */
+/** Answers everything that is thrown with an RFC 9457 problem. What is no MusubiError is a defect: 500, and its cause stays in the log. */
 export function problems(): Middleware {
   return async (ctx, next) => {
     try {

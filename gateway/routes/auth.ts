@@ -57,7 +57,7 @@ const tokens = ({ accessToken, refreshToken, expiresIn, memberId }: TokenRespons
   body: { accessToken, refreshToken, tokenType: 'Bearer' as const, expiresIn, memberId },
 });
 
-/** @param secure whether clients reach us by https: then the cookie goes over nothing else */
+/** @param secure whether clients reach us by https: then the cookie goes over https only */
 const login = (secure: boolean) =>
   route({
     method: 'POST',

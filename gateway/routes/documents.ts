@@ -24,7 +24,7 @@ const pagePolicy = (publicUrl: string | undefined): string => {
 const ours = (name: string) => () => readFile(new URL(`../docs/${name}`, import.meta.url));
 const ofSwaggerUi = (name: string) => () => readFile(new URL(import.meta.resolve(`swagger-ui-dist/${name}`)));
 
-/** What the page loads; anything else of the package is not served. */
+/** What the page loads; nothing more of the package is served. */
 const pageFiles = (): Record<string, Representation> => ({
   'swagger-ui.css': new Representation({ 'Content-Type': 'text/css; charset=utf-8' }, ofSwaggerUi('swagger-ui.css')),
   'swagger-ui-bundle.js': new Representation({ 'Content-Type': JAVASCRIPT }, ofSwaggerUi('swagger-ui-bundle.js')),
@@ -104,7 +104,7 @@ export function documentRoutes(routes: readonly Route[], publicUrl: string | und
       problems: ['FILE_NOT_FOUND'],
       async handle({ params, ctx }) {
         const file = Object.hasOwn(files, params.file) ? files[params.file] : undefined;
-        if (!file) throw notFound('FILE_NOT_FOUND', 'There is no such file.');
+        if (!file) throw notFound('FILE_NOT_FOUND');
         return await answerWith(file, ctx);
       },
     }),

@@ -117,8 +117,7 @@ const cancelJob = route({
       const message = 'The command was interrupted, and an operator must have it go on: until then it can not be cancelled.';
       throw failedPrecondition('JOB_INTERRUPTED', message);
     }
-    if (answer === 'unknown')
-      throw failedPrecondition('JOB_NOT_STARTED', 'The command has not started, so there is nothing to cancel.');
+    if (answer === 'unknown') throw failedPrecondition('JOB_NOT_STARTED');
     ctx.state.jobId = job.jobId;
     const final = await answerFor(call, gateway, job, async (final) => final);
     if ('status' in final) return final;

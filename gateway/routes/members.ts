@@ -41,6 +41,18 @@ const memberSchema = z
         createdAt: '2026-11-25T09:30:00.000Z',
         updatedAt: '2026-11-25T09:30:00.000Z',
       },
+      {
+        id: '019ed1c7-2a4e-7c31-9f05-6b1d8e2a7c40',
+        loginId: 'taro',
+        displayName: '太郎',
+        email: 'taro@example.com',
+        status: 'suspended',
+        suspendedAt: '2026-11-26T08:00:00.000Z',
+        suspensionReason: 'On leave until April',
+        roleIds: ['member'],
+        createdAt: '2026-11-25T10:15:00.000Z',
+        updatedAt: '2026-11-26T08:00:00.000Z',
+      },
     ],
   });
 

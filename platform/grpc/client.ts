@@ -6,9 +6,8 @@ import {
   type MethodDefinition,
   type ServiceDefinition,
   type ServiceError,
-  status,
 } from '@grpc/grpc-js';
-import { MusubiError } from '../errors.ts';
+import { clientLeft } from '../errors.ts';
 import type { Lifecycle } from '../lifecycle.ts';
 import { currentTraceparent, SpanKind, withSpan } from '../telemetry.ts';
 import { CALL_TIMEOUT_MS } from '../timeouts.ts';
@@ -71,9 +70,6 @@ export function boundTo<S extends ServiceDefinition>(signal: AbortSignal, peer: 
 
 type Method = (request: unknown, options?: CallOptions) => unknown;
 
-/** The error of a call whose caller has left. */
-export const left = (): MusubiError => new MusubiError(status.CANCELLED, 'CLIENT_LEFT', 'the client has left');
-
 function metadataOf(): Metadata {
   const metadata = new Metadata();
   const traceparent = currentTraceparent();
@@ -83,7 +79,7 @@ function metadataOf(): Metadata {
 
 function reader(client: Client, method: MethodDefinition<unknown, unknown>): Method {
   return async function* (request: unknown, { timeoutMs = CALL_TIMEOUT_MS, signal }: CallOptions = {}) {
-    if (signal?.aborted) throw left();
+    if (signal?.aborted) throw clientLeft();
     const call = client.makeServerStreamRequest(
       method.path,
       method.requestSerialize,
@@ -110,7 +106,7 @@ function caller(client: Client, method: MethodDefinition<unknown, unknown>): Met
   const name = method.path.slice(1);
   return (request, { timeoutMs = CALL_TIMEOUT_MS, signal } = {}) =>
     withSpan(name, { kind: SpanKind.CLIENT }, async () => {
-      if (signal?.aborted) throw left();
+      if (signal?.aborted) throw clientLeft();
       return new Promise((resolve, reject) => {
         const call = client.makeUnaryRequest(
           method.path,

@@ -1,7 +1,7 @@
 import { type ServiceDefinition, status } from '@grpc/grpc-js';
 import { type Context, type SpanContext, trace } from '@opentelemetry/api';
 import { Histogram } from '@prometheus-io/client';
-import { internal, MusubiError } from '../errors.ts';
+import { clientLeft, internal, MusubiError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import { metrics, SpanKind, withSpan } from '../telemetry.ts';
 
@@ -92,7 +92,7 @@ export async function answer<T>(
   } catch (error) {
     let known: MusubiError;
     if (error instanceof MusubiError) known = error;
-    else if (abort.signal.aborted) known = new MusubiError(status.CANCELLED, 'CLIENT_LEFT', 'the client has left');
+    else if (abort.signal.aborted) known = clientLeft();
     else {
       log.error({ err: error, method: name }, 'a call failed on a defect');
       known = internal('INTERNAL', 'the service failed; the trace ID leads to its log');

@@ -2,11 +2,11 @@ import { once } from 'node:events';
 import { PassThrough } from 'node:stream';
 import { Metadata, type MethodDefinition, type ServiceDefinition, type ServiceError, status } from '@grpc/grpc-js';
 import { atMost } from '../abort.ts';
-import type { MusubiError } from '../errors.ts';
+import { clientLeft, type MusubiError } from '../errors.ts';
 import type { Lifecycle } from '../lifecycle.ts';
 import { currentSpan, SpanKind, withSpan } from '../telemetry.ts';
 import { CALL_TIMEOUT_MS } from '../timeouts.ts';
-import { type CallOptions, left, type Peer } from './client.ts';
+import type { CallOptions, Peer } from './client.ts';
 import { answer, type CallInfo, type Host, type Incoming, type Served, type Streaming, type Unary } from './handling.ts';
 import { fromServiceError, toServiceError } from './status.ts';
 
@@ -120,7 +120,7 @@ export class InProcess {
       try {
         for await (const bytes of stream) yield method.responseDeserialize(bytes as Buffer);
       } finally {
-        call.fail(left());
+        call.fail(clientLeft());
       }
       // Behind what was sent before it.
       if (failure) throw failure;
@@ -129,7 +129,7 @@ export class InProcess {
 
   /** Begins a call: who is called, what of the request arrives there, and how the call ends. @throws MusubiError */
   #call(method: Method, request: unknown, { timeoutMs = CALL_TIMEOUT_MS, signal }: CallOptions = {}) {
-    if (signal?.aborted) throw left();
+    if (signal?.aborted) throw clientLeft();
     const local = this.#services.get(method.path);
     if (!local) throw unavailable('is not there');
     const bytes = method.requestSerialize(request);

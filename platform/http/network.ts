@@ -10,7 +10,7 @@ export function plainAddress(text: string): string {
 }
 
 /**
- * By what clients can be told apart: an IPv4 address, or the network of 64 bits in which a client can take any IPv6
+ * By what clients can be distinguished: an IPv4 address, or the network of 64 bits in which a client can take any IPv6
  * address (`2001:db8:0:1::/64`); empty for what is no address.
  */
 export function networkOf(address: string): string {

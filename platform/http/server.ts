@@ -215,7 +215,7 @@ function faultBy({ code, message }: NodeJS.ErrnoException): MusubiError {
     case 'HPE_HEADER_OVERFLOW':
       return invalidArgument('HEADERS_TOO_LARGE', 'The target and the headers have more bytes than are read.');
     case 'ERR_HTTP_REQUEST_TIMEOUT':
-      return invalidArgument('REQUEST_TIMEOUT', 'The request did not arrive whole in time.');
+      return invalidArgument('REQUEST_TIMEOUT');
     case 'HPE_PAUSED_H2_UPGRADE':
       return unknownVersion();
     default:

@@ -1,7 +1,7 @@
-import type { ServiceDefinition } from '@grpc/grpc-js';
+import { type ServiceDefinition, status } from '@grpc/grpc-js';
 import type { ClientSession, Collection } from 'mongodb';
 import type { GetOperationResponse, ListOperationsRequest } from '#proto/musubi/operation/v1/operation.ts';
-import { aborted } from '../errors.ts';
+import { aborted, MusubiError } from '../errors.ts';
 import { GET_OPERATION, LIST_OPERATIONS, UNDO } from '../grpc/contract.ts';
 import type { Mongo } from '../mongo.ts';
 import { type OperationDocument, type OutboxDocument, operationsOf, outboxOf } from '../mongo-collections.ts';
@@ -55,7 +55,7 @@ export function serveSteps<Contract extends ServiceDefinition, Store extends { m
 
 /**
  * Does one step of a saga exactly once: the operation's record, the state that the step writes and the events
- * are one transaction. A repeat, even a concurrent one, answers what the first time answered without doing the step.
+ * are one transaction. A repeat, even a concurrent one, answers what the first time answered, and changes nothing.
  *
  * @param name by which the undo is found
  * @throws INVALID_ARGUMENT without an operation ID; FAILED_PRECONDITION `OPERATION_UNDONE` after its undo;
@@ -71,20 +71,24 @@ export async function runStep<Store extends { mongo: Mongo }, Request extends { 
   checkOperationId(operationId);
   const { mongo } = store;
   const operations = operationsOf(mongo.db);
+  let refused: unknown;
   try {
     return await transaction(mongo, async (session) => {
-      // The record comes first: a concurrent repeat conflicts with it, tries again, and then finds it.
-      await insertNew(operations, { _id: operationId, step: name, state: 'done', at: new Date() }, session);
       const done = await step.do({ store, session }, request);
       const result = asJson(done.result);
-      await operations.updateOne({ _id: operationId }, { $set: { result, undo: asJson(done.kept) } }, { session });
+      const record = { _id: operationId, step: name, state: 'done' as const, at: new Date(), result, undo: asJson(done.kept) };
+      // One write, which a repeat collides with, also a concurrent one: then nothing of what it did is kept.
+      await insertNew(operations, record, session);
       await addEvents(mongo, session, done.events);
       return result;
     });
   } catch (error) {
-    if (!(error instanceof AlreadyRecorded)) throw error;
+    if (!(error instanceof AlreadyRecorded) && !isRefusal(error)) throw error;
+    refused = error;
   }
+  // A repeat may be refused for what the first time did.
   const record = await operations.findOne({ _id: operationId }).catch((error: unknown) => Promise.reject(toMongoError(error)));
+  if (!record && isRefusal(refused)) throw refused;
   // Another has written it, and it is not settled yet: no reason to refuse for good, which would undo the saga.
   if (!record) throw aborted('STORE_CONFLICT', 'the same operation is under way');
   if (record.state === 'undone') throw undoneError(name);
@@ -187,6 +191,9 @@ export async function transaction<T>(mongo: Mongo, work: (session: ClientSession
     }
   });
 }
+
+/** Whether a step said no to what it was asked; the store may say so, too, and then it says nothing of the request. */
+const isRefusal = (error: unknown): boolean => error instanceof MusubiError && error.grpcStatus !== status.UNAVAILABLE;
 
 /** Thrown to leave the transaction, which the server has aborted when the insert failed: there is nothing to commit. */
 class AlreadyRecorded extends Error {}

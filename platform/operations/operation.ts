@@ -39,13 +39,13 @@ export function checkOperationId(operationId: string): void {
 /** The refusal of a step that arrives after its undo. */
 export function undoneError(step: string): Error {
   countRepeat(step, 'refused');
-  return failedPrecondition('OPERATION_UNDONE', 'this operation was undone; it can not be done any more');
+  return failedPrecondition('OPERATION_UNDONE');
 }
 
 /** The refusal of an undo that arrives when what it needs is no longer kept: it can't be done, and must not pass for done. */
 export function undoExpiredError(step: string): Error {
   countRepeat(step, 'expired');
-  return failedPrecondition('UNDO_EXPIRED', 'what the undo of this operation needs is no longer kept');
+  return failedPrecondition('UNDO_EXPIRED');
 }
 
 /** The refusal to undo what has no undo: sagas do it after their pivot, where nothing is undone any more. */

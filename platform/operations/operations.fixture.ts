@@ -130,7 +130,7 @@ function postgres(): Fixture {
     async age(id, name, days) {
       const older = sql`at - make_interval(secs => ${(days * DAY_MS) / 1_000})`;
       await db.query(sql`update operations set at = ${older} where id = ${operationId(id, name)}`);
-      // Of two at a time each passes over what the other has in hand, and may end before the other.
+      // Of two at a time each passes over what the other works on, and may end before the other.
       pruning = pruning.then(() => pruneTables(db));
       await pruning;
     },

@@ -23,6 +23,7 @@ export const INTERNAL_ONLY = {
   },
   JOB_NOT_FINISHED: { status: 'UNAVAILABLE', meaning: 'The job did not end in time.' },
   LOGIN_EXISTS: { status: 'ALREADY_EXISTS', meaning: 'The member has a login already.' },
+  LOGIN_CLOSED: { status: 'FAILED_PRECONDITION', meaning: 'The login is closed, so it is given no roles.' },
   LOGIN_NOT_SUSPENDED: { status: 'FAILED_PRECONDITION', meaning: 'The login is open.' },
   LOGIN_BUSY: {
     status: 'ABORTED',

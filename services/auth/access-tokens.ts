@@ -85,7 +85,7 @@ export class AccessTokens {
       .sign(privateKey);
   }
 
-  /** @throws TOKEN_EXPIRED for a genuine one that is too old, TOKEN_INVALID for anything else that is not ours */
+  /** @throws TOKEN_EXPIRED for a genuine one that is too old, TOKEN_INVALID for all others that are not ours */
   async verify(token: string): Promise<AccessToken> {
     if (token.length > MAX_LENGTH) throw invalid();
     const known = this.#genuine.get(token);
@@ -96,7 +96,7 @@ export class AccessTokens {
     return { memberId, sessionId, expiresAt, expiresIn: Math.min(ACCESS_TOKEN_SECONDS, left) };
   }
 
-  /** A token is presented many times, and its signature costs more than all else that is done for a request here. */
+  /** A token is presented many times, and its signature costs more than the rest of what is done for a request here. */
   async #read(token: string): Promise<Genuine> {
     try {
       const { payload, protectedHeader } = await jwtVerify(token, (header) => this.#key(header.kid), {

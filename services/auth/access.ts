@@ -79,6 +79,6 @@ async function identify(
   const roles = await sessions.rolesOf(token);
   // Nobody waits for what follows.
   if (signal?.aborted) throw callerGone();
-  if (!roles) throw unauthenticated('SESSION_REVOKED', 'the session of this access token has ended');
+  if (!roles) throw unauthenticated('SESSION_REVOKED');
   return { token, roles };
 }

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
-import type { Collection } from 'mongodb';
 import type { MusubiError } from '#platform/errors.ts';
-import { type Attempt, type AttemptRates, Attempts, type Bucket } from './attempts.ts';
+import { type Attempt, type AttemptRates, Attempts } from './attempts.ts';
 import { openTestAuth, type TestAuth } from './auth.fixture.ts';
 
 let auth: TestAuth;
@@ -25,11 +25,12 @@ const stranger = (given: Partial<Attempt> = {}): Attempt => ({
 });
 const REFUSED = { code: 'TOO_MANY_ATTEMPTS', message: 'Too many failed logins; try again later.' };
 
-/** How many of so many guesses are granted. */
+/** How many of so many guesses are granted; each is a wrong one. */
 async function granted(attempts: Attempts, attempt: () => Attempt, count: number): Promise<number> {
   let all = 0;
   for (let i = 0; i < count; i++) {
     const taken = await attempts.take(attempt()).catch(() => undefined);
+    await taken?.end(true);
     if (taken) all++;
   }
   return all;
@@ -69,44 +70,64 @@ test.serial('a look takes nothing and writes nothing', async (t) => {
   t.deepEqual(await buckets(), used);
 });
 
-test('guesses side by side, in several processes, are granted as many as there are', async (t) => {
-  const [here, there] = [attemptsWith(), attemptsWith()];
+test('guesses side by side are granted as many as there are', async (t) => {
+  const attempts = attemptsWith();
   const one = stranger();
-  const all = await Promise.allSettled(Array.from({ length: 40 }, (_, i) => (i % 2 === 0 ? here : there).take(one)));
+  const all = await Promise.allSettled(Array.from({ length: 40 }, () => attempts.take(one)));
   t.is(all.filter(({ status }) => status === 'fulfilled').length, 3);
   for (const answer of all) if (answer.status === 'rejected') t.like(answer.reason, REFUSED);
 });
 
-test('whom its own bucket refuses takes nothing of those that others share, not even for a moment', async (t) => {
-  const touched: string[] = [];
-  const buckets = new Proxy(auth.store.attempts, {
+test('a guess that is counted while another looks is seen by that one', async (t) => {
+  let answered: Promise<void> | undefined;
+  const slowly = new Proxy(auth.store.attempts, {
     get(target, name) {
       const value = Reflect.get(target, name);
-      if (name !== 'findOneAndUpdate') return typeof value === 'function' ? value.bind(target) : value;
-      return (filter: { _id: string }, ...more: unknown[]) => {
-        touched.push(filter._id);
-        return value.call(target, filter, ...more);
-      };
+      if (name !== 'find') return typeof value === 'function' ? value.bind(target) : value;
+      return (...asked: Parameters<typeof target.find>) => ({
+        toArray: async () => {
+          const found = await target.find(...asked).toArray();
+          await answered;
+          return found;
+        },
+      });
     },
   });
-  const attempts = new Attempts(buckets, RATES, auth.masterKey);
+  const attempts = new Attempts(slowly, { ...RATES, sourceAndLogin: slow(1) }, auth.masterKey);
   const one = stranger();
-  t.is(await granted(attempts, () => one, 3), 3);
-  const [own = '', source = ''] = touched.splice(0);
-  t.is(await granted(attempts, () => one, 5), 0);
-  t.deepEqual([...new Set(touched.splice(0))], [own]);
-
-  t.is(await granted(attempts, () => stranger({ source: one.source }), 5), 3);
-  touched.splice(0);
-  const other = stranger({ source: one.source });
-  t.is(await granted(attempts, () => other, 1), 0);
-  t.deepEqual(touched.slice(1), [source], 'and whom its source refuses takes nothing of the login');
+  const first = await attempts.take(one);
+  const answer = Promise.withResolvers<void>();
+  answered = answer.promise;
+  const second = attempts.take(one);
+  const counted = first.end(true);
+  await Promise.race([counted, sleep(200)]);
+  answer.resolve();
+  await t.throwsAsync(second, REFUSED);
+  await counted;
+  await t.throwsAsync(attempts.take(one), REFUSED);
 });
 
-test('a guess that was right is given back', async (t) => {
+test('each process grants what the store has left, and what was too much in all is paid back', async (t) => {
+  const [here, there] = [attemptsWith(), attemptsWith()];
+  const one = stranger();
+  const all = await Promise.allSettled(Array.from({ length: 40 }, (_, i) => (i % 2 === 0 ? here : there).take(one)));
+  const guesses = all.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []));
+  t.is(guesses.length, 6);
+  await Promise.all(guesses.map((guess) => guess.end(true)));
+  for (const attempts of [here, there]) {
+    const { retryAfterSeconds = 0 } = (await t.throwsAsync(attempts.take(one), REFUSED)) as MusubiError;
+    t.true(retryAfterSeconds > 4 * 3_600 - 100 && retryAfterSeconds <= 4 * 3_600, `${retryAfterSeconds} s`);
+  }
+});
+
+// Serial: it compares all buckets.
+test.serial('a guess that was right, or was never looked at, counts no more, and nothing is written for it', async (t) => {
   const attempts = attemptsWith();
   const one = stranger();
-  for (let i = 0; i < 20; i++) await (await attempts.take(one)).giveBack();
+  const buckets = () => auth.store.attempts.find({}).sort({ _id: 1 }).toArray();
+  const none = await buckets();
+  for (let i = 0; i < 20; i++) await (await attempts.take(one)).end(false);
+  t.deepEqual(await buckets(), none);
   t.is(await granted(attempts, () => one, 5), 3);
 });
 
@@ -138,18 +159,12 @@ test('no stranger takes anything from a known source or a known device', async (
 
 test('a bucket names nobody, and is gone when it is full again', async (t) => {
   const one = stranger({ login: `hana-${randomUUID()}`, source: '192.0.2.77' });
-  await attemptsWith().take(one);
+  await (await attemptsWith().take(one)).end(true);
   const all = await auth.store.attempts.find({}).toArray();
-  t.deepEqual([...new Set(all.flatMap((bucket) => Object.keys(bucket)))].sort(), ['_id', 'fullAt', 'waitMs']);
+  t.deepEqual([...new Set(all.flatMap((bucket) => Object.keys(bucket)))].sort(), ['_id', 'fullAt']);
   t.notRegex(JSON.stringify(all), /hana|192\.0\.2/);
   const inAnHour = auth.store.clock.now() + 10 * 3_600_000;
   for (const { fullAt } of all) t.true(fullAt.getTime() < inAnHour, 'never later than its burst takes');
   const indexes = await auth.store.attempts.indexes();
   t.true(indexes.some(({ key, expireAfterSeconds }) => key.fullAt === 1 && expireAfterSeconds === 0));
-});
-
-test('a store that says nothing of a bucket grants no guess', async (t) => {
-  const silent = { findOneAndUpdate: async () => null } as unknown as Collection<Bucket>;
-  const attempts = new Attempts(silent, RATES, auth.masterKey);
-  await t.throwsAsync(attempts.take(stranger()), { message: 'the store has not said what is left of a bucket' });
 });

@@ -1,8 +1,7 @@
 import { Counter } from '@prometheus-io/client';
-import type { Collection, Document } from 'mongodb';
+import type { Collection } from 'mongodb';
 import type { Rate, Secret } from '#platform/config.ts';
 import { type MusubiError, resourceExhausted } from '#platform/errors.ts';
-import { isDuplicateKey } from '#platform/mongo.ts';
 import { metrics } from '#platform/telemetry.ts';
 import { Pseudonyms } from './vault.ts';
 
@@ -42,16 +41,18 @@ export interface Bucket {
   /** A keyed hash of what it is for. */
   _id: string;
   fullAt: Date;
-  /** For how long who asked last would have had to wait, ms; granted at 0 and below. */
-  waitMs: number;
 }
 
-/** A guess that was granted. */
+/** A guess that was granted. It counts as long as it is not ended. */
 export interface Guess {
   /** The attempt as it counts: see {@link Attempts.check}. */
   attempt: Attempt;
-  /** It was none: the password was right, or was never looked at. */
-  giveBack(): Promise<void>;
+  /**
+   * Ends it, once.
+   *
+   * @param counts the password was wrong; otherwise it was right, or was never looked at
+   */
+  end(counts: boolean): Promise<void>;
 }
 
 interface Limit {
@@ -59,6 +60,12 @@ interface Limit {
   id: string;
   burst: number;
   intervalMs: number;
+}
+
+/** A way in which an attempt may be granted: what it counts as, and what bounds it. */
+interface Way {
+  attempt: Attempt;
+  limits: Limit[];
 }
 
 /** A limit that refuses, and for how long. */
@@ -76,14 +83,22 @@ interface Met {
  * - who comes from elsewhere, also by the guesses of its source for any login, and by those for this login from
  *   everywhere that the member has never been.
  *
- * A guess is taken before the password is looked at, so that those tried side by side count, and given back when it
- * was right. The buckets are the store's, for all processes of Auth, and so is the time. They hold no login and no
- * address, only keyed hashes; and each is gone when it is full again.
+ * A guess counts from before the password is looked at: in this process while that lasts, so those that are tried side by side
+ * count, and in the store once the password was wrong. So a login that succeeds writes nothing here. Processes do not know of what
+ * others are just looking at: each grants what the store has left. What is too much is paid back, as every wrong password
+ * puts off the time at which the next guess is granted.
+ *
+ * The buckets are the store's, for all processes of Auth, and so is the time. They hold no login and no address, only keyed
+ * hashes; and each is gone when it is full again.
  */
 export class Attempts {
   readonly #buckets: Collection<Bucket>;
   readonly #rates: AttemptRates;
   readonly #names: Pseudonyms;
+  /** How many guesses of each bucket are not ended in this process. */
+  readonly #underWay = new Map<string, number>();
+  /** What each bucket's next look or count waits for; it never rejects. */
+  readonly #last = new Map<string, Promise<void>>();
 
   constructor(buckets: Collection<Bucket>, rates: AttemptRates, masterKey: Secret) {
     this.#buckets = buckets;
@@ -92,26 +107,13 @@ export class Attempts {
   }
 
   /**
-   * Looks, and takes nothing: whoever is over a limit does not even wait for a hash, and writes nothing.
+   * Looks, and takes nothing: who is over a limit does not even wait for a hash.
    *
    * @returns the attempt as it counts: without its device, if that has no guess left
    * @throws TOO_MANY_ATTEMPTS
    */
   async check(attempt: Attempt): Promise<Attempt> {
-    const ways = this.#waysOf(attempt);
-    const ids = ways.flatMap(({ limits }) => limits.map(({ id }) => id));
-    const found = await this.#buckets
-      .find({ _id: { $in: ids } }, { projection: { leftMs: { $subtract: ['$fullAt', '$$NOW'] } } })
-      .toArray();
-    const left = new Map((found as unknown as { _id: string; leftMs: number }[]).map(({ _id, leftMs }) => [_id, leftMs]));
-    const waitMs = ({ id, burst, intervalMs }: Limit) => Math.max(0, left.get(id) ?? 0) - (burst - 1) * intervalMs;
-    const refusals: Met[] = [];
-    for (const way of ways) {
-      const [longest] = way.limits.map((limit) => ({ limit, waitMs: waitMs(limit) })).sort((a, b) => b.waitMs - a.waitMs);
-      if (!longest || longest.waitMs <= 0) return way.attempt;
-      refusals.push(longest);
-    }
-    throw refusal(refusals);
+    return (await this.#granted(this.#waysOf(attempt))).attempt;
   }
 
   /**
@@ -120,43 +122,68 @@ export class Attempts {
    * @throws TOO_MANY_ATTEMPTS
    */
   async take(attempt: Attempt): Promise<Guess> {
+    const ways = this.#waysOf(attempt);
+    return await this.#inTurn(
+      ways.flatMap(({ limits }) => limits),
+      async () => {
+        const { attempt, limits } = await this.#granted(ways);
+        for (const { id } of limits) this.#addUnderWay(id, 1);
+        return { attempt, end: (counts) => this.#end(limits, counts) };
+      },
+    );
+  }
+
+  async #end(limits: readonly Limit[], counts: boolean): Promise<void> {
+    const isOver = (): void => {
+      for (const { id } of limits) this.#addUnderWay(id, -1);
+    };
+    if (counts) await this.#inTurn(limits, () => this.#count(limits).finally(isOver));
+    else isOver();
+  }
+
+  /** The first of these ways that no limit refuses. */
+  async #granted(ways: readonly Way[]): Promise<Way> {
+    const leftMs = await this.#leftMs(ways.flatMap(({ limits }) => limits.map(({ id }) => id)));
+    const waitMs = ({ id, burst, intervalMs }: Limit): number =>
+      Math.max(0, leftMs.get(id) ?? 0) + ((this.#underWay.get(id) ?? 0) - (burst - 1)) * intervalMs;
     const refusals: Met[] = [];
-    for (const way of this.#waysOf(attempt)) {
-      const { met, giveBack } = await this.#takeAll(way.limits);
-      if (!met) return { attempt: way.attempt, giveBack };
-      refusals.push(met);
+    for (const way of ways) {
+      const [longest] = way.limits.map((limit) => ({ limit, waitMs: waitMs(limit) })).sort((a, b) => b.waitMs - a.waitMs);
+      if (!longest || longest.waitMs <= 0) return way;
+      refusals.push(longest);
     }
     throw refusal(refusals);
   }
 
-  /**
-   * A guess from each bucket, one after the other, and no further than the first that refuses. What was taken before
-   * is given back, and for that moment others lack it. So the narrowest comes first: whom its own bucket refuses
-   * touches none that others share, and whom its source's refuses none of the login.
-   */
-  async #takeAll(limits: readonly Limit[]): Promise<{ met?: Met; giveBack: () => Promise<void> }> {
-    const taken: Limit[] = [];
-    const giveBack = async (): Promise<void> => {
-      await Promise.all(taken.map((limit) => this.#giveBack(limit)));
-    };
+  /** One after the other for each bucket: a look sees each guess of this process once, as under way or as counted. */
+  async #inTurn<T>(limits: readonly Limit[], work: () => Promise<T>): Promise<T> {
+    const before = Promise.all(limits.map(async ({ id }) => this.#last.get(id)));
+    const done = before.then(work);
+    const over = done.then(nothing, nothing);
+    for (const { id } of limits) this.#last.set(id, over);
     try {
-      for (const limit of limits) {
-        const waitMs = await this.#take(limit);
-        if (waitMs > 0) {
-          await giveBack();
-          return { met: { limit, waitMs }, giveBack };
-        }
-        taken.push(limit);
-      }
-      return { giveBack };
-    } catch (error) {
-      await giveBack().catch(() => undefined);
-      throw error;
+      return await done;
+    } finally {
+      for (const { id } of limits) if (this.#last.get(id) === over) this.#last.delete(id);
     }
   }
 
+  #addUnderWay(id: string, more: number): void {
+    const count = (this.#underWay.get(id) ?? 0) + more;
+    if (count > 0) this.#underWay.set(id, count);
+    else this.#underWay.delete(id);
+  }
+
+  /** For how long buckets are not full yet, by the store's time. */
+  async #leftMs(ids: readonly string[]): Promise<Map<string, number>> {
+    const found = await this.#buckets
+      .find({ _id: { $in: ids } }, { projection: { leftMs: { $subtract: ['$fullAt', '$$NOW'] } } })
+      .toArray();
+    return new Map((found as unknown as { _id: string; leftMs: number }[]).map(({ _id, leftMs }) => [_id, leftMs]));
+  }
+
   /** The ways in which an attempt may be granted, the first one first. */
-  #waysOf(attempt: Attempt): { attempt: Attempt; limits: Limit[] }[] {
+  #waysOf(attempt: Attempt): Way[] {
     const { sourceAndLogin, source: ofSource, login: ofLogin } = this.#rates;
     const { device, ...without } = attempt;
     const { login, source, known } = without;
@@ -170,32 +197,20 @@ export class Attempts {
     return { name, id: this.#names.of(name, ...of), burst, intervalMs: everySeconds * 1_000 };
   }
 
-  /**
-   * One token, if there is one: looked at and taken in one step, by the store's time.
-   *
-   * @returns how long there is none, ms; it was taken at 0 and below
-   */
-  async #take({ id, burst, intervalMs }: Limit): Promise<number> {
-    const update: Document[] = [
-      // A bucket that is full, or not there, becomes full now.
-      { $set: { fullAt: { $max: ['$fullAt', '$$NOW'] } } },
-      { $set: { waitMs: { $subtract: [{ $subtract: ['$fullAt', '$$NOW'] }, (burst - 1) * intervalMs] } } },
-      { $set: { fullAt: { $cond: [{ $lte: ['$waitMs', 0] }, { $add: ['$fullAt', intervalMs] }, '$fullAt'] } } },
-    ];
-    const apply = () => this.#buckets.findOneAndUpdate({ _id: id }, update, { upsert: true, returnDocument: 'after' });
-    const bucket = await apply().catch((error: unknown) => {
-      // Two who made it at once: now it is there.
-      if (!isDuplicateKey(error)) throw error;
-      return apply();
-    });
-    if (!bucket) throw new Error('the store has not said what is left of a bucket');
-    return bucket.waitMs;
-  }
-
-  async #giveBack({ id, intervalMs }: Limit): Promise<void> {
-    await this.#buckets.updateOne({ _id: id }, [{ $set: { fullAt: { $subtract: ['$fullAt', intervalMs] } } }]);
+  /** A wrong password, in each of these buckets. One that is full, or not there, was full until now. */
+  async #count(limits: readonly Limit[]): Promise<void> {
+    const updates = limits.map(({ id, intervalMs }) => ({
+      updateOne: {
+        filter: { _id: id },
+        update: [{ $set: { fullAt: { $add: [{ $max: ['$fullAt', '$$NOW'] }, intervalMs] } } }],
+        upsert: true,
+      },
+    }));
+    await this.#buckets.bulkWrite(updates, { ordered: false });
   }
 }
+
+const nothing = (): void => undefined;
 
 /** By the limit that lets it in soonest. */
 function refusal(met: readonly Met[]): MusubiError {

@@ -18,7 +18,7 @@ const SAMPLES = 3;
 const SLOWEST_SAMPLE_MS = 1_000;
 
 /**
- * The store's time, which is the same for every process of Auth, whatever their hosts' clocks say: a token that one of
+ * The store's time, which is the same for every process of Auth, also where their hosts' clocks differ: a token that one of
  * them issues is neither expired nor of the future to another. Between two measurements it goes on with this host's
  * monotonic clock, which nobody sets.
  */

@@ -26,7 +26,7 @@ export const shape = {
   MUSUBI_AUTH_ARGON2_PASSES: integer(1, 16).default(2),
   MUSUBI_AUTH_ARGON2_PARALLELISM: integer(1, 4).default(1),
   /**
-   * Passwords hashed at once. One core is left to everything else, and so is one of the four
+   * Passwords hashed at once. One core is left to all other work, and so is one of the four
    * threads that Node runs its cryptography on: with all of them hashing, no token would be verified.
    */
   MUSUBI_AUTH_HASH_CONCURRENCY: integer(1, 64).default(Math.max(1, Math.min(availableParallelism() - 1, 3))),

@@ -12,7 +12,7 @@ export const DEVICE_COOKIE_SECONDS = 400 * 24 * 3_600;
 /**
  * Device cookies (https://owasp.org/www-community/Slow_Down_Online_Guessing_Attacks_with_Device_Cookies): a login
  * leaves `musubi_dc1.<device>.<expiry>.<signature>` with the client. It proves that this client has logged in as this
- * member before, and nothing else: it opens nothing. Guesses of those who have none do not count against it.
+ * member before: it opens nothing. Guesses of those who have none do not count against it.
  */
 export class DeviceCookies {
   readonly #key: Buffer;

@@ -36,7 +36,7 @@ export interface Session {
   userAgent: string;
   /** When its refresh token is too old; every refresh moves it, up to `endsAt`. */
   expiresAt: Date;
-  /** When it ends whatever happens. */
+  /** When it ends at the latest: nothing moves it. */
   endsAt: Date;
   /** SHA-256 of the refresh token that is good now, base64. */
   tokenHash: string;
@@ -64,7 +64,7 @@ export interface Member {
   password: PasswordHash;
   roleIds: string[];
   status: MemberStatus;
-  /** Grows by 1 with every change that an event tells of. */
+  /** Grows by 1 with every change of the login, its roles and its state; events carry it. */
   version: number;
   /** At most {@link SESSIONS_KEPT}, in no order. */
   sessions: Session[];
@@ -117,7 +117,7 @@ export const STAGED_PASSWORD_MS = 15 * 60_000;
 
 /** How long a name that a member gave up is held for it: longer than any saga takes to be undone. */
 export const LOGIN_HELD_MS = 7 * 24 * 3_600_000;
-/** So many are held for one member at a time: else each could keep as many names from all others as it likes. */
+/** So many are held for one member at a time: otherwise each could keep as many names from all others as it likes. */
 export const LOGINS_HELD = 3;
 
 /** In UTF-16 units: what is longer is no login in any form of Unicode (64 letters of two units each). */

@@ -95,9 +95,11 @@ test('refusals name what is wrong', async (t) => {
   const checks = [{ action: 'x'.repeat(201), resource: { type: 'Member', id: '', ownerId: '' } }];
   t.like(await t.throwsAsync(auth.check({ accessToken: 'x', checks })), { fields: [{ field: 'checks[0].action' }] });
   const roleIds = Array.from({ length: 101 }, () => 'member');
-  t.like(await t.throwsAsync(auth.grantRoles({ operationId: randomUUID(), memberId: 'm', roleIds })), {
+  t.like(await t.throwsAsync(auth.grantRoles({ operationId: randomUUID(), memberId: randomUUID(), roleIds })), {
     fields: [{ field: 'roleIds' }],
   });
+  for (const memberId of ['', 'm', randomUUID().toUpperCase()])
+    t.like(await t.throwsAsync(auth.removeLogin({ operationId: randomUUID(), memberId })), { fields: [{ field: 'memberId' }] });
   await t.throwsAsync(auth.authenticate({ accessToken: 'x' }), { code: 'TOKEN_INVALID' });
   await t.throwsAsync(auth.refresh({ refreshToken: 'x' }), { code: 'REFRESH_TOKEN_INVALID' });
   await t.throwsAsync(auth.undo({ operationId: '' }), { code: 'INVALID_ARGUMENT' });

@@ -1,6 +1,7 @@
 import { invalidFields } from '#platform/errors.ts';
 import { LONGEST_NAME } from '#platform/fields.ts';
 import type { Handlers } from '#platform/grpc/server.ts';
+import { requireId } from '#platform/id.ts';
 import { toMongoError } from '#platform/mongo.ts';
 import { serveSteps } from '#platform/operations/mongo.ts';
 import type { StepHandlers } from '#platform/operations/step.ts';
@@ -22,26 +23,37 @@ import { rebindLogin } from './steps/rebind-login.ts';
 import { reinstateLogin } from './steps/reinstate-login.ts';
 import { removeLogin } from './steps/remove-login.ts';
 import { suspendLogin } from './steps/suspend-login.ts';
-import type { Store } from './store.ts';
+import type { AuthStep, Store } from './store.ts';
 
 type AuthHandlers = Handlers<typeof AuthServiceService>;
 
 /** Bytes: the largest request is all roles with their policies. */
 export const AUTH_LIMITS = { 'grpc.max_receive_message_length': 4_194_304 };
 
-/** The steps of sagas, and their undo. */
+/** The steps of sagas, and their undo. @throws INVALID_ARGUMENT for a member ID that nobody can have */
 export function authSteps(store: Store): StepHandlers<AuthServiceService> {
   const steps = serveSteps<AuthServiceService, Store>(store, {
-    bindLogin,
-    grantRoles,
-    rebindLogin,
-    suspendLogin,
-    endSessions,
-    reinstateLogin,
-    removeLogin,
+    bindLogin: ofMember(bindLogin),
+    grantRoles: ofMember(grantRoles),
+    rebindLogin: ofMember(rebindLogin),
+    suspendLogin: ofMember(suspendLogin),
+    endSessions: ofMember(endSessions),
+    reinstateLogin: ofMember(reinstateLogin),
+    removeLogin: ofMember(removeLogin),
   });
   return { ...steps, bindLogin: leavingNoPassword(store, (request) => steps.bindLogin(request)) };
 }
+
+/** A step about a member: what is no ID of one is refused first. */
+const ofMember = <Request extends { memberId: string }, Response, Kept>(
+  step: AuthStep<Request, Response, Kept>,
+): AuthStep<Request, Response, Kept> => ({
+  ...step,
+  do: async (tx, request) => {
+    requireId('memberId', request.memberId);
+    return await step.do(tx, request);
+  },
+});
 
 /** The Auth service on gRPC. */
 export function authHandlers(auth: Auth, keys: KeyRing): AuthHandlers {

@@ -27,7 +27,7 @@ export type Lane = 'registration' | 'device' | 'known' | 'unknown';
  */
 export type Turn = readonly [lane: Lane, ...names: string[]];
 
-/** Whoever has waited so long is told so, well before its caller gives up. */
+/** Who has waited so long is refused, well before its caller gives up. */
 const LONGEST_WAIT_MS = 10_000;
 
 /** What one name may hold of a lane's places: the most particular one, and any wider one. */
@@ -35,7 +35,7 @@ const SHARES = { last: 1 / 8, wider: 1 / 2 };
 
 /**
  * Runs a bounded number of hashes at once, the rest in turns. A password hash is expensive on purpose: without a
- * bound, a burst of logins would leave no CPU for anything else; and without turns, whoever asks most would be the
+ * bound, a burst of logins would leave no CPU for other work; and without turns, who asks most would be the
  * only one to be served.
  */
 export class HashQueue {

@@ -8,35 +8,33 @@ import type { HeldLogin, Store } from './store.ts';
  * A name always is somebody's login, held, or free, and this reads in the transaction that then takes it. So
  * whoever read before the name was given up finds it in the unique index, and whoever read after that finds the hold.
  *
- * @returns the hold that ended, for an undo
+ * @returns the hold that ended, for an undo; and the others that the member has
  * @throws LOGIN_TAKEN
  */
 export async function endHold(
   store: Store,
   session: ClientSession,
   { memberId, loginId }: { memberId: string; loginId: string },
-): Promise<HeldLogin | undefined> {
-  const held = await store.heldLogins.findOne({ _id: loginKey(loginId) }, { session });
-  if (!held) return undefined;
-  if (held.memberId !== memberId) throw loginTaken();
-  await store.heldLogins.deleteOne({ _id: held._id }, { session });
-  return held;
+): Promise<{ hold: HeldLogin | undefined; others: HeldLogin[] }> {
+  const key = loginKey(loginId);
+  const found = await store.heldLogins.find({ $or: [{ _id: key }, { memberId }] }, { session }).toArray();
+  const hold = found.find(({ _id }) => _id === key);
+  if (hold && hold.memberId !== memberId) throw loginTaken();
+  if (hold) await store.heldLogins.deleteOne({ _id: key }, { session });
+  return { hold, others: found.filter(({ _id }) => _id !== key) };
 }
 
 /**
  * Refuses to hold one name more than a member may have held. None of those that are held is given up for it: an undo
- * may need it. This runs in the transaction that changes the member, so no two renames count at once.
+ * may need it. They are read in the transaction that changes the member, so no two renames count at once.
  *
  * @throws TOO_MANY_RENAMES
  */
-export async function checkHolds(store: Store, session: ClientSession, memberId: string): Promise<void> {
-  const now = store.clock.now();
-  const held = await store.heldLogins
-    .find({ memberId, until: { $gt: new Date(now) } }, { session })
-    .sort({ until: 1 })
-    .toArray();
-  const [next] = held.slice(-LOGINS_HELD);
-  if (next && held.length >= LOGINS_HELD) throw tooManyRenames(next.until);
+export function checkHolds({ clock }: Store, holds: readonly HeldLogin[]): void {
+  const now = clock.now();
+  const lasting = holds.map(({ until }) => until).filter((until) => until.getTime() > now);
+  const [next] = lasting.sort((a, b) => a.getTime() - b.getTime()).slice(-LOGINS_HELD);
+  if (next && lasting.length >= LOGINS_HELD) throw tooManyRenames(next);
 }
 
 /** Holds the name that a member gives up in this transaction. */

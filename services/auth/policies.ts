@@ -165,8 +165,8 @@ export class Policies {
 
 /**
  * Everything of a question that a decision by these policies can depend on: action and type, which of member, resource and
- * owner are the same, and those of their IDs that stand in a policy. To Cedar an ID is a name and nothing else: two that no policy
- * mentions are told apart by nothing.
+ * owner are the same, and those of their IDs that stand in a policy. To Cedar an ID is only a name: two that no policy
+ * mentions are the same to it.
  */
 function kindOf({ memberId, action, resource }: Question, strings: ReadonlySet<string>): string {
   const { type, id, ownerId } = resource;

@@ -16,5 +16,8 @@ export const tooManyRenames = (until: Date) =>
 
 export const loginSuspended = () => permissionDenied('LOGIN_SUSPENDED', 'the login is closed, as its member is suspended');
 
+/** What a step needs an open login for: LOGIN_SUSPENDED is for who logs in. */
+export const loginClosed = () => failedPrecondition('LOGIN_CLOSED');
+
 export const loginNotSuspended = () =>
   failedPrecondition('LOGIN_NOT_SUSPENDED', 'a login must be suspended before its sessions end, or it is removed');

@@ -9,7 +9,7 @@ export const SIGNING_ALGORITHM = 'ES256';
 const ROTATE_AFTER_MS = 30 * 24 * 3_600_000;
 /** A successor is published this long before it signs, so that every verifier has it by then. */
 const PUBLISHED_AHEAD_MS = 3_600_000;
-/** A replaced key verifies this long: far longer than a token lives, whatever the clocks say. */
+/** A replaced key verifies this long: far longer than a token lives, also where clocks differ. */
 const KEPT_AFTER_MS = 3_600_000;
 /** An unknown key ID makes a process look again, but not more often: forged tokens must cost nothing. */
 const RELOAD_EVERY_MS = 5_000;

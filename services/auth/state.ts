@@ -9,7 +9,7 @@ export function authState(store: Store): Served {
   const auth: Told = {
     read: (which) =>
       readLogins(store, which).then(
-        (logins) => logins.map((login) => loginEvent('auth.login-changed', login)),
+        (logins) => logins.map((login) => loginEvent('auth.login-told', login)),
         (error: unknown) => Promise.reject(toMongoError(error)),
       ),
   };

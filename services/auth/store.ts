@@ -21,7 +21,7 @@ interface StagedPassword {
   expiresAt: Date;
 }
 
-/** A name that a member gave up, and that nobody else gets yet. */
+/** A name that a member gave up, and that no other member gets yet. */
 export interface HeldLogin {
   /** The name's `loginKey`. */
   _id: string;

@@ -78,7 +78,7 @@ export interface Limits {
 
 /**
  * A job holds its place until it is done or given up, and no longer than this after it was last heard of, in
- * milliseconds: whatever crashes, no place is lost for good.
+ * milliseconds: no crash keeps a place for good.
  */
 export const PLACE_HELD_MS = 600_000;
 
@@ -103,7 +103,7 @@ export interface Finish {
 
 /** A report or a finish that has nothing to say any more: it is late, or a repeat. */
 export const UNCHANGED = 'unchanged';
-/** A finish that contradicts what was told before: only a defect in a workflow makes one. */
+/** A finish that contradicts the one before: only a defect in a workflow makes one. */
 export const CONTRADICTION = 'contradiction';
 
 /**
@@ -141,7 +141,7 @@ const REPORTABLE: Record<Report['state'], ReadonlySet<JobState>> = {
 
 /**
  * The job after a progress report. States only go forward, and within a state `done` only grows, and with it the
- * attempt, in whatever order and however often reports arrive. While both stand still, the newest words are shown,
+ * attempt, in any order of reports, and however often they arrive. While both stand still, the newest words are shown,
  * and the job is kept for as long as somebody works on it.
  */
 export function report(job: Job, { state, progress, error }: Report, now: number, retention: Retention): Job | typeof UNCHANGED {
@@ -190,7 +190,7 @@ export function finish(
 
 /**
  * The end of a job whose record the store has lost, so that its owner hears of it all the same. Unchanged if it was issued
- * so long ago that it may as well have expired. Its version is the time: more than any that was told before the loss.
+ * so long ago that it may as well have expired. Its version is the time: more than any that was published before the loss.
  */
 export function finishLost(
   { id, issuedAt, ...origin }: Origin & { id: string; issuedAt: number },

@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import { type FieldViolation, invalidFields } from '#platform/errors.ts';
-import { idempotencyKey as keyRule, name, PAGE_SIZE } from '#platform/fields.ts';
+import { idempotencyKey as keyRule, name, PAGE_SIZE, pageSize as sizeRule } from '#platform/fields.ts';
 import type { Handlers } from '#platform/grpc/server.ts';
 import { idViolation, SYSTEM } from '#platform/id.ts';
 import type { Logger } from '#platform/log.ts';
@@ -89,7 +89,7 @@ export function jobHandlers({
       check([
         ofMember(memberId),
         !state && stateMessage !== StateMessage.JOB_STATE_UNSPECIFIED && { field: 'state', message: 'is not a state of a job' },
-        size(pageSize),
+        ...wrong('pageSize', sizeRule, pageSize),
       ]);
       const filter = { state, command: command || undefined };
       const part = { pageSize: pageSize || PAGE_SIZE.default, pageToken };
@@ -100,7 +100,7 @@ export function jobHandlers({
     async listUnfinishedJobs({ quietMs, pageSize, pageToken }) {
       check([
         (quietMs < 0 || quietMs > MAX_QUIET_MS) && { field: 'quietMs', message: `must be between 0 and ${MAX_QUIET_MS}` },
-        size(pageSize),
+        ...wrong('pageSize', sizeRule, pageSize),
       ]);
       const page = await listUnfinishedJobs(store, quietMs, pageSize || PAGE_SIZE.default, pageToken);
       return { jobs: page.jobs.map(toMessage), nextPageToken: page.nextPageToken };
@@ -128,10 +128,6 @@ function origin({ command, memberId }: { command: string; memberId: string }): (
 /** On whose behalf a job is: a member's, or the system's. */
 function ofMember(memberId: string): FieldViolation | false {
   return memberId !== SYSTEM && id('memberId', memberId);
-}
-
-function size(pageSize: number): FieldViolation | false {
-  return (pageSize < 0 || pageSize > PAGE_SIZE.most) && { field: 'pageSize', message: `must be between 1 and ${PAGE_SIZE.most}` };
 }
 
 function id(field: string, value: string): FieldViolation | false {

@@ -3,13 +3,14 @@ import { callerGone } from '#platform/errors.ts';
 import { type OutboxEvent, toRecord } from '#platform/outbox/event.ts';
 import { EMIT_LUA, outboxStream } from '#platform/outbox/redis-outbox.ts';
 import { guarded, type Redis } from '#platform/redis.ts';
+import type { EventOf } from '../catalogue.ts';
 import { isFinal, isUnderWay, JOB_STATES, type Job, type JobError, type JobState, type Limits, PLACE_HELD_MS } from './domain.ts';
 import { progressOf, toEventPayload } from './wire.ts';
 
 /** What became of a write; only `written` changed anything. */
 type Written =
   | { outcome: 'written' }
-  /** Somebody else changed the job since it was read (or issued it already). */
+  /** Another changed the job since it was read (or issued it already). */
   | { outcome: 'stale' }
   /** The member used this idempotency key for the same request: that job. */
   | { outcome: 'reused'; jobId: string }
@@ -72,14 +73,14 @@ const SCAN_LIMIT = 1_000;
 const SCAN_STEP = 100;
 
 /** The events that are published, by the state that makes them. */
-const EVENTS: Partial<Record<JobState, string>> = {
+const EVENTS: Partial<Record<JobState, EventOf<'job'>>> = {
   applied: 'job.applied',
   completed: 'job.completed',
   failed: 'job.failed',
   cancelled: 'job.cancelled',
 };
 
-/** The channel on which the IDs of jobs that became final are told to whoever awaits one. */
+/** The channel that has the IDs of jobs that became final, for those who await one. */
 export const finishedChannel = (prefix: string): string => `${prefix}job:finished`;
 
 /**

@@ -1,24 +1,18 @@
 import { randomUUID } from 'node:crypto';
 import test from 'ava';
 import fc from 'fast-check';
-import type { Database } from '#platform/postgres.ts';
-import { sql } from '#platform/postgres.ts';
-import { scratchDatabase } from '../../test/scratch-database.ts';
-import { memberHandlers } from './grpc.ts';
-import { openStore } from './store.ts';
+import { call, openTestMember, type TestMember } from './member.fixture.ts';
 
 /** A deletion goes before whatever comes after its first step, and waits only for who was there before. */
 
-const scratch = scratchDatabase('member_deletion');
-let db: Database;
-let service: ReturnType<typeof memberHandlers>;
+let member: TestMember;
+let { service, rowOf } = {} as TestMember;
 test.before(async () => {
-  db = await openStore(scratch);
-  service = memberHandlers(db);
+  member = await openTestMember('deletion');
+  ({ service, rowOf } = member);
 });
-test.after.always(() => scratch.drop());
+test.after.always(() => member?.close());
 
-const call = { signal: new AbortController().signal, deadline: new Date(Date.now() + 600_000) };
 const step = {
   create: (memberId: string, job: string) =>
     service.createMember(
@@ -45,9 +39,6 @@ async function active() {
   await step.activate(memberId, register as string);
   return { memberId, update: update as string, deletion: deletion as string, other: other as string };
 }
-
-const rowOf = async (memberId: string): Promise<Record<string, unknown> | undefined> =>
-  (await db.query<Record<string, unknown>>(sql`select * from members where member_id = ${memberId}`))[0];
 
 const DELETING = { code: 'MEMBER_DELETING', retryable: false };
 const BUSY = { code: 'MEMBER_BUSY', retryable: true };

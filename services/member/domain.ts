@@ -4,7 +4,7 @@ import { requireId } from '#platform/id.ts';
 import { lockNotHeld, memberBusy, memberDeleting, versionMismatch } from './refusals.ts';
 
 /**
- * What a member is, as others are told.
+ * What a member is, as events say it.
  * - `PENDING`: its registration is not finished, and queries do not show it
  * - `SUSPENDED`: it can not log in
  */
@@ -12,7 +12,7 @@ export type MemberStatus = (typeof STATUSES)[number];
 /** The database knows the same (`status_known`). */
 export const STATUSES = ['PENDING', 'ACTIVE', 'SUSPENDED'] as const;
 
-/** What a job is doing to a member that it holds: the semantic lock of its saga. Others are not told: they see the member as it was. */
+/** What a job is doing to a member that it holds: the semantic lock of its saga. No event tells of it: others see the member as it was. */
 export type MemberLock = (typeof LOCKS)[number];
 /** The database knows the same (`lock_known`). */
 export const LOCKS = ['REGISTERING', 'UPDATING', 'DELETING', 'SUSPENDING', 'REINSTATING'] as const;
@@ -41,13 +41,13 @@ export interface Member extends Profile {
   closedBy: string | null;
   /** Whether that job lets the member go in the end. False: it deletes the member. */
   reopens: boolean;
-  /** 1 at first; grows by 1 with every change that is told to others (so not by a lock). */
+  /** 1 at first; grows by 1 with every change that has an event (so not by a lock). */
   version: number;
   createdAt: Date;
   updatedAt: Date;
 }
 
-/** What a member is at first, beside its profile: nobody holds it, and nobody was told of it. */
+/** What a member is at first, beside its profile: nobody holds it, and it has no event yet. */
 export const AT_FIRST: Omit<Member, keyof Profile | 'memberId' | 'createdAt' | 'updatedAt'> = {
   status: 'PENDING',
   pendingChanges: null,

@@ -2,20 +2,22 @@ import type { OutboxEvent } from '#platform/operations/postgres.ts';
 import { nullsAbsent } from '#platform/postgres.ts';
 import type { AggregateVersion } from '#proto/musubi/aggregate/v1/aggregate.ts';
 import { MemberEvent, type Member as MemberMessage } from '#proto/musubi/member/v1/member.ts';
+import type { EventOf } from '../catalogue.ts';
 import type { Member } from './domain.ts';
 
 const AGGREGATE = 'member';
 
-/** What happened; with the aggregate's name before it, one of the contract's types. */
-type Change = 'created' | 'activated' | 'updated' | 'suspended' | 'reinstated';
+/** What happened to a member. */
+type MemberEventType = EventOf<'member'>;
 
 /** Tells others the whole state after a change. */
-export function memberEvent(type: Change, member: Member): OutboxEvent {
+export function memberEvent(type: Exclude<MemberEventType, 'member.deleted'>, member: Member): OutboxEvent {
   return event(type, member.memberId, member.version, toMessage(member));
 }
 
 /** Tells others that the member is gone. `version` is the one after its last. */
-export const deletedEvent = (memberId: string, version: number): OutboxEvent => event('deleted', memberId, version, undefined);
+export const deletedEvent = (memberId: string, version: number): OutboxEvent =>
+  event('member.deleted', memberId, version, undefined);
 
 /** What a caller waits for to see this state in queries. */
 export const writtenVersion = ({ memberId, version }: Pick<Member, 'memberId' | 'version'>): AggregateVersion => ({
@@ -24,12 +26,12 @@ export const writtenVersion = ({ memberId, version }: Pick<Member, 'memberId' | 
   version,
 });
 
-function event(type: string, memberId: string, version: number, member: MemberMessage | undefined): OutboxEvent {
+function event(type: MemberEventType, memberId: string, version: number, member: MemberMessage | undefined): OutboxEvent {
   return {
     aggregateType: AGGREGATE,
     aggregateId: memberId,
     version,
-    type: `${AGGREGATE}.${type}`,
+    type,
     payload: MemberEvent.toJSON({ memberId, version, member }),
   };
 }

@@ -1,23 +1,17 @@
 import { randomUUID } from 'node:crypto';
 import test from 'ava';
-import type { Database } from '#platform/postgres.ts';
-import { sql } from '#platform/postgres.ts';
-import { scratchDatabase } from '../../test/scratch-database.ts';
-import { memberHandlers } from './grpc.ts';
-import { openStore } from './store.ts';
+import { call, openTestMember, type TestMember } from './member.fixture.ts';
 
 /** A member belongs to one job at a time, from that job's first step to its last. */
 
-const scratch = scratchDatabase('member_locks');
-let db: Database;
-let service: ReturnType<typeof memberHandlers>;
+let member: TestMember;
+let { service, rowOf } = {} as TestMember;
 test.before(async () => {
-  db = await openStore(scratch);
-  service = memberHandlers(db);
+  member = await openTestMember('locks');
+  ({ service, rowOf } = member);
 });
-test.after.always(() => scratch.drop());
+test.after.always(() => member?.close());
 
-const call = { signal: new AbortController().signal, deadline: new Date(Date.now() + 60_000) };
 const create = (memberId: string, jobId: string) =>
   service.createMember(
     { operationId: `${jobId}/create`, memberId, loginId: 'alice', displayName: 'Alice', email: 'a@example.com' },
@@ -41,9 +35,6 @@ async function active(): Promise<string> {
   await activate(memberId, `register-${memberId}`);
   return memberId;
 }
-
-const rowOf = async (memberId: string): Promise<Record<string, unknown> | undefined> =>
-  (await db.query<Record<string, unknown>>(sql`select * from members where member_id = ${memberId}`))[0];
 
 test('of many that create the same member one does', async (t) => {
   const memberId = randomUUID();

@@ -1,8 +1,8 @@
 import { aborted, alreadyExists, failedPrecondition, type MusubiError, notFound } from '#platform/errors.ts';
 
-export const memberNotFound = (): MusubiError => notFound('MEMBER_NOT_FOUND', 'there is no such member');
+export const memberNotFound = (): MusubiError => notFound('MEMBER_NOT_FOUND');
 
-export const memberExists = (): MusubiError => alreadyExists('MEMBER_EXISTS', 'a member with this ID exists already');
+export const memberExists = (): MusubiError => alreadyExists('MEMBER_EXISTS');
 
 /** Another job is at work on the member. Retryable: that job ends one day, or is undone. */
 export const memberBusy = (): MusubiError => aborted('MEMBER_BUSY', 'another job is changing this member');

@@ -7,7 +7,7 @@ import { deletedEvent, memberEvent, writtenVersion } from './events.ts';
 import { raiseMembers, readMembers } from './store.ts';
 
 /** An event that tells of a member as it is. */
-const present = (member: Member) => memberEvent(member.status === 'PENDING' ? 'created' : 'updated', member);
+const present = (member: Member) => memberEvent(member.status === 'PENDING' ? 'member.created' : 'member.updated', member);
 
 /** What Member says of its present state. */
 export function memberState(db: Database): Served {

@@ -1,23 +1,17 @@
 import { randomUUID } from 'node:crypto';
 import test, { type ExecutionContext } from 'ava';
-import type { Database } from '#platform/postgres.ts';
 import { sql } from '#platform/postgres.ts';
-import { scratchDatabase } from '../../test/scratch-database.ts';
-import { memberHandlers } from './grpc.ts';
-import { openStore } from './store.ts';
+import { call, openTestMember, type TestMember } from './member.fixture.ts';
 
 /** Every step of the service keeps the same promises, whatever it does: repeats, undos and late arrivals. */
 
-const scratch = scratchDatabase('member_steps');
-let db: Database;
-let service: ReturnType<typeof memberHandlers>;
+let member: TestMember;
+let { db, service, rowOf } = {} as TestMember;
 test.before(async () => {
-  db = await openStore(scratch);
-  service = memberHandlers(db);
+  member = await openTestMember('steps');
+  ({ db, service, rowOf } = member);
 });
-test.after.always(() => scratch.drop());
-
-const call = { signal: new AbortController().signal, deadline: new Date(Date.now() + 60_000) };
+test.after.always(() => member?.close());
 
 interface Target {
   memberId: string;
@@ -149,9 +143,6 @@ const STEPS: Record<string, Step> = {
     answer: written(4),
   },
 };
-
-const rowOf = async (memberId: string): Promise<Record<string, unknown> | undefined> =>
-  (await db.query<Record<string, unknown>>(sql`select * from members where member_id = ${memberId}`))[0];
 
 const eventsOf = (memberId: string): Promise<{ type: string; version: number; payload: Record<string, unknown> }[]> =>
   db.query(

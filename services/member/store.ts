@@ -19,7 +19,7 @@ const CHANGING_COLUMNS = join(CHANGING.map(columnOf));
 
 const valuesOf = (m: Member, fields: readonly (keyof Member)[]): Query => join(fields.map((field) => sql`${m[field]}`));
 
-/** The member, which nobody else can change until the transaction ends; undefined when there is none. */
+/** The member, which no other transaction can change until the transaction ends; undefined when there is none. */
 export async function findMember(tx: Transaction, memberId: string): Promise<Member | undefined> {
   const [row] = await tx.query<Member>(sql`select ${MEMBER} from members where member_id = ${memberId} for update`);
   return row;

@@ -1,27 +1,22 @@
 import { randomUUID } from 'node:crypto';
 import test from 'ava';
 import type { Handlers } from '#platform/grpc/server.ts';
-import type { Database } from '#platform/postgres.ts';
 import { sql } from '#platform/postgres.ts';
 import type { StateServiceService } from '#proto/musubi/state/v1/state.ts';
-import { scratchDatabase } from '../../test/scratch-database.ts';
 import { LOCKS, STATUSES } from './domain.ts';
-import { memberHandlers } from './grpc.ts';
+import { call, openTestMember, type TestMember } from './member.fixture.ts';
 import { memberState } from './state.ts';
-import { openStore } from './store.ts';
 
 /** A member is suspended and comes back, and is otherwise what it was. */
 
-const scratch = scratchDatabase('member_suspension');
-let db: Database;
-let service: ReturnType<typeof memberHandlers>;
+let member: TestMember;
+let { db, service, rowOf } = {} as TestMember;
 test.before(async () => {
-  db = await openStore(scratch);
-  service = memberHandlers(db);
+  member = await openTestMember('suspension');
+  ({ db, service, rowOf } = member);
 });
-test.after.always(() => scratch.drop());
+test.after.always(() => member?.close());
 
-const call = { signal: new AbortController().signal, deadline: new Date(Date.now() + 60_000) };
 const close = (memberId: string, job: string) =>
   service.closeMember({ operationId: `${job}-${memberId}/close`, memberId, reopens: true }, call);
 const beginSuspend = (
@@ -60,9 +55,6 @@ async function suspended(reason?: string): Promise<string> {
   await suspend(memberId, job);
   return memberId;
 }
-
-const rowOf = async (memberId: string): Promise<Record<string, unknown> | undefined> =>
-  (await db.query<Record<string, unknown>>(sql`select * from members where member_id = ${memberId}`))[0];
 
 const lastEvent = async (memberId: string): Promise<Record<string, unknown> | undefined> => {
   const [event] = await db.query<{ payload: { member: Record<string, unknown> } }>(

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { kept, PAGE_SIZE, pageToken, searchQuery } from '#platform/fields.ts';
-import { invalidPage, invalidPageToken, invalidWait } from './refusals.ts';
+import { kept, PAGE_SIZE, pageToken, searchQuery, pageSize as sizeRule } from '#platform/fields.ts';
+import { invalidPageToken, invalidWait } from './refusals.ts';
 
 /** The last member of a page: the next page begins after it. */
 export interface Cursor {
@@ -26,7 +26,7 @@ export const containing = (word: string): string => `%${word.replace(/[\\%_]/g, 
 
 /** @throws INVALID_ARGUMENT */
 export function requirePageSize(pageSize: number): number {
-  if (pageSize < 0 || pageSize > PAGE_SIZE.most) throw invalidPage();
+  kept({ pageSize: sizeRule }, { pageSize });
   return pageSize || PAGE_SIZE.default;
 }
 

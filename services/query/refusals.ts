@@ -1,11 +1,8 @@
 import { deadlineExceeded, invalidFields, type MusubiError, notFound, resourceExhausted } from '#platform/errors.ts';
-import { PAGE_SIZE } from '#platform/fields.ts';
 import type { CodeOf } from '#platform/problems.ts';
 
 const refuse = (field: string, message: string, code: CodeOf<'INVALID_ARGUMENT'> = 'INVALID_ARGUMENT'): MusubiError =>
   invalidFields([{ field, message }], code);
-
-export const invalidPage = (): MusubiError => refuse('pageSize', `must be 1 to ${PAGE_SIZE.most}`);
 
 export const invalidPageToken = (): MusubiError =>
   refuse('pageToken', 'must be the nextPageToken of a page of the same query', 'PAGE_TOKEN_INVALID');
@@ -14,10 +11,9 @@ export const invalidWait = (most: number): MusubiError => refuse('waitMs', `must
 
 export const invalidVersions = (message: string): MusubiError => refuse('versions', message);
 
-export const memberNotFound = (): MusubiError => notFound('MEMBER_NOT_FOUND', 'there is no such member');
+export const memberNotFound = (): MusubiError => notFound('MEMBER_NOT_FOUND');
 
-export const notVisibleYet = (): MusubiError =>
-  deadlineExceeded('NOT_VISIBLE_YET', 'the change is not visible to queries yet; it will be');
+export const notVisibleYet = (): MusubiError => deadlineExceeded('NOT_VISIBLE_YET');
 
 export const searchTooSlow = (cause: unknown): MusubiError =>
   resourceExhausted('TOO_BUSY', 'the search took too long; try again in a moment, or with longer words', {

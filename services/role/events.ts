@@ -1,6 +1,7 @@
 import type { OutboxEvent } from '#platform/operations/postgres.ts';
 import type { AggregateVersion } from '#proto/musubi/aggregate/v1/aggregate.ts';
 import { MemberRolesEvent } from '#proto/musubi/role/v1/role.ts';
+import type { EventOf } from '../catalogue.ts';
 
 const AGGREGATE = 'member-roles';
 
@@ -11,12 +12,12 @@ export interface MemberRoles {
   roleIds: string[];
 }
 
-export function memberRolesEvent(type: 'assigned' | 'unassigned', after: MemberRoles): OutboxEvent {
+export function memberRolesEvent(type: EventOf<'role'>, after: MemberRoles): OutboxEvent {
   return {
     aggregateType: AGGREGATE,
     aggregateId: after.memberId,
     version: after.version,
-    type: `${AGGREGATE}.${type}`,
+    type,
     payload: MemberRolesEvent.toJSON(after),
   };
 }

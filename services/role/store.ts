@@ -58,7 +58,7 @@ export async function missingRoles(tx: Transaction, roleIds: readonly string[]):
   return rows.map((row) => row.roleId);
 }
 
-/** The member's next version of its roles. Until the transaction ends nobody else can change the member's roles. */
+/** The member's next version of its roles. Until the transaction ends no other can change the member's roles. */
 export async function nextVersion(tx: Transaction, memberId: string): Promise<number> {
   const [row] = await tx.query<{ version: number }>(sql`
     insert into member_role_versions (member_id, version) values (${memberId}, 1)
@@ -119,7 +119,7 @@ export async function removeAllRoles(tx: Transaction, memberId: string): Promise
 
 /**
  * Whether anybody holds the role, once every transaction that asked this before has ended: two that each
- * take the role from one of the last two holders can't both be told yes.
+ * take the role from one of the last two holders can't both succeed.
  */
 export async function hasHolder(tx: Transaction, roleId: string): Promise<boolean> {
   // "No key": assigning the role, which refers to this row, need not wait.

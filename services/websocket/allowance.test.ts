@@ -32,7 +32,7 @@ test('a topic that is refused without asking costs as much as any other', async 
 test('events that are read for a cursor cost, and a cursor that misses nothing costs nothing', async (t) => {
   const me = member();
   await sockets.deliver(...Array.from({ length: 150 }, () => sockets.job(me)));
-  const [oldest] = await sockets.store.read(me, '0-0', 1);
+  const [oldest] = await sockets.entries(me);
   const act = async (client: TestClient): Promise<void> => {
     for (let i = 0; i < 5; i++) await client.subscribe([], oldest?.cursor ?? '');
     t.is(client.of('job').length, 149);

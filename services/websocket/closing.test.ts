@@ -108,7 +108,7 @@ test.serial('an instance that stood still meanwhile delivers nothing when it com
   await sockets.redis.publish(`${sockets.prefix}ws:wake:${one.hub.instance}`, me);
   t.is(await client.closeCode(), 4403);
   t.deepEqual(client.jobIds, []);
-  t.is((await sockets.store.read(me, cursor, 9)).length, 1, 'though there was something');
+  t.is((await sockets.entries(me, cursor)).length, 1, 'though there was something');
 });
 
 test.serial(

@@ -16,8 +16,7 @@ export type Push = (entry: Entry, topic: string, kind: 'new' | 'missed') => Prom
  */
 export class Feed {
   readonly #store: SocketStore;
-  readonly #socketId: string;
-  readonly #memberId: string;
+  readonly #socket: SocketName;
   readonly #push: Push;
   /** Everything up to here was handed over, or is not for this socket. */
   #position: Cursor;
@@ -29,10 +28,9 @@ export class Feed {
   /** Of these topics, those of other members' jobs. */
   readonly #others = new Set<string>();
 
-  constructor(store: SocketStore, { memberId, socketId }: SocketName, now: Cursor, push: Push) {
+  constructor(store: SocketStore, socket: SocketName, now: Cursor, push: Push) {
     this.#store = store;
-    this.#socketId = socketId;
-    this.#memberId = memberId;
+    this.#socket = socket;
     this.#position = now;
     this.#push = push;
     this.#since.set(OWN_TOPIC, now);
@@ -71,7 +69,7 @@ export class Feed {
 
   /** Finds out after which cursors everything is still there. */
   resumable(): Promise<(cursor: Cursor) => boolean> {
-    return this.#store.resumable(this.#memberId);
+    return this.#store.resumable(this.#socket.memberId);
   }
 
   /** The client had everything of these topics up to these cursors before it came here. */
@@ -97,7 +95,7 @@ export class Feed {
     }
     if (compareCursors(this.#position, last) < 0) last = this.#position;
     while (compareCursors(at, last) < 0 && (await pay())) {
-      const entries = await this.#store.read(this.#memberId, at, CHUNK, last, this.#socketId);
+      const entries = await this.#store.read(this.#socket, at, CHUNK, last);
       for (const entry of entries) {
         const topic = this.#topicOf(entry);
         const [had, since] = [cursors.get(topic), this.#since.get(topic)];
@@ -116,7 +114,7 @@ export class Feed {
 
   /** Hands over what is new. @returns true when there may be more */
   async pump(): Promise<boolean> {
-    const entries = await this.#store.read(this.#memberId, this.#position, CHUNK, undefined, this.#socketId);
+    const entries = await this.#store.read(this.#socket, this.#position, CHUNK);
     for (const entry of entries) {
       const topic = this.#topicOf(entry);
       const since = this.#since.get(topic);
@@ -127,6 +125,6 @@ export class Feed {
   }
 
   #topicOf(entry: Entry): string {
-    return entry.memberId === this.#memberId ? OWN_TOPIC : jobTopic(entry.jobId);
+    return entry.memberId === this.#socket.memberId ? OWN_TOPIC : jobTopic(entry.jobId);
   }
 }

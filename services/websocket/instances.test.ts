@@ -80,7 +80,7 @@ test.serial('the trace of the change goes on to the push', async (t) => {
   const traceId = '0af7651916cd43dd8448eb211c80319c';
   await context.with(contextFrom(`00-${traceId}-b7ad6b7169203331-01`), () => sockets.publish(sockets.job(me)));
   await client.count('job', 1);
-  const [entry] = await sockets.store.read(me, '0-0', 1);
+  const [entry] = await sockets.entries(me);
   t.is(entry?.traceparent.split('-')[1], traceId);
   await telemetry.stop();
 });

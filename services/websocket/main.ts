@@ -12,8 +12,7 @@ import { CALLED, shape } from './config.ts';
 import { LIMITS } from './domain.ts';
 import { websocketHandlers } from './grpc.ts';
 import { Hub } from './hub.ts';
-import { deliverJobEvents } from './job-events.ts';
-import { recheckSessions } from './login-events.ts';
+import { topicHandlers } from './readers.ts';
 import { serveSockets } from './server.ts';
 import { socketStore } from './store.ts';
 
@@ -56,10 +55,7 @@ export async function start(app: App<z.output<z.ZodObject<typeof shape>>>): Prom
   subscribe({
     ...kafkaOptions(config, EVENTS_KEPT_DAYS),
     group: 'websocket',
-    handlers: {
-      'job.events': (messages) => deliverJobEvents(store, messages),
-      'auth.events': (messages) => recheckSessions(store, messages),
-    },
+    handlers: topicHandlers(store),
     log,
     lifecycle,
   });

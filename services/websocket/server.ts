@@ -61,8 +61,7 @@ export async function serveSockets(server: SocketServer): Promise<number> {
   function refusalOf(request: IncomingMessage): MusubiError | undefined {
     const { headers } = request;
     if (pathOf(request) !== SOCKET_PATH) return notFound('ROUTE_NOT_FOUND', `Sockets are at ${SOCKET_PATH}.`);
-    if (headers.origin !== undefined && !origins.has(headers.origin))
-      return permissionDenied('ORIGIN_REFUSED', 'Pages of this origin may not open sockets.');
+    if (headers.origin !== undefined && !origins.has(headers.origin)) return permissionDenied('ORIGIN_REFUSED');
     if ((request.headersDistinct.authorization?.length ?? 0) > 1)
       return invalidArgument('MALFORMED_REQUEST', 'There is more than one Authorization header.');
     if (context.hub.stopping) return unavailable('SERVICE_UNAVAILABLE', 'the server stops', { retryAfterSeconds: 1 });

@@ -81,6 +81,8 @@ export interface TestSockets extends World {
   token(memberId: string, seconds?: number): string;
   /** A job that Job knows, in the state given. */
   job(memberId: string, state?: JobState): JobMessage;
+  /** A member's events after a cursor, in order. */
+  entries(memberId: string, after?: string): Promise<{ cursor: string; traceparent: string }[]>;
   /** How many sockets the store knows of a member. */
   registered(memberId: string): Promise<number>;
   /** Delivers the events of jobs as the consumer does, without Kafka. */
@@ -180,6 +182,11 @@ export async function openTestSockets(servers: Servers): Promise<TestSockets> {
       const job = newJob(memberId, state);
       world.jobs.set(job.jobId, job);
       return job;
+    },
+
+    entries: async (memberId: string, after = '0-0') => {
+      const found = await redis.xrange(`${prefix}ws:events:${memberId}`, `(${after}`, '+');
+      return found.map(([cursor, fields]) => ({ cursor, traceparent: fields[fields.indexOf('traceparent') + 1] ?? '' }));
     },
 
     registered: (memberId: string) => redis.hlen(`${prefix}ws:sockets:${memberId}`),

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
 import { Feed } from './feed.ts';
 import { KEPT, openTestSockets, type TestSockets } from './socket.fixture.ts';
-import type { Entry, SocketStore } from './store.ts';
+import type { SocketName, SocketStore } from './store.ts';
 
 let sockets: TestSockets;
 test.before(async () => {
@@ -12,9 +12,16 @@ test.after.always(() => sockets?.close());
 
 let members = 0;
 const member = (): string => `m${++members}`;
-const deliverTo = async (me: string, count: number): Promise<Entry[]> => {
+const deliverTo = async (me: string, count: number): Promise<{ cursor: string }[]> => {
   await sockets.deliver(...Array.from({ length: count }, () => sockets.job(me)));
-  return sockets.store.read(me, '0-0', KEPT.events);
+  return sockets.entries(me);
+};
+/** A socket of the member's, which may read. */
+const registered = async (memberId: string): Promise<SocketName> => {
+  const socket = { memberId, socketId: 'reader' };
+  await sockets.store.renew('here', 60_000);
+  await sockets.store.register({ ...socket, instance: 'here', closings: 0 }, 60_000, 1);
+  return socket;
 };
 const ttl = (key: string): Promise<number> => sockets.redis.pttl(`${sockets.prefix}ws:${key}`);
 const near = (ms: number, wanted: number): boolean => ms > wanted - 10_000 && ms <= wanted;
@@ -67,7 +74,7 @@ test('what has run out counts no more, though others of its kind go on', async (
   await sockets.store.register({ memberId: me, socketId: 'closed', instance: 'there', closings: 0 }, 1, 2);
   await sleep(20);
   await sockets.deliver(job);
-  t.deepEqual(await sockets.store.read(reader, '0-0', 9), []);
+  t.deepEqual(await sockets.entries(reader), []);
   t.is(await sockets.redis.hlen(`${sockets.prefix}ws:job:${job.jobId}`), 1);
   t.not(await sockets.store.register({ memberId: me, socketId: 'next', instance: 'there', closings: 0 }, 60_000, 2), 'too many');
 });
@@ -77,7 +84,7 @@ test('an owner that subscribed to its own job has each event once', async (t) =>
   const job = sockets.job(me);
   await sockets.store.subscribe([job.jobId], me, 60_000);
   await sockets.deliver(job);
-  t.is((await sockets.store.read(me, '0-0', 9)).length, 1);
+  t.is((await sockets.entries(me)).length, 1);
 });
 
 test('an event that is older than what is kept is passed over; of any other it is known for as long that it came', async (t) => {
@@ -87,7 +94,7 @@ test('an event that is older than what is kept is passed over; of any other it i
   await sockets.store.deliver([event(now - KEPT.ms - 1_000)]);
   t.deepEqual(await sockets.redis.keys(`${sockets.prefix}ws:*${me}`), []);
   await sockets.store.deliver([event(now - KEPT.ms + 10_000)]);
-  t.is((await sockets.store.read(me, '0-0', 9)).length, 1);
+  t.is((await sockets.entries(me)).length, 1);
   await sockets.redis.del(`${sockets.prefix}ws:seen:of ${me}`);
   // Of a store whose clock is ahead.
   await sockets.store.deliver([event(now + 30_000)]);
@@ -106,7 +113,7 @@ test('a feed reads what a topic has missed once, and nothing that none has', asy
     },
   };
   const got: string[] = [];
-  const feed = new Feed(store, { memberId: me, socketId: '' }, third ?? '', async ({ cursor }) => void got.push(cursor));
+  const feed = new Feed(store, await registered(me), third ?? '', async ({ cursor }) => void got.push(cursor));
   feed.add('job:quiet', true);
   let paid = 0;
   const replay = (cursors: Record<string, string | undefined>) =>
@@ -133,14 +140,14 @@ test('an event within the millisecond of a registration comes after it', async (
     const answer = await registered;
     const cursor = typeof answer === 'object' ? answer.now : '';
     await delivered;
-    t.is((await sockets.store.read(me, cursor, 9)).length, 1);
+    t.is((await sockets.entries(me, cursor)).length, 1);
   }
 });
 
 test('a feed that begins after its position says so before it has come there', async (t) => {
   const me = member();
   const got: string[] = [];
-  const feed = new Feed(sockets.store, { memberId: me, socketId: '' }, '0-0', async ({ cursor }) => void got.push(cursor));
+  const feed = new Feed(sockets.store, await registered(me), '0-0', async ({ cursor }) => void got.push(cursor));
   const [, second, third] = (await deliverTo(me, 3)).map(({ cursor }) => cursor);
   feed.startAfter(new Map([['member:me', second ?? '']]));
   t.is(feed.cursorOf('member:me'), second ?? '');

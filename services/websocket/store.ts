@@ -76,11 +76,10 @@ export interface SocketStore {
   /** Has every socket of these members ask whether its session is still good. */
   recheck(memberIds: Iterable<string>): Promise<void>;
   /**
-   * At most `limit` events of the member after `after`, in order; up to and including `last`, if given.
-   *
-   * @param socketId for which socket: nothing is read for one that is not registered (any more), which fails as if Redis were away
+   * At most `limit` events of the socket's member after `after`, in order; up to and including `last`, if given. Nothing is read
+   * for a socket that is not registered (any more): it fails as if Redis were away.
    */
-  read(memberId: string, after: Cursor, limit: number, last?: Cursor, socketId?: string): Promise<Entry[]>;
+  read(socket: SocketName, after: Cursor, limit: number, last?: Cursor): Promise<Entry[]>;
   /** Finds out of the member's cursors which can be resumed: nothing after them has been dropped. */
   resumable(memberId: string): Promise<(cursor: Cursor) => boolean>;
 }
@@ -181,7 +180,7 @@ export function socketStore(redis: Redis, kept: Kept, prefix = ''): SocketStore 
         await Promise.all([...memberIds].map(tell));
       }),
 
-    read: (memberId, after, limit, last = '+', socketId = '') =>
+    read: ({ memberId, socketId }, after, limit, last = '+') =>
       guarded(async () => {
         const keys = [socketsKey(memberId), eventsKey(memberId)];
         const found = await scripts.readMemberEvents(...keys, socketId, after, last, limit);

@@ -62,7 +62,7 @@ interface Candidate {
  * Logs a member in: a new session.
  *
  * @returns the tokens, and a device cookie for the next login
- * @throws BAD_CREDENTIALS, after the same work, whatever it was that is wrong; LOGIN_SUSPENDED after that work, when
+ * @throws BAD_CREDENTIALS, after the same work, whichever of the two is wrong; LOGIN_SUSPENDED after that work, when
  *   nothing is wrong; TOO_MANY_ATTEMPTS without it; TOO_BUSY, CALLER_GONE
  */
 export async function logIn(auth: Auth, command: LogIn, signal?: AbortSignal): Promise<Tokens & { deviceCookie: string }> {
@@ -115,12 +115,13 @@ async function openSession(auth: Auth, command: LogIn, { member, sourceKey, ...g
     guess = await attempts.take(attempt);
   };
   const genuine = await passwords.verify(password, member?.password, { turn, signal, before }).catch(async (error: unknown) => {
-    await guess?.giveBack().catch(() => undefined);
+    await guess?.end(false);
     throw error;
   });
-  if (!genuine || !member || member.status === 'pending') throw badCredentials();
-  await guess?.giveBack();
-  // Only who knows the password is told.
+  const isWrong = !genuine || !member || member.status === 'pending';
+  await guess?.end(isWrong);
+  if (isWrong) throw badCredentials();
+  // Only who knows the password may learn it.
   if (member.status === 'suspended') throw loginSuspended();
   if (signal?.aborted) throw callerGone();
 
@@ -161,7 +162,7 @@ async function addSession(
 ): Promise<boolean> {
   const unchanged = { _id, status: 'active', 'password.hash': hash } as const;
   const $set = Object.keys(changed).length > 0 ? { $set: changed } : {};
-  // While there is room, no other session ends and nothing is told: no transaction is needed.
+  // While there is room, no other session ends and there is no event: no transaction is needed.
   const room = { [`sessions.${SESSIONS_KEPT - 1}`]: { $exists: false } };
   const added = await store.members.updateOne({ ...unchanged, ...room }, { $push: { sessions: session }, ...$set });
   if (added.matchedCount === 1) return true;
@@ -197,4 +198,4 @@ async function rehash(passwords: Passwords, password: string, turn: Turn): Promi
   }
 }
 
-const badCredentials = () => unauthenticated('BAD_CREDENTIALS', 'the login or the password is wrong');
+const badCredentials = () => unauthenticated('BAD_CREDENTIALS');

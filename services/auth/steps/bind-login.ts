@@ -1,6 +1,5 @@
 import { alreadyExists, failedPrecondition, MusubiError } from '#platform/errors.ts';
 import { kept, loginId } from '#platform/fields.ts';
-import { requireId } from '#platform/id.ts';
 import { isDuplicateKey } from '#platform/mongo.ts';
 import type { BindLoginRequest, BindLoginResponse } from '#proto/musubi/auth/v1/auth.ts';
 import { loginKey, type Member } from '../domain.ts';
@@ -39,7 +38,7 @@ export const bindLogin: AuthStep<BindLoginRequest, BindLoginResponse, { memberId
     await store.members.insertOne(member, { session }).catch((error: unknown) => {
       throw bindingError(error, request);
     });
-    return { result: {}, kept: { memberId }, events: [loginEvent('auth.login-bound', member)] };
+    return { result: {}, kept: { memberId } };
   },
   /** Removes the login again; the staged password went when it was bound. */
   async undo({ store, session }, { memberId }) {
@@ -61,9 +60,8 @@ export const leavingNoPassword =
     }
   };
 
-/** @throws INVALID_ARGUMENT for a member ID or login ID that nobody can have */
-export function checkBinding({ memberId, loginId: given }: { memberId: string; loginId: string }): void {
-  requireId('memberId', memberId);
+/** @throws INVALID_ARGUMENT for a login ID that nobody can have */
+export function checkBinding({ loginId: given }: { loginId: string }): void {
   kept({ loginId }, { loginId: given });
 }
 

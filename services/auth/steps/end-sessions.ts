@@ -4,7 +4,7 @@ import type { AuthStep } from '../store.ts';
 
 /**
  * Ends the sessions of a suspended login for good: they do not come back when it is opened again. They were refused
- * already, so nobody needs to be told. A login that is not there has none.
+ * already, so no event is needed. A login that is not there has none.
  *
  * @throws LOGIN_NOT_SUSPENDED
  */

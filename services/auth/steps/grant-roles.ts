@@ -2,7 +2,7 @@ import { invalidFields, notFound } from '#platform/errors.ts';
 import type { GrantRolesRequest, GrantRolesResponse } from '#proto/musubi/auth/v1/auth.ts';
 import type { MemberStatus } from '../domain.ts';
 import { loginEvent } from '../events.ts';
-import { loginSuspended } from '../refusals.ts';
+import { loginClosed } from '../refusals.ts';
 import { type AuthStep, changeLogin, requireLogin } from '../store.ts';
 
 interface Before {
@@ -16,7 +16,7 @@ const MAX_ROLES = 100;
 /**
  * Gives a member exactly these roles, and opens its login.
  *
- * @throws LOGIN_NOT_FOUND, LOGIN_SUSPENDED, ROLE_NOT_FOUND
+ * @throws LOGIN_NOT_FOUND, LOGIN_CLOSED, ROLE_NOT_FOUND
  */
 export const grantRoles: AuthStep<GrantRolesRequest, GrantRolesResponse, Before> = {
   async do({ store, session }, { memberId, roleIds }) {
@@ -33,15 +33,16 @@ export const grantRoles: AuthStep<GrantRolesRequest, GrantRolesResponse, Before>
     const changed = await changeLogin(store, session, memberId, { roleIds: roles, status: 'active' }, ['pending', 'active']);
     if (!changed) {
       await requireLogin(store, session, memberId);
-      throw loginSuspended();
+      throw loginClosed();
     }
-    const { before, after } = changed;
+    const { before } = changed;
     const kept = { memberId, roleIds: before.roleIds, status: before.status };
-    return { result: {}, kept, events: [loginEvent('auth.login-changed', after)] };
+    return { result: {}, kept };
   },
   /** Gives back the roles and the state of before. */
   async undo({ store, session }, { memberId, roleIds, status }) {
     const changed = await changeLogin(store, session, memberId, { roleIds, status });
-    return changed && { events: [loginEvent('auth.login-changed', changed.after)] };
+    // A login that is closed again may have been used meanwhile.
+    if (changed && status !== 'active') return { events: [loginEvent('auth.login-suspended', changed.after)] };
   },
 };

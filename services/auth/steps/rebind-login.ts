@@ -2,7 +2,6 @@ import type { ClientSession } from 'mongodb';
 import { aborted, MusubiError } from '#platform/errors.ts';
 import type { RebindLoginRequest, RebindLoginResponse } from '#proto/musubi/auth/v1/auth.ts';
 import { loginKey } from '../domain.ts';
-import { loginEvent } from '../events.ts';
 import { checkHolds, endHold, holdLogin } from '../held-logins.ts';
 import { type AuthStep, changeLogin, loginNotFound, type Store } from '../store.ts';
 import { bindingError, checkBinding } from './bind-login.ts';
@@ -17,7 +16,7 @@ interface Before {
 /**
  * Changes the name that a member logs in by. Its sessions stay.
  *
- * The former name is held for the member for 7 days: nobody else can bind it, the member may take it back. So an undo
+ * The former name is held for the member for 7 days: no other member can bind it, and the member may take it back. So an undo
  * can always put the name back, and nobody can slip into a name by which others still know the member.
  * A name that differs in case only is the same name: nothing is held. Few names are held at a time.
  *
@@ -27,11 +26,11 @@ export const rebindLogin: AuthStep<RebindLoginRequest, RebindLoginResponse, Befo
   async do({ store, session }, request) {
     checkBinding(request);
     const { memberId, loginId } = request;
-    const { changed, hold } = await rename(store, session, request);
+    const { changed, hold, others } = await rename(store, session, request);
     if (!changed) throw loginNotFound();
     const former = loginKey(changed.before.loginId);
     if (former !== loginKey(loginId)) {
-      await checkHolds(store, session, memberId);
+      checkHolds(store, others);
       await holdLogin(store, session, { _id: former, memberId });
     }
     const kept: Before = {
@@ -39,7 +38,7 @@ export const rebindLogin: AuthStep<RebindLoginRequest, RebindLoginResponse, Befo
       loginId: changed.before.loginId,
       ...(hold ? { hold: { key: hold._id, until: hold.until.toISOString() } } : {}),
     };
-    return { result: {}, kept, events: [loginEvent('auth.login-changed', changed.after)] };
+    return { result: {}, kept };
   },
   /**
    * Gives back the name of before, and the hold of the new name if it was held for the member; the hold of the former
@@ -54,17 +53,16 @@ export const rebindLogin: AuthStep<RebindLoginRequest, RebindLoginResponse, Befo
     if (!changed) return;
     const until = new Date(hold?.until ?? 0);
     if (hold && until.getTime() > store.clock.now()) await holdLogin(store, session, { _id: hold.key, memberId, until });
-    return { events: [loginEvent('auth.login-changed', changed.after)] };
   },
 };
 
 async function rename(store: Store, session: ClientSession, to: { memberId: string; loginId: string }) {
   const { memberId, loginId } = to;
-  const hold = await endHold(store, session, to);
+  const { hold, others } = await endHold(store, session, to);
   const changed = await changeLogin(store, session, memberId, { loginId, loginKey: loginKey(loginId) }).catch(
     (error: unknown) => {
       throw bindingError(error, to);
     },
   );
-  return { hold, changed };
+  return { hold, others, changed };
 }

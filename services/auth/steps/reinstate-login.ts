@@ -18,8 +18,7 @@ export const reinstateLogin: AuthStep<ReinstateLoginRequest, ReinstateLoginRespo
   async do({ store, session }, { memberId }) {
     const changed = await changeLogin(store, session, memberId, { status: 'active' });
     if (!changed) throw loginNotFound();
-    const { before, after } = changed;
-    return { result: {}, kept: { memberId, status: before.status }, events: [loginEvent('auth.login-changed', after)] };
+    return { result: {}, kept: { memberId, status: changed.before.status } };
   },
   /** Closes the login again, if it was closed, and ends the sessions that were begun meanwhile: a suspended login has none. */
   async undo({ store, session }, { memberId, status }) {

@@ -32,8 +32,7 @@ export const suspendLogin: AuthStep<SuspendLoginRequest, SuspendLoginResponse, B
   async undo({ store, session }, before) {
     if (!before) return;
     const { memberId, status } = before;
-    const changed = await changeLogin(store, session, memberId, { status });
-    return changed && { events: [loginEvent('auth.login-changed', changed.after)] };
+    await changeLogin(store, session, memberId, { status });
   },
 };
 

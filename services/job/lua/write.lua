@@ -19,7 +19,7 @@ local id, expected, createdAt, expiresAt, holds = ARGV[1], ARGV[2], ARGV[3], ARG
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
--- A place that lapsed is free, whatever became of its job. Lapsed places are removed only below: Redis refuses a script
+-- A place that lapsed is free, also if its job goes on. Lapsed places are removed only below: Redis refuses a script
 -- for a full store only until its first write, and would then accept the whole job.
 local function taken(places) return redis.call('ZCOUNT', places, '(' .. now, '+inf') end
 

@@ -6,7 +6,7 @@ import type { JobStore } from '../store.ts';
 const ATTEMPTS = 20;
 
 /**
- * Reads the job, computes the change, of now by the store's clock, and writes it if nobody changed the job meanwhile; else again.
+ * Reads the job, computes the change, of now by the store's clock, and writes it if nobody changed the job meanwhile; otherwise it begins again.
  * The rules of the job make repeats harmless, so no operation record is needed.
  *
  * @param instead what to write where there is no such job; default: nothing
@@ -25,5 +25,5 @@ export async function changeJob(
     if (after === UNCHANGED) return { found };
     if ((await store.write(after, before?.version ?? 0)).outcome === 'written') return { found, written: after };
   }
-  throw aborted('JOB_BUSY', 'the job is being changed by others');
+  throw aborted('JOB_BUSY');
 }

@@ -4,7 +4,7 @@ import type { JobStore } from '../store.ts';
 
 /**
  * The job that the member's idempotency key was used for; undefined: the key is free.
- * @throws FAILED_PRECONDITION `IDEMPOTENCY_KEY_REUSED` when it was used for something else
+ * @throws FAILED_PRECONDITION `IDEMPOTENCY_KEY_REUSED` when it was used for another request
  */
 export async function findJob(
   store: JobStore,

@@ -11,7 +11,7 @@ export type Asked = Pick<Job, 'command' | 'memberId' | 'aggregateId' | 'idempote
  * Issues a job, or finds the one that the member's idempotency key was used for: calls at the same
  * time get the same job, because the script that looks also writes. A repeat takes no place of its own.
  *
- * @throws FAILED_PRECONDITION `IDEMPOTENCY_KEY_REUSED` when the key was used for something else;
+ * @throws FAILED_PRECONDITION `IDEMPOTENCY_KEY_REUSED` when the key was used for another request;
  *   RESOURCE_EXHAUSTED `TOO_MANY_JOBS` while all its member's places are taken, or those on the aggregate, and when the
  *   member has issued too many of late
  */

@@ -19,7 +19,7 @@ export const activateMember: Step<ActivateMemberRequest, ActivateMemberResponse>
       updatedAt: new Date(),
     };
     await saveMember(tx, active);
-    return { result: { written: writtenVersion(active) }, events: [memberEvent('activated', active)] };
+    return { result: { written: writtenVersion(active) }, events: [memberEvent('member.activated', active)] };
   },
   undo: 'impossible',
 };

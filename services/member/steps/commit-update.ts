@@ -36,7 +36,7 @@ export const commitUpdate: Step<CommitUpdateRequest, CommitUpdateResponse, Kept>
     return {
       result: { written: writtenVersion(updated) },
       kept: { memberId, jobId, changes, before: fieldsOf(member, changes), updatedAt: member.updatedAt.toISOString(), version },
-      events: [memberEvent('updated', updated)],
+      events: [memberEvent('member.updated', updated)],
     };
   },
 
@@ -64,7 +64,7 @@ export const commitUpdate: Step<CommitUpdateRequest, CommitUpdateResponse, Kept>
       updatedAt: member.version === version ? new Date(updatedAt) : new Date(),
     };
     await saveMember(tx, restored);
-    return { events: [memberEvent('updated', restored)] };
+    return { events: [memberEvent('member.updated', restored)] };
   },
 };
 

@@ -29,7 +29,11 @@ export const createMember: Step<CreateMemberRequest, CreateMemberResponse, Kept>
       updatedAt: now,
     };
     if (!(await insertMember(tx, member))) throw memberExists();
-    return { result: { written: writtenVersion(member) }, kept: { memberId, jobId }, events: [memberEvent('created', member)] };
+    return {
+      result: { written: writtenVersion(member) },
+      kept: { memberId, jobId },
+      events: [memberEvent('member.created', member)],
+    };
   },
   /** Removes the member. IDs are never used twice, so the versions of a later member can't collide. */
   async undo(tx, { memberId, jobId }) {

@@ -28,6 +28,6 @@ export const deleteMember: Step<DeleteMemberRequest, DeleteMemberResponse, Kept>
     const times = TIMES.map((field) => [field, row[field] ? new Date(row[field] as string) : null]);
     const member = { ...AT_FIRST, ...row, ...Object.fromEntries(times), version: row.version + 2 } as Member;
     if (!(await insertMember(tx, member))) return;
-    return { events: [memberEvent('updated', member)] };
+    return { events: [memberEvent('member.updated', member)] };
   },
 };

@@ -26,7 +26,7 @@ export const reinstateMember: Step<ReinstateMemberRequest, ReinstateMemberRespon
     requireHeld(held, 'REINSTATING', jobOf(operationId));
     const member = reinstated(held, new Date());
     await saveMember(tx, member);
-    return { result: { written: writtenVersion(member) }, events: [memberEvent('reinstated', member)] };
+    return { result: { written: writtenVersion(member) }, events: [memberEvent('member.reinstated', member)] };
   },
   undo: 'impossible',
 };

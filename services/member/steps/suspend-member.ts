@@ -37,7 +37,7 @@ export const suspendMember: Step<SuspendMemberRequest, SuspendMemberResponse> = 
     requireHeld(active, 'SUSPENDING', jobOf(operationId));
     const member = suspended(active, new Date());
     await saveMember(tx, member);
-    return { result: { written: writtenVersion(member) }, events: [memberEvent('suspended', member)] };
+    return { result: { written: writtenVersion(member) }, events: [memberEvent('member.suspended', member)] };
   },
   undo: 'impossible',
 };

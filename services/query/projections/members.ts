@@ -6,7 +6,7 @@ import { defineProjection } from './projection.ts';
 const text = z.string().default('');
 const time = z.iso.datetime({ offset: true });
 
-/** Earlier releases told locks as if they were what the member is. */
+/** Events of earlier releases have a lock in the place of the status. */
 const STATUSES: Readonly<Record<string, string>> = { MEMBER_STATUS_UPDATING: 'ACTIVE', MEMBER_STATUS_DELETING: 'ACTIVE' };
 
 /** member.events → members. A member that is PENDING is kept, but not shown. */

@@ -31,7 +31,7 @@ export const assignRoles: Step<AssignRolesRequest, AssignRolesResponse, Kept> = 
     return {
       result: { written: writtenVersion(after) },
       kept: { memberId, added },
-      events: [memberRolesEvent('assigned', after)],
+      events: [memberRolesEvent('member-roles.assigned', after)],
     };
   },
   /**
@@ -44,6 +44,6 @@ export const assignRoles: Step<AssignRolesRequest, AssignRolesResponse, Kept> = 
       removeRoles(tx, memberId, added),
       rolesOf(tx, memberId),
     ]);
-    return { events: [memberRolesEvent('unassigned', { memberId, version, roleIds })] };
+    return { events: [memberRolesEvent('member-roles.unassigned', { memberId, version, roleIds })] };
   },
 };

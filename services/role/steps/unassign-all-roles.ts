@@ -23,7 +23,7 @@ export const unassignAllRoles: Step<UnassignAllRolesRequest, UnassignAllRolesRes
     return {
       result: { written: writtenVersion(after) },
       kept: { memberId, removed },
-      events: [memberRolesEvent('unassigned', after)],
+      events: [memberRolesEvent('member-roles.unassigned', after)],
     };
   },
   /** Gives back what was taken, besides what the member has got since. */
@@ -33,6 +33,6 @@ export const unassignAllRoles: Step<UnassignAllRolesRequest, UnassignAllRolesRes
       addRoles(tx, memberId, removed),
       rolesOf(tx, memberId),
     ]);
-    return { events: [memberRolesEvent('assigned', { memberId, version, roleIds })] };
+    return { events: [memberRolesEvent('member-roles.assigned', { memberId, version, roleIds })] };
   },
 };

@@ -19,7 +19,7 @@ export async function closeSockets(store: SocketStore, memberId: string, signal:
   for (let look = 0; ; look++) {
     const open = look % LOOKS_PER_ASKING === 0 ? await store.close(memberId) : await store.count(memberId);
     if (open === 0) return;
-    if (signal.aborted || performance.now() > end) throw aborted('SOCKETS_OPEN', 'sockets of the member are still open');
+    if (signal.aborted || performance.now() > end) throw aborted('SOCKETS_OPEN');
     await sleep(LOOK_EVERY_MS);
   }
 }
