@@ -23,6 +23,7 @@ const rank = (file) => {
 
 export default {
   extensions: ['ts'],
+  require: ['./test/times.ts'],
   files: faults ? ['test/faults/**/*.test.ts'] : ['**/*.test.ts', '!test/faults/**', '!.musubi/**'],
   // Tests wait more than they compute, but on two cores more processes at once only make each other late.
   concurrency: faults ? 1 : 3,

@@ -8,6 +8,7 @@ import { type Identity, identify, isAlive } from '../../local/pids.ts';
 import { checkout } from '../../local/places.ts';
 import { SERVICES } from '../../services/catalogue.ts';
 import { login, register } from '../client.ts';
+import { layout } from '../control.ts';
 import { copyOfCheckout, FOLDER, type NpmStart, npmStart, strangersEnvironment } from '../npm-start.ts';
 
 interface RunFile {
@@ -26,7 +27,7 @@ interface Running extends NpmStart {
 
 /** `npm start` on free ports, for somebody whose terminal speaks no UTF-8. */
 async function start(folder: string): Promise<Running> {
-  const started = await npmStart(folder, { ...strangersEnvironment(), LC_ALL: 'POSIX' });
+  const started = await npmStart(folder, { ...strangersEnvironment(), LC_ALL: 'POSIX' }, [], ['--processes', layout()]);
   const file = join(folder, '.musubi', 'run.json');
   if ((statSync(file).mode & 0o077) !== 0) throw new Error('run.json can be read by others');
   const run = JSON.parse(readFileSync(file, 'utf8')) as RunFile;
