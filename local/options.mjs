@@ -58,7 +58,17 @@ options:
 `;
 
 /** What `npm run bench` measures. */
-export const BENCHES = /** @type {const} */ (['command', 'reads', 'relay', 'faults', 'refusals', 'idle', 'queues', 'start']);
+export const BENCHES = /** @type {const} */ ([
+  'command',
+  'reads',
+  'relay',
+  'faults',
+  'refusals',
+  'idle',
+  'queues',
+  'services',
+  'start',
+]);
 
 /** By script: its help, and the options that `parseArgs` takes. */
 const SCRIPTS = {
