@@ -8,6 +8,7 @@ const faults = process.env.MUSUBI_TEST_PHASE === 'faults';
 const LONGEST = [
   'failure-matrix.test.ts',
   'relay/kafka.test.ts',
+  'test/restart.test.ts',
   'relay/lease.test.ts',
   'test/repair.test.ts',
   'relay/postgres.test.ts',
