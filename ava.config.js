@@ -8,7 +8,6 @@ const faults = process.env.MUSUBI_TEST_PHASE === 'faults';
 const LONGEST = [
   'failure-matrix.test.ts',
   'relay/kafka.test.ts',
-  'test/restart.test.ts',
   'relay/lease.test.ts',
   'test/repair.test.ts',
   'relay/postgres.test.ts',
@@ -17,6 +16,7 @@ const LONGEST = [
   'relay/relay.test.ts',
   'relay/redis.test.ts',
   'relay/stores.test.ts',
+  'test/restart.test.ts',
   'kafka/redrive.test.ts',
   'local/bootstrap.test.ts',
   'new-service.test.ts',

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -19,6 +19,8 @@ const SECONDS = 30;
 interface Measured {
   start: number;
   cpu: number;
+  /** Of the process that hosts the services, and of all. */
+  app: number;
   pss: number;
 }
 
@@ -49,11 +51,13 @@ export async function run(): Promise<void> {
         if (round > 0) found.push([what, measured]);
       }
     }
-    const rows = Object.keys(folders).map((what): [string, number, number, number] => {
+    const rows = Object.keys(folders).map((what): [string, number, number, number, number] => {
       const of = (key: keyof Measured): number => median(found.filter(([name]) => name === what).map(([, it]) => it[key]));
-      return [what, of('start'), of('pss'), of('cpu')];
+      return [what, of('start'), of('app'), of('pss'), of('cpu')];
     });
-    process.stdout.write(`${table([`median of ${ROUNDS}`, 'second start, s', 'PSS MB', '% of a core'], rows)}\n`);
+    process.stdout.write(
+      `${table([`median of ${ROUNDS}`, 'second start, s', 'PSS MB of app', 'of all', '% of a core'], rows)}\n`,
+    );
   } finally {
     remove();
   }
@@ -67,7 +71,9 @@ async function startAndRest(folder: string, first: boolean): Promise<Measured> {
   await sleep(first ? 5_000 : SETTLE_MS);
   const before = cpuMs(pid);
   if (!first) await sleep(SECONDS * 1_000);
-  const measured = { start, cpu: (cpuMs(pid) - before) / (SECONDS * 10), pss: memory(pid, 'Pss') };
+  const { pids } = JSON.parse(readFileSync(join(folder, '.musubi', 'run.json'), 'utf8')) as { pids: { member: number } };
+  const cpu = (cpuMs(pid) - before) / (SECONDS * 10);
+  const measured = { start, cpu, app: memory(pids.member, 'Pss'), pss: memory(pid, 'Pss') };
   const gone = once(child, 'exit');
   process.kill(-pid, 'SIGINT');
   await gone;
