@@ -67,9 +67,6 @@ export function stopGraceMs(env: NodeJS.ProcessEnv): number {
   return (seconds + 5) * 1_000;
 }
 
-/** Where Node keeps what it has compiled, for every process of ours. */
-export const compiledScripts = (): string => join(cacheRoot(), 'compiled-scripts');
-
 /** The command line of a process. The flags keep it small; each is explained where it stands. */
 export function commandLine(programs: readonly string[]): { command: string; args: string[]; env: Record<string, string> } {
   // Workflows make much that dies young: with a small young heap, collecting it takes a tenth of their CPU.
@@ -82,7 +79,7 @@ export function commandLine(programs: readonly string[]): { command: string; arg
     command: join(checkout, 'node_modules', '.bin', 'node'),
     args: [...flags, join(checkout, 'main.ts'), programs.join(',')],
     env: {
-      NODE_COMPILE_CACHE: compiledScripts(),
+      NODE_COMPILE_CACHE: join(cacheRoot(), 'compiled-scripts'),
       // Fewer of glibc's arenas: each keeps freed memory to itself.
       MALLOC_ARENA_MAX: '2',
     },

@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import type { Layout } from '../local/layouts.ts';
 import { readOptions } from '../local/options.mjs';
 import { wheelBinary } from '../local/packages/wheels.ts';
-import { compiledScripts } from '../local/programs.ts';
 import { type Stack, startStack } from '../local/stack.ts';
 import { stopRequest } from '../local/stop-request.ts';
 import { serveCollector } from './collector.ts';
@@ -70,7 +69,7 @@ try {
       MUSUBI_TEST_COLLECTOR: collector.url,
       MUSUBI_TEST_DATA: dataDir,
       // Each file is a process of its own: a third of the CPU of a small one is compiling what others have compiled.
-      NODE_COMPILE_CACHE: compiledScripts(),
+      NODE_COMPILE_CACHE: join(dataDir, 'compiled-scripts'),
       MUSUBI_TEST_WHOLE: values.whole ? '1' : '',
       MUSUBI_TEST_PROCESSES: processes,
       ...phase,
