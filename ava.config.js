@@ -16,7 +16,6 @@ const LONGEST = [
   'relay/relay.test.ts',
   'relay/redis.test.ts',
   'relay/stores.test.ts',
-  'test/restart.test.ts',
   'kafka/redrive.test.ts',
   'local/bootstrap.test.ts',
   'new-service.test.ts',

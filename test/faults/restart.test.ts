@@ -4,13 +4,13 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
 import { triedCases } from '#platform/cases.fixture.ts';
-import { descendants } from '../bench/measure.ts';
-import { LAYOUTS } from '../local/layouts.ts';
-import { type Identity, identify, isAlive } from '../local/pids.ts';
-import { checkout } from '../local/places.ts';
-import { SERVICES } from '../services/catalogue.ts';
-import { login, register } from './client.ts';
-import { copyOfCheckout, FOLDER, type NpmStart, npmStart, strangersEnvironment } from './npm-start.ts';
+import { descendants } from '../../bench/measure.ts';
+import { LAYOUTS } from '../../local/layouts.ts';
+import { type Identity, identify, isAlive } from '../../local/pids.ts';
+import { checkout } from '../../local/places.ts';
+import { SERVICES } from '../../services/catalogue.ts';
+import { login, register } from '../client.ts';
+import { copyOfCheckout, FOLDER, type NpmStart, npmStart, strangersEnvironment } from '../npm-start.ts';
 
 interface RunFile {
   gateway: string;
@@ -41,6 +41,7 @@ function kill(processes: Identity[]): void {
   for (const one of processes) if (isAlive(one)) process.kill(one.pid, 'SIGKILL');
 }
 
+// Among the faults: two systems on two cores leave too little for tests that have seconds.
 for (const [layout] of triedCases(LAYOUTS, ['few'])) {
   test(`after kill -9 of all but some, in a folder of any name, the next start clears the rest and goes on with the data, beside another instance, and stops in order: processes ${layout}`, async (t) => {
     mkdirSync(join(checkout, '.musubi'), { recursive: true });
