@@ -8,7 +8,7 @@ type Bench = (typeof NAMES)[number];
 
 /**
  * `npm run bench NAME`: measures and prints. Every number comes with its baseline from the same run: absolute times
- * depend on the machine. All but `start`, which starts its own, are given a system of their own, empty and on free ports.
+ * depend on the machine. All but `start` and `services`, which start their own, are given a system of their own, empty and on free ports.
  */
 const BENCHES: Record<Bench, () => Promise<void>> = {
   command: async () => onStack((await import('./command.ts')).run),
@@ -21,6 +21,7 @@ const BENCHES: Record<Bench, () => Promise<void>> = {
   refusals: async () => onStack((await import('./refusals.ts')).run),
   idle: async () => onStack((await import('./idle.ts')).run),
   queues: async () => onStack((await import('./queues.ts')).run),
+  services: async () => (await import('./services.ts')).run(),
   start: async () => (await import('./start.ts')).run(values),
 };
 

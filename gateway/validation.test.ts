@@ -1,13 +1,11 @@
-import { once } from 'node:events';
-import { type IncomingMessage, request } from 'node:http';
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
-import anyTest, { type ExecutionContext, type TestFn } from 'ava';
+import anyTest, { type TestFn } from 'ava';
 import { newId } from '#platform/id.ts';
-import { type Answer, ownContract, send } from './client.fixture.ts';
+import { send } from './client.fixture.ts';
 import { startWorld, type World } from './gateway.fixture.ts';
 import { problemSchema } from './problem.ts';
-import type { Route } from './route.ts';
+import { isRefused, JSON_LINE, pathOf, runningJob, sendLines, taro, token, type Wrong } from './refused.fixture.ts';
 import { allRoutes } from './routes/index.ts';
 
 const test = anyTest as TestFn<World>;
@@ -17,54 +15,6 @@ test.beforeEach(async (t) => {
 test.afterEach.always((t) => t.context.close());
 
 const routes = allRoutes();
-const taro = { loginId: 'taro', password: 'long enough', displayName: '太郎', email: 'taro@example.com' };
-
-/** A path of the route, which may do what it says: its IDs are the test's own member's, or of a job of it. */
-function pathOf(route: Route, { hanaId }: World, jobId = ''): string {
-  return route.path.replace(/\{(\w+)\}/, (_, name: string) => (name === 'jobId' ? jobId : name === 'memberId' ? hanaId : 'x'));
-}
-
-/** A job that is not done yet, so that it can be read and cancelled. */
-async function runningJob(world: World): Promise<string> {
-  const body = { ...taro, loginId: 'running' };
-  world.next = 'running';
-  const accepted = await send(world, 'POST', '/v1/members', { token: world.admin, body });
-  world.next = 'completed';
-  return accepted.body.jobId;
-}
-
-/** A request whose headers are sent line by line, as given. */
-async function sendLines(world: World, method: string, path: string, lines: [string, string][], body?: string): Promise<Answer> {
-  const all: [string, string][] = [['Host', 'x'], ...lines];
-  if (body !== undefined) all.push(['Content-Length', String(Buffer.byteLength(body))]);
-  const sent = request(world.base + path, { method, headers: all.flat() as unknown as NodeJS.Dict<string> });
-  sent.end(body);
-  const [response] = (await once(sent, 'response')) as [IncomingMessage];
-  const answer = {
-    status: response.statusCode ?? 0,
-    headers: new Headers(response.headers as Record<string, string>),
-    body: JSON.parse((await text(response)) || '""'),
-  };
-  ownContract().check(method, path, answer);
-  return answer;
-}
-
-const token = (world: World): [string, string] => ['Authorization', `Bearer ${world.admin}`];
-const JSON_LINE: [string, string] = ['Content-Type', 'application/json'];
-
-interface Wrong {
-  in: string;
-  field: string;
-  code: string;
-}
-function isRefused(t: ExecutionContext<World>, answer: Answer, wrong: Wrong, name: string): void {
-  t.is(answer.status, 400, `${name}: ${JSON.stringify(answer.body)}`);
-  const { errors } = problemSchema.parse(answer.body);
-  t.true(
-    errors.some((error) => error.in === wrong.in && error.field === wrong.field && error.code === wrong.code),
-    `${name}: ${JSON.stringify(errors)}`,
-  );
-}
 
 test('a header or parameter that is given and empty is not taken as absent, by any route', async (t) => {
   const { context: world } = t;
@@ -158,108 +108,6 @@ test('a condition that a route does not heed is refused, never passed over', asy
       isRefused(t, answer, { in: 'header', field, code: 'UNKNOWN' }, `${route.operationId} ${field}`);
     }
   }
-});
-
-test('a body is refused where none is asked for, unless it says nothing', async (t) => {
-  const { context: world } = t;
-  const token = world.admin;
-  const bodiless = routes.filter(({ method, body }) => method !== 'GET' && !body);
-  t.deepEqual(
-    bodiless.map(({ operationId }) => operationId),
-    ['logout', 'reinstateMember', 'deleteMember', 'cancelJob'],
-  );
-  const jobId = await runningJob(world);
-  for (const route of bodiless) {
-    const path = pathOf(route, world, jobId);
-    const said = await send(world, route.method, path, { token, body: { force: true } });
-    isRefused(t, said, { in: 'body', field: 'force', code: 'UNKNOWN' }, route.operationId);
-    const text = await send(world, route.method, path, { token, body: 'x', headers: { 'content-type': 'text/plain' } });
-    t.is(text.status, 415, route.operationId);
-  }
-  t.is((await send(world, 'POST', '/v1/auth/logout', { token, body: {} })).status, 204);
-});
-
-test('the type of a body must be given, and be one that is understood', async (t) => {
-  const { context: world } = t;
-  const post = (lines: [string, string][]) =>
-    sendLines(world, 'POST', '/v1/members', [token(world), ...lines], JSON.stringify(taro));
-  const cases: [[string, string][], Wrong][] = [
-    [[], { in: 'header', field: 'Content-Type', code: 'REQUIRED' }],
-    [[['Content-Type', '']], { in: 'header', field: 'Content-Type', code: 'NOT_ONE_OF' }],
-    [[['Content-Type', 'text/plain']], { in: 'header', field: 'Content-Type', code: 'NOT_ONE_OF' }],
-    [[['Content-Type', 'application/json; charset=latin1']], { in: 'header', field: 'Content-Type', code: 'NOT_ONE_OF' }],
-    [[JSON_LINE, ['Content-Encoding', 'gzip']], { in: 'header', field: 'Content-Encoding', code: 'NOT_ONE_OF' }],
-    [[JSON_LINE, ['Content-Encoding', '']], { in: 'header', field: 'Content-Encoding', code: 'NOT_ONE_OF' }],
-  ];
-  for (const [lines, wrong] of cases) {
-    const answer = await post(lines);
-    t.is(answer.status, 415, JSON.stringify(lines));
-    t.like(answer.body.errors, [wrong], JSON.stringify(answer.body));
-  }
-});
-
-test('a name that a body has twice is refused: nobody knows which value counts', async (t) => {
-  const { context: world } = t;
-  const post = (body: string, path = '/v1/members') =>
-    send(world, 'POST', path, { token: world.admin, body, headers: { 'content-type': 'application/json' } });
-  const whole = JSON.stringify(taro).slice(1);
-  for (const [body, field] of [
-    [`{"loginId": "other", ${whole}`, 'loginId'],
-    [`{"login\\u0049d": "other", ${whole}`, 'loginId'],
-  ] as const) {
-    const answer = await post(body);
-    t.is(answer.body.code, 'MALFORMED_JSON');
-    isRefused(t, answer, { in: 'body', field, code: 'REPEATED' }, body);
-  }
-  const checks = '[{"action": "a", "resource": {"type": "Job"}}, {"action": "a", "resource": {"type": "Job", "id": ",\\"{:"}}]';
-  t.is((await post(`{"checks": ${checks}}`, '/v1/auth/check')).status, 200, 'the same name in different objects');
-});
-
-test('what is wrong is said in words of ours: where, which field, what kind, and how to mend it', async (t) => {
-  const { context: world } = t;
-  const post = async (body: unknown, path = '/v1/members') =>
-    (await send(world, 'POST', path, { token: world.admin, body })).body.errors;
-  const body = (field: string, code: string, message: string) => ({ in: 'body', field, code, message });
-  t.deepEqual(await post(undefined), [body('', 'REQUIRED', 'is missing')]);
-  t.deepEqual(await post([]), [body('', 'WRONG_TYPE', 'must be an object')]);
-  t.deepEqual(await post({ ...taro, loginId: 7, email: null }), [
-    body('loginId', 'WRONG_TYPE', 'must be a string'),
-    body('email', 'WRONG_TYPE', 'must be a string'),
-  ]);
-  const { email: _, ...rest } = taro;
-  t.deepEqual(await post({ ...rest, admin: true }), [
-    body('email', 'REQUIRED', 'is missing'),
-    body('admin', 'UNKNOWN', 'is not known here; known are loginId, password, displayName, email'),
-  ]);
-  t.deepEqual(await post({ ...taro, password: 'short' }), [body('password', 'TOO_SHORT', 'must have at least 8 characters')]);
-  t.deepEqual(await post({ ...taro, password: 'x'.repeat(257) }), [
-    body('password', 'TOO_LONG', 'must have at most 256 characters'),
-  ]);
-  t.deepEqual(await post({ ...taro, displayName: 'x'.repeat(101) }), [
-    body('displayName', 'TOO_LONG', 'must have at most 100 characters'),
-  ]);
-  t.deepEqual(await post({ ...taro, email: 'nobody' }), [body('email', 'WRONG_FORMAT', 'must be an e-mail address')]);
-  t.deepEqual(await post({ loginId: '' }, '/v1/auth/login'), [
-    body('loginId', 'TOO_SHORT', 'must not be empty'),
-    body('password', 'REQUIRED', 'is missing'),
-  ]);
-  t.deepEqual(await post({ checks: [] }, '/v1/auth/check'), [body('checks', 'TOO_SHORT', 'must not be empty')]);
-  t.deepEqual(await post({ checks: [{ action: 'a', resource: { type: 'Job', id: '' } }] }, '/v1/auth/check'), [
-    body('checks[0].resource.id', 'TOO_SHORT', 'must not be empty'),
-  ]);
-  const changed = await send(world, 'PATCH', `/v1/members/${world.hanaId}`, { token: world.admin, body: {} });
-  t.deepEqual(changed.body.errors, [body('', 'REQUIRED', 'must change at least one field')]);
-
-  const list = async (query: string) => (await send(world, 'GET', `/v1/jobs?${query}`, { token: world.admin })).body.errors;
-  const parameter = (field: string, code: string, message: string) => ({ in: 'query', field, code, message });
-  t.deepEqual(await list('pageSize=0&state=lost'), [
-    parameter('state', 'NOT_ONE_OF', 'must be one of queued, running, compensating, applied, completed, failed, cancelled'),
-    parameter('pageSize', 'TOO_SMALL', 'must be at least 1'),
-  ]);
-  t.deepEqual(await list('pageSize=101'), [parameter('pageSize', 'TOO_LARGE', 'must be at most 100')]);
-  for (const size of ['x', '1.0', '1e1', '0x10', '+5', '%205', '5%20', ''])
-    t.deepEqual(await list(`pageSize=${size}`), [parameter('pageSize', 'WRONG_FORMAT', 'must be a whole number')], size);
-  t.deepEqual(await list('x=1'), [parameter('x', 'UNKNOWN', 'is not known here; known are state, command, pageSize, pageToken')]);
 });
 
 test('all parts of a request are looked at before it is refused', async (t) => {

@@ -39,7 +39,7 @@ Starts a system of its own on free ports, runs the tests against it (default: al
 options:
   --match TITLE   only tests of this title; * stands for anything
   --whole         every case of what takes long, too (npm run matrix)
-  --processes few|each   whether Musubi's programs share two processes, or have one each (default: few, each for test/faults)
+  --processes few|each   whether Musubi's programs share two processes, or have one each (default: few; each for test/faults, and with --whole both)
   --version       which release this is
   --help          this text
 `;
@@ -58,7 +58,17 @@ options:
 `;
 
 /** What `npm run bench` measures. */
-export const BENCHES = /** @type {const} */ (['command', 'reads', 'relay', 'faults', 'refusals', 'idle', 'queues', 'start']);
+export const BENCHES = /** @type {const} */ ([
+  'command',
+  'reads',
+  'relay',
+  'faults',
+  'refusals',
+  'idle',
+  'queues',
+  'services',
+  'start',
+]);
 
 /** By script: its help, and the options that `parseArgs` takes. */
 const SCRIPTS = {

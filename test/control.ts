@@ -1,5 +1,6 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { LAYOUTS, type Layout, type MusubiProcess } from '../local/layouts.ts';
 import type { Stack } from '../local/stack.ts';
 
 /** What a test may do to a component of the running stack. */
@@ -48,6 +49,11 @@ async function call(method: string, path: string): Promise<unknown> {
   if (!response.ok) throw new Error(`${path}: ${await response.text()}`);
   return await response.json();
 }
+
+/** How Musubi's programs are spread over processes in the running stack. */
+export const layout = (): Layout => (process.env.MUSUBI_TEST_PROCESSES === 'each' ? 'each' : 'few');
+/** Musubi's processes in the running stack. */
+export const processes = (): readonly MusubiProcess[] => LAYOUTS[layout()];
 
 /** Kills a component at once (SIGKILL) and leaves it dead. */
 export const kill = async (name: string): Promise<void> => void (await call('POST', `/kill/${name}`));

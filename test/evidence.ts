@@ -9,11 +9,16 @@ import { address, unique } from './client.ts';
 
 export type Row = Record<string, unknown>;
 
-/** What a query finds in one of the services' databases. */
-export async function rows(database: string, query: string): Promise<Row[]> {
+/** Where one of the services' databases is. */
+export function databaseUrl(database: string): string {
   const url = new URL(address('MUSUBI_POSTGRES_URL'));
   url.pathname = `/${database}`;
-  const client = new pg.Client({ connectionString: url.href });
+  return url.href;
+}
+
+/** What a query finds in one of the services' databases. */
+export async function rows(database: string, query: string): Promise<Row[]> {
+  const client = new pg.Client({ connectionString: databaseUrl(database) });
   await client.connect();
   try {
     return (await client.query<Row>(query)).rows;

@@ -1,15 +1,13 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { NativeConnection } from '@temporalio/worker';
 import { Secret } from '#platform/config.ts';
 import { failedPrecondition } from '#platform/errors.ts';
 import { connectPeer } from '#platform/grpc/client.ts';
 import { addressVariable } from '#platform/grpc/peers.ts';
 import { type Handlers, serveGrpc } from '#platform/grpc/server.ts';
-import type { Logger } from '#platform/log.ts';
 import { type Database, sql } from '#platform/postgres.ts';
 import { startTelemetry } from '#platform/telemetry.ts';
 import { AuthServiceService } from '#proto/musubi/auth/v1/auth.ts';
@@ -28,7 +26,7 @@ import { openStore as openMembers } from '../services/member/store.ts';
 import { roleHandlers } from '../services/role/grpc.ts';
 import { openStore as openRoles } from '../services/role/store.ts';
 import { hostWorkers } from '../worker/host.ts';
-import { installRuntime } from '../worker/runtime.ts';
+import { freshNamespace } from './fresh-namespace.ts';
 import { fromEnvironment, scratchDatabase } from './scratch-database.ts';
 
 // `node main.ts bootstrap` as it is, on a system that is fresh for each test: the services over databases of their own,
@@ -94,7 +92,7 @@ export async function freshSystem(): Promise<System> {
     MUSUBI_JOB_ADDRESS: await address(serveGrpc(serving, JobServiceService, observed(handlers, 'job'))),
     MUSUBI_QUERY_ADDRESS: await address(serveGrpc(serving, QueryServiceService, query)),
     MUSUBI_TEMPORAL_ADDRESS: fromEnvironment('MUSUBI_TEMPORAL_ADDRESS'),
-    MUSUBI_TEMPORAL_NAMESPACE: await freshNamespace(log),
+    MUSUBI_TEMPORAL_NAMESPACE: await freshNamespace(log, 'bootstrap'),
   };
   const app = { config: addresses as unknown as Parameters<typeof hostWorkers>[0]['config'], log, lifecycle };
   const commands = hostWorkers({ ...app, tracing }, ['member']);
@@ -139,17 +137,6 @@ export async function freshSystem(): Promise<System> {
 const none = async (): Promise<never> => {
   throw failedPrecondition('LOCK_NOT_HELD', 'nobody asks for this here');
 };
-
-async function freshNamespace(log: Logger): Promise<string> {
-  const namespace = `bootstrap-${randomUUID()}`;
-  // Core went with the test before, and its port may be somebody else's by now.
-  await installRuntime(log);
-  const connection = await NativeConnection.connect({ address: fromEnvironment('MUSUBI_TEMPORAL_ADDRESS') });
-  const day = { seconds: 86_400 as never };
-  await connection.workflowService.registerNamespace({ namespace, workflowExecutionRetentionPeriod: day });
-  await connection.close();
-  return namespace;
-}
 
 export const admins = async ({ roles }: System): Promise<number> =>
   (await roles.query(sql`select from member_roles where role_id = 'admin'`)).length;

@@ -46,9 +46,15 @@ export interface NpmStart {
  * Types `npm start -- --port 0` and resolves once it says that it is ready.
  *
  * @param as the command that goes before `npm`, to be another user
+ * @param options further ones
  */
-export async function npmStart(cwd: string, env: NodeJS.ProcessEnv, as: string[] = []): Promise<NpmStart> {
-  const [command, ...args] = [...as, 'npm', 'start', '--', '--port', '0'];
+export async function npmStart(
+  cwd: string,
+  env: NodeJS.ProcessEnv,
+  as: string[] = [],
+  options: string[] = [],
+): Promise<NpmStart> {
+  const [command = 'npm', ...args] = [...as, 'npm', 'start', '--', '--port', '0', ...options];
   const child = spawn(command, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
   let output = '';
   const isReady = new Promise<void>((resolve) => {

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { checkout } from '../local/places.ts';
 import { Ports } from '../local/ports.ts';
 
 export interface Started {
@@ -10,13 +11,22 @@ export interface Started {
   stop(signal?: NodeJS.Signals): Promise<void>;
 }
 
-/** Starts one more process of a program, or of several, beside the running stack, and waits until it is ready. */
-export async function startProgram(program: string, args: string[] = [], env: Record<string, string> = {}): Promise<Started> {
+/**
+ * Starts one more process of a program, or of several, beside the running stack, and waits until it is ready.
+ *
+ * @param folder the checkout that it is of. Default: this one
+ */
+export async function startProgram(
+  program: string,
+  args: string[] = [],
+  env: Record<string, string> = {},
+  folder = checkout,
+): Promise<Started> {
   // Reserved until the process has ended, and outside the range from which the system gives ports to whoever asks.
   const reserved = new Ports();
   const ports = { grpc: await reserved.reserve(), http: await reserved.reserve(), ops: await reserved.reserve() };
-  const child = spawn(process.execPath, [join(import.meta.dirname, '../main.ts'), program, ...args], {
-    cwd: join(import.meta.dirname, '..'),
+  const child = spawn(process.execPath, [join(folder, 'main.ts'), program, ...args], {
+    cwd: folder,
     env: {
       ...process.env,
       MUSUBI_GRPC_LISTEN: `127.0.0.1:${ports.grpc}`,

@@ -83,7 +83,7 @@ async function redis(): Promise<Redis> {
   return client;
 }
 
-async function redisFull(): Promise<() => Promise<void>> {
+export async function redisFull(): Promise<() => Promise<void>> {
   const client = await redis();
   await client.config('SET', 'maxmemory', '1');
   return async () => {

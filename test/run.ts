@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { mkdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Layout } from '../local/layouts.ts';
 import { readOptions } from '../local/options.mjs';
@@ -9,6 +9,7 @@ import { stopRequest } from '../local/stop-request.ts';
 import { serveCollector } from './collector.ts';
 import { serveControl } from './control.ts';
 import { endLeftBehind } from './left-behind.ts';
+import { slowest } from './slowest.ts';
 import { type Tally, tally } from './tap.ts';
 
 /**
@@ -67,7 +68,10 @@ try {
       MUSUBI_TEST_CONTROL: control.url,
       MUSUBI_TEST_COLLECTOR: collector.url,
       MUSUBI_TEST_DATA: dataDir,
+      // Each file is a process of its own: a third of the CPU of a small one is compiling what others have compiled.
+      NODE_COMPILE_CACHE: join(dataDir, 'compiled-scripts'),
       MUSUBI_TEST_WHOLE: values.whole ? '1' : '',
+      MUSUBI_TEST_PROCESSES: processes,
       ...phase,
     };
     add(await ava(positionals, env));
@@ -78,9 +82,13 @@ try {
   };
   const faultsOnly = positionals.length > 0 && positionals.every((file) => file.startsWith('test/faults'));
   if (!faultsOnly) await onStack(values.processes ?? 'few');
-  // One process for each program, so that one alone can be away.
-  if (positionals.length === 0 || faultsOnly) await onStack(values.processes ?? 'each', { MUSUBI_TEST_PHASE: 'faults' });
+  // By default with a process for each program, so that one alone can be away; `npm run matrix` does both.
+  const layouts: Layout[] = values.processes ? [values.processes] : values.whole ? ['few', 'each'] : ['each'];
+  if (positionals.length === 0 || faultsOnly)
+    for (const layout of layouts) await onStack(layout, { MUSUBI_TEST_PHASE: 'faults' });
   collector.close();
+  const times = join(dataDir, 'times.jsonl');
+  if (existsSync(times)) for (const line of slowest(readFileSync(times, 'utf8'))) process.stdout.write(`# ${line}\n`);
   process.stdout.write(`# the tests took ${elapsed(begun)}, the start of the stack included\n`);
 } finally {
   await stop();
@@ -103,7 +111,7 @@ function add({ passed, failed, failures }: Tally): void {
 function ava(files: string[], env: NodeJS.ProcessEnv): Promise<Tally> {
   const match = values.match === undefined ? [] : ['--match', values.match];
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [join(root, 'node_modules/.bin/ava'), '--tap', ...match, ...files], {
+    const child = spawn(process.execPath, [join(root, 'test/ava.ts'), '--tap', ...match, ...files], {
       cwd: root,
       env,
       stdio: ['ignore', 'pipe', 'inherit'],

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Connection, Client as TemporalClient } from '@temporalio/client';
 import test from 'ava';
+import { SCHEDULES } from '../temporal.config.ts';
 import { address, admin, register } from './client.ts';
 
 test('the Web UI is told of each job what it is, for whom, at which step, and why it failed', async (t) => {
@@ -41,4 +42,18 @@ test('the Web UI is told of each job what it is, for whom, at which step, and wh
   for (let i = 0; i < 600 && (await found(`MusubiAggregate = "…" and MusubiOutcome = "refused"`)) === 0; i++) await sleep(100);
   t.is(await found(`MusubiAggregate = "…" and MusubiOutcome = "refused"`), 1);
   await connection.close();
+});
+
+test('the Web UI shows every Schedule, and what it is for', async (t) => {
+  // What its pages are made of.
+  const schedules = `${address('MUSUBI_TEMPORAL_UI')}/api/v1/namespaces/default/schedules`;
+  const read = async (url: string): Promise<any> => (await fetch(url)).json();
+  for (const [id, { summary }] of Object.entries(SCHEDULES)) {
+    const isListed = async (): Promise<boolean> => JSON.stringify(await read(schedules)).includes(`"scheduleId":"${id}"`);
+    for (let i = 0; i < 600 && !(await isListed()); i++) await sleep(100);
+    t.true(await isListed(), id);
+    const { schedule } = await read(`${schedules}/${id}`);
+    t.is(schedule.state.notes, summary);
+    t.is(schedule.action.startWorkflow.workflowType.name, id);
+  }
 });

@@ -137,6 +137,23 @@ test.serial('an event that can not be read is parked with its reason, and those 
   t.regex(letter.dlq_reason ?? '', /not as agreed: member\.createdAt/);
 });
 
+test.serial('an event of a newer writer is shown, with a status and fields that nobody here knows', async (t) => {
+  const id = randomUUID();
+  const event = memberEvent(id, 1, {});
+  const { member, ...rest } = event.data as { member: object };
+  const newer = { ...rest, member: { ...member, status: 'MEMBER_STATUS_ARCHIVED', pronouns: 'they' }, reason: { code: 7 } };
+  await publish({ ...event, data: newer }, memberRolesEvent(id, 1, ['member', 'of a newer release']));
+  await t.notThrowsAsync(Promise.all([visible(one, id, 1), visible(one, id, 1, 'member-roles')]));
+  t.like(await getMember(memberLoader(one.db), id), { status: 'ARCHIVED', roleIds: ['member', 'of a newer release'] });
+  const admin = kafka.admin();
+  await admin.connect();
+  const parked = (await admin.listTopics()).includes(`${groups[0]}.dead-letter`)
+    ? await admin.fetchTopicOffsets(`${groups[0]}.dead-letter`)
+    : [];
+  await admin.disconnect();
+  t.true(parked.every(({ high }) => high === '0'));
+});
+
 async function firstLetter(topic: string, groupId: string): Promise<Record<string, string>> {
   const reader = kafka.consumer({ groupId, maxWaitTimeInMs: 200 });
   await reader.connect();

@@ -1,12 +1,18 @@
 import { randomUUID } from 'node:crypto';
-import test from 'ava';
+import test, { type ExecutionContext } from 'ava';
 import { Client } from 'pg';
 import { triedCases } from '#platform/cases.fixture.ts';
 import { sql } from '#platform/postgres.ts';
 import { servers } from '#platform/test-servers.fixture.ts';
+import { Turns } from '#platform/turns.ts';
 import { arrived, faults, type Outboxes, outboxes, type RelayProcess, startRelay, until } from './relay.fixture.ts';
 
 // What happens to the log, the slot and the table that the relay reads: "nothing came" is not "nothing was written".
+
+/** They mostly wait: for leases to lapse, for the next look at the outbox. */
+const turns = new Turns(4);
+const relayTest = (title: string, run: (t: ExecutionContext) => Promise<void>): void =>
+  test(title, (t) => turns.take(() => run(t)));
 
 const published = (boxes: Outboxes, keys: string[], relay: RelayProcess): Promise<void> =>
   until(`${keys} arrive`, () => keys.every((key) => arrived(boxes, 'postgres', key))).catch((error: unknown) => {
@@ -36,7 +42,7 @@ const ALTERED: Record<string, string> = {
 };
 
 for (const [how, alter] of triedCases(ALTERED, ['dropped', 'of another table'])) {
-  test.serial(`a publication that is ${how} loses nothing, and is made anew`, async (t) => {
+  relayTest(`a publication that is ${how} loses nothing, and is made anew`, async (t) => {
     const boxes = await outboxes(t);
     const relay = await startRelay([boxes.sources.postgres]);
     await boxes.write('postgres', 'before', 1);
@@ -64,7 +70,7 @@ for (const [how, alter] of triedCases(ALTERED, ['dropped', 'of another table']))
   });
 }
 
-test.serial('a publication that is dropped and made again before anybody looks', async (t) => {
+relayTest('a publication that is dropped and made again before anybody looks', async (t) => {
   const boxes = await outboxes(t);
   const first = await startRelay([boxes.sources.postgres]);
   await boxes.write('postgres', 'before', 1);
@@ -81,7 +87,7 @@ test.serial('a publication that is dropped and made again before anybody looks',
   t.pass();
 });
 
-test.serial('one that is dropped and made again under the relay, before it looks', async (t) => {
+relayTest('one that is dropped and made again under the relay, before it looks', async (t) => {
   const boxes = await outboxes(t);
   const relay = await startRelay([boxes.sources.postgres]);
   await relay.isHealthy();
@@ -103,7 +109,7 @@ const dropSlot = (boxes: Outboxes): Promise<void> =>
     return (await rowsOf(boxes, `select 1 ${slots}`)).length === 0;
   });
 
-test.serial('a slot that is dropped, before a start and under a relay, costs repeats, no events', async (t) => {
+relayTest('a slot that is dropped, before a start and under a relay, costs repeats, no events', async (t) => {
   const boxes = await outboxes(t);
   const first = await startRelay([boxes.sources.postgres]);
   await boxes.write('postgres', 'one', 1);
@@ -122,7 +128,7 @@ test.serial('a slot that is dropped, before a start and under a relay, costs rep
   t.pass();
 });
 
-test.serial(
+relayTest(
   'what was written before there was a slot comes first, though the relay that made the slot has sent nothing',
   async (t) => {
     const boxes = await outboxes(t);
@@ -136,7 +142,7 @@ test.serial(
   },
 );
 
-test.serial('a slot of our name that is none of ours is replaced', async (t) => {
+relayTest('a slot of our name that is none of ours is replaced', async (t) => {
   const boxes = await outboxes(t);
   await rowsOf(boxes, `select pg_create_logical_replication_slot('outbox_${boxes.name}', 'test_decoding')`);
   await boxes.write('postgres', 'one', 1);
@@ -148,7 +154,7 @@ test.serial('a slot of our name that is none of ours is replaced', async (t) => 
   t.pass();
 });
 
-test.serial('the slot of another database is left alone, and that is said', async (t) => {
+relayTest('the slot of another database is left alone, and that is said', async (t) => {
   const boxes = await outboxes(t);
   const other = await outboxes(t);
   await rowsOf(other, `select pg_create_logical_replication_slot('outbox_${boxes.name}', 'pgoutput')`);
@@ -158,6 +164,7 @@ test.serial('the slot of another database is left alone, and that is said', asyn
   t.is((await rowsOf(other, `select from pg_replication_slots where slot_name = 'outbox_${boxes.name}'`)).length, 1);
 });
 
+// Serial: no slot of the whole server can be made meanwhile.
 test.serial('a slot that has to wait for a long transaction keeps no event waiting', async (t) => {
   const boxes = await outboxes(t);
   const url = new URL(servers.postgres().reveal());
@@ -182,7 +189,7 @@ test.serial('a slot that has to wait for a long transaction keeps no event waiti
   await relay.isHealthy();
 });
 
-test.serial('the log is read across whatever is done to the table', async (t) => {
+relayTest('the log is read across whatever is done to the table', async (t) => {
   const boxes = await outboxes(t);
   const relay = await startRelay([boxes.sources.postgres]);
   const done = [
@@ -204,7 +211,7 @@ test.serial('the log is read across whatever is done to the table', async (t) =>
   await until('the outbox is empty', async () => (await boxes.unsent('postgres')) === 0);
 });
 
-test.serial('while the table is away the relay says so, and goes on when it is back', async (t) => {
+relayTest('while the table is away the relay says so, and goes on when it is back', async (t) => {
   const boxes = await outboxes(t);
   const relay = await startRelay([boxes.sources.postgres]);
   await relay.isHealthy();
@@ -219,7 +226,7 @@ test.serial('while the table is away the relay says so, and goes on when it is b
   t.pass();
 });
 
-test.serial('rows that are emptied from the table are still in the log', async (t) => {
+relayTest('rows that are emptied from the table are still in the log', async (t) => {
   const boxes = await outboxes(t);
   const first = await startRelay([boxes.sources.postgres]);
   await boxes.write('postgres', 'one', 1);
@@ -233,7 +240,7 @@ test.serial('rows that are emptied from the table are still in the log', async (
   t.pass();
 });
 
-test.serial('a database that is dropped and made again is relayed again', async (t) => {
+relayTest('a database that is dropped and made again is relayed again', async (t) => {
   const boxes = await outboxes(t);
   const relay = await startRelay([boxes.sources.postgres]);
   await boxes.write('postgres', 'one', 1);
@@ -247,7 +254,7 @@ test.serial('a database that is dropped and made again is relayed again', async 
   t.pass();
 });
 
-test.serial('an event is sent however long it has waited for a relay', async (t) => {
+relayTest('an event is sent however long it has waited for a relay', async (t) => {
   const boxes = await outboxes(t);
   await boxes.write('postgres', 'old', 1);
   await boxes.db.query(sql`update outbox set created_at = now() - interval '400 days'`);
@@ -256,7 +263,7 @@ test.serial('an event is sent however long it has waited for a relay', async (t)
   t.pass();
 });
 
-test.serial('what is no event holds up no other, stays, and is sent once it is mended', async (t) => {
+relayTest('what is no event holds up no other, stays, and is sent once it is mended', async (t) => {
   const boxes = await outboxes(t);
   const relay = await startRelay([boxes.sources.postgres]);
   await boxes.write('postgres', 'one', 1);

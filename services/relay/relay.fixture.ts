@@ -46,7 +46,7 @@ export type Kind = (typeof KINDS)[number];
 export async function outboxes(t: ExecutionContext): Promise<Outboxes> {
   const made = await openOutboxes();
   t.teardown(async () => {
-    await killRelays();
+    await killRelays(made);
     await made.close();
   });
   return made;
@@ -159,11 +159,13 @@ export interface RelayProcess {
   isHealthy(ms?: number): Promise<void>;
 }
 
-const running = new Set<RelayProcess>();
+/** With what they relay. */
+const running = new Map<RelayProcess, string[]>();
 
-/** Ends the relays that a failed test left behind. */
-async function killRelays(): Promise<void> {
-  await Promise.all([...running].map((relay) => relay.kill('SIGKILL')));
+/** Ends the relays of these outboxes. */
+async function killRelays({ sources }: Outboxes): Promise<void> {
+  const own = [...running].filter(([, relayed]) => relayed.some((source) => Object.values(sources).includes(source)));
+  await Promise.all(own.map(([relay]) => relay.kill('SIGKILL')));
 }
 
 export async function startRelay(sources: string[], env: Record<string, string> = {}): Promise<RelayProcess> {
@@ -213,7 +215,7 @@ export async function startRelay(sources: string[], env: Record<string, string> 
       untilHealth(`${source}: ${what}`, ({ degraded }) => what.test(degraded[`outbox of ${source}`] ?? ''), ms),
     isHealthy: (ms) => untilHealth('healthy', ({ status }) => status === 'healthy', ms),
   };
-  running.add(relay);
+  running.set(relay, sources);
   return relay;
 }
 

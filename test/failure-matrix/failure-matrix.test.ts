@@ -31,6 +31,8 @@ let stores: Stores;
 const golden = new Map<string, { steps: string[]; pivot: string; done: Snapshot; undos: string[] }>();
 const cases: string[] = [];
 const members = new Set<string>();
+/** Of all cases. */
+const ids = new Set<string>();
 let leaks = 0;
 const turns = new Turns(AT_ONCE);
 /** One at a time: sagas that wait for those of another worker would be held up for long, and their tasks time out. */
@@ -61,6 +63,11 @@ test.after('every change of every case was told: each version once, in order, up
   t.deepEqual(await untold([...members]), []);
 });
 
+test.after('what names an aggregate of a case is where its snapshots look', async (t) => {
+  t.true(ids.size > members.size);
+  t.deepEqual(await stores.overlooked([...ids]), []);
+});
+
 test.after.always(async () => {
   process.stderr.write(`failure matrix: ${cases.length} cases, ${leaks} leaks\n`);
   await ground?.close();
@@ -84,6 +91,7 @@ async function check(t: ExecutionContext, way: string, what: string, made: Case,
   }
   cases.push(what);
   if (made.ids.memberId) members.add(made.ids.memberId);
+  for (const id of Object.values(made.ids)) ids.add(id);
   if (JSON.stringify(now) !== JSON.stringify(expected)) leaks++;
   t.deepEqual(now, expected, `${what} ended ${ended.state} (${ended.code ?? 'no error'}), calls: ${ended.calls.join(' ')}`);
 }

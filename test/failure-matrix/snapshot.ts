@@ -1,7 +1,8 @@
 import { Redis } from 'ioredis';
-import { type Db, MongoClient } from 'mongodb';
+import { type Collection, MongoClient } from 'mongodb';
 import pg from 'pg';
 import { address } from '../client.ts';
+import { databaseUrl } from '../evidence.ts';
 
 /**
  * What is kept on purpose, whatever became of the saga, by the name of its table, collection or key.
@@ -31,68 +32,105 @@ const MOVING = new Set(['version', 'updatedAt']);
 /** How the databases of services are called, on PostgreSQL and on MongoDB: whichever there are, they are looked into. */
 const OURS = /^musubi_/;
 
-/** Every row, document and key of every store that names one of the IDs; sorted, so that two can be compared. */
+/** Redis has no indexes: how the keys begin that end with an aggregate's ID, as the services' stores name them. */
+const KEYS = ['ws:sockets:'];
+
+/** What cases have for IDs: ours, and the names that sagas.ts makes. */
+const ANY_ID = /[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}|matrix-[\da-f]{16}/g;
+
+/** Rows, documents and keys; sorted, so that two can be compared. */
 export type Snapshot = string[];
 
-/** Looks into all stores at once; open it once and use it for every case. */
-export class Stores {
-  readonly #pools: readonly { database: string; pool: pg.Pool }[];
-  readonly #mongo: MongoClient;
-  readonly #databases: readonly string[];
-  readonly #redis = new Redis(address('MUSUBI_REDIS_URL'), { enableAutoPipelining: true });
+/** A table or a collection. */
+interface Place {
+  /** With its database. */
+  name: string;
+  /** The columns or fields by which its indexes find rows. */
+  keys: readonly string[];
+}
 
-  private constructor(pools: readonly { database: string; pool: pg.Pool }[], mongo: MongoClient, databases: readonly string[]) {
+interface Table extends Place {
+  pool: pg.Pool;
+  table: string;
+}
+
+interface Documents extends Place {
+  collection: Collection;
+}
+
+/**
+ * Looks into all stores at once; open it once and use it for every case.
+ *
+ * What belongs to a case is looked up by its IDs, by every index of every table and collection, so that a case costs the same
+ * however much others have left. What names an ID and has no index for it is found by {@link overlooked}, which reads everything.
+ */
+export class Stores {
+  readonly #pools: ReadonlyMap<string, pg.Pool>;
+  readonly #mongo: MongoClient;
+  readonly #redis = new Redis(address('MUSUBI_REDIS_URL'), { enableAutoPipelining: true });
+  #places: { tables: readonly Table[]; collections: readonly Documents[] } = { tables: [], collections: [] };
+
+  private constructor(pools: ReadonlyMap<string, pg.Pool>, mongo: MongoClient) {
     this.#pools = pools;
     this.#mongo = mongo;
-    this.#databases = databases;
   }
 
   static async open(): Promise<Stores> {
-    const pools = (await databases()).map((database) => ({
-      database,
-      pool: new pg.Pool({ connectionString: urlOf(database), max: 2 }),
-    }));
-    const mongo = new MongoClient(address('MUSUBI_MONGODB_URL'));
-    const { databases: all } = await mongo.db().admin().listDatabases({ nameOnly: true });
-    return new Stores(
-      pools,
-      mongo,
-      all.map(({ name }) => name).filter((name) => OURS.test(name)),
+    const pools = (await databases()).map(
+      (name) => [name, new pg.Pool({ connectionString: databaseUrl(name), max: 2 })] as const,
     );
+    const stores = new Stores(new Map(pools), new MongoClient(address('MUSUBI_MONGODB_URL')));
+    stores.#places = await stores.#allPlaces();
+    return stores;
   }
 
+  /** What the stores find by these IDs. */
   async snapshot(ids: readonly string[]): Promise<Snapshot> {
+    const { tables, collections } = this.#places;
     const parts = await Promise.all([
-      ...this.#pools.map(({ database, pool }) => rows(database, pool, ids)),
-      ...this.#databases.map((database) => documents(this.#mongo.db(database), ids)),
-      keys(this.#redis, ids),
+      ...tables.filter(({ keys }) => keys.length > 0).map((table) => rows(table, ids)),
+      ...collections.map((each) => documents(each, ids)),
+      ...ids.flatMap((id) => KEYS.map((begin) => contents(this.#redis, [begin + id]))),
     ]);
     return parts.flat().sort();
   }
 
+  /**
+   * What names one of these IDs and is in no snapshot of them: in a table, collection or key that is new, in a column without an
+   * index, within a text, in capitals.
+   */
+  async overlooked(ids: readonly string[]): Promise<Snapshot> {
+    const { tables, collections } = await this.#allPlaces();
+    const everything = await Promise.all([
+      ...tables.map((table) => rows(table)),
+      ...collections.map((each) => documents(each)),
+      keysOf(this.#redis).then((keys) => contents(this.#redis, keys)),
+    ]);
+    const known = new Set(await this.snapshot(ids));
+    const wanted = new Set(ids.map((id) => id.toLowerCase()));
+    const names = (line: string): boolean => (line.toLowerCase().match(ANY_ID) ?? []).some((id) => wanted.has(id));
+    return everything.flat().filter((line) => names(line) && !known.has(line));
+  }
+
   /** The names of all that there is: tables, collections and keys. */
   async names(): Promise<string[]> {
-    const [tables, collections, found] = await Promise.all([
-      Promise.all(this.#pools.map(async ({ database, pool }) => (await tablesOf(pool)).map((table) => `${database}.${table}`))),
-      Promise.all(this.#databases.map(async (name) => (await collectionsOf(this.#mongo.db(name))).map((it) => `${name}.${it}`))),
-      this.#redis.keys('*'),
-    ]);
-    return [...tables.flat(), ...collections.flat(), ...found.map((key) => `redis.${key}`)];
+    const { tables, collections } = await this.#allPlaces();
+    const keys = await keysOf(this.#redis);
+    return [...[...tables, ...collections].map(({ name }) => name), ...keys.map((key) => `redis.${key}`)];
   }
 
   async close(): Promise<void> {
-    await Promise.all([...this.#pools.map(({ pool }) => pool.end()), this.#mongo.close(), this.#redis.quit()]);
+    await Promise.all([...[...this.#pools.values()].map((pool) => pool.end()), this.#mongo.close(), this.#redis.quit()]);
+  }
+
+  async #allPlaces(): Promise<{ tables: Table[]; collections: Documents[] }> {
+    const tables = await Promise.all([...this.#pools].map(([database, pool]) => tablesOf(database, pool)));
+    return { tables: tables.flat(), collections: await collectionsOf(this.#mongo) };
   }
 }
 
-function urlOf(database: string): string {
-  const url = new URL(address('MUSUBI_POSTGRES_URL'));
-  url.pathname = `/${database}`;
-  return url.href;
-}
-
 async function databases(): Promise<string[]> {
-  const client = new pg.Client({ connectionString: urlOf('postgres') });
+  const client = new pg.Client({ connectionString: databaseUrl('postgres') });
   await client.connect();
   try {
     const { rows } = await client.query<{ name: string }>('select datname as name from pg_database');
@@ -104,29 +142,32 @@ async function databases(): Promise<string[]> {
 
 const isMemory = (name: string): boolean => MEMORY.some((pattern) => pattern.test(name));
 
-async function tablesOf(pool: pg.Pool): Promise<string[]> {
-  const tables = await pool.query<{ name: string }>(
-    `select table_name as name from information_schema.tables where table_schema = 'public' and table_type = 'BASE TABLE'`,
+/** Every table, and the text columns with which a B-tree of it begins. */
+async function tablesOf(database: string, pool: pg.Pool): Promise<Table[]> {
+  const { rows } = await pool.query<{ table: string; keys: string[] }>(
+    `select c.relname as table, coalesce(array_agg(distinct a.attname::text) filter (where a.attname is not null), '{}') as keys
+       from pg_class c
+       left join pg_index i on i.indrelid = c.oid
+         and exists (select from pg_class x join pg_am m on m.oid = x.relam where x.oid = i.indexrelid and m.amname = 'btree')
+       left join pg_attribute a on a.attrelid = c.oid and a.attnum = i.indkey[0] and a.atttypid = 'text'::regtype
+      where c.relnamespace = 'public'::regnamespace and c.relkind = 'r'
+      group by c.relname`,
   );
-  return tables.rows.map(({ name }) => name);
+  return rows.map(({ table, keys }) => ({ name: `${database}.${table}`, table, keys, pool }));
 }
 
-async function rows(database: string, pool: pg.Pool, ids: readonly string[]): Promise<string[]> {
-  const found: string[] = [];
-  for (const table of await tablesOf(pool)) {
-    const name = `${database}.${table}`;
-    if (isMemory(name)) continue;
-    const here = await pool.query<{ row: object }>(
-      `select to_jsonb(t) as row from "${table}" t where to_jsonb(t)::text ilike any($1)`,
-      [ids.map((id) => `%${id}%`)],
-    );
-    for (const { row } of here.rows) {
+/** @param ids whose rows are looked up. Default: all rows */
+async function rows({ name, table, keys, pool }: Table, ids?: readonly string[]): Promise<string[]> {
+  if (isMemory(name)) return [];
+  const where = ids ? `where ${keys.map((key) => `t.${pg.escapeIdentifier(key)} = any($1)`).join(' or ')}` : '';
+  const query = `select to_jsonb(t) as row from ${pg.escapeIdentifier(table)} t ${where}`;
+  const found = await pool.query<{ row: object }>(query, ids ? [ids] : []);
+  return (
+    found.rows
       // The read model keeps a gone member's version for a while, and nothing else of it.
-      if (database === 'musubi_query' && isTombstone(row)) continue;
-      found.push(`${name} ${JSON.stringify(row, still)}`);
-    }
-  }
-  return found;
+      .filter(({ row }) => !(name.startsWith('musubi_query.') && isTombstone(row)))
+      .map(({ row }) => `${name} ${JSON.stringify(row, still)}`)
+  );
 }
 
 function isTombstone(row: object): boolean {
@@ -134,37 +175,45 @@ function isTombstone(row: object): boolean {
   return gone_at != null && Object.values(rest).every((value) => value === null);
 }
 
-const collectionsOf = async (database: Db): Promise<string[]> =>
-  (await database.listCollections().toArray()).map(({ name }) => name);
-
-async function documents(database: Db, ids: readonly string[]): Promise<string[]> {
-  const found: string[] = [];
-  for (const collection of await collectionsOf(database)) {
-    const name = `${database.databaseName}.${collection}`;
-    if (isMemory(name)) continue;
-    for await (const document of database.collection(collection).find()) {
-      const text = JSON.stringify(document, still);
-      if (mentions(text, ids)) found.push(`${name} ${text}`);
-    }
-  }
-  return found;
+/** Every collection of ours, and the fields with which an index of it begins. */
+async function collectionsOf(mongo: MongoClient): Promise<Documents[]> {
+  const { databases } = await mongo.db().admin().listDatabases({ nameOnly: true });
+  const ours = databases.map(({ name }) => mongo.db(name)).filter(({ databaseName }) => OURS.test(databaseName));
+  const collections = (await Promise.all(ours.map((database) => database.collections()))).flat();
+  return await Promise.all(
+    collections.map(async (collection) => {
+      const indexes = await collection.indexes();
+      const keys = new Set(indexes.flatMap(({ key }) => Object.keys(key).slice(0, 1)));
+      return { name: collection.namespace, keys: [...keys], collection };
+    }),
+  );
 }
 
-async function keys(redis: Redis, ids: readonly string[]): Promise<string[]> {
+/** @param ids whose documents are looked up. Default: all documents */
+async function documents({ name, keys, collection }: Documents, ids?: readonly string[]): Promise<string[]> {
+  if (isMemory(name)) return [];
+  const found = collection.find(ids ? { $or: keys.map((key) => ({ [key]: { $in: [...ids] } })) } : {});
+  return (await found.toArray()).map((document) => `${name} ${JSON.stringify(document, still)}`);
+}
+
+async function keysOf(redis: Redis): Promise<string[]> {
   const found: string[] = [];
-  for await (const batch of redis.scanStream({ count: 1_000 })) {
-    const looked = (batch as string[]).filter((key) => !isMemory(`redis.${key}`));
-    const contents = await Promise.all(looked.map(async (key) => `redis.${key} ${JSON.stringify(await contentOf(redis, key))}`));
-    found.push(...contents.filter((text) => mentions(text, ids)));
-  }
+  for await (const batch of redis.scanStream({ count: 1_000 })) found.push(...(batch as string[]));
   // A scan may come by a key twice.
   return [...new Set(found)];
 }
 
+async function contents(redis: Redis, keys: readonly string[]): Promise<string[]> {
+  const looked = keys.filter((key) => !isMemory(`redis.${key}`));
+  const found = await Promise.all(looked.map(async (key) => [key, await contentOf(redis, key)] as const));
+  return found.filter(([, content]) => content !== undefined).map(([key, content]) => `redis.${key} ${JSON.stringify(content)}`);
+}
+
+/** Undefined: there is none. */
 async function contentOf(redis: Redis, key: string): Promise<unknown> {
   switch (await redis.type(key)) {
     case 'string':
-      return redis.get(key);
+      return (await redis.get(key)) ?? undefined;
     case 'hash':
       return redis.hgetall(key);
     case 'list':
@@ -176,12 +225,9 @@ async function contentOf(redis: Redis, key: string): Promise<unknown> {
     case 'stream':
       return redis.xrange(key, '-', '+');
     default:
-      return null; // expired meanwhile
+      return undefined;
   }
 }
-
-const mentions = (text: string, ids: readonly string[]): boolean =>
-  ids.some((id) => text.toLowerCase().includes(id.toLowerCase()));
 
 function still(key: string, value: unknown): unknown {
   return MOVING.has(key) ? undefined : value;

@@ -1,22 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
 import { triedCases } from '#platform/cases.fixture.ts';
-import { ROUNDS, TASKS } from '../../programs.ts';
-import { kill, start } from '../control.ts';
+import { kill, layout, processes, start } from '../control.ts';
 import { Load } from '../load.ts';
 
 // Short stops of what a command needs; `npm run bench faults` does every component for 20 s.
-const COMPONENTS = [
-  ...ROUNDS.flat().filter((name) => !TASKS.includes(name)),
-  'postgres',
-  'mongodb',
-  'redis',
-  'kafka',
-  'temporal',
-];
+const COMPONENTS = [...processes().map(({ name }) => name), 'postgres', 'mongodb', 'redis', 'kafka', 'temporal'];
 const CASES = Object.fromEntries(COMPONENTS.map((name) => [name, name]));
+const PROCESSES = { few: ['app', 'worker'], each: ['gateway', 'worker', 'relay', 'auth'] };
 
-for (const [name] of triedCases(CASES, ['gateway', 'worker', 'relay', 'auth', 'postgres', 'kafka', 'temporal'])) {
+for (const [name] of triedCases(CASES, [...PROCESSES[layout()], 'postgres', 'kafka', 'temporal'])) {
   test(`${name} dies during load and comes back: every accepted command ends, nothing is lost, doubled or out of order`, async (t) => {
     const load = await Load.prepare(4);
     try {

@@ -1,18 +1,20 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
-import { kill, ports, start } from '../control.ts';
+import { ports } from '../control.ts';
 import { Load } from '../load.ts';
+import { redisFull } from '../refusals.ts';
+import { holdRegistrations } from './held-registrations.ts';
 
 // What the tests of faults count with.
 
 test('a load whose registrations take longer than they are waited for is prepared all the same', async (t) => {
-  await kill('member');
+  const goOn = await holdRegistrations();
   let load: Load | undefined;
+  const preparing = Load.prepare(2, 1);
+  preparing.catch(() => undefined);
+  await sleep(3_000);
+  await goOn();
   try {
-    const preparing = Load.prepare(2, 1);
-    preparing.catch(() => undefined);
-    await sleep(3_000);
-    await start('member');
     load = await preparing;
     load.start(4);
     await load.whenDone();
@@ -21,18 +23,18 @@ test('a load whose registrations take longer than they are waited for is prepare
     t.true(accepted >= 4 && completed === accepted);
     t.deepEqual(Object.values(bad).flat(), []);
   } finally {
-    await start('member');
     await load?.close();
   }
 });
 
 test('a load that cannot be prepared leaves no socket open', async (t) => {
   const before = await sockets();
-  await kill('job');
+  // Job can issue none.
+  const end = await redisFull();
   try {
     await t.throwsAsync(Load.prepare(1), { message: /^not registered: 503/ });
   } finally {
-    await start('job');
+    await end();
   }
   // Longer than it takes to come back.
   await sleep(1_000);

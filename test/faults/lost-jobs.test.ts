@@ -7,29 +7,30 @@ import test from 'ava';
 import { Redis } from 'ioredis';
 import { whole } from '#platform/cases.fixture.ts';
 import { address, admin, type Client, register, unique } from '../client.ts';
-import { kill, ports, start } from '../control.ts';
+import { ports } from '../control.ts';
 import { readTopics } from '../evidence.ts';
 import { Socket } from '../socket.ts';
+import { holdRegistrations } from './held-registrations.ts';
 
 /**
- * Registers a member as far as it goes while Role is away, and waits until Temporal keeps the tries: a workflow task that
- * is under way would go on, whatever becomes of its workflow. @returns its job
+ * Registers a member as far as it goes while registrations are held, and waits until Temporal keeps the tries: a workflow task
+ * that is under way would go on, whatever becomes of its workflow. @returns its job
  */
 async function registerHalf(as: Client): Promise<{ jobId: string; loginId: string }> {
   const loginId = unique('half');
   const profile = { loginId, password: 'correct horse battery', displayName: 'half of one', email: `${loginId}@example.com` };
   const { jobId } = (await as.post('/v1/members', profile)).body;
-  for (let i = 0; i < 300; i++) {
+  for (;;) {
     const { state, progress } = (await as.get(`/v1/jobs/${jobId}`)).body;
-    if (state === 'running' && progress.step === 'assign roles' && progress.attempt > 5) return { jobId, loginId };
+    if (progress?.step === 'activate member' && progress.attempt > 5) return { jobId, loginId };
+    if (state !== 'queued' && state !== 'running') throw new Error(`job ${jobId} has ended ${state}`);
     await sleep(100);
   }
-  throw new Error(`job ${jobId} does not get to Role`);
 }
 
 test.serial('jobs that are accepted when Redis loses everything end for their owners all the same, told once', async (t) => {
   const as = await admin();
-  await kill('role');
+  const goOn = await holdRegistrations();
   let half: { jobId: string; loginId: string };
   let socket: Socket;
   try {
@@ -40,7 +41,7 @@ test.serial('jobs that are accepted when Redis loses everything end for their ow
     t.is((await as.get(`/v1/jobs/${half.jobId}`)).status, 404);
     socket = await Socket.open(as.token);
   } finally {
-    await start('role');
+    await goOn();
   }
   t.is((await socket.end(half.jobId)).job?.state, 'completed');
   const job = await as.finished(half.jobId);
@@ -59,7 +60,7 @@ test.serial('jobs that are accepted when Redis loses everything end for their ow
 if (whole)
   test.serial('a saga that was terminated is told of by /healthz of a worker, and ends once `repair` was run', async (t) => {
     const as = await admin();
-    await kill('role');
+    const goOn = await holdRegistrations();
     let jobId: string;
     try {
       ({ jobId } = await registerHalf(as));
@@ -67,7 +68,7 @@ if (whole)
       await new TemporalClient({ connection }).workflow.getHandle(jobId).terminate('by the test');
       await connection.close();
     } finally {
-      await start('role');
+      await goOn();
     }
     let health: { attention?: Record<string, string> } = {};
     const told = async (): Promise<string | undefined> => {

@@ -4,11 +4,12 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import test from 'ava';
+import pg from 'pg';
 import { kafkaClient } from '#platform/kafka/client.ts';
 import { createLogger } from '#platform/log.ts';
 import { address, admin, type Client, register } from '../client.ts';
 import { kill, ports, start } from '../control.ts';
-import { rows } from '../evidence.ts';
+import { databaseUrl, rows } from '../evidence.ts';
 
 // What an operator does when a server comes back empty, or older than the others (README).
 
@@ -41,7 +42,10 @@ async function attention(): Promise<string> {
 test('topics that are lost with what queries had not read of them: Query says so, and retell makes it good', async (t) => {
   const as = await admin();
   const { memberId } = await register(as, 'lost');
-  await kill('query');
+  // Query has the change in hand, and can not write it down.
+  const database = new pg.Client({ connectionString: databaseUrl('musubi_query') });
+  await database.connect();
+  await database.query('begin; lock table members in access exclusive mode');
   const patch = await as.patch(`/v1/members/${memberId}`, { displayName: 'while away' });
   t.is(patch.status, 202);
   await until('the change is in Kafka only', async () => {
@@ -57,6 +61,12 @@ test('topics that are lost with what queries had not read of them: Query says so
   await broker.connect();
   await broker.deleteTopics({ topics: ['member.events', 'member-roles.events'] });
   await broker.disconnect();
+  await kill('query');
+  // What still waits in the server for the lock would have it.
+  await database.query(
+    'select pg_terminate_backend(pid, 5000) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()',
+  );
+  await database.end();
   await start('query');
   await until('Query notices', async () => /member\.events was made again .*retell/.test(await attention()));
   t.is(await nameOf(as, memberId), 'lost of a test');

@@ -8,18 +8,26 @@ import { Socket } from '../socket.ts';
 test('a second process of every program works beside the first, and leaves in order', async (t) => {
   const started: Started[] = [];
   try {
-    const peers: Record<string, string> = {};
-    for (const service of Object.keys(SERVICES)) {
-      const second = await startProgram(service);
-      started.push(second);
-      peers[`MUSUBI_${service.toUpperCase()}_ADDRESS`] = `127.0.0.1:${second.ports.grpc}`;
-    }
+    const begin = async (...which: Parameters<typeof startProgram>): Promise<Started> => {
+      const program = await startProgram(...which);
+      started.push(program);
+      return program;
+    };
+    const peers = Object.fromEntries(
+      await Promise.all(
+        Object.keys(SERVICES).map(async (service) => {
+          const { ports } = await begin(service);
+          return [`MUSUBI_${service.toUpperCase()}_ADDRESS`, `127.0.0.1:${ports.grpc}`] as const;
+        }),
+      ),
+    );
     // Everything of this second set talks to the second services only.
-    started.push(await startProgram('relay', ['--sources', 'member,job'], peers));
-    started.push(await startProgram('worker', ['--queues', 'member'], peers));
-    const websocket = await startProgram('websocket', [], peers);
-    const gateway = await startProgram('gateway', [], peers);
-    started.push(websocket, gateway);
+    const [websocket, gateway] = await Promise.all([
+      begin('websocket', [], peers),
+      begin('gateway', [], peers),
+      begin('relay', ['--sources', 'member,job'], peers),
+      begin('worker', ['--queues', 'member'], peers),
+    ]);
 
     const base = `http://127.0.0.1:${gateway.ports.http}`;
     const first = await admin();
