@@ -9,6 +9,7 @@ const LONGEST = [
   'failure-matrix.test.ts',
   'relay/kafka.test.ts',
   'relay/lease.test.ts',
+  'test/bootstrap.test.ts',
   'test/repair.test.ts',
   'relay/postgres.test.ts',
   'relay/mongodb.test.ts',

@@ -19,8 +19,9 @@ const SECONDS = 30;
 interface Measured {
   start: number;
   cpu: number;
-  /** Of the process that hosts the services, and of all. */
+  /** Memory of the process that hosts the services, of PostgreSQL, where they keep a database each, and of all. */
   app: number;
+  postgres: number;
   pss: number;
 }
 
@@ -51,12 +52,12 @@ export async function run(): Promise<void> {
         if (round > 0) found.push([what, measured]);
       }
     }
-    const rows = Object.keys(folders).map((what): [string, number, number, number, number] => {
+    const rows = Object.keys(folders).map((what): [string, number, number, number, number, number] => {
       const of = (key: keyof Measured): number => Math.min(...found.filter(([name]) => name === what).map(([, it]) => it[key]));
-      return [what, of('start'), of('app'), of('pss'), of('cpu')];
+      return [what, of('start'), of('app'), of('postgres'), of('pss'), of('cpu')];
     });
     process.stdout.write(
-      `${table([`the least of ${ROUNDS}`, 'second start, s', 'PSS MB of app', 'of all', '% of a core'], rows)}\n`,
+      `${table([`the least of ${ROUNDS}`, 'second start, s', 'PSS MB of app', 'of PostgreSQL', 'of all', '% of a core'], rows)}\n`,
     );
   } finally {
     remove();
@@ -71,9 +72,12 @@ async function startAndRest(folder: string, first: boolean): Promise<Measured> {
   await sleep(first ? 5_000 : SETTLE_MS);
   const before = cpuMs(pid);
   if (!first) await sleep(SECONDS * 1_000);
-  const { pids } = JSON.parse(readFileSync(join(folder, '.musubi', 'run.json'), 'utf8')) as { pids: { member: number } };
+  const { pids } = JSON.parse(readFileSync(join(folder, '.musubi', 'run.json'), 'utf8')) as {
+    pids: Record<'member' | 'postgres', number>;
+  };
   const cpu = (cpuMs(pid) - before) / (SECONDS * 10);
-  const measured = { start, cpu, app: memory(pids.member, 'Pss'), pss: memory(pid, 'Pss') };
+  const [app, postgres, pss] = [pids.member, pids.postgres, pid].map((each) => memory(each, 'Pss')) as [number, number, number];
+  const measured = { start, cpu, app, postgres, pss };
   const gone = once(child, 'exit');
   process.kill(-pid, 'SIGINT');
   await gone;
