@@ -198,15 +198,15 @@ test('more at the same time than a history has place for are a mistake in the sa
   const { script, most } = counting();
   await (await bench.startWith('member.wide', { atOnce: 100 }, new ScriptedServices({ 'role.assignRoles': script }))).result();
   t.true(most() > 25 && most() <= 100, String(most()));
+  // The engine leaves its task to be tried again until a fix is deployed.
   for (const atOnce of [101, 0]) {
     const handle = await bench.startWith('member.wide', { atOnce }, new ScriptedServices({}));
-    let failed: string | null | undefined;
-    while (!failed) {
-      await delay(20);
-      const { events } = await handle.fetchHistory();
-      failed = events?.flatMap((event) => event.workflowTaskFailedEventAttributes?.failure?.message ?? [])[0];
-    }
-    t.is(failed, `role.assignRoles: ${atOnce} items can not be under way at the same time, but 1 to 100`);
+    const failed = async (): Promise<string | null | undefined> =>
+      (await handle.fetchHistory()).events?.flatMap(
+        (event) => event.workflowTaskFailedEventAttributes?.failure?.message ?? [],
+      )[0];
+    while (!(await failed()) && (await handle.describe()).status.name === 'RUNNING') await delay(20);
+    t.is(await failed(), `role.assignRoles: ${atOnce} items can not be under way at the same time, but 1 to 100`);
     await handle.terminate('by the test');
   }
 });

@@ -6,7 +6,7 @@ import anyTest, { type TestFn } from 'ava';
 import type { MusubiError } from '#platform/errors.ts';
 import { bundleForTest } from './bundle.fixture.ts';
 import { localTemporal } from './local-temporal.fixture.ts';
-import { busy, mistaken, SagaBench, ScriptedServices, taken } from './saga.fixture.ts';
+import { busy, knowing, mistaken, SagaBench, ScriptedServices, taken } from './saga.fixture.ts';
 import { INPUT } from './versions/input.fixture.ts';
 
 // A saga that is changed while runs of it go on: those end as what they began as, and new ones are of the new version.
@@ -122,6 +122,17 @@ for (const [end, { act, answer, state }] of Object.entries(ENDS)) {
     t.is(services.end?.state, state);
   });
 }
+
+test('where the history is lost, a run is of the version that fits what was done', async (t) => {
+  const { server, code } = t.context;
+  const bench = await open(server, code.reordered);
+  // The newest version binds the login first.
+  const services = knowing(['member.createMember']);
+  const input = { command: 'member.ordered', aggregateId: 'm', undoing: false };
+  await ended(await bench.startWith('saga.recover', input, services));
+  await bench.close();
+  t.deepEqual(services.undone, ['auth.grantRoles', 'auth.bindLogin', 'member.part/role.assignRoles', 'member.createMember']);
+});
 
 test('a replay tells a change that is gated from one that is not', async (t) => {
   const { server, code } = t.context;
