@@ -3,7 +3,7 @@ import anyTest, { type ExecutionContext, type TestFn } from 'ava';
 import type { MusubiError } from '#platform/errors.ts';
 import { HastySagas } from './local-temporal.fixture.ts';
 import { attributesOf, failureOf } from './observe.fixture.ts';
-import { at, away, defect, knowing, mistaken, type Scripted, ScriptedServices, taken } from './saga.fixture.ts';
+import { at, away, cancelling, defect, knowing, mistaken, type Scripted, ScriptedServices, taken } from './saga.fixture.ts';
 
 // Every fault at every step, of one saga of the engine's own that has all that a saga can have (faults.fixture.ts). What
 // holds of it holds of every saga: of the system's own only what is theirs is tried (saga.test.ts).
@@ -108,10 +108,12 @@ for (const [pivot, operations] of Object.entries(RUNS)) {
     }
 
     test(named(`cancelled at ${operation}`), async (t) => {
-      const services = faulty(operation, async (attempt, _, workflow) => {
+      // A pivot that is tried is not called off.
+      const tooLate: Scripted = async (attempt, _, workflow) => {
         if (attempt === 5) await workflow.cancel();
         return attempt < 8 ? away : undefined;
-      });
+      };
+      const services = faulty(operation, isPivot ? tooLate : cancelling);
       const handle = await run(t, services);
       if (isPivot) return isCompleted(t, services);
       isUndone(t, services, begun);

@@ -4,7 +4,8 @@ import type { WorkflowInterceptorsFactory } from '@temporalio/workflow';
 export const interceptors: WorkflowInterceptorsFactory = () => ({
   outbound: [
     {
-      scheduleActivity: ({ options: { scheduleToCloseTimeout: _, ...options }, ...input }, next) => next({ ...input, options }),
+      scheduleActivity: ({ options, ...input }, next) =>
+        next({ ...input, options: { ...options, scheduleToCloseTimeout: '1 day' } }),
     },
   ],
 });

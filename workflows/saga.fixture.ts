@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { ServiceDefinition } from '@grpc/grpc-js';
 import { activityInfo } from '@temporalio/activity';
 import type { Client, WorkflowHandle } from '@temporalio/client';
+import proto from '@temporalio/proto';
 import { type NativeConnection, Worker } from '@temporalio/worker';
 import {
   aborted,
@@ -51,6 +53,20 @@ export function at(operation: string, answer: (...args: Parameters<Scripted>) =>
   let attempt = 0;
   return (_, request, workflow) => (within(request.operationId) === operation ? answer(++attempt, request, workflow) : undefined);
 }
+
+/**
+ * Away until its step is cancelled, for which it asks at its fifth attempt: that is the first one outside of the workflow
+ * task. Each attempt lasts until the request has come to the step, so the tries can not run out before.
+ */
+export const cancelling: Scripted = async (attempt, _, workflow) => {
+  if (attempt === 5) await workflow.cancel();
+  const own = workflow.client.getHandle(activityInfo().workflowExecution?.workflowId ?? '');
+  const isAsked = async (): Promise<boolean> =>
+    ((await own.describe()).raw.pendingActivities ?? []).some(({ state }) => state === CANCEL_REQUESTED);
+  while (attempt >= 5 && !(await isAsked())) await delay(10);
+  return away;
+};
+const CANCEL_REQUESTED = proto.temporal.api.enums.v1.PendingActivityState.PENDING_ACTIVITY_STATE_CANCEL_REQUESTED;
 
 /** One call that a service was sent. */
 export interface Received {

@@ -4,7 +4,7 @@ import { triedCases, whole } from '#platform/cases.fixture.ts';
 import type { CommandName } from './commands.ts';
 import { HastySagas } from './local-temporal.fixture.ts';
 import { attributesOf, detailsOf, failureOf } from './observe.fixture.ts';
-import { away, INPUTS, type Script, ScriptedServices, taken } from './saga.fixture.ts';
+import { away, cancelling, INPUTS, type Script, type Scripted, ScriptedServices, taken } from './saga.fixture.ts';
 import * as workflows from './sagas.ts';
 import { fullName } from './step.ts';
 import { countEvents } from './time-skipping.fixture.ts';
@@ -102,12 +102,11 @@ for (const { command, steps, pivot } of SAGAS) {
   const last = pivot > 0 ? pivot - 1 : pivot;
   for (const [step, at] of triedCases(cases, [steps[last] ?? ''])) {
     test(`${command}: cancelled while ${step} is tried, ${at < pivot ? 'it is undone' : 'it is too late'}`, async (t) => {
-      const services = new ScriptedServices({
-        [step]: async (attempt, _, workflow) => {
-          if (attempt === 1) await workflow.cancel();
-          return attempt < 8 ? away : {};
-        },
-      });
+      const tooLate: Scripted = async (attempt, _, workflow) => {
+        if (attempt === 1) await workflow.cancel();
+        return attempt < 8 ? away : {};
+      };
+      const services = new ScriptedServices({ [step]: at < pivot ? cancelling : tooLate });
       const handle = await run(t, command, services);
       const description = await handle.describe();
       if (at < pivot) {
