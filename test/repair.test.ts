@@ -102,11 +102,12 @@ function holding(activities: Record<string, unknown>): Record<string, Activity> 
           const details = [{ code: REFUSED, message: 'refused by the test', fields: [], grpcStatus: 'FAILED_PRECONDITION' }];
           throw ApplicationFailure.create({ message: 'refused by the test', type: REFUSED, nonRetryable: true, details });
         }
-        if (one?.runId === runId) throw away();
-        if (one?.runId !== undefined || one?.call !== callName(name, step)) return await apply(step, request);
-        if (one.when === 'after') await apply(step, request);
+        const isThere = one?.runId === runId;
+        if (!isThere && (one?.runId !== undefined || one?.call !== callName(name, step))) return await apply(step, request);
+        if (!isThere && one.when === 'after') await apply(step, request);
         one.runId = runId;
-        one.there.resolve();
+        // Within a workflow task its workflow is not closed: the task would go on whatever becomes of it.
+        if (!activityInfo().isLocal) one.there.resolve();
         throw away();
       },
     ]),
@@ -208,7 +209,8 @@ for (const [way] of triedCases(OWN_WAYS, ['member.update'])) {
 
 test('the program lists a job whose workflow was terminated, has it go on, and then finds nothing to do', async (t) => {
   const made = await (WAYS['member.update'] as (typeof WAYS)[string]).make(context());
-  const jobId = await startAndHold(made, { call: 'auth.rebindLogin', when: 'before' });
+  // Past its pivot a saga tries without end: before it, it would end by itself while the programs start.
+  const jobId = await startAndHold(made, { call: 'member.commitUpdate', when: 'before' });
   const repair = async (...args: string[]): Promise<Record<string, unknown>[]> => {
     const main = join(import.meta.dirname, '../main.ts');
     const env = { ...process.env, MUSUBI_OPS_LISTEN: '127.0.0.1:0', MUSUBI_LOG_LEVEL: 'error' };

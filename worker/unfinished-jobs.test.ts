@@ -181,7 +181,7 @@ test('who watches ends what was ended, and tells of what people must see to as l
   const schedule = client.schedule.getHandle('upkeep.unfinishedJobs');
   const look = (): Promise<void> => schedule.trigger();
   let connected = false;
-  tellOfUnfinishedJobs(lifecycle, () => (connected ? client : undefined));
+  tellOfUnfinishedJobs(lifecycle, () => (connected ? client : undefined), { readEveryMs: 100 });
   const finding = async (): Promise<string> => (await lifecycle.attention())['unfinished jobs'] ?? '';
   await look();
   await until(() => ends.length > 0);

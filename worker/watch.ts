@@ -10,8 +10,6 @@ import { examine, QUIET_MS, type Sources, unfinishedJobs } from './unfinished-jo
 const REPEAT_MAY_COME_MS = 600_000;
 /** A look takes no longer, ms: those that nothing was heard of for longest come first. */
 const LOOK_MS = 30_000;
-/** How often it is read what the last look found, at most, ms. */
-const READ_EVERY_MS = 5_000;
 
 /** The jobs that can not end, as a look has found. */
 export interface Standing {
@@ -67,14 +65,19 @@ async function isStanding(job: Job, sources: Sources, log: Logger): Promise<bool
  * Tells as a finding (`attention`) of the jobs that can not end, as the last look of the Schedule found, and when nobody looks.
  *
  * @param connected the client, while there is a connection
+ * @param readEveryMs how often it is read what the last look found, at most
  */
-export function tellOfUnfinishedJobs(lifecycle: Lifecycle, connected: () => Client | undefined): void {
+export function tellOfUnfinishedJobs(
+  lifecycle: Lifecycle,
+  connected: () => Client | undefined,
+  { readEveryMs = 5_000 } = {},
+): void {
   let seen: Regular<Standing> | undefined;
   const read = sparing(async () => {
     const client = connected();
     const now = await client?.withDeadline(Date.now() + 1_000, () => regular<Standing>(client, 'upkeep.unfinishedJobs'));
     if (now) seen = { ...now, last: now.last ?? seen?.last };
-  }, READ_EVERY_MS);
+  }, readEveryMs);
   lifecycle.onAttention('unfinished jobs', async () => {
     // Temporal's own probe says whether it is away.
     await read().catch(() => undefined);
