@@ -14,7 +14,7 @@ Runtime.install({ logger: new DefaultLogger('ERROR') }); // failed activities ar
 const STEP: StepCall = { operationId: 'job-1/bindLogin', progress: { done: 1, total: 5, step: 'bind login' } };
 const taken = alreadyExists('LOGIN_TAKEN', 'the login is taken', { fields: [{ field: 'loginId', message: 'is taken' }] });
 
-/** Makes one call as an activity; what it did, and what Job was told. */
+/** Makes one call as an activity; what it did, and what Job got. */
 async function attempt(
   step: StepCall,
   work: () => Promise<unknown>,

@@ -104,7 +104,7 @@ test('logins of a client that left end, also those that wait behind others on it
   await eventually(() => begun > 0);
   socket.destroy();
   await eventually(() => ended === begun);
-  // Whatever had not begun before does not begin now.
+  // What had not begun before does not begin now.
   await sleep(100);
   t.true(begun > 0);
   t.is(ended, begun);

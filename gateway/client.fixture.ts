@@ -14,7 +14,7 @@ export function ownContract(): Contract {
 export interface Answer {
   status: number;
   headers: Headers;
-  // biome-ignore lint/suspicious/noExplicitAny: a test looks into whatever was answered
+  // biome-ignore lint/suspicious/noExplicitAny: a test looks into any answer
   body: any;
 }
 

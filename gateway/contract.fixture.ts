@@ -79,7 +79,7 @@ export class Contract {
     return isJson ? this.violations(`${pointer}/content/${escaped(declaredType)}/schema`, body) || undefined : undefined;
   }
 
-  /** The path template that stands for this path, whatever the method: of those that fit, the most specific. */
+  /** The path template that stands for this path and any method: of those that fit, the most specific. */
   #templateOf(path: string): string | undefined {
     return Object.keys(this.#document.paths)
       .filter((template) => patternOf(template).test(path))

@@ -87,7 +87,7 @@ const WRONG: Record<string, [value: string, why: RegExp]> = {
 };
 
 test('everything that is wrong is said at once, by its name, and without its value', async (t) => {
-  // The public address is a program's only where it is told so; the launcher tells it.
+  // The public address is a program's only where its environment says so; the launcher sets it.
   const env = Object.fromEntries(Object.entries(WRONG).map(([name, [value]]) => [name, value]));
   const secrets = secretsFor({}, env);
   const extraEnv = { MUSUBI_PUBLIC_URL: env.MUSUBI_PUBLIC_URL ?? '' };

@@ -1,4 +1,4 @@
-// What `npm start`, `npm test` and `npm run bench` can be told. Plain JavaScript for any Node from 20 on, because `--help`,
+// The options of `npm start`, `npm test` and `npm run bench`. Plain JavaScript for any Node from 20 on, because `--help`,
 // `--version` and a wrong option are answered before anything is installed.
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 /** The checkout that this file belongs to. */
 export const checkout = dirname(dirname(fileURLToPath(import.meta.url)));
 
-/** Everything that the local stack writes stays under this git-ignored folder, unless told otherwise. */
+/** Everything that the local stack writes stays under this git-ignored folder, unless an option says otherwise. */
 export const musubiFolder = join(checkout, '.musubi');
 
 /** Downloads that any stack of this machine may share. */

@@ -5,7 +5,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 export type Say = (detail: string) => void;
 
 /**
- * The environment of a program that this one starts. In UTF-8, whatever the terminal speaks: with LANG=C Java cannot even
+ * The environment of a program that this one starts. In UTF-8, though the terminal may speak something else: with LANG=C Java cannot even
  * open a file whose path has letters beyond ASCII, and mongod ends where a locale is named that is not installed.
  */
 export const childEnvironment = (more: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv => ({

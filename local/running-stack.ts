@@ -148,7 +148,7 @@ export class RunningStack implements Stack {
     const rounds = Map.groupBy(this.#plan.processes, ({ round }) => round);
     const inOrder = [...rounds].toSorted(([a], [b]) => a - b).map(([, processes]) => processes);
     const phases = [...inOrder, SERVERS].map((components) => components.map(({ name }) => name));
-    // It was asked to end; how it ended is told to whoever waits for the start.
+    // It was asked to end; how it ended, who waits for the start hears.
     await this.#bootstrapping?.catch(() => undefined);
     for (const names of phases) await Promise.all(names.map(async (name) => this.#components.get(name)?.stop()));
     if (this.#options.runFile) removeRunFile(this.#options.runFile);

@@ -67,11 +67,11 @@ export function keepAdmin(dataDir: string): void {
   keepSecrets(dataDir, { ...(keptSecrets(dataDir) as Secrets), adminExists: true });
 }
 
-/** How the program `bootstrap` is told of them. */
+/** The same as the program `bootstrap` reads them. */
 export const ofAdmin = ({ adminLoginId, adminPassword }: Secrets) => ({
   MUSUBI_ADMIN_LOGIN_ID: adminLoginId,
   MUSUBI_ADMIN_PASSWORD: adminPassword,
 });
 
-/** How Auth is told of its key. */
+/** Auth's key as Auth reads it. */
 export const ofAuth = ({ authMasterKey }: Secrets) => ({ MUSUBI_AUTH_MASTER_KEY: authMasterKey });

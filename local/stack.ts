@@ -96,7 +96,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     stack = new RunningStack(options, await plan(options, folder.path), folder.path, pidsPath, ports, release);
     const started = stack;
     options.signal?.addEventListener('abort', () => {
-      // Whoever waits for the stop is told, too.
+      // Who waits for the stop hears of a failure, too.
       started.stop().catch(() => undefined);
     });
     options.signal?.throwIfAborted();

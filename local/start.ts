@@ -16,7 +16,7 @@ import { stopRequest } from './stop-request.ts';
 /** Processes stop in rounds, then the servers do: longer than that an ordered stop can't take. */
 const stopLimitMs = (): number => ROUNDS.length * stopGraceMs(process.env) + 15_000;
 
-/** What the programs are told of themselves, while the launcher and run.json keep to the addresses on this machine. */
+/** The programs' own public addresses, while the launcher and run.json keep to the addresses on this machine. */
 const PUBLIC = ['MUSUBI_PUBLIC_URL', 'MUSUBI_WEBSOCKET_URL'] as const;
 
 async function main(): Promise<void> {
@@ -53,7 +53,7 @@ async function main(): Promise<void> {
     process.stdout.write('Musubi has stopped\n');
   } catch (error) {
     await shown?.done();
-    // It was stopped while it was starting: nobody needs to be told that it did not start.
+    // It was stopped while it was starting: nobody needs to hear that it did not start.
     if (stopped.signal.aborted) return;
     process.stderr.write(`${shown ? '\n' : ''}${explain(error)}\n`);
     process.exitCode = error instanceof ConfigError ? 2 : 1;

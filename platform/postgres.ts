@@ -162,7 +162,7 @@ class PostgresDatabase implements Database {
   }
 
   async #withClient<T>(use: (client: PoolClient) => Promise<T>): Promise<T> {
-    // Whatever keeps us from connecting (no server, no room, a password that was changed) is no fault of the statement.
+    // What keeps us from connecting (no server, no room, a password that was changed) is no fault of the statement.
     const client = await this.#pool.connect().catch((error: unknown) => Promise.reject(storeUnavailable(error)));
     let broken = false;
     try {

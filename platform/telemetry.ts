@@ -78,7 +78,7 @@ export function startTelemetry(program: string, env: NodeJS.ProcessEnv): Tracing
 export const tracerOf = (of: Context): Tracer => (of.getValue(TRACER) as Tracer | undefined) ?? trace.getTracer('musubi');
 
 /**
- * Runs `work` in a span of its own; an error marks the span and goes on. Where no span is told of, a request has one span in a
+ * Runs `work` in a span of its own; an error marks the span and goes on. Where no span is exported, a request has one span in a
  * process: that carries the trace's ID, and more of them would only cost.
  */
 export async function withSpan<T>(

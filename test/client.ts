@@ -11,7 +11,7 @@ export function address(name: string): string {
 export interface Answer {
   status: number;
   headers: Headers;
-  /** Parsed if it is JSON: a test looks into whatever the server answered. */
+  /** Parsed if it is JSON: a test looks into any answer. */
   body: any;
 }
 
@@ -28,7 +28,7 @@ function contractOf(base: string): Promise<Contract> {
   return read;
 }
 
-/** A client of the REST API, with or without a session. Whatever it is answered must be declared in the gateway's OpenAPI document. */
+/** A client of the REST API, with or without a session. All answers must be declared in the gateway's OpenAPI document. */
 export class Client {
   readonly base: string;
   token: string | undefined;
@@ -80,7 +80,7 @@ export async function login(loginId: string, password: string, base?: string): P
   const client = new Client(undefined, base);
   const ask = (): Promise<Answer> => client.post('/v1/auth/login', { loginId, password });
   let answer = await ask();
-  // All tests log in from one address, many at the same time: who is told to come again does.
+  // All tests log in from one address, many at the same time: who is refused for a while comes again.
   for (let i = 0; answer.body?.code === 'TOO_BUSY' && i < 30; i++) {
     await new Promise((resolve) => setTimeout(resolve, Number(answer.headers.get('retry-after')) * 1_000));
     answer = await ask();

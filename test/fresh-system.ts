@@ -82,7 +82,7 @@ export async function freshSystem(): Promise<System> {
   const address = async (port: Promise<number>): Promise<string> => `127.0.0.1:${await port}`;
   const handlers = jobHandlers({ store: jobs.store, finished, retention: RETENTION, log });
   const addresses = {
-    // Nobody is there, but for those below.
+    // Nobody is there, except those below.
     ...Object.fromEntries(Object.keys(SERVICES).map((name) => [addressVariable(name), '127.0.0.1:1'])),
     MUSUBI_MEMBER_ADDRESS: await address(
       serveGrpc(serving, MemberServiceService, observed(memberHandlers(await openMembers(members)), 'member')),

@@ -9,7 +9,7 @@ import { address, Client, login, unique } from './client.ts';
 
 /** What README.md tells a new user to type, typed, in order; and what it says comes of it. */
 const root = join(import.meta.dirname, '..');
-/** A block of commands, of whatever language. */
+/** A block of commands, in any language. */
 const FENCED = /^```\w*\n(.*?)^```$/gms;
 const section = sectionOf(readFileSync(join(root, 'README.md'), 'utf8'), 'The first five minutes');
 

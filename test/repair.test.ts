@@ -106,7 +106,7 @@ function holding(activities: Record<string, unknown>): Record<string, Activity> 
         if (!isThere && (one?.runId !== undefined || one?.call !== callName(name, step))) return await apply(step, request);
         if (!isThere && one.when === 'after') await apply(step, request);
         one.runId = runId;
-        // Within a workflow task its workflow is not closed: the task would go on whatever becomes of it.
+        // Within a workflow task its workflow is not closed: the task would go on, though its workflow is closed.
         if (!activityInfo().isLocal) one.there.resolve();
         throw away();
       },

@@ -36,7 +36,7 @@ test('a member that floods the system with changes of itself holds up neither ot
   const deleted = await as.delete(path, { prefer: 'wait=30' });
   t.is(deleted.status, 204, JSON.stringify(deleted.body));
   await second;
-  // Whoever came too late was told so at once: 401, for its login is closed first.
+  // Who came too late was refused at once: 401, for its login is closed first.
   t.deepEqual(
     [...codes.keys()].filter((code) => !['202', '429 TOO_MANY_JOBS', '401 SESSION_REVOKED'].includes(code)),
     [],

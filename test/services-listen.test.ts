@@ -2,7 +2,7 @@ import test from 'ava';
 import { PROGRAMS } from '../local/programs.ts';
 import { ConfigError, loadConfig } from '../platform/config.ts';
 
-// On a port that nobody was told, a service would be ready and never found.
+// On a port that nobody knows, a service would be ready and never found.
 for (const { name } of PROGRAMS.filter(({ ports }) => ports.grpc !== undefined)) {
   test(`${name} must be told where to listen`, async (t) => {
     const { shape } = await import(`../services/${name}/config.ts`);

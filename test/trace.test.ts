@@ -92,7 +92,7 @@ test('no password or token of a session is in its trace', async (t) => {
   const client = new Client();
   const { body: first } = await client.post('/v1/auth/login', { loginId, password }, headers);
   const { body: second } = await client.post('/v1/auth/refresh', { refreshToken: first.refreshToken }, headers);
-  // A refused one too: what goes wrong is told of in more words.
+  // A refused one too: what goes wrong has more words.
   await client.post('/v1/auth/refresh', { refreshToken: `${second.refreshToken}x` }, headers);
   t.is((await new Client(second.accessToken).post('/v1/auth/logout', undefined, headers)).status, 204);
   let spans: CollectedSpan[] = [];

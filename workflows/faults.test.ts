@@ -160,7 +160,7 @@ for (const [pivot, operations] of Object.entries(RUNS)) {
         if (done > pivotAt && !undoing) {
           t.deepEqual(services.undone, []);
           t.is(services.states.at(-1), 'COMPLETED');
-          // Whatever the pivot was, all that comes after the first one is asked for again.
+          // Of any pivot: all that comes after the first one is asked for again.
           t.deepEqual(services.effects, LAST.toSorted());
           return;
         }

@@ -7,7 +7,7 @@ const OPTIONAL: Record<string, string | undefined> = { MUSUBI_TEMPORAL_NAMESPACE
 /**
  * The address of the user's own server, when the environment gives one: then none is started. Undefined when it does not.
  *
- * @param missing told of each part of an address that is missing (an S3 endpoint without its keys: ours would be refused there)
+ * @param missing called with each part of an address that is missing (an S3 endpoint without its keys: ours would be refused there)
  */
 export function givenAddress(
   server: Server,

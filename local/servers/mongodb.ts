@@ -60,7 +60,7 @@ const REPLICA_SET = 'rs0';
 
 /**
  * Commands hold password hashes, and their text must be in no log. A command that fails (a write conflict, a duplicate
- * key, an interruption) is logged with it whatever the settings; to leave it out is a feature of the Enterprise edition.
+ * key, an interruption) is logged with it by any settings; to leave it out is a feature of the Enterprise edition.
  * The text, and the statistics of its filters, are the end of the line. The process is mongod itself, with a small filter as its child that ends after it.
  */
 const WITHOUT_COMMANDS = `exec "$0" "$@" > >(exec sed --unbuffered -E 's/"(stats|cmd|command)":\\{.*/"\\1":"left out"}}/')`;

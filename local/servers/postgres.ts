@@ -79,7 +79,7 @@ async function programFolder(): Promise<string> {
   return join(native, 'bin');
 }
 
-/** npm packages cannot hold symbolic links: the package makes them in a script, which npm may have been told not to run. */
+/** npm packages cannot hold symbolic links: the package makes them in a script, which npm may be set not to run. */
 async function restoreLinks(native: string): Promise<void> {
   const links: { source: string; target: string }[] = JSON.parse(await readFile(join(native, 'pg-symlinks.json'), 'utf8'));
   const home = dirname(native);

@@ -11,7 +11,7 @@ export interface Launch {
   cwd?: string;
 }
 
-/** What a server is told when it is made ready to start. */
+/** What a server is given when it is made ready to start. */
 export interface Setting {
   /** The server's own folder; it exists. */
   data: string;
@@ -32,7 +32,7 @@ export interface Server {
   /**
    * Fetches the program, writes configuration, makes the data folder. Idempotent.
    *
-   * The program runs in `data`, so that what it is told of files can be their names alone: a path may hold anything that
+   * The program runs in `data`, so that it can be given files by their names alone: a path may hold anything that
    * a command line, a list, a URL or a properties file reads in another way.
    */
   prepare(setting: Setting): Promise<Launch>;

@@ -105,7 +105,7 @@ for (const [what, [bytes, status, code]] of Object.entries(REFUSED)) {
     t.truthy(answer.headers.date);
     const problem = JSON.parse(answer.body);
     t.like(problem, { type: `/problems/${code}`, status, code, errors: [] });
-    // What was begun is told to whoever handles it.
+    // Who handles what was begun hears of it.
     if (!/chunk|trailers/.test(what) || /HTTP\/1.0/.test(what)) t.is(refused.filter((id) => id === problem.traceId).length, 1);
     t.is(answer.headers.allow, status === 405 ? '' : undefined);
   });

@@ -18,7 +18,7 @@ export async function openRaw(port: number, { halfOpen = false, from = '127.0.0.
   let received = '';
   socket.on('data', (chunk) => (received += chunk.toString('latin1')));
   socket.on('error', () => undefined);
-  // Whatever ends it: `once` of node:events would fail when it is reset.
+  // However it ends: `once` of node:events would fail when it is reset.
   const closed = new Promise<string>((resolve) => socket.once('close', () => resolve(received)));
   await once(socket, 'connect');
   return {

@@ -157,7 +157,7 @@ for (const [what, bytes] of [
     };
     const other = await openRaw(port);
     await ask(other, 1);
-    // Whatever comes more of the same takes only of its own.
+    // More of the same takes only of its own share.
     for (let more = 0; more < 10; more++) {
       const client = await flood();
       client.socket.pause();

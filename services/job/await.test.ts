@@ -95,7 +95,7 @@ test('an instance that stops answers those who wait at once', async (t) => {
   await stopping.awaited(jobId);
   const begun = performance.now();
   const stopped = stopping.lifecycle.stop('test');
-  // An answer: who was not told would be cut off.
+  // An answer: who got none would be cut off.
   t.is((await waiting).job?.state, JobState.JOB_STATE_QUEUED);
   await stopped;
   t.true(performance.now() - begun < 30_000);

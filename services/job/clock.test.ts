@@ -2,7 +2,7 @@ import test from 'ava';
 import { JobState } from '#proto/musubi/job/v1/job.ts';
 import { asking, finishing, openTestJobs, reporting, someMember, type TestInstance, type TestJobs } from './job.fixture.ts';
 
-// A job's times are the store's, whatever the clock of the host that runs Job. This process is such a host.
+// A job's times are the store's, not those of the host that runs Job. This process is such a host.
 
 const HOUR_MS = 3_600_000;
 const clock = Date.now;

@@ -3,7 +3,7 @@ import test from 'ava';
 import fc from 'fast-check';
 import { call, openTestMember, type TestMember } from './member.fixture.ts';
 
-/** A deletion goes before whatever comes after its first step, and waits only for who was there before. */
+/** A deletion goes before all that comes after its first step, and waits only for who was there before. */
 
 let member: TestMember;
 let { service, rowOf } = {} as TestMember;

@@ -3,7 +3,7 @@ import test, { type ExecutionContext } from 'ava';
 import { sql } from '#platform/postgres.ts';
 import { call, openTestMember, type TestMember } from './member.fixture.ts';
 
-/** Every step of the service keeps the same promises, whatever it does: repeats, undos and late arrivals. */
+/** Every step of the service keeps the same promises: repeats, undos and late arrivals. */
 
 let member: TestMember;
 let { db, service, rowOf } = {} as TestMember;
@@ -155,7 +155,7 @@ async function arranged(step: Step): Promise<Target> {
   return target;
 }
 
-/** Versions grow by one, whatever happens, and every event tells of its own. */
+/** Versions always grow by one, and every event has its own. */
 async function eventsAreInOrder(t: ExecutionContext, memberId: string): Promise<void> {
   const events = await eventsOf(memberId);
   t.deepEqual(

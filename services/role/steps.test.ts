@@ -30,7 +30,7 @@ const rolesOf = async (memberId: string): Promise<string[]> =>
   );
 const eventsOf = (memberId: string): Promise<{ type: string; version: number; payload: unknown }[]> =>
   db.query(sql`select type, version, payload from outbox where aggregateid = ${memberId} order by version`);
-/** The roles that each event told of, in the order of versions; fails unless these are 1, 2, 3, … */
+/** The roles of each event, in the order of versions; fails unless these are 1, 2, 3, … */
 const told = async (memberId: string): Promise<[string, string[]][]> =>
   (await eventsOf(memberId)).map(({ type, version, payload }, index) => {
     const event = payload as { memberId: string; version: number; roleIds?: string[] };

@@ -108,7 +108,7 @@ test('what its schemas accept and refuse, the server accepts and refuses', (t) =
     ['ping', { type: 'ping' }, true],
     ['ping', { type: 'ping', more: 1 }, false],
   ];
-  // Whatever the frame.
+  // Of any frame.
   for (const [ref, good] of [
     ['r', true],
     ['x'.repeat(64), true],

@@ -44,7 +44,7 @@ export class TestClient {
     return this.of('job').map(({ job }) => job.id);
   }
 
-  /** The last place in the events that this client was told. */
+  /** The last place in the events that this client knows. */
   get cursor(): string {
     return this.frames.flatMap((frame) => ('cursor' in frame && frame.cursor ? [frame.cursor] : [])).at(-1) ?? '';
   }

@@ -103,7 +103,7 @@ test.serial('an instance that stood still meanwhile delivers nothing when it com
   await sockets.redis.del(lease);
   endSessions(me);
   await close(me);
-  // It comes back, and is told of an event before it has noticed anything.
+  // It comes back, and gets an event before it has noticed anything.
   await sockets.deliver(sockets.job(me));
   await sockets.redis.publish(`${sockets.prefix}ws:wake:${one.hub.instance}`, me);
   t.is(await client.closeCode(), 4403);

@@ -168,7 +168,7 @@ test('a stranger has so many bytes and so much time to say who it is, whatever i
   await busy.until(() => busy.code !== undefined);
   t.is(busy.code, CLOSE.unauthenticated);
   clearInterval(more);
-  // It goes on as if it had not been told.
+  // It goes on as if nobody had said so.
   await Promise.all([busy.cut(), large.cut()]);
 
   const known = await RawClient.open(patient.url, token());

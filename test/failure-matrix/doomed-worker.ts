@@ -9,18 +9,18 @@ import { temporalShape } from '../../worker/config.ts';
 import { type Activity, callName, faulty, type Plan } from './faults.ts';
 import { runWorker } from './ground.ts';
 
-/** Where a saga shall be when its worker is killed, or told to stop. */
+/** Where a saga shall be when its worker is killed, or asked to stop. */
 export interface Doom {
   /** The call, as faults.ts names it: `member.createMember`, `undo createMember`. */
   call: string;
-  /** Whether the service has not been asked yet, or has done it and nobody was told. */
+  /** Whether the service has not been asked yet, or has done it and nobody knows. */
   when: 'before' | 'after';
   /** A step that is refused on the way there. */
   refused?: string;
 }
 
 /**
- * A worker to be killed (SIGKILL), or told to stop in order (SIGTERM, as our processes do): each of its sagas comes
+ * A worker to be killed (SIGKILL), or asked to stop in order (SIGTERM, as our processes do): each of its sagas comes
  * to a stop where it is doomed to, and says so.
  *
  *   node doomed-worker.ts QUEUE DOOMS    (JSON: job's ID → Doom; sends the job's ID when the saga is there)
@@ -55,7 +55,7 @@ const stop = await runWorker(await NativeConnection.connect({ address: config.MU
   shutdownGraceTime: 500,
   shutdownForceTime: 3_000,
 });
-// As the worker's host does: whatever became of what it had in hand, it goes.
+// As the worker's host does: it goes, though its work may not be done.
 process.once(
   'SIGTERM',
   () =>

@@ -19,7 +19,7 @@ const TOPICS: Record<string, { inStore: () => Promise<Map<string, number>>; ever
     every: true,
     inStore: async () => versionsIn(await rows('musubi_role', 'select member_id, version from member_role_versions')),
   },
-  // Of a login only what may end sessions is told.
+  // Of a login only what may end sessions is published.
   'auth.events': { every: false, inStore: () => loginVersions() },
 };
 

@@ -97,7 +97,7 @@ async function check(t: ExecutionContext, way: string, what: string, made: Case,
 }
 
 /**
- * How a job must end. Steps after the pivot get through whatever happens; a request to cancel that comes
+ * How a job must end. Steps after the pivot get through in every case; a request to cancel that comes
  * during the pivot may find it done.
  *
  * @param side where it happens: -1 before the pivot, 0 at it, 1 after it
@@ -108,7 +108,7 @@ function expectedStates(fault: Fault, side: number): string[] {
   return side < 0 ? ['cancelled'] : ['cancelled', 'completed'];
 }
 
-/** How a worker goes, and when: one that is told to stop gives up the step that it is in the middle of. */
+/** How a worker goes, and when: one that is asked to stop gives up the step that it is in the middle of. */
 const DEATHS = [
   { signal: 'SIGKILL', when: ['before', 'after'] },
   { signal: 'SIGTERM', when: ['after'] },

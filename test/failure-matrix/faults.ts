@@ -24,7 +24,7 @@ export interface Plan {
 
 export type Activity = (step: unknown, request: unknown) => Promise<unknown>;
 
-/** What a call of an activity is told apart by in its saga: `member.createMember`, `undo member.createMember`. */
+/** What distinguishes a call of an activity in its saga: `member.createMember`, `undo member.createMember`. */
 export function callName(activity: string, step: unknown): string {
   if (!activity.endsWith('.undo')) return activity;
   return `undo ${(step as { operationId: string }).operationId.split('/').slice(1).join('/')}`;

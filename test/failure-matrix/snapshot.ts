@@ -5,7 +5,7 @@ import { address } from '../client.ts';
 import { databaseUrl } from '../evidence.ts';
 
 /**
- * What is kept on purpose, whatever became of the saga, by the name of its table, collection or key.
+ * What is kept on purpose, however the saga ended, by the name of its table, collection or key.
  * Everything else that names an aggregate must be as before, or exactly done.
  */
 export const MEMORY: readonly RegExp[] = [

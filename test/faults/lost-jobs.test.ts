@@ -14,7 +14,7 @@ import { holdRegistrations } from './held-registrations.ts';
 
 /**
  * Registers a member as far as it goes while registrations are held, and waits until Temporal keeps the tries: a workflow task
- * that is under way would go on, whatever becomes of its workflow. @returns its job
+ * that is under way would go on, though its workflow is closed. @returns its job
  */
 async function registerHalf(as: Client): Promise<{ jobId: string; loginId: string }> {
   const loginId = unique('half');

@@ -42,7 +42,7 @@ async function attention(): Promise<string> {
 test('topics that are lost with what queries had not read of them: Query says so, and retell makes it good', async (t) => {
   const as = await admin();
   const { memberId } = await register(as, 'lost');
-  // Query has the change in hand, and can not write it down.
+  // Query has read the change, and can not write it.
   const database = new pg.Client({ connectionString: databaseUrl('musubi_query') });
   await database.connect();
   await database.query('begin; lock table members in access exclusive mode');
