@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { type ParseArgsConfig, parseArgs } from 'node:util';
-import { runProcess } from './platform/process.ts';
-import type { Program } from './platform/program.ts';
+import { runProcess } from './platform/process/process.ts';
+import type { Program } from './platform/process/program.ts';
 import { ROUNDS } from './programs.ts';
 import { SERVICES } from './services/catalogue.ts';
 

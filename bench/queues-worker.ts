@@ -1,5 +1,5 @@
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
-import { createLogger } from '../platform/log.ts';
+import { createLogger } from '../platform/process/log.ts';
 import { WORKER_TUNING } from '../temporal.config.ts';
 import { workflowBundle } from '../worker/bundle.ts';
 import { makeWorkflowThreadsLean } from '../worker/workflow-threads.ts';

@@ -6,7 +6,7 @@ import { Agent, request } from 'node:http';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { loadConfig } from '#platform/config.ts';
+import { loadConfig } from '#platform/process/config.ts';
 import { commandLine } from '../local/programs.ts';
 import type { Stack } from '../local/stack.ts';
 import { shape } from '../services/auth/config.ts';

@@ -1,24 +1,24 @@
 import { randomBytes } from 'node:crypto';
 import type { z } from 'zod';
-import { type programShape, Secret } from '#platform/config.ts';
+import { patiently } from '#platform/concurrency/patience.ts';
 import { unavailable } from '#platform/errors.ts';
 import type { Peer } from '#platform/grpc/client.ts';
 import { connectPeers } from '#platform/grpc/peers.ts';
-import { newId, SYSTEM } from '#platform/id.ts';
-import { patiently } from '#platform/patience.ts';
-import type { App } from '#platform/program.ts';
+import { type programShape, Secret } from '#platform/process/config.ts';
+import type { App } from '#platform/process/program.ts';
+import { newId, SYSTEM } from '#platform/validation/id.ts';
 import { type Job, JobState } from '#proto/musubi/job/v1/job.ts';
 import type { RoleServiceService } from '#proto/musubi/role/v1/role.ts';
 import { calledBy } from '../services/catalogue.ts';
 import { hostWorkers } from '../worker/host.ts';
-import { AbandonedJobs } from './abandoned.ts';
-import { isFinal, issueAndStart } from './commands.ts';
+import { AbandonedJobs } from './commands/abandoned.ts';
+import { isFinal, issueAndStart } from './commands/carry-out.ts';
+import { fingerprint } from './commands/fingerprint.ts';
+import { SingleFlight } from './commands/single-flight.ts';
+import { Waits } from './commands/waits.ts';
 import { bootstrapShape } from './config.ts';
-import { fingerprint } from './fingerprint.ts';
 import { type Gateway, HASHING_TIMEOUT_MS } from './gateway.ts';
-import { JobFailedError } from './problem.ts';
-import { SingleFlight } from './single-flight.ts';
-import { Waits } from './waits.ts';
+import { JobFailedError } from './http/problem.ts';
 
 export { bootstrapShape as shape };
 

@@ -1,6 +1,6 @@
-import { Contract, type OpenApi } from './contract.fixture.ts';
 import type { World } from './gateway.fixture.ts';
-import { openApiDocument } from './openapi.ts';
+import { Contract, type OpenApi } from './openapi/contract.fixture.ts';
+import { openApiDocument } from './openapi/document.ts';
 import { allRoutes } from './routes/index.ts';
 
 let contract: Contract | undefined;

@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import { address, httpUrl, oneOf, origins, Secret } from '#platform/config.ts';
-import { email, loginId, password } from '#platform/fields.ts';
+import { address, httpUrl, oneOf, origins, Secret } from '#platform/process/config.ts';
+import { email, loginId, password } from '#platform/validation/fields.ts';
 import { temporalShape } from '../worker/config.ts';
-import { TrustedProxies } from './source.ts';
+import { TrustedProxies } from './http/source.ts';
 
 export const shape = {
   ...temporalShape,

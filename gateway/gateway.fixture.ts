@@ -2,22 +2,22 @@ import { pino } from 'pino';
 import { connectPeer } from '#platform/grpc/client.ts';
 import { serveGrpc } from '#platform/grpc/server.ts';
 import type { HttpLimits } from '#platform/http/server.ts';
-import { newId } from '#platform/id.ts';
-import { Lifecycle } from '#platform/lifecycle.ts';
-import { currentTraceId, startTelemetry } from '#platform/telemetry.ts';
+import { Lifecycle } from '#platform/process/lifecycle.ts';
+import { currentTraceId, startTelemetry } from '#platform/process/telemetry.ts';
+import { newId } from '#platform/validation/id.ts';
 import { type AuthorizeRequest, AuthServiceService } from '#proto/musubi/auth/v1/auth.ts';
 import { type Job, JobServiceService } from '#proto/musubi/job/v1/job.ts';
 import { type MemberView, QueryServiceService } from '#proto/musubi/query/v1/query.ts';
 import type { CommandStart } from '../worker/client.ts';
-import { AbandonedJobs } from './abandoned.ts';
-import { createApp } from './app.ts';
+import { AbandonedJobs } from './commands/abandoned.ts';
+import { SingleFlight } from './commands/single-flight.ts';
+import { type WaitLimits, Waits } from './commands/waits.ts';
 import type { Gateway } from './gateway.ts';
+import { createApp } from './http/app.ts';
+import { serveApp } from './http/server.ts';
+import { TrustedProxies } from './http/source.ts';
 import { allRoutes } from './routes/index.ts';
-import { serveApp } from './server.ts';
-import { SingleFlight } from './single-flight.ts';
-import { TrustedProxies } from './source.ts';
 import { authOf, commandsOf, jobOf, queryOf, view } from './stand-ins.fixture.ts';
-import { type WaitLimits, Waits } from './waits.ts';
 
 /**
  * The gateway on a real HTTP server, calling real gRPC servers. Behind these stand a few maps instead of

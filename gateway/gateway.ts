@@ -1,11 +1,11 @@
 import { boundPeers, type Peers } from '#platform/grpc/peers.ts';
-import type { Logger } from '#platform/log.ts';
+import type { Logger } from '#platform/process/log.ts';
 import type { Job } from '#proto/musubi/job/v1/job.ts';
 import { calledBy } from '../services/catalogue.ts';
 import type { Commands } from '../worker/client.ts';
-import type { AbandonedJobs } from './abandoned.ts';
-import type { SingleFlight } from './single-flight.ts';
-import type { Waits } from './waits.ts';
+import type { AbandonedJobs } from './commands/abandoned.ts';
+import type { SingleFlight } from './commands/single-flight.ts';
+import type { Waits } from './commands/waits.ts';
 
 /** How long a call may take that hashes a password, ms: hashes wait for their turn on a core (Auth refuses what would wait longer). */
 export const HASHING_TIMEOUT_MS = 15_000;

@@ -1,18 +1,18 @@
 import type { z } from 'zod';
-import { allowedOrigins, hostPort, type programShape } from '#platform/config.ts';
 import { connectPeers, followServices } from '#platform/grpc/peers.ts';
-import type { App } from '#platform/program.ts';
+import { allowedOrigins, hostPort, type programShape } from '#platform/process/config.ts';
+import type { App } from '#platform/process/program.ts';
 import { calledBy } from '../services/catalogue.ts';
 import { DOMAINS } from '../temporal.config.ts';
 import { hostWorkers } from '../worker/host.ts';
-import { AbandonedJobs } from './abandoned.ts';
-import { createApp } from './app.ts';
+import { AbandonedJobs } from './commands/abandoned.ts';
+import { SingleFlight } from './commands/single-flight.ts';
+import { Waits } from './commands/waits.ts';
 import { shape } from './config.ts';
 import { CALLED, type Gateway } from './gateway.ts';
+import { createApp } from './http/app.ts';
+import { serveApp } from './http/server.ts';
 import { allRoutes } from './routes/index.ts';
-import { serveApp } from './server.ts';
-import { SingleFlight } from './single-flight.ts';
-import { Waits } from './waits.ts';
 
 export { shape };
 

@@ -9,7 +9,7 @@ import {
   unavailable,
 } from '#platform/errors.ts';
 import type { CallInfo, Handlers } from '#platform/grpc/server.ts';
-import { newId } from '#platform/id.ts';
+import { newId } from '#platform/validation/id.ts';
 import {
   type AuthenticateRequest,
   type AuthorizeRequest,

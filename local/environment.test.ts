@@ -5,7 +5,7 @@ import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
-import { ConfigError } from '#platform/config.ts';
+import { ConfigError } from '#platform/process/config.ts';
 import { CONFIGURATIONS, checkEnvironment } from './environment.ts';
 import { LAYOUTS } from './layouts.ts';
 import { checkout } from './places.ts';

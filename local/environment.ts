@@ -2,8 +2,16 @@ import { accessSync, constants, existsSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
-import { type ConfigCheck, ConfigError, httpUrl, loadConfig, oneOf, processShape, programShape } from '#platform/config.ts';
-import { configOf, environmentOf, givenAs, ofProgram } from '#platform/program.ts';
+import {
+  type ConfigCheck,
+  ConfigError,
+  httpUrl,
+  loadConfig,
+  oneOf,
+  processShape,
+  programShape,
+} from '#platform/process/config.ts';
+import { configOf, environmentOf, givenAs, ofProgram } from '#platform/process/program.ts';
 import * as gateway from '../gateway/config.ts';
 import { passwordViolation } from '../services/auth/domain.ts';
 import { SERVICES } from '../services/catalogue.ts';

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
-import { loadConfig, processShape } from '#platform/config.ts';
 import { addressVariable } from '#platform/grpc/peers.ts';
+import { loadConfig, processShape } from '#platform/process/config.ts';
 import { SERVICES } from '../services/catalogue.ts';
 import { cacheRoot, checkout } from './places.ts';
 

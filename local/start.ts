@@ -1,6 +1,6 @@
 import { join } from 'node:path';
-import { ConfigError } from '#platform/config.ts';
 import { reasonOf } from '#platform/errors.ts';
+import { ConfigError } from '#platform/process/config.ts';
 import { ROUNDS } from '../programs.ts';
 import { ComponentFailed } from './component.ts';
 import { isFirstStart } from './data-folder.ts';

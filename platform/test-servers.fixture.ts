@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { Client, escapeIdentifier } from 'pg';
-import { Secret } from './config.ts';
-import { Lifecycle } from './lifecycle.ts';
-import { createLogger, type Logger } from './log.ts';
+import { Secret } from './process/config.ts';
+import { Lifecycle } from './process/lifecycle.ts';
+import { createLogger, type Logger } from './process/log.ts';
 
 /*
  * For tests that need real servers: where they are, and names that no other test uses.

@@ -1,8 +1,8 @@
 import test, { type ExecutionContext } from 'ava';
 import { decodeJwt, decodeProtectedHeader, type JWTPayload, SignJWT } from 'jose';
 import { pino } from 'pino';
-import { Secret } from '#platform/config.ts';
-import { Lifecycle } from '#platform/lifecycle.ts';
+import { Secret } from '#platform/process/config.ts';
+import { Lifecycle } from '#platform/process/lifecycle.ts';
 import { AccessTokens } from '../services/auth/access-tokens.ts';
 import { KeyRing, type SigningKeyDocument } from '../services/auth/signing-keys.ts';
 import { openStore, type Store } from '../services/auth/store.ts';

@@ -106,9 +106,9 @@ test('what nobody waits for has an end', (t) => {
 /** Where the time of day is meant: what is written down or shown, deadlines of gRPC, which takes no other, and Temporal's time. */
 const TIME_OF_DAY = [
   'workflows/',
-  'platform/id.ts',
+  'platform/validation/id.ts',
   'platform/grpc/',
-  'platform/mongo-collections.ts',
+  'platform/mongo/collections.ts',
   'platform/operations/',
   'platform/outbox/replication.ts',
   'platform/kafka/publish.ts',

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
-import type { Program } from '#platform/program.ts';
+import type { Program } from '#platform/process/program.ts';
 import { SERVICES } from '../services/catalogue.ts';
 import { isStep, nameOf } from '../workflows/declaration.ts';
 import * as sagas from '../workflows/sagas.ts';

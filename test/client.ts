@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { Contract, type OpenApi } from '../gateway/contract.fixture.ts';
+import { Contract, type OpenApi } from '../gateway/openapi/contract.fixture.ts';
 
 /** What the tests know of the running system: only what any client knows. */
 export function address(name: string): string {

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import test from 'ava';
 import { pino } from 'pino';
 import { connectPeer, type Peer } from '#platform/grpc/client.ts';
-import { Lifecycle } from '#platform/lifecycle.ts';
+import { Lifecycle } from '#platform/process/lifecycle.ts';
 import { AuthServiceService } from '#proto/musubi/auth/v1/auth.ts';
 import { address, unique } from './client.ts';
 import { type Started, startProgram } from './processes.ts';

@@ -1,8 +1,8 @@
 import test from 'ava';
 import fc from 'fast-check';
-import { openApiDocument } from '../gateway/openapi.ts';
+import { openApiDocument } from '../gateway/openapi/document.ts';
 import { allRoutes } from '../gateway/routes/index.ts';
-import { displayName, email, loginId } from '../platform/fields.ts';
+import { displayName, email, loginId } from '../platform/validation/fields.ts';
 
 // What the contract says of a field, and what its rule takes, are the same.
 

@@ -2,7 +2,7 @@ import type { Client as TemporalClient } from '@temporalio/client';
 import type { Kafka, KafkaMessage } from 'kafkajs';
 import pg from 'pg';
 import { kafkaClient } from '#platform/kafka/client.ts';
-import { createLogger } from '#platform/log.ts';
+import { createLogger } from '#platform/process/log.ts';
 import { address, unique } from './client.ts';
 
 // What the stores, Temporal and Kafka say, to hold it against what clients were told.

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { NativeConnection } from '@temporalio/worker';
-import type { Logger } from '#platform/log.ts';
+import type { Logger } from '#platform/process/log.ts';
 import { installRuntime } from '../worker/runtime.ts';
 import { fromEnvironment } from './scratch-database.ts';
 

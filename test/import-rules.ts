@@ -83,7 +83,7 @@ export const RULES: Record<string, Rule> = {
     ],
     sound: [
       {
-        'services/a/steps/do.ts': `import { rule } from '../domain.ts';\nimport { openDatabase } from '#platform/postgres.ts';`,
+        'services/a/steps/do.ts': `import { rule } from '../domain.ts';\nimport { openDatabase } from '#platform/postgres/database.ts';`,
       },
     ],
   },
@@ -94,19 +94,24 @@ export const RULES: Record<string, Rule> = {
     forbids: ({ file, target, ours }) =>
       ours
         ? dirname(target) !== dirname(file) &&
-          !isIn('platform/errors.ts', 'platform/problems.ts', 'platform/fields.ts', 'platform/id.ts')(target)
+          !isIn(
+            'platform/errors.ts',
+            'platform/problems.ts',
+            'platform/validation/fields.ts',
+            'platform/validation/id.ts',
+          )(target)
         : target !== 'node:crypto',
     broken: [
       { 'services/a/domain.ts': `import { readFileSync } from 'node:fs';` },
       { 'services/a/domain.ts': `import pg from 'pg';` },
       { 'services/a/domain.ts': `import type { Pool } from 'pg';` },
-      { 'services/a/domain.ts': `import { sql } from '#platform/postgres.ts';` },
+      { 'services/a/domain.ts': `import { sql } from '#platform/postgres/database.ts';` },
       { 'services/a/domain.ts': `import { rule } from '../b/domain.ts';` },
       { 'services/a/domain.ts': `import { save } from './store.ts';`, 'services/a/store.ts': `import pg from 'pg';` },
       {
         'services/a/domain.ts': `import { refuse } from './refusals.ts';`,
         'services/a/refusals.ts': `import './store.ts';`,
-        'services/a/store.ts': `import { sql } from '#platform/postgres.ts';`,
+        'services/a/store.ts': `import { sql } from '#platform/postgres/database.ts';`,
       },
       { 'services/a/domain.ts': `const { hostname } = await import('node:os');` },
     ],
@@ -132,8 +137,8 @@ export const RULES: Record<string, Rule> = {
       })),
       {
         'gateway/a.ts': `import { hostWorkers } from '../worker/host.ts';`,
-        'worker/host.ts': `import '../platform/redis.ts';`,
-        'platform/redis.ts': `const { Redis } = await import('ioredis');`,
+        'worker/host.ts': `import '../platform/redis/client.ts';`,
+        'platform/redis/client.ts': `const { Redis } = await import('ioredis');`,
       },
     ],
     sound: [{ 'gateway/a.ts': `import Koa from 'koa';`, 'services/a/store.ts': `import pg from 'pg';` }],

@@ -2,7 +2,7 @@ import test from 'ava';
 import { jobStateNamed, jobStateView, jobView, toJobView } from '#platform/job-view.ts';
 import { PROBLEMS } from '#platform/problems.ts';
 import { type Job, JobState } from '#proto/musubi/job/v1/job.ts';
-import { openApiDocument } from '../gateway/openapi.ts';
+import { openApiDocument } from '../gateway/openapi/document.ts';
 import { allRoutes } from '../gateway/routes/index.ts';
 import { asyncApi } from '../services/websocket/asyncapi.ts';
 

@@ -9,7 +9,7 @@ function ownFiles(name: string, Name: string): Record<string, string> {
   return {
     'main.ts': `
 import { serveGrpc } from '#platform/grpc/server.ts';
-import type { App } from '#platform/program.ts';
+import type { App } from '#platform/process/program.ts';
 import { ${Name}ServiceService } from '#proto/musubi/${name}/v1/${name}.ts';
 import type { Config } from './config.ts';
 import { handlers } from './grpc.ts';
@@ -25,7 +25,7 @@ export async function start({ config, log, lifecycle, inProcess }: App<Config>):
 `,
     'config.ts': `
 import type { z } from 'zod';
-import { address, postgresUrl } from '#platform/config.ts';
+import { address, postgresUrl } from '#platform/process/config.ts';
 
 export const shape = { MUSUBI_POSTGRES_URL: postgresUrl(), MUSUBI_GRPC_LISTEN: address() };
 
@@ -34,14 +34,14 @@ export type Config = z.output<z.ZodObject<typeof shape>>;
     'grpc.ts': `
 import type { Handlers } from '#platform/grpc/server.ts';
 import { serveSteps } from '#platform/operations/postgres.ts';
-import type { Database } from '#platform/postgres.ts';
+import type { Database } from '#platform/postgres/database.ts';
 import type { ${Name}ServiceService } from '#proto/musubi/${name}/v1/${name}.ts';
 
 export const handlers = (db: Database): Handlers<${Name}ServiceService> => serveSteps<${Name}ServiceService>(db, {});
 `,
     'state.ts': `
 import type { Served } from '#platform/grpc/server.ts';
-import type { Database } from '#platform/postgres.ts';
+import type { Database } from '#platform/postgres/database.ts';
 import { serveState } from '#platform/state.ts';
 import { read } from './store.ts';
 
@@ -60,10 +60,10 @@ export const state = (db: Database): Served =>
   });
 `,
     'store.ts': `
-import type { Secret } from '#platform/config.ts';
-import type { Lifecycle } from '#platform/lifecycle.ts';
-import type { Logger } from '#platform/log.ts';
-import { type Database, openDatabase, sql } from '#platform/postgres.ts';
+import type { Secret } from '#platform/process/config.ts';
+import type { Lifecycle } from '#platform/process/lifecycle.ts';
+import type { Logger } from '#platform/process/log.ts';
+import { type Database, openDatabase, sql } from '#platform/postgres/database.ts';
 import type { Which } from '#platform/state.ts';
 
 export const openStore = (o: { url: Secret; log: Logger; lifecycle: Lifecycle }): Promise<Database> =>

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Connection, Client as TemporalClient } from '@temporalio/client';
 import test from 'ava';
-import { createLogger } from '#platform/log.ts';
+import { createLogger } from '#platform/process/log.ts';
 import { address, admin, Client, unique } from './client.ts';
 import { freshNamespace } from './fresh-namespace.ts';
 import { startProgram } from './processes.ts';

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { Client, escapeIdentifier } from 'pg';
 import { pino } from 'pino';
-import { Secret } from '../platform/config.ts';
-import { Lifecycle } from '../platform/lifecycle.ts';
-import type { Logger } from '../platform/log.ts';
+import { Secret } from '../platform/process/config.ts';
+import { Lifecycle } from '../platform/process/lifecycle.ts';
+import type { Logger } from '../platform/process/log.ts';
 
 /** What a service's store is opened with, on the real server but in a database of one test file's own. */
 export interface Scratch {

@@ -1,6 +1,6 @@
 import test from 'ava';
 import { PROGRAMS } from '../local/programs.ts';
-import { ConfigError, loadConfig } from '../platform/config.ts';
+import { ConfigError, loadConfig } from '../platform/process/config.ts';
 
 // On a port that nobody knows, a service would be ready and never found.
 for (const { name } of PROGRAMS.filter(({ ports }) => ports.grpc !== undefined)) {

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { status } from '@grpc/grpc-js';
 import { type Client, QueryRejectedError, WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError } from '@temporalio/client';
-import { within } from '#platform/abort.ts';
+import { within } from '#platform/concurrency/abort.ts';
+import { Turns } from '#platform/concurrency/turns.ts';
 import { unavailable } from '#platform/errors.ts';
-import { type Logger, logDefect } from '#platform/log.ts';
-import { Turns } from '#platform/turns.ts';
+import { type Logger, logDefect } from '#platform/process/log.ts';
 import { type Domain, TOO_LATE_QUERY } from '../temporal.config.ts';
 import type { CommandInput, CommandName } from '../workflows/commands.ts';
 import { probeStart } from './probe.ts';

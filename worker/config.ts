@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { list, oneOf, peer } from '#platform/config.ts';
 import { peerShape } from '#platform/grpc/peers.ts';
+import { list, oneOf, peer } from '#platform/process/config.ts';
 import { calledBy } from '../services/catalogue.ts';
 import { DOMAINS } from '../temporal.config.ts';
 

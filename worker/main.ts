@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import { followServices } from '#platform/grpc/peers.ts';
-import type { App } from '#platform/program.ts';
+import type { App } from '#platform/process/program.ts';
 import { CONTRACTS } from '../activities/index.ts';
 import type { shape } from './config.ts';
 import { hostWorkers } from './host.ts';

@@ -1,9 +1,9 @@
 import test from 'ava';
 import { pino } from 'pino';
-import { loadConfig, programShape } from '#platform/config.ts';
 import { InProcess } from '#platform/grpc/in-process.ts';
-import { Lifecycle } from '#platform/lifecycle.ts';
-import { startTelemetry } from '#platform/telemetry.ts';
+import { loadConfig, programShape } from '#platform/process/config.ts';
+import { Lifecycle } from '#platform/process/lifecycle.ts';
+import { startTelemetry } from '#platform/process/telemetry.ts';
 import { CONTRACTS } from '../activities/index.ts';
 import { shape, start } from './main.ts';
 

@@ -2,7 +2,7 @@ import { Client } from '@temporalio/client';
 import { NativeConnection } from '@temporalio/worker';
 import type { z } from 'zod';
 import { connectPeer } from '#platform/grpc/client.ts';
-import type { App } from '#platform/program.ts';
+import type { App } from '#platform/process/program.ts';
 import { JobServiceService } from '#proto/musubi/job/v1/job.ts';
 import { repairShape } from './config.ts';
 import { installRuntime } from './runtime.ts';

@@ -1,7 +1,7 @@
 import { type AddressInfo, createServer } from 'node:net';
 import { Runtime } from '@temporalio/worker';
 import test from 'ava';
-import { createLogger } from '#platform/log.ts';
+import { createLogger } from '#platform/process/log.ts';
 import { freePort, installRuntime } from './runtime.ts';
 
 // Core is one for the whole process, so one test after the other.

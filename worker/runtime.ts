@@ -1,8 +1,8 @@
 import { createServer } from 'node:net';
 import { IllegalStateError } from '@temporalio/common';
 import { DefaultLogger, type LogLevel, Runtime, type RuntimeOptions } from '@temporalio/worker';
-import type { Logger } from '#platform/log.ts';
-import { addMetricsSource } from '#platform/ops-server.ts';
+import type { Logger } from '#platform/process/log.ts';
+import { addMetricsSource } from '#platform/process/ops-server.ts';
 
 /** Where core serves its metrics now. */
 let metricsAddress: string | undefined;

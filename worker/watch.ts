@@ -1,7 +1,7 @@
 import type { Client } from '@temporalio/client';
-import type { Lifecycle } from '#platform/lifecycle.ts';
-import type { Logger } from '#platform/log.ts';
-import { sparing } from '#platform/probe.ts';
+import type { Lifecycle } from '#platform/process/lifecycle.ts';
+import type { Logger } from '#platform/process/log.ts';
+import { sparing } from '#platform/process/probe.ts';
 import { type Job, JobState } from '#proto/musubi/job/v1/job.ts';
 import { type Regular, regular } from './schedules.ts';
 import { examine, QUIET_MS, type Sources, unfinishedJobs } from './unfinished-jobs.ts';

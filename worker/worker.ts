@@ -1,6 +1,6 @@
 import { makeWorkflowExporter, OpenTelemetryActivityInboundInterceptor } from '@temporalio/interceptors-opentelemetry-v2';
 import { type NativeConnection, Worker } from '@temporalio/worker';
-import type { Tracing } from '#platform/telemetry.ts';
+import type { Tracing } from '#platform/process/telemetry.ts';
 import { WORKER_TUNING } from '../temporal.config.ts';
 
 export interface WorkerSettings {

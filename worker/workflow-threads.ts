@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 import type { Worker as Thread, WorkerOptions } from 'node:worker_threads';
-import type { Logger } from '#platform/log.ts';
+import type { Logger } from '#platform/process/log.ts';
 
 const threads = createRequire(import.meta.url)('node:worker_threads') as typeof import('node:worker_threads');
 const SDKS_THREAD = /[\\/]workflow-worker-thread(\.js)?$/;

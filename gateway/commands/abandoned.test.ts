@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
 import { unavailable } from '#platform/errors.ts';
-import { newId } from '#platform/id.ts';
-import type { Commands } from '../worker/client.ts';
+import { newId } from '#platform/validation/id.ts';
+import type { Commands } from '../../worker/client.ts';
+import { startWorld } from '../gateway.fixture.ts';
 import { AbandonedJobs } from './abandoned.ts';
-import { startWorld } from './gateway.fixture.ts';
 
 test('a job is settled when no start can arrive any more, and at each sweep from then on while something is away', async (t) => {
   const world = await startWorld();

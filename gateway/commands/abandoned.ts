@@ -1,8 +1,8 @@
-import { pause } from '#platform/abort.ts';
+import { pause } from '#platform/concurrency/abort.ts';
 import { MusubiError } from '#platform/errors.ts';
-import { logDefect } from '#platform/log.ts';
+import { logDefect } from '#platform/process/log.ts';
 import { JobState } from '#proto/musubi/job/v1/job.ts';
-import type { Gateway } from './gateway.ts';
+import type { Gateway } from '../gateway.ts';
 
 /** Longer than a request to start a workflow may be under way. */
 const START_MAY_ARRIVE_MS = 30_000;

@@ -1,14 +1,14 @@
 import type { Context } from 'koa';
 import { z } from 'zod';
 import { failedPrecondition, internal, MusubiError } from '#platform/errors.ts';
-import { idempotencyKey } from '#platform/fields.ts';
+import { idempotencyKey } from '#platform/validation/fields.ts';
 import { type Job, JobState } from '#proto/musubi/job/v1/job.ts';
-import type { CommandInput, CommandName } from '../workflows/commands.ts';
-import type { Gateway, RequestGateway } from './gateway.ts';
-import { EXAMPLE_ID } from './id.ts';
-import { preferredWait } from './prefer.ts';
-import { JobFailedError } from './problem.ts';
-import type { Principal } from './route.ts';
+import type { CommandInput, CommandName } from '../../workflows/commands.ts';
+import type { Gateway, RequestGateway } from '../gateway.ts';
+import { preferredWait } from '../http/prefer.ts';
+import { JobFailedError } from '../http/problem.ts';
+import type { Principal } from '../http/route.ts';
+import { EXAMPLE_ID } from '../id.ts';
 
 /** The headers that every command understands. */
 export const commandHeaders = {

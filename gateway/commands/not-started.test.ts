@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import anyTest, { type TestFn } from 'ava';
 import { unavailable } from '#platform/errors.ts';
-import type { Commands } from '../worker/client.ts';
+import type { Commands } from '../../worker/client.ts';
+import { send } from '../client.fixture.ts';
+import { startWorld, type World } from '../gateway.fixture.ts';
 import { AbandonedJobs } from './abandoned.ts';
-import { send } from './client.fixture.ts';
-import { startWorld, type World } from './gateway.fixture.ts';
 
 // Commands whose saga can not be started: Temporal is away.
 

@@ -2,10 +2,10 @@ import { once } from 'node:events';
 import { type IncomingMessage, request } from 'node:http';
 import { text } from 'node:stream/consumers';
 import type { ExecutionContext } from 'ava';
-import { type Answer, ownContract, send } from './client.fixture.ts';
-import type { World } from './gateway.fixture.ts';
-import { problemSchema } from './problem.ts';
-import type { Route } from './route.ts';
+import { type Answer, ownContract, send } from '../client.fixture.ts';
+import type { World } from '../gateway.fixture.ts';
+import { problemSchema } from '../http/problem.ts';
+import type { Route } from '../http/route.ts';
 
 // Requests that are not as they should be, and what is said of them.
 

@@ -1,13 +1,13 @@
 import type { z } from 'zod';
-import { newId } from '#platform/id.ts';
 import type { ProblemCode } from '#platform/problems.ts';
+import { newId } from '#platform/validation/id.ts';
 import type { Resource } from '#proto/musubi/auth/v1/auth.ts';
-import type { CommandInput, CommandName } from '../workflows/commands.ts';
-import { accepted, carryOut, commandHeaders, commandProblems } from './commands.ts';
-import { expectedVersion, ifMatch } from './etag.ts';
+import type { CommandInput, CommandName } from '../../workflows/commands.ts';
+import type { Gateway, RequestGateway } from '../gateway.ts';
+import { expectedVersion, ifMatch } from '../http/etag.ts';
+import { type Answer, type Call, type ResponseDeclaration, type Route, route } from '../http/route.ts';
+import { accepted, carryOut, commandHeaders, commandProblems } from './carry-out.ts';
 import { fingerprint } from './fingerprint.ts';
-import type { Gateway, RequestGateway } from './gateway.ts';
-import { type Answer, type Call, type ResponseDeclaration, type Route, route } from './route.ts';
 
 type Shape = z.ZodRawShape;
 type Input<S extends Shape> = z.output<z.ZodObject<S>>;

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import type { CallOptions } from '#platform/grpc/client.ts';
-import { newId } from '#platform/id.ts';
+import { newId } from '#platform/validation/id.ts';
 import { type Job, JobState } from '#proto/musubi/job/v1/job.ts';
-import { send } from './client.fixture.ts';
-import { startWorld, type World } from './gateway.fixture.ts';
+import { send } from '../client.fixture.ts';
+import { startWorld, type World } from '../gateway.fixture.ts';
 import type { WaitLimits } from './waits.ts';
 
 async function worldOf(t: ExecutionContext, waits?: WaitLimits): Promise<World> {

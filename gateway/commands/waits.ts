@@ -1,8 +1,8 @@
-import { logDefect } from '#platform/log.ts';
+import { logDefect } from '#platform/process/log.ts';
 import type { Job } from '#proto/musubi/job/v1/job.ts';
-import { isFinal } from './commands.ts';
-import type { Gateway } from './gateway.ts';
-import { MAX_WAIT_SECONDS } from './prefer.ts';
+import type { Gateway } from '../gateway.ts';
+import { MAX_WAIT_SECONDS } from '../http/prefer.ts';
+import { isFinal } from './carry-out.ts';
 
 /** How much may be waited for at a time in one process. Whoever asks for more is answered at once. */
 export interface WaitLimits {

@@ -1,14 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import anyTest, { type ExecutionContext, type TestFn } from 'ava';
 import { connectPeer } from '#platform/grpc/client.ts';
-import { newId } from '#platform/id.ts';
-import { Lifecycle } from '#platform/lifecycle.ts';
 import type { ProblemCode } from '#platform/problems.ts';
+import { Lifecycle } from '#platform/process/lifecycle.ts';
+import { newId } from '#platform/validation/id.ts';
 import { JobServiceService } from '#proto/musubi/job/v1/job.ts';
 import { QueryServiceService } from '#proto/musubi/query/v1/query.ts';
+import { type Answer, send } from '../client.fixture.ts';
+import { startWorld, type World } from '../gateway.fixture.ts';
 import { BODY_LIMIT } from './body.ts';
-import { type Answer, send } from './client.fixture.ts';
-import { startWorld, type World } from './gateway.fixture.ts';
 import { problemSchema } from './problem.ts';
 
 const test = anyTest as TestFn<World>;

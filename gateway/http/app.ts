@@ -1,5 +1,5 @@
 import Koa from 'koa';
-import type { Gateway } from './gateway.ts';
+import type { Gateway } from '../gateway.ts';
 import { cors } from './middleware/cors.ts';
 import { accessLog, trace } from './middleware/observe.ts';
 import { problems } from './middleware/problems.ts';

@@ -1,12 +1,12 @@
 import { status } from '@grpc/grpc-js';
 import type { Context } from 'koa';
 import { MusubiError, notFound, unauthenticated } from '#platform/errors.ts';
-import { sameId } from '#platform/id.ts';
 import type { CodeOf } from '#platform/problems.ts';
+import { sameId } from '#platform/validation/id.ts';
 import type { Action } from '#proto/musubi/auth/v1/actions.ts';
 import type { Resource } from '#proto/musubi/auth/v1/auth.ts';
+import type { Gateway } from '../gateway.ts';
 import { TOKEN_PROBLEMS } from './declared-problems.ts';
-import type { Gateway } from './gateway.ts';
 import type { Principal } from './route.ts';
 import { soleHeader } from './validation.ts';
 

@@ -3,8 +3,8 @@ import { connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import anyTest, { type TestFn } from 'ava';
 import type { CallOptions } from '#platform/grpc/client.ts';
-import { send } from './client.fixture.ts';
-import { startWorld, type World } from './gateway.fixture.ts';
+import { send } from '../client.fixture.ts';
+import { startWorld, type World } from '../gateway.fixture.ts';
 
 const test = anyTest as TestFn<World>;
 test.beforeEach(async (t) => {

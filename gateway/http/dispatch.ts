@@ -3,12 +3,12 @@ import { status } from '@grpc/grpc-js';
 import type { Context, Middleware } from 'koa';
 import { z } from 'zod';
 import { MusubiError, notFound } from '#platform/errors.ts';
+import { forRequest, type Gateway, type RequestGateway } from '../gateway.ts';
 import { authorize, bearerToken, claimedSubject } from './authorize.ts';
 import { readJson } from './body.ts';
 import { clientLeft } from './client-left.ts';
 import { notFoundCode } from './declared-problems.ts';
 import { matchesAny } from './etag.ts';
-import { forRequest, type Gateway, type RequestGateway } from './gateway.ts';
 import { type Answer, type Call, locate, type Principal, type Route } from './route.ts';
 import { headersOf, validated } from './validation.ts';
 

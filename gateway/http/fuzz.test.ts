@@ -1,8 +1,8 @@
 import test from 'ava';
 import fc from 'fast-check';
-import { send } from './client.fixture.ts';
-import { startWorld } from './gateway.fixture.ts';
-import { allRoutes } from './routes/index.ts';
+import { send } from '../client.fixture.ts';
+import { startWorld } from '../gateway.fixture.ts';
+import { allRoutes } from '../routes/index.ts';
 
 const routes = allRoutes();
 /** Valid requests are rare among random ones, so some fields are what they should be. */

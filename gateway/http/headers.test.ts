@@ -1,6 +1,6 @@
 import test from 'ava';
+import { fingerprint } from '../commands/fingerprint.ts';
 import { entityTag, expectedVersion, ifMatch, ifNoneMatch } from './etag.ts';
-import { fingerprint } from './fingerprint.ts';
 import { MAX_WAIT_SECONDS, preferredWait } from './prefer.ts';
 
 test('Prefer: wait as RFC 7240 has it', (t) => {

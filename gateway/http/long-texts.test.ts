@@ -1,8 +1,8 @@
 import anyTest, { type TestFn } from 'ava';
-import { displayName, email } from '#platform/fields.ts';
-import { longestNormalized, SLOW_TO_NORMALIZE } from '#platform/normalization.fixture.ts';
-import { send } from './client.fixture.ts';
-import { startWorld, type World } from './gateway.fixture.ts';
+import { displayName, email } from '#platform/validation/fields.ts';
+import { longestNormalized, SLOW_TO_NORMALIZE } from '#platform/validation/normalization.fixture.ts';
+import { send } from '../client.fixture.ts';
+import { startWorld, type World } from '../gateway.fixture.ts';
 
 // Serial: they watch every normalisation of the process, the gateway's among them.
 const test = (anyTest as TestFn<World>).serial;

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { PAGE_SIZE, pageToken } from '#platform/fields.ts';
+import { PAGE_SIZE, pageToken } from '#platform/validation/fields.ts';
 
 const EXAMPLE_TOKEN = pageToken.meta()?.examples?.[0];
 

@@ -4,9 +4,9 @@ import test from 'ava';
 import fc from 'fast-check';
 import { openRaw } from '#platform/http/raw-client.fixture.ts';
 import { isProblemCode } from '#platform/problems.ts';
-import { startWorld } from './gateway.fixture.ts';
+import { startWorld } from '../gateway.fixture.ts';
+import { allRoutes } from '../routes/index.ts';
 import { httpStatusOf } from './problem.ts';
-import { allRoutes } from './routes/index.ts';
 
 // What no client library would send: bytes, targets and headers as they come. `fuzz.test.ts` sends what one would.
 

@@ -6,7 +6,7 @@ import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 import anyTest, { type TestFn } from 'ava';
 import { openRaw } from '#platform/http/raw-client.fixture.ts';
 import { Representation } from '#platform/http/representation.ts';
-import { startWorld, type World } from './gateway.fixture.ts';
+import { startWorld, type World } from '../gateway.fixture.ts';
 
 // One after the other: memory is measured.
 const test = (anyTest as TestFn<World>).serial;

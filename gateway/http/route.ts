@@ -4,8 +4,8 @@ import type { FieldPlace } from '#platform/errors.ts';
 import type { CodeOf, ProblemCode } from '#platform/problems.ts';
 import type { Action } from '#proto/musubi/auth/v1/actions.ts';
 import type { Resource } from '#proto/musubi/auth/v1/auth.ts';
+import type { RequestGateway } from '../gateway.ts';
 import { ifNoneMatch } from './etag.ts';
-import type { RequestGateway } from './gateway.ts';
 
 /**
  * A route is declared once, as one object; the router, the validation, the authorisation and the OpenAPI

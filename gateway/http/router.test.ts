@@ -3,9 +3,9 @@ import { Agent, type IncomingMessage, request } from 'node:http';
 import { text } from 'node:stream/consumers';
 import anyTest, { type TestFn } from 'ava';
 import fc from 'fast-check';
-import { startWorld, type World } from './gateway.fixture.ts';
+import { startWorld, type World } from '../gateway.fixture.ts';
+import { allRoutes } from '../routes/index.ts';
 import { bySpecificity } from './router.ts';
-import { allRoutes } from './routes/index.ts';
 
 const test = anyTest as TestFn<World>;
 test.beforeEach(async (t) => {

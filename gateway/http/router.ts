@@ -2,8 +2,8 @@ import { METHODS } from 'node:http';
 import Router from '@koa/router';
 import type { Context, Middleware } from 'koa';
 import { invalidArgument, notFound } from '#platform/errors.ts';
+import type { Gateway } from '../gateway.ts';
 import { dispatch } from './dispatch.ts';
-import type { Gateway } from './gateway.ts';
 import { allowPreflight } from './middleware/cors.ts';
 import type { Route } from './route.ts';
 

@@ -3,12 +3,12 @@ import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import anyTest, { type ExecutionContext, type TestFn } from 'ava';
 import { openRaw, type RawClient } from '#platform/http/raw-client.fixture.ts';
-import { Lifecycle } from '#platform/lifecycle.ts';
-import { metrics } from '#platform/telemetry.ts';
+import { Lifecycle } from '#platform/process/lifecycle.ts';
+import { metrics } from '#platform/process/telemetry.ts';
+import { startWorld, type World } from '../gateway.fixture.ts';
+import { allRoutes } from '../routes/index.ts';
 import { createApp } from './app.ts';
-import { startWorld, type World } from './gateway.fixture.ts';
 import { problemSchema } from './problem.ts';
-import { allRoutes } from './routes/index.ts';
 import { serveApp } from './server.ts';
 
 // What HTTP clients send is written byte by byte here: no client library would send it.

@@ -1,8 +1,8 @@
 import type Koa from 'koa';
-import type { Address } from '#platform/config.ts';
 import { HTTP_LIMITS, type HttpLimits, serveHttp } from '#platform/http/server.ts';
-import type { Lifecycle } from '#platform/lifecycle.ts';
-import type { Logger } from '#platform/log.ts';
+import type { Address } from '#platform/process/config.ts';
+import type { Lifecycle } from '#platform/process/lifecycle.ts';
+import type { Logger } from '#platform/process/log.ts';
 import { observeRefused } from './middleware/observe.ts';
 import { MAX_WAIT_SECONDS } from './prefer.ts';
 import { sourceOf } from './source.ts';

@@ -1,6 +1,6 @@
 import test from 'ava';
-import { loadConfig } from '#platform/config.ts';
-import { shape } from './config.ts';
+import { loadConfig } from '#platform/process/config.ts';
+import { shape } from '../config.ts';
 import { sourceOf, TrustedProxies } from './source.ts';
 
 const nobody = new TrustedProxies([]);

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { z } from 'zod';
 import { type FieldPlace, type FieldViolation, invalidFields } from '#platform/errors.ts';
-import { PARSING, violationsOf } from '#platform/validation.ts';
+import { PARSING, violationsOf } from '#platform/validation/schema.ts';
 
 /** More than these help nobody. */
 const MAX_VIOLATIONS = 50;

@@ -1,8 +1,8 @@
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import { isProblemCode } from '#platform/problems.ts';
-import { ANYWHERE, UNROUTED } from './declared-problems.ts';
-import { httpStatusOf } from './problem.ts';
-import { bySpecificity } from './router.ts';
+import { ANYWHERE, UNROUTED } from '../http/declared-problems.ts';
+import { httpStatusOf } from '../http/problem.ts';
+import { bySpecificity } from '../http/router.ts';
 
 /** What a client was answered. */
 export interface Answered {

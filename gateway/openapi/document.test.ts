@@ -1,10 +1,10 @@
 import test from 'ava';
 import { CLIENT_CODES, problemKind } from '#platform/problems.ts';
-import { ownContract } from './client.fixture.ts';
-import { declaredProblems } from './declared-problems.ts';
-import { openApiDocument } from './openapi.ts';
-import { httpStatusOf } from './problem.ts';
-import { allRoutes } from './routes/index.ts';
+import { ownContract } from '../client.fixture.ts';
+import { declaredProblems } from '../http/declared-problems.ts';
+import { httpStatusOf } from '../http/problem.ts';
+import { allRoutes } from '../routes/index.ts';
+import { openApiDocument } from './document.ts';
 
 interface Schema {
   $ref?: string;

@@ -9,11 +9,11 @@ import {
   type ZodOpenApiResponsesObject,
 } from 'zod-openapi';
 import { type ProblemCode, problemKind, problemTitle, problemType } from '#platform/problems.ts';
-import manifest from '../package.json' with { type: 'json' };
-import { bodyTypes } from './body.ts';
-import { ANYWHERE, declaredProblems } from './declared-problems.ts';
-import { httpStatusOf, type Problem, problemSchema } from './problem.ts';
-import type { ResponseDeclaration, Route } from './route.ts';
+import manifest from '../../package.json' with { type: 'json' };
+import { bodyTypes } from '../http/body.ts';
+import { ANYWHERE, declaredProblems } from '../http/declared-problems.ts';
+import { httpStatusOf, type Problem, problemSchema } from '../http/problem.ts';
+import type { ResponseDeclaration, Route } from '../http/route.ts';
 
 const DESCRIPTION = `The REST API of Musubi.
 

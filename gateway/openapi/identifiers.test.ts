@@ -1,6 +1,6 @@
 import test from 'ava';
-import { openApiDocument } from './openapi.ts';
-import { allRoutes } from './routes/index.ts';
+import { allRoutes } from '../routes/index.ts';
+import { openApiDocument } from './document.ts';
 
 // A resource calls itself `id`; a reference to another is `<noun>Id`.
 

@@ -1,13 +1,13 @@
 import { status } from '@grpc/grpc-js';
 import { z } from 'zod';
 import { MusubiError } from '#platform/errors.ts';
-import { name, text } from '#platform/fields.ts';
-import { isId, sameId } from '#platform/id.ts';
+import { name, text } from '#platform/validation/fields.ts';
+import { isId, sameId } from '#platform/validation/id.ts';
 import type { Resource, TokenResponse } from '#proto/musubi/auth/v1/auth.ts';
-import { repeatableHeaders } from '../commands.ts';
+import { repeatableHeaders } from '../commands/carry-out.ts';
 import { HASHING_TIMEOUT_MS, type RequestGateway } from '../gateway.ts';
+import { route } from '../http/route.ts';
 import { EXAMPLE_ID } from '../id.ts';
-import { route } from '../route.ts';
 
 const EXAMPLE_REFRESH_TOKEN = 'kz3N0pWvXbYq5mQ1rT8uHc2JdLfGsA7e';
 

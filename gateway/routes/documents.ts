@@ -3,8 +3,8 @@ import type { Context } from 'koa';
 import { z } from 'zod';
 import { notFound } from '#platform/errors.ts';
 import { Representation } from '#platform/http/representation.ts';
-import { openApiDocument, serverOf } from '../openapi.ts';
-import { type Route, route } from '../route.ts';
+import { type Route, route } from '../http/route.ts';
+import { openApiDocument, serverOf } from '../openapi/document.ts';
 
 /** Only this page runs scripts: ours and Swagger UI's, both from here. It asks no host but this, under whichever name it is opened, and the public one. */
 const pagePolicy = (publicUrl: string | undefined): string => {
@@ -21,7 +21,7 @@ const pagePolicy = (publicUrl: string | undefined): string => {
   ].join('; ');
 };
 
-const ours = (name: string) => () => readFile(new URL(`../docs/${name}`, import.meta.url));
+const ours = (name: string) => () => readFile(new URL(`../openapi/docs/${name}`, import.meta.url));
 const ofSwaggerUi = (name: string) => () => readFile(new URL(import.meta.resolve(`swagger-ui-dist/${name}`)));
 
 /** What the page loads; nothing more of the package is served. */

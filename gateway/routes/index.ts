@@ -1,4 +1,4 @@
-import type { Route } from '../route.ts';
+import type { Route } from '../http/route.ts';
 import { authRoutes } from './auth.ts';
 import { documentRoutes } from './documents.ts';
 import { jobRoutes } from './jobs.ts';

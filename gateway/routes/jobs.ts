@@ -2,11 +2,11 @@ import { z } from 'zod';
 import { failedPrecondition, internal } from '#platform/errors.ts';
 import { jobStateNamed, jobStateView, jobView, nameOfJobState, toJobView } from '#platform/job-view.ts';
 import { type Job, JobState } from '#proto/musubi/job/v1/job.ts';
-import { accepted, answerFor, awaited, commandHeaders, isFinal, RETRY_AFTER, repeatableHeaders } from '../commands.ts';
+import { accepted, answerFor, awaited, commandHeaders, isFinal, RETRY_AFTER, repeatableHeaders } from '../commands/carry-out.ts';
 import type { RequestGateway } from '../gateway.ts';
+import { pageSchema, paging } from '../http/paging.ts';
+import { route } from '../http/route.ts';
 import { EXAMPLE_ID, idOf } from '../id.ts';
-import { pageSchema, paging } from '../paging.ts';
-import { route } from '../route.ts';
 
 const jobSchema = jobView.meta({
   id: 'Job',

@@ -5,10 +5,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import anyTest, { type ExecutionContext, type TestFn } from 'ava';
 import { resourceExhausted } from '#platform/errors.ts';
 import type { LoginRequest } from '#proto/musubi/auth/v1/auth.ts';
-import { createApp } from '../app.ts';
 import { send } from '../client.fixture.ts';
 import { startWorld, type World } from '../gateway.fixture.ts';
-import { TrustedProxies } from '../source.ts';
+import { createApp } from '../http/app.ts';
+import { TrustedProxies } from '../http/source.ts';
 import { allRoutes } from './index.ts';
 
 const test = anyTest as TestFn<World>;

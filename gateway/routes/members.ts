@@ -1,15 +1,15 @@
 import { z } from 'zod';
 import { internal } from '#platform/errors.ts';
-import { displayName, email, loginId, password, reason, searchQuery } from '#platform/fields.ts';
+import { displayName, email, loginId, password, reason, searchQuery } from '#platform/validation/fields.ts';
 import type { Action } from '#proto/musubi/auth/v1/actions.ts';
 import type { MemberStatus } from '#proto/musubi/member/v1/member.ts';
 import type { MemberView } from '#proto/musubi/query/v1/query.ts';
-import { commandRoute } from '../command-route.ts';
-import { entityTag } from '../etag.ts';
+import { commandRoute } from '../commands/route.ts';
 import { HASHING_TIMEOUT_MS, type RequestGateway } from '../gateway.ts';
+import { entityTag } from '../http/etag.ts';
+import { pageSchema, paging } from '../http/paging.ts';
+import { route } from '../http/route.ts';
 import { EXAMPLE_ID, idOf } from '../id.ts';
-import { pageSchema, paging } from '../paging.ts';
-import { route } from '../route.ts';
 
 const memberSchema = z
   .strictObject({

@@ -1,8 +1,8 @@
 import anyTest, { type TestFn } from 'ava';
 import { CLIENT_CODES, PROBLEMS } from '#platform/problems.ts';
 import { send } from '../client.fixture.ts';
-import { ANYWHERE, declaredProblems, UNROUTED } from '../declared-problems.ts';
 import { startWorld, type World } from '../gateway.fixture.ts';
+import { ANYWHERE, declaredProblems, UNROUTED } from '../http/declared-problems.ts';
 import { allRoutes } from './index.ts';
 
 const test = anyTest as TestFn<World>;

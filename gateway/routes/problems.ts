@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { kindDocument } from '#platform/http/problem.ts';
 import { CLIENT_CODES } from '#platform/problems.ts';
-import { problemCodeSchema } from '../problem.ts';
-import { route } from '../route.ts';
+import { problemCodeSchema } from '../http/problem.ts';
+import { route } from '../http/route.ts';
 
 const kindSchema = z
   .strictObject({

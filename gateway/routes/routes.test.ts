@@ -1,7 +1,7 @@
 import test from 'ava';
 import { z } from 'zod';
-import { openApiDocument } from '../openapi.ts';
-import { route } from '../route.ts';
+import { route } from '../http/route.ts';
+import { openApiDocument } from '../openapi/document.ts';
 import { allRoutes } from './index.ts';
 
 const routes = allRoutes();

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { kafkaClient } from '#platform/kafka/client.ts';
-import { createLogger } from '#platform/log.ts';
+import { createLogger } from '#platform/process/log.ts';
 import { jars } from '../packages/jars.ts';
 import { run } from '../run-command.ts';
 import { type JavaProgram, javaLaunch, keepArchive, QUIET } from './java.ts';

@@ -1,4 +1,4 @@
-import { ConfigError } from '#platform/config.ts';
+import { ConfigError } from '#platform/process/config.ts';
 import { wheelBinary } from '../packages/wheels.ts';
 import { mustAnswer, onPath, type Server } from './server.ts';
 

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
 import { pino } from 'pino';
+import { unavailable } from '../errors.ts';
 import { whenAborted } from './abort.ts';
 import { Backoff } from './backoff.ts';
-import { unavailable } from './errors.ts';
 import { type LoopOptions, type Run, startLoop } from './loop.ts';
 
 /** A loop with short pauses, and what it logs above `debug`. */

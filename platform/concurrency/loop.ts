@@ -1,7 +1,7 @@
+import { reasonOf } from '../errors.ts';
+import type { Logger } from '../process/log.ts';
 import { atMost, pause } from './abort.ts';
 import { Backoff } from './backoff.ts';
-import { reasonOf } from './errors.ts';
-import type { Logger } from './log.ts';
 
 /** One run of a loop's work. */
 export interface Run {

@@ -1,7 +1,7 @@
 import test from 'ava';
-import { failedPrecondition, unavailable } from './errors.ts';
-import { Lifecycle } from './lifecycle.ts';
-import { createLogger } from './log.ts';
+import { failedPrecondition, unavailable } from '../errors.ts';
+import { Lifecycle } from '../process/lifecycle.ts';
+import { createLogger } from '../process/log.ts';
 import { patiently } from './patience.ts';
 
 const log = createLogger('test', 'silent');

@@ -1,8 +1,8 @@
+import { MusubiError, reasonOf } from '../errors.ts';
+import type { Lifecycle } from '../process/lifecycle.ts';
+import type { Logger } from '../process/log.ts';
 import { pause } from './abort.ts';
 import { Backoff } from './backoff.ts';
-import { MusubiError, reasonOf } from './errors.ts';
-import type { Lifecycle } from './lifecycle.ts';
-import type { Logger } from './log.ts';
 
 export interface Patience {
   /** Who is waited for, for the log. */

@@ -1,5 +1,5 @@
 import test from 'ava';
-import { MusubiError } from './errors.ts';
+import { MusubiError } from '../errors.ts';
 import { Turns, type TurnsOptions } from './turns.ts';
 
 /** Turns whose every work ends when the test says so; what ran and what was refused, in order. */

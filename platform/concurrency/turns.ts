@@ -1,4 +1,4 @@
-import { callerGone, type MusubiError, resourceExhausted } from './errors.ts';
+import { callerGone, type MusubiError, resourceExhausted } from '../errors.ts';
 
 /** From the general to the particular; a text alone is a path of one name. */
 export type Path = string | readonly string[];

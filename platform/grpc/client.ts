@@ -7,10 +7,10 @@ import {
   type ServiceDefinition,
   type ServiceError,
 } from '@grpc/grpc-js';
+import { CALL_TIMEOUT_MS } from '../concurrency/timeouts.ts';
 import { clientLeft } from '../errors.ts';
-import type { Lifecycle } from '../lifecycle.ts';
-import { currentTraceparent, SpanKind, withSpan } from '../telemetry.ts';
-import { CALL_TIMEOUT_MS } from '../timeouts.ts';
+import type { Lifecycle } from '../process/lifecycle.ts';
+import { currentTraceparent, SpanKind, withSpan } from '../process/telemetry.ts';
 import { fromServiceError } from './status.ts';
 
 /** How one call is made. */

@@ -2,8 +2,8 @@ import { type ServiceDefinition, status } from '@grpc/grpc-js';
 import { type Context, type SpanContext, trace } from '@opentelemetry/api';
 import { Histogram } from '@prometheus-io/client';
 import { clientLeft, internal, MusubiError } from '../errors.ts';
-import type { Logger } from '../log.ts';
-import { metrics, SpanKind, withSpan } from '../telemetry.ts';
+import type { Logger } from '../process/log.ts';
+import { metrics, SpanKind, withSpan } from '../process/telemetry.ts';
 
 const seconds = new Histogram({
   name: 'musubi_grpc_server_seconds',

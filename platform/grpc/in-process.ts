@@ -1,11 +1,11 @@
 import { once } from 'node:events';
 import { PassThrough } from 'node:stream';
 import { Metadata, type MethodDefinition, type ServiceDefinition, type ServiceError, status } from '@grpc/grpc-js';
-import { atMost } from '../abort.ts';
+import { atMost } from '../concurrency/abort.ts';
+import { CALL_TIMEOUT_MS } from '../concurrency/timeouts.ts';
 import { clientLeft, type MusubiError } from '../errors.ts';
-import type { Lifecycle } from '../lifecycle.ts';
-import { currentSpan, SpanKind, withSpan } from '../telemetry.ts';
-import { CALL_TIMEOUT_MS } from '../timeouts.ts';
+import type { Lifecycle } from '../process/lifecycle.ts';
+import { currentSpan, SpanKind, withSpan } from '../process/telemetry.ts';
 import type { CallOptions, Peer } from './client.ts';
 import { answer, type CallInfo, type Host, type Incoming, type Served, type Streaming, type Unary } from './handling.ts';
 import { fromServiceError, toServiceError } from './status.ts';

@@ -23,8 +23,8 @@ import { JobServiceService } from '#proto/musubi/job/v1/job.ts';
 import { MemberServiceService } from '#proto/musubi/member/v1/member.ts';
 import { QueryServiceService } from '#proto/musubi/query/v1/query.ts';
 import { RoleServiceService } from '#proto/musubi/role/v1/role.ts';
-import { Lifecycle } from '../lifecycle.ts';
-import { createLogger } from '../log.ts';
+import { Lifecycle } from '../process/lifecycle.ts';
+import { createLogger } from '../process/log.ts';
 import { type Handlers, serveGrpc } from './server.ts';
 
 // What operators and their tools ask of every service, grpc.health.v1 and server reflection, and what nobody may.

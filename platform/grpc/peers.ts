@@ -1,6 +1,6 @@
 import type { ServiceDefinition } from '@grpc/grpc-js';
-import { peer } from '../config.ts';
-import type { Lifecycle } from '../lifecycle.ts';
+import { peer } from '../process/config.ts';
+import type { Lifecycle } from '../process/lifecycle.ts';
 import { boundTo, connectPeer, type Peer } from './client.ts';
 import type { InProcess } from './in-process.ts';
 import { healthOf } from './readiness.ts';

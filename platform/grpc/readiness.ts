@@ -1,6 +1,6 @@
 import { Client, credentials, type MethodDefinition } from '@grpc/grpc-js';
 import { service } from 'grpc-health-check';
-import type { Lifecycle } from '../lifecycle.ts';
+import type { Lifecycle } from '../process/lifecycle.ts';
 
 const check = service.Check as MethodDefinition<{ service: string }, { status: string }>;
 

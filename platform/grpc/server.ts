@@ -12,11 +12,11 @@ import {
 } from '@grpc/grpc-js';
 import { context } from '@opentelemetry/api';
 import { HealthImplementation } from 'grpc-health-check';
-import { type Address, hostPort } from '../config.ts';
 import type { MusubiError } from '../errors.ts';
-import type { Lifecycle } from '../lifecycle.ts';
-import { type Logger, logDefect } from '../log.ts';
-import { spanOf } from '../telemetry.ts';
+import { type Address, hostPort } from '../process/config.ts';
+import type { Lifecycle } from '../process/lifecycle.ts';
+import { type Logger, logDefect } from '../process/log.ts';
+import { spanOf } from '../process/telemetry.ts';
 import { fullName } from './contract.ts';
 import {
   answer,

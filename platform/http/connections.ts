@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import type { Logger } from '../log.ts';
+import type { Logger } from '../process/log.ts';
 import { networkOf } from './network.ts';
 
 /** How long the first bytes of a new connection may be under way, ms: a stop does not take it for an unused one. */

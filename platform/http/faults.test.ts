@@ -1,6 +1,6 @@
 import test from 'ava';
 import { pino } from 'pino';
-import { Lifecycle } from '../lifecycle.ts';
+import { Lifecycle } from '../process/lifecycle.ts';
 import { answersIn, openRaw, parseAnswer } from './raw-client.fixture.ts';
 import { HTTP_LIMITS, serveHttp } from './server.ts';
 

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ExecutionContext } from 'ava';
 import { pino } from 'pino';
-import { Lifecycle } from '../lifecycle.ts';
+import { Lifecycle } from '../process/lifecycle.ts';
 import { type HttpServer, serveHttp } from './server.ts';
 
 export const GET = 'GET / HTTP/1.1\r\nHost: x\r\n\r\n';

@@ -1,10 +1,10 @@
 import test from 'ava';
 import kafkajs from 'kafkajs'; // it exports its enums to CommonJS only
 import { unavailable } from '../errors.ts';
-import { newId } from '../id.ts';
-import { createLogger } from '../log.ts';
-import { metrics } from '../telemetry.ts';
+import { createLogger } from '../process/log.ts';
+import { metrics } from '../process/telemetry.ts';
 import { uniqueName } from '../test-servers.fixture.ts';
+import { newId } from '../validation/id.ts';
 import { BatchHandler } from './batch.ts';
 import type { DeadLetters } from './dead-letter.ts';
 import { type ReceivedMessage, toWire } from './event-message.ts';

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isTransient } from '../errors.ts';
-import { contextFrom, SpanKind, withSpan } from '../telemetry.ts';
+import { contextFrom, SpanKind, withSpan } from '../process/telemetry.ts';
 import { type DeadLetters, originOf } from './dead-letter.ts';
 import { type EventMessage, fromWire, type ReceivedMessage } from './event-message.ts';
 import { PoisonError } from './poison.ts';

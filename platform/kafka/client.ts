@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import { Kafka, type LogEntry, logLevel } from 'kafkajs';
-import type { Logger } from '../log.ts';
-import { CONNECT_TIMEOUT_MS } from '../timeouts.ts';
+import { CONNECT_TIMEOUT_MS } from '../concurrency/timeouts.ts';
+import type { Logger } from '../process/log.ts';
 
 /** Where the brokers are, and who asks. */
 export interface KafkaOptions {

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { type ConfigCheck, integer, list, peer } from '../config.ts';
+import { type ConfigCheck, integer, list, peer } from '../process/config.ts';
 import type { TopicOptions } from './topics.ts';
 
 /**

@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events';
 import { mock } from 'node:test';
 import anyTest from 'ava';
 import type { Consumer, EachBatchPayload } from 'kafkajs';
-import { createLogger } from '../log.ts';
+import { createLogger } from '../process/log.ts';
 import { type BatchControl, BatchHandler } from './batch.ts';
 import { ConsumerRun, HEARTBEAT_EVERY_MS } from './consumer-run.ts';
 import type { DeadLetters } from './dead-letter.ts';

@@ -1,5 +1,5 @@
 import type { Consumer, EachBatchPayload } from 'kafkajs';
-import type { Logger } from '../log.ts';
+import type { Logger } from '../process/log.ts';
 import type { BatchHandler } from './batch.ts';
 import { Offsets } from './offsets.ts';
 import type { Standstills } from './standstills.ts';

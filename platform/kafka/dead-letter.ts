@@ -1,7 +1,7 @@
 import { Counter, Gauge } from '@prometheus-io/client';
 import { type Admin, type Kafka, Partitioners, type Producer } from 'kafkajs';
-import type { Logger } from '../log.ts';
-import { metrics } from '../telemetry.ts';
+import type { Logger } from '../process/log.ts';
+import { metrics } from '../process/telemetry.ts';
 import type { ReceivedMessage } from './event-message.ts';
 import { Reopened } from './reopened.ts';
 import type { Place } from './standstills.ts';

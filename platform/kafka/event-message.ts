@@ -1,7 +1,7 @@
 import type { IHeaders } from 'kafkajs';
 import { z } from 'zod';
 import type { OutboxRecord } from '../outbox/event.ts';
-import { PARSING } from '../validation.ts';
+import { PARSING } from '../validation/schema.ts';
 import { PoisonError } from './poison.ts';
 
 /**

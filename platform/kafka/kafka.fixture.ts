@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { newId } from '../id.ts';
-import type { Lifecycle } from '../lifecycle.ts';
-import { createLogger, type Logger } from '../log.ts';
 import type { OutboxRecord } from '../outbox/event.ts';
+import type { Lifecycle } from '../process/lifecycle.ts';
+import { createLogger, type Logger } from '../process/log.ts';
 import { servers, testProcess, uniqueName } from '../test-servers.fixture.ts';
+import { newId } from '../validation/id.ts';
 import { kafkaClient } from './client.ts';
 import { deadLetterTopic, redriveTopic } from './dead-letter.ts';
 import { openPublisher } from './publish.ts';

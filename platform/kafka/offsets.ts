@@ -1,4 +1,4 @@
-import { type Logger, logDefect } from '../log.ts';
+import { type Logger, logDefect } from '../process/log.ts';
 
 /** How long a handled message may wait for its offset to be committed. Messages are handled idempotently, so a crash costs only this. */
 const COMMIT_AFTER_MS = 200;

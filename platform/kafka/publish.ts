@@ -2,7 +2,7 @@ import { type Span, trace } from '@opentelemetry/api';
 import { Counter, Histogram } from '@prometheus-io/client';
 import { type Kafka, type KafkaJSProtocolError, Partitioners, type Producer } from 'kafkajs';
 import { type OutboxRecord, topicOf } from '../outbox/event.ts';
-import { contextFrom, metrics, SpanKind, traceparentOf, tracerOf } from '../telemetry.ts';
+import { contextFrom, metrics, SpanKind, traceparentOf, tracerOf } from '../process/telemetry.ts';
 import { type KafkaOptions, kafkaClient } from './client.ts';
 import { toWire, type WireMessage } from './event-message.ts';
 import { ensureTopics, type TopicOptions } from './topics.ts';

@@ -1,6 +1,6 @@
 import type { Admin } from 'kafkajs';
-import type { Lifecycle } from '../lifecycle.ts';
-import { sparing } from '../probe.ts';
+import type { Lifecycle } from '../process/lifecycle.ts';
+import { sparing } from '../process/probe.ts';
 import { type KafkaOptions, kafkaClient } from './client.ts';
 import { Reopened } from './reopened.ts';
 

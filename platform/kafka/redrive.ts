@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { type Admin, type Kafka, type Message, Partitioners } from 'kafkajs';
 import type { z } from 'zod';
-import type { Logger } from '../log.ts';
-import { type App, UsageError } from '../program.ts';
+import type { Logger } from '../process/log.ts';
+import { type App, UsageError } from '../process/program.ts';
 import { kafkaClient } from './client.ts';
 import { checkRedrive, redriveShape } from './config.ts';
 import { deadLetterTopic, redriveTopic } from './dead-letter.ts';

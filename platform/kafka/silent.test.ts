@@ -1,6 +1,6 @@
 import test from 'ava';
 import { type OwnServer, ownServer } from '../../test/own-server.ts';
-import { createLogger } from '../log.ts';
+import { createLogger } from '../process/log.ts';
 import { testProcess } from '../test-servers.fixture.ts';
 import { client, firsts, joined, member, publish, record, until } from './kafka.fixture.ts';
 import { followBrokers } from './readiness.ts';

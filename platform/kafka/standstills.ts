@@ -1,7 +1,7 @@
 import { Counter, Gauge } from '@prometheus-io/client';
 import { isTransient, reasonOf } from '../errors.ts';
-import type { Logger } from '../log.ts';
-import { metrics } from '../telemetry.ts';
+import type { Logger } from '../process/log.ts';
+import { metrics } from '../process/telemetry.ts';
 
 const retries = new Counter({
   name: 'musubi_event_retries_total',

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
-import { createLogger } from '../log.ts';
-import { currentTraceId, startTelemetry } from '../telemetry.ts';
+import { createLogger } from '../process/log.ts';
+import { currentTraceId, startTelemetry } from '../process/telemetry.ts';
 import { servers, testProcess, uniqueName } from '../test-servers.fixture.ts';
 import { firsts, joined, member, publish, record, removeTopics, until } from './kafka.fixture.ts';
 import { type EventMessage, subscribe } from './subscribe.ts';

@@ -1,10 +1,10 @@
 import type { Kafka } from 'kafkajs';
-import { whenAborted } from '../abort.ts';
-import type { Lifecycle } from '../lifecycle.ts';
-import type { Logger } from '../log.ts';
-import { type Loop, type Run, startLoop } from '../loop.ts';
-import { sparing } from '../probe.ts';
-import { LOOP_STOP_TIMEOUT_MS } from '../timeouts.ts';
+import { whenAborted } from '../concurrency/abort.ts';
+import { type Loop, type Run, startLoop } from '../concurrency/loop.ts';
+import { LOOP_STOP_TIMEOUT_MS } from '../concurrency/timeouts.ts';
+import type { Lifecycle } from '../process/lifecycle.ts';
+import type { Logger } from '../process/log.ts';
+import { sparing } from '../process/probe.ts';
 import { BatchHandler } from './batch.ts';
 import { kafkaClient } from './client.ts';
 import { ConsumerRun, FETCH_WAIT_MS, HEARTBEAT_EVERY_MS } from './consumer-run.ts';

@@ -1,6 +1,6 @@
 import { type Collection, type Db, MongoServerError } from 'mongodb';
-import type { RecordState } from './operations/operation.ts';
-import { OPERATIONS_KEPT_SECONDS, UNDO_KEPT_SECONDS } from './operations/retention.ts';
+import type { RecordState } from '../operations/operation.ts';
+import { OPERATIONS_KEPT_SECONDS, UNDO_KEPT_SECONDS } from '../operations/retention.ts';
 
 // The collections of platform/operations and platform/outbox, in the database of each service.
 

@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
 import { MongoClient, MongoServerError } from 'mongodb';
-import { type OwnServer, ownServer } from '../test/own-server.ts';
-import { Secret } from './config.ts';
-import { MusubiError } from './errors.ts';
-import { type Mongo, openMongo, toMongoError } from './mongo.ts';
-import { testProcess } from './test-servers.fixture.ts';
+import { type OwnServer, ownServer } from '../../test/own-server.ts';
+import { MusubiError } from '../errors.ts';
+import { Secret } from '../process/config.ts';
+import { testProcess } from '../test-servers.fixture.ts';
+import { type Mongo, openMongo, toMongoError } from './database.ts';
 
 // On a server of its own, which it locks.
 

@@ -1,16 +1,16 @@
 import { type Db, MongoClient, MongoServerError } from 'mongodb';
-import type { Secret } from './config.ts';
-import type { Lifecycle } from './lifecycle.ts';
-import type { Logger } from './log.ts';
-import { indexCollections, pruneOperations } from './mongo-collections.ts';
-import { isDuplicateKey, toMongoError } from './mongo-errors.ts';
-import { pruneHourly } from './operations/retention.ts';
-import { patiently } from './patience.ts';
-import { sparing } from './probe.ts';
-import { CONNECT_TIMEOUT_MS } from './timeouts.ts';
-import { keepMade } from './upkeep.ts';
+import { patiently } from '../concurrency/patience.ts';
+import { CONNECT_TIMEOUT_MS } from '../concurrency/timeouts.ts';
+import { pruneHourly } from '../operations/retention.ts';
+import type { Secret } from '../process/config.ts';
+import type { Lifecycle } from '../process/lifecycle.ts';
+import type { Logger } from '../process/log.ts';
+import { sparing } from '../process/probe.ts';
+import { keepMade } from '../process/upkeep.ts';
+import { indexCollections, pruneOperations } from './collections.ts';
+import { isDuplicateKey, toMongoError } from './errors.ts';
 
-export { isDuplicateKey, toMongoError } from './mongo-errors.ts';
+export { isDuplicateKey, toMongoError } from './errors.ts';
 
 /** A service's own MongoDB database. */
 export interface Mongo {

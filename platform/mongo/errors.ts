@@ -1,5 +1,5 @@
 import { MongoError, MongoServerError } from 'mongodb';
-import { aborted, MusubiError, storeFull, storeUnavailable } from './errors.ts';
+import { aborted, MusubiError, storeFull, storeUnavailable } from '../errors.ts';
 
 /** Whether `error` says that a unique index refused a document; give `index` to mean that one only. */
 export function isDuplicateKey(error: unknown, index?: string): boolean {

@@ -1,8 +1,8 @@
 import test from 'ava';
 import { MusubiError } from '../errors.ts';
-import { newId } from '../id.ts';
-import { openMongo } from '../mongo.ts';
+import { openMongo } from '../mongo/database.ts';
 import { servers, testProcess, uniqueName } from '../test-servers.fixture.ts';
+import { newId } from '../validation/id.ts';
 import { runStep } from './mongo.ts';
 
 const YEAR_SECONDS = 365 * 86_400;

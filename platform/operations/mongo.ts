@@ -3,11 +3,11 @@ import type { ClientSession, Collection } from 'mongodb';
 import type { GetOperationResponse, ListOperationsRequest } from '#proto/musubi/operation/v1/operation.ts';
 import { aborted, MusubiError } from '../errors.ts';
 import { GET_OPERATION, LIST_OPERATIONS, UNDO } from '../grpc/contract.ts';
-import type { Mongo } from '../mongo.ts';
-import { type OperationDocument, type OutboxDocument, operationsOf, outboxOf } from '../mongo-collections.ts';
-import { isDuplicateKey, toMongoError } from '../mongo-errors.ts';
+import { type OperationDocument, type OutboxDocument, operationsOf, outboxOf } from '../mongo/collections.ts';
+import type { Mongo } from '../mongo/database.ts';
+import { isDuplicateKey, toMongoError } from '../mongo/errors.ts';
 import { type OutboxEvent, payloadText, toRecord } from '../outbox/event.ts';
-import { SpanKind, withSpan } from '../telemetry.ts';
+import { SpanKind, withSpan } from '../process/telemetry.ts';
 import {
   asJson,
   becomeOf,

@@ -7,7 +7,7 @@ import {
   OperationState,
 } from '#proto/musubi/operation/v1/operation.ts';
 import { failedPrecondition, invalidFields } from '../errors.ts';
-import { metrics } from '../telemetry.ts';
+import { metrics } from '../process/telemetry.ts';
 
 const repeats = new Counter({
   name: 'musubi_operations_repeated_total',

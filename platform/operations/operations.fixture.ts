@@ -1,12 +1,12 @@
 import type { ClientSession } from 'mongodb';
 import type { GetOperationResponse, ListOperationsResponse } from '#proto/musubi/operation/v1/operation.ts';
 import { failedPrecondition } from '../errors.ts';
-import { newId } from '../id.ts';
-import { type Mongo, openMongo } from '../mongo.ts';
-import { pruneOperations as pruneCollections } from '../mongo-collections.ts';
-import { type Database, openDatabase, sql, type Transaction } from '../postgres.ts';
-import { pruneOperations as pruneTables } from '../postgres-tables.ts';
+import { pruneOperations as pruneCollections } from '../mongo/collections.ts';
+import { type Mongo, openMongo } from '../mongo/database.ts';
+import { type Database, openDatabase, sql, type Transaction } from '../postgres/database.ts';
+import { pruneOperations as pruneTables } from '../postgres/tables.ts';
 import { dropDatabase, servers, testProcess, uniqueName } from '../test-servers.fixture.ts';
+import { newId } from '../validation/id.ts';
 import * as onMongo from './mongo.ts';
 import type { OutboxEvent } from './postgres.ts';
 import * as onPostgres from './postgres.ts';

@@ -2,7 +2,7 @@ import type { ServiceDefinition } from '@grpc/grpc-js';
 import type { GetOperationResponse, ListOperationsRequest } from '#proto/musubi/operation/v1/operation.ts';
 import { GET_OPERATION, LIST_OPERATIONS, UNDO } from '../grpc/contract.ts';
 import { type OutboxEvent, type OutboxRecord, payloadText, toRecord } from '../outbox/event.ts';
-import { type Database, type Query, sql, type Transaction } from '../postgres.ts';
+import { type Database, type Query, sql, type Transaction } from '../postgres/database.ts';
 import {
   asJson,
   becomeOf,

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
-import { Lifecycle } from '../lifecycle.ts';
-import { createLogger } from '../log.ts';
-import { openMongo } from '../mongo.ts';
-import { openDatabase, sql } from '../postgres.ts';
+import { openMongo } from '../mongo/database.ts';
+import { openDatabase, sql } from '../postgres/database.ts';
+import { Lifecycle } from '../process/lifecycle.ts';
+import { createLogger } from '../process/log.ts';
 import { dropDatabase, servers, testProcess, uniqueName } from '../test-servers.fixture.ts';
 import { pruneHourly } from './retention.ts';
 

@@ -1,7 +1,7 @@
-import type { Lifecycle } from '../lifecycle.ts';
-import type { Logger } from '../log.ts';
-import { startLoop } from '../loop.ts';
-import { LOOP_STOP_TIMEOUT_MS } from '../timeouts.ts';
+import { startLoop } from '../concurrency/loop.ts';
+import { LOOP_STOP_TIMEOUT_MS } from '../concurrency/timeouts.ts';
+import type { Lifecycle } from '../process/lifecycle.ts';
+import type { Logger } from '../process/log.ts';
 
 const DAY_SECONDS = 86_400;
 

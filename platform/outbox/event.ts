@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { internal } from '../errors.ts';
-import { newId } from '../id.ts';
-import { currentTraceparent } from '../telemetry.ts';
+import { currentTraceparent } from '../process/telemetry.ts';
+import { newId } from '../validation/id.ts';
 
 /** A change that others may want to know of, as a service says it. */
 export interface OutboxEvent {

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
-import { whenAborted } from '../abort.ts';
+import { whenAborted } from '../concurrency/abort.ts';
 import { type LeaseStore, underLease } from './lease.ts';
 
 interface Held extends LeaseStore {

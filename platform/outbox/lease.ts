@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { atMost, pause, whenAborted, within } from '../abort.ts';
-import { CLOSE_TIMEOUT_MS } from '../timeouts.ts';
+import { atMost, pause, whenAborted, within } from '../concurrency/abort.ts';
+import { CLOSE_TIMEOUT_MS } from '../concurrency/timeouts.ts';
 import { every } from './source.ts';
 
 /**

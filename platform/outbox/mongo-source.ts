@@ -6,10 +6,10 @@ import {
   MongoClient,
   type Timestamp,
 } from 'mongodb';
-import { atMost, whenAborted } from '../abort.ts';
-import type { Secret } from '../config.ts';
-import { type OutboxDocument, outboxOf } from '../mongo-collections.ts';
-import { CONNECT_TIMEOUT_MS } from '../timeouts.ts';
+import { atMost, whenAborted } from '../concurrency/abort.ts';
+import { CONNECT_TIMEOUT_MS } from '../concurrency/timeouts.ts';
+import { type OutboxDocument, outboxOf } from '../mongo/collections.ts';
+import type { Secret } from '../process/config.ts';
 import { Batcher } from './batcher.ts';
 import type { StoredEvent } from './event.ts';
 import { InFlight } from './in-flight.ts';

@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream';
 import { Client, type ClientConfig } from 'pg';
-import { atMost, pause } from '../abort.ts';
-import { CLOSE_TIMEOUT_MS, CONNECT_TIMEOUT_MS } from '../timeouts.ts';
+import { atMost, pause } from '../concurrency/abort.ts';
+import { CLOSE_TIMEOUT_MS, CONNECT_TIMEOUT_MS } from '../concurrency/timeouts.ts';
 import { BATCH } from './source.ts';
 
 export const TABLE = 'outbox';

@@ -1,9 +1,9 @@
 import { Gauge } from '@prometheus-io/client';
 import type { Client } from 'pg';
-import { atMost, pause, whenAborted } from '../abort.ts';
-import type { Secret } from '../config.ts';
-import { type Logger, logDefect } from '../log.ts';
-import { metrics } from '../telemetry.ts';
+import { atMost, pause, whenAborted } from '../concurrency/abort.ts';
+import type { Secret } from '../process/config.ts';
+import { type Logger, logDefect } from '../process/log.ts';
+import { metrics } from '../process/telemetry.ts';
 import { Batcher } from './batcher.ts';
 import type { StoredEvent } from './event.ts';
 import { InFlight } from './in-flight.ts';

@@ -1,7 +1,7 @@
-import { atMost, whenAborted } from '../abort.ts';
-import type { Secret } from '../config.ts';
-import type { Logger } from '../log.ts';
-import { connectRedis, type Redis } from '../redis.ts';
+import { atMost, whenAborted } from '../concurrency/abort.ts';
+import type { Secret } from '../process/config.ts';
+import type { Logger } from '../process/log.ts';
+import { connectRedis, type Redis } from '../redis/client.ts';
 import type { StoredEvent } from './event.ts';
 import { type LeaseStore, underLease } from './lease.ts';
 import { BATCH, END_TIMEOUT_MS, every, LOOK_EVERY_MS, type OutboxSource, type RelayContext } from './source.ts';

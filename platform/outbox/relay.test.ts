@@ -1,8 +1,8 @@
 import test from 'ava';
 import kafkajs from 'kafkajs'; // it exports this enum to CommonJS only
-import { newId } from '../id.ts';
 import { client } from '../kafka/kafka.fixture.ts';
 import { servers, testProcess, uniqueName } from '../test-servers.fixture.ts';
+import { newId } from '../validation/id.ts';
 import { type StoredEvent, topicOf } from './event.ts';
 import { relay } from './relay.ts';
 import type { RelayContext } from './source.ts';

@@ -1,12 +1,12 @@
 import { Gauge } from '@prometheus-io/client';
-import { atMost } from '../abort.ts';
+import { atMost } from '../concurrency/abort.ts';
+import { type Run, startLoop } from '../concurrency/loop.ts';
+import { CLOSE_TIMEOUT_MS } from '../concurrency/timeouts.ts';
 import { openPublisher, type Publisher } from '../kafka/publish.ts';
 import type { TopicOptions } from '../kafka/topics.ts';
-import type { Lifecycle } from '../lifecycle.ts';
-import type { Logger } from '../log.ts';
-import { type Run, startLoop } from '../loop.ts';
-import { metrics } from '../telemetry.ts';
-import { CLOSE_TIMEOUT_MS } from '../timeouts.ts';
+import type { Lifecycle } from '../process/lifecycle.ts';
+import type { Logger } from '../process/log.ts';
+import { metrics } from '../process/telemetry.ts';
 import { type OutboxRecord, parseStored, type StoredEvent } from './event.ts';
 import { Refused } from './refused.ts';
 import type { OutboxSource, RelayContext, RelayState } from './source.ts';

@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, DatabaseError } from 'pg';
 import { PgoutputPlugin } from 'pg-logical-replication';
-import { CONNECT_TIMEOUT_MS } from '../timeouts.ts';
+import { CONNECT_TIMEOUT_MS } from '../concurrency/timeouts.ts';
 
 /*
  * PostgreSQL's streaming replication protocol over pg's connection, with pg-logical-replication's parser of pgoutput.

@@ -1,4 +1,4 @@
-import { pause } from '../abort.ts';
+import { pause } from '../concurrency/abort.ts';
 import type { StoredEvent } from './event.ts';
 
 /** What a relay does with one source at present. */

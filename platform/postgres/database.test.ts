@@ -7,11 +7,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import test from 'ava';
-import { Secret } from './config.ts';
-import { MusubiError } from './errors.ts';
+import { MusubiError } from '../errors.ts';
+import { Secret } from '../process/config.ts';
+import { dropDatabase, servers, testProcess, uniqueName } from '../test-servers.fixture.ts';
+import { type Database, isUniqueViolation, join, openDatabase, sql } from './database.ts';
 import { createDatabase } from './migrate.ts';
-import { type Database, isUniqueViolation, join, openDatabase, sql } from './postgres.ts';
-import { dropDatabase, servers, testProcess, uniqueName } from './test-servers.fixture.ts';
 
 const database = uniqueName('test_postgres');
 const { log, lifecycle } = testProcess('test-postgres');
@@ -228,10 +228,10 @@ test('of three processes that start at once one makes the database and runs each
   const script = joinPath(migrations, 'open.ts');
   await writeFile(
     script,
-    `import { openDatabase } from ${JSON.stringify(new URL('./postgres.ts', import.meta.url).href)};
-     import { servers, testProcess } from ${JSON.stringify(new URL('./test-servers.fixture.ts', import.meta.url).href)};
+    `import { openDatabase } from ${JSON.stringify(new URL('./database.ts', import.meta.url).href)};
+     import { servers, testProcess } from ${JSON.stringify(new URL('../test-servers.fixture.ts', import.meta.url).href)};
      const { log, lifecycle } = testProcess('open');
-     await openDatabase({ url: servers.postgres(), database: '${fresh}', migrations: new URL('./', import.meta.url), log, lifecycle });
+     await openDatabase({ url: servers.postgres(), database: '${fresh}', migrations: new URL('../', import.meta.url), log, lifecycle });
      await lifecycle.stop('opened');`,
   );
   const open = () => promisify(execFile)(process.execPath, [script], { env: process.env });

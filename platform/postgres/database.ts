@@ -1,22 +1,22 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Gauge } from '@prometheus-io/client';
 import { Pool, type PoolClient, types } from 'pg';
-import type { Secret } from './config.ts';
-import { callerGone, storeUnavailable } from './errors.ts';
-import type { Lifecycle } from './lifecycle.ts';
-import type { Logger } from './log.ts';
+import { patiently } from '../concurrency/patience.ts';
+import { CONNECT_TIMEOUT_MS } from '../concurrency/timeouts.ts';
+import { callerGone, storeUnavailable } from '../errors.ts';
+import { pruneHourly } from '../operations/retention.ts';
+import type { Secret } from '../process/config.ts';
+import type { Lifecycle } from '../process/lifecycle.ts';
+import type { Logger } from '../process/log.ts';
+import { sparing } from '../process/probe.ts';
+import { metrics, SpanKind, withSpan } from '../process/telemetry.ts';
+import { keepMade } from '../process/upkeep.ts';
+import { isConflict, isServerTrouble, isStalePlan, toStoreError } from './errors.ts';
 import { createDatabase, migrate, PLATFORM_MIGRATIONS } from './migrate.ts';
-import { pruneHourly } from './operations/retention.ts';
-import { patiently } from './patience.ts';
-import { isConflict, isServerTrouble, isStalePlan, toStoreError } from './postgres-errors.ts';
-import { makeTables, pruneOperations, writeProbe } from './postgres-tables.ts';
-import { sparing } from './probe.ts';
 import { type Database, type OpenTransaction, type Query, sql } from './sql.ts';
-import { metrics, SpanKind, withSpan } from './telemetry.ts';
-import { CONNECT_TIMEOUT_MS } from './timeouts.ts';
-import { keepMade } from './upkeep.ts';
+import { makeTables, pruneOperations, writeProbe } from './tables.ts';
 
-export { isStatementTimeout, isUniqueViolation } from './postgres-errors.ts';
+export { isStatementTimeout, isUniqueViolation } from './errors.ts';
 export {
   columnOf,
   type Database,

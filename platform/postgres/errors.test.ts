@@ -1,16 +1,16 @@
 import test from 'ava';
 import { Client, escapeIdentifier } from 'pg';
-import { Secret } from './config.ts';
-import { MusubiError } from './errors.ts';
-import { type Database, openDatabase, type Query, sql } from './postgres.ts';
-import { dropDatabase, servers, testProcess, uniqueName } from './test-servers.fixture.ts';
+import { MusubiError } from '../errors.ts';
+import { Secret } from '../process/config.ts';
+import { dropDatabase, servers, testProcess, uniqueName } from '../test-servers.fixture.ts';
+import { type Database, openDatabase, type Query, sql } from './database.ts';
 
 // As a user of its own, from whom things can be taken.
 
 const database = uniqueName('test_refused');
 const user = database;
 const { log, lifecycle } = testProcess('test-refused');
-const migrations = new URL('./operations/', import.meta.url); // there are none
+const migrations = new URL('../operations/', import.meta.url); // there are none
 let db: Database;
 
 async function asOwner(...statements: string[]): Promise<void> {

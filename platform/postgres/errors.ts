@@ -1,5 +1,5 @@
 import { DatabaseError } from 'pg';
-import { aborted, MusubiError, SOCKET_ERRORS, storeFull, storeUnavailable } from './errors.ts';
+import { aborted, MusubiError, SOCKET_ERRORS, storeFull, storeUnavailable } from '../errors.ts';
 
 /** SQLSTATEs after which the same transaction, run again from its start, may succeed at once. */
 const CONFLICTS: ReadonlySet<string> = new Set(['40001', '40P01']);

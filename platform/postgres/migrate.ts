@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { Client, escapeIdentifier } from 'pg';
-import type { Secret } from './config.ts';
-import type { Logger } from './log.ts';
-import { CONNECT_TIMEOUT_MS } from './timeouts.ts';
+import { CONNECT_TIMEOUT_MS } from '../concurrency/timeouts.ts';
+import type { Secret } from '../process/config.ts';
+import type { Logger } from '../process/log.ts';
 
 /** Numbered SQL files of one owner. `name` keeps the owners' numbers apart; the service's own is ''. */
 export interface MigrationSet {

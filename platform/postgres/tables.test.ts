@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
-import { runStep } from './operations/postgres.ts';
-import { type Database, type DatabaseOptions, openDatabase, sql } from './postgres.ts';
-import { TABLES_LOCK } from './postgres-tables.ts';
-import { dropDatabase, servers, testProcess, uniqueName } from './test-servers.fixture.ts';
+import { runStep } from '../operations/postgres.ts';
+import { dropDatabase, servers, testProcess, uniqueName } from '../test-servers.fixture.ts';
+import { type Database, type DatabaseOptions, openDatabase, sql } from './database.ts';
+import { TABLES_LOCK } from './tables.ts';
 
 /** Everything that defines the platform's tables. */
 const shape = (db: Database): Promise<unknown[]> =>
@@ -26,7 +26,7 @@ function options(t: ExecutionContext): DatabaseOptions {
     await lifecycle.stop('tested');
     await dropDatabase(servers.postgres(), database);
   });
-  return { url: servers.postgres(), database, migrations: new URL('./operations/', import.meta.url), log, lifecycle };
+  return { url: servers.postgres(), database, migrations: new URL('../operations/', import.meta.url), log, lifecycle };
 }
 
 const write = (db: Database, operationId: string): Promise<unknown> => {

@@ -1,4 +1,4 @@
-import { OPERATIONS_KEPT_SECONDS, UNDO_KEPT_SECONDS } from './operations/retention.ts';
+import { OPERATIONS_KEPT_SECONDS, UNDO_KEPT_SECONDS } from '../operations/retention.ts';
 import { type Database, type Query, sql } from './sql.ts';
 
 /** Advisory lock key; any constant, the same in every process. */

@@ -1,6 +1,6 @@
 import { isIPv6 } from 'node:net';
 import { z } from 'zod';
-import { PARSING } from './validation.ts';
+import { PARSING } from '../validation/schema.ts';
 
 /**
  * What must hold between variables: what is wrong, by the variable's name. It is also asked when some variables are

@@ -1,5 +1,5 @@
-import { within } from './abort.ts';
-import { reasonOf } from './errors.ts';
+import { within } from '../concurrency/abort.ts';
+import { reasonOf } from '../errors.ts';
 import type { Logger } from './log.ts';
 
 /** Phases of a stop, in order: everything of one phase is stopped side by side, then the next begins. */

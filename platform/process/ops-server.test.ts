@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
-import { Ports } from '../local/ports.ts';
-import { openRaw, parseAnswer } from './http/raw-client.fixture.ts';
+import { Ports } from '../../local/ports.ts';
+import { openRaw, parseAnswer } from '../http/raw-client.fixture.ts';
 import { Lifecycle } from './lifecycle.ts';
 import { createLogger } from './log.ts';
 import { serveOps } from './ops-server.ts';

@@ -1,6 +1,6 @@
+import { SECURITY_HEADERS } from '../http/answer.ts';
+import { serveHttp } from '../http/server.ts';
 import type { Address } from './config.ts';
-import { SECURITY_HEADERS } from './http/answer.ts';
-import { serveHttp } from './http/server.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import type { Logger } from './log.ts';
 import { metrics } from './telemetry.ts';

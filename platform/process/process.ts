@@ -1,6 +1,6 @@
+import { InProcess } from '../grpc/in-process.ts';
+import { addressVariable } from '../grpc/peers.ts';
 import { type Address, ConfigError, hostPort, loadConfig, processShape } from './config.ts';
-import { InProcess } from './grpc/in-process.ts';
-import { addressVariable } from './grpc/peers.ts';
 import { Lifecycle } from './lifecycle.ts';
 import { createLogger } from './log.ts';
 import { serveOps } from './ops-server.ts';

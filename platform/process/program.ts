@@ -1,6 +1,6 @@
 import type { z } from 'zod';
+import type { InProcess } from '../grpc/in-process.ts';
 import { type ConfigCheck, ConfigError, loadConfig, programShape } from './config.ts';
-import type { InProcess } from './grpc/in-process.ts';
 import { Lifecycle } from './lifecycle.ts';
 import { createLogger, type Logger } from './log.ts';
 import { startTelemetry, type Tracing } from './telemetry.ts';

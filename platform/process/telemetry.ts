@@ -17,7 +17,7 @@ import { resourceFromAttributes } from '@opentelemetry/resources';
 import { AlwaysOffSampler, BatchSpanProcessor } from '@opentelemetry/sdk-trace-base';
 import { NodeTracerProvider } from '@opentelemetry/sdk-trace-node';
 import { collectDefaultMetrics, Registry } from '@prometheus-io/client';
-import { reasonOf } from './errors.ts';
+import { reasonOf } from '../errors.ts';
 
 /** The process's metrics; served at /metrics. Each module makes its own with `registers: [metrics]`. */
 export const metrics = new Registry();

@@ -1,7 +1,7 @@
+import { startLoop } from '../concurrency/loop.ts';
+import { LOOP_STOP_TIMEOUT_MS } from '../concurrency/timeouts.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import type { Logger } from './log.ts';
-import { startLoop } from './loop.ts';
-import { LOOP_STOP_TIMEOUT_MS } from './timeouts.ts';
 
 const EVERY_MS = 10_000;
 

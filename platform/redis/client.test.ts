@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { status } from '@grpc/grpc-js';
 import test from 'ava';
-import { type OwnServer, ownServer } from '../test/own-server.ts';
-import { Secret } from './config.ts';
-import type { MusubiError } from './errors.ts';
-import { guarded, listen, openRedis, type Redis } from './redis.ts';
-import { testProcess } from './test-servers.fixture.ts';
+import { type OwnServer, ownServer } from '../../test/own-server.ts';
+import type { MusubiError } from '../errors.ts';
+import { Secret } from '../process/config.ts';
+import { testProcess } from '../test-servers.fixture.ts';
+import { guarded, listen, openRedis, type Redis } from './client.ts';
 
 // On a server of its own: what is done to it must be done to no other's.
 

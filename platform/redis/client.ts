@@ -1,12 +1,12 @@
 import { Redis } from 'ioredis';
-import { atMost, whenAborted } from './abort.ts';
-import type { Secret } from './config.ts';
-import { unavailable } from './errors.ts';
-import type { Lifecycle } from './lifecycle.ts';
-import type { Logger } from './log.ts';
-import { sparing } from './probe.ts';
-import { toRedisError } from './redis-errors.ts';
-import { CONNECT_TIMEOUT_MS } from './timeouts.ts';
+import { atMost, whenAborted } from '../concurrency/abort.ts';
+import { CONNECT_TIMEOUT_MS } from '../concurrency/timeouts.ts';
+import { unavailable } from '../errors.ts';
+import type { Secret } from '../process/config.ts';
+import type { Lifecycle } from '../process/lifecycle.ts';
+import type { Logger } from '../process/log.ts';
+import { sparing } from '../process/probe.ts';
+import { toRedisError } from './errors.ts';
 
 export type { Redis } from 'ioredis';
 

@@ -1,4 +1,4 @@
-import { MusubiError, storeFull, storeUnavailable } from './errors.ts';
+import { MusubiError, storeFull, storeUnavailable } from '../errors.ts';
 
 /** The first words of replies that speak of the command or its keys. Any other reply speaks of the server itself. */
 const COMMAND: ReadonlySet<string> = new Set([

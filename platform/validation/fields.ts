@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import { type FieldViolation, invalidFields } from './errors.ts';
-import type { CodeOf } from './problems.ts';
+import { type FieldViolation, invalidFields } from '../errors.ts';
+import type { CodeOf } from '../problems.ts';
 import { isReadable } from './readable.ts';
-import { PARSING, violationsOf } from './validation.ts';
+import { PARSING, violationsOf } from './schema.ts';
 
 // What a field may hold, by its kind, whoever takes it: the gateway makes its contract of these schemas, and the services
 // hold what they are given to the same. Rules of IDs: id.ts.

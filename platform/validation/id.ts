@@ -1,6 +1,6 @@
 import { randomUUIDv7 } from 'node:crypto';
 import { z } from 'zod';
-import { type FieldViolation, invalidFields } from './errors.ts';
+import { type FieldViolation, invalidFields } from '../errors.ts';
 
 /**
  * A new UUIDv7 (RFC 9562): unique everywhere without asking anybody, and ordered by time,

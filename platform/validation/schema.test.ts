@@ -1,6 +1,6 @@
 import test from 'ava';
 import { z } from 'zod';
-import { PARSING, violationsOf } from './validation.ts';
+import { PARSING, violationsOf } from './schema.ts';
 
 /** What is wrong with a value, by a schema. */
 const wrong = (schema: z.ZodType, value: unknown) => schema.safeParse(value, PARSING).error?.issues.flatMap(violationsOf) ?? [];

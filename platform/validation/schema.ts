@@ -1,6 +1,6 @@
 import type { z } from 'zod';
-import type { FieldViolation } from './errors.ts';
-import { type FieldCode, isFieldCode } from './problems.ts';
+import type { FieldViolation } from '../errors.ts';
+import { type FieldCode, isFieldCode } from '../problems.ts';
 
 /**
  * What zod finds, in our words and with our codes. The words follow the name of what is wrong, and say how to mend it:

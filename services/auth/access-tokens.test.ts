@@ -1,7 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto';
 import test from 'ava';
 import { decodeJwt, decodeProtectedHeader, type JWTPayload, SignJWT } from 'jose';
-import { Secret } from '#platform/config.ts';
+import { Secret } from '#platform/process/config.ts';
 import { authenticate } from './access.ts';
 import { AccessTokens } from './access-tokens.ts';
 import { ISSUER, openTestAuth, type TestAuth } from './auth.fixture.ts';

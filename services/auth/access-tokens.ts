@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { type CryptoKey, errors, jwtVerify, SignJWT } from 'jose';
 import { z } from 'zod';
 import { unauthenticated } from '#platform/errors.ts';
-import { LONGEST_NAME } from '#platform/fields.ts';
+import { LONGEST_NAME } from '#platform/validation/fields.ts';
 import type { Clock } from './clock.ts';
 import { type KeyRing, SIGNING_ALGORITHM } from './signing-keys.ts';
 

@@ -1,6 +1,6 @@
 import { Counter } from '@prometheus-io/client';
 import { callerGone, permissionDenied, unauthenticated } from '#platform/errors.ts';
-import { metrics } from '#platform/telemetry.ts';
+import { metrics } from '#platform/process/telemetry.ts';
 import type { AccessToken } from './access-tokens.ts';
 import type { Auth } from './auth.ts';
 import type { Role } from './domain.ts';

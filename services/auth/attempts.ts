@@ -1,8 +1,8 @@
 import { Counter } from '@prometheus-io/client';
 import type { Collection } from 'mongodb';
-import type { Rate, Secret } from '#platform/config.ts';
 import { type MusubiError, resourceExhausted } from '#platform/errors.ts';
-import { metrics } from '#platform/telemetry.ts';
+import type { Rate, Secret } from '#platform/process/config.ts';
+import { metrics } from '#platform/process/telemetry.ts';
 import { Pseudonyms } from './vault.ts';
 
 const limitsMet = new Counter({

@@ -1,8 +1,8 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { Secret } from '#platform/config.ts';
-import { Lifecycle } from '#platform/lifecycle.ts';
-import { createLogger, type Logger } from '#platform/log.ts';
 import type { StepHandlers } from '#platform/operations/step.ts';
+import { Secret } from '#platform/process/config.ts';
+import { Lifecycle } from '#platform/process/lifecycle.ts';
+import { createLogger, type Logger } from '#platform/process/log.ts';
 import type { AuthServiceService } from '#proto/musubi/auth/v1/auth.ts';
 import { AccessTokens } from './access-tokens.ts';
 import { type AttemptRates, Attempts } from './attempts.ts';

@@ -1,4 +1,4 @@
-import type { Logger } from '#platform/log.ts';
+import type { Logger } from '#platform/process/log.ts';
 import type { AccessTokens } from './access-tokens.ts';
 import type { Attempts } from './attempts.ts';
 import type { DeviceCookies } from './device-cookies.ts';

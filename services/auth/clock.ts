@@ -1,8 +1,8 @@
 import type { Db } from 'mongodb';
-import type { Lifecycle } from '#platform/lifecycle.ts';
-import type { Logger } from '#platform/log.ts';
-import { startLoop } from '#platform/loop.ts';
-import { LOOP_STOP_TIMEOUT_MS } from '#platform/timeouts.ts';
+import { startLoop } from '#platform/concurrency/loop.ts';
+import { LOOP_STOP_TIMEOUT_MS } from '#platform/concurrency/timeouts.ts';
+import type { Lifecycle } from '#platform/process/lifecycle.ts';
+import type { Logger } from '#platform/process/log.ts';
 
 /** What Auth knows of the time. */
 export interface Clock {

@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
-import { address, httpUrl, integer, mongodbUrl, rate, Secret } from '#platform/config.ts';
+import { address, httpUrl, integer, mongodbUrl, rate, Secret } from '#platform/process/config.ts';
 
 /** A 256-bit key, in base64. */
 const key = () =>

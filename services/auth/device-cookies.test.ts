@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import test from 'ava';
-import { Secret } from '#platform/config.ts';
+import { Secret } from '#platform/process/config.ts';
 import { DEVICE_COOKIE_SECONDS, DeviceCookies } from './device-cookies.ts';
 
 const masterKey = new Secret(randomBytes(32).toString('base64'));

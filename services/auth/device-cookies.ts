@@ -1,5 +1,5 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
-import type { Secret } from '#platform/config.ts';
+import type { Secret } from '#platform/process/config.ts';
 import type { Clock } from './clock.ts';
 import { deriveKey } from './vault.ts';
 

@@ -1,5 +1,5 @@
 import test from 'ava';
-import { longestNormalized, SLOW_TO_NORMALIZE } from '#platform/normalization.fixture.ts';
+import { longestNormalized, SLOW_TO_NORMALIZE } from '#platform/validation/normalization.fixture.ts';
 import { loginKey, normalizePassword, passwordViolation, REFRESH_IDLE_MS, sessionExpiry, siteOf } from './domain.ts';
 
 test('logins that differ in case or width are one', (t) => {

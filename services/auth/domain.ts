@@ -7,7 +7,7 @@
  */
 
 import type { FieldViolation } from '#platform/errors.ts';
-import { PASSWORD_LENGTH } from '#platform/fields.ts';
+import { PASSWORD_LENGTH } from '#platform/validation/fields.ts';
 
 /**
  * - `pending`: the login is bound, but its registration is not done

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import test from 'ava';
 import { connectPeer, type Peer } from '#platform/grpc/client.ts';
 import { serveGrpc } from '#platform/grpc/server.ts';
-import { createLogger } from '#platform/log.ts';
+import { createLogger } from '#platform/process/log.ts';
 import { AuthServiceService } from '#proto/musubi/auth/v1/auth.ts';
 import { freshLogin, loginOf, openTestAuth, PASSWORD, type TestAuth } from './auth.fixture.ts';
 import { AUTH_LIMITS, authHandlers } from './grpc.ts';

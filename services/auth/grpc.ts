@@ -1,10 +1,10 @@
 import { invalidFields } from '#platform/errors.ts';
-import { LONGEST_NAME } from '#platform/fields.ts';
 import type { Handlers } from '#platform/grpc/server.ts';
-import { requireId } from '#platform/id.ts';
-import { toMongoError } from '#platform/mongo.ts';
+import { toMongoError } from '#platform/mongo/database.ts';
 import { serveSteps } from '#platform/operations/mongo.ts';
 import type { StepHandlers } from '#platform/operations/step.ts';
+import { LONGEST_NAME } from '#platform/validation/fields.ts';
+import { requireId } from '#platform/validation/id.ts';
 import type { AuthServiceService, PermissionCheck, Resource, TokenResponse } from '#proto/musubi/auth/v1/auth.ts';
 import { authenticate, authorize, check } from './access.ts';
 import { ACCESS_TOKEN_SECONDS } from './access-tokens.ts';

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
 import type { MusubiError } from '#platform/errors.ts';
-import { metrics } from '#platform/telemetry.ts';
+import { metrics } from '#platform/process/telemetry.ts';
 import { HashQueue, type Lane, type Turn } from './hash-queue.ts';
 
 const ONE: Turn = ['registration'];

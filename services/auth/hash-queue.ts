@@ -1,7 +1,7 @@
 import { Gauge } from '@prometheus-io/client';
+import { Turns } from '#platform/concurrency/turns.ts';
 import { resourceExhausted } from '#platform/errors.ts';
-import { metrics } from '#platform/telemetry.ts';
-import { Turns } from '#platform/turns.ts';
+import { metrics } from '#platform/process/telemetry.ts';
 
 const waiting = new Gauge({
   name: 'musubi_auth_hash_queue',

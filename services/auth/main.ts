@@ -1,7 +1,7 @@
+import { startLoop } from '#platform/concurrency/loop.ts';
+import { LOOP_STOP_TIMEOUT_MS } from '#platform/concurrency/timeouts.ts';
 import { serveGrpc } from '#platform/grpc/server.ts';
-import { startLoop } from '#platform/loop.ts';
-import type { App } from '#platform/program.ts';
-import { LOOP_STOP_TIMEOUT_MS } from '#platform/timeouts.ts';
+import type { App } from '#platform/process/program.ts';
 import { AuthServiceService } from '#proto/musubi/auth/v1/auth.ts';
 import { AccessTokens } from './access-tokens.ts';
 import { Attempts } from './attempts.ts';

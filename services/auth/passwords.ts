@@ -1,7 +1,7 @@
 import { argon2, randomBytes, timingSafeEqual } from 'node:crypto';
 import { promisify } from 'node:util';
 import { Histogram } from '@prometheus-io/client';
-import { metrics } from '#platform/telemetry.ts';
+import { metrics } from '#platform/process/telemetry.ts';
 import { normalizePassword, type PasswordHash } from './domain.ts';
 import type { HashQueue, Turn } from './hash-queue.ts';
 

@@ -1,5 +1,5 @@
 import { createHmac, hash, randomBytes } from 'node:crypto';
-import type { Secret } from '#platform/config.ts';
+import type { Secret } from '#platform/process/config.ts';
 import { deriveKey } from './vault.ts';
 
 /** Makes a leaked token recognisable to secret scanners. */

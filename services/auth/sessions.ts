@@ -1,4 +1,4 @@
-import { Loader } from '#platform/loader.ts';
+import { Loader } from '#platform/concurrency/loader.ts';
 import type { RoleVersion } from './policies.ts';
 import type { Store } from './store.ts';
 

@@ -1,5 +1,5 @@
 import type { Served } from '#platform/grpc/server.ts';
-import { toMongoError } from '#platform/mongo.ts';
+import { toMongoError } from '#platform/mongo/database.ts';
 import { serveState, type Told } from '#platform/state.ts';
 import { loginEvent } from './events.ts';
 import { readLogins, type Store } from './store.ts';

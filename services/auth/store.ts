@@ -1,9 +1,9 @@
 import type { ClientSession, Collection, Db } from 'mongodb';
-import type { Secret } from '#platform/config.ts';
-import type { Lifecycle } from '#platform/lifecycle.ts';
-import type { Logger } from '#platform/log.ts';
-import { type Mongo, openMongo } from '#platform/mongo.ts';
+import { type Mongo, openMongo } from '#platform/mongo/database.ts';
 import type { Step } from '#platform/operations/mongo.ts';
+import type { Secret } from '#platform/process/config.ts';
+import type { Lifecycle } from '#platform/process/lifecycle.ts';
+import type { Logger } from '#platform/process/log.ts';
 import type { Which } from '#platform/state.ts';
 import type { Bucket } from './attempts.ts';
 import { type Clock, openClock } from './clock.ts';

@@ -1,5 +1,5 @@
 import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto';
-import type { Secret } from '#platform/config.ts';
+import type { Secret } from '#platform/process/config.ts';
 
 /** What is needed to open a sealed text again, save the key. All in base64. */
 export interface Sealed {

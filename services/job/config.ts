@@ -1,4 +1,4 @@
-import { address, integer, rate, redisUrl } from '#platform/config.ts';
+import { address, integer, rate, redisUrl } from '#platform/process/config.ts';
 
 export const shape = {
   MUSUBI_REDIS_URL: redisUrl(),

@@ -1,7 +1,7 @@
-import type { Secret } from '#platform/config.ts';
-import type { Lifecycle } from '#platform/lifecycle.ts';
-import type { Logger } from '#platform/log.ts';
-import { listen } from '#platform/redis.ts';
+import type { Secret } from '#platform/process/config.ts';
+import type { Lifecycle } from '#platform/process/lifecycle.ts';
+import type { Logger } from '#platform/process/log.ts';
+import { listen } from '#platform/redis/client.ts';
 import { finishedChannel } from './store.ts';
 
 /** Tells those who await a job of this process when it may be final: whichever instance finished it. */

@@ -1,10 +1,10 @@
 import type { z } from 'zod';
 import { type FieldViolation, invalidFields } from '#platform/errors.ts';
-import { idempotencyKey as keyRule, name, PAGE_SIZE, pageSize as sizeRule } from '#platform/fields.ts';
 import type { Handlers } from '#platform/grpc/server.ts';
-import { idViolation, SYSTEM } from '#platform/id.ts';
-import type { Logger } from '#platform/log.ts';
-import { PARSING, violationsOf } from '#platform/validation.ts';
+import type { Logger } from '#platform/process/log.ts';
+import { idempotencyKey as keyRule, name, PAGE_SIZE, pageSize as sizeRule } from '#platform/validation/fields.ts';
+import { idViolation, SYSTEM } from '#platform/validation/id.ts';
+import { PARSING, violationsOf } from '#platform/validation/schema.ts';
 import type { JobServiceService } from '#proto/musubi/job/v1/job.ts';
 import { JobState as StateMessage } from '#proto/musubi/job/v1/job.ts';
 import type { Retention } from './domain.ts';

@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Secret } from '#platform/config.ts';
 import { connectPeer, type Peer } from '#platform/grpc/client.ts';
 import { serveGrpc } from '#platform/grpc/server.ts';
-import { Lifecycle } from '#platform/lifecycle.ts';
-import { createLogger } from '#platform/log.ts';
-import { openRedis, type Redis } from '#platform/redis.ts';
+import { Secret } from '#platform/process/config.ts';
+import { Lifecycle } from '#platform/process/lifecycle.ts';
+import { createLogger } from '#platform/process/log.ts';
+import { openRedis, type Redis } from '#platform/redis/client.ts';
 import {
   type FinishJobRequest,
   type JobError,

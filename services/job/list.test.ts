@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
+import { Turns } from '#platform/concurrency/turns.ts';
 import { MusubiError } from '#platform/errors.ts';
-import type { Redis } from '#platform/redis.ts';
-import { Turns } from '#platform/turns.ts';
+import type { Redis } from '#platform/redis/client.ts';
 import { JobState } from '#proto/musubi/job/v1/job.ts';
 import { asking, finishing, openTestJobs, someMember, type TestInstance, type TestJobs } from './job.fixture.ts';
 import { listJobs } from './rpcs/list-jobs.ts';

@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import { serveGrpc } from '#platform/grpc/server.ts';
-import type { App } from '#platform/program.ts';
-import { openRedis } from '#platform/redis.ts';
+import type { App } from '#platform/process/program.ts';
+import { openRedis } from '#platform/redis/client.ts';
 import { JobServiceService } from '#proto/musubi/job/v1/job.ts';
 import { shape } from './config.ts';
 import { listenForFinished } from './finished.ts';

@@ -1,5 +1,5 @@
 import { Counter, Histogram } from '@prometheus-io/client';
-import { metrics } from '#platform/telemetry.ts';
+import { metrics } from '#platform/process/telemetry.ts';
 
 export const jobsIssued = new Counter({
   name: 'musubi_jobs_issued_total',

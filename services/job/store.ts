@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { callerGone } from '#platform/errors.ts';
 import { type OutboxEvent, toRecord } from '#platform/outbox/event.ts';
 import { EMIT_LUA, outboxStream } from '#platform/outbox/redis-outbox.ts';
-import { guarded, type Redis } from '#platform/redis.ts';
+import { guarded, type Redis } from '#platform/redis/client.ts';
 import type { EventOf } from '../catalogue.ts';
 import { isFinal, isUnderWay, JOB_STATES, type Job, type JobError, type JobState, type Limits, PLACE_HELD_MS } from './domain.ts';
 import { progressOf, toEventPayload } from './wire.ts';

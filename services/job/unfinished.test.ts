@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
-import { newId } from '#platform/id.ts';
+import { newId } from '#platform/validation/id.ts';
 import { JobState } from '#proto/musubi/job/v1/job.ts';
 import { asking, finishing, openTestJobs, RETENTION, reporting, someMember, type TestJobs } from './job.fixture.ts';
 

@@ -1,6 +1,6 @@
 import test from 'ava';
 import fc from 'fast-check';
-import { longestNormalized, SLOW_TO_NORMALIZE } from '#platform/normalization.fixture.ts';
+import { longestNormalized, SLOW_TO_NORMALIZE } from '#platform/validation/normalization.fixture.ts';
 import { jobOf, type Profile, tidyChanges, tidyProfile, tidyReason } from './domain.ts';
 
 const good: Profile = { loginId: 'alice.b-c_d@e', displayName: '山田 花子 🎉', email: 'alice@example.com' };

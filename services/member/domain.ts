@@ -1,6 +1,6 @@
 import { failedPrecondition } from '#platform/errors.ts';
-import { displayName, email, kept, loginId, reason } from '#platform/fields.ts';
-import { requireId } from '#platform/id.ts';
+import { displayName, email, kept, loginId, reason } from '#platform/validation/fields.ts';
+import { requireId } from '#platform/validation/id.ts';
 import { lockNotHeld, memberBusy, memberDeleting, versionMismatch } from './refusals.ts';
 
 /**

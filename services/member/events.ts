@@ -1,5 +1,5 @@
 import type { OutboxEvent } from '#platform/operations/postgres.ts';
-import { nullsAbsent } from '#platform/postgres.ts';
+import { nullsAbsent } from '#platform/postgres/database.ts';
 import type { AggregateVersion } from '#proto/musubi/aggregate/v1/aggregate.ts';
 import { MemberEvent, type Member as MemberMessage } from '#proto/musubi/member/v1/member.ts';
 import type { EventOf } from '../catalogue.ts';

@@ -1,6 +1,6 @@
 import type { Handlers } from '#platform/grpc/server.ts';
 import { serveSteps } from '#platform/operations/postgres.ts';
-import type { Database } from '#platform/postgres.ts';
+import type { Database } from '#platform/postgres/database.ts';
 import type { MemberServiceService } from '#proto/musubi/member/v1/member.ts';
 import { activateMember } from './steps/activate-member.ts';
 import { beginDelete } from './steps/begin-delete.ts';

@@ -1,5 +1,5 @@
 import { serveGrpc } from '#platform/grpc/server.ts';
-import type { App } from '#platform/program.ts';
+import type { App } from '#platform/process/program.ts';
 import { MemberServiceService } from '#proto/musubi/member/v1/member.ts';
 import type { Config } from './config.ts';
 import { memberHandlers } from './grpc.ts';

@@ -1,5 +1,5 @@
-import type { Database } from '#platform/postgres.ts';
-import { sql } from '#platform/postgres.ts';
+import type { Database } from '#platform/postgres/database.ts';
+import { sql } from '#platform/postgres/database.ts';
 import { scratchDatabase } from '../../test/scratch-database.ts';
 import { memberHandlers } from './grpc.ts';
 import { openStore } from './store.ts';

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import test, { type ExecutionContext } from 'ava';
-import { sql } from '#platform/postgres.ts';
+import { sql } from '#platform/postgres/database.ts';
 import { call, openTestMember, type TestMember } from './member.fixture.ts';
 
 /** Every step of the service keeps the same promises: repeats, undos and late arrivals. */

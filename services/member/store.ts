@@ -1,7 +1,16 @@
-import type { Secret } from '#platform/config.ts';
-import type { Lifecycle } from '#platform/lifecycle.ts';
-import type { Logger } from '#platform/log.ts';
-import { columnOf, type Database, fieldsOf, join, openDatabase, type Query, sql, type Transaction } from '#platform/postgres.ts';
+import {
+  columnOf,
+  type Database,
+  fieldsOf,
+  join,
+  openDatabase,
+  type Query,
+  sql,
+  type Transaction,
+} from '#platform/postgres/database.ts';
+import type { Secret } from '#platform/process/config.ts';
+import type { Lifecycle } from '#platform/process/lifecycle.ts';
+import type { Logger } from '#platform/process/log.ts';
 import type { Which } from '#platform/state.ts';
 import type { AggregateVersion } from '#proto/musubi/aggregate/v1/aggregate.ts';
 import { MEMBER_FIELDS, type Member } from './domain.ts';

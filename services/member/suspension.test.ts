@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import test from 'ava';
 import type { Handlers } from '#platform/grpc/server.ts';
-import { sql } from '#platform/postgres.ts';
+import { sql } from '#platform/postgres/database.ts';
 import type { StateServiceService } from '#proto/musubi/state/v1/state.ts';
 import { LOCKS, STATUSES } from './domain.ts';
 import { call, openTestMember, type TestMember } from './member.fixture.ts';

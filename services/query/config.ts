@@ -1,6 +1,6 @@
 import type { z } from 'zod';
-import { address, postgresUrl } from '#platform/config.ts';
 import { kafkaShape } from '#platform/kafka/config.ts';
+import { address, postgresUrl } from '#platform/process/config.ts';
 
 /** The settings of the query service. */
 export const shape = {

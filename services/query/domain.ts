@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { kept, PAGE_SIZE, pageToken, searchQuery, pageSize as sizeRule } from '#platform/fields.ts';
+import { kept, PAGE_SIZE, pageToken, searchQuery, pageSize as sizeRule } from '#platform/validation/fields.ts';
 import { invalidPageToken, invalidWait } from './refusals.ts';
 
 /** The last member of a page: the next page begins after it. */

@@ -1,5 +1,5 @@
 import type { Handlers } from '#platform/grpc/server.ts';
-import type { Database } from '#platform/postgres.ts';
+import type { Database } from '#platform/postgres/database.ts';
 import type { QueryServiceService } from '#proto/musubi/query/v1/query.ts';
 import { awaitVersions } from './queries/await-versions.ts';
 import { getMember } from './queries/get-member.ts';

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import test from 'ava';
-import { longestNormalized, SLOW_TO_NORMALIZE } from '#platform/normalization.fixture.ts';
-import { type Database, sql } from '#platform/postgres.ts';
+import { type Database, sql } from '#platform/postgres/database.ts';
+import { longestNormalized, SLOW_TO_NORMALIZE } from '#platform/validation/normalization.fixture.ts';
 import { scratchDatabase } from '../../test/scratch-database.ts';
 import { memberEvent, memberRolesEvent } from './events.fixture.ts';
 import { project } from './projector.ts';

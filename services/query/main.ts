@@ -1,6 +1,6 @@
 import { serveGrpc } from '#platform/grpc/server.ts';
 import { kafkaOptions } from '#platform/kafka/config.ts';
-import type { App } from '#platform/program.ts';
+import type { App } from '#platform/process/program.ts';
 import { QueryServiceService } from '#proto/musubi/query/v1/query.ts';
 import { EVENTS_KEPT_DAYS } from '../catalogue.ts';
 import type { Config } from './config.ts';

@@ -1,12 +1,12 @@
 import { Client } from 'pg';
 import { z } from 'zod';
-import type { Secret } from '#platform/config.ts';
+import { startLoop } from '#platform/concurrency/loop.ts';
+import { CONNECT_TIMEOUT_MS } from '#platform/concurrency/timeouts.ts';
 import { reasonOf } from '#platform/errors.ts';
-import type { Lifecycle } from '#platform/lifecycle.ts';
-import type { Logger } from '#platform/log.ts';
-import { startLoop } from '#platform/loop.ts';
-import { type Query, sql } from '#platform/postgres.ts';
-import { CONNECT_TIMEOUT_MS } from '#platform/timeouts.ts';
+import { type Query, sql } from '#platform/postgres/database.ts';
+import type { Secret } from '#platform/process/config.ts';
+import type { Lifecycle } from '#platform/process/lifecycle.ts';
+import type { Logger } from '#platform/process/log.ts';
 import type { AggregateVersion } from '#proto/musubi/aggregate/v1/aggregate.ts';
 
 const CHANNEL = 'visible';

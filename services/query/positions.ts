@@ -1,9 +1,9 @@
 import type { EventMessage } from '#platform/kafka/event-message.ts';
 import { LogEnds } from '#platform/kafka/readiness.ts';
-import type { Lifecycle } from '#platform/lifecycle.ts';
-import type { Logger } from '#platform/log.ts';
-import { type Database, type Query, sql } from '#platform/postgres.ts';
-import { sparing } from '#platform/probe.ts';
+import { type Database, type Query, sql } from '#platform/postgres/database.ts';
+import type { Lifecycle } from '#platform/process/lifecycle.ts';
+import type { Logger } from '#platform/process/log.ts';
+import { sparing } from '#platform/process/probe.ts';
 import { PROJECTIONS } from './projections/registry.ts';
 
 const CHECK_EVERY_MS = 10_000;

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import test from 'ava';
 import fc from 'fast-check';
 import type { EventMessage } from '#platform/kafka/event-message.ts';
-import type { Database } from '#platform/postgres.ts';
+import type { Database } from '#platform/postgres/database.ts';
 import { scratchDatabase } from '../../test/scratch-database.ts';
 import { eventMessage, memberEvent, memberRolesEvent } from './events.fixture.ts';
 import { project } from './projector.ts';

@@ -1,11 +1,11 @@
 import { Histogram } from '@prometheus-io/client';
 import type { EventMessage } from '#platform/kafka/event-message.ts';
 import { type EventHandler, type Subscription, subscribe } from '#platform/kafka/subscribe.ts';
-import type { Lifecycle } from '#platform/lifecycle.ts';
-import type { Logger } from '#platform/log.ts';
 import { pruneHourly } from '#platform/operations/retention.ts';
-import type { Database, Query } from '#platform/postgres.ts';
-import { metrics } from '#platform/telemetry.ts';
+import type { Database, Query } from '#platform/postgres/database.ts';
+import type { Lifecycle } from '#platform/process/lifecycle.ts';
+import type { Logger } from '#platform/process/log.ts';
+import { metrics } from '#platform/process/telemetry.ts';
 import type { AggregateVersion } from '#proto/musubi/aggregate/v1/aggregate.ts';
 import { notification } from './notifications.ts';
 import { followTopics, notePositions } from './positions.ts';

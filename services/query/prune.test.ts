@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import test from 'ava';
-import { type Database, sql } from '#platform/postgres.ts';
+import { type Database, sql } from '#platform/postgres/database.ts';
 import { scratchDatabase } from '../../test/scratch-database.ts';
 import { memberEvent, memberRolesEvent } from './events.fixture.ts';
 import { PROJECTIONS } from './projections/registry.ts';

@@ -1,7 +1,7 @@
 import test from 'ava';
+import { Turns } from '#platform/concurrency/turns.ts';
 import { MusubiError } from '#platform/errors.ts';
-import { type Database, sql } from '#platform/postgres.ts';
-import { Turns } from '#platform/turns.ts';
+import { type Database, sql } from '#platform/postgres/database.ts';
 import { scratchDatabase } from '../../test/scratch-database.ts';
 import { getMember } from './queries/get-member.ts';
 import { listMembers, newSearches, type Searches } from './queries/list-members.ts';

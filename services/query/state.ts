@@ -1,5 +1,5 @@
 import type { Served } from '#platform/grpc/server.ts';
-import type { Database } from '#platform/postgres.ts';
+import type { Database } from '#platform/postgres/database.ts';
 import { serveState, type Told } from '#platform/state.ts';
 import { settleTopic } from './positions.ts';
 import { PROJECTIONS } from './projections/registry.ts';

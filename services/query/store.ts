@@ -1,7 +1,4 @@
-import type { Secret } from '#platform/config.ts';
-import type { Lifecycle } from '#platform/lifecycle.ts';
-import { Loader } from '#platform/loader.ts';
-import type { Logger } from '#platform/log.ts';
+import { Loader } from '#platform/concurrency/loader.ts';
 import {
   type Database,
   fieldOf,
@@ -12,7 +9,10 @@ import {
   openDatabase,
   type Query,
   sql,
-} from '#platform/postgres.ts';
+} from '#platform/postgres/database.ts';
+import type { Secret } from '#platform/process/config.ts';
+import type { Lifecycle } from '#platform/process/lifecycle.ts';
+import type { Logger } from '#platform/process/log.ts';
 import type { MemberView } from '#proto/musubi/query/v1/query.ts';
 import { type Cursor, containing } from './domain.ts';
 import { members } from './projections/members.ts';

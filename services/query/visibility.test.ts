@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import test from 'ava';
-import { type Database, type Query, sql } from '#platform/postgres.ts';
+import { type Database, type Query, sql } from '#platform/postgres/database.ts';
 import { scratchDatabase } from '../../test/scratch-database.ts';
 import { memberEvent, memberRolesEvent } from './events.fixture.ts';
 import { listen } from './notifications.ts';

@@ -1,4 +1,4 @@
-import type { Database } from '#platform/postgres.ts';
+import type { Database } from '#platform/postgres/database.ts';
 import type { AggregateVersion } from '#proto/musubi/aggregate/v1/aggregate.ts';
 import { invisible } from './projections/registry.ts';
 import { notVisibleYet } from './refusals.ts';

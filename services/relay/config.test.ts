@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import test from 'ava';
-import { ConfigError, loadConfig } from '#platform/config.ts';
 import { topicOf } from '#platform/outbox/event.ts';
+import { ConfigError, loadConfig } from '#platform/process/config.ts';
 import { EVENTS_KEPT_DAYS, TELLERS } from '../catalogue.ts';
 import { check, shape } from './config.ts';
 

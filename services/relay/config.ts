@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { type ConfigCheck, list, mongodbUrl, postgresUrl, redisUrl } from '#platform/config.ts';
 import { kafkaShape } from '#platform/kafka/config.ts';
+import { type ConfigCheck, list, mongodbUrl, postgresUrl, redisUrl } from '#platform/process/config.ts';
 import { OUTBOXES, type Outbox } from '../catalogue.ts';
 
 const NAMES = OUTBOXES.map(({ name }) => name);

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
 import { Client } from 'pg';
 import { triedCases } from '#platform/cases.fixture.ts';
-import { sql } from '#platform/postgres.ts';
+import { sql } from '#platform/postgres/database.ts';
 import { servers } from '#platform/test-servers.fixture.ts';
 import { type OwnServers, ownServers } from './own-servers.fixture.ts';
 import {

@@ -1,7 +1,7 @@
 import test from 'ava';
 import { kafkaClient } from '#platform/kafka/client.ts';
 import { topicOf } from '#platform/outbox/event.ts';
-import { sql } from '#platform/postgres.ts';
+import { sql } from '#platform/postgres/database.ts';
 import { servers, testProcess } from '#platform/test-servers.fixture.ts';
 import {
   arrived,

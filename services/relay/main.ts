@@ -1,12 +1,12 @@
 import { kafkaOptions } from '#platform/kafka/config.ts';
 import { followBrokers } from '#platform/kafka/readiness.ts';
-import type { Logger } from '#platform/log.ts';
 import { MongoSource } from '#platform/outbox/mongo-source.ts';
 import { PostgresSource } from '#platform/outbox/postgres-source.ts';
 import { RedisSource } from '#platform/outbox/redis-source.ts';
 import { relay } from '#platform/outbox/relay.ts';
 import type { OutboxSource } from '#platform/outbox/source.ts';
-import type { App } from '#platform/program.ts';
+import type { Logger } from '#platform/process/log.ts';
+import type { App } from '#platform/process/program.ts';
 import { EVENTS_KEPT_DAYS, type Outbox } from '../catalogue.ts';
 import { type Config, STORE_URLS } from './config.ts';
 

@@ -2,9 +2,9 @@ import { randomUUID } from 'node:crypto';
 import test, { type ExecutionContext } from 'ava';
 import { Client } from 'pg';
 import { triedCases } from '#platform/cases.fixture.ts';
-import { sql } from '#platform/postgres.ts';
+import { Turns } from '#platform/concurrency/turns.ts';
+import { sql } from '#platform/postgres/database.ts';
 import { servers } from '#platform/test-servers.fixture.ts';
-import { Turns } from '#platform/turns.ts';
 import { arrived, faults, type Outboxes, outboxes, type RelayProcess, startRelay, until } from './relay.fixture.ts';
 
 // What happens to the log, the slot and the table that the relay reads: "nothing came" is not "nothing was written".

@@ -7,14 +7,14 @@ import { pathToFileURL } from 'node:url';
 import type { ExecutionContext } from 'ava';
 import { kafkaClient } from '#platform/kafka/client.ts';
 import { type EventMessage, subscribe } from '#platform/kafka/subscribe.ts';
-import { type Mongo, openMongo } from '#platform/mongo.ts';
+import { type Mongo, openMongo } from '#platform/mongo/database.ts';
 import * as onMongo from '#platform/operations/mongo.ts';
 import type { OutboxEvent } from '#platform/operations/postgres.ts';
 import * as onPostgres from '#platform/operations/postgres.ts';
 import { topicOf, toRecord } from '#platform/outbox/event.ts';
 import { EMIT_LUA, outboxStream } from '#platform/outbox/redis-outbox.ts';
-import { type Database, openDatabase, sql } from '#platform/postgres.ts';
-import { openRedis, type Redis } from '#platform/redis.ts';
+import { type Database, openDatabase, sql } from '#platform/postgres/database.ts';
+import { openRedis, type Redis } from '#platform/redis/client.ts';
 import { dropDatabase, servers, testProcess, uniqueName } from '#platform/test-servers.fixture.ts';
 import { Ports } from '../../local/ports.ts';
 

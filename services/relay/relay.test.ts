@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
-import { sql } from '#platform/postgres.ts';
-import { currentTraceId, startTelemetry, withSpan } from '#platform/telemetry.ts';
+import { sql } from '#platform/postgres/database.ts';
+import { currentTraceId, startTelemetry, withSpan } from '#platform/process/telemetry.ts';
 import { arrived, faults, KINDS, type Kind, outboxes, startRelay, until } from './relay.fixture.ts';
 
 startTelemetry('test', {});

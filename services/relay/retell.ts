@@ -1,13 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
-import { type ConfigCheck, oneOf } from '#platform/config.ts';
+import { patiently } from '#platform/concurrency/patience.ts';
 import { connectPeer, type Peer } from '#platform/grpc/client.ts';
 import { addressVariable, peerShape } from '#platform/grpc/peers.ts';
 import { kafkaOptions, kafkaShape } from '#platform/kafka/config.ts';
 import { openPublisher, type Publisher } from '#platform/kafka/publish.ts';
 import { toRecord } from '#platform/outbox/event.ts';
-import { patiently } from '#platform/patience.ts';
-import type { App } from '#platform/program.ts';
+import { type ConfigCheck, oneOf } from '#platform/process/config.ts';
+import type { App } from '#platform/process/program.ts';
 import { PAGE } from '#platform/state.ts';
 import { type State, StateServiceService, type TellStateRequest } from '#proto/musubi/state/v1/state.ts';
 import { EVENTS_KEPT_DAYS, SERVICES, TELLERS, type Teller } from '../catalogue.ts';

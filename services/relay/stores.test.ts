@@ -7,7 +7,7 @@ import test from 'ava';
 import { Client } from 'pg';
 import { triedCases } from '#platform/cases.fixture.ts';
 import { outboxStream } from '#platform/outbox/redis-outbox.ts';
-import { sql } from '#platform/postgres.ts';
+import { sql } from '#platform/postgres/database.ts';
 import { servers } from '#platform/test-servers.fixture.ts';
 import { type OwnServers, ownServers } from './own-servers.fixture.ts';
 import { arrived, KINDS, type Kind, type Outboxes, outboxes, type RelayProcess, startRelay, until } from './relay.fixture.ts';

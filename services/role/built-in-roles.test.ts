@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { checkParsePolicySet, validate } from '@cedar-policy/cedar-wasm/nodejs';
 import test from 'ava';
-import { type Database, sql } from '#platform/postgres.ts';
+import { type Database, sql } from '#platform/postgres/database.ts';
 import { scratchDatabase } from '../../test/scratch-database.ts';
 import { BUILT_IN_ROLES, definitionHash } from './domain.ts';
 import { ensureBuiltInRoles } from './rpcs/ensure-built-in-roles.ts';

@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import { address, postgresUrl } from '#platform/config.ts';
+import { address, postgresUrl } from '#platform/process/config.ts';
 
 /** The settings of the role service. */
 export const shape = {

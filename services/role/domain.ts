@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { requireId } from '#platform/id.ts';
+import { requireId } from '#platform/validation/id.ts';
 import { noRoles } from './refusals.ts';
 
 interface Policy {

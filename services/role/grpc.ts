@@ -1,6 +1,6 @@
 import type { Handlers } from '#platform/grpc/server.ts';
 import { serveSteps } from '#platform/operations/postgres.ts';
-import type { Database } from '#platform/postgres.ts';
+import type { Database } from '#platform/postgres/database.ts';
 import type { RoleServiceService } from '#proto/musubi/role/v1/role.ts';
 import type { Role } from './domain.ts';
 import { ensureBuiltInRoles } from './rpcs/ensure-built-in-roles.ts';

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import test from 'ava';
-import { type Database, sql } from '#platform/postgres.ts';
+import { type Database, sql } from '#platform/postgres/database.ts';
 import { scratchDatabase } from '../../test/scratch-database.ts';
 import { roleHandlers } from './grpc.ts';
 import { openStore } from './store.ts';

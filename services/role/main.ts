@@ -1,5 +1,5 @@
 import { serveGrpc } from '#platform/grpc/server.ts';
-import type { App } from '#platform/program.ts';
+import type { App } from '#platform/process/program.ts';
 import { RoleServiceService } from '#proto/musubi/role/v1/role.ts';
 import type { Config } from './config.ts';
 import { roleHandlers } from './grpc.ts';

@@ -1,6 +1,6 @@
 import type { Served } from '#platform/grpc/server.ts';
 import { addEvents } from '#platform/operations/postgres.ts';
-import type { Database } from '#platform/postgres.ts';
+import type { Database } from '#platform/postgres/database.ts';
 import { serveState, type Told } from '#platform/state.ts';
 import { memberRolesEvent, writtenVersion } from './events.ts';
 import { raiseVersions, readMemberRoles } from './store.ts';

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import test from 'ava';
-import type { Database } from '#platform/postgres.ts';
-import { sql } from '#platform/postgres.ts';
+import type { Database } from '#platform/postgres/database.ts';
+import { sql } from '#platform/postgres/database.ts';
 import { scratchDatabase } from '../../test/scratch-database.ts';
 import { roleHandlers } from './grpc.ts';
 import { openStore } from './store.ts';

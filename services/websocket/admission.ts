@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { MusubiError } from '#platform/errors.ts';
-import type { Logger } from '#platform/log.ts';
+import type { Logger } from '#platform/process/log.ts';
 import { CLOSE, type CloseCode, type Cursor, type Limits } from './domain.ts';
 import type { Hub } from './hub.ts';
 import { closeCodeOf, closeReasonOf, type Identity, identify, leftOf, type Peers } from './identity.ts';

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
-import { startTelemetry } from '#platform/telemetry.ts';
+import { startTelemetry } from '#platform/process/telemetry.ts';
 import { TestClient } from './client.fixture.ts';
 import { atOnce, type InstanceOptions, openTestSockets, type TestInstance, type TestSockets } from './socket.fixture.ts';
 

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import test, { type ExecutionContext } from 'ava';
 import { WebSocket, WebSocketServer } from 'ws';
-import { createLogger } from '#platform/log.ts';
+import { createLogger } from '#platform/process/log.ts';
 import { Channel } from './channel.ts';
 import { LIMITS } from './domain.ts';
 

@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
-import type { Logger } from '#platform/log.ts';
+import type { Logger } from '#platform/process/log.ts';
 import { CLOSE, type CloseCode, type Limits } from './domain.ts';
 import type { ServerFrame } from './frames.ts';
 import { Framing } from './framing.ts';

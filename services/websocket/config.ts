@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { address, httpUrl, integer, origins, redisUrl } from '#platform/config.ts';
 import { peerShape } from '#platform/grpc/peers.ts';
 import { kafkaShape } from '#platform/kafka/config.ts';
+import { address, httpUrl, integer, origins, redisUrl } from '#platform/process/config.ts';
 import { calledBy } from '../catalogue.ts';
 
 /** The contracts of the services that are asked who may open sockets, and see what. */

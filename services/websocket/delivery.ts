@@ -1,5 +1,5 @@
 import { MusubiError } from '#platform/errors.ts';
-import { contextFrom, SpanKind, withSpan } from '#platform/telemetry.ts';
+import { contextFrom, SpanKind, withSpan } from '#platform/process/telemetry.ts';
 import type { Admission, SessionContext } from './admission.ts';
 import type { Channel } from './channel.ts';
 import { CLOSE, type Cursor, OWN_TOPIC } from './domain.ts';

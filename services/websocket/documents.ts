@@ -1,11 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { hostPort } from '#platform/config.ts';
 import { invalidArgument, type MusubiError, notFound } from '#platform/errors.ts';
 import { type Answer, refusal, SECURITY_HEADERS, send } from '#platform/http/answer.ts';
 import { httpStatus, kindDocument, problemDocument, retryAfterOf } from '#platform/http/problem.ts';
 import { Representation } from '#platform/http/representation.ts';
 import { isClientCode } from '#platform/problems.ts';
-import { contextFrom, currentTraceId, SpanKind, withSpan } from '#platform/telemetry.ts';
+import { hostPort } from '#platform/process/config.ts';
+import { contextFrom, currentTraceId, SpanKind, withSpan } from '#platform/process/telemetry.ts';
 import { asyncApi } from './asyncapi.ts';
 import { SOCKET_PATH, SUBPROTOCOL } from './domain.ts';
 import { requestsRefused } from './metrics.ts';

@@ -1,10 +1,10 @@
 import { z } from 'zod';
 import { sentence } from '#platform/errors.ts';
-import { sameId } from '#platform/id.ts';
 import { type JobView, jobView } from '#platform/job-view.ts';
-import { parseJson } from '#platform/json.ts';
 import { CLIENT_CODES } from '#platform/problems.ts';
-import { PARSING, violationsOf } from '#platform/validation.ts';
+import { parseJson } from '#platform/process/json.ts';
+import { sameId } from '#platform/validation/id.ts';
+import { PARSING, violationsOf } from '#platform/validation/schema.ts';
 import { CURSOR_PATTERN, jobTopic, MAX_FRAME_TOPICS, MAX_FRAME_VALUES, OWN_TOPIC } from './domain.ts';
 
 const cursor = z.string().regex(CURSOR_PATTERN, 'must be a cursor of this server').meta({

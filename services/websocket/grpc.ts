@@ -1,5 +1,5 @@
 import type { Handlers } from '#platform/grpc/server.ts';
-import { requireId } from '#platform/id.ts';
+import { requireId } from '#platform/validation/id.ts';
 import { OperationState } from '#proto/musubi/operation/v1/operation.ts';
 import type { WebsocketServiceService } from '#proto/musubi/websocket/v1/websocket.ts';
 import { closeSockets } from './steps/close-sockets.ts';

@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { atMost } from '#platform/abort.ts';
-import type { Secret } from '#platform/config.ts';
-import type { Lifecycle } from '#platform/lifecycle.ts';
-import { type Logger, logDefect } from '#platform/log.ts';
-import { startLoop } from '#platform/loop.ts';
-import { listen } from '#platform/redis.ts';
+import { atMost } from '#platform/concurrency/abort.ts';
+import { startLoop } from '#platform/concurrency/loop.ts';
+import type { Secret } from '#platform/process/config.ts';
+import type { Lifecycle } from '#platform/process/lifecycle.ts';
+import { type Logger, logDefect } from '#platform/process/log.ts';
+import { listen } from '#platform/redis/client.ts';
 import { Allowance } from './allowance.ts';
 import { CLOSE, type CloseCode, type Limits } from './domain.ts';
 import { socketsOpen, socketsUnauthenticated } from './metrics.ts';

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { context } from '@opentelemetry/api';
 import test from 'ava';
-import { contextFrom, startTelemetry } from '#platform/telemetry.ts';
+import { contextFrom, startTelemetry } from '#platform/process/telemetry.ts';
 import { TestClient } from './client.fixture.ts';
 import type { Connected } from './hub.ts';
 import { openTestSockets, type TestInstance, type TestSockets } from './socket.fixture.ts';

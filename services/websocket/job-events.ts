@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { type JobView, toJobView } from '#platform/job-view.ts';
 import { type EventMessage, PoisonError } from '#platform/kafka/subscribe.ts';
-import { contextFrom, currentTraceparent, SpanKind, withSpan } from '#platform/telemetry.ts';
+import { contextFrom, currentTraceparent, SpanKind, withSpan } from '#platform/process/telemetry.ts';
 import { JobEvent as JobEventMessage } from '#proto/musubi/job/v1/job.ts';
 import type { JobEvent, SocketStore } from './store.ts';
 

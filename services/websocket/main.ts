@@ -1,11 +1,11 @@
 import type { z } from 'zod';
-import { allowedOrigins } from '#platform/config.ts';
 import { connectPeers, followServices } from '#platform/grpc/peers.ts';
 import { serveGrpc } from '#platform/grpc/server.ts';
 import { kafkaOptions } from '#platform/kafka/config.ts';
 import { subscribe } from '#platform/kafka/subscribe.ts';
-import type { App } from '#platform/program.ts';
-import { openRedis } from '#platform/redis.ts';
+import { allowedOrigins } from '#platform/process/config.ts';
+import type { App } from '#platform/process/program.ts';
+import { openRedis } from '#platform/redis/client.ts';
 import { WebsocketServiceService } from '#proto/musubi/websocket/v1/websocket.ts';
 import { EVENTS_KEPT_DAYS } from '../catalogue.ts';
 import { CALLED, shape } from './config.ts';

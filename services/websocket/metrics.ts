@@ -1,5 +1,5 @@
 import { Counter, Gauge, Histogram } from '@prometheus-io/client';
-import { metrics } from '#platform/telemetry.ts';
+import { metrics } from '#platform/process/telemetry.ts';
 
 export const socketsOpen = new Gauge({
   name: 'musubi_sockets_open',

@@ -1,12 +1,12 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { type ServerOptions, type WebSocket, WebSocketServer } from 'ws';
-import type { Address } from '#platform/config.ts';
 import { invalidArgument, type MusubiError, notFound, permissionDenied, unavailable } from '#platform/errors.ts';
 import { sendLast } from '#platform/http/answer.ts';
 import { type HttpLimits, serveHttp } from '#platform/http/server.ts';
-import type { Lifecycle } from '#platform/lifecycle.ts';
-import type { Logger } from '#platform/log.ts';
+import type { Address } from '#platform/process/config.ts';
+import type { Lifecycle } from '#platform/process/lifecycle.ts';
+import type { Logger } from '#platform/process/log.ts';
 import { type Admission, admit, Refused, type SessionContext } from './admission.ts';
 import { Documents, pathOf, refuse, upgradeRequired } from './documents.ts';
 import { MAX_FRAGMENTS, MAX_FRAME_BYTES, MAX_PIECES, SOCKET_PATH, SUBPROTOCOL } from './domain.ts';

@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
 import { MusubiError } from '#platform/errors.ts';
-import { logDefect } from '#platform/log.ts';
+import { logDefect } from '#platform/process/log.ts';
 import { type Admission, admit, Refused, type SessionContext, vouch } from './admission.ts';
 import { Channel } from './channel.ts';
 import { Delivery } from './delivery.ts';

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { unavailable } from '#platform/errors.ts';
-import { guarded, type Redis } from '#platform/redis.ts';
+import { guarded, type Redis } from '#platform/redis/client.ts';
 import { type Cursor, compareCursors } from './domain.ts';
 
 /** A job's event on its way to sockets. */

@@ -4,7 +4,7 @@ import test from 'ava';
 import { WebSocket } from 'ws';
 import { openRaw, parseAnswer, type RawClient } from '#platform/http/raw-client.fixture.ts';
 import { CLIENT_CODES } from '#platform/problems.ts';
-import { startTelemetry } from '#platform/telemetry.ts';
+import { startTelemetry } from '#platform/process/telemetry.ts';
 import { TestClient } from './client.fixture.ts';
 import { request, UPGRADE } from './raw.fixture.ts';
 import { atOnce, openTestSockets, type TestInstance, type TestSockets } from './socket.fixture.ts';

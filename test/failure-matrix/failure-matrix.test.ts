@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import { triedCases } from '#platform/cases.fixture.ts';
-import { Turns } from '#platform/turns.ts';
+import { Turns } from '#platform/concurrency/turns.ts';
 import type { Doom } from './doomed-worker.ts';
 import { untold } from './events.ts';
 import { FAULTS, type Fault, REFUSED } from './faults.ts';

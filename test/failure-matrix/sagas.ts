@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { SagaPeers } from '../../activities/index.ts';
-import { newId } from '../../platform/id.ts';
+import { newId } from '../../platform/validation/id.ts';
 import type { CommandInput, CommandName } from '../../workflows/commands.ts';
 import * as workflows from '../../workflows/sagas.ts';
 

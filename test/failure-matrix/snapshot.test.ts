@@ -2,7 +2,7 @@ import test from 'ava';
 import { Redis } from 'ioredis';
 import { MongoClient } from 'mongodb';
 import pg from 'pg';
-import { newId } from '../../platform/id.ts';
+import { newId } from '../../platform/validation/id.ts';
 import { OUTBOXES } from '../../services/catalogue.ts';
 import { address } from '../client.ts';
 import { databaseUrl } from '../evidence.ts';

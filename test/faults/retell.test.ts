@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import test from 'ava';
 import pg from 'pg';
 import { kafkaClient } from '#platform/kafka/client.ts';
-import { createLogger } from '#platform/log.ts';
+import { createLogger } from '#platform/process/log.ts';
 import { address, admin, type Client, register } from '../client.ts';
 import { kill, ports, start } from '../control.ts';
 import { databaseUrl, rows } from '../evidence.ts';

@@ -1,6 +1,6 @@
 import anyTest, { type TestFn } from 'ava';
-import { send } from '../client.fixture.ts';
-import { startWorld, type World } from '../gateway.fixture.ts';
+import { send } from '../../client.fixture.ts';
+import { startWorld, type World } from '../../gateway.fixture.ts';
 
 const test = anyTest as TestFn<World>;
 test.beforeEach(async (t) => {

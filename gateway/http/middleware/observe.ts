@@ -2,8 +2,8 @@ import { type Span, SpanStatusCode } from '@opentelemetry/api';
 import { Histogram } from '@prometheus-io/client';
 import type { Context, Middleware } from 'koa';
 import type { MusubiError } from '#platform/errors.ts';
-import { type Logger, logDefect } from '#platform/log.ts';
-import { contextFrom, currentTraceId, currentTraceparent, metrics, SpanKind, withSpan } from '#platform/telemetry.ts';
+import { type Logger, logDefect } from '#platform/process/log.ts';
+import { contextFrom, currentTraceId, currentTraceparent, metrics, SpanKind, withSpan } from '#platform/process/telemetry.ts';
 import { httpStatus, type Problem } from '../problem.ts';
 
 const seconds = new Histogram({

@@ -1,6 +1,6 @@
 import type { Middleware } from 'koa';
 import { internal, MusubiError } from '#platform/errors.ts';
-import { currentTraceId } from '#platform/telemetry.ts';
+import { currentTraceId } from '#platform/process/telemetry.ts';
 import { challenge } from '../authorize.ts';
 import { httpStatus, problemOf, retryAfterOf } from '../problem.ts';
 

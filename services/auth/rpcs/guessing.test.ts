@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import test from 'ava';
 import { pino } from 'pino';
 import type { MusubiError } from '#platform/errors.ts';
-import { metrics } from '#platform/telemetry.ts';
+import { metrics } from '#platform/process/telemetry.ts';
 import type { AttemptRates } from '../attempts.ts';
 import { CHEAP, freshLogin, loginOf, openTestAuth, PASSWORD, type TestAuth } from '../auth.fixture.ts';
 import { KNOWN_SOURCE_MS, KNOWN_SOURCES_KEPT } from '../domain.ts';

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { Counter } from '@prometheus-io/client';
 import { callerGone, MusubiError, unauthenticated } from '#platform/errors.ts';
 import { transaction } from '#platform/operations/mongo.ts';
-import { metrics } from '#platform/telemetry.ts';
+import { metrics } from '#platform/process/telemetry.ts';
 import type { Attempt, Guess } from '../attempts.ts';
 import type { Auth } from '../auth.ts';
 import {

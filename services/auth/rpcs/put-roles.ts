@@ -1,5 +1,5 @@
 import { invalidArgument } from '#platform/errors.ts';
-import { isDuplicateKey } from '#platform/mongo.ts';
+import { isDuplicateKey } from '#platform/mongo/database.ts';
 import type { Role } from '../domain.ts';
 import type { Policies } from '../policies.ts';
 import type { Store } from '../store.ts';

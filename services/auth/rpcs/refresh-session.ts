@@ -1,6 +1,6 @@
 import { Counter } from '@prometheus-io/client';
 import { type MusubiError, unauthenticated } from '#platform/errors.ts';
-import { metrics } from '#platform/telemetry.ts';
+import { metrics } from '#platform/process/telemetry.ts';
 import type { Auth } from '../auth.ts';
 import { idleExpiry, REFRESH_GRACE_MS, type Session, sessionExpiry, USED_TOKENS_KEPT } from '../domain.ts';
 import { outcomeOf } from '../outcome.ts';

@@ -1,6 +1,6 @@
 import { alreadyExists, failedPrecondition, MusubiError } from '#platform/errors.ts';
-import { kept, loginId } from '#platform/fields.ts';
-import { isDuplicateKey } from '#platform/mongo.ts';
+import { isDuplicateKey } from '#platform/mongo/database.ts';
+import { kept, loginId } from '#platform/validation/fields.ts';
 import type { BindLoginRequest, BindLoginResponse } from '#proto/musubi/auth/v1/auth.ts';
 import { loginKey, type Member } from '../domain.ts';
 import { loginEvent } from '../events.ts';

@@ -1,6 +1,6 @@
 import { failedPrecondition } from '#platform/errors.ts';
-import { timeOfId } from '#platform/id.ts';
-import type { Logger } from '#platform/log.ts';
+import type { Logger } from '#platform/process/log.ts';
+import { timeOfId } from '#platform/validation/id.ts';
 import { CONTRADICTION, type Finish, finish, finishLost, isFinal, type Origin, type Retention, UNCHANGED } from '../domain.ts';
 import { jobSeconds } from '../metrics.ts';
 import type { JobStore } from '../store.ts';

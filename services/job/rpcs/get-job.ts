@@ -1,5 +1,5 @@
 import { notFound } from '#platform/errors.ts';
-import { isId } from '#platform/id.ts';
+import { isId } from '#platform/validation/id.ts';
 import type { Job } from '../domain.ts';
 import type { JobStore } from '../store.ts';
 

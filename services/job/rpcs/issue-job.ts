@@ -1,5 +1,5 @@
 import { resourceExhausted } from '#platform/errors.ts';
-import { newId } from '#platform/id.ts';
+import { newId } from '#platform/validation/id.ts';
 import { issue, type Job, type Retention } from '../domain.ts';
 import { jobsIssued } from '../metrics.ts';
 import { keyReused } from '../refusals.ts';

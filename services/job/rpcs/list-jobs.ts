@@ -1,5 +1,5 @@
+import { Turns } from '#platform/concurrency/turns.ts';
 import { invalidFields } from '#platform/errors.ts';
-import { Turns } from '#platform/turns.ts';
 import type { Job } from '../domain.ts';
 import type { Filter, JobStore, Page, Position } from '../store.ts';
 

@@ -1,4 +1,4 @@
-import type { Logger } from '#platform/log.ts';
+import type { Logger } from '#platform/process/log.ts';
 import { type Report, type Retention, report } from '../domain.ts';
 import type { JobStore } from '../store.ts';
 import { changeJob } from './change-job.ts';

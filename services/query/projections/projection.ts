@@ -2,9 +2,9 @@ import { z } from 'zod';
 import type { EventMessage } from '#platform/kafka/event-message.ts';
 import { PoisonError } from '#platform/kafka/poison.ts';
 import { topicOf } from '#platform/outbox/event.ts';
-import { identifier, join, type Query, sql } from '#platform/postgres.ts';
+import { identifier, join, type Query, sql } from '#platform/postgres/database.ts';
 import type { Which } from '#platform/state.ts';
-import { PARSING } from '#platform/validation.ts';
+import { PARSING } from '#platform/validation/schema.ts';
 
 /** The types of a read model's columns. */
 type ColumnType = 'text' | 'text[]' | 'boolean' | 'bigint' | 'timestamptz' | 'jsonb';

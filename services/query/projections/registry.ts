@@ -1,4 +1,4 @@
-import { join, sql, type Transaction } from '#platform/postgres.ts';
+import { join, sql, type Transaction } from '#platform/postgres/database.ts';
 import type { AggregateVersion } from '#proto/musubi/aggregate/v1/aggregate.ts';
 import { memberRoles } from './member-roles.ts';
 import { members } from './members.ts';

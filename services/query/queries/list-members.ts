@@ -1,5 +1,5 @@
-import type { Database } from '#platform/postgres.ts';
-import { Turns } from '#platform/turns.ts';
+import { Turns } from '#platform/concurrency/turns.ts';
+import type { Database } from '#platform/postgres/database.ts';
 import type { ListMembersRequest, ListMembersResponse } from '#proto/musubi/query/v1/query.ts';
 import { fromPageToken, requirePageSize, searchWords, toPageToken } from '../domain.ts';
 import { allMembers, findMembers, type Page } from '../store.ts';

@@ -1,4 +1,4 @@
-import type { Database } from '#platform/postgres.ts';
+import type { Database } from '#platform/postgres/database.ts';
 import { ADMIN, BUILT_IN_ROLES, type Role } from '../domain.ts';
 import { findRoles, hasHolder, putBuiltInRole } from '../store.ts';
 
