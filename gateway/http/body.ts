@@ -1,6 +1,6 @@
 import type { Context } from 'koa';
 import { clientLeft, type FieldViolation, invalidArgument, MusubiError } from '#platform/errors.ts';
-import { parseJson } from '#platform/process/json.ts';
+import { parseJson } from '#platform/validation/json.ts';
 import { soleHeader } from './validation.ts';
 
 /** The largest body of a request, in bytes. */

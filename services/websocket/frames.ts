@@ -2,8 +2,8 @@ import { z } from 'zod';
 import { sentence } from '#platform/errors.ts';
 import { type JobView, jobView } from '#platform/job-view.ts';
 import { CLIENT_CODES } from '#platform/problems.ts';
-import { parseJson } from '#platform/process/json.ts';
 import { sameId } from '#platform/validation/id.ts';
+import { parseJson } from '#platform/validation/json.ts';
 import { PARSING, violationsOf } from '#platform/validation/schema.ts';
 import { CURSOR_PATTERN, jobTopic, MAX_FRAME_TOPICS, MAX_FRAME_VALUES, OWN_TOPIC } from './domain.ts';
 
