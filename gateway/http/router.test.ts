@@ -41,11 +41,6 @@ test('at every path, Allow names the methods that can be used there, and no othe
       seen.add(path);
       const concrete = path.replaceAll(/\{\w+\}/g, encodeURIComponent(value));
       const options = await ask(world, 'OPTIONS', concrete);
-      if (options.code === 'ROUTE_NOT_FOUND') {
-        t.true(value.includes(':'), concrete);
-        for (const method of SENT) t.is((await ask(world, method, concrete)).status, 404, `${method} ${concrete}`);
-        return;
-      }
       t.is(options.status, 204, concrete);
       for (const method of SENT) {
         const answer = await ask(world, method, concrete);
@@ -62,7 +57,7 @@ test('at every path, Allow names the methods that can be used there, and no othe
 test('a command that there is not is no path, though what it would be done to is one', async (t) => {
   const { context: world } = t;
   for (const path of [`/v1/members/${world.hanaId}:suspnd`, `/v1/jobs/${world.hanaId}:cancl`])
-    for (const method of ['GET', 'POST', 'PATCH', 'OPTIONS']) {
+    for (const method of ['POST', 'PUT']) {
       const answer = await ask(world, method, path);
       t.is(answer.status, 404, `${method} ${path}`);
       t.is(answer.headers.allow, undefined);

@@ -37,12 +37,15 @@ function atPath(path: string, routes: readonly Route[], gateway: Gateway, hasCom
   if (get) byMethod.set('HEAD', get);
   const methods = [...byMethod.keys(), 'OPTIONS'].join(', ');
   return (ctx, next) => {
-    // No ID has a colon: `/v1/members/{memberId}:suspnd` is no member but a command that there is not.
-    if (hasCommands && ctx.path.slice(ctx.path.lastIndexOf('/')).includes(':')) return next();
     const handle = byMethod.get(ctx.method);
     if (handle) return handle(ctx, next);
+    if (ctx.method === 'OPTIONS') {
+      ctx.state.route = path;
+      return tellMethods(ctx, methods);
+    }
+    // No ID has a colon: `POST /v1/members/{memberId}:suspnd` is for no member but a command that there is not.
+    if (hasCommands && ctx.path.slice(ctx.path.lastIndexOf('/')).includes(':')) return next();
     ctx.state.route = path;
-    if (ctx.method === 'OPTIONS') return tellMethods(ctx, methods);
     ctx.set('Allow', methods);
     throw invalidArgument('METHOD_NOT_ALLOWED', `${ctx.method} can not be done here; ${methods} can.`);
   };
