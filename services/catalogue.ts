@@ -10,8 +10,8 @@ import { WebsocketServiceService } from '#proto/musubi/websocket/v1/websocket.ts
 /** Who calls services by gRPC. `sagas`: every process that hosts workers. */
 type Caller = 'sagas' | 'gateway' | 'websocket';
 
-/** What others must know of a service, if it has that. */
-interface Possible {
+/** All that others may have to know of a service. */
+interface Facts {
   contract: ServiceDefinition;
   calledBy: readonly Caller[];
   /** The store in which the service's outbox is, under the service's name (`outboxPlace`); none: it tells of nothing. */
@@ -33,7 +33,7 @@ interface Possible {
  * What others must know of a service. One that has events tells the present state of their aggregates, so that readers can get what
  * they have lost; or says that nothing is made from them.
  */
-export type Entry = Possible &
+export type Entry = Facts &
   (
     | { outbox?: never; events?: never }
     | { tells: readonly [string, ...string[]] }
