@@ -19,7 +19,7 @@ test.before(async () => {
   auth = await openTestAuth(process.env.MUSUBI_MONGODB_URL);
   const { store, lifecycle } = auth;
   const loginId = freshLogin();
-  const memberId = await auth.member({ loginId, roleIds: ['member'] });
+  const memberId = await auth.member({ loginId });
   const tokens = await logIn(auth, loginOf(loginId));
   const member = await store.members.findOne({ _id: memberId });
   if (!member) throw new Error('the member is not there');
