@@ -75,7 +75,9 @@ test('what has no undo is done after the pivot only', async (t) => {
 test('a saga is found out that does before its pivot what has no undo, also in one that it runs', async (t) => {
   const { auth, member } = services;
   const inner = saga('member.inner', [[member.createMember, auth.removeLogin]], async () => ({}));
-  const outer = declare('member.outer', [[inner, auth.endSessions, pivot(auth.grantRoles), finish(auth.removeLogin, (memberId) => ({ memberId }))]]);
+  const outer = declare('member.outer', [
+    [inner, auth.endSessions, pivot(auth.grantRoles), finish(auth.removeLogin, (memberId) => ({ memberId }))],
+  ]);
   t.deepEqual(await notUndoable(early(outer)), ['auth.removeLogin', 'auth.endSessions']);
   const unknown = { service: 'auth', name: 'noSuchStep' };
   await t.throwsAsync(notUndoable([unknown]), { message: /auth\.noSuchStep/ });

@@ -26,8 +26,7 @@ export async function makeSchedules({ schedule }: Client, own: readonly Domain[]
       state.note === inState(state).note;
     const handle = schedule.getHandle(id);
     try {
-      if (!isAsDeclared(await handle.describe()))
-        await handle.update(({ state }) => ({ ...declared, state: inState(state) }));
+      if (!isAsDeclared(await handle.describe())) await handle.update(({ state }) => ({ ...declared, state: inState(state) }));
     } catch (error) {
       if (!(error instanceof ScheduleNotFoundError)) throw error;
       await schedule.create({ scheduleId: id, ...declared, state: { note: summary } }).catch((error: unknown) => {
