@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
 import type { Program } from '#platform/process/program.ts';
@@ -41,14 +41,18 @@ test('README.md names every service among the programs, and its address', (t) =>
 /** Steps of which their service keeps no record, so that they have no undo. */
 const WITHOUT_RECORD = ['websocket.closeSockets'];
 
-/** Whether a step can be undone, as its service declares it: services/member/steps/close-member.ts exports closeMember. */
-async function isUndoable(step: AnyStep): Promise<boolean> {
-  if (WITHOUT_RECORD.includes(nameOf(step))) return false;
-  const file = `${step.name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}.ts`;
-  const path = join(root, 'services', step.service, 'steps', file);
-  const declared = existsSync(path) ? ((await import(path)) as Record<string, { undo?: unknown }>)[step.name]?.undo : undefined;
-  if (declared === undefined) throw new Error(`${nameOf(step)}: ${path} declares no such step with its undo`);
-  return declared !== 'impossible';
+/** Whether a step can be undone, as a file of its service's `steps/` declares it. */
+async function isUndoable({ service, name }: AnyStep): Promise<boolean> {
+  const full = `${service}.${name}`;
+  if (WITHOUT_RECORD.includes(full)) return false;
+  const folder = join(root, 'services', service, 'steps');
+  const files = readdirSync(folder).filter((file) => /^[\w-]+\.ts$/.test(file));
+  const declared = await Promise.all(
+    files.map((file) => import(join(folder, file)) as Promise<Record<string, { undo?: unknown }>>),
+  );
+  const undo = declared.find((exported) => exported[name]?.undo)?.[name]?.undo;
+  if (!undo) throw new Error(`${full}: no file of services/${service}/steps/ declares it with its undo`);
+  return undo !== 'impossible';
 }
 
 /** The steps of any version that are done before there is no way back, those of the sagas that it runs among them. */

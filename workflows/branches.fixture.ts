@@ -130,9 +130,9 @@ const ON_FROM_ANOTHER: Branch[] = [
   {
     command: 'member.list',
     branch: 'went-on-undoing',
-    status: 'COMPLETED',
-    // Whether those that were refused were done is open until they are undone, 25 in the first run.
-    script: { 'auth.suspendLogin': (_, { operationId }) => (/\/m[01]$/.test(String(operationId)) ? undefined : taken) },
+    status: 'FAILED',
+    // Whether those that failed were done is open until they are undone, 25 in the first run.
+    script: { 'auth.suspendLogin': (_, { operationId }) => (/\/m[01]$/.test(String(operationId)) ? undefined : mistaken) },
   },
 ];
 

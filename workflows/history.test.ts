@@ -15,7 +15,7 @@ const test = (anyTest as TestFn<{ sagas: HastySagas }>).serial;
 
 test.before(async (t) => {
   const short = whole ? [] : ['short-history.fixture.ts'];
-  t.context = { sagas: await HastySagas.open('each.fixture.ts', ['alarms.fixture.ts', ...short]) };
+  t.context = { sagas: await HastySagas.open('each.fixture.ts', ['alarms.fixture.ts', ...short], () => undefined) };
 });
 test.after.always((t) => t.context.sagas?.close());
 

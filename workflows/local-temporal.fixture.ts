@@ -32,9 +32,10 @@ export class HastySagas {
   /**
    * @param workflows default: the system's
    * @param interceptors what else is around them
+   * @param log takes what workflows log as errors; default: stderr does
    */
-  static async open(workflows?: string, interceptors: string[] = []): Promise<HastySagas> {
-    Runtime.install({ logger: new DefaultLogger('ERROR'), telemetryOptions: { logging: { forward: {} } } });
+  static async open(workflows?: string, interceptors: string[] = [], log?: () => void): Promise<HastySagas> {
+    Runtime.install({ logger: new DefaultLogger('ERROR', log), telemetryOptions: { logging: { forward: {} } } });
     const server = await localTemporal();
     const client = new Client({ connection: server.connection });
     const bundle = await bundleForTest({
