@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { wholeNumber } from '../local/options.mjs';
 import { checkout } from '../local/places.ts';
 import { stopRequest } from '../local/stop-request.ts';
@@ -47,6 +48,9 @@ export async function run({ times = '1', folder: name = FOLDER, user }: StartOpt
   process.stdout.write(`\n${count} first starts, none failed: ${fastest} to ${slowest} s, half of them within ${median} s\n`);
 }
 
+/** How long a user looks at the system that was started first. */
+const LOOK_AROUND_MS = 15_000;
+
 /** One new user on a machine that has everything but Musubi. */
 class Start {
   readonly rows: [string, number][] = [];
@@ -79,6 +83,8 @@ class Start {
   }
 
   async others(): Promise<void> {
+    // The servers' classes are written in the seconds after the first start (`local/servers/java.ts`): nobody leaves at once.
+    await sleep(LOOK_AROUND_MS);
     await this.#timed('stop', () => this.stop());
     await this.#timed('second start', () => this.#start());
     await this.#end(killAll);

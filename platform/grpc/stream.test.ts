@@ -39,7 +39,8 @@ async function pair(t: ExecutionContext, way: (typeof WAYS)[number], tellState: 
   const listen = { host: '127.0.0.1', port: 0 };
   const inProcess = new InProcess(new Map([['state', lifecycle]]));
   const port = await serveGrpc({ listen, log, lifecycle, inProcess }, StateServiceService, handlers);
-  const config = { MUSUBI_STATE_ADDRESS: `127.0.0.1:${port}` };
+  // Where nobody listens: who shares a process needs no address.
+  const config = { MUSUBI_STATE_ADDRESS: `127.0.0.1:${way === 'in one process' ? 1 : port}` };
   const caller = { config, lifecycle, ...(way === 'in one process' && { inProcess }) };
   return connectPeers({ state: StateServiceService }, caller).state;
 }

@@ -1,10 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import test from 'ava';
 import fc from 'fast-check';
+import { z } from 'zod';
 import type { EventMessage } from '#platform/kafka/event-message.ts';
-import type { Database } from '#platform/postgres/database.ts';
+import { type Database, sql } from '#platform/postgres/database.ts';
 import { scratchDatabase } from '../../test/scratch-database.ts';
 import { eventMessage, memberEvent, memberRolesEvent } from './events.fixture.ts';
+import { defineProjection } from './projections/projection.ts';
 import { project } from './projector.ts';
 import { memberLoader, openStore } from './store.ts';
 
@@ -164,4 +166,27 @@ test('an event that is not as agreed is refused for good, and nothing of its bat
     2,
     'a status that this release has no word for is of a member that is there',
   );
+});
+
+test('a read model of any kind of aggregates is a table and a row, whatever its events call what they are of', async (t) => {
+  await db.query(sql`create table things (id text primary key, version bigint not null, gone_at timestamptz, name text, tags text[])`);
+  const things = defineProjection({
+    aggregateType: 'thing',
+    table: 'things',
+    payload: { thing: z.object({ name: z.string(), tags: z.array(z.string()) }).optional() },
+    columns: { name: 'text', tags: 'text[]' },
+    row: ({ thing }) => thing,
+  });
+  const event = (id: string, version: number, thing?: { name: string; tags: string[] }) =>
+    eventMessage('thing', thing ? 'updated' : 'deleted', id, version, { version, thing });
+  await db.query(things.statement([event('a', 1, { name: 'one', tags: [] }), event('b', 1, { name: 'two', tags: ['x'] })]));
+  await db.query(things.statement([event('a', 3), event('b', 2, { name: 'three', tags: ['x', 'y'] }), event('a', 2)]));
+  const copies = await db.query(things.copies({ after: '', limit: 10 }));
+  t.deepEqual(copies, [
+    { id: 'a', version: 3, gone: true },
+    { id: 'b', version: 2, gone: false },
+  ]);
+  t.deepEqual(await db.query(sql`select name, tags from things where id = 'b'`), [{ name: 'three', tags: ['x', 'y'] }]);
+  await db.query(things.prune('0 s'));
+  t.deepEqual(await db.query(sql`select id from things`), [{ id: 'b' }]);
 });
