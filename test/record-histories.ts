@@ -27,7 +27,11 @@ const connection = await NativeConnection.connect({ address: process.env.MUSUBI_
 const namespace = process.env.MUSUBI_TEMPORAL_NAMESPACE ?? 'default';
 await registerSearchAttributes(connection, namespace);
 const client = new Client({ connection, namespace, identity: IDENTITY });
-const bench = await SagaBench.open(connection, client, await bundleForTest({ workflows: 'replayed.fixture.ts' }));
+const bench = await SagaBench.open(
+  connection,
+  client,
+  await bundleForTest({ workflows: 'replayed.fixture.ts', interceptors: ['short-lists.fixture.ts'] }),
+);
 try {
   await Promise.all(
     BRANCHES.map(async ({ command, child, branch, script, status }) => {

@@ -6,6 +6,7 @@ import { NativeConnection } from '@temporalio/worker';
 import test from 'ava';
 import { pino } from 'pino';
 import { openProxy } from '../services/job/proxy.fixture.ts';
+import { SCHEDULES } from '../temporal.config.ts';
 import { createCommands } from './client.ts';
 import { address, asOperator, host, makeNamespace, namespace, ready, register, until, untilHeld } from './host.fixture.ts';
 import { installRuntime } from './runtime.ts';
@@ -110,6 +111,27 @@ test.serial('search attributes that are gone are made again, for a command that 
   t.is(ended[1], `${other} JOB_STATE_FAILED`);
   t.deepEqual(await known(), all);
   await connection.close();
+  await lifecycle.stop('test');
+});
+
+test.serial('a Schedule that is deleted is made again while the host runs', async (t) => {
+  const { lifecycle } = host(['member']);
+  await ready(lifecycle);
+  await asOperator(async ({ schedule }) => {
+    for (const id of Object.keys(SCHEDULES)) {
+      const handle = schedule.getHandle(id);
+      const madeAt = () =>
+        handle
+          .describe()
+          .then(({ info }) => info.createdAt.getTime())
+          .catch(() => 0);
+      await until(madeAt);
+      const before = await madeAt();
+      await handle.delete();
+      await until(async () => (await madeAt()) > before);
+      t.is((await handle.describe()).action.workflowType, id);
+    }
+  });
   await lifecycle.stop('test');
 });
 

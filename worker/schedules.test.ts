@@ -34,7 +34,19 @@ test('Schedules are made, made again where they are gone, and changed where they
   const changed = await handle.describe();
   t.is(changed.spec.intervals?.[0]?.every, everyMs);
   t.is(changed.action.taskQueue, 'member');
-  t.true(changed.state.paused);
+  t.like(changed.state, { paused: true, note: 'by the test' }, 'operators say why');
+
+  // As an earlier release declared it, and operators left it.
+  const staticSummary = 'an earlier summary';
+  await handle.update((previous) => ({ ...previous, action: { ...previous.action, staticSummary } }));
+  await handle.unpause('by the test');
+  await makeSchedules(client, ['member']);
+  const told = await handle.describe();
+  t.is(told.action.staticSummary, summary);
+  t.like(told.state, { paused: false, note: summary });
+  const { lastUpdatedAt } = told.info;
+  await makeSchedules(client, ['member']);
+  t.deepEqual((await handle.describe()).info.lastUpdatedAt, lastUpdatedAt, 'nothing is written where all is well');
 
   await handle.delete();
   // Deleting takes Temporal a moment.

@@ -6,7 +6,7 @@ export type Upkeep = Record<ScheduleId, () => Promise<unknown>>;
 
 /**
  * Makes every Schedule that Temporal has not, and changes those that are not as they are declared. Pausing one is the
- * operators' affair, so it stays paused. Does nothing if all is well, however many processes do it at once.
+ * operators' affair, so it stays paused, with their note. Does nothing if all is well, however many processes do it at once.
  */
 export async function makeSchedules({ schedule }: Client, own: readonly Domain[] = []): Promise<void> {
   // One that is hosted wherever sagas are.
@@ -16,11 +16,17 @@ export async function makeSchedules({ schedule }: Client, own: readonly Domain[]
       spec: { intervals: [{ every: everyMs }] },
       action: { type: 'startWorkflow' as const, workflowType: id, workflowId: id, taskQueue, args: [], staticSummary: summary },
     };
-    const isAsDeclared = ({ spec, action }: ScheduleDescription): boolean =>
-      spec.intervals?.[0]?.every === everyMs && action.taskQueue === taskQueue && action.workflowType === id;
+    /** Its state as declared. Of one that is paused, the note says who paused it, and why. */
+    const inState = (state: ScheduleDescription['state']) => (state.paused ? state : { ...state, note: summary });
+    const isAsDeclared = ({ spec, action, state }: ScheduleDescription): boolean =>
+      spec.intervals?.[0]?.every === everyMs &&
+      action.taskQueue === taskQueue &&
+      action.workflowType === id &&
+      action.staticSummary === summary &&
+      state.note === inState(state).note;
     const handle = schedule.getHandle(id);
     try {
-      if (!isAsDeclared(await handle.describe())) await handle.update(({ state }) => ({ ...declared, state }));
+      if (!isAsDeclared(await handle.describe())) await handle.update(({ state }) => ({ ...declared, state: inState(state) }));
     } catch (error) {
       if (!(error instanceof ScheduleNotFoundError)) throw error;
       await schedule.create({ scheduleId: id, ...declared, state: { note: summary } }).catch((error: unknown) => {

@@ -17,7 +17,8 @@ export interface Branch {
    *  - cancelled: before the pivot
    *  - …-without-login: an update that leaves the login as it is, whose pivot is another step
    *  - finished, undone: of a recovery, past the saga's pivot and before it
-   *  - refused-within, cancelled-within: of a saga that runs others, while one of those is at work */
+   *  - refused-within, cancelled-within: of a saga that runs others, while one of those is at work
+   *  - went-on, went-on-undoing: the last run of a saga that went on in a new one, with half of a list done, or undone */
   branch:
     | 'done'
     | 'late'
@@ -31,7 +32,9 @@ export interface Branch {
     | 'finished'
     | 'undone'
     | 'refused-within'
-    | 'cancelled-within';
+    | 'cancelled-within'
+    | 'went-on'
+    | 'went-on-undoing';
   /** Whose history it is, if of a child workflow: its ID below that of the saga `member.whole`, which is run. */
   child?: string;
   status: 'COMPLETED' | 'FAILED' | 'CANCELLED';
@@ -121,6 +124,18 @@ const OF_CHILDREN: Branch[] = [
   { command: 'member.part', child: part, branch: 'cancelled-within', status: 'CANCELLED', script: cancelledWithin },
 ];
 
+/** Of runs that went on from another one, whose lists are short (short-lists.fixture.ts): 30 items come in one run, 10 in the next. */
+const ON_FROM_ANOTHER: Branch[] = [
+  { command: 'member.list', branch: 'went-on', status: 'COMPLETED', script: {} },
+  {
+    command: 'member.list',
+    branch: 'went-on-undoing',
+    status: 'FAILED',
+    // Whether those that failed were done is open until they are undone, 25 in the first run.
+    script: { 'auth.suspendLogin': (_, { operationId }) => (/\/m[01]$/.test(String(operationId)) ? undefined : mistaken) },
+  },
+];
+
 /** A service whose records are of these steps, which are done. */
 const did =
   (...steps: string[]): Script[string] =>
@@ -153,4 +168,11 @@ const RECOVERY: Branch[] = [
  * Every branch of the engine once, and of every saga how it is done, how it is undone, and what only it can come to: each
  * has a history in histories/saga@<engine>/<command>/<branch>.v<version>.json.
  */
-export const BRANCHES: Branch[] = [...ofEverySaga, ...WITHOUT_LOGIN, ...ofTheEngine, ...OF_CHILDREN, ...RECOVERY];
+export const BRANCHES: Branch[] = [
+  ...ofEverySaga,
+  ...WITHOUT_LOGIN,
+  ...ofTheEngine,
+  ...OF_CHILDREN,
+  ...ON_FROM_ANOTHER,
+  ...RECOVERY,
+];

@@ -5,30 +5,34 @@ const { auth, member, role } = services;
 
 interface Input {
   memberIds: string[];
+  /** How many the saga finds by itself, once it can not go back. */
+  found?: number;
+  atOnce?: number;
 }
 
-/** How many the saga below finds by itself, once it can not go back. */
-const FOUND = 1_300;
-
 /** What a saga of a test does after its pivot for each of many that it finds. */
-const rest = saga('member.rest', [[auth.removeLogin]], async ({ each }, { memberId: of }: { memberId: string }) => {
-  const found = Array.from({ length: FOUND }, (_, i) => `${of}-m${i}`);
-  await each(auth.removeLogin, found, (memberId) => ({ key: memberId, request: { memberId } }), { atOnce: 25 });
-  return { count: found.length };
-});
+const rest = saga(
+  'member.rest',
+  [[auth.removeLogin]],
+  async ({ each }, { memberId: of, found: length = 0, atOnce = 25 }: { memberId: string; found?: number; atOnce?: number }) => {
+    const found = Array.from({ length }, (_, i) => `${of}-m${i}`);
+    await each(auth.removeLogin, found, (memberId) => ({ key: memberId, request: { memberId } }), { atOnce });
+    return { count: found.length };
+  },
+);
 
 /** A saga of a test: one step for each of many, before the pivot and, in a saga that it runs, after it. */
 const many = saga(
   'member.many',
   [[member.createMember, role.assignRoles, pivot(auth.grantRoles), finish(rest, (memberId) => ({ memberId }))]],
-  async ({ step, each, child }, { memberIds }: Input) => {
+  async ({ step, each, child }, { memberIds, found = 1_300, atOnce = 25 }: Input) => {
     const [memberId = ''] = memberIds;
     await step(member.createMember, { memberId, loginId: 'taro', displayName: 'Taro', email: 'a@b.c' });
     await each(role.assignRoles, memberIds, (memberId) => ({ key: memberId, request: { memberId, roleIds: ['member'] } }), {
-      atOnce: 25,
+      atOnce,
     });
     await step(auth.grantRoles, { memberId, roleIds: [] });
-    const { count } = await child(rest, { memberId });
+    const { count } = await child(rest, { memberId, found, atOnce });
     return { count };
   },
 );
@@ -78,9 +82,15 @@ const around = saga(
   },
 );
 
+interface Wide {
+  atOnce: number;
+  /** Default: as many as `atOnce`. */
+  count?: number;
+}
+
 /** A saga of a test with so many items at the same time as its input says. */
-const wide = saga('member.wide', [[role.assignRoles]], async ({ each }, { atOnce }: { atOnce: number }) => {
-  const items = Array.from({ length: atOnce }, (_, i) => `m${i}`);
+const wide = saga('member.wide', [[role.assignRoles]], async ({ each }, { atOnce, count = atOnce }: Wide) => {
+  const items = Array.from({ length: count }, (_, i) => `m${i}`);
   await each(role.assignRoles, items, (memberId) => ({ key: memberId, request: { memberId, roleIds: [] } }), { atOnce });
   return {};
 });

@@ -193,20 +193,26 @@ test('a saga that has a long list of its own is undone with the one that runs it
   t.true(short(ran, '/member.crowd'), counted(ran));
 });
 
-test('more at the same time than a history has place for are a mistake in the saga', async (t) => {
+test('more items than are handed on, or more at the same time than a history has place for, are a mistake in the saga', async (t) => {
   const { bench } = t.context;
   const { script, most } = counting();
   await (await bench.startWith('member.wide', { atOnce: 100 }, new ScriptedServices({ 'role.assignRoles': script }))).result();
   t.true(most() > 25 && most() <= 100, String(most()));
+  const wrongAtOnce = (atOnce: number): string =>
+    `role.assignRoles: ${atOnce} items can not be under way at the same time, but 1 to 100`;
   // The engine leaves its task to be tried again until a fix is deployed.
-  for (const atOnce of [101, 0]) {
-    const handle = await bench.startWith('member.wide', { atOnce }, new ScriptedServices({}));
+  for (const [input, message] of [
+    [{ atOnce: 101 }, wrongAtOnce(101)],
+    [{ atOnce: 0 }, wrongAtOnce(0)],
+    [{ atOnce: 1, count: 10_001 }, 'role.assignRoles: a list has at most 10000 items, not 10001'],
+  ] as const) {
+    const handle = await bench.startWith('member.wide', input, new ScriptedServices({}));
     const failed = async (): Promise<string | null | undefined> =>
       (await handle.fetchHistory()).events?.flatMap(
         (event) => event.workflowTaskFailedEventAttributes?.failure?.message ?? [],
       )[0];
     while (!(await failed()) && (await handle.describe()).status.name === 'RUNNING') await delay(20);
-    t.is(await failed(), `role.assignRoles: ${atOnce} items can not be under way at the same time, but 1 to 100`);
+    t.is(await failed(), message);
     await handle.terminate('by the test');
   }
 });

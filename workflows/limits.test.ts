@@ -100,12 +100,12 @@ test('Temporal is told how long the rest is tried, and when to raise the alarm',
     'query.awaitVersions': (attempt) => (attempt <= 1 ? notVisible : {}),
   });
   const told: Record<string, unknown> = {};
-  const timers = new Set<number>();
+  const timers = new Map<number, string>();
   for (const services of [undone, late]) {
     const handle = await t.context.time.run('member.register', services);
     for (const event of (await handle.fetchHistory()).events ?? []) {
       const { activityTaskScheduledEventAttributes: activity, timerStartedEventAttributes: timer } = event;
-      if (timer) timers.add(ms(timer.startToFireTimeout));
+      if (timer) timers.set(ms(timer.startToFireTimeout), Buffer.from(event.userMetadata?.summary?.data ?? []).toString());
       if (!activity) continue;
       const { startToCloseTimeout, scheduleToCloseTimeout, retryPolicy: retry } = activity;
       told[activity.activityType?.name ?? ''] = {
@@ -126,5 +126,5 @@ test('Temporal is told how long the rest is tried, and when to raise the alarm',
     'member.activateMember': unbounded,
     'query.awaitVersions': { attempt: 2_000, altogether: 'unlimited', waits: [1_000, 1.5, 5_000], attempts: 0 },
   });
-  t.deepEqual([...timers], [300_000]);
+  t.deepEqual([...timers], [[300_000, '"alarm"']], 'with what the Web UI shows of them');
 });

@@ -21,19 +21,28 @@ export async function localTemporal(): Promise<TestWorkflowEnvironment> {
 export class HastySagas {
   readonly #server: TestWorkflowEnvironment;
   readonly #bench: SagaBench;
+  readonly client: Client;
 
-  private constructor(server: TestWorkflowEnvironment, bench: SagaBench) {
+  private constructor(server: TestWorkflowEnvironment, client: Client, bench: SagaBench) {
     this.#server = server;
+    this.client = client;
     this.#bench = bench;
   }
 
-  /** @param workflows default: the system's */
-  static async open(workflows?: string): Promise<HastySagas> {
-    Runtime.install({ logger: new DefaultLogger('ERROR'), telemetryOptions: { logging: { forward: {} } } });
+  /**
+   * @param workflows default: the system's
+   * @param interceptors what else is around them
+   * @param log takes what workflows log as errors; default: stderr does
+   */
+  static async open(workflows?: string, interceptors: string[] = [], log?: () => void): Promise<HastySagas> {
+    Runtime.install({ logger: new DefaultLogger('ERROR', log), telemetryOptions: { logging: { forward: {} } } });
     const server = await localTemporal();
     const client = new Client({ connection: server.connection });
-    const bundle = await bundleForTest({ ...(workflows ? { workflows } : {}), interceptors: ['hasty.fixture.ts'] });
-    return new HastySagas(server, await SagaBench.open(server.nativeConnection, client, bundle));
+    const bundle = await bundleForTest({
+      ...(workflows ? { workflows } : {}),
+      interceptors: ['hasty.fixture.ts', ...interceptors],
+    });
+    return new HastySagas(server, client, await SagaBench.open(server.nativeConnection, client, bundle));
   }
 
   /** Runs a workflow until it is done, refused, failed or cancelled. */

@@ -1,4 +1,5 @@
-import { WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
+import { type Client, WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
+import type { History } from './history.fixture.ts';
 
 // What operators see of a run, from outside.
 
@@ -22,3 +23,19 @@ export async function attributesOf(handle: WorkflowHandle): Promise<Record<strin
 /** What it tells operators of itself. */
 export const detailsOf = async (handle: WorkflowHandle): Promise<string> =>
   (await handle.query<{ currentDetails: string }>('__temporal_workflow_metadata')).currentDetails;
+
+/** One run of a workflow. */
+export interface WorkflowRun {
+  workflowId: string;
+  events: NonNullable<History['events']>;
+}
+
+/** Every run of every workflow of a job. */
+export async function runsOf({ workflow }: Client, jobId: string): Promise<WorkflowRun[]> {
+  const runs: WorkflowRun[] = [];
+  for await (const { workflowId, runId } of workflow.list({ query: `WorkflowId STARTS_WITH "${jobId}"` })) {
+    const { events } = await workflow.getHandle(workflowId, runId).fetchHistory();
+    runs.push({ workflowId, events: events ?? [] });
+  }
+  return runs;
+}

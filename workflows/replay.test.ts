@@ -5,10 +5,11 @@ import { WORKER_TUNING } from '../temporal.config.ts';
 import { workflowBundle } from '../worker/bundle.ts';
 import { BRANCHES, type Branch } from './branches.fixture.ts';
 import { bundleForTest } from './bundle.fixture.ts';
-import { ENGINE_VERSION } from './carried.ts';
+import { type Carried, ENGINE_VERSION } from './carried.ts';
 import { type History, historyFile, historyNamed, historyNames, VERSIONS, type WorkflowName } from './history.fixture.ts';
 import * as workflows from './index.ts';
 import * as sagas from './sagas.ts';
+import type { Undoing } from './undo.ts';
 
 // Workflows that run when a new version is deployed go on with its code, so every history must lead the new code to the
 // same commands. A test fails here → gate the change by `since(version)` (saga.ts).
@@ -82,6 +83,37 @@ test('every history ends as its branch does', (t) => {
     if (status) t.is(statusOf(historyNamed(name)), status, name);
   }
 });
+
+/** What one run hands on to another, of this release. */
+const CARRIED: Record<keyof Carried, true> = {
+  engine: true,
+  version: true,
+  answers: true,
+  itemsDone: true,
+  grown: true,
+  written: true,
+  tooLate: true,
+  undoing: true,
+  around: true,
+};
+const UNDOING: Record<keyof Undoing, true> = { why: true, how: true, done: true, total: true, unsure: true, last: true };
+
+test('all that one run hands on to another is in a history, where a run began with it', (t) => {
+  const carried = historyNames().flatMap((name) => carriedIn(historyNamed(name)) ?? []);
+  const undoing = carried.flatMap(({ undoing }) => undoing ?? []);
+  const fieldsOf = (objects: object[]): string[] => [...new Set(objects.flatMap(Object.keys))].sort();
+  t.deepEqual(fieldsOf(carried), Object.keys(CARRIED).sort());
+  t.deepEqual(fieldsOf(undoing), Object.keys(UNDOING).sort());
+  const half = carried.map(({ itemsDone = {} }) => itemsDone).find((items) => Object.keys(items).length > 0);
+  t.deepEqual(half, { 'auth.suspendLogin': 30 }, 'of 40');
+  t.true(undoing.some(({ done, total, unsure }) => done > 0 && done < total && unsure.length > 0));
+});
+
+/** What the run began with besides its input. */
+function carriedIn({ events }: History): Partial<Carried> | undefined {
+  const data = events?.[0]?.workflowExecutionStartedEventAttributes?.input?.payloads?.[1]?.data;
+  return data ? (JSON.parse(Buffer.from(data).toString()) as Partial<Carried>) : undefined;
+}
 
 function statusOf({ events }: History): Branch['status'] | undefined {
   const end = events?.at(-1);

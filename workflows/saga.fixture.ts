@@ -190,7 +190,7 @@ function usual(name: string, request: Record<string, unknown>): object {
 
 /** Inputs as the gateway would give them. */
 export const INPUTS: { [C in CommandName]: CommandInput<C> } & Record<'saga.recover', RecoverInput> &
-  Record<'member.whole', object> = {
+  Record<'member.whole' | 'member.list', object> = {
   'member.register': {
     memberId: '01890a5d-ac96-774b-bcce-b302099a8057',
     loginId: 'taro',
@@ -212,8 +212,9 @@ export const INPUTS: { [C in CommandName]: CommandInput<C> } & Record<'saga.reco
   },
   'member.reinstate': { memberId: '01890a5d-ac96-774b-bcce-b302099a8057', expectedVersion: 3 },
   'saga.recover': { command: 'member.register', aggregateId: '01890a5d-ac96-774b-bcce-b302099a8057', undoing: false },
-  // Of a test (child.fixture.ts).
+  // Of tests (child.fixture.ts, list.fixture.ts).
   'member.whole': { memberIds: ['m0', 'm1', 'm2'] },
+  'member.list': { memberIds: Array.from({ length: 40 }, (_, i) => `m${i}`) },
 };
 
 /** A worker whose activities call the scripted services of the saga that they belong to. */

@@ -38,7 +38,7 @@ export interface Saga<P extends Part> {
    */
   child<T extends Extract<P, SagaDeclaration>>(saga: T, input: NoInfer<RequestOf<T>>): Promise<ResultOf<T>>;
   /**
-   * Does a step, or runs a saga, for each of many, some at a time. Every item has a key and an undo of its own, and counts
+   * Does a step, or runs a saga, for each of many, 10,000 at most, some at a time. Every item has a key and an undo of its own, and counts
    * in the job's progress. A list that would make the history too long goes on in a new run of the workflow. After the
    * pivot only a saga that another one runs has lists. It finds them itself, so it can do so without the first one's history.
    *

@@ -72,7 +72,8 @@ export class Tries {
 
 /** Checks what `each` is given. A key is a part of an operation's ID, and of a child workflow's. */
 export function checkList(name: string, all: readonly { key: string }[], atOnce: number): void {
-  const { mostAtOnce } = HISTORY;
+  const { mostAtOnce, mostOfList } = HISTORY;
+  if (all.length > mostOfList) throw new Error(`${name}: a list has at most ${mostOfList} items, not ${all.length}`);
   if (!Number.isInteger(atOnce) || atOnce < 1 || atOnce > mostAtOnce)
     throw new Error(`${name}: ${atOnce} items can not be under way at the same time, but 1 to ${mostAtOnce}`);
   if (new Set(all.map(({ key }) => key)).size < all.length) throw new Error(`${name}: a key is given twice`);

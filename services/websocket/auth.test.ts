@@ -27,7 +27,7 @@ test('a token in the header opens the socket: what happens from then on comes', 
   await sockets.deliver(job);
   const [frame] = await client.count('job', 1);
   t.is(frame?.job.id, job.jobId);
-  t.deepEqual(frame?.job.result, { memberId: '結び' });
+  t.deepEqual(frame?.job.result, { id: '結び' });
 });
 
 test('a first frame may bring the token', async (t) => {

@@ -47,7 +47,7 @@ const JOB: JobView = {
   command: 'member.update',
   state: 'completed',
   progress: { done: 4, total: 4, step: 'done' },
-  result: { memberId: MEMBER_ID },
+  result: { id: MEMBER_ID },
   memberId: MEMBER_ID,
   createdAt: '2026-09-21T14:13:20.000Z',
   updatedAt: '2026-09-21T14:13:20.100Z',

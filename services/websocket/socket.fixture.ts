@@ -253,7 +253,7 @@ function newJob(memberId: string, state: JobState): JobMessage {
     command: 'member.update',
     state,
     progress: { done: 3, total: 3, step: '' },
-    resultJson: state === JobState.JOB_STATE_COMPLETED ? '{"memberId":"結び"}' : '',
+    resultJson: state === JobState.JOB_STATE_COMPLETED ? '{"id":"結び"}' : '',
     error:
       state === JobState.JOB_STATE_FAILED
         ? { code: 'LOGIN_TAKEN', message: 'taken', errors: [], grpcStatus: 'ALREADY_EXISTS' }
