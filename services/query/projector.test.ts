@@ -169,7 +169,9 @@ test('an event that is not as agreed is refused for good, and nothing of its bat
 });
 
 test('a read model of any kind of aggregates is a table and a row, whatever its events call what they are of', async (t) => {
-  await db.query(sql`create table things (id text primary key, version bigint not null, gone_at timestamptz, name text, tags text[])`);
+  await db.query(
+    sql`create table things (id text primary key, version bigint not null, gone_at timestamptz, name text, tags text[])`,
+  );
   const things = defineProjection({
     aggregateType: 'thing',
     table: 'things',
