@@ -18,15 +18,18 @@ const STATES = {
 /** A state as clients name it. */
 export type JobStateName = keyof typeof STATES;
 
-export const jobStateView = z.enum(Object.keys(STATES) as [JobStateName, ...JobStateName[]]).meta({
-  description:
-    'queued → running → (compensating →) applied → completed, failed or cancelled. `applied`: done, but queries may not show it yet; the last three are final',
-});
+const NAMES = Object.keys(STATES) as [JobStateName, ...JobStateName[]];
+
+/** The states that clients may ask for. */
+export const jobStateView = z.enum(NAMES);
 
 export const jobView = z.strictObject({
   id: z.string(),
   command: z.string().meta({ examples: ['member.register'] }),
-  state: jobStateView,
+  state: z.enum([...NAMES, 'unknown']).meta({
+    description:
+      'queued → running → (compensating →) applied → completed, failed or cancelled. `applied`: done, but queries may not show it yet; the last three are final. `unknown`: what a newer release says of it has no word here',
+  }),
   progress: z
     .strictObject({
       done: z.int().nonnegative(),
@@ -61,7 +64,7 @@ export const jobStateNamed = (name: JobStateName): JobState => STATES[name];
 
 /** What clients call a state; undefined for none, or one that this release does not know. */
 export function nameOfJobState(state: JobState): JobStateName | undefined {
-  return (Object.keys(STATES) as JobStateName[]).find((name) => STATES[name] === state);
+  return NAMES.find((name) => STATES[name] === state);
 }
 
 /**
@@ -81,13 +84,13 @@ export function jobErrorView({ code, message, errors, grpcStatus = 'FAILED_PRECO
   };
 }
 
-/** @throws when the message is not a whole job */
+/** Of a state that this release does not know, that it is unknown. @throws when the message is not a whole job */
 export function toJobView(job: Job): JobView {
   const { done, total, step, attempt = 1 } = job.progress ?? { done: 0, total: 0, step: '' };
   return jobView.parse({
     id: job.jobId,
     command: job.command,
-    state: nameOfJobState(job.state),
+    state: nameOfJobState(job.state) ?? 'unknown',
     progress: { done, total, step, ...(attempt > 1 ? { attempt } : {}) },
     ...(job.resultJson ? { result: JSON.parse(job.resultJson) } : {}),
     ...(job.error ? { error: jobErrorView(job.error) } : {}),

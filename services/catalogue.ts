@@ -1,5 +1,5 @@
 import type { ServiceDefinition } from '@grpc/grpc-js';
-import { topicOf } from '#platform/outbox/event.ts';
+import { aggregateOf, topicOf } from '#platform/outbox/event.ts';
 import { AuthServiceService } from '#proto/musubi/auth/v1/auth.ts';
 import { JobServiceService } from '#proto/musubi/job/v1/job.ts';
 import { MemberServiceService } from '#proto/musubi/member/v1/member.ts';
@@ -10,8 +10,8 @@ import { WebsocketServiceService } from '#proto/musubi/websocket/v1/websocket.ts
 /** Who calls services by gRPC. `sagas`: every process that hosts workers. */
 type Caller = 'sagas' | 'gateway' | 'websocket';
 
-/** What others must know of a service. */
-interface Entry {
+/** All that others may have to know of a service. */
+interface Facts {
   contract: ServiceDefinition;
   calledBy: readonly Caller[];
   /** The store in which the service's outbox is, under the service's name (`outboxPlace`); none: it tells of nothing. */
@@ -28,6 +28,17 @@ interface Entry {
   /** The aggregate types of which it keeps copies, made from events. */
   copies?: readonly string[];
 }
+
+/**
+ * What others must know of a service. One that has events tells the present state of their aggregates, so that readers can get what
+ * they have lost; or says that nothing is made from them.
+ */
+export type Entry = Facts &
+  (
+    | { outbox?: never; events?: never }
+    | { tells: readonly [string, ...string[]] }
+    | { keptDays: Readonly<Record<string, number>> }
+  );
 
 /**
  * Every service with a contract. Peers and their addresses, activities, the relay's sources, probes, local ports and the
@@ -128,6 +139,13 @@ export const outboxPlace = (name: string, kind: Outbox['kind']): string =>
 export const OUTBOXES: readonly Outbox[] = Object.entries(SERVICES).flatMap(([name, { outbox }]: [string, Entry]) =>
   outbox ? [{ name, kind: outbox, place: outboxPlace(name, outbox) }] : [],
 );
+
+/** Where the services' events are published. */
+export const TOPICS: readonly string[] = [
+  ...new Set(
+    Object.values(SERVICES).flatMap(({ events = {} }: Entry) => Object.keys(events).map((type) => topicOf(aggregateOf(type)))),
+  ),
+];
 
 /** A kind of aggregates whose present state a service tells. */
 export interface Teller {

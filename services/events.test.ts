@@ -1,6 +1,7 @@
 import test from 'ava';
-import { topicOf } from '#platform/outbox/event.ts';
-import { SERVICES } from './catalogue.ts';
+import { aggregateOf, topicOf } from '#platform/outbox/event.ts';
+import { MemberServiceService } from '#proto/musubi/member/v1/member.ts';
+import { type Entry, EVENTS_KEPT_DAYS, SERVICES, TELLERS, TOPICS } from './catalogue.ts';
 import { PROJECTIONS } from './query/projections/registry.ts';
 import { READERS, topicHandlers } from './websocket/readers.ts';
 
@@ -8,7 +9,6 @@ import { READERS, topicHandlers } from './websocket/readers.ts';
 const EVENTS = Object.entries(SERVICES).flatMap(([service, entry]) =>
   Object.entries<readonly string[]>('events' in entry ? entry.events : {}).map(([type, readers]) => ({ service, type, readers })),
 );
-const aggregateOf = (type: string) => type.slice(0, type.lastIndexOf('.'));
 const readBy = (reader: string) => EVENTS.filter(({ readers }) => readers.includes(reader)).map(({ type }) => type);
 
 test('every type of event is read by a service', (t) => {
@@ -29,4 +29,33 @@ test('queries project exactly the kinds of aggregates whose events the catalogue
   t.deepEqual(new Set(readBy('query').map(aggregateOf)), projected);
   const ofThose = EVENTS.filter(({ type }) => projected.has(aggregateOf(type))).map(({ type }) => type);
   t.deepEqual(readBy('query'), ofThose);
+});
+
+test('of the aggregates of every type of event their service tells the present state, or nothing is made from them', (t) => {
+  for (const { service, type } of EVENTS) {
+    const aggregateType = aggregateOf(type);
+    const told = TELLERS.some((teller) => teller.service === service && teller.aggregateType === aggregateType);
+    const passes = topicOf(aggregateType) in EVENTS_KEPT_DAYS;
+    t.true(
+      told !== passes,
+      `${type}: services/catalogue.ts says of ${aggregateType} that it is told, or for how long it is kept`,
+    );
+  }
+  t.deepEqual(TOPICS.toSorted(), [...new Set(EVENTS.map(({ type }) => topicOf(aggregateOf(type))))].toSorted());
+});
+
+test('a service that has an outbox and says neither is an error of types', (t) => {
+  const silent = { contract: MemberServiceService, calledBy: ['sagas'], outbox: 'postgres' } as const;
+  const declared: Record<string, Entry> = {
+    tells: { ...silent, tells: ['a'] },
+    passes: { ...silent, keptDays: { a: 7 } },
+    without: { contract: MemberServiceService, calledBy: ['sagas'] },
+    // @ts-expect-error: what its readers lose, nobody can tell them again
+    says: silent,
+    // @ts-expect-error: that is to tell of nothing
+    empty: { ...silent, tells: [] },
+    // @ts-expect-error: its events have no outbox to be sent from
+    sends: { contract: MemberServiceService, calledBy: ['sagas'], events: { 'a.made': ['query'] } },
+  };
+  t.is(Object.keys(declared).length, 6);
 });

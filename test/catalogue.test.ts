@@ -1,8 +1,10 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
+import type { CallInfo, Handlers } from '#platform/grpc/server.ts';
 import type { Program } from '#platform/process/program.ts';
-import { SERVICES } from '../services/catalogue.ts';
+import type { StateServiceService } from '#proto/musubi/state/v1/state.ts';
+import { SERVICES, TELLERS } from '../services/catalogue.ts';
 import { declare, isStep, nameOf } from '../workflows/declaration.ts';
 import { allSteps } from '../workflows/records.ts';
 import { finish, pivot, type SagaDeclaration, saga } from '../workflows/saga.ts';
@@ -27,6 +29,24 @@ test('every service that tells its state has what tells it', (t) => {
     const serves = readFileSync(join(root, 'services', name, 'main.ts'), 'utf8').includes("from './state.ts'");
     t.is('tells' in service || 'copies' in service, serves, `services/${name}/main.ts`);
     if ('tells' in service) t.true(existsSync(join(root, 'services', name, 'state.ts')), name);
+  }
+});
+
+/** What a service's state.ts serves. */
+type ServedState = { handlers: Pick<Handlers<StateServiceService>, 'tellState'> };
+
+test('a service knows every kind of aggregates that it is said to tell', async (t) => {
+  for (const { service, aggregateType } of TELLERS) {
+    const file = `services/${service}/state.ts`;
+    const exported = Object.values((await import(`../${file}`)) as Record<string, (store: unknown) => ServedState>);
+    t.is(exported.length, 1, file);
+    for (const serve of exported) {
+      // Without a store it gets no further than to look for one.
+      const { tellState } = serve(undefined).handlers;
+      const request = { aggregateType, afterId: '', limit: 1, ids: [] };
+      const error = await t.throwsAsync<Error & { code?: string }>(Array.fromAsync(tellState(request, {} as CallInfo)));
+      t.not(error?.code, 'INVALID_ARGUMENT', `${file} does not tell ${aggregateType}`);
+    }
   }
 });
 

@@ -57,7 +57,7 @@ function evidenceClient(): Kafka {
 }
 
 /** Reads topics from their beginnings to their present ends, each partition in its order. */
-export async function readTopics(topics: string[], each: (topic: string, message: KafkaMessage) => void): Promise<void> {
+export async function readTopics(topics: readonly string[], each: (topic: string, message: KafkaMessage) => void): Promise<void> {
   const kafka = evidenceClient();
   const admin = kafka.admin();
   await admin.connect();
@@ -70,7 +70,7 @@ export async function readTopics(topics: string[], each: (topic: string, message
   const groupId = unique('evidence');
   const consumer = kafka.consumer({ groupId });
   await consumer.connect();
-  await consumer.subscribe({ topics, fromBeginning: true });
+  await consumer.subscribe({ topics: [...topics], fromBeginning: true });
   await new Promise<void>((resolve, reject) => {
     if (ends.size === 0) resolve();
     setTimeout(() => reject(new Error(`not read to their ends: ${[...ends.keys()]}`)), 60_000).unref();

@@ -1,7 +1,7 @@
 import test from 'ava';
 import { jobStateNamed, jobStateView, jobView, toJobView } from '#platform/job-view.ts';
 import { PROBLEMS } from '#platform/problems.ts';
-import { type Job, JobState } from '#proto/musubi/job/v1/job.ts';
+import { type Job, Job as JobMessage, JobState } from '#proto/musubi/job/v1/job.ts';
 import { openApiDocument } from '../gateway/openapi/document.ts';
 import { allRoutes } from '../gateway/routes/index.ts';
 import { asyncApi } from '../services/websocket/asyncapi.ts';
@@ -77,8 +77,15 @@ test('what a client need not know of an error, or this release does not, is told
   });
 });
 
+test('a state of a newer Job is shown as unknown, however it comes, and no list can be asked for it', (t) => {
+  for (const state of [JobState.UNRECOGNIZED, JobState.JOB_STATE_UNSPECIFIED])
+    t.like(toJobView({ ...JOB, state }), { id: JOB.jobId, state: 'unknown' });
+  const inJson = JobMessage.fromJSON({ ...(JobMessage.toJSON(JOB) as object), state: 'JOB_STATE_PAUSED' });
+  t.is(toJobView(inJson).state, 'unknown');
+  t.false(jobStateView.safeParse('unknown').success);
+});
+
 test('what is not a whole job is not shown', (t) => {
-  t.throws(() => toJobView({ ...JOB, state: JobState.JOB_STATE_UNSPECIFIED }));
   t.throws(() => toJobView({ ...JOB, expiresAt: undefined }));
   t.throws(() => toJobView({ ...JOB, resultJson: '[]' }));
   t.throws(() => toJobView({ ...JOB, resultJson: 'not json' }));

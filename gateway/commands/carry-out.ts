@@ -182,11 +182,11 @@ export async function issueAndStart<C extends CommandName, Prepared>(
   // Otherwise each request of an outage leaves a job. A request with a key passes: its saga may exist, and is then answered
   // without Temporal, and without anything being prepared for it. (Where nothing is, to issue a job finds the repeat as well.)
   if (idempotencyKey === '') gateway.commands.requireConnection();
+  // What is shared by repeats does not end with one of their clients.
   else if (prepare) {
-    const { job: known } = await gateway.job.findJob({ memberId, idempotencyKey, fingerprint });
+    const { job: known } = await lasting.job.findJob({ memberId, idempotencyKey, fingerprint });
     if (known && known.state !== JobState.JOB_STATE_QUEUED) return known;
   }
-  // What is shared by repeats does not end with one of their clients.
   const prepared = (await prepare?.(idempotencyKey === '' ? gateway : lasting)) as Prepared;
   const { job } = await lasting.job.issueJob({ command, memberId, aggregateId, idempotencyKey, fingerprint });
   if (!job) throw internal('INTERNAL', 'Job issued no job');

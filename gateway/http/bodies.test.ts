@@ -1,8 +1,8 @@
 import anyTest, { type TestFn } from 'ava';
 import { send } from '../client.fixture.ts';
-import { isRefused, JSON_LINE, pathOf, runningJob, sendLines, taro, token, type Wrong } from '../commands/refused.fixture.ts';
 import { startWorld, type World } from '../gateway.fixture.ts';
 import { allRoutes } from '../routes/index.ts';
+import { isRefused, JSON_LINE, pathOf, runningJob, sendLines, taro, token, type Wrong } from './refused.fixture.ts';
 
 const test = anyTest as TestFn<World>;
 test.beforeEach(async (t) => {

@@ -137,6 +137,36 @@ test('a command whose client leaves while its job is issued is carried out', asy
   t.is(world.members.get(world.hanaId)?.displayName, '花');
 });
 
+test('what repeats of a key share does not end with the client that came first', async (t) => {
+  const { context: world } = t;
+  const looking = Promise.withResolvers<void>();
+  const go = Promise.withResolvers<void>();
+  let left: AbortSignal | undefined;
+  observe(world, 'auth', (_, { signal }, call) => {
+    left ??= signal;
+    return call();
+  });
+  observe(world, 'job', async (method, { signal }, call) => {
+    if (method !== 'findJob') return call();
+    looking.resolve();
+    await go.promise;
+    signal?.throwIfAborted();
+    return call();
+  });
+  const member = { loginId: 'taro', password: 'long enough', displayName: '太郎', email: 'taro@example.com' };
+  const headers = { 'Idempotency-Key': 'the-same' };
+  const first = await open(world);
+  const authorization = { ...headers, Authorization: `Bearer ${world.admin}` };
+  first.write(request('POST', '/v1/members', JSON.stringify(member), authorization));
+  await looking.promise;
+  const second = send(world, 'POST', '/v1/members', { token: world.admin, body: member, headers });
+  await sleep(200);
+  first.destroy();
+  await eventually(() => left?.aborted ?? false);
+  go.resolve();
+  t.is((await second).status, 202);
+});
+
 test('a wait ends with its client, and its job goes on', async (t) => {
   const { context: world } = t;
   world.next = 'running';

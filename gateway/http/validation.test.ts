@@ -3,10 +3,10 @@ import { text } from 'node:stream/consumers';
 import anyTest, { type TestFn } from 'ava';
 import { newId } from '#platform/validation/id.ts';
 import { send } from '../client.fixture.ts';
-import { isRefused, JSON_LINE, pathOf, runningJob, sendLines, taro, token, type Wrong } from '../commands/refused.fixture.ts';
 import { startWorld, type World } from '../gateway.fixture.ts';
 import { allRoutes } from '../routes/index.ts';
 import { problemSchema } from './problem.ts';
+import { isRefused, JSON_LINE, pathOf, runningJob, sendLines, taro, token, type Wrong } from './refused.fixture.ts';
 
 const test = anyTest as TestFn<World>;
 test.beforeEach(async (t) => {

@@ -124,7 +124,7 @@ test.serial('a server that hangs is away, to calls and to probes, until it answe
   await server.pause();
   try {
     t.truthy((await lifecycle.unready())[`mongodb ${database}`]);
-    const error = await t.throwsAsync(mongo.db.collection('things').findOne({}, { timeoutMS: 2_000 }));
+    const error = await t.throwsAsync(mongo.db.collection('things').findOne({}, { maxTimeMS: 2_000 }));
     t.is(codeOf(error), 'STORE_UNAVAILABLE');
   } finally {
     await server.resume();

@@ -42,17 +42,19 @@ export async function openMongo(options: MongoOptions): Promise<Mongo> {
     connectTimeoutMS: CONNECT_TIMEOUT_MS,
     serverSelectionTimeoutMS: CONNECT_TIMEOUT_MS,
     socketTimeoutMS: 12_000,
+    // Who finds every connection busy for so long is refused, before its caller gives up.
+    waitQueueTimeoutMS: 4_000,
     writeConcern: { w: 'majority' },
     readConcern: { level: 'majority' },
     ignoreUndefined: true,
   });
   const mongo = { client, db: client.db(database) };
-  lifecycle.onReady(`mongodb ${database}`, () => mongo.db.command({ ping: 1 }, { timeoutMS: 900 }));
+  lifecycle.onReady(`mongodb ${database}`, () => mongo.db.command({ ping: 1, maxTimeMS: 900 }));
   lifecycle.onStop(`mongodb ${database}`, 'stores', () => client.close());
   const write = (): Promise<unknown> =>
     mongo.db
       .collection<{ _id: string }>('write_probe')
-      .updateOne({ _id: 'probe' }, { $set: { at: new Date() } }, { upsert: true, timeoutMS: 3_000 });
+      .updateOne({ _id: 'probe' }, { $set: { at: new Date() } }, { upsert: true, maxTimeMS: 3_000 });
   lifecycle.onHealthy(
     `mongodb ${database}, writing`,
     sparing(() => write().catch((error: unknown) => Promise.reject(toMongoError(error)))),

@@ -31,8 +31,9 @@ export interface MongoTransaction<Store> {
 /** A step of a service that keeps its state in MongoDB. @template Store the service's collections */
 export type Step<Store, Request, Response, Kept = null> = AnyStoresStep<MongoTransaction<Store>, Request, Response, Kept>;
 
-/** A transaction with all its retries; below the deadline of 4.75 s that workers give a step, so that the answer is ours. */
-const TRANSACTION_TIMEOUT_MS = 4_000;
+/** A transaction is begun again for so long, and each commit may take so long; in all less than the 4.75 s that workers give a step. */
+const BEGIN_MS = 2_000;
+const COMMIT_MS = 2_000;
 
 /** Serves the steps of a contract, their undo, and what became of them. */
 export function serveSteps<Contract extends ServiceDefinition, Store extends { mongo: Mongo }>(
@@ -71,7 +72,6 @@ export async function runStep<Store extends { mongo: Mongo }, Request extends { 
   checkOperationId(operationId);
   const { mongo } = store;
   const operations = operationsOf(mongo.db);
-  let refused: unknown;
   try {
     return await transaction(mongo, async (session) => {
       const done = await step.do({ store, session }, request);
@@ -83,17 +83,37 @@ export async function runStep<Store extends { mongo: Mongo }, Request extends { 
       return result;
     });
   } catch (error) {
-    if (!(error instanceof AlreadyRecorded) && !isRefusal(error)) throw error;
-    refused = error;
+    if (isAway(error)) throw error;
+    const first = await firstTry(operations, operationId, error);
+    if (first === undefined) throw error;
+    if (first.state === 'undone') throw undoneError(name);
+    countRepeat(name, 'repeat');
+    return first.result as Response;
   }
-  // A repeat may be refused for what the first time did.
-  const record = await operations.findOne({ _id: operationId }).catch((error: unknown) => Promise.reject(toMongoError(error)));
-  if (!record && isRefusal(refused)) throw refused;
-  // Another has written it, and it is not settled yet: no reason to refuse for good, which would undo the saga.
-  if (!record) throw aborted('STORE_CONFLICT', 'the same operation is under way');
-  if (record.state === 'undone') throw undoneError(name);
-  countRepeat(name, 'repeat');
-  return record.result as Response;
+}
+
+/**
+ * The record of the first try, for a repeat that failed: it may have met what the first one did.
+ *
+ * @param failure what the repeat failed with
+ * @returns undefined: there was none, so it is the request itself that fails
+ * @throws STORE_CONFLICT, retryable, while the first try is not settled: to refuse for good would undo the saga
+ */
+async function firstTry(
+  operations: Collection<OperationDocument>,
+  operationId: string,
+  failure: unknown,
+): Promise<OperationDocument | undefined> {
+  try {
+    const settled = await operations.findOne({ _id: operationId });
+    if (settled) return settled;
+    // A transaction sees what is committed here, and other reads only what the majority has.
+    const here = await operations.findOne({ _id: operationId }, { readConcern: { level: 'local' } });
+    if (!here && !(failure instanceof AlreadyRecorded)) return undefined;
+  } catch (error) {
+    throw toMongoError(error);
+  }
+  throw aborted('STORE_CONFLICT', 'the same operation is under way');
 }
 
 /**
@@ -172,19 +192,25 @@ export async function addEvents(mongo: Mongo, session: ClientSession, events: Ou
 }
 
 /**
- * Runs `work` in one transaction (snapshot reads, majority writes), again after a conflict, for at most 4 s in all.
+ * Runs `work` in one transaction (snapshot reads, majority writes), again after a conflict, while 2 s have not passed; a
+ * commit has 2 s. (The driver's own bound is 120 s, and its `timeoutMS` has no effect.)
  * For changes that are no step of a saga: logins, rotations. Errors: UNAVAILABLE, ABORTED, what `work` throws.
  */
 export async function transaction<T>(mongo: Mongo, work: (session: ClientSession) => Promise<T>): Promise<T> {
   const attributes = { 'db.system.name': 'mongodb', 'db.namespace': mongo.db.databaseName };
+  const until = performance.now() + BEGIN_MS;
+  let begun = false;
   return withSpan('mongodb transaction', { kind: SpanKind.CLIENT, attributes }, async () => {
     try {
       return await mongo.client.withSession((session) =>
-        session.withTransaction(() => work(session), {
-          readConcern: { level: 'snapshot' },
-          writeConcern: { w: 'majority' },
-          timeoutMS: TRANSACTION_TIMEOUT_MS,
-        }),
+        session.withTransaction(
+          () => {
+            if (begun && performance.now() > until) throw aborted('STORE_CONFLICT', 'somebody else changes the same');
+            begun = true;
+            return work(session);
+          },
+          { readConcern: { level: 'snapshot' }, writeConcern: { w: 'majority' }, maxCommitTimeMS: COMMIT_MS },
+        ),
       );
     } catch (error) {
       throw toMongoError(error);
@@ -192,8 +218,7 @@ export async function transaction<T>(mongo: Mongo, work: (session: ClientSession
   });
 }
 
-/** Whether a step said no to what it was asked; the store may say so, too, and then it says nothing of the request. */
-const isRefusal = (error: unknown): boolean => error instanceof MusubiError && error.grpcStatus !== status.UNAVAILABLE;
+const isAway = (error: unknown): boolean => error instanceof MusubiError && error.grpcStatus === status.UNAVAILABLE;
 
 /** Thrown to leave the transaction, which the server has aborted when the insert failed: there is nothing to commit. */
 class AlreadyRecorded extends Error {}

@@ -80,6 +80,9 @@ function parseJson(text: unknown): unknown {
   }
 }
 
+/** What kind of aggregate a type of event is about: "member" of "member.created". */
+export const aggregateOf = (type: string): string => type.slice(0, type.lastIndexOf('.'));
+
 /** Where events of an aggregate type are published. */
 export const topicOf = (aggregateType: string): string => `${aggregateType}.events`;
 

@@ -1,7 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { context } from '@opentelemetry/api';
 import test from 'ava';
+import type { OutboxEvent } from '#platform/outbox/event.ts';
 import { contextFrom, startTelemetry } from '#platform/process/telemetry.ts';
+import { Job } from '#proto/musubi/job/v1/job.ts';
+import { loginEvent, sessionEnded } from '../auth/events.ts';
 import { TestClient } from './client.fixture.ts';
 import type { Connected } from './hub.ts';
 import { openTestSockets, type TestInstance, type TestSockets } from './socket.fixture.ts';
@@ -48,12 +51,32 @@ test.serial('the sockets of a session that ended are closed at once on every ins
   const [a, b] = [await TestClient.open(one.url, ended), await TestClient.open(two.url, ended)];
   const [other, stranger] = [await connect(me, two), await connect(member(), two)];
   sockets.revoked.add(ended);
-  await sockets.publishEnd(me);
+  await sockets.publishEvents(sessionEnded({ _id: me, status: 'active', version: 2 }, 's'));
   t.deepEqual(await Promise.all([a.closeCode(), b.closeCode()]), [4403, 4403]);
   await other.until(async () => (await sockets.registered(me)) === 1);
   await sleep(200);
   t.deepEqual([other.closed, stranger.closed], [undefined, undefined]);
 });
+
+test.serial(
+  'a session that ended while its event was lost: what retell publishes of the login closes its sockets, and no others',
+  async (t) => {
+    const me = member();
+    const ended = sockets.token(me);
+    const stale = await TestClient.open(one.url, ended);
+    const other = await connect(me, two);
+    sockets.revoked.add(ended);
+    // An event of somebody else closes nobody.
+    await sockets.publishEvents(loginEvent('auth.login-told', { _id: member(), status: 'active', version: 2 }));
+    await sleep(200);
+    t.is(stale.closed, undefined);
+    await sockets.publishEvents(loginEvent('auth.login-told', { _id: me, status: 'active', version: 1 }));
+    t.is(await stale.closeCode(), 4403);
+    await other.until(async () => (await sockets.registered(me)) === 1);
+    await sleep(200);
+    t.is(other.closed, undefined);
+  },
+);
 
 test.serial('from Kafka to the socket it is milliseconds', async (t) => {
   const me = member();
@@ -93,7 +116,43 @@ test.serial('a message that is no job event is parked, and those behind it are d
   await sockets.publish(poison, sockets.job(me), sockets.job(me));
   await client.count('job', 2);
   t.false(client.jobIds.includes(poison.jobId));
+  // It may be in another partition than those.
+  await client.until(async () => (await sockets.parked()) === 1);
 });
+
+test.serial(
+  'a state of a newer Job is delivered as unknown; events of newer types are passed over; neither is parked',
+  async (t) => {
+    const parked = await sockets.parked();
+    const me = member();
+    const token = sockets.token(me);
+    const client = await TestClient.open(one.url, token);
+    await client.subscribe([]);
+    const asked = sockets.asked.get(token) ?? 0;
+    const job = sockets.job(me);
+    const event = (type: string, version: number, state: string, more = {}): OutboxEvent => {
+      const payload = { job: { ...(Job.toJSON(job) as object), state, ...more } };
+      return { aggregateType: 'job', aggregateId: job.jobId, version, type, payload };
+    };
+    const login = { aggregateType: 'auth', aggregateId: me, version: 1, type: 'auth.login-frozen', payload: 'of another shape' };
+    // One key, so that each is handled before the next.
+    await sockets.publishEvents(
+      event('job.paused', 3, 'JOB_STATE_PAUSED'),
+      event('job.paused', 4, 'JOB_STATE_PAUSED', { resultJson: 'of another shape' }),
+      event('job.applied', 5, 'JOB_STATE_PAUSED'),
+      event('job.completed', 6, 'JOB_STATE_COMPLETED'),
+      login,
+      sessionEnded({ _id: me, status: 'active', version: 2 }, 's'),
+    );
+    await client.count('job', 2);
+    t.deepEqual(
+      client.of('job').map((frame) => frame.job.state),
+      ['unknown', 'completed'],
+    );
+    await client.until(() => (sockets.asked.get(token) ?? 0) > asked);
+    t.is(await sockets.parked(), parked);
+  },
+);
 
 test.serial('a graceful stop closes sockets with 1001 and leaves nothing behind', async (t) => {
   const me = member();

@@ -1,5 +1,5 @@
 import type { EventHandler, EventMessage } from '#platform/kafka/subscribe.ts';
-import { topicOf } from '#platform/outbox/event.ts';
+import { aggregateOf, topicOf } from '#platform/outbox/event.ts';
 import type { EventReadBy } from '../catalogue.ts';
 import { deliverJobEvents } from './job-events.ts';
 import { recheckSessions } from './login-events.ts';
@@ -22,7 +22,7 @@ export const READERS: { readonly [Type in EventReadBy<'websocket'>]: Read } = {
 /** The readers as what handles each topic: the events of one topic are read by one reader. */
 export function topicHandlers(store: SocketStore): Record<string, EventHandler> {
   const readers: Readonly<Record<string, Read>> = READERS;
-  const topics = Map.groupBy(Object.keys(readers), (type) => topicOf(type.slice(0, type.lastIndexOf('.'))));
+  const topics = Map.groupBy(Object.keys(readers), (type) => topicOf(aggregateOf(type)));
   const handlers = [...topics].map(([topic, types]) => {
     const [read, ...others] = new Set(types.map((type) => readers[type]));
     if (!read || others.length > 0) throw new Error(`${topic} has more than one reader`);

@@ -5,9 +5,11 @@ import { MusubiError, notFound, permissionDenied, unauthenticated, unavailable }
 import { connectPeer } from '#platform/grpc/client.ts';
 import { type Handlers, serveGrpc } from '#platform/grpc/server.ts';
 import type { HttpLimits } from '#platform/http/server.ts';
+import { kafkaClient } from '#platform/kafka/client.ts';
+import { deadLetterTopic } from '#platform/kafka/dead-letter.ts';
 import { openPublisher, type Publisher } from '#platform/kafka/publish.ts';
-import { type EventMessage, subscribe } from '#platform/kafka/subscribe.ts';
-import { toRecord } from '#platform/outbox/event.ts';
+import { subscribe } from '#platform/kafka/subscribe.ts';
+import { type OutboxEvent, toRecord } from '#platform/outbox/event.ts';
 import { Secret } from '#platform/process/config.ts';
 import { Lifecycle } from '#platform/process/lifecycle.ts';
 import { createLogger } from '#platform/process/log.ts';
@@ -17,7 +19,7 @@ import { JobEvent, type Job as JobMessage, JobServiceService, JobState } from '#
 import { LIMITS, type Limits } from './domain.ts';
 import { Hub } from './hub.ts';
 import { deliverJobEvents } from './job-events.ts';
-import { recheckSessions } from './login-events.ts';
+import { topicHandlers } from './readers.ts';
 import { serveSockets } from './server.ts';
 import { type SocketStore, socketStore } from './store.ts';
 
@@ -89,8 +91,10 @@ export interface TestSockets extends World {
   deliver(...jobs: JobMessage[]): Promise<void>;
   /** Publishes the events of jobs on Kafka. */
   publish(...jobs: JobMessage[]): Promise<void>;
-  /** Publishes on Kafka that a session of the member has ended. */
-  publishEnd(memberId: string): Promise<void>;
+  /** Publishes events of Auth and of Job on Kafka. */
+  publishEvents(...events: OutboxEvent[]): Promise<void>;
+  /** How many messages the group of this test has parked. */
+  parked(): Promise<number>;
   close(): Promise<void>;
 }
 
@@ -136,6 +140,12 @@ export async function openTestSockets(servers: Servers): Promise<TestSockets> {
     return publisher;
   };
 
+  const ownType = (aggregateType: string) => `${name}-${aggregateType}`;
+  const publishEvents = async (...events: OutboxEvent[]): Promise<void> => {
+    const records = events.map((event) => toRecord({ ...event, aggregateType: ownType(event.aggregateType) }));
+    await (await publishing()).publish(records);
+  };
+
   return Object.assign(world, {
     prefix,
     redis,
@@ -161,10 +171,8 @@ export async function openTestSockets(servers: Servers): Promise<TestSockets> {
       const listen = { host: '127.0.0.1', port: 0 };
       const port = await serveSockets({ listen, origins: new Set(origins), context, log, lifecycle, limits: http });
       if (kafka) {
-        const handlers = {
-          [`${name}.events`]: (messages: EventMessage[]) => deliverJobEvents(own, messages),
-          [`${name}-auth.events`]: (messages: EventMessage[]) => recheckSessions(own, messages),
-        };
+        const ours = Object.entries(topicHandlers(own)).map(([topic, handle]) => [ownType(topic), handle] as const);
+        const handlers = Object.fromEntries(ours);
         subscribe({ brokers, group: name, handlers, log, lifecycle, partitions: 2 });
       }
       lifecycle.markStarted();
@@ -208,23 +216,25 @@ export async function openTestSockets(servers: Servers): Promise<TestSockets> {
         })),
       ),
 
-    async publish(...jobs: JobMessage[]): Promise<void> {
-      const records = jobs.map((job) =>
-        toRecord({
-          aggregateType: name,
+    publish: (...jobs: JobMessage[]) =>
+      publishEvents(
+        ...jobs.map((job) => ({
+          aggregateType: 'job',
           aggregateId: job.jobId,
           version: job.version,
           type: 'job.completed',
           payload: JobEvent.toJSON({ job }),
-        }),
-      );
-      await (await publishing()).publish(records);
-    },
+        })),
+      ),
 
-    async publishEnd(memberId: string): Promise<void> {
-      const payload = { memberId, status: 'active', version: 2, sessionId: 's' };
-      const event = { aggregateType: `${name}-auth`, aggregateId: memberId, version: 2, type: 'auth.session-ended', payload };
-      await (await publishing()).publish([toRecord(event)]);
+    publishEvents,
+
+    async parked() {
+      const admin = kafkaClient({ brokers, clientId: name, log }).admin();
+      await admin.connect();
+      const partitions = await admin.fetchTopicOffsets(deadLetterTopic(name));
+      await admin.disconnect();
+      return partitions.reduce((sum, { low, high }) => sum + Number(high) - Number(low), 0);
     },
 
     async close(): Promise<void> {

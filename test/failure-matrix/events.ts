@@ -1,7 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { MongoClient } from 'mongodb';
-import { address } from '../client.ts';
-import { readTopics, rows } from '../evidence.ts';
+import { connectPeer } from '#platform/grpc/client.ts';
+import { topicOf } from '#platform/outbox/event.ts';
+import { Lifecycle } from '#platform/process/lifecycle.ts';
+import { createLogger } from '#platform/process/log.ts';
+import { StateServiceService } from '#proto/musubi/state/v1/state.ts';
+import { TELLERS, type Teller, TOPICS } from '../../services/catalogue.ts';
+import { ports } from '../control.ts';
+import { readTopics } from '../evidence.ts';
 
 /** What Kafka has of one aggregate: the versions as they first came, and whether the newest says that it is gone. */
 interface Told {
@@ -9,33 +14,21 @@ interface Told {
   gone: boolean;
 }
 
-/** What is published of a member, and what its store says now: the version, or that there is none. */
-const TOPICS: Record<string, { inStore: () => Promise<Map<string, number>>; every: boolean }> = {
-  'member.events': {
-    every: true,
-    inStore: async () => versionsIn(await rows('musubi_member', 'select member_id, version from members')),
-  },
-  'member-roles.events': {
-    every: true,
-    inStore: async () => versionsIn(await rows('musubi_role', 'select member_id, version from member_role_versions')),
-  },
-  // Of a login only what may end sessions is published.
-  'auth.events': { every: false, inStore: () => loginVersions() },
-};
+/** What is published of members, and can be held against what its service says of its present state. */
+const PUBLISHED = TELLERS.filter(({ aggregateType }) => TOPICS.includes(topicOf(aggregateType)));
 
-async function loginVersions(): Promise<Map<string, number>> {
-  const mongo = await new MongoClient(address('MUSUBI_MONGODB_URL')).connect();
+/** The versions of what a service has now, by ID. */
+async function versionsNow({ service, aggregateType }: Teller): Promise<Map<string, number>> {
+  const lifecycle = new Lifecycle(createLogger('matrix', 'silent'), 1_000);
   try {
-    const logins = mongo.db('musubi_auth').collection<{ _id: string; version: number }>('members');
-    const found = await logins.find({}, { projection: { version: 1 } }).toArray();
-    return new Map(found.map(({ _id, version }) => [_id, version]));
+    const state = connectPeer(`127.0.0.1:${(await ports())[service]?.grpc}`, StateServiceService, lifecycle);
+    const all = { aggregateType, afterId: '', limit: 0, ids: [] };
+    const states = await Array.fromAsync(state.tellState(all, { timeoutMs: 60_000 }));
+    return new Map(states.map(({ id, version }) => [id, version]));
   } finally {
-    await mongo.close();
+    await lifecycle.stop('told');
   }
 }
-
-const versionsIn = (found: Record<string, unknown>[]) =>
-  new Map(found.map(({ member_id, version }) => [String(member_id), Number(version)]));
 
 /**
  * Where what was published of these members differs from their stores, after a minute at most: a version that is
@@ -50,17 +43,21 @@ export async function untold(memberIds: string[]): Promise<string[]> {
 
 async function differences(memberIds: string[]): Promise<string[]> {
   const told = new Map<string, Told>();
-  await readTopics(Object.keys(TOPICS), (topic, { key, value }) => {
-    const { version, member, status } = JSON.parse(String(value)) as { version: number; member?: object; status?: string };
+  const topics = PUBLISHED.map(({ aggregateType }) => topicOf(aggregateType));
+  await readTopics(topics, (topic, { key, headers = {} }) => {
+    const version = Number(String(headers.ce_aggregateversion));
     const of = told.get(`${topic} ${key}`) ?? { versions: [], gone: false };
     told.set(`${topic} ${key}`, of);
-    if (of.versions.includes(Number(version))) return; // told again, which readers take for the same
-    of.versions.push(Number(version));
-    of.gone = topic === 'member.events' ? member === undefined : status === 'removed';
+    if (of.versions.includes(version)) return; // told again, which readers take for the same
+    of.versions.push(version);
+    of.gone = /\b(deleted|removed)$/.test(String(headers.ce_type));
   });
   const found: string[] = [];
-  for (const [topic, { inStore, every }] of Object.entries(TOPICS)) {
-    const now = await inStore();
+  for (const teller of PUBLISHED) {
+    const topic = topicOf(teller.aggregateType);
+    // Of what queries do not copy (logins), only what somebody does something with is published.
+    const every = teller.copied;
+    const now = await versionsNow(teller);
     for (const memberId of memberIds) {
       const { versions, gone } = told.get(`${topic} ${memberId}`) ?? { versions: [], gone: true };
       const outOfOrder = versions.some((version, i) => (every ? version !== i + 1 : version <= (versions[i - 1] ?? 0)));

@@ -6,7 +6,9 @@ import { promisify } from 'node:util';
 import test from 'ava';
 import pg from 'pg';
 import { kafkaClient } from '#platform/kafka/client.ts';
+import { topicOf } from '#platform/outbox/event.ts';
 import { createLogger } from '#platform/process/log.ts';
+import { SERVICES, TELLERS } from '../../services/catalogue.ts';
 import { address, admin, type Client, register } from '../client.ts';
 import { kill, ports, start } from '../control.ts';
 import { databaseUrl, rows } from '../evidence.ts';
@@ -59,7 +61,7 @@ test('topics that are lost with what queries had not read of them: Query says so
   });
   const broker = kafka.admin();
   await broker.connect();
-  await broker.deleteTopics({ topics: ['member.events', 'member-roles.events'] });
+  await broker.deleteTopics({ topics: SERVICES.query.copies.map(topicOf) });
   await broker.disconnect();
   await kill('query');
   // What still waits in the server for the lock would have it.
@@ -74,7 +76,7 @@ test('topics that are lost with what queries had not read of them: Query says so
   const told = await retell();
   t.deepEqual(
     told.map(({ aggregateType }) => aggregateType),
-    ['member', 'member-roles', 'auth'],
+    TELLERS.map(({ aggregateType }) => aggregateType),
   );
   t.is((await as.finished(patch.body.jobId)).state, 'completed');
   t.is(await nameOf(as, memberId), 'while away');

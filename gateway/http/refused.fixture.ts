@@ -4,8 +4,8 @@ import { text } from 'node:stream/consumers';
 import type { ExecutionContext } from 'ava';
 import { type Answer, ownContract, send } from '../client.fixture.ts';
 import type { World } from '../gateway.fixture.ts';
-import { problemSchema } from '../http/problem.ts';
-import type { Route } from '../http/route.ts';
+import { problemSchema } from './problem.ts';
+import type { Route } from './route.ts';
 
 // Requests that are not as they should be, and what is said of them.
 
