@@ -3,6 +3,7 @@ import type { AggregateVersion } from '#proto/musubi/aggregate/v1/aggregate.ts';
 import type { StepCall } from '../activities/call.ts';
 import { finish, pivot, saga } from './saga.ts';
 import { type StepsOf, services } from './step.ts';
+import { checkList } from './tries.ts';
 
 // What can not be declared, and so never starts.
 
@@ -33,4 +34,14 @@ test('a saga that could not be undone, or not be finished, is refused where it i
   const withPivot = saga('member.y', [[pivot(member.deleteMember)]], body);
   wrong(/runs member.y before its pivot/, () => saga('member.x', [[withPivot, role.assignRoles]], body));
   t.notThrows(() => saga('member.x', [[pivot(auth.grantRoles), finish(member.activateMember, ofMember)]], body));
+});
+
+test('a list is of so many items, each with a key of its own, and not too many of them at the same time', (t) => {
+  const keys = (count: number): { key: string }[] => Array.from({ length: count }, (_, i) => ({ key: `${i}` }));
+  t.notThrows(() => checkList('a.b', keys(10_000), 100));
+  t.throws(() => checkList('a.b', keys(10_001), 10), { message: 'a.b: a list has at most 10000 items, not 10001' });
+  for (const atOnce of [0, 101, 1.5])
+    t.throws(() => checkList('a.b', keys(1), atOnce), { message: /at the same time, but 1 to 100$/ });
+  t.throws(() => checkList('a.b', [...keys(2), ...keys(1)], 10), { message: 'a.b: a key is given twice' });
+  for (const key of ['', 'x/y']) t.throws(() => checkList('a.b', [{ key }], 10), { message: `a.b: "${key}" is no key` });
 });
