@@ -1,3 +1,4 @@
+import anyTest, { type TestFn } from 'ava';
 import { pino } from 'pino';
 import { connectPeer } from '#platform/grpc/client.ts';
 import { serveGrpc } from '#platform/grpc/server.ts';
@@ -50,18 +51,28 @@ startTelemetry('gateway', {});
 const token = (sub: string): string =>
   ['{"alg":"ES256"}', JSON.stringify({ sub }), 'signature'].map((part) => Buffer.from(part).toString('base64url')).join('.');
 
-/** @param origins of pages that may use it @param proxies that are believed @param limits of its HTTP server @param waits how many may wait */
-export async function startWorld({
-  origins = [],
-  proxies = [],
-  limits = {},
-  waits,
-}: {
+/** ava's test, each with a world of its own. */
+export function worldTest(options: WorldOptions = {}): TestFn<World> {
+  const test = anyTest as TestFn<World>;
+  test.beforeEach(async (t) => {
+    t.context = await startWorld(options);
+  });
+  test.afterEach.always((t) => t.context.close());
+  return test;
+}
+
+interface WorldOptions {
+  /** Of pages that may use it. */
   origins?: string[];
+  /** Proxies that are believed. */
   proxies?: string[];
+  /** Of its HTTP server. */
   limits?: Partial<HttpLimits>;
+  /** How many may wait. */
   waits?: WaitLimits;
-} = {}): Promise<World> {
+}
+
+export async function startWorld({ origins = [], proxies = [], limits = {}, waits }: WorldOptions = {}): Promise<World> {
   const lines: Record<string, unknown>[] = [];
   // As our logger does.
   const mixin = () => ({ traceId: currentTraceId() });

@@ -1,16 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import anyTest, { type TestFn } from 'ava';
 import { resourceExhausted, unavailable } from '#platform/errors.ts';
 import { newId } from '#platform/validation/id.ts';
 import { JobState } from '#proto/musubi/job/v1/job.ts';
 import { send } from '../client.fixture.ts';
-import { startWorld, type World } from '../gateway.fixture.ts';
+import { worldTest } from '../gateway.fixture.ts';
 
-const test = anyTest as TestFn<World>;
-test.beforeEach(async (t) => {
-  t.context = await startWorld();
-});
-test.afterEach.always((t) => t.context.close());
+const test = worldTest();
 
 const taro = { loginId: 'taro', password: 'long enough', displayName: '太郎', email: 'taro@example.com' };
 

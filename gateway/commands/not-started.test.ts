@@ -1,18 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import anyTest, { type TestFn } from 'ava';
 import { unavailable } from '#platform/errors.ts';
 import type { Commands } from '../../worker/client.ts';
 import { send } from '../client.fixture.ts';
-import { startWorld, type World } from '../gateway.fixture.ts';
+import { worldTest } from '../gateway.fixture.ts';
 import { AbandonedJobs } from './abandoned.ts';
 
 // Commands whose saga can not be started: Temporal is away.
 
-const test = anyTest as TestFn<World>;
-test.beforeEach(async (t) => {
-  t.context = await startWorld();
-});
-test.afterEach.always((t) => t.context.close());
+const test = worldTest();
 
 const taro = { loginId: 'taro', password: 'long enough', displayName: '太郎', email: 'taro@example.com' };
 

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import anyTest, { type ExecutionContext, type TestFn } from 'ava';
+import type { ExecutionContext } from 'ava';
 import { connectPeer } from '#platform/grpc/client.ts';
 import type { ProblemCode } from '#platform/problems.ts';
 import { Lifecycle } from '#platform/process/lifecycle.ts';
@@ -7,15 +7,11 @@ import { newId } from '#platform/validation/id.ts';
 import { JobServiceService } from '#proto/musubi/job/v1/job.ts';
 import { QueryServiceService } from '#proto/musubi/query/v1/query.ts';
 import { type Answer, send } from '../client.fixture.ts';
-import { startWorld, type World } from '../gateway.fixture.ts';
+import { type World, worldTest } from '../gateway.fixture.ts';
 import { BODY_LIMIT } from './body.ts';
 import { problemSchema } from './problem.ts';
 
-const test = anyTest as TestFn<World>;
-test.beforeEach(async (t) => {
-  t.context = await startWorld();
-});
-test.afterEach.always((t) => t.context.close());
+const test = worldTest();
 
 const valid = { loginId: 'taro', password: 'long enough', displayName: '太郎', email: 'taro@example.com' };
 const JSON_TYPE = { 'content-type': 'application/json' };

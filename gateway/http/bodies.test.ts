@@ -1,14 +1,9 @@
-import anyTest, { type TestFn } from 'ava';
 import { send } from '../client.fixture.ts';
-import { startWorld, type World } from '../gateway.fixture.ts';
+import { worldTest } from '../gateway.fixture.ts';
 import { allRoutes } from '../routes/index.ts';
 import { isRefused, JSON_LINE, pathOf, runningJob, sendLines, taro, token, type Wrong } from './refused.fixture.ts';
 
-const test = anyTest as TestFn<World>;
-test.beforeEach(async (t) => {
-  t.context = await startWorld();
-});
-test.afterEach.always((t) => t.context.close());
+const test = worldTest();
 
 const routes = allRoutes();
 

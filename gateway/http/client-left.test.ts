@@ -1,16 +1,11 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import anyTest, { type TestFn } from 'ava';
 import type { CallOptions } from '#platform/grpc/client.ts';
 import { send } from '../client.fixture.ts';
-import { startWorld, type World } from '../gateway.fixture.ts';
+import { type World, worldTest } from '../gateway.fixture.ts';
 
-const test = anyTest as TestFn<World>;
-test.beforeEach(async (t) => {
-  t.context = await startWorld();
-});
-test.afterEach.always((t) => t.context.close());
+const test = worldTest();
 
 type Method = (request: unknown, options?: CallOptions) => Promise<unknown>;
 type PeerName = 'auth' | 'job' | 'query';

@@ -1,15 +1,10 @@
-import anyTest, { type TestFn } from 'ava';
 import { displayName, email } from '#platform/validation/fields.ts';
 import { longestNormalized, SLOW_TO_NORMALIZE } from '#platform/validation/normalization.fixture.ts';
 import { send } from '../client.fixture.ts';
-import { startWorld, type World } from '../gateway.fixture.ts';
+import { worldTest } from '../gateway.fixture.ts';
 
 // Serial: they watch every normalisation of the process, the gateway's among them.
-const test = (anyTest as TestFn<World>).serial;
-test.beforeEach(async (t) => {
-  t.context = await startWorld();
-});
-test.afterEach.always((t) => t.context.close());
+const test = worldTest().serial;
 
 test('a text that is too long is refused by its field before it is transformed', async (t) => {
   const { context: world } = t;

@@ -3,17 +3,12 @@ import { type IncomingMessage, request } from 'node:http';
 import { buffer } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { brotliDecompressSync, gunzipSync } from 'node:zlib';
-import anyTest, { type TestFn } from 'ava';
 import { openRaw } from '#platform/http/raw-client.fixture.ts';
 import { Representation } from '#platform/http/representation.ts';
-import { startWorld, type World } from '../gateway.fixture.ts';
+import { type World, worldTest } from '../gateway.fixture.ts';
 
 // One after the other: memory is measured.
-const test = (anyTest as TestFn<World>).serial;
-test.beforeEach(async (t) => {
-  t.context = await startWorld();
-});
-test.afterEach.always((t) => t.context.close());
+const test = worldTest().serial;
 
 /** The answer as it is on the wire: `fetch` would decompress it. */
 async function get(world: World, path: string, headers: Record<string, string> = {}, method = 'GET') {

@@ -1,17 +1,12 @@
 import { once } from 'node:events';
 import { Agent, type IncomingMessage, request } from 'node:http';
 import { text } from 'node:stream/consumers';
-import anyTest, { type TestFn } from 'ava';
 import fc from 'fast-check';
-import { startWorld, type World } from '../gateway.fixture.ts';
+import { type World, worldTest } from '../gateway.fixture.ts';
 import { allRoutes } from '../routes/index.ts';
 import { bySpecificity } from './router.ts';
 
-const test = anyTest as TestFn<World>;
-test.beforeEach(async (t) => {
-  t.context = await startWorld();
-});
-test.afterEach.always((t) => t.context.close());
+const test = worldTest();
 
 const SENT = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'TRACE', 'QUERY', 'PROPFIND'];
 

@@ -1,18 +1,13 @@
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
-import anyTest, { type TestFn } from 'ava';
 import { newId } from '#platform/validation/id.ts';
 import { send } from '../client.fixture.ts';
-import { startWorld, type World } from '../gateway.fixture.ts';
+import { worldTest } from '../gateway.fixture.ts';
 import { allRoutes } from '../routes/index.ts';
 import { problemSchema } from './problem.ts';
 import { isRefused, JSON_LINE, pathOf, runningJob, sendLines, taro, token, type Wrong } from './refused.fixture.ts';
 
-const test = anyTest as TestFn<World>;
-test.beforeEach(async (t) => {
-  t.context = await startWorld();
-});
-test.afterEach.always((t) => t.context.close());
+const test = worldTest();
 
 const routes = allRoutes();
 

@@ -1,13 +1,8 @@
-import anyTest, { type TestFn } from 'ava';
 import { JobState } from '#proto/musubi/job/v1/job.ts';
 import { send } from '../client.fixture.ts';
-import { startWorld, type World } from '../gateway.fixture.ts';
+import { worldTest } from '../gateway.fixture.ts';
 
-const test = anyTest as TestFn<World>;
-test.beforeEach(async (t) => {
-  t.context = await startWorld();
-});
-test.afterEach.always((t) => t.context.close());
+const test = worldTest();
 
 test('a job in a state of a newer release is shown as unknown, alone and among others', async (t) => {
   const { context: world } = t;

@@ -2,20 +2,16 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import anyTest, { type ExecutionContext, type TestFn } from 'ava';
+import type { ExecutionContext } from 'ava';
 import { resourceExhausted } from '#platform/errors.ts';
 import type { LoginRequest } from '#proto/musubi/auth/v1/auth.ts';
 import { send } from '../client.fixture.ts';
-import { startWorld, type World } from '../gateway.fixture.ts';
+import { type World, worldTest } from '../gateway.fixture.ts';
 import { createApp } from '../http/app.ts';
 import { TrustedProxies } from '../http/source.ts';
 import { allRoutes } from './index.ts';
 
-const test = anyTest as TestFn<World>;
-test.beforeEach(async (t) => {
-  t.context = await startWorld();
-});
-test.afterEach.always((t) => t.context.close());
+const test = worldTest();
 
 /** The gateway as it is reached by that URL, behind a proxy on this machine; Auth's answer is the test's. */
 async function behindProxy(t: ExecutionContext<World>, publicUrl: string, answer: (request: LoginRequest) => void = () => {}) {

@@ -1,12 +1,7 @@
-import anyTest, { type TestFn } from 'ava';
 import { send } from '../client.fixture.ts';
-import { startWorld, type World } from '../gateway.fixture.ts';
+import { worldTest } from '../gateway.fixture.ts';
 
-const test = anyTest as TestFn<World>;
-test.beforeEach(async (t) => {
-  t.context = await startWorld();
-});
-test.afterEach.always((t) => t.context.close());
+const test = worldTest();
 
 const wait = { prefer: 'wait=5' };
 

@@ -1,17 +1,14 @@
-import { execFile } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join as joinPath } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
-import { promisify } from 'node:util';
 import test from 'ava';
 import { MusubiError } from '../errors.ts';
 import { Secret } from '../process/config.ts';
 import { dropDatabase, servers, testProcess, uniqueName } from '../test-servers.fixture.ts';
 import { type Database, isUniqueViolation, join, openDatabase, sql } from './database.ts';
-import { createDatabase } from './migrate.ts';
 
 const database = uniqueName('test_postgres');
 const { log, lifecycle } = testProcess('test-postgres');
@@ -212,59 +209,6 @@ test('whatever is found where the server was is no fault of a statement', async 
   t.deepEqual(await far.query(sql`select 1 as one`), [{ one: 1 }]);
   await own.lifecycle.stop('tested');
   await proxy.stop();
-});
-
-test('of many who want a database at once one makes it', async (t) => {
-  const fresh = uniqueName('test_creation');
-  await t.notThrowsAsync(Promise.all(Array.from({ length: 6 }, () => createDatabase(servers.postgres(), fresh))));
-  await dropDatabase(servers.postgres(), fresh);
-});
-
-test('of three processes that start at once one makes the database and runs each migration once', async (t) => {
-  const fresh = uniqueName('test_migrations');
-  const migrations = await mkdtemp(joinPath(tmpdir(), 'musubi-'));
-  await writeFile(joinPath(migrations, '0001-first.sql'), 'select pg_sleep(0.3); create table first (id int);');
-  await writeFile(joinPath(migrations, '0002-second.sql'), 'insert into first values (1);');
-  const script = joinPath(migrations, 'open.ts');
-  await writeFile(
-    script,
-    `import { openDatabase } from ${JSON.stringify(new URL('./database.ts', import.meta.url).href)};
-     import { servers, testProcess } from ${JSON.stringify(new URL('../test-servers.fixture.ts', import.meta.url).href)};
-     const { log, lifecycle } = testProcess('open');
-     await openDatabase({ url: servers.postgres(), database: '${fresh}', migrations: new URL('../', import.meta.url), log, lifecycle });
-     await lifecycle.stop('opened');`,
-  );
-  const open = () => promisify(execFile)(process.execPath, [script], { env: process.env });
-  await Promise.all([open(), open(), open()]);
-  const own = testProcess('test-migrations');
-  const options = {
-    url: servers.postgres(),
-    database: fresh,
-    migrations: pathToFileURL(`${migrations}/`),
-    log,
-    lifecycle: own.lifecycle,
-  };
-  const opened = await openDatabase(options);
-  t.deepEqual(await opened.query(sql`select count(*) as n from first`), [{ n: 1 }]);
-  const applied = await opened.query<{ name: string }>(sql`select name from schema_migrations order by name`);
-  t.deepEqual(
-    applied.map(({ name }) => name),
-    [
-      '0001-first.sql',
-      '0002-second.sql',
-      'platform/0001-operations.sql',
-      'platform/0002-outbox.sql',
-      'platform/0003-operations-final.sql',
-      'platform/0004-outbox-unsent.sql',
-      'platform/0005-operations-step.sql',
-      'platform/0006-operations-by-job.sql',
-    ],
-  );
-  await writeFile(joinPath(migrations, '0002-second.sql'), 'insert into first values (2);');
-  await t.throwsAsync(openDatabase(options), { message: /0002-second.sql has run .* and was changed since/ });
-  await own.lifecycle.stop('tested');
-  await dropDatabase(servers.postgres(), fresh);
-  await rm(migrations, { recursive: true });
 });
 
 /** A way to the server that can be cut. */

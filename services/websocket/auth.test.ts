@@ -2,7 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
 import { startTelemetry } from '#platform/process/telemetry.ts';
 import { TestClient } from './client.fixture.ts';
-import { atOnce, type InstanceOptions, openTestSockets, type TestInstance, type TestSockets } from './socket.fixture.ts';
+import { atOnce } from './peers.fixture.ts';
+import { type InstanceOptions, openTestSockets, type TestInstance, type TestSockets } from './socket.fixture.ts';
 
 let sockets: TestSockets;
 let one: TestInstance;

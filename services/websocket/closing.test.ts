@@ -4,7 +4,8 @@ import { unauthenticated } from '#platform/errors.ts';
 import { vouch } from './admission.ts';
 import { TestClient } from './client.fixture.ts';
 import type { Peers } from './identity.ts';
-import { atOnce, openTestSockets, type TestInstance, type TestSockets } from './socket.fixture.ts';
+import { atOnce } from './peers.fixture.ts';
+import { openTestSockets, type TestInstance, type TestSockets } from './socket.fixture.ts';
 import { closeSockets } from './steps/close-sockets.ts';
 
 // When CloseSockets has answered, a member whose sessions have ended has no socket, and gets nothing by any that is left.

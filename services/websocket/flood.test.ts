@@ -4,7 +4,8 @@ import test from 'ava';
 import { unavailable } from '#platform/errors.ts';
 import { TestClient } from './client.fixture.ts';
 import { CLOSE, LIMITS } from './domain.ts';
-import { atOnce, openTestSockets, type TestSockets } from './socket.fixture.ts';
+import { atOnce } from './peers.fixture.ts';
+import { openTestSockets, type TestSockets } from './socket.fixture.ts';
 
 // One after the other, for they have Auth and Job answer slowly.
 let sockets: TestSockets;

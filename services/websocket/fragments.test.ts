@@ -2,8 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
 import { TestClient } from './client.fixture.ts';
 import { CLOSE, LIMITS, MAX_FRAGMENTS, MAX_PIECES } from './domain.ts';
+import { atOnce } from './peers.fixture.ts';
 import { fragments, frame, RawClient } from './raw.fixture.ts';
-import { atOnce, openTestSockets, type TestSockets } from './socket.fixture.ts';
+import { openTestSockets, type TestSockets } from './socket.fixture.ts';
 
 // What is legal in the protocol and costs more here than there: written byte by byte, as no client library would.
 

@@ -3,7 +3,8 @@ import { unavailable } from '#platform/errors.ts';
 import { JobState } from '#proto/musubi/job/v1/job.ts';
 import { TestClient } from './client.fixture.ts';
 import { parseClientFrame } from './frames.ts';
-import { atOnce, openTestSockets, type TestInstance, type TestSockets } from './socket.fixture.ts';
+import { atOnce } from './peers.fixture.ts';
+import { openTestSockets, type TestInstance, type TestSockets } from './socket.fixture.ts';
 
 let sockets: TestSockets;
 let one: TestInstance;

@@ -1,9 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { status } from '@grpc/grpc-js';
-import { MusubiError, notFound, permissionDenied, unauthenticated, unavailable } from '#platform/errors.ts';
 import { connectPeer } from '#platform/grpc/client.ts';
-import { type Handlers, serveGrpc } from '#platform/grpc/server.ts';
 import type { HttpLimits } from '#platform/http/server.ts';
 import { kafkaClient } from '#platform/kafka/client.ts';
 import { deadLetterTopic } from '#platform/kafka/dead-letter.ts';
@@ -19,6 +16,7 @@ import { JobEvent, type Job as JobMessage, JobServiceService, JobState } from '#
 import { LIMITS, type Limits } from './domain.ts';
 import { Hub } from './hub.ts';
 import { deliverJobEvents } from './job-events.ts';
+import { newToken, newWorld, servePeers, type World } from './peers.fixture.ts';
 import { topicHandlers } from './readers.ts';
 import { serveSockets } from './server.ts';
 import { type SocketStore, socketStore } from './store.ts';
@@ -51,28 +49,6 @@ export interface TestInstance {
   lifecycle: Lifecycle;
 }
 
-/** The time of this host, also where a test has shifted the clock of the process. */
-const trueTime = Date.now.bind(Date);
-
-/** What Auth and Job answer in a test. */
-interface World {
-  /** By token; `expiresAt` in seconds by the host's true time. */
-  tokens: Map<string, { memberId: string; expiresAt: number }>;
-  /** How far Auth's clock is ahead, ms. */
-  authIsAheadMs: number;
-  revoked: Set<string>;
-  /** How often Auth was asked about a token. */
-  asked: Map<string, number>;
-  jobs: Map<string, JobMessage>;
-  /** Members who may read everybody's jobs. */
-  readers: Set<string>;
-  authIsAway: boolean;
-  /** What Auth and Job do before they answer who a token is of, what it may do, and what a job is. */
-  before: Record<'auth' | 'authorize' | 'job', () => Promise<void>>;
-  /** How often Job was asked for a job. */
-  jobsAsked: number;
-}
-
 /** The WebSocket service of one test file, on keys and a topic of its own. */
 export interface TestSockets extends World {
   prefix: string;
@@ -98,12 +74,6 @@ export interface TestSockets extends World {
   close(): Promise<void>;
 }
 
-/** Auth and Job answer at once. */
-export const atOnce = (): World['before'] => {
-  const now = async (): Promise<void> => undefined;
-  return { auth: now, authorize: now, job: now };
-};
-
 export const KEPT = { ms: 60_000, events: 200 };
 
 export async function openTestSockets(servers: Servers): Promise<TestSockets> {
@@ -118,18 +88,8 @@ export async function openTestSockets(servers: Servers): Promise<TestSockets> {
     lifecycles.push(lifecycle);
     return lifecycle;
   };
-  const world: World = {
-    tokens: new Map(),
-    revoked: new Set(),
-    asked: new Map(),
-    jobs: new Map(),
-    readers: new Set(),
-    authIsAway: false,
-    authIsAheadMs: 0,
-    before: atOnce(),
-    jobsAsked: 0,
-  };
-  const peersAt = await servePeers(world, open());
+  const world = newWorld();
+  const peersAt = await servePeers(world, open(), log);
   const redis = await openRedis({ url, log, lifecycle: open() });
   const store = socketStore(redis, KEPT, prefix);
   let publisher: Promise<Publisher> | undefined;
@@ -180,11 +140,7 @@ export async function openTestSockets(servers: Servers): Promise<TestSockets> {
       return { url: `ws://127.0.0.1:${port}/v1/events`, http: `http://127.0.0.1:${port}`, hub, lifecycle };
     },
 
-    token(memberId: string, seconds = 300): string {
-      const token = randomUUID();
-      world.tokens.set(token, { memberId, expiresAt: trueTime() / 1_000 + seconds });
-      return token;
-    },
+    token: (memberId: string, seconds?: number) => newToken(world, memberId, seconds),
 
     job(memberId: string, state: JobState = JobState.JOB_STATE_COMPLETED): JobMessage {
       const job = newJob(memberId, state);
@@ -265,53 +221,4 @@ function newJob(memberId: string, state: JobState): JobMessage {
     expiresAt: new Date(now.getTime() + 86_400_000),
     version: 3,
   };
-}
-
-/**
- * Auth and Job as real gRPC servers that answer what the test says: the real ones can't be made to
- * expire, revoke or be away at the moment that a test needs. test/ has the whole system.
- */
-async function servePeers(world: World, lifecycle: Lifecycle): Promise<{ auth: string; job: string }> {
-  const at = { listen: { host: '127.0.0.1', port: 0 }, log, lifecycle };
-  const auth: Partial<Handlers<AuthServiceService>> = {
-    async authenticate({ accessToken }) {
-      world.asked.set(accessToken, (world.asked.get(accessToken) ?? 0) + 1);
-      await world.before.auth();
-      if (world.authIsAway) throw unavailable('STORE_UNAVAILABLE', 'the store is away');
-      const known = world.tokens.get(accessToken);
-      if (!known) throw unauthenticated('TOKEN_INVALID', 'the token is not one of ours');
-      const left = known.expiresAt - trueTime() / 1_000;
-      if (left < 0) throw unauthenticated('TOKEN_EXPIRED', 'the token has expired');
-      if (world.revoked.has(accessToken)) throw unauthenticated('SESSION_REVOKED', 'the session was ended');
-      const expiresAt = Math.round(known.expiresAt + world.authIsAheadMs / 1_000);
-      return { memberId: known.memberId, sessionId: 's', expiresAt, expiresIn: Math.ceil(left) };
-    },
-    async authorize({ accessToken, action, resource }) {
-      await world.before.authorize();
-      const memberId = world.tokens.get(accessToken)?.memberId ?? '';
-      if (action === 'job.read' && (resource?.ownerId === memberId || world.readers.has(memberId)))
-        return { memberId, sessionId: 's' };
-      throw permissionDenied('PERMISSION_DENIED', 'not allowed');
-    },
-  };
-  const job: Partial<Handlers<JobServiceService>> = {
-    async getJob({ jobId }) {
-      world.jobsAsked++;
-      await world.before.job();
-      const known = world.jobs.get(jobId);
-      if (!known) throw notFound('JOB_NOT_FOUND', 'there is no such job');
-      return { job: known };
-    },
-  };
-  return {
-    auth: `127.0.0.1:${await serveGrpc(at, AuthServiceService, withRest(AuthServiceService, auth) as Handlers<AuthServiceService>)}`,
-    job: `127.0.0.1:${await serveGrpc(at, JobServiceService, withRest(JobServiceService, job) as Handlers<JobServiceService>)}`,
-  };
-}
-
-function withRest(definition: object, handlers: object): object {
-  const unimplemented = async (): Promise<never> => {
-    throw new MusubiError(status.UNIMPLEMENTED, 'INTERNAL', 'this test needs it not');
-  };
-  return { ...Object.fromEntries(Object.keys(definition).map((method) => [method, unimplemented])), ...handlers };
 }

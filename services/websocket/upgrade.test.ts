@@ -6,8 +6,9 @@ import { openRaw, parseAnswer, type RawClient } from '#platform/http/raw-client.
 import { CLIENT_CODES } from '#platform/problems.ts';
 import { startTelemetry } from '#platform/process/telemetry.ts';
 import { TestClient } from './client.fixture.ts';
+import { atOnce } from './peers.fixture.ts';
 import { request, UPGRADE } from './raw.fixture.ts';
-import { atOnce, openTestSockets, type TestInstance, type TestSockets } from './socket.fixture.ts';
+import { openTestSockets, type TestInstance, type TestSockets } from './socket.fixture.ts';
 
 // Written byte by byte, as no client library would.
 

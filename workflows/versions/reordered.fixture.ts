@@ -2,13 +2,9 @@ import { recoveryOf } from '../recover.ts';
 import { pivot, saga } from '../saga.ts';
 import { services } from '../step.ts';
 import type { Input } from './input.fixture.ts';
+import { 'member.part' as part } from './ordered.fixture.ts';
 
-const { auth, member, role } = services;
-
-const part = saga('member.part', [[role.assignRoles]], async ({ step }, input: Input) => {
-  await step(role.assignRoles, input);
-  return {};
-});
+const { auth, member } = services;
 
 /** The saga of ordered.fixture.ts in another order, and without the saga that it ran. */
 const ordered = saga(

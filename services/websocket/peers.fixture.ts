@@ -1,0 +1,104 @@
+import { randomUUID } from 'node:crypto';
+import { status } from '@grpc/grpc-js';
+import { MusubiError, notFound, permissionDenied, unauthenticated, unavailable } from '#platform/errors.ts';
+import { type Handlers, serveGrpc } from '#platform/grpc/server.ts';
+import type { Lifecycle } from '#platform/process/lifecycle.ts';
+import type { Logger } from '#platform/process/log.ts';
+import { AuthServiceService } from '#proto/musubi/auth/v1/auth.ts';
+import { type Job as JobMessage, JobServiceService } from '#proto/musubi/job/v1/job.ts';
+
+/** The time of this host, also where a test has shifted the clock of the process. */
+const trueTime = Date.now.bind(Date);
+
+/** What Auth and Job answer in a test. */
+export interface World {
+  /** By token; `expiresAt` in seconds by the host's true time. */
+  tokens: Map<string, { memberId: string; expiresAt: number }>;
+  /** How far Auth's clock is ahead, ms. */
+  authIsAheadMs: number;
+  revoked: Set<string>;
+  /** How often Auth was asked about a token. */
+  asked: Map<string, number>;
+  jobs: Map<string, JobMessage>;
+  /** Members who may read everybody's jobs. */
+  readers: Set<string>;
+  authIsAway: boolean;
+  /** What Auth and Job do before they answer who a token is of, what it may do, and what a job is. */
+  before: Record<'auth' | 'authorize' | 'job', () => Promise<void>>;
+  /** How often Job was asked for a job. */
+  jobsAsked: number;
+}
+
+/** Auth and Job answer at once. */
+export const atOnce = (): World['before'] => {
+  const now = async (): Promise<void> => undefined;
+  return { auth: now, authorize: now, job: now };
+};
+
+export const newWorld = (): World => ({
+  tokens: new Map(),
+  revoked: new Set(),
+  asked: new Map(),
+  jobs: new Map(),
+  readers: new Set(),
+  authIsAway: false,
+  authIsAheadMs: 0,
+  before: atOnce(),
+  jobsAsked: 0,
+});
+
+/** A token that Auth accepts. */
+export function newToken({ tokens }: World, memberId: string, seconds = 300): string {
+  const token = randomUUID();
+  tokens.set(token, { memberId, expiresAt: trueTime() / 1_000 + seconds });
+  return token;
+}
+
+/**
+ * Auth and Job as real gRPC servers that answer what the test says: the real ones can't be made to
+ * expire, revoke or be away at the moment that a test needs. test/ has the whole system.
+ */
+export async function servePeers(world: World, lifecycle: Lifecycle, log: Logger): Promise<{ auth: string; job: string }> {
+  const at = { listen: { host: '127.0.0.1', port: 0 }, log, lifecycle };
+  const auth: Partial<Handlers<AuthServiceService>> = {
+    async authenticate({ accessToken }) {
+      world.asked.set(accessToken, (world.asked.get(accessToken) ?? 0) + 1);
+      await world.before.auth();
+      if (world.authIsAway) throw unavailable('STORE_UNAVAILABLE', 'the store is away');
+      const known = world.tokens.get(accessToken);
+      if (!known) throw unauthenticated('TOKEN_INVALID', 'the token is not one of ours');
+      const left = known.expiresAt - trueTime() / 1_000;
+      if (left < 0) throw unauthenticated('TOKEN_EXPIRED', 'the token has expired');
+      if (world.revoked.has(accessToken)) throw unauthenticated('SESSION_REVOKED', 'the session was ended');
+      const expiresAt = Math.round(known.expiresAt + world.authIsAheadMs / 1_000);
+      return { memberId: known.memberId, sessionId: 's', expiresAt, expiresIn: Math.ceil(left) };
+    },
+    async authorize({ accessToken, action, resource }) {
+      await world.before.authorize();
+      const memberId = world.tokens.get(accessToken)?.memberId ?? '';
+      if (action === 'job.read' && (resource?.ownerId === memberId || world.readers.has(memberId)))
+        return { memberId, sessionId: 's' };
+      throw permissionDenied('PERMISSION_DENIED', 'not allowed');
+    },
+  };
+  const job: Partial<Handlers<JobServiceService>> = {
+    async getJob({ jobId }) {
+      world.jobsAsked++;
+      await world.before.job();
+      const known = world.jobs.get(jobId);
+      if (!known) throw notFound('JOB_NOT_FOUND', 'there is no such job');
+      return { job: known };
+    },
+  };
+  return {
+    auth: `127.0.0.1:${await serveGrpc(at, AuthServiceService, withRest(AuthServiceService, auth) as Handlers<AuthServiceService>)}`,
+    job: `127.0.0.1:${await serveGrpc(at, JobServiceService, withRest(JobServiceService, job) as Handlers<JobServiceService>)}`,
+  };
+}
+
+function withRest(definition: object, handlers: object): object {
+  const unimplemented = async (): Promise<never> => {
+    throw new MusubiError(status.UNIMPLEMENTED, 'INTERNAL', 'this test needs it not');
+  };
+  return { ...Object.fromEntries(Object.keys(definition).map((method) => [method, unimplemented])), ...handlers };
+}
