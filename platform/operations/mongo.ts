@@ -105,11 +105,11 @@ async function firstTry(
   failure: unknown,
 ): Promise<OperationDocument | undefined> {
   try {
-    const settled = await operations.findOne({ _id: operationId });
-    if (settled) return settled;
     // A transaction sees what is committed here, and other reads only what the majority has.
     const here = await operations.findOne({ _id: operationId }, { readConcern: { level: 'local' } });
     if (!here && !(failure instanceof AlreadyRecorded)) return undefined;
+    const settled = await operations.findOne({ _id: operationId });
+    if (settled) return settled;
   } catch (error) {
     throw toMongoError(error);
   }
