@@ -11,7 +11,7 @@ const JOB: Job = {
   command: 'member.update',
   state: JobState.JOB_STATE_FAILED,
   progress: { done: 1, total: 3, step: 'auth' },
-  resultJson: '{"memberId":"結び"}',
+  resultJson: '{"id":"結び"}',
   error: { code: 'LOGIN_TAKEN', message: 'taken', errors: [{ field: 'loginId', code: 'TAKEN', message: 'is taken' }] },
   memberId: 'm',
   aggregateId: 'a',
@@ -46,13 +46,17 @@ test('a job of every state, and with what a newer Job says of its error, is show
     command: 'member.update',
     state: 'failed',
     progress: { done: 1, total: 3, step: 'auth' },
-    result: { memberId: '結び' },
+    result: { id: '結び' },
     error: { code: 'LOGIN_TAKEN', message: 'Taken.', errors: [{ field: 'loginId', code: 'TAKEN', message: 'is taken' }] },
     memberId: 'm',
     createdAt: '1970-01-01T00:00:00.001Z',
     updatedAt: '1970-01-01T00:00:00.002Z',
     expiresAt: '1970-01-01T00:00:00.003Z',
   });
+  const tried = (attempt: number | undefined) =>
+    toJobView({ ...JOB, progress: { done: 1, total: 3, step: 'auth', attempt } }).progress;
+  t.is(tried(4).attempt, 4);
+  for (const first of [1, undefined]) t.false('attempt' in tried(first));
   const { resultJson: _, error: __, ...bare } = JOB;
   t.deepEqual(
     Object.keys(toJobView({ ...bare, resultJson: '', error: undefined })),

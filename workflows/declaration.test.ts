@@ -1,6 +1,7 @@
 import test from 'ava';
 import type { AggregateVersion } from '#proto/musubi/aggregate/v1/aggregate.ts';
 import type { StepCall } from '../activities/call.ts';
+import { deleteMember } from './delete-member.ts';
 import { finish, pivot, saga } from './saga.ts';
 import { type StepsOf, services } from './step.ts';
 import { checkList } from './tries.ts';
@@ -44,4 +45,11 @@ test('a list is of so many items, each with a key of its own, and not too many o
     t.throws(() => checkList('a.b', keys(1), atOnce), { message: /at the same time, but 1 to 100$/ });
   t.throws(() => checkList('a.b', [...keys(2), ...keys(1)], 10), { message: 'a.b: a key is given twice' });
   for (const key of ['', 'x/y']) t.throws(() => checkList('a.b', [{ key }], 10), { message: `a.b: "${key}" is no key` });
+});
+
+test('a member that is deleted is kept out before anything waits for what it has under way', (t) => {
+  const names = deleteMember.steps.map(({ service, name }) => `${service}.${name}`);
+  const closed = names.indexOf('auth.suspendLogin');
+  t.true(closed !== -1 && closed < names.indexOf('member.beginDelete'), names.join());
+  for (const name of deleteMember.pivots) t.true(closed < names.indexOf(name));
 });

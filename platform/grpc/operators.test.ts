@@ -23,6 +23,7 @@ import { JobServiceService } from '#proto/musubi/job/v1/job.ts';
 import { MemberServiceService } from '#proto/musubi/member/v1/member.ts';
 import { QueryServiceService } from '#proto/musubi/query/v1/query.ts';
 import { RoleServiceService } from '#proto/musubi/role/v1/role.ts';
+import { WebsocketServiceService } from '#proto/musubi/websocket/v1/websocket.ts';
 import { Lifecycle } from '../process/lifecycle.ts';
 import { createLogger } from '../process/log.ts';
 import { type Handlers, serveGrpc } from './server.ts';
@@ -36,6 +37,7 @@ const SERVICES: Record<string, ServiceDefinition> = {
   'musubi.member.v1.MemberService': MemberServiceService,
   'musubi.query.v1.QueryService': QueryServiceService,
   'musubi.role.v1.RoleService': RoleServiceService,
+  'musubi.websocket.v1.WebsocketService': WebsocketServiceService,
 };
 const QUERY = 'musubi.query.v1.QueryService';
 

@@ -52,6 +52,6 @@ async function expireOperations(db: Db): Promise<void> {
 
 /** Forgets what undos need when its time is over. (A TTL index forgets the records, but it could not forget a part of one.) */
 export async function pruneOperations(db: Db): Promise<void> {
-  const before = new Date(Date.now() - UNDO_KEPT_SECONDS * 1_000);
-  await operationsOf(db).updateMany({ state: 'done', at: { $lt: before } }, { $set: { state: 'final' }, $unset: { undo: '' } });
+  const isOld = { $expr: { $lt: ['$at', { $subtract: ['$$NOW', UNDO_KEPT_SECONDS * 1_000] }] } };
+  await operationsOf(db).updateMany({ state: 'done', ...isOld }, { $set: { state: 'final' }, $unset: { undo: '' } });
 }

@@ -76,9 +76,9 @@ export async function runStep<Store extends { mongo: Mongo }, Request extends { 
     return await transaction(mongo, async (session) => {
       const done = await step.do({ store, session }, request);
       const result = asJson(done.result);
-      const record = { _id: operationId, step: name, state: 'done' as const, at: new Date(), result, undo: asJson(done.kept) };
+      const record = { step: name, state: 'done' as const, result, undo: asJson(done.kept) };
       // One write, which a repeat collides with, also a concurrent one: then nothing of what it did is kept.
-      await insertNew(operations, record, session);
+      await insertNew(operations, operationId, record, session);
       await addEvents(mongo, session, done.events);
       return result;
     });
@@ -131,7 +131,8 @@ export async function undoOperation<Store extends { mongo: Mongo }>(
   checkOperationId(operationId);
   const { mongo } = store;
   const tombstone = {
-    $set: { state: 'undone' as const, at: new Date() },
+    $set: { state: 'undone' as const },
+    $currentDate: { at: true as const },
     $setOnInsert: { step: '' },
     $unset: { result: '' as const, undo: '' as const },
   };
@@ -223,13 +224,20 @@ const isAway = (error: unknown): boolean => error instanceof MusubiError && erro
 /** Thrown to leave the transaction, which the server has aborted when the insert failed: there is nothing to commit. */
 class AlreadyRecorded extends Error {}
 
+/** The record's time is the store's, as is what it is compared with one day. */
 async function insertNew(
   operations: Collection<OperationDocument>,
-  record: OperationDocument,
+  operationId: string,
+  record: Omit<OperationDocument, '_id' | 'at'>,
   session: ClientSession,
 ): Promise<void> {
   try {
-    await operations.insertOne(record, { session });
+    // No record is without a state, so one that is there is not found, and is collided with.
+    await operations.updateOne(
+      { _id: operationId, state: { $exists: false } },
+      { $setOnInsert: record, $currentDate: { at: true } },
+      { session, upsert: true },
+    );
   } catch (error) {
     throw isDuplicateKey(error) ? new AlreadyRecorded() : error;
   }

@@ -168,3 +168,26 @@ test('a bucket names nobody, and is gone when it is full again', async (t) => {
   const indexes = await auth.store.attempts.indexes();
   t.true(indexes.some(({ key, expireAfterSeconds }) => key.fullAt === 1 && expireAfterSeconds === 0));
 });
+
+test('a store that is away takes no guess for good: neither one that could not be counted, nor a look that failed', async (t) => {
+  let isAway = false;
+  const collection = new Proxy(auth.store.attempts, {
+    get: (target, name) => {
+      const member = Reflect.get(target, name, target) as unknown;
+      if (typeof member !== 'function') return member;
+      return (...given: unknown[]) => {
+        if (isAway) throw new Error('away');
+        return member.apply(target, given) as unknown;
+      };
+    },
+  });
+  const attempts = new Attempts(collection, { ...RATES, sourceAndLogin: slow(1) }, auth.masterKey);
+  const one = stranger({ known: true });
+  const guess = await attempts.take(one);
+  isAway = true;
+  await t.throwsAsync(async () => guess.end(true), { message: 'away' });
+  await t.throwsAsync(async () => attempts.take(one), { message: 'away' });
+  isAway = false;
+  await (await attempts.take(one)).end(false);
+  await t.notThrowsAsync(attempts.take(one));
+});

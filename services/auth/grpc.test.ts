@@ -1,11 +1,14 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
 import { connectPeer, type Peer } from '#platform/grpc/client.ts';
 import { serveGrpc } from '#platform/grpc/server.ts';
 import { createLogger } from '#platform/process/log.ts';
+import { metrics } from '#platform/process/telemetry.ts';
 import { AuthServiceService } from '#proto/musubi/auth/v1/auth.ts';
 import { freshLogin, loginOf, openTestAuth, PASSWORD, type TestAuth } from './auth.fixture.ts';
 import { AUTH_LIMITS, authHandlers } from './grpc.ts';
+import { HashQueue } from './hash-queue.ts';
 
 let server: TestAuth;
 let auth: Peer<typeof AuthServiceService>;
@@ -114,4 +117,39 @@ test('undo takes back what was done, whatever it was', async (t) => {
   await auth.undo({ operationId });
   t.is(await server.store.members.countDocuments({ _id: memberId }), 0);
   await t.throwsAsync(bind(), { code: 'OPERATION_UNDONE' });
+});
+
+test.serial('a password whose gateway left is neither hashed nor staged', async (t) => {
+  const begun = Promise.withResolvers<void>();
+  const go = Promise.withResolvers<void>();
+  // The only place is taken, so the next one waits.
+  const queue = new HashQueue(1, 10, 600_000);
+  const held = queue.run(['unknown', 'held'], async () => {
+    begun.resolve();
+    await go.promise;
+  });
+  const busy = await server.sibling({ queue });
+  t.teardown(() => busy.lifecycle.stop('done'));
+  await begun.promise;
+  const port = await serveGrpc(
+    { listen: { host: '127.0.0.1', port: 0 }, log: createLogger('auth', 'error'), lifecycle: busy.lifecycle },
+    AuthServiceService,
+    authHandlers(busy, busy.keys),
+  );
+  const peer = connectPeer(`127.0.0.1:${port}`, AuthServiceService, busy.lifecycle);
+  const staged = () => busy.store.secrets.countDocuments();
+  const before = await staged();
+  const waiting = async () =>
+    (await metrics.getSingleMetric('musubi_auth_hash_queue')?.get())?.values.find(({ labels }) => labels.lane === 'registration')
+      ?.value ?? 0;
+  const leaving = new AbortController();
+  const call = peer.stagePassword({ password: PASSWORD }, { signal: leaving.signal });
+  while ((await waiting()) === 0) await sleep(10);
+  leaving.abort();
+  await t.throwsAsync(call);
+  for (let i = 0; i < 500 && (await waiting()) > 0; i++) await sleep(10);
+  t.is(await waiting(), 0, 'its place is free at once');
+  go.resolve();
+  await held;
+  t.is(await staged(), before);
 });
