@@ -39,6 +39,6 @@ export default {
   serial: faults,
   // Temporal's native module can crash where a thread that has used it ends, and would take all other files with it.
   workerThreads: false,
-  // Faults start whole systems, between whose lines there is nothing to tell.
-  timeout: faults ? '10m' : '4m',
+  // How long nothing may end. No test asks for more with `t.timeout`: ava would forget its own limit for good.
+  timeout: '10m',
 };

@@ -5,16 +5,38 @@ import type { Program } from './platform/process/program.ts';
 import { ROUNDS } from './programs.ts';
 import { SERVICES } from './services/catalogue.ts';
 
+type Load = () => Promise<Program>;
+
+/** What operators run alone, and what it does. */
+const TASKS: Record<string, { load: Load; says: string }> = {
+  redrive: {
+    load: () => import('./platform/kafka/redrive.ts'),
+    says: 'gives consumer groups the messages again that they have parked',
+  },
+  retell: {
+    load: () => import('./services/relay/retell.ts'),
+    says: 'has services tell their present state once more, and queries agree with it',
+  },
+  repair: { load: () => import('./worker/repair.ts'), says: 'ends jobs whose workflows were closed or lost' },
+  erasures: {
+    load: () => import('./services/auth/report-erasures.ts'),
+    says: 'prints what was erased of each deleted member, where and when, and what is left: a line of JSON each',
+  },
+  callers: { load: () => import('./services/callers.ts'), says: 'makes the keys by which programs prove who they are' },
+  audit: {
+    load: () => import('./services/auth/audit/task.ts'),
+    says: 'looks whether the audit is whole, and prints its head; ends with 1 where it is broken',
+  },
+};
+
 /** Each program's module. */
-const PROGRAMS: Record<string, () => Promise<Program>> = {
+const PROGRAMS: Record<string, Load> = {
   ...Object.fromEntries(Object.keys(SERVICES).map((name) => [name, () => import(`./services/${name}/main.ts`)])),
   gateway: () => import('./gateway/main.ts'),
   bootstrap: () => import('./gateway/bootstrap.ts'),
   worker: () => import('./worker/main.ts'),
   relay: () => import('./services/relay/main.ts'),
-  redrive: () => import('./platform/kafka/redrive.ts'),
-  retell: () => import('./services/relay/retell.ts'),
-  repair: () => import('./worker/repair.ts'),
+  ...Object.fromEntries(Object.entries(TASKS).map(([name, { load }]) => [name, load])),
 };
 
 /** The programs that a process may have side by side. */
@@ -90,6 +112,27 @@ const OPTIONS: readonly Option[] = [
     to: 'list',
     says: 'prints the jobs that have not ended and what each needs, and does no more',
   },
+  {
+    name: 'token',
+    value: 'SERVICE',
+    of: 'callers',
+    sets: 'MUSUBI_CALLERS_SERVICE',
+    says: 'prints what a call to that service is made with, instead of new keys (metadata musubi-caller)',
+  },
+  {
+    name: 'caller',
+    value: 'NAME',
+    of: 'callers',
+    sets: 'MUSUBI_CALLERS_NAME',
+    says: 'whose key, or whose token (default: all keys, a token of operator)',
+  },
+  {
+    name: 'head',
+    value: 'N:HASH',
+    of: 'audit',
+    sets: 'MUSUBI_AUDIT_HEAD',
+    says: 'a head that an earlier check has printed, which must still be there',
+  },
   { name: 'job', value: 'ID', of: 'repair', sets: 'MUSUBI_REPAIR_JOB', says: 'this job only, and at once' },
 ];
 
@@ -99,10 +142,10 @@ const USAGE = `usage: node_modules/.bin/node main.ts PROGRAM[,PROGRAM…] [optio
 
 one or several, side by side in one process:
   ${TOGETHER.join(', ')}
-alone:
-  ${Object.keys(PROGRAMS)
-    .filter((name) => !TOGETHER.includes(name))
-    .join(', ')}
+alone, and then it ends:
+${Object.entries(TASKS)
+  .map(([name, { says }]) => usageOf(name, says))
+  .join('\n')}
 options:
 ${OPTIONS.map(({ name, value = '', of, says }) => usageOf(`--${name} ${value}`, `${of}: ${says}`)).join('\n')}
 ${usageOf('--version', 'which release this is')}
@@ -135,8 +178,12 @@ if (foreign !== undefined) refuse(`--${foreign} is no option of ${list}`);
 if (values.list && values.discard) refuse('--list and --discard exclude each other');
 if (values.list && values.event !== undefined) refuse('--list shows all that is parked: leave out --event');
 const env = { ...process.env };
+// Each program is given what it reads; what is another's, nobody finds here.
+for (const name of Object.keys(env)) if (name.startsWith('MUSUBI_')) delete process.env[name];
 for (const option of given as Option[]) {
   const value = values[option.name];
+  // An empty variable counts as none; an option that is given is never taken as absent.
+  if (value === '') refuse(`--${option.name} is empty; give ${option.value}, or leave it out`);
   env[option.sets] = typeof value === 'string' ? value : (option.to ?? 'true');
 }
 

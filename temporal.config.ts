@@ -4,7 +4,7 @@ import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/commo
 // this file, so it holds constants only; the environment's part is `temporalShape` (worker/config.ts).
 
 /** The domains that orchestrate sagas. Each can have a task queue of its name, to be deployed alone. */
-export const DOMAINS = ['member'] as const;
+export const DOMAINS = ['member', 'role', 'policy', 'auth'] as const;
 export type Domain = (typeof DOMAINS)[number];
 
 /** The task queue of all domains that have none of their own: a worker of each would cost every host a thread, a heap and pollers. */
@@ -105,13 +105,28 @@ export const TIMERS = {
  * that one's activity. One that is not through yet is not started again.
  */
 export const SCHEDULES = {
-  'upkeep.unfinishedJobs': { everyMs: 60_000, summary: 'Looks for unfinished jobs whose workflow was closed or is gone' },
+  'upkeep.unfinishedJobs': {
+    everyMs: 60_000,
+    summary: 'Looks for unfinished jobs whose workflow was closed or is gone',
+    attempt: { startToCloseTimeout: 45_000 },
+  },
+  // It goes over all members and roles, and on from where it was last heard of.
+  'upkeep.reconcile': {
+    everyMs: 5 * 60_000,
+    summary: 'Makes Auth agree with what Member and Role have',
+    attempt: { startToCloseTimeout: 30 * 60_000, heartbeatTimeout: 60_000 },
+  },
+  // It looks at every member that was ever deleted, page by page, and goes on at the page at which it was cut off.
+  'upkeep.erasures': {
+    everyMs: 3_600_000,
+    summary: 'Erases what is kept of deleted members, and what a restored backup has brought back of them',
+    attempt: { startToCloseTimeout: 6 * 3_600_000, heartbeatTimeout: 60_000 },
+  },
 } as const;
 export type ScheduleId = keyof typeof SCHEDULES;
 
 /** How the activity of a Schedule is tried: until it is through, for what it needs may be away. */
 export const REGULAR = {
-  startToCloseTimeout: 45_000,
   retry: { initialInterval: 1_000, backoffCoefficient: 2, maximumInterval: 15_000 },
 } as const;
 

@@ -10,6 +10,8 @@ import { ALARM_AFTER_MS, CONFLICT, jobOf, REPORT_AFTER_MS } from '../temporal.co
 export interface StepCall {
   /** The key by which the service knows a repeat, and undoes: `jobId/service.step`, of a list with `/item`. */
   operationId: string;
+  /** What allowed the saga to begin, for its pivot; its command, where the system itself began it. Absent: another step. */
+  permit?: string;
   /** Nothing may fail this step: a refusal too is tried again, for a fix may come. */
   mustSucceed?: boolean;
   /** Attempts that were made before, by another activity: of a local one that was given up. */
@@ -29,8 +31,8 @@ export interface StepFailure {
   grpcStatus: string;
 }
 
-/** What a saga gives a step: the request without the operation's ID, which the saga makes. */
-export type Given<Request> = Omit<Request, 'operationId'>;
+/** What a saga gives a step: the request without what follows from the run, the operation's ID and the permit. */
+export type Given<Request> = Omit<Request, 'operationId' | 'permit'>;
 
 /** Makes one idempotent gRPC call as a step. */
 export type Call = <R>(step: StepCall, rpc: (options: Required<Pick<CallOptions, 'timeoutMs'>>) => Promise<R>) => Promise<R>;
@@ -56,7 +58,7 @@ const MARGIN_MS = 250;
  * Progress is reported from here, not by the workflow: only here is it known that an attempt drags on,
  * and a workflow that reported each step would double the number of steps. A quick saga reports nothing.
  */
-export function createCall(job: Peer<typeof JobServiceService>): Call {
+export function createCall(job: Pick<Peer<typeof JobServiceService>, 'reportProgress'>): Call {
   return async (step, rpc) => {
     const info = activityInfo();
     const { startToCloseTimeoutMs, workflowExecution } = info;

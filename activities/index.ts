@@ -9,7 +9,8 @@ import {
   stepNames,
 } from '#platform/grpc/contract.ts';
 import type { Peers } from '#platform/grpc/peers.ts';
-import { calledBy, type UncopiedService } from '../services/catalogue.ts';
+import type { UncopiedService } from '../services/catalogue.ts';
+import { calledBy } from '../services/may-call.ts';
 import { createCall, type Given, type StepCall } from './call.ts';
 
 /** The contracts of the services that sagas call. */
@@ -53,7 +54,10 @@ export function createActivities(peers: SagaPeers): Activities {
     const steps = [...stepNames(contract), ...aboutOperations(contract)].map((name) => [
       name,
       (step: StepCall, given: object) =>
-        call(step, (options) => rpcOf(peer, name)({ ...given, operationId: step.operationId }, options)),
+        call(step, (options) => {
+          const { operationId, permit } = step;
+          return rpcOf(peer, name)({ ...given, operationId, ...(permit === undefined ? {} : { permit }) }, options);
+        }),
     ]);
     // One that only waits ends with the worker; the wait is then made again elsewhere.
     const others = ((NO_STEPS as Record<string, readonly string[]>)[service] ?? []).map((name) => [

@@ -11,7 +11,7 @@ import { allOf, membersOf } from '../services/query/store.ts';
  */
 const pool = new Pool({ connectionString: process.argv[2], max: 8 });
 const member = membersOf([]).text;
-const list = allOf({ after: undefined, limit: 0 }).text;
+const list = allOf({ seen: { kind: { $case: 'always', value: true } }, roleId: '', after: undefined, limit: 0 }).text;
 
 const router = new Router();
 router.get('/v1/members/:memberId', async (ctx) => {

@@ -2,14 +2,16 @@ import { randomUUID } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { Client } from '@temporalio/client';
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
+import { Caller, keyVariable } from '#platform/grpc/callers.ts';
 import { connectPeers } from '#platform/grpc/peers.ts';
 import { newId } from '#platform/validation/id.ts';
 import { byTemporalName, CONTRACTS, createActivities } from '../activities/index.ts';
 import { loadConfig } from '../platform/process/config.ts';
 import { Lifecycle } from '../platform/process/lifecycle.ts';
 import { createLogger } from '../platform/process/log.ts';
+import { calledBy } from '../services/may-call.ts';
 import { WORKER_TUNING } from '../temporal.config.ts';
-import { temporalShape } from '../worker/config.ts';
+import { sagasShape } from '../worker/config.ts';
 import { makeWorkflowThreadsLean } from '../worker/workflow-threads.ts';
 
 const LEAN_QUEUE = 'bench-lean';
@@ -27,8 +29,11 @@ export async function startBaselines(): Promise<Baselines> {
   Runtime.install({ logger: new DefaultLogger('ERROR') });
   const log = createLogger('bench', 'warn');
   const lifecycle = new Lifecycle(log, 10_000);
-  const config = loadConfig(temporalShape, process.env);
-  const peers = connectPeers(CONTRACTS, { config, lifecycle });
+  const config = loadConfig(sagasShape, process.env);
+  const peers = connectPeers(CONTRACTS, { config, caller: config.MUSUBI_SAGAS_CALLER_KEY, lifecycle });
+  // Jobs are issued by the gateway.
+  const gateway = new Caller('gateway', process.env[keyVariable('gateway')] ?? '');
+  const { job: issuing } = connectPeers({ job: calledBy('gateway').job }, { config, caller: gateway, lifecycle });
   const taskQueue = 'bench';
   const connection = await NativeConnection.connect({ address: config.MUSUBI_TEMPORAL_ADDRESS });
   const client = new Client({ connection });
@@ -47,7 +52,7 @@ export async function startBaselines(): Promise<Baselines> {
   const running = Promise.all([asItComes.run(), lean.run()]);
   return {
     naive: async (memberId, loginId) => {
-      const { job } = await peers.job.issueJob({
+      const { job } = await issuing.issueJob({
         command: 'bench.naive',
         memberId: newId(),
         aggregateId: memberId,

@@ -1,5 +1,6 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Layout } from '../local/layouts.ts';
 import { type BENCHES as NAMES, readOptions } from '../local/options.mjs';
 import { type Stack, startStack } from '../local/stack.ts';
 import { stopRequest } from '../local/stop-request.ts';
@@ -8,7 +9,7 @@ type Bench = (typeof NAMES)[number];
 
 /**
  * `npm run bench NAME`: measures and prints. Every number comes with its baseline from the same run: absolute times
- * depend on the machine. All but `start` and `services`, which start their own, are given a system of their own, empty and on free ports.
+ * depend on the machine. All but `callers`, which needs none, `start` and `services`, which start their own, are given a system of their own, empty and on free ports.
  */
 const BENCHES: Record<Bench, () => Promise<void>> = {
   command: async () => onStack((await import('./command.ts')).run),
@@ -21,8 +22,15 @@ const BENCHES: Record<Bench, () => Promise<void>> = {
   refusals: async () => onStack((await import('./refusals.ts')).run),
   idle: async () => onStack((await import('./idle.ts')).run),
   queues: async () => onStack((await import('./queues.ts')).run),
+  callers: async () => (await import('./callers.ts')).run(),
   services: async () => (await import('./services.ts')).run(),
   start: async () => (await import('./start.ts')).run(values),
+  // Auth has a process of its own: what it takes is what is measured.
+  checks: async () => onStack((await import('./checks.ts')).run, 'each'),
+  access: async () => {
+    const { run } = await import('./access.ts');
+    await onStack((stack) => run(stack, values));
+  },
 };
 
 const { values, positionals } = readOptions('bench/run.ts', process.argv.slice(2));
@@ -35,16 +43,17 @@ try {
   process.exit(1);
 }
 
-async function onStack(measure: (stack: Stack) => Promise<void>): Promise<void> {
+/** @param processes where the command line names no layout */
+async function onStack(measure: (stack: Stack) => Promise<void>, processes: Layout = 'few'): Promise<void> {
   const dataDir = join(import.meta.dirname, '..', '.musubi', `bench-${process.pid}`);
   const request = stopRequest(() => process.exit(130));
   // A few members stand for many: what bounds one member's commands over time would be all that is measured.
-  const env = { MUSUBI_JOB_RATE_PER_MEMBER: '100000+100000/1s' };
+  const env = { MUSUBI_JOB_RATE_PER_MEMBER: '100000+100000/1s', MUSUBI_AUTH_RENAMES: '100000+100000/1s' };
   const stack = await startStack({
     dataDir,
     fresh: true,
     ports: 'free',
-    processes: values.processes ?? 'few',
+    processes: values.processes ?? processes,
     env,
     signal: request.signal,
   });

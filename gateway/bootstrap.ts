@@ -2,22 +2,19 @@ import { randomBytes } from 'node:crypto';
 import type { z } from 'zod';
 import { patiently } from '#platform/concurrency/patience.ts';
 import { unavailable } from '#platform/errors.ts';
-import type { Peer } from '#platform/grpc/client.ts';
-import { connectPeers } from '#platform/grpc/peers.ts';
+import { connectPeers, type Peers } from '#platform/grpc/peers.ts';
 import { type programShape, Secret } from '#platform/process/config.ts';
 import type { App } from '#platform/process/program.ts';
+import { email } from '#platform/validation/fields.ts';
 import { newId, SYSTEM } from '#platform/validation/id.ts';
 import { type Job, JobState } from '#proto/musubi/job/v1/job.ts';
-import type { RoleServiceService } from '#proto/musubi/role/v1/role.ts';
-import { calledBy } from '../services/catalogue.ts';
+import { calledBy } from '../services/may-call.ts';
 import { hostWorkers } from '../worker/host.ts';
 import { AbandonedJobs } from './commands/abandoned.ts';
-import { isFinal, issueAndStart } from './commands/carry-out.ts';
+import { type Issuing, isFinal, issueAndStart } from './commands/carry-out.ts';
 import { fingerprint } from './commands/fingerprint.ts';
-import { SingleFlight } from './commands/single-flight.ts';
-import { Waits } from './commands/waits.ts';
 import { bootstrapShape } from './config.ts';
-import { type Gateway, HASHING_TIMEOUT_MS } from './gateway.ts';
+import { HASHING_TIMEOUT_MS } from './gateway.ts';
 import { JobFailedError } from './http/problem.ts';
 
 export { bootstrapShape as shape };
@@ -25,6 +22,12 @@ export { bootstrapShape as shape };
 type Config = z.output<z.ZodObject<typeof bootstrapShape & typeof programShape>>;
 
 const COMMAND = 'member.register';
+
+/** What it works with: the services, and the door to the sagas. */
+interface System extends Peers<ReturnType<typeof calledBy<'bootstrap'>>>, Omit<Issuing, 'job'> {
+  /** Aborted when the process stops. */
+  stopping: AbortSignal;
+}
 /** Services may start side by side with this; they get this long to come up. */
 const PATIENCE_MS = 180_000;
 /** Registrations that may fail, for reasons that may pass, before this gives up, and the supervisor starts it again. */
@@ -38,19 +41,13 @@ export async function start(app: App<Config>): Promise<'done'> {
   const { config, log, lifecycle } = app;
   const stopping = new AbortController();
   lifecycle.onStop('bootstrap', 'intake', () => stopping.abort());
-  const { role, ...peers } = connectPeers(calledBy('sagas'), app);
   const services = {
-    ...peers,
+    ...connectPeers(calledBy('bootstrap'), { ...app, caller: config.MUSUBI_BOOTSTRAP_CALLER_KEY }),
     commands: hostWorkers(app, []),
     log,
     stopping: stopping.signal,
   };
-  const gateway: Gateway = {
-    ...services,
-    abandoned: new AbandonedJobs(services),
-    waits: new Waits(services),
-    issuing: new SingleFlight(),
-  };
+  const system: System = { ...services, abandoned: new AbandonedJobs(services) };
   const patience = { server: 'the services', deadline: performance.now() + PATIENCE_MS, log, lifecycle };
   let given = config.MUSUBI_ADMIN_PASSWORD;
   // Made when it is needed, so that a second run neither hashes nor prints one, and once, however often it is needed.
@@ -58,15 +55,15 @@ export async function start(app: App<Config>): Promise<'done'> {
 
   let failure = '';
   for (let failures = 0; failures < MAX_FAILURES; ) {
-    const { newest, ended, hasAdmin } = await patiently(() => look(role, gateway), patience);
+    const { newest, ended, hasAdmin } = await patiently(() => look(system), patience);
     if (hasAdmin && (!newest || isFinal(newest))) {
       log.info('the built-in roles are in place, and there is an admin');
       return 'done';
     }
     // What is under way decides first. A queued one may be nobody's any more, so it is started, if that can't make a second admin.
     const underWay = newest && !isFinal(newest) && (hasAdmin || newest.state !== JobState.JOB_STATE_QUEUED);
-    const job = underWay ? newest : await patiently(() => registerAdmin(config, password, gateway, ended), patience);
-    const { state, error } = await patiently(() => awaitFinal(gateway, job), patience);
+    const job = underWay ? newest : await patiently(() => registerAdmin(config, password, system, ended), patience);
+    const { state, error } = await patiently(() => awaitFinal(system, job), patience);
     if (state === JobState.JOB_STATE_COMPLETED) {
       log.info({ memberId: job.aggregateId, jobId: job.jobId }, 'the first admin is registered');
       continue;
@@ -87,23 +84,23 @@ export async function start(app: App<Config>): Promise<'done'> {
  * Who holds the role may be one whose registration is still under way, and may be undone: only when none was, there
  * is an admin for good. So the jobs are asked for before, and again after: one of them may have begun in between.
  */
-async function look(role: Peer<RoleServiceService>, gateway: Gateway) {
-  for (let jobs = await registrations(gateway); ; ) {
-    const hasAdmin = await ensureRoles(role, gateway);
-    const now = hasAdmin ? await registrations(gateway) : jobs;
+async function look(system: System) {
+  for (let jobs = await registrations(system); ; ) {
+    const hasAdmin = await ensureRoles(system);
+    const now = hasAdmin ? await registrations(system) : jobs;
     if (now[0]?.jobId === jobs[0]?.jobId) return { newest: jobs[0], ended: jobs.find(isFinal), hasAdmin };
     jobs = now;
   }
 }
 
 /** The registrations of a first admin, newest first. */
-async function registrations({ job }: Gateway): Promise<Job[]> {
+async function registrations({ job }: System): Promise<Job[]> {
   const state = JobState.JOB_STATE_UNSPECIFIED;
   return (await job.listJobs({ memberId: SYSTEM, state, command: COMMAND, pageSize: 0, pageToken: '' })).jobs;
 }
 
 /** @returns whether anybody holds the role of an admin */
-async function ensureRoles(role: Peer<RoleServiceService>, { auth }: Gateway): Promise<boolean> {
+async function ensureRoles({ role, auth }: System): Promise<boolean> {
   const { roles, hasAdmin } = await role.ensureBuiltInRoles({});
   if (hasAdmin === undefined) throw unavailable('ROLE_TOO_OLD', 'this release of Role does not tell whether there is an admin');
   // Before any admin is registered: an admin whose role Auth does not know could do nothing.
@@ -115,17 +112,17 @@ async function ensureRoles(role: Peer<RoleServiceService>, { auth }: Gateway): P
  * @param ended the newest registration that has ended. The next one's key names it, so that all who try at the same
  * time, each with its login, try the same one; a job that failed keeps its key.
  */
-async function registerAdmin(config: Config, password: () => Secret, gateway: Gateway, ended: Job | undefined): Promise<Job> {
+async function registerAdmin(config: Config, password: () => Secret, system: System, ended: Job | undefined): Promise<Job> {
   const loginId = config.MUSUBI_ADMIN_LOGIN_ID;
   const key = ended ? `bootstrap-admin:after:${ended.jobId}` : 'bootstrap-admin';
-  return await issueAndStart(gateway, SYSTEM, key, {
+  return await issueAndStart(system, { memberId: SYSTEM }, key, {
     command: COMMAND,
     aggregateId: newId(),
     fingerprint: fingerprint({ method: 'BOOTSTRAP', path: key }),
     summary: 'Register the first admin',
-    prepare: () => gateway.auth.stagePassword({ password: password().reveal() }, { timeoutMs: HASHING_TIMEOUT_MS }),
+    prepare: () => system.auth.stagePassword({ password: password().reveal() }, { timeoutMs: HASHING_TIMEOUT_MS }),
     input: (memberId, { passwordRef }) => {
-      const profile = { loginId, displayName: 'Administrator', email: config.MUSUBI_ADMIN_EMAIL };
+      const profile = { loginId, displayName: 'Administrator', email: config.MUSUBI_ADMIN_EMAIL ?? emailFor(loginId) };
       return { memberId, ...profile, passwordRef, roleIds: ['admin', 'member'] };
     },
   });
@@ -141,8 +138,11 @@ function generatedPassword(loginId: string): Secret {
   return new Secret(password);
 }
 
-async function awaitFinal(gateway: Gateway, { jobId }: Job): Promise<Job> {
-  const { job } = await gateway.job.awaitJob({ jobId, waitMs: 10_000 }, { timeoutMs: 12_000, signal: gateway.stopping });
+async function awaitFinal(system: System, { jobId }: Job): Promise<Job> {
+  const { job } = await system.job.awaitJob({ jobId, waitMs: 10_000 }, { timeoutMs: 12_000, signal: system.stopping });
   if (!job || !isFinal(job)) throw unavailable('JOB_NOT_FINISHED', `job ${jobId} is not finished: is a worker running?`);
   return job;
 }
+
+/** A login that is an e-mail address must be the member's own. */
+const emailFor = (loginId: string): string => (email.safeParse(loginId).success ? loginId : 'admin@musubi.invalid');

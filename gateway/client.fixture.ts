@@ -37,7 +37,7 @@ export async function send(
     ...(body === undefined ? {} : { body: raw ? (body as NonNullable<RequestInit['body']>) : JSON.stringify(body) }),
   });
   const text = await response.text();
-  const json = response.headers.get('content-type')?.includes('json') ?? false;
+  const json = /json(;|$)/.test(response.headers.get('content-type') ?? '');
   const answer = { status: response.status, headers: response.headers, body: json && text ? JSON.parse(text) : text };
   ownContract().check(method, path.split('?')[0] ?? '', answer);
   return answer;

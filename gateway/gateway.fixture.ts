@@ -1,15 +1,18 @@
 import anyTest, { type TestFn } from 'ava';
 import { pino } from 'pino';
+import { byTests, lettingTestsIn } from '#platform/grpc/callers.fixture.ts';
 import { connectPeer } from '#platform/grpc/client.ts';
 import { serveGrpc } from '#platform/grpc/server.ts';
 import type { HttpLimits } from '#platform/http/server.ts';
 import { Lifecycle } from '#platform/process/lifecycle.ts';
 import { currentTraceId, startTelemetry } from '#platform/process/telemetry.ts';
 import { newId } from '#platform/validation/id.ts';
+import type { Condition } from '#proto/musubi/access/v1/condition.ts';
 import { type AuthorizeRequest, AuthServiceService } from '#proto/musubi/auth/v1/auth.ts';
 import { type Job, JobServiceService } from '#proto/musubi/job/v1/job.ts';
 import { type MemberView, QueryServiceService } from '#proto/musubi/query/v1/query.ts';
 import type { CommandStart } from '../worker/client.ts';
+import { view } from './applied.fixture.ts';
 import { AbandonedJobs } from './commands/abandoned.ts';
 import { SingleFlight } from './commands/single-flight.ts';
 import { type WaitLimits, Waits } from './commands/waits.ts';
@@ -18,7 +21,7 @@ import { createApp } from './http/app.ts';
 import { serveApp } from './http/server.ts';
 import { TrustedProxies } from './http/source.ts';
 import { allRoutes } from './routes/index.ts';
-import { authOf, commandsOf, jobOf, queryOf, view } from './stand-ins.fixture.ts';
+import { authOf, commandsOf, jobOf, queryOf } from './stand-ins.fixture.ts';
 
 /**
  * The gateway on a real HTTP server, calling real gRPC servers. Behind these stand a few maps instead of
@@ -33,11 +36,15 @@ export interface World {
   admin: string;
   hana: string;
   hanaId: string;
+  /** The one session that everybody has. */
+  sessionId: string;
   members: Map<string, MemberView>;
   jobs: Map<string, Job>;
   started: CommandStart[];
   /** What Auth was asked. */
   asked: AuthorizeRequest[];
+  /** What Auth says that may be seen. */
+  seen: Condition;
   /** The log, line by line. */
   lines: Record<string, unknown>[];
   /** How the next commands go; `disconnected`: it is known beforehand that Temporal is away. */
@@ -84,10 +91,12 @@ export async function startWorld({ origins = [], proxies = [], limits = {}, wait
     admin: token(adminId),
     hana: token(hanaId),
     hanaId,
+    sessionId: newId(),
     members: new Map<string, MemberView>(),
     jobs: new Map<string, Job>(),
     started: [] as CommandStart[],
     asked: [] as AuthorizeRequest[],
+    seen: { kind: { $case: 'always', value: true } } as Condition,
     lines,
     next: 'completed' as World['next'],
   };
@@ -100,13 +109,17 @@ export async function startWorld({ origins = [], proxies = [], limits = {}, wait
 
   const stopping = new AbortController();
   const serve = { listen: { host: '127.0.0.1', port: 0 }, log, lifecycle };
-  const authPort = await serveGrpc(serve, AuthServiceService, authOf(world, { [world.admin]: adminId, [world.hana]: hanaId }));
-  const jobPort = await serveGrpc(serve, JobServiceService, jobOf(world));
-  const queryPort = await serveGrpc(serve, QueryServiceService, queryOf(world));
+  const authPort = await serveGrpc(
+    { ...serve, callers: lettingTestsIn('auth') },
+    AuthServiceService,
+    authOf(world, { [world.admin]: adminId, [world.hana]: hanaId }),
+  );
+  const jobPort = await serveGrpc({ ...serve, callers: lettingTestsIn('job') }, JobServiceService, jobOf(world));
+  const queryPort = await serveGrpc({ ...serve, callers: lettingTestsIn('query') }, QueryServiceService, queryOf(world));
   const services = {
-    auth: connectPeer(`127.0.0.1:${authPort}`, AuthServiceService, lifecycle),
-    job: connectPeer(`127.0.0.1:${jobPort}`, JobServiceService, lifecycle),
-    query: connectPeer(`127.0.0.1:${queryPort}`, QueryServiceService, lifecycle),
+    auth: connectPeer(`127.0.0.1:${authPort}`, AuthServiceService, lifecycle, byTests('auth')),
+    job: connectPeer(`127.0.0.1:${jobPort}`, JobServiceService, lifecycle, byTests('job')),
+    query: connectPeer(`127.0.0.1:${queryPort}`, QueryServiceService, lifecycle, byTests('query')),
     commands: commandsOf(world),
     log,
     stopping: stopping.signal,

@@ -1,7 +1,7 @@
 import { boundPeers, type Peers } from '#platform/grpc/peers.ts';
 import type { Logger } from '#platform/process/log.ts';
 import type { Job } from '#proto/musubi/job/v1/job.ts';
-import { calledBy } from '../services/catalogue.ts';
+import { calledBy } from '../services/may-call.ts';
 import type { Commands } from '../worker/client.ts';
 import type { AbandonedJobs } from './commands/abandoned.ts';
 import type { SingleFlight } from './commands/single-flight.ts';

@@ -9,3 +9,15 @@ export const idOf = (noun: string) =>
     .uuid()
     .toLowerCase()
     .meta({ description: `The ID of the ${noun}, a UUID in either case`, examples: [EXAMPLE_ID] });
+
+/** The ID of what may be built in: a UUID, or a word with dots, as `admin` is one. */
+export const namedIdOf = (noun: string) =>
+  z
+    .string()
+    .toLowerCase()
+    .regex(
+      /^(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[a-z]+(?:[.-][a-z]+){0,7})$/,
+      'must be a UUID, or the word of a built-in one',
+    )
+    .max(100)
+    .meta({ description: `The ID of the ${noun}: a UUID in either case, or the word of a built-in one`, examples: [EXAMPLE_ID] });

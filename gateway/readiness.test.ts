@@ -1,5 +1,6 @@
 import test from 'ava';
 import { pino } from 'pino';
+import { newCallerKeys } from '#platform/grpc/callers.ts';
 import { InProcess } from '#platform/grpc/in-process.ts';
 import { loadConfig, programShape } from '#platform/process/config.ts';
 import { Lifecycle } from '#platform/process/lifecycle.ts';
@@ -19,7 +20,7 @@ async function gateway(given: Record<string, string>) {
   const port = await ports.reserve();
   const names = ['TEMPORAL', ...Object.keys(SERVICES).map((name) => name.toUpperCase())];
   const away = Object.fromEntries(names.map((name) => [`MUSUBI_${name}_ADDRESS`, nobody]));
-  const env = { ...away, MUSUBI_HTTP_LISTEN: `127.0.0.1:${port}`, ...given };
+  const env = { ...away, ...newCallerKeys(['gateway', 'sagas']), MUSUBI_HTTP_LISTEN: `127.0.0.1:${port}`, ...given };
   const log = pino({ level: 'silent' });
   const lifecycle = new Lifecycle(log, 5_000);
   const config = loadConfig({ ...programShape, ...shape }, env) as Parameters<typeof start>[0]['config'];
@@ -29,7 +30,10 @@ async function gateway(given: Record<string, string>) {
 }
 
 test('while all but Auth are away the gateway is ready for what needs none of them, and says what it lacks', async (t) => {
-  const { lifecycle, base } = await gateway({ MUSUBI_AUTH_ADDRESS: fromEnvironment('MUSUBI_AUTH_ADDRESS') });
+  const { lifecycle, base } = await gateway({
+    MUSUBI_AUTH_ADDRESS: fromEnvironment('MUSUBI_AUTH_ADDRESS'),
+    MUSUBI_GATEWAY_CALLER_KEY: fromEnvironment('MUSUBI_GATEWAY_CALLER_KEY'),
+  });
   t.deepEqual(await lifecycle.unready(), {});
   const away = Object.keys(SERVICES).filter((name) => name !== 'auth');
   t.deepEqual(Object.keys(await lifecycle.degraded()).sort(), [...away, 'temporal'].sort());

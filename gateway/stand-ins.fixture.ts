@@ -1,44 +1,33 @@
 import { status } from '@grpc/grpc-js';
-import {
-  alreadyExists,
-  failedPrecondition,
-  invalidFields,
-  notFound,
-  permissionDenied,
-  unauthenticated,
-  unavailable,
-} from '#platform/errors.ts';
+import { failedPrecondition, invalidFields, notFound, permissionDenied, unauthenticated, unavailable } from '#platform/errors.ts';
 import type { CallInfo, Handlers } from '#platform/grpc/server.ts';
 import { newId } from '#platform/validation/id.ts';
+import type { Condition } from '#proto/musubi/access/v1/condition.ts';
 import {
+  type AuditEvent,
   type AuthenticateRequest,
   type AuthorizeRequest,
   AuthServiceService,
   type CheckRequest,
+  type EndSessionRequest,
+  type ListAuditEventsRequest,
+  type ListSessionsRequest,
   type Resource,
+  type StagePasswordChangeRequest,
 } from '#proto/musubi/auth/v1/auth.ts';
 import { type FinishJobRequest, type Job, JobState } from '#proto/musubi/job/v1/job.ts';
-import type { MemberView } from '#proto/musubi/query/v1/query.ts';
+import type { GetMemberRequest, ListMembersRequest } from '#proto/musubi/query/v1/query.ts';
 import type { CommandStart, Commands } from '../worker/client.ts';
-import type { CommandInput } from '../workflows/commands.ts';
-import type { World } from './gateway.fixture.ts';
+import { apply, type State } from './applied.fixture.ts';
 
 // What stands behind the gateway in its tests, in place of the services' stores and of Temporal: a few maps.
 
-type State = Omit<World, 'base' | 'gateway' | 'close'>;
-
-const NOT_SUSPENDED = { status: 'ACTIVE', suspendedAt: undefined, suspensionReason: undefined };
-
-export function view(memberId: string, profile: { loginId: string; displayName: string; email: string }): MemberView {
-  const now = new Date();
-  return { memberId, ...profile, ...NOT_SUSPENDED, roleIds: ['member'], createdAt: now, updatedAt: now, version: 1 };
-}
-
 function mayDo({ hanaId }: State, memberId: string, action: string, resource: Resource | undefined): boolean {
-  const own = resource?.ownerId === memberId;
+  const own = (resource?.type === 'Member' ? resource.id : resource?.ownerId) === memberId;
   const granted =
-    ['member.read', 'member.list', 'auth.check', 'auth.logout'].includes(action) ||
-    (own && !/delete|suspend|reinstate/.test(action));
+    ['member.read', 'member.list'].includes(action) ||
+    action.startsWith('auth.') ||
+    (own && !/delete|suspend|reinstate|lookalikes|login|schema/.test(action));
   return memberId !== hanaId || granted;
 }
 
@@ -66,7 +55,12 @@ export function authOf(world: State, tokens: Record<string, string>) {
       const memberId = known(request.accessToken);
       if (!mayDo(world, memberId, request.action, request.resource))
         throw permissionDenied('PERMISSION_DENIED', 'no policy permits this');
-      return { memberId, sessionId: 'session' };
+      const seen = request.filtered ? world.seen : undefined;
+      return { memberId, sessionId: 'session', seen, ...(request.wantsPermit ? { permit: `of ${request.action}` } : {}) };
+    },
+    async simulate({ accessToken }: { accessToken: string }) {
+      known(accessToken);
+      return { allowed: false, policies: [] };
     },
     async login({ loginId, password }: { loginId: string; password: string }) {
       if (loginId !== 'hana' || password !== 'correct horse')
@@ -78,14 +72,61 @@ export function authOf(world: State, tokens: Record<string, string>) {
       return { ...issued, deviceCookie: '', deviceCookieExpiresIn: 0 };
     },
     logout: async () => ({}),
+    async listSessions({ accessToken, pageSize, pageToken }: ListSessionsRequest) {
+      noPageToken(pageToken);
+      known(accessToken);
+      const at = new Date();
+      const session = { createdAt: at, lastUsedAt: at, expiresAt: at, userAgent: 'test', address: '', current: true };
+      return { sessions: [{ ...session, sessionId: world.sessionId }].slice(0, pageSize), nextPageToken: '' };
+    },
+    async endSession({ accessToken, sessionId }: EndSessionRequest) {
+      known(accessToken);
+      if (sessionId !== world.sessionId) throw notFound('SESSION_NOT_FOUND', 'there is no such session');
+      return {};
+    },
     getJwks: async () => ({ jwksJson: '{"keys":[{"kty":"EC","kid":"1"}]}' }),
     async check({ accessToken, checks }: CheckRequest) {
       const memberId = known(accessToken);
       return { allowed: checks.map(({ action, resource }) => mayDo(world, memberId, action, resource)) };
     },
+    checkRename: async () => ({}),
+    listHeldLogins: async ({ loginId, pageToken }: { loginId: string; pageToken: string }) => {
+      noPageToken(pageToken);
+      const hold = { holdId: newId(), memberId: world.hanaId, loginId: loginId || undefined };
+      return { heldLogins: [{ ...hold, heldAt: new Date(), until: new Date() }], nextPageToken: '' };
+    },
+    listAuditEvents: async ({ pageToken }: ListAuditEventsRequest) => {
+      noPageToken(pageToken);
+      return { events: [auditEvent(1, world.hanaId)], nextPageToken: '' };
+    },
+    async *exportAuditEvents() {
+      for (const sequence of [1, 2, 3]) yield auditEvent(sequence, world.hanaId);
+    },
     stagePassword: async () => ({ passwordRef: newId() }),
+    async stagePasswordChange({ accessToken, currentPassword }: StagePasswordChangeRequest) {
+      known(accessToken);
+      if (currentPassword !== 'correct horse') throw permissionDenied('CURRENT_PASSWORD_WRONG', 'the password is wrong');
+      return { passwordRef: newId() };
+    },
   };
 }
+
+/** Something that a member did. */
+export const auditEvent = (sequence: number, actorId: string): AuditEvent => ({
+  sequence,
+  eventId: newId(),
+  at: new Date(),
+  action: 'member.update',
+  outcome: 'DONE',
+  count: undefined,
+  actorId,
+  resources: [{ type: 'Member', id: actorId }],
+  sessionId: newId(),
+  jobId: newId(),
+  traceId: undefined,
+  origin: { address: '192.0.2.1', client: 'test' },
+  erased: false,
+});
 
 const keyReused = () =>
   failedPrecondition('IDEMPOTENCY_KEY_REUSED', 'used for another request', {
@@ -137,6 +178,14 @@ export function jobOf(world: State) {
       return { job: known && read(known.jobId) };
     },
     getJob: async ({ jobId }: { jobId: string }) => ({ job: read(jobId) }),
+    getJobOwners: async ({ jobIds }: { jobIds: string[] }) => ({
+      owners: Object.fromEntries(
+        jobIds.flatMap((id) => {
+          const job = world.jobs.get(id);
+          return job ? [[id, job.memberId]] : [];
+        }),
+      ),
+    }),
     async awaitJob({ jobId, waitMs }: { jobId: string; waitMs: number }, { signal }: CallInfo) {
       const deadline = Date.now() + waitMs;
       while (read(jobId).state === JobState.JOB_STATE_RUNNING && Date.now() < deadline && !signal.aborted)
@@ -162,17 +211,44 @@ function noPageToken(pageToken: string): void {
   if (pageToken !== '') throw invalidFields(fields, 'PAGE_TOKEN_INVALID');
 }
 
+/** Of conditions it knows those of the tests; who brings none sees nothing. */
+function sees(seen: Condition | undefined, memberId: string): boolean {
+  if (seen?.kind?.$case === 'ids') return seen.kind.value.ids.includes(memberId);
+  return seen?.kind?.$case === 'always' && seen.kind.value;
+}
+
 export function queryOf(world: State) {
   return {
-    async getMember({ memberId }: { memberId: string }) {
+    async getMember({ memberId, seen }: GetMemberRequest) {
       const member = world.members.get(memberId);
-      if (!member) throw notFound('MEMBER_NOT_FOUND', 'there is no such member');
+      if (!member || !sees(seen, memberId)) throw notFound('MEMBER_NOT_FOUND', 'there is no such member');
       return { member };
     },
-    async listMembers({ pageSize, pageToken }: { pageSize: number; pageToken: string }) {
+    async listMembers({ pageSize, pageToken, seen }: ListMembersRequest) {
       noPageToken(pageToken);
-      const nextPageToken = world.members.size > pageSize ? 'next' : '';
-      return { members: [...world.members.values()].slice(0, pageSize), nextPageToken };
+      const all = [...world.members.values()].filter(({ memberId }) => sees(seen, memberId));
+      return { members: all.slice(0, pageSize), nextPageToken: all.length > pageSize ? 'next' : '' };
+    },
+    async getRole(): Promise<never> {
+      throw notFound('ROLE_NOT_FOUND', 'there is no such role');
+    },
+    async listRoles({ pageToken }: { pageToken: string }) {
+      noPageToken(pageToken);
+      return { roles: [], nextPageToken: '' };
+    },
+    async getPolicy(): Promise<never> {
+      throw notFound('POLICY_NOT_FOUND', 'there is no such policy');
+    },
+    async listPolicies({ pageToken }: { pageToken: string }) {
+      noPageToken(pageToken);
+      return { policies: [], nextPageToken: '' };
+    },
+    getMemberSchema: async () => ({ schema: { type: 'object' }, version: 1, updatedAt: undefined }),
+    async listLookalikes({ pageToken }: { pageToken: string }) {
+      noPageToken(pageToken);
+      const [one, other] = world.members.values();
+      const looksLike = other ? [other] : [];
+      return { lookalikes: one ? [{ member: one, looksLike }] : [], nextPageToken: '' };
     },
     awaitVersions: async () => ({}),
   };
@@ -212,28 +288,4 @@ export function commandsOf(world: State): Commands {
       return 'accepted';
     },
   };
-}
-
-function apply({ members }: State, { command, input }: CommandStart): void {
-  const member = members.get(input.memberId);
-  if ('passwordRef' in input) {
-    const { memberId, loginId, displayName, email } = input;
-    if ([...members.values()].some((other) => other.loginId === loginId)) {
-      throw alreadyExists('LOGIN_TAKEN', 'taken', { fields: [{ field: 'loginId', code: 'TAKEN', message: 'is taken' }] });
-    }
-    members.set(memberId, view(memberId, { loginId, displayName, email }));
-    return;
-  }
-  if (!member) throw notFound('MEMBER_NOT_FOUND', 'there is no such member');
-  if (input.expectedVersion !== undefined && input.expectedVersion !== member.version) {
-    throw failedPrecondition('VERSION_MISMATCH', 'changed since');
-  }
-  if (command === 'member.suspend') {
-    const { reason: suspensionReason } = input as CommandInput<'member.suspend'>;
-    const suspension = { status: 'SUSPENDED', suspendedAt: new Date(), suspensionReason };
-    members.set(input.memberId, { ...member, ...suspension, version: member.version + 1 });
-  } else if (command === 'member.reinstate') {
-    members.set(input.memberId, { ...member, ...NOT_SUSPENDED, version: member.version + 1 });
-  } else if ('changes' in input) members.set(input.memberId, { ...member, ...input.changes, version: member.version + 1 });
-  else if (command === 'member.delete') members.delete(input.memberId);
 }

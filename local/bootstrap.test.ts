@@ -100,6 +100,7 @@ for (const [script, usage] of [
   ['local/start.ts', 'usage: npm start -- [options]'],
   ['test/run.ts', 'usage: npm test -- [files]'],
   ['bench/run.ts', 'usage: npm run bench -- NAME'],
+  ['test/record-histories.ts', 'usage: npm run record-histories'],
 ] as const) {
   test(`help and version of ${script} need nothing but Node, and a wrong option is said at once`, (t) => {
     const help = bare(script, '--help');

@@ -3,7 +3,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
 import { emptyDataFolder, openDataFolder, rotateLogs } from './data-folder.ts';
-import { keepAdmin, keepSecrets, keptSecrets, randomWord, type Secrets, secretsFor, secretsPath } from './secrets.ts';
+import {
+  isFirstStart,
+  keepAdmin,
+  keepSecrets,
+  keptSecrets,
+  randomWord,
+  type Secrets,
+  secretsFor,
+  secretsPath,
+} from './secrets.ts';
 import { withoutRoot } from './without-root.fixture.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'musubi-data-'));
@@ -100,6 +109,15 @@ test('logs of the start before are kept, older ones are not', async (t) => {
   await rotateLogs(folder);
   t.deepEqual(readdirSync(folder), ['kafka.previous.log']);
   t.is(statSync(join(folder, 'kafka.previous.log')).size, 'second'.length);
+});
+
+test('a start is the first one until there was one that got ready', (t) => {
+  const folder = temporary();
+  t.true(isFirstStart(folder));
+  loadSecrets(folder, {});
+  t.true(isFirstStart(folder), 'the one before failed, so it printed no password');
+  keepAdmin(folder);
+  t.false(isFirstStart(folder));
 });
 
 test('the first admin is whom the environment said when it was registered', (t) => {

@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import { access, constants, mkdir, readdir, realpath, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -55,5 +54,3 @@ export async function rotateLogs(folder: string): Promise<void> {
     if ((await stat(path)).size > 0) await rename(path, path.replace(/\.log$/, '.previous.log'));
   }
 }
-
-export const isFirstStart = (folder: string) => !existsSync(join(folder, 'secrets.json'));

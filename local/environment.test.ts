@@ -5,7 +5,9 @@ import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
+import { newCallerKeys } from '#platform/grpc/callers.ts';
 import { ConfigError } from '#platform/process/config.ts';
+import { CALLERS } from '../services/catalogue.ts';
 import { CONFIGURATIONS, checkEnvironment } from './environment.ts';
 import { LAYOUTS } from './layouts.ts';
 import { checkout } from './places.ts';
@@ -22,6 +24,7 @@ const wanted = (env: NodeJS.ProcessEnv, kept: Partial<Secrets> = {}): Parameters
   processes: LAYOUTS.each,
   dataDir: folder,
   kept,
+  callerKeys: newCallerKeys(CALLERS),
   secrets: secretsFor(kept, env),
   env,
   extraEnv: {},
@@ -96,6 +99,7 @@ test('everything that is wrong is said at once, by its name, and without its val
     processes: LAYOUTS.each,
     dataDir: folder,
     kept: {},
+    callerKeys: newCallerKeys(CALLERS),
     secrets,
     env,
     extraEnv,
@@ -122,7 +126,9 @@ test('a server that only one program is given is asked, too', async (t) => {
 });
 
 test('a password that Auth would refuse is refused before there is an Auth, and not asked for once there is an admin', async (t) => {
-  t.like(await wrongIn({ MUSUBI_ADMIN_PASSWORD: 'password1' }), { MUSUBI_ADMIN_PASSWORD: 'is one of the most common passwords' });
+  t.like(await wrongIn({ MUSUBI_ADMIN_PASSWORD: 'password1' }), {
+    MUSUBI_ADMIN_PASSWORD: 'is one of the most common passwords; choose another',
+  });
   t.deepEqual(await wrongIn({ MUSUBI_ADMIN_PASSWORD: 'short' }, secretsFor({ adminExists: true }, {})), {});
 });
 

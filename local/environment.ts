@@ -73,6 +73,8 @@ export interface Wanted {
   /** What earlier starts have kept in it. */
   kept: Partial<Secrets>;
   secrets: Secrets;
+  /** The keys of this start's callers, by variable. */
+  callerKeys: Record<string, string>;
   env: NodeJS.ProcessEnv;
   /** Extra variables of every process. */
   extraEnv: Record<string, string>;
@@ -95,7 +97,7 @@ export interface Found {
  * @throws ConfigError that lists every variable that is wrong; if there is none, every server that cannot be used
  */
 export async function checkEnvironment(wanted: Wanted): Promise<Found> {
-  const { servers, processes, secrets, env, extraEnv } = wanted;
+  const { servers, processes, secrets, callerKeys, env, extraEnv } = wanted;
   const programs = processes.flatMap((each) => each.programs);
   const wrong = new Wrong();
   const given = new Map<Server, Record<string, string>>();
@@ -111,7 +113,7 @@ export async function checkEnvironment(wanted: Wanted): Promise<Found> {
   // The preferred ports stand in for those chosen later, which no variable gives.
   const ports = Object.fromEntries(PROGRAMS.map((each) => [each.name, each.ports]));
   const ours = own.map((server) => server.address({ ports: server.ports, secrets }));
-  const all = Object.assign({ ...env }, addresses, ...ours, addressVariables(ports), ofAuth(secrets), extraEnv);
+  const all = Object.assign({ ...env }, addresses, ...ours, addressVariables(ports), ofAuth(secrets), callerKeys, extraEnv);
   for (const name of programs) wrong.judgeProgram(name, { ...all, ...listenVariables([name], ports), ...ofAdmin(secrets) });
   if (programs.length > 0) wrong.judgeProgram('bootstrap', { ...all, ...ofAdmin(secrets) });
   wrong.refuse('The environment is not right, so nothing was started:');
@@ -121,7 +123,7 @@ export async function checkEnvironment(wanted: Wanted): Promise<Found> {
   const ofOne = programs.flatMap((name) => ownAddresses(name, servers, secrets, env));
   await Promise.all([...ofAll, ...ofOne].map(([server, address, nameOf]) => reach(server, address, wrong, nameOf)));
   wrong.refuse('What the environment gives cannot be used, so nothing was started:');
-  return { own, others: [...given.keys()], given: addresses, unread: unread(env, extraEnv) };
+  return { own, others: [...given.keys()], given: addresses, unread: unread(env, extraEnv, Object.keys(callerKeys)) };
 }
 
 /** What is wrong, by variable: of several reasons the first. */
@@ -158,7 +160,7 @@ class Wrong {
   }
 }
 
-function configurationOf(program: string): Configuration {
+export function configurationOf(program: string): Configuration {
   const own = CONFIGURATIONS[program];
   return { ...own, shape: { ...programShape, ...own?.shape } };
 }
@@ -227,7 +229,7 @@ function reachReason(error: unknown): string {
 }
 
 /** MUSUBI_ variables that have no effect: misspelt ones, and those that the launcher sets itself. */
-function unread(env: NodeJS.ProcessEnv, extraEnv: Record<string, string>): string[] {
+function unread(env: NodeJS.ProcessEnv, extraEnv: Record<string, string>, made: readonly string[]): string[] {
   const ofAll = [LAUNCHER, processShape].flatMap((shape) => Object.keys(shape));
   const ofOne = Object.keys(CONFIGURATIONS).flatMap((program) =>
     Object.keys(configurationOf(program).shape).flatMap((name) => [name, ofProgram(program, name)]),
@@ -238,6 +240,7 @@ function unread(env: NodeJS.ProcessEnv, extraEnv: Record<string, string>): strin
     for (const decided of Object.keys({ ...addressVariables(its), ...listenVariables([name], its) })) known.delete(decided);
   }
   for (const use of ['GRPC', 'HTTP']) known.delete(`MUSUBI_${use}_LISTEN`);
+  for (const name of made) known.delete(name);
   return Object.keys(env).filter((name) => /^MUSUBI_/.test(name) && !known.has(name) && !(name in extraEnv));
 }
 

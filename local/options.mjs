@@ -1,4 +1,4 @@
-// The options of `npm start`, `npm test` and `npm run bench`. Plain JavaScript for any Node from 20 on, because `--help`,
+// The options of `npm start`, `npm test`, `npm run bench` and `npm run record-histories`. Plain JavaScript for any Node from 20 on, because `--help`,
 // `--version` and a wrong option are answered before anything is installed.
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
@@ -26,7 +26,7 @@ environment:
   MUSUBI_CACHE                                   where downloads are kept (default: .musubi/cache)
   MUSUBI_LOG_LEVEL                               of Musubi's processes (default: info)
   An address replaces a server, which is then not started:
-  MUSUBI_TEMPORAL_ADDRESS (with MUSUBI_TEMPORAL_NAMESPACE), MUSUBI_POSTGRES_URL, MUSUBI_MONGODB_URL, MUSUBI_REDIS_URL,
+  MUSUBI_TEMPORAL_ADDRESS (with MUSUBI_TEMPORAL_NAMESPACE and MUSUBI_TEMPORAL_UI), MUSUBI_POSTGRES_URL, MUSUBI_MONGODB_URL, MUSUBI_REDIS_URL,
   MUSUBI_KAFKA_BROKERS, MUSUBI_OPENSEARCH_URL,
   MUSUBI_S3_ENDPOINT (with MUSUBI_S3_ACCESS_KEY_ID and MUSUBI_S3_SECRET_ACCESS_KEY)
   README.md lists all of them, with what they mean. What is wrong with one is said before a server is fetched or started.
@@ -49,10 +49,23 @@ const BENCH = `usage: npm run bench -- NAME [options]
 Measures and prints. bench/README.md lists what can be measured; without a NAME the names are told.
 
 options:
+  --clients N     access: so many members that work while their permissions change (default: 50)
+  --seconds N     access: for so long (default: 60)
+  --seed N        access: draws the same again (default: another one each time)
   --times N       start: so many first starts, each in a new folder (default: 1)
   --folder NAME   start: the name of the folders (default: one with spaces and letters beyond ASCII)
   --user NAME     start: as this user of the machine, when you are root
   --processes few|each   whether Musubi's programs share two processes, or have one each (default: few)
+  --version       which release this is
+  --help          this text
+`;
+
+const RECORD_HISTORIES = `usage: npm run record-histories
+
+Runs every branch of every saga on a Temporal server of its own (or that at MUSUBI_TEMPORAL_ADDRESS), and keeps the histories
+that the replay tests replay in workflows/histories. Commit the new ones only.
+
+options:
   --version       which release this is
   --help          this text
 `;
@@ -66,8 +79,11 @@ export const BENCHES = /** @type {const} */ ([
   'refusals',
   'idle',
   'queues',
+  'callers',
   'services',
   'start',
+  'checks',
+  'access',
 ]);
 
 /** By script: its help, and the options that `parseArgs` takes. */
@@ -93,8 +109,17 @@ const SCRIPTS = {
   'bench/run.ts': {
     help: BENCH,
     allowPositionals: true,
-    options: { times: { type: 'string' }, folder: { type: 'string' }, user: { type: 'string' }, processes: { type: 'string' } },
+    options: {
+      clients: { type: 'string' },
+      seconds: { type: 'string' },
+      seed: { type: 'string' },
+      times: { type: 'string' },
+      folder: { type: 'string' },
+      user: { type: 'string' },
+      processes: { type: 'string' },
+    },
   },
+  'test/record-histories.ts': { help: RECORD_HISTORIES, options: {} },
 };
 
 /**
@@ -114,7 +139,8 @@ export function readOptions(script, args) {
     const { values, positionals } = parseArgs({ args, options: { ...options, ...always }, ...config });
     if (values.help) answer(help);
     if (values.version) answer(`musubi ${version()}\n`);
-    const { processes } = values;
+    const { processes, clients, seconds, seed } = values;
+    for (const [name, text] of Object.entries({ clients, seconds, seed })) wholeNumber(`--${name}`, text, 4_294_967_295, help);
     if (script === 'bench/run.ts' && !BENCHES.some((name) => name === positionals[0]))
       refuse(`npm run bench takes one of ${BENCHES.join(', ')}`, help);
     if (processes !== undefined && processes !== 'few' && processes !== 'each') refuse('--processes takes few or each', help);

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { addressVariable } from '#platform/grpc/peers.ts';
 import { loadConfig, processShape } from '#platform/process/config.ts';
 import { SERVICES } from '../services/catalogue.ts';
+import type { MusubiProcess } from './layouts.ts';
 import { cacheRoot, checkout } from './places.ts';
 
 /** One of the programs that a process may be made of, with the ports that it would like. */
@@ -85,3 +86,10 @@ export function commandLine(programs: readonly string[]): { command: string; arg
     },
   };
 }
+
+/** The programs of these processes, with the ports that they need: a process has one for its operators. */
+export const programsOf = (processes: readonly MusubiProcess[]) =>
+  PROGRAMS.flatMap(({ name, ports: { ops, ...ports } }) => {
+    const host = processes.find(({ programs }) => programs.includes(name));
+    return host ? [{ name, ports: { ...ports, ...(host.programs[0] === name ? { ops } : {}) } }] : [];
+  });

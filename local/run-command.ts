@@ -5,21 +5,24 @@ import { type ChildProcess, spawn } from 'node:child_process';
 export type Say = (detail: string) => void;
 
 /**
- * The environment of a program that this one starts. In UTF-8, though the terminal may speak something else: with LANG=C Java cannot even
+ * The environment of a program that this one starts, with those of Musubi's variables only that it is given: secrets are among them. In UTF-8, though the terminal may speak something else: with LANG=C Java cannot even
  * open a file whose path has letters beyond ASCII, and mongod ends where a locale is named that is not installed.
  */
 export const childEnvironment = (more: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv => ({
-  ...process.env,
+  ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('MUSUBI_'))),
   LC_ALL: 'C.UTF-8',
   ...more,
 });
 
-interface RunOptions {
+export interface RunOptions {
   env?: NodeJS.ProcessEnv;
   cwd?: string;
   onLine?: Say;
   onSpawn?: (pid: number) => void;
 }
+
+/** What a command is called in an error: `python3 -m pip`, `initdb --pgdata`. */
+const named = (command: string, args: string[]): string => [command, ...args.slice(0, args[0] === '-m' ? 2 : 1)].join(' ');
 
 const endings = new AsyncLocalStorage<AbortSignal>();
 const running = new Set<ChildProcess>();
@@ -59,7 +62,7 @@ export async function run(command: string, args: string[], { env, cwd, onLine, o
       if (code === 0) resolve(stdout);
       else
         reject(
-          new Error(`${command} ${args[0] ?? ''} failed (${signal ?? code}):\n${said.trim().split('\n').slice(-15).join('\n')}`),
+          new Error(`${named(command, args)} failed (${signal ?? code}):\n${said.trim().split('\n').slice(-15).join('\n')}`),
         );
     });
   });

@@ -1,8 +1,10 @@
 import { renameSync, rmSync, writeFileSync } from 'node:fs';
+import { keyVariable } from '#platform/grpc/callers.ts';
+import { CALLERS } from '../services/catalogue.ts';
 import { PROGRAMS } from './programs.ts';
 import type { Stack } from './stack.ts';
 
-/** What `run.json` tells clients, tests and benchmarks of a running stack. README.md names its fields. */
+/** What `run.json` tells clients, tests and benchmarks of a running stack. README.md names its fields (a test holds it to that). */
 function contentOf(stack: Stack): Record<string, unknown> {
   const { addresses } = stack;
   return {
@@ -17,6 +19,8 @@ function contentOf(stack: Stack): Record<string, unknown> {
     s3: addresses.MUSUBI_S3_ENDPOINT,
     opensearch: addresses.MUSUBI_OPENSEARCH_URL,
     admin: stack.admin,
+    /** The private keys of the services' callers: `node main.ts callers --token` makes of one what a call is made with. */
+    callerKeys: Object.fromEntries(CALLERS.map((name) => [name, addresses[keyVariable(name)]])),
     grpc: each(stack, 'grpc', (port) => `127.0.0.1:${port}`),
     /** The program's process serves /livez, /readyz, /healthz and /metrics there. */
     ops: each(stack, 'ops', (port) => `http://127.0.0.1:${port}`),

@@ -1,24 +1,28 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { reasonOf } from '#platform/errors.ts';
 import { choosePorts } from './choose-ports.ts';
 import { Component, ComponentFailed } from './component.ts';
 import { emptyDataFolder, rotateLogs } from './data-folder.ts';
-import type { Found } from './environment.ts';
+import { configurationOf, type Found } from './environment.ts';
 import type { MusubiProcess } from './layouts.ts';
 import { PidsFile, stopLeftovers } from './pids.ts';
 import type { Ports } from './ports.ts';
-import { addressVariables, commandLine, listenVariables, PROGRAMS, requireHealthy, stopGraceMs } from './programs.ts';
+import { environmentOfProcess } from './process-environment.ts';
+import { addressVariables, commandLine, listenVariables, PROGRAMS, programsOf, requireHealthy, stopGraceMs } from './programs.ts';
 import { endingWith, run } from './run-command.ts';
 import { removeRunFile, writeRunFile } from './run-file.ts';
 import { keepAdmin, keepSecrets, ofAdmin, ofAuth, type Secrets } from './secrets.ts';
 import { SERVERS } from './servers/index.ts';
-import type { Server, Setting } from './servers/server.ts';
+import type { Launch, Server, Setting } from './servers/server.ts';
 import type { Progress, Stack, StackOptions } from './stack.ts';
 
 /** What is started, and with what. */
 export interface Plan extends Found {
   processes: readonly MusubiProcess[];
   secrets: Secrets;
+  /** By variable. */
+  callerKeys: Record<string, string>;
 }
 
 /** Generous: on a machine that is busy with other things a cold OpenSearch alone has taken a minute. */
@@ -75,8 +79,9 @@ export class RunningStack implements Stack {
     if (this.#options.runFile) removeRunFile(this.#options.runFile);
     const left = await stopLeftovers(this.#pidsPath);
     if (left.length > 0) this.#say('launcher', 'preparing', `stopped what an earlier start left behind: ${left.join(', ')}`);
-    const { own, given, others, unread, processes, secrets } = this.#plan;
+    const { own, given, others, unread, processes, secrets, callerKeys } = this.#plan;
     const programs = programsOf(processes);
+    const programsOfAll = processes.flatMap((each) => each.programs);
     const { gatewayPort } = this.#options;
     // Before anything is emptied: a port that is in use refuses the start.
     const { ports, keep } = await choosePorts([...own, ...programs], {
@@ -103,9 +108,12 @@ export class RunningStack implements Stack {
     for (const server of own) Object.assign(this.addresses, server.address({ ports: this.ports[server.name] ?? {}, secrets }));
     this.admin = { loginId: secrets.adminLoginId, password: secrets.adminPassword };
     Object.assign(this.addresses, addressVariables(this.ports), ofAuth(secrets));
+    const reflection = { MUSUBI_GRPC_REFLECTION: process.env.MUSUBI_GRPC_REFLECTION || 'on' };
+    if (processes.length > 0) Object.assign(this.addresses, callerKeys, reflection);
 
     const settings = own.map((server) => ({ server, setting: this.#setting(server, secrets) }));
     await Promise.all(settings.map(({ server, setting }) => this.#startServer(server, setting)));
+    for (const { server, setting } of settings) await this.#makeUsers(server, setting, programsOfAll);
     await Promise.all(processes.map((each) => this.#startProcess(each)));
     if (processes.length > 0 && !processes.some((each) => each.programs.includes('bootstrap'))) await this.#bootstrap();
     if (processes.length > 0) keepAdmin(this.dataDir);
@@ -166,12 +174,21 @@ export class RunningStack implements Stack {
     };
   }
 
+  /** Has each program reach the server as a user of its own, unless the environment says as whom. */
+  async #makeUsers(server: Server, setting: Setting, programs: readonly string[]): Promise<void> {
+    const [variable = ''] = Object.keys(server.address(setting));
+    const readers = programs.filter((program) => variable in configurationOf(program).shape);
+    if (readers.length === 0 || !server.makeUsers) return;
+    const made = Object.entries(await server.makeUsers(setting, readers));
+    Object.assign(this.addresses, Object.fromEntries(made.filter(([name]) => !process.env[name])));
+  }
+
   async #startServer(server: Server, setting: Setting): Promise<void> {
     await mkdir(setting.data, { recursive: true });
     const { stopSignal, graceMs, mayBeKilled } = server;
     await this.#run({
       name: server.name,
-      launch: async () => ({ cwd: setting.data, ...(await server.prepare(setting)) }),
+      launch: () => launchOf(server, setting),
       probe: () => server.probe(setting),
       clean: () => server.clean?.(setting) ?? Promise.resolve(),
       stopSignal,
@@ -183,19 +200,24 @@ export class RunningStack implements Stack {
 
   async #startProcess({ name, programs }: MusubiProcess): Promise<void> {
     const { command: file, args, env } = commandLine(programs);
-    const admin = programs.includes('bootstrap') ? ofAdmin(this.#plan.secrets) : {};
     await this.#run({
       name,
       launch: async () => ({
         command: file,
         args,
-        env: { ...env, ...this.addresses, ...admin, ...listenVariables(programs, this.ports), ...this.#options.env },
+        env: { ...env, ...this.#environmentOf(programs) },
       }),
       probe: () => requireHealthy(this.ports[programs[0] ?? ''] ?? {}),
       stopSignal: 'SIGTERM',
       graceMs: stopGraceMs({ ...process.env, ...this.#options.env }),
       readyMs: READY_MS,
     });
+  }
+
+  #environmentOf(programs: readonly string[]): NodeJS.ProcessEnv {
+    const listen = listenVariables(programs, this.ports);
+    const system = { ...this.addresses, ...ofAdmin(this.#plan.secrets), ...listen, ...this.#options.env };
+    return environmentOfProcess(programs, { ...process.env, ...system });
   }
 
   async #run(plan: Omit<Component['plan'], 'log'>): Promise<void> {
@@ -215,11 +237,10 @@ export class RunningStack implements Stack {
     this.#ending.signal.throwIfAborted();
     this.#say('bootstrap', 'starting');
     const { command: program, args, env } = commandLine(['bootstrap']);
-    const admin = ofAdmin(this.#plan.secrets);
     const log = join(this.logDir, 'bootstrap.log');
     const graceMs = stopGraceMs({ ...process.env, ...this.#options.env });
     const running = run(program, args, {
-      env: { ...env, ...this.addresses, ...admin, ...this.#options.env },
+      env: { ...env, ...this.#environmentOf(['bootstrap']) },
       onSpawn: (pid) => this.#pidsFile.add('bootstrap', pid, 'SIGTERM', graceMs),
     });
     const ended = running.finally(() => this.#pidsFile.remove('bootstrap'));
@@ -267,9 +288,11 @@ export class RunningStack implements Stack {
   }
 }
 
-/** The programs of these processes, with the ports that they need: a process has one for its operators. */
-const programsOf = (processes: readonly MusubiProcess[]) =>
-  PROGRAMS.flatMap(({ name, ports: { ops, ...ports } }) => {
-    const host = processes.find(({ programs }) => programs.includes(name));
-    return host ? [{ name, ports: { ...ports, ...(host.programs[0] === name ? { ops } : {}) } }] : [];
-  });
+/** @throws with the server's name */
+async function launchOf(server: Server, setting: Setting): Promise<Launch> {
+  try {
+    return { cwd: setting.data, ...(await server.prepare(setting)) };
+  } catch (error) {
+    throw new Error(`${server.title}: ${reasonOf(error)}`);
+  }
+}

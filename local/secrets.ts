@@ -5,6 +5,8 @@ import { join } from 'node:path';
 /** What is made up once for a data folder and kept there, readable by its owner only. */
 export interface Secrets {
   postgresPassword: string;
+  mongodbPassword: string;
+  redisPassword: string;
   s3AccessKeyId: string;
   s3SecretAccessKey: string;
   adminLoginId: string;
@@ -33,6 +35,9 @@ export function keptSecrets(dataDir: string): Partial<Secrets> {
   return existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')) : {};
 }
 
+/** Whether no start of the folder has been ready: then nobody has seen the admin's password. */
+export const isFirstStart = (dataDir: string): boolean => !keptSecrets(dataDir).adminExists;
+
 /** The secrets of a start: what is kept, what the environment says, and what is made up. */
 export function secretsFor(kept: Partial<Secrets>, env: NodeJS.ProcessEnv): Secrets {
   const said = {
@@ -41,6 +46,8 @@ export function secretsFor(kept: Partial<Secrets>, env: NodeJS.ProcessEnv): Secr
   };
   return {
     postgresPassword: randomWord(),
+    mongodbPassword: randomWord(),
+    redisPassword: randomWord(),
     s3AccessKeyId: `MUSUBI${randomBytes(7).toString('hex').toUpperCase()}`,
     s3SecretAccessKey: randomWord(),
     adminLoginId: 'admin',

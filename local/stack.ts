@@ -1,4 +1,6 @@
 import { join } from 'node:path';
+import { newCallerKeys } from '#platform/grpc/callers.ts';
+import { CALLERS } from '../services/catalogue.ts';
 import type { State } from './component.ts';
 import { openDataFolder } from './data-folder.ts';
 import { checkEnvironment } from './environment.ts';
@@ -115,6 +117,8 @@ async function plan(options: StackOptions, dataDir: string): Promise<Plan> {
   const servers = SERVERS.filter(({ name }) => options.servers?.includes(name as ServerName) ?? true);
   const { processes: layout = 'few' } = options;
   const processes = layout === 'none' ? [] : LAYOUTS[layout];
-  const wanted = { servers, processes, dataDir, kept, secrets, env: process.env, extraEnv: options.env ?? {} };
-  return { ...(await checkEnvironment(wanted)), processes, secrets };
+  // Made for this start only: all who call and all who are called begin with it.
+  const callerKeys = newCallerKeys(CALLERS);
+  const wanted = { servers, processes, dataDir, kept, secrets, callerKeys, env: process.env, extraEnv: options.env ?? {} };
+  return { ...(await checkEnvironment(wanted)), processes, secrets, callerKeys };
 }

@@ -3,13 +3,12 @@ import { reasonOf } from '#platform/errors.ts';
 import { ConfigError } from '#platform/process/config.ts';
 import { ROUNDS } from '../programs.ts';
 import { ComponentFailed } from './component.ts';
-import { isFirstStart } from './data-folder.ts';
 import { LAYOUTS } from './layouts.ts';
 import { startOptions } from './options.mjs';
 import { musubiFolder } from './places.ts';
 import { stopGraceMs } from './programs.ts';
 import { type Display, display } from './progress.ts';
-import { secretsPath } from './secrets.ts';
+import { isFirstStart, secretsPath } from './secrets.ts';
 import { AlreadyRunning, type Stack, startStack } from './stack.ts';
 import { stopRequest } from './stop-request.ts';
 
@@ -24,13 +23,18 @@ async function main(): Promise<void> {
   const began = performance.now();
   const dataDir = options.data ?? join(musubiFolder, 'data');
   const runFile = join(options.data ?? musubiFolder, 'run.json');
-  const firstStart = options.fresh || isFirstStart(dataDir);
   const force = () => process.exit(1); // the stack's exit handler kills what still runs
   const stopped = stopRequest(force);
   stopped.asked.then(() => setTimeout(force, stopLimitMs()).unref()).catch(force);
   // Made when there is something to show: a start that is refused has nothing.
   let shown: Display | undefined;
+  const stopping = stopped.asked.then(async () => {
+    await shown?.done();
+    process.stdout.write('\nstopping …\n');
+  });
+  const hasStopped = (): void => void process.stdout.write('Musubi has stopped\n');
   try {
+    const firstStart = options.fresh || isFirstStart(dataDir);
     const stack = await startStack({
       dataDir,
       runFile,
@@ -47,14 +51,18 @@ async function main(): Promise<void> {
     });
     await shown?.done();
     process.stdout.write(welcome(stack, { firstStart, dataDir, runFile, seconds: (performance.now() - began) / 1000 }));
-    await stopped.asked;
-    process.stdout.write('\nstopping …\n');
+    await stopping;
     await stack.stop();
-    process.stdout.write('Musubi has stopped\n');
+    hasStopped();
   } catch (error) {
     await shown?.done();
-    // It was stopped while it was starting: nobody needs to hear that it did not start.
-    if (stopped.signal.aborted) return;
+    if (stopped.signal.aborted) {
+      // It was stopped while it was starting: nobody needs to hear that it did not start.
+      await stopping;
+      hasStopped();
+      process.exitCode = 130; // as of a command that Ctrl-C has ended
+      return;
+    }
     process.stderr.write(`${shown ? '\n' : ''}${explain(error)}\n`);
     process.exitCode = error instanceof ConfigError ? 2 : 1;
   }

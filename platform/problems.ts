@@ -4,19 +4,20 @@ import { JOBS } from './problems/jobs.ts';
 import type { ProblemKind } from './problems/kind.ts';
 import { MEMBERS } from './problems/members.ts';
 import { REQUESTS } from './problems/requests.ts';
+import { ROLES } from './problems/roles.ts';
 import { SOCKETS } from './problems/sockets.ts';
 import { SYSTEM } from './problems/system.ts';
 
 export type { ProblemKind } from './problems/kind.ts';
 
 /** The entries by area. A code is in one of them. */
-export const PROBLEM_AREAS = [REQUESTS, MEMBERS, JOBS, SYSTEM, SOCKETS, INTERNAL_ONLY] as const;
+export const PROBLEM_AREAS = [REQUESTS, MEMBERS, ROLES, JOBS, SYSTEM, SOCKETS, INTERNAL_ONLY] as const;
 
 /**
  * The catalogue of everything that can be refused or fail: one entry a code, and no code without an entry. The gRPC
  * status of an error, its HTTP status, the enum in OpenAPI and the page at a problem's `type` all come from here.
  */
-export const PROBLEMS = { ...REQUESTS, ...MEMBERS, ...JOBS, ...SYSTEM, ...SOCKETS, ...INTERNAL_ONLY } as const;
+export const PROBLEMS = { ...REQUESTS, ...MEMBERS, ...ROLES, ...JOBS, ...SYSTEM, ...SOCKETS, ...INTERNAL_ONLY } as const;
 
 export type ProblemCode = keyof typeof PROBLEMS;
 

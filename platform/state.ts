@@ -5,7 +5,13 @@ import { type Served, served } from './grpc/server.ts';
 import type { OutboxEvent } from './outbox/event.ts';
 
 /** Which of a kind of aggregates: those of these IDs, or some in the order of their IDs. */
-export type Which = { ids: readonly string[] } | { after: string; limit: number };
+export type Which = ({ ids: readonly string[] } | { after: string; limit: number }) & {
+  /** Also those that a job has begun to make, and that others do not see yet. Default: false. */
+  begun?: boolean;
+};
+
+/** An aggregate as an event tells it; `deleted`: it is known to be gone; `changing`: a job is at it. */
+export type TellableState = OutboxEvent & { deleted?: boolean; changing?: boolean };
 
 /** One kind of a service's aggregates, as the service tells of them. */
 export interface Told {
@@ -13,7 +19,7 @@ export interface Told {
    * Reads one page. Those after an ID come in the order of their IDs, whichever that is, as long as it is always the same;
    * fewer than the limit are the last.
    */
-  read(which: Which): Promise<(OutboxEvent & { deleted?: boolean })[]>;
+  read(which: Which): Promise<TellableState[]>;
   /**
    * Gives each that is not newer than what readers have the version after that, and tells of it by an event; of one that is
    * not there, that it is deleted. Absent where readers keep no versions.
@@ -35,14 +41,14 @@ export function serveState(told: Readonly<Record<string, Told>>): Served {
     return one;
   };
   return served(StateServiceService, {
-    async *tellState({ aggregateType, afterId, limit, ids }) {
+    async *tellState({ aggregateType, afterId, limit, ids, begun }) {
       const { read } = toldOf(aggregateType);
       atMost('ids', ids);
-      if (ids.length > 0) return yield* (await read({ ids })).map(toState);
+      if (ids.length > 0) return yield* (await read({ ids, begun })).map(toState);
       let left = limit > 0 ? limit : Number.POSITIVE_INFINITY;
       for (let after = afterId; left > 0; ) {
         const wanted = Math.min(left, PAGE);
-        const page = await read({ after, limit: wanted });
+        const page = await read({ after, limit: wanted, begun });
         yield* page.map(toState);
         const last = page.at(-1);
         if (!last || page.length < wanted) return;
@@ -73,11 +79,13 @@ const toState = ({
   type,
   payload,
   deleted = false,
-}: OutboxEvent & { deleted?: boolean }): State => ({
+  changing = false,
+}: TellableState): State => ({
   aggregateType,
   id: aggregateId,
   version,
   type,
   payloadJson: JSON.stringify(payload ?? null),
   deleted,
+  changing,
 });

@@ -42,11 +42,12 @@ export async function dropDatabase(url: Secret, database: string): Promise<void>
   const client = new Client({ connectionString: url.reveal() });
   await client.connect();
   try {
-    await client.query('select pg_terminate_backend(active_pid) from pg_replication_slots where database = $1 and active', [
-      database,
-    ]);
     for (let attempt = 1; ; attempt++) {
       try {
+        // Each time: a relay that goes on takes the slot again.
+        await client.query('select pg_terminate_backend(active_pid) from pg_replication_slots where database = $1 and active', [
+          database,
+        ]);
         await client.query('select pg_drop_replication_slot(slot_name) from pg_replication_slots where database = $1', [
           database,
         ]);

@@ -7,13 +7,21 @@ import { QueryServiceService } from '#proto/musubi/query/v1/query.ts';
 import { RoleServiceService } from '#proto/musubi/role/v1/role.ts';
 import { WebsocketServiceService } from '#proto/musubi/websocket/v1/websocket.ts';
 
-/** Who calls services by gRPC. `sagas`: every process that hosts workers. */
-type Caller = 'sagas' | 'gateway' | 'websocket';
+/**
+ * Who calls services by gRPC, each with a key of its own. `sagas`: every process that hosts workers. `operator`: the tasks by which
+ * somebody looks after the system (`retell`, `repair`, `erasures`, `audit`).
+ */
+export const CALLERS = ['sagas', 'gateway', 'websocket', 'bootstrap', 'operator', 'auth'] as const;
+export type CallerName = (typeof CALLERS)[number];
 
 /** All that others may have to know of a service. */
 interface Facts {
   contract: ServiceDefinition;
-  calledBy: readonly Caller[];
+  /**
+   * Who may call which methods, besides the steps of sagas: those, and what is about them, `sagas` may call. What nobody
+   * is said to call, nobody may.
+   */
+  calledBy?: Readonly<Partial<Record<CallerName, readonly string[]>>>;
   /** The store in which the service's outbox is, under the service's name (`outboxPlace`); none: it tells of nothing. */
   outbox?: 'postgres' | 'mongodb' | 'redis';
   /** The types of its events, each with the services that do something with it: an event that nobody reads is not written. */
@@ -27,6 +35,8 @@ interface Facts {
   keptDays?: Readonly<Record<string, number>>;
   /** The aggregate types of which it keeps copies, made from events. */
   copies?: readonly string[];
+  /** It keeps what members tell of themselves, or what belongs to them, and erases that (`ErasureService`) once they are deleted. */
+  erases?: true;
 }
 
 /**
@@ -42,12 +52,12 @@ export type Entry = Facts &
 
 /**
  * Every service with a contract. Peers and their addresses, activities, the relay's sources, probes, local ports and the
- * stores that tests compare follow from it: outside of its folder a new service is declared only here.
+ * stores that tests compare follow from it, and who may call what (may-call.ts): outside of its folder a new service is declared
+ * only here.
  */
 export const SERVICES = {
   member: {
     contract: MemberServiceService,
-    calledBy: ['sagas'],
     outbox: 'postgres',
     events: {
       'member.created': ['query'],
@@ -56,31 +66,75 @@ export const SERVICES = {
       'member.suspended': ['query'],
       'member.reinstated': ['query'],
       'member.deleted': ['query'],
+      'member.erased': ['query'],
+      'member-schema.updated': ['query'],
     },
-    tells: ['member'],
+    tells: ['member', 'member-schema'],
+    erases: true,
   },
   role: {
     contract: RoleServiceService,
-    calledBy: ['sagas'],
+    calledBy: { bootstrap: ['ensureBuiltInRoles'] },
     outbox: 'postgres',
-    events: { 'member-roles.assigned': ['query'], 'member-roles.unassigned': ['query'] },
-    tells: ['member-roles'],
+    events: {
+      'member-roles.assigned': ['query'],
+      'member-roles.unassigned': ['query'],
+      'role.created': ['query'],
+      'role.updated': ['query'],
+      'role.deleted': ['query'],
+      'policy.created': ['query'],
+      'policy.updated': ['query'],
+      'policy.deleted': ['query'],
+    },
+    tells: ['member-roles', 'role', 'policy'],
+    erases: true,
   },
   auth: {
     contract: AuthServiceService,
-    calledBy: ['sagas', 'gateway', 'websocket'],
+    calledBy: {
+      sagas: ['listLogins', 'listRoles', 'correctLogin', 'correctRole', 'confirmErasures', 'noteErasures'],
+      gateway: [
+        'login',
+        'refresh',
+        'logout',
+        'getJwks',
+        'authenticate',
+        'authorize',
+        'check',
+        'stagePassword',
+        'listSessions',
+        'endSession',
+        'stagePasswordChange',
+        'simulate',
+        'checkRename',
+        'listHeldLogins',
+        'listAuditEvents',
+        'exportAuditEvents',
+      ],
+      websocket: ['authenticate', 'authorize', 'check'],
+      bootstrap: ['putRoles', 'stagePassword'],
+      operator: ['listErasures', 'tellAuditChain'],
+    },
     outbox: 'mongodb',
     events: {
       'auth.login-suspended': ['websocket'],
       'auth.login-removed': ['websocket'],
       'auth.login-told': ['websocket'],
       'auth.session-ended': ['websocket'],
+      'erasure.requested': ['query'],
     },
-    tells: ['auth'],
+    tells: ['auth', 'erasure'],
+    erases: true,
   },
   job: {
     contract: JobServiceService,
-    calledBy: ['sagas', 'gateway', 'websocket'],
+    calledBy: {
+      sagas: ['reportProgress', 'finishJob', 'getJob', 'listUnfinishedJobs'],
+      gateway: ['issueJob', 'findJob', 'finishJob', 'getJob', 'getJobOwners', 'listJobs', 'awaitJob'],
+      websocket: ['getJob'],
+      bootstrap: ['issueJob', 'findJob', 'finishJob', 'listJobs', 'awaitJob'],
+      operator: ['getJob', 'listUnfinishedJobs', 'finishJob'],
+    },
     outbox: 'redis',
     events: {
       'job.applied': ['websocket'],
@@ -90,8 +144,25 @@ export const SERVICES = {
     },
     keptDays: { job: 7 },
   },
-  query: { contract: QueryServiceService, calledBy: ['sagas', 'gateway'], copies: ['member', 'member-roles'] },
-  websocket: { contract: WebsocketServiceService, calledBy: ['sagas'] },
+  query: {
+    contract: QueryServiceService,
+    calledBy: {
+      sagas: ['awaitVersions'],
+      gateway: [
+        'getMember',
+        'listMembers',
+        'listLookalikes',
+        'getMemberSchema',
+        'getRole',
+        'listRoles',
+        'getPolicy',
+        'listPolicies',
+      ],
+    },
+    copies: ['member', 'member-schema', 'member-roles', 'role', 'policy'],
+    erases: true,
+  },
+  websocket: { contract: WebsocketServiceService, calledBy: { auth: ['closeSockets'] } },
 } as const satisfies Record<string, Entry>;
 
 export type Services = typeof SERVICES;
@@ -112,17 +183,6 @@ export type UncopiedService = {
   [Name in ServiceName]: Services[Name] extends { tells: readonly Services['query']['copies'][number][] } ? never : Name;
 }[ServiceName];
 
-/** The contracts that a caller calls, by service. */
-type CalledBy<C extends Caller> = {
-  [Name in ServiceName as C extends Services[Name]['calledBy'][number] ? Name : never]: Services[Name]['contract'];
-};
-
-/** The contracts that a caller calls, by service. */
-export function calledBy<C extends Caller>(caller: C): CalledBy<C> {
-  const called = Object.entries(SERVICES).filter(([, entry]: [string, Entry]) => entry.calledBy.includes(caller));
-  return Object.fromEntries(called.map(([name, { contract }]) => [name, contract])) as CalledBy<C>;
-}
-
 /** A service's outbox: which kind of store, and where in it. */
 export interface Outbox {
   name: string;
@@ -134,6 +194,12 @@ export interface Outbox {
 /** Where a service's outbox is: in its own database, or the stream of its name. */
 export const outboxPlace = (name: string, kind: Outbox['kind']): string =>
   kind === 'redis' ? `outbox:${name}` : `musubi_${name}`;
+
+/** The services that erase members. */
+export type Eraser = { [Name in ServiceName]: Services[Name] extends { erases: true } ? Name : never }[ServiceName];
+export const ERASERS = Object.entries(SERVICES).flatMap(([name, { erases }]: [string, Entry]) =>
+  erases ? [name as Eraser] : [],
+);
 
 /** Every outbox of ours. */
 export const OUTBOXES: readonly Outbox[] = Object.entries(SERVICES).flatMap(([name, { outbox }]: [string, Entry]) =>

@@ -2,6 +2,7 @@ import test from 'ava';
 import { aggregateOf, topicOf } from '#platform/outbox/event.ts';
 import { MemberServiceService } from '#proto/musubi/member/v1/member.ts';
 import { type Entry, EVENTS_KEPT_DAYS, SERVICES, TELLERS, TOPICS } from './catalogue.ts';
+import { ERASURES_TOPIC } from './query/erasure.ts';
 import { PROJECTIONS } from './query/projections/registry.ts';
 import { READERS, topicHandlers } from './websocket/readers.ts';
 
@@ -26,8 +27,11 @@ test('the websocket service does something with exactly the types that the catal
 
 test('queries project exactly the kinds of aggregates whose events the catalogue says they read, whatever the type', (t) => {
   const projected = new Set<string>(PROJECTIONS.map(({ aggregateType }) => aggregateType));
-  t.deepEqual(new Set(readBy('query').map(aggregateOf)), projected);
-  const ofThose = EVENTS.filter(({ type }) => projected.has(aggregateOf(type))).map(({ type }) => type);
+  // Who is to be erased, it reads whenever it is asked.
+  const asked = new Set([...readBy('query').map(aggregateOf)].filter((type) => topicOf(type) === ERASURES_TOPIC));
+  t.is(asked.size, 1);
+  t.deepEqual(new Set(readBy('query').map(aggregateOf)), projected.union(asked));
+  const ofThose = EVENTS.filter(({ type }) => projected.union(asked).has(aggregateOf(type))).map(({ type }) => type);
   t.deepEqual(readBy('query'), ofThose);
 });
 
@@ -45,17 +49,17 @@ test('of the aggregates of every type of event their service tells the present s
 });
 
 test('a service that has an outbox and says neither is an error of types', (t) => {
-  const silent = { contract: MemberServiceService, calledBy: ['sagas'], outbox: 'postgres' } as const;
+  const silent = { contract: MemberServiceService, outbox: 'postgres' } as const;
   const declared: Record<string, Entry> = {
     tells: { ...silent, tells: ['a'] },
     passes: { ...silent, keptDays: { a: 7 } },
-    without: { contract: MemberServiceService, calledBy: ['sagas'] },
+    without: { contract: MemberServiceService },
     // @ts-expect-error: what its readers lose, nobody can tell them again
     says: silent,
     // @ts-expect-error: that is to tell of nothing
     empty: { ...silent, tells: [] },
     // @ts-expect-error: its events have no outbox to be sent from
-    sends: { contract: MemberServiceService, calledBy: ['sagas'], events: { 'a.made': ['query'] } },
+    sends: { contract: MemberServiceService, events: { 'a.made': ['query'] } },
   };
   t.is(Object.keys(declared).length, 6);
 });

@@ -12,10 +12,14 @@ test('routes ask for the actions that policies can be written about, all of them
   t.deepEqual([...new Set(asked)].sort(), known.sort());
 });
 
-/** `member.update` → `updateMember`, `update-member` */
+/** `member.update` → `updateMember`, `update-member`; `auth.change-password` says itself what is changed. */
 const wordsOf = (command: string) => {
   const [noun = '', verb = ''] = command.split('.');
-  return { operationId: `${verb}${noun.charAt(0).toUpperCase()}${noun.slice(1)}`, file: `workflows/${verb}-${noun}.ts` };
+  const words = verb.includes('-') ? verb : `${verb}-${noun}`;
+  return {
+    operationId: words.replaceAll(/-(.)/g, (_, letter: string) => letter.toUpperCase()),
+    file: `workflows/${words}.ts`,
+  };
 };
 
 test('a command, the action that it is authorised by, its operation and its workflow share their words', (t) => {

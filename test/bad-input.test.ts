@@ -1,4 +1,8 @@
 import { generateKeyPairSync, type KeyObject } from 'node:crypto';
+import { once } from 'node:events';
+import http from 'node:http';
+import net from 'node:net';
+import { text } from 'node:stream/consumers';
 import test from 'ava';
 import { decodeJwt, decodeProtectedHeader, SignJWT } from 'jose';
 import { type Answer, admin, Client, login, register, unique } from './client.ts';
@@ -107,4 +111,66 @@ test('a wrong password and an unknown login get the same answer', async (t) => {
   isProblem(t, wrong, 401, 'BAD_CREDENTIALS');
   isProblem(t, unknown, 401, 'BAD_CREDENTIALS');
   t.is(wrong.body.detail, unknown.body.detail);
+});
+
+test('what a request says of its host, its scheme and its way here is in no answer, and decides nothing', async (t) => {
+  const as = await admin();
+  const one = await register(as);
+  const token = (await login(one.loginId, one.password)).token ?? '';
+  const forged = {
+    host: 'evil.example',
+    'x-forwarded-host': 'evil.example',
+    'x-forwarded-proto': 'gopher',
+    'x-forwarded-prefix': '/evil.example',
+    'x-forwarded-for': '203.0.113.66',
+    'x-real-ip': '203.0.113.66',
+    forwarded: 'for=203.0.113.66;host=evil.example;proto=gopher',
+    'x-original-url': '/v1/members',
+    'x-http-method-override': 'DELETE',
+  };
+  const body = JSON.stringify({ displayName: 'Renamed' });
+  const requests: [method: string, path: string, body?: string][] = [
+    ['GET', '/openapi.json'],
+    ['GET', '/docs'],
+    ['GET', '/'],
+    ['GET', '/v1/members/me'],
+    ['GET', '/v1/auth/sessions'],
+    ['GET', '/v1/nothing'],
+    ['OPTIONS', '/v1/members'],
+    ['PATCH', `/v1/members/${one.memberId}`, body],
+  ];
+  for (const [method, path, sent] of requests) {
+    const headers = { ...forged, authorization: `Bearer ${token}`, ...(sent ? { 'content-type': 'application/json' } : {}) };
+    const request = http.request(new URL(path, as.base), { method, headers, setHost: false });
+    request.end(sent);
+    const [answer] = (await once(request, 'response')) as [http.IncomingMessage];
+    const told = JSON.stringify(answer.rawHeaders) + (await text(answer));
+    t.true((answer.statusCode ?? 500) < 500, `${method} ${path}`);
+    t.notRegex(told, /evil\.example|gopher|203\.0\.113\.66/, `${method} ${path}`);
+  }
+  t.is((await as.get(`/v1/members/${one.memberId}`)).status, 200, 'it was not deleted');
+});
+
+test('no line of a header begins where a value has a line break', async (t) => {
+  const as = await admin();
+  const { port, hostname } = new URL(as.base);
+  for (const value of [
+    'x\r\nSet-Cookie: evil=1',
+    'x\nSet-Cookie: evil=1',
+    'x\rSet-Cookie: evil=1',
+    'x\u0000',
+    '%0d%0aSet-Cookie: evil=1',
+  ])
+    for (const line of [
+      `Idempotency-Key: ${value}`,
+      `Origin: https://${value}`,
+      `traceparent: ${value}`,
+      `Prefer: wait=1, ${value}`,
+    ]) {
+      const socket = net.connect(Number(port), hostname);
+      socket.end(`GET /v1/members?next=${encodeURIComponent(value)} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n${line}\r\n\r\n`);
+      const [head = ''] = (await text(socket)).split('\r\n\r\n');
+      t.regex(head, /^HTTP\/1\.1 4\d\d /);
+      t.notRegex(head, /set-cookie|evil/i, JSON.stringify(line));
+    }
 });

@@ -4,6 +4,7 @@ import anyTest, { type TestFn } from 'ava';
 import { failedPrecondition, unavailable } from '#platform/errors.ts';
 import { JobState } from '#proto/musubi/job/v1/job.ts';
 import { fingerprint } from '../gateway/commands/fingerprint.ts';
+import type { CommandInput } from '../workflows/commands.ts';
 import { admins, as, freshSystem, jobsOf, mayDoAll, type System } from './fresh-system.ts';
 
 const test = (anyTest as TestFn<System>).serial;
@@ -169,4 +170,32 @@ test('nor is an admin one whose registration begins while it is looked whether t
   t.is(code, 0, log);
   t.is(await admins(system), 1);
   t.true(await mayDoAll(system, 'second', env.MUSUBI_ADMIN_PASSWORD));
+});
+
+test('the last administrator is neither deleted nor lowered, also by many at once', async (t) => {
+  const { context: system } = t;
+  const { lines } = await system.run().ended;
+  const [registration] = await jobsOf(system);
+  const aggregateId = registration?.aggregateId ?? '';
+  const begin = async <C extends 'member.delete' | 'role.revoke'>(command: C, input: CommandInput<C>): Promise<string> => {
+    const asked = { command, memberId: 'system', aggregateId, idempotencyKey: '', fingerprint: '' };
+    const { job } = await system.job.issueJob(asked);
+    const jobId = job?.jobId ?? '';
+    await system.commands.startCommand({ jobId, command, memberId: 'system', aggregateId, input, summary: command });
+    for (;;) {
+      const { job: now } = await system.job.getJob({ jobId });
+      // Why it fails it says before all is undone.
+      if (now?.state === JobState.JOB_STATE_FAILED) return now.error?.code ?? '';
+      if (now?.state === JobState.JOB_STATE_COMPLETED) return 'done';
+      await sleep(50);
+    }
+  };
+  const tries = () => [
+    begin('member.delete', { memberId: aggregateId }),
+    begin('role.revoke', { memberId: aggregateId, roleId: 'admin' }),
+  ];
+  for (const code of await Promise.all([...tries(), ...tries()])) t.true(['LAST_ADMIN', 'MEMBER_DELETING'].includes(code), code);
+  t.is(await begin('member.delete', { memberId: aggregateId }), 'LAST_ADMIN');
+  t.is(await begin('role.revoke', { memberId: aggregateId, roleId: 'admin' }), 'LAST_ADMIN');
+  t.true(await mayDoAll(system, 'admin', lines[0]?.split(' ').at(-1) ?? ''), 'and nothing is left of it');
 });

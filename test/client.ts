@@ -50,7 +50,7 @@ export class Client {
       ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
     });
     const text = await response.text();
-    const json = response.headers.get('content-type')?.includes('json') ?? false;
+    const json = /json(;|$)/.test(response.headers.get('content-type') ?? '');
     const answer = { status: response.status, headers: response.headers, body: json && text ? JSON.parse(text) : text };
     (await contractOf(this.base)).check(method, path.split('?')[0] ?? '', answer);
     return answer;
@@ -59,6 +59,8 @@ export class Client {
   get = (path: string, headers?: Record<string, string>): Promise<Answer> => this.request('GET', path, undefined, headers);
   post = (path: string, body?: unknown, headers?: Record<string, string>): Promise<Answer> =>
     this.request('POST', path, body, headers);
+  put = (path: string, body: unknown, headers?: Record<string, string>): Promise<Answer> =>
+    this.request('PUT', path, body, headers);
   patch = (path: string, body: unknown, headers?: Record<string, string>): Promise<Answer> =>
     this.request('PATCH', path, body, headers);
   delete = (path: string, headers?: Record<string, string>): Promise<Answer> => this.request('DELETE', path, undefined, headers);

@@ -4,6 +4,7 @@ import { pino } from 'pino';
 import { connectPeer, type Peer } from '#platform/grpc/client.ts';
 import { Lifecycle } from '#platform/process/lifecycle.ts';
 import { AuthServiceService } from '#proto/musubi/auth/v1/auth.ts';
+import { byWhoMay } from './callers.ts';
 import { address, unique } from './client.ts';
 import { type Started, startProgram } from './processes.ts';
 
@@ -20,7 +21,7 @@ async function authAt(shiftMs: number): Promise<Peer<AuthServiceService>> {
     MUSUBI_TEST_CLOCK_SHIFT_MS: String(shiftMs),
   });
   started.push(process);
-  return connectPeer(`127.0.0.1:${process.ports.grpc}`, AuthServiceService, lifecycle);
+  return connectPeer(`127.0.0.1:${process.ports.grpc}`, AuthServiceService, lifecycle, byWhoMay('auth'));
 }
 test.after.always(async () => {
   await Promise.all(started.map((process) => process.stop()));
@@ -29,7 +30,7 @@ test.after.always(async () => {
 
 test('Auth processes whose clocks are 12 minutes apart are one Auth', async (t) => {
   const auths = {
-    'in time': connectPeer(address('MUSUBI_AUTH_ADDRESS'), AuthServiceService, lifecycle),
+    'in time': connectPeer(address('MUSUBI_AUTH_ADDRESS'), AuthServiceService, lifecycle, byWhoMay('auth')),
     ahead: await authAt(6 * MINUTE),
     behind: await authAt(-6 * MINUTE),
   };

@@ -4,8 +4,9 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { failedPrecondition } from '#platform/errors.ts';
+import { Caller, Callers, callerKeys, keyVariable, newCallerKeys } from '#platform/grpc/callers.ts';
 import { connectPeer } from '#platform/grpc/client.ts';
-import { addressVariable } from '#platform/grpc/peers.ts';
+import { addressVariable, connectPeers } from '#platform/grpc/peers.ts';
 import { type Handlers, serveGrpc } from '#platform/grpc/server.ts';
 import { type Database, sql } from '#platform/postgres/database.ts';
 import { Secret } from '#platform/process/config.ts';
@@ -15,17 +16,20 @@ import { JobServiceService, JobState } from '#proto/musubi/job/v1/job.ts';
 import { MemberServiceService } from '#proto/musubi/member/v1/member.ts';
 import { QueryServiceService } from '#proto/musubi/query/v1/query.ts';
 import { RoleServiceService } from '#proto/musubi/role/v1/role.ts';
+import { CONTRACTS } from '../activities/index.ts';
 import { openTestAuth } from '../services/auth/auth.fixture.ts';
 import { authHandlers } from '../services/auth/grpc.ts';
-import { SERVICES } from '../services/catalogue.ts';
+import { CALLERS, SERVICES } from '../services/catalogue.ts';
 import { listenForFinished } from '../services/job/finished.ts';
 import { jobHandlers } from '../services/job/grpc.ts';
 import { openTestJobs, RETENTION } from '../services/job/job.fixture.ts';
+import { MAY_CALL } from '../services/may-call.ts';
 import { memberHandlers } from '../services/member/grpc.ts';
 import { openStore as openMembers } from '../services/member/store.ts';
 import { roleHandlers } from '../services/role/grpc.ts';
 import { openStore as openRoles } from '../services/role/store.ts';
 import { hostWorkers } from '../worker/host.ts';
+import { connectTellers } from '../worker/reconcile/states.ts';
 import { freshNamespace } from './fresh-namespace.ts';
 import { fromEnvironment, scratchDatabase } from './scratch-database.ts';
 
@@ -63,7 +67,9 @@ export async function freshSystem(): Promise<System> {
   const roles = await openRoles(postgres);
   const at = { url: new Secret(fromEnvironment('MUSUBI_REDIS_URL')), log, lifecycle, prefix: jobs.prefix };
   const finished = await listenForFinished(at);
-  const query = { getMember: none, listMembers: none, awaitVersions: async () => ({}) } satisfies Handlers<QueryServiceService>;
+  const roleReads = { getRole: none, listRoles: none, getPolicy: none, listPolicies: none };
+  const reads = { getMember: none, listMembers: none, listLookalikes: none, getMemberSchema: none, ...roleReads };
+  const query: Handlers<QueryServiceService> = { ...reads, awaitVersions: async () => ({}) };
 
   const calls: string[] = [];
   const before: System['before'] = new Map();
@@ -78,24 +84,39 @@ export async function freshSystem(): Promise<System> {
     ]);
     return Object.fromEntries(wrapped) as H;
   };
-  const serving = { listen: { host: '127.0.0.1', port: 0 }, log, lifecycle };
+  const keys = newCallerKeys(CALLERS);
+  const serving = (service: string) => ({
+    listen: { host: '127.0.0.1', port: 0 },
+    callers: new Callers(service, callerKeys().parse(keys.MUSUBI_CALLERS), MAY_CALL),
+    log,
+    lifecycle,
+  });
+  const callerOf = (name: string): Caller => new Caller(name, keys[keyVariable(name)] ?? '');
   const address = async (port: Promise<number>): Promise<string> => `127.0.0.1:${await port}`;
   const handlers = jobHandlers({ store: jobs.store, finished, retention: RETENTION, log });
   const addresses = {
+    ...keys,
     // Nobody is there, except those below.
     ...Object.fromEntries(Object.keys(SERVICES).map((name) => [addressVariable(name), '127.0.0.1:1'])),
     MUSUBI_MEMBER_ADDRESS: await address(
-      serveGrpc(serving, MemberServiceService, observed(memberHandlers(await openMembers(members)), 'member')),
+      serveGrpc(serving('member'), MemberServiceService, observed(memberHandlers(await openMembers(members)), 'member')),
     ),
-    MUSUBI_ROLE_ADDRESS: await address(serveGrpc(serving, RoleServiceService, observed(roleHandlers(roles), 'role'))),
-    MUSUBI_AUTH_ADDRESS: await address(serveGrpc(serving, AuthServiceService, observed(authHandlers(auth, auth.keys), 'auth'))),
-    MUSUBI_JOB_ADDRESS: await address(serveGrpc(serving, JobServiceService, observed(handlers, 'job'))),
-    MUSUBI_QUERY_ADDRESS: await address(serveGrpc(serving, QueryServiceService, query)),
+    MUSUBI_ROLE_ADDRESS: await address(serveGrpc(serving('role'), RoleServiceService, observed(roleHandlers(roles), 'role'))),
+    MUSUBI_AUTH_ADDRESS: await address(
+      serveGrpc(serving('auth'), AuthServiceService, observed(authHandlers(auth, auth.keys), 'auth')),
+    ),
+    MUSUBI_JOB_ADDRESS: await address(serveGrpc(serving('job'), JobServiceService, observed(handlers, 'job'))),
+    MUSUBI_QUERY_ADDRESS: await address(serveGrpc(serving('query'), QueryServiceService, query)),
     MUSUBI_TEMPORAL_ADDRESS: fromEnvironment('MUSUBI_TEMPORAL_ADDRESS'),
     MUSUBI_TEMPORAL_NAMESPACE: await freshNamespace(log, 'bootstrap'),
   };
   const app = { config: addresses as unknown as Parameters<typeof hostWorkers>[0]['config'], log, lifecycle };
-  const commands = hostWorkers({ ...app, tracing }, ['member']);
+  const sagas = { config: app.config as never, lifecycle, caller: callerOf('sagas') };
+  const commands = hostWorkers({ ...app, tracing }, ['member'], {
+    peers: connectPeers(CONTRACTS, sagas),
+    tellers: connectTellers(sagas),
+  });
+  const whoMay = (service: string) => (path: string) => callerOf([...(MAY_CALL.get(path) ?? [])][0] ?? '').token(service);
   lifecycle.markStarted();
   while (Object.keys(await lifecycle.unready()).length > 0) await sleep(50);
 
@@ -105,8 +126,8 @@ export async function freshSystem(): Promise<System> {
     calls,
     before,
     commands,
-    auth: connectPeer(addresses.MUSUBI_AUTH_ADDRESS, AuthServiceService, lifecycle),
-    job: connectPeer(addresses.MUSUBI_JOB_ADDRESS, JobServiceService, lifecycle),
+    auth: connectPeer(addresses.MUSUBI_AUTH_ADDRESS, AuthServiceService, lifecycle, whoMay('auth')),
+    job: connectPeer(addresses.MUSUBI_JOB_ADDRESS, JobServiceService, lifecycle, whoMay('job')),
     forgetJobs: async () => jobs.redis.del(await jobs.redis.keys(`${jobs.prefix}job:*`)),
     run: (env = {}) => {
       const given = Object.entries(process.env).filter(([name]) => !/^(MUSUBI_ADMIN_|OTEL_)/.test(name));

@@ -28,7 +28,7 @@ const resourcesOf = ({ paths }: Pick<Rest, 'paths'>): { path: string; noun: stri
   Object.keys(paths).flatMap((path) =>
     [...(path.startsWith('/v1/') ? path.matchAll(/(\w+)\/\{(\w+)\}/g) : [])].map(([, collection = '', parameter = '']) => ({
       path,
-      noun: collection.replace(/s$/, ''),
+      noun: collection.replace(/ies$/, 'y').replace(/s$/, ''),
       parameter,
     })),
   );
@@ -45,7 +45,7 @@ function misnamedPaths(rest: Rest): string[] {
     if (!path.startsWith('/v1/')) continue;
     const shown = resolved(get?.responses['200']?.content?.['application/json']?.schema);
     const item = shown.properties?.items?.items;
-    const noun = /(\w+)s(?:\/\{\w+\}|\/me)?$/.exec(path)?.[1] ?? '';
+    const noun = (/(\w+)s(?:\/\{\w+\}|\/me)?$/.exec(path)?.[1] ?? '').replace(/ie$/, 'y');
     const resource = item ? resolved(item) : /[}]$|\/me$/.test(path) && get ? shown : undefined;
     if (resource) found.push(...misnamedResource(path, noun, resource));
   }

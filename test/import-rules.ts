@@ -13,7 +13,9 @@ export const isIn = (...places: string[]) => {
 };
 
 /** What everybody may know of the services. */
-const CATALOGUE = 'services/catalogue.ts';
+const CATALOGUE = ['services/catalogue.ts', 'services/may-call.ts'];
+/** What serves each of them. */
+const SERVE = 'services/serve.ts';
 
 /** The packages that talk to a store or a broker. */
 const isDriver = isIn('pg', 'pg-logical-replication', 'mongodb', 'ioredis', 'kafkajs', '@aws-sdk', '@opensearch-project');
@@ -56,7 +58,7 @@ export const RULES: Record<string, Rule> = {
     of: isIn('activities'),
     through: isIn('platform'),
     forbids: ({ target, ours }) =>
-      ours ? !isIn('activities', 'platform', 'temporal.config.ts', CATALOGUE)(target) : isDriver(target),
+      ours ? !isIn('activities', 'platform', 'temporal.config.ts', ...CATALOGUE)(target) : isDriver(target),
     broken: [
       { 'activities/member.ts': `import { createMember } from '../services/member/steps/create-member.ts';` },
       { 'activities/member.ts': `import type { Member } from '../services/member/domain.ts';` },
@@ -70,7 +72,7 @@ export const RULES: Record<string, Rule> = {
     of: isIn('services'),
     forbids: ({ file, target, ours }) =>
       ours
-        ? top(target) !== 'platform' && service(target) !== service(file) && target !== CATALOGUE
+        ? top(target) !== 'platform' && service(target) !== service(file) && !isIn(...CATALOGUE, SERVE)(target)
         : isIn('@temporalio')(target),
     broken: [
       { 'services/a/grpc.ts': `import { rule } from '../b/domain.ts';` },
@@ -97,7 +99,9 @@ export const RULES: Record<string, Rule> = {
           !isIn(
             'platform/errors.ts',
             'platform/problems.ts',
+            'platform/validation/attributes.ts',
             'platform/validation/fields.ts',
+            'platform/validation/access-fields.ts',
             'platform/validation/id.ts',
           )(target)
         : target !== 'node:crypto',
@@ -147,7 +151,7 @@ export const RULES: Record<string, Rule> = {
     why: 'it could not be deployed apart from them otherwise',
     of: isIn('gateway'),
     forbids: ({ target, typeOnly }) =>
-      isIn('services', 'activities', ...(typeOnly ? [] : ['workflows']))(target) && target !== CATALOGUE,
+      isIn('services', 'activities', ...(typeOnly ? [] : ['workflows']))(target) && !isIn(...CATALOGUE)(target),
     broken: [
       { 'gateway/a.ts': `import type { Member } from '../services/member/domain.ts';` },
       { 'gateway/a.ts': `import { createActivities } from '../activities/index.ts';` },

@@ -136,15 +136,6 @@ test('commands on one member side by side all end, one after the other', async (
   t.regex((await as.get(`/v1/members/${memberId}`)).body.displayName, /^[a-f]$/);
 });
 
-test('the last admin cannot be deleted', async (t) => {
-  const as = await admin();
-  const me = (await as.get('/v1/members/me')).body;
-  const answer = await as.delete(`/v1/members/${me.id}`, { prefer: 'wait=30' });
-  t.is(answer.status, 409);
-  t.is(answer.body.code, 'LAST_ADMIN');
-  t.is((await as.get('/v1/members/me')).status, 200, 'the session lives on');
-});
-
 test('sessions: refresh rotates, logout ends', async (t) => {
   const as = await admin();
   const one = await register(as);

@@ -8,6 +8,7 @@ import { Lifecycle } from '#platform/process/lifecycle.ts';
 import { createLogger } from '#platform/process/log.ts';
 import { StateServiceService } from '#proto/musubi/state/v1/state.ts';
 import { checkout } from '../local/places.ts';
+import { caller } from './callers.ts';
 import { addService, generate } from './new-service.ts';
 import { copyOfCheckout } from './npm-start.ts';
 import { ownServer } from './own-server.ts';
@@ -54,7 +55,9 @@ test('an empty service touches three files outside of its folder, and is whole',
   await db.end();
   const lifecycle = new Lifecycle(createLogger('test', 'silent'), 1_000);
   t.teardown(() => lifecycle.stop('test'));
-  const state = connectPeer(`127.0.0.1:${notice.ports.grpc}`, StateServiceService, lifecycle);
+  const state = connectPeer(`127.0.0.1:${notice.ports.grpc}`, StateServiceService, lifecycle, () =>
+    caller('operator').token('notice'),
+  );
   const told = await Array.fromAsync(state.tellState({ aggregateType: 'notice', afterId: '', limit: 0, ids: [] }));
   t.deepEqual(
     told.map(({ id, version }) => [id, version]),

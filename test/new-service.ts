@@ -8,9 +8,9 @@ import { dirname, join } from 'node:path';
 function ownFiles(name: string, Name: string): Record<string, string> {
   return {
     'main.ts': `
-import { serveGrpc } from '#platform/grpc/server.ts';
 import type { App } from '#platform/process/program.ts';
 import { ${Name}ServiceService } from '#proto/musubi/${name}/v1/${name}.ts';
+import { serve } from '../serve.ts';
 import type { Config } from './config.ts';
 import { handlers } from './grpc.ts';
 import { state } from './state.ts';
@@ -18,16 +18,18 @@ import { openStore } from './store.ts';
 
 export { shape } from './config.ts';
 
-export async function start({ config, log, lifecycle, inProcess }: App<Config>): Promise<void> {
+export async function start(app: App<Config>): Promise<void> {
+  const { config, log, lifecycle } = app;
   const db = await openStore({ url: config.MUSUBI_POSTGRES_URL, log, lifecycle });
-  await serveGrpc({ listen: config.MUSUBI_GRPC_LISTEN, log, lifecycle, inProcess }, ${Name}ServiceService, handlers(db), state(db));
+  await serve(app, ${Name}ServiceService, handlers(db), state(db));
 }
 `,
     'config.ts': `
 import type { z } from 'zod';
-import { address, postgresUrl } from '#platform/process/config.ts';
+import { grpcShape } from '#platform/grpc/config.ts';
+import { postgresUrl } from '#platform/process/config.ts';
 
-export const shape = { MUSUBI_POSTGRES_URL: postgresUrl(), MUSUBI_GRPC_LISTEN: address() };
+export const shape = { MUSUBI_POSTGRES_URL: postgresUrl(), ...grpcShape };
 
 export type Config = z.output<z.ZodObject<typeof shape>>;
 `,
@@ -112,7 +114,7 @@ export function addService(folder: string, name: string): string[] {
   write(proto, contract(name, Name));
   const catalogue = 'services/catalogue.ts';
   const before = readFileSync(join(folder, catalogue), 'utf8');
-  const entry = `  ${name}: { contract: ${Name}ServiceService, calledBy: ['sagas'], outbox: 'postgres', tells: ['${name}'] },\n`;
+  const entry = `  ${name}: { contract: ${Name}ServiceService, outbox: 'postgres', tells: ['${name}'] },\n`;
   write(
     catalogue,
     `import { ${Name}ServiceService } from '#proto/musubi/${name}/v1/${name}.ts';\n${before.replace('} as const satisfies', `${entry}} as const satisfies`)}`,

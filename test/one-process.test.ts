@@ -8,6 +8,7 @@ import { createLogger } from '#platform/process/log.ts';
 import { MemberServiceService } from '#proto/musubi/member/v1/member.ts';
 import { RoleServiceService } from '#proto/musubi/role/v1/role.ts';
 import { Ports } from '../local/ports.ts';
+import { byWhoMay } from './callers.ts';
 import { ownServer } from './own-server.ts';
 import { startProgram } from './processes.ts';
 
@@ -38,12 +39,12 @@ test('services of one process keep their own database users, and are each reache
         { datname: 'musubi_role', usename: 'only_role' },
       ]);
       const lifecycle = new Lifecycle(createLogger('test', 'silent'), 1_000);
-      const members = connectPeer(`127.0.0.1:${member}`, MemberServiceService, lifecycle);
-      const roles = connectPeer(`127.0.0.1:${role}`, RoleServiceService, lifecycle);
+      const members = connectPeer(`127.0.0.1:${member}`, MemberServiceService, lifecycle, byWhoMay('member'));
+      const roles = connectPeer(`127.0.0.1:${role}`, RoleServiceService, lifecycle, byWhoMay('role'));
       const unknown = { code: 'INVALID_ARGUMENT' };
       await t.throwsAsync(members.undo({ operationId: '' } as never), unknown);
       await t.throwsAsync(roles.undo({ operationId: '' } as never), unknown);
-      const wrongDoor = connectPeer(`127.0.0.1:${member}`, RoleServiceService, lifecycle);
+      const wrongDoor = connectPeer(`127.0.0.1:${member}`, RoleServiceService, lifecycle, byWhoMay('member'));
       const refused = await t.throwsAsync(wrongDoor.undo({ operationId: '' } as never), { instanceOf: MusubiError });
       t.is(refused?.grpcStatus, status.UNIMPLEMENTED);
       await lifecycle.stop('test');

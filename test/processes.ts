@@ -1,8 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { ofProgram } from '#platform/process/program.ts';
 import { checkout } from '../local/places.ts';
 import { Ports } from '../local/ports.ts';
+import { requireHealthy } from '../local/programs.ts';
 
 export interface Started {
   child: ChildProcess;
@@ -28,7 +30,7 @@ export async function startProgram(
   const child = spawn(process.execPath, [join(folder, 'main.ts'), program, ...args], {
     cwd: folder,
     env: {
-      ...process.env,
+      ...withoutOverridden(program.split(','), env),
       MUSUBI_GRPC_LISTEN: `127.0.0.1:${ports.grpc}`,
       MUSUBI_HTTP_LISTEN: `127.0.0.1:${ports.http}`,
       MUSUBI_OPS_LISTEN: `127.0.0.1:${ports.ops}`,
@@ -47,8 +49,8 @@ export async function startProgram(
   };
   const deadline = Date.now() + 120_000;
   for (;;) {
-    const ready = await fetch(`http://127.0.0.1:${ports.ops}/healthz`).then(
-      (response) => response.ok,
+    const ready = await requireHealthy(ports).then(
+      () => true,
       () => false,
     );
     if (ready) return { child, ports, output: () => output, stop };
@@ -58,4 +60,10 @@ export async function startProgram(
     }
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
+}
+
+/** This process's environment without what programs would read before the variables that are given. */
+function withoutOverridden(programs: readonly string[], given: Record<string, string>): NodeJS.ProcessEnv {
+  const own = new Set(programs.flatMap((program) => Object.keys(given).map((name) => ofProgram(program, name))));
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !own.has(name)));
 }

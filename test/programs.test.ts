@@ -11,6 +11,8 @@ test('help and version are answers, on standard output', (t) => {
     help.stdout,
     /^usage: node_modules\/\.bin\/node main\.ts PROGRAM\[,PROGRAM…\] \[options\]\n\none or several.*\n +gateway/,
   );
+  for (const task of ['redrive', 'retell', 'repair', 'erasures', 'callers', 'audit'])
+    t.regex(help.stdout, new RegExp(`\n  ${task} +\\S+ \\S+`), 'what it does');
   t.like(main('worker', '--help'), { status: 0, stdout: help.stdout });
   t.regex(main('--version').stdout, /^musubi \d+\.\d+\.\d+\n$/);
 });
@@ -27,6 +29,8 @@ const refusals: [args: string[], why: string][] = [
   [['gateway,relay', '--queues', 'member'], '--queues is no option of gateway,relay'],
   [['gateway', '--queues', 'member'], '--queues is no option of gateway'],
   [['worker', '--list'], '--list is no option of worker'],
+  [['audit', '--head='], '--head is empty; give N:HASH, or leave it out'],
+  [['repair', '--job', ''], '--job is empty; give ID, or leave it out'],
   [['redrive', '--list', '--discard'], '--list and --discard exclude each other'],
   [['redrive', '--list', '--event', 'x'], '--list shows all that is parked: leave out --event'],
 ];

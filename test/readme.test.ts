@@ -110,6 +110,40 @@ const CHECKS: { claim: RegExp; holds(t: ExecutionContext, step: Step, run: Run):
     },
   },
   {
+    claim: /^Let her do that to others: a policy, a role that carries it, and she holds the role\. `204`: it is in force\.$/,
+    async holds(t, { output }, { as, steps }) {
+      t.regex(output, /^HTTP\/1\.1 204 /);
+      const { items } = await found(as, sentBy(steps[1]).loginId);
+      const roles = (await as.get(`/v1/members/${items[0]?.id}/roles`)).body.items as { id: string; policyIds: string[] }[];
+      t.true(roles.some(({ id, policyIds }) => id !== 'member' && policyIds.length === 1));
+    },
+  },
+  {
+    claim: /^What she may do now, and which policy of which role says so:$/,
+    async holds(t, { output }, { as, steps }) {
+      const { allowed, policies } = JSON.parse(output) as { allowed: boolean; policies: { policyId: string; roleId: string }[] };
+      t.true(allowed);
+      const [{ roleIds } = {}] = (await found(as, sentBy(steps[1]).loginId)).items;
+      const [by] = policies;
+      t.true(Array.isArray(roleIds) && roleIds.includes(by?.roleId));
+      t.like((await as.get(`/v1/policies/${by?.policyId}`)).body, {
+        effect: 'allow',
+        actions: ['member.suspend', 'member.reinstate'],
+      });
+    },
+  },
+  {
+    claim: /^Follow a command on the socket: a new e-mail address for her, and the frame that tells of its end\.$/,
+    async holds(t, { commands, output }, { as, steps }) {
+      const frames = output.trim().split('\n');
+      const { job } = JSON.parse(frames.at(-1) ?? '') as { job: { state: string; command: string } };
+      t.like(job, { state: 'completed', command: 'member.update' });
+      const [, email] = /email: "([^"]+)"/.exec(commands) ?? [];
+      const { items } = await found(as, sentBy(steps[1]).loginId);
+      t.is(items[0]?.email, email);
+    },
+  },
+  {
     claim: /^Your jobs so far, newest first:$/,
     async holds(t, { output }, { as, steps }) {
       const { items } = JSON.parse(output) as { items: { id: string; command: string; createdAt: string }[] };
@@ -159,16 +193,17 @@ test('what README.md says to open is there', async (t) => {
 
 /**
  * Types the blocks into one bash, so that later ones have the variables of earlier ones, in a folder where
- * `.musubi/run.json` is the running stack's. The members get names of this run's own; nothing else is changed.
+ * `.musubi/run.json` is the running stack's. Members, roles and policies get names of this run's own; nothing else is changed.
  */
 async function runBlocks(t: ExecutionContext, blocks: Block[]): Promise<Run> {
   const names = new Set(
-    blocks.flatMap(({ commands }) => [...commands.matchAll(/"loginId": "([^"]+)"/g)].map(([, name = '']) => name)),
+    blocks.flatMap(({ commands }) => [...commands.matchAll(/"(?:loginId|name)": "([^"]+)"/g)].map(([, name = '']) => name)),
   );
   const own = [...names].map((name) => [new RegExp(name, 'gi'), unique(name)] as const);
   const folder = mkdtempSync(join(tmpdir(), 'musubi-readme-'));
   t.teardown(() => rmSync(folder, { recursive: true, force: true }));
   symlinkSync(address('MUSUBI_TEST_DATA'), join(folder, '.musubi'));
+  symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'));
   const typed = join(folder, 'typed');
   mkdirSync(typed, { mode: 0o700 });
 

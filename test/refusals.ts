@@ -32,15 +32,21 @@ const postgres = async (): Promise<pg.Client> => {
 /** Ends every other session, so that no client works on with what it was granted before. */
 const END_SESSIONS = `select pg_terminate_backend(pid, 1000) from pg_stat_activity where pid <> pg_backend_pid() and backend_type in ('client backend', 'walsender')`;
 
+/** Of every user that a program of ours has. */
 async function postgresPassword(): Promise<() => Promise<void>> {
-  const url = new URL(address('MUSUBI_POSTGRES_URL'));
+  const given = Object.entries(process.env).filter(([name]) => /^MUSUBI_(\w+_)?POSTGRES_URL$/.test(name));
+  const urls = given.map(([, url = '']) => new URL(url));
   const client = await postgres();
-  const set = (password: string) =>
-    client.query(`alter role ${client.escapeIdentifier(url.username)} password ${client.escapeLiteral(password)}`);
+  const set = async (rotated?: string): Promise<void> => {
+    for (const { username, password } of urls) {
+      const text = client.escapeLiteral(rotated ?? decodeURIComponent(password));
+      await client.query(`alter role ${client.escapeIdentifier(username)} password ${text}`);
+    }
+  };
   await set('rotated');
   await client.query(END_SESSIONS);
   return async () => {
-    await set(decodeURIComponent(url.password));
+    await set();
     await client.end();
   };
 }
@@ -94,10 +100,11 @@ export async function redisFull(): Promise<() => Promise<void>> {
 
 async function redisPassword(): Promise<() => Promise<void>> {
   const client = await redis();
-  await client.config('SET', 'requirepass', 'rotated');
+  const users = ((await client.acl('USERS')) as string[]).filter((user) => /^musubi_/.test(user));
+  for (const user of users) await client.acl('SETUSER', user, 'off');
   await client.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
   return async () => {
-    await client.config('SET', 'requirepass', '');
+    for (const user of users) await client.acl('SETUSER', user, 'on');
     client.disconnect();
   };
 }

@@ -6,10 +6,12 @@ import { readOptions } from '../local/options.mjs';
 import { wheelBinary } from '../local/packages/wheels.ts';
 import { type Stack, startStack } from '../local/stack.ts';
 import { stopRequest } from '../local/stop-request.ts';
+import { withoutTests } from './chosen.ts';
 import { serveCollector } from './collector.ts';
 import { serveControl } from './control.ts';
+import { neverEnded, slowest } from './file-times.ts';
 import { endLeftBehind } from './left-behind.ts';
-import { slowest } from './slowest.ts';
+import { pauseReconciler } from './pause-reconciler.ts';
 import { type Tally, tally } from './tap.ts';
 
 /**
@@ -19,6 +21,11 @@ import { type Tally, tally } from './tap.ts';
  */
 const root = join(import.meta.dirname, '..');
 const { values, positionals } = readOptions('test/run.ts', process.argv.slice(2));
+const wrong = withoutTests(positionals, root);
+if (wrong.length > 0) {
+  process.stderr.write(`no test file matches ${wrong.join(', ')}\n`);
+  process.exit(2);
+}
 const dataDir = join(root, '.musubi', `test-${process.pid}`);
 mkdirSync(dataDir, { recursive: true, mode: 0o700 });
 
@@ -44,6 +51,7 @@ try {
   const tracing = { OTEL_EXPORTER_OTLP_ENDPOINT: collector.url, OTEL_TRACES_SAMPLER: 'parentbased_always_off' };
   // A few members stand for many: what bounds one member's commands over time would bound the load that tests make.
   const manyCommands = { MUSUBI_JOB_RATE_PER_MEMBER: '100000+100000/1s' };
+  const manyRenames = { MUSUBI_AUTH_RENAMES: '100000+100000/1s' };
   const onStack = async (processes: Layout, phase: Record<string, string> = {}): Promise<void> => {
     const started = Date.now();
     stack = await startStack({
@@ -51,12 +59,13 @@ try {
       runFile: join(dataDir, 'run.json'),
       ports: 'free',
       processes,
-      env: { ...tracing, ...manyCommands },
+      env: { ...tracing, ...manyCommands, ...(phase.MUSUBI_TEST_PHASE === 'faults' ? manyRenames : {}) },
       signal: request.signal,
       onProgress: ({ component, title, state, detail }) =>
         void (state === 'ready' && process.stdout.write(`# ${title || component} is ready${detail ? `: ${detail}` : ''}\n`)),
     });
     process.stdout.write(`# the stack is ready after ${elapsed(started)}\n`);
+    await pauseReconciler(stack.addresses.MUSUBI_TEMPORAL_ADDRESS ?? '');
     const control = await serveControl(stack);
     const env = {
       ...process.env,
@@ -88,7 +97,10 @@ try {
     for (const layout of layouts) await onStack(layout, { MUSUBI_TEST_PHASE: 'faults' });
   collector.close();
   const times = join(dataDir, 'times.jsonl');
-  if (existsSync(times)) for (const line of slowest(readFileSync(times, 'utf8'))) process.stdout.write(`# ${line}\n`);
+  const told = existsSync(times) ? readFileSync(times, 'utf8') : '';
+  const held = neverEnded(told);
+  add({ passed: 0, failed: held.length, failures: held.map((file) => `${file} did not end by itself`) });
+  for (const line of slowest(told)) process.stdout.write(`# ${line}\n`);
   process.stdout.write(`# the tests took ${elapsed(begun)}, the start of the stack included\n`);
 } finally {
   await stop();

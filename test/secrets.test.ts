@@ -36,13 +36,20 @@ test('no password or token, no hash of one and no reference is in any log, histo
   t.not(deviceCookie, '');
   await new Client(`${session.accessToken}x`).get('/v1/members/me');
   await new Client().post('/v1/auth/refresh', { refreshToken: `${session.refreshToken}x` });
-  const hashes = await storedHashes(registered.body.id);
+  const former = await storedHashes(registered.body.id);
+  const next = unique('hunter3');
+  const change = (currentPassword: string, prefer: string) =>
+    self.request('PUT', '/v1/auth/password', { currentPassword, newPassword: next, endOtherSessions: true }, { prefer });
+  t.is((await change(`${password}x`, 'wait=30')).status, 403);
+  t.is((await change(password, 'wait=30')).status, 204);
+  const hashes = [...former, ...(await storedHashes(registered.body.id))];
   t.true(hashes.length >= 4, 'hash and salt of the password, and a hash for each session');
   await failWith(t, hashes[0] ?? '');
   await self.delete(`/v1/members/${registered.body.id}`);
   const secrets = [
     ...hashes,
     password,
+    next,
     deviceCookie,
     session.accessToken,
     session.refreshToken,
@@ -67,7 +74,7 @@ test('no password or token, no hash of one and no reference is in any log, histo
     histories++;
   }
   t.true(histories >= 1);
-  t.is(references.size, 1);
+  t.is(references.size, 2);
   secrets.push(...references);
   await connection.close();
 

@@ -63,3 +63,15 @@ test('who has too many jobs under way is told when to come again, and may then',
   for (const { body } of accepted) t.is((await as.finished(body.jobId)).state, 'completed');
   t.is((await patch('after all')).status, 202);
 });
+
+test('who may delete itself does, though its own login is closed for that', async (t) => {
+  const as = await admin();
+  const { memberId, loginId, password } = await register(as);
+  const wait = { prefer: 'wait=30' };
+  t.is((await as.put(`/v1/members/${memberId}/roles/admin`, undefined, wait)).status, 204);
+  const self = await login(loginId, password);
+  const deleted = await self.delete(`/v1/members/${memberId}`, wait);
+  t.is(deleted.status, 204, JSON.stringify(deleted.body));
+  t.is((await as.get(`/v1/members/${memberId}`)).status, 404);
+  t.is((await self.get('/v1/members/me')).status, 401);
+});

@@ -6,7 +6,7 @@ import { address } from './client.ts';
 export interface Frame {
   type: string;
   cursor?: string;
-  job?: { id: string; state: string; command: string; error?: { code: string } };
+  job?: { id: string; state: string; command: string; updatedAt: string; error?: { code: string } };
   code?: string;
   topic?: string;
   topics?: string[];
@@ -22,11 +22,15 @@ export class Socket {
   readonly #waiting = new Set<() => void>();
   /** The close code, once it is closed. */
   closed: number | undefined;
+  /** Is given each frame as it comes. */
+  onFrame: ((frame: Frame) => void) | undefined;
 
   private constructor(ws: WebSocket) {
     this.#ws = ws;
     ws.on('message', (data) => {
-      this.frames.push(JSON.parse(String(data)) as Frame);
+      const frame = JSON.parse(String(data)) as Frame;
+      this.frames.push(frame);
+      this.onFrame?.(frame);
       for (const wake of this.#waiting) wake();
     });
     ws.on('close', (code) => {

@@ -88,7 +88,7 @@ test('a client that does not say goodbye is cut off before the command is acknow
   }
 });
 
-test('a suspended member can be deleted, and its login is free again', async (t) => {
+test('a suspended member can be deleted, and its login is held', async (t) => {
   const as = await admin();
   const { memberId, loginId, password } = await register(as);
   const path = `/v1/members/${memberId}`;
@@ -96,7 +96,7 @@ test('a suspended member can be deleted, and its login is free again', async (t)
   t.is((await as.delete(path, wait)).status, 204);
   t.is((await as.get(path)).status, 404);
   const next = { loginId, password, displayName: 'Next', email: `${loginId}@example.com` };
-  t.is((await as.post('/v1/members', next, wait)).status, 201);
+  t.like(await as.post('/v1/members', next, wait), { status: 409, body: { code: 'LOGIN_TAKEN' } });
   t.like(await as.post(`${path}:suspend`, undefined, wait), { status: 404, body: { code: 'MEMBER_NOT_FOUND' } });
   t.like(await as.post(`${path}:reinstate`, undefined, wait), { status: 404, body: { code: 'MEMBER_NOT_FOUND' } });
 });

@@ -18,3 +18,8 @@ test('a run that crashed has failed, also where tests of it have', (t) => {
 test('a run that is no success, though no test failed, has failed', (t) => {
   t.like(tally('ok 1 - a\n# tests 1\n', 1), { passed: 1, failed: 1 });
 });
+
+test('a title that no test has is said', (t) => {
+  const failures = ['no test was run: none of these files has one of such a title'];
+  t.deepEqual(tally('TAP version 13\n\n1..0\n# tests 0\n', 1), { passed: 0, failed: 1, failures });
+});

@@ -17,6 +17,7 @@ export function tally(output: string, code: number | null): Tally {
   const failures: string[] = output.match(/^not ok .*(?:\n {2}.*)*/gm) ?? [];
   const isWhole = /^# tests \d+$/m.test(output);
   if (!isWhole) failures.push(`ava ended with ${code} before it had run every test`);
+  else if (/^# tests 0$/m.test(output)) failures.push('no test was run: none of these files has one of such a title');
   else if (code !== 0 && failures.length === 0) failures.push(`ava ended with ${code}, though no test failed`);
   return { passed, failed: failures.length, failures };
 }

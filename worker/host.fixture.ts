@@ -6,6 +6,7 @@ import { pino } from 'pino';
 import { alreadyExists, unavailable } from '#platform/errors.ts';
 import { Lifecycle } from '#platform/process/lifecycle.ts';
 import { startTelemetry } from '#platform/process/telemetry.ts';
+import type { LoginCopy } from '#proto/musubi/auth/v1/auth.ts';
 import { CONTRACTS, type SagaPeers } from '../activities/index.ts';
 import type { CommandStart } from './client.ts';
 import { hostWorkers } from './host.ts';
@@ -17,13 +18,20 @@ export const address = process.env.MUSUBI_TEMPORAL_ADDRESS ?? '';
 export const namespace = `host-${randomUUID()}`;
 const tracing = startTelemetry('test', {});
 
+const tellingNothing = { tellState: async function* () {} } as never;
+
 /** A process that hosts workers, as the roles do, with services that answer everything but `away` and `refusing` with success. */
-export function host(domains: readonly 'member'[], { at = address, more = {} }: { at?: string; more?: object } = {}) {
+export function host(
+  domains: readonly 'member'[],
+  { at = address, more = {}, watching = false }: { at?: string; more?: object; watching?: boolean } = {},
+) {
   const [away, refusing] = [new Set<string>(), new Set<string>()];
   const lines: Record<string, unknown>[] = [];
   const log = pino({ level: 'debug' }, { write: (line: string) => void lines.push(JSON.parse(line)) });
   const lifecycle = new Lifecycle(log, 20_000);
   const ended: string[] = [];
+  /** What Auth has of members. */
+  const logins: LoginCopy[] = [];
   const service = (): never =>
     new Proxy(
       {},
@@ -32,19 +40,23 @@ export function host(domains: readonly 'member'[], { at = address, more = {} }: 
           if (away.has(String(method))) throw unavailable('SERVICE_UNAVAILABLE', 'away');
           if (refusing.has(String(method))) throw alreadyExists('LOGIN_TAKEN', 'taken');
           if (method === 'listOperations') return { operations: [] };
+          if (method === 'listLogins') return { logins };
+          if (method === 'listRoles') return { roles: [] };
           if (method === 'listUnfinishedJobs') return { jobs: [], nextPageToken: '' };
+          if (method === 'listErased') return { requested: [] };
           if (method === 'finishJob') ended.push(`${request.jobId} ${request.state}`);
           return {};
         },
       },
     ) as never;
+  const tellers = { member: tellingNothing, role: tellingNothing };
   const peers = Object.fromEntries(Object.keys(CONTRACTS).map((name) => [name, service()])) as unknown as SagaPeers;
   const config = { MUSUBI_TEMPORAL_ADDRESS: at, MUSUBI_TEMPORAL_NAMESPACE: namespace, ...more } as unknown as Parameters<
     typeof hostWorkers
   >[0]['config'];
-  const commands = hostWorkers({ config, log, lifecycle, tracing }, domains, { peers });
+  const commands = hostWorkers({ config, log, lifecycle, tracing }, domains, { peers, tellers, watching });
   lifecycle.markStarted();
-  return { commands, lifecycle, lines, ended, away, refusing };
+  return { commands, lifecycle, lines, ended, logins, away, refusing };
 }
 
 export function register(jobId: string): CommandStart<'member.register'> {

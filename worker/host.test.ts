@@ -96,8 +96,10 @@ test.serial('search attributes that are gone are made again, for a command that 
   await remove();
   const jobId = randomUUID();
   await commands.startCommand(register(jobId));
-  await until(() => ended.length > 0);
-  t.deepEqual(ended, [`${jobId} JOB_STATE_COMPLETED`]);
+  // A saga that an earlier host left may end here, too.
+  const endOf = (id: string) => ended.find((one) => one.startsWith(id));
+  await until(() => endOf(jobId) !== undefined);
+  t.is(endOf(jobId), `${jobId} JOB_STATE_COMPLETED`);
   t.deepEqual(await known(), all);
 
   // When it is refused it says so by one of them; while that is gone, its task fails.
@@ -107,8 +109,8 @@ test.serial('search attributes that are gone are made again, for a command that 
   await remove();
   refusing.add('bindLogin');
   away.delete('bindLogin');
-  await until(() => ended.length > 1);
-  t.is(ended[1], `${other} JOB_STATE_FAILED`);
+  await until(() => endOf(other) !== undefined);
+  t.is(endOf(other), `${other} JOB_STATE_FAILED`);
   t.deepEqual(await known(), all);
   await connection.close();
   await lifecycle.stop('test');

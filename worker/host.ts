@@ -1,24 +1,26 @@
+import { activityInfo, heartbeat } from '@temporalio/activity';
 import { Client } from '@temporalio/client';
 import { OpenTelemetryWorkflowClientInterceptor } from '@temporalio/interceptors-opentelemetry-v2';
 import { NativeConnection } from '@temporalio/worker';
 import { whenAborted } from '#platform/concurrency/abort.ts';
 import { type Loop, type Run, startLoop } from '#platform/concurrency/loop.ts';
-import type { InProcess } from '#platform/grpc/in-process.ts';
-import { connectPeers } from '#platform/grpc/peers.ts';
 import type { Lifecycle } from '#platform/process/lifecycle.ts';
 import type { Logger } from '#platform/process/log.ts';
 import { sparing } from '#platform/process/probe.ts';
 import type { Tracing } from '#platform/process/telemetry.ts';
-import { byTemporalName, CONTRACTS, createActivities, type SagaPeers } from '../activities/index.ts';
+import { byTemporalName, createActivities, type SagaPeers } from '../activities/index.ts';
 import { type Domain, queueOfDomain } from '../temporal.config.ts';
 import { workflowBundle } from './bundle.ts';
 import { type Commands, createCommands } from './client.ts';
 import type { TemporalConfig } from './config.ts';
+import { eraseDeleted, erasuresInWords } from './erasures.ts';
 import { probeAnswer, probeStart } from './probe.ts';
+import { inWords, type Progress, reconcile } from './reconcile/reconcile.ts';
+import type { Tellers } from './reconcile/truth.ts';
 import { installRuntime } from './runtime.ts';
 import { makeSchedules, type Upkeep } from './schedules.ts';
 import { registerSearchAttributes } from './search-attributes.ts';
-import { lookAtUnfinishedJobs, tellOfUnfinishedJobs } from './watch.ts';
+import { lookAtUnfinishedJobs, standingInWords, tellOfDrift, tellOfErasures, tellOfUnfinishedJobs } from './watch.ts';
 import { createWorker } from './worker.ts';
 import { makeWorkflowThreadsLean } from './workflow-threads.ts';
 
@@ -28,7 +30,6 @@ export interface HostOptions {
   log: Logger;
   lifecycle: Lifecycle;
   tracing: Tracing;
-  inProcess?: InProcess;
 }
 
 /** How often our search attributes and Schedules are made where Temporal lacks them. */
@@ -44,7 +45,8 @@ const START_EVERY_MS = 10_000;
  * workflow task of a command straight to this process (eager start).
  *
  * @param domains none: commands are started here, and run elsewhere
- * @param peers the services that activities call; default: connections of this host's own
+ * @param peers the services that activities call: needed where any are run
+ * @param tellers who tells what Auth is compared with: needed where any are run
  * @param essential whether the process can do nothing useful without Temporal; default: it can't
  * @param watching whether it tells of jobs whose workflows are gone; default: others do
  */
@@ -52,12 +54,14 @@ export function hostWorkers(
   app: HostOptions,
   domains: readonly Domain[],
   {
-    peers = connectPeers(CONTRACTS, app),
+    peers,
+    tellers,
     essential = true,
     watching = false,
-  }: { peers?: SagaPeers; essential?: boolean; watching?: boolean } = {},
+  }: { peers?: SagaPeers; tellers?: Tellers; essential?: boolean; watching?: boolean } = {},
 ): Commands {
-  const host = new Host(app, domains, peers);
+  if (domains.length > 0 && !(peers && tellers)) throw new Error('sagas call services: give peers and tellers');
+  const host = new Host(app, domains, peers && tellers && { ...peers, tellers });
   const commands = createCommands(
     () => host.client,
     app.log,
@@ -74,16 +78,23 @@ export function hostWorkers(
   app.lifecycle.onStop('workers', 'work', () => host.stop());
   // Requests that the gateway still answers may need it until then.
   app.lifecycle.onStop('Temporal', 'stores', () => host.disconnect());
-  if (watching) tellOfUnfinishedJobs(app.lifecycle, () => host.client);
+  if (watching) {
+    tellOfUnfinishedJobs(app.lifecycle, () => host.client);
+    tellOfErasures(app.lifecycle, () => host.client);
+    tellOfDrift(app.lifecycle, () => host.client);
+  }
   return commands;
 }
+
+/** What activities call. */
+type Called = SagaPeers & { tellers: Tellers };
 
 class Host {
   /** Set while connected. */
   client: Client | undefined;
   readonly #app: HostOptions;
   readonly #domains: readonly Domain[];
-  readonly #peers: SagaPeers;
+  readonly #peers: Called | undefined;
   readonly #sessions: Loop;
   #connection: NativeConnection | undefined;
   readonly #takesStarts = sparing(async () => {
@@ -91,7 +102,7 @@ class Host {
     await client?.withDeadline(Date.now() + 5_000, () => probeStart(client));
   }, START_EVERY_MS);
 
-  constructor(app: HostOptions, domains: readonly Domain[], peers: SagaPeers) {
+  constructor(app: HostOptions, domains: readonly Domain[], peers: Called | undefined) {
     this.#app = app;
     this.#domains = domains;
     this.#peers = peers;
@@ -118,13 +129,24 @@ class Host {
   }
 
   /** The activities of Schedules. */
-  #upkeep(): Upkeep {
+  #upkeep(peers: Called): Upkeep {
+    const { config, log } = this.#app;
+    const connected = (): Client => {
+      if (!this.client) throw new Error('not connected to Temporal');
+      return this.client;
+    };
     return {
       'upkeep.unfinishedJobs': async () => {
-        const { client } = this;
-        if (!client) throw new Error('not connected to Temporal');
-        const { config, log } = this.#app;
-        return await lookAtUnfinishedJobs({ client, job: this.#peers.job, own: config.MUSUBI_OWN_QUEUES }, log);
+        const standing = await lookAtUnfinishedJobs({ client: connected(), job: peers.job, own: config.MUSUBI_OWN_QUEUES }, log);
+        return { words: standingInWords(standing), ...standing };
+      },
+      'upkeep.erasures': async () => {
+        const report = await eraseDeleted({ client: connected(), peers, log });
+        return { words: erasuresInWords(report), ...report };
+      },
+      'upkeep.reconcile': async () => {
+        const report = await reconcile({ ...peers, log, progressed: heartbeat }, activityInfo().heartbeatDetails as Progress);
+        return { words: inWords(report), ...report };
       },
     };
   }
@@ -165,7 +187,8 @@ class Host {
     if (config.MUSUBI_WORKFLOW_STACK_TRACES !== 'on') makeWorkflowThreadsLean({ log });
     const queues = [...new Set(this.#domains.map((domain) => queueOfDomain(domain, config.MUSUBI_OWN_QUEUES)))];
     const codePath = queues.length > 0 ? await workflowBundle(tracing.exporting, config.MUSUBI_WORKFLOW_BUNDLES) : '';
-    const activities = { ...byTemporalName(createActivities(this.#peers)), ...this.#upkeep() };
+    const peers = this.#peers;
+    const activities = peers ? { ...byTemporalName(createActivities(peers)), ...this.#upkeep(peers) } : {};
     const workers = await Promise.all(
       queues.map((taskQueue) => createWorker({ connection, namespace, taskQueue, codePath, activities, tracing })),
     );

@@ -1,5 +1,6 @@
 import test from 'ava';
 import { pino } from 'pino';
+import { newCallerKeys } from '#platform/grpc/callers.ts';
 import { InProcess } from '#platform/grpc/in-process.ts';
 import { loadConfig, programShape } from '#platform/process/config.ts';
 import { Lifecycle } from '#platform/process/lifecycle.ts';
@@ -12,7 +13,8 @@ const tracing = startTelemetry('worker', {});
 test('without Temporal a worker is not ready; without a service that its activities call it is degraded', async (t) => {
   const names = ['TEMPORAL', ...Object.keys(CONTRACTS).map((name) => name.toUpperCase())];
   // Nobody listens there.
-  const env = Object.fromEntries(names.map((name) => [`MUSUBI_${name}_ADDRESS`, '127.0.0.1:1']));
+  const addresses = Object.fromEntries(names.map((name) => [`MUSUBI_${name}_ADDRESS`, '127.0.0.1:1']));
+  const env = { ...addresses, ...newCallerKeys(['sagas']) };
   const log = pino({ level: 'silent' });
   const lifecycle = new Lifecycle(log, 5_000);
   const config = loadConfig({ ...programShape, ...shape }, env) as Parameters<typeof start>[0]['config'];

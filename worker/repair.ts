@@ -2,8 +2,8 @@ import { Client } from '@temporalio/client';
 import { NativeConnection } from '@temporalio/worker';
 import type { z } from 'zod';
 import { connectPeer } from '#platform/grpc/client.ts';
-import type { App } from '#platform/process/program.ts';
-import { JobServiceService } from '#proto/musubi/job/v1/job.ts';
+import { type App, TaskError } from '#platform/process/program.ts';
+import { calledBy } from '../services/may-call.ts';
 import { repairShape } from './config.ts';
 import { installRuntime } from './runtime.ts';
 import { registerSearchAttributes } from './search-attributes.ts';
@@ -28,7 +28,9 @@ export async function start({ config, log, lifecycle }: App<z.output<z.ZodObject
   const sources = {
     client,
     own: config.MUSUBI_OWN_QUEUES,
-    job: connectPeer(config.MUSUBI_JOB_ADDRESS, JobServiceService, lifecycle),
+    job: connectPeer(config.MUSUBI_JOB_ADDRESS, calledBy('operator').job, lifecycle, () =>
+      config.MUSUBI_OPERATOR_CALLER_KEY.token('job'),
+    ),
   };
   const onlyList = config.MUSUBI_REPAIR_ACTION === 'list';
   const failed: string[] = [];
@@ -53,6 +55,6 @@ export async function start({ config, log, lifecycle }: App<z.output<z.ZodObject
     }
     pageToken = page.nextPageToken;
   } while (pageToken !== '');
-  if (failed.length > 0) throw new Error(`${failed.length} jobs could not be repaired: run it again`);
+  if (failed.length > 0) throw new TaskError(`${failed.length} jobs could not be repaired: run it again`);
   return 'done';
 }

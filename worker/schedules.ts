@@ -1,8 +1,14 @@
-import { type Client, ScheduleAlreadyRunning, type ScheduleDescription, ScheduleNotFoundError } from '@temporalio/client';
+import {
+  type Client,
+  ScheduleAlreadyRunning,
+  type ScheduleDescription,
+  ScheduleNotFoundError,
+  WorkflowNotFoundError,
+} from '@temporalio/client';
 import { DOMAINS, type Domain, queueOfDomain, SCHEDULES, type ScheduleId } from '../temporal.config.ts';
 
-/** What regular work is done by: an activity of each Schedule, of its ID. */
-export type Upkeep = Record<ScheduleId, () => Promise<unknown>>;
+/** What regular work is done by: an activity of each Schedule, of its ID. What a run has come to the Web UI shows in these words. */
+export type Upkeep = Record<ScheduleId, () => Promise<{ words: string }>>;
 
 /**
  * Makes every Schedule that Temporal has not, and changes those that are not as they are declared. Pausing one is the
@@ -41,19 +47,24 @@ export async function makeSchedules({ schedule }: Client, own: readonly Domain[]
 export interface Regular<Result> {
   /** Operators have paused its Schedule: it is not done. */
   isPaused: boolean;
-  /** What it came to the last time that it was through; undefined: it has not been yet. */
-  last: Result | undefined;
+  /** What it came to the last time that it was through, and when; undefined: it has not been yet. */
+  last: { result: Result; at: Date } | undefined;
 }
 
 export async function regular<Result>(client: Client, id: ScheduleId): Promise<Regular<Result>> {
   const { info, state } = await client.schedule.getHandle(id).describe();
-  return { isPaused: state.paused, last: await lastResult<Result>(client, info) };
+  return { isPaused: state.paused, last: await lastThrough<Result>(client, info) };
 }
 
-async function lastResult<Result>({ workflow }: Client, info: ScheduleDescription['info']): Promise<Result | undefined> {
+async function lastThrough<Result>({ workflow }: Client, info: ScheduleDescription['info']): Promise<Regular<Result>['last']> {
   for (const { action } of info.recentActions.toReversed()) {
     const handle = workflow.getHandle(action.workflow.workflowId, action.workflow.firstExecutionRunId);
-    if ((await handle.describe()).status.name === 'COMPLETED') return (await handle.result()) as Result;
+    const run = await handle.describe().catch((error: unknown) => {
+      // Of long ago: Temporal has forgotten it.
+      if (!(error instanceof WorkflowNotFoundError)) throw error;
+    });
+    if (run?.status.name === 'COMPLETED' && run.closeTime)
+      return { result: (await handle.result()) as Result, at: run.closeTime };
   }
   return undefined;
 }

@@ -9,12 +9,14 @@ import { Lifecycle } from '#platform/process/lifecycle.ts';
 import { startTelemetry } from '#platform/process/telemetry.ts';
 import { type FinishJobRequest, type Job, JobState } from '#proto/musubi/job/v1/job.ts';
 import { queueOfDomain } from '../temporal.config.ts';
-import { away, INPUTS, mistaken, SagaBench, type Script, ScriptedServices, taken } from '../workflows/saga.fixture.ts';
+import { INPUTS } from '../workflows/inputs.fixture.ts';
+import { away, mistaken, SagaBench, type Script, ScriptedServices, taken } from '../workflows/saga.fixture.ts';
+import { stopped } from '../workflows/worker-end.fixture.ts';
 import { workflowBundle } from './bundle.ts';
-import { makeSchedules, type Upkeep } from './schedules.ts';
+import { makeSchedules, regular, type Upkeep } from './schedules.ts';
 import { registerSearchAttributes } from './search-attributes.ts';
 import { examine, type Sources } from './unfinished-jobs.ts';
-import { lookAtUnfinishedJobs, tellOfUnfinishedJobs } from './watch.ts';
+import { lookAtUnfinishedJobs, standingInWords, tellOfErasures, tellOfUnfinishedJobs } from './watch.ts';
 import { createWorker } from './worker.ts';
 
 // On the real Temporal of the stack, in a namespace of its own; Job is a list of what it has.
@@ -154,6 +156,47 @@ test('the end of a job that Job has lost is told from the result of its workflow
   }
 });
 
+test('a Schedule of which no run gets through is told of, until one does', async (t) => {
+  const lifecycle = new Lifecycle(pino({ level: 'silent' }), 5_000);
+  await makeSchedules(client);
+  const schedule = client.schedule.getHandle('upkeep.erasures');
+  tellOfErasures(lifecycle, () => client, { readEveryMs: 0, lateAfterMs: 1_000 });
+  const finding = async (): Promise<string> => (await lifecycle.attention()).erasures ?? '';
+  await schedule.trigger();
+  await until(finding);
+  t.is(
+    await finding(),
+    'deleted members are not erased: no run of upkeep.erasures has got through so far; its run in the Web UI says what it waits for',
+  );
+  const patient = new Lifecycle(pino({ level: 'silent' }), 5_000);
+  tellOfErasures(patient, () => client, { readEveryMs: 0, lateAfterMs: 600_000 });
+  t.is((await patient.attention()).erasures, undefined);
+
+  const nothing = { members: 0, waiting: 0, erased: {}, away: [], overdue: { count: 0 } };
+  const worker = await createWorker({
+    connection,
+    namespace,
+    taskQueue: queueOfDomain('member'),
+    codePath: await workflowBundle(false),
+    activities: { 'upkeep.erasures': async () => ({ words: '', ...nothing }) } satisfies Partial<Upkeep>,
+    tracing: startTelemetry('test', {}),
+  });
+  const running = worker.run();
+  await until(async () => /has got through since 2\d{3}-/.test(await finding()));
+  tellOfErasures(patient, () => client, { readEveryMs: 0, lateAfterMs: 600_000 });
+  t.is((await patient.attention()).erasures, undefined);
+  await stopped(worker, running);
+
+  // What Temporal keeps for a time only is not missed.
+  for (const { action } of (await schedule.describe()).info.recentActions) {
+    const { workflowId } = action.workflow;
+    const workflowExecution = { workflowId, runId: action.workflow.firstExecutionRunId };
+    await client.workflowService.deleteWorkflowExecution({ namespace, workflowExecution });
+  }
+  await until(async () => (await regular(client, 'upkeep.erasures')).last === undefined);
+  await schedule.delete();
+});
+
 test('who watches ends what was ended, and tells of what people must see to as long as it stands', async (t) => {
   const done = await run({});
   // Past its pivot a saga tries without end: before it, one that is held ends by itself after a minute.
@@ -173,7 +216,12 @@ test('who watches ends what was ended, and tells of what people must see to as l
     namespace,
     taskQueue: queueOfDomain('member'),
     codePath: await workflowBundle(false),
-    activities: { 'upkeep.unfinishedJobs': () => lookAtUnfinishedJobs({ client, job }, log, { quietMs: 0 }) } satisfies Upkeep,
+    activities: {
+      'upkeep.unfinishedJobs': async () => {
+        const standing = await lookAtUnfinishedJobs({ client, job }, log, { quietMs: 0 });
+        return { words: standingInWords(standing), ...standing };
+      },
+    } satisfies Partial<Upkeep>,
     tracing: startTelemetry('test', {}),
   });
   const running = worker.run();
@@ -218,8 +266,7 @@ test('who watches ends what was ended, and tells of what people must see to as l
 
   has.splice(0, has.length, jobOf(open.workflowId));
   await until(async () => (await finding()) === '');
-  worker.shutdown();
-  await running;
+  await stopped(worker, running);
   await open.terminate('the test is over');
   await lifecycle.stop('tested');
 });

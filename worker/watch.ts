@@ -3,11 +3,16 @@ import type { Lifecycle } from '#platform/process/lifecycle.ts';
 import type { Logger } from '#platform/process/log.ts';
 import { sparing } from '#platform/process/probe.ts';
 import { type Job, JobState } from '#proto/musubi/job/v1/job.ts';
+import { SCHEDULES, type ScheduleId } from '../temporal.config.ts';
+import type { ErasureReport } from './erasures.ts';
+import type { Report } from './reconcile/reconcile.ts';
 import { type Regular, regular } from './schedules.ts';
 import { examine, QUIET_MS, type Sources, unfinishedJobs } from './unfinished-jobs.ts';
 
 /** A queued job without a workflow may wait for its client's repeat, which starts it, ms. */
 const REPEAT_MAY_COME_MS = 600_000;
+/** So many times its interval no run of a Schedule may need: what it does is then not done. */
+const LATE_INTERVALS = 10;
 /** A look takes no longer, ms: those that nothing was heard of for longest come first. */
 const LOOK_MS = 30_000;
 
@@ -61,30 +66,87 @@ async function isStanding(job: Job, sources: Sources, log: Logger): Promise<bool
   return false;
 }
 
+/** Tells of the jobs that can not end, as the last look of the Schedule found. */
+export const tellOfUnfinishedJobs = telling<Standing>({
+  name: 'unfinished jobs',
+  id: 'upkeep.unfinishedJobs',
+  unwatched: 'nobody looks for them',
+  finding: findingOf,
+});
+
+function findingOf({ first, count }: Standing): string | undefined {
+  const jobs = count === 1 ? `job ${first}` : `job ${first} and ${count - 1} more`;
+  return first && `${jobs} can not end, as the workflow was closed or is gone: node main.ts repair --list`;
+}
+
+/** What a look has found, for those who look at it in the Web UI. */
+export function standingInWords(standing: Standing): string {
+  const found = findingOf(standing);
+  return found ? `**${found[0]?.toUpperCase()}${found.slice(1)}**` : 'Each job that has not ended has its workflow.';
+}
+
+/** Tells of deleted members of whom something is kept though they were deleted a day ago, as the last run of the Schedule found. */
+export const tellOfErasures = telling<ErasureReport>({
+  name: 'erasures',
+  id: 'upkeep.erasures',
+  unwatched: 'deleted members are not erased',
+  finding: ({ overdue: { first, count } }) =>
+    first &&
+    `${count === 1 ? `member ${first}` : `member ${first} and ${count - 1} more`} can not be erased within a day: node main.ts erasures`,
+});
+
+/** Tells of what Auth has of members and roles that is not what Member and Role have, and that only people can put right. */
+export const tellOfDrift = telling<Report>({
+  name: 'drift',
+  id: 'upkeep.reconcile',
+  unwatched: 'Auth is not compared with Member and Role',
+  finding: ({ left: [first], leftInAll }) =>
+    first &&
+    `${first.kind} of ${first.id}${leftInAll === 1 ? '' : ` (and ${leftInAll - 1} more)`} can not be put right (${first.code}): the last run of upkeep.reconcile in the Web UI names what differs`,
+});
+
+/** What is told of regular work, and when nobody does it. */
+interface Telling<Result> {
+  /** The finding's. */
+  name: string;
+  id: ScheduleId;
+  /** What it means that its Schedule is paused, or no run of it gets through. */
+  unwatched: string;
+  /** What is found; undefined: all is well. */
+  finding(result: Result): string | undefined;
+}
+
 /**
- * Tells as a finding (`attention`) of the jobs that can not end, as the last look of the Schedule found, and when nobody looks.
+ * Tells as a finding (`attention`) what regular work has found at last; when its Schedule is paused; and when for long no run has got
+ * through, while this process was there to see one.
  *
- * @param connected the client, while there is a connection
- * @param readEveryMs how often it is read what the last look found, at most
+ * @returns to be called with the client, while there is a connection; `readEveryMs`: how often the result is read, at most;
+ *   `lateAfterMs`: how long is long, by default ten times the Schedule's interval
  */
-export function tellOfUnfinishedJobs(
-  lifecycle: Lifecycle,
-  connected: () => Client | undefined,
-  { readEveryMs = 5_000 } = {},
-): void {
-  let seen: Regular<Standing> | undefined;
-  const read = sparing(async () => {
-    const client = connected();
-    const now = await client?.withDeadline(Date.now() + 1_000, () => regular<Standing>(client, 'upkeep.unfinishedJobs'));
-    if (now) seen = { ...now, last: now.last ?? seen?.last };
-  }, readEveryMs);
-  lifecycle.onAttention('unfinished jobs', async () => {
-    // Temporal's own probe says whether it is away.
-    await read().catch(() => undefined);
-    if (seen?.isPaused) throw new Error('nobody looks for them, as the Schedule upkeep.unfinishedJobs is paused: unpause it');
-    const { first, count } = seen?.last ?? { count: 0 };
-    if (first === undefined) return;
-    const which = count === 1 ? `job ${first}` : `job ${first} and ${count - 1} more`;
-    throw new Error(`${which} can not end, as the workflow was closed or is gone: node main.ts repair --list`);
-  });
+function telling<Result>({ name, id, unwatched, finding }: Telling<Result>) {
+  return (
+    lifecycle: Lifecycle,
+    connected: () => Client | undefined,
+    { readEveryMs = 5_000, lateAfterMs = LATE_INTERVALS * SCHEDULES[id].everyMs } = {},
+  ): void => {
+    const begunAt = Date.now();
+    let seen: Regular<Result> | undefined;
+    const read = sparing(async () => {
+      const client = connected();
+      const now = await client?.withDeadline(Date.now() + 1_000, () => regular<Result>(client, id));
+      if (now) seen = { ...now, last: now.last ?? seen?.last };
+    }, readEveryMs);
+    lifecycle.onAttention(name, async () => {
+      // Temporal's own probe says whether it is away.
+      await read().catch(() => undefined);
+      if (!seen) return;
+      const { isPaused, last } = seen;
+      if (isPaused) throw new Error(`${unwatched}, as the Schedule ${id} is paused: unpause it`);
+      const found = last && finding(last.result);
+      if (found) throw new Error(found);
+      if (Date.now() - Math.max(begunAt, last?.at.getTime() ?? 0) <= lateAfterMs) return;
+      const since = last ? `since ${last.at.toISOString()}` : 'so far';
+      throw new Error(`${unwatched}: no run of ${id} has got through ${since}; its run in the Web UI says what it waits for`);
+    });
+  };
 }

@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { Worker as Thread } from 'node:worker_threads';
 import { Client } from '@temporalio/client';
 import { NativeConnection, Worker } from '@temporalio/worker';
 import test from 'ava';
@@ -49,6 +51,18 @@ test.serial('a workflow that does not give its thread back is named, its thread 
   const second = await create();
   await second.runUntil(async () => t.is(await handle.result(), 'through'));
   t.is(told, 2);
+});
+
+test('in a lean thread a call into the sandbox has no time limit', async (t) => {
+  const code = `
+    import vm from 'node:vm';
+    import { parentPort } from 'node:worker_threads';
+    const script = new vm.Script('for (const end = Date.now() + 50; Date.now() < end; );');
+    script.runInContext(vm.createContext({ Date }), { timeout: 1 });
+    parentPort.postMessage('through');`;
+  const lean = new URL('./lean-workflow-thread.ts', import.meta.url).href;
+  const thread = new Thread(new URL(`data:text/javascript,${encodeURIComponent(code)}`), { execArgv: ['--import', lean] });
+  t.deepEqual(await once(thread, 'message'), ['through']);
 });
 
 test('the SDK is the one whose threads are made lean', (t) => {

@@ -1,7 +1,7 @@
 import type { Operation } from '#proto/musubi/operation/v1/operation.ts';
 import type { CommandName } from './commands.ts';
 import type { WorkflowName } from './history.fixture.ts';
-import { away, busy, mistaken, notVisible, type Script, taken } from './saga.fixture.ts';
+import { away, busy, mistaken, notVisible, revoked, type Script, taken } from './saga.fixture.ts';
 import * as workflows from './sagas.ts';
 import { fullName } from './step.ts';
 
@@ -63,7 +63,7 @@ const WITHOUT_LOGIN: Branch[] = [
     command: 'member.update',
     branch: 'compensated-without-login',
     status: 'COMPLETED',
-    script: { ...withoutLogin, 'member.commitUpdate': [taken] },
+    script: { ...withoutLogin, 'auth.confirmPermit': [revoked] },
   },
 ];
 

@@ -11,8 +11,10 @@ import type { Written } from './written.ts';
  */
 export const ENGINE_VERSION = 4;
 
-/** What a run hands on: to the next one, when its history would become too long, or to a saga that it runs. */
+/** What a run is begun with: by the starter of the command only its permit, by the run before it or a saga that runs it the rest. */
 export interface Carried {
+  /** What allowed the command, for the pivot; absent: the system itself began it, or another saga runs this one. */
+  permit: string;
   engine: number;
   version: number;
   /** What the parts that are done answered, by their names; of `each`, how many items are done. */

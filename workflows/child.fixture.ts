@@ -35,7 +35,20 @@ const whole = saga(
   },
 );
 
+/** A saga of a test that does something else beside one that it runs. */
+const beside = saga('member.beside', [[part, auth.bindLogin]], async ({ step, child }, { memberId }: One) => {
+  const request = { memberId, loginId: 'taro', passwordRef: 'ref' };
+  await Promise.all([child(part, { memberId }), step(auth.bindLogin, request)]);
+  return { id: memberId };
+});
+
 const sagas = { 'member.part': part, 'member.rest': rest, 'member.whole': whole };
 const recover = recoveryOf(sagas);
 
-export { part as 'member.part', recover as 'member.recover', rest as 'member.rest', whole as 'member.whole' };
+export {
+  beside as 'member.beside',
+  part as 'member.part',
+  recover as 'member.recover',
+  rest as 'member.rest',
+  whole as 'member.whole',
+};

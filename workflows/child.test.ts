@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { Client, type WorkflowHandle } from '@temporalio/client';
+import { Client, type WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { DefaultLogger, Runtime } from '@temporalio/worker';
 import anyTest, { type ExecutionContext, type TestFn } from 'ava';
@@ -49,6 +49,12 @@ async function run(t: Test, services: ScriptedServices): Promise<WorkflowHandle>
 const endsOf = ({ received }: ScriptedServices): number =>
   received.filter(({ name, request }) => name === 'job.finishJob' && request.state !== 'JOB_STATE_APPLIED').length;
 
+/** The aggregates that queries must see before the job ends. */
+const waitedFor = ({ received }: ScriptedServices): Set<string> => {
+  const asked = received.filter(({ name }) => name === 'query.awaitVersions').flatMap(({ request }) => request.versions);
+  return new Set((asked as { id: string }[]).map(({ id }) => id));
+};
+
 test('they are run under the same job, each with its own workflow, and are one job', async (t) => {
   const services = new ScriptedServices({});
   const handle = await run(t, services);
@@ -56,11 +62,7 @@ test('they are run under the same job, each with its own workflow, and are one j
   t.like(services.end, { jobId: handle.workflowId, state: 'JOB_STATE_COMPLETED', progress: { done: 12, total: 12 } });
   t.deepEqual(JSON.parse(String(services.end?.resultJson)), { id: 'm0' });
   t.is(endsOf(services), 1);
-  const waited = services.received
-    .filter(({ name }) => name === 'query.awaitVersions')
-    .flatMap(({ request }) => request.versions);
-  const seen = new Set((waited as { id: string }[]).map(({ id }) => id));
-  for (const id of [...memberIds, 'm1-r1', 'm2-r2']) t.true(seen.has(id), `${id} is waited for`);
+  for (const id of [...memberIds, 'm1-r1', 'm2-r2']) t.true(waitedFor(services).has(id), `${id} is waited for`);
   const child = await t.context.client.workflow.getHandle(`${handle.workflowId}/member.part/m1`).describe();
   t.is(child.parentExecution?.workflowId, handle.workflowId);
   t.is(child.typedSearchAttributes.get(SEARCH_ATTRIBUTES.aggregate), 'm0', 'found by what the job is found by');
@@ -106,6 +108,19 @@ test('a request to cancel reaches those that are run', async (t) => {
   t.deepEqual(services.effects, []);
   t.is(services.end?.state, 'JOB_STATE_CANCELLED');
   t.is(endsOf(services), 1);
+});
+
+test('one beside which something is refused is cancelled, however long it would have gone on', async (t) => {
+  const isHeld = (): boolean => services.received.some(({ name, local }) => name === 'role.assignRoles' && !local);
+  const services: ScriptedServices = new ScriptedServices({
+    'role.assignRoles': [away],
+    'auth.bindLogin': () => (isHeld() ? taken : away),
+  });
+  const handle = await t.context.bench.startWith('member.beside', { memberId: 'm0' }, services);
+  t.like(await handle.result(), { refused: { code: 'LOGIN_TAKEN', step: 'bind login' } });
+  t.deepEqual(services.effects, []);
+  const child = await t.context.client.workflow.getHandle(`${handle.workflowId}/member.part`).describe();
+  t.is(child.status.name, 'CANCELLED');
 });
 
 for (const end of ['done', 'refused'] as const) {
@@ -158,10 +173,15 @@ async function startAndHold(
 const find = ({ context: { client } }: Test, { workflowId: jobId }: WorkflowHandle) =>
   examine({ client, job: {} as never }, { jobId, command: 'member.whole', aggregateId: 'm0' } as never);
 
-for (const operation of ['member.part/m1/role.assignRoles/r1', 'member.rest/member.activateMember']) {
-  test(`a saga that is closed from outside goes on with those that it ran: at ${operation}`, async (t) => {
+for (const [child, operation] of [
+  ['member.part/m1', 'member.part/m1/role.assignRoles/r1'],
+  ['member.rest', 'member.rest/member.activateMember'],
+] as const) {
+  test(`a saga that is closed from outside is closed with those that it runs, and goes on with them: at ${operation}`, async (t) => {
     const { handle, services, goOn } = await startAndHold(t, operation);
     await handle.terminate('by the test');
+    const closed = t.context.client.workflow.getHandle(`${handle.workflowId}/${child}`).result();
+    t.is((await t.throwsAsync<WorkflowFailedError>(closed)).cause?.name, 'TerminatedFailure');
     const { repair, apply } = await find(t, handle);
     t.is(repair, 'reset');
     await apply();
@@ -199,5 +219,6 @@ test('where its history is lost, what those that it ran had done is undone, item
 test('past its pivot, they are run to their end', async (t) => {
   const { services } = await loseAndRecover(t, 'member.rest/member.activateMember');
   t.deepEqual(services.effects, ALL.toSorted());
+  for (const id of [...memberIds, 'm1-r1', 'm2-r2']) t.true(waitedFor(services).has(id), `${id} is waited for`);
   t.is(services.end?.state, 'JOB_STATE_COMPLETED');
 });

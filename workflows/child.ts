@@ -11,6 +11,7 @@ import {
 import { jobOf, SEARCH_ATTRIBUTES } from '../temporal.config.ts';
 import { type Failure, StepFailed } from './failure.ts';
 import type { Around } from './progress.ts';
+import type { Refused } from './saga.ts';
 import { timer } from './timer.ts';
 import type { Written } from './written.ts';
 
@@ -31,6 +32,9 @@ export interface ChildEnd {
 export interface ChildRefused {
   refusedBy: Failure;
 }
+
+/** What a workflow of a saga returns: its result, or that it was refused; to a saga that runs it, more. */
+export type End = object | Refused | ChildEnd | ChildRefused;
 
 /**
  * Runs a saga as a child workflow.

@@ -1,8 +1,11 @@
+import type { ServiceDefinition } from '@grpc/grpc-js';
 import test from 'ava';
 import type { AggregateVersion } from '#proto/musubi/aggregate/v1/aggregate.ts';
 import type { StepCall } from '../activities/call.ts';
+import { CONTRACTS } from '../activities/index.ts';
 import { deleteMember } from './delete-member.ts';
 import { finish, pivot, saga } from './saga.ts';
+import * as sagas from './sagas.ts';
 import { type StepsOf, services } from './step.ts';
 import { checkList } from './tries.ts';
 
@@ -32,6 +35,10 @@ test('a saga that could not be undone, or not be finished, is refused where it i
   wrong(/does auth.removeLogin after its pivot: declare it by finish\(\)/, () =>
     saga('member.x', [[pivot(member.deleteMember), auth.removeLogin]], body),
   );
+  wrong(/does auth.confirmPermit after its pivot/, () =>
+    saga('member.x', [[pivot(auth.grantRoles), finish(member.activateMember, ofMember), pivot(auth.confirmPermit)]], body),
+  );
+  t.notThrows(() => saga('member.x', [[pivot(auth.grantRoles), pivot(auth.confirmPermit)]], body));
   const withPivot = saga('member.y', [[pivot(member.deleteMember)]], body);
   wrong(/runs member.y before its pivot/, () => saga('member.x', [[withPivot, role.assignRoles]], body));
   t.notThrows(() => saga('member.x', [[pivot(auth.grantRoles), finish(member.activateMember, ofMember)]], body));
@@ -52,4 +59,15 @@ test('a member that is deleted is kept out before anything waits for what it has
   const closed = names.indexOf('auth.suspendLogin');
   t.true(closed !== -1 && closed < names.indexOf('member.beginDelete'), names.join());
   for (const name of deleteMember.pivots) t.true(closed < names.indexOf(name));
+});
+
+test('every pivot of a saga takes the permit by which the saga was begun, so that Auth looks at it last', (t) => {
+  for (const { command, pivots } of Object.values(sagas)) {
+    t.true(pivots.length > 0, command);
+    for (const pivot of pivots) {
+      const [service = '', name = ''] = pivot.split('.');
+      const rpc = (CONTRACTS[service as keyof typeof CONTRACTS] as ServiceDefinition)[name];
+      t.true('permit' in ((rpc?.requestDeserialize(Buffer.alloc(0)) ?? {}) as object), `${command}: ${pivot}`);
+    }
+  }
 });

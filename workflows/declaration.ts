@@ -70,6 +70,8 @@ export interface PartList {
   parts: readonly Part[];
   /** The steps that can be the pivot. */
   pivots: readonly AnyStep[];
+  /** Names of those that a run does in place of the first pivot. */
+  alternatives: readonly string[];
   /** What is done after the pivot. */
   finish: readonly Finish[];
 }
@@ -92,27 +94,39 @@ export function declare(command: SagaDeclaration['command'], versions: Versions)
     (declared): PartList => ({
       parts: declared.map(partOf),
       pivots: declared.filter(isPivot).map((one) => partOf(one) as AnyStep),
+      alternatives: declared
+        .filter((one) => isPivot(one) && !finishOf(one))
+        .slice(1)
+        .map((one) => nameOf(partOf(one))),
       finish: declared.flatMap((one) => finishOf(one) ?? []),
     }),
   );
   for (const declared of versions) check(command, declared);
-  const newest = lists.at(-1) ?? { parts: [], pivots: [], finish: [] };
+  const newest = lists.at(-1) ?? NOTHING;
   const steps = newest.parts.flatMap(stepsOf);
   return { command, versions: lists, steps, pivots: newest.pivots.map(fullName), version: lists.length };
 }
 
+/** A version that there is not. */
+export const NOTHING: PartList = { parts: [], pivots: [], alternatives: [], finish: [] };
+
 function check(command: string, declared: readonly Declared[]): void {
   const names = new Set<string>();
   let isPast = false;
+  let isFinishing = false;
   for (const one of declared) {
     const part = partOf(one);
     const name = nameOf(part);
     if (names.has(name)) throw new Error(`${command} declares ${name} twice`);
     names.add(name);
-    if (isPast && !finishOf(one)) throw new Error(`${command} does ${name} after its pivot: declare it by finish()`);
+    // Pivots that follow one another are alternatives.
+    const isAlternative = isPivot(one) && !isFinishing;
+    if (isPast && !isAlternative && !finishOf(one))
+      throw new Error(`${command} does ${name} after its pivot: declare it by finish()`);
     if (!isPast && !isStep(part) && part.pivots.length > 0)
       throw new Error(`${command} runs ${name} before its pivot, and ${name} has one of its own: it could not be undone`);
     isPast ||= isPivot(one);
+    isFinishing ||= !isPivot(one) && isPast;
   }
 }
 

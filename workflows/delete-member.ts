@@ -1,7 +1,7 @@
 import { finish, pivot, saga } from './saga.ts';
 import { services } from './step.ts';
 
-const { auth, member, role } = services;
+const { auth, member, role, websocket } = services;
 
 export interface DeleteMemberInput {
   memberId: string;
@@ -30,6 +30,25 @@ export const deleteMember = saga(
       pivot(member.deleteMember),
       finish(auth.removeLogin, ofMember),
     ],
+    [
+      member.closeMember,
+      role.unassignAllRoles,
+      auth.suspendLogin,
+      member.beginDelete,
+      pivot(auth.confirmPermit),
+      finish(member.deleteMember, ofMember),
+      finish(auth.removeLogin, ofMember),
+    ],
+    [
+      member.closeMember,
+      role.unassignAllRoles,
+      auth.suspendLogin,
+      member.beginDelete,
+      pivot(auth.confirmPermit),
+      finish(websocket.closeSockets, ofMember),
+      finish(member.deleteMember, ofMember),
+      finish(auth.removeLogin, ofMember),
+    ],
   ],
   async ({ step, since }, { memberId, expectedVersion }: DeleteMemberInput) => {
     // Nothing new begins on the member from here on, so what the member and others still send does not hold this up.
@@ -40,6 +59,8 @@ export const deleteMember = saga(
     await step(auth.suspendLogin, { memberId });
     // Who was at it before has ended by now, or does soon.
     if (since(2)) await step(member.beginDelete, { memberId, expectedVersion });
+    if (since(3)) await step(auth.confirmPermit, { closedMemberId: memberId });
+    if (since(4)) await step(websocket.closeSockets, { memberId });
     await step(member.deleteMember, { memberId });
     await step(auth.removeLogin, { memberId });
     return { id: memberId };

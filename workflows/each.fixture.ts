@@ -82,6 +82,29 @@ const around = saga(
   },
 );
 
+/** A saga of a test with two lists side by side: one of a single item, and a long one. */
+const beside = saga(
+  'member.beside',
+  [[auth.bindLogin, role.assignRoles, pivot(auth.grantRoles)]],
+  async ({ step, each }, { memberIds }: Input) => {
+    const [memberId = ''] = memberIds;
+    await Promise.all([
+      each(auth.bindLogin, [memberId], () => ({ key: memberId, request: { memberId, loginId: 'taro', passwordRef: 'ref' } })),
+      each(role.assignRoles, memberIds, (id) => ({ key: id, request: { memberId: id, roleIds: [] } }), { atOnce: 25 }),
+    ]);
+    await step(auth.grantRoles, { memberId, roleIds: [] });
+    return {};
+  },
+);
+
+/** A saga of a test that runs one with a list of its own before it has a long list itself. */
+const grown = saga('member.grown', [[crowd, auth.bindLogin]], async ({ child, each }, { memberIds }: Input) => {
+  await child(crowd, { memberIds: memberIds.slice(0, 3) });
+  const request = { loginId: 'taro', passwordRef: 'ref' };
+  await each(auth.bindLogin, memberIds, (memberId) => ({ key: memberId, request: { memberId, ...request } }), { atOnce: 25 });
+  return {};
+});
+
 interface Wide {
   atOnce: number;
   /** Default: as many as `atOnce`. */
@@ -97,7 +120,9 @@ const wide = saga('member.wide', [[role.assignRoles]], async ({ each }, { atOnce
 
 export {
   around as 'member.around',
+  beside as 'member.beside',
   crowd as 'member.crowd',
+  grown as 'member.grown',
   many as 'member.many',
   part as 'member.part',
   parts as 'member.parts',

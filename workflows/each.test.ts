@@ -6,7 +6,7 @@ import anyTest, { type ExecutionContext, type TestFn } from 'ava';
 import { whole } from '#platform/cases.fixture.ts';
 import { bundleForTest } from './bundle.fixture.ts';
 import { localTemporal } from './local-temporal.fixture.ts';
-import { SagaBench, type Script, type Scripted, ScriptedServices, taken } from './saga.fixture.ts';
+import { away, mistaken, PERMIT, SagaBench, type Script, type Scripted, ScriptedServices, taken } from './saga.fixture.ts';
 
 // Sagas over long lists, on a Temporal of their own: each run of the workflow stays short, and together they are one saga.
 
@@ -64,11 +64,12 @@ function short({ handle: { workflowId: jobId }, runs }: Ran, path = ''): boolean
 }
 const counted = ({ runs }: Ran): string => JSON.stringify(runs.filter(({ events }) => events > 500));
 
-/** Counts how many of a step are under way at the same time. */
-function counting(): { script: Scripted; most(): number } {
+/** Counts how many of a step are under way at the same time. The first ones wait for each other, until there are as many as can be. */
+function counting(full: number): { script: Scripted; most(): number } {
   let [now, most] = [0, 0];
   const script: Scripted = async () => {
     most = Math.max(most, ++now);
+    for (let waited = 0; most < full && waited < 500; waited++) await delay(10);
     await delay(5);
     now--;
     return undefined;
@@ -88,7 +89,7 @@ function grows(places: { done: number; total: number }[], least: number): boolea
 }
 
 test('a step for each of many is done once for each, with a key of its own, in as many runs as it takes', async (t) => {
-  const [before, after] = [counting(), counting()];
+  const [before, after] = [counting(25), counting(25)];
   const services = new ScriptedServices({ 'role.assignRoles': before.script, 'auth.removeLogin': after.script });
   const ran = await run(t.context, services);
   const { handle } = ran;
@@ -102,6 +103,8 @@ test('a step for each of many is done once for each, with a key of its own, in a
   t.like(services.end, { jobId: handle.workflowId, state: 'JOB_STATE_COMPLETED', progress: { done: total, total } });
   t.deepEqual(JSON.parse(String(services.end?.resultJson)), { count: MANY });
   t.is(services.received.filter(({ name }) => name === 'job.finishJob').length, 2, 'applied, then completed');
+  const shown = services.received.flatMap(({ name, request }) => ('permit' in request ? [[name, request.permit]] : []));
+  t.deepEqual(shown, [['auth.grantRoles', PERMIT]], 'in a later run, too');
   const asked = services.received.filter(({ name }) => name === 'query.awaitVersions').map(({ request }) => request.versions);
   t.is(new Set((asked as { id: string }[][]).flat().map(({ id }) => id)).size, MANY, 'each is waited for');
 });
@@ -126,6 +129,24 @@ test('one that is refused undoes all that were done, in as many runs as it takes
   t.true(grows(told(services, 'COMPENSATING'), 12), JSON.stringify(told(services, 'COMPENSATING')));
   t.like(services.end, { state: 'JOB_STATE_FAILED', error: { code: 'LOGIN_TAKEN' } });
   t.is(services.received.filter(({ name }) => name === 'job.finishJob').length, 1);
+});
+
+test('what a saga that was run before has grown to is counted in later runs, too', async (t) => {
+  const services = new ScriptedServices({});
+  const ran = await run(t.context, services, { command: 'member.grown', memberIds: MEMBERS.slice(0, 1_050) });
+  t.true(short(ran), counted(ran));
+  const total = 3 + 1_050;
+  t.like(services.end, { state: 'JOB_STATE_COMPLETED', progress: { done: total, total } });
+});
+
+test('an item that was tried in vain, and may yet arrive, is undone also where another run undoes it', async (t) => {
+  const begun = (): number => keysOf(services, 'role.assignRoles').length;
+  const services: ScriptedServices = new ScriptedServices({ 'auth.bindLogin': () => (begun() < 600 ? away : mistaken) });
+  const ran = await run(t.context, services, { command: 'member.beside', memberIds: MEMBERS.slice(0, 900) });
+  t.true(short(ran), counted(ran));
+  t.deepEqual(services.effects, []);
+  t.true(services.undone.includes('auth.bindLogin/m0'));
+  t.like(services.end, { state: 'JOB_STATE_FAILED', error: { code: 'INTERNAL' } });
 });
 
 test('a request to cancel is heard between items, also in a later run; after the pivot it is too late', async (t) => {
@@ -156,7 +177,7 @@ async function refusedAtPivot(
   t: ExecutionContext<Bench>,
   { items, ...saga }: { command: string; items: string[]; memberIds?: string[] },
 ) {
-  const { script, most } = counting();
+  const { script, most } = counting(10);
   const services = new ScriptedServices({ 'role.assignRoles': script, 'auth.grantRoles': [taken] });
   const ran = await run(t.context, services, saga);
   t.like(services.end, { state: 'JOB_STATE_FAILED', error: { code: 'LOGIN_TAKEN' } });
@@ -195,7 +216,7 @@ test('a saga that has a long list of its own is undone with the one that runs it
 
 test('more items than are handed on, or more at the same time than a history has place for, are a mistake in the saga', async (t) => {
   const { bench } = t.context;
-  const { script, most } = counting();
+  const { script, most } = counting(26);
   await (await bench.startWith('member.wide', { atOnce: 100 }, new ScriptedServices({ 'role.assignRoles': script }))).result();
   t.true(most() > 25 && most() <= 100, String(most()));
   const wrongAtOnce = (atOnce: number): string =>

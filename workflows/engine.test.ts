@@ -2,7 +2,9 @@ import type { WorkflowHandle } from '@temporalio/client';
 import anyTest, { type ExecutionContext, type TestFn } from 'ava';
 import type { CommandName } from './commands.ts';
 import { attributesOf, failureOf } from './observe.fixture.ts';
-import { away, busy, defect, mistaken, notVisible, ScriptedServices, taken, undone } from './saga.fixture.ts';
+import { away, busy, defect, mistaken, notVisible, PERMIT, revoked, ScriptedServices, taken, undone } from './saga.fixture.ts';
+import type { SagaDeclaration } from './saga.ts';
+import * as sagas from './sagas.ts';
 import { countEvents, TimeSkipping } from './time-skipping.fixture.ts';
 
 // What all sagas share, on Temporal's time-skipping server: how they wait, undo, end and tell of it.
@@ -66,7 +68,7 @@ test('MEMBER_BUSY is waited for outside of workflow tasks, and said if it lasts'
   const soon = new ScriptedServices({ 'member.beginUpdate': (attempt) => (attempt <= 6 ? busy : { loginChanges: false }) });
   const waited = await run(t, 'member.update', soon);
   t.is(soon.end?.state, 'JOB_STATE_COMPLETED');
-  t.deepEqual(soon.steps.slice(-2), ['beginUpdate', 'commitUpdate'], 'no login to rebind');
+  t.deepEqual(soon.steps.slice(-2), ['confirmPermit', 'commitUpdate'], 'no login to rebind');
   t.deepEqual(
     soon.received.filter(({ name }) => name === 'member.beginUpdate').map(({ local }) => local),
     [true, false, false, false, false, false, false],
@@ -74,6 +76,8 @@ test('MEMBER_BUSY is waited for outside of workflow tasks, and said if it lasts'
   );
   t.is(await countEvents(waited, 'activityTaskScheduledEventAttributes'), 1);
   t.is(await countEvents(waited, 'timerStartedEventAttributes'), 0);
+  const told = soon.received.filter(({ name }) => name === 'job.reportProgress').map(({ request }) => request.progress);
+  t.like(told[0], { step: 'begin update', attempt: 2 }, 'the one inside counts');
 
   const never = new ScriptedServices({ 'member.beginUpdate': [busy] });
   await run(t, 'member.update', never);
@@ -202,3 +206,21 @@ test('it can be asked whether it is too late to cancel', async (t) => {
   await run(t, 'member.register', new ScriptedServices(asked));
   t.deepEqual(answers, [false, true, true], 'from when the pivot is tried: it can not be called off');
 });
+
+for (const [
+  command,
+  {
+    pivots: [pivot = ''],
+  },
+] of Object.entries(sagas) as [CommandName, SagaDeclaration][])
+  test(`${command}: its pivot alone is given the permit by which it was begun, and if that does not hold, all is undone`, async (t) => {
+    const services = new ScriptedServices({ [pivot]: [revoked] });
+    await run(t, command, services);
+    const shown = services.received.filter(({ request }) => 'permit' in request);
+    t.deepEqual(
+      shown.map(({ name, request }) => [name, request.permit]),
+      [[pivot, PERMIT]],
+    );
+    t.like(services.end, { state: 'JOB_STATE_FAILED', error: { code: 'PERMISSION_REVOKED', grpcStatus: 'PERMISSION_DENIED' } });
+    t.deepEqual(services.effects, []);
+  });

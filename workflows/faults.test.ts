@@ -50,9 +50,12 @@ for (const [pivot, operations] of Object.entries(RUNS)) {
   /** What has begun by then: items of a list are begun two at a time. */
   const begunAt = (operation: string): string[] =>
     operations.slice(0, operations.indexOf(operation === 'auth.bindLogin/a' ? 'auth.bindLogin/b' : operation) + 1);
-  /** That all of this is undone, each once and the last part first, and nothing that was done is left. */
+  /**
+   * That all of this is undone, the last part first, and nothing that was done is left. What is done within a workflow task
+   * that runs out, as on a busy machine, is done again by the next.
+   */
   const isUndone = (t: Test, { undone, effects }: ScriptedServices, begun: string[]): void => {
-    const ofBegun = undone.filter((operation) => begun.includes(operation));
+    const ofBegun = [...new Set(undone)].filter((operation) => begun.includes(operation));
     t.deepEqual(ofBegun.toSorted(), begun.toSorted());
     t.deepEqual(ofBegun.map(partOf), begun.map(partOf).toReversed());
     t.deepEqual(effects, []);
@@ -164,8 +167,7 @@ for (const [pivot, operations] of Object.entries(RUNS)) {
           t.deepEqual(services.effects, LAST.toSorted());
           return;
         }
-        const ofKnown = services.undone.filter((operation) => known.includes(operation));
-        t.deepEqual(ofKnown.map(partOf), known.map(partOf).toReversed());
+        isUndone(t, services, known);
         t.like(services.end, { state: 'JOB_STATE_FAILED', error: { code: done === 0 && !undoing ? 'NOT_STARTED' : 'JOB_LOST' } });
       });
     }

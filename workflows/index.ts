@@ -1,4 +1,9 @@
 // What the workers run.
+export * from './parts.ts';
 export { recover as 'saga.recover' } from './recover.ts';
 export * from './sagas.ts';
-export { unfinishedJobs as 'upkeep.unfinishedJobs' } from './upkeep.ts';
+export {
+  erasures as 'upkeep.erasures',
+  reconcile as 'upkeep.reconcile',
+  unfinishedJobs as 'upkeep.unfinishedJobs',
+} from './upkeep.ts';

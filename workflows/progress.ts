@@ -1,5 +1,5 @@
 import type { StepCall } from '../activities/call.ts';
-import { nameOf, type Part, sizeOf, wordsOf } from './declaration.ts';
+import { nameOf, type Part, type PartList, sizeOf, wordsOf } from './declaration.ts';
 
 /** How far a job is. */
 export type Place = NonNullable<StepCall['progress']>;
@@ -15,7 +15,7 @@ export class Progress {
   /** The part that was begun last. */
   last: Place | undefined;
   readonly #command: string;
-  readonly #parts: readonly Part[];
+  readonly #list: Pick<PartList, 'parts' | 'alternatives'>;
   readonly #around: Around;
   readonly #begun = new Set<string>();
   /** What lists have counted for beyond what is declared, those of the sagas that this one runs among them. */
@@ -23,11 +23,11 @@ export class Progress {
 
   constructor(
     command: string,
-    parts: readonly Part[],
+    list: Pick<PartList, 'parts' | 'alternatives'>,
     { around, last }: { around?: Around | undefined; last?: Place | undefined },
   ) {
     this.#command = command;
-    this.#parts = parts;
+    this.#list = list;
     this.#around = around ?? { done: 0, others: 0 };
     this.last = last;
   }
@@ -45,11 +45,13 @@ export class Progress {
   /** Notes that a part begins. @param items how many it is done for; default: it is one */
   begin(part: Part, items = 1): Place {
     const name = nameOf(part);
-    const at = this.#parts.findIndex((declared) => nameOf(declared) === name);
+    const { parts } = this.#list;
+    const at = parts.findIndex((declared) => nameOf(declared) === name);
     if (at === -1) throw new Error(`${this.#command} does not declare ${name}`);
     if (this.#begun.has(name)) throw new Error(`${this.#command} does ${name} twice`);
     this.#begun.add(name);
-    const before = this.#parts.slice(0, at).reduce((sum, declared) => sum + sizeOf(declared), 0);
+    // What is done in place of the pivot has its place.
+    const before = this.#sizeOf(parts.slice(0, at)) - (this.#isAlternative(part) ? 1 : 0);
     const done = this.#around.done + before + this.#more;
     this.grow(Math.max(0, items - 1) * sizeOf(part));
     this.last = { done, total: this.total, step: wordsOf(part) };
@@ -67,6 +69,14 @@ export class Progress {
   }
 
   get #declared(): number {
-    return this.#parts.reduce((sum, part) => sum + sizeOf(part), 0);
+    return this.#sizeOf(this.#list.parts);
+  }
+
+  #sizeOf(parts: readonly Part[]): number {
+    return parts.reduce((sum, part) => sum + (this.#isAlternative(part) ? 0 : sizeOf(part)), 0);
+  }
+
+  #isAlternative(part: Part): boolean {
+    return this.#list.alternatives.includes(nameOf(part));
   }
 }

@@ -9,6 +9,9 @@ export interface RegisterMemberInput {
   loginId: string;
   displayName: string;
   email: string;
+  locale?: string;
+  timeZone?: string;
+  attributes?: Record<string, unknown>;
   /** Where Auth keeps the password's hash (auth.StagePassword). */
   passwordRef: string;
   /** Default: the built-in role `member`. */
@@ -31,8 +34,8 @@ export const registerMember = saga(
     ],
   ],
   async ({ step }, input: RegisterMemberInput) => {
-    const { memberId, loginId, displayName, email, passwordRef, roleIds = [DEFAULT_ROLE] } = input;
-    await step(member.createMember, { memberId, loginId, displayName, email });
+    const { memberId, loginId, passwordRef, roleIds = [DEFAULT_ROLE], ...profile } = input;
+    await step(member.createMember, { memberId, loginId, ...profile });
     await step(auth.bindLogin, { memberId, loginId, passwordRef });
     await step(role.assignRoles, { memberId, roleIds });
     await step(auth.grantRoles, { memberId, roleIds });

@@ -86,6 +86,7 @@ test('every history ends as its branch does', (t) => {
 
 /** What one run hands on to another, of this release. */
 const CARRIED: Record<keyof Carried, true> = {
+  permit: true,
   engine: true,
   version: true,
   answers: true,

@@ -9,8 +9,8 @@ import {
 import type { Operation } from '#proto/musubi/operation/v1/operation.ts';
 import { type Outcome, SEARCH_ATTRIBUTES } from '../temporal.config.ts';
 import { type Carried, ENGINE_VERSION, newestOf } from './carried.ts';
-import { type ChildEnd, type ChildRefused, runChild } from './child.ts';
-import { isStep, nameOf, type Part, type PartList, type SagaDeclaration, sizeOf, wordsOf } from './declaration.ts';
+import { type ChildEnd, type ChildRefused, type End, runChild } from './child.ts';
+import { isStep, NOTHING, nameOf, type Part, type PartList, type SagaDeclaration, sizeOf, wordsOf } from './declaration.ts';
 import { Details } from './details.ts';
 import { type Failure, howItFailed, howOf } from './failure.ts';
 import { HistoryLength } from './history.ts';
@@ -23,9 +23,6 @@ import { checkList, Tries } from './tries.ts';
 import { UnderWay } from './under-way.ts';
 import { type Undoing, undo } from './undo.ts';
 import { listed, noteAll, noteAnswer, type Written } from './written.ts';
-
-/** What a workflow of a saga returns: its result, or that it was refused; to a saga that runs it, more. */
-export type End = object | Refused | ChildEnd | ChildRefused;
 
 const AT_ONCE = 10;
 
@@ -44,6 +41,7 @@ export class Run {
   readonly #grown: Record<string, number>;
   readonly #written: Written;
   readonly #around: Around | undefined;
+  readonly #permit: string | undefined;
   #progress: Progress;
   #underWay = new UnderWay();
   readonly #tries: Tries;
@@ -58,14 +56,15 @@ export class Run {
     // another one has the versions of that one.
     this.#engine = carried.engine ?? newestOf('saga', ENGINE_VERSION);
     this.#version = carried.version ?? newestOf(saga.command, saga.version);
-    this.#list = saga.versions[this.#version - 1] ?? { parts: [], pivots: [], finish: [] };
+    this.#list = saga.versions[this.#version - 1] ?? NOTHING;
     this.#answers = carried.answers ?? {};
     this.#itemsDone = carried.itemsDone ?? {};
     this.#grown = carried.grown ?? {};
     this.#written = carried.written ?? {};
     this.#around = carried.around;
+    this.#permit = carried.permit;
     this.#knowsAll = carried.version === undefined;
-    this.#progress = new Progress(saga.command, this.#list.parts, { around: carried.around, last: carried.undoing?.last });
+    this.#progress = new Progress(saga.command, this.#list, { around: carried.around, last: carried.undoing?.last });
     this.#tries = new Tries(this.#details, { engine: this.#engine, tooLate: carried.tooLate ?? false });
   }
 
@@ -78,7 +77,9 @@ export class Run {
     const progress = this.#progress.begin(step);
     if (Object.hasOwn(this.#answers, name)) return this.#answers[name] as Response;
     const isPivot = !this.tooLate && this.#isPivot(step);
-    const call = { operationId: this.#tries.idOf(step), progress };
+    // Where the system itself began it, Auth is told what it is.
+    const permit = isPivot ? { permit: this.#permit ?? this.#saga.command } : {};
+    const call = { operationId: this.#tries.idOf(step), progress, ...permit };
     return await this.#underWay.unit(async () => {
       const tried = this.#details.row(wordsOf(step), () => this.#tries.one(step, call, request, isPivot), howItFailed);
       const answer = await tried;
@@ -207,7 +208,7 @@ export class Run {
   async finish(known: readonly Operation[], aggregateId: string): Promise<{ id: string }> {
     this.#tries.tooLate = true;
     this.#underWay = new UnderWay();
-    this.#progress = new Progress(this.#saga.command, this.#list.parts, {});
+    this.#progress = new Progress(this.#saga.command, this.#list, {});
     for (const one of known) if (isDone(one)) noteAnswer(this.#written, one);
     for (const { finish: part, of } of this.#list.finish)
       await (isStep(part) ? this.step(part, of(aggregateId)) : this.child(part, of(aggregateId)));
@@ -268,6 +269,7 @@ export class Run {
       written: this.#written,
       tooLate: this.tooLate,
       ...(this.#around ? { around: this.#around } : {}),
+      ...(this.#permit === undefined ? {} : { permit: this.#permit }),
       ...(undoing ? { undoing } : {}),
     };
     return await makeContinueAsNewFunc<(input: unknown, carried: Partial<Carried>) => Promise<unknown>>()(this.#input, carried);

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ServiceDefinition } from '@grpc/grpc-js';
-import { activityInfo } from '@temporalio/activity';
+import { activityInfo, cancellationSignal } from '@temporalio/activity';
 import type { Client, WorkflowHandle } from '@temporalio/client';
 import proto from '@temporalio/proto';
 import { type NativeConnection, Worker } from '@temporalio/worker';
@@ -12,15 +12,17 @@ import {
   failedPrecondition,
   internal,
   type MusubiError,
+  permissionDenied,
   unavailable,
 } from '#platform/errors.ts';
 import type { Operation } from '#proto/musubi/operation/v1/operation.ts';
 import { byTemporalName, CONTRACTS, createActivities, type SagaPeers } from '../activities/index.ts';
 import { jobOf, SEARCH_ATTRIBUTES, WORKER_TUNING } from '../temporal.config.ts';
 import { workflowBundle } from '../worker/bundle.ts';
-import type { CommandInput, CommandName } from './commands.ts';
+import type { Carried } from './carried.ts';
 import type { WorkflowName } from './history.fixture.ts';
-import type { RecoverInput } from './recover.ts';
+import { aggregateOf, INPUTS } from './inputs.fixture.ts';
+import { stopped } from './worker-end.fixture.ts';
 
 /** What a service answers to one attempt: a response, or an error to fail with. */
 export type Answer = object | MusubiError;
@@ -40,6 +42,7 @@ export const busy = aborted('MEMBER_BUSY', 'another command is changing this mem
 export const taken = alreadyExists('LOGIN_TAKEN', 'the login is taken', {
   fields: [{ field: 'loginId', code: 'TAKEN', message: 'is taken' }],
 });
+export const revoked = permissionDenied('PERMISSION_REVOKED', 'what allowed this was taken away before it was done');
 export const defect = internal('INTERNAL', 'the service failed');
 export const notVisible = deadlineExceeded('NOT_VISIBLE_YET', 'the read model is behind');
 export const mistaken = failedPrecondition('LOCK_NOT_HELD', 'the member is not locked by this job for this step');
@@ -61,9 +64,13 @@ export function at(operation: string, answer: (...args: Parameters<Scripted>) =>
 export const cancelling: Scripted = async (attempt, _, workflow) => {
   if (attempt === 5) await workflow.cancel();
   const own = workflow.client.getHandle(activityInfo().workflowExecution?.workflowId ?? '');
-  const isAsked = async (): Promise<boolean> =>
-    ((await own.describe()).raw.pendingActivities ?? []).some(({ state }) => state === CANCEL_REQUESTED);
-  while (attempt >= 5 && !(await isAsked())) await delay(10);
+  const isAsked = async (): Promise<boolean> => {
+    const { status, raw } = await own.describe();
+    return status.name !== 'RUNNING' || (raw.pendingActivities ?? []).some(({ state }) => state === CANCEL_REQUESTED);
+  };
+  // An attempt whose workflow task ran out is one that the workflow has forgotten: it would hold the worker for good.
+  const signal = cancellationSignal();
+  while (attempt >= 5 && !signal.aborted && !(await isAsked())) await delay(10);
   return away;
 };
 const CANCEL_REQUESTED = proto.temporal.api.enums.v1.PendingActivityState.PENDING_ACTIVITY_STATE_CANCEL_REQUESTED;
@@ -80,6 +87,9 @@ export interface Received {
   /** When it came, ms. */
   at: number;
 }
+
+/** What every saga of a bench was allowed by. */
+export const PERMIT = 'a permit';
 
 /** The services as a script plays them, behind the real activities. */
 export class ScriptedServices {
@@ -179,43 +189,15 @@ const stepOf = ({ operationId }: Record<string, unknown>): string => String(oper
 /** What a service that does its work answers: of a step that says what it wrote, a version. */
 function usual(name: string, request: Record<string, unknown>): object {
   if (name === 'member.beginUpdate') return { loginChanges: true };
+  if (name === 'role.countHolders') return { holders: 1 };
   if (name.endsWith('.getOperation')) return { state: 'OPERATION_STATE_UNKNOWN' };
   const [service = '', method = ''] = name.split('.');
   const contract = CONTRACTS[service as keyof typeof CONTRACTS] as ServiceDefinition;
   const empty = contract[method]?.responseDeserialize(Buffer.alloc(0)) as object;
   if (!Object.hasOwn(empty, 'written')) return {};
-  const type = service === 'role' ? 'member-roles' : service;
-  return { written: { type, id: request.memberId, version: service === 'role' || method === 'createMember' ? 1 : 2 } };
+  const [type = service] = service === 'role' ? [{ commitRole: 'role', commitPolicy: 'policy' }[method] ?? 'member-roles'] : [];
+  return { written: { type, id: aggregateOf(request), version: service === 'role' || method === 'createMember' ? 1 : 2 } };
 }
-
-/** Inputs as the gateway would give them. */
-export const INPUTS: { [C in CommandName]: CommandInput<C> } & Record<'saga.recover', RecoverInput> &
-  Record<'member.whole' | 'member.list', object> = {
-  'member.register': {
-    memberId: '01890a5d-ac96-774b-bcce-b302099a8057',
-    loginId: 'taro',
-    displayName: 'Taro',
-    email: 'taro@example.com',
-    passwordRef: 'ref',
-  },
-  'member.update': {
-    memberId: '01890a5d-ac96-774b-bcce-b302099a8057',
-    changes: { loginId: 'jiro', displayName: 'Jiro' },
-    expectedVersion: 2,
-  },
-  'member.delete': { memberId: '01890a5d-ac96-774b-bcce-b302099a8057', expectedVersion: 3 },
-  'member.suspend': {
-    memberId: '01890a5d-ac96-774b-bcce-b302099a8057',
-    byMemberId: '01890a5d-ac96-774b-bcce-b302099a8058',
-    reason: 'left the project',
-    expectedVersion: 3,
-  },
-  'member.reinstate': { memberId: '01890a5d-ac96-774b-bcce-b302099a8057', expectedVersion: 3 },
-  'saga.recover': { command: 'member.register', aggregateId: '01890a5d-ac96-774b-bcce-b302099a8057', undoing: false },
-  // Of tests (child.fixture.ts, list.fixture.ts).
-  'member.whole': { memberIds: ['m0', 'm1', 'm2'] },
-  'member.list': { memberIds: Array.from({ length: 40 }, (_, i) => `m${i}`) },
-};
 
 /** A worker whose activities call the scripted services of the saga that they belong to. */
 export class SagaBench {
@@ -250,6 +232,7 @@ export class SagaBench {
     const peers = Object.fromEntries(Object.keys(CONTRACTS).map((service) => [service, peer(service)])) as unknown as SagaPeers;
     const worker = await Worker.create({
       ...WORKER_TUNING,
+      shutdownForceTime: '2 minutes', // tests share the machine
       connection,
       namespace: client.options.namespace,
       identity: client.options.identity,
@@ -272,9 +255,18 @@ export class SagaBench {
     const handle = this.#client.workflow.getHandle(randomUUID());
     this.serve(handle, services);
     const { workflowId } = handle;
-    const aggregateId = 'memberId' in input ? String(input.memberId) : 'aggregate';
+    const aggregateId = aggregateOf(input);
     const typedSearchAttributes = [{ key: SEARCH_ATTRIBUTES.aggregate, value: aggregateId }];
-    return this.#client.workflow.start(type, { workflowId, taskQueue: this.#taskQueue, args: [input], typedSearchAttributes });
+    const args = [input, { permit: PERMIT } satisfies Partial<Carried>];
+    // On a busy machine a task would run out, and what is done within it be done again.
+    const workflowTaskTimeout = '1 minute';
+    return this.#client.workflow.start(type, {
+      workflowId,
+      taskQueue: this.#taskQueue,
+      args,
+      typedSearchAttributes,
+      workflowTaskTimeout,
+    });
   }
 
   /** Goes on with a saga that another bench has started. */
@@ -283,8 +275,7 @@ export class SagaBench {
     this.#services.set(handle.workflowId, services);
   }
 
-  async close(): Promise<void> {
-    this.#worker.shutdown();
-    await this.#running;
+  close(): Promise<void> {
+    return stopped(this.#worker, this.#running);
   }
 }

@@ -15,7 +15,7 @@ export interface SuspendMemberInput {
 
 const ofMember = (memberId: string) => ({ memberId });
 
-/** Keeps a member out, with all that it has open, or does nothing to it. Its roles stay, and the jobs that it has begun go on. */
+/** Keeps a member out, with all that it has open, or does nothing to it. Its roles stay. What it has asked for does not pass its pivot any more. */
 export const suspendMember = saga(
   'member.suspend',
   [

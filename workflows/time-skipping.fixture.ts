@@ -4,7 +4,8 @@ import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { DefaultLogger, Runtime } from '@temporalio/worker';
 import { SEARCH_ATTRIBUTES } from '../temporal.config.ts';
 import type { CommandName } from './commands.ts';
-import { INPUTS, SagaBench, type ScriptedServices } from './saga.fixture.ts';
+import { INPUTS } from './inputs.fixture.ts';
+import { SagaBench, type ScriptedServices } from './saga.fixture.ts';
 
 /** No saga of a test waits longer on the server's clock, s. */
 const LONGEST_S = 1_200;

@@ -11,6 +11,10 @@ const SWEEP_EVERY_MS = 5_000;
 /** Jobs that are remembered; the ones beyond expire by themselves. */
 const CAPACITY = 1_000;
 
+interface Needs extends Pick<Gateway, 'commands' | 'log' | 'stopping'> {
+  job: Pick<Gateway['job'], 'finishJob'>;
+}
+
 /**
  * Sees to the jobs whose start failed and whose clients have no key to repeat it with: they must not stay queued.
  *
@@ -22,17 +26,14 @@ const CAPACITY = 1_000;
  * Best effort: should this process end first, the jobs expire.
  */
 export class AbandonedJobs {
-  readonly #gateway: Pick<Gateway, 'job' | 'commands' | 'log' | 'stopping'>;
+  readonly #gateway: Needs;
   readonly #times: { startMayArriveMs: number; sweepMs: number };
   readonly #capacity: number;
   /** By job, since when, ms; the next to be tried first. */
   readonly #since = new Map<string, number>();
   #running = false;
 
-  constructor(
-    gateway: Pick<Gateway, 'job' | 'commands' | 'log' | 'stopping'>,
-    { startMayArriveMs = START_MAY_ARRIVE_MS, sweepMs = SWEEP_EVERY_MS, capacity = CAPACITY } = {},
-  ) {
+  constructor(gateway: Needs, { startMayArriveMs = START_MAY_ARRIVE_MS, sweepMs = SWEEP_EVERY_MS, capacity = CAPACITY } = {}) {
     this.#gateway = gateway;
     this.#times = { startMayArriveMs, sweepMs };
     this.#capacity = capacity;

@@ -1,6 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { resourceExhausted, unavailable } from '#platform/errors.ts';
-import { newId } from '#platform/validation/id.ts';
 import { JobState } from '#proto/musubi/job/v1/job.ts';
 import { send } from '../client.fixture.ts';
 import { worldTest } from '../gateway.fixture.ts';
@@ -18,7 +17,7 @@ test('a command is accepted with its job, and the workflow gets no password', as
   t.is(answer.headers.get('retry-after'), '1');
   const [start] = t.context.started;
   t.is(start?.jobId, answer.body.jobId);
-  t.is(start?.aggregateId, start?.input.memberId);
+  t.like(start?.input, { memberId: start?.aggregateId });
   t.false(JSON.stringify(start).includes('long enough'));
   const job = await send(t.context, 'GET', `/v1/jobs/${answer.body.jobId}`, { token: t.context.admin });
   t.like(job.body, {
@@ -132,6 +131,11 @@ test('If-Match and If-None-Match', async (t) => {
   t.is((await change('"unknown"')).status, 412);
   t.is((await change('nonsense')).status, 400);
   t.is((await change('*')).status, 200);
+  const unheeded = { token: world.hana, body: { displayName: 'I' }, headers: { 'if-none-match': '*' } };
+  t.like(await send(world, 'PATCH', path, unheeded), {
+    status: 400,
+    body: { errors: [{ in: 'header', field: 'If-None-Match' }] },
+  });
   const remove = (ifMatch: string) =>
     send(world, 'DELETE', path, { token: world.admin, headers: { 'if-match': ifMatch, prefer: 'wait=5' } });
   const kept = await remove(etag);
@@ -140,48 +144,6 @@ test('If-Match and If-None-Match', async (t) => {
   const read2 = await send(world, 'GET', path, { token: world.hana, headers: { 'if-none-match': etag } });
   t.is(read2.status, 200);
   t.is((await remove(read2.headers.get('etag') ?? '')).status, 204);
-});
-
-test('one Idempotency-Key is one job, and another request with it is refused', async (t) => {
-  const { context: world } = t;
-  const post = (body: object, key = 'key-1') =>
-    send(world, 'POST', '/v1/members', { token: world.admin, body, headers: { 'idempotency-key': key, prefer: 'wait=5' } });
-  const answers = await Promise.all([post(taro), post(taro), post(Object.fromEntries(Object.entries(taro).reverse()))]);
-  t.deepEqual(
-    answers.map(({ status }) => status),
-    [201, 201, 201],
-  );
-  t.is(new Set(answers.map(({ body }) => body.id)).size, 1);
-  t.is(world.jobs.size, 1);
-  const other = await post({ ...taro, displayName: 'Other' });
-  t.is(other.status, 422);
-  t.is(other.body.code, 'IDEMPOTENCY_KEY_REUSED');
-  for (const key of ['', 'with space', 'x'.repeat(256)]) {
-    const { status, body } = await post({ ...taro, loginId: 'other' }, key);
-    t.is(status, 400, key);
-    t.like(body.errors[0], { in: 'header', field: 'Idempotency-Key', code: 'WRONG_FORMAT' });
-  }
-});
-
-test('a repeat is found before anything costly is done for it: one key, one password hashed', async (t) => {
-  const { context: world } = t;
-  const { auth } = world.gateway;
-  let hashed = 0;
-  const stagePassword: typeof auth.stagePassword = async (...given) => {
-    hashed++;
-    await sleep(50);
-    return await auth.stagePassword(...given);
-  };
-  world.gateway.auth = { ...auth, stagePassword };
-  const post = (body: object = taro) =>
-    send(world, 'POST', '/v1/members', { token: world.admin, body, headers: { 'idempotency-key': 'key-3', prefer: 'wait=5' } });
-  const atOnce = await Promise.all(Array.from({ length: 100 }, () => post()));
-  t.deepEqual(new Set(atOnce.map(({ status, body }) => `${status} ${body.id}`)).size, 1);
-  t.is(hashed, 1);
-  t.is((await post()).status, 201);
-  t.is((await post({ ...taro, password: 'another good password' })).status, 201, 'a password is not compared');
-  t.is((await post({ ...taro, displayName: 'Other' })).status, 422);
-  t.is(hashed, 1, 'nor later');
 });
 
 test('jobs: cancelled while they run, not after; not seen by others', async (t) => {
@@ -221,20 +183,22 @@ test('jobs: one whose workflow was closed from outside, or is gone, is neither r
   }
 });
 
-test('with a key, Job is asked for a repeat only where something would be prepared in vain', async (t) => {
+test('every command is begun with the permit that Auth gave for it, and no query asks for one', async (t) => {
   const { context: world } = t;
-  const { findJob } = world.gateway.job;
-  let asked = 0;
-  const counted: typeof findJob = (request) => {
-    asked++;
-    return findJob(request);
-  };
-  world.gateway.job = { ...world.gateway.job, findJob: counted };
-  const key = { 'idempotency-key': newId() };
-  const change = () =>
-    send(world, 'PATCH', `/v1/members/${world.hanaId}`, { token: world.hana, body: { displayName: 'x' }, headers: key });
-  const first = await change();
-  t.is(first.status, 202);
-  t.is((await change()).body.jobId, first.body.jobId);
-  t.is(asked, 0, 'to issue the job finds the repeat');
+  const as = { token: world.admin };
+  const created = await send(world, 'POST', '/v1/members', { ...as, body: taro });
+  await send(world, 'PATCH', `/v1/members/${world.hanaId}`, { ...as, body: { displayName: 'Hana' } });
+  await send(world, 'GET', `/v1/members/${world.hanaId}`, as);
+  await send(world, 'GET', `/v1/jobs/${created.body.jobId}`, as);
+  t.deepEqual(
+    world.started.map(({ command, permit }) => [command, permit]),
+    [
+      ['member.register', 'of member.register'],
+      ['member.update', 'of member.update'],
+    ],
+  );
+  t.deepEqual(
+    world.asked.map(({ wantsPermit = false }) => wantsPermit),
+    [true, true, false, false],
+  );
 });

@@ -35,6 +35,7 @@ export const commandProblems = [
   'IDEMPOTENCY_KEY_REUSED',
   'TOO_MANY_JOBS',
   'TEMPORAL_UNAVAILABLE',
+  'PERMISSION_REVOKED',
   'NOT_STARTED',
   'JOB_LOST',
   'JOB_CANCELLED',
@@ -70,15 +71,20 @@ interface Waiting {
 
 type Accepted = { status: 202; body: { jobId: string }; headers: Record<string, string> };
 
+/** What a command is issued with. */
+export interface Issuing extends Pick<Gateway, 'commands' | 'abandoned'> {
+  job: Pick<Gateway['job'], 'findJob' | 'issueJob'>;
+}
+
 /** A command as a route asks for it. */
-export interface Command<C extends CommandName, Prepared> {
+export interface Command<C extends CommandName, Prepared, G = Gateway | RequestGateway> {
   command: C;
   /** What it changes. A repeat of a key is answered with the aggregate of the first request. */
   aggregateId: string;
   /** A hash of what is asked, without secrets. */
   fingerprint: string;
   /** Done before a job is issued, so that its refusal leaves no job behind. A repeat whose saga has begun skips it. */
-  prepare?: ((gateway: Gateway | RequestGateway) => Promise<Prepared>) | undefined;
+  prepare?: ((gateway: G) => Promise<Prepared>) | undefined;
   /** The workflow's input, for the aggregate that the job is of. It stays in the workflow's history: no secrets. */
   input(aggregateId: string, prepared: Prepared): CommandInput<C>;
   /** One line for operators. */
@@ -100,7 +106,7 @@ export async function carryOut<C extends CommandName, Prepared, A>(
   const { ctx, principal, headers } = request;
   const key = headers['Idempotency-Key'] ?? '';
   const job = await gateway.issuing.run(key && `${principal.memberId} ${command.fingerprint} ${key}`, () =>
-    issueAndStart(gateway, principal.memberId, key, command),
+    issueAndStart(gateway, principal, key, command),
   );
   ctx.state.jobId = job.jobId;
   return await answerFor(request, gateway, job, async (final) => {
@@ -172,11 +178,11 @@ export function isFinal({ state }: Job): boolean {
  * @throws unavailable when the saga can't be started: without a key before a job is issued, if it is known that
  * Temporal is away; with one the job stays queued, for the repeat. A job without a key is given up.
  */
-export async function issueAndStart<C extends CommandName, Prepared>(
-  gateway: Gateway & { lasting?: Gateway },
-  memberId: string,
+export async function issueAndStart<C extends CommandName, Prepared, G extends Issuing>(
+  gateway: G & { lasting?: G },
+  { memberId, permit }: Pick<Principal, 'memberId' | 'permit'>,
   idempotencyKey: string,
-  { command, aggregateId, fingerprint, prepare, input, summary }: Command<C, Prepared>,
+  { command, aggregateId, fingerprint, prepare, input, summary }: Command<C, Prepared, G>,
 ): Promise<Job> {
   const lasting = gateway.lasting ?? gateway;
   // Otherwise each request of an outage leaves a job. A request with a key passes: its saga may exist, and is then answered
@@ -199,7 +205,8 @@ export async function issueAndStart<C extends CommandName, Prepared>(
   }
   try {
     const { jobId, aggregateId: id } = job;
-    await lasting.commands.startCommand({ jobId, command, memberId, aggregateId: id, input: input(id, prepared), summary });
+    const what = { command, memberId, aggregateId: id, input: input(id, prepared), permit, summary };
+    await lasting.commands.startCommand({ jobId, ...what });
   } catch (error) {
     if (idempotencyKey === '') lasting.abandoned.add(job.jobId);
     throw error;

@@ -1,11 +1,10 @@
 import type { z } from 'zod';
 import type { ProblemCode } from '#platform/problems.ts';
 import { newId } from '#platform/validation/id.ts';
-import type { Resource } from '#proto/musubi/auth/v1/auth.ts';
 import type { CommandInput, CommandName } from '../../workflows/commands.ts';
 import type { Gateway, RequestGateway } from '../gateway.ts';
 import { expectedVersion, ifMatch } from '../http/etag.ts';
-import { type Answer, type Call, type ResponseDeclaration, type Route, route } from '../http/route.ts';
+import { type Answer, type Call, type Resource, type ResponseDeclaration, type Route, route } from '../http/route.ts';
 import { accepted, carryOut, commandHeaders, commandProblems } from './carry-out.ts';
 import { fingerprint } from './fingerprint.ts';
 
@@ -21,8 +20,9 @@ interface Given<P extends Shape, B extends z.ZodType, Prepared> {
   body: z.output<B>;
   /** The version that the client saw (`If-Match`); absent: any. */
   version: { expectedVersion?: number };
-  /** The member that asks for it. */
+  /** The member that asks for it, and the session in which it does. */
   byMemberId: string;
+  bySessionId: string;
   prepared: Prepared;
 }
 
@@ -38,7 +38,7 @@ interface CommandDeclaration<
   command: C;
   method: 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   path: string;
-  tag: 'Auth' | 'Members' | 'Jobs';
+  tag: 'Auth' | 'Members' | 'Roles' | 'Policies' | 'Jobs';
   operationId: string;
   summary: string;
   description?: string;
@@ -47,12 +47,20 @@ interface CommandDeclaration<
   body?: B;
   /** Fields of the body that are in no fingerprint and no saga: only `prepare` sees them. */
   secrets?: readonly (keyof z.output<B> & string)[];
+  /** As a route declares them. */
+  cookies?: Shape;
   /** Whether `If-Match` is understood. */
   conditional?: boolean;
-  /** What it changes; default: something new. */
-  aggregateId?(params: Input<P>): string;
+  /** What it changes; default: something new. @param byMemberId the member that asks for it */
+  aggregateId?(params: Input<P>, byMemberId: string): string;
+  /** Whether there is anything to prepare. Default: there is. */
+  prepares?(body: z.output<B>): boolean;
   /** What must be done before a job is issued, and may be costly: it is not done for a repeat. */
-  prepare?(body: z.output<B>, gateway: Gateway | RequestGateway): Promise<Prepared>;
+  prepare?(
+    body: z.output<B>,
+    gateway: Gateway | RequestGateway,
+    call: Pick<Call<P>, 'accessToken' | 'ctx' | 'params'>,
+  ): Promise<Prepared>;
   /** The saga's input. It stays in the workflow's history: no secrets. */
   input(given: Given<P, B, NoInfer<Prepared>>): CommandInput<C>;
   /** One line for operators: IDs, and nothing personal. */
@@ -73,7 +81,8 @@ export function commandRoute<
   B extends z.ZodType = z.ZodUndefined,
   Prepared = undefined,
 >(declaration: CommandDeclaration<C, P, B, R, Prepared>): Route {
-  const { command, method, aggregateId = () => newId(), conditional, secrets = [], prepare, input, about } = declaration;
+  const { command, method, aggregateId = () => newId(), conditional, secrets = [], input, about } = declaration;
+  const { prepare, prepares = () => true } = declaration;
   const { resource, answer, problems, responses, ...rest } = declaration;
   const handle = async (call: Call, gateway: RequestGateway) => {
     const {
@@ -84,21 +93,26 @@ export function commandRoute<
     const condition = headers['If-Match'];
     const version = expectedVersion(condition);
     const body = without(whole, secrets);
+    const { memberId, sessionId } = call.principal;
     return await carryOut(
       call,
       gateway,
       {
         command,
-        aggregateId: aggregateId(params),
+        aggregateId: aggregateId(params, memberId),
         fingerprint: fingerprint({ method, path: pathOf(declaration.path, params), condition, body }),
-        prepare: prepare && (async (asking) => (await prepare(whole, asking)) as Prepared),
+        prepare:
+          prepare && prepares(whole)
+            ? async (asking) => (await prepare(whole, asking, { ...call, params })) as Prepared
+            : undefined,
         input: (id, prepared: Prepared) =>
           input({
             id,
             params,
             body,
             version: version === undefined ? {} : { expectedVersion: version },
-            byMemberId: call.principal.memberId,
+            byMemberId: memberId,
+            bySessionId: sessionId,
             prepared,
           }),
         summary: about({ params, body }),
@@ -106,15 +120,17 @@ export function commandRoute<
       ({ aggregateId: id }) => answer(id, gateway, call.accessToken),
     );
   };
-  return route({
+  const declared = route({
     ...rest,
     action: command,
+    begins: true,
     resource: ({ params }: { params: unknown }) => resource(params as Input<P>),
     headers: { ...commandHeaders, ...(conditional ? { 'If-Match': ifMatch } : {}) },
     responses: { ...responses, 202: accepted },
     problems: [...commandProblems, ...(conditional ? (['VERSION_MISMATCH'] as const) : []), ...problems],
     handle: handle as never,
   });
+  return { ...declared, command };
 }
 
 function without<B>(body: B, secrets: readonly string[]): B {

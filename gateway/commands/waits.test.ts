@@ -68,6 +68,36 @@ const told = ({ status, headers, body }: Awaited<ReturnType<typeof send>>) => ({
   applied: headers.get('preference-applied'),
 });
 
+// Alone, as it turns the clock.
+test.serial('a call to Job that was in vain is followed by another; a short one tells that Job stops', async (t) => {
+  const world = await worldOf(t);
+  const real = performance.now.bind(performance);
+  t.teardown(() => {
+    performance.now = real;
+  });
+  let [skipped, asked] = [0, 0];
+  performance.now = () => real() + skipped;
+  /** Each call but the last lasts so long. */
+  const lasting = (ms: number, job: Job): void => {
+    asked = 0;
+    world.gateway.job = {
+      ...world.gateway.job,
+      awaitJob: async () => {
+        if (++asked === 3) complete(job);
+        skipped += ms;
+        return { job };
+      },
+    };
+  };
+  const [ends, stops] = [running(world), running(world)];
+  lasting(30_000, ends);
+  t.like(told(await ask(world, ends, 'wait=30')), { state: 'completed', applied: 'wait=30' });
+  t.is(asked, 3);
+  lasting(29_000, stops);
+  t.like(told(await ask(world, stops, 'wait=30')), { state: 'running', applied: 'wait=30' });
+  t.is(asked, 1);
+});
+
 test('however many wait, other calls to Job are answered at once', async (t) => {
   const world = await worldOf(t);
   const seen = calls(world);

@@ -13,7 +13,7 @@ export interface WaitLimits {
 }
 
 /** A member may wait for as many jobs as it may have under way. Half of the calls to Job are left to all that does not wait. */
-export const WAIT_LIMITS: WaitLimits = { perMember: 128, jobs: 512 };
+const WAIT_LIMITS: WaitLimits = { perMember: 128, jobs: 512 };
 
 const MAX_WAIT_MS = MAX_WAIT_SECONDS * 1_000;
 /** An answer of Job that comes so much sooner than it was asked for says that Job stops. */

@@ -170,9 +170,9 @@ test('one question to Auth decides, by action, resource and owner', async (t) =>
     world.asked.map(({ action, resource }) => [action, resource?.type, resource?.id, resource?.ownerId]),
     [
       ['member.register', 'Member', '', ''],
-      ['member.update', 'Member', otherId, otherId],
-      ['member.update', 'Member', hanaId, hanaId],
-      ['member.read', 'Member', hanaId, hanaId],
+      ['member.update', 'Member', otherId, ''],
+      ['member.update', 'Member', hanaId, ''],
+      ['member.read', 'Member', hanaId, ''],
       ['job.list', 'Job', '', hanaId],
     ],
   );
@@ -180,13 +180,13 @@ test('one question to Auth decides, by action, resource and owner', async (t) =>
 
 test('what one may do is asked with whose it is, and answered in order', async (t) => {
   const { context: world } = t;
-  const read: string[] = [];
-  const { getJob } = world.gateway.job;
-  const observed: typeof getJob = (request) => {
-    read.push(request.jobId);
-    return getJob(request);
+  const read: string[][] = [];
+  const { getJobOwners } = world.gateway.job;
+  const observed: typeof getJobOwners = (request) => {
+    read.push(request.jobIds);
+    return getJobOwners(request);
   };
-  world.gateway.job = { ...world.gateway.job, getJob: observed };
+  world.gateway.job = { ...world.gateway.job, getJobOwners: observed };
   const { jobId } = (await send(world, 'POST', '/v1/members', { token: world.admin, body: valid })).body;
   const own = (await send(world, 'PATCH', `/v1/members/${world.hanaId}`, { token: world.hana, body: { displayName: 'x' } })).body;
   const checks = [
@@ -204,7 +204,7 @@ test('what one may do is asked with whose it is, and answered in order', async (
   t.deepEqual((await ask({ checks })).body, {
     results: [false, true, true, false, false, false, true, false, true].map((allowed) => ({ allowed })),
   });
-  t.deepEqual(read, [own.jobId, jobId, checks[4]?.resource.id], 'each job once, and nothing that is no ID');
+  t.deepEqual(read, [[own.jobId, jobId, checks[4]?.resource.id]], 'one call for all, each job once, and nothing that is no ID');
   t.like(world.asked.at(-1), { action: 'auth.check', resource: { type: 'System' } });
   isProblem(t, await ask({ checks: [] }), 400, 'INVALID_ARGUMENT', ['checks']);
   isProblem(t, await ask({ checks: Array(101).fill(checks[0]) }), 400, 'INVALID_ARGUMENT', ['checks']);

@@ -4,10 +4,10 @@ import { MusubiError, notFound, unauthenticated } from '#platform/errors.ts';
 import type { CodeOf } from '#platform/problems.ts';
 import { sameId } from '#platform/validation/id.ts';
 import type { Action } from '#proto/musubi/auth/v1/actions.ts';
-import type { Resource } from '#proto/musubi/auth/v1/auth.ts';
+import type { Origin } from '#proto/musubi/auth/v1/auth.ts';
 import type { Gateway } from '../gateway.ts';
 import { TOKEN_PROBLEMS } from './declared-problems.ts';
-import type { Principal } from './route.ts';
+import type { Principal, Resource } from './route.ts';
 import { soleHeader } from './validation.ts';
 
 /** The bearer token of a request (RFC 6750). Refused: TOKEN_MISSING, TOKEN_INVALID. */
@@ -30,15 +30,26 @@ export function claimedSubject(token: string): string {
   }
 }
 
+/** From where a request comes, for the audit. */
+export const originOf = (ctx: Context): Origin => ({ address: ctx.state.source, client: ctx.get('user-agent').slice(0, 256) });
+
 /** Asks Auth, in one call, whether the token is good and its member may do that. */
 export async function authorize(
   gateway: Gateway,
-  request: { accessToken: string; action: Action; resource: Resource },
+  request: {
+    accessToken: string;
+    action: Action;
+    filtered: boolean;
+    resource: Resource;
+    wantsPermit?: true | undefined;
+    origin: Origin;
+  },
   hiddenAs: CodeOf<'NOT_FOUND'> | undefined,
 ): Promise<Principal> {
   try {
-    const { memberId, sessionId } = await gateway.auth.authorize(request);
-    return { memberId, sessionId };
+    const resource = { ownerId: '', ...request.resource };
+    const { memberId, sessionId, seen, permit } = await gateway.auth.authorize({ ...request, resource });
+    return { memberId, sessionId, seen, permit };
   } catch (error) {
     if (hiddenAs && error instanceof MusubiError && error.grpcStatus === status.PERMISSION_DENIED) {
       throw notFound(hiddenAs, `There is no such ${request.resource.type.toLowerCase()}.`);

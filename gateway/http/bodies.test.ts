@@ -13,7 +13,19 @@ test('a body is refused where none is asked for, unless it says nothing', async 
   const bodiless = routes.filter(({ method, body }) => method !== 'GET' && !body);
   t.deepEqual(
     bodiless.map(({ operationId }) => operationId),
-    ['logout', 'reinstateMember', 'deleteMember', 'cancelJob'],
+    [
+      ...[
+        'logout',
+        'endSession',
+        'reinstateMember',
+        'deleteMember',
+        'deleteRole',
+        'attachPolicy',
+        'detachPolicy',
+        'deletePolicy',
+      ],
+      ...['assignRole', 'revokeRole', 'releaseLogin', 'cancelJob'],
+    ],
   );
   const jobId = await runningJob(world);
   for (const route of bodiless) {
@@ -76,7 +88,7 @@ test('what is wrong is said in words of ours: where, which field, what kind, and
   const { email: _, ...rest } = taro;
   t.deepEqual(await post({ ...rest, admin: true }), [
     body('email', 'REQUIRED', 'is missing'),
-    body('admin', 'UNKNOWN', 'is not known here; known are loginId, password, displayName, email'),
+    body('admin', 'UNKNOWN', 'is not known here; known are loginId, password, displayName, email, locale, timeZone, attributes'),
   ]);
   t.deepEqual(await post({ ...taro, password: 'short' }), [body('password', 'TOO_SHORT', 'must have at least 8 characters')]);
   t.deepEqual(await post({ ...taro, password: 'x'.repeat(257) }), [
@@ -85,7 +97,9 @@ test('what is wrong is said in words of ours: where, which field, what kind, and
   t.deepEqual(await post({ ...taro, displayName: 'x'.repeat(101) }), [
     body('displayName', 'TOO_LONG', 'must have at most 100 characters'),
   ]);
-  t.deepEqual(await post({ ...taro, email: 'nobody' }), [body('email', 'WRONG_FORMAT', 'must be an e-mail address')]);
+  t.deepEqual(await post({ ...taro, email: 'nobody' }), [
+    body('email', 'WRONG_FORMAT', 'must be an e-mail address of ASCII characters'),
+  ]);
   t.deepEqual(await post({ loginId: '' }, '/v1/auth/login'), [
     body('loginId', 'TOO_SHORT', 'must not be empty'),
     body('password', 'REQUIRED', 'is missing'),
@@ -96,6 +110,9 @@ test('what is wrong is said in words of ours: where, which field, what kind, and
   ]);
   const changed = await send(world, 'PATCH', `/v1/members/${world.hanaId}`, { token: world.admin, body: {} });
   t.deepEqual(changed.body.errors, [body('', 'REQUIRED', 'must change at least one field')]);
+  const unknown = await send(world, 'PATCH', `/v1/members/${world.hanaId}`, { token: world.admin, body: { status: 'active' } });
+  t.like(unknown.body.errors, [{ field: 'status', code: 'UNKNOWN' }]);
+  t.is(unknown.body.errors.length, 1, 'and nothing is said of what is not known yet');
 
   const list = async (query: string) => (await send(world, 'GET', `/v1/jobs?${query}`, { token: world.admin })).body.errors;
   const parameter = (field: string, code: string, message: string) => ({ in: 'query', field, code, message });
@@ -106,5 +123,7 @@ test('what is wrong is said in words of ours: where, which field, what kind, and
   t.deepEqual(await list('pageSize=101'), [parameter('pageSize', 'TOO_LARGE', 'must be at most 100')]);
   for (const size of ['x', '1.0', '1e1', '0x10', '+5', '%205', '5%20', ''])
     t.deepEqual(await list(`pageSize=${size}`), [parameter('pageSize', 'WRONG_FORMAT', 'must be a whole number')], size);
+  const found = await send(world, 'GET', '/v1/members?query=', { token: world.admin });
+  t.deepEqual(found.body.errors, [parameter('query', 'TOO_SHORT', 'must not be empty')], 'of each field the first');
   t.deepEqual(await list('x=1'), [parameter('x', 'UNKNOWN', 'is not known here; known are state, command, pageSize, pageToken')]);
 });

@@ -73,11 +73,26 @@ test('what only reads or waits ends with its client, and what changes something 
   await send(world, 'POST', '/v1/auth/login', { body: { loginId: 'hana', password: 'correct horse' } });
   await send(world, 'POST', '/v1/auth/refresh', { body: { refreshToken: 'refresh' } });
   await send(world, 'POST', '/v1/auth/logout', as);
+  await send(world, 'GET', '/v1/auth/sessions', as);
+  await send(world, 'DELETE', `/v1/auth/sessions/${world.sessionId}`, as);
   await send(world, 'GET', '/.well-known/jwks.json');
   const named = (ends: boolean) => [...bound].flatMap(([method, its]) => (its === ends ? [method] : [])).sort();
-  t.deepEqual(named(false), ['issueJob', 'logout', 'refresh']);
+  t.deepEqual(named(false), ['endSession', 'issueJob', 'logout', 'refresh']);
   t.deepEqual(named(true), [
-    ...['authorize', 'awaitJob', 'check', 'getJob', 'getJwks', 'getMember', 'listJobs', 'listMembers', 'login', 'stagePassword'],
+    ...[
+      'authorize',
+      'awaitJob',
+      'check',
+      'getJob',
+      'getJobOwners',
+      'getJwks',
+      'getMember',
+      'listJobs',
+      'listMembers',
+      'listSessions',
+      'login',
+      'stagePassword',
+    ],
   ]);
 });
 

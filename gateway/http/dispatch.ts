@@ -1,10 +1,11 @@
 import { parse } from 'node:querystring';
+import { Readable } from 'node:stream';
 import { status } from '@grpc/grpc-js';
 import type { Context, Middleware } from 'koa';
 import { z } from 'zod';
-import { MusubiError, notFound } from '#platform/errors.ts';
+import { internal, MusubiError, notFound } from '#platform/errors.ts';
 import { forRequest, type Gateway, type RequestGateway } from '../gateway.ts';
-import { authorize, bearerToken, claimedSubject } from './authorize.ts';
+import { authorize, bearerToken, claimedSubject, originOf } from './authorize.ts';
 import { readJson } from './body.ts';
 import { clientLeft } from './client-left.ts';
 import { notFoundCode } from './declared-problems.ts';
@@ -20,7 +21,7 @@ const UNSAFE_PRECONDITIONS = [...PRECONDITIONS, 'If-None-Match'];
 /** The body of a route that takes none: a body that somebody sent would be passed over. */
 const NO_BODY = z.strictObject({}).optional();
 
-const NOBODY: Principal = { memberId: '', sessionId: '' };
+const NOBODY: Principal = { memberId: '', sessionId: '', seen: undefined };
 
 /**
  * Makes a declared route answer requests: authorise, validate, handle, send. Authorisation comes first,
@@ -96,14 +97,25 @@ async function admitted(route: Exclude<Route, { public: true }>, gateway: Reques
   }
   const named = params.ok ? params.value : Object.fromEntries(Object.keys(route.params.shape).map((name) => [name, '']));
   const resource = route.resource({ params: named, loaded, claimedMemberId });
-  const principal = await authorize(gateway, { accessToken, action: route.action, resource }, route.hiddenAs);
+  const { action, filtered = false, begins: wantsPermit, hiddenAs } = route;
+  const asked = { accessToken, action, filtered, resource, wantsPermit, origin: originOf(ctx) };
+  const principal = await authorize(gateway, asked, hiddenAs);
   if (missing) throw missing;
   return { principal, loaded, accessToken };
+}
+
+/** An answer that is half sent can not become another one: its client sees that it does not end. */
+function cutIfItFails(ctx: Context, body: Readable): void {
+  body.once('error', (error) => {
+    ctx.state.error = error instanceof MusubiError ? error : internal('INTERNAL', 'defect', { cause: error });
+    ctx.res.destroy();
+  });
 }
 
 function send(ctx: Context, answer: Answer): void {
   // Before the status: null says that there is no body, for which Koa would otherwise write a word of its own, and means 204.
   ctx.body = answer.body ?? null;
+  if (answer.body instanceof Readable) cutIfItFails(ctx, answer.body);
   ctx.status = answer.status;
   ctx.set(answer.headers ?? {});
   const tag = answer.headers?.ETag;

@@ -11,6 +11,16 @@ export function entityTag(version: number, resource: unknown): string {
   return `"${version}.${digest}"`;
 }
 
+/** What a response with {@link tagged} declares. */
+export const etagHeader = { ETag: 'For If-Match and If-None-Match' };
+
+/** The answer that shows a resource: whoever keeps a copy asks whether it is still good. */
+export const tagged = <Body>(version: number, body: Body) => ({
+  status: 200 as const,
+  body,
+  headers: { ETag: entityTag(version, body), 'Cache-Control': 'private, no-cache' },
+});
+
 /** An entity tag (RFC 9110, 8.8.3) of ASCII, as ours are. */
 const TAG = '(?:W/)?"[\\x21\\x23-\\x7e]*"';
 

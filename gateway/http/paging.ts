@@ -24,3 +24,9 @@ export function pageSchema<S extends z.ZodType>(item: S, id: string) {
     .strictObject({ items: z.array(item), nextPageToken: z.string().optional().meta({ description: 'Absent on the last page' }) })
     .meta({ id, examples: [{ items: item.meta()?.examples ?? [], nextPageToken: EXAMPLE_TOKEN }] });
 }
+
+/** The answer to who asked for a page of a list. @param nextPageToken empty on the last page */
+export const pageOf = <Item>(items: Item[], nextPageToken: string) => ({
+  status: 200 as const,
+  body: { items, ...(nextPageToken ? { nextPageToken } : {}) },
+});

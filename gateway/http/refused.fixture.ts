@@ -12,8 +12,9 @@ import type { Route } from './route.ts';
 export const taro = { loginId: 'taro', password: 'long enough', displayName: '太郎', email: 'taro@example.com' };
 
 /** A path of the route, which may do what it says: its IDs are the test's own member's, or of a job of it. */
-export function pathOf(route: Route, { hanaId }: World, jobId = ''): string {
-  return route.path.replace(/\{(\w+)\}/, (_, name: string) => (name === 'jobId' ? jobId : name === 'memberId' ? hanaId : 'x'));
+export function pathOf(route: Route, { hanaId: memberId, sessionId }: World, jobId = ''): string {
+  const ids: Record<string, string> = { jobId, memberId, sessionId, holdId: memberId, roleId: memberId, policyId: memberId };
+  return route.path.replaceAll(/\{(\w+)\}/g, (_, name: string) => ids[name] ?? 'x');
 }
 
 /** A job that is not done yet, so that it can be read and cancelled. */

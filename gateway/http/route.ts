@@ -1,9 +1,11 @@
+import type { Readable } from 'node:stream';
 import type { Context } from 'koa';
 import { z } from 'zod';
 import type { FieldPlace } from '#platform/errors.ts';
 import type { CodeOf, ProblemCode } from '#platform/problems.ts';
+import type { Condition } from '#proto/musubi/access/v1/condition.ts';
 import type { Action } from '#proto/musubi/auth/v1/actions.ts';
-import type { Resource } from '#proto/musubi/auth/v1/auth.ts';
+import type { Resource as ResourceOfAuth } from '#proto/musubi/auth/v1/auth.ts';
 import type { RequestGateway } from '../gateway.ts';
 import { ifNoneMatch } from './etag.ts';
 
@@ -16,10 +18,20 @@ import { ifNoneMatch } from './etag.ts';
 type Shape = z.ZodRawShape;
 type Input<S extends Shape> = z.output<z.ZodObject<S>>;
 
+/** The condition of those who are answered with what they changed: that is seen whoever may read it. */
+export const SEES_ALL = { kind: { $case: 'always', value: true } } as const satisfies Condition;
+
+/** What a request is about. Its owner is named only where Auth does not know it: a job's. */
+export type Resource = Omit<ResourceOfAuth, 'ownerId'> & Partial<Pick<ResourceOfAuth, 'ownerId'>>;
+
 /** Who is asking, as Auth verified it. */
 export interface Principal {
   memberId: string;
   sessionId: string;
+  /** Of a route that is `filtered`: what must hold of a thing, so that the member may see it. Query filters by it. */
+  seen: Condition | undefined;
+  /** Of a command: what allowed it, sealed by Auth, for the pivot of its saga. */
+  permit?: string | undefined;
 }
 
 /** What is known of a request before Auth has spoken. */
@@ -61,28 +73,33 @@ export interface ResponseDeclaration {
 }
 type Responses = Record<number, ResponseDeclaration>;
 
-/** One of the answers that the route declares, with a body of the declared shape, or the bytes of one. */
+/** One of the answers that the route declares, with a body of the declared shape, or the bytes of one, at once or as they come. */
 export type Answer<R extends Responses = Responses> = {
   [S in keyof R & number]: {
     status: S;
     headers?: Record<string, string>;
-  } & (R[S] extends { schema: infer Z extends z.ZodType } ? { body: z.input<Z> | Buffer } : { body?: unknown });
+  } & (R[S] extends { schema: infer Z extends z.ZodType } ? { body: z.input<Z> | Buffer | Readable } : { body?: unknown });
 }[keyof R & number];
 
-interface Access<P extends Shape, L> {
-  /** What Auth is asked for. */
-  action: Action;
+/** What Auth is asked for. A route that is `filtered` answers only with what the member may see (`Principal.seen`). */
+type Asked = { action: Action; filtered?: never } | { action: Extract<Action, `${string}.${'read' | 'list'}`>; filtered: true };
+
+type Access<P extends Shape, L> = Asked & {
+  /** Whether it begins a saga, which needs a permit. */
+  begins?: true;
   /** Reads what the request is about, where Auth must know more of it than its ID. Throws what it is refused by. */
   load?(asking: { params: Input<P> }, gateway: RequestGateway): Promise<L>;
   resource(asking: Asking<P, L>): Resource;
   /** The code of a 404 that stands for 403: who may not see it must not learn that it exists. */
   hiddenAs?: CodeOf<'NOT_FOUND'>;
   public?: never;
-}
+};
 
 interface PublicAccess {
   public: true;
   action?: never;
+  filtered?: never;
+  begins?: never;
   load?: never;
   resource?: never;
   hiddenAs?: never;
@@ -93,7 +110,7 @@ interface Declaration<P extends Shape, Q extends Shape, B extends z.ZodType, H e
   /** An OpenAPI path template: `/v1/jobs/{jobId}:cancel` */
   path: string;
   /** The capability, and the operation's name in it, which generated clients use. */
-  tag: 'Auth' | 'Members' | 'Jobs' | 'Documents';
+  tag: 'Auth' | 'Members' | 'Roles' | 'Policies' | 'Jobs' | 'Documents';
   operationId: string;
   summary: string;
   description?: string;
@@ -119,6 +136,8 @@ export type Route = Omit<
   query: z.ZodObject;
   headers: z.ZodObject;
   cookies: z.ZodObject;
+  /** Of a command: its name, which its jobs have. */
+  command?: string;
   handle(call: Call, gateway: RequestGateway): Promise<Answer>;
 } & (Access<Shape, unknown> | PublicAccess);
 

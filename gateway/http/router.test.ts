@@ -72,8 +72,22 @@ test('a path is that of the most specific template, whatever can be done there',
   t.deepEqual([...inOrder].reverse().sort(bySpecificity), inOrder);
 });
 
+test('of all paths, in whatever order they are declared, a command comes after what it is done to', (t) => {
+  const paths = [...new Set(allRoutes().map(({ path }) => path))];
+  fc.assert(
+    fc.property(fc.shuffledSubarray(paths, { minLength: paths.length }), (shuffled) => {
+      const sorted = shuffled.sort(bySpecificity);
+      for (const path of sorted) {
+        const [of, ...verb] = path.split(':');
+        // A collection's own verb can not be mistaken for an ID with one.
+        if (verb.length > 0 && of?.endsWith('}')) t.true(sorted.indexOf(path) > sorted.indexOf(of), path);
+      }
+    }),
+  );
+});
+
 test('OPTIONS * tells what can be done somewhere', async (t) => {
   const answer = await ask(t.context, 'OPTIONS', '*');
   t.is(answer.status, 204);
-  t.deepEqual(allowed(answer), ['DELETE', 'GET', 'HEAD', 'OPTIONS', 'PATCH', 'POST']);
+  t.deepEqual(allowed(answer), ['DELETE', 'GET', 'HEAD', 'OPTIONS', 'PATCH', 'POST', 'PUT']);
 });

@@ -21,11 +21,14 @@ export function routing(routes: readonly Route[], gateway: Gateway): Middleware 
   return router.routes() as unknown as Middleware;
 }
 
-/** The more specific of two path templates comes later: segment by segment `{id}`, then `{id}:verb`, then `me`. */
+/** The more specific of two path templates comes later: segment by segment none, then `{id}`, then `{id}:verb`, then `me`. */
 export function bySpecificity(a: string, b: string): number {
-  const [left, right] = [a, b].map((path) => path.split('/').map(rank));
-  const at = left?.findIndex((one, index) => one !== right?.[index]) ?? -1;
-  return at === -1 ? 0 : (left?.[at] ?? 0) - (right?.[at] ?? 0);
+  const [left = [], right = []] = [a, b].map((path) => path.split('/').map(rank));
+  const differences = Array.from(
+    { length: Math.max(left.length, right.length) },
+    (_, at) => (left[at] ?? -1) - (right[at] ?? -1),
+  );
+  return differences.find((difference) => difference !== 0) ?? 0;
 }
 
 const rank = (segment: string): number => (segment.startsWith('{') ? (segment.endsWith('}') ? 0 : 1) : 2);

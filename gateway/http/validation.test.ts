@@ -158,12 +158,14 @@ test('an ID is read in either case, by every route that has one', async (t) => {
     if (route.method === 'DELETE') continue;
     const [lower, upper] = [await asked(path), await asked(path.replace(/[^/:]{36}/, (id) => id.toUpperCase()))];
     const { traceId: _, updatedAt: __, suspendedAt: ___, ...expected } = lower.body;
-    t.like(upper.body, expected, route.operationId);
+    if (Object.keys(expected).length > 0) t.like(upper.body, expected, route.operationId);
     t.is(upper.status, lower.status);
     t.is(upper.headers.get('location'), lower.headers.get('location'));
     tried.push(route.operationId);
   }
-  t.deepEqual(tried, ['getMember', 'updateMember', 'suspendMember', 'reinstateMember', 'getJob', 'cancelJob']);
+  t.deepEqual(tried, [
+    ...['getMember', 'updateMember', 'suspendMember', 'reinstateMember', 'assignRole', 'listMemberRoles', 'getJob', 'cancelJob'],
+  ]);
 
   // A repeat in the other case is a repeat.
   const headers = { 'idempotency-key': `key-${newId()}` };
@@ -172,7 +174,10 @@ test('an ID is read in either case, by every route that has one', async (t) => {
   const [first, second] = [await remove(other), await remove(other.toUpperCase())];
   t.is(second.body.jobId, first.body.jobId);
   t.true(
-    world.started.every(({ aggregateId, input }) => aggregateId === input.memberId && aggregateId === aggregateId.toLowerCase()),
+    world.started.every(
+      ({ aggregateId, input }) =>
+        'memberId' in input && aggregateId === input.memberId && aggregateId === aggregateId.toLowerCase(),
+    ),
   );
 
   const checks = [other, hanaId].map((id) => ({ action: 'member.update', resource: { type: 'Member', id: id.toUpperCase() } }));

@@ -20,8 +20,14 @@ export function validated<P extends Parts>(parts: P): Valid<P> {
     if (parsed.success) valid[place] = parsed.data;
     else wrong.push(...parsed.error.issues.flatMap((issue) => inPlace(issue, place)));
   }
-  if (wrong.length > 0) throw invalidFields(wrong.slice(0, MAX_VIOLATIONS));
+  if (wrong.length > 0) throw invalidFields(firstOfEach(wrong).slice(0, MAX_VIOLATIONS));
   return valid as Valid<P>;
+}
+
+/** Of each field the first: whoever mends that has most likely mended what follows from it. */
+function firstOfEach(violations: FieldViolation[]): FieldViolation[] {
+  const named = new Map(violations.toReversed().map((violation) => [`${violation.in} ${violation.field}`, violation]));
+  return violations.filter((violation) => named.get(`${violation.in} ${violation.field}`) === violation);
 }
 
 function inPlace(issue: z.core.$ZodIssue, place: FieldPlace): FieldViolation[] {

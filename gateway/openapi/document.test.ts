@@ -20,6 +20,7 @@ interface Media {
 }
 interface Operation {
   'x-action': string | null;
+  'x-resource': string | null;
   parameters?: { name: string; in: 'path' | 'query' | 'header' | 'cookie'; description?: string; schema: Schema }[];
   requestBody?: { content: Record<string, Media> };
   responses: Record<string, { $ref?: string; description: string; headers?: object; content?: Record<string, Media> }>;
@@ -58,6 +59,27 @@ test('every example is what its schema says', (t) => {
     }
   }
   t.true(tried > 100, `${tried}`);
+});
+
+test('of the two forms of a policy the document takes what the gateway takes', (t) => {
+  const parts = { cedar: 'permit (principal, action, resource);', effect: 'allow', actions: ['*'], resources: ['own'] };
+  const names = Object.keys(parts) as (keyof typeof parts)[];
+  for (const [operationId, schema, name] of [
+    ['createPolicy', 'NewPolicy', { name: 'One' }],
+    ['updatePolicy', 'PolicyChanges', {}],
+  ] as const) {
+    const route = routes.find((one) => one.operationId === operationId);
+    for (let which = 0; which < 2 ** names.length; which++) {
+      const given = names.filter((_, at) => which & (1 << at));
+      const body = { ...name, ...Object.fromEntries(given.map((part) => [part, parts[part]])) };
+      const isTaken = route?.body?.safeParse(body).success ?? false;
+      t.is(
+        contract.violations(`/components/schemas/${schema}`, body) === '',
+        isTaken,
+        `${operationId}: ${given.join() || 'none'}`,
+      );
+    }
+  }
 });
 
 test('every body, parameter and header of a request has an example, which the gateway takes', (t) => {
@@ -133,8 +155,25 @@ test('what is answered has an example, too', (t) => {
   }
 });
 
-test('every operation names its action', (t) => {
-  for (const route of routes) t.is(operationOf(route)['x-action'], route.action ?? null, route.operationId);
+test('every operation names its action, and the type of what it is about', (t) => {
+  const none = { params: {}, loaded: undefined, claimedMemberId: '' };
+  for (const route of routes) {
+    const { 'x-action': action, 'x-resource': resource } = operationOf(route);
+    t.is(action, route.action ?? null, route.operationId);
+    t.is(resource, route.resource?.(none).type ?? null, route.operationId);
+  }
+});
+
+test('a check names the actions and the types that there are', (t) => {
+  const { Checks, CheckedResource } = document.components.schemas;
+  const fields: ['x-action' | 'x-resource', { 'x-extensible-enum': string[] }][] = [
+    ['x-action', Checks.properties.checks.items.properties.action],
+    ['x-resource', CheckedResource.properties.type],
+  ];
+  for (const [extension, field] of fields) {
+    const named = new Set(routes.flatMap((route) => operationOf(route)[extension] ?? []));
+    t.deepEqual(field['x-extensible-enum'].toSorted(), [...named].sort());
+  }
 });
 
 test('every operation declares, by status, the codes that it is answered with, and what they mean', (t) => {

@@ -9,6 +9,7 @@ import {
   type ZodOpenApiResponsesObject,
 } from 'zod-openapi';
 import { type ProblemCode, problemKind, problemTitle, problemType } from '#platform/problems.ts';
+import { RESOURCE_TYPES } from '#proto/musubi/auth/v1/actions.ts';
 import manifest from '../../package.json' with { type: 'json' };
 import { bodyTypes } from '../http/body.ts';
 import { ANYWHERE, declaredProblems } from '../http/declared-problems.ts';
@@ -28,6 +29,8 @@ refused. IDs are read in either case.`;
 const TAGS: Record<Route['tag'], string> = {
   Auth: 'Sessions with their tokens, and what they may do',
   Members: 'The people of the organisation',
+  Roles: 'What members may do, by the policies that their roles carry',
+  Policies: 'What is permitted, and what is forbidden',
   Jobs: 'How far commands are',
   Documents: 'This API, told by itself',
 };
@@ -88,8 +91,9 @@ function operation(route: Route): ZodOpenApiOperationObject {
     operationId,
     summary,
     description: [description, access].filter(Boolean).join('\n\n'),
-    // What to ask /v1/auth/check; null: nothing.
+    // What to ask /v1/auth/check, and about which type of resource; null: nothing.
     'x-action': action ?? null,
+    'x-resource': action ? RESOURCE_TYPES[action][0] : null,
     security: action ? [{ bearer: [] }] : [],
     requestParams: {
       ...(isEmpty(route.params) ? {} : { path: route.params }),
@@ -188,6 +192,7 @@ function exampleOf(code: ProblemCode): { summary: string; value: Problem } {
   return { summary: value.title, value };
 }
 
+/** Of codes whose field has one name, wherever it stands. */
 const EXAMPLE_FIELDS: Partial<Record<ProblemCode, Problem['errors'][number]>> = {
   // Of what any operation may be sent.
   INVALID_ARGUMENT: { in: 'query', field: 'verbose', code: 'UNKNOWN', message: 'is not known here' },
@@ -205,6 +210,7 @@ const EXAMPLE_FIELDS: Partial<Record<ProblemCode, Problem['errors'][number]>> = 
     code: 'INVALID',
     message: 'must be the nextPageToken of a page of the same query',
   },
-  LOGIN_TAKEN: { in: 'body', field: 'loginId', code: 'TAKEN', message: 'is taken' },
-  WEAK_PASSWORD: { in: 'body', field: 'password', code: 'TOO_COMMON', message: 'is one of the most common passwords' },
+  LOGIN_TAKEN: { in: 'body', field: 'loginId', code: 'TAKEN', message: 'is taken; choose another' },
+  CURRENT_PASSWORD_WRONG: { in: 'body', field: 'currentPassword', code: 'INVALID', message: 'is not the password' },
+  PASSWORD_UNCHANGED: { in: 'body', field: 'newPassword', code: 'INVALID', message: 'must be another than the current one' },
 };

@@ -1,13 +1,15 @@
-import { status } from '@grpc/grpc-js';
 import { z } from 'zod';
-import { MusubiError } from '#platform/errors.ts';
-import { name, text } from '#platform/validation/fields.ts';
-import { isId, sameId } from '#platform/validation/id.ts';
+import { text } from '#platform/validation/fields.ts';
+import { isId } from '#platform/validation/id.ts';
 import type { Resource, TokenResponse } from '#proto/musubi/auth/v1/auth.ts';
 import { repeatableHeaders } from '../commands/carry-out.ts';
-import { HASHING_TIMEOUT_MS, type RequestGateway } from '../gateway.ts';
+import { HASHING_TIMEOUT_MS } from '../gateway.ts';
+import { originOf } from '../http/authorize.ts';
 import { route } from '../http/route.ts';
 import { EXAMPLE_ID } from '../id.ts';
+import { checkedResource, ownersOf } from './checked.ts';
+import { DEVICE_COOKIE, deviceCookie, setDeviceCookie } from './device-cookie.ts';
+import { changePassword } from './password.ts';
 
 const EXAMPLE_REFRESH_TOKEN = 'kz3N0pWvXbYq5mQ1rT8uHc2JdLfGsA7e';
 
@@ -41,17 +43,6 @@ const jwksSchema = z.looseObject({ keys: z.array(z.looseObject({ kty: z.string()
   examples: [{ keys: [{ kty: 'EC', crv: 'P-256', alg: 'ES256', use: 'sig', kid: '1', x: 'f83OJ3D2xF1B', y: 'x_FEzRu9m36H' }] }],
 });
 
-/**
- * What a login leaves with the client, so that strangers who guess at a member's password never keep its devices out.
- * It goes to logins only, no script sees it, and it opens nothing.
- */
-const DEVICE_COOKIE = 'musubi_device';
-
-function setDeviceCookie({ deviceCookie, deviceCookieExpiresIn }: TokenResponse, secure: boolean): string {
-  const attributes = [`Max-Age=${deviceCookieExpiresIn}`, 'Path=/v1/auth', 'HttpOnly', 'SameSite=Strict'];
-  return [`${DEVICE_COOKIE}=${deviceCookie}`, ...attributes, ...(secure ? ['Secure'] : [])].join('; ');
-}
-
 const tokens = ({ accessToken, refreshToken, expiresIn, memberId }: TokenResponse) => ({
   status: 200 as const,
   body: { accessToken, refreshToken, tokenType: 'Bearer' as const, expiresIn, memberId },
@@ -69,12 +60,7 @@ const login = (secure: boolean) =>
       'A login with the cookie that an earlier one of this member set is never refused for what others tried; one from where it has logged in before, never for what was tried elsewhere.',
     public: true,
     headers: repeatableHeaders,
-    cookies: {
-      [DEVICE_COOKIE]: z.string().optional().meta({
-        description: 'As the `Set-Cookie` of an earlier login had it',
-        example: 'musubi_dc1.q5pXyqOWvTqn2yHhIDJ7Gw.1799999999.2jmj7l5rSw0yVb_vlWAYkK-YBwk3q9xX4Xx0tXWq1Lk',
-      }),
-    },
+    cookies: deviceCookie,
     // What breaks the rules for new ones is simply wrong, hence no rules here but length.
     body: z
       .strictObject({ loginId: text(1, 256), password: text(1, 1_024) })
@@ -114,9 +100,9 @@ const refresh = route({
     .strictObject({ refreshToken: text(1, 4_096) })
     .meta({ id: 'Refresh', examples: [{ refreshToken: EXAMPLE_REFRESH_TOKEN }] }),
   responses: { 200: { description: 'The session goes on with these tokens', schema: tokensSchema } },
-  problems: ['REFRESH_TOKEN_INVALID', 'REFRESH_TOKEN_REUSED'],
-  async handle({ body }, { lasting }) {
-    return tokens(await lasting.auth.refresh(body));
+  problems: ['REFRESH_TOKEN_INVALID', 'REFRESH_TOKEN_REUSED', 'SOCKETS_OPEN'],
+  async handle({ body, ctx }, { lasting }) {
+    return tokens(await lasting.auth.refresh({ ...body, origin: originOf(ctx) }));
   },
 });
 
@@ -127,24 +113,15 @@ const logout = route({
   operationId: 'logout',
   summary: 'End the session of this token',
   action: 'auth.logout',
-  resource: () => ({ type: 'System', id: '', ownerId: '' }),
+  resource: () => ({ type: 'System', id: '' }),
   headers: repeatableHeaders,
-  responses: { 204: { description: 'The session is over; its tokens are refused from now on' } },
-  async handle({ accessToken }, { lasting }) {
-    await lasting.auth.logout({ accessToken });
+  responses: { 204: { description: 'The session is over: its tokens are refused, and its sockets are closed' } },
+  problems: ['SOCKETS_OPEN'],
+  async handle({ accessToken, ctx }, { lasting }) {
+    await lasting.auth.logout({ accessToken, origin: originOf(ctx) });
     return { status: 204 as const };
   },
 });
-
-const resourceSchema = z
-  .strictObject({
-    type: name.meta({ description: '`Member`, `Job` or `System`', examples: ['Member'] }),
-    id: name
-      .overwrite(sameId)
-      .optional()
-      .meta({ description: 'Absent: all of that type, or one that does not exist yet; for `job.list`, your own' }),
-  })
-  .meta({ id: 'CheckedResource' });
 
 const checkPermissions = route({
   method: 'POST',
@@ -155,19 +132,11 @@ const checkPermissions = route({
   description:
     "Nothing is done. An unknown action or type is not allowed. Whether the resource exists is not checked; a job that Job does not know is nobody's.",
   action: 'auth.check',
-  resource: () => ({ type: 'System', id: '', ownerId: '' }),
+  resource: () => ({ type: 'System', id: '' }),
   headers: repeatableHeaders,
   body: z
     .strictObject({
-      checks: z
-        .array(
-          z.strictObject({
-            action: name.meta({ description: 'As `x-action` of the operations names it', examples: ['member.update'] }),
-            resource: resourceSchema,
-          }),
-        )
-        .min(1)
-        .max(100),
+      checks: z.array(checkedResource).min(1).max(100),
     })
     .meta({ id: 'Checks', examples: [{ checks: [{ action: 'member.update', resource: { type: 'Member', id: EXAMPLE_ID } }] }] }),
   responses: {
@@ -181,12 +150,11 @@ const checkPermissions = route({
   async handle({ body, accessToken, principal }, gateway) {
     const asked = body.checks.map(({ action, resource: { type, id = '' } }) => ({ action, type, id }));
     const ids = asked.filter(({ type, id }) => type === 'Job' && isId(id)).map(({ id }) => id);
-    const owners = await ownersOf([...new Set(ids)], gateway);
+    const owners = await ownersOf(ids, gateway);
     const ownerId = (action: string, type: string, id: string): string => {
-      if (type === 'Member') return id;
       // As the routes have it: one's list of jobs is one's own.
       if (action === 'job.list' && type === 'Job' && id === '') return principal.memberId;
-      return (type === 'Job' && owners.get(id)) || '';
+      return (type === 'Job' && owners[id]) || '';
     };
     const checks = asked.map(({ action, type, id }) => ({
       action,
@@ -196,26 +164,6 @@ const checkPermissions = route({
     return { status: 200 as const, body: { results: allowed.map((one) => ({ allowed: one })) } };
   },
 });
-
-/** Jobs that are asked for at the same time. */
-const AT_ONCE = 10;
-
-/** Whose these jobs are; those that Job does not know are absent. */
-async function ownersOf(jobIds: readonly string[], { job }: RequestGateway): Promise<Map<string, string>> {
-  const owners = new Map<string, string>();
-  for (let first = 0; first < jobIds.length; first += AT_ONCE) {
-    await Promise.all(
-      jobIds.slice(first, first + AT_ONCE).map(async (jobId) => {
-        try {
-          owners.set(jobId, (await job.getJob({ jobId })).job?.memberId ?? '');
-        } catch (error) {
-          if (!(error instanceof MusubiError && error.grpcStatus === status.NOT_FOUND)) throw error;
-        }
-      }),
-    );
-  }
-  return owners;
-}
 
 const jwks = route({
   method: 'GET',
@@ -237,6 +185,7 @@ export const authRoutes = (publicUrl?: string) => [
   login(publicUrl?.startsWith('https:') ?? false),
   refresh,
   logout,
+  changePassword,
   checkPermissions,
   jwks,
 ];

@@ -1,12 +1,33 @@
 import type { Route } from '../http/route.ts';
+import { auditEventRoutes } from './audit-events.ts';
 import { authRoutes } from './auth.ts';
 import { documentRoutes } from './documents.ts';
 import { jobRoutes } from './jobs.ts';
+import { loginHoldRoutes } from './login-holds.ts';
+import { lookalikeRoutes } from './lookalikes.ts';
+import { memberRoleRoutes } from './member-roles.ts';
+import { memberSchemaRoutes } from './member-schema.ts';
 import { memberRoutes } from './members.ts';
+import { policyRoutes } from './policies.ts';
 import { problemRoutes } from './problems.ts';
+import { roleRoutes } from './roles.ts';
+import { sessionRoutes } from './sessions.ts';
 
 /** Every route of the gateway. @param publicUrl where clients reach us, which the OpenAPI document names */
 export function allRoutes(publicUrl?: string): Route[] {
-  const routes = [...authRoutes(publicUrl), ...memberRoutes, ...jobRoutes, ...problemRoutes];
+  const others = [
+    ...authRoutes(publicUrl),
+    ...sessionRoutes,
+    ...memberRoutes,
+    ...roleRoutes,
+    ...policyRoutes,
+    ...memberRoleRoutes,
+    ...memberSchemaRoutes,
+    ...lookalikeRoutes,
+    ...loginHoldRoutes,
+    ...auditEventRoutes,
+  ];
+  const commands = others.flatMap(({ command }) => command ?? []);
+  const routes = [...others, ...jobRoutes(commands), ...problemRoutes];
   return [...routes, ...documentRoutes(routes, publicUrl)];
 }

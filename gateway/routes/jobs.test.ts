@@ -37,3 +37,14 @@ test('no list can be asked for the jobs whose state has no word', async (t) => {
   const answer = await send(world, 'GET', '/v1/jobs?state=unknown', { token: world.admin });
   t.like(answer, { status: 400, body: { code: 'INVALID_ARGUMENT', errors: [{ in: 'query', field: 'state' }] } });
 });
+
+test('jobs are listed of a command that there is, and another one is refused with the names of all', async (t) => {
+  const { context: world } = t;
+  const list = (command: string) => send(world, 'GET', `/v1/jobs?command=${command}`, { token: world.admin });
+  t.is((await list('member.update')).status, 200);
+  const { status, body } = await list('member.updated');
+  t.is(status, 400);
+  const [error] = body.errors as { code: string; message: string }[];
+  t.is(error?.code, 'NOT_ONE_OF');
+  t.regex(error?.message ?? '', /^must be one of (?=.*member\.register)(?=.*member\.update)[a-z., -]+$/);
+});

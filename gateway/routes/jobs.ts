@@ -4,7 +4,7 @@ import { jobStateNamed, jobStateView, jobView, nameOfJobState, toJobView } from 
 import { type Job, JobState } from '#proto/musubi/job/v1/job.ts';
 import { accepted, answerFor, awaited, commandHeaders, isFinal, RETRY_AFTER, repeatableHeaders } from '../commands/carry-out.ts';
 import type { RequestGateway } from '../gateway.ts';
-import { pageSchema, paging } from '../http/paging.ts';
+import { pageOf, pageSchema, paging } from '../http/paging.ts';
 import { route } from '../http/route.ts';
 import { EXAMPLE_ID, idOf } from '../id.ts';
 
@@ -63,37 +63,40 @@ const getJob = route({
   },
 });
 
-const listJobs = route({
-  method: 'GET',
-  path: '/v1/jobs',
-  tag: 'Jobs',
-  operationId: 'listJobs',
-  summary: 'Your jobs, newest first',
-  action: 'job.list',
-  resource: ({ claimedMemberId }) => ({ type: 'Job', id: '', ownerId: claimedMemberId }),
-  query: {
-    state: jobStateView.optional().meta({ description: 'Only jobs in this state', examples: ['running'] }),
-    command: z
-      .string()
-      .regex(/^[a-z][a-z.-]{0,63}$/, 'must be the name of a command')
-      .optional()
-      .meta({ description: 'Only jobs of this command', examples: ['member.register'] }),
-    ...paging,
-  },
-  responses: { 200: { description: 'A page of jobs', schema: pageSchema(jobSchema, 'JobPage') } },
-  problems: ['PAGE_TOKEN_INVALID'],
-  async handle({ principal, query }, gateway) {
-    const { state, command = '', pageSize, pageToken = '' } = query;
-    const { jobs, nextPageToken } = await gateway.job.listJobs({
-      memberId: principal.memberId,
-      state: state ? jobStateNamed(state) : JobState.JOB_STATE_UNSPECIFIED,
-      command,
-      pageSize,
-      pageToken,
-    });
-    return { status: 200 as const, body: { items: jobs.map(toJobView), ...(nextPageToken ? { nextPageToken } : {}) } };
-  },
-});
+const listJobs = (commands: readonly string[]) =>
+  route({
+    method: 'GET',
+    path: '/v1/jobs',
+    tag: 'Jobs',
+    operationId: 'listJobs',
+    summary: 'Your jobs, newest first',
+    action: 'job.list',
+    resource: ({ claimedMemberId }) => ({ type: 'Job', id: '', ownerId: claimedMemberId }),
+    query: {
+      state: jobStateView.optional().meta({
+        description: 'Only jobs in this state; those that are `unknown` here can not be asked for',
+        examples: ['running'],
+      }),
+      command: z
+        .enum(commands)
+        .optional()
+        .meta({ description: 'Only jobs of this command', examples: ['member.register'] }),
+      ...paging,
+    },
+    responses: { 200: { description: 'A page of jobs', schema: pageSchema(jobSchema, 'JobPage') } },
+    problems: ['PAGE_TOKEN_INVALID'],
+    async handle({ principal, query }, gateway) {
+      const { state, command = '', pageSize, pageToken = '' } = query;
+      const { jobs, nextPageToken } = await gateway.job.listJobs({
+        memberId: principal.memberId,
+        state: state ? jobStateNamed(state) : JobState.JOB_STATE_UNSPECIFIED,
+        command,
+        pageSize,
+        pageToken,
+      });
+      return pageOf(jobs.map(toJobView), nextPageToken);
+    },
+  });
 
 const cancelJob = route({
   method: 'POST',
@@ -140,4 +143,5 @@ async function readJob(gateway: RequestGateway, jobId: string): Promise<Job> {
   return job;
 }
 
-export const jobRoutes = [getJob, listJobs, cancelJob];
+/** @param commands the names of all, by which jobs can be listed */
+export const jobRoutes = (commands: readonly string[]) => [getJob, listJobs(commands), cancelJob];

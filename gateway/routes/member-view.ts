@@ -1,10 +1,11 @@
 import { z } from 'zod';
-import { internal } from '#platform/errors.ts';
 import type { Action } from '#proto/musubi/auth/v1/actions.ts';
 import type { MemberStatus } from '#proto/musubi/member/v1/member.ts';
 import type { MemberView } from '#proto/musubi/query/v1/query.ts';
 import type { RequestGateway } from '../gateway.ts';
+import { pageSchema } from '../http/paging.ts';
 import { EXAMPLE_ID } from '../id.ts';
+import { iso } from './time.ts';
 
 // How a member is shown.
 
@@ -21,6 +22,9 @@ export const memberSchema = z
     suspensionReason: z.string().optional().meta({
       description: 'Why it is suspended. Absent where nobody said, and to those who may not suspend it',
     }),
+    locale: z.string().optional().meta({ description: 'A language tag (BCP 47); absent: it says none' }),
+    timeZone: z.string().optional().meta({ description: 'The name of a time zone (IANA); absent: it says none' }),
+    attributes: z.record(z.string(), z.unknown()).meta({ description: 'What the schema at /v1/member-schema has' }),
     roleIds: z.array(z.string()),
     createdAt: z.iso.datetime(),
     updatedAt: z.iso.datetime(),
@@ -34,6 +38,9 @@ export const memberSchema = z
         displayName: '花子',
         email: 'hanako@example.com',
         status: 'active',
+        locale: 'ja-JP',
+        timeZone: 'Asia/Tokyo',
+        attributes: { department: 'R&D' },
         roleIds: ['member'],
         createdAt: '2026-11-25T09:30:00.000Z',
         updatedAt: '2026-11-25T09:30:00.000Z',
@@ -46,6 +53,7 @@ export const memberSchema = z
         status: 'suspended',
         suspendedAt: '2026-11-26T08:00:00.000Z',
         suspensionReason: 'On leave until April',
+        attributes: {},
         roleIds: ['member'],
         createdAt: '2026-11-25T10:15:00.000Z',
         updatedAt: '2026-11-26T08:00:00.000Z',
@@ -53,8 +61,10 @@ export const memberSchema = z
     ],
   });
 
+export const memberPageSchema = pageSchema(memberSchema, 'MemberPage');
+
 /** A member as Auth is asked about it. */
-export const member = (id: string) => ({ type: 'Member', id, ownerId: id });
+export const member = (id: string) => ({ type: 'Member', id });
 
 type Shown = z.output<typeof memberSchema>;
 
@@ -62,7 +72,7 @@ type Shown = z.output<typeof memberSchema>;
 export async function shownTo(accessToken: string, { auth }: RequestGateway, members: readonly MemberView[]): Promise<Shown[]> {
   const reasoned = members.filter(({ suspensionReason }) => suspensionReason !== undefined).map(({ memberId }) => memberId);
   if (reasoned.length === 0) return members.map((each) => shown(each));
-  const checks = reasoned.map((id) => ({ action: 'member.suspend' satisfies Action, resource: member(id) }));
+  const checks = reasoned.map((id) => ({ action: 'member.suspend' satisfies Action, resource: { ...member(id), ownerId: '' } }));
   const { allowed } = await auth.check({ accessToken, checks });
   const mayKnow = new Set(reasoned.filter((_, index) => allowed[index]));
   return members.map((each) => shown(each, mayKnow.has(each.memberId)));
@@ -80,10 +90,9 @@ const STATUSES: Readonly<Record<StatusWord, Shown['status']>> = {
 };
 type StatusWord = Exclude<MemberStatus, 'UNRECOGNIZED' | -1> extends `MEMBER_STATUS_${infer Word}` ? Word : never;
 
-function shown(
-  { memberId, loginId, displayName, email, status, suspendedAt, suspensionReason, roleIds, createdAt, updatedAt }: MemberView,
-  withReason = false,
-): Shown {
+function shown(member: MemberView, withReason = false): Shown {
+  const { memberId, loginId, displayName, email, status, suspendedAt, suspensionReason, locale, timeZone, attributes } = member;
+  const { roleIds, createdAt, updatedAt } = member;
   return {
     id: memberId,
     loginId,
@@ -92,13 +101,11 @@ function shown(
     status: STATUSES[status as StatusWord] ?? 'unknown',
     ...(suspendedAt ? { suspendedAt: iso(suspendedAt) } : {}),
     ...(withReason ? { suspensionReason } : {}),
+    ...(locale ? { locale } : {}),
+    ...(timeZone ? { timeZone } : {}),
+    attributes: attributes ?? {},
     roleIds,
     createdAt: iso(createdAt),
     updatedAt: iso(updatedAt),
   };
-}
-
-function iso(time: Date | undefined): string {
-  if (!time) throw internal('INTERNAL', 'Query answered without a time');
-  return time.toISOString();
 }

@@ -82,3 +82,26 @@ test('what a newer release says a member is, is shown as unknown', async (t) => 
   if (member) members.set(hanaId, { ...member, status: 'ARCHIVED' });
   t.is((await send(world, 'GET', `/v1/members/${hanaId}`, { token })).body.status, 'unknown');
 });
+
+test('members are listed and read as far as Auth says that they may be seen', async (t) => {
+  const { context: world } = t;
+  const { admin: token, hanaId } = world;
+  const adminId = [...world.members.keys()].find((id) => id !== hanaId) ?? '';
+  const get = async (path: string) => (await send(world, 'GET', path, { token })) as { status: number; body: Body };
+  type Body = { code?: string; id?: string; items?: { id: string }[] };
+  const listed = async () => (await get('/v1/members')).body.items?.map(({ id }) => id);
+  t.deepEqual(await listed(), [adminId, hanaId]);
+  world.seen = { kind: { $case: 'ids', value: { ids: [hanaId] } } };
+  t.deepEqual(await listed(), [hanaId]);
+  t.like(await get(`/v1/members/${hanaId}`), { status: 200, body: { id: hanaId } });
+  for (const path of [`/v1/members/${adminId}`, '/v1/members/me'])
+    t.like(await get(path), { status: 404, body: { code: 'MEMBER_NOT_FOUND' } });
+  // Each read is one question to Auth, which the gateway filters by; no other route does.
+  t.deepEqual(
+    world.asked.map(({ action, filtered }) => [action, filtered]),
+    ['list', 'list', 'read', 'read', 'read'].map((verb) => [`member.${verb}`, true]),
+  );
+  const changed = await send(world, 'PATCH', `/v1/members/${adminId}`, { token, headers: wait, body: { displayName: 'Boss' } });
+  t.like(changed, { status: 200, body: { displayName: 'Boss' } }, 'who changed it is answered with it');
+  t.like(world.asked.at(-1), { action: 'member.update', filtered: false });
+});

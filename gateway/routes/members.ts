@@ -1,16 +1,16 @@
 import { z } from 'zod';
 import { internal } from '#platform/errors.ts';
-import { displayName, email, loginId, password, reason, searchQuery } from '#platform/validation/fields.ts';
+import { attributes, attributesPatch } from '#platform/validation/attributes.ts';
+import { displayName, email, locale, loginId, password, reason, searchQuery, timeZone } from '#platform/validation/fields.ts';
 import { commandRoute } from '../commands/route.ts';
 import { HASHING_TIMEOUT_MS, type RequestGateway } from '../gateway.ts';
-import { entityTag } from '../http/etag.ts';
-import { pageSchema, paging } from '../http/paging.ts';
-import { route } from '../http/route.ts';
+import { etagHeader, tagged } from '../http/etag.ts';
+import { pageOf, paging } from '../http/paging.ts';
+import { type Principal, route, SEES_ALL } from '../http/route.ts';
 import { idOf } from '../id.ts';
-import { member, memberSchema, shownTo } from './member-view.ts';
+import { member, memberPageSchema, memberSchema, shownTo } from './member-view.ts';
 
 const memberId = { memberId: idOf('member') };
-const etagHeader = { ETag: 'For If-Match and If-None-Match' };
 const one = { description: 'The member', schema: memberSchema, headers: etagHeader };
 
 const registerMember = commandRoute({
@@ -20,26 +20,33 @@ const registerMember = commandRoute({
   tag: 'Members',
   operationId: 'registerMember',
   summary: 'Register a member',
-  resource: () => ({ type: 'Member', id: '', ownerId: '' }),
-  body: z.strictObject({ loginId, password, displayName, email }).meta({
-    id: 'NewMember',
-    examples: [{ loginId: 'hanako', password: 'correct horse battery', displayName: '花子', email: 'hanako@example.com' }],
-  }),
+  resource: () => ({ type: 'Member', id: '' }),
+  body: z
+    .strictObject({
+      loginId,
+      password,
+      displayName,
+      email,
+      locale: locale.optional(),
+      timeZone: timeZone.optional(),
+      attributes: attributes.optional(),
+    })
+    .meta({
+      id: 'NewMember',
+      examples: [{ loginId: 'hanako', password: 'correct horse battery', displayName: '花子', email: 'hanako@example.com' }],
+    }),
   secrets: ['password'],
   // It is hashed before a job is issued, which a weak one must not leave behind.
   prepare: ({ password }, { auth }) => auth.stagePassword({ password }, { timeoutMs: HASHING_TIMEOUT_MS }),
-  input: ({ id, body: { loginId, displayName, email }, prepared: { passwordRef } }) => ({
-    memberId: id,
-    loginId,
-    displayName,
-    email,
-    passwordRef,
-  }),
+  input: ({ id, body, prepared: { passwordRef } }) => {
+    const { loginId, displayName, email, locale, timeZone, attributes } = body;
+    return { memberId: id, loginId, displayName, email, locale, timeZone, attributes, passwordRef };
+  },
   about: () => 'Register a member',
   responses: { 201: { ...one, description: 'The member is registered', headers: { ...etagHeader, Location: 'The member' } } },
   problems: ['WEAK_PASSWORD', 'INVALID_MEMBER', 'LOGIN_TAKEN', 'PASSWORD_REF_INVALID', 'ROLE_NOT_FOUND'],
   async answer(id, gateway, accessToken) {
-    const { body, headers } = await readMember(gateway, id, accessToken);
+    const { body, headers } = await readMember(gateway, id, accessToken, SEES_ALL);
     return { status: 201 as const, body, headers: { ...headers, Location: `/v1/members/${id}` } };
   },
 });
@@ -54,25 +61,45 @@ const updateMember = commandRoute({
   params: memberId,
   resource: ({ memberId }) => member(memberId),
   body: z
-    .strictObject({ loginId: loginId.optional(), displayName: displayName.optional(), email: email.optional() })
+    .strictObject({
+      loginId: loginId.optional(),
+      displayName: displayName.optional(),
+      email: email.optional(),
+      locale: locale.nullable().optional(),
+      timeZone: timeZone.nullable().optional(),
+      attributes: attributesPatch.nullable().optional(),
+    })
     .refine((changes) => Object.values(changes).some((value) => value !== undefined), {
       error: 'must change at least one field',
       params: { code: 'REQUIRED' },
+      // What is wrong with the fields that are there comes first.
+      when: ({ issues }) => issues.length === 0,
     })
     .meta({
       id: 'MemberChanges',
       description:
-        'What is absent stays as it is. A loginId that is given up is kept for its member for 7 days, and three of them at a time; then one of these can be taken back, and no other (TOO_MANY_RENAMES).',
+        'What is absent stays as it is, and what is null is removed. A member whose attributes no longer fit their schema must be mended with any change. A loginId that is given up is kept for its member for a time, and a few of them at once (30 days and three, unless the operator says otherwise); then one of these can be taken back, and no other (TOO_MANY_RENAMES). One in the form of an e-mail address must be the `email` of the member.',
       minProperties: 1,
       examples: [{ displayName: '花' }],
     }),
   conditional: true,
   aggregateId: ({ memberId }) => memberId,
+  // With the time to wait, which the end of a job can not tell.
+  prepares: ({ loginId }) => loginId !== undefined,
+  prepare: (_, { auth }, { params: { memberId } }) => auth.checkRename({ memberId }),
   input: ({ id, body, version }) => ({ memberId: id, changes: body, ...version }),
   about: ({ params, body }) => `Change ${Object.keys(body).join(', ')} of member ${params.memberId}`,
   responses: { 200: { ...one, description: 'The member as it is now' } },
-  problems: ['INVALID_MEMBER', 'LOGIN_TAKEN', 'LOGIN_NOT_FOUND', 'TOO_MANY_RENAMES', 'MEMBER_BUSY', 'MEMBER_DELETING'],
-  answer: (id, gateway, accessToken) => readMember(gateway, id, accessToken),
+  problems: [
+    'INVALID_MEMBER',
+    'LOGIN_TAKEN',
+    'LOGIN_NOT_FOUND',
+    'TOO_MANY_RENAMES',
+    'RENAMED_TOO_OFTEN',
+    'MEMBER_BUSY',
+    'MEMBER_DELETING',
+  ],
+  answer: (id, gateway, accessToken) => readMember(gateway, id, accessToken, SEES_ALL),
 });
 
 const deleteMember = commandRoute({
@@ -101,7 +128,7 @@ const suspendMember = commandRoute({
   operationId: 'suspendMember',
   summary: 'Suspend a member',
   description:
-    'It can not log in, its sessions end and its sockets are closed, before the command is acknowledged. It keeps its roles, and the jobs that it has begun go on.',
+    'It can not log in, its sessions end and its sockets are closed, before the command is acknowledged. It keeps its roles. What it has asked for and is not done yet is undone.',
   params: memberId,
   resource: ({ memberId }) => member(memberId),
   body: z
@@ -121,7 +148,7 @@ const suspendMember = commandRoute({
   about: ({ params }) => `Suspend member ${params.memberId}`,
   responses: { 200: { ...one, description: 'The member, which is suspended' } },
   problems: ['MEMBER_SUSPENDED', 'SELF_SUSPENSION', 'LAST_ADMIN', 'INVALID_MEMBER', 'MEMBER_BUSY', 'MEMBER_DELETING'],
-  answer: (id, gateway, accessToken) => readMember(gateway, id, accessToken),
+  answer: (id, gateway, accessToken) => readMember(gateway, id, accessToken, SEES_ALL),
 });
 
 const reinstateMember = commandRoute({
@@ -140,7 +167,7 @@ const reinstateMember = commandRoute({
   about: ({ params }) => `Reinstate member ${params.memberId}`,
   responses: { 200: { ...one, description: 'The member, which is active' } },
   problems: ['MEMBER_NOT_SUSPENDED', 'LOGIN_NOT_FOUND', 'MEMBER_BUSY', 'MEMBER_DELETING'],
-  answer: (id, gateway, accessToken) => readMember(gateway, id, accessToken),
+  answer: (id, gateway, accessToken) => readMember(gateway, id, accessToken, SEES_ALL),
 });
 
 const listMembers = route({
@@ -149,20 +176,23 @@ const listMembers = route({
   tag: 'Members',
   operationId: 'listMembers',
   summary: 'List members, by name',
+  description: 'Where words are looked for: first the members of whom words begin with them, then the others, each by name.',
   action: 'member.list',
-  resource: () => ({ type: 'Member', id: '', ownerId: '' }),
+  filtered: true,
+  resource: () => ({ type: 'Member', id: '' }),
   query: {
     query: searchQuery
       .optional()
       .meta({ description: 'Words to find in display name, login or e-mail', examples: ['花子', 'hana example.com'] }),
     ...paging,
   },
-  responses: { 200: { description: 'A page of members', schema: pageSchema(memberSchema, 'MemberPage') } },
+  responses: { 200: { description: 'A page of members', schema: memberPageSchema } },
   problems: ['PAGE_TOKEN_INVALID'],
-  async handle({ principal: { memberId }, accessToken, query: { query = '', pageSize, pageToken = '' } }, gateway) {
-    const { members, nextPageToken } = await gateway.query.listMembers({ query, pageSize, pageToken, memberId });
+  async handle({ principal: { memberId, seen }, accessToken, query: { query = '', pageSize, pageToken = '' } }, gateway) {
+    const asked = { query, roleId: '', pageSize, pageToken, memberId, seen };
+    const { members, nextPageToken } = await gateway.query.listMembers(asked);
     const items = await shownTo(accessToken, gateway, members);
-    return { status: 200 as const, body: { items, ...(nextPageToken ? { nextPageToken } : {}) } };
+    return pageOf(items, nextPageToken);
   },
 });
 
@@ -173,10 +203,12 @@ const getMember = route({
   operationId: 'getMember',
   summary: 'A member',
   action: 'member.read',
+  filtered: true,
   params: memberId,
   resource: ({ params }) => member(params.memberId),
+  hiddenAs: 'MEMBER_NOT_FOUND',
   responses: { 200: one },
-  handle: ({ params, accessToken }, gateway) => readMember(gateway, params.memberId, accessToken),
+  handle: ({ params, principal: { seen }, accessToken }, gateway) => readMember(gateway, params.memberId, accessToken, seen),
 });
 
 const getMe = route({
@@ -186,18 +218,19 @@ const getMe = route({
   operationId: 'getMe',
   summary: 'The member whose token this is',
   action: 'member.read',
+  filtered: true,
   resource: ({ claimedMemberId }) => member(claimedMemberId),
   responses: { 200: one },
   problems: ['MEMBER_NOT_FOUND'],
-  handle: ({ principal, accessToken }, gateway) => readMember(gateway, principal.memberId, accessToken),
+  handle: ({ principal: { memberId, seen }, accessToken }, gateway) => readMember(gateway, memberId, accessToken, seen),
 });
 
-async function readMember(gateway: RequestGateway, memberId: string, accessToken: string) {
-  const { member } = await gateway.query.getMember({ memberId });
+async function readMember(gateway: RequestGateway, memberId: string, accessToken: string, seen: Principal['seen']) {
+  const { member } = await gateway.query.getMember({ memberId, seen });
   if (!member) throw internal('INTERNAL', 'Query answered without a member');
   const [body] = await shownTo(accessToken, gateway, [member]);
   if (!body) throw internal('INTERNAL', 'a member that is read is not shown');
-  return { status: 200 as const, body, headers: { ETag: entityTag(member.version, body), 'Cache-Control': 'private, no-cache' } };
+  return tagged(member.version, body);
 }
 
 export const memberRoutes = [

@@ -79,9 +79,14 @@ test('every schema of the document is a JSON Schema that can be read back, and e
   );
   t.true(references.length > 20);
   for (const name of references) t.truthy(schemas[name], name);
+  // Zod reads no rules between fields. Ajv does (document.test.ts).
+  const read = (schema: unknown) =>
+    JSON.parse(JSON.stringify(schema).replaceAll('#/components/schemas/', '#/$defs/'), (keyword, value) =>
+      keyword === 'not' || keyword === 'dependentRequired' ? undefined : value,
+    );
+  const defs = read(schemas);
   for (const [name, schema] of Object.entries(schemas)) {
-    const local = JSON.parse(JSON.stringify(schema).replaceAll('#/components/schemas/', '#/$defs/'));
-    const defs = JSON.parse(JSON.stringify(schemas).replaceAll('#/components/schemas/', '#/$defs/'));
+    const local = read(schema);
     t.notThrows(() => z.fromJSONSchema({ ...local, $defs: defs }), name);
   }
 });

@@ -6,26 +6,42 @@ import { lock } from '../lock.ts';
 import { cacheRoot } from '../places.ts';
 import type { Say } from '../run-command.ts';
 
+/** What may be in the cache. */
+export interface Entry {
+  /** The name of its folder. */
+  key: string;
+  /** What it is called in front of people. */
+  what: string;
+  say: Say;
+}
+
+/** The places that this process builds just now. */
+const building = new Set<string>();
+
 /**
- * The folder of this key in the cache, made by `build` when it is not there. It is built elsewhere and renamed into
+ * The folder of an entry of the cache, made by `build` when it is not there. It is built elsewhere and renamed into
  * place, so a folder that exists is whole; what a killed build left is cleared by the next one.
  */
-export async function cached(key: string, say: Say, build: (folder: string) => Promise<void>): Promise<string> {
+export async function cached({ key, what, say }: Entry, build: (folder: string) => Promise<void>): Promise<string> {
   const root = cacheRoot();
   const place = join(root, key);
   if (existsSync(place)) return place;
-  const held = await lock(`cache ${place}`, () => say('waiting for another start that fetches the same'));
+  const held = await lock(`cache ${place}`, () =>
+    say(`waiting for ${what}, which ${building.has(place) ? 'is' : 'another start has'} under way`),
+  );
+  building.add(place);
   try {
     if (existsSync(place)) return place;
-    const building = join(root, '.building');
-    await mkdir(building, { recursive: true });
-    for (const left of await readdir(building))
-      if (left.startsWith(`${key}~`)) await rm(join(building, left), { recursive: true, force: true });
-    const folder = await mkdtemp(join(building, `${key}~`));
+    const site = join(root, '.building');
+    await mkdir(site, { recursive: true });
+    for (const left of await readdir(site))
+      if (left.startsWith(`${key}~`)) await rm(join(site, left), { recursive: true, force: true });
+    const folder = await mkdtemp(join(site, `${key}~`));
     await build(folder);
     await rename(folder, place);
     return place;
   } finally {
+    building.delete(place);
     await held.release();
   }
 }

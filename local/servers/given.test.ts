@@ -6,6 +6,8 @@ import { s3 } from './s3.ts';
 import { temporal } from './temporal.ts';
 
 const secrets: Secrets = {
+  mongodbPassword: 'm',
+  redisPassword: 'r',
   postgresPassword: '',
   s3AccessKeyId: 'ours',
   s3SecretAccessKey: 'ours',

@@ -4,6 +4,7 @@ import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import { run } from '../run-command.ts';
+import { makeUsers } from './postgres-users.ts';
 import { type Launch, onPath, type Server, type Setting } from './server.ts';
 
 /** PostgreSQL, with logical decoding for the outbox. */
@@ -48,6 +49,7 @@ export const postgres: Server = {
   async probe(setting) {
     await ask(postgres.address(setting), 'select 1');
   },
+  makeUsers: (setting, programs) => makeUsers(postgres.address(setting).MUSUBI_POSTGRES_URL ?? '', programs),
   async reach(address) {
     const [row] = await ask(address, "select current_setting('wal_level') as wal_level");
     if (row?.wal_level !== 'logical') throw new Error(`its wal_level is ${row?.wal_level}, and must be logical`);

@@ -7,7 +7,7 @@ import type { Secrets } from '../secrets.ts';
 export interface Launch {
   command: string;
   args: string[];
-  env?: Record<string, string>;
+  env?: NodeJS.ProcessEnv;
   cwd?: string;
 }
 
@@ -40,6 +40,12 @@ export interface Server {
   probe(setting: Setting): Promise<void>;
   /** Talks to a server of the user's own; throws what is in the way of using it, as a ConfigError where it is not the first variable. */
   reach(address: Record<string, string>): Promise<void>;
+  /**
+   * Makes users of these programs, each with the rights on what is its own; what they could do otherwise, the address lets all do.
+   *
+   * @returns the variables of the programs that have one of their own: `MUSUBI_MEMBER_POSTGRES_URL`
+   */
+  makeUsers?(setting: Setting, programs: readonly string[]): Promise<Record<string, string>>;
   /** Once everything answers for the first time: what makes later starts faster. It may fail. */
   settle?(setting: Setting, pid: number): Promise<void>;
   /** Whether it could not use a port though it is free. */

@@ -8,7 +8,7 @@ import {
   type ServiceError,
 } from '@grpc/grpc-js';
 import { CALL_TIMEOUT_MS } from '../concurrency/timeouts.ts';
-import { clientLeft } from '../errors.ts';
+import { clientLeft, internal, type MusubiError, unavailable } from '../errors.ts';
 import type { Lifecycle } from '../process/lifecycle.ts';
 import { currentTraceparent, SpanKind, withSpan } from '../process/telemetry.ts';
 import { fromServiceError } from './status.ts';
@@ -20,6 +20,12 @@ export interface CallOptions {
   /** Ends the call when it aborts: CANCELLED. */
   signal?: AbortSignal;
 }
+
+/** The metadata that says who calls. HTTP/2 sends what it says once a connection; a name like `authorization` it would send each time. */
+export const CALLER = 'musubi-caller';
+
+/** Gives what proves to a service who calls a method of it, by the method's path. */
+export type Proof = (path: string) => string | Promise<string>;
 
 /**
  * A service's methods as promises that reject with MusubiError, or as what is read one after the other where the contract has
@@ -48,13 +54,19 @@ const CHANNEL: ChannelOptions = {
  * (`traceparent`, W3C Trace Context). Nothing is retried here: that is the workflow's part.
  *
  * @param target `host:port`, or `dns:///name:port` for all instances behind a name
+ * @param proof says who calls; without it, it is a stranger
  */
-export function connectPeer<S extends ServiceDefinition>(target: string, definition: S, lifecycle: Lifecycle): Peer<S> {
+export function connectPeer<S extends ServiceDefinition>(
+  target: string,
+  definition: S,
+  lifecycle: Lifecycle,
+  proof?: Proof,
+): Peer<S> {
   const client = new Client(target, credentials.createInsecure(), CHANNEL);
   lifecycle.onStop(`peer ${target}`, 'stores', () => client.close());
   const peer: Record<string, unknown> = {};
   for (const [name, method] of Object.entries(definition))
-    peer[name] = method.responseStream ? reader(client, method) : caller(client, method);
+    peer[name] = method.responseStream ? reader(client, method, proof) : caller(client, method, proof);
   return peer as Peer<S>;
 }
 
@@ -68,16 +80,28 @@ export function boundTo<S extends ServiceDefinition>(signal: AbortSignal, peer: 
   return Object.fromEntries(bound) as unknown as Peer<S>;
 }
 
+/**
+ * That a service does not take us for one of ours is no answer to whoever we call for: it is as if the service were away
+ * until our keys agree, and a defect of ours where we call what we may not.
+ */
+export function toCaller(error: MusubiError): MusubiError {
+  if (error.code === 'CALLER_UNKNOWN')
+    return unavailable('SERVICE_UNAVAILABLE', error.message, { forOperators: true, cause: error });
+  if (error.code === 'CALLER_NOT_ALLOWED') return internal('INTERNAL', error.message, { forOperators: true, cause: error });
+  return error;
+}
+
 type Method = (request: unknown, options?: CallOptions) => unknown;
 
-function metadataOf(): Metadata {
+async function metadataOf(path: string, proof: Proof | undefined): Promise<Metadata> {
   const metadata = new Metadata();
+  if (proof) metadata.set(CALLER, await proof(path));
   const traceparent = currentTraceparent();
   if (traceparent) metadata.set('traceparent', traceparent);
   return metadata;
 }
 
-function reader(client: Client, method: MethodDefinition<unknown, unknown>): Method {
+function reader(client: Client, method: MethodDefinition<unknown, unknown>, proof: Proof | undefined): Method {
   return async function* (request: unknown, { timeoutMs = CALL_TIMEOUT_MS, signal }: CallOptions = {}) {
     if (signal?.aborted) throw clientLeft();
     const call = client.makeServerStreamRequest(
@@ -85,7 +109,7 @@ function reader(client: Client, method: MethodDefinition<unknown, unknown>): Met
       method.requestSerialize,
       method.responseDeserialize,
       request,
-      metadataOf(),
+      await metadataOf(method.path, proof),
       { deadline: Date.now() + timeoutMs },
     );
     const cancel = (): void => call.cancel();
@@ -93,7 +117,7 @@ function reader(client: Client, method: MethodDefinition<unknown, unknown>): Met
     try {
       yield* call;
     } catch (error) {
-      throw fromServiceError(error as ServiceError);
+      throw toCaller(fromServiceError(error as ServiceError));
     } finally {
       signal?.removeEventListener('abort', cancel);
       call.on('error', () => undefined); // that it was cancelled
@@ -102,10 +126,11 @@ function reader(client: Client, method: MethodDefinition<unknown, unknown>): Met
   };
 }
 
-function caller(client: Client, method: MethodDefinition<unknown, unknown>): Method {
+function caller(client: Client, method: MethodDefinition<unknown, unknown>, proof: Proof | undefined): Method {
   const name = method.path.slice(1);
   return (request, { timeoutMs = CALL_TIMEOUT_MS, signal } = {}) =>
     withSpan(name, { kind: SpanKind.CLIENT }, async () => {
+      const metadata = await metadataOf(method.path, proof);
       if (signal?.aborted) throw clientLeft();
       return new Promise((resolve, reject) => {
         const call = client.makeUnaryRequest(
@@ -113,11 +138,11 @@ function caller(client: Client, method: MethodDefinition<unknown, unknown>): Met
           method.requestSerialize,
           method.responseDeserialize,
           request,
-          metadataOf(),
+          metadata,
           { deadline: Date.now() + timeoutMs },
           (error: ServiceError | null, response?: unknown) => {
             signal?.removeEventListener('abort', cancel);
-            if (error) reject(fromServiceError(error));
+            if (error) reject(toCaller(fromServiceError(error)));
             else resolve(response);
           },
         );

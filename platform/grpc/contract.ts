@@ -42,3 +42,6 @@ export function fullName(contract: ServiceDefinition): string {
   const [, name = ''] = Object.values(contract)[0]?.path.split('/') ?? [];
   return name;
 }
+
+/** The service as the others call it, which its package is named after: `auth` of `musubi.auth.v1.AuthService`. */
+export const serviceName = (contract: ServiceDefinition): string => fullName(contract).split('.')[1] ?? '';

@@ -10,13 +10,20 @@ import { hostPort } from '../process/config.ts';
 import { Lifecycle } from '../process/lifecycle.ts';
 import { createLogger } from '../process/log.ts';
 import { currentTraceId, startTelemetry } from '../process/telemetry.ts';
+import { byTests, lettingTestsIn, TESTS } from './callers.fixture.ts';
 import { boundTo, connectPeer } from './client.ts';
 import { InProcess } from './in-process.ts';
 import { connectPeers } from './peers.ts';
-import { type CallInfo, type Handlers, served, serveGrpc } from './server.ts';
+import { type CallInfo, type Handlers, serveGrpc } from './server.ts';
 
 const log = createLogger('test', 'silent');
+/** What no test calls. */
+const none = async (): Promise<never> => {
+  throw new Error('no test calls this');
+};
 startTelemetry('test', {});
+
+const callers = lettingTestsIn('query');
 
 type Behaviour = (call: CallInfo) => Promise<void>;
 
@@ -37,12 +44,24 @@ async function pair(t: ExecutionContext, way: (typeof WAYS)[number], behaviour: 
       await behaviour(call);
       return { members: [], nextPageToken: '' };
     },
+    getRole: none,
+    listRoles: none,
+    getPolicy: none,
+    listPolicies: none,
+    getMemberSchema: async (_, call) => {
+      await behaviour(call);
+      return { schema: {}, version: 1, updatedAt: undefined };
+    },
+    listLookalikes: async (_, call) => {
+      await behaviour(call);
+      return { lookalikes: [], nextPageToken: '' };
+    },
     awaitVersions: async (_, call) => {
       await behaviour(call);
       return {};
     },
   };
-  const port = await serveGrpc({ listen: { host, port: 0 }, log, lifecycle, inProcess }, QueryServiceService, handlers);
+  const port = await serveGrpc({ listen: { host, port: 0 }, callers, log, lifecycle, inProcess }, QueryServiceService, handlers);
   const target = hostPort({ host, port });
   // Where nobody listens: who shares a process needs no address.
   const config = { MUSUBI_QUERY_ADDRESS: way === 'in one process' ? '127.0.0.1:1' : target };
@@ -50,7 +69,7 @@ async function pair(t: ExecutionContext, way: (typeof WAYS)[number], behaviour: 
   t.teardown(() => caller.stop('test'));
   const { query: peer } = connectPeers(
     { query: QueryServiceService },
-    { config, lifecycle: caller, ...(way === 'in one process' && { inProcess }) },
+    { config, caller: TESTS, lifecycle: caller, ...(way === 'in one process' && { inProcess }) },
   );
   return { lifecycle, target, peer };
 }
@@ -63,7 +82,7 @@ for (const way of WAYS) {
         cause: new Error('sql …'),
       });
     });
-    const error = await t.throwsAsync(peer.getMember({ memberId: 'x' }), { instanceOf: MusubiError });
+    const error = await t.throwsAsync(peer.getMember({ memberId: 'x', seen: undefined }), { instanceOf: MusubiError });
     t.is(error.code, 'INVALID_MEMBER');
     t.is(error.grpcStatus, status.INVALID_ARGUMENT);
     t.deepEqual(error.fields, [{ field: 'email', message: 'no @' }]);
@@ -79,7 +98,7 @@ for (const way of WAYS) {
       });
     });
     for (let i = 0; i < 2; i++) {
-      const error = await t.throwsAsync(peer.getMember({ memberId: 'x' }), { instanceOf: MusubiError });
+      const error = await t.throwsAsync(peer.getMember({ memberId: 'x', seen: undefined }), { instanceOf: MusubiError });
       t.is(error.code, 'INVALID_MEMBER');
       t.regex(error.message, /^花{999}…$/);
       t.is(error.fields.length, 50);
@@ -91,12 +110,12 @@ for (const way of WAYS) {
     const { peer } = await pair(t, way, async () => {
       throw resourceExhausted('TOO_BUSY', 'too many of them', { retryAfterSeconds: 90 });
     });
-    const error = await t.throwsAsync(peer.getMember({ memberId: 'x' }), { instanceOf: MusubiError });
+    const error = await t.throwsAsync(peer.getMember({ memberId: 'x', seen: undefined }), { instanceOf: MusubiError });
     t.is(error.retryAfterSeconds, 90);
     const silent = await pair(t, way, async () => {
       throw resourceExhausted('TOO_BUSY', 'too many of them');
     });
-    const other = await t.throwsAsync(silent.peer.getMember({ memberId: 'x' }), { instanceOf: MusubiError });
+    const other = await t.throwsAsync(silent.peer.getMember({ memberId: 'x', seen: undefined }), { instanceOf: MusubiError });
     t.is(other.retryAfterSeconds, undefined);
   });
 
@@ -104,7 +123,7 @@ for (const way of WAYS) {
     const { peer } = await pair(t, way, async () => {
       throw new TypeError('undefined is not a password');
     });
-    const error = await t.throwsAsync(peer.getMember({ memberId: 'x' }), { instanceOf: MusubiError });
+    const error = await t.throwsAsync(peer.getMember({ memberId: 'x', seen: undefined }), { instanceOf: MusubiError });
     t.is(error.code, 'INTERNAL');
     t.notRegex(error.message, /password/);
   });
@@ -120,9 +139,11 @@ for (const way of WAYS) {
       signal.addEventListener('abort', () => aborted.resolve());
       await aborted.promise;
     });
-    await peer.getMember({ memberId: 'x' }); // or to connect would be part of the deadline
+    await peer.getMember({ memberId: 'x', seen: undefined }); // or to connect would be part of the deadline
     dragsOn = true;
-    const error = await t.throwsAsync(peer.getMember({ memberId: 'x' }, { timeoutMs }), { instanceOf: MusubiError });
+    const error = await t.throwsAsync(peer.getMember({ memberId: 'x', seen: undefined }, { timeoutMs }), {
+      instanceOf: MusubiError,
+    });
     t.is(error.grpcStatus, status.DEADLINE_EXCEEDED);
     t.true(error.retryable);
     t.true(leftMs !== undefined && leftMs <= timeoutMs, `${leftMs} ms`);
@@ -141,7 +162,7 @@ for (const way of WAYS) {
     });
     const left = new AbortController();
     for (const ask of [peer, boundTo(left.signal, peer)]) {
-      const call = ask.getMember({ memberId: 'x' }, ask === peer ? { signal: left.signal } : {});
+      const call = ask.getMember({ memberId: 'x', seen: undefined }, ask === peer ? { signal: left.signal } : {});
       await begun.promise;
       left.abort();
       t.is((await t.throwsAsync(call, { instanceOf: MusubiError })).grpcStatus, status.CANCELLED);
@@ -156,9 +177,9 @@ for (const way of WAYS) {
       if (fails) throw invalidArgument('INVALID_MEMBER', 'the member is wrong');
     });
     const { signal } = new AbortController();
-    await peer.getMember({ memberId: 'x' }, { signal });
+    await peer.getMember({ memberId: 'x', seen: undefined }, { signal });
     fails = true;
-    await t.throwsAsync(peer.getMember({ memberId: 'x' }, { signal }));
+    await t.throwsAsync(peer.getMember({ memberId: 'x', seen: undefined }, { signal }));
     t.deepEqual(getEventListeners(signal, 'abort'), []);
   });
 
@@ -168,7 +189,7 @@ for (const way of WAYS) {
       seen = currentTraceId();
     });
     const span = trace.getTracer('test').startSpan('outer');
-    await context.with(trace.setSpan(context.active(), span), () => peer.getMember({ memberId: 'x' }));
+    await context.with(trace.setSpan(context.active(), span), () => peer.getMember({ memberId: 'x', seen: undefined }));
     t.is(seen, span.spanContext().traceId);
   });
 
@@ -176,88 +197,20 @@ for (const way of WAYS) {
     const { target, lifecycle } = await pair(t, way, async () => {});
     const caller = new Lifecycle(log, 1_000);
     t.teardown(() => caller.stop('test'));
-    const peer = connectPeer(target, QueryServiceService, caller);
-    await peer.getMember({ memberId: 'x' });
+    const peer = connectPeer(target, QueryServiceService, caller, byTests('query'));
+    await peer.getMember({ memberId: 'x', seen: undefined });
     await lifecycle.stop('test');
-    const error = await t.throwsAsync(peer.getMember({ memberId: 'x' }), { instanceOf: MusubiError });
+    const error = await t.throwsAsync(peer.getMember({ memberId: 'x', seen: undefined }), { instanceOf: MusubiError });
     t.is(error.grpcStatus, status.UNAVAILABLE);
   });
 }
-
-test('programs of one process share no object, and the limits of a service hold in it, too', async (t) => {
-  const lifecycle = new Lifecycle(log, 2_000);
-  t.teardown(() => lifecycle.stop('test'));
-  const inProcess = new InProcess(new Map([['query', lifecycle]]));
-  let received: { memberId: string } | undefined;
-  const response = { member: undefined };
-  const handlers = {
-    getMember: async (request: { memberId: string }) => {
-      received = request;
-      return response;
-    },
-  } as unknown as Handlers<typeof QueryServiceService>;
-  inProcess.serve([served(QueryServiceService, handlers)], { log, home: context.active() }, { maxBytes: 100_000, drainMs: 0 });
-  const peer = inProcess.peer(QueryServiceService);
-  const request = { memberId: 'x', unknown: 'to the contract' };
-  const answered = await peer.getMember(request);
-  t.deepEqual(received, { memberId: 'x' });
-  t.not(answered, response);
-  // With the four bytes before it, as many as there may be.
-  const most = 'x'.repeat(99_996);
-  await t.notThrowsAsync(peer.getMember({ memberId: most }));
-  const error = await t.throwsAsync(peer.getMember({ memberId: `${most}x` }), { instanceOf: MusubiError });
-  t.is(error.grpcStatus, status.RESOURCE_EXHAUSTED);
-});
-
-test('a program of the same process is as ready as its lifecycle says, and one that is not there is not', async (t) => {
-  const lifecycle = new Lifecycle(log, 2_000);
-  t.teardown(() => lifecycle.stop('test'));
-  const inProcess = new InProcess(new Map([['query', lifecycle]]));
-  await t.throwsAsync(inProcess.requireReady('query'), { message: 'is NOT_SERVING' }, 'while it starts');
-  lifecycle.markStarted();
-  await t.notThrowsAsync(inProcess.requireReady('query'));
-  await t.throwsAsync(inProcess.requireReady('job'), { message: 'is NOT_SERVING' });
-});
-
-test('a program that stops lets calls of its process end, and ends those that do not', async (t) => {
-  const lifecycle = new Lifecycle(log, 10_000);
-  const inProcess = new InProcess(new Map([['query', lifecycle]]));
-  const [quick, aborted] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
-  const handlers = {
-    getMember: async () => {
-      await quick.promise;
-      return { member: undefined };
-    },
-    listMembers: async (_: unknown, { signal }: CallInfo) => {
-      signal.addEventListener('abort', () => aborted.resolve());
-      return await new Promise(() => undefined);
-    },
-  } as unknown as Handlers<typeof QueryServiceService>;
-  const withdraw = inProcess.serve(
-    [served(QueryServiceService, handlers)],
-    { log, home: context.active() },
-    {
-      maxBytes: 1_000,
-      drainMs: 300,
-    },
-  );
-  const peer = inProcess.peer(QueryServiceService);
-  const ends = peer.getMember({ memberId: 'x' });
-  const hangs = peer.listMembers({ pageSize: 1, pageToken: '', query: '' } as Parameters<typeof peer.listMembers>[0]);
-  const stopped = withdraw();
-  t.is((await t.throwsAsync(peer.getMember({ memberId: 'x' }), { instanceOf: MusubiError })).grpcStatus, status.UNAVAILABLE);
-  quick.resolve();
-  t.deepEqual(await ends, { member: undefined });
-  t.is((await t.throwsAsync(hangs, { instanceOf: MusubiError })).grpcStatus, status.UNAVAILABLE);
-  await Promise.all([aborted.promise, stopped]);
-});
 
 // A container may have no IPv6.
 const ipv6 = Object.values(networkInterfaces()).some((addresses) => addresses?.some(({ address }) => address === '::1'));
 (ipv6 ? test : test.skip)('a service may be at an IPv6 address', async (t) => {
   const { peer, target } = await pair(t, 'over a socket', async () => {}, '::1');
   t.regex(target, /^\[::1\]:\d+$/);
-  await t.notThrowsAsync(peer.getMember({ memberId: 'x' }));
+  await t.notThrowsAsync(peer.getMember({ memberId: 'x', seen: undefined }));
 });
 
 test('an unknown method is refused', async (t) => {

@@ -4,6 +4,7 @@ import { Histogram } from '@prometheus-io/client';
 import { clientLeft, internal, MusubiError } from '../errors.ts';
 import type { Logger } from '../process/log.ts';
 import { metrics, SpanKind, withSpan } from '../process/telemetry.ts';
+import type { Callers } from './callers.ts';
 
 const seconds = new Histogram({
   name: 'musubi_grpc_server_seconds',
@@ -50,8 +51,10 @@ export type Streaming = (request: unknown, call: CallInfo) => AsyncIterable<unkn
 export interface Incoming {
   /** `/musubi.auth.v1.AuthService/Authorize` */
   path: string;
+  /** What proves who the caller is. */
+  token: string | undefined | Promise<string>;
   /** The caller's span, if it is in a trace. */
-  caller: SpanContext | undefined;
+  span: SpanContext | undefined;
   /** When the caller stops waiting. */
   deadline: Date;
   /** Has the listener called when the caller gave up or its deadline passed. */
@@ -61,24 +64,26 @@ export interface Incoming {
 /** Whom a call came to. */
 export interface Host {
   log: Logger;
+  /** Who may call. */
+  callers: Callers;
   /** The context that the service was started in: its spans are exported under its own name. */
   home: Context;
 }
 
 /**
- * Does what a call asks for, in the caller's trace and with its time measured. Errors that are not MusubiErrors are defects:
+ * Does what a call asks for, if the caller may, in the caller's trace and with its time measured. Errors that are not MusubiErrors are defects:
  * logged with their stack, answered as INTERNAL without it.
  *
  * @throws only MusubiErrors
  */
 export async function answer<T>(
-  { path, caller, deadline, onCancelled }: Incoming,
-  { log, home }: Host,
+  { path, token, span, deadline, onCancelled }: Incoming,
+  { log, callers, home }: Host,
   work: (info: CallInfo) => Promise<T>,
 ): Promise<T> {
   const name = path.slice(1);
   const end = seconds.startTimer({ method: name });
-  const parent = caller ? trace.setSpanContext(home, caller) : home;
+  const parent = span ? trace.setSpanContext(home, span) : home;
   const abort = new AbortController();
   let answered = false;
   // It comes after every call; to abort after the answer would only make an exception for nobody.
@@ -86,6 +91,7 @@ export async function answer<T>(
     if (!answered) abort.abort();
   });
   try {
+    await callers.admit(path, await token);
     const response = await withSpan(name, { kind: SpanKind.SERVER, parent }, () => work({ signal: abort.signal, deadline }));
     end({ status: 'OK' });
     return response;

@@ -6,7 +6,7 @@ import { CALL_TIMEOUT_MS } from '../concurrency/timeouts.ts';
 import { clientLeft, type MusubiError } from '../errors.ts';
 import type { Lifecycle } from '../process/lifecycle.ts';
 import { currentSpan, SpanKind, withSpan } from '../process/telemetry.ts';
-import type { CallOptions, Peer } from './client.ts';
+import { type CallOptions, type Peer, type Proof, toCaller } from './client.ts';
 import { answer, type CallInfo, type Host, type Incoming, type Served, type Streaming, type Unary } from './handling.ts';
 import { fromServiceError, toServiceError } from './status.ts';
 
@@ -35,7 +35,7 @@ type Method = MethodDefinition<unknown, unknown>;
  */
 export class InProcess {
   readonly #lifecycles: ReadonlyMap<string, Lifecycle>;
-  /** By the method's path. */
+  /** By the program's name: several programs may serve the same contract. */
   readonly #services = new Map<string, InProcessService>();
 
   /** @param lifecycles of every program of this process, by its name. Default: there is none */
@@ -55,8 +55,9 @@ export class InProcess {
   }
 
   /**
-   * Takes calls for services.
+   * Takes calls for the services of a program.
    *
+   * @param host whose callers say which program it is
    * @returns what takes no more: resolves when those under way have ended, or their time is over
    */
   serve(services: readonly Served[], host: Host, limits: Limits): () => Promise<void> {
@@ -65,29 +66,39 @@ export class InProcess {
       for (const [name, { path }] of Object.entries(definition)) handlers.set(path, (given as Record<string, unknown>)[name]);
     }
     const local: InProcessService = { ...limits, host, handlers, underWay: new Set() };
-    for (const path of handlers.keys()) this.#services.set(path, local);
+    const { service: name } = host.callers;
+    this.#services.set(name, local);
     return async () => {
-      for (const path of handlers.keys()) this.#services.delete(path);
+      this.#services.delete(name);
       const ended = Promise.allSettled([...local.underWay].map((call) => call.ended));
       await atMost(limits.drainMs, ended);
       for (const call of local.underWay) call.giveUp(unavailable('has stopped'));
     };
   }
 
-  /** A service of this process, as the other programs of it call it. */
-  peer<S extends ServiceDefinition>(definition: S): Peer<S> {
+  /**
+   * A program of this process, as the others of it call it.
+   *
+   * @param program its name
+   * @param proof says who calls; without it, it is a stranger
+   */
+  peer<S extends ServiceDefinition>(program: string, definition: S, proof?: Proof): Peer<S> {
     const methods = Object.entries(definition).map(([name, method]) => [
       name,
-      method.responseStream ? this.#reader(method) : this.#caller(method),
+      method.responseStream ? this.#reader(program, method, proof) : this.#caller(program, method, proof),
     ]);
     return Object.fromEntries(methods) as Peer<S>;
   }
 
-  #caller(method: Method): (request: unknown, options?: CallOptions) => Promise<unknown> {
+  #caller(
+    program: string,
+    method: Method,
+    proof: Proof | undefined,
+  ): (request: unknown, options?: CallOptions) => Promise<unknown> {
     const name = method.path.slice(1);
     return (request, options) =>
       withSpan(name, { kind: SpanKind.CLIENT }, async () => {
-        const { local, received, call } = this.#call(method, request, options);
+        const { local, received, call } = this.#call(program, method, request, proof?.(method.path), options);
         const handle = local.handlers.get(method.path) as Unary;
         answer(call.incoming, local.host, async (info) => method.responseSerialize(await handle(received, info))).then(
           call.end,
@@ -97,10 +108,14 @@ export class InProcess {
       });
   }
 
-  #reader(method: Method): (request: unknown, options?: CallOptions) => AsyncIterable<unknown> {
+  #reader(
+    program: string,
+    method: Method,
+    proof: Proof | undefined,
+  ): (request: unknown, options?: CallOptions) => AsyncIterable<unknown> {
     const read = this.#call.bind(this);
     return async function* (request, options) {
-      const { local, received, call } = read(method, request, options);
+      const { local, received, call } = read(program, method, request, proof?.(method.path), options);
       const handle = local.handlers.get(method.path) as Streaming;
       // Like the window of a socket: who reads slowly is not sent more.
       const stream = new PassThrough({ objectMode: true });
@@ -128,16 +143,23 @@ export class InProcess {
   }
 
   /** Begins a call: who is called, what of the request arrives there, and how the call ends. @throws MusubiError */
-  #call(method: Method, request: unknown, { timeoutMs = CALL_TIMEOUT_MS, signal }: CallOptions = {}) {
+  #call(
+    program: string,
+    method: Method,
+    request: unknown,
+    token: Incoming['token'],
+    { timeoutMs = CALL_TIMEOUT_MS, signal }: CallOptions = {},
+  ) {
     if (signal?.aborted) throw clientLeft();
-    const local = this.#services.get(method.path);
-    if (!local) throw unavailable('is not there');
+    const local = this.#services.get(program);
+    if (!local?.handlers.has(method.path)) throw unavailable('is not there');
     const bytes = method.requestSerialize(request);
     if (bytes.length > local.maxBytes) {
       const details = `Received message larger than max (${bytes.length} vs ${local.maxBytes})`;
       throw ofGrpc(status.RESOURCE_EXHAUSTED, details);
     }
-    return { local, received: method.requestDeserialize(bytes), call: new Call(method.path, local, timeoutMs, signal) };
+    const call = new Call(method.path, token, local, timeoutMs, signal);
+    return { local, received: method.requestDeserialize(bytes), call };
   }
 }
 
@@ -153,7 +175,7 @@ class Call {
   /** Ends it for both sides: the caller hears why, and the service that nobody waits. */
   readonly giveUp: (error: MusubiError) => void;
 
-  constructor(path: string, local: InProcessService, timeoutMs: number, signal?: AbortSignal) {
+  constructor(path: string, token: Incoming['token'], local: InProcessService, timeoutMs: number, signal?: AbortSignal) {
     const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
     const deadline = new Date(Date.now() + timeoutMs);
     let cancelled = (): void => undefined;
@@ -164,7 +186,8 @@ class Call {
     };
     this.incoming = {
       path,
-      caller: currentSpan(),
+      token,
+      span: currentSpan(),
       deadline,
       onCancelled: (listener) => {
         cancelled = listener;
@@ -180,7 +203,8 @@ class Call {
       reject(error);
       cancelled();
     };
-    this.fail = (error) => this.giveUp(fromServiceError({ name: error.name, message: error.message, ...toServiceError(error) }));
+    this.fail = (error) =>
+      this.giveUp(toCaller(fromServiceError({ name: error.name, message: error.message, ...toServiceError(error) })));
     const leave = (): void => this.giveUp(ofGrpc(status.CANCELLED, 'Cancelled on client'));
     const late = (): void => this.giveUp(ofGrpc(status.DEADLINE_EXCEEDED, `Deadline exceeded after ${timeoutMs} ms`));
     const timer = setTimeout(late, timeoutMs);

@@ -26,6 +26,8 @@ import { RoleServiceService } from '#proto/musubi/role/v1/role.ts';
 import { WebsocketServiceService } from '#proto/musubi/websocket/v1/websocket.ts';
 import { Lifecycle } from '../process/lifecycle.ts';
 import { createLogger } from '../process/log.ts';
+import { lettingTestsIn, TESTS } from './callers.fixture.ts';
+import { CALLER } from './client.ts';
 import { type Handlers, serveGrpc } from './server.ts';
 
 // What operators and their tools ask of every service, grpc.health.v1 and server reflection, and what nobody may.
@@ -62,15 +64,24 @@ async function serve(
     Object.keys(definition).map((method) => [method, async (request: unknown) => answer(request)]),
   );
   const listen = { host: '127.0.0.1', port: 0 };
-  const port = await serveGrpc({ listen, log, lifecycle, limits }, definition, handlers as Handlers<ServiceDefinition>);
+  const port = await serveGrpc(
+    { listen, callers: lettingTestsIn('any'), reflection: true, log, lifecycle, limits },
+    definition,
+    handlers as Handlers<ServiceDefinition>,
+  );
   return { lifecycle, port, target: `127.0.0.1:${port}` };
 }
 
-type Call = (request: unknown, then: (error: { code: number } | null, answer?: any) => void) => void;
+type Call = (request: unknown, metadata: Metadata, then: (error: { code: number } | null, answer?: any) => void) => void;
 
 /** A method as a promise of its answer, or of the gRPC status that it was refused with. */
-const asked = (client: any, method: string, request: unknown): Promise<any> =>
-  new Promise((resolve) => (client[method] as Call)(request, (error, answer) => resolve(error ? error.code : answer)));
+async function asked(client: any, method: string, request: unknown): Promise<any> {
+  const metadata = new Metadata();
+  metadata.set(CALLER, await TESTS.token('any'));
+  return await new Promise((resolve) =>
+    (client[method] as Call)(request, metadata, (error, answer) => resolve(error ? error.code : answer)),
+  );
+}
 
 function healthClient(t: ExecutionContext, target: string): any {
   const { grpc }: any = loadPackageDefinition(loadSync(protoPath, { enums: String }));
@@ -223,12 +234,20 @@ test('a message that is too large, or has too many headers, is refused, and the 
   const { getMember } = QueryServiceService;
   const client = new Client(target, credentials.createInsecure());
   t.teardown(() => client.close());
+  const token = await TESTS.token('any');
   const ask = (memberId: string, metadata = new Metadata()): Promise<number> =>
     new Promise((resolve) => {
+      metadata.set(CALLER, token);
       const { path, requestSerialize, responseDeserialize } = getMember;
       const deadline = Date.now() + 30_000;
-      client.makeUnaryRequest(path, requestSerialize, responseDeserialize, { memberId }, metadata, { deadline }, (error) =>
-        resolve(error?.code ?? 0),
+      client.makeUnaryRequest(
+        path,
+        requestSerialize,
+        responseDeserialize,
+        { memberId, seen: undefined },
+        metadata,
+        { deadline },
+        (error) => resolve(error?.code ?? 0),
       );
     });
   t.is(await ask('x'.repeat(131_000)), 0);

@@ -1,6 +1,7 @@
 import type { ServiceDefinition } from '@grpc/grpc-js';
 import { peer } from '../process/config.ts';
 import type { Lifecycle } from '../process/lifecycle.ts';
+import type { Caller } from './callers.ts';
 import { boundTo, connectPeer, type Peer } from './client.ts';
 import type { InProcess } from './in-process.ts';
 import { healthOf } from './readiness.ts';
@@ -13,7 +14,7 @@ type AddressOf<Name> = `MUSUBI_${Uppercase<Name & string>}_ADDRESS`;
 export type PeerAddresses<C> = { [Name in keyof C as AddressOf<Name>]: string };
 
 /** Several services as they are called. */
-export type Peers<C> = { [Name in keyof C]: Peer<C[Name] & ServiceDefinition> };
+export type Peers<C> = { [Name in keyof C]: C[Name] extends ServiceDefinition ? Peer<C[Name]> : never };
 
 /** The variable that says where a service is: `MUSUBI_AUTH_ADDRESS`. */
 export const addressVariable = <Name extends string>(name: Name): AddressOf<Name> =>
@@ -30,18 +31,24 @@ export function peerShape<C extends Contracts>(contracts: C): Record<keyof PeerA
 /** What a program connects with. */
 interface Connecting<C> {
   config: PeerAddresses<C>;
+  /** Who it is to the services. */
+  caller: Caller;
   lifecycle: Lifecycle;
   /** The programs of this process are called without a socket. */
   inProcess?: InProcess;
 }
 
 /** Connects to services; the connections end with the lifecycle. */
-export function connectPeers<C extends Contracts>(contracts: C, { config, lifecycle, inProcess }: Connecting<C>): Peers<C> {
+export function connectPeers<C extends Contracts>(
+  contracts: C,
+  { config, caller, lifecycle, inProcess }: Connecting<C>,
+): Peers<C> {
   const addresses = addressesOf(contracts, config);
-  const peers = Object.entries(contracts).map(([name, contract]) => [
-    name,
-    inProcess?.has(name) ? inProcess.peer(contract) : connectPeer(addresses[name] ?? '', contract, lifecycle),
-  ]);
+  const peers = Object.entries(contracts).map(([name, contract]) => {
+    const proof = () => caller.token(name);
+    const here = inProcess?.has(name) ?? false;
+    return [name, here ? inProcess?.peer(name, contract, proof) : connectPeer(addresses[name] ?? '', contract, lifecycle, proof)];
+  });
   return Object.fromEntries(peers) as Peers<C>;
 }
 
@@ -59,11 +66,12 @@ export function boundPeers<C extends Contracts>(signal: AbortSignal, contracts: 
  */
 export function followServices<C extends Contracts>(
   contracts: C,
-  { config, lifecycle, inProcess }: Connecting<C>,
+  { config, caller, lifecycle, inProcess }: Connecting<C>,
   essential: readonly (keyof C)[] = [],
 ): void {
   for (const [name, target] of Object.entries(addressesOf(contracts, config))) {
-    const check = inProcess?.has(name) ? () => inProcess.requireReady(name) : healthOf(name, target, lifecycle);
+    const proof = () => caller.token(name);
+    const check = inProcess?.has(name) ? () => inProcess.requireReady(name) : healthOf(name, target, lifecycle, proof);
     if (essential.includes(name)) lifecycle.onReady(name, check);
     else lifecycle.onHealthy(name, check);
   }

@@ -1,6 +1,7 @@
-import { Client, credentials, type MethodDefinition } from '@grpc/grpc-js';
+import { Client, credentials, Metadata, type MethodDefinition } from '@grpc/grpc-js';
 import { service } from 'grpc-health-check';
 import type { Lifecycle } from '../process/lifecycle.ts';
+import { CALLER, type Proof } from './client.ts';
 
 const check = service.Check as MethodDefinition<{ service: string }, { status: string }>;
 
@@ -10,17 +11,20 @@ const check = service.Check as MethodDefinition<{ service: string }, { status: s
  *
  * @param name what the peer is called, for the log
  * @param target its address
+ * @param proof says who asks: a peer that does not take it for one of ours is of no use
  */
-export function healthOf(name: string, target: string, lifecycle: Lifecycle): () => Promise<void> {
+export function healthOf(name: string, target: string, lifecycle: Lifecycle, proof: Proof): () => Promise<void> {
   const client = new Client(target, credentials.createInsecure(), { 'grpc.max_reconnect_backoff_ms': 1_000 });
   lifecycle.onStop(`health of ${name}`, 'stores', () => client.close());
   return async () => {
-    const status = await ask(client);
+    const metadata = new Metadata();
+    metadata.set(CALLER, await proof(check.path));
+    const status = await ask(client, metadata);
     if (status !== 'SERVING') throw new Error(`is ${status}`);
   };
 }
 
-function ask(client: Client): Promise<string> {
+function ask(client: Client, metadata: Metadata): Promise<string> {
   return new Promise((resolve, reject) => {
     const { path, requestSerialize, responseDeserialize } = check;
     client.makeUnaryRequest(
@@ -28,6 +32,7 @@ function ask(client: Client): Promise<string> {
       requestSerialize,
       responseDeserialize,
       { service: '' },
+      metadata,
       { deadline: Date.now() + 900 },
       (error, answer) => (error ? reject(new Error(error.details || error.message)) : resolve(answer?.status ?? 'UNKNOWN')),
     );

@@ -2,21 +2,25 @@ import { once } from 'node:events';
 import {
   type handleServerStreamingCall,
   type handleUnaryCall,
+  type Metadata,
   Server,
   ServerCredentials,
   type ServerOptions,
   type ServerUnaryCall,
   type ServerWritableStream,
   type ServiceDefinition,
+  status,
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
 import { context } from '@opentelemetry/api';
 import { HealthImplementation } from 'grpc-health-check';
-import type { MusubiError } from '../errors.ts';
+import { MusubiError } from '../errors.ts';
 import { type Address, hostPort } from '../process/config.ts';
 import type { Lifecycle } from '../process/lifecycle.ts';
 import { type Logger, logDefect } from '../process/log.ts';
 import { spanOf } from '../process/telemetry.ts';
+import type { Callers } from './callers.ts';
+import { CALLER } from './client.ts';
 import { fullName } from './contract.ts';
 import {
   answer,
@@ -55,9 +59,12 @@ const LIMITS = {
 /** Milliseconds that calls under way get for their end when a server stops. */
 const DRAIN_MS = 5_000;
 
-/** Where a service is served, and by whom. */
+/** Where a service is served, by whom, and for whom. */
 interface Serving {
   listen: Address;
+  callers: Callers;
+  /** Whether strangers, too, are told what it serves. Default: no. */
+  reflection?: boolean;
   log: Logger;
   lifecycle: Lifecycle;
   /** In place of some of the usual limits. */
@@ -74,7 +81,7 @@ interface Serving {
  * @returns the port, for an address that asked for port 0
  */
 export async function serveGrpc<S extends ServiceDefinition>(
-  { listen, log, lifecycle, limits, inProcess }: Serving,
+  { listen, callers, reflection = false, log, lifecycle, limits, inProcess }: Serving,
   definition: S,
   handlers: Handlers<S>,
   ...beside: Served[]
@@ -82,13 +89,13 @@ export async function serveGrpc<S extends ServiceDefinition>(
   const options = { ...LIMITS, ...limits };
   const server = new Server(options);
   const all = [served(definition, handlers), ...beside];
-  const host = { log, home: context.active() };
+  const host = { log, callers, home: context.active() };
   for (const each of all) server.addService(each.definition, implementationOf(each, host));
 
   const names = all.map((each) => fullName(each.definition));
   const health = new HealthImplementation(Object.fromEntries(['', ...names].map((name) => [name, 'NOT_SERVING'])));
-  health.addToServer(server);
-  addReflection(server, names);
+  health.addToServer(forAll(server, callers));
+  if (reflection) addReflection(server, names);
   let told: 'SERVING' | 'NOT_SERVING' = 'NOT_SERVING';
   const tell = (status: typeof told): void => {
     // Watchers hear of changes only.
@@ -122,6 +129,28 @@ export async function serveGrpc<S extends ServiceDefinition>(
   return port;
 }
 
+/** Probes are answered whoever asks; only a caller that shows what proves who it is hears, too, whether that is known here. */
+function forAll(server: Server, callers: Callers): Server {
+  const addService: Server['addService'] = (definition, implementation) => {
+    const check = implementation.check as handleUnaryCall<unknown, unknown>;
+    const knowing: typeof check = (call, callback) => {
+      const token = tokenOf(call.metadata);
+      if (token === undefined) return check(call, callback);
+      callers.identify(token).then(
+        () => check(call, callback),
+        (error: unknown) => callback(error instanceof MusubiError ? failure(error) : { code: status.INTERNAL }),
+      );
+    };
+    server.addService(definition, { ...implementation, check: knowing });
+  };
+  return { addService } as Server;
+}
+
+/** What proves who calls. (HTTP/2 makes one text of what is sent twice: that is no token.) */
+const tokenOf = (metadata: Metadata): string | undefined => metadata.get(CALLER)[0]?.toString();
+
+const failure = (error: MusubiError) => ({ name: error.name, message: error.message, ...toServiceError(error) });
+
 function implementationOf({ definition, handlers }: Served, host: Host): UntypedServiceImplementation {
   const implementation: UntypedServiceImplementation = {};
   for (const [name, method] of Object.entries(definition)) {
@@ -139,7 +168,7 @@ function unary(path: string, handle: Unary, host: Host): handleUnaryCall<unknown
     answer(incoming(path, call), host, (info) => handle(call.request, info))
       .then(
         (response) => callback(null, response),
-        (error: MusubiError) => callback({ name: error.name, message: error.message, ...toServiceError(error) }),
+        (error: MusubiError) => callback(failure(error)),
       )
       .catch(logDefect(host.log, 'a call was not answered'));
   };
@@ -157,7 +186,7 @@ function streaming(path: string, handle: Streaming, host: Host): handleServerStr
       .then(
         () => call.end(),
         // What was sent before it still arrives.
-        (error: MusubiError) => call.emit('error', { name: error.name, message: error.message, ...toServiceError(error) }),
+        (error: MusubiError) => call.emit('error', failure(error)),
       )
       .catch(logDefect(host.log, 'a stream was not ended'));
   };
@@ -167,7 +196,8 @@ function incoming(path: string, call: ServerUnaryCall<unknown, unknown> | Server
   const deadline = call.getDeadline();
   return {
     path,
-    caller: spanOf(call.metadata.get('traceparent')[0]?.toString()),
+    token: tokenOf(call.metadata),
+    span: spanOf(call.metadata.get('traceparent')[0]?.toString()),
     deadline: deadline instanceof Date ? deadline : new Date(Number.isFinite(deadline) ? deadline : Date.now() + 60_000),
     onCancelled: (listener) => {
       call.on('cancelled', listener);

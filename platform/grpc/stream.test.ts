@@ -6,6 +6,7 @@ import { whenAborted } from '../concurrency/abort.ts';
 import { invalidArgument, MusubiError } from '../errors.ts';
 import { Lifecycle } from '../process/lifecycle.ts';
 import { createLogger } from '../process/log.ts';
+import { lettingTestsIn, TESTS } from './callers.fixture.ts';
 import { boundTo } from './client.ts';
 import { InProcess } from './in-process.ts';
 import { connectPeers } from './peers.ts';
@@ -38,10 +39,14 @@ async function pair(t: ExecutionContext, way: (typeof WAYS)[number], tellState: 
   };
   const listen = { host: '127.0.0.1', port: 0 };
   const inProcess = new InProcess(new Map([['state', lifecycle]]));
-  const port = await serveGrpc({ listen, log, lifecycle, inProcess }, StateServiceService, handlers);
+  const port = await serveGrpc(
+    { listen, callers: lettingTestsIn('state'), log, lifecycle, inProcess },
+    StateServiceService,
+    handlers,
+  );
   // Where nobody listens: who shares a process needs no address.
   const config = { MUSUBI_STATE_ADDRESS: `127.0.0.1:${way === 'in one process' ? 1 : port}` };
-  const caller = { config, lifecycle, ...(way === 'in one process' && { inProcess }) };
+  const caller = { config, caller: TESTS, lifecycle, ...(way === 'in one process' && { inProcess }) };
   return connectPeers({ state: StateServiceService }, caller).state;
 }
 
@@ -94,6 +99,31 @@ for (const way of WAYS) {
     }
     await ended.promise;
     t.true(made < 300, `${made} were made for ${read} that were read`);
+  });
+
+  test(`a deadline ends the work also while it waits for who does not read: ${way}`, async (t) => {
+    let open = 0;
+    const peer = await pair(t, way, async function* () {
+      open++;
+      try {
+        for (;;) yield state(1, 100_000);
+      } finally {
+        open--;
+      }
+    });
+    // On a busy machine a deadline can be over before the first state is there.
+    for (let timeoutMs = 500, read = 0; read === 0; timeoutMs *= 2) {
+      const error = await t.throwsAsync(
+        async () => {
+          for await (const _ of peer.tellState(request, { timeoutMs })) {
+            read++;
+            while (open > 0) await sleep(10);
+          }
+        },
+        { instanceOf: MusubiError },
+      );
+      t.is(error.grpcStatus, status.DEADLINE_EXCEEDED);
+    }
   });
 
   test(`a deadline ends a stream on both sides: ${way}`, async (t) => {

@@ -43,15 +43,14 @@ test('poison is parked with its reason, and the partition goes on behind it', as
     handled.push(...events.map(({ subject, version }) => `${subject} ${version}`));
   });
   await until('the last is handled', () => handled.includes('a 4'));
-  t.deepEqual(firsts(handled), ['a 1', 'a 2', 'a 4']);
+  t.deepEqual(firsts(handled), ['a 1', 'a 2', 'a 3', 'a 4'], 'an event without a value is a tombstone');
 
-  const parked = await readAll(`${group}.dead-letter`, 4);
+  const parked = await readAll(`${group}.dead-letter`, 3);
   t.regex(parked[0]?.headers.dlq_reason ?? '', /This one is bad/);
   t.like(parked[0]?.headers, { dlq_topic: topic, dlq_partition: '0', dlq_offset: '1', ce_subject: 'bad' });
   t.regex(parked[1]?.headers.dlq_reason ?? '', /JSON/);
   t.is(parked[1]?.value, '{"not json');
   t.regex(parked[2]?.headers.dlq_reason ?? '', /ce_specversion/);
-  t.regex(parked[3]?.headers.dlq_reason ?? '', /no value/);
 
   await lifecycle.stop('tested');
   await removeTopics([topic], [group]);
@@ -239,7 +238,7 @@ test('an event that nobody of the group handles is parked: it does not count as 
   const control = { alive: () => true, handled: (offset: string) => void handled.push(offset) };
   const messages = ['7', '8'].map((offset): ReceivedMessage => {
     const { value, headers } = toWire(record('test', 'a', 1), 'test', '');
-    return { offset, key: null, value: Buffer.from(value), headers };
+    return { offset, key: null, value: Buffer.from(value ?? ''), headers };
   });
   for (const handlers of [{}, { 'test.events': undefined }]) {
     const batches = new BatchHandler({

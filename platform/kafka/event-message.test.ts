@@ -8,7 +8,7 @@ const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
 
 function read(
   change: Record<string, string | undefined> = {},
-  value: Buffer | null = Buffer.from(toWire(event, 'member', '').value),
+  value: Buffer | null = Buffer.from(toWire(event, 'member', '').value ?? ''),
 ) {
   const { key, headers } = toWire(event, 'member', traceparent);
   return fromWire('member.events', 1, { offset: '17', key: Buffer.from(key), value, headers: { ...headers, ...change } });
@@ -31,6 +31,11 @@ test('an event is read as it was written', (t) => {
   t.is(read({ 'content-type': 'application/json; charset=utf-8', 'a-later-header': 'x' }).version, 7);
 });
 
+test('a tombstone is sent without a value, and read as nothing', (t) => {
+  t.is(toWire({ ...event, payload: null }, 'member', '').value, null);
+  t.is(read({}, null).data, null);
+});
+
 test('what breaks the contract is poison, each by itself', (t) => {
   const wrong: Record<string, (string | undefined)[]> = {
     'content-type': [undefined, 'text/plain'],
@@ -48,7 +53,7 @@ test('what breaks the contract is poison, each by itself', (t) => {
       t.true(error?.message.includes(name), 'and says which');
     }
   }
-  t.throws(() => read({}, null), { instanceOf: PoisonError, message: /no value/ });
+  t.throws(() => read({}, Buffer.from('null')), { instanceOf: PoisonError, message: /null/ });
   const error = t.throws(() => read({}, Buffer.from('{"email": "taro@example')), { instanceOf: PoisonError });
   t.notRegex(error?.message ?? '', /taro/, 'without what is in it');
 });

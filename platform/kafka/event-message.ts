@@ -26,7 +26,7 @@ export interface EventMessage {
   version: number;
   /** The trace that the change was made in. */
   traceparent?: string;
-  /** The parsed JSON of the value. */
+  /** The parsed JSON of the value; null for a tombstone, after which the topic forgets what it had of the aggregate. */
   data: unknown;
 }
 
@@ -34,7 +34,8 @@ const CONTENT_TYPE = 'application/json';
 
 export interface WireMessage {
   key: string;
-  value: string;
+  /** Null: a tombstone. */
+  value: string | null;
   headers: Record<string, string>;
 }
 
@@ -42,7 +43,7 @@ export interface WireMessage {
 export function toWire(event: OutboxRecord, source: string, traceparent: string): WireMessage {
   return {
     key: event.aggregateId,
-    value: JSON.stringify(event.payload),
+    value: event.payload === null ? null : JSON.stringify(event.payload),
     headers: {
       'content-type': CONTENT_TYPE,
       ce_specversion: '1.0',
@@ -104,9 +105,16 @@ export function fromWire(topic: string, partition: number, message: ReceivedMess
 }
 
 function jsonOf(value: Buffer | null): unknown {
-  if (value === null) throw new PoisonError('not a CloudEvent: it has no value');
+  if (value === null) return null;
+  const parsed = parse(value.toString('utf8'));
+  // Only a message without a value is a tombstone, for that is what brokers take for one.
+  if (parsed === null) throw new PoisonError('its value is null');
+  return parsed;
+}
+
+function parse(text: string): unknown {
   try {
-    return JSON.parse(value.toString('utf8')) as unknown;
+    return JSON.parse(text) as unknown;
   } catch {
     // The parser's own words quote what it could not parse.
     throw new PoisonError('its value is not JSON');

@@ -144,7 +144,7 @@ class KafkaPublisher implements Publisher {
 }
 
 function bytesOf({ key, value, headers }: WireMessage): number {
-  const texts = [key, value, ...Object.entries(headers).flat()];
+  const texts = [key, value ?? '', ...Object.entries(headers).flat()];
   return texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0);
 }
 

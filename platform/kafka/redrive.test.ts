@@ -1,9 +1,10 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import test, { type ExecutionContext } from 'ava';
-import { servers, uniqueName } from '../test-servers.fixture.ts';
+import { servers, testProcess, uniqueName } from '../test-servers.fixture.ts';
+import { redriveTopic } from './dead-letter.ts';
 import { client, joined, member, publish, record, removeTopics, until } from './kafka.fixture.ts';
-import type { Letter } from './redrive.ts';
+import { forgetParked, type Letter } from './redrive.ts';
 import { type EventMessage, PoisonError } from './subscribe.ts';
 
 /** `node main.ts redrive`, as an operator has it: what it prints. */
@@ -151,4 +152,33 @@ test('what is not there is said in a line, with what is, and that nothing is par
   await until('nothing is parked', async () => (await letters()) === 0);
   const nothing = await printed('--list', '--group', group);
   t.deepEqual([nothing.stdout, plain(nothing.stderr)], ['', [`redrive: nothing is parked by ${group}`]]);
+});
+
+test('what was parked of some keys is forgotten, with all that was given once more and handled; the rest stays parked', async (t) => {
+  const { group, readable, letters } = await parked(t, 'a', 'b', 'c', 'b');
+  readable.add('c');
+  await redrive('--group', group, '--event', (await redrive('--list', '--group', group))[2]?.event ?? '');
+  await until('one is handled', async () => (await letters()) === 3);
+  const again = async (): Promise<number> => {
+    const admin = client().admin();
+    await admin.connect();
+    const [{ low, high } = { low: '0', high: '0' }] = await admin.fetchTopicOffsets(redriveTopic(group));
+    await admin.disconnect();
+    return Number(high) - Number(low);
+  };
+  t.is(await again(), 1);
+  const { log } = testProcess('test-forget');
+  const options = { brokers: servers.kafka(), clientId: 'test', log };
+  const forget = (...keys: string[]) => forgetParked(options, group, keys);
+  await until('what was handled is forgotten', async () => {
+    t.deepEqual(await forget('c'), []);
+    return (await again()) === 0;
+  });
+  t.deepEqual(await forget('b', 'nobody'), ['b', 'b']);
+  t.deepEqual(
+    (await redrive('--list', '--group', group)).map(({ key }) => key),
+    ['a'],
+  );
+  t.deepEqual(await forget('b'), []);
+  t.deepEqual(await forgetParked(options, 'no-group-', ['a']), []);
 });

@@ -3,10 +3,10 @@ import { type Admin, type Kafka, type Message, Partitioners } from 'kafkajs';
 import type { z } from 'zod';
 import type { Logger } from '../process/log.ts';
 import { type App, UsageError } from '../process/program.ts';
-import { kafkaClient } from './client.ts';
+import { type KafkaOptions, kafkaClient } from './client.ts';
 import { checkRedrive, redriveShape } from './config.ts';
 import { deadLetterTopic, redriveTopic } from './dead-letter.ts';
-import { ensureTopics } from './topics.ts';
+import { ensureTopics, type TopicOptions } from './topics.ts';
 
 export { checkRedrive as check, redriveShape as shape };
 /** Parked messages, on standard output: a line of JSON each. */
@@ -15,6 +15,8 @@ export const prints = true;
 /** A parked message. */
 export interface Letter {
   group: string;
+  /** Its key: the ID of what it is about; absent where the message has none. */
+  key?: string;
   /** Its number among the group's; it names one that has no event ID. */
   number: string;
   /** The event's ID; absent where the message has none. */
@@ -65,6 +67,8 @@ export interface Redrive {
   group: string;
   /** A parked message's event ID or its number; default: all. */
   event?: string;
+  /** Only those of these keys. */
+  keys?: ReadonlySet<string>;
   /** Gives them up instead: they are forgotten. */
   discard?: boolean;
   replication?: number;
@@ -79,9 +83,12 @@ export interface Redrive {
  *
  * @returns which they were
  */
-export async function redrive({ kafka, admin, group, event, discard, replication, log }: Redrive): Promise<Letter[]> {
+export async function redrive({ kafka, admin, group, event, keys, discard, replication, log }: Redrive): Promise<Letter[]> {
   const parked = await read(kafka, admin, group);
-  const chosen = parked.filter(({ letter }) => event === undefined || event === letter.event || event === letter.number);
+  const chosen = parked.filter(
+    ({ letter }) =>
+      (event === undefined || event === letter.event || event === letter.number) && (keys?.has(letter.key ?? '') ?? true),
+  );
   const last = chosen.at(-1);
   if (!last) {
     if (event !== undefined)
@@ -115,6 +122,46 @@ export async function redrive({ kafka, admin, group, event, discard, replication
   });
 }
 
+/**
+ * Forgets what groups have parked of some keys, and all that they were given once more and have handled.
+ *
+ * @param prefix the groups whose names begin so
+ * @returns the key of each message that was parked
+ */
+export async function forgetParked(
+  { replication, ...options }: KafkaOptions & Pick<TopicOptions, 'replication'>,
+  prefix: string,
+  keys: readonly string[],
+): Promise<string[]> {
+  const { log } = options;
+  const kafka = kafkaClient(options);
+  const admin = kafka.admin();
+  await admin.connect();
+  try {
+    const topics = await admin.listTopics();
+    const groups = topics
+      .flatMap((topic) => /^(.+)\.dead-letter$/.exec(topic)?.[1] ?? [])
+      .filter((name) => name.startsWith(prefix));
+    const forgotten: string[] = [];
+    for (const group of groups) {
+      const which = { group, keys: new Set(keys), discard: true, ...(replication ? { replication } : {}) };
+      forgotten.push(...(await redrive({ kafka, admin, log, ...which })).flatMap(({ key = [] }) => key));
+      if (topics.includes(redriveTopic(group))) await forgetHandled(admin, group);
+    }
+    return forgotten;
+  } finally {
+    await admin.disconnect();
+  }
+}
+
+async function forgetHandled(admin: Admin, group: string): Promise<void> {
+  const topic = redriveTopic(group);
+  const [{ low } = { low: '0' }] = await admin.fetchTopicOffsets(topic);
+  const [committed] = await admin.fetchOffsets({ groupId: group, topics: [topic] });
+  const { offset } = committed?.partitions.find(({ partition }) => partition === 0) ?? { offset: '-1' };
+  if (BigInt(offset) > BigInt(low)) await admin.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset }] });
+}
+
 /** All that is in the group's topic now. Its one partition is read by a group that exists for this only. */
 async function read(kafka: Kafka, admin: Admin, group: string): Promise<Parked[]> {
   const topic = deadLetterTopic(group);
@@ -136,6 +183,7 @@ async function read(kafka: Kafka, admin: Admin, group: string): Promise<Parked[]
             const letter = {
               group,
               number: offset,
+              ...(key ? { key: String(key) } : {}),
               ...(headers.ce_id ? { event: text('ce_id') } : {}),
               from: `${text('dlq_topic')}/${text('dlq_partition')}@${text('dlq_offset')}`,
               reason: text('dlq_reason') ?? '',

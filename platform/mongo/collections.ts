@@ -11,6 +11,8 @@ export interface OperationDocument {
   state: RecordState;
   result?: unknown;
   undo?: unknown;
+  /** Whose personal data is in `undo`. */
+  undoOf?: string;
   at: Date;
 }
 
@@ -34,6 +36,7 @@ export const outboxOf = (db: Db): Collection<OutboxDocument> => db.collection('o
 export async function indexCollections(db: Db): Promise<void> {
   await expireOperations(db);
   await operationsOf(db).createIndex({ state: 1, at: 1 });
+  await operationsOf(db).createIndex({ undoOf: 1 }, { partialFilterExpression: { undoOf: { $exists: true } } });
   await outboxOf(db).createIndex({ createdAt: 1 });
 }
 
@@ -53,5 +56,5 @@ async function expireOperations(db: Db): Promise<void> {
 /** Forgets what undos need when its time is over. (A TTL index forgets the records, but it could not forget a part of one.) */
 export async function pruneOperations(db: Db): Promise<void> {
   const isOld = { $expr: { $lt: ['$at', { $subtract: ['$$NOW', UNDO_KEPT_SECONDS * 1_000] }] } };
-  await operationsOf(db).updateMany({ state: 'done', ...isOld }, { $set: { state: 'final' }, $unset: { undo: '' } });
+  await operationsOf(db).updateMany({ state: 'done', ...isOld }, { $set: { state: 'final' }, $unset: { undo: '', undoOf: '' } });
 }

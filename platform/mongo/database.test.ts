@@ -80,7 +80,7 @@ test.serial('indexes that are gone are made again', async (t) => {
     ...(await db.collection('outbox').indexes()),
   ];
   const made = await there();
-  t.is(made.length, 7);
+  t.is(made.length, 8);
   await db.collection('things').dropIndex('name_1');
   await db.collection('operations').drop();
   await db.collection('outbox').dropIndexes();

@@ -1,6 +1,7 @@
 import { type ServiceDefinition, status } from '@grpc/grpc-js';
 import type { ClientSession, Collection } from 'mongodb';
 import type { GetOperationResponse, ListOperationsRequest } from '#proto/musubi/operation/v1/operation.ts';
+import { countedBy, type Erased } from '../erasure.ts';
 import { aborted, MusubiError } from '../errors.ts';
 import { GET_OPERATION, LIST_OPERATIONS, UNDO } from '../grpc/contract.ts';
 import { type OperationDocument, type OutboxDocument, operationsOf, outboxOf } from '../mongo/collections.ts';
@@ -76,7 +77,7 @@ export async function runStep<Store extends { mongo: Mongo }, Request extends { 
     return await transaction(mongo, async (session) => {
       const done = await step.do({ store, session }, request);
       const result = asJson(done.result);
-      const record = { step: name, state: 'done' as const, result, undo: asJson(done.kept) };
+      const record = { step: name, state: 'done' as const, result, undo: asJson(done.kept), undoOf: done.keptOf };
       // One write, which a repeat collides with, also a concurrent one: then nothing of what it did is kept.
       await insertNew(operations, operationId, record, session);
       await addEvents(mongo, session, done.events);
@@ -117,8 +118,8 @@ async function firstTry(
 }
 
 /**
- * Undoes an operation in one transaction, by what became of it: done → its step's undo runs; never happened →
- * nothing to undo; undone → nothing. In each case a tombstone stays, so that a late arrival of the operation is refused.
+ * Undoes an operation in one transaction, by what became of it: done → its step's undo runs; never happened, or its member was
+ * erased since → nothing to undo; undone → nothing. In each case a tombstone stays, so that a late arrival of the operation is refused.
  *
  * @throws FAILED_PRECONDITION, and nothing was done: `UNDO_EXPIRED` when what the undo needs is no longer kept,
  *   `UNDO_IMPOSSIBLE` when the step has none
@@ -134,7 +135,7 @@ export async function undoOperation<Store extends { mongo: Mongo }>(
     $set: { state: 'undone' as const },
     $currentDate: { at: true as const },
     $setOnInsert: { step: '' },
-    $unset: { result: '' as const, undo: '' as const },
+    $unset: { result: '' as const, undo: '' as const, undoOf: '' as const },
   };
   await transaction(mongo, async (session) => {
     const before = await operationsOf(mongo.db).findOneAndUpdate({ _id: operationId }, tombstone, {
@@ -147,7 +148,7 @@ export async function undoOperation<Store extends { mongo: Mongo }>(
     if (before.state === 'final') throw undoExpiredError(before.step);
     const undo = steps[before.step]?.undo ?? 'impossible';
     if (undo === 'impossible') throw noUndoError(before.step);
-    const undone = await undo({ store, session }, before.undo);
+    const undone = before.state === 'erased' ? undefined : await undo({ store, session }, before.undo);
     await addEvents(mongo, session, undone?.events);
   });
 }
@@ -172,6 +173,23 @@ export const operationsWithin = ({ mongo }: { mongo: Mongo }, request: ListOpera
       throw toMongoError(error);
     }
   });
+
+/** Forgets what undos would need of members who are gone for good. */
+export async function eraseUndos(mongo: Mongo, session: ClientSession, memberIds: readonly string[]): Promise<Erased[]> {
+  const operations = operationsOf(mongo.db);
+  const undoOf = { $in: [...memberIds] };
+  const found = await operations.find({ undoOf }, { session, projection: { undoOf: 1 } }).toArray();
+  const ids = found.map(({ _id }) => _id);
+  await operations.updateMany(
+    { _id: { $in: ids } },
+    { $set: { state: 'erased' }, $unset: { undo: '', undoOf: '' } },
+    { session },
+  );
+  return countedBy(
+    'operations',
+    found.map(({ undoOf = '' }) => undoOf),
+  );
+}
 
 /** Writes events outside of an operation, in the transaction that writes the state they tell of. */
 export async function addEvents(mongo: Mongo, session: ClientSession, events: OutboxEvent[] = []): Promise<void> {

@@ -51,8 +51,14 @@ export function undoExpiredError(step: string): Error {
 /** The refusal to undo what has no undo: sagas do it after their pivot, where nothing is undone any more. */
 export const noUndoError = (step: string): Error => failedPrecondition('UNDO_IMPOSSIBLE', `${step} can not be undone`);
 
-/** What is kept of an operation. Final: it is done, and what its undo would need is no longer kept. */
-export type RecordState = 'done' | 'final' | 'undone';
+/**
+ * What is kept of an operation:
+ * - `done`
+ * - `final`: it is done, and what its undo would need is no longer kept
+ * - `erased`: it is done, and its member has been erased since. What it changed is gone, so there is nothing to undo
+ * - `undone`
+ */
+export type RecordState = 'done' | 'final' | 'erased' | 'undone';
 
 /** What became of an operation, from its record; undefined: there is none. */
 export function becomeOf(record: { state: RecordState; result?: unknown } | undefined): GetOperationResponse {

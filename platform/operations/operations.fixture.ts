@@ -1,5 +1,6 @@
 import type { ClientSession } from 'mongodb';
 import type { GetOperationResponse, ListOperationsResponse } from '#proto/musubi/operation/v1/operation.ts';
+import type { Erased } from '../erasure.ts';
 import { failedPrecondition } from '../errors.ts';
 import { pruneOperations as pruneCollections } from '../mongo/collections.ts';
 import { type Mongo, openMongo } from '../mongo/database.ts';
@@ -33,6 +34,8 @@ export interface Fixture {
   record(id: string, name: string): Promise<string>;
   /** Makes what is kept of the operation so many days older, and what is thereby too old is pruned. */
   age(id: string, name: string, days: number): Promise<void>;
+  /** Forgets what is kept of these members for undos. @returns of how many operations */
+  erase(ids: readonly string[]): Promise<Erased[]>;
   /** A put that stands still between its writes and its commit. */
   hold?(id: string, name: string, value: string): Promise<Held>;
   /** A put whose connection dies between its writes and its commit. */
@@ -88,7 +91,7 @@ function postgres(): Fixture {
       await before(tx);
       refuse(value);
       const kept = { id, was: row?.value ?? null };
-      return { result: kept, kept: { ...kept, name: 'Hanako' }, events: [event('put', id)] };
+      return { result: kept, kept: { ...kept, name: 'Hanako' }, keptOf: id, events: [event('put', id)] };
     },
     async undo(tx, { id, was }) {
       await write(tx, id, was);
@@ -134,6 +137,7 @@ function postgres(): Fixture {
       pruning = pruning.then(() => pruneTables(db));
       await pruning;
     },
+    erase: (ids) => db.transaction((tx) => onPostgres.eraseUndos(tx, ids)),
     hold: (id, name, value) => held((before) => put(id, name, value, before)),
     crash: (id, name, value) => put(id, name, value, (tx) => tx.query(sql`select pg_terminate_backend(pg_backend_pid())`)),
   };
@@ -156,7 +160,7 @@ function mongodb(): Fixture {
       await before();
       refuse(value);
       const kept = { id, was: row?.value ?? null };
-      return { result: kept, kept: { ...kept, name: 'Hanako' }, events: [event('put', id)] };
+      return { result: kept, kept: { ...kept, name: 'Hanako' }, keptOf: id, events: [event('put', id)] };
     },
     async undo({ session }, { id, was }) {
       await write(session, id, was);
@@ -191,6 +195,7 @@ function mongodb(): Fixture {
       await records().updateOne({ _id: operationId(id, name) }, [{ $set: { at: { $subtract: ['$at', days * DAY_MS] } } }]);
       await pruneCollections(mongo.db);
     },
+    erase: (ids) => onMongo.transaction(mongo, (session) => onMongo.eraseUndos(mongo, session, ids)),
     hold: (id, name, value) => held((before) => put(id, name, value, before)),
   };
 }

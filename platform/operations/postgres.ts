@@ -1,5 +1,6 @@
 import type { ServiceDefinition } from '@grpc/grpc-js';
 import type { GetOperationResponse, ListOperationsRequest } from '#proto/musubi/operation/v1/operation.ts';
+import { countedBy, type Erased } from '../erasure.ts';
 import { GET_OPERATION, LIST_OPERATIONS, UNDO } from '../grpc/contract.ts';
 import { type OutboxEvent, type OutboxRecord, payloadText, toRecord } from '../outbox/event.ts';
 import { type Database, type Query, sql, type Transaction } from '../postgres/database.ts';
@@ -75,15 +76,16 @@ export async function runStep<Request extends { operationId: string }, Response>
       return row.result as Response;
     }
     const done: Done<Response, unknown> = await step.do(tx, request);
-    const record = sql`update operations set result = ${json(done.result)}, undo = ${json(done.kept)} where id = ${operationId}`;
+    const record = sql`update operations
+      set result = ${json(done.result)}, undo = ${json(done.kept)}, undo_of = ${done.keptOf ?? null} where id = ${operationId}`;
     tx.defer(withEvents(record, done.events));
     return asJson(done.result);
   });
 }
 
 /**
- * Undoes an operation in one transaction, by what became of it: done → its step's undo runs; never happened →
- * nothing to undo; undone → nothing. In each case a tombstone stays, so that a late arrival of the operation is refused.
+ * Undoes an operation in one transaction, by what became of it: done → its step's undo runs; never happened, or its member was
+ * erased since → nothing to undo; undone → nothing. In each case a tombstone stays, so that a late arrival of the operation is refused.
  * An operation that is still running is waited for.
  *
  * @throws FAILED_PRECONDITION, and nothing was done: `UNDO_EXPIRED` when what the undo needs is no longer kept,
@@ -106,8 +108,9 @@ export async function undoOperation(
     if (row.state === 'final') throw undoExpiredError(row.step);
     const undo = steps[row.step]?.undo ?? 'impossible';
     if (undo === 'impossible') throw noUndoError(row.step);
-    const undone = await undo(tx, row.undo);
-    const record = sql`update operations set state = 'undone', result = null, undo = null, at = now() where id = ${operationId}`;
+    const undone = row.state === 'erased' ? undefined : await undo(tx, row.undo);
+    const record = sql`update operations
+      set state = 'undone', result = null, undo = null, undo_of = null, at = now() where id = ${operationId}`;
     tx.defer(withEvents(record, undone?.events));
   });
 }
@@ -125,6 +128,19 @@ export const operationsWithin = (db: Database, request: ListOperationsRequest) =
     db.query<OperationRecord>(sql`select id, state, result from operations
       where id > ${above} and id < ${below} order by id limit ${limit}`),
   );
+
+/** Forgets what undos would need of members who are gone for good. */
+export async function eraseUndos(tx: Transaction, memberIds: readonly string[]): Promise<Erased[]> {
+  // Those of one process at a time, in one order: two runs at once must not wait for each other.
+  const rows = await tx.query<{ memberId: string }>(sql`
+    with mine as (select id, undo_of from operations where undo_of = any(${[...memberIds]}::text[]) order by id for update)
+    update operations o set state = 'erased', undo = null, undo_of = null from mine where o.id = mine.id
+    returning mine.undo_of as "memberId"`);
+  return countedBy(
+    'operations',
+    rows.map(({ memberId }) => memberId),
+  );
+}
 
 /** One statement for the record and the events: a round trip and a parse less. */
 function withEvents(record: Query, events: OutboxEvent[] = []): Query {

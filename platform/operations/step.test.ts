@@ -7,6 +7,8 @@ import type { Step, Steps } from './step.ts';
 interface Request {
   operationId: string;
 }
+/** A contract of two steps. */
+type Contract = Pick<RoleServiceService, 'assignRoles' | 'unassignAllRoles'>;
 const answer = async () => ({ result: { written: undefined } });
 const undo = async () => {};
 
@@ -21,10 +23,10 @@ test('a step whose undo is missing is an error of types', (t) => {
 });
 
 test('a contract of which a step is missing, or has no undo, is an error of types', (t) => {
-  const whole: Steps<RoleServiceService, object> = { assignRoles: { do: answer, undo }, unassignAllRoles: { do: answer, undo } };
+  const whole: Steps<Contract, object> = { assignRoles: { do: answer, undo }, unassignAllRoles: { do: answer, undo } };
   // @ts-expect-error: a step of the contract is left out
-  const short: Steps<RoleServiceService, object> = { assignRoles: { do: answer, undo } };
-  const broken: Steps<RoleServiceService, object> = {
+  const short: Steps<Contract, object> = { assignRoles: { do: answer, undo } };
+  const broken: Steps<Contract, object> = {
     assignRoles: { do: answer, undo },
     // @ts-expect-error: there is no undo
     unassignAllRoles: { do: answer },

@@ -8,6 +8,8 @@ export interface Done<Response, Kept> {
   result: Response;
   /** What the undo needs to know; JSON. Kept for 30 days (`UNDO_KEPT_SECONDS`): unlike the result, it may hold personal data. */
   kept?: Kept;
+  /** The member whose personal data is in `kept`: it goes when that one is erased. Absent: there is none in it. */
+  keptOf?: string;
   events?: OutboxEvent[];
 }
 

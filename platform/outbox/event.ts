@@ -13,7 +13,7 @@ export interface OutboxEvent {
   version: number;
   /** "member.created" */
   type: string;
-  /** The aggregate's whole state after the change; JSON. */
+  /** The aggregate's whole state after the change; JSON. Null: nothing is to be known of it any more, also in Kafka (a tombstone). */
   payload: unknown;
 }
 
@@ -67,7 +67,7 @@ export function parseStored(row: StoredEvent): OutboxRecord {
   }
   const { aggregatetype: aggregateType, aggregateid: aggregateId, ...event } = parsed.data;
   const payload = row.json === undefined ? row.payload : parseJson(row.json);
-  // Without a value the message would take the key's last state out of a compacted topic.
+  // JSON's null is a tombstone; what is missing is a mistake, and would take the key's last state out of a compacted topic.
   if (payload === undefined) throw new Error('it is not an event: payload: is missing');
   return { ...event, aggregateType, aggregateId, payload };
 }

@@ -60,6 +60,7 @@ test('of three processes that start at once one makes the database and runs each
       'platform/0004-outbox-unsent.sql',
       'platform/0005-operations-step.sql',
       'platform/0006-operations-by-job.sql',
+      'platform/0007-undo-of.sql',
     ],
   );
   await client.end();

@@ -15,11 +15,13 @@ const WITH_OUTBOX: Record<string, Query> = {
   operations: sql`create table if not exists operations (
     id text collate "C" primary key,
     step text not null,
-    state text not null check (state in ('done', 'final', 'undone')),
+    state text not null check (state in ('done', 'final', 'erased', 'undone')),
     result json,
     undo json,
-    at timestamptz not null default now())`,
+    at timestamptz not null default now(),
+    undo_of text)`,
   operations_state_at: sql`create index if not exists operations_state_at on operations (state, at)`,
+  operations_undo_of: sql`create index if not exists operations_undo_of on operations (undo_of) where undo_of is not null`,
   outbox: sql`create table if not exists outbox (
     id uuid primary key,
     aggregatetype text not null,
@@ -73,8 +75,8 @@ export async function pruneOperations(db: Database): Promise<void> {
   const all = async (statement: Query): Promise<void> => {
     while ((await db.query(statement)).length === PRUNED_AT_ONCE);
   };
-  await all(sql`update operations set state = 'final', undo = null
+  await all(sql`update operations set state = 'final', undo = null, undo_of = null
     where id in (${older(['done'], UNDO_KEPT_SECONDS)}) returning 1`);
   await all(sql`delete from operations
-    where id in (${older(['done', 'final', 'undone'], OPERATIONS_KEPT_SECONDS)}) returning 1`);
+    where id in (${older(['done', 'final', 'erased', 'undone'], OPERATIONS_KEPT_SECONDS)}) returning 1`);
 }

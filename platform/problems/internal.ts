@@ -3,6 +3,8 @@ import type { ProblemKind } from './kind.ts';
 /** Answers between services: without a remedy, as no client sees them. */
 export const INTERNAL_ONLY = {
   CLIENT_LEFT: { status: 'CANCELLED', meaning: 'The client left before it was answered.' },
+  CALLER_UNKNOWN: { status: 'UNAUTHENTICATED', meaning: 'The caller has not proved that it is a program of this deployment.' },
+  CALLER_NOT_ALLOWED: { status: 'PERMISSION_DENIED', meaning: 'The caller is a program that may not call this method.' },
   OPERATION_UNDONE: {
     status: 'FAILED_PRECONDITION',
     meaning: 'The step was undone before it arrived, so it is not done any more.',
@@ -27,12 +29,10 @@ export const INTERNAL_ONLY = {
   LOGIN_NOT_SUSPENDED: { status: 'FAILED_PRECONDITION', meaning: 'The login is open.' },
   LOGIN_BUSY: {
     status: 'ABORTED',
-    meaning: 'A login that is to be given back was taken meanwhile.',
+    meaning: 'Another command is at the login: it was taken before it was given back, or its password is being changed.',
   },
-  SOCKETS_OPEN: { status: 'ABORTED', meaning: 'Sockets of the member are still open.' },
   MEMBER_EXISTS: { status: 'ALREADY_EXISTS', meaning: 'A member with this ID exists already.' },
   ROLE_TOO_OLD: { status: 'UNAVAILABLE', meaning: 'The release of Role that answers is too old for this.' },
-  INVALID_POLICY: { status: 'INVALID_ARGUMENT', meaning: 'A policy is no Cedar, or does not fit the schema.' },
   INVALID_EVENT: {
     status: 'INVALID_ARGUMENT',
     meaning: 'An event is not what the contract says.',

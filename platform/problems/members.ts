@@ -1,4 +1,4 @@
-import type { ProblemKind } from './kind.ts';
+import { JOB_HAS_ENDED, type ProblemKind } from './kind.ts';
 
 /** What commands and queries of members can be refused for. */
 export const MEMBERS = {
@@ -7,21 +7,57 @@ export const MEMBERS = {
     meaning: 'A field of the member breaks a rule.',
     remedy: 'Mend the fields that `errors` names.',
   },
+  INVALID_MEMBER_SCHEMA: {
+    status: 'INVALID_ARGUMENT',
+    meaning: 'What was given is no JSON Schema that members can be held to.',
+    remedy: 'Mend what `errors` names; references, and patterns that need look-around, can not be used.',
+  },
+  MEMBER_SCHEMA_BUSY: {
+    status: 'ABORTED',
+    meaning: 'Another command is changing the schema of members, and did not end in time.',
+    remedy: 'Send the command again with a new Idempotency-Key.',
+  },
   WEAK_PASSWORD: {
     status: 'INVALID_ARGUMENT',
     meaning: 'The password is too short, too long or one of the most common.',
     remedy: 'Choose another password; `errors` says what is wrong with this one.',
   },
+  CURRENT_PASSWORD_WRONG: {
+    status: 'PERMISSION_DENIED',
+    meaning: 'The current password is wrong, so it is not changed.',
+    remedy: 'Check it; after some failures the next try is refused for a time, also at the login.',
+  },
+  PASSWORD_UNCHANGED: {
+    status: 'INVALID_ARGUMENT',
+    meaning: 'The new password is the current one.',
+    remedy: 'Choose another password.',
+  },
+  PASSWORD_CHANGED: {
+    status: 'FAILED_PRECONDITION',
+    meaning: 'The password was changed by another command after the current one was looked at.',
+    remedy: 'Send the command again with a new Idempotency-Key, and with the password as it is now.',
+  },
   LOGIN_TAKEN: {
     status: 'ALREADY_EXISTS',
-    meaning: 'Somebody has this login, or gave it up a short time ago.',
+    meaning: 'Somebody has this login, or gave it up some time ago.',
     remedy: 'Choose another loginId.',
   },
   TOO_MANY_RENAMES: {
     status: 'FAILED_PRECONDITION',
     meaning: 'The member changed its login so often of late that no further name can be kept for it.',
     remedy:
-      'Take one of the former names back, or wait: a name is kept for 7 days, and `detail` says when the first one is free.',
+      'Take one of the former names back, have an administrator release one (`GET /v1/login-holds`), or wait: a name is kept for 30 days, unless the operator says otherwise, and `detail` says when the first one is free.',
+  },
+  RENAMED_TOO_OFTEN: {
+    status: 'FAILED_PRECONDITION',
+    http: 429,
+    meaning: 'The login of the member was changed too often within a short time.',
+    remedy: `Wait for as long as Retry-After, or \`detail\`, says; ${JOB_HAS_ENDED}`,
+  },
+  HOLD_NOT_FOUND: {
+    status: 'NOT_FOUND',
+    meaning: 'No login is held under this ID: it was released, taken back, or held for long enough.',
+    remedy: 'List the holds again.',
   },
   LOGIN_NOT_FOUND: {
     status: 'NOT_FOUND',
@@ -35,7 +71,6 @@ export const MEMBERS = {
     meaning: 'The password of the command was not kept long enough, or was used.',
     remedy: 'Send the command again with a new Idempotency-Key.',
   },
-  ROLE_NOT_FOUND: { status: 'NOT_FOUND', meaning: 'There is no such role.', remedy: 'Check the ID.' },
   MEMBER_NOT_FOUND: { status: 'NOT_FOUND', meaning: 'There is no such member.', remedy: 'Check the ID.' },
   MEMBER_BUSY: {
     status: 'ABORTED',
@@ -59,12 +94,13 @@ export const MEMBERS = {
   },
   SELF_SUSPENSION: {
     status: 'FAILED_PRECONDITION',
-    meaning: 'Nobody can suspend itself.',
+    meaning: 'Members can not suspend themselves.',
     remedy: 'Let another administrator do it.',
   },
   LAST_ADMIN: {
     status: 'FAILED_PRECONDITION',
-    meaning: 'This would leave nobody who has the role of an administrator and can log in.',
-    remedy: 'Keep this member as it is; it may go once another one who can log in has the role `admin`.',
+    meaning:
+      'This would leave nobody who has the role of an administrator, can log in, and is forbidden nothing by another role.',
+    remedy: 'Keep this member as it is; it may go, or be forbidden something, once another such one has the role `admin`.',
   },
 } as const satisfies Record<string, ProblemKind>;

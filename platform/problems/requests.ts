@@ -109,6 +109,11 @@ export const REQUESTS = {
     meaning: 'The session of the token has ended.',
     remedy: LOG_IN_AGAIN,
   },
+  SESSION_NOT_FOUND: {
+    status: 'NOT_FOUND',
+    meaning: 'The member has no such session: it has ended, or is of another member.',
+    remedy: 'GET /v1/auth/sessions lists those that there are.',
+  },
   BAD_CREDENTIALS: {
     status: 'UNAUTHENTICATED',
     meaning: 'The login or the password is wrong.',
@@ -129,6 +134,12 @@ export const REQUESTS = {
     meaning:
       'The refresh token was used before, and not only to get the same answer again within 10 seconds, so somebody may have stolen it: its session has ended.',
     remedy: LOG_IN_AGAIN,
+  },
+  PERMISSION_REVOKED: {
+    status: 'PERMISSION_DENIED',
+    meaning:
+      'The member was allowed to do this when it was asked for, and not any more when it was about to be done: a role, the session or the member was taken away meanwhile. Nothing was changed.',
+    remedy: 'Log in again, or let a member act whose roles grant the action.',
   },
   PERMISSION_DENIED: {
     status: 'PERMISSION_DENIED',

@@ -10,6 +10,21 @@ export const SOCKETS = {
     meaning: 'The socket has as many topics as one may have.',
     remedy: 'Unsubscribe from some, or open another socket.',
   },
+  TOO_MANY_SOCKETS: {
+    status: 'RESOURCE_EXHAUSTED',
+    meaning: 'The member has as many sockets open as one may have.',
+    remedy: 'Close one of them; one socket can have all topics that a client follows.',
+  },
+  TOO_MANY_FRAMES: {
+    status: 'RESOURCE_EXHAUSTED',
+    meaning: 'The client sent more frames in a second than one may.',
+    remedy: 'Connect again, and send the next frame when the one before is answered.',
+  },
+  TOO_SLOW: {
+    status: 'RESOURCE_EXHAUSTED',
+    meaning: 'The client does not read what it is sent.',
+    remedy: 'Connect again with the last cursor: nothing is missed.',
+  },
   SUBPROTOCOL_REQUIRED: {
     status: 'INVALID_ARGUMENT',
     meaning: 'The socket was asked for without its subprotocol.',

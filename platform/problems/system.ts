@@ -4,7 +4,7 @@ import { JOB_HAS_ENDED, type ProblemKind, TELL_OPERATOR, TRY_AGAIN } from './kin
 export const SYSTEM = {
   TOO_MANY_ATTEMPTS: {
     status: 'RESOURCE_EXHAUSTED',
-    meaning: 'Too many logins have failed, of this login, from this address, or both.',
+    meaning: 'Too many wrong passwords were given, for this login, from this address, or both.',
     remedy: 'Wait for as long as Retry-After says. A device that has logged in before has tries of its own.',
   },
   TOO_BUSY: {
@@ -36,6 +36,12 @@ export const SYSTEM = {
     status: 'ABORTED',
     meaning: 'Somebody else changed the same at the same time.',
     remedy: TRY_AGAIN,
+  },
+  SOCKETS_OPEN: {
+    status: 'UNAVAILABLE',
+    meaning:
+      'The session has ended, and its tokens are refused; but its open sockets could not be reached. They are closed within half a minute.',
+    remedy: 'There is nothing to repeat. Whoever must know that its sockets are closed waits for half a minute.',
   },
   TEMPORAL_UNAVAILABLE: {
     status: 'UNAVAILABLE',

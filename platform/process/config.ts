@@ -225,6 +225,8 @@ export const programShape = {
 export const processShape = {
   /** Where /livez, /readyz, /healthz and /metrics are served. */
   MUSUBI_OPS_LISTEN: address().default({ host: '127.0.0.1', port: 0 }),
+  /** Whether /metrics is served there, too. */
+  MUSUBI_METRICS: oneOf(['on', 'off']).default('on'),
   /** Seconds that an ordered stop may take before it is forced. */
   MUSUBI_STOP_TIMEOUT: integer(1, 600).default(20),
 };

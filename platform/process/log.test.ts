@@ -41,3 +41,20 @@ test('what is logged stays as it was', (t) => {
   const [, said] = lines.trim().split('\n');
   t.deepEqual(JSON.parse(JSON.parse(said ?? '').msg), { token: 'x', deep: { token: 'x' } });
 });
+
+test('programs of one process are logged in the order in which it happened', (t) => {
+  const lines = logged(`
+    const other = createLogger('other', 'info');
+    for (let at = 0; at < 1000; at++) {
+      (at % 2 ? log : other).info({ at });
+      if (at % 10 === 0) await new Promise((resolve) => setImmediate(resolve));
+    }`);
+  const told = lines
+    .trim()
+    .split('\n')
+    .map((line) => (JSON.parse(line) as { at: number }).at);
+  t.deepEqual(
+    told,
+    Array.from({ length: 1_000 }, (_, at) => at),
+  );
+});

@@ -1,5 +1,5 @@
 import { trace } from '@opentelemetry/api';
-import { type Logger, type LoggerOptions, pino, stdSerializers } from 'pino';
+import { type DestinationStream, type Logger, type LoggerOptions, pino, stdSerializers } from 'pino';
 
 export type { Logger } from 'pino';
 
@@ -16,6 +16,14 @@ export const logDefect =
   (log: Pick<Logger, 'error'>, what: string) =>
   (error: unknown): void =>
     log.error({ err: error }, `a defect: ${what}`);
+
+/** One for all loggers of the process: each would write at its own pace, and what happened later could be told first. */
+const destinations = new Map<number, DestinationStream>();
+function destinationOf(descriptor: 1 | 2): DestinationStream {
+  const destination = destinations.get(descriptor) ?? pino.destination(descriptor);
+  destinations.set(descriptor, destination);
+  return destination;
+}
 
 /**
  * A logger of one program: JSON lines with the program's name and, inside a traced call, its trace and span IDs.
@@ -36,7 +44,7 @@ export function createLogger(program: string, level: string, stream: 'stdout' | 
       return span ? { traceId: span.traceId, spanId: span.spanId } : {};
     },
   };
-  return pino(options, pino.destination(stream === 'stdout' ? 1 : 2));
+  return pino(options, destinationOf(stream === 'stdout' ? 1 : 2));
 }
 
 /**

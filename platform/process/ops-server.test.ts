@@ -41,6 +41,19 @@ test('a process that lacks a part is degraded: ready for requests, but not healt
   await reserved.release();
 });
 
+test('metrics are shown unless that is not wanted', async (t) => {
+  const lifecycle = new Lifecycle(quiet, 1_000);
+  const reserved = new Ports();
+  const status = async (shown?: { metrics: boolean }): Promise<number> => {
+    const port = await reserved.reserve();
+    await serveOps({ host: '127.0.0.1', port }, new Map([['test', lifecycle]]), quiet, lifecycle, shown);
+    return (await fetch(`http://127.0.0.1:${port}/metrics`)).status;
+  };
+  t.deepEqual([await status(), await status({ metrics: true }), await status({ metrics: false })], [200, 200, 404]);
+  await lifecycle.stop('test');
+  await reserved.release();
+});
+
 test('who only begins to ask is cut off, and what can not be read is refused', async (t) => {
   const lifecycle = new Lifecycle(quiet, 1_000);
   const reserved = new Ports();
@@ -81,6 +94,8 @@ test('of several programs it tells of each under its name, and of one where it i
   t.like(await ask('/readyz/one'), [200]);
   t.deepEqual(await ask('/readyz/other'), [503, { ...starting, unready: { process: 'is starting' } }]);
   t.like(await ask('/readyz/nobody'), [404]);
+  const lost = await fetch(`http://127.0.0.1:${port}/readyz/nobody`);
+  t.regex(await lost.text(), /\/readyz\/PROGRAM or \/healthz\/PROGRAM of one of one, other\n$/);
   other.markStarted();
   other.onAttention('letters', () => {
     throw new Error('are there');

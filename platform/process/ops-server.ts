@@ -21,7 +21,7 @@ const LIMITS = { connections: 256, headers: 5_000, request: 5_000, silence: 30_0
  * - /healthz: 200 while nothing is away, otherwise 503 with all that is: for people, alarms and whoever starts a system; also
  *   503 while something waits for somebody to look at it (`attention`), which no start need wait for
  * - /readyz/PROGRAM and /healthz/PROGRAM: the same of one program
- * - /metrics: Prometheus text
+ * - /metrics: Prometheus text, unless that is not wanted
  *
  * @param programs by name, what each has started
  * @param own what the process has started, this server among it
@@ -31,6 +31,7 @@ export async function serveOps(
   programs: ReadonlyMap<string, Lifecycle>,
   log: Logger,
   own: Lifecycle,
+  { metrics: showsMetrics = true }: { metrics?: boolean } = {},
 ): Promise<void> {
   await serveHttp({
     name: 'ops server',
@@ -41,7 +42,8 @@ export async function serveOps(
     log,
     limits: LIMITS,
     async handle({ url, method }, response) {
-      const answer = await answerTo(viewOf(url ?? '', programs), method).catch((error: unknown) => {
+      const view = viewOf(url ?? '', programs, showsMetrics);
+      const answer = await answerTo(view, programs, method).catch((error: unknown) => {
         log.error({ err: error, url }, 'ops request failed');
         return { status: 500, type: TEXT, body: 'failed\n' };
       });
@@ -70,19 +72,24 @@ interface OpsAnswer {
 type View = () => Promise<OpsAnswer>;
 
 /** What is shown at a path; nothing, where there is nothing. */
-function viewOf(path: string, programs: Programs): View | undefined {
+function viewOf(path: string, programs: Programs, showsMetrics: boolean): View | undefined {
   if (path === '/livez') return async () => ({ status: 200, type: JSON_TYPE, body: '{"status":"alive"}' });
-  if (path === '/metrics') return tellMetrics;
+  if (path === '/metrics') return showsMetrics ? tellMetrics : undefined;
   const [, kind, name] = /^\/(readyz|healthz)(?:\/([a-z-]+))?$/.exec(path) ?? [];
   const of = name === undefined ? programs : new Map([...programs].filter(([program]) => program === name));
   if (kind === undefined || of.size === 0) return undefined;
   return () => health(of, (state) => (kind === 'readyz' ? state.ready : state.healthy));
 }
 
-async function answerTo(view: View | undefined, method: string | undefined): Promise<OpsAnswer> {
-  if (!view) return { status: 404, type: TEXT, body: 'not found: try /livez, /readyz, /healthz or /metrics\n' };
+async function answerTo(view: View | undefined, programs: Programs, method: string | undefined): Promise<OpsAnswer> {
+  if (!view) return { status: 404, type: TEXT, body: hint(programs) };
   if (method === 'GET' || method === 'HEAD') return await view();
   return { status: 405, type: TEXT, body: 'only GET and HEAD\n', Allow: 'GET, HEAD' };
+}
+
+function hint(programs: Programs): string {
+  const names = [...programs.keys()].join(', ');
+  return `not found: try /livez, /readyz, /healthz or /metrics, or /readyz/PROGRAM or /healthz/PROGRAM of one of ${names}\n`;
 }
 
 const tellMetrics: View = async () => {

@@ -117,7 +117,7 @@ test('programs of one process read what is theirs, log under their names, and st
   const stopped = lines
     .filter(({ msg }) => msg === 'stopping' || msg === 'stopped')
     .map(({ program, msg }) => `${program} ${msg}`);
-  t.deepEqual(stopped.slice(0, 2), ['door stopping', 'door stopped']);
+  t.deepEqual(stopped.slice(0, 2), ['door stopping', 'door stopped'], output());
   t.deepEqual(stopped.slice(2, 4), ['one stopping', 'other stopping']);
 });
 
@@ -136,6 +136,9 @@ test('two programs that would listen at the same place are refused, with what to
   const { ended, output } = await run(`[{ ${listens('one')}, ${listens('other')} }]`, { MUSUBI_GRPC_LISTEN: '127.0.0.1:29999' });
   t.is(await ended, 2);
   t.regex(output(), /^other: .*\n {2}MUSUBI_GRPC_LISTEN: is where one listens: give MUSUBI_OTHER_GRPC_LISTEN\n$/);
+  const any = await run(`[{ ${listens('one')}, ${listens('other')} }]`, { MUSUBI_GRPC_LISTEN: '127.0.0.1:0' });
+  any.child.kill('SIGTERM');
+  t.is(await any.ended, 0, `any port is each time another: ${any.output()}`);
 });
 
 test('a program that cannot start ends its process, and a task beside it does not', async (t) => {

@@ -1,10 +1,11 @@
+import { MusubiError } from '../errors.ts';
 import { InProcess } from '../grpc/in-process.ts';
 import { addressVariable } from '../grpc/peers.ts';
 import { type Address, ConfigError, hostPort, loadConfig, processShape } from './config.ts';
 import { Lifecycle } from './lifecycle.ts';
 import { createLogger } from './log.ts';
 import { serveOps } from './ops-server.ts';
-import { type Configured, configure, givenAs, ofProgram, type Program, UsageError } from './program.ts';
+import { type Configured, configure, givenAs, ofProgram, type Program, TaskError, UsageError } from './program.ts';
 
 /**
  * Runs programs as this process, each as it runs alone, with its own settings, log and lifecycle: config → telemetry →
@@ -20,6 +21,7 @@ export async function runProcess(rounds: readonly Record<string, Program>[], env
   const all = programs.flat();
   const name = all.map((program) => program.name).join(',');
   const { MUSUBI_OPS_LISTEN: listen, MUSUBI_STOP_TIMEOUT: seconds } = settings;
+  const shown = { metrics: settings.MUSUBI_METRICS === 'on' };
   const [first] = all as [Configured];
   const log = all.length === 1 ? first.log : createLogger(name, first.log.level);
   const lifecycles = new Map(all.map((program) => [program.name, program.lifecycle]));
@@ -77,20 +79,32 @@ export async function runProcess(rounds: readonly Record<string, Program>[], env
       program.log.info('ready');
       return false;
     } catch (error) {
-      if (error instanceof UsageError) {
-        process.stderr.write(`${program.name}: ${error.message}\n`);
-        return exit('could not start', 2);
+      const told = tellable(error, program.prints);
+      if (told !== undefined) {
+        process.stderr.write(`${program.name}: ${told}\n`);
+        return exit('not done', error instanceof UsageError ? 2 : 1);
       }
       program.log.fatal({ err: error }, 'could not start');
       return exit('could not start', 1);
     }
   };
-  await serveOps(listen, lifecycles, log, own).catch((error: unknown) => {
+  await serveOps(listen, lifecycles, log, own, shown).catch((error: unknown) => {
     log.fatal({ err: error }, 'could not start');
     return exit('could not start', 1);
   });
   const done = await Promise.all(all.map(begin));
   if (done.every(Boolean)) await exit('done', 0);
+}
+
+/** What is told in a line, rather than logged as a defect. @param isTask whether people wait for what it prints: what a service has answered is for them */
+function tellable(error: unknown, isTask: boolean): string | undefined {
+  if (error instanceof UsageError || error instanceof TaskError) return error.message;
+  if (!isTask || !(error instanceof MusubiError)) return undefined;
+  // To callers it is as if the service were away.
+  const { code } = error.cause instanceof MusubiError ? error.cause : error;
+  if (code === 'CALLER_UNKNOWN') return `${error.message} The public half of its key has to be in MUSUBI_CALLERS of the service.`;
+  const away = 'a service is not where MUSUBI_…_ADDRESS says, or is away';
+  return code === 'SERVICE_UNAVAILABLE' ? `${away}: ${error.message}` : error.message;
 }
 
 /** Says everything that is wrong with the environment at once, and ends the process, when something is. */

@@ -23,6 +23,11 @@ export class UsageError extends Error {
   override name = 'UsageError';
 }
 
+/** A task has found what should not be, or has not done all that it was asked for; the message says what, and what to do. */
+export class TaskError extends Error {
+  override name = 'TaskError';
+}
+
 /** What a program's main.ts exports. */
 export interface Program {
   /** The environment variables that it reads. */
@@ -33,7 +38,7 @@ export interface Program {
   prints?: boolean;
   /**
    * Begins its work. `'done'`: it was a task, which has ended; a process ends when all of its programs have. A `UsageError`
-   * says in a line that what was asked for cannot be done.
+   * says in a line that what was asked for cannot be done, a `TaskError` what has become of it.
    *
    * Each program knows its own configuration; who starts it needs none of it.
    */
@@ -43,6 +48,8 @@ export interface Program {
 /** A program with its settings, that was not started yet. */
 export interface Configured {
   name: string;
+  /** As its program says. */
+  prints: boolean;
   start: Program['start'];
   config: ConfigOf<Shape>;
   log: Logger;
@@ -62,7 +69,7 @@ export function configure(
   const tracing = startTelemetry(name, env);
   const lifecycle = new Lifecycle(log, stopTimeoutMs);
   lifecycle.onStop('tracing', 'telemetry', () => tracing.stop());
-  return { name, start, config, log, lifecycle, tracing };
+  return { name, prints, start, config, log, lifecycle, tracing };
 }
 
 /** A program's settings. @throws ConfigError that names its own variables, where those are given */

@@ -1,5 +1,6 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
-import { contextFrom, currentTraceparent, startTelemetry, withSpan } from './telemetry.ts';
+import { contextFrom, currentTraceparent, metrics, startTelemetry, withSpan } from './telemetry.ts';
 
 startTelemetry('test', {});
 
@@ -36,4 +37,15 @@ test('an error of the work goes on', async (t) => {
       { message: 'no' },
     );
   });
+});
+
+test('of a process that has no lag none is shown', async (t) => {
+  await sleep(2_500);
+  const text = await metrics.metrics();
+  const lags = [...text.matchAll(/^(nodejs_eventloop_lag\w*) (\S+)$/gm)].map(([, name, value]) => ({
+    name,
+    value: Number(value),
+  }));
+  t.true(lags.length > 0);
+  for (const { name, value } of lags) t.true(value < 0.5, `${name} ${value}`);
 });

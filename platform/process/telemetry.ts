@@ -37,6 +37,14 @@ export interface Tracing {
 /** Of a context: the tracer of the program that it belongs to. */
 const TRACER = createContextKey('tracer');
 
+/** At the default of 10 ms the sampling wakes an idle process 100 times a second. */
+const EVENT_LOOP_SAMPLE_MS = 1_000;
+/**
+ * The event loop's lag as it is sampled: Node counts the pause between two samples in, so these would show a second of lag in
+ * a process that has none. `nodejs_eventloop_lag_seconds` stays: it is measured when metrics are read.
+ */
+const SAMPLED_LAGS = ['min', 'max', 'mean', 'stddev', 'p50', 'p90', 'p99'];
+
 let started = false;
 /** Whether spans of this process leave it. */
 let told = false;
@@ -59,8 +67,8 @@ export function startTelemetry(program: string, env: NodeJS.ProcessEnv): Tracing
   });
   if (!started) {
     provider.register();
-    // The event loop's delay, sampled once a second: at the default of 10 ms it wakes an idle process 100 times a second.
-    collectDefaultMetrics({ register: metrics, eventLoopMonitoringPrecision: 1_000 });
+    collectDefaultMetrics({ register: metrics, eventLoopMonitoringPrecision: EVENT_LOOP_SAMPLE_MS });
+    for (const name of SAMPLED_LAGS) metrics.removeSingleMetric(`nodejs_eventloop_lag_${name}_seconds`);
     started = true;
   }
   const tracer = provider.getTracer('musubi');

@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import { type FieldViolation, invalidFields } from '../errors.ts';
 import type { CodeOf } from '../problems.ts';
-import { isReadable } from './readable.ts';
+import { unreadable } from './readable.ts';
 import { PARSING, violationsOf } from './schema.ts';
+import { canonicalTimeZone } from './time-zone.ts';
 
 // What a field may hold, by its kind, whoever takes it: the gateway makes its contract of these schemas, and the services
 // hold what they are given to the same. Rules of IDs: id.ts.
@@ -75,23 +76,31 @@ const UNSEEN =
 const CONTROL = `\\x00-\\x1f\\x7f-\\x9f\\u2028\\u2029${UNSEEN}`;
 /** What of the rule a pattern can say. White space at its ends is left out. Written without `\\p`, which not every reader of JSON Schema knows. */
 const LINE = new RegExp(`^[^\\S${CONTROL}]*[^\\s${CONTROL}][^${CONTROL}]*$`, 'u');
+const LINE_OR_NOTHING = new RegExp(`^$|${LINE.source}`, 'u');
 
 const READABLE = 'must have characters that are seen, and none that are controls or invisible';
+const readable = (text: unknown): string => (typeof text === 'string' && unreadable(text)) || READABLE;
 /** A line that others read, of at most so many characters: in normal form C, without the spaces at its ends. */
-export function line(most: number) {
+export const line = (most: number) => lineOf(most, LINE);
+
+/** The same, or nothing. */
+export const lineOrNothing = (most: number) => lineOf(most, LINE_OR_NOTHING);
+
+function lineOf(most: number, pattern: RegExp) {
+  const isReadable = (text: string): boolean => (text === '' && pattern.test(text)) || unreadable(text) === undefined;
   const tooLong = `must have at most ${most} characters`;
   return (
     z
       .string()
       // Bounded before anything is done with it; in no form of Unicode so many characters have more UTF-16 units.
       .max(4 * most, { error: tooLong, abort: true })
-      .regex(LINE, { error: READABLE, abort: true })
+      .regex(pattern, { error: ({ input }) => readable(input), abort: true })
       .refine(isWellFormed, WELL_FORMED)
       .normalize('NFC')
       // With the spaces at its ends, as JSON Schema counts.
       .refine((value) => [...value].length <= most, { error: tooLong, params: { code: 'TOO_LONG' } })
       .trim()
-      .refine(isReadable, READABLE)
+      .refine(isReadable, { error: ({ input }) => readable(input) })
       .meta({ maxLength: most })
   );
 }
@@ -104,7 +113,7 @@ export const displayName = line(LONGEST_NAME).meta({
 });
 
 /** How many characters a reason for something has at most. */
-export const LONGEST_REASON = 500;
+const LONGEST_REASON = 500;
 
 export const reason = line(LONGEST_REASON);
 
@@ -119,6 +128,42 @@ export const email = z
   })
   .max(254)
   .meta({ examples: ['hanako@example.com'] });
+
+const LOCALE =
+  '[A-Za-z]{2,3}(?:-[A-Za-z]{4})?(?:-(?:[A-Za-z]{2}|[0-9]{3}))?(?:-(?:[A-Za-z0-9]{5,8}|[0-9][A-Za-z0-9]{3})){0,3}' +
+  '(?:-u(?:-[A-Za-z0-9][A-Za-z](?:-[A-Za-z0-9]{3,8}){0,3}){1,4})?';
+
+/** A language tag (BCP 47) in canonical form: `ja-jp` is kept as `ja-JP`. */
+export const locale = z
+  .string()
+  .regex(new RegExp(`^(?=.{2,64}$)${LOCALE}$`), { error: 'must be a language tag such as ja-JP (BCP 47)', abort: true })
+  .refine((tag) => canonicalLocale(tag) !== undefined, {
+    error: 'must be a language tag such as ja-JP (BCP 47)',
+    params: { code: 'WRONG_FORMAT' },
+    abort: true,
+  })
+  .transform((tag) => canonicalLocale(tag) ?? tag)
+  .meta({ description: 'A language tag (BCP 47)', examples: ['ja-JP'] });
+
+function canonicalLocale(tag: string): string | undefined {
+  try {
+    return Intl.getCanonicalLocales(tag)[0];
+  } catch {
+    return undefined;
+  }
+}
+
+/** The name of a time zone as IANA has it now: `asia/calcutta` is kept as `Asia/Kolkata`. */
+export const timeZone = z
+  .string()
+  .regex(/^[A-Za-z][A-Za-z0-9_+/-]{0,63}$/, { error: 'must be the name of a time zone such as Asia/Tokyo (IANA)', abort: true })
+  .refine((name) => canonicalTimeZone(name) !== undefined, {
+    error: 'must be the name of a time zone such as Asia/Tokyo (IANA)',
+    params: { code: 'WRONG_FORMAT' },
+    abort: true,
+  })
+  .transform((name) => canonicalTimeZone(name) ?? name)
+  .meta({ description: 'The name of a time zone (IANA)', examples: ['Asia/Tokyo'] });
 
 type Rules = Readonly<Record<string, z.ZodType>>;
 type Kept<R extends Rules> = { [F in keyof R]?: z.output<R[F]> | undefined };
@@ -145,9 +190,12 @@ export function kept<R extends Rules>(
         ...parsed.error.issues
           .slice(0, 1)
           .flatMap(violationsOf)
-          .map((violation) => ({ ...violation, field })),
+          .map((violation) => ({ ...violation, field: within(field, violation.field) })),
       );
   }
   if (wrong.length > 0) throw invalidFields(wrong, code);
   return fields as Kept<R>;
 }
+
+/** The path of what stands at a path within a field. */
+const within = (field: string, path: string): string => (path === '' || path.startsWith('[') ? field + path : `${field}.${path}`);

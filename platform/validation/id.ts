@@ -34,5 +34,8 @@ export function requireId(field: string, id: string): string {
   return id;
 }
 
+/** The job that an operation belongs to: the operations of a saga are named `${jobId}/${step}`. */
+export const jobOf = (operationId: string): string => operationId.split('/', 1)[0] ?? operationId;
+
 /** In the place of a member's ID: who asks is the system itself. */
 export const SYSTEM = 'system';

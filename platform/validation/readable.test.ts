@@ -1,5 +1,7 @@
 import test from 'ava';
-import { isReadable } from './readable.ts';
+import { displayName } from './fields.ts';
+import { unreadable } from './readable.ts';
+import { PARSING } from './schema.ts';
 
 const READABLE = {
   'plain names': ['Hanako Yamada', 'O’Hara', '花子', '山田 花子 🎉', 'か゚', 'Ünlü', '김하나', 'הָנָה', 'नमस्ते'],
@@ -53,18 +55,39 @@ const UNREADABLE = {
     '❤\ufe0f\ufe0f',
     'a\u180b',
   ],
+  'marks that are drawn over other lines': [`a${'\u0334'.repeat(5)}`, `ab${'\u0301\u0489\u0302\u0303\u0304\u0305'}`],
   'controls, and halves of characters': ['a\0', 'a\nb', 'a\u0085b', 'a\u2028b', 'a\u2029b', 'a\ud800', 'a\ufff9b\ufffa'],
 };
 
+const shown = (text: string): string => JSON.stringify([...text].map((c) => c.codePointAt(0)?.toString(16)));
+
 for (const [what, texts] of Object.entries(READABLE)) {
   test(`readable: ${what}`, (t) => {
-    for (const text of texts) t.true(isReadable(text.normalize('NFC')), JSON.stringify(text));
+    for (const text of texts) t.is(unreadable(text.normalize('NFC')), undefined, JSON.stringify(text));
   });
 }
 
 for (const [what, texts] of Object.entries(UNREADABLE)) {
   test(`not readable: ${what}`, (t) => {
-    for (const text of texts)
-      t.false(isReadable(text.normalize('NFC')), JSON.stringify([...text].map((c) => c.codePointAt(0)?.toString(16))));
+    for (const text of texts) t.truthy(unreadable(text.normalize('NFC')), shown(text));
   });
 }
+
+test('a name that can not be read is refused with what is wrong with it', (t) => {
+  const cases: [text: string, message: string][] = [
+    ['admin\r\nSet-Cookie: a=b', 'must not have control characters (U+000D)'],
+    ['\u202enimda', 'must not have characters that change the direction of a text (U+202E)'],
+    ['admin\u200b', 'must not have invisible characters (U+200B)'],
+    ['\u3164', 'must not have invisible characters (U+3164)'],
+    ['\u2800\u2800', 'must not have invisible characters (U+2800)'],
+    ['\u115f', 'must not have invisible characters (U+115F)'],
+    ['ad\u{e0061}min', 'must not have invisible characters (U+E0061)'],
+    ['\u0301', 'must have a character that is seen'],
+    ['\u3000', 'must have a character that is seen'],
+    [`a${'\u0334'.repeat(9)}`, 'must not have more than 4 combining marks one after the other'],
+  ];
+  for (const [text, message] of cases) {
+    const issues = displayName.safeParse(text, PARSING).error?.issues;
+    t.is(issues?.[0]?.message, message, shown(text));
+  }
+});

@@ -30,15 +30,31 @@ const AT_WORK = new RegExp(
   'gv',
 );
 
-/** Controls, line ends, halves of characters, what is invisible or changes the direction of a text, and letters that are blank. */
-const UNREADABLE = /[\p{Cc}\p{Zl}\p{Zp}\p{Cs}\p{DI}\ufff9-\ufffb\u2800\u{1d159}]/v;
+/** What no text may have, and why, the gravest first. Letters that are blank are invisible. */
+const UNREADABLE: readonly [RegExp, string][] = [
+  [/[\p{Cc}\p{Zl}\p{Zp}\p{Cs}]/v, 'control characters'],
+  [/\p{Bidi_C}/v, 'characters that change the direction of a text'],
+  [/[\p{DI}\ufff9-\ufffb\u2800\u{1d159}]/v, 'invisible characters'],
+];
 const VISIBLE = /[^\s\p{Z}\p{C}\p{M}]|\p{Co}|\p{Cn}/v;
+/** More than any language writes on one letter: they are drawn over what is above and below (UTS #39, section 5.4). */
+const TOO_MANY_MARKS = /[\p{Mn}\p{Me}]{5}/v;
 
 /**
- * Whether there is something to see in a text, and nothing that is not seen.
+ * Why people can not read a text as it is; undefined if they can: there is something to see in it, and nothing that is not seen.
  *
  * @param text in normal form C, and of a bounded length
+ * @returns what follows the name of the field: `must not have invisible characters (U+200B)`
  */
-export function isReadable(text: string): boolean {
-  return VISIBLE.test(text) && !UNREADABLE.test(text.replace(AT_WORK, ''));
+export function unreadable(text: string): string | undefined {
+  const left = text.replace(AT_WORK, '');
+  for (const [characters, what] of UNREADABLE) {
+    const [found] = characters.exec(left) ?? [];
+    if (found !== undefined) return `must not have ${what} (${codePoint(found)})`;
+  }
+  if (!VISIBLE.test(text)) return 'must have a character that is seen';
+  return TOO_MANY_MARKS.test(text) ? 'must not have more than 4 combining marks one after the other' : undefined;
 }
+
+const codePoint = (character: string): string =>
+  `U+${(character.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0')}`;

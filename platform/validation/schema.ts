@@ -58,8 +58,8 @@ const TYPES: Record<string, string> = {
 
 const FORMATS: Partial<Record<string, string>> = {
   uuid: 'must be a UUID',
-  email: 'must be an e-mail address',
-  datetime: 'must be a time as RFC 3339 has it, in UTC',
+  email: 'must be an e-mail address of ASCII characters',
+  datetime: 'must be a time as RFC 3339 has it, as 2026-11-26T08:00:00Z',
   url: 'must be a URL',
 };
 

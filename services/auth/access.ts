@@ -1,11 +1,24 @@
+import { setImmediate } from 'node:timers/promises';
 import { Counter } from '@prometheus-io/client';
-import { callerGone, permissionDenied, unauthenticated } from '#platform/errors.ts';
+import { callerGone, notFound, permissionDenied } from '#platform/errors.ts';
 import { metrics } from '#platform/process/telemetry.ts';
 import type { AccessToken } from './access-tokens.ts';
 import type { Auth } from './auth.ts';
+import type { Condition } from './conditions.ts';
 import type { Role } from './domain.ts';
 import { outcomeOf } from './outcome.ts';
-import type { Question, RoleVersion } from './policies.ts';
+import type { Permit } from './permits.ts';
+import type { Explanation } from './policies.ts';
+import type { RoleVersion } from './policy-sets.ts';
+import { known, memberOf, type Resource } from './question.ts';
+import { permissionRevoked, sessionRevoked } from './refusals.ts';
+import type { Standing } from './sessions.ts';
+
+/** What is asked about, as callers name it. */
+interface Asked {
+  action: string;
+  resource: Resource;
+}
 
 const authorizations = new Counter({
   name: 'musubi_auth_authorizations_total',
@@ -24,61 +37,162 @@ export async function authenticate(auth: Auth, accessToken: string, signal?: Abo
 }
 
 /**
- * May the member of this token do that? One store look-up, begun after the question: session, roles and their versions
- * together, so the decision is by what holds now.
+ * May the member of this token do that? One store look-up, begun after the question: session, roles and their versions, and what
+ * the resource is in, together, so the decision is by what holds now.
  *
+ * @param question.address from where it is asked, for the audit of refusals
+ * @param question.filtered whether the caller gets a condition (`seen`), and then reads only things for which that holds (`Policies.seen`)
  * @throws as {@link authenticate}, or PERMISSION_DENIED
  */
 export async function authorize(
   auth: Auth,
-  { accessToken, action, resource }: { accessToken: string } & Omit<Question, 'memberId'>,
+  {
+    accessToken,
+    action,
+    resource,
+    filtered = false,
+    address = '',
+  }: { accessToken: string; filtered?: boolean | undefined; address?: string | undefined } & Asked,
   signal?: AbortSignal,
-): Promise<AccessToken> {
+): Promise<AccessToken & { seen?: Condition }> {
+  let actorId: string | undefined;
   try {
-    const { token, roles } = await identify(auth, accessToken, signal);
+    const token = await auth.accessTokens.verify(accessToken);
+    actorId = token.memberId;
+    const { roles, rolesOf } = await standingOf(auth, token, signal, memberOf(resource));
     const load = () => withPolicies(auth, roles);
-    const decision = await auth.policies.decide({ memberId: token.memberId, action, resource }, roles, load);
-    if (decision === 'unknown') throw permissionDenied('PERMISSION_DENIED', `there is no action ${action} on ${resource.type}`);
-    if (decision === 'denied') throw permissionDenied('PERMISSION_DENIED', `you may not ${action}`);
+    const question = { memberId: token.memberId, action, resource: known(resource, rolesOf) };
+    const answer = await (filtered ? auth.policies.seen(question, roles, load) : auth.policies.decide(question, roles, load));
+    if (answer === 'unknown') throw permissionDenied('PERMISSION_DENIED', `there is no action ${action} on ${resource.type}`);
+    if (answer === 'denied')
+      throw permissionDenied('PERMISSION_DENIED', `you may not do this: it needs the permission ${action}`);
     authorizations.inc({ outcome: 'allowed' });
-    return token;
+    return answer === 'allowed' ? token : { ...token, seen: answer };
   } catch (error) {
     authorizations.inc({ outcome: outcomeOf(error) });
+    // Which action a stranger names says nothing, so it is not counted by that.
+    auth.audit.refused(error, { action: actorId === undefined ? 'auth.authenticate' : action, address, actorId });
     throw error;
   }
 }
 
+/** On whose authority a saga passes its pivot: a member's, whose permit still holds; or the system's own. */
+export type Authority = { permit: Permit; roles: RoleVersion[] } | { command: string };
+
+/** In place of a permit, of a saga that the system itself has begun: its command. */
+const COMMAND = /^[a-z][a-z-]*\.[a-z][a-z-]*$/;
+
 /**
- * What of all this may the member of this token do? Answered in the order asked, by one store look-up for all.
+ * Looks whether what a saga was allowed to begin is still allowed: by the member's state, its session and its roles as they
+ * are now. Asked for by the saga's pivot, so that what was taken away before does not happen any more.
+ *
+ * @param sealed the permit; where the system itself began the saga, its command
+ * @param closedMemberId whose login the saga has closed itself: it is not held against its own permit
+ * @throws PERMISSION_REVOKED; INVALID_ARGUMENT for what is no permit
+ */
+export async function requirePermit(
+  auth: Pick<Auth, 'store' | 'sessions' | 'policies' | 'permits' | 'audit'>,
+  sealed: string,
+  closedMemberId?: string,
+): Promise<Authority> {
+  if (COMMAND.test(sealed)) return { command: sealed };
+  const permit = auth.permits.open(sealed);
+  const { memberId, action, resource } = permit;
+  const standing = await auth.sessions.standing(permit, { closed: memberId === closedMemberId, about: memberOf(resource) });
+  if (standing) {
+    const { roles, rolesOf } = standing;
+    const question = { memberId, action, resource: known(resource, rolesOf) };
+    if ((await auth.policies.decide(question, roles, () => withPolicies(auth, roles))) === 'allowed') return { permit, roles };
+  }
+  const error = permissionRevoked();
+  auth.audit.refused(error, { action, actorId: memberId });
+  throw error;
+}
+
+/** For so long one who asks much may keep all others waiting. */
+const TURN_MS = 10;
+
+/**
+ * What of all this may the member of this token do? Answered in the order asked, by one store look-up for all. Policies that are not
+ * parsed yet can take long: others have their turn in between.
  *
  * @throws as {@link authenticate}
  */
 export async function check(
   auth: Auth,
-  { accessToken, checks }: { accessToken: string; checks: readonly Omit<Question, 'memberId'>[] },
+  { accessToken, checks }: { accessToken: string; checks: readonly Asked[] },
   signal?: AbortSignal,
 ): Promise<boolean[]> {
-  const { token, roles } = await identify(auth, accessToken, signal);
+  const about = checks.flatMap(({ resource }) => memberOf(resource));
+  const { token, roles, rolesOf } = await identify(auth, accessToken, signal, about);
   let loading: Promise<Role[]> | undefined;
   const load = () => (loading ??= withPolicies(auth, roles));
-  const decide = async ({ action, resource }: Omit<Question, 'memberId'>) =>
-    (await auth.policies.decide({ memberId: token.memberId, action, resource }, roles, load)) === 'allowed';
-  return await Promise.all(checks.map(decide));
+  const decide = async ({ action, resource }: Asked) => {
+    const question = { memberId: token.memberId, action, resource: known(resource, rolesOf) };
+    return (await auth.policies.decide(question, roles, load)) === 'allowed';
+  };
+  const allowed: boolean[] = [];
+  let since = performance.now();
+  for (const one of checks) {
+    if (performance.now() - since > TURN_MS) {
+      await setImmediate();
+      if (signal?.aborted) throw callerGone();
+      since = performance.now();
+    }
+    allowed.push(await decide(one));
+  }
+  return allowed;
 }
 
-const withPolicies = ({ store }: Auth, roles: readonly RoleVersion[]): Promise<Role[]> =>
+/**
+ * What would be allowed to a member now, and by which policies: for an administrator who asks. Nothing is done, and a login
+ * that is closed is looked at as if it was open.
+ *
+ * @throws as {@link authorize} for who asks; MEMBER_NOT_FOUND
+ */
+export async function simulate(
+  auth: Auth,
+  { accessToken, memberId, action, resource }: { accessToken: string; memberId: string } & Asked,
+  signal?: AbortSignal,
+): Promise<Explanation> {
+  await authorize(auth, { accessToken, action: 'policy.simulate', resource: { type: 'System', id: '', ownerId: '' } }, signal);
+  const concerned = { _id: { $in: [memberId, ...memberOf(resource)] } };
+  const found = await auth.store.members.find(concerned, { projection: { roleIds: 1 } }).toArray();
+  const rolesOf = new Map(found.map(({ _id, roleIds }) => [_id, roleIds]));
+  const roleIds = rolesOf.get(memberId);
+  if (!roleIds) throw notFound('MEMBER_NOT_FOUND', 'there is no such member');
+  const roles = await auth.store.roles.find({ _id: { $in: roleIds } }).toArray();
+  return auth.policies.explain({ memberId, action, resource: known(resource, rolesOf) }, roles);
+}
+
+const withPolicies = ({ store }: Pick<Auth, 'store'>, roles: readonly RoleVersion[]): Promise<Role[]> =>
   store.roles.find({ _id: { $in: roles.map(({ _id }) => _id) } }).toArray();
 
-/** Verifies the token, and asks the store for the roles of its member: none of a member that is not active or has not that session. */
+/**
+ * Verifies the token, and asks the store for what holds of its session.
+ *
+ * @param about members whose roles are asked for, too
+ */
 async function identify(
-  { accessTokens, sessions }: Auth,
+  auth: Auth,
   accessToken: string,
+  signal?: AbortSignal,
+  about: readonly string[] = [],
+): Promise<Standing & { token: AccessToken }> {
+  const token = await auth.accessTokens.verify(accessToken);
+  return { token, ...(await standingOf(auth, token, signal, about)) };
+}
+
+/** What holds of a genuine token's session. @throws SESSION_REVOKED, CALLER_GONE */
+async function standingOf(
+  { sessions }: Auth,
+  token: AccessToken,
   signal: AbortSignal | undefined,
-): Promise<{ token: AccessToken; roles: RoleVersion[] }> {
-  const token = await accessTokens.verify(accessToken);
-  const roles = await sessions.rolesOf(token);
+  about: readonly string[],
+): Promise<Standing> {
+  const standing = await sessions.standing(token, { about });
   // Nobody waits for what follows.
   if (signal?.aborted) throw callerGone();
-  if (!roles) throw unauthenticated('SESSION_REVOKED');
-  return { token, roles };
+  if (!standing) throw sessionRevoked();
+  return standing;
 }

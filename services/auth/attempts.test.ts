@@ -136,19 +136,41 @@ test('each bound holds, and who is refused by one takes nothing from the others'
   const { source } = stranger();
   t.is(await granted(attempts, () => stranger({ source }), 10), 6, 'of a source, over all logins');
   const { login } = stranger();
-  t.is(await granted(attempts, () => stranger({ login }), 12), 9, 'for a login, over all sources');
+  const few = Array.from({ length: 3 }, () => stranger({ login }).source);
+  let next = 0;
+  const ofFew = () => stranger({ login, source: few[next++ % few.length] as string });
+  t.is(await granted(attempts, ofFew, 20), 9, 'for a login, over all sources');
 
   const other = stranger();
   for (let i = 0; i < 5; i++) await t.throwsAsync(attempts.take({ ...other, source }), REFUSED);
-  for (let i = 0; i < 5; i++) await t.throwsAsync(attempts.take({ ...other, login }), REFUSED);
-  t.is(await granted(attempts, () => stranger({ login: other.login }), 12), 9, 'what was refused did not count');
+  for (let i = 0; i < 5; i++) await t.throwsAsync(attempts.take({ ...other, login, source: few[0] as string }), REFUSED);
+  t.is(await granted(attempts, () => stranger({ login: other.login }), 20), 18, 'what was refused did not count');
   t.is(await granted(attempts, () => stranger({ source: other.source }), 12), 6);
+});
+
+test('a few strangers do not keep out a member who has never logged in anywhere, though many do', async (t) => {
+  const attempts = attemptsWith();
+  const { login } = stranger();
+  const few = Array.from({ length: 3 }, () => stranger({ login }));
+  for (const one of few) t.is(await granted(attempts, () => one, 20), 3);
+  for (const one of few) await t.throwsAsync(attempts.take(one), REFUSED);
+  t.is(await granted(attempts, () => stranger({ source: few[0]?.source as string }), 20), 3, 'its source has guesses at others');
+
+  const member = stranger({ login });
+  const right = await attempts.take(member);
+  await right.end(false);
+  const wrong = await attempts.take(member);
+  await t.throwsAsync(attempts.take(member), REFUSED, 'not two side by side');
+  await wrong.end(true);
+  await t.throwsAsync(attempts.take(member), REFUSED, 'it has guessed now');
+  t.is(await granted(attempts, () => stranger({ login }), 20), 8, 'as many sources as the login has guesses');
+  await t.throwsAsync(attempts.take(stranger({ login })), REFUSED);
 });
 
 test('no stranger takes anything from a known source or a known device', async (t) => {
   const attempts = attemptsWith();
   const { login, source } = stranger();
-  await granted(attempts, () => stranger({ login }), 20);
+  await granted(attempts, () => stranger({ login }), 40);
   await granted(attempts, () => stranger({ source }), 20);
   await t.throwsAsync(attempts.take(stranger({ login })), REFUSED, 'elsewhere the member is a stranger, too');
   t.is(await granted(attempts, () => stranger({ login, source, known: true }), 5), 3);

@@ -18,7 +18,7 @@ export interface AttemptRates {
   sourceAndLogin: Rate;
   /** Of one source, for logins that it has never opened. */
   source: Rate;
-  /** For one login, of all sources that have never opened it. */
+  /** For one login, of all sources that have never opened it; and as many first guesses. */
   login: Rate;
 }
 
@@ -56,7 +56,7 @@ export interface Guess {
 }
 
 interface Limit {
-  name: 'device' | 'source-and-login' | 'source' | 'login';
+  name: 'device' | 'source-and-login' | 'source' | 'login' | 'first-guess';
   id: string;
   burst: number;
   intervalMs: number;
@@ -81,7 +81,9 @@ interface Met {
  *   for nothing: who has stolen it does not keep its owner out of where the member has been before;
  * - who comes from a source that the member has logged in from, by the guesses of that source for this login;
  * - who comes from elsewhere, also by the guesses of its source for any login, and by those for this login from
- *   everywhere that the member has never been.
+ *   everywhere that the member has never been. Once these are used up, a source that has not guessed at this login yet has
+ *   one guess more, out of as many that are kept for such sources: a few strangers do not keep out a member who comes to
+ *   a new place, as many do as this login has guesses.
  *
  * A guess counts from before the password is looked at: in this process while that lasts, so those that are tried side by side
  * count, and in the store once the password was wrong. So a login that succeeds writes nothing here. Processes do not know of what
@@ -188,8 +190,13 @@ export class Attempts {
     const { device, ...without } = attempt;
     const { login, source, known } = without;
     const own = this.#limit('source-and-login', sourceAndLogin, login, source);
-    const limits = known ? [own] : [own, this.#limit('source', ofSource, source), this.#limit('login', ofLogin, login)];
-    const ways = [{ attempt: without, limits }];
+    const elsewhere = (own: Limit, name: 'login' | 'first-guess'): Way => ({
+      attempt: without,
+      limits: [own, this.#limit('source', ofSource, source), this.#limit(name, ofLogin, login)],
+    });
+    const ways = known
+      ? [{ attempt: without, limits: [own] }]
+      : [elsewhere(own, 'login'), elsewhere({ ...own, burst: 1 }, 'first-guess')];
     return device === undefined ? ways : [{ attempt, limits: [this.#limit('device', sourceAndLogin, login, device)] }, ...ways];
   }
 

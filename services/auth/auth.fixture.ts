@@ -1,4 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto';
+import { MusubiError } from '#platform/errors.ts';
 import type { StepHandlers } from '#platform/operations/step.ts';
 import { Secret } from '#platform/process/config.ts';
 import { Lifecycle } from '#platform/process/lifecycle.ts';
@@ -6,12 +7,15 @@ import { createLogger, type Logger } from '#platform/process/log.ts';
 import type { AuthServiceService } from '#proto/musubi/auth/v1/auth.ts';
 import { AccessTokens } from './access-tokens.ts';
 import { type AttemptRates, Attempts } from './attempts.ts';
+import { Audit } from './audit/audit.ts';
 import type { Auth } from './auth.ts';
 import { DeviceCookies } from './device-cookies.ts';
 import type { Policy } from './domain.ts';
 import { authSteps } from './grpc.ts';
 import { HashQueue } from './hash-queue.ts';
+import type { LoginRules } from './held-logins.ts';
 import { type Argon2Cost, Passwords } from './passwords.ts';
+import { Permits } from './permits.ts';
 import { Policies } from './policies.ts';
 import { RefreshTokens } from './refresh-tokens.ts';
 import type { LogIn } from './rpcs/log-in.ts';
@@ -27,6 +31,8 @@ export const CHEAP: Argon2Cost = { memory: 64, passes: 1, parallelism: 1 };
 export const ISSUER = 'https://musubi.example';
 const RATE = { burst: 1_000_000, everySeconds: 1 };
 const RATES: AttemptRates = { sourceAndLogin: RATE, source: RATE, login: RATE };
+/** How logins are held, by default. */
+export const LOGIN_RULES: LoginRules = { heldMs: 30 * 24 * 3_600_000, heldAtMost: 3, renames: RATE };
 export const PASSWORD = 'a password of tests';
 
 /** One process's worth of the Auth service, on a real MongoDB. */
@@ -34,7 +40,7 @@ export interface TestAuth extends Auth {
   keys: KeyRing;
   masterKey: Secret;
   lifecycle: Lifecycle;
-  /** The steps of sagas, as they are called by gRPC. */
+  /** The steps of sagas, as these call them: one that met another is tried again. */
   steps: StepHandlers<AuthServiceService>;
   /** Another process on the same store. */
   sibling(options?: TestAuthOptions): Promise<TestAuth>;
@@ -54,7 +60,11 @@ export interface TestAuthOptions {
   issuer?: string;
   /** As many guesses as a test likes, when it is not about them. */
   rates?: AttemptRates;
+  /** Default: as they are by default, with as many renames as a test likes. */
+  loginRules?: Partial<LoginRules>;
   log?: Logger;
+  /** Who closes sockets; default: there are none. */
+  sockets?: Auth['sockets'];
 }
 
 /** @param url MUSUBI_MONGODB_URL: a replica set that test databases may be made on */
@@ -67,15 +77,21 @@ async function open(url: Secret, database: string, masterKey: Secret, options: T
   const log = options.log ?? createLogger('auth', 'error');
   const lifecycle = new Lifecycle(log, 5_000);
   const { now } = options;
-  const store = await openStore({ url, database, log, lifecycle, ...(now ? { clock: { now } } : {}) });
+  const loginRules = { ...LOGIN_RULES, ...options.loginRules };
+  const store = await openStore({ url, database, log, lifecycle, masterKey, loginRules, ...(now ? { clock: { now } } : {}) });
   const keys = new KeyRing(store.signingKeys, new Vault(masterKey, 'signing keys'), store.clock);
   await keys.maintain();
   const passwords = new Passwords(options.cost ?? CHEAP, options.queue ?? new HashQueue(2, 1_000));
   const policies = new Policies();
-  const steps = authSteps(store);
+  const permits = new Permits(masterKey);
+  const sessions = new Sessions(store);
+  const audit = new Audit(store, masterKey);
+  const steps = triedAgain(authSteps({ store, sessions, policies, permits, audit }));
   return {
     store,
-    sessions: new Sessions(store),
+    sessions,
+    permits,
+    audit,
     keys,
     masterKey,
     lifecycle,
@@ -85,21 +101,38 @@ async function open(url: Secret, database: string, masterKey: Secret, options: T
     attempts: new Attempts(store.attempts, options.rates ?? RATES, masterKey),
     refreshTokens: new RefreshTokens(masterKey),
     deviceCookies: new DeviceCookies(masterKey, store.clock),
+    addresses: new Vault(masterKey, 'session addresses'),
     sourceNames: new Pseudonyms(masterKey, 'known sources'),
     loginNames: new Pseudonyms(masterKey, 'logged logins'),
     log,
+    sockets: options.sockets ?? { closeSockets: async () => ({}) },
     sibling: (more = {}) => open(url, database, masterKey, { ...options, ...more }),
     steps,
     member: (member) => registerMember(store, steps, passwords, member),
     role: (roleId, texts, version = 1) => {
       const list = texts.map((cedar, index): Policy => ({ policyId: `${roleId}.${index}`, name: '', cedar }));
-      return putRoles(store, policies, [{ _id: roleId, version, policies: list }]);
+      return putRoles({ store, policies, audit }, [{ _id: roleId, version, policies: list }]);
     },
     close: async () => {
       await store.mongo.db.dropDatabase();
       await lifecycle.stop('done');
     },
   };
+}
+
+/** On a busy machine many steps at once meet each other for longer than one of them tries. */
+function triedAgain<Steps extends StepHandlers<AuthServiceService>>(steps: Steps): Steps {
+  const tried = (step: (request: unknown) => Promise<unknown>) => async (request: unknown) => {
+    for (;;) {
+      try {
+        return await step(request);
+      } catch (error) {
+        if (!(error instanceof MusubiError && error.code === 'STORE_CONFLICT')) throw error;
+      }
+    }
+  };
+  const all = Object.entries(steps as unknown as Record<string, Parameters<typeof tried>[0]>);
+  return Object.fromEntries(all.map(([name, step]) => [name, tried(step)])) as unknown as Steps;
 }
 
 async function registerMember(

@@ -1,6 +1,13 @@
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
-import { address, httpUrl, integer, mongodbUrl, rate, Secret } from '#platform/process/config.ts';
+import { callerShape } from '#platform/grpc/callers.ts';
+import { grpcShape } from '#platform/grpc/config.ts';
+import { peerShape } from '#platform/grpc/peers.ts';
+import { httpUrl, integer, mongodbUrl, rate, Secret } from '#platform/process/config.ts';
+import { calledBy } from '../may-call.ts';
+
+/** The contracts of the services that must know of sessions that end. */
+export const CALLED = calledBy('auth');
 
 /** A 256-bit key, in base64. */
 const key = () =>
@@ -11,13 +18,15 @@ const key = () =>
 
 /** The environment of the Auth service. */
 export const shape = {
-  MUSUBI_GRPC_LISTEN: address(),
+  ...grpcShape,
   MUSUBI_MONGODB_URL: mongodbUrl(),
+  ...peerShape(CALLED),
+  ...callerShape('auth'),
   /** The issuer of our tokens: what clients know us by. */
   MUSUBI_PUBLIC_URL: httpUrl(),
   /**
-   * Encrypts the signing keys at rest, derives refresh tokens from their predecessors, signs device cookies, and makes the
-   * pseudonyms of addresses and logins. Every Auth process needs the same, and it must stay the same: with another one the
+   * Encrypts the signing keys and the addresses of sessions at rest, derives refresh tokens from their predecessors, signs
+   * device cookies and the audit, seals the keys of members, and makes the pseudonyms of addresses and logins. Every Auth process needs the same, and it must stay the same: with another one the
    * stored signing keys do not open, and Auth does not start.
    */
   MUSUBI_AUTH_MASTER_KEY: key(),
@@ -38,6 +47,16 @@ export const shape = {
   MUSUBI_AUTH_GUESSES_PER_SOURCE: rate().default({ burst: 100, everySeconds: 1 }),
   /** … and for one login, of all sources that have never opened it. */
   MUSUBI_AUTH_GUESSES_PER_LOGIN: rate().default({ burst: 50, everySeconds: 10 }),
+  /** For how long a login that was given up goes to nobody else; longer than any saga takes to be undone. */
+  MUSUBI_AUTH_LOGIN_HELD_DAYS: integer(1, 3_650).default(30),
+  /** How many are held for one member; then it can only take one of them back. */
+  MUSUBI_AUTH_LOGINS_HELD: integer(1, 1_000).default(3),
+  /** How many minutes after its deletion a member is erased, at the soonest: until then its history can be looked at. All is gone within a day. */
+  MUSUBI_AUTH_ERASED_AFTER_MINUTES: integer(0, 600).default(60),
+  /** For how long the audit keeps what was done: a year, which audits ask for (PCI DSS, 10.5.1), and the month in which they are made. */
+  MUSUBI_AUTH_AUDIT_DAYS: integer(1, 36_500).default(400),
+  /** How often the login of one member is changed. */
+  MUSUBI_AUTH_RENAMES: rate().default({ burst: 5, everySeconds: 3_600 }),
 };
 
 export type Config = z.output<z.ZodObject<typeof shape>>;

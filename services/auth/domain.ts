@@ -29,13 +29,25 @@ export interface PasswordHash {
   hash: string;
 }
 
+/** What is needed to open a sealed text again, save the key. All in base64. */
+export interface Sealed {
+  iv: string;
+  tag: string;
+  data: string;
+}
+
 export interface Session {
   id: string;
   createdAt: Date;
+  /** The last refresh, or the login: a request writes nothing. */
   lastUsedAt: Date;
   userAgent: string;
+  /** From where it was begun, sealed for its member; absent where that was not known. */
+  address?: Sealed;
   /** When its refresh token is too old; every refresh moves it, up to `endsAt`. */
   expiresAt: Date;
+  /** Of one that a change of password has ended: what `expiresAt` was, while that can be undone. */
+  formerExpiresAt?: Date;
   /** When it ends at the latest: nothing moves it. */
   endsAt: Date;
   /** SHA-256 of the refresh token that is good now, base64. */
@@ -62,6 +74,8 @@ export interface Member {
   /** What makes it unique: {@link loginKey}. */
   loginKey: string;
   password: PasswordHash;
+  /** What it was before, while a change of it can be undone: until then it is not changed again. */
+  formerPassword?: PasswordHash;
   roleIds: string[];
   status: MemberStatus;
   /** Grows by 1 with every change of the login, its roles and its state; events carry it. */
@@ -70,6 +84,8 @@ export interface Member {
   sessions: Session[];
   /** The newest {@link KNOWN_SOURCES_KEPT}; absent of a member of an earlier release that has not logged in since. */
   knownSources?: KnownSource[];
+  /** When its bucket of renames is full; absent: it was not renamed. */
+  renamesFullAt?: Date;
   createdAt: Date;
   updatedAt: Date;
 }
@@ -89,9 +105,6 @@ export interface Role {
   /** Of administrators: how many logins were closed. What matters is that it is written. */
   loginsClosed?: number;
 }
-
-/** The role that somebody who can log in must always have. */
-export const ADMIN = 'admin';
 
 /** A member who logs in from one source more is no longer known at the one that was not used for longest. */
 export const KNOWN_SOURCES_KEPT = 16;
@@ -114,11 +127,6 @@ export const SESSION_MAX_MS = 180 * 24 * 3_600_000;
 export const REFRESH_GRACE_MS = 10_000;
 /** How long a staged password waits for its saga. */
 export const STAGED_PASSWORD_MS = 15 * 60_000;
-
-/** How long a name that a member gave up is held for it: longer than any saga takes to be undone. */
-export const LOGIN_HELD_MS = 7 * 24 * 3_600_000;
-/** So many are held for one member at a time: otherwise each could keep as many names from all others as it likes. */
-export const LOGINS_HELD = 3;
 
 /** In UTF-16 units: what is longer is no login in any form of Unicode (64 letters of two units each). */
 const LONGEST_LOGIN = 128;
@@ -162,7 +170,8 @@ export function passwordViolation(password: string): Omit<FieldViolation, 'field
   );
   const repeated = new Set(characters).size <= 2;
   const sequence = SEQUENCES.some((line) => line.includes(plain));
-  return common || repeated || sequence ? { code: 'TOO_COMMON', message: 'is one of the most common passwords' } : undefined;
+  const isCommon = common || repeated || sequence;
+  return isCommon ? { code: 'TOO_COMMON', message: 'is one of the most common passwords; choose another' } : undefined;
 }
 
 /** When a session that is used now for the last time expires. */

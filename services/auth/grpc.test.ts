@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
+import { byTests, lettingTestsIn } from '#platform/grpc/callers.fixture.ts';
 import { connectPeer, type Peer } from '#platform/grpc/client.ts';
 import { serveGrpc } from '#platform/grpc/server.ts';
 import { createLogger } from '#platform/process/log.ts';
@@ -10,6 +11,7 @@ import { freshLogin, loginOf, openTestAuth, PASSWORD, type TestAuth } from './au
 import { AUTH_LIMITS, authHandlers } from './grpc.ts';
 import { HashQueue } from './hash-queue.ts';
 
+const callers = lettingTestsIn('auth');
 let server: TestAuth;
 let auth: Peer<typeof AuthServiceService>;
 test.before(async () => {
@@ -17,11 +19,11 @@ test.before(async () => {
   const { lifecycle } = server;
   const listen = { host: '127.0.0.1', port: 0 };
   const port = await serveGrpc(
-    { listen, log: createLogger('auth', 'error'), lifecycle, limits: AUTH_LIMITS },
+    { listen, callers, log: createLogger('auth', 'error'), lifecycle, limits: AUTH_LIMITS },
     AuthServiceService,
     authHandlers(server, server.keys),
   );
-  auth = connectPeer(`127.0.0.1:${port}`, AuthServiceService, lifecycle);
+  auth = connectPeer(`127.0.0.1:${port}`, AuthServiceService, lifecycle, byTests('auth'));
 });
 test.after.always(() => server?.close());
 
@@ -52,7 +54,20 @@ test('from a staged password to a permission and back to nothing', async (t) => 
   t.true(who.expiresAt > Date.now() / 1_000);
   t.true(who.expiresIn > 0 && who.expiresIn <= 300);
   const resource = { type: 'Member', id: memberId, ownerId: '' };
-  t.deepEqual(await auth.authorize({ accessToken, action: 'member.update', resource }), { memberId, sessionId: who.sessionId });
+  t.like(await auth.authorize({ accessToken, action: 'member.update', resource }), {
+    memberId,
+    sessionId: who.sessionId,
+    permit: undefined,
+    seen: undefined,
+  });
+  const filtered = await auth.authorize({ accessToken, action: 'member.list', resource, filtered: true });
+  t.like(filtered, { memberId, sessionId: who.sessionId, seen: { kind: { $case: 'always', value: true } } });
+  await t.throwsAsync(auth.authorize({ accessToken, action: 'member.update', resource, filtered: true }), {
+    code: 'INVALID_ARGUMENT',
+    message: /filtered/,
+  });
+  const { permit } = await auth.authorize({ accessToken, action: 'member.update', resource, wantsPermit: true });
+  await auth.confirmPermit({ operationId: `${memberId}/confirm`, permit });
 
   const renamed = freshLogin();
   await auth.rebindLogin({ operationId: `${memberId}/rebind`, memberId, loginId: renamed });
@@ -98,6 +113,12 @@ test('refusals name what is wrong', async (t) => {
   });
   const checks = [{ action: 'x'.repeat(201), resource: { type: 'Member', id: '', ownerId: '' } }];
   t.like(await t.throwsAsync(auth.check({ accessToken: 'x', checks })), { fields: [{ field: 'checks[0].action' }] });
+  for (const type of ['Member', 'Role', 'Policy', 'System', 'Unheard'])
+    t.like(
+      await t.throwsAsync(auth.authorize({ accessToken: 'x', action: 'a', resource: { type, id: 'x', ownerId: 'me' } })),
+      { fields: [{ field: 'resource.ownerId' }] },
+      `who owns a ${type} is not the caller's to say`,
+    );
   const roleIds = Array.from({ length: 101 }, () => 'member');
   t.like(await t.throwsAsync(auth.grantRoles({ operationId: randomUUID(), memberId: randomUUID(), roleIds })), {
     fields: [{ field: 'roleIds' }],
@@ -132,11 +153,11 @@ test.serial('a password whose gateway left is neither hashed nor staged', async 
   t.teardown(() => busy.lifecycle.stop('done'));
   await begun.promise;
   const port = await serveGrpc(
-    { listen: { host: '127.0.0.1', port: 0 }, log: createLogger('auth', 'error'), lifecycle: busy.lifecycle },
+    { listen: { host: '127.0.0.1', port: 0 }, callers, log: createLogger('auth', 'error'), lifecycle: busy.lifecycle },
     AuthServiceService,
     authHandlers(busy, busy.keys),
   );
-  const peer = connectPeer(`127.0.0.1:${port}`, AuthServiceService, busy.lifecycle);
+  const peer = connectPeer(`127.0.0.1:${port}`, AuthServiceService, busy.lifecycle, byTests('auth'));
   const staged = () => busy.store.secrets.countDocuments();
   const before = await staged();
   const waiting = async () =>

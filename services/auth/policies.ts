@@ -1,79 +1,66 @@
-import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import {
-  type DetailedError,
   type EntityJson,
   type EntityUidJson,
-  policyToJson,
-  preparsePolicySet,
   preparseSchema,
   schemaToJson,
   statefulIsAuthorized,
   validate,
 } from '@cedar-policy/cedar-wasm/nodejs';
 import type { FieldViolation } from '#platform/errors.ts';
+import { type Condition, nameIn, narrow } from './conditions.ts';
 import type { Policy, Role } from './domain.ts';
+import { conditionOf, NotListable, notListable } from './partial-evaluation.ts';
+import { factsOf, faultOf, messages } from './policy-facts.ts';
+import { type PolicySet, PolicySets, type RoleVersion } from './policy-sets.ts';
+import { tooComplex } from './policy-text.ts';
+import { kindOf, type Question, readerOf } from './question.ts';
 
 const NAMESPACE = 'Musubi';
 const SCHEMA_NAME = 'musubi';
 
-/** One question: may this member do that to this? */
-export interface Question {
-  memberId: string;
-  action: string;
-  resource: { type: string; id: string; ownerId: string };
-}
-
 /** `unknown`: the schema knows no such action on that type of resource, so nothing can permit it. */
-export type Decision = 'allowed' | 'denied' | 'unknown';
+type Refusal = 'denied' | 'unknown';
+export type Decision = 'allowed' | Refusal;
 
-/** A role as far as it identifies what it permits. */
-export type RoleVersion = Pick<Role, '_id' | 'version'>;
-
-/** Decisions kept of one combination of roles: more kinds of question than policies of any size tell apart in practice. */
-const DECISIONS_KEPT = 1_000;
-
-/** A combination of roles, with its policies parsed. */
-interface PolicySet {
-  /** Where Cedar's cache has them. */
-  entry: string;
-  /** Every string that stands in them. */
-  strings: ReadonlySet<string>;
-  /** What was decided by them, by the kind of question. */
-  decisions: Map<string, Decision>;
+/** A decision, and the policies that made it: those that permit, or that forbid; none, where nothing permits. */
+export interface Explanation {
+  allowed: boolean;
+  policies: { roleId: string; policyId: string }[];
 }
+
+/** Answers kept of one policy set: more than there are kinds of question that its policies tell apart in practice. */
+export const ANSWERS_KEPT = 1_000;
 
 /**
  * Decides by Cedar policies (https://docs.cedarpolicy.com): what no policy of the member's roles
  * permits is denied, and a `forbid` wins over every `permit`.
  *
- * Policies are parsed once per combination of roles and their versions. Cedar's own cache can't
- * forget, only overwrite: so the combinations used last share a fixed number of its entries.
- *
- * Cedar is asked once for each kind of question ({@link kindOf}) of a combination.
+ * Policies are parsed once per combination of roles and their versions, and action ({@link PolicySets}). Cedar is asked once for
+ * each kind of question ({@link kindOf}) of it.
  */
 export class Policies {
-  /** Cedar's cache is one for the whole process. */
-  readonly #name = randomUUID();
   readonly #schema: string;
   /** Action → the types of resource it can be done to. */
   readonly #actions: ReadonlyMap<string, ReadonlySet<string>>;
-  /** By the combination of roles; least recently used first. */
-  readonly #sets = new Map<string, PolicySet>();
-  readonly #capacity: number;
+  /** Type → the types of what one of them can be in. */
+  readonly #within: ReadonlyMap<string, readonly string[]>;
+  readonly #sets: PolicySets;
 
-  /** @param capacity combinations of roles kept parsed (about 60 kB each for 30 policies) */
-  constructor(capacity = 256) {
-    this.#capacity = capacity;
+  /** @param capacity policies kept parsed (about 2 kB each) */
+  constructor(capacity = 8_000) {
+    this.#sets = new PolicySets(capacity);
     this.#schema = readFileSync(new URL('cedar/schema.cedarschema', import.meta.url), 'utf8');
-    this.#actions = readActions(this.#schema);
+    const { actions, within } = readSchema(this.#schema);
+    this.#actions = actions;
+    this.#within = within;
     const parsed = preparseSchema(SCHEMA_NAME, this.#schema);
     if (parsed.type === 'failure') throw new Error(`Cedar schema: ${messages(parsed.errors)}`);
   }
 
-  /** How many decisions are remembered. */
+  /** How many answers are remembered. */
   get kept(): number {
-    return [...this.#sets.values()].reduce((sum, { decisions }) => sum + decisions.size, 0);
+    return this.#sets.kept;
   }
 
   /** What is wrong with a role's policies, by field; empty if they can be stored. */
@@ -83,9 +70,36 @@ export class Policies {
       const field = `${path}[${index}]`;
       if (seen.has(policyId)) return [{ field: `${field}.policyId`, message: `is there twice: ${policyId}` }];
       seen.add(policyId);
+      const complex = tooComplex(cedar);
+      if (complex !== undefined) return [{ field: `${field}.cedar`, message: complex }];
       const answer = validate({ schema: this.#schema, policies: { staticPolicies: { [policyId]: cedar } } });
       const errors = answer.type === 'failure' ? answer.errors : answer.validationErrors.map(({ error }) => error);
-      return errors.length === 0 ? [] : [{ field: `${field}.cedar`, message: messages(errors) }];
+      // Of a condition that holds for no type of thing Cedar says so for each: one says it.
+      const [error] = errors;
+      if (error) return [{ field: `${field}.cedar`, message: faultOf(cedar, error) }];
+      if (!this.#isAboutJobs(cedar) || !factsOf(cedar).looksBehindOwner) return [];
+      return [{ field: `${field}.cedar`, message: 'must not ask in which role the owner of a job is: only who it is, is known' }];
+    });
+  }
+
+  /** Whether a policy that has no {@link violations} says nothing of anything: what it is about is never done to the things that it names. */
+  neverApplies({ policyId, cedar }: Policy): boolean {
+    const answer = validate({ schema: this.#schema, policies: { staticPolicies: { [policyId]: cedar } } });
+    return (
+      answer.type === 'success' && answer.validationWarnings.some(({ error }) => error.message.includes('policy is impossible'))
+    );
+  }
+
+  #isAboutJobs(cedar: string): boolean {
+    const named = factsOf(cedar).actions ?? this.#actions.keys();
+    return [...named].some((action) => this.#actions.get(action)?.has('Job'));
+  }
+
+  /** The policies that lists could not hold to, by field; of those that have no {@link violations}. */
+  unlistable(policies: readonly Policy[], path: string): FieldViolation[] {
+    return policies.flatMap(({ cedar }, index) => {
+      const message = notListable(cedar);
+      return message === undefined ? [] : [{ field: `${path}[${index}].cedar`, message }];
     });
   }
 
@@ -93,48 +107,67 @@ export class Policies {
    * @param roles the roles that the member holds now
    * @param load reads those roles with their policies; called only for a combination that is not parsed yet
    */
-  async decide(question: Question, roles: readonly RoleVersion[], load: () => Promise<Role[]>): Promise<Decision> {
-    if (!this.#actions.get(question.action)?.has(question.resource.type)) return 'unknown';
+  decide(question: Question, roles: readonly RoleVersion[], load: () => Promise<Role[]>): Promise<Decision> {
+    return this.#answer(question, roles, load, (set) =>
+      remembered(set.decisions, kindOf(question, set.strings), () => this.#ask(question, roles, set.entry).decision),
+    );
+  }
+
+  /** Why something is allowed to who holds these roles, or is not. What our schema does not know, nothing allows. */
+  async explain(question: Question, roles: readonly Role[]): Promise<Explanation> {
+    const answer = await this.#answer(
+      question,
+      roles,
+      async () => [...roles],
+      ({ entry }) => this.#ask(question, roles, entry),
+    );
+    if (typeof answer === 'string') return { allowed: false, policies: [] };
+    const policies = answer.by.map((name) => {
+      const at = name.indexOf('/');
+      return { roleId: name.slice(0, at), policyId: name.slice(at + 1) };
+    });
+    return { allowed: answer.decision === 'allowed', policies };
+  }
+
+  /**
+   * What must hold of a thing, so that the member may read or list it.
+   *
+   * @param question of an action that only reads (`isReading`). Of the resource an ID or an owner that is empty is not known.
+   * @param roles as of {@link decide}
+   * @param load as of {@link decide}
+   */
+  seen(
+    question: Question,
+    roles: readonly RoleVersion[],
+    load: () => Promise<Role[]>,
+  ): Promise<Exclude<Condition, false> | Refusal> {
+    return this.#answer(question, roles, load, (set) => {
+      const { memberId } = question;
+      const kept = remembered(set.conditions, readerOf(question, set.strings), () => ({
+        memberId,
+        condition: this.#evaluate(question, roles, set.texts),
+      }));
+      return narrow(nameIn(kept.condition, kept.memberId, memberId), question.resource) || 'denied';
+    });
+  }
+
+  async #answer<Answer>(
+    { action, resource }: Question,
+    roles: readonly RoleVersion[],
+    load: () => Promise<Role[]>,
+    by: (set: PolicySet) => Answer,
+  ): Promise<Answer | Refusal> {
+    if (!this.#actions.get(action)?.has(resource.type)) return 'unknown';
     if (roles.length === 0) return 'denied';
-    // Between finding the entry and asking Cedar nothing may be awaited: another request could overwrite it.
-    const set = this.#find(roles) ?? this.#parse(await load());
-    const kind = kindOf(question, set.strings);
-    const known = set.decisions.get(kind);
-    if (known) return known;
-    const decision = this.#ask(question, roles, set.entry);
-    if (set.decisions.size >= DECISIONS_KEPT) set.decisions.clear();
-    set.decisions.set(kind, decision);
-    return decision;
+    // Between finding the set and answering by it nothing may be awaited: another request could overwrite its entry.
+    return by(this.#sets.find(roles, action) ?? this.#sets.of(await load(), action));
   }
 
-  #find(roles: readonly RoleVersion[]): PolicySet | undefined {
-    const combination = nameOf(roles);
-    const set = this.#sets.get(combination);
-    if (set === undefined) return undefined;
-    this.#sets.delete(combination);
-    this.#sets.set(combination, set);
-    return set;
-  }
-
-  #parse(roles: readonly Role[]): PolicySet {
-    const known = this.#find(roles);
-    if (known !== undefined) return known;
-    const staticPolicies: Record<string, string> = {};
-    for (const role of roles) {
-      for (const { policyId, cedar } of role.policies) staticPolicies[`${role._id}/${policyId}`] = cedar;
-    }
-    const oldest = this.#sets.size < this.#capacity ? undefined : this.#sets.entries().next().value;
-    const entry = oldest?.[1].entry ?? `${this.#name}/${this.#sets.size}`;
-    const parsed = preparsePolicySet(entry, { staticPolicies });
-    // Then the entry still holds what it held.
-    if (parsed.type === 'failure') throw new Error(`stored policies do not parse: ${messages(parsed.errors)}`);
-    if (oldest) this.#sets.delete(oldest[0]);
-    const set = { entry, strings: stringsOf(Object.values(staticPolicies)), decisions: new Map() };
-    this.#sets.set(nameOf(roles), set);
-    return set;
-  }
-
-  #ask({ memberId, action, resource }: Question, roles: readonly RoleVersion[], entry: string): Decision {
+  #ask(
+    { memberId, action, resource }: Question,
+    roles: readonly RoleVersion[],
+    entry: string,
+  ): { decision: Decision; by: string[] } {
     const principal = uid('Member', memberId);
     const target = uid(resource.type, resource.id);
     const attrs: EntityJson['attrs'] = resource.ownerId === '' ? {} : { owner: { __entity: uid('Member', resource.ownerId) } };
@@ -143,8 +176,8 @@ export class Policies {
     const entities: EntityJson[] = self
       ? [{ uid: principal, attrs, parents }]
       : [
-          { uid: principal, attrs: {}, parents },
-          { uid: target, attrs: resource.type === 'System' ? {} : attrs, parents: [] },
+          { uid: principal, attrs: { owner: { __entity: principal } }, parents },
+          { uid: target, attrs, parents: resource.within.map(({ type, id }) => uid(type, id)) },
         ];
     const answer = statefulIsAuthorized({
       principal,
@@ -159,55 +192,44 @@ export class Policies {
     if (answer.type === 'failure') throw new Error(`Cedar could not decide: ${messages(answer.errors)}`);
     const { decision, diagnostics } = answer.response;
     // Cedar leaves out a policy that fails; it might have been the one that forbids.
-    return decision === 'allow' && diagnostics.errors.length === 0 ? 'allowed' : 'denied';
+    const failed = diagnostics.errors.map(({ policyId }) => policyId);
+    const allowed = decision === 'allow' && failed.length === 0;
+    return { decision: allowed ? 'allowed' : 'denied', by: failed.length > 0 ? failed : diagnostics.reason };
+  }
+
+  #evaluate({ memberId, action, resource: { type } }: Question, roles: readonly RoleVersion[], policies: PolicySet['texts']) {
+    const roleIds = roles.map(({ _id }) => _id);
+    const within = this.#within.get(type) ?? [];
+    try {
+      return conditionOf({ memberId, roleIds, action, type, within, policies });
+    } catch (error) {
+      // A part of a policy that fails is left as it stands. It might have been of the one that forbids.
+      if (error instanceof NotListable) return false;
+      throw error;
+    }
   }
 }
 
-/**
- * Everything of a question that a decision by these policies can depend on: action and type, which of member, resource and
- * owner are the same, and those of their IDs that stand in a policy. To Cedar an ID is only a name: two that no policy
- * mentions are the same to it.
- */
-function kindOf({ memberId, action, resource }: Question, strings: ReadonlySet<string>): string {
-  const { type, id, ownerId } = resource;
-  const named = (name: string): string | undefined => (strings.has(name) ? `=${name}` : undefined);
-  const self = type === 'Member' && id === memberId;
-  const owned = ownerId === memberId ? 'member' : type === 'Member' && ownerId === id ? 'resource' : 'other';
-  return JSON.stringify([
-    action,
-    type,
-    named(memberId) ?? 'member',
-    named(id) ?? (self ? 'member' : 'resource'),
-    ownerId === '' ? '' : (named(ownerId) ?? owned),
-  ]);
+/** What a map has under a key, made and kept where it is missing; a full map begins again. */
+function remembered<Answer>(kept: Map<string, Answer>, key: string, make: () => Answer): Answer {
+  const known = kept.get(key);
+  if (known !== undefined) return known;
+  const made = make();
+  if (kept.size >= ANSWERS_KEPT) kept.clear();
+  kept.set(key, made);
+  return made;
 }
-
-/** Every string of these policies as Cedar reads them: the IDs that they mention, and more, which does no harm. */
-function stringsOf(policies: readonly string[]): ReadonlySet<string> {
-  const strings = new Set<string>();
-  const collect = (value: unknown): void => {
-    if (typeof value === 'string') strings.add(value);
-    else if (typeof value === 'object' && value !== null) Object.values(value).forEach(collect);
-  };
-  for (const policy of policies) {
-    const read = policyToJson(policy);
-    if (read.type === 'failure') throw new Error(`a stored policy can not be read: ${messages(read.errors)}`);
-    collect(read.json);
-  }
-  return strings;
-}
-
-const nameOf = (roles: readonly RoleVersion[]): string =>
-  JSON.stringify(roles.map(({ _id, version }) => [_id, version]).sort(([a], [b]) => (String(a) < String(b) ? -1 : 1)));
 
 const uid = (type: string, id: string): EntityUidJson & { type: string; id: string } => ({ type: `${NAMESPACE}::${type}`, id });
 
-const messages = (errors: readonly DetailedError[]): string =>
-  errors.map(({ message, help }) => (help ? `${message} (${help})` : message)).join('; ');
-
-function readActions(schema: string): ReadonlyMap<string, ReadonlySet<string>> {
+function readSchema(schema: string) {
   const read = schemaToJson(schema);
   if (read.type === 'failure') throw new Error(`Cedar schema: ${messages(read.errors)}`);
-  const actions = Object.entries(read.json[NAMESPACE]?.actions ?? {});
-  return new Map(actions.map(([name, { appliesTo }]) => [name, new Set(appliesTo?.resourceTypes ?? [])]));
+  const { actions = {}, entityTypes = {} } = read.json[NAMESPACE] ?? {};
+  return {
+    actions: new Map(Object.entries(actions).map(([name, { appliesTo }]) => [name, new Set(appliesTo?.resourceTypes ?? [])])),
+    within: new Map(
+      Object.entries(entityTypes).map(([type, entity]) => [type, ('memberOfTypes' in entity && entity.memberOfTypes) || []]),
+    ),
+  };
 }

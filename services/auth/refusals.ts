@@ -1,20 +1,39 @@
-import { alreadyExists, failedPrecondition, notFound, permissionDenied } from '#platform/errors.ts';
-import { LOGINS_HELD } from './domain.ts';
+import { alreadyExists, failedPrecondition, notFound, permissionDenied, unauthenticated } from '#platform/errors.ts';
 
 export const loginNotFound = () => notFound('LOGIN_NOT_FOUND', 'the member has no login');
 
 export const loginTaken = () =>
-  alreadyExists('LOGIN_TAKEN', 'the login is taken', { fields: [{ field: 'loginId', code: 'TAKEN', message: 'is taken' }] });
+  alreadyExists('LOGIN_TAKEN', 'the login is taken', {
+    fields: [{ field: 'loginId', code: 'TAKEN', message: 'is taken; choose another' }],
+  });
 
-/** @param until when the first of the names that are held for the member is free */
-export const tooManyRenames = (until: Date) =>
+/** @param until when the first of the `held` names that are held for the member is free */
+export const tooManyRenames = (held: number, until: Date) =>
   failedPrecondition(
     'TOO_MANY_RENAMES',
-    `the member gave up ${LOGINS_HELD} logins of late, which are kept for it; it can take one of them, or another from ${until.toISOString()} on`,
+    `the member gave up ${held} logins of late, which are kept for it; it can take one of them, or another from ${until.toISOString()} on`,
     { fields: [{ field: 'loginId', message: 'was changed too often of late' }] },
   );
 
+export const renamedTooOften = (seconds: number) =>
+  failedPrecondition('RENAMED_TOO_OFTEN', `the login was changed too often; it can be changed again in ${seconds} seconds`, {
+    fields: [{ field: 'loginId', message: 'was changed too often' }],
+    retryAfterSeconds: seconds,
+  });
+
+export const holdNotFound = () => notFound('HOLD_NOT_FOUND');
+
 export const loginSuspended = () => permissionDenied('LOGIN_SUSPENDED', 'the login is closed, as its member is suspended');
+
+export const exceedsOwn = () => permissionDenied('EXCEEDS_OWN_PERMISSIONS');
+
+export const passwordRefInvalid = () =>
+  failedPrecondition('PASSWORD_REF_INVALID', 'the staged password is not there: it was used or is too old');
+
+export const sessionRevoked = () => unauthenticated('SESSION_REVOKED');
+
+export const permissionRevoked = () =>
+  permissionDenied('PERMISSION_REVOKED', 'what allowed this was taken away before it was done; nothing was changed');
 
 /** What a step needs an open login for: LOGIN_SUSPENDED is for who logs in. */
 export const loginClosed = () => failedPrecondition('LOGIN_CLOSED');

@@ -1,7 +1,8 @@
 import { type CryptoKey, calculateJwkThumbprint, exportJWK, generateKeyPair, importJWK, type JWK } from 'jose';
 import { type Collection, MongoServerError } from 'mongodb';
 import type { Clock } from './clock.ts';
-import type { Sealed, Vault } from './vault.ts';
+import type { Sealed } from './domain.ts';
+import type { Vault } from './vault.ts';
 
 export const SIGNING_ALGORITHM = 'ES256';
 

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import test from 'ava';
+import { byTests, lettingTestsIn } from '#platform/grpc/callers.fixture.ts';
 import { connectPeer, type Peer } from '#platform/grpc/client.ts';
 import { serveGrpc } from '#platform/grpc/server.ts';
 import { createLogger } from '#platform/process/log.ts';
@@ -34,9 +35,14 @@ test.before(async () => {
   ids = [memberId, ...others.map(({ _id }) => _id)].toSorted();
 
   const { definition, handlers } = authState(store);
-  const at = { listen: { host: '127.0.0.1', port: 0 }, log: createLogger('auth', 'error'), lifecycle };
+  const at = {
+    listen: { host: '127.0.0.1', port: 0 },
+    callers: lettingTestsIn('auth'),
+    log: createLogger('auth', 'error'),
+    lifecycle,
+  };
   const port = await serveGrpc(at, definition as StateServiceService, handlers as never);
-  state = connectPeer(`127.0.0.1:${port}`, StateServiceService, lifecycle);
+  state = connectPeer(`127.0.0.1:${port}`, StateServiceService, lifecycle, byTests('auth'));
 });
 test.after.always(() => auth?.close());
 
@@ -48,10 +54,18 @@ test('all logins are told, page by page, in the order of their IDs, each as it i
   const told = await tell();
   t.deepEqual(idsOf(told), ids);
   const members = await auth.store.members.find().sort({ _id: 1 }).toArray();
-  t.deepEqual(new Set(members.map(({ status }) => status)), new Set(['active', 'suspended']));
+  t.deepEqual([...new Set(members.map(({ status }) => status))].sort(), ['active', 'suspended']);
   for (const [i, { _id: id, status, version }] of members.entries()) {
     const payloadJson = JSON.stringify({ memberId: id, status, version });
-    t.deepEqual(told[i], { aggregateType: 'auth', id, version, type: 'auth.login-told', payloadJson, deleted: false });
+    t.deepEqual(told[i], {
+      aggregateType: 'auth',
+      id,
+      version,
+      type: 'auth.login-told',
+      payloadJson,
+      deleted: false,
+      changing: false,
+    });
   }
 });
 

@@ -4,7 +4,7 @@ import { serveState, type Told } from '#platform/state.ts';
 import { loginEvent } from './events.ts';
 import { readLogins, type Store } from './store.ts';
 
-/** What Auth says of its present state: the members' logins, without anything that opens them. Its readers keep no versions. */
+/** What Auth says of its present state: the members' logins, without anything that opens them, and who is to be erased. Its readers keep no versions. */
 export function authState(store: Store): Served {
   const auth: Told = {
     read: (which) =>
@@ -13,5 +13,8 @@ export function authState(store: Store): Served {
         (error: unknown) => Promise.reject(toMongoError(error)),
       ),
   };
-  return serveState({ auth });
+  const erasure: Told = {
+    read: (which) => store.erasures.told(which).catch((error: unknown) => Promise.reject(toMongoError(error))),
+  };
+  return serveState({ auth, erasure });
 }

@@ -18,7 +18,8 @@ test.afterEach.always(() => {
 });
 test.after.always(() => jobs?.close());
 
-for (const hours of [-25, 25]) {
+// Less than a day: with another clock a host is not known to others (platform/grpc/callers.ts).
+for (const hours of [-23, 23]) {
   test.serial(
     `a host whose clock is ${Math.abs(hours)} h ${hours < 0 ? 'behind' : 'ahead'} keeps jobs as long as any`,
     async (t) => {

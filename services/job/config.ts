@@ -1,8 +1,9 @@
-import { address, integer, rate, redisUrl } from '#platform/process/config.ts';
+import { grpcShape } from '#platform/grpc/config.ts';
+import { integer, rate, redisUrl } from '#platform/process/config.ts';
 
 export const shape = {
   MUSUBI_REDIS_URL: redisUrl(),
-  MUSUBI_GRPC_LISTEN: address(),
+  ...grpcShape,
   /** Seconds that a job is kept after its last change while it is not final. Default 7 days. */
   MUSUBI_JOB_ACTIVE_SECONDS: integer(1, 31_536_000).default(604_800),
   /** Seconds that a job is kept after it finished. Default 24 hours. */

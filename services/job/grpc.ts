@@ -21,6 +21,7 @@ import { errorOf, progressOf, stateOf, toMessage } from './wire.ts';
 
 const MAX_WAIT_MS = 60_000;
 const MAX_RESULT_BYTES = 65_536;
+const MAX_OWNERS = 100;
 const MAX_QUIET_MS = 86_400_000;
 
 /** JobService on gRPC. */
@@ -82,6 +83,14 @@ export function jobHandlers({
 
     async getJob({ jobId }) {
       return { job: toMessage(await getJob(store, jobId)) };
+    },
+
+    async getJobOwners({ jobIds }) {
+      check([
+        jobIds.length > MAX_OWNERS && { field: 'jobIds', message: `must be at most ${MAX_OWNERS} IDs` },
+        ...jobIds.map((jobId, at) => id(`jobIds.${at}`, jobId)),
+      ]);
+      return { owners: Object.fromEntries(await store.owners(jobIds)) };
     },
 
     async listJobs({ memberId, state: stateMessage, command, pageSize, pageToken }, { signal }) {

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { byTests, lettingTestsIn } from '#platform/grpc/callers.fixture.ts';
 import { connectPeer, type Peer } from '#platform/grpc/client.ts';
 import { serveGrpc } from '#platform/grpc/server.ts';
 import { Secret } from '#platform/process/config.ts';
@@ -68,8 +69,12 @@ export async function openTestJobs(url: string | undefined): Promise<TestJobs> {
       const store = jobStore(await openRedis(at), { ...LIMITS, ...options.limits }, prefix);
       const finished = await listenForFinished({ ...at, prefix });
       const handlers = jobHandlers({ store, finished, retention: options.retention ?? RETENTION, log });
-      const port = await serveGrpc({ listen: { host: '127.0.0.1', port: 0 }, log, lifecycle }, JobServiceService, handlers);
-      const peer = connectPeer(`127.0.0.1:${port}`, JobServiceService, lifecycle);
+      const port = await serveGrpc(
+        { listen: { host: '127.0.0.1', port: 0 }, callers: lettingTestsIn('job'), log, lifecycle },
+        JobServiceService,
+        handlers,
+      );
+      const peer = connectPeer(`127.0.0.1:${port}`, JobServiceService, lifecycle, byTests('job'));
       const awaited = async (jobId: string): Promise<void> => {
         while (!finished.watched(jobId)) await sleep(5);
         // Redis answers in order: the look of whoever watches was before this one.

@@ -3,6 +3,7 @@ import test from 'ava';
 import { Turns } from '#platform/concurrency/turns.ts';
 import { MusubiError } from '#platform/errors.ts';
 import type { Redis } from '#platform/redis/client.ts';
+import { newId } from '#platform/validation/id.ts';
 import { JobState } from '#proto/musubi/job/v1/job.ts';
 import { asking, finishing, openTestJobs, someMember, type TestInstance, type TestJobs } from './job.fixture.ts';
 import { listJobs } from './rpcs/list-jobs.ts';
@@ -31,6 +32,18 @@ async function list(memberId: string, more: { state?: JobState; command?: string
   } while (pageToken);
   return pages;
 }
+
+test('whose jobs are is answered for many at once, without those that are not known', async (t) => {
+  const [hana, taro] = [someMember(), someMember()];
+  const [first, second, third] = [await issue(hana), await issue(taro), await issue(hana)];
+  const { owners } = await one.peer.getJobOwners({ jobIds: [first, second, newId(), third] });
+  t.deepEqual(owners, { [first]: hana, [second]: taro, [third]: hana });
+  t.deepEqual((await one.peer.getJobOwners({ jobIds: [] })).owners, {});
+  const fields = async (jobIds: string[]) =>
+    ((await t.throwsAsync(one.peer.getJobOwners({ jobIds }))) as MusubiError).fields.map(({ field }) => field);
+  t.deepEqual(await fields(Array(101).fill(first)), ['jobIds']);
+  t.deepEqual(await fields([first, 'member:*']), ['jobIds.1']);
+});
 
 test('jobs are listed newest first, page by page, each once, and only the member’s own', async (t) => {
   const memberId = someMember();
@@ -95,6 +108,13 @@ test('a page token that is not ours is refused', async (t) => {
   const error = await t.throwsAsync(one.peer.listJobs(request), { instanceOf: MusubiError });
   t.is(error.code, 'PAGE_TOKEN_INVALID');
   t.is(error.fields[0]?.field, 'pageToken');
+  const memberId = someMember();
+  for (let i = 0; i < 3; i++) await issue(memberId);
+  const page = { ...request, memberId, pageSize: 1, pageToken: '' };
+  const { nextPageToken: pageToken } = await one.peer.listJobs(page);
+  t.is((await one.peer.listJobs({ ...page, pageToken })).jobs.length, 1);
+  for (const other of [{ command: 'member.update' }, { state: JobState.JOB_STATE_QUEUED }, { memberId: someMember() }])
+    await t.throwsAsync(one.peer.listJobs({ ...page, ...other, pageToken }), { code: 'PAGE_TOKEN_INVALID' }, 'of another list');
 });
 
 /** What Redis is asked to read of jobs, and what was made of that. */

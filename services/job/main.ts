@@ -1,8 +1,8 @@
 import type { z } from 'zod';
-import { serveGrpc } from '#platform/grpc/server.ts';
 import type { App } from '#platform/process/program.ts';
 import { openRedis } from '#platform/redis/client.ts';
 import { JobServiceService } from '#proto/musubi/job/v1/job.ts';
+import { serve } from '../serve.ts';
 import { shape } from './config.ts';
 import { listenForFinished } from './finished.ts';
 import { jobHandlers } from './grpc.ts';
@@ -10,7 +10,8 @@ import { jobStore } from './store.ts';
 
 export { shape };
 
-export async function start({ config, log, lifecycle, inProcess }: App<z.output<z.ZodObject<typeof shape>>>): Promise<void> {
+export async function start(app: App<z.output<z.ZodObject<typeof shape>>>): Promise<void> {
+  const { config, log, lifecycle } = app;
   const url = config.MUSUBI_REDIS_URL;
   const places = {
     perMember: config.MUSUBI_JOB_IN_FLIGHT_PER_MEMBER,
@@ -23,9 +24,5 @@ export async function start({ config, log, lifecycle, inProcess }: App<z.output<
     activeMs: config.MUSUBI_JOB_ACTIVE_SECONDS * 1_000,
     finishedMs: config.MUSUBI_JOB_FINISHED_SECONDS * 1_000,
   };
-  await serveGrpc(
-    { listen: config.MUSUBI_GRPC_LISTEN, log, lifecycle, inProcess },
-    JobServiceService,
-    jobHandlers({ store, finished, retention, log }),
-  );
+  await serve(app, JobServiceService, jobHandlers({ store, finished, retention, log }));
 }

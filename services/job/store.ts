@@ -44,6 +44,8 @@ export interface JobStore {
   /** The store's clock, ms: the only one that a job's times are of, whichever host writes them. */
   now(): Promise<number>;
   read(id: string): Promise<Job | undefined>;
+  /** Whose these jobs are; those that are not there are absent. */
+  owners(ids: readonly string[]): Promise<Map<string, string>>;
   /** What a member's idempotency key was used for; undefined: nothing. */
   keyUse(memberId: string, key: string): Promise<{ jobId: string; fingerprint: string } | undefined>;
   /**
@@ -65,7 +67,7 @@ export interface JobStore {
 }
 
 interface Scripts {
-  writeJob(...keysAndArguments: (string | number)[]): Promise<[string, string?]>;
+  writeJob(...countKeysAndArguments: (string | number)[]): Promise<[string, string?]>;
 }
 
 /** The most index entries that one page looks at. */
@@ -90,14 +92,13 @@ export const finishedChannel = (prefix: string): string => `${prefix}job:finishe
  */
 export function jobStore(redis: Redis, { places, rate }: Limits, prefix = ''): JobStore {
   const lua = EMIT_LUA + readFileSync(new URL('lua/write.lua', import.meta.url), 'utf8');
-  redis.defineCommand('writeJob', { numberOfKeys: 9, lua });
+  redis.defineCommand('writeJob', { lua });
   const scripts = redis as unknown as Scripts;
 
   const jobKey = (id: string): string => `${prefix}job:${id}`;
   const byCreationKey = (memberId: string): string => `${prefix}job:member:${memberId}`;
   const byExpiryKey = (memberId: string): string => `${prefix}job:member-expiry:${memberId}`;
   const keyOf = (memberId: string, key: string): string => `${prefix}job:key:${memberId}:${key}`;
-  const idempotencyKey = (job: Job): string => (job.idempotencyKey ? keyOf(job.memberId, job.idempotencyKey) : '');
   const underWayKey = (memberId: string): string => `${prefix}job:under-way:${memberId}`;
   const unfinishedKey = `${prefix}job:unfinished`;
   const outboxKey = prefix + outboxStream('job');
@@ -120,6 +121,12 @@ export function jobStore(redis: Redis, { places, rate }: Limits, prefix = ''): J
 
     read: (id) => guarded(async () => fromHash(id, await redis.hgetall(jobKey(id)))),
 
+    owners: (ids) =>
+      guarded(async () => {
+        const read = await Promise.all(ids.map(async (id) => [id, await redis.hget(jobKey(id), 'memberId')] as const));
+        return new Map(read.filter((one): one is [string, string] => one[1] !== null));
+      }),
+
     keyUse: (memberId, key) =>
       guarded(async () => {
         const [jobId, fingerprint] = await redis.hmget(keyOf(memberId, key), 'job', 'fingerprint');
@@ -129,16 +136,20 @@ export function jobStore(redis: Redis, { places, rate }: Limits, prefix = ''): J
     write: (job, before = job.version - 1) =>
       guarded(async () => {
         const type = EVENTS[job.state];
-        const [outcome, more = ''] = await scripts.writeJob(
+        const keys = [
           jobKey(job.id),
           byCreationKey(job.memberId),
           byExpiryKey(job.memberId),
-          idempotencyKey(job),
           outboxKey,
           underWayKey(job.memberId),
           `${underWayKey(job.memberId)}:${job.aggregateId}`,
           `${prefix}job:rate:${job.memberId}`,
           unfinishedKey,
+          ...(job.idempotencyKey ? [keyOf(job.memberId, job.idempotencyKey)] : []),
+        ];
+        const [outcome, more = ''] = await scripts.writeJob(
+          keys.length,
+          ...keys,
           job.id,
           before,
           job.createdAt,

@@ -1,13 +1,16 @@
 import test from 'ava';
 import fc from 'fast-check';
+import { jobOf } from '#platform/validation/id.ts';
 import { longestNormalized, SLOW_TO_NORMALIZE } from '#platform/validation/normalization.fixture.ts';
-import { jobOf, type Profile, tidyChanges, tidyProfile, tidyReason } from './domain.ts';
+import { type Changes, type NewProfile, tidyChanges, tidyProfile, tidyReason } from './domain.ts';
 
-const good: Profile = { loginId: 'alice.b-c_d@e', displayName: '山田 花子 🎉', email: 'alice@example.com' };
+const good: NewProfile = { loginId: 'alice.b-c_d@e', displayName: '山田 花子 🎉', email: 'alice@example.com' };
 
-const refused = (changes: Partial<Profile>): string[] => {
+const NOTHING_MORE = { locale: null, timeZone: null, attributes: {} };
+
+const refused = (changes: Changes): string[] => {
   try {
-    tidyChanges(changes);
+    tidyChanges(changes)({ attributes: {} });
     return [];
   } catch (error) {
     const { code, fields } = error as { code: string; fields: { field: string }[] };
@@ -16,14 +19,15 @@ const refused = (changes: Partial<Profile>): string[] => {
 };
 
 test('good members are taken, and kept tidy', (t) => {
-  t.deepEqual(tidyProfile(good), good);
+  t.deepEqual(tidyProfile(good), { ...good, ...NOTHING_MORE });
   t.deepEqual(tidyProfile({ ...good, displayName: '  か\u3099  ', email: 'a@b.example' }), {
     ...good,
+    ...NOTHING_MORE,
     displayName: 'が',
     email: 'a@b.example',
   });
-  t.deepEqual(tidyChanges({ email: 'a@b.example' }), { email: 'a@b.example' });
-  t.deepEqual(tidyChanges({ displayName: undefined }), {});
+  t.deepEqual(tidyChanges({ email: 'a@b.example' })({ attributes: {} }), { email: 'a@b.example' });
+  t.deepEqual(tidyChanges({ displayName: undefined })({ attributes: {} }), {});
 });
 
 test('bad members are refused with every field that is wrong', (t) => {
@@ -77,7 +81,7 @@ test.serial('a text that is too long is refused before it is transformed', async
   t.is(normalized, 0);
   // Each character is the longest that there is in decomposed form: four UTF-16 units.
   const longest = '\u1f82'.repeat(100);
-  t.deepEqual(tidyChanges({ displayName: longest.normalize('NFD') }), { displayName: longest });
+  t.deepEqual(tidyChanges({ displayName: longest.normalize('NFD') })({ attributes: {} }), { displayName: longest });
 });
 
 test('tidying what is tidy changes nothing', (t) => {
@@ -87,8 +91,8 @@ test('tidying what is tidy changes nothing', (t) => {
         fc.record({ displayName: fc.string({ unit: 'binary', maxLength: 120 }), email: fc.emailAddress() }),
         (given) => {
           if (refused(given).length > 0) return;
-          const once = tidyChanges(given);
-          t.deepEqual(tidyChanges(once), once);
+          const once = tidyChanges(given)({ attributes: {} });
+          t.deepEqual(tidyChanges(once as Changes)({ attributes: {} }), once);
         },
       ),
     ),

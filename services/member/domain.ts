@@ -1,5 +1,6 @@
-import { failedPrecondition } from '#platform/errors.ts';
-import { displayName, email, kept, loginId, reason } from '#platform/validation/fields.ts';
+import { failedPrecondition, invalidFields } from '#platform/errors.ts';
+import { type Attributes, attributes, attributesPatch, mergePatch } from '#platform/validation/attributes.ts';
+import { displayName, email, kept, locale, loginId, reason, timeZone } from '#platform/validation/fields.ts';
 import { requireId } from '#platform/validation/id.ts';
 import { lockNotHeld, memberBusy, memberDeleting, versionMismatch } from './refusals.ts';
 
@@ -22,6 +23,12 @@ export interface Profile {
   loginId: string;
   displayName: string;
   email: string;
+  /** A language tag in canonical form; null: it says none. */
+  locale: string | null;
+  /** The name of a time zone; null: it says none. */
+  timeZone: string | null;
+  /** What fitted the schema when the member was changed last. */
+  attributes: Attributes;
 }
 
 export interface Member extends Profile {
@@ -47,8 +54,8 @@ export interface Member extends Profile {
   updatedAt: Date;
 }
 
-/** What a member is at first, beside its profile: nobody holds it, and it has no event yet. */
-export const AT_FIRST: Omit<Member, keyof Profile | 'memberId' | 'createdAt' | 'updatedAt'> = {
+/** What a member is at first, unless its registration says more: nobody holds it, and it has no event yet. */
+export const AT_FIRST: Omit<Member, 'loginId' | 'displayName' | 'email' | 'memberId' | 'createdAt' | 'updatedAt'> = {
   status: 'PENDING',
   pendingChanges: null,
   lock: null,
@@ -58,6 +65,9 @@ export const AT_FIRST: Omit<Member, keyof Profile | 'memberId' | 'createdAt' | '
   closedBy: null,
   reopens: false,
   version: 1,
+  locale: null,
+  timeZone: null,
+  attributes: {},
 };
 
 /** Its times: JSON has them as text. */
@@ -69,9 +79,6 @@ export const MEMBER_FIELDS = [
   ...(Object.keys(AT_FIRST) as (keyof typeof AT_FIRST)[]),
 ];
 
-/** The job an operation belongs to: a saga's operation IDs are `${jobId}/${step}`. */
-export const jobOf = (operationId: string): string => operationId.split('/', 1)[0] ?? operationId;
-
 /** @throws INVALID_ARGUMENT */
 export const requireMemberId = (memberId: string): string => requireId('memberId', memberId);
 
@@ -79,15 +86,76 @@ export const requireMemberId = (memberId: string): string => requireId('memberId
 export const tidyReason = (given: string | undefined): string | null =>
   kept({ reason }, { reason: given }, 'INVALID_MEMBER').reason ?? null;
 
+const PROFILE = { loginId, displayName, email, locale, timeZone };
+
+/** What a registration says of a member; absent: it says nothing of it. */
+export interface NewProfile {
+  loginId: string;
+  displayName: string;
+  email: string;
+  locale?: string | undefined;
+  timeZone?: string | undefined;
+  attributes?: unknown;
+}
+
+/** A profile in the form in which it is kept. @throws INVALID_MEMBER that names every field that breaks its rule */
+export function tidyProfile({ loginId, displayName, email, ...others }: NewProfile): Profile {
+  const required = { loginId, displayName, email };
+  const {
+    locale = null,
+    timeZone = null,
+    attributes: own = {},
+    ...given
+  } = kept({ ...PROFILE, attributes }, { ...required, ...others }, 'INVALID_MEMBER');
+  return { ...required, ...given, locale, timeZone, attributes: own };
+}
+
 /**
- * The given fields in the form in which they are kept; absent ones stay absent.
+ * A login that looks like an e-mail address is one: nobody logs in by the address of another.
+ * @throws INVALID_MEMBER
+ */
+export function requireOwnLogin({ loginId, email }: Pick<Profile, 'loginId' | 'email'>): void {
+  if (!loginId.includes('@') || loginId.toLowerCase() === email.toLowerCase()) return;
+  const message = 'must have no @, unless it is the email of the member';
+  throw invalidFields([{ field: 'loginId', code: 'INVALID', message }], 'INVALID_MEMBER');
+}
+
+/** What is asked to be changed; absent: it stays as it is. */
+export interface Changes {
+  loginId?: string | undefined;
+  displayName?: string | undefined;
+  email?: string | undefined;
+  /** Empty: it is removed. */
+  locale?: string | undefined;
+  /** Empty: it is removed. */
+  timeZone?: string | undefined;
+  /** A merge patch (RFC 7396); null: all are removed. */
+  attributes?: unknown;
+}
+
+/**
+ * The changes in the form in which they are kept, of a profile as it is; fields that are not to be changed are absent.
  * @throws INVALID_MEMBER that names every field that breaks its rule
  */
-export const tidyChanges = (given: Partial<Profile>): Partial<Profile> =>
-  kept({ loginId, displayName, email }, given, 'INVALID_MEMBER');
-
-/** A whole profile in the form in which it is kept. @throws INVALID_MEMBER */
-export const tidyProfile = (given: Profile): Profile => ({ ...given, ...tidyChanges(given) });
+export function tidyChanges(given: Changes): (profile: Pick<Profile, 'attributes'>) => Partial<Profile> {
+  const patch = given.attributes === null ? undefined : given.attributes;
+  const { attributes: patched, ...fields } = kept(
+    { ...PROFILE, attributes: attributesPatch },
+    { ...given, locale: given.locale || undefined, timeZone: given.timeZone || undefined, attributes: patch },
+    'INVALID_MEMBER',
+  );
+  const changes: Partial<Profile> = {
+    ...fields,
+    ...(given.locale === '' ? { locale: null } : {}),
+    ...(given.timeZone === '' ? { timeZone: null } : {}),
+  };
+  return (profile) => {
+    if (given.attributes === undefined) return changes;
+    const merged = given.attributes === null ? {} : mergePatch(profile.attributes, patched);
+    const { attributes: own = {} } = kept({ attributes }, { attributes: merged }, 'INVALID_MEMBER');
+    return { ...changes, attributes: own };
+  };
+}
 
 /**
  * For a job that begins with the member.

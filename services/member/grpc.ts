@@ -10,6 +10,7 @@ import { commitUpdate } from './steps/commit-update.ts';
 import { createMember } from './steps/create-member.ts';
 import { deleteMember } from './steps/delete-member.ts';
 import { beginReinstate, reinstateMember } from './steps/reinstate-member.ts';
+import { beginSetSchema, commitSchema } from './steps/set-schema.ts';
 import { beginSuspend, suspendMember } from './steps/suspend-member.ts';
 
 /** musubi.member.v1.MemberService over the service's database. */
@@ -26,5 +27,7 @@ export function memberHandlers(db: Database): Handlers<MemberServiceService> {
     suspendMember,
     beginReinstate,
     reinstateMember,
+    beginSetSchema,
+    commitSchema,
   });
 }

@@ -13,6 +13,11 @@ export const memberDeleting = (): MusubiError => failedPrecondition('MEMBER_DELE
 export const versionMismatch = (): MusubiError =>
   failedPrecondition('VERSION_MISMATCH', 'the member was changed since you read it');
 
+export const schemaBusy = (): MusubiError => aborted('MEMBER_SCHEMA_BUSY');
+
+export const schemaChanged = (): MusubiError =>
+  failedPrecondition('VERSION_MISMATCH', 'the schema was changed since you read it');
+
 /** A step that needs the lock of an earlier step of the same job came without it: a defect of the caller. */
 export const lockNotHeld = (): MusubiError =>
   failedPrecondition('LOCK_NOT_HELD', 'the member is not locked by this job for this step');

@@ -3,7 +3,8 @@ import { addEvents } from '#platform/operations/postgres.ts';
 import type { Database } from '#platform/postgres/database.ts';
 import { serveState, type Told } from '#platform/state.ts';
 import type { Member } from './domain.ts';
-import { deletedEvent, memberEvent, writtenVersion } from './events.ts';
+import { deletedEvent, memberEvent, schemaEvent, writtenSchema, writtenVersion } from './events.ts';
+import { lockSchema, readSchemas, type Schema, saveSchema } from './schema-store.ts';
 import { raiseMembers, readMembers } from './store.ts';
 
 /** An event that tells of a member as it is. */
@@ -12,7 +13,11 @@ const present = (member: Member) => memberEvent(member.status === 'PENDING' ? 'm
 /** What Member says of its present state. */
 export function memberState(db: Database): Served {
   const member: Told = {
-    read: async (which) => (await readMembers(db, which)).map(present),
+    read: async (which) =>
+      (await readMembers(db, which)).map((member) => ({
+        ...present(member),
+        changing: member.lock !== null || member.closedBy !== null,
+      })),
 
     raise: (seen) =>
       db.transaction(async (tx) => {
@@ -22,5 +27,23 @@ export function memberState(db: Database): Served {
         return [...raised, ...gone].map(writtenVersion);
       }),
   };
-  return serveState({ member });
+  /** None is ever gone. */
+  const schema: Told = {
+    read: async (which) => (await readSchemas(db, which)).map(schemaEvent),
+
+    raise: (seen) =>
+      db.transaction(async (tx) => {
+        const raised: Schema[] = [];
+        for (const { id, version } of seen) {
+          const now = await lockSchema(tx, id);
+          if (now.version > version) continue;
+          const newer = { ...now, version: version + 1 };
+          await saveSchema(tx, newer);
+          raised.push(newer);
+        }
+        await addEvents(tx, raised.map(schemaEvent));
+        return raised.map(writtenSchema);
+      }),
+  };
+  return serveState({ member, 'member-schema': schema });
 }

@@ -59,6 +59,16 @@ export async function removeMember(tx: Transaction, memberId: string): Promise<v
   await tx.query(sql`delete from members where member_id = ${memberId}`);
 }
 
+/** Notes for ever that a member was deleted. @param version of the event that tells of it */
+export async function noteDeleted(tx: Transaction, { memberId, version }: Pick<Member, 'memberId' | 'version'>): Promise<void> {
+  await tx.query(sql`insert into deleted_members (member_id, version) values (${memberId}, ${version})
+    on conflict (member_id) do update set version = greatest(deleted_members.version, excluded.version)`);
+}
+
+export async function takeBackDeleted(tx: Transaction, memberId: string): Promise<void> {
+  await tx.query(sql`delete from deleted_members where member_id = ${memberId}`);
+}
+
 /** A page of members, or those of some IDs that there are; in the order of their IDs. */
 export function readMembers(db: Transaction, which: Which): Promise<Member[]> {
   return db.query<Member>(

@@ -12,8 +12,8 @@ import { fromEnvironment, type Scratch, scratchDatabase } from '../../test/scrat
 import { eventMessage, memberEvent, memberRolesEvent } from './events.fixture.ts';
 import { listen } from './notifications.ts';
 import { project, startProjector } from './projector.ts';
-import { getMember } from './queries/get-member.ts';
-import { generationOf, memberLoader, openStore } from './store.ts';
+import { shownMember } from './seen.fixture.ts';
+import { generationOf, openStore } from './store.ts';
 import { Visibility } from './visibility.ts';
 
 /** Whole query processes, as far as they consume, on the real Kafka. */
@@ -109,7 +109,7 @@ test.serial('two processes share the work, and either knows what is visible', as
   );
   await t.notThrowsAsync(Promise.all(waits));
   for (const id of ids) await visible(two, id, 1, 'member-roles');
-  t.deepEqual((await getMember(memberLoader(two.db), ids[0] ?? '')).roleIds, ['member']);
+  t.deepEqual((await shownMember(two.db, ids[0] ?? ''))?.roleIds, ['member']);
 });
 
 test.serial('an event that can not be read is parked with its reason, and those behind it go on', async (t) => {
@@ -144,7 +144,7 @@ test.serial('an event of a newer writer is shown, with a status and fields that 
   const newer = { ...rest, member: { ...member, status: 'MEMBER_STATUS_ARCHIVED', pronouns: 'they' }, reason: { code: 7 } };
   await publish({ ...event, data: newer }, memberRolesEvent(id, 1, ['member', 'of a newer release']));
   await t.notThrowsAsync(Promise.all([visible(one, id, 1), visible(one, id, 1, 'member-roles')]));
-  t.like(await getMember(memberLoader(one.db), id), { status: 'ARCHIVED', roleIds: ['member', 'of a newer release'] });
+  t.like(await shownMember(one.db, id), { status: 'ARCHIVED', roleIds: ['member', 'of a newer release'] });
   const admin = kafka.admin();
   await admin.connect();
   const parked = (await admin.listTopics()).includes(`${groups[0]}.dead-letter`)
@@ -183,7 +183,7 @@ test.serial('a read model that was made anew is built from the first event on', 
   const anew = await start(again);
   try {
     await t.notThrowsAsync(Promise.all([visible(anew, id, 2), visible(anew, id, 1, 'member-roles')]));
-    t.deepEqual(await getMember(memberLoader(anew.db), id), await getMember(memberLoader(one.db), id));
+    t.deepEqual(await shownMember(anew.db, id), await shownMember(one.db, id));
   } finally {
     await anew.lifecycle.stop('the test is done');
   }

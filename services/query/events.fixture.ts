@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { EventMessage } from '#platform/kafka/event-message.ts';
 import { MemberEvent } from '#proto/musubi/member/v1/member.ts';
-import { MemberRolesEvent } from '#proto/musubi/role/v1/role.ts';
+import { MemberRolesEvent, PolicyEvent, RoleEvent, type SimplePolicy } from '#proto/musubi/role/v1/role.ts';
 
 /** Events as the member and the role service write them; for tests. */
 export interface SampleMember {
@@ -11,6 +11,9 @@ export interface SampleMember {
   status: 'PENDING' | 'ACTIVE' | 'UPDATING' | 'DELETING' | 'SUSPENDED';
   suspendedAt: Date | undefined;
   suspensionReason: string | undefined;
+  locale: string | undefined;
+  timeZone: string | undefined;
+  attributes: Record<string, unknown> | undefined;
 }
 
 const CREATED = new Date('2026-01-02T03:04:05.678Z');
@@ -19,7 +22,7 @@ const CREATED = new Date('2026-01-02T03:04:05.678Z');
 export function memberEvent(memberId: string, version: number, state: Partial<SampleMember> | undefined): EventMessage {
   const { status = 'ACTIVE', ...given } = state ?? {};
   const profile = { loginId: 'alice', displayName: 'Alice', email: 'alice@example.com' };
-  const suspension = { suspendedAt: undefined, suspensionReason: undefined };
+  const suspension = { suspendedAt: undefined, suspensionReason: undefined, attributes: undefined };
   const updatedAt = new Date(CREATED.getTime() + version);
   const member = state && {
     memberId,
@@ -57,4 +60,30 @@ export function eventMessage(aggregate: string, type: string, subject: string, v
     version,
     data,
   };
+}
+
+/** `name` undefined: the role is gone. */
+export function roleEvent(roleId: string, version: number, name: string | undefined, policyIds: string[] = []): EventMessage {
+  const state = { description: `what ${name} may`, builtIn: false, policyIds, createdAt: CREATED, updatedAt: CREATED };
+  const role = name === undefined ? undefined : { name, ...state };
+  return eventMessage('role', role ? 'updated' : 'deleted', roleId, version, RoleEvent.toJSON({ roleId, version, role }));
+}
+
+/** `name` undefined: the policy is gone. */
+export function policyEvent(policyId: string, version: number, name: string | undefined, simple?: SimplePolicy): EventMessage {
+  const state = {
+    cedar: 'permit (principal, action, resource);',
+    simple,
+    builtIn: false,
+    createdAt: CREATED,
+    updatedAt: CREATED,
+  };
+  const policy = name === undefined ? undefined : { name, ...state };
+  return eventMessage(
+    'policy',
+    policy ? 'updated' : 'deleted',
+    policyId,
+    version,
+    PolicyEvent.toJSON({ policyId, version, policy }),
+  );
 }

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import test from 'ava';
 import { kafkaClient } from '#platform/kafka/client.ts';
+import { LogEnds } from '#platform/kafka/readiness.ts';
 import { ensureTopics } from '#platform/kafka/topics.ts';
 import type { Database } from '#platform/postgres/database.ts';
 import { Lifecycle } from '#platform/process/lifecycle.ts';
@@ -25,9 +26,9 @@ test.afterEach(() => settleTopic(db, topic));
 const at = (offset: number, partition = 900) => ({ ...memberEvent(randomUUID(), 1, {}), partition, offset: String(offset) });
 
 /** What a process that begins now says. */
-async function said(): Promise<string | undefined> {
+async function said(through: Database = db): Promise<string | undefined> {
   const lifecycle = new Lifecycle(scratch.log, 5_000);
-  followTopics({ db, brokers, log: scratch.log, lifecycle });
+  followTopics({ db: through, brokers, log: scratch.log, lifecycle });
   const { topics } = await lifecycle.attention();
   await lifecycle.stop('asked');
   return topics;
@@ -58,4 +59,36 @@ test.serial('another event where the last one was: the topic was made again, unt
 test.serial('a log that is shorter than what was read of it was made again', async (t) => {
   await project(db, [at(1_000_000_000, 0)]);
   t.regex((await said()) ?? '', /member\.events was made again/);
+});
+
+test.serial('what is read while the brokers are asked where the log ends is compared the next time', async (t) => {
+  const logs = new LogEnds({ brokers, clientId: 'positions', log: scratch.log });
+  t.teardown(() => logs.close());
+  const end = Number((await logs.of([topic])).find(({ partition }) => partition === 0)?.high);
+  await project(db, [at(end - 1, 0)]);
+  // They have answered, and many events are read before their answer is looked at.
+  const query: Database['query'] = async (query) => {
+    if (query.text.includes('update read_positions')) await project(db, [at(end + 1_000_000_000, 0)]);
+    return await db.query(query);
+  };
+  t.is(await said({ query } as Database), undefined);
+});
+
+test.serial('so was one that ends where the last event was', async (t) => {
+  const logs = new LogEnds({ brokers, clientId: 'positions', log: scratch.log });
+  t.teardown(() => logs.close());
+  const end = async () => Number((await logs.of([topic])).find(({ partition }) => partition === 0)?.high);
+  // Other tests write to the topic: what was said counts only if none of them did meanwhile.
+  let [before, after, atEnd]: [number, number, string | undefined] = [0, -1, undefined];
+  while (before !== after) {
+    before = await end();
+    await settleTopic(db, topic);
+    await project(db, [at(before, 0)]);
+    atEnd = await said();
+    after = await end();
+  }
+  t.regex(atEnd ?? '', /member\.events was made again/);
+  await settleTopic(db, topic);
+  await project(db, [at(before - 1, 0)]);
+  t.is(await said(), undefined, 'the last event of the log is the one that was read');
 });

@@ -8,6 +8,16 @@ import { PROJECTIONS } from './projections/registry.ts';
 
 const CHECK_EVERY_MS = 10_000;
 
+/** Up to where a partition was read. */
+interface Position {
+  topic: string;
+  partition: number;
+  lastOffset: string;
+  eventId: string;
+}
+
+const keyOf = ({ topic, partition }: Pick<Position, 'topic' | 'partition'>): string => `${topic} ${partition}`;
+
 /** Notes up to where events were read. Another event where the last one was: its topic was made again. */
 export function notePositions(events: readonly EventMessage[]): Query {
   return sql`
@@ -37,13 +47,21 @@ export function followTopics(o: { db: Database; brokers: string[]; log: Logger; 
   const { db, brokers, log, lifecycle } = o;
   const logs = new LogEnds({ brokers, clientId: 'query-topics', log });
   const compare = sparing(async () => {
-    const ends = await logs.of(PROJECTIONS.map(({ topic }) => topic));
+    // First what was read, for it goes on while the brokers are asked.
+    const read = await db.query<Position>(sql`
+      select topic, partition, last_offset::text as "lastOffset", event_id as "eventId" from read_positions where remade_at is null`);
+    const ends = new Map((await logs.of(PROJECTIONS.map(({ topic }) => topic))).map((end) => [keyOf(end), end.high]));
     // A log that is shorter than what was read of it.
+    const beyond = read.filter((position) => {
+      const high = ends.get(keyOf(position));
+      return high !== undefined && BigInt(position.lastOffset) >= BigInt(high);
+    });
+    if (beyond.length === 0) return;
     await db.query(sql`
       update read_positions as had set remade_at = now()
-      from unnest(${ends.map(({ topic }) => topic)}::text[], ${ends.map(({ partition }) => partition)}::int[],
-        ${ends.map(({ high }) => high)}::bigint[]) as log (topic, number, high)
-      where had.topic = log.topic and partition = number and last_offset >= high and remade_at is null`);
+      from unnest(${beyond.map(({ topic }) => topic)}::text[], ${beyond.map(({ partition }) => partition)}::int[],
+        ${beyond.map(({ eventId }) => eventId)}::text[]) as at (topic, number, event)
+      where had.topic = at.topic and partition = number and event_id = event and remade_at is null`);
   }, CHECK_EVERY_MS);
   lifecycle.onAttention('topics', async () => {
     await compare().catch(() => undefined); // that brokers or the database are away is said elsewhere

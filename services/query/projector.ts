@@ -16,6 +16,9 @@ import type { Visibility } from './visibility.ts';
 /** How long the version of what is gone is kept: longer than an event can be on its way, or parked. */
 const GONE_KEPT = '31 days';
 
+/** How the names of the consumer groups begin, of this read model and of earlier ones. */
+export const GROUPS = 'query.';
+
 const delay = new Histogram({
   name: 'musubi_projection_delay_seconds',
   help: 'Time from an event to its being visible to queries, by topic',
@@ -46,7 +49,7 @@ export async function startProjector(
     brokers,
     partitions,
     replication,
-    group: `query.${generation.slice(0, 8)}`,
+    group: `${GROUPS}${generation.slice(0, 8)}`,
     handlers: Object.fromEntries(PROJECTIONS.map((projection) => [projection.topic, handle])),
     fromBeginning: true,
     log,

@@ -1,17 +1,14 @@
 import { deadlineExceeded, invalidFields, type MusubiError, notFound, resourceExhausted } from '#platform/errors.ts';
-import type { CodeOf } from '#platform/problems.ts';
 
-const refuse = (field: string, message: string, code: CodeOf<'INVALID_ARGUMENT'> = 'INVALID_ARGUMENT'): MusubiError =>
-  invalidFields([{ field, message }], code);
-
-export const invalidPageToken = (): MusubiError =>
-  refuse('pageToken', 'must be the nextPageToken of a page of the same query', 'PAGE_TOKEN_INVALID');
+const refuse = (field: string, message: string): MusubiError => invalidFields([{ field, message }]);
 
 export const invalidWait = (most: number): MusubiError => refuse('waitMs', `must be 0 to ${most}`);
 
 export const invalidVersions = (message: string): MusubiError => refuse('versions', message);
 
 export const memberNotFound = (): MusubiError => notFound('MEMBER_NOT_FOUND');
+export const roleNotFound = (): MusubiError => notFound('ROLE_NOT_FOUND');
+export const policyNotFound = (): MusubiError => notFound('POLICY_NOT_FOUND');
 
 export const notVisibleYet = (): MusubiError => deadlineExceeded('NOT_VISIBLE_YET');
 

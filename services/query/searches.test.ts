@@ -5,6 +5,7 @@ import { type Database, sql } from '#platform/postgres/database.ts';
 import { scratchDatabase } from '../../test/scratch-database.ts';
 import { getMember } from './queries/get-member.ts';
 import { listMembers, newSearches, type Searches } from './queries/list-members.ts';
+import { ALL } from './seen.fixture.ts';
 import { memberLoader, openStore } from './store.ts';
 
 /** Words without a trigram: every row is looked at. */
@@ -25,7 +26,11 @@ test.after.always(() => scratch.drop());
 function flood(searches: Searches, count: number, signal?: AbortSignal) {
   const ended: string[] = [];
   const all = Array.from({ length: count }, () =>
-    listMembers({ db, searches }, { query: SLOW, pageSize: 0, pageToken: '', memberId: 'mallory' }, signal).then(
+    listMembers(
+      { db, searches },
+      { query: SLOW, pageSize: 0, pageToken: '', memberId: 'mallory', seen: ALL, roleId: '' },
+      signal,
+    ).then(
       () => void ended.push('found'),
       (error: MusubiError) => void ended.push(error.code),
     ),
@@ -36,10 +41,16 @@ function flood(searches: Searches, count: number, signal?: AbortSignal) {
 test.serial('the searches of one member keep neither the others nor the rest of the queries waiting', async (t) => {
   const searches = newSearches();
   const { ended, all } = flood(searches, 56);
-  t.like(await getMember(memberLoader(db), 'm-1'), { memberId: 'm-1' });
-  const everybody = await listMembers({ db, searches }, { query: '', pageSize: 1, pageToken: '', memberId: 'hana' });
+  t.like(await getMember(memberLoader(db), { memberId: 'm-1', seen: ALL }), { memberId: 'm-1' });
+  const everybody = await listMembers(
+    { db, searches },
+    { query: '', pageSize: 1, pageToken: '', memberId: 'hana', seen: ALL, roleId: '' },
+  );
   t.is(everybody.members.length, 1);
-  const found = await listMembers({ db, searches }, { query: 'employee', pageSize: 1, pageToken: '', memberId: 'hana' });
+  const found = await listMembers(
+    { db, searches },
+    { query: 'employee', pageSize: 1, pageToken: '', memberId: 'hana', seen: ALL, roleId: '' },
+  );
   t.is(found.members.length, 1);
   t.true(ended.length < 28, `${ended.length} of 56 searches were over`);
   await all;
@@ -52,16 +63,22 @@ test.serial('searches whose callers have left are not made', async (t) => {
   left.abort();
   await all;
   t.deepEqual(ended.filter((how) => how === 'CALLER_GONE').length, 52, 'all but those that had begun');
-  await t.throwsAsync(getMember(memberLoader(db), 'm-1', left.signal), { instanceOf: MusubiError, code: 'CALLER_GONE' });
-  const all0 = { query: '', pageSize: 0, pageToken: '', memberId: '' };
+  await t.throwsAsync(getMember(memberLoader(db), { memberId: 'm-1', seen: ALL }, left.signal), {
+    instanceOf: MusubiError,
+    code: 'CALLER_GONE',
+  });
+  const all0 = { query: '', pageSize: 0, pageToken: '', memberId: '', seen: ALL, roleId: '' };
   await t.throwsAsync(listMembers({ db, searches: newSearches() }, all0, left.signal), { code: 'CALLER_GONE' });
 });
 
 test.serial('a search that takes too long is cut, and its client is told when to come again', async (t) => {
   const searches = { turns: new Turns(1), longestMs: 1 };
-  const error = await t.throwsAsync(listMembers({ db, searches }, { query: SLOW, pageSize: 0, pageToken: '', memberId: '' }), {
-    instanceOf: MusubiError,
-  });
+  const error = await t.throwsAsync(
+    listMembers({ db, searches }, { query: SLOW, pageSize: 0, pageToken: '', memberId: '', seen: ALL, roleId: '' }),
+    {
+      instanceOf: MusubiError,
+    },
+  );
   t.is(error.code, 'TOO_BUSY');
   t.is(error.retryAfterSeconds, 1);
   // Only the search is: what follows on the connection has all the time it had.

@@ -13,94 +13,144 @@ import {
 import type { Secret } from '#platform/process/config.ts';
 import type { Lifecycle } from '#platform/process/lifecycle.ts';
 import type { Logger } from '#platform/process/log.ts';
-import type { MemberView } from '#proto/musubi/query/v1/query.ts';
-import { type Cursor, containing } from './domain.ts';
+import type { Condition } from '#proto/musubi/access/v1/condition.ts';
+import type { GetMemberRequest, MemberView } from '#proto/musubi/query/v1/query.ts';
+import type { Cursor } from './cursor.ts';
+import { beginning, containing } from './domain.ts';
 import { members } from './projections/members.ts';
 import { searchTooSlow } from './refusals.ts';
+import { isAll, type Listed, seenBy } from './seen.ts';
+import { fillSkeletons } from './skeletons.ts';
 
 /** The database of the read models. */
 export const DATABASE = 'musubi_query';
 
 /** Opens the read models' database, made and migrated when it is not. Nothing is published from here: it has no outbox. */
-export function openStore(o: { url: Secret; database?: string; log: Logger; lifecycle: Lifecycle }): Promise<Database> {
-  return openDatabase({ database: DATABASE, ...o, migrations: new URL('./migrations/', import.meta.url), outbox: false });
+export async function openStore(o: { url: Secret; database?: string; log: Logger; lifecycle: Lifecycle }): Promise<Database> {
+  const db = await openDatabase({
+    database: DATABASE,
+    ...o,
+    migrations: new URL('./migrations/', import.meta.url),
+    outbox: false,
+  });
+  await fillSkeletons(db);
+  return db;
 }
 
 /** Tells this read model from others that were made before or elsewhere. A UUID. */
 export async function generationOf(db: Database): Promise<string> {
   const [row] = await db.query<{ generation: string }>(sql`select generation from read_model`);
-  if (!row) throw new Error('the read model has lost its generation: drop its database to have it made anew');
+  if (!row) throw new Error('the read model has lost its generation: drop its database to have it made again');
   return row.generation;
 }
 
 /** Of a member's columns those that are shown; the others are what it is found by. */
-const SHOWN = members.columns.filter((column) => column !== 'visible' && column !== 'search').map(fieldOf);
+const FOUND_BY: readonly string[] = ['visible', 'search', 'display_skeleton', 'login_skeleton'];
+const SHOWN = members.columns.filter((column) => !FOUND_BY.includes(column)).map(fieldOf);
 
 const MEMBER_VIEW = sql`
   select m.id as "memberId", m.version, coalesce(r.role_ids, '{}') as "roleIds", ${fieldsOf(SHOWN, 'm')}
   from members m left join member_roles r on r.id = m.id`;
 
-/** Finds members by their IDs: those who ask at the same time are answered by one statement, each with undefined where nobody is seen. */
-export type MemberLoader = Loader<string, MemberView | undefined>;
+/** Finds a member by its ID; undefined where there is none that `seen` lets see. */
+export type MemberLoader = (request: GetMemberRequest) => Promise<MemberView | undefined>;
 
+/** Those who may see all, as nearly everybody may, and ask at the same time, are answered by one statement. */
 export function memberLoader(db: Database): MemberLoader {
-  return new Loader(async (ids) => {
+  const all = new Loader(async (ids: readonly string[]) => {
     const rows = await db.query<MemberView>(membersOf(ids));
     const found = new Map(rows.map((row) => [row.memberId, nullsAbsent(row)]));
     return ids.map((id) => found.get(id));
   });
+  return async ({ memberId, seen }) => {
+    if (isAll(seen)) return await all.load(memberId);
+    const [row] = await db.query<MemberView>(sql`${membersOf([memberId])} and ${seenBy(seen, LISTED)}`);
+    return row && nullsAbsent(row);
+  };
 }
 
-/** The statement of {@link memberLoader}. */
+/** The statement of {@link memberLoader} for those who may see all. */
 export const membersOf = (ids: readonly string[]): Query => sql`${MEMBER_VIEW} where m.visible and m.id = any(${ids})`;
 
-/** A page of members, by display name, then ID: `limit` at most of those after `after`. */
+/** A page of a list, by name, then ID: `limit` at most of those after `after`. */
 export interface Page {
   after: Cursor | undefined;
   limit: number;
 }
 
+/** Which members are listed. */
+export interface Members extends Page {
+  /** Those that who asks may see. */
+  seen: Condition | undefined;
+  /** Those who hold this role; empty: all. */
+  roleId: string;
+}
+
+/** Where members have what conditions look at. */
+const LISTED: Listed = { id: sql`m.id`, owner: sql`m.id`, in: { Role: sql`r.role_ids` } };
+
 /** @throws CALLER_GONE once the signal has aborted */
-export async function allMembers(db: Database, page: Page, signal?: AbortSignal): Promise<MemberView[]> {
-  return (await db.query<MemberView>(allOf(page), signal)).map(nullsAbsent);
+export async function allMembers(db: Database, members: Members, signal?: AbortSignal): Promise<MemberView[]> {
+  return (await db.query<MemberView>(allOf(members), signal)).map(nullsAbsent);
 }
 
 /** The statement of {@link allMembers}. */
-export const allOf = (page: Page): Query => pageOf([], page);
+export const allOf = (members: Members): Query => pageOf([], members);
+
+/** Members who were found: first those of whom words begin with the words that were looked for. */
+export interface Found {
+  members: MemberView[];
+  /** How many those are. */
+  beginning: number;
+}
 
 /**
- * The members in whom every word is found.
+ * The members in whom every word is found: first those of whom a word begins with it, then the others.
  *
- * Words of less than three characters have no trigram, so they are looked for in every row: it may take long.
+ * Within a word, less than three characters have no trigram, so they are looked for in every row: it may take long.
  *
+ * @param others begin with the others
  * @param longestMs what takes longer is cut
  * @throws TOO_BUSY when it was cut
  */
 export async function findMembers(
   db: Database,
-  { words, longestMs, ...page }: Page & { words: readonly string[]; longestMs: number },
-): Promise<MemberView[]> {
+  { words, longestMs, others, ...members }: Members & { words: readonly string[]; longestMs: number; others: boolean },
+): Promise<Found> {
+  const until = performance.now() + longestMs;
+  const begun = words.map((word) => sql`m.search like ${beginning(word)}`);
+  const first = others ? [] : await within<MemberView>(db, longestMs, pageOf(begun, members));
+  const found = { members: first.map(nullsAbsent), beginning: first.length };
+  if (first.length >= members.limit) return found;
+  const contained = words.map((word) => sql`m.search like ${containing(word)}`);
+  const rest = pageOf([...contained, sql`not (${join(begun, sql` and `)})`], {
+    ...members,
+    after: others ? members.after : undefined,
+    limit: members.limit - first.length,
+  });
+  const more = await within<MemberView>(db, Math.max(1, Math.floor(until - performance.now())), rest);
+  return { ...found, members: [...found.members, ...more.map(nullsAbsent)] };
+}
+
+/** The rows of a query that may take long. @throws TOO_BUSY when it was cut, after so many ms */
+export async function within<Row extends object>(db: Database, longestMs: number, query: Query): Promise<Row[]> {
   try {
-    const rows = await db.transaction((tx) => {
+    return await db.transaction((tx) => {
       tx.defer(sql`select set_config('statement_timeout', ${String(longestMs)}, true)`);
-      return tx.query<MemberView>(
-        pageOf(
-          words.map((word) => sql`m.search like ${containing(word)}`),
-          page,
-        ),
-      );
+      return tx.query<Row>(query);
     });
-    return rows.map(nullsAbsent);
   } catch (error) {
     throw isStatementTimeout(error) ? searchTooSlow(error) : error;
   }
 }
 
-function pageOf(conditions: readonly Query[], { after, limit }: Page): Query {
+export function pageOf(conditions: readonly Query[], { after, limit, seen, roleId }: Members): Query {
   const all = [
     sql`m.visible`,
+    seenBy(seen, LISTED),
+    ...(roleId === '' ? [] : [sql`r.role_ids @> array[${roleId}]`]),
     ...conditions,
-    ...(after ? [sql`(m.display_name, m.id) > (${after.displayName}, ${after.memberId})`] : []),
+    ...(after ? [sql`(m.display_name, m.id) > (${after.name}, ${after.id})`] : []),
   ];
   return sql`${MEMBER_VIEW} where ${join(all, sql` and `)} order by m.display_name, m.id limit ${limit}`;
 }

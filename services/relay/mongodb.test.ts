@@ -86,6 +86,16 @@ test.serial('what is no event holds up no other, stays, and is sent once it is m
   await until('the outbox is empty', async () => (await boxes.unsent('mongodb')) === 0);
 });
 
+test.serial('what waits for a relay is sent in the order of its versions, whichever was written first', async (t) => {
+  const boxes = await outboxes(t);
+  for (const version of [3, 1, 2]) await boxes.write('mongodb', 'one', version);
+  const relay = await startRelay([boxes.sources.mongodb]);
+  await boxes.write('mongodb', 'last', 1);
+  await published(boxes, 'last', relay);
+  const versions = boxes.received.mongodb.filter(({ subject }) => subject === 'one').map(({ version }) => version);
+  t.deepEqual(versions, [1, 2, 3]);
+});
+
 test.serial('one that the change stream does not tell of is found', async (t) => {
   const boxes = await outboxes(t);
   const outbox = boxes.mongo.db.collection<{ _id: string }>('outbox');

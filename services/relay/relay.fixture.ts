@@ -168,12 +168,18 @@ async function killRelays({ sources }: Outboxes): Promise<void> {
   await Promise.all(own.map(([relay]) => relay.kill('SIGKILL')));
 }
 
+/** The outboxes are a test's own. The users that the system's relay has see only those of the system. */
+function environment(): NodeJS.ProcessEnv {
+  const { MUSUBI_RELAY_POSTGRES_URL: _, MUSUBI_RELAY_MONGODB_URL: __, MUSUBI_RELAY_REDIS_URL: ___, ...others } = process.env;
+  return others;
+}
+
 export async function startRelay(sources: string[], env: Record<string, string> = {}): Promise<RelayProcess> {
   const main = new URL('../../main.ts', import.meta.url).pathname;
   const ports = new Ports();
   const ops = `127.0.0.1:${await ports.reserve()}`;
   const child = spawn(process.execPath, [main, 'relay', '--sources', sources.join(',')], {
-    env: { ...process.env, MUSUBI_OPS_LISTEN: ops, MUSUBI_LOG_LEVEL: 'info', ...env },
+    env: { ...environment(), MUSUBI_OPS_LISTEN: ops, MUSUBI_LOG_LEVEL: 'info', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let output = '';

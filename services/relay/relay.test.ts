@@ -31,7 +31,6 @@ test.serial('an event arrives as a CloudEvent with its key, version and data', a
 });
 
 test.serial('kill -9 of the relay while it works: nothing is lost, and each key keeps its order', async (t) => {
-  t.timeout(600_000);
   const boxes = await outboxes(t);
   const written: Record<Kind, Map<string, number>> = { postgres: new Map(), mongodb: new Map(), redis: new Map() };
   let writing = true;

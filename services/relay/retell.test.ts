@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import test from 'ava';
 import { MusubiError } from '#platform/errors.ts';
+import { byTests, lettingTestsIn } from '#platform/grpc/callers.fixture.ts';
 import { connectPeer, type Peer } from '#platform/grpc/client.ts';
 import { type Served, serveGrpc } from '#platform/grpc/server.ts';
 import { fromWire, toWire } from '#platform/kafka/event-message.ts';
@@ -38,9 +39,9 @@ test.before(async () => {
   roles = await openRoles(scratches.role);
   queries = await openReadModel(scratches.query);
   const serve = async ({ definition, handlers }: Served): Promise<Peer<StateServiceService>> => {
-    const at = { listen: { host: '127.0.0.1', port: 0 }, log: scratches.member.log, lifecycle };
+    const at = { listen: { host: '127.0.0.1', port: 0 }, callers: lettingTestsIn('any'), log: scratches.member.log, lifecycle };
     const port = await serveGrpc(at, definition as StateServiceService, handlers as never);
-    return connectPeer(`127.0.0.1:${port}`, StateServiceService, lifecycle);
+    return connectPeer(`127.0.0.1:${port}`, StateServiceService, lifecycle, byTests('any'));
   };
   told = {
     member: await serve(memberState(members)),
@@ -65,7 +66,7 @@ const arrive = (events: OutboxRecord[]): Promise<unknown> =>
     queries,
     events.map((event) => {
       const { key, value, headers } = toWire(event, 'test', '');
-      const message = { offset: '0', key: Buffer.from(key), value: Buffer.from(value), headers };
+      const message = { offset: '0', key: Buffer.from(key), value: value === null ? null : Buffer.from(value), headers };
       return fromWire(`${event.aggregateType}.events`, 0, message);
     }),
   );
@@ -180,6 +181,52 @@ test.serial('a restored store is older than its readers: that is said, and then 
   t.is((await retell(member())).older, 0);
 });
 
+/** A service after each of whose answers, which say of which aggregates they are, something happens. */
+const thereafter = (
+  peer: Peer<StateServiceService>,
+  happens: (ids: readonly string[]) => Promise<void>,
+): Peer<StateServiceService> => ({
+  ...peer,
+  async *tellState(request, options) {
+    yield* peer.tellState(request, options);
+    await happens(request.ids);
+  },
+});
+
+test.serial('what is changed while it is compared is not taken for newer than the service has it', async (t) => {
+  const id = randomUUID();
+  await insert([id]);
+  let reads = 0;
+  const change = async (ids: readonly string[]): Promise<void> => {
+    // The first such read looks whether it was changed while it was published.
+    if (!ids.includes(id) || ++reads !== 2) return;
+    for (const [db, key] of [
+      [members, sql`member_id`],
+      [queries, sql`id`],
+    ] as const)
+      await db.query(sql`update members set version = version + 1 where ${key} = ${id}`);
+  };
+  const state = thereafter(told.member, change);
+  t.is((await retell(member({ state, copies: thereafter(told.query, change) }))).older, 0);
+  t.deepEqual(await shown(), { [id]: '2 n' });
+});
+
+test.serial('what its reader has seen before the service shows it is not gone', async (t) => {
+  const [other, id] = [randomUUID(), randomUUID()];
+  await insert([other, id]);
+  await retell(member());
+  await members.query(sql`delete from members where member_id = ${id}`);
+  let isSeen = false;
+  const state = thereafter(told.member, async (ids) => {
+    if (isSeen || !ids.includes(id)) return;
+    isSeen = true;
+    await insert([id]);
+  });
+  t.is((await retell(member({ state }))).removed, 0);
+  await relay(members);
+  t.deepEqual(await shown(), { [other]: '1 n', [id]: '1 n' });
+});
+
 test.serial('roles: what members hold is told, raised and taken away', async (t) => {
   await roles.query(sql`insert into roles (role_id, name, description, built_in, definition_hash, version, created_at, updated_at)
     values ('admin', 'a', '', true, 'h', 1, now(), now())`);
@@ -208,4 +255,15 @@ test.serial('roles: what members hold is told, raised and taken away', async (t)
 
 test.serial("what is not the service's is refused", async (t) => {
   await t.throwsAsync(retell(member({ aggregateType: 'job' })), { instanceOf: MusubiError, code: 'INVALID_ARGUMENT' });
+});
+
+test.serial('so is more than may be asked for at once', async (t) => {
+  const aggregateType = 'member';
+  const ids = Array.from({ length: 1_000 }, () => randomUUID());
+  const tell = (ids: string[]) => Array.fromAsync(told.member.tellState({ aggregateType, afterId: '', limit: 0, ids }));
+  const raise = (ids: string[]) =>
+    told.member.raiseVersions({ aggregateType, seen: ids.map((id) => ({ type: aggregateType, id, version: 1 })) });
+  await t.notThrowsAsync(tell(ids));
+  for (const asked of [tell([...ids, 'x']), raise([...ids, 'x'])])
+    await t.throwsAsync(asked, { instanceOf: MusubiError, code: 'INVALID_ARGUMENT' });
 });

@@ -1,13 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { patiently } from '#platform/concurrency/patience.ts';
+import { callerShape } from '#platform/grpc/callers.ts';
 import { connectPeer, type Peer } from '#platform/grpc/client.ts';
 import { addressVariable, peerShape } from '#platform/grpc/peers.ts';
 import { kafkaOptions, kafkaShape } from '#platform/kafka/config.ts';
 import { openPublisher, type Publisher } from '#platform/kafka/publish.ts';
 import { toRecord } from '#platform/outbox/event.ts';
 import { type ConfigCheck, oneOf } from '#platform/process/config.ts';
-import type { App } from '#platform/process/program.ts';
+import { type App, TaskError } from '#platform/process/program.ts';
 import { PAGE } from '#platform/state.ts';
 import { type State, StateServiceService, type TellStateRequest } from '#proto/musubi/state/v1/state.ts';
 import { EVENTS_KEPT_DAYS, SERVICES, TELLERS, type Teller } from '../catalogue.ts';
@@ -18,6 +19,7 @@ const NAMES = [...new Set(TELLERS.map(({ service }) => service))];
 export const shape = {
   ...kafkaShape,
   ...peerShape(Object.fromEntries([...NAMES, 'query' as const].map((name) => [name, SERVICES[name].contract]))),
+  ...callerShape('operator'),
   /** The service whose state is published; all by default. */
   MUSUBI_RETELL_SERVICE: oneOf(NAMES).optional(),
   /** The one aggregate that is published; all by default. */
@@ -43,7 +45,9 @@ export async function start({ config, log, lifecycle }: App<Config>): Promise<'d
   const { MUSUBI_RETELL_SERVICE: only, MUSUBI_RETELL_AGGREGATE: aggregate } = config;
   const addresses = config as unknown as Record<string, string>;
   const stateOf = (name: string): Peer<StateServiceService> =>
-    connectPeer(addresses[addressVariable(name)] ?? '', StateServiceService, lifecycle);
+    connectPeer(addresses[addressVariable(name)] ?? '', StateServiceService, lifecycle, () =>
+      config.MUSUBI_OPERATOR_CALLER_KEY.token(name),
+    );
   const copies = stateOf('query');
   let behind = '';
   for (const { service, aggregateType, copied } of TELLERS.filter((each) => only === undefined || each.service === only)) {
@@ -70,7 +74,7 @@ export async function start({ config, log, lifecycle }: App<Config>): Promise<'d
     }
   }
   if (behind)
-    throw new Error(`queries have newer states than ${behind} has: node main.ts retell --service ${behind} --after-restore`);
+    throw new TaskError(`queries have newer states than ${behind} has: node main.ts retell --service ${behind} --after-restore`);
   return 'done';
 }
 
@@ -130,7 +134,9 @@ export async function retell(options: Retell): Promise<Retold> {
     );
     if (gone.length === 0) continue;
     if (retold.told === 0 && aggregate === undefined)
-      throw new Error(`there is no ${options.aggregateType} at all, but queries show some: restore the service's database first`);
+      throw new TaskError(
+        `there is no ${options.aggregateType} at all, but queries show some: restore the service's database first`,
+      );
     await sleep(UNSEEN_MS);
     retold.removed += await raise(options, await withoutState(options, gone));
   }
@@ -170,7 +176,7 @@ async function publishPage(options: Retell, page: State[]): Promise<void> {
   for (let states = page; states.length > 0; ) {
     const tooLarge = await options.publisher.publish(states.map(toEvent));
     const [first] = tooLarge;
-    if (first) throw new Error(`the state of ${first.aggregateId} is larger than the brokers take (max.message.bytes)`);
+    if (first) throw new TaskError(`the state of ${first.aggregateId} is larger than the brokers take (max.message.bytes)`);
     const told = new Map(states.map(({ id, version }) => [id, version]));
     states = (await read(options, options.state, { ids: [...told.keys()] })).filter(
       ({ id, version }) => version > (told.get(id) ?? 0),

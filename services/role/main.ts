@@ -1,7 +1,9 @@
-import { serveGrpc } from '#platform/grpc/server.ts';
+import { serveErasure } from '#platform/erasure.ts';
 import type { App } from '#platform/process/program.ts';
 import { RoleServiceService } from '#proto/musubi/role/v1/role.ts';
+import { serve } from '../serve.ts';
 import type { Config } from './config.ts';
+import { roleErasure } from './erasure.ts';
 import { roleHandlers } from './grpc.ts';
 import { roleState } from './state.ts';
 import { openStore } from './store.ts';
@@ -9,12 +11,8 @@ import { openStore } from './store.ts';
 export { shape } from './config.ts';
 
 /** Starts the role service: its database (readiness follows it), then gRPC. */
-export async function start({ config, log, lifecycle, inProcess }: App<Config>): Promise<void> {
+export async function start(app: App<Config>): Promise<void> {
+  const { config, log, lifecycle } = app;
   const db = await openStore({ url: config.MUSUBI_POSTGRES_URL, log, lifecycle });
-  await serveGrpc(
-    { listen: config.MUSUBI_GRPC_LISTEN, log, lifecycle, inProcess },
-    RoleServiceService,
-    roleHandlers(db),
-    roleState(db),
-  );
+  await serve(app, RoleServiceService, roleHandlers(db), roleState(db), serveErasure(roleErasure(db)));
 }

@@ -100,11 +100,7 @@ test('undone before they come, steps are refused and nothing happens', async (t)
 test('changes of one member at the same time come one after the other', async (t) => {
   const memberId = randomUUID();
   await Promise.all(
-    Array.from({ length: 12 }, (_, index) =>
-      index % 3 === 0
-        ? unassign(memberId, `${memberId}/${index}`)
-        : assign(memberId, `${memberId}/${index}`, [index % 2 ? 'member' : 'editor']),
-    ),
+    Array.from({ length: 12 }, (_, index) => assign(memberId, `${memberId}/${index}`, [index % 2 ? 'member' : 'editor'])),
   );
   const events = await told(memberId);
   t.is(events.length, 12);

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { MusubiError } from '#platform/errors.ts';
 import type { Logger } from '#platform/process/log.ts';
-import { CLOSE, type CloseCode, type Cursor, type Limits } from './domain.ts';
+import { type Closing, type Cursor, closing, type Limits } from './domain.ts';
 import type { Hub } from './hub.ts';
-import { closeCodeOf, closeReasonOf, type Identity, identify, leftOf, type Peers } from './identity.ts';
+import { closingFor, type Identity, identify, leftOf, type Peers } from './identity.ts';
 import type { SocketStore } from './store.ts';
 
 /** What a session works with. */
@@ -27,10 +27,10 @@ export interface Admission {
 
 /** A client that was not let in. */
 export class Refused extends Error {
-  readonly code: CloseCode;
-  constructor(code: CloseCode, reason: string) {
-    super(reason);
-    this.code = code;
+  readonly closing: Closing;
+  constructor(closing: Closing) {
+    super(closing.reason);
+    this.closing = closing;
   }
 }
 
@@ -41,7 +41,7 @@ const SLACK_MS = 60_000;
  * Asks Auth who has a token, and registers the socket in the member's name. If the member's sockets were closed since Auth
  * was asked, what it said may not hold any more, and it is asked again.
  *
- * @param socket `memberId`: whose it must be; absent: anybody's
+ * @param socket `memberId`: whose it must be; absent: anybody's. `narrow`: asks Auth what the socket may follow still
  * @param allowed sockets that the member may have; default: any number, for one that is there already
  * @returns who has it, and the cursor of "now"
  * @throws Refused, and as `auth.Authenticate`
@@ -49,17 +49,18 @@ const SLACK_MS = 60_000;
 export async function vouch(
   { store, hub, peers }: Pick<SessionContext, 'store' | 'hub' | 'peers'>,
   token: string,
-  { socketId, memberId }: { socketId: string; memberId?: string },
+  { socketId, memberId, narrow }: { socketId: string; memberId?: string; narrow?: (identity: Identity) => Promise<void> },
   allowed = Number.MAX_SAFE_INTEGER,
 ): Promise<Omit<Admission, 'socketId'>> {
   for (;;) {
     const closings = await store.closings();
     const identity = await identify(peers, token);
     if (memberId !== undefined && identity.memberId !== memberId)
-      throw new Refused(CLOSE.unauthenticated, "the token is another member's");
+      throw new Refused(closing('unauthenticated', 'TOKEN_INVALID', "the token is another member's"));
+    await narrow?.(identity);
     const named = { memberId: identity.memberId, socketId, closings };
     const answer = await hub.register(named, leftOf(identity) + SLACK_MS, allowed);
-    if (answer === 'too many') throw new Refused(CLOSE.tooMany, 'too many sockets of this member');
+    if (answer === 'too many') throw new Refused(closing('tooMany', 'TOO_MANY_SOCKETS'));
     if (answer !== 'closed') return { identity, ...answer };
   }
 }
@@ -80,7 +81,7 @@ export async function admit(context: SessionContext, token: string): Promise<Adm
 
 function refusedBy(error: unknown, log: Logger): Refused {
   if (error instanceof Refused) return error;
-  if (error instanceof MusubiError) return new Refused(closeCodeOf(error), closeReasonOf(error));
+  if (error instanceof MusubiError) return new Refused(closingFor(error));
   log.error({ err: error }, 'a socket was refused on a defect');
-  return new Refused(CLOSE.defect, 'the server failed');
+  return new Refused(closing('defect', 'INTERNAL'));
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { CLOSE, LIMITS, MAX_FRAGMENTS, MAX_FRAME_BYTES, MAX_FRAME_VALUES, SUBPROTOCOL } from './domain.ts';
-import { clientFrames, serverFrames } from './frames.ts';
+import { clientFrames, frameActions, serverFrames } from './frames.ts';
 
 const CLOSES: Record<keyof typeof CLOSE, string> = {
   goingAway: 'the server stops; connect again',
@@ -10,7 +10,7 @@ const CLOSES: Record<keyof typeof CLOSE, string> = {
   tryAgainLater: 'a server that is needed is away, or too many sockets wait to be authenticated; connect again after a pause',
   unauthenticated: 'no token, or one that is wrong or has expired',
   revoked:
-    'the session was ended: by a logout, a refresh token that was used again later than 10 seconds after the first time, a login on one device too many, or because its member was suspended or deleted',
+    'the session was ended: by a logout, from another session of its member, with a change of the password that ends the others, by a refresh token that was used again later than 10 seconds after the first time, by a login on one device too many, or because its member was suspended or deleted',
   tooSlow: 'the client does not read what it is sent; connect again with the last cursor',
   tooMany: 'too many sockets of one member, or too many frames in a second',
 };
@@ -31,6 +31,8 @@ export function asyncApi(url: URL): Record<string, unknown> {
         title: `${type} (from the ${side})`,
         summary: description,
         contentType: 'application/json',
+        // As the operations of REST have it: what each thing that a client's frame names needs.
+        ...(side === 'client' ? { 'x-action': frameActions[type as keyof typeof frameActions] } : {}),
         payload: { schemaFormat: 'application/schema+json;version=draft-2020-12', schema: payload },
         examples: examples.map((example) => ({ payload: example })),
       };
@@ -52,6 +54,7 @@ export function asyncApi(url: URL): Record<string, unknown> {
         `A member who subscribes to more than ${LIMITS.topicsPerSecond} topics a second, on all its sockets, granted or not, or has as many begin again from older cursors or renewed with a token, or who sends frames before the ones before them are answered, is read more slowly.`,
         'The socket is closed with what the protocol has for what breaks it (1002, 1007, 1009), and with:',
         closes.join('\n'),
+        "The reason of each of these is `CODE: Sentence.`, with a code of the REST API's problems; only that of 1008 for too many fragments is empty.",
       ].join('\n\n'),
     },
     defaultContentType: 'application/json',

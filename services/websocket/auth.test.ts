@@ -48,6 +48,7 @@ test('a wrong token, another first frame, or none in time: 4401', async (t) => {
   const early = await TestClient.open(one.url);
   early.send({ type: 'ping' });
   t.is(await early.closeCode(), 4401);
+  t.is(early.closed?.reason, 'TOKEN_MISSING: The first frame must be auth.');
   const garbage = await TestClient.open(one.url);
   garbage.send('{');
   t.is(await garbage.closeCode(), 4401);

@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
 import type { Logger } from '#platform/process/log.ts';
-import { CLOSE, type CloseCode, type Limits } from './domain.ts';
+import { CLOSE, type Closing, closing, type Limits } from './domain.ts';
 import type { ServerFrame } from './frames.ts';
 import { Framing } from './framing.ts';
 import { framesSent, socketsClosed } from './metrics.ts';
@@ -79,10 +79,7 @@ export class Channel {
     const { promise: written, resolve } = Promise.withResolvers<void>();
     this.#ws.send(text, () => resolve());
     if (this.#ws.bufferedAmount <= this.#limits.bufferedBytes) return;
-    const stalled = setTimeout(
-      () => this.close(CLOSE.tooSlow, 'too slow: connect again with the last cursor'),
-      this.#limits.stallMs,
-    );
+    const stalled = setTimeout(() => this.close(closing('tooSlow', 'TOO_SLOW')), this.#limits.stallMs);
     await Promise.race([written, this.closed]);
     clearTimeout(stalled);
   }
@@ -105,7 +102,7 @@ export class Channel {
     this.#bytes += chunk.length;
     const first = !this.#known && this.#framing.messages === 0;
     if (first && this.#bytes > this.#limits.unauthenticatedBytes)
-      this.close(CLOSE.unauthenticated, 'the first frame must be auth, and short');
+      this.close(closing('unauthenticated', 'TOKEN_MISSING', 'the first frame must be auth, and short'));
     this.#awaitRest();
   }
 
@@ -113,7 +110,10 @@ export class Channel {
   #awaitRest(): void {
     if (this.closing || this.#ws.isPaused || !this.#framing.unfinished) this.#stopWaiting();
     else
-      this.#rest ??= setTimeout(() => this.close(CLOSE.unfinished, 'a frame did not come whole in time'), this.#limits.messageMs);
+      this.#rest ??= setTimeout(
+        () => this.close(closing('unfinished', 'BAD_FRAME', 'a frame did not come whole in time')),
+        this.#limits.messageMs,
+      );
   }
 
   #stopWaiting(): void {
@@ -133,7 +133,7 @@ export class Channel {
   }
 
   /** Closes the socket; a client that does not answer is cut off. */
-  close(code: CloseCode, reason: string): void {
+  close({ code, reason }: Closing): void {
     if (this.closing) return;
     socketsClosed.inc({ code });
     // Others wait for the sockets of a session that has ended to be gone.
@@ -156,12 +156,12 @@ export class Channel {
   /** Closes the socket on a defect of ours. */
   fail(error: unknown): void {
     this.#log.error({ err: error }, 'a socket failed on a defect');
-    this.close(CLOSE.defect, 'the server failed');
+    this.close(closing('defect', 'INTERNAL'));
   }
 
   /** Closes the socket without waiting for the client. */
-  cut(code: CloseCode, reason: string): void {
-    this.close(code, reason);
+  cut(how: Closing): void {
+    this.close(how);
     this.#ws.terminate();
   }
 }

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { WebSocket } from 'ws';
+import { isClientCode } from '#platform/problems.ts';
 import { type ServerFrame, serverFrames } from './frames.ts';
 
 /** A client that keeps what it was sent, and holds every frame against the schema of its type. */
@@ -71,9 +72,14 @@ export class TestClient {
     return (await this.count('subscribed', before + 1))[before]?.cursor ?? '';
   }
 
+  /** Holds the reason against the document, too: what breaks the protocol is closed by the library, which gives none. */
   async closeCode(): Promise<number> {
     await this.until(() => this.closed !== undefined);
-    return this.closed?.code ?? 0;
+    const { code = 0, reason = '' } = this.closed ?? {};
+    const problem = /^([A-Z_]+): [A-Z].+[^ ]$/.exec(reason)?.[1] ?? '';
+    const isBare = [1002, 1006, 1007, 1008, 1009].includes(code) && reason === '';
+    if (!isBare && !isClientCode(problem)) throw new Error(`closed with ${code} for "${reason}"`);
+    return code;
   }
 
   /** Leaves without a goodbye, as a broken connection does. */

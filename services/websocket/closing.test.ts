@@ -25,7 +25,7 @@ test.after.always(() => sockets?.close());
 let members = 0;
 const member = (): string => `m${++members}`;
 const connect = (me: string, at: TestInstance): Promise<TestClient> => TestClient.open(at.url, sockets.token(me));
-const close = (me: string) => closeSockets(sockets.store, me, new AbortController().signal);
+const close = (me: string) => closeSockets(sockets.store, me);
 const endSessions = (me: string): void => {
   for (const [token, { memberId }] of sockets.tokens) if (memberId === me) sockets.revoked.add(token);
 };
@@ -47,27 +47,89 @@ test.serial('one asking reaches every instance', async (t) => {
   const me = member();
   const mine = [await connect(me, one), await connect(me, two)];
   endSessions(me);
-  t.is(await sockets.store.close(me), 2);
+  const closing = await sockets.store.close(me);
   t.deepEqual(await Promise.all(mine.map((client) => client.closeCode())), [4403, 4403]);
+  await mine[0]?.until(async () => (await sockets.store.unvouched(me, closing)) === 0);
 });
 
 test.serial('an instance that has not heard it is asked again', async (t) => {
   const me = member();
   const client = await connect(me, one);
   endSessions(me);
-  let asked = 0;
-  const { store } = sockets;
-  const unheard = { ...store, close: (memberId: string) => (asked++ === 0 ? store.count(memberId) : store.close(memberId)) };
-  await closeSockets(unheard, me, new AbortController().signal);
+  // Asked is an instance that there is not, and so is not the one of the socket.
+  const key = socketsKey(me);
+  const { store, redis } = sockets;
+  const close = async (memberId: string) => {
+    const held = await redis.hgetall(key);
+    await redis.del(key);
+    const closing = await store.close(memberId);
+    await redis.hset(key, held);
+    return closing;
+  };
+  await closeSockets({ ...store, close }, me);
   t.is(await client.closeCode(), 4403);
-  t.is(asked, 2);
 });
 
-test.serial('as long as Auth calls a session good its socket stays, and that is said', async (t) => {
+test.serial('of several sessions of a member only the sockets of the one that ended are closed, before the answer', async (t) => {
+  const me = member();
+  const ended = sockets.token(me);
+  const others = [await connect(me, one), await connect(me, two)];
+  const mine = [await TestClient.open(one.url, ended), await TestClient.open(two.url, ended)];
+  sockets.revoked.add(ended);
+  await close(me);
+  t.is(await sockets.registered(me), others.length);
+  t.deepEqual(await Promise.all(mine.map((client) => client.closeCode())), [4403, 4403]);
+  await sockets.deliver(sockets.job(me));
+  for (const client of others) await client.count('job', 1);
+  t.deepEqual(
+    others.map(({ closed }) => closed),
+    [undefined, undefined],
+  );
+});
+
+test.serial('a socket that nobody vouches for in time is cut off: it gets nothing, until Auth has spoken', async (t) => {
+  const me = member();
+  const [ended, good] = [sockets.token(me), sockets.token(me)];
+  const [stale, fresh] = [await TestClient.open(one.url, ended), await TestClient.open(two.url, good)];
+  for (const client of [stale, fresh]) await client.subscribe([]);
+  sockets.revoked.add(ended);
+  const auth = Promise.withResolvers<void>();
+  sockets.before = { ...atOnce(), auth: () => auth.promise };
+  await close(me);
+  t.is(await sockets.registered(me), 0, 'the answer has come all the same');
+  await sockets.deliver(sockets.job(me));
+  for (const { hub } of [one, two]) await sockets.redis.publish(`${sockets.prefix}ws:wake:${hub.instance}`, me);
+  await sleep(200);
+  t.deepEqual([...stale.jobIds, ...fresh.jobIds], []);
+  sockets.before = atOnce();
+  auth.resolve();
+  t.is(await stale.closeCode(), 4403);
+  await fresh.count('job', 1);
+  t.deepEqual(stale.jobIds, []);
+});
+
+test.serial('a socket that was cut off while Auth was away comes back with it, whoever asks', async (t) => {
   const me = member();
   const client = await connect(me, one);
-  await t.throwsAsync(close(me), { code: 'SOCKETS_OPEN' });
-  t.is(client.closed, undefined);
+  await client.subscribe([]);
+  sockets.authIsAway = true;
+  await close(me);
+  await sockets.deliver(sockets.job(me));
+  t.is(await sockets.registered(me), 0);
+  sockets.authIsAway = false;
+  await client.count('job', 1);
+  t.is(await sockets.registered(me), 1);
+});
+
+test.serial('a closing is after all before it, also those that the store has lost', async (t) => {
+  const me = member();
+  const client = await connect(me, one);
+  const before = await sockets.store.close(me);
+  await client.until(async () => (await sockets.store.unvouched(me, before)) === 0);
+  await sockets.redis.del(`${sockets.prefix}ws:closings`);
+  const after = await sockets.store.close(me);
+  t.true(after > before);
+  t.true((await sockets.store.close(me)) > after);
 });
 
 test.serial('a client that never says goodbye is cut off in time', async (t) => {

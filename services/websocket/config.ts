@@ -1,18 +1,21 @@
 import { z } from 'zod';
+import { callerShape } from '#platform/grpc/callers.ts';
+import { grpcShape } from '#platform/grpc/config.ts';
 import { peerShape } from '#platform/grpc/peers.ts';
 import { kafkaShape } from '#platform/kafka/config.ts';
 import { address, httpUrl, integer, origins, redisUrl } from '#platform/process/config.ts';
-import { calledBy } from '../catalogue.ts';
+import { calledBy } from '../may-call.ts';
 
 /** The contracts of the services that are asked who may open sockets, and see what. */
 export const CALLED = calledBy('websocket');
 
 export const shape = {
   MUSUBI_HTTP_LISTEN: address(),
-  MUSUBI_GRPC_LISTEN: address(),
+  ...grpcShape,
   MUSUBI_REDIS_URL: redisUrl(),
   ...kafkaShape,
   ...peerShape(CALLED),
+  ...callerShape('websocket'),
   /** Whose pages may open sockets, besides the gateway's own. */
   MUSUBI_ALLOWED_ORIGINS: origins(),
   /** Where clients find the gateway. */

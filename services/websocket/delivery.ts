@@ -2,10 +2,10 @@ import { MusubiError } from '#platform/errors.ts';
 import { contextFrom, SpanKind, withSpan } from '#platform/process/telemetry.ts';
 import type { Admission, SessionContext } from './admission.ts';
 import type { Channel } from './channel.ts';
-import { CLOSE, type Cursor, OWN_TOPIC } from './domain.ts';
+import { ANSWER_HOLDS_MS, type Cursor, OWN_TOPIC } from './domain.ts';
 import { Feed } from './feed.ts';
 import type { ClientFrame } from './frames.ts';
-import { type Identity, mayReadJob } from './identity.ts';
+import { closingFor, type Identity, jobNotFound, mayReadJob, type OthersJobs, unreadable } from './identity.ts';
 import { pushSeconds, resumes } from './metrics.ts';
 import type { Entry } from './store.ts';
 import { decideOn, remember } from './subscriptions.ts';
@@ -13,6 +13,13 @@ import { Timers } from './timers.ts';
 
 /** How long it takes until it is tried again to deliver what could not be. */
 const RETRY_MS = 500;
+
+const REVOKED = 'The member may not follow this any more.';
+
+type OthersJob = { jobId: string; ownerId: string };
+
+const othersIn = (topics: ReadonlyMap<string, OthersJob | undefined>): OthersJobs =>
+  new Map([...topics].flatMap(([topic, job]) => (job ? [[topic, job] as const] : [])));
 
 /**
  * The events of one client, from the store to its channel. They are sent one after the other, and do not wait for the
@@ -34,6 +41,8 @@ export class Delivery {
    */
   #subscribed = false;
   #pumping = false;
+  /** How often it was asked again what the client may follow: nothing begins to be followed by an answer of before. */
+  #narrowings = 0;
 
   constructor(context: SessionContext, channel: Channel, { socketId, identity, now }: Admission) {
     this.identity = identity;
@@ -71,7 +80,7 @@ export class Delivery {
    * @returns false when the socket closes
    */
   payForRenewal(): Promise<boolean> {
-    return this.#pay(1 + this.#feed.others.length);
+    return this.#pay(1 + this.#feed.others.size);
   }
 
   /** Nothing is sent any more. */
@@ -79,18 +88,40 @@ export class Delivery {
     this.#timers.end();
   }
 
+  /**
+   * Asks Auth again about all that the client follows of others, and ends what it may not. It waits for nothing that is being sent.
+   *
+   * @throws as `auth.Check`
+   */
+  async narrow(identity: Identity): Promise<void> {
+    this.#narrowings++;
+    this.#revoke(await unreadable(this.#context.peers, identity, this.#feed.others));
+  }
+
+  /** Ends those of these topics that the client still follows. */
+  #revoke(revoked: readonly string[]): void {
+    const topics = revoked.filter((topic) => this.#feed.has(topic));
+    if (topics.length === 0) return;
+    for (const topic of topics) this.#feed.remove(topic);
+    // Whoever asked does not wait for the client to read it.
+    this.#channel
+      .send({ type: 'unsubscribed', topics, code: 'PERMISSION_REVOKED', message: REVOKED })
+      .catch((error: unknown) => this.#channel.fail(error));
+  }
+
   async subscribe({ topics, ref, cursor, cursors = {} }: Extract<ClientFrame, { type: 'subscribe' }>): Promise<void> {
     const given = new Map(Object.entries(cursor === undefined ? cursors : { ...cursors, [OWN_TOPIC]: cursor }));
     // What was missed comes before what is new.
     if (given.size > 0 && !this.#subscribed) this.#timers.stop('settle');
+    const narrowings = this.#narrowings;
     const decisions = await decideOn(topics, this.#feed.topics, this.identity, this.#context, this.#channel.ending);
     if (this.#channel.closing) return;
-    const accepted = new Map<string, boolean>();
+    const accepted = new Map<string, OthersJob | undefined>();
     for (const [topic, decision] of decisions) {
       if ('refusal' in decision) await this.#channel.send({ type: 'error', ref, topic, ...decision.refusal });
-      else accepted.set(topic, decision.isOthers);
+      else accepted.set(topic, decision.others);
     }
-    await this.#inTurn(() => this.#begin(accepted, given, ref));
+    await this.#inTurn(() => this.#begin(accepted, narrowings, given, ref));
   }
 
   async unsubscribe({ topics, ref }: Extract<ClientFrame, { type: 'unsubscribe' }>): Promise<void> {
@@ -99,15 +130,27 @@ export class Delivery {
     await this.#channel.send({ type: 'unsubscribed', topics: ended, ref });
   }
 
-  /** Events of these topics (each with whether it is of another member's job) come from their cursors on, or from now on. */
+  /**
+   * Events of these topics (each with the job, if that is another member's) come from their cursors on, or from now on.
+   *
+   * @param narrowings how many there had been before Auth was asked about them
+   */
   async #begin(
-    accepted: ReadonlyMap<string, boolean>,
+    accepted: Map<string, OthersJob | undefined>,
+    narrowings: number,
     given: ReadonlyMap<string, Cursor>,
     ref: string | undefined,
   ): Promise<void> {
-    for (const [topic, isOthers] of accepted) this.#feed.add(topic, isOthers);
-    const topics = [...accepted.keys()];
     try {
+      for (let asked = narrowings; asked !== this.#narrowings; ) {
+        asked = this.#narrowings;
+        for (const topic of await unreadable(this.#context.peers, this.identity, othersIn(accepted))) {
+          accepted.delete(topic);
+          await this.#channel.send({ type: 'error', ref, topic, ...jobNotFound().told });
+        }
+      }
+      for (const [topic, others] of accepted) this.#feed.add(topic, others);
+      const topics = [...accepted.keys()];
       const resumed = await this.#resumable(given);
       // Another socket of the member may have sent what this one has not sent yet.
       this.#feed.startAfter(resumed);
@@ -118,9 +161,9 @@ export class Delivery {
       await this.#channel.send({ type: 'subscribed', topics, cursors, cursor: from(OWN_TOPIC), ref });
       await this.#feed.replay(resumed, () => this.#pay(1));
     } catch (error) {
-      if (!(error instanceof MusubiError && error.retryable)) throw error;
+      if (!(error instanceof MusubiError)) throw error;
       // What was missed can't be had now; the client comes back and asks again.
-      return this.#channel.close(CLOSE.tryAgainLater, 'the store is away');
+      return this.#channel.close(closingFor(error));
     }
     this.#timers.stop('settle');
     this.#settle();
@@ -156,17 +199,7 @@ export class Delivery {
 
   async #push(entry: Entry, topic: string, isNew: boolean): Promise<void> {
     if (this.#channel.closing) return;
-    if (entry.memberId !== this.identity.memberId) {
-      try {
-        await mayReadJob(this.#context.peers, this.identity, entry.jobId, entry.memberId);
-      } catch (error) {
-        if (!(error instanceof MusubiError) || error.retryable) throw error;
-        this.#feed.remove(topic);
-        return this.#channel.send({ type: 'error', topic, ...error.told });
-      }
-      // It was unsubscribed from meanwhile.
-      if (!this.#feed.has(topic)) return;
-    }
+    if (entry.memberId !== this.identity.memberId && !(await this.#mayRead(entry, topic))) return;
     const attributes = { 'musubi.job.id': entry.jobId };
     const cursor = this.#subscribed ? `"cursor":"${entry.cursor}",` : '';
     await withSpan('push to socket', { kind: SpanKind.PRODUCER, parent: contextFrom(entry.traceparent), attributes }, () =>
@@ -174,6 +207,23 @@ export class Delivery {
       this.#channel.sendText('job', `{"type":"job","topic":"${topic}",${cursor}"job":${entry.job}}`),
     );
     if (isNew) pushSeconds.observe(Math.max(0, Date.now() - entry.time) / 1_000);
+  }
+
+  /** Whether Auth allows an event of another's job now. */
+  async #mayRead({ jobId, memberId }: Entry, topic: string): Promise<boolean> {
+    let asked: number;
+    do {
+      asked = performance.now();
+      try {
+        await mayReadJob(this.#context.peers, this.identity, jobId, memberId);
+      } catch (error) {
+        if (!(error instanceof MusubiError) || error.retryable) throw error;
+        if (error.code === jobNotFound().code) this.#revoke([topic]);
+        else this.#channel.close(closingFor(error));
+      }
+    } while (performance.now() - asked > ANSWER_HOLDS_MS);
+    // It may have been unsubscribed from, or revoked, meanwhile.
+    return this.#feed.has(topic);
   }
 
   #settle(): void {

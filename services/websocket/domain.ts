@@ -1,3 +1,6 @@
+import { sentence } from '#platform/errors.ts';
+import { type ProblemCode, problemKind } from '#platform/problems.ts';
+
 /** Why the server closes a socket (RFC 6455, and 44xx of our own after the HTTP status they resemble). */
 export const CLOSE = {
   goingAway: 1001,
@@ -10,7 +13,22 @@ export const CLOSE = {
   tooSlow: 4408,
   tooMany: 4429,
 } as const;
-export type CloseCode = (typeof CLOSE)[keyof typeof CLOSE];
+
+/** How a socket is closed. */
+export interface Closing {
+  code: (typeof CLOSE)[keyof typeof CLOSE];
+  /** `CODE: Sentence.` with a code of the catalogue, in 123 bytes at most (RFC 6455, section 5.5). */
+  reason: string;
+}
+
+/** @param message default: what the catalogue says that the problem means */
+export function closing(why: keyof typeof CLOSE, problem: ProblemCode, message = problemKind(problem).meaning): Closing {
+  // Half a character at the end becomes one of three bytes.
+  const reason = Buffer.from(`${problem}: ${sentence(message)}`)
+    .subarray(0, 120)
+    .toString();
+  return { code: CLOSE[why], reason };
+}
 
 /** The topic of a member's own events, which needs no subscription. */
 export const OWN_TOPIC = 'member:me';
@@ -92,6 +110,14 @@ export const LIMITS: Limits = {
   settleMs: 300,
   pingMs: 30_000,
 };
+
+/** How long it is waited for the sockets of which Auth is asked again, ms: longer than a client may take to say goodbye. */
+export const VOUCH_WITHIN_MS = 1_500;
+/**
+ * How long after the question an answer of Auth or of the store lets events be sent, ms. It is shorter than {@link VOUCH_WITHIN_MS}: a
+ * process that stood still with an answer of before sends nothing by it when others no longer wait for it.
+ */
+export const ANSWER_HOLDS_MS = 1_000;
 
 /** The largest message that a client may send, in bytes. */
 export const MAX_FRAME_BYTES = 65_536;

@@ -1,4 +1,5 @@
-import { type Cursor, compareCursors, jobTopic, laterCursor, OWN_TOPIC } from './domain.ts';
+import { ANSWER_HOLDS_MS, type Cursor, compareCursors, jobTopic, laterCursor, OWN_TOPIC } from './domain.ts';
+import type { OthersJobs } from './identity.ts';
 import type { Entry, SocketName, SocketStore } from './store.ts';
 
 /** The most events that are read at once. */
@@ -26,7 +27,7 @@ export class Feed {
    */
   readonly #since = new Map<string, Cursor>();
   /** Of these topics, those of other members' jobs. */
-  readonly #others = new Set<string>();
+  readonly #others = new Map<string, { jobId: string; ownerId: string }>();
 
   constructor(store: SocketStore, socket: SocketName, now: Cursor, push: Push) {
     this.#store = store;
@@ -42,8 +43,8 @@ export class Feed {
   }
 
   /** Those of other members' jobs: their events come only as long as they are asked for. */
-  get others(): string[] {
-    return [...this.#others];
+  get others(): OthersJobs {
+    return this.#others;
   }
 
   has(topic: string): boolean {
@@ -55,11 +56,11 @@ export class Feed {
     return laterCursor(this.#position, this.#since.get(topic) ?? this.#position);
   }
 
-  /** @param isOthers whether it is of a job of another member */
-  add(topic: string, isOthers: boolean): void {
+  /** @param others the job, if it is of another member */
+  add(topic: string, others?: { jobId: string; ownerId: string }): void {
     if (this.#since.has(topic)) return;
     this.#since.set(topic, this.#position);
-    if (isOthers) this.#others.add(topic);
+    if (others) this.#others.set(topic, others);
   }
 
   remove(topic: string): void {
@@ -95,16 +96,19 @@ export class Feed {
     }
     if (compareCursors(this.#position, last) < 0) last = this.#position;
     while (compareCursors(at, last) < 0 && (await pay())) {
-      const entries = await this.#store.read(this.#socket, at, CHUNK, last);
+      const { entries, hold } = await this.#read(at, last);
+      let handed = 0;
       for (const entry of entries) {
+        if (!hold()) break;
+        handed++;
+        at = entry.cursor;
         const topic = this.#topicOf(entry);
         const [had, since] = [cursors.get(topic), this.#since.get(topic)];
         if (had === undefined || since === undefined) continue;
         if (compareCursors(had, entry.cursor) < 0 && compareCursors(entry.cursor, since) <= 0)
           await this.#push(entry, topic, 'missed');
       }
-      if (entries.length < CHUNK) break;
-      at = entries.at(-1)?.cursor ?? last;
+      if (handed === entries.length && entries.length < CHUNK) break;
     }
     for (const [topic, cursor] of cursors) {
       const since = this.#since.get(topic);
@@ -114,14 +118,22 @@ export class Feed {
 
   /** Hands over what is new. @returns true when there may be more */
   async pump(): Promise<boolean> {
-    const entries = await this.#store.read(this.#socket, this.#position, CHUNK);
+    const { entries, hold } = await this.#read(this.#position);
     for (const entry of entries) {
+      if (!hold()) return true;
       const topic = this.#topicOf(entry);
       const since = this.#since.get(topic);
       if (since !== undefined && compareCursors(since, entry.cursor) < 0) await this.#push(entry, topic, 'new');
       this.#position = entry.cursor;
     }
     return entries.length === CHUNK;
+  }
+
+  /** Reads a chunk of events, and tells how long they may be handed over: the socket may have been cut off since. */
+  async #read(after: Cursor, last?: Cursor): Promise<{ entries: Entry[]; hold: () => boolean }> {
+    const asked = performance.now();
+    const entries = await this.#store.read(this.#socket, after, CHUNK, last);
+    return { entries, hold: () => performance.now() - asked < ANSWER_HOLDS_MS };
   }
 
   #topicOf(entry: Entry): string {

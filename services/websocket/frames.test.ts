@@ -25,7 +25,8 @@ test('a bad frame is answered with what is wrong, and the socket stays', async (
   const client = await connect(member());
   const bad: [unknown, string, RegExp][] = [
     ['{', 'BAD_FRAME', /not JSON/],
-    ['[]', 'FRAME_UNKNOWN', /type/],
+    ['[]', 'BAD_FRAME', /not a JSON object/],
+    ['"x"', 'BAD_FRAME', /not a JSON object/],
     ['null', 'BAD_FRAME', /object/],
     [{ type: 'toString' }, 'FRAME_UNKNOWN', /auth, subscribe/],
     [{ type: 'subscribe' }, 'BAD_FRAME', /^The frame is not valid: topics is missing\.$/],
@@ -180,8 +181,8 @@ test('who may read a job of another gets its frames where it subscribed, until i
 
   sockets.readers.delete(reader);
   await sockets.deliver({ ...watched, state: JobState.JOB_STATE_COMPLETED, version: 4 });
-  const [error] = await subscribed.count('error', 1);
-  t.is(error?.topic, `job:${watched.jobId}`);
+  const [end] = await subscribed.count('unsubscribed', 1);
+  t.like(end, { topics: [`job:${watched.jobId}`], code: 'PERMISSION_REVOKED' });
   await owners.count('job', 3);
   t.deepEqual(subscribed.jobIds, [watched.jobId]);
   t.deepEqual(idle.jobIds, []);

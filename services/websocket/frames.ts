@@ -5,6 +5,7 @@ import { CLIENT_CODES } from '#platform/problems.ts';
 import { sameId } from '#platform/validation/id.ts';
 import { parseJson } from '#platform/validation/json.ts';
 import { PARSING, violationsOf } from '#platform/validation/schema.ts';
+import type { Action } from '#proto/musubi/auth/v1/actions.ts';
 import { CURSOR_PATTERN, jobTopic, MAX_FRAME_TOPICS, MAX_FRAME_VALUES, OWN_TOPIC } from './domain.ts';
 
 const cursor = z.string().regex(CURSOR_PATTERN, 'must be a cursor of this server').meta({
@@ -97,6 +98,14 @@ export const clientFrames = {
     .meta({ description: 'Asks for a `pong`.', examples: [{ type: 'ping', ref: '3' }] }),
 };
 
+/** The action that a frame needs the permission for, of each thing that it names; null: whoever has a socket may send it. */
+export const frameActions = {
+  auth: null,
+  subscribe: 'job.read',
+  unsubscribe: null,
+  ping: null,
+} as const satisfies Record<keyof typeof clientFrames, Action | null>;
+
 /** The frames that the server sends, by type. */
 export const serverFrames = {
   subscribed: z.strictObject({ type: z.literal('subscribed'), topics, cursors, cursor, ref: answered }).meta({
@@ -112,10 +121,30 @@ export const serverFrames = {
       },
     ],
   }),
-  unsubscribed: z.strictObject({ type: z.literal('unsubscribed'), topics, ref: answered }).meta({
-    description: 'The topics of an `unsubscribe`: nothing of them follows.',
-    examples: [{ type: 'unsubscribed', topics: [JOB_TOPIC], ref: '2' }],
-  }),
+  unsubscribed: z
+    .strictObject({
+      type: z.literal('unsubscribed'),
+      topics,
+      ref: answered,
+      code: z
+        .literal('PERMISSION_REVOKED')
+        .optional()
+        .meta({ description: 'Why the server has ended them; absent: the client has, by `unsubscribe`.' }),
+      message: z.string().optional().meta({ description: 'The same in words.' }),
+    })
+    .meta({
+      description:
+        'Nothing of these topics follows: the client has unsubscribed, or the member may not follow them any more. The socket stays open.',
+      examples: [
+        { type: 'unsubscribed', topics: [JOB_TOPIC], ref: '2' },
+        {
+          type: 'unsubscribed',
+          topics: [JOB_TOPIC],
+          code: 'PERMISSION_REVOKED',
+          message: 'The member may not follow this any more.',
+        },
+      ],
+    }),
   job: z.strictObject({ type: z.literal('job'), topic, cursor: cursor.optional(), job: jobView }).meta({
     description:
       'A job was applied or has ended. One of your own is of the topic `member:me`. Without a cursor before the first `subscribe` of the socket: keep the one you have.',
@@ -134,7 +163,7 @@ export const serverFrames = {
     .strictObject({
       type: z.literal('error'),
       ref: answered,
-      topic: topic.optional().meta({ description: 'The topic that was refused, or has come to an end.' }),
+      topic: topic.optional().meta({ description: 'The topic that was refused.' }),
       code: z.enum(CLIENT_CODES).meta({
         description: 'A stable upper-case word, as the problems of the REST API have it',
         examples: ['BAD_FRAME', 'TOPIC_UNKNOWN', 'JOB_NOT_FOUND'],
@@ -177,7 +206,7 @@ export function parseClientFrame(text: string): { frame: ClientFrame } | { bad: 
 }
 
 function parseFrame(value: unknown): { frame: ClientFrame } | { bad: BadFrame } {
-  if (typeof value !== 'object' || value === null)
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
     return { bad: { code: 'BAD_FRAME', message: 'The frame is not a JSON object.' } };
   const own = refOf(value);
   const given = 'type' in value ? value.type : undefined;

@@ -3,13 +3,18 @@ import { requireId } from '#platform/validation/id.ts';
 import { OperationState } from '#proto/musubi/operation/v1/operation.ts';
 import type { WebsocketServiceService } from '#proto/musubi/websocket/v1/websocket.ts';
 import { closeSockets } from './steps/close-sockets.ts';
+import { narrowSockets } from './steps/narrow-sockets.ts';
 import type { SocketStore } from './store.ts';
 
 /** musubi.websocket.v1.WebsocketService, for the sockets of all processes. */
 export function websocketHandlers(store: SocketStore): Handlers<WebsocketServiceService> {
   return {
-    closeSockets: async ({ memberId }, { signal }) => {
-      await closeSockets(store, requireId('memberId', memberId), signal);
+    closeSockets: async ({ memberId }) => {
+      await closeSockets(store, requireId('memberId', memberId));
+      return {};
+    },
+    narrowSockets: async ({ memberId }) => {
+      await narrowSockets(store, memberId === undefined ? undefined : requireId('memberId', memberId));
       return {};
     },
     undo: async () => ({}),

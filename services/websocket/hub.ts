@@ -6,7 +6,7 @@ import type { Lifecycle } from '#platform/process/lifecycle.ts';
 import { type Logger, logDefect } from '#platform/process/log.ts';
 import { listen } from '#platform/redis/client.ts';
 import { Allowance } from './allowance.ts';
-import { CLOSE, type CloseCode, type Limits } from './domain.ts';
+import { type Closing, closing, type Limits } from './domain.ts';
 import { socketsOpen, socketsUnauthenticated } from './metrics.ts';
 import { checkChannel, type Registration, type SocketName, type SocketStore, wakeChannel } from './store.ts';
 
@@ -15,13 +15,13 @@ export interface Connected {
   readonly memberId: string;
   /** Its member's events may have grown. */
   wake(): void;
-  /** Its session may have ended: asks Auth, and closes if so. */
+  /** Its session, or what it may follow, may have ended: asks Auth, and closes or ends that, or says in the store that Auth vouches for it. */
   recheck(): void;
   /** Makes sure that Auth knows it, and then that the store does. */
   readmit(): Promise<void>;
-  close(code: CloseCode, reason: string): void;
+  close(how: Closing): void;
   /** Closes it without waiting for the client. */
-  cut(code: CloseCode, reason: string): void;
+  cut(how: Closing): void;
   /** Resolves when it is closed and forgotten. */
   readonly gone: Promise<void>;
 }
@@ -29,6 +29,7 @@ export interface Connected {
 /** An instance that is silent for so long is taken for dead, and its sockets are forgotten. */
 const LEASE_MS = 15_000;
 const STOP_TIMEOUT_MS = 3_000;
+export const SERVER_STOPS = closing('goingAway', 'SERVICE_UNAVAILABLE', 'the server stops; connect again');
 
 /** The sockets of this instance: wakes them when events come, has them checked, and keeps the instance's lease. */
 export class Hub {
@@ -69,7 +70,7 @@ export class Hub {
     for (const oldest of this.#unauthenticated) {
       if (this.#unauthenticated.size <= allowed) break;
       this.#left(oldest);
-      oldest.cut(CLOSE.tryAgainLater, 'too many sockets wait to be authenticated');
+      oldest.cut(closing('tryAgainLater', 'TOO_BUSY', 'too many sockets wait to be authenticated'));
     }
   }
 
@@ -195,7 +196,7 @@ export class Hub {
   async #stop(): Promise<void> {
     this.#stopping = true;
     const sockets = [...this.#all(), ...this.#unauthenticated];
-    for (const socket of sockets) socket.close(CLOSE.goingAway, 'the server stops');
+    for (const socket of sockets) socket.close(SERVER_STOPS);
     await atMost(STOP_TIMEOUT_MS, Promise.all(sockets.map((socket) => socket.gone)));
   }
 

@@ -1,14 +1,14 @@
 import { status } from '@grpc/grpc-js';
 import { type MusubiError, notFound, unauthenticated } from '#platform/errors.ts';
 import type { Peer } from '#platform/grpc/client.ts';
-import type { Action } from '#proto/musubi/auth/v1/actions.ts';
 import type { AuthServiceService } from '#proto/musubi/auth/v1/auth.ts';
 import type { JobServiceService } from '#proto/musubi/job/v1/job.ts';
-import { CLOSE, type CloseCode } from './domain.ts';
+import { type Closing, closing } from './domain.ts';
+import { frameActions } from './frames.ts';
 
 /** The services that are asked who a client is and what it may see. */
 export interface Peers {
-  auth: Pick<Peer<AuthServiceService>, 'authenticate' | 'authorize'>;
+  auth: Pick<Peer<AuthServiceService>, 'authenticate' | 'authorize' | 'check'>;
   job: Pick<Peer<JobServiceService>, 'getJob'>;
 }
 
@@ -31,18 +31,16 @@ export async function identify(peers: Peers, token: string): Promise<Identity> {
   return { memberId, token, expiresAt: asked + expiresIn * 1_000 };
 }
 
-/** How a socket is closed whose token was not accepted. */
-export function closeCodeOf(error: MusubiError): CloseCode {
-  if (error.code === 'SESSION_REVOKED') return CLOSE.revoked;
-  if (error.grpcStatus === status.UNAUTHENTICATED) return CLOSE.unauthenticated;
-  return error.retryable ? CLOSE.tryAgainLater : CLOSE.defect;
+/** How a socket is closed whose token was not accepted, or for which something is away. */
+export function closingFor({ code, grpcStatus, retryable, told }: MusubiError): Closing {
+  if (code === 'SESSION_REVOKED') return closing('revoked', told.code, told.message);
+  if (grpcStatus === status.UNAUTHENTICATED) return closing('unauthenticated', told.code, told.message);
+  return closing(retryable ? 'tryAgainLater' : 'defect', told.code, told.message);
 }
 
-/** Why, as the reason of a close frame, which may have 123 bytes (RFC 6455, section 5.5). */
-export function closeReasonOf({ told: { code, message } }: MusubiError): string {
-  // Half a character at the end becomes one of three bytes.
-  return Buffer.from(`${code}: ${message}`).subarray(0, 120).toString();
-}
+/** What it takes to read a job of another member. */
+const READ_JOB = frameActions.subscribe;
+const jobResource = (id: string, ownerId: string) => ({ type: 'Job', id, ownerId });
 
 /**
  * Refuses a job that the client may not read, in the same words as one that does not exist.
@@ -54,12 +52,30 @@ export function closeReasonOf({ told: { code, message } }: MusubiError): string 
 export async function mayReadJob(peers: Peers, { memberId, token }: Identity, jobId: string, ownerId?: string): Promise<string> {
   const owner = ownerId ?? (await peers.job.getJob({ jobId })).job?.memberId ?? '';
   if (owner === memberId) return owner;
-  const action: Action = 'job.read';
   try {
-    await peers.auth.authorize({ accessToken: token, action, resource: { type: 'Job', id: jobId, ownerId: owner } });
+    await peers.auth.authorize({ accessToken: token, action: READ_JOB, resource: jobResource(jobId, owner) });
   } catch (error) {
     if ((error as MusubiError).grpcStatus !== status.PERMISSION_DENIED) throw error;
-    throw notFound('JOB_NOT_FOUND', 'there is no such job; finished jobs are kept for a limited time', { cause: error });
+    throw jobNotFound(error);
   }
   return owner;
+}
+
+export const jobNotFound = (cause?: unknown): MusubiError =>
+  notFound('JOB_NOT_FOUND', 'there is no such job; finished jobs are kept for a limited time', { cause });
+
+/** Jobs of other members, by their topics, with their owners. */
+export type OthersJobs = ReadonlyMap<string, { jobId: string; ownerId: string }>;
+
+/**
+ * Asks Auth about all of these jobs at once.
+ *
+ * @returns the topics of those that the client may not read
+ * @throws as `auth.Authenticate`
+ */
+export async function unreadable(peers: Peers, { token }: Identity, jobs: OthersJobs): Promise<string[]> {
+  if (jobs.size === 0) return [];
+  const checks = [...jobs.values()].map(({ jobId, ownerId }) => ({ action: READ_JOB, resource: jobResource(jobId, ownerId) }));
+  const { allowed } = await peers.auth.check({ accessToken: token, checks });
+  return [...jobs.keys()].filter((_, index) => allowed[index] !== true);
 }

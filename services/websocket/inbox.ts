@@ -1,6 +1,6 @@
 import { Allowance } from './allowance.ts';
 import type { Channel } from './channel.ts';
-import { CLOSE, type Limits } from './domain.ts';
+import { closing, type Limits } from './domain.ts';
 
 /**
  * Handles a client's frames one after the other. During that the socket is not read: later frames wait in the client's
@@ -33,7 +33,7 @@ export class Inbox {
   count(): boolean {
     if (this.#channel.closing) return false;
     if (this.#allowance.spend(1) === 0) return true;
-    this.#channel.close(CLOSE.tooMany, 'too many frames in a second');
+    this.#channel.close(closing('tooMany', 'TOO_MANY_FRAMES'));
     return false;
   }
 

@@ -4,7 +4,7 @@ import test from 'ava';
 import type { OutboxEvent } from '#platform/outbox/event.ts';
 import { contextFrom, startTelemetry } from '#platform/process/telemetry.ts';
 import { Job } from '#proto/musubi/job/v1/job.ts';
-import { loginEvent, sessionEnded } from '../auth/events.ts';
+import { loginEvent } from '../auth/events.ts';
 import { TestClient } from './client.fixture.ts';
 import type { Connected } from './hub.ts';
 import { openTestSockets, type TestInstance, type TestSockets } from './socket.fixture.ts';
@@ -51,7 +51,7 @@ test.serial('the sockets of a session that ended are closed at once on every ins
   const [a, b] = [await TestClient.open(one.url, ended), await TestClient.open(two.url, ended)];
   const [other, stranger] = [await connect(me, two), await connect(member(), two)];
   sockets.revoked.add(ended);
-  await sockets.publishEvents(sessionEnded({ _id: me, status: 'active', version: 2 }, 's'));
+  await sockets.publishEvents(loginEvent('auth.session-ended', { _id: me, status: 'active', version: 2 }));
   t.deepEqual(await Promise.all([a.closeCode(), b.closeCode()]), [4403, 4403]);
   await other.until(async () => (await sockets.registered(me)) === 1);
   await sleep(200);
@@ -142,7 +142,7 @@ test.serial(
       event('job.applied', 5, 'JOB_STATE_PAUSED'),
       event('job.completed', 6, 'JOB_STATE_COMPLETED'),
       login,
-      sessionEnded({ _id: me, status: 'active', version: 2 }, 's'),
+      loginEvent('auth.session-ended', { _id: me, status: 'active', version: 2 }),
     );
     await client.count('job', 2);
     t.deepEqual(

@@ -1,6 +1,5 @@
 import type { z } from 'zod';
 import { connectPeers, followServices } from '#platform/grpc/peers.ts';
-import { serveGrpc } from '#platform/grpc/server.ts';
 import { kafkaOptions } from '#platform/kafka/config.ts';
 import { subscribe } from '#platform/kafka/subscribe.ts';
 import { allowedOrigins } from '#platform/process/config.ts';
@@ -8,6 +7,7 @@ import type { App } from '#platform/process/program.ts';
 import { openRedis } from '#platform/redis/client.ts';
 import { WebsocketServiceService } from '#proto/musubi/websocket/v1/websocket.ts';
 import { EVENTS_KEPT_DAYS } from '../catalogue.ts';
+import { serve } from '../serve.ts';
 import { CALLED, shape } from './config.ts';
 import { LIMITS } from './domain.ts';
 import { websocketHandlers } from './grpc.ts';
@@ -20,7 +20,7 @@ export { shape };
 
 /** Pushes the events of jobs to clients: registry of sockets → peers → socket server → gRPC → consumer. */
 export async function start(app: App<z.output<z.ZodObject<typeof shape>>>): Promise<void> {
-  const { config, log, lifecycle, inProcess } = app;
+  const { config, log, lifecycle } = app;
   const url = config.MUSUBI_REDIS_URL;
   const keptMs = config.MUSUBI_WEBSOCKET_KEPT_SECONDS * 1_000;
   const store = socketStore(await openRedis({ url, log, lifecycle }), {
@@ -30,8 +30,9 @@ export async function start(app: App<z.output<z.ZodObject<typeof shape>>>): Prom
   const hub = new Hub(store, log);
   await hub.start({ url, lifecycle });
   // Nobody new is let in without Auth, though who is in stays; without Job no job can be subscribed to, but one's own come anyway.
-  followServices(CALLED, app, ['auth']);
-  const peers = connectPeers(CALLED, app);
+  const connecting = { ...app, caller: config.MUSUBI_WEBSOCKET_CALLER_KEY };
+  followServices(CALLED, connecting, ['auth']);
+  const peers = connectPeers(CALLED, connecting);
   const limits = {
     ...LIMITS,
     socketsPerMember: config.MUSUBI_WEBSOCKET_SOCKETS_PER_MEMBER,
@@ -47,11 +48,7 @@ export async function start(app: App<z.output<z.ZodObject<typeof shape>>>): Prom
     log,
     lifecycle,
   });
-  await serveGrpc(
-    { listen: config.MUSUBI_GRPC_LISTEN, log, lifecycle, inProcess },
-    WebsocketServiceService,
-    websocketHandlers(store),
-  );
+  await serve(app, WebsocketServiceService, websocketHandlers(store));
   subscribe({
     ...kafkaOptions(config, EVENTS_KEPT_DAYS),
     group: 'websocket',

@@ -34,6 +34,12 @@ export const socketsClosed = new Counter({
   registers: [metrics],
 });
 
+export const socketsCutOff = new Counter({
+  name: 'musubi_sockets_cut_off_total',
+  help: 'Sockets that get no event before Auth has vouched for them, as their process did not answer in time',
+  registers: [metrics],
+});
+
 export const requestsRefused = new Counter({
   name: 'musubi_socket_requests_refused_total',
   help: 'HTTP requests and upgrades that were refused, by code',

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { status } from '@grpc/grpc-js';
 import { MusubiError, notFound, permissionDenied, unauthenticated, unavailable } from '#platform/errors.ts';
+import { lettingTestsIn } from '#platform/grpc/callers.fixture.ts';
 import { type Handlers, serveGrpc } from '#platform/grpc/server.ts';
 import type { Lifecycle } from '#platform/process/lifecycle.ts';
 import type { Logger } from '#platform/process/log.ts';
@@ -25,6 +26,10 @@ export interface World {
   authIsAway: boolean;
   /** What Auth and Job do before they answer who a token is of, what it may do, and what a job is. */
   before: Record<'auth' | 'authorize' | 'job', () => Promise<void>>;
+  /** What Auth does between what it has decided on one thing, and its answer. */
+  decided: () => Promise<void>;
+  /** How often Auth was asked about things, one by one and many at once. */
+  decisions: { one: number; many: number };
   /** How often Job was asked for a job. */
   jobsAsked: number;
 }
@@ -45,6 +50,8 @@ export const newWorld = (): World => ({
   authIsAheadMs: 0,
   before: atOnce(),
   jobsAsked: 0,
+  decided: async () => undefined,
+  decisions: { one: 0, many: 0 },
 });
 
 /** A token that Auth accepts. */
@@ -60,6 +67,9 @@ export function newToken({ tokens }: World, memberId: string, seconds = 300): st
  */
 export async function servePeers(world: World, lifecycle: Lifecycle, log: Logger): Promise<{ auth: string; job: string }> {
   const at = { listen: { host: '127.0.0.1', port: 0 }, log, lifecycle };
+  const memberOf = (token: string): string => world.tokens.get(token)?.memberId ?? '';
+  const mayDo = (memberId: string, action: string, ownerId: string | undefined): boolean =>
+    action === 'job.read' && (ownerId === memberId || world.readers.has(memberId));
   const auth: Partial<Handlers<AuthServiceService>> = {
     async authenticate({ accessToken }) {
       world.asked.set(accessToken, (world.asked.get(accessToken) ?? 0) + 1);
@@ -74,11 +84,19 @@ export async function servePeers(world: World, lifecycle: Lifecycle, log: Logger
       return { memberId: known.memberId, sessionId: 's', expiresAt, expiresIn: Math.ceil(left) };
     },
     async authorize({ accessToken, action, resource }) {
+      world.decisions.one++;
       await world.before.authorize();
-      const memberId = world.tokens.get(accessToken)?.memberId ?? '';
-      if (action === 'job.read' && (resource?.ownerId === memberId || world.readers.has(memberId)))
-        return { memberId, sessionId: 's' };
+      const memberId = memberOf(accessToken);
+      const allowed = mayDo(memberId, action, resource?.ownerId);
+      await world.decided();
+      if (allowed) return { memberId, sessionId: 's' };
       throw permissionDenied('PERMISSION_DENIED', 'not allowed');
+    },
+    async check({ accessToken, checks }) {
+      world.decisions.many++;
+      if (world.authIsAway) throw unavailable('STORE_UNAVAILABLE', 'the store is away');
+      const memberId = memberOf(accessToken);
+      return { allowed: checks.map(({ action, resource }) => mayDo(memberId, action, resource?.ownerId)) };
     },
   };
   const job: Partial<Handlers<JobServiceService>> = {
@@ -91,8 +109,8 @@ export async function servePeers(world: World, lifecycle: Lifecycle, log: Logger
     },
   };
   return {
-    auth: `127.0.0.1:${await serveGrpc(at, AuthServiceService, withRest(AuthServiceService, auth) as Handlers<AuthServiceService>)}`,
-    job: `127.0.0.1:${await serveGrpc(at, JobServiceService, withRest(JobServiceService, job) as Handlers<JobServiceService>)}`,
+    auth: `127.0.0.1:${await serveGrpc({ ...at, callers: lettingTestsIn('auth') }, AuthServiceService, withRest(AuthServiceService, auth) as Handlers<AuthServiceService>)}`,
+    job: `127.0.0.1:${await serveGrpc({ ...at, callers: lettingTestsIn('job') }, JobServiceService, withRest(JobServiceService, job) as Handlers<JobServiceService>)}`,
   };
 }
 

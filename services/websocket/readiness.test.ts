@@ -1,5 +1,6 @@
 import test from 'ava';
 import { pino } from 'pino';
+import { newCallerKeys } from '#platform/grpc/callers.ts';
 import { InProcess } from '#platform/grpc/in-process.ts';
 import { loadConfig, programShape } from '#platform/process/config.ts';
 import { Lifecycle } from '#platform/process/lifecycle.ts';
@@ -13,6 +14,7 @@ test('without Auth it lets nobody in and is not ready; what else is away makes i
   if (!redis) throw new Error('MUSUBI_REDIS_URL is not set: `npm test` sets it, or give the URL of a Redis server');
   // Nobody listens at port 1; away from Kafka, too, it has no part in the events of the running system.
   const env = {
+    ...newCallerKeys(['websocket']),
     MUSUBI_REDIS_URL: redis,
     MUSUBI_KAFKA_BROKERS: '127.0.0.1:1',
     MUSUBI_AUTH_ADDRESS: '127.0.0.1:1',

@@ -5,12 +5,15 @@ import { logDefect } from '#platform/process/log.ts';
 import { type Admission, admit, Refused, type SessionContext, vouch } from './admission.ts';
 import { Channel } from './channel.ts';
 import { Delivery } from './delivery.ts';
-import { CLOSE, type CloseCode } from './domain.ts';
+import { type Closing, closing } from './domain.ts';
 import { type ClientFrame, parseClientFrame } from './frames.ts';
-import type { Connected } from './hub.ts';
-import { closeCodeOf, closeReasonOf, type Identity, identify, leftOf } from './identity.ts';
+import { type Connected, SERVER_STOPS } from './hub.ts';
+import { closingFor, type Identity, identify, leftOf } from './identity.ts';
 import { Inbox } from './inbox.ts';
 import { Timers } from './timers.ts';
+
+/** How soon a socket asks Auth again that got no answer, ms. */
+const RECHECK_MS = 1_000;
 
 /** One client's socket: finds out who is there, handles its frames one after the other, and sees that its session is still good. */
 export class Session implements Connected {
@@ -32,7 +35,7 @@ export class Session implements Connected {
       this.#handle(text).catch((error: unknown) => this.#channel.fail(error)),
     );
     ws.on('message', (data, binary) => {
-      if (binary) this.close(CLOSE.unsupported, 'frames must be text');
+      if (binary) this.close(closing('unsupported', 'BAD_FRAME', 'a frame must be text'));
       else inbox.receive(String(data));
     });
     for (const control of ['ping', 'pong']) ws.on(control, () => inbox.count());
@@ -41,7 +44,7 @@ export class Session implements Connected {
     else this.#arrive(outcome);
     this.#timers.every('probe', limits.pingMs, () => {
       this.#channel.probe();
-      this.recheck();
+      this.#check(({ token }) => identify(context.peers, token)).catch((error: unknown) => this.#channel.fail(error));
     });
   }
 
@@ -49,12 +52,12 @@ export class Session implements Connected {
     return this.#admitted?.delivery.identity.memberId ?? '';
   }
 
-  close(code: CloseCode, reason: string): void {
-    this.#channel.close(code, reason);
+  close(how: Closing): void {
+    this.#channel.close(how);
   }
 
-  cut(code: CloseCode, reason: string): void {
-    this.#channel.cut(code, reason);
+  cut(how: Closing): void {
+    this.#channel.cut(how);
   }
 
   wake(): void {
@@ -63,7 +66,13 @@ export class Session implements Connected {
 
   recheck(): void {
     // Not behind the frames that wait: their client may be the one to keep out.
-    this.#check().catch((error: unknown) => this.#channel.fail(error));
+    this.#check(({ token }) => this.#vouched(token))
+      .then((isKnown) => {
+        // It may have been cut off meanwhile, and was then told of no event.
+        if (isKnown) this.wake();
+        else this.#timers.after('recheck', RECHECK_MS, () => this.recheck());
+      })
+      .catch((error: unknown) => this.#channel.fail(error));
   }
 
   async readmit(): Promise<void> {
@@ -73,7 +82,7 @@ export class Session implements Connected {
       await this.#vouched(delivery.identity.token);
       await delivery.remember();
     } catch (error) {
-      if (error instanceof MusubiError && !error.retryable) this.close(closeCodeOf(error), closeReasonOf(error));
+      if (error instanceof MusubiError && !error.retryable) this.close(closingFor(error));
       else throw error;
     }
   }
@@ -83,8 +92,11 @@ export class Session implements Connected {
     const { hub, limits } = this.#context;
     hub.arrive(this, limits.unauthenticatedSockets);
     // Browsers don't show the status of a refused upgrade to a page, but they do show a close code.
-    if (refused) this.close(refused.code, refused.message);
-    else this.#timers.after('authenticate', limits.authMs, () => this.close(CLOSE.unauthenticated, 'no token came'));
+    if (refused) this.close(refused.closing);
+    else
+      this.#timers.after('authenticate', limits.authMs, () =>
+        this.close(closing('unauthenticated', 'TOKEN_MISSING', 'no token came in time')),
+      );
   }
 
   #enter(admission: Admission): void {
@@ -95,7 +107,7 @@ export class Session implements Connected {
     this.#channel.welcome();
     this.#expireWith(identity);
     hub.add(this);
-    if (hub.stopping) this.close(CLOSE.goingAway, 'the server stops');
+    if (hub.stopping) this.close(SERVER_STOPS);
   }
 
   async #handle(text: string): Promise<void> {
@@ -103,7 +115,7 @@ export class Session implements Connected {
     const frame = 'frame' in parsed ? parsed.frame : undefined;
     const { delivery } = this.#admitted ?? {};
     if (!delivery) {
-      if (frame?.type !== 'auth') return this.close(CLOSE.unauthenticated, 'the first frame must be auth');
+      if (frame?.type !== 'auth') return this.close(closing('unauthenticated', 'TOKEN_MISSING', 'the first frame must be auth'));
       // How long it may take to find out who that is, Auth's and the store's own deadlines say.
       this.#timers.stop('authenticate');
       return this.#authenticate(frame.token);
@@ -128,7 +140,7 @@ export class Session implements Connected {
       await this.#context.hub.unregister({ memberId: admission.identity.memberId, socketId: admission.socketId });
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
-      this.close(error.code, error.message);
+      this.close(error.closing);
     }
   }
 
@@ -146,36 +158,42 @@ export class Session implements Connected {
     }
   }
 
-  /** Has Auth say that the token is this member's, and keeps the socket registered. */
+  /** Has Auth say that the token is this member's, ends what the member may not follow any more, and keeps the socket registered. */
   async #vouched(token: string): Promise<Identity> {
     const { memberId } = this;
     const socketId = this.#admitted?.socketId ?? '';
-    const { identity } = await vouch(this.#context, token, { socketId, memberId });
+    const narrow = async (identity: Identity): Promise<void> => this.#admitted?.delivery.narrow(identity);
+    const { identity } = await vouch(this.#context, token, { socketId, memberId, narrow });
     if (this.#channel.closing) await this.#context.hub.unregister({ memberId, socketId });
     return identity;
   }
 
-  /** Whether the session behind the token is still good. */
-  async #check(): Promise<void> {
+  /**
+   * Finds out whether the session behind the token is still good, and closes the socket if not.
+   *
+   * @returns false when nobody could say: that Auth is away says nothing about the client
+   */
+  async #check(ask: (identity: Identity) => Promise<unknown>): Promise<boolean> {
     const identity = this.#admitted?.delivery.identity;
-    if (!identity || this.#channel.closing) return;
-    const refusal = await identify(this.#context.peers, identity.token).then(
+    if (!identity || this.#channel.closing) return true;
+    const refusal = await ask(identity).then(
       () => undefined,
       (error: unknown) => error,
     );
     // A fresh token came meanwhile, perhaps of another session.
-    if (this.#admitted?.delivery.identity !== identity) return this.#check();
-    if (!refusal) return;
+    if (this.#admitted?.delivery.identity !== identity) return await this.#check(ask);
+    if (!refusal) return true;
     if (!(refusal instanceof MusubiError)) throw refusal;
-    // That Auth is away says nothing about the client.
-    if (!refusal.retryable) this.close(closeCodeOf(refusal), closeReasonOf(refusal));
+    if (refusal.retryable) return false;
+    this.close(closingFor(refusal));
+    return true;
   }
 
   async #refuseOrClose(error: unknown, ref: string | undefined): Promise<void> {
-    if (error instanceof Refused) return this.close(error.code, error.message);
+    if (error instanceof Refused) return this.close(error.closing);
     if (!(error instanceof MusubiError)) throw error;
     if (error.retryable) await this.#channel.send({ type: 'error', ref, ...error.told });
-    else this.close(closeCodeOf(error), closeReasonOf(error));
+    else this.close(closingFor(error));
   }
 
   async #forget(): Promise<void> {
@@ -187,6 +205,6 @@ export class Session implements Connected {
   }
 
   #expireWith(identity: Identity): void {
-    this.#timers.after('expire', leftOf(identity), () => this.close(CLOSE.unauthenticated, 'the token has expired'));
+    this.#timers.after('expire', leftOf(identity), () => this.close(closing('unauthenticated', 'TOKEN_EXPIRED')));
   }
 }

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { byTests } from '#platform/grpc/callers.fixture.ts';
 import { connectPeer } from '#platform/grpc/client.ts';
 import type { HttpLimits } from '#platform/http/server.ts';
 import { kafkaClient } from '#platform/kafka/client.ts';
@@ -124,8 +125,8 @@ export async function openTestSockets(servers: Servers): Promise<TestSockets> {
       const hub = new Hub(own, log, leaseMs);
       await hub.start({ url, prefix, lifecycle });
       const peers = {
-        auth: connectPeer(elsewhere?.auth ?? peersAt.auth, AuthServiceService, lifecycle),
-        job: connectPeer(elsewhere?.job ?? peersAt.job, JobServiceService, lifecycle),
+        auth: connectPeer(elsewhere?.auth ?? peersAt.auth, AuthServiceService, lifecycle, byTests('auth')),
+        job: connectPeer(elsewhere?.job ?? peersAt.job, JobServiceService, lifecycle, byTests('job')),
       };
       const context = { store: own, hub, peers, limits: { ...LIMITS, ...limits }, keptMs: KEPT.ms, log };
       const listen = { host: '127.0.0.1', port: 0 };

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
+import { ANSWER_HOLDS_MS } from './domain.ts';
 import { Feed } from './feed.ts';
 import { KEPT, openTestSockets, type TestSockets } from './socket.fixture.ts';
 import type { SocketName, SocketStore } from './store.ts';
@@ -114,7 +115,7 @@ test('a feed reads what a topic has missed once, and nothing that none has', asy
   };
   const got: string[] = [];
   const feed = new Feed(store, await registered(me), third ?? '', async ({ cursor }) => void got.push(cursor));
-  feed.add('job:quiet', true);
+  feed.add('job:quiet', { jobId: 'quiet', ownerId: 'other' });
   let paid = 0;
   const replay = (cursors: Record<string, string | undefined>) =>
     feed.replay(new Map(Object.entries(cursors).map(([topic, cursor]) => [topic, cursor ?? ''])), async () => ++paid > 0);
@@ -154,4 +155,28 @@ test('a feed that begins after its position says so before it has come there', a
   t.false(await feed.pump());
   t.deepEqual(got, [third ?? '']);
   t.is(feed.cursorOf('member:me'), third ?? '');
+});
+
+test('events that were read a while ago are not handed over to a socket that was cut off since', async (t) => {
+  const me = member();
+  const socket = await registered(me);
+  await deliverTo(me, 3);
+  const slow = (got: string[]) => async (entry: { cursor: string }) => {
+    got.push(entry.cursor);
+    await sockets.store.unregister(socket);
+    await sleep(ANSWER_HOLDS_MS + 100);
+  };
+  const [fresh, missed]: [string[], string[]] = [[], []];
+  const feed = new Feed(sockets.store, socket, '0-1', slow(fresh));
+  t.true(await feed.pump(), 'there is more');
+  await t.throwsAsync(feed.pump(), { code: 'STORE_UNAVAILABLE' });
+  t.is(fresh.length, 1);
+
+  await registered(me);
+  const later = new Feed(sockets.store, socket, (await sockets.entries(me)).at(-1)?.cursor ?? '', slow(missed));
+  await t.throwsAsync(
+    later.replay(new Map([['member:me', '0-1']]), async () => true),
+    { code: 'STORE_UNAVAILABLE' },
+  );
+  t.is(missed.length, 1);
 });

@@ -31,11 +31,12 @@ export interface Kept {
  * Who is connected where, who wants what, and the events of every member, in Redis:
  *
  * - `ws:instance:{instance}` the lease of an instance; what a dead one left behind is ignored, and cleared in passing
- * - `ws:sockets:{member}` the member's sockets: socket ID → instance
- * - `ws:job:{job}` the members who subscribed to a job that is not theirs
+ * - `ws:sockets:{member}` the member's sockets: socket ID → instance, until when, and the last closing before Auth was asked
+ * - `ws:job:{job}` the members who subscribed to a job that is not theirs, and `ws:followers` those who subscribed to any such
  * - `ws:events:{member}` the stream of the member's events; a cursor is an ID in it
  * - `ws:seen:{job}` the last version of a job that was delivered
- * - `ws:closings` how often sockets of members were closed, and `ws:closed:{member}` the number of the last time of a member
+ * - `ws:closings` the number of the last closing or narrowing, `ws:closed:{member}` that of the last one of a member's sockets, and
+ *   `ws:narrowed` that of the last narrowing of all
  * - `ws:wake:{instance}` the channel on which an instance hears whose events have grown
  * - `ws:check:{instance}` the channel on which an instance hears whose sessions may have ended
  *
@@ -48,12 +49,12 @@ export interface SocketStore {
   renew(instance: string, leaseMs: number): Promise<boolean>;
   /** Ends the lease. */
   leave(instance: string): Promise<void>;
-  /** How often members' sockets were closed, so far: asked for before Auth is, it tells whether what Auth said still holds. */
+  /** The number of the last closing or narrowing: asked for before Auth is, it tells whether what Auth said still holds. */
   closings(): Promise<number>;
   /**
    * Registers a socket, or keeps it registered, for a time (ms).
    *
-   * @param closings as they were before Auth was asked about the socket's token
+   * @param closings the last one before Auth was asked about the socket's token
    */
   register(socket: SocketName & { instance: string; closings: number }, forMs: number, allowed: number): Promise<Registration>;
   unregister(socket: SocketName): Promise<void>;
@@ -61,13 +62,28 @@ export interface SocketStore {
   retain(memberId: string, instance: string, isOpen: (socketId: string) => boolean): Promise<void>;
   /**
    * Has every socket of the member ask whether its session is still good; none that is not registered yet will be, on what
-   * Auth said before. @returns how many there are, in processes that live
+   * Auth said before. @returns the closing's number
    */
   close(memberId: string): Promise<number>;
-  /** How many sockets the member has, in processes that live. */
-  count(memberId: string): Promise<number>;
-  /** For a time (ms) from now on, events of these jobs are among the member's events, too. */
-  subscribe(jobIds: readonly string[], memberId: string, forMs: number): Promise<void>;
+  /**
+   * Has every socket of those who follow jobs of others ask what it may follow; no subscription that is not entered yet will be, on
+   * what Auth said before.
+   *
+   * @param memberId the only one whom it concerns; default: all
+   * @returns the narrowing's number, and the members who were found
+   */
+  narrow(memberId?: string): Promise<{ number: number; memberIds: string[] }>;
+  /** How many sockets of the member, in processes that live, Auth has not vouched for since a closing or narrowing. */
+  unvouched(memberId: string, closing: number): Promise<number>;
+  /** Forgets these sockets, so that they get no event before they are registered again. @returns how many */
+  cutOff(memberId: string, closing: number): Promise<number>;
+  /**
+   * For a time (ms) from now on, events of these jobs are among the member's events, too.
+   *
+   * @param closings the last one before Auth was asked about these jobs; default: it was not asked
+   * @returns false, and they are not, when what the member may follow was narrowed after Auth was asked
+   */
+  subscribe(jobIds: readonly string[], memberId: string, forMs: number, closings?: number): Promise<boolean>;
   /**
    * Adds events, each once however often it comes, and wakes whoever has a socket for them. One that is older than what is kept
    * is passed over: whether it came before is not known any more.
@@ -98,10 +114,12 @@ const CLOSED_KEPT_MS = 600_000;
 
 interface Scripts {
   registerSocket(...keysAndArguments: (string | number)[]): Promise<string>;
+  narrowSockets(...keysAndArguments: (string | number)[]): Promise<[number: string, memberIds: string[]]>;
   subscribeToJobs(...countKeysAndArguments: (string | number)[]): Promise<number>;
   deliverJobEvent(...keysAndArguments: (string | number)[]): Promise<number>;
   readMemberEvents(...keysAndArguments: (string | number)[]): Promise<[Cursor, string[]][] | null>;
-  closeSockets(...keysAndArguments: (string | number)[]): Promise<number>;
+  closeSockets(...keysAndArguments: (string | number)[]): Promise<string>;
+  unvouchedSockets(...keysAndArguments: (string | number)[]): Promise<number>;
   socketResumable(...keysAndArguments: (string | number)[]): Promise<[oldest: Cursor, now: string]>;
 }
 
@@ -113,6 +131,8 @@ export function socketStore(redis: Redis, kept: Kept, prefix = ''): SocketStore 
   const script = (name: string): string => readFileSync(new URL(`lua/${name}.lua`, import.meta.url), 'utf8');
   redis.defineCommand('registerSocket', { numberOfKeys: 3, lua: script('register') });
   redis.defineCommand('closeSockets', { numberOfKeys: 3, lua: script('close') });
+  redis.defineCommand('narrowSockets', { numberOfKeys: 3, lua: script('narrow') });
+  redis.defineCommand('unvouchedSockets', { numberOfKeys: 1, lua: script('unvouched') });
   redis.defineCommand('readMemberEvents', { numberOfKeys: 2, lua: script('read') });
   redis.defineCommand('subscribeToJobs', { lua: script('subscribe') });
   redis.defineCommand('deliverJobEvent', { numberOfKeys: 2, lua: script('deliver') });
@@ -126,8 +146,10 @@ export function socketStore(redis: Redis, kept: Kept, prefix = ''): SocketStore 
   const seenKey = (jobId: string): string => `${prefix}ws:seen:${jobId}`;
   const closingsKey = `${prefix}ws:closings`;
   const closedKey = (memberId: string): string => `${prefix}ws:closed:${memberId}`;
-  const closeSockets = (memberId: string, told: string): Promise<number> =>
-    scripts.closeSockets(socketsKey(memberId), closingsKey, closedKey(memberId), told, CLOSED_KEPT_MS, prefix);
+  const narrowedKey = `${prefix}ws:narrowed`;
+  const followersKey = `${prefix}ws:followers`;
+  const unvouched = (memberId: string, closing: number, cut = ''): Promise<number> =>
+    guarded(() => scripts.unvouchedSockets(socketsKey(memberId), closing, instanceKey(''), cut));
 
   return {
     renew: (instance, leaseMs) =>
@@ -154,11 +176,25 @@ export function socketStore(redis: Redis, kept: Kept, prefix = ''): SocketStore 
         if (stray.length > 0) await redis.hdel(socketsKey(memberId), ...stray.map(([socketId]) => socketId));
       }),
 
-    close: (memberId) => guarded(() => closeSockets(memberId, memberId)),
-    count: (memberId) => guarded(() => closeSockets(memberId, '')),
+    close: (memberId) =>
+      guarded(async () => {
+        const keys = [socketsKey(memberId), closingsKey, closedKey(memberId)];
+        return Number(await scripts.closeSockets(...keys, memberId, CLOSED_KEPT_MS, prefix));
+      }),
+    narrow: (memberId = '') =>
+      guarded(async () => {
+        const keys = [closingsKey, followersKey, memberId === '' ? narrowedKey : closedKey(memberId)];
+        const [number, memberIds] = await scripts.narrowSockets(...keys, memberId, CLOSED_KEPT_MS, prefix);
+        return { number: Number(number), memberIds };
+      }),
+    unvouched: (memberId, closing) => unvouched(memberId, closing),
+    cutOff: (memberId, closing) => unvouched(memberId, closing, 'cut off'),
 
-    subscribe: (jobIds, memberId, forMs) =>
-      guarded(async () => void (await scripts.subscribeToJobs(jobIds.length, ...jobIds.map(jobKey), memberId, forMs))),
+    subscribe: (jobIds, memberId, forMs, closings) =>
+      guarded(async () => {
+        const keys = [closedKey(memberId), narrowedKey, followersKey, ...jobIds.map(jobKey)];
+        return (await scripts.subscribeToJobs(keys.length, ...keys, memberId, forMs, closings ?? '')) === 1;
+      }),
 
     // Side by side on one connection, so in their order; if one fails, all come again, and none counts twice.
     deliver: (events) =>

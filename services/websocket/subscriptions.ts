@@ -2,10 +2,10 @@ import { MusubiError } from '#platform/errors.ts';
 import type { SessionContext } from './admission.ts';
 import { parseTopic } from './domain.ts';
 import type { Feed } from './feed.ts';
-import { type Identity, leftOf, mayReadJob } from './identity.ts';
+import { type Identity, jobNotFound, leftOf, mayReadJob, type OthersJobs, unreadable } from './identity.ts';
 
-/** Why a topic was refused; or of a granted one whether it is of a job of another member. */
-export type Decision = { refusal: MusubiError['told'] } | { isOthers: boolean };
+/** Why a topic was refused; or of a granted one the job, where it is one of another member. */
+export type Decision = { refusal: MusubiError['told'] } | { others?: { jobId: string; ownerId: string } };
 
 /** How many topics of one subscribe are asked about at once. */
 const AT_ONCE = 10;
@@ -32,9 +32,9 @@ export async function decideOn(
   let refused = 0;
   for (const name of new Set(topics)) {
     const topic = parseTopic(name);
-    if (topic?.kind === 'member' || held.includes(name)) decisions.set(name, { isOthers: false });
+    if (topic?.kind === 'member' || held.includes(name)) decisions.set(name, {});
     else if (topic && held.length + unknown.length < topicsPerSocket) {
-      decisions.set(name, { isOthers: false });
+      decisions.set(name, {});
       unknown.push({ name, jobId: topic.jobId });
     } else {
       refused++;
@@ -45,9 +45,10 @@ export async function decideOn(
   const allowance = context.hub.topicsOf(identity.memberId, context.limits);
   await allowance.pay(unknown.length + refused, ending);
   let unasked = unknown.length;
+  const closings = unknown.length > 0 ? await unlessRefused(() => context.store.closings()) : 0;
 
-  let away: MusubiError | undefined;
-  const others: { name: string; jobId: string }[] = [];
+  let away = closings instanceof MusubiError ? closings : undefined;
+  const others = new Map<string, { jobId: string; ownerId: string }>();
   const queue = unknown.values();
   const ask = async (): Promise<void> => {
     for (const { name, jobId } of queue) {
@@ -58,16 +59,20 @@ export async function decideOn(
       if (found instanceof MusubiError) {
         if (found.retryable) away = found;
         refuse(name, found.told);
-      } else if (found !== identity.memberId) others.push({ name, jobId });
+      } else if (found !== identity.memberId) others.set(name, { jobId, ownerId: found });
     }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, ask));
   // Or a client that comes and goes would owe for what it never had.
   allowance.credit(unasked + (ending.aborted ? refused : 0));
   if (ending.aborted) return decisions;
-  const jobIds = others.map(({ jobId }) => jobId);
-  const error = await unlessRefused(() => follow(jobIds, identity, context));
-  for (const { name } of others) decisions.set(name, error ? { refusal: error.told } : { isOthers: true });
+  if (others.size === 0 || closings instanceof MusubiError) return decisions;
+  const followed = await unlessRefused(() => followGranted(others, closings, identity, context));
+  for (const [name, job] of others) {
+    if (followed instanceof MusubiError) refuse(name, followed.told);
+    else if (followed.has(name)) decisions.set(name, { others: job });
+    else refuse(name, jobNotFound().told);
+  }
   return decisions;
 }
 
@@ -87,17 +92,36 @@ async function unlessRefused<T>(work: () => Promise<T>): Promise<T | MusubiError
 /**
  * Keeps the events of other members' jobs coming to the member, also while the client is away for a while. Those of its own have them
  * anyway.
+ *
+ * @param closings the last one before Auth was asked about these jobs; default: it was not asked
+ * @returns false, and they do not come, when what the member may follow was narrowed after Auth was asked
  */
-async function follow(jobIds: readonly string[], identity: Identity, { store, keptMs }: SessionContext): Promise<void> {
-  if (jobIds.length > 0) await store.subscribe(jobIds, identity.memberId, leftOf(identity) + keptMs);
+async function follow(
+  jobs: OthersJobs,
+  identity: Identity,
+  { store, keptMs }: SessionContext,
+  closings?: number,
+): Promise<boolean> {
+  if (jobs.size === 0) return true;
+  const jobIds = [...jobs.values()].map(({ jobId }) => jobId);
+  return await store.subscribe(jobIds, identity.memberId, leftOf(identity) + keptMs, closings);
+}
+
+/** Follows what Auth has granted; where that may not hold any more, Auth is asked again. @returns what is followed */
+async function followGranted(
+  granted: OthersJobs,
+  closings: number,
+  identity: Identity,
+  context: SessionContext,
+): Promise<OthersJobs> {
+  if (await follow(granted, identity, context, closings)) return granted;
+  const now = await context.store.closings();
+  const refused = await unreadable(context.peers, identity, granted);
+  const left = new Map([...granted].filter(([topic]) => !refused.includes(topic)));
+  return await followGranted(left, now, identity, context);
 }
 
 /** Keeps the events of a socket's topics coming with a new token. */
 export async function remember(feed: Feed, identity: Identity, context: SessionContext): Promise<void> {
-  const topics = feed.others.map(parseTopic);
-  await follow(
-    topics.flatMap((topic) => (topic?.kind === 'job' ? [topic.jobId] : [])),
-    identity,
-    context,
-  );
+  await follow(feed.others, identity, context);
 }

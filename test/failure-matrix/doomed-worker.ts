@@ -5,7 +5,7 @@ import { byTemporalName, CONTRACTS, createActivities } from '../../activities/in
 import { loadConfig } from '../../platform/process/config.ts';
 import { Lifecycle } from '../../platform/process/lifecycle.ts';
 import { createLogger } from '../../platform/process/log.ts';
-import { temporalShape } from '../../worker/config.ts';
+import { sagasShape } from '../../worker/config.ts';
 import { type Activity, callName, faulty, type Plan } from './faults.ts';
 import { runWorker } from './ground.ts';
 
@@ -47,8 +47,12 @@ function stopping(activities: Record<string, Activity>): Record<string, Activity
   );
 }
 
-const config = loadConfig(temporalShape, process.env);
-const peers = connectPeers(CONTRACTS, { config, lifecycle: new Lifecycle(createLogger('doomed', 'warn'), 1_000) });
+const config = loadConfig(sagasShape, process.env);
+const peers = connectPeers(CONTRACTS, {
+  config,
+  caller: config.MUSUBI_SAGAS_CALLER_KEY,
+  lifecycle: new Lifecycle(createLogger('doomed', 'warn'), 1_000),
+});
 const activities = stopping(faulty(byTemporalName(createActivities(peers)), refusals, new Map()));
 const stop = await runWorker(await NativeConnection.connect({ address: config.MUSUBI_TEMPORAL_ADDRESS }), taskQueue, activities, {
   // Told to stop, it waits in vain for steps that never end: as short as that can be.

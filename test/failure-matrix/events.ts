@@ -5,6 +5,7 @@ import { Lifecycle } from '#platform/process/lifecycle.ts';
 import { createLogger } from '#platform/process/log.ts';
 import { StateServiceService } from '#proto/musubi/state/v1/state.ts';
 import { TELLERS, type Teller, TOPICS } from '../../services/catalogue.ts';
+import { byWhoMay } from '../callers.ts';
 import { ports } from '../control.ts';
 import { readTopics } from '../evidence.ts';
 
@@ -21,7 +22,7 @@ const PUBLISHED = TELLERS.filter(({ aggregateType }) => TOPICS.includes(topicOf(
 async function versionsNow({ service, aggregateType }: Teller): Promise<Map<string, number>> {
   const lifecycle = new Lifecycle(createLogger('matrix', 'silent'), 1_000);
   try {
-    const state = connectPeer(`127.0.0.1:${(await ports())[service]?.grpc}`, StateServiceService, lifecycle);
+    const state = connectPeer(`127.0.0.1:${(await ports())[service]?.grpc}`, StateServiceService, lifecycle, byWhoMay(service));
     const all = { aggregateType, afterId: '', limit: 0, ids: [] };
     const states = await Array.fromAsync(state.tellState(all, { timeoutMs: 60_000 }));
     return new Map(states.map(({ id, version }) => [id, version]));

@@ -1,15 +1,16 @@
 import { randomBytes } from 'node:crypto';
 import { Client } from '@temporalio/client';
 import { DefaultLogger, NativeConnection, Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
-import { connectPeers } from '#platform/grpc/peers.ts';
 import { newId } from '#platform/validation/id.ts';
-import { byTemporalName, CONTRACTS, createActivities, type SagaPeers } from '../../activities/index.ts';
+import { byTemporalName, createActivities } from '../../activities/index.ts';
 import { loadConfig } from '../../platform/process/config.ts';
 import { Lifecycle } from '../../platform/process/lifecycle.ts';
 import { createLogger } from '../../platform/process/log.ts';
 import { WORKER_TUNING } from '../../temporal.config.ts';
 import { workflowBundle } from '../../worker/bundle.ts';
 import { temporalShape } from '../../worker/config.ts';
+import { stopped } from '../../workflows/worker-end.fixture.ts';
+import { everyPeer } from '../callers.ts';
 import { type Calls, faulty, type Plan } from './faults.ts';
 import type { Case } from './sagas.ts';
 
@@ -34,7 +35,7 @@ export interface Ended {
 
 /** The ground that the matrix stands on: the running services, and a worker of its own whose steps go wrong as planned. */
 export class Ground {
-  readonly peers: SagaPeers;
+  readonly peers: ReturnType<typeof everyPeer>;
   readonly taskQueue = `matrix-${randomBytes(4).toString('hex')}`;
   readonly #lifecycle: Lifecycle;
   readonly #connection: NativeConnection;
@@ -43,7 +44,7 @@ export class Ground {
   readonly #calls: Calls = new Map();
   #stopWorker: (() => Promise<void>) | undefined;
 
-  private constructor(connection: NativeConnection, lifecycle: Lifecycle, peers: SagaPeers) {
+  private constructor(connection: NativeConnection, lifecycle: Lifecycle, peers: ReturnType<typeof everyPeer>) {
     this.#connection = connection;
     this.#client = new Client({ connection });
     this.#lifecycle = lifecycle;
@@ -54,7 +55,7 @@ export class Ground {
     const config = loadConfig(temporalShape, process.env);
     const lifecycle = new Lifecycle(createLogger('matrix', 'warn'), 10_000);
     const connection = await NativeConnection.connect({ address: config.MUSUBI_TEMPORAL_ADDRESS });
-    return new Ground(connection, lifecycle, connectPeers(CONTRACTS, { config, lifecycle }));
+    return new Ground(connection, lifecycle, everyPeer(lifecycle));
   }
 
   /** Polls the queue from now on; until then somebody else may. */
@@ -128,8 +129,5 @@ export async function runWorker(
     activities,
   });
   const running = worker.run();
-  return async () => {
-    worker.shutdown();
-    await running;
-  };
+  return () => stopped(worker, running);
 }

@@ -29,7 +29,7 @@ const inTable = (database: string, insert: string, table: string, key = 'member_
   plant: (id: string) => execute(database, insert, id),
   remove: (id: string) => execute(database, `delete from ${table} where ${key} = $1`, id),
 });
-const held = () => mongo.db('musubi_auth').collection<{ _id: string }>('held_logins');
+const held = () => mongo.db('musubi_auth').collection<{ _id: string; heldAt: Date }>('held_logins');
 
 /** What a saga could leave behind, by its name in a snapshot. */
 const STRAYS: Record<string, { plant(id: string): Promise<unknown>; remove(id: string): Promise<unknown> }[]> = {
@@ -47,7 +47,13 @@ const STRAYS: Record<string, { plant(id: string): Promise<unknown>; remove(id: s
   'musubi_query.members': [
     inTable('musubi_query', `insert into members (id, version, visible) values ($1, 1, false)`, 'members', 'id'),
   ],
-  'musubi_auth.held_logins': [{ plant: (id) => held().insertOne({ _id: id }), remove: (id) => held().deleteOne({ _id: id }) }],
+  'musubi_auth.held_logins': [
+    {
+      // An Auth that begins gives another name to what has no date: it holds it for what an older release has written.
+      plant: (id) => held().insertOne({ _id: id, heldAt: new Date() }),
+      remove: (id) => held().deleteOne({ _id: id }),
+    },
+  ],
   'redis.ws:sockets': [
     { plant: (id) => redis.hset(`ws:sockets:${id}`, 'socket', 'instance'), remove: (id) => redis.del(`ws:sockets:${id}`) },
   ],

@@ -12,6 +12,8 @@ export const MEMORY: readonly RegExp[] = [
   // What keeps repeats and late arrivals out, and what was told.
   /^musubi_\w+\.operations$/,
   /^musubi_\w+\.outbox$/,
+  // Who did what, refused, done or undone; and with what that is sealed.
+  /^musubi_auth\.(audit_\w+|member_keys)$/,
   // A version is never given twice, also when the roles are gone.
   /^musubi_role\.member_role_versions$/,
   // The job itself: that it was asked for, and how it ended.
@@ -58,6 +60,11 @@ interface Documents extends Place {
   collection: Collection;
 }
 
+interface Places {
+  tables: readonly Table[];
+  collections: readonly Documents[];
+}
+
 /**
  * Looks into all stores at once; open it once and use it for every case.
  *
@@ -68,7 +75,7 @@ export class Stores {
   readonly #pools: ReadonlyMap<string, pg.Pool>;
   readonly #mongo: MongoClient;
   readonly #redis = new Redis(address('MUSUBI_REDIS_URL'), { enableAutoPipelining: true });
-  #places: { tables: readonly Table[]; collections: readonly Documents[] } = { tables: [], collections: [] };
+  #places: Places = { tables: [], collections: [] };
 
   private constructor(pools: ReadonlyMap<string, pg.Pool>, mongo: MongoClient) {
     this.#pools = pools;
@@ -80,7 +87,7 @@ export class Stores {
       (name) => [name, new pg.Pool({ connectionString: databaseUrl(name), max: 2 })] as const,
     );
     const stores = new Stores(new Map(pools), new MongoClient(address('MUSUBI_MONGODB_URL')));
-    stores.#places = await stores.#allPlaces();
+    stores.#places = await stores.#forgettingPlaces();
     return stores;
   }
 
@@ -100,16 +107,18 @@ export class Stores {
    * index, within a text, in capitals.
    */
   async overlooked(ids: readonly string[]): Promise<Snapshot> {
-    const { tables, collections } = await this.#allPlaces();
-    const everything = await Promise.all([
-      ...tables.map((table) => rows(table)),
-      ...collections.map((each) => documents(each)),
-      keysOf(this.#redis).then((keys) => contents(this.#redis, keys)),
-    ]);
+    const everything = await this.#everything(await this.#forgettingPlaces(), (key) => !isMemory(`redis.${key}`));
     const known = new Set(await this.snapshot(ids));
     const wanted = new Set(ids.map((id) => id.toLowerCase()));
     const names = (line: string): boolean => (line.toLowerCase().match(ANY_ID) ?? []).some((id) => wanted.has(id));
-    return everything.flat().filter((line) => names(line) && !known.has(line));
+    return everything.filter((line) => names(line) && !known.has(line));
+  }
+
+  /** All that has one of these texts in it, in any case, also what is kept on purpose. */
+  async containing(texts: readonly string[]): Promise<Snapshot> {
+    const wanted = texts.map((text) => text.toLowerCase());
+    const everything = await this.#everything(await this.#allPlaces(), () => true);
+    return everything.filter((line) => wanted.some((text) => line.toLowerCase().includes(text)));
   }
 
   /** The names of all that there is: tables, collections and keys. */
@@ -123,7 +132,23 @@ export class Stores {
     await Promise.all([...[...this.#pools.values()].map((pool) => pool.end()), this.#mongo.close(), this.#redis.quit()]);
   }
 
-  async #allPlaces(): Promise<{ tables: Table[]; collections: Documents[] }> {
+  async #everything({ tables, collections }: Places, looked: (key: string) => boolean): Promise<Snapshot> {
+    const parts = await Promise.all([
+      ...tables.map((table) => rows(table)),
+      ...collections.map((each) => documents(each)),
+      keysOf(this.#redis).then((keys) => contents(this.#redis, keys.filter(looked))),
+    ]);
+    return parts.flat();
+  }
+
+  /** Without what is kept on purpose. */
+  async #forgettingPlaces(): Promise<Places> {
+    const { tables, collections } = await this.#allPlaces();
+    const forgetting = ({ name }: Place): boolean => !isMemory(name);
+    return { tables: tables.filter(forgetting), collections: collections.filter(forgetting) };
+  }
+
+  async #allPlaces(): Promise<Places> {
     const tables = await Promise.all([...this.#pools].map(([database, pool]) => tablesOf(database, pool)));
     return { tables: tables.flat(), collections: await collectionsOf(this.#mongo) };
   }
@@ -158,7 +183,6 @@ async function tablesOf(database: string, pool: pg.Pool): Promise<Table[]> {
 
 /** @param ids whose rows are looked up. Default: all rows */
 async function rows({ name, table, keys, pool }: Table, ids?: readonly string[]): Promise<string[]> {
-  if (isMemory(name)) return [];
   const where = ids ? `where ${keys.map((key) => `t.${pg.escapeIdentifier(key)} = any($1)`).join(' or ')}` : '';
   const query = `select to_jsonb(t) as row from ${pg.escapeIdentifier(table)} t ${where}`;
   const found = await pool.query<{ row: object }>(query, ids ? [ids] : []);
@@ -191,7 +215,6 @@ async function collectionsOf(mongo: MongoClient): Promise<Documents[]> {
 
 /** @param ids whose documents are looked up. Default: all documents */
 async function documents({ name, keys, collection }: Documents, ids?: readonly string[]): Promise<string[]> {
-  if (isMemory(name)) return [];
   const found = collection.find(ids ? { $or: keys.map((key) => ({ [key]: { $in: [...ids] } })) } : {});
   return (await found.toArray()).map((document) => `${name} ${JSON.stringify(document, still)}`);
 }
@@ -204,8 +227,7 @@ async function keysOf(redis: Redis): Promise<string[]> {
 }
 
 async function contents(redis: Redis, keys: readonly string[]): Promise<string[]> {
-  const looked = keys.filter((key) => !isMemory(`redis.${key}`));
-  const found = await Promise.all(looked.map(async (key) => [key, await contentOf(redis, key)] as const));
+  const found = await Promise.all(keys.map(async (key) => [key, await contentOf(redis, key)] as const));
   return found.filter(([, content]) => content !== undefined).map(([key, content]) => `redis.${key} ${JSON.stringify(content)}`);
 }
 
@@ -233,15 +255,19 @@ function still(key: string, value: unknown): unknown {
   return MOVING.has(key) ? undefined : value;
 }
 
-/** A snapshot with a case's own IDs, hashes and times taken out, so that two cases can be compared. */
+/** What Auth calls a login that is held: a UUID of version 8, another one for every login. */
+const PSEUDONYM = /[\da-f]{8}-[\da-f]{4}-8[\da-f]{3}-[\da-f]{4}-[\da-f]{12}/g;
+
+/** A snapshot with a case's own IDs, hashes, skeletons of names and times taken out, so that two cases can be compared. */
 export function shape(snapshot: Snapshot, names: Record<string, string>): Snapshot {
   return snapshot
     .map((line) => {
       let text = line;
       for (const [name, id] of Object.entries(names)) text = text.replaceAll(new RegExp(id, 'gi'), `<${name}>`);
       return text
+        .replaceAll(PSEUDONYM, '<pseudonym>')
         .replaceAll(/"\d{4}-\d\d-\d\dT[^"]+"/g, '<time>')
-        .replaceAll(/"(salt|hash|key)":("[^"]*"|\{[^}]*\})/g, '"$1":<secret>');
+        .replaceAll(/"(salt|hash|key|tokenHash|iv|tag|data|\w+_skeleton)":("[^"]*"|\{[^}]*\})/g, '"$1":<secret>');
     })
     .sort();
 }

@@ -1,12 +1,11 @@
-import { randomUUID } from 'node:crypto';
 import { Counter } from '@prometheus-io/client';
 import { callerGone, MusubiError, unauthenticated } from '#platform/errors.ts';
 import { transaction } from '#platform/operations/mongo.ts';
 import { metrics } from '#platform/process/telemetry.ts';
-import type { Attempt, Guess } from '../attempts.ts';
+import { newId } from '#platform/validation/id.ts';
+import type { SealedOrigin } from '../audit/event.ts';
 import type { Auth } from '../auth.ts';
 import {
-  knowsSource,
   loginKey,
   type Member,
   type PasswordHash,
@@ -14,7 +13,6 @@ import {
   SESSIONS_KEPT,
   type Session,
   sessionExpiry,
-  siteOf,
   withSource,
 } from '../domain.ts';
 import type { Turn } from '../hash-queue.ts';
@@ -23,7 +21,11 @@ import type { Passwords } from '../passwords.ts';
 import { hashToken } from '../refresh-tokens.ts';
 import { loginSuspended } from '../refusals.ts';
 import type { Store } from '../store.ts';
-import { endSessionIn } from './log-out.ts';
+import { type Candidate, candidate, TO_VERIFY, verify } from '../verification.ts';
+import { endSessionIn } from './end-session.ts';
+
+/** As the audit names it. */
+const ACTION = 'auth.login';
 
 const logins = new Counter({
   name: 'musubi_auth_logins_total',
@@ -50,14 +52,6 @@ export interface Tokens {
   memberId: string;
 }
 
-/** What Auth knows of somebody who logs in, before the password was looked at. */
-interface Candidate {
-  member: Pick<Member, '_id' | 'password' | 'status' | 'knownSources'> | null;
-  /** The source, as the member's list of known ones names it. */
-  sourceKey: string;
-  attempt: Attempt;
-}
-
 /**
  * Logs a member in: a new session.
  *
@@ -80,47 +74,23 @@ export async function logIn(auth: Auth, command: LogIn, signal?: AbortSignal): P
     const outcome = outcomeOf(error);
     logins.inc({ outcome });
     auth.log.info({ ...who(), outcome }, 'login refused');
+    auth.audit.refused(error, { action: ACTION, address: source, subjectId: candidate?.member?._id });
     throw error;
   }
 }
 
-async function findCandidate({ store, deviceCookies, sourceNames }: Auth, command: LogIn): Promise<Candidate> {
-  const login = loginKey(command.loginId);
-  const { source, deviceCookie } = command;
-  const projection = { password: 1, status: 1, knownSources: 1 };
-  const member = await store.members.findOne({ loginKey: login }, { projection });
-  const sourceKey = sourceNames.of(member?._id ?? '', source);
-  const device = member ? deviceCookies.deviceOf(deviceCookie, member._id) : undefined;
-  const known = knowsSource(member?.knownSources ?? [], sourceKey, new Date(store.clock.now()));
-  return { member, sourceKey, attempt: { login, source, device, known } };
+async function findCandidate(auth: Auth, { loginId, ...from }: LogIn): Promise<Candidate> {
+  const login = loginKey(loginId);
+  const member = await auth.store.members.findOne({ loginKey: login }, { projection: TO_VERIFY });
+  return candidate(auth, login, member, from);
 }
 
-/**
- * Who has logged in from this device or source before does not wait behind those who have not. Devices take turns by
- * their logins, for a member has as many of them as it likes; sources by the network that they are of.
- */
-function turnOf({ login, source, device, known }: Attempt): Turn {
-  if (device !== undefined) return ['device', login, device];
-  const site = siteOf(source);
-  return [known ? 'known' : 'unknown', ...(site === undefined ? [] : [site]), source, login];
-}
-
-async function openSession(auth: Auth, command: LogIn, { member, sourceKey, ...given }: Candidate, signal?: AbortSignal) {
-  const { store, passwords, accessTokens, refreshTokens, deviceCookies, attempts } = auth;
-  const { password, userAgent } = command;
-  const attempt = await attempts.check(given.attempt);
-  const turn = turnOf(attempt);
-  let guess: Guess | undefined;
-  const before = async (): Promise<void> => {
-    guess = await attempts.take(attempt);
-  };
-  const genuine = await passwords.verify(password, member?.password, { turn, signal, before }).catch(async (error: unknown) => {
-    await guess?.end(false);
-    throw error;
-  });
-  const isWrong = !genuine || !member || member.status === 'pending';
-  await guess?.end(isWrong);
-  if (isWrong) throw badCredentials();
+async function openSession(auth: Auth, command: LogIn, candidate: Candidate, signal?: AbortSignal) {
+  const { store, passwords, accessTokens, refreshTokens, deviceCookies, addresses } = auth;
+  const { password, userAgent, source } = command;
+  const verified = await verify(auth, password, candidate, signal);
+  if (!verified) throw badCredentials();
+  const { member, turn, device } = verified;
   // Only who knows the password may learn it.
   if (member.status === 'suspended') throw loginSuspended();
   if (signal?.aborted) throw callerGone();
@@ -128,13 +98,14 @@ async function openSession(auth: Auth, command: LogIn, { member, sourceKey, ...g
   const memberId = member._id;
   const now = new Date(store.clock.now());
   const endsAt = new Date(now.getTime() + SESSION_MAX_MS);
-  const id = randomUUID();
+  const id = newId();
   const refreshToken = refreshTokens.first(memberId, id);
   const session: Session = {
     id,
     createdAt: now,
     lastUsedAt: now,
     userAgent: userAgent.slice(0, 256),
+    ...(source ? { address: addresses.seal(source, memberId) } : {}),
     expiresAt: sessionExpiry(now, endsAt),
     endsAt,
     tokenHash: hashToken(refreshToken),
@@ -142,40 +113,40 @@ async function openSession(auth: Auth, command: LogIn, { member, sourceKey, ...g
     usedHashes: [],
   };
   const rehashed = passwords.outdated(member.password) ? await rehash(passwords, password, turn) : undefined;
-  const knownSources = withSource(member.knownSources ?? [], sourceKey, now);
+  const knownSources = withSource(member.knownSources ?? [], candidate.sourceKey, now);
   const changed = {
     ...(rehashed ? { password: rehashed } : {}),
     ...(knownSources === member.knownSources ? {} : { knownSources: [...knownSources] }),
   };
-  if (!(await addSession(store, member, session, changed))) throw await changedMeanwhile(store, member);
+  const from = await auth.audit.seal(memberId, { address: source, client: userAgent });
+  if (!(await addSession(auth, member, { session, changed, from }))) throw await changedMeanwhile(store, member);
   const accessToken = await accessTokens.issue({ memberId, sessionId: id });
   // A device that had no guess left gets a new name: whoever used them up can use up none of those.
-  return { accessToken, refreshToken, memberId, deviceCookie: deviceCookies.issue(memberId, guess?.attempt.device) };
+  return { accessToken, refreshToken, memberId, deviceCookie: deviceCookies.issue(memberId, device) };
 }
 
 /** @returns whether it did: a member that was suspended, or whose password was changed meanwhile, gets no session */
 async function addSession(
-  store: Store,
+  auth: Auth,
   { _id, password: { hash } }: Pick<Member, '_id' | 'password'>,
-  session: Session,
-  changed: Partial<Member>,
+  { session, changed, from }: { session: Session; changed: Partial<Member>; from: SealedOrigin | undefined },
 ): Promise<boolean> {
-  const unchanged = { _id, status: 'active', 'password.hash': hash } as const;
+  const { store, audit } = auth;
   const $set = Object.keys(changed).length > 0 ? { $set: changed } : {};
-  // While there is room, no other session ends and there is no event: no transaction is needed.
-  const room = { [`sessions.${SESSIONS_KEPT - 1}`]: { $exists: false } };
-  const added = await store.members.updateOne({ ...unchanged, ...room }, { $push: { sessions: session }, ...$set });
-  if (added.matchedCount === 1) return true;
+  const by = { actorId: _id, sessionId: session.id, from };
   // At once with the end of others: a login that fails leaves no session that nobody has the token of.
   return await transaction(store.mongo, async (tx) => {
     const after = await store.members.findOneAndUpdate(
-      unchanged,
+      { _id, status: 'active', 'password.hash': hash },
       { $push: { sessions: { $each: [session], $sort: { lastUsedAt: 1 } } }, ...$set },
       { session: tx, projection: { 'sessions.id': 1 }, returnDocument: 'after' },
     );
+    if (!after) return false;
+    await audit.note(tx, { ...by, action: ACTION, resources: [{ type: 'Member', id: _id }] });
     // Too many: those that were idle longest end as by a logout, so that their open sockets are closed, too.
-    for (const { id: idle } of after?.sessions.slice(0, -SESSIONS_KEPT) ?? []) await endSessionIn(store, tx, _id, idle);
-    return after !== null;
+    for (const { id: idle } of after.sessions.slice(0, -SESSIONS_KEPT))
+      await endSessionIn(auth, tx, { memberId: _id, sessionId: idle }, { ...by, action: 'auth.end-session' });
+    return true;
   });
 }
 

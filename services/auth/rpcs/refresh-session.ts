@@ -1,13 +1,17 @@
 import { Counter } from '@prometheus-io/client';
 import { type MusubiError, unauthenticated } from '#platform/errors.ts';
 import { metrics } from '#platform/process/telemetry.ts';
+import type { Origin } from '#proto/musubi/auth/v1/auth.ts';
 import type { Auth } from '../auth.ts';
 import { idleExpiry, REFRESH_GRACE_MS, type Session, sessionExpiry, USED_TOKENS_KEPT } from '../domain.ts';
 import { outcomeOf } from '../outcome.ts';
 import { hashToken } from '../refresh-tokens.ts';
 import type { Store } from '../store.ts';
+import { endSession } from './end-session.ts';
 import type { Tokens } from './log-in.ts';
-import { endSession } from './log-out.ts';
+
+/** As the audit names it. */
+const ACTION = 'auth.refresh';
 
 const refreshes = new Counter({
   name: 'musubi_auth_refreshes_total',
@@ -21,28 +25,33 @@ const refreshes = new Counter({
  * Two calls with the same token within 10 seconds get the same successor; after that the token
  * was stolen by somebody, so the whole session is revoked.
  *
- * @throws REFRESH_TOKEN_INVALID, REFRESH_TOKEN_REUSED
+ * @throws REFRESH_TOKEN_INVALID, REFRESH_TOKEN_REUSED, SOCKETS_OPEN
  */
-export async function refreshSession(auth: Auth, token: string, now: Date = new Date(auth.store.clock.now())): Promise<Tokens> {
+export async function refreshSession(
+  auth: Auth,
+  token: string,
+  { origin, now = new Date(auth.store.clock.now()) }: { origin?: Origin | undefined; now?: Date } = {},
+): Promise<Tokens> {
   try {
-    const tokens = await exchange(auth, token, now);
+    const tokens = await exchange(auth, token, { now, origin });
     refreshes.inc({ outcome: 'ok' });
     return tokens;
   } catch (error) {
     refreshes.inc({ outcome: outcomeOf(error) });
+    auth.audit.refused(error, { action: ACTION, address: origin?.address ?? '' });
     throw error;
   }
 }
 
-async function exchange(auth: Auth, token: string, now: Date): Promise<Tokens> {
+async function exchange(auth: Auth, token: string, { now, origin }: Pick<Rotation, 'now' | 'origin'>): Promise<Tokens> {
   const { store, refreshTokens, accessTokens } = auth;
   const parsed = refreshTokens.parse(token);
   if (!parsed) throw invalid();
   const { memberId, sessionId, hash } = parsed;
   const refreshToken = refreshTokens.successor(token);
-  const rotation = { memberId, sessionId, hash, successor: hashToken(refreshToken), now };
+  const rotation = { memberId, sessionId, hash, successor: hashToken(refreshToken), now, origin };
   // Nearly always the token is good and its session has long to go: one write finds that and replaces it.
-  if (!(await replace(store, rotation, 'idle'))) await examine(store, rotation);
+  if (!(await replace(store, rotation, 'idle'))) await examine(auth, rotation);
   return { accessToken: await accessTokens.issue({ memberId, sessionId }), refreshToken, memberId };
 }
 
@@ -54,11 +63,14 @@ interface Rotation {
   /** The hash of its successor. */
   successor: string;
   now: Date;
+  /** From where it came. */
+  origin: Origin | undefined;
 }
 
 /** The same where the session ends soon; and what becomes of a token that is not the good one, or no longer. */
-async function examine(store: Store, rotation: Rotation): Promise<void> {
-  const { memberId, sessionId, hash, successor, now } = rotation;
+async function examine(auth: Auth, rotation: Rotation): Promise<void> {
+  const { store } = auth;
+  const { memberId, sessionId, hash, successor, now, origin } = rotation;
   const member = await store.members.findOne(
     { _id: memberId, status: 'active' },
     { projection: { sessions: { $elemMatch: { id: sessionId } } } },
@@ -68,7 +80,7 @@ async function examine(store: Store, rotation: Rotation): Promise<void> {
 
   if (session.tokenHash === hash) await rotate(store, rotation, session.endsAt);
   else if (session.usedHashes.at(-1) !== hash || !inGrace(session, now) || session.tokenHash !== successor) {
-    throw await refuse(store, { memberId, session, hash });
+    throw await refuse(auth, { memberId, session, hash, origin });
   }
 }
 
@@ -86,7 +98,7 @@ async function replace(
   end: Date | 'idle',
 ): Promise<boolean> {
   const unused = idleExpiry(now);
-  const lasting = end === 'idle' ? { expiresAt: { $gt: now }, endsAt: { $gte: unused } } : {};
+  const lasting = { expiresAt: { $gt: now }, ...(end === 'idle' ? { endsAt: { $gte: unused } } : {}) };
   const { modifiedCount } = await store.members.updateOne(
     { _id: memberId, status: 'active', sessions: { $elemMatch: { id: sessionId, tokenHash: hash, ...lasting } } },
     {
@@ -116,12 +128,18 @@ async function rotate(store: Store, rotation: Rotation, endsAt: Date): Promise<v
 
 /** A token that was good once means theft: the session ends. Any other is just no token, and harms nobody. */
 async function refuse(
-  store: Store,
-  { memberId, session, hash }: { memberId: string; session: Session; hash: string },
+  auth: Auth,
+  { memberId, session, hash, origin }: Pick<Rotation, 'memberId' | 'hash' | 'origin'> & { session: Session },
 ): Promise<MusubiError> {
   if (!session.usedHashes.includes(hash)) return invalid();
-  await endSession(store, memberId, session.id);
-  return unauthenticated('REFRESH_TOKEN_REUSED', 'this refresh token was used before; its session has ended, log in again');
+  const error = unauthenticated(
+    'REFRESH_TOKEN_REUSED',
+    'this refresh token was used before; its session has ended, log in again',
+  );
+  const from = await auth.audit.seal(memberId, origin);
+  // The member or a thief: nobody knows.
+  await endSession(auth, { memberId, sessionId: session.id }, { action: ACTION, outcome: error.code, from });
+  return error;
 }
 
 const invalid = () => unauthenticated('REFRESH_TOKEN_INVALID', 'this refresh token is not good, or no longer; log in again');

@@ -1,11 +1,11 @@
-import { alreadyExists, failedPrecondition, MusubiError } from '#platform/errors.ts';
+import { alreadyExists } from '#platform/errors.ts';
 import { isDuplicateKey } from '#platform/mongo/database.ts';
 import { kept, loginId } from '#platform/validation/fields.ts';
 import type { BindLoginRequest, BindLoginResponse } from '#proto/musubi/auth/v1/auth.ts';
 import { loginKey, type Member } from '../domain.ts';
 import { loginEvent } from '../events.ts';
-import { endHold } from '../held-logins.ts';
-import { type AuthStep, loginTaken, type Store } from '../store.ts';
+import { loginTaken, passwordRefInvalid } from '../refusals.ts';
+import type { AuthStep } from '../store.ts';
 
 /**
  * Binds a login to a new member; nobody can log in by it yet.
@@ -13,16 +13,17 @@ import { type AuthStep, loginTaken, type Store } from '../store.ts';
  * @throws LOGIN_TAKEN (also while another member's former name), LOGIN_EXISTS (the member has one already), PASSWORD_REF_INVALID
  */
 export const bindLogin: AuthStep<BindLoginRequest, BindLoginResponse, { memberId: string }> = {
+  takesAway: false,
   async do({ store, session }, request) {
     checkBinding(request);
     const { memberId, loginId, passwordRef } = request;
     const key = loginKey(loginId);
     // The name comes before the password, so that a repeat is refused for the same reason as the first time.
     if (await store.members.findOne({ loginKey: key }, { session, projection: { _id: 1 } })) throw loginTaken();
-    await endHold(store, session, { memberId, loginId });
+    await store.heldLogins.end(session, { memberId, loginId });
     const now = new Date(store.clock.now());
     const staged = await store.secrets.findOneAndDelete({ _id: passwordRef, expiresAt: { $gt: now } }, { session });
-    if (!staged) throw failedPrecondition('PASSWORD_REF_INVALID', 'the staged password is not there: it was used or is too old');
+    if (!staged) throw passwordRefInvalid();
     const member: Member = {
       _id: memberId,
       loginId,
@@ -47,18 +48,6 @@ export const bindLogin: AuthStep<BindLoginRequest, BindLoginResponse, { memberId
     return { events: [loginEvent('auth.login-removed', { _id: memberId, status: 'removed', version: member.version + 1 })] };
   },
 };
-
-/** The same step, which leaves nothing behind of a password whose binding was refused: it is not tried again with that one. */
-export const leavingNoPassword =
-  <R>(store: Store, bind: (request: BindLoginRequest) => Promise<R>): ((request: BindLoginRequest) => Promise<R>) =>
-  async (request) => {
-    try {
-      return await bind(request);
-    } catch (error) {
-      if (error instanceof MusubiError && !error.retryable) await store.secrets.deleteOne({ _id: request.passwordRef });
-      throw error;
-    }
-  };
 
 /** @throws INVALID_ARGUMENT for a login ID that nobody can have */
 export function checkBinding({ loginId: given }: { loginId: string }): void {

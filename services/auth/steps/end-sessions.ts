@@ -9,6 +9,7 @@ import type { AuthStep } from '../store.ts';
  * @throws LOGIN_NOT_SUSPENDED
  */
 export const endSessions: AuthStep<EndSessionsRequest, EndSessionsResponse> = {
+  takesAway: true,
   async do({ store, session }, { memberId }) {
     const before = await store.members.findOneAndUpdate({ _id: memberId }, { $set: { sessions: [] } }, { session });
     if (before && before.status !== 'suspended') throw loginNotSuspended();

@@ -1,4 +1,5 @@
 import { invalidFields, notFound } from '#platform/errors.ts';
+import { MOST_ROLES } from '#platform/validation/access-fields.ts';
 import type { GrantRolesRequest, GrantRolesResponse } from '#proto/musubi/auth/v1/auth.ts';
 import type { MemberStatus } from '../domain.ts';
 import { loginEvent } from '../events.ts';
@@ -11,16 +12,15 @@ interface Before {
   status: MemberStatus;
 }
 
-const MAX_ROLES = 100;
-
 /**
  * Gives a member exactly these roles, and opens its login.
  *
  * @throws LOGIN_NOT_FOUND, LOGIN_CLOSED, ROLE_NOT_FOUND
  */
 export const grantRoles: AuthStep<GrantRolesRequest, GrantRolesResponse, Before> = {
+  takesAway: true,
   async do({ store, session }, { memberId, roleIds }) {
-    if (roleIds.length > MAX_ROLES) throw invalidFields([{ field: 'roleIds', message: `must be at most ${MAX_ROLES}` }]);
+    if (roleIds.length > MOST_ROLES) throw invalidFields([{ field: 'roleIds', message: `must be at most ${MOST_ROLES}` }]);
     const roles = [...new Set(roleIds)];
     const known = await store.roles.find({ _id: { $in: roles } }, { session, projection: { _id: 1 } }).toArray();
     const missing = roles.filter((roleId) => !known.some(({ _id }) => _id === roleId));

@@ -15,6 +15,7 @@ interface Before {
  * @throws LOGIN_NOT_FOUND
  */
 export const reinstateLogin: AuthStep<ReinstateLoginRequest, ReinstateLoginResponse, Before> = {
+  takesAway: false,
   async do({ store, session }, { memberId }) {
     const changed = await changeLogin(store, session, memberId, { status: 'active' });
     if (!changed) throw loginNotFound();

@@ -1,9 +1,8 @@
-import type { ClientSession } from 'mongodb';
-import { failedPrecondition } from '#platform/errors.ts';
+import { ADMIN } from '#platform/validation/access-fields.ts';
 import type { SuspendLoginRequest, SuspendLoginResponse } from '#proto/musubi/auth/v1/auth.ts';
-import { ADMIN, type MemberStatus } from '../domain.ts';
+import type { MemberStatus } from '../domain.ts';
 import { loginEvent } from '../events.ts';
-import { type AuthStep, changeLogin, type Store } from '../store.ts';
+import { type AuthStep, changeLogin, requireAdmin } from '../store.ts';
 
 interface Before {
   memberId: string;
@@ -20,6 +19,7 @@ interface Before {
  * @throws LAST_ADMIN
  */
 export const suspendLogin: AuthStep<SuspendLoginRequest, SuspendLoginResponse, Before | null> = {
+  takesAway: true,
   async do({ store, session }, { memberId }) {
     const changed = await changeLogin(store, session, memberId, { status: 'suspended' });
     if (!changed) return { result: {}, kept: null };
@@ -35,14 +35,3 @@ export const suspendLogin: AuthStep<SuspendLoginRequest, SuspendLoginResponse, B
     await changeLogin(store, session, memberId, { status });
   },
 };
-
-/**
- * Without an administrator who can log in, nobody could ever open a login again.
- * @throws LAST_ADMIN
- */
-async function requireAdmin({ members, roles }: Store, session: ClientSession): Promise<void> {
-  // Two that each close the login of one of the last two administrators write this document both, so one of them begins again.
-  await roles.updateOne({ _id: ADMIN }, { $inc: { loginsClosed: 1 } }, { session });
-  const open = await members.findOne({ roleIds: ADMIN, status: 'active' }, { session, projection: { _id: 1 } });
-  if (!open) throw failedPrecondition('LAST_ADMIN');
-}

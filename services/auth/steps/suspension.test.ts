@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import test from 'ava';
 import { authenticate } from '../access.ts';
-import { freshLogin, loginOf, openTestAuth, type TestAuth } from '../auth.fixture.ts';
+import { freshLogin, loginOf, openTestAuth, PASSWORD, type TestAuth } from '../auth.fixture.ts';
 import { logIn } from '../rpcs/log-in.ts';
 import { refreshSession } from '../rpcs/refresh-session.ts';
+import { stagePassword } from '../rpcs/stage-password.ts';
 
 /** A login is closed and opened again; somebody who can log in is always an administrator. */
 
@@ -123,4 +124,28 @@ test.serial('the undo of a reinstatement leaves a login alone that was open befo
   await auth.steps.reinstateLogin({ operationId, memberId });
   await auth.steps.undo({ operationId });
   await t.notThrowsAsync(authenticate(auth, accessToken));
+});
+
+test.serial('the undo of a deletion opens no login that was closed before it', async (t) => {
+  const loginId = freshLogin();
+  const memberId = await auth.member({ loginId });
+  await suspend(memberId);
+  const operationId = randomUUID();
+  await suspend(memberId, operationId);
+  await auth.steps.undo({ operationId });
+  t.like(await member(memberId), { status: 'suspended' });
+  await t.throwsAsync(logIn(auth, loginOf(loginId)), { code: 'LOGIN_SUSPENDED' });
+});
+
+test.serial('a login that is not open yet gets no roles, and its removal is newer than all that was told of it', async (t) => {
+  const memberId = randomUUID();
+  const passwordRef = await stagePassword(auth.store, auth.passwords, PASSWORD);
+  await auth.steps.bindLogin({ operationId: randomUUID(), memberId, loginId: freshLogin(), passwordRef });
+  const change = { operationId: randomUUID(), memberId, roleIds: ['reader'] };
+  await t.throwsAsync(auth.steps.changeRoles(change), { code: 'MEMBER_NOT_FOUND' });
+  t.like(await member(memberId), { status: 'pending', roleIds: [] });
+  await suspend(memberId);
+  const { version = 0 } = (await member(memberId)) ?? {};
+  await auth.steps.removeLogin({ operationId: randomUUID(), memberId });
+  t.like(await lastEvent(memberId), { type: 'auth.login-removed', version: version + 1 });
 });

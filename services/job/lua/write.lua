@@ -2,10 +2,10 @@
 -- under way, all their lifetimes, its event in the outbox, and the wake-up of those who await it. All of it or nothing, and only
 -- if the job still has the version that the change was computed from.
 --
--- KEYS  1 the job   2 the member's jobs by creation   3 the same by expiry   4 idempotency key, or ''   5 outbox
---       6 the member's jobs under way   7 those of them on the same aggregate: each by the time its place lapses
---       8 the member's token bucket: when it will be full (ms); a full one is not there
---       9 everybody's unfinished jobs by the time of their last change
+-- KEYS  1 the job   2 the member's jobs by creation   3 the same by expiry   4 outbox
+--       5 the member's jobs under way   6 those of them on the same aggregate: each by the time its place lapses
+--       7 the member's token bucket: when it will be full (ms); a full one is not there
+--       8 everybody's unfinished jobs by the time of their last change   9 idempotency key, if there is one
 -- ARGV  1 job ID   2 version expected ('0': none yet)   3 created at (ms)   4 expires at (ms)
 --       5 hash fields (JSON list)   6 what `emit` takes of the event (JSON list), or ''   7 channel to wake, or ''
 --       8 prefix of job keys   9 fingerprint   10 how long it holds its place from now on (ms), or '' for no longer
@@ -14,7 +14,7 @@
 -- Answers {'written'}, {'stale'}, {'reused', job ID}, {'conflict'}, {'member full'}, {'aggregate full'} or
 --       {'too fast', ms until the next may be issued}
 
-local job, byCreation, byExpiry, key, outbox, ofMember, onAggregate, bucket, unfinished = unpack(KEYS)
+local job, byCreation, byExpiry, outbox, ofMember, onAggregate, bucket, unfinished, key = unpack(KEYS)
 local id, expected, createdAt, expiresAt, holds = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[10]
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -25,7 +25,7 @@ local function taken(places) return redis.call('ZCOUNT', places, '(' .. now, '+i
 
 if (redis.call('HGET', job, 'version') or '0') ~= expected then return { 'stale' } end
 
-if key ~= '' and expected == '0' then
+if key and expected == '0' then
   local known = redis.call('HMGET', key, 'job', 'fingerprint')
   if known[1] and redis.call('EXISTS', ARGV[8] .. known[1]) == 1 then
     if known[2] ~= ARGV[9] then return { 'conflict' } end
@@ -44,7 +44,7 @@ if expected == '0' and holds ~= '' then
   redis.call('SET', bucket, now + left + every, 'PX', left + every)
 end
 
-if key ~= '' then
+if key then
   redis.call('HSET', key, 'job', id, 'fingerprint', ARGV[9])
   redis.call('PEXPIREAT', key, expiresAt)
 end

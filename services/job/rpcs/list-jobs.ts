@@ -1,11 +1,14 @@
+import { z } from 'zod';
 import { Turns } from '#platform/concurrency/turns.ts';
-import { invalidFields } from '#platform/errors.ts';
+import { fromPageToken, timeInPlace, toPageToken } from '#platform/validation/page-token.ts';
 import type { Job } from '../domain.ts';
 import type { Filter, JobStore, Page, Position } from '../store.ts';
 
 /** A list may look at a thousand jobs: so many are read at a time, the others wait for their turn. */
 const LISTS_AT_ONCE = 4;
 const LISTS_WAITING = 256;
+const UNFINISHED = ['unfinished jobs'];
+
 /** Less than callers wait, ms. */
 const LONGEST_WAIT_MS = 4_000;
 
@@ -27,8 +30,12 @@ export async function listJobs(
   { pageSize, pageToken }: { pageSize: number; pageToken: string },
   signal?: AbortSignal,
 ): Promise<{ jobs: Job[]; nextPageToken: string }> {
-  const after = positionOf(pageToken);
-  return withToken(await turns.take(() => store.list(memberId, filter, after, pageSize, signal), { name: memberId, signal }));
+  const list = ['jobs', memberId, filter.state, filter.command];
+  const after = fromPageToken(list, pageToken, PLACE);
+  return withToken(
+    list,
+    await turns.take(() => store.list(memberId, filter, after, pageSize, signal), { name: memberId, signal }),
+  );
 }
 
 /**
@@ -44,20 +51,13 @@ export async function listUnfinishedJobs(
   pageToken: string,
 ): Promise<{ jobs: Job[]; nextPageToken: string }> {
   const changedBefore = (await store.now()) - quietMs;
-  return withToken(await store.unfinished(changedBefore, positionOf(pageToken), pageSize));
+  return withToken(UNFINISHED, await store.unfinished(changedBefore, fromPageToken(UNFINISHED, pageToken, PLACE), pageSize));
 }
 
-const withToken = ({ jobs, next }: Page): { jobs: Job[]; nextPageToken: string } => ({
+const withToken = (list: readonly unknown[], { jobs, next }: Page): { jobs: Job[]; nextPageToken: string } => ({
   jobs,
-  nextPageToken: next ? Buffer.from(`${next.at}.${next.id}`).toString('base64url') : '',
+  nextPageToken: next ? toPageToken(list, [next.at, next.id]) : '',
 });
 
-function positionOf(token: string): Position | undefined {
-  if (token === '') return undefined;
-  const [, at, id] = /^(\d{1,15})\.([\w-]{1,64})$/.exec(Buffer.from(token, 'base64url').toString()) ?? [];
-  if (at && id) return { at: Number(at), id };
-  throw invalidFields(
-    [{ field: 'pageToken', message: 'must be the nextPageToken of a page of this list' }],
-    'PAGE_TOKEN_INVALID',
-  );
-}
+/** When it was issued, or was heard of last, and its ID. */
+const PLACE = z.tuple([timeInPlace, z.string().regex(/^[\w-]{1,64}$/)]).transform(([at, id]): Position => ({ at, id }));

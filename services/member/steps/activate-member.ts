@@ -1,6 +1,7 @@
 import type { Step } from '#platform/operations/postgres.ts';
+import { jobOf } from '#platform/validation/id.ts';
 import type { ActivateMemberRequest, ActivateMemberResponse } from '#proto/musubi/member/v1/member.ts';
-import { freed, jobOf, type Member, requireHeld, requireMemberId } from '../domain.ts';
+import { freed, type Member, requireHeld, requireMemberId } from '../domain.ts';
 import { memberEvent, writtenVersion } from '../events.ts';
 import { getMember, saveMember } from '../store.ts';
 

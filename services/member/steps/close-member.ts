@@ -1,6 +1,7 @@
 import type { Step } from '#platform/operations/postgres.ts';
+import { jobOf } from '#platform/validation/id.ts';
 import type { CloseMemberRequest, CloseMemberResponse } from '#proto/musubi/member/v1/member.ts';
-import { jobOf, requireMemberId, requireOpen, requireRegistered, requireVersion } from '../domain.ts';
+import { requireMemberId, requireOpen, requireRegistered, requireVersion } from '../domain.ts';
 import { findMember, getMember, saveMember } from '../store.ts';
 
 interface Kept {

@@ -1,6 +1,8 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { Step } from '#platform/operations/postgres.ts';
+import { jobOf } from '#platform/validation/id.ts';
 import type { CommitUpdateRequest, CommitUpdateResponse } from '#proto/musubi/member/v1/member.ts';
-import { freed, jobOf, type Member, type Profile, requireHeld, requireMemberId, requireNotHeldByOthers } from '../domain.ts';
+import { freed, type Member, type Profile, requireHeld, requireMemberId, requireNotHeldByOthers } from '../domain.ts';
 import { memberEvent, writtenVersion } from '../events.ts';
 import { findMember, getMember, saveMember } from '../store.ts';
 
@@ -36,6 +38,7 @@ export const commitUpdate: Step<CommitUpdateRequest, CommitUpdateResponse, Kept>
     return {
       result: { written: writtenVersion(updated) },
       kept: { memberId, jobId, changes, before: fieldsOf(member, changes), updatedAt: member.updatedAt.toISOString(), version },
+      keptOf: memberId,
       events: [memberEvent('member.updated', updated)],
     };
   },
@@ -52,7 +55,9 @@ export const commitUpdate: Step<CommitUpdateRequest, CommitUpdateResponse, Kept>
     if (!member) return;
     requireNotHeldByOthers(member, jobId);
     const ours = Object.fromEntries(
-      Object.entries(before).filter(([field]) => member[field as keyof Profile] === changes[field as keyof Profile]),
+      Object.entries(before).filter(([field]) =>
+        isDeepStrictEqual(member[field as keyof Profile], changes[field as keyof Profile]),
+      ),
     );
     const restored: Member = {
       ...member,

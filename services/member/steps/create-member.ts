@@ -1,8 +1,11 @@
 import type { Step } from '#platform/operations/postgres.ts';
+import { jobOf } from '#platform/validation/id.ts';
 import type { CreateMemberRequest, CreateMemberResponse } from '#proto/musubi/member/v1/member.ts';
-import { AT_FIRST, jobOf, type Member, requireMemberId, requireNotHeldByOthers, tidyProfile } from '../domain.ts';
+import { AT_FIRST, type Member, requireMemberId, requireNotHeldByOthers, requireOwnLogin, tidyProfile } from '../domain.ts';
 import { deletedEvent, memberEvent, writtenVersion } from '../events.ts';
+import { requireFitting, validatorOf } from '../member-schema.ts';
 import { memberExists } from '../refusals.ts';
+import { schemaOfMembers } from '../schema-store.ts';
 import { findMember, insertMember, removeMember } from '../store.ts';
 
 interface Kept {
@@ -15,13 +18,16 @@ interface Kept {
  * @throws INVALID_MEMBER, MEMBER_EXISTS
  */
 export const createMember: Step<CreateMemberRequest, CreateMemberResponse, Kept> = {
-  async do(tx, { operationId, memberId, loginId, displayName, email }) {
+  async do(tx, { operationId, memberId, ...given }) {
     requireMemberId(memberId);
     const jobId = jobOf(operationId);
+    const profile = tidyProfile(given);
+    requireOwnLogin(profile);
+    requireFitting(profile.attributes, validatorOf(await schemaOfMembers(tx)));
     const now = new Date();
     const member: Member = {
       ...AT_FIRST,
-      ...tidyProfile({ loginId, displayName, email }),
+      ...profile,
       memberId,
       lock: 'REGISTERING',
       lockHolder: jobId,

@@ -1,5 +1,7 @@
 import type { Step } from '#platform/operations/postgres.ts';
-import { freed, isHeld, jobOf, type Member, type MemberLock, requireFree, requireMemberId, requireVersion } from '../domain.ts';
+import type { Transaction } from '#platform/postgres/database.ts';
+import { jobOf } from '#platform/validation/id.ts';
+import { freed, isHeld, type Member, type MemberLock, requireFree, requireMemberId, requireVersion } from '../domain.ts';
 import { findMember, getMember, saveMember } from '../store.ts';
 
 interface Request {
@@ -24,12 +26,12 @@ interface Kept {
  * The step by which a job takes a member: it locks it. Nothing that others can see changes, so there is no event and no new
  * version.
  *
- * @param prepare refuses what is asked, and then what is asked of that member
+ * @param prepare refuses what is asked, and then what is asked of that member, in the same transaction
  * @throws MEMBER_NOT_FOUND, VERSION_MISMATCH, MEMBER_DELETING; MEMBER_BUSY (retryable)
  */
 export function lockMember<R extends Request, Response>(
   lock: MemberLock,
-  prepare: (request: R) => (member: Member) => Locking<Response>,
+  prepare: (request: R) => (member: Member, tx: Transaction) => Locking<Response> | Promise<Locking<Response>>,
 ): Step<R, Response, Kept> {
   return {
     async do(tx, request) {
@@ -40,7 +42,7 @@ export function lockMember<R extends Request, Response>(
       const member = await getMember(tx, memberId);
       requireFree(member, jobId);
       requireVersion(member, expectedVersion);
-      const { pendingChanges = null, result } = locking(member);
+      const { pendingChanges = null, result } = await locking(member, tx);
       await saveMember(tx, { ...member, pendingChanges, lock, lockHolder: jobId });
       return { result, kept: { memberId, jobId } };
     },

@@ -1,11 +1,12 @@
 import type { Step } from '#platform/operations/postgres.ts';
+import { jobOf } from '#platform/validation/id.ts';
 import type {
   BeginReinstateRequest,
   BeginReinstateResponse,
   ReinstateMemberRequest,
   ReinstateMemberResponse,
 } from '#proto/musubi/member/v1/member.ts';
-import { jobOf, reinstated, requireHeld, requireMemberId, requireSuspended } from '../domain.ts';
+import { reinstated, requireHeld, requireMemberId, requireSuspended } from '../domain.ts';
 import { memberEvent, writtenVersion } from '../events.ts';
 import { getMember, saveMember } from '../store.ts';
 import { lockMember } from './lock-member.ts';

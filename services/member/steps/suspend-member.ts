@@ -1,12 +1,13 @@
 import { failedPrecondition } from '#platform/errors.ts';
 import type { Step } from '#platform/operations/postgres.ts';
+import { jobOf } from '#platform/validation/id.ts';
 import type {
   BeginSuspendRequest,
   BeginSuspendResponse,
   SuspendMemberRequest,
   SuspendMemberResponse,
 } from '#proto/musubi/member/v1/member.ts';
-import { jobOf, requireActive, requireHeld, requireMemberId, suspended, tidyReason } from '../domain.ts';
+import { requireActive, requireHeld, requireMemberId, suspended, tidyReason } from '../domain.ts';
 import { memberEvent, writtenVersion } from '../events.ts';
 import { getMember, saveMember } from '../store.ts';
 import { lockMember } from './lock-member.ts';

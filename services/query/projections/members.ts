@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { foldText } from '../domain.ts';
+import { skeleton } from '#platform/validation/skeleton.ts';
+import { searchText } from '../domain.ts';
 import { defineProjection } from './projection.ts';
 
 /** Fields with their default value are absent in proto3 JSON. */
@@ -25,6 +26,9 @@ export const members = defineProjection({
         updatedAt: time,
         suspendedAt: time.optional(),
         suspensionReason: z.string().optional(),
+        locale: z.string().optional(),
+        timeZone: z.string().optional(),
+        attributes: z.record(z.string(), z.unknown()).default({}),
       })
       .optional(),
   },
@@ -39,6 +43,11 @@ export const members = defineProjection({
     status: 'text',
     suspended_at: 'timestamptz',
     suspension_reason: 'text',
+    locale: 'text',
+    time_zone: 'text',
+    attributes: 'jsonb',
+    display_skeleton: 'text',
+    login_skeleton: 'text',
   },
   row: ({ member }) =>
     member && {
@@ -46,11 +55,21 @@ export const members = defineProjection({
       login_id: member.loginId,
       display_name: member.displayName,
       email: member.email,
-      search: foldText([member.displayName, member.loginId, member.email].join('\n')),
+      search: searchText([member.displayName, member.loginId, member.email]),
       created_at: member.createdAt,
       updated_at: member.updatedAt,
       status: STATUSES[member.status] ?? member.status.replace('MEMBER_STATUS_', ''),
       suspended_at: member.suspendedAt,
       suspension_reason: member.suspensionReason,
+      locale: member.locale,
+      time_zone: member.timeZone,
+      attributes: member.attributes,
+      ...skeletonsOf(member),
     },
+});
+
+/** By which names that look alike are found. */
+export const skeletonsOf = ({ displayName, loginId }: { displayName: string; loginId: string }) => ({
+  display_skeleton: skeleton(displayName),
+  login_skeleton: skeleton(loginId),
 });

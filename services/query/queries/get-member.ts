@@ -1,12 +1,16 @@
 import { callerGone } from '#platform/errors.ts';
-import type { MemberView } from '#proto/musubi/query/v1/query.ts';
+import type { GetMemberRequest, MemberView } from '#proto/musubi/query/v1/query.ts';
 import { memberNotFound } from '../refusals.ts';
 import type { MemberLoader } from '../store.ts';
 
-/** @throws MEMBER_NOT_FOUND, also for one whose registration is not finished; CALLER_GONE */
-export async function getMember(members: MemberLoader, memberId: string, signal?: AbortSignal): Promise<MemberView> {
+/**
+ * A member that who asks may see.
+ *
+ * @throws MEMBER_NOT_FOUND, also for one whose registration is not finished, or that is not seen; CALLER_GONE
+ */
+export async function getMember(load: MemberLoader, request: GetMemberRequest, signal?: AbortSignal): Promise<MemberView> {
   if (signal?.aborted) throw callerGone();
-  const member = memberId.includes('\0') ? undefined : await members.load(memberId);
+  const member = request.memberId.includes('\0') ? undefined : await load(request);
   if (!member) throw memberNotFound();
   return member;
 }

@@ -1,23 +1,21 @@
--- Has the sockets of a member ask whether their sessions are good, and counts them. What Auth said of the member before is
--- no reason any more to register one (register.lua).
+-- Begins a closing of a member's sockets: each must ask Auth again whether its session is good. What Auth said of the member
+-- before is no reason any more to register one (register.lua).
 --
--- KEYS  1 the member's sockets   2 the number of all closings   3 the number of the member's last one
--- ARGV  1 member; empty: only count   2 for how long the closing is remembered (ms)   3 prefix of all keys
--- Answers how many sockets there are in instances that live; those of dead ones are forgotten
+-- KEYS  1 the member's sockets   2 the number of the last closing   3 the number of the member's last one
+-- ARGV  1 member   2 for how long the closing is remembered (ms)   3 prefix of all keys
+-- Answers the closing's number: above all before it, also those that Redis has lost
 
 local sockets, member, for_ms, prefix = KEYS[1], ARGV[1], ARGV[2], ARGV[3]
-if member ~= '' then redis.call('SET', KEYS[3], redis.call('INCR', KEYS[2]), 'PX', for_ms) end
+local time = redis.call('TIME')
+local next = tonumber(redis.call('GET', KEYS[2]) or '0') + 1
+local number = string.format('%.0f', math.max(next, time[1] * 1000000 + time[2]))
+redis.call('SET', KEYS[2], number)
+redis.call('SET', KEYS[3], number, 'PX', for_ms)
 
-local held = redis.call('HGETALL', sockets)
-local open, told = 0, {}
-for i = 1, #held, 2 do
-  local home = held[i + 1]:match('^%S+')
-  if redis.call('EXISTS', prefix .. 'ws:instance:' .. home) == 0 then
-    redis.call('HDEL', sockets, held[i])
-  else
-    open = open + 1
-    if member ~= '' and not told[home] then redis.call('PUBLISH', prefix .. 'ws:check:' .. home, member) end
-    told[home] = true
-  end
+local told = {}
+for _, value in ipairs(redis.call('HVALS', sockets)) do
+  local home = value:match('^%S+')
+  if not told[home] then redis.call('PUBLISH', prefix .. 'ws:check:' .. home, member) end
+  told[home] = true
 end
-return open
+return number

@@ -1,14 +1,24 @@
--- Has the events of jobs be among a member's events, too, for a time.
+-- Has the events of jobs be among a member's events, too, for a time, unless what the member may follow was narrowed after Auth was asked.
 --
--- KEYS  of each job, the members who subscribed to it (member → until when in ms)
--- ARGV  1 member   2 for how long (ms)
+-- KEYS  1 the number of the member's last closing or narrowing   2 that of the last narrowing of all
+--       3 the members who follow jobs of others (until when in ms)
+--       4 and more: of each job, the members who subscribed to it (member → until when in ms)
+-- ARGV  1 member   2 for how long (ms)   3 the last closing or narrowing before Auth was asked; empty: follow in any case
+-- Answers 1; 0: narrowed since, so nothing was done
 
-local member, for_ms = ARGV[1], tonumber(ARGV[2])
+local member, for_ms, asked = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+for i = 1, 2 do
+  if asked and tonumber(redis.call('GET', KEYS[i]) or '0') > asked then return 0 end
+end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local until_ms = string.format('%.0f', now + for_ms)
 
-for _, job in ipairs(KEYS) do
-  redis.call('HSET', job, member, string.format('%.0f', now + for_ms))
-  if redis.call('PTTL', job) < for_ms then redis.call('PEXPIRE', job, for_ms) end
+for i = 4, #KEYS do
+  redis.call('HSET', KEYS[i], member, until_ms)
+  if redis.call('PTTL', KEYS[i]) < for_ms then redis.call('PEXPIRE', KEYS[i], for_ms) end
 end
-return #KEYS
+redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', string.format('(%.0f', now))
+redis.call('ZADD', KEYS[3], 'GT', until_ms, member)
+if redis.call('PTTL', KEYS[3]) < for_ms then redis.call('PEXPIRE', KEYS[3], for_ms) end
+return 1

@@ -1,4 +1,5 @@
-/** What a test file took, as test/times.ts writes it down. */
+/** A line that test/times.ts writes: that a test file began, and what it took in the end. */
+type Told = { began: string } | Took;
 interface Took {
   file: string;
   seconds: number;
@@ -13,10 +14,7 @@ interface Took {
  * @returns lines for people
  */
 export function slowest(text: string): string[] {
-  const all = text
-    .split('\n')
-    .filter(Boolean)
-    .map((line) => JSON.parse(line) as Took);
+  const all = read(text).filter((told) => 'file' in told);
   const sum = (of: (took: Took) => number): string => all.reduce((total, took) => total + of(took), 0).toFixed(0);
   const lines = all.toSorted((a, b) => b.seconds - a.seconds).slice(0, 10);
   return [
@@ -27,3 +25,16 @@ export function slowest(text: string): string[] {
     ),
   ];
 }
+
+/** The files that began and did not end by themselves: their tests may all have passed, but something held the process. */
+export function neverEnded(text: string): string[] {
+  const all = read(text);
+  const ended = new Set(all.map((told) => ('file' in told ? told.file : undefined)));
+  return all.flatMap((told) => ('began' in told && !ended.has(told.began) ? [told.began] : []));
+}
+
+const read = (text: string): Told[] =>
+  text
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => JSON.parse(line) as Told);

@@ -3,9 +3,10 @@ import { checkParsePolicySet, validate } from '@cedar-policy/cedar-wasm/nodejs';
 import test from 'ava';
 import { type Database, sql } from '#platform/postgres/database.ts';
 import { scratchDatabase } from '../../test/scratch-database.ts';
-import { BUILT_IN_ROLES, definitionHash } from './domain.ts';
+import { BUILT_IN_ROLES, definitionHash } from './built-in.ts';
+import { installed, putBuiltInRole } from './built-in-store.ts';
 import { ensureBuiltInRoles } from './rpcs/ensure-built-in-roles.ts';
-import { findRoles, openStore, putBuiltInRole } from './store.ts';
+import { openStore } from './store.ts';
 
 const scratch = scratchDatabase('built_in_roles');
 let db: Database;
@@ -45,8 +46,17 @@ test.serial('a release that defines one otherwise gives it a new version, and dr
   const next = { ...member, name: 'Member 2', policies: [{ ...first, cedar: 'forbid (principal, action, resource);' }] };
   t.not(definitionHash(next), definitionHash(member));
   await db.transaction((tx) => putBuiltInRole(tx, next));
-  t.like((await findRoles(db, ['member']))[0], { version: 2, name: 'Member 2', policies: next.policies });
+  t.like((await installed(db, ['member']))[0], { version: 2, name: 'Member 2', policies: next.policies });
   t.is((await db.query(sql`select from policies`)).length, 2);
+  const gone = await db.query<{ id: string }>(
+    sql`select aggregateid as id from outbox where type = 'policy.deleted' and version = 2 order by 1`,
+  );
+  const dropped = member.policies.slice(1).map(({ policyId }) => policyId);
+  t.deepEqual(
+    gone.map(({ id }) => id),
+    dropped.sort(),
+    'readers are told',
+  );
   const [, back] = (await ensureBuiltInRoles(db)).roles;
   t.like(back, { version: 3, name: 'Member' });
   t.is(back?.policies.length, member.policies.length);

@@ -1,0 +1,74 @@
+import type { ProblemKind } from './kind.ts';
+
+/** What commands and queries of roles and policies can be refused for. */
+export const ROLES = {
+  INVALID_ROLE: {
+    status: 'INVALID_ARGUMENT',
+    meaning: 'A field of the role breaks a rule.',
+    remedy: 'Mend the fields that `errors` names.',
+  },
+  INVALID_POLICY: {
+    status: 'INVALID_ARGUMENT',
+    meaning: 'The policy is no Cedar, or not for things and actions of this system.',
+    remedy: 'Mend the fields that `errors` names.',
+  },
+  POLICY_NOT_LISTABLE: {
+    status: 'INVALID_ARGUMENT',
+    meaning: 'The policy is about reading or listing, and asks for more of a thing than a list can look at.',
+    remedy: 'Compare the resource, or its owner, with what is known of the member, or ask what it is in.',
+  },
+  EXCEEDS_OWN_PERMISSIONS: {
+    status: 'PERMISSION_DENIED',
+    meaning:
+      'It would give somebody more than who asks for it holds, or forbid an administrator something: only an administrator may.',
+    remedy: 'Let an administrator do it, or give what you hold yourself.',
+  },
+  ROLE_NOT_FOUND: { status: 'NOT_FOUND', meaning: 'There is no such role.', remedy: 'Check the ID.' },
+  POLICY_NOT_FOUND: { status: 'NOT_FOUND', meaning: 'There is no such policy.', remedy: 'Check the ID.' },
+  NAME_TAKEN: { status: 'ALREADY_EXISTS', meaning: 'Another one of its kind has this name.', remedy: 'Choose another name.' },
+  BUILT_IN: {
+    status: 'FAILED_PRECONDITION',
+    meaning: 'It is part of every installation, and can not be changed or deleted.',
+    remedy: 'Make one of your own.',
+  },
+  ROLE_BUSY: {
+    status: 'ABORTED',
+    meaning: 'Another command is changing this role, and did not end in time.',
+    remedy: 'Send the command again with a new Idempotency-Key.',
+  },
+  POLICY_BUSY: {
+    status: 'ABORTED',
+    meaning: 'Another command is changing this policy, and did not end in time.',
+    remedy: 'Send the command again with a new Idempotency-Key.',
+  },
+  MEMBER_ROLES_BUSY: {
+    status: 'ABORTED',
+    meaning: 'Another command is changing the roles of this member, and did not end in time.',
+    remedy: 'Send the command again with a new Idempotency-Key.',
+  },
+  ALREADY_ATTACHED: {
+    status: 'FAILED_PRECONDITION',
+    meaning: 'The role carries the policy already.',
+    remedy: 'Nothing needs to be done.',
+  },
+  NOT_ATTACHED: {
+    status: 'FAILED_PRECONDITION',
+    meaning: 'The role does not carry the policy.',
+    remedy: 'Nothing needs to be done.',
+  },
+  POLICY_IN_USE: {
+    status: 'FAILED_PRECONDITION',
+    meaning: 'A role carries the policy.',
+    remedy: 'Detach it from its roles first.',
+  },
+  TOO_MANY_POLICIES: {
+    status: 'FAILED_PRECONDITION',
+    meaning: 'The role carries as many policies as a role can.',
+    remedy: 'Detach another one, or say both in one policy.',
+  },
+  TOO_MANY_ROLES: {
+    status: 'FAILED_PRECONDITION',
+    meaning: 'The member holds as many roles as a member can.',
+    remedy: 'Take another one away first.',
+  },
+} as const satisfies Record<string, ProblemKind>;

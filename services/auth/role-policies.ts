@@ -1,0 +1,53 @@
+import type { ClientSession } from 'mongodb';
+import { type FieldViolation, invalidFields } from '#platform/errors.ts';
+import type { Policy as PolicyMessage } from '#proto/musubi/role/v1/role.ts';
+import type { Policy, Role } from './domain.ts';
+import type { Policies } from './policies.ts';
+import type { Store } from './store.ts';
+
+/**
+ * Gives a role other policies and its next version, so that no decision by the former ones is used any more.
+ *
+ * @returns the role as it was; undefined: there is none
+ */
+export async function changePolicies(
+  { roles }: Store,
+  session: ClientSession,
+  roleId: string,
+  change: (policies: readonly Policy[]) => Policy[],
+): Promise<Role | undefined> {
+  const role = await roles.findOne({ _id: roleId }, { session });
+  if (!role) return undefined;
+  await roles.updateOne({ _id: roleId }, { $set: { policies: change(role.policies) }, $inc: { version: 1 } }, { session });
+  return role;
+}
+
+/**
+ * A policy that roles may carry: Cedar for our schema, to which a list can hold.
+ *
+ * @param raw whether it was written as Cedar; false: as effect, actions and resources. An error then names that field
+ * @throws INVALID_POLICY, POLICY_NOT_LISTABLE
+ */
+export function requirePolicy(policies: Policies, given: PolicyMessage | undefined, raw: boolean): Policy {
+  if (!given) throw invalidFields([{ field: 'policy', code: 'REQUIRED', message: 'is missing' }]);
+  const named = (violations: FieldViolation[]): FieldViolation[] =>
+    violations.map(({ message }) => (raw ? { field: 'cedar', message } : simply(message)));
+  const invalid = policies.violations([given], '');
+  if (invalid.length > 0) throw invalidFields(named(invalid), 'INVALID_POLICY');
+  // Who writes Cedar may mean it. Of the others nobody does, and what was to be denied would not be.
+  if (!raw && policies.neverApplies(given))
+    throw invalidFields(
+      [{ field: 'resources', message: 'must be what the actions are done to: no action is ever done to one of these' }],
+      'INVALID_POLICY',
+    );
+  const unlistable = policies.unlistable([given], '');
+  if (unlistable.length > 0) throw invalidFields(named(unlistable), 'POLICY_NOT_LISTABLE');
+  const { policyId, name, cedar } = given;
+  return { policyId, name, cedar };
+}
+
+/** The same of a policy that was not written as Cedar: where it stands in that is nowhere in what was written. */
+function simply(message: string): FieldViolation {
+  const field = message.includes('unrecognized entity type') ? 'resources' : 'actions';
+  return { field, message: message.replace(/^is not valid at [^:]*:/, 'is not valid:') };
+}

@@ -1,0 +1,79 @@
+import { randomUUID } from 'node:crypto';
+import test from 'ava';
+import { type Database, sql } from '#platform/postgres/database.ts';
+import { scratchDatabase } from '../../test/scratch-database.ts';
+import { queryErasure } from './erasure.ts';
+import { eventMessage, memberEvent, memberRolesEvent } from './events.fixture.ts';
+import { project } from './projector.ts';
+import { openStore } from './store.ts';
+
+const scratch = scratchDatabase('query_erasure');
+let db: Database;
+test.before(async () => {
+  db = await openStore(scratch);
+});
+test.after.always(() => scratch.drop());
+
+const erasure = (
+  forgetParked: (ids: readonly string[]) => Promise<string[]> = async () => [],
+  told = async () => new Map<string, string>(),
+) => queryErasure(db, { told, forgetParked }, scratch.log);
+const place = (memberId: string, place: string, count = 1) => ({ memberId, place, count });
+const rowOf = async (memberId: string) =>
+  (await db.query<{ row: Record<string, unknown> }>(sql`select to_jsonb(m) as row from members m where id = ${memberId}`))[0]
+    ?.row;
+
+test('rows of who was deleted are emptied, whatever restored them, and old events do not bring them back', async (t) => {
+  const [memberId, other] = [randomUUID(), randomUUID()];
+  for (const id of [memberId, other]) await project(db, [memberEvent(id, 4, {}), memberRolesEvent(id, 2, ['member'])]);
+  t.deepEqual(await erasure().erase([memberId]), {
+    erased: [place(memberId, 'members'), place(memberId, 'member_roles')],
+  });
+  t.deepEqual(await erasure().erase([memberId]), { erased: [] });
+  const { gone_at, ...row } = (await rowOf(memberId)) ?? {};
+  t.truthy(gone_at);
+  t.deepEqual(
+    Object.entries(row).filter(([, value]) => value !== null),
+    [
+      ['id', memberId],
+      ['version', 4],
+    ],
+  );
+  await project(db, [memberEvent(memberId, 3, {})]);
+  t.is((await rowOf(memberId))?.login_id, null);
+  t.truthy((await rowOf(other))?.login_id);
+});
+
+test('a tombstone is that the member is gone', async (t) => {
+  const memberId = randomUUID();
+  await project(db, [memberEvent(memberId, 4, {}), eventMessage('member', 'erased', memberId, 5, null)]);
+  t.like(await rowOf(memberId), { version: 5, login_id: null, visible: null });
+  t.truthy((await rowOf(memberId))?.gone_at);
+});
+
+test('what was parked is counted, and looked for again where Kafka was away', async (t) => {
+  const memberId = randomUUID();
+  t.deepEqual(await erasure(async () => [memberId, memberId]).erase([memberId]), {
+    erased: [place(memberId, 'dead_letters', 2)],
+  });
+  const away = async (): Promise<string[]> => {
+    throw new Error('no broker');
+  };
+  t.deepEqual(await erasure(away).erase([memberId]), { erased: [], pending: [memberId] });
+});
+
+test('who is to be erased is read in Kafka once for all pages of a list', async (t) => {
+  const of = (memberId: string) => ({ memberId, proof: `of ${memberId}` });
+  let looks = 0;
+  const { list } = erasure(undefined, async () => {
+    looks++;
+    const told = ['c', 'a', 'b'].map((memberId) => [memberId, JSON.stringify({ memberId, proof: `of ${memberId}` })] as const);
+    return new Map([...told, ['x', '{"memberId":5}'], ['y', 'not json']]);
+  });
+  t.deepEqual(await list?.('', 2), [of('a'), of('b')]);
+  t.deepEqual(await list?.('b', 2), [of('c')]);
+  t.deepEqual(await list?.('c', 2), []);
+  t.is(looks, 1);
+  await list?.('', 2);
+  t.is(looks, 2);
+});

@@ -1,0 +1,71 @@
+import { z } from 'zod';
+import { countedBy, type Erased, type Erasure, type Requested } from '#platform/erasure.ts';
+import { topicOf } from '#platform/outbox/event.ts';
+import type { Database } from '#platform/postgres/database.ts';
+import type { Logger } from '#platform/process/log.ts';
+import { memberRoles } from './projections/member-roles.ts';
+import { members } from './projections/members.ts';
+
+/** Where it is told for ever which members are to be erased. */
+export const ERASURES_TOPIC = topicOf('erasure');
+/** For so long a look at that topic serves, ms: the pages of one list. */
+const LOOK_MS = 300_000;
+
+/** The read models of which each row is a member's. */
+const OF_MEMBERS = { members, member_roles: memberRoles };
+
+/** What Kafka knows of deleted members. */
+interface InKafka {
+  /** All who are to be erased: what was told of each, as JSON. */
+  told(): Promise<ReadonlyMap<string, string>>;
+  /** Forgets what was parked of these members' events. @returns the member of each */
+  forgetParked(memberIds: readonly string[]): Promise<string[]>;
+}
+
+const requested = z.object({ memberId: z.string().min(1), proof: z.string() });
+const byId = (a: Requested, b: Requested): number => (a.memberId < b.memberId ? -1 : 1);
+
+/** What was not written by Auth is passed over: it has no proof. */
+function parsed(text: string): Requested[] {
+  try {
+    return [requested.parse(JSON.parse(text))];
+  } catch {
+    return [];
+  }
+}
+
+/** Kafka is not restored with the stores, so it knows of those that were deleted after the copy was made. It is read as a whole. */
+function pagesOf(told: InKafka['told']): NonNullable<Erasure['list']> {
+  let look: { all: readonly Requested[]; until: number } | undefined;
+  return async (after, limit) => {
+    if (after === '' || !look || performance.now() > look.until)
+      look = { all: [...(await told()).values()].flatMap(parsed).sort(byId), until: performance.now() + LOOK_MS };
+    return look.all.filter(({ memberId }) => memberId > after).slice(0, limit);
+  };
+}
+
+/**
+ * How Query erases deleted members. Their events do so already, but a restored copy has not heard of them, and an event that could not
+ * be read is parked as it was.
+ */
+export const queryErasure = (db: Database, { told, forgetParked }: InKafka, log: Logger): Erasure => ({
+  list: pagesOf(told),
+  async erase(memberIds) {
+    const erased: Erased[] = [];
+    for (const [place, { erase }] of Object.entries(OF_MEMBERS)) {
+      const back = await db.query<{ id: string }>(erase(memberIds));
+      erased.push(
+        ...countedBy(
+          place,
+          back.map(({ id }) => id),
+        ),
+      );
+    }
+    try {
+      return { erased: [...erased, ...countedBy('dead_letters', await forgetParked(memberIds))] };
+    } catch (error) {
+      log.warn({ err: error }, 'dead letters of deleted members could not be looked for; the next call tries it again');
+      return { erased, pending: memberIds };
+    }
+  },
+});

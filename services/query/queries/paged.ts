@@ -1,0 +1,24 @@
+import { fromPageToken, toPageToken } from '../cursor.ts';
+import { requirePageSize } from '../domain.ts';
+import type { Page } from '../store.ts';
+
+/**
+ * A page of a list that is ordered by name, then ID.
+ *
+ * @param asked what the list is of: a page token is good for that and no other
+ * @param cursorOf what the next page begins after
+ * @throws INVALID_ARGUMENT, PAGE_TOKEN_INVALID
+ */
+export async function paged<Item>(
+  asked: readonly string[],
+  { pageSize, pageToken }: { pageSize: number; pageToken: string },
+  read: (page: Page) => Promise<Item[]>,
+  cursorOf: (item: Item) => { name: string; id: string },
+): Promise<{ items: Item[]; nextPageToken: string }> {
+  const size = requirePageSize(pageSize);
+  // One more than asked for tells whether there is a next page.
+  const found = await read({ after: fromPageToken(asked, pageToken), limit: size + 1 });
+  const items = found.slice(0, size);
+  const last = items.at(-1);
+  return { items, nextPageToken: found.length > size && last ? toPageToken(asked, cursorOf(last)) : '' };
+}

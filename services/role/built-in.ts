@@ -1,0 +1,64 @@
+import { createHash } from 'node:crypto';
+import { ADMIN } from '#platform/validation/access-fields.ts';
+
+interface PolicyDefinition {
+  policyId: string;
+  name: string;
+  /** Cedar policy text without a role condition: whoever holds a role that carries it is its principal. */
+  cedar: string;
+}
+
+export interface RoleDefinition {
+  roleId: string;
+  name: string;
+  description: string;
+  policies: readonly PolicyDefinition[];
+}
+
+/** The roles that every installation has, as this release defines them. Actions and types are those of Auth's Cedar schema. */
+export const BUILT_IN_ROLES: readonly RoleDefinition[] = [
+  {
+    roleId: ADMIN,
+    name: 'Administrator',
+    description: 'May do everything.',
+    policies: [{ policyId: 'admin.everything', name: 'Everything', cedar: 'permit (principal, action, resource);' }],
+  },
+  {
+    roleId: 'member',
+    name: 'Member',
+    description: 'What every member may do.',
+    policies: [
+      {
+        policyId: 'member.see-members',
+        name: 'See all members',
+        cedar: 'permit (principal, action in [Musubi::Action::"member.read", Musubi::Action::"member.list"], resource);',
+      },
+      {
+        policyId: 'member.update-itself',
+        name: 'Change its own profile',
+        cedar: 'permit (principal, action == Musubi::Action::"member.update", resource) when { resource == principal };',
+      },
+      {
+        policyId: 'member.own-jobs',
+        name: 'Follow and cancel its own jobs',
+        cedar:
+          'permit (principal, action in [Musubi::Action::"job.read", Musubi::Action::"job.list", Musubi::Action::"job.cancel"], resource)\n' +
+          'when { resource has owner && resource.owner == principal };',
+      },
+      {
+        policyId: 'member.own-session',
+        name: 'Check its own permissions, log out, see and end its own sessions, and change its own password',
+        cedar:
+          'permit (principal, action in [Musubi::Action::"auth.check", Musubi::Action::"auth.logout",' +
+          ' Musubi::Action::"auth.list-sessions", Musubi::Action::"auth.end-session",' +
+          ' Musubi::Action::"auth.change-password"], resource);',
+      },
+    ],
+  },
+];
+
+/** Changes when, and only when, a release defines the role otherwise. */
+export function definitionHash({ roleId, name, description, policies }: RoleDefinition): string {
+  const parts = [roleId, name, description, ...policies.flatMap((policy) => [policy.policyId, policy.name, policy.cedar])];
+  return createHash('sha256').update(JSON.stringify(parts)).digest('hex');
+}

@@ -1,0 +1,130 @@
+import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import test, { type ExecutionContext } from 'ava';
+import type { Route } from '../gateway/http/route.ts';
+import { allRoutes } from '../gateway/routes/index.ts';
+import { ASKERS, accessDocument, FRAMES, frameAllows, routeAllows, WHOSE } from './access-table.ts';
+import { type Answer, admin, Client, login, type Registered, register, unique } from './client.ts';
+import { Socket } from './socket.ts';
+
+// Every line of the table of who may do what, asked of the running system. What is asked for has a parameter that no route
+// knows: who is let in is told so (400), and nothing is done.
+
+const wait = { prefer: 'wait=30' };
+const routes = allRoutes();
+
+/** A member with a job of its own, and its IDs where routes have them. */
+interface Someone extends Registered {
+  client: Client;
+  jobId: string;
+  sessionId: string;
+}
+
+async function someone(as: Client, roleId?: string): Promise<Someone> {
+  const registered = await register(as);
+  if (roleId && roleId !== 'member') await as.put(`/v1/members/${registered.memberId}/roles/${roleId}`, undefined, wait);
+  const client = await login(registered.loginId, registered.password);
+  const { body } = await client.patch(`/v1/members/${registered.memberId}`, { displayName: unique('Someone') });
+  const sessions = (await client.get('/v1/auth/sessions')).body.items;
+  return { ...registered, client, jobId: body.jobId, sessionId: sessions[0].id };
+}
+
+/** @param of whose the thing is */
+const ask = (client: Client, { method, path }: Route, of: Someone): Promise<Answer> => {
+  const known: Record<string, string> = { memberId: of.memberId, jobId: of.jobId, sessionId: of.sessionId };
+  const filled = path.replace(/\{(\w+)\}/g, (_, name: string) => known[name] ?? OTHERS[name] ?? randomUUID());
+  return client.request(method, `${filled}?unheard=of`, method === 'GET' || method === 'DELETE' ? undefined : {});
+};
+const OTHERS: Record<string, string> = {
+  roleId: 'member',
+  policyId: 'member.see-members',
+  code: 'TOO_BUSY',
+  file: 'docs.js',
+};
+
+/** Whether a request was let in. */
+function letIn(t: ExecutionContext, route: Route, { status, body }: Answer): boolean {
+  const what = `${route.operationId}: ${status} ${JSON.stringify(body)}`;
+  if (status === 400) t.true(JSON.stringify(body).includes('unheard'), what);
+  else t.true([401, 403].includes(status) || (status === 404 && body.code === route.hiddenAs), what);
+  return status === 400;
+}
+
+test('each route lets in whom the table says, and nobody else', async (t) => {
+  const as = await admin();
+  const [another, ...asking] = await Promise.all([someone(as), ...ASKERS.map((roleId) => someone(as, roleId))]);
+  const clients = new Map(ASKERS.map((asker, at) => [asker, asker === 'stranger' ? undefined : asking[at]] as const));
+  const got: Record<string, unknown> = {};
+  const expected: Record<string, unknown> = {};
+  for (const route of routes) {
+    const allowed = await routeAllows(route);
+    for (const asker of ASKERS)
+      for (const whose of WHOSE) {
+        const asks = clients.get(asker);
+        const of = (whose === 'own' && asks) || another;
+        const name = `${route.operationId} ${asker} ${whose}`;
+        got[name] = letIn(t, route, await ask(asks?.client ?? new Client(), route, of));
+        expected[name] = allowed.get(asker)?.[whose];
+      }
+  }
+  t.deepEqual(got, expected);
+  t.true(Object.keys(got).length >= 250, 'all of them were asked');
+});
+
+test('each route asks for the permission that it names: that alone lets in, and all others do not', async (t) => {
+  const as = await admin();
+  const [probe, another] = await Promise.all([someone(as), someone(as)]);
+  const guarded = routes.filter(({ action }) => action);
+  const actions = [...new Set(guarded.flatMap(({ action }) => action ?? []))];
+  const simple = { effect: 'allow', resources: ['*'] };
+  const policy = await as.post('/v1/policies', { name: unique('Probe'), ...simple, actions: [actions[0]] }, wait);
+  const role = await as.post('/v1/roles', { name: unique('Probe') }, wait);
+  t.deepEqual([policy.status, role.status], [201, 201]);
+  const done = async (answer: Promise<Answer>): Promise<void> => {
+    t.true((await answer).status < 300);
+  };
+  await done(as.put(`/v1/roles/${role.body.id}/policies/${policy.body.id}`, undefined, wait));
+  await done(as.put(`/v1/members/${probe.memberId}/roles/${role.body.id}`, undefined, wait));
+  await done(as.delete(`/v1/members/${probe.memberId}/roles/member`, wait));
+  for (const action of actions) {
+    await done(as.patch(`/v1/policies/${policy.body.id}`, { ...simple, actions: [action] }, wait));
+    const admitted = await Promise.all(
+      guarded.map(async (route) => (letIn(t, route, await ask(probe.client, route, another)) ? route.operationId : [])),
+    );
+    t.deepEqual(
+      admitted.flat(),
+      guarded.filter((route) => route.action === action).map(({ operationId }) => operationId),
+      action,
+    );
+  }
+});
+
+test('a frame about a job is answered to whom the table says', async (t) => {
+  const as = await admin();
+  const another = await someone(as);
+  for (const asker of ASKERS.filter((one) => one !== 'stranger')) {
+    const self = await someone(as, asker);
+    const socket = await Socket.open(self.client.token);
+    for (const whose of WHOSE) {
+      const topic = `job:${(whose === 'own' ? self : another).jobId}`;
+      socket.send({ type: 'subscribe', topics: [topic], ref: whose });
+      const answer = await socket.frame(({ ref, type }) => ref === whose && type !== 'job');
+      t.is(
+        answer.topics?.includes(topic) ?? false,
+        (await frameAllows('subscribe')).get(asker)?.[whose] ?? false,
+        `${asker} ${whose}`,
+      );
+    }
+    await socket.close();
+  }
+  for (const type of FRAMES.filter((one) => one !== 'auth')) {
+    const socket = await Socket.open();
+    socket.send(type === 'ping' ? { type } : { type, topics: [`job:${another.jobId}`] });
+    t.is(await socket.closeCode(), 4401, `a stranger's ${type}`);
+  }
+});
+
+test('the document shows the table as it is', async (t) => {
+  const written = readFileSync(new URL('../ACCESS.md', import.meta.url), 'utf8');
+  t.is(written, await accessDocument(), '`npm run access` writes it again');
+});

@@ -1,0 +1,119 @@
+import { randomUUID } from 'node:crypto';
+import { pino } from 'pino';
+import type { CallInfo } from '#platform/grpc/server.ts';
+import { newId } from '#platform/validation/id.ts';
+import { openTestAuth } from '../services/auth/auth.fixture.ts';
+import { authHandlers } from '../services/auth/grpc.ts';
+import { memberHandlers } from '../services/member/grpc.ts';
+import { memberState } from '../services/member/state.ts';
+import { openStore as openMembers } from '../services/member/store.ts';
+import { roleHandlers } from '../services/role/grpc.ts';
+import { roleState } from '../services/role/state.ts';
+import { openStore as openRoles } from '../services/role/store.ts';
+import type { Reconciling } from '../worker/reconcile/reconcile.ts';
+import { scratchDatabase } from './scratch-database.ts';
+
+// Member, Role and Auth over databases of a test's own, on the real servers, and called without a transport.
+
+const info = { signal: new AbortController().signal } as CallInfo;
+type Handlers = Readonly<Record<string, unknown>>;
+
+/** What the handlers do, as a peer does it. */
+const peerOf = <H extends object>(handlers: H) =>
+  Object.fromEntries(
+    Object.entries(handlers as Handlers).map(([name, handle]) => [
+      name,
+      (request: unknown) => (handle as (request: unknown, call: CallInfo) => unknown)(request, info),
+    ]),
+  ) as { [Name in keyof H]: (request: object) => Promise<any> };
+
+export async function openAccess() {
+  const [membersAt, rolesAt] = [scratchDatabase('reconcile_members'), scratchDatabase('reconcile_roles')];
+  const [memberDb, roleDb] = [await openMembers(membersAt), await openRoles(rolesAt)];
+  const auth = await openTestAuth(process.env.MUSUBI_MONGODB_URL);
+  const peers = {
+    member: peerOf(memberHandlers(memberDb)),
+    role: peerOf(roleHandlers(roleDb)),
+    auth: peerOf(authHandlers(auth, auth.keys)),
+  };
+  const { roles } = await peers.role.ensureBuiltInRoles({});
+  await peers.auth.putRoles({ roles });
+
+  const lines: Record<string, unknown>[] = [];
+  /** Whose sockets were closed, and narrowed. */
+  const sockets: string[] = [];
+  const context: Reconciling = {
+    auth: peers.auth as unknown as Reconciling['auth'],
+    websocket: {
+      closeSockets: async ({ memberId }: { memberId: string }) => void sockets.push(`closed ${memberId}`),
+      narrowSockets: async ({ memberId = 'all' }: { memberId?: string }) => void sockets.push(`narrowed ${memberId}`),
+    } as unknown as Reconciling['websocket'],
+    tellers: { member: memberState(memberDb).handlers, role: roleState(roleDb).handlers } as unknown as Reconciling['tellers'],
+    log: pino({ level: 'debug' }, { write: (line: string) => void lines.push(JSON.parse(line)) }),
+    settleMs: 50,
+  };
+
+  /** Registers a member as the saga does. */
+  async function member(roleIds: readonly string[] = ['member']): Promise<{ memberId: string; loginId: string }> {
+    const [jobId, memberId] = [randomUUID(), newId()];
+    const loginId = `m.${memberId}`;
+    const ids = (step: string) => ({ operationId: `${jobId}/${step}`, memberId });
+    const { passwordRef } = await peers.auth.stagePassword({ password: 'correct horse battery' });
+    await peers.member.createMember({
+      ...ids('member.createMember'),
+      loginId,
+      displayName: 'M',
+      email: `${loginId}@example.com`,
+    });
+    await peers.auth.bindLogin({ ...ids('auth.bindLogin'), loginId, passwordRef });
+    await peers.role.assignRoles({ ...ids('role.assignRoles'), roleIds });
+    await peers.auth.grantRoles({ ...ids('auth.grantRoles'), roleIds });
+    await peers.member.activateMember(ids('member.activateMember'));
+    return { memberId, loginId };
+  }
+
+  /** Makes a role that carries a policy as the sagas do. */
+  async function role(): Promise<{ roleId: string; policyId: string }> {
+    const [roleId, policyId] = [newId(), newId()];
+    const simple = { effect: 'EFFECT_ALLOW', actions: ['member.read'], resources: ['*'] };
+    const saga = async (begin: string, change: string, commit: string, ids: object): Promise<void> => {
+      const jobId = randomUUID();
+      const step = (service: 'role' | 'auth', name: string, request: object) =>
+        (peers[service] as Record<string, (request: object) => Promise<any>>)[name]?.({
+          operationId: `${jobId}/${service}.${name}`,
+          ...request,
+        });
+      const begun = await step('role', begin, { name: randomUUID(), description: '', ...ids });
+      await step('auth', change, { ...ids, roleIds: [], raw: false, ...begun });
+      await step('role', commit, ids);
+    };
+    await saga('beginCreateRole', 'addRole', 'commitRole', { roleId });
+    await saga('beginCreatePolicy', 'changePolicy', 'commitPolicy', { policyId, cedar: undefined, simple });
+    await saga('beginAttachPolicy', 'attachPolicy', 'commitRole', { roleId, policyId });
+    return { roleId, policyId };
+  }
+
+  return {
+    peers,
+    auth,
+    context,
+    lines,
+    sockets,
+    member,
+    role,
+    memberDb,
+    roleDb,
+    async close(): Promise<void> {
+      await auth.close();
+      await membersAt.drop();
+      await rolesAt.drop();
+    },
+  };
+}
+export type Access = Awaited<ReturnType<typeof openAccess>>;
+
+/** What Auth has of a member, and of a role. */
+export const loginOf = async ({ peers }: Access, memberId: string) =>
+  (await peers.auth.listLogins({ afterId: '', limit: 0, memberIds: [memberId] })).logins[0];
+export const roleOf = async ({ peers }: Access, roleId: string) =>
+  (await peers.auth.listRoles({ afterId: '', limit: 0, roleIds: [roleId] })).roles[0];

@@ -1,0 +1,84 @@
+import test from 'ava';
+import { connectPeer } from '#platform/grpc/client.ts';
+import { Lifecycle } from '#platform/process/lifecycle.ts';
+import { createLogger } from '#platform/process/log.ts';
+import { StateServiceService } from '#proto/musubi/state/v1/state.ts';
+import { type Reconciling, reconcile } from '../worker/reconcile/reconcile.ts';
+import { byWhoMay, everyPeer } from './callers.ts';
+import { address, admin, register, unique } from './client.ts';
+
+const log = createLogger('test', 'silent');
+const lifecycle = new Lifecycle(log, 1_000);
+test.after.always(() => lifecycle.stop('done'));
+
+const wait = { prefer: 'wait=30' };
+
+test('what sagas are at is never put right, however often it is looked at, and what they leave agrees', async (t) => {
+  const as = await admin();
+  const made = async (path: string, body: object): Promise<string> => (await as.post(path, body, wait)).body.id;
+  const simple = (action: string) => ({ effect: 'allow', actions: [action], resources: ['*'] });
+  const [one, other] = [await register(as), await register(as)];
+  const roleId = await made('/v1/roles', { name: unique('R') });
+  const policyId = await made('/v1/policies', { name: unique('P'), ...simple('member.read') });
+  const mine = new Set([one.memberId, other.memberId, roleId]);
+
+  const peers = everyPeer(lifecycle);
+  const corrected: string[] = [];
+  const tellerOf = (name: 'MEMBER' | 'ROLE') =>
+    connectPeer(address(`MUSUBI_${name}_ADDRESS`), StateServiceService, lifecycle, byWhoMay(name === 'ROLE' ? 'role' : 'member'));
+  const auth: Reconciling['auth'] = {
+    ...peers.auth,
+    listLogins: (request) => peers.auth.listLogins(request),
+    listRoles: (request) => peers.auth.listRoles(request),
+    // What other tests have planted is theirs.
+    correctLogin: async (request) => {
+      if (!mine.has(request.memberId)) return { corrected: false };
+      const answer = await peers.auth.correctLogin(request);
+      if (answer.corrected) corrected.push(request.memberId);
+      return answer;
+    },
+    correctRole: async (request) => {
+      if (!mine.has(request.roleId)) return { corrected: false };
+      const answer = await peers.auth.correctRole(request);
+      if (answer.corrected) corrected.push(request.roleId);
+      return answer;
+    },
+  };
+  const context = { auth, websocket: peers.websocket, tellers: { member: tellerOf('MEMBER'), role: tellerOf('ROLE') }, log };
+
+  let isDone = false;
+  const changing = (async () => {
+    const done = async (answer: Promise<{ status: number; body: unknown }>): Promise<void> => {
+      const { status, body } = await answer;
+      t.true(status < 300 && status !== 202, `${status} ${JSON.stringify(body)}`);
+    };
+    const held = `/v1/members/${one.memberId}/roles/${roleId}`;
+    const carried = `/v1/roles/${roleId}/policies/${policyId}`;
+    for (let i = 0; i < 6; i++) {
+      await Promise.all([
+        done(as.put(carried, undefined, wait)),
+        done(as.post(`/v1/members/${other.memberId}:suspend`, {}, wait)),
+      ]);
+      await Promise.all([
+        done(as.put(held, undefined, wait)),
+        done(as.patch(`/v1/policies/${policyId}`, simple(i % 2 ? 'member.read' : 'member.list'), wait)),
+        done(as.post(`/v1/members/${other.memberId}:reinstate`, undefined, wait)),
+      ]);
+      await Promise.all([
+        done(as.delete(held, wait)),
+        done(as.delete(carried, wait)),
+        done(
+          as.patch(`/v1/members/${other.memberId}`, i === 0 ? { loginId: unique('renamed') } : { displayName: `n ${i}` }, wait),
+        ),
+      ]);
+    }
+    isDone = true;
+  })();
+  let looks = 0;
+  for (; !isDone; looks++) await Promise.race([reconcile({ ...context, settleMs: 1 }), changing]);
+  await changing;
+  t.log(`${looks} looks`);
+  t.true(looks > 2);
+  const { left } = await reconcile({ ...context, settleMs: 1 });
+  t.deepEqual([corrected, left.filter(({ id }) => mine.has(id))], [[], []]);
+});

@@ -1,0 +1,55 @@
+import type { CommandInput, CommandName } from './commands.ts';
+import type { RecoverInput } from './recover.ts';
+
+const MEMBER_ID = '01890a5d-ac96-774b-bcce-b302099a8057';
+const MEMBER = { memberId: MEMBER_ID };
+const ROLE = { roleId: '01890a5d-ac96-774b-bcce-b302099a8061' };
+const POLICY = { policyId: '01890a5d-ac96-774b-bcce-b302099a8062' };
+
+/** Inputs as the gateway would give them. */
+export const INPUTS: { [C in CommandName]: CommandInput<C> } & Record<'saga.recover', RecoverInput> &
+  Record<'member.whole' | 'member.list', object> = {
+  'auth.change-password': { memberId: MEMBER_ID, sessionId: 's1', passwordRef: 'ref', endOtherSessions: true },
+  'member.register': {
+    memberId: MEMBER_ID,
+    loginId: 'taro',
+    displayName: 'Taro',
+    email: 'taro@example.com',
+    passwordRef: 'ref',
+  },
+  'member.update': {
+    memberId: MEMBER_ID,
+    changes: { loginId: 'jiro', displayName: 'Jiro' },
+    expectedVersion: 2,
+  },
+  'member.delete': { memberId: MEMBER_ID, expectedVersion: 3 },
+  'member.suspend': {
+    memberId: MEMBER_ID,
+    byMemberId: '01890a5d-ac96-774b-bcce-b302099a8058',
+    reason: 'left the project',
+    expectedVersion: 3,
+  },
+  'member.reinstate': { memberId: MEMBER_ID, expectedVersion: 3 },
+  'role.create': { ...ROLE, name: 'Editor', description: 'may edit' },
+  'role.update': { ...ROLE, changes: { name: 'Author' }, expectedVersion: 1 },
+  'role.delete': { ...ROLE, expectedVersion: 2 },
+  'role.attach-policy': { ...ROLE, ...POLICY },
+  'role.detach-policy': { ...ROLE, ...POLICY },
+  'role.assign': { ...MEMBER, ...ROLE },
+  'role.revoke': { ...MEMBER, ...ROLE },
+  'policy.create': { ...POLICY, name: 'Everything', cedar: 'permit (principal, action, resource);' },
+  'policy.update': { ...POLICY, changes: { name: 'All' } },
+  'policy.delete': { ...POLICY },
+  'member.release-login': { holdId: '5b0fd6cc-0a3c-8d52-9d1c-1f2f7c5a9b10' },
+  'member.set-schema': { schemaId: 'member', schema: { type: 'object' }, expectedVersion: 1 },
+  'saga.recover': { command: 'member.register', aggregateId: '01890a5d-ac96-774b-bcce-b302099a8057', undoing: false },
+  // Of tests (child.fixture.ts, list.fixture.ts).
+  'member.whole': { memberIds: ['m0', 'm1', 'm2'] },
+  'member.list': { memberIds: Array.from({ length: 40 }, (_, i) => `m${i}`) },
+};
+
+/** The ID of the aggregate that a saga, or a step, is about. */
+export function aggregateOf(input: object): string {
+  const ids = input as Record<string, unknown>;
+  return String(ids.memberId ?? ids.holdId ?? ids.schemaId ?? ids.roleId ?? ids.policyId ?? 'aggregate');
+}
