@@ -6,6 +6,7 @@ import anyTest, { type TestFn } from 'ava';
 import { pino } from 'pino';
 import { Lifecycle } from '#platform/process/lifecycle.ts';
 import { startTelemetry } from '#platform/process/telemetry.ts';
+import { until } from '#platform/until.fixture.ts';
 import { JobState } from '#proto/musubi/job/v1/job.ts';
 import { ERASERS } from '../services/catalogue.ts';
 import { queueOfDomain, SEARCH_ATTRIBUTES } from '../temporal.config.ts';
@@ -176,10 +177,6 @@ const isThere = (handle: WorkflowHandle): Promise<boolean> =>
     () => true,
     () => false,
   );
-async function until(what: () => Promise<unknown>): Promise<void> {
-  for (let look = 0; look < 600; look++, await delay(100)) if (await what()) return;
-  throw new Error(`not within a minute: ${what}`);
-}
 const listed = (query: string, count: number) => until(async () => (await client.workflow.count(query)).count === count);
 
 test('the histories of what was done to a member go, but one that may yet be needed stays until it is not', async (t) => {

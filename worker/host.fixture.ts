@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { setTimeout as delay } from 'node:timers/promises';
 import { Client } from '@temporalio/client';
 import { NativeConnection } from '@temporalio/worker';
 import { pino } from 'pino';
 import { alreadyExists, unavailable } from '#platform/errors.ts';
 import { Lifecycle } from '#platform/process/lifecycle.ts';
 import { startTelemetry } from '#platform/process/telemetry.ts';
+import { until } from '#platform/until.fixture.ts';
 import type { LoginCopy } from '#proto/musubi/auth/v1/auth.ts';
 import { CONTRACTS, type SagaPeers } from '../activities/index.ts';
 import type { CommandStart } from './client.ts';
@@ -81,14 +81,6 @@ export async function untilHeld(jobId: string): Promise<void> {
   await asOperator((client) => until(() => isHeld(client)));
 }
 
-/** A limit for a machine on which nobody has made the workflow bundle yet, and many things run at once. */
-export async function until(what: () => unknown, ms = 120_000): Promise<void> {
-  const deadline = Date.now() + ms;
-  while (!(await what())) {
-    if (Date.now() > deadline) throw new Error(`not within ${ms} ms: ${what}`);
-    await delay(20);
-  }
-}
 export const ready = (lifecycle: Lifecycle) => until(async () => Object.keys(await lifecycle.unready()).length === 0);
 
 export const makeNamespace = (): Promise<void> =>

@@ -5,10 +5,11 @@ import { Client } from '@temporalio/client';
 import { NativeConnection } from '@temporalio/worker';
 import test from 'ava';
 import { pino } from 'pino';
+import { until } from '#platform/until.fixture.ts';
 import { openProxy } from '../services/job/proxy.fixture.ts';
 import { SCHEDULES } from '../temporal.config.ts';
 import { createCommands } from './client.ts';
-import { address, asOperator, host, makeNamespace, namespace, ready, register, until, untilHeld } from './host.fixture.ts';
+import { address, asOperator, host, makeNamespace, namespace, ready, register, untilHeld } from './host.fixture.ts';
 import { installRuntime } from './runtime.ts';
 
 test.before(makeNamespace);
@@ -199,7 +200,7 @@ test.serial('a Temporal that answers, but not what takes its database, is away u
   await delay(1_500);
   t.false(known());
   trouble.fault = () => 800;
-  await until(known, 15_000);
+  await until(known);
   t.pass('though it is slow');
   await close();
 });

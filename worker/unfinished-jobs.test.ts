@@ -7,6 +7,7 @@ import { pino } from 'pino';
 import { unavailable } from '#platform/errors.ts';
 import { Lifecycle } from '#platform/process/lifecycle.ts';
 import { startTelemetry } from '#platform/process/telemetry.ts';
+import { until } from '#platform/until.fixture.ts';
 import { type FinishJobRequest, type Job, JobState } from '#proto/musubi/job/v1/job.ts';
 import { queueOfDomain } from '../temporal.config.ts';
 import { INPUTS } from '../workflows/inputs.fixture.ts';
@@ -88,14 +89,6 @@ function jobs(...has: Job[]) {
     },
   };
   return { job, ends, has };
-}
-
-async function until(what: () => unknown): Promise<void> {
-  for (let i = 0; i < 1_200; i++) {
-    if (await what()) return;
-    await delay(50);
-  }
-  throw new Error(`not within a minute: ${what}`);
 }
 
 const run = async (script: Script): Promise<WorkflowHandle> => {
@@ -225,6 +218,7 @@ test('who watches ends what was ended, and tells of what people must see to as l
     tracing: startTelemetry('test', {}),
   });
   const running = worker.run();
+  t.teardown(() => stopped(worker, running));
   await makeSchedules(client);
   const schedule = client.schedule.getHandle('upkeep.unfinishedJobs');
   const look = (): Promise<void> => schedule.trigger();
@@ -266,7 +260,6 @@ test('who watches ends what was ended, and tells of what people must see to as l
 
   has.splice(0, has.length, jobOf(open.workflowId));
   await until(async () => (await finding()) === '');
-  await stopped(worker, running);
   await open.terminate('the test is over');
   await lifecycle.stop('tested');
 });

@@ -4,11 +4,12 @@ import { unavailable } from '../errors.ts';
 import { createLogger } from '../process/log.ts';
 import { metrics } from '../process/telemetry.ts';
 import { uniqueName } from '../test-servers.fixture.ts';
+import { until } from '../until.fixture.ts';
 import { newId } from '../validation/id.ts';
 import { BatchHandler } from './batch.ts';
 import type { DeadLetters } from './dead-letter.ts';
 import { type ReceivedMessage, toWire } from './event-message.ts';
-import { client, firsts, joined, member, publish, readAll, record, removeTopics, until } from './kafka.fixture.ts';
+import { client, firsts, joined, member, publish, readAll, record, removeTopics } from './kafka.fixture.ts';
 import { type Place, Standstills } from './standstills.ts';
 import { type EventMessage, PoisonError } from './subscribe.ts';
 import { ensureTopics } from './topics.ts';
@@ -42,7 +43,7 @@ test('poison is parked with its reason, and the partition goes on behind it', as
     if (events.some(({ subject }) => subject === 'bad')) throw new PoisonError('this one is bad');
     handled.push(...events.map(({ subject, version }) => `${subject} ${version}`));
   });
-  await until('the last is handled', () => handled.includes('a 4'));
+  await until(() => handled.includes('a 4'), 'the last is handled');
   t.deepEqual(firsts(handled), ['a 1', 'a 2', 'a 3', 'a 4'], 'an event without a value is a tombstone');
 
   const parked = await readAll(`${group}.dead-letter`, 3);
@@ -66,7 +67,7 @@ test('poison among many is found without a pause, and no other event is told of 
     if (given.some(({ subject }) => subject === 'bad')) throw new PoisonError('this one is bad');
     handled.push(...given.map(({ subject }) => subject));
   });
-  await until('the last is handled', () => handled.includes('key-59'));
+  await until(() => handled.includes('key-59'), 'the last is handled');
   t.deepEqual(
     firsts(handled),
     events.map(({ aggregateId }) => aggregateId).filter((key) => key !== 'bad'),
@@ -97,7 +98,7 @@ test('a message as large as the brokers take it is parked, though headers are ad
   await publish([record(type, 'a', 1)]);
   const handled: string[] = [];
   const lifecycle = await member(topic, group, async (events) => void handled.push(...events.map(({ subject }) => subject)));
-  await until('the one behind is handled', () => handled.includes('a'));
+  await until(() => handled.includes('a'), 'the one behind is handled');
   const [letter] = await readAll(`${group}.dead-letter`, 1);
   t.is(letter?.value.length, bytes);
   await lifecycle.stop('tested');
@@ -116,7 +117,7 @@ test('while a server is away the same events are tried for ever, in order', asyn
       throw tries % 2 ? unavailable('STORE_UNAVAILABLE', 'away') : Object.assign(new Error('refused'), { code: 'ECONNREFUSED' });
     handled.push(...events.map(({ version }) => version));
   });
-  await until('handled', () => handled.includes(3));
+  await until(() => handled.includes(3), 'handled');
   t.deepEqual(firsts(handled), [1, 2, 3]);
   await lifecycle.stop('tested');
   await removeTopics([topic], [group]);
@@ -147,10 +148,10 @@ test('whatever else fails is waited for: nothing is parked, its partition waits,
   };
   const lifecycle = await member(topic, group, handle, 2);
   // More often than it was once tried before it was parked.
-  await until('it is tried', () => tries >= 8);
+  await until(() => tries >= 8, 'it is tried');
   const standing = seen.find(({ id }) => id === bad?.id)?.partition;
   const elsewhere = () => handled.filter(({ partition }) => partition !== standing).length;
-  await until('the other partition goes on', () => elsewhere() > 0);
+  await until(() => elsewhere() > 0, 'the other partition goes on');
   t.false(handled.some(({ subject }) => subject === 'key-0'));
   const told = (await lifecycle.degraded())[`kafka group ${group}`] ?? '';
   t.regex(told, new RegExp(`event ${bad?.id} of ${topic}/${standing} at offset 0 has waited for \\d+ s: `));
@@ -159,11 +160,11 @@ test('whatever else fails is waited for: nothing is parked, its partition waits,
   const before = elsewhere();
   const other = handled.find(({ partition }) => partition !== standing)?.subject ?? '';
   await publish([record(type, other, 2)], 2);
-  await until('the other partition still goes on', () => elsewhere() > before);
+  await until(() => elsewhere() > before, 'the other partition still goes on');
 
   fixed = true;
   const arrived = (subject: string) => firsts(handled.filter((one) => one.subject === subject).map(({ version }) => version));
-  await until('everything is handled', () => arrived('key-0').length === 2);
+  await until(() => arrived('key-0').length === 2, 'everything is handled');
   t.deepEqual(arrived('key-0'), [1, 2]);
   for (const { aggregateId } of events) t.is(arrived(aggregateId)[0], 1, aggregateId);
   await joined(lifecycle);
@@ -182,12 +183,12 @@ test('an event counts as handled when it is: whoever stops while its store is aw
     throw unavailable('STORE_UNAVAILABLE', 'away');
   });
   // Longer than a mark waits for its commit; a stop commits what is left.
-  await until('it is tried', () => tries >= 4);
+  await until(() => tries >= 4, 'it is tried');
   await first.stop('tested');
   const handled: number[] = [];
   const second = await member(topic, group, async (events) => void handled.push(...events.map(({ version }) => version)));
   await publish([record(type, 'a', 4)]);
-  await until('the last is handled', () => handled.includes(4));
+  await until(() => handled.includes(4), 'the last is handled');
   t.deepEqual(firsts(handled), [1, 2, 3, 4]);
   await second.stop('tested');
   await removeTopics([topic], [group]);
@@ -219,10 +220,10 @@ test('what can not be parked is not passed over: it waits, and is told, until it
     handled.push(...events.map(({ subject }) => subject));
   });
   const told = async () => (await lifecycle.degraded())[`kafka group ${group}`] ?? '';
-  await until('it is told', async () => /at offset 0 has waited/.test(await told()));
+  await until(async () => /at offset 0 has waited/.test(await told()), 'it is told');
   t.deepEqual(handled, []);
   await takes(1_000_000);
-  await until('the one behind is handled', () => handled.includes('a'));
+  await until(() => handled.includes('a'), 'the one behind is handled');
   const [letter] = await readAll(deadLetters, 1);
   t.is(letter?.headers.dlq_reason, 'This one is bad.');
   await lifecycle.stop('tested');

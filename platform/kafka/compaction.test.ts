@@ -3,7 +3,8 @@ import test from 'ava';
 import kafkajs from 'kafkajs'; // it exports this enum to CommonJS only
 import { type OwnServer, ownServer } from '../../test/own-server.ts';
 import type { OutboxRecord } from '../outbox/event.ts';
-import { client, publish, record, until } from './kafka.fixture.ts';
+import { until } from '../until.fixture.ts';
+import { client, publish, record } from './kafka.fixture.ts';
 
 // What a tombstone does to a real log, on a broker of its own that looks at its logs every half second.
 
@@ -45,7 +46,7 @@ async function all(topic: string): Promise<string[]> {
       if (BigInt(offset) === BigInt(high) - 1n) isRead = true;
     },
   });
-  await until(`${topic} is read`, () => isRead);
+  await until(() => isRead, `${topic} is read`);
   await consumer.disconnect();
   return found;
 }
@@ -63,7 +64,7 @@ test('after two tombstones, the second one later than the lag, nothing of a key 
   await sleep(LAG_MS + 3_000);
   t.is((await all(topic)).length, 6, 'one is not enough: its segment is open');
   await send(event('a', 5, null));
-  await until('it is forgotten', async () => !(await all(topic)).join().includes('Zwq'));
+  await until(async () => !(await all(topic)).join().includes('Zwq'), 'it is forgotten');
   t.deepEqual(
     (await all(topic)).filter((line) => !line.endsWith(' null')),
     ['b {"name":"Taro Two"}'],

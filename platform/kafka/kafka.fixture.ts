@@ -1,8 +1,8 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { OutboxRecord } from '../outbox/event.ts';
 import type { Lifecycle } from '../process/lifecycle.ts';
 import { createLogger, type Logger } from '../process/log.ts';
 import { servers, testProcess, uniqueName } from '../test-servers.fixture.ts';
+import { until } from '../until.fixture.ts';
 import { newId } from '../validation/id.ts';
 import { kafkaClient } from './client.ts';
 import { deadLetterTopic, redriveTopic } from './dead-letter.ts';
@@ -47,13 +47,7 @@ export async function member(
   return lifecycle;
 }
 
-export async function until(what: string, condition: () => boolean | Promise<boolean>, ms = 60_000): Promise<void> {
-  for (const deadline = Date.now() + ms; !(await condition()); await sleep(20)) {
-    if (Date.now() > deadline) throw new Error(`${what}: not within ${ms} ms`);
-  }
-}
-
-export const joined = (lifecycle: Lifecycle) => until('joined', async () => Object.keys(await lifecycle.degraded()).length === 0);
+export const joined = (lifecycle: Lifecycle) => until(async () => Object.keys(await lifecycle.degraded()).length === 0, 'joined');
 
 /** Events come at least once: a member that the machine let wait too long is given them again. The first arrivals count. */
 export const firsts = <T>(handled: readonly T[]): T[] => [...new Set(handled)];
@@ -88,7 +82,7 @@ export async function readAll(topic: string, count: number): Promise<Kept[]> {
       messages.push({ key: String(key), value: String(value), headers: Object.fromEntries(texts) });
     },
   });
-  await until(`${count} messages of ${topic}`, () => messages.length >= count);
+  await until(() => messages.length >= count, `${count} messages of ${topic}`);
   await consumer.disconnect();
   await removeTopics([], [groupId]);
   return messages;

@@ -2,8 +2,9 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import test, { type ExecutionContext } from 'ava';
 import { servers, testProcess, uniqueName } from '../test-servers.fixture.ts';
+import { until } from '../until.fixture.ts';
 import { redriveTopic } from './dead-letter.ts';
-import { client, joined, member, publish, record, removeTopics, until } from './kafka.fixture.ts';
+import { client, joined, member, publish, record, removeTopics } from './kafka.fixture.ts';
 import { forgetParked, type Letter } from './redrive.ts';
 import { type EventMessage, PoisonError } from './subscribe.ts';
 
@@ -41,8 +42,8 @@ async function parked(t: ExecutionContext, ...keys: string[]) {
   };
   t.teardown(() => removeTopics([topic], [group]));
   const { lifecycle, letters } = await start();
-  await until('the one behind is handled', () => handled.some(({ subject }) => subject === 'good'));
-  await until('they are parked', async () => (await letters()) === keys.length);
+  await until(() => handled.some(({ subject }) => subject === 'good'), 'the one behind is handled');
+  await until(async () => (await letters()) === keys.length, 'they are parked');
   return { topic, group, events, readable, handled, lifecycle, letters, start };
 }
 
@@ -50,11 +51,11 @@ test('what is parked is told, at every start, until it is redriven; then its gro
   const { topic, group, events, readable, handled, lifecycle, letters, start } = await parked(t, 'a', 'b', 'c');
   await lifecycle.stop('to start anew');
   const again = await start();
-  await until('it is known at the start', async () => (await again.letters()) === 3);
+  await until(async () => (await again.letters()) === 3, 'it is known at the start');
   t.regex((await again.lifecycle.attention())[`dead letters of ${group}`] ?? '', /node main\.ts redrive --list --group/);
   const others: EventMessage[] = [];
   const other = await member(topic, uniqueName('test-other'), async (given) => void others.push(...given));
-  await until('the other group has had them', () => others.length === 4);
+  await until(() => others.length === 4, 'the other group has had them');
 
   const listed = await redrive('--list', '--group', group);
   t.deepEqual(
@@ -65,12 +66,12 @@ test('what is parked is told, at every start, until it is redriven; then its gro
 
   readable.add('a').add('b');
   t.deepEqual(await redrive('--group', group), listed);
-  await until('they are handled', () => handled.length === 3);
+  await until(() => handled.length === 3, 'they are handled');
   for (const [at, { id, aggregateId, version }] of events.slice(0, 2).entries()) {
     const event = handled.find((one) => one.id === id);
     t.like(event, { topic, partition: 0, subject: aggregateId, version, data: { version } }, `${at}`);
   }
-  await until('what is still bad is parked again', async () => (await again.letters()) === 1);
+  await until(async () => (await again.letters()) === 1, 'what is still bad is parked again');
   const [left] = await redrive('--list', '--group', group);
   t.like(left, { event: events[2]?.id, from: `${topic}/0@2`, reason: 'Bad is c.' });
 
@@ -83,11 +84,11 @@ test('what is parked is told, at every start, until it is redriven; then its gro
   await other.stop('tested');
 
   await redrive('--group', group);
-  await until('it is parked once more', async () => (await again.letters()) === 1);
+  await until(async () => (await again.letters()) === 1, 'it is parked once more');
   readable.add('c');
   await redrive('--group', group);
-  await until('the last is handled', () => handled.length === 4);
-  await until('nothing is parked', async () => (await again.letters()) === 0);
+  await until(() => handled.length === 4, 'the last is handled');
+  await until(async () => (await again.letters()) === 0, 'nothing is parked');
   t.deepEqual(await again.lifecycle.attention(), {});
   t.deepEqual(await redrive('--group', group), [], 'and nothing is left to do');
   t.deepEqual(handled.map(({ subject }) => subject).sort(), ['a', 'b', 'c', 'good'], 'each once');
@@ -97,15 +98,15 @@ test('one of them can be redriven, or given up; the others stay', async (t) => {
   const { group, events, readable, handled, letters } = await parked(t, 'a', 'b', 'c');
   readable.add('b').add('a').add('c');
   await redrive('--group', group, '--event', events[1]?.id ?? '');
-  await until('it is handled', () => handled.some(({ subject }) => subject === 'b'));
-  await until('the others stay', async () => (await letters()) === 2);
+  await until(() => handled.some(({ subject }) => subject === 'b'), 'it is handled');
+  await until(async () => (await letters()) === 2, 'the others stay');
   const left = await redrive('--list', '--group', group);
   const told = left.map(({ event, reason }) => `${event} ${reason}`);
   t.deepEqual(told.sort(), [`${events[0]?.id} Bad is a.`, `${events[2]?.id} Bad is c.`].sort());
   await redrive('--group', group, '--discard', '--event', left.find(({ event }) => event === events[2]?.id)?.number ?? '');
   await redrive('--group', group);
-  await until('nothing is parked', async () => (await letters()) === 0);
-  await until('the first is handled', () => handled.some(({ subject }) => subject === 'a'));
+  await until(async () => (await letters()) === 0, 'nothing is parked');
+  await until(() => handled.some(({ subject }) => subject === 'a'), 'the first is handled');
   t.deepEqual(handled.map(({ subject }) => subject).sort(), ['a', 'b', 'good'], 'each once, and what was given up not at all');
 });
 
@@ -115,7 +116,7 @@ test('what is redriven while no process of the group runs is handled when one do
   readable.add('a');
   t.is((await redrive('--group', group)).length, 1);
   const again = await start();
-  await until('it is handled', () => handled.some(({ id }) => id === events[0]?.id));
+  await until(() => handled.some(({ id }) => id === events[0]?.id), 'it is handled');
   t.deepEqual(await again.lifecycle.attention(), {});
 });
 
@@ -149,7 +150,7 @@ test('what is not there is said in a line, with what is, and that nothing is par
   t.deepEqual(plain((await printed('--list', '--group', group)).stderr), []);
   readable.add('a');
   t.is((await redrive('--group', group))[0]?.event, events[0]?.id);
-  await until('nothing is parked', async () => (await letters()) === 0);
+  await until(async () => (await letters()) === 0, 'nothing is parked');
   const nothing = await printed('--list', '--group', group);
   t.deepEqual([nothing.stdout, plain(nothing.stderr)], ['', [`redrive: nothing is parked by ${group}`]]);
 });
@@ -158,7 +159,7 @@ test('what was parked of some keys is forgotten, with all that was given once mo
   const { group, readable, letters } = await parked(t, 'a', 'b', 'c', 'b');
   readable.add('c');
   await redrive('--group', group, '--event', (await redrive('--list', '--group', group))[2]?.event ?? '');
-  await until('one is handled', async () => (await letters()) === 3);
+  await until(async () => (await letters()) === 3, 'one is handled');
   const again = async (): Promise<number> => {
     const admin = client().admin();
     await admin.connect();
@@ -170,10 +171,10 @@ test('what was parked of some keys is forgotten, with all that was given once mo
   const { log } = testProcess('test-forget');
   const options = { brokers: servers.kafka(), clientId: 'test', log };
   const forget = (...keys: string[]) => forgetParked(options, group, keys);
-  await until('what was handled is forgotten', async () => {
+  await until(async () => {
     t.deepEqual(await forget('c'), []);
     return (await again()) === 0;
-  });
+  }, 'what was handled is forgotten');
   t.deepEqual(await forget('b', 'nobody'), ['b', 'b']);
   t.deepEqual(
     (await redrive('--list', '--group', group)).map(({ key }) => key),

@@ -2,7 +2,8 @@ import test from 'ava';
 import { type OwnServer, ownServer } from '../../test/own-server.ts';
 import { createLogger } from '../process/log.ts';
 import { testProcess } from '../test-servers.fixture.ts';
-import { client, firsts, joined, member, publish, record, until } from './kafka.fixture.ts';
+import { until } from '../until.fixture.ts';
+import { client, firsts, joined, member, publish, record } from './kafka.fixture.ts';
 import { followBrokers } from './readiness.ts';
 
 // On a Kafka of its own, which is paused, and whose topics are deleted.
@@ -24,22 +25,22 @@ test.serial('brokers that hang are told of, by who reads and by who writes, unti
   followBrokers({ brokers, clientId: 'writer', log: createLogger('test', 'silent') }, writer);
   await joined(reader);
   await publish([record('hung', 'a', 1)], 1, brokers);
-  await until('the first is handled', () => handled.includes(1));
+  await until(() => handled.includes(1), 'the first is handled');
   t.deepEqual(await writer.degraded(), {});
 
   await server.pause();
   const paused = Date.now();
   const told = async () => (await reader.degraded())['kafka group hung'] ?? '';
   const refused = async () => (await writer.degraded()).kafka !== undefined;
-  await until('who writes knows', refused);
-  await until('who reads knows', async () => /the brokers have not answered for \d+ s/.test(await told()));
+  await until(refused, 'who writes knows');
+  await until(async () => /the brokers have not answered for \d+ s/.test(await told()), 'who reads knows');
   t.log(`told after ${Date.now() - paused} ms`);
   await server.resume();
 
   await joined(reader);
   await joined(writer);
   await publish([record('hung', 'a', 2)], 1, brokers);
-  await until('the second is handled', () => handled.includes(2));
+  await until(() => handled.includes(2), 'the second is handled');
   t.deepEqual(firsts(handled), [1, 2]);
   await Promise.all([reader.stop('tested'), writer.stop('tested')]);
 });
@@ -55,7 +56,7 @@ test.serial('topics that are deleted while they are read are made again, and rea
   );
   await joined(lifecycle);
   await publish([record('deleted', 'before', 1)], 1, brokers);
-  await until('the first is handled', () => handled.includes('before'));
+  await until(() => handled.includes('before'), 'the first is handled');
   const admin = client(brokers).admin();
   await admin.connect();
   const topics = async () => (await admin.listTopics()).filter((topic) => topic.startsWith('deleted.')).sort();
@@ -67,9 +68,9 @@ test.serial('topics that are deleted while they are read are made again, and rea
     const partitions = await admin.fetchTopicOffsets('deleted.events').catch(() => [{ high: 'unknown' }]);
     return partitions.every(({ high }) => high === '0');
   };
-  await until('they are made again', async () => (await topics()).length === all.length && (await isEmpty()));
+  await until(async () => (await topics()).length === all.length && (await isEmpty()), 'they are made again');
   await publish([record('deleted', 'after', 1)], 1, brokers);
-  await until('what came after is handled', () => handled.includes('after'));
+  await until(() => handled.includes('after'), 'what came after is handled');
   await joined(lifecycle);
   await admin.disconnect();
   await lifecycle.stop('tested');

@@ -3,7 +3,8 @@ import test from 'ava';
 import { createLogger } from '../process/log.ts';
 import { currentTraceId, startTelemetry } from '../process/telemetry.ts';
 import { servers, testProcess, uniqueName } from '../test-servers.fixture.ts';
-import { firsts, joined, member, publish, record, removeTopics, until } from './kafka.fixture.ts';
+import { until } from '../until.fixture.ts';
+import { firsts, joined, member, publish, record, removeTopics } from './kafka.fixture.ts';
 import { type EventMessage, subscribe } from './subscribe.ts';
 
 const log = createLogger('test-kafka', 'silent');
@@ -37,7 +38,7 @@ test('members of a group share the partitions; one that joins or leaves loses an
   for (let turn = 0; turn < 10; turn++) await batch();
 
   const complete = () => keys.every((key) => received.get(key)?.includes(version));
-  await until('all arrive', complete);
+  await until(complete, 'all arrive');
   for (const key of keys) {
     t.deepEqual(
       firsts(received.get(key) ?? []),
@@ -56,11 +57,11 @@ test('a group goes on where it was', async (t) => {
   const handle = async (events: EventMessage[]): Promise<void> => void handled.push(...events.map(({ version }) => version));
   await publish([record(type, 'a', 1)]);
   const first = await member(topic, group, handle);
-  await until('the first is handled', () => handled.length > 0);
+  await until(() => handled.length > 0, 'the first is handled');
   await first.stop('tested');
   await publish([record(type, 'a', 2)]);
   const second = await member(topic, group, handle);
-  await until('the second is handled', () => handled.includes(2));
+  await until(() => handled.includes(2), 'the second is handled');
   t.deepEqual(handled, [1, 2]);
   await second.stop('tested');
   await removeTopics([topic], [group]);
@@ -81,7 +82,7 @@ test('each topic has its own handler', async (t) => {
   const { lifecycle } = testProcess('test-topics');
   const group = uniqueName('test-group');
   subscribe({ brokers: servers.kafka(), group, handlers, log, lifecycle, partitions: 1 });
-  await until('all are handled', () => [...handled.values()].every((events) => firsts(events).length === 2));
+  await until(() => [...handled.values()].every((events) => firsts(events).length === 2), 'all are handled');
   for (const [topic, events] of handled) t.deepEqual(firsts(events), [`${topic} 1`, `${topic} 2`]);
   await lifecycle.stop('done');
   await removeTopics(topics, [group]);
@@ -97,9 +98,9 @@ test('an event is handled inside the trace of its change', async (t) => {
   });
   await joined(lifecycle);
   await publish([{ ...record(type, 'a', 1), traceparent: `00-${traceId}-b7ad6b7169203331-01` }]);
-  await until('it is handled', () => traces.has(1));
+  await until(() => traces.has(1), 'it is handled');
   await publish([record(type, 'a', 2)]);
-  await until('the next is handled', () => traces.has(2));
+  await until(() => traces.has(2), 'the next is handled');
   t.deepEqual(
     [...traces],
     [

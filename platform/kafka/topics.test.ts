@@ -25,6 +25,11 @@ function ours(suffix: string): string {
   return topic;
 }
 
+/** A broker hears of a topic a moment after its creation is acknowledged: until then it is a missing one. */
+async function known(topic: string): Promise<void> {
+  while (!(await admin.listTopics()).includes(topic)) await sleep(20);
+}
+
 /** What the broker says of a topic. */
 async function kept(topic: string): Promise<{ policy?: string; retentionMs: number; lagMs: number }> {
   const { resources } = await admin.describeConfigs({
@@ -61,6 +66,7 @@ test('a topic that exists stays as it is', async (t) => {
     waitForLeaders: false,
     topics: [{ topic, numPartitions: 1, configEntries: [{ name: 'cleanup.policy', value: 'delete' }] }],
   });
+  await known(topic);
   await ensureTopics(kafka, [topic], { partitions: 5 });
   t.is((await kept(topic)).policy, 'delete');
   const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
@@ -74,6 +80,7 @@ test('a compacted topic of an earlier release is compacted in time from then on,
     { name: 'retention.ms', value: '123456789' },
   ];
   await admin.createTopics({ waitForLeaders: false, topics: [{ topic, numPartitions: 1, configEntries }] });
+  await known(topic);
   await Promise.all([ensureTopics(kafka, [topic]), ensureTopics(kafka, [topic])]);
   // A broker goes by what was changed a moment after that is acknowledged.
   const lag = async (ms: number) => {

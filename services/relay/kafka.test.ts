@@ -4,18 +4,9 @@ import { Client } from 'pg';
 import { triedCases } from '#platform/cases.fixture.ts';
 import { sql } from '#platform/postgres/database.ts';
 import { servers } from '#platform/test-servers.fixture.ts';
+import { until } from '#platform/until.fixture.ts';
 import { type OwnServers, ownServers } from './own-servers.fixture.ts';
-import {
-  arrived,
-  faults,
-  KINDS,
-  type Kind,
-  type Outboxes,
-  outboxes,
-  type RelayProcess,
-  startRelay,
-  until,
-} from './relay.fixture.ts';
+import { arrived, faults, KINDS, type Kind, type Outboxes, outboxes, type RelayProcess, startRelay } from './relay.fixture.ts';
 
 // Kafka ends, is killed and hangs while each kind of outbox has events under way.
 
@@ -56,7 +47,7 @@ const sum = (written: ReadonlyMap<string, number>): number => [...written.values
 async function complete(boxes: Outboxes, written: Record<Kind, Map<string, number>>, relay: RelayProcess): Promise<string[]> {
   const all = (): string[] =>
     KINDS.flatMap((kind) => faults(boxes.received[kind], written[kind]).map((fault) => `${kind} ${fault}`));
-  await until('everything arrives', () => all().length === 0, 90_000).catch(() => undefined);
+  await until(() => all().length === 0, 'everything arrives', 90_000).catch(() => undefined);
   const found = /wait in the outbox for too long/.test(relay.output()) ? ['something was only found in the outbox'] : [];
   return [...all(), ...found];
 }
@@ -73,22 +64,23 @@ for (const [how, stop] of triedCases(STOPS, ['is killed'])) {
       const boxes = await outboxes(t);
       const relay = await startRelay(Object.values(boxes.sources));
       const { written, stop: stopWriting } = write(boxes);
-      await until('all are relayed', () => KINDS.every((kind) => boxes.received[kind].length > 20));
+      await until(() => KINDS.every((kind) => boxes.received[kind].length > 20), 'all are relayed');
       for (let time = 0; time < 2; time++) {
         await stop();
         const before = Object.fromEntries(KINDS.map((kind) => [kind, sum(written[kind])])) as Record<Kind, number>;
-        await until('more is written', () => KINDS.every((kind) => sum(written[kind]) > before[kind] + 50));
+        await until(() => KINDS.every((kind) => sum(written[kind]) > before[kind] + 50), 'more is written');
         for (const kind of KINDS) await relay.says(boxes.sources[kind][0] ?? '', /can not be read, or Kafka is away/);
         // What was written since has still to be sent.
         for (const kind of KINDS) t.true((await boxes.unsent(kind)) >= 50, kind);
         await own.stack.start('kafka');
-        await until('it goes on', () => KINDS.every((kind) => boxes.received[kind].length > before[kind]));
+        await until(() => KINDS.every((kind) => boxes.received[kind].length > before[kind]), 'it goes on');
       }
       await stopWriting();
       t.deepEqual(await complete(boxes, written, relay), []);
       await relay.isHealthy();
-      await until('the outboxes are empty', async () =>
-        (await Promise.all(KINDS.map(boxes.unsent))).every((count) => count === 0),
+      await until(
+        async () => (await Promise.all(KINDS.map(boxes.unsent))).every((count) => count === 0),
+        'the outboxes are empty',
       );
     },
   );
@@ -98,7 +90,7 @@ test.serial('the relay is killed while Kafka is away: the next sends what neithe
   const boxes = await outboxes(t);
   const { written, stop } = write(boxes);
   const first = await startRelay(Object.values(boxes.sources));
-  await until('all are relayed', () => KINDS.every((kind) => boxes.received[kind].length > 20));
+  await until(() => KINDS.every((kind) => boxes.received[kind].length > 20), 'all are relayed');
   await own.stack.kill('kafka', 'SIGKILL');
   // Long enough for every position to be saved too early.
   await sleep(6_000);
@@ -113,12 +105,12 @@ test.serial('Kafka hangs for long: the relay says so within seconds, confirms no
   const boxes = await outboxes(t);
   const relay = await startRelay(Object.values(boxes.sources));
   for (const kind of KINDS) await boxes.write(kind, 'key', 1);
-  await until('all are relayed', () => KINDS.every((kind) => arrived(boxes, kind, 'key')));
+  await until(() => KINDS.every((kind) => arrived(boxes, kind, 'key')), 'all are relayed');
   await relay.isHealthy();
 
   await own.stack.kill('kafka', 'SIGSTOP');
   const since = Date.now();
-  await until('it says so with nothing to send', async () => 'kafka' in (await relay.health()).degraded, 5_000);
+  await until(async () => 'kafka' in (await relay.health()).degraded, 'it says so with nothing to send', 30_000);
   for (const kind of KINDS) for (let version = 2; version <= 40; version++) await boxes.write(kind, 'key', version);
   const [row] = await boxes.db.query<{ at: string }>(sql`select pg_current_wal_insert_lsn() as at`);
   for (const kind of KINDS) {
@@ -137,8 +129,8 @@ test.serial('Kafka hangs for long: the relay says so within seconds, confirms no
   await own.stack.kill('kafka', 'SIGCONT');
   const written = Object.fromEntries(KINDS.map((kind) => [kind, new Map([['key', 40]])])) as Record<Kind, Map<string, number>>;
   for (const kind of KINDS) {
-    await until(`${kind} arrives`, () => faults(boxes.received[kind], written[kind]).length === 0, 90_000);
+    await until(() => faults(boxes.received[kind], written[kind]).length === 0, `${kind} arrives`, 90_000);
   }
   await relay.isHealthy();
-  await until('the outboxes are empty', async () => (await Promise.all(KINDS.map(boxes.unsent))).every((count) => count === 0));
+  await until(async () => (await Promise.all(KINDS.map(boxes.unsent))).every((count) => count === 0), 'the outboxes are empty');
 });

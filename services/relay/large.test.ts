@@ -3,26 +3,17 @@ import { kafkaClient } from '#platform/kafka/client.ts';
 import { topicOf } from '#platform/outbox/event.ts';
 import { sql } from '#platform/postgres/database.ts';
 import { servers, testProcess } from '#platform/test-servers.fixture.ts';
-import {
-  arrived,
-  faults,
-  KINDS,
-  type Kind,
-  type Outboxes,
-  outboxes,
-  type RelayProcess,
-  startRelay,
-  until,
-} from './relay.fixture.ts';
+import { until } from '#platform/until.fixture.ts';
+import { arrived, faults, KINDS, type Kind, type Outboxes, outboxes, type RelayProcess, startRelay } from './relay.fixture.ts';
 
 // What is more than the brokers take, at once or in one event.
 
 /** Waits until all versions of `key` have arrived, in order. */
 const inOrder = (boxes: Outboxes, kind: Kind, last: number, relay: RelayProcess): Promise<void> =>
-  until(`${kind} arrives`, () => {
+  until(() => {
     const events = boxes.received[kind].filter(({ subject }) => subject === 'key');
     return faults(events, new Map([['key', last]])).length === 0;
-  }).catch((error: unknown) => {
+  }, `${kind} arrives`).catch((error: unknown) => {
     throw new Error(`${error}\n${relay.output()}`);
   });
 
@@ -70,22 +61,22 @@ test.serial('more than a topic takes at once is sent in parts, and an event that
   for (const kind of KINDS) {
     const source = boxes.sources[kind][0] ?? '';
     await inOrder(boxes, kind, 80, relay);
-    await until('the next of its key', () => arrived(boxes, kind, 'large', 2));
+    await until(() => arrived(boxes, kind, 'large', 2), 'the next of its key');
     await relay.says(source, /^1 of its events can not be sent: \S+: it is larger than the brokers take/);
-    await until('the others have left', async () => (await boxes.unsent(kind)) === 1);
+    await until(async () => (await boxes.unsent(kind)) === 1, 'the others have left');
     // While it is there the others go on.
     await boxes.write(kind, 'key', 81, 2_000);
-    await until('the next arrives', () => arrived(boxes, kind, 'key', 81), 10_000);
+    await until(() => arrived(boxes, kind, 'key', 81), 'the next arrives');
   }
   const [row] = await boxes.db.query<{ id: string }>(sql`select id from outbox`);
   t.true(relay.output().includes(`${row?.id}: it is larger`), 'the log says which');
   // It is sent, with nobody's doing, once it is taken.
   await limitTopics(boxes, 1_000_000);
   for (const kind of KINDS) {
-    await until(`${kind} arrives after all`, () => arrived(boxes, kind, 'large', 1)).catch((error: unknown) =>
+    await until(() => arrived(boxes, kind, 'large', 1), `${kind} arrives after all`).catch((error: unknown) =>
       t.fail(`${error}\n${relay.output()}`),
     );
   }
   await relay.isHealthy();
-  await until('the outboxes are empty', async () => (await Promise.all(KINDS.map(boxes.unsent))).every((count) => count === 0));
+  await until(async () => (await Promise.all(KINDS.map(boxes.unsent))).every((count) => count === 0), 'the outboxes are empty');
 });

@@ -2,13 +2,14 @@ import test, { type ExecutionContext } from 'ava';
 import { Client } from 'pg';
 import { outboxStream } from '#platform/outbox/redis-outbox.ts';
 import { servers } from '#platform/test-servers.fixture.ts';
-import { arrived, KINDS, type Outboxes, outboxes, type RelayProcess, startRelay, until } from './relay.fixture.ts';
+import { until } from '#platform/until.fixture.ts';
+import { arrived, KINDS, type Outboxes, outboxes, type RelayProcess, startRelay } from './relay.fixture.ts';
 import { type Wire, wireTo } from './wire.fixture.ts';
 
 // Who leads: a lease that nobody uses must not keep the others standing by, and no probe may be green meanwhile.
 
 const all = (boxes: Outboxes, key: string, relay: RelayProcess, ms = 30_000): Promise<void> =>
-  until(`${key} arrives`, () => KINDS.every((kind) => arrived(boxes, kind, key)), ms).catch((error: unknown) => {
+  until(() => KINDS.every((kind) => arrived(boxes, kind, key)), `${key} arrives`, ms).catch((error: unknown) => {
     throw new Error(`${error}\n${relay.output()}`);
   });
 
@@ -30,7 +31,7 @@ test.serial('a leader that hangs loses its lead within seconds, and stands by wh
   await all(boxes, 'two', second);
   await first.isHealthy();
   const standsBy = (source: string) => first.output().split(`"source":"${source[0]}","state":"standby"`).length > 1;
-  await until('the first stands by', () => Object.values(boxes.sources).every(standsBy));
+  await until(() => Object.values(boxes.sources).every(standsBy), 'the first stands by');
   t.pass();
 });
 
@@ -81,12 +82,12 @@ test.serial('a relay of whose connections only the log has died without a word r
   await relay.isHealthy();
   cut('replication');
   await boxes.write('postgres', 'one', 1);
-  await until('one is found', () => arrived(boxes, 'postgres', 'one'));
-  await until('it is noticed', () => relay.output().includes('the replication is silent'), 90_000);
+  await until(() => arrived(boxes, 'postgres', 'one'), 'one is found');
+  await until(() => relay.output().includes('the replication is silent'), 'it is noticed', 90_000);
   await relay.isHealthy();
   const found = relay.output().split('wait in the outbox for too long').length;
   await boxes.write('postgres', 'two', 1);
-  await until('two arrives', () => arrived(boxes, 'postgres', 'two'));
+  await until(() => arrived(boxes, 'postgres', 'two'), 'two arrives');
   t.is(relay.output().split('wait in the outbox for too long').length, found);
 });
 
@@ -123,7 +124,7 @@ test.serial('a lease whose holder does nothing is not passed over in silence', a
   t.teardown(() => clearInterval(holding));
   const relay = await startRelay(Object.values(boxes.sources));
   const standsBy = (source: string) => relay.output().includes(`"source":"${source[0]}","state":"standby"`);
-  await until('it stands by', () => Object.values(boxes.sources).every(standsBy));
+  await until(() => Object.values(boxes.sources).every(standsBy), 'it stands by');
   await relay.isHealthy();
   await writeAll(boxes, 'one');
   for (const source of ['p', 'm', 'r'])

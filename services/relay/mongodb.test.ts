@@ -1,11 +1,12 @@
 import test from 'ava';
 import { triedCases } from '#platform/cases.fixture.ts';
-import { arrived, type Outboxes, outboxes, type RelayProcess, startRelay, until } from './relay.fixture.ts';
+import { until } from '#platform/until.fixture.ts';
+import { arrived, type Outboxes, outboxes, type RelayProcess, startRelay } from './relay.fixture.ts';
 
 // What happens to the collection and the change stream that the relay reads.
 
 const published = (boxes: Outboxes, key: string, relay: RelayProcess): Promise<void> =>
-  until(`${key} arrives`, () => arrived(boxes, 'mongodb', key)).catch((error: unknown) => {
+  until(() => arrived(boxes, 'mongodb', key), `${key} arrives`).catch((error: unknown) => {
     throw new Error(`${error}\n${relay.output()}`);
   });
 
@@ -78,12 +79,12 @@ test.serial('what is no event holds up no other, stays, and is sent once it is m
   await boxes.write('mongodb', 'two', 1);
   await published(boxes, 'two', relay);
   await relay.says('m', /1 of its events can not be sent: mine: it is not an event: payload: not JSON/);
-  await until('the others have left', async () => (await boxes.unsent('mongodb')) === 1);
+  await until(async () => (await boxes.unsent('mongodb')) === 1, 'the others have left');
   t.notRegex(relay.output(), /hush/);
   await outbox.updateOne({ _id: 'mine' }, { $set: { payload: '{}' } });
   await published(boxes, 'mended', relay);
   await relay.isHealthy();
-  await until('the outbox is empty', async () => (await boxes.unsent('mongodb')) === 0);
+  await until(async () => (await boxes.unsent('mongodb')) === 0, 'the outbox is empty');
 });
 
 test.serial('what waits for a relay is sent in the order of its versions, whichever was written first', async (t) => {

@@ -5,7 +5,8 @@ import { triedCases } from '#platform/cases.fixture.ts';
 import { Turns } from '#platform/concurrency/turns.ts';
 import { sql } from '#platform/postgres/database.ts';
 import { servers } from '#platform/test-servers.fixture.ts';
-import { arrived, faults, type Outboxes, outboxes, type RelayProcess, startRelay, until } from './relay.fixture.ts';
+import { until } from '#platform/until.fixture.ts';
+import { arrived, faults, type Outboxes, outboxes, type RelayProcess, startRelay } from './relay.fixture.ts';
 
 // What happens to the log, the slot and the table that the relay reads: "nothing came" is not "nothing was written".
 
@@ -15,7 +16,7 @@ const relayTest = (title: string, run: (t: ExecutionContext) => Promise<void>): 
   test(title, (t) => turns.take(() => run(t)));
 
 const published = (boxes: Outboxes, keys: string[], relay: RelayProcess): Promise<void> =>
-  until(`${keys} arrive`, () => keys.every((key) => arrived(boxes, 'postgres', key))).catch((error: unknown) => {
+  until(() => keys.every((key) => arrived(boxes, 'postgres', key)), `${keys} arrive`).catch((error: unknown) => {
     throw new Error(`${error}\n${relay.output()}`);
   });
 
@@ -52,15 +53,15 @@ for (const [how, alter] of triedCases(ALTERED, ['dropped', 'of another table']))
     for (const key of ['one', 'two']) await boxes.write('postgres', key, 1);
     await published(boxes, ['one', 'two'], relay);
     const tables = `select tablename, rowfilter, attnames::text[] as columns from pg_publication_tables where pubname = 'outbox_pub'`;
-    await until('the publication is as it was', async () => {
+    await until(async () => {
       const found = await rowsOf(boxes, tables);
       const [table] = found;
       return found.length === 1 && table?.tablename === 'outbox' && !table.rowfilter && (table.columns as string[]).length === 8;
-    });
+    }, 'the publication is as it was');
     await relay.isHealthy();
     await boxes.write('postgres', 'after', 1);
     await published(boxes, ['after'], relay);
-    await until('the outbox is empty', async () => (await boxes.unsent('postgres')) === 0);
+    await until(async () => (await boxes.unsent('postgres')) === 0, 'the outbox is empty');
     t.deepEqual(
       boxes.received.postgres.filter(({ type }) => type !== 'written'),
       [],
@@ -102,12 +103,12 @@ relayTest('one that is dropped and made again under the relay, before it looks',
 
 /** Ends the slot's reader and drops the slot, as an operator would who wants the disk back. */
 const dropSlot = (boxes: Outboxes): Promise<void> =>
-  until('the slot is dropped', async () => {
+  until(async () => {
     const slots = `from pg_replication_slots where database = ${`'${boxes.name}'`}`;
     await rowsOf(boxes, `select pg_terminate_backend(active_pid) ${slots} and active`);
     await rowsOf(boxes, `select pg_drop_replication_slot(slot_name) ${slots} and not active`).catch(() => undefined);
     return (await rowsOf(boxes, `select 1 ${slots}`)).length === 0;
-  });
+  }, 'the slot is dropped');
 
 relayTest('a slot that is dropped, before a start and under a relay, costs repeats, no events', async (t) => {
   const boxes = await outboxes(t);
@@ -137,7 +138,7 @@ relayTest(
     for (let version = 4; version <= 6; version++) await boxes.write('postgres', 'key', version);
     const relay = await startRelay([boxes.sources.postgres]);
     await published(boxes, ['key'], relay);
-    await until('all arrive', () => arrived(boxes, 'postgres', 'key', 6));
+    await until(() => arrived(boxes, 'postgres', 'key', 6), 'all arrive');
     t.deepEqual(faults(boxes.received.postgres, new Map([['key', 6]])), []);
   },
 );
@@ -159,7 +160,7 @@ relayTest('the slot of another database is left alone, and that is said', async 
   const other = await outboxes(t);
   await rowsOf(other, `select pg_create_logical_replication_slot('outbox_${boxes.name}', 'pgoutput')`);
   const relay = await startRelay([boxes.sources.postgres]);
-  await until('it is said', () => relay.output().includes('belongs to another database'));
+  await until(() => relay.output().includes('belongs to another database'), 'it is said');
   await relay.says('p', /can not be read/);
   t.is((await rowsOf(other, `select from pg_replication_slots where slot_name = 'outbox_${boxes.name}'`)).length, 1);
 });
@@ -177,7 +178,7 @@ test.serial('a slot that has to wait for a long transaction keeps no event waiti
   // Longer than a lease, and than anybody may be silent.
   for (let version = 1; version <= 5; version++) {
     await boxes.write('postgres', 'key', version);
-    await until(`version ${version} arrives`, () => arrived(boxes, 'postgres', 'key', version), 15_000).catch(
+    await until(() => arrived(boxes, 'postgres', 'key', version), `version ${version} arrives`, 15_000).catch(
       (error: unknown) => {
         throw new Error(`${error}\n${relay.output()}`);
       },
@@ -208,7 +209,7 @@ relayTest('the log is read across whatever is done to the table', async (t) => {
     const event = boxes.received.postgres.find(({ subject }) => subject === `key ${index}`);
     t.deepEqual(event?.data, { key: `key ${index}`, version: 1 }, text);
   }
-  await until('the outbox is empty', async () => (await boxes.unsent('postgres')) === 0);
+  await until(async () => (await boxes.unsent('postgres')) === 0, 'the outbox is empty');
 });
 
 relayTest('while the table is away the relay says so, and goes on when it is back', async (t) => {
@@ -278,10 +279,10 @@ relayTest('what is no event holds up no other, stays, and is sent once it is men
   await boxes.write('postgres', 'two', 1);
   await published(boxes, ['two'], relay);
   await relay.says('p', new RegExp(`1 of its events can not be sent: ${id}: it is not an event: aggregatetype`));
-  await until('the others have left', async () => (await boxes.unsent('postgres')) === 1);
+  await until(async () => (await boxes.unsent('postgres')) === 1, 'the others have left');
   t.notRegex(relay.output(), /hush/);
   await rowsOf(boxes, `update outbox set aggregatetype = ${`'${type}'`} where id = '${id}'`);
   await published(boxes, ['mended'], relay);
   await relay.isHealthy();
-  await until('the outbox is empty', async () => (await boxes.unsent('postgres')) === 0);
+  await until(async () => (await boxes.unsent('postgres')) === 0, 'the outbox is empty');
 });

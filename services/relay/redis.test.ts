@@ -1,12 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import test from 'ava';
 import { outboxStream } from '#platform/outbox/redis-outbox.ts';
-import { arrived, type Outboxes, outboxes, type RelayProcess, startRelay, until } from './relay.fixture.ts';
+import { until } from '#platform/until.fixture.ts';
+import { arrived, type Outboxes, outboxes, type RelayProcess, startRelay } from './relay.fixture.ts';
 
 // What happens to the stream that the relay reads.
 
 const published = (boxes: Outboxes, key: string, relay: RelayProcess): Promise<void> =>
-  until(`${key} arrives`, () => arrived(boxes, 'redis', key)).catch((error: unknown) => {
+  until(() => arrived(boxes, 'redis', key), `${key} arrives`).catch((error: unknown) => {
     throw new Error(`${error}\n${relay.output()}`);
   });
 
@@ -38,7 +39,7 @@ test.serial('a stream that is deleted under the relay, and goes on with lower ID
   await add(boxes, '1-2', 'two');
   await published(boxes, 'two', relay);
   await relay.isHealthy();
-  await until('the stream is empty', async () => (await boxes.unsent('redis')) === 0);
+  await until(async () => (await boxes.unsent('redis')) === 0, 'the stream is empty');
   t.pass();
 });
 

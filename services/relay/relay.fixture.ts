@@ -2,7 +2,6 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import type { ExecutionContext } from 'ava';
 import { kafkaClient } from '#platform/kafka/client.ts';
@@ -16,6 +15,7 @@ import { EMIT_LUA, outboxStream } from '#platform/outbox/redis-outbox.ts';
 import { type Database, openDatabase, sql } from '#platform/postgres/database.ts';
 import { openRedis, type Redis } from '#platform/redis/client.ts';
 import { dropDatabase, servers, testProcess, uniqueName } from '#platform/test-servers.fixture.ts';
+import { until } from '#platform/until.fixture.ts';
 import { Ports } from '../../local/ports.ts';
 
 /** A service with an outbox on each kind of store, and somebody who listens to all of them. */
@@ -86,7 +86,7 @@ async function openOutboxes(): Promise<Outboxes> {
     received,
     sources: { postgres: `p=postgres:${name}`, mongodb: `m=mongodb:${name}`, redis: `r=redis:${outboxStream(name)}` },
     async subscribed() {
-      await until('the topics are there', async () => Object.keys(await lifecycle.degraded()).length === 0);
+      await until(async () => Object.keys(await lifecycle.degraded()).length === 0, 'the topics are there');
     },
     async write(kind, key, version, bytes = 0) {
       const event: OutboxEvent = {
@@ -199,11 +199,11 @@ export async function startRelay(sources: string[], env: Record<string, string> 
   let last: unknown = 'nothing';
   const untilHealth = (what: string, is: (said: Health) => boolean, ms?: number): Promise<void> =>
     until(
-      what,
       async () => {
         last = await health().catch(String);
         return typeof last === 'object' && is(last as Health);
       },
+      what,
       ms,
     ).catch((error: unknown) => {
       throw new Error(`${error}; it said ${JSON.stringify(last)}\n${output}`);
@@ -223,15 +223,6 @@ export async function startRelay(sources: string[], env: Record<string, string> 
   };
   running.set(relay, sources);
   return relay;
-}
-
-/** Waits until `condition` holds; rejects with `what` after `ms`. */
-export async function until(what: string, condition: () => boolean | Promise<boolean>, ms = 60_000): Promise<void> {
-  const deadline = Date.now() + ms;
-  while (!(await condition())) {
-    if (Date.now() > deadline) throw new Error(`${what}: not within ${ms} ms`);
-    await sleep(25);
-  }
 }
 
 /**

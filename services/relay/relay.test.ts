@@ -2,7 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
 import { sql } from '#platform/postgres/database.ts';
 import { currentTraceId, startTelemetry, withSpan } from '#platform/process/telemetry.ts';
-import { arrived, faults, KINDS, type Kind, outboxes, startRelay, until } from './relay.fixture.ts';
+import { until } from '#platform/until.fixture.ts';
+import { arrived, faults, KINDS, type Kind, outboxes, startRelay } from './relay.fixture.ts';
 
 startTelemetry('test', {});
 
@@ -17,7 +18,7 @@ test.serial('an event arrives as a CloudEvent with its key, version and data', a
       await boxes.write(kind, 'key', 1);
     });
   }
-  await until('events arrive', () => KINDS.every((kind) => arrived(boxes, kind, 'key')));
+  await until(() => KINDS.every((kind) => arrived(boxes, kind, 'key')), 'events arrive');
   for (const kind of KINDS) {
     const event = boxes.received[kind][0];
     t.like(event, { type: 'written', subject: 'key', version: 1, data: { key: 'key', version: 1 } }, kind);
@@ -44,21 +45,22 @@ test.serial('kill -9 of the relay while it works: nothing is lost, and each key 
     }
   });
   // Events from before there was any relay belong to the bargain.
-  await until('some are written', () => KINDS.every((kind) => written[kind].size === 7));
+  await until(() => KINDS.every((kind) => written[kind].size === 7), 'some are written');
   const kills = 6;
   for (let kill = 0; kill < kills; kill++) {
     const relay = await startRelay(Object.values(boxes.sources));
     const before = KINDS.map((kind) => boxes.received[kind].length);
     const works = () => KINDS.every((kind, at) => boxes.received[kind].length > (before[at] ?? 0) + 5);
-    await until('the relay relays all sources', works).catch((error: unknown) => t.fail(`${error} ${relay.output()}`));
+    await until(works, 'the relay relays all sources').catch((error: unknown) => t.fail(`${error} ${relay.output()}`));
     await sleep(Math.random() * 300);
     await relay.kill('SIGKILL');
   }
   writing = false;
   await Promise.all(writers);
   const relay = await startRelay(Object.values(boxes.sources));
-  await until('everything has arrived', () =>
-    KINDS.every((kind) => faults(boxes.received[kind], written[kind]).length === 0),
+  await until(
+    () => KINDS.every((kind) => faults(boxes.received[kind], written[kind]).length === 0),
+    'everything has arrived',
   ).catch(() => undefined);
   for (const kind of KINDS) {
     t.deepEqual(faults(boxes.received[kind], written[kind]), [], kind);
@@ -72,15 +74,15 @@ test.serial('a second relay stands by and takes over within seconds', async (t) 
   const boxes = await outboxes(t);
   const first = await startRelay(Object.values(boxes.sources));
   for (const kind of KINDS) await boxes.write(kind, 'one', 1);
-  await until('the first relays', () => KINDS.every((kind) => arrived(boxes, kind, 'one')));
+  await until(() => KINDS.every((kind) => arrived(boxes, kind, 'one')), 'the first relays');
   const second = await startRelay(Object.values(boxes.sources));
   const standsBy = (source: string) => second.output().includes(`"source":"${source[0]}","state":"standby"`);
-  await until('the second stands by', () => Object.values(boxes.sources).every(standsBy));
+  await until(() => Object.values(boxes.sources).every(standsBy), 'the second stands by');
   await first.kill('SIGKILL');
   const killed = Date.now();
   for (const kind of KINDS) await boxes.write(kind, 'two', 1);
   // Six seconds or so: a lease's five, and one until it is asked for. Nobody has to do anything for it.
-  await until('the second takes over', () => KINDS.every((kind) => arrived(boxes, kind, 'two')), 30_000);
+  await until(() => KINDS.every((kind) => arrived(boxes, kind, 'two')), 'the second takes over', 30_000);
   t.log(`after ${Date.now() - killed} ms`);
   t.pass();
   await second.kill('SIGTERM');
@@ -90,8 +92,8 @@ test.serial('a source that can not be read does not hold up the others', async (
   const boxes = await outboxes(t);
   const relay = await startRelay(['missing=postgres:no_such_database', boxes.sources.mongodb, boxes.sources.redis]);
   for (const kind of ['mongodb', 'redis'] as const) await boxes.write(kind, 'key', 1);
-  await until('the others are relayed', () => arrived(boxes, 'mongodb', 'key') && arrived(boxes, 'redis', 'key'));
-  await until('the one that can not is told of', () => /database \\"no_such_database\\" does not exist/.test(relay.output()));
+  await until(() => arrived(boxes, 'mongodb', 'key') && arrived(boxes, 'redis', 'key'), 'the others are relayed');
+  await until(() => /database \\"no_such_database\\" does not exist/.test(relay.output()), 'the one that can not is told of');
   await relay.kill('SIGTERM');
   t.pass();
 });
@@ -100,7 +102,7 @@ test.serial('log that has nothing for the relay is let go of', async (t) => {
   const boxes = await outboxes(t);
   const relay = await startRelay([boxes.sources.postgres]);
   await boxes.write('postgres', 'one', 1);
-  await until('relayed', () => arrived(boxes, 'postgres', 'one'));
+  await until(() => arrived(boxes, 'postgres', 'one'), 'relayed');
   await relay.isHealthy(); // It may have sent that before there was a slot.
   // In bytes of log. Other databases write to the same log, so what counts is where this one's bulk ends.
   const end = async (): Promise<number> => {
@@ -118,10 +120,10 @@ test.serial('log that has nothing for the relay is let go of', async (t) => {
   const after = await end();
   t.true(after - before > 10_000_000);
   // By the relay's own word, every 10 s: the server would ask for one only after 30 s of silence.
-  await until('the slot moves on', async () => (await letGoOf()) >= after, 28_000);
+  await until(async () => (await letGoOf()) >= after, 'the slot moves on', 28_000);
   // And it has not moved too far.
   await boxes.write('postgres', 'two', 1);
-  await until('relayed', () => arrived(boxes, 'postgres', 'two'));
+  await until(() => arrived(boxes, 'postgres', 'two'), 'relayed');
   await relay.kill('SIGTERM');
   t.pass();
 });

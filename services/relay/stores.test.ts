@@ -9,8 +9,9 @@ import { triedCases } from '#platform/cases.fixture.ts';
 import { outboxStream } from '#platform/outbox/redis-outbox.ts';
 import { sql } from '#platform/postgres/database.ts';
 import { servers } from '#platform/test-servers.fixture.ts';
+import { until } from '#platform/until.fixture.ts';
 import { type OwnServers, ownServers } from './own-servers.fixture.ts';
-import { arrived, KINDS, type Kind, type Outboxes, outboxes, type RelayProcess, startRelay, until } from './relay.fixture.ts';
+import { arrived, KINDS, type Kind, type Outboxes, outboxes, type RelayProcess, startRelay } from './relay.fixture.ts';
 
 // What happens to the servers that hold the outboxes.
 
@@ -35,17 +36,19 @@ async function signal(name: string, signal: 'SIGSTOP' | 'SIGCONT'): Promise<void
 /** Writes one event to each outbox; services try until their store is there. */
 async function write(boxes: Outboxes, key: string): Promise<void> {
   for (const kind of KINDS) {
-    await until(`${kind} takes it`, () =>
-      boxes.write(kind, key, 1).then(
-        () => true,
-        () => false,
-      ),
+    await until(
+      () =>
+        boxes.write(kind, key, 1).then(
+          () => true,
+          () => false,
+        ),
+      `${kind} takes it`,
     );
   }
 }
 
 const all = (boxes: Outboxes, key: string, relay: RelayProcess): Promise<void> =>
-  until(`${key} arrives`, () => KINDS.every((kind) => arrived(boxes, kind, key))).catch((error: unknown) => {
+  until(() => KINDS.every((kind) => arrived(boxes, kind, key)), `${key} arrives`).catch((error: unknown) => {
     throw new Error(`${error}\n${relay.output()}`);
   });
 
@@ -86,12 +89,12 @@ for (const [kind, store] of triedCases(STORES, ['postgres']) as [Kind, string][]
       await relay.says(boxes.sources[kind][0] ?? '', /can not be read/, 25_000);
       const others = KINDS.filter((other) => other !== kind);
       for (const other of others) await boxes.write(other, 'meanwhile', 1);
-      await until('the others are relayed', () => others.every((other) => arrived(boxes, other, 'meanwhile')));
+      await until(() => others.every((other) => arrived(boxes, other, 'meanwhile')), 'the others are relayed');
     } finally {
       await signal(store, 'SIGCONT');
     }
     await boxes.write(kind, 'two', 1);
-    await until('it goes on', () => arrived(boxes, kind, 'two')).catch((error: unknown) => t.fail(`${error}\n${relay.output()}`));
+    await until(() => arrived(boxes, kind, 'two'), 'it goes on').catch((error: unknown) => t.fail(`${error}\n${relay.output()}`));
     await relay.isHealthy();
     t.pass();
   });
@@ -101,7 +104,7 @@ test.serial('a slot whose log the server has thrown away is made anew', async (t
   const boxes = await outboxes(t);
   const first = await startRelay([boxes.sources.postgres]);
   await boxes.write('postgres', 'one', 1);
-  await until('relayed', () => arrived(boxes, 'postgres', 'one'));
+  await until(() => arrived(boxes, 'postgres', 'one'), 'relayed');
   await first.isHealthy();
   await first.kill('SIGTERM');
   const server = new Client({ connectionString: servers.postgres().reveal() });
@@ -120,14 +123,14 @@ test.serial('a slot whose log the server has thrown away is made anew', async (t
     );
     return rows[0]?.wal_status === 'lost';
   };
-  await until('the slot is lost', lost);
+  await until(lost, 'the slot is lost');
   await server.query('alter system reset max_slot_wal_keep_size');
   await server.query('select pg_reload_conf()');
   await server.end();
   const second = await startRelay([boxes.sources.postgres]);
-  await until('two arrives', () => arrived(boxes, 'postgres', 'two'));
+  await until(() => arrived(boxes, 'postgres', 'two'), 'two arrives');
   await boxes.write('postgres', 'three', 1);
-  await until('three arrives', () => arrived(boxes, 'postgres', 'three'));
+  await until(() => arrived(boxes, 'postgres', 'three'), 'three arrives');
   await second.isHealthy();
   t.pass();
 });
@@ -136,7 +139,7 @@ test.serial('a slot whose log is damaged is made anew', async (t) => {
   const boxes = await outboxes(t);
   const first = await startRelay([boxes.sources.postgres]);
   await boxes.write('postgres', 'one', 1);
-  await until('relayed', () => arrived(boxes, 'postgres', 'one'));
+  await until(() => arrived(boxes, 'postgres', 'one'), 'relayed');
   await first.isHealthy();
   await first.kill('SIGTERM');
   await boxes.write('postgres', 'two', 1);
@@ -147,9 +150,9 @@ test.serial('a slot whose log is damaged is made anew', async (t) => {
   );
   await rm(join(own.dataDir, 'postgres/cluster/pg_wal', log?.file ?? ''));
   const second = await startRelay([boxes.sources.postgres]);
-  await until('two arrives', () => arrived(boxes, 'postgres', 'two'));
+  await until(() => arrived(boxes, 'postgres', 'two'), 'two arrives');
   await boxes.write('postgres', 'three', 1);
-  await until('three arrives', () => arrived(boxes, 'postgres', 'three'));
+  await until(() => arrived(boxes, 'postgres', 'three'), 'three arrives');
   await second.isHealthy().catch((error: unknown) => t.fail(String(error)));
   t.pass();
 });
@@ -161,10 +164,10 @@ test.serial('a Redis that is full is emptied of what it has for the relay', asyn
   try {
     await t.throwsAsync(boxes.redis.set('more', 'x'), { message: /OOM/ });
     const relay = await startRelay([boxes.sources.redis]);
-    await until('all arrive', () => arrived(boxes, 'redis', 'key', 20)).catch((error: unknown) =>
+    await until(() => arrived(boxes, 'redis', 'key', 20), 'all arrive').catch((error: unknown) =>
       t.fail(`${error}\n${relay.output()}`),
     );
-    await until('the stream is empty', async () => (await boxes.unsent('redis')) === 0);
+    await until(async () => (await boxes.unsent('redis')) === 0, 'the stream is empty');
     // Longer than its lease.
     await sleep(7_000);
     await relay.isHealthy();

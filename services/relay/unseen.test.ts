@@ -2,8 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
 import { Client } from 'pg';
 import { servers } from '#platform/test-servers.fixture.ts';
+import { until } from '#platform/until.fixture.ts';
 import { type OwnServers, ownServers } from './own-servers.fixture.ts';
-import { arrived, outboxes, startRelay, until } from './relay.fixture.ts';
+import { arrived, outboxes, startRelay } from './relay.fixture.ts';
 
 // The log tells of a commit before other sessions see it: here for as long as a synchronous standby is waited for.
 
@@ -26,18 +27,18 @@ test('an event that was sent before its row could be seen is not sent again behi
   const boxes = await outboxes(t);
   const relay = await startRelay([boxes.sources.postgres]);
   await boxes.write('postgres', 'first', 1);
-  await until('the relay works', () => arrived(boxes, 'postgres', 'first'));
+  await until(() => arrived(boxes, 'postgres', 'first'), 'the relay works');
   await standbys('nobody');
   const held = boxes.write('postgres', 'a', 1);
-  await until('it is sent', () => arrived(boxes, 'postgres', 'a'));
+  await until(() => arrived(boxes, 'postgres', 'a'), 'it is sent');
   t.is(await boxes.unsent('postgres'), 0, 'nobody sees it yet');
   await sleep(600); // the row's removal is tried meanwhile
   await standbys('');
   await held;
   await boxes.write('postgres', 'a', 2);
-  await until('the outbox is empty', async () => (await boxes.unsent('postgres')) === 0);
+  await until(async () => (await boxes.unsent('postgres')) === 0, 'the outbox is empty');
   await boxes.write('postgres', 'last', 1);
-  await until('all have arrived', () => arrived(boxes, 'postgres', 'last') && arrived(boxes, 'postgres', 'a', 2));
+  await until(() => arrived(boxes, 'postgres', 'last') && arrived(boxes, 'postgres', 'a', 2), 'all have arrived');
   t.deepEqual(
     boxes.received.postgres.filter(({ subject }) => subject === 'a').map(({ version }) => version),
     [1, 2],

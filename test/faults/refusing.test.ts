@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
 import { triedCases } from '#platform/cases.fixture.ts';
+import { until } from '#platform/until.fixture.ts';
 import { PROGRAMS } from '../../local/programs.ts';
 import { pids, ports } from '../control.ts';
 import { Load } from '../load.ts';
@@ -15,12 +16,6 @@ interface Health {
 async function health(program: string): Promise<Health> {
   const port = (await ports())[program]?.ops;
   return (await (await fetch(`http://127.0.0.1:${port}/healthz/${program}`)).json()) as Health;
-}
-
-async function until(what: string, condition: () => Promise<boolean>, ms: number): Promise<void> {
-  for (const deadline = Date.now() + ms; !(await condition()); await sleep(200)) {
-    if (Date.now() > deadline) throw new Error(`${what}: not within ${ms} ms`);
-  }
 }
 
 // What each must be told by; `npm run bench refusals` has more of them, and longer.
@@ -43,7 +38,7 @@ for (const [, { server, what, begin, told = {} }] of triedCases(CASES, BY_DEFAUL
             const { unready, degraded } = await health(program);
             return Object.keys({ ...unready, ...degraded }).some((each) => probe.test(each));
           };
-          await until(`${program} says so`, says, 60_000);
+          await until(says, `${program} says so`, 60_000);
         }
         t.log(`told after ${Date.now() - began} ms`);
         // Long enough for more than the few tries after which events were once given up.
@@ -65,7 +60,7 @@ for (const [, { server, what, begin, told = {} }] of triedCases(CASES, BY_DEFAUL
           const { drift: _, ...findings } = attention;
           return Object.keys({ ...unready, ...degraded, ...findings }).length === 0;
         };
-        await until(`${name} is well again, with nothing parked`, well, 60_000);
+        await until(well, `${name} is well again, with nothing parked`, 60_000);
       }
     } finally {
       await load.close();

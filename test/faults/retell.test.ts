@@ -1,13 +1,13 @@
 import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import test from 'ava';
 import pg from 'pg';
 import { kafkaClient } from '#platform/kafka/client.ts';
 import { topicOf } from '#platform/outbox/event.ts';
 import { createLogger } from '#platform/process/log.ts';
+import { until } from '#platform/until.fixture.ts';
 import { SERVICES, TELLERS } from '../../services/catalogue.ts';
 import { address, admin, type Client, register } from '../client.ts';
 import { kill, ports, start } from '../control.ts';
@@ -27,12 +27,6 @@ async function retell(...args: string[]): Promise<Record<string, unknown>[]> {
     .map((line) => JSON.parse(line) as Record<string, unknown>);
 }
 
-async function until(what: string, condition: () => Promise<boolean>): Promise<void> {
-  for (const deadline = Date.now() + 60_000; !(await condition()); await sleep(200)) {
-    if (Date.now() > deadline) throw new Error(`${what}: not within a minute`);
-  }
-}
-
 const nameOf = async (as: Client, id: string): Promise<unknown> => (await as.get(`/v1/members/${id}`)).body.displayName;
 
 /** What Query says that people must settle. */
@@ -50,10 +44,10 @@ test('topics that are lost with what queries had not read of them: Query says so
   await database.query('begin; lock table members in access exclusive mode');
   const patch = await as.patch(`/v1/members/${memberId}`, { displayName: 'while away' });
   t.is(patch.status, 202);
-  await until('the change is in Kafka only', async () => {
+  await until(async () => {
     const [member] = await rows('musubi_member', `select display_name from members where member_id = '${memberId}'`);
     return member?.display_name === 'while away' && (await rows('musubi_member', 'select from outbox')).length === 0;
-  });
+  }, 'the change is in Kafka only');
   const kafka = kafkaClient({
     brokers: address('MUSUBI_KAFKA_BROKERS').split(','),
     clientId: 'retell-test',
@@ -70,7 +64,7 @@ test('topics that are lost with what queries had not read of them: Query says so
   );
   await database.end();
   await start('query');
-  await until('Query notices', async () => /member\.events.* was made again .*retell/.test(await attention()));
+  await until(async () => /member\.events.* was made again .*retell/.test(await attention()), 'Query notices');
   t.is(await nameOf(as, memberId), 'lost of a test');
 
   const told = await retell();
@@ -80,14 +74,14 @@ test('topics that are lost with what queries had not read of them: Query says so
   );
   t.is((await as.finished(patch.body.jobId)).state, 'completed');
   t.is(await nameOf(as, memberId), 'while away');
-  await until('Query is content', async () => !/was made again/.test(await attention()));
+  await until(async () => !/was made again/.test(await attention()), 'Query is content');
 
   await kill('query');
   await rows('musubi_member', 'drop database musubi_query with (force)');
   // Query's own user may make none.
   await rows('musubi_member', 'create database musubi_query owner musubi_query');
   await start('query');
-  await until('the read model is whole', async () => (await nameOf(as, memberId)) === 'while away');
+  await until(async () => (await nameOf(as, memberId)) === 'while away', 'the read model is whole');
   t.deepEqual((await as.get(`/v1/members/${memberId}`)).body.roleIds, ['member']);
 });
 
@@ -102,7 +96,7 @@ test('a database that is older than the read model: retell says so, and its stat
   t.is(await nameOf(as, memberId), 'C');
   const [told] = await retell('--service', 'member', '--aggregate', memberId, '--after-restore');
   t.like(told, { told: 1, raised: 1 });
-  await until('it is shown', async () => (await nameOf(as, memberId)) === 'copy');
+  await until(async () => (await nameOf(as, memberId)) === 'copy', 'it is shown');
   const changed = await as.patch(`/v1/members/${memberId}`, { displayName: 'D' }, { prefer: 'wait=30' });
   t.is(changed.status, 200);
   t.is(await nameOf(as, memberId), 'D');
@@ -122,9 +116,9 @@ test('a read model that is older: changed, new and deleted members are shown as 
   t.is((await as.get(`/v1/members/${gone}`)).status, 200);
   const [told] = await retell('--service', 'member');
   t.is(told?.removed, 1);
-  await until('all are shown as they are', async () => {
+  await until(async () => {
     const names = [await nameOf(as, changed.memberId), await nameOf(as, created.memberId)];
     return names.join() === 'changed of a test,created of a test' && (await as.get(`/v1/members/${gone}`)).status === 404;
-  });
+  }, 'all are shown as they are');
   t.pass();
 });

@@ -1,5 +1,6 @@
 import test from 'ava';
-import { asOperator, host, makeNamespace, ready, until } from '../host.fixture.ts';
+import { until } from '#platform/until.fixture.ts';
+import { asOperator, host, makeNamespace, ready } from '../host.fixture.ts';
 import { type Regular, regular } from '../schedules.ts';
 import type { Report } from './reconcile.ts';
 
