@@ -24,11 +24,14 @@ export const byWhoMay =
     return caller(name).token(service);
   };
 
+/** How long a test waits for an answer, ms: tests that run beside it keep the machine busy. */
+const PATIENCE_MS = 60_000;
+
 /** All services, with all of their methods. */
 export function everyPeer(lifecycle: Lifecycle): Peers<{ [Name in ServiceName]: ContractOf<Name> }> {
-  const peers = Object.entries(SERVICES).map(([name, entry]) => [
-    name,
-    connectPeer(fromEnvironment(addressVariable(name)), servedBy(entry), lifecycle, byWhoMay(name as ServiceName)),
-  ]);
+  const peers = Object.entries(SERVICES).map(([name, entry]) => {
+    const target = fromEnvironment(addressVariable(name));
+    return [name, connectPeer(target, servedBy(entry), lifecycle, byWhoMay(name as ServiceName), PATIENCE_MS)];
+  });
   return Object.fromEntries(peers);
 }

@@ -55,18 +55,20 @@ const CHANNEL: ChannelOptions = {
  *
  * @param target `host:port`, or `dns:///name:port` for all instances behind a name
  * @param proof says who calls; without it, it is a stranger
+ * @param timeoutMs how long a call may take where its caller does not say
  */
 export function connectPeer<S extends ServiceDefinition>(
   target: string,
   definition: S,
   lifecycle: Lifecycle,
   proof?: Proof,
+  timeoutMs = CALL_TIMEOUT_MS,
 ): Peer<S> {
   const client = new Client(target, credentials.createInsecure(), CHANNEL);
   lifecycle.onStop(`peer ${target}`, 'stores', () => client.close());
   const peer: Record<string, unknown> = {};
   for (const [name, method] of Object.entries(definition))
-    peer[name] = method.responseStream ? reader(client, method, proof) : caller(client, method, proof);
+    peer[name] = method.responseStream ? reader(client, method, proof, timeoutMs) : caller(client, method, proof, timeoutMs);
   return peer as Peer<S>;
 }
 
@@ -101,8 +103,8 @@ async function metadataOf(path: string, proof: Proof | undefined): Promise<Metad
   return metadata;
 }
 
-function reader(client: Client, method: MethodDefinition<unknown, unknown>, proof: Proof | undefined): Method {
-  return async function* (request: unknown, { timeoutMs = CALL_TIMEOUT_MS, signal }: CallOptions = {}) {
+function reader(client: Client, method: MethodDefinition<unknown, unknown>, proof: Proof | undefined, usualMs: number): Method {
+  return async function* (request: unknown, { timeoutMs = usualMs, signal }: CallOptions = {}) {
     if (signal?.aborted) throw clientLeft();
     const call = client.makeServerStreamRequest(
       method.path,
@@ -126,9 +128,9 @@ function reader(client: Client, method: MethodDefinition<unknown, unknown>, proo
   };
 }
 
-function caller(client: Client, method: MethodDefinition<unknown, unknown>, proof: Proof | undefined): Method {
+function caller(client: Client, method: MethodDefinition<unknown, unknown>, proof: Proof | undefined, usualMs: number): Method {
   const name = method.path.slice(1);
-  return (request, { timeoutMs = CALL_TIMEOUT_MS, signal } = {}) =>
+  return (request, { timeoutMs = usualMs, signal } = {}) =>
     withSpan(name, { kind: SpanKind.CLIENT }, async () => {
       const metadata = await metadataOf(method.path, proof);
       if (signal?.aborted) throw clientLeft();

@@ -60,10 +60,18 @@ export function fromServiceError(error: ServiceError): MusubiError {
     }
   }
   // Without details the status was made by gRPC itself: a deadline, a lost connection, an unknown method.
-  return new MusubiError(error.code, knownCode(code ?? '', status[error.code] ?? ''), error.details || error.message, {
+  const grpcStatus = code === undefined && isCutOff(error) ? status.UNAVAILABLE : error.code;
+  return new MusubiError(grpcStatus, knownCode(code ?? '', status[grpcStatus] ?? ''), error.details || error.message, {
     fields,
     retryAfterSeconds,
     forOperators: code === undefined,
     cause: error,
   });
 }
+
+/**
+ * Whether the stream of a call was ended before an answer came, as by a server whose deadline is over a moment before the caller's.
+ * grpc-js (1.14) calls that INTERNAL, which would be a defect of who was called.
+ */
+const isCutOff = ({ code, details }: ServiceError): boolean =>
+  code === status.INTERNAL && details?.startsWith('Received RST_STREAM') === true;
