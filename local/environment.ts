@@ -61,8 +61,9 @@ const LAUNCHER: z.ZodRawShape = {
   ).optional(),
 };
 
-/** How long a server may keep silent: it, or this machine, may only be busy. What it refuses is said at once. */
+/** How long a server may keep silent, and how often: it, or this machine, may only be busy. What it refuses is said at once. */
 const SILENCE_MS = 10_000;
+const SILENCES = 3;
 /** Longer than the time-outs of one `reach`. */
 const REACH_MS = 8_000;
 
@@ -198,7 +199,8 @@ async function reach(
   wrong: Wrong,
   nameOf: NameOf = (variable) => variable,
 ): Promise<void> {
-  for (const begun = performance.now(); ; ) {
+  const begun = performance.now();
+  for (let tries = 1; ; tries++) {
     try {
       await Promise.race([server.reach(address), silence()]);
       return;
@@ -206,7 +208,7 @@ async function reach(
       if (error instanceof ConfigError) return wrong.blame(error, nameOf);
       const reason = reachReason(error);
       const isSilence = /timed out|time-?out|deadline|it does not answer/i.test(reason);
-      if (isSilence && performance.now() - begun < SILENCE_MS) continue;
+      if (isSilence && (tries < SILENCES || performance.now() - begun < SILENCE_MS)) continue;
       wrong.note(
         nameOf(Object.keys(address)[0] ?? ''),
         `${server.title} cannot be used there: ${reason}; unset it, and npm start starts its own`,
