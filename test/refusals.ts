@@ -120,7 +120,8 @@ async function redisReadOnly(): Promise<() => Promise<void>> {
 }
 
 /** Another writer holds Temporal's database, as a full disk would: it reads, and commits nothing. */
-async function temporalReadOnly({ dataDir }: System): Promise<() => Promise<void>> {
+export async function temporalReadOnly({ dataDir }: Pick<System, 'dataDir'>): Promise<() => Promise<void>> {
+  // Temporal writes now and then by itself: its transaction is waited for.
   const database = new DatabaseSync(join(dataDir, 'temporal', 'temporal.sqlite'), { timeout: 10_000 });
   database.exec('begin immediate');
   return async () => {

@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Client } from '@temporalio/client';
 import { NativeConnection } from '@temporalio/worker';
@@ -9,6 +8,7 @@ import { pino } from 'pino';
 import { Lifecycle } from '#platform/process/lifecycle.ts';
 import { startTelemetry } from '#platform/process/telemetry.ts';
 import { type OwnServer, ownServer } from '../test/own-server.ts';
+import { temporalReadOnly } from '../test/refusals.ts';
 import { hostWorkers } from './host.ts';
 import { probeStart } from './probe.ts';
 import { registerSearchAttributes } from './search-attributes.ts';
@@ -23,18 +23,10 @@ test.before(async () => {
 });
 test.after.always(() => server.stop());
 
-function lock(): () => void {
-  const database = new DatabaseSync(join(server.stack.logDir, '../temporal/temporal.sqlite'));
-  database.exec('begin immediate');
-  return () => {
-    database.exec('rollback');
-    database.close();
-  };
-}
-
 test.serial('a Temporal that answers, but writes nothing, is away to probes and to commands until it does', async (t) => {
   const log = pino({ level: 'silent' });
   const lifecycle = new Lifecycle(log, 20_000);
+  t.teardown(() => lifecycle.stop('tested'));
   const config = { MUSUBI_TEMPORAL_ADDRESS: address, MUSUBI_TEMPORAL_NAMESPACE: 'default' } as never;
   const commands = hostWorkers({ config, log, lifecycle, tracing: startTelemetry('test', {}) }, [], { peers: {} as never });
   lifecycle.markStarted();
@@ -48,7 +40,7 @@ test.serial('a Temporal that answers, but writes nothing, is away to probes and 
   };
   while (await away()) await delay(50);
 
-  const unlock = lock();
+  const end = await temporalReadOnly({ dataDir: join(server.stack.logDir, '..') });
   try {
     while (!(await away())) await delay(50);
     const start = {
@@ -67,11 +59,10 @@ test.serial('a Temporal that answers, but writes nothing, is away to probes and 
     }
     t.true(await away());
   } finally {
-    unlock();
+    await end();
   }
   while ((await away()) || !takesCommands()) await delay(50);
   t.pass();
-  await lifecycle.stop('tested');
 });
 
 test.serial('a probe leaves nothing behind, and fails without our search attributes', async (t) => {
