@@ -4,7 +4,7 @@ import type { Route } from '../gateway/http/route.ts';
 import { allRoutes } from '../gateway/routes/index.ts';
 import { Policies } from '../services/auth/policies.ts';
 import type { RoleVersion } from '../services/auth/policy-sets.ts';
-import { known, type Resource } from '../services/auth/question.ts';
+import { NO_FACTS, questionOf, type Resource } from '../services/auth/question.ts';
 import { CALLERS } from '../services/catalogue.ts';
 import { MAY_CALL } from '../services/may-call.ts';
 import { BUILT_IN_ROLES } from '../services/role/built-in.ts';
@@ -35,7 +35,7 @@ async function decided(asker: Asker, route: Pick<Route, 'filtered'>, action: str
   if (!role) return false;
   const held: RoleVersion[] = [{ _id: role.roleId, version: 1 }];
   const load = async () => [{ _id: role.roleId, version: 1, policies: [...role.policies] }];
-  const question = { memberId, action, resource: known(of, new Map()) };
+  const question = questionOf({ memberId, action, resource: of }, NO_FACTS);
   return route.filtered
     ? !['denied', 'unknown'].includes(String(await policies.seen(question, held, load)))
     : (await policies.decide(question, held, load)) === 'allowed';
