@@ -161,10 +161,15 @@ export class ScriptedServices {
     return { operations: after.sort((a, b) => (a.operationId < b.operationId ? -1 : 1)).slice(0, Number(request.pageSize)) };
   }
 
-  #record(name: string, { operationId }: Record<string, unknown>, answer: { written?: Operation['written'] }): void {
+  #record(
+    name: string,
+    { operationId }: Record<string, unknown>,
+    answer: { written?: Operation['written'] | Operation['alsoWritten'] },
+  ): void {
     if (typeof operationId !== 'string' || /^(job|query)\.|Operations?$/.test(name)) return;
     const state = name.endsWith('.undo') ? 'OPERATION_STATE_UNDONE' : 'OPERATION_STATE_DONE';
-    this.#records.set(operationId, { service: name.split('.')[0] ?? '', operationId, state, written: answer?.written });
+    const [written, ...alsoWritten] = [answer?.written ?? []].flat();
+    this.#records.set(operationId, { service: name.split('.')[0] ?? '', operationId, state, written, alsoWritten });
   }
 }
 
@@ -177,7 +182,14 @@ export function knowing(done: readonly string[], script: Script = {}): ScriptedS
     (_, { within }) => ({
       operations: done
         .filter((path) => serviceOf(path) === service)
-        .map((path): Operation => ({ operationId: `${within}/${path}`, state: 'OPERATION_STATE_DONE', written: undefined })),
+        .map(
+          (path): Operation => ({
+            operationId: `${within}/${path}`,
+            state: 'OPERATION_STATE_DONE',
+            written: undefined,
+            alsoWritten: [],
+          }),
+        ),
     });
   const lists = Object.keys(CONTRACTS).map((service) => [`${service}.listOperations`, of(service)]);
   return new ScriptedServices({ ...Object.fromEntries(lists), ...script });
@@ -196,7 +208,9 @@ function usual(name: string, request: Record<string, unknown>): object {
   const empty = contract[method]?.responseDeserialize(Buffer.alloc(0)) as object;
   if (!Object.hasOwn(empty, 'written')) return {};
   const [type = service] = service === 'role' ? [{ commitRole: 'role', commitPolicy: 'policy' }[method] ?? 'member-roles'] : [];
-  return { written: { type, id: aggregateOf(request), version: service === 'role' || method === 'createMember' ? 1 : 2 } };
+  const many = Array.isArray((empty as { written: unknown }).written);
+  const version = { type, id: aggregateOf(request), version: service === 'role' || method === 'createMember' ? 1 : 2 };
+  return { ...empty, written: many ? [version] : version };
 }
 
 /** A worker whose activities call the scripted services of the saga that they belong to. */

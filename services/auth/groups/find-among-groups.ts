@@ -52,7 +52,7 @@ export async function findAmongGroups(
       {
         $lookup: {
           from: 'groups',
-          pipeline: [{ $match: { _id: { $in: groupIds } } }, { $project: { path: 1, findable: 1 } }],
+          pipeline: [{ $match: { _id: { $in: groupIds }, removedBy: null } }, { $project: { path: 1, findable: 1 } }],
           as: 'asked',
         },
       },
@@ -88,7 +88,10 @@ export async function findAmongGroups(
           localField: 'grounds',
           foreignField: '_id',
           let: { held: orNone('$positionIds') },
-          pipeline: [{ $project: { positions: { $filter: { input: '$positions', cond: IS_HELD } } } }],
+          pipeline: [
+            { $match: { removedBy: null } },
+            { $project: { positions: { $filter: { input: '$positions', cond: IS_HELD } } } },
+          ],
           as: 'grounds',
         },
       },

@@ -26,6 +26,10 @@ export interface Group {
   /** Whether everybody finds it. */
   findable: boolean;
   positions: Position[];
+  /** How often something was put below it: who moves it, and who does that, then meet here. */
+  placed?: number;
+  /** The job that removes it: nothing is granted in it any more. */
+  removedBy?: string;
 }
 
 /** A group that a member is in, with the positions that it holds there. */
