@@ -34,7 +34,7 @@ const PATIENCE_MS = 180_000;
 const MAX_FAILURES = 5;
 
 /**
- * Puts in place what a new system needs: the built-in roles, in Role and in Auth, and a first admin where nobody
+ * Puts in place what a new system needs: the built-in roles and the whole organisation's group, also in Auth, and a first admin where nobody
  * holds the role `admin`. Running it again changes nothing, also with another login, so it is run at every start.
  */
 export async function start(app: App<Config>): Promise<'done'> {
@@ -57,7 +57,7 @@ export async function start(app: App<Config>): Promise<'done'> {
   for (let failures = 0; failures < MAX_FAILURES; ) {
     const { newest, ended, hasAdmin } = await patiently(() => look(system), patience);
     if (hasAdmin && (!newest || isFinal(newest))) {
-      log.info('the built-in roles are in place, and there is an admin');
+      log.info('the built-in roles and the whole organisation are in place, and there is an admin');
       return 'done';
     }
     // What is under way decides first. A queued one may be nobody's any more, so it is started, if that can't make a second admin.
@@ -86,7 +86,7 @@ export async function start(app: App<Config>): Promise<'done'> {
  */
 async function look(system: System) {
   for (let jobs = await registrations(system); ; ) {
-    const hasAdmin = await ensureRoles(system);
+    const hasAdmin = await ensureBuiltIn(system);
     const now = hasAdmin ? await registrations(system) : jobs;
     if (now[0]?.jobId === jobs[0]?.jobId) return { newest: jobs[0], ended: jobs.find(isFinal), hasAdmin };
     jobs = now;
@@ -100,11 +100,15 @@ async function registrations({ job }: System): Promise<Job[]> {
 }
 
 /** @returns whether anybody holds the role of an admin */
-async function ensureRoles({ role, auth }: System): Promise<boolean> {
+async function ensureBuiltIn({ role, auth, group, position }: System): Promise<boolean> {
   const { roles, hasAdmin } = await role.ensureBuiltInRoles({});
   if (hasAdmin === undefined) throw unavailable('ROLE_TOO_OLD', 'this release of Role does not tell whether there is an admin');
   // Before any admin is registered: an admin whose role Auth does not know could do nothing.
   await auth.putRoles({ roles });
+  // And the whole organisation, which everybody is in from its registration on.
+  await group.ensureRoot({});
+  const { positions } = await position.ensureRootPositions({});
+  await auth.putRootGroup({ positions });
   return hasAdmin;
 }
 

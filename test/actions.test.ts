@@ -8,7 +8,7 @@ test('routes ask for the actions that policies can be written about, all of them
   const answer = schemaToJson(readFileSync(new URL('../services/auth/cedar/schema.cedarschema', import.meta.url), 'utf8'));
   if (answer.type === 'failure') throw new Error(JSON.stringify(answer.errors));
   const known = Object.values(answer.json).flatMap(({ actions }) => Object.keys(actions));
-  const asked = allRoutes(undefined).flatMap(({ action }) => action ?? []);
+  const asked = allRoutes(undefined).flatMap(({ action, selfAction }) => [action ?? [], selfAction ?? []].flat());
   t.deepEqual([...new Set(asked)].sort(), known.sort());
 });
 

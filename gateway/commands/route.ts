@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import type { ProblemCode } from '#platform/problems.ts';
 import { newId } from '#platform/validation/id.ts';
+import type { Action } from '#proto/musubi/auth/v1/actions.ts';
 import type { CommandInput, CommandName } from '../../workflows/commands.ts';
 import type { Gateway, RequestGateway } from '../gateway.ts';
 import { expectedVersion, ifMatch } from '../http/etag.ts';
@@ -36,6 +37,8 @@ interface CommandDeclaration<
 > {
   /** The command, which is also its saga's workflow, and the action that it is authorised by. */
   command: C;
+  /** The action in its place, of who does it to itself: who is the member of the path. */
+  selfAction?: Action;
   method: 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   path: string;
   tag: 'Auth' | 'Members' | 'Roles' | 'Policies' | 'Jobs';

@@ -85,6 +85,8 @@ export type Answer<R extends Responses = Responses> = {
 type Asked = { action: Action; filtered?: never } | { action: Extract<Action, `${string}.${'read' | 'list'}`>; filtered: true };
 
 type Access<P extends Shape, L> = Asked & {
+  /** The action of who does it to itself: who is the member of the path (`memberId`). Default: the same. */
+  selfAction?: Action;
   /** Whether it begins a saga, which needs a permit. */
   begins?: true;
   /** Reads what the request is about, where Auth must know more of it than its ID. Throws what it is refused by. */
@@ -99,6 +101,7 @@ interface PublicAccess {
   public: true;
   action?: never;
   filtered?: never;
+  selfAction?: never;
   begins?: never;
   load?: never;
   resource?: never;

@@ -73,12 +73,12 @@ test('everybody in a group holds the position of its members; everybody is in th
   const outside = await member({});
   t.deepEqual(await inside.may('group.list-members', top._id), [true]);
   t.deepEqual(await outside.may('group.list-members', top._id), [false]);
-  const ofAll = position('member', ['group.tag', 'here'], ['position.list', 'subtree']);
+  const ofAll = position('member', ['position.delete', 'here'], ['position.list', 'subtree']);
   await auth.store.groups.updateOne({ _id: ROOT }, { $set: { positions: [ofAll] } });
-  t.deepEqual(await outside.may('group.tag', ROOT, top._id), [true, false]);
+  t.deepEqual(await outside.may('position.delete', ROOT, top._id), [true, false]);
   t.deepEqual(await outside.may('position.list', ROOT, top._id), [true, true]);
   await auth.store.groups.updateOne({ _id: ROOT }, { $set: { positions: [] } });
-  t.deepEqual(await outside.may('group.tag', ROOT), [false]);
+  t.deepEqual(await outside.may('position.delete', ROOT), [false]);
 });
 
 test('policies know the groups that a group is in, and the positions that a member holds', async (t) => {
@@ -88,7 +88,7 @@ test('policies know the groups that a group is in, and the positions that a memb
   await auth.role(`in-${top._id}`, [
     `permit (principal, action == Musubi::Action::"group.move", resource in Musubi::Group::"${top._id}");`,
     `permit (principal in Musubi::Position::"${held}", action == Musubi::Action::"group.archive", resource);`,
-    'permit (principal, action == Musubi::Action::"group.invite", resource) when { principal in resource.invited };',
+    'permit (principal, action == Musubi::Action::"group.join", resource) when { principal in resource.invited };',
   ]);
   const one = await member({ positionIds: [held], invitedTo: [inner._id] }, [`in-${top._id}`]);
   const other = await member({}, [`in-${top._id}`]);
@@ -96,7 +96,7 @@ test('policies know the groups that a group is in, and the positions that a memb
   t.deepEqual(await one.may('group.move', top._id, inner._id, beside._id), [true, true, false]);
   t.deepEqual(await one.may('group.archive', beside._id), [true]);
   t.deepEqual(await other.may('group.archive', beside._id), [false]);
-  t.deepEqual(await one.may('group.invite', inner._id, top._id), [true, false]);
+  t.deepEqual(await one.may('group.join', inner._id, top._id), [true, false]);
 });
 
 test('those who ask at the same time get what is theirs', async (t) => {

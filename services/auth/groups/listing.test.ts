@@ -169,7 +169,8 @@ test('a position grants in its group, and below it where it reaches so far; a po
 test('relations are ordinary policies: members of this group may, leaders of any above may', async (t) => {
   const members =
     'permit (principal, action == Musubi::Action::"group.update", resource) when { principal in resource.members };';
-  const leaders = 'permit (principal, action == Musubi::Action::"group.expel", resource) when { principal in resource.leaders };';
+  const leaders =
+    'permit (principal, action == Musubi::Action::"group.expel-member", resource) when { principal in resource.leaders };';
   const held = roleOf([members, leaders]);
   const leading: Ground = { groupId: 'a', positions: [{ id: 'l', kind: 'leader', permissions: [] }] };
   const may = async (action: string, id: string, ...grounds: Ground[]): Promise<boolean> => {
@@ -179,10 +180,10 @@ test('relations are ordinary policies: members of this group may, leaders of any
   };
   t.true(await may('group.update', 'a', { groupId: 'a', positions: [] }));
   t.false(await may('group.update', 'b', { groupId: 'a', positions: [] }), 'membership is not inherited');
-  t.true(await may('group.expel', 'c', leading));
-  t.true(await may('group.expel', 'a', leading));
-  t.false(await may('group.expel', 'd', leading));
-  t.false(await may('group.expel', 'a', { groupId: 'a', positions: [] }));
+  t.true(await may('group.expel-member', 'c', leading));
+  t.true(await may('group.expel-member', 'a', leading));
+  t.false(await may('group.expel-member', 'd', leading));
+  t.false(await may('group.expel-member', 'a', { groupId: 'a', positions: [] }));
 });
 
 test('a group that Auth does not know is one to which nobody is anything', async (t) => {

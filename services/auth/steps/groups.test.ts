@@ -187,7 +187,7 @@ test('in groups that are removed nothing is granted, until that is undone; then 
 
 test('members are in a group, and bound to its positions, exactly as it is said; and as before when that is undone', async (t) => {
   const [one, other] = [await member(), await member()];
-  const own = grant(PositionKind.POSITION_KIND_UNSPECIFIED, ['group.tag', 'here']);
+  const own = grant(PositionKind.POSITION_KIND_UNSPECIFIED, ['position.delete', 'here']);
   const group = await made(one.memberId, ROOT, own);
   const elsewhere = await made(other.memberId);
   const standing = async (memberId: string) => {
@@ -322,7 +322,7 @@ test('who comes in by itself gets what all members have, and nobody is brought i
 
 test('a position is put in place, changed and removed; each is undone to what was before', async (t) => {
   const one = await member();
-  const position = grant(PositionKind.POSITION_KIND_UNSPECIFIED, ['group.tag', 'here']);
+  const position = grant(PositionKind.POSITION_KIND_UNSPECIFIED, ['position.delete', 'here']);
   const { groupId } = await made(undefined, ROOT, position);
   await auth.steps.changeStandings({
     ...operation(),
@@ -335,14 +335,14 @@ test('a position is put in place, changed and removed; each is undone to what wa
     position: { ...position, permissions: [{ action: 'group.update', reach: Reach.REACH_HERE }] },
   };
   await auth.steps.putPosition(change);
-  t.deepEqual([await one.may('group.tag', groupId), await one.may('group.update', groupId)], [false, true]);
+  t.deepEqual([await one.may('position.delete', groupId), await one.may('group.update', groupId)], [false, true]);
   await undo(change.operationId);
-  t.deepEqual([await one.may('group.tag', groupId), await one.may('group.update', groupId)], [true, false]);
+  t.deepEqual([await one.may('position.delete', groupId), await one.may('group.update', groupId)], [true, false]);
   const removal = { ...operation(), groupId, positionId: position.positionId };
   await auth.steps.removePosition(removal);
-  t.false(await one.may('group.tag', groupId));
+  t.false(await one.may('position.delete', groupId));
   await undo(removal.operationId);
-  t.true(await one.may('group.tag', groupId));
+  t.true(await one.may('position.delete', groupId));
   const added = { ...operation(), groupId, position: grant(PositionKind.POSITION_KIND_UNSPECIFIED) };
   await auth.steps.putPosition(added);
   await undo(added.operationId);
