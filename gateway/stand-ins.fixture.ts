@@ -60,7 +60,18 @@ export function authOf(world: State, tokens: Record<string, string>) {
     },
     async simulate({ accessToken }: { accessToken: string }) {
       known(accessToken);
-      return { allowed: false, policies: [] };
+      return { allowed: false, policies: [], positions: [] };
+    },
+    async explainGroup({ accessToken }: { accessToken: string }) {
+      known(accessToken);
+      const nothing = { policies: [], positions: [] };
+      return {
+        actions: [
+          { action: 'group.read', allowed: true, forbidden: false, policies: [{ policyId: 'p', roleId: 'r' }], positions: [] },
+          { action: 'group.delete', allowed: false, forbidden: false, ...nothing },
+          { action: 'group.update', allowed: false, forbidden: true, ...nothing, policies: [{ policyId: 'f', roleId: 'r' }] },
+        ],
+      };
     },
     async login({ loginId, password }: { loginId: string; password: string }) {
       if (loginId !== 'hana' || password !== 'correct horse')

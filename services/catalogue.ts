@@ -138,6 +138,7 @@ export const SERVICES = {
         'endSession',
         'stagePasswordChange',
         'simulate',
+        'explainGroup',
         'checkRename',
         'listHeldLogins',
         'listAuditEvents',

@@ -41,7 +41,7 @@ interface CommandDeclaration<
   selfAction?: Action;
   method: 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   path: string;
-  tag: 'Auth' | 'Members' | 'Roles' | 'Policies' | 'Jobs';
+  tag: 'Auth' | 'Members' | 'Roles' | 'Policies' | 'Groups' | 'Jobs';
   operationId: string;
   summary: string;
   description?: string;

@@ -31,6 +31,7 @@ const TAGS: Record<Route['tag'], string> = {
   Members: 'The people of the organisation',
   Roles: 'What members may do, by the policies that their roles carry',
   Policies: 'What is permitted, and what is forbidden',
+  Groups: 'Groups within groups, who is in them, and what they may do there',
   Jobs: 'How far commands are',
   Documents: 'This API, told by itself',
 };

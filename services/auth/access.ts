@@ -156,10 +156,37 @@ export async function simulate(
   signal?: AbortSignal,
 ): Promise<Explanation> {
   await authorize(auth, { accessToken, action: 'policy.simulate', resource: { type: 'System', id: '', ownerId: '' } }, signal);
+  const [explanation] = await explained(auth, memberId, resource, [action]);
+  return explanation as Explanation;
+}
+
+/**
+ * What a member may do in a group, action by action, and what decides that. Of itself every member asks who may read the group, of others who
+ * may see its positions.
+ *
+ * @throws as {@link authorize} for who asks; MEMBER_NOT_FOUND
+ */
+export async function explainGroup(
+  auth: Auth,
+  { accessToken, memberId, groupId }: { accessToken: string; memberId: string; groupId: string },
+  signal?: AbortSignal,
+): Promise<(Explanation & { action: string })[]> {
+  const resource = { type: 'Group', id: groupId, ownerId: '' };
+  const token = await authorize(auth, { accessToken, action: 'group.read', resource }, signal);
+  if (token.memberId !== memberId) await authorize(auth, { accessToken, action: 'position.list', resource }, signal);
+  const actions = auth.policies.actionsOn(resource.type);
+  const explanations = await explained(auth, memberId, resource, actions);
+  return explanations.map((explanation, at) => ({ action: actions[at] ?? '', ...explanation }));
+}
+
+async function explained(auth: Auth, memberId: string, resource: Resource, actions: readonly string[]): Promise<Explanation[]> {
   const standing = await auth.sessions.standingOf(memberId, aboutOf([resource]));
   if (!standing) throw notFound('MEMBER_NOT_FOUND', 'there is no such member');
   const { roles, ...facts } = standing;
-  return auth.policies.explain(questionOf({ memberId, action, resource }, facts), await withPolicies(auth, roles));
+  const held = await withPolicies(auth, roles);
+  return await Promise.all(
+    actions.map((action) => auth.policies.explain(questionOf({ memberId, action, resource }, facts), held)),
+  );
 }
 
 const withPolicies = ({ store }: Pick<Auth, 'store'>, roles: readonly RoleVersion[]): Promise<Role[]> =>

@@ -5,7 +5,7 @@ import { currentTraceId } from '#platform/process/telemetry.ts';
 import { LONGEST_NAME } from '#platform/validation/fields.ts';
 import { requireId } from '#platform/validation/id.ts';
 import type { AuthServiceService, Origin, PermissionCheck, Resource, TokenResponse } from '#proto/musubi/auth/v1/auth.ts';
-import { authenticate, authorize, check, simulate } from './access.ts';
+import { authenticate, authorize, check, explainGroup, simulate } from './access.ts';
 import { ACCESS_TOKEN_SECONDS } from './access-tokens.ts';
 import type { Auth } from './auth.ts';
 import { toWire } from './conditions-wire.ts';
@@ -85,6 +85,10 @@ export function authHandlers(auth: Auth, keys: KeyRing): AuthHandlers {
       requireId('memberId', memberId);
       if (!asked) throw missing('check');
       return await simulate(auth, { accessToken, ...question(asked, 'check.'), memberId }, signal);
+    },
+    explainGroup: async ({ accessToken, memberId, groupId }, { signal }) => {
+      requireId('memberId', memberId);
+      return { actions: await explainGroup(auth, { accessToken, memberId, groupId }, signal) };
     },
     stagePassword: async ({ password }, { signal }) => ({
       passwordRef: await stagePassword(store, auth.passwords, password, signal),

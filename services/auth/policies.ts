@@ -10,7 +10,7 @@ import {
 import type { FieldViolation } from '#platform/errors.ts';
 import { type Condition, nameIn, narrow, narrowTo, spellOut } from './conditions.ts';
 import type { Policy, Role } from './domain.ts';
-import { isTo, type Place } from './groups/group.ts';
+import { grantedBy, isTo, type Place } from './groups/group.ts';
 import { conditionOf, NotListable, notListable } from './partial-evaluation.ts';
 import { factsOf, faultOf, messages } from './policy-facts.ts';
 import { type PolicySet, PolicySets, type RoleVersion } from './policy-sets.ts';
@@ -27,10 +27,15 @@ type PolicyDecision = 'allowed' | 'forbidden' | 'open';
 type Refusal = 'denied' | 'unknown';
 export type Decision = 'allowed' | Refusal;
 
-/** A decision, and the policies that made it: those that permit, or that forbid; none, where nothing permits. */
+/**
+ * A decision, and the policies that made it: those that permit, or that forbid; none, where none permits. Of a group also the positions that
+ * grant it: what is forbidden they do not.
+ */
 export interface Explanation {
   allowed: boolean;
+  forbidden: boolean;
   policies: { roleId: string; policyId: string }[];
+  positions: { positionId: string; groupId: string }[];
 }
 
 /** Answers kept of one policy set: more than there are kinds of question that its policies tell apart in practice. */
@@ -129,12 +134,23 @@ export class Policies {
       async () => [...roles],
       ({ entry }) => this.#ask(question, roles, entry),
     );
-    if (typeof answer === 'string') return { allowed: false, policies: [] };
+    if (typeof answer === 'string') return { allowed: false, forbidden: false, policies: [], positions: [] };
     const policies = answer.by.map((name) => {
       const at = name.indexOf('/');
       return { roleId: name.slice(0, at), policyId: name.slice(at + 1) };
     });
-    return { allowed: withGrants(answer.decision, question) === 'allowed', policies };
+    const { place } = question.resource;
+    return {
+      allowed: withGrants(answer.decision, question) === 'allowed',
+      forbidden: answer.decision === 'forbidden',
+      policies,
+      positions: place ? grantedBy(place, question.action) : [],
+    };
+  }
+
+  /** The actions that can be done to things of a type, in order. */
+  actionsOn(type: string): string[] {
+    return [...this.#actions].flatMap(([action, types]) => (types.has(type) ? [action] : [])).sort();
   }
 
   /**

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import test from 'ava';
 import { ROOT } from '#platform/validation/group-fields.ts';
-import { authorize, check, simulate } from '../access.ts';
+import { authorize, check, explainGroup, simulate } from '../access.ts';
 import { freshLogin, loginOf, openTestAuth, type TestAuth } from '../auth.fixture.ts';
 import type { Member } from '../domain.ts';
 import { logIn } from '../rpcs/log-in.ts';
@@ -147,6 +147,43 @@ test('what would be allowed to a member is told as it would be decided', async (
   t.like(await simulate(auth, { ...asked, action: 'group.update' }), { allowed: true });
   t.like(await simulate(auth, { ...asked, action: 'group.delete' }), { allowed: false, policies: [] });
   await t.throwsAsync(simulate(auth, { ...asked, memberId: randomUUID(), action: 'group.update' }), { code: 'MEMBER_NOT_FOUND' });
+});
+
+test('what a member may do in a group is explained: which policy, of which position, in which group above', async (t) => {
+  const leading = position(
+    'leader',
+    ['group.update', 'subtree'],
+    ['group.read', 'subtree'],
+    ['position.list', 'subtree'],
+    ['group.delete', 'here'],
+  );
+  const top = await add(undefined, { positions: [leading] });
+  const inner = await add(top);
+  await auth.role('deletes-nothing', [
+    'forbid (principal, action == Musubi::Action::"group.update", resource) when { !(principal in resource.members) };',
+  ]);
+  const leader = await member({ groupIds: [top._id], positionIds: [leading.id] });
+  const bound = await member({ groupIds: [top._id], positionIds: [leading.id] }, ['deletes-nothing']);
+  const of = async ({ accessToken, memberId }: { accessToken: string; memberId: string }, groupId: string, about = memberId) => {
+    const all = await explainGroup(auth, { accessToken, memberId: about, groupId });
+    t.is(all.length, auth.policies.actionsOn('Group').length);
+    return Object.fromEntries(all.map(({ action, ...one }) => [action, one]));
+  };
+  const by = { positionId: leading.id, groupId: top._id };
+  t.like(await of(leader, inner._id), {
+    'group.update': { allowed: true, forbidden: false, policies: [], positions: [by] },
+    'group.delete': { allowed: false, forbidden: false, policies: [], positions: [] },
+  });
+  t.like(await of(leader, top._id), { 'group.delete': { allowed: true, positions: [by] } });
+  const forbids = { roleId: 'deletes-nothing', policyId: 'deletes-nothing.0' };
+  t.like(await of(leader, inner._id, bound.memberId), {
+    'group.update': { allowed: false, forbidden: true, policies: [forbids], positions: [by] },
+  });
+  const reader = await add(undefined, { positions: [position('member', ['group.read', 'here'])] });
+  const inside = await member({ groupIds: [reader._id] });
+  t.like(await of(inside, reader._id), { 'group.read': { allowed: true } });
+  await t.throwsAsync(of(inside, reader._id, leader.memberId), DENIED, 'of others asks who may see positions');
+  await t.throwsAsync(of(inside, top._id), DENIED);
 });
 
 test('what comes of a look-up is the same however deep the group is', async (t) => {

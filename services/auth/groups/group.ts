@@ -82,6 +82,14 @@ export function isTo({ id, isInvited, grounds }: Place, relation: Relation, acti
   }
 }
 
+/** The positions that grant an action in a group, each with the group where the member holds it; the nearest first. */
+export const grantedBy = ({ id, grounds }: Place, action: string): { positionId: string; groupId: string }[] =>
+  grounds.flatMap(({ groupId, positions }) =>
+    positions
+      .filter((one) => reachesFrom({ groupId, positions: [one] }, action, groupId === id ? undefined : 'subtree'))
+      .map((one) => ({ positionId: one.id, groupId })),
+  );
+
 /** Those to which a member is something: `ids` themselves, and `below` with all that is in them. */
 export function allOfRelation(
   { grounds, invitedTo }: Everywhere,
