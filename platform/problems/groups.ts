@@ -63,6 +63,11 @@ export const GROUPS = {
     meaning: 'This can not be done to the group of the whole organisation, in which everybody is.',
     remedy: 'Choose another group.',
   },
+  TOO_MANY_SUBGROUPS: {
+    status: 'FAILED_PRECONDITION',
+    meaning: 'There are as many groups in the group as there can be.',
+    remedy: 'Choose another group, or put one in between.',
+  },
   ALREADY_MEMBER: {
     status: 'FAILED_PRECONDITION',
     meaning: 'The member is in the group already.',
