@@ -1,5 +1,6 @@
 // Every saga by its command's name, which is its workflow's type: a command is added by one line here.
 
+export { addMember as 'group.add-member' } from './add-member.ts';
 export { assignRole as 'role.assign' } from './assign-role.ts';
 export { attachPolicy as 'role.attach-policy' } from './attach-policy.ts';
 export { changePassword as 'auth.change-password' } from './change-password.ts';
@@ -9,6 +10,8 @@ export { deleteMember as 'member.delete' } from './delete-member.ts';
 export { deletePolicy as 'policy.delete' } from './delete-policy.ts';
 export { deleteRole as 'role.delete' } from './delete-role.ts';
 export { detachPolicy as 'role.detach-policy' } from './detach-policy.ts';
+export { expelMember as 'group.expel-member' } from './expel-member.ts';
+export { leaveGroup as 'group.leave' } from './leave-group.ts';
 export { registerMember as 'member.register' } from './register-member.ts';
 export { reinstateMember as 'member.reinstate' } from './reinstate-member.ts';
 export { releaseLogin as 'member.release-login' } from './release-login.ts';

@@ -86,10 +86,10 @@ export async function holdMembership(
     on conflict (group_id, member_id) do update set lock_holder = excluded.lock_holder, pending = excluded.pending`);
 }
 
-/** The membership of a group that a job has begun to change. */
-export async function begunMembership(tx: Transaction, groupId: string, jobId: string): Promise<Membership | undefined> {
+/** The membership that a job has begun to change. */
+export async function begunMembership(tx: Transaction, jobId: string): Promise<Membership | undefined> {
   const [row] = await tx.query<Membership>(sql`
-    select ${fieldsOf(FIELDS)} from memberships where group_id = ${groupId} and lock_holder = ${jobId} for update`);
+    select ${fieldsOf(FIELDS)} from memberships where lock_holder = ${jobId} for update`);
   return row;
 }
 

@@ -5,7 +5,7 @@ import type { ChangeStandingsRequest, ChangeStandingsResponse, StandingChange } 
 import type { Group, Position } from '../groups/group.ts';
 import { requireGroup } from '../groups/store.ts';
 import { type Author, type PermittedStep, requireHeldThere } from '../permitted.ts';
-import { memberNotFound, notMember, positionNotFound } from '../refusals.ts';
+import { lastLeader, memberNotFound, notMember, positionNotFound } from '../refusals.ts';
 import type { Store } from '../store.ts';
 
 /** What a member was in the group. */
@@ -24,11 +24,13 @@ interface Kept {
  * Gives members exactly what is said in a group: whether they are in it, and to which of its positions they are bound. Who is no
  * administrator gives others only what it holds there itself; who comes in by itself gets what all members have.
  *
- * @throws GROUP_NOT_FOUND, MEMBER_NOT_FOUND, POSITION_NOT_FOUND, NOT_MEMBER, EXCEEDS_OWN_PERMISSIONS
+ * @throws GROUP_NOT_FOUND, MEMBER_NOT_FOUND, POSITION_NOT_FOUND, NOT_MEMBER, LAST_LEADER, EXCEEDS_OWN_PERMISSIONS
  */
 export const changeStandings: PermittedStep<ChangeStandingsRequest, ChangeStandingsResponse, Kept> = {
   takesAway: true,
-  async do({ store, session }, { groupId, changes }, author) {
+  async do({ store, session }, { groupId, changes, leavesNone }, author) {
+    // Those who lead a group above it lead it then: whether that is so, an administrator decides.
+    if (leavesNone && author && !author.isAdmin) throw lastLeader();
     const group = await requireGroup(store, session, groupId);
     const before: Standing[] = [];
     for (const change of changes) before.push(await apply(store, session, group, change, author));

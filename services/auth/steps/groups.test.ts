@@ -61,6 +61,8 @@ async function made(leaderId: string | undefined, parentId = ROOT, ...more: Gran
   return { groupId, operationId, leader, everybody };
 }
 const operation = () => ({ operationId: `${randomUUID()}/step`, permit: undefined });
+/** Of a change of standings. */
+const change = () => ({ ...operation(), leavesNone: false });
 const pathOf = async (groupId: string) => (await auth.store.groups.findOne({ _id: groupId }))?.path;
 const undo = (operationId: string) => auth.steps.undo({ operationId });
 
@@ -195,25 +197,25 @@ test('members are in a group, and bound to its positions, exactly as it is said;
     return { groupIds: found?.groupIds ?? [], positionIds: [...(found?.positionIds ?? [])].sort() };
   };
   const before = [await standing(one.memberId), await standing(other.memberId)];
-  const change = {
-    ...operation(),
+  const exchange = {
+    ...change(),
     groupId: group.groupId,
     changes: [
       { memberId: one.memberId, isMember: false, positions: { positionIds: [] } },
       { memberId: other.memberId, isMember: true, positions: { positionIds: [own.positionId, group.leader.positionId] } },
     ],
   };
-  await auth.steps.changeStandings(change);
+  await auth.steps.changeStandings(exchange);
   t.deepEqual(await standing(one.memberId), { groupIds: [], positionIds: [] });
   t.false(await one.may('group.update', group.groupId));
   t.true(await other.may('group.update', group.groupId));
   t.true(await other.may('group.list-members', group.groupId));
   t.true(await other.may('group.update', elsewhere.groupId), 'what it is elsewhere it stays');
-  await undo(change.operationId);
+  await undo(exchange.operationId);
   t.deepEqual([await standing(one.memberId), await standing(other.memberId)], before);
 
   const wrong = (changes: Parameters<typeof auth.steps.changeStandings>[0]['changes'], code: string) =>
-    t.throwsAsync(auth.steps.changeStandings({ ...operation(), groupId: group.groupId, changes }), { code });
+    t.throwsAsync(auth.steps.changeStandings({ ...change(), groupId: group.groupId, changes }), { code });
   const { memberId } = other;
   await wrong([{ memberId, isMember: undefined, positions: { positionIds: [own.positionId] } }], 'NOT_MEMBER');
   await wrong([{ memberId, isMember: true, positions: { positionIds: [randomUUID()] } }], 'POSITION_NOT_FOUND');
@@ -267,7 +269,7 @@ test('nobody gives what they do not hold there: by a binding, by a position, or 
   );
   const bind = (positionIds: string[], as = leader) =>
     auth.steps.changeStandings({
-      ...operation(),
+      ...change(),
       groupId: group.groupId,
       changes: [{ memberId: friend.memberId, isMember: true, positions: { positionIds } }],
       permit: as.permit(group.groupId),
@@ -283,7 +285,7 @@ test('nobody gives what they do not hold there: by a binding, by a position, or 
     'forbid (principal, action == Musubi::Action::"group.move", resource) when { !resource.findable };',
   ]);
   await auth.steps.changeStandings({
-    ...operation(),
+    ...change(),
     groupId: group.groupId,
     changes: [{ memberId: bound.memberId, isMember: true, positions: { positionIds: [group.leader.positionId] } }],
   });
@@ -310,7 +312,7 @@ test('who comes in by itself gets what all members have, and nobody is brought i
   await auth.store.members.updateOne({ _id: one.memberId }, { $set: { roleIds: ['joins'] } });
   const come = ({ groupId }: { groupId: string }, { memberId }: { memberId: string }, permit: string) =>
     auth.steps.changeStandings({
-      ...operation(),
+      ...change(),
       groupId,
       changes: [{ memberId, isMember: true, positions: undefined }],
       permit,
@@ -320,23 +322,40 @@ test('who comes in by itself gets what all members have, and nobody is brought i
   await t.throwsAsync(come(below, other, leader.permit(below.groupId)), EXCEEDS);
 });
 
+test('that a group is led by nobody, only an administrator brings about; and the system itself', async (t) => {
+  const [leader, admin] = [await member(), await member('admin')];
+  const { groupId } = await made(leader.memberId);
+  const go = (permit: string | undefined) => ({
+    ...change(),
+    groupId,
+    changes: [{ memberId: leader.memberId, isMember: false, positions: { positionIds: [] } }],
+    leavesNone: true,
+    permit,
+  });
+  await t.throwsAsync(auth.steps.changeStandings(go(leader.permit(groupId))), { code: 'LAST_LEADER' });
+  const done = go(admin.permit(groupId));
+  await auth.steps.changeStandings(done);
+  await undo(done.operationId);
+  await t.notThrowsAsync(auth.steps.changeStandings(go(undefined)));
+});
+
 test('a position is put in place, changed and removed; each is undone to what was before', async (t) => {
   const one = await member();
   const position = grant(PositionKind.POSITION_KIND_UNSPECIFIED, ['position.delete', 'here']);
   const { groupId } = await made(undefined, ROOT, position);
   await auth.steps.changeStandings({
-    ...operation(),
+    ...change(),
     groupId,
     changes: [{ memberId: one.memberId, isMember: true, positions: { positionIds: [position.positionId] } }],
   });
-  const change = {
+  const put = {
     ...operation(),
     groupId,
     position: { ...position, permissions: [{ action: 'group.update', reach: Reach.REACH_HERE }] },
   };
-  await auth.steps.putPosition(change);
+  await auth.steps.putPosition(put);
   t.deepEqual([await one.may('position.delete', groupId), await one.may('group.update', groupId)], [false, true]);
-  await undo(change.operationId);
+  await undo(put.operationId);
   t.deepEqual([await one.may('position.delete', groupId), await one.may('group.update', groupId)], [true, false]);
   const removal = { ...operation(), groupId, positionId: position.positionId };
   await auth.steps.removePosition(removal);
@@ -353,10 +372,10 @@ test('whether everybody finds a group changes, and back', async (t) => {
   await auth.role('finder', ['permit (principal, action == Musubi::Action::"group.read", resource) when { resource.findable };']);
   const one = await member('finder');
   const { groupId } = await made(undefined);
-  const change = { ...operation(), groupId, findable: false };
+  const hide = { ...operation(), groupId, findable: false };
   t.true(await one.may('group.read', groupId));
-  await auth.steps.changeGroup(change);
+  await auth.steps.changeGroup(hide);
   t.false(await one.may('group.read', groupId));
-  await undo(change.operationId);
+  await undo(hide.operationId);
   t.true(await one.may('group.read', groupId));
 });

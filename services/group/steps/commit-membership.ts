@@ -5,12 +5,12 @@ import { membershipEvent, writtenMembership } from '../events.ts';
 import { addMembership, begunMembership, endMembership } from '../memberships.ts';
 import { notBegun } from '../refusals.ts';
 
-/** Does what the job has begun with a membership of the group. Auth goes by it already. @throws LOCK_NOT_HELD */
+/** Does what the job has begun with a membership. Auth goes by it already. @throws LOCK_NOT_HELD */
 export const commitMembership: Step<CommitMembershipRequest, CommitMembershipResponse> = {
-  async do(tx, { operationId, groupId }) {
-    const begun = await begunMembership(tx, groupId, jobOf(operationId));
+  async do(tx, { operationId }) {
+    const begun = await begunMembership(tx, jobOf(operationId));
     if (!begun?.pending) throw notBegun();
-    const { memberId, pending } = begun;
+    const { groupId, memberId, pending } = begun;
     const after = pending.isMember
       ? await addMembership(tx, groupId, memberId, new Date())
       : await endMembership(tx, groupId, memberId, pending.reason);
