@@ -13,10 +13,11 @@ type Shape = z.ZodRawShape;
 type Input<S extends Shape> = z.output<z.ZodObject<S>>;
 
 /** What a command's saga is made its input from. */
-interface Given<P extends Shape, B extends z.ZodType, Prepared> {
+interface Given<P extends Shape, Q extends Shape, B extends z.ZodType, Prepared> {
   /** The aggregate that the job is of. */
   id: string;
   params: Input<P>;
+  query: Input<Q>;
   /** Without its secrets. */
   body: z.output<B>;
   /** The version that the client saw (`If-Match`); absent: any. */
@@ -31,6 +32,7 @@ interface Given<P extends Shape, B extends z.ZodType, Prepared> {
 interface CommandDeclaration<
   C extends CommandName,
   P extends Shape,
+  Q extends Shape,
   B extends z.ZodType,
   R extends Record<number, ResponseDeclaration>,
   Prepared,
@@ -47,6 +49,7 @@ interface CommandDeclaration<
   description?: string;
   resource(params: Input<P>): Resource;
   params?: P;
+  query?: Q;
   body?: B;
   /** Fields of the body that are in no fingerprint and no saga: only `prepare` sees them. */
   secrets?: readonly (keyof z.output<B> & string)[];
@@ -65,9 +68,9 @@ interface CommandDeclaration<
     call: Pick<Call<P>, 'accessToken' | 'ctx' | 'params'>,
   ): Promise<Prepared>;
   /** The saga's input. It stays in the workflow's history: no secrets. */
-  input(given: Given<P, B, NoInfer<Prepared>>): CommandInput<C>;
+  input(given: Given<P, Q, B, NoInfer<Prepared>>): CommandInput<C>;
   /** One line for operators: IDs, and nothing personal. */
-  about(given: Pick<Given<P, B, unknown>, 'params' | 'body'>): string;
+  about(given: Pick<Given<P, Q, B, unknown>, 'params' | 'body'>): string;
   /** What the finished command may be answered with. */
   responses: R;
   /** The answer of the finished command, whose aggregate is `id`, to the member of the token. */
@@ -81,18 +84,20 @@ export function commandRoute<
   C extends CommandName,
   R extends Record<number, ResponseDeclaration>,
   P extends Shape = Record<never, never>,
+  Q extends Shape = Record<never, never>,
   B extends z.ZodType = z.ZodUndefined,
   Prepared = undefined,
->(declaration: CommandDeclaration<C, P, B, R, Prepared>): Route {
+>(declaration: CommandDeclaration<C, P, Q, B, R, Prepared>): Route {
   const { command, method, aggregateId = () => newId(), conditional, secrets = [], input, about } = declaration;
   const { prepare, prepares = () => true } = declaration;
   const { resource, answer, problems, responses, ...rest } = declaration;
   const handle = async (call: Call, gateway: RequestGateway) => {
     const {
       params,
+      query,
       body: whole,
       headers,
-    } = call as unknown as Call<P, Shape, B> & { headers: Record<string, string | undefined> };
+    } = call as unknown as Call<P, Q, B> & { headers: Record<string, string | undefined> };
     const condition = headers['If-Match'];
     const version = expectedVersion(condition);
     const body = without(whole, secrets);
@@ -103,7 +108,7 @@ export function commandRoute<
       {
         command,
         aggregateId: aggregateId(params, memberId),
-        fingerprint: fingerprint({ method, path: pathOf(declaration.path, params), condition, body }),
+        fingerprint: fingerprint({ method, path: pathOf(declaration.path, params), query, condition, body }),
         prepare:
           prepare && prepares(whole)
             ? async (asking) => (await prepare(whole, asking, { ...call, params })) as Prepared
@@ -112,6 +117,7 @@ export function commandRoute<
           input({
             id,
             params,
+            query,
             body,
             version: version === undefined ? {} : { expectedVersion: version },
             byMemberId: memberId,

@@ -2,6 +2,7 @@ import type { Route } from '../http/route.ts';
 import { auditEventRoutes } from './audit-events.ts';
 import { authRoutes } from './auth.ts';
 import { documentRoutes } from './documents.ts';
+import { groupMemberRoutes } from './group-members.ts';
 import { groupPermissionRoutes } from './group-permissions.ts';
 import { jobRoutes } from './jobs.ts';
 import { loginHoldRoutes } from './login-holds.ts';
@@ -23,6 +24,7 @@ export function allRoutes(publicUrl?: string): Route[] {
     ...roleRoutes,
     ...policyRoutes,
     ...memberRoleRoutes,
+    ...groupMemberRoutes,
     ...groupPermissionRoutes,
     ...memberSchemaRoutes,
     ...lookalikeRoutes,
