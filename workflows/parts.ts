@@ -1,2 +1,3 @@
 // Sagas that only others run, as child workflows of the same job, by the type of their workflow.
+export { takeInPart as 'group.take-in-part', takeInParts as 'group.take-in-parts' } from './take-in-members.ts';
 export { unassignHolders as 'role.unassign-holders' } from './unassign-holders.ts';

@@ -18,6 +18,7 @@ export { releaseLogin as 'member.release-login' } from './release-login.ts';
 export { revokeRole as 'role.revoke' } from './revoke-role.ts';
 export { setSchema as 'member.set-schema' } from './set-schema.ts';
 export { suspendMember as 'member.suspend' } from './suspend-member.ts';
+export { takeInMembers as 'group.take-in-members' } from './take-in-members.ts';
 export { updateMember as 'member.update' } from './update-member.ts';
 export { updatePolicy as 'policy.update' } from './update-policy.ts';
 export { updateRole as 'role.update' } from './update-role.ts';

@@ -30,7 +30,7 @@ interface Given<P extends Shape, Q extends Shape, B extends z.ZodType, Prepared>
 
 /** A command as data: headers, conditions, 202, idempotency, the usual problems and the OpenAPI document follow. */
 interface CommandDeclaration<
-  C extends CommandName,
+  C extends CommandName & Action,
   P extends Shape,
   Q extends Shape,
   B extends z.ZodType,
@@ -81,7 +81,7 @@ interface CommandDeclaration<
 
 /** Declares a command's route. */
 export function commandRoute<
-  C extends CommandName,
+  C extends CommandName & Action,
   R extends Record<number, ResponseDeclaration>,
   P extends Shape = Record<never, never>,
   Q extends Shape = Record<never, never>,

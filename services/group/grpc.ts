@@ -18,6 +18,7 @@ import { enterOrganisation } from './steps/enter-organisation.ts';
 import { leaveAllGroups } from './steps/leave-all-groups.ts';
 import { purgeGroups } from './steps/purge-groups.ts';
 import { purgeMemberships } from './steps/purge-memberships.ts';
+import { enterMembers, noteTakenIn } from './steps/take-in.ts';
 
 const STEPS = {
   beginCreateGroup,
@@ -35,15 +36,14 @@ const STEPS = {
   commitMembership,
   enterOrganisation,
   leaveAllGroups,
+  enterMembers,
+  noteTakenIn,
 };
 
 /** musubi.group.v1.GroupService over the service's database. */
 export function groupHandlers(db: Database): Handlers<GroupServiceService> {
   return {
     ...serveSteps<GroupServiceService>(db, STEPS),
-    ensureRoot: async () => {
-      await ensureRoot(db);
-      return {};
-    },
+    ensureRoot: () => ensureRoot(db),
   };
 }

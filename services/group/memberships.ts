@@ -106,6 +106,22 @@ export async function releaseMembership(
   ]);
 }
 
+/**
+ * Has members be in the whole organisation. Those that are in it are passed over, and so are those that come into no group any more.
+ *
+ * @returns those that were not in it
+ */
+export async function enterMembers(tx: Transaction, memberIds: readonly string[]): Promise<Standing[]> {
+  const ids = [...new Set(memberIds)].sort();
+  // One after the other, in one order: who else holds several of them waits, and nobody waits for ever.
+  for (const memberId of ids) await tx.query(sql`select pg_advisory_xact_lock(${MEMBER}, hashtext(${memberId}))`);
+  return await tx.query<Standing>(sql`
+    insert into memberships (group_id, member_id, joined_at, version) select ${ROOT}, id, now(), 1 from unnest(${ids}::text[]) as given (id)
+    on conflict (group_id, member_id) do update set joined_at = excluded.joined_at, version = memberships.version + 1
+      where memberships.joined_at is null and memberships.lock_holder is null
+    returning ${STANDING}`);
+}
+
 /** Where a member was until it left all. */
 export type Left = Pick<Membership, 'groupId'> & { joinedAt: string };
 

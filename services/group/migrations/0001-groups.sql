@@ -53,3 +53,6 @@ create table memberships (
 );
 create index memberships_of on memberships (member_id, group_id);
 create index memberships_held on memberships (lock_holder) where lock_holder is not null;
+
+-- When all members of before there were groups had been taken in; no row: they have not been.
+create table taken_in (at timestamptz(3) not null);
