@@ -140,9 +140,10 @@ const LONGEST_TERM_YEARS = 10;
 /** @throws INVALID_ARGUMENT unless it ends in the future, and not too far in it */
 function requireTerm(until: Date | null): Date | null {
   if (!until) return null;
-  const latest = new Date();
+  const now = new Date();
+  const latest = new Date(now);
   latest.setUTCFullYear(latest.getUTCFullYear() + LONGEST_TERM_YEARS);
-  if (!(until.getTime() > Date.now() && until <= latest)) throw invalidTerm(LONGEST_TERM_YEARS);
+  if (!(until > now && until <= latest)) throw invalidTerm(LONGEST_TERM_YEARS);
   return until;
 }
 
