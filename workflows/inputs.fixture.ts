@@ -4,6 +4,7 @@ import type { RecoverInput } from './recover.ts';
 const MEMBER_ID = '01890a5d-ac96-774b-bcce-b302099a8057';
 const MEMBER = { memberId: MEMBER_ID };
 const ROLE = { roleId: '01890a5d-ac96-774b-bcce-b302099a8061' };
+const POSITION = { groupId: '01890a5d-ac96-774b-bcce-b302099a8063', positionId: '01890a5d-ac96-774b-bcce-b302099a8064' };
 const POLICY = { policyId: '01890a5d-ac96-774b-bcce-b302099a8062' };
 
 /** Inputs as the gateway would give them. */
@@ -40,6 +41,11 @@ export const INPUTS: { [C in CommandName]: CommandInput<C> } & Record<'saga.reco
   'policy.create': { ...POLICY, name: 'Everything', cedar: 'permit (principal, action, resource);' },
   'policy.update': { ...POLICY, changes: { name: 'All' } },
   'policy.delete': { ...POLICY },
+  'position.create': { ...POSITION, name: 'Treasurer', permissions: [{ action: 'group.update', reach: 'REACH_HERE' }] },
+  'position.update': { ...POSITION, changes: { name: 'Secretary' }, expectedVersion: 1 },
+  'position.delete': { ...POSITION, expectedVersion: 2 },
+  'position.bind': { ...POSITION, ...MEMBER },
+  'position.unbind': { ...POSITION, ...MEMBER },
   'member.release-login': { holdId: '5b0fd6cc-0a3c-8d52-9d1c-1f2f7c5a9b10' },
   'member.set-schema': { schemaId: 'member', schema: { type: 'object' }, expectedVersion: 1 },
   'saga.recover': { command: 'member.register', aggregateId: '01890a5d-ac96-774b-bcce-b302099a8057', undoing: false },
@@ -51,5 +57,6 @@ export const INPUTS: { [C in CommandName]: CommandInput<C> } & Record<'saga.reco
 /** The ID of the aggregate that a saga, or a step, is about. */
 export function aggregateOf(input: object): string {
   const ids = input as Record<string, unknown>;
-  return String(ids.memberId ?? ids.holdId ?? ids.schemaId ?? ids.roleId ?? ids.policyId ?? 'aggregate');
+  if (ids.positionId) return String(ids.memberId ? ids.groupId : ids.positionId);
+  return String(ids.memberId ?? ids.holdId ?? ids.schemaId ?? ids.roleId ?? ids.policyId ?? ids.groupId ?? 'aggregate');
 }

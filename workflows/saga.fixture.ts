@@ -202,12 +202,14 @@ const stepOf = ({ operationId }: Record<string, unknown>): string => String(oper
 function usual(name: string, request: Record<string, unknown>): object {
   if (name === 'member.beginUpdate') return { loginChanges: true };
   if (name === 'role.countHolders') return { holders: 1 };
+  if (name === 'position.beginChangeBindings') return { bindings: [{ memberId: request.memberId, positionIds: request.bind }] };
   if (name.endsWith('.getOperation')) return { state: 'OPERATION_STATE_UNKNOWN' };
   const [service = '', method = ''] = name.split('.');
   const contract = CONTRACTS[service as keyof typeof CONTRACTS] as ServiceDefinition;
   const empty = contract[method]?.responseDeserialize(Buffer.alloc(0)) as object;
   if (!Object.hasOwn(empty, 'written')) return {};
-  const [type = service] = service === 'role' ? [{ commitRole: 'role', commitPolicy: 'policy' }[method] ?? 'member-roles'] : [];
+  const types: Record<string, string> = { commitRole: 'role', commitPolicy: 'policy', commitBindings: 'bindings' };
+  const type = types[method] ?? (service === 'role' ? 'member-roles' : service);
   const many = Array.isArray((empty as { written: unknown }).written);
   const version = { type, id: aggregateOf(request), version: service === 'role' || method === 'createMember' ? 1 : 2 };
   return { ...empty, written: many ? [version] : version };

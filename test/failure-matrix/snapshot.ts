@@ -14,8 +14,9 @@ export const MEMORY: readonly RegExp[] = [
   /^musubi_\w+\.outbox$/,
   // Who did what, refused, done or undone; and with what that is sealed.
   /^musubi_auth\.(audit_\w+|member_keys)$/,
-  // A version is never given twice, also when the roles are gone.
+  // A version is never given twice, also when the roles or bindings are gone.
   /^musubi_role\.member_role_versions$/,
+  /^musubi_position\.binding_versions$/,
   // The job itself: that it was asked for, and how it ended.
   /^redis\.job:/,
   /^redis\.outbox:job$/,
