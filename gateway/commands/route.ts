@@ -38,7 +38,7 @@ interface CommandDeclaration<
   command: C;
   method: 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   path: string;
-  tag: 'Auth' | 'Members' | 'Roles' | 'Policies' | 'Jobs';
+  tag: 'Auth' | 'Members' | 'Roles' | 'Policies' | 'Groups' | 'Positions' | 'Jobs';
   operationId: string;
   summary: string;
   description?: string;
