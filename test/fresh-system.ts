@@ -68,7 +68,10 @@ export async function freshSystem(): Promise<System> {
   const at = { url: new Secret(fromEnvironment('MUSUBI_REDIS_URL')), log, lifecycle, prefix: jobs.prefix };
   const finished = await listenForFinished(at);
   const roleReads = { getRole: none, listRoles: none, getPolicy: none, listPolicies: none };
-  const reads = { getMember: none, listMembers: none, listLookalikes: none, getMemberSchema: none, ...roleReads };
+  const groupReads = { getGroup: none, listGroups: none, listSubgroups: none, listAncestors: none, listGroupMembers: none };
+  const positionReads = { getPosition: none, listPositions: none };
+  const memberReads = { getMember: none, listMembers: none, listLookalikes: none, getMemberSchema: none };
+  const reads = { ...memberReads, ...roleReads, ...groupReads, ...positionReads };
   const query: Handlers<QueryServiceService> = { ...reads, awaitVersions: async () => ({}) };
 
   const calls: string[] = [];

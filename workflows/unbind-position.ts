@@ -21,15 +21,15 @@ export const unbindPosition = saga(
       position.beginChangeBindings,
       pivot(auth.changeStandings),
       finish(websocket.narrowSockets, ofAll),
-      finish(position.commitBindings, (groupId) => ({ groupId })),
+      finish(position.commitBindings, ofAll),
     ],
   ],
   async ({ step }, { groupId, positionId, memberId }: UnbindPositionInput) => {
-    const change = { bind: [], release: [positionId], releaseAll: false, mayLeaveNone: false };
-    const { bindings } = await step(position.beginChangeBindings, { groupId, memberId, ...change });
-    await step(auth.changeStandings, { groupId, changes: standingsOf(bindings) });
+    const change = { bind: [], release: [positionId], releaseAll: false };
+    const { bindings, leavesNone } = await step(position.beginChangeBindings, { groupId, memberId, ...change });
+    await step(auth.changeStandings, { groupId, changes: standingsOf(bindings), leavesNone });
     await step(websocket.narrowSockets, { memberId });
-    await step(position.commitBindings, { groupId });
+    await step(position.commitBindings, {});
     return { id: groupId };
   },
 );

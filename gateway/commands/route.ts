@@ -43,7 +43,7 @@ interface CommandDeclaration<
   selfAction?: Action;
   method: 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   path: string;
-  tag: 'Auth' | 'Members' | 'Roles' | 'Policies' | 'Groups' | 'Jobs';
+  tag: 'Auth' | 'Members' | 'Roles' | 'Policies' | 'Groups' | 'Positions' | 'Jobs';
   operationId: string;
   summary: string;
   description?: string;

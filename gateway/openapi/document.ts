@@ -31,7 +31,8 @@ const TAGS: Record<Route['tag'], string> = {
   Members: 'The people of the organisation',
   Roles: 'What members may do, by the policies that their roles carry',
   Policies: 'What is permitted, and what is forbidden',
-  Groups: 'Groups within groups, who is in them, and what they may do there',
+  Groups: 'Groups within groups, up to the whole organisation, and who is in which',
+  Positions: 'What members are in a group, and what they may do there',
   Jobs: 'How far commands are',
   Documents: 'This API, told by itself',
 };

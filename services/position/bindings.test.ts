@@ -24,15 +24,18 @@ test('who is bound to a position is, once that is committed, and told of', async
   const [{ positionId }, other] = [await createPosition(groupId), await createPosition(groupId)];
   const [memberId, one] = [randomUUID(), job()];
   const both = [positionId, other.positionId].sort();
-  t.deepEqual(await begin(groupId, memberId, { bind: both }, one), { bindings: [{ memberId, positionIds: both }] });
+  t.deepEqual(await begin(groupId, memberId, { bind: both }, one), {
+    bindings: [{ memberId, positionIds: both }],
+    leavesNone: false,
+  });
   t.deepEqual(await boundTo(groupId, memberId), []);
-  t.deepEqual(await commit(groupId, one), { written: [{ type: 'bindings', id: `${groupId}.${memberId}`, version: 1 }] });
+  t.deepEqual(await commit(one), { written: [{ type: 'bindings', id: `${groupId}.${memberId}`, version: 1 }] });
   t.deepEqual(await boundTo(groupId, memberId), both);
   const letting = job();
   t.deepEqual(await begin(groupId, memberId, { release: [positionId] }, letting), {
     bindings: [{ memberId, positionIds: [other.positionId] }],
   });
-  await commit(groupId, letting);
+  await commit(letting);
   t.deepEqual(await boundTo(groupId, memberId), [other.positionId]);
   await change(groupId, memberId, { releaseAll: true });
   t.deepEqual(await boundTo(groupId, memberId), []);
@@ -55,7 +58,7 @@ test('nothing happens to who is bound to what it was: nothing is told, and nothi
   t.deepEqual(await begin(groupId, memberId, { bind: [positionId] }, one), {
     bindings: [{ memberId, positionIds: [positionId] }],
   });
-  t.deepEqual(await commit(groupId, one), { written: [] });
+  t.deepEqual(await commit(one), { written: [] });
   t.deepEqual(await eventsOf(`${groupId}.${memberId}`), ['bindings.changed 1']);
   t.like((await readBindings(db, { ids: [`${groupId}.${memberId}`] }))[0], { version: 1, changing: false });
 });
@@ -70,7 +73,7 @@ test('undone, all are bound to what they were; a late arrival changes nothing', 
   t.deepEqual(await boundTo(groupId, memberId), []);
   t.deepEqual(await db.query(sql`select from binding_versions where member_id = ${memberId}`), []);
   await t.throwsAsync(begin(groupId, memberId, { bind: [positionId] }, one), { code: 'OPERATION_UNDONE' });
-  await t.throwsAsync(commit(groupId, one), { code: 'LOCK_NOT_HELD' });
+  await t.throwsAsync(commit(one), { code: 'LOCK_NOT_HELD' });
   const never = job();
   await undo(never.of('begin'));
   await t.throwsAsync(begin(groupId, memberId, { bind: [positionId] }, never), { code: 'OPERATION_UNDONE' });
@@ -90,7 +93,7 @@ test('one job at a time changes what a member is bound to; of two at once one go
     const refused = outcomes.flatMap((one) => (one.status === 'rejected' ? [one.reason] : []));
     t.like(refused, [{ code: 'POSITION_BUSY', retryable: true }]);
     const won = outcomes.findIndex(({ status }) => status === 'fulfilled');
-    await commit(groupId, jobs[won] ?? job());
+    await commit(jobs[won] ?? job());
     t.is((await boundTo(groupId, memberId)).length, 1);
     await t.notThrowsAsync(begin(groupId, memberId, { bind: [positionId] }, jobs[1 - won]), 'it is free');
   }
@@ -124,7 +127,7 @@ test('of a deletion and a binding at the same time one goes through', async (t) 
     const { positionId } = await createPosition(groupId);
     const [memberId, binding, deleting] = [randomUUID(), job(), job()];
     const [bound, deleted] = await Promise.allSettled([
-      begin(groupId, memberId, { bind: [positionId] }, binding).then(() => commit(groupId, binding)),
+      begin(groupId, memberId, { bind: [positionId] }, binding).then(() => commit(binding)),
       removal(groupId, positionId, deleting).then(() =>
         service.commitPosition({ operationId: deleting.of('commit'), positionId }, call),
       ),
@@ -150,11 +153,16 @@ test('nobody is bound to what all members hold, nor to a position of another gro
   await t.notThrowsAsync(begin(groupId, memberId, { releaseAll: true }), 'what was refused has taken nothing');
 });
 
-test('the last leader stays, unless there is a successor, or there may be none', async (t) => {
+test('of the last leader it is told that none is left, unless there is a successor', async (t) => {
   const { groupId, leading: leader, leaderId, leave } = await leading();
-  await t.throwsAsync(leave(leaderId), { code: 'LAST_LEADER' });
-  await t.throwsAsync(begin(groupId, leaderId, { release: [leader] }), { code: 'LAST_LEADER' });
-  await t.throwsAsync(leave(leaderId, { successorId: leaderId }), { code: 'LAST_LEADER' });
+  for (const asked of [{ releaseAll: true }, { release: [leader] }, { releaseAll: true, successorId: leaderId }]) {
+    const one = job();
+    t.deepEqual(await begin(groupId, leaderId, asked, one), {
+      bindings: [{ memberId: leaderId, positionIds: [] }],
+      leavesNone: true,
+    });
+    await undo(one.of('begin'));
+  }
   await t.notThrowsAsync(change(groupId, leaderId, { bind: [leader] }), 'it leads still');
   const { positionId } = await createPosition(groupId);
   const [successorId, one] = [randomUUID(), job()];
@@ -164,8 +172,9 @@ test('the last leader stays, unless there is a successor, or there may be none',
       { memberId: leaderId, positionIds: [] },
       { memberId: successorId, positionIds: [leader, positionId].sort() },
     ],
+    leavesNone: false,
   });
-  const { written } = await commit(groupId, one);
+  const { written } = await commit(one);
   t.deepEqual(
     written.map(({ id, version }) => [id, version]).sort(),
     [
@@ -175,7 +184,7 @@ test('the last leader stays, unless there is a successor, or there may be none',
   );
   t.deepEqual(await boundTo(groupId, leaderId), []);
   t.deepEqual(await boundTo(groupId, successorId), [leader, positionId].sort(), 'with what it had');
-  await change(groupId, successorId, { releaseAll: true, mayLeaveNone: true });
+  await change(groupId, successorId, { releaseAll: true });
   t.deepEqual(await boundTo(groupId, successorId), []);
   await t.notThrowsAsync(change(groupId, randomUUID(), { releaseAll: true }), 'a group that has no leader is refused nothing');
 });
@@ -194,17 +203,19 @@ test('a successor is not bound where another leads; one that another job changes
   t.deepEqual(await boundTo(groupId, leaderId), [leader]);
   await t.notThrowsAsync(change(groupId, successorId, { bind: [leader] }));
   const third = randomUUID();
-  t.deepEqual(await leave(leaderId, { successorId: third }), { bindings: [{ memberId: leaderId, positionIds: [] }] });
+  t.deepEqual(await leave(leaderId, { successorId: third }), {
+    bindings: [{ memberId: leaderId, positionIds: [] }],
+    leavesNone: false,
+  });
 });
 
-test('of the last two leaders that leave at once one stays', async (t) => {
+test('of the last two leaders that leave at once one is told to be the last', async (t) => {
   for (let round = 0; round < 10; round++) {
     const { groupId, leading: leader, leaderId, leave } = await leading();
     const other = randomUUID();
     await change(groupId, other, { bind: [leader] });
     const outcomes = await Promise.allSettled([leave(leaderId), leave(other)]);
-    const refused = outcomes.flatMap((one) => (one.status === 'rejected' ? [one.reason.code] : []));
-    t.deepEqual(refused, ['LAST_LEADER']);
+    t.deepEqual(outcomes.map((one) => one.status === 'fulfilled' && one.value.leavesNone).sort(), [false, true]);
   }
 });
 
@@ -212,9 +223,11 @@ test('who a job is only about to make a leader is none to count on', async (t) =
   const { groupId, leading: leader, leaderId, leave } = await leading();
   const [other, binding] = [randomUUID(), job()];
   await begin(groupId, other, { bind: [leader] }, binding);
-  await t.throwsAsync(leave(leaderId), { code: 'LAST_LEADER' });
-  await commit(groupId, binding);
-  await t.notThrowsAsync(leave(leaderId));
+  const leaving = job();
+  t.true((await leave(leaderId, {}, leaving)).leavesNone);
+  await undo(leaving.of('begin'));
+  await commit(binding);
+  t.false((await leave(leaderId)).leavesNone);
 });
 
 test('a term is kept and told, in the future and not too far in it; to be bound once more gives another one', async (t) => {

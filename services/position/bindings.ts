@@ -2,6 +2,7 @@ import { sql, type Transaction } from '#platform/postgres/database.ts';
 import type { Which } from '#platform/state.ts';
 import type { AggregateVersion } from '#proto/musubi/aggregate/v1/aggregate.ts';
 import type { Binding, Bindings } from './domain.ts';
+import { memberDeleting } from './refusals.ts';
 
 // Who is bound to which position, in the store. The aggregate is all that a member is bound to in a group; its ID is that of the group and
 // that of the member, with a dot between.
@@ -33,6 +34,34 @@ export const bindingsOf = (tx: Transaction, groupId: string, memberId: string): 
     select position_id as "positionId", bound_at as "boundAt", until from bindings
     where group_id = ${groupId} and member_id = ${memberId} order by position_id`);
 
+/** All that a member is bound to, group by group. */
+export async function allBindingsOf(tx: Transaction, memberId: string): Promise<Omit<Bindings, 'version'>[]> {
+  const rows = await tx.query<{ groupId: string; bindings: Written[] }>(sql`
+    select group_id as "groupId",
+      jsonb_agg(jsonb_build_object('positionId', position_id, 'boundAt', bound_at, 'until', until) order by position_id) as bindings
+    from bindings where member_id = ${memberId} group by group_id order by group_id`);
+  return rows.map(({ groupId, bindings }) => ({ groupId, memberId, bindings: bindings.map(read) }));
+}
+
+/** Who binds a member, and who lets it go from all, meet here until their transactions end. */
+const holdMember = (tx: Transaction, memberId: string): Promise<unknown> =>
+  tx.query(sql`select pg_advisory_xact_lock(20, hashtext(${memberId}))`);
+
+/** @throws MEMBER_DELETING for a member that nobody binds to anything any more */
+export async function requireNotClosed(tx: Transaction, memberId: string): Promise<void> {
+  await holdMember(tx, memberId);
+  if ((await tx.query(sql`select from closed_members where member_id = ${memberId}`)).length > 0) throw memberDeleting();
+}
+
+/** From then on nobody binds the member to anything. */
+export async function closeMember(tx: Transaction, memberId: string, jobId: string): Promise<void> {
+  await requireNotClosed(tx, memberId);
+  await tx.query(sql`insert into closed_members (member_id, lock_holder) values (${memberId}, ${jobId})`);
+}
+
+export const reopenMember = (tx: Transaction, memberId: string, jobId: string): Promise<unknown> =>
+  tx.query(sql`delete from closed_members where member_id = ${memberId} and lock_holder = ${jobId}`);
+
 /** Takes what a member is bound to in a group for a job. @returns false while another job has it */
 export async function lockBindings(tx: Transaction, groupId: string, memberId: string, jobId: string): Promise<boolean> {
   const rows = await tx.query(sql`
@@ -55,12 +84,12 @@ export async function keepPending(
     where group_id = ${groupId} and member_id = ${memberId}`);
 }
 
-/** What a job has begun in a group, member by member. */
-export async function pendingBindings(tx: Transaction, groupId: string, jobId: string): Promise<Omit<Bindings, 'version'>[]> {
-  const rows = await tx.query<{ memberId: string; pending: Written[] }>(sql`
-    select member_id as "memberId", pending from binding_versions
-    where group_id = ${groupId} and lock_holder = ${jobId} order by member_id for update`);
-  return rows.map(({ memberId, pending }) => ({ groupId, memberId, bindings: pending.map(read) }));
+/** What a job has begun, member by member. */
+export async function pendingBindings(tx: Transaction, jobId: string): Promise<Omit<Bindings, 'version'>[]> {
+  const rows = await tx.query<{ groupId: string; memberId: string; pending: Written[] }>(sql`
+    select group_id as "groupId", member_id as "memberId", pending from binding_versions
+    where lock_holder = ${jobId} order by group_id, member_id for update`);
+  return rows.map(({ groupId, memberId, pending }) => ({ groupId, memberId, bindings: pending.map(read) }));
 }
 
 /** Lets go of what a job has taken. Of what nothing was told nothing is left. */
@@ -162,6 +191,14 @@ export async function readBindings(db: Transaction, which: Which): Promise<(Bind
       ), '[]') as bindings
     from binding_versions v where ${seen} and ${some}`);
   return rows.map((row) => ({ ...row, bindings: row.bindings.map(read) }));
+}
+
+/** Whether a job is at what a member is bound to. */
+export async function areBindingsTakenOf(tx: Transaction, memberId: string): Promise<boolean> {
+  const rows = await tx.query(
+    sql`select from binding_versions where member_id = ${memberId} and lock_holder is not null limit 1`,
+  );
+  return rows.length > 0;
 }
 
 /** Raises the versions of those that are not newer than what readers have. @returns their IDs */

@@ -10,6 +10,7 @@ import { beginDeletePosition } from './steps/begin-delete-position.ts';
 import { beginUpdatePosition } from './steps/begin-update-position.ts';
 import { commitBindings } from './steps/commit-bindings.ts';
 import { commitPosition } from './steps/commit-position.ts';
+import { releaseMember } from './steps/release-member.ts';
 import { removeAllPositions } from './steps/remove-all-positions.ts';
 
 const STEPS = {
@@ -21,6 +22,7 @@ const STEPS = {
   commitPosition,
   beginChangeBindings,
   commitBindings,
+  releaseMember,
 };
 
 /** musubi.position.v1.PositionService over the service's database. */

@@ -22,7 +22,6 @@ const NO_CHANGE = {
   release: [],
   releaseAll: false,
   successorId: undefined,
-  mayLeaveNone: false,
   until: undefined,
 };
 
@@ -38,7 +37,7 @@ export async function openTestPositions(name: string) {
   type Change = Partial<Omit<Parameters<typeof service.beginChangeBindings>[0], 'operationId' | 'groupId' | 'memberId'>>;
   const begin = (groupId: string, memberId: string, change: Change, { of }: Job = job()) =>
     service.beginChangeBindings({ operationId: of('begin'), groupId, memberId, ...NO_CHANGE, ...change }, call);
-  const commit = (groupId: string, { of }: Job) => service.commitBindings({ operationId: of('commit'), groupId }, call);
+  const commit = ({ of }: Job) => service.commitBindings({ operationId: of('commit') }, call);
   return {
     db,
     service,
@@ -64,7 +63,7 @@ export async function openTestPositions(name: string) {
     change: async (groupId: string, memberId: string, change: Change) => {
       const one = job();
       await begin(groupId, memberId, change, one);
-      return await commit(groupId, one);
+      return await commit(one);
     },
     positionOf: async (positionId: string) => (await readPositions(db, { ids: [positionId] }))[0],
     /** The IDs of the positions to which a member is bound. */

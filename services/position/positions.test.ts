@@ -137,7 +137,7 @@ test('an update that is undone leaves all as it was; one job at a time changes a
   const { groupId } = await createGroup();
   const { positionId, name } = await createPosition(groupId);
   const [one, other] = [job(), unique('Other')];
-  const permissions = { permissions: [{ action: 'group.tag', reach: 'REACH_SUBTREE' as const }] };
+  const permissions = { permissions: [{ action: 'group.update', reach: 'REACH_SUBTREE' as const }] };
   t.deepEqual(
     (await update(groupId, positionId, { name: other, permissions }, one)).position?.permissions,
     permissions.permissions,
@@ -229,7 +229,7 @@ for (const [what, given, field, message] of [
   ],
   [
     'no reach',
-    { permissions: [{ action: 'group.tag', reach: 'REACH_FAR' as never }] },
+    { permissions: [{ action: 'group.update', reach: 'REACH_FAR' as never }] },
     'permissions[0].reach',
     /here or subtree/,
   ],
@@ -289,7 +289,7 @@ test('positions are not removed under a job that is at them', async (t) => {
   await commit(positionId, making);
   const binding = job();
   const bind = { operationId: binding.of('begin'), groupId, memberId: randomUUID(), bind: [positionId], release: [] };
-  const rest = { releaseAll: false, successorId: undefined, mayLeaveNone: false, until: undefined };
+  const rest = { releaseAll: false, successorId: undefined, until: undefined };
   await service.beginChangeBindings({ ...bind, ...rest }, call);
   t.like(await t.throwsAsync(removing()), { code: 'POSITION_BUSY', retryable: true });
   await undo(binding.of('begin'));

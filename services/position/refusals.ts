@@ -38,7 +38,7 @@ export const tooManyPositions = (): MusubiError =>
 
 export const positionInUse = (): MusubiError => failedPrecondition('POSITION_IN_USE', 'members are bound to this position');
 
-export const lastLeader = (): MusubiError => failedPrecondition('LAST_LEADER', 'nobody would lead the group any more');
-
 /** A step that needs what an earlier step of the same job took came without it: a defect of the caller. */
 export const notBegun = (): MusubiError => failedPrecondition('LOCK_NOT_HELD', 'this job has not begun to change it');
+
+export const memberDeleting = (): MusubiError => failedPrecondition('MEMBER_DELETING', 'the member is being deleted');

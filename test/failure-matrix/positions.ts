@@ -69,7 +69,7 @@ export function positionWays(existing: Existing): Record<PositionCommand, Way> &
         const made = await bindCase(context);
         const { groupId = '', memberId = '' } = made.ids;
         const operationId = `${newId()}/beginChangeBindings`;
-        const nothing = { bind: [], release: [], releaseAll: true, mayLeaveNone: true };
+        const nothing = { bind: [], release: [], releaseAll: true };
         const occupy = async () => {
           await position.beginChangeBindings({ operationId, groupId, memberId, ...nothing });
           return () => position.undo({ operationId });

@@ -58,3 +58,9 @@ create table binding_versions (
 );
 create index bindings_changing on binding_versions (group_id, lock_holder) where lock_holder is not null;
 create index binding_versions_of_member on binding_versions (member_id);
+
+-- Members that are being deleted, or are: nobody binds them to anything any more.
+create table closed_members (
+  member_id   text primary key,
+  lock_holder text not null
+);

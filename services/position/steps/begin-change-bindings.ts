@@ -6,9 +6,9 @@ import type {
   BeginChangeBindingsResponse,
   Bindings as BindingsMessage,
 } from '#proto/musubi/position/v1/position.ts';
-import { bindingsOf, hasLeaderBesides, keepPending, lockBindings, releaseBindings } from '../bindings.ts';
+import { bindingsOf, hasLeaderBesides, keepPending, lockBindings, releaseBindings, requireNotClosed } from '../bindings.ts';
 import { type BindingsChange, changedBindings, requireChange, requireGroupId } from '../domain.ts';
-import { bindingsBusy, lastLeader, nobodyIsBound, positionBusy, positionNotFound } from '../refusals.ts';
+import { bindingsBusy, nobodyIsBound, positionBusy, positionNotFound } from '../refusals.ts';
 import { positionsOf, takeGroup } from '../store.ts';
 
 interface Kept {
@@ -21,28 +21,32 @@ interface Kept {
  * Begins to bind a member to positions of a group, or to let it go from some. Where by that nobody would lead the group any more, its
  * successor is bound to the position of its leaders by the same job.
  *
- * @throws INVALID_ARGUMENT, GROUP_NOT_FOUND, POSITION_NOT_FOUND, BUILT_IN, LAST_LEADER; POSITION_BUSY (retryable) while another job changes
+ * @throws INVALID_ARGUMENT, MEMBER_DELETING, GROUP_NOT_FOUND, POSITION_NOT_FOUND, BUILT_IN; POSITION_BUSY (retryable) while another job changes
  *   what one of the two is bound to there, or deletes a position
  */
 export const beginChangeBindings: Step<BeginChangeBindingsRequest, BeginChangeBindingsResponse, Kept> = {
   async do(tx, request) {
-    const { operationId, memberId, successorId, mayLeaveNone } = request;
+    const { operationId, memberId, successorId } = request;
     const groupId = requireGroupId(request.groupId);
     requireId('memberId', memberId);
     if (successorId !== undefined) requireId('successorId', successorId);
     const change = requireChange({ ...request, until: request.until ?? null });
     const jobId = jobOf(operationId);
+    for (const one of [memberId, successorId ?? memberId].sort()) await requireNotClosed(tx, one);
     const leading = await takeGroup(tx, groupId);
     await requireBindable(tx, groupId, change);
     const { before, after } = await begin(tx, { groupId, memberId, jobId }, change);
     const bindings = [messageOf(memberId, after)];
     const isIn = (positionIds: readonly string[]): boolean => positionIds.includes(leading);
-    if (isIn(before) && !isIn(after) && !mayLeaveNone && !(await hasLeaderBesides(tx, leading, memberId))) {
-      if (successorId === undefined || successorId === memberId) throw lastLeader();
+    const isLast = isIn(before) && !isIn(after) && !(await hasLeaderBesides(tx, leading, memberId));
+    const succeeds = isLast && successorId !== undefined && successorId !== memberId;
+    if (succeeds) {
       const succession = { bind: [leading], release: [], releaseAll: false, until: null };
       bindings.push(messageOf(successorId, (await begin(tx, { groupId, memberId: successorId, jobId }, succession)).after));
     }
-    return { result: { bindings }, kept: { groupId, memberIds: bindings.map((one) => one.memberId), jobId } };
+    // Whether that may be, Auth says: it knows who asks.
+    const leavesNone = isLast && !succeeds;
+    return { result: { bindings, leavesNone }, kept: { groupId, memberIds: bindings.map((one) => one.memberId), jobId } };
   },
   /** All are bound to what they were, and others may change it. */
   undo: (tx, { groupId, memberIds, jobId }) => releaseBindings(tx, groupId, memberIds, jobId),
