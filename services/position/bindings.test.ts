@@ -34,6 +34,7 @@ test('who is bound to a position is, once that is committed, and told of', async
   const letting = job();
   t.deepEqual(await begin(groupId, memberId, { release: [positionId] }, letting), {
     bindings: [{ memberId, positionIds: [other.positionId] }],
+    leavesNone: false,
   });
   await commit(letting);
   t.deepEqual(await boundTo(groupId, memberId), [other.positionId]);
