@@ -4,6 +4,7 @@ import type { RecoverInput } from './recover.ts';
 const MEMBER_ID = '01890a5d-ac96-774b-bcce-b302099a8057';
 const MEMBER = { memberId: MEMBER_ID };
 const ROLE = { roleId: '01890a5d-ac96-774b-bcce-b302099a8061' };
+const GROUP = { groupId: '01890a5d-ac96-774b-bcce-b302099a8063' };
 const POLICY = { policyId: '01890a5d-ac96-774b-bcce-b302099a8062' };
 
 /** Inputs as the gateway would give them. */
@@ -30,6 +31,20 @@ export const INPUTS: { [C in CommandName]: CommandInput<C> } & Record<'saga.reco
     expectedVersion: 3,
   },
   'member.reinstate': { memberId: MEMBER_ID, expectedVersion: 3 },
+  'group.create': {
+    ...GROUP,
+    parentId: 'root',
+    name: 'Kyoto office',
+    description: '',
+    visibility: 'VISIBILITY_INVITATION',
+    tags: ['sales'],
+    creatorId: MEMBER_ID,
+  },
+  'group.update': { ...GROUP, changes: { visibility: 'VISIBILITY_INVITATION' }, expectedVersion: 1 },
+  'group.move': { ...GROUP, parentId: 'root' },
+  'group.archive': { ...GROUP, expectedVersion: 2 },
+  'group.restore': { ...GROUP },
+  'group.delete': { ...GROUP, cascade: true },
   'role.create': { ...ROLE, name: 'Editor', description: 'may edit' },
   'role.update': { ...ROLE, changes: { name: 'Author' }, expectedVersion: 1 },
   'role.delete': { ...ROLE, expectedVersion: 2 },
@@ -51,5 +66,5 @@ export const INPUTS: { [C in CommandName]: CommandInput<C> } & Record<'saga.reco
 /** The ID of the aggregate that a saga, or a step, is about. */
 export function aggregateOf(input: object): string {
   const ids = input as Record<string, unknown>;
-  return String(ids.memberId ?? ids.holdId ?? ids.schemaId ?? ids.roleId ?? ids.policyId ?? 'aggregate');
+  return String(ids.memberId ?? ids.holdId ?? ids.schemaId ?? ids.roleId ?? ids.policyId ?? ids.groupId ?? 'aggregate');
 }

@@ -1,2 +1,3 @@
 // Sagas that only others run, as child workflows of the same job, by the type of their workflow.
+export { purgeGroup as 'group.purge', purgePart as 'group.purge-part' } from './purge-group.ts';
 export { unassignHolders as 'role.unassign-holders' } from './unassign-holders.ts';

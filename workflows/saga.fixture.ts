@@ -202,6 +202,7 @@ const stepOf = ({ operationId }: Record<string, unknown>): string => String(oper
 function usual(name: string, request: Record<string, unknown>): object {
   if (name === 'member.beginUpdate') return { loginChanges: true };
   if (name === 'role.countHolders') return { holders: 1 };
+  if (name === 'group.countDoomed') return { groups: 1, memberships: 1 };
   if (name.endsWith('.getOperation')) return { state: 'OPERATION_STATE_UNKNOWN' };
   const [service = '', method = ''] = name.split('.');
   const contract = CONTRACTS[service as keyof typeof CONTRACTS] as ServiceDefinition;

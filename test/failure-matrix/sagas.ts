@@ -3,6 +3,7 @@ import { newId } from '../../platform/validation/id.ts';
 import type { CommandInput, CommandName } from '../../workflows/commands.ts';
 import * as workflows from '../../workflows/sagas.ts';
 import type { everyPeer } from '../callers.ts';
+import { groupWays } from './groups.ts';
 
 /** One run of a saga on an aggregate of its own. */
 export interface Case {
@@ -244,6 +245,7 @@ export const WAYS: Record<CommandName, Way> & Record<string, Way> = {
       return { ...made, command: 'policy.delete', input: { policyId: made.aggregateId } };
     },
   },
+  ...groupWays(existing),
   'member.set-schema': { make: setSchema },
   'member.release-login': { make: releaseLogin },
 };
