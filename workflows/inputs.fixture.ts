@@ -5,6 +5,7 @@ const MEMBER_ID = '01890a5d-ac96-774b-bcce-b302099a8057';
 const MEMBER = { memberId: MEMBER_ID };
 const ROLE = { roleId: '01890a5d-ac96-774b-bcce-b302099a8061' };
 const POSITION = { groupId: '01890a5d-ac96-774b-bcce-b302099a8063', positionId: '01890a5d-ac96-774b-bcce-b302099a8064' };
+const GROUP = { groupId: '01890a5d-ac96-774b-bcce-b302099a8063' };
 const POLICY = { policyId: '01890a5d-ac96-774b-bcce-b302099a8062' };
 
 /** Inputs as the gateway would give them. */
@@ -31,6 +32,20 @@ export const INPUTS: { [C in CommandName]: CommandInput<C> } & Record<'saga.reco
     expectedVersion: 3,
   },
   'member.reinstate': { memberId: MEMBER_ID, expectedVersion: 3 },
+  'group.create': {
+    ...GROUP,
+    parentId: 'root',
+    name: 'Kyoto office',
+    description: '',
+    visibility: 'VISIBILITY_INVITATION',
+    tags: ['sales'],
+    creatorId: MEMBER_ID,
+  },
+  'group.update': { ...GROUP, changes: { visibility: 'VISIBILITY_INVITATION' }, expectedVersion: 1 },
+  'group.move': { ...GROUP, parentId: 'root' },
+  'group.archive': { ...GROUP, expectedVersion: 2 },
+  'group.restore': { ...GROUP },
+  'group.delete': { ...GROUP, cascade: true },
   'role.create': { ...ROLE, name: 'Editor', description: 'may edit' },
   'role.update': { ...ROLE, changes: { name: 'Author' }, expectedVersion: 1 },
   'role.delete': { ...ROLE, expectedVersion: 2 },
@@ -48,6 +63,10 @@ export const INPUTS: { [C in CommandName]: CommandInput<C> } & Record<'saga.reco
   'position.unbind': { ...POSITION, ...MEMBER },
   'member.release-login': { holdId: '5b0fd6cc-0a3c-8d52-9d1c-1f2f7c5a9b10' },
   'member.set-schema': { schemaId: 'member', schema: { type: 'object' }, expectedVersion: 1 },
+  'group.add-member': { ...GROUP, ...MEMBER, byMemberId: '01890a5d-ac96-774b-bcce-b302099a8058' },
+  'group.leave': { ...GROUP, ...MEMBER, successorId: '01890a5d-ac96-774b-bcce-b302099a8058' },
+  'group.expel-member': { ...GROUP, ...MEMBER, reason: 'the project is over' },
+  'group.take-in-members': {},
   'saga.recover': { command: 'member.register', aggregateId: '01890a5d-ac96-774b-bcce-b302099a8057', undoing: false },
   // Of tests (child.fixture.ts, list.fixture.ts).
   'member.whole': { memberIds: ['m0', 'm1', 'm2'] },

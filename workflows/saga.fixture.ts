@@ -202,7 +202,11 @@ const stepOf = ({ operationId }: Record<string, unknown>): string => String(oper
 function usual(name: string, request: Record<string, unknown>): object {
   if (name === 'member.beginUpdate') return { loginChanges: true };
   if (name === 'role.countHolders') return { holders: 1 };
-  if (name === 'position.beginChangeBindings') return { bindings: [{ memberId: request.memberId, positionIds: request.bind }] };
+  if (name === 'position.beginChangeBindings')
+    return { bindings: [{ memberId: request.memberId, positionIds: request.bind }], leavesNone: false };
+  if (name === 'member.countMembers') return { members: 1 };
+  if (name === 'member.listPart') return { memberIds: ['m0'] };
+  if (name === 'group.countDoomed') return { groups: 1, memberships: 1 };
   if (name.endsWith('.getOperation')) return { state: 'OPERATION_STATE_UNKNOWN' };
   const [service = '', method = ''] = name.split('.');
   const contract = CONTRACTS[service as keyof typeof CONTRACTS] as ServiceDefinition;

@@ -54,8 +54,9 @@ export async function requireRoom(tx: Transaction, path: readonly Above[], group
   if (path.length + height > DEEPEST) throw groupTooDeep();
   const [count] = await tx.query<{ count: number }>(sql`
     select count(*) as count from (
-      select from groups where parent_id = ${path[0]?.groupId} and group_id <> ${groupId} limit ${MOST_SUBGROUPS}
-    ) those`);
+      select group_id from groups where parent_id = ${path[0]?.groupId}
+      union select group_id from groups where pending->>'change' = 'move' and pending->>'parentId' = ${path[0]?.groupId}
+    ) those where group_id <> ${groupId}`);
   if ((count?.count ?? 0) >= MOST_SUBGROUPS) throw tooManySubgroups();
 }
 
@@ -74,7 +75,8 @@ const below = (groupId: string) => sql`
   )`;
 
 /**
- * How high a group is with all that is below it, for a job that is to hold all that.
+ * How high a group is with all that is below it, for a job that is to hold all that. Together with {@link requireRoom} it keeps moves apart:
+ * no group is about to come into one that is moved itself, so several can be under way, in whichever order they end.
  *
  * @throws GROUP_BUSY (retryable) while another job is at one of them, or is about to move a group to one of them
  */
@@ -94,12 +96,6 @@ export async function requireStillMembers(tx: Transaction, groupId: string): Pro
   const rows = await tx.query(sql`
     with ${below(groupId)}
     select from memberships m join below using (group_id) where m.lock_holder is not null limit 1`);
-  if (rows.length > 0) throw groupBusy();
-}
-
-/** @throws GROUP_BUSY (retryable) while a job moves a group */
-export async function requireNoMove(tx: Transaction): Promise<void> {
-  const rows = await tx.query(sql`select from groups where pending->>'change' = 'move'`);
   if (rows.length > 0) throw groupBusy();
 }
 

@@ -10,14 +10,16 @@ test.after.always(() => member?.close());
 
 test('all members are gone over in parts, in which each stays whoever comes and goes', async (t) => {
   const { service } = member;
-  const add = async (): Promise<string> => {
+  const add = async (isDone = true): Promise<string> => {
     const memberId = randomUUID();
     const profile = { loginId: `m-${memberId.slice(0, 8)}`, displayName: 'Taro', email: 'taro@example.com' };
     await service.createMember({ operationId: `${randomUUID()}/create`, memberId, ...profile }, call);
+    if (isDone) await service.activateMember({ operationId: `${randomUUID()}/activate`, memberId }, call);
     return memberId;
   };
   const all: string[] = [];
   for (let i = 0; i < 40; i++) all.push(await add());
+  await add(false); // who is being registered may yet be no member
   const operation = () => ({ operationId: `${randomUUID()}/step` });
   t.is((await service.countMembers(operation(), call)).members, 40);
   const listed = async () =>

@@ -191,8 +191,15 @@ async function rows({ name, table, keys, pool }: Table, ids?: readonly string[])
     found.rows
       // The read model keeps a gone member's version for a while, and nothing else of it.
       .filter(({ row }) => !(name.startsWith('musubi_query.') && isTombstone(row)))
+      .filter(({ row }) => !(name === 'musubi_group.memberships' && isFormer(row)))
       .map(({ row }) => `${name} ${JSON.stringify(row, still)}`)
   );
+}
+
+/** Of a membership that ended only its version is kept, and of a member that is deleted that it comes into no group any more. */
+function isFormer(row: object): boolean {
+  const { joined_at, reason, pending } = row as { joined_at: unknown; reason: unknown; pending: { closed?: true } | null };
+  return joined_at === null && reason === null && (pending === null || pending.closed === true);
 }
 
 function isTombstone(row: object): boolean {

@@ -22,8 +22,8 @@ create table groups (
 );
 create index groups_within on groups (parent_id, group_id);
 create index groups_held on groups (lock_holder) where lock_holder is not null;
--- Two moves at a time could make a circle of groups, each of them being right by itself.
-create unique index one_move_at_a_time on groups ((pending->>'change')) where pending->>'change' = 'move';
+-- Where groups are about to come.
+create index groups_coming on groups ((pending->>'parentId')) where pending->>'change' = 'move';
 
 -- Names that are taken within a group: those that groups in it have, and those that jobs are giving them.
 create table names (

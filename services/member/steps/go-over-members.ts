@@ -8,10 +8,13 @@ import type {
   ListPartResponse,
 } from '#proto/musubi/member/v1/member.ts';
 
-/** How many members there are: those that are being registered and deleted among them. */
+/** Who is being registered may yet be no member. */
+const REGISTERED = sql`status <> 'PENDING'`;
+
+/** How many members there are. */
 export const countMembers: Step<CountMembersRequest, CountMembersResponse> = {
   async do(tx) {
-    const [row] = await tx.query<{ members: number }>(sql`select count(*)::int as members from members`);
+    const [row] = await tx.query<{ members: number }>(sql`select count(*)::int as members from members where ${REGISTERED}`);
     return { result: { members: row?.members ?? 0 } };
   },
   undo: 'impossible',
@@ -25,7 +28,7 @@ export const listPart: Step<ListPartRequest, ListPartResponse> = {
     if (parts < 1 || parts > MOST_PARTS) throw invalidFields([{ field: 'parts', message: `must be 1 to ${MOST_PARTS}` }]);
     const rows = await tx.query<{ memberId: string }>(sql`
       select member_id as "memberId" from members
-      where mod(abs(hashtextextended(member_id, 0)::numeric), ${parts}) = ${part} order by member_id`);
+      where ${REGISTERED} and mod(abs(hashtextextended(member_id, 0)::numeric), ${parts}) = ${part} order by member_id`);
     return { result: { memberIds: rows.map(({ memberId }) => memberId) } };
   },
   undo: 'impossible',
