@@ -10,7 +10,7 @@ import { newId } from '#platform/validation/id.ts';
 import type { Condition } from '#proto/musubi/access/v1/condition.ts';
 import { type AuthorizeRequest, AuthServiceService } from '#proto/musubi/auth/v1/auth.ts';
 import { type Job, JobServiceService } from '#proto/musubi/job/v1/job.ts';
-import { type MemberView, QueryServiceService } from '#proto/musubi/query/v1/query.ts';
+import { type GroupView, type MemberView, type PositionView, QueryServiceService } from '#proto/musubi/query/v1/query.ts';
 import type { CommandStart } from '../worker/client.ts';
 import { view } from './applied.fixture.ts';
 import { AbandonedJobs } from './commands/abandoned.ts';
@@ -39,6 +39,8 @@ export interface World {
   /** The one session that everybody has. */
   sessionId: string;
   members: Map<string, MemberView>;
+  groups: Map<string, GroupView>;
+  positions: Map<string, PositionView>;
   jobs: Map<string, Job>;
   started: CommandStart[];
   /** What Auth was asked. */
@@ -93,6 +95,8 @@ export async function startWorld({ origins = [], proxies = [], limits = {}, wait
     hanaId,
     sessionId: newId(),
     members: new Map<string, MemberView>(),
+    groups: new Map<string, GroupView>(),
+    positions: new Map<string, PositionView>(),
     jobs: new Map<string, Job>(),
     started: [] as CommandStart[],
     asked: [] as AuthorizeRequest[],

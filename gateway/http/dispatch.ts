@@ -97,9 +97,9 @@ async function admitted(route: Exclude<Route, { public: true }>, gateway: Reques
   }
   const named = params.ok ? params.value : Object.fromEntries(Object.keys(route.params.shape).map((name) => [name, '']));
   const resource = route.resource({ params: named, loaded, claimedMemberId });
-  const { action, filtered = false, begins: wantsPermit, hiddenAs } = route;
+  const { action, filtered = false, begins: wantsPermit } = route;
   const asked = { accessToken, action, filtered, resource, wantsPermit, origin: originOf(ctx) };
-  const principal = await authorize(gateway, asked, hiddenAs);
+  const principal = await authorize(gateway, asked, route);
   if (missing) throw missing;
   return { principal, loaded, accessToken };
 }

@@ -2,6 +2,8 @@ import type { Route } from '../http/route.ts';
 import { auditEventRoutes } from './audit-events.ts';
 import { authRoutes } from './auth.ts';
 import { documentRoutes } from './documents.ts';
+import { groupPartRoutes } from './group-parts.ts';
+import { groupQueryRoutes } from './group-queries.ts';
 import { jobRoutes } from './jobs.ts';
 import { loginHoldRoutes } from './login-holds.ts';
 import { lookalikeRoutes } from './lookalikes.ts';
@@ -9,6 +11,7 @@ import { memberRoleRoutes } from './member-roles.ts';
 import { memberSchemaRoutes } from './member-schema.ts';
 import { memberRoutes } from './members.ts';
 import { policyRoutes } from './policies.ts';
+import { positionQueryRoutes } from './position-queries.ts';
 import { problemRoutes } from './problems.ts';
 import { roleRoutes } from './roles.ts';
 import { sessionRoutes } from './sessions.ts';
@@ -22,6 +25,9 @@ export function allRoutes(publicUrl?: string): Route[] {
     ...roleRoutes,
     ...policyRoutes,
     ...memberRoleRoutes,
+    ...groupQueryRoutes,
+    ...groupPartRoutes,
+    ...positionQueryRoutes,
     ...memberSchemaRoutes,
     ...lookalikeRoutes,
     ...loginHoldRoutes,
