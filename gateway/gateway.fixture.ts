@@ -47,6 +47,8 @@ export interface World {
   asked: AuthorizeRequest[];
   /** What Auth says that may be seen. */
   seen: Condition;
+  /** What Auth refuses whoever asks: actions, to everything or to what has this ID. */
+  refused: { actions: readonly string[]; id?: string }[];
   /** The log, line by line. */
   lines: Record<string, unknown>[];
   /** How the next commands go; `disconnected`: it is known beforehand that Temporal is away. */
@@ -101,6 +103,7 @@ export async function startWorld({ origins = [], proxies = [], limits = {}, wait
     started: [] as CommandStart[],
     asked: [] as AuthorizeRequest[],
     seen: { kind: { $case: 'always', value: true } } as Condition,
+    refused: [],
     lines,
     next: 'completed' as World['next'],
   };

@@ -13,6 +13,7 @@ import {
   type PositionView,
 } from '#proto/musubi/query/v1/query.ts';
 import type { State } from './applied.fixture.ts';
+import { SEES_ALL } from './http/route.ts';
 import { noPageToken, sees } from './lists.fixture.ts';
 
 // What stands in the place of Query's groups: maps, in which every member is in every group.
@@ -48,9 +49,10 @@ export const positionView = (positionId: string, groupId: string, given: Partial
 
 export function groupQueriesOf({ groups, positions, members }: State) {
   const seenOf = (seen: Condition | undefined) => [...groups.values()].filter(({ groupId }) => sees(seen, groupId));
-  const read = (groupId: string, seen?: Condition): GroupView => {
+  const read = (groupId: string): GroupView => readSeen(groupId, SEES_ALL);
+  const readSeen = (groupId: string, seen: Condition | undefined): GroupView => {
     const group = groups.get(groupId);
-    if (!group || (seen && !sees(seen, groupId))) throw notFound('GROUP_NOT_FOUND', 'there is no such group');
+    if (!group || !sees(seen, groupId)) throw notFound('GROUP_NOT_FOUND', 'there is no such group');
     return group;
   };
   const page = <Item>(items: Item[], pageSize: number) => ({
@@ -90,14 +92,14 @@ export function groupQueriesOf({ groups, positions, members }: State) {
       return { members: items.map((member) => ({ member, joinedAt: AT, positions: boundTo })), nextPageToken };
     },
     async getPosition({ groupId, positionId, seen }: GetPositionRequest) {
-      read(groupId, seen);
+      readSeen(groupId, seen);
       const position = positions.get(positionId);
       if (position?.groupId !== groupId) throw notFound('POSITION_NOT_FOUND', 'there is no such position');
       return { position };
     },
     async listPositions({ groupId, pageToken, pageSize, seen }: ListPositionsRequest) {
       noPageToken(pageToken);
-      read(groupId, seen);
+      readSeen(groupId, seen);
       const { items, nextPageToken } = page(
         [...positions.values()].filter((position) => position.groupId === groupId),
         pageSize,
@@ -111,7 +113,7 @@ export function groupQueriesOf({ groups, positions, members }: State) {
       const asked = { groupId, pageSize: 0, pageToken: '', positionId: '', depth: 1 };
       const part = async <Part>(name: GroupPart, ask: () => Promise<Part>) => (include.includes(name) ? await ask() : undefined);
       return {
-        group: read(groupId, seen),
+        group: readSeen(groupId, seen),
         members: await part(GroupPart.GROUP_PART_MEMBERS, () => queries.listGroupMembers({ ...asked, seen: seenMembers })),
         positions: await part(GroupPart.GROUP_PART_POSITIONS, () => queries.listPositions({ ...asked, seen })),
         ancestors: await part(GroupPart.GROUP_PART_ANCESTORS, () => queries.listAncestors({ groupId, seen: seenGroups })),

@@ -23,7 +23,8 @@ import { noPageToken, sees } from './lists.fixture.ts';
 
 // What stands behind the gateway in its tests, in place of the services' stores and of Temporal: a few maps.
 
-function mayDo({ hanaId }: State, memberId: string, action: string, resource: Resource | undefined): boolean {
+function mayDo({ hanaId, refused }: State, memberId: string, action: string, resource: Resource | undefined): boolean {
+  if (refused.some(({ actions, id = resource?.id }) => actions.includes(action) && id === resource?.id)) return false;
   const own = (resource?.type === 'Member' ? resource.id : resource?.ownerId) === memberId;
   const granted =
     ['member.read', 'member.list'].includes(action) ||

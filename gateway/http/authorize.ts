@@ -53,7 +53,8 @@ export async function authorize(
   } catch (error) {
     if (!hiddenAs || !isDenied(error)) throw error;
     if (readBy && (await isAllowed(gateway, { ...request, action: readBy }))) throw error;
-    throw notFound(hiddenAs, `There is no such ${request.resource.type.toLowerCase()}.`);
+    // In the same words as of one that is not there.
+    throw notFound(hiddenAs);
   }
 }
 
