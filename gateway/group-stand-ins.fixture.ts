@@ -52,7 +52,7 @@ export function groupQueriesOf({ groups, positions, members }: State) {
   const read = (groupId: string): GroupView => readSeen(groupId, SEES_ALL);
   const readSeen = (groupId: string, seen: Condition | undefined): GroupView => {
     const group = groups.get(groupId);
-    if (!group || !sees(seen, groupId)) throw notFound('GROUP_NOT_FOUND', 'there is no such group');
+    if (!group || !sees(seen, groupId)) throw notFound('GROUP_NOT_FOUND');
     return group;
   };
   const page = <Item>(items: Item[], pageSize: number) => ({
@@ -84,7 +84,7 @@ export function groupQueriesOf({ groups, positions, members }: State) {
     async listGroupMembers({ groupId, pageToken, pageSize, seen, positionId }: ListGroupMembersRequest) {
       noPageToken(pageToken);
       read(groupId);
-      if (positionId !== '' && !positions.has(positionId)) throw notFound('POSITION_NOT_FOUND', 'there is no such position');
+      if (positionId !== '' && !positions.has(positionId)) throw notFound('POSITION_NOT_FOUND');
       const bound = [...positions.values()].filter((position) => position.groupId === groupId);
       const all = [...members.values()].filter(({ memberId }) => sees(seen, memberId));
       const { items, nextPageToken } = page(all, pageSize);
@@ -94,7 +94,7 @@ export function groupQueriesOf({ groups, positions, members }: State) {
     async getPosition({ groupId, positionId, seen }: GetPositionRequest) {
       readSeen(groupId, seen);
       const position = positions.get(positionId);
-      if (position?.groupId !== groupId) throw notFound('POSITION_NOT_FOUND', 'there is no such position');
+      if (position?.groupId !== groupId) throw notFound('POSITION_NOT_FOUND');
       return { position };
     },
     async listPositions({ groupId, pageToken, pageSize, seen }: ListPositionsRequest) {

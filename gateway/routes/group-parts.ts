@@ -28,12 +28,12 @@ const include = z
   .string()
   .max(100)
   .regex(new RegExp(`^(?:${NAME})(?:,(?:${NAME}))*$`), `must be some of ${Object.keys(PARTS).join(', ')}, with commas between`)
-  .transform((names) => [...new Set(names.split(','))] as Part[])
-  .optional()
   .meta({
     description: 'What else to show of it, with commas between: of each the first page, which its own list continues',
     examples: ['members,positions'],
-  });
+  })
+  .transform((names) => [...new Set(names.split(','))] as Part[])
+  .optional();
 
 /** The lists of which parts are the first pages. */
 const parts = {
