@@ -28,12 +28,12 @@ const include = z
   .string()
   .max(100)
   .regex(new RegExp(`^(?:${NAME})(?:,(?:${NAME}))*$`), `must be some of ${Object.keys(PARTS).join(', ')}, with commas between`)
+  .optional()
   .meta({
     description: 'What else to show of it, with commas between: of each the first page, which its own list continues',
     examples: ['members,positions'],
-  })
-  .transform((names) => [...new Set(names.split(','))] as Part[])
-  .optional();
+  });
+const partsOf = (names: string): Part[] => Object.keys(PARTS).filter((part): part is Part => names.split(',').includes(part));
 
 /** The lists of which parts are the first pages. */
 const parts = {
@@ -68,7 +68,8 @@ const getGroup = route({
   query: { include },
   responses: { 200: { description: 'The group', schema, headers: etagHeader } },
   problems: ['PERMISSION_DENIED'],
-  async handle({ params: { groupId }, query: { include = [] }, principal: { seen }, accessToken, ctx }, gateway) {
+  async handle({ params: { groupId }, query, principal: { seen }, accessToken, ctx }, gateway) {
+    const include = partsOf(query.include ?? '');
     const [seenGroups, seenMembers] = await Promise.all([
       seenAround(gateway, { accessToken, ctx }, include),
       include.includes('members') ? seenOf(gateway, { accessToken, ctx }, 'member.list', 'Member') : NONE,
