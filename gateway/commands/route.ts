@@ -5,7 +5,15 @@ import type { Action } from '#proto/musubi/auth/v1/actions.ts';
 import type { CommandInput, CommandName } from '../../workflows/commands.ts';
 import type { Gateway, RequestGateway } from '../gateway.ts';
 import { expectedVersion, ifMatch } from '../http/etag.ts';
-import { type Answer, type Call, type Resource, type ResponseDeclaration, type Route, route } from '../http/route.ts';
+import {
+  type Answer,
+  type Call,
+  type Hidden,
+  type Resource,
+  type ResponseDeclaration,
+  type Route,
+  route,
+} from '../http/route.ts';
 import { accepted, carryOut, commandHeaders, commandProblems } from './carry-out.ts';
 import { fingerprint } from './fingerprint.ts';
 
@@ -51,6 +59,9 @@ interface CommandDeclaration<
   params?: P;
   query?: Q;
   body?: B;
+  /** As a route declares them. */
+  hiddenAs?: Hidden['hiddenAs'];
+  readBy?: Hidden['readBy'];
   /** Fields of the body that are in no fingerprint and no saga: only `prepare` sees them. */
   secrets?: readonly (keyof z.output<B> & string)[];
   /** As a route declares them. */

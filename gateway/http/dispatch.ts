@@ -97,11 +97,11 @@ async function admitted(route: Exclude<Route, { public: true }>, gateway: Reques
   }
   const named = params.ok ? params.value : Object.fromEntries(Object.keys(route.params.shape).map((name) => [name, '']));
   const resource = route.resource({ params: named, loaded, claimedMemberId });
-  const { filtered = false, begins: wantsPermit, hiddenAs, selfAction } = route;
+  const { filtered = false, begins: wantsPermit, selfAction } = route;
   // Whose token it is, Auth says in the same call: it refuses one of which that is not true.
   const action = selfAction && named.memberId === claimedMemberId ? selfAction : route.action;
   const asked = { accessToken, action, filtered, resource, wantsPermit, origin: originOf(ctx) };
-  const principal = await authorize(gateway, asked, hiddenAs);
+  const principal = await authorize(gateway, asked, route);
   if (missing) throw missing;
   return { principal, loaded, accessToken };
 }

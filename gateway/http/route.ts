@@ -84,18 +84,25 @@ export type Answer<R extends Responses = Responses> = {
 /** What Auth is asked for. A route that is `filtered` answers only with what the member may see (`Principal.seen`). */
 type Asked = { action: Action; filtered?: never } | { action: Extract<Action, `${string}.${'read' | 'list'}`>; filtered: true };
 
-type Access<P extends Shape, L> = Asked & {
-  /** The action of who does it to itself: who is the member of the path (`memberId`). Default: the same. */
-  selfAction?: Action;
-  /** Whether it begins a saga, which needs a permit. */
-  begins?: true;
-  /** Reads what the request is about, where Auth must know more of it than its ID. Throws what it is refused by. */
-  load?(asking: { params: Input<P> }, gateway: RequestGateway): Promise<L>;
-  resource(asking: Asking<P, L>): Resource;
+/** How it is answered who may not do what the route does. */
+export interface Hidden {
   /** The code of a 404 that stands for 403: who may not see it must not learn that it exists. */
-  hiddenAs?: CodeOf<'NOT_FOUND'>;
-  public?: never;
-};
+  hiddenAs?: CodeOf<'NOT_FOUND'> | undefined;
+  /** Who may do this to it sees it, and is answered 403 all the same. */
+  readBy?: Action | undefined;
+}
+
+type Access<P extends Shape, L> = Asked &
+  Hidden & {
+    /** The action of who does it to itself: who is the member of the path (`memberId`). Default: the same. */
+    selfAction?: Action;
+    /** Whether it begins a saga, which needs a permit. */
+    begins?: true;
+    /** Reads what the request is about, where Auth must know more of it than its ID. Throws what it is refused by. */
+    load?(asking: { params: Input<P> }, gateway: RequestGateway): Promise<L>;
+    resource(asking: Asking<P, L>): Resource;
+    public?: never;
+  };
 
 interface PublicAccess {
   public: true;
@@ -106,6 +113,7 @@ interface PublicAccess {
   load?: never;
   resource?: never;
   hiddenAs?: never;
+  readBy?: never;
 }
 
 interface Declaration<P extends Shape, Q extends Shape, B extends z.ZodType, H extends Shape, R extends Responses, L> {

@@ -26,7 +26,7 @@ export const groupSchema = z
     tags: z.array(z.string()),
     archived: z.boolean().meta({ description: 'Nothing is changed in it, and in what is below it' }),
     archivedAt: z.iso.datetime().optional().meta({ description: 'Since when it is archived; absent: it is not, by itself' }),
-    subgroups: z.int().min(0).meta({ description: 'How many groups that are yours to see are right below it' }),
+    subgroupCount: z.int().min(0).meta({ description: 'How many groups that are yours to see are right below it' }),
     createdAt: z.iso.datetime(),
     updatedAt: z.iso.datetime(),
   })
@@ -41,7 +41,7 @@ export const groupSchema = z
         visibility: 'open',
         tags: ['engineering'],
         archived: false,
-        subgroups: 3,
+        subgroupCount: 3,
         createdAt: '2026-11-25T09:30:00.000Z',
         updatedAt: '2026-11-25T09:30:00.000Z',
       },
@@ -63,7 +63,7 @@ const VISIBILITIES: Readonly<Partial<Record<Visibility, Shown['visibility']>>> =
 };
 
 export function groupShown(view: GroupView): Shown {
-  const { groupId, parentId, name, description, visibility, tags, archivedAt, subgroups, createdAt, updatedAt } = view;
+  const { groupId, parentId, name, description, visibility, tags, archivedAt, subgroupCount, createdAt, updatedAt } = view;
   return {
     id: groupId,
     ...(parentId === undefined ? {} : { parentId }),
@@ -73,7 +73,7 @@ export function groupShown(view: GroupView): Shown {
     tags,
     archived: archivedAt !== undefined,
     ...(archivedAt ? { archivedAt: iso(archivedAt) } : {}),
-    subgroups,
+    subgroupCount,
     createdAt: iso(createdAt),
     updatedAt: iso(updatedAt),
   };

@@ -3,7 +3,9 @@ import { auditEventRoutes } from './audit-events.ts';
 import { authRoutes } from './auth.ts';
 import { documentRoutes } from './documents.ts';
 import { groupMemberRoutes } from './group-members.ts';
+import { groupPartRoutes } from './group-parts.ts';
 import { groupPermissionRoutes } from './group-permissions.ts';
+import { groupQueryRoutes } from './group-queries.ts';
 import { jobRoutes } from './jobs.ts';
 import { loginHoldRoutes } from './login-holds.ts';
 import { lookalikeRoutes } from './lookalikes.ts';
@@ -11,6 +13,7 @@ import { memberRoleRoutes } from './member-roles.ts';
 import { memberSchemaRoutes } from './member-schema.ts';
 import { memberRoutes } from './members.ts';
 import { policyRoutes } from './policies.ts';
+import { positionQueryRoutes } from './position-queries.ts';
 import { problemRoutes } from './problems.ts';
 import { roleRoutes } from './roles.ts';
 import { sessionRoutes } from './sessions.ts';
@@ -26,6 +29,9 @@ export function allRoutes(publicUrl?: string): Route[] {
     ...memberRoleRoutes,
     ...groupMemberRoutes,
     ...groupPermissionRoutes,
+    ...groupQueryRoutes,
+    ...groupPartRoutes,
+    ...positionQueryRoutes,
     ...memberSchemaRoutes,
     ...lookalikeRoutes,
     ...loginHoldRoutes,

@@ -52,7 +52,7 @@ const list = async (
 const GROUP_NOT_FOUND = { code: 'GROUP_NOT_FOUND' };
 const POSITION_NOT_FOUND = { code: 'POSITION_NOT_FOUND' };
 
-test('who is in a group is listed by name, a page at a time, with what it is bound to there', async (t) => {
+test.serial('who is in a group is listed by name, a page at a time, with what it is bound to there', async (t) => {
   const { groupId, leader, own, id } = await groupOf('Zoë', 'ann', 'Bob');
   const until = new Date('2027-01-01T00:00:00Z');
   await project(db, [
@@ -80,7 +80,7 @@ test('who is in a group is listed by name, a page at a time, with what it is bou
   await t.throwsAsync(list(other.groupId, { pageToken: first.nextPageToken }), { code: 'PAGE_TOKEN_INVALID' });
 });
 
-test('members are filtered by a position: of that of all members, they are all', async (t) => {
+test.serial('members are filtered by a position: of that of all members, they are all', async (t) => {
   const { groupId, leader, member, own, id } = await groupOf('ann', 'Bob', 'cy');
   await project(db, [bindingsEvent(groupId, id('cy'), 1, [leader, own]), bindingsEvent(groupId, id('Bob'), 1, [own])]);
   const names = async (positionId: string) => (await list(groupId, { positionId })).names;
@@ -98,7 +98,7 @@ test('members are filtered by a position: of that of all members, they are all',
     });
 });
 
-test('of members, those are listed that are seen, are registered, and have not left', async (t) => {
+test.serial('of members, those are listed that are seen, are registered, and have not left', async (t) => {
   const { groupId, id } = await groupOf('ann', 'Bob', 'cy', 'di');
   t.is((await list(groupId, { seen: only(id('Bob'), id('cy')) })).names, 'Bob cy');
   for (const seen of [NOTHING, undefined]) t.is((await list(groupId, { seen })).names, '');
@@ -108,7 +108,7 @@ test('of members, those are listed that are seen, are registered, and have not l
   t.is((await list(groupId)).names, 'cy', 'old events bring nobody back');
 });
 
-test('positions of a group are listed by name, and shown to who may see the group', async (t) => {
+test.serial('positions of a group are listed by name, and shown to who may see the group', async (t) => {
   const { groupId, leader, own } = await groupOf();
   const all = (given: { pageSize?: number; pageToken?: string; seen?: Condition | undefined } = {}) =>
     listPositions(db, { groupId, pageSize: 0, pageToken: '', seen: ALL, ...given });
@@ -139,7 +139,7 @@ test('positions of a group are listed by name, and shown to who may see the grou
   await t.throwsAsync(getPosition(db, { groupId, positionId: own, seen: ALL }), POSITION_NOT_FOUND);
 });
 
-test('a group is shown with the parts that are asked for, each the first page of its list', async (t) => {
+test.serial('a group is shown with the parts that are asked for, each the first page of its list', async (t) => {
   const { groupId, id } = await groupOf(...Array.from({ length: 21 }, (_, n) => `m${String(n).padStart(2, '0')}`));
   const visibility = 'VISIBILITY_INVITATION' as const;
   await project(db, [
@@ -149,7 +149,7 @@ test('a group is shown with the parts that are asked for, each the first page of
   const parts = Object.values(GroupPart).filter((one) => !['GROUP_PART_UNSPECIFIED', 'UNRECOGNIZED'].includes(one));
   const ask = { groupId, seen: ALL, seenGroups: FINDABLE, seenMembers: ALL };
   const whole = await getGroup(db, { ...ask, include: parts });
-  t.like(whole.group, { groupId, subgroups: 21 });
+  t.like(whole.group, { groupId, subgroupCount: 21 });
   t.is(whole.members?.members.length, 20);
   const pageToken = whole.members?.nextPageToken ?? '';
   t.is((await list(groupId, { pageToken })).names, 'm20', 'the list goes on where the part ends');
@@ -169,7 +169,7 @@ test('a group is shown with the parts that are asked for, each the first page of
   const bare = await getGroup(db, { ...ask, include: [] });
   t.deepEqual(bare, { group: whole.group, members: undefined, positions: undefined, ancestors: undefined, subgroups: undefined });
   const few = await getGroup(db, { ...ask, seenMembers: only(id('m03')), seenGroups: NOTHING, include: parts });
-  t.like(few.group, { parentId: undefined, subgroups: 0 });
+  t.like(few.group, { parentId: undefined, subgroupCount: 0 });
   t.deepEqual([few.ancestors?.groups, few.subgroups?.groups], [[], []]);
   t.deepEqual(
     few.members?.members.map(({ member }) => member?.displayName),

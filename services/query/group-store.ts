@@ -38,7 +38,7 @@ function fieldsFor(seen: Condition | undefined): Query {
   const parent = sql`(select p.id from groups p where p.id = t.parent_id and ${seenIn(sql`p`, seen)})`;
   const subgroups = sql`(select count(*)::int from groups c where c.parent_id = t.id and ${seenIn(sql`c`, seen)})`;
   return sql`
-    t.id as "groupId", t.version, ${isAll(seen) ? sql`t.parent_id` : parent} as "parentId", ${subgroups} as subgroups,
+    t.id as "groupId", t.version, ${isAll(seen) ? sql`t.parent_id` : parent} as "parentId", ${subgroups} as "subgroupCount",
     ${fieldsOf(SHOWN, 't')}`;
 }
 
@@ -150,7 +150,7 @@ export const ancestors = (db: Database, groupId: string, seen: Condition | undef
       select g.parent_id as id, 1 as height from groups g where g.id = ${groupId} and g.gone_at is null
       union all
       select g.parent_id, a.height + 1 from above a join groups g on g.id = a.id
-      where g.gone_at is null and g.parent_id <> ${groupId} and a.height < ${DEEPEST})
+      where g.gone_at is null and a.height < ${DEEPEST})
     select ${fieldsFor(seen)} from (select id, min(height) as height from above group by id) a join groups t on t.id = a.id
-    where ${seenIn(sql`t`, seen)} order by a.height desc, t.id`,
+    where t.id <> ${groupId} and ${seenIn(sql`t`, seen)} order by a.height desc, t.id`,
   );

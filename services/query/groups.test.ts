@@ -60,7 +60,7 @@ test.serial('a group is as its last event says, and gone after it was deleted', 
     createdAt: new Date('2026-01-02T03:04:05.678Z'),
     updatedAt: new Date('2026-01-02T03:04:05.681Z'),
     version: 3,
-    subgroups: 0,
+    subgroupCount: 0,
   });
   t.like(await get('root'), { parentId: undefined, archivedAt: undefined });
   await project(db, [groupEvent(groupId, 4, undefined), groupEvent(groupId, 3, state)]);
@@ -140,7 +140,7 @@ test.serial('what is below a group: right below, so far, or all; what is above c
   t.is(named(await sub(id('top'), { depth: 100 })), 'a b a1 b1 b11');
   t.is(named(await sub('root', { depth: 100 })), 'top a b a1 b1 b11');
   t.is(named(await sub(id('b11'), { depth: 100 })), '');
-  t.is((await get(id('top')))?.subgroups, 2);
+  t.is((await get(id('top')))?.subgroupCount, 2);
   await t.throwsAsync(sub(id('top'), { depth: 101 }), { code: 'INVALID_ARGUMENT' });
   await t.throwsAsync(sub(id('top'), { pageSize: 10_001 }), { code: 'INVALID_ARGUMENT' });
   for (const depth of [1, 2, 100]) {
@@ -205,12 +205,12 @@ test.serial('who may see some groups is told of no other, neither as a parent no
   );
   t.is(named(await sub(id('top'), { depth: 100, seen: FINDABLE })), 'open inner');
   t.is(named(await sub(id('top'), { seen: FINDABLE })), 'open');
-  t.like(await get(id('top'), ALL, FINDABLE), { subgroups: 1, parentId: 'root' });
-  t.like(await get(id('top')), { subgroups: 2 });
+  t.like(await get(id('top'), ALL, FINDABLE), { subgroupCount: 1, parentId: 'root' });
+  t.like(await get(id('top')), { subgroupCount: 2 });
   const inner = (await sub(id('top'), { depth: 100, seen: FINDABLE })).groups[1];
-  t.like(inner, { parentId: undefined, subgroups: 0 });
+  t.like(inner, { parentId: undefined, subgroupCount: 0 });
   t.like(await get(id('inner'), ALL, FINDABLE), { parentId: undefined });
-  t.like(await get(id('inner')), { parentId: id('hidden'), subgroups: 1 });
+  t.like(await get(id('inner')), { parentId: id('hidden'), subgroupCount: 1 });
   t.is(named(await listAncestors(db, { groupId: id('deep'), seen: FINDABLE })), 'All top inner');
   await t.throwsAsync(get(id('hidden'), FINDABLE), NOT_FOUND);
   t.is(named(await list({ seen: FINDABLE })), 'All inner open top');

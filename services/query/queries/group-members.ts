@@ -2,7 +2,7 @@ import type { Database } from '#platform/postgres/database.ts';
 import { PositionKind } from '#proto/musubi/position/v1/position.ts';
 import type { ListGroupMembersRequest, ListGroupMembersResponse } from '#proto/musubi/query/v1/query.ts';
 import { groupMembers } from '../group-member-store.ts';
-import { requireGroup } from './group-there.ts';
+import { KNOWN, requireGroup } from './group-there.ts';
 import { paged } from './paged.ts';
 import { requirePosition } from './positions.ts';
 
@@ -22,13 +22,13 @@ export async function listGroupMembers(
     async (page) => (groupId.includes('\0') ? [] : await groupMembers(db, { ...page, groupId, seen, boundTo })),
     ({ member: { displayName, memberId } }) => ({ name: displayName, id: memberId }),
   );
-  if (items.length === 0) await requireGroup(db, groupId);
+  if (items.length === 0) await requireGroup(db, groupId, KNOWN);
   return { members: items, nextPageToken };
 }
 
 /** To which position those are bound who hold this one; undefined: everybody in the group holds it, and nobody is bound to it. */
 async function whoIsBound(db: Database, groupId: string, positionId: string): Promise<string | undefined> {
-  await requireGroup(db, groupId);
+  await requireGroup(db, groupId, KNOWN);
   const { kind } = await requirePosition(db, groupId, positionId);
   return kind === PositionKind.POSITION_KIND_MEMBER ? undefined : positionId;
 }

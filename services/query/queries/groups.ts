@@ -12,7 +12,7 @@ import { folded, searchWords } from '../domain.ts';
 import { allGroups, ancestors, findGroup, findGroups } from '../group-store.ts';
 import { groupNotFound } from '../refusals.ts';
 import { listGroupMembers } from './group-members.ts';
-import { requireGroup } from './group-there.ts';
+import { KNOWN, requireGroup } from './group-there.ts';
 import { listPositions } from './positions.ts';
 import { type Searches, searched } from './searches.ts';
 import { listSubgroups } from './subgroups.ts';
@@ -78,6 +78,6 @@ export async function listGroups(
 /** @throws GROUP_NOT_FOUND */
 export async function listAncestors(db: Database, { groupId, seen }: ListAncestorsRequest): Promise<ListAncestorsResponse> {
   const groups = groupId.includes('\0') ? [] : await ancestors(db, groupId, seen);
-  if (groups.length === 0) await requireGroup(db, groupId);
+  if (groups.length === 0) await requireGroup(db, groupId, KNOWN);
   return { groups };
 }

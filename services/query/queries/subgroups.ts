@@ -5,7 +5,7 @@ import type { ListSubgroupsRequest, ListSubgroupsResponse } from '#proto/musubi/
 import { part } from '../cursor.ts';
 import { requireDepth, requireTreePageSize } from '../domain.ts';
 import { type Below, type Subgroup, subgroups } from '../group-store.ts';
-import { requireGroup } from './group-there.ts';
+import { KNOWN, requireGroup } from './group-there.ts';
 
 /** Less than what a message can have, 4 MiB, by as much as the last group may add. */
 const MOST_BYTES = 3 * 2 ** 20;
@@ -30,7 +30,7 @@ export async function listSubgroups(
   const after = fromPageToken(asked, pageToken, place);
   // One more than asked for tells whether there is a next page.
   const found = groupId.includes('\0') ? [] : await subgroups(db, { groupId, depth, seen, after, limit: size + 1 });
-  if (found.length === 0) await requireGroup(db, groupId);
+  if (found.length === 0) await requireGroup(db, groupId, KNOWN);
   const page = found.slice(0, Math.min(size, fitting(found)));
   const last = page.at(-1);
   const nextPageToken = page.length < found.length && last ? toPageToken(asked, [last.depth, last.name, last.groupId]) : '';
