@@ -164,7 +164,8 @@ test('an ID is read in either case, by every route that has one', async (t) => {
     tried.push(route.operationId);
   }
   t.deepEqual(tried, [
-    ...['getMember', 'updateMember', 'suspendMember', 'reinstateMember', 'assignRole', 'listMemberRoles', 'getJob', 'cancelJob'],
+    ...['getMember', 'updateMember', 'suspendMember', 'reinstateMember', 'assignRole', 'listMemberRoles', 'listMemberGroups'],
+    ...['bindPosition', 'getJob', 'cancelJob'],
   ]);
 
   // A repeat in the other case is a repeat.

@@ -1,26 +1,29 @@
 import { randomUUID } from 'node:crypto';
 import { newId } from '#platform/validation/id.ts';
-import { PositionKind } from '#proto/musubi/position/v1/position.ts';
 import { send } from '../client.fixture.ts';
 import { type World, worldTest } from '../gateway.fixture.ts';
+import { groupView, positionView } from '../group-stand-ins.fixture.ts';
 
 const test = worldTest();
 
 const wait = { prefer: 'wait=5' };
 
-/** A position of a group that is there. */
-function existing(world: World, groupId: string = newId()): { path: string; groupId: string; positionId: string } {
+/** A position of a group, both of which are there. */
+function existing(
+  { groups, positions }: World,
+  groupId: string = newId(),
+): { path: string; groupId: string; positionId: string } {
   const positionId = newId();
-  const times = { createdAt: new Date(), updatedAt: new Date() };
+  groups.set(groupId, groupView(groupId));
   const permissions = [{ action: 'group.update', reach: 'REACH_HERE' as const }];
-  const kind = PositionKind.POSITION_KIND_UNSPECIFIED;
-  world.positions.set(positionId, { positionId, groupId, name: 'Treasurer', kind, permissions, ...times, version: 3 });
+  positions.set(positionId, positionView(positionId, groupId, { name: 'Treasurer', permissions, version: 3 }));
   return { path: `/v1/groups/${groupId}/positions/${positionId}`, groupId, positionId };
 }
 
 test('a position is made in a group, or in the whole organisation, and shown', async (t) => {
   const { context: world } = t;
   for (const groupId of [newId(), 'root']) {
+    world.groups.set(groupId, groupView(groupId));
     const body = { name: ' Treasurer ', permissions: [{ action: 'group.update' }, { action: 'group.tag', reach: 'subtree' }] };
     const path = `/v1/groups/${groupId}/positions`;
     const made = await send(world, 'POST', path, { token: world.admin, headers: wait, body });
@@ -59,7 +62,7 @@ test('each command is allowed by its action on the group', async (t) => {
     ['DELETE', ofMember, 'position.unbind', undefined],
   ] as const) {
     const answer = await send(world, method, at, { token: world.hana, headers: wait, body: sent });
-    t.false(answer.status < 400, action);
+    t.like(answer, { status: 404, body: { code: 'GROUP_NOT_FOUND' } }, 'who may not read the group is told of nothing about it');
     t.like(world.asked.at(-1), { action, resource: { type: 'Group', id: groupId }, wantsPermit: true });
   }
   t.is(world.started.length, 0);
