@@ -37,10 +37,8 @@ export const beginChangeBindings: Step<BeginChangeBindingsRequest, BeginChangeBi
     const { before, after } = await begin(tx, { groupId, memberId, jobId }, change);
     const bindings = [messageOf(memberId, after)];
     const isIn = (positionIds: readonly string[]): boolean => positionIds.includes(leading);
-    const isLast = isIn(before) && !isIn(after) && !(await hasLeaderBesides(tx, leading, memberId));
-    const hasSuccessor = successorId !== undefined && successorId !== memberId;
-    if (isLast && !hasSuccessor && !mayLeaveNone) throw lastLeader();
-    if (isLast && hasSuccessor) {
+    if (isIn(before) && !isIn(after) && !mayLeaveNone && !(await hasLeaderBesides(tx, leading, memberId))) {
+      if (successorId === undefined || successorId === memberId) throw lastLeader();
       const succession = { bind: [leading], release: [], releaseAll: false, until: null };
       bindings.push(messageOf(successorId, (await begin(tx, { groupId, memberId: successorId, jobId }, succession)).after));
     }
