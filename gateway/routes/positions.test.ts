@@ -24,13 +24,16 @@ test('a position is made in a group, or in the whole organisation, and shown', a
   const { context: world } = t;
   for (const groupId of [newId(), 'root']) {
     world.groups.set(groupId, groupView(groupId));
-    const body = { name: ' Treasurer ', permissions: [{ action: 'group.update' }, { action: 'group.tag', reach: 'subtree' }] };
+    const body = {
+      name: ' Treasurer ',
+      permissions: [{ action: 'group.update' }, { action: 'position.bind', reach: 'subtree' }],
+    };
     const path = `/v1/groups/${groupId}/positions`;
     const made = await send(world, 'POST', path, { token: world.admin, headers: wait, body });
     t.is(made.status, 201);
     const permissions = [
       { action: 'group.update', reach: 'here' },
-      { action: 'group.tag', reach: 'subtree' },
+      { action: 'position.bind', reach: 'subtree' },
     ];
     t.like(made.body, { groupId, name: 'Treasurer', kind: 'custom', permissions });
     t.is(made.headers.get('location'), `${path}/${made.body.id}`);
@@ -41,7 +44,7 @@ test('a position is made in a group, or in the whole organisation, and shown', a
       ...{ groupId, positionId: made.body.id, name: 'Treasurer' },
       permissions: [
         { action: 'group.update', reach: 'REACH_HERE' },
-        { action: 'group.tag', reach: 'REACH_SUBTREE' },
+        { action: 'position.bind', reach: 'REACH_SUBTREE' },
       ],
     });
     const again = await send(world, 'POST', path, { token: world.admin, headers: wait, body });
