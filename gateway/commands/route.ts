@@ -85,7 +85,7 @@ interface CommandDeclaration<
   /** What the finished command may be answered with. */
   responses: R;
   /** The answer of the finished command, whose aggregate is `id`, to the member of the token. */
-  answer(id: string, gateway: RequestGateway, accessToken: string): Promise<Answer<R>>;
+  answer(id: string, gateway: RequestGateway, accessToken: string, params: Input<P>): Promise<Answer<R>>;
   /** The codes that it adds to those of every command. */
   problems: readonly ProblemCode[];
 }
@@ -137,7 +137,7 @@ export function commandRoute<
           }),
         summary: about({ params, body }),
       },
-      ({ aggregateId: id }) => answer(id, gateway, call.accessToken),
+      ({ aggregateId: id }) => answer(id, gateway, call.accessToken, params),
     );
   };
   const declared = route({

@@ -165,7 +165,7 @@ test('an ID is read in either case, by every route that has one', async (t) => {
   }
   t.deepEqual(tried, [
     ...['getMember', 'updateMember', 'suspendMember', 'reinstateMember', 'assignRole', 'listMemberRoles', 'listMemberGroups'],
-    ...['getJob', 'cancelJob'],
+    ...['bindPosition', 'getJob', 'cancelJob'],
   ]);
 
   // A repeat in the other case is a repeat.

@@ -14,6 +14,7 @@ import { memberSchemaRoutes } from './member-schema.ts';
 import { memberRoutes } from './members.ts';
 import { policyRoutes } from './policies.ts';
 import { positionQueryRoutes } from './position-queries.ts';
+import { positionCommandRoutes } from './positions.ts';
 import { problemRoutes } from './problems.ts';
 import { roleRoutes } from './roles.ts';
 import { sessionRoutes } from './sessions.ts';
@@ -36,6 +37,7 @@ export function allRoutes(publicUrl?: string): Route[] {
     ...lookalikeRoutes,
     ...loginHoldRoutes,
     ...auditEventRoutes,
+    ...positionCommandRoutes,
   ];
   const commands = others.flatMap(({ command }) => command ?? []);
   const routes = [...others, ...jobRoutes(commands), ...problemRoutes];
