@@ -5,6 +5,3 @@ export const ROOT = 'root';
 
 /** How many groups are above each other at most, the whole organisation's among them. */
 export const DEEPEST = 100;
-
-/** How many groups of a tree are in one answer at most. */
-export const MOST_OF_A_TREE = 10_000;
