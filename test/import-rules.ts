@@ -105,6 +105,7 @@ export const RULES: Record<string, Rule> = {
             'platform/validation/group-fields.ts',
             'platform/validation/position-fields.ts',
             'platform/validation/id.ts',
+            'platform/validation/tree-fields.ts',
           )(target)
         : target !== 'node:crypto',
     broken: [

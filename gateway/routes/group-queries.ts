@@ -1,5 +1,6 @@
 import { line, searchQuery } from '#platform/validation/fields.ts';
-import { DEEPEST, MOST_OF_A_TREE } from '#platform/validation/group-fields.ts';
+import { DEEPEST } from '#platform/validation/group-fields.ts';
+import { MOST_OF_A_TREE } from '#platform/validation/tree-fields.ts';
 import { isAllowed, seenOf } from '../http/authorize.ts';
 import { pageOf, paging, wholeNumber } from '../http/paging.ts';
 import { route, SEES_ALL } from '../http/route.ts';

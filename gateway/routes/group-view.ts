@@ -81,7 +81,7 @@ export function groupShown(view: GroupView): Shown {
 
 /** The answer that shows a group. @throws GROUP_NOT_FOUND, also for one that is not seen */
 export async function readGroup(gateway: RequestGateway, groupId: string, seen: Principal['seen']) {
-  const request = { groupId, seen, seenGroups: undefined, include: [], seenMembers: undefined };
+  const request = { groupId, seen, seenGroups: seen, include: [], seenMembers: undefined };
   const { group } = await gateway.query.getGroup(request);
   if (!group) throw internal('INTERNAL', 'Query answered without a group');
   return tagged(group.version, groupShown(group));

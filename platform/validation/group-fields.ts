@@ -41,6 +41,3 @@ export const groupTags = z
     description: "The group's own set, which is put on its subgroups and on members in it",
     examples: [['sales', 'trial']],
   });
-
-/** How many groups of a tree are in one answer at most. */
-export const MOST_OF_A_TREE = 10_000;

@@ -1,6 +1,5 @@
-import { z } from 'zod';
 import { kept, PAGE_SIZE, searchQuery, pageSize as sizeRule } from '#platform/validation/fields.ts';
-import { DEEPEST, MOST_OF_A_TREE } from '#platform/validation/group-fields.ts';
+import { treeDepth, treePageSize } from '#platform/validation/tree-fields.ts';
 import { invalidWait } from './refusals.ts';
 
 /** The form in which texts are compared: full-width and half-width, upper and lower case are the same. */
@@ -37,13 +36,13 @@ export function requirePageSize(pageSize: number): number {
 
 /** @throws INVALID_ARGUMENT */
 export function requireTreePageSize(pageSize: number): number {
-  kept({ pageSize: z.int().min(0).max(MOST_OF_A_TREE) }, { pageSize });
+  kept({ pageSize: treePageSize }, { pageSize });
   return pageSize || PAGE_SIZE.default;
 }
 
 /** How far below a group others are. @throws INVALID_ARGUMENT */
 export function requireDepth(depth: number): number {
-  kept({ depth: z.int().min(0).max(DEEPEST) }, { depth });
+  kept({ depth: treeDepth }, { depth });
   return depth || 1;
 }
 

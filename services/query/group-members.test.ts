@@ -175,5 +175,8 @@ test.serial('a group is shown with the parts that are asked for, each the first 
     few.members?.members.map(({ member }) => member?.displayName),
     ['m03'],
   );
+  const nobody = await getGroup(db, { ...ask, seenMembers: undefined, seenGroups: undefined, include: parts });
+  t.deepEqual([nobody.members?.members, nobody.ancestors?.groups, nobody.subgroups?.groups], [[], [], []]);
+  t.like(nobody.group, { parentId: undefined, subgroupCount: 0 });
   await t.throwsAsync(getGroup(db, { ...ask, seen: NOTHING, include: parts }), GROUP_NOT_FOUND);
 });

@@ -1,5 +1,5 @@
 import { type Database, fieldOf, fieldsOf, join, nullsAbsent, type Query, sql } from '#platform/postgres/database.ts';
-import { DEEPEST } from '#platform/validation/group-fields.ts';
+import { DEEPEST, ROOT } from '#platform/validation/group-fields.ts';
 import type { Condition } from '#proto/musubi/access/v1/condition.ts';
 import type { GroupView } from '#proto/musubi/query/v1/query.ts';
 import type { Page } from './cursor.ts';
@@ -25,8 +25,11 @@ const subtrees = (ids: readonly string[]): Query => sql`
 export const listed = (table: Query): Listed => ({
   id: sql`${table}.id`,
   findable: sql`(${table}.visibility <> 'VISIBILITY_INVITATION')`,
-  // As a value, it is not joined: the groups below are looked up once for a statement, and each row in them.
-  in: { Group: (ids) => sql`coalesce(${table}.id in (${subtrees(ids)}), false)` },
+  in: {
+    Group: (ids) =>
+      // All groups are below the whole organisation. Of others, those below are looked up once for a statement: as a value, they are not joined.
+      ids.includes(ROOT) ? sql`true` : sql`coalesce(${table}.id in (${subtrees(ids)}), false)`,
+  },
 });
 
 /** The groups that are there, and that who asks may see. @param table their name in the statement */

@@ -26,7 +26,7 @@ const FIRST = { pageSize: 0, pageToken: '' };
  * @throws GROUP_NOT_FOUND, also for one that is not seen
  */
 export async function getGroup(db: Database, request: GetGroupRequest): Promise<GetGroupResponse> {
-  const { groupId, seen, seenGroups = seen, seenMembers, include } = request;
+  const { groupId, seen, seenGroups, seenMembers, include } = request;
   if (groupId.includes('\0')) throw groupNotFound();
   const group = await findGroup(db, { groupId, seen, seenGroups });
   if (!group) throw groupNotFound();

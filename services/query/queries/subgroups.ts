@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Database } from '#platform/postgres/database.ts';
 import { fromPageToken, toPageToken } from '#platform/validation/page-token.ts';
-import type { ListSubgroupsRequest, ListSubgroupsResponse } from '#proto/musubi/query/v1/query.ts';
+import type { GroupView, ListSubgroupsRequest, ListSubgroupsResponse } from '#proto/musubi/query/v1/query.ts';
 import { part } from '../cursor.ts';
 import { requireDepth, requireTreePageSize } from '../domain.ts';
 import { type Below, type Subgroup, subgroups } from '../group-store.ts';
@@ -34,7 +34,12 @@ export async function listSubgroups(
   const page = found.slice(0, Math.min(size, fitting(found)));
   const last = page.at(-1);
   const nextPageToken = page.length < found.length && last ? toPageToken(asked, [last.depth, last.name, last.groupId]) : '';
-  return { groups: page.map(({ depth: _, ...group }) => group), nextPageToken };
+  return { groups: page.map(withoutDepth), nextPageToken };
+}
+
+function withoutDepth(subgroup: Subgroup): GroupView {
+  const { depth: _, ...group } = subgroup;
+  return group;
 }
 
 /** How many of them fit into a message. */
