@@ -2,6 +2,7 @@ import { alreadyExists, failedPrecondition, notFound } from '#platform/errors.ts
 import type { MemberView } from '#proto/musubi/query/v1/query.ts';
 import type { CommandStart } from '../worker/client.ts';
 import type { CommandInput, CommandName } from '../workflows/commands.ts';
+import { applyToTree, isOfTree } from './applied-groups.fixture.ts';
 import type { World } from './gateway.fixture.ts';
 
 /** What is known to the services that are played. */
@@ -24,8 +25,9 @@ export function view(memberId: string, profile: { loginId: string; displayName: 
   };
 }
 
-/** What commands of members do; of roles and policies nothing is played here. */
-export function apply({ members }: State, start: CommandStart): void {
+/** What commands of members and of groups do; of roles and policies nothing is played here. */
+export function apply({ members, groups }: State, start: CommandStart): void {
+  if (isOfTree(start)) applyToTree({ groups }, start);
   if (!isOfMember(start)) return;
   const { command, input } = start;
   if ('schemaId' in input || 'holdId' in input) return;

@@ -42,7 +42,10 @@ interface CommandDeclaration<
   operationId: string;
   summary: string;
   description?: string;
-  resource(params: Input<P>): Resource;
+  /** What it is done to. @param body only where that is `namedInBody` */
+  resource(params: Input<P>, body: z.output<B>): Resource;
+  /** As a route declares it. */
+  namedInBody?: true;
   params?: P;
   body?: B;
   /** Fields of the body that are in no fingerprint and no saga: only `prepare` sees them. */
@@ -124,7 +127,7 @@ export function commandRoute<
     ...rest,
     action: command,
     begins: true,
-    resource: ({ params }: { params: unknown }) => resource(params as Input<P>),
+    resource: ({ params, body }: { params: unknown; body?: unknown }) => resource(params as Input<P>, body as z.output<B>),
     headers: { ...commandHeaders, ...(conditional ? { 'If-Match': ifMatch } : {}) },
     responses: { ...responses, 202: accepted },
     problems: [...commandProblems, ...(conditional ? (['VERSION_MISMATCH'] as const) : []), ...problems],

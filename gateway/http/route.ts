@@ -41,6 +41,8 @@ interface Asking<P extends Shape, L> {
   loaded: L | undefined;
   /** The member that the token says it is of. Not verified yet: good only for naming a resource to Auth. */
   claimedMemberId: string;
+  /** Of a route whose resource is `namedInBody`: the body. */
+  body?: unknown;
 }
 
 /** A valid, authorised request. */
@@ -87,6 +89,8 @@ type Asked = { action: Action; filtered?: never } | { action: Extract<Action, `$
 type Access<P extends Shape, L> = Asked & {
   /** Whether it begins a saga, which needs a permit. */
   begins?: true;
+  /** Whether only the body says what the request is about: of who has a good token it is then read before Auth is asked. */
+  namedInBody?: true;
   /** Reads what the request is about, where Auth must know more of it than its ID. Throws what it is refused by. */
   load?(asking: { params: Input<P> }, gateway: RequestGateway): Promise<L>;
   resource(asking: Asking<P, L>): Resource;
@@ -100,6 +104,7 @@ interface PublicAccess {
   action?: never;
   filtered?: never;
   begins?: never;
+  namedInBody?: never;
   load?: never;
   resource?: never;
   hiddenAs?: never;

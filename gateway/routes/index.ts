@@ -2,6 +2,7 @@ import type { Route } from '../http/route.ts';
 import { auditEventRoutes } from './audit-events.ts';
 import { authRoutes } from './auth.ts';
 import { documentRoutes } from './documents.ts';
+import { groupRoutes } from './groups.ts';
 import { jobRoutes } from './jobs.ts';
 import { loginHoldRoutes } from './login-holds.ts';
 import { lookalikeRoutes } from './lookalikes.ts';
@@ -22,6 +23,7 @@ export function allRoutes(publicUrl?: string): Route[] {
     ...roleRoutes,
     ...policyRoutes,
     ...memberRoleRoutes,
+    ...groupRoutes,
     ...memberSchemaRoutes,
     ...lookalikeRoutes,
     ...loginHoldRoutes,
