@@ -24,7 +24,7 @@ test('a body is refused where none is asked for, unless it says nothing', async 
         'detachPolicy',
         'deletePolicy',
       ],
-      ...['assignRole', 'revokeRole', 'deleteGroup', 'archiveGroup', 'restoreGroup', 'releaseLogin', 'cancelJob'],
+      ...['assignRole', 'revokeRole', 'releaseLogin', 'deleteGroup', 'archiveGroup', 'restoreGroup', 'cancelJob'],
     ],
   );
   const jobId = await runningJob(world);

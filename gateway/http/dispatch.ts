@@ -37,7 +37,7 @@ export function dispatch(route: Route, gateway: Gateway): Middleware {
     const early = route.namedInBody ? await readOfKnown(route, request, ctx) : undefined;
     const { principal, loaded, accessToken } = route.public
       ? { principal: NOBODY, loaded: undefined, accessToken: '' }
-      : await admitted(route, request, ctx, params, early?.body);
+      : await admitted(early ? naming(route, early.body) : route, request, ctx, params);
     if (!params.ok) throw params.error;
     ctx.state.memberId = principal.memberId || undefined;
 
@@ -73,6 +73,12 @@ async function readOfKnown(route: Route, gateway: RequestGateway, ctx: Context) 
   return await read(route, ctx);
 }
 
+/** The route, of which the body says what it is about. */
+const naming = (route: Exclude<Route, { public: true }>, body: unknown): typeof route => ({
+  ...route,
+  resource: (asking) => route.resource({ ...asking, body }),
+});
+
 /** The headers that the route declares, and those that it must not pass over. */
 function relevantHeaders(route: Route, { req }: Context): Record<string, unknown> {
   const preconditions = (route.method === 'GET' ? PRECONDITIONS : UNSAFE_PRECONDITIONS).filter(
@@ -91,13 +97,7 @@ function paramsOf(route: Route, raw: unknown): Params {
   return { ok: false, error: notFound(notFoundCode(name), `There is no such ${name.replace(/Id$/, '')}.`) };
 }
 
-async function admitted(
-  route: Exclude<Route, { public: true }>,
-  gateway: RequestGateway,
-  ctx: Context,
-  params: Params,
-  body: unknown,
-) {
+async function admitted(route: Exclude<Route, { public: true }>, gateway: RequestGateway, ctx: Context, params: Params) {
   const accessToken = bearerToken(ctx);
   const claimedMemberId = claimedSubject(accessToken);
   let loaded: unknown;
@@ -115,7 +115,7 @@ async function admitted(
     }
   }
   const named = params.ok ? params.value : Object.fromEntries(Object.keys(route.params.shape).map((name) => [name, '']));
-  const resource = route.resource({ params: named, loaded, claimedMemberId, body });
+  const resource = route.resource({ params: named, loaded, claimedMemberId });
   const { action, filtered = false, begins: wantsPermit, hiddenAs } = route;
   const asked = { accessToken, action, filtered, resource, wantsPermit, origin: originOf(ctx) };
   const principal = await authorize(gateway, asked, hiddenAs);

@@ -89,8 +89,6 @@ type Asked = { action: Action; filtered?: never } | { action: Extract<Action, `$
 type Access<P extends Shape, L> = Asked & {
   /** Whether it begins a saga, which needs a permit. */
   begins?: true;
-  /** Whether only the body says what the request is about: of who has a good token it is then read before Auth is asked. */
-  namedInBody?: true;
   /** Reads what the request is about, where Auth must know more of it than its ID. Throws what it is refused by. */
   load?(asking: { params: Input<P> }, gateway: RequestGateway): Promise<L>;
   resource(asking: Asking<P, L>): Resource;
@@ -104,7 +102,6 @@ interface PublicAccess {
   action?: never;
   filtered?: never;
   begins?: never;
-  namedInBody?: never;
   load?: never;
   resource?: never;
   hiddenAs?: never;
@@ -126,6 +123,8 @@ interface Declaration<P extends Shape, Q extends Shape, B extends z.ZodType, H e
   /** The cookies that it understands. One that is no good is as good as none, so they are declared only to be documented. */
   cookies?: Shape;
   body?: B;
+  /** Whether only the body says what the request is about: of who has a good token it is then read before Auth is asked. */
+  namedInBody?: true;
   responses: R;
   /** The problems that this route adds to those that follow from what it takes (`declaredProblems`). */
   problems?: readonly ProblemCode[];

@@ -23,10 +23,10 @@ export function allRoutes(publicUrl?: string): Route[] {
     ...roleRoutes,
     ...policyRoutes,
     ...memberRoleRoutes,
-    ...groupRoutes,
     ...memberSchemaRoutes,
     ...lookalikeRoutes,
     ...loginHoldRoutes,
+    ...groupRoutes,
     ...auditEventRoutes,
   ];
   const commands = others.flatMap(({ command }) => command ?? []);
