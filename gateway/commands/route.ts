@@ -55,7 +55,10 @@ interface CommandDeclaration<
   operationId: string;
   summary: string;
   description?: string;
-  resource(params: Input<P>): Resource;
+  /** What it is done to. @param body only where that is `namedInBody` */
+  resource(params: Input<P>, body: z.output<B>): Resource;
+  /** As a route declares it. */
+  namedInBody?: true;
   params?: P;
   query?: Q;
   body?: B;
@@ -144,7 +147,7 @@ export function commandRoute<
     ...rest,
     action: command,
     begins: true,
-    resource: ({ params }: { params: unknown }) => resource(params as Input<P>),
+    resource: ({ params, body }: { params: unknown; body?: unknown }) => resource(params as Input<P>, body as z.output<B>),
     headers: { ...commandHeaders, ...(conditional ? { 'If-Match': ifMatch } : {}) },
     responses: { ...responses, 202: accepted },
     problems: [...commandProblems, ...(conditional ? (['VERSION_MISMATCH'] as const) : []), ...problems],

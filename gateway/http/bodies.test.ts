@@ -24,7 +24,17 @@ test('a body is refused where none is asked for, unless it says nothing', async 
         'detachPolicy',
         'deletePolicy',
       ],
-      ...['assignRole', 'revokeRole', 'releaseLogin', 'deletePosition', 'bindPosition', 'unbindPosition', 'cancelJob'],
+      ...[
+        'assignRole',
+        'revokeRole',
+        'releaseLogin',
+        'addMember',
+        'leaveGroup',
+        'deletePosition',
+        'bindPosition',
+        'unbindPosition',
+      ],
+      ...['deleteGroup', 'archiveGroup', 'restoreGroup', 'cancelJob'],
     ],
   );
   const jobId = await runningJob(world);

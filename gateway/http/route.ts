@@ -41,6 +41,8 @@ interface Asking<P extends Shape, L> {
   loaded: L | undefined;
   /** The member that the token says it is of. Not verified yet: good only for naming a resource to Auth. */
   claimedMemberId: string;
+  /** Of a route whose resource is `namedInBody`: the body. */
+  body?: unknown;
 }
 
 /** A valid, authorised request. */
@@ -132,6 +134,8 @@ interface Declaration<P extends Shape, Q extends Shape, B extends z.ZodType, H e
   /** The cookies that it understands. One that is no good is as good as none, so they are declared only to be documented. */
   cookies?: Shape;
   body?: B;
+  /** Whether only the body says what the request is about: of who has a good token it is then read before Auth is asked. */
+  namedInBody?: true;
   responses: R;
   /** The problems that this route adds to those that follow from what it takes (`declaredProblems`). */
   problems?: readonly ProblemCode[];

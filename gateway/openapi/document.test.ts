@@ -156,7 +156,7 @@ test('what is answered has an example, too', (t) => {
 });
 
 test('every operation names its action, and the type of what it is about', (t) => {
-  const none = { params: {}, loaded: undefined, claimedMemberId: '' };
+  const none = { params: {}, loaded: undefined, claimedMemberId: '', body: {} };
   for (const route of routes) {
     const { 'x-action': action, 'x-resource': resource } = operationOf(route);
     t.is(action, route.action ?? null, route.operationId);

@@ -6,6 +6,7 @@ import { groupMemberRoutes } from './group-members.ts';
 import { groupPartRoutes } from './group-parts.ts';
 import { groupPermissionRoutes } from './group-permissions.ts';
 import { groupQueryRoutes } from './group-queries.ts';
+import { groupRoutes } from './groups.ts';
 import { jobRoutes } from './jobs.ts';
 import { loginHoldRoutes } from './login-holds.ts';
 import { lookalikeRoutes } from './lookalikes.ts';
@@ -28,16 +29,17 @@ export function allRoutes(publicUrl?: string): Route[] {
     ...roleRoutes,
     ...policyRoutes,
     ...memberRoleRoutes,
+    ...groupRoutes,
     ...groupMemberRoutes,
     ...groupPermissionRoutes,
     ...groupQueryRoutes,
     ...groupPartRoutes,
+    ...positionCommandRoutes,
     ...positionQueryRoutes,
     ...memberSchemaRoutes,
     ...lookalikeRoutes,
     ...loginHoldRoutes,
     ...auditEventRoutes,
-    ...positionCommandRoutes,
   ];
   const commands = others.flatMap(({ command }) => command ?? []);
   const routes = [...others, ...jobRoutes(commands), ...problemRoutes];

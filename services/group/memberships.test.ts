@@ -186,6 +186,15 @@ test('memberships that a restored copy gives to who was deleted end again, and w
   t.deepEqual(await eventsOf(`${groupId}.${memberId}`), ['membership.ended 2']);
 });
 
+test('where a member was until it was deleted is forgotten with it; an undo has nothing to do then', async (t) => {
+  const [groupId, memberId, at] = [await createGroup(), randomUUID(), job()];
+  await putMembers(groupId, [memberId]);
+  await leaveAll(memberId, at);
+  t.deepEqual(await groupErasure(db).erase([memberId]), { erased: [{ memberId, place: 'operations', count: 1 }] });
+  await undo(at.of('leave'));
+  t.is((await membershipOf(groupId, memberId))?.joinedAt, null);
+});
+
 test('why a member is put out of a group is forgotten also while a job is at it', async (t) => {
   const [groupId, memberId] = [await createGroup(), randomUUID()];
   await putMembers(groupId, [memberId]);

@@ -29,8 +29,9 @@ export const MEMORY: readonly RegExp[] = [
  * - version: every change has its own, the undo's too, or readers would not take it
  * - updatedAt: Auth's date of the document's last write, the undo's too; nobody is shown it. (A member's
  *   `updated_at`, which queries show, is compared: undos give it back.)
+ * - placed: how often something was put below a group, by which Auth's transactions meet; it only grows
  */
-const MOVING = new Set(['version', 'updatedAt']);
+const MOVING = new Set(['version', 'updatedAt', 'placed']);
 
 /** How the databases of services are called, on PostgreSQL and on MongoDB: whichever there are, they are looked into. */
 const OURS = /^musubi_/;
