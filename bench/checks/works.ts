@@ -7,7 +7,8 @@ import type { AuthServiceService, PermissionCheck } from '#proto/musubi/auth/v1/
 import type { Member, Role } from '../../services/auth/domain.ts';
 import { Policies } from '../../services/auth/policies.ts';
 import { aboutOf, questionOf as known, NO_FACTS, type Question } from '../../services/auth/question.ts';
-import { type SessionOf, Sessions } from '../../services/auth/sessions.ts';
+import { Sessions } from '../../services/auth/sessions.ts';
+import type { SessionOf } from '../../services/auth/standing.ts';
 import { ACTIONS, type Lane, type Prepared } from './prepare.ts';
 import { Remembered } from './remembered.ts';
 

@@ -164,7 +164,17 @@ test('an ID is read in either case, by every route that has one', async (t) => {
     tried.push(route.operationId);
   }
   t.deepEqual(tried, [
-    ...['getMember', 'updateMember', 'suspendMember', 'reinstateMember', 'assignRole', 'listMemberRoles', 'listMemberGroups'],
+    ...[
+      'getMember',
+      'updateMember',
+      'suspendMember',
+      'reinstateMember',
+      'assignRole',
+      'listMemberRoles',
+      'addMember',
+      'expelMember',
+      'listMemberGroups',
+    ],
     ...['bindPosition', 'getJob', 'cancelJob'],
   ]);
 

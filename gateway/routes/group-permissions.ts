@@ -5,6 +5,13 @@ import { route } from '../http/route.ts';
 import { EXAMPLE_ID, idOf, namedIdOf } from '../id.ts';
 import { decidedBy, deciding } from './decided.ts';
 
+const EXAMPLE = {
+  action: 'group.update',
+  allowed: true,
+  policies: [],
+  positions: [{ positionId: EXAMPLE_ID, groupId: EXAMPLE_ID }],
+};
+
 const explained = z
   .strictObject({
     action: z.string(),
@@ -14,9 +21,7 @@ const explained = z
   })
   .meta({
     id: 'ExplainedPermission',
-    examples: [
-      { action: 'group.update', allowed: true, policies: [], positions: [{ positionId: EXAMPLE_ID, groupId: EXAMPLE_ID }] },
-    ],
+    examples: [EXAMPLE],
   });
 
 /** What would have to change. */
@@ -41,11 +46,18 @@ const explainPermissions = route({
   params: { groupId: namedIdOf('group') },
   resource: ({ params }) => ({ type: 'Group', id: params.groupId }),
   hiddenAs: 'GROUP_NOT_FOUND',
-  query: { memberId: idOf('member').optional() },
+  query: {
+    memberId: idOf('member')
+      .optional()
+      .meta({ description: 'Of whom it is asked', examples: [EXAMPLE_ID] }),
+  },
   responses: {
     200: {
       description: 'Each action that can be done to a group, by name',
-      schema: z.strictObject({ items: z.array(explained) }).meta({ id: 'ExplainedPermissions' }),
+      schema: z.strictObject({ items: z.array(explained) }).meta({
+        id: 'ExplainedPermissions',
+        examples: [{ items: [EXAMPLE] }],
+      }),
     },
   },
   problems: ['MEMBER_NOT_FOUND'],

@@ -12,7 +12,7 @@ import type { Explanation } from './policies.ts';
 import type { RoleVersion } from './policy-sets.ts';
 import { type About, aboutOf, questionOf, type Resource } from './question.ts';
 import { permissionRevoked, sessionRevoked } from './refusals.ts';
-import type { Standing } from './sessions.ts';
+import type { Standing } from './standing.ts';
 
 /** What is asked about, as callers name it. */
 interface Asked {

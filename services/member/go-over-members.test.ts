@@ -11,10 +11,10 @@ test.after.always(() => member?.close());
 test('all members are gone over in parts, in which each stays whoever comes and goes', async (t) => {
   const { service } = member;
   const add = async (isDone = true): Promise<string> => {
-    const memberId = randomUUID();
+    const [memberId, jobId] = [randomUUID(), randomUUID()];
     const profile = { loginId: `m-${memberId.slice(0, 8)}`, displayName: 'Taro', email: 'taro@example.com' };
-    await service.createMember({ operationId: `${randomUUID()}/create`, memberId, ...profile }, call);
-    if (isDone) await service.activateMember({ operationId: `${randomUUID()}/activate`, memberId }, call);
+    await service.createMember({ operationId: `${jobId}/create`, memberId, ...profile }, call);
+    if (isDone) await service.activateMember({ operationId: `${jobId}/activate`, memberId }, call);
     return memberId;
   };
   const all: string[] = [];

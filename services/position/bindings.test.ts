@@ -58,6 +58,7 @@ test('nothing happens to who is bound to what it was: nothing is told, and nothi
   const one = job();
   t.deepEqual(await begin(groupId, memberId, { bind: [positionId] }, one), {
     bindings: [{ memberId, positionIds: [positionId] }],
+    leavesNone: false,
   });
   t.deepEqual(await commit(one), { written: [] });
   t.deepEqual(await eventsOf(`${groupId}.${memberId}`), ['bindings.changed 1']);

@@ -1,7 +1,7 @@
 import { ROOT } from '#platform/validation/group-fields.ts';
 import type { MemberStatus } from '../domain.ts';
 import type { RoleVersion } from '../policy-sets.ts';
-import { type Asked, holds, membersAsked, type Standing, sessionsAsked, type Wanted } from '../sessions.ts';
+import { type Asked, holds, membersAsked, type Standing, sessionsAsked, type Wanted } from '../standing.ts';
 import type { Store } from '../store.ts';
 import type { Ground, Group, Place, Position } from './group.ts';
 

@@ -1,4 +1,5 @@
 import type { ClientSession } from 'mongodb';
+import { ROOT } from '#platform/validation/group-fields.ts';
 import { type Grant, PositionKind, Reach } from '#proto/musubi/position/v1/position.ts';
 import { groupNotFound } from '../refusals.ts';
 import type { Store } from '../store.ts';
@@ -12,8 +13,10 @@ export async function requireGroup({ groups }: Pick<Store, 'groups'>, session: C
 }
 
 /** A group below which something is put. Of two transactions that move it, and that put something below it, one begins again. @throws GROUP_NOT_FOUND */
-export async function requireParent({ groups }: Pick<Store, 'groups'>, session: ClientSession, groupId: string): Promise<Group> {
-  const parent = await groups.findOneAndUpdate(
+export async function requireParent(store: Pick<Store, 'groups'>, session: ClientSession, groupId: string): Promise<Group> {
+  // The whole organisation is never moved: who puts something right below it waits for nobody.
+  if (groupId === ROOT) return await requireGroup(store, session, groupId);
+  const parent = await store.groups.findOneAndUpdate(
     { _id: groupId, removedBy: { $exists: false } },
     { $inc: { placed: 1 } },
     { session, returnDocument: 'after' },
