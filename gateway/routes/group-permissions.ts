@@ -54,17 +54,18 @@ const explainPermissions = route({
   responses: {
     200: {
       description: 'Each action that can be done to a group, by name',
-      schema: z.strictObject({ items: z.array(explained) }).meta({
+      schema: z.strictObject({ memberId: z.string(), permissions: z.array(explained) }).meta({
         id: 'ExplainedPermissions',
-        examples: [{ items: [EXAMPLE] }],
+        examples: [{ memberId: EXAMPLE_ID, permissions: [EXAMPLE] }],
       }),
     },
   },
   problems: ['MEMBER_NOT_FOUND'],
-  async handle({ params: { groupId }, query: { memberId }, principal, accessToken }, gateway) {
-    const { actions } = await gateway.auth.explainGroup({ accessToken, groupId, memberId: memberId ?? principal.memberId });
-    const items = actions.map((one) => ({ action: one.action, allowed: one.allowed, ...decidedBy(one), ...needs(one) }));
-    return { status: 200 as const, body: { items } };
+  async handle({ params: { groupId }, query, principal, accessToken }, gateway) {
+    const { memberId = principal.memberId } = query;
+    const { actions } = await gateway.auth.explainGroup({ accessToken, groupId, memberId });
+    const permissions = actions.map((one) => ({ action: one.action, allowed: one.allowed, ...decidedBy(one), ...needs(one) }));
+    return { status: 200 as const, body: { memberId, permissions } };
   },
 });
 
