@@ -128,7 +128,11 @@ test('a deny wins, and a simulation says which policies decide', async (t) => {
   await done(t, as.put(`/v1/members/${memberId}/roles/${roleId}`, undefined, wait));
   const self = await login(loginId, password);
   t.is((await self.patch(`/v1/members/${memberId}`, { displayName: 'x' })).status, 403);
-  t.deepEqual((await as.post('/v1/policies:simulate', asked)).body, { allowed: false, policies: [{ policyId, roleId }] });
+  t.deepEqual((await as.post('/v1/policies:simulate', asked)).body, {
+    allowed: false,
+    policies: [{ policyId, roleId }],
+    positions: [],
+  });
   const nothing = await as.post('/v1/policies:simulate', { ...asked, action: 'member.fly' });
   t.deepEqual(nothing.body, { allowed: false, policies: [], positions: [] });
   t.is((await self.post('/v1/policies:simulate', asked)).status, 403);
