@@ -118,7 +118,7 @@ async function takeInMembers(system: System): Promise<string> {
     fingerprint: fingerprint({ method: 'BOOTSTRAP', path: key }),
     summary: 'Take all members into the whole organisation',
     prepare: undefined,
-    input: () => ({}),
+    input: (groupId) => ({ groupId }),
   });
   return jobId;
 }

@@ -66,7 +66,7 @@ export const INPUTS: { [C in CommandName]: CommandInput<C> } & Record<'saga.reco
   'group.add-member': { ...GROUP, ...MEMBER, byMemberId: '01890a5d-ac96-774b-bcce-b302099a8058' },
   'group.leave': { ...GROUP, ...MEMBER, successorId: '01890a5d-ac96-774b-bcce-b302099a8058' },
   'group.expel-member': { ...GROUP, ...MEMBER, reason: 'the project is over' },
-  'group.take-in-members': {},
+  'group.take-in-members': { groupId: 'root' },
   'saga.recover': { command: 'member.register', aggregateId: '01890a5d-ac96-774b-bcce-b302099a8057', undoing: false },
   // Of tests (child.fixture.ts, list.fixture.ts).
   'member.whole': { memberIds: ['m0', 'm1', 'm2'] },

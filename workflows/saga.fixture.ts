@@ -198,15 +198,21 @@ export function knowing(done: readonly string[], script: Script = {}): ScriptedS
 /** Which step an operation is of: `jobId/member.createMember` → `createMember`. */
 const stepOf = ({ operationId }: Record<string, unknown>): string => String(operationId).split('/')[1]?.split('.').at(-1) ?? '';
 
+/** What steps answer that find something out. */
+const FOUND: Readonly<Record<string, object>> = {
+  'member.beginUpdate': { loginChanges: true },
+  'member.countMembers': { members: 1 },
+  'member.listPart': { memberIds: ['m0'] },
+  'role.countHolders': { holders: 1 },
+  'group.countDoomed': { groups: 1, memberships: 1 },
+};
+
 /** What a service that does its work answers: of a step that says what it wrote, a version. */
 function usual(name: string, request: Record<string, unknown>): object {
-  if (name === 'member.beginUpdate') return { loginChanges: true };
-  if (name === 'role.countHolders') return { holders: 1 };
+  const found = FOUND[name];
+  if (found) return found;
   if (name === 'position.beginChangeBindings')
     return { bindings: [{ memberId: request.memberId, positionIds: request.bind }], leavesNone: false };
-  if (name === 'member.countMembers') return { members: 1 };
-  if (name === 'member.listPart') return { memberIds: ['m0'] };
-  if (name === 'group.countDoomed') return { groups: 1, memberships: 1 };
   if (name.endsWith('.getOperation')) return { state: 'OPERATION_STATE_UNKNOWN' };
   const [service = '', method = ''] = name.split('.');
   const contract = CONTRACTS[service as keyof typeof CONTRACTS] as ServiceDefinition;

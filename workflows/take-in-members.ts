@@ -6,6 +6,11 @@ const { auth, group, member } = services;
 /** How many members are about in one part of all. */
 const IN_A_PART = 500;
 
+export interface TakeInMembersInput {
+  /** That of the whole organisation. */
+  groupId: string;
+}
+
 /** Takes one of so many parts of all members in. */
 export const takeInPart = saga(
   'group.take-in-part',
@@ -21,23 +26,23 @@ export const takeInPart = saga(
 export const takeInParts = saga(
   'group.take-in-parts',
   [[member.countMembers, takeInPart, group.noteTakenIn]],
-  async ({ step, each }, _: object) => {
+  async ({ step, each }, { groupId }: TakeInMembersInput) => {
     const { members } = await step(member.countMembers, {});
     const parts = Math.ceil((members + 1) / IN_A_PART);
     const all = Array.from({ length: parts }, (_, part) => part);
     await each(takeInPart, all, (part) => ({ key: `${part}`, request: { parts, part } }), { atOnce: 4 });
     await step(group.noteTakenIn, {});
-    return {};
+    return { id: groupId };
   },
 );
 
 /** Has all members be in the whole organisation that were there before it was. The system itself begins it. */
 export const takeInMembers = saga(
   'group.take-in-members',
-  [[pivot(auth.confirmPermit), finish(takeInParts, () => ({}))]],
-  async ({ step, child }, _: object) => {
+  [[pivot(auth.confirmPermit), finish(takeInParts, (groupId) => ({ groupId }))]],
+  async ({ step, child }, { groupId }: TakeInMembersInput) => {
     await step(auth.confirmPermit, {});
-    await child(takeInParts, {});
-    return { id: 'root' };
+    await child(takeInParts, { groupId });
+    return { id: groupId };
   },
 );

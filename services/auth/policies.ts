@@ -1,23 +1,17 @@
 import { readFileSync } from 'node:fs';
-import {
-  type EntityJson,
-  type EntityUidJson,
-  preparseSchema,
-  schemaToJson,
-  statefulIsAuthorized,
-  validate,
-} from '@cedar-policy/cedar-wasm/nodejs';
+import { type EntityJson, preparseSchema, schemaToJson, statefulIsAuthorized, validate } from '@cedar-policy/cedar-wasm/nodejs';
 import type { FieldViolation } from '#platform/errors.ts';
 import { type Condition, nameIn, narrow, narrowTo, spellOut } from './conditions.ts';
 import type { Policy, Role } from './domain.ts';
-import { grantedBy, isTo, type Place } from './groups/group.ts';
+import { grantedBy, isTo } from './groups/group.ts';
+import { groupAttributes, standingIn } from './groups/in-cedar.ts';
 import { conditionOf, NotListable, notListable } from './partial-evaluation.ts';
 import { factsOf, faultOf, messages } from './policy-facts.ts';
 import { type PolicySet, PolicySets, type RoleVersion } from './policy-sets.ts';
 import { tooComplex } from './policy-text.ts';
 import { kindOf, type Question, readerOf } from './question.ts';
+import { NAMESPACE, uid } from './uid.ts';
 
-const NAMESPACE = 'Musubi';
 const SCHEMA_NAME = 'musubi';
 
 /** `open`: no policy permits it, and none forbids it. */
@@ -266,18 +260,6 @@ function withGrants(decision: PolicyDecision, { action, resource: { place } }: Q
 
 const NOWHERE = { grounds: [], invitedTo: [] };
 
-// What a member is to a group, it is by holding a position of no name: it can be no other's.
-const OF_GROUP = { members: 'member', leaders: 'leader', invited: 'invited' } as const;
-const nameless = (attribute: string) => uid('Position', `/${attribute}`);
-
-const groupAttributes = ({ findable }: Place): EntityJson['attrs'] => ({
-  findable,
-  ...Object.fromEntries(Object.keys(OF_GROUP).map((attribute) => [attribute, { __entity: nameless(attribute) }])),
-});
-
-const standingIn = (place: Place, action: string) =>
-  Object.entries(OF_GROUP).flatMap(([attribute, relation]) => (isTo(place, relation, action) ? nameless(attribute) : []));
-
 /** What a map has under a key, made and kept where it is missing; a full map begins again. */
 function remembered<Answer>(kept: Map<string, Answer>, key: string, make: () => Answer): Answer {
   const known = kept.get(key);
@@ -287,8 +269,6 @@ function remembered<Answer>(kept: Map<string, Answer>, key: string, make: () => 
   kept.set(key, made);
   return made;
 }
-
-const uid = (type: string, id: string): EntityUidJson & { type: string; id: string } => ({ type: `${NAMESPACE}::${type}`, id });
 
 function readSchema(schema: string) {
   const read = schemaToJson(schema);

@@ -77,6 +77,8 @@ export function membershipWays(existing: Existing, outside: Existing): Record<Me
         return { ...made, occupy };
       },
     },
-    'group.take-in-members': { make: async (context) => of('group.take-in-members', {}, await outside(context)) },
+    'group.take-in-members': {
+      make: async (context) => of('group.take-in-members', { groupId: 'root' }, await outside(context)),
+    },
   };
 }
