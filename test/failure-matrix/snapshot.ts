@@ -17,6 +17,8 @@ export const MEMORY: readonly RegExp[] = [
   // A version is never given twice, also when the roles or bindings are gone.
   /^musubi_role\.member_role_versions$/,
   /^musubi_position\.binding_versions$/,
+  // Of a member that is deleted, that nobody binds it to anything any more, and the job that closed it.
+  /^musubi_position\.closed_members$/,
   // The job itself: that it was asked for, and how it ended.
   /^redis\.job:/,
   /^redis\.outbox:job$/,
