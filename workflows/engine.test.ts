@@ -29,7 +29,7 @@ test('a service that comes back in time costs nothing but time, and the job show
   t.like(report, {
     jobId: handle.workflowId,
     state: 'JOB_STATE_RUNNING',
-    progress: { done: 1, total: 5, step: 'bind login', attempt: 2 },
+    progress: { done: 1, total: 6, step: 'bind login', attempt: 2 },
   });
   const attempts = services.received
     .filter(({ name }) => name === 'job.reportProgress')
@@ -113,7 +113,7 @@ test('an undo is tried until it is through, in order, and the job says so', asyn
   const undos = services.steps.filter((name) => name.startsWith('undo'));
   t.deepEqual(
     undos.filter((name) => name !== 'undo assignRoles'),
-    ['undo grantRoles', 'undo bindLogin', 'undo createMember'],
+    ['undo grantRoles', 'undo enterOrganisation', 'undo bindLogin', 'undo createMember'],
   );
   t.is(undos.filter((name) => name === 'undo assignRoles').length, 10);
   t.is(undos.indexOf('undo assignRoles'), 1);
