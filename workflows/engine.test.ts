@@ -162,8 +162,8 @@ test('a job is applied, not completed, until queries see it', async (t) => {
   t.deepEqual(
     services.received.filter(({ name }) => name === 'job.finishJob').map(({ request }) => request.progress),
     [
-      { done: 5, total: 5, step: 'until queries see it' },
-      { done: 5, total: 5, step: 'done' },
+      { done: 6, total: 6, step: 'until queries see it' },
+      { done: 6, total: 6, step: 'done' },
     ],
   );
   const asked = services.received.find(({ name }) => name === 'query.awaitVersions')?.request.versions;
@@ -171,6 +171,7 @@ test('a job is applied, not completed, until queries see it', async (t) => {
   t.deepEqual(asked, [
     { type: 'member', id, version: 2 },
     { type: 'member-roles', id, version: 1 },
+    { type: 'group', id, version: 2 },
   ]);
 });
 
@@ -180,7 +181,8 @@ test('Job being away holds the end back, and nothing else', async (t) => {
     'job.reportProgress': [away],
   });
   await run(t, 'member.register', services);
-  t.deepEqual(services.steps, ['createMember', 'bindLogin', 'assignRoles', 'grantRoles', 'activateMember']);
+  const steps = ['createMember', 'bindLogin', 'assignRoles', 'enterOrganisation', 'grantRoles', 'activateMember'];
+  t.deepEqual(services.steps, steps);
   t.is(services.end?.state, 'JOB_STATE_COMPLETED');
 });
 
