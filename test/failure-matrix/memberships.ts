@@ -25,8 +25,8 @@ export function membershipWays(existing: Existing, outside: Existing): Record<Me
     const group = { groupId: ids.groupId, parentId: 'root', name: ids.groupName, description: 'of the matrix', tags: [] };
     const input = { ...group, visibility: 'VISIBILITY_OPEN' as const, creatorId: leader.memberId };
     await context.run({ command: 'group.create', input, ids, aggregateId: ids.groupId });
-    const { memberId } = await existing(context);
-    return { ...ids, memberId };
+    const { memberId, loginId = '' } = await existing(context);
+    return { ...ids, leaderLogin: leader.loginId ?? '', memberId, loginId };
   }
 
   async function addCase(context: Context): Promise<Case> {
@@ -58,7 +58,9 @@ export function membershipWays(existing: Existing, outside: Existing): Record<Me
     'group.leave': {
       make: async (context) => {
         const { ids, groupId, memberId, leaderId } = await both(context);
-        const swapped = { ...ids, memberId: leaderId, otherId: memberId };
+        const { loginId = '', leaderLogin = '' } = ids;
+        const leader = { memberId: leaderId, loginId: leaderLogin };
+        const swapped = { groupId, groupName: ids.groupName ?? '', ...leader, otherId: memberId, otherLogin: loginId };
         return of('group.leave', { groupId, memberId: leaderId, successorId: memberId }, swapped);
       },
     },
