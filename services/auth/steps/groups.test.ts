@@ -93,8 +93,9 @@ test('what is put below a group while it is moved is moved with it', async (t) =
   }
 });
 
-test('who moves a group gives nobody more in it than it holds there itself', async (t) => {
-  const one = await member();
+test('who moves a group gives nobody more in it than it holds there itself, and puts it where it may make groups', async (t) => {
+  await auth.role('makes', ['permit (principal, action == Musubi::Action::"group.create", resource);']);
+  const [one, other] = [await member('makes'), await member()];
   const mine = await made(one.memberId);
   const stronger = grant(PositionKind.POSITION_KIND_UNSPECIFIED, ['group.delete', 'subtree']);
   const [same, strong] = [await made(undefined), await made(undefined, ROOT, stronger)];
@@ -107,6 +108,9 @@ test('who moves a group gives nobody more in it than it holds there itself', asy
       permit: permit(mine.groupId),
     });
   await t.throwsAsync(move(strong.groupId), EXCEEDS);
+  const others = await made(other.memberId);
+  const asOther = { groupId: others.groupId, parentId: same.groupId, permit: other.permit(others.groupId) };
+  await t.throwsAsync(auth.steps.moveGroup({ ...operation(), ...asOther }), EXCEEDS, 'it may make none there');
   await t.notThrowsAsync(move(same.groupId));
   await t.notThrowsAsync(move(here.groupId), 'what reaches no further is nothing to the group');
   await t.notThrowsAsync(move(strong.groupId, await member('admin')));
