@@ -4,7 +4,7 @@ import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/commo
 // this file, so it holds constants only; the environment's part is `temporalShape` (worker/config.ts).
 
 /** The domains that orchestrate sagas. Each can have a task queue of its name, to be deployed alone. */
-export const DOMAINS = ['member', 'role', 'policy', 'auth'] as const;
+export const DOMAINS = ['member', 'role', 'policy', 'auth', 'group', 'position'] as const;
 export type Domain = (typeof DOMAINS)[number];
 
 /** The task queue of all domains that have none of their own: a worker of each would cost every host a thread, a heap and pollers. */

@@ -2,7 +2,9 @@ import { alreadyExists, failedPrecondition, notFound } from '#platform/errors.ts
 import type { MemberView } from '#proto/musubi/query/v1/query.ts';
 import type { CommandStart } from '../worker/client.ts';
 import type { CommandInput, CommandName } from '../workflows/commands.ts';
+import { applyToTree, isOfTree } from './applied-groups.fixture.ts';
 import type { World } from './gateway.fixture.ts';
+import { applyPosition, isOfPosition } from './positions.fixture.ts';
 
 /** What is known to the services that are played. */
 export type State = Omit<World, 'base' | 'gateway' | 'close'>;
@@ -24,8 +26,10 @@ export function view(memberId: string, profile: { loginId: string; displayName: 
   };
 }
 
-/** What commands of members do; of roles and policies nothing is played here. */
-export function apply({ members }: State, start: CommandStart): void {
+/** What commands of members, groups and positions do; of roles and policies nothing is played here. */
+export function apply({ members, groups, positions }: State, start: CommandStart): void {
+  if (isOfTree(start)) applyToTree({ groups }, start);
+  if (isOfPosition(start)) applyPosition({ positions }, start);
   if (!isOfMember(start)) return;
   const { command, input } = start;
   if ('schemaId' in input || 'holdId' in input) return;

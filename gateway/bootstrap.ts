@@ -6,6 +6,7 @@ import { connectPeers, type Peers } from '#platform/grpc/peers.ts';
 import { type programShape, Secret } from '#platform/process/config.ts';
 import type { App } from '#platform/process/program.ts';
 import { email } from '#platform/validation/fields.ts';
+import { ROOT } from '#platform/validation/group-fields.ts';
 import { newId, SYSTEM } from '#platform/validation/id.ts';
 import { type Job, JobState } from '#proto/musubi/job/v1/job.ts';
 import { calledBy } from '../services/may-call.ts';
@@ -22,6 +23,7 @@ export { bootstrapShape as shape };
 type Config = z.output<z.ZodObject<typeof bootstrapShape & typeof programShape>>;
 
 const COMMAND = 'member.register';
+const TAKE_IN = 'group.take-in-members';
 
 /** What it works with: the services, and the door to the sagas. */
 interface System extends Peers<ReturnType<typeof calledBy<'bootstrap'>>>, Omit<Issuing, 'job'> {
@@ -34,7 +36,7 @@ const PATIENCE_MS = 180_000;
 const MAX_FAILURES = 5;
 
 /**
- * Puts in place what a new system needs: the built-in roles, in Role and in Auth, and a first admin where nobody
+ * Puts in place what a new system needs: the built-in roles and the whole organisation's group, also in Auth, and a first admin where nobody
  * holds the role `admin`. Running it again changes nothing, also with another login, so it is run at every start.
  */
 export async function start(app: App<Config>): Promise<'done'> {
@@ -55,9 +57,13 @@ export async function start(app: App<Config>): Promise<'done'> {
 
   let failure = '';
   for (let failures = 0; failures < MAX_FAILURES; ) {
-    const { newest, ended, hasAdmin } = await patiently(() => look(system), patience);
+    const { newest, ended, hasAdmin, allTakenIn } = await patiently(() => look(system), patience);
     if (hasAdmin && (!newest || isFinal(newest))) {
-      log.info('the built-in roles are in place, and there is an admin');
+      if (!allTakenIn) {
+        const jobId = await patiently(() => takeInMembers(system), patience);
+        log.info({ jobId }, 'the members of before there were groups are being taken into the whole organisation');
+      }
+      log.info('the built-in roles and the whole organisation are in place, and there is an admin');
       return 'done';
     }
     // What is under way decides first. A queued one may be nobody's any more, so it is started, if that can't make a second admin.
@@ -86,26 +92,48 @@ export async function start(app: App<Config>): Promise<'done'> {
  */
 async function look(system: System) {
   for (let jobs = await registrations(system); ; ) {
-    const hasAdmin = await ensureRoles(system);
+    const { hasAdmin, allTakenIn } = await ensureBuiltIn(system);
     const now = hasAdmin ? await registrations(system) : jobs;
-    if (now[0]?.jobId === jobs[0]?.jobId) return { newest: jobs[0], ended: jobs.find(isFinal), hasAdmin };
+    if (now[0]?.jobId === jobs[0]?.jobId) return { newest: jobs[0], ended: jobs.find(isFinal), hasAdmin, allTakenIn };
     jobs = now;
   }
 }
 
 /** The registrations of a first admin, newest first. */
-async function registrations({ job }: System): Promise<Job[]> {
+const registrations = (system: System): Promise<Job[]> => jobsOf(system, COMMAND);
+
+async function jobsOf({ job }: System, command: string): Promise<Job[]> {
   const state = JobState.JOB_STATE_UNSPECIFIED;
-  return (await job.listJobs({ memberId: SYSTEM, state, command: COMMAND, pageSize: 0, pageToken: '' })).jobs;
+  return (await job.listJobs({ memberId: SYSTEM, state, command, pageSize: 0, pageToken: '' })).jobs;
 }
 
-/** @returns whether anybody holds the role of an admin */
-async function ensureRoles({ role, auth }: System): Promise<boolean> {
+/** Has the members of before there were groups taken in, by a job that goes on by itself; one that is under way does so already. */
+async function takeInMembers(system: System): Promise<string> {
+  const [newest] = await jobsOf(system, TAKE_IN);
+  if (newest && !isFinal(newest) && newest.state !== JobState.JOB_STATE_QUEUED) return newest.jobId;
+  const key = newest && isFinal(newest) ? `${TAKE_IN}:after:${newest.jobId}` : TAKE_IN;
+  const { jobId } = await issueAndStart(system, { memberId: SYSTEM }, key, {
+    command: TAKE_IN,
+    aggregateId: ROOT,
+    fingerprint: fingerprint({ method: 'BOOTSTRAP', path: key }),
+    summary: 'Take all members into the whole organisation',
+    prepare: undefined,
+    input: (groupId) => ({ groupId }),
+  });
+  return jobId;
+}
+
+/** @returns whether anybody holds the role of an admin, and whether all members of before there were groups are taken in */
+async function ensureBuiltIn({ role, auth, group, position }: System): Promise<{ hasAdmin: boolean; allTakenIn: boolean }> {
   const { roles, hasAdmin } = await role.ensureBuiltInRoles({});
   if (hasAdmin === undefined) throw unavailable('ROLE_TOO_OLD', 'this release of Role does not tell whether there is an admin');
   // Before any admin is registered: an admin whose role Auth does not know could do nothing.
   await auth.putRoles({ roles });
-  return hasAdmin;
+  // And the whole organisation, which everybody is in from its registration on.
+  const { allTakenIn } = await group.ensureRoot({});
+  const { positions } = await position.ensureRootPositions({});
+  await auth.putRootGroup({ positions });
+  return { hasAdmin, allTakenIn };
 }
 
 /**

@@ -10,7 +10,7 @@ import { newId } from '#platform/validation/id.ts';
 import type { Condition } from '#proto/musubi/access/v1/condition.ts';
 import { type AuthorizeRequest, AuthServiceService } from '#proto/musubi/auth/v1/auth.ts';
 import { type Job, JobServiceService } from '#proto/musubi/job/v1/job.ts';
-import { type MemberView, QueryServiceService } from '#proto/musubi/query/v1/query.ts';
+import { type GroupView, type MemberView, type PositionView, QueryServiceService } from '#proto/musubi/query/v1/query.ts';
 import type { CommandStart } from '../worker/client.ts';
 import { view } from './applied.fixture.ts';
 import { AbandonedJobs } from './commands/abandoned.ts';
@@ -39,12 +39,16 @@ export interface World {
   /** The one session that everybody has. */
   sessionId: string;
   members: Map<string, MemberView>;
+  groups: Map<string, GroupView>;
+  positions: Map<string, PositionView>;
   jobs: Map<string, Job>;
   started: CommandStart[];
   /** What Auth was asked. */
   asked: AuthorizeRequest[];
   /** What Auth says that may be seen. */
   seen: Condition;
+  /** What Auth refuses whoever asks: actions, to everything or to what has this ID. */
+  refused: { actions: readonly string[]; id?: string }[];
   /** The log, line by line. */
   lines: Record<string, unknown>[];
   /** How the next commands go; `disconnected`: it is known beforehand that Temporal is away. */
@@ -93,10 +97,13 @@ export async function startWorld({ origins = [], proxies = [], limits = {}, wait
     hanaId,
     sessionId: newId(),
     members: new Map<string, MemberView>(),
+    groups: new Map<string, GroupView>(),
+    positions: new Map<string, PositionView>(),
     jobs: new Map<string, Job>(),
     started: [] as CommandStart[],
     asked: [] as AuthorizeRequest[],
     seen: { kind: { $case: 'always', value: true } } as Condition,
+    refused: [],
     lines,
     next: 'completed' as World['next'],
   };

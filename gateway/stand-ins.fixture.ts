@@ -1,8 +1,7 @@
 import { status } from '@grpc/grpc-js';
-import { failedPrecondition, invalidFields, notFound, permissionDenied, unauthenticated, unavailable } from '#platform/errors.ts';
+import { failedPrecondition, notFound, permissionDenied, unauthenticated, unavailable } from '#platform/errors.ts';
 import type { CallInfo, Handlers } from '#platform/grpc/server.ts';
 import { newId } from '#platform/validation/id.ts';
-import type { Condition } from '#proto/musubi/access/v1/condition.ts';
 import {
   type AuditEvent,
   type AuthenticateRequest,
@@ -19,10 +18,13 @@ import { type FinishJobRequest, type Job, JobState } from '#proto/musubi/job/v1/
 import type { GetMemberRequest, ListMembersRequest } from '#proto/musubi/query/v1/query.ts';
 import type { CommandStart, Commands } from '../worker/client.ts';
 import { apply, type State } from './applied.fixture.ts';
+import { groupQueriesOf } from './group-stand-ins.fixture.ts';
+import { noPageToken, sees } from './lists.fixture.ts';
 
 // What stands behind the gateway in its tests, in place of the services' stores and of Temporal: a few maps.
 
-function mayDo({ hanaId }: State, memberId: string, action: string, resource: Resource | undefined): boolean {
+function mayDo({ hanaId, refused }: State, memberId: string, action: string, resource: Resource | undefined): boolean {
+  if (refused.some(({ actions, id = resource?.id }) => actions.includes(action) && id === resource?.id)) return false;
   const own = (resource?.type === 'Member' ? resource.id : resource?.ownerId) === memberId;
   const granted =
     ['member.read', 'member.list'].includes(action) ||
@@ -60,7 +62,18 @@ export function authOf(world: State, tokens: Record<string, string>) {
     },
     async simulate({ accessToken }: { accessToken: string }) {
       known(accessToken);
-      return { allowed: false, policies: [] };
+      return { allowed: false, policies: [], positions: [] };
+    },
+    async explainGroup({ accessToken }: { accessToken: string }) {
+      known(accessToken);
+      const nothing = { policies: [], positions: [] };
+      return {
+        actions: [
+          { action: 'group.read', allowed: true, forbidden: false, policies: [{ policyId: 'p', roleId: 'r' }], positions: [] },
+          { action: 'group.delete', allowed: false, forbidden: false, ...nothing },
+          { action: 'group.update', allowed: false, forbidden: true, ...nothing, policies: [{ policyId: 'f', roleId: 'r' }] },
+        ],
+      };
     },
     async login({ loginId, password }: { loginId: string; password: string }) {
       if (loginId !== 'hana' || password !== 'correct horse')
@@ -205,18 +218,6 @@ export function jobOf(world: State) {
   };
 }
 
-/** No list of the fixture has a second page. */
-function noPageToken(pageToken: string): void {
-  const fields = [{ field: 'pageToken', code: 'INVALID', message: 'must be the nextPageToken of a page' }] as const;
-  if (pageToken !== '') throw invalidFields(fields, 'PAGE_TOKEN_INVALID');
-}
-
-/** Of conditions it knows those of the tests; who brings none sees nothing. */
-function sees(seen: Condition | undefined, memberId: string): boolean {
-  if (seen?.kind?.$case === 'ids') return seen.kind.value.ids.includes(memberId);
-  return seen?.kind?.$case === 'always' && seen.kind.value;
-}
-
 export function queryOf(world: State) {
   return {
     async getMember({ memberId, seen }: GetMemberRequest) {
@@ -243,6 +244,7 @@ export function queryOf(world: State) {
       noPageToken(pageToken);
       return { policies: [], nextPageToken: '' };
     },
+    ...groupQueriesOf(world),
     getMemberSchema: async () => ({ schema: { type: 'object' }, version: 1, updatedAt: undefined }),
     async listLookalikes({ pageToken }: { pageToken: string }) {
       noPageToken(pageToken);

@@ -1,4 +1,5 @@
 import type { status } from '@grpc/grpc-js';
+import { GROUPS } from './problems/groups.ts';
 import { INTERNAL_ONLY } from './problems/internal.ts';
 import { JOBS } from './problems/jobs.ts';
 import type { ProblemKind } from './problems/kind.ts';
@@ -11,13 +12,22 @@ import { SYSTEM } from './problems/system.ts';
 export type { ProblemKind } from './problems/kind.ts';
 
 /** The entries by area. A code is in one of them. */
-export const PROBLEM_AREAS = [REQUESTS, MEMBERS, ROLES, JOBS, SYSTEM, SOCKETS, INTERNAL_ONLY] as const;
+export const PROBLEM_AREAS = [REQUESTS, MEMBERS, ROLES, GROUPS, JOBS, SYSTEM, SOCKETS, INTERNAL_ONLY] as const;
 
 /**
  * The catalogue of everything that can be refused or fail: one entry a code, and no code without an entry. The gRPC
  * status of an error, its HTTP status, the enum in OpenAPI and the page at a problem's `type` all come from here.
  */
-export const PROBLEMS = { ...REQUESTS, ...MEMBERS, ...ROLES, ...JOBS, ...SYSTEM, ...SOCKETS, ...INTERNAL_ONLY } as const;
+export const PROBLEMS = {
+  ...REQUESTS,
+  ...MEMBERS,
+  ...ROLES,
+  ...GROUPS,
+  ...JOBS,
+  ...SYSTEM,
+  ...SOCKETS,
+  ...INTERNAL_ONLY,
+} as const;
 
 export type ProblemCode = keyof typeof PROBLEMS;
 

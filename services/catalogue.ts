@@ -1,8 +1,10 @@
 import type { ServiceDefinition } from '@grpc/grpc-js';
 import { aggregateOf, topicOf } from '#platform/outbox/event.ts';
 import { AuthServiceService } from '#proto/musubi/auth/v1/auth.ts';
+import { GroupServiceService } from '#proto/musubi/group/v1/group.ts';
 import { JobServiceService } from '#proto/musubi/job/v1/job.ts';
 import { MemberServiceService } from '#proto/musubi/member/v1/member.ts';
+import { PositionServiceService } from '#proto/musubi/position/v1/position.ts';
 import { QueryServiceService } from '#proto/musubi/query/v1/query.ts';
 import { RoleServiceService } from '#proto/musubi/role/v1/role.ts';
 import { WebsocketServiceService } from '#proto/musubi/websocket/v1/websocket.ts';
@@ -89,6 +91,36 @@ export const SERVICES = {
     tells: ['member-roles', 'role', 'policy'],
     erases: true,
   },
+  group: {
+    contract: GroupServiceService,
+    calledBy: { bootstrap: ['ensureRoot'] },
+    outbox: 'postgres',
+    events: {
+      'group.created': ['query'],
+      'group.updated': ['query'],
+      'group.moved': ['query'],
+      'group.archived': ['query'],
+      'group.restored': ['query'],
+      'group.deleted': ['query'],
+      'membership.changed': ['query'],
+      'membership.ended': ['query'],
+    },
+    tells: ['group', 'membership'],
+    erases: true,
+  },
+  position: {
+    contract: PositionServiceService,
+    calledBy: { bootstrap: ['ensureRootPositions'] },
+    outbox: 'postgres',
+    events: {
+      'position.created': ['query'],
+      'position.updated': ['query'],
+      'position.deleted': ['query'],
+      'bindings.changed': ['query'],
+    },
+    tells: ['position', 'bindings'],
+    erases: true,
+  },
   auth: {
     contract: AuthServiceService,
     calledBy: {
@@ -106,13 +138,14 @@ export const SERVICES = {
         'endSession',
         'stagePasswordChange',
         'simulate',
+        'explainGroup',
         'checkRename',
         'listHeldLogins',
         'listAuditEvents',
         'exportAuditEvents',
       ],
       websocket: ['authenticate', 'authorize', 'check'],
-      bootstrap: ['putRoles', 'stagePassword'],
+      bootstrap: ['putRoles', 'putRootGroup', 'stagePassword'],
       operator: ['listErasures', 'tellAuditChain'],
     },
     outbox: 'mongodb',
@@ -157,9 +190,16 @@ export const SERVICES = {
         'listRoles',
         'getPolicy',
         'listPolicies',
+        'getGroup',
+        'listGroups',
+        'listSubgroups',
+        'listAncestors',
+        'listGroupMembers',
+        'getPosition',
+        'listPositions',
       ],
     },
-    copies: ['member', 'member-schema', 'member-roles', 'role', 'policy'],
+    copies: ['member', 'member-schema', 'member-roles', 'role', 'policy', 'group', 'membership', 'position', 'bindings'],
     erases: true,
   },
   websocket: { contract: WebsocketServiceService, calledBy: { auth: ['closeSockets'] } },

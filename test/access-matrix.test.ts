@@ -18,6 +18,8 @@ interface Someone extends Registered {
   client: Client;
   jobId: string;
   sessionId: string;
+  /** A group that it leads, and nobody else finds. */
+  groupId: string;
 }
 
 async function someone(as: Client, roleId?: string): Promise<Someone> {
@@ -26,14 +28,20 @@ async function someone(as: Client, roleId?: string): Promise<Someone> {
   const client = await login(registered.loginId, registered.password);
   const { body } = await client.patch(`/v1/members/${registered.memberId}`, { displayName: unique('Someone') });
   const sessions = (await client.get('/v1/auth/sessions')).body.items;
-  return { ...registered, client, jobId: body.jobId, sessionId: sessions[0].id };
+  const group = await client.post('/v1/groups', { name: unique('Group'), visibility: 'invitation' }, wait);
+  return { ...registered, client, jobId: body.jobId, sessionId: sessions[0].id, groupId: group.body.id };
 }
 
 /** @param of whose the thing is */
-const ask = (client: Client, { method, path }: Route, of: Someone): Promise<Answer> => {
-  const known: Record<string, string> = { memberId: of.memberId, jobId: of.jobId, sessionId: of.sessionId };
+const ask = (client: Client, { method, path, ...route }: Route, of: Someone): Promise<Answer> => {
+  const { memberId, jobId, sessionId, groupId } = of;
+  const known: Record<string, string> = { memberId, jobId, sessionId, groupId };
   const filled = path.replace(/\{(\w+)\}/g, (_, name: string) => known[name] ?? OTHERS[name] ?? randomUUID());
-  return client.request(method, `${filled}?unheard=of`, method === 'GET' || method === 'DELETE' ? undefined : {});
+  return client.request(
+    method,
+    `${filled}?unheard=of`,
+    method === 'GET' || method === 'DELETE' ? undefined : 'namedInBody' in route ? { name: 'x' } : {},
+  );
 };
 const OTHERS: Record<string, string> = {
   roleId: 'member',
@@ -41,6 +49,9 @@ const OTHERS: Record<string, string> = {
   code: 'TOO_BUSY',
   file: 'docs.js',
 };
+
+/** What the probe may do by the positions that it holds in the whole organisation, and in the group that it leads. */
+const BY_POSITION = ['group.create', 'group.list'];
 
 /** Whether a request was let in. */
 function letIn(t: ExecutionContext, route: Route, { status, body }: Answer): boolean {
@@ -93,7 +104,9 @@ test('each route asks for the permission that it names: that alone lets in, and 
     );
     t.deepEqual(
       admitted.flat(),
-      guarded.filter((route) => route.action === action).map(({ operationId }) => operationId),
+      guarded
+        .filter((route) => route.action === action || BY_POSITION.includes(route.action ?? ''))
+        .map(({ operationId }) => operationId),
       action,
     );
   }

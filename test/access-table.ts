@@ -1,12 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
+import { ROOT } from '#platform/validation/group-fields.ts';
 import type { Route } from '../gateway/http/route.ts';
 import { allRoutes } from '../gateway/routes/index.ts';
+import type { Ground, Place } from '../services/auth/groups/group.ts';
 import { Policies } from '../services/auth/policies.ts';
 import type { RoleVersion } from '../services/auth/policy-sets.ts';
-import { known, type Resource } from '../services/auth/question.ts';
+import { type Facts, NO_FACTS, questionOf, type Resource } from '../services/auth/question.ts';
 import { CALLERS } from '../services/catalogue.ts';
 import { MAY_CALL } from '../services/may-call.ts';
+import { defaultPositions } from '../services/position/domain.ts';
 import { BUILT_IN_ROLES } from '../services/role/built-in.ts';
 import { frameActions } from '../services/websocket/frames.ts';
 
@@ -29,13 +32,29 @@ type AllowedTo = ReadonlyMap<Asker, Allowed>;
 
 const policies = new Policies();
 
+/** The positions that everybody in a group holds, and those of who leads it. */
+const groundOf = (groupId: string, leads: boolean): Ground => ({
+  groupId,
+  positions: defaultPositions(groupId)
+    .filter(({ kind }) => leads || kind === 'member')
+    .map(({ positionId, kind, permissions }) => ({ id: positionId, kind, permissions })),
+});
+
+/** A group of one's own is led by who asks, and has its ID here; others are hidden. */
+function factsOf(groupId: string, memberId: string): Facts {
+  const all = [groundOf(ROOT, false), groundOf(memberId, true)];
+  const grounds = all.filter((ground) => [ROOT, groupId].includes(ground.groupId));
+  const place: Place = { id: groupId, findable: groupId === ROOT, named: [], isInvited: false, grounds };
+  return { ...NO_FACTS, places: new Map([[groupId, place]]), everywhere: { grounds: all, invitedTo: [] } };
+}
+
 /** What Cedar decides by a built-in role. */
 async function decided(asker: Asker, route: Pick<Route, 'filtered'>, action: string, memberId: string, of: Resource) {
   const role = BUILT_IN_ROLES.find(({ roleId }) => roleId === asker);
   if (!role) return false;
   const held: RoleVersion[] = [{ _id: role.roleId, version: 1 }];
   const load = async () => [{ _id: role.roleId, version: 1, policies: [...role.policies] }];
-  const question = { memberId, action, resource: known(of, new Map()) };
+  const question = questionOf({ memberId, action, resource: of }, factsOf(of.id, memberId));
   return route.filtered
     ? !['denied', 'unknown'].includes(String(await policies.seen(question, held, load)))
     : (await policies.decide(question, held, load)) === 'allowed';
@@ -57,8 +76,9 @@ export const routeAllows = (route: Route): Promise<AllowedTo> =>
   allowedBy(async (asker, memberId, ownerId) => {
     if (route.public) return true;
     const params = Object.fromEntries(Object.keys(route.params.shape).map((name) => [name, ownerId]));
-    const resource = route.resource({ params, loaded: { memberId: ownerId }, claimedMemberId: memberId });
-    return await decided(asker, route, route.action, memberId, { ownerId: '', ...resource });
+    const resource = route.resource({ params, body: {}, loaded: { memberId: ownerId }, claimedMemberId: memberId });
+    const action = ownerId === memberId ? (route.selfAction ?? route.action) : route.action;
+    return await decided(asker, route, action, memberId, { ownerId: '', ...resource });
   });
 
 export type FrameType = keyof typeof frameActions;
@@ -87,7 +107,12 @@ export async function accessDocument(): Promise<string> {
     allRoutes().map(async (route) => [
       `\`${route.method} ${route.path}\``,
       route.operationId,
-      route.action ? `\`${route.action}\`` : 'public',
+      route.action
+        ? [route.action, route.selfAction ?? []]
+            .flat()
+            .map((action) => `\`${action}\``)
+            .join(', of oneself ')
+        : 'public',
       ...allows(await routeAllows(route)),
     ]),
   );

@@ -12,20 +12,26 @@ import { type Database, sql } from '#platform/postgres/database.ts';
 import { Secret } from '#platform/process/config.ts';
 import { startTelemetry } from '#platform/process/telemetry.ts';
 import { AuthServiceService } from '#proto/musubi/auth/v1/auth.ts';
+import { GroupServiceService } from '#proto/musubi/group/v1/group.ts';
 import { JobServiceService, JobState } from '#proto/musubi/job/v1/job.ts';
 import { MemberServiceService } from '#proto/musubi/member/v1/member.ts';
+import { PositionServiceService } from '#proto/musubi/position/v1/position.ts';
 import { QueryServiceService } from '#proto/musubi/query/v1/query.ts';
 import { RoleServiceService } from '#proto/musubi/role/v1/role.ts';
 import { CONTRACTS } from '../activities/index.ts';
 import { openTestAuth } from '../services/auth/auth.fixture.ts';
 import { authHandlers } from '../services/auth/grpc.ts';
 import { CALLERS, SERVICES } from '../services/catalogue.ts';
+import { groupHandlers } from '../services/group/grpc.ts';
+import { openStore as openGroups } from '../services/group/store.ts';
 import { listenForFinished } from '../services/job/finished.ts';
 import { jobHandlers } from '../services/job/grpc.ts';
 import { openTestJobs, RETENTION } from '../services/job/job.fixture.ts';
 import { MAY_CALL } from '../services/may-call.ts';
 import { memberHandlers } from '../services/member/grpc.ts';
 import { openStore as openMembers } from '../services/member/store.ts';
+import { positionHandlers } from '../services/position/grpc.ts';
+import { openStore as openPositions } from '../services/position/store.ts';
 import { roleHandlers } from '../services/role/grpc.ts';
 import { openStore as openRoles } from '../services/role/store.ts';
 import { hostWorkers } from '../worker/host.ts';
@@ -61,6 +67,8 @@ interface Run {
 export async function freshSystem(): Promise<System> {
   const postgres = scratchDatabase('bootstrap_roles');
   const members = scratchDatabase('bootstrap_members');
+  const groups = scratchDatabase('bootstrap_groups');
+  const positions = scratchDatabase('bootstrap_positions');
   const { lifecycle, log } = postgres;
   const auth = await openTestAuth(process.env.MUSUBI_MONGODB_URL);
   const jobs = await openTestJobs(process.env.MUSUBI_REDIS_URL);
@@ -68,7 +76,10 @@ export async function freshSystem(): Promise<System> {
   const at = { url: new Secret(fromEnvironment('MUSUBI_REDIS_URL')), log, lifecycle, prefix: jobs.prefix };
   const finished = await listenForFinished(at);
   const roleReads = { getRole: none, listRoles: none, getPolicy: none, listPolicies: none };
-  const reads = { getMember: none, listMembers: none, listLookalikes: none, getMemberSchema: none, ...roleReads };
+  const groupReads = { getGroup: none, listGroups: none, listSubgroups: none, listAncestors: none, listGroupMembers: none };
+  const positionReads = { getPosition: none, listPositions: none };
+  const memberReads = { getMember: none, listMembers: none, listLookalikes: none, getMemberSchema: none };
+  const reads = { ...memberReads, ...roleReads, ...groupReads, ...positionReads };
   const query: Handlers<QueryServiceService> = { ...reads, awaitVersions: async () => ({}) };
 
   const calls: string[] = [];
@@ -100,6 +111,16 @@ export async function freshSystem(): Promise<System> {
     ...Object.fromEntries(Object.keys(SERVICES).map((name) => [addressVariable(name), '127.0.0.1:1'])),
     MUSUBI_MEMBER_ADDRESS: await address(
       serveGrpc(serving('member'), MemberServiceService, observed(memberHandlers(await openMembers(members)), 'member')),
+    ),
+    MUSUBI_GROUP_ADDRESS: await address(
+      serveGrpc(serving('group'), GroupServiceService, observed(groupHandlers(await openGroups(groups)), 'group')),
+    ),
+    MUSUBI_POSITION_ADDRESS: await address(
+      serveGrpc(
+        serving('position'),
+        PositionServiceService,
+        observed(positionHandlers(await openPositions(positions)), 'position'),
+      ),
     ),
     MUSUBI_ROLE_ADDRESS: await address(serveGrpc(serving('role'), RoleServiceService, observed(roleHandlers(roles), 'role'))),
     MUSUBI_AUTH_ADDRESS: await address(
@@ -149,7 +170,7 @@ export async function freshSystem(): Promise<System> {
     close: async () => {
       for (const child of running) if (child.exitCode === null) child.kill('SIGKILL');
       await postgres.drop();
-      await members.drop();
+      for (const scratch of [members, groups, positions]) await scratch.drop();
       await Promise.all([auth.close(), jobs.close()]);
     },
   };
@@ -161,9 +182,11 @@ const none = async (): Promise<never> => {
 
 export const admins = async ({ roles }: System): Promise<number> =>
   (await roles.query(sql`select from member_roles where role_id = 'admin'`)).length;
-export const jobsOf = async ({ job }: System) =>
-  (await job.listJobs({ memberId: 'system', state: JobState.JOB_STATE_UNSPECIFIED, command: '', pageSize: 0, pageToken: '' }))
-    .jobs;
+/** The registrations of an admin. */
+export const jobsOf = async ({ job }: System) => {
+  const which = { memberId: 'system', state: JobState.JOB_STATE_UNSPECIFIED, command: 'member.register' };
+  return (await job.listJobs({ ...which, pageSize: 0, pageToken: '' })).jobs;
+};
 export const mayDoAll = async ({ auth }: System, loginId: string, password: string): Promise<boolean> => {
   const { accessToken } = await auth.login({ loginId, password, userAgent: '', source: '', deviceCookie: '' });
   const resource = { type: 'Member', id: 'x', ownerId: '' };

@@ -102,7 +102,10 @@ export const RULES: Record<string, Rule> = {
             'platform/validation/attributes.ts',
             'platform/validation/fields.ts',
             'platform/validation/access-fields.ts',
+            'platform/validation/group-fields.ts',
+            'platform/validation/position-fields.ts',
             'platform/validation/id.ts',
+            'platform/validation/tree-fields.ts',
           )(target)
         : target !== 'node:crypto',
     broken: [

@@ -157,6 +157,17 @@ const CHECKS: { claim: RegExp; holds(t: ExecutionContext, step: Step, run: Run):
       if (items.length < 20 || createdAt > String(times.at(-1))) t.is(listed?.command, 'member.register');
     },
   },
+  {
+    claim: /^She makes a group .* by her position in the one above:$/,
+    holds(t, { output }) {
+      const [shown, explained] = output.split(/^(?<=\}\n)(?=\{$)/m).map((text) => JSON.parse(text));
+      t.is(shown.members.items.length, 1);
+      t.is(shown.subgroups.items[0].parentId, shown.id);
+      const update = explained.permissions.find(({ action }: { action: string }) => action === 'group.update');
+      t.true(update.allowed);
+      t.true(update.positions.some(({ groupId }: { groupId: string }) => groupId === shown.id));
+    },
+  },
 ];
 
 test.serial('every block of the first five minutes does what README.md says', async (t) => {

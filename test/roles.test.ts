@@ -122,14 +122,19 @@ test('a deny wins, and a simulation says which policies decide', async (t) => {
   t.deepEqual((await as.post('/v1/policies:simulate', asked)).body, {
     allowed: true,
     policies: [{ policyId: 'member.update-itself', roleId: 'member' }],
+    positions: [],
   });
   await done(t, as.put(`/v1/roles/${roleId}/policies/${policyId}`, undefined, wait), 200);
   await done(t, as.put(`/v1/members/${memberId}/roles/${roleId}`, undefined, wait));
   const self = await login(loginId, password);
   t.is((await self.patch(`/v1/members/${memberId}`, { displayName: 'x' })).status, 403);
-  t.deepEqual((await as.post('/v1/policies:simulate', asked)).body, { allowed: false, policies: [{ policyId, roleId }] });
+  t.deepEqual((await as.post('/v1/policies:simulate', asked)).body, {
+    allowed: false,
+    policies: [{ policyId, roleId }],
+    positions: [],
+  });
   const nothing = await as.post('/v1/policies:simulate', { ...asked, action: 'member.fly' });
-  t.deepEqual(nothing.body, { allowed: false, policies: [] });
+  t.deepEqual(nothing.body, { allowed: false, policies: [], positions: [] });
   t.is((await self.post('/v1/policies:simulate', asked)).status, 403);
   t.like(await as.post('/v1/policies:simulate', { ...asked, memberId: randomUUID() }), { status: 404 });
 });
@@ -144,8 +149,9 @@ test('whose a job is, its record says, also where it is simulated', async (t) =>
   t.deepEqual(await simulated(one.memberId), {
     allowed: true,
     policies: [{ policyId: 'member.own-jobs', roleId: 'member' }],
+    positions: [],
   });
-  t.deepEqual(await simulated(other.memberId), { allowed: false, policies: [] });
+  t.deepEqual(await simulated(other.memberId), { allowed: false, policies: [], positions: [] });
 });
 
 test('nobody gives, or takes away, more than they hold', async (t) => {

@@ -22,7 +22,8 @@ const HOPS: [string, RegExp][] = [
   ['musubi-auth', /mongodb transaction/],
   ['musubi-role', /RoleService\/AssignRoles/],
   ['musubi-relay', /member\.events/],
-  ['musubi-query', /member\.events/],
+  // Events of others that came with one leave it without a span.
+  ['musubi-query', /process (?:member|member-roles|membership)\.events/],
   ['musubi-job', /JobService\/FinishJob/],
   ['musubi-relay', /job\.events/],
   ['musubi-websocket', /job\.events/],

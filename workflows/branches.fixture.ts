@@ -141,7 +141,12 @@ const did =
   (...steps: string[]): Script[string] =>
   (_, { within }) => ({
     operations: steps.map(
-      (step): Operation => ({ operationId: `${within}/${step}`, state: 'OPERATION_STATE_DONE', written: undefined }),
+      (step): Operation => ({
+        operationId: `${within}/${step}`,
+        state: 'OPERATION_STATE_DONE',
+        written: undefined,
+        alsoWritten: [],
+      }),
     ),
   });
 const RECOVERY: Branch[] = [

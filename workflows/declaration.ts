@@ -102,9 +102,17 @@ export function declare(command: SagaDeclaration['command'], versions: Versions)
     }),
   );
   for (const declared of versions) check(command, declared);
-  const newest = lists.at(-1) ?? NOTHING;
+  return ofVersions(command, lists);
+}
+
+/** A saga as it was declared when this was its newest version. */
+export const asOf = ({ command, versions }: SagaDeclaration, version: number): SagaDeclaration =>
+  ofVersions(command, versions.slice(0, version));
+
+function ofVersions(command: SagaDeclaration['command'], versions: readonly PartList[]): SagaDeclaration {
+  const newest = versions.at(-1) ?? NOTHING;
   const steps = newest.parts.flatMap(stepsOf);
-  return { command, versions: lists, steps, pivots: newest.pivots.map(fullName), version: lists.length };
+  return { command, versions, steps, pivots: newest.pivots.map(fullName), version: versions.length };
 }
 
 /** A version that there is not. */

@@ -1,7 +1,7 @@
 import { finish, pivot, saga } from './saga.ts';
 import { services } from './step.ts';
 
-const { auth, member, role, websocket } = services;
+const { auth, group, member, position, role, websocket } = services;
 
 export interface DeleteMemberInput {
   memberId: string;
@@ -49,6 +49,18 @@ export const deleteMember = saga(
       finish(member.deleteMember, ofMember),
       finish(auth.removeLogin, ofMember),
     ],
+    [
+      member.closeMember,
+      role.unassignAllRoles,
+      auth.suspendLogin,
+      member.beginDelete,
+      position.releaseMember,
+      group.leaveAllGroups,
+      pivot(auth.confirmPermit),
+      finish(websocket.closeSockets, ofMember),
+      finish(member.deleteMember, ofMember),
+      finish(auth.removeLogin, ofMember),
+    ],
   ],
   async ({ step, since }, { memberId, expectedVersion }: DeleteMemberInput) => {
     // Nothing new begins on the member from here on, so what the member and others still send does not hold this up.
@@ -59,6 +71,9 @@ export const deleteMember = saga(
     await step(auth.suspendLogin, { memberId });
     // Who was at it before has ended by now, or does soon.
     if (since(2)) await step(member.beginDelete, { memberId, expectedVersion });
+    // What it led is led by those who lead what that is in.
+    if (since(5)) await step(position.releaseMember, { memberId });
+    if (since(5)) await step(group.leaveAllGroups, { memberId });
     if (since(3)) await step(auth.confirmPermit, { closedMemberId: memberId });
     if (since(4)) await step(websocket.closeSockets, { memberId });
     await step(member.deleteMember, { memberId });

@@ -29,7 +29,7 @@ test('a service that comes back in time costs nothing but time, and the job show
   t.like(report, {
     jobId: handle.workflowId,
     state: 'JOB_STATE_RUNNING',
-    progress: { done: 1, total: 5, step: 'bind login', attempt: 2 },
+    progress: { done: 1, total: 6, step: 'bind login', attempt: 2 },
   });
   const attempts = services.received
     .filter(({ name }) => name === 'job.reportProgress')
@@ -113,11 +113,11 @@ test('an undo is tried until it is through, in order, and the job says so', asyn
   const undos = services.steps.filter((name) => name.startsWith('undo'));
   t.deepEqual(
     undos.filter((name) => name !== 'undo assignRoles'),
-    ['undo grantRoles', 'undo bindLogin', 'undo createMember'],
+    ['undo grantRoles', 'undo enterOrganisation', 'undo bindLogin', 'undo createMember'],
   );
   t.is(undos.filter((name) => name === 'undo assignRoles').length, 10);
-  t.is(undos.indexOf('undo assignRoles'), 1);
-  t.is(undos.lastIndexOf('undo assignRoles'), 10);
+  t.is(undos.indexOf('undo assignRoles'), 2);
+  t.is(undos.lastIndexOf('undo assignRoles'), 11);
   const reports = services.received.filter(({ name }) => name === 'job.reportProgress').map(({ request }) => request);
   t.true(reports.length > 1);
   for (const report of reports) t.like(report, { state: 'JOB_STATE_COMPENSATING', error: { code: 'LOGIN_TAKEN' } });
@@ -162,8 +162,8 @@ test('a job is applied, not completed, until queries see it', async (t) => {
   t.deepEqual(
     services.received.filter(({ name }) => name === 'job.finishJob').map(({ request }) => request.progress),
     [
-      { done: 5, total: 5, step: 'until queries see it' },
-      { done: 5, total: 5, step: 'done' },
+      { done: 6, total: 6, step: 'until queries see it' },
+      { done: 6, total: 6, step: 'done' },
     ],
   );
   const asked = services.received.find(({ name }) => name === 'query.awaitVersions')?.request.versions;
@@ -171,6 +171,7 @@ test('a job is applied, not completed, until queries see it', async (t) => {
   t.deepEqual(asked, [
     { type: 'member', id, version: 2 },
     { type: 'member-roles', id, version: 1 },
+    { type: 'group', id, version: 2 },
   ]);
 });
 
@@ -180,7 +181,8 @@ test('Job being away holds the end back, and nothing else', async (t) => {
     'job.reportProgress': [away],
   });
   await run(t, 'member.register', services);
-  t.deepEqual(services.steps, ['createMember', 'bindLogin', 'assignRoles', 'grantRoles', 'activateMember']);
+  const steps = ['createMember', 'bindLogin', 'assignRoles', 'enterOrganisation', 'grantRoles', 'activateMember'];
+  t.deepEqual(services.steps, steps);
   t.is(services.end?.state, 'JOB_STATE_COMPLETED');
 });
 

@@ -4,6 +4,8 @@ import type { RecoverInput } from './recover.ts';
 const MEMBER_ID = '01890a5d-ac96-774b-bcce-b302099a8057';
 const MEMBER = { memberId: MEMBER_ID };
 const ROLE = { roleId: '01890a5d-ac96-774b-bcce-b302099a8061' };
+const POSITION = { groupId: '01890a5d-ac96-774b-bcce-b302099a8063', positionId: '01890a5d-ac96-774b-bcce-b302099a8064' };
+const GROUP = { groupId: '01890a5d-ac96-774b-bcce-b302099a8063' };
 const POLICY = { policyId: '01890a5d-ac96-774b-bcce-b302099a8062' };
 
 /** Inputs as the gateway would give them. */
@@ -30,6 +32,20 @@ export const INPUTS: { [C in CommandName]: CommandInput<C> } & Record<'saga.reco
     expectedVersion: 3,
   },
   'member.reinstate': { memberId: MEMBER_ID, expectedVersion: 3 },
+  'group.create': {
+    ...GROUP,
+    parentId: 'root',
+    name: 'Kyoto office',
+    description: '',
+    visibility: 'VISIBILITY_INVITATION',
+    tags: ['sales'],
+    creatorId: MEMBER_ID,
+  },
+  'group.update': { ...GROUP, changes: { visibility: 'VISIBILITY_INVITATION' }, expectedVersion: 1 },
+  'group.move': { ...GROUP, parentId: 'root' },
+  'group.archive': { ...GROUP, expectedVersion: 2 },
+  'group.restore': { ...GROUP },
+  'group.delete': { ...GROUP, cascade: true },
   'role.create': { ...ROLE, name: 'Editor', description: 'may edit' },
   'role.update': { ...ROLE, changes: { name: 'Author' }, expectedVersion: 1 },
   'role.delete': { ...ROLE, expectedVersion: 2 },
@@ -40,8 +56,17 @@ export const INPUTS: { [C in CommandName]: CommandInput<C> } & Record<'saga.reco
   'policy.create': { ...POLICY, name: 'Everything', cedar: 'permit (principal, action, resource);' },
   'policy.update': { ...POLICY, changes: { name: 'All' } },
   'policy.delete': { ...POLICY },
+  'position.create': { ...POSITION, name: 'Treasurer', permissions: [{ action: 'group.update', reach: 'REACH_HERE' }] },
+  'position.update': { ...POSITION, changes: { name: 'Secretary' }, expectedVersion: 1 },
+  'position.delete': { ...POSITION, expectedVersion: 2 },
+  'position.bind': { ...POSITION, ...MEMBER },
+  'position.unbind': { ...POSITION, ...MEMBER },
   'member.release-login': { holdId: '5b0fd6cc-0a3c-8d52-9d1c-1f2f7c5a9b10' },
   'member.set-schema': { schemaId: 'member', schema: { type: 'object' }, expectedVersion: 1 },
+  'group.add-member': { ...GROUP, ...MEMBER, byMemberId: '01890a5d-ac96-774b-bcce-b302099a8058' },
+  'group.leave': { ...GROUP, ...MEMBER, successorId: '01890a5d-ac96-774b-bcce-b302099a8058' },
+  'group.expel-member': { ...GROUP, ...MEMBER, reason: 'the project is over' },
+  'group.take-in-members': { groupId: 'root' },
   'saga.recover': { command: 'member.register', aggregateId: '01890a5d-ac96-774b-bcce-b302099a8057', undoing: false },
   // Of tests (child.fixture.ts, list.fixture.ts).
   'member.whole': { memberIds: ['m0', 'm1', 'm2'] },
@@ -51,5 +76,6 @@ export const INPUTS: { [C in CommandName]: CommandInput<C> } & Record<'saga.reco
 /** The ID of the aggregate that a saga, or a step, is about. */
 export function aggregateOf(input: object): string {
   const ids = input as Record<string, unknown>;
-  return String(ids.memberId ?? ids.holdId ?? ids.schemaId ?? ids.roleId ?? ids.policyId ?? 'aggregate');
+  if (ids.positionId) return String(ids.memberId ? ids.groupId : ids.positionId);
+  return String(ids.memberId ?? ids.holdId ?? ids.schemaId ?? ids.roleId ?? ids.policyId ?? ids.groupId ?? 'aggregate');
 }

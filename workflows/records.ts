@@ -47,7 +47,9 @@ export const servicesOf = (saga: SagaDeclaration): string[] => [...new Set(allSt
 export function withUnsure(known: readonly Operation[], tried: readonly string[]): { all: Operation[]; unsure: string[] } {
   const ids = new Set(known.map(({ operationId }) => operationId));
   const unsure = tried.filter((operationId) => !ids.has(operationId));
-  const taken = unsure.map((operationId): Operation => ({ operationId, state: 'OPERATION_STATE_DONE', written: undefined }));
+  const taken = unsure.map(
+    (operationId): Operation => ({ operationId, state: 'OPERATION_STATE_DONE', written: undefined, alsoWritten: [] }),
+  );
   return { all: [...known, ...taken], unsure };
 }
 

@@ -43,12 +43,15 @@ for (const command of COMMANDS) {
   const code = before.length > 0 ? 'JOB_LOST' : 'NOT_STARTED';
 
   test(`${command}: what it declares after its pivot is asked for nothing but which aggregate it is`, (t) => {
-    for (const name of after) {
+    // What a saga that it runs asks, that one finds itself.
+    const own = (SAGAS.get(command)?.versions.at(-1)?.parts ?? []).filter(isStep).map(fullName);
+    for (const name of after.filter((one) => own.includes(one))) {
       const [service = '', method = ''] = name.split('.');
       const contract: ServiceDefinition = CONTRACTS[service as keyof typeof CONTRACTS];
       const asked = Object.keys(contract[method]?.requestDeserialize(Buffer.alloc(0)) as object);
       const ids = asked.filter((field) => field !== 'operationId' && field.endsWith('Id'));
-      t.is(ids.length, 1, name);
+      // None: what its job has begun is all that it is asked for.
+      t.true(ids.length <= 1, name);
       t.deepEqual(
         asked.filter((field) => ![...ids, 'operationId', 'limit'].includes(field)),
         [],

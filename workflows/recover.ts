@@ -5,7 +5,7 @@ import { type Outcome, SEARCH_ATTRIBUTES } from '../temporal.config.ts';
 import { type Carried, ENGINE_VERSION } from './carried.ts';
 import type { End } from './child.ts';
 import type { CommandName } from './commands.ts';
-import type { SagaDeclaration } from './declaration.ts';
+import { asOf, type SagaDeclaration } from './declaration.ts';
 import { Details } from './details.ts';
 import type { Failure } from './failure.ts';
 import { allSteps, ask, lostVersion, servicesOf } from './records.ts';
@@ -22,6 +22,9 @@ export interface RecoverInput {
   /** Whether the job says that it was being undone: then it had not passed its pivot. */
   undoing: boolean;
 }
+
+/** The newest versions that there were of sagas when a recovery of before knew no others. */
+const NEWEST_BEFORE: Readonly<Record<string, number>> = { 'member.register': 1, 'member.delete': 4 };
 
 /** Nothing of it was ever asked of a service. */
 const NOT_STARTED: JobError = {
@@ -58,7 +61,8 @@ export function recoveryOf(sagas: Record<string, SagaDeclaration>) {
   };
 }
 
-async function recovered(saga: SagaDeclaration, input: RecoverInput, carried: Partial<Carried>): Promise<End> {
+async function recovered(newest: SagaDeclaration, input: RecoverInput, carried: Partial<Carried>): Promise<End> {
+  const saga = patched('saga.recover@3') ? newest : asOf(newest, NEWEST_BEFORE[newest.command] ?? newest.version);
   if (carried.undoing) return await new Run(saga, input, carried).goOnUndoing(carried.undoing);
   const { workflowId } = workflowInfo();
   const details = new Details();

@@ -10,7 +10,7 @@ import type { Operation } from '#proto/musubi/operation/v1/operation.ts';
 import { type Outcome, SEARCH_ATTRIBUTES } from '../temporal.config.ts';
 import { type Carried, ENGINE_VERSION, newestOf } from './carried.ts';
 import { type ChildEnd, type ChildRefused, type End, runChild } from './child.ts';
-import { isStep, NOTHING, nameOf, type Part, type PartList, type SagaDeclaration, sizeOf, wordsOf } from './declaration.ts';
+import { asOf, isStep, NOTHING, nameOf, type Part, type PartList, type SagaDeclaration, sizeOf, wordsOf } from './declaration.ts';
 import { Details } from './details.ts';
 import { type Failure, howItFailed, howOf } from './failure.ts';
 import { HistoryLength } from './history.ts';
@@ -186,7 +186,7 @@ export class Run {
       }
       const tried = withUnsure(known, this.#tries.undos.flatMap(operationsOf));
       ({ unsure } = tried);
-      undos = toUndo(this.#saga, this.#version, tried.all);
+      undos = toUndo(this.#known, this.#version, tried.all);
     }
     if (why && !this.#around) upsertSearchAttributes([{ key: SEARCH_ATTRIBUTES.failure, value: why.error.code }]);
     this.#tellOutcome(why ? howOf(why) : 'cancelled');
@@ -196,7 +196,7 @@ export class Run {
   /** Goes on with what another run was undoing. */
   async goOnUndoing(undoing: Undoing): Promise<End> {
     const { all } = withUnsure(await this.#ask(), undoing.unsure);
-    return await this.#undo(toUndo(this.#saga, this.#version, all), undoing);
+    return await this.#undo(toUndo(this.#known, this.#version, all), undoing);
   }
 
   /** Whether so much was done that there is no way back. @param nameOfStep how an operation's ID names a step */
@@ -217,7 +217,7 @@ export class Run {
 
   /** Undoes all that services know of, and ends the job. @param nameOfStep how an operation's ID names a step */
   async undoKnown(known: readonly Operation[], why: Failure, how: string, nameOfStep: (step: AnyStep) => string): Promise<End> {
-    return await this.#begin(toUndo(this.#saga, this.#version, known, nameOfStep), why, { how });
+    return await this.#begin(toUndo(this.#known, this.#version, known, nameOfStep), why, { how });
   }
 
   /** Takes back what was done, the last first, and ends the job. @param why null: it was cancelled */
@@ -253,9 +253,17 @@ export class Run {
     throw failure;
   }
 
+  /**
+   * The saga as it was when this run began. A run is of the newest version that there was then, and so was whatever worked for the job before it:
+   * nothing of newer ones is to be looked for, and its history knows of no service that only these have.
+   */
+  get #known(): SagaDeclaration {
+    return asOf(this.#saga, this.#version);
+  }
+
   /** What the services know of all that was done for this run, by its children and by runs before it too. */
   #ask(): Promise<Operation[]> {
-    return ask(this.#details, servicesOf(this.#saga));
+    return ask(this.#details, servicesOf(this.#known));
   }
 
   async #goOnInNewRun(undoing?: Undoing): Promise<never> {

@@ -161,10 +161,15 @@ export class ScriptedServices {
     return { operations: after.sort((a, b) => (a.operationId < b.operationId ? -1 : 1)).slice(0, Number(request.pageSize)) };
   }
 
-  #record(name: string, { operationId }: Record<string, unknown>, answer: { written?: Operation['written'] }): void {
+  #record(
+    name: string,
+    { operationId }: Record<string, unknown>,
+    answer: { written?: Operation['written'] | Operation['alsoWritten'] },
+  ): void {
     if (typeof operationId !== 'string' || /^(job|query)\.|Operations?$/.test(name)) return;
     const state = name.endsWith('.undo') ? 'OPERATION_STATE_UNDONE' : 'OPERATION_STATE_DONE';
-    this.#records.set(operationId, { service: name.split('.')[0] ?? '', operationId, state, written: answer?.written });
+    const [written, ...alsoWritten] = [answer?.written ?? []].flat();
+    this.#records.set(operationId, { service: name.split('.')[0] ?? '', operationId, state, written, alsoWritten });
   }
 }
 
@@ -177,7 +182,14 @@ export function knowing(done: readonly string[], script: Script = {}): ScriptedS
     (_, { within }) => ({
       operations: done
         .filter((path) => serviceOf(path) === service)
-        .map((path): Operation => ({ operationId: `${within}/${path}`, state: 'OPERATION_STATE_DONE', written: undefined })),
+        .map(
+          (path): Operation => ({
+            operationId: `${within}/${path}`,
+            state: 'OPERATION_STATE_DONE',
+            written: undefined,
+            alsoWritten: [],
+          }),
+        ),
     });
   const lists = Object.keys(CONTRACTS).map((service) => [`${service}.listOperations`, of(service)]);
   return new ScriptedServices({ ...Object.fromEntries(lists), ...script });
@@ -186,17 +198,31 @@ export function knowing(done: readonly string[], script: Script = {}): ScriptedS
 /** Which step an operation is of: `jobId/member.createMember` → `createMember`. */
 const stepOf = ({ operationId }: Record<string, unknown>): string => String(operationId).split('/')[1]?.split('.').at(-1) ?? '';
 
+/** What steps answer that find something out. */
+const FOUND: Readonly<Record<string, object>> = {
+  'member.beginUpdate': { loginChanges: true },
+  'member.countMembers': { members: 1 },
+  'member.listPart': { memberIds: ['m0'] },
+  'role.countHolders': { holders: 1 },
+  'group.countDoomed': { groups: 1, memberships: 1 },
+};
+
 /** What a service that does its work answers: of a step that says what it wrote, a version. */
 function usual(name: string, request: Record<string, unknown>): object {
-  if (name === 'member.beginUpdate') return { loginChanges: true };
-  if (name === 'role.countHolders') return { holders: 1 };
+  const found = FOUND[name];
+  if (found) return found;
+  if (name === 'position.beginChangeBindings')
+    return { bindings: [{ memberId: request.memberId, positionIds: request.bind }], leavesNone: false };
   if (name.endsWith('.getOperation')) return { state: 'OPERATION_STATE_UNKNOWN' };
   const [service = '', method = ''] = name.split('.');
   const contract = CONTRACTS[service as keyof typeof CONTRACTS] as ServiceDefinition;
   const empty = contract[method]?.responseDeserialize(Buffer.alloc(0)) as object;
   if (!Object.hasOwn(empty, 'written')) return {};
-  const [type = service] = service === 'role' ? [{ commitRole: 'role', commitPolicy: 'policy' }[method] ?? 'member-roles'] : [];
-  return { written: { type, id: aggregateOf(request), version: service === 'role' || method === 'createMember' ? 1 : 2 } };
+  const types: Record<string, string> = { commitRole: 'role', commitPolicy: 'policy', commitBindings: 'bindings' };
+  const type = types[method] ?? (service === 'role' ? 'member-roles' : service);
+  const many = Array.isArray((empty as { written: unknown }).written);
+  const version = { type, id: aggregateOf(request), version: service === 'role' || method === 'createMember' ? 1 : 2 };
+  return { ...empty, written: many ? [version] : version };
 }
 
 /** A worker whose activities call the scripted services of the saga that they belong to. */

@@ -187,6 +187,37 @@ test('a role is given or taken, and the sockets of that member alone are narrowe
   }
 });
 
+test('Auth has members bound to exactly what Position says, and is told of a position what it will be', async (t) => {
+  const { groupId, positionId } = INPUTS['position.bind'];
+  const bindings = [
+    { ...MEMBER, positionIds: [positionId] },
+    { memberId: 'successor', positionIds: ['leading'] },
+  ];
+  for (const [command, asked, narrowed] of [
+    ['position.bind', { bind: [positionId], release: [] }, {}],
+    ['position.unbind', { bind: [], release: [positionId] }, MEMBER],
+  ] as const) {
+    const services = new ScriptedServices({ 'position.beginChangeBindings': [{ bindings }] });
+    await run(t, command, services);
+    t.like(askedOf(services, 'position.beginChangeBindings'), { groupId, ...MEMBER, releaseAll: false, ...asked });
+    const { changes } = askedOf(services, 'auth.changeStandings');
+    t.deepEqual(
+      changes,
+      bindings.map(({ memberId, positionIds }) => ({ memberId, positions: { positionIds } })),
+    );
+    t.deepEqual(askedOf(services, 'websocket.narrowSockets'), narrowed);
+  }
+  const grant = { positionId, kind: 'POSITION_KIND_LEADER', permissions: [] };
+  for (const [command, step] of [
+    ['position.create', 'position.beginCreatePosition'],
+    ['position.update', 'position.beginUpdatePosition'],
+  ] as const) {
+    const services = new ScriptedServices({ [step]: [{ position: grant }] });
+    await run(t, command, services);
+    t.like(askedOf(services, 'auth.putPosition'), { groupId, position: grant });
+  }
+});
+
 test('Auth is told whether a policy was written as Cedar', async (t) => {
   const simple = { effect: 'EFFECT_ALLOW' as const, actions: ['member.read'], resources: ['*'] };
   const { policyId } = INPUTS['policy.create'];

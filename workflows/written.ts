@@ -10,10 +10,10 @@ function note(written: Written, { type, id, version }: AggregateVersion): void {
   if (version >= (ofType[id] ?? 0)) ofType[id] = version;
 }
 
-/** Notes what a step says that it wrote, so that the job ends only when queries see it. */
+/** Notes what a step says that it wrote, one or several, so that the job ends only when queries see it. */
 export function noteAnswer(written: Written, answer: unknown): void {
-  const { written: version } = answer as { written?: AggregateVersion };
-  if (version) note(written, version);
+  const said = answer as { written?: AggregateVersion | AggregateVersion[]; alsoWritten?: AggregateVersion[] };
+  for (const version of [said.written ?? [], said.alsoWritten ?? []].flat()) note(written, version);
 }
 
 export function noteAll(written: Written, more: Written): void {

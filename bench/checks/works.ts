@@ -6,8 +6,9 @@ import type { Peer } from '#platform/grpc/client.ts';
 import type { AuthServiceService, PermissionCheck } from '#proto/musubi/auth/v1/auth.ts';
 import type { Member, Role } from '../../services/auth/domain.ts';
 import { Policies } from '../../services/auth/policies.ts';
-import { known, type Question } from '../../services/auth/question.ts';
-import { type SessionOf, Sessions } from '../../services/auth/sessions.ts';
+import { aboutOf, questionOf as known, NO_FACTS, type Question } from '../../services/auth/question.ts';
+import { Sessions } from '../../services/auth/sessions.ts';
+import type { SessionOf } from '../../services/auth/standing.ts';
 import { ACTIONS, type Lane, type Prepared } from './prepare.ts';
 import { Remembered } from './remembered.ts';
 
@@ -161,7 +162,9 @@ function lookUps(db: Db, title: string, lanes: Lane[]): Work[] {
   const together = new Sessions(store);
   const lookUp = async (sessions: Sessions, i: number): Promise<void> => {
     const lane = lanes[i % lanes.length] as Lane;
-    if (!(await sessions.standing(sessionOf(lane.token), { about: [lane.memberId] })))
+    if (
+      !(await sessions.standing(sessionOf(lane.token), { about: aboutOf([{ type: 'Member', id: lane.memberId, ownerId: '' }]) }))
+    )
       throw new Error('the store does not know the session');
   };
   const same = { by: 'this process', count: 2_000, concurrency: IN_FLIGHT, checks: 1 } as const;
@@ -225,7 +228,8 @@ function cedar(title: string, roles: readonly Role[], { memberId }: Lane, ask: (
 /** The question as Auth puts it: of a member, also which roles it holds. @param roles of the member that asks */
 function questionOf(memberId: string, roles: readonly Role[], { action, resource }: PermissionCheck): Question {
   const asked = resource ?? { type: '', id: '', ownerId: '' };
-  return { memberId, action, resource: known(asked, new Map([[memberId, roles.map(({ _id }) => _id)]])) };
+  const rolesOf = new Map([[memberId, roles.map(({ _id }) => _id)]]);
+  return known({ memberId, action, resource: asked }, { ...NO_FACTS, rolesOf });
 }
 
 function sessionOf(token: string): SessionOf {

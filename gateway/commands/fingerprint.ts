@@ -2,16 +2,17 @@ import { createHash } from 'node:crypto';
 
 /**
  * A hash of what a command asks for, by which Job tells a repeat of an Idempotency-Key from another request:
- * the method, the path, the conditions and the body, with the keys in one order.
+ * the method, the path with its parameters, the conditions and the body, with the keys in one order.
  *
  * Give it no secrets. A hash of a password that is quick to make is quick to guess from, and a slow one would
  * double the cost of every registration for little: a repeat with another password is answered with the job of
  * the first, whose password holds.
  */
-export function fingerprint(asked: { method: string; path: string; condition?: string; body?: unknown }): string {
-  const { method, path, condition = '', body = null } = asked;
+export function fingerprint(asked: { method: string; path: string; query?: object; condition?: string; body?: unknown }): string {
+  const { method, path, query = {}, condition = '', body = null } = asked;
+  const parameters = Object.values(query).some((value) => value !== undefined) ? [canonical(query)] : [];
   return createHash('sha256')
-    .update(JSON.stringify([method, path, condition, canonical(body)]))
+    .update(JSON.stringify([method, path, condition, canonical(body), ...parameters]))
     .digest('base64url');
 }
 

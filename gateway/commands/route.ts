@@ -1,10 +1,19 @@
 import type { z } from 'zod';
 import type { ProblemCode } from '#platform/problems.ts';
 import { newId } from '#platform/validation/id.ts';
+import type { Action } from '#proto/musubi/auth/v1/actions.ts';
 import type { CommandInput, CommandName } from '../../workflows/commands.ts';
 import type { Gateway, RequestGateway } from '../gateway.ts';
 import { expectedVersion, ifMatch } from '../http/etag.ts';
-import { type Answer, type Call, type Resource, type ResponseDeclaration, type Route, route } from '../http/route.ts';
+import {
+  type Answer,
+  type Call,
+  type Hidden,
+  type Resource,
+  type ResponseDeclaration,
+  type Route,
+  route,
+} from '../http/route.ts';
 import { accepted, carryOut, commandHeaders, commandProblems } from './carry-out.ts';
 import { fingerprint } from './fingerprint.ts';
 
@@ -12,10 +21,11 @@ type Shape = z.ZodRawShape;
 type Input<S extends Shape> = z.output<z.ZodObject<S>>;
 
 /** What a command's saga is made its input from. */
-interface Given<P extends Shape, B extends z.ZodType, Prepared> {
+interface Given<P extends Shape, Q extends Shape, B extends z.ZodType, Prepared> {
   /** The aggregate that the job is of. */
   id: string;
   params: Input<P>;
+  query: Input<Q>;
   /** Without its secrets. */
   body: z.output<B>;
   /** The version that the client saw (`If-Match`); absent: any. */
@@ -28,23 +38,33 @@ interface Given<P extends Shape, B extends z.ZodType, Prepared> {
 
 /** A command as data: headers, conditions, 202, idempotency, the usual problems and the OpenAPI document follow. */
 interface CommandDeclaration<
-  C extends CommandName,
+  C extends CommandName & Action,
   P extends Shape,
+  Q extends Shape,
   B extends z.ZodType,
   R extends Record<number, ResponseDeclaration>,
   Prepared,
 > {
   /** The command, which is also its saga's workflow, and the action that it is authorised by. */
   command: C;
+  /** The action in its place, of who does it to itself: who is the member of the path. */
+  selfAction?: Action;
   method: 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   path: string;
-  tag: 'Auth' | 'Members' | 'Roles' | 'Policies' | 'Jobs';
+  tag: 'Auth' | 'Members' | 'Roles' | 'Policies' | 'Groups' | 'Positions' | 'Jobs';
   operationId: string;
   summary: string;
   description?: string;
-  resource(params: Input<P>): Resource;
+  /** What it is done to. @param body only where that is `namedInBody` */
+  resource(params: Input<P>, body: z.output<B>): Resource;
+  /** As a route declares it. */
+  namedInBody?: true;
   params?: P;
+  query?: Q;
   body?: B;
+  /** As a route declares them. */
+  hiddenAs?: Hidden['hiddenAs'];
+  readBy?: Hidden['readBy'];
   /** Fields of the body that are in no fingerprint and no saga: only `prepare` sees them. */
   secrets?: readonly (keyof z.output<B> & string)[];
   /** As a route declares them. */
@@ -62,34 +82,36 @@ interface CommandDeclaration<
     call: Pick<Call<P>, 'accessToken' | 'ctx' | 'params'>,
   ): Promise<Prepared>;
   /** The saga's input. It stays in the workflow's history: no secrets. */
-  input(given: Given<P, B, NoInfer<Prepared>>): CommandInput<C>;
+  input(given: Given<P, Q, B, NoInfer<Prepared>>): CommandInput<C>;
   /** One line for operators: IDs, and nothing personal. */
-  about(given: Pick<Given<P, B, unknown>, 'params' | 'body'>): string;
+  about(given: Pick<Given<P, Q, B, unknown>, 'params' | 'body'>): string;
   /** What the finished command may be answered with. */
   responses: R;
   /** The answer of the finished command, whose aggregate is `id`, to the member of the token. */
-  answer(id: string, gateway: RequestGateway, accessToken: string): Promise<Answer<R>>;
+  answer(id: string, gateway: RequestGateway, accessToken: string, params: Input<P>): Promise<Answer<R>>;
   /** The codes that it adds to those of every command. */
   problems: readonly ProblemCode[];
 }
 
 /** Declares a command's route. */
 export function commandRoute<
-  C extends CommandName,
+  C extends CommandName & Action,
   R extends Record<number, ResponseDeclaration>,
   P extends Shape = Record<never, never>,
+  Q extends Shape = Record<never, never>,
   B extends z.ZodType = z.ZodUndefined,
   Prepared = undefined,
->(declaration: CommandDeclaration<C, P, B, R, Prepared>): Route {
+>(declaration: CommandDeclaration<C, P, Q, B, R, Prepared>): Route {
   const { command, method, aggregateId = () => newId(), conditional, secrets = [], input, about } = declaration;
   const { prepare, prepares = () => true } = declaration;
   const { resource, answer, problems, responses, ...rest } = declaration;
   const handle = async (call: Call, gateway: RequestGateway) => {
     const {
       params,
+      query,
       body: whole,
       headers,
-    } = call as unknown as Call<P, Shape, B> & { headers: Record<string, string | undefined> };
+    } = call as unknown as Call<P, Q, B> & { headers: Record<string, string | undefined> };
     const condition = headers['If-Match'];
     const version = expectedVersion(condition);
     const body = without(whole, secrets);
@@ -100,7 +122,7 @@ export function commandRoute<
       {
         command,
         aggregateId: aggregateId(params, memberId),
-        fingerprint: fingerprint({ method, path: pathOf(declaration.path, params), condition, body }),
+        fingerprint: fingerprint({ method, path: pathOf(declaration.path, params), query, condition, body }),
         prepare:
           prepare && prepares(whole)
             ? async (asking) => (await prepare(whole, asking, { ...call, params })) as Prepared
@@ -109,6 +131,7 @@ export function commandRoute<
           input({
             id,
             params,
+            query,
             body,
             version: version === undefined ? {} : { expectedVersion: version },
             byMemberId: memberId,
@@ -117,14 +140,14 @@ export function commandRoute<
           }),
         summary: about({ params, body }),
       },
-      ({ aggregateId: id }) => answer(id, gateway, call.accessToken),
+      ({ aggregateId: id }) => answer(id, gateway, call.accessToken, params),
     );
   };
   const declared = route({
     ...rest,
     action: command,
     begins: true,
-    resource: ({ params }: { params: unknown }) => resource(params as Input<P>),
+    resource: ({ params, body }: { params: unknown; body?: unknown }) => resource(params as Input<P>, body as z.output<B>),
     headers: { ...commandHeaders, ...(conditional ? { 'If-Match': ifMatch } : {}) },
     responses: { ...responses, 202: accepted },
     problems: [...commandProblems, ...(conditional ? (['VERSION_MISMATCH'] as const) : []), ...problems],

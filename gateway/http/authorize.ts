@@ -1,13 +1,13 @@
 import { status } from '@grpc/grpc-js';
 import type { Context } from 'koa';
 import { MusubiError, notFound, unauthenticated } from '#platform/errors.ts';
-import type { CodeOf } from '#platform/problems.ts';
 import { sameId } from '#platform/validation/id.ts';
+import type { Condition } from '#proto/musubi/access/v1/condition.ts';
 import type { Action } from '#proto/musubi/auth/v1/actions.ts';
 import type { Origin } from '#proto/musubi/auth/v1/auth.ts';
 import type { Gateway } from '../gateway.ts';
 import { TOKEN_PROBLEMS } from './declared-problems.ts';
-import type { Principal, Resource } from './route.ts';
+import type { Hidden, Principal, Resource } from './route.ts';
 import { soleHeader } from './validation.ts';
 
 /** The bearer token of a request (RFC 6750). Refused: TOKEN_MISSING, TOKEN_INVALID. */
@@ -44,18 +44,45 @@ export async function authorize(
     wantsPermit?: true | undefined;
     origin: Origin;
   },
-  hiddenAs: CodeOf<'NOT_FOUND'> | undefined,
+  { hiddenAs, readBy }: Hidden,
 ): Promise<Principal> {
   try {
     const resource = { ownerId: '', ...request.resource };
     const { memberId, sessionId, seen, permit } = await gateway.auth.authorize({ ...request, resource });
     return { memberId, sessionId, seen, permit };
   } catch (error) {
-    if (hiddenAs && error instanceof MusubiError && error.grpcStatus === status.PERMISSION_DENIED) {
-      throw notFound(hiddenAs, `There is no such ${request.resource.type.toLowerCase()}.`);
-    }
-    throw error;
+    if (!hiddenAs || !isDenied(error)) throw error;
+    if (readBy && (await isAllowed(gateway, { ...request, action: readBy }))) throw error;
+    // In the same words as of one that is not there.
+    throw notFound(hiddenAs);
   }
+}
+
+/** Whether Auth refused it because the member may not do it. */
+export const isDenied = (error: unknown): boolean =>
+  error instanceof MusubiError && error.grpcStatus === status.PERMISSION_DENIED;
+
+interface Asked {
+  accessToken: string;
+  action: Action;
+  resource: Resource;
+}
+
+/** Whether the token's member may do that, of which nothing is done now. */
+export async function isAllowed({ auth }: Pick<Gateway, 'auth'>, { accessToken, action, resource }: Asked): Promise<boolean> {
+  const { allowed } = await auth.check({ accessToken, checks: [{ action, resource: { ownerId: '', ...resource } }] });
+  return allowed[0] === true;
+}
+
+/** Of what else a request shows, what must hold, so that the token's member may see it. @throws PERMISSION_DENIED where it may see none */
+export async function seenOf(
+  { auth }: Pick<Gateway, 'auth'>,
+  { accessToken, ctx }: { accessToken: string; ctx: Context },
+  action: Extract<Action, `${string}.${'read' | 'list'}`>,
+  type: string,
+): Promise<Condition | undefined> {
+  const resource = { type, id: '', ownerId: '' };
+  return (await auth.authorize({ accessToken, action, resource, filtered: true, origin: originOf(ctx) })).seen;
 }
 
 /**

@@ -24,7 +24,8 @@ test('a body is refused where none is asked for, unless it says nothing', async 
         'detachPolicy',
         'deletePolicy',
       ],
-      ...['assignRole', 'revokeRole', 'releaseLogin', 'cancelJob'],
+      ...['assignRole', 'revokeRole', 'deleteGroup', 'archiveGroup', 'restoreGroup', 'addMember', 'leaveGroup'],
+      ...['deletePosition', 'bindPosition', 'unbindPosition', 'releaseLogin', 'cancelJob'],
     ],
   );
   const jobId = await runningJob(world);

@@ -45,7 +45,8 @@ export function declaredProblems(route: Route): Map<number | 'default', ProblemC
     // A body is read, and refused, also where nothing is asked for in one.
     ...(route.method === 'GET' ? [] : OF_A_BODY),
     ...(route.public ? [] : UNAUTHENTICATED),
-    ...(route.public ? [] : [route.hiddenAs ?? 'PERMISSION_DENIED']),
+    ...(route.hiddenAs ? [route.hiddenAs] : []),
+    ...(route.public || (route.hiddenAs && !route.readBy) ? [] : ['PERMISSION_DENIED']),
     ...Object.keys(route.params.shape).map(notFoundCode),
     ...(route.problems ?? []),
   ] as ProblemCode[]);

@@ -25,7 +25,8 @@ const NOBODY: Principal = { memberId: '', sessionId: '', seen: undefined };
 
 /**
  * Makes a declared route answer requests: authorise, validate, handle, send. Authorisation comes first,
- * so that a stranger learns nothing, not even what a valid request looks like, and no body of a stranger is read.
+ * so that a stranger learns nothing, not even what a valid request looks like, and no body of a stranger is read. (Where only the body
+ * says what it is about, a stranger is one without a good token.)
  */
 export function dispatch(route: Route, gateway: Gateway): Middleware {
   return async (ctx) => {
@@ -33,19 +34,14 @@ export function dispatch(route: Route, gateway: Gateway): Middleware {
     ctx.state.locate = (field: string) => locate(route, field);
     const request = forRequest(gateway, clientLeft(ctx.req.socket));
     const params = paramsOf(route, ctx.params);
+    const early = route.namedInBody ? await readOfKnown(route, request, ctx) : undefined;
     const { principal, loaded, accessToken } = route.public
       ? { principal: NOBODY, loaded: undefined, accessToken: '' }
-      : await admitted(route, request, ctx, params);
+      : await admitted(early ? naming(route, early.body) : route, request, ctx, params);
     if (!params.ok) throw params.error;
     ctx.state.memberId = principal.memberId || undefined;
 
-    const { query, header, body } = validated({
-      // Not Koa's `query`: it reads all values of a parameter again for each of them. Every parameter is read: by default
-      // those after the thousandth are passed over.
-      query: [route.query, { ...parse(ctx.querystring, undefined, undefined, { maxKeys: 0 }) }],
-      header: [route.headers, relevantHeaders(route, ctx)],
-      ...(route.method === 'GET' ? {} : { body: [route.body ?? NO_BODY, await readJson(ctx)] }),
-    });
+    const { query, header, body } = early ?? (await read(route, ctx));
     const call: Call = {
       params: params.value,
       query,
@@ -59,6 +55,29 @@ export function dispatch(route: Route, gateway: Gateway): Middleware {
     send(ctx, await route.handle(call, request));
   };
 }
+
+/** What the request brings, by the route's schemas. */
+async function read(route: Route, ctx: Context) {
+  return validated({
+    // Not Koa's `query`: it reads all values of a parameter again for each of them. Every parameter is read: by default
+    // those after the thousandth are passed over.
+    query: [route.query, { ...parse(ctx.querystring, undefined, undefined, { maxKeys: 0 }) }],
+    header: [route.headers, relevantHeaders(route, ctx)],
+    ...(route.method === 'GET' ? {} : { body: [route.body ?? NO_BODY, await readJson(ctx)] }),
+  });
+}
+
+/** The same, of who has a good token. */
+async function readOfKnown(route: Route, gateway: RequestGateway, ctx: Context) {
+  await gateway.auth.authenticate({ accessToken: bearerToken(ctx) });
+  return await read(route, ctx);
+}
+
+/** The route, of which the body says what it is about. */
+const naming = (route: Exclude<Route, { public: true }>, body: unknown): typeof route => ({
+  ...route,
+  resource: (asking) => route.resource({ ...asking, body }),
+});
 
 /** The headers that the route declares, and those that it must not pass over. */
 function relevantHeaders(route: Route, { req }: Context): Record<string, unknown> {
@@ -97,9 +116,11 @@ async function admitted(route: Exclude<Route, { public: true }>, gateway: Reques
   }
   const named = params.ok ? params.value : Object.fromEntries(Object.keys(route.params.shape).map((name) => [name, '']));
   const resource = route.resource({ params: named, loaded, claimedMemberId });
-  const { action, filtered = false, begins: wantsPermit, hiddenAs } = route;
+  const { filtered = false, begins: wantsPermit, selfAction } = route;
+  // Whose token it is, Auth says in the same call: it refuses one of which that is not true.
+  const action = selfAction && named.memberId === claimedMemberId ? selfAction : route.action;
   const asked = { accessToken, action, filtered, resource, wantsPermit, origin: originOf(ctx) };
-  const principal = await authorize(gateway, asked, hiddenAs);
+  const principal = await authorize(gateway, asked, route);
   if (missing) throw missing;
   return { principal, loaded, accessToken };
 }

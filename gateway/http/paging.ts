@@ -3,18 +3,19 @@ import { PAGE_SIZE, pageToken } from '#platform/validation/fields.ts';
 
 const EXAMPLE_TOKEN = pageToken.meta()?.examples?.[0];
 
-/** The query parameters of every list. */
-export const paging = {
-  pageSize: z
+/** A number from 1 on, as a query has it. @param otherwise where it is absent */
+export const wholeNumber = (most: number, otherwise: number, description: string) =>
+  z
     .string()
     .regex(/^-?\d{1,9}$/, 'must be a whole number')
     .transform(Number)
-    .pipe(z.int().min(1).max(PAGE_SIZE.most))
-    .default(PAGE_SIZE.default)
-    .meta({
-      description: 'How many at most',
-      override: { type: 'integer', minimum: 1, maximum: PAGE_SIZE.most, default: PAGE_SIZE.default, pattern: undefined },
-    }),
+    .pipe(z.int().min(1).max(most))
+    .default(otherwise)
+    .meta({ description, override: { type: 'integer', minimum: 1, maximum: most, default: otherwise, pattern: undefined } });
+
+/** The query parameters of every list. */
+export const paging = {
+  pageSize: wholeNumber(PAGE_SIZE.most, PAGE_SIZE.default, 'How many at most'),
   pageToken: pageToken.optional().meta({ description: 'The `nextPageToken` of the page before', examples: [EXAMPLE_TOKEN] }),
 };
 

@@ -13,7 +13,8 @@ export const taro = { loginId: 'taro', password: 'long enough', displayName: 'å¤
 
 /** A path of the route, which may do what it says: its IDs are the test's own member's, or of a job of it. */
 export function pathOf(route: Route, { hanaId: memberId, sessionId }: World, jobId = ''): string {
-  const ids: Record<string, string> = { jobId, memberId, sessionId, holdId: memberId, roleId: memberId, policyId: memberId };
+  const named = ['holdId', 'roleId', 'policyId', 'groupId', 'positionId'].map((name) => [name, memberId]);
+  const ids: Record<string, string> = { jobId, memberId, sessionId, ...Object.fromEntries(named) };
   return route.path.replaceAll(/\{(\w+)\}/g, (_, name: string) => ids[name] ?? 'x');
 }
 

@@ -41,6 +41,8 @@ interface Asking<P extends Shape, L> {
   loaded: L | undefined;
   /** The member that the token says it is of. Not verified yet: good only for naming a resource to Auth. */
   claimedMemberId: string;
+  /** Of a route whose resource is `namedInBody`: the body. */
+  body?: unknown;
 }
 
 /** A valid, authorised request. */
@@ -84,25 +86,36 @@ export type Answer<R extends Responses = Responses> = {
 /** What Auth is asked for. A route that is `filtered` answers only with what the member may see (`Principal.seen`). */
 type Asked = { action: Action; filtered?: never } | { action: Extract<Action, `${string}.${'read' | 'list'}`>; filtered: true };
 
-type Access<P extends Shape, L> = Asked & {
-  /** Whether it begins a saga, which needs a permit. */
-  begins?: true;
-  /** Reads what the request is about, where Auth must know more of it than its ID. Throws what it is refused by. */
-  load?(asking: { params: Input<P> }, gateway: RequestGateway): Promise<L>;
-  resource(asking: Asking<P, L>): Resource;
+/** How it is answered who may not do what the route does. */
+export interface Hidden {
   /** The code of a 404 that stands for 403: who may not see it must not learn that it exists. */
-  hiddenAs?: CodeOf<'NOT_FOUND'>;
-  public?: never;
-};
+  hiddenAs?: CodeOf<'NOT_FOUND'> | undefined;
+  /** Who may do this to it sees it, and is answered 403 all the same. */
+  readBy?: Action | undefined;
+}
+
+type Access<P extends Shape, L> = Asked &
+  Hidden & {
+    /** The action of who does it to itself: who is the member of the path (`memberId`). Default: the same. */
+    selfAction?: Action;
+    /** Whether it begins a saga, which needs a permit. */
+    begins?: true;
+    /** Reads what the request is about, where Auth must know more of it than its ID. Throws what it is refused by. */
+    load?(asking: { params: Input<P> }, gateway: RequestGateway): Promise<L>;
+    resource(asking: Asking<P, L>): Resource;
+    public?: never;
+  };
 
 interface PublicAccess {
   public: true;
   action?: never;
   filtered?: never;
+  selfAction?: never;
   begins?: never;
   load?: never;
   resource?: never;
   hiddenAs?: never;
+  readBy?: never;
 }
 
 interface Declaration<P extends Shape, Q extends Shape, B extends z.ZodType, H extends Shape, R extends Responses, L> {
@@ -110,7 +123,7 @@ interface Declaration<P extends Shape, Q extends Shape, B extends z.ZodType, H e
   /** An OpenAPI path template: `/v1/jobs/{jobId}:cancel` */
   path: string;
   /** The capability, and the operation's name in it, which generated clients use. */
-  tag: 'Auth' | 'Members' | 'Roles' | 'Policies' | 'Jobs' | 'Documents';
+  tag: 'Auth' | 'Members' | 'Roles' | 'Policies' | 'Groups' | 'Positions' | 'Jobs' | 'Documents';
   operationId: string;
   summary: string;
   description?: string;
@@ -121,6 +134,8 @@ interface Declaration<P extends Shape, Q extends Shape, B extends z.ZodType, H e
   /** The cookies that it understands. One that is no good is as good as none, so they are declared only to be documented. */
   cookies?: Shape;
   body?: B;
+  /** Whether only the body says what the request is about: of who has a good token it is then read before Auth is asked. */
+  namedInBody?: true;
   responses: R;
   /** The problems that this route adds to those that follow from what it takes (`declaredProblems`). */
   problems?: readonly ProblemCode[];

@@ -43,7 +43,7 @@ test('a parameter that is given twice is refused, by every route that has one', 
   for (const route of routes) {
     for (const field of Object.keys(route.query.shape)) {
       const path = `${pathOf(route, world)}?${field}=1&${field}=1`;
-      isRefused(t, await send(world, 'GET', path, { token: world.admin }), { in: 'query', field, code: 'REPEATED' }, path);
+      isRefused(t, await send(world, route.method, path, { token: world.admin }), { in: 'query', field, code: 'REPEATED' }, path);
     }
   }
 });
@@ -164,7 +164,18 @@ test('an ID is read in either case, by every route that has one', async (t) => {
     tried.push(route.operationId);
   }
   t.deepEqual(tried, [
-    ...['getMember', 'updateMember', 'suspendMember', 'reinstateMember', 'assignRole', 'listMemberRoles', 'getJob', 'cancelJob'],
+    ...[
+      'getMember',
+      'updateMember',
+      'suspendMember',
+      'reinstateMember',
+      'assignRole',
+      'listMemberRoles',
+      'addMember',
+      'expelMember',
+      'listMemberGroups',
+    ],
+    ...['bindPosition', 'getJob', 'cancelJob'],
   ]);
 
   // A repeat in the other case is a repeat.

@@ -20,6 +20,7 @@ interface Media {
 }
 interface Operation {
   'x-action': string | null;
+  'x-self-action'?: string;
   'x-resource': string | null;
   parameters?: { name: string; in: 'path' | 'query' | 'header' | 'cookie'; description?: string; schema: Schema }[];
   requestBody?: { content: Record<string, Media> };
@@ -156,7 +157,7 @@ test('what is answered has an example, too', (t) => {
 });
 
 test('every operation names its action, and the type of what it is about', (t) => {
-  const none = { params: {}, loaded: undefined, claimedMemberId: '' };
+  const none = { params: {}, loaded: undefined, claimedMemberId: '', body: {} };
   for (const route of routes) {
     const { 'x-action': action, 'x-resource': resource } = operationOf(route);
     t.is(action, route.action ?? null, route.operationId);
@@ -171,7 +172,14 @@ test('a check names the actions and the types that there are', (t) => {
     ['x-resource', CheckedResource.properties.type],
   ];
   for (const [extension, field] of fields) {
-    const named = new Set(routes.flatMap((route) => operationOf(route)[extension] ?? []));
+    const named = new Set(
+      routes
+        .flatMap((route) => [
+          operationOf(route)[extension] ?? [],
+          (extension === 'x-action' && operationOf(route)['x-self-action']) || [],
+        ])
+        .flat(),
+    );
     t.deepEqual(field['x-extensible-enum'].toSorted(), [...named].sort());
   }
 });

@@ -31,6 +31,8 @@ const TAGS: Record<Route['tag'], string> = {
   Members: 'The people of the organisation',
   Roles: 'What members may do, by the policies that their roles carry',
   Policies: 'What is permitted, and what is forbidden',
+  Groups: 'Groups within groups, up to the whole organisation, and who is in which',
+  Positions: 'What members are in a group, and what they may do there',
   Jobs: 'How far commands are',
   Documents: 'This API, told by itself',
 };
@@ -84,8 +86,9 @@ function readable(schema: { format?: string; pattern?: string; minimum?: number;
 }
 
 function operation(route: Route): ZodOpenApiOperationObject {
-  const { method, tag, operationId, summary, description, action, body } = route;
-  const access = action ? `Needs the permission \`${action}\`.` : 'Public: needs no token.';
+  const { method, tag, operationId, summary, description, action, selfAction, body } = route;
+  const bySelf = selfAction ? `, or of who does it to itself \`${selfAction}\`` : '';
+  const access = action ? `Needs the permission \`${action}\`${bySelf}.` : 'Public: needs no token.';
   return {
     tags: [tag],
     operationId,
@@ -93,6 +96,7 @@ function operation(route: Route): ZodOpenApiOperationObject {
     description: [description, access].filter(Boolean).join('\n\n'),
     // What to ask /v1/auth/check, and about which type of resource; null: nothing.
     'x-action': action ?? null,
+    ...(selfAction ? { 'x-self-action': selfAction } : {}),
     'x-resource': action ? RESOURCE_TYPES[action][0] : null,
     security: action ? [{ bearer: [] }] : [],
     requestParams: {

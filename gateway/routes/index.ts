@@ -2,6 +2,11 @@ import type { Route } from '../http/route.ts';
 import { auditEventRoutes } from './audit-events.ts';
 import { authRoutes } from './auth.ts';
 import { documentRoutes } from './documents.ts';
+import { groupMemberRoutes } from './group-members.ts';
+import { groupPartRoutes } from './group-parts.ts';
+import { groupPermissionRoutes } from './group-permissions.ts';
+import { groupQueryRoutes } from './group-queries.ts';
+import { groupRoutes } from './groups.ts';
 import { jobRoutes } from './jobs.ts';
 import { loginHoldRoutes } from './login-holds.ts';
 import { lookalikeRoutes } from './lookalikes.ts';
@@ -9,6 +14,8 @@ import { memberRoleRoutes } from './member-roles.ts';
 import { memberSchemaRoutes } from './member-schema.ts';
 import { memberRoutes } from './members.ts';
 import { policyRoutes } from './policies.ts';
+import { positionQueryRoutes } from './position-queries.ts';
+import { positionCommandRoutes } from './positions.ts';
 import { problemRoutes } from './problems.ts';
 import { roleRoutes } from './roles.ts';
 import { sessionRoutes } from './sessions.ts';
@@ -22,6 +29,13 @@ export function allRoutes(publicUrl?: string): Route[] {
     ...roleRoutes,
     ...policyRoutes,
     ...memberRoleRoutes,
+    ...groupRoutes,
+    ...groupMemberRoutes,
+    ...groupPermissionRoutes,
+    ...groupQueryRoutes,
+    ...groupPartRoutes,
+    ...positionCommandRoutes,
+    ...positionQueryRoutes,
     ...memberSchemaRoutes,
     ...lookalikeRoutes,
     ...loginHoldRoutes,

@@ -1,12 +1,9 @@
-import { notFound } from '#platform/errors.ts';
-import type { CodeOf } from '#platform/problems.ts';
-import type { Action } from '#proto/musubi/auth/v1/actions.ts';
 import { commandRoute } from '../commands/route.ts';
-import type { RequestGateway } from '../gateway.ts';
 import { pageOf, paging } from '../http/paging.ts';
-import { type Resource, route, SEES_ALL } from '../http/route.ts';
+import { route, SEES_ALL } from '../http/route.ts';
 import { idOf, namedIdOf } from '../id.ts';
 import { member, memberPageSchema, shownTo } from './member-view.ts';
+import { requireReadable } from './readable.ts';
 import { rolePageSchema, roleShown } from './role-view.ts';
 
 const memberId = { memberId: idOf('member') };
@@ -58,17 +55,6 @@ const revokeRole = commandRoute({
   problems: [...CHANGING],
   answer: async () => ({ status: 204 as const }),
 });
-
-/** Of what is not there, there is no list, rather than an empty one; and who may not read it must not learn by that whether it is. */
-async function requireReadable(
-  { auth }: RequestGateway,
-  accessToken: string,
-  { action, resource }: { action: Action; resource: Resource },
-  hiddenAs: CodeOf<'NOT_FOUND'>,
-): Promise<void> {
-  const { allowed } = await auth.check({ accessToken, checks: [{ action, resource: { ...resource, ownerId: '' } }] });
-  if (!allowed[0]) throw notFound(hiddenAs);
-}
 
 const listMemberRoles = route({
   method: 'GET',

@@ -12,6 +12,7 @@ import { pageOf, pageSchema, paging } from '../http/paging.ts';
 import { type Principal, route, SEES_ALL } from '../http/route.ts';
 import { EXAMPLE_ID, idOf, namedIdOf } from '../id.ts';
 import { checkedResource, ownersOf } from './checked.ts';
+import { decidedBy, deciding } from './decided.ts';
 import { policySchema, policyShown } from './role-view.ts';
 
 const policyId = { policyId: namedIdOf('policy') };
@@ -209,13 +210,11 @@ const simulate = route({
       schema: z
         .strictObject({
           allowed: z.boolean(),
-          policies: z.array(z.strictObject({ policyId: z.string(), roleId: z.string() })).meta({
-            description: 'Those that permit, or that forbid, with the role that carries each; none: nothing permits it',
-          }),
+          ...deciding,
         })
         .meta({
           id: 'SimulationResult',
-          examples: [{ allowed: true, policies: [{ policyId: 'admin.everything', roleId: 'admin' }] }],
+          examples: [{ allowed: true, policies: [{ policyId: 'admin.everything', roleId: 'admin' }], positions: [] }],
         }),
     },
   },
@@ -224,8 +223,8 @@ const simulate = route({
     const { type, id = '' } = resource;
     const owners = await ownersOf(type === 'Job' && isId(id) ? [id] : [], gateway);
     const check = { action, resource: { type, id, ownerId: (type === 'Job' && owners[id]) || '' } };
-    const { allowed, policies } = await gateway.auth.simulate({ accessToken, memberId, check });
-    return { status: 200 as const, body: { allowed, policies: policies.map(({ policyId, roleId }) => ({ policyId, roleId })) } };
+    const { allowed, policies, positions } = await gateway.auth.simulate({ accessToken, memberId, check });
+    return { status: 200 as const, body: { allowed, ...decidedBy({ policies, positions }) } };
   },
 });
 

@@ -48,6 +48,13 @@ async function pair(t: ExecutionContext, way: (typeof WAYS)[number], behaviour: 
     listRoles: none,
     getPolicy: none,
     listPolicies: none,
+    getGroup: none,
+    listGroups: none,
+    listSubgroups: none,
+    listAncestors: none,
+    listGroupMembers: none,
+    getPosition: none,
+    listPositions: none,
     getMemberSchema: async (_, call) => {
       await behaviour(call);
       return { schema: {}, version: 1, updatedAt: undefined };

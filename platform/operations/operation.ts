@@ -62,10 +62,12 @@ export type RecordState = 'done' | 'final' | 'erased' | 'undone';
 
 /** What became of an operation, from its record; undefined: there is none. */
 export function becomeOf(record: { state: RecordState; result?: unknown } | undefined): GetOperationResponse {
-  if (!record) return { state: OperationState.OPERATION_STATE_UNKNOWN, written: undefined };
-  if (record.state === 'undone') return { state: OperationState.OPERATION_STATE_UNDONE, written: undefined };
-  const result = record.result as { written?: AggregateVersion } | null | undefined;
-  return { state: OperationState.OPERATION_STATE_DONE, written: result?.written };
+  const nothing = { written: undefined, alsoWritten: [] };
+  if (!record) return { state: OperationState.OPERATION_STATE_UNKNOWN, ...nothing };
+  if (record.state === 'undone') return { state: OperationState.OPERATION_STATE_UNDONE, ...nothing };
+  const { written = [] } = (record.result ?? {}) as { written?: AggregateVersion | AggregateVersion[] };
+  const [first, ...alsoWritten] = [written].flat();
+  return { state: OperationState.OPERATION_STATE_DONE, written: first, alsoWritten };
 }
 
 /** What is kept of an operation, as a list of them needs it. */

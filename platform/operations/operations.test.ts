@@ -189,7 +189,7 @@ for (const [store, open] of Object.entries(fixtures)) {
       ['b/1', state.done],
       ['b/2', state.done],
       ['c', state.undone],
-    ].map(([name, state]) => ({ operationId: `${id}/${name}`, state, written: undefined }));
+    ].map(([name, state]) => ({ operationId: `${id}/${name}`, state, written: undefined, alsoWritten: [] }));
     t.deepEqual((await suite.list(id, {})).operations, all as never);
     t.deepEqual((await suite.list(id, { pageSize: 2 })).operations, all.slice(0, 2) as never);
     t.deepEqual((await suite.list(id, { pageSize: 2, after: `${id}/b/1` })).operations, all.slice(2) as never);
@@ -237,6 +237,10 @@ for (const [store, open] of Object.entries(fixtures)) {
 
 test('of an operation that is done it is said what it wrote', (t) => {
   const written = { type: 'thing', id: 'a', version: 3 };
-  t.deepEqual(becomeOf({ state: 'final', result: { written } }), { state: OperationState.OPERATION_STATE_DONE, written });
+  const done = { state: OperationState.OPERATION_STATE_DONE };
+  t.deepEqual(becomeOf({ state: 'final', result: { written } }), { ...done, written, alsoWritten: [] });
+  const other = { ...written, id: 'b' };
+  t.deepEqual(becomeOf({ state: 'done', result: { written: [written, other] } }), { ...done, written, alsoWritten: [other] });
+  t.deepEqual(becomeOf({ state: 'done', result: { written: [] } }), { ...done, written: undefined, alsoWritten: [] });
   t.is(becomeOf({ state: 'undone', result: { written } }).written, undefined);
 });

@@ -21,7 +21,7 @@ export const ROLES = {
     status: 'PERMISSION_DENIED',
     meaning:
       'It would give somebody more than who asks for it holds, or forbid an administrator something: only an administrator may.',
-    remedy: 'Let an administrator do it, or give what you hold yourself.',
+    remedy: 'Let an administrator do it, or give what you hold yourself, and where you hold it.',
   },
   ROLE_NOT_FOUND: { status: 'NOT_FOUND', meaning: 'There is no such role.', remedy: 'Check the ID.' },
   POLICY_NOT_FOUND: { status: 'NOT_FOUND', meaning: 'There is no such policy.', remedy: 'Check the ID.' },

@@ -10,9 +10,9 @@ import { outcomeOf } from './outcome.ts';
 import type { Permit } from './permits.ts';
 import type { Explanation } from './policies.ts';
 import type { RoleVersion } from './policy-sets.ts';
-import { known, memberOf, type Resource } from './question.ts';
+import { type About, aboutOf, questionOf, type Resource } from './question.ts';
 import { permissionRevoked, sessionRevoked } from './refusals.ts';
-import type { Standing } from './sessions.ts';
+import type { Standing } from './standing.ts';
 
 /** What is asked about, as callers name it. */
 interface Asked {
@@ -59,9 +59,9 @@ export async function authorize(
   try {
     const token = await auth.accessTokens.verify(accessToken);
     actorId = token.memberId;
-    const { roles, rolesOf } = await standingOf(auth, token, signal, memberOf(resource));
+    const { roles, ...facts } = await standingOf(auth, token, signal, aboutOf([resource]));
     const load = () => withPolicies(auth, roles);
-    const question = { memberId: token.memberId, action, resource: known(resource, rolesOf) };
+    const question = questionOf({ memberId: token.memberId, action, resource }, facts);
     const answer = await (filtered ? auth.policies.seen(question, roles, load) : auth.policies.decide(question, roles, load));
     if (answer === 'unknown') throw permissionDenied('PERMISSION_DENIED', `there is no action ${action} on ${resource.type}`);
     if (answer === 'denied')
@@ -98,10 +98,10 @@ export async function requirePermit(
   if (COMMAND.test(sealed)) return { command: sealed };
   const permit = auth.permits.open(sealed);
   const { memberId, action, resource } = permit;
-  const standing = await auth.sessions.standing(permit, { closed: memberId === closedMemberId, about: memberOf(resource) });
+  const standing = await auth.sessions.standing(permit, { closed: memberId === closedMemberId, about: aboutOf([resource]) });
   if (standing) {
-    const { roles, rolesOf } = standing;
-    const question = { memberId, action, resource: known(resource, rolesOf) };
+    const { roles, ...facts } = standing;
+    const question = questionOf({ memberId, action, resource }, facts);
     if ((await auth.policies.decide(question, roles, () => withPolicies(auth, roles))) === 'allowed') return { permit, roles };
   }
   const error = permissionRevoked();
@@ -123,12 +123,12 @@ export async function check(
   { accessToken, checks }: { accessToken: string; checks: readonly Asked[] },
   signal?: AbortSignal,
 ): Promise<boolean[]> {
-  const about = checks.flatMap(({ resource }) => memberOf(resource));
-  const { token, roles, rolesOf } = await identify(auth, accessToken, signal, about);
+  const about = aboutOf(checks.map(({ resource }) => resource));
+  const { token, roles, ...facts } = await identify(auth, accessToken, signal, about);
   let loading: Promise<Role[]> | undefined;
   const load = () => (loading ??= withPolicies(auth, roles));
   const decide = async ({ action, resource }: Asked) => {
-    const question = { memberId: token.memberId, action, resource: known(resource, rolesOf) };
+    const question = questionOf({ memberId: token.memberId, action, resource }, facts);
     return (await auth.policies.decide(question, roles, load)) === 'allowed';
   };
   const allowed: boolean[] = [];
@@ -156,13 +156,37 @@ export async function simulate(
   signal?: AbortSignal,
 ): Promise<Explanation> {
   await authorize(auth, { accessToken, action: 'policy.simulate', resource: { type: 'System', id: '', ownerId: '' } }, signal);
-  const concerned = { _id: { $in: [memberId, ...memberOf(resource)] } };
-  const found = await auth.store.members.find(concerned, { projection: { roleIds: 1 } }).toArray();
-  const rolesOf = new Map(found.map(({ _id, roleIds }) => [_id, roleIds]));
-  const roleIds = rolesOf.get(memberId);
-  if (!roleIds) throw notFound('MEMBER_NOT_FOUND', 'there is no such member');
-  const roles = await auth.store.roles.find({ _id: { $in: roleIds } }).toArray();
-  return auth.policies.explain({ memberId, action, resource: known(resource, rolesOf) }, roles);
+  const [explanation] = await explained(auth, memberId, resource, [action]);
+  return explanation as Explanation;
+}
+
+/**
+ * What a member may do in a group, action by action, and what decides that. Of itself every member asks who may read the group, of others who
+ * may see its positions.
+ *
+ * @throws as {@link authorize} for who asks; MEMBER_NOT_FOUND
+ */
+export async function explainGroup(
+  auth: Auth,
+  { accessToken, memberId, groupId }: { accessToken: string; memberId: string; groupId: string },
+  signal?: AbortSignal,
+): Promise<(Explanation & { action: string })[]> {
+  const resource = { type: 'Group', id: groupId, ownerId: '' };
+  const token = await authorize(auth, { accessToken, action: 'group.read', resource }, signal);
+  if (token.memberId !== memberId) await authorize(auth, { accessToken, action: 'position.list', resource }, signal);
+  const actions = auth.policies.actionsOn(resource.type);
+  const explanations = await explained(auth, memberId, resource, actions);
+  return explanations.map((explanation, at) => ({ action: actions[at] ?? '', ...explanation }));
+}
+
+async function explained(auth: Auth, memberId: string, resource: Resource, actions: readonly string[]): Promise<Explanation[]> {
+  const standing = await auth.sessions.standingOf(memberId, aboutOf([resource]));
+  if (!standing) throw notFound('MEMBER_NOT_FOUND', 'there is no such member');
+  const { roles, ...facts } = standing;
+  const held = await withPolicies(auth, roles);
+  return await Promise.all(
+    actions.map((action) => auth.policies.explain(questionOf({ memberId, action, resource }, facts), held)),
+  );
 }
 
 const withPolicies = ({ store }: Pick<Auth, 'store'>, roles: readonly RoleVersion[]): Promise<Role[]> =>
@@ -171,13 +195,13 @@ const withPolicies = ({ store }: Pick<Auth, 'store'>, roles: readonly RoleVersio
 /**
  * Verifies the token, and asks the store for what holds of its session.
  *
- * @param about members whose roles are asked for, too
+ * @param about what is asked for besides
  */
 async function identify(
   auth: Auth,
   accessToken: string,
   signal?: AbortSignal,
-  about: readonly string[] = [],
+  about?: About,
 ): Promise<Standing & { token: AccessToken }> {
   const token = await auth.accessTokens.verify(accessToken);
   return { token, ...(await standingOf(auth, token, signal, about)) };
@@ -188,9 +212,9 @@ async function standingOf(
   { sessions }: Auth,
   token: AccessToken,
   signal: AbortSignal | undefined,
-  about: readonly string[],
+  about?: About,
 ): Promise<Standing> {
-  const standing = await sessions.standing(token, { about });
+  const standing = await sessions.standing(token, about ? { about } : {});
   // Nobody waits for what follows.
   if (signal?.aborted) throw callerGone();
   if (!standing) throw sessionRevoked();

@@ -14,5 +14,6 @@ function kindOf(condition: Condition): WireCondition['kind'] {
   if ('ids' in condition) return { $case: 'ids', value: { ids: [...condition.ids] } };
   if ('owners' in condition) return { $case: 'owners', value: { ids: [...condition.owners] } };
   if ('hasOwner' in condition) return { $case: 'hasOwner', value: true };
+  if ('findable' in condition) return { $case: 'findable', value: true };
   return { $case: 'in', value: { references: [...condition.in] } };
 }

@@ -1,3 +1,5 @@
+import { allOfRelation, type Everywhere, isTo, type Place, type Relation } from './groups/group.ts';
+
 /** A reference to anything that policies are about. */
 export interface Reference {
   /** "Member" */
@@ -5,29 +7,41 @@ export interface Reference {
   id: string;
 }
 
-/**
- * What things must hold to, so that a member may see them: what is left of policies once everything is known but the thing
- * itself. A query can carry it to its database.
- */
-export type Condition =
-  /** All of them, or none. */
-  | boolean
-  | { allOf: readonly Condition[] }
-  | { anyOf: readonly Condition[] }
-  | { not: Condition }
+/** What a condition is made of. */
+type Term =
   /** It is one of these. */
   | { ids: readonly string[] }
   /** Its owner is one of these members. */
   | { owners: readonly string[] }
   | { hasOwner: true }
-  /** It is in one of these: a member in a role, a group below another one. */
-  | { in: readonly Reference[] };
+  /** It is in one of these, or is one: a member in a role, a group below another one. */
+  | { in: readonly Reference[] }
+  /** It is a group that everybody finds. */
+  | { findable: true };
 
-/** One of the parts that conditions are made of. */
-type Term = Exclude<Condition, boolean | { allOf: unknown } | { anyOf: unknown } | { not: unknown }>;
+/** A term that each member has other things for: it is a group to which who asks is this. */
+export interface ByRelation {
+  to: Relation;
+}
+
+/**
+ * What things must hold to, so that a member may see them: what is left of policies once everything is known but the thing
+ * itself. A query can carry it to its database, once no other terms are in it.
+ */
+export type Condition<Other = never> =
+  /** All of them, or none. */
+  | boolean
+  | { allOf: readonly Condition<Other>[] }
+  | { anyOf: readonly Condition<Other>[] }
+  | { not: Condition<Other> }
+  | Term
+  | Other;
 
 /** The condition with each of its terms replaced. */
-function replaced(condition: Condition, by: (term: Term) => Condition): Condition {
+function replaced<From extends object, To extends object = never>(
+  condition: Condition<From>,
+  by: (term: Term | From) => Condition<To>,
+): Condition<To> {
   if (typeof condition === 'boolean') return condition;
   if ('allOf' in condition) return allOf(condition.allOf.map((one) => replaced(one, by)));
   if ('anyOf' in condition) return anyOf(condition.anyOf.map((one) => replaced(one, by)));
@@ -36,7 +50,7 @@ function replaced(condition: Condition, by: (term: Term) => Condition): Conditio
 }
 
 /** The condition that one member has, for another one of the same roles. No policy may mention either. */
-export function nameIn(condition: Condition, from: string, to: string): Condition {
+export function nameIn<Other extends object>(condition: Condition<Other>, from: string, to: string): Condition<Other> {
   const rename = (id: string): string => (id === from ? to : id);
   return replaced(condition, (term) => {
     if ('ids' in term) return { ids: term.ids.map(rename) };
@@ -49,11 +63,11 @@ export function nameIn(condition: Condition, from: string, to: string): Conditio
  * What is left of a condition for a thing of which this is known. An empty ID or owner is not known; without an ID, what the thing is in is
  * not known either.
  */
-export function narrow(
-  condition: Condition,
+export function narrow<Other extends object>(
+  condition: Condition<Other>,
   { id, ownerId, within }: { id: string; ownerId: string; within: readonly Reference[] },
-): Condition {
-  return replaced(condition, (term) => {
+): Condition<Other> {
+  return replaced(condition, (term): Condition<Other> => {
     if ('in' in term && id !== '')
       return term.in.some((one) => within.some(({ type, id }) => one.type === type && one.id === id));
     if ('ids' in term && id !== '') return term.ids.includes(id);
@@ -62,9 +76,24 @@ export function narrow(
   });
 }
 
+/** What is left of a condition on a group, of which all is known. */
+export const narrowTo = (condition: Condition<ByRelation>, place: Place, action: string): Condition =>
+  replaced(condition, (term): Condition => {
+    if ('to' in term) return isTo(place, term.to, action);
+    return 'findable' in term ? place.findable : term;
+  });
+
+/** A condition on groups, for a member that is in these. */
+export const spellOut = (condition: Condition<ByRelation>, everywhere: Everywhere, action: string): Condition =>
+  replaced(condition, (term): Condition => {
+    if (!('to' in term)) return term;
+    const { ids, below } = allOfRelation(everywhere, term.to, action);
+    return anyOf([ids.length > 0 && { ids }, below.length > 0 && { in: below.map((id) => ({ type: 'Group', id })) }]);
+  });
+
 // Conditions are kept as small as they can be: what is always so, or never, goes.
 
-export function allOf(conditions: readonly Condition[]): Condition {
+export function allOf<Other extends object = never>(conditions: readonly Condition<Other>[]): Condition<Other> {
   const open = conditions
     .flatMap((one) => (typeof one === 'object' && 'allOf' in one ? one.allOf : [one]))
     .filter((one) => one !== true);
@@ -72,7 +101,7 @@ export function allOf(conditions: readonly Condition[]): Condition {
   return open.length <= 1 ? (open[0] ?? true) : { allOf: open };
 }
 
-export function anyOf(conditions: readonly Condition[]): Condition {
+export function anyOf<Other extends object = never>(conditions: readonly Condition<Other>[]): Condition<Other> {
   const open = conditions
     .flatMap((one) => (typeof one === 'object' && 'anyOf' in one ? one.anyOf : [one]))
     .filter((one) => one !== false);
@@ -80,7 +109,7 @@ export function anyOf(conditions: readonly Condition[]): Condition {
   return open.length <= 1 ? (open[0] ?? false) : { anyOf: open };
 }
 
-export function not(condition: Condition): Condition {
+export function not<Other extends object = never>(condition: Condition<Other>): Condition<Other> {
   if (typeof condition === 'boolean') return !condition;
   return 'not' in condition ? condition.not : { not: condition };
 }

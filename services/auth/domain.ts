@@ -77,6 +77,12 @@ export interface Member {
   /** What it was before, while a change of it can be undone: until then it is not changed again. */
   formerPassword?: PasswordHash;
   roleIds: string[];
+  /** The groups that it is in, besides the whole organisation; absent: none. */
+  groupIds?: string[];
+  /** The positions that it is bound to, in those or in the whole organisation; absent: none. */
+  positionIds?: string[];
+  /** The groups that it is invited to; absent: none. */
+  invitedTo?: string[];
   status: MemberStatus;
   /** Grows by 1 with every change of the login, its roles and its state; events carry it. */
   version: number;
@@ -102,6 +108,8 @@ export interface Role {
   _id: string;
   version: number;
   policies: Policy[];
+  /** The IDs that stand in its policies: of groups and positions it is only looked at those. Absent: none of these. */
+  mentioned?: string[];
   /** Of administrators: how many logins were closed. What matters is that it is written. */
   loginsClosed?: number;
 }

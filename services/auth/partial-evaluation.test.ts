@@ -1,6 +1,6 @@
 import test from 'ava';
 import fc from 'fast-check';
-import type { Condition } from './conditions.ts';
+import type { ByRelation, Condition } from './conditions.ts';
 import type { Role } from './domain.ts';
 import { conditionOf, NotListable, notListable } from './partial-evaluation.ts';
 import { Policies } from './policies.ts';
@@ -12,6 +12,7 @@ const conditionFor = (
   conditionOf({
     memberId,
     roleIds,
+    positionIds: [],
     action,
     type,
     within: type === 'Member' ? ['Role'] : [],
@@ -102,15 +103,16 @@ interface Thing {
   within: { type: string; id: string }[];
 }
 
-const holds = (condition: Condition, { id, ownerId, within }: Thing): boolean => {
+const holds = (condition: Condition<ByRelation>, { id, ownerId, within }: Thing): boolean => {
   if (typeof condition === 'boolean') return condition;
-  const is = (one: Condition): boolean => holds(one, { id, ownerId, within });
+  const is = (one: Condition<ByRelation>): boolean => holds(one, { id, ownerId, within });
   if ('allOf' in condition) return condition.allOf.every(is);
   if ('anyOf' in condition) return condition.anyOf.some(is);
   if ('not' in condition) return !is(condition.not);
   if ('ids' in condition) return condition.ids.includes(id);
   if ('owners' in condition) return condition.owners.includes(ownerId);
   if ('hasOwner' in condition) return ownerId !== '';
+  if (!('in' in condition)) throw new Error(`no condition on a member or a job: ${JSON.stringify(condition)}`);
   return condition.in.some((one) => within.some(({ type, id: where }) => one.type === type && one.id === where));
 };
 

@@ -5,7 +5,8 @@ import {
   type PolicyJson,
   policyToJson,
 } from '@cedar-policy/cedar-wasm/nodejs';
-import { allOf, anyOf, type Condition, not, type Reference } from './conditions.ts';
+import { allOf, anyOf, type ByRelation, type Condition, not, type Reference } from './conditions.ts';
+import type { Relation } from './groups/group.ts';
 import { actionsOf } from './policy-facts.ts';
 
 /** A policy asks for more of a thing than a list can look at. */
@@ -30,6 +31,8 @@ interface Kind {
 interface Partial extends Kind {
   memberId: string;
   roleIds: readonly string[];
+  /** Of the positions that the member holds, at least those that the policies mention. */
+  positionIds: readonly string[];
   action: string;
   /** Cedar text by the policies' IDs. */
   policies: Readonly<Record<string, string>>;
@@ -42,7 +45,7 @@ interface Partial extends Kind {
  * @returns false when a policy fails: it might have been the one that forbids
  * @throws NotListable where {@link notListable} would have said so, or a part of a policy fails that hangs on the thing
  */
-export function conditionOf({ memberId, roleIds, action, policies, ...kind }: Partial): Condition {
+export function conditionOf({ memberId, roleIds, positionIds, action, policies, ...kind }: Partial): Condition<ByRelation> {
   const principal = uid('Member', memberId);
   const answer = isAuthorizedPartial({
     principal,
@@ -51,13 +54,17 @@ export function conditionOf({ memberId, roleIds, action, policies, ...kind }: Pa
     context: {},
     policies: { staticPolicies: policies },
     entities: [
-      { uid: principal, attrs: { owner: { __entity: principal } }, parents: roleIds.map((roleId) => uid('Role', roleId)) },
+      {
+        uid: principal,
+        attrs: { owner: { __entity: principal } },
+        parents: [...roleIds.map((id) => uid('Role', id)), ...positionIds.map((id) => uid('Position', id))],
+      },
     ],
   });
   if (answer.type === 'failure') throw new Error(answer.errors.map(({ message }) => message).join('; '));
   const { residuals, errored } = answer.response;
   if (errored.length > 0) return false;
-  const of = (effect: PolicyJson['effect']): Condition =>
+  const of = (effect: PolicyJson['effect']): Condition<ByRelation> =>
     anyOf(
       Object.values(residuals)
         .filter((residual) => residual.effect === effect)
@@ -70,8 +77,12 @@ export function conditionOf({ memberId, roleIds, action, policies, ...kind }: Pa
           ),
         ),
     );
-  return allOf([of('permit'), not(of('forbid'))]);
+  // What positions grant is permitted beside what policies permit; a policy that forbids wins over both.
+  const permitted = kind.type === 'Group' ? anyOf([of('permit'), GRANTED]) : of('permit');
+  return allOf([permitted, not(of('forbid'))]);
 }
+
+const GRANTED: ByRelation = { to: 'granted' };
 
 const uid = (type: string, id: string): EntityUidJson & Reference => ({ type: `${NAMESPACE}${type}`, id });
 
@@ -90,9 +101,9 @@ type Operands = {
 
 const operator = (expression: Expr): [name: string, operands: Operands] => Object.entries(expression)[0] as [string, Operands];
 
-function readCondition(expression: Expr, kind: Kind): Condition {
+function readCondition(expression: Expr, kind: Kind): Condition<ByRelation> {
   const { type } = kind;
-  const read = (one: Expr | undefined): Condition => readCondition(one as Expr, kind);
+  const read = (one: Expr | undefined): Condition<ByRelation> => readCondition(one as Expr, kind);
   const [name, of] = operator(expression);
   switch (name) {
     case 'Value':
@@ -115,6 +126,9 @@ function readCondition(expression: Expr, kind: Kind): Condition {
       return name === '==' ? same : not(same);
     }
     case 'in': {
+      const to = relationOf(of.right);
+      // Whoever else is named is not who asks: only of that one it is known what it is to a group.
+      if (to) return { to };
       const term = termOf(of.left);
       const all = references(of.right);
       if (term !== 'it') break;
@@ -132,10 +146,24 @@ function readCondition(expression: Expr, kind: Kind): Condition {
       break;
     case 'contains':
       return equals(of.right, references(of.left), type);
+    case '.':
+      if (termOf(of.left) === 'it' && of.attr === 'findable') return { findable: true };
+      break;
     default:
   }
   throw new NotListable(`a list can not look at "${name}"`);
 }
+
+const RELATIONS: Readonly<Record<string, Relation>> = { members: 'member', leaders: 'leader', invited: 'invited' };
+
+/** What who is in this is to the thing, where it is one of a group's attributes. */
+function relationOf(expression: Expr | undefined): Relation | undefined {
+  const part = expression && operator(expression);
+  return part?.[0] === '.' && termOf(part[1].left) === 'it' ? RELATIONS[String(part[1].attr)] : undefined;
+}
+
+/** Whether an expression is who asks, in a policy. */
+const isPrincipal = (expression: Expr | undefined): boolean => (expression as { Var?: unknown } | undefined)?.Var === 'principal';
 
 /** Whether it, or its owner, is one of these. */
 function equals(term: Expr | undefined, all: readonly Reference[], type: string): Condition {
@@ -234,6 +262,10 @@ function problemOf(expression: Expr): string | undefined {
       break;
     case 'in':
       if (termOf(of.left) === 'it' && isKnown(of.right)) return undefined;
+      if (isPrincipal(of.left) && relationOf(of.right)) return undefined;
+      break;
+    case '.':
+      if (termOf(of.left) === 'it' && of.attr === 'findable') return undefined;
       break;
     case 'is':
       if (termOf(of.left) === 'it' && (!of.in || isKnown(of.in))) return undefined;

@@ -93,7 +93,12 @@ test('what a permit is about is in the roles that it has at the pivot, and in th
   t.false((await simulate(auth, asked)).allowed);
   await give([staff]);
   await t.notThrowsAsync(requirePermit(auth, permit));
-  t.deepEqual(await simulate(auth, asked), { allowed: true, policies: [{ roleId: 'leads', policyId: 'leads.0' }] });
+  t.deepEqual(await simulate(auth, asked), {
+    allowed: true,
+    forbidden: false,
+    policies: [{ roleId: 'leads', policyId: 'leads.0' }],
+    positions: [],
+  });
   await give([]);
   await t.throwsAsync(requirePermit(auth, permit), REVOKED);
 });

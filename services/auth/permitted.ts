@@ -5,6 +5,8 @@ import { type Authority, requirePermit } from './access.ts';
 import type { Audited, Happened } from './audit/event.ts';
 import type { Auth } from './auth.ts';
 import type { Policy, Role } from './domain.ts';
+import type { Permission } from './groups/group.ts';
+import { holdsThere } from './groups/holds-there.ts';
 import type { Policies } from './policies.ts';
 import { factsOf } from './policy-facts.ts';
 import { exceedsOwn } from './refusals.ts';
@@ -14,8 +16,11 @@ import { type AuthStep, oneAfterTheOther, requireAdmin, type Store } from './sto
 export interface Author {
   /** Whether it is an administrator. */
   isAdmin: boolean;
+  memberId: string;
   /** The roles that it holds now, with their policies. */
   roles(): Promise<Role[]>;
+  /** Whether it holds all these permissions in a group now, each as far as it reaches. */
+  holdsThere(groupId: string, permissions: readonly Permission[]): Promise<boolean>;
 }
 
 /** A step that is done on a permit. The author is absent where the system itself began the saga. */
@@ -33,6 +38,9 @@ interface Naming {
   policyId?: string;
   policy?: { policyId: string } | undefined;
   holdId?: string;
+  groupId?: string;
+  positionId?: string;
+  position?: { positionId: string } | undefined;
 }
 
 /** What a step on a permit keeps: what its own undo needs, and what the audit was told. */
@@ -82,12 +90,19 @@ export const permitted = <
 const isAudited = <Kept>(kept: Kept | KeptWithAudit<Kept>): kept is KeptWithAudit<Kept> =>
   typeof kept === 'object' && kept !== null && 'audited' in kept;
 
-function authorOf({ store }: Pick<Auth, 'store'>, authority: Authority, session: ClientSession): Author | undefined {
+function authorOf(
+  auth: Pick<Auth, 'store' | 'sessions' | 'policies'>,
+  authority: Authority,
+  session: ClientSession,
+): Author | undefined {
   if ('command' in authority) return undefined;
+  const { memberId } = authority.permit;
   const roleIds = authority.roles.map(({ _id }) => _id);
   return {
     isAdmin: roleIds.includes(ADMIN),
-    roles: () => store.roles.find({ _id: { $in: roleIds } }, { session }).toArray(),
+    memberId,
+    roles: () => auth.store.roles.find({ _id: { $in: roleIds } }, { session }).toArray(),
+    holdsThere: (groupId, permissions) => holdsThere(auth, memberId, groupId, permissions),
   };
 }
 
@@ -99,6 +114,8 @@ function happened(authority: Authority, { operationId, ...request }: Naming): Ha
     { type: 'Role', id: request.roleId ?? '' },
     { type: 'Policy', id: request.policyId ?? request.policy?.policyId ?? '' },
     { type: 'LoginHold', id: request.holdId ?? '' },
+    { type: 'Group', id: request.groupId ?? '' },
+    { type: 'Position', id: request.positionId ?? request.position?.positionId ?? '' },
   ].filter(({ id }) => id !== '');
   if ('command' in authority) return { action: authority.command, jobId, resources: named };
   const { action, memberId: actorId, sessionId, resource, traceId, from } = authority.permit;
@@ -156,6 +173,20 @@ export async function requireNotBound(
   if (!(await store.members.findOne(bound, { session, projection: { _id: 1 } }))) return;
   requireAdministrator(author);
   await requireAdmin(store, session);
+}
+
+/**
+ * Nobody gives what they do not hold there themselves.
+ *
+ * @throws EXCEEDS_OWN_PERMISSIONS
+ */
+export async function requireHeldThere(
+  author: Author | undefined,
+  groupId: string,
+  permissions: readonly Permission[],
+): Promise<void> {
+  if (!author || author.isAdmin || permissions.length === 0) return;
+  if (!(await author.holdsThere(groupId, permissions))) throw exceedsOwn();
 }
 
 /** For what only administrators may. @throws EXCEEDS_OWN_PERMISSIONS */

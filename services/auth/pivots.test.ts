@@ -4,9 +4,10 @@ import test from 'ava';
 import { transaction } from '#platform/operations/mongo.ts';
 import { requirePermit } from './access.ts';
 import { loginOf, openTestAuth, type TestAuth } from './auth.fixture.ts';
-import { authHandlers, authSteps } from './grpc.ts';
+import { authHandlers } from './grpc.ts';
 import { logIn } from './rpcs/log-in.ts';
 import { logOut } from './rpcs/log-out.ts';
+import { authSteps } from './saga-steps.ts';
 
 let auth: TestAuth;
 test.before(async () => {

@@ -1,32 +1,35 @@
 import { readFileSync } from 'node:fs';
-import {
-  type EntityJson,
-  type EntityUidJson,
-  preparseSchema,
-  schemaToJson,
-  statefulIsAuthorized,
-  validate,
-} from '@cedar-policy/cedar-wasm/nodejs';
+import { type EntityJson, preparseSchema, schemaToJson, statefulIsAuthorized, validate } from '@cedar-policy/cedar-wasm/nodejs';
 import type { FieldViolation } from '#platform/errors.ts';
-import { type Condition, nameIn, narrow } from './conditions.ts';
+import { type Condition, nameIn, narrow, narrowTo, spellOut } from './conditions.ts';
 import type { Policy, Role } from './domain.ts';
+import { grantedBy, isTo } from './groups/group.ts';
+import { groupAttributes, standingIn } from './groups/in-cedar.ts';
 import { conditionOf, NotListable, notListable } from './partial-evaluation.ts';
 import { factsOf, faultOf, messages } from './policy-facts.ts';
 import { type PolicySet, PolicySets, type RoleVersion } from './policy-sets.ts';
 import { tooComplex } from './policy-text.ts';
 import { kindOf, type Question, readerOf } from './question.ts';
+import { NAMESPACE, uid } from './uid.ts';
 
-const NAMESPACE = 'Musubi';
 const SCHEMA_NAME = 'musubi';
+
+/** `open`: no policy permits it, and none forbids it. */
+type PolicyDecision = 'allowed' | 'forbidden' | 'open';
 
 /** `unknown`: the schema knows no such action on that type of resource, so nothing can permit it. */
 type Refusal = 'denied' | 'unknown';
 export type Decision = 'allowed' | Refusal;
 
-/** A decision, and the policies that made it: those that permit, or that forbid; none, where nothing permits. */
+/**
+ * A decision, and the policies that made it: those that permit, or that forbid; none, where none permits. Of a group also the positions that
+ * grant it: what is forbidden they do not.
+ */
 export interface Explanation {
   allowed: boolean;
+  forbidden: boolean;
   policies: { roleId: string; policyId: string }[];
+  positions: { positionId: string; groupId: string }[];
 }
 
 /** Answers kept of one policy set: more than there are kinds of question that its policies tell apart in practice. */
@@ -108,9 +111,13 @@ export class Policies {
    * @param load reads those roles with their policies; called only for a combination that is not parsed yet
    */
   decide(question: Question, roles: readonly RoleVersion[], load: () => Promise<Role[]>): Promise<Decision> {
-    return this.#answer(question, roles, load, (set) =>
-      remembered(set.decisions, kindOf(question, set.strings), () => this.#ask(question, roles, set.entry).decision),
-    );
+    return this.#answer(question, roles, load, (set) => {
+      const kind = kindOf(question, set.strings);
+      return withGrants(
+        remembered(set.decisions, kind, () => this.#ask(question, roles, set.entry).decision),
+        question,
+      );
+    });
   }
 
   /** Why something is allowed to who holds these roles, or is not. What our schema does not know, nothing allows. */
@@ -121,12 +128,23 @@ export class Policies {
       async () => [...roles],
       ({ entry }) => this.#ask(question, roles, entry),
     );
-    if (typeof answer === 'string') return { allowed: false, policies: [] };
+    if (typeof answer === 'string') return { allowed: false, forbidden: false, policies: [], positions: [] };
     const policies = answer.by.map((name) => {
       const at = name.indexOf('/');
       return { roleId: name.slice(0, at), policyId: name.slice(at + 1) };
     });
-    return { allowed: answer.decision === 'allowed', policies };
+    const { place } = question.resource;
+    return {
+      allowed: withGrants(answer.decision, question) === 'allowed',
+      forbidden: answer.decision === 'forbidden',
+      policies,
+      positions: place ? grantedBy(place, question.action) : [],
+    };
+  }
+
+  /** The actions that can be done to things of a type, in order. */
+  actionsOn(type: string): string[] {
+    return [...this.#actions].flatMap(([action, types]) => (types.has(type) ? [action] : [])).sort();
   }
 
   /**
@@ -142,12 +160,14 @@ export class Policies {
     load: () => Promise<Role[]>,
   ): Promise<Exclude<Condition, false> | Refusal> {
     return this.#answer(question, roles, load, (set) => {
-      const { memberId } = question;
+      const { memberId, action, resource, everywhere } = question;
       const kept = remembered(set.conditions, readerOf(question, set.strings), () => ({
         memberId,
         condition: this.#evaluate(question, roles, set.texts),
       }));
-      return narrow(nameIn(kept.condition, kept.memberId, memberId), question.resource) || 'denied';
+      const left = narrow(nameIn(kept.condition, kept.memberId, memberId), resource);
+      const { place } = resource;
+      return (place ? narrowTo(left, place, action) : spellOut(left, everywhere ?? NOWHERE, action)) || 'denied';
     });
   }
 
@@ -158,26 +178,41 @@ export class Policies {
     by: (set: PolicySet) => Answer,
   ): Promise<Answer | Refusal> {
     if (!this.#actions.get(action)?.has(resource.type)) return 'unknown';
-    if (roles.length === 0) return 'denied';
+    // Without a role, positions may still grant something.
+    if (roles.length === 0 && resource.type !== 'Group') return 'denied';
     // Between finding the set and answering by it nothing may be awaited: another request could overwrite its entry.
     return by(this.#sets.find(roles, action) ?? this.#sets.of(await load(), action));
   }
 
   #ask(
-    { memberId, action, resource }: Question,
+    { memberId, action, resource, positionIds = [] }: Question,
     roles: readonly RoleVersion[],
     entry: string,
-  ): { decision: Decision; by: string[] } {
+  ): { decision: PolicyDecision; by: string[] } {
     const principal = uid('Member', memberId);
     const target = uid(resource.type, resource.id);
-    const attrs: EntityJson['attrs'] = resource.ownerId === '' ? {} : { owner: { __entity: uid('Member', resource.ownerId) } };
-    const parents = roles.map(({ _id }) => uid('Role', _id));
+    const attrs: EntityJson['attrs'] = {
+      ...(resource.ownerId === '' ? {} : { owner: { __entity: uid('Member', resource.ownerId) } }),
+      ...(resource.place ? groupAttributes(resource.place) : {}),
+    };
+    const parents = [
+      ...roles.map(({ _id }) => uid('Role', _id)),
+      ...positionIds.map((id) => uid('Position', id)),
+      ...(resource.place ? standingIn(resource.place, action) : []),
+    ];
     const self = resource.type === 'Member' && resource.id === memberId;
     const entities: EntityJson[] = self
       ? [{ uid: principal, attrs, parents }]
       : [
           { uid: principal, attrs: { owner: { __entity: principal } }, parents },
-          { uid: target, attrs, parents: resource.within.map(({ type, id }) => uid(type, id)) },
+          // Of what names itself as what it is in: Cedar has that so without being told.
+          {
+            uid: target,
+            attrs,
+            parents: resource.within.flatMap(({ type, id }) =>
+              type === resource.type && id === resource.id ? [] : uid(type, id),
+            ),
+          },
         ];
     const answer = statefulIsAuthorized({
       principal,
@@ -193,15 +228,22 @@ export class Policies {
     const { decision, diagnostics } = answer.response;
     // Cedar leaves out a policy that fails; it might have been the one that forbids.
     const failed = diagnostics.errors.map(({ policyId }) => policyId);
-    const allowed = decision === 'allow' && failed.length === 0;
-    return { decision: allowed ? 'allowed' : 'denied', by: failed.length > 0 ? failed : diagnostics.reason };
+    if (failed.length > 0) return { decision: 'forbidden', by: failed };
+    const { reason } = diagnostics;
+    if (decision === 'allow') return { decision: 'allowed', by: reason };
+    // It names what forbids; where nothing does, nothing permits.
+    return { decision: reason.length > 0 ? 'forbidden' : 'open', by: reason };
   }
 
-  #evaluate({ memberId, action, resource: { type } }: Question, roles: readonly RoleVersion[], policies: PolicySet['texts']) {
+  #evaluate(
+    { memberId, action, resource: { type }, positionIds = [] }: Question,
+    roles: readonly RoleVersion[],
+    policies: PolicySet['texts'],
+  ) {
     const roleIds = roles.map(({ _id }) => _id);
     const within = this.#within.get(type) ?? [];
     try {
-      return conditionOf({ memberId, roleIds, action, type, within, policies });
+      return conditionOf({ memberId, roleIds, positionIds, action, type, within, policies });
     } catch (error) {
       // A part of a policy that fails is left as it stands. It might have been of the one that forbids.
       if (error instanceof NotListable) return false;
@@ -209,6 +251,14 @@ export class Policies {
     }
   }
 }
+
+/** What positions grant is permitted, where no policy forbids it. */
+function withGrants(decision: PolicyDecision, { action, resource: { place } }: Question): Decision {
+  if (decision !== 'open') return decision === 'allowed' ? 'allowed' : 'denied';
+  return place && isTo(place, 'granted', action) ? 'allowed' : 'denied';
+}
+
+const NOWHERE = { grounds: [], invitedTo: [] };
 
 /** What a map has under a key, made and kept where it is missing; a full map begins again. */
 function remembered<Answer>(kept: Map<string, Answer>, key: string, make: () => Answer): Answer {
@@ -219,8 +269,6 @@ function remembered<Answer>(kept: Map<string, Answer>, key: string, make: () => 
   kept.set(key, made);
   return made;
 }
-
-const uid = (type: string, id: string): EntityUidJson & { type: string; id: string } => ({ type: `${NAMESPACE}::${type}`, id });
 
 function readSchema(schema: string) {
   const read = schemaToJson(schema);

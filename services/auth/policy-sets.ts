@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { preparsePolicySet } from '@cedar-policy/cedar-wasm/nodejs';
-import type { Condition } from './conditions.ts';
+import type { ByRelation, Condition } from './conditions.ts';
 import type { Role } from './domain.ts';
 import { factsOf, messages } from './policy-facts.ts';
 
@@ -16,9 +16,9 @@ export interface PolicySet {
   /** Every string that stands in them. */
   readonly strings: ReadonlySet<string>;
   /** What was decided by them, by the kind of question. */
-  readonly decisions: Map<string, 'allowed' | 'denied'>;
+  readonly decisions: Map<string, 'allowed' | 'forbidden' | 'open'>;
   /** What they leave open of things, by the kind of question, each for the member that asked first. */
-  readonly conditions: Map<string, { memberId: string; condition: Condition }>;
+  readonly conditions: Map<string, { memberId: string; condition: Condition<ByRelation> }>;
 }
 
 /**

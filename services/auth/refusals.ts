@@ -1,4 +1,5 @@
 import { alreadyExists, failedPrecondition, notFound, permissionDenied, unauthenticated } from '#platform/errors.ts';
+import { DEEPEST } from '#platform/validation/group-fields.ts';
 
 export const loginNotFound = () => notFound('LOGIN_NOT_FOUND', 'the member has no login');
 
@@ -26,6 +27,16 @@ export const holdNotFound = () => notFound('HOLD_NOT_FOUND');
 export const loginSuspended = () => permissionDenied('LOGIN_SUSPENDED', 'the login is closed, as its member is suspended');
 
 export const exceedsOwn = () => permissionDenied('EXCEEDS_OWN_PERMISSIONS');
+
+export const groupNotFound = () => notFound('GROUP_NOT_FOUND', 'there is no such group');
+export const positionNotFound = () => notFound('POSITION_NOT_FOUND', 'the group has no such position');
+export const memberNotFound = () => notFound('MEMBER_NOT_FOUND', 'there is no such member');
+export const notMember = () => failedPrecondition('NOT_MEMBER', 'the member is not in the group');
+export const lastLeader = () =>
+  failedPrecondition('LAST_LEADER', 'nobody would lead the group any more: name a successor who is in it');
+export const groupCycle = () => failedPrecondition('GROUP_CYCLE', 'a group can not be in itself, or in one that is below it');
+export const groupTooDeep = () =>
+  failedPrecondition('GROUP_TOO_DEEP', `groups can be ${DEEPEST} deep, that of the whole organisation counted`);
 
 export const passwordRefInvalid = () =>
   failedPrecondition('PASSWORD_REF_INVALID', 'the staged password is not there: it was used or is too old');

@@ -1,9 +1,18 @@
 import type { ClientSession } from 'mongodb';
 import { type FieldViolation, invalidFields } from '#platform/errors.ts';
+import { ROOT } from '#platform/validation/group-fields.ts';
+import { isId } from '#platform/validation/id.ts';
 import type { Policy as PolicyMessage } from '#proto/musubi/role/v1/role.ts';
 import type { Policy, Role } from './domain.ts';
 import type { Policies } from './policies.ts';
+import { factsOf } from './policy-facts.ts';
 import type { Store } from './store.ts';
+
+/** What a role has of policies: themselves, and the IDs that stand in them. */
+export const carrying = (policies: readonly Policy[]): Required<Pick<Role, 'policies' | 'mentioned'>> => ({
+  policies: [...policies],
+  mentioned: [...new Set(policies.flatMap(({ cedar }) => factsOf(cedar).strings))].filter((one) => isId(one) || one === ROOT),
+});
 
 /**
  * Gives a role other policies and its next version, so that no decision by the former ones is used any more.
@@ -18,7 +27,7 @@ export async function changePolicies(
 ): Promise<Role | undefined> {
   const role = await roles.findOne({ _id: roleId }, { session });
   if (!role) return undefined;
-  await roles.updateOne({ _id: roleId }, { $set: { policies: change(role.policies) }, $inc: { version: 1 } }, { session });
+  await roles.updateOne({ _id: roleId }, { $set: carrying(change(role.policies)), $inc: { version: 1 } }, { session });
   return role;
 }
 

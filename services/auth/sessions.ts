@@ -1,66 +1,64 @@
 import { Loader } from '#platform/concurrency/loader.ts';
 import type { MemberStatus } from './domain.ts';
+import { findAmongGroups } from './groups/find-among-groups.ts';
 import type { RoleVersion } from './policy-sets.ts';
+import type { About } from './question.ts';
+import { type Asked, holds, membersAsked, type SessionOf, type Standing, sessionsAsked, type Wanted } from './standing.ts';
 import type { Store } from './store.ts';
-
-/** Names a session of a member, as its tokens do. */
-export interface SessionOf {
-  memberId: string;
-  sessionId: string;
-}
-
-/** What is asked for of a session, and of members that it is about to do something to. */
-interface Asked extends SessionOf {
-  about: readonly string[];
-}
-
-/** What the store says of a session. */
-export interface Standing {
-  /** The roles of its member. */
-  roles: RoleVersion[];
-  /** The IDs of the roles that those members hold which were asked about: whatever state they are in, if they are there. */
-  rolesOf: ReadonlyMap<string, readonly string[]>;
-}
 
 interface Found {
   members: { memberId: string; status: MemberStatus; roleIds: string[]; sessionIds: string[] }[];
   roles: RoleVersion[];
 }
 
+const NOTHING: About = { members: [], groups: [], everywhere: false };
+
 /** What sessions permit now, by the store. Those who ask at the same time are answered by one look-up. */
 export class Sessions {
-  readonly #active: Loader<Asked, Standing | undefined>;
-  readonly #closed: Loader<Asked, Standing | undefined>;
+  readonly #loaders: Readonly<Record<Wanted, Readonly<Record<'plain' | 'amongGroups', Load>>>>;
 
   constructor(store: Pick<Store, 'members' | 'clock'>) {
-    this.#active = new Loader((asked) => find(store, asked, 'active'));
-    this.#closed = new Loader((asked) => find(store, asked, 'suspended'));
+    const loaders = (wanted: Wanted) => ({
+      plain: new Loader((asked: readonly Asked[]) => find(store, asked, wanted)),
+      // A look-up of its own: what is not about groups pays nothing for it.
+      amongGroups: new Loader((asked: readonly Asked[]) => findAmongGroups(store, asked, wanted)),
+    });
+    this.#loaders = { active: loaders('active'), suspended: loaders('suspended'), any: loaders('any') };
   }
 
   /**
    * What holds of the session now; undefined unless its member is active and the session is still there.
    *
-   * @param options `closed`: unless its login is closed, and the session still there. `about`: members whose roles are asked for, too
+   * @param options `closed`: unless its login is closed, and the session still there. `about`: what is asked for besides
    */
   standing(
     { memberId, sessionId }: SessionOf,
-    { closed = false, about = [] }: { closed?: boolean; about?: readonly string[] } = {},
+    { closed = false, about = NOTHING }: { closed?: boolean; about?: About } = {},
   ): Promise<Standing | undefined> {
-    return (closed ? this.#closed : this.#active).load({ memberId, sessionId, about });
+    return this.#load(closed ? 'suspended' : 'active', { memberId, sessionId, about });
+  }
+
+  /** What would hold of a member's session, if it had one; undefined: there is no such member. */
+  standingOf(memberId: string, about: About): Promise<Standing | undefined> {
+    return this.#load('any', { memberId, sessionId: '', about });
+  }
+
+  #load(wanted: Wanted, asked: Asked): Promise<Standing | undefined> {
+    const { plain, amongGroups } = this.#loaders[wanted];
+    return (asked.about.groups.length > 0 || asked.about.everywhere ? amongGroups : plain).load(asked);
   }
 }
+
+type Load = Loader<Asked, Standing | undefined>;
 
 async function find(
   { members, clock }: Pick<Store, 'members' | 'clock'>,
   asked: readonly Asked[],
-  wanted: MemberStatus,
+  wanted: Wanted,
 ): Promise<(Standing | undefined)[]> {
-  const now = new Date(clock.now());
-  const sessionIds = asked.map(({ sessionId }) => sessionId);
-  const isAsked = { $and: [{ $in: ['$$this.id', sessionIds] }, { $gt: ['$$this.expiresAt', now] }] };
   const [found] = await members
     .aggregate<Found>([
-      { $match: { _id: { $in: [...new Set(asked.flatMap(({ memberId, about }) => [memberId, ...about]))] } } },
+      { $match: { _id: { $in: membersAsked(asked) } } },
       {
         $group: {
           _id: null,
@@ -69,7 +67,7 @@ async function find(
               memberId: '$_id',
               status: '$status',
               roleIds: '$roleIds',
-              sessionIds: { $map: { input: { $filter: { input: '$sessions', cond: isAsked } }, in: '$$this.id' } },
+              sessionIds: sessionsAsked(asked, new Date(clock.now())),
             },
           },
         },
@@ -89,10 +87,13 @@ async function find(
   const roles = new Map(found?.roles.map((role) => [role._id, role]));
   return asked.map(({ memberId, sessionId, about }) => {
     const member = byId.get(memberId);
-    if (member?.status !== wanted || !member.sessionIds.includes(sessionId)) return undefined;
+    if (!member || !holds(member, sessionId, wanted)) return undefined;
     return {
       roles: member.roleIds.flatMap((roleId) => roles.get(roleId) ?? []),
-      rolesOf: new Map(about.map((id) => [id, byId.get(id)?.roleIds ?? []])),
+      rolesOf: new Map(about.members.map((id) => [id, byId.get(id)?.roleIds ?? []])),
+      places: new Map(),
+      positionIds: [],
+      everywhere: undefined,
     };
   });
 }

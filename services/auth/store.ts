@@ -14,6 +14,7 @@ import type { RefusalCount } from './audit/refusals.ts';
 import { type Clock, openClock } from './clock.ts';
 import type { Member, MemberStatus, PasswordHash, Role } from './domain.ts';
 import { type ErasureRecord, Erasures } from './erasures.ts';
+import type { Group } from './groups/group.ts';
 import { HeldLogins, type LoginRules } from './held-logins.ts';
 import { type MemberKeyDocument, MemberKeys } from './member-keys.ts';
 import { findPage } from './page.ts';
@@ -43,6 +44,7 @@ export interface Store {
   pivots: Pivots;
   erasures: Erasures;
   roles: Collection<Role>;
+  groups: Collection<Group>;
   secrets: Collection<StagedPassword>;
   signingKeys: Collection<SigningKeyDocument>;
   attempts: Collection<Bucket>;
@@ -64,6 +66,12 @@ const makeIndexes = (db: Db): Promise<unknown> =>
     db.collection('members').createIndex({ 'sessions.expiresAt': 1 }),
     // Administrators are few, and are looked for among all members.
     db.collection('members').createIndex({ roleIds: 1 }, { partialFilterExpression: { roleIds: ADMIN } }),
+    // All that is below a group.
+    db.collection('groups').createIndex({ path: 1 }),
+    // Who is in a group that goes, or is bound to a position that does.
+    db.collection('members').createIndex({ groupIds: 1 }),
+    db.collection('members').createIndex({ positionIds: 1 }),
+    db.collection('members').createIndex({ invitedTo: 1 }),
     db.collection('held_logins').createIndex({ until: 1 }, { expireAfterSeconds: 0 }),
     db.collection('held_logins').createIndex({ memberId: 1 }),
     // Those of whom it is too early.
@@ -116,6 +124,7 @@ export async function openStore(options: {
     pivots,
     erasures,
     roles: mongo.db.collection('roles'),
+    groups: mongo.db.collection('groups'),
     secrets: mongo.db.collection('secrets'),
     // Local reads: whoever loses the race to make a key must see the winner's at once, not when a majority has it.
     signingKeys: mongo.db.collection('signing_keys', { readConcern: { level: 'local' } }),

@@ -9,6 +9,7 @@ import { closeMember } from './steps/close-member.ts';
 import { commitUpdate } from './steps/commit-update.ts';
 import { createMember } from './steps/create-member.ts';
 import { deleteMember } from './steps/delete-member.ts';
+import { countMembers, listPart } from './steps/go-over-members.ts';
 import { beginReinstate, reinstateMember } from './steps/reinstate-member.ts';
 import { beginSetSchema, commitSchema } from './steps/set-schema.ts';
 import { beginSuspend, suspendMember } from './steps/suspend-member.ts';
@@ -29,5 +30,7 @@ export function memberHandlers(db: Database): Handlers<MemberServiceService> {
     reinstateMember,
     beginSetSchema,
     commitSchema,
+    countMembers,
+    listPart,
   });
 }

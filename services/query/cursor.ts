@@ -7,8 +7,14 @@ export interface Cursor {
   id: string;
 }
 
+/** A page of a list, by name, then ID: `limit` at most of those after `after`. */
+export interface Page {
+  after: Cursor | undefined;
+  limit: number;
+}
+
 /** PostgreSQL takes every text but those with NUL. */
-const part = z.string().refine((text) => !text.includes('\0'));
+export const part = z.string().refine((text) => !text.includes('\0'));
 const place = z.tuple([part, part]).transform(([name, id]): Cursor => ({ name, id }));
 
 /** @param asked what the list is of, and what was asked for: a page token is good for that and no other */

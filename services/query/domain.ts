@@ -1,8 +1,9 @@
 import { kept, PAGE_SIZE, searchQuery, pageSize as sizeRule } from '#platform/validation/fields.ts';
+import { treeDepth, treePageSize } from '#platform/validation/tree-fields.ts';
 import { invalidWait } from './refusals.ts';
 
 /** The form in which texts are compared: full-width and half-width, upper and lower case are the same. */
-const foldText = (text: string): string => text.normalize('NFKC').toLowerCase();
+export const folded = (text: string): string => text.normalize('NFKC').toLowerCase();
 
 /**
  * The words to find, each once; none for an empty query.
@@ -11,7 +12,7 @@ const foldText = (text: string): string => text.normalize('NFKC').toLowerCase();
 export function searchWords(query: string): string[] {
   kept({ query: searchQuery }, { query: query || undefined });
   // Folded word by word: `¨` is folded to a space and another character, and was one word.
-  return [...new Set(query.split(/\s+/).filter(Boolean).map(foldText))].sort();
+  return [...new Set(query.split(/\s+/).filter(Boolean).map(folded))].sort();
 }
 
 /** Begins every word of a text that is searched. */
@@ -19,7 +20,7 @@ const WORD_START = '\n';
 const asWords = (text: string): string => text.replace(/\s+/g, WORD_START);
 
 /** What words are looked for in: those of these texts, each after {@link WORD_START}. */
-export const searchText = (texts: readonly string[]): string => WORD_START + asWords(foldText(texts.join(WORD_START)));
+export const searchText = (texts: readonly string[]): string => WORD_START + asWords(folded(texts.join(WORD_START)));
 
 /** A LIKE pattern for search texts that contain the word; its special characters stand for themselves. */
 export const containing = (word: string): string => `%${asWords(word).replace(/[\\%_]/g, '\\$&')}%`;
@@ -31,6 +32,18 @@ export const beginning = (word: string): string => `%${WORD_START}${containing(w
 export function requirePageSize(pageSize: number): number {
   kept({ pageSize: sizeRule }, { pageSize });
   return pageSize || PAGE_SIZE.default;
+}
+
+/** @throws INVALID_ARGUMENT */
+export function requireTreePageSize(pageSize: number): number {
+  kept({ pageSize: treePageSize }, { pageSize });
+  return pageSize || PAGE_SIZE.default;
+}
+
+/** How far below a group others are. @throws INVALID_ARGUMENT */
+export function requireDepth(depth: number): number {
+  kept({ depth: treeDepth }, { depth });
+  return depth || 1;
 }
 
 /** The longest that AwaitVersions waits. */

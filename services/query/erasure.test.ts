@@ -4,6 +4,7 @@ import { type Database, sql } from '#platform/postgres/database.ts';
 import { scratchDatabase } from '../../test/scratch-database.ts';
 import { queryErasure } from './erasure.ts';
 import { eventMessage, memberEvent, memberRolesEvent } from './events.fixture.ts';
+import { bindingsEvent, membershipEvent } from './group-events.fixture.ts';
 import { project } from './projector.ts';
 import { openStore } from './store.ts';
 
@@ -42,6 +43,27 @@ test('rows of who was deleted are emptied, whatever restored them, and old event
   await project(db, [memberEvent(memberId, 3, {})]);
   t.is((await rowOf(memberId))?.login_id, null);
   t.truthy((await rowOf(other))?.login_id);
+});
+
+test('nothing is left of what who was deleted was in groups', async (t) => {
+  const [memberId, other, group] = [randomUUID(), randomUUID(), randomUUID()];
+  for (const id of [memberId, other])
+    await project(db, [
+      ...['root', group].map((groupId) => membershipEvent(groupId, id, 3)),
+      bindingsEvent(group, id, 2, ['a', 'b']),
+    ]);
+  t.deepEqual(await erasure().erase([memberId]), {
+    erased: [place(memberId, 'memberships', 2), place(memberId, 'bindings')],
+  });
+  t.deepEqual(await erasure().erase([memberId]), { erased: [] });
+  await project(db, [membershipEvent(group, memberId, 2), bindingsEvent(group, memberId, 1, ['a'])]);
+  const left = await db.query<{ member: string }>(sql`
+    select member_id as member from memberships where member_id is not null
+    union all select member_id from bindings where member_id is not null`);
+  t.deepEqual(
+    left.map(({ member }) => member),
+    [other, other, other],
+  );
 });
 
 test('a tombstone is that the member is gone', async (t) => {

@@ -1,18 +1,23 @@
 import { z } from 'zod';
 import { countedBy, type Erased, type Erasure, type Requested } from '#platform/erasure.ts';
 import { topicOf } from '#platform/outbox/event.ts';
-import type { Database } from '#platform/postgres/database.ts';
+import { type Database, sql } from '#platform/postgres/database.ts';
 import type { Logger } from '#platform/process/log.ts';
+import { bindings } from './projections/bindings.ts';
 import { memberRoles } from './projections/member-roles.ts';
 import { members } from './projections/members.ts';
+import { memberships } from './projections/memberships.ts';
 
 /** Where it is told for ever which members are to be erased. */
 export const ERASURES_TOPIC = topicOf('erasure');
 /** For so long a look at that topic serves, ms: the pages of one list. */
 const LOOK_MS = 300_000;
 
-/** The read models of which each row is a member's. */
+/** The read models of which each row is a member's: under its ID, or under those of a group and its own. */
 const OF_MEMBERS = { members, member_roles: memberRoles };
+const OF_MEMBERS_IN_GROUPS = { memberships, bindings };
+/** Of the two IDs with a dot between. */
+const memberOf = (id: string): string => id.slice(id.indexOf('.') + 1);
 
 /** What Kafka knows of deleted members. */
 interface InKafka {
@@ -53,13 +58,14 @@ export const queryErasure = (db: Database, { told, forgetParked }: InKafka, log:
   async erase(memberIds) {
     const erased: Erased[] = [];
     for (const [place, { erase }] of Object.entries(OF_MEMBERS)) {
-      const back = await db.query<{ id: string }>(erase(memberIds));
-      erased.push(
-        ...countedBy(
-          place,
-          back.map(({ id }) => id),
-        ),
-      );
+      const back = await db.query<{ id: string }>(erase(sql`id = any(${[...memberIds]}::text[])`));
+      const members = back.map(({ id }) => id);
+      erased.push(...countedBy(place, members));
+    }
+    for (const [place, { erase }] of Object.entries(OF_MEMBERS_IN_GROUPS)) {
+      const back = await db.query<{ id: string }>(erase(sql`member_id = any(${[...memberIds]}::text[])`));
+      const members = back.map(({ id }) => memberOf(id));
+      erased.push(...countedBy(place, members));
     }
     try {
       return { erased: [...erased, ...countedBy('dead_letters', await forgetParked(memberIds))] };

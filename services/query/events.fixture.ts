@@ -16,7 +16,7 @@ export interface SampleMember {
   attributes: Record<string, unknown> | undefined;
 }
 
-const CREATED = new Date('2026-01-02T03:04:05.678Z');
+export const CREATED = new Date('2026-01-02T03:04:05.678Z');
 
 /** `state` undefined: the member is gone. The time of change is `version` milliseconds after the creation. */
 export function memberEvent(memberId: string, version: number, state: Partial<SampleMember> | undefined): EventMessage {

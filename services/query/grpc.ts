@@ -4,9 +4,14 @@ import type { QueryServiceService } from '#proto/musubi/query/v1/query.ts';
 import { awaitVersions } from './queries/await-versions.ts';
 import { getMember } from './queries/get-member.ts';
 import { getMemberSchema } from './queries/get-member-schema.ts';
+import { listGroupMembers } from './queries/group-members.ts';
+import { getGroup, listAncestors, listGroups } from './queries/groups.ts';
 import { listLookalikes } from './queries/list-lookalikes.ts';
-import { listMembers, newSearches } from './queries/list-members.ts';
+import { listMembers } from './queries/list-members.ts';
+import { getPosition, listPositions } from './queries/positions.ts';
 import { getPolicy, getRole, listPolicies, listRoles } from './queries/roles.ts';
+import { newSearches } from './queries/searches.ts';
+import { listSubgroups } from './queries/subgroups.ts';
 import { memberLoader } from './store.ts';
 import type { Visibility } from './visibility.ts';
 
@@ -23,6 +28,13 @@ export function queryHandlers(db: Database, visibility: Visibility): Handlers<ty
     listPolicies: (request) => listPolicies(db, request),
     listLookalikes: (request, { signal }) => listLookalikes({ db, searches }, request, signal),
     getMemberSchema: () => getMemberSchema(db),
+    getGroup: (request) => getGroup(db, request),
+    listGroups: (request, { signal }) => listGroups({ db, searches }, request, signal),
+    listSubgroups: (request) => listSubgroups(db, request),
+    listAncestors: (request) => listAncestors(db, request),
+    listGroupMembers: (request) => listGroupMembers(db, request),
+    getPosition: async (request) => ({ position: await getPosition(db, request) }),
+    listPositions: (request) => listPositions(db, request),
     awaitVersions: async (request, { signal }) => {
       await awaitVersions(visibility, request, signal);
       return {};

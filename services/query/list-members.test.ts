@@ -8,7 +8,8 @@ import { beginning } from './domain.ts';
 import { memberEvent, memberRolesEvent } from './events.fixture.ts';
 import { project } from './projector.ts';
 import { getMember } from './queries/get-member.ts';
-import { listMembers, newSearches } from './queries/list-members.ts';
+import { listMembers } from './queries/list-members.ts';
+import { newSearches } from './queries/searches.ts';
 import { ALL, NOTHING } from './seen.fixture.ts';
 import { memberLoader, openStore } from './store.ts';
 

@@ -1,6 +1,8 @@
 import { type Database, nullsAbsent, sql } from '#platform/postgres/database.ts';
 import type { MemberNames, MemberView } from '#proto/musubi/query/v1/query.ts';
-import { type Page, pageOf, within } from './store.ts';
+import type { Page } from './cursor.ts';
+import { within } from './search.ts';
+import { pageOf } from './store.ts';
 
 /**
  * Who has a name that looks like another's: a display name that is written otherwise, a login, or one's display name and the other's

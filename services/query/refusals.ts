@@ -9,6 +9,8 @@ export const invalidVersions = (message: string): MusubiError => refuse('version
 export const memberNotFound = (): MusubiError => notFound('MEMBER_NOT_FOUND');
 export const roleNotFound = (): MusubiError => notFound('ROLE_NOT_FOUND');
 export const policyNotFound = (): MusubiError => notFound('POLICY_NOT_FOUND');
+export const groupNotFound = (): MusubiError => notFound('GROUP_NOT_FOUND');
+export const positionNotFound = (): MusubiError => notFound('POSITION_NOT_FOUND');
 
 export const notVisibleYet = (): MusubiError => deadlineExceeded('NOT_VISIBLE_YET');
 

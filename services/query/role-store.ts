@@ -1,11 +1,11 @@
 import { type Database, fieldOf, fieldsOf, join, nullsAbsent, type Query, sql } from '#platform/postgres/database.ts';
 import type { Condition } from '#proto/musubi/access/v1/condition.ts';
 import type { PolicyView, RoleView } from '#proto/musubi/query/v1/query.ts';
+import type { Page } from './cursor.ts';
 import { policies } from './projections/policies.ts';
 import type { Projection } from './projections/projection.ts';
 import { roles } from './projections/roles.ts';
 import { type Listed, seenBy } from './seen.ts';
-import type { Page } from './store.ts';
 
 // Roles and policies, as they are read.
 

@@ -5,9 +5,10 @@ import type { Condition } from '#proto/musubi/access/v1/condition.ts';
 import { scratchDatabase } from '../../test/scratch-database.ts';
 import { memberEvent, memberRolesEvent, policyEvent, roleEvent } from './events.fixture.ts';
 import { project } from './projector.ts';
-import { listMembers, newSearches } from './queries/list-members.ts';
+import { listMembers } from './queries/list-members.ts';
 import { getPolicy, getRole, listPolicies, listRoles } from './queries/roles.ts';
-import { ALL } from './seen.fixture.ts';
+import { newSearches } from './queries/searches.ts';
+import { ALL, only } from './seen.fixture.ts';
 import { openStore } from './store.ts';
 
 const scratch = scratchDatabase('query_roles');
@@ -28,7 +29,6 @@ const namesOf = async (given: { seen?: Condition; memberId?: string; pageSize?: 
   const { roles, nextPageToken } = await listRoles(db, { seen: ALL, memberId: '', pageSize: 0, pageToken: '', ...given });
   return { names: roles.map(({ name }) => name), nextPageToken };
 };
-const only = (...ids: string[]): Condition => ({ kind: { $case: 'ids', value: { ids } } });
 
 test.serial('roles are listed as people order names, a page at a time, each once', async (t) => {
   t.deepEqual((await namesOf()).names, NAMES);

@@ -4,7 +4,8 @@ import { MusubiError } from '#platform/errors.ts';
 import { type Database, sql } from '#platform/postgres/database.ts';
 import { scratchDatabase } from '../../test/scratch-database.ts';
 import { getMember } from './queries/get-member.ts';
-import { listMembers, newSearches, type Searches } from './queries/list-members.ts';
+import { listMembers } from './queries/list-members.ts';
+import { newSearches, type Searches } from './queries/searches.ts';
 import { ALL } from './seen.fixture.ts';
 import { memberLoader, openStore } from './store.ts';
 

@@ -12,3 +12,14 @@ export const NOTHING: Condition = { kind: { $case: 'always', value: false } };
 /** A member as it is shown to who may see all. */
 export const shownMember = (db: Database, memberId: string): Promise<MemberView | undefined> =>
   memberLoader(db)({ memberId, seen: ALL });
+
+/** Lets see these. */
+export const only = (...ids: string[]): Condition => ({ kind: { $case: 'ids', value: { ids } } });
+
+/** Lets see the groups that everybody finds. */
+export const FINDABLE: Condition = { kind: { $case: 'findable', value: true } };
+
+/** Lets see these groups, and all that is below them. */
+export const below = (...ids: string[]): Condition => ({
+  kind: { $case: 'in', value: { references: ids.map((id) => ({ type: 'Group', id })) } },
+});

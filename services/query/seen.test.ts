@@ -17,16 +17,29 @@ interface Row {
   id: string;
   owner: string | null;
   roles: string[] | null;
+  open: boolean;
 }
 const IDS = ['a', 'b', 'c', "d'--"];
 const ROWS: Row[] = IDS.flatMap((id) =>
-  [null, 'a', 'b'].flatMap((owner) => [null, [], ['r1'], ['r1', 'r2']].map((roles) => ({ id, owner, roles }))),
+  [null, 'a', 'b'].flatMap((owner) =>
+    [null, [], ['r1'], ['r1', 'r2']].map((roles) => ({ id, owner, roles, open: id === 'b' || owner === 'a' })),
+  ),
 );
-const LISTED: Listed = { id: sql`t.id`, owner: sql`t.owner`, in: { Role: sql`t.roles` } };
+/** What each is below, itself among them: a above b above c. */
+const PATHS: Readonly<Record<string, string[]>> = { a: ['a'], b: ['a', 'b'], c: ['a', 'b', 'c'], "d'--": ["d'--"] };
+const isBelow = (ids: readonly string[]) => sql`exists (
+  select 1 from jsonb_each(${JSON.stringify(PATHS)}::jsonb) as p (id, path) where p.id = t.id and p.path ?| ${[...ids]}::text[])`;
+const LISTED: Listed = {
+  id: sql`t.id`,
+  owner: sql`t.owner`,
+  in: { Role: sql`t.roles`, Group: isBelow },
+  findable: sql`t.open`,
+};
 
 const found = (condition: Condition | undefined, listed = LISTED): Promise<Row[]> =>
   db.query<Row>(sql`
-    select id, owner, roles from jsonb_to_recordset(${JSON.stringify(ROWS)}::jsonb) as t (id text, owner text, roles text[])
+    select id, owner, roles, open
+    from jsonb_to_recordset(${JSON.stringify(ROWS)}::jsonb) as t (id text, owner text, roles text[], open boolean)
     where ${seenBy(condition, listed)}`);
 
 function holds({ kind }: Condition, row: Row): boolean {
@@ -46,7 +59,11 @@ function holds({ kind }: Condition, row: Row): boolean {
     case 'hasOwner':
       return row.owner !== null;
     case 'in':
-      return kind.value.references.some(({ type, id }) => type === 'Role' && (row.roles ?? []).includes(id));
+      return kind.value.references.some(({ type, id }) =>
+        (type === 'Role' ? (row.roles ?? []) : type === 'Group' ? (PATHS[row.id] ?? []) : []).includes(id),
+      );
+    case 'findable':
+      return row.open;
     default:
       return false;
   }
@@ -62,8 +79,11 @@ const { condition } = fc.letrec<{ condition: Condition }>((tie) => ({
       ids.map((ids) => ({ $case: 'ids' as const, value: { ids } })),
       ids.map((ids) => ({ $case: 'owners' as const, value: { ids } })),
       fc.constant({ $case: 'hasOwner' as const, value: true }),
+      fc.constant({ $case: 'findable' as const, value: true }),
       fc
-        .array(fc.record({ type: fc.constantFrom('Role', 'Group'), id: fc.constantFrom('r1', 'r2', 'r3') }), { maxLength: 2 })
+        .array(fc.record({ type: fc.constantFrom('Role', 'Group', 'Room'), id: fc.constantFrom('r1', 'r2', 'r3', 'a', 'b') }), {
+          maxLength: 2,
+        })
         .map((references) => ({ $case: 'in' as const, value: { references } })),
       fc.array(tie('condition'), { maxLength: 3 }).map((conditions) => ({ $case: 'allOf' as const, value: { conditions } })),
       fc.array(tie('condition'), { maxLength: 3 }).map((conditions) => ({ $case: 'anyOf' as const, value: { conditions } })),
@@ -100,7 +120,10 @@ test('what a list does not know of its things is true of none of them', async (t
   t.deepEqual(await found(owners, { id: sql`t.id` }), []);
   const roles: Condition = { kind: { $case: 'in', value: { references: [{ type: 'Role', id: 'r1' }] } } };
   t.deepEqual(await found(roles, { id: sql`t.id` }), []);
-  t.deepEqual((await found({ kind: { $case: 'not', value: roles } }, { id: sql`t.id` })).length, ROWS.length);
+  const findable: Condition = { kind: { $case: 'findable', value: true } };
+  t.deepEqual(await found(findable, { id: sql`t.id` }), []);
+  for (const value of [roles, findable])
+    t.deepEqual((await found({ kind: { $case: 'not', value } }, { id: sql`t.id` })).length, ROWS.length);
 });
 
 test('what has no owner is owned by nobody, and what is in nothing is in none: that is known', async (t) => {

@@ -6,8 +6,13 @@ export interface Listed {
   id: Query;
   /** Absent: nothing of this kind has an owner. */
   owner?: Query;
-  /** Arrays of IDs, by the type of what a thing can be in: `{ Role: r.role_ids }`. */
-  in?: Readonly<Record<string, Query>>;
+  /**
+   * By the type of what a thing can be in: the array of IDs that it is in, `{ Role: r.role_ids }`; or, of the IDs that are wanted,
+   * whether it is in one of them, which is never unknown.
+   */
+  in?: Readonly<Record<string, Query | ((ids: readonly string[]) => Query)>>;
+  /** Whether it is a group that everybody finds. Absent: nothing of this kind is. */
+  findable?: Query;
 }
 
 /** Conditions within each other; policies are bounded far below it, and a statement with more would be a burden. */
@@ -45,10 +50,13 @@ export function seenBy(condition: Condition | undefined, listed: Listed, depth =
       const { references } = kind.value;
       const parts = Object.entries(listed.in ?? {}).map(([type, ids]) => {
         const wanted = references.filter((one) => one.type === type).map(({ id }) => id);
-        return wanted.length === 0 ? FALSE : sql`coalesce(${ids} && ${wanted}::text[], false)`;
+        if (wanted.length === 0) return FALSE;
+        return typeof ids === 'function' ? ids(wanted) : sql`coalesce(${ids} && ${wanted}::text[], false)`;
       });
       return parts.length === 0 ? FALSE : sql`(${join(parts, sql` or `)})`;
     }
+    case 'findable':
+      return listed.findable ?? FALSE;
     default:
       // Of a newer Auth: what is not known is neither true nor, within a "not", false.
       return UNKNOWN;

@@ -3,7 +3,6 @@ import {
   type Database,
   fieldOf,
   fieldsOf,
-  isStatementTimeout,
   join,
   nullsAbsent,
   openDatabase,
@@ -15,10 +14,9 @@ import type { Lifecycle } from '#platform/process/lifecycle.ts';
 import type { Logger } from '#platform/process/log.ts';
 import type { Condition } from '#proto/musubi/access/v1/condition.ts';
 import type { GetMemberRequest, MemberView } from '#proto/musubi/query/v1/query.ts';
-import type { Cursor } from './cursor.ts';
-import { beginning, containing } from './domain.ts';
+import type { Page } from './cursor.ts';
 import { members } from './projections/members.ts';
-import { searchTooSlow } from './refusals.ts';
+import { type Found, find, type Search } from './search.ts';
 import { isAll, type Listed, seenBy } from './seen.ts';
 import { fillSkeletons } from './skeletons.ts';
 
@@ -48,9 +46,11 @@ export async function generationOf(db: Database): Promise<string> {
 const FOUND_BY: readonly string[] = ['visible', 'search', 'display_skeleton', 'login_skeleton'];
 const SHOWN = members.columns.filter((column) => !FOUND_BY.includes(column)).map(fieldOf);
 
-const MEMBER_VIEW = sql`
-  select m.id as "memberId", m.version, coalesce(r.role_ids, '{}') as "roleIds", ${fieldsOf(SHOWN, 'm')}
-  from members m left join member_roles r on r.id = m.id`;
+/** What is shown of a member, of {@link MEMBERS}. */
+export const MEMBER_FIELDS = sql`
+  m.id as "memberId", m.version, coalesce(r.role_ids, '{}') as "roleIds", ${fieldsOf(SHOWN, 'm')}`;
+export const MEMBERS = sql`members m left join member_roles r on r.id = m.id`;
+const MEMBER_VIEW = sql`select ${MEMBER_FIELDS} from ${MEMBERS}`;
 
 /** Finds a member by its ID; undefined where there is none that `seen` lets see. */
 export type MemberLoader = (request: GetMemberRequest) => Promise<MemberView | undefined>;
@@ -72,12 +72,6 @@ export function memberLoader(db: Database): MemberLoader {
 /** The statement of {@link memberLoader} for those who may see all. */
 export const membersOf = (ids: readonly string[]): Query => sql`${MEMBER_VIEW} where m.visible and m.id = any(${ids})`;
 
-/** A page of a list, by name, then ID: `limit` at most of those after `after`. */
-export interface Page {
-  after: Cursor | undefined;
-  limit: number;
-}
-
 /** Which members are listed. */
 export interface Members extends Page {
   /** Those that who asks may see. */
@@ -86,8 +80,8 @@ export interface Members extends Page {
   roleId: string;
 }
 
-/** Where members have what conditions look at. */
-const LISTED: Listed = { id: sql`m.id`, owner: sql`m.id`, in: { Role: sql`r.role_ids` } };
+/** Where {@link MEMBERS} have what conditions look at. */
+export const LISTED: Listed = { id: sql`m.id`, owner: sql`m.id`, in: { Role: sql`r.role_ids` } };
 
 /** @throws CALLER_GONE once the signal has aborted */
 export async function allMembers(db: Database, members: Members, signal?: AbortSignal): Promise<MemberView[]> {
@@ -97,51 +91,12 @@ export async function allMembers(db: Database, members: Members, signal?: AbortS
 /** The statement of {@link allMembers}. */
 export const allOf = (members: Members): Query => pageOf([], members);
 
-/** Members who were found: first those of whom words begin with the words that were looked for. */
-export interface Found {
-  members: MemberView[];
-  /** How many those are. */
-  beginning: number;
-}
-
-/**
- * The members in whom every word is found: first those of whom a word begins with it, then the others.
- *
- * Within a word, less than three characters have no trigram, so they are looked for in every row: it may take long.
- *
- * @param others begin with the others
- * @param longestMs what takes longer is cut
- * @throws TOO_BUSY when it was cut
- */
-export async function findMembers(
-  db: Database,
-  { words, longestMs, others, ...members }: Members & { words: readonly string[]; longestMs: number; others: boolean },
-): Promise<Found> {
-  const until = performance.now() + longestMs;
-  const begun = words.map((word) => sql`m.search like ${beginning(word)}`);
-  const first = others ? [] : await within<MemberView>(db, longestMs, pageOf(begun, members));
-  const found = { members: first.map(nullsAbsent), beginning: first.length };
-  if (first.length >= members.limit) return found;
-  const contained = words.map((word) => sql`m.search like ${containing(word)}`);
-  const rest = pageOf([...contained, sql`not (${join(begun, sql` and `)})`], {
-    ...members,
-    after: others ? members.after : undefined,
-    limit: members.limit - first.length,
-  });
-  const more = await within<MemberView>(db, Math.max(1, Math.floor(until - performance.now())), rest);
-  return { ...found, members: [...found.members, ...more.map(nullsAbsent)] };
-}
-
-/** The rows of a query that may take long. @throws TOO_BUSY when it was cut, after so many ms */
-export async function within<Row extends object>(db: Database, longestMs: number, query: Query): Promise<Row[]> {
-  try {
-    return await db.transaction((tx) => {
-      tx.defer(sql`select set_config('statement_timeout', ${String(longestMs)}, true)`);
-      return tx.query<Row>(query);
-    });
-  } catch (error) {
-    throw isStatementTimeout(error) ? searchTooSlow(error) : error;
-  }
+/** The members in whom every word is found, in the order of {@link find}. @throws TOO_BUSY when it was cut */
+export async function findMembers(db: Database, search: Search, members: Members): Promise<Found<MemberView>> {
+  const { items, beginning } = await find<MemberView>(db, search, sql`m.search`, members, (conditions, page) =>
+    pageOf(conditions, { ...members, ...page }),
+  );
+  return { items: items.map(nullsAbsent), beginning };
 }
 
 export function pageOf(conditions: readonly Query[], { after, limit, seen, roleId }: Members): Query {

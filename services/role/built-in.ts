@@ -39,6 +39,18 @@ export const BUILT_IN_ROLES: readonly RoleDefinition[] = [
         cedar: 'permit (principal, action == Musubi::Action::"member.update", resource) when { resource == principal };',
       },
       {
+        policyId: 'member.find-groups',
+        name: 'Find groups that are not hidden, and those that it is invited to, and join them',
+        cedar:
+          'permit (principal, action in [Musubi::Action::"group.read", Musubi::Action::"group.list", Musubi::Action::"group.join"], resource)\n' +
+          'when { resource.findable || principal in resource.invited };',
+      },
+      {
+        policyId: 'member.leave-groups',
+        name: 'Leave groups',
+        cedar: 'permit (principal, action == Musubi::Action::"group.leave", resource) when { principal in resource.members };',
+      },
+      {
         policyId: 'member.own-jobs',
         name: 'Follow and cancel its own jobs',
         cedar:

@@ -18,7 +18,7 @@ export function websocketHandlers(store: SocketStore): Handlers<WebsocketService
       return {};
     },
     undo: async () => ({}),
-    getOperation: async () => ({ state: OperationState.OPERATION_STATE_UNKNOWN, written: undefined }),
+    getOperation: async () => ({ state: OperationState.OPERATION_STATE_UNKNOWN, written: undefined, alsoWritten: [] }),
     listOperations: async () => ({ operations: [] }),
   };
 }

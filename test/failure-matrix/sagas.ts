@@ -3,6 +3,9 @@ import { newId } from '../../platform/validation/id.ts';
 import type { CommandInput, CommandName } from '../../workflows/commands.ts';
 import * as workflows from '../../workflows/sagas.ts';
 import type { everyPeer } from '../callers.ts';
+import { groupWays } from './groups.ts';
+import { membershipWays } from './memberships.ts';
+import { positionWays } from './positions.ts';
 
 /** One run of a saga on an aggregate of its own. */
 export interface Case {
@@ -18,7 +21,7 @@ export interface Case {
 /** What a case is made with: the services, and a way to run another case undisturbed, as its ground. */
 export interface Context {
   peers: ReturnType<typeof everyPeer>;
-  run(made: Case): Promise<unknown>;
+  run(made: Case): Promise<{ jobId: string }>;
 }
 
 /** A way in which a saga can go. */
@@ -46,6 +49,14 @@ async function register({ peers }: Context): Promise<Case> {
 async function existing(context: Context): Promise<Record<string, string> & { memberId: string }> {
   const made = await register(context);
   await context.run(made);
+  return { ...made.ids, memberId: made.aggregateId };
+}
+
+/** A registered member that is not in the whole organisation. */
+async function outside(context: Context): Promise<Record<string, string> & { memberId: string }> {
+  const made = await register(context);
+  const { jobId } = await context.run(made);
+  await context.peers.group.undo({ operationId: `${jobId}/group.enterOrganisation` });
   return { ...made.ids, memberId: made.aggregateId };
 }
 
@@ -244,6 +255,9 @@ export const WAYS: Record<CommandName, Way> & Record<string, Way> = {
       return { ...made, command: 'policy.delete', input: { policyId: made.aggregateId } };
     },
   },
+  ...positionWays(existing),
+  ...groupWays(existing),
+  ...membershipWays(existing, outside),
   'member.set-schema': { make: setSchema },
   'member.release-login': { make: releaseLogin },
 };

@@ -6,7 +6,7 @@ import { newId } from '../../platform/validation/id.ts';
 import { OUTBOXES } from '../../services/catalogue.ts';
 import { address } from '../client.ts';
 import { databaseUrl } from '../evidence.ts';
-import { MEMORY, Stores } from './snapshot.ts';
+import { MEMORY, Stores, shape } from './snapshot.ts';
 
 // A matrix that finds no leak proves something only if its snapshot would see one, in every store.
 
@@ -139,4 +139,12 @@ test('every store that is ignored in part is really there', async (t) => {
     [],
     'nothing can be ignored of what there is not',
   );
+});
+
+test('two cases have one shape, in whichever order their IDs come; another content is another shape', (t) => {
+  const [a, b] = ['0a000000-0000-4000-8000-000000000000', '0b000000-0000-4000-8000-000000000000'];
+  const kept = (at: string, ...ids: string[]) => [`table ${JSON.stringify({ at, ids, held: ids.map((id) => ({ at, id })) })}`];
+  const one = shape(kept('2026-01-01T00:00:00Z', a, b), { leader: a, other: b });
+  t.deepEqual(one, shape(kept('2026-01-02T00:00:00Z', a, b), { leader: b, other: a }));
+  t.notDeepEqual(one, shape(kept('2026-01-01T00:00:00Z', a), { leader: a, other: b }));
 });

@@ -14,8 +14,11 @@ export const MEMORY: readonly RegExp[] = [
   /^musubi_\w+\.outbox$/,
   // Who did what, refused, done or undone; and with what that is sealed.
   /^musubi_auth\.(audit_\w+|member_keys)$/,
-  // A version is never given twice, also when the roles are gone.
+  // A version is never given twice, also when the roles or bindings are gone.
   /^musubi_role\.member_role_versions$/,
+  /^musubi_position\.binding_versions$/,
+  // Of a member that is deleted, that nobody binds it to anything any more, and the job that closed it.
+  /^musubi_position\.closed_members$/,
   // The job itself: that it was asked for, and how it ended.
   /^redis\.job:/,
   /^redis\.outbox:job$/,
@@ -28,8 +31,9 @@ export const MEMORY: readonly RegExp[] = [
  * - version: every change has its own, the undo's too, or readers would not take it
  * - updatedAt: Auth's date of the document's last write, the undo's too; nobody is shown it. (A member's
  *   `updated_at`, which queries show, is compared: undos give it back.)
+ * - placed: how often something was put below a group, by which Auth's transactions meet; it only grows
  */
-const MOVING = new Set(['version', 'updatedAt']);
+const MOVING = new Set(['version', 'updatedAt', 'placed']);
 
 /** How the databases of services are called, on PostgreSQL and on MongoDB: whichever there are, they are looked into. */
 const OURS = /^musubi_/;
@@ -190,6 +194,7 @@ async function rows({ name, table, keys, pool }: Table, ids?: readonly string[])
     found.rows
       // The read model keeps a gone member's version for a while, and nothing else of it.
       .filter(({ row }) => !(name.startsWith('musubi_query.') && isTombstone(row)))
+      .filter(({ row }) => !(name === 'musubi_group.memberships' && isFormer(row)))
       .map(({ row }) => `${name} ${JSON.stringify(row, still)}`)
   );
 }
@@ -199,6 +204,12 @@ function nothingIfDropped(error: unknown): { rows: never[] } {
   const UNDEFINED_TABLE = '42P01'; // https://www.postgresql.org/docs/current/errcodes-appendix.html
   if (error instanceof pg.DatabaseError && error.code === UNDEFINED_TABLE) return { rows: [] };
   throw error;
+}
+
+/** Of a membership that ended only its version is kept, and of a member that is deleted that it comes into no group any more. */
+function isFormer(row: object): boolean {
+  const { joined_at, reason, pending } = row as { joined_at: unknown; reason: unknown; pending: { closed?: true } | null };
+  return joined_at === null && reason === null && (pending === null || pending.closed === true);
 }
 
 function isTombstone(row: object): boolean {
@@ -265,7 +276,10 @@ function still(key: string, value: unknown): unknown {
 /** What Auth calls a login that is held: a UUID of version 8, another one for every login. */
 const PSEUDONYM = /[\da-f]{8}-[\da-f]{4}-8[\da-f]{3}-[\da-f]{4}-[\da-f]{12}/g;
 
-/** A snapshot with a case's own IDs, hashes, skeletons of names and times taken out, so that two cases can be compared. */
+/**
+ * A snapshot with a case's own IDs, hashes, skeletons of names and times taken out, so that two cases can be compared. Lists
+ * are sorted by what stands for the IDs: services keep them in the order of the IDs, which are random.
+ */
 export function shape(snapshot: Snapshot, names: Record<string, string>): Snapshot {
   return snapshot
     .map((line) => {
@@ -273,8 +287,13 @@ export function shape(snapshot: Snapshot, names: Record<string, string>): Snapsh
       for (const [name, id] of Object.entries(names)) text = text.replaceAll(new RegExp(id, 'gi'), `<${name}>`);
       return text
         .replaceAll(PSEUDONYM, '<pseudonym>')
-        .replaceAll(/"\d{4}-\d\d-\d\dT[^"]+"/g, '<time>')
-        .replaceAll(/"(salt|hash|key|tokenHash|iv|tag|data|\w+_skeleton)":("[^"]*"|\{[^}]*\})/g, '"$1":<secret>');
+        .replaceAll(/"\d{4}-\d\d-\d\dT[^"]+"/g, '"<time>"')
+        .replaceAll(/"(salt|hash|key|tokenHash|iv|tag|data|\w+_skeleton)":("[^"]*"|\{[^}]*\})/g, '"$1":"<secret>"')
+        .replace(/(?<= ).*$/s, (content) => JSON.stringify(JSON.parse(content, sorted)));
     })
     .sort();
+}
+
+function sorted(_key: string, value: unknown): unknown {
+  return Array.isArray(value) ? value.toSorted((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1)) : value;
 }

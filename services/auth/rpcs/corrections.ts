@@ -9,6 +9,7 @@ import { loginKey } from '../domain.ts';
 import { loginEvent } from '../events.ts';
 import type { Policies } from '../policies.ts';
 import { loginTaken } from '../refusals.ts';
+import { carrying } from '../role-policies.ts';
 import { changeLogin, type Login, requireAdmin, type Store } from '../store.ts';
 
 // Auth has copies of what Member and Role know. A copy that differs, while nobody changes the original, is put right.
@@ -68,12 +69,12 @@ export async function correctRole(
       if ((await roles.deleteOne({ _id: roleId, version }, { session })).deletedCount === 0) throw new Changed();
     } else if (version === 0) {
       // Under a version that it never had: decisions are kept by it.
-      const role = { _id: roleId, version: clock.now(), policies: carried };
+      const role = { _id: roleId, version: clock.now(), ...carrying(carried) };
       await roles.insertOne(role, { session }).catch((error: unknown) => {
         throw isDuplicateKey(error) ? new Changed() : error;
       });
     } else {
-      const change = { $set: { policies: carried }, $inc: { version: 1 } };
+      const change = { $set: carrying(carried), $inc: { version: 1 } };
       if ((await roles.updateOne({ _id: roleId, version }, change, { session })).matchedCount === 0) throw new Changed();
     }
     return [];

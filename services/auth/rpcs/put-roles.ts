@@ -2,6 +2,7 @@ import { type FieldViolation, invalidArgument } from '#platform/errors.ts';
 import { transaction } from '#platform/operations/mongo.ts';
 import type { Auth } from '../auth.ts';
 import type { Policy, Role } from '../domain.ts';
+import { carrying } from '../role-policies.ts';
 
 /**
  * Puts roles with their policies in place, each if it is newer than what is here. From then on every
@@ -26,7 +27,7 @@ async function putRole({ store, audit }: Pick<Auth, 'store' | 'audit'>, { _id, v
   await transaction(store.mongo, async (session) => {
     const known = await store.roles.findOne({ _id }, { session, projection: { version: 1 } });
     if (known && known.version >= version) return;
-    await store.roles.updateOne({ _id }, { $set: { version, policies } }, { session, upsert: true });
+    await store.roles.updateOne({ _id }, { $set: { version, ...carrying(policies) } }, { session, upsert: true });
     const action = known ? 'role.update' : 'role.create';
     await audit.note(session, { action, resources: [{ type: 'Role', id: _id }] });
   });

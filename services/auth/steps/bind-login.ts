@@ -30,6 +30,8 @@ export const bindLogin: AuthStep<BindLoginRequest, BindLoginResponse, { memberId
       loginKey: key,
       password: staged.password,
       roleIds: [],
+      groupIds: [],
+      positionIds: [],
       status: 'pending',
       version: 1,
       sessions: [],

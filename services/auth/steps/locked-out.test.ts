@@ -102,6 +102,8 @@ test('who is forbidden a part of what it holds gives it to nobody without that',
   const own = policyOf('forbid (principal, action, resource) when { principal == Musubi::Member::"m1" };');
   const holding = (...policies: (typeof permits)[]) => ({
     isAdmin: false,
+    memberId: randomUUID(),
+    holdsThere: async () => false,
     roles: async () => policies.map((policy) => ({ _id: randomUUID(), version: 1, policies: [policy] })),
   });
   const refused = { code: 'EXCEEDS_OWN_PERMISSIONS' };

@@ -37,8 +37,8 @@ export interface Projection {
   versionOf(id: Query): Query;
   /** Which aggregates the read model has, in the order of their IDs: `id`, `version`, and whether it is known to be `gone`. */
   copies(which: Which): Query;
-  /** Empties the rows of these aggregates, as if they had been told to be gone. Its rows: the `id` of each that was not empty. */
-  erase(ids: readonly string[]): Query;
+  /** Empties the rows for which this holds, as if they had been told to be gone. Its rows: the `id` of each that was not empty. */
+  erase(which: Query): Query;
   /** Deletes what has been gone for so long (an SQL interval) that no event of it can still be on its way. */
   prune(age: string): Query;
 }
@@ -79,9 +79,9 @@ export function defineProjection<Payload extends z.ZodRawShape, Columns extends 
     },
     versionOf: (id) => sql`select version from ${into} where id = ${id}`,
     copies: (which) => sql`select id, version, gone_at is not null as gone from ${into} ${some(which)}`,
-    erase: (ids) => sql`
+    erase: (which) => sql`
       update ${into} set gone_at = now(), ${join(names.map((name) => sql`${identifier(name)} = null`))}
-      where id = any(${[...ids]}::text[]) and gone_at is null returning id`,
+      where ${which} and gone_at is null returning id`,
     prune: (age) => sql`delete from ${into} where gone_at < now() - ${age}::interval`,
   };
 }

@@ -1,14 +1,28 @@
 import { join, sql, type Transaction } from '#platform/postgres/database.ts';
 import type { AggregateVersion } from '#proto/musubi/aggregate/v1/aggregate.ts';
+import { bindings } from './bindings.ts';
+import { groups } from './groups.ts';
 import { memberRoles } from './member-roles.ts';
 import { memberSchemas } from './member-schemas.ts';
 import { members } from './members.ts';
+import { memberships } from './memberships.ts';
 import { policies } from './policies.ts';
+import { positions } from './positions.ts';
 import type { Projection } from './projection.ts';
 import { roles } from './roles.ts';
 
 /** Everything that the read models are made from. */
-export const PROJECTIONS: readonly Projection[] = [members, memberSchemas, memberRoles, roles, policies];
+export const PROJECTIONS: readonly Projection[] = [
+  members,
+  memberSchemas,
+  memberRoles,
+  roles,
+  policies,
+  groups,
+  memberships,
+  positions,
+  bindings,
+];
 
 const types = new Set(PROJECTIONS.map((projection) => projection.aggregateType));
 

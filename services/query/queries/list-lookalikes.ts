@@ -3,7 +3,7 @@ import type { ListLookalikesRequest, ListLookalikesResponse } from '#proto/musub
 import { fromPageToken, toPageToken } from '../cursor.ts';
 import { requirePageSize } from '../domain.ts';
 import { lookalikes, looksLike } from '../lookalikes.ts';
-import type { Searches } from './list-members.ts';
+import type { Searches } from './searches.ts';
 
 /** No query has these words, so a page token of this list is of no other. */
 const OF_LOOKALIKES = ['\0lookalikes'];

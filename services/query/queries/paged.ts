@@ -1,6 +1,5 @@
-import { fromPageToken, toPageToken } from '../cursor.ts';
+import { fromPageToken, type Page, toPageToken } from '../cursor.ts';
 import { requirePageSize } from '../domain.ts';
-import type { Page } from '../store.ts';
 
 /**
  * A page of a list that is ordered by name, then ID.

@@ -1,0 +1,96 @@
+import { z } from 'zod';
+import { permissionDenied } from '#platform/errors.ts';
+import { reason } from '#platform/validation/fields.ts';
+import { commandRoute } from '../commands/route.ts';
+import { claimedSubject } from '../http/authorize.ts';
+import { idOf, namedIdOf } from '../id.ts';
+
+// Who is in a group: each of these is about a member in it, and the job is that member's.
+
+const ofMember = { groupId: namedIdOf('group'), memberId: idOf('member') };
+const group = ({ groupId }: { groupId: string }) => ({ type: 'Group', id: groupId });
+const aggregateId = ({ memberId }: { memberId: string }): string => memberId;
+const successorId = idOf('member')
+  .optional()
+  .meta({ description: 'Who leads the group from then on, where the member is the last that does; must be in the group' });
+
+const CHANGING = [
+  'GROUP_NOT_FOUND',
+  'MEMBER_NOT_FOUND',
+  'MEMBER_DELETING',
+  'GROUP_ARCHIVED',
+  'ROOT_GROUP',
+  'GROUP_BUSY',
+  'MEMBERSHIP_BUSY',
+] as const;
+const ENDING = [...CHANGING, 'NOT_MEMBER', 'LAST_LEADER', 'POSITION_BUSY', 'EXCEEDS_OWN_PERMISSIONS'] as const;
+
+const addMember = commandRoute({
+  command: 'group.add-member',
+  selfAction: 'group.join',
+  method: 'PUT',
+  path: '/v1/groups/{groupId}/members/{memberId}',
+  tag: 'Groups',
+  operationId: 'addMember',
+  summary: 'Join a group, or add a member to it',
+  description:
+    'Who is the member of the path joins (`group.join`), which takes a group that is open. Who adds another one (`group.add-member`) must hold in the group what all its members are granted there.',
+  params: ofMember,
+  resource: group,
+  aggregateId,
+  input: ({ id, params: { groupId }, byMemberId }) => ({ groupId, memberId: id, byMemberId }),
+  about: ({ params }) => `Add member ${params.memberId} to group ${params.groupId}`,
+  responses: { 204: { description: 'The member is in the group' } },
+  problems: [...CHANGING, 'ALREADY_MEMBER', 'GROUP_NOT_OPEN', 'TOO_MANY_GROUPS', 'EXCEEDS_OWN_PERMISSIONS'],
+  answer: async () => ({ status: 204 as const }),
+});
+
+const leaveGroup = commandRoute({
+  command: 'group.leave',
+  method: 'DELETE',
+  path: '/v1/groups/{groupId}/members/{memberId}',
+  tag: 'Groups',
+  operationId: 'leaveGroup',
+  summary: 'Leave a group',
+  description: 'The positions that one holds there go with it. Others are put out by `:expel`.',
+  params: ofMember,
+  query: { successorId },
+  resource: group,
+  aggregateId,
+  prepare: async (_, __, { accessToken, params: { memberId } }) => {
+    if (claimedSubject(accessToken) !== memberId)
+      throw permissionDenied('PERMISSION_DENIED', 'a member leaves a group by itself; others put it out by :expel');
+  },
+  input: ({ id, params: { groupId }, query }) => ({ groupId, memberId: id, ...query }),
+  about: ({ params }) => `Have member ${params.memberId} leave group ${params.groupId}`,
+  responses: { 204: { description: 'The member is not in the group any more' } },
+  problems: [...ENDING],
+  answer: async () => ({ status: 204 as const }),
+});
+
+const expelMember = commandRoute({
+  command: 'group.expel-member',
+  method: 'POST',
+  path: '/v1/groups/{groupId}/members/{memberId}:expel',
+  tag: 'Groups',
+  operationId: 'expelMember',
+  summary: 'Put a member out of a group',
+  description:
+    'The positions that it holds there go with it. The last that leads a group is put out by who names a successor, or by an administrator: then those lead it who lead a group that it is in.',
+  params: ofMember,
+  resource: group,
+  body: z
+    .strictObject({
+      reason: reason.meta({ description: 'Why, in a line, for the member to read', examples: ['The project is over'] }),
+      successorId,
+    })
+    .meta({ id: 'Expulsion', examples: [{ reason: 'The project is over' }] }),
+  aggregateId,
+  input: ({ id, params: { groupId }, body }) => ({ groupId, memberId: id, ...body }),
+  about: ({ params }) => `Put member ${params.memberId} out of group ${params.groupId}`,
+  responses: { 204: { description: 'The member is not in the group any more' } },
+  problems: [...ENDING],
+  answer: async () => ({ status: 204 as const }),
+});
+
+export const groupMemberRoutes = [addMember, leaveGroup, expelMember];

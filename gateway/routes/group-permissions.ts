@@ -1,0 +1,72 @@
+import { z } from 'zod';
+import type { Action } from '#proto/musubi/auth/v1/actions.ts';
+import type { ExplainedAction } from '#proto/musubi/auth/v1/auth.ts';
+import { route } from '../http/route.ts';
+import { EXAMPLE_ID, idOf, namedIdOf } from '../id.ts';
+import { decidedBy, deciding } from './decided.ts';
+
+const EXAMPLE = {
+  action: 'group.update',
+  allowed: true,
+  policies: [],
+  positions: [{ positionId: EXAMPLE_ID, groupId: EXAMPLE_ID }],
+};
+
+const explained = z
+  .strictObject({
+    action: z.string(),
+    allowed: z.boolean(),
+    ...deciding,
+    needs: z.string().optional().meta({ description: 'What would have to change, so that it is allowed; absent: it is' }),
+  })
+  .meta({
+    id: 'ExplainedPermission',
+    examples: [EXAMPLE],
+  });
+
+/** What would have to change. */
+function needs({ action, allowed, forbidden, policies }: ExplainedAction): { needs?: string } {
+  if (allowed) return {};
+  const those = policies.map(({ policyId, roleId }) => `${policyId} of role ${roleId}`).join(', ');
+  if (forbidden) return { needs: `The policies that forbid it must not: ${those}.` };
+  return {
+    needs: `A position in the group must permit ${action}, or one in a group above it with the reach "subtree"; or a policy of a role must.`,
+  };
+}
+
+const explainPermissions = route({
+  method: 'GET',
+  path: '/v1/groups/{groupId}/permissions',
+  tag: 'Groups',
+  operationId: 'explainPermissions',
+  summary: 'What a member may do in a group, and what decides that',
+  description:
+    'By default of who asks. Of another member: for those who may see the positions of the group (`position.list`). A suspended member is looked at as if it was not.',
+  action: 'group.read' satisfies Action,
+  params: { groupId: namedIdOf('group') },
+  resource: ({ params }) => ({ type: 'Group', id: params.groupId }),
+  hiddenAs: 'GROUP_NOT_FOUND',
+  query: {
+    memberId: idOf('member')
+      .optional()
+      .meta({ description: 'Of whom it is asked', examples: [EXAMPLE_ID] }),
+  },
+  responses: {
+    200: {
+      description: 'Each action that can be done to a group, by name',
+      schema: z.strictObject({ memberId: z.string(), permissions: z.array(explained) }).meta({
+        id: 'ExplainedPermissions',
+        examples: [{ memberId: EXAMPLE_ID, permissions: [EXAMPLE] }],
+      }),
+    },
+  },
+  problems: ['MEMBER_NOT_FOUND'],
+  async handle({ params: { groupId }, query, principal, accessToken }, gateway) {
+    const { memberId = principal.memberId } = query;
+    const { actions } = await gateway.auth.explainGroup({ accessToken, groupId, memberId });
+    const permissions = actions.map((one) => ({ action: one.action, allowed: one.allowed, ...decidedBy(one), ...needs(one) }));
+    return { status: 200 as const, body: { memberId, permissions } };
+  },
+});
+
+export const groupPermissionRoutes = [explainPermissions];

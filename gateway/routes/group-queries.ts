@@ -1,0 +1,145 @@
+import { line, searchQuery } from '#platform/validation/fields.ts';
+import { DEEPEST } from '#platform/validation/group-fields.ts';
+import { MOST_OF_A_TREE } from '#platform/validation/tree-fields.ts';
+import { isAllowed, seenOf } from '../http/authorize.ts';
+import { pageOf, paging, wholeNumber } from '../http/paging.ts';
+import { route, SEES_ALL } from '../http/route.ts';
+import { idOf, namedIdOf } from '../id.ts';
+import { groupMemberPageSchema, groupMembersShown } from './group-member-view.ts';
+import { group, groupPageSchema, groupShown } from './group-view.ts';
+import { member } from './member-view.ts';
+import { HIDDEN_GROUP, requireReadable, requireReadableGroup } from './readable.ts';
+
+const groupId = { groupId: namedIdOf('group') };
+const page = { description: 'A page of groups', schema: groupPageSchema };
+
+const listGroups = route({
+  method: 'GET',
+  path: '/v1/groups',
+  tag: 'Groups',
+  operationId: 'listGroups',
+  summary: 'List groups, by name',
+  description: 'Where words are looked for: first the groups of whose name words begin with them, then the others, each by name.',
+  action: 'group.list',
+  filtered: true,
+  resource: () => group(''),
+  query: {
+    query: searchQuery.optional().meta({ description: 'Words to find in the name', examples: ['開発', 'kyoto office'] }),
+    tag: line(50)
+      .optional()
+      .meta({ description: 'Only those with this tag', examples: ['sales'] }),
+    memberId: idOf('member').optional().meta({ description: 'Only those that this member is in' }),
+    ...paging,
+  },
+  responses: { 200: page },
+  problems: ['PAGE_TOKEN_INVALID'],
+  async handle({ principal, accessToken, query: asked }, gateway) {
+    const { query = '', tag = '', memberId: ofMemberId = '', pageSize, pageToken = '' } = asked;
+    // Of one that is not seen, as of one that is not there, nobody learns where it is.
+    const reading = { accessToken, action: 'member.read' as const, resource: member(ofMemberId) };
+    if (ofMemberId !== '' && !(await isAllowed(gateway, reading))) return pageOf([], '');
+    const { memberId, seen } = principal;
+    const request = { query, tag, ofMemberId, pageSize, pageToken, memberId, seen };
+    const { groups, nextPageToken } = await gateway.query.listGroups(request);
+    return pageOf(groups.map(groupShown), nextPageToken);
+  },
+});
+
+const listMemberGroups = route({
+  method: 'GET',
+  path: '/v1/members/{memberId}/groups',
+  tag: 'Groups',
+  operationId: 'listMemberGroups',
+  summary: 'The groups that a member is in, by name',
+  action: 'group.list',
+  filtered: true,
+  params: { memberId: idOf('member') },
+  resource: () => group(''),
+  query: paging,
+  responses: { 200: page },
+  problems: ['PAGE_TOKEN_INVALID'],
+  async handle({ params: { memberId: ofMemberId }, principal, accessToken, query: { pageSize, pageToken = '' } }, gateway) {
+    const reading = { action: 'member.read' as const, resource: member(ofMemberId) };
+    await requireReadable(gateway, accessToken, reading, 'MEMBER_NOT_FOUND');
+    const { memberId, seen } = principal;
+    const request = { query: '', tag: '', ofMemberId, pageSize, pageToken, memberId, seen };
+    const { groups, nextPageToken } = await gateway.query.listGroups(request);
+    if (groups.length === 0 && pageToken === '') await gateway.query.getMember({ memberId: ofMemberId, seen: SEES_ALL });
+    return pageOf(groups.map(groupShown), nextPageToken);
+  },
+});
+
+const listSubgroups = route({
+  method: 'GET',
+  path: '/v1/groups/{groupId}/subgroups',
+  tag: 'Groups',
+  operationId: 'listSubgroups',
+  summary: 'The groups below one, the nearest first, then by name',
+  description:
+    'Those right below it, or down to a depth: below `root` with the greatest depth, the whole tree. None comes before the group that it is in. A page may have fewer than were asked for, where they would be too large.',
+  action: 'group.list',
+  filtered: true,
+  params: groupId,
+  resource: () => group(''),
+  query: {
+    ...paging,
+    pageSize: wholeNumber(MOST_OF_A_TREE, 20, 'How many at most'),
+    depth: wholeNumber(DEEPEST, 1, 'How far below; 1: right below it'),
+  },
+  responses: { 200: page },
+  problems: ['PAGE_TOKEN_INVALID'],
+  async handle({ params, principal: { seen }, accessToken, query: { depth, pageSize, pageToken = '' } }, gateway) {
+    await requireReadableGroup(gateway, accessToken, params.groupId);
+    const request = { ...params, depth, pageSize, pageToken, seen };
+    const { groups, nextPageToken } = await gateway.query.listSubgroups(request);
+    return pageOf(groups.map(groupShown), nextPageToken);
+  },
+});
+
+const listAncestors = route({
+  method: 'GET',
+  path: '/v1/groups/{groupId}/ancestors',
+  tag: 'Groups',
+  operationId: 'listAncestors',
+  summary: 'The groups that one is in, from the whole organisation down',
+  action: 'group.list',
+  filtered: true,
+  params: groupId,
+  resource: () => group(''),
+  responses: { 200: { ...page, description: 'All of them: no group has more than a page' } },
+  async handle({ params, principal: { seen }, accessToken }, gateway) {
+    await requireReadableGroup(gateway, accessToken, params.groupId);
+    const { groups } = await gateway.query.listAncestors({ ...params, seen });
+    return pageOf(groups.map(groupShown), '');
+  },
+});
+
+const listGroupMembers = route({
+  method: 'GET',
+  path: '/v1/groups/{groupId}/members',
+  tag: 'Groups',
+  operationId: 'listGroupMembers',
+  summary: 'Who is in a group, by name, and what they are there',
+  description: 'Of its members, those that you may see (`member.list`).',
+  action: 'group.list-members',
+  ...HIDDEN_GROUP,
+  params: groupId,
+  resource: ({ params }) => group(params.groupId),
+  query: {
+    positionId: namedIdOf('position').optional().meta({ description: 'Only those who hold this position of the group' }),
+    ...paging,
+  },
+  responses: { 200: { description: 'A page of members', schema: groupMemberPageSchema } },
+  problems: ['POSITION_NOT_FOUND', 'PAGE_TOKEN_INVALID'],
+  async handle({ params, accessToken, ctx, query: { positionId = '', pageSize, pageToken = '' } }, gateway) {
+    const [seen] = await Promise.all([
+      seenOf(gateway, { accessToken, ctx }, 'member.list', 'Member'),
+      requireReadableGroup(gateway, accessToken, params.groupId),
+    ]);
+    const request = { ...params, positionId, pageSize, pageToken, seen };
+    const { members, nextPageToken } = await gateway.query.listGroupMembers(request);
+    return pageOf(await groupMembersShown(accessToken, gateway, members), nextPageToken);
+  },
+});
+
+export const groupQueryRoutes = [listGroups, listMemberGroups, listSubgroups, listAncestors, listGroupMembers];

@@ -1,0 +1,88 @@
+import { z } from 'zod';
+import { internal } from '#platform/errors.ts';
+import { Visibility } from '#proto/musubi/group/v1/group.ts';
+import type { GroupView } from '#proto/musubi/query/v1/query.ts';
+import type { RequestGateway } from '../gateway.ts';
+import { tagged } from '../http/etag.ts';
+import { pageSchema } from '../http/paging.ts';
+import type { Principal } from '../http/route.ts';
+import { EXAMPLE_ID } from '../id.ts';
+import { iso } from './time.ts';
+
+// How groups are shown.
+
+export const groupSchema = z
+  .strictObject({
+    id: z.string().meta({ description: 'A UUID, or `root`: the whole organisation' }),
+    parentId: z.string().optional().meta({
+      description: 'The group that it is in; absent: it is the whole organisation, or that group is not yours to see',
+    }),
+    name: z.string(),
+    description: z.string(),
+    visibility: z.enum(['open', 'request', 'invitation', 'unknown']).meta({
+      description:
+        'open: everybody finds it, and joins. request: everybody finds it, and asks to be let in. invitation: who is in it, or invited, finds it. unknown: what a newer release says of it has no word here',
+    }),
+    tags: z.array(z.string()),
+    archived: z.boolean().meta({ description: 'Nothing is changed in it, and in what is below it' }),
+    archivedAt: z.iso.datetime().optional().meta({ description: 'Since when it is archived; absent: it is not, by itself' }),
+    subgroupCount: z.int().min(0).meta({ description: 'How many groups that are yours to see are right below it' }),
+    createdAt: z.iso.datetime(),
+    updatedAt: z.iso.datetime(),
+  })
+  .meta({
+    id: 'Group',
+    examples: [
+      {
+        id: EXAMPLE_ID,
+        parentId: 'root',
+        name: '開発部',
+        description: 'Those who build it',
+        visibility: 'open',
+        tags: ['engineering'],
+        archived: false,
+        subgroupCount: 3,
+        createdAt: '2026-11-25T09:30:00.000Z',
+        updatedAt: '2026-11-25T09:30:00.000Z',
+      },
+    ],
+  });
+
+export const groupPageSchema = pageSchema(groupSchema, 'GroupPage');
+
+/** A group as Auth is asked about it. */
+export const group = (id: string) => ({ type: 'Group', id });
+
+type Shown = z.output<typeof groupSchema>;
+
+/** Every visibility of Group's contract; a newer release may have others. */
+const VISIBILITIES: Readonly<Partial<Record<Visibility, Shown['visibility']>>> = {
+  [Visibility.VISIBILITY_OPEN]: 'open',
+  [Visibility.VISIBILITY_REQUEST]: 'request',
+  [Visibility.VISIBILITY_INVITATION]: 'invitation',
+};
+
+export function groupShown(view: GroupView): Shown {
+  const { groupId, parentId, name, description, visibility, tags, archivedAt, subgroupCount, createdAt, updatedAt } = view;
+  return {
+    id: groupId,
+    ...(parentId === undefined ? {} : { parentId }),
+    name,
+    description,
+    visibility: VISIBILITIES[visibility] ?? 'unknown',
+    tags,
+    archived: archivedAt !== undefined,
+    ...(archivedAt ? { archivedAt: iso(archivedAt) } : {}),
+    subgroupCount,
+    createdAt: iso(createdAt),
+    updatedAt: iso(updatedAt),
+  };
+}
+
+/** The answer that shows a group. @throws GROUP_NOT_FOUND, also for one that is not seen */
+export async function readGroup(gateway: RequestGateway, groupId: string, seen: Principal['seen']) {
+  const request = { groupId, seen, seenGroups: seen, include: [], seenMembers: undefined };
+  const { group } = await gateway.query.getGroup(request);
+  if (!group) throw internal('INTERNAL', 'Query answered without a group');
+  return tagged(group.version, groupShown(group));
+}

@@ -1,0 +1,148 @@
+import { z } from 'zod';
+import { type Permission, permissions, positionName } from '#platform/validation/position-fields.ts';
+import { type Permission as PermissionMessage, Reach } from '#proto/musubi/position/v1/position.ts';
+import { commandRoute } from '../commands/route.ts';
+import { etagHeader } from '../http/etag.ts';
+import { SEES_ALL } from '../http/route.ts';
+import { idOf, namedIdOf } from '../id.ts';
+import { positionSchema, readPosition } from './position-view.ts';
+
+const groupId = { groupId: namedIdOf('group') };
+const positionId = { ...groupId, positionId: idOf('position') };
+const bound = { ...positionId, memberId: idOf('member') };
+const one = { description: 'The position', schema: positionSchema, headers: etagHeader };
+/** Who may do it is said of the group. */
+const ofGroup = ({ groupId }: { groupId: string }) => ({ type: 'Group', id: groupId });
+
+/** Who may not read the group is told of nothing about it. */
+const hidden = { hiddenAs: 'GROUP_NOT_FOUND', readBy: 'group.read' } as const;
+
+const messagesOf = (permissions: readonly Permission[]): PermissionMessage[] =>
+  permissions.map(({ action, reach }) => ({ action, reach: reach === 'subtree' ? Reach.REACH_SUBTREE : Reach.REACH_HERE }));
+
+const createPosition = commandRoute({
+  command: 'position.create',
+  method: 'POST',
+  path: '/v1/groups/{groupId}/positions',
+  tag: 'Positions',
+  operationId: 'createPosition',
+  summary: 'Make a position of a group',
+  description:
+    'Nobody is bound to it yet. Who is no administrator has it permit only what it may do there itself, as far as it may.',
+  params: groupId,
+  resource: ofGroup,
+  ...hidden,
+  body: z.strictObject({ name: positionName, permissions }).meta({
+    id: 'NewPosition',
+    examples: [{ name: 'Treasurer', permissions: [{ action: 'group.update', reach: 'here' }] }],
+  }),
+  input: ({ id, params, body: { name, permissions } }) => ({
+    ...{ groupId: params.groupId, positionId: id, name },
+    permissions: messagesOf(permissions),
+  }),
+  about: ({ params }) => `Make a position of group ${params.groupId}`,
+  responses: { 201: { ...one, description: 'The position is made', headers: { ...etagHeader, Location: 'The position' } } },
+  problems: ['INVALID_POSITION', 'NAME_TAKEN', 'TOO_MANY_POSITIONS', 'EXCEEDS_OWN_PERMISSIONS'],
+  async answer(id, gateway, _, { groupId }) {
+    const { body, headers } = await readPosition(gateway, groupId, id, SEES_ALL);
+    return { status: 201 as const, body, headers: { ...headers, Location: `/v1/groups/${groupId}/positions/${id}` } };
+  },
+});
+
+const updatePosition = commandRoute({
+  command: 'position.update',
+  method: 'PATCH',
+  path: '/v1/groups/{groupId}/positions/{positionId}',
+  tag: 'Positions',
+  operationId: 'updatePosition',
+  summary: 'Change a position of a group',
+  description:
+    'What it permits holds at once for all who are bound to it. Who is no administrator has it permit nothing more that it may not do there itself.',
+  params: positionId,
+  resource: ofGroup,
+  ...hidden,
+  body: z
+    .strictObject({ name: positionName.optional(), permissions: permissions.optional() })
+    .refine((changes) => Object.values(changes).some((value) => value !== undefined), {
+      error: 'must change at least one field',
+      params: { code: 'REQUIRED' },
+    })
+    .meta({
+      id: 'PositionChanges',
+      description: 'What is absent stays as it is.',
+      minProperties: 1,
+      examples: [{ name: 'Secretary' }],
+    }),
+  conditional: true,
+  aggregateId: ({ positionId }) => positionId,
+  input: ({ id, params, body: { name, permissions }, version }) => ({
+    ...{ groupId: params.groupId, positionId: id, ...version },
+    changes: { ...(name === undefined ? {} : { name }), ...(permissions ? { permissions: messagesOf(permissions) } : {}) },
+  }),
+  about: ({ params, body }) => `Change ${Object.keys(body).join(', ')} of position ${params.positionId}`,
+  responses: { 200: { ...one, description: 'The position as it is now' } },
+  problems: ['INVALID_POSITION', 'NAME_TAKEN', 'EXCEEDS_OWN_PERMISSIONS', 'POSITION_BUSY'],
+  answer: (id, gateway, _, { groupId }) => readPosition(gateway, groupId, id, SEES_ALL),
+});
+
+const deletePosition = commandRoute({
+  command: 'position.delete',
+  method: 'DELETE',
+  path: '/v1/groups/{groupId}/positions/{positionId}',
+  tag: 'Positions',
+  operationId: 'deletePosition',
+  summary: 'Delete a position of a group',
+  description: 'Those that every group has stay, and so does one to which members are bound.',
+  params: positionId,
+  resource: ofGroup,
+  ...hidden,
+  conditional: true,
+  aggregateId: ({ positionId }) => positionId,
+  input: ({ id, params, version }) => ({ groupId: params.groupId, positionId: id, ...version }),
+  about: ({ params }) => `Delete position ${params.positionId}`,
+  responses: { 204: { description: 'The position is gone' } },
+  problems: ['BUILT_IN', 'POSITION_IN_USE', 'POSITION_BUSY'],
+  answer: async () => ({ status: 204 as const }),
+});
+
+const bindPosition = commandRoute({
+  command: 'position.bind',
+  method: 'PUT',
+  path: '/v1/groups/{groupId}/positions/{positionId}/members/{memberId}',
+  tag: 'Positions',
+  operationId: 'bindPosition',
+  summary: 'Bind a member of a group to one of its positions',
+  description:
+    'Who is no administrator binds others only to positions that permit nothing beyond what it may do there itself. Nothing happens to a member that is bound to it.',
+  params: bound,
+  resource: ofGroup,
+  ...hidden,
+  aggregateId: ({ groupId }) => groupId,
+  input: ({ id, params: { positionId, memberId } }) => ({ groupId: id, positionId, memberId }),
+  about: ({ params }) => `Bind member ${params.memberId} to position ${params.positionId}`,
+  responses: { 204: { description: 'The member is bound to it' } },
+  problems: ['BUILT_IN', 'NOT_MEMBER', 'EXCEEDS_OWN_PERMISSIONS', 'POSITION_BUSY'],
+  answer: async () => ({ status: 204 as const }),
+});
+
+const unbindPosition = commandRoute({
+  command: 'position.unbind',
+  method: 'DELETE',
+  path: '/v1/groups/{groupId}/positions/{positionId}/members/{memberId}',
+  tag: 'Positions',
+  operationId: 'unbindPosition',
+  summary: 'Let a member go from a position of a group',
+  description:
+    'The last one who leads the group stays until another one does. Nothing happens to a member that is not bound to it.',
+  params: bound,
+  resource: ofGroup,
+  ...hidden,
+  aggregateId: ({ groupId }) => groupId,
+  input: ({ id, params: { positionId, memberId } }) => ({ groupId: id, positionId, memberId }),
+  about: ({ params }) => `Let member ${params.memberId} go from position ${params.positionId}`,
+  responses: { 204: { description: 'The member is not bound to it' } },
+  problems: ['BUILT_IN', 'LAST_LEADER', 'POSITION_BUSY'],
+  answer: async () => ({ status: 204 as const }),
+});
+
+export const positionCommandRoutes = [createPosition, updatePosition, deletePosition, bindPosition, unbindPosition];

@@ -1,0 +1,102 @@
+import type { ProblemKind } from './kind.ts';
+
+/** What commands and queries of groups, memberships and positions can be refused for. */
+export const GROUPS = {
+  INVALID_GROUP: {
+    status: 'INVALID_ARGUMENT',
+    meaning: 'A field of the group breaks a rule.',
+    remedy: 'Mend the fields that `errors` names.',
+  },
+  INVALID_POSITION: {
+    status: 'INVALID_ARGUMENT',
+    meaning: 'A field of the position breaks a rule.',
+    remedy: 'Mend the fields that `errors` names.',
+  },
+  GROUP_NOT_FOUND: {
+    status: 'NOT_FOUND',
+    meaning: 'There is no such group, or it is not yours to see.',
+    remedy: 'Check the ID.',
+  },
+  POSITION_NOT_FOUND: { status: 'NOT_FOUND', meaning: 'The group has no such position.', remedy: 'Check the IDs.' },
+  GROUP_BUSY: {
+    status: 'ABORTED',
+    meaning: 'Another command is changing this group, or one that it is in, and did not end in time.',
+    remedy: 'Send the command again with a new Idempotency-Key.',
+  },
+  POSITION_BUSY: {
+    status: 'ABORTED',
+    meaning: 'Another command is changing this position, and did not end in time.',
+    remedy: 'Send the command again with a new Idempotency-Key.',
+  },
+  MEMBERSHIP_BUSY: {
+    status: 'ABORTED',
+    meaning: 'Another command is changing what this member is in the group, and did not end in time.',
+    remedy: 'Send the command again with a new Idempotency-Key.',
+  },
+  GROUP_CYCLE: {
+    status: 'FAILED_PRECONDITION',
+    meaning: 'The group would be in itself.',
+    remedy: 'Move it to a group that is not below it.',
+  },
+  GROUP_TOO_DEEP: {
+    status: 'FAILED_PRECONDITION',
+    meaning: 'There would be more groups within each other than there can be.',
+    remedy: 'Choose a group that is less deep.',
+  },
+  GROUP_ARCHIVED: {
+    status: 'FAILED_PRECONDITION',
+    meaning: 'The group, or one that it is in, is archived, so nothing is changed in it.',
+    remedy: 'Restore it first.',
+  },
+  GROUP_NOT_ARCHIVED: {
+    status: 'FAILED_PRECONDITION',
+    meaning: 'The group is not archived itself.',
+    remedy: 'Nothing needs to be done; where one that it is in is archived, restore that.',
+  },
+  GROUP_NOT_EMPTY: {
+    status: 'FAILED_PRECONDITION',
+    meaning: 'There are groups in the group.',
+    remedy: 'Delete or move them first, or delete all with `cascade=true`.',
+  },
+  ROOT_GROUP: {
+    status: 'FAILED_PRECONDITION',
+    meaning: 'This can not be done to the group of the whole organisation, in which everybody is.',
+    remedy: 'Choose another group.',
+  },
+  TOO_MANY_SUBGROUPS: {
+    status: 'FAILED_PRECONDITION',
+    meaning: 'There are as many groups in the group as there can be.',
+    remedy: 'Choose another group, or put one in between.',
+  },
+  ALREADY_MEMBER: {
+    status: 'FAILED_PRECONDITION',
+    meaning: 'The member is in the group already.',
+    remedy: 'Nothing needs to be done.',
+  },
+  NOT_MEMBER: { status: 'FAILED_PRECONDITION', meaning: 'The member is not in the group.', remedy: 'Add the member first.' },
+  GROUP_NOT_OPEN: {
+    status: 'FAILED_PRECONDITION',
+    meaning: 'Nobody joins the group by itself.',
+    remedy: 'Ask to be let in, or to be invited.',
+  },
+  TOO_MANY_GROUPS: {
+    status: 'FAILED_PRECONDITION',
+    meaning: 'The member is in as many groups as a member can be.',
+    remedy: 'Leave another one first.',
+  },
+  TOO_MANY_POSITIONS: {
+    status: 'FAILED_PRECONDITION',
+    meaning: 'The group has as many positions as a group can have.',
+    remedy: 'Delete another one first.',
+  },
+  POSITION_IN_USE: {
+    status: 'FAILED_PRECONDITION',
+    meaning: 'Members are bound to the position.',
+    remedy: 'Let them go from it first.',
+  },
+  LAST_LEADER: {
+    status: 'FAILED_PRECONDITION',
+    meaning: 'Nobody would lead the group any more.',
+    remedy: 'Name a successor who is in the group.',
+  },
+} as const satisfies Record<string, ProblemKind>;

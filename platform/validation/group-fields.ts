@@ -1,0 +1,43 @@
+import { z } from 'zod';
+import { LONGEST_NAME, line, lineOrNothing } from './fields.ts';
+
+// What fields of groups may hold, whoever takes them (fields.ts).
+
+/** The group of the whole organisation: it is there from the first start, and everybody is in it. */
+export const ROOT = 'root';
+
+/** How many groups are above each other at most, the whole organisation's among them. */
+export const DEEPEST = 100;
+
+/** How many groups are next to each other in one at most. */
+export const MOST_SUBGROUPS = 10_000;
+
+/** How many groups a member is in at most, the whole organisation's among them. */
+export const MOST_GROUPS = 1_000;
+
+export const groupName = line(LONGEST_NAME).meta({ examples: ['Kyoto office'] });
+
+export const groupDescription = lineOrNothing(500).meta({ examples: ['Whoever works in Kyoto'] });
+
+/** How members come into a group. */
+export const VISIBILITIES = ['open', 'request', 'invitation'] as const;
+
+export const groupVisibility = z.enum(VISIBILITIES, { error: `must be one of ${VISIBILITIES.join(', ')}` }).meta({
+  description:
+    '`open`: everybody finds the group and joins it; `request`: everybody finds it and asks to be let in; `invitation`: only who is in it or invited finds it',
+});
+
+/** How many tags a group has at most. */
+export const MOST_TAGS = 100;
+/** How many characters a tag has at most. */
+const LONGEST_TAG = 50;
+
+export const groupTag = line(LONGEST_TAG).meta({ examples: ['sales'] });
+
+export const groupTags = z
+  .array(groupTag)
+  .max(MOST_TAGS, `must have at most ${MOST_TAGS} tags`)
+  .meta({
+    description: "The group's own set, which is put on its subgroups and on members in it",
+    examples: [['sales', 'trial']],
+  });

@@ -1,0 +1,201 @@
+import { randomUUID } from 'node:crypto';
+import test from 'ava';
+import { ROOT } from '#platform/validation/group-fields.ts';
+import { authorize, check, explainGroup, simulate } from '../access.ts';
+import { freshLogin, loginOf, openTestAuth, type TestAuth } from '../auth.fixture.ts';
+import type { Member } from '../domain.ts';
+import { logIn } from '../rpcs/log-in.ts';
+import type { Group, Position } from './group.ts';
+
+// What members may do in groups, by what the store has of both.
+
+let auth: TestAuth;
+test.before(async () => {
+  auth = await openTestAuth(process.env.MUSUBI_MONGODB_URL);
+  await auth.role('finds', ['permit (principal, action, resource is Musubi::Group) when { resource.findable };']);
+  await auth.role('admin', ['permit (principal, action, resource);']);
+  await auth.store.groups.insertOne({ _id: ROOT, path: [ROOT], findable: true, positions: [] });
+});
+test.after.always(() => auth?.close());
+
+const DENIED = { code: 'PERMISSION_DENIED' };
+const group = (id: string) => ({ type: 'Group', id, ownerId: '' });
+
+async function add(parent: Group | undefined, more: Partial<Group> = {}): Promise<Group> {
+  const _id = randomUUID();
+  const made = { _id, path: [...(parent?.path ?? [ROOT]), _id], findable: false, positions: [], ...more };
+  await auth.store.groups.insertOne(made);
+  return made;
+}
+
+const position = (kind: Position['kind'], ...permissions: [action: string, reach: 'here' | 'subtree'][]): Position => ({
+  id: randomUUID(),
+  kind,
+  permissions: permissions.map(([action, reach]) => ({ action, reach })),
+});
+
+async function member(of: Pick<Member, 'groupIds' | 'positionIds' | 'invitedTo'>, roleIds: string[] = []) {
+  const loginId = freshLogin();
+  const memberId = await auth.member({ loginId, roleIds });
+  await auth.store.members.updateOne({ _id: memberId }, { $set: of });
+  const { accessToken } = await logIn(auth, loginOf(loginId));
+  const may = async (action: string, ...ids: string[]): Promise<boolean[]> =>
+    await check(auth, { accessToken, checks: ids.map((id) => ({ action, resource: group(id) })) });
+  const seen = async (action: string, id = '') =>
+    (await authorize(auth, { accessToken, action, resource: group(id), filtered: true })).seen;
+  return { memberId, accessToken, may, seen };
+}
+
+test('what a position grants holds in its group, and in all below it where it reaches so far', async (t) => {
+  const [here, below] = [position(null, ['group.update', 'here']), position('leader', ['group.update', 'subtree'])];
+  const top = await add(undefined, { positions: [here, below] });
+  const middle = await add(top);
+  const bottom = await add(middle);
+  const beside = await add(undefined);
+  const ids = [top, middle, bottom, beside].map(({ _id }) => _id);
+  const bound = (positionId: string) => member({ groupIds: [top._id], positionIds: [positionId] });
+  t.deepEqual(await (await bound(here.id)).may('group.update', ...ids), [true, false, false, false]);
+  t.deepEqual(await (await bound(below.id)).may('group.update', ...ids), [true, true, true, false]);
+  t.deepEqual(await (await bound(below.id)).may('group.delete', ...ids), [false, false, false, false]);
+  const unbound = await member({ groupIds: [top._id] });
+  t.deepEqual(await unbound.may('group.update', ...ids), [false, false, false, false]);
+  const left = await member({ positionIds: [below.id] });
+  t.deepEqual(
+    await left.may('group.update', ...ids),
+    [false, false, false, false],
+    'who is not in the group holds nothing there',
+  );
+});
+
+test('everybody in a group holds the position of its members; everybody is in the whole organisation', async (t) => {
+  const top = await add(undefined, { positions: [position('member', ['group.list-members', 'here'])] });
+  const inside = await member({ groupIds: [top._id] });
+  const outside = await member({});
+  t.deepEqual(await inside.may('group.list-members', top._id), [true]);
+  t.deepEqual(await outside.may('group.list-members', top._id), [false]);
+  const ofAll = position('member', ['position.delete', 'here'], ['position.list', 'subtree']);
+  await auth.store.groups.updateOne({ _id: ROOT }, { $set: { positions: [ofAll] } });
+  t.deepEqual(await outside.may('position.delete', ROOT, top._id), [true, false]);
+  t.deepEqual(await outside.may('position.list', ROOT, top._id), [true, true]);
+  await auth.store.groups.updateOne({ _id: ROOT }, { $set: { positions: [] } });
+  t.deepEqual(await outside.may('position.delete', ROOT), [false]);
+});
+
+test('policies know the groups that a group is in, and the positions that a member holds', async (t) => {
+  const top = await add(undefined, { findable: true });
+  const inner = await add(await add(top));
+  const held = randomUUID();
+  await auth.role(`in-${top._id}`, [
+    `permit (principal, action == Musubi::Action::"group.move", resource in Musubi::Group::"${top._id}");`,
+    `permit (principal in Musubi::Position::"${held}", action == Musubi::Action::"group.archive", resource);`,
+    'permit (principal, action == Musubi::Action::"group.join", resource) when { principal in resource.invited };',
+  ]);
+  const one = await member({ positionIds: [held], invitedTo: [inner._id] }, [`in-${top._id}`]);
+  const other = await member({}, [`in-${top._id}`]);
+  const beside = await add(undefined);
+  t.deepEqual(await one.may('group.move', top._id, inner._id, beside._id), [true, true, false]);
+  t.deepEqual(await one.may('group.archive', beside._id), [true]);
+  t.deepEqual(await other.may('group.archive', beside._id), [false]);
+  t.deepEqual(await one.may('group.join', inner._id, top._id), [true, false]);
+});
+
+test('those who ask at the same time get what is theirs', async (t) => {
+  const groups = await Promise.all(
+    Array.from({ length: 6 }, () => add(undefined, { positions: [position('leader', ['group.update', 'subtree'])] })),
+  );
+  const below = await Promise.all(groups.map((one) => add(one)));
+  const leaders = await Promise.all(
+    groups.map(({ _id, positions: [leader] }) => member({ groupIds: [_id], positionIds: [leader?.id ?? ''] })),
+  );
+  const asked = await Promise.all(leaders.flatMap(({ may }) => below.map(({ _id }) => may('group.update', _id))));
+  t.deepEqual(
+    asked.flat(),
+    leaders.flatMap((_, mine) => below.map((__, at) => at === mine)),
+  );
+});
+
+test('what may be listed is what is found, what one is in, what one is invited to and what is below what one leads', async (t) => {
+  const leading = position('leader', ['group.list', 'subtree']);
+  const [found, mine, led, invited] = [
+    await add(undefined, { findable: true }),
+    await add(undefined, { positions: [position('member', ['group.list', 'here'], ['group.read', 'here'])] }),
+    await add(undefined, { positions: [leading] }),
+    await add(undefined),
+  ];
+  const one = await member({ groupIds: [mine._id, led._id], positionIds: [leading.id], invitedTo: [invited._id] }, ['finds']);
+  t.deepEqual(await one.seen('group.list'), {
+    anyOf: [{ findable: true }, { ids: [mine._id] }, { in: [{ type: 'Group', id: led._id }] }],
+  });
+  t.is(await one.seen('group.read', mine._id), true);
+  t.is(await one.seen('group.read', found._id), true);
+  await t.throwsAsync(one.seen('group.read', led._id), DENIED);
+  await t.throwsAsync(one.seen('group.read', randomUUID()), DENIED, 'as of one that there is not');
+  const nobody = await member({});
+  await t.throwsAsync(nobody.seen('group.list'), DENIED);
+  const admin = await member({}, ['admin']);
+  t.is(await admin.seen('group.list'), true);
+  t.is(await admin.seen('group.read', randomUUID()), true, 'whether it is there, others know');
+});
+
+test('what would be allowed to a member is told as it would be decided', async (t) => {
+  const leading = position('leader', ['group.update', 'subtree']);
+  const top = await add(undefined, { positions: [leading] });
+  const inner = await add(top);
+  const { memberId } = await member({ groupIds: [top._id], positionIds: [leading.id] });
+  const admin = await member({}, ['admin']);
+  const asked = { accessToken: admin.accessToken, memberId, resource: group(inner._id) };
+  t.like(await simulate(auth, { ...asked, action: 'group.update' }), { allowed: true });
+  t.like(await simulate(auth, { ...asked, action: 'group.delete' }), { allowed: false, policies: [] });
+  await t.throwsAsync(simulate(auth, { ...asked, memberId: randomUUID(), action: 'group.update' }), { code: 'MEMBER_NOT_FOUND' });
+});
+
+test('what a member may do in a group is explained: which policy, of which position, in which group above', async (t) => {
+  const leading = position(
+    'leader',
+    ['group.update', 'subtree'],
+    ['group.read', 'subtree'],
+    ['position.list', 'subtree'],
+    ['group.delete', 'here'],
+  );
+  const top = await add(undefined, { positions: [leading] });
+  const inner = await add(top);
+  await auth.role('deletes-nothing', [
+    'forbid (principal, action == Musubi::Action::"group.update", resource) when { !(principal in resource.members) };',
+  ]);
+  const leader = await member({ groupIds: [top._id], positionIds: [leading.id] });
+  const bound = await member({ groupIds: [top._id], positionIds: [leading.id] }, ['deletes-nothing']);
+  const of = async ({ accessToken, memberId }: { accessToken: string; memberId: string }, groupId: string, about = memberId) => {
+    const all = await explainGroup(auth, { accessToken, memberId: about, groupId });
+    t.is(all.length, auth.policies.actionsOn('Group').length);
+    return Object.fromEntries(all.map(({ action, ...one }) => [action, one]));
+  };
+  const by = { positionId: leading.id, groupId: top._id };
+  t.like(await of(leader, inner._id), {
+    'group.update': { allowed: true, forbidden: false, policies: [], positions: [by] },
+    'group.delete': { allowed: false, forbidden: false, policies: [], positions: [] },
+  });
+  t.like(await of(leader, top._id), { 'group.delete': { allowed: true, positions: [by] } });
+  const forbids = { roleId: 'deletes-nothing', policyId: 'deletes-nothing.0' };
+  t.like(await of(leader, inner._id, bound.memberId), {
+    'group.update': { allowed: false, forbidden: true, policies: [forbids], positions: [by] },
+  });
+  const reader = await add(undefined, { positions: [position('member', ['group.read', 'here'])] });
+  const inside = await member({ groupIds: [reader._id] });
+  t.like(await of(inside, reader._id), { 'group.read': { allowed: true } });
+  await t.throwsAsync(of(inside, reader._id, leader.memberId), DENIED, 'of others asks who may see positions');
+  await t.throwsAsync(of(inside, top._id), DENIED);
+});
+
+test('what comes of a look-up is the same however deep the group is', async (t) => {
+  let deepest: Group | undefined;
+  for (let depth = 1; depth < 100; depth++) deepest = await add(deepest);
+  const { _id: memberId } = (await auth.store.members.findOne()) ?? { _id: '' };
+  const about = (id: string) => ({ members: [], groups: [id], everywhere: false });
+  const sizes = await Promise.all(
+    [deepest?.path[1] ?? '', deepest?._id ?? ''].map(
+      async (id) => JSON.stringify([...((await auth.sessions.standingOf(memberId, about(id)))?.places.values() ?? [])]).length,
+    ),
+  );
+  t.is(deepest?.path.length, 100);
+  t.is(sizes[0], sizes[1]);
+});

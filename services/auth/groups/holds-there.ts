@@ -1,0 +1,41 @@
+import type { Auth } from '../auth.ts';
+import { factsOf } from '../policy-facts.ts';
+import { type Question, questionOf } from '../question.ts';
+import type { Permission } from './group.ts';
+
+/**
+ * Whether a member holds all these permissions in a group, each as far as it reaches: one in the group only is allowed there; one for all
+ * that is below is allowed in a group below of which nothing is known, and no policy of the member forbids it anywhere, as that may be below.
+ */
+export async function holdsThere(
+  { sessions, policies, store }: Pick<Auth, 'sessions' | 'policies' | 'store'>,
+  memberId: string,
+  groupId: string,
+  permissions: readonly Permission[],
+): Promise<boolean> {
+  const standing = await sessions.standingOf(memberId, { members: [], groups: [groupId], everywhere: false });
+  const place = standing?.places.get(groupId);
+  if (!standing || !place) return false;
+  const { roles: versions, ...facts } = standing;
+  const roles = await store.roles.find({ _id: { $in: versions.map(({ _id }) => _id) } }).toArray();
+  const forbidding = roles.flatMap((role) => role.policies.map(({ cedar }) => factsOf(cedar))).filter(({ forbids }) => forbids);
+  const mayBeForbidden = (action: string): boolean =>
+    forbidding.some(({ actions }) => actions === undefined || actions.has(action));
+  const isAllowed = async (question: Question): Promise<boolean> =>
+    (await policies.decide(question, versions, async () => roles)) === 'allowed';
+  for (const { action, reach } of permissions) {
+    const here = questionOf({ memberId, action, resource: { type: 'Group', id: groupId, ownerId: '' } }, facts);
+    if (reach === 'here' && !(await isAllowed(here))) return false;
+    if (reach === 'subtree' && (mayBeForbidden(action) || !(await isAllowed(below(here))))) return false;
+  }
+  return true;
+}
+
+/** The same question about a group below, of which nothing is known but what it is in. */
+function below(question: Question): Question {
+  const { resource } = question;
+  const { place } = resource;
+  if (!place) return question;
+  const id = `${place.id}/below`;
+  return { ...question, resource: { ...resource, id, place: { ...place, id, findable: false, isInvited: false } } };
+}

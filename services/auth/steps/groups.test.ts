@@ -1,0 +1,159 @@
+import { randomUUID } from 'node:crypto';
+import test from 'ava';
+import { ROOT } from '#platform/validation/group-fields.ts';
+import { PositionKind } from '#proto/musubi/position/v1/position.ts';
+import { openTestAuth, type TestAuth } from '../auth.fixture.ts';
+import { grant, groupsOf, operation } from '../groups/groups.fixture.ts';
+import { putRootGroup } from '../rpcs/put-root-group.ts';
+
+// Auth's copy of the groups: where they are, and that nothing is granted in those that are gone.
+
+let auth: TestAuth;
+let { member, made, pathOf, undo } = {} as ReturnType<typeof groupsOf>;
+test.before(async () => {
+  auth = await openTestAuth(process.env.MUSUBI_MONGODB_URL);
+  ({ member, made, pathOf, undo } = groupsOf(auth));
+  await auth.role('admin', ['permit (principal, action, resource);']);
+  await putRootGroup(auth.store, []);
+  await putRootGroup(auth.store, [grant(PositionKind.POSITION_KIND_MEMBER)]);
+});
+test.after.always(() => auth?.close());
+
+const EXCEEDS = { code: 'EXCEEDS_OWN_PERMISSIONS' };
+
+test('the whole organisation is put in place once, and keeps its positions', async (t) => {
+  t.like(await auth.store.groups.findOne({ _id: ROOT }), { path: [ROOT], findable: true, positions: { length: 0 } });
+});
+
+test('a group is where it was put, and led by who creates it; undone, it is nowhere', async (t) => {
+  const one = await member();
+  const top = await made(one.memberId);
+  const inner = await made(undefined, top.groupId);
+  t.deepEqual(await pathOf(inner.groupId), [ROOT, top.groupId, inner.groupId]);
+  t.true(await one.may('group.update', inner.groupId));
+  await undo(inner.operationId);
+  await undo(top.operationId);
+  t.is(await pathOf(top.groupId), undefined);
+  t.like(await auth.store.members.findOne({ _id: one.memberId }), { groupIds: { length: 0 }, positionIds: { length: 0 } });
+  await t.throwsAsync(made(undefined, randomUUID()), { code: 'GROUP_NOT_FOUND' });
+  await t.throwsAsync(made(randomUUID()), { code: 'MEMBER_NOT_FOUND' });
+});
+
+test('groups are a hundred deep at most, that of the whole organisation counted', async (t) => {
+  let parentId = ROOT;
+  for (let depth = 2; depth <= 100; depth++) parentId = (await made(undefined, parentId)).groupId;
+  t.is((await pathOf(parentId))?.length, 100);
+  await t.throwsAsync(made(undefined, parentId), { code: 'GROUP_TOO_DEEP' });
+  const [pair, below] = [await made(undefined), await made(undefined)];
+  await auth.steps.moveGroup({ ...operation(), groupId: below.groupId, parentId: pair.groupId });
+  const parent = (await pathOf(parentId))?.at(-2) ?? '';
+  await t.throwsAsync(auth.steps.moveGroup({ ...operation(), groupId: pair.groupId, parentId: parent }), {
+    code: 'GROUP_TOO_DEEP',
+  });
+  await t.notThrowsAsync(auth.steps.moveGroup({ ...operation(), groupId: below.groupId, parentId: parent }));
+});
+
+test('a group is moved with all that is below it, never into itself, and back', async (t) => {
+  const one = await member();
+  const [from, to] = [await made(one.memberId), await made(undefined)];
+  const moved = await made(undefined, from.groupId);
+  const below = await made(undefined, moved.groupId);
+  t.true(await one.may('group.update', below.groupId));
+  const move = { ...operation(), groupId: moved.groupId, parentId: to.groupId };
+  await auth.steps.moveGroup(move);
+  t.deepEqual(await pathOf(below.groupId), [ROOT, to.groupId, moved.groupId, below.groupId]);
+  t.false(await one.may('group.update', below.groupId), 'who leads where it was leads it no more');
+  for (const parentId of [moved.groupId, below.groupId])
+    await t.throwsAsync(auth.steps.moveGroup({ ...operation(), groupId: moved.groupId, parentId }), { code: 'GROUP_CYCLE' });
+  await undo(move.operationId);
+  t.deepEqual(await pathOf(below.groupId), [ROOT, from.groupId, moved.groupId, below.groupId]);
+  t.true(await one.may('group.update', below.groupId));
+});
+
+test('two moves at once that would together make a cycle: one is refused', async (t) => {
+  for (let round = 0; round < 5; round++) {
+    const [a, b] = [await made(undefined), await made(undefined)];
+    const moves = await Promise.allSettled([
+      auth.steps.moveGroup({ ...operation(), groupId: a.groupId, parentId: b.groupId }),
+      auth.steps.moveGroup({ ...operation(), groupId: b.groupId, parentId: a.groupId }),
+    ]);
+    const refused = moves.flatMap((one) => (one.status === 'rejected' ? [one.reason.code] : []));
+    t.deepEqual(refused, ['GROUP_CYCLE']);
+  }
+});
+
+test('what is put below a group while it is moved is moved with it', async (t) => {
+  for (let round = 0; round < 5; round++) {
+    const [moved, to] = [await made(undefined), await made(undefined)];
+    const [inner] = await Promise.all([
+      made(undefined, moved.groupId),
+      auth.steps.moveGroup({ ...operation(), groupId: moved.groupId, parentId: to.groupId }),
+    ]);
+    t.deepEqual(await pathOf(inner.groupId), [ROOT, to.groupId, moved.groupId, inner.groupId]);
+  }
+});
+
+test('who moves a group gives nobody more in it than it holds there itself, and puts it where it may make groups', async (t) => {
+  await auth.role('makes', ['permit (principal, action == Musubi::Action::"group.create", resource);']);
+  const [one, other] = [await member('makes'), await member()];
+  const mine = await made(one.memberId);
+  const stronger = grant(PositionKind.POSITION_KIND_UNSPECIFIED, ['group.delete', 'subtree']);
+  const [same, strong] = [await made(undefined), await made(undefined, ROOT, stronger)];
+  const here = await made(undefined, ROOT, grant(PositionKind.POSITION_KIND_UNSPECIFIED, ['group.delete', 'here']));
+  const move = (parentId: string, { memberId, permit } = one) =>
+    auth.steps.moveGroup({
+      operationId: `${memberId}/${randomUUID()}`,
+      groupId: mine.groupId,
+      parentId,
+      permit: permit(mine.groupId),
+    });
+  await t.throwsAsync(move(strong.groupId), EXCEEDS);
+  const others = await made(other.memberId);
+  const asOther = { groupId: others.groupId, parentId: same.groupId, permit: other.permit(others.groupId) };
+  await t.throwsAsync(auth.steps.moveGroup({ ...operation(), ...asOther }), EXCEEDS, 'it may make none there');
+  await t.notThrowsAsync(move(same.groupId));
+  await t.notThrowsAsync(move(here.groupId), 'what reaches no further is nothing to the group');
+  await t.notThrowsAsync(move(strong.groupId, await member('admin')));
+  // What a policy names is not left, nor entered, by who is no administrator.
+  await auth.role(`names-${mine.groupId}`, [
+    `forbid (principal, action == Musubi::Action::"group.archive", resource in Musubi::Group::"${same.groupId}");`,
+  ]);
+  await t.throwsAsync(move(same.groupId), EXCEEDS);
+});
+
+test('in groups that are removed nothing is granted, until that is undone; then they are forgotten', async (t) => {
+  const one = await member();
+  const top = await made(one.memberId);
+  const inner = await made(undefined, top.groupId);
+  const removal = { ...operation(), groupId: top.groupId };
+  await auth.steps.removeGroups(removal);
+  t.false(await one.may('group.update', top.groupId));
+  t.false(await one.may('group.update', inner.groupId));
+  await t.throwsAsync(auth.steps.removeGroups({ ...operation(), groupId: inner.groupId }), { code: 'GROUP_NOT_FOUND' });
+  await t.throwsAsync(made(undefined, inner.groupId), { code: 'GROUP_NOT_FOUND' });
+  await t.throwsAsync(auth.steps.moveGroup({ ...operation(), groupId: inner.groupId, parentId: ROOT }), {
+    code: 'GROUP_NOT_FOUND',
+  });
+  await undo(removal.operationId);
+  t.true(await one.may('group.update', inner.groupId));
+
+  await auth.steps.removeGroups({ ...operation(), groupId: top.groupId });
+  const groupIds = [inner.groupId, top.groupId];
+  const kept = await made(one.memberId);
+  await auth.steps.forgetGroups({ ...operation(), groupIds: [...groupIds, kept.groupId], positionIds: [top.leader.positionId] });
+  t.is(await auth.store.groups.countDocuments({ _id: { $in: groupIds } }), 0);
+  t.is(await auth.store.groups.countDocuments({ _id: kept.groupId }), 1, 'what is not removed is not forgotten');
+  t.like(await auth.store.members.findOne({ _id: one.memberId }), { positionIds: [kept.leader.positionId] });
+});
+
+test('whether everybody finds a group changes, and back', async (t) => {
+  await auth.role('finder', ['permit (principal, action == Musubi::Action::"group.read", resource) when { resource.findable };']);
+  const one = await member('finder');
+  const { groupId } = await made(undefined);
+  const hide = { ...operation(), groupId, findable: false };
+  t.true(await one.may('group.read', groupId));
+  await auth.steps.changeGroup(hide);
+  t.false(await one.may('group.read', groupId));
+  await undo(hide.operationId);
+  t.true(await one.may('group.read', groupId));
+});

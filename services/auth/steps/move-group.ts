@@ -1,0 +1,76 @@
+import type { ClientSession } from 'mongodb';
+import { DEEPEST } from '#platform/validation/group-fields.ts';
+import type { MoveGroupRequest, MoveGroupResponse } from '#proto/musubi/auth/v1/auth.ts';
+import { requireGroup, requireParent } from '../groups/store.ts';
+import { type Author, type PermittedStep, requireAdministrator, requireHeldThere } from '../permitted.ts';
+import { groupCycle, groupTooDeep } from '../refusals.ts';
+import type { Store } from '../store.ts';
+
+interface Kept {
+  groupId: string;
+  /** The IDs of the groups that it was in. */
+  path: string[];
+}
+
+/**
+ * Moves a group with all that is below it. Who leads what it comes to be in leads it, too, from then on: who is no administrator gives by
+ * that nothing in it that it does not hold there itself, puts it where it may make groups, and moves nothing into or out of what policies name.
+ *
+ * @throws GROUP_NOT_FOUND, GROUP_CYCLE, GROUP_TOO_DEEP, EXCEEDS_OWN_PERMISSIONS
+ */
+export const moveGroup: PermittedStep<MoveGroupRequest, MoveGroupResponse, Kept> = {
+  takesAway: true,
+  async do({ store, session }, { groupId, parentId }, author) {
+    const { path } = await requireGroup(store, session, groupId);
+    const parent = await requireParent(store, session, parentId);
+    if (parent.path.includes(groupId)) throw groupCycle();
+    const before = path.slice(0, -1);
+    await requireHeldThere(author, parentId, [{ action: 'group.create', reach: 'here' }]);
+    await requireAllowed(store, session, author, groupId, { from: before, to: parent.path });
+    const [deepest] = await store.groups
+      .aggregate<{ length: number }>(
+        [{ $match: { path: groupId } }, { $group: { _id: null, length: { $max: { $size: '$path' } } } }],
+        { session },
+      )
+      .toArray();
+    const below = (deepest?.length ?? path.length) - before.length;
+    if (parent.path.length + below > DEEPEST) throw groupTooDeep();
+    await place(store, session, groupId, { from: before.length, to: parent.path });
+    return { result: {}, kept: { groupId, path: before } };
+  },
+  async undo({ store, session }, { groupId, path }) {
+    const now = await store.groups.findOne({ _id: groupId }, { session, projection: { path: 1 } });
+    if (now) await place(store, session, groupId, { from: now.path.length - 1, to: path });
+  },
+};
+
+/** Puts a group and all that is below it on another path. @param from how many groups it was in */
+async function place(
+  { groups }: Store,
+  session: ClientSession,
+  groupId: string,
+  { from, to }: { from: number; to: readonly string[] },
+): Promise<void> {
+  const own = { $slice: ['$path', from, DEEPEST] };
+  await groups.updateMany({ path: groupId }, [{ $set: { path: { $concatArrays: [{ $literal: to }, own] } } }], { session });
+}
+
+async function requireAllowed(
+  { groups, roles }: Store,
+  session: ClientSession,
+  author: Author | undefined,
+  groupId: string,
+  { from, to }: { from: readonly string[]; to: readonly string[] },
+): Promise<void> {
+  if (!author || author.isAdmin) return;
+  const [left, entered] = [from.filter((id) => !to.includes(id)), to.filter((id) => !from.includes(id))];
+  const named = await roles.findOne({ mentioned: { $in: [...left, ...entered] } }, { session, projection: { _id: 1 } });
+  if (named) requireAdministrator(author);
+  const above = await groups.find({ _id: { $in: entered } }, { session, projection: { positions: 1 } }).toArray();
+  const given = above.flatMap(({ positions }) => positions.flatMap(({ permissions }) => permissions));
+  await requireHeldThere(
+    author,
+    groupId,
+    given.filter(({ reach }) => reach === 'subtree'),
+  );
+}

@@ -1,0 +1,36 @@
+import { invalidFields } from '#platform/errors.ts';
+import type { PutPositionRequest, PutPositionResponse } from '#proto/musubi/auth/v1/auth.ts';
+import type { Position } from '../groups/group.ts';
+import { beyond, positionOf, requireGroup } from '../groups/store.ts';
+import { type PermittedStep, requireHeldThere } from '../permitted.ts';
+
+interface Kept {
+  groupId: string;
+  positionId: string;
+  /** Null: there was none. */
+  before: Position | null;
+}
+
+/**
+ * Puts a position of a group in place. Who is no administrator has it permit nothing more that it does not hold there itself, whoever
+ * is bound to it.
+ *
+ * @throws GROUP_NOT_FOUND, EXCEEDS_OWN_PERMISSIONS
+ */
+export const putPosition: PermittedStep<PutPositionRequest, PutPositionResponse, Kept> = {
+  takesAway: true,
+  async do({ store, session }, { groupId, position: given }, author) {
+    if (!given) throw invalidFields([{ field: 'position', code: 'REQUIRED', message: 'is missing' }]);
+    const { positions } = await requireGroup(store, session, groupId);
+    const position = positionOf(given);
+    const before = positions.find(({ id }) => id === position.id) ?? null;
+    await requireHeldThere(author, groupId, beyond(position.permissions, before?.permissions ?? []));
+    const others = positions.filter(({ id }) => id !== position.id);
+    await store.groups.updateOne({ _id: groupId }, { $set: { positions: [...others, position] } }, { session });
+    return { result: {}, kept: { groupId, positionId: position.id, before } };
+  },
+  async undo({ store, session }, { groupId, positionId, before }) {
+    await store.groups.updateOne({ _id: groupId }, { $pull: { positions: { id: positionId } } }, { session });
+    if (before) await store.groups.updateOne({ _id: groupId }, { $push: { positions: before } }, { session });
+  },
+};

@@ -1,0 +1,94 @@
+import { kept } from '#platform/validation/fields.ts';
+import { groupDescription, groupName, groupTags, groupVisibility, type VISIBILITIES } from '#platform/validation/group-fields.ts';
+import { requireId } from '#platform/validation/id.ts';
+
+// Groups are in groups, up to the whole organisation; members are in groups. A job takes what it changes (`lockHolder`), with the
+// change kept aside (`pending`): others see all as it was until Auth goes by it, and then the change is committed. What is
+// moved, archived or deleted, or is only being made, is held with all that is below it.
+
+export type Visibility = (typeof VISIBILITIES)[number];
+
+/** What a job will make of a group. */
+export type GroupChange =
+  | { change: 'create' }
+  | { change: 'update'; name: string; description: string; visibility: Visibility }
+  | { change: 'move'; parentId: string }
+  | { change: 'archive' }
+  | { change: 'restore' }
+  /** `depth`: how far it is below the topmost of those that the job deletes. */
+  | { change: 'delete'; depth: number };
+
+/** What a job can take. */
+export interface Lockable<Change> {
+  /** The job that is changing it; null: nobody. */
+  lockHolder: string | null;
+  /** What it will make of it. */
+  pending: Change | null;
+  /** 0 while it is being created, and others do not see it; grows by 1 with every change that is told to others. */
+  version: number;
+}
+
+export interface Group extends Lockable<GroupChange> {
+  groupId: string;
+  /** Null: it is the whole organisation. */
+  parentId: string | null;
+  name: string;
+  description: string;
+  visibility: Visibility;
+  /** Its own set, in order. */
+  tags: string[];
+  /** Null: it is not archived itself. */
+  archivedAt: Date | null;
+  createdAt: Date;
+  updatedAt: Date;
+}
+
+/** What of a group matters to those below it. */
+export interface Above {
+  groupId: string;
+  isArchived: boolean;
+  /** What a job is doing to it; null: nothing. */
+  change: GroupChange['change'] | null;
+}
+
+/** What a job will make of a membership. */
+export interface MembershipChange {
+  isMember: boolean;
+  /** Why the member is put out. */
+  reason: string | null;
+}
+
+export interface Membership extends Lockable<MembershipChange> {
+  groupId: string;
+  memberId: string;
+  /** Null: the member is not in the group. */
+  joinedAt: Date | null;
+  /** Why it was put out. */
+  reason: string | null;
+}
+
+/** What makes a name one of its kind: names that look the same, or differ in case or width, are one. */
+export const nameKey = (name: string): string => name.normalize('NFKC').toLowerCase().normalize('NFKC').trim();
+
+interface Fields {
+  name?: string | undefined;
+  description?: string | undefined;
+  visibility?: string | undefined;
+  tags?: readonly string[] | undefined;
+}
+const RULES = { name: groupName, description: groupDescription, visibility: groupVisibility, tags: groupTags };
+
+/** The given fields in the form in which they are kept, each tag once. @throws INVALID_GROUP */
+export function tidyGroup(given: Fields) {
+  const { tags, ...fields } = kept(RULES, given, 'INVALID_GROUP');
+  return { ...fields, tags: tags && [...new Map(tags.map((tag) => [nameKey(tag), tag])).values()].sort() };
+}
+
+/** @throws INVALID_ARGUMENT */
+export const requireMemberId = (memberId: string): string => requireId('memberId', memberId);
+
+/** Whether what a job does to a group holds all that is below it, too. */
+export const holdsBelow = ({ change }: Above): boolean => change !== null && change !== 'update';
+
+/** The same, held by no job. */
+export const freed = <T extends Lockable<unknown>>(one: T): T => ({ ...one, lockHolder: null, pending: null });

@@ -1,0 +1,85 @@
+import type { OutboxEvent } from '#platform/operations/postgres.ts';
+import { aggregateOf } from '#platform/outbox/event.ts';
+import type { AggregateVersion } from '#proto/musubi/aggregate/v1/aggregate.ts';
+import { GroupEvent, MembershipEvent, type Visibility as VisibilityMessage } from '#proto/musubi/group/v1/group.ts';
+import type { EventOf } from '../catalogue.ts';
+import type { Group, GroupChange, Membership, Visibility } from './domain.ts';
+
+type EventType = EventOf<'group'>;
+
+const event = (type: EventType, aggregateId: string, version: number, payload: unknown): OutboxEvent => ({
+  aggregateType: aggregateOf(type),
+  aggregateId,
+  version,
+  type,
+  payload,
+});
+
+/** What a change of a group is called once it is done. */
+export const EVENTS = {
+  create: 'group.created',
+  update: 'group.updated',
+  move: 'group.moved',
+  archive: 'group.archived',
+  restore: 'group.restored',
+  delete: 'group.deleted',
+} as const satisfies Record<GroupChange['change'], EventType>;
+
+/** The whole state of a group after a change. */
+export function groupEvent(type: Exclude<EventType & `group.${string}`, 'group.deleted'>, group: Group): OutboxEvent {
+  const { groupId, version, parentId, archivedAt, visibility } = group;
+  const state = {
+    ...group,
+    parentId: parentId ?? undefined,
+    archivedAt: archivedAt ?? undefined,
+    visibility: toMessage(visibility),
+  };
+  return event(type, groupId, version, GroupEvent.toJSON({ groupId, version, group: state }));
+}
+
+/** The end of a group. @param version the one after its last */
+export const groupDeleted = (groupId: string, version: number): OutboxEvent =>
+  event('group.deleted', groupId, version, GroupEvent.toJSON({ groupId, version, group: undefined }));
+
+/** By what a membership is named: the aggregate's ID. */
+export const membershipId = ({ groupId, memberId }: Pick<Membership, 'groupId' | 'memberId'>): string => `${groupId}.${memberId}`;
+
+/** What an aggregate's ID names. */
+export function ofMembershipId(id: string): Pick<Membership, 'groupId' | 'memberId'> {
+  const [groupId = '', memberId = ''] = id.split('.', 2);
+  return { groupId, memberId };
+}
+
+/** What a member is to a group after a change. */
+export type Standing = Pick<Membership, 'groupId' | 'memberId' | 'version' | 'joinedAt' | 'reason'>;
+
+export function membershipEvent({ groupId, memberId, version, joinedAt, reason }: Standing): OutboxEvent {
+  const state = { groupId, memberId, version, membership: joinedAt ? { joinedAt } : undefined, reason: reason ?? '' };
+  const type = joinedAt ? 'membership.changed' : 'membership.ended';
+  return event(type, membershipId(state), version, MembershipEvent.toJSON(state));
+}
+
+/** What a caller waits for to see a state in queries. */
+export const writtenGroup = (id: string, version: number): AggregateVersion => ({ type: 'group', id, version });
+export const writtenMembership = (one: Standing): AggregateVersion => ({
+  type: 'membership',
+  id: membershipId(one),
+  version: one.version,
+});
+
+const MESSAGES = {
+  open: 'VISIBILITY_OPEN',
+  request: 'VISIBILITY_REQUEST',
+  invitation: 'VISIBILITY_INVITATION',
+} as const satisfies Record<Visibility, VisibilityMessage>;
+const VISIBILITIES: Partial<Record<VisibilityMessage, Visibility>> = {
+  VISIBILITY_OPEN: 'open',
+  VISIBILITY_REQUEST: 'request',
+  VISIBILITY_INVITATION: 'invitation',
+};
+
+export const toMessage = (visibility: Visibility): VisibilityMessage => MESSAGES[visibility];
+
+/** The visibility that a request carries, as far as it is one: what is none is refused where it is tidied. */
+export const fromMessage = (message: VisibilityMessage | undefined): string | undefined =>
+  message && (VISIBILITIES[message] ?? message);

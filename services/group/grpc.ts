@@ -1,0 +1,49 @@
+import type { Handlers } from '#platform/grpc/server.ts';
+import { serveSteps } from '#platform/operations/postgres.ts';
+import type { Database } from '#platform/postgres/database.ts';
+import type { GroupServiceService } from '#proto/musubi/group/v1/group.ts';
+import { ensureRoot } from './rpcs/ensure-root.ts';
+import { addCreator } from './steps/add-creator.ts';
+import { beginArchiveGroup } from './steps/begin-archive-group.ts';
+import { beginChangeMembership } from './steps/begin-change-membership.ts';
+import { beginCreateGroup } from './steps/begin-create-group.ts';
+import { beginDeleteGroup } from './steps/begin-delete-group.ts';
+import { beginMoveGroup } from './steps/begin-move-group.ts';
+import { beginRestoreGroup } from './steps/begin-restore-group.ts';
+import { beginUpdateGroup } from './steps/begin-update-group.ts';
+import { commitGroup } from './steps/commit-group.ts';
+import { commitMembership } from './steps/commit-membership.ts';
+import { countDoomed } from './steps/count-doomed.ts';
+import { enterOrganisation } from './steps/enter-organisation.ts';
+import { leaveAllGroups } from './steps/leave-all-groups.ts';
+import { purgeGroups } from './steps/purge-groups.ts';
+import { purgeMemberships } from './steps/purge-memberships.ts';
+import { enterMembers, noteTakenIn } from './steps/take-in.ts';
+
+const STEPS = {
+  beginCreateGroup,
+  addCreator,
+  beginUpdateGroup,
+  beginMoveGroup,
+  beginArchiveGroup,
+  beginRestoreGroup,
+  beginDeleteGroup,
+  commitGroup,
+  countDoomed,
+  purgeMemberships,
+  purgeGroups,
+  beginChangeMembership,
+  commitMembership,
+  enterOrganisation,
+  leaveAllGroups,
+  enterMembers,
+  noteTakenIn,
+};
+
+/** musubi.group.v1.GroupService over the service's database. */
+export function groupHandlers(db: Database): Handlers<GroupServiceService> {
+  return {
+    ...serveSteps<GroupServiceService>(db, STEPS),
+    ensureRoot: () => ensureRoot(db),
+  };
+}

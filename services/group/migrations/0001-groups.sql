@@ -1,0 +1,58 @@
+-- Groups within groups. A job takes what it changes (lock_holder), with the change kept aside (pending) until Auth goes by it.
+create table groups (
+  group_id    text primary key,
+  -- Null: it is the whole organisation.
+  parent_id   text references groups,
+  name        text not null,
+  description text not null,
+  visibility  text not null check (visibility in ('open', 'request', 'invitation')),
+  tags        text[] not null,
+  -- Null: it is not archived itself.
+  archived_at timestamptz(3),
+  -- 0: it is being created, and others do not see it.
+  version     bigint not null check (version >= 0),
+  lock_holder text,
+  pending     jsonb,
+  created_at  timestamptz(3) not null,
+  updated_at  timestamptz(3) not null,
+  constraint only_the_root_is_in_none check ((parent_id is null) = (group_id = 'root')),
+  constraint in_itself check (parent_id <> group_id),
+  constraint change_held check ((lock_holder is null) = (pending is null)),
+  constraint created_by_a_job check (version > 0 or lock_holder is not null)
+);
+create index groups_within on groups (parent_id, group_id);
+create index groups_held on groups (lock_holder) where lock_holder is not null;
+-- Where groups are about to come.
+create index groups_coming on groups ((pending->>'parentId')) where pending->>'change' = 'move';
+
+-- Names that are taken within a group: those that groups in it have, and those that jobs are giving them.
+create table names (
+  parent_id text not null,
+  -- A hash of what makes the name one of its kind (`nameKey`): in that form a name can be too long for an index.
+  key       bytea not null,
+  owner_id  text not null,
+  primary key (parent_id, key)
+);
+create index names_of on names (owner_id);
+
+-- Who is in which group. Its version outlives the membership: a version is never given twice.
+create table memberships (
+  group_id    text not null references groups on delete cascade,
+  member_id   text not null,
+  -- Null: the member is not in it, or not any more.
+  joined_at   timestamptz(3),
+  -- Why the member was put out of it, for that one to read.
+  reason      text check (reason is null or joined_at is null),
+  -- 0: a job is about to make the first membership.
+  version     bigint not null check (version >= 0),
+  lock_holder text,
+  pending     jsonb,
+  primary key (group_id, member_id),
+  constraint change_held check ((lock_holder is null) = (pending is null)),
+  constraint begun_by_a_job check (version > 0 or lock_holder is not null)
+);
+create index memberships_of on memberships (member_id, group_id);
+create index memberships_held on memberships (lock_holder) where lock_holder is not null;
+
+-- When all members of before there were groups had been taken in; no row: they have not been.
+create table taken_in (at timestamptz(3) not null);

@@ -1,0 +1,49 @@
+import { aborted, alreadyExists, failedPrecondition, invalidFields, type MusubiError, notFound } from '#platform/errors.ts';
+import { DEEPEST, MOST_GROUPS, MOST_SUBGROUPS } from '#platform/validation/group-fields.ts';
+
+/** @param field where a request names it; absent: what it is about, which clients name in the path */
+export const groupNotFound = (field?: 'parentId'): MusubiError =>
+  notFound('GROUP_NOT_FOUND', 'there is no such group', {
+    fields: field ? [{ field, code: 'NOT_FOUND', message: 'is not the ID of a group' }] : [],
+  });
+
+/** Another job is at it. Retryable: that job ends one day, or is undone. */
+export const groupBusy = (): MusubiError =>
+  aborted('GROUP_BUSY', 'another job is changing this group, one that it is in, or one in it');
+export const membershipBusy = (): MusubiError =>
+  aborted('MEMBERSHIP_BUSY', 'another job is changing what this member is in the group');
+
+export const versionMismatch = (): MusubiError =>
+  failedPrecondition('VERSION_MISMATCH', 'the group was changed since you read it');
+
+export const nameTaken = (): MusubiError =>
+  alreadyExists('NAME_TAKEN', 'another group in the same one has this name', {
+    fields: [{ field: 'name', code: 'TAKEN', message: 'is the name of another group there; choose another' }],
+  });
+
+export const rootGroup = (): MusubiError =>
+  failedPrecondition('ROOT_GROUP', 'this can not be done to the group of the whole organisation');
+export const groupArchived = (): MusubiError =>
+  failedPrecondition('GROUP_ARCHIVED', 'the group, or one that it is in, is archived');
+export const groupNotArchived = (): MusubiError => failedPrecondition('GROUP_NOT_ARCHIVED', 'the group is not archived itself');
+export const groupNotEmpty = (): MusubiError => failedPrecondition('GROUP_NOT_EMPTY', 'there are groups in the group');
+export const groupCycle = (): MusubiError =>
+  failedPrecondition('GROUP_CYCLE', 'a group can not be in itself, or in one that is below it');
+export const groupTooDeep = (): MusubiError =>
+  failedPrecondition('GROUP_TOO_DEEP', `groups can be ${DEEPEST} deep, that of the whole organisation counted`);
+export const tooManySubgroups = (): MusubiError =>
+  failedPrecondition('TOO_MANY_SUBGROUPS', `at most ${MOST_SUBGROUPS} groups are in one`);
+
+export const alreadyMember = (): MusubiError => failedPrecondition('ALREADY_MEMBER', 'the member is in the group already');
+export const notMember = (memberId: string): MusubiError =>
+  failedPrecondition('NOT_MEMBER', `the member ${memberId} is not in the group`);
+export const groupNotOpen = (): MusubiError => failedPrecondition('GROUP_NOT_OPEN', 'nobody joins this group by itself');
+export const tooManyGroups = (): MusubiError =>
+  failedPrecondition('TOO_MANY_GROUPS', `a member is in at most ${MOST_GROUPS} groups`);
+
+export const memberDeleting = (): MusubiError => failedPrecondition('MEMBER_DELETING', 'the member is being deleted');
+export const unknownChange = (): MusubiError =>
+  invalidFields([{ field: 'change', message: 'must say what is done to the membership' }]);
+
+/** A step that needs what an earlier step of the same job took came without it: a defect of the caller. */
+export const notBegun = (): MusubiError => failedPrecondition('LOCK_NOT_HELD', 'this job has not begun to change it');

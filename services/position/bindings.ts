@@ -1,0 +1,215 @@
+import { sql, type Transaction } from '#platform/postgres/database.ts';
+import type { Which } from '#platform/state.ts';
+import type { AggregateVersion } from '#proto/musubi/aggregate/v1/aggregate.ts';
+import type { Binding, Bindings } from './domain.ts';
+import { memberDeleting } from './refusals.ts';
+
+// Who is bound to which position, in the store. The aggregate is all that a member is bound to in a group; its ID is that of the group and
+// that of the member, with a dot between.
+
+export const bindingsId = ({ groupId, memberId }: Pick<Bindings, 'groupId' | 'memberId'>): string => `${groupId}.${memberId}`;
+
+/** The groups' and the members' IDs of some aggregates. */
+function split(ids: readonly string[]): [groupIds: string[], memberIds: string[]] {
+  const parts = ids.map((id) => id.split('.', 2));
+  return [parts.map(([groupId = '']) => groupId), parts.map(([, memberId = '']) => memberId)];
+}
+
+/** A binding as JSON has it. */
+interface Written {
+  positionId: string;
+  boundAt: string;
+  until: string | null;
+}
+
+const read = ({ positionId, boundAt, until }: Written): Binding => ({
+  positionId,
+  boundAt: new Date(boundAt),
+  until: until === null ? null : new Date(until),
+});
+
+/** What a member is bound to in a group, by the positions' IDs. */
+export const bindingsOf = (tx: Transaction, groupId: string, memberId: string): Promise<Binding[]> =>
+  tx.query<Binding>(sql`
+    select position_id as "positionId", bound_at as "boundAt", until from bindings
+    where group_id = ${groupId} and member_id = ${memberId} order by position_id`);
+
+/** All that a member is bound to, group by group. */
+export async function allBindingsOf(tx: Transaction, memberId: string): Promise<Omit<Bindings, 'version'>[]> {
+  const rows = await tx.query<{ groupId: string; bindings: Written[] }>(sql`
+    select group_id as "groupId",
+      jsonb_agg(jsonb_build_object('positionId', position_id, 'boundAt', bound_at, 'until', until) order by position_id) as bindings
+    from bindings where member_id = ${memberId} group by group_id order by group_id`);
+  return rows.map(({ groupId, bindings }) => ({ groupId, memberId, bindings: bindings.map(read) }));
+}
+
+/** Who binds a member, and who lets it go from all, meet here until their transactions end. */
+const holdMember = (tx: Transaction, memberId: string): Promise<unknown> =>
+  tx.query(sql`select pg_advisory_xact_lock(20, hashtext(${memberId}))`);
+
+/** @throws MEMBER_DELETING for a member that nobody binds to anything any more */
+export async function requireNotClosed(tx: Transaction, memberId: string): Promise<void> {
+  await holdMember(tx, memberId);
+  if ((await tx.query(sql`select from closed_members where member_id = ${memberId}`)).length > 0) throw memberDeleting();
+}
+
+/** From then on nobody binds the member to anything. */
+export async function closeMember(tx: Transaction, memberId: string, jobId: string): Promise<void> {
+  await requireNotClosed(tx, memberId);
+  await tx.query(sql`insert into closed_members (member_id, lock_holder) values (${memberId}, ${jobId})`);
+}
+
+export const reopenMember = (tx: Transaction, memberId: string, jobId: string): Promise<unknown> =>
+  tx.query(sql`delete from closed_members where member_id = ${memberId} and lock_holder = ${jobId}`);
+
+/** Takes what a member is bound to in a group for a job. @returns false while another job has it */
+export async function lockBindings(tx: Transaction, groupId: string, memberId: string, jobId: string): Promise<boolean> {
+  const rows = await tx.query(sql`
+    insert into binding_versions (group_id, member_id, version, lock_holder, pending)
+    values (${groupId}, ${memberId}, 0, ${jobId}, '[]')
+    on conflict (group_id, member_id) do update set lock_holder = excluded.lock_holder, pending = excluded.pending
+    where binding_versions.lock_holder is null returning 1`);
+  return rows.length > 0;
+}
+
+/** Keeps aside what a job will make of what it has taken. */
+export async function keepPending(
+  tx: Transaction,
+  groupId: string,
+  memberId: string,
+  pending: readonly Binding[],
+): Promise<void> {
+  await tx.query(sql`
+    update binding_versions set pending = ${JSON.stringify(pending)}::jsonb
+    where group_id = ${groupId} and member_id = ${memberId}`);
+}
+
+/** What a job has begun, member by member. */
+export async function pendingBindings(tx: Transaction, jobId: string): Promise<Omit<Bindings, 'version'>[]> {
+  const rows = await tx.query<{ groupId: string; memberId: string; pending: Written[] }>(sql`
+    select group_id as "groupId", member_id as "memberId", pending from binding_versions
+    where lock_holder = ${jobId} order by group_id, member_id for update`);
+  return rows.map(({ groupId, memberId, pending }) => ({ groupId, memberId, bindings: pending.map(read) }));
+}
+
+/** Lets go of what a job has taken. Of what nothing was told nothing is left. */
+export async function releaseBindings(
+  tx: Transaction,
+  groupId: string,
+  memberIds: readonly string[],
+  jobId: string,
+): Promise<void> {
+  const taken = sql`group_id = ${groupId} and member_id = any(${[...memberIds]}::text[]) and lock_holder = ${jobId}`;
+  await tx.query(sql`delete from binding_versions where version = 0 and ${taken}`);
+  await tx.query(sql`update binding_versions set lock_holder = null, pending = null where ${taken}`);
+}
+
+/** Binds a member to exactly these positions of a group. @returns with the next version */
+export async function putBindings(tx: Transaction, after: Omit<Bindings, 'version'>): Promise<Bindings> {
+  const { groupId, memberId, bindings } = after;
+  const ids = bindings.map(({ positionId }) => positionId);
+  const [[row]] = await Promise.all([
+    tx.query<{ version: number }>(sql`
+      insert into binding_versions (group_id, member_id, version) values (${groupId}, ${memberId}, 1)
+      on conflict (group_id, member_id) do update set version = binding_versions.version + 1 returning version`),
+    tx.query(sql`
+      delete from bindings where group_id = ${groupId} and member_id = ${memberId} and position_id <> all(${ids}::text[])`),
+    tx.query(sql`
+      insert into bindings (group_id, member_id, position_id, bound_at, until)
+      select ${groupId}, ${memberId}, position_id, bound_at, until
+      from unnest(${ids}::text[], ${bindings.map(({ boundAt }) => boundAt)}::timestamptz[],
+        ${bindings.map(({ until }) => until)}::timestamptz[]) as bound (position_id, bound_at, until)
+      on conflict (group_id, member_id, position_id) do update set until = excluded.until`),
+  ]);
+  return { ...after, version: (row as { version: number }).version };
+}
+
+/** Lets all members go from all positions of groups. @returns with their next versions */
+export async function removeBindings(tx: Transaction, groupIds: readonly string[]): Promise<Bindings[]> {
+  const rows = await tx.query<Pick<Bindings, 'groupId' | 'memberId' | 'version'>>(sql`
+    with gone as (delete from bindings where group_id = any(${[...groupIds]}::text[]) returning group_id, member_id),
+    those as (select distinct group_id, member_id from gone)
+    update binding_versions v set version = v.version + 1 from those
+    where v.group_id = those.group_id and v.member_id = those.member_id
+    returning v.group_id as "groupId", v.member_id as "memberId", v.version`);
+  return rows.map((row) => ({ ...row, bindings: [] }));
+}
+
+/**
+ * Whether another member leads a group. One that a job lets go does not count, nor one that a job binds: that job may be undone.
+ *
+ * @param positionId that of its leaders
+ */
+export async function hasLeaderBesides(tx: Transaction, positionId: string, memberId: string): Promise<boolean> {
+  const kept = JSON.stringify([{ positionId }]);
+  const rows = await tx.query(sql`
+    select from bindings b where position_id = ${positionId} and member_id <> ${memberId} and not exists (
+      select from binding_versions v where v.group_id = b.group_id and v.member_id = b.member_id
+        and v.pending is not null and not v.pending @> ${kept}::jsonb
+    ) limit 1`);
+  return rows.length > 0;
+}
+
+/** Whether anybody is bound to a position, or a job is about to bind somebody. In one statement: a job may end in between. */
+export async function usesOf(
+  tx: Transaction,
+  groupId: string,
+  positionId: string,
+): Promise<{ bound: boolean; binding: boolean }> {
+  const [row] = await tx.query<{ bound: boolean; binding: boolean }>(sql`
+    select exists (select from bindings where position_id = ${positionId}) as bound,
+      exists (
+        select from binding_versions where group_id = ${groupId} and lock_holder is not null
+          and pending @> ${JSON.stringify([{ positionId }])}::jsonb
+      ) as binding`);
+  return row as { bound: boolean; binding: boolean };
+}
+
+/** Whether a job, other than this one, is at what members are bound to in groups. */
+export async function areBindingsTaken(tx: Transaction, groupIds: readonly string[], jobId: string): Promise<boolean> {
+  const rows = await tx.query(sql`
+    select from binding_versions where group_id = any(${[...groupIds]}::text[]) and lock_holder <> ${jobId} limit 1`);
+  return rows.length > 0;
+}
+
+/**
+ * A page of what members are bound to, or were once, or that of some IDs; in the order of the groups' and members' IDs. `changing`: a job
+ * has it.
+ */
+export async function readBindings(db: Transaction, which: Which): Promise<(Bindings & { changing: boolean })[]> {
+  const [groupIds, memberIds] = split('ids' in which ? which.ids : [which.after]);
+  const some =
+    'ids' in which
+      ? sql`(group_id, member_id) in (select * from unnest(${groupIds}::text[], ${memberIds}::text[])) order by group_id, member_id`
+      : sql`(group_id, member_id) > (${groupIds[0]}, ${memberIds[0]}) order by group_id, member_id limit ${which.limit}`;
+  const seen = which.begun ? sql`version >= 0` : sql`version > 0`;
+  const rows = await db.query<Omit<Bindings, 'bindings'> & { bindings: Written[]; changing: boolean }>(sql`
+    select group_id as "groupId", member_id as "memberId", version, lock_holder is not null as changing,
+      coalesce((
+        select jsonb_agg(jsonb_build_object('positionId', position_id, 'boundAt', bound_at, 'until', until) order by position_id)
+        from bindings b where b.group_id = v.group_id and b.member_id = v.member_id
+      ), '[]') as bindings
+    from binding_versions v where ${seen} and ${some}`);
+  return rows.map((row) => ({ ...row, bindings: row.bindings.map(read) }));
+}
+
+/** Whether a job is at what a member is bound to. */
+export async function areBindingsTakenOf(tx: Transaction, memberId: string): Promise<boolean> {
+  const rows = await tx.query(
+    sql`select from binding_versions where member_id = ${memberId} and lock_holder is not null limit 1`,
+  );
+  return rows.length > 0;
+}
+
+/** Raises the versions of those that are not newer than what readers have. @returns their IDs */
+export async function raiseBindings(tx: Transaction, seen: readonly AggregateVersion[]): Promise<string[]> {
+  const [groupIds, memberIds] = split(seen.map(({ id }) => id));
+  const rows = await tx.query<Pick<Bindings, 'groupId' | 'memberId'>>(sql`
+    insert into binding_versions (group_id, member_id, version)
+    select group_id, member_id, version + 1
+    from unnest(${groupIds}::text[], ${memberIds}::text[], ${seen.map(({ version }) => version)}::bigint[])
+      as seen (group_id, member_id, version)
+    on conflict (group_id, member_id) do update set version = excluded.version where binding_versions.version < excluded.version
+    returning group_id as "groupId", member_id as "memberId"`);
+  return rows.map(bindingsId);
+}

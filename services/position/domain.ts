@@ -1,0 +1,164 @@
+import { createHash } from 'node:crypto';
+import { kept } from '#platform/validation/fields.ts';
+import { ROOT } from '#platform/validation/group-fields.ts';
+import { requireId } from '#platform/validation/id.ts';
+import { type Permission, permissions, positionName } from '#platform/validation/position-fields.ts';
+import { invalidTerm, noPositions } from './refusals.ts';
+
+// Groups have positions, to which members are bound. A job takes what it changes (`lockHolder`), with what it will be kept aside
+// (`pending`): others see all as it was until Auth goes by it, and then the change is committed.
+
+/** What a job will make of a position. */
+export type PositionChange =
+  | { change: 'create' }
+  | { change: 'update'; name: string; permissions: Permission[] }
+  | { change: 'delete' };
+
+/** `member`: everybody in the group holds it, and nobody is bound to it. `leader`: who is bound to it leads the group. */
+export type Kind = 'member' | 'leader';
+
+export interface Position {
+  positionId: string;
+  groupId: string;
+  name: string;
+  /** Of those that every group has; null: one of the group's own. */
+  kind: Kind | null;
+  permissions: Permission[];
+  /** 0 while it is being created, and others do not see it; grows by 1 with every change that is told to others. */
+  version: number;
+  /** The job that is changing it; null: nobody. */
+  lockHolder: string | null;
+  /** What it will make of it. */
+  pending: PositionChange | null;
+  createdAt: Date;
+  updatedAt: Date;
+}
+
+/** That a member is bound to a position. */
+export interface Binding {
+  positionId: string;
+  boundAt: Date;
+  /** When it ends; null: never. */
+  until: Date | null;
+}
+
+/** All that a member is bound to in a group. */
+export interface Bindings {
+  groupId: string;
+  memberId: string;
+  version: number;
+  /** In the order of the positions' IDs. */
+  bindings: Binding[];
+}
+
+/** What is asked to become of them. */
+export interface BindingsChange {
+  bind: readonly string[];
+  release: readonly string[];
+  releaseAll: boolean;
+  /** When what is bound ends; null: never. */
+  until: Date | null;
+}
+
+const all = (reach: Permission['reach'], ...actions: Permission['action'][]): Permission[] =>
+  actions.map((action) => ({ action, reach }));
+
+const OF_LEADERS = all(
+  'subtree',
+  'group.read',
+  'group.list',
+  'group.list-members',
+  'group.update',
+  'group.move',
+  'group.create',
+  'group.archive',
+  'group.restore',
+  'group.delete',
+  'group.add-member',
+  'group.expel-member',
+  'position.list',
+  'position.create',
+  'position.update',
+  'position.delete',
+  'position.bind',
+  'position.unbind',
+);
+const OF_MEMBERS = all('here', 'group.read', 'group.list', 'group.list-members', 'position.list');
+/** Everybody may make a group at the top. */
+const OF_EVERYBODY = [...OF_MEMBERS, ...all('here', 'group.create')];
+
+/** The positions that a group begins with: that of its leaders, and that of all its members. */
+export const defaultPositions = (groupId: string): Position[] => [
+  defaultPosition(groupId, 'leader', 'Leader', OF_LEADERS),
+  defaultPosition(groupId, 'member', 'Member', groupId === ROOT ? OF_EVERYBODY : OF_MEMBERS),
+];
+
+function defaultPosition(groupId: string, kind: Kind, name: string, permissions: Permission[]): Position {
+  const now = new Date();
+  const lasting = { version: 1, lockHolder: null, pending: null, createdAt: now, updatedAt: now };
+  return { positionId: defaultPositionId(groupId, kind), groupId, name, kind, permissions, ...lasting };
+}
+
+/** A default position has the same ID whoever makes it: a UUID of version 8 (RFC 9562), made of the group's ID. */
+export function defaultPositionId(groupId: string, kind: Kind): string {
+  const bits = createHash('sha256').update(`musubi/positions/${groupId}/${kind}`).digest().subarray(0, 16);
+  bits[6] = ((bits[6] ?? 0) & 0x0f) | 0x80;
+  bits[8] = ((bits[8] ?? 0) & 0x3f) | 0x80;
+  return bits.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
+}
+
+/** What makes a name one of its group: names that look the same or differ in case are one. */
+export const nameKey = (name: string): string => name.normalize('NFKC').toLowerCase();
+
+/** The given fields in the form in which they are kept: what is permitted twice, once. @throws INVALID_POSITION */
+export function tidyPosition(given: { name?: string | undefined; permissions?: readonly unknown[] | undefined }) {
+  const tidy = kept({ name: positionName, permissions }, given, 'INVALID_POSITION');
+  return { ...tidy, permissions: tidy.permissions && eachOnce(tidy.permissions) };
+}
+
+const eachOnce = (permissions: readonly Permission[]): Permission[] => [
+  ...new Map(permissions.map((one) => [`${one.action} ${one.reach}`, one])).values(),
+];
+
+/** @throws INVALID_ARGUMENT */
+export const requireGroupId = (groupId: string): string => (groupId === ROOT ? ROOT : requireId('groupId', groupId));
+
+const MOST_NAMED = 100;
+
+/** What is asked, each position once. @throws INVALID_ARGUMENT when too many positions are named, or none */
+export function requireChange({ bind, release, releaseAll, until }: BindingsChange): BindingsChange {
+  const named = bind.length + release.length;
+  if (named > MOST_NAMED || (named === 0 && !releaseAll)) throw noPositions(MOST_NAMED);
+  return { bind: [...new Set(bind)], release: [...new Set(release)], releaseAll, until: requireTerm(until) };
+}
+
+const LONGEST_TERM_YEARS = 10;
+
+/** @throws INVALID_ARGUMENT unless it ends in the future, and not too far in it */
+function requireTerm(until: Date | null): Date | null {
+  if (!until) return null;
+  const now = new Date();
+  const latest = new Date(now);
+  latest.setUTCFullYear(latest.getUTCFullYear() + LONGEST_TERM_YEARS);
+  if (!(until > now && until <= latest)) throw invalidTerm(LONGEST_TERM_YEARS);
+  return until;
+}
+
+/** All that a member is bound to after a change. Who is bound to a position again keeps it from when it was, for the new term. */
+export function changedBindings(before: readonly Binding[], { bind, release, releaseAll, until }: BindingsChange): Binding[] {
+  const stays = before.filter(({ positionId }) => !releaseAll && !release.includes(positionId) && !bind.includes(positionId));
+  const since = (positionId: string): Date => before.find((binding) => binding.positionId === positionId)?.boundAt ?? new Date();
+  const bound = bind
+    .filter((positionId) => !release.includes(positionId))
+    .map((positionId) => ({ positionId, boundAt: since(positionId), until }));
+  return [...stays, ...bound].sort((a, b) => (a.positionId < b.positionId ? -1 : 1));
+}
+
+/** Whether two are the same to all who read them. */
+export const sameBindings = (some: readonly Binding[], others: readonly Binding[]): boolean =>
+  JSON.stringify(some.map(termOf)) === JSON.stringify(others.map(termOf));
+
+const termOf = ({ positionId, until }: Binding) => [positionId, until];
+
+/** The same position, held by no job. */
+export const freed = (position: Position): Position => ({ ...position, lockHolder: null, pending: null });

@@ -1,0 +1,34 @@
+import type { Handlers } from '#platform/grpc/server.ts';
+import { serveSteps } from '#platform/operations/postgres.ts';
+import type { Database } from '#platform/postgres/database.ts';
+import type { PositionServiceService } from '#proto/musubi/position/v1/position.ts';
+import { ensureRootPositions } from './rpcs/ensure-root-positions.ts';
+import { addDefaultPositions } from './steps/add-default-positions.ts';
+import { beginChangeBindings } from './steps/begin-change-bindings.ts';
+import { beginCreatePosition } from './steps/begin-create-position.ts';
+import { beginDeletePosition } from './steps/begin-delete-position.ts';
+import { beginUpdatePosition } from './steps/begin-update-position.ts';
+import { commitBindings } from './steps/commit-bindings.ts';
+import { commitPosition } from './steps/commit-position.ts';
+import { releaseMember } from './steps/release-member.ts';
+import { removeAllPositions } from './steps/remove-all-positions.ts';
+
+const STEPS = {
+  addDefaultPositions,
+  removeAllPositions,
+  beginCreatePosition,
+  beginUpdatePosition,
+  beginDeletePosition,
+  commitPosition,
+  beginChangeBindings,
+  commitBindings,
+  releaseMember,
+};
+
+/** musubi.position.v1.PositionService over the service's database. */
+export function positionHandlers(db: Database): Handlers<PositionServiceService> {
+  return {
+    ...serveSteps<PositionServiceService>(db, STEPS),
+    ensureRootPositions: () => ensureRootPositions(db),
+  };
+}

@@ -1,0 +1,70 @@
+import type { Step } from '#platform/operations/postgres.ts';
+import { jobOf, requireId } from '#platform/validation/id.ts';
+import type { ReleaseMemberRequest, ReleaseMemberResponse } from '#proto/musubi/position/v1/position.ts';
+import { allBindingsOf, areBindingsTakenOf, closeMember, putBindings, reopenMember } from '../bindings.ts';
+import { bindingsEvent, writtenBindings } from '../events.ts';
+import { bindingsBusy } from '../refusals.ts';
+import { positionsOf } from '../store.ts';
+
+/** A binding as JSON has it. */
+interface Was {
+  positionId: string;
+  boundAt: string;
+  until: string | null;
+}
+
+interface Kept {
+  memberId: string;
+  jobId: string;
+  before: { groupId: string; bindings: Was[] }[];
+}
+
+/**
+ * Has a member be bound to nothing, and nobody bind it to anything: it is being deleted.
+ *
+ * @throws MEMBER_DELETING; POSITION_BUSY (retryable) while another job changes what it is bound to
+ */
+export const releaseMember: Step<ReleaseMemberRequest, ReleaseMemberResponse, Kept> = {
+  async do(tx, { operationId, memberId }) {
+    const jobId = jobOf(operationId);
+    await closeMember(tx, requireId('memberId', memberId), jobId);
+    if (await areBindingsTakenOf(tx, memberId)) throw bindingsBusy();
+    const before = await allBindingsOf(tx, memberId);
+    const after = [];
+    for (const { groupId } of before) after.push(await putBindings(tx, { groupId, memberId, bindings: [] }));
+    const was = before.map(({ groupId, bindings }) => ({
+      groupId,
+      bindings: bindings.map(({ positionId, boundAt, until }) => ({
+        positionId,
+        boundAt: boundAt.toISOString(),
+        until: until?.toISOString() ?? null,
+      })),
+    }));
+    return {
+      result: { written: after.map(writtenBindings) },
+      kept: { memberId, jobId, before: was },
+      keptOf: memberId,
+      events: after.map(bindingsEvent),
+    };
+  },
+  /** Binds it to what it was bound to, as far as that is still there. */
+  async undo(tx, { memberId, jobId, before }) {
+    await reopenMember(tx, memberId, jobId);
+    const there = new Set(
+      (
+        await positionsOf(
+          tx,
+          before.map(({ groupId }) => groupId),
+        )
+      ).map(({ positionId }) => positionId),
+    );
+    const after = [];
+    for (const { groupId, bindings } of before) {
+      const were = bindings
+        .filter(({ positionId }) => there.has(positionId))
+        .map((one) => ({ ...one, boundAt: new Date(one.boundAt), until: one.until === null ? null : new Date(one.until) }));
+      after.push(await putBindings(tx, { groupId, memberId, bindings: were }));
+    }
+    return { events: after.map(bindingsEvent) };
+  },
+};

@@ -1,0 +1,43 @@
+import type { EventMessage } from '#platform/kafka/event-message.ts';
+import { GroupEvent, type GroupState, MembershipEvent } from '#proto/musubi/group/v1/group.ts';
+import { type Binding, BindingsEvent, PositionEvent, type PositionState } from '#proto/musubi/position/v1/position.ts';
+import { CREATED, eventMessage } from './events.fixture.ts';
+
+// Events as the group and the position service write them; for tests.
+
+/** `state` undefined: the group is gone. */
+export function groupEvent(groupId: string, version: number, state: Partial<GroupState> | undefined): EventMessage {
+  const others = { description: '', visibility: 'VISIBILITY_OPEN' as const, tags: [], archivedAt: undefined };
+  const times = { createdAt: CREATED, updatedAt: new Date(CREATED.getTime() + version) };
+  const group = state && { parentId: 'root', name: groupId, ...others, ...times, ...state };
+  return eventMessage('group', state ? 'updated' : 'deleted', groupId, version, GroupEvent.toJSON({ groupId, version, group }));
+}
+
+export function membershipEvent(groupId: string, memberId: string, version: number, isMember = true): EventMessage {
+  const membership = isMember ? { joinedAt: CREATED } : undefined;
+  const event = MembershipEvent.toJSON({ groupId, memberId, version, membership, reason: '' });
+  return eventMessage('membership', isMember ? 'changed' : 'ended', `${groupId}.${memberId}`, version, event);
+}
+
+/** @param bound all that the member is bound to: positions, or these with when it ends */
+export function bindingsEvent(
+  groupId: string,
+  memberId: string,
+  version: number,
+  bound: readonly (string | Pick<Binding, 'positionId' | 'until'>)[],
+): EventMessage {
+  const bindings = bound.map((one) => ({
+    boundAt: CREATED,
+    ...(typeof one === 'string' ? { positionId: one, until: undefined } : one),
+  }));
+  const event = BindingsEvent.toJSON({ groupId, memberId, version, bindings });
+  return eventMessage('bindings', 'changed', `${groupId}.${memberId}`, version, event);
+}
+
+/** `state` undefined: the position is gone. */
+export function positionEvent(positionId: string, version: number, state: Partial<PositionState> | undefined): EventMessage {
+  const others = { kind: 'POSITION_KIND_UNSPECIFIED' as const, permissions: [], createdAt: CREATED, updatedAt: CREATED };
+  const position = state && { groupId: 'root', name: positionId, ...others, ...state };
+  const event = PositionEvent.toJSON({ positionId, version, position });
+  return eventMessage('position', state ? 'updated' : 'deleted', positionId, version, event);
+}

@@ -1,0 +1,40 @@
+import { type Database, join, nullsAbsent, type Query, sql } from '#platform/postgres/database.ts';
+import type { Condition } from '#proto/musubi/access/v1/condition.ts';
+import { Binding } from '#proto/musubi/position/v1/position.ts';
+import type { GroupMember, MemberView } from '#proto/musubi/query/v1/query.ts';
+import type { Page } from './cursor.ts';
+import { seenBy } from './seen.ts';
+import { LISTED, MEMBER_FIELDS, MEMBERS } from './store.ts';
+
+/** Which members of a group are listed. */
+export interface GroupMembers extends Page {
+  groupId: string;
+  /** Those that who asks may see. */
+  seen: Condition | undefined;
+  /** Those who are bound to this position; absent: all. */
+  boundTo?: string | undefined;
+}
+
+/** Who is in a group: members of whom both was told, that they are there and that they are in it. */
+export function groupMembersPage({ groupId, seen, boundTo, after, limit }: GroupMembers): Query {
+  const all = [
+    sql`s.group_id = ${groupId} and s.gone_at is null`,
+    sql`m.visible`,
+    seenBy(seen, LISTED),
+    ...(boundTo === undefined ? [] : [sql`b.position_ids @> array[${boundTo}]`]),
+    ...(after ? [sql`(m.display_name, m.id) > (${after.name}, ${after.id})`] : []),
+  ];
+  return sql`
+    select ${MEMBER_FIELDS}, s.joined_at as "joinedAt", coalesce(b.bindings, '[]') as positions
+    from ${MEMBERS} join memberships s on s.member_id = m.id left join bindings b on b.id = s.id
+    where ${join(all, sql` and `)} order by m.display_name, m.id limit ${limit}`;
+}
+
+export async function groupMembers(db: Database, given: GroupMembers): Promise<(GroupMember & { member: MemberView })[]> {
+  const rows = await db.query<MemberView & { joinedAt: Date; positions: unknown[] }>(groupMembersPage(given));
+  return rows.map(({ joinedAt, positions, ...member }) => ({
+    member: nullsAbsent(member),
+    joinedAt,
+    positions: positions.map((one) => Binding.fromJSON(one)),
+  }));
+}

@@ -1,0 +1,80 @@
+import test from 'ava';
+import { type Database, type Query, sql } from '#platform/postgres/database.ts';
+import { scratchDatabase } from '../../test/scratch-database.ts';
+import { groupMembersPage } from './group-member-store.ts';
+import { groupsPage, subgroupsPage } from './group-store.ts';
+import { listSubgroups } from './queries/subgroups.ts';
+import { ALL, below, FINDABLE } from './seen.fixture.ts';
+import { openStore } from './store.ts';
+
+// How the database finds what is read of groups, among 10,000 of them, up to ten within each other, and 20,000 members.
+
+const scratch = scratchDatabase('groups_plans');
+let db: Database;
+test.before(async () => {
+  db = await openStore(scratch);
+  await db.query(sql`
+    insert into groups (id, version, parent_id, name, description, visibility, tags, tag_keys, search, created_at, updated_at)
+    select case when n = 1 then 'root' else 'g' || n end, 1,
+      case when n = 1 then null when n <= 4 then 'root' else 'g' || ((n - 2) / 3 + 1) end, '部署 ' || n, 'what it is',
+      case when n % 5 = 0 then 'VISIBILITY_INVITATION' else 'VISIBILITY_OPEN' end, '{}', '{}', E'\n部署\n' || n, now(), now()
+    from generate_series(1, 10000) n`);
+  await db.query(sql`
+    insert into members (id, version, visible, login_id, display_name, email, search, created_at, updated_at)
+    select 'm' || n, 1, true, 'l' || n, '社員 ' || n, n || '@x', '', now(), now() from generate_series(1, 20000) n`);
+  await db.query(sql`
+    insert into memberships (id, version, group_id, member_id, joined_at)
+    select g || '.m' || n, 1, g, 'm' || n, now() from generate_series(1, 20000) n, unnest(array['root', 'g' || (n % 2000 + 2)]) g`);
+  await db.query(sql`vacuum analyze`);
+});
+test.after.always(() => scratch.drop());
+
+async function planOf(query: Query): Promise<string> {
+  const rows = await db.query<{ 'QUERY PLAN': string }>(sql`explain (analyze, timing off) ${query}`);
+  return rows.map((row) => row['QUERY PLAN']).join('\n');
+}
+const tree = { groupId: 'root', depth: 100, seen: ALL, after: undefined, limit: 10_001 };
+const first = { after: undefined, limit: 21 };
+const every = { tagKey: '', ofMemberId: '', ...first };
+
+test('what is right below a group is found by an index, and nothing else is looked at', async (t) => {
+  const plan = await planOf(subgroupsPage({ ...tree, depth: 1, groupId: 'g77', limit: 21 }));
+  t.regex(plan, /groups_within/);
+  t.notRegex(plan, /Seq Scan on groups|Recursive/);
+});
+
+test('a page of a long list ends where it is full', async (t) => {
+  const listed = await planOf(groupsPage([], { ...every, seen: FINDABLE }));
+  t.regex(listed, /Index Scan using groups_listed/);
+  t.notRegex(listed, /Sort|Seq Scan on groups/);
+  const everybody = await planOf(groupMembersPage({ groupId: 'root', seen: ALL, ...first }));
+  t.regex(everybody, /Index Scan using members_listed/);
+  t.notRegex(everybody, /Sort|Seq Scan on member(s|ships)\b/);
+  t.regex(await planOf(groupMembersPage({ groupId: 'g77', seen: ALL, ...first })), /memberships_in/);
+  t.regex(await planOf(groupsPage([], { ...every, seen: ALL, ofMemberId: 'm77' })), /memberships_of/);
+});
+
+test('the groups below those that a condition names are looked up once, however many rows are held to it', async (t) => {
+  const plan = await planOf(subgroupsPage({ ...tree, seen: below('g2') }));
+  const lookUps = [...plan.matchAll(/CTE Scan on below.*loops=(\d+)/g)].map((match) => Number(match[1]));
+  t.true(lookUps.length > 1);
+  t.deepEqual([...new Set(lookUps)], [1]);
+  t.regex(plan, /hashed SubPlan/);
+});
+
+test('the whole tree is answered well within a second, by one question', async (t) => {
+  for (const [seen, size] of [
+    [ALL, 9_999],
+    [FINDABLE, 7_999],
+    [below('root'), 9_999],
+  ] as const) {
+    let best = Number.POSITIVE_INFINITY;
+    for (let round = 0; round < 3; round++) {
+      const since = performance.now();
+      const { groups } = await listSubgroups(db, { groupId: 'root', depth: 100, pageSize: 10_000, pageToken: '', seen });
+      best = Math.min(best, performance.now() - since);
+      t.is(groups.length, size);
+    }
+    t.true(best < 1_000, `${best} ms`);
+  }
+});

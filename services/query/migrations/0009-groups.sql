@@ -1,0 +1,64 @@
+create table groups (
+  id          text collate "C" primary key,
+  version     bigint not null,
+  gone_at     timestamptz,
+  -- Null: it is the whole organisation. There are no paths: what is above and below is looked up, so a move is one row.
+  parent_id   text collate "C",
+  name        text collate "und-x-icu",
+  description text,
+  visibility  text,
+  tags        text[],
+  -- The tags in the form in which they are compared.
+  tag_keys    text[],
+  -- The words of the name, in the form that search words are brought to (domain.ts).
+  search      text,
+  archived_at timestamptz(3),
+  created_at  timestamptz(3),
+  updated_at  timestamptz(3)
+);
+create index groups_listed on groups (name, id) where gone_at is null;
+create index groups_within on groups (parent_id, name, id) where gone_at is null;
+create index groups_search on groups using gin (search gin_trgm_ops) where gone_at is null;
+create index groups_tagged on groups using gin (tag_keys);
+create index groups_gone on groups (gone_at) where gone_at is not null;
+
+-- Of these, the IDs are those of group and member with a dot between.
+create table memberships (
+  id        text collate "C" primary key,
+  version   bigint not null,
+  gone_at   timestamptz,
+  group_id  text collate "C",
+  member_id text collate "C",
+  joined_at timestamptz(3)
+);
+create index memberships_in on memberships (group_id, member_id) where gone_at is null;
+create index memberships_of on memberships (member_id, group_id) where gone_at is null;
+create index memberships_gone on memberships (gone_at) where gone_at is not null;
+
+create table bindings (
+  id           text collate "C" primary key,
+  version      bigint not null,
+  gone_at      timestamptz,
+  group_id     text collate "C",
+  member_id    text collate "C",
+  position_ids text[],
+  -- Each with since when and until when.
+  bindings     jsonb
+);
+create index bindings_of on bindings (member_id) where gone_at is null;
+create index bindings_by_position on bindings using gin (position_ids);
+create index bindings_gone on bindings (gone_at) where gone_at is not null;
+
+create table positions (
+  id          text collate "C" primary key,
+  version     bigint not null,
+  gone_at     timestamptz,
+  group_id    text collate "C",
+  name        text collate "und-x-icu",
+  kind        text,
+  permissions jsonb,
+  created_at  timestamptz(3),
+  updated_at  timestamptz(3)
+);
+create index positions_within on positions (group_id, name, id) where gone_at is null;
+create index positions_gone on positions (gone_at) where gone_at is not null;

@@ -1,0 +1,34 @@
+import type { Database } from '#platform/postgres/database.ts';
+import { PositionKind } from '#proto/musubi/position/v1/position.ts';
+import type { ListGroupMembersRequest, ListGroupMembersResponse } from '#proto/musubi/query/v1/query.ts';
+import { groupMembers } from '../group-member-store.ts';
+import { KNOWN, requireGroup } from './group-there.ts';
+import { paged } from './paged.ts';
+import { requirePosition } from './positions.ts';
+
+/**
+ * A page of a group's members that who asks may see, by display name, then ID, with what they are bound to there.
+ *
+ * @throws INVALID_ARGUMENT, PAGE_TOKEN_INVALID, GROUP_NOT_FOUND, POSITION_NOT_FOUND
+ */
+export async function listGroupMembers(
+  db: Database,
+  { groupId, positionId, seen, ...page }: ListGroupMembersRequest,
+): Promise<ListGroupMembersResponse> {
+  const boundTo = positionId === '' ? undefined : await whoIsBound(db, groupId, positionId);
+  const { items, nextPageToken } = await paged(
+    ['\0members of group', groupId, positionId],
+    page,
+    async (page) => (groupId.includes('\0') ? [] : await groupMembers(db, { ...page, groupId, seen, boundTo })),
+    ({ member: { displayName, memberId } }) => ({ name: displayName, id: memberId }),
+  );
+  if (items.length === 0) await requireGroup(db, groupId, KNOWN);
+  return { members: items, nextPageToken };
+}
+
+/** To which position those are bound who hold this one; undefined: everybody in the group holds it, and nobody is bound to it. */
+async function whoIsBound(db: Database, groupId: string, positionId: string): Promise<string | undefined> {
+  await requireGroup(db, groupId, KNOWN);
+  const { kind } = await requirePosition(db, groupId, positionId);
+  return kind === PositionKind.POSITION_KIND_MEMBER ? undefined : positionId;
+}

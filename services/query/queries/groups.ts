@@ -1,0 +1,83 @@
+import type { Database } from '#platform/postgres/database.ts';
+import {
+  type GetGroupRequest,
+  type GetGroupResponse,
+  GroupPart,
+  type ListAncestorsRequest,
+  type ListAncestorsResponse,
+  type ListGroupsRequest,
+  type ListGroupsResponse,
+} from '#proto/musubi/query/v1/query.ts';
+import { folded, searchWords } from '../domain.ts';
+import { allGroups, ancestors, findGroup, findGroups } from '../group-store.ts';
+import { groupNotFound } from '../refusals.ts';
+import { listGroupMembers } from './group-members.ts';
+import { KNOWN, requireGroup } from './group-there.ts';
+import { listPositions } from './positions.ts';
+import { type Searches, searched } from './searches.ts';
+import { listSubgroups } from './subgroups.ts';
+
+/** The first page of a part: as long as lists are by default. */
+const FIRST = { pageSize: 0, pageToken: '' };
+
+/**
+ * A group, and of what is about it the parts that are asked for.
+ *
+ * @throws GROUP_NOT_FOUND, also for one that is not seen
+ */
+export async function getGroup(db: Database, request: GetGroupRequest): Promise<GetGroupResponse> {
+  const { groupId, seen, seenGroups, seenMembers, include } = request;
+  if (groupId.includes('\0')) throw groupNotFound();
+  const group = await findGroup(db, { groupId, seen, seenGroups });
+  if (!group) throw groupNotFound();
+  const part = async <Part>(name: GroupPart, read: () => Promise<Part>): Promise<Part | undefined> =>
+    include.includes(name) ? await read() : undefined;
+  const { GROUP_PART_MEMBERS, GROUP_PART_POSITIONS, GROUP_PART_ANCESTORS, GROUP_PART_SUBGROUPS } = GroupPart;
+  const [members, positions, above, below] = await Promise.all([
+    part(GROUP_PART_MEMBERS, () => listGroupMembers(db, { groupId, seen: seenMembers, positionId: '', ...FIRST })),
+    part(GROUP_PART_POSITIONS, () => listPositions(db, { groupId, seen, ...FIRST })),
+    part(GROUP_PART_ANCESTORS, () => listAncestors(db, { groupId, seen: seenGroups })),
+    part(GROUP_PART_SUBGROUPS, () => listSubgroups(db, { groupId, depth: 1, seen: seenGroups, ...FIRST })),
+  ]);
+  return { group, members, positions, ancestors: above, subgroups: below };
+}
+
+/** No query has this word: a page token of groups is of no other list. */
+const OF_GROUPS = '\0groups';
+
+/**
+ * A page of the groups that who asks may see, by name, then ID: all, or those in whose name every word of the query is found, without
+ * regard to case and width: first those of which a word begins with each.
+ *
+ * @param request `memberId` is that of who asks
+ * @throws as {@link searched}
+ */
+export async function listGroups(
+  { db, searches }: { db: Database; searches: Searches },
+  { query, pageSize, pageToken, memberId, seen, tag, ofMemberId }: ListGroupsRequest,
+  signal?: AbortSignal,
+): Promise<ListGroupsResponse> {
+  const words = searchWords(query);
+  const tagKey = folded(tag);
+  // What PostgreSQL takes in no text is in none.
+  const isNowhere = [tagKey, ofMemberId].some((text) => text.includes('\0'));
+  const { items, nextPageToken } = await searched(
+    searches,
+    { asked: [OF_GROUPS, tagKey, ofMemberId, ...words], words, pageSize, pageToken, memberId },
+    {
+      all: async (page) => (isNowhere ? [] : await allGroups(db, { ...page, seen, tagKey, ofMemberId }, signal)),
+      find: async (search, page) =>
+        isNowhere ? { items: [], beginning: 0 } : await findGroups(db, search, { ...page, seen, tagKey, ofMemberId }),
+    },
+    ({ name, groupId }) => ({ name, id: groupId }),
+    signal,
+  );
+  return { groups: items, nextPageToken };
+}
+
+/** @throws GROUP_NOT_FOUND */
+export async function listAncestors(db: Database, { groupId, seen }: ListAncestorsRequest): Promise<ListAncestorsResponse> {
+  const groups = groupId.includes('\0') ? [] : await ancestors(db, groupId, seen);
+  if (groups.length === 0) await requireGroup(db, groupId, KNOWN);
+  return { groups };
+}

@@ -1,0 +1,53 @@
+import { z } from 'zod';
+import type { Database } from '#platform/postgres/database.ts';
+import { fromPageToken, toPageToken } from '#platform/validation/page-token.ts';
+import type { GroupView, ListSubgroupsRequest, ListSubgroupsResponse } from '#proto/musubi/query/v1/query.ts';
+import { part } from '../cursor.ts';
+import { requireDepth, requireTreePageSize } from '../domain.ts';
+import { type Below, type Subgroup, subgroups } from '../group-store.ts';
+import { KNOWN, requireGroup } from './group-there.ts';
+
+/** Less than what a message can have, 4 MiB, by as much as the last group may add. */
+const MOST_BYTES = 3 * 2 ** 20;
+/** Of a group, what is no text of its own: IDs, times and numbers. */
+const OTHER_BYTES = 200;
+
+const place = z.tuple([z.int().min(1), part, part]).transform(([depth, name, id]): Below => ({ depth, name, id }));
+
+/**
+ * A page of the groups below one that who asks may see: the nearest first, then by name, then ID. So none comes before what it is in, and
+ * what is added while somebody turns the pages neither hides nor repeats another.
+ *
+ * @throws INVALID_ARGUMENT, PAGE_TOKEN_INVALID, GROUP_NOT_FOUND
+ */
+export async function listSubgroups(
+  db: Database,
+  { groupId, pageSize, pageToken, seen, ...request }: ListSubgroupsRequest,
+): Promise<ListSubgroupsResponse> {
+  const size = requireTreePageSize(pageSize);
+  const depth = requireDepth(request.depth);
+  const asked = ['\0subgroups', groupId, depth];
+  const after = fromPageToken(asked, pageToken, place);
+  // One more than asked for tells whether there is a next page.
+  const found = groupId.includes('\0') ? [] : await subgroups(db, { groupId, depth, seen, after, limit: size + 1 });
+  if (found.length === 0) await requireGroup(db, groupId, KNOWN);
+  const page = found.slice(0, Math.min(size, fitting(found)));
+  const last = page.at(-1);
+  const nextPageToken = page.length < found.length && last ? toPageToken(asked, [last.depth, last.name, last.groupId]) : '';
+  return { groups: page.map(withoutDepth), nextPageToken };
+}
+
+function withoutDepth(subgroup: Subgroup): GroupView {
+  const { depth: _, ...group } = subgroup;
+  return group;
+}
+
+/** How many of them fit into a message. */
+function fitting(groups: readonly Subgroup[]): number {
+  let bytes = 0;
+  const past = groups.findIndex(({ name, description, tags }) => {
+    bytes += OTHER_BYTES + [name, description, ...tags].reduce((sum, text) => sum + Buffer.byteLength(text), 0);
+    return bytes > MOST_BYTES;
+  });
+  return past < 0 ? groups.length : Math.max(1, past);
+}

@@ -1,0 +1,86 @@
+import { randomBytes } from 'node:crypto';
+import { newId } from '../../platform/validation/id.ts';
+import type { CommandInput, CommandName } from '../../workflows/commands.ts';
+import type { Case, Context, Way } from './sagas.ts';
+
+type Ids = Record<string, string>;
+/** A registered member. */
+type Existing = (context: Context) => Promise<Ids & { memberId: string }>;
+type MembershipCommand = Extract<CommandName, `group.${'add-member' | 'leave' | 'expel-member' | 'take-in-members'}`>;
+
+/**
+ * The sagas of memberships, each in a group of its own.
+ *
+ * @param outside a registered member that is not in the whole organisation, as those of before there were groups
+ */
+export function membershipWays(existing: Existing, outside: Existing): Record<MembershipCommand, Way> & Record<string, Way> {
+  const of = <C extends MembershipCommand>(command: C, input: CommandInput<C>, ids: Ids): Case => {
+    return { command, input, ids, aggregateId: ids.memberId ?? 'root' };
+  };
+
+  /** A group that one member leads, and another member. */
+  async function madeGroup(context: Context) {
+    const leader = await existing(context);
+    const ids = { groupId: newId(), groupName: `matrix-${randomBytes(8).toString('hex')}`, leaderId: leader.memberId };
+    const group = { groupId: ids.groupId, parentId: 'root', name: ids.groupName, description: 'of the matrix', tags: [] };
+    const input = { ...group, visibility: 'VISIBILITY_OPEN' as const, creatorId: leader.memberId };
+    await context.run({ command: 'group.create', input, ids, aggregateId: ids.groupId });
+    const { memberId, loginId = '' } = await existing(context);
+    return { ...ids, leaderLogin: leader.loginId ?? '', memberId, loginId };
+  }
+
+  async function addCase(context: Context): Promise<Case> {
+    const ids = await madeGroup(context);
+    return of('group.add-member', { groupId: ids.groupId, memberId: ids.memberId, byMemberId: ids.leaderId }, ids);
+  }
+
+  /** Both are in the group. */
+  async function both(context: Context) {
+    const added = await addCase(context);
+    await context.run(added);
+    const { groupId = '', memberId = '', leaderId = '' } = added.ids;
+    return { ids: added.ids, groupId, memberId, leaderId };
+  }
+
+  async function expelCase(context: Context): Promise<Case> {
+    const { ids, groupId, memberId } = await both(context);
+    return of('group.expel-member', { groupId, memberId, reason: 'of the matrix' }, ids);
+  }
+
+  return {
+    'group.add-member': { make: addCase },
+    'group.add-member that joins by itself': {
+      make: async (context) => {
+        const ids = await madeGroup(context);
+        return of('group.add-member', { groupId: ids.groupId, memberId: ids.memberId, byMemberId: ids.memberId }, ids);
+      },
+    },
+    'group.leave': {
+      make: async (context) => {
+        const { ids, groupId, memberId, leaderId } = await both(context);
+        const { loginId = '', leaderLogin = '' } = ids;
+        const leader = { memberId: leaderId, loginId: leaderLogin };
+        const swapped = { groupId, groupName: ids.groupName ?? '', ...leader, otherId: memberId, otherLogin: loginId };
+        return of('group.leave', { groupId, memberId: leaderId, successorId: memberId }, swapped);
+      },
+    },
+    'group.expel-member': { make: expelCase },
+    'group.expel-member while another job changes the membership': {
+      make: async (context) => {
+        const { group } = context.peers;
+        const made = await expelCase(context);
+        const operationId = `${newId()}/beginChangeMembership`;
+        const { groupId = '', memberId = '' } = made.ids;
+        const leaving = { groupId, memberId, change: 'MEMBERSHIP_CHANGE_LEAVE' as const, reason: '', successorId: undefined };
+        const occupy = async () => {
+          await group.beginChangeMembership({ operationId, ...leaving });
+          return () => group.undo({ operationId });
+        };
+        return { ...made, occupy };
+      },
+    },
+    'group.take-in-members': {
+      make: async (context) => of('group.take-in-members', { groupId: 'root' }, await outside(context)),
+    },
+  };
+}

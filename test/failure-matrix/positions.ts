@@ -1,0 +1,88 @@
+import { randomBytes } from 'node:crypto';
+import { newId } from '../../platform/validation/id.ts';
+import type { CommandInput, CommandName } from '../../workflows/commands.ts';
+import type { Case, Context, Way } from './sagas.ts';
+
+type Ids = Record<string, string>;
+/** A registered member. */
+type Existing = (context: Context) => Promise<Ids & { memberId: string }>;
+type PositionCommand = Extract<CommandName, `position.${string}`>;
+
+const name = (): string => `matrix-${randomBytes(8).toString('hex')}`;
+const UPDATE = { action: 'group.update', reach: 'REACH_HERE' as const };
+
+/** The sagas of positions, each in a group of its own, and with the one member that is in it. */
+export function positionWays(existing: Existing): Record<PositionCommand, Way> & Record<string, Way> {
+  const of = <C extends PositionCommand>(command: C, input: CommandInput<C>, ids: Ids, aggregateId: string): Case => {
+    return { command, input, ids, aggregateId };
+  };
+
+  /** A group that its one member leads. */
+  async function madeGroup(context: Context): Promise<Ids & { memberId: string; groupId: string }> {
+    const member = await existing(context);
+    const ids = { ...member, groupId: newId(), groupName: name() };
+    const group = { groupId: ids.groupId, parentId: 'root', name: ids.groupName, description: 'of the matrix' };
+    const input = { ...group, visibility: 'VISIBILITY_OPEN', tags: [], creatorId: ids.memberId };
+    await context.run({ command: 'group.create' as CommandName, input: input as never, ids, aggregateId: ids.groupId });
+    return ids;
+  }
+
+  async function createCase(context: Context): Promise<Case> {
+    const ids = { ...(await madeGroup(context)), positionId: newId(), positionName: name() };
+    const { groupId, positionId, positionName } = ids;
+    return of('position.create', { groupId, positionId, name: positionName, permissions: [UPDATE] }, ids, positionId);
+  }
+
+  /** A position to which nobody is bound. */
+  async function madePosition(context: Context) {
+    const made = await createCase(context);
+    await context.run(made);
+    const { groupId = '', positionId = '', memberId = '' } = made.ids;
+    return { ids: made.ids, groupId, positionId, memberId };
+  }
+
+  async function bindCase(context: Context): Promise<Case> {
+    const { ids, groupId, positionId, memberId } = await madePosition(context);
+    return of('position.bind', { groupId, positionId, memberId }, ids, groupId);
+  }
+
+  return {
+    'position.create': { make: createCase },
+    'position.update': {
+      make: async (context) => {
+        const { ids, groupId, positionId } = await madePosition(context);
+        const newName = name();
+        const changes = { name: newName, permissions: [{ ...UPDATE, reach: 'REACH_SUBTREE' as const }] };
+        return of('position.update', { groupId, positionId, changes }, { ...ids, newName }, positionId);
+      },
+    },
+    'position.delete': {
+      make: async (context) => {
+        const { ids, groupId, positionId } = await madePosition(context);
+        return of('position.delete', { groupId, positionId }, ids, positionId);
+      },
+    },
+    'position.bind': { make: bindCase },
+    'position.bind while another job changes what the member is bound to': {
+      make: async (context) => {
+        const { position } = context.peers;
+        const made = await bindCase(context);
+        const { groupId = '', memberId = '' } = made.ids;
+        const operationId = `${newId()}/beginChangeBindings`;
+        const nothing = { bind: [], release: [], releaseAll: true };
+        const occupy = async () => {
+          await position.beginChangeBindings({ operationId, groupId, memberId, ...nothing });
+          return () => position.undo({ operationId });
+        };
+        return { ...made, occupy };
+      },
+    },
+    'position.unbind': {
+      make: async (context) => {
+        const bound = await bindCase(context);
+        await context.run(bound);
+        return { ...bound, command: 'position.unbind' };
+      },
+    },
+  };
+}

@@ -1,0 +1,22 @@
+import { finish, pivot, saga } from './saga.ts';
+import { services } from './step.ts';
+
+const { auth, group } = services;
+
+export interface ArchiveGroupInput {
+  groupId: string;
+  /** The version the caller saw (If-Match); absent: any. */
+  expectedVersion?: number;
+}
+
+/** Archives a group: nothing is changed in it any more, and in what is below it. */
+export const archiveGroup = saga(
+  'group.archive',
+  [[group.beginArchiveGroup, pivot(auth.confirmPermit), finish(group.commitGroup, (groupId) => ({ groupId }))]],
+  async ({ step }, { groupId, expectedVersion }: ArchiveGroupInput) => {
+    await step(group.beginArchiveGroup, { groupId, expectedVersion });
+    await step(auth.confirmPermit, {});
+    await step(group.commitGroup, { groupId });
+    return { id: groupId };
+  },
+);

@@ -1,0 +1,61 @@
+import type { MembershipChange } from '#proto/musubi/group/v1/group.ts';
+import { finish, pivot, type Saga } from './saga.ts';
+import { services } from './step.ts';
+
+const { auth, group, position, websocket } = services;
+
+/** How a member goes out of a group, whoever wants it: its positions there go with it, in the same saga. */
+export const ENDING = [
+  group.beginChangeMembership,
+  position.beginChangeBindings,
+  pivot(auth.changeStandings),
+  finish(websocket.narrowSockets, (memberId) => ({ memberId })),
+  finish(position.commitBindings, () => ({})),
+  finish(group.commitMembership, () => ({})),
+] as const;
+
+interface Ended {
+  groupId: string;
+  memberId: string;
+  change: MembershipChange;
+  reason: string;
+  /** Who leads the group in its place. */
+  successorId: string | undefined;
+}
+
+type Parts =
+  | typeof group.beginChangeMembership
+  | typeof position.beginChangeBindings
+  | typeof auth.changeStandings
+  | typeof websocket.narrowSockets
+  | typeof position.commitBindings
+  | typeof group.commitMembership;
+
+export async function endMembership(
+  step: Saga<Parts>['step'],
+  { groupId, memberId, change, reason, successorId }: Ended,
+): Promise<{ id: string }> {
+  await step(group.beginChangeMembership, { groupId, memberId, change, reason, successorId });
+  const { bindings, leavesNone } = await step(position.beginChangeBindings, {
+    groupId,
+    memberId,
+    bind: [],
+    release: [],
+    releaseAll: true,
+    successorId,
+    until: undefined,
+  });
+  const ofOthers = bindings.filter((one) => one.memberId !== memberId);
+  await step(auth.changeStandings, {
+    groupId,
+    changes: [
+      { memberId, isMember: false, positions: { positionIds: [] } },
+      ...ofOthers.map(({ memberId, positionIds }) => ({ memberId, isMember: undefined, positions: { positionIds } })),
+    ],
+    leavesNone,
+  });
+  await step(websocket.narrowSockets, { memberId });
+  await step(position.commitBindings, {});
+  await step(group.commitMembership, {});
+  return { id: memberId };
+}

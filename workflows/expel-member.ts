@@ -1,0 +1,19 @@
+import { ENDING, endMembership } from './end-membership.ts';
+import { saga } from './saga.ts';
+
+export interface ExpelMemberInput {
+  groupId: string;
+  memberId: string;
+  /** For the member to read. */
+  reason: string;
+  /** Who leads the group in its place. */
+  successorId?: string;
+}
+
+/** A member is put out of a group. */
+export const expelMember = saga(
+  'group.expel-member',
+  [ENDING],
+  ({ step }, { groupId, memberId, reason, successorId }: ExpelMemberInput) =>
+    endMembership(step, { groupId, memberId, change: 'MEMBERSHIP_CHANGE_EXPEL', reason, successorId }),
+);

@@ -1,0 +1,114 @@
+import anyTest, { type ExecutionContext, type TestFn } from 'ava';
+import type { CommandInput, CommandName } from './commands.ts';
+import { INPUTS } from './inputs.fixture.ts';
+import { HastySagas } from './local-temporal.fixture.ts';
+import { knowing, type Script, ScriptedServices, within } from './saga.fixture.ts';
+
+// What is special about the sagas of groups: what they ask whom, and how much is removed at a time.
+
+const test = anyTest as TestFn<{ sagas: HastySagas }>;
+test.before(async (t) => {
+  t.context = { sagas: await HastySagas.open() };
+});
+test.after.always((t) => t.context.sagas?.close());
+
+async function run<C extends CommandName>(
+  t: ExecutionContext<{ sagas: HastySagas }>,
+  command: C,
+  input: CommandInput<C>,
+  script: Script = {},
+): Promise<ScriptedServices> {
+  const services = new ScriptedServices(script);
+  await t.context.sagas.run(command, input, services);
+  t.deepEqual(services.states.at(-1), 'COMPLETED');
+  return services;
+}
+
+/** What a step was asked, without what follows from the run. */
+function askedOf(services: ScriptedServices, name: string): Record<string, unknown> | undefined {
+  const asked = services.received.find((one) => one.name === name)?.request;
+  if (!asked) return undefined;
+  const { operationId: _, permit: __, ...request } = asked;
+  return request;
+}
+
+const GROUP = INPUTS['group.create'];
+const { groupId } = GROUP;
+
+test('Auth takes a group in with its positions, and with who creates it as their first holder', async (t) => {
+  const positions = [{ positionId: 'p', kind: 'POSITION_KIND_LEADER', permissions: [] }];
+  const script: Script = { 'position.addDefaultPositions': [{ written: [], positions }] };
+  const services = await run(t, 'group.create', { ...GROUP, visibility: 'VISIBILITY_REQUEST' }, script);
+  const { creatorId: leaderId } = GROUP;
+  t.deepEqual(askedOf(services, 'group.addCreator'), { groupId, memberId: leaderId });
+  t.deepEqual(askedOf(services, 'position.addDefaultPositions'), { groupId, leaderId });
+  t.deepEqual(askedOf(services, 'auth.addGroup'), { groupId, parentId: 'root', findable: true, positions, leaderId });
+});
+
+test('only who is in it or invited finds a group that is by invitation; one that the system makes has nobody in it', async (t) => {
+  const { creatorId: _, ...system } = GROUP;
+  const services = await run(t, 'group.create', system);
+  t.deepEqual(services.steps, ['beginCreateGroup', 'addDefaultPositions', 'addGroup', 'commitGroup']);
+  t.like(askedOf(services, 'auth.addGroup'), { findable: false, leaderId: undefined });
+});
+
+test('with another visibility Auth changes who finds a group, and sockets are narrowed; else neither', async (t) => {
+  for (const [visibility, findable] of [
+    ['VISIBILITY_OPEN', true],
+    ['VISIBILITY_REQUEST', true],
+    ['VISIBILITY_INVITATION', false],
+  ] as const) {
+    const services = await run(t, 'group.update', { groupId, changes: { visibility } });
+    t.deepEqual(askedOf(services, 'auth.changeGroup'), { groupId, findable });
+    t.deepEqual(askedOf(services, 'websocket.narrowSockets'), {});
+  }
+  const services = await run(t, 'group.update', { groupId, changes: { name: 'Other' }, expectedVersion: 3 });
+  t.deepEqual(services.steps, ['beginUpdateGroup', 'confirmPermit', 'commitGroup']);
+  t.like(askedOf(services, 'group.beginUpdateGroup'), { groupId, name: 'Other', expectedVersion: 3 });
+});
+
+test('a moved group is where Auth finds it before queries do, and all sockets are narrowed between', async (t) => {
+  const services = await run(t, 'group.move', { groupId, parentId: 'root', expectedVersion: 4 });
+  t.deepEqual(services.steps, ['beginMoveGroup', 'moveGroup', 'narrowSockets', 'commitGroup']);
+  t.deepEqual(askedOf(services, 'group.beginMoveGroup'), { groupId, parentId: 'root', expectedVersion: 4 });
+  t.deepEqual(askedOf(services, 'auth.moveGroup'), { groupId, parentId: 'root' });
+});
+
+test('what is deleted is removed in parts, one after the other: memberships first, then groups with their positions', async (t) => {
+  let part = 0;
+  const script: Script = {
+    'group.countDoomed': [{ groups: 201, memberships: 1_001 }],
+    'group.purgeGroups': () => ({ written: [], groupIds: [`g${++part}`] }),
+    'position.removeAllPositions': (_, { groupIds }) => ({
+      written: [],
+      positionIds: (groupIds as string[]).map((id) => `p-${id}`),
+    }),
+  };
+  const services = await run(t, 'group.delete', { groupId, cascade: true }, script);
+  const partOf = ['purgeGroups', 'removeAllPositions', 'forgetGroups'];
+  const steps = ['beginDeleteGroup', 'removeGroups', 'narrowSockets', 'countDoomed', 'purgeMemberships', 'purgeMemberships'];
+  t.deepEqual(services.steps, [...steps, ...partOf, ...partOf, ...partOf]);
+  const asked = (name: string) => services.received.filter((one) => one.name === name).map(({ request }) => request);
+  t.like(asked('group.purgeMemberships')[1], { groupId, limit: 1_000 });
+  t.like(asked('group.purgeGroups')[2], { groupId, limit: 100 });
+  t.deepEqual(
+    asked('auth.forgetGroups').map(({ groupIds, positionIds }) => [groupIds, positionIds]),
+    [
+      [['g1'], ['p-g1']],
+      [['g2'], ['p-g2']],
+      [['g3'], ['p-g3']],
+    ],
+  );
+  t.deepEqual(services.end?.progress, { done: 15, total: 15, step: 'done' });
+});
+
+test('a deletion whose history is lost past its pivot is finished', async (t) => {
+  const services = knowing(['group.beginDeleteGroup', 'auth.removeGroups']);
+  await t.context.sagas.run('saga.recover', { command: 'group.delete', aggregateId: groupId, undoing: false }, services);
+  const done = ['narrowSockets', 'countDoomed', 'purgeMemberships', 'purgeGroups', 'removeAllPositions', 'forgetGroups'];
+  t.deepEqual(services.steps.slice(-done.length), done);
+  t.like(askedOf(services, 'group.countDoomed'), { groupId });
+  t.true(
+    within(services.received.find(({ name }) => name === 'group.countDoomed')?.request.operationId).startsWith('group.purge/'),
+  );
+});

@@ -1,0 +1,35 @@
+import { finish, pivot, saga } from './saga.ts';
+import { services } from './step.ts';
+
+const { auth, group, websocket } = services;
+
+export interface MoveGroupInput {
+  groupId: string;
+  /** The group that it is to be in. */
+  parentId: string;
+  /** The version the caller saw (If-Match); absent: any. */
+  expectedVersion?: number;
+}
+
+/** Whoever may have done something in it by a position above it. */
+const ofAll = () => ({});
+
+/** Moves a group into another one, with all that is below it. */
+export const moveGroup = saga(
+  'group.move',
+  [
+    [
+      group.beginMoveGroup,
+      pivot(auth.moveGroup),
+      finish(websocket.narrowSockets, ofAll),
+      finish(group.commitGroup, (groupId) => ({ groupId })),
+    ],
+  ],
+  async ({ step }, { groupId, parentId, expectedVersion }: MoveGroupInput) => {
+    await step(group.beginMoveGroup, { groupId, parentId, expectedVersion });
+    await step(auth.moveGroup, { groupId, parentId });
+    await step(websocket.narrowSockets, ofAll());
+    await step(group.commitGroup, { groupId });
+    return { id: groupId };
+  },
+);

@@ -1,0 +1,48 @@
+import { finish, pivot, saga } from './saga.ts';
+import { services } from './step.ts';
+
+const { auth, group, member } = services;
+
+/** How many members are about in one part of all. */
+const IN_A_PART = 500;
+
+export interface TakeInMembersInput {
+  /** That of the whole organisation. */
+  groupId: string;
+}
+
+/** Takes one of so many parts of all members in. */
+export const takeInPart = saga(
+  'group.take-in-part',
+  [[member.listPart, group.enterMembers]],
+  async ({ step }, { parts, part }: { parts: number; part: number }) => {
+    const { memberIds } = await step(member.listPart, { parts, part });
+    await step(group.enterMembers, { memberIds });
+    return {};
+  },
+);
+
+/** Takes all members in, part by part. */
+export const takeInParts = saga(
+  'group.take-in-parts',
+  [[member.countMembers, takeInPart, group.noteTakenIn]],
+  async ({ step, each }, { groupId }: TakeInMembersInput) => {
+    const { members } = await step(member.countMembers, {});
+    const parts = Math.ceil((members + 1) / IN_A_PART);
+    const all = Array.from({ length: parts }, (_, part) => part);
+    await each(takeInPart, all, (part) => ({ key: `${part}`, request: { parts, part } }), { atOnce: 4 });
+    await step(group.noteTakenIn, {});
+    return { id: groupId };
+  },
+);
+
+/** Has all members be in the whole organisation that were there before it was. The system itself begins it. */
+export const takeInMembers = saga(
+  'group.take-in-members',
+  [[pivot(auth.confirmPermit), finish(takeInParts, (groupId) => ({ groupId }))]],
+  async ({ step, child }, { groupId }: TakeInMembersInput) => {
+    await step(auth.confirmPermit, {});
+    await child(takeInParts, { groupId });
+    return { id: groupId };
+  },
+);

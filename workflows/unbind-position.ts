@@ -1,0 +1,35 @@
+import { finish, pivot, saga } from './saga.ts';
+import { standingsOf } from './standings.ts';
+import { services } from './step.ts';
+
+const { auth, position, websocket } = services;
+
+export interface UnbindPositionInput {
+  groupId: string;
+  positionId: string;
+  memberId: string;
+}
+
+/** Whoever was bound. */
+const ofAll = () => ({});
+
+/** Lets a member go from a position of a group, or leaves it as it was. */
+export const unbindPosition = saga(
+  'position.unbind',
+  [
+    [
+      position.beginChangeBindings,
+      pivot(auth.changeStandings),
+      finish(websocket.narrowSockets, ofAll),
+      finish(position.commitBindings, ofAll),
+    ],
+  ],
+  async ({ step }, { groupId, positionId, memberId }: UnbindPositionInput) => {
+    const change = { bind: [], release: [positionId], releaseAll: false };
+    const { bindings, leavesNone } = await step(position.beginChangeBindings, { groupId, memberId, ...change });
+    await step(auth.changeStandings, { groupId, changes: standingsOf(bindings), leavesNone });
+    await step(websocket.narrowSockets, { memberId });
+    await step(position.commitBindings, {});
+    return { id: groupId };
+  },
+);

@@ -1,0 +1,41 @@
+import type { Visibility } from '#proto/musubi/group/v1/group.ts';
+import { finish, pivot, saga } from './saga.ts';
+import { services } from './step.ts';
+
+const { auth, group, websocket } = services;
+
+export interface UpdateGroupInput {
+  groupId: string;
+  /** Absent fields stay as they are. */
+  changes: { name?: string; description?: string; visibility?: Visibility };
+  /** The version the caller saw (If-Match); absent: any. */
+  expectedVersion?: number;
+}
+
+/** Whoever has found it. */
+const ofAll = () => ({});
+
+/** Gives a group another name, description or visibility. */
+export const updateGroup = saga(
+  'group.update',
+  [
+    [
+      group.beginUpdateGroup,
+      pivot(auth.changeGroup),
+      // Without another visibility.
+      pivot(auth.confirmPermit),
+      finish(websocket.narrowSockets, ofAll),
+      finish(group.commitGroup, (groupId) => ({ groupId })),
+    ],
+  ],
+  async ({ step }, { groupId, changes: { name, description, visibility }, expectedVersion }: UpdateGroupInput) => {
+    await step(group.beginUpdateGroup, { groupId, name, description, visibility, expectedVersion });
+    if (visibility === undefined) await step(auth.confirmPermit, {});
+    else {
+      await step(auth.changeGroup, { groupId, findable: visibility !== 'VISIBILITY_INVITATION' });
+      await step(websocket.narrowSockets, ofAll());
+    }
+    await step(group.commitGroup, { groupId });
+    return { id: groupId };
+  },
+);

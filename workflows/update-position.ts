@@ -1,0 +1,40 @@
+import type { Permission } from '#proto/musubi/position/v1/position.ts';
+import { finish, pivot, saga } from './saga.ts';
+import { services } from './step.ts';
+
+const { auth, position, websocket } = services;
+
+export interface UpdatePositionInput {
+  groupId: string;
+  positionId: string;
+  /** Absent fields stay as they are. */
+  changes: { name?: string; permissions?: Permission[] };
+  /** The version the caller saw (If-Match); absent: any. */
+  expectedVersion?: number;
+}
+
+/** Whoever is bound to it. */
+const ofAll = () => ({});
+
+/** Gives a position another name, or other permissions, which hold for all who are bound to it at once. */
+export const updatePosition = saga(
+  'position.update',
+  [
+    [
+      position.beginUpdatePosition,
+      pivot(auth.putPosition),
+      finish(websocket.narrowSockets, ofAll),
+      finish(position.commitPosition, (positionId) => ({ positionId })),
+    ],
+  ],
+  async ({ step }, { groupId, positionId, changes: { name, permissions }, expectedVersion }: UpdatePositionInput) => {
+    const { position: grant } = await step(position.beginUpdatePosition, {
+      ...{ groupId, positionId, name, expectedVersion },
+      permissions: permissions && { permissions },
+    });
+    await step(auth.putPosition, { groupId, position: grant });
+    await step(websocket.narrowSockets, ofAll());
+    await step(position.commitPosition, { positionId });
+    return { id: positionId };
+  },
+);
