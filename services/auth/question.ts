@@ -104,9 +104,8 @@ export function kindOf({ memberId, action, resource, positionIds = [] }: Questio
     named(id) ?? (self ? 'member' : 'resource'),
     ownerId === '' ? '' : (named(ownerId) ?? owned),
     within.flatMap((one) => (strings.has(one.id) ? `${one.type}/${one.id}` : [])).sort(),
-    ...(place
-      ? [place.findable, ...RELATIONS.map((relation) => isTo(place, relation, action)), mentioned(positionIds, strings)]
-      : []),
+    mentioned(positionIds, strings),
+    ...(place ? [place.findable, ...RELATIONS.map((relation) => isTo(place, relation, action))] : []),
   ]);
 }
 

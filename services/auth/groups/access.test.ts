@@ -99,6 +99,27 @@ test('policies know the groups that a group is in, and the positions that a memb
   t.deepEqual(await one.may('group.join', inner._id, top._id), [true, false]);
 });
 
+test('what a position is named for holds of everything, not only of groups', async (t) => {
+  const held = randomUUID();
+  await auth.role(`of-${held}`, [
+    'permit (principal, action in [Musubi::Action::"member.read", Musubi::Action::"member.list"], resource);',
+    `forbid (principal in Musubi::Position::"${held}", action in [Musubi::Action::"member.read", Musubi::Action::"member.list"], resource);`,
+    `permit (principal in Musubi::Position::"${held}", action == Musubi::Action::"audit.list", resource);`,
+  ]);
+  const [one, other] = [await member({ positionIds: [held] }, [`of-${held}`]), await member({}, [`of-${held}`])];
+  const asked = [
+    { action: 'member.read', resource: { type: 'Member', id: other.memberId, ownerId: '' } },
+    { action: 'audit.list', resource: { type: 'System', id: '', ownerId: '' } },
+  ];
+  const all = { action: 'member.list', resource: { type: 'Member', id: '', ownerId: '' }, filtered: true };
+  for (let round = 0; round < 2; round++) {
+    t.deepEqual(await check(auth, { accessToken: other.accessToken, checks: asked }), [true, false]);
+    t.deepEqual(await check(auth, { accessToken: one.accessToken, checks: asked }), [false, true]);
+    t.true((await authorize(auth, { accessToken: other.accessToken, ...all })).seen);
+    await t.throwsAsync(authorize(auth, { accessToken: one.accessToken, ...all }), DENIED);
+  }
+});
+
 test('those who ask at the same time get what is theirs', async (t) => {
   const groups = await Promise.all(
     Array.from({ length: 6 }, () => add(undefined, { positions: [position('leader', ['group.update', 'subtree'])] })),

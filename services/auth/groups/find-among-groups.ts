@@ -1,7 +1,7 @@
 import { ROOT } from '#platform/validation/group-fields.ts';
 import type { MemberStatus } from '../domain.ts';
 import type { RoleVersion } from '../policy-sets.ts';
-import { type Asked, holds, membersAsked, type Standing, sessionsAsked, type Wanted } from '../standing.ts';
+import { type Asked, holds, inAny, membersAsked, orNone, type Standing, sessionsAsked, type Wanted } from '../standing.ts';
 import type { Store } from '../store.ts';
 import type { Ground, Group, Place, Position } from './group.ts';
 
@@ -22,8 +22,6 @@ interface Found {
 
 /** The IDs that are in both, as an expression. */
 const both = (some: unknown, others: unknown) => ({ $setIntersection: [some, others] });
-const orNone = (field: string) => ({ $ifNull: [field, []] });
-const all = (input: string) => ({ $reduce: { input, initialValue: [], in: { $setUnion: ['$$value', '$$this'] } } });
 
 /**
  * What holds of sessions, of the groups that are asked about, and of what their members are to these: one look-up. What comes back of a
@@ -63,7 +61,7 @@ export async function findAmongGroups(
           },
           // Everybody is in the whole organisation.
           in: { $concatArrays: [[ROOT], orNone('$groupIds')] },
-          mentioned: all('$roles.mentioned'),
+          mentioned: inAny('$roles.mentioned'),
         },
       },
       {
@@ -81,7 +79,7 @@ export async function findAmongGroups(
           },
         },
       },
-      { $set: { grounds: { $cond: [{ $in: ['$_id', { $literal: everywhere }] }, '$in', all('$asked.grounds')] } } },
+      { $set: { grounds: { $cond: [{ $in: ['$_id', { $literal: everywhere }] }, '$in', inAny('$asked.grounds')] } } },
       {
         $lookup: {
           from: 'groups',
