@@ -207,6 +207,20 @@ test('what a member may do in a group is explained: which policy, of which posit
   await t.throwsAsync(of(inside, top._id), DENIED);
 });
 
+test('who asks what another member may do in a group learns of no group above that it may not read', async (t) => {
+  const leading = position('leader', ['group.update', 'subtree'], ['position.list', 'subtree']);
+  const top = await add(undefined, { positions: [leading] });
+  const inner = await add(top, { positions: [position('member', ['group.read', 'here'], ['position.list', 'here'])] });
+  const leader = await member({ groupIds: [top._id], positionIds: [leading.id] });
+  const inside = await member({ groupIds: [inner._id] });
+  const asked = { accessToken: inside.accessToken, memberId: leader.memberId, groupId: inner._id };
+  const update = async () => (await explainGroup(auth, asked)).find(({ action }) => action === 'group.update');
+  t.like(await update(), { allowed: true, positions: { length: 0 } });
+  await auth.store.groups.updateOne({ _id: top._id }, { $set: { findable: true } });
+  await auth.store.members.updateOne({ _id: inside.memberId }, { $set: { roleIds: ['finds'] } });
+  t.like(await update(), { allowed: true, positions: [{ positionId: leading.id, groupId: top._id }] });
+});
+
 test('what comes of a look-up is the same however deep the group is', async (t) => {
   let deepest: Group | undefined;
   for (let depth = 1; depth < 100; depth++) deepest = await add(deepest);
