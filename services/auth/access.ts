@@ -59,7 +59,7 @@ export async function authorize(
   try {
     const token = await auth.accessTokens.verify(accessToken);
     actorId = token.memberId;
-    const { roles, ...facts } = await standingOf(auth, token, signal, aboutOf([resource]));
+    const { roles, ...facts } = await standingOf(auth, token, signal, aboutOf([resource], [action]));
     const load = () => withPolicies(auth, roles);
     const question = questionOf({ memberId: token.memberId, action, resource }, facts);
     const answer = await (filtered ? auth.policies.seen(question, roles, load) : auth.policies.decide(question, roles, load));
@@ -98,7 +98,10 @@ export async function requirePermit(
   if (COMMAND.test(sealed)) return { command: sealed };
   const permit = auth.permits.open(sealed);
   const { memberId, action, resource } = permit;
-  const standing = await auth.sessions.standing(permit, { closed: memberId === closedMemberId, about: aboutOf([resource]) });
+  const standing = await auth.sessions.standing(permit, {
+    closed: memberId === closedMemberId,
+    about: aboutOf([resource], [action]),
+  });
   if (standing) {
     const { roles, ...facts } = standing;
     const question = questionOf({ memberId, action, resource }, facts);
@@ -141,7 +144,8 @@ export async function check(
   { accessToken, checks }: { accessToken: string; checks: readonly Asked[] },
   signal?: AbortSignal,
 ): Promise<boolean[]> {
-  const about = aboutOf(checks.map(({ resource }) => resource));
+  const [resources, actions] = [checks.map(({ resource }) => resource), checks.map(({ action }) => action)];
+  const about = aboutOf(resources, actions);
   const { token, roles, ...facts } = await identify(auth, accessToken, signal, about);
   let loading: Promise<Role[]> | undefined;
   const load = () => (loading ??= withPolicies(auth, roles));
@@ -204,7 +208,7 @@ async function explained(
   actions: readonly string[],
   signal?: AbortSignal,
 ): Promise<Explanation[]> {
-  const standing = await auth.sessions.standingOf(memberId, aboutOf([resource]));
+  const standing = await auth.sessions.standingOf(memberId, aboutOf([resource], actions));
   if (!standing) throw notFound('MEMBER_NOT_FOUND', 'there is no such member');
   const { roles, ...facts } = standing;
   const held = await withPolicies(auth, roles);

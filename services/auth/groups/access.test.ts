@@ -120,6 +120,29 @@ test('what a position is named for holds of everything, not only of groups', asy
   }
 });
 
+test('however much a member is bound to, it is answered, and so is who asks at the same time', async (t) => {
+  const everything = auth.policies.actionsOn('Group').flatMap((action): [string, 'here' | 'subtree'][] => [
+    [action, 'here'],
+    [action, 'subtree'],
+  ]);
+  const groups: Group[] = Array.from({ length: 100 }, () => {
+    const _id = randomUUID();
+    return {
+      _id,
+      path: [ROOT, _id],
+      findable: false,
+      positions: Array.from({ length: 98 }, () => position(null, ...everything)),
+    };
+  });
+  await auth.store.groups.insertMany(groups);
+  const positionIds = groups.flatMap((one) => one.positions.map(({ id }) => id));
+  const bound = await member({ groupIds: groups.map(({ _id }) => _id), positionIds });
+  const other = await member({}, ['finds']);
+  const [mine, others] = await Promise.all([bound.seen('group.list'), other.seen('group.list')]);
+  t.like(mine, { in: { length: 100 } });
+  t.deepEqual(others, { findable: true });
+});
+
 test('those who ask at the same time get what is theirs', async (t) => {
   const groups = await Promise.all(
     Array.from({ length: 6 }, () => add(undefined, { positions: [position('leader', ['group.update', 'subtree'])] })),

@@ -14,7 +14,8 @@ export async function holdsThere(
   groupId: string,
   permissions: readonly Permission[],
 ): Promise<boolean> {
-  const standing = await sessions.standingOf(memberId, { members: [], groups: [groupId], everywhere: false });
+  const actions = permissions.map(({ action }) => action);
+  const standing = await sessions.standingOf(memberId, { members: [], groups: [groupId], everywhere: false, actions });
   const place = standing?.places.get(groupId);
   if (!standing || !place) return false;
   const { roles: versions, ...facts } = standing;
