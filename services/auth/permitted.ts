@@ -39,6 +39,9 @@ interface Naming {
   policy?: { policyId: string } | undefined;
   holdId?: string;
   groupId?: string;
+  parentId?: string;
+  /** Of members in a group. */
+  changes?: readonly { memberId: string }[];
   positionId?: string;
   position?: { positionId: string } | undefined;
 }
@@ -115,6 +118,8 @@ function happened(authority: Authority, { operationId, ...request }: Naming): Ha
     { type: 'Policy', id: request.policyId ?? request.policy?.policyId ?? '' },
     { type: 'LoginHold', id: request.holdId ?? '' },
     { type: 'Group', id: request.groupId ?? '' },
+    { type: 'Group', id: request.parentId ?? '' },
+    ...(request.changes ?? []).map(({ memberId }) => ({ type: 'Member', id: memberId })),
     { type: 'Position', id: request.positionId ?? request.position?.positionId ?? '' },
   ].filter(({ id }) => id !== '');
   if ('command' in authority) return { action: authority.command, jobId, resources: named };
