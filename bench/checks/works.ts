@@ -163,7 +163,9 @@ function lookUps(db: Db, title: string, lanes: Lane[]): Work[] {
   const lookUp = async (sessions: Sessions, i: number): Promise<void> => {
     const lane = lanes[i % lanes.length] as Lane;
     if (
-      !(await sessions.standing(sessionOf(lane.token), { about: aboutOf([{ type: 'Member', id: lane.memberId, ownerId: '' }]) }))
+      !(await sessions.standing(sessionOf(lane.token), {
+        about: aboutOf([{ type: 'Member', id: lane.memberId, ownerId: '' }], ['member.read']),
+      }))
     )
       throw new Error('the store does not know the session');
   };

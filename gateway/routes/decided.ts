@@ -7,7 +7,8 @@ export const deciding = {
     description: 'Those that permit, or that forbid, with the role that carries each; none: no policy permits it',
   }),
   positions: z.array(z.strictObject({ positionId: z.string(), groupId: z.string() })).meta({
-    description: 'Of a group, the positions that grant it, each with the group where the member holds it',
+    description:
+      'Of a group, the positions that grant it, each with the group where the member holds it, as far as that is yours to read',
   }),
 };
 

@@ -55,6 +55,17 @@ test('a member leaves by itself only, and may name who leads in its place', asyn
   t.like(await leave(`?successorId=${hanaId}`), { status: 422, body: { code: 'IDEMPOTENCY_KEY_REUSED' } });
 });
 
+test('who may not read a group is told of none by all that is done to who is in it', async (t) => {
+  const { context: world } = t;
+  const { hana: token, hanaId } = world;
+  const path = `/v1/groups/${newId()}/members/${hanaId}`;
+  const all = [['PUT', path] as const, ['DELETE', path] as const, ['POST', `${path}:expel`] as const];
+  for (const [method, path] of all) {
+    const body = method === 'POST' ? { reason: 'x' } : undefined;
+    t.like(await send(world, method, path, { token, body }), { status: 404, body: { code: 'GROUP_NOT_FOUND' } }, method);
+  }
+});
+
 test('a member is put out with a reason', async (t) => {
   const { context: world } = t;
   const { admin: token, hanaId } = world;

@@ -4,11 +4,13 @@ import { reason } from '#platform/validation/fields.ts';
 import { commandRoute } from '../commands/route.ts';
 import { claimedSubject } from '../http/authorize.ts';
 import { idOf, namedIdOf } from '../id.ts';
+import { group } from './group-view.ts';
+import { HIDDEN_GROUP } from './readable.ts';
 
 // Who is in a group: each of these is about a member in it, and the job is that member's.
 
 const ofMember = { groupId: namedIdOf('group'), memberId: idOf('member') };
-const group = ({ groupId }: { groupId: string }) => ({ type: 'Group', id: groupId });
+const resource = ({ groupId }: { groupId: string }) => group(groupId);
 const aggregateId = ({ memberId }: { memberId: string }): string => memberId;
 const successorId = idOf('member')
   .optional()
@@ -36,7 +38,8 @@ const addMember = commandRoute({
   description:
     'Who is the member of the path joins (`group.join`), which takes a group that is open. Who adds another one (`group.add-member`) must hold in the group what all its members are granted there.',
   params: ofMember,
-  resource: group,
+  resource,
+  ...HIDDEN_GROUP,
   aggregateId,
   input: ({ id, params: { groupId }, byMemberId }) => ({ groupId, memberId: id, byMemberId }),
   about: ({ params }) => `Add member ${params.memberId} to group ${params.groupId}`,
@@ -55,7 +58,8 @@ const leaveGroup = commandRoute({
   description: 'The positions that one holds there go with it. Others are put out by `:expel`.',
   params: ofMember,
   query: { successorId },
-  resource: group,
+  resource,
+  ...HIDDEN_GROUP,
   aggregateId,
   prepare: async (_, __, { accessToken, params: { memberId } }) => {
     if (claimedSubject(accessToken) !== memberId)
@@ -78,7 +82,8 @@ const expelMember = commandRoute({
   description:
     'The positions that it holds there go with it. The last that leads a group is put out by who names a successor, or by an administrator: then those lead it who lead a group that it is in.',
   params: ofMember,
-  resource: group,
+  resource,
+  ...HIDDEN_GROUP,
   body: z
     .strictObject({
       reason: reason.meta({ description: 'Why, in a line, for the member to read', examples: ['The project is over'] }),

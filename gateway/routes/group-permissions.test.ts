@@ -21,6 +21,13 @@ test('what a member may do in a group is told with what decides it, and what wou
   t.like(world.asked.at(-1), { action: 'group.read', resource: { type: 'Group', id: groupId } });
   t.is((await send(world, 'GET', '/v1/groups/root/permissions', as)).status, 200, 'the whole organisation is called so');
   t.is((await send(world, 'GET', `/v1/groups/root/permissions?memberId=${newId()}`, as)).status, 200);
+  world.refused = [{ actions: ['member.read'], id: world.hanaId }];
+  t.like(
+    await send(world, 'GET', `/v1/groups/root/permissions?memberId=${world.hanaId}`, as),
+    { status: 404, body: { code: 'MEMBER_NOT_FOUND' } },
+    'of one that may not be read, as of none',
+  );
+  world.refused = [];
   t.like(await send(world, 'GET', '/v1/groups/root/permissions?memberId=x', as), {
     status: 400,
     body: { errors: [{ in: 'query', field: 'memberId' }] },

@@ -4,6 +4,8 @@ import type { ExplainedAction } from '#proto/musubi/auth/v1/auth.ts';
 import { route } from '../http/route.ts';
 import { EXAMPLE_ID, idOf, namedIdOf } from '../id.ts';
 import { decidedBy, deciding } from './decided.ts';
+import { member } from './member-view.ts';
+import { requireReadable } from './readable.ts';
 
 const EXAMPLE = {
   action: 'group.update',
@@ -41,7 +43,7 @@ const explainPermissions = route({
   operationId: 'explainPermissions',
   summary: 'What a member may do in a group, and what decides that',
   description:
-    'By default of who asks. Of another member: for those who may see the positions of the group (`position.list`). A suspended member is looked at as if it was not.',
+    'By default of who asks. Of another member: for those who may read it (`member.read`), and see the positions of the group (`position.list`). A suspended member is looked at as if it was not.',
   action: 'group.read' satisfies Action,
   params: { groupId: namedIdOf('group') },
   resource: ({ params }) => ({ type: 'Group', id: params.groupId }),
@@ -63,6 +65,8 @@ const explainPermissions = route({
   problems: ['MEMBER_NOT_FOUND'],
   async handle({ params: { groupId }, query, principal, accessToken }, gateway) {
     const { memberId = principal.memberId } = query;
+    const reading = { action: 'member.read' as const, resource: member(memberId) };
+    if (memberId !== principal.memberId) await requireReadable(gateway, accessToken, reading, 'MEMBER_NOT_FOUND');
     const { actions } = await gateway.auth.explainGroup({ accessToken, groupId, memberId });
     const permissions = actions.map((one) => ({ action: one.action, allowed: one.allowed, ...decidedBy(one), ...needs(one) }));
     return { status: 200 as const, body: { memberId, permissions } };

@@ -1,5 +1,5 @@
-import { line, searchQuery } from '#platform/validation/fields.ts';
-import { DEEPEST } from '#platform/validation/group-fields.ts';
+import { searchQuery } from '#platform/validation/fields.ts';
+import { DEEPEST, groupTag } from '#platform/validation/group-fields.ts';
 import { MOST_OF_A_TREE } from '#platform/validation/tree-fields.ts';
 import { isAllowed, seenOf } from '../http/authorize.ts';
 import { pageOf, paging, wholeNumber } from '../http/paging.ts';
@@ -25,9 +25,7 @@ const listGroups = route({
   resource: () => group(''),
   query: {
     query: searchQuery.optional().meta({ description: 'Words to find in the name', examples: ['開発', 'kyoto office'] }),
-    tag: line(50)
-      .optional()
-      .meta({ description: 'Only those with this tag', examples: ['sales'] }),
+    tag: groupTag.optional().meta({ description: 'Only those with this tag', examples: ['sales'] }),
     memberId: idOf('member').optional().meta({ description: 'Only those that this member is in' }),
     ...paging,
   },

@@ -168,12 +168,14 @@ const deleteGroup = commandRoute({
   summary: 'Delete a group',
   description: 'Nobody is anything in it any more at once; then what is in it is removed, of which the job says how far it is.',
   query: {
-    cascade: z.enum(['true', 'false']).optional().meta({ description: '`true`: with all groups that are below it' }),
+    cascade: z.enum(['true', 'false']).optional().meta({
+      description: '`true`: with all groups that are below it, which who is no administrator must be allowed to delete, too',
+    }),
   },
   input: ({ id, query: { cascade }, version }) => ({ groupId: id, cascade: cascade === 'true', ...version }),
   about: ({ params }) => `Delete group ${params.groupId}`,
   responses: { 204: { description: 'The group is gone, and nobody is in it' } },
-  problems: ['GROUP_NOT_EMPTY', ...CHANGING],
+  problems: ['GROUP_NOT_EMPTY', 'EXCEEDS_OWN_PERMISSIONS', ...CHANGING],
   answer: async () => ({ status: 204 as const }),
 });
 

@@ -5,17 +5,16 @@ import { commandRoute } from '../commands/route.ts';
 import { etagHeader } from '../http/etag.ts';
 import { SEES_ALL } from '../http/route.ts';
 import { idOf, namedIdOf } from '../id.ts';
+import { group } from './group-view.ts';
 import { positionSchema, readPosition } from './position-view.ts';
+import { HIDDEN_GROUP } from './readable.ts';
 
 const groupId = { groupId: namedIdOf('group') };
 const positionId = { ...groupId, positionId: idOf('position') };
 const bound = { ...positionId, memberId: idOf('member') };
 const one = { description: 'The position', schema: positionSchema, headers: etagHeader };
 /** Who may do it is said of the group. */
-const ofGroup = ({ groupId }: { groupId: string }) => ({ type: 'Group', id: groupId });
-
-/** Who may not read the group is told of nothing about it. */
-const hidden = { hiddenAs: 'GROUP_NOT_FOUND', readBy: 'group.read' } as const;
+const ofGroup = ({ groupId }: { groupId: string }) => group(groupId);
 
 const messagesOf = (permissions: readonly Permission[]): PermissionMessage[] =>
   permissions.map(({ action, reach }) => ({ action, reach: reach === 'subtree' ? Reach.REACH_SUBTREE : Reach.REACH_HERE }));
@@ -31,7 +30,7 @@ const createPosition = commandRoute({
     'Nobody is bound to it yet. Who is no administrator has it permit only what it may do there itself, as far as it may.',
   params: groupId,
   resource: ofGroup,
-  ...hidden,
+  ...HIDDEN_GROUP,
   body: z.strictObject({ name: positionName, permissions }).meta({
     id: 'NewPosition',
     examples: [{ name: 'Treasurer', permissions: [{ action: 'group.update', reach: 'here' }] }],
@@ -60,7 +59,7 @@ const updatePosition = commandRoute({
     'What it permits holds at once for all who are bound to it. Who is no administrator has it permit nothing more that it may not do there itself.',
   params: positionId,
   resource: ofGroup,
-  ...hidden,
+  ...HIDDEN_GROUP,
   body: z
     .strictObject({ name: positionName.optional(), permissions: permissions.optional() })
     .refine((changes) => Object.values(changes).some((value) => value !== undefined), {
@@ -95,7 +94,7 @@ const deletePosition = commandRoute({
   description: 'Those that every group has stay, and so does one to which members are bound.',
   params: positionId,
   resource: ofGroup,
-  ...hidden,
+  ...HIDDEN_GROUP,
   conditional: true,
   aggregateId: ({ positionId }) => positionId,
   input: ({ id, params, version }) => ({ groupId: params.groupId, positionId: id, ...version }),
@@ -116,7 +115,7 @@ const bindPosition = commandRoute({
     'Who is no administrator binds others only to positions that permit nothing beyond what it may do there itself. Nothing happens to a member that is bound to it.',
   params: bound,
   resource: ofGroup,
-  ...hidden,
+  ...HIDDEN_GROUP,
   aggregateId: ({ groupId }) => groupId,
   input: ({ id, params: { positionId, memberId } }) => ({ groupId: id, positionId, memberId }),
   about: ({ params }) => `Bind member ${params.memberId} to position ${params.positionId}`,
@@ -136,7 +135,7 @@ const unbindPosition = commandRoute({
     'The last one who leads the group stays until another one does. Nothing happens to a member that is not bound to it.',
   params: bound,
   resource: ofGroup,
-  ...hidden,
+  ...HIDDEN_GROUP,
   aggregateId: ({ groupId }) => groupId,
   input: ({ id, params: { positionId, memberId } }) => ({ groupId: id, positionId, memberId }),
   about: ({ params }) => `Let member ${params.memberId} go from position ${params.positionId}`,

@@ -59,7 +59,7 @@ export async function authorize(
   try {
     const token = await auth.accessTokens.verify(accessToken);
     actorId = token.memberId;
-    const { roles, ...facts } = await standingOf(auth, token, signal, aboutOf([resource]));
+    const { roles, ...facts } = await standingOf(auth, token, signal, aboutOf([resource], [action]));
     const load = () => withPolicies(auth, roles);
     const question = questionOf({ memberId: token.memberId, action, resource }, facts);
     const answer = await (filtered ? auth.policies.seen(question, roles, load) : auth.policies.decide(question, roles, load));
@@ -98,7 +98,10 @@ export async function requirePermit(
   if (COMMAND.test(sealed)) return { command: sealed };
   const permit = auth.permits.open(sealed);
   const { memberId, action, resource } = permit;
-  const standing = await auth.sessions.standing(permit, { closed: memberId === closedMemberId, about: aboutOf([resource]) });
+  const standing = await auth.sessions.standing(permit, {
+    closed: memberId === closedMemberId,
+    about: aboutOf([resource], [action]),
+  });
   if (standing) {
     const { roles, ...facts } = standing;
     const question = questionOf({ memberId, action, resource }, facts);
@@ -112,9 +115,27 @@ export async function requirePermit(
 /** For so long one who asks much may keep all others waiting. */
 const TURN_MS = 10;
 
+/** What is answered of each, in order. Policies that are not parsed yet can take long: others have their turn in between. */
+async function inTurns<Item, Answer>(
+  items: readonly Item[],
+  answer: (item: Item) => Promise<Answer>,
+  signal?: AbortSignal,
+): Promise<Answer[]> {
+  const answers: Answer[] = [];
+  let since = performance.now();
+  for (const item of items) {
+    if (performance.now() - since > TURN_MS) {
+      await setImmediate();
+      if (signal?.aborted) throw callerGone();
+      since = performance.now();
+    }
+    answers.push(await answer(item));
+  }
+  return answers;
+}
+
 /**
- * What of all this may the member of this token do? Answered in the order asked, by one store look-up for all. Policies that are not
- * parsed yet can take long: others have their turn in between.
+ * What of all this may the member of this token do? Answered in the order asked, by one store look-up for all.
  *
  * @throws as {@link authenticate}
  */
@@ -123,7 +144,8 @@ export async function check(
   { accessToken, checks }: { accessToken: string; checks: readonly Asked[] },
   signal?: AbortSignal,
 ): Promise<boolean[]> {
-  const about = aboutOf(checks.map(({ resource }) => resource));
+  const [resources, actions] = [checks.map(({ resource }) => resource), checks.map(({ action }) => action)];
+  const about = aboutOf(resources, actions);
   const { token, roles, ...facts } = await identify(auth, accessToken, signal, about);
   let loading: Promise<Role[]> | undefined;
   const load = () => (loading ??= withPolicies(auth, roles));
@@ -131,17 +153,7 @@ export async function check(
     const question = questionOf({ memberId: token.memberId, action, resource }, facts);
     return (await auth.policies.decide(question, roles, load)) === 'allowed';
   };
-  const allowed: boolean[] = [];
-  let since = performance.now();
-  for (const one of checks) {
-    if (performance.now() - since > TURN_MS) {
-      await setImmediate();
-      if (signal?.aborted) throw callerGone();
-      since = performance.now();
-    }
-    allowed.push(await decide(one));
-  }
-  return allowed;
+  return await inTurns(checks, decide, signal);
 }
 
 /**
@@ -156,13 +168,13 @@ export async function simulate(
   signal?: AbortSignal,
 ): Promise<Explanation> {
   await authorize(auth, { accessToken, action: 'policy.simulate', resource: { type: 'System', id: '', ownerId: '' } }, signal);
-  const [explanation] = await explained(auth, memberId, resource, [action]);
+  const [explanation] = await explained(auth, memberId, resource, [action], signal);
   return explanation as Explanation;
 }
 
 /**
  * What a member may do in a group, action by action, and what decides that. Of itself every member asks who may read the group, of others who
- * may see its positions.
+ * may see its positions. Of what is granted from a group above, who may not read that one is told only that it is granted.
  *
  * @throws as {@link authorize} for who asks; MEMBER_NOT_FOUND
  */
@@ -171,22 +183,37 @@ export async function explainGroup(
   { accessToken, memberId, groupId }: { accessToken: string; memberId: string; groupId: string },
   signal?: AbortSignal,
 ): Promise<(Explanation & { action: string })[]> {
-  const resource = { type: 'Group', id: groupId, ownerId: '' };
-  const token = await authorize(auth, { accessToken, action: 'group.read', resource }, signal);
+  const { action, resource } = readingOf(groupId);
+  const token = await authorize(auth, { accessToken, action, resource }, signal);
   if (token.memberId !== memberId) await authorize(auth, { accessToken, action: 'position.list', resource }, signal);
   const actions = auth.policies.actionsOn(resource.type);
-  const explanations = await explained(auth, memberId, resource, actions);
-  return explanations.map((explanation, at) => ({ action: actions[at] ?? '', ...explanation }));
+  const explanations = await explained(auth, memberId, resource, actions, signal);
+  const above = [...new Set(explanations.flatMap(({ positions }) => positions.map((one) => one.groupId)))];
+  const readable = await check(auth, { accessToken, checks: above.map((id) => readingOf(id)) }, signal);
+  const hidden = above.filter((_, at) => !readable[at]);
+  return explanations.map(({ positions, ...explanation }, at) => ({
+    action: actions[at] ?? '',
+    ...explanation,
+    positions: positions.filter((one) => !hidden.includes(one.groupId)),
+  }));
 }
 
-async function explained(auth: Auth, memberId: string, resource: Resource, actions: readonly string[]): Promise<Explanation[]> {
-  const standing = await auth.sessions.standingOf(memberId, aboutOf([resource]));
+/** What is asked of a group before anything of it is shown. */
+const readingOf = (groupId: string): Asked => ({ action: 'group.read', resource: { type: 'Group', id: groupId, ownerId: '' } });
+
+async function explained(
+  auth: Auth,
+  memberId: string,
+  resource: Resource,
+  actions: readonly string[],
+  signal?: AbortSignal,
+): Promise<Explanation[]> {
+  const standing = await auth.sessions.standingOf(memberId, aboutOf([resource], actions));
   if (!standing) throw notFound('MEMBER_NOT_FOUND', 'there is no such member');
   const { roles, ...facts } = standing;
   const held = await withPolicies(auth, roles);
-  return await Promise.all(
-    actions.map((action) => auth.policies.explain(questionOf({ memberId, action, resource }, facts), held)),
-  );
+  const explain = (action: string) => auth.policies.explain(questionOf({ memberId, action, resource }, facts), held);
+  return await inTurns(actions, explain, signal);
 }
 
 const withPolicies = ({ store }: Pick<Auth, 'store'>, roles: readonly RoleVersion[]): Promise<Role[]> =>

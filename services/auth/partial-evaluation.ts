@@ -1,20 +1,13 @@
-import {
-  type EntityUidJson,
-  type Expr,
-  isAuthorizedPartial,
-  type PolicyJson,
-  policyToJson,
-} from '@cedar-policy/cedar-wasm/nodejs';
+import { type Expr, isAuthorizedPartial, type PolicyJson, policyToJson } from '@cedar-policy/cedar-wasm/nodejs';
 import { allOf, anyOf, type ByRelation, type Condition, not, type Reference } from './conditions.ts';
 import type { Relation } from './groups/group.ts';
 import { actionsOf } from './policy-facts.ts';
+import { NAMESPACE, uid } from './uid.ts';
 
 /** A policy asks for more of a thing than a list can look at. */
 export class NotListable extends Error {
   override name = 'NotListable';
 }
-
-const NAMESPACE = 'Musubi::';
 
 /** Whether an action only reads or lists: then its policies must leave conditions that a query can carry. */
 export const isReading = (action: string): boolean => /\.(?:read|list)$/.test(action);
@@ -84,8 +77,6 @@ export function conditionOf({ memberId, roleIds, positionIds, action, policies, 
 
 const GRANTED: ByRelation = { to: 'granted' };
 
-const uid = (type: string, id: string): EntityUidJson & Reference => ({ type: `${NAMESPACE}${type}`, id });
-
 /** One kind of expression: `{"==": {left, right}}` */
 type Operands = {
   left?: Expr;
@@ -138,7 +129,7 @@ function readCondition(expression: Expr, kind: Kind): Condition<ByRelation> {
     case 'is':
       if (termOf(of.left) !== 'it') break;
       return allOf([
-        of.entity_type === `${NAMESPACE}${type}`,
+        of.entity_type === `${NAMESPACE}::${type}`,
         ...(of.in ? [read({ in: { left: of.left, right: of.in } } as Expr)] : []),
       ]);
     case 'has':
@@ -190,7 +181,7 @@ function references(expression: Expr | undefined): Reference[] {
   return values.map((value) => {
     const entity = (value as { __entity?: Reference } | undefined)?.__entity;
     if (!entity) throw new NotListable('a list can compare a thing with references only');
-    return { type: entity.type.replace(NAMESPACE, ''), id: entity.id };
+    return { type: entity.type.replace(`${NAMESPACE}::`, ''), id: entity.id };
   });
 }
 

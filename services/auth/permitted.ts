@@ -39,6 +39,9 @@ interface Naming {
   policy?: { policyId: string } | undefined;
   holdId?: string;
   groupId?: string;
+  parentId?: string;
+  /** Of members in a group. */
+  changes?: readonly { memberId: string }[];
   positionId?: string;
   position?: { positionId: string } | undefined;
 }
@@ -115,6 +118,8 @@ function happened(authority: Authority, { operationId, ...request }: Naming): Ha
     { type: 'Policy', id: request.policyId ?? request.policy?.policyId ?? '' },
     { type: 'LoginHold', id: request.holdId ?? '' },
     { type: 'Group', id: request.groupId ?? '' },
+    { type: 'Group', id: request.parentId ?? '' },
+    ...(request.changes ?? []).map(({ memberId }) => ({ type: 'Member', id: memberId })),
     { type: 'Position', id: request.positionId ?? request.position?.positionId ?? '' },
   ].filter(({ id }) => id !== '');
   if ('command' in authority) return { action: authority.command, jobId, resources: named };
@@ -187,6 +192,48 @@ export async function requireHeldThere(
 ): Promise<void> {
   if (!author || author.isAdmin || permissions.length === 0) return;
   if (!(await author.holdsThere(groupId, permissions))) throw exceedsOwn();
+}
+
+/**
+ * After somebody else comes to lead a group: who is no administrator gives by that nothing, either, that policies permit to those who lead.
+ *
+ * @throws EXCEEDS_OWN_PERMISSIONS
+ */
+export async function requireMayLeadThere(
+  { roles }: Pick<Store, 'roles'>,
+  session: ClientSession,
+  policies: Policies,
+  author: Author | undefined,
+  groupId: string,
+): Promise<void> {
+  if (!author || author.isAdmin) return;
+  const telling = await roles.find({ 'policies.cedar': /leaders/ }, { session, projection: { policies: 1 } }).toArray();
+  const actions = policies.leadersMay(telling.flatMap((role) => role.policies));
+  await requireHeldThere(
+    author,
+    groupId,
+    actions.map((action) => ({ action, reach: 'subtree' as const })),
+  );
+}
+
+/**
+ * Whoever holds a position that policies name gets what these say, which may be anything: so who is no administrator gives only those that it
+ * holds itself.
+ *
+ * @throws EXCEEDS_OWN_PERMISSIONS
+ */
+export async function requireHoldsNamed(
+  { roles, members }: Pick<Store, 'roles' | 'members'>,
+  session: ClientSession,
+  author: Author | undefined,
+  positionIds: readonly string[],
+): Promise<void> {
+  if (!author || author.isAdmin || positionIds.length === 0) return;
+  const named = await roles.distinct('mentioned', { mentioned: { $in: [...positionIds] } }, { session });
+  const given = positionIds.filter((id) => named.includes(id));
+  if (given.length === 0) return;
+  const holder = { _id: author.memberId, positionIds: { $all: given } };
+  if (!(await members.findOne(holder, { session, projection: { _id: 1 } }))) throw exceedsOwn();
 }
 
 /** For what only administrators may. @throws EXCEEDS_OWN_PERMISSIONS */

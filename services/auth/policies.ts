@@ -142,6 +142,14 @@ export class Policies {
     };
   }
 
+  /** The actions on a group that policies permit to who leads it. */
+  leadersMay(policies: readonly Policy[]): string[] {
+    const those = policies
+      .map(({ cedar }) => factsOf(cedar))
+      .filter(({ forbids, strings }) => !forbids && strings.includes('leaders'));
+    return this.actionsOn('Group').filter((action) => those.some(({ actions }) => actions?.has(action) ?? true));
+  }
+
   /** The actions that can be done to things of a type, in order. */
   actionsOn(type: string): string[] {
     return [...this.#actions].flatMap(([action, types]) => (types.has(type) ? [action] : [])).sort();

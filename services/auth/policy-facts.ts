@@ -12,6 +12,8 @@ export interface PolicyFacts {
    * what it does not permit to another.
    */
   tellsHoldersApart: boolean;
+  /** Whether it leaves things out: what it says of one group it may not say of another that is in it. */
+  makesExceptions: boolean;
   /** Whether it asks more of an owner than who it is: in which role, or whose. */
   looksBehindOwner: boolean;
 }
@@ -19,7 +21,13 @@ export interface PolicyFacts {
 /** Texts whose facts are kept. One has up to 10 kB, but few are long. */
 const KEPT = 2_000;
 const kept = new Map<string, PolicyFacts>();
-const UNREADABLE: PolicyFacts = { forbids: true, strings: [], tellsHoldersApart: true, looksBehindOwner: true };
+const UNREADABLE: PolicyFacts = {
+  forbids: true,
+  strings: [],
+  tellsHoldersApart: true,
+  makesExceptions: true,
+  looksBehindOwner: true,
+};
 
 /**
  * The facts of a policy. They are kept, as reading a policy takes a third of a millisecond, and a change of one has all those read again
@@ -63,6 +71,7 @@ function factsIn(policy: PolicyJson): PolicyFacts {
     ...(actions ? { actions: new Set(actions) } : {}),
     strings: [...new Set(stringsOf(policy))],
     tellsHoldersApart: policy.principal.op !== 'All' || policy.conditions.some(({ body }) => tellsApart(body)),
+    makesExceptions: policy.conditions.some(({ kind, body }) => kind === 'unless' || negates(body)),
     looksBehindOwner: policy.conditions.some(({ body }) => looksBehind(body)),
   };
 }
@@ -77,6 +86,16 @@ export function actionsOf(action: PolicyJson['action']): string[] | undefined {
 function stringsOf(value: unknown): string[] {
   if (typeof value === 'string') return [value];
   return typeof value === 'object' && value !== null ? Object.values(value).flatMap(stringsOf) : [];
+}
+
+/** Whether an expression can hold because something else does not. */
+function negates(expression: unknown): boolean {
+  if (typeof expression !== 'object' || expression === null) return false;
+  const isTruth = (value: Expr | undefined): boolean => typeof (value as { Value?: unknown } | undefined)?.Value === 'boolean';
+  return Object.entries(expression).some(([name, part]: [string, { left?: Expr; right?: Expr } | undefined]) => {
+    if (name === '!' || name === '!=' || name === 'if-then-else') return true;
+    return (name === '==' && (isTruth(part?.left) || isTruth(part?.right))) || negates(part);
+  });
 }
 
 function looksBehind(expression: unknown): boolean {

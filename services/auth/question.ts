@@ -37,6 +37,8 @@ export interface About {
   groups: readonly string[];
   /** Whether all is asked for that who asks is in any group. */
   everywhere: boolean;
+  /** The actions that it is about: of positions it is not asked whether they grant others. Absent: all. */
+  actions?: readonly string[];
 }
 
 /** What the store says of who asks, and of what it asks about. */
@@ -58,12 +60,13 @@ export const saysTooMuch = ({ type, ownerId }: Resource): boolean => ownerId !==
 export const NO_FACTS: Facts = { rolesOf: new Map(), places: new Map(), positionIds: [], everywhere: undefined };
 
 /** What is to be asked of the store, to decide on these. */
-export function aboutOf(resources: readonly Resource[]): About {
+export function aboutOf(resources: readonly Resource[], actions: readonly string[]): About {
   const ids = (wanted: string): string[] => resources.flatMap(({ type, id }) => (type === wanted && id !== '' ? [id] : []));
   return {
     members: ids('Member'),
     groups: ids('Group'),
     everywhere: resources.some(({ type, id }) => type === 'Group' && id === ''),
+    actions,
   };
 }
 
@@ -104,9 +107,8 @@ export function kindOf({ memberId, action, resource, positionIds = [] }: Questio
     named(id) ?? (self ? 'member' : 'resource'),
     ownerId === '' ? '' : (named(ownerId) ?? owned),
     within.flatMap((one) => (strings.has(one.id) ? `${one.type}/${one.id}` : [])).sort(),
-    ...(place
-      ? [place.findable, ...RELATIONS.map((relation) => isTo(place, relation, action)), mentioned(positionIds, strings)]
-      : []),
+    mentioned(positionIds, strings),
+    ...(place ? [place.findable, ...RELATIONS.map((relation) => isTo(place, relation, action))] : []),
   ]);
 }
 

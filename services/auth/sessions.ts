@@ -3,11 +3,28 @@ import type { MemberStatus } from './domain.ts';
 import { findAmongGroups } from './groups/find-among-groups.ts';
 import type { RoleVersion } from './policy-sets.ts';
 import type { About } from './question.ts';
-import { type Asked, holds, membersAsked, type SessionOf, type Standing, sessionsAsked, type Wanted } from './standing.ts';
+import {
+  type Asked,
+  holds,
+  inAny,
+  membersAsked,
+  orNone,
+  type SessionOf,
+  type Standing,
+  sessionsAsked,
+  type Wanted,
+} from './standing.ts';
 import type { Store } from './store.ts';
 
 interface Found {
-  members: { memberId: string; status: MemberStatus; roleIds: string[]; sessionIds: string[] }[];
+  members: {
+    memberId: string;
+    status: MemberStatus;
+    roleIds: string[];
+    /** Of the positions that it holds, those that policies mention. */
+    positionIds: string[];
+    sessionIds: string[];
+  }[];
   roles: RoleVersion[];
 }
 
@@ -51,6 +68,9 @@ export class Sessions {
 
 type Load = Loader<Asked, Standing | undefined>;
 
+/** Of a member's positions those that policies of any of these roles mention. */
+const MENTIONED = { $setIntersection: ['$$this.positionIds', inAny('$roles.mentioned')] };
+
 async function find(
   { members, clock }: Pick<Store, 'members' | 'clock'>,
   asked: readonly Asked[],
@@ -67,6 +87,7 @@ async function find(
               memberId: '$_id',
               status: '$status',
               roleIds: '$roleIds',
+              positionIds: orNone('$positionIds'),
               sessionIds: sessionsAsked(asked, new Date(clock.now())),
             },
           },
@@ -77,8 +98,15 @@ async function find(
           from: 'roles',
           localField: 'members.roleIds',
           foreignField: '_id',
-          pipeline: [{ $project: { version: 1 } }],
+          pipeline: [{ $project: { version: 1, mentioned: 1 } }],
           as: 'roles',
+        },
+      },
+      {
+        $project: {
+          members: { $map: { input: '$members', in: { $mergeObjects: ['$$this', { positionIds: MENTIONED }] } } },
+          'roles._id': 1,
+          'roles.version': 1,
         },
       },
     ])
@@ -92,7 +120,7 @@ async function find(
       roles: member.roleIds.flatMap((roleId) => roles.get(roleId) ?? []),
       rolesOf: new Map(about.members.map((id) => [id, byId.get(id)?.roleIds ?? []])),
       places: new Map(),
-      positionIds: [],
+      positionIds: member.positionIds,
       everywhere: undefined,
     };
   });

@@ -35,6 +35,14 @@ export function sessionsAsked(asked: readonly SessionOf[], now: Date): object {
   return { $map: { input: { $filter: { input: '$sessions', cond: isAsked } }, in: '$$this.id' } };
 }
 
+/** A list that a document may lack, as an expression. */
+export const orNone = (field: string): object => ({ $ifNull: [field, []] });
+
+/** All that is in any of several lists, as an expression. */
+export const inAny = (lists: string): object => ({
+  $reduce: { input: lists, initialValue: [], in: { $setUnion: ['$$value', '$$this'] } },
+});
+
 /** The members that are asked about, and those who ask. */
 export const membersAsked = (asked: readonly Asked[]): string[] => [
   ...new Set(asked.flatMap(({ memberId, about }) => [memberId, ...about.members])),

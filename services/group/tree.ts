@@ -99,6 +99,8 @@ export async function requireStillMembers(tx: Transaction, groupId: string): Pro
   if (rows.length > 0) throw groupBusy();
 }
 
+const doomedBy = (jobId: string) => sql`lock_holder = ${jobId} and pending->>'change' = 'delete'`;
+
 /** Marks a group and all that is below it, for a job that deletes them. */
 export async function markDoomed(tx: Transaction, groupId: string, jobId: string): Promise<void> {
   await tx.query(sql`
@@ -110,10 +112,8 @@ export async function markDoomed(tx: Transaction, groupId: string, jobId: string
 /** Lets go of all that a job was to delete. */
 export async function unmarkDoomed(tx: Transaction, jobId: string): Promise<void> {
   await tx.query(sql`
-    update groups set lock_holder = null, pending = null where lock_holder = ${jobId} and pending->>'change' = 'delete'`);
+    update groups set lock_holder = null, pending = null where ${doomedBy(jobId)}`);
 }
-
-const doomedBy = (jobId: string) => sql`lock_holder = ${jobId} and pending->>'change' = 'delete'`;
 
 /** How much a job is to delete: groups, and what was ever a membership of one. */
 export async function countDoomed(tx: Transaction, jobId: string): Promise<{ groups: number; memberships: number }> {

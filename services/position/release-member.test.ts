@@ -57,3 +57,17 @@ test('while another job changes what a member is bound to, its release waits; wh
   await undo(releasing.of('release'));
   t.deepEqual(await boundTo(groupId, memberId), [leading]);
 });
+
+test('the undo of a release waits for who deletes a position that it gives back', async (t) => {
+  const { groupId, leading } = await createGroup();
+  const { positionId } = await createPosition(groupId);
+  const memberId = randomUUID();
+  await change(groupId, memberId, { bind: [positionId, leading] });
+  const [deletion, releasing] = [job(), job()];
+  await service.releaseMember({ operationId: releasing.of('release'), memberId }, call);
+  await service.beginDeletePosition({ operationId: deletion.of('begin'), groupId, positionId }, call);
+  t.like(await t.throwsAsync(undo(releasing.of('release'))), { code: 'POSITION_BUSY', retryable: true });
+  await t.notThrowsAsync(service.commitPosition({ operationId: deletion.of('commit'), positionId }, call));
+  await undo(releasing.of('release'));
+  t.deepEqual(await boundTo(groupId, memberId), [leading]);
+});

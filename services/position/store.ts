@@ -54,7 +54,7 @@ export async function takeGroup(tx: Transaction, groupId: string): Promise<strin
   return row.positionId;
 }
 
-/** Takes groups that are gone, as far as they have positions: what has begun in them before is there, and nothing more begins. */
+/** Takes groups, as far as they have positions, until the transaction ends: what has begun in them before is there, and nothing more begins. */
 export async function takeGroups(tx: Transaction, groupIds: readonly string[]): Promise<void> {
   await tx.query(sql`
     select from positions where group_id = any(${[...groupIds]}::text[]) and kind = 'leader' order by position_id for update`);

@@ -99,6 +99,50 @@ test('policies know the groups that a group is in, and the positions that a memb
   t.deepEqual(await one.may('group.join', inner._id, top._id), [true, false]);
 });
 
+test('what a position is named for holds of everything, not only of groups', async (t) => {
+  const held = randomUUID();
+  await auth.role(`of-${held}`, [
+    'permit (principal, action in [Musubi::Action::"member.read", Musubi::Action::"member.list"], resource);',
+    `forbid (principal in Musubi::Position::"${held}", action in [Musubi::Action::"member.read", Musubi::Action::"member.list"], resource);`,
+    `permit (principal in Musubi::Position::"${held}", action == Musubi::Action::"audit.list", resource);`,
+  ]);
+  const [one, other] = [await member({ positionIds: [held] }, [`of-${held}`]), await member({}, [`of-${held}`])];
+  const asked = [
+    { action: 'member.read', resource: { type: 'Member', id: other.memberId, ownerId: '' } },
+    { action: 'audit.list', resource: { type: 'System', id: '', ownerId: '' } },
+  ];
+  const all = { action: 'member.list', resource: { type: 'Member', id: '', ownerId: '' }, filtered: true };
+  for (let round = 0; round < 2; round++) {
+    t.deepEqual(await check(auth, { accessToken: other.accessToken, checks: asked }), [true, false]);
+    t.deepEqual(await check(auth, { accessToken: one.accessToken, checks: asked }), [false, true]);
+    t.true((await authorize(auth, { accessToken: other.accessToken, ...all })).seen);
+    await t.throwsAsync(authorize(auth, { accessToken: one.accessToken, ...all }), DENIED);
+  }
+});
+
+test('however much a member is bound to, it is answered, and so is who asks at the same time', async (t) => {
+  const everything = auth.policies.actionsOn('Group').flatMap((action): [string, 'here' | 'subtree'][] => [
+    [action, 'here'],
+    [action, 'subtree'],
+  ]);
+  const groups: Group[] = Array.from({ length: 100 }, () => {
+    const _id = randomUUID();
+    return {
+      _id,
+      path: [ROOT, _id],
+      findable: false,
+      positions: Array.from({ length: 98 }, () => position(null, ...everything)),
+    };
+  });
+  await auth.store.groups.insertMany(groups);
+  const positionIds = groups.flatMap((one) => one.positions.map(({ id }) => id));
+  const bound = await member({ groupIds: groups.map(({ _id }) => _id), positionIds });
+  const other = await member({}, ['finds']);
+  const [mine, others] = await Promise.all([bound.seen('group.list'), other.seen('group.list')]);
+  t.like(mine, { in: { length: 100 } });
+  t.deepEqual(others, { findable: true });
+});
+
 test('those who ask at the same time get what is theirs', async (t) => {
   const groups = await Promise.all(
     Array.from({ length: 6 }, () => add(undefined, { positions: [position('leader', ['group.update', 'subtree'])] })),
@@ -184,6 +228,20 @@ test('what a member may do in a group is explained: which policy, of which posit
   t.like(await of(inside, reader._id), { 'group.read': { allowed: true } });
   await t.throwsAsync(of(inside, reader._id, leader.memberId), DENIED, 'of others asks who may see positions');
   await t.throwsAsync(of(inside, top._id), DENIED);
+});
+
+test('who asks what another member may do in a group learns of no group above that it may not read', async (t) => {
+  const leading = position('leader', ['group.update', 'subtree'], ['position.list', 'subtree']);
+  const top = await add(undefined, { positions: [leading] });
+  const inner = await add(top, { positions: [position('member', ['group.read', 'here'], ['position.list', 'here'])] });
+  const leader = await member({ groupIds: [top._id], positionIds: [leading.id] });
+  const inside = await member({ groupIds: [inner._id] });
+  const asked = { accessToken: inside.accessToken, memberId: leader.memberId, groupId: inner._id };
+  const update = async () => (await explainGroup(auth, asked)).find(({ action }) => action === 'group.update');
+  t.like(await update(), { allowed: true, positions: { length: 0 } });
+  await auth.store.groups.updateOne({ _id: top._id }, { $set: { findable: true } });
+  await auth.store.members.updateOne({ _id: inside.memberId }, { $set: { roleIds: ['finds'] } });
+  t.like(await update(), { allowed: true, positions: [{ positionId: leading.id, groupId: top._id }] });
 });
 
 test('what comes of a look-up is the same however deep the group is', async (t) => {

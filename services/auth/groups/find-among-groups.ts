@@ -1,7 +1,7 @@
 import { ROOT } from '#platform/validation/group-fields.ts';
 import type { MemberStatus } from '../domain.ts';
 import type { RoleVersion } from '../policy-sets.ts';
-import { type Asked, holds, membersAsked, type Standing, sessionsAsked, type Wanted } from '../standing.ts';
+import { type Asked, holds, inAny, membersAsked, orNone, type Standing, sessionsAsked, type Wanted } from '../standing.ts';
 import type { Store } from '../store.ts';
 import type { Ground, Group, Place, Position } from './group.ts';
 
@@ -22,12 +22,11 @@ interface Found {
 
 /** The IDs that are in both, as an expression. */
 const both = (some: unknown, others: unknown) => ({ $setIntersection: [some, others] });
-const orNone = (field: string) => ({ $ifNull: [field, []] });
-const all = (input: string) => ({ $reduce: { input, initialValue: [], in: { $setUnion: ['$$value', '$$this'] } } });
 
 /**
  * What holds of sessions, of the groups that are asked about, and of what their members are to these: one look-up. What comes back of a
- * group's path is only what the member is in or policies of its roles mention, so it costs the same however deep the group is.
+ * group's path is only what the member is in or policies of its roles mention, so it costs the same however deep the group is; and of
+ * positions only what they grant of what is asked about, so nobody makes it dear by what a member is bound to.
  */
 export async function findAmongGroups(
   { members, clock }: Pick<Store, 'members' | 'clock'>,
@@ -36,6 +35,7 @@ export async function findAmongGroups(
 ): Promise<(Standing | undefined)[]> {
   const groupIds = [...new Set(asked.flatMap(({ about }) => about.groups))];
   const pairs = asked.flatMap(({ memberId, about }) => about.groups.map((id) => `${memberId}/${id}`));
+  const actions = asked.every(({ about }) => about.actions) ? asked.flatMap(({ about }) => about.actions ?? []) : undefined;
   const everywhere = asked.flatMap(({ memberId, about }) => (about.everywhere ? [memberId] : []));
   const found = await members
     .aggregate<Found>([
@@ -63,7 +63,7 @@ export async function findAmongGroups(
           },
           // Everybody is in the whole organisation.
           in: { $concatArrays: [[ROOT], orNone('$groupIds')] },
-          mentioned: all('$roles.mentioned'),
+          mentioned: inAny('$roles.mentioned'),
         },
       },
       {
@@ -81,17 +81,14 @@ export async function findAmongGroups(
           },
         },
       },
-      { $set: { grounds: { $cond: [{ $in: ['$_id', { $literal: everywhere }] }, '$in', all('$asked.grounds')] } } },
+      { $set: { grounds: { $cond: [{ $in: ['$_id', { $literal: everywhere }] }, '$in', inAny('$asked.grounds')] } } },
       {
         $lookup: {
           from: 'groups',
           localField: 'grounds',
           foreignField: '_id',
           let: { held: orNone('$positionIds') },
-          pipeline: [
-            { $match: { removedBy: null } },
-            { $project: { positions: { $filter: { input: '$positions', cond: IS_HELD } } } },
-          ],
+          pipeline: [{ $match: { removedBy: null } }, { $project: { positions: heldOf(actions) } }],
           as: 'grounds',
         },
       },
@@ -127,6 +124,17 @@ export async function findAmongGroups(
 
 /** Whether a member holds a position: that of all members, or one that it is bound to. */
 const IS_HELD = { $or: [{ $eq: ['$$this.kind', 'member'] }, { $in: ['$$this.id', '$$held'] }] };
+
+/** The positions that a member holds, which grant one of these actions, or lead; undefined: whatever they grant. */
+function heldOf(actions: readonly string[] | undefined): object {
+  if (!actions) return { $filter: { input: '$positions', cond: IS_HELD } };
+  const asked = { $literal: [...new Set(actions)] };
+  const grants = { $gt: [{ $size: { $setIntersection: ['$$this.permissions.action', asked] } }, 0] };
+  const cond = { $and: [{ $or: [{ $eq: ['$$this.kind', 'leader'] }, grants] }, IS_HELD] };
+  const permissions = { $filter: { input: '$$this.permissions', as: 'one', cond: { $in: ['$$one.action', asked] } } };
+  const narrowed = { id: '$$this.id', kind: '$$this.kind', permissions };
+  return { $map: { input: { $filter: { input: '$positions', cond } }, in: narrowed } };
+}
 
 const groundOf = ({ _id, positions }: { _id: string; positions: readonly Position[] }): Ground => ({ groupId: _id, positions });
 

@@ -1,11 +1,12 @@
 import type { Auth } from '../auth.ts';
 import { factsOf } from '../policy-facts.ts';
 import { type Question, questionOf } from '../question.ts';
-import type { Permission } from './group.ts';
+import { isTo, type Permission } from './group.ts';
 
 /**
  * Whether a member holds all these permissions in a group, each as far as it reaches: one in the group only is allowed there; one for all
  * that is below is allowed in a group below of which nothing is known, and no policy of the member forbids it anywhere, as that may be below.
+ * Where a policy makes exceptions, which may be below, too, only positions grant it for all that is below.
  */
 export async function holdsThere(
   { sessions, policies, store }: Pick<Auth, 'sessions' | 'policies' | 'store'>,
@@ -13,20 +14,26 @@ export async function holdsThere(
   groupId: string,
   permissions: readonly Permission[],
 ): Promise<boolean> {
-  const standing = await sessions.standingOf(memberId, { members: [], groups: [groupId], everywhere: false });
+  const actions = permissions.map(({ action }) => action);
+  const standing = await sessions.standingOf(memberId, { members: [], groups: [groupId], everywhere: false, actions });
   const place = standing?.places.get(groupId);
   if (!standing || !place) return false;
   const { roles: versions, ...facts } = standing;
   const roles = await store.roles.find({ _id: { $in: versions.map(({ _id }) => _id) } }).toArray();
-  const forbidding = roles.flatMap((role) => role.policies.map(({ cedar }) => factsOf(cedar))).filter(({ forbids }) => forbids);
-  const mayBeForbidden = (action: string): boolean =>
-    forbidding.some(({ actions }) => actions === undefined || actions.has(action));
+  const all = roles.flatMap((role) => role.policies.map(({ cedar }) => factsOf(cedar)));
+  const about = (action: string) => all.filter(({ actions }) => actions === undefined || actions.has(action));
   const isAllowed = async (question: Question): Promise<boolean> =>
     (await policies.decide(question, versions, async () => roles)) === 'allowed';
+  const isAllowedBelow = async (question: Question): Promise<boolean> => {
+    const { action, resource } = question;
+    if (about(action).some(({ forbids }) => forbids)) return false;
+    if (about(action).some(({ makesExceptions }) => makesExceptions))
+      return resource.place !== undefined && isTo(resource.place, 'granted', action);
+    return await isAllowed(question);
+  };
   for (const { action, reach } of permissions) {
     const here = questionOf({ memberId, action, resource: { type: 'Group', id: groupId, ownerId: '' } }, facts);
-    if (reach === 'here' && !(await isAllowed(here))) return false;
-    if (reach === 'subtree' && (mayBeForbidden(action) || !(await isAllowed(below(here))))) return false;
+    if (!(await (reach === 'here' ? isAllowed(here) : isAllowedBelow(below(here))))) return false;
   }
   return true;
 }

@@ -4,7 +4,8 @@ import { requireId } from '#platform/validation/id.ts';
 import type { ChangeStandingsRequest, ChangeStandingsResponse, StandingChange } from '#proto/musubi/auth/v1/auth.ts';
 import type { Group, Position } from '../groups/group.ts';
 import { requireGroup } from '../groups/store.ts';
-import { type Author, type PermittedStep, requireHeldThere } from '../permitted.ts';
+import { type Author, type PermittedStep, requireHeldThere, requireHoldsNamed, requireMayLeadThere } from '../permitted.ts';
+import type { Policies } from '../policies.ts';
 import { lastLeader, memberNotFound, notMember, positionNotFound } from '../refusals.ts';
 import type { Store } from '../store.ts';
 
@@ -22,18 +23,19 @@ interface Kept {
 
 /**
  * Gives members exactly what is said in a group: whether they are in it, and to which of its positions they are bound. Who is no
- * administrator gives others only what it holds there itself; who comes in by itself gets what all members have.
+ * administrator gives others only what it holds there itself, with what policies say of leaders and of positions by name; who comes in by
+ * itself gets what all members have.
  *
  * @throws GROUP_NOT_FOUND, MEMBER_NOT_FOUND, POSITION_NOT_FOUND, NOT_MEMBER, LAST_LEADER, EXCEEDS_OWN_PERMISSIONS
  */
 export const changeStandings: PermittedStep<ChangeStandingsRequest, ChangeStandingsResponse, Kept> = {
   takesAway: true,
-  async do({ store, session }, { groupId, changes, leavesNone }, author) {
+  async do({ store, session }, { groupId, changes, leavesNone }, author, policies) {
     // Those who lead a group above it lead it then: whether that is so, an administrator decides.
     if (leavesNone && author && !author.isAdmin) throw lastLeader();
     const group = await requireGroup(store, session, groupId);
     const before: Standing[] = [];
-    for (const change of changes) before.push(await apply(store, session, group, change, author));
+    for (const change of changes) before.push(await apply(store, session, group, change, author, policies));
     return { result: {}, kept: { groupId, before } };
   },
   async undo({ store, session }, { groupId, before }) {
@@ -49,6 +51,7 @@ async function apply(
   group: Group,
   { memberId, isMember, positions }: StandingChange,
   author: Author | undefined,
+  policies: Policies,
 ): Promise<Standing> {
   requireId('changes.memberId', memberId);
   const found = await store.members.findOne({ _id: memberId }, { session, projection: { groupIds: 1, positionIds: 1 } });
@@ -76,6 +79,8 @@ async function apply(
     group._id,
     given.flatMap(({ permissions }) => permissions),
   );
+  await requireHoldsNamed(store, session, author, idsOf(added));
+  if (added.some(({ kind }) => kind === 'leader')) await requireMayLeadThere(store, session, policies, author, group._id);
   await put(store, session, group, after);
   return before;
 }

@@ -2,7 +2,7 @@ import type { ClientSession } from 'mongodb';
 import { DEEPEST } from '#platform/validation/group-fields.ts';
 import type { MoveGroupRequest, MoveGroupResponse } from '#proto/musubi/auth/v1/auth.ts';
 import { requireGroup, requireParent } from '../groups/store.ts';
-import { type Author, type PermittedStep, requireAdministrator, requireHeldThere } from '../permitted.ts';
+import { type Author, type PermittedStep, requireAdministrator, requireHeldThere, requireMayLeadThere } from '../permitted.ts';
 import { groupCycle, groupTooDeep } from '../refusals.ts';
 import type { Store } from '../store.ts';
 
@@ -20,13 +20,14 @@ interface Kept {
  */
 export const moveGroup: PermittedStep<MoveGroupRequest, MoveGroupResponse, Kept> = {
   takesAway: true,
-  async do({ store, session }, { groupId, parentId }, author) {
+  async do({ store, session }, { groupId, parentId }, author, policies) {
     const { path } = await requireGroup(store, session, groupId);
     const parent = await requireParent(store, session, parentId);
     if (parent.path.includes(groupId)) throw groupCycle();
     const before = path.slice(0, -1);
     await requireHeldThere(author, parentId, [{ action: 'group.create', reach: 'here' }]);
     await requireAllowed(store, session, author, groupId, { from: before, to: parent.path });
+    if (parent.path.some((id) => !before.includes(id))) await requireMayLeadThere(store, session, policies, author, groupId);
     const [deepest] = await store.groups
       .aggregate<{ length: number }>(
         [{ $match: { path: groupId } }, { $group: { _id: null, length: { $max: { $size: '$path' } } } }],

@@ -1,17 +1,21 @@
 import { jobOf } from '#platform/validation/id.ts';
 import type { RemoveGroupsRequest, RemoveGroupsResponse } from '#proto/musubi/auth/v1/auth.ts';
 import { requireGroup } from '../groups/store.ts';
-import type { PermittedStep } from '../permitted.ts';
+import { type PermittedStep, requireHeldThere } from '../permitted.ts';
 
 /**
- * Removes a group with all that is below it: nothing is granted there any more, to nobody. They are marked, so that an undo finds them.
+ * Removes a group with all that is below it: nothing is granted there any more, to nobody. They are marked, so that an undo finds them. Who
+ * is no administrator must be allowed to delete what is below it, too.
  *
- * @throws GROUP_NOT_FOUND
+ * @throws GROUP_NOT_FOUND, EXCEEDS_OWN_PERMISSIONS
  */
 export const removeGroups: PermittedStep<RemoveGroupsRequest, RemoveGroupsResponse, { jobId: string }> = {
   takesAway: true,
-  async do({ store, session }, { operationId, groupId }) {
+  async do({ store, session }, { operationId, groupId }, author) {
     await requireGroup(store, session, groupId);
+    const below = { path: groupId, _id: { $ne: groupId }, removedBy: { $exists: false } };
+    if (await store.groups.findOne(below, { session, projection: { _id: 1 } }))
+      await requireHeldThere(author, groupId, [{ action: 'group.delete', reach: 'subtree' }]);
     const jobId = jobOf(operationId);
     await store.groups.updateMany({ path: groupId, removedBy: { $exists: false } }, { $set: { removedBy: jobId } }, { session });
     return { result: {}, kept: { jobId } };

@@ -155,6 +155,25 @@ test('who comes in by itself gets what all members have, and nobody is brought i
   await t.throwsAsync(come(below, other, leader.permit(below.groupId)), EXCEEDS);
 });
 
+test('the audit tells of whom a standing was changed', async (t) => {
+  const [leader, one] = [await member(), await member()];
+  const { groupId } = await made(leader.memberId);
+  const asked = {
+    ...change(),
+    groupId,
+    changes: [{ memberId: one.memberId, isMember: true, positions: undefined }],
+    permit: leader.permit(groupId, 'group.create'),
+  };
+  await auth.steps.changeStandings(asked);
+  t.like(await auth.store.audit.waiting.findOne({ jobId: asked.operationId.split('/')[0] ?? '' }), {
+    actorId: leader.memberId,
+    resources: [
+      { type: 'Group', id: groupId },
+      { type: 'Member', id: one.memberId },
+    ],
+  });
+});
+
 test('that a group is led by nobody, only an administrator brings about; and the system itself', async (t) => {
   const [leader, admin] = [await member(), await member('admin')];
   const { groupId } = await made(leader.memberId);

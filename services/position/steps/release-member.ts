@@ -3,8 +3,8 @@ import { jobOf, requireId } from '#platform/validation/id.ts';
 import type { ReleaseMemberRequest, ReleaseMemberResponse } from '#proto/musubi/position/v1/position.ts';
 import { allBindingsOf, areBindingsTakenOf, closeMember, putBindings, reopenMember } from '../bindings.ts';
 import { bindingsEvent, writtenBindings } from '../events.ts';
-import { bindingsBusy } from '../refusals.ts';
-import { positionsOf } from '../store.ts';
+import { bindingsBusy, positionBusy } from '../refusals.ts';
+import { positionsOf, takeGroups } from '../store.ts';
 
 /** A binding as JSON has it. */
 interface Was {
@@ -47,17 +47,15 @@ export const releaseMember: Step<ReleaseMemberRequest, ReleaseMemberResponse, Ke
       events: after.map(bindingsEvent),
     };
   },
-  /** Binds it to what it was bound to, as far as that is still there. */
+  /** Binds it to what it was bound to, as far as that is still there. One that is just being deleted, it waits for. */
   async undo(tx, { memberId, jobId, before }) {
     await reopenMember(tx, memberId, jobId);
-    const there = new Set(
-      (
-        await positionsOf(
-          tx,
-          before.map(({ groupId }) => groupId),
-        )
-      ).map(({ positionId }) => positionId),
-    );
+    const groupIds = before.map(({ groupId }) => groupId);
+    await takeGroups(tx, groupIds);
+    const positions = await positionsOf(tx, groupIds);
+    const given = new Set(before.flatMap(({ bindings }) => bindings.map(({ positionId }) => positionId)));
+    if (positions.some(({ positionId, pending }) => given.has(positionId) && pending?.change === 'delete')) throw positionBusy();
+    const there = new Set(positions.map(({ positionId }) => positionId));
     const after = [];
     for (const { groupId, bindings } of before) {
       const were = bindings
