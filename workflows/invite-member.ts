@@ -1,0 +1,27 @@
+import { finish, pivot, saga } from './saga.ts';
+import { services } from './step.ts';
+
+const { auth, group } = services;
+
+export interface InviteMemberInput {
+  groupId: string;
+  memberId: string;
+  /** Who invites. */
+  byMemberId: string;
+  /** Until when it can accept (RFC 3339). */
+  until: string;
+}
+
+/** Invites a member to a group, which it sees from then on. */
+export const inviteMember = saga(
+  'group.invite',
+  [[group.beginChangeMembership, pivot(auth.changeStandings), finish(group.commitMembership, () => ({}))]],
+  async ({ step }, { groupId, memberId, byMemberId: inviterId, until }: InviteMemberInput) => {
+    const change = 'MEMBERSHIP_CHANGE_INVITE';
+    await step(group.beginChangeMembership, { groupId, memberId, change, reason: '', inviterId, until });
+    const changes = [{ memberId, isInvited: true, positions: undefined }];
+    await step(auth.changeStandings, { groupId, changes, leavesNone: false });
+    await step(group.commitMembership, {});
+    return { id: memberId };
+  },
+);
