@@ -56,7 +56,10 @@ async function apply(
   author: Author | undefined,
 ): Promise<Standing> {
   requireId('changes.memberId', memberId);
-  const found = await store.members.findOne({ _id: memberId }, { session, projection: { groupIds: 1, positionIds: 1, invitedTo: 1 } });
+  const found = await store.members.findOne(
+    { _id: memberId },
+    { session, projection: { groupIds: 1, positionIds: 1, invitedTo: 1 } },
+  );
   if (!found) throw memberNotFound();
   const bindable = group.positions.filter(({ kind }) => kind !== 'member');
   const idsOf = (some: readonly Position[]): string[] => some.map(({ id }) => id);
@@ -98,8 +101,6 @@ async function put({ members }: Store, session: ClientSession, group: Group, sta
       ? { $setUnion: [orNone('$groupIds'), [group._id]] }
       : without('$groupIds', [group._id]);
   const positionIds = { $setUnion: [without('$positionIds', ofGroup), { $literal: standing.positionIds }] };
-  const invitedTo = standing.isInvited
-    ? { $setUnion: [orNone('$invitedTo'), [group._id]] }
-    : without('$invitedTo', [group._id]);
+  const invitedTo = standing.isInvited ? { $setUnion: [orNone('$invitedTo'), [group._id]] } : without('$invitedTo', [group._id]);
   await members.updateOne({ _id: standing.memberId }, [{ $set: { groupIds, positionIds, invitedTo } }], { session });
 }

@@ -18,15 +18,7 @@ import {
   requireFewCandidacies,
   requireFewGroups,
 } from '../memberships.ts';
-import {
-  groupBusy,
-  groupNotFound,
-  groupNotOnRequest,
-  groupNotOpen,
-  membershipBusy,
-  notMember,
-  rootGroup,
-} from '../refusals.ts';
+import { groupBusy, groupNotFound, groupNotOnRequest, groupNotOpen, membershipBusy, notMember, rootGroup } from '../refusals.ts';
 import { readGroups } from '../store.ts';
 import { holdTree, pathOf, requireNotArchived, requireNotHeld } from '../tree.ts';
 
