@@ -164,7 +164,7 @@ export const SERVICES = {
   job: {
     contract: JobServiceService,
     calledBy: {
-      sagas: ['reportProgress', 'finishJob', 'getJob', 'listUnfinishedJobs'],
+      sagas: ['reportProgress', 'finishJob', 'issueJob', 'getJob', 'listUnfinishedJobs'],
       gateway: ['issueJob', 'findJob', 'finishJob', 'getJob', 'getJobOwners', 'listJobs', 'awaitJob'],
       websocket: ['getJob'],
       bootstrap: ['issueJob', 'findJob', 'finishJob', 'listJobs', 'awaitJob'],
