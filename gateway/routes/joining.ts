@@ -63,7 +63,8 @@ const requestJoin = commandRoute({
   ...HIDDEN_GROUP,
   body: z
     .strictObject({ message: joinMessage.optional() })
-    .meta({ id: 'NewJoinRequest', examples: [{ message: 'I work on the same project' }] }),
+    .meta({ id: 'NewJoinRequest', examples: [{ message: 'I work on the same project' }] })
+    .optional(),
   aggregateId: (_, byMemberId) => byMemberId,
   input: ({ id, params: { groupId }, body }) => ({ groupId, memberId: id, ...body }),
   about: ({ params }) => `Ask to be let into group ${params.groupId}`,
@@ -109,7 +110,8 @@ const declineRequest = commandRoute({
   description: 'It can ask again.',
   body: z
     .strictObject({ reason: reason.optional().meta({ description: 'Why, in a line, for the member to read' }) })
-    .meta({ id: 'DeclinedRequest', examples: [{ reason: 'It is for another department' }] }),
+    .meta({ id: 'DeclinedRequest', examples: [{ reason: 'It is for another department' }] })
+    .optional(),
   input: ({ id, params: { groupId }, body }) => ({ groupId, memberId: id, ...body }),
   about: ({ params }) => `Do not let member ${params.memberId} into group ${params.groupId}`,
   responses: { 204: { description: 'The request is declined' } },

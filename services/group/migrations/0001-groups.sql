@@ -64,6 +64,7 @@ create table memberships (
   constraint begun_by_a_job check (version > 0 or lock_holder is not null)
 );
 create index memberships_of on memberships (member_id, group_id);
+create index memberships_due on memberships (until) where until is not null;
 create index memberships_held on memberships (lock_holder) where lock_holder is not null;
 
 -- When all members of before there were groups had been taken in; no row: they have not been.
