@@ -282,3 +282,26 @@ test('what a restored copy says of who was deleted is forgotten, also what a job
   t.like(await membershipOf(groupId, memberId), { requestedAt: null, message: null });
   t.like((await membershipOf(other, memberId))?.pending, { becomes: 'requested', message: null });
 });
+
+test('the invitations whose time is over, or soon, are told page by page', async (t) => {
+  const [one, other, later, memberId] = [await createGroup(), await createGroup(), await createGroup(), randomUUID()];
+  const soon = invitation(30_000);
+  for (const groupId of [one, other]) await done('INVITE', groupId, memberId, soon);
+  await done('INVITE', later, memberId, invitation());
+  const due = async (afterId = '', limit = 1_000) => {
+    const { invitations } = await service.listDueInvitations({ withinMs: 60_000, afterId, limit }, call);
+    return invitations.filter((each) => each.memberId === memberId);
+  };
+  const all = await due();
+  t.deepEqual(
+    all,
+    [one, other].sort().map((groupId) => ({ groupId, memberId, until: new Date(soon.until) })),
+  );
+  t.deepEqual(await due(`${all[0]?.groupId}.${memberId}`), all.slice(1));
+  for (const limit of [0, 1_001]) await t.throwsAsync(due('', limit), { code: 'INVALID_ARGUMENT' });
+  await done('ACCEPT', one, memberId);
+  t.deepEqual(
+    (await due()).map(({ groupId }) => groupId),
+    [other],
+  );
+});
