@@ -2,32 +2,17 @@ import { randomUUID } from 'node:crypto';
 import test from 'ava';
 import { sql } from '#platform/postgres/database.ts';
 import { MOST_CANDIDACIES, ROOT } from '#platform/validation/group-fields.ts';
-import type { BeginChangeMembershipRequest, MembershipChange } from '#proto/musubi/group/v1/group.ts';
 import { groupErasure } from './erasure.ts';
 import { call, job, openTestGroup } from './group.fixture.ts';
+import { invitation, joiningOf, type What } from './joining.fixture.ts';
 
-// How members come into groups by asking and by invitations.
+// How members come into groups by asking, and how that meets with invitations.
 
-const { db, service, begin, commit, createGroup, membershipOf, putMembers, eventsOf, undo, close } =
-  await openTestGroup('joining');
+const group = await openTestGroup('joining');
+const { db, service, begin, commit, createGroup, membershipOf, putMembers, eventsOf, undo, close } = group;
+const { change, done, onRequest } = joiningOf(group);
 test.after.always(close);
 
-type What = MembershipChange extends infer Change ? (Change extends `MEMBERSHIP_CHANGE_${infer Word}` ? Word : never) : never;
-type Asked = Partial<Omit<BeginChangeMembershipRequest, 'change'>>;
-const change = (what: What, groupId: string, memberId: string, asked: Asked = {}, { of } = job()) =>
-  service.beginChangeMembership(
-    { operationId: of('begin'), groupId, memberId, reason: '', change: `MEMBERSHIP_CHANGE_${what}`, ...asked },
-    call,
-  );
-const commitChange = ({ of }: ReturnType<typeof job>) => service.commitMembership({ operationId: of('commit') }, call);
-async function done(what: What, groupId: string, memberId: string, asked: Asked = {}): Promise<void> {
-  const at = job();
-  await change(what, groupId, memberId, asked, at);
-  await commitChange(at);
-}
-const onRequest = () => createGroup({ visibility: 'VISIBILITY_REQUEST' });
-const inMs = (ms: number): string => new Date(Date.now() + ms).toISOString();
-const invitation = (ms = 3_600_000) => ({ inviterId: randomUUID(), until: inMs(ms) });
 const payloadsOf = async (id: string): Promise<Record<string, unknown>[]> => {
   const rows = await db.query<{ payload: Record<string, unknown> }>(
     sql`select payload from outbox where aggregateid = ${id} order by version`,
@@ -63,62 +48,6 @@ test('one that is declined reads why, asks again, and has that forgotten', async
   await t.throwsAsync(change('WITHDRAW_REQUEST', groupId, memberId), { code: 'JOIN_REQUEST_NOT_FOUND' });
   const told = ['membership.requested 1', 'membership.ended 2', 'membership.requested 3', 'membership.ended 4'];
   t.deepEqual(await eventsOf(`${groupId}.${memberId}`), told);
-});
-
-test('a member is invited, and accepts or declines, or the invitation is taken back', async (t) => {
-  const [groupId, memberId] = [await createGroup({ visibility: 'VISIBILITY_INVITATION' }), randomUUID()];
-  const given = invitation();
-  for (const end of ['DECLINE_INVITATION', 'WITHDRAW_INVITATION'] as const) {
-    await done('INVITE', groupId, memberId, given);
-    const { invitedAt, ...invited } = (await membershipOf(groupId, memberId)) ?? {};
-    t.truthy(invitedAt);
-    t.like(invited, { joinedAt: null, inviterId: given.inviterId, until: new Date(given.until) });
-    await done(end, groupId, memberId);
-    t.like(await membershipOf(groupId, memberId), { invitedAt: null, inviterId: null, until: null, joinedAt: null });
-    for (const again of ['ACCEPT', 'DECLINE_INVITATION', 'WITHDRAW_INVITATION'] as const)
-      await t.throwsAsync(change(again, groupId, memberId), { code: 'INVITATION_NOT_FOUND' });
-  }
-  await done('INVITE', groupId, memberId, given);
-  await done('ACCEPT', groupId, memberId);
-  t.like(await membershipOf(groupId, memberId), { invitedAt: null });
-  t.truthy((await membershipOf(groupId, memberId))?.joinedAt);
-  t.deepEqual((await eventsOf(`${groupId}.${memberId}`)).slice(-2), ['membership.invited 5', 'membership.changed 6']);
-});
-
-test('an invitation is for a time, which is to come and not too far', async (t) => {
-  const [groupId, memberId] = [await createGroup(), randomUUID()];
-  for (const until of [inMs(-1), inMs(367 * 86_400_000), 'tomorrow', undefined])
-    t.like(await t.throwsAsync(change('INVITE', groupId, memberId, { ...invitation(), until })), {
-      code: 'INVALID_ARGUMENT',
-      fields: [{ field: 'expiresAt' }],
-    });
-  const short = invitation(60);
-  await done('INVITE', groupId, memberId, short);
-  await new Promise((resolve) => setTimeout(resolve, 80));
-  await t.throwsAsync(change('ACCEPT', groupId, memberId), { code: 'INVITATION_NOT_FOUND' }, 'before its end was told');
-  await t.throwsAsync(change('REQUEST', groupId, memberId), { code: 'GROUP_NOT_ON_REQUEST' });
-  const next = invitation();
-  await done('INVITE', groupId, memberId, next);
-  const late = await change('EXPIRE_INVITATION', groupId, memberId, { until: short.until });
-  t.true(late.nothingToDo, 'another one has come in its place');
-  t.like(await membershipOf(groupId, memberId), { until: new Date(next.until), lockHolder: null });
-  await done('EXPIRE_INVITATION', groupId, memberId, { until: next.until });
-  t.like(await membershipOf(groupId, memberId), { invitedAt: null });
-  const at = job();
-  t.true((await change('EXPIRE_INVITATION', groupId, memberId, { until: next.until }, at)).nothingToDo);
-  await undo(at.of('begin'));
-  t.true((await change('EXPIRE_INVITATION', randomUUID(), memberId, { until: next.until })).nothingToDo, 'of what is gone');
-});
-
-test('time ends an invitation also where the group is archived; nothing else does there', async (t) => {
-  const [groupId, other, memberId, at] = [await createGroup(), await createGroup({}), randomUUID(), job()];
-  const given = invitation();
-  for (const id of [groupId, other]) await done('INVITE', id, memberId, given);
-  await begin.archive(groupId, at);
-  await commit(groupId, at);
-  for (const what of ['ACCEPT', 'DECLINE_INVITATION', 'WITHDRAW_INVITATION'] as const)
-    await t.throwsAsync(change(what, groupId, memberId), { code: 'GROUP_ARCHIVED' });
-  await t.notThrowsAsync(done('EXPIRE_INVITATION', groupId, memberId, { until: given.until }));
 });
 
 test('who has asked is decided on, and who is invited decides: of the two none comes twice, nor one beside the other', async (t) => {
@@ -281,27 +210,4 @@ test('what a restored copy says of who was deleted is forgotten, also what a job
   t.deepEqual(await erase([memberId]), { erased: [] });
   t.like(await membershipOf(groupId, memberId), { requestedAt: null, message: null });
   t.like((await membershipOf(other, memberId))?.pending, { becomes: 'requested', message: null });
-});
-
-test('the invitations whose time is over, or soon, are told page by page', async (t) => {
-  const [one, other, later, memberId] = [await createGroup(), await createGroup(), await createGroup(), randomUUID()];
-  const soon = invitation(30_000);
-  for (const groupId of [one, other]) await done('INVITE', groupId, memberId, soon);
-  await done('INVITE', later, memberId, invitation());
-  const due = async (afterId = '', limit = 1_000) => {
-    const { invitations } = await service.listDueInvitations({ withinMs: 60_000, afterId, limit }, call);
-    return invitations.filter((each) => each.memberId === memberId);
-  };
-  const all = await due();
-  t.deepEqual(
-    all,
-    [one, other].sort().map((groupId) => ({ groupId, memberId, until: new Date(soon.until) })),
-  );
-  t.deepEqual(await due(`${all[0]?.groupId}.${memberId}`), all.slice(1));
-  for (const limit of [0, 1_001]) await t.throwsAsync(due('', limit), { code: 'INVALID_ARGUMENT' });
-  await done('ACCEPT', one, memberId);
-  t.deepEqual(
-    (await due()).map(({ groupId }) => groupId),
-    [other],
-  );
 });
