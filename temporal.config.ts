@@ -46,6 +46,12 @@ export const SEARCH_ATTRIBUTES = {
 /** The query by which a workflow says whether it is past its point of no return, so that to cancel it is too late. */
 export const TOO_LATE_QUERY = 'tooLate';
 
+/** The update by which a term (`workflows/term.ts`) is given another moment. */
+export const SET_TERM = 'setTerm';
+
+/** On whose behalf a job is that the system itself begins. */
+export const OF_THE_SYSTEM = 'system';
+
 /** How long one attempt of a step may take, ms. */
 const ATTEMPT_MS = 5_000;
 
@@ -98,6 +104,8 @@ export const TIMERS = {
   alarm: { ms: ALARM_AFTER_MS, summary: 'alarm' },
   /** A child workflow that was closed from outside is begun again. */
   beginAgain: { ms: 1_000, summary: 'begins again what was closed from outside' },
+  /** What ends by a term could not be ended. */
+  endAgain: { ms: 60_000, summary: 'tries again to end it' },
 } as const;
 
 /**
@@ -121,6 +129,11 @@ export const SCHEDULES = {
     everyMs: 3_600_000,
     summary: 'Erases what is kept of deleted members, and what a restored backup has brought back of them',
     attempt: { startToCloseTimeout: 6 * 3_600_000, heartbeatTimeout: 60_000 },
+  },
+  'upkeep.terms': {
+    everyMs: 5 * 60_000,
+    summary: 'Sets the timers of all that ends soon, or has ended: Temporal may have lost some',
+    attempt: { startToCloseTimeout: 30 * 60_000, heartbeatTimeout: 60_000 },
   },
 } as const;
 export type ScheduleId = keyof typeof SCHEDULES;

@@ -12,6 +12,7 @@ import type { Peers } from '#platform/grpc/peers.ts';
 import type { UncopiedService } from '../services/catalogue.ts';
 import { calledBy } from '../services/may-call.ts';
 import { createCall, type Given, type StepCall } from './call.ts';
+import type { Term, Terms } from './terms.ts';
 
 /** The contracts of the services that sagas call. */
 export const CONTRACTS = calledBy('sagas');
@@ -24,7 +25,7 @@ export type SagaPeers = Peers<Contracts>;
 
 /** What sagas call besides steps: it waits, or is repeated without harm, so it has no undo. */
 const NO_STEPS = {
-  job: ['reportProgress', 'finishJob'],
+  job: ['reportProgress', 'finishJob', 'issueJob'],
   query: ['awaitVersions'],
 } as const satisfies { [Name in keyof Contracts]?: readonly (keyof Contracts[Name])[] };
 type NoSteps = typeof NO_STEPS;
@@ -42,13 +43,24 @@ export type Activities = {
       Contracts[Name][M]
     >;
   };
+} & TermActivities;
+
+/** What sagas do with terms, which no service keeps but Temporal itself. */
+type TermActivities = {
+  term: { setTerms(step: StepCall, given: { terms: readonly Term[] }): Promise<object> };
 };
 
 /** What an activity does, whichever RPC it is. */
 type Rpc = (request: object, options: CallOptions) => Promise<unknown>;
 
-export function createActivities(peers: SagaPeers): Activities {
+/** @param terms who keeps timers */
+export function createActivities(peers: SagaPeers, terms: Terms): Activities {
   const call = createCall(peers.job);
+  const term = {
+    setTerms: (step: StepCall, given: { terms: readonly Term[] }) => call(step, (options) => terms.setTerms(given, options)),
+    // To set a term twice is to set it once, so of that there are no records.
+    listOperations: async () => ({ operations: [] }),
+  };
   const services = Object.entries(CONTRACTS).map(([service, contract]) => {
     const peer = peers[service as keyof SagaPeers] as unknown as Record<string, Rpc>;
     const steps = [...stepNames(contract), ...aboutOperations(contract)].map((name) => [
@@ -67,7 +79,7 @@ export function createActivities(peers: SagaPeers): Activities {
     ]);
     return [service, Object.fromEntries([...steps, ...others])];
   });
-  return Object.fromEntries(services) as Activities;
+  return { ...Object.fromEntries(services), term } as Activities;
 }
 
 function rpcOf(peer: Record<string, Rpc>, name: string): Rpc {

@@ -12,6 +12,7 @@ import { createLogger } from '../platform/process/log.ts';
 import { calledBy } from '../services/may-call.ts';
 import { WORKER_TUNING } from '../temporal.config.ts';
 import { sagasShape } from '../worker/config.ts';
+import { createTerms } from '../worker/terms.ts';
 import { makeWorkflowThreadsLean } from '../worker/workflow-threads.ts';
 
 const LEAN_QUEUE = 'bench-lean';
@@ -43,7 +44,15 @@ export async function startBaselines(): Promise<Baselines> {
       connection,
       taskQueue,
       workflowsPath: fileURLToPath(new URL('./workflows.ts', import.meta.url)),
-      activities: { ...byTemporalName(createActivities(peers)), noop: async () => undefined },
+      activities: {
+        ...byTemporalName(
+          createActivities(
+            peers,
+            createTerms(() => client),
+          ),
+        ),
+        noop: async () => undefined,
+      },
     });
   // The naive saga has the SDK as it comes; the floor has our settings, which threads that are made from here on take.
   const asItComes = await workOn(taskQueue);

@@ -1,11 +1,14 @@
 import { notFound } from '#platform/errors.ts';
 import type { Condition } from '#proto/musubi/access/v1/condition.ts';
 import {
+  Candidacy,
   type GetGroupRequest,
   type GetPositionRequest,
   GroupPart,
   type GroupView,
   type ListAncestorsRequest,
+  type ListCandidaciesRequest,
+  type ListCandidatesRequest,
   type ListGroupMembersRequest,
   type ListGroupsRequest,
   type ListPositionsRequest,
@@ -46,6 +49,18 @@ export const positionView = (positionId: string, groupId: string, given: Partial
   version: 1,
   ...given,
 });
+
+/** In which every member has asked, is invited and was put out, as far as it is asked for. */
+function tiesOf(candidacy: Candidacy) {
+  const { CANDIDACY_REQUESTED, CANDIDACY_INVITED, CANDIDACY_EXPELLED } = Candidacy;
+  const request = { requestedAt: AT, message: 'of the test', declinedAt: undefined, declineReason: '' };
+  const invitation = { invitedAt: AT, inviterId: 'inviter', until: AT };
+  return {
+    request: candidacy === CANDIDACY_REQUESTED ? request : undefined,
+    invitation: candidacy === CANDIDACY_INVITED ? invitation : undefined,
+    expulsion: candidacy === CANDIDACY_EXPELLED ? { expelledAt: AT, reason: 'it is over' } : undefined,
+  };
+}
 
 export function groupQueriesOf({ groups, positions, members }: State) {
   const seenOf = (seen: Condition | undefined) => [...groups.values()].filter(({ groupId }) => sees(seen, groupId));
@@ -90,6 +105,23 @@ export function groupQueriesOf({ groups, positions, members }: State) {
       const { items, nextPageToken } = page(all, pageSize);
       const boundTo = bound.map((position) => ({ positionId: position.positionId, boundAt: AT, until: AT }));
       return { members: items.map((member) => ({ member, joinedAt: AT, positions: boundTo })), nextPageToken };
+    },
+    async listCandidates({ groupId, candidacy, pageToken, pageSize, seen }: ListCandidatesRequest) {
+      noPageToken(pageToken);
+      read(groupId);
+      const all = [...members.values()].filter(({ memberId }) => sees(seen, memberId));
+      const { items, nextPageToken } = page(all, pageSize);
+      return { candidates: items.map((member) => ({ member, ...tiesOf(candidacy) })), nextPageToken };
+    },
+    async listCandidacies({ memberId, groupId, candidacy, pageToken, pageSize, seen }: ListCandidaciesRequest) {
+      noPageToken(pageToken);
+      const ids = groupId === '' ? [...groups.keys()] : [groupId];
+      const { items, nextPageToken } = page(ids, pageSize);
+      const candidacies = items.map((id) => ({
+        ...{ groupId: id, memberId, groupName: sees(seen, id) ? groups.get(id)?.name : undefined },
+        ...tiesOf(candidacy),
+      }));
+      return { candidacies, nextPageToken };
     },
     async getPosition({ groupId, positionId, seen }: GetPositionRequest) {
       readSeen(groupId, seen);

@@ -93,7 +93,7 @@ export const SERVICES = {
   },
   group: {
     contract: GroupServiceService,
-    calledBy: { bootstrap: ['ensureRoot'] },
+    calledBy: { bootstrap: ['ensureRoot'], sagas: ['listDueInvitations'] },
     outbox: 'postgres',
     events: {
       'group.created': ['query'],
@@ -103,6 +103,8 @@ export const SERVICES = {
       'group.restored': ['query'],
       'group.deleted': ['query'],
       'membership.changed': ['query'],
+      'membership.requested': ['query'],
+      'membership.invited': ['query'],
       'membership.ended': ['query'],
     },
     tells: ['group', 'membership'],
@@ -162,7 +164,7 @@ export const SERVICES = {
   job: {
     contract: JobServiceService,
     calledBy: {
-      sagas: ['reportProgress', 'finishJob', 'getJob', 'listUnfinishedJobs'],
+      sagas: ['reportProgress', 'finishJob', 'issueJob', 'getJob', 'listUnfinishedJobs'],
       gateway: ['issueJob', 'findJob', 'finishJob', 'getJob', 'getJobOwners', 'listJobs', 'awaitJob'],
       websocket: ['getJob'],
       bootstrap: ['issueJob', 'findJob', 'finishJob', 'listJobs', 'awaitJob'],
@@ -195,6 +197,8 @@ export const SERVICES = {
         'listSubgroups',
         'listAncestors',
         'listGroupMembers',
+        'listCandidates',
+        'listCandidacies',
         'getPosition',
         'listPositions',
       ],

@@ -79,7 +79,8 @@ export async function freshSystem(): Promise<System> {
   const groupReads = { getGroup: none, listGroups: none, listSubgroups: none, listAncestors: none, listGroupMembers: none };
   const positionReads = { getPosition: none, listPositions: none };
   const memberReads = { getMember: none, listMembers: none, listLookalikes: none, getMemberSchema: none };
-  const reads = { ...memberReads, ...roleReads, ...groupReads, ...positionReads };
+  const candidateReads = { listCandidates: none, listCandidacies: none };
+  const reads = { ...memberReads, ...roleReads, ...groupReads, ...positionReads, ...candidateReads };
   const query: Handlers<QueryServiceService> = { ...reads, awaitVersions: async () => ({}) };
 
   const calls: string[] = [];

@@ -14,6 +14,7 @@ import { newId } from '#platform/validation/id.ts';
 import { JobState } from '#proto/musubi/job/v1/job.ts';
 import { byTemporalName, createActivities } from '../activities/index.ts';
 import { SEARCH_ATTRIBUTES } from '../temporal.config.ts';
+import { createTerms } from '../worker/terms.ts';
 import { examine } from '../worker/unfinished-jobs.ts';
 import { address, admin } from './client.ts';
 import { readTopics } from './evidence.ts';
@@ -56,7 +57,18 @@ test.before(async () => {
   await ground.work();
   connection = await NativeConnection.connect({ address: address('MUSUBI_TEMPORAL_ADDRESS') });
   client = new Client({ connection });
-  stopWorker = await runWorker(connection, taskQueue, holding(byTemporalName(createActivities(ground.peers))));
+  stopWorker = await runWorker(
+    connection,
+    taskQueue,
+    holding(
+      byTemporalName(
+        createActivities(
+          ground.peers,
+          createTerms(() => client),
+        ),
+      ),
+    ),
+  );
   for (const [way, { make }] of Object.entries(WAYS)) {
     const [done, undone] = [await make(context()), await make(context())];
     const { calls } = await ground.run(done);

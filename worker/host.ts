@@ -9,6 +9,7 @@ import type { Logger } from '#platform/process/log.ts';
 import { sparing } from '#platform/process/probe.ts';
 import type { Tracing } from '#platform/process/telemetry.ts';
 import { byTemporalName, createActivities, type SagaPeers } from '../activities/index.ts';
+import type { Terms } from '../activities/terms.ts';
 import { type Domain, queueOfDomain } from '../temporal.config.ts';
 import { workflowBundle } from './bundle.ts';
 import { type Commands, createCommands } from './client.ts';
@@ -20,6 +21,7 @@ import type { Tellers } from './reconcile/truth.ts';
 import { installRuntime } from './runtime.ts';
 import { makeSchedules, type Upkeep } from './schedules.ts';
 import { registerSearchAttributes } from './search-attributes.ts';
+import { createTerms, setDueTerms, termsInWords } from './terms.ts';
 import { lookAtUnfinishedJobs, standingInWords, tellOfDrift, tellOfErasures, tellOfUnfinishedJobs } from './watch.ts';
 import { createWorker } from './worker.ts';
 import { makeWorkflowThreadsLean } from './workflow-threads.ts';
@@ -128,13 +130,21 @@ class Host {
     });
   }
 
+  #requireClient(): Client {
+    if (!this.client) throw new Error('not connected to Temporal');
+    return this.client;
+  }
+
+  /** All that is done for workflows. */
+  #activities(peers: Called): Record<string, unknown> {
+    const terms = createTerms(() => this.#requireClient(), this.#app.config.MUSUBI_OWN_QUEUES);
+    return { ...byTemporalName(createActivities(peers, terms)), ...this.#upkeep(peers, terms) };
+  }
+
   /** The activities of Schedules. */
-  #upkeep(peers: Called): Upkeep {
+  #upkeep(peers: Called, terms: Terms): Upkeep {
     const { config, log } = this.#app;
-    const connected = (): Client => {
-      if (!this.client) throw new Error('not connected to Temporal');
-      return this.client;
-    };
+    const connected = (): Client => this.#requireClient();
     return {
       'upkeep.unfinishedJobs': async () => {
         const standing = await lookAtUnfinishedJobs({ client: connected(), job: peers.job, own: config.MUSUBI_OWN_QUEUES }, log);
@@ -147,6 +157,10 @@ class Host {
       'upkeep.reconcile': async () => {
         const report = await reconcile({ ...peers, log, progressed: heartbeat }, activityInfo().heartbeatDetails as Progress);
         return { words: inWords(report), ...report };
+      },
+      'upkeep.terms': async () => {
+        const report = await setDueTerms({ peers, terms, log, progressed: heartbeat });
+        return { words: termsInWords(report), ...report };
       },
     };
   }
@@ -188,7 +202,7 @@ class Host {
     const queues = [...new Set(this.#domains.map((domain) => queueOfDomain(domain, config.MUSUBI_OWN_QUEUES)))];
     const codePath = queues.length > 0 ? await workflowBundle(tracing.exporting, config.MUSUBI_WORKFLOW_BUNDLES) : '';
     const peers = this.#peers;
-    const activities = peers ? { ...byTemporalName(createActivities(peers)), ...this.#upkeep(peers) } : {};
+    const activities = peers ? this.#activities(peers) : {};
     const workers = await Promise.all(
       queues.map((taskQueue) => createWorker({ connection, namespace, taskQueue, codePath, activities, tracing })),
     );

@@ -1,7 +1,5 @@
-import { finish, pivot, saga } from './saga.ts';
-import { services } from './step.ts';
-
-const { auth, group } = services;
+import { COMING, comeIn } from './come-in.ts';
+import { saga } from './saga.ts';
 
 export interface AddMemberInput {
   groupId: string;
@@ -11,15 +9,6 @@ export interface AddMemberInput {
 }
 
 /** Has a member be in a group. */
-export const addMember = saga(
-  'group.add-member',
-  [[group.beginChangeMembership, pivot(auth.changeStandings), finish(group.commitMembership, () => ({}))]],
-  async ({ step }, { groupId, memberId, byMemberId }: AddMemberInput) => {
-    const change = memberId === byMemberId ? 'MEMBERSHIP_CHANGE_JOIN' : 'MEMBERSHIP_CHANGE_ADD';
-    await step(group.beginChangeMembership, { groupId, memberId, change, reason: '' });
-    const changes = [{ memberId, isMember: true, positions: undefined }];
-    await step(auth.changeStandings, { groupId, changes, leavesNone: false });
-    await step(group.commitMembership, {});
-    return { id: memberId };
-  },
+export const addMember = saga('group.add-member', [COMING], ({ step }, { groupId, memberId, byMemberId }: AddMemberInput) =>
+  comeIn(step, { groupId, memberId, change: memberId === byMemberId ? 'MEMBERSHIP_CHANGE_JOIN' : 'MEMBERSHIP_CHANGE_ADD' }),
 );

@@ -112,3 +112,61 @@ test('a deletion whose history is lost past its pivot is finished', async (t) =>
     within(services.received.find(({ name }) => name === 'group.countDoomed')?.request.operationId).startsWith('group.purge/'),
   );
 });
+
+const ASKED = { groupId, memberId: INPUTS['group.invite'].memberId };
+const UNTIL = INPUTS['group.invite'].until;
+
+test('who is invited sees the group, until a term that is set before the invitation is shown', async (t) => {
+  const services = await run(t, 'group.invite', INPUTS['group.invite']);
+  t.deepEqual(services.steps, ['beginChangeMembership', 'changeStandings', 'setTerms', 'commitMembership']);
+  t.like(askedOf(services, 'group.beginChangeMembership'), {
+    ...ASKED,
+    change: 'MEMBERSHIP_CHANGE_INVITE',
+    inviterId: INPUTS['group.invite'].byMemberId,
+    until: UNTIL,
+  });
+  const invited = [{ memberId: ASKED.memberId, isInvited: true }];
+  t.like(askedOf(services, 'auth.changeStandings'), { groupId, changes: invited });
+  t.like(askedOf(services, 'term.setTerms'), {
+    terms: [{ about: `invitation/${groupId}/${ASKED.memberId}`, until: UNTIL, command: 'group.expire-invitation' }],
+  });
+});
+
+test('an invitation that is answered or taken back has no term any more; who declines does not see the group', async (t) => {
+  for (const [command, change, after] of [
+    ['group.accept-invitation', 'ACCEPT', { isMember: true }],
+    ['group.decline-invitation', 'DECLINE_INVITATION', { isInvited: false }],
+    ['group.withdraw-invitation', 'WITHDRAW_INVITATION', { isInvited: false }],
+  ] as const) {
+    const services = await run(t, command, ASKED);
+    t.like(askedOf(services, 'group.beginChangeMembership'), { ...ASKED, change: `MEMBERSHIP_CHANGE_${change}` });
+    t.like(askedOf(services, 'auth.changeStandings'), { changes: [{ memberId: ASKED.memberId, ...after }] });
+    t.like(askedOf(services, 'term.setTerms'), { terms: [{ until: null }] }, command);
+    t.is(services.steps.includes('narrowSockets'), command !== 'group.accept-invitation');
+  }
+});
+
+test('time ends the invitation that it is about, and no other one', async (t) => {
+  const services = await run(t, 'group.expire-invitation', { ...ASKED, until: UNTIL });
+  t.deepEqual(services.steps, ['beginChangeMembership', 'changeStandings', 'narrowSockets', 'commitMembership']);
+  t.like(askedOf(services, 'group.beginChangeMembership'), { change: 'MEMBERSHIP_CHANGE_EXPIRE_INVITATION', until: UNTIL });
+  const nothing: Script = { 'group.beginChangeMembership': [{ nothingToDo: true }] };
+  const late = await run(t, 'group.expire-invitation', { ...ASKED, until: UNTIL }, nothing);
+  t.deepEqual(late.steps, ['beginChangeMembership']);
+});
+
+test('a request is begun with what is said, and changes nobody’s permissions until it is approved', async (t) => {
+  for (const [command, change, reason] of [
+    ['group.request-join', 'REQUEST', INPUTS['group.request-join'].message],
+    ['group.decline-request', 'DECLINE_REQUEST', INPUTS['group.decline-request'].reason],
+    ['group.withdraw-request', 'WITHDRAW_REQUEST', ''],
+  ] as const) {
+    const services = await run(t, command, INPUTS[command]);
+    t.deepEqual(services.steps, ['beginChangeMembership', 'confirmPermit', 'commitMembership']);
+    t.like(askedOf(services, 'group.beginChangeMembership'), { ...ASKED, change: `MEMBERSHIP_CHANGE_${change}`, reason });
+  }
+  const services = await run(t, 'group.approve-request', ASKED);
+  t.deepEqual(services.steps, ['beginChangeMembership', 'changeStandings', 'commitMembership']);
+  t.like(askedOf(services, 'group.beginChangeMembership'), { change: 'MEMBERSHIP_CHANGE_APPROVE' });
+  t.like(askedOf(services, 'auth.changeStandings'), { changes: [{ memberId: ASKED.memberId, isMember: true }] });
+});

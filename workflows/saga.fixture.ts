@@ -205,6 +205,8 @@ const FOUND: Readonly<Record<string, object>> = {
   'member.listPart': { memberIds: ['m0'] },
   'role.countHolders': { holders: 1 },
   'group.countDoomed': { groups: 1, memberships: 1 },
+  'job.issueJob': { job: { jobId: 'issued' } },
+  'term.setTerms': {},
 };
 
 /** What a service that does its work answers: of a step that says what it wrote, a version. */
@@ -245,14 +247,16 @@ export class SagaBench {
   static async open(connection: NativeConnection, client: Client, bundle?: { code: string }): Promise<SagaBench> {
     const taskQueue = 'bench';
     const services = new Map<string, ScriptedServices>();
+    const answer = (name: string, request: object, options: { timeoutMs: number }) =>
+      services
+        .get(jobOf(activityInfo().workflowExecution?.workflowId ?? ''))
+        ?.answer(name, request as Record<string, unknown>, options);
     const peer = (service: string): never =>
       new Proxy(
         {},
         {
-          get: (_, method) => (request: Record<string, unknown>, options: { timeoutMs: number }) =>
-            services
-              .get(jobOf(activityInfo().workflowExecution?.workflowId ?? ''))
-              ?.answer(`${service}.${String(method)}`, request, options),
+          get: (_, method) => (request: object, options: { timeoutMs: number }) =>
+            answer(`${service}.${String(method)}`, request, options),
         },
       ) as never;
     const peers = Object.fromEntries(Object.keys(CONTRACTS).map((service) => [service, peer(service)])) as unknown as SagaPeers;
@@ -264,7 +268,7 @@ export class SagaBench {
       identity: client.options.identity,
       taskQueue,
       workflowBundle: bundle ?? { codePath: await workflowBundle(false) },
-      activities: byTemporalName(createActivities(peers)),
+      activities: byTemporalName(createActivities(peers, peer('term'))),
     });
     return new SagaBench(client, worker, taskQueue, services);
   }

@@ -1,6 +1,8 @@
 // Every saga by its command's name, which is its workflow's type: a command is added by one line here.
 
+export { acceptInvitation as 'group.accept-invitation' } from './accept-invitation.ts';
 export { addMember as 'group.add-member' } from './add-member.ts';
+export { approveRequest as 'group.approve-request' } from './approve-request.ts';
 export { archiveGroup as 'group.archive' } from './archive-group.ts';
 export { assignRole as 'role.assign' } from './assign-role.ts';
 export { attachPolicy as 'role.attach-policy' } from './attach-policy.ts';
@@ -10,18 +12,26 @@ export { createGroup as 'group.create' } from './create-group.ts';
 export { createPolicy as 'policy.create' } from './create-policy.ts';
 export { createPosition as 'position.create' } from './create-position.ts';
 export { createRole as 'role.create' } from './create-role.ts';
+export { declineRequest as 'group.decline-request' } from './decline-request.ts';
 export { deleteGroup as 'group.delete' } from './delete-group.ts';
 export { deleteMember as 'member.delete' } from './delete-member.ts';
 export { deletePolicy as 'policy.delete' } from './delete-policy.ts';
 export { deletePosition as 'position.delete' } from './delete-position.ts';
 export { deleteRole as 'role.delete' } from './delete-role.ts';
 export { detachPolicy as 'role.detach-policy' } from './detach-policy.ts';
+export {
+  declineInvitation as 'group.decline-invitation',
+  expireInvitation as 'group.expire-invitation',
+  withdrawInvitation as 'group.withdraw-invitation',
+} from './end-invitation.ts';
 export { expelMember as 'group.expel-member' } from './expel-member.ts';
+export { inviteMember as 'group.invite' } from './invite-member.ts';
 export { leaveGroup as 'group.leave' } from './leave-group.ts';
 export { moveGroup as 'group.move' } from './move-group.ts';
 export { registerMember as 'member.register' } from './register-member.ts';
 export { reinstateMember as 'member.reinstate' } from './reinstate-member.ts';
 export { releaseLogin as 'member.release-login' } from './release-login.ts';
+export { requestJoin as 'group.request-join' } from './request-join.ts';
 export { restoreGroup as 'group.restore' } from './restore-group.ts';
 export { revokeRole as 'role.revoke' } from './revoke-role.ts';
 export { setSchema as 'member.set-schema' } from './set-schema.ts';
@@ -33,3 +43,4 @@ export { updateMember as 'member.update' } from './update-member.ts';
 export { updatePolicy as 'policy.update' } from './update-policy.ts';
 export { updatePosition as 'position.update' } from './update-position.ts';
 export { updateRole as 'role.update' } from './update-role.ts';
+export { withdrawRequest as 'group.withdraw-request' } from './withdraw-request.ts';

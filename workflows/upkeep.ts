@@ -16,4 +16,5 @@ const regularly = (id: ScheduleId) => async (): Promise<unknown> => {
 
 export const erasures = regularly('upkeep.erasures');
 export const reconcile = regularly('upkeep.reconcile');
+export const terms = regularly('upkeep.terms');
 export const unfinishedJobs = regularly('upkeep.unfinishedJobs');

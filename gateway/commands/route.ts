@@ -72,7 +72,7 @@ interface CommandDeclaration<
   /** Whether `If-Match` is understood. */
   conditional?: boolean;
   /** What it changes; default: something new. @param byMemberId the member that asks for it */
-  aggregateId?(params: Input<P>, byMemberId: string): string;
+  aggregateId?(params: Input<P>, byMemberId: string, body: z.output<B>): string;
   /** Whether there is anything to prepare. Default: there is. */
   prepares?(body: z.output<B>): boolean;
   /** What must be done before a job is issued, and may be costly: it is not done for a repeat. */
@@ -121,7 +121,7 @@ export function commandRoute<
       gateway,
       {
         command,
-        aggregateId: aggregateId(params, memberId),
+        aggregateId: aggregateId(params, memberId, body),
         fingerprint: fingerprint({ method, path: pathOf(declaration.path, params), query, condition, body }),
         prepare:
           prepare && prepares(whole)

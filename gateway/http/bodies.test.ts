@@ -25,6 +25,7 @@ test('a body is refused where none is asked for, unless it says nothing', async 
         'deletePolicy',
       ],
       ...['assignRole', 'revokeRole', 'deleteGroup', 'archiveGroup', 'restoreGroup', 'addMember', 'leaveGroup'],
+      ...['approveRequest', 'withdrawRequest', 'acceptInvitation', 'declineInvitation', 'withdrawInvitation'],
       ...['deletePosition', 'bindPosition', 'unbindPosition', 'releaseLogin', 'cancelJob'],
     ],
   );

@@ -173,6 +173,8 @@ test('an ID is read in either case, by every route that has one', async (t) => {
       'listMemberRoles',
       'addMember',
       'expelMember',
+      ...['approveRequest', 'declineRequest', 'acceptInvitation', 'declineInvitation'],
+      ...['listMemberJoinRequests', 'listMemberInvitations', 'listMemberExpulsions'],
       'listMemberGroups',
     ],
     ...['bindPosition', 'getJob', 'cancelJob'],

@@ -1,6 +1,7 @@
 import type { Route } from '../http/route.ts';
 import { auditEventRoutes } from './audit-events.ts';
 import { authRoutes } from './auth.ts';
+import { candidateRoutes } from './candidates.ts';
 import { documentRoutes } from './documents.ts';
 import { groupMemberRoutes } from './group-members.ts';
 import { groupPartRoutes } from './group-parts.ts';
@@ -8,6 +9,7 @@ import { groupPermissionRoutes } from './group-permissions.ts';
 import { groupQueryRoutes } from './group-queries.ts';
 import { groupRoutes } from './groups.ts';
 import { jobRoutes } from './jobs.ts';
+import { joiningRoutes } from './joining.ts';
 import { loginHoldRoutes } from './login-holds.ts';
 import { lookalikeRoutes } from './lookalikes.ts';
 import { memberRoleRoutes } from './member-roles.ts';
@@ -31,6 +33,8 @@ export function allRoutes(publicUrl?: string): Route[] {
     ...memberRoleRoutes,
     ...groupRoutes,
     ...groupMemberRoutes,
+    ...joiningRoutes,
+    ...candidateRoutes,
     ...groupPermissionRoutes,
     ...groupQueryRoutes,
     ...groupPartRoutes,

@@ -128,8 +128,12 @@ test('what breaks a rule of positions is refused with the field and what would b
   const { path, groupId } = existing(world);
   const here = { action: 'group.update', reach: 'here' };
   for (const [body, field, message] of [
-    [{ permissions: [here, here, here, { action: 'member.delete' }] }, 'permissions[3].action', /one of group\.add-member, /],
-    [{ permissions: [{ action: 'group.eat' }] }, 'permissions[0].action', /one of group\.add-member, /],
+    [
+      { permissions: [here, here, here, { action: 'member.delete' }] },
+      'permissions[3].action',
+      /one of group\.accept-invitation, /,
+    ],
+    [{ permissions: [{ action: 'group.eat' }] }, 'permissions[0].action', /one of group\.accept-invitation, /],
     [{ permissions: [{ ...here, reach: 'everywhere' }] }, 'permissions[0].reach', /here or subtree/],
     [{ permissions: Array.from({ length: 101 }, () => here) }, 'permissions', /at most 100 entries/],
     [{ permissions: here }, 'permissions', /./],

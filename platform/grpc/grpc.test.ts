@@ -53,6 +53,8 @@ async function pair(t: ExecutionContext, way: (typeof WAYS)[number], behaviour: 
     listSubgroups: none,
     listAncestors: none,
     listGroupMembers: none,
+    listCandidates: none,
+    listCandidacies: none,
     getPosition: none,
     listPositions: none,
     getMemberSchema: async (_, call) => {

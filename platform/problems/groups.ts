@@ -79,6 +79,41 @@ export const GROUPS = {
     meaning: 'Nobody joins the group by itself.',
     remedy: 'Ask to be let in, or to be invited.',
   },
+  GROUP_NOT_ON_REQUEST: {
+    status: 'FAILED_PRECONDITION',
+    meaning: 'Nobody asks to be let into this group.',
+    remedy: 'Join it, where it is open; else have yourself be invited.',
+  },
+  ALREADY_REQUESTED: {
+    status: 'FAILED_PRECONDITION',
+    meaning: 'The member has asked to be let into the group, and nobody has decided yet.',
+    remedy: 'Who may decide approves the request or declines it.',
+  },
+  ALREADY_INVITED: {
+    status: 'FAILED_PRECONDITION',
+    meaning: 'The member is invited to the group already.',
+    remedy: 'The invited member accepts or declines. To invite it otherwise, withdraw the invitation first.',
+  },
+  JOIN_REQUEST_NOT_FOUND: {
+    status: 'NOT_FOUND',
+    meaning: 'The member has not asked to be let into the group, or that was decided.',
+    remedy: 'Check the IDs.',
+  },
+  INVITATION_NOT_FOUND: {
+    status: 'NOT_FOUND',
+    meaning: 'The member is not invited to the group, or not any more.',
+    remedy: 'Check the IDs, or invite it again.',
+  },
+  TOO_MANY_JOIN_REQUESTS: {
+    status: 'FAILED_PRECONDITION',
+    meaning: 'The member has asked to be let into as many groups as a member can.',
+    remedy: 'Withdraw another request first.',
+  },
+  TOO_MANY_INVITATIONS: {
+    status: 'FAILED_PRECONDITION',
+    meaning: 'The member is invited to as many groups as a member can be.',
+    remedy: 'The member accepts or declines another invitation first.',
+  },
   TOO_MANY_GROUPS: {
     status: 'FAILED_PRECONDITION',
     meaning: 'The member is in as many groups as a member can be.',

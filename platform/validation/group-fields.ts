@@ -15,12 +15,23 @@ export const MOST_SUBGROUPS = 10_000;
 /** How many groups a member is in at most, the whole organisation's among them. */
 export const MOST_GROUPS = 1_000;
 
+/** How many groups a member can have asked to be let into, and be invited to, at most. */
+export const MOST_CANDIDACIES = 1_000;
+
+/** For how many days an invitation holds where nothing else is said, and at most. */
+export const INVITED_DAYS = { default: 14, most: 366 } as const;
+
 export const groupName = line(LONGEST_NAME).meta({ examples: ['Kyoto office'] });
 
 export const groupDescription = lineOrNothing(500).meta({ examples: ['Whoever works in Kyoto'] });
 
 /** How members come into a group. */
 export const VISIBILITIES = ['open', 'request', 'invitation'] as const;
+
+export const joinMessage = line(500).meta({
+  description: 'To those who decide',
+  examples: ['I work on the same project'],
+});
 
 export const groupVisibility = z.enum(VISIBILITIES, { error: `must be one of ${VISIBILITIES.join(', ')}` }).meta({
   description:

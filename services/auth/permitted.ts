@@ -17,6 +17,8 @@ export interface Author {
   /** Whether it is an administrator. */
   isAdmin: boolean;
   memberId: string;
+  /** What it was allowed to do. */
+  action: string;
   /** The roles that it holds now, with their policies. */
   roles(): Promise<Role[]>;
   /** Whether it holds all these permissions in a group now, each as far as it reaches. */
@@ -99,11 +101,12 @@ function authorOf(
   session: ClientSession,
 ): Author | undefined {
   if ('command' in authority) return undefined;
-  const { memberId } = authority.permit;
+  const { memberId, action } = authority.permit;
   const roleIds = authority.roles.map(({ _id }) => _id);
   return {
     isAdmin: roleIds.includes(ADMIN),
     memberId,
+    action,
     roles: () => auth.store.roles.find({ _id: { $in: roleIds } }, { session }).toArray(),
     holdsThere: (groupId, permissions) => holdsThere(auth, memberId, groupId, permissions),
   };

@@ -51,20 +51,74 @@ export interface Above {
   change: GroupChange['change'] | null;
 }
 
-/** What a job will make of a membership. */
-export interface MembershipChange {
-  isMember: boolean;
-  /** Why the member is put out. */
+/** What a job will make of a membership: that the member comes in, or goes; or what becomes of that it asks, or is invited. */
+export type MembershipChange =
+  | {
+      isMember: boolean;
+      /** Why the member is put out; null: it goes by itself. */
+      reason: string | null;
+    }
+  | { becomes: 'requested'; message: string | null }
+  | { becomes: 'declined'; reason: string | null }
+  | { becomes: 'invited'; inviterId: string; until: string }
+  /** Neither of these any more. */
+  | { becomes: 'nothing' };
+
+/** What a member is to a group: it is in it, has asked to be, or is invited, one of these at most. */
+export interface Ties {
+  /** Null: the member is not in the group. */
+  joinedAt: Date | null;
+  /** Null: it has not asked to be let in. */
+  requestedAt: Date | null;
+  /** What it says to those who decide. */
+  message: string | null;
+  /** Null: nobody has decided yet. */
+  declinedAt: Date | null;
+  /** Why it was not let in. */
+  declineReason: string | null;
+  /** Null: it is not invited. */
+  invitedAt: Date | null;
+  inviterId: string | null;
+  /** Until when it can accept. */
+  until: Date | null;
+  /** Null: it was not put out, or came in again since. */
+  expelledAt: Date | null;
+  /** Why it was put out. */
   reason: string | null;
 }
 
-export interface Membership extends Lockable<MembershipChange> {
+export interface Membership extends Lockable<MembershipChange>, Ties {
   groupId: string;
   memberId: string;
-  /** Null: the member is not in the group. */
-  joinedAt: Date | null;
-  /** Why it was put out. */
-  reason: string | null;
+}
+
+/** Of who was never anything to the group. */
+export const NO_TIES: Ties = {
+  ...{ joinedAt: null, requestedAt: null, message: null, declinedAt: null, declineReason: null },
+  ...{ invitedAt: null, inviterId: null, until: null, expelledAt: null, reason: null },
+};
+export const TIES = Object.keys(NO_TIES) as (keyof Ties)[];
+
+/** What a member is to a group once that was done. What was put out and why it was is known until it comes in again. */
+export function tiesAfter(before: Ties, change: MembershipChange, now: Date): Ties {
+  if ('isMember' in change) {
+    if (change.isMember) return { ...NO_TIES, joinedAt: now };
+    return change.reason === null ? NO_TIES : { ...NO_TIES, expelledAt: now, reason: change.reason };
+  }
+  const { expelledAt, reason } = before;
+  const expelled = { ...NO_TIES, expelledAt, reason };
+  switch (change.becomes) {
+    case 'requested':
+      return { ...expelled, requestedAt: now, message: change.message };
+    case 'declined': {
+      const { requestedAt, message } = before;
+      return { ...expelled, requestedAt, message, declinedAt: now, declineReason: change.reason };
+    }
+    case 'invited':
+      return { ...expelled, invitedAt: now, inviterId: change.inviterId, until: new Date(change.until) };
+    case 'nothing':
+      return expelled;
+  }
 }
 
 /** What makes a name one of its kind: names that look the same, or differ in case or width, are one. */

@@ -1,21 +1,27 @@
 import { countedBy, type Erasure } from '#platform/erasure.ts';
 import { eraseUndos } from '#platform/operations/postgres.ts';
-import { type Database, fieldsOf, sql } from '#platform/postgres/database.ts';
+import { columnOf, type Database, fieldsOf, join, sql } from '#platform/postgres/database.ts';
+import { TIES } from './domain.ts';
 import type { Standing } from './events.ts';
 import { tellMemberships } from './memberships.ts';
 
+/** What a job may say of a member in what it will make of a membership. */
+const SAID = sql`array['reason', 'message']`;
+
 /**
  * How Group erases deleted members: a deletion ends what they are to groups already, and a restored copy may have brought it back. Why
- * they were put out of some goes, too.
+ * they were put out of some, or not let in, goes, too, and what they said when they asked.
  */
 export const groupErasure = (db: Database): Erasure => ({
   erase: (memberIds) =>
     db.transaction(async (tx) => {
       const ended = await tx.query<Standing>(sql`
-        update memberships set joined_at = null, reason = null, version = version + 1,
-          pending = case when pending ? 'reason' then pending || '{"reason": null}' else pending end
-        where member_id = any(${[...memberIds]}::text[]) and (joined_at is not null or reason is not null or pending->>'reason' is not null)
-        returning ${fieldsOf(['groupId', 'memberId', 'joinedAt', 'reason', 'version'] as const)}`);
+        update memberships set ${join(TIES.map((tie) => sql`${columnOf(tie)} = null`))}, version = version + 1,
+          pending = (select jsonb_object_agg(key, case when key = any(${SAID}) then 'null' else value end) from jsonb_each(pending))
+        where member_id = any(${[...memberIds]}::text[]) and (
+          num_nonnulls(${join(TIES.map(columnOf))}) > 0 or coalesce(pending->>'reason', pending->>'message') is not null
+        )
+        returning ${fieldsOf(['groupId', 'memberId', ...TIES, 'version'])}`);
       await tellMemberships(tx, ended);
       const ofMemberships = countedBy(
         'memberships',

@@ -3,7 +3,7 @@ import { aggregateOf } from '#platform/outbox/event.ts';
 import type { AggregateVersion } from '#proto/musubi/aggregate/v1/aggregate.ts';
 import { GroupEvent, MembershipEvent, type Visibility as VisibilityMessage } from '#proto/musubi/group/v1/group.ts';
 import type { EventOf } from '../catalogue.ts';
-import type { Group, GroupChange, Membership, Visibility } from './domain.ts';
+import type { Group, GroupChange, Membership, Ties, Visibility } from './domain.ts';
 
 type EventType = EventOf<'group'>;
 
@@ -51,12 +51,24 @@ export function ofMembershipId(id: string): Pick<Membership, 'groupId' | 'member
 }
 
 /** What a member is to a group after a change. */
-export type Standing = Pick<Membership, 'groupId' | 'memberId' | 'version' | 'joinedAt' | 'reason'>;
+export type Standing = Pick<Membership, 'groupId' | 'memberId' | 'version'> & Ties;
 
-export function membershipEvent({ groupId, memberId, version, joinedAt, reason }: Standing): OutboxEvent {
-  const state = { groupId, memberId, version, membership: joinedAt ? { joinedAt } : undefined, reason: reason ?? '' };
-  const type = joinedAt ? 'membership.changed' : 'membership.ended';
-  return event(type, membershipId(state), version, MembershipEvent.toJSON(state));
+export function membershipEvent(standing: Standing): OutboxEvent {
+  const { groupId, memberId, version, joinedAt, requestedAt, declinedAt, invitedAt, until, expelledAt } = standing;
+  const { message, declineReason, inviterId, reason } = standing;
+  const request = requestedAt
+    ? { requestedAt, message: message ?? '', declinedAt: declinedAt ?? undefined, declineReason: declineReason ?? '' }
+    : undefined;
+  const invitation = invitedAt ? { invitedAt, inviterId: inviterId ?? '', until: until ?? undefined } : undefined;
+  const expulsion = expelledAt ? { expelledAt, reason: reason ?? '' } : undefined;
+  const state = { groupId, memberId, version, membership: joinedAt ? { joinedAt } : undefined, request, invitation, expulsion };
+  return event(typeOf(standing), membershipId(state), version, MembershipEvent.toJSON(state));
+}
+
+function typeOf({ joinedAt, requestedAt, declinedAt, invitedAt }: Ties): EventType {
+  if (joinedAt) return 'membership.changed';
+  if (invitedAt) return 'membership.invited';
+  return requestedAt && !declinedAt ? 'membership.requested' : 'membership.ended';
 }
 
 /** What a caller waits for to see a state in queries. */

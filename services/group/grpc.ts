@@ -3,6 +3,7 @@ import { serveSteps } from '#platform/operations/postgres.ts';
 import type { Database } from '#platform/postgres/database.ts';
 import type { GroupServiceService } from '#proto/musubi/group/v1/group.ts';
 import { ensureRoot } from './rpcs/ensure-root.ts';
+import { listDueInvitations } from './rpcs/list-due-invitations.ts';
 import { addCreator } from './steps/add-creator.ts';
 import { beginArchiveGroup } from './steps/begin-archive-group.ts';
 import { beginChangeMembership } from './steps/begin-change-membership.ts';
@@ -45,5 +46,6 @@ export function groupHandlers(db: Database): Handlers<GroupServiceService> {
   return {
     ...serveSteps<GroupServiceService>(db, STEPS),
     ensureRoot: () => ensureRoot(db),
+    listDueInvitations: (request) => listDueInvitations(db, request),
   };
 }

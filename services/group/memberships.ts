@@ -1,26 +1,21 @@
 import { addEvents } from '#platform/operations/postgres.ts';
-import { fieldsOf, sql, type Transaction } from '#platform/postgres/database.ts';
+import { columnOf, fieldsOf, join, sql, type Transaction } from '#platform/postgres/database.ts';
 import type { Which } from '#platform/state.ts';
-import { MOST_GROUPS, ROOT } from '#platform/validation/group-fields.ts';
+import { MOST_CANDIDACIES, MOST_GROUPS, ROOT } from '#platform/validation/group-fields.ts';
 import type { AggregateVersion } from '#proto/musubi/aggregate/v1/aggregate.ts';
-import type { Membership, MembershipChange } from './domain.ts';
+import { type Membership, type MembershipChange, NO_TIES, TIES, type Ties } from './domain.ts';
 import { membershipEvent, ofMembershipId, type Standing } from './events.ts';
-import { memberDeleting, membershipBusy, tooManyGroups } from './refusals.ts';
+import { memberDeleting, membershipBusy, tooManyGroups, tooManyInvitations, tooManyRequests } from './refusals.ts';
 
-// Who is in which group, in the store.
+// Who is in which group, has asked to be, or is invited, in the store.
 
-const FIELDS = [
-  'groupId',
-  'memberId',
-  'joinedAt',
-  'reason',
-  'version',
-  'lockHolder',
-  'pending',
-] as const satisfies readonly (keyof Membership)[];
+const OF_STANDING = ['groupId', 'memberId', ...TIES, 'version'] as const satisfies readonly (keyof Membership)[];
+const FIELDS = [...OF_STANDING, 'lockHolder', 'pending'] as const satisfies readonly (keyof Membership)[];
 /** The advisory lock of a member is of this kind; that of the tree is of another. */
 const MEMBER = sql`10`;
-const STANDING = fieldsOf(['groupId', 'memberId', 'joinedAt', 'reason', 'version'] as const);
+const STANDING = fieldsOf(OF_STANDING);
+/** That a member is something to a group, or was put out of it. */
+const IS_TIED = sql`num_nonnulls(joined_at, requested_at, invited_at, expelled_at) > 0`;
 
 /** What a member is, or was, to a group; nobody else changes it until the transaction ends. */
 export async function findMembership(tx: Transaction, groupId: string, memberId: string): Promise<Membership | undefined> {
@@ -29,27 +24,26 @@ export async function findMembership(tx: Transaction, groupId: string, memberId:
   return row;
 }
 
-/** Has a member be in a group, with the next version. */
-export async function addMembership(tx: Transaction, groupId: string, memberId: string, joinedAt: Date): Promise<Standing> {
+/** Has a member be this to a group, with the next version; what a job has begun with it has ended. */
+export async function putTies(tx: Transaction, groupId: string, memberId: string, ties: Ties): Promise<Standing> {
   const [row] = await tx.query<Standing>(sql`
-    insert into memberships (group_id, member_id, joined_at, version) values (${groupId}, ${memberId}, ${joinedAt}, 1)
+    insert into memberships (group_id, member_id, ${join(TIES.map(columnOf))}, version)
+    values (${groupId}, ${memberId}, ${join(TIES.map((tie) => sql`${ties[tie]}`))}, 1)
     on conflict (group_id, member_id) do update
-      set joined_at = excluded.joined_at, reason = null, version = memberships.version + 1, lock_holder = null, pending = null
+      set (${join(TIES.map(columnOf))}) = row(${join(TIES.map((tie) => sql`excluded.${columnOf(tie)}`))}),
+        version = memberships.version + 1, lock_holder = null, pending = null
     returning ${STANDING}`);
   return row as Standing;
 }
 
+/** Has a member be in a group, with the next version. */
+export const addMembership = (tx: Transaction, groupId: string, memberId: string, joinedAt: Date): Promise<Standing> =>
+  putTies(tx, groupId, memberId, { ...NO_TIES, joinedAt });
+
 /** Has a member be in a group no more, with the next version. @returns undefined: it was not in it */
-export async function endMembership(
-  tx: Transaction,
-  groupId: string,
-  memberId: string,
-  reason: string | null = null,
-): Promise<Standing | undefined> {
-  const [row] = await tx.query<Standing>(sql`
-    update memberships set joined_at = null, reason = ${reason}, version = version + 1, lock_holder = null, pending = null
-    where group_id = ${groupId} and member_id = ${memberId} and joined_at is not null returning ${STANDING}`);
-  return row;
+export async function endMembership(tx: Transaction, groupId: string, memberId: string): Promise<Standing | undefined> {
+  const before = await findMembership(tx, groupId, memberId);
+  return before?.joinedAt ? await putTies(tx, groupId, memberId, NO_TIES) : undefined;
 }
 
 /**
@@ -71,6 +65,15 @@ export async function requireFewGroups(tx: Transaction, memberId: string): Promi
     select count(*) as count from memberships
     where member_id = ${memberId} and (joined_at is not null or pending->'isMember' = 'true'::jsonb)`);
   if ((row?.count ?? 0) >= MOST_GROUPS) throw tooManyGroups();
+}
+
+/** That a member can ask to be let into one more group, or be invited to one. Who asks has the member ({@link holdMember}). */
+export async function requireFewCandidacies(tx: Transaction, memberId: string, becomes: 'requested' | 'invited'): Promise<void> {
+  const standing = becomes === 'requested' ? sql`requested_at is not null and declined_at is null` : sql`invited_at is not null`;
+  const [row] = await tx.query<{ count: number }>(sql`
+    select count(*) as count from memberships
+    where member_id = ${memberId} and (${standing} or pending->>'becomes' = ${becomes})`);
+  if ((row?.count ?? 0) >= MOST_CANDIDACIES) throw becomes === 'requested' ? tooManyRequests() : tooManyInvitations();
 }
 
 /** Takes what a member is to a group for a job, with what it will make of it. Who asks has looked that it is free. */
@@ -122,11 +125,11 @@ export async function enterMembers(tx: Transaction, memberIds: readonly string[]
     returning ${STANDING}`);
 }
 
-/** Where a member was until it left all. */
-export type Left = Pick<Membership, 'groupId'> & { joinedAt: string };
+/** What a member was to a group until it left all: the row, without what belongs to jobs. */
+export type Left = Record<string, unknown>;
 
 /**
- * Has a member be in no group, and come into none.
+ * Has a member be nothing to any group, and come into none.
  *
  * @throws MEMBER_DELETING; MEMBERSHIP_BUSY (retryable) while a job changes what it is to one
  */
@@ -136,18 +139,18 @@ export async function endMemberships(
   jobId: string,
 ): Promise<{ ended: Standing[]; left: Left[] }> {
   await holdMember(tx, memberId);
-  const before = await tx.query<Membership>(sql`
-    select ${fieldsOf(FIELDS)} from memberships where member_id = ${memberId} order by group_id for update`);
-  if (before.some(({ lockHolder }) => lockHolder !== null)) throw membershipBusy();
+  const held = await tx.query(sql`select from memberships where member_id = ${memberId} and lock_holder is not null limit 1`);
+  if (held.length > 0) throw membershipBusy();
+  const left = await tx.query<{ row: Left }>(sql`
+    select to_jsonb(m) - array['version', 'lock_holder', 'pending'] as row from memberships m
+    where member_id = ${memberId} and ${IS_TIED} order by group_id for update`);
   const ended = await tx.query<Standing>(sql`
-    update memberships set joined_at = null, version = version + 1 where member_id = ${memberId} and joined_at is not null
-    returning ${STANDING}`);
+    update memberships set ${join(TIES.map((tie) => sql`${columnOf(tie)} = null`))}, version = version + 1 where member_id = ${memberId} and ${IS_TIED} returning ${STANDING}`);
   await holdMembership(tx, { groupId: ROOT, memberId }, jobId, { closed: true });
-  const left = before.flatMap(({ groupId, joinedAt }) => (joinedAt ? [{ groupId, joinedAt: joinedAt.toISOString() }] : []));
-  return { ended, left };
+  return { ended, left: left.map(({ row }) => row) };
 }
 
-/** Has a member be again in those groups that are still there. */
+/** Has a member be again what it was to those groups that are still there. */
 export async function restoreMemberships(
   tx: Transaction,
   memberId: string,
@@ -155,12 +158,13 @@ export async function restoreMemberships(
   left: readonly Left[],
 ): Promise<Standing[]> {
   await releaseMembership(tx, { groupId: ROOT, memberId }, jobId);
+  const columns = join(TIES.map(columnOf));
   return await tx.query<Standing>(sql`
-    insert into memberships (group_id, member_id, joined_at, version)
-    select group_id, ${memberId}, since, 1
-    from unnest(${left.map(({ groupId }) => groupId)}::text[], ${left.map(({ joinedAt }) => joinedAt)}::timestamptz[]) as was (was_in, since)
-    join groups on group_id = was_in
-    on conflict (group_id, member_id) do update set joined_at = excluded.joined_at, version = memberships.version + 1
+    insert into memberships (group_id, member_id, ${columns}, version)
+    select g.group_id, ${memberId}, ${join(TIES.map((tie) => sql`was.${columnOf(tie)}`))}, 1
+    from jsonb_populate_recordset(null::memberships, ${JSON.stringify(left)}::jsonb) as was join groups g using (group_id)
+    on conflict (group_id, member_id) do update
+      set (${columns}) = row(${join(TIES.map((tie) => sql`excluded.${columnOf(tie)}`))}), version = memberships.version + 1
     returning ${STANDING}`);
 }
 
@@ -202,7 +206,7 @@ export async function purgeMemberships(
       where g.lock_holder = ${jobId} and g.pending->>'change' = 'delete' order by m.group_id, m.member_id limit ${limit}
     )
     delete from memberships m using chosen c where (m.group_id, m.member_id) = (c.group_id, c.member_id)
-    returning m.group_id as "groupId", m.member_id as "memberId", m.joined_at as "joinedAt", m.reason, m.version`);
+    returning ${fieldsOf(OF_STANDING, 'm')}`);
   return { count: gone.length, ended: endedOf(gone) };
 }
 
@@ -215,8 +219,8 @@ export async function dropMemberships(tx: Transaction, groupIds: readonly string
 
 const endedOf = (gone: readonly Standing[]): Standing[] =>
   gone
-    .filter(({ joinedAt, version }) => joinedAt !== null && version > 0)
-    .map((one) => ({ ...one, joinedAt: null, reason: null, version: one.version + 1 }));
+    .filter((one) => one.version > 0 && (one.joinedAt ?? one.requestedAt ?? one.invitedAt ?? one.expelledAt) !== null)
+    .map((one) => ({ ...one, ...NO_TIES, version: one.version + 1 }));
 
 /** Tells what became of memberships where no step of a saga does. */
 export const tellMemberships = (tx: Transaction, standings: readonly Standing[]): Promise<void> =>

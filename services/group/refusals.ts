@@ -1,5 +1,5 @@
 import { aborted, alreadyExists, failedPrecondition, invalidFields, type MusubiError, notFound } from '#platform/errors.ts';
-import { DEEPEST, MOST_GROUPS, MOST_SUBGROUPS } from '#platform/validation/group-fields.ts';
+import { DEEPEST, INVITED_DAYS, MOST_CANDIDACIES, MOST_GROUPS, MOST_SUBGROUPS } from '#platform/validation/group-fields.ts';
 
 /** @param field where a request names it; absent: what it is about, which clients name in the path */
 export const groupNotFound = (field?: 'parentId'): MusubiError =>
@@ -40,6 +40,23 @@ export const notMember = (memberId: string): MusubiError =>
 export const groupNotOpen = (): MusubiError => failedPrecondition('GROUP_NOT_OPEN', 'nobody joins this group by itself');
 export const tooManyGroups = (): MusubiError =>
   failedPrecondition('TOO_MANY_GROUPS', `a member is in at most ${MOST_GROUPS} groups`);
+
+export const groupNotOnRequest = (): MusubiError =>
+  failedPrecondition('GROUP_NOT_ON_REQUEST', 'nobody asks to be let into this group');
+export const alreadyRequested = (): MusubiError =>
+  failedPrecondition('ALREADY_REQUESTED', 'the member has asked to be let in, and nobody has decided yet');
+export const alreadyInvited = (): MusubiError =>
+  failedPrecondition('ALREADY_INVITED', 'the member is invited to the group already');
+export const requestNotFound = (): MusubiError =>
+  notFound('JOIN_REQUEST_NOT_FOUND', 'the member has not asked to be let into the group, or that was decided');
+export const invitationNotFound = (): MusubiError =>
+  notFound('INVITATION_NOT_FOUND', 'the member is not invited to the group, or not any more');
+export const tooManyRequests = (): MusubiError =>
+  failedPrecondition('TOO_MANY_JOIN_REQUESTS', `a member has asked to be let into at most ${MOST_CANDIDACIES} groups`);
+export const tooManyInvitations = (): MusubiError =>
+  failedPrecondition('TOO_MANY_INVITATIONS', `a member is invited to at most ${MOST_CANDIDACIES} groups`);
+export const invalidEnd = (): MusubiError =>
+  invalidFields([{ field: 'expiresAt', message: `must be in the future, and at most ${INVITED_DAYS.most} days away` }]);
 
 export const memberDeleting = (): MusubiError => failedPrecondition('MEMBER_DELETING', 'the member is being deleted');
 export const unknownChange = (): MusubiError =>

@@ -2,6 +2,7 @@ import type { Served } from '#platform/grpc/server.ts';
 import { addEvents } from '#platform/operations/postgres.ts';
 import type { Database } from '#platform/postgres/database.ts';
 import { serveState, type Told } from '#platform/state.ts';
+import { NO_TIES } from './domain.ts';
 import {
   groupDeleted,
   groupEvent,
@@ -40,7 +41,7 @@ export function groupState(db: Database): Served {
         const there = new Set((await readMemberships(tx, { ids: seen.map(({ id }) => id) })).map(membershipId));
         const gone = seen
           .filter(({ id }) => !there.has(id))
-          .map(({ id, version }) => ({ ...ofMembershipId(id), version: version + 1, joinedAt: null, reason: null }));
+          .map(({ id, version }) => ({ ...ofMembershipId(id), version: version + 1, ...NO_TIES }));
         await tellMemberships(tx, [...raised, ...gone]);
         return [...raised, ...gone].map(writtenMembership);
       }),

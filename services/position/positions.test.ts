@@ -219,7 +219,7 @@ for (const [what, given, field, message] of [
     'what is done to no group',
     { permissions: [UPDATE, UPDATE, UPDATE, { action: 'member.delete', reach: 'REACH_HERE' as const }] },
     'permissions[3].action',
-    /must be what is done to a group or in it: one of group\.add-member, .*position\.update$/,
+    /must be what is done to a group or in it: one of group\.accept-invitation, .*position\.update$/,
   ],
   [
     'what nobody does',

@@ -14,9 +14,20 @@ export function groupEvent(groupId: string, version: number, state: Partial<Grou
 }
 
 export function membershipEvent(groupId: string, memberId: string, version: number, isMember = true): EventMessage {
-  const membership = isMember ? { joinedAt: CREATED } : undefined;
-  const event = MembershipEvent.toJSON({ groupId, memberId, version, membership, reason: '' });
-  return eventMessage('membership', isMember ? 'changed' : 'ended', `${groupId}.${memberId}`, version, event);
+  return candidacyEvent(groupId, memberId, version, { membership: isMember ? { joinedAt: CREATED } : undefined });
+}
+
+/** @param ties what the member is to the group, besides or in place of being in it */
+export function candidacyEvent(
+  groupId: string,
+  memberId: string,
+  version: number,
+  ties: Partial<Pick<MembershipEvent, 'membership' | 'request' | 'invitation' | 'expulsion'>>,
+): EventMessage {
+  const nothing = { membership: undefined, request: undefined, invitation: undefined, expulsion: undefined };
+  const event = MembershipEvent.toJSON({ groupId, memberId, version, ...nothing, ...ties });
+  const type = ties.membership ? 'changed' : ties.invitation ? 'invited' : ties.request ? 'requested' : 'ended';
+  return eventMessage('membership', type, `${groupId}.${memberId}`, version, event);
 }
 
 /** @param bound all that the member is bound to: positions, or these with when it ends */

@@ -18,7 +18,7 @@ export interface GroupMembers extends Page {
 /** Who is in a group: members of whom both was told, that they are there and that they are in it. */
 export function groupMembersPage({ groupId, seen, boundTo, after, limit }: GroupMembers): Query {
   const all = [
-    sql`s.group_id = ${groupId} and s.gone_at is null`,
+    sql`s.group_id = ${groupId} and s.joined_at is not null`,
     sql`m.visible`,
     seenBy(seen, LISTED),
     ...(boundTo === undefined ? [] : [sql`b.position_ids @> array[${boundTo}]`]),

@@ -33,7 +33,7 @@ export const listed = (table: Query): Listed => ({
 });
 
 /** The groups that are there, and that who asks may see. @param table their name in the statement */
-const seenIn = (table: Query, seen: Condition | undefined): Query =>
+export const seenIn = (table: Query, seen: Condition | undefined): Query =>
   sql`${table}.gone_at is null and ${seenBy(seen, listed(table))}`;
 
 /** A group as it is shown to who may see these: of what is right above and below it, only such. */
@@ -82,7 +82,7 @@ export function groupsPage(conditions: readonly Query[], { seen, tagKey, ofMembe
     ...(tagKey === '' ? [] : [sql`t.tag_keys @> array[${tagKey}]`]),
     ...(ofMemberId === ''
       ? []
-      : [sql`t.id in (select group_id from memberships where member_id = ${ofMemberId} and gone_at is null)`]),
+      : [sql`t.id in (select group_id from memberships where member_id = ${ofMemberId} and joined_at is not null)`]),
     ...conditions,
     ...(after ? [sql`(t.name, t.id) > (${after.name}, ${after.id})`] : []),
   ];

@@ -2,6 +2,7 @@ import type { Handlers } from '#platform/grpc/server.ts';
 import type { Database } from '#platform/postgres/database.ts';
 import type { QueryServiceService } from '#proto/musubi/query/v1/query.ts';
 import { awaitVersions } from './queries/await-versions.ts';
+import { listCandidacies, listCandidates } from './queries/candidates.ts';
 import { getMember } from './queries/get-member.ts';
 import { getMemberSchema } from './queries/get-member-schema.ts';
 import { listGroupMembers } from './queries/group-members.ts';
@@ -33,6 +34,8 @@ export function queryHandlers(db: Database, visibility: Visibility): Handlers<ty
     listSubgroups: (request) => listSubgroups(db, request),
     listAncestors: (request) => listAncestors(db, request),
     listGroupMembers: (request) => listGroupMembers(db, request),
+    listCandidates: (request) => listCandidates(db, request),
+    listCandidacies: (request) => listCandidacies(db, request),
     getPosition: async (request) => ({ position: await getPosition(db, request) }),
     listPositions: (request) => listPositions(db, request),
     awaitVersions: async (request, { signal }) => {

@@ -40,10 +40,31 @@ export const BUILT_IN_ROLES: readonly RoleDefinition[] = [
       },
       {
         policyId: 'member.find-groups',
-        name: 'Find groups that are not hidden, and those that it is invited to, and join them',
+        name: 'Find groups that are not hidden, and those that it is invited to, and join them or ask to be let in',
         cedar:
-          'permit (principal, action in [Musubi::Action::"group.read", Musubi::Action::"group.list", Musubi::Action::"group.join"], resource)\n' +
+          'permit (principal, action in [Musubi::Action::"group.read", Musubi::Action::"group.list", Musubi::Action::"group.join",' +
+          ' Musubi::Action::"group.request-join"], resource)\n' +
           'when { resource.findable || principal in resource.invited };',
+      },
+      {
+        policyId: 'member.withdraw-requests',
+        name: 'Take back that it asked to be let into a group',
+        cedar: 'permit (principal, action == Musubi::Action::"group.withdraw-request", resource);',
+      },
+      {
+        policyId: 'member.answer-invitations',
+        name: 'Accept and decline invitations to groups',
+        cedar:
+          'permit (principal, action in [Musubi::Action::"group.accept-invitation", Musubi::Action::"group.decline-invitation"], resource)\n' +
+          'when { principal in resource.invited };',
+      },
+      {
+        policyId: 'member.see-own-candidacies',
+        name: 'See to which groups it has asked to be let in and is invited, and out of which it was put',
+        cedar:
+          'permit (principal, action in [Musubi::Action::"member.list-requests", Musubi::Action::"member.list-invitations",' +
+          ' Musubi::Action::"member.list-expulsions"], resource)\n' +
+          'when { resource == principal };',
       },
       {
         policyId: 'member.leave-groups',

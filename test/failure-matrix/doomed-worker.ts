@@ -1,4 +1,5 @@
 import { activityInfo, Context } from '@temporalio/activity';
+import { Client } from '@temporalio/client';
 import { NativeConnection } from '@temporalio/worker';
 import { connectPeers } from '#platform/grpc/peers.ts';
 import { byTemporalName, CONTRACTS, createActivities } from '../../activities/index.ts';
@@ -6,6 +7,7 @@ import { loadConfig } from '../../platform/process/config.ts';
 import { Lifecycle } from '../../platform/process/lifecycle.ts';
 import { createLogger } from '../../platform/process/log.ts';
 import { sagasShape } from '../../worker/config.ts';
+import { createTerms } from '../../worker/terms.ts';
 import { type Activity, callName, faulty, type Plan } from './faults.ts';
 import { runWorker } from './ground.ts';
 
@@ -53,8 +55,10 @@ const peers = connectPeers(CONTRACTS, {
   caller: config.MUSUBI_SAGAS_CALLER_KEY,
   lifecycle: new Lifecycle(createLogger('doomed', 'warn'), 1_000),
 });
-const activities = stopping(faulty(byTemporalName(createActivities(peers)), refusals, new Map()));
-const stop = await runWorker(await NativeConnection.connect({ address: config.MUSUBI_TEMPORAL_ADDRESS }), taskQueue, activities, {
+const connection = await NativeConnection.connect({ address: config.MUSUBI_TEMPORAL_ADDRESS });
+const terms = createTerms(() => new Client({ connection }));
+const activities = stopping(faulty(byTemporalName(createActivities(peers, terms)), refusals, new Map()));
+const stop = await runWorker(connection, taskQueue, activities, {
   // Told to stop, it waits in vain for steps that never end: as short as that can be.
   shutdownGraceTime: 500,
   shutdownForceTime: 3_000,

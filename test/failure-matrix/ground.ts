@@ -9,6 +9,7 @@ import { createLogger } from '../../platform/process/log.ts';
 import { WORKER_TUNING } from '../../temporal.config.ts';
 import { workflowBundle } from '../../worker/bundle.ts';
 import { temporalShape } from '../../worker/config.ts';
+import { createTerms } from '../../worker/terms.ts';
 import { stopped } from '../../workflows/worker-end.fixture.ts';
 import { everyPeer } from '../callers.ts';
 import { type Calls, faulty, type Plan } from './faults.ts';
@@ -60,7 +61,16 @@ export class Ground {
 
   /** Polls the queue from now on; until then somebody else may. */
   async work(): Promise<void> {
-    const activities = faulty(byTemporalName(createActivities(this.peers)), this.#plans, this.#calls);
+    const activities = faulty(
+      byTemporalName(
+        createActivities(
+          this.peers,
+          createTerms(() => this.#client),
+        ),
+      ),
+      this.#plans,
+      this.#calls,
+    );
     this.#stopWorker = await runWorker(this.#connection, this.taskQueue, activities);
   }
 

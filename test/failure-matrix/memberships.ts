@@ -6,7 +6,14 @@ import type { Case, Context, Way } from './sagas.ts';
 type Ids = Record<string, string>;
 /** A registered member. */
 type Existing = (context: Context) => Promise<Ids & { memberId: string }>;
-type MembershipCommand = Extract<CommandName, `group.${'add-member' | 'leave' | 'expel-member' | 'take-in-members'}`>;
+type MembershipCommand = Extract<
+  CommandName,
+  | `group.${'add-member' | 'leave' | 'expel-member' | 'take-in-members' | 'invite'}`
+  | `group.${'request-join' | 'approve-request' | 'decline-request' | 'withdraw-request'}`
+  | `group.${'accept' | 'decline' | 'withdraw' | 'expire'}-invitation`
+>;
+
+const DAY_MS = 86_400_000;
 
 /**
  * The sagas of memberships, each in a group of its own.
@@ -19,11 +26,11 @@ export function membershipWays(existing: Existing, outside: Existing): Record<Me
   };
 
   /** A group that one member leads, and another member. */
-  async function madeGroup(context: Context) {
+  async function madeGroup(context: Context, visibility: 'VISIBILITY_OPEN' | 'VISIBILITY_REQUEST' = 'VISIBILITY_OPEN') {
     const leader = await existing(context);
     const ids = { groupId: newId(), groupName: `matrix-${randomBytes(8).toString('hex')}`, leaderId: leader.memberId };
     const group = { groupId: ids.groupId, parentId: 'root', name: ids.groupName, description: 'of the matrix', tags: [] };
-    const input = { ...group, visibility: 'VISIBILITY_OPEN' as const, creatorId: leader.memberId };
+    const input = { ...group, visibility, creatorId: leader.memberId };
     await context.run({ command: 'group.create', input, ids, aggregateId: ids.groupId });
     const { memberId, loginId = '' } = await existing(context);
     return { ...ids, leaderLogin: leader.loginId ?? '', memberId, loginId };
@@ -47,7 +54,55 @@ export function membershipWays(existing: Existing, outside: Existing): Record<Me
     return of('group.expel-member', { groupId, memberId, reason: 'of the matrix' }, ids);
   }
 
+  async function requestCase(context: Context): Promise<Case> {
+    const ids = await madeGroup(context, 'VISIBILITY_REQUEST');
+    return of('group.request-join', { groupId: ids.groupId, memberId: ids.memberId, message: 'of the matrix' }, ids);
+  }
+
+  async function inviteCase(context: Context) {
+    const ids = await madeGroup(context);
+    const until = new Date(Date.now() + DAY_MS).toISOString();
+    const input = { groupId: ids.groupId, memberId: ids.memberId, byMemberId: ids.leaderId, until };
+    return { made: of('group.invite', input, ids), until };
+  }
+
+  /** A member that has asked. */
+  const asked =
+    (command: 'group.approve-request' | 'group.decline-request' | 'group.withdraw-request', more: object = {}): Way['make'] =>
+    async (context) => {
+      const { ids, ...request } = await requestCase(context);
+      await context.run({ ids, ...request });
+      return of(command, { groupId: ids.groupId ?? '', memberId: ids.memberId ?? '', ...more }, ids);
+    };
+
+  /** A member that is invited. */
+  const invited =
+    (command: `group.${'accept' | 'decline' | 'withdraw' | 'expire'}-invitation`): Way['make'] =>
+    async (context) => {
+      const { made, until } = await inviteCase(context);
+      await context.run(made);
+      const { groupId = '', memberId = '' } = made.ids;
+      return of(command, { groupId, memberId, until }, made.ids);
+    };
+
   return {
+    'group.request-join': { make: requestCase },
+    'group.approve-request': { make: asked('group.approve-request') },
+    'group.decline-request': { make: asked('group.decline-request', { reason: 'of the matrix' }) },
+    'group.withdraw-request': { make: asked('group.withdraw-request') },
+    'group.invite': { make: async (context) => (await inviteCase(context)).made },
+    'group.accept-invitation': { make: invited('group.accept-invitation') },
+    'group.decline-invitation': { make: invited('group.decline-invitation') },
+    'group.withdraw-invitation': { make: invited('group.withdraw-invitation') },
+    'group.expire-invitation': { make: invited('group.expire-invitation') },
+    'group.add-member that ends an invitation': {
+      make: async (context) => {
+        const { made } = await inviteCase(context);
+        await context.run(made);
+        const { groupId = '', memberId = '', leaderId = '' } = made.ids;
+        return of('group.add-member', { groupId, memberId, byMemberId: leaderId }, made.ids);
+      },
+    },
     'group.add-member': { make: addCase },
     'group.add-member that joins by itself': {
       make: async (context) => {

@@ -208,8 +208,9 @@ function nothingIfDropped(error: unknown): { rows: never[] } {
 
 /** Of a membership that ended only its version is kept, and of a member that is deleted that it comes into no group any more. */
 function isFormer(row: object): boolean {
-  const { joined_at, reason, pending } = row as { joined_at: unknown; reason: unknown; pending: { closed?: true } | null };
-  return joined_at === null && reason === null && (pending === null || pending.closed === true);
+  const { pending, ...ties } = row as Record<string, unknown> & { pending: { closed?: true } | null };
+  const isNothing = ['joined_at', 'requested_at', 'invited_at', 'expelled_at'].every((tie) => ties[tie] === null);
+  return isNothing && (pending === null || pending.closed === true);
 }
 
 function isTombstone(row: object): boolean {

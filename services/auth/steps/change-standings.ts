@@ -1,6 +1,7 @@
 import type { ClientSession } from 'mongodb';
 import { ROOT } from '#platform/validation/group-fields.ts';
 import { requireId } from '#platform/validation/id.ts';
+import type { Action } from '#proto/musubi/auth/v1/actions.ts';
 import type { ChangeStandingsRequest, ChangeStandingsResponse, StandingChange } from '#proto/musubi/auth/v1/auth.ts';
 import type { Group, Position } from '../groups/group.ts';
 import { requireGroup } from '../groups/store.ts';
@@ -13,8 +14,12 @@ import type { Store } from '../store.ts';
 interface Standing {
   memberId: string;
   isMember: boolean;
+  isInvited: boolean;
   positionIds: string[];
 }
+
+/** By these a member comes in by itself: it needs to hold nothing there. */
+const BY_ITSELF: readonly string[] = ['group.join', 'group.accept-invitation'] satisfies Action[];
 
 interface Kept {
   groupId: string;
@@ -22,9 +27,9 @@ interface Kept {
 }
 
 /**
- * Gives members exactly what is said in a group: whether they are in it, and to which of its positions they are bound. Who is no
- * administrator gives others only what it holds there itself, with what policies say of leaders and of positions by name; who comes in by
- * itself gets what all members have.
+ * Gives members exactly what is said in a group: whether they are in it or invited, and to which of its positions they are bound. Who is no
+ * administrator gives others only what it holds there itself, also where it invites, with what policies say of leaders and of positions by
+ * name; who comes in by itself gets what all members have.
  *
  * @throws GROUP_NOT_FOUND, MEMBER_NOT_FOUND, POSITION_NOT_FOUND, NOT_MEMBER, LAST_LEADER, EXCEEDS_OWN_PERMISSIONS
  */
@@ -49,31 +54,37 @@ async function apply(
   store: Store,
   session: ClientSession,
   group: Group,
-  { memberId, isMember, positions }: StandingChange,
+  { memberId, isMember, isInvited, positions }: StandingChange,
   author: Author | undefined,
   policies: Policies,
 ): Promise<Standing> {
   requireId('changes.memberId', memberId);
-  const found = await store.members.findOne({ _id: memberId }, { session, projection: { groupIds: 1, positionIds: 1 } });
+  const found = await store.members.findOne(
+    { _id: memberId },
+    { session, projection: { groupIds: 1, positionIds: 1, invitedTo: 1 } },
+  );
   if (!found) throw memberNotFound();
   const bindable = group.positions.filter(({ kind }) => kind !== 'member');
   const idsOf = (some: readonly Position[]): string[] => some.map(({ id }) => id);
   const before: Standing = {
     memberId,
     isMember: group._id === ROOT || (found.groupIds?.includes(group._id) ?? false),
+    isInvited: found.invitedTo?.includes(group._id) ?? false,
     positionIds: idsOf(bindable.filter(({ id }) => found.positionIds?.includes(id))),
   };
   const after: Standing = {
     memberId,
     isMember: isMember ?? before.isMember,
+    isInvited: !(isMember ?? before.isMember) && (isInvited ?? before.isInvited),
     positionIds: positions?.positionIds ?? before.positionIds,
   };
   const bound = bindable.filter(({ id }) => after.positionIds.includes(id));
   if (bound.length < new Set(after.positionIds).size) throw positionNotFound();
   if (bound.length > 0 && !after.isMember) throw notMember();
   const added = bound.filter(({ id }) => !before.positionIds.includes(id));
-  const comesIn = after.isMember && !before.isMember && author?.memberId !== memberId;
-  const given = comesIn ? [...added, ...group.positions.filter(({ kind }) => kind === 'member')] : added;
+  const byItself = author?.memberId === memberId && BY_ITSELF.includes(author.action);
+  const isBroughtIn = (after.isMember && !before.isMember && !byItself) || (after.isInvited && !before.isInvited);
+  const given = isBroughtIn ? [...added, ...group.positions.filter(({ kind }) => kind === 'member')] : added;
   await requireHeldThere(
     author,
     group._id,
@@ -95,5 +106,6 @@ async function put({ members }: Store, session: ClientSession, group: Group, sta
       ? { $setUnion: [orNone('$groupIds'), [group._id]] }
       : without('$groupIds', [group._id]);
   const positionIds = { $setUnion: [without('$positionIds', ofGroup), { $literal: standing.positionIds }] };
-  await members.updateOne({ _id: standing.memberId }, [{ $set: { groupIds, positionIds } }], { session });
+  const invitedTo = standing.isInvited ? { $setUnion: [orNone('$invitedTo'), [group._id]] } : without('$invitedTo', [group._id]);
+  await members.updateOne({ _id: standing.memberId }, [{ $set: { groupIds, positionIds, invitedTo } }], { session });
 }

@@ -103,6 +103,7 @@ test('who is forbidden a part of what it holds gives it to nobody without that',
   const holding = (...policies: (typeof permits)[]) => ({
     isAdmin: false,
     memberId: randomUUID(),
+    action: 'role.assign',
     holdsThere: async () => false,
     roles: async () => policies.map((policy) => ({ _id: randomUUID(), version: 1, policies: [policy] })),
   });

@@ -35,23 +35,36 @@ create table names (
 );
 create index names_of on names (owner_id);
 
--- Who is in which group. Its version outlives the membership: a version is never given twice.
+-- Who is in which group, and who has asked to be, or is invited. Its version outlives all of that: a version is never given twice.
 create table memberships (
   group_id    text not null references groups on delete cascade,
   member_id   text not null,
   -- Null: the member is not in it, or not any more.
   joined_at   timestamptz(3),
-  -- Why the member was put out of it, for that one to read.
-  reason      text check (reason is null or joined_at is null),
+  -- When it asked to be let in, and what it said to those who decide. Where they have declined: when, and why, for that one to read.
+  requested_at   timestamptz(3),
+  message        text check (message is null or requested_at is not null),
+  declined_at    timestamptz(3) check (declined_at is null or requested_at is not null),
+  decline_reason text check (decline_reason is null or declined_at is not null),
+  -- When it was invited, by whom, and until when it can accept.
+  invited_at  timestamptz(3),
+  inviter_id  text,
+  until       timestamptz(3),
+  -- When the member was put out of it, and why, for that one to read.
+  expelled_at timestamptz(3) check (expelled_at is null or joined_at is null),
+  reason      text check (reason is null or expelled_at is not null),
   -- 0: a job is about to make the first membership.
   version     bigint not null check (version >= 0),
   lock_holder text,
   pending     jsonb,
   primary key (group_id, member_id),
+  constraint one_at_most check (num_nonnulls(joined_at, requested_at, invited_at) <= 1),
+  constraint invited check (num_nonnulls(invited_at, inviter_id, until) in (0, 3)),
   constraint change_held check ((lock_holder is null) = (pending is null)),
   constraint begun_by_a_job check (version > 0 or lock_holder is not null)
 );
 create index memberships_of on memberships (member_id, group_id);
+create index memberships_due on memberships (until) where until is not null;
 create index memberships_held on memberships (lock_holder) where lock_holder is not null;
 
 -- When all members of before there were groups had been taken in; no row: they have not been.

@@ -8,20 +8,22 @@ import type {
   BeginChangeMembershipRequest,
   BeginChangeMembershipResponse,
 } from '#proto/musubi/group/v1/group.ts';
-import { requireMemberId } from '../domain.ts';
-import { findMembership, holdMember, holdMembership, releaseMembership, requireFewGroups } from '../memberships.ts';
+import { NO_TIES, requireMemberId } from '../domain.ts';
+import { becomes, isInvitedUntil } from '../joining.ts';
 import {
-  alreadyMember,
-  groupBusy,
-  groupNotFound,
-  groupNotOpen,
-  membershipBusy,
-  notMember,
-  rootGroup,
-  unknownChange,
-} from '../refusals.ts';
+  findMembership,
+  holdMember,
+  holdMembership,
+  releaseMembership,
+  requireFewCandidacies,
+  requireFewGroups,
+} from '../memberships.ts';
+import { groupBusy, groupNotFound, groupNotOnRequest, groupNotOpen, membershipBusy, notMember, rootGroup } from '../refusals.ts';
 import { readGroups } from '../store.ts';
 import { holdTree, pathOf, requireNotArchived, requireNotHeld } from '../tree.ts';
+
+const WITHDRAW_REQUEST = 'MEMBERSHIP_CHANGE_WITHDRAW_REQUEST' satisfies Asked;
+const EXPIRE = 'MEMBERSHIP_CHANGE_EXPIRE_INVITATION' satisfies Asked;
 
 interface Kept {
   groupId: string;
@@ -29,35 +31,34 @@ interface Kept {
   jobId: string;
 }
 
-const COMES_IN: Partial<Record<Asked, boolean>> = {
-  MEMBERSHIP_CHANGE_JOIN: true,
-  MEMBERSHIP_CHANGE_ADD: true,
-  MEMBERSHIP_CHANGE_LEAVE: false,
-  MEMBERSHIP_CHANGE_EXPEL: false,
-};
-
 /**
  * Begins to change what a member is to a group.
- * @throws GROUP_NOT_FOUND, ROOT_GROUP, GROUP_ARCHIVED, ALREADY_MEMBER, NOT_MEMBER of it or of who is to lead in its place, GROUP_NOT_OPEN,
- *   TOO_MANY_GROUPS, MEMBER_DELETING; MEMBERSHIP_BUSY, GROUP_BUSY (retryable)
+ * @throws GROUP_NOT_FOUND, ROOT_GROUP, GROUP_ARCHIVED, GROUP_NOT_OPEN, GROUP_NOT_ON_REQUEST, NOT_MEMBER of who is to lead in its place; as
+ *   {@link becomes}; TOO_MANY_GROUPS, TOO_MANY_JOIN_REQUESTS, TOO_MANY_INVITATIONS, MEMBER_DELETING; MEMBERSHIP_BUSY, GROUP_BUSY (retryable)
  */
 export const beginChangeMembership: Step<BeginChangeMembershipRequest, BeginChangeMembershipResponse, Kept> = {
-  async do(tx, { operationId, groupId, memberId, change, successorId, ...given }) {
+  async do(tx, { operationId, groupId, memberId, change, successorId, inviterId, until, ...given }) {
     requireMemberId(memberId);
-    const isMember = COMES_IN[change];
-    if (isMember === undefined) throw unknownChange();
     const { reason = null } = kept({ reason: reasonRule }, { reason: given.reason || undefined });
-    await requireOpenTo(tx, groupId, change);
+    const what = { memberId, reason, inviterId, until };
     const jobId = jobOf(operationId);
+    const keeps = { groupId, memberId, jobId };
+    const find = () => findMembership(tx, groupId, memberId);
+    if (change === EXPIRE && !isInvitedUntil((await find()) ?? NO_TIES, until))
+      return { result: { nothingToDo: true }, kept: keeps };
+    // Whoever has not asked learns nothing of the group, not even whether there is one.
+    if (change === WITHDRAW_REQUEST) becomes(change, (await find()) ?? NO_TIES, what, new Date());
+    await requireOpenTo(tx, groupId, change);
     await holdMember(tx, memberId);
-    const before = await findMembership(tx, groupId, memberId);
+    const before = await find();
     if (before && before.lockHolder !== null) throw membershipBusy();
-    if (isMember && before?.joinedAt) throw alreadyMember();
-    if (!isMember && !before?.joinedAt) throw notMember(memberId);
-    if (isMember) await requireFewGroups(tx, memberId);
+    const pending = becomes(change, before ?? NO_TIES, what, new Date());
+    if ('isMember' in pending && pending.isMember) await requireFewGroups(tx, memberId);
+    if ('becomes' in pending && (pending.becomes === 'requested' || pending.becomes === 'invited'))
+      await requireFewCandidacies(tx, memberId, pending.becomes);
     if (successorId !== undefined) await requireStays(tx, groupId, successorId);
-    await holdMembership(tx, { groupId, memberId }, jobId, { isMember, reason });
-    return { result: {}, kept: { groupId, memberId, jobId } };
+    await holdMembership(tx, { groupId, memberId }, jobId, pending);
+    return { result: { nothingToDo: false }, kept: keeps };
   },
   /** The member is to the group what it was, and others may change that. */
   undo: (tx, { jobId, ...membership }) => releaseMembership(tx, membership, jobId),
@@ -73,8 +74,10 @@ async function requireOpenTo(tx: Transaction, groupId: string, change: Asked): P
   if (groupId === ROOT) throw rootGroup();
   if (group.version === 0) throw groupBusy();
   requireNotHeld(path);
-  requireNotArchived(path);
+  // What time ends, it ends also in an archived group.
+  if (change !== EXPIRE) requireNotArchived(path);
   if (change === 'MEMBERSHIP_CHANGE_JOIN' && group.visibility !== 'open') throw groupNotOpen();
+  if (change === 'MEMBERSHIP_CHANGE_REQUEST' && group.visibility !== 'request') throw groupNotOnRequest();
 }
 
 /** Who is to lead the group is in it, and about to stay. */

@@ -1,8 +1,9 @@
 import type { Step } from '#platform/operations/postgres.ts';
 import { jobOf } from '#platform/validation/id.ts';
 import type { CommitMembershipRequest, CommitMembershipResponse } from '#proto/musubi/group/v1/group.ts';
+import { tiesAfter } from '../domain.ts';
 import { membershipEvent, writtenMembership } from '../events.ts';
-import { addMembership, begunMembership, endMembership } from '../memberships.ts';
+import { begunMembership, putTies } from '../memberships.ts';
 import { notBegun } from '../refusals.ts';
 
 /** Does what the job has begun with a membership. Auth goes by it already. @throws LOCK_NOT_HELD */
@@ -11,10 +12,7 @@ export const commitMembership: Step<CommitMembershipRequest, CommitMembershipRes
     const begun = await begunMembership(tx, jobOf(operationId));
     if (!begun?.pending) throw notBegun();
     const { groupId, memberId, pending } = begun;
-    const after = pending.isMember
-      ? await addMembership(tx, groupId, memberId, new Date())
-      : await endMembership(tx, groupId, memberId, pending.reason);
-    if (!after) throw notBegun();
+    const after = await putTies(tx, groupId, memberId, tiesAfter(begun, pending, new Date()));
     return { result: { written: writtenMembership(after) }, events: [membershipEvent(after)] };
   },
   undo: 'impossible',

@@ -29,10 +29,24 @@ create table memberships (
   gone_at   timestamptz,
   group_id  text collate "C",
   member_id text collate "C",
-  joined_at timestamptz(3)
+  -- Null: the member is not in the group, but has asked to be, is invited, or was put out.
+  joined_at timestamptz(3),
+  requested_at   timestamptz(3),
+  message        text,
+  declined_at    timestamptz(3),
+  decline_reason text,
+  invited_at  timestamptz(3),
+  inviter_id  text collate "C",
+  until       timestamptz(3),
+  expelled_at timestamptz(3),
+  reason      text
 );
-create index memberships_in on memberships (group_id, member_id) where gone_at is null;
-create index memberships_of on memberships (member_id, group_id) where gone_at is null;
+create index memberships_in on memberships (group_id, member_id) where joined_at is not null;
+create index memberships_of on memberships (member_id, group_id) where joined_at is not null;
+-- Who has asked or is invited, in the order of groups and of members.
+create index memberships_asked on memberships (group_id, member_id) where requested_at is not null and declined_at is null;
+create index memberships_invited on memberships (group_id, member_id) where invited_at is not null;
+create index memberships_beside on memberships (member_id, group_id) where joined_at is null and gone_at is null;
 create index memberships_gone on memberships (gone_at) where gone_at is not null;
 
 create table bindings (

@@ -1,0 +1,165 @@
+import type { Condition } from '#proto/musubi/access/v1/condition.ts';
+import { Candidacy } from '#proto/musubi/query/v1/query.ts';
+import type { RequestGateway } from '../gateway.ts';
+import { isDenied, seenOf } from '../http/authorize.ts';
+import { pageOf, paging } from '../http/paging.ts';
+import { type Call, route, SEES_ALL } from '../http/route.ts';
+import { idOf, namedIdOf } from '../id.ts';
+import {
+  expulsionPageSchema,
+  expulsionShown,
+  invitationPageSchema,
+  invitationShown,
+  invitedMemberPageSchema,
+  invitedShown,
+  joinRequestPageSchema,
+  joinRequestShown,
+  requestingMemberPageSchema,
+  requestingShown,
+} from './candidate-view.ts';
+import { group } from './group-view.ts';
+import { member } from './member-view.ts';
+import { HIDDEN_GROUP, requireReadableGroup } from './readable.ts';
+
+// Who has asked to be let into a group, is invited, or was put out: the lists of groups, and those of members.
+
+const ofGroup = { groupId: namedIdOf('group') };
+const ofMember = { memberId: idOf('member') };
+
+const { CANDIDACY_REQUESTED, CANDIDACY_INVITED, CANDIDACY_EXPELLED } = Candidacy;
+
+type Page = { pageSize: number; pageToken?: string | undefined };
+
+async function candidatesOf(
+  gateway: RequestGateway,
+  { accessToken, ctx }: Pick<Call, 'accessToken' | 'ctx'>,
+  { groupId, candidacy, query: { pageSize, pageToken = '' } }: { groupId: string; candidacy: Candidacy; query: Page },
+) {
+  const [seen] = await Promise.all([
+    seenOf(gateway, { accessToken, ctx }, 'member.list', 'Member'),
+    requireReadableGroup(gateway, accessToken, groupId),
+  ]);
+  return await gateway.query.listCandidates({ groupId, candidacy, pageSize, pageToken, seen });
+}
+
+const listJoinRequests = route({
+  method: 'GET',
+  path: '/v1/groups/{groupId}/join-requests',
+  tag: 'Groups',
+  operationId: 'listJoinRequests',
+  summary: 'Who has asked to be let into a group, by name',
+  description: 'Those of whom nobody has decided; of them, those that you may see (`member.list`).',
+  action: 'group.list-requests',
+  ...HIDDEN_GROUP,
+  params: ofGroup,
+  resource: ({ params }) => group(params.groupId),
+  query: paging,
+  responses: { 200: { description: 'A page of members, with what they say', schema: requestingMemberPageSchema } },
+  problems: ['PAGE_TOKEN_INVALID'],
+  async handle({ params: { groupId }, query, ...call }, gateway) {
+    const { candidates, nextPageToken } = await candidatesOf(gateway, call, { groupId, query, candidacy: CANDIDACY_REQUESTED });
+    return pageOf(await requestingShown(call.accessToken, gateway, candidates), nextPageToken);
+  },
+});
+
+const listInvitations = route({
+  method: 'GET',
+  path: '/v1/groups/{groupId}/invitations',
+  tag: 'Groups',
+  operationId: 'listInvitations',
+  summary: 'Who is invited to a group, by name',
+  description: 'Of them, those that you may see (`member.list`).',
+  action: 'group.list-invitations',
+  ...HIDDEN_GROUP,
+  params: ofGroup,
+  resource: ({ params }) => group(params.groupId),
+  query: paging,
+  responses: { 200: { description: 'A page of members, with by whom and until when', schema: invitedMemberPageSchema } },
+  problems: ['PAGE_TOKEN_INVALID'],
+  async handle({ params: { groupId }, query, ...call }, gateway) {
+    const { candidates, nextPageToken } = await candidatesOf(gateway, call, { groupId, query, candidacy: CANDIDACY_INVITED });
+    return pageOf(await invitedShown(call.accessToken, gateway, candidates), nextPageToken);
+  },
+});
+
+const NONE: Condition = { kind: { $case: 'always', value: false } };
+
+/** What a member is to groups. Where it may list no group, it sees of them what it needs: their IDs. */
+async function candidaciesOf(
+  gateway: RequestGateway,
+  call: Pick<Call, 'accessToken' | 'ctx'>,
+  { memberId, candidacy, query: { pageSize, pageToken = '' } }: { memberId: string; candidacy: Candidacy; query: Page },
+) {
+  const seen = await seenOf(gateway, call, 'group.list', 'Group').catch((error: unknown) => {
+    if (isDenied(error)) return NONE;
+    throw error;
+  });
+  const found = await gateway.query.listCandidacies({ memberId, candidacy, groupId: '', pageSize, pageToken, seen });
+  if (found.candidacies.length === 0 && pageToken === '') await gateway.query.getMember({ memberId, seen: SEES_ALL });
+  return found;
+}
+
+const OF_MEMBER = {
+  method: 'GET',
+  tag: 'Groups',
+  hiddenAs: 'MEMBER_NOT_FOUND',
+  readBy: 'member.read',
+  params: ofMember,
+  query: paging,
+  problems: ['PAGE_TOKEN_INVALID'],
+} as const;
+
+const listMemberJoinRequests = route({
+  ...OF_MEMBER,
+  path: '/v1/members/{memberId}/join-requests',
+  operationId: 'listMemberJoinRequests',
+  summary: 'To which groups a member has asked to be let in',
+  description:
+    "By the groups' IDs. Also what was declined, until the member asks again or has it forgotten. Others need `member.list-requests`.",
+  action: 'member.list-requests',
+  resource: ({ params }) => member(params.memberId),
+  responses: { 200: { description: 'A page of requests', schema: joinRequestPageSchema } },
+  async handle({ params: { memberId }, query, ...call }, gateway) {
+    const found = await candidaciesOf(gateway, call, { memberId, query, candidacy: CANDIDACY_REQUESTED });
+    return pageOf(found.candidacies.map(joinRequestShown), found.nextPageToken);
+  },
+});
+
+const listMemberInvitations = route({
+  ...OF_MEMBER,
+  path: '/v1/members/{memberId}/invitations',
+  operationId: 'listMemberInvitations',
+  summary: 'To which groups a member is invited',
+  description: "By the groups' IDs. Others need `member.list-invitations`.",
+  action: 'member.list-invitations',
+  resource: ({ params }) => member(params.memberId),
+  responses: { 200: { description: 'A page of invitations', schema: invitationPageSchema } },
+  async handle({ params: { memberId }, query, ...call }, gateway) {
+    const found = await candidaciesOf(gateway, call, { memberId, query, candidacy: CANDIDACY_INVITED });
+    return pageOf(found.candidacies.map(invitationShown), found.nextPageToken);
+  },
+});
+
+const listMemberExpulsions = route({
+  ...OF_MEMBER,
+  path: '/v1/members/{memberId}/expulsions',
+  operationId: 'listMemberExpulsions',
+  summary: 'Out of which groups a member was put, and why',
+  description:
+    "By the groups' IDs: those that it did not come into again, also such that it does not see any more. Others need `member.list-expulsions`.",
+  action: 'member.list-expulsions',
+  resource: ({ params }) => member(params.memberId),
+  responses: { 200: { description: 'A page of expulsions', schema: expulsionPageSchema } },
+  async handle({ params: { memberId }, query, ...call }, gateway) {
+    const found = await candidaciesOf(gateway, call, { memberId, query, candidacy: CANDIDACY_EXPELLED });
+    return pageOf(found.candidacies.map(expulsionShown), found.nextPageToken);
+  },
+});
+
+export const candidateRoutes = [
+  listJoinRequests,
+  listInvitations,
+  listMemberJoinRequests,
+  listMemberInvitations,
+  listMemberExpulsions,
+];

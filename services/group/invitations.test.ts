@@ -1,0 +1,91 @@
+import { randomUUID } from 'node:crypto';
+import test from 'ava';
+import { sql } from '#platform/postgres/database.ts';
+import { call, job, openTestGroup } from './group.fixture.ts';
+import { inMs, invitation, joiningOf } from './joining.fixture.ts';
+
+// How members are invited to groups.
+
+const group = await openTestGroup('invitations');
+const { db, service, begin, commit, createGroup, membershipOf, eventsOf, undo, close } = group;
+const { change, done } = joiningOf(group);
+test.after.always(close);
+
+test('a member is invited, and accepts or declines, or the invitation is taken back', async (t) => {
+  const [groupId, memberId] = [await createGroup({ visibility: 'VISIBILITY_INVITATION' }), randomUUID()];
+  const given = invitation();
+  for (const end of ['DECLINE_INVITATION', 'WITHDRAW_INVITATION'] as const) {
+    await done('INVITE', groupId, memberId, given);
+    const { invitedAt, ...invited } = (await membershipOf(groupId, memberId)) ?? {};
+    t.truthy(invitedAt);
+    t.like(invited, { joinedAt: null, inviterId: given.inviterId, until: new Date(given.until) });
+    await done(end, groupId, memberId);
+    t.like(await membershipOf(groupId, memberId), { invitedAt: null, inviterId: null, until: null, joinedAt: null });
+    for (const again of ['ACCEPT', 'DECLINE_INVITATION', 'WITHDRAW_INVITATION'] as const)
+      await t.throwsAsync(change(again, groupId, memberId), { code: 'INVITATION_NOT_FOUND' });
+  }
+  await done('INVITE', groupId, memberId, given);
+  await done('ACCEPT', groupId, memberId);
+  t.like(await membershipOf(groupId, memberId), { invitedAt: null });
+  t.truthy((await membershipOf(groupId, memberId))?.joinedAt);
+  t.deepEqual((await eventsOf(`${groupId}.${memberId}`)).slice(-2), ['membership.invited 5', 'membership.changed 6']);
+});
+
+test('an invitation is for a time, which is to come and not too far', async (t) => {
+  const [groupId, memberId] = [await createGroup(), randomUUID()];
+  for (const until of [inMs(-1), inMs(367 * 86_400_000), 'tomorrow', undefined])
+    t.like(await t.throwsAsync(change('INVITE', groupId, memberId, { ...invitation(), until })), {
+      code: 'INVALID_ARGUMENT',
+      fields: [{ field: 'expiresAt' }],
+    });
+  const short = { until: inMs(-1_000) };
+  await done('INVITE', groupId, memberId, invitation());
+  await db.query(sql`update memberships set until = ${short.until} where group_id = ${groupId} and member_id = ${memberId}`);
+  await t.throwsAsync(change('ACCEPT', groupId, memberId), { code: 'INVITATION_NOT_FOUND' }, 'before its end was told');
+  await t.throwsAsync(change('REQUEST', groupId, memberId), { code: 'GROUP_NOT_ON_REQUEST' });
+  const next = invitation();
+  await done('INVITE', groupId, memberId, next);
+  const late = await change('EXPIRE_INVITATION', groupId, memberId, { until: short.until });
+  t.true(late.nothingToDo, 'another one has come in its place');
+  t.like(await membershipOf(groupId, memberId), { until: new Date(next.until), lockHolder: null });
+  await done('EXPIRE_INVITATION', groupId, memberId, { until: next.until });
+  t.like(await membershipOf(groupId, memberId), { invitedAt: null });
+  const at = job();
+  t.true((await change('EXPIRE_INVITATION', groupId, memberId, { until: next.until }, at)).nothingToDo);
+  await undo(at.of('begin'));
+  t.true((await change('EXPIRE_INVITATION', randomUUID(), memberId, { until: next.until })).nothingToDo, 'of what is gone');
+});
+
+test('time ends an invitation also where the group is archived; nothing else does there', async (t) => {
+  const [groupId, other, memberId, at] = [await createGroup(), await createGroup({}), randomUUID(), job()];
+  const given = invitation();
+  for (const id of [groupId, other]) await done('INVITE', id, memberId, given);
+  await begin.archive(groupId, at);
+  await commit(groupId, at);
+  for (const what of ['ACCEPT', 'DECLINE_INVITATION', 'WITHDRAW_INVITATION'] as const)
+    await t.throwsAsync(change(what, groupId, memberId), { code: 'GROUP_ARCHIVED' });
+  await t.notThrowsAsync(done('EXPIRE_INVITATION', groupId, memberId, { until: given.until }));
+});
+
+test('the invitations whose time is over, or soon, are told page by page', async (t) => {
+  const [one, other, later, memberId] = [await createGroup(), await createGroup(), await createGroup(), randomUUID()];
+  const soon = invitation(30_000);
+  for (const groupId of [one, other]) await done('INVITE', groupId, memberId, soon);
+  await done('INVITE', later, memberId, invitation());
+  const due = async (afterId = '', limit = 1_000) => {
+    const { invitations } = await service.listDueInvitations({ withinMs: 60_000, afterId, limit }, call);
+    return invitations.filter((each) => each.memberId === memberId);
+  };
+  const all = await due();
+  t.deepEqual(
+    all,
+    [one, other].sort().map((groupId) => ({ groupId, memberId, until: new Date(soon.until) })),
+  );
+  t.deepEqual(await due(`${all[0]?.groupId}.${memberId}`), all.slice(1));
+  for (const limit of [0, 1_001]) await t.throwsAsync(due('', limit), { code: 'INVALID_ARGUMENT' });
+  await done('ACCEPT', one, memberId);
+  t.deepEqual(
+    (await due()).map(({ groupId }) => groupId),
+    [other],
+  );
+});

@@ -1,0 +1,37 @@
+import test from 'ava';
+import type { Term } from '../activities/terms.ts';
+import { invitationTerm } from '../workflows/invitation-term.ts';
+import { dueInvitations } from './due-invitations.ts';
+
+test('the terms of invitations that are due are asked for page by page, until there are no more', async (t) => {
+  const until = new Date('2030-01-02T03:04:05.678Z');
+  const pages = [
+    [
+      { groupId: 'g1', memberId: 'm1', until },
+      { groupId: 'g1', memberId: 'm2', until },
+    ],
+    [{ groupId: 'g2', memberId: 'm1', until }],
+  ];
+  const asked: object[] = [];
+  const group = {
+    listDueInvitations: async (request: object) => {
+      asked.push(request);
+      return { invitations: pages[asked.length - 1] ?? [] };
+    },
+  };
+  const terms: Term[] = [];
+  for await (const page of dueInvitations({ group } as never, 60_000)) terms.push(...page);
+  t.deepEqual(
+    terms,
+    [
+      { groupId: 'g1', memberId: 'm1' },
+      { groupId: 'g1', memberId: 'm2' },
+      { groupId: 'g2', memberId: 'm1' },
+    ].map((one) => invitationTerm(one, until.toISOString())),
+  );
+  t.like(terms[0], { about: 'invitation/g1/m1', command: 'group.expire-invitation', input: { until: until.toISOString() } });
+  t.deepEqual(
+    asked,
+    ['', 'g1.m2', 'g2.m1'].map((afterId) => ({ withinMs: 60_000, afterId, limit: 500 })),
+  );
+});

@@ -1,0 +1,31 @@
+import { invitationTerm } from './invitation-term.ts';
+import { finish, pivot, saga } from './saga.ts';
+import { services } from './step.ts';
+
+const { auth, group, term } = services;
+
+export interface AcceptInvitationInput {
+  groupId: string;
+  memberId: string;
+}
+
+/** A member that is invited comes into a group. */
+export const acceptInvitation = saga(
+  'group.accept-invitation',
+  [
+    [
+      group.beginChangeMembership,
+      pivot(auth.changeStandings),
+      finish(term.setTerms, () => ({ terms: [] })),
+      finish(group.commitMembership, () => ({})),
+    ],
+  ],
+  async ({ step }, { groupId, memberId }: AcceptInvitationInput) => {
+    await step(group.beginChangeMembership, { groupId, memberId, change: 'MEMBERSHIP_CHANGE_ACCEPT', reason: '' });
+    const changes = [{ memberId, isMember: true, positions: undefined }];
+    await step(auth.changeStandings, { groupId, changes, leavesNone: false });
+    await step(term.setTerms, { terms: [invitationTerm({ groupId, memberId }, null)] });
+    await step(group.commitMembership, {});
+    return { id: memberId };
+  },
+);
