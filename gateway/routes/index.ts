@@ -6,6 +6,7 @@ import { groupMemberRoutes } from './group-members.ts';
 import { groupPartRoutes } from './group-parts.ts';
 import { groupPermissionRoutes } from './group-permissions.ts';
 import { groupQueryRoutes } from './group-queries.ts';
+import { groupTagRoutes } from './group-tags.ts';
 import { groupRoutes } from './groups.ts';
 import { jobRoutes } from './jobs.ts';
 import { loginHoldRoutes } from './login-holds.ts';
@@ -31,6 +32,7 @@ export function allRoutes(publicUrl?: string): Route[] {
     ...memberRoleRoutes,
     ...groupRoutes,
     ...groupMemberRoutes,
+    ...groupTagRoutes,
     ...groupPermissionRoutes,
     ...groupQueryRoutes,
     ...groupPartRoutes,

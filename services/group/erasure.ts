@@ -12,10 +12,10 @@ export const groupErasure = (db: Database): Erasure => ({
   erase: (memberIds) =>
     db.transaction(async (tx) => {
       const ended = await tx.query<Standing>(sql`
-        update memberships set joined_at = null, reason = null, version = version + 1,
+        update memberships set joined_at = null, reason = null, tag_ids = '{}', version = version + 1,
           pending = case when pending ? 'reason' then pending || '{"reason": null}' else pending end
         where member_id = any(${[...memberIds]}::text[]) and (joined_at is not null or reason is not null or pending->>'reason' is not null)
-        returning ${fieldsOf(['groupId', 'memberId', 'joinedAt', 'reason', 'version'] as const)}`);
+        returning ${fieldsOf(['groupId', 'memberId', 'joinedAt', 'reason', 'tagIds', 'version'] as const)}`);
       await tellMemberships(tx, ended);
       const ofMemberships = countedBy(
         'memberships',

@@ -22,6 +22,8 @@ export const EVENTS = {
   move: 'group.moved',
   archive: 'group.archived',
   restore: 'group.restored',
+  'change-tags': 'group.updated',
+  tag: 'group.updated',
   delete: 'group.deleted',
 } as const satisfies Record<GroupChange['change'], EventType>;
 
@@ -51,10 +53,10 @@ export function ofMembershipId(id: string): Pick<Membership, 'groupId' | 'member
 }
 
 /** What a member is to a group after a change. */
-export type Standing = Pick<Membership, 'groupId' | 'memberId' | 'version' | 'joinedAt' | 'reason'>;
+export type Standing = Pick<Membership, 'groupId' | 'memberId' | 'version' | 'joinedAt' | 'reason' | 'tagIds'>;
 
-export function membershipEvent({ groupId, memberId, version, joinedAt, reason }: Standing): OutboxEvent {
-  const state = { groupId, memberId, version, membership: joinedAt ? { joinedAt } : undefined, reason: reason ?? '' };
+export function membershipEvent({ groupId, memberId, version, joinedAt, reason, tagIds }: Standing): OutboxEvent {
+  const state = { groupId, memberId, version, membership: joinedAt ? { joinedAt, tagIds } : undefined, reason: reason ?? '' };
   const type = joinedAt ? 'membership.changed' : 'membership.ended';
   return event(type, membershipId(state), version, MembershipEvent.toJSON(state));
 }

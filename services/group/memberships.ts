@@ -3,7 +3,7 @@ import { fieldsOf, sql, type Transaction } from '#platform/postgres/database.ts'
 import type { Which } from '#platform/state.ts';
 import { MOST_GROUPS, ROOT } from '#platform/validation/group-fields.ts';
 import type { AggregateVersion } from '#proto/musubi/aggregate/v1/aggregate.ts';
-import type { Membership, MembershipChange } from './domain.ts';
+import type { Membership, MembershipChange, TaggedMembership } from './domain.ts';
 import { membershipEvent, ofMembershipId, type Standing } from './events.ts';
 import { memberDeleting, membershipBusy, tooManyGroups } from './refusals.ts';
 
@@ -14,13 +14,14 @@ const FIELDS = [
   'memberId',
   'joinedAt',
   'reason',
+  'tagIds',
   'version',
   'lockHolder',
   'pending',
 ] as const satisfies readonly (keyof Membership)[];
 /** The advisory lock of a member is of this kind; that of the tree is of another. */
 const MEMBER = sql`10`;
-const STANDING = fieldsOf(['groupId', 'memberId', 'joinedAt', 'reason', 'version'] as const);
+const STANDING = fieldsOf(['groupId', 'memberId', 'joinedAt', 'reason', 'tagIds', 'version'] as const);
 
 /** What a member is, or was, to a group; nobody else changes it until the transaction ends. */
 export async function findMembership(tx: Transaction, groupId: string, memberId: string): Promise<Membership | undefined> {
@@ -34,7 +35,7 @@ export async function addMembership(tx: Transaction, groupId: string, memberId: 
   const [row] = await tx.query<Standing>(sql`
     insert into memberships (group_id, member_id, joined_at, version) values (${groupId}, ${memberId}, ${joinedAt}, 1)
     on conflict (group_id, member_id) do update
-      set joined_at = excluded.joined_at, reason = null, version = memberships.version + 1, lock_holder = null, pending = null
+      set joined_at = excluded.joined_at, reason = null, tag_ids = '{}', version = memberships.version + 1, lock_holder = null, pending = null
     returning ${STANDING}`);
   return row as Standing;
 }
@@ -47,7 +48,7 @@ export async function endMembership(
   reason: string | null = null,
 ): Promise<Standing | undefined> {
   const [row] = await tx.query<Standing>(sql`
-    update memberships set joined_at = null, reason = ${reason}, version = version + 1, lock_holder = null, pending = null
+    update memberships set joined_at = null, reason = ${reason}, tag_ids = '{}', version = version + 1, lock_holder = null, pending = null
     where group_id = ${groupId} and member_id = ${memberId} and joined_at is not null returning ${STANDING}`);
   return row;
 }
@@ -78,7 +79,7 @@ export async function holdMembership(
   tx: Transaction,
   { groupId, memberId }: Pick<Membership, 'groupId' | 'memberId'>,
   jobId: string,
-  change: MembershipChange | { closed: true },
+  change: MembershipChange | TaggedMembership | { closed: true },
 ): Promise<void> {
   await tx.query(sql`
     insert into memberships (group_id, member_id, version, lock_holder, pending)
@@ -106,6 +107,19 @@ export async function releaseMembership(
   ]);
 }
 
+/** Has a membership carry these tags, with the next version where that `changes` it; no job holds it any more. */
+export async function tagMembership(
+  tx: Transaction,
+  { groupId, memberId }: Pick<Membership, 'groupId' | 'memberId'>,
+  tagIds: readonly string[],
+  changes: boolean,
+): Promise<Standing> {
+  const [row] = await tx.query<Standing>(sql`
+    update memberships set tag_ids = ${[...tagIds]}::text[], version = version + ${changes ? 1 : 0}, lock_holder = null, pending = null
+    where group_id = ${groupId} and member_id = ${memberId} returning ${STANDING}`);
+  return row as Standing;
+}
+
 /**
  * Has members be in the whole organisation. Those that are in it are passed over, and so are those that come into no group any more.
  *
@@ -123,7 +137,7 @@ export async function enterMembers(tx: Transaction, memberIds: readonly string[]
 }
 
 /** Where a member was until it left all. */
-export type Left = Pick<Membership, 'groupId'> & { joinedAt: string };
+export type Left = Pick<Membership, 'groupId' | 'tagIds'> & { joinedAt: string };
 
 /**
  * Has a member be in no group, and come into none.
@@ -140,10 +154,12 @@ export async function endMemberships(
     select ${fieldsOf(FIELDS)} from memberships where member_id = ${memberId} order by group_id for update`);
   if (before.some(({ lockHolder }) => lockHolder !== null)) throw membershipBusy();
   const ended = await tx.query<Standing>(sql`
-    update memberships set joined_at = null, version = version + 1 where member_id = ${memberId} and joined_at is not null
+    update memberships set joined_at = null, tag_ids = '{}', version = version + 1 where member_id = ${memberId} and joined_at is not null
     returning ${STANDING}`);
   await holdMembership(tx, { groupId: ROOT, memberId }, jobId, { closed: true });
-  const left = before.flatMap(({ groupId, joinedAt }) => (joinedAt ? [{ groupId, joinedAt: joinedAt.toISOString() }] : []));
+  const left = before.flatMap(({ groupId, joinedAt, tagIds }) =>
+    joinedAt ? [{ groupId, joinedAt: joinedAt.toISOString(), tagIds }] : [],
+  );
   return { ended, left };
 }
 
@@ -156,11 +172,12 @@ export async function restoreMemberships(
 ): Promise<Standing[]> {
   await releaseMembership(tx, { groupId: ROOT, memberId }, jobId);
   return await tx.query<Standing>(sql`
-    insert into memberships (group_id, member_id, joined_at, version)
-    select group_id, ${memberId}, since, 1
-    from unnest(${left.map(({ groupId }) => groupId)}::text[], ${left.map(({ joinedAt }) => joinedAt)}::timestamptz[]) as was (was_in, since)
-    join groups on group_id = was_in
-    on conflict (group_id, member_id) do update set joined_at = excluded.joined_at, version = memberships.version + 1
+    insert into memberships (group_id, member_id, joined_at, tag_ids, version)
+    select group_id, ${memberId}, "joinedAt", "tagIds", 1
+    from jsonb_to_recordset(${JSON.stringify(left)}::jsonb) as was ("groupId" text, "joinedAt" timestamptz, "tagIds" text[])
+    join groups on group_id = "groupId"
+    on conflict (group_id, member_id) do update
+      set joined_at = excluded.joined_at, tag_ids = excluded.tag_ids, version = memberships.version + 1
     returning ${STANDING}`);
 }
 
@@ -202,7 +219,7 @@ export async function purgeMemberships(
       where g.lock_holder = ${jobId} and g.pending->>'change' = 'delete' order by m.group_id, m.member_id limit ${limit}
     )
     delete from memberships m using chosen c where (m.group_id, m.member_id) = (c.group_id, c.member_id)
-    returning m.group_id as "groupId", m.member_id as "memberId", m.joined_at as "joinedAt", m.reason, m.version`);
+    returning m.group_id as "groupId", m.member_id as "memberId", m.joined_at as "joinedAt", m.reason, m.tag_ids as "tagIds", m.version`);
   return { count: gone.length, ended: endedOf(gone) };
 }
 

@@ -40,7 +40,7 @@ export function groupState(db: Database): Served {
         const there = new Set((await readMemberships(tx, { ids: seen.map(({ id }) => id) })).map(membershipId));
         const gone = seen
           .filter(({ id }) => !there.has(id))
-          .map(({ id, version }) => ({ ...ofMembershipId(id), version: version + 1, joinedAt: null, reason: null }));
+          .map(({ id, version }) => ({ ...ofMembershipId(id), version: version + 1, joinedAt: null, reason: null, tagIds: [] }));
         await tellMemberships(tx, [...raised, ...gone]);
         return [...raised, ...gone].map(writtenMembership);
       }),

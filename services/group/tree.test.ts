@@ -23,7 +23,7 @@ async function chain(length: number, parentId: string = ROOT): Promise<string[]>
   const ids = Array.from({ length }, () => randomUUID());
   await db.query(sql`
     insert into groups (group_id, parent_id, name, description, visibility, tags, version, created_at, updated_at)
-    select id, parent, id, '', 'open', '{}', 1, now(), now()
+    select id, parent, id, '', 'open', '[]', 1, now(), now()
     from unnest(${ids}::text[], ${[parentId, ...ids.slice(0, -1)]}::text[]) as those (id, parent)`);
   return ids;
 }

@@ -76,6 +76,8 @@ const OF_LEADERS = all(
   'group.delete',
   'group.add-member',
   'group.expel-member',
+  'group.change-tags',
+  'group.tag',
   'position.list',
   'position.create',
   'position.update',

@@ -7,14 +7,20 @@ import { CREATED, eventMessage } from './events.fixture.ts';
 
 /** `state` undefined: the group is gone. */
 export function groupEvent(groupId: string, version: number, state: Partial<GroupState> | undefined): EventMessage {
-  const others = { description: '', visibility: 'VISIBILITY_OPEN' as const, tags: [], archivedAt: undefined };
+  const others = { description: '', visibility: 'VISIBILITY_OPEN' as const, tags: [], tagIds: [], archivedAt: undefined };
   const times = { createdAt: CREATED, updatedAt: new Date(CREATED.getTime() + version) };
   const group = state && { parentId: 'root', name: groupId, ...others, ...times, ...state };
   return eventMessage('group', state ? 'updated' : 'deleted', groupId, version, GroupEvent.toJSON({ groupId, version, group }));
 }
 
-export function membershipEvent(groupId: string, memberId: string, version: number, isMember = true): EventMessage {
-  const membership = isMember ? { joinedAt: CREATED } : undefined;
+export function membershipEvent(
+  groupId: string,
+  memberId: string,
+  version: number,
+  isMember = true,
+  tagIds: string[] = [],
+): EventMessage {
+  const membership = isMember ? { joinedAt: CREATED, tagIds } : undefined;
   const event = MembershipEvent.toJSON({ groupId, memberId, version, membership, reason: '' });
   return eventMessage('membership', isMember ? 'changed' : 'ended', `${groupId}.${memberId}`, version, event);
 }

@@ -6,7 +6,10 @@ create table groups (
   name        text not null,
   description text not null,
   visibility  text not null check (visibility in ('open', 'request', 'invitation')),
-  tags        text[] not null,
+  -- Its own set: of each its name, and the IDs by which it is carried.
+  tags        jsonb not null default '[]' check (jsonb_typeof(tags) = 'array'),
+  -- What it carries of the set of the group that it is in.
+  tag_ids     text[] not null default '{}',
   -- Null: it is not archived itself.
   archived_at timestamptz(3),
   -- 0: it is being created, and others do not see it.
@@ -43,6 +46,8 @@ create table memberships (
   joined_at   timestamptz(3),
   -- Why the member was put out of it, for that one to read.
   reason      text check (reason is null or joined_at is null),
+  -- What it carries of the group's own set.
+  tag_ids     text[] not null default '{}',
   -- 0: a job is about to make the first membership.
   version     bigint not null check (version >= 0),
   lock_holder text,

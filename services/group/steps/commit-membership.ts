@@ -9,7 +9,7 @@ import { notBegun } from '../refusals.ts';
 export const commitMembership: Step<CommitMembershipRequest, CommitMembershipResponse> = {
   async do(tx, { operationId }) {
     const begun = await begunMembership(tx, jobOf(operationId));
-    if (!begun?.pending) throw notBegun();
+    if (!begun?.pending || 'tagIds' in begun.pending) throw notBegun();
     const { groupId, memberId, pending } = begun;
     const after = pending.isMember
       ? await addMembership(tx, groupId, memberId, new Date())

@@ -8,9 +8,9 @@ export const memberships = defineProjection({
   payload: {
     groupId: z.string().min(1),
     memberId: z.string().min(1),
-    membership: z.object({ joinedAt: z.iso.datetime({ offset: true }) }).optional(),
+    membership: z.object({ joinedAt: z.iso.datetime({ offset: true }), tagIds: z.array(z.string()).default([]) }).optional(),
   },
-  columns: { group_id: 'text', member_id: 'text', joined_at: 'timestamptz' },
+  columns: { group_id: 'text', member_id: 'text', joined_at: 'timestamptz', tag_ids: 'text[]' },
   row: ({ groupId, memberId, membership }) =>
-    membership && { group_id: groupId, member_id: memberId, joined_at: membership.joinedAt },
+    membership && { group_id: groupId, member_id: memberId, joined_at: membership.joinedAt, tag_ids: membership.tagIds },
 });

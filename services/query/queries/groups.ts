@@ -1,4 +1,5 @@
 import type { Database } from '#platform/postgres/database.ts';
+import { nameKey } from '#platform/validation/group-fields.ts';
 import {
   type GetGroupRequest,
   type GetGroupResponse,
@@ -8,7 +9,7 @@ import {
   type ListGroupsRequest,
   type ListGroupsResponse,
 } from '#proto/musubi/query/v1/query.ts';
-import { folded, searchWords } from '../domain.ts';
+import { searchWords } from '../domain.ts';
 import { allGroups, ancestors, findGroup, findGroups } from '../group-store.ts';
 import { groupNotFound } from '../refusals.ts';
 import { listGroupMembers } from './group-members.ts';
@@ -18,7 +19,7 @@ import { type Searches, searched } from './searches.ts';
 import { listSubgroups } from './subgroups.ts';
 
 /** The first page of a part: as long as lists are by default. */
-const FIRST = { pageSize: 0, pageToken: '' };
+const FIRST = { pageSize: 0, pageToken: '', tag: '' };
 
 /**
  * A group, and of what is about it the parts that are asked for.
@@ -58,7 +59,7 @@ export async function listGroups(
   signal?: AbortSignal,
 ): Promise<ListGroupsResponse> {
   const words = searchWords(query);
-  const tagKey = folded(tag);
+  const tagKey = nameKey(tag);
   // What PostgreSQL takes in no text is in none.
   const isNowhere = [tagKey, ofMemberId].some((text) => text.includes('\0'));
   const { items, nextPageToken } = await searched(
