@@ -46,10 +46,10 @@ test('what is right below a group is found by an index, and nothing else is look
 test('a page of a long list ends where it is full', async (t) => {
   const listed = await planOf(groupsPage([], { ...every, seen: FINDABLE }));
   t.regex(listed, /Index Scan using groups_listed/);
-  t.notRegex(listed, /Sort|Seq Scan on groups/);
+  t.notRegex(listed, /Sort Key: t|Seq Scan on groups/);
   const everybody = await planOf(groupMembersPage({ groupId: 'root', seen: ALL, ...first }));
   t.regex(everybody, /Index Scan using members_listed/);
-  t.notRegex(everybody, /Sort|Seq Scan on member(s|ships)\b/);
+  t.notRegex(everybody, /Sort Key: m|Seq Scan on member(s|ships)\b/);
   t.regex(await planOf(groupMembersPage({ groupId: 'g77', seen: ALL, ...first })), /memberships_in/);
   t.regex(await planOf(groupsPage([], { ...every, seen: ALL, ofMemberId: 'm77' })), /memberships_of/);
 });
