@@ -5,7 +5,7 @@ import type { GroupMember, MemberView } from '#proto/musubi/query/v1/query.ts';
 import type { Page } from './cursor.ts';
 import { seenBy } from './seen.ts';
 import { LISTED, MEMBER_FIELDS, MEMBERS } from './store.ts';
-import { idsOfTag, namesOfTags } from './tag-store.ts';
+import { namesOfTags } from './tag-store.ts';
 
 /** Which members of a group are listed. */
 export interface GroupMembers extends Page {
@@ -14,23 +14,22 @@ export interface GroupMembers extends Page {
   seen: Condition | undefined;
   /** Those who are bound to this position; absent: all. */
   boundTo?: string | undefined;
-  /** Those who carry this tag, in the form in which tags are compared; empty: all. */
-  tagKey: string;
+  /** Those who carry a tag by one of these IDs; absent: all. */
+  tagIds?: readonly string[] | undefined;
 }
 
 /** Who is in a group: members of whom both was told, that they are there and that they are in it. */
-export function groupMembersPage({ groupId, seen, boundTo, tagKey, after, limit }: GroupMembers): Query {
-  const ofGroup = sql`o.id = ${groupId}`;
+export function groupMembersPage({ groupId, seen, boundTo, tagIds, after, limit }: GroupMembers): Query {
   const all = [
     sql`s.group_id = ${groupId} and s.gone_at is null`,
     sql`m.visible`,
     seenBy(seen, LISTED),
     ...(boundTo === undefined ? [] : [sql`b.position_ids @> array[${boundTo}]`]),
-    ...(tagKey === '' ? [] : [sql`s.tag_ids && ${idsOfTag(tagKey, ofGroup)}`]),
+    ...(tagIds ? [sql`s.tag_ids && ${[...tagIds]}::text[]`] : []),
     ...(after ? [sql`(m.display_name, m.id) > (${after.name}, ${after.id})`] : []),
   ];
   return sql`
-    select ${MEMBER_FIELDS}, s.joined_at as "joinedAt", ${namesOfTags(sql`s.tag_ids`, ofGroup)} as tags, coalesce(b.bindings, '[]') as positions
+    select ${MEMBER_FIELDS}, s.joined_at as "joinedAt", ${namesOfTags(sql`s.tag_ids`, sql`o.id = ${groupId}`)} as tags, coalesce(b.bindings, '[]') as positions
     from ${MEMBERS} join memberships s on s.member_id = m.id left join bindings b on b.id = s.id
     where ${join(all, sql` and `)} order by m.display_name, m.id limit ${limit}`;
 }

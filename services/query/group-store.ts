@@ -68,24 +68,25 @@ export async function isThere(db: Database, groupId: string, seen: Condition | u
   return found.length > 0;
 }
 
-/** Whether a group carries a tag of this name, which is seen by who sees the group whose it is. */
-const carrying = (tagKey: string, seen: Condition | undefined): Query =>
-  sql`t.tag_ids && ${idsOfTag(tagKey, seenIn(sql`o`, seen))}`;
+/** The IDs by which tags of this name are carried. A tag is seen by who sees the group whose it is. */
+export const seenIdsOfTag = (db: Database, tagKey: string, seen: Condition | undefined): Promise<string[]> =>
+  idsOfTag(db, tagKey, seenIn(sql`o`, seen));
+const carries = (tagIds: readonly string[]): Query => sql`t.tag_ids && ${[...tagIds]}::text[]`;
 
 /** Which groups are listed. */
 export interface Groups {
   /** Those that who asks may see. */
   seen: Condition | undefined;
-  /** Those that carry this tag or have it in their own set; in the form in which tags are compared; empty: all. */
-  tagKey: string;
+  /** Those that carry a tag by one of these IDs, or have one of this name (in the form in which names are compared); absent: all. */
+  tag?: { key: string; ids: readonly string[] } | undefined;
   /** Those that this member is in; empty: all. */
   ofMemberId: string;
 }
 
-export function groupsPage(conditions: readonly Query[], { seen, tagKey, ofMemberId, after, limit }: Groups & Page): Query {
+export function groupsPage(conditions: readonly Query[], { seen, tag, ofMemberId, after, limit }: Groups & Page): Query {
   const all = [
     seenIn(sql`t`, seen),
-    ...(tagKey === '' ? [] : [sql`(t.tag_keys @> array[${tagKey}] or ${carrying(tagKey, seen)})`]),
+    ...(tag ? [sql`(t.tag_keys @> array[${tag.key}] or ${carries(tag.ids)})`] : []),
     ...(ofMemberId === ''
       ? []
       : [sql`t.id in (select group_id from memberships where member_id = ${ofMemberId} and gone_at is null)`]),
@@ -120,15 +121,15 @@ export interface Subgroups {
   /** How far below. */
   depth: number;
   seen: Condition | undefined;
-  /** Those that carry this tag, in the form in which tags are compared; empty: all. */
-  tagKey: string;
+  /** Those that carry a tag by one of these IDs; absent: all. */
+  tagIds?: readonly string[] | undefined;
   after: Below | undefined;
   limit: number;
 }
 
 /** The statement of a page of the groups below one: what is less far below it comes first. */
-export function subgroupsPage({ groupId, depth, seen, tagKey, after, limit }: Subgroups): Query {
-  const wanted = tagKey === '' ? seenIn(sql`t`, seen) : sql`${seenIn(sql`t`, seen)} and ${carrying(tagKey, seen)}`;
+export function subgroupsPage({ groupId, depth, seen, tagIds, after, limit }: Subgroups): Query {
+  const wanted = sql`${seenIn(sql`t`, seen)} ${tagIds ? sql`and ${carries(tagIds)}` : sql``}`;
   if (depth === 1) {
     const rest = after ? sql`and (t.name, t.id) > (${after.name}, ${after.id})` : sql``;
     return sql`

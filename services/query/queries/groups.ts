@@ -10,7 +10,7 @@ import {
   type ListGroupsResponse,
 } from '#proto/musubi/query/v1/query.ts';
 import { searchWords } from '../domain.ts';
-import { allGroups, ancestors, findGroup, findGroups } from '../group-store.ts';
+import { allGroups, ancestors, findGroup, findGroups, seenIdsOfTag } from '../group-store.ts';
 import { groupNotFound } from '../refusals.ts';
 import { listGroupMembers } from './group-members.ts';
 import { KNOWN, requireGroup } from './group-there.ts';
@@ -62,13 +62,17 @@ export async function listGroups(
   const tagKey = nameKey(tag);
   // What PostgreSQL takes in no text is in none.
   const isNowhere = [tagKey, ofMemberId].some((text) => text.includes('\0'));
+  const wanted = async () => ({
+    ...{ seen, ofMemberId },
+    tag: tagKey === '' ? undefined : { key: tagKey, ids: await seenIdsOfTag(db, tagKey, seen) },
+  });
   const { items, nextPageToken } = await searched(
     searches,
     { asked: [OF_GROUPS, tagKey, ofMemberId, ...words], words, pageSize, pageToken, memberId },
     {
-      all: async (page) => (isNowhere ? [] : await allGroups(db, { ...page, seen, tagKey, ofMemberId }, signal)),
+      all: async (page) => (isNowhere ? [] : await allGroups(db, { ...page, ...(await wanted()) }, signal)),
       find: async (search, page) =>
-        isNowhere ? { items: [], beginning: 0 } : await findGroups(db, search, { ...page, seen, tagKey, ofMemberId }),
+        isNowhere ? { items: [], beginning: 0 } : await findGroups(db, search, { ...page, ...(await wanted()) }),
     },
     ({ name, groupId }) => ({ name, id: groupId }),
     signal,

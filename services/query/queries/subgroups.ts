@@ -5,7 +5,7 @@ import { fromPageToken, toPageToken } from '#platform/validation/page-token.ts';
 import type { GroupView, ListSubgroupsRequest, ListSubgroupsResponse } from '#proto/musubi/query/v1/query.ts';
 import { part } from '../cursor.ts';
 import { requireDepth, requireTreePageSize } from '../domain.ts';
-import { type Below, type Subgroup, subgroups } from '../group-store.ts';
+import { type Below, type Subgroup, seenIdsOfTag, subgroups } from '../group-store.ts';
 import { KNOWN, requireGroup } from './group-there.ts';
 
 /** Less than what a message can have, 4 MiB, by as much as the last group may add. */
@@ -30,10 +30,9 @@ export async function listSubgroups(
   const tagKey = nameKey(tag);
   const asked = ['\0subgroups', groupId, depth, tagKey];
   const after = fromPageToken(asked, pageToken, place);
+  const tagIds = tagKey === '' ? undefined : await seenIdsOfTag(db, tagKey, seen);
   // One more than asked for tells whether there is a next page.
-  const found = [groupId, tagKey].some((text) => text.includes('\0'))
-    ? []
-    : await subgroups(db, { groupId, depth, seen, tagKey, after, limit: size + 1 });
+  const found = groupId.includes('\0') ? [] : await subgroups(db, { groupId, depth, seen, tagIds, after, limit: size + 1 });
   if (found.length === 0) await requireGroup(db, groupId, KNOWN);
   const page = found.slice(0, Math.min(size, fitting(found)));
   const last = page.at(-1);
