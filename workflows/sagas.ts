@@ -27,7 +27,7 @@ export { restoreGroup as 'group.restore' } from './restore-group.ts';
 export { revokeRole as 'role.revoke' } from './revoke-role.ts';
 export { setSchema as 'member.set-schema' } from './set-schema.ts';
 export { suspendMember as 'member.suspend' } from './suspend-member.ts';
-export { tag as 'group.tag' } from './tag.ts';
+export { tagGroup as 'group.tag' } from './tag-group.ts';
 export { takeInMembers as 'group.take-in-members' } from './take-in-members.ts';
 export { unbindPosition as 'position.unbind' } from './unbind-position.ts';
 export { updateGroup as 'group.update' } from './update-group.ts';

@@ -173,6 +173,7 @@ test('an ID is read in either case, by every route that has one', async (t) => {
       'listMemberRoles',
       'addMember',
       'expelMember',
+      'tagMember',
       'listMemberGroups',
     ],
     ...['bindPosition', 'getJob', 'cancelJob'],

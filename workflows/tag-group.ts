@@ -3,7 +3,7 @@ import { services } from './step.ts';
 
 const { auth, group } = services;
 
-export interface TagInput {
+export interface TagGroupInput {
   /** Of whose own set the tag is. */
   groupId: string;
   tag: string;
@@ -14,11 +14,11 @@ export interface TagInput {
   memberId?: string;
 }
 
-/** Puts a tag of a group's own set on something in the group, or takes it off. */
-export const tag = saga(
+/** Puts a tag of a group's own set on a group right below it or on a member in it, or takes it off. */
+export const tagGroup = saga(
   'group.tag',
   [[group.beginTag, pivot(auth.confirmPermit), finish(group.commitTag, () => ({}))]],
-  async ({ step }, { groupId, tag, isOn, subgroupId, memberId }: TagInput) => {
+  async ({ step }, { groupId, tag, isOn, subgroupId, memberId }: TagGroupInput) => {
     await step(group.beginTag, { groupId, tag, isOn, subgroupId, memberId });
     await step(auth.confirmPermit, {});
     await step(group.commitTag, {});
