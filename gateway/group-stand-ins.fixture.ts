@@ -30,6 +30,7 @@ export const groupView = (groupId: string, given: Partial<GroupView> = {}): Grou
   description: '',
   visibility: 'VISIBILITY_OPEN',
   tags: [],
+  carriedTags: [],
   archivedAt: undefined,
   createdAt: AT,
   updatedAt: AT,
@@ -78,16 +79,16 @@ export function groupQueriesOf({ groups, positions, members }: State) {
     async listGroups({ pageToken, pageSize, seen, tag }: ListGroupsRequest) {
       noPageToken(pageToken);
       const { items, nextPageToken } = page(
-        seenOf(seen).filter(({ tags }) => tag === '' || tags.includes(tag)),
+        seenOf(seen).filter(({ tags, carriedTags }) => tag === '' || [...tags, ...carriedTags].includes(tag)),
         pageSize,
       );
       return { groups: items, nextPageToken };
     },
-    async listSubgroups({ groupId, pageToken, pageSize, seen }: ListSubgroupsRequest) {
+    async listSubgroups({ groupId, pageToken, pageSize, seen, tag }: ListSubgroupsRequest) {
       noPageToken(pageToken);
       read(groupId);
       const { items, nextPageToken } = page(
-        seenOf(seen).filter(({ parentId }) => parentId === groupId),
+        seenOf(seen).filter(({ parentId, carriedTags }) => parentId === groupId && (tag === '' || carriedTags.includes(tag))),
         pageSize,
       );
       return { groups: items, nextPageToken };
@@ -96,15 +97,15 @@ export function groupQueriesOf({ groups, positions, members }: State) {
       const { parentId } = read(groupId);
       return { groups: seenOf(seen).filter((group) => group.groupId === parentId) };
     },
-    async listGroupMembers({ groupId, pageToken, pageSize, seen, positionId }: ListGroupMembersRequest) {
+    async listGroupMembers({ groupId, pageToken, pageSize, seen, positionId, tag }: ListGroupMembersRequest) {
       noPageToken(pageToken);
       read(groupId);
       if (positionId !== '' && !positions.has(positionId)) throw notFound('POSITION_NOT_FOUND');
       const bound = [...positions.values()].filter((position) => position.groupId === groupId);
-      const all = [...members.values()].filter(({ memberId }) => sees(seen, memberId));
+      const all = [...members.values()].filter(({ memberId }) => sees(seen, memberId) && ['', 'on call'].includes(tag));
       const { items, nextPageToken } = page(all, pageSize);
       const boundTo = bound.map((position) => ({ positionId: position.positionId, boundAt: AT, until: AT }));
-      return { members: items.map((member) => ({ member, joinedAt: AT, positions: boundTo })), nextPageToken };
+      return { members: items.map((member) => ({ member, joinedAt: AT, tags: ['on call'], positions: boundTo })), nextPageToken };
     },
     async listCandidates({ groupId, candidacy, pageToken, pageSize, seen }: ListCandidatesRequest) {
       noPageToken(pageToken);
@@ -142,7 +143,7 @@ export function groupQueriesOf({ groups, positions, members }: State) {
   return {
     ...queries,
     async getGroup({ groupId, seen, seenGroups, seenMembers, include }: GetGroupRequest) {
-      const asked = { groupId, pageSize: 0, pageToken: '', positionId: '', depth: 1 };
+      const asked = { groupId, pageSize: 0, pageToken: '', positionId: '', tag: '', depth: 1 };
       const part = async <Part>(name: GroupPart, ask: () => Promise<Part>) => (include.includes(name) ? await ask() : undefined);
       return {
         group: readSeen(groupId, seen),

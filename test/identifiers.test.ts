@@ -22,16 +22,21 @@ interface Socket {
   components: { messages: Record<string, { payload: { schema: Schema }; examples?: object[] }> };
 }
 
+/** What has no ID for clients, as its name says which it is. */
+const NAMED = 'tag';
+
 /** The resources of the REST API, by its paths, with the names of the parameters that they have there. */
 const resourcesOf = ({ paths }: Pick<Rest, 'paths'>): { path: string; noun: string; parameter: string }[] =>
   // What else there is are documents.
-  Object.keys(paths).flatMap((path) =>
-    [...(path.startsWith('/v1/') ? path.matchAll(/(\w+)\/\{(\w+)\}/g) : [])].map(([, collection = '', parameter = '']) => ({
-      path,
-      noun: collection.replace(/ies$/, 'y').replace(/s$/, ''),
-      parameter,
-    })),
-  );
+  Object.keys(paths)
+    .flatMap((path) =>
+      [...(path.startsWith('/v1/') ? path.matchAll(/(\w+)\/\{(\w+)\}/g) : [])].map(([, collection = '', parameter = '']) => ({
+        path,
+        noun: collection.replace(/ies$/, 'y').replace(/s$/, ''),
+        parameter,
+      })),
+    )
+    .filter(({ noun, parameter }) => noun !== NAMED || parameter !== NAMED);
 const nounsOf = (rest: Pick<Rest, 'paths'>): string[] => resourcesOf(rest).map(({ noun }) => noun);
 
 /** What paths, and the resources that they show, are called otherwise. */
@@ -39,7 +44,10 @@ function misnamedPaths(rest: Rest): string[] {
   const { schemas } = rest.components;
   const resolved = (schema: Schema = {}): Schema => schemas[schema.$ref?.split('/').at(-1) ?? ''] ?? schema;
   const found = resourcesOf(rest)
-    .filter(({ noun, parameter }) => parameter !== `${noun}Id`)
+    // Of two in one path, the second is below the first.
+    .filter(
+      ({ path, noun, parameter }) => parameter !== `${noun}Id` && !(path.includes(`{${noun}Id}`) && parameter === `sub${noun}Id`),
+    )
     .map(({ path, noun, parameter }) => `${path}: {${parameter}} is no {${noun}Id}`);
   for (const [path, { get }] of Object.entries(rest.paths)) {
     if (!path.startsWith('/v1/')) continue;

@@ -163,6 +163,7 @@ const CHECKS: { claim: RegExp; holds(t: ExecutionContext, step: Step, run: Run):
       const [shown, explained] = output.split(/^(?<=\}\n)(?=\{$)/m).map((text) => JSON.parse(text));
       t.is(shown.members.items.length, 1);
       t.is(shown.subgroups.items[0].parentId, shown.id);
+      t.deepEqual(shown.subgroups.items[0].carriedTags, ['front desk']);
       const update = explained.permissions.find(({ action }: { action: string }) => action === 'group.update');
       t.true(update.allowed);
       t.true(update.positions.some(({ groupId }: { groupId: string }) => groupId === shown.id));

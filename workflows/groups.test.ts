@@ -74,6 +74,27 @@ test('a moved group is where Auth finds it before queries do, and all sockets ar
   t.deepEqual(askedOf(services, 'auth.moveGroup'), { groupId, parentId: 'root' });
 });
 
+test('a set of tags is changed by what Group is asked alone, as far as the permit still allows it', async (t) => {
+  const services = await run(t, 'group.change-tags', { groupId, change: 'TAGS_CHANGE_PUT', tag: 'sales' });
+  t.deepEqual(services.steps, ['beginChangeTags', 'confirmPermit', 'commitGroup']);
+  const asked = { groupId, change: 'TAGS_CHANGE_PUT', tag: 'sales', merge: false };
+  t.deepEqual(askedOf(services, 'group.beginChangeTags'), asked);
+  const renaming = { ...asked, change: 'TAGS_CHANGE_RENAME' as const, name: 'Sales', merge: true };
+  t.deepEqual(askedOf(await run(t, 'group.change-tags', renaming), 'group.beginChangeTags'), renaming);
+});
+
+test('a tag is put on a group or a member by the same steps; a run that is lost past its pivot is finished', async (t) => {
+  for (const carrier of [{ subgroupId: 's' }, { memberId: 'm' }]) {
+    const services = await run(t, 'group.tag', { groupId, tag: 'sales', isOn: false, ...carrier });
+    t.deepEqual(services.steps, ['beginTag', 'confirmPermit', 'commitTag']);
+    t.deepEqual(askedOf(services, 'group.beginTag'), { groupId, tag: 'sales', isOn: false, ...carrier });
+    t.deepEqual(askedOf(services, 'group.commitTag'), {});
+  }
+  const services = knowing(['group.beginTag', 'auth.confirmPermit']);
+  await t.context.sagas.run('saga.recover', { command: 'group.tag', aggregateId: 'm', undoing: false }, services);
+  t.deepEqual(services.steps.slice(-1), ['commitTag']);
+});
+
 test('what is deleted is removed in parts, one after the other: memberships first, then groups with their positions', async (t) => {
   let part = 0;
   const script: Script = {

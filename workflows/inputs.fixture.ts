@@ -43,6 +43,7 @@ export const INPUTS: { [C in CommandName]: CommandInput<C> } & Record<'saga.reco
   },
   'group.update': { ...GROUP, changes: { visibility: 'VISIBILITY_INVITATION' }, expectedVersion: 1 },
   'group.move': { ...GROUP, parentId: 'root' },
+  'group.change-tags': { ...GROUP, change: 'TAGS_CHANGE_RENAME', tag: 'sales', name: 'Sales', merge: true },
   'group.archive': { ...GROUP, expectedVersion: 2 },
   'group.restore': { ...GROUP },
   'group.delete': { ...GROUP, cascade: true },
@@ -80,6 +81,7 @@ export const INPUTS: { [C in CommandName]: CommandInput<C> } & Record<'saga.reco
   'group.decline-invitation': { ...GROUP, ...MEMBER },
   'group.withdraw-invitation': { ...GROUP, ...MEMBER },
   'group.expire-invitation': { ...GROUP, ...MEMBER, until: '2030-01-02T03:04:05.678Z' },
+  'group.tag': { ...GROUP, ...MEMBER, tag: 'sales', isOn: true },
   'group.take-in-members': { groupId: 'root' },
   'saga.recover': { command: 'member.register', aggregateId: '01890a5d-ac96-774b-bcce-b302099a8057', undoing: false },
   // Of tests (child.fixture.ts, list.fixture.ts).

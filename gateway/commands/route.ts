@@ -60,6 +60,8 @@ interface CommandDeclaration<
   /** As a route declares it. */
   namedInBody?: true;
   params?: P;
+  /** As a route declares them. */
+  fieldsInPath?: readonly (keyof P & string)[];
   query?: Q;
   body?: B;
   /** As a route declares them. */

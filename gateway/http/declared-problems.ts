@@ -30,9 +30,9 @@ export const TOKEN_PROBLEMS: readonly ProblemCode[] = ['TOKEN_INVALID', 'TOKEN_E
 const UNAUTHENTICATED: readonly ProblemCode[] = ['TOKEN_MISSING', ...TOKEN_PROBLEMS];
 const OF_A_BODY: readonly ProblemCode[] = ['MALFORMED_JSON', 'BODY_TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE'];
 
-/** The code of a 404 for a path parameter that names nothing: `memberId` → MEMBER_NOT_FOUND. */
+/** The code of a 404 for a path parameter that names nothing: `memberId` → MEMBER_NOT_FOUND. (A subgroup is a group.) */
 export function notFoundCode(parameter: string): CodeOf<'NOT_FOUND'> {
-  return knownCode(`${parameter.replace(/Id$/, '').toUpperCase()}_NOT_FOUND`, 'NOT_FOUND') as CodeOf<'NOT_FOUND'>;
+  return knownCode(`${parameter.replace(/^sub|Id$/g, '').toUpperCase()}_NOT_FOUND`, 'NOT_FOUND') as CodeOf<'NOT_FOUND'>;
 }
 
 /**

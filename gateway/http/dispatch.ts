@@ -3,7 +3,8 @@ import { Readable } from 'node:stream';
 import { status } from '@grpc/grpc-js';
 import type { Context, Middleware } from 'koa';
 import { z } from 'zod';
-import { internal, MusubiError, notFound } from '#platform/errors.ts';
+import { internal, invalidFields, MusubiError, notFound } from '#platform/errors.ts';
+import { PARSING, violationsOf } from '#platform/validation/schema.ts';
 import { forRequest, type Gateway, type RequestGateway } from '../gateway.ts';
 import { authorize, bearerToken, claimedSubject, originOf } from './authorize.ts';
 import { readJson } from './body.ts';
@@ -38,7 +39,7 @@ export function dispatch(route: Route, gateway: Gateway): Middleware {
     const { principal, loaded, accessToken } = route.public
       ? { principal: NOBODY, loaded: undefined, accessToken: '' }
       : await admitted(early ? naming(route, early.body) : route, request, ctx, params);
-    if (!params.ok) throw params.error;
+    if (params.error) throw params.error;
     ctx.state.memberId = principal.memberId || undefined;
 
     const { query, header, body } = early ?? (await read(route, ctx));
@@ -87,14 +88,27 @@ function relevantHeaders(route: Route, { req }: Context): Record<string, unknown
   return headersOf(req, [...Object.keys(route.headers.shape), ...preconditions]);
 }
 
-type Params = { ok: true; value: Record<string, unknown> } | { ok: false; error: MusubiError };
+/** What of the path is read by its rule, as far as it keeps it, and what is wrong with the rest. */
+interface Params {
+  value: Record<string, unknown>;
+  error?: MusubiError;
+}
 
-/** An ID that can't be one names nothing: 404, not 400. */
-function paramsOf(route: Route, raw: unknown): Params {
-  const parsed = route.params.safeParse(raw);
-  if (parsed.success) return { ok: true, value: parsed.data };
-  const name = String(parsed.error.issues[0]?.path[0] ?? 'resource');
-  return { ok: false, error: notFound(notFoundCode(name), `There is no such ${name.replace(/Id$/, '')}.`) };
+/** An ID that can't be one names nothing: 404, not 400. What a client makes up itself is a field, as those of a body are. */
+function paramsOf({ params, fieldsInPath = [] }: Route, raw: unknown): Params {
+  const parsed = params.safeParse(raw, PARSING);
+  if (parsed.success) return { value: parsed.data };
+  const wrong = new Set(parsed.error.issues.map(({ path }) => String(path[0] ?? 'resource')));
+  const given = raw as Record<string, unknown>;
+  const value = Object.fromEntries(
+    Object.entries(params.shape).map(([name, schema]) => [name, wrong.has(name) ? '' : (schema as z.ZodType).parse(given[name])]),
+  );
+  const missing = [...wrong].find((name) => !fieldsInPath.includes(name));
+  const error =
+    missing === undefined
+      ? invalidFields(parsed.error.issues.flatMap(violationsOf).map((violation) => ({ ...violation, in: 'path' as const })))
+      : notFound(notFoundCode(missing), `There is no such ${missing.replace(/Id$/, '')}.`);
+  return { value, error };
 }
 
 async function admitted(route: Exclude<Route, { public: true }>, gateway: RequestGateway, ctx: Context, params: Params) {
@@ -102,7 +116,7 @@ async function admitted(route: Exclude<Route, { public: true }>, gateway: Reques
   const claimedMemberId = claimedSubject(accessToken);
   let loaded: unknown;
   let missing: MusubiError | undefined;
-  if (params.ok && route.load) {
+  if (!params.error && route.load) {
     try {
       loaded = await route.load({ params: params.value }, gateway);
     } catch (error) {
@@ -114,7 +128,7 @@ async function admitted(route: Exclude<Route, { public: true }>, gateway: Reques
       missing = error;
     }
   }
-  const named = params.ok ? params.value : Object.fromEntries(Object.keys(route.params.shape).map((name) => [name, '']));
+  const named = params.value;
   const resource = route.resource({ params: named, loaded, claimedMemberId });
   const { filtered = false, begins: wantsPermit, selfAction } = route;
   // Whose token it is, Auth says in the same call: it refuses one of which that is not true.

@@ -129,6 +129,8 @@ interface Declaration<P extends Shape, Q extends Shape, B extends z.ZodType, H e
   description?: string;
   /** Unknown parameters and fields are refused, and of other headers those that set a condition. */
   params?: P;
+  /** Of the path's parameters those that are no IDs, but made up by clients: what breaks their rule is told with the field. */
+  fieldsInPath?: readonly (keyof P & string)[];
   query?: Q;
   headers?: H;
   /** The cookies that it understands. One that is no good is as good as none, so they are declared only to be documented. */

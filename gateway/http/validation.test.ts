@@ -175,6 +175,7 @@ test('an ID is read in either case, by every route that has one', async (t) => {
       'expelMember',
       ...['approveRequest', 'declineRequest', 'acceptInvitation', 'declineInvitation'],
       ...['listMemberJoinRequests', 'listMemberInvitations', 'listMemberExpulsions'],
+      'tagMember',
       'listMemberGroups',
     ],
     ...['bindPosition', 'getJob', 'cancelJob'],

@@ -10,6 +10,7 @@ import { iso } from './time.ts';
 
 const EXAMPLE_OF_GROUP = {
   joinedAt: '2026-11-25T09:30:00.000Z',
+  tags: ['on call'],
   positions: [{ positionId: EXAMPLE_ID, boundAt: '2026-11-25T09:30:00.000Z' }],
 };
 
@@ -17,6 +18,7 @@ const groupMemberSchema = z
   .strictObject({
     ...memberSchema.shape,
     joinedAt: z.iso.datetime().meta({ description: 'Since when it is in the group' }),
+    tags: z.array(z.string()).meta({ description: "The tags of the group's own set that are on it" }),
     positions: z
       .array(
         z.strictObject({
@@ -47,10 +49,11 @@ export async function groupMembersShown(
     those.map(({ member }) => member),
   );
   return shown.map((member, index) => {
-    const { joinedAt, positions = [] } = those[index] ?? {};
+    const { joinedAt, tags = [], positions = [] } = those[index] ?? {};
     return {
       ...member,
       joinedAt: iso(joinedAt),
+      tags,
       positions: positions.map(({ positionId, boundAt, until }) => ({
         positionId,
         boundAt: iso(boundAt),

@@ -46,6 +46,7 @@ test('a group is shown in the words of the API, with an ETag of its version', as
     description: '',
     visibility: 'invitation',
     tags: ['sales'],
+    carriedTags: [],
     archived: false,
     subgroupCount: 0,
     createdAt: at,

@@ -11,6 +11,8 @@ import { member } from './member-view.ts';
 import { HIDDEN_GROUP, requireReadable, requireReadableGroup } from './readable.ts';
 
 const groupId = { groupId: namedIdOf('group') };
+/** A tag by which a list is narrowed. */
+const wantedTag = (description: string) => groupTag.optional().meta({ description, examples: ['sales'] });
 const page = { description: 'A page of groups', schema: groupPageSchema };
 
 const listGroups = route({
@@ -25,7 +27,7 @@ const listGroups = route({
   resource: () => group(''),
   query: {
     query: searchQuery.optional().meta({ description: 'Words to find in the name', examples: ['開発', 'kyoto office'] }),
-    tag: groupTag.optional().meta({ description: 'Only those with this tag', examples: ['sales'] }),
+    tag: wantedTag('Only those on which a tag of this name is, or that have one in their own set'),
     memberId: idOf('member').optional().meta({ description: 'Only those that this member is in' }),
     ...paging,
   },
@@ -82,13 +84,14 @@ const listSubgroups = route({
   query: {
     ...paging,
     pageSize: wholeNumber(MOST_OF_A_TREE, 20, 'How many at most'),
+    tag: wantedTag('Only those on which a tag of this name is, of the set of the group that each is in'),
     depth: wholeNumber(DEEPEST, 1, 'How far below; 1: right below it'),
   },
   responses: { 200: page },
   problems: ['PAGE_TOKEN_INVALID'],
-  async handle({ params, principal: { seen }, accessToken, query: { depth, pageSize, pageToken = '' } }, gateway) {
+  async handle({ params, principal: { seen }, accessToken, query: { tag = '', depth, pageSize, pageToken = '' } }, gateway) {
     await requireReadableGroup(gateway, accessToken, params.groupId);
-    const request = { ...params, depth, pageSize, pageToken, seen };
+    const request = { ...params, tag, depth, pageSize, pageToken, seen };
     const { groups, nextPageToken } = await gateway.query.listSubgroups(request);
     return pageOf(groups.map(groupShown), nextPageToken);
   },
@@ -124,17 +127,18 @@ const listGroupMembers = route({
   params: groupId,
   resource: ({ params }) => group(params.groupId),
   query: {
+    tag: wantedTag("Only those on whom a tag of this name is, of the group's own set"),
     positionId: namedIdOf('position').optional().meta({ description: 'Only those who hold this position of the group' }),
     ...paging,
   },
   responses: { 200: { description: 'A page of members', schema: groupMemberPageSchema } },
   problems: ['POSITION_NOT_FOUND', 'PAGE_TOKEN_INVALID'],
-  async handle({ params, accessToken, ctx, query: { positionId = '', pageSize, pageToken = '' } }, gateway) {
+  async handle({ params, accessToken, ctx, query: { tag = '', positionId = '', pageSize, pageToken = '' } }, gateway) {
     const [seen] = await Promise.all([
       seenOf(gateway, { accessToken, ctx }, 'member.list', 'Member'),
       requireReadableGroup(gateway, accessToken, params.groupId),
     ]);
-    const request = { ...params, positionId, pageSize, pageToken, seen };
+    const request = { ...params, tag, positionId, pageSize, pageToken, seen };
     const { members, nextPageToken } = await gateway.query.listGroupMembers(request);
     return pageOf(await groupMembersShown(accessToken, gateway, members), nextPageToken);
   },

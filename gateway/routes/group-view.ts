@@ -23,7 +23,10 @@ export const groupSchema = z
       description:
         'open: everybody finds it, and joins. request: everybody finds it, and asks to be let in. invitation: who is in it, or invited, finds it. unknown: what a newer release says of it has no word here',
     }),
-    tags: z.array(z.string()),
+    tags: z.array(z.string()).meta({ description: 'Its own set, which is put on groups right below it and on members in it' }),
+    carriedTags: z.array(z.string()).meta({
+      description: 'The tags that are on it, of the set of the group that it is in; none, where that group is not yours to see',
+    }),
     archived: z.boolean().meta({ description: 'Nothing is changed in it, and in what is below it' }),
     archivedAt: z.iso.datetime().optional().meta({ description: 'Since when it is archived; absent: it is not, by itself' }),
     subgroupCount: z.int().min(0).meta({ description: 'How many groups that are yours to see are right below it' }),
@@ -39,7 +42,8 @@ export const groupSchema = z
         name: '開発部',
         description: 'Those who build it',
         visibility: 'open',
-        tags: ['engineering'],
+        tags: ['frontend', 'backend'],
+        carriedTags: ['engineering'],
         archived: false,
         subgroupCount: 3,
         createdAt: '2026-11-25T09:30:00.000Z',
@@ -63,7 +67,8 @@ const VISIBILITIES: Readonly<Partial<Record<Visibility, Shown['visibility']>>> =
 };
 
 export function groupShown(view: GroupView): Shown {
-  const { groupId, parentId, name, description, visibility, tags, archivedAt, subgroupCount, createdAt, updatedAt } = view;
+  const { groupId, parentId, name, description, visibility, tags, carriedTags, archivedAt, subgroupCount, createdAt, updatedAt } =
+    view;
   return {
     id: groupId,
     ...(parentId === undefined ? {} : { parentId }),
@@ -71,6 +76,7 @@ export function groupShown(view: GroupView): Shown {
     description,
     visibility: VISIBILITIES[visibility] ?? 'unknown',
     tags,
+    carriedTags,
     archived: archivedAt !== undefined,
     ...(archivedAt ? { archivedAt: iso(archivedAt) } : {}),
     subgroupCount,

@@ -7,6 +7,7 @@ import { groupMemberRoutes } from './group-members.ts';
 import { groupPartRoutes } from './group-parts.ts';
 import { groupPermissionRoutes } from './group-permissions.ts';
 import { groupQueryRoutes } from './group-queries.ts';
+import { groupTagRoutes } from './group-tags.ts';
 import { groupRoutes } from './groups.ts';
 import { jobRoutes } from './jobs.ts';
 import { joiningRoutes } from './joining.ts';
@@ -35,6 +36,7 @@ export function allRoutes(publicUrl?: string): Route[] {
     ...groupMemberRoutes,
     ...joiningRoutes,
     ...candidateRoutes,
+    ...groupTagRoutes,
     ...groupPermissionRoutes,
     ...groupQueryRoutes,
     ...groupPartRoutes,

@@ -68,6 +68,26 @@ export const GROUPS = {
     meaning: 'There are as many groups in the group as there can be.',
     remedy: 'Choose another group, or put one in between.',
   },
+  TAG_NOT_FOUND: {
+    status: 'NOT_FOUND',
+    meaning: 'The group has no such tag in its own set.',
+    remedy: 'Put it into the set first, or check its name.',
+  },
+  TAG_EXISTS: {
+    status: 'ALREADY_EXISTS',
+    meaning: 'Another tag of the group has this name.',
+    remedy: 'Choose another name, or send `merge: true` so that both become one.',
+  },
+  TOO_MANY_TAGS: {
+    status: 'FAILED_PRECONDITION',
+    meaning: 'The set has as many tags as it can have, or there are as many on what was to carry one.',
+    remedy: 'Remove another one, or take another one off, first.',
+  },
+  NOT_SUBGROUP: {
+    status: 'FAILED_PRECONDITION',
+    meaning: 'The group is not right below the one whose tag it is.',
+    remedy: 'Put on it a tag of the group that it is in.',
+  },
   ALREADY_MEMBER: {
     status: 'FAILED_PRECONDITION',
     meaning: 'The member is in the group already.',

@@ -43,7 +43,19 @@ export const MOST_TAGS = 100;
 /** How many characters a tag has at most. */
 const LONGEST_TAG = 50;
 
-export const groupTag = line(LONGEST_TAG).meta({ examples: ['sales'] });
+/** How many tags are on one group, or on one member of a group, at most. */
+export const MOST_CARRIED = 20;
+
+/** How many IDs the tags of a group have at most in all, with those of tags that became one. */
+export const MOST_TAG_IDS = 1_000;
+
+export const groupTag = line(LONGEST_TAG)
+  // As a part of a path, clients leave these out.
+  .regex(/^(?!\.{1,2}$)/, 'must not be . or ..')
+  .meta({ maxLength: LONGEST_TAG, examples: ['sales'] });
+
+/** What makes a name one of its kind: names that look the same, or differ in case or width, are one. */
+export const nameKey = (name: string): string => name.normalize('NFKC').toLowerCase().normalize('NFKC').trim();
 
 export const groupTags = z
   .array(groupTag)

@@ -1,5 +1,13 @@
 import { kept } from '#platform/validation/fields.ts';
-import { groupDescription, groupName, groupTags, groupVisibility, type VISIBILITIES } from '#platform/validation/group-fields.ts';
+import {
+  groupDescription,
+  groupName,
+  groupTag,
+  groupTags,
+  groupVisibility,
+  nameKey,
+  type VISIBILITIES,
+} from '#platform/validation/group-fields.ts';
 import { requireId } from '#platform/validation/id.ts';
 
 // Groups are in groups, up to the whole organisation; members are in groups. A job takes what it changes (`lockHolder`), with the
@@ -15,8 +23,18 @@ export type GroupChange =
   | { change: 'move'; parentId: string }
   | { change: 'archive' }
   | { change: 'restore' }
+  | { change: 'change-tags'; tags: Tag[] }
+  /** It carries other tags. */
+  | { change: 'tag'; tagIds: string[] }
   /** `depth`: how far it is below the topmost of those that the job deletes. */
   | { change: 'delete'; depth: number };
+
+/** A tag of a group's own set. */
+export interface Tag {
+  name: string;
+  /** By which it is carried: one at least. It keeps them under any name, and those of tags that became one with it. */
+  ids: string[];
+}
 
 /** What a job can take. */
 export interface Lockable<Change> {
@@ -35,8 +53,10 @@ export interface Group extends Lockable<GroupChange> {
   name: string;
   description: string;
   visibility: Visibility;
-  /** Its own set, in order. */
-  tags: string[];
+  /** Its own set, by name. */
+  tags: Tag[];
+  /** What it carries of the set of the group that it is in. What that set does not have any more is not carried. */
+  tagIds: string[];
   /** Null: it is not archived itself. */
   archivedAt: Date | null;
   createdAt: Date;
@@ -68,6 +88,8 @@ export type MembershipChange =
 export interface Ties {
   /** Null: the member is not in the group. */
   joinedAt: Date | null;
+  /** What it carries of the group's own set, as a group does; null: nothing. */
+  tagIds: string[] | null;
   /** Null: it has not asked to be let in. */
   requestedAt: Date | null;
   /** What it says to those who decide. */
@@ -87,14 +109,19 @@ export interface Ties {
   reason: string | null;
 }
 
-export interface Membership extends Lockable<MembershipChange>, Ties {
+/** What a job will have a membership carry. */
+export interface TaggedMembership {
+  tagIds: string[];
+}
+
+export interface Membership extends Lockable<MembershipChange | TaggedMembership>, Ties {
   groupId: string;
   memberId: string;
 }
 
 /** Of who was never anything to the group. */
 export const NO_TIES: Ties = {
-  ...{ joinedAt: null, requestedAt: null, message: null, declinedAt: null, declineReason: null },
+  ...{ joinedAt: null, tagIds: null, requestedAt: null, message: null, declinedAt: null, declineReason: null },
   ...{ invitedAt: null, inviterId: null, until: null, expelledAt: null, reason: null },
 };
 export const TIES = Object.keys(NO_TIES) as (keyof Ties)[];
@@ -121,9 +148,6 @@ export function tiesAfter(before: Ties, change: MembershipChange, now: Date): Ti
   }
 }
 
-/** What makes a name one of its kind: names that look the same, or differ in case or width, are one. */
-export const nameKey = (name: string): string => name.normalize('NFKC').toLowerCase().normalize('NFKC').trim();
-
 interface Fields {
   name?: string | undefined;
   description?: string | undefined;
@@ -138,11 +162,18 @@ export function tidyGroup(given: Fields) {
   return { ...fields, tags: tags && [...new Map(tags.map((tag) => [nameKey(tag), tag])).values()].sort() };
 }
 
+/** What of these is given, as tags are called. @throws INVALID_GROUP */
+export const tidyTags = <Given extends { tag: string; name?: string | undefined }>(given: Given): Given => ({
+  ...given,
+  ...kept({ tag: groupTag, name: groupTag }, { tag: given.tag, name: given.name }, 'INVALID_GROUP'),
+});
+
 /** @throws INVALID_ARGUMENT */
 export const requireMemberId = (memberId: string): string => requireId('memberId', memberId);
 
 /** Whether what a job does to a group holds all that is below it, too. */
-export const holdsBelow = ({ change }: Above): boolean => change !== null && change !== 'update';
+export const holdsBelow = ({ change }: Above): boolean => change !== null && !OF_ONE.has(change);
+const OF_ONE: ReadonlySet<GroupChange['change']> = new Set(['update', 'change-tags', 'tag']);
 
 /** The same, held by no job. */
 export const freed = <T extends Lockable<unknown>>(one: T): T => ({ ...one, lockHolder: null, pending: null });

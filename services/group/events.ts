@@ -22,6 +22,8 @@ export const EVENTS = {
   move: 'group.moved',
   archive: 'group.archived',
   restore: 'group.restored',
+  'change-tags': 'group.updated',
+  tag: 'group.updated',
   delete: 'group.deleted',
 } as const satisfies Record<GroupChange['change'], EventType>;
 
@@ -55,13 +57,14 @@ export type Standing = Pick<Membership, 'groupId' | 'memberId' | 'version'> & Ti
 
 export function membershipEvent(standing: Standing): OutboxEvent {
   const { groupId, memberId, version, joinedAt, requestedAt, declinedAt, invitedAt, until, expelledAt } = standing;
-  const { message, declineReason, inviterId, reason } = standing;
+  const { tagIds, message, declineReason, inviterId, reason } = standing;
+  const membership = joinedAt ? { joinedAt, tagIds: tagIds ?? [] } : undefined;
   const request = requestedAt
     ? { requestedAt, message: message ?? '', declinedAt: declinedAt ?? undefined, declineReason: declineReason ?? '' }
     : undefined;
   const invitation = invitedAt ? { invitedAt, inviterId: inviterId ?? '', until: until ?? undefined } : undefined;
   const expulsion = expelledAt ? { expelledAt, reason: reason ?? '' } : undefined;
-  const state = { groupId, memberId, version, membership: joinedAt ? { joinedAt } : undefined, request, invitation, expulsion };
+  const state = { groupId, memberId, version, membership, request, invitation, expulsion };
   return event(typeOf(standing), membershipId(state), version, MembershipEvent.toJSON(state));
 }
 

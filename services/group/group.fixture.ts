@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { sql } from '#platform/postgres/database.ts';
 import { ROOT } from '#platform/validation/group-fields.ts';
-import type { BeginCreateGroupRequest } from '#proto/musubi/group/v1/group.ts';
+import type { BeginCreateGroupRequest, BeginTagRequest, TagsChange } from '#proto/musubi/group/v1/group.ts';
 import { scratchDatabase } from '../../test/scratch-database.ts';
 import { groupHandlers } from './grpc.ts';
 import { readMemberships } from './memberships.ts';
@@ -15,6 +15,11 @@ export const unique = (word: string): string => `${word} ${randomUUID()}`;
 export const job = (jobId: string = randomUUID()) => ({ jobId, of: (step: string) => `${jobId}/${step}` });
 export type Job = ReturnType<typeof job>;
 
+interface Renamed {
+  name?: string;
+  merge?: boolean;
+}
+type Carrier = Pick<BeginTagRequest, 'subgroupId'> | Pick<BeginTagRequest, 'memberId'>;
 type Fields = Partial<Omit<BeginCreateGroupRequest, 'operationId'>>;
 
 /**
@@ -46,6 +51,13 @@ export async function openTestGroup(name: string) {
       service.beginArchiveGroup({ operationId: of('begin'), groupId, ...any }, call),
     restore: (groupId: string, { of }: Job = job()) =>
       service.beginRestoreGroup({ operationId: of('begin'), groupId, ...any }, call),
+    tags: (groupId: string, change: TagsChange, tag: string, { name, merge = false }: Renamed = {}, { of }: Job = job()) =>
+      service.beginChangeTags({ operationId: of('begin'), groupId, change, tag, name, merge }, call),
+    tag: (groupId: string, tag: string, carrier: Carrier, isOn = true, { of }: Job = job()) =>
+      service.beginTag(
+        { operationId: of('begin'), groupId, tag, isOn, subgroupId: undefined, memberId: undefined, ...carrier },
+        call,
+      ),
     delete: (groupId: string, { of }: Job = job(), cascade = true) =>
       service.beginDeleteGroup({ operationId: of('begin'), groupId, cascade, ...any }, call),
   };

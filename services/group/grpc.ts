@@ -7,13 +7,16 @@ import { listDueInvitations } from './rpcs/list-due-invitations.ts';
 import { addCreator } from './steps/add-creator.ts';
 import { beginArchiveGroup } from './steps/begin-archive-group.ts';
 import { beginChangeMembership } from './steps/begin-change-membership.ts';
+import { beginChangeTags } from './steps/begin-change-tags.ts';
 import { beginCreateGroup } from './steps/begin-create-group.ts';
 import { beginDeleteGroup } from './steps/begin-delete-group.ts';
 import { beginMoveGroup } from './steps/begin-move-group.ts';
 import { beginRestoreGroup } from './steps/begin-restore-group.ts';
+import { beginTag } from './steps/begin-tag.ts';
 import { beginUpdateGroup } from './steps/begin-update-group.ts';
 import { commitGroup } from './steps/commit-group.ts';
 import { commitMembership } from './steps/commit-membership.ts';
+import { commitTag } from './steps/commit-tag.ts';
 import { countDoomed } from './steps/count-doomed.ts';
 import { enterOrganisation } from './steps/enter-organisation.ts';
 import { leaveAllGroups } from './steps/leave-all-groups.ts';
@@ -29,12 +32,15 @@ const STEPS = {
   beginArchiveGroup,
   beginRestoreGroup,
   beginDeleteGroup,
+  beginChangeTags,
   commitGroup,
   countDoomed,
   purgeMemberships,
   purgeGroups,
   beginChangeMembership,
   commitMembership,
+  beginTag,
+  commitTag,
   enterOrganisation,
   leaveAllGroups,
   enterMembers,

@@ -108,7 +108,7 @@ test('a member is in so many groups, and no more, also when it comes into severa
   await db.query(sql`
     with made as (
       insert into groups (group_id, parent_id, name, description, visibility, tags, version, created_at, updated_at)
-      select gen_random_uuid()::text, ${ROOT}, 'n' || n, '', 'open', '{}', 1, now(), now() from generate_series(2, ${MOST_GROUPS}) n
+      select gen_random_uuid()::text, ${ROOT}, 'n' || n, '', 'open', '[]', 1, now(), now() from generate_series(2, ${MOST_GROUPS}) n
       returning group_id
     )
     select count(*) from made`);

@@ -3,7 +3,7 @@ import { columnOf, fieldsOf, join, sql, type Transaction } from '#platform/postg
 import type { Which } from '#platform/state.ts';
 import { MOST_CANDIDACIES, MOST_GROUPS, ROOT } from '#platform/validation/group-fields.ts';
 import type { AggregateVersion } from '#proto/musubi/aggregate/v1/aggregate.ts';
-import { type Membership, type MembershipChange, NO_TIES, TIES, type Ties } from './domain.ts';
+import { type Membership, type MembershipChange, NO_TIES, type TaggedMembership, TIES, type Ties } from './domain.ts';
 import { membershipEvent, ofMembershipId, type Standing } from './events.ts';
 import { memberDeleting, membershipBusy, tooManyGroups, tooManyInvitations, tooManyRequests } from './refusals.ts';
 
@@ -81,7 +81,7 @@ export async function holdMembership(
   tx: Transaction,
   { groupId, memberId }: Pick<Membership, 'groupId' | 'memberId'>,
   jobId: string,
-  change: MembershipChange | { closed: true },
+  change: MembershipChange | TaggedMembership | { closed: true },
 ): Promise<void> {
   await tx.query(sql`
     insert into memberships (group_id, member_id, version, lock_holder, pending)
@@ -107,6 +107,19 @@ export async function releaseMembership(
     tx.query(sql`delete from memberships where ${mine} and version = 0`),
     tx.query(sql`update memberships set lock_holder = null, pending = null where ${mine}`),
   ]);
+}
+
+/** Has a membership carry these tags, with the next version where that `changes` it; no job holds it any more. */
+export async function tagMembership(
+  tx: Transaction,
+  { groupId, memberId }: Pick<Membership, 'groupId' | 'memberId'>,
+  tagIds: readonly string[],
+  changes: boolean,
+): Promise<Standing> {
+  const [row] = await tx.query<Standing>(sql`
+    update memberships set tag_ids = nullif(${[...tagIds]}::text[], '{}'), version = version + ${changes ? 1 : 0}, lock_holder = null, pending = null
+    where group_id = ${groupId} and member_id = ${memberId} returning ${STANDING}`);
+  return row as Standing;
 }
 
 /**

@@ -1,5 +1,13 @@
 import { aborted, alreadyExists, failedPrecondition, invalidFields, type MusubiError, notFound } from '#platform/errors.ts';
-import { DEEPEST, INVITED_DAYS, MOST_CANDIDACIES, MOST_GROUPS, MOST_SUBGROUPS } from '#platform/validation/group-fields.ts';
+import {
+  DEEPEST,
+  INVITED_DAYS,
+  MOST_CANDIDACIES,
+  MOST_CARRIED,
+  MOST_GROUPS,
+  MOST_SUBGROUPS,
+  MOST_TAGS,
+} from '#platform/validation/group-fields.ts';
 
 /** @param field where a request names it; absent: what it is about, which clients name in the path */
 export const groupNotFound = (field?: 'parentId'): MusubiError =>
@@ -33,6 +41,26 @@ export const groupTooDeep = (): MusubiError =>
   failedPrecondition('GROUP_TOO_DEEP', `groups can be ${DEEPEST} deep, that of the whole organisation counted`);
 export const tooManySubgroups = (): MusubiError =>
   failedPrecondition('TOO_MANY_SUBGROUPS', `at most ${MOST_SUBGROUPS} groups are in one`);
+
+export const tagNotFound = (): MusubiError =>
+  notFound('TAG_NOT_FOUND', 'the group has no such tag in its own set', {
+    fields: [{ field: 'tag', code: 'NOT_FOUND', message: 'is no tag of the group; put it into its set first' }],
+  });
+export const tagExists = (): MusubiError =>
+  alreadyExists('TAG_EXISTS', 'another tag of the group has this name', {
+    fields: [{ field: 'name', code: 'TAKEN', message: 'is the name of another tag; choose another, or merge the two' }],
+  });
+export const tooManyTags = (): MusubiError => failedPrecondition('TOO_MANY_TAGS', `a group has at most ${MOST_TAGS} tags`);
+export const tooManyCarried = (): MusubiError =>
+  failedPrecondition('TOO_MANY_TAGS', `at most ${MOST_CARRIED} tags are on one group or member; take another one off first`);
+export const tooManyMerged = (): MusubiError =>
+  failedPrecondition('TOO_MANY_TAGS', 'too many tags became one in this group; remove one that is not needed first');
+export const notSubgroup = (): MusubiError =>
+  failedPrecondition('NOT_SUBGROUP', 'the group is not right below the one whose tag it is');
+export const unknownTagsChange = (): MusubiError =>
+  invalidFields([{ field: 'change', message: 'must say what is done to the set of tags' }]);
+export const noCarrier = (): MusubiError =>
+  invalidFields([{ field: 'subgroupId', message: 'must be given, or memberId, and not both' }]);
 
 export const alreadyMember = (): MusubiError => failedPrecondition('ALREADY_MEMBER', 'the member is in the group already');
 export const notMember = (memberId: string): MusubiError =>

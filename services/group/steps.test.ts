@@ -28,14 +28,15 @@ test('a group is unseen until it is committed, and told with all that it has', a
   t.deepEqual(await eventsOf(groupId), []);
   const { written } = await commit(groupId, at);
   t.deepEqual(written, { type: 'group', id: groupId, version: 1 });
+  const tags = ['A', 'b'].map((name, index) => ({ name, ids: [`${groupId}.1.${index}`] }));
   t.like(await groupOf(groupId), {
-    ...{ name, description: 'All of it', visibility: 'request', tags: ['A', 'b'], parentId: ROOT },
+    ...{ name, description: 'All of it', visibility: 'request', tags, parentId: ROOT },
     ...{ version: 1, lockHolder: null, pending: null },
   });
   const [told] = await db.query<{ payload: unknown }>(sql`select payload from outbox where aggregateid = ${groupId}`);
   t.like(told?.payload, {
     ...{ groupId, version: 1 },
-    group: { parentId: ROOT, name, description: 'All of it', visibility: 'VISIBILITY_REQUEST', tags: ['A', 'b'] },
+    group: { parentId: ROOT, name, description: 'All of it', visibility: 'VISIBILITY_REQUEST', tags },
   });
 });
 

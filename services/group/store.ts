@@ -12,8 +12,9 @@ import type { Secret } from '#platform/process/config.ts';
 import type { Lifecycle } from '#platform/process/lifecycle.ts';
 import type { Logger } from '#platform/process/log.ts';
 import type { Which } from '#platform/state.ts';
+import { nameKey } from '#platform/validation/group-fields.ts';
 import type { AggregateVersion } from '#proto/musubi/aggregate/v1/aggregate.ts';
-import { type Group, nameKey } from './domain.ts';
+import type { Group } from './domain.ts';
 import { nameTaken } from './refusals.ts';
 
 /** Opens the service's database, made and migrated when it is not. @param database default `musubi_group` */
@@ -28,6 +29,7 @@ const FIELDS = [
   'description',
   'visibility',
   'tags',
+  'tagIds',
   'archivedAt',
   'version',
   'lockHolder',
@@ -43,17 +45,29 @@ export async function findGroup(tx: Transaction, groupId: string): Promise<Group
   return row;
 }
 
+/** A list is not JSON by itself: it would be an array of PostgreSQL's. */
+const columnValue = (group: Group, field: keyof Group): Query =>
+  field === 'tags' ? sql`${JSON.stringify(group.tags)}::jsonb` : sql`${group[field]}`;
+
+/** The one group that a job holds by itself. */
+export async function groupHeldBy(tx: Transaction, jobId: string): Promise<string | undefined> {
+  const [row] = await tx.query<Pick<Group, 'groupId'>>(
+    sql`select group_id as "groupId" from groups where lock_holder = ${jobId}`,
+  );
+  return row?.groupId;
+}
+
 /** @returns false when there is one of that ID */
 export async function insertGroup(tx: Transaction, group: Group): Promise<boolean> {
   const rows = await tx.query(sql`
-    insert into groups (${join(FIELDS.map(columnOf))}) values (${join(FIELDS.map((field) => sql`${group[field]}`))})
+    insert into groups (${join(FIELDS.map(columnOf))}) values (${join(FIELDS.map((field) => columnValue(group, field)))})
     on conflict do nothing returning 1`);
   return rows.length > 0;
 }
 
 export async function saveGroup(tx: Transaction, group: Group): Promise<void> {
   await tx.query(sql`
-    update groups set (${join(CHANGING.map(columnOf))}) = row(${join(CHANGING.map((field) => sql`${group[field]}`))})
+    update groups set (${join(CHANGING.map(columnOf))}) = row(${join(CHANGING.map((field) => columnValue(group, field)))})
     where group_id = ${group.groupId}`);
 }
 

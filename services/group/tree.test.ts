@@ -23,7 +23,7 @@ async function chain(length: number, parentId: string = ROOT): Promise<string[]>
   const ids = Array.from({ length }, () => randomUUID());
   await db.query(sql`
     insert into groups (group_id, parent_id, name, description, visibility, tags, version, created_at, updated_at)
-    select id, parent, id, '', 'open', '{}', 1, now(), now()
+    select id, parent, id, '', 'open', '[]', 1, now(), now()
     from unnest(${ids}::text[], ${[parentId, ...ids.slice(0, -1)]}::text[]) as those (id, parent)`);
   return ids;
 }
@@ -233,7 +233,7 @@ test.serial('10,000 groups are next to each other, and not one more; they are re
   const parentId = await createGroup();
   await db.query(sql`
     insert into groups (group_id, parent_id, name, description, visibility, tags, version, created_at, updated_at)
-    select gen_random_uuid()::text, ${parentId}, 'n' || n, '', 'open', '{}', 1, now(), now() from generate_series(2, ${MOST_SUBGROUPS}) n`);
+    select gen_random_uuid()::text, ${parentId}, 'n' || n, '', 'open', '[]', 1, now(), now() from generate_series(2, ${MOST_SUBGROUPS}) n`);
   await db.query(sql`analyze groups`);
   const codes = await codesOf(...Array.from({ length: 4 }, () => createGroup({ parentId })));
   t.deepEqual(codes, { done: 1, TOO_MANY_SUBGROUPS: 3 });

@@ -82,6 +82,8 @@ const OF_LEADERS = all(
   'group.invite',
   'group.list-invitations',
   'group.withdraw-invitation',
+  'group.change-tags',
+  'group.tag',
   'position.list',
   'position.create',
   'position.update',

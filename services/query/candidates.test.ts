@@ -74,7 +74,7 @@ test('who has asked and who is invited is listed by name, a page at a time; neit
   t.like((await candidates(groupId, CANDIDACY_INVITED)).candidates, [
     { member: { memberId: bob }, ...invitation, request: undefined },
   ]);
-  const members = { groupId, positionId: '', ...FIRST, seen: ALL };
+  const members = { groupId, positionId: '', tag: '', ...FIRST, seen: ALL };
   t.deepEqual(
     (await listGroupMembers(db, members)).members.map(({ member }) => member?.displayName),
     ['cy'],

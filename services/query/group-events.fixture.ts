@@ -7,14 +7,21 @@ import { CREATED, eventMessage } from './events.fixture.ts';
 
 /** `state` undefined: the group is gone. */
 export function groupEvent(groupId: string, version: number, state: Partial<GroupState> | undefined): EventMessage {
-  const others = { description: '', visibility: 'VISIBILITY_OPEN' as const, tags: [], archivedAt: undefined };
+  const others = { description: '', visibility: 'VISIBILITY_OPEN' as const, tags: [], tagIds: [], archivedAt: undefined };
   const times = { createdAt: CREATED, updatedAt: new Date(CREATED.getTime() + version) };
   const group = state && { parentId: 'root', name: groupId, ...others, ...times, ...state };
   return eventMessage('group', state ? 'updated' : 'deleted', groupId, version, GroupEvent.toJSON({ groupId, version, group }));
 }
 
-export function membershipEvent(groupId: string, memberId: string, version: number, isMember = true): EventMessage {
-  return candidacyEvent(groupId, memberId, version, { membership: isMember ? { joinedAt: CREATED } : undefined });
+/** @param tagIds what it carries of the group's own set */
+export function membershipEvent(
+  groupId: string,
+  memberId: string,
+  version: number,
+  isMember = true,
+  tagIds: string[] = [],
+): EventMessage {
+  return candidacyEvent(groupId, memberId, version, { membership: isMember ? { joinedAt: CREATED, tagIds } : undefined });
 }
 
 /** @param ties what the member is to the group, besides or in place of being in it */

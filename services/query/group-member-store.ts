@@ -5,6 +5,7 @@ import type { GroupMember, MemberView } from '#proto/musubi/query/v1/query.ts';
 import type { Page } from './cursor.ts';
 import { seenBy } from './seen.ts';
 import { LISTED, MEMBER_FIELDS, MEMBERS } from './store.ts';
+import { namesOfTags } from './tag-store.ts';
 
 /** Which members of a group are listed. */
 export interface GroupMembers extends Page {
@@ -13,28 +14,32 @@ export interface GroupMembers extends Page {
   seen: Condition | undefined;
   /** Those who are bound to this position; absent: all. */
   boundTo?: string | undefined;
+  /** Those who carry a tag by one of these IDs; absent: all. */
+  tagIds?: readonly string[] | undefined;
 }
 
 /** Who is in a group: members of whom both was told, that they are there and that they are in it. */
-export function groupMembersPage({ groupId, seen, boundTo, after, limit }: GroupMembers): Query {
+export function groupMembersPage({ groupId, seen, boundTo, tagIds, after, limit }: GroupMembers): Query {
   const all = [
     sql`s.group_id = ${groupId} and s.joined_at is not null`,
     sql`m.visible`,
     seenBy(seen, LISTED),
     ...(boundTo === undefined ? [] : [sql`b.position_ids @> array[${boundTo}]`]),
+    ...(tagIds ? [sql`s.tag_ids && ${[...tagIds]}::text[]`] : []),
     ...(after ? [sql`(m.display_name, m.id) > (${after.name}, ${after.id})`] : []),
   ];
   return sql`
-    select ${MEMBER_FIELDS}, s.joined_at as "joinedAt", coalesce(b.bindings, '[]') as positions
+    select ${MEMBER_FIELDS}, s.joined_at as "joinedAt", ${namesOfTags(sql`s.tag_ids`, sql`o.id = ${groupId}`)} as tags, coalesce(b.bindings, '[]') as positions
     from ${MEMBERS} join memberships s on s.member_id = m.id left join bindings b on b.id = s.id
     where ${join(all, sql` and `)} order by m.display_name, m.id limit ${limit}`;
 }
 
 export async function groupMembers(db: Database, given: GroupMembers): Promise<(GroupMember & { member: MemberView })[]> {
-  const rows = await db.query<MemberView & { joinedAt: Date; positions: unknown[] }>(groupMembersPage(given));
-  return rows.map(({ joinedAt, positions, ...member }) => ({
+  const rows = await db.query<MemberView & { joinedAt: Date; positions: unknown[]; tags: string[] }>(groupMembersPage(given));
+  return rows.map(({ joinedAt, positions, tags, ...member }) => ({
     member: nullsAbsent(member),
     joinedAt,
+    tags,
     positions: positions.map((one) => Binding.fromJSON(one)),
   }));
 }

@@ -6,12 +6,13 @@ import type { Page } from './cursor.ts';
 import { groups } from './projections/groups.ts';
 import { type Found, find, type Search } from './search.ts';
 import { isAll, type Listed, seenBy } from './seen.ts';
+import { idsOfTag, namesOfTags } from './tag-store.ts';
 
 // Groups, as they are read. Of each only its parent is kept: what is above and below it is looked up. Events of several groups come in
 // any order, so that for a moment groups may be in a circle, or below what is not there: no look-up goes on for ever.
 
 /** Of a group's columns those that are not shown as they are. */
-const OTHERS: readonly string[] = ['parent_id', 'tag_keys', 'search'];
+const OTHERS: readonly string[] = ['parent_id', 'tag_keys', 'tag_set', 'tag_ids', 'search'];
 const SHOWN = groups.columns.filter((column) => !OTHERS.includes(column)).map(fieldOf);
 
 /** These groups, and all that is below them. What is in a circle is come upon twice, which `union` leaves out. */
@@ -40,8 +41,9 @@ export const seenIn = (table: Query, seen: Condition | undefined): Query =>
 function fieldsFor(seen: Condition | undefined): Query {
   const parent = sql`(select p.id from groups p where p.id = t.parent_id and ${seenIn(sql`p`, seen)})`;
   const subgroups = sql`(select count(*)::int from groups c where c.parent_id = t.id and ${seenIn(sql`c`, seen)})`;
+  const carriedTags = namesOfTags(sql`t.tag_ids`, sql`o.id = t.parent_id and ${seenIn(sql`o`, seen)}`);
   return sql`
-    t.id as "groupId", t.version, ${isAll(seen) ? sql`t.parent_id` : parent} as "parentId", ${subgroups} as "subgroupCount",
+    t.id as "groupId", t.version, ${carriedTags} as "carriedTags", ${isAll(seen) ? sql`t.parent_id` : parent} as "parentId", ${subgroups} as "subgroupCount",
     ${fieldsOf(SHOWN, 't')}`;
 }
 
@@ -66,20 +68,25 @@ export async function isThere(db: Database, groupId: string, seen: Condition | u
   return found.length > 0;
 }
 
+/** The IDs by which tags of this name are carried. A tag is seen by who sees the group whose it is. */
+export const seenIdsOfTag = (db: Database, tagKey: string, seen: Condition | undefined): Promise<string[]> =>
+  idsOfTag(db, tagKey, seenIn(sql`o`, seen));
+const carries = (tagIds: readonly string[]): Query => sql`t.tag_ids && ${[...tagIds]}::text[]`;
+
 /** Which groups are listed. */
 export interface Groups {
   /** Those that who asks may see. */
   seen: Condition | undefined;
-  /** Those with this tag, in the form in which tags are compared; empty: all. */
-  tagKey: string;
+  /** Those that carry a tag by one of these IDs, or have one of this name (in the form in which names are compared); absent: all. */
+  tag?: { key: string; ids: readonly string[] } | undefined;
   /** Those that this member is in; empty: all. */
   ofMemberId: string;
 }
 
-export function groupsPage(conditions: readonly Query[], { seen, tagKey, ofMemberId, after, limit }: Groups & Page): Query {
+export function groupsPage(conditions: readonly Query[], { seen, tag, ofMemberId, after, limit }: Groups & Page): Query {
   const all = [
     seenIn(sql`t`, seen),
-    ...(tagKey === '' ? [] : [sql`t.tag_keys @> array[${tagKey}]`]),
+    ...(tag ? [sql`(t.tag_keys @> array[${tag.key}] or ${carries(tag.ids)})`] : []),
     ...(ofMemberId === ''
       ? []
       : [sql`t.id in (select group_id from memberships where member_id = ${ofMemberId} and joined_at is not null)`]),
@@ -114,16 +121,19 @@ export interface Subgroups {
   /** How far below. */
   depth: number;
   seen: Condition | undefined;
+  /** Those that carry a tag by one of these IDs; absent: all. */
+  tagIds?: readonly string[] | undefined;
   after: Below | undefined;
   limit: number;
 }
 
 /** The statement of a page of the groups below one: what is less far below it comes first. */
-export function subgroupsPage({ groupId, depth, seen, after, limit }: Subgroups): Query {
+export function subgroupsPage({ groupId, depth, seen, tagIds, after, limit }: Subgroups): Query {
+  const wanted = sql`${seenIn(sql`t`, seen)} ${tagIds ? sql`and ${carries(tagIds)}` : sql``}`;
   if (depth === 1) {
     const rest = after ? sql`and (t.name, t.id) > (${after.name}, ${after.id})` : sql``;
     return sql`
-      select ${fieldsFor(seen)}, 1 as depth from groups t where t.parent_id = ${groupId} and t.id <> ${groupId} and ${seenIn(sql`t`, seen)} ${rest}
+      select ${fieldsFor(seen)}, 1 as depth from groups t where t.parent_id = ${groupId} and t.id <> ${groupId} and ${wanted} ${rest}
       order by t.name, t.id limit ${limit}`;
   }
   const rest = after ? sql`and (b.depth, t.name, t.id) > (${after.depth}, ${after.name}, ${after.id})` : sql``;
@@ -134,7 +144,7 @@ export function subgroupsPage({ groupId, depth, seen, after, limit }: Subgroups)
       union all
       select g.id, b.depth + 1 from below b join groups g on g.parent_id = b.id
       where g.id <> ${groupId} and g.gone_at is null and b.depth < ${depth})
-    select ${fieldsFor(seen)}, b.depth from below b join groups t on t.id = b.id where ${seenIn(sql`t`, seen)} ${rest}
+    select ${fieldsFor(seen)}, b.depth from below b join groups t on t.id = b.id where ${wanted} ${rest}
     order by b.depth, t.name, t.id limit ${limit}`;
 }
 

@@ -27,9 +27,14 @@ test.after.always(() => scratch.drop());
 const SIZE = 5;
 const at = fc.nat(SIZE - 1);
 const version = fc.integer({ min: 1, max: 5 });
+const tags = fc.subarray(['a', 'b']);
 /** Places in each other, in any way: also in a circle, and in what is not there. */
-const group = fc.record({ version, at, state: fc.option(fc.record({ parent: fc.option(at), hidden: fc.boolean() })) });
-const membership = fc.record({ version, at, member: at, isMember: fc.boolean() });
+const group = fc.record({
+  version,
+  at,
+  state: fc.option(fc.record({ parent: fc.option(at), hidden: fc.boolean(), set: tags, carries: tags })),
+});
+const membership = fc.record({ version, at, member: at, isMember: fc.boolean(), carries: tags });
 const bound = fc.record({ version, at, member: at, positions: fc.subarray([0, 1, 2]) });
 const position = fc.record({ version, at, there: fc.boolean() });
 const histories = fc.record({
@@ -63,13 +68,14 @@ function mixed(events: readonly EventMessage[], next: (below: number) => number)
 }
 
 test('what is read of groups follows from the newest states alone, in any order, with repeats and without old events', async (t) => {
-  const found = { below: 0, above: 0, members: 0, hidden: 0 };
+  const found = { below: 0, above: 0, members: 0, hidden: 0, carried: 0 };
   await fc.assert(
     fc.asyncProperty(histories, fc.infiniteStream(fc.nat()), fc.boolean(), async (drawn, random, isWhole) => {
       const next = (below: number): number => (random.next().value as number) % below;
       const ids = Array.from({ length: SIZE }, () => randomUUID()).sort();
       const members = Array.from({ length: SIZE }, () => randomUUID()).sort();
       const id = (index: number): string => ids[index] ?? '';
+      const tagId = (index: number, name: string): string => `${id(index)}.${name}`;
       const groups = newest(drawn.groups, (s) => s.at);
       const memberships = newest(drawn.memberships, (s) => [s.at, s.member]);
       const bindings = newest(drawn.bindings, (s) => [s.at, s.member]);
@@ -84,12 +90,22 @@ test('what is read of groups follows from the newest states alone, in any order,
               ? {
                   name: 'same',
                   parentId: state.parent === null ? undefined : id(state.parent),
+                  tags: state.set.map((name) => ({ name, ids: [tagId(at, name)] })),
+                  tagIds: state.carries.map((name) => tagId(state.parent ?? 0, name)),
                   visibility: state.hidden ? 'VISIBILITY_INVITATION' : 'VISIBILITY_OPEN',
                 }
               : undefined,
           ),
         ),
-        ...of(memberships).map((s) => membershipEvent(id(s.at), members[s.member] ?? '', s.version, s.isMember)),
+        ...of(memberships).map((s) =>
+          membershipEvent(
+            id(s.at),
+            members[s.member] ?? '',
+            s.version,
+            s.isMember,
+            s.carries.map((name) => tagId(s.at, name)),
+          ),
+        ),
         ...of(bindings).map((s) => bindingsEvent(id(s.at), members[s.member] ?? '', s.version, s.positions.map(String))),
         ...of(positions).map((s) => positionEvent(id(s.at), s.version, s.there ? { groupId: id(s.at) } : undefined)),
         ...members.map((memberId) => memberEvent(memberId, 1, { displayName: 'same' })),
@@ -117,13 +133,16 @@ test('what is read of groups follows from the newest states alone, in any order,
       for (const [seen, sees] of seeing) {
         for (const index of all) {
           const groupId = id(index);
-          const page = { groupId, seen, pageSize: 0, pageToken: '' };
+          const page = { groupId, seen, pageSize: 0, pageToken: '', tag: '' };
           const one = await getGroup(db, { groupId, seen: ALL, seenGroups: seen, include: [], seenMembers: undefined });
           const children = all.filter((child) => there.get(child)?.parent === index);
           t.is(one.group?.subgroupCount, children.filter(sees).length);
           const parent = there.get(index)?.parent;
           const isShown = parent != null && (seen === ALL || (there.has(parent) && sees(parent)));
           t.is(one.group?.parentId, isShown ? id(parent) : undefined);
+          const set = parent != null && sees(parent) ? there.get(parent)?.set : undefined;
+          t.deepEqual(one.group?.carriedTags, set?.filter((name) => there.get(index)?.carries.includes(name)) ?? []);
+          found.carried += one.group?.carriedTags.length ?? 0;
           const shown = async (depth: number) => (await listSubgroups(db, { ...page, depth })).groups.map((g) => g.groupId);
           t.deepEqual((await shown(1)).sort(), idsOf(children.filter((child) => child !== index && sees(child))));
           const descendants = all.filter((other) => isBelow(other, index) && sees(other));
@@ -136,17 +155,19 @@ test('what is read of groups follows from the newest states alone, in any order,
         }
       }
       for (const index of all) {
-        const page = { groupId: id(index), seen: ALL, pageSize: 0, pageToken: '' };
+        const page = { groupId: id(index), seen: ALL, pageSize: 0, pageToken: '', tag: '' };
         const listed = await listGroupMembers(db, { ...page, positionId: '' });
         const expected = memberships.last
           .filter((s) => s.at === index && s.isMember)
           .map((s) => ({
             memberId: members[s.member],
+            tags: s.carries.filter((name) => there.get(index)?.set.includes(name)),
             positions: bindings.last.find((b) => b.at === index && b.member === s.member)?.positions.map(String) ?? [],
           }));
         t.deepEqual(
           listed.members.map((one) => ({
             memberId: one.member?.memberId,
+            tags: one.tags,
             positions: one.positions.map(({ positionId }) => positionId),
           })),
           expected.sort((a, b) => ((a.memberId ?? '') < (b.memberId ?? '') ? -1 : 1)),
@@ -161,5 +182,8 @@ test('what is read of groups follows from the newest states alone, in any order,
     }),
     { numRuns: 40 },
   );
-  t.true(found.below > 50 && found.above > 50 && found.members > 50 && found.hidden > 50, JSON.stringify(found));
+  t.true(
+    found.below > 50 && found.above > 50 && found.members > 50 && found.hidden > 50 && found.carried > 50,
+    JSON.stringify(found),
+  );
 });

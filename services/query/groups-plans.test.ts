@@ -7,24 +7,28 @@ import { listSubgroups } from './queries/subgroups.ts';
 import { ALL, below, FINDABLE } from './seen.fixture.ts';
 import { openStore } from './store.ts';
 
-// How the database finds what is read of groups, among 10,000 of them, up to ten within each other, and 20,000 members.
+// How the database finds what is read of groups, among 10,000 of them, up to ten within each other, and 20,000 members. Half of the groups
+// and all members carry a tag by the ID "many", and some another one, "few".
 
 const scratch = scratchDatabase('groups_plans');
 let db: Database;
 test.before(async () => {
   db = await openStore(scratch);
   await db.query(sql`
-    insert into groups (id, version, parent_id, name, description, visibility, tags, tag_keys, search, created_at, updated_at)
+    insert into groups (id, version, parent_id, name, description, visibility, tags, tag_keys, tag_set, tag_ids, search, created_at, updated_at)
     select case when n = 1 then 'root' else 'g' || n end, 1,
       case when n = 1 then null when n <= 4 then 'root' else 'g' || ((n - 2) / 3 + 1) end, '部署 ' || n, 'what it is',
-      case when n % 5 = 0 then 'VISIBILITY_INVITATION' else 'VISIBILITY_OPEN' end, '{}', '{}', E'\n部署\n' || n, now(), now()
+      case when n % 5 = 0 then 'VISIBILITY_INVITATION' else 'VISIBILITY_OPEN' end, array['own'], array['own'],
+      '[{"name": "own", "key": "own", "ids": ["many"]}]',
+      case when n % 1000 = 0 then array['few', 'many'] when n % 2 = 0 then array['many'] else '{}' end, E'\n部署\n' || n, now(), now()
     from generate_series(1, 10000) n`);
   await db.query(sql`
     insert into members (id, version, visible, login_id, display_name, email, search, created_at, updated_at)
     select 'm' || n, 1, true, 'l' || n, '社員 ' || n, n || '@x', '', now(), now() from generate_series(1, 20000) n`);
   await db.query(sql`
-    insert into memberships (id, version, group_id, member_id, joined_at)
-    select g || '.m' || n, 1, g, 'm' || n, now() from generate_series(1, 20000) n, unnest(array['root', 'g' || (n % 2000 + 2)]) g`);
+    insert into memberships (id, version, group_id, member_id, joined_at, tag_ids)
+    select g || '.m' || n, 1, g, 'm' || n, now(), case when n % 1000 = 0 then array['few', 'many'] else array['many'] end
+    from generate_series(1, 20000) n, unnest(array['root', 'g' || (n % 2000 + 2)]) g`);
   await db.query(sql`vacuum analyze`);
 });
 test.after.always(() => scratch.drop());
@@ -35,7 +39,7 @@ async function planOf(query: Query): Promise<string> {
 }
 const tree = { groupId: 'root', depth: 100, seen: ALL, after: undefined, limit: 10_001 };
 const first = { after: undefined, limit: 21 };
-const every = { tagKey: '', ofMemberId: '', ...first };
+const every = { ofMemberId: '', ...first };
 
 test('what is right below a group is found by an index, and nothing else is looked at', async (t) => {
   const plan = await planOf(subgroupsPage({ ...tree, depth: 1, groupId: 'g77', limit: 21 }));
@@ -52,6 +56,26 @@ test('a page of a long list ends where it is full', async (t) => {
   t.notRegex(everybody, /Sort|Seq Scan on member(s|ships)\b/);
   t.regex(await planOf(groupMembersPage({ groupId: 'g77', seen: ALL, ...first })), /memberships_in/);
   t.regex(await planOf(groupsPage([], { ...every, seen: ALL, ofMemberId: 'm77' })), /memberships_of/);
+});
+
+test('what carries a tag is found by an index: by that of its ID where few carry it, else by that of the list, which ends where it is full', async (t) => {
+  const [few, many] = [['few'], ['many']];
+  const all = { ...every, seen: ALL };
+  const ofRoot = { groupId: 'root', seen: ALL, ...first };
+  const subgroups = { ...tree, groupId: 'g77', depth: 1, limit: 21 };
+  for (const [query, index] of [
+    [groupsPage([], { ...all, tag: { key: 'few', ids: few } }), /Index Scan on groups_carrying/],
+    [groupsPage([], { ...all, tag: { key: 'none', ids: [] } }), /Index Scan on groups_tagged/],
+    [groupsPage([], { ...all, tag: { key: 'own', ids: many } }), /Index Scan using groups_listed/],
+    [subgroupsPage({ ...subgroups, tagIds: many }), /groups_within/],
+    [subgroupsPage({ ...subgroups, groupId: 'root', tagIds: few }), /groups_within|groups_carrying/],
+    [groupMembersPage({ ...ofRoot, tagIds: few }), /Index Scan on memberships_carrying/],
+    [groupMembersPage({ ...ofRoot, tagIds: many }), /Index Scan using members_listed/],
+  ] as const) {
+    const plan = await planOf(query);
+    t.regex(plan, index);
+    t.notRegex(plan, /Seq Scan on (groups|members|memberships)\b/);
+  }
 });
 
 test('the groups below those that a condition names are looked up once, however many rows are held to it', async (t) => {
@@ -71,7 +95,7 @@ test('the whole tree is answered well within a second, by one question', async (
     let best = Number.POSITIVE_INFINITY;
     for (let round = 0; round < 3; round++) {
       const since = performance.now();
-      const { groups } = await listSubgroups(db, { groupId: 'root', depth: 100, pageSize: 10_000, pageToken: '', seen });
+      const { groups } = await listSubgroups(db, { groupId: 'root', depth: 100, pageSize: 10_000, pageToken: '', tag: '', seen });
       best = Math.min(best, performance.now() - since);
       t.is(groups.length, size);
     }

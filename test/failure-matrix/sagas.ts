@@ -6,6 +6,7 @@ import type { everyPeer } from '../callers.ts';
 import { groupWays } from './groups.ts';
 import { membershipWays } from './memberships.ts';
 import { positionWays } from './positions.ts';
+import { tagWays } from './tags.ts';
 
 /** One run of a saga on an aggregate of its own. */
 export interface Case {
@@ -258,6 +259,7 @@ export const WAYS: Record<CommandName, Way> & Record<string, Way> = {
   ...positionWays(existing),
   ...groupWays(existing),
   ...membershipWays(existing, outside),
+  ...tagWays(existing),
   'member.set-schema': { make: setSchema },
   'member.release-login': { make: releaseLogin },
 };

@@ -6,7 +6,10 @@ create table groups (
   name        text not null,
   description text not null,
   visibility  text not null check (visibility in ('open', 'request', 'invitation')),
-  tags        text[] not null,
+  -- Its own set: of each its name, and the IDs by which it is carried.
+  tags        jsonb not null default '[]' check (jsonb_typeof(tags) = 'array'),
+  -- What it carries of the set of the group that it is in.
+  tag_ids     text[] not null default '{}',
   -- Null: it is not archived itself.
   archived_at timestamptz(3),
   -- 0: it is being created, and others do not see it.
@@ -41,6 +44,8 @@ create table memberships (
   member_id   text not null,
   -- Null: the member is not in it, or not any more.
   joined_at   timestamptz(3),
+  -- What it carries of the group's own set.
+  tag_ids        text[] check (tag_ids is null or joined_at is not null),
   -- When it asked to be let in, and what it said to those who decide. Where they have declined: when, and why, for that one to read.
   requested_at   timestamptz(3),
   message        text check (message is null or requested_at is not null),

@@ -20,6 +20,7 @@ export async function ensureRoot(db: Database): Promise<{ allTakenIn: boolean }>
       description: '',
       visibility: 'open',
       tags: [],
+      tagIds: [],
       archivedAt: null,
     },
     ...{ version: 1, lockHolder: null, pending: null, createdAt: now, updatedAt: now },

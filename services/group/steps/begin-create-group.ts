@@ -5,6 +5,7 @@ import { tidyGroup } from '../domain.ts';
 import { fromMessage } from '../events.ts';
 import { groupNotFound, nameTaken } from '../refusals.ts';
 import { insertGroup, takeName } from '../store.ts';
+import { newTags } from '../tags.ts';
 import { holdParent, holdTree, pathOf, requireRoom } from '../tree.ts';
 import { type Kept, letGroupGo } from './lock.ts';
 
@@ -25,7 +26,8 @@ export const beginCreateGroup: Step<BeginCreateGroupRequest, BeginCreateGroupRes
     await takeName(tx, parentId, { groupId }, name);
     const now = new Date();
     const inserted = await insertGroup(tx, {
-      ...{ groupId, parentId, name, description, visibility, tags, archivedAt: null, version: 0, createdAt: now, updatedAt: now },
+      ...{ groupId, parentId, name, description, visibility, archivedAt: null, version: 0, createdAt: now, updatedAt: now },
+      ...{ tags: newTags({ groupId, version: 0 }, tags), tagIds: [] },
       lockHolder: jobId,
       pending: { change: 'create' },
     });

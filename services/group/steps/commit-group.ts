@@ -1,25 +1,37 @@
 import type { Step } from '#platform/operations/postgres.ts';
+import { jobOf } from '#platform/validation/id.ts';
 import type { CommitGroupRequest, CommitGroupResponse } from '#proto/musubi/group/v1/group.ts';
 import type { Group, GroupChange } from '../domain.ts';
 import { EVENTS, groupEvent, writtenGroup } from '../events.ts';
 import { notBegun } from '../refusals.ts';
 import { keepName, saveGroup } from '../store.ts';
-import { begunGroup } from './lock.ts';
+import { isSame } from '../tags.ts';
+import { begunGroup, letGroupGo } from './lock.ts';
 
 /**
- * Does what the job has begun with the group. Auth goes by it already. (What is deleted is purged.)
+ * Does what the job has begun with the group. Auth goes by it already. (What is deleted is purged.) Where its tags were to be changed, and
+ * are so already, nothing is told.
  * @throws GROUP_NOT_FOUND, LOCK_NOT_HELD
  */
 export const commitGroup: Step<CommitGroupRequest, CommitGroupResponse> = {
   async do(tx, { operationId, groupId }) {
     const { group, pending } = await begunGroup(tx, groupId, operationId);
     if (pending.change === 'delete') throw notBegun();
+    if (hasSameTags(group, pending)) {
+      await letGroupGo(tx, { groupId, jobId: jobOf(operationId) });
+      return { result: { written: writtenGroup(groupId, group.version - 1) } };
+    }
     const after = { ...group, ...changesOf(pending, group.updatedAt) };
     await Promise.all([keepName(tx, after), saveGroup(tx, after)]);
     return { result: { written: writtenGroup(groupId, after.version) }, events: [groupEvent(EVENTS[pending.change], after)] };
   },
   undo: 'impossible',
 };
+
+/** Whether only its tags were to be changed, and they are what they were to be. */
+const hasSameTags = ({ tags, tagIds }: Group, pending: GroupChange): boolean =>
+  (pending.change === 'change-tags' && isSame(tags, pending.tags)) ||
+  (pending.change === 'tag' && isSame(tagIds, pending.tagIds));
 
 function changesOf(pending: GroupChange, now: Date): Partial<Group> {
   switch (pending.change) {
@@ -28,11 +40,16 @@ function changesOf(pending: GroupChange, now: Date): Partial<Group> {
       return { name, description, visibility };
     }
     case 'move':
-      return { parentId: pending.parentId };
+      // The group that it is in now has other tags.
+      return { parentId: pending.parentId, tagIds: [] };
     case 'archive':
       return { archivedAt: now };
     case 'restore':
       return { archivedAt: null };
+    case 'change-tags':
+      return { tags: pending.tags };
+    case 'tag':
+      return { tagIds: pending.tagIds };
     default:
       return {};
   }

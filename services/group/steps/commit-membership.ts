@@ -10,7 +10,7 @@ import { notBegun } from '../refusals.ts';
 export const commitMembership: Step<CommitMembershipRequest, CommitMembershipResponse> = {
   async do(tx, { operationId }) {
     const begun = await begunMembership(tx, jobOf(operationId));
-    if (!begun?.pending) throw notBegun();
+    if (!begun?.pending || 'tagIds' in begun.pending) throw notBegun();
     const { groupId, memberId, pending } = begun;
     const after = await putTies(tx, groupId, memberId, tiesAfter(begun, pending, new Date()));
     return { result: { written: writtenMembership(after) }, events: [membershipEvent(after)] };

@@ -7,9 +7,13 @@ create table groups (
   name        text collate "und-x-icu",
   description text,
   visibility  text,
+  -- The names of its own set of tags, and the same in the form in which they are compared.
   tags        text[],
-  -- The tags in the form in which they are compared.
   tag_keys    text[],
+  -- Of each of them its name in both forms, and the IDs by which it is carried.
+  tag_set     jsonb,
+  -- What it carries, of the set of the group that it is in.
+  tag_ids     text[],
   -- The words of the name, in the form that search words are brought to (domain.ts).
   search      text,
   archived_at timestamptz(3),
@@ -20,6 +24,7 @@ create index groups_listed on groups (name, id) where gone_at is null;
 create index groups_within on groups (parent_id, name, id) where gone_at is null;
 create index groups_search on groups using gin (search gin_trgm_ops) where gone_at is null;
 create index groups_tagged on groups using gin (tag_keys);
+create index groups_carrying on groups using gin (tag_ids);
 create index groups_gone on groups (gone_at) where gone_at is not null;
 
 -- Of these, the IDs are those of group and member with a dot between.
@@ -31,6 +36,8 @@ create table memberships (
   member_id text collate "C",
   -- Null: the member is not in the group, but has asked to be, is invited, or was put out.
   joined_at timestamptz(3),
+  -- What it carries, of the group's own set.
+  tag_ids   text[],
   requested_at   timestamptz(3),
   message        text,
   declined_at    timestamptz(3),
@@ -41,6 +48,7 @@ create table memberships (
   expelled_at timestamptz(3),
   reason      text
 );
+create index memberships_carrying on memberships using gin (tag_ids);
 create index memberships_in on memberships (group_id, member_id) where joined_at is not null;
 create index memberships_of on memberships (member_id, group_id) where joined_at is not null;
 -- Who has asked or is invited, in the order of groups and of members.

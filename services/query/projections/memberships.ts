@@ -13,7 +13,7 @@ export const memberships = defineProjection({
   payload: {
     groupId: z.string().min(1),
     memberId: z.string().min(1),
-    membership: z.object({ joinedAt: at }).optional(),
+    membership: z.object({ joinedAt: at, tagIds: z.array(z.string()).default([]) }).optional(),
     request: z
       .object({
         requestedAt: at,
@@ -29,6 +29,7 @@ export const memberships = defineProjection({
     group_id: 'text',
     member_id: 'text',
     joined_at: 'timestamptz',
+    tag_ids: 'text[]',
     requested_at: 'timestamptz',
     message: 'text',
     declined_at: 'timestamptz',
@@ -44,6 +45,7 @@ export const memberships = defineProjection({
       group_id: groupId,
       member_id: memberId,
       joined_at: membership?.joinedAt,
+      tag_ids: membership?.tagIds,
       requested_at: request?.requestedAt,
       message: request?.message,
       declined_at: request?.declinedAt,

@@ -1,7 +1,9 @@
-import type { Database } from '#platform/postgres/database.ts';
+import { type Database, sql } from '#platform/postgres/database.ts';
+import { nameKey } from '#platform/validation/group-fields.ts';
 import { PositionKind } from '#proto/musubi/position/v1/position.ts';
 import type { ListGroupMembersRequest, ListGroupMembersResponse } from '#proto/musubi/query/v1/query.ts';
 import { groupMembers } from '../group-member-store.ts';
+import { idsOfTag } from '../tag-store.ts';
 import { KNOWN, requireGroup } from './group-there.ts';
 import { paged } from './paged.ts';
 import { requirePosition } from './positions.ts';
@@ -13,13 +15,15 @@ import { requirePosition } from './positions.ts';
  */
 export async function listGroupMembers(
   db: Database,
-  { groupId, positionId, seen, ...page }: ListGroupMembersRequest,
+  { groupId, positionId, seen, tag, ...page }: ListGroupMembersRequest,
 ): Promise<ListGroupMembersResponse> {
+  const tagKey = nameKey(tag);
   const boundTo = positionId === '' ? undefined : await whoIsBound(db, groupId, positionId);
+  const tagIds = tagKey === '' || groupId.includes('\0') ? undefined : await idsOfTag(db, tagKey, sql`o.id = ${groupId}`);
   const { items, nextPageToken } = await paged(
-    ['\0members of group', groupId, positionId],
+    ['\0members of group', groupId, positionId, tagKey],
     page,
-    async (page) => (groupId.includes('\0') ? [] : await groupMembers(db, { ...page, groupId, seen, boundTo })),
+    async (page) => (groupId.includes('\0') ? [] : await groupMembers(db, { ...page, groupId, seen, boundTo, tagIds })),
     ({ member: { displayName, memberId } }) => ({ name: displayName, id: memberId }),
   );
   if (items.length === 0) await requireGroup(db, groupId, KNOWN);

@@ -1,4 +1,5 @@
 import type { Database } from '#platform/postgres/database.ts';
+import { nameKey } from '#platform/validation/group-fields.ts';
 import {
   type GetGroupRequest,
   type GetGroupResponse,
@@ -8,8 +9,8 @@ import {
   type ListGroupsRequest,
   type ListGroupsResponse,
 } from '#proto/musubi/query/v1/query.ts';
-import { folded, searchWords } from '../domain.ts';
-import { allGroups, ancestors, findGroup, findGroups } from '../group-store.ts';
+import { searchWords } from '../domain.ts';
+import { allGroups, ancestors, findGroup, findGroups, seenIdsOfTag } from '../group-store.ts';
 import { groupNotFound } from '../refusals.ts';
 import { listGroupMembers } from './group-members.ts';
 import { KNOWN, requireGroup } from './group-there.ts';
@@ -18,7 +19,7 @@ import { type Searches, searched } from './searches.ts';
 import { listSubgroups } from './subgroups.ts';
 
 /** The first page of a part: as long as lists are by default. */
-const FIRST = { pageSize: 0, pageToken: '' };
+const FIRST = { pageSize: 0, pageToken: '', tag: '' };
 
 /**
  * A group, and of what is about it the parts that are asked for.
@@ -58,16 +59,20 @@ export async function listGroups(
   signal?: AbortSignal,
 ): Promise<ListGroupsResponse> {
   const words = searchWords(query);
-  const tagKey = folded(tag);
+  const tagKey = nameKey(tag);
   // What PostgreSQL takes in no text is in none.
   const isNowhere = [tagKey, ofMemberId].some((text) => text.includes('\0'));
+  const wanted = async () => ({
+    ...{ seen, ofMemberId },
+    tag: tagKey === '' ? undefined : { key: tagKey, ids: await seenIdsOfTag(db, tagKey, seen) },
+  });
   const { items, nextPageToken } = await searched(
     searches,
     { asked: [OF_GROUPS, tagKey, ofMemberId, ...words], words, pageSize, pageToken, memberId },
     {
-      all: async (page) => (isNowhere ? [] : await allGroups(db, { ...page, seen, tagKey, ofMemberId }, signal)),
+      all: async (page) => (isNowhere ? [] : await allGroups(db, { ...page, ...(await wanted()) }, signal)),
       find: async (search, page) =>
-        isNowhere ? { items: [], beginning: 0 } : await findGroups(db, search, { ...page, seen, tagKey, ofMemberId }),
+        isNowhere ? { items: [], beginning: 0 } : await findGroups(db, search, { ...page, ...(await wanted()) }),
     },
     ({ name, groupId }) => ({ name, id: groupId }),
     signal,

@@ -1,10 +1,11 @@
 import { z } from 'zod';
 import type { Database } from '#platform/postgres/database.ts';
+import { nameKey } from '#platform/validation/group-fields.ts';
 import { fromPageToken, toPageToken } from '#platform/validation/page-token.ts';
 import type { GroupView, ListSubgroupsRequest, ListSubgroupsResponse } from '#proto/musubi/query/v1/query.ts';
 import { part } from '../cursor.ts';
 import { requireDepth, requireTreePageSize } from '../domain.ts';
-import { type Below, type Subgroup, subgroups } from '../group-store.ts';
+import { type Below, type Subgroup, seenIdsOfTag, subgroups } from '../group-store.ts';
 import { KNOWN, requireGroup } from './group-there.ts';
 
 /** Less than what a message can have, 4 MiB, by as much as the last group may add. */
@@ -22,14 +23,16 @@ const place = z.tuple([z.int().min(1), part, part]).transform(([depth, name, id]
  */
 export async function listSubgroups(
   db: Database,
-  { groupId, pageSize, pageToken, seen, ...request }: ListSubgroupsRequest,
+  { groupId, pageSize, pageToken, seen, tag, ...request }: ListSubgroupsRequest,
 ): Promise<ListSubgroupsResponse> {
   const size = requireTreePageSize(pageSize);
   const depth = requireDepth(request.depth);
-  const asked = ['\0subgroups', groupId, depth];
+  const tagKey = nameKey(tag);
+  const asked = ['\0subgroups', groupId, depth, tagKey];
   const after = fromPageToken(asked, pageToken, place);
+  const tagIds = tagKey === '' ? undefined : await seenIdsOfTag(db, tagKey, seen);
   // One more than asked for tells whether there is a next page.
-  const found = groupId.includes('\0') ? [] : await subgroups(db, { groupId, depth, seen, after, limit: size + 1 });
+  const found = groupId.includes('\0') ? [] : await subgroups(db, { groupId, depth, seen, tagIds, after, limit: size + 1 });
   if (found.length === 0) await requireGroup(db, groupId, KNOWN);
   const page = found.slice(0, Math.min(size, fitting(found)));
   const last = page.at(-1);
@@ -45,8 +48,8 @@ function withoutDepth(subgroup: Subgroup): GroupView {
 /** How many of them fit into a message. */
 function fitting(groups: readonly Subgroup[]): number {
   let bytes = 0;
-  const past = groups.findIndex(({ name, description, tags }) => {
-    bytes += OTHER_BYTES + [name, description, ...tags].reduce((sum, text) => sum + Buffer.byteLength(text), 0);
+  const past = groups.findIndex(({ name, description, tags, carriedTags }) => {
+    bytes += OTHER_BYTES + [name, description, ...tags, ...carriedTags].reduce((sum, text) => sum + Buffer.byteLength(text), 0);
     return bytes > MOST_BYTES;
   });
   return past < 0 ? groups.length : Math.max(1, past);
