@@ -1,9 +1,11 @@
 import { type Client, WithStartWorkflowOperation, WorkflowNotFoundError } from '@temporalio/client';
 import { MusubiError } from '#platform/errors.ts';
 import type { Logger } from '#platform/process/log.ts';
+import type { Term as PositionTerm } from '#proto/musubi/position/v1/position.ts';
 import type { SagaPeers } from '../activities/index.ts';
 import type { Term, Terms } from '../activities/terms.ts';
 import { type Domain, queueOfCommand, SCHEDULES, SEARCH_ATTRIBUTES, SET_TERM } from '../temporal.config.ts';
+import { positionTerms } from '../workflows/position-terms.ts';
 import type { term } from '../workflows/term.ts';
 
 /** Terms as Temporal keeps them. @param connected the client, or throws while there is none */
@@ -52,7 +54,16 @@ async function setTerm({ workflow }: Client, one: Term, own: readonly Domain[]):
  */
 type DueTerms = (peers: SagaPeers, withinMs: number) => AsyncIterable<Term[]>;
 
-const SOURCES: Readonly<Record<string, DueTerms>> = {};
+const SOURCES: Readonly<Record<string, DueTerms>> = {
+  async *position({ position }, withinMs) {
+    for (let after: PositionTerm | undefined; ; ) {
+      const { terms } = await position.listDueTerms({ withinMs, after, pageSize: SET_AT_ONCE });
+      if (terms.length === 0) return;
+      yield positionTerms(terms).terms;
+      after = terms.at(-1);
+    }
+  },
+};
 
 /** What a run of the Schedule has come to. */
 export interface DueReport {
@@ -71,6 +82,8 @@ export const termsInWords = ({ due, away }: DueReport): string =>
 /** What ends before the run after the next has its timer when this is through. */
 const WITHIN_MS = 2 * SCHEDULES['upkeep.terms'].everyMs;
 const SET_TIMEOUT_MS = 20_000;
+/** Each takes a task of a workflow. */
+const SET_AT_ONCE = 20;
 
 /**
  * The activity of the Schedule: sets the terms of all that has ended, or ends soon. A timer that runs changes nothing by that; one that was lost,

@@ -16,6 +16,7 @@ export { deletePolicy as 'policy.delete' } from './delete-policy.ts';
 export { deletePosition as 'position.delete' } from './delete-position.ts';
 export { deleteRole as 'role.delete' } from './delete-role.ts';
 export { detachPolicy as 'role.detach-policy' } from './detach-policy.ts';
+export { endTerm as 'position.end-term' } from './end-term.ts';
 export { expelMember as 'group.expel-member' } from './expel-member.ts';
 export { leaveGroup as 'group.leave' } from './leave-group.ts';
 export { moveGroup as 'group.move' } from './move-group.ts';

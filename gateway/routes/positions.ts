@@ -17,6 +17,15 @@ const ofGroup = ({ groupId }: { groupId: string }) => ({ type: 'Group', id: grou
 /** Who may not read the group is told of nothing about it. */
 const hidden = { hiddenAs: 'GROUP_NOT_FOUND', readBy: 'group.read' } as const;
 
+const until = z.iso
+  .datetime({ offset: true })
+  .nullish()
+  .meta({
+    description:
+      'When the member is let go again, also if it is the last that leads the group: in the future, and at most ten years away. Absent or null: never',
+    examples: ['2027-03-31T15:00:00Z'],
+  });
+
 const messagesOf = (permissions: readonly Permission[]): PermissionMessage[] =>
   permissions.map(({ action, reach }) => ({ action, reach: reach === 'subtree' ? Reach.REACH_SUBTREE : Reach.REACH_HERE }));
 
@@ -113,12 +122,23 @@ const bindPosition = commandRoute({
   operationId: 'bindPosition',
   summary: 'Bind a member of a group to one of its positions',
   description:
-    'Who is no administrator binds others only to positions that permit nothing beyond what it may do there itself. Nothing happens to a member that is bound to it.',
+    'Who is no administrator binds others only to positions that permit nothing beyond what it may do there itself. A member that is bound to it already gets the term that is given here, also where that is none.',
   params: bound,
   resource: ofGroup,
   ...hidden,
+  body: z
+    .strictObject({ until })
+    .optional()
+    .meta({
+      id: 'PositionTerm',
+      description: 'For how long. Without a body: without end.',
+      examples: [{ until: '2027-03-31T15:00:00Z' }],
+    }),
   aggregateId: ({ groupId }) => groupId,
-  input: ({ id, params: { positionId, memberId } }) => ({ groupId: id, positionId, memberId }),
+  input: ({ id, params: { positionId, memberId }, body }) => ({
+    ...{ groupId: id, positionId, memberId },
+    ...(body?.until ? { until: new Date(body.until).toISOString() } : {}),
+  }),
   about: ({ params }) => `Bind member ${params.memberId} to position ${params.positionId}`,
   responses: { 204: { description: 'The member is bound to it' } },
   problems: ['BUILT_IN', 'NOT_MEMBER', 'EXCEEDS_OWN_PERMISSIONS', 'POSITION_BUSY'],

@@ -236,7 +236,7 @@ test('a term is kept and told, in the future and not too far in it; to be bound 
   const { groupId } = await createGroup();
   const { positionId } = await createPosition(groupId);
   const [memberId, until] = [randomUUID(), new Date(Date.now() + 86_400_000)];
-  await change(groupId, memberId, { bind: [positionId], until });
+  await change(groupId, memberId, { bind: [positionId], until: until.toISOString() });
   const found = async () => (await readBindings(db, { ids: [`${groupId}.${memberId}`] }))[0];
   const first = await found();
   t.deepEqual(first?.bindings[0]?.until, until);
@@ -247,7 +247,7 @@ test('a term is kept and told, in the future and not too far in it; to be bound 
   );
   t.like(told?.payload.bindings, [{ positionId, until: until.toISOString() }]);
   const years = (count: number): Date => new Date(Date.now() + count * 366 * 86_400_000);
-  for (const wrong of [new Date(Date.now() - 1), years(10), new Date(Number.NaN)])
+  for (const wrong of [new Date(Date.now() - 1).toISOString(), years(10).toISOString(), years(11).toISOString(), '', 'tomorrow'])
     t.like(await t.throwsAsync(begin(groupId, memberId, { bind: [positionId], until: wrong })), {
       code: 'INVALID_ARGUMENT',
       fields: [{ field: 'until', message: 'must be in the future, and at most 10 years away' }],
