@@ -128,12 +128,8 @@ const bindPosition = commandRoute({
   ...hidden,
   body: z
     .strictObject({ until })
-    .optional()
-    .meta({
-      id: 'PositionTerm',
-      description: 'For how long. Without a body: without end.',
-      examples: [{ until: '2027-03-31T15:00:00Z' }],
-    }),
+    .meta({ id: 'PositionTerm', description: 'For how long it is bound', examples: [{ until: '2027-03-31T15:00:00Z' }] })
+    .optional(),
   aggregateId: ({ groupId }) => groupId,
   input: ({ id, params: { positionId, memberId }, body }) => ({
     ...{ groupId: id, positionId, memberId },

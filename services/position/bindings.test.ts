@@ -27,6 +27,7 @@ test('who is bound to a position is, once that is committed, and told of', async
   t.deepEqual(await begin(groupId, memberId, { bind: both }, one), {
     bindings: [{ memberId, positionIds: both }],
     leavesNone: false,
+    terms: [],
   });
   t.deepEqual(await boundTo(groupId, memberId), []);
   t.deepEqual(await commit(one), { written: [{ type: 'bindings', id: `${groupId}.${memberId}`, version: 1 }] });
@@ -35,6 +36,7 @@ test('who is bound to a position is, once that is committed, and told of', async
   t.deepEqual(await begin(groupId, memberId, { release: [positionId] }, letting), {
     bindings: [{ memberId, positionIds: [other.positionId] }],
     leavesNone: false,
+    terms: [],
   });
   await commit(letting);
   t.deepEqual(await boundTo(groupId, memberId), [other.positionId]);
@@ -59,6 +61,7 @@ test('nothing happens to who is bound to what it was: nothing is told, and nothi
   t.deepEqual(await begin(groupId, memberId, { bind: [positionId] }, one), {
     bindings: [{ memberId, positionIds: [positionId] }],
     leavesNone: false,
+    terms: [],
   });
   t.deepEqual(await commit(one), { written: [] });
   t.deepEqual(await eventsOf(`${groupId}.${memberId}`), ['bindings.changed 1']);
@@ -162,6 +165,7 @@ test('of the last leader it is told that none is left, unless there is a success
     t.deepEqual(await begin(groupId, leaderId, asked, one), {
       bindings: [{ memberId: leaderId, positionIds: [] }],
       leavesNone: true,
+      terms: [],
     });
     await undo(one.of('begin'));
   }
@@ -175,6 +179,7 @@ test('of the last leader it is told that none is left, unless there is a success
       { memberId: successorId, positionIds: [leader, positionId].sort() },
     ],
     leavesNone: false,
+    terms: [],
   });
   const { written } = await commit(one);
   t.deepEqual(
@@ -208,6 +213,7 @@ test('a successor is not bound where another leads; one that another job changes
   t.deepEqual(await leave(leaderId, { successorId: third }), {
     bindings: [{ memberId: leaderId, positionIds: [] }],
     leavesNone: false,
+    terms: [],
   });
 });
 
