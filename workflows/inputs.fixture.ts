@@ -1,3 +1,4 @@
+import type { Term } from '../activities/terms.ts';
 import type { CommandInput, CommandName } from './commands.ts';
 import type { RecoverInput } from './recover.ts';
 
@@ -10,6 +11,7 @@ const POLICY = { policyId: '01890a5d-ac96-774b-bcce-b302099a8062' };
 
 /** Inputs as the gateway would give them. */
 export const INPUTS: { [C in CommandName]: CommandInput<C> } & Record<'saga.recover', RecoverInput> &
+  Record<'term', Term> &
   Record<'member.whole' | 'member.list', object> = {
   'auth.change-password': { memberId: MEMBER_ID, sessionId: 's1', passwordRef: 'ref', endOtherSessions: true },
   'member.register': {
@@ -69,6 +71,15 @@ export const INPUTS: { [C in CommandName]: CommandInput<C> } & Record<'saga.reco
   'group.expel-member': { ...GROUP, ...MEMBER, reason: 'the project is over' },
   'group.take-in-members': { groupId: 'root' },
   'saga.recover': { command: 'member.register', aggregateId: '01890a5d-ac96-774b-bcce-b302099a8057', undoing: false },
+  term: {
+    about: `position/${POSITION.groupId}/${MEMBER_ID}/${POSITION.positionId}`,
+    until: '2026-11-01T00:00:00.000Z',
+    command: 'position.end-term',
+    input: { ...POSITION, ...MEMBER, until: '2026-11-01T00:00:00.000Z' },
+    aggregateId: POSITION.groupId,
+    ...MEMBER,
+    summary: `How long member ${MEMBER_ID} is bound to position ${POSITION.positionId}`,
+  },
   // Of tests (child.fixture.ts, list.fixture.ts).
   'member.whole': { memberIds: ['m0', 'm1', 'm2'] },
   'member.list': { memberIds: Array.from({ length: 40 }, (_, i) => `m${i}`) },
