@@ -28,7 +28,7 @@ export type Outcome = 'done' | 'refused' | 'cancelled' | 'failed';
 export const SEARCH_ATTRIBUTES = {
   /** "member.register", … */
   command: defineSearchAttributeKey('MusubiCommand', SearchAttributeType.KEYWORD),
-  /** On whose behalf. */
+  /** On whose behalf; of a term, whom it concerns. */
   member: defineSearchAttributeKey('MusubiMember', SearchAttributeType.KEYWORD),
   /** What is changed. */
   aggregate: defineSearchAttributeKey('MusubiAggregate', SearchAttributeType.KEYWORD),

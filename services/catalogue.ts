@@ -112,7 +112,7 @@ export const SERVICES = {
   },
   position: {
     contract: PositionServiceService,
-    calledBy: { bootstrap: ['ensureRootPositions'] },
+    calledBy: { bootstrap: ['ensureRootPositions'], sagas: ['listDueTerms'] },
     outbox: 'postgres',
     events: {
       'position.created': ['query'],

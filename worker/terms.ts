@@ -5,7 +5,7 @@ import type { SagaPeers } from '../activities/index.ts';
 import type { Term, Terms } from '../activities/terms.ts';
 import { type Domain, queueOfCommand, SCHEDULES, SEARCH_ATTRIBUTES, SET_TERM } from '../temporal.config.ts';
 import type { term } from '../workflows/term.ts';
-import { dueInvitations } from './due-invitations.ts';
+import { dueInvitations, duePositionTerms } from './due-terms.ts';
 
 /** Terms as Temporal keeps them. @param connected the client, or throws while there is none */
 export const createTerms = (connected: () => Client, own: readonly Domain[] = []): Terms => ({
@@ -53,7 +53,7 @@ async function setTerm({ workflow }: Client, one: Term, own: readonly Domain[]):
  */
 type DueTerms = (peers: SagaPeers, withinMs: number) => AsyncIterable<Term[]>;
 
-const SOURCES: Readonly<Record<string, DueTerms>> = { group: dueInvitations };
+const SOURCES: Readonly<Record<string, DueTerms>> = { group: dueInvitations, position: duePositionTerms };
 
 /** What a run of the Schedule has come to. */
 export interface DueReport {

@@ -1,6 +1,9 @@
+import type { WorkflowHandle } from '@temporalio/client';
 import type { Operation } from '#proto/musubi/operation/v1/operation.ts';
+import { SET_TERM } from '../temporal.config.ts';
 import type { CommandName } from './commands.ts';
 import type { WorkflowName } from './history.fixture.ts';
+import { INPUTS } from './inputs.fixture.ts';
 import { away, busy, mistaken, notVisible, revoked, type Script, taken } from './saga.fixture.ts';
 import * as workflows from './sagas.ts';
 import { fullName } from './step.ts';
@@ -18,6 +21,7 @@ export interface Branch {
    *  - …-without-login: an update that leaves the login as it is, whose pivot is another step
    *  - finished, undone: of a recovery, past the saga's pivot and before it
    *  - refused-within, cancelled-within: of a saga that runs others, while one of those is at work
+   *  - ended, prolonged: of a term, that is over when it is set, and is given another moment while it is ended
    *  - went-on, went-on-undoing: the last run of a saga that went on in a new one, with half of a list done, or undone */
   branch:
     | 'done'
@@ -33,6 +37,8 @@ export interface Branch {
     | 'undone'
     | 'refused-within'
     | 'cancelled-within'
+    | 'ended'
+    | 'prolonged'
     | 'went-on'
     | 'went-on-undoing';
   /** Whose history it is, if of a child workflow: its ID below that of the saga `member.whole`, which is run. */
@@ -136,6 +142,33 @@ const ON_FROM_ANOTHER: Branch[] = [
   },
 ];
 
+/** Of terms. What ends them is a job of its own, whose services are the same. */
+const jobOf = (workflow: WorkflowHandle, attempt: number) => ({ job: { jobId: `${workflow.workflowId}/job ${attempt}` } });
+const OF_TERMS: Branch[] = [
+  {
+    command: 'term',
+    branch: 'ended',
+    status: 'COMPLETED',
+    script: { 'job.issueJob': (attempt, _, workflow) => jobOf(workflow, attempt) },
+  },
+  {
+    command: 'term',
+    branch: 'prolonged',
+    status: 'COMPLETED',
+    script: {
+      // Job is away for so long that it is asked outside of a workflow task, within which nobody prolongs anything.
+      'job.issueJob': async (attempt, _, workflow) => {
+        if (attempt <= 5) return away;
+        if (attempt === 6) {
+          const until = new Date(Date.now() + 1_000).toISOString();
+          await workflow.executeUpdate(SET_TERM, { args: [{ ...INPUTS.term, until }] });
+        }
+        return jobOf(workflow, attempt);
+      },
+    },
+  },
+];
+
 /** A service whose records are of these steps, which are done. */
 const did =
   (...steps: string[]): Script[string] =>
@@ -179,5 +212,6 @@ export const BRANCHES: Branch[] = [
   ...ofTheEngine,
   ...OF_CHILDREN,
   ...ON_FROM_ANOTHER,
+  ...OF_TERMS,
   ...RECOVERY,
 ];

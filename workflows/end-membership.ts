@@ -1,15 +1,17 @@
 import type { MembershipChange } from '#proto/musubi/group/v1/group.ts';
+import { noTerms, positionTerms } from './position-terms.ts';
 import { finish, pivot, type Saga } from './saga.ts';
 import { services } from './step.ts';
 
-const { auth, group, position, websocket } = services;
+const { auth, group, position, term, websocket } = services;
 
-/** How a member goes out of a group, whoever wants it: its positions there go with it, in the same saga. */
+/** How a member goes out of a group, whoever wants it: its positions there go with it, and their terms, in the same saga. */
 export const ENDING = [
   group.beginChangeMembership,
   position.beginChangeBindings,
   pivot(auth.changeStandings),
   finish(websocket.narrowSockets, (memberId) => ({ memberId })),
+  finish(term.setTerms, noTerms),
   finish(position.commitBindings, () => ({})),
   finish(group.commitMembership, () => ({})),
 ] as const;
@@ -28,6 +30,7 @@ type Parts =
   | typeof position.beginChangeBindings
   | typeof auth.changeStandings
   | typeof websocket.narrowSockets
+  | typeof term.setTerms
   | typeof position.commitBindings
   | typeof group.commitMembership;
 
@@ -36,7 +39,7 @@ export async function endMembership(
   { groupId, memberId, change, reason, successorId }: Ended,
 ): Promise<{ id: string }> {
   await step(group.beginChangeMembership, { groupId, memberId, change, reason, successorId });
-  const { bindings, leavesNone } = await step(position.beginChangeBindings, {
+  const { bindings, leavesNone, terms } = await step(position.beginChangeBindings, {
     groupId,
     memberId,
     bind: [],
@@ -55,6 +58,7 @@ export async function endMembership(
     leavesNone,
   });
   await step(websocket.narrowSockets, { memberId });
+  if (terms.length > 0) await step(term.setTerms, positionTerms(terms));
   await step(position.commitBindings, {});
   await step(group.commitMembership, {});
   return { id: memberId };

@@ -1,3 +1,4 @@
+import type { Term } from '../activities/terms.ts';
 import type { CommandInput, CommandName } from './commands.ts';
 import type { RecoverInput } from './recover.ts';
 
@@ -10,6 +11,7 @@ const POLICY = { policyId: '01890a5d-ac96-774b-bcce-b302099a8062' };
 
 /** Inputs as the gateway would give them. */
 export const INPUTS: { [C in CommandName]: CommandInput<C> } & Record<'saga.recover', RecoverInput> &
+  Record<'term', Term> &
   Record<'member.whole' | 'member.list', object> = {
   'auth.change-password': { memberId: MEMBER_ID, sessionId: 's1', passwordRef: 'ref', endOtherSessions: true },
   'member.register': {
@@ -60,7 +62,8 @@ export const INPUTS: { [C in CommandName]: CommandInput<C> } & Record<'saga.reco
   'position.create': { ...POSITION, name: 'Treasurer', permissions: [{ action: 'group.update', reach: 'REACH_HERE' }] },
   'position.update': { ...POSITION, changes: { name: 'Secretary' }, expectedVersion: 1 },
   'position.delete': { ...POSITION, expectedVersion: 2 },
-  'position.bind': { ...POSITION, ...MEMBER },
+  'position.bind': { ...POSITION, ...MEMBER, until: '2027-04-01T00:00:00.000Z' },
+  'position.end-term': { ...POSITION, ...MEMBER, until: '2027-04-01T00:00:00.000Z' },
   'position.unbind': { ...POSITION, ...MEMBER },
   'member.release-login': { holdId: '5b0fd6cc-0a3c-8d52-9d1c-1f2f7c5a9b10' },
   'member.set-schema': { schemaId: 'member', schema: { type: 'object' }, expectedVersion: 1 },
@@ -84,6 +87,15 @@ export const INPUTS: { [C in CommandName]: CommandInput<C> } & Record<'saga.reco
   'group.tag': { ...GROUP, ...MEMBER, tag: 'sales', isOn: true },
   'group.take-in-members': { groupId: 'root' },
   'saga.recover': { command: 'member.register', aggregateId: '01890a5d-ac96-774b-bcce-b302099a8057', undoing: false },
+  term: {
+    about: `position/${POSITION.groupId}/${MEMBER_ID}/${POSITION.positionId}`,
+    until: '2026-11-01T00:00:00.000Z',
+    command: 'position.end-term',
+    input: { ...POSITION, ...MEMBER, until: '2026-11-01T00:00:00.000Z' },
+    aggregateId: POSITION.groupId,
+    ...MEMBER,
+    summary: `How long member ${MEMBER_ID} is bound to position ${POSITION.positionId}`,
+  },
   // Of tests (child.fixture.ts, list.fixture.ts).
   'member.whole': { memberIds: ['m0', 'm1', 'm2'] },
   'member.list': { memberIds: Array.from({ length: 40 }, (_, i) => `m${i}`) },

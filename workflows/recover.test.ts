@@ -45,7 +45,8 @@ for (const command of COMMANDS) {
   test(`${command}: what it declares after its pivot is asked for nothing but which aggregate it is`, (t) => {
     // What a saga that it runs asks, that one finds itself.
     const own = (SAGAS.get(command)?.versions.at(-1)?.parts ?? []).filter(isStep).map(fullName);
-    for (const name of after.filter((one) => own.includes(one))) {
+    // Which terms it has set is lost with its history: the Schedule sets them.
+    for (const name of after.filter((one) => own.includes(one) && one !== 'term.setTerms')) {
       const [service = '', method = ''] = name.split('.');
       const contract: ServiceDefinition = CONTRACTS[service as keyof typeof CONTRACTS];
       const asked = Object.keys(contract[method]?.requestDeserialize(Buffer.alloc(0)) as object);

@@ -213,8 +213,13 @@ const FOUND: Readonly<Record<string, object>> = {
 function usual(name: string, request: Record<string, unknown>): object {
   const found = FOUND[name];
   if (found) return found;
-  if (name === 'position.beginChangeBindings')
-    return { bindings: [{ memberId: request.memberId, positionIds: request.bind }], leavesNone: false };
+  if (name === 'position.beginChangeBindings') {
+    const { groupId, memberId, bind, until } = request;
+    const [positionId] = [bind].flat();
+    const terms = until === undefined ? [] : [{ groupId, memberId, positionId, until }];
+    return { bindings: [{ memberId, positionIds: bind }], leavesNone: false, terms };
+  }
+  if (name === 'position.beginEndTerm') return { bindings: { memberId: request.memberId, positionIds: [] } };
   if (name.endsWith('.getOperation')) return { state: 'OPERATION_STATE_UNKNOWN' };
   const [service = '', method = ''] = name.split('.');
   const contract = CONTRACTS[service as keyof typeof CONTRACTS] as ServiceDefinition;

@@ -25,6 +25,7 @@ export {
   expireInvitation as 'group.expire-invitation',
   withdrawInvitation as 'group.withdraw-invitation',
 } from './end-invitation.ts';
+export { endTerm as 'position.end-term' } from './end-term.ts';
 export { expelMember as 'group.expel-member' } from './expel-member.ts';
 export { inviteMember as 'group.invite' } from './invite-member.ts';
 export { leaveGroup as 'group.leave' } from './leave-group.ts';

@@ -1,8 +1,9 @@
+import { noTerms, positionTerms } from './position-terms.ts';
 import { finish, pivot, saga } from './saga.ts';
 import { standingsOf } from './standings.ts';
 import { services } from './step.ts';
 
-const { auth, position, websocket } = services;
+const { auth, position, term, websocket } = services;
 
 export interface UnbindPositionInput {
   groupId: string;
@@ -21,14 +22,16 @@ export const unbindPosition = saga(
       position.beginChangeBindings,
       pivot(auth.changeStandings),
       finish(websocket.narrowSockets, ofAll),
+      finish(term.setTerms, noTerms),
       finish(position.commitBindings, ofAll),
     ],
   ],
   async ({ step }, { groupId, positionId, memberId }: UnbindPositionInput) => {
     const change = { bind: [], release: [positionId], releaseAll: false };
-    const { bindings, leavesNone } = await step(position.beginChangeBindings, { groupId, memberId, ...change });
+    const { bindings, leavesNone, terms } = await step(position.beginChangeBindings, { groupId, memberId, ...change });
     await step(auth.changeStandings, { groupId, changes: standingsOf(bindings), leavesNone });
     await step(websocket.narrowSockets, { memberId });
+    if (terms.length > 0) await step(term.setTerms, positionTerms(terms));
     await step(position.commitBindings, {});
     return { id: groupId };
   },

@@ -123,6 +123,27 @@ test('a member is bound to a position and let go, as often as it is asked', asyn
   t.is(world.started.length, 4);
 });
 
+test('a member is bound until a moment, whatever its time zone; without a body or a moment it is bound without end', async (t) => {
+  const { context: world } = t;
+  const { path, groupId, positionId } = existing(world);
+  const memberId = randomUUID();
+  const bind = (body?: object) => send(world, 'PUT', `${path}/members/${memberId}`, { token: world.admin, headers: wait, body });
+  const asked = { groupId, positionId, memberId };
+  for (const [body, input] of [
+    [{ until: '2027-04-01T00:00:00+09:00' }, { ...asked, until: '2027-03-31T15:00:00.000Z' }],
+    [{ until: null }, asked],
+    [{}, asked],
+    [undefined, asked],
+  ] as const) {
+    t.is((await bind(body)).status, 204);
+    t.deepEqual(world.started.at(-1)?.input as object, input);
+  }
+  for (const until of ['tomorrow', '2027-02-30T00:00:00Z', '2027-04-01', 1, ''])
+    t.like(await bind({ until }), { status: 400, body: { errors: [{ in: 'body', field: 'until' }] } }, `${until}`);
+  t.like(await bind({ util: null }), { status: 400 });
+  t.is(world.started.length, 4);
+});
+
 test('what breaks a rule of positions is refused with the field and what would be right', async (t) => {
   const { context: world } = t;
   const { path, groupId } = existing(world);

@@ -16,6 +16,15 @@ const one = { description: 'The position', schema: positionSchema, headers: etag
 /** Who may do it is said of the group. */
 const ofGroup = ({ groupId }: { groupId: string }) => group(groupId);
 
+const until = z.iso
+  .datetime({ offset: true })
+  .nullish()
+  .meta({
+    description:
+      'When the member is let go again, also if it is the last that leads the group: in the future, and at most ten years away. Absent or null: never',
+    examples: ['2027-03-31T15:00:00Z'],
+  });
+
 const messagesOf = (permissions: readonly Permission[]): PermissionMessage[] =>
   permissions.map(({ action, reach }) => ({ action, reach: reach === 'subtree' ? Reach.REACH_SUBTREE : Reach.REACH_HERE }));
 
@@ -112,12 +121,19 @@ const bindPosition = commandRoute({
   operationId: 'bindPosition',
   summary: 'Bind a member of a group to one of its positions',
   description:
-    'Who is no administrator binds others only to positions that permit nothing beyond what it may do there itself. Nothing happens to a member that is bound to it.',
+    'Who is no administrator binds others only to positions that permit nothing beyond what it may do there itself. A member that is bound to it already gets the term that is given here, also where that is none.',
   params: bound,
   resource: ofGroup,
   ...HIDDEN_GROUP,
+  body: z
+    .strictObject({ until })
+    .meta({ id: 'PositionTerm', description: 'For how long it is bound', examples: [{ until: '2027-03-31T15:00:00Z' }] })
+    .optional(),
   aggregateId: ({ groupId }) => groupId,
-  input: ({ id, params: { positionId, memberId } }) => ({ groupId: id, positionId, memberId }),
+  input: ({ id, params: { positionId, memberId }, body }) => ({
+    ...{ groupId: id, positionId, memberId },
+    ...(body?.until ? { until: new Date(body.until).toISOString() } : {}),
+  }),
   about: ({ params }) => `Bind member ${params.memberId} to position ${params.positionId}`,
   responses: { 204: { description: 'The member is bound to it' } },
   problems: ['BUILT_IN', 'NOT_MEMBER', 'EXCEEDS_OWN_PERMISSIONS', 'POSITION_BUSY'],

@@ -125,7 +125,7 @@ test('so many requests of a member can stand, and so many invitations', async (t
   await db.query(sql`
     with made as (
       insert into groups (group_id, parent_id, name, description, visibility, tags, version, created_at, updated_at)
-      select gen_random_uuid()::text, ${ROOT}, 'n' || n, '', 'request', '{}', 1, now(), now() from generate_series(1, ${MOST_CANDIDACIES}) n
+      select gen_random_uuid()::text, ${ROOT}, 'n' || n, '', 'request', '[]', 1, now(), now() from generate_series(1, ${MOST_CANDIDACIES}) n
       returning group_id
     )
     insert into memberships (group_id, member_id, requested_at, version) select group_id, ${memberId}, now(), 1 from made`);

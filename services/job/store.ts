@@ -3,6 +3,7 @@ import { callerGone } from '#platform/errors.ts';
 import { type OutboxEvent, toRecord } from '#platform/outbox/event.ts';
 import { EMIT_LUA, outboxStream } from '#platform/outbox/redis-outbox.ts';
 import { guarded, type Redis } from '#platform/redis/client.ts';
+import { SYSTEM } from '#platform/validation/id.ts';
 import type { EventOf } from '../catalogue.ts';
 import { isFinal, isUnderWay, JOB_STATES, type Job, type JobError, type JobState, type Limits, PLACE_HELD_MS } from './domain.ts';
 import { progressOf, toEventPayload } from './wire.ts';
@@ -81,6 +82,9 @@ const EVENTS: Partial<Record<JobState, EventOf<'job'>>> = {
   failed: 'job.failed',
   cancelled: 'job.cancelled',
 };
+
+/** Of what the system itself begins, as many may be under way, and come at once, as there are: all terms of a year may end at one moment. */
+const UNBOUNDED = [Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER, 1e9] as const;
 
 /** The channel that has the IDs of jobs that became final, for those who await one. */
 export const finishedChannel = (prefix: string): string => `${prefix}job:finished`;
@@ -171,9 +175,7 @@ export function jobStore(redis: Redis, { places, rate }: Limits, prefix = ''): J
           jobKey(''),
           job.fingerprint,
           isUnderWay(job.state) ? PLACE_HELD_MS : '',
-          places.perMember,
-          places.perAggregate,
-          rate.burst,
+          ...(job.memberId === SYSTEM ? UNBOUNDED : [places.perMember, places.perAggregate, rate.burst]),
           Math.ceil(rate.everySeconds * 1_000),
           isFinal(job.state) ? '' : job.updatedAt,
         );

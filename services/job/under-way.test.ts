@@ -1,6 +1,7 @@
 import { status } from '@grpc/grpc-js';
 import test from 'ava';
 import { MusubiError } from '#platform/errors.ts';
+import { SYSTEM } from '#platform/validation/id.ts';
 import { JobState } from '#proto/musubi/job/v1/job.ts';
 import { asking, finishing, openTestJobs, reporting, someMember, type TestInstance, type TestJobs } from './job.fixture.ts';
 
@@ -48,6 +49,15 @@ test('on one aggregate a member gets fewer, and others their own', async (t) => 
   t.like(await refusal(asked), { ...FULL, message: 'You have too many jobs on this under way; wait until one has ended.' });
   t.is(await refusal(asking(memberId)), undefined);
   t.is(await refusal({ ...asked, memberId: someMember() }), undefined, 'an admin’s command gets through');
+});
+
+test('what the system itself begins is not bounded: all that ends may end at one moment', async (t) => {
+  const asked = asking(SYSTEM);
+  const refusals = await Promise.all(Array.from({ length: 150 }, () => refusal(asked)));
+  t.deepEqual(
+    refusals.filter((one) => one !== undefined),
+    [],
+  );
 });
 
 test('whatever ends a job, its place is free; what is applied is done', async (t) => {

@@ -27,6 +27,7 @@ test('who is bound to a position is, once that is committed, and told of', async
   t.deepEqual(await begin(groupId, memberId, { bind: both }, one), {
     bindings: [{ memberId, positionIds: both }],
     leavesNone: false,
+    terms: [],
   });
   t.deepEqual(await boundTo(groupId, memberId), []);
   t.deepEqual(await commit(one), { written: [{ type: 'bindings', id: `${groupId}.${memberId}`, version: 1 }] });
@@ -35,6 +36,7 @@ test('who is bound to a position is, once that is committed, and told of', async
   t.deepEqual(await begin(groupId, memberId, { release: [positionId] }, letting), {
     bindings: [{ memberId, positionIds: [other.positionId] }],
     leavesNone: false,
+    terms: [],
   });
   await commit(letting);
   t.deepEqual(await boundTo(groupId, memberId), [other.positionId]);
@@ -59,6 +61,7 @@ test('nothing happens to who is bound to what it was: nothing is told, and nothi
   t.deepEqual(await begin(groupId, memberId, { bind: [positionId] }, one), {
     bindings: [{ memberId, positionIds: [positionId] }],
     leavesNone: false,
+    terms: [],
   });
   t.deepEqual(await commit(one), { written: [] });
   t.deepEqual(await eventsOf(`${groupId}.${memberId}`), ['bindings.changed 1']);
@@ -162,6 +165,7 @@ test('of the last leader it is told that none is left, unless there is a success
     t.deepEqual(await begin(groupId, leaderId, asked, one), {
       bindings: [{ memberId: leaderId, positionIds: [] }],
       leavesNone: true,
+      terms: [],
     });
     await undo(one.of('begin'));
   }
@@ -175,6 +179,7 @@ test('of the last leader it is told that none is left, unless there is a success
       { memberId: successorId, positionIds: [leader, positionId].sort() },
     ],
     leavesNone: false,
+    terms: [],
   });
   const { written } = await commit(one);
   t.deepEqual(
@@ -208,6 +213,7 @@ test('a successor is not bound where another leads; one that another job changes
   t.deepEqual(await leave(leaderId, { successorId: third }), {
     bindings: [{ memberId: leaderId, positionIds: [] }],
     leavesNone: false,
+    terms: [],
   });
 });
 
@@ -236,7 +242,7 @@ test('a term is kept and told, in the future and not too far in it; to be bound 
   const { groupId } = await createGroup();
   const { positionId } = await createPosition(groupId);
   const [memberId, until] = [randomUUID(), new Date(Date.now() + 86_400_000)];
-  await change(groupId, memberId, { bind: [positionId], until });
+  await change(groupId, memberId, { bind: [positionId], until: until.toISOString() });
   const found = async () => (await readBindings(db, { ids: [`${groupId}.${memberId}`] }))[0];
   const first = await found();
   t.deepEqual(first?.bindings[0]?.until, until);
@@ -247,7 +253,7 @@ test('a term is kept and told, in the future and not too far in it; to be bound 
   );
   t.like(told?.payload.bindings, [{ positionId, until: until.toISOString() }]);
   const years = (count: number): Date => new Date(Date.now() + count * 366 * 86_400_000);
-  for (const wrong of [new Date(Date.now() - 1), years(10), new Date(Number.NaN)])
+  for (const wrong of [new Date(Date.now() - 1).toISOString(), years(10).toISOString(), years(11).toISOString(), '', 'tomorrow'])
     t.like(await t.throwsAsync(begin(groupId, memberId, { bind: [positionId], until: wrong })), {
       code: 'INVALID_ARGUMENT',
       fields: [{ field: 'until', message: 'must be in the future, and at most 10 years away' }],

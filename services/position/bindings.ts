@@ -47,10 +47,15 @@ export async function allBindingsOf(tx: Transaction, memberId: string): Promise<
 const holdMember = (tx: Transaction, memberId: string): Promise<unknown> =>
   tx.query(sql`select pg_advisory_xact_lock(20, hashtext(${memberId}))`);
 
+/** Whether nobody binds a member to anything any more. */
+export async function isClosed(tx: Transaction, memberId: string): Promise<boolean> {
+  await holdMember(tx, memberId);
+  return (await tx.query(sql`select from closed_members where member_id = ${memberId}`)).length > 0;
+}
+
 /** @throws MEMBER_DELETING for a member that nobody binds to anything any more */
 export async function requireNotClosed(tx: Transaction, memberId: string): Promise<void> {
-  await holdMember(tx, memberId);
-  if ((await tx.query(sql`select from closed_members where member_id = ${memberId}`)).length > 0) throw memberDeleting();
+  if (await isClosed(tx, memberId)) throw memberDeleting();
 }
 
 /** From then on nobody binds the member to anything. */

@@ -168,5 +168,18 @@ export const sameBindings = (some: readonly Binding[], others: readonly Binding[
 
 const termOf = ({ positionId, until }: Binding) => [positionId, until];
 
+/** Whether a binding has this term. */
+export const hasTerm = ({ until }: Binding, term: Date): boolean => until?.getTime() === term.getTime();
+
+/** The terms that are others after a change, with what they are then; null: without end, or not bound any more. */
+export function changedTerms(before: readonly Binding[], after: readonly Binding[]): Pick<Binding, 'positionId' | 'until'>[] {
+  const untilOf = (some: readonly Binding[], id: string): Date | null =>
+    some.find(({ positionId }) => positionId === id)?.until ?? null;
+  return [...new Set([...before, ...after].map(({ positionId }) => positionId))]
+    .map((positionId) => ({ positionId, was: untilOf(before, positionId), until: untilOf(after, positionId) }))
+    .filter(({ was, until }) => was?.getTime() !== until?.getTime())
+    .map(({ positionId, until }) => ({ positionId, until }));
+}
+
 /** The same position, held by no job. */
 export const freed = (position: Position): Position => ({ ...position, lockHolder: null, pending: null });

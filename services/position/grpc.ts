@@ -3,10 +3,12 @@ import { serveSteps } from '#platform/operations/postgres.ts';
 import type { Database } from '#platform/postgres/database.ts';
 import type { PositionServiceService } from '#proto/musubi/position/v1/position.ts';
 import { ensureRootPositions } from './rpcs/ensure-root-positions.ts';
+import { listDueTerms } from './rpcs/list-due-terms.ts';
 import { addDefaultPositions } from './steps/add-default-positions.ts';
 import { beginChangeBindings } from './steps/begin-change-bindings.ts';
 import { beginCreatePosition } from './steps/begin-create-position.ts';
 import { beginDeletePosition } from './steps/begin-delete-position.ts';
+import { beginEndTerm } from './steps/begin-end-term.ts';
 import { beginUpdatePosition } from './steps/begin-update-position.ts';
 import { commitBindings } from './steps/commit-bindings.ts';
 import { commitPosition } from './steps/commit-position.ts';
@@ -21,6 +23,7 @@ const STEPS = {
   beginDeletePosition,
   commitPosition,
   beginChangeBindings,
+  beginEndTerm,
   commitBindings,
   releaseMember,
 };
@@ -30,5 +33,6 @@ export function positionHandlers(db: Database): Handlers<PositionServiceService>
   return {
     ...serveSteps<PositionServiceService>(db, STEPS),
     ensureRootPositions: () => ensureRootPositions(db),
+    listDueTerms: (request) => listDueTerms(db, request),
   };
 }

@@ -5,6 +5,7 @@ const refuse = (field: string, message: string): MusubiError => invalidFields([{
 
 export const noPositions = (most: number): MusubiError => refuse('bind', `must name, with release, 1 to ${most} positions`);
 export const noGroups = (most: number): MusubiError => refuse('groupIds', `must name 1 to ${most} groups`);
+export const invalidPage = (most: number): MusubiError => refuse('pageSize', `must be 1 to ${most}`);
 export const invalidTerm = (years: number): MusubiError =>
   refuse('until', `must be in the future, and at most ${years} years away`);
 

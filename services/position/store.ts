@@ -44,14 +44,19 @@ const bound = (position: Position, field: (typeof FIELDS)[number]): Query =>
  * Takes a group until the transaction ends: what begins to change its positions, or who is bound to them, comes one after the other, so
  * each sees how many there are and who leads. "No key": what refers to the position of its leaders need not wait.
  *
- * @returns the position of its leaders
- * @throws GROUP_NOT_FOUND
+ * @returns the position of its leaders; undefined: there is no such group, or it is gone
  */
-export async function takeGroup(tx: Transaction, groupId: string): Promise<string> {
+export async function findGroup(tx: Transaction, groupId: string): Promise<string | undefined> {
   const [row] = await tx.query<{ positionId: string }>(sql`
     select position_id as "positionId" from positions where group_id = ${groupId} and kind = 'leader' for no key update`);
-  if (!row) throw groupNotFound();
-  return row.positionId;
+  return row?.positionId;
+}
+
+/** As {@link findGroup}. @throws GROUP_NOT_FOUND */
+export async function takeGroup(tx: Transaction, groupId: string): Promise<string> {
+  const leading = await findGroup(tx, groupId);
+  if (leading === undefined) throw groupNotFound();
+  return leading;
 }
 
 /** Takes groups, as far as they have positions, until the transaction ends: what has begun in them before is there, and nothing more begins. */

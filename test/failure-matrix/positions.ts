@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { newId } from '../../platform/validation/id.ts';
+import { defaultPositionId } from '../../services/position/domain.ts';
 import type { CommandInput, CommandName } from '../../workflows/commands.ts';
 import type { Case, Context, Way } from './sagas.ts';
 
@@ -9,6 +10,8 @@ type Existing = (context: Context) => Promise<Ids & { memberId: string }>;
 type PositionCommand = Extract<CommandName, `position.${string}`>;
 
 const name = (): string => `matrix-${randomBytes(8).toString('hex')}`;
+/** When terms end: never while this runs. */
+const UNTIL = '2032-04-01T00:00:00.000Z';
 const UPDATE = { action: 'group.update', reach: 'REACH_HERE' as const };
 
 /** The sagas of positions, each in a group of its own, and with the one member that is in it. */
@@ -41,9 +44,16 @@ export function positionWays(existing: Existing): Record<PositionCommand, Way> &
     return { ids: made.ids, groupId, positionId, memberId };
   }
 
-  async function bindCase(context: Context): Promise<Case> {
+  async function bindCase(context: Context, until?: string): Promise<Case> {
     const { ids, groupId, positionId, memberId } = await madePosition(context);
-    return of('position.bind', { groupId, positionId, memberId }, ids, groupId);
+    return of('position.bind', { groupId, positionId, memberId, until }, ids, groupId);
+  }
+
+  /** A member that is bound, for a term or without end. */
+  async function boundCase(context: Context, until?: string): Promise<Case> {
+    const made = await bindCase(context, until);
+    await context.run(made);
+    return made;
   }
 
   return {
@@ -62,7 +72,14 @@ export function positionWays(existing: Existing): Record<PositionCommand, Way> &
         return of('position.delete', { groupId, positionId }, ids, positionId);
       },
     },
-    'position.bind': { make: bindCase },
+    'position.bind': { make: (context) => bindCase(context) },
+    'position.bind for a term': { make: (context) => bindCase(context, UNTIL) },
+    'position.bind for another term': {
+      make: async (context) => {
+        const made = await boundCase(context, UNTIL);
+        return { ...made, input: { ...made.input, until: undefined } as CommandInput<'position.bind'> };
+      },
+    },
     'position.bind while another job changes what the member is bound to': {
       make: async (context) => {
         const { position } = context.peers;
@@ -77,11 +94,22 @@ export function positionWays(existing: Existing): Record<PositionCommand, Way> &
         return { ...made, occupy };
       },
     },
-    'position.unbind': {
+    'position.unbind': { make: async (context) => ({ ...(await boundCase(context)), command: 'position.unbind' }) },
+    'position.unbind before its term': {
+      make: async (context) => ({ ...(await boundCase(context, UNTIL)), command: 'position.unbind' }),
+    },
+    'position.end-term': {
+      make: async (context) => ({ ...(await boundCase(context, UNTIL)), command: 'position.end-term' }),
+    },
+    // Its one member leads the group: nobody else does.
+    'position.end-term of the last leader': {
       make: async (context) => {
-        const bound = await bindCase(context);
-        await context.run(bound);
-        return { ...bound, command: 'position.unbind' };
+        const { groupId, memberId, ...ids } = await madeGroup(context);
+        const positionId = defaultPositionId(groupId, 'leader');
+        const input = { groupId, memberId, positionId, until: UNTIL };
+        const all = { ...ids, groupId, memberId, positionId };
+        await context.run(of('position.bind', input, all, groupId));
+        return of('position.end-term', input, all, groupId);
       },
     },
   };

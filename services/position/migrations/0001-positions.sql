@@ -41,6 +41,8 @@ create table bindings (
 );
 create index bindings_by_position on bindings (position_id);
 create index bindings_of_member on bindings (member_id);
+-- What ends, and when.
+create index bindings_ending on bindings (until) where until is not null;
 
 -- The version of the aggregate "bindings", which is all that a member is bound to in a group. It outlives them: a version is never given
 -- twice. Its row is also the lock that puts changes of them in a row.

@@ -5,9 +5,10 @@ import type {
   BeginChangeBindingsRequest,
   BeginChangeBindingsResponse,
   Bindings as BindingsMessage,
+  Term,
 } from '#proto/musubi/position/v1/position.ts';
 import { bindingsOf, hasLeaderBesides, keepPending, lockBindings, releaseBindings, requireNotClosed } from '../bindings.ts';
-import { type BindingsChange, changedBindings, requireChange, requireGroupId } from '../domain.ts';
+import { type BindingsChange, changedBindings, changedTerms, requireChange, requireGroupId } from '../domain.ts';
 import { bindingsBusy, nobodyIsBound, positionBusy, positionNotFound } from '../refusals.ts';
 import { positionsOf, takeGroup } from '../store.ts';
 
@@ -30,23 +31,25 @@ export const beginChangeBindings: Step<BeginChangeBindingsRequest, BeginChangeBi
     const groupId = requireGroupId(request.groupId);
     requireId('memberId', memberId);
     if (successorId !== undefined) requireId('successorId', successorId);
-    const change = requireChange({ ...request, until: request.until ?? null });
+    const change = requireChange({ ...request, until: request.until === undefined ? null : new Date(request.until) });
     const jobId = jobOf(operationId);
     for (const one of [memberId, successorId ?? memberId].sort()) await requireNotClosed(tx, one);
     const leading = await takeGroup(tx, groupId);
     await requireBindable(tx, groupId, change);
-    const { before, after } = await begin(tx, { groupId, memberId, jobId }, change);
+    const { before, after, terms } = await begin(tx, { groupId, memberId, jobId }, change);
     const bindings = [messageOf(memberId, after)];
     const isIn = (positionIds: readonly string[]): boolean => positionIds.includes(leading);
     const isLast = isIn(before) && !isIn(after) && !(await hasLeaderBesides(tx, leading, memberId));
     const succeeds = isLast && successorId !== undefined && successorId !== memberId;
     if (succeeds) {
       const succession = { bind: [leading], release: [], releaseAll: false, until: null };
-      bindings.push(messageOf(successorId, (await begin(tx, { groupId, memberId: successorId, jobId }, succession)).after));
+      const begun = await begin(tx, { groupId, memberId: successorId, jobId }, succession);
+      bindings.push(messageOf(successorId, begun.after));
+      terms.push(...begun.terms);
     }
     // Whether that may be, Auth says: it knows who asks.
     const leavesNone = isLast && !succeeds;
-    return { result: { bindings, leavesNone }, kept: { groupId, memberIds: bindings.map((one) => one.memberId), jobId } };
+    return { result: { bindings, leavesNone, terms }, kept: { groupId, memberIds: bindings.map((one) => one.memberId), jobId } };
   },
   /** All are bound to what they were, and others may change it. */
   undo: (tx, { groupId, memberIds, jobId }) => releaseBindings(tx, groupId, memberIds, jobId),
@@ -61,18 +64,22 @@ async function requireBindable(tx: Transaction, groupId: string, { bind, release
   if (bind.some((positionId) => there.get(positionId)?.pending?.change === 'delete')) throw positionBusy();
 }
 
-/** Takes what a member is bound to, with what it will be. @returns the positions' IDs of both */
+/** Takes what a member is bound to, with what it will be. @returns the positions' IDs of both, and the terms that are others then */
 async function begin(
   tx: Transaction,
   { groupId, memberId, jobId }: { groupId: string; memberId: string; jobId: string },
   change: BindingsChange,
-): Promise<{ before: string[]; after: string[] }> {
+): Promise<{ before: string[]; after: string[]; terms: Term[] }> {
   if (!(await lockBindings(tx, groupId, memberId, jobId))) throw bindingsBusy();
   const before = await bindingsOf(tx, groupId, memberId);
   const after = changedBindings(before, change);
   await keepPending(tx, groupId, memberId, after);
   const ids = (some: typeof after): string[] => some.map(({ positionId }) => positionId);
-  return { before: ids(before), after: ids(after) };
+  const terms = changedTerms(before, after).map(({ positionId, until }) => ({
+    ...{ groupId, memberId, positionId },
+    until: until?.toISOString(),
+  }));
+  return { before: ids(before), after: ids(after), terms };
 }
 
-const messageOf = (memberId: string, positionIds: string[]): BindingsMessage => ({ memberId, positionIds });
+export const messageOf = (memberId: string, positionIds: string[]): BindingsMessage => ({ memberId, positionIds });

@@ -1,7 +1,7 @@
 import test from 'ava';
 import type { Term } from '../activities/terms.ts';
 import { invitationTerm } from '../workflows/invitation-term.ts';
-import { dueInvitations } from './due-invitations.ts';
+import { dueInvitations } from './due-terms.ts';
 
 test('the terms of invitations that are due are asked for page by page, until there are no more', async (t) => {
   const until = new Date('2030-01-02T03:04:05.678Z');
@@ -32,6 +32,6 @@ test('the terms of invitations that are due are asked for page by page, until th
   t.like(terms[0], { about: 'invitation/g1/m1', command: 'group.expire-invitation', input: { until: until.toISOString() } });
   t.deepEqual(
     asked,
-    ['', 'g1.m2', 'g2.m1'].map((afterId) => ({ withinMs: 60_000, afterId, limit: 500 })),
+    ['', 'g1.m2', 'g2.m1'].map((afterId) => ({ withinMs: 60_000, afterId, limit: 20 })),
   );
 });

@@ -1,0 +1,33 @@
+import type { EndTermInput } from './position-terms.ts';
+import { finish, pivot, saga } from './saga.ts';
+import { standingsOf } from './standings.ts';
+import { services } from './step.ts';
+
+const { auth, position, websocket } = services;
+
+/** Whoever was bound. */
+const ofAll = () => ({});
+
+/**
+ * Lets a member go from a position of a group whose term has ended. Nobody is asked: also the last one who leads the group goes, and it is led by those
+ * of the groups above it. Where that term does not hold any more, nothing is done. The system itself begins it.
+ */
+export const endTerm = saga(
+  'position.end-term',
+  [
+    [
+      position.beginEndTerm,
+      pivot(auth.changeStandings),
+      finish(websocket.narrowSockets, ofAll),
+      finish(position.commitBindings, ofAll),
+    ],
+  ],
+  async ({ step }, { groupId, memberId, positionId, until }: EndTermInput) => {
+    const { bindings } = await step(position.beginEndTerm, { groupId, memberId, positionId, until });
+    if (!bindings) return { id: groupId };
+    await step(auth.changeStandings, { groupId, changes: standingsOf([bindings]), leavesNone: false });
+    await step(websocket.narrowSockets, { memberId });
+    await step(position.commitBindings, {});
+    return { id: groupId };
+  },
+);
