@@ -25,8 +25,16 @@ export const EVENTS = {
   delete: 'group.deleted',
 } as const satisfies Record<GroupChange['change'], EventType>;
 
-/** The whole state of a group after a change. */
-export function groupEvent(type: Exclude<EventType & `group.${string}`, 'group.deleted'>, group: Group): OutboxEvent {
+/**
+ * The whole state of a group after a change.
+ *
+ * @param leftParentId the group that it was in before, where it was moved
+ */
+export function groupEvent(
+  type: Exclude<EventType & `group.${string}`, 'group.deleted'>,
+  group: Group,
+  leftParentId?: string,
+): OutboxEvent {
   const { groupId, version, parentId, archivedAt, visibility } = group;
   const state = {
     ...group,
@@ -34,12 +42,19 @@ export function groupEvent(type: Exclude<EventType & `group.${string}`, 'group.d
     archivedAt: archivedAt ?? undefined,
     visibility: toMessage(visibility),
   };
-  return event(type, groupId, version, GroupEvent.toJSON({ groupId, version, group: state }));
+  return event(type, groupId, version, GroupEvent.toJSON({ groupId, version, group: state, leftParentId, wasFindable: false }));
 }
 
-/** The end of a group. @param version the one after its last */
-export const groupDeleted = (groupId: string, version: number): OutboxEvent =>
-  event('group.deleted', groupId, version, GroupEvent.toJSON({ groupId, version, group: undefined }));
+/**
+ * The end of a group.
+ *
+ * @param version the one after its last
+ * @param was what it was; default: nothing is known of it any more
+ */
+export function groupDeleted(groupId: string, version: number, was?: Pick<Group, 'parentId' | 'visibility'>): OutboxEvent {
+  const left = { leftParentId: was?.parentId ?? undefined, wasFindable: was !== undefined && was.visibility !== 'invitation' };
+  return event('group.deleted', groupId, version, GroupEvent.toJSON({ groupId, version, group: undefined, ...left }));
+}
 
 /** By what a membership is named: the aggregate's ID. */
 export const membershipId = ({ groupId, memberId }: Pick<Membership, 'groupId' | 'memberId'>): string => `${groupId}.${memberId}`;

@@ -1,6 +1,7 @@
 import type { EventHandler, EventMessage } from '#platform/kafka/subscribe.ts';
 import { aggregateOf, topicOf } from '#platform/outbox/event.ts';
 import type { EventReadBy } from '../catalogue.ts';
+import { sayBindingsEvents, sayGroupEvents, sayMembershipEvents, sayPositionEvents } from './group-events.ts';
 import { deliverJobEvents } from './job-events.ts';
 import { recheckSessions } from './login-events.ts';
 import type { SocketStore } from './store.ts';
@@ -13,6 +14,18 @@ export const READERS: { readonly [Type in EventReadBy<'websocket'>]: Read } = {
   'auth.login-removed': recheckSessions,
   'auth.login-told': recheckSessions,
   'auth.session-ended': recheckSessions,
+  'group.created': sayGroupEvents,
+  'group.updated': sayGroupEvents,
+  'group.moved': sayGroupEvents,
+  'group.archived': sayGroupEvents,
+  'group.restored': sayGroupEvents,
+  'group.deleted': sayGroupEvents,
+  'membership.changed': sayMembershipEvents,
+  'membership.ended': sayMembershipEvents,
+  'position.created': sayPositionEvents,
+  'position.updated': sayPositionEvents,
+  'position.deleted': sayPositionEvents,
+  'bindings.changed': sayBindingsEvents,
   'job.applied': deliverJobEvents,
   'job.completed': deliverJobEvents,
   'job.failed': deliverJobEvents,
