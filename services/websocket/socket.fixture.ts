@@ -181,14 +181,14 @@ export async function openTestSockets(servers: Servers): Promise<TestSockets> {
         })),
       ),
 
-    allow(memberId, groupId, ...actions) {
+    allow(memberId: string, groupId: string, ...actions: Action[]) {
       for (const action of actions.length > 0 ? actions : GROUP_ACTIONS) world.granted.add(`${memberId} ${action} ${groupId}`);
     },
-    forbid(memberId, groupId, ...actions) {
+    forbid(memberId: string, groupId: string, ...actions: Action[]) {
       for (const action of actions.length > 0 ? actions : GROUP_ACTIONS) world.granted.delete(`${memberId} ${action} ${groupId}`);
     },
 
-    async say(...events) {
+    async say(...events: OutboxEvent[]) {
       const messages = events.map(({ aggregateType, aggregateId, version, type, payload }) => ({
         topic: `${aggregateType}.events`,
         partition: 0,

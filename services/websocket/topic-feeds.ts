@@ -145,6 +145,8 @@ export class TopicFeeds {
       await this.#follower.reset(topic);
       return true;
     }
+    // What Auth said of groups before they came to be what is told now, is no answer.
+    one.read = NOTHING_READ;
     for (const [index, frame] of chunk.frames.entries()) {
       if (!(await this.#prepare(topic, one, chunk, index))) return true;
       // From here on to the frame nothing comes in between.
@@ -170,7 +172,7 @@ export class TopicFeeds {
       if (!group) return true;
       one.group = group;
       one.asked = began;
-    } else if (frame?.whom === 'group' && !(one.read.of.has(frame.of) && holds(one.asked))) {
+    } else if (frame?.whom === 'group' && !one.read.of.has(frame.of)) {
       // With all that follow, and the group itself whose topic it is: then nothing else must be known of the socket.
       const groupIds = new Set([
         one.group.groupId,
