@@ -6,7 +6,7 @@ import { ANSWER_HOLDS_MS, type Cursor, OWN_TOPIC, parseTopic } from './domain.ts
 import { Feed } from './feed.ts';
 import type { ClientFrame } from './frames.ts';
 import { closingFor, type Identity } from './identity.ts';
-import { pushSeconds, resumes } from './metrics.ts';
+import { observePush, resumes } from './metrics.ts';
 import type { Entry } from './store.ts';
 import { decideOn, remember } from './subscriptions.ts';
 import { allowedOf, jobNotFound, mayReadJob, type Thing, thingNotFound } from './things.ts';
@@ -253,7 +253,7 @@ export class Delivery {
       // The job is JSON already.
       this.#channel.sendText('job', `{"type":"job","topic":"${topic}",${cursor}"job":${entry.job}}`),
     );
-    if (isNew) pushSeconds.observe(Math.max(0, Date.now() - entry.time) / 1_000);
+    if (isNew) observePush(entry.time);
   }
 
   /** Whether Auth allows an event of another's job now. */

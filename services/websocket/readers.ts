@@ -10,10 +10,6 @@ type Read = (store: SocketStore, messages: EventMessage[]) => Promise<void>;
 
 /** What is done with an event, by its type. Events of other types are passed over: a newer Auth or Job may write them. */
 export const READERS: { readonly [Type in EventReadBy<'websocket'>]: Read } = {
-  'auth.login-suspended': recheckSessions,
-  'auth.login-removed': recheckSessions,
-  'auth.login-told': recheckSessions,
-  'auth.session-ended': recheckSessions,
   'group.created': sayGroupEvents,
   'group.updated': sayGroupEvents,
   'group.moved': sayGroupEvents,
@@ -26,6 +22,10 @@ export const READERS: { readonly [Type in EventReadBy<'websocket'>]: Read } = {
   'position.updated': sayPositionEvents,
   'position.deleted': sayPositionEvents,
   'bindings.changed': sayBindingsEvents,
+  'auth.login-suspended': recheckSessions,
+  'auth.login-removed': recheckSessions,
+  'auth.login-told': recheckSessions,
+  'auth.session-ended': recheckSessions,
   'job.applied': deliverJobEvents,
   'job.completed': deliverJobEvents,
   'job.failed': deliverJobEvents,

@@ -3,7 +3,7 @@ import type { Channel } from './channel.ts';
 import { type Cursor, REGISTERED_SLACK_MS } from './domain.ts';
 import type { ServerFrame } from './frames.ts';
 import { type Identity, leftOf } from './identity.ts';
-import { pushSeconds, resumes } from './metrics.ts';
+import { observePush, resumes } from './metrics.ts';
 import type { TopicFrame } from './shared-topics.ts';
 import { allowedOf, readableOf, type SeenGroup, type Things } from './things.ts';
 import { type Follower, TopicFeeds } from './topic-feeds.ts';
@@ -112,7 +112,7 @@ export class TopicDelivery {
 
   async #push({ type, bytes, time }: TopicFrame, kind: 'new' | 'missed'): Promise<void> {
     await this.#channel.sendText(type as ServerFrame['type'], bytes);
-    if (kind === 'new') pushSeconds.observe(Math.max(0, Date.now() - time) / 1_000);
+    if (kind === 'new') observePush(time);
   }
 
   /** Asks Auth until nothing was narrowed meanwhile, and not for many sockets at once. */
