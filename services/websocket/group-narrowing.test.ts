@@ -143,6 +143,25 @@ test.serial('an answer from before that comes late gives nothing back', async (t
   t.deepEqual(heardBy(client).toSorted(), ['group updated 2', 'membership changed 1']);
 });
 
+test.serial(
+  'of two answers of Auth, the older one gives nothing back that the newer one took, though it comes later',
+  async (t) => {
+    const { groupId, me, client } = await following();
+    const { decided, pass, release } = holdAnswers();
+    await sockets.store.recheck([me]);
+    await decided;
+    pass();
+    sockets.forbid(me, groupId, 'group.list-members');
+    await narrow(me);
+    release();
+    await settled(client);
+    await sockets.say(membershipEvent(groupId, randomUUID(), 1), groupEvent('updated', groupId, 2));
+    await heard(client, 1);
+    await settled(client);
+    t.deepEqual(heardBy(client), ['group updated 2']);
+  },
+);
+
 for (const whom of ['the member', 'all']) {
   test.serial(`what is being subscribed to on what Auth has said before, is not followed when ${whom} is narrowed`, async (t) => {
     const [me, groupId] = [randomUUID(), randomUUID()];

@@ -3,10 +3,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
 import fc from 'fast-check';
 import { TestClient } from './client.fixture.ts';
-import { compareCursors } from './domain.ts';
+import { ANSWER_HOLDS_MS, compareCursors } from './domain.ts';
 import { bindingsEvent, groupEvent, heard, heardBy, membershipEvent, positionEvent, saidTo } from './group-events.fixture.ts';
 import { SharedTopics } from './shared-topics.ts';
 import { KEPT, openTestSockets, type TestInstance, type TestSockets } from './socket.fixture.ts';
+import { TopicFeeds } from './topic-feeds.ts';
 
 // What is said in the topics of groups: who hears what of it, in order, once, and also who comes back.
 
@@ -19,6 +20,9 @@ test.before(async () => {
   two = await sockets.instance();
 });
 test.after.always(() => sockets?.close());
+test.afterEach.always(() => {
+  sockets.decidedMany = async () => undefined;
+});
 
 const connect = (me: string, at = one): Promise<TestClient> => TestClient.open(at.url, sockets.token(me));
 const topicOf = (groupId: string): string => `group:${groupId}`;
@@ -294,18 +298,20 @@ test.serial(
 
 test.serial('a socket that lags behind what is kept is told so, and goes on from now', async (t) => {
   const { groupId, client, me } = await following();
+  const { client: other } = await following(one, groupId);
   // What its member is to the group is asked, and Auth does not answer for a while.
   const held = Promise.withResolvers<void>();
   const asked = Promise.withResolvers<void>();
-  const before = sockets.decidedMany;
   sockets.decidedMany = () => {
     asked.resolve();
     return held.promise;
   };
   await sockets.say(bindingsEvent(groupId, me, 1));
   await asked.promise;
+  // Another one at the same node does not wait for it.
+  await heard(other, 1);
   await sockets.say(...Array.from({ length: KEPT.events + 1 }, () => bindingsEvent(groupId, randomUUID(), 1)));
-  sockets.decidedMany = before;
+  sockets.decidedMany = async () => undefined;
   held.resolve();
   await client.count('reset', 1);
   await settled(client);
@@ -337,6 +343,39 @@ test('sockets at one place read once, and are sent the same bytes; who asks late
   await Promise.all([early, shared.read(topic, now)]);
   t.is(reads, 3, 'what was asked for before it was heard may not have it');
   t.deepEqual(woken, [1, 1]);
+});
+
+test('what was read a while ago is not handed over: the socket may have been cut off since', async (t) => {
+  const { topics } = sockets.store;
+  const [instance, groupId] = [randomUUID(), randomUUID()];
+  await sockets.store.renew(instance, 60_000);
+  // As if the process had stood still with it.
+  let stillMs = ANSWER_HOLDS_MS + 100;
+  const read: typeof topics.read = async (...given) => {
+    const chunk = await topics.read(...given);
+    await sleep(stillMs);
+    return chunk;
+  };
+  const pushed: (string | undefined)[] = [];
+  const feeds = new TopicFeeds(new SharedTopics({ ...topics, read }, { instance, healed: 1 }), {
+    socketId: 'socket',
+    memberId: 'member',
+    wake: () => undefined,
+    push: async ({ cursor }) => void pushed.push(cursor),
+    reset: async () => undefined,
+    pay: async () => true,
+    look: async (_, group) => group,
+    readable: async (ids) => new Set(ids),
+  });
+  const topic = topicOf(groupId);
+  feeds.add(topic, { groupId, sight: { members: true, positions: true } });
+  await feeds.begin(topic, undefined, 60_000);
+  await sockets.say(groupEvent('updated', groupId, 1));
+  t.true(await feeds.pump(topic), 'there is more to do');
+  t.deepEqual(pushed, []);
+  stillMs = 0;
+  t.false(await feeds.pump(topic));
+  t.deepEqual(pushed, [feeds.cursorOf(topic)]);
 });
 
 test('an instance is told of a topic while a socket of it follows that, and nothing is kept for ever', async (t) => {

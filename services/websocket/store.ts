@@ -45,7 +45,7 @@ export interface SocketStore {
    * Renews the instance's lease.
    *
    * @param lapses how often it has lapsed before
-   * @returns false when it had none, which is a lapse more: others may have forgotten its sockets
+   * @returns false when it had none of which it knows, which is a lapse more: others may have forgotten its sockets
    */
   renew(instance: string, leaseMs: number, lapses?: number): Promise<boolean>;
   /** Ends the lease. */
@@ -114,6 +114,7 @@ export type Registration = { now: Cursor } | 'too many' | 'closed';
 const CLOSED_KEPT_MS = 600_000;
 
 interface Scripts {
+  renewLease(...keysAndArguments: (string | number)[]): Promise<number>;
   registerSocket(...keysAndArguments: (string | number)[]): Promise<string>;
   narrowSockets(...keysAndArguments: (string | number)[]): Promise<[number: string, memberIds: string[]]>;
   subscribeToJobs(...countKeysAndArguments: (string | number)[]): Promise<number>;
@@ -130,6 +131,7 @@ export const checkChannel = (prefix: string, instance: string): string => `${pre
 /** @param prefix goes before every key and channel, so that several can live in one Redis (tests) */
 export function socketStore(redis: Redis, kept: Kept, prefix = ''): SocketStore {
   const script = (name: string): string => readFileSync(new URL(`lua/${name}.lua`, import.meta.url), 'utf8');
+  redis.defineCommand('renewLease', { numberOfKeys: 1, lua: script('renew') });
   redis.defineCommand('registerSocket', { numberOfKeys: 4, lua: script('register') });
   redis.defineCommand('closeSockets', { numberOfKeys: 3, lua: script('close') });
   redis.defineCommand('narrowSockets', { numberOfKeys: 3, lua: script('narrow') });
@@ -156,12 +158,7 @@ export function socketStore(redis: Redis, kept: Kept, prefix = ''): SocketStore 
     topics: topicStore(redis, kept, prefix),
 
     renew: (instance, leaseMs, lapses = 0) =>
-      guarded(async () => {
-        const key = instanceKey(instance);
-        if (await redis.set(key, lapses, 'PX', leaseMs, 'XX')) return true;
-        await redis.set(key, lapses + 1, 'PX', leaseMs);
-        return false;
-      }),
+      guarded(async () => (await scripts.renewLease(instanceKey(instance), lapses, leaseMs)) === 1),
 
     leave: (instance) => guarded(async () => void (await redis.del(instanceKey(instance)))),
 
