@@ -114,7 +114,7 @@ const TIME_OF_DAY = [
   'platform/kafka/publish.ts',
   'services/job/rpcs/await-job.ts',
   'services/query/projector.ts',
-  'services/websocket/delivery.ts',
+  'services/websocket/metrics.ts',
   'worker/host.ts',
   'worker/client.ts',
   'worker/unfinished-jobs.ts',

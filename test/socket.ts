@@ -10,6 +10,10 @@ export interface Frame {
   code?: string;
   topic?: string;
   topics?: string[];
+  cursors?: Record<string, string>;
+  change?: string;
+  groupId?: string;
+  memberId?: string;
   ref?: string;
 }
 

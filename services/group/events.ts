@@ -27,8 +27,16 @@ export const EVENTS = {
   delete: 'group.deleted',
 } as const satisfies Record<GroupChange['change'], EventType>;
 
-/** The whole state of a group after a change. */
-export function groupEvent(type: Exclude<EventType & `group.${string}`, 'group.deleted'>, group: Group): OutboxEvent {
+/**
+ * The whole state of a group after a change.
+ *
+ * @param leftParentId the group that it was in before, where it was moved
+ */
+export function groupEvent(
+  type: Exclude<EventType & `group.${string}`, 'group.deleted'>,
+  group: Group,
+  leftParentId?: string,
+): OutboxEvent {
   const { groupId, version, parentId, archivedAt, visibility } = group;
   const state = {
     ...group,
@@ -36,12 +44,19 @@ export function groupEvent(type: Exclude<EventType & `group.${string}`, 'group.d
     archivedAt: archivedAt ?? undefined,
     visibility: toMessage(visibility),
   };
-  return event(type, groupId, version, GroupEvent.toJSON({ groupId, version, group: state }));
+  return event(type, groupId, version, GroupEvent.toJSON({ groupId, version, group: state, leftParentId, wasFindable: false }));
 }
 
-/** The end of a group. @param version the one after its last */
-export const groupDeleted = (groupId: string, version: number): OutboxEvent =>
-  event('group.deleted', groupId, version, GroupEvent.toJSON({ groupId, version, group: undefined }));
+/**
+ * The end of a group.
+ *
+ * @param version the one after its last
+ * @param was what it was; default: nothing is known of it any more
+ */
+export function groupDeleted(groupId: string, version: number, was?: Pick<Group, 'parentId' | 'visibility'>): OutboxEvent {
+  const left = { leftParentId: was?.parentId ?? undefined, wasFindable: was !== undefined && was.visibility !== 'invitation' };
+  return event('group.deleted', groupId, version, GroupEvent.toJSON({ groupId, version, group: undefined, ...left }));
+}
 
 /** By what a membership is named: the aggregate's ID. */
 export const membershipId = ({ groupId, memberId }: Pick<Membership, 'groupId' | 'memberId'>): string => `${groupId}.${memberId}`;
@@ -53,7 +68,11 @@ export function ofMembershipId(id: string): Pick<Membership, 'groupId' | 'member
 }
 
 /** What a member is to a group after a change. */
-export type Standing = Pick<Membership, 'groupId' | 'memberId' | 'version'> & Ties;
+export type Standing = Pick<Membership, 'groupId' | 'memberId' | 'version'> &
+  Ties & {
+    /** It was in the group until then. */
+    hasLeft?: boolean;
+  };
 
 export function membershipEvent(standing: Standing): OutboxEvent {
   const { groupId, memberId, version, joinedAt, requestedAt, declinedAt, invitedAt, until, expelledAt } = standing;
@@ -68,10 +87,12 @@ export function membershipEvent(standing: Standing): OutboxEvent {
   return event(typeOf(standing), membershipId(state), version, MembershipEvent.toJSON(state));
 }
 
-function typeOf({ joinedAt, requestedAt, declinedAt, invitedAt }: Ties): EventType {
+/** Others hear of who goes out of a group, not of whom was not let in: of these the types differ. */
+function typeOf({ joinedAt, requestedAt, declinedAt, invitedAt, hasLeft = false }: Standing): EventType {
+  if (hasLeft) return 'membership.ended';
   if (joinedAt) return 'membership.changed';
   if (invitedAt) return 'membership.invited';
-  return requestedAt && !declinedAt ? 'membership.requested' : 'membership.ended';
+  return requestedAt && !declinedAt ? 'membership.requested' : 'membership.settled';
 }
 
 /** What a caller waits for to see a state in queries. */

@@ -86,6 +86,13 @@ export async function openTestGroup(name: string) {
       );
       return rows.map(({ type, version }) => `${type} ${version}`);
     },
+    /** The group that it was in before, and whether everybody found it, as the last event of a group says. */
+    leftOf: async (groupId: string) => {
+      const [row] = await db.query<{ payload: { leftParentId?: string; wasFindable?: boolean } }>(
+        sql`select payload from outbox where aggregateid = ${groupId} order by version desc limit 1`,
+      );
+      return [row?.payload.leftParentId, row?.payload.wasFindable];
+    },
     undo: (operationId: string) => service.undo({ operationId }, call),
     close: (): Promise<void> => scratch.drop(),
   };

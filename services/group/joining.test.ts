@@ -46,7 +46,7 @@ test('one that is declined reads why, asks again, and has that forgotten', async
   await done('WITHDRAW_REQUEST', groupId, memberId);
   t.like(await membershipOf(groupId, memberId), { requestedAt: null, message: null });
   await t.throwsAsync(change('WITHDRAW_REQUEST', groupId, memberId), { code: 'JOIN_REQUEST_NOT_FOUND' });
-  const told = ['membership.requested 1', 'membership.ended 2', 'membership.requested 3', 'membership.ended 4'];
+  const told = ['membership.requested 1', 'membership.settled 2', 'membership.requested 3', 'membership.settled 4'];
   t.deepEqual(await eventsOf(`${groupId}.${memberId}`), told);
 });
 
@@ -169,10 +169,10 @@ test('requests and invitations end with their group, and are told to have ended'
   await t.throwsAsync(change('REQUEST', groupId, randomUUID()), { code: 'GROUP_BUSY' });
   await service.purgeMemberships({ operationId: at.of('purge'), groupId, limit: 100 }, call);
   for (const [memberId, last] of [
-    [asking, 'membership.ended 2'],
-    [invited, 'membership.ended 2'],
-    [expelled, 'membership.ended 3'],
-    [past, 'membership.ended 2'],
+    [asking, 'membership.settled 2'],
+    [invited, 'membership.settled 2'],
+    [expelled, 'membership.settled 3'],
+    [past, 'membership.settled 2'],
   ] as const) {
     t.is(await membershipOf(groupId, memberId), undefined);
     t.is((await eventsOf(`${groupId}.${memberId}`)).at(-1), last);
@@ -194,7 +194,7 @@ test('a member that is being deleted has asked for nothing and is invited nowher
   await service.leaveAllGroups({ operationId: at.of('leave'), memberId }, call);
   for (const groupId of [asked, invited, expelled]) {
     t.like(await membershipOf(groupId, memberId), { requestedAt: null, message: null, invitedAt: null, reason: null });
-    t.regex((await eventsOf(`${groupId}.${memberId}`)).at(-1) ?? '', /^membership.ended/);
+    t.regex((await eventsOf(`${groupId}.${memberId}`)).at(-1) ?? '', /^membership.settled/);
   }
   await t.throwsAsync(change('INVITE', invited, memberId, invitation()), { code: 'MEMBER_DELETING' });
   await undo(at.of('leave'));

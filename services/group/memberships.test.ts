@@ -184,7 +184,7 @@ test('memberships that a restored copy gives to who was deleted end again, and w
   t.like(await membershipOf(groupId, memberId), { joinedAt: null, version: 2 });
   t.like(await membershipOf(other, memberId), { reason: null, version: 5 });
   t.truthy((await membershipOf(groupId, stays))?.joinedAt);
-  t.deepEqual(await eventsOf(`${groupId}.${memberId}`), ['membership.ended 2']);
+  t.deepEqual(await eventsOf(`${groupId}.${memberId}`), ['membership.settled 2']);
 });
 
 test('where a member was until it was deleted is forgotten with it; an undo has nothing to do then', async (t) => {

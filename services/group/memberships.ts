@@ -43,7 +43,7 @@ export const addMembership = (tx: Transaction, groupId: string, memberId: string
 /** Has a member be in a group no more, with the next version. @returns undefined: it was not in it */
 export async function endMembership(tx: Transaction, groupId: string, memberId: string): Promise<Standing | undefined> {
   const before = await findMembership(tx, groupId, memberId);
-  return before?.joinedAt ? await putTies(tx, groupId, memberId, NO_TIES) : undefined;
+  return before?.joinedAt ? { ...(await putTies(tx, groupId, memberId, NO_TIES)), hasLeft: true } : undefined;
 }
 
 /**
@@ -139,7 +139,7 @@ export async function enterMembers(tx: Transaction, memberIds: readonly string[]
 }
 
 /** What a member was to a group until it left all: the row, without what belongs to jobs. */
-export type Left = Record<string, unknown>;
+export type Left = { group_id: string; joined_at: string | null } & Record<string, unknown>;
 
 /**
  * Has a member be nothing to any group, and come into none.
@@ -160,7 +160,11 @@ export async function endMemberships(
   const ended = await tx.query<Standing>(sql`
     update memberships set ${join(TIES.map((tie) => sql`${columnOf(tie)} = null`))}, version = version + 1 where member_id = ${memberId} and ${IS_TIED} returning ${STANDING}`);
   await holdMembership(tx, { groupId: ROOT, memberId }, jobId, { closed: true });
-  return { ended, left: left.map(({ row }) => row) };
+  const wasIn = new Set(left.flatMap(({ row }) => (row.joined_at === null ? [] : [row.group_id])));
+  return {
+    ended: ended.map((one) => ({ ...one, hasLeft: wasIn.has(one.groupId) })),
+    left: left.map(({ row }) => row),
+  };
 }
 
 /** Has a member be again what it was to those groups that are still there. */
@@ -233,7 +237,7 @@ export async function dropMemberships(tx: Transaction, groupIds: readonly string
 const endedOf = (gone: readonly Standing[]): Standing[] =>
   gone
     .filter((one) => one.version > 0 && (one.joinedAt ?? one.requestedAt ?? one.invitedAt ?? one.expelledAt) !== null)
-    .map((one) => ({ ...one, ...NO_TIES, version: one.version + 1 }));
+    .map((one) => ({ ...one, ...NO_TIES, version: one.version + 1, hasLeft: one.joinedAt !== null }));
 
 /** Tells what became of memberships where no step of a saga does. */
 export const tellMemberships = (tx: Transaction, standings: readonly Standing[]): Promise<void> =>

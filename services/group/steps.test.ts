@@ -220,7 +220,7 @@ test('its states are told again, also those that ended, and under a higher versi
   t.deepEqual(await eventsOf(gone), ['group.deleted 8']);
   await raise('membership', id, goneToo);
   t.deepEqual(await eventsOf(id), ['membership.changed 8']);
-  t.deepEqual(await eventsOf(goneToo), ['membership.ended 8']);
+  t.deepEqual(await eventsOf(goneToo), ['membership.settled 8']);
   await raise('membership', id);
   t.like(await membershipOf(groupId, memberId), { version: 8 }, 'it is newer already');
 });

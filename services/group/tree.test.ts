@@ -7,7 +7,7 @@ import { pathOf } from './tree.ts';
 
 // What a job holds it holds with all that is below: the tests come one after the other, so that none waits for locks of another.
 
-const { db, service, begin, commit, createGroup, groupOf, membershipOf, putMembers, eventsOf, undo, close } =
+const { db, service, begin, commit, createGroup, groupOf, membershipOf, putMembers, eventsOf, leftOf, undo, close } =
   await openTestGroup('tree');
 test.after.always(close);
 
@@ -49,6 +49,7 @@ test.serial('a group is moved with all that is below it, and back by its undo', 
   await move(b, d);
   t.deepEqual(await ancestorsOf(c), [b, d, ROOT]);
   t.deepEqual(await eventsOf(b), ['group.moved 2']);
+  t.deepEqual(await leftOf(b), [a, undefined]);
   t.deepEqual(await eventsOf(c), [], 'nothing of it has changed');
   await move(b, d);
   t.like(await groupOf(b), { parentId: d, version: 3 }, 'where it is already');
@@ -216,6 +217,7 @@ test.serial('what is deleted is purged, memberships first, then the deepest grou
   await putMembers(b, [late]);
   const first = await service.purgeGroups({ ...asked('g/1'), limit: 2 }, call);
   t.deepEqual(first.groupIds, [c, b]);
+  t.deepEqual(await leftOf(c), [b, true]);
   t.deepEqual(first.written[0], { type: 'group', id: c, version: 2 });
   t.truthy(await groupOf(a));
   const last = await service.purgeGroups({ ...asked('g/2'), limit: 2 }, call);

@@ -124,10 +124,12 @@ export async function countDoomed(tx: Transaction, jobId: string): Promise<{ gro
   return row ?? { groups: 0, memberships: 0 };
 }
 
+type Doomed = Pick<Group, 'groupId' | 'version' | 'parentId' | 'visibility'>;
+
 /** Some of the groups that a job is to delete, the deepest first. */
-export function someDoomed(tx: Transaction, jobId: string, limit: number): Promise<Pick<Group, 'groupId' | 'version'>[]> {
-  return tx.query<Pick<Group, 'groupId' | 'version'>>(sql`
-    select group_id as "groupId", version from groups where ${doomedBy(jobId)}
+export function someDoomed(tx: Transaction, jobId: string, limit: number): Promise<Doomed[]> {
+  return tx.query<Doomed>(sql`
+    select group_id as "groupId", version, parent_id as "parentId", visibility from groups where ${doomedBy(jobId)}
     order by (pending->>'depth')::int desc, group_id limit ${limit} for update`);
 }
 

@@ -58,13 +58,18 @@ export function positionEvent(type: 'position.created' | 'position.updated', pos
     type,
     positionId,
     version,
-    PositionEvent.toJSON({ positionId, version, position: { ...position, ...told(position) } }),
+    PositionEvent.toJSON({ positionId, version, position: { ...position, ...told(position) }, groupId: position.groupId }),
   );
 }
 
-/** The end of a position. @param version the one after its last */
-export const positionDeleted = (positionId: string, version: number): OutboxEvent =>
-  event('position.deleted', positionId, version, PositionEvent.toJSON({ positionId, version, position: undefined }));
+/**
+ * The end of a position.
+ *
+ * @param version the one after its last
+ * @param groupId the group that it was in; default: nothing is known of it any more
+ */
+export const positionDeleted = (positionId: string, version: number, groupId = ''): OutboxEvent =>
+  event('position.deleted', positionId, version, PositionEvent.toJSON({ positionId, version, position: undefined, groupId }));
 
 /** All that a member is bound to in a group, after a change. */
 export function bindingsEvent(after: Bindings): OutboxEvent {

@@ -59,6 +59,13 @@ test('undone, a group has no positions and nobody is bound; once undone they do 
   t.is(await positionOf(defaultPositionId(groupId, 'leader')), undefined);
   t.deepEqual(await boundTo(groupId, leaderId), []);
   t.deepEqual(await eventsOf(defaultPositionId(groupId, 'member')), ['position.created 1', 'position.deleted 2']);
+  const told = await db.query<{ payload: { groupId?: string } }>(
+    sql`select payload from outbox where aggregateid = ${defaultPositionId(groupId, 'member')}`,
+  );
+  t.deepEqual(
+    told.map(({ payload }) => payload.groupId),
+    [groupId, groupId],
+  );
   t.deepEqual(await eventsOf(`${groupId}.${leaderId}`), ['bindings.changed 1', 'bindings.changed 2']);
   await t.throwsAsync(service.addDefaultPositions(asked, call), { code: 'OPERATION_UNDONE' });
   t.deepEqual(await db.query(sql`select from names where group_id = ${groupId}`), []);

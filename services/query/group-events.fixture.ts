@@ -10,7 +10,8 @@ export function groupEvent(groupId: string, version: number, state: Partial<Grou
   const others = { description: '', visibility: 'VISIBILITY_OPEN' as const, tags: [], tagIds: [], archivedAt: undefined };
   const times = { createdAt: CREATED, updatedAt: new Date(CREATED.getTime() + version) };
   const group = state && { parentId: 'root', name: groupId, ...others, ...times, ...state };
-  return eventMessage('group', state ? 'updated' : 'deleted', groupId, version, GroupEvent.toJSON({ groupId, version, group }));
+  const event = GroupEvent.toJSON({ groupId, version, group, leftParentId: undefined, wasFindable: false });
+  return eventMessage('group', state ? 'updated' : 'deleted', groupId, version, event);
 }
 
 /** @param tagIds what it carries of the group's own set */
@@ -56,6 +57,6 @@ export function bindingsEvent(
 export function positionEvent(positionId: string, version: number, state: Partial<PositionState> | undefined): EventMessage {
   const others = { kind: 'POSITION_KIND_UNSPECIFIED' as const, permissions: [], createdAt: CREATED, updatedAt: CREATED };
   const position = state && { groupId: 'root', name: positionId, ...others, ...state };
-  const event = PositionEvent.toJSON({ positionId, version, position });
+  const event = PositionEvent.toJSON({ positionId, version, position, groupId: position?.groupId ?? '' });
   return eventMessage('position', state ? 'updated' : 'deleted', positionId, version, event);
 }

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { MusubiError } from '#platform/errors.ts';
 import type { Logger } from '#platform/process/log.ts';
-import { type Closing, type Cursor, closing, type Limits } from './domain.ts';
+import { type Closing, type Cursor, closing, type Limits, REGISTERED_SLACK_MS } from './domain.ts';
 import type { Hub } from './hub.ts';
 import { closingFor, type Identity, identify, leftOf, type Peers } from './identity.ts';
 import type { SocketStore } from './store.ts';
@@ -34,9 +34,6 @@ export class Refused extends Error {
   }
 }
 
-/** A closed socket may stay registered for so long after its token expired. */
-const SLACK_MS = 60_000;
-
 /**
  * Asks Auth who has a token, and registers the socket in the member's name. If the member's sockets were closed since Auth
  * was asked, what it said may not hold any more, and it is asked again.
@@ -59,7 +56,7 @@ export async function vouch(
       throw new Refused(closing('unauthenticated', 'TOKEN_INVALID', "the token is another member's"));
     await narrow?.(identity);
     const named = { memberId: identity.memberId, socketId, closings };
-    const answer = await hub.register(named, leftOf(identity) + SLACK_MS, allowed);
+    const answer = await hub.register(named, leftOf(identity) + REGISTERED_SLACK_MS, allowed);
     if (answer === 'too many') throw new Refused(closing('tooMany', 'TOO_MANY_SOCKETS'));
     if (answer !== 'closed') return { identity, ...answer };
   }

@@ -73,11 +73,12 @@ export class Channel {
     return this.sendText(frame.type, JSON.stringify(frame));
   }
 
-  async sendText(type: ServerFrame['type'], text: string): Promise<void> {
+  /** @param text as it goes to the client: of many clients, it is the same bytes */
+  async sendText(type: ServerFrame['type'], text: string | Buffer): Promise<void> {
     if (this.closing) return;
     framesSent.inc({ type });
     const { promise: written, resolve } = Promise.withResolvers<void>();
-    this.#ws.send(text, () => resolve());
+    this.#ws.send(text, { binary: false }, () => resolve());
     if (this.#ws.bufferedAmount <= this.#limits.bufferedBytes) return;
     const stalled = setTimeout(() => this.close(closing('tooSlow', 'TOO_SLOW')), this.#limits.stallMs);
     await Promise.race([written, this.closed]);

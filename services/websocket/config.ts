@@ -24,7 +24,7 @@ export const shape = {
   MUSUBI_WEBSOCKET_URL: z.url({ protocol: /^wss?$/, error: 'must be a URL like wss://musubi.example.org/v1/events' }).optional(),
   /** How long missed events can be asked for, in seconds. Default 24 hours. */
   MUSUBI_WEBSOCKET_KEPT_SECONDS: integer(1, 2_592_000).default(86_400),
-  /** How many events of a member are kept at most. */
+  /** How many events of a member, and of a topic, are kept at most. */
   MUSUBI_WEBSOCKET_KEPT_EVENTS: integer(1, 100_000).default(1_000),
   /** Sockets of one member, over all instances. */
   MUSUBI_WEBSOCKET_SOCKETS_PER_MEMBER: integer(1, 10_000).default(20),

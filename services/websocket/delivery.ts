@@ -2,24 +2,25 @@ import { MusubiError } from '#platform/errors.ts';
 import { contextFrom, SpanKind, withSpan } from '#platform/process/telemetry.ts';
 import type { Admission, SessionContext } from './admission.ts';
 import type { Channel } from './channel.ts';
-import { ANSWER_HOLDS_MS, type Cursor, OWN_TOPIC } from './domain.ts';
+import { ANSWER_HOLDS_MS, type Cursor, OWN_TOPIC, parseTopic } from './domain.ts';
 import { Feed } from './feed.ts';
 import type { ClientFrame } from './frames.ts';
-import { closingFor, type Identity, jobNotFound, mayReadJob, type OthersJobs, unreadable } from './identity.ts';
-import { pushSeconds, resumes } from './metrics.ts';
+import { closingFor, type Identity } from './identity.ts';
+import { observePush, resumes } from './metrics.ts';
 import type { Entry } from './store.ts';
 import { decideOn, remember } from './subscriptions.ts';
+import { allowedOf, jobNotFound, mayReadJob, type Thing, thingNotFound } from './things.ts';
 import { Timers } from './timers.ts';
+import { TopicDelivery } from './topic-delivery.ts';
 
 /** How long it takes until it is tried again to deliver what could not be. */
 const RETRY_MS = 500;
 
 const REVOKED = 'The member may not follow this any more.';
 
-type OthersJob = { jobId: string; ownerId: string };
-
-const othersIn = (topics: ReadonlyMap<string, OthersJob | undefined>): OthersJobs =>
-  new Map([...topics].flatMap(([topic, job]) => (job ? [[topic, job] as const] : [])));
+/** What is not the member's own. */
+const thingsIn = (topics: ReadonlyMap<string, Thing | undefined>): Map<string, Thing> =>
+  new Map([...topics].flatMap(([topic, thing]) => (thing ? [[topic, thing] as const] : [])));
 
 /**
  * The events of one client, from the store to its channel. They are sent one after the other, and do not wait for the
@@ -31,6 +32,7 @@ export class Delivery {
   readonly #context: SessionContext;
   readonly #channel: Channel;
   readonly #feed: Feed;
+  readonly #shared: TopicDelivery;
   readonly #timers = new Timers((error) => this.#channel.fail(error));
   #feeding: Promise<void> = Promise.resolve();
   /** Events wait until the client has said where it wants to begin, or nothing for a moment. */
@@ -51,41 +53,62 @@ export class Delivery {
     this.#feed = new Feed(context.store, { memberId: identity.memberId, socketId }, now, (entry, topic, kind) =>
       this.#push(entry, topic, kind === 'new'),
     );
+    this.#shared = new TopicDelivery(context, channel, socketId, {
+      identity: () => this.identity,
+      narrowings: () => this.#narrowings,
+      revoke: (topic) => this.#revoke([topic]),
+      pay: (amount) => this.#pay(amount),
+      inTurn: (work) => this.#inTurn(() => this.#orLater(work)),
+    });
     this.#timers.after('settle', context.limits.settleMs, () => this.#settle());
   }
 
-  /** The member's events may have grown. */
+  /** The member's events, or those of its topics, may have grown. */
   wake(): void {
+    this.#wakeOwn();
+    this.#shared.wake();
+  }
+
+  #wakeOwn(): void {
     if (!this.#settled || this.#pumping) return;
     this.#pumping = true;
     this.#inTurn(async () => {
       this.#pumping = false;
-      try {
-        if (await this.#feed.pump()) this.wake();
-      } catch (error) {
-        if (!(error instanceof MusubiError && error.retryable)) throw error;
-        this.#timers.after('retry', RETRY_MS, () => this.wake());
-      }
+      await this.#orLater(async () => {
+        if (await this.#feed.pump()) this.#wakeOwn();
+      });
     }).catch((error: unknown) => this.#channel.fail(error));
+  }
+
+  async #orLater(work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      if (!(error instanceof MusubiError)) throw error;
+      if (error.retryable) this.#timers.after('retry', RETRY_MS, () => this.wake());
+      // The session has ended meanwhile.
+      else this.#channel.close(closingFor(error));
+    }
   }
 
   /** Keeps the events of its topics coming to the member. */
   remember(): Promise<void> {
-    return remember(this.#feed, this.identity, this.#context);
+    return remember(this.#feed.others, this.#shared.things, this.identity, this.#context);
   }
 
   /**
-   * Waits until the member's allowance has paid for a new token, which is written down with each topic of another's job.
+   * Waits until the member's allowance has paid for a new token, which is written down with each topic of another's job, and of a group.
    *
    * @returns false when the socket closes
    */
   payForRenewal(): Promise<boolean> {
-    return this.#pay(1 + this.#feed.others.size);
+    return this.#pay(1 + this.#feed.others.size + this.#shared.topics.length);
   }
 
   /** Nothing is sent any more. */
   end(): void {
     this.#timers.end();
+    this.#shared.end();
   }
 
   /**
@@ -94,15 +117,27 @@ export class Delivery {
    * @throws as `auth.Check`
    */
   async narrow(identity: Identity): Promise<void> {
-    this.#narrowings++;
-    this.#revoke(await unreadable(this.#context.peers, identity, this.#feed.others));
+    const number = ++this.#narrowings;
+    const things = new Map<string, Thing>([...this.#feed.others, ...this.#shared.things]);
+    const allowed = await allowedOf(this.#context.peers, identity, things);
+    this.#shared.narrow(allowed, number === this.#narrowings);
+    this.#revoke([...things.keys()].filter((topic) => !allowed.has(topic)));
+  }
+
+  #has(topic: string): boolean {
+    return this.#feed.has(topic) || this.#shared.has(topic);
+  }
+
+  #remove(topic: string): void {
+    this.#feed.remove(topic);
+    this.#shared.remove(topic);
   }
 
   /** Ends those of these topics that the client still follows. */
   #revoke(revoked: readonly string[]): void {
-    const topics = revoked.filter((topic) => this.#feed.has(topic));
+    const topics = revoked.filter((topic) => this.#has(topic));
     if (topics.length === 0) return;
-    for (const topic of topics) this.#feed.remove(topic);
+    for (const topic of topics) this.#remove(topic);
     // Whoever asked does not wait for the client to read it.
     this.#channel
       .send({ type: 'unsubscribed', topics, code: 'PERMISSION_REVOKED', message: REVOKED })
@@ -114,29 +149,30 @@ export class Delivery {
     // What was missed comes before what is new.
     if (given.size > 0 && !this.#subscribed) this.#timers.stop('settle');
     const narrowings = this.#narrowings;
-    const decisions = await decideOn(topics, this.#feed.topics, this.identity, this.#context, this.#channel.ending);
+    const held = [...this.#feed.topics, ...this.#shared.topics];
+    const decisions = await decideOn(topics, held, this.identity, this.#context, this.#channel.ending);
     if (this.#channel.closing) return;
-    const accepted = new Map<string, OthersJob | undefined>();
+    const accepted = new Map<string, Thing | undefined>();
     for (const [topic, decision] of decisions) {
       if ('refusal' in decision) await this.#channel.send({ type: 'error', ref, topic, ...decision.refusal });
-      else accepted.set(topic, decision.others);
+      else accepted.set(topic, decision.thing);
     }
     await this.#inTurn(() => this.#begin(accepted, narrowings, given, ref));
   }
 
   async unsubscribe({ topics, ref }: Extract<ClientFrame, { type: 'unsubscribe' }>): Promise<void> {
     const ended = [...new Set(topics)].filter((topic) => topic !== OWN_TOPIC);
-    for (const topic of ended) this.#feed.remove(topic);
+    for (const topic of ended) this.#remove(topic);
     await this.#channel.send({ type: 'unsubscribed', topics: ended, ref });
   }
 
   /**
-   * Events of these topics (each with the job, if that is another member's) come from their cursors on, or from now on.
+   * Events of these topics (each with what it is about, if that is not the member's own) come from their cursors on, or from now on.
    *
    * @param narrowings how many there had been before Auth was asked about them
    */
   async #begin(
-    accepted: Map<string, OthersJob | undefined>,
+    accepted: Map<string, Thing | undefined>,
     narrowings: number,
     given: ReadonlyMap<string, Cursor>,
     ref: string | undefined,
@@ -144,21 +180,32 @@ export class Delivery {
     try {
       for (let asked = narrowings; asked !== this.#narrowings; ) {
         asked = this.#narrowings;
-        for (const topic of await unreadable(this.#context.peers, this.identity, othersIn(accepted))) {
-          accepted.delete(topic);
-          await this.#channel.send({ type: 'error', ref, topic, ...jobNotFound().told });
+        const things = thingsIn(accepted);
+        const allowed = await allowedOf(this.#context.peers, this.identity, things);
+        for (const [topic, thing] of things) {
+          const now = allowed.get(topic);
+          if (now) accepted.set(topic, now);
+          else accepted.delete(topic);
+          if (!now) await this.#channel.send({ type: 'error', ref, topic, ...thingNotFound(thing).told });
         }
       }
-      for (const [topic, others] of accepted) this.#feed.add(topic, others);
-      const topics = [...accepted.keys()];
+      if (this.#channel.closing) return;
+      for (const [topic, thing] of accepted) {
+        if (thing && 'groupId' in thing) this.#shared.add(topic, thing);
+        else if (parseTopic(topic)?.kind !== 'group') this.#feed.add(topic, thing);
+      }
+      await this.#shared.begin(accepted.keys(), given);
       const resumed = await this.#resumable(given);
+      const topics = [...accepted.keys()].filter((topic) => this.#has(topic));
       // Another socket of the member may have sent what this one has not sent yet.
       this.#feed.startAfter(resumed);
       this.#subscribed = true;
       // The cursors of `subscribed` come before what follows it: safe to come back with, whenever the socket drops.
-      const from = (topic: string): Cursor => resumed.get(topic) ?? this.#feed.cursorOf(topic);
+      const from = (topic: string): Cursor =>
+        this.#shared.has(topic) ? this.#shared.cursorOf(topic) : (resumed.get(topic) ?? this.#feed.cursorOf(topic));
       const cursors = Object.fromEntries([OWN_TOPIC, ...topics].map((topic) => [topic, from(topic)]));
       await this.#channel.send({ type: 'subscribed', topics, cursors, cursor: from(OWN_TOPIC), ref });
+      this.#shared.wake();
       await this.#feed.replay(resumed, () => this.#pay(1));
     } catch (error) {
       if (!(error instanceof MusubiError)) throw error;
@@ -206,7 +253,7 @@ export class Delivery {
       // The job is JSON already.
       this.#channel.sendText('job', `{"type":"job","topic":"${topic}",${cursor}"job":${entry.job}}`),
     );
-    if (isNew) pushSeconds.observe(Math.max(0, Date.now() - entry.time) / 1_000);
+    if (isNew) observePush(entry.time);
   }
 
   /** Whether Auth allows an event of another's job now. */

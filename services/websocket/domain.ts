@@ -34,18 +34,20 @@ export function closing(why: keyof typeof CLOSE, problem: ProblemCode, message =
 export const OWN_TOPIC = 'member:me';
 
 /** What a client can subscribe to. `member` is the member itself: what concerns it comes anyway. */
-export type Topic = { kind: 'member' } | { kind: 'job'; jobId: string };
+export type Topic = { kind: 'member' } | { kind: 'job'; jobId: string } | { kind: 'group'; groupId: string };
 
 /** The topic of that name; undefined when there is none. */
 export function parseTopic(name: string): Topic | undefined {
   if (name === OWN_TOPIC) return { kind: 'member' };
-  const jobId = /^job:([\w-]{1,64})$/.exec(name)?.[1];
-  return jobId ? { kind: 'job', jobId } : undefined;
+  const [, kind, id = ''] = /^(job|group):([\w-]{1,64})$/.exec(name) ?? [];
+  if (kind === 'job') return { kind, jobId: id };
+  return kind === 'group' ? { kind, groupId: id } : undefined;
 }
 
 export const jobTopic = (jobId: string): string => `job:${jobId}`;
+export const groupTopic = (groupId: string): string => `group:${groupId}`;
 
-/** A place in a member's stream of events: `milliseconds-number`. */
+/** A place in a stream of events, a member's or a topic's: `milliseconds-number`. */
 export type Cursor = string;
 export const CURSOR_PATTERN = /^\d{1,15}-\d{1,15}$/;
 
@@ -57,6 +59,13 @@ export function compareCursors(a: Cursor, b: Cursor): number {
   const [aTime = 0, aNumber = 0] = a.split('-').map(Number);
   const [bTime = 0, bNumber = 0] = b.split('-').map(Number);
   return aTime - bTime || aNumber - bNumber;
+}
+
+/** How long and how many events are kept for those who come back. */
+export interface Kept {
+  ms: number;
+  /** Per member, and per topic. */
+  events: number;
 }
 
 /** What a process and its sockets are held to. */
@@ -118,6 +127,9 @@ export const VOUCH_WITHIN_MS = 1_500;
  * process that stood still with an answer of before sends nothing by it when others no longer wait for it.
  */
 export const ANSWER_HOLDS_MS = 1_000;
+
+/** A closed socket may stay registered for so long after its token expired, ms. */
+export const REGISTERED_SLACK_MS = 60_000;
 
 /** The largest message that a client may send, in bytes. */
 export const MAX_FRAME_BYTES = 65_536;

@@ -1,6 +1,6 @@
 import { ANSWER_HOLDS_MS, type Cursor, compareCursors, jobTopic, laterCursor, OWN_TOPIC } from './domain.ts';
-import type { OthersJobs } from './identity.ts';
 import type { Entry, SocketName, SocketStore } from './store.ts';
+import type { OthersJob, Things } from './things.ts';
 
 /** The most events that are read at once. */
 const CHUNK = 100;
@@ -27,7 +27,7 @@ export class Feed {
    */
   readonly #since = new Map<string, Cursor>();
   /** Of these topics, those of other members' jobs. */
-  readonly #others = new Map<string, { jobId: string; ownerId: string }>();
+  readonly #others = new Map<string, OthersJob>();
 
   constructor(store: SocketStore, socket: SocketName, now: Cursor, push: Push) {
     this.#store = store;
@@ -43,7 +43,7 @@ export class Feed {
   }
 
   /** Those of other members' jobs: their events come only as long as they are asked for. */
-  get others(): OthersJobs {
+  get others(): Things<OthersJob> {
     return this.#others;
   }
 
@@ -57,7 +57,7 @@ export class Feed {
   }
 
   /** @param others the job, if it is of another member */
-  add(topic: string, others?: { jobId: string; ownerId: string }): void {
+  add(topic: string, others?: OthersJob): void {
     if (this.#since.has(topic)) return;
     this.#since.set(topic, this.#position);
     if (others) this.#others.set(topic, others);

@@ -2,27 +2,20 @@ import { z } from 'zod';
 import { sentence } from '#platform/errors.ts';
 import { type JobView, jobView } from '#platform/job-view.ts';
 import { CLIENT_CODES } from '#platform/problems.ts';
-import { sameId } from '#platform/validation/id.ts';
 import { parseJson } from '#platform/validation/json.ts';
 import { PARSING, violationsOf } from '#platform/validation/schema.ts';
 import type { Action } from '#proto/musubi/auth/v1/actions.ts';
-import { CURSOR_PATTERN, jobTopic, MAX_FRAME_TOPICS, MAX_FRAME_VALUES, OWN_TOPIC } from './domain.ts';
+import { jobTopic, MAX_FRAME_TOPICS, MAX_FRAME_VALUES, OWN_TOPIC } from './domain.ts';
+import { cursor, topic } from './frame-fields.ts';
+import { groupFrames } from './group-frames.ts';
 
-const cursor = z.string().regex(CURSOR_PATTERN, 'must be a cursor of this server').meta({
-  description:
-    'A place in the events of a topic. Keep the last one of each, and bring them in the first `subscribe` of the next socket: nothing is missed then.',
-});
-
-/** The ID in it is read in either case, and written in lower case. */
-const topic = z
-  .string()
-  .min(1)
-  .max(200)
-  .overwrite((name) => name.replace(/(?<=^job:).*/s, sameId));
 const topics = z
   .array(topic)
   .max(MAX_FRAME_TOPICS)
-  .meta({ description: '`job:ID` of a job that you may read; `member:me`', examples: [[OWN_TOPIC, 'job:0199…']] });
+  .meta({
+    description: '`job:ID` of a job that you may read; `group:ID` of a group that you may read (`group.read`); `member:me`',
+    examples: [[OWN_TOPIC, 'job:0199…', 'group:0199…']],
+  });
 /** One for each topic, and that of `member:me`. */
 const MAX_CURSORS = MAX_FRAME_TOPICS + 1;
 const cursors = z
@@ -83,7 +76,7 @@ export const clientFrames = {
     })
     .meta({
       description:
-        'Asks for events; with a cursor, also for what was missed since. A topic without a cursor has that of `member:me`. Frames about your own jobs come without asking, but with a cursor only after it.',
+        'Asks for events; with a cursor, also for what was missed since. A topic of a job without a cursor has that of `member:me`, one of a group begins now. Frames about your own jobs come without asking, but with a cursor only after it.',
       examples: [
         { type: 'subscribe', topics: [], cursor: CURSOR, ref: '1' },
         { type: 'subscribe', topics: [JOB_TOPIC], cursors: { [OWN_TOPIC]: CURSOR, [JOB_TOPIC]: CURSOR } },
@@ -150,6 +143,7 @@ export const serverFrames = {
       'A job was applied or has ended. One of your own is of the topic `member:me`. Without a cursor before the first `subscribe` of the socket: keep the one you have.',
     examples: [{ type: 'job', topic: OWN_TOPIC, cursor: CURSOR, job: JOB }],
   }),
+  ...groupFrames,
   pong: z.strictObject({ type: z.literal('pong'), ref: answered }).meta({
     description: 'The answer to a `ping`.',
     examples: [{ type: 'pong', ref: '3' }],

@@ -8,12 +8,14 @@ import { listen } from '#platform/redis/client.ts';
 import { Allowance } from './allowance.ts';
 import { type Closing, closing, type Limits } from './domain.ts';
 import { socketsOpen, socketsUnauthenticated } from './metrics.ts';
+import { SharedTopics } from './shared-topics.ts';
 import { checkChannel, type Registration, type SocketName, type SocketStore, wakeChannel } from './store.ts';
+import { saidChannel } from './topic-store.ts';
 
 /** A socket as its instance sees it. */
 export interface Connected {
   readonly memberId: string;
-  /** Its member's events may have grown. */
+  /** Its member's events, or those of its topics, may have grown. */
   wake(): void;
   /** Its session, or what it may follow, may have ended: asks Auth, and closes or ends that, or says in the store that Auth vouches for it. */
   recheck(): void;
@@ -34,6 +36,8 @@ export const SERVER_STOPS = closing('goingAway', 'SERVICE_UNAVAILABLE', 'the ser
 /** The sockets of this instance: wakes them when events come, has them checked, and keeps the instance's lease. */
 export class Hub {
   readonly instance = randomUUID();
+  /** What its sockets follow together. */
+  readonly shared: SharedTopics;
   readonly #byMember = new Map<string, Set<Connected>>();
   readonly #topics = new Map<string, Allowance>();
   /** The IDs of the sockets that this instance has registered, or is about to. */
@@ -52,8 +56,14 @@ export class Hub {
   /** @param leaseMs how long others believe in this instance without a sign of life. Default 15,000. */
   constructor(store: SocketStore, log: Logger, leaseMs = LEASE_MS) {
     this.#store = store;
+    this.shared = new SharedTopics(store.topics, this);
     this.#log = log;
     this.#leaseMs = leaseMs;
+  }
+
+  /** The lapse of its lease after which every socket was registered again. */
+  get healed(): number {
+    return this.#healed;
   }
 
   get stopping(): boolean {
@@ -126,7 +136,9 @@ export class Hub {
 
   /** Takes the lease and listens for wake-ups, on a connection of its own, until the process stops. */
   async start({ url, prefix = '', lifecycle }: { url: Secret; prefix?: string; lifecycle: Lifecycle }): Promise<void> {
-    await this.#store.renew(this.instance, this.#leaseMs);
+    // There was none, which counts as a lapse, and there are no sockets to heal.
+    await this.#store.renew(this.instance, this.#leaseMs, this.#lapses);
+    this.#lapses = this.#healed = 1;
     const renewing = startLoop(() => this.#renew(), {
       name: 'renewing the lease',
       log: this.#log,
@@ -135,15 +147,16 @@ export class Hub {
       longestPauseMs: this.#leaseMs / 3,
     });
 
-    const checks = checkChannel(prefix, this.instance);
+    const [checks, said] = [checkChannel(prefix, this.instance), saidChannel(prefix, this.instance)];
     const redis = await listen({
       url,
       log: this.#log,
       lifecycle,
-      channels: [wakeChannel(prefix, this.instance), checks],
-      heard: (channel, memberId) => {
-        if (channel === checks) this.#check(memberId);
-        else for (const socket of this.#byMember.get(memberId) ?? []) socket.wake();
+      channels: [wakeChannel(prefix, this.instance), checks, said],
+      heard: (channel, name) => {
+        if (channel === checks) this.#check(name);
+        else if (channel === said) this.shared.heard(name);
+        else for (const socket of this.#byMember.get(name) ?? []) socket.wake();
       },
       since: () => {
         for (const socket of this.#all()) socket.wake();
@@ -169,7 +182,7 @@ export class Hub {
   async #renew(): Promise<void> {
     for (const [memberId, topics] of this.#topics) if (topics.whole) this.#topics.delete(memberId);
     // Without one, it had run out, or Redis lost it: others may have forgotten these sockets.
-    if (!(await this.#store.renew(this.instance, this.#leaseMs))) this.#lapses++;
+    if (!(await this.#store.renew(this.instance, this.#leaseMs, this.#lapses))) this.#lapses++;
     if (this.#healed === this.#lapses || this.#healing) return;
     this.#healing = true;
     // The lease does not wait for this.

@@ -47,9 +47,12 @@ export const requestsRefused = new Counter({
   registers: [metrics],
 });
 
-export const pushSeconds = new Histogram({
+const pushSeconds = new Histogram({
   name: 'musubi_socket_push_seconds',
   help: 'Time from an event to its frame, for events that were pushed at once; as exact as the clocks of the two hosts',
   buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5],
   registers: [metrics],
 });
+
+/** @param time when it happened that was pushed, in milliseconds since 1970 */
+export const observePush = (time: number): void => pushSeconds.observe(Math.max(0, Date.now() - time) / 1_000);

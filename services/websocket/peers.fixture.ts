@@ -23,11 +23,15 @@ export interface World {
   jobs: Map<string, JobMessage>;
   /** Members who may read everybody's jobs. */
   readers: Set<string>;
+  /** What members may do in groups: `member action group`. */
+  granted: Set<string>;
   authIsAway: boolean;
   /** What Auth and Job do before they answer who a token is of, what it may do, and what a job is. */
   before: Record<'auth' | 'authorize' | 'job', () => Promise<void>>;
   /** What Auth does between what it has decided on one thing, and its answer. */
   decided: () => Promise<void>;
+  /** The same of many things at once. */
+  decidedMany: () => Promise<void>;
   /** How often Auth was asked about things, one by one and many at once. */
   decisions: { one: number; many: number };
   /** How often Job was asked for a job. */
@@ -46,11 +50,13 @@ export const newWorld = (): World => ({
   asked: new Map(),
   jobs: new Map(),
   readers: new Set(),
+  granted: new Set(),
   authIsAway: false,
   authIsAheadMs: 0,
   before: atOnce(),
   jobsAsked: 0,
   decided: async () => undefined,
+  decidedMany: async () => undefined,
   decisions: { one: 0, many: 0 },
 });
 
@@ -68,8 +74,10 @@ export function newToken({ tokens }: World, memberId: string, seconds = 300): st
 export async function servePeers(world: World, lifecycle: Lifecycle, log: Logger): Promise<{ auth: string; job: string }> {
   const at = { listen: { host: '127.0.0.1', port: 0 }, log, lifecycle };
   const memberOf = (token: string): string => world.tokens.get(token)?.memberId ?? '';
-  const mayDo = (memberId: string, action: string, ownerId: string | undefined): boolean =>
-    action === 'job.read' && (ownerId === memberId || world.readers.has(memberId));
+  const mayDo = (memberId: string, action: string, { id = '', ownerId }: { id?: string; ownerId?: string } = {}): boolean =>
+    action === 'job.read'
+      ? ownerId === memberId || world.readers.has(memberId)
+      : world.granted.has(`${memberId} ${action} ${id}`);
   const auth: Partial<Handlers<AuthServiceService>> = {
     async authenticate({ accessToken }) {
       world.asked.set(accessToken, (world.asked.get(accessToken) ?? 0) + 1);
@@ -87,7 +95,7 @@ export async function servePeers(world: World, lifecycle: Lifecycle, log: Logger
       world.decisions.one++;
       await world.before.authorize();
       const memberId = memberOf(accessToken);
-      const allowed = mayDo(memberId, action, resource?.ownerId);
+      const allowed = mayDo(memberId, action, resource);
       await world.decided();
       if (allowed) return { memberId, sessionId: 's' };
       throw permissionDenied('PERMISSION_DENIED', 'not allowed');
@@ -96,7 +104,9 @@ export async function servePeers(world: World, lifecycle: Lifecycle, log: Logger
       world.decisions.many++;
       if (world.authIsAway) throw unavailable('STORE_UNAVAILABLE', 'the store is away');
       const memberId = memberOf(accessToken);
-      return { allowed: checks.map(({ action, resource }) => mayDo(memberId, action, resource?.ownerId)) };
+      const allowed = checks.map(({ action, resource }) => mayDo(memberId, action, resource));
+      await world.decidedMany();
+      return { allowed };
     },
   };
   const job: Partial<Handlers<JobServiceService>> = {

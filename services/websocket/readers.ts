@@ -1,6 +1,7 @@
 import type { EventHandler, EventMessage } from '#platform/kafka/subscribe.ts';
 import { aggregateOf, topicOf } from '#platform/outbox/event.ts';
 import type { EventReadBy } from '../catalogue.ts';
+import { sayBindingsEvents, sayGroupEvents, sayMembershipEvents, sayPositionEvents } from './group-events.ts';
 import { deliverJobEvents } from './job-events.ts';
 import { recheckSessions } from './login-events.ts';
 import type { SocketStore } from './store.ts';
@@ -9,6 +10,18 @@ type Read = (store: SocketStore, messages: EventMessage[]) => Promise<void>;
 
 /** What is done with an event, by its type. Events of other types are passed over: a newer Auth or Job may write them. */
 export const READERS: { readonly [Type in EventReadBy<'websocket'>]: Read } = {
+  'group.created': sayGroupEvents,
+  'group.updated': sayGroupEvents,
+  'group.moved': sayGroupEvents,
+  'group.archived': sayGroupEvents,
+  'group.restored': sayGroupEvents,
+  'group.deleted': sayGroupEvents,
+  'membership.changed': sayMembershipEvents,
+  'membership.ended': sayMembershipEvents,
+  'position.created': sayPositionEvents,
+  'position.updated': sayPositionEvents,
+  'position.deleted': sayPositionEvents,
+  'bindings.changed': sayBindingsEvents,
   'auth.login-suspended': recheckSessions,
   'auth.login-removed': recheckSessions,
   'auth.login-told': recheckSessions,

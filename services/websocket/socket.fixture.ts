@@ -12,6 +12,7 @@ import { Secret } from '#platform/process/config.ts';
 import { Lifecycle } from '#platform/process/lifecycle.ts';
 import { createLogger } from '#platform/process/log.ts';
 import { openRedis, type Redis } from '#platform/redis/client.ts';
+import type { Action } from '#proto/musubi/auth/v1/actions.ts';
 import { AuthServiceService } from '#proto/musubi/auth/v1/auth.ts';
 import { JobEvent, type Job as JobMessage, JobServiceService, JobState } from '#proto/musubi/job/v1/job.ts';
 import { LIMITS, type Limits } from './domain.ts';
@@ -21,6 +22,7 @@ import { newToken, newWorld, servePeers, type World } from './peers.fixture.ts';
 import { topicHandlers } from './readers.ts';
 import { serveSockets } from './server.ts';
 import { type SocketStore, socketStore } from './store.ts';
+import { GROUP_ACTIONS } from './things.ts';
 
 const log = createLogger('websocket', 'fatal');
 
@@ -66,6 +68,12 @@ export interface TestSockets extends World {
   registered(memberId: string): Promise<number>;
   /** Delivers the events of jobs as the consumer does, without Kafka. */
   deliver(...jobs: JobMessage[]): Promise<void>;
+  /** Allows a member something in a group, so that {@link World.granted} has it. Default: all that a subscriber may see. */
+  allow(memberId: string, groupId: string, ...actions: Action[]): void;
+  /** The same, taken away. */
+  forbid(memberId: string, groupId: string, ...actions: Action[]): void;
+  /** Delivers events about groups as the consumer does, without Kafka. */
+  say(...events: OutboxEvent[]): Promise<void>;
   /** Publishes the events of jobs on Kafka. */
   publish(...jobs: JobMessage[]): Promise<void>;
   /** Publishes events of Auth and of Job on Kafka. */
@@ -172,6 +180,30 @@ export async function openTestSockets(servers: Servers): Promise<TestSockets> {
           data: JobEvent.toJSON({ job }),
         })),
       ),
+
+    allow(memberId: string, groupId: string, ...actions: Action[]) {
+      for (const action of actions.length > 0 ? actions : GROUP_ACTIONS) world.granted.add(`${memberId} ${action} ${groupId}`);
+    },
+    forbid(memberId: string, groupId: string, ...actions: Action[]) {
+      for (const action of actions.length > 0 ? actions : GROUP_ACTIONS) world.granted.delete(`${memberId} ${action} ${groupId}`);
+    },
+
+    async say(...events: OutboxEvent[]) {
+      const messages = events.map(({ aggregateType, aggregateId, version, type, payload }) => ({
+        topic: `${aggregateType}.events`,
+        partition: 0,
+        offset: '0',
+        id: randomUUID(),
+        type,
+        source: '/musubi/group',
+        time: new Date(),
+        subject: aggregateId,
+        version,
+        data: payload,
+      }));
+      const handlers = topicHandlers(store);
+      for (const [topic, its] of Map.groupBy(messages, (message) => message.topic)) await handlers[topic]?.(its);
+    },
 
     publish: (...jobs: JobMessage[]) =>
       publishEvents(

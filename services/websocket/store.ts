@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { unavailable } from '#platform/errors.ts';
 import { guarded, type Redis } from '#platform/redis/client.ts';
-import { type Cursor, compareCursors } from './domain.ts';
+import { type Cursor, compareCursors, type Kept } from './domain.ts';
+import { cutKey, type TopicStore, topicStore } from './topic-store.ts';
 
 /** A job's event on its way to sockets. */
 export interface JobEvent {
@@ -20,13 +21,6 @@ export interface JobEvent {
 /** An event among a member's events. */
 export type Entry = Omit<JobEvent, 'version'> & { cursor: Cursor };
 
-/** How long and how many events are kept for those who come back. */
-export interface Kept {
-  ms: number;
-  /** Per member. */
-  events: number;
-}
-
 /**
  * Who is connected where, who wants what, and the events of every member, in Redis:
  *
@@ -35,18 +29,25 @@ export interface Kept {
  * - `ws:job:{job}` the members who subscribed to a job that is not theirs, and `ws:followers` those who subscribed to any such
  * - `ws:events:{member}` the stream of the member's events; a cursor is an ID in it
  * - `ws:seen:{job}` the last version of a job that was delivered
+ * - `ws:cut:{instance}` sockets of an instance that are cut off
  * - `ws:closings` the number of the last closing or narrowing, `ws:closed:{member}` that of the last one of a member's sockets, and
  *   `ws:narrowed` that of the last narrowing of all
  * - `ws:wake:{instance}` the channel on which an instance hears whose events have grown
  * - `ws:check:{instance}` the channel on which an instance hears whose sessions may have ended
  *
- * Times are Redis's own: instances' clocks may differ.
+ * What is said in topics is in {@link TopicStore}. Times are Redis's own: instances' clocks may differ.
  *
  * Everything fails with UNAVAILABLE while Redis is away.
  */
 export interface SocketStore {
-  /** Renews the instance's lease. @returns false when it had none: others may have forgotten its sockets */
-  renew(instance: string, leaseMs: number): Promise<boolean>;
+  readonly topics: TopicStore;
+  /**
+   * Renews the instance's lease.
+   *
+   * @param lapses how often it has lapsed before
+   * @returns false when it had none of which it knows, which is a lapse more: others may have forgotten its sockets
+   */
+  renew(instance: string, leaseMs: number, lapses?: number): Promise<boolean>;
   /** Ends the lease. */
   leave(instance: string): Promise<void>;
   /** The number of the last closing or narrowing: asked for before Auth is, it tells whether what Auth said still holds. */
@@ -78,7 +79,7 @@ export interface SocketStore {
   /** Forgets these sockets, so that they get no event before they are registered again. @returns how many */
   cutOff(memberId: string, closing: number): Promise<number>;
   /**
-   * For a time (ms) from now on, events of these jobs are among the member's events, too.
+   * For a time (ms) from now on, events of these jobs are among the member's events, too; without any, the member follows something else of others.
    *
    * @param closings the last one before Auth was asked about these jobs; default: it was not asked
    * @returns false, and they are not, when what the member may follow was narrowed after Auth was asked
@@ -113,6 +114,7 @@ export type Registration = { now: Cursor } | 'too many' | 'closed';
 const CLOSED_KEPT_MS = 600_000;
 
 interface Scripts {
+  renewLease(...keysAndArguments: (string | number)[]): Promise<number>;
   registerSocket(...keysAndArguments: (string | number)[]): Promise<string>;
   narrowSockets(...keysAndArguments: (string | number)[]): Promise<[number: string, memberIds: string[]]>;
   subscribeToJobs(...countKeysAndArguments: (string | number)[]): Promise<number>;
@@ -129,7 +131,8 @@ export const checkChannel = (prefix: string, instance: string): string => `${pre
 /** @param prefix goes before every key and channel, so that several can live in one Redis (tests) */
 export function socketStore(redis: Redis, kept: Kept, prefix = ''): SocketStore {
   const script = (name: string): string => readFileSync(new URL(`lua/${name}.lua`, import.meta.url), 'utf8');
-  redis.defineCommand('registerSocket', { numberOfKeys: 3, lua: script('register') });
+  redis.defineCommand('renewLease', { numberOfKeys: 1, lua: script('renew') });
+  redis.defineCommand('registerSocket', { numberOfKeys: 4, lua: script('register') });
   redis.defineCommand('closeSockets', { numberOfKeys: 3, lua: script('close') });
   redis.defineCommand('narrowSockets', { numberOfKeys: 3, lua: script('narrow') });
   redis.defineCommand('unvouchedSockets', { numberOfKeys: 1, lua: script('unvouched') });
@@ -149,11 +152,13 @@ export function socketStore(redis: Redis, kept: Kept, prefix = ''): SocketStore 
   const narrowedKey = `${prefix}ws:narrowed`;
   const followersKey = `${prefix}ws:followers`;
   const unvouched = (memberId: string, closing: number, cut = ''): Promise<number> =>
-    guarded(() => scripts.unvouchedSockets(socketsKey(memberId), closing, instanceKey(''), cut));
+    guarded(() => scripts.unvouchedSockets(socketsKey(memberId), closing, instanceKey(''), cut, cutKey(prefix, '')));
 
   return {
-    renew: (instance, leaseMs) =>
-      guarded(async () => (await redis.set(instanceKey(instance), '1', 'PX', leaseMs, 'GET')) !== null),
+    topics: topicStore(redis, kept, prefix),
+
+    renew: (instance, leaseMs, lapses = 0) =>
+      guarded(async () => (await scripts.renewLease(instanceKey(instance), lapses, leaseMs)) === 1),
 
     leave: (instance) => guarded(async () => void (await redis.del(instanceKey(instance)))),
 
@@ -161,7 +166,7 @@ export function socketStore(redis: Redis, kept: Kept, prefix = ''): SocketStore 
 
     register: ({ memberId, socketId, instance, closings }, forMs, allowed) =>
       guarded(async () => {
-        const keys = [socketsKey(memberId), eventsKey(memberId), closedKey(memberId)];
+        const keys = [socketsKey(memberId), eventsKey(memberId), closedKey(memberId), cutKey(prefix, instance)];
         const given = [socketId, instance, forMs, allowed, instanceKey(''), closings];
         const answer = await scripts.registerSocket(...keys, ...given);
         return answer === 'too many' || answer === 'closed' ? answer : { now: answer };

@@ -1,11 +1,20 @@
 import { MusubiError } from '#platform/errors.ts';
 import type { SessionContext } from './admission.ts';
-import { parseTopic } from './domain.ts';
-import type { Feed } from './feed.ts';
-import { type Identity, jobNotFound, leftOf, mayReadJob, type OthersJobs, unreadable } from './identity.ts';
+import { parseTopic, REGISTERED_SLACK_MS } from './domain.ts';
+import { type Identity, leftOf } from './identity.ts';
+import {
+  allowedOf,
+  groupNotFound,
+  mayReadJob,
+  type OthersJob,
+  type SeenGroup,
+  type Thing,
+  type Things,
+  thingNotFound,
+} from './things.ts';
 
-/** Why a topic was refused; or of a granted one the job, where it is one of another member. */
-export type Decision = { refusal: MusubiError['told'] } | { others?: { jobId: string; ownerId: string } };
+/** Why a topic was refused; or of a granted one what is not the member's own. */
+export type Decision = { refusal: MusubiError['told'] } | { thing?: Thing };
 
 /** How many topics of one subscribe are asked about at once. */
 const AT_ONCE = 10;
@@ -27,15 +36,17 @@ export async function decideOn(
 ): Promise<Map<string, Decision>> {
   const { topicsPerSocket } = context.limits;
   const decisions = new Map<string, Decision>();
-  const unknown: { name: string; jobId: string }[] = [];
+  const jobs: { name: string; jobId: string }[] = [];
+  const groups = new Map<string, SeenGroup>();
   const refuse = (name: string, refusal: MusubiError['told']) => decisions.set(name, { refusal });
   let refused = 0;
   for (const name of new Set(topics)) {
     const topic = parseTopic(name);
     if (topic?.kind === 'member' || held.includes(name)) decisions.set(name, {});
-    else if (topic && held.length + unknown.length < topicsPerSocket) {
+    else if (topic && held.length + jobs.length + groups.size < topicsPerSocket) {
       decisions.set(name, {});
-      unknown.push({ name, jobId: topic.jobId });
+      if (topic.kind === 'job') jobs.push({ name, jobId: topic.jobId });
+      else groups.set(name, { groupId: topic.groupId, sight: { members: false, positions: false } });
     } else {
       refused++;
       if (topic) refuse(name, { code: 'TOO_MANY_TOPICS', message: `A socket may have ${topicsPerSocket} topics.` });
@@ -43,13 +54,14 @@ export async function decideOn(
     }
   }
   const allowance = context.hub.topicsOf(identity.memberId, context.limits);
-  await allowance.pay(unknown.length + refused, ending);
-  let unasked = unknown.length;
-  const closings = unknown.length > 0 ? await unlessRefused(() => context.store.closings()) : 0;
+  const unknown = jobs.length + groups.size;
+  await allowance.pay(unknown + refused, ending);
+  let unasked = unknown;
+  const closings = unknown > 0 ? await unlessRefused(() => context.store.closings()) : 0;
 
   let away = closings instanceof MusubiError ? closings : undefined;
-  const others = new Map<string, { jobId: string; ownerId: string }>();
-  const queue = unknown.values();
+  const things = new Map<string, Thing>();
+  const queue = jobs.values();
   const ask = async (): Promise<void> => {
     for (const { name, jobId } of queue) {
       if (ending.aborted) return;
@@ -59,19 +71,30 @@ export async function decideOn(
       if (found instanceof MusubiError) {
         if (found.retryable) away = found;
         refuse(name, found.told);
-      } else if (found !== identity.memberId) others.set(name, { jobId, ownerId: found });
+      } else if (found !== identity.memberId) things.set(name, { jobId, ownerId: found });
     }
   };
-  await Promise.all(Array.from({ length: AT_ONCE }, ask));
+  // Of groups, whose Auth knows itself, all at once.
+  const askOfGroups = async (): Promise<void> => {
+    if (groups.size === 0 || ending.aborted) return;
+    unasked -= groups.size;
+    const seen = away ?? (await unlessRefused(() => allowedOf(context.peers, identity, groups)));
+    for (const name of groups.keys()) {
+      const group = seen instanceof MusubiError ? undefined : seen.get(name);
+      if (group) things.set(name, group);
+      else refuse(name, (seen instanceof MusubiError ? seen : groupNotFound()).told);
+    }
+  };
+  await Promise.all([askOfGroups(), ...Array.from({ length: AT_ONCE }, ask)]);
   // Or a client that comes and goes would owe for what it never had.
   allowance.credit(unasked + (ending.aborted ? refused : 0));
   if (ending.aborted) return decisions;
-  if (others.size === 0 || closings instanceof MusubiError) return decisions;
-  const followed = await unlessRefused(() => followGranted(others, closings, identity, context));
-  for (const [name, job] of others) {
-    if (followed instanceof MusubiError) refuse(name, followed.told);
-    else if (followed.has(name)) decisions.set(name, { others: job });
-    else refuse(name, jobNotFound().told);
+  if (things.size === 0 || closings instanceof MusubiError) return decisions;
+  const followed = await unlessRefused(() => followGranted(things, closings, identity, context));
+  for (const [name, asked] of things) {
+    const thing = followed instanceof MusubiError ? undefined : followed.get(name);
+    if (thing) decisions.set(name, { thing });
+    else refuse(name, (followed instanceof MusubiError ? followed : thingNotFound(asked)).told);
   }
   return decisions;
 }
@@ -90,38 +113,39 @@ async function unlessRefused<T>(work: () => Promise<T>): Promise<T | MusubiError
 }
 
 /**
- * Keeps the events of other members' jobs coming to the member, also while the client is away for a while. Those of its own have them
- * anyway.
+ * Keeps the events of other members' jobs coming to the member, also while the client is away for a while (those of its own have them
+ * anyway), and has the member asked about when what it may follow is narrowed.
  *
- * @param closings the last one before Auth was asked about these jobs; default: it was not asked
- * @returns false, and they do not come, when what the member may follow was narrowed after Auth was asked
+ * @param closings the last one before Auth was asked about these things; default: it was not asked
+ * @returns false, and nothing is followed, when what the member may follow was narrowed after Auth was asked
  */
 async function follow(
-  jobs: OthersJobs,
+  things: Things,
   identity: Identity,
   { store, keptMs }: SessionContext,
   closings?: number,
 ): Promise<boolean> {
-  if (jobs.size === 0) return true;
-  const jobIds = [...jobs.values()].map(({ jobId }) => jobId);
-  return await store.subscribe(jobIds, identity.memberId, leftOf(identity) + keptMs, closings);
+  if (things.size === 0) return true;
+  const jobIds = [...things.values()].flatMap((thing) => ('jobId' in thing ? [thing.jobId] : []));
+  const longer = jobIds.length > 0 ? keptMs : REGISTERED_SLACK_MS;
+  return await store.subscribe(jobIds, identity.memberId, leftOf(identity) + longer, closings);
 }
 
 /** Follows what Auth has granted; where that may not hold any more, Auth is asked again. @returns what is followed */
-async function followGranted(
-  granted: OthersJobs,
-  closings: number,
-  identity: Identity,
-  context: SessionContext,
-): Promise<OthersJobs> {
+async function followGranted(granted: Things, closings: number, identity: Identity, context: SessionContext): Promise<Things> {
   if (await follow(granted, identity, context, closings)) return granted;
   const now = await context.store.closings();
-  const refused = await unreadable(context.peers, identity, granted);
-  const left = new Map([...granted].filter(([topic]) => !refused.includes(topic)));
-  return await followGranted(left, now, identity, context);
+  return await followGranted(await allowedOf(context.peers, identity, granted), now, identity, context);
 }
 
-/** Keeps the events of a socket's topics coming with a new token. */
-export async function remember(feed: Feed, identity: Identity, context: SessionContext): Promise<void> {
-  await follow(feed.others, identity, context);
+/** Keeps the events of what a socket follows coming with a new token. */
+export async function remember(
+  others: Things<OthersJob>,
+  groups: Things<SeenGroup>,
+  identity: Identity,
+  context: SessionContext,
+): Promise<void> {
+  await follow(new Map<string, Thing>([...others, ...groups]), identity, context);
+  const forMs = leftOf(identity) + REGISTERED_SLACK_MS;
+  await Promise.all([...groups.keys()].map((topic) => context.hub.shared.takeUp(topic, forMs)));
 }

@@ -23,7 +23,11 @@ export const commitGroup: Step<CommitGroupRequest, CommitGroupResponse> = {
     }
     const after = { ...group, ...changesOf(pending, group.updatedAt) };
     await Promise.all([keepName(tx, after), saveGroup(tx, after)]);
-    return { result: { written: writtenGroup(groupId, after.version) }, events: [groupEvent(EVENTS[pending.change], after)] };
+    const left = pending.change === 'move' ? (group.parentId ?? undefined) : undefined;
+    return {
+      result: { written: writtenGroup(groupId, after.version) },
+      events: [groupEvent(EVENTS[pending.change], after, left)],
+    };
   },
   undo: 'impossible',
 };

@@ -12,7 +12,9 @@ export const commitMembership: Step<CommitMembershipRequest, CommitMembershipRes
     const begun = await begunMembership(tx, jobOf(operationId));
     if (!begun?.pending || 'tagIds' in begun.pending) throw notBegun();
     const { groupId, memberId, pending } = begun;
-    const after = await putTies(tx, groupId, memberId, tiesAfter(begun, pending, new Date()));
+    const ties = tiesAfter(begun, pending, new Date());
+    const hasLeft = begun.joinedAt !== null && ties.joinedAt === null;
+    const after = { ...(await putTies(tx, groupId, memberId, ties)), hasLeft };
     return { result: { written: writtenMembership(after) }, events: [membershipEvent(after)] };
   },
   undo: 'impossible',

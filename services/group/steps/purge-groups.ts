@@ -21,7 +21,7 @@ export const purgeGroups: Step<PurgeGroupsRequest, PurgeGroupsResponse> = {
     await Promise.all([dropNames(tx, groupIds), removeGroups(tx, groupIds)]);
     return {
       result: { written: gone.map(({ groupId, version }) => writtenGroup(groupId, version + 1)), groupIds },
-      events: [...left.map(membershipEvent), ...gone.map(({ groupId, version }) => groupDeleted(groupId, version + 1))],
+      events: [...left.map(membershipEvent), ...gone.map((one) => groupDeleted(one.groupId, one.version + 1, one))],
     };
   },
   undo: 'impossible',

@@ -34,7 +34,7 @@ export const addDefaultPositions: Step<AddDefaultPositionsRequest, AddDefaultPos
     const { positions, bindings } = await removeAll(tx, [groupId]);
     return {
       events: [
-        ...positions.map(({ positionId, version }) => positionDeleted(positionId, version)),
+        ...positions.map(({ positionId, version, groupId }) => positionDeleted(positionId, version, groupId)),
         ...bindings.map(bindingsEvent),
       ],
     };
@@ -60,6 +60,6 @@ export async function removeAll(tx: Transaction, groupIds: readonly string[]) {
     tx,
     there.map(({ positionId }) => positionId),
   );
-  const positions = there.map(({ positionId, version }) => ({ positionId, version: version + 1 }));
+  const positions = there.map(({ positionId, version, groupId }) => ({ positionId, version: version + 1, groupId }));
   return { positions, bindings };
 }

@@ -20,10 +20,10 @@ export const commitPosition: Step<CommitPositionRequest, CommitPositionResponse>
 };
 
 async function apply(tx: Transaction, position: Position, { change, ...changes }: PositionChange): Promise<OutboxEvent> {
-  const { positionId, version } = position;
+  const { positionId, version, groupId } = position;
   if (change === 'delete') {
     await removePositions(tx, [positionId]);
-    return positionDeleted(positionId, version);
+    return positionDeleted(positionId, version, groupId);
   }
   const changed: Position = { ...position, ...changes };
   await keepName(tx, positionId, changed.name);

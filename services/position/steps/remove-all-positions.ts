@@ -31,7 +31,7 @@ export const removeAllPositions: Step<RemoveAllPositionsRequest, RemoveAllPositi
     return {
       result: { written, positionIds: positions.map(({ positionId }) => positionId) },
       events: [
-        ...positions.map(({ positionId, version }) => positionDeleted(positionId, version)),
+        ...positions.map(({ positionId, version, groupId }) => positionDeleted(positionId, version, groupId)),
         ...bindings.map(bindingsEvent),
       ],
     };

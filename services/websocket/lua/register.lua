@@ -2,7 +2,7 @@
 --
 -- KEYS  1 the member's sockets (socket ID → instance, until when in ms, and the last closing before Auth was asked)
 --       2 the member's events
---       3 the number of the last closing of the member's sockets
+--       3 the number of the last closing of the member's sockets   4 the instance's sockets that are cut off
 -- ARGV  1 socket ID   2 instance   3 for how long (ms)   4 sockets allowed   5 prefix of instance leases
 --       6 the last closing before Auth was asked
 -- Answers the cursor of "now", 'too many', or 'closed' when they were closed after Auth was asked
@@ -26,6 +26,7 @@ for i = 1, #held, 2 do
 end
 if count >= allowed then return 'too many' end
 
+redis.call('SREM', KEYS[4], id)
 redis.call('HSET', sockets, id, instance .. ' ' .. string.format('%.0f', now + for_ms) .. ' ' .. ARGV[6])
 if redis.call('PTTL', sockets) < for_ms then redis.call('PEXPIRE', sockets, for_ms) end
 

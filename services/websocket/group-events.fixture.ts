@@ -1,0 +1,72 @@
+import type { OutboxEvent } from '#platform/outbox/event.ts';
+import { GroupEvent, type GroupState, MembershipEvent } from '#proto/musubi/group/v1/group.ts';
+import { BindingsEvent, PositionEvent } from '#proto/musubi/position/v1/position.ts';
+import type { TestClient } from './client.fixture.ts';
+import type { ServerFrame } from './frames.ts';
+
+// Events as Group and Position write them.
+
+const AT = new Date(1_790_000_000_000);
+
+const event = (type: string, aggregateId: string, version: number, payload: unknown): OutboxEvent => ({
+  aggregateType: type.slice(0, type.indexOf('.')),
+  aggregateId,
+  version,
+  type,
+  payload,
+});
+
+/** @param change what has become of it. Gone: `left` says where it was, and whether everybody found it */
+export function groupEvent(
+  change: 'created' | 'updated' | 'moved' | 'archived' | 'restored' | 'deleted',
+  groupId: string,
+  version: number,
+  { parentId = 'root', left, wasFindable = false }: { parentId?: string; left?: string; wasFindable?: boolean } = {},
+): OutboxEvent {
+  const times = { archivedAt: undefined, createdAt: AT, updatedAt: AT };
+  const state: GroupState = {
+    ...{ parentId, name: 'a name', description: 'a secret', visibility: 'VISIBILITY_OPEN', tags: [], tagIds: [], ...times },
+  };
+  const group = change === 'deleted' ? undefined : state;
+  const payload = GroupEvent.toJSON({ groupId, version, group, leftParentId: left, wasFindable });
+  return event(`group.${change}`, groupId, version, payload);
+}
+
+export function membershipEvent(groupId: string, memberId: string, version: number, reason?: string): OutboxEvent {
+  const membership = reason === undefined ? { joinedAt: AT, tagIds: [] } : undefined;
+  const expulsion = reason === undefined ? undefined : { expelledAt: AT, reason };
+  const nothing = { request: undefined, invitation: undefined };
+  const payload = MembershipEvent.toJSON({ groupId, memberId, version, membership, expulsion, ...nothing });
+  return event(membership ? 'membership.changed' : 'membership.ended', `${groupId}.${memberId}`, version, payload);
+}
+
+export function positionEvent(groupId: string, positionId: string, version: number): OutboxEvent {
+  return event(
+    'position.deleted',
+    positionId,
+    version,
+    PositionEvent.toJSON({ positionId, version, position: undefined, groupId }),
+  );
+}
+
+export function bindingsEvent(groupId: string, memberId: string, version: number): OutboxEvent {
+  return event(
+    'bindings.changed',
+    `${groupId}.${memberId}`,
+    version,
+    BindingsEvent.toJSON({ groupId, memberId, version, bindings: [] }),
+  );
+}
+
+type Said = Extract<ServerFrame, { type: 'group' | 'membership' | 'position' | 'bindings' }>;
+
+/** What a client was sent of groups. */
+export const saidTo = (client: TestClient): Said[] =>
+  client.frames.filter((frame): frame is Said => ['group', 'membership', 'position', 'bindings'].includes(frame.type));
+
+/** The same in short: what, which change, the version. */
+export const heardBy = (client: TestClient): string[] =>
+  saidTo(client).map(({ type, change, version }) => [type, change, version ?? 'no version'].join(' '));
+
+/** Waits until a client was sent so much of groups. */
+export const heard = (client: TestClient, count: number): Promise<void> => client.until(() => saidTo(client).length >= count);

@@ -1,0 +1,104 @@
+import { z } from 'zod';
+import { groupTopic } from './domain.ts';
+import { cursor, topic } from './frame-fields.ts';
+
+// What is said in the topic of a group: that something has changed, and in which version it is to be had. What has become of it, a client
+// reads by REST, as far as it may.
+
+const GROUP_ID = '0199a7c1-22d4-7b6e-8f10-6c0e5a4b9d33';
+const OTHER_ID = '0199a7c1-9a05-7e21-b3c4-51f2d8e67a90';
+const TOPIC = groupTopic(GROUP_ID);
+const CURSOR = '1790000000000-0';
+
+const version = z.int().meta({ description: 'The one that queries show, or a later one, when this comes.' });
+const groupId = z.string().meta({ description: "The topic's group" });
+
+export const groupFrames = {
+  group: z
+    .strictObject({
+      type: z.literal('group'),
+      topic,
+      cursor,
+      change: z.enum(['created', 'updated', 'moved', 'archived', 'restored', 'deleted']),
+      groupId: z
+        .string()
+        .optional()
+        .meta({ description: "The topic's group, or one directly in it; absent: one that was directly in it, and is gone" }),
+      version: version.optional(),
+    })
+    .meta({
+      description:
+        "The topic's group has changed; or one that is directly in it was made, moved in or out, or deleted, if you may read that one (`group.read`). Of one that is gone, and that everybody could find, you hear without its ID. Who may not read the topic's group any more, as it is gone, gets `unsubscribed`.",
+      examples: [
+        { type: 'group', topic: TOPIC, cursor: CURSOR, change: 'updated', groupId: GROUP_ID, version: 4 },
+        { type: 'group', topic: TOPIC, cursor: CURSOR, change: 'created', groupId: OTHER_ID, version: 1 },
+        { type: 'group', topic: TOPIC, cursor: CURSOR, change: 'deleted' },
+      ],
+    }),
+  membership: z
+    .strictObject({
+      type: z.literal('membership'),
+      topic,
+      cursor,
+      change: z.enum(['changed', 'ended']),
+      groupId,
+      memberId: z.string(),
+      version,
+    })
+    .meta({
+      description:
+        'A member came into the group (`changed`) or is not in it any more (`ended`). For those who may see its members (`group.list-members`), and for the member itself.',
+      examples: [
+        {
+          type: 'membership',
+          topic: TOPIC,
+          cursor: CURSOR,
+          change: 'changed',
+          groupId: GROUP_ID,
+          memberId: OTHER_ID,
+          version: 1,
+        },
+      ],
+    }),
+  position: z
+    .strictObject({
+      type: z.literal('position'),
+      topic,
+      cursor,
+      change: z.enum(['created', 'updated', 'deleted']),
+      groupId,
+      positionId: z.string(),
+      version,
+    })
+    .meta({
+      description: 'A position of the group has changed. For those who may see its positions (`position.list`).',
+      examples: [
+        {
+          type: 'position',
+          topic: TOPIC,
+          cursor: CURSOR,
+          change: 'updated',
+          groupId: GROUP_ID,
+          positionId: OTHER_ID,
+          version: 2,
+        },
+      ],
+    }),
+  bindings: z
+    .strictObject({
+      type: z.literal('bindings'),
+      topic,
+      cursor,
+      change: z.literal('changed'),
+      groupId,
+      memberId: z.string(),
+      version,
+    })
+    .meta({
+      description:
+        'To which positions a member is bound in the group has changed. For those who may see its members (`group.list-members`), and for the member itself.',
+      examples: [
+        { type: 'bindings', topic: TOPIC, cursor: CURSOR, change: 'changed', groupId: GROUP_ID, memberId: OTHER_ID, version: 3 },
+      ],
+    }),
+};

@@ -1,0 +1,203 @@
+import { unavailable } from '#platform/errors.ts';
+import { ANSWER_HOLDS_MS, type Cursor, compareCursors } from './domain.ts';
+import { CHUNK, type Chunk, type SharedTopics, type TopicFrame } from './shared-topics.ts';
+import type { SeenGroup, Things } from './things.ts';
+
+/** What one socket's topics need of it. */
+export interface Follower {
+  readonly socketId: string;
+  readonly memberId: string;
+  /** Something was said in a topic. */
+  wake(topic: string): void;
+  /** Sends it to the client; resolves when there is room for more. */
+  push(frame: TopicFrame, kind: 'new' | 'missed'): Promise<void>;
+  /** What the client has missed of a topic is gone for good. */
+  reset(topic: string): Promise<void>;
+  /** Waits until the member's allowance has paid for a read of what was missed. @returns false when the socket closes */
+  pay(): Promise<boolean>;
+  /** Asks Auth what the client may see of a group that it follows; undefined: nothing any more. */
+  look(topic: string, group: SeenGroup): Promise<SeenGroup | undefined>;
+  /** Asks Auth which of these groups the client may read. */
+  readable(groupIds: readonly string[]): Promise<ReadonlySet<string>>;
+}
+
+interface Followed {
+  group: SeenGroup;
+  wake: () => void;
+  /** Up to where the client has had everything; undefined: it has not begun. */
+  position: Cursor | undefined;
+  /** Where "now" was when it began. */
+  since: Cursor;
+  /** When Auth was asked last what the client may see of the group, in milliseconds of `performance.now()`. */
+  asked: number;
+  /** The groups about which Auth was asked then, and those that the client may read. */
+  read: { of: ReadonlySet<string>; readable: ReadonlySet<string> };
+}
+
+const NOTHING_READ = { of: new Set<string>(), readable: new Set<string>() };
+
+/**
+ * What is said in the topics that one socket follows together with others, in order per topic and each once. The stream decides, as for
+ * its own events (feed.ts); what may be handed over, the socket's registration says, and Auth, which is asked again when that is narrowed.
+ *
+ * `begin` and `pump` must not run at the same time. `remove` and `narrow` may come in between: they hold from the next frame on.
+ */
+export class TopicFeeds {
+  readonly #shared: SharedTopics;
+  readonly #follower: Follower;
+  readonly #followed = new Map<string, Followed>();
+
+  constructor(shared: SharedTopics, follower: Follower) {
+    this.#shared = shared;
+    this.#follower = follower;
+  }
+
+  get topics(): string[] {
+    return [...this.#followed.keys()];
+  }
+
+  get things(): Things<SeenGroup> {
+    return new Map([...this.#followed].map(([topic, { group }]) => [topic, group]));
+  }
+
+  has(topic: string): boolean {
+    return this.#followed.has(topic);
+  }
+
+  cursorOf(topic: string): Cursor {
+    return this.#followed.get(topic)?.position ?? '0-0';
+  }
+
+  /** What is followed from now on is asked about when it is narrowed. */
+  add(topic: string, group: SeenGroup): void {
+    if (this.has(topic)) return;
+    const wake = (): void => this.#follower.wake(topic);
+    this.#followed.set(topic, {
+      group,
+      wake,
+      position: undefined,
+      since: '0-0',
+      asked: Number.NEGATIVE_INFINITY,
+      read: NOTHING_READ,
+    });
+    this.#shared.join(topic, wake);
+  }
+
+  remove(topic: string): void {
+    const one = this.#followed.get(topic);
+    if (!one) return;
+    this.#followed.delete(topic);
+    this.#shared.leave(topic, one.wake);
+  }
+
+  end(): void {
+    for (const topic of this.topics) this.remove(topic);
+  }
+
+  /**
+   * What the client may see of its topics, by an answer of Auth.
+   *
+   * @param isLatest an answer of before takes away, but gives nothing
+   */
+  narrow(allowed: Things, isLatest: boolean): void {
+    for (const [topic, one] of this.#followed) {
+      const thing = allowed.get(topic);
+      if (!thing || !('groupId' in thing)) continue;
+      const { sight } = thing;
+      const had = isLatest ? sight : one.group.sight;
+      const both = { members: sight.members && had.members, positions: sight.positions && had.positions };
+      one.group = { ...one.group, sight: both };
+      one.read = NOTHING_READ;
+    }
+  }
+
+  /**
+   * Has what is said in a topic come: from a cursor on, or from now on.
+   *
+   * @param forMs for how long at least
+   * @returns what became of the cursor
+   */
+  async begin(topic: string, cursor: Cursor | undefined, forMs: number): Promise<'new' | 'resumed' | 'reset'> {
+    const one = this.#followed.get(topic);
+    if (!one) return 'new';
+    if (one.position === undefined) {
+      const now = await this.#shared.takeUp(topic, forMs);
+      one.position = one.since = now;
+    }
+    if (cursor === undefined) return 'new';
+    const isResumable = await this.#shared.resumable(topic);
+    if (!isResumable(cursor)) return 'reset';
+    if (compareCursors(one.since, one.position) < 0) one.since = one.position;
+    one.position = cursor;
+    return 'resumed';
+  }
+
+  /** Hands over what comes next in a topic. @returns true when there may be more */
+  async pump(topic: string): Promise<boolean> {
+    const one = this.#followed.get(topic);
+    if (one?.position === undefined) return false;
+    const isBehind = compareCursors(one.position, one.since) < 0;
+    if (isBehind && !(await this.#follower.pay())) return false;
+    const chunk = await this.#shared.read(topic, one.position);
+    if (chunk.cutOff.has(this.#follower.socketId)) throw unavailable('STORE_UNAVAILABLE', 'the socket is not registered');
+    if (chunk.lost) {
+      one.position = one.since = chunk.lost;
+      await this.#follower.reset(topic);
+      return true;
+    }
+    // What Auth said of groups before they came to be what is told now, is no answer.
+    one.read = NOTHING_READ;
+    for (const [index, frame] of chunk.frames.entries()) {
+      if (!(await this.#prepare(topic, one, chunk, index))) return true;
+      // From here on to the frame nothing comes in between.
+      if (this.#followed.get(topic) !== one) return false;
+      if (frame.whom === 'group' && !one.read.of.has(frame.of)) return true;
+      one.position = frame.cursor;
+      if (!isFor(frame, one, this.#follower.memberId)) continue;
+      await this.#follower.push(frame, compareCursors(one.since, frame.cursor) < 0 ? 'new' : 'missed');
+    }
+    // What was missed is over: the position is past it, or nothing more was said.
+    if (chunk.frames.length < CHUNK && isBehind) one.since = one.position;
+    return chunk.frames.length === CHUNK;
+  }
+
+  /** Asks Auth what it takes to decide on an event. @returns false when all must be read again first, as it may not hold any more */
+  async #prepare(topic: string, one: Followed, { frames, asked }: Chunk, index: number): Promise<boolean> {
+    const frame = frames[index];
+    const began = performance.now();
+    const holds = (since: number): boolean => performance.now() - since < ANSWER_HOLDS_MS;
+    if (frame?.whom === 'members' && frame.of === this.#follower.memberId) {
+      // What it is in the group has changed, so what it may see there may have.
+      const group = await this.#follower.look(topic, one.group);
+      if (!group) return true;
+      one.group = group;
+      one.asked = began;
+    } else if (frame?.whom === 'group' && !one.read.of.has(frame.of)) {
+      // With all that follow, and the group itself whose topic it is: then nothing else must be known of the socket.
+      const groupIds = new Set([
+        one.group.groupId,
+        ...frames.slice(index).flatMap(({ whom, of }) => (whom === 'group' ? [of] : [])),
+      ]);
+      one.read = { of: groupIds, readable: await this.#follower.readable([...groupIds]) };
+      if (one.read.readable.has(one.group.groupId)) one.asked = began;
+    }
+    return holds(Math.max(asked, one.asked));
+  }
+}
+
+/** Whether a client is to have an event of a topic that it follows. */
+function isFor({ whom, of }: TopicFrame, { group: { groupId, sight }, read }: Followed, memberId: string): boolean {
+  switch (whom) {
+    case 'all':
+      return true;
+    case 'members':
+      return sight.members || of === memberId;
+    case 'positions':
+      return sight.positions;
+    case 'group':
+      return read.readable.has(groupId) && read.readable.has(of);
+    default:
+      // Of a newer release.
+      return false;
+  }
+}

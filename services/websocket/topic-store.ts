@@ -1,0 +1,154 @@
+import { readFileSync } from 'node:fs';
+import { unavailable } from '#platform/errors.ts';
+import { guarded, type Redis } from '#platform/redis/client.ts';
+import { type Cursor, compareCursors, type Kept } from './domain.ts';
+
+/**
+ * For whom something is that was said in a topic: for all who follow it; for those who may see its members, or its positions; or for those who
+ * may see the group that it is about.
+ */
+export type Whom = 'all' | 'members' | 'positions' | 'group';
+
+/** Something to say in a topic. */
+export interface Saying {
+  topic: string;
+  /** The frame's. */
+  type: string;
+  /** The frame's other fields, besides topic and cursor. */
+  fields: Readonly<Record<string, string | number>>;
+  whom: Whom;
+  /** Whom it concerns: a member, or the group that it is about. */
+  of: string;
+}
+
+/** An event, and what is to be said of it, in one topic or several. */
+export interface TopicEvent {
+  /** What it is about: its kind and ID. */
+  about: string;
+  version: number;
+  sayings: readonly Saying[];
+  /** Of the span that received it; empty for none. */
+  traceparent: string;
+  /** When it happened, in milliseconds since 1970. */
+  time: number;
+}
+
+/** Something that was said in a topic. */
+export interface Said {
+  cursor: Cursor;
+  type: string;
+  /** JSON text. */
+  fields: string;
+  whom: Whom;
+  of: string;
+  traceparent: string;
+  time: number;
+}
+
+/** What was said in a topic after some place in it. */
+export interface TopicChunk {
+  said: Said[];
+  /** The sockets of the instance that get nothing of it. */
+  cutOff: ReadonlySet<string>;
+  /** Where "now" is, if something that came after that place is gone. */
+  lost: Cursor | undefined;
+}
+
+/**
+ * What is said in topics, each in a stream of its own, in Redis; whoever follows it, it is there once:
+ *
+ * - `ws:topic:{topic}` the topic's stream; a cursor is an ID in it. It is bounded in length, and vanishes when nothing was said for as long as
+ *   events are kept: so it is written whether somebody follows the topic or not, and who comes back later finds it
+ * - `ws:holders:{topic}` the instances that hold sockets for the topic
+ * - `ws:seen:{about}` the last version of something that was told
+ * - `ws:born` since when the store has lost nothing, ms
+ * - `ws:said:{instance}` the channel on which an instance hears in which topic something was said
+ *
+ * Everything fails with UNAVAILABLE while Redis is away.
+ */
+export interface TopicStore {
+  /**
+   * Says events in their topics, each once however often it comes, and wakes the instances that hold sockets for them. One that is
+   * older than what is kept is passed over.
+   */
+  say(events: readonly TopicEvent[]): Promise<void>;
+  /** Has an instance hear of what is said in a topic, for a time (ms) at least. @returns the cursor of "now" */
+  takeUp(topic: string, instance: string, forMs: number): Promise<Cursor>;
+  /** The instance holds no socket for the topic any more. */
+  leave(topic: string, instance: string): Promise<void>;
+  /**
+   * At most `limit` of what was said after `after`, in order.
+   *
+   * @param lapse of the instance's lease, after which Auth has vouched for all its sockets: after a later one it fails, as if Redis were away
+   */
+  read(topic: string, instance: string, lapse: number, after: Cursor, limit: number): Promise<TopicChunk>;
+  /** Finds out of cursors in the topic which can be resumed: nothing after them has been dropped. It must have been taken up. */
+  resumable(topic: string): Promise<(cursor: Cursor) => boolean>;
+}
+
+export const saidChannel = (prefix: string, instance: string): string => `${prefix}ws:said:${instance}`;
+export const cutKey = (prefix: string, instance: string): string => `${prefix}ws:cut:${instance}`;
+
+interface Scripts {
+  sayInTopics(...countKeysAndArguments: (string | number)[]): Promise<number>;
+  takeUpTopic(...keysAndArguments: (string | number)[]): Promise<Cursor>;
+  readTopic(...keysAndArguments: (string | number)[]): Promise<[[Cursor, string[]][], string[], string] | null>;
+  socketResumable(...keysAndArguments: (string | number)[]): Promise<[oldest: Cursor, now: string]>;
+}
+
+/** @param prefix goes before every key and channel */
+export function topicStore(redis: Redis, kept: Kept, prefix: string): TopicStore {
+  const script = (name: string): string => readFileSync(new URL(`lua/${name}.lua`, import.meta.url), 'utf8');
+  redis.defineCommand('sayInTopics', { lua: script('say') });
+  redis.defineCommand('takeUpTopic', { numberOfKeys: 3, lua: script('take-up') });
+  redis.defineCommand('readTopic', { numberOfKeys: 3, lua: script('read-topic') });
+  redis.defineCommand('socketResumable', { numberOfKeys: 1, lua: script('resumable') });
+  const scripts = redis as unknown as Scripts;
+
+  const streamKey = (topic: string): string => `${prefix}ws:topic:${topic}`;
+  const holdersKey = (topic: string): string => `${prefix}ws:holders:${topic}`;
+  const bornKey = `${prefix}ws:born`;
+
+  return {
+    // Side by side on one connection, so in their order; if one fails, all come again, and none counts twice.
+    say: (events) =>
+      guarded(async () => {
+        const sent = events.map(({ about, version, sayings, traceparent, time }) => {
+          const keys = [`${prefix}ws:seen:${about}`, ...sayings.flatMap(({ topic }) => [streamKey(topic), holdersKey(topic)])];
+          const said = sayings.flatMap(({ topic, type, fields, whom, of }) => [topic, type, JSON.stringify(fields), whom, of]);
+          return scripts.sayInTopics(keys.length, ...keys, version, time, kept.events, kept.ms, prefix, traceparent, ...said);
+        });
+        const failed = (await Promise.allSettled(sent)).find((outcome) => outcome.status === 'rejected');
+        if (failed) throw failed.reason;
+      }),
+
+    takeUp: (topic, instance, forMs) =>
+      guarded(() => scripts.takeUpTopic(holdersKey(topic), streamKey(topic), bornKey, instance, forMs)),
+
+    leave: (topic, instance) => guarded(async () => void (await redis.srem(holdersKey(topic), instance))),
+
+    read: (topic, instance, lapse, after, limit) =>
+      guarded(async () => {
+        const keys = [streamKey(topic), `${prefix}ws:instance:${instance}`, cutKey(prefix, instance)];
+        const found = await scripts.readTopic(...keys, after, limit, lapse);
+        if (!found) throw unavailable('STORE_UNAVAILABLE', 'the sockets of this instance are not registered');
+        const [entries, cutOff, lost] = found;
+        const said = entries.map(([cursor, values]) => toSaid(cursor, values));
+        return { said, cutOff: new Set(cutOff), lost: lost || undefined };
+      }),
+
+    resumable: (topic) =>
+      guarded(async () => {
+        const [[oldest, now], born] = await Promise.all([scripts.socketResumable(streamKey(topic), kept.ms), redis.get(bornKey)]);
+        const [from, end] = [`${born ?? now}-0`, `${Number(now) + 1}-0`];
+        return (cursor) => [oldest, from].every((at) => compareCursors(at, cursor) <= 0) && compareCursors(cursor, end) < 0;
+      }),
+  };
+}
+
+function toSaid(cursor: Cursor, values: string[]): Said {
+  const given: Record<string, string> = {};
+  for (let i = 0; i + 1 < values.length; i += 2) given[values[i] ?? ''] = values[i + 1] ?? '';
+  const { type = '', fields = '{}', whom = '', of = '', traceparent = '', time = '' } = given;
+  return { cursor, type, fields, whom: whom as Whom, of, traceparent, time: Number(time) };
+}

@@ -1,0 +1,173 @@
+import { randomUUID } from 'node:crypto';
+import test, { type ExecutionContext } from 'ava';
+import { admin, type Client, login, register, unique } from './client.ts';
+import { type Started, startProgram } from './processes.ts';
+import { type Frame, Socket } from './socket.ts';
+
+// Who follows a group hears of what changes in it, at whichever node its socket is; and hears nothing once it is acknowledged that it may not.
+
+let other: Started;
+test.before(async () => {
+  other = await startProgram('websocket');
+});
+test.after.always(() => other?.stop());
+
+const wait = { prefer: 'wait=30' };
+const urlOf = ({ ports }: Started): string => `ws://127.0.0.1:${ports.http}/v1/events`;
+const topicOf = (groupId: string): string => `group:${groupId}`;
+const OF_GROUPS = new Set(['group', 'membership', 'position', 'bindings']);
+const saidTo = (socket: Socket): Frame[] => socket.frames.filter(({ type }) => OF_GROUPS.has(type));
+
+interface Someone {
+  memberId: string;
+  client: Client;
+}
+
+async function someone(as: Client): Promise<Someone> {
+  const { memberId, loginId, password } = await register(as);
+  return { memberId, client: await login(loginId, password) };
+}
+
+async function done(t: ExecutionContext, answer: Promise<{ status: number; body: any }>): Promise<string> {
+  const { status, body } = await answer;
+  t.true(status < 300 && status !== 202, `${status} ${JSON.stringify(body)}`);
+  return body?.id;
+}
+
+const make = (t: ExecutionContext, { client }: Someone, body: object = {}): Promise<string> =>
+  done(t, client.post('/v1/groups', { name: unique('Group'), ...body }, wait));
+const rename = (t: ExecutionContext, { client }: Someone, groupId: string): Promise<string> =>
+  done(t, client.patch(`/v1/groups/${groupId}`, { name: unique('Renamed') }, wait));
+const member = (groupId: string, { memberId }: Someone): string => `/v1/groups/${groupId}/members/${memberId}`;
+
+/** A socket that follows a group. */
+async function follow(t: ExecutionContext, { client }: Someone, groupId: string, url = urlOf(other)): Promise<Socket> {
+  const socket = await Socket.open(client.token, url);
+  socket.send({ type: 'subscribe', topics: [topicOf(groupId)] });
+  t.deepEqual((await socket.frame(({ type }) => type === 'subscribed')).topics, [topicOf(groupId)]);
+  return socket;
+}
+
+/** Everything that was sent before is here. */
+async function settled(socket: Socket): Promise<void> {
+  const ref = randomUUID();
+  socket.send({ type: 'ping', ref });
+  await socket.frame((frame) => frame.type === 'pong' && frame.ref === ref);
+}
+
+test('a member hears at another node what is made, who comes and who is bound; who may not see the group is refused', async (t) => {
+  const as = await admin();
+  const [leader, one, two, stranger] = [await someone(as), await someone(as), await someone(as), await someone(as)];
+  const groupId = await make(t, leader, { visibility: 'invitation' });
+  await done(t, leader.client.put(member(groupId, one), undefined, wait));
+  const socket = await follow(t, one, groupId);
+  const here = await follow(t, leader, groupId, undefined);
+
+  const refused = await Socket.open(stranger.client.token, urlOf(other));
+  refused.send({ type: 'subscribe', topics: [topicOf(groupId)] });
+  t.like(await refused.frame(({ type }) => type === 'error'), { topic: topicOf(groupId), code: 'GROUP_NOT_FOUND' });
+
+  const hidden = await make(t, leader, { parentId: groupId, visibility: 'invitation' });
+  const inner = await make(t, leader, { parentId: groupId });
+  t.like(await socket.frame(({ change }) => change === 'created'), { type: 'group', topic: topicOf(groupId), groupId: inner });
+  await here.frame(({ groupId: id }) => id === hidden);
+  await done(t, leader.client.put(member(groupId, two), undefined, wait));
+  await socket.frame(({ type, memberId }) => type === 'membership' && memberId === two.memberId);
+  const { body: positions } = await leader.client.get(`/v1/groups/${groupId}/positions`);
+  const leading = positions.items.find(({ kind }: { kind?: string }) => kind === 'leader').id;
+  await done(t, leader.client.put(`/v1/groups/${groupId}/positions/${leading}/members/${two.memberId}`, undefined, wait));
+  await socket.frame(({ type, memberId }) => type === 'bindings' && memberId === two.memberId);
+  await done(t, leader.client.patch(`/v1/groups/${groupId}/positions/${leading}`, { name: unique('Led') }, wait));
+  await socket.frame(({ type, change }) => type === 'position' && change === 'updated');
+  await done(t, leader.client.delete(`/v1/groups/${inner}`, wait));
+  t.like(await socket.frame(({ change }) => change === 'deleted'), { type: 'group', groupId: undefined });
+  await settled(refused);
+  t.deepEqual(saidTo(refused), []);
+  t.false(JSON.stringify(socket.frames).includes(hidden), 'not even that it is there');
+  t.is(new Set(saidTo(socket).map(({ cursor }) => cursor)).size, saidTo(socket).length, 'each once');
+  for (const each of [socket, here, refused]) await each.close();
+});
+
+/** How somebody comes to see a group no more. */
+const WAYS: Record<
+  string,
+  { isMember: boolean; end: (t: ExecutionContext, leader: Someone, groupId: string, one: Someone) => Promise<unknown> }
+> = {
+  'it was expelled': {
+    isMember: true,
+    end: (t, { client }, groupId, one) => done(t, client.post(`${member(groupId, one)}:expel`, { reason: 'a secret' }, wait)),
+  },
+  'it has left': { isMember: true, end: (t, _, groupId, one) => done(t, one.client.delete(member(groupId, one), wait)) },
+  'only who is invited finds the group': {
+    isMember: false,
+    end: (t, { client }, groupId) => done(t, client.patch(`/v1/groups/${groupId}`, { visibility: 'invitation' }, wait)),
+  },
+  'the group is deleted': {
+    isMember: true,
+    end: (t, { client }, groupId) => done(t, client.delete(`/v1/groups/${groupId}`, wait)),
+  },
+};
+
+for (const [way, { isMember, end }] of Object.entries(WAYS)) {
+  test(`who follows a group hears nothing of it once it is acknowledged that ${way}, but that it may not`, async (t) => {
+    const as = await admin();
+    const [leader, one] = [await someone(as), await someone(as)];
+    const groupId = await make(t, leader, isMember ? { visibility: 'invitation' } : {});
+    if (isMember) await done(t, leader.client.put(member(groupId, one), undefined, wait));
+    const sockets = [await follow(t, one, groupId), await follow(t, one, groupId, undefined)];
+    const leading = await follow(t, leader, groupId);
+    await end(t, leader, groupId, one);
+    const heard = new Map<Socket, number>();
+    for (const socket of sockets) {
+      await settled(socket);
+      const ends = socket.frames.filter(({ type }) => type === 'unsubscribed');
+      t.deepEqual(
+        ends.map(({ topics, code }) => ({ topics, code })),
+        [{ topics: [topicOf(groupId)], code: 'PERMISSION_REVOKED' }],
+      );
+      heard.set(socket, saidTo(socket).length);
+    }
+    if (way !== 'the group is deleted') {
+      const before = saidTo(leading).length;
+      await rename(t, leader, groupId);
+      await leading.frame((frame) => frame.change === 'updated' && leading.frames.indexOf(frame) >= before);
+    }
+    // Something that comes after it on the same way.
+    const last = await make(t, one);
+    for (const socket of sockets) socket.send({ type: 'subscribe', topics: [topicOf(last)] });
+    for (const socket of sockets) await socket.frame(({ topics }) => topics?.includes(topicOf(last)) ?? false);
+    await rename(t, one, last);
+    for (const socket of sockets) {
+      await socket.frame(({ topic }) => topic === topicOf(last));
+      t.is(saidTo(socket).filter(({ topic }) => topic === topicOf(groupId)).length, heard.get(socket) ?? 0);
+      t.false(JSON.stringify(socket.frames).includes('a secret'));
+    }
+    for (const each of [...sockets, leading]) await each.close();
+  });
+}
+
+test('who comes back after a restart of its node gets what it missed, in order and once', async (t) => {
+  const as = await admin();
+  const leader = await someone(as);
+  const groupId = await make(t, leader);
+  let node = await startProgram('websocket');
+  t.teardown(() => node.stop());
+  const first = await follow(t, leader, groupId, urlOf(node));
+  await rename(t, leader, groupId);
+  const { cursor = '' } = await first.frame(({ type }) => type === 'group');
+  await node.stop();
+  const inner = await make(t, leader, { parentId: groupId });
+  await rename(t, leader, groupId);
+  node = await startProgram('websocket');
+  const second = await Socket.open(leader.client.token, urlOf(node));
+  second.send({ type: 'subscribe', topics: [topicOf(groupId)], cursors: { [topicOf(groupId)]: cursor } });
+  t.is((await second.frame(({ type }) => type === 'subscribed')).cursors?.[topicOf(groupId)], cursor);
+  await second.frame(({ change }) => change === 'updated');
+  await rename(t, leader, groupId);
+  await second.frame((frame) => saidTo(second).indexOf(frame) === 2);
+  t.deepEqual(
+    saidTo(second).map(({ change, groupId: id }) => `${change} ${id}`),
+    [`created ${inner}`, `updated ${groupId}`, `updated ${groupId}`],
+  );
+  await second.close();
+});
