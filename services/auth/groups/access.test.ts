@@ -14,7 +14,7 @@ test.before(async () => {
   auth = await openTestAuth(process.env.MUSUBI_MONGODB_URL);
   await auth.role('finds', ['permit (principal, action, resource is Musubi::Group) when { resource.findable };']);
   await auth.role('admin', ['permit (principal, action, resource);']);
-  await auth.store.groups.insertOne({ _id: ROOT, path: [ROOT], findable: true, positions: [] });
+  await auth.store.groups.insertOne({ _id: ROOT, path: [ROOT], findable: true, positions: [], version: 1 });
 });
 test.after.always(() => auth?.close());
 
@@ -23,7 +23,7 @@ const group = (id: string) => ({ type: 'Group', id, ownerId: '' });
 
 async function add(parent: Group | undefined, more: Partial<Group> = {}): Promise<Group> {
   const _id = randomUUID();
-  const made = { _id, path: [...(parent?.path ?? [ROOT]), _id], findable: false, positions: [], ...more };
+  const made = { _id, path: [...(parent?.path ?? [ROOT]), _id], findable: false, positions: [], version: 1, ...more };
   await auth.store.groups.insertOne(made);
   return made;
 }
