@@ -85,7 +85,7 @@ export async function readOrganisation(groupIds: readonly string[], memberIds: r
   const inQueries = stateOf(
     seen,
     seenIn,
-    seenPositions.filter(({ kind }) => kind === null || kind === ''),
+    seenPositions.filter(({ kind }) => kind === 'POSITION_KIND_UNSPECIFIED'),
     seenBound,
   );
   const all = positions.map(({ id, group_id: groupId, permissions }) => `${groupId} ${id} ${permissionsText(permissions)}`);
