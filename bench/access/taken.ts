@@ -7,6 +7,8 @@ import type { WallClock } from './wall.ts';
 // A position that is taken away, raced by requests of who was bound to it.
 
 const wait = { prefer: 'wait=60' };
+/** Of one member. */
+const MOST_AT_ONCE = 6;
 
 /** How a position can be taken away, and given back. */
 export const WAYS = ['unbound', 'changed', 'expelled', 'moved'] as const;
@@ -110,7 +112,7 @@ export class Ground {
   async round(way: Way, draw: Draw): Promise<void> {
     const { tally } = this.#judging;
     if (!(await this.#ask('query'))) tally.lacked.push(`before it was ${way}`);
-    const asking: Promise<void>[] = [];
+    const asking = new Set<Promise<void>>();
     let acknowledged = Number.POSITIVE_INFINITY;
     const ask = async (asked: Asked): Promise<void> => {
       const at = performance.now();
@@ -123,9 +125,14 @@ export class Ground {
     });
     // By turns, until it is acknowledged and a little longer.
     for (let turn = draw.below(ASKED.length), more = ASKED.length; more > 0; turn++) {
-      asking.push(ask(ASKED[turn % ASKED.length] ?? 'query'));
       if (acknowledged < Number.POSITIVE_INFINITY) more--;
-      else await Promise.race([taking, sleep(draw.between(0, 15))]);
+      const asked = ask(ASKED[turn % ASKED.length] ?? 'query').finally(() => asking.delete(asked));
+      asking.add(asked);
+      // It is waited for below, whatever becomes of the others.
+      asked.catch(() => undefined);
+      // Who asks for much at once waits for its answers, not for what is raced.
+      if (asking.size >= MOST_AT_ONCE) await Promise.race([taking, ...asking]);
+      await Promise.race([taking, sleep(draw.between(0, 15))]);
     }
     await Promise.all(asking);
     await taking;

@@ -60,7 +60,8 @@ const explainPermissions = route({
       }),
     },
   },
-  problems: ['MEMBER_NOT_FOUND'],
+  // Of another member.
+  problems: ['MEMBER_NOT_FOUND', 'PERMISSION_DENIED'],
   async handle({ params: { groupId }, query, principal, accessToken }, gateway) {
     const { memberId = principal.memberId } = query;
     const { actions } = await gateway.auth.explainGroup({ accessToken, groupId, memberId });

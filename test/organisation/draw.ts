@@ -76,7 +76,12 @@ export function commandOf(one: Drawn, { state, topId, gone, actors }: Ground): C
   const lower = ids.filter((id) => id !== topId);
   const admins = actors.filter(({ isAdmin }) => isAdmin);
   const isAbout = one.isGone && gone.length > 0 ? pick(gone, one.group) : undefined;
-  const groupId = isAbout ?? (lower.length > 0 ? pick(lower, one.group) : topId);
+  // Most that is drawn is about what can be done: what is archived is restored, who is in a group is bound in it.
+  const archived = lower.filter((id) => state.groups.get(id)?.isArchived);
+  const some = one.kind === 'restore' && archived.length > 0 ? archived : lower;
+  const groupId = isAbout ?? (some.length > 0 ? pick(some, one.group) : topId);
+  const within = actors.filter((actor) => state.groups.get(groupId)?.members.has(actor.memberId));
+  const inIt = ['bind', 'unbind', 'expel', 'leave'].includes(one.kind) && one.member % 4 > 0 && within.length > 0;
   const parentId = isAbout ?? pick(ids, one.other);
   // Nothing takes away the one in which all is.
   const needsLower: Kind[] = ['rename', 'move', 'archive', 'restore', 'delete'];
@@ -88,9 +93,9 @@ export function commandOf(one: Drawn, { state, topId, gone, actors }: Ground): C
   const wanted = needsOwn && own.length === 0 ? 'define' : one.kind;
   const kind = wanted === 'create' && ids.length > MOST_GROUPS ? 'delete' : wanted;
   const positionId = pick(positionIds, one.position);
-  const self = pick(actors, one.who);
+  const self = pick(inIt ? within : actors, one.who);
   const { memberId: by } = pick(admins, one.who);
-  const { memberId } = pick(actors, one.member);
+  const { memberId } = pick(inIt ? within : actors, one.member);
   const { name, visibility, permissions, cascade } = one;
   const as = { by, isAdmin: true };
   if (kind === 'create' || (needsLower.includes(kind) && groupId === topId))

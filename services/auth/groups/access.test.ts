@@ -183,7 +183,7 @@ test('what a member may do in a group is explained: which policy, of which posit
   const inside = await member({ groupIds: [reader._id] });
   t.like(await of(inside, reader._id), { 'group.read': { allowed: true } });
   await t.throwsAsync(of(inside, reader._id, leader.memberId), DENIED, 'of others asks who may see positions');
-  await t.throwsAsync(of(inside, top._id), DENIED);
+  await t.throwsAsync(of(inside, top._id), { code: 'GROUP_NOT_FOUND' }, 'as if there was none');
 });
 
 test('what comes of a look-up is the same however deep the group is', async (t) => {
