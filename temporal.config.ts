@@ -121,7 +121,7 @@ export const SCHEDULES = {
   // It goes over all members and roles, and on from where it was last heard of.
   'upkeep.reconcile': {
     everyMs: 5 * 60_000,
-    summary: 'Makes Auth agree with what Member and Role have',
+    summary: 'Makes Auth agree with what Member, Role, Group and Position have',
     attempt: { startToCloseTimeout: 30 * 60_000, heartbeatTimeout: 60_000 },
   },
   // It looks at every member that was ever deleted, page by page, and goes on at the page at which it was cut off.

@@ -31,6 +31,15 @@ const BENCHES: Record<Bench, () => Promise<void>> = {
     const { run } = await import('./access.ts');
     await onStack((stack) => run(stack, values));
   },
+  positions: async () => {
+    const { run } = await import('./positions.ts');
+    await onStack((stack) => run(stack, values));
+  },
+  // As for the checks.
+  groups: async () => {
+    const { run } = await import('./groups.ts');
+    await onStack((stack) => run(stack, values), 'each');
+  },
 };
 
 const { values, positionals } = readOptions('bench/run.ts', process.argv.slice(2));

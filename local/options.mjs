@@ -51,7 +51,11 @@ Measures and prints. bench/README.md lists what can be measured; without a NAME 
 options:
   --clients N     access: so many members that work while their permissions change (default: 50)
   --seconds N     access: for so long (default: 60)
-  --seed N        access: draws the same again (default: another one each time)
+  --seed N        access, positions: draws the same again (default: another one each time)
+  --rounds N      positions: so many times one is taken away (default: 1000)
+  --groups N      groups: so many groups at most (default: 10000)
+  --members N     groups: so many members (default: 2000)
+  --memberships N groups: so many groups each of them is in (default: 50)
   --times N       start: so many first starts, each in a new folder (default: 1)
   --folder NAME   start: the name of the folders (default: one with spaces and letters beyond ASCII)
   --user NAME     start: as this user of the machine, when you are root
@@ -84,6 +88,8 @@ export const BENCHES = /** @type {const} */ ([
   'start',
   'checks',
   'access',
+  'positions',
+  'groups',
 ]);
 
 /** By script: its help, and the options that `parseArgs` takes. */
@@ -113,6 +119,10 @@ const SCRIPTS = {
       clients: { type: 'string' },
       seconds: { type: 'string' },
       seed: { type: 'string' },
+      rounds: { type: 'string' },
+      groups: { type: 'string' },
+      members: { type: 'string' },
+      memberships: { type: 'string' },
       times: { type: 'string' },
       folder: { type: 'string' },
       user: { type: 'string' },

@@ -127,7 +127,18 @@ export const SERVICES = {
   auth: {
     contract: AuthServiceService,
     calledBy: {
-      sagas: ['listLogins', 'listRoles', 'correctLogin', 'correctRole', 'confirmErasures', 'noteErasures'],
+      sagas: [
+        'listLogins',
+        'listRoles',
+        'listGroups',
+        'listStandings',
+        'correctLogin',
+        'correctRole',
+        'correctGroup',
+        'correctStanding',
+        'confirmErasures',
+        'noteErasures',
+      ],
       gateway: [
         'login',
         'refresh',

@@ -1,19 +1,26 @@
 import { randomUUID } from 'node:crypto';
 import { pino } from 'pino';
 import type { CallInfo } from '#platform/grpc/server.ts';
+import { ROOT } from '#platform/validation/group-fields.ts';
 import { newId } from '#platform/validation/id.ts';
 import { openTestAuth } from '../services/auth/auth.fixture.ts';
 import { authHandlers } from '../services/auth/grpc.ts';
+import { groupHandlers } from '../services/group/grpc.ts';
+import { groupState } from '../services/group/state.ts';
+import { openStore as openGroups } from '../services/group/store.ts';
 import { memberHandlers } from '../services/member/grpc.ts';
 import { memberState } from '../services/member/state.ts';
 import { openStore as openMembers } from '../services/member/store.ts';
+import { positionHandlers } from '../services/position/grpc.ts';
+import { positionState } from '../services/position/state.ts';
+import { openStore as openPositions } from '../services/position/store.ts';
 import { roleHandlers } from '../services/role/grpc.ts';
 import { roleState } from '../services/role/state.ts';
 import { openStore as openRoles } from '../services/role/store.ts';
 import type { Reconciling } from '../worker/reconcile/reconcile.ts';
 import { scratchDatabase } from './scratch-database.ts';
 
-// Member, Role and Auth over databases of a test's own, on the real servers, and called without a transport.
+// Member, Role, Group, Position and Auth over databases of a test's own, on the real servers, and called without a transport.
 
 const info = { signal: new AbortController().signal } as CallInfo;
 type Handlers = Readonly<Record<string, unknown>>;
@@ -30,14 +37,20 @@ const peerOf = <H extends object>(handlers: H) =>
 export async function openAccess() {
   const [membersAt, rolesAt] = [scratchDatabase('reconcile_members'), scratchDatabase('reconcile_roles')];
   const [memberDb, roleDb] = [await openMembers(membersAt), await openRoles(rolesAt)];
+  const [groupsAt, positionsAt] = [scratchDatabase('reconcile_groups'), scratchDatabase('reconcile_positions')];
+  const [groupDb, positionDb] = [await openGroups(groupsAt), await openPositions(positionsAt)];
   const auth = await openTestAuth(process.env.MUSUBI_MONGODB_URL);
   const peers = {
     member: peerOf(memberHandlers(memberDb)),
     role: peerOf(roleHandlers(roleDb)),
+    group: peerOf(groupHandlers(groupDb)),
+    position: peerOf(positionHandlers(positionDb)),
     auth: peerOf(authHandlers(auth, auth.keys)),
   };
   const { roles } = await peers.role.ensureBuiltInRoles({});
   await peers.auth.putRoles({ roles });
+  await peers.group.ensureRoot({});
+  await peers.auth.putRootGroup(await peers.position.ensureRootPositions({}));
 
   const lines: Record<string, unknown>[] = [];
   /** Whose sockets were closed, and narrowed. */
@@ -48,7 +61,12 @@ export async function openAccess() {
       closeSockets: async ({ memberId }: { memberId: string }) => void sockets.push(`closed ${memberId}`),
       narrowSockets: async ({ memberId = 'all' }: { memberId?: string }) => void sockets.push(`narrowed ${memberId}`),
     } as unknown as Reconciling['websocket'],
-    tellers: { member: memberState(memberDb).handlers, role: roleState(roleDb).handlers } as unknown as Reconciling['tellers'],
+    tellers: {
+      member: memberState(memberDb).handlers,
+      role: roleState(roleDb).handlers,
+      group: groupState(groupDb).handlers,
+      position: positionState(positionDb).handlers,
+    } as unknown as Reconciling['tellers'],
     log: pino({ level: 'debug' }, { write: (line: string) => void lines.push(JSON.parse(line)) }),
     settleMs: 50,
   };
@@ -66,6 +84,7 @@ export async function openAccess() {
       email: `${loginId}@example.com`,
     });
     await peers.auth.bindLogin({ ...ids('auth.bindLogin'), loginId, passwordRef });
+    await peers.group.enterOrganisation(ids('group.enterOrganisation'));
     await peers.role.assignRoles({ ...ids('role.assignRoles'), roleIds });
     await peers.auth.grantRoles({ ...ids('auth.grantRoles'), roleIds });
     await peers.member.activateMember(ids('member.activateMember'));
@@ -93,7 +112,58 @@ export async function openAccess() {
     return { roleId, policyId };
   }
 
+  /** The steps of a saga: each under an operation of its own of one job. */
+  const job = () => {
+    const jobId = randomUUID();
+    return (service: keyof typeof peers, name: string, request: object = {}) =>
+      (peers[service] as Record<string, (request: object) => Promise<any>>)[name]?.({
+        operationId: `${jobId}/${service}.${name}`,
+        ...request,
+      });
+  };
+
+  /** Makes a group as the saga does, with a leader. */
+  async function group({ parentId = ROOT, leaderId = undefined as string | undefined } = {}) {
+    const [step, groupId] = [job(), newId()];
+    const fields = { name: randomUUID(), description: '', visibility: 'VISIBILITY_OPEN', tags: [] };
+    await step('group', 'beginCreateGroup', { groupId, parentId, ...fields });
+    if (leaderId) await step('group', 'addCreator', { groupId, memberId: leaderId });
+    const { positions } = await step('position', 'addDefaultPositions', { groupId, leaderId });
+    await step('auth', 'addGroup', { groupId, parentId, findable: true, positions, leaderId });
+    await step('group', 'commitGroup', { groupId });
+    return groupId;
+  }
+
+  /** Makes a position of a group as the saga does. */
+  async function position(groupId: string) {
+    const [step, positionId] = [job(), newId()];
+    const permissions = [{ action: 'group.update', reach: 'REACH_SUBTREE' }];
+    const { position } = await step('position', 'beginCreatePosition', { groupId, positionId, name: randomUUID(), permissions });
+    await step('auth', 'putPosition', { groupId, position });
+    await step('position', 'commitPosition', { positionId });
+    return positionId;
+  }
+
+  /** Has a member be in a group, and bound to a position of it, as the sagas do. */
+  async function standing(groupId: string, memberId: string, positionId?: string): Promise<void> {
+    const step = job();
+    await step('group', 'beginChangeMembership', { groupId, memberId, change: 'MEMBERSHIP_CHANGE_ADD', reason: '' });
+    const bind = positionId ? [positionId] : [];
+    const none = { release: [], releaseAll: false };
+    if (positionId) await step('position', 'beginChangeBindings', { groupId, memberId, bind, ...none });
+    const changes = [{ memberId, isMember: true, positions: { positionIds: bind } }];
+    await step('auth', 'changeStandings', { groupId, changes, leavesNone: false });
+    if (positionId) await step('position', 'commitBindings');
+    await step('group', 'commitMembership');
+  }
+
   return {
+    job,
+    group,
+    position,
+    standing,
+    groupDb,
+    positionDb,
     peers,
     auth,
     context,
@@ -107,6 +177,8 @@ export async function openAccess() {
       await auth.close();
       await membersAt.drop();
       await rolesAt.drop();
+      await groupsAt.drop();
+      await positionsAt.drop();
     },
   };
 }

@@ -6,9 +6,10 @@ import { newId } from '#platform/validation/id.ts';
 import { loginOf as sessionOf } from '../services/auth/auth.fixture.ts';
 import type { Member } from '../services/auth/domain.ts';
 import { logIn } from '../services/auth/rpcs/log-in.ts';
-import type { Kind } from '../worker/reconcile/drift.ts';
+import type { AccessKind, Kind } from '../worker/reconcile/drift.ts';
+import { inWords } from '../worker/reconcile/findings.ts';
 import { driftFound } from '../worker/reconcile/metrics.ts';
-import { inWords, type Progress, reconcile } from '../worker/reconcile/reconcile.ts';
+import { type Progress, reconcile } from '../worker/reconcile/reconcile.ts';
 import { type Access, loginOf, openAccess, roleOf } from './reconcile.fixture.ts';
 
 // Each way in which Auth can differ from Member and Role, planted in the stores.
@@ -37,91 +38,99 @@ test('what agrees is left alone, and nothing is waited for', async (t) => {
   await access.role();
   const before = await loginOf(access, memberId);
   const report = await reconcile({ ...access.context, settleMs: 3_600_000 });
-  t.deepEqual(report, { compared: { logins: 2, members: 2, roles: 3 }, repaired: {}, left: [], leftInAll: 0 });
+  t.deepEqual(report, {
+    compared: { logins: 2, members: 2, roles: 3, groups: 1, memberships: 2 },
+    repaired: {},
+    left: [],
+    leftInAll: 0,
+  });
   t.deepEqual(await loginOf(access, memberId), before);
-  t.is(inWords(report), 'Compared 2 logins, 2 members and 3 roles. All agreed.');
+  t.is(inWords(report), 'Compared 2 logins, 2 members, 3 roles, 1 groups and 2 memberships. All agreed.');
   t.deepEqual([access.sockets, access.lines], [[], []]);
 });
 
-/** What is planted for a member or role, and what is found of it. */
-const PLANTED: Record<Kind, (access: Access) => Promise<{ id: string; sockets?: string; agrees: () => Promise<boolean> }>> = {
-  async 'extra-role'(access) {
-    const { memberId } = await access.member();
-    await access.auth.store.members.updateOne({ _id: memberId }, { $push: { roleIds: 'admin' } });
-    const agrees = async () => (await loginOf(access, memberId)).roleIds.join() === 'member';
-    return { id: memberId, sockets: `narrowed ${memberId}`, agrees };
-  },
-  async 'missing-role'(access) {
-    const { roleId } = await access.role();
-    const { memberId } = await access.member(['member', roleId]);
-    await access.auth.store.members.updateOne({ _id: memberId }, { $set: { roleIds: ['member'] } });
-    const agrees = async () => (await loginOf(access, memberId)).roleIds.includes(roleId);
-    return { id: memberId, sockets: `narrowed ${memberId}`, agrees };
-  },
-  async 'unknown-member'(access) {
-    const { memberId } = await access.member();
-    await access.memberDb.query(sql`delete from members where member_id = ${memberId}`);
-    const agrees = async () => (await loginOf(access, memberId)).status === 'suspended';
-    return { id: memberId, sockets: `closed ${memberId}`, agrees };
-  },
-  async 'missing-login'(access) {
-    const { memberId } = await access.member();
-    await access.auth.store.members.deleteOne({ _id: memberId });
-    return { id: memberId, agrees: async () => false };
-  },
-  async 'login-name'(access) {
-    const { memberId, loginId } = await access.member();
-    await access.auth.store.members.updateOne({ _id: memberId }, { $set: { loginId: 'Mallory', loginKey: 'mallory' } });
-    const agrees = async () =>
-      (await access.auth.store.members.findOne({ _id: memberId, loginId, loginKey: loginId.toLowerCase() })) !== null;
-    return { id: memberId, agrees };
-  },
-  async 'open-login'(access) {
-    const { memberId, loginId } = await access.member();
-    const { members, mongo } = access.auth.store;
-    await logIn(access.auth, { ...sessionOf(loginId), password: 'correct horse battery' });
-    await access.memberDb.query(sql`update members set status = 'SUSPENDED', suspended_at = now() where member_id = ${memberId}`);
-    const told = { aggregateid: memberId, type: 'auth.login-suspended' };
-    const agrees = async () =>
-      (await loginOf(access, memberId)).status === 'suspended' &&
-      (await members.findOne({ _id: memberId }))?.sessions.length === 0 &&
-      (await mongo.db.collection('outbox').countDocuments(told)) === 1;
-    return { id: memberId, sockets: `closed ${memberId}`, agrees };
-  },
-  async 'closed-login'(access) {
-    const { memberId } = await access.member();
-    await access.auth.store.members.updateOne({ _id: memberId }, { $set: { status: 'suspended' } });
-    return { id: memberId, agrees: async () => (await loginOf(access, memberId)).status === 'active' };
-  },
-  async 'unknown-role'(access) {
-    const roleId = newId();
-    await access.auth.role(roleId, ['permit (principal, action, resource);']);
-    return { id: roleId, sockets: 'narrowed all', agrees: async () => (await roleOf(access, roleId)) === undefined };
-  },
-  async 'absent-role'(access) {
-    const { roleId, policyId } = await access.role();
-    const before = await roleOf(access, roleId);
-    await access.auth.store.roles.deleteOne({ _id: roleId });
-    const agrees = async () => {
-      const now = await roleOf(access, roleId);
-      return now?.policies[0]?.policyId === policyId && now.version > before.version;
-    };
-    return { id: roleId, sockets: 'narrowed all', agrees };
-  },
-  async policies(access) {
-    const { roleId } = await access.role();
-    const before = await roleOf(access, roleId);
-    await access.auth.store.roles.updateOne(
-      { _id: roleId },
-      { $set: { 'policies.0.cedar': 'permit (principal, action, resource);' } },
-    );
-    const agrees = async () => {
-      const now = await roleOf(access, roleId);
-      return now.policies[0].cedar === before.policies[0].cedar && now.version > before.version;
-    };
-    return { id: roleId, sockets: 'narrowed all', agrees };
-  },
-};
+/** What is planted for a member or role, and what is found of it. (Groups: reconcile-groups.test.ts.) */
+const PLANTED: Record<AccessKind, (access: Access) => Promise<{ id: string; sockets?: string; agrees: () => Promise<boolean> }>> =
+  {
+    async 'extra-role'(access) {
+      const { memberId } = await access.member();
+      await access.auth.store.members.updateOne({ _id: memberId }, { $push: { roleIds: 'admin' } });
+      const agrees = async () => (await loginOf(access, memberId)).roleIds.join() === 'member';
+      return { id: memberId, sockets: `narrowed ${memberId}`, agrees };
+    },
+    async 'missing-role'(access) {
+      const { roleId } = await access.role();
+      const { memberId } = await access.member(['member', roleId]);
+      await access.auth.store.members.updateOne({ _id: memberId }, { $set: { roleIds: ['member'] } });
+      const agrees = async () => (await loginOf(access, memberId)).roleIds.includes(roleId);
+      return { id: memberId, sockets: `narrowed ${memberId}`, agrees };
+    },
+    async 'unknown-member'(access) {
+      const { memberId } = await access.member();
+      await access.memberDb.query(sql`delete from members where member_id = ${memberId}`);
+      const agrees = async () => (await loginOf(access, memberId)).status === 'suspended';
+      return { id: memberId, sockets: `closed ${memberId}`, agrees };
+    },
+    async 'missing-login'(access) {
+      const { memberId } = await access.member();
+      await access.auth.store.members.deleteOne({ _id: memberId });
+      return { id: memberId, agrees: async () => false };
+    },
+    async 'login-name'(access) {
+      const { memberId, loginId } = await access.member();
+      await access.auth.store.members.updateOne({ _id: memberId }, { $set: { loginId: 'Mallory', loginKey: 'mallory' } });
+      const agrees = async () =>
+        (await access.auth.store.members.findOne({ _id: memberId, loginId, loginKey: loginId.toLowerCase() })) !== null;
+      return { id: memberId, agrees };
+    },
+    async 'open-login'(access) {
+      const { memberId, loginId } = await access.member();
+      const { members, mongo } = access.auth.store;
+      await logIn(access.auth, { ...sessionOf(loginId), password: 'correct horse battery' });
+      await access.memberDb.query(
+        sql`update members set status = 'SUSPENDED', suspended_at = now() where member_id = ${memberId}`,
+      );
+      const told = { aggregateid: memberId, type: 'auth.login-suspended' };
+      const agrees = async () =>
+        (await loginOf(access, memberId)).status === 'suspended' &&
+        (await members.findOne({ _id: memberId }))?.sessions.length === 0 &&
+        (await mongo.db.collection('outbox').countDocuments(told)) === 1;
+      return { id: memberId, sockets: `closed ${memberId}`, agrees };
+    },
+    async 'closed-login'(access) {
+      const { memberId } = await access.member();
+      await access.auth.store.members.updateOne({ _id: memberId }, { $set: { status: 'suspended' } });
+      return { id: memberId, agrees: async () => (await loginOf(access, memberId)).status === 'active' };
+    },
+    async 'unknown-role'(access) {
+      const roleId = newId();
+      await access.auth.role(roleId, ['permit (principal, action, resource);']);
+      return { id: roleId, sockets: 'narrowed all', agrees: async () => (await roleOf(access, roleId)) === undefined };
+    },
+    async 'absent-role'(access) {
+      const { roleId, policyId } = await access.role();
+      const before = await roleOf(access, roleId);
+      await access.auth.store.roles.deleteOne({ _id: roleId });
+      const agrees = async () => {
+        const now = await roleOf(access, roleId);
+        return now?.policies[0]?.policyId === policyId && now.version > before.version;
+      };
+      return { id: roleId, sockets: 'narrowed all', agrees };
+    },
+    async policies(access) {
+      const { roleId } = await access.role();
+      const before = await roleOf(access, roleId);
+      await access.auth.store.roles.updateOne(
+        { _id: roleId },
+        { $set: { 'policies.0.cedar': 'permit (principal, action, resource);' } },
+      );
+      const agrees = async () => {
+        const now = await roleOf(access, roleId);
+        return now.policies[0].cedar === before.policies[0].cedar && now.version > before.version;
+      };
+      return { id: roleId, sockets: 'narrowed all', agrees };
+    },
+  };
 
 for (const [kind, plant] of Object.entries(PLANTED)) {
   test(`${kind} is found, put right once, and told`, async (t) => {
@@ -210,6 +219,9 @@ test('a run that is broken off goes on, over more than a page, and does nothing 
   await access.roleDb.query(
     sql`insert into member_roles (member_id, role_id) select id, 'member' from unnest(${ids}::text[]) id`,
   );
+
+  await access.groupDb.query(sql`
+    insert into memberships (group_id, member_id, joined_at, version) select 'root', id, now(), 1 from unnest(${ids}::text[]) id`);
 
   const { auth } = access.context;
   let last: Progress | undefined;

@@ -42,6 +42,8 @@ export function host(
           if (method === 'listOperations') return { operations: [] };
           if (method === 'listLogins') return { logins };
           if (method === 'listRoles') return { roles: [] };
+          if (method === 'listGroups') return { groups: [] };
+          if (method === 'listStandings') return { standings: [] };
           if (method === 'listUnfinishedJobs') return { jobs: [], nextPageToken: '' };
           if (method === 'listErased') return { requested: [] };
           if (method === 'finishJob') ended.push(`${request.jobId} ${request.state}`);
@@ -49,7 +51,7 @@ export function host(
         },
       },
     ) as never;
-  const tellers = { member: tellingNothing, role: tellingNothing };
+  const tellers = { member: tellingNothing, role: tellingNothing, group: tellingNothing, position: tellingNothing };
   const peers = Object.fromEntries(Object.keys(CONTRACTS).map((name) => [name, service()])) as unknown as SagaPeers;
   const config = { MUSUBI_TEMPORAL_ADDRESS: at, MUSUBI_TEMPORAL_NAMESPACE: namespace, ...more } as unknown as Parameters<
     typeof hostWorkers

@@ -5,7 +5,7 @@ import { sparing } from '#platform/process/probe.ts';
 import { type Job, JobState } from '#proto/musubi/job/v1/job.ts';
 import { SCHEDULES, type ScheduleId } from '../temporal.config.ts';
 import type { ErasureReport } from './erasures.ts';
-import type { Report } from './reconcile/reconcile.ts';
+import type { Report } from './reconcile/findings.ts';
 import { type Regular, regular } from './schedules.ts';
 import { examine, QUIET_MS, type Sources, unfinishedJobs } from './unfinished-jobs.ts';
 
@@ -95,11 +95,11 @@ export const tellOfErasures = telling<ErasureReport>({
     `${count === 1 ? `member ${first}` : `member ${first} and ${count - 1} more`} can not be erased within a day: node main.ts erasures`,
 });
 
-/** Tells of what Auth has of members and roles that is not what Member and Role have, and that only people can put right. */
+/** Tells of what Auth has of members, roles and groups that is not what their services have, and that only people can put right. */
 export const tellOfDrift = telling<Report>({
   name: 'drift',
   id: 'upkeep.reconcile',
-  unwatched: 'Auth is not compared with Member and Role',
+  unwatched: 'Auth is not compared with Member, Role, Group and Position',
   finding: ({ left: [first], leftInAll }) =>
     first &&
     `${first.kind} of ${first.id}${leftInAll === 1 ? '' : ` (and ${leftInAll - 1} more)`} can not be put right (${first.code}): the last run of upkeep.reconcile in the Web UI names what differs`,

@@ -62,7 +62,8 @@ const explainPermissions = route({
       }),
     },
   },
-  problems: ['MEMBER_NOT_FOUND'],
+  // Of another member.
+  problems: ['MEMBER_NOT_FOUND', 'PERMISSION_DENIED'],
   async handle({ params: { groupId }, query, principal, accessToken }, gateway) {
     const { memberId = principal.memberId } = query;
     const reading = { action: 'member.read' as const, resource: member(memberId) };

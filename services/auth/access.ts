@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import { Counter } from '@prometheus-io/client';
-import { callerGone, notFound, permissionDenied } from '#platform/errors.ts';
+import { callerGone, MusubiError, notFound, permissionDenied } from '#platform/errors.ts';
 import { metrics } from '#platform/process/telemetry.ts';
 import type { AccessToken } from './access-tokens.ts';
 import type { Auth } from './auth.ts';
@@ -11,7 +11,7 @@ import type { Permit } from './permits.ts';
 import type { Explanation } from './policies.ts';
 import type { RoleVersion } from './policy-sets.ts';
 import { type About, aboutOf, questionOf, type Resource } from './question.ts';
-import { permissionRevoked, sessionRevoked } from './refusals.ts';
+import { groupNotFound, permissionRevoked, sessionRevoked } from './refusals.ts';
 import type { Standing } from './standing.ts';
 
 /** What is asked about, as callers name it. */
@@ -176,7 +176,7 @@ export async function simulate(
  * What a member may do in a group, action by action, and what decides that. Of itself every member asks who may read the group, of others who
  * may see its positions. Of what is granted from a group above, who may not read that one is told only that it is granted.
  *
- * @throws as {@link authorize} for who asks; MEMBER_NOT_FOUND
+ * @throws as {@link authorize} for who asks; GROUP_NOT_FOUND for a group that it may not read, MEMBER_NOT_FOUND
  */
 export async function explainGroup(
   auth: Auth,
@@ -184,7 +184,9 @@ export async function explainGroup(
   signal?: AbortSignal,
 ): Promise<(Explanation & { action: string })[]> {
   const { action, resource } = readingOf(groupId);
-  const token = await authorize(auth, { accessToken, action, resource }, signal);
+  const token = await authorize(auth, { accessToken, action, resource }, signal).catch((error: unknown) => {
+    throw error instanceof MusubiError && error.code === 'PERMISSION_DENIED' ? groupNotFound() : error;
+  });
   if (token.memberId !== memberId) await authorize(auth, { accessToken, action: 'position.list', resource }, signal);
   const actions = auth.policies.actionsOn(resource.type);
   const explanations = await explained(auth, memberId, resource, actions, signal);

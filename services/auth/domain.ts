@@ -81,6 +81,8 @@ export interface Member {
   groupIds?: string[];
   /** The positions that it is bound to, in those or in the whole organisation; absent: none. */
   positionIds?: string[];
+  /** How often these two were changed; absent: never. */
+  standings?: number;
   /** The groups that it is invited to; absent: none. */
   invitedTo?: string[];
   status: MemberStatus;

@@ -14,11 +14,11 @@ import { isReading } from './partial-evaluation.ts';
 import type { Permit } from './permits.ts';
 import { saysTooMuch } from './question.ts';
 import { checkRename } from './rpcs/check-rename.ts';
-import { correctLogin, correctRole } from './rpcs/corrections.ts';
+import { correctGroup, correctLogin, correctRole, correctStanding } from './rpcs/corrections.ts';
 import { endOwnSession } from './rpcs/end-session.ts';
 import { confirmErasures, listErasures, noteErasures } from './rpcs/erasures.ts';
 import { exportAuditEvents, listAuditEvents } from './rpcs/list-audit-events.ts';
-import { listLogins, listRoles } from './rpcs/list-copies.ts';
+import { listGroups, listLogins, listRoles, listStandings } from './rpcs/list-copies.ts';
 import { listHeldLogins } from './rpcs/list-held-logins.ts';
 import { listSessions } from './rpcs/list-sessions.ts';
 import { logIn, type Tokens } from './rpcs/log-in.ts';
@@ -110,6 +110,8 @@ export function authHandlers(auth: Auth, keys: KeyRing): AuthHandlers {
     },
     listLogins: (request) => listLogins(store, request),
     listRoles: (request) => listRoles(store, request),
+    listGroups: (request) => listGroups(store, request),
+    listStandings: (request) => listStandings(store, request),
     correctLogin: async (request) => {
       requireId('memberId', request.memberId);
       return { corrected: await settled(store, correctLogin(store, request)) };
@@ -117,6 +119,15 @@ export function authHandlers(auth: Auth, keys: KeyRing): AuthHandlers {
     correctRole: async (request) => {
       if (request.roleId === '') throw missing('roleId');
       return { corrected: await settled(store, correctRole(store, auth.policies, request)) };
+    },
+    correctGroup: async (request) => {
+      if (request.groupId === '') throw missing('groupId');
+      return { corrected: await settled(store, correctGroup(store, request)) };
+    },
+    correctStanding: async (request) => {
+      if (request.groupId === '') throw missing('groupId');
+      requireId('memberId', request.memberId);
+      return { corrected: await settled(store, correctStanding(store, request)) };
     },
     confirmErasures: async (request) => ({ memberIds: await confirmErasures(auth, request) }),
     noteErasures: async (request) => ({ overdueMemberIds: await noteErasures(store, request) }),

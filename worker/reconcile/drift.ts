@@ -1,6 +1,6 @@
 import type { LoginCopy, RoleCopy, RolePolicyCopy } from '#proto/musubi/auth/v1/auth.ts';
 
-// What Auth has of members and roles, compared with what Member and Role have of them. No I/O.
+// What Auth has of members and roles, compared with what Member and Role have of them. No I/O. (Groups: group-drift.ts.)
 
 /**
  * In what a copy differs:
@@ -11,8 +11,13 @@ import type { LoginCopy, RoleCopy, RolePolicyCopy } from '#proto/musubi/auth/v1/
  * - `extra-role`, `missing-role`: the member holds a role more, or less
  * - `unknown-role`, `absent-role`: a role of which Role knows nothing, or that Auth has not
  * - `policies`: a role carries others, or they say something else
+ * - `unknown-group`, `absent-group`: a group of which Group knows nothing, or that Auth has not
+ * - `group-path`, `group-visibility`: it is in another group, or found by others
+ * - `group-positions`: there are others in it, or they permit something else
+ * - `extra-membership`, `missing-membership`: a member is in a group more, or less
+ * - `extra-binding`, `missing-binding`: it is bound to a position more, or less
  */
-export const KINDS = [
+const ACCESS_KINDS = [
   'unknown-member',
   'missing-login',
   'login-name',
@@ -24,7 +29,21 @@ export const KINDS = [
   'absent-role',
   'policies',
 ] as const;
-export type Kind = (typeof KINDS)[number];
+const GROUP_KINDS = [
+  'unknown-group',
+  'absent-group',
+  'group-path',
+  'group-visibility',
+  'group-positions',
+  'extra-membership',
+  'missing-membership',
+  'extra-binding',
+  'missing-binding',
+] as const;
+export const KINDS = [...ACCESS_KINDS, ...GROUP_KINDS] as const;
+export type AccessKind = (typeof ACCESS_KINDS)[number];
+export type GroupKind = (typeof GROUP_KINDS)[number];
+export type Kind = AccessKind | GroupKind;
 
 /** A member as Member has it. */
 export interface MemberTruth {

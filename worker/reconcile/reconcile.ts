@@ -1,16 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { MusubiError } from '#platform/errors.ts';
 import type { Logger } from '#platform/process/log.ts';
 import { PAGE } from '#platform/state.ts';
 import { ADMIN } from '#platform/validation/access-fields.ts';
 import type { SagaPeers } from '../../activities/index.ts';
-import { KINDS, type Kind, type LoginDrift, loginDrift, type RoleDrift, roleDrift } from './drift.ts';
-import { driftFound } from './metrics.ts';
+import { type LoginDrift, loginDrift, type RoleDrift, roleDrift } from './drift.ts';
+import { Findings, type Pass, type Report } from './findings.ts';
+import { GROUP_PASSES, GroupPasses, type GroupPeers } from './groups.ts';
 import { held, idsAfter, members, policies, roles, settledRoles, type Tellers } from './truth.ts';
 
 /** What a run works with. */
 export interface Reconciling {
-  auth: Pick<SagaPeers['auth'], 'listLogins' | 'listRoles' | 'correctLogin' | 'correctRole'>;
+  auth: Pick<SagaPeers['auth'], 'listLogins' | 'listRoles' | 'correctLogin' | 'correctRole'> & GroupPeers['auth'];
   websocket: Pick<SagaPeers['websocket'], 'closeSockets' | 'narrowSockets'>;
   tellers: Tellers;
   log: Logger;
@@ -21,16 +21,8 @@ export interface Reconciling {
 }
 
 /** A run goes over all that Auth has, and then over all that Auth may lack. */
-const PASSES = ['roles', 'absent roles', 'logins', 'missing logins'] as const;
-
-interface Pass {
-  /** The IDs of a page, after an ID. */
-  page(after: string): Promise<string[]>;
-  /** Those of them that differ now. */
-  differing(ids: string[]): Promise<string[]>;
-  /** Looks at these again, and makes agree what differs still. */
-  repair(ids: string[]): Promise<void>;
-}
+const ACCESS_PASSES = ['roles', 'absent roles', 'logins', 'missing logins'] as const;
+const PASSES = [...ACCESS_PASSES, ...GROUP_PASSES] as const;
 
 /** How far a run is. */
 export interface Progress {
@@ -40,18 +32,6 @@ export interface Progress {
   report: Report;
 }
 
-/** What was found. It names nobody. */
-export interface Report {
-  /** How many were compared. */
-  compared: { logins: number; members: number; roles: number };
-  /** How much was made to agree, by kind. */
-  repaired: Partial<Record<Kind, number>>;
-  /** What was not: IDs and codes, the first {@link LEFT_NAMED}; and how many in all. */
-  left: { kind: Kind; id: string; code: string }[];
-  leftInAll: number;
-}
-
-const LEFT_NAMED = 20;
 const SETTLE_MS = 2_000;
 /**
  * More logins than these, or than Member has members, are not closed because it does not know them: it may have been restored to an older
@@ -59,33 +39,33 @@ const SETTLE_MS = 2_000;
  */
 const MOST_UNKNOWN = 100;
 
-const newReport = (): Report => ({ compared: { logins: 0, members: 0, roles: 0 }, repaired: {}, left: [], leftInAll: 0 });
-
 /**
- * Compares what Auth has of members and roles with what Member and Role have, and makes Auth agree. A difference is real if it is still
+ * Compares what Auth has of members, roles and groups with what the services have whose these are, and makes Auth agree. A difference is real if it is still
  * there a while later, and no job is at work on the thing: Auth is read first, so what a job has changed there is locked or done in the
  * others by the time that they are read. A copy that has changed since it was compared is not written. One page is held at a time.
  *
  * @param progress of a run that was broken off
  */
 export async function reconcile(context: Reconciling, progress?: Progress): Promise<Report> {
-  const run = new Reconciliation(context, progress?.report ?? newReport());
+  const run = new Reconciliation(context, progress?.report);
   for (let pass = progress?.pass ?? 0; pass < PASSES.length; pass++)
     await run.pass(pass, pass === progress?.pass ? progress.after : '');
-  return run.report;
+  return run.findings.report;
 }
 
 class Reconciliation {
-  readonly report: Report;
+  readonly findings: Findings;
   readonly #context: Reconciling;
+  readonly #groups: GroupPasses;
   /** A run that goes on from here need not look at what is before it. */
   #at = { pass: 0, after: '' };
   /** Open logins of no member: what becomes of them depends on how many there are. */
   #unknown: LoginDrift[] = [];
 
-  constructor(context: Reconciling, report: Report) {
+  constructor(context: Reconciling, report: Report | undefined) {
     this.#context = context;
-    this.report = report;
+    this.findings = new Findings(report, context.log, () => this.#tell());
+    this.#groups = new GroupPasses(context, this.findings);
   }
 
   /** One pass over all of a kind. */
@@ -107,10 +87,11 @@ class Reconciliation {
       this.#tell();
     }
     await this.#closeUnknown();
+    await this.#groups.removeUnknown();
   }
 
   #tell(): void {
-    this.#context.progressed?.({ ...this.#at, report: this.report });
+    this.#context.progressed?.({ ...this.#at, report: this.findings.report });
   }
 
   async #closeUnknown(): Promise<void> {
@@ -122,7 +103,7 @@ class Reconciliation {
     const most = Math.min(known, MOST_UNKNOWN);
     const why = known === 0 ? 'STORE_EMPTY' : unknown.length > most ? 'TOO_MANY' : undefined;
     for (const drift of unknown) {
-      if (why) this.#leave('unknown-member', drift.memberId, why);
+      if (why) this.findings.leave('unknown-member', drift.memberId, why);
       else await this.#correctLogin(drift);
     }
   }
@@ -130,7 +111,7 @@ class Reconciliation {
   /** Where the IDs of a pass come from, what of them is looked for, and what is done about it. */
   #parts(kind: (typeof PASSES)[number]): Pass {
     const { auth, tellers } = this.#context;
-    const { compared } = this.report;
+    const { compared } = this.findings.report;
     const rolesIn = async (ids: string[], absent: boolean): Promise<RoleDrift[]> =>
       (await this.#roles(ids)).filter(({ kind }) => (kind === 'absent-role') === absent);
     const loginsIn = async (ids: string[], missing: boolean): Promise<LoginDrift[]> =>
@@ -166,6 +147,8 @@ class Reconciliation {
           compared.members += ids.length;
           return ids;
         }, true);
+      default:
+        return this.#groups.of(kind);
     }
   }
 
@@ -199,11 +182,11 @@ class Reconciliation {
     let corrected = 0;
     for (const { roleId, version, kind, policies } of drifts) {
       if (hasLostAll) {
-        this.#leave(kind, roleId, 'STORE_EMPTY');
+        this.findings.leave(kind, roleId, 'STORE_EMPTY');
         continue;
       }
       const request = { roleId, version, policies: policies ?? [], removed: policies === undefined };
-      if (await this.#repair([kind], roleId, () => auth.correctRole(request))) corrected++;
+      if (await this.findings.repair([kind], roleId, () => auth.correctRole(request))) corrected++;
     }
     if (corrected > 0) await websocket.narrowSockets({ operationId: '', memberId: undefined });
   }
@@ -212,10 +195,10 @@ class Reconciliation {
     // Who gets something comes first: then whoever loses the role `admin` is not the last administrator.
     const gives = ({ open, kinds }: LoginDrift): number => (open || kinds.includes('missing-role') ? 0 : 1);
     for (const drift of drifts.toSorted((a, b) => gives(a) - gives(b))) {
-      if (drift.isUntold) this.#leave('extra-role', drift.memberId, 'STORE_EMPTY');
+      if (drift.isUntold) this.findings.leave('extra-role', drift.memberId, 'STORE_EMPTY');
       const [kind] = drift.kinds;
       if (!kind) continue;
-      if (kind === 'missing-login') this.#leave(kind, drift.memberId, 'LOGIN_NOT_FOUND');
+      if (kind === 'missing-login') this.findings.leave(kind, drift.memberId, 'LOGIN_NOT_FOUND');
       else if (kind === 'unknown-member') this.#unknown.push(drift);
       else await this.#correctLogin(drift);
     }
@@ -224,51 +207,8 @@ class Reconciliation {
   async #correctLogin({ memberId, version, kinds, loginId, open, roleIds }: LoginDrift): Promise<void> {
     const { auth, websocket } = this.#context;
     const request = { memberId, version, loginId, open, roles: roleIds && { roleIds } };
-    if (!(await this.#repair(kinds, memberId, () => auth.correctLogin(request)))) return;
+    if (!(await this.findings.repair(kinds, memberId, () => auth.correctLogin(request)))) return;
     if (open === false) await websocket.closeSockets({ operationId: '', memberId });
     else if (roleIds) await websocket.narrowSockets({ operationId: '', memberId });
   }
-
-  /** @returns whether it was put right; a copy that has changed meanwhile is left to the next run */
-  async #repair(kinds: readonly Kind[], id: string, correct: () => Promise<{ corrected: boolean }>): Promise<boolean> {
-    const { log } = this.#context;
-    try {
-      const { corrected } = await correct();
-      if (!corrected) return false;
-    } catch (error) {
-      if (!(error instanceof MusubiError) || error.retryable) throw error;
-      for (const kind of kinds) this.#leave(kind, id, error.code);
-      return false;
-    }
-    const { repaired } = this.report;
-    for (const kind of kinds) {
-      repaired[kind] = (repaired[kind] ?? 0) + 1;
-      driftFound.inc({ kind, outcome: 'repaired' });
-    }
-    this.#tell();
-    log.warn({ id, kinds }, 'what Auth had of a member or role was not what the others have; it is put right');
-    return true;
-  }
-
-  #leave(kind: Kind, id: string, code: string): void {
-    const { left } = this.report;
-    this.report.leftInAll++;
-    if (left.length < LEFT_NAMED) left.push({ kind, id, code });
-    driftFound.inc({ kind, outcome: 'left' });
-    this.#context.log.error(
-      { id, kinds: [kind], code },
-      'what Auth has of a member or role is not what the others have, and stays so',
-    );
-  }
-}
-
-/** What was found, in words. */
-export function inWords({ compared: { logins, members, roles }, repaired, left, leftInAll }: Report): string {
-  const put = KINDS.flatMap((kind) => (repaired[kind] ? `${repaired[kind]} ${kind}` : [])).join(', ');
-  const stays = left.map(({ kind, id, code }) => `${kind} of ${id}: ${code}`).join('; ');
-  return [
-    `Compared ${logins} logins, ${members} members and ${roles} roles.`,
-    put ? `Put right: ${put}.` : 'All agreed.',
-    ...(leftInAll > 0 ? [`**${leftInAll} stay different:** ${stays}.`] : []),
-  ].join(' ');
 }

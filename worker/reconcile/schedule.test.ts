@@ -2,7 +2,7 @@ import test from 'ava';
 import { until } from '#platform/until.fixture.ts';
 import { asOperator, host, makeNamespace, ready } from '../host.fixture.ts';
 import { type Regular, regular } from '../schedules.ts';
-import type { Report } from './reconcile.ts';
+import type { Report } from './findings.ts';
 
 test.before(makeNamespace);
 
@@ -24,7 +24,12 @@ test('the Schedule compares, by whoever hosts sagas, and shows in the Web UI wha
       found = await regular<Report>(client, 'upkeep.reconcile');
       return found.last;
     });
-    t.deepEqual(found?.last?.result, { compared: { logins: 0, members: 0, roles: 0 }, repaired: {}, left: [], leftInAll: 0 });
+    t.deepEqual(found?.last?.result, {
+      compared: { logins: 0, members: 0, roles: 0, groups: 0, memberships: 0 },
+      repaired: {},
+      left: [],
+      leftInAll: 0,
+    });
     const { action } = (await schedule.describe()).info.recentActions.at(-1) ?? {};
     const { userMetadata } = await client.workflowService
       .describeWorkflowExecution({

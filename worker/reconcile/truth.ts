@@ -1,15 +1,15 @@
 import type { Peer } from '#platform/grpc/client.ts';
 import { PAGE } from '#platform/state.ts';
+import { GroupEvent, MembershipEvent } from '#proto/musubi/group/v1/group.ts';
 import { MemberEvent } from '#proto/musubi/member/v1/member.ts';
+import { BindingsEvent, PositionEvent, PositionKind } from '#proto/musubi/position/v1/position.ts';
 import { MemberRolesEvent, PolicyEvent, RoleEvent } from '#proto/musubi/role/v1/role.ts';
 import type { State, StateServiceService, TellStateRequest } from '#proto/musubi/state/v1/state.ts';
 import type { HeldTruth, MemberTruth, PolicyTruth, RoleTruth } from './drift.ts';
+import type { BindingsTruth, GroupTruth, MembershipTruth, PositionTruth } from './group-drift.ts';
 
-/** Who tells what members and roles are. */
-export interface Tellers {
-  member: Pick<Peer<StateServiceService>, 'tellState'>;
-  role: Pick<Peer<StateServiceService>, 'tellState'>;
-}
+/** Who tells what members, roles, groups and positions are. */
+export type Tellers = Record<'member' | 'role' | 'group' | 'position', Pick<Peer<StateServiceService>, 'tellState'>>;
 
 const TIMEOUT_MS = 20_000;
 
@@ -60,6 +60,31 @@ function policyOf(state: State): PolicyTruth {
   return { name: policy?.name ?? '', cedar: policy?.cedar ?? '', changing: changingOf(state) };
 }
 
+function groupOf(state: State): GroupTruth {
+  const { group } = GroupEvent.fromJSON(JSON.parse(state.payloadJson));
+  return {
+    parentId: group?.parentId,
+    findable: group?.visibility !== 'VISIBILITY_INVITATION',
+    changing: changingOf(state),
+  };
+}
+
+const membershipOf = (state: State): MembershipTruth => ({
+  isMember: MembershipEvent.fromJSON(JSON.parse(state.payloadJson)).membership !== undefined,
+  changing: changingOf(state),
+});
+
+function positionOf(state: State): PositionTruth {
+  const { position } = PositionEvent.fromJSON(JSON.parse(state.payloadJson));
+  const { groupId = '', kind = PositionKind.POSITION_KIND_UNSPECIFIED, permissions = [] } = position ?? {};
+  return { groupId, grant: { positionId: state.id, kind, permissions }, changing: changingOf(state) };
+}
+
+const bindingsOf = (state: State): BindingsTruth => ({
+  positionIds: BindingsEvent.fromJSON(JSON.parse(state.payloadJson)).bindings.map(({ positionId }) => positionId),
+  changing: changingOf(state),
+});
+
 export const members = ({ member }: Tellers, ids: readonly string[]) => tellOf(member, 'member', ids, memberOf);
 export const held = ({ role }: Tellers, memberIds: readonly string[]) => tellOf(role, 'member-roles', memberIds, heldOf);
 export const roles = ({ role }: Tellers, ids: readonly string[]) => tellOf(role, 'role', ids, roleOf);
@@ -70,9 +95,25 @@ export function policies({ role }: Tellers, carriers: Iterable<RoleTruth>): Prom
   return tellOf(role, 'policy', [...ids], policyOf);
 }
 
-/** The IDs of a page of members or roles, after an ID. */
-export async function idsAfter(tellers: Tellers, kind: 'member' | 'role', afterId: string): Promise<string[]> {
-  const states = await tell(tellers[kind], kind, { afterId, limit: PAGE });
+export const groups = ({ group }: Tellers, ids: readonly string[]) => tellOf(group, 'group', ids, groupOf);
+export const positions = ({ position }: Tellers, ids: readonly string[]) => tellOf(position, 'position', ids, positionOf);
+/** By the IDs of groups and members, with a dot between. */
+export const memberships = ({ group }: Tellers, ids: readonly string[]) => tellOf(group, 'membership', ids, membershipOf);
+export const bindings = ({ position }: Tellers, ids: readonly string[]) => tellOf(position, 'bindings', ids, bindingsOf);
+
+/** Which service tells of what. */
+const TOLD_BY = {
+  member: 'member',
+  role: 'role',
+  group: 'group',
+  membership: 'group',
+  position: 'position',
+  bindings: 'position',
+} as const;
+
+/** The IDs of a page of what there is, after an ID. */
+export async function idsAfter(tellers: Tellers, kind: keyof typeof TOLD_BY, afterId: string): Promise<string[]> {
+  const states = await tell(tellers[TOLD_BY[kind]], kind, { afterId, limit: PAGE });
   return states.map(({ id }) => id);
 }
 

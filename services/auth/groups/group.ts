@@ -26,10 +26,20 @@ export interface Group {
   /** Whether everybody finds it. */
   findable: boolean;
   positions: Position[];
+  /** Grows with every change of what is above; at least 1. */
+  version: number;
   /** How often something was put below it: who moves it, and who does that, then meet here. */
   placed?: number;
   /** The job that removes it: nothing is granted in it any more. */
   removedBy?: string;
+}
+
+/** What a member is to a group: in it, invited to it or neither, and bound to these of its positions. */
+export interface Standing {
+  memberId: string;
+  isMember: boolean;
+  isInvited: boolean;
+  positionIds: string[];
 }
 
 /** A group that a member is in, with the positions that it holds there. */

@@ -1,9 +1,9 @@
 import type { ClientSession } from 'mongodb';
-import { ROOT } from '#platform/validation/group-fields.ts';
+import { DEEPEST, ROOT } from '#platform/validation/group-fields.ts';
 import { type Grant, PositionKind, Reach } from '#proto/musubi/position/v1/position.ts';
 import { groupNotFound } from '../refusals.ts';
 import type { Store } from '../store.ts';
-import type { Group, Permission, Position } from './group.ts';
+import type { Group, Permission, Position, Standing } from './group.ts';
 
 /** A group that is there. @throws GROUP_NOT_FOUND */
 export async function requireGroup({ groups }: Pick<Store, 'groups'>, session: ClientSession, groupId: string): Promise<Group> {
@@ -25,6 +25,49 @@ export async function requireParent(store: Pick<Store, 'groups'>, session: Clien
   return parent;
 }
 
+/** Puts a group and all that is below it on another path. @param to the IDs of the groups that it comes to be in */
+export async function placeGroup(
+  { groups }: Pick<Store, 'groups'>,
+  session: ClientSession,
+  groupId: string,
+  to: readonly string[],
+): Promise<void> {
+  const own = { $slice: ['$path', { $indexOfArray: ['$path', { $literal: groupId }] }, DEEPEST] };
+  const path = { $concatArrays: [{ $literal: to }, own] };
+  await groups.updateMany({ path: groupId }, [{ $set: { path, version: { $add: ['$version', 1] } } }], { session });
+}
+
+/**
+ * Everybody is in the whole organisation, so of that nothing is kept.
+ *
+ * @param version of what is kept of the member, where that must be it
+ * @returns whether it was that
+ */
+export async function putStanding(
+  { members }: Pick<Store, 'members'>,
+  session: ClientSession,
+  group: Group,
+  standing: Standing,
+  version?: number,
+): Promise<boolean> {
+  const orNone = (field: string) => ({ $ifNull: [field, []] });
+  const without = (field: string, ids: readonly string[]) => ({ $setDifference: [orNone(field), { $literal: ids }] });
+  const ofGroup = group.positions.map(({ id }) => id);
+  const groupIds =
+    standing.isMember && group._id !== ROOT
+      ? { $setUnion: [orNone('$groupIds'), [group._id]] }
+      : without('$groupIds', [group._id]);
+  const positionIds = { $setUnion: [without('$positionIds', ofGroup), { $literal: standing.positionIds }] };
+  const invitedTo = standing.isInvited ? { $setUnion: [orNone('$invitedTo'), [group._id]] } : without('$invitedTo', [group._id]);
+  const isThat = version === undefined ? {} : { standings: version === 0 ? { $exists: false } : version };
+  const isIt = { _id: standing.memberId, ...isThat };
+  const standings = { $add: [{ $ifNull: ['$standings', 0] }, 1] };
+  const { matchedCount } = await members.updateOne(isIt, [{ $set: { groupIds, positionIds, invitedTo, standings } }], {
+    session,
+  });
+  return matchedCount > 0;
+}
+
 const KINDS: Partial<Record<PositionKind, Position['kind']>> = {
   [PositionKind.POSITION_KIND_MEMBER]: 'member',
   [PositionKind.POSITION_KIND_LEADER]: 'leader',
@@ -39,6 +82,21 @@ export const positionOf = ({ positionId, kind, permissions }: Grant): Position =
     reach: reach === Reach.REACH_SUBTREE ? 'subtree' : 'here',
   })),
 });
+
+/** The same, as it is told. */
+export const grantOf = ({ id, kind, permissions }: Position): Grant => ({
+  positionId: id,
+  kind: TOLD_KINDS[kind ?? 'none'],
+  permissions: permissions.map(({ action, reach }) => ({
+    action,
+    reach: reach === 'subtree' ? Reach.REACH_SUBTREE : Reach.REACH_HERE,
+  })),
+});
+const TOLD_KINDS = {
+  member: PositionKind.POSITION_KIND_MEMBER,
+  leader: PositionKind.POSITION_KIND_LEADER,
+  none: PositionKind.POSITION_KIND_UNSPECIFIED,
+} as const;
 
 /** What the first have that the others have not, as far as it reaches. */
 export const beyond = (permissions: readonly Permission[], others: readonly Permission[]): Permission[] =>

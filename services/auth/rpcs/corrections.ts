@@ -4,15 +4,22 @@ import { invalidArgument } from '#platform/errors.ts';
 import { isDuplicateKey } from '#platform/mongo/database.ts';
 import { type OutboxEvent, runStep } from '#platform/operations/mongo.ts';
 import { ADMIN } from '#platform/validation/access-fields.ts';
-import type { CorrectLoginRequest, CorrectRoleRequest } from '#proto/musubi/auth/v1/auth.ts';
+import { ROOT } from '#platform/validation/group-fields.ts';
+import type {
+  CorrectGroupRequest,
+  CorrectLoginRequest,
+  CorrectRoleRequest,
+  CorrectStandingRequest,
+} from '#proto/musubi/auth/v1/auth.ts';
 import { loginKey } from '../domain.ts';
 import { loginEvent } from '../events.ts';
+import { placeGroup, positionOf, putStanding } from '../groups/store.ts';
 import type { Policies } from '../policies.ts';
 import { loginTaken } from '../refusals.ts';
 import { carrying } from '../role-policies.ts';
 import { changeLogin, type Login, requireAdmin, type Store } from '../store.ts';
 
-// Auth has copies of what Member and Role know. A copy that differs, while nobody changes the original, is put right.
+// Auth has copies of what Member, Role, Group and Position know. A copy that differs, while nobody changes the original, is put right.
 
 /** The copy has another version than the one that was compared. */
 class Changed extends Error {}
@@ -80,3 +87,70 @@ export async function correctRole(
     return [];
   });
 }
+
+export const correctGroup = (store: Store, request: CorrectGroupRequest): Promise<boolean> =>
+  correct(store, 'correctGroup', async (session) => {
+    const { groupId, version, parentId, findable, positions, removed } = request;
+    const { groups, clock } = store;
+    const isCompared = { _id: groupId, version, removedBy: { $exists: false } };
+    if (removed) {
+      if ((await groups.deleteOne(isCompared, { session })).deletedCount === 0) throw new Changed();
+      return [];
+    }
+    const path = await pathIn(store, session, groupId, parentId);
+    const given = {
+      ...(path ? { path } : {}),
+      ...(findable === undefined ? {} : { findable }),
+      ...(positions ? { positions: positions.grants.map(positionOf) } : {}),
+    };
+    if (version === 0) {
+      // Under a version that it never had: one that was compared then is not taken for this one.
+      const made = { _id: groupId, path: [groupId], findable: false, positions: [], ...given, version: clock.now() };
+      await groups.insertOne(made, { session }).catch((error: unknown) => {
+        throw isDuplicateKey(error) ? new Changed() : error;
+      });
+      return [];
+    }
+    const change = { $set: given, $inc: { version: 1 } };
+    if ((await groups.updateOne(isCompared, change, { session })).matchedCount === 0) throw new Changed();
+    if (path) await placeGroup(store, session, groupId, path.slice(0, -1));
+    return [];
+  });
+
+/** Where a group is to be; undefined: where it is. */
+async function pathIn(
+  { groups }: Store,
+  session: ClientSession,
+  groupId: string,
+  parentId: string | undefined,
+): Promise<string[] | undefined> {
+  if (parentId === undefined) return undefined;
+  if (groupId === ROOT) return [ROOT];
+  // Who moves that one meets us here, as in `requireParent`.
+  const there = { _id: parentId, removedBy: { $exists: false } };
+  const parent = await groups.findOneAndUpdate(there, { $inc: { placed: 1 } }, { session, returnDocument: 'after' });
+  if (!parent || parent.path.includes(groupId)) throw new Changed();
+  return [...parent.path, groupId];
+}
+
+export const correctStanding = (store: Store, request: CorrectStandingRequest): Promise<boolean> =>
+  correct(store, 'correctStanding', async (session) => {
+    const { groupId, memberId, version, isMember, positions } = request;
+    const group = await store.groups.findOne({ _id: groupId, removedBy: { $exists: false } }, { session });
+    const member = await store.members.findOne(
+      { _id: memberId },
+      { session, projection: { groupIds: 1, positionIds: 1, invitedTo: 1 } },
+    );
+    if (!group || !member) throw new Changed();
+    const { groupIds = [], positionIds = [], invitedTo = [] } = member;
+    const bound = group.positions.flatMap(({ id }) => (positionIds.includes(id) ? [id] : []));
+    const isIn = isMember ?? groupIds.includes(groupId);
+    const standing = {
+      memberId,
+      isMember: isIn,
+      isInvited: !isIn && invitedTo.includes(groupId),
+      positionIds: positions?.positionIds ?? bound,
+    };
+    if (!(await putStanding(store, session, group, standing, version))) throw new Changed();
+    return [];
+  });

@@ -22,10 +22,10 @@ export const addGroup: PermittedStep<AddGroupRequest, AddGroupResponse, Kept> = 
     const { path } = await requireParent(store, session, parentId);
     if (path.length >= DEEPEST) throw groupTooDeep();
     const positions = given.map(positionOf);
-    await store.groups.insertOne({ _id: groupId, path: [...path, groupId], findable, positions }, { session });
+    await store.groups.insertOne({ _id: groupId, path: [...path, groupId], findable, positions, version: 1 }, { session });
     const positionIds = positions.flatMap(({ id, kind }) => (kind === 'leader' ? [id] : []));
     if (leaderId !== null) {
-      const led = { $addToSet: { groupIds: groupId, positionIds: { $each: positionIds } } };
+      const led = { $addToSet: { groupIds: groupId, positionIds: { $each: positionIds } }, $inc: { standings: 1 } };
       if ((await store.members.updateOne({ _id: leaderId }, led, { session })).matchedCount === 0) throw memberNotFound();
     }
     return { result: {}, kept: { groupId, leaderId, positionIds } };
@@ -35,7 +35,7 @@ export const addGroup: PermittedStep<AddGroupRequest, AddGroupResponse, Kept> = 
     if (leaderId === null) return;
     await store.members.updateOne(
       { _id: leaderId },
-      { $pull: { groupIds: groupId, positionIds: { $in: positionIds } } },
+      { $pull: { groupIds: groupId, positionIds: { $in: positionIds } }, $inc: { standings: 1 } },
       { session },
     );
   },

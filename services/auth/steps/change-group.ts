@@ -7,10 +7,10 @@ export const changeGroup: PermittedStep<ChangeGroupRequest, ChangeGroupResponse,
   takesAway: ({ findable }) => !findable,
   async do({ store, session }, { groupId, findable }) {
     const before = await requireGroup(store, session, groupId);
-    await store.groups.updateOne({ _id: groupId }, { $set: { findable } }, { session });
+    await store.groups.updateOne({ _id: groupId }, { $set: { findable }, $inc: { version: 1 } }, { session });
     return { result: {}, kept: { groupId, findable: before.findable } };
   },
   async undo({ store, session }, { groupId, findable }) {
-    await store.groups.updateOne({ _id: groupId }, { $set: { findable } }, { session });
+    await store.groups.updateOne({ _id: groupId }, { $set: { findable }, $inc: { version: 1 } }, { session });
   },
 };

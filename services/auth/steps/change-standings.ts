@@ -3,26 +3,19 @@ import { ROOT } from '#platform/validation/group-fields.ts';
 import { requireId } from '#platform/validation/id.ts';
 import type { Action } from '#proto/musubi/auth/v1/actions.ts';
 import type { ChangeStandingsRequest, ChangeStandingsResponse, StandingChange } from '#proto/musubi/auth/v1/auth.ts';
-import type { Group, Position } from '../groups/group.ts';
-import { requireGroup } from '../groups/store.ts';
+import type { Group, Position, Standing } from '../groups/group.ts';
+import { putStanding, requireGroup } from '../groups/store.ts';
 import { type Author, type PermittedStep, requireHeldThere, requireHoldsNamed, requireMayLeadThere } from '../permitted.ts';
 import type { Policies } from '../policies.ts';
 import { lastLeader, memberNotFound, notMember, positionNotFound } from '../refusals.ts';
 import type { Store } from '../store.ts';
-
-/** What a member was in the group. */
-interface Standing {
-  memberId: string;
-  isMember: boolean;
-  isInvited: boolean;
-  positionIds: string[];
-}
 
 /** By these a member comes in by itself: it needs to hold nothing there. */
 const BY_ITSELF: readonly string[] = ['group.join', 'group.accept-invitation'] satisfies Action[];
 
 interface Kept {
   groupId: string;
+  /** What members were in the group. */
   before: Standing[];
 }
 
@@ -46,7 +39,7 @@ export const changeStandings: PermittedStep<ChangeStandingsRequest, ChangeStandi
   async undo({ store, session }, { groupId, before }) {
     const group = await store.groups.findOne({ _id: groupId }, { session });
     if (!group) return;
-    for (const standing of before.toReversed()) await put(store, session, group, standing);
+    for (const standing of before.toReversed()) await putStanding(store, session, group, standing);
   },
 };
 
@@ -92,20 +85,6 @@ async function apply(
   );
   await requireHoldsNamed(store, session, author, idsOf(added));
   if (added.some(({ kind }) => kind === 'leader')) await requireMayLeadThere(store, session, policies, author, group._id);
-  await put(store, session, group, after);
+  await putStanding(store, session, group, after);
   return before;
-}
-
-/** Everybody is in the whole organisation, so of that nothing is kept. */
-async function put({ members }: Store, session: ClientSession, group: Group, standing: Standing): Promise<void> {
-  const orNone = (field: string) => ({ $ifNull: [field, []] });
-  const without = (field: string, ids: readonly string[]) => ({ $setDifference: [orNone(field), { $literal: ids }] });
-  const ofGroup = group.positions.map(({ id }) => id);
-  const groupIds =
-    standing.isMember && group._id !== ROOT
-      ? { $setUnion: [orNone('$groupIds'), [group._id]] }
-      : without('$groupIds', [group._id]);
-  const positionIds = { $setUnion: [without('$positionIds', ofGroup), { $literal: standing.positionIds }] };
-  const invitedTo = standing.isInvited ? { $setUnion: [orNone('$invitedTo'), [group._id]] } : without('$invitedTo', [group._id]);
-  await members.updateOne({ _id: standing.memberId }, [{ $set: { groupIds, positionIds, invitedTo } }], { session });
 }

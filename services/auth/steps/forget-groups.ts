@@ -12,10 +12,14 @@ export const forgetGroups: AuthStep<ForgetGroupsRequest, ForgetGroupsResponse> =
     if (groupIds.length > MOST) throw invalidFields([{ field: 'groupIds', message: `must have at most ${MOST} entries` }]);
     await store.groups.deleteMany({ _id: { $in: groupIds }, removedBy: { $exists: true } }, { session });
     const those = { $in: groupIds };
-    await store.members.updateMany({ groupIds: those }, { $pull: { groupIds: those } }, { session });
+    await store.members.updateMany({ groupIds: those }, { $pull: { groupIds: those }, $inc: { standings: 1 } }, { session });
     await store.members.updateMany({ invitedTo: those }, { $pull: { invitedTo: those } }, { session });
     const positions = { $in: positionIds };
-    await store.members.updateMany({ positionIds: positions }, { $pull: { positionIds: positions } }, { session });
+    await store.members.updateMany(
+      { positionIds: positions },
+      { $pull: { positionIds: positions }, $inc: { standings: 1 } },
+      { session },
+    );
     return { result: {} };
   },
   undo: 'impossible',

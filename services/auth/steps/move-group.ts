@@ -1,7 +1,7 @@
 import type { ClientSession } from 'mongodb';
 import { DEEPEST } from '#platform/validation/group-fields.ts';
 import type { MoveGroupRequest, MoveGroupResponse } from '#proto/musubi/auth/v1/auth.ts';
-import { requireGroup, requireParent } from '../groups/store.ts';
+import { placeGroup, requireGroup, requireParent } from '../groups/store.ts';
 import { type Author, type PermittedStep, requireAdministrator, requireHeldThere, requireMayLeadThere } from '../permitted.ts';
 import { groupCycle, groupTooDeep } from '../refusals.ts';
 import type { Store } from '../store.ts';
@@ -36,25 +36,13 @@ export const moveGroup: PermittedStep<MoveGroupRequest, MoveGroupResponse, Kept>
       .toArray();
     const below = (deepest?.length ?? path.length) - before.length;
     if (parent.path.length + below > DEEPEST) throw groupTooDeep();
-    await place(store, session, groupId, { from: before.length, to: parent.path });
+    await placeGroup(store, session, groupId, parent.path);
     return { result: {}, kept: { groupId, path: before } };
   },
   async undo({ store, session }, { groupId, path }) {
-    const now = await store.groups.findOne({ _id: groupId }, { session, projection: { path: 1 } });
-    if (now) await place(store, session, groupId, { from: now.path.length - 1, to: path });
+    await placeGroup(store, session, groupId, path);
   },
 };
-
-/** Puts a group and all that is below it on another path. @param from how many groups it was in */
-async function place(
-  { groups }: Store,
-  session: ClientSession,
-  groupId: string,
-  { from, to }: { from: number; to: readonly string[] },
-): Promise<void> {
-  const own = { $slice: ['$path', from, DEEPEST] };
-  await groups.updateMany({ path: groupId }, [{ $set: { path: { $concatArrays: [{ $literal: to }, own] } } }], { session });
-}
 
 async function requireAllowed(
   { groups, roles }: Store,

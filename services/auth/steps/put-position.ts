@@ -26,11 +26,20 @@ export const putPosition: PermittedStep<PutPositionRequest, PutPositionResponse,
     const before = positions.find(({ id }) => id === position.id) ?? null;
     await requireHeldThere(author, groupId, beyond(position.permissions, before?.permissions ?? []));
     const others = positions.filter(({ id }) => id !== position.id);
-    await store.groups.updateOne({ _id: groupId }, { $set: { positions: [...others, position] } }, { session });
+    await store.groups.updateOne(
+      { _id: groupId },
+      { $set: { positions: [...others, position] }, $inc: { version: 1 } },
+      { session },
+    );
     return { result: {}, kept: { groupId, positionId: position.id, before } };
   },
   async undo({ store, session }, { groupId, positionId, before }) {
-    await store.groups.updateOne({ _id: groupId }, { $pull: { positions: { id: positionId } } }, { session });
-    if (before) await store.groups.updateOne({ _id: groupId }, { $push: { positions: before } }, { session });
+    await store.groups.updateOne(
+      { _id: groupId },
+      { $pull: { positions: { id: positionId } }, $inc: { version: 1 } },
+      { session },
+    );
+    if (before)
+      await store.groups.updateOne({ _id: groupId }, { $push: { positions: before }, $inc: { version: 1 } }, { session });
   },
 };

@@ -12,10 +12,15 @@ export const removePosition: PermittedStep<
   takesAway: true,
   async do({ store, session }, { groupId, positionId }) {
     const { positions } = await requireGroup(store, session, groupId);
-    await store.groups.updateOne({ _id: groupId }, { $pull: { positions: { id: positionId } } }, { session });
+    await store.groups.updateOne(
+      { _id: groupId },
+      { $pull: { positions: { id: positionId } }, $inc: { version: 1 } },
+      { session },
+    );
     return { result: {}, kept: { groupId, before: positions.find(({ id }) => id === positionId) ?? null } };
   },
   async undo({ store, session }, { groupId, before }) {
-    if (before) await store.groups.updateOne({ _id: groupId }, { $push: { positions: before } }, { session });
+    if (before)
+      await store.groups.updateOne({ _id: groupId }, { $push: { positions: before }, $inc: { version: 1 } }, { session });
   },
 };

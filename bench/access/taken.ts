@@ -1,0 +1,218 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Answer, type Client, login, type Registered, register, unique } from '../../test/client.ts';
+import type { Draw } from './draw.ts';
+import type { Pivots } from './pivots.ts';
+import type { WallClock } from './wall.ts';
+
+// A position that is taken away, raced by requests of who was bound to it.
+
+const wait = { prefer: 'wait=60' };
+/** Of one member. */
+const MOST_AT_ONCE = 6;
+
+/** How a position can be taken away, and given back. */
+export const WAYS = ['unbound', 'changed', 'expelled', 'moved'] as const;
+export type Way = (typeof WAYS)[number];
+
+/** What is asked by it. */
+export const ASKED = ['command', 'query', 'list', 'search', 'permissions', 'running job'] as const;
+export type Asked = (typeof ASKED)[number];
+
+/** How often each was allowed, and refused, of what was asked before the acknowledgement and after it; and what must not have been. */
+export class Tally {
+  readonly counts = new Map<string, { before: [allowed: number, refused: number]; after: [allowed: number, refused: number] }>();
+  readonly stale: string[] = [];
+  /** What should have been allowed, and was not: where the position was there all the time. */
+  readonly lacked: string[] = [];
+  rounds = 0;
+
+  note(asked: Asked, isAfter: boolean, isAllowed: boolean, text: string): void {
+    const count = this.counts.get(asked) ?? { before: [0, 0], after: [0, 0] };
+    this.counts.set(asked, count);
+    count[isAfter ? 'after' : 'before'][isAllowed ? 0 : 1]++;
+    if (isAfter && isAllowed) this.stale.push(`${asked}: ${text}`);
+  }
+}
+
+interface Judging {
+  pivots: Pivots;
+  wall: WallClock;
+  tally: Tally;
+}
+
+/** A job that was asked for before the position was taken away, and may pass its pivot before that is acknowledged only. */
+interface Running {
+  jobId: string;
+  acknowledged: number;
+  way: Way;
+}
+
+/**
+ * A group that nobody finds, within another one; and a member of the outer one, who sees and changes the inner one by a position of the
+ * outer one, and by nothing else.
+ */
+export class Ground {
+  readonly #admin: Client;
+  readonly #member: Registered;
+  readonly #client: Client;
+  readonly #ids: { outer: string; inner: string; elsewhere: string; positionId: string };
+  readonly #name: string;
+  readonly #judging: Judging;
+  readonly #running: Running[] = [];
+  #changes = 0;
+
+  private constructor(
+    admin: Client,
+    member: Registered,
+    client: Client,
+    made: { ids: { outer: string; inner: string; elsewhere: string; positionId: string }; name: string },
+    judging: Judging,
+  ) {
+    this.#admin = admin;
+    this.#member = member;
+    this.#client = client;
+    this.#ids = made.ids;
+    this.#name = made.name;
+    this.#judging = judging;
+  }
+
+  static async make(admin: Client, judging: Judging): Promise<Ground> {
+    const member = await register(admin, 'bound');
+    const make = async (path: string, body: object): Promise<string> => {
+      const { status, body: made } = await admin.post(path, body, wait);
+      if (status !== 201) throw new Error(`${path}: ${status} ${JSON.stringify(made)}`);
+      return made.id;
+    };
+    const name = unique('Inner');
+    const visibility = 'invitation';
+    const outer = await make('/v1/groups', { name: unique('Outer'), visibility });
+    const elsewhere = await make('/v1/groups', { name: unique('Elsewhere'), visibility });
+    const inner = await make('/v1/groups', { name, parentId: outer, visibility });
+    const positionId = await make(`/v1/groups/${outer}/positions`, { name: 'Keeper', permissions: PERMISSIONS });
+    const client = await login(member.loginId, member.password);
+    const ground = new Ground(admin, member, client, { ids: { outer, inner, elsewhere, positionId }, name }, judging);
+    await ground.#do('PUT', ground.#membership);
+    await ground.#do('PUT', ground.#binding);
+    return ground;
+  }
+
+  get #membership(): string {
+    return `/v1/groups/${this.#ids.outer}/members/${this.#member.memberId}`;
+  }
+  get #binding(): string {
+    return `/v1/groups/${this.#ids.outer}/positions/${this.#ids.positionId}/members/${this.#member.memberId}`;
+  }
+
+  /** Access tokens last five minutes. */
+  async renew(): Promise<void> {
+    this.#client.token = (await login(this.#member.loginId, this.#member.password)).token;
+  }
+
+  /** Takes the position away while things are asked by it, sees that it is gone, and gives it back. */
+  async round(way: Way, draw: Draw): Promise<void> {
+    const { tally } = this.#judging;
+    if (!(await this.#ask('query'))) tally.lacked.push(`before it was ${way}`);
+    const asking = new Set<Promise<void>>();
+    let acknowledged = Number.POSITIVE_INFINITY;
+    const ask = async (asked: Asked): Promise<void> => {
+      const at = performance.now();
+      if (asked === 'running job') return await this.#begin(way, () => acknowledged);
+      const isAllowed = await this.#ask(asked);
+      tally.note(asked, at >= acknowledged, isAllowed, `it was ${way} ${(at - acknowledged).toFixed(1)} ms before`);
+    };
+    const taking = this.#take(way).then(() => {
+      acknowledged = performance.now();
+    });
+    // By turns, until it is acknowledged and a little longer.
+    for (let turn = draw.below(ASKED.length), more = ASKED.length; more > 0; turn++) {
+      if (acknowledged < Number.POSITIVE_INFINITY) more--;
+      const asked = ask(ASKED[turn % ASKED.length] ?? 'query').finally(() => asking.delete(asked));
+      asking.add(asked);
+      // It is waited for below, whatever becomes of the others.
+      asked.catch(() => undefined);
+      // Who asks for much at once waits for its answers, not for what is raced.
+      if (asking.size >= MOST_AT_ONCE) await Promise.race([taking, ...asking]);
+      await Promise.race([taking, sleep(draw.between(0, 15))]);
+    }
+    await Promise.all(asking);
+    await taking;
+    for (const job of this.#running) job.acknowledged = Math.min(job.acknowledged, acknowledged);
+    await this.#judgeRunning();
+    await this.#giveBack(way);
+    tally.rounds++;
+  }
+
+  /** @returns whether it was allowed */
+  async #ask(asked: Exclude<Asked, 'running job'>): Promise<boolean> {
+    const { inner, outer } = this.#ids;
+    const listed = ({ status, body }: Answer): boolean =>
+      status === 200 && body.items.some(({ id }: { id: string }) => id === inner);
+    switch (asked) {
+      case 'command': {
+        const changes = { description: `by position ${this.#changes++}` };
+        const { status } = await this.#client.patch(`/v1/groups/${inner}`, changes, wait);
+        return status < 300;
+      }
+      case 'query':
+        return (await this.#client.get(`/v1/groups/${inner}`)).status === 200;
+      case 'list':
+        return listed(await this.#client.get(`/v1/groups/${outer}/subgroups`));
+      case 'search':
+        return listed(await this.#client.get(`/v1/groups?query=${this.#name}`));
+      case 'permissions': {
+        const { status, body } = await this.#client.get(`/v1/groups/${inner}/permissions`);
+        return (
+          status === 200 &&
+          body.permissions.some((one: { action: string; allowed: boolean }) => one.action === 'group.update' && one.allowed)
+        );
+      }
+    }
+  }
+
+  /** A command that is not waited for: its job is under way while the position is taken away. */
+  async #begin(way: Way, acknowledged: () => number): Promise<void> {
+    const { tally } = this.#judging;
+    const at = performance.now();
+    const { status, body } = await this.#client.patch(`/v1/groups/${this.#ids.inner}`, { description: `job ${this.#changes++}` });
+    const isAfter = at >= acknowledged();
+    if (status === 202) this.#running.push({ jobId: body.jobId, acknowledged: acknowledged(), way });
+    if (status !== 202 || isAfter) tally.note('running job', isAfter, status === 202, `it was ${way}`);
+  }
+
+  /** None passes its pivot after the acknowledgement. */
+  async #judgeRunning(): Promise<void> {
+    const { pivots, wall, tally } = this.#judging;
+    for (const { jobId, acknowledged, way } of this.#running.splice(0)) {
+      const job = await this.#admin.finished(jobId);
+      const passed = await pivots.of(jobId, job.state === 'completed');
+      const isLate = passed !== undefined && wall.earliest(passed) > acknowledged;
+      tally.note('running job', isLate, passed !== undefined, `job ${jobId} passed its pivot after it was ${way}`);
+    }
+  }
+
+  async #take(way: Way): Promise<void> {
+    const { outer, inner, elsewhere, positionId } = this.#ids;
+    if (way === 'unbound') await this.#do('DELETE', this.#binding);
+    else if (way === 'changed') await this.#do('PATCH', `/v1/groups/${outer}/positions/${positionId}`, { permissions: [] });
+    else if (way === 'expelled') await this.#do('POST', `${this.#membership}:expel`, { reason: 'in a race' });
+    else await this.#do('POST', `/v1/groups/${inner}:move`, { parentId: elsewhere });
+  }
+
+  async #giveBack(way: Way): Promise<void> {
+    const { outer, inner, positionId } = this.#ids;
+    if (way === 'expelled') await this.#do('PUT', this.#membership);
+    if (way === 'unbound' || way === 'expelled') await this.#do('PUT', this.#binding);
+    else if (way === 'changed')
+      await this.#do('PATCH', `/v1/groups/${outer}/positions/${positionId}`, { permissions: PERMISSIONS });
+    else await this.#do('POST', `/v1/groups/${inner}:move`, { parentId: outer });
+  }
+
+  async #do(method: string, path: string, body?: object): Promise<void> {
+    const answer = await this.#admin.request(method, path, body, wait);
+    if (answer.status < 300 && answer.status !== 202) return;
+    const job = answer.status === 202 ? await this.#admin.finished(answer.body.jobId) : undefined;
+    if (job?.state !== 'completed') throw new Error(`${method} ${path}: ${answer.status} ${JSON.stringify(job ?? answer.body)}`);
+  }
+}
+
+const PERMISSIONS = ['group.read', 'group.list', 'group.update'].map((action) => ({ action, reach: 'subtree' }));

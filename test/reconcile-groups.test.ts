@@ -1,0 +1,295 @@
+import anyTest, { type ExecutionContext } from 'ava';
+import { sql } from '#platform/postgres/database.ts';
+import { ROOT } from '#platform/validation/group-fields.ts';
+import { newId } from '#platform/validation/id.ts';
+import type { GroupKind } from '../worker/reconcile/drift.ts';
+import { reconcile } from '../worker/reconcile/reconcile.ts';
+import { type Access, openAccess } from './reconcile.fixture.ts';
+
+// Each way in which Auth can differ from Group and Position, planted in the stores; and what is no difference, or takes nothing away.
+
+// One after the other: each opens databases, and much of that at once is too much for a small machine.
+const test = anyTest.serial;
+
+const system = async (t: ExecutionContext): Promise<Access> => {
+  const access = await openAccess();
+  t.teardown(access.close);
+  return access;
+};
+
+let shared: Access;
+test.before(async () => {
+  shared = await openAccess();
+  await shared.member(['admin']);
+});
+test.after.always(() => shared?.close());
+
+const groupOf = async ({ peers }: Access, groupId: string) =>
+  (await peers.auth.listGroups({ afterId: '', limit: 0, groupIds: [groupId] })).groups[0];
+const standingOf = async ({ peers }: Access, groupId: string, memberId: string) =>
+  (await peers.auth.listStandings({ ids: [`${groupId}.${memberId}`], memberIds: [] })).standings[0];
+const positionsOf = (group: { positions: { positionId: string }[] }): string[] =>
+  group.positions.map(({ positionId }) => positionId).sort();
+
+interface Planted {
+  id: string;
+  /** Who is asked again about what it follows. */
+  narrowed: string;
+  agrees: () => Promise<boolean>;
+}
+
+/** What is planted, and what is found of it. */
+const PLANTED: Record<GroupKind, (access: Access) => Promise<Planted>> = {
+  async 'unknown-group'(access) {
+    const { peers } = access;
+    const [groupId, { memberId }] = [newId(), await access.member()];
+    await access.group();
+    const { positions } = await groupOf(access, await access.group({ leaderId: memberId }));
+    const planted = { groupId, parentId: ROOT, findable: true, leaderId: memberId };
+    await peers.auth.addGroup({ operationId: `${newId()}/auth.addGroup`, ...planted, positions });
+    return { id: groupId, narrowed: 'all', agrees: async () => (await groupOf(access, groupId)) === undefined };
+  },
+  async 'absent-group'(access) {
+    const { memberId } = await access.member();
+    const groupId = await access.group({ leaderId: memberId });
+    const before = await groupOf(access, groupId);
+    await access.auth.store.groups.deleteOne({ _id: groupId });
+    const agrees = async () => {
+      const now = await groupOf(access, groupId);
+      return (
+        now !== undefined &&
+        now.version > before.version &&
+        now.path.join() === before.path.join() &&
+        positionsOf(now).join() === positionsOf(before).join()
+      );
+    };
+    return { id: groupId, narrowed: 'all', agrees };
+  },
+  async 'group-path'(access) {
+    const [from, to] = [await access.group(), await access.group()];
+    const moved = await access.group({ parentId: from });
+    const below = await access.group({ parentId: moved });
+    await access.groupDb.query(sql`update groups set parent_id = ${to} where group_id = ${moved}`);
+    const agrees = async () => (await groupOf(access, below)).path.join() === [ROOT, to, moved, below].join();
+    return { id: moved, narrowed: 'all', agrees };
+  },
+  async 'group-visibility'(access) {
+    const groupId = await access.group();
+    await access.auth.store.groups.updateOne({ _id: groupId }, { $set: { findable: false } });
+    return { id: groupId, narrowed: 'all', agrees: async () => (await groupOf(access, groupId)).findable };
+  },
+  async 'group-positions'(access) {
+    const groupId = await access.group();
+    await access.position(groupId);
+    const before = await groupOf(access, groupId);
+    const planted = { id: newId(), kind: null, permissions: [{ action: 'group.delete', reach: 'subtree' as const }] };
+    // One is missing, one permits more, and one was never made.
+    const [, changed] = (await access.auth.store.groups.findOne({ _id: groupId }))?.positions ?? [];
+    const positions = [
+      { ...changed, id: changed?.id ?? '', kind: changed?.kind ?? null, permissions: planted.permissions },
+      planted,
+    ];
+    await access.auth.store.groups.updateOne({ _id: groupId }, { $set: { positions } });
+    const said = (group: { positions: object[] }) => group.positions.map((one) => JSON.stringify(one)).sort();
+    const agrees = async () => said(await groupOf(access, groupId)).join() === said(before).join();
+    return { id: groupId, narrowed: 'all', agrees };
+  },
+  async 'extra-membership'(access) {
+    const [groupId, { memberId }] = [await access.group(), await access.member()];
+    await access.auth.store.members.updateOne({ _id: memberId }, { $push: { groupIds: groupId } });
+    const agrees = async () => !(await standingOf(access, groupId, memberId)).isMember;
+    return { id: `${groupId}.${memberId}`, narrowed: memberId, agrees };
+  },
+  async 'missing-membership'(access) {
+    const [groupId, { memberId }] = [await access.group(), await access.member()];
+    await access.standing(groupId, memberId);
+    await access.auth.store.members.updateOne({ _id: memberId }, { $set: { groupIds: [] } });
+    const agrees = async () => (await standingOf(access, groupId, memberId)).isMember;
+    return { id: `${groupId}.${memberId}`, narrowed: memberId, agrees };
+  },
+  async 'extra-binding'(access) {
+    const [groupId, { memberId }] = [await access.group(), await access.member()];
+    const positionId = await access.position(groupId);
+    await access.standing(groupId, memberId);
+    await access.auth.store.members.updateOne({ _id: memberId }, { $push: { positionIds: positionId } });
+    const agrees = async () => (await standingOf(access, groupId, memberId)).positionIds.length === 0;
+    return { id: `${groupId}.${memberId}`, narrowed: memberId, agrees };
+  },
+  async 'missing-binding'(access) {
+    const [groupId, { memberId }] = [await access.group(), await access.member()];
+    const positionId = await access.position(groupId);
+    await access.standing(groupId, memberId, positionId);
+    await access.auth.store.members.updateOne({ _id: memberId }, { $set: { positionIds: [] } });
+    const agrees = async () => (await standingOf(access, groupId, memberId)).positionIds.join() === positionId;
+    return { id: `${groupId}.${memberId}`, narrowed: memberId, agrees };
+  },
+};
+
+for (const [kind, plant] of Object.entries(PLANTED)) {
+  test(`${kind} is found, put right once, and told`, async (t) => {
+    const access = shared;
+    const { id, narrowed, agrees } = await plant(access);
+    Object.assign(access.lines, { length: 0 });
+    Object.assign(access.sockets, { length: 0 });
+    t.false(await agrees());
+    const { repaired, left } = await reconcile(access.context);
+    t.deepEqual(left, []);
+    // What positions are missing is found after what there is of groups.
+    const more = { 'absent-group': { 'group-positions': 1 }, 'group-positions': { 'group-positions': 2 } }[kind];
+    t.deepEqual(repaired, { [kind]: 1, ...more });
+    t.true(await agrees());
+    t.true(access.sockets.length > 0 && access.sockets.every((one) => one === `narrowed ${narrowed}`));
+    t.like(access.lines[0], { id, kinds: [kind] });
+    t.deepEqual((await reconcile(access.context)).repaired, {}, 'it agrees now');
+  });
+}
+
+test('all groups that Auth has lost come back, each after the one that it is in, with all who are in them', async (t) => {
+  const access = await system(t);
+  const { memberId } = await access.member(['admin']);
+  const ids: string[] = [];
+  for (let depth = 0; depth < 5; depth++) ids.push(await access.group({ parentId: ids.at(-1) ?? ROOT, leaderId: memberId }));
+  const { groups, members } = access.auth.store;
+  const seen = async () => JSON.stringify((await groups.find().sort({ _id: 1 }).toArray()).map(({ _id, path }) => [_id, path]));
+  const before = await seen();
+  await groups.deleteMany({});
+  await members.updateMany({}, { $set: { groupIds: [], positionIds: [] } });
+  const { repaired, left } = await reconcile(access.context);
+  const all = { 'absent-group': 6, 'group-positions': 6, 'missing-membership': 5, 'missing-binding': 5 };
+  t.deepEqual([repaired, left], [all, []]);
+  t.is(await seen(), before);
+  t.deepEqual((await reconcile(access.context)).repaired, {});
+});
+
+test('what a job is at is no difference: a group that is made, changed, moved or deleted, a membership, a position', async (t) => {
+  const access = await system(t);
+  const [{ memberId: leaderId }, { memberId }] = [await access.member(['admin']), await access.member()];
+  const [changed, from, to, deleted, place] = [
+    await access.group({ leaderId }),
+    await access.group({ leaderId }),
+    await access.group({ leaderId }),
+    await access.group({ leaderId }),
+    await access.group({ leaderId }),
+  ];
+  const [moved, inner] = [await access.group({ parentId: from }), await access.group({ parentId: deleted })];
+  const positions = [await access.position(place), await access.position(place), await access.position(place)];
+  await access.standing(inner, memberId);
+  await access.standing(moved, memberId);
+  // Each as far as Auth's step, and no further.
+  const created = newId();
+  const fields = { name: created, description: '', visibility: 'VISIBILITY_OPEN', tags: [] };
+  const create = access.job();
+  await create('group', 'beginCreateGroup', { groupId: created, parentId: ROOT, ...fields });
+  const made = await create('position', 'addDefaultPositions', { groupId: created });
+  await create('auth', 'addGroup', { groupId: created, parentId: ROOT, findable: true, positions: made.positions });
+  const hide = access.job();
+  await hide('group', 'beginUpdateGroup', { groupId: changed, visibility: 'VISIBILITY_INVITATION' });
+  await hide('auth', 'changeGroup', { groupId: changed, findable: false });
+  const move = access.job();
+  await move('group', 'beginMoveGroup', { groupId: moved, parentId: to });
+  await move('auth', 'moveGroup', { groupId: moved, parentId: to });
+  const remove = access.job();
+  await remove('group', 'beginDeleteGroup', { groupId: deleted, cascade: true });
+  await remove('auth', 'removeGroups', { groupId: deleted });
+  const join = access.job();
+  await join('group', 'beginChangeMembership', { groupId: place, memberId, change: 'MEMBERSHIP_CHANGE_ADD', reason: '' });
+  await join('auth', 'changeStandings', { groupId: place, changes: [{ memberId, isMember: true }], leavesNone: false });
+  const [put, drop, bound = ''] = positions;
+  const change = access.job();
+  const asked = { groupId: place, positionId: put, permissions: { permissions: [] } };
+  const { position } = await change('position', 'beginUpdatePosition', asked);
+  await change('auth', 'putPosition', { groupId: place, position });
+  const take = access.job();
+  await take('position', 'beginDeletePosition', { groupId: place, positionId: drop });
+  await take('auth', 'removePosition', { groupId: place, positionId: drop });
+  const bind = access.job();
+  const bindings = { groupId: place, memberId: leaderId, bind: [bound], release: [], releaseAll: false };
+  const { bindings: standings } = await bind('position', 'beginChangeBindings', bindings);
+  const changes = standings.map(({ memberId, positionIds }: { memberId: string; positionIds: string[] }) => ({
+    memberId,
+    positions: { positionIds },
+  }));
+  await bind('auth', 'changeStandings', { groupId: place, changes, leavesNone: false });
+
+  const { repaired, left } = await reconcile(access.context);
+  t.deepEqual([repaired, left], [{}, []]);
+  await bind('position', 'commitBindings');
+  await take('position', 'commitPosition', { positionId: drop });
+  await change('position', 'commitPosition', { positionId: put });
+  await join('group', 'commitMembership');
+  await move('group', 'commitGroup', { groupId: moved });
+  await hide('group', 'commitGroup', { groupId: changed });
+  await create('group', 'commitGroup', { groupId: created });
+  await remove('group', 'purgeMemberships', { groupId: deleted, limit: 10 });
+  const { groupIds } = await remove('group', 'purgeGroups', { groupId: deleted, limit: 10 });
+  t.deepEqual((await reconcile(access.context)).repaired, {}, 'nor while the groups are forgotten');
+  const { positionIds } = await remove('position', 'removeAllPositions', { groupIds });
+  await remove('auth', 'forgetGroups', { groupIds, positionIds });
+  const after = await reconcile(access.context);
+  t.deepEqual([after.repaired, after.left], [{}, []]);
+});
+
+test('what is changed before it is put right is left alone', async (t) => {
+  const access = await system(t);
+  await access.member(['admin']);
+  const [groupId, { memberId }] = [await access.group(), await access.member()];
+  const other = await access.group();
+  const { groups, members } = access.auth.store;
+  await groups.updateOne({ _id: groupId }, { $set: { findable: false } });
+  await members.updateOne({ _id: memberId }, { $push: { groupIds: groupId } });
+  const { auth } = access.context;
+  const late: typeof auth = {
+    ...auth,
+    correctGroup: async (request) => {
+      await groups.updateOne({ _id: groupId }, { $inc: { version: 1 } });
+      return await auth.correctGroup(request);
+    },
+    correctStanding: async (request) => {
+      await access.standing(other, memberId);
+      return await auth.correctStanding(request);
+    },
+  };
+  const { repaired, left } = await reconcile({ ...access.context, auth: late });
+  t.deepEqual([repaired, left], [{}, []]);
+  t.deepEqual((await reconcile(access.context)).repaired, { 'group-visibility': 1, 'extra-membership': 1 });
+});
+
+test('a Group that tells of nothing, or has begun anew, has nothing taken away', async (t) => {
+  const access = await system(t);
+  const { memberId } = await access.member(['admin']);
+  const ids = [await access.group({ leaderId: memberId }), await access.group({ leaderId: memberId })].sort();
+  const left = (codes: Record<string, string>) =>
+    ids.map((id) => ({ kind: 'unknown-group' as const, id, code: codes.all ?? '' }));
+  await access.groupDb.query(sql`truncate groups, names, memberships`);
+  t.deepEqual((await reconcile(access.context)).left, [
+    ...[...ids, ROOT].sort().map((id) => ({ kind: 'unknown-group' as const, id, code: 'STORE_EMPTY' })),
+  ]);
+  await access.peers.group.ensureRoot({});
+  await access.peers.group.enterMembers({ operationId: `${newId()}/x`, memberIds: [memberId] });
+  t.deepEqual((await reconcile(access.context)).left, left({ all: 'STORE_EMPTY' }));
+  await access.group();
+  const { repaired, ...last } = await reconcile(access.context);
+  t.deepEqual([repaired, last.left], [{}, left({ all: 'TOO_MANY' })]);
+  t.true((await standingOf(access, ids[0] ?? '', memberId)).isMember);
+});
+
+test('who is in groups stays there while Group has lost who is in them, and is bound while Position has lost that', async (t) => {
+  const access = await system(t);
+  const { memberId } = await access.member(['admin']);
+  const groupId = await access.group({ leaderId: memberId });
+  const before = [await standingOf(access, groupId, memberId), await groupOf(access, groupId)];
+  await access.groupDb.query(sql`truncate memberships`);
+  const id = `${groupId}.${memberId}`;
+  t.deepEqual((await reconcile(access.context)).left, [{ kind: 'extra-membership', id, code: 'STORE_EMPTY' }]);
+  await access.groupDb.query(sql`
+    insert into memberships (group_id, member_id, joined_at, version)
+    select group_id, ${memberId}, now(), 1 from groups where group_id in (${ROOT}, ${groupId})`);
+  await access.positionDb.query(sql`truncate bindings, binding_versions`);
+  t.deepEqual((await reconcile(access.context)).left, [{ kind: 'extra-binding', id, code: 'STORE_EMPTY' }]);
+  await access.positionDb.query(sql`truncate positions, names, bindings, binding_versions`);
+  t.deepEqual(
+    (await reconcile(access.context)).left,
+    [groupId, ROOT].sort().map((id) => ({ kind: 'group-positions' as const, id, code: 'STORE_EMPTY' })),
+  );
+  t.deepEqual([await standingOf(access, groupId, memberId), await groupOf(access, groupId)], before);
+});
