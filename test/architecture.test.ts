@@ -117,6 +117,7 @@ const TIME_OF_DAY = [
   'services/websocket/metrics.ts',
   'worker/host.ts',
   'worker/client.ts',
+  'worker/terms.ts',
   'worker/unfinished-jobs.ts',
   'worker/watch.ts',
 ];

@@ -262,10 +262,8 @@ test.serial('all that ends soon, or has ended, gets its timer, of every service 
     yield [{ ...lost, until: await later(-DAY) }];
     yield [{ ...soon, until: ends }];
   };
-  // biome-ignore lint/correctness/useYield: it is away before it tells of anything
-  const away = async function* () {
-    throw unavailable('SERVICE_UNAVAILABLE', 'away');
-  };
+  const next = (): Promise<never> => Promise.reject(unavailable('SERVICE_UNAVAILABLE', 'away'));
+  const away = () => ({ [Symbol.asyncIterator]: () => ({ next }) });
   let progressed = 0;
   const context = { peers: {} as never, terms, log, progressed: () => progressed++ };
   const report = await setDueTerms(context, { group: away, position: pages });
