@@ -22,6 +22,9 @@ interface Socket {
   components: { messages: Record<string, { payload: { schema: Schema }; examples?: object[] }> };
 }
 
+/** What has no ID of its own: in a group it is a member's, and of a member it is of a group. */
+const OF_MEMBER_AND_GROUP = ['request', 'invitation', 'expulsion'];
+
 /** The resources of the REST API, by its paths, with the names of the parameters that they have there. */
 const resourcesOf = ({ paths }: Pick<Rest, 'paths'>): { path: string; noun: string; parameter: string }[] =>
   // What else there is are documents.
@@ -39,7 +42,7 @@ function misnamedPaths(rest: Rest): string[] {
   const { schemas } = rest.components;
   const resolved = (schema: Schema = {}): Schema => schemas[schema.$ref?.split('/').at(-1) ?? ''] ?? schema;
   const found = resourcesOf(rest)
-    .filter(({ noun, parameter }) => parameter !== `${noun}Id`)
+    .filter(({ noun, parameter }) => parameter !== (OF_MEMBER_AND_GROUP.includes(noun) ? 'memberId' : `${noun}Id`))
     .map(({ path, noun, parameter }) => `${path}: {${parameter}} is no {${noun}Id}`);
   for (const [path, { get }] of Object.entries(rest.paths)) {
     if (!path.startsWith('/v1/')) continue;
@@ -47,6 +50,7 @@ function misnamedPaths(rest: Rest): string[] {
     const item = shown.properties?.items?.items;
     const noun = (/(\w+)s(?:\/\{\w+\}|\/me)?$/.exec(path)?.[1] ?? '').replace(/ie$/, 'y');
     const resource = item ? resolved(item) : /[}]$|\/me$/.test(path) && get ? shown : undefined;
+    if (OF_MEMBER_AND_GROUP.includes(noun) && resource && 'groupId' in (resource.properties ?? {})) continue;
     if (resource) found.push(...misnamedResource(path, noun, resource));
   }
   return found;
