@@ -13,7 +13,7 @@ test('routes ask for the actions that policies can be written about, all of them
 });
 
 /** What only the system itself begins. */
-const OF_THE_SYSTEM: readonly string[] = ['group.take-in-members', 'position.end-term'];
+const OF_THE_SYSTEM: readonly string[] = ['group.take-in-members', 'group.expire-invitation', 'position.end-term'];
 
 /** What several operations do, each of which has words of its own. */
 const OF_SEVERAL = 'group.change-tags';

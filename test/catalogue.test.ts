@@ -58,7 +58,7 @@ test('README.md names every service among the programs, and its address', (t) =>
   }
 });
 
-/** Steps of which nobody keeps a record, so that they have no undo. */
+/** Steps of which their service keeps no record, so that they have no undo. */
 const WITHOUT_RECORD = ['websocket.closeSockets', 'websocket.narrowSockets', 'term.setTerms'];
 
 /** Whether a step can be undone, as a file of its service's `steps/` declares it. */

@@ -70,8 +70,9 @@ async function lastOfKeys(words: readonly string[]): Promise<Map<string, string 
 
 /** A member that has done all that leaves traces, and is deleted. */
 async function gone(t: ExecutionContext, as: Client) {
-  const words = Array.from({ length: 8 }, word);
+  const words = Array.from({ length: 11 }, word);
   const [first = '', second = '', name = '', newName = '', mail = '', newMail = '', refused = '', reason = ''] = words;
+  const [message = '', declined = '', expelled = ''] = words.slice(8);
   const password = 'correct horse battery';
   const waiting = { prefer: 'wait=30' };
   const profile = { loginId: first, displayName: name, email: `${mail}@example.com` };
@@ -87,6 +88,12 @@ async function gone(t: ExecutionContext, as: Client) {
   await as.get(`/v1/members?query=${newName}`);
   const own = await login(second, password);
   await own.get('/v1/members/me');
+  const group = (await as.post('/v1/groups', { name: word(), visibility: 'request' }, waiting)).body.id;
+  const other = (await as.post('/v1/groups', { name: word() }, waiting)).body.id;
+  t.is((await own.post(`/v1/groups/${group}/join-requests`, { message }, waiting)).status, 201);
+  t.is((await as.post(`/v1/groups/${group}/join-requests/${memberId}:decline`, { reason: declined }, waiting)).status, 204);
+  t.is((await own.put(`/v1/groups/${other}/members/${memberId}`, undefined, waiting)).status, 204);
+  t.is((await as.post(`/v1/groups/${other}/members/${memberId}:expel`, { reason: expelled }, waiting)).status, 204);
   await new Client().post('/v1/auth/login', { loginId: second, password: 'wrong horse battery' });
   const backup = {
     member: await rows('musubi_member', `select to_jsonb(m) as row from members m where member_id = '${memberId}'`),

@@ -24,6 +24,8 @@ interface Socket {
 
 /** What has no ID for clients, as its name says which it is. */
 const NAMED = 'tag';
+/** What has no ID of its own: in a group it is a member's, and of a member it is of a group. */
+const OF_MEMBER_AND_GROUP = ['request', 'invitation', 'expulsion'];
 
 /** The resources of the REST API, by its paths, with the names of the parameters that they have there. */
 const resourcesOf = ({ paths }: Pick<Rest, 'paths'>): { path: string; noun: string; parameter: string }[] =>
@@ -46,7 +48,9 @@ function misnamedPaths(rest: Rest): string[] {
   const found = resourcesOf(rest)
     // Of two in one path, the second is below the first.
     .filter(
-      ({ path, noun, parameter }) => parameter !== `${noun}Id` && !(path.includes(`{${noun}Id}`) && parameter === `sub${noun}Id`),
+      ({ path, noun, parameter }) =>
+        parameter !== (OF_MEMBER_AND_GROUP.includes(noun) ? 'memberId' : `${noun}Id`) &&
+        !(path.includes(`{${noun}Id}`) && parameter === `sub${noun}Id`),
     )
     .map(({ path, noun, parameter }) => `${path}: {${parameter}} is no {${noun}Id}`);
   for (const [path, { get }] of Object.entries(rest.paths)) {
@@ -55,6 +59,7 @@ function misnamedPaths(rest: Rest): string[] {
     const item = shown.properties?.items?.items;
     const noun = (/(\w+)s(?:\/\{\w+\}|\/me)?$/.exec(path)?.[1] ?? '').replace(/ie$/, 'y');
     const resource = item ? resolved(item) : /[}]$|\/me$/.test(path) && get ? shown : undefined;
+    if (OF_MEMBER_AND_GROUP.includes(noun) && resource && 'groupId' in (resource.properties ?? {})) continue;
     if (resource) found.push(...misnamedResource(path, noun, resource));
   }
   return found;

@@ -162,7 +162,10 @@ test('nobody brings in by an invitation or an approval what it does not hold the
   const top = await make(leader.client, 'request');
   t.is((await request(helper, top)).status, 201);
   t.is((await decide(leader, top, helper, 'approve')).status, 204);
-  const permissions = ['group.read', 'group.invite', 'group.approve-request'].map((action) => ({ action, reach: 'subtree' }));
+  const permissions = ['group.read', 'group.invite-member', 'group.approve-request'].map((action) => ({
+    action,
+    reach: 'subtree',
+  }));
   const { body: position } = await leader.client.post(`/v1/groups/${top}/positions`, { name: 'Doorkeeper', permissions }, wait);
   const bound = `/v1/groups/${top}/positions/${position.id}/members/${helper.memberId}`;
   t.is((await leader.client.put(bound, undefined, wait)).status, 204);

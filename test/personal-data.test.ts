@@ -10,13 +10,13 @@ import { address, admin, login, register, unique } from './client.ts';
 import { trace } from './collector.ts';
 import { rows } from './evidence.ts';
 
-// Names, logins and e-mail addresses are kept where they belong: in the services' stores, in their events, and in what a
+// Names, logins, e-mail addresses and what members say to each other are kept where they belong: in the services' stores, in their events, and in what a
 // saga was given. What is told of what happens (logs, spans, failures, summaries) goes by IDs.
 
 /** The logs of Musubi's own processes. */
 const LOGS = Object.values(LAYOUTS).flatMap((processes) => processes.map(({ name }) => `${name}.log`));
 
-test('no login, name or e-mail address is in any log, span, failure, summary, search attribute or refusal', async (t) => {
+test('no login, name, e-mail address, message or reason is in any log, span, failure, summary, search attribute or refusal', async (t) => {
   const traceId = randomBytes(16).toString('hex');
   const traced = { traceparent: `00-${traceId}-${randomBytes(8).toString('hex')}-01`, prefer: 'wait=30' };
   const as = await admin();
@@ -25,7 +25,8 @@ test('no login, name or e-mail address is in any log, span, failure, summary, se
   const displayName = unique('Hanako');
   const email = `${unique('mail')}@example.com`;
   const password = 'correct horse battery';
-  const personal = [loginId, displayName, email];
+  const [message, why] = [unique('please'), unique('because')];
+  const personal = [loginId, displayName, email, message, why];
   const found = (text: string): string[] => personal.filter((value) => text.toLowerCase().includes(value.toLowerCase()));
 
   const body = { loginId, password, displayName, email };
@@ -45,7 +46,12 @@ test('no login, name or e-mail address is in any log, span, failure, summary, se
     t.deepEqual(found(JSON.stringify(problem)), [], 'a refusal says which field, not what was in it');
   }
   await as.get(`/v1/members?query=${encodeURIComponent(displayName)}`, traced);
-  await (await login(loginId, password)).get('/v1/members/me', traced);
+  const own = await login(loginId, password);
+  await own.get('/v1/members/me', traced);
+  const group = (await as.post('/v1/groups', { name: unique('Group'), visibility: 'request' }, traced)).body.id;
+  const requests = `/v1/groups/${group}/join-requests`;
+  t.is((await own.post(requests, { message }, traced)).status, 201);
+  t.is((await as.post(`${requests}/${memberId}:decline`, { reason: why }, traced)).status, 204);
   await as.delete(`/v1/members/${memberId}`, traced);
 
   const connection = await Connection.connect({ address: address('MUSUBI_TEMPORAL_ADDRESS') });
@@ -77,7 +83,8 @@ test('no login, name or e-mail address is in any log, span, failure, summary, se
   // What is kept of jobs, and told of them on sockets and by REST.
   const jobs = (await as.get('/v1/jobs?pageSize=100')).body.items;
   t.deepEqual(found(JSON.stringify(jobs)), []);
-  t.deepEqual(found(JSON.stringify(await rows('musubi_member', 'select id, step, result from operations'))), []);
+  for (const database of ['musubi_member', 'musubi_group'])
+    t.deepEqual(found(JSON.stringify(await rows(database, 'select id, step, result from operations'))), []);
 
   // Each process sends its spans when it gets to it.
   const hops = ['musubi-gateway', 'musubi-auth', 'musubi-member', 'musubi-query'];

@@ -134,16 +134,17 @@ test('a deletion whose history is lost past its pivot is finished', async (t) =>
   );
 });
 
-const ASKED = { groupId, memberId: INPUTS['group.invite'].memberId };
-const UNTIL = INPUTS['group.invite'].until;
+const ASKED = { groupId, memberId: INPUTS['group.invite-member'].memberId };
+const { until: UNTIL = '' } = INPUTS['group.invite-member'];
 
 test('who is invited sees the group, until a term that is set before the invitation is shown', async (t) => {
-  const services = await run(t, 'group.invite', INPUTS['group.invite']);
+  const script: Script = { 'group.beginChangeMembership': [{ nothingToDo: false, until: UNTIL }] };
+  const services = await run(t, 'group.invite-member', INPUTS['group.invite-member'], script);
   t.deepEqual(services.steps, ['beginChangeMembership', 'changeStandings', 'setTerms', 'commitMembership']);
   t.like(askedOf(services, 'group.beginChangeMembership'), {
     ...ASKED,
     change: 'MEMBERSHIP_CHANGE_INVITE',
-    inviterId: INPUTS['group.invite'].byMemberId,
+    inviterId: INPUTS['group.invite-member'].byMemberId,
     until: UNTIL,
   });
   const invited = [{ memberId: ASKED.memberId, isInvited: true }];

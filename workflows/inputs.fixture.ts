@@ -74,7 +74,7 @@ export const INPUTS: { [C in CommandName]: CommandInput<C> } & Record<'saga.reco
   'group.withdraw-request': { ...GROUP, ...MEMBER },
   'group.approve-request': { ...GROUP, ...MEMBER },
   'group.decline-request': { ...GROUP, ...MEMBER, reason: 'another project' },
-  'group.invite': {
+  'group.invite-member': {
     ...GROUP,
     ...MEMBER,
     byMemberId: '01890a5d-ac96-774b-bcce-b302099a8058',

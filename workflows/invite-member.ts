@@ -9,13 +9,13 @@ export interface InviteMemberInput {
   memberId: string;
   /** Who invites. */
   byMemberId: string;
-  /** Until when it can accept (RFC 3339). */
-  until: string;
+  /** Until when it can accept (RFC 3339); absent: for as long as is usual. */
+  until?: string;
 }
 
 /** Invites a member to a group, which it sees from then on, until the time is over. */
 export const inviteMember = saga(
-  'group.invite',
+  'group.invite-member',
   [
     [
       group.beginChangeMembership,
@@ -24,9 +24,10 @@ export const inviteMember = saga(
       finish(group.commitMembership, () => ({})),
     ],
   ],
-  async ({ step }, { groupId, memberId, byMemberId: inviterId, until }: InviteMemberInput) => {
+  async ({ step }, { groupId, memberId, byMemberId: inviterId, ...given }: InviteMemberInput) => {
     const change = 'MEMBERSHIP_CHANGE_INVITE';
-    await step(group.beginChangeMembership, { groupId, memberId, change, reason: '', inviterId, until });
+    const asked = { groupId, memberId, change, reason: '', inviterId, ...given } as const;
+    const { until = null } = await step(group.beginChangeMembership, asked);
     const changes = [{ memberId, isInvited: true, positions: undefined }];
     await step(auth.changeStandings, { groupId, changes, leavesNone: false });
     await step(term.setTerms, { terms: [invitationTerm({ groupId, memberId }, until)] });

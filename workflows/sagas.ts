@@ -13,6 +13,7 @@ export { createGroup as 'group.create' } from './create-group.ts';
 export { createPolicy as 'policy.create' } from './create-policy.ts';
 export { createPosition as 'position.create' } from './create-position.ts';
 export { createRole as 'role.create' } from './create-role.ts';
+export { declineInvitation as 'group.decline-invitation' } from './decline-invitation.ts';
 export { declineRequest as 'group.decline-request' } from './decline-request.ts';
 export { deleteGroup as 'group.delete' } from './delete-group.ts';
 export { deleteMember as 'member.delete' } from './delete-member.ts';
@@ -20,14 +21,10 @@ export { deletePolicy as 'policy.delete' } from './delete-policy.ts';
 export { deletePosition as 'position.delete' } from './delete-position.ts';
 export { deleteRole as 'role.delete' } from './delete-role.ts';
 export { detachPolicy as 'role.detach-policy' } from './detach-policy.ts';
-export {
-  declineInvitation as 'group.decline-invitation',
-  expireInvitation as 'group.expire-invitation',
-  withdrawInvitation as 'group.withdraw-invitation',
-} from './end-invitation.ts';
 export { endTerm as 'position.end-term' } from './end-term.ts';
 export { expelMember as 'group.expel-member' } from './expel-member.ts';
-export { inviteMember as 'group.invite' } from './invite-member.ts';
+export { expireInvitation as 'group.expire-invitation' } from './expire-invitation.ts';
+export { inviteMember as 'group.invite-member' } from './invite-member.ts';
 export { leaveGroup as 'group.leave' } from './leave-group.ts';
 export { moveGroup as 'group.move' } from './move-group.ts';
 export { registerMember as 'member.register' } from './register-member.ts';
@@ -46,4 +43,5 @@ export { updateMember as 'member.update' } from './update-member.ts';
 export { updatePolicy as 'policy.update' } from './update-policy.ts';
 export { updatePosition as 'position.update' } from './update-position.ts';
 export { updateRole as 'role.update' } from './update-role.ts';
+export { withdrawInvitation as 'group.withdraw-invitation' } from './withdraw-invitation.ts';
 export { withdrawRequest as 'group.withdraw-request' } from './withdraw-request.ts';

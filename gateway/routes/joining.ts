@@ -27,8 +27,6 @@ const CHANGING = [
 ] as const;
 const COMING = [...CHANGING, 'ALREADY_MEMBER', 'TOO_MANY_GROUPS'] as const;
 
-const DAY_MS = 86_400_000;
-
 const ofOne = {
   tag: 'Groups',
   params: ofMember,
@@ -136,7 +134,7 @@ const withdrawRequest = commandRoute({
 });
 
 const inviteMember = commandRoute({
-  command: 'group.invite',
+  command: 'group.invite-member',
   method: 'POST',
   path: '/v1/groups/{groupId}/invitations',
   tag: 'Groups',
@@ -159,10 +157,10 @@ const inviteMember = commandRoute({
     })
     .meta({ id: 'NewInvitation', examples: [{ memberId: '019ed1c7-2a4e-7c31-9f05-6b1d8e2a7c40' }] }),
   aggregateId: (_, __, { memberId }) => memberId,
-  input: ({ id, params: { groupId }, body: { expiresAt }, byMemberId }) => {
-    const until = expiresAt === undefined ? Date.now() + INVITED_DAYS.default * DAY_MS : Date.parse(expiresAt);
-    return { groupId, memberId: id, byMemberId, until: new Date(until).toISOString() };
-  },
+  input: ({ id, params: { groupId }, body: { expiresAt }, byMemberId }) => ({
+    ...{ groupId, memberId: id, byMemberId },
+    ...(expiresAt === undefined ? {} : { until: expiresAt }),
+  }),
   about: ({ params, body }) => `Invite member ${body.memberId} to group ${params.groupId}`,
   responses: { 201: { description: 'The member sees the group and the invitation', schema: invitationSchema } },
   problems: [

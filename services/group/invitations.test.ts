@@ -6,6 +6,8 @@ import { inMs, invitation, joiningOf } from './joining.fixture.ts';
 
 // How members are invited to groups.
 
+const DAY_MS = 86_400_000;
+
 const group = await openTestGroup('invitations');
 const { db, service, begin, commit, createGroup, membershipOf, eventsOf, undo, close } = group;
 const { change, done } = joiningOf(group);
@@ -33,11 +35,15 @@ test('a member is invited, and accepts or declines, or the invitation is taken b
 
 test('an invitation is for a time, which is to come and not too far', async (t) => {
   const [groupId, memberId] = [await createGroup(), randomUUID()];
-  for (const until of [inMs(-1), inMs(367 * 86_400_000), 'tomorrow', undefined])
+  for (const until of [inMs(-1), inMs(367 * DAY_MS), 'tomorrow', ''])
     t.like(await t.throwsAsync(change('INVITE', groupId, memberId, { ...invitation(), until })), {
       code: 'INVALID_ARGUMENT',
       fields: [{ field: 'expiresAt' }],
     });
+  const at = job();
+  const { until: usual = '' } = await change('INVITE', groupId, memberId, { inviterId: randomUUID() }, at);
+  t.true(Math.abs(Date.parse(usual) - Date.now() - 14 * DAY_MS) < 60_000, usual);
+  await undo(at.of('begin'));
   const short = { until: inMs(-1_000) };
   await done('INVITE', groupId, memberId, invitation());
   await db.query(sql`update memberships set until = ${short.until} where group_id = ${groupId} and member_id = ${memberId}`);
@@ -50,9 +56,9 @@ test('an invitation is for a time, which is to come and not too far', async (t) 
   t.like(await membershipOf(groupId, memberId), { until: new Date(next.until), lockHolder: null });
   await done('EXPIRE_INVITATION', groupId, memberId, { until: next.until });
   t.like(await membershipOf(groupId, memberId), { invitedAt: null });
-  const at = job();
-  t.true((await change('EXPIRE_INVITATION', groupId, memberId, { until: next.until }, at)).nothingToDo);
-  await undo(at.of('begin'));
+  const again = job();
+  t.true((await change('EXPIRE_INVITATION', groupId, memberId, { until: next.until }, again)).nothingToDo);
+  await undo(again.of('begin'));
   t.true((await change('EXPIRE_INVITATION', randomUUID(), memberId, { until: next.until })).nothingToDo, 'of what is gone');
 });
 

@@ -20,7 +20,7 @@ export interface Given {
   /** Tidy; null: nothing is said. */
   reason: string | null;
   inviterId?: string | undefined;
-  /** As RFC 3339 writes it. */
+  /** As RFC 3339 writes it; absent: in as many days as are usual. */
   until?: string | undefined;
 }
 
@@ -94,7 +94,7 @@ function requireNoCandidate({ joinedAt, requestedAt, declinedAt, until }: Ties, 
 
 /** @throws INVALID_ARGUMENT unless it is in the future, and not too far in it */
 function requireEnd(until: string | undefined, now: Date): string {
-  const at = Date.parse(until ?? '');
+  const at = until === undefined ? now.getTime() + INVITED_DAYS.default * DAY_MS : Date.parse(until);
   // What is no time is neither.
   if (!(at > now.getTime() && at <= now.getTime() + INVITED_DAYS.most * DAY_MS)) throw invalidEnd();
   return new Date(at).toISOString();

@@ -79,7 +79,7 @@ const OF_LEADERS = all(
   'group.list-requests',
   'group.approve-request',
   'group.decline-request',
-  'group.invite',
+  'group.invite-member',
   'group.list-invitations',
   'group.withdraw-invitation',
   'group.change-tags',

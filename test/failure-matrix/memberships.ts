@@ -8,7 +8,7 @@ type Ids = Record<string, string>;
 type Existing = (context: Context) => Promise<Ids & { memberId: string }>;
 type MembershipCommand = Extract<
   CommandName,
-  | `group.${'add-member' | 'leave' | 'expel-member' | 'take-in-members' | 'invite'}`
+  | `group.${'add-member' | 'leave' | 'expel-member' | 'take-in-members' | 'invite-member'}`
   | `group.${'request-join' | 'approve-request' | 'decline-request' | 'withdraw-request'}`
   | `group.${'accept' | 'decline' | 'withdraw' | 'expire'}-invitation`
 >;
@@ -63,7 +63,7 @@ export function membershipWays(existing: Existing, outside: Existing): Record<Me
     const ids = await madeGroup(context);
     const until = new Date(Date.now() + DAY_MS).toISOString();
     const input = { groupId: ids.groupId, memberId: ids.memberId, byMemberId: ids.leaderId, until };
-    return { made: of('group.invite', input, ids), until };
+    return { made: of('group.invite-member', input, ids), until };
   }
 
   /** A member that has asked. */
@@ -90,7 +90,7 @@ export function membershipWays(existing: Existing, outside: Existing): Record<Me
     'group.approve-request': { make: asked('group.approve-request') },
     'group.decline-request': { make: asked('group.decline-request', { reason: 'of the matrix' }) },
     'group.withdraw-request': { make: asked('group.withdraw-request') },
-    'group.invite': { make: async (context) => (await inviteCase(context)).made },
+    'group.invite-member': { make: async (context) => (await inviteCase(context)).made },
     'group.accept-invitation': { make: invited('group.accept-invitation') },
     'group.decline-invitation': { make: invited('group.decline-invitation') },
     'group.withdraw-invitation': { make: invited('group.withdraw-invitation') },

@@ -76,7 +76,11 @@ test('an invitation that was taken back lets nobody in', async (t) => {
 
 test('nobody invites or lets in beyond what it holds there itself, least of all itself; who joins or accepts needs nothing', async (t) => {
   const [doorkeeper, guest] = [await member('finds'), await member('finds')];
-  const opens = grant(PositionKind.POSITION_KIND_UNSPECIFIED, ['group.invite', 'subtree'], ['group.approve-request', 'subtree']);
+  const opens = grant(
+    PositionKind.POSITION_KIND_UNSPECIFIED,
+    ['group.invite-member', 'subtree'],
+    ['group.approve-request', 'subtree'],
+  );
   const top = await made(undefined, ROOT, opens);
   const { groupId } = await made(undefined, top.groupId);
   await auth.steps.changeStandings({
@@ -85,13 +89,18 @@ test('nobody invites or lets in beyond what it holds there itself, least of all 
     changes: [{ memberId: doorkeeper.memberId, isMember: true, positions: { positionIds: [opens.positionId] } }],
   });
   for (const { memberId } of [guest, doorkeeper]) {
-    const invites = standings(groupId, memberId, { isInvited: true }, doorkeeper.permit(groupId, 'group.invite'));
+    const invites = standings(groupId, memberId, { isInvited: true }, doorkeeper.permit(groupId, 'group.invite-member'));
     await t.throwsAsync(invites.done(), EXCEEDS);
     const lets = standings(groupId, memberId, { isMember: true }, doorkeeper.permit(groupId, 'group.approve-request'));
     await t.throwsAsync(lets.done(), EXCEEDS);
     t.deepEqual(await invitedTo(memberId), []);
   }
-  const invites = standings(top.groupId, guest.memberId, { isInvited: true }, doorkeeper.permit(top.groupId, 'group.invite'));
+  const invites = standings(
+    top.groupId,
+    guest.memberId,
+    { isInvited: true },
+    doorkeeper.permit(top.groupId, 'group.invite-member'),
+  );
   await t.notThrowsAsync(invites.done(), 'where it is a member, it holds what members hold');
   const joins = standings(groupId, doorkeeper.memberId, { isMember: true }, doorkeeper.permit(groupId, 'group.join'));
   await t.notThrowsAsync(joins.done());

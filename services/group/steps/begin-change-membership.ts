@@ -58,7 +58,8 @@ export const beginChangeMembership: Step<BeginChangeMembershipRequest, BeginChan
       await requireFewCandidacies(tx, memberId, pending.becomes);
     if (successorId !== undefined) await requireStays(tx, groupId, successorId);
     await holdMembership(tx, { groupId, memberId }, jobId, pending);
-    return { result: { nothingToDo: false }, kept: keeps };
+    const invitedUntil = 'becomes' in pending && pending.becomes === 'invited' ? pending.until : undefined;
+    return { result: { nothingToDo: false, until: invitedUntil }, kept: keeps };
   },
   /** The member is to the group what it was, and others may change that. */
   undo: (tx, { jobId, ...membership }) => releaseMembership(tx, membership, jobId),
