@@ -153,11 +153,14 @@ test.serial(
     pass();
     sockets.forbid(me, groupId, 'group.list-members');
     await narrow(me);
+    // It asks once more, as what it was told is old: until that is answered, the older answer is the last one.
+    const again = holdAnswers();
     release();
-    await settled(client);
+    await again.decided;
     await sockets.say(membershipEvent(groupId, randomUUID(), 1), groupEvent('updated', groupId, 2));
     await heard(client, 1);
     await settled(client);
+    again.release();
     t.deepEqual(heardBy(client), ['group updated 2']);
   },
 );
