@@ -101,6 +101,10 @@ async function put({ members }: Store, session: ClientSession, group: Group, sta
       ? { $setUnion: [orNone('$groupIds'), [group._id]] }
       : without('$groupIds', [group._id]);
   const positionIds = { $setUnion: [without('$positionIds', ofGroup), { $literal: standing.positionIds }] };
-  const invitedTo = standing.isInvited ? { $setUnion: [orNone('$invitedTo'), [group._id]] } : without('$invitedTo', [group._id]);
+  const others = without('$invitedTo', [group._id]);
+  // Who is invited to nothing has no such field, as a new login has none.
+  const invitedTo = standing.isInvited
+    ? { $setUnion: [others, [group._id]] }
+    : { $cond: [{ $eq: [others, []] }, '$$REMOVE', others] };
   await members.updateOne({ _id: standing.memberId }, [{ $set: { groupIds, positionIds, invitedTo } }], { session });
 }
