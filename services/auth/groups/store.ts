@@ -58,7 +58,11 @@ export async function putStanding(
       ? { $setUnion: [orNone('$groupIds'), [group._id]] }
       : without('$groupIds', [group._id]);
   const positionIds = { $setUnion: [without('$positionIds', ofGroup), { $literal: standing.positionIds }] };
-  const invitedTo = standing.isInvited ? { $setUnion: [orNone('$invitedTo'), [group._id]] } : without('$invitedTo', [group._id]);
+  const others = without('$invitedTo', [group._id]);
+  // Who is invited to nothing has no such field, as a new login has none.
+  const invitedTo = standing.isInvited
+    ? { $setUnion: [others, [group._id]] }
+    : { $cond: [{ $eq: [others, []] }, '$$REMOVE', others] };
   const isThat = version === undefined ? {} : { standings: version === 0 ? { $exists: false } : version };
   const isIt = { _id: standing.memberId, ...isThat };
   const standings = { $add: [{ $ifNull: ['$standings', 0] }, 1] };
