@@ -93,7 +93,7 @@ export const SERVICES = {
   },
   group: {
     contract: GroupServiceService,
-    calledBy: { bootstrap: ['ensureRoot'] },
+    calledBy: { bootstrap: ['ensureRoot'], gateway: ['listAdditions'] },
     outbox: 'postgres',
     events: {
       'group.created': ['query'],

@@ -204,6 +204,9 @@ const FOUND: Readonly<Record<string, object>> = {
   'member.countMembers': { members: 1 },
   'member.listPart': { memberIds: ['m0'] },
   'role.countHolders': { holders: 1 },
+  'group.countAdditions': { parts: 1 },
+  'group.holdAdditions': { memberIds: ['m0'] },
+  'auth.admitMembers': { refused: [] },
   'group.countDoomed': { groups: 1, memberships: 1 },
 };
 

@@ -1,6 +1,7 @@
 // Every saga by its command's name, which is its workflow's type: a command is added by one line here.
 
 export { addMember as 'group.add-member' } from './add-member.ts';
+export { addMembers as 'group.add-members' } from './add-members.ts';
 export { archiveGroup as 'group.archive' } from './archive-group.ts';
 export { assignRole as 'role.assign' } from './assign-role.ts';
 export { attachPolicy as 'role.attach-policy' } from './attach-policy.ts';

@@ -1,7 +1,10 @@
 import { z } from 'zod';
 import { failedPrecondition, internal } from '#platform/errors.ts';
 import { jobStateNamed, jobStateView, jobView, nameOfJobState, toJobView } from '#platform/job-view.ts';
+import { CLIENT_CODES, isClientCode, problemKind } from '#platform/problems.ts';
+import { type Addition, AdditionOutcome } from '#proto/musubi/group/v1/group.ts';
 import { type Job, JobState } from '#proto/musubi/job/v1/job.ts';
+import type { CommandName } from '../../workflows/commands.ts';
 import { accepted, answerFor, awaited, commandHeaders, isFinal, RETRY_AFTER, repeatableHeaders } from '../commands/carry-out.ts';
 import type { RequestGateway } from '../gateway.ts';
 import { pageOf, pageSchema, paging } from '../http/paging.ts';
@@ -62,6 +65,66 @@ const getJob = route({
     return { status: 200 as const, body: toJobView(job), headers: again };
   },
 });
+
+const OUTCOMES = {
+  waiting: AdditionOutcome.ADDITION_OUTCOME_WAITING,
+  added: AdditionOutcome.ADDITION_OUTCOME_ADDED,
+  already: AdditionOutcome.ADDITION_OUTCOME_ALREADY,
+  refused: AdditionOutcome.ADDITION_OUTCOME_REFUSED,
+} as const;
+const outcome = z.enum(Object.keys(OUTCOMES) as [keyof typeof OUTCOMES]);
+
+const lineSchema = z
+  .strictObject({
+    line: z.int().min(0).meta({ description: 'Where it stands in what was asked for, from 0 on' }),
+    memberId: z.string(),
+    outcome: outcome.meta({ description: 'waiting: its turn has not come. already: the member was in the group' }),
+    error: z
+      .strictObject({ code: z.enum(CLIENT_CODES), message: z.string() })
+      .optional()
+      .meta({ description: 'Why it is refused; absent: it is not' }),
+  })
+  .meta({
+    id: 'JobLine',
+    examples: [
+      {
+        line: 17,
+        memberId: EXAMPLE_ID,
+        outcome: 'refused',
+        error: { code: 'MEMBER_NOT_FOUND', message: problemKind('MEMBER_NOT_FOUND').meaning },
+      },
+    ],
+  });
+
+/** The command of the jobs that have lines. */
+const WITH_LINES: CommandName = 'group.add-members';
+
+const listLines = route({
+  method: 'GET',
+  path: '/v1/jobs/{jobId}/lines',
+  tag: 'Jobs',
+  operationId: 'listJobLines',
+  summary: 'What became of each line of a command that is about many',
+  description: `In the order in which they were asked for, for as long as the job is kept. Jobs of \`${WITH_LINES}\` have lines, others have none.`,
+  action: 'job.read',
+  ...aboutOneJob,
+  query: { outcome: outcome.optional().meta({ description: 'Only lines with this outcome', examples: ['refused'] }), ...paging },
+  responses: { 200: { description: 'A page of lines', schema: pageSchema(lineSchema, 'JobLinePage') } },
+  problems: ['PAGE_TOKEN_INVALID'],
+  async handle({ loaded: { jobId, command }, query: { outcome, pageSize, pageToken = '' } }, gateway) {
+    if (command !== WITH_LINES && pageToken === '') return pageOf<z.output<typeof lineSchema>>([], '');
+    const asked = outcome ? OUTCOMES[outcome] : AdditionOutcome.ADDITION_OUTCOME_UNSPECIFIED;
+    const { additions, nextPageToken } = await gateway.group.listAdditions({ jobId, outcome: asked, pageSize, pageToken });
+    return pageOf(additions.map(toLine), nextPageToken);
+  },
+});
+
+function toLine({ line, memberId, outcome, code }: Addition): z.output<typeof lineSchema> {
+  const words = (Object.keys(OUTCOMES) as (keyof typeof OUTCOMES)[]).find((word) => OUTCOMES[word] === outcome) ?? 'waiting';
+  if (words !== 'refused') return { line, memberId, outcome: words };
+  const known = isClientCode(code) ? code : 'INTERNAL';
+  return { line, memberId, outcome: words, error: { code: known, message: problemKind(known).meaning } };
+}
 
 const listJobs = (commands: readonly string[]) =>
   route({
@@ -144,4 +207,4 @@ async function readJob(gateway: RequestGateway, jobId: string): Promise<Job> {
 }
 
 /** @param commands the names of all, by which jobs can be listed */
-export const jobRoutes = (commands: readonly string[]) => [getJob, listJobs(commands), cancelJob];
+export const jobRoutes = (commands: readonly string[]) => [getJob, listLines, listJobs(commands), cancelJob];

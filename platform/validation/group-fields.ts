@@ -15,6 +15,9 @@ export const MOST_SUBGROUPS = 10_000;
 /** How many groups a member is in at most, the whole organisation's among them. */
 export const MOST_GROUPS = 1_000;
 
+/** How many members one command adds to a group at most. */
+export const MOST_ADDED = 10_000;
+
 export const groupName = line(LONGEST_NAME).meta({ examples: ['Kyoto office'] });
 
 export const groupDescription = lineOrNothing(500).meta({ examples: ['Whoever works in Kyoto'] });

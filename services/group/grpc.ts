@@ -3,7 +3,9 @@ import { serveSteps } from '#platform/operations/postgres.ts';
 import type { Database } from '#platform/postgres/database.ts';
 import type { GroupServiceService } from '#proto/musubi/group/v1/group.ts';
 import { ensureRoot } from './rpcs/ensure-root.ts';
+import { listAdditions } from './rpcs/list-additions.ts';
 import { addCreator } from './steps/add-creator.ts';
+import { beginAddMembers, commitAdditions, countAdditions, holdAdditions, sumUpAdditions } from './steps/add-members.ts';
 import { beginArchiveGroup } from './steps/begin-archive-group.ts';
 import { beginChangeMembership } from './steps/begin-change-membership.ts';
 import { beginCreateGroup } from './steps/begin-create-group.ts';
@@ -34,6 +36,11 @@ const STEPS = {
   purgeGroups,
   beginChangeMembership,
   commitMembership,
+  beginAddMembers,
+  countAdditions,
+  holdAdditions,
+  commitAdditions,
+  sumUpAdditions,
   enterOrganisation,
   leaveAllGroups,
   enterMembers,
@@ -45,5 +52,6 @@ export function groupHandlers(db: Database): Handlers<GroupServiceService> {
   return {
     ...serveSteps<GroupServiceService>(db, STEPS),
     ensureRoot: () => ensureRoot(db),
+    listAdditions: (request) => listAdditions(db, request),
   };
 }

@@ -6,7 +6,10 @@ import type { Case, Context, Way } from './sagas.ts';
 type Ids = Record<string, string>;
 /** A registered member. */
 type Existing = (context: Context) => Promise<Ids & { memberId: string }>;
-type MembershipCommand = Extract<CommandName, `group.${'add-member' | 'leave' | 'expel-member' | 'take-in-members'}`>;
+type MembershipCommand = Extract<
+  CommandName,
+  `group.${'add-member' | 'add-members' | 'leave' | 'expel-member' | 'take-in-members'}`
+>;
 
 /**
  * The sagas of memberships, each in a group of its own.
@@ -47,7 +50,29 @@ export function membershipWays(existing: Existing, outside: Existing): Record<Me
     return of('group.expel-member', { groupId, memberId, reason: 'of the matrix' }, ids);
   }
 
+  /** One comes in, one is in it already, and one is none. */
+  async function addManyCase(context: Context): Promise<Case> {
+    const ids = { ...(await madeGroup(context)), missing: newId() };
+    const memberIds = [ids.memberId, ids.leaderId, ids.missing];
+    return { command: 'group.add-members', input: { groupId: ids.groupId, memberIds }, ids, aggregateId: ids.groupId };
+  }
+
   return {
+    'group.add-members': { make: addManyCase },
+    'group.add-members while another job changes a membership': {
+      make: async (context) => {
+        const { group } = context.peers;
+        const made = await addManyCase(context);
+        const operationId = `${newId()}/beginChangeMembership`;
+        const { groupId = '', memberId = '' } = made.ids;
+        const joining = { groupId, memberId, change: 'MEMBERSHIP_CHANGE_JOIN' as const, reason: '', successorId: undefined };
+        const occupy = async () => {
+          await group.beginChangeMembership({ operationId, ...joining });
+          return () => group.undo({ operationId });
+        };
+        return { ...made, occupy };
+      },
+    },
     'group.add-member': { make: addCase },
     'group.add-member that joins by itself': {
       make: async (context) => {
