@@ -5,6 +5,7 @@ import { MOST_ADDED } from '#platform/validation/group-fields.ts';
 import { commandRoute } from '../commands/route.ts';
 import { claimedSubject } from '../http/authorize.ts';
 import { EXAMPLE_ID, idOf, namedIdOf } from '../id.ts';
+import { HIDDEN_GROUP } from './readable.ts';
 
 // Who is in a group: each of these is about a member in it, and the job is that member's.
 
@@ -119,6 +120,7 @@ Who adds must hold in the group what all its members are granted there, from the
 The job can be cancelled, and nobody is added, until it has been allowed, which is almost at once; from there on it is too late.`,
   params: { groupId: namedIdOf('group') },
   resource: group,
+  ...HIDDEN_GROUP,
   body: z
     .strictObject({
       memberIds: z

@@ -47,6 +47,9 @@ const STEPS = {
   noteTakenIn,
 };
 
+/** Bytes: the largest request is a list of all members that one command adds. */
+export const GROUP_LIMITS = { 'grpc.max_receive_message_length': 524_288 };
+
 /** musubi.group.v1.GroupService over the service's database. */
 export function groupHandlers(db: Database): Handlers<GroupServiceService> {
   return {
