@@ -44,6 +44,8 @@ const list = async (
     positionId: '',
     pageSize: 0,
     pageToken: '',
+    filter: '',
+    orderBy: '',
     seen: ALL,
     ...given,
   });
@@ -93,9 +95,12 @@ test.serial('members are filtered by a position: of that of all members, they ar
   const other = await groupOf();
   for (const nobody of [other.own, randomUUID(), '\0']) await t.throwsAsync(names(nobody), POSITION_NOT_FOUND);
   for (const nobody of [randomUUID(), '\0', ''])
-    await t.throwsAsync(listGroupMembers(db, { groupId: nobody, positionId: own, pageSize: 0, pageToken: '', seen: ALL }), {
-      code: 'GROUP_NOT_FOUND',
-    });
+    await t.throwsAsync(
+      listGroupMembers(db, { groupId: nobody, positionId: own, pageSize: 0, pageToken: '', filter: '', orderBy: '', seen: ALL }),
+      {
+        code: 'GROUP_NOT_FOUND',
+      },
+    );
 });
 
 test.serial('of members, those are listed that are seen, are registered, and have not left', async (t) => {
@@ -111,7 +116,7 @@ test.serial('of members, those are listed that are seen, are registered, and hav
 test.serial('positions of a group are listed by name, and shown to who may see the group', async (t) => {
   const { groupId, leader, own } = await groupOf();
   const all = (given: { pageSize?: number; pageToken?: string; seen?: Condition | undefined } = {}) =>
-    listPositions(db, { groupId, pageSize: 0, pageToken: '', seen: ALL, ...given });
+    listPositions(db, { groupId, pageSize: 0, pageToken: '', filter: '', orderBy: '', seen: ALL, ...given });
   const names = async (given: Parameters<typeof all>[0]) => (await all(given)).positions.map(({ name }) => name).join(' ');
   t.is(await names({}), 'Leader member Own');
   const { nextPageToken: pageToken } = await all({ pageSize: 1 });
@@ -164,7 +169,15 @@ test.serial('a group is shown with the parts that are asked for, each the first 
   );
   t.is(whole.subgroups?.groups.length, 20);
   t.true(whole.subgroups?.groups.every(({ name }) => name === 'g'));
-  const rest = { groupId, depth: 1, pageSize: 0, pageToken: whole.subgroups?.nextPageToken ?? '', seen: FINDABLE };
+  const rest = {
+    groupId,
+    depth: 1,
+    pageSize: 0,
+    pageToken: whole.subgroups?.nextPageToken ?? '',
+    filter: '',
+    orderBy: '',
+    seen: FINDABLE,
+  };
   t.is((await listSubgroups(db, rest)).groups.length, 1);
   const bare = await getGroup(db, { ...ask, include: [] });
   t.deepEqual(bare, { group: whole.group, members: undefined, positions: undefined, ancestors: undefined, subgroups: undefined });

@@ -37,13 +37,13 @@ async function tree(...given: [name: string, parent: string, state?: Partial<Gro
   return { id, gone };
 }
 const named = ({ groups }: { groups: { name: string }[] }): string => groups.map(({ name }) => name).join(' ');
-const ask = { query: '', pageSize: 0, pageToken: '', memberId: 'm', seen: ALL, tag: '', ofMemberId: '' };
+const ask = { query: '', pageSize: 0, pageToken: '', filter: '', orderBy: '', memberId: 'm', seen: ALL, tag: '', ofMemberId: '' };
 type Asked = Partial<typeof ask> | { seen: Condition | undefined };
 const list = (given: Asked = {}) => listGroups({ db, searches: newSearches() }, { ...ask, ...given });
 const get = async (groupId: string, seen: Condition | undefined = ALL, seenGroups: Condition | undefined = seen) =>
   (await getGroup(db, { groupId, seen, seenGroups, include: [], seenMembers: undefined })).group;
 const sub = (groupId: string, given: { depth?: number; pageSize?: number; pageToken?: string; seen?: Condition } = {}) =>
-  listSubgroups(db, { groupId, depth: 0, pageSize: 0, pageToken: '', seen: ALL, ...given });
+  listSubgroups(db, { groupId, depth: 0, pageSize: 0, pageToken: '', filter: '', orderBy: '', seen: ALL, ...given });
 const NOT_FOUND = { code: 'GROUP_NOT_FOUND' };
 
 test.serial('a group is as its last event says, and gone after it was deleted', async (t) => {
