@@ -13,8 +13,14 @@ export function groupEvent(groupId: string, version: number, state: Partial<Grou
   return eventMessage('group', state ? 'updated' : 'deleted', groupId, version, GroupEvent.toJSON({ groupId, version, group }));
 }
 
-export function membershipEvent(groupId: string, memberId: string, version: number, isMember = true): EventMessage {
-  const membership = isMember ? { joinedAt: CREATED } : undefined;
+export function membershipEvent(
+  groupId: string,
+  memberId: string,
+  version: number,
+  isMember = true,
+  joinedAt = CREATED,
+): EventMessage {
+  const membership = isMember ? { joinedAt } : undefined;
   const event = MembershipEvent.toJSON({ groupId, memberId, version, membership, reason: '' });
   return eventMessage('membership', isMember ? 'changed' : 'ended', `${groupId}.${memberId}`, version, event);
 }

@@ -65,6 +65,7 @@ create table additions (
   begun_at  timestamptz(3) not null,
   primary key (job_id, line)
 );
+create index additions_to on additions (group_id);
 create index additions_begun on additions (begun_at);
 
 -- When all members of before there were groups had been taken in; no row: they have not been.
