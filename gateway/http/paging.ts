@@ -23,15 +23,14 @@ export const paging = {
 };
 
 /** The query parameters of a list that is filtered and ordered by these of its fields. */
-export const listing = ({ filter, orderBy }: ListFields) => ({
-  filter: filterRule(filter)
-    .optional()
-    .meta({ examples: [exampleOf(filter)] }),
-  orderBy: orderByRule(orderBy)
-    .optional()
-    .meta({ examples: [`${orderBy[1]} desc`] }),
-  ...paging,
-});
+export function listing({ filter, orderBy }: ListFields) {
+  const [filtered, ordered] = [filterRule(filter), orderByRule(orderBy)];
+  return {
+    filter: filtered.optional().meta({ ...filtered.meta(), examples: [exampleOf(filter)] }),
+    orderBy: ordered.optional().meta({ ...ordered.meta(), examples: [`${orderBy[1]} desc`] }),
+    ...paging,
+  };
+}
 
 function exampleOf(fields: ListFields['filter']): string {
   const [time] = Object.entries(fields).find(([, field]) => field === 'time') ?? ['createdAt'];

@@ -14,5 +14,11 @@ export { shape } from './config.ts';
 export async function start(app: App<Config>): Promise<void> {
   const { config, log, lifecycle } = app;
   const db = await openStore({ url: config.MUSUBI_POSTGRES_URL, log, lifecycle });
-  await serve({ ...app, limits: GROUP_LIMITS }, GroupServiceService, groupHandlers(db), groupState(db), serveErasure(groupErasure(db)));
+  await serve(
+    { ...app, limits: GROUP_LIMITS },
+    GroupServiceService,
+    groupHandlers(db),
+    groupState(db),
+    serveErasure(groupErasure(db)),
+  );
 }
