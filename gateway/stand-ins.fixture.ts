@@ -14,7 +14,13 @@ import {
   type Resource,
   type StagePasswordChangeRequest,
 } from '#proto/musubi/auth/v1/auth.ts';
-import { type Addition, AdditionOutcome, GroupServiceService, type ListAdditionsRequest } from '#proto/musubi/group/v1/group.ts';
+import {
+  type Addition,
+  AdditionOutcome,
+  GroupServiceService,
+  type ListAdditionsRequest,
+  type StopAdditionsRequest,
+} from '#proto/musubi/group/v1/group.ts';
 import { type FinishJobRequest, type Job, JobState } from '#proto/musubi/job/v1/job.ts';
 import type { GetMemberRequest, ListMembersRequest } from '#proto/musubi/query/v1/query.ts';
 import type { CommandStart, Commands } from '../worker/client.ts';
@@ -226,6 +232,11 @@ export function groupOf(world: State) {
     ...(Object.fromEntries(
       Object.keys(GroupServiceService).map((name) => [name, never]),
     ) as unknown as Handlers<GroupServiceService>),
+    async stopAdditions({ jobId }: StopAdditionsRequest) {
+      const job = world.jobs.get(jobId);
+      if (job) Object.assign(job, { state: JobState.JOB_STATE_COMPLETED });
+      return {};
+    },
     async listAdditions({ jobId, outcome, pageToken }: ListAdditionsRequest) {
       noPageToken(pageToken);
       const start = world.started.find((one) => one.jobId === jobId);

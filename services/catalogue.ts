@@ -93,7 +93,7 @@ export const SERVICES = {
   },
   group: {
     contract: GroupServiceService,
-    calledBy: { bootstrap: ['ensureRoot'], gateway: ['listAdditions'] },
+    calledBy: { bootstrap: ['ensureRoot'], gateway: ['listAdditions', 'stopAdditions'] },
     outbox: 'postgres',
     events: {
       'group.created': ['query'],

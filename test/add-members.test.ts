@@ -51,3 +51,23 @@ test('each line ends by itself, is told by the job, and is there to be seen when
   await as.post(`/v1/groups/${group.id}:archive`, undefined, wait);
   t.like(await leader.post(path, { memberIds: [first] }, wait), { status: 409, body: { code: 'GROUP_ARCHIVED' } });
 });
+
+test('who cancels it half-way stops it: what is done stays, the lines that are left are refused, and all of it is told', async (t) => {
+  const as = await admin();
+  const { body: group } = await as.post('/v1/groups', { name: unique('Stopped') }, wait);
+  const one = await register(as);
+  const memberIds = [one.memberId, ...Array.from({ length: 9_999 }, () => randomUUID())];
+  const { body, status } = await as.post(`/v1/groups/${group.id}/members:add`, { memberIds });
+  t.is(status, 202);
+  const path = `/v1/jobs/${body.jobId}`;
+  while ((await as.get(`${path}/lines?pageSize=1`)).body.items[0]?.outcome !== 'added');
+  const stopped = await as.post(`${path}:cancel`, undefined, wait);
+  t.like(stopped.body, { state: 'completed', result: { added: 1, already: 0, refused: 9_999 } });
+  const { body: last } = await as.get(`${path}/lines?outcome=refused&pageSize=1`);
+  t.like(last.items, [{ line: 1, error: { code: 'MEMBER_NOT_FOUND' } }]);
+  const codes = (await linesOf(as, body.jobId)).map(({ error }) => (error as { code: string } | undefined)?.code);
+  t.is(codes.length, 10_000);
+  t.is(codes.at(-1), 'LINE_CANCELLED');
+  const seen = await as.get(`/v1/groups/${group.id}/members`);
+  t.true(seen.body.items.some(({ id }: { id: string }) => id === one.memberId));
+});

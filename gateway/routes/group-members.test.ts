@@ -1,4 +1,5 @@
 import { newId } from '#platform/validation/id.ts';
+import { JobState } from '#proto/musubi/job/v1/job.ts';
 import { send } from '../client.fixture.ts';
 import { worldTest } from '../gateway.fixture.ts';
 
@@ -105,4 +106,19 @@ test('a list of 10,000 members is taken; one that is longer, or names a member t
   const [one = ''] = most;
   await wrong([one, newId(), one.toUpperCase()], 'memberIds[2]', 'REPEATED');
   t.like(await send(world, 'POST', path, { token, body: { memberIds: most, name: 'x'.repeat(1024 * 1024) } }), { status: 413 });
+});
+
+test('past its pivot such a job is stopped, where others can not be cancelled any more', async (t) => {
+  const { context: world } = t;
+  const { admin: token, hana, hanaId } = world;
+  const groupId = newId();
+  const added = await send(world, 'POST', `/v1/groups/${groupId}/members:add`, { token, body: { memberIds: [newId()] } });
+  const one = await send(world, 'PUT', `/v1/groups/${groupId}/members/${hanaId}`, { token });
+  // Under way, and Temporal says that it is too late.
+  for (const { body } of [added, one]) Object.assign(world.jobs.get(body.jobId) ?? {}, { state: JobState.JOB_STATE_APPLIED });
+  const cancel = (jobId: string, token: string) => send(world, 'POST', `/v1/jobs/${jobId}:cancel`, { token, headers: wait });
+  t.like(await cancel(one.body.jobId, token), { status: 409, body: { code: 'JOB_FINISHED' } });
+  t.like(await cancel(added.body.jobId, hana), { status: 404, body: { code: 'JOB_NOT_FOUND' } });
+  t.like(await cancel(added.body.jobId, token), { status: 200, body: { id: added.body.jobId, state: 'completed' } });
+  t.like(await cancel(added.body.jobId, token), { status: 409, body: { code: 'JOB_FINISHED' } });
 });

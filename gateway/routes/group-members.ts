@@ -117,7 +117,7 @@ const addMembers = commandRoute({
   summary: 'Add up to 10,000 members to a group',
   description: `Each line ends by itself: its member is added, was in the group already, or is refused with a code (MEMBER_NOT_FOUND, MEMBER_DELETING, TOO_MANY_GROUPS …), which holds up no other. \`GET /v1/jobs/{jobId}/lines\` tells, also while the job goes on; its result has the sums.
 Who adds must hold in the group what all its members are granted there, from the first line to the last: once the permission is taken away, the lines that are left are refused (PERMISSION_REVOKED).
-The job can be cancelled, and nobody is added, until it has been allowed, which is almost at once; from there on it is too late.`,
+The job can be cancelled: whose turn has not come is refused (LINE_CANCELLED), who is in the group stays there.`,
   params: { groupId: namedIdOf('group') },
   resource: group,
   ...HIDDEN_GROUP,

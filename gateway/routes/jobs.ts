@@ -167,17 +167,22 @@ const cancelJob = route({
   tag: 'Jobs',
   operationId: 'cancelJob',
   summary: 'Cancel a command: what it did so far is undone',
-  description: 'Possible until the command passes its point of no return.',
+  description: `Possible until the command passes its point of no return. One of \`${WITH_LINES}\` can be stopped after it, too: what was done stays, the lines whose turn has not come are refused (LINE_CANCELLED), and the job is completed.`,
   action: 'job.cancel',
   ...aboutOneJob,
   headers: { ...repeatableHeaders, Prefer: commandHeaders.Prefer },
-  responses: { 200: { description: 'The job is cancelled and undone', schema: jobSchema }, 202: accepted },
+  responses: {
+    200: { description: 'The job is cancelled and undone, or was stopped and has ended', schema: jobSchema },
+    202: accepted,
+  },
   problems: ['JOB_FINISHED', 'JOB_NOT_STARTED', 'JOB_INTERRUPTED', 'TEMPORAL_UNAVAILABLE'],
   async handle(call, gateway) {
     const { loaded: job, ctx } = call;
     if (isFinal(job)) throw finished(job);
     const answer = await gateway.commands.cancelCommand(job.jobId);
-    if (answer === 'too-late') throw finished(job);
+    const stops = answer === 'too-late' && job.command === WITH_LINES;
+    if (answer === 'too-late' && !stops) throw finished(job);
+    if (stops) await gateway.lasting.group.stopAdditions({ jobId: job.jobId });
     // What had begun and is not known any more has lost its history.
     if (answer === 'interrupted' || (answer === 'unknown' && job.state !== JobState.JOB_STATE_QUEUED)) {
       const message = 'The command was interrupted, and an operator must have it go on: until then it can not be cancelled.';
@@ -187,7 +192,7 @@ const cancelJob = route({
     ctx.state.jobId = job.jobId;
     const final = await answerFor(call, gateway, job, async (final) => final);
     if ('status' in final) return final;
-    if (final.state !== JobState.JOB_STATE_CANCELLED) throw finished(final);
+    if (final.state !== JobState.JOB_STATE_CANCELLED && !stops) throw finished(final);
     return { status: 200 as const, body: toJobView(final) };
   },
 });

@@ -107,6 +107,23 @@ test('a part waits for who else is at one of its members, and for a move of the 
   await t.throwsAsync(beginAdding(randomUUID(), ids(1)), { code: 'GROUP_NOT_FOUND' });
 });
 
+test('who stops it has those whose turn has not come be refused, and takes nobody out', async (t) => {
+  const [groupId, at, members] = [await createGroup(), job(), ids(LINES_IN_PART + 1)];
+  await beginAdding(groupId, members, at);
+  await hold(at, 0);
+  const waiting = await linesOf(at, AdditionOutcome.ADDITION_OUTCOME_WAITING);
+  t.is(waiting.length, members.length, 'who is held waits');
+  await service.stopAdditions({ jobId: at.jobId }, call);
+  t.is((await commitPart(at, 0)).written.length, LINES_IN_PART);
+  t.deepEqual((await hold(at, 1)).memberIds, []);
+  t.is((await commitPart(at, 1)).written.length, 0);
+  t.deepEqual(await linesOf(at, AdditionOutcome.ADDITION_OUTCOME_REFUSED), [`${members.at(-1)} LINE_CANCELLED`]);
+  const sums = await service.sumUpAdditions({ operationId: at.of('sum') }, call);
+  t.deepEqual(sums, { added: LINES_IN_PART, already: 0, refused: 1 });
+  await service.stopAdditions({ jobId: at.jobId }, call);
+  t.is((await linesOf(at, AdditionOutcome.ADDITION_OUTCOME_ADDED)).length, LINES_IN_PART, 'also when it comes late');
+});
+
 test('a group is not deleted while a part of it is under way', async (t) => {
   const [groupId, at] = [await createGroup(), job()];
   await beginAdding(groupId, ids(1), at);

@@ -1,4 +1,5 @@
 import { type Query, sql, type Transaction } from '#platform/postgres/database.ts';
+import type { ProblemCode } from '#platform/problems.ts';
 import { MOST_GROUPS, ROOT } from '#platform/validation/group-fields.ts';
 import { memberDeleting, tooManyGroups } from './refusals.ts';
 
@@ -13,7 +14,7 @@ const KEPT_DAYS = 30;
 export interface Addition {
   line: number;
   memberId: string;
-  /** Null: it is not its turn yet. `added`, `already` in the group, or the code by which it was refused. */
+  /** Null: it is not its turn yet. `held` while it is; then `added`, `already` in the group, or the code by which it was refused. */
   outcome: string | null;
 }
 
@@ -49,30 +50,39 @@ export async function sumUpAdditions(
 ): Promise<{ added: number; already: number; refused: number }> {
   const [row] = await tx.query<{ added: number; already: number; refused: number }>(sql`
     select count(*) filter (where outcome = 'added') as added, count(*) filter (where outcome = 'already') as already,
-      count(*) filter (where outcome not in ('added', 'already')) as refused
+      count(*) filter (where outcome not in ('held', 'added', 'already')) as refused
     from additions where job_id = ${jobId}`);
   return row ?? { added: 0, already: 0, refused: 0 };
 }
 
-/** What is left to be done of one part. */
+/** The lines of one part that wait for their turn, or whose turn it is; nobody else changes them until the transaction ends. */
 export async function openAdditions(
   tx: Transaction,
   jobId: string,
   part: number,
+  which: 'waiting' | 'held',
 ): Promise<{ groupId: string; memberIds: string[] }> {
   const from = part * LINES_IN_PART;
   const rows = await tx.query<{ groupId: string; memberId: string }>(sql`
     select group_id as "groupId", member_id as "memberId" from additions
-    where job_id = ${jobId} and line >= ${from} and line < ${from + LINES_IN_PART} and outcome is null order by line`);
+    where job_id = ${jobId} and line >= ${from} and line < ${from + LINES_IN_PART}
+      and ${which === 'held' ? sql`outcome = 'held'` : sql`outcome is null`}
+    order by line for update`);
   return { groupId: rows[0]?.groupId ?? '', memberIds: rows.map(({ memberId }) => memberId) };
 }
 
-/** Notes what became of lines. */
-export async function endAdditions(tx: Transaction, jobId: string, ended: readonly Ended[]): Promise<void> {
+/** Notes what becomes of lines. */
+export async function setOutcomes(tx: Transaction, jobId: string, ended: readonly Ended[]): Promise<void> {
   await tx.query(sql`
     update additions a set outcome = given.outcome
     from unnest(${ended.map(({ memberId }) => memberId)}::text[], ${ended.map(({ outcome }) => outcome)}::text[]) as given (member_id, outcome)
     where job_id = ${jobId} and a.member_id = given.member_id`);
+}
+
+/** Refuses all lines of a job whose turn has not come. */
+export async function stopAdditions(db: Transaction, jobId: string): Promise<void> {
+  await db.query(sql`
+    update additions set outcome = ${'LINE_CANCELLED' satisfies ProblemCode} where job_id = ${jobId} and outcome is null`);
 }
 
 /** What keeps members from coming into a group, or has them there already. Who asks has the members. */
@@ -104,10 +114,10 @@ export function readAdditions(
   { jobId, which, after, limit }: { jobId: string; which: Which; after: number; limit: number },
 ): Promise<Addition[]> {
   const conditions: Record<NonNullable<Which>, Query> = {
-    waiting: sql`outcome is null`,
+    waiting: sql`(outcome is null or outcome = 'held')`,
     added: sql`outcome = 'added'`,
     already: sql`outcome = 'already'`,
-    refused: sql`outcome not in ('added', 'already')`,
+    refused: sql`outcome not in ('held', 'added', 'already')`,
   };
   return db.query<Addition>(sql`
     select line, member_id as "memberId", outcome from additions

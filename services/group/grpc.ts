@@ -4,6 +4,7 @@ import type { Database } from '#platform/postgres/database.ts';
 import type { GroupServiceService } from '#proto/musubi/group/v1/group.ts';
 import { ensureRoot } from './rpcs/ensure-root.ts';
 import { listAdditions } from './rpcs/list-additions.ts';
+import { stopAdditions } from './rpcs/stop-additions.ts';
 import { addCreator } from './steps/add-creator.ts';
 import { beginAddMembers, commitAdditions, countAdditions, holdAdditions, sumUpAdditions } from './steps/add-members.ts';
 import { beginArchiveGroup } from './steps/begin-archive-group.ts';
@@ -56,5 +57,6 @@ export function groupHandlers(db: Database): Handlers<GroupServiceService> {
     ...serveSteps<GroupServiceService>(db, STEPS),
     ensureRoot: () => ensureRoot(db),
     listAdditions: (request) => listAdditions(db, request),
+    stopAdditions: (request) => stopAdditions(db, request),
   };
 }

@@ -60,7 +60,7 @@ create table additions (
   line      int not null,
   group_id  text not null,
   member_id text not null,
-  -- Null: it is not its turn yet. `added`, `already`, or the code by which it was refused.
+  -- Null: it is not its turn yet. `held` while it is; then `added`, `already`, or the code by which it was refused.
   outcome   text,
   begun_at  timestamptz(3) not null,
   primary key (job_id, line)

@@ -43,6 +43,7 @@ export async function listAdditions(
 }
 
 function toAddition({ line, memberId, outcome }: Line): Addition {
-  const word = outcome === null ? 'waiting' : outcome === 'added' || outcome === 'already' ? outcome : 'refused';
+  const word =
+    outcome === null || outcome === 'held' ? 'waiting' : outcome === 'added' || outcome === 'already' ? outcome : 'refused';
   return { line, memberId, outcome: OUTCOMES[word], code: word === 'refused' ? (outcome ?? '') : '' };
 }

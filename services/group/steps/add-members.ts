@@ -56,16 +56,18 @@ export const countAdditions: Step<CountAdditionsRequest, CountAdditionsResponse>
 export const holdAdditions: Step<HoldAdditionsRequest, HoldAdditionsResponse> = {
   async do(tx, { operationId, part }) {
     const jobId = jobOf(operationId);
-    const { groupId, memberIds } = await additions.openAdditions(tx, jobId, part);
+    const { groupId, memberIds } = await additions.openAdditions(tx, jobId, part, 'waiting');
+    if (memberIds.length === 0) return { result: { memberIds } };
     const code = await whyNotOpen(tx, groupId);
     await holdMembers(tx, memberIds);
     const { hindered, isBusy } = code
       ? { hindered: memberIds.map((memberId) => ({ memberId, outcome: code })), isBusy: false }
       : await additions.findHindered(tx, groupId, memberIds);
     if (isBusy) throw membershipBusy();
-    await additions.endAdditions(tx, jobId, hindered);
     const passedOver = new Set(hindered.map(({ memberId }) => memberId));
     const held = memberIds.filter((memberId) => !passedOver.has(memberId));
+    const turns = held.map((memberId) => ({ memberId, outcome: 'held' }));
+    await additions.setOutcomes(tx, jobId, [...hindered, ...turns]);
     await holdMemberships(tx, groupId, held, jobId, { isMember: true, reason: null });
     return { result: { memberIds: held } };
   },
@@ -87,13 +89,13 @@ async function whyNotOpen(tx: Transaction, groupId: string): Promise<string | un
 export const commitAdditions: Step<CommitAdditionsRequest, CommitAdditionsResponse> = {
   async do(tx, { operationId, part, refused }) {
     const jobId = jobOf(operationId);
-    const { groupId, memberIds } = await additions.openAdditions(tx, jobId, part);
+    const { groupId, memberIds } = await additions.openAdditions(tx, jobId, part, 'held');
     const codes = new Map(refused.map(({ memberId, code }) => [memberId, code]));
     const ended = memberIds.map((memberId) => ({ memberId, outcome: codes.get(memberId) ?? 'added' }));
     const added = memberIds.filter((memberId) => !codes.has(memberId));
     await releaseMemberships(tx, groupId, [...codes.keys()], jobId);
     const after = await addMemberships(tx, groupId, added, new Date());
-    await additions.endAdditions(tx, jobId, ended);
+    await additions.setOutcomes(tx, jobId, ended);
     return { result: { written: after.map(writtenMembership) }, events: after.map(membershipEvent) };
   },
   undo: 'impossible',
