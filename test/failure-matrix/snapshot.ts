@@ -288,6 +288,7 @@ export function shape(snapshot: Snapshot, names: Record<string, string>): Snapsh
       for (const [name, id] of Object.entries(names)) text = text.replaceAll(new RegExp(id, 'gi'), `<${name}>`);
       return text
         .replaceAll(PSEUDONYM, '<pseudonym>')
+        .replaceAll(/"job_id":"[^"]*"/g, '"job_id":"<job>"')
         .replaceAll(/"\d{4}-\d\d-\d\dT[^"]+"/g, '"<time>"')
         .replaceAll(/"(salt|hash|key|tokenHash|iv|tag|data|\w+_skeleton)":("[^"]*"|\{[^}]*\})/g, '"$1":"<secret>"')
         .replace(/(?<= ).*$/s, (content) => JSON.stringify(JSON.parse(content, sorted)));
