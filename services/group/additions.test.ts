@@ -42,7 +42,7 @@ test('each line ends by itself: added, already in it, or refused with why', asyn
   await service.leaveAllGroups({ operationId: job().of('leave'), memberId: leaving }, call);
   await db.query(sql`with crowd as (
       insert into groups (group_id, parent_id, name, description, visibility, tags, version, created_at, updated_at)
-      select gen_random_uuid()::text, ${ROOT}, '', '', 'open', '{}', 1, now(), now() from generate_series(1, ${MOST_GROUPS}) returning group_id)
+      select gen_random_uuid()::text, ${ROOT}, '', '', 'open', '[]', 1, now(), now() from generate_series(1, ${MOST_GROUPS}) returning group_id)
     insert into memberships (group_id, member_id, joined_at, version) select group_id, ${crowded}, now(), 1 from crowd`);
   const all = [unknown, free, inIt, leaving, crowded];
   await beginAdding(groupId, all, at);
