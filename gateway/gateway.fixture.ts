@@ -13,6 +13,7 @@ import { GroupServiceService } from '#proto/musubi/group/v1/group.ts';
 import { type Job, JobServiceService } from '#proto/musubi/job/v1/job.ts';
 import { type GroupView, type MemberView, type PositionView, QueryServiceService } from '#proto/musubi/query/v1/query.ts';
 import type { CommandStart } from '../worker/client.ts';
+import { groupOf } from './additions.fixture.ts';
 import { view } from './applied.fixture.ts';
 import { AbandonedJobs } from './commands/abandoned.ts';
 import { SingleFlight } from './commands/single-flight.ts';
@@ -22,7 +23,7 @@ import { createApp } from './http/app.ts';
 import { serveApp } from './http/server.ts';
 import { TrustedProxies } from './http/source.ts';
 import { allRoutes } from './routes/index.ts';
-import { authOf, commandsOf, groupOf, jobOf, queryOf } from './stand-ins.fixture.ts';
+import { authOf, commandsOf, jobOf, queryOf } from './stand-ins.fixture.ts';
 
 /**
  * The gateway on a real HTTP server, calling real gRPC servers. Behind these stand a few maps instead of

@@ -14,17 +14,9 @@ import {
   type Resource,
   type StagePasswordChangeRequest,
 } from '#proto/musubi/auth/v1/auth.ts';
-import {
-  type Addition,
-  AdditionOutcome,
-  GroupServiceService,
-  type ListAdditionsRequest,
-  type StopAdditionsRequest,
-} from '#proto/musubi/group/v1/group.ts';
 import { type FinishJobRequest, type Job, JobState } from '#proto/musubi/job/v1/job.ts';
 import type { GetMemberRequest, ListMembersRequest } from '#proto/musubi/query/v1/query.ts';
 import type { CommandStart, Commands } from '../worker/client.ts';
-import type { CommandInput } from '../workflows/commands.ts';
 import { apply, type State } from './applied.fixture.ts';
 import { groupQueriesOf } from './group-stand-ins.fixture.ts';
 import { noPageToken, sees } from './lists.fixture.ts';
@@ -222,32 +214,6 @@ export function jobOf(world: State) {
     async finishJob({ jobId, state, error, progress }: FinishJobRequest) {
       Object.assign(read(jobId), { state, error, progress });
       return {};
-    },
-  };
-}
-
-/** Group, as far as it is asked by the gateway: of what a job adds, the first is added and the second is not found. */
-export function groupOf(world: State) {
-  return {
-    ...(Object.fromEntries(
-      Object.keys(GroupServiceService).map((name) => [name, never]),
-    ) as unknown as Handlers<GroupServiceService>),
-    async stopAdditions({ jobId }: StopAdditionsRequest) {
-      const job = world.jobs.get(jobId);
-      if (job) Object.assign(job, { state: JobState.JOB_STATE_COMPLETED });
-      return {};
-    },
-    async listAdditions({ jobId, outcome, pageToken }: ListAdditionsRequest) {
-      noPageToken(pageToken);
-      const start = world.started.find((one) => one.jobId === jobId);
-      const ids = start?.command === 'group.add-members' ? (start.input as CommandInput<'group.add-members'>).memberIds : [];
-      const lines = ids.map((memberId, line): Addition => {
-        const refused = line === 1;
-        const outcome = refused ? AdditionOutcome.ADDITION_OUTCOME_REFUSED : AdditionOutcome.ADDITION_OUTCOME_ADDED;
-        return { line, memberId, outcome, code: refused ? 'MEMBER_NOT_FOUND' : '' };
-      });
-      const all = outcome === AdditionOutcome.ADDITION_OUTCOME_UNSPECIFIED;
-      return { additions: lines.filter((one) => all || one.outcome === outcome), nextPageToken: '' };
     },
   };
 }

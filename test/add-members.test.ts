@@ -64,7 +64,7 @@ test('who cancels it half-way stops it: what is done stays, the lines that are l
   const stopped = await as.post(`${path}:cancel`, undefined, wait);
   t.like(stopped.body, { state: 'completed', result: { added: 1, already: 0, refused: 9_999 } });
   const { body: last } = await as.get(`${path}/lines?outcome=refused&pageSize=1`);
-  t.like(last.items, [{ line: 1, error: { code: 'MEMBER_NOT_FOUND' } }]);
+  t.like(last.items, [{ id: '1', error: { code: 'MEMBER_NOT_FOUND' } }]);
   const codes = (await linesOf(as, body.jobId)).map(({ error }) => (error as { code: string } | undefined)?.code);
   t.is(codes.length, 10_000);
   t.is(codes.at(-1), 'LINE_CANCELLED');

@@ -93,8 +93,8 @@ test('many are added by one job, whose lines say what became of each', async (t)
   t.like(world.started, [{ command: 'group.add-members', aggregateId: groupId, input: { groupId, memberIds: [one, none] } }]);
   const lines = `/v1/jobs/${added.body.jobId}/lines`;
   t.deepEqual((await send(world, 'GET', lines, { token })).body.items, [
-    { line: 0, memberId: one, outcome: 'added' },
-    { line: 1, memberId: none, outcome: 'refused', error: { code: 'MEMBER_NOT_FOUND', message: 'There is no such member.' } },
+    { id: '0', memberId: one, outcome: 'added' },
+    { id: '1', memberId: none, outcome: 'refused', error: { code: 'MEMBER_NOT_FOUND', message: 'There is no such member.' } },
   ]);
   t.is((await send(world, 'GET', `${lines}?outcome=refused`, { token })).body.items.length, 1);
   t.is((await send(world, 'GET', `${lines}?outcome=x`, { token })).status, 400);

@@ -76,7 +76,7 @@ const outcome = z.enum(Object.keys(OUTCOMES) as [keyof typeof OUTCOMES]);
 
 const lineSchema = z
   .strictObject({
-    line: z.int().min(0).meta({ description: 'Where it stands in what was asked for, from 0 on' }),
+    id: z.string().meta({ description: 'The number of the line in what was asked for, from 0 on' }),
     memberId: z.string(),
     outcome: outcome.meta({ description: 'waiting: its turn has not come. already: the member was in the group' }),
     error: z
@@ -88,7 +88,7 @@ const lineSchema = z
     id: 'JobLine',
     examples: [
       {
-        line: 17,
+        id: '17',
         memberId: EXAMPLE_ID,
         outcome: 'refused',
         error: { code: 'MEMBER_NOT_FOUND', message: problemKind('MEMBER_NOT_FOUND').meaning },
@@ -121,9 +121,9 @@ const listLines = route({
 
 function toLine({ line, memberId, outcome, code }: Addition): z.output<typeof lineSchema> {
   const words = (Object.keys(OUTCOMES) as (keyof typeof OUTCOMES)[]).find((word) => OUTCOMES[word] === outcome) ?? 'waiting';
-  if (words !== 'refused') return { line, memberId, outcome: words };
+  if (words !== 'refused') return { id: `${line}`, memberId, outcome: words };
   const known = isClientCode(code) ? code : 'INTERNAL';
-  return { line, memberId, outcome: words, error: { code: known, message: problemKind(known).meaning } };
+  return { id: `${line}`, memberId, outcome: words, error: { code: known, message: problemKind(known).meaning } };
 }
 
 const listJobs = (commands: readonly string[]) =>
