@@ -9,9 +9,11 @@ import { currentTraceId, startTelemetry } from '#platform/process/telemetry.ts';
 import { newId } from '#platform/validation/id.ts';
 import type { Condition } from '#proto/musubi/access/v1/condition.ts';
 import { type AuthorizeRequest, AuthServiceService } from '#proto/musubi/auth/v1/auth.ts';
+import { GroupServiceService } from '#proto/musubi/group/v1/group.ts';
 import { type Job, JobServiceService } from '#proto/musubi/job/v1/job.ts';
 import { type GroupView, type MemberView, type PositionView, QueryServiceService } from '#proto/musubi/query/v1/query.ts';
 import type { CommandStart } from '../worker/client.ts';
+import { groupOf } from './additions.fixture.ts';
 import { view } from './applied.fixture.ts';
 import { AbandonedJobs } from './commands/abandoned.ts';
 import { SingleFlight } from './commands/single-flight.ts';
@@ -123,7 +125,9 @@ export async function startWorld({ origins = [], proxies = [], limits = {}, wait
   );
   const jobPort = await serveGrpc({ ...serve, callers: lettingTestsIn('job') }, JobServiceService, jobOf(world));
   const queryPort = await serveGrpc({ ...serve, callers: lettingTestsIn('query') }, QueryServiceService, queryOf(world));
+  const groupPort = await serveGrpc({ ...serve, callers: lettingTestsIn('group') }, GroupServiceService, groupOf(world));
   const services = {
+    group: connectPeer(`127.0.0.1:${groupPort}`, GroupServiceService, lifecycle, byTests('group')),
     auth: connectPeer(`127.0.0.1:${authPort}`, AuthServiceService, lifecycle, byTests('auth')),
     job: connectPeer(`127.0.0.1:${jobPort}`, JobServiceService, lifecycle, byTests('job')),
     query: connectPeer(`127.0.0.1:${queryPort}`, QueryServiceService, lifecycle, byTests('query')),

@@ -143,7 +143,7 @@ export function groupQueriesOf({ groups, positions, members }: State) {
   return {
     ...queries,
     async getGroup({ groupId, seen, seenGroups, seenMembers, include }: GetGroupRequest) {
-      const asked = { groupId, pageSize: 0, pageToken: '', positionId: '', tag: '', depth: 1 };
+      const asked = { groupId, pageSize: 0, pageToken: '', filter: '', orderBy: '', positionId: '', tag: '', depth: 1 };
       const part = async <Part>(name: GroupPart, ask: () => Promise<Part>) => (include.includes(name) ? await ask() : undefined);
       return {
         group: readSeen(groupId, seen),

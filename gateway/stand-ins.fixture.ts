@@ -275,7 +275,9 @@ export function commandsOf(world: State): Commands {
       if (world.next === 'running') return finish(start.jobId, { state: JobState.JOB_STATE_RUNNING });
       try {
         apply(world, start as CommandStart);
-        finish(start.jobId, { state: JobState.JOB_STATE_COMPLETED, resultJson: JSON.stringify({ id: start.aggregateId }) });
+        const sums = start.command === 'group.add-members' ? { added: 1, already: 0, refused: 1 } : {};
+        const resultJson = JSON.stringify({ id: start.aggregateId, ...sums });
+        finish(start.jobId, { state: JobState.JOB_STATE_COMPLETED, resultJson });
       } catch (error) {
         const { code, message, fields, grpcStatus } = error as ReturnType<typeof notFound>;
         const failure = { code, message, errors: [...fields], grpcStatus: status[grpcStatus] };

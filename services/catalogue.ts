@@ -93,7 +93,7 @@ export const SERVICES = {
   },
   group: {
     contract: GroupServiceService,
-    calledBy: { bootstrap: ['ensureRoot'], sagas: ['listDueInvitations'] },
+    calledBy: { bootstrap: ['ensureRoot'], sagas: ['listDueInvitations'], gateway: ['listAdditions', 'stopAdditions'] },
     outbox: 'postgres',
     events: {
       'group.created': ['query', 'websocket'],

@@ -67,6 +67,7 @@ export const INPUTS: { [C in CommandName]: CommandInput<C> } & Record<'saga.reco
   'position.unbind': { ...POSITION, ...MEMBER },
   'member.release-login': { holdId: '5b0fd6cc-0a3c-8d52-9d1c-1f2f7c5a9b10' },
   'member.set-schema': { schemaId: 'member', schema: { type: 'object' }, expectedVersion: 1 },
+  'group.add-members': { ...GROUP, memberIds: [MEMBER_ID] },
   'group.add-member': { ...GROUP, ...MEMBER, byMemberId: '01890a5d-ac96-774b-bcce-b302099a8058' },
   'group.leave': { ...GROUP, ...MEMBER, successorId: '01890a5d-ac96-774b-bcce-b302099a8058' },
   'group.expel-member': { ...GROUP, ...MEMBER, reason: 'the project is over' },

@@ -2,6 +2,7 @@
 
 export { acceptInvitation as 'group.accept-invitation' } from './accept-invitation.ts';
 export { addMember as 'group.add-member' } from './add-member.ts';
+export { addMembers as 'group.add-members' } from './add-members.ts';
 export { approveRequest as 'group.approve-request' } from './approve-request.ts';
 export { archiveGroup as 'group.archive' } from './archive-group.ts';
 export { assignRole as 'role.assign' } from './assign-role.ts';

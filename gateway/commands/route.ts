@@ -2,8 +2,10 @@ import type { z } from 'zod';
 import type { ProblemCode } from '#platform/problems.ts';
 import { newId } from '#platform/validation/id.ts';
 import type { Action } from '#proto/musubi/auth/v1/actions.ts';
+import type { Job } from '#proto/musubi/job/v1/job.ts';
 import type { CommandInput, CommandName } from '../../workflows/commands.ts';
 import type { Gateway, RequestGateway } from '../gateway.ts';
+import type { BodyLimit } from '../http/body.ts';
 import { expectedVersion, ifMatch } from '../http/etag.ts';
 import {
   type Answer,
@@ -38,15 +40,17 @@ interface Given<P extends Shape, Q extends Shape, B extends z.ZodType, Prepared>
 
 /** A command as data: headers, conditions, 202, idempotency, the usual problems and the OpenAPI document follow. */
 interface CommandDeclaration<
-  C extends CommandName & Action,
+  C extends CommandName,
   P extends Shape,
   Q extends Shape,
   B extends z.ZodType,
   R extends Record<number, ResponseDeclaration>,
   Prepared,
 > {
-  /** The command, which is also its saga's workflow, and the action that it is authorised by. */
+  /** The command, which is also its saga's workflow. */
   command: C;
+  /** The action that it is authorised by. Default: the one of its name. */
+  action?: Action;
   /** The action in its place, of who does it to itself: who is the member of the path. */
   selfAction?: Action;
   method: 'POST' | 'PUT' | 'PATCH' | 'DELETE';
@@ -64,6 +68,8 @@ interface CommandDeclaration<
   fieldsInPath?: readonly (keyof P & string)[];
   query?: Q;
   body?: B;
+  /** As a route declares it. */
+  bodyLimit?: BodyLimit;
   /** As a route declares them. */
   hiddenAs?: Hidden['hiddenAs'];
   readBy?: Hidden['readBy'];
@@ -90,20 +96,20 @@ interface CommandDeclaration<
   /** What the finished command may be answered with. */
   responses: R;
   /** The answer of the finished command, whose aggregate is `id`, to the member of the token. */
-  answer(id: string, gateway: RequestGateway, accessToken: string, params: Input<P>): Promise<Answer<R>>;
+  answer(id: string, gateway: RequestGateway, accessToken: string, params: Input<P>, job: Job): Promise<Answer<R>>;
   /** The codes that it adds to those of every command. */
   problems: readonly ProblemCode[];
 }
 
-/** Declares a command's route. */
+/** Declares a command's route. It names its action where that has another name. */
 export function commandRoute<
-  C extends CommandName & Action,
+  C extends CommandName,
   R extends Record<number, ResponseDeclaration>,
   P extends Shape = Record<never, never>,
   Q extends Shape = Record<never, never>,
   B extends z.ZodType = z.ZodUndefined,
   Prepared = undefined,
->(declaration: CommandDeclaration<C, P, Q, B, R, Prepared>): Route {
+>(declaration: CommandDeclaration<C, P, Q, B, R, Prepared> & (C extends Action ? unknown : { action: Action })): Route {
   const { command, method, aggregateId = () => newId(), conditional, secrets = [], input, about } = declaration;
   const { prepare, prepares = () => true } = declaration;
   const { resource, answer, problems, responses, ...rest } = declaration;
@@ -142,12 +148,12 @@ export function commandRoute<
           }),
         summary: about({ params, body }),
       },
-      ({ aggregateId: id }) => answer(id, gateway, call.accessToken, params),
+      (job) => answer(job.aggregateId, gateway, call.accessToken, params, job),
     );
   };
   const declared = route({
     ...rest,
-    action: command,
+    action: declaration.action ?? (command as Action),
     begins: true,
     resource: ({ params, body }: { params: unknown; body?: unknown }) => resource(params as Input<P>, body as z.output<B>),
     headers: { ...commandHeaders, ...(conditional ? { 'If-Match': ifMatch } : {}) },

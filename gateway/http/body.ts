@@ -3,10 +3,17 @@ import { clientLeft, type FieldViolation, invalidArgument, MusubiError } from '#
 import { parseJson } from '#platform/validation/json.ts';
 import { soleHeader } from './validation.ts';
 
-/** The largest body of a request, in bytes. */
+/** How large a body may be. */
+export interface BodyLimit {
+  bytes: number;
+  /** The most values that it may have, at any depth. */
+  values: number;
+}
+
+/** The largest body of a request in bytes, where its route says nothing else. */
 export const BODY_LIMIT = 64 * 1024;
-/** The most values that it may have, at any depth: twice what the largest body needs. */
-const BODY_VALUES = 1_000;
+/** The values: twice what the largest such body needs. */
+const USUAL: BodyLimit = { bytes: BODY_LIMIT, values: 1_000 };
 
 /** The types of body that are understood; a PATCH is a merge patch (RFC 7396) of a flat object. */
 const TYPES: Record<string, string[]> = {
@@ -21,7 +28,7 @@ export const bodyTypes = (method: string): string[] => TYPES[method] ?? JSON_ONL
  * also what says a name twice.
  * What was parsed is only data: `__proto__` is an own property like any other, for the schema to refuse.
  */
-export async function readJson(ctx: Context): Promise<unknown> {
+export async function readJson(ctx: Context, { bytes: most, values }: BodyLimit = USUAL): Promise<unknown> {
   // null: the request has no body at all, which the schema will say better.
   if (ctx.is('*/*') === null) return undefined;
   const types = bodyTypes(ctx.method);
@@ -39,15 +46,15 @@ export async function readJson(ctx: Context): Promise<unknown> {
       fields: [{ in: 'header', ...wrong }],
     });
   }
-  const bytes = await readAll(ctx);
+  const bytes = await readAll(ctx, most);
   if (bytes.length === 0) return undefined;
-  const parsed = parseJson(textOf(bytes), BODY_VALUES);
+  const parsed = parseJson(textOf(bytes), values);
   if (!('fault' in parsed)) return parsed.value;
   switch (parsed.fault) {
     case 'syntax':
       throw notJson(parsed.cause);
     case 'size':
-      throw tooLarge('values', BODY_VALUES);
+      throw tooLarge('values', values);
     case 'repeated':
       throw malformed('The body says a name twice.', { field: parsed.name, code: 'REPEATED', message: 'must be given once' });
   }
@@ -67,15 +74,15 @@ const malformed = (message: string, wrong: FieldViolation, cause?: unknown): Mus
 const notJson = (cause: unknown): MusubiError =>
   malformed('The body is not JSON in UTF-8.', { field: '', code: 'WRONG_FORMAT', message: 'must be JSON in UTF-8' }, cause);
 
-async function readAll(ctx: Context): Promise<Buffer> {
-  if ((ctx.request.length ?? 0) > BODY_LIMIT) throw tooLarge('bytes', BODY_LIMIT);
+async function readAll(ctx: Context, most: number): Promise<Buffer> {
+  if ((ctx.request.length ?? 0) > most) throw tooLarge('bytes', most);
   const chunks: Buffer[] = [];
   let length = 0;
   // Not destroyed on return: the connection must live to carry the answer. Node reads and drops the rest.
   try {
     for await (const chunk of ctx.req.iterator({ destroyOnReturn: false })) {
       length += (chunk as Buffer).length;
-      if (length > BODY_LIMIT) throw tooLarge('bytes', BODY_LIMIT);
+      if (length > most) throw tooLarge('bytes', most);
       chunks.push(chunk as Buffer);
     }
   } catch (error) {

@@ -64,7 +64,7 @@ async function read(route: Route, ctx: Context) {
     // those after the thousandth are passed over.
     query: [route.query, { ...parse(ctx.querystring, undefined, undefined, { maxKeys: 0 }) }],
     header: [route.headers, relevantHeaders(route, ctx)],
-    ...(route.method === 'GET' ? {} : { body: [route.body ?? NO_BODY, await readJson(ctx)] }),
+    ...(route.method === 'GET' ? {} : { body: [route.body ?? NO_BODY, await readJson(ctx, route.bodyLimit)] }),
   });
 }
 

@@ -1,5 +1,8 @@
 import { z } from 'zod';
 import { PAGE_SIZE, pageToken } from '#platform/validation/fields.ts';
+import { filterRule } from '#platform/validation/filter.ts';
+import type { ListFields } from '#platform/validation/group-lists.ts';
+import { orderByRule } from '#platform/validation/order-by.ts';
 
 const EXAMPLE_TOKEN = pageToken.meta()?.examples?.[0];
 
@@ -18,6 +21,21 @@ export const paging = {
   pageSize: wholeNumber(PAGE_SIZE.most, PAGE_SIZE.default, 'How many at most'),
   pageToken: pageToken.optional().meta({ description: 'The `nextPageToken` of the page before', examples: [EXAMPLE_TOKEN] }),
 };
+
+/** The query parameters of a list that is filtered and ordered by these of its fields. */
+export function listing({ filter, orderBy }: ListFields) {
+  const [filtered, ordered] = [filterRule(filter), orderByRule(orderBy)];
+  return {
+    filter: filtered.optional().meta({ ...filtered.meta(), examples: [exampleOf(filter)] }),
+    orderBy: ordered.optional().meta({ ...ordered.meta(), examples: [`${orderBy[1]} desc`] }),
+    ...paging,
+  };
+}
+
+function exampleOf(fields: ListFields['filter']): string {
+  const [time] = Object.entries(fields).find(([, field]) => field === 'time') ?? ['createdAt'];
+  return `${'archived' in fields ? 'archived = false AND ' : ''}${time} >= "2026-01-01T00:00:00Z"`;
+}
 
 /** A page of a list. */
 export function pageSchema<S extends z.ZodType>(item: S, id: string) {

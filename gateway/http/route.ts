@@ -7,6 +7,7 @@ import type { Condition } from '#proto/musubi/access/v1/condition.ts';
 import type { Action } from '#proto/musubi/auth/v1/actions.ts';
 import type { Resource as ResourceOfAuth } from '#proto/musubi/auth/v1/auth.ts';
 import type { RequestGateway } from '../gateway.ts';
+import type { BodyLimit } from './body.ts';
 import { ifNoneMatch } from './etag.ts';
 
 /**
@@ -136,6 +137,8 @@ interface Declaration<P extends Shape, Q extends Shape, B extends z.ZodType, H e
   /** The cookies that it understands. One that is no good is as good as none, so they are declared only to be documented. */
   cookies?: Shape;
   body?: B;
+  /** Of a route whose body may be larger than others. */
+  bodyLimit?: BodyLimit;
   /** Whether only the body says what the request is about: of who has a good token it is then read before Auth is asked. */
   namedInBody?: true;
   responses: R;

@@ -1,4 +1,5 @@
 import { newId } from '#platform/validation/id.ts';
+import { JobState } from '#proto/musubi/job/v1/job.ts';
 import { send } from '../client.fixture.ts';
 import { worldTest } from '../gateway.fixture.ts';
 
@@ -79,4 +80,56 @@ test('a member is put out with a reason', async (t) => {
     const { status } = await send(world, 'POST', path, { token, body });
     t.is(status, 400, JSON.stringify(body));
   }
+});
+
+test('many are added by one job, whose lines say what became of each', async (t) => {
+  const { context: world } = t;
+  const { admin: token, hana } = world;
+  const [groupId, one, none] = [newId(), newId(), newId()];
+  const path = `/v1/groups/${groupId}/members:add`;
+  const added = await send(world, 'POST', path, { token, headers: wait, body: { memberIds: [one.toUpperCase(), none] } });
+  t.like(added, { status: 200, body: { added: 1, already: 0, refused: 1 } });
+  t.like(world.asked.at(-1), { action: 'group.add-member', resource: { type: 'Group', id: groupId }, wantsPermit: true });
+  t.like(world.started, [{ command: 'group.add-members', aggregateId: groupId, input: { groupId, memberIds: [one, none] } }]);
+  const lines = `/v1/jobs/${added.body.jobId}/lines`;
+  t.deepEqual((await send(world, 'GET', lines, { token })).body.items, [
+    { id: '0', memberId: one, outcome: 'added' },
+    { id: '1', memberId: none, outcome: 'refused', error: { code: 'MEMBER_NOT_FOUND', message: 'There is no such member.' } },
+  ]);
+  t.is((await send(world, 'GET', `${lines}?outcome=refused`, { token })).body.items.length, 1);
+  t.is((await send(world, 'GET', `${lines}?outcome=x`, { token })).status, 400);
+  t.like(await send(world, 'GET', lines, { token: hana }), { status: 404, body: { code: 'JOB_NOT_FOUND' } });
+  const registered = await send(world, 'PUT', `/v1/groups/${groupId}/members/${one}`, { token });
+  t.like(await send(world, 'GET', `/v1/jobs/${registered.body.jobId}/lines`, { token }), { status: 200, body: { items: [] } });
+});
+
+test('a list of 10,000 members is taken; one that is longer, or names a member twice, is refused by its place', async (t) => {
+  const { context: world } = t;
+  const { admin: token } = world;
+  const path = `/v1/groups/${newId()}/members:add`;
+  const post = (memberIds: string[]) => send(world, 'POST', path, { token, body: { memberIds } });
+  const most = Array.from({ length: 10_000 }, newId);
+  t.is((await post(most)).status, 202);
+  const wrong = async (memberIds: string[], field: string, code: string) =>
+    t.like(await post(memberIds), { status: 400, body: { code: 'INVALID_ARGUMENT', errors: [{ in: 'body', field, code }] } });
+  await wrong([...most, newId()], 'memberIds', 'TOO_LONG');
+  await wrong([], 'memberIds', 'TOO_SHORT');
+  const [one = ''] = most;
+  await wrong([one, newId(), one.toUpperCase()], 'memberIds[2]', 'REPEATED');
+  t.like(await send(world, 'POST', path, { token, body: { memberIds: most, name: 'x'.repeat(1024 * 1024) } }), { status: 413 });
+});
+
+test('past its pivot such a job is stopped, where others can not be cancelled any more', async (t) => {
+  const { context: world } = t;
+  const { admin: token, hana, hanaId } = world;
+  const groupId = newId();
+  const added = await send(world, 'POST', `/v1/groups/${groupId}/members:add`, { token, body: { memberIds: [newId()] } });
+  const one = await send(world, 'PUT', `/v1/groups/${groupId}/members/${hanaId}`, { token });
+  // Under way, and Temporal says that it is too late.
+  for (const { body } of [added, one]) Object.assign(world.jobs.get(body.jobId) ?? {}, { state: JobState.JOB_STATE_APPLIED });
+  const cancel = (jobId: string, token: string) => send(world, 'POST', `/v1/jobs/${jobId}:cancel`, { token, headers: wait });
+  t.like(await cancel(one.body.jobId, token), { status: 409, body: { code: 'JOB_FINISHED' } });
+  t.like(await cancel(added.body.jobId, hana), { status: 404, body: { code: 'JOB_NOT_FOUND' } });
+  t.like(await cancel(added.body.jobId, token), { status: 200, body: { id: added.body.jobId, state: 'completed' } });
+  t.like(await cancel(added.body.jobId, token), { status: 409, body: { code: 'JOB_FINISHED' } });
 });

@@ -1,9 +1,10 @@
 import { z } from 'zod';
-import { permissionDenied } from '#platform/errors.ts';
+import { internal, permissionDenied } from '#platform/errors.ts';
 import { reason } from '#platform/validation/fields.ts';
+import { MOST_ADDED } from '#platform/validation/group-fields.ts';
 import { commandRoute } from '../commands/route.ts';
 import { claimedSubject } from '../http/authorize.ts';
-import { idOf, namedIdOf } from '../id.ts';
+import { EXAMPLE_ID, idOf, namedIdOf } from '../id.ts';
 import { group } from './group-view.ts';
 import { HIDDEN_GROUP } from './readable.ts';
 
@@ -98,4 +99,59 @@ const expelMember = commandRoute({
   answer: async () => ({ status: 204 as const }),
 });
 
-export const groupMemberRoutes = [addMember, leaveGroup, expelMember];
+const sum = z.int().min(0);
+const additionsSchema = z
+  .strictObject({
+    jobId: z.uuid().meta({ description: 'The job, whose lines say what became of each: `GET /v1/jobs/{jobId}/lines`' }),
+    added: sum.meta({ description: 'How many came into the group' }),
+    already: sum.meta({ description: 'How many were in it' }),
+    refused: sum.meta({ description: 'How many did not come into it' }),
+  })
+  .meta({ id: 'Additions', examples: [{ jobId: EXAMPLE_ID, added: 9_990, already: 8, refused: 2 }] });
+/** What the saga has as its result. */
+const sums = z.object({ added: sum, already: sum, refused: sum });
+
+const addMembers = commandRoute({
+  command: 'group.add-members',
+  action: 'group.add-member',
+  method: 'POST',
+  path: '/v1/groups/{groupId}/members:add',
+  tag: 'Groups',
+  operationId: 'addMembers',
+  summary: 'Add up to 10,000 members to a group',
+  description: `Each line ends by itself: its member is added, was in the group already, or is refused with a code (MEMBER_NOT_FOUND, MEMBER_DELETING, TOO_MANY_GROUPS …), which holds up no other. \`GET /v1/jobs/{jobId}/lines\` tells, also while the job goes on; its result has the sums.
+Who adds must hold in the group what all its members are granted there, from the first line to the last: once the permission is taken away, the lines that are left are refused (PERMISSION_REVOKED).
+The job can be cancelled: whose turn has not come is refused (LINE_CANCELLED), who is in the group stays there.`,
+  params: { groupId: namedIdOf('group') },
+  resource: ({ groupId }) => group(groupId),
+  ...HIDDEN_GROUP,
+  body: z
+    .strictObject({
+      memberIds: z
+        .array(idOf('member'))
+        .min(1)
+        .max(MOST_ADDED)
+        .superRefine((ids, { addIssue }) => {
+          const known = new Set<string>();
+          const again = ids.findIndex((id) => known.size === known.add(id).size);
+          if (again >= 0) addIssue({ code: 'custom', path: [again], message: 'is given twice', params: { code: 'REPEATED' } });
+        })
+        .meta({ description: 'Each once', uniqueItems: true }),
+    })
+    .meta({ id: 'MembersToAdd', examples: [{ memberIds: [EXAMPLE_ID] }] }),
+  // Of each an ID in quotes, with as much space again.
+  bodyLimit: { bytes: 1024 * 1024, values: MOST_ADDED + 100 },
+  aggregateId: ({ groupId }) => groupId,
+  input: ({ id, body: { memberIds } }) => ({ groupId: id, memberIds }),
+  about: ({ params, body: { memberIds } }) => `Add ${memberIds.length} members to group ${params.groupId}`,
+  responses: { 200: { description: 'Every line has ended', schema: additionsSchema } },
+  problems: ['GROUP_NOT_FOUND', 'GROUP_ARCHIVED', 'ROOT_GROUP', 'GROUP_BUSY', 'EXCEEDS_OWN_PERMISSIONS'],
+  answer: async (_, __, ___, ____, { jobId, resultJson }) => {
+    const { data } = sums.safeParse(JSON.parse(resultJson));
+    // Of a job whose history was lost only the lines tell.
+    if (!data) throw internal('INTERNAL', 'the job has no sums');
+    return { status: 200 as const, body: { jobId, ...data } };
+  },
+});
+
+export const groupMemberRoutes = [addMember, addMembers, leaveGroup, expelMember];

@@ -240,3 +240,32 @@ for (const [path, needs] of ABOUT) {
       t.is((await get(`/v1/groups/${one}`)).status, 200, 'the group itself is shown');
     });
 }
+
+test('a filter or an order that there is not is refused by what there is, in every list', async (t) => {
+  const { context: world } = t;
+  const { one } = organisation(world);
+  const lists = [
+    ['/v1/groups', 'archived', 'createdAt'],
+    [`/v1/members/${world.hanaId}/groups`, 'visibility', 'updatedAt desc'],
+    [`/v1/groups/${one}/subgroups`, 'updatedAt', 'name desc'],
+    [`/v1/groups/${one}/members`, 'joinedAt', 'joinedAt desc'],
+    [`/v1/groups/${one}/positions`, 'kind', 'createdAt'],
+  ] as const;
+  const values = {
+    archived: 'true',
+    visibility: 'open',
+    updatedAt: '2026-01-01T00:00:00Z',
+    joinedAt: '"2026-01-01T00:00:00Z"',
+    kind: 'leader',
+  };
+  for (const [path, field, orderBy] of lists) {
+    const asked = (filter: string, orderBy: string) => getting(world)(`${path}?${new URLSearchParams({ filter, orderBy })}`);
+    t.is((await asked(`${field} = ${values[field]} AND ${field} != ${values[field]}`, orderBy)).status, 200, path);
+    const wrong = await asked(`${field} = ${values[field]} AND parentId = "root"`, 'parentId');
+    t.like(wrong, { status: 400, body: { code: 'INVALID_ARGUMENT' } });
+    const [ofFilter, ofOrder] = wrong.body.errors;
+    t.like(ofFilter, { in: 'query', field: 'filter', code: 'WRONG_FORMAT' });
+    t.regex(ofFilter.message, new RegExp(`one of the fields .*${field}.* at character \\d+`));
+    t.like(ofOrder, { in: 'query', field: 'orderBy', code: 'NOT_ONE_OF' });
+  }
+});

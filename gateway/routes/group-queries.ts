@@ -1,8 +1,9 @@
 import { searchQuery } from '#platform/validation/fields.ts';
 import { DEEPEST, groupTag } from '#platform/validation/group-fields.ts';
+import { GROUP_LIST, GROUP_MEMBER_LIST } from '#platform/validation/group-lists.ts';
 import { MOST_OF_A_TREE } from '#platform/validation/tree-fields.ts';
 import { isAllowed, seenOf } from '../http/authorize.ts';
-import { pageOf, paging, wholeNumber } from '../http/paging.ts';
+import { listing, pageOf, wholeNumber } from '../http/paging.ts';
 import { route, SEES_ALL } from '../http/route.ts';
 import { idOf, namedIdOf } from '../id.ts';
 import { groupMemberPageSchema, groupMembersShown } from './group-member-view.ts';
@@ -20,8 +21,9 @@ const listGroups = route({
   path: '/v1/groups',
   tag: 'Groups',
   operationId: 'listGroups',
-  summary: 'List groups, by name',
-  description: 'Where words are looked for: first the groups of whose name words begin with them, then the others, each by name.',
+  summary: 'List groups, by name or in another order',
+  description:
+    'Where words are looked for: first the groups of whose name words begin with them, then the others, each by name: there `orderBy` is refused.',
   action: 'group.list',
   filtered: true,
   resource: () => group(''),
@@ -29,17 +31,17 @@ const listGroups = route({
     query: searchQuery.optional().meta({ description: 'Words to find in the name', examples: ['開発', 'kyoto office'] }),
     tag: wantedTag('Only those on which a tag of this name is, or that have one in their own set'),
     memberId: idOf('member').optional().meta({ description: 'Only those that this member is in' }),
-    ...paging,
+    ...listing(GROUP_LIST),
   },
   responses: { 200: page },
   problems: ['PAGE_TOKEN_INVALID'],
   async handle({ principal, accessToken, query: asked }, gateway) {
-    const { query = '', tag = '', memberId: ofMemberId = '', pageSize, pageToken = '' } = asked;
+    const { query = '', tag = '', memberId: ofMemberId = '', filter = '', orderBy = '', pageSize, pageToken = '' } = asked;
     // Of one that is not seen, as of one that is not there, nobody learns where it is.
     const reading = { accessToken, action: 'member.read' as const, resource: member(ofMemberId) };
     if (ofMemberId !== '' && !(await isAllowed(gateway, reading))) return pageOf([], '');
     const { memberId, seen } = principal;
-    const request = { query, tag, ofMemberId, pageSize, pageToken, memberId, seen };
+    const request = { query, tag, ofMemberId, filter, orderBy, pageSize, pageToken, memberId, seen };
     const { groups, nextPageToken } = await gateway.query.listGroups(request);
     return pageOf(groups.map(groupShown), nextPageToken);
   },
@@ -55,14 +57,15 @@ const listMemberGroups = route({
   filtered: true,
   params: { memberId: idOf('member') },
   resource: () => group(''),
-  query: paging,
+  query: listing(GROUP_LIST),
   responses: { 200: page },
   problems: ['PAGE_TOKEN_INVALID'],
-  async handle({ params: { memberId: ofMemberId }, principal, accessToken, query: { pageSize, pageToken = '' } }, gateway) {
+  async handle({ params: { memberId: ofMemberId }, principal, accessToken, query: asked }, gateway) {
+    const { filter = '', orderBy = '', pageSize, pageToken = '' } = asked;
     const reading = { action: 'member.read' as const, resource: member(ofMemberId) };
     await requireReadable(gateway, accessToken, reading, 'MEMBER_NOT_FOUND');
     const { memberId, seen } = principal;
-    const request = { query: '', tag: '', ofMemberId, pageSize, pageToken, memberId, seen };
+    const request = { query: '', tag: '', ofMemberId, filter, orderBy, pageSize, pageToken, memberId, seen };
     const { groups, nextPageToken } = await gateway.query.listGroups(request);
     if (groups.length === 0 && pageToken === '') await gateway.query.getMember({ memberId: ofMemberId, seen: SEES_ALL });
     return pageOf(groups.map(groupShown), nextPageToken);
@@ -74,24 +77,25 @@ const listSubgroups = route({
   path: '/v1/groups/{groupId}/subgroups',
   tag: 'Groups',
   operationId: 'listSubgroups',
-  summary: 'The groups below one, the nearest first, then by name',
+  summary: 'The groups below one, the nearest first, then by name or in another order',
   description:
-    'Those right below it, or down to a depth: below `root` with the greatest depth, the whole tree. None comes before the group that it is in. A page may have fewer than were asked for, where they would be too large.',
+    'Those right below it, or down to a depth: below `root` with the greatest depth, the whole tree. None comes before the group that it is in, whatever `orderBy` says of those that are as far below. A filter shows some of them only, also below those that it does not show. A page may have fewer than were asked for, where they would be too large.',
   action: 'group.list',
   filtered: true,
   params: groupId,
   resource: () => group(''),
   query: {
-    ...paging,
+    ...listing(GROUP_LIST),
     pageSize: wholeNumber(MOST_OF_A_TREE, 20, 'How many at most'),
     tag: wantedTag('Only those on which a tag of this name is, of the set of the group that each is in'),
     depth: wholeNumber(DEEPEST, 1, 'How far below; 1: right below it'),
   },
   responses: { 200: page },
   problems: ['PAGE_TOKEN_INVALID'],
-  async handle({ params, principal: { seen }, accessToken, query: { tag = '', depth, pageSize, pageToken = '' } }, gateway) {
+  async handle({ params, principal: { seen }, accessToken, query: asked }, gateway) {
+    const { tag = '', depth, filter = '', orderBy = '', pageSize, pageToken = '' } = asked;
     await requireReadableGroup(gateway, accessToken, params.groupId);
-    const request = { ...params, tag, depth, pageSize, pageToken, seen };
+    const request = { ...params, tag, depth, filter, orderBy, pageSize, pageToken, seen };
     const { groups, nextPageToken } = await gateway.query.listSubgroups(request);
     return pageOf(groups.map(groupShown), nextPageToken);
   },
@@ -129,16 +133,17 @@ const listGroupMembers = route({
   query: {
     tag: wantedTag("Only those on whom a tag of this name is, of the group's own set"),
     positionId: namedIdOf('position').optional().meta({ description: 'Only those who hold this position of the group' }),
-    ...paging,
+    ...listing(GROUP_MEMBER_LIST),
   },
   responses: { 200: { description: 'A page of members', schema: groupMemberPageSchema } },
   problems: ['POSITION_NOT_FOUND', 'PAGE_TOKEN_INVALID'],
-  async handle({ params, accessToken, ctx, query: { tag = '', positionId = '', pageSize, pageToken = '' } }, gateway) {
+  async handle({ params, accessToken, ctx, query: asked }, gateway) {
+    const { tag = '', positionId = '', filter = '', orderBy = '', pageSize, pageToken = '' } = asked;
     const [seen] = await Promise.all([
       seenOf(gateway, { accessToken, ctx }, 'member.list', 'Member'),
       requireReadableGroup(gateway, accessToken, params.groupId),
     ]);
-    const request = { ...params, tag, positionId, pageSize, pageToken, seen };
+    const request = { ...params, tag, positionId, filter, orderBy, pageSize, pageToken, seen };
     const { members, nextPageToken } = await gateway.query.listGroupMembers(request);
     return pageOf(await groupMembersShown(accessToken, gateway, members), nextPageToken);
   },

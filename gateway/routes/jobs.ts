@@ -1,7 +1,10 @@
 import { z } from 'zod';
 import { failedPrecondition, internal } from '#platform/errors.ts';
 import { jobStateNamed, jobStateView, jobView, nameOfJobState, toJobView } from '#platform/job-view.ts';
+import { CLIENT_CODES, isClientCode, problemKind } from '#platform/problems.ts';
+import { type Addition, AdditionOutcome } from '#proto/musubi/group/v1/group.ts';
 import { type Job, JobState } from '#proto/musubi/job/v1/job.ts';
+import type { CommandName } from '../../workflows/commands.ts';
 import { accepted, answerFor, awaited, commandHeaders, isFinal, RETRY_AFTER, repeatableHeaders } from '../commands/carry-out.ts';
 import type { RequestGateway } from '../gateway.ts';
 import { pageOf, pageSchema, paging } from '../http/paging.ts';
@@ -63,6 +66,66 @@ const getJob = route({
   },
 });
 
+const OUTCOMES = {
+  waiting: AdditionOutcome.ADDITION_OUTCOME_WAITING,
+  added: AdditionOutcome.ADDITION_OUTCOME_ADDED,
+  already: AdditionOutcome.ADDITION_OUTCOME_ALREADY,
+  refused: AdditionOutcome.ADDITION_OUTCOME_REFUSED,
+} as const;
+const outcome = z.enum(Object.keys(OUTCOMES) as [keyof typeof OUTCOMES]);
+
+const lineSchema = z
+  .strictObject({
+    id: z.string().meta({ description: 'The number of the line in what was asked for, from 0 on' }),
+    memberId: z.string(),
+    outcome: outcome.meta({ description: 'waiting: its turn has not come. already: the member was in the group' }),
+    error: z
+      .strictObject({ code: z.enum(CLIENT_CODES), message: z.string() })
+      .optional()
+      .meta({ description: 'Why it is refused; absent: it is not' }),
+  })
+  .meta({
+    id: 'JobLine',
+    examples: [
+      {
+        id: '17',
+        memberId: EXAMPLE_ID,
+        outcome: 'refused',
+        error: { code: 'MEMBER_NOT_FOUND', message: problemKind('MEMBER_NOT_FOUND').meaning },
+      },
+    ],
+  });
+
+/** The command of the jobs that have lines. */
+const WITH_LINES: CommandName = 'group.add-members';
+
+const listLines = route({
+  method: 'GET',
+  path: '/v1/jobs/{jobId}/lines',
+  tag: 'Jobs',
+  operationId: 'listJobLines',
+  summary: 'What became of each line of a command that is about many',
+  description: `In the order in which they were asked for, for as long as the job is kept. Jobs of \`${WITH_LINES}\` have lines, others have none.`,
+  action: 'job.read',
+  ...aboutOneJob,
+  query: { outcome: outcome.optional().meta({ description: 'Only lines with this outcome', examples: ['refused'] }), ...paging },
+  responses: { 200: { description: 'A page of lines', schema: pageSchema(lineSchema, 'JobLinePage') } },
+  problems: ['PAGE_TOKEN_INVALID'],
+  async handle({ loaded: { jobId, command }, query: { outcome, pageSize, pageToken = '' } }, gateway) {
+    if (command !== WITH_LINES && pageToken === '') return pageOf<z.output<typeof lineSchema>>([], '');
+    const asked = outcome ? OUTCOMES[outcome] : AdditionOutcome.ADDITION_OUTCOME_UNSPECIFIED;
+    const { additions, nextPageToken } = await gateway.group.listAdditions({ jobId, outcome: asked, pageSize, pageToken });
+    return pageOf(additions.map(toLine), nextPageToken);
+  },
+});
+
+function toLine({ line, memberId, outcome, code }: Addition): z.output<typeof lineSchema> {
+  const words = (Object.keys(OUTCOMES) as (keyof typeof OUTCOMES)[]).find((word) => OUTCOMES[word] === outcome) ?? 'waiting';
+  if (words !== 'refused') return { id: `${line}`, memberId, outcome: words };
+  const known = isClientCode(code) ? code : 'INTERNAL';
+  return { id: `${line}`, memberId, outcome: words, error: { code: known, message: problemKind(known).meaning } };
+}
+
 const listJobs = (commands: readonly string[]) =>
   route({
     method: 'GET',
@@ -104,17 +167,22 @@ const cancelJob = route({
   tag: 'Jobs',
   operationId: 'cancelJob',
   summary: 'Cancel a command: what it did so far is undone',
-  description: 'Possible until the command passes its point of no return.',
+  description: `Possible until the command passes its point of no return. One of \`${WITH_LINES}\` can be stopped after it, too: what was done stays, the lines whose turn has not come are refused (LINE_CANCELLED), and the job is completed.`,
   action: 'job.cancel',
   ...aboutOneJob,
   headers: { ...repeatableHeaders, Prefer: commandHeaders.Prefer },
-  responses: { 200: { description: 'The job is cancelled and undone', schema: jobSchema }, 202: accepted },
+  responses: {
+    200: { description: 'The job is cancelled and undone, or was stopped and has ended', schema: jobSchema },
+    202: accepted,
+  },
   problems: ['JOB_FINISHED', 'JOB_NOT_STARTED', 'JOB_INTERRUPTED', 'TEMPORAL_UNAVAILABLE'],
   async handle(call, gateway) {
     const { loaded: job, ctx } = call;
     if (isFinal(job)) throw finished(job);
     const answer = await gateway.commands.cancelCommand(job.jobId);
-    if (answer === 'too-late') throw finished(job);
+    const stops = answer === 'too-late' && job.command === WITH_LINES;
+    if (answer === 'too-late' && !stops) throw finished(job);
+    if (stops) await gateway.lasting.group.stopAdditions({ jobId: job.jobId });
     // What had begun and is not known any more has lost its history.
     if (answer === 'interrupted' || (answer === 'unknown' && job.state !== JobState.JOB_STATE_QUEUED)) {
       const message = 'The command was interrupted, and an operator must have it go on: until then it can not be cancelled.';
@@ -124,7 +192,7 @@ const cancelJob = route({
     ctx.state.jobId = job.jobId;
     const final = await answerFor(call, gateway, job, async (final) => final);
     if ('status' in final) return final;
-    if (final.state !== JobState.JOB_STATE_CANCELLED) throw finished(final);
+    if (final.state !== JobState.JOB_STATE_CANCELLED && !stops) throw finished(final);
     return { status: 200 as const, body: toJobView(final) };
   },
 });
@@ -144,4 +212,4 @@ async function readJob(gateway: RequestGateway, jobId: string): Promise<Job> {
 }
 
 /** @param commands the names of all, by which jobs can be listed */
-export const jobRoutes = (commands: readonly string[]) => [getJob, listJobs(commands), cancelJob];
+export const jobRoutes = (commands: readonly string[]) => [getJob, listLines, listJobs(commands), cancelJob];

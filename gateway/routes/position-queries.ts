@@ -1,5 +1,6 @@
+import { POSITION_LIST } from '#platform/validation/group-lists.ts';
 import { etagHeader } from '../http/etag.ts';
-import { pageOf, paging } from '../http/paging.ts';
+import { listing, pageOf } from '../http/paging.ts';
 import { route } from '../http/route.ts';
 import { namedIdOf } from '../id.ts';
 import { group } from './group-view.ts';
@@ -19,12 +20,14 @@ const listPositions = route({
   ...HIDDEN_GROUP,
   params: groupId,
   resource: ({ params }) => group(params.groupId),
-  query: paging,
+  query: listing(POSITION_LIST),
   responses: { 200: { description: 'A page of positions', schema: positionPageSchema } },
   problems: ['PAGE_TOKEN_INVALID'],
-  async handle({ params, principal: { seen }, accessToken, query: { pageSize, pageToken = '' } }, gateway) {
+  async handle({ params, principal: { seen }, accessToken, query: asked }, gateway) {
+    const { filter = '', orderBy = '', pageSize, pageToken = '' } = asked;
     await requireReadableGroup(gateway, accessToken, params.groupId);
-    const { positions, nextPageToken } = await gateway.query.listPositions({ ...params, pageSize, pageToken, seen });
+    const request = { ...params, filter, orderBy, pageSize, pageToken, seen };
+    const { positions, nextPageToken } = await gateway.query.listPositions(request);
     return pageOf(positions.map(positionShown), nextPageToken);
   },
 });

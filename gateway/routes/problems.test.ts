@@ -47,9 +47,12 @@ const SOCKET = [
   'UPGRADE_REQUIRED',
 ];
 
+/** What a line of a job is refused with. */
+const OF_LINES = ['LINE_CANCELLED'];
+
 test('a code is of the catalogue that clients read exactly when a route declares it, or the socket has it', (t) => {
   const declared = allRoutes().flatMap((route) => [...declaredProblems(route).values()].flat());
-  const told = new Set<string>([...declared, ...ANYWHERE, ...UNROUTED, ...SOCKET]);
+  const told = new Set<string>([...declared, ...ANYWHERE, ...UNROUTED, ...SOCKET, ...OF_LINES]);
   const catalogue = new Set<string>(CLIENT_CODES);
   t.deepEqual([...catalogue.difference(told)], [], 'clients are told of them, and never meet them');
   t.deepEqual([...told.difference(catalogue)], [], 'clients meet them, and are not told what they mean');

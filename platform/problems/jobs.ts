@@ -33,6 +33,11 @@ export const JOBS = {
     meaning: 'The command that was waited for was cancelled, and is undone.',
     remedy: 'Send the command again if it is still wanted.',
   },
+  LINE_CANCELLED: {
+    status: 'FAILED_PRECONDITION',
+    meaning: 'The command was cancelled before the turn of this line had come.',
+    remedy: 'Send the command again with the lines that are still wanted.',
+  },
   JOB_FAILED: {
     status: 'FAILED_PRECONDITION',
     meaning: 'The command failed, and is undone.',

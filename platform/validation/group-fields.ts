@@ -21,6 +21,9 @@ export const MOST_CANDIDACIES = 1_000;
 /** For how many days an invitation holds where nothing else is said, and at most. */
 export const INVITED_DAYS = { default: 14, most: 366 } as const;
 
+/** How many members one command adds to a group at most. */
+export const MOST_ADDED = 10_000;
+
 export const groupName = line(LONGEST_NAME).meta({ examples: ['Kyoto office'] });
 
 export const groupDescription = lineOrNothing(500).meta({ examples: ['Whoever works in Kyoto'] });

@@ -95,7 +95,7 @@ export const permitted = <
 const isAudited = <Kept>(kept: Kept | KeptWithAudit<Kept>): kept is KeptWithAudit<Kept> =>
   typeof kept === 'object' && kept !== null && 'audited' in kept;
 
-function authorOf(
+export function authorOf(
   auth: Pick<Auth, 'store' | 'sessions' | 'policies'>,
   authority: Authority,
   session: ClientSession,

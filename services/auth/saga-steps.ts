@@ -7,6 +7,7 @@ import type { Auth } from './auth.ts';
 import { type PermittedStep, permitted } from './permitted.ts';
 import { addGroup } from './steps/add-group.ts';
 import { addRole } from './steps/add-role.ts';
+import { admitMembers, allowAdditions, endAdditions } from './steps/additions.ts';
 import { attachPolicy } from './steps/attach-policy.ts';
 import { bindLogin } from './steps/bind-login.ts';
 import { changeGroup } from './steps/change-group.ts';
@@ -60,6 +61,9 @@ export function authSteps(
     removeGroups: permitted(auth, removeGroups),
     forgetGroups: unpermitted(auth, forgetGroups),
     changeStandings: permitted(auth, changeStandings),
+    allowAdditions: permitted(auth, allowAdditions),
+    admitMembers: admitMembers(auth),
+    endAdditions: unpermitted(auth, endAdditions),
     putPosition: permitted(auth, putPosition),
     removePosition: permitted(auth, removePosition),
     confirmPermit: permitted(auth, confirmPermit),

@@ -34,6 +34,14 @@ interface StagedPassword {
   expiresAt: Date;
 }
 
+/** A job that adds many to a group, part by part. */
+interface Addition {
+  /** The job. */
+  _id: string;
+  /** What allowed it, sealed; absent: the system itself began it. */
+  permit?: string;
+}
+
 /** The collections of the Auth service. Operations and the outbox are the platform's. */
 export interface Store {
   mongo: Mongo;
@@ -45,6 +53,7 @@ export interface Store {
   erasures: Erasures;
   roles: Collection<Role>;
   groups: Collection<Group>;
+  additions: Collection<Addition>;
   secrets: Collection<StagedPassword>;
   signingKeys: Collection<SigningKeyDocument>;
   attempts: Collection<Bucket>;
@@ -81,6 +90,7 @@ const makeIndexes = (db: Db): Promise<unknown> =>
     // Collections without another index, made by this one: of two transactions that would each make a collection, one fails.
     db.collection('audit_waiting').createIndex({ _id: 1 }),
     db.collection('member_keys').createIndex({ _id: 1 }),
+    db.collection('additions').createIndex({ _id: 1 }),
     db.collection('audit_counts').createIndex({ minute: 1 }),
     // By time, in which they are listed: all, or those of a member or an action.
     db.collection('audit_events').createIndex({ at: -1, _id: -1 }),
@@ -125,6 +135,7 @@ export async function openStore(options: {
     erasures,
     roles: mongo.db.collection('roles'),
     groups: mongo.db.collection('groups'),
+    additions: mongo.db.collection('additions'),
     secrets: mongo.db.collection('secrets'),
     // Local reads: whoever loses the race to make a key must see the winner's at once, not when a majority has it.
     signingKeys: mongo.db.collection('signing_keys', { readConcern: { level: 'local' } }),

@@ -3,8 +3,11 @@ import { serveSteps } from '#platform/operations/postgres.ts';
 import type { Database } from '#platform/postgres/database.ts';
 import type { GroupServiceService } from '#proto/musubi/group/v1/group.ts';
 import { ensureRoot } from './rpcs/ensure-root.ts';
+import { listAdditions } from './rpcs/list-additions.ts';
 import { listDueInvitations } from './rpcs/list-due-invitations.ts';
+import { stopAdditions } from './rpcs/stop-additions.ts';
 import { addCreator } from './steps/add-creator.ts';
+import { beginAddMembers, commitAdditions, countAdditions, holdAdditions, sumUpAdditions } from './steps/add-members.ts';
 import { beginArchiveGroup } from './steps/begin-archive-group.ts';
 import { beginChangeMembership } from './steps/begin-change-membership.ts';
 import { beginChangeTags } from './steps/begin-change-tags.ts';
@@ -41,11 +44,19 @@ const STEPS = {
   commitMembership,
   beginTag,
   commitTag,
+  beginAddMembers,
+  countAdditions,
+  holdAdditions,
+  commitAdditions,
+  sumUpAdditions,
   enterOrganisation,
   leaveAllGroups,
   enterMembers,
   noteTakenIn,
 };
+
+/** Bytes: the largest request is a list of all members that one command adds. */
+export const GROUP_LIMITS = { 'grpc.max_receive_message_length': 524_288 };
 
 /** musubi.group.v1.GroupService over the service's database. */
 export function groupHandlers(db: Database): Handlers<GroupServiceService> {
@@ -53,5 +64,7 @@ export function groupHandlers(db: Database): Handlers<GroupServiceService> {
     ...serveSteps<GroupServiceService>(db, STEPS),
     ensureRoot: () => ensureRoot(db),
     listDueInvitations: (request) => listDueInvitations(db, request),
+    listAdditions: (request) => listAdditions(db, request),
+    stopAdditions: (request) => stopAdditions(db, request),
   };
 }

@@ -4,7 +4,7 @@ import { GroupServiceService } from '#proto/musubi/group/v1/group.ts';
 import { serve } from '../serve.ts';
 import type { Config } from './config.ts';
 import { groupErasure } from './erasure.ts';
-import { groupHandlers } from './grpc.ts';
+import { GROUP_LIMITS, groupHandlers } from './grpc.ts';
 import { groupState } from './state.ts';
 import { openStore } from './store.ts';
 
@@ -14,5 +14,11 @@ export { shape } from './config.ts';
 export async function start(app: App<Config>): Promise<void> {
   const { config, log, lifecycle } = app;
   const db = await openStore({ url: config.MUSUBI_POSTGRES_URL, log, lifecycle });
-  await serve(app, GroupServiceService, groupHandlers(db), groupState(db), serveErasure(groupErasure(db)));
+  await serve(
+    { ...app, limits: GROUP_LIMITS },
+    GroupServiceService,
+    groupHandlers(db),
+    groupState(db),
+    serveErasure(groupErasure(db)),
+  );
 }

@@ -24,21 +24,34 @@ export async function findMembership(tx: Transaction, groupId: string, memberId:
   return row;
 }
 
-/** Has a member be this to a group, with the next version; what a job has begun with it has ended. */
-export async function putTies(tx: Transaction, groupId: string, memberId: string, ties: Ties): Promise<Standing> {
-  const [row] = await tx.query<Standing>(sql`
+/** Has members be this to a group, each with its next version; what a job has begun with them has ended. */
+async function putAllTies(tx: Transaction, groupId: string, memberIds: readonly string[], ties: Ties): Promise<Standing[]> {
+  return await tx.query<Standing>(sql`
     insert into memberships (group_id, member_id, ${join(TIES.map(columnOf))}, version)
-    values (${groupId}, ${memberId}, ${join(TIES.map((tie) => sql`${ties[tie]}`))}, 1)
+    select ${groupId}, id, ${join(TIES.map((tie) => sql`${ties[tie]}`))}, 1 from unnest(${[...memberIds]}::text[]) as given (id)
     on conflict (group_id, member_id) do update
       set (${join(TIES.map(columnOf))}) = row(${join(TIES.map((tie) => sql`excluded.${columnOf(tie)}`))}),
         version = memberships.version + 1, lock_holder = null, pending = null
     returning ${STANDING}`);
+}
+
+/** The same of one. */
+export async function putTies(tx: Transaction, groupId: string, memberId: string, ties: Ties): Promise<Standing> {
+  const [row] = await putAllTies(tx, groupId, [memberId], ties);
   return row as Standing;
 }
 
 /** Has a member be in a group, with the next version. */
 export const addMembership = (tx: Transaction, groupId: string, memberId: string, joinedAt: Date): Promise<Standing> =>
   putTies(tx, groupId, memberId, { ...NO_TIES, joinedAt });
+
+/** Has members be in a group, each with its next version. */
+export const addMemberships = (
+  tx: Transaction,
+  groupId: string,
+  memberIds: readonly string[],
+  joinedAt: Date,
+): Promise<Standing[]> => putAllTies(tx, groupId, memberIds, { ...NO_TIES, joinedAt });
 
 /** Has a member be in a group no more, with the next version. @returns undefined: it was not in it */
 export async function endMembership(tx: Transaction, groupId: string, memberId: string): Promise<Standing | undefined> {
@@ -57,6 +70,13 @@ export async function holdMember(tx: Transaction, memberId: string): Promise<voi
     tx.query(sql`select from memberships where group_id = ${ROOT} and member_id = ${memberId} and pending @> '{"closed": true}'`),
   ]);
   if (rows.length > 0) throw memberDeleting();
+}
+
+/** The same for many, in one order: who else holds several of them waits, and nobody waits for ever. */
+export async function holdMembers(tx: Transaction, memberIds: readonly string[]): Promise<void> {
+  await tx.query(sql`
+    select pg_advisory_xact_lock(${MEMBER}, key)
+    from (select distinct hashtext(id) as key from unnest(${[...memberIds]}::text[]) as given (id) order by key) as keys`);
 }
 
 /** That a member can come into one more group. Who asks has the member ({@link holdMember}). @throws TOO_MANY_GROUPS */
@@ -83,9 +103,20 @@ export async function holdMembership(
   jobId: string,
   change: MembershipChange | TaggedMembership | { closed: true },
 ): Promise<void> {
+  await holdMemberships(tx, groupId, [memberId], jobId, change);
+}
+
+/** The same of many. */
+export async function holdMemberships(
+  tx: Transaction,
+  groupId: string,
+  memberIds: readonly string[],
+  jobId: string,
+  change: MembershipChange | TaggedMembership | { closed: true },
+): Promise<void> {
   await tx.query(sql`
     insert into memberships (group_id, member_id, version, lock_holder, pending)
-    values (${groupId}, ${memberId}, 0, ${jobId}, ${JSON.stringify(change)}::jsonb)
+    select ${groupId}, id, 0, ${jobId}, ${JSON.stringify(change)}::jsonb from unnest(${[...memberIds]}::text[]) as given (id)
     on conflict (group_id, member_id) do update set lock_holder = excluded.lock_holder, pending = excluded.pending`);
 }
 
@@ -102,7 +133,17 @@ export async function releaseMembership(
   { groupId, memberId }: Pick<Membership, 'groupId' | 'memberId'>,
   jobId: string,
 ): Promise<void> {
-  const mine = sql`group_id = ${groupId} and member_id = ${memberId} and lock_holder = ${jobId}`;
+  await releaseMemberships(tx, groupId, [memberId], jobId);
+}
+
+/** The same of many. */
+export async function releaseMemberships(
+  tx: Transaction,
+  groupId: string,
+  memberIds: readonly string[],
+  jobId: string,
+): Promise<void> {
+  const mine = sql`group_id = ${groupId} and member_id = any(${[...memberIds]}::text[]) and lock_holder = ${jobId}`;
   await Promise.all([
     tx.query(sql`delete from memberships where ${mine} and version = 0`),
     tx.query(sql`update memberships set lock_holder = null, pending = null where ${mine}`),
@@ -128,9 +169,8 @@ export async function tagMembership(
  * @returns those that were not in it
  */
 export async function enterMembers(tx: Transaction, memberIds: readonly string[]): Promise<Standing[]> {
-  const ids = [...new Set(memberIds)].sort();
-  // One after the other, in one order: who else holds several of them waits, and nobody waits for ever.
-  for (const memberId of ids) await tx.query(sql`select pg_advisory_xact_lock(${MEMBER}, hashtext(${memberId}))`);
+  const ids = [...new Set(memberIds)];
+  await holdMembers(tx, ids);
   return await tx.query<Standing>(sql`
     insert into memberships (group_id, member_id, joined_at, version) select ${ROOT}, id, now(), 1 from unnest(${ids}::text[]) as given (id)
     on conflict (group_id, member_id) do update set joined_at = excluded.joined_at, version = memberships.version + 1

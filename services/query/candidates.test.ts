@@ -74,13 +74,13 @@ test('who has asked and who is invited is listed by name, a page at a time; neit
   t.like((await candidates(groupId, CANDIDACY_INVITED)).candidates, [
     { member: { memberId: bob }, ...invitation, request: undefined },
   ]);
-  const members = { groupId, positionId: '', tag: '', ...FIRST, seen: ALL };
+  const members = { groupId, positionId: '', tag: '', filter: '', orderBy: '', ...FIRST, seen: ALL };
   t.deepEqual(
     (await listGroupMembers(db, members)).members.map(({ member }) => member?.displayName),
     ['cy'],
   );
   const groupsOf = async (ofMemberId: string) => {
-    const asked = { query: '', tag: '', ofMemberId, memberId: 'm', seen: ALL, ...FIRST };
+    const asked = { query: '', tag: '', filter: '', orderBy: '', ofMemberId, memberId: 'm', seen: ALL, ...FIRST };
     return (await listGroups({ db, searches: newSearches() }, asked)).groups.map(({ groupId }) => groupId);
   };
   t.deepEqual([await groupsOf(ann), await groupsOf(bob), await groupsOf(inside)], [[], [], [groupId]]);

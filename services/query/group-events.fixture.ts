@@ -21,8 +21,9 @@ export function membershipEvent(
   version: number,
   isMember = true,
   tagIds: string[] = [],
+  joinedAt = CREATED,
 ): EventMessage {
-  return candidacyEvent(groupId, memberId, version, { membership: isMember ? { joinedAt: CREATED, tagIds } : undefined });
+  return candidacyEvent(groupId, memberId, version, { membership: isMember ? { joinedAt, tagIds } : undefined });
 }
 
 /** @param ties what the member is to the group, besides or in place of being in it */

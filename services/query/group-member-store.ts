@@ -1,8 +1,10 @@
 import { type Database, join, nullsAbsent, type Query, sql } from '#platform/postgres/database.ts';
+import type { GROUP_MEMBER_LIST } from '#platform/validation/group-lists.ts';
 import type { Condition } from '#proto/musubi/access/v1/condition.ts';
 import { Binding } from '#proto/musubi/position/v1/position.ts';
 import type { GroupMember, MemberView } from '#proto/musubi/query/v1/query.ts';
 import type { Page } from './cursor.ts';
+import { type Columns, filtered, type Listing, ordered } from './listing.ts';
 import { seenBy } from './seen.ts';
 import { LISTED, MEMBER_FIELDS, MEMBERS } from './store.ts';
 import { namesOfTags } from './tag-store.ts';
@@ -16,22 +18,33 @@ export interface GroupMembers extends Page {
   boundTo?: string | undefined;
   /** Those who carry a tag by one of these IDs; absent: all. */
   tagIds?: readonly string[] | undefined;
+  listing: Listing;
 }
 
+/** Where {@link groupMembersPage} has what members are filtered and ordered by. */
+export const GROUP_MEMBER_COLUMNS: Columns<typeof GROUP_MEMBER_LIST> = {
+  displayName: { value: sql`m.display_name` },
+  joinedAt: { value: sql`s.joined_at`, isTime: true },
+};
+
 /** Who is in a group: members of whom both was told, that they are there and that they are in it. */
-export function groupMembersPage({ groupId, seen, boundTo, tagIds, after, limit }: GroupMembers): Query {
+export function groupMembersPage({ groupId, seen, boundTo, tagIds, listing, after, limit }: GroupMembers): Query {
+  // Of the two that are the same that one whose index is in this order.
+  const id = listing.order.by === 'joinedAt' ? sql`s.member_id` : sql`m.id`;
+  const { rest, by } = ordered(listing, GROUP_MEMBER_COLUMNS, id, after);
   const all = [
     sql`s.group_id = ${groupId} and s.joined_at is not null`,
     sql`m.visible`,
     seenBy(seen, LISTED),
     ...(boundTo === undefined ? [] : [sql`b.position_ids @> array[${boundTo}]`]),
     ...(tagIds ? [sql`s.tag_ids && ${[...tagIds]}::text[]`] : []),
-    ...(after ? [sql`(m.display_name, m.id) > (${after.name}, ${after.id})`] : []),
+    ...filtered(listing, GROUP_MEMBER_COLUMNS),
+    rest,
   ];
   return sql`
     select ${MEMBER_FIELDS}, s.joined_at as "joinedAt", ${namesOfTags(sql`s.tag_ids`, sql`o.id = ${groupId}`)} as tags, coalesce(b.bindings, '[]') as positions
     from ${MEMBERS} join memberships s on s.member_id = m.id left join bindings b on b.id = s.id
-    where ${join(all, sql` and `)} order by m.display_name, m.id limit ${limit}`;
+    where ${join(all, sql` and `)} order by ${by} limit ${limit}`;
 }
 
 export async function groupMembers(db: Database, given: GroupMembers): Promise<(GroupMember & { member: MemberView })[]> {

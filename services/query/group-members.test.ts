@@ -45,6 +45,8 @@ const list = async (
     tag: '',
     pageSize: 0,
     pageToken: '',
+    filter: '',
+    orderBy: '',
     seen: ALL,
     ...given,
   });
@@ -110,7 +112,7 @@ test.serial('of members, those are listed that are seen, are registered, and hav
 test.serial('positions of a group are listed by name, and shown to who may see the group', async (t) => {
   const { groupId, leader, own } = await groupOf();
   const all = (given: { pageSize?: number; pageToken?: string; seen?: Condition | undefined } = {}) =>
-    listPositions(db, { groupId, pageSize: 0, pageToken: '', seen: ALL, ...given });
+    listPositions(db, { groupId, pageSize: 0, pageToken: '', filter: '', orderBy: '', seen: ALL, ...given });
   const names = async (given: Parameters<typeof all>[0]) => (await all(given)).positions.map(({ name }) => name).join(' ');
   t.is(await names({}), 'Leader member Own');
   const { nextPageToken: pageToken } = await all({ pageSize: 1 });
@@ -163,7 +165,16 @@ test.serial('a group is shown with the parts that are asked for, each the first 
   );
   t.is(whole.subgroups?.groups.length, 20);
   t.true(whole.subgroups?.groups.every(({ name }) => name === 'g'));
-  const rest = { groupId, depth: 1, pageSize: 0, tag: '', pageToken: whole.subgroups?.nextPageToken ?? '', seen: FINDABLE };
+  const rest = {
+    groupId,
+    depth: 1,
+    pageSize: 0,
+    pageToken: whole.subgroups?.nextPageToken ?? '',
+    tag: '',
+    filter: '',
+    orderBy: '',
+    seen: FINDABLE,
+  };
   t.is((await listSubgroups(db, rest)).groups.length, 1);
   const bare = await getGroup(db, { ...ask, include: [] });
   t.deepEqual(bare, { group: whole.group, members: undefined, positions: undefined, ancestors: undefined, subgroups: undefined });

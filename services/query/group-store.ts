@@ -1,8 +1,10 @@
 import { type Database, fieldOf, fieldsOf, join, nullsAbsent, type Query, sql } from '#platform/postgres/database.ts';
 import { DEEPEST, ROOT } from '#platform/validation/group-fields.ts';
+import type { GROUP_LIST } from '#platform/validation/group-lists.ts';
 import type { Condition } from '#proto/musubi/access/v1/condition.ts';
 import type { GroupView } from '#proto/musubi/query/v1/query.ts';
 import type { Page } from './cursor.ts';
+import { type Columns, filtered, type Listing, ordered } from './listing.ts';
 import { groups } from './projections/groups.ts';
 import { type Found, find, type Search } from './search.ts';
 import { isAll, type Listed, seenBy } from './seen.ts';
@@ -73,6 +75,18 @@ export const seenIdsOfTag = (db: Database, tagKey: string, seen: Condition | und
   idsOfTag(db, tagKey, seenIn(sql`o`, seen));
 const carries = (tagIds: readonly string[]): Query => sql`t.tag_ids && ${[...tagIds]}::text[]`;
 
+/** Where {@link groupsPage} and {@link subgroupsPage} have what lists of groups are filtered and ordered by. */
+export const GROUP_COLUMNS: Columns<typeof GROUP_LIST> = {
+  name: { value: sql`t.name` },
+  visibility: {
+    value: sql`t.visibility`,
+    words: { open: 'VISIBILITY_OPEN', request: 'VISIBILITY_REQUEST', invitation: 'VISIBILITY_INVITATION' },
+  },
+  archived: { value: sql`(t.archived_at is not null)` },
+  createdAt: { value: sql`t.created_at`, isTime: true },
+  updatedAt: { value: sql`t.updated_at`, isTime: true },
+};
+
 /** Which groups are listed. */
 export interface Groups {
   /** Those that who asks may see. */
@@ -81,19 +95,22 @@ export interface Groups {
   tag?: { key: string; ids: readonly string[] } | undefined;
   /** Those that this member is in; empty: all. */
   ofMemberId: string;
+  listing: Listing;
 }
 
-export function groupsPage(conditions: readonly Query[], { seen, tag, ofMemberId, after, limit }: Groups & Page): Query {
+export function groupsPage(conditions: readonly Query[], { seen, tag, ofMemberId, listing, after, limit }: Groups & Page): Query {
+  const { rest, by } = ordered(listing, GROUP_COLUMNS, sql`t.id`, after);
   const all = [
     seenIn(sql`t`, seen),
     ...(tag ? [sql`(t.tag_keys @> array[${tag.key}] or ${carries(tag.ids)})`] : []),
     ...(ofMemberId === ''
       ? []
       : [sql`t.id in (select group_id from memberships where member_id = ${ofMemberId} and joined_at is not null)`]),
+    ...filtered(listing, GROUP_COLUMNS),
     ...conditions,
-    ...(after ? [sql`(t.name, t.id) > (${after.name}, ${after.id})`] : []),
+    rest,
   ];
-  return sql`select ${fieldsFor(seen)} from groups t where ${join(all, sql` and `)} order by t.name, t.id limit ${limit}`;
+  return sql`select ${fieldsFor(seen)} from groups t where ${join(all, sql` and `)} order by ${by} limit ${limit}`;
 }
 
 /** @throws CALLER_GONE once the signal has aborted */
@@ -123,20 +140,21 @@ export interface Subgroups {
   seen: Condition | undefined;
   /** Those that carry a tag by one of these IDs; absent: all. */
   tagIds?: readonly string[] | undefined;
+  listing: Listing;
   after: Below | undefined;
   limit: number;
 }
 
 /** The statement of a page of the groups below one: what is less far below it comes first. */
-export function subgroupsPage({ groupId, depth, seen, tagIds, after, limit }: Subgroups): Query {
-  const wanted = sql`${seenIn(sql`t`, seen)} ${tagIds ? sql`and ${carries(tagIds)}` : sql``}`;
-  if (depth === 1) {
-    const rest = after ? sql`and (t.name, t.id) > (${after.name}, ${after.id})` : sql``;
+export function subgroupsPage({ groupId, depth, seen, tagIds, listing, after, limit }: Subgroups): Query {
+  const { rest, by } = ordered(listing, GROUP_COLUMNS, sql`t.id`, after);
+  const wanted = [seenIn(sql`t`, seen), ...(tagIds ? [carries(tagIds)] : []), ...filtered(listing, GROUP_COLUMNS)];
+  const all = join(wanted, sql` and `);
+  if (depth === 1)
     return sql`
-      select ${fieldsFor(seen)}, 1 as depth from groups t where t.parent_id = ${groupId} and t.id <> ${groupId} and ${wanted} ${rest}
-      order by t.name, t.id limit ${limit}`;
-  }
-  const rest = after ? sql`and (b.depth, t.name, t.id) > (${after.depth}, ${after.name}, ${after.id})` : sql``;
+      select ${fieldsFor(seen)}, 1 as depth from groups t
+      where t.parent_id = ${groupId} and t.id <> ${groupId} and ${all} and ${rest} order by ${by} limit ${limit}`;
+  const further = after ? sql`(b.depth > ${after.depth} or b.depth = ${after.depth} and ${rest})` : sql`true`;
   // As each is in one group only, nobody but the first can be come upon twice: where it is in a circle, the look-up ends with it.
   return sql`
     with recursive below as (
@@ -144,8 +162,8 @@ export function subgroupsPage({ groupId, depth, seen, tagIds, after, limit }: Su
       union all
       select g.id, b.depth + 1 from below b join groups g on g.parent_id = b.id
       where g.id <> ${groupId} and g.gone_at is null and b.depth < ${depth})
-    select ${fieldsFor(seen)}, b.depth from below b join groups t on t.id = b.id where ${wanted} ${rest}
-    order by b.depth, t.name, t.id limit ${limit}`;
+    select ${fieldsFor(seen)}, b.depth from below b join groups t on t.id = b.id where ${all} and ${further}
+    order by b.depth, ${by} limit ${limit}`;
 }
 
 /** A group below another one, and how far. */

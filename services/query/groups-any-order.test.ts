@@ -133,7 +133,7 @@ test('what is read of groups follows from the newest states alone, in any order,
       for (const [seen, sees] of seeing) {
         for (const index of all) {
           const groupId = id(index);
-          const page = { groupId, seen, pageSize: 0, pageToken: '', tag: '' };
+          const page = { groupId, seen, pageSize: 0, pageToken: '', tag: '', filter: '', orderBy: '' };
           const one = await getGroup(db, { groupId, seen: ALL, seenGroups: seen, include: [], seenMembers: undefined });
           const children = all.filter((child) => there.get(child)?.parent === index);
           t.is(one.group?.subgroupCount, children.filter(sees).length);
@@ -155,7 +155,7 @@ test('what is read of groups follows from the newest states alone, in any order,
         }
       }
       for (const index of all) {
-        const page = { groupId: id(index), seen: ALL, pageSize: 0, pageToken: '', tag: '' };
+        const page = { groupId: id(index), seen: ALL, pageSize: 0, pageToken: '', tag: '', filter: '', orderBy: '' };
         const listed = await listGroupMembers(db, { ...page, positionId: '' });
         const expected = memberships.last
           .filter((s) => s.at === index && s.isMember)

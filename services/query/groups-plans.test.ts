@@ -1,8 +1,10 @@
 import test from 'ava';
 import { type Database, type Query, sql } from '#platform/postgres/database.ts';
+import { GROUP_LIST, GROUP_MEMBER_LIST } from '#platform/validation/group-lists.ts';
 import { scratchDatabase } from '../../test/scratch-database.ts';
 import { groupMembersPage } from './group-member-store.ts';
 import { groupsPage, subgroupsPage } from './group-store.ts';
+import { listingOf } from './listing.ts';
 import { listSubgroups } from './queries/subgroups.ts';
 import { ALL, below, FINDABLE } from './seen.fixture.ts';
 import { openStore } from './store.ts';
@@ -22,6 +24,11 @@ test.before(async () => {
       '[{"name": "own", "key": "own", "ids": ["many"]}]',
       case when n % 1000 = 0 then array['few', 'many'] when n % 2 = 0 then array['many'] else '{}' end, E'\n部署\n' || n, now(), now()
     from generate_series(1, 10000) n`);
+  // One with as many in it.
+  await db.query(sql`
+    insert into groups (id, version, parent_id, name, description, visibility, tags, tag_keys, search, created_at, updated_at)
+    select 'w' || n, 1, 'wide', 'w' || n, '', 'VISIBILITY_OPEN', '{}', '{}', '', now() - n * interval '1 second', now() + n * interval '1 second'
+    from generate_series(1, 10000) n`);
   await db.query(sql`
     insert into members (id, version, visible, login_id, display_name, email, search, created_at, updated_at)
     select 'm' || n, 1, true, 'l' || n, '社員 ' || n, n || '@x', '', now(), now() from generate_series(1, 20000) n`);
@@ -37,9 +44,11 @@ async function planOf(query: Query): Promise<string> {
   const rows = await db.query<{ 'QUERY PLAN': string }>(sql`explain (analyze, timing off) ${query}`);
   return rows.map((row) => row['QUERY PLAN']).join('\n');
 }
-const tree = { groupId: 'root', depth: 100, seen: ALL, after: undefined, limit: 10_001 };
+const listing = listingOf({ filter: '', orderBy: '' }, GROUP_LIST);
+const byName = { listing: listingOf({ filter: '', orderBy: '' }, GROUP_MEMBER_LIST) };
+const tree = { listing, groupId: 'root', depth: 100, seen: ALL, after: undefined, limit: 10_001 };
 const first = { after: undefined, limit: 21 };
-const every = { ofMemberId: '', ...first };
+const every = { listing, ofMemberId: '', ...first };
 
 test('what is right below a group is found by an index, and nothing else is looked at', async (t) => {
   const plan = await planOf(subgroupsPage({ ...tree, depth: 1, groupId: 'g77', limit: 21 }));
@@ -51,17 +60,17 @@ test('a page of a long list ends where it is full', async (t) => {
   const listed = await planOf(groupsPage([], { ...every, seen: FINDABLE }));
   t.regex(listed, /Index Scan using groups_listed/);
   t.notRegex(listed, /Sort|Seq Scan on groups/);
-  const everybody = await planOf(groupMembersPage({ groupId: 'root', seen: ALL, ...first }));
+  const everybody = await planOf(groupMembersPage({ ...byName, groupId: 'root', seen: ALL, ...first }));
   t.regex(everybody, /Index Scan using members_listed/);
   t.notRegex(everybody, /Sort|Seq Scan on member(s|ships)\b/);
-  t.regex(await planOf(groupMembersPage({ groupId: 'g77', seen: ALL, ...first })), /memberships_in/);
+  t.regex(await planOf(groupMembersPage({ ...byName, groupId: 'g77', seen: ALL, ...first })), /memberships_in/);
   t.regex(await planOf(groupsPage([], { ...every, seen: ALL, ofMemberId: 'm77' })), /memberships_of/);
 });
 
 test('what carries a tag is found by an index: by that of its ID where few carry it, else by that of the list, which ends where it is full', async (t) => {
   const [few, many] = [['few'], ['many']];
   const all = { ...every, seen: ALL };
-  const ofRoot = { groupId: 'root', seen: ALL, ...first };
+  const ofRoot = { ...byName, groupId: 'root', seen: ALL, ...first };
   const subgroups = { ...tree, groupId: 'g77', depth: 1, limit: 21 };
   for (const [query, index] of [
     [groupsPage([], { ...all, tag: { key: 'few', ids: few } }), /Index Scan on groups_carrying/],
@@ -75,6 +84,42 @@ test('what carries a tag is found by an index: by that of its ID where few carry
     const plan = await planOf(query);
     t.regex(plan, index);
     t.notRegex(plan, /Seq Scan on (groups|members|memberships)\b/);
+  }
+});
+
+test('in any order, a page of a long list ends where it is full, and so it is with the page after it', async (t) => {
+  const place = { name: '2026-01-01T00:00:00.000Z', id: 'm' };
+  const ofGroups = (orderBy: string) =>
+    listingOf({ orderBy, filter: 'visibility = "open" AND createdAt > 2020-01-01T00:00:00Z' }, GROUP_LIST);
+  const ofMembers = (orderBy: string) => listingOf({ orderBy, filter: '' }, GROUP_MEMBER_LIST);
+  for (const after of [undefined, place]) {
+    for (const [by, name] of [
+      ['createdAt', 'created'],
+      ['updatedAt', 'updated'],
+    ] as const) {
+      for (const orderBy of [by, `${by} desc`]) {
+        const all = await planOf(groupsPage([], { ...every, seen: FINDABLE, listing: ofGroups(orderBy), after }));
+        t.regex(all, new RegExp(`Index Scan (Backward )?using groups_by_${name}`), orderBy);
+        t.notRegex(all, /Sort|Seq Scan on groups/, orderBy);
+        const at = after && { ...after, depth: 1 };
+        const right = await planOf(
+          subgroupsPage({ ...tree, groupId: 'wide', depth: 1, limit: 21, listing: ofGroups(orderBy), after: at }),
+        );
+        t.regex(right, new RegExp(`groups_within_by_${name}`), orderBy);
+        t.notRegex(right, /Sort|Seq Scan on groups/, orderBy);
+      }
+    }
+    for (const orderBy of ['joinedAt', 'joinedAt desc']) {
+      const members = await planOf(
+        groupMembersPage({ groupId: 'root', seen: ALL, listing: ofMembers(orderBy), limit: 21, after }),
+      );
+      t.regex(members, /memberships_by_joined/, orderBy);
+      t.notRegex(members, /Sort|Seq Scan on member(s|ships)\b/, orderBy);
+    }
+    const backwards = await planOf(
+      groupsPage([], { ...every, seen: FINDABLE, listing: listingOf({ filter: '', orderBy: 'name desc' }, GROUP_LIST) }),
+    );
+    t.regex(backwards, /Index Scan Backward using groups_listed/);
   }
 });
 
@@ -92,7 +137,8 @@ test('the whole tree is answered by one question', async (t) => {
     [FINDABLE, 7_999],
     [below('root'), 9_999],
   ] as const) {
-    const { groups } = await listSubgroups(db, { groupId: 'root', depth: 100, pageSize: 10_000, pageToken: '', tag: '', seen });
+    const page = { groupId: 'root', depth: 100, pageSize: 10_000, pageToken: '', tag: '', filter: '', orderBy: '' };
+    const { groups } = await listSubgroups(db, { ...page, seen });
     t.is(groups.length, size);
   }
 });

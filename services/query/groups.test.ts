@@ -37,7 +37,7 @@ async function tree(...given: [name: string, parent: string, state?: Partial<Gro
   return { id, gone };
 }
 const named = ({ groups }: { groups: { name: string }[] }): string => groups.map(({ name }) => name).join(' ');
-const ask = { query: '', pageSize: 0, pageToken: '', memberId: 'm', seen: ALL, tag: '', ofMemberId: '' };
+const ask = { query: '', pageSize: 0, pageToken: '', filter: '', orderBy: '', memberId: 'm', seen: ALL, tag: '', ofMemberId: '' };
 type Asked = Partial<typeof ask> | { seen: Condition | undefined };
 const list = (given: Asked = {}) => listGroups({ db, searches: newSearches() }, { ...ask, ...given });
 const get = async (groupId: string, seen: Condition | undefined = ALL, seenGroups: Condition | undefined = seen) =>
@@ -45,7 +45,7 @@ const get = async (groupId: string, seen: Condition | undefined = ALL, seenGroup
 const sub = (
   groupId: string,
   given: { depth?: number; pageSize?: number; pageToken?: string; seen?: Condition; tag?: string } = {},
-) => listSubgroups(db, { groupId, depth: 0, pageSize: 0, pageToken: '', seen: ALL, tag: '', ...given });
+) => listSubgroups(db, { groupId, depth: 0, pageSize: 0, pageToken: '', tag: '', filter: '', orderBy: '', seen: ALL, ...given });
 /** A set of tags of these names. */
 const setOf = (...names: string[]) => names.map((name) => ({ name, ids: [randomUUID()] }));
 const NOT_FOUND = { code: 'GROUP_NOT_FOUND' };

@@ -1,6 +1,8 @@
-import { type Database, fieldOf, fieldsOf, nullsAbsent, sql } from '#platform/postgres/database.ts';
+import { type Database, fieldOf, fieldsOf, join, nullsAbsent, sql } from '#platform/postgres/database.ts';
+import type { POSITION_LIST } from '#platform/validation/group-lists.ts';
 import type { PositionView } from '#proto/musubi/query/v1/query.ts';
 import type { Page } from './cursor.ts';
+import { type Columns, filtered, type Listing, ordered } from './listing.ts';
 import { positions } from './projections/positions.ts';
 
 // Positions, as they are read.
@@ -13,10 +15,26 @@ export async function findPosition(db: Database, groupId: string, positionId: st
   return row && nullsAbsent(row);
 }
 
-export async function listedPositions(db: Database, groupId: string, { after, limit }: Page): Promise<PositionView[]> {
-  const rest = after ? sql`and (t.name, t.id) > (${after.name}, ${after.id})` : sql``;
+/** Where {@link listedPositions} has what positions are filtered and ordered by. */
+export const POSITION_COLUMNS: Columns<typeof POSITION_LIST> = {
+  name: { value: sql`t.name` },
+  kind: {
+    value: sql`t.kind`,
+    words: { custom: 'POSITION_KIND_UNSPECIFIED', member: 'POSITION_KIND_MEMBER', leader: 'POSITION_KIND_LEADER' },
+  },
+  createdAt: { value: sql`t.created_at`, isTime: true },
+  updatedAt: { value: sql`t.updated_at`, isTime: true },
+};
+
+export async function listedPositions(
+  db: Database,
+  groupId: string,
+  { listing, after, limit }: Page & { listing: Listing },
+): Promise<PositionView[]> {
+  const { rest, by } = ordered(listing, POSITION_COLUMNS, sql`t.id`, after);
+  const all = join([rest, ...filtered(listing, POSITION_COLUMNS)], sql` and `);
   const rows = await db.query<PositionView>(sql`
-    select ${FIELDS} from positions t where t.group_id = ${groupId} and t.gone_at is null ${rest}
-    order by t.name, t.id limit ${limit}`);
+    select ${FIELDS} from positions t where t.group_id = ${groupId} and t.gone_at is null and ${all}
+    order by ${by} limit ${limit}`);
   return rows.map(nullsAbsent);
 }

@@ -6,6 +6,10 @@ export const invalidWait = (most: number): MusubiError => refuse('waitMs', `must
 
 export const invalidVersions = (message: string): MusubiError => refuse('versions', message);
 
+/** What is found by words has an order of its own. */
+export const ordersItself = (): MusubiError =>
+  refuse('orderBy', 'must be left out together with query: what is found has an order of its own');
+
 export const memberNotFound = (): MusubiError => notFound('MEMBER_NOT_FOUND');
 export const roleNotFound = (): MusubiError => notFound('ROLE_NOT_FOUND');
 export const policyNotFound = (): MusubiError => notFound('POLICY_NOT_FOUND');

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import test from 'ava';
 import { type Database, sql } from '#platform/postgres/database.ts';
+import { GROUP_LIST, GROUP_MEMBER_LIST } from '#platform/validation/group-lists.ts';
 import type { Condition } from '#proto/musubi/access/v1/condition.ts';
 import type { Tag } from '#proto/musubi/group/v1/group.ts';
 import { scratchDatabase } from '../../test/scratch-database.ts';
@@ -8,6 +9,7 @@ import { memberEvent } from './events.fixture.ts';
 import { groupEvent, membershipEvent } from './group-events.fixture.ts';
 import { groupMembers } from './group-member-store.ts';
 import { allGroups, seenIdsOfTag } from './group-store.ts';
+import { listingOf } from './listing.ts';
 import { project } from './projector.ts';
 import { listGroupMembers } from './queries/group-members.ts';
 import { getGroup, listGroups } from './queries/groups.ts';
@@ -25,7 +27,7 @@ test.before(async () => {
 });
 test.after.always(() => scratch.drop());
 
-const page = { pageSize: 0, pageToken: '' };
+const page = { pageSize: 0, pageToken: '', filter: '', orderBy: '' };
 const named = ({ groups }: { groups: { name: string }[] }): string => groups.map(({ name }) => name).join(' ');
 interface Asked {
   seen?: Condition;
@@ -173,11 +175,12 @@ test('after a tag is renamed, 10,000 groups and 10,000 members are found by its 
   /** How many of each are found: groups below, members, and groups anywhere but the one whose tag it is. */
   const counted = async (name: string): Promise<number[]> => {
     const page = { seen: ALL, after: undefined, limit: size + 2 };
+    const byName = { filter: '', orderBy: '' };
     const ids = await seenIdsOfTag(db, name, ALL);
     const [{ groups }, people, anywhere] = await Promise.all([
       below(top, name, { pageSize: size }),
-      groupMembers(db, { groupId: top, tagIds: ids, ...page }),
-      allGroups(db, { tag: { key: name, ids }, ofMemberId: '', ...page }),
+      groupMembers(db, { groupId: top, tagIds: ids, listing: listingOf(byName, GROUP_MEMBER_LIST), ...page }),
+      allGroups(db, { tag: { key: name, ids }, ofMemberId: '', listing: listingOf(byName, GROUP_LIST), ...page }),
     ]);
     return [groups.length, people.length, anywhere.filter(({ groupId }) => groupId !== top).length];
   };

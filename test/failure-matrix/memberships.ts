@@ -8,7 +8,7 @@ type Ids = Record<string, string>;
 type Existing = (context: Context) => Promise<Ids & { memberId: string }>;
 type MembershipCommand = Extract<
   CommandName,
-  | `group.${'add-member' | 'leave' | 'expel-member' | 'take-in-members' | 'invite-member'}`
+  | `group.${'add-member' | 'add-members' | 'leave' | 'expel-member' | 'take-in-members' | 'invite-member'}`
   | `group.${'request-join' | 'approve-request' | 'decline-request' | 'withdraw-request'}`
   | `group.${'accept' | 'decline' | 'withdraw' | 'expire'}-invitation`
 >;
@@ -52,6 +52,13 @@ export function membershipWays(existing: Existing, outside: Existing): Record<Me
   async function expelCase(context: Context): Promise<Case> {
     const { ids, groupId, memberId } = await both(context);
     return of('group.expel-member', { groupId, memberId, reason: 'of the matrix' }, ids);
+  }
+
+  /** One comes in, one is in it already, and one is none. */
+  async function addManyCase(context: Context): Promise<Case> {
+    const ids = { ...(await madeGroup(context)), missing: newId() };
+    const memberIds = [ids.memberId, ids.leaderId, ids.missing];
+    return { command: 'group.add-members', input: { groupId: ids.groupId, memberIds }, ids, aggregateId: ids.groupId };
   }
 
   async function requestCase(context: Context): Promise<Case> {
@@ -101,6 +108,21 @@ export function membershipWays(existing: Existing, outside: Existing): Record<Me
         await context.run(made);
         const { groupId = '', memberId = '', leaderId = '' } = made.ids;
         return of('group.add-member', { groupId, memberId, byMemberId: leaderId }, made.ids);
+      },
+    },
+    'group.add-members': { make: addManyCase },
+    'group.add-members while another job changes a membership': {
+      make: async (context) => {
+        const { group } = context.peers;
+        const made = await addManyCase(context);
+        const operationId = `${newId()}/beginChangeMembership`;
+        const { groupId = '', memberId = '' } = made.ids;
+        const joining = { groupId, memberId, change: 'MEMBERSHIP_CHANGE_JOIN' as const, reason: '', successorId: undefined };
+        const occupy = async () => {
+          await group.beginChangeMembership({ operationId, ...joining });
+          return () => group.undo({ operationId });
+        };
+        return { ...made, occupy };
       },
     },
     'group.add-member': { make: addCase },

@@ -32,8 +32,9 @@ export const MEMORY: readonly RegExp[] = [
  * - updatedAt: Auth's date of the document's last write, the undo's too; nobody is shown it. (A member's
  *   `updated_at`, which queries show, is compared: undos give it back.)
  * - placed: how often something was put below a group, by which Auth's transactions meet; it only grows
+ * - standings: how often it was changed what a member is in groups, by which the reconciler knows what it has compared
  */
-const MOVING = new Set(['version', 'updatedAt', 'placed']);
+const MOVING = new Set(['version', 'updatedAt', 'placed', 'standings']);
 
 /** How the databases of services are called, on PostgreSQL and on MongoDB: whichever there are, they are looked into. */
 const OURS = /^musubi_/;
@@ -288,6 +289,7 @@ export function shape(snapshot: Snapshot, names: Record<string, string>): Snapsh
       for (const [name, id] of Object.entries(names)) text = text.replaceAll(new RegExp(id, 'gi'), `<${name}>`);
       return text
         .replaceAll(PSEUDONYM, '<pseudonym>')
+        .replaceAll(/"job_id":"[^"]*"/g, '"job_id":"<job>"')
         .replaceAll(/"\d{4}-\d\d-\d\dT[^"]+"/g, '"<time>"')
         .replaceAll(/"(salt|hash|key|tokenHash|iv|tag|data|\w+_skeleton)":("[^"]*"|\{[^}]*\})/g, '"$1":"<secret>"')
         .replace(/(?<= ).*$/s, (content) => JSON.stringify(JSON.parse(content, sorted)));

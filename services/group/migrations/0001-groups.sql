@@ -72,5 +72,19 @@ create index memberships_of on memberships (member_id, group_id);
 create index memberships_due on memberships (until) where until is not null;
 create index memberships_held on memberships (lock_holder) where lock_holder is not null;
 
+-- Members that jobs add to groups, line by line, with what became of each: for clients to read as long as the job is kept.
+create table additions (
+  job_id    text not null,
+  line      int not null,
+  group_id  text not null,
+  member_id text not null,
+  -- Null: it is not its turn yet. `held` while it is; then `added`, `already`, or the code by which it was refused.
+  outcome   text,
+  begun_at  timestamptz(3) not null,
+  primary key (job_id, line)
+);
+create index additions_to on additions (group_id);
+create index additions_begun on additions (begun_at);
+
 -- When all members of before there were groups had been taken in; no row: they have not been.
 create table taken_in (at timestamptz(3) not null);

@@ -65,7 +65,11 @@ export const beginChangeMembership: Step<BeginChangeMembershipRequest, BeginChan
   undo: (tx, { jobId, ...membership }) => releaseMembership(tx, membership, jobId),
 };
 
-async function requireOpenTo(tx: Transaction, groupId: string, change: Asked): Promise<void> {
+/**
+ * That members come into a group, or go out of it.
+ * @throws GROUP_NOT_FOUND, ROOT_GROUP, GROUP_ARCHIVED, GROUP_NOT_OPEN; GROUP_BUSY (retryable)
+ */
+export async function requireOpenTo(tx: Transaction, groupId: string, change: Asked): Promise<void> {
   const [, path, [group]] = await Promise.all([
     holdTree(tx, 'part'),
     pathOf(tx, groupId),

@@ -22,6 +22,11 @@ create table groups (
 );
 create index groups_listed on groups (name, id) where gone_at is null;
 create index groups_within on groups (parent_id, name, id) where gone_at is null;
+-- The other orders in which they are listed: all, and those within one.
+create index groups_by_created on groups (created_at, id) where gone_at is null;
+create index groups_by_updated on groups (updated_at, id) where gone_at is null;
+create index groups_within_by_created on groups (parent_id, created_at, id) where gone_at is null;
+create index groups_within_by_updated on groups (parent_id, updated_at, id) where gone_at is null;
 create index groups_search on groups using gin (search gin_trgm_ops) where gone_at is null;
 create index groups_tagged on groups using gin (tag_keys);
 create index groups_carrying on groups using gin (tag_ids);
@@ -50,6 +55,7 @@ create table memberships (
 );
 create index memberships_carrying on memberships using gin (tag_ids);
 create index memberships_in on memberships (group_id, member_id) where joined_at is not null;
+create index memberships_by_joined on memberships (group_id, joined_at, member_id) where joined_at is not null;
 create index memberships_of on memberships (member_id, group_id) where joined_at is not null;
 -- Who has asked or is invited, in the order of groups and of members.
 create index memberships_asked on memberships (group_id, member_id) where requested_at is not null and declined_at is null;

@@ -1,5 +1,6 @@
 import type { Database } from '#platform/postgres/database.ts';
 import { nameKey } from '#platform/validation/group-fields.ts';
+import { GROUP_LIST } from '#platform/validation/group-lists.ts';
 import {
   type GetGroupRequest,
   type GetGroupResponse,
@@ -10,8 +11,9 @@ import {
   type ListGroupsResponse,
 } from '#proto/musubi/query/v1/query.ts';
 import { searchWords } from '../domain.ts';
-import { allGroups, ancestors, findGroup, findGroups, seenIdsOfTag } from '../group-store.ts';
-import { groupNotFound } from '../refusals.ts';
+import { allGroups, ancestors, findGroup, findGroups, GROUP_COLUMNS, seenIdsOfTag } from '../group-store.ts';
+import { askedIn, listingOf, placed, placeRule } from '../listing.ts';
+import { groupNotFound, ordersItself } from '../refusals.ts';
 import { listGroupMembers } from './group-members.ts';
 import { KNOWN, requireGroup } from './group-there.ts';
 import { listPositions } from './positions.ts';
@@ -19,7 +21,7 @@ import { type Searches, searched } from './searches.ts';
 import { listSubgroups } from './subgroups.ts';
 
 /** The first page of a part: as long as lists are by default. */
-const FIRST = { pageSize: 0, pageToken: '', tag: '' };
+const FIRST = { pageSize: 0, pageToken: '', tag: '', filter: '', orderBy: '' };
 
 /**
  * A group, and of what is about it the parts that are asked for.
@@ -47,34 +49,41 @@ export async function getGroup(db: Database, request: GetGroupRequest): Promise<
 const OF_GROUPS = '\0groups';
 
 /**
- * A page of the groups that who asks may see, by name, then ID: all, or those in whose name every word of the query is found, without
- * regard to case and width: first those of which a word begins with each.
+ * A page of the groups that who asks may see, by name, then ID, or in another order: all, or those in whose name every word of the query is
+ * found, without regard to case and width, in the order of a search: first those of which a word begins with each.
  *
  * @param request `memberId` is that of who asks
- * @throws as {@link searched}
+ * @throws as {@link searched}; INVALID_ARGUMENT also where words are looked for in another order
  */
 export async function listGroups(
   { db, searches }: { db: Database; searches: Searches },
-  { query, pageSize, pageToken, memberId, seen, tag, ofMemberId }: ListGroupsRequest,
+  { query, pageSize, pageToken, memberId, seen, tag, ofMemberId, filter, orderBy }: ListGroupsRequest,
   signal?: AbortSignal,
 ): Promise<ListGroupsResponse> {
   const words = searchWords(query);
+  if (words.length > 0 && orderBy !== '') throw ordersItself();
+  const listing = listingOf({ filter, orderBy }, GROUP_LIST);
+  const { by } = listing.order;
   const tagKey = nameKey(tag);
   // What PostgreSQL takes in no text is in none.
   const isNowhere = [tagKey, ofMemberId].some((text) => text.includes('\0'));
   const wanted = async () => ({
-    ...{ seen, ofMemberId },
+    ...{ seen, ofMemberId, listing },
     tag: tagKey === '' ? undefined : { key: tagKey, ids: await seenIdsOfTag(db, tagKey, seen) },
   });
   const { items, nextPageToken } = await searched(
     searches,
-    { asked: [OF_GROUPS, tagKey, ofMemberId, ...words], words, pageSize, pageToken, memberId },
+    {
+      asked: [OF_GROUPS, tagKey, ofMemberId, ...askedIn(listing), ...words],
+      value: placeRule(listing, GROUP_COLUMNS),
+      ...{ words, pageSize, pageToken, memberId },
+    },
     {
       all: async (page) => (isNowhere ? [] : await allGroups(db, { ...page, ...(await wanted()) }, signal)),
       find: async (search, page) =>
         isNowhere ? { items: [], beginning: 0 } : await findGroups(db, search, { ...page, ...(await wanted()) }),
     },
-    ({ name, groupId }) => ({ name, id: groupId }),
+    (group) => ({ name: placed(group[by]), id: group.groupId }),
     signal,
   );
   return { groups: items, nextPageToken };

@@ -1,11 +1,13 @@
 import type { Database } from '#platform/postgres/database.ts';
+import { POSITION_LIST } from '#platform/validation/group-lists.ts';
 import type {
   GetPositionRequest,
   ListPositionsRequest,
   ListPositionsResponse,
   PositionView,
 } from '#proto/musubi/query/v1/query.ts';
-import { findPosition, listedPositions } from '../position-store.ts';
+import { askedIn, listingOf, placed, placeRule } from '../listing.ts';
+import { findPosition, listedPositions, POSITION_COLUMNS } from '../position-store.ts';
 import { positionNotFound } from '../refusals.ts';
 import { requireGroup } from './group-there.ts';
 import { paged } from './paged.ts';
@@ -28,12 +30,15 @@ export async function listPositions(
   db: Database,
   { groupId, seen, ...page }: ListPositionsRequest,
 ): Promise<ListPositionsResponse> {
+  const listing = listingOf(page, POSITION_LIST);
+  const { by } = listing.order;
   await requireGroup(db, groupId, seen);
   const { items, nextPageToken } = await paged(
-    ['\0positions', groupId],
+    ['\0positions', groupId, ...askedIn(listing)],
     page,
-    (page) => listedPositions(db, groupId, page),
-    ({ name, positionId }) => ({ name, id: positionId }),
+    (page) => listedPositions(db, groupId, { ...page, listing }),
+    (position) => ({ name: placed(position[by]), id: position.positionId }),
+    placeRule(listing, POSITION_COLUMNS),
   );
   return { positions: items, nextPageToken };
 }

@@ -1,3 +1,4 @@
+import type { z } from 'zod';
 import { Turns } from '#platform/concurrency/turns.ts';
 import { type Cursor, fromPageToken, type Page, toPageToken } from '../cursor.ts';
 import { requirePageSize } from '../domain.ts';
@@ -35,6 +36,8 @@ interface Asked {
   pageToken: string;
   /** Who asks. */
   memberId: string;
+  /** What the value of a place can be; absent: any name. */
+  value?: z.ZodType<string>;
 }
 
 /** How a page of the list is read: of all, or of what is found. */
@@ -53,13 +56,13 @@ interface Reading<Item> {
  */
 export async function searched<Item>(
   { turns, longestMs }: Searches,
-  { asked, words, pageSize, pageToken, memberId }: Asked,
+  { asked, words, pageSize, pageToken, memberId, value }: Asked,
   { all, find }: Reading<Item>,
   cursorOf: (item: Item) => Cursor,
   signal?: AbortSignal,
 ): Promise<{ items: Item[]; nextPageToken: string }> {
   const size = requirePageSize(pageSize);
-  const { after, others } = placeOf(asked, pageToken);
+  const { after, others } = placeOf(asked, pageToken, value);
   // One more than asked for tells whether there is a next page.
   const page = { after, limit: size + 1 };
   const found =
@@ -73,10 +76,14 @@ export async function searched<Item>(
 }
 
 /** Where a page begins. @throws PAGE_TOKEN_INVALID */
-function placeOf(asked: readonly string[], token: string): { after: Cursor | undefined; others: boolean } {
+function placeOf(
+  asked: readonly string[],
+  token: string,
+  value?: z.ZodType<string>,
+): { after: Cursor | undefined; others: boolean } {
   if (token === '') return { after: undefined, others: false };
   try {
-    return { after: fromPageToken(asked, token), others: false };
+    return { after: fromPageToken(asked, token, value), others: false };
   } catch {
     return { after: fromPageToken([...asked, OTHERS], token), others: true };
   }

@@ -1,11 +1,13 @@
 import { z } from 'zod';
 import type { Database } from '#platform/postgres/database.ts';
 import { nameKey } from '#platform/validation/group-fields.ts';
+import { GROUP_LIST } from '#platform/validation/group-lists.ts';
 import { fromPageToken, toPageToken } from '#platform/validation/page-token.ts';
 import type { GroupView, ListSubgroupsRequest, ListSubgroupsResponse } from '#proto/musubi/query/v1/query.ts';
 import { part } from '../cursor.ts';
 import { requireDepth, requireTreePageSize } from '../domain.ts';
-import { type Below, type Subgroup, seenIdsOfTag, subgroups } from '../group-store.ts';
+import { type Below, GROUP_COLUMNS, type Subgroup, seenIdsOfTag, subgroups } from '../group-store.ts';
+import { askedIn, listingOf, placed, placeRule } from '../listing.ts';
 import { KNOWN, requireGroup } from './group-there.ts';
 
 /** Less than what a message can have, 4 MiB, by as much as the last group may add. */
@@ -13,10 +15,11 @@ const MOST_BYTES = 3 * 2 ** 20;
 /** Of a group, what is no text of its own: IDs, times and numbers. */
 const OTHER_BYTES = 200;
 
-const place = z.tuple([z.int().min(1), part, part]).transform(([depth, name, id]): Below => ({ depth, name, id }));
+const placeOf = (value: z.ZodType<string>) =>
+  z.tuple([z.int().min(1), value, part]).transform(([depth, name, id]): Below => ({ depth, name, id }));
 
 /**
- * A page of the groups below one that who asks may see: the nearest first, then by name, then ID. So none comes before what it is in, and
+ * A page of the groups below one that who asks may see: the nearest first, then by name or in another order, then ID. So none comes before what it is in, and
  * what is added while somebody turns the pages neither hides nor repeats another.
  *
  * @throws INVALID_ARGUMENT, PAGE_TOKEN_INVALID, GROUP_NOT_FOUND
@@ -28,15 +31,19 @@ export async function listSubgroups(
   const size = requireTreePageSize(pageSize);
   const depth = requireDepth(request.depth);
   const tagKey = nameKey(tag);
-  const asked = ['\0subgroups', groupId, depth, tagKey];
-  const after = fromPageToken(asked, pageToken, place);
+  const listing = listingOf(request, GROUP_LIST);
+  const { by } = listing.order;
+  const asked = ['\0subgroups', groupId, depth, tagKey, ...askedIn(listing)];
+  const after = fromPageToken(asked, pageToken, placeOf(placeRule(listing, GROUP_COLUMNS)));
   const tagIds = tagKey === '' ? undefined : await seenIdsOfTag(db, tagKey, seen);
+  const which = { groupId, depth, seen, tagIds, listing, after };
   // One more than asked for tells whether there is a next page.
-  const found = groupId.includes('\0') ? [] : await subgroups(db, { groupId, depth, seen, tagIds, after, limit: size + 1 });
+  const found = groupId.includes('\0') ? [] : await subgroups(db, { ...which, limit: size + 1 });
   if (found.length === 0) await requireGroup(db, groupId, KNOWN);
   const page = found.slice(0, Math.min(size, fitting(found)));
   const last = page.at(-1);
-  const nextPageToken = page.length < found.length && last ? toPageToken(asked, [last.depth, last.name, last.groupId]) : '';
+  const nextPageToken =
+    page.length < found.length && last ? toPageToken(asked, [last.depth, placed(last[by]), last.groupId]) : '';
   return { groups: page.map(withoutDepth), nextPageToken };
 }
 

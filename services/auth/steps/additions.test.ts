@@ -1,0 +1,106 @@
+import { randomUUID } from 'node:crypto';
+import test from 'ava';
+import { openTestAuth, type TestAuth } from '../auth.fixture.ts';
+import { change, groupsOf } from '../groups/groups.fixture.ts';
+import { putRootGroup } from '../rpcs/put-root-group.ts';
+
+// Many come into a group by one job, for as long as what allowed it holds.
+
+let auth: TestAuth;
+let { member, made, undo } = {} as ReturnType<typeof groupsOf>;
+test.before(async () => {
+  auth = await openTestAuth(process.env.MUSUBI_MONGODB_URL);
+  ({ member, made, undo } = groupsOf(auth));
+  await putRootGroup(auth.store, []);
+});
+test.after.always(() => auth?.close());
+
+const REVOKED = 'PERMISSION_REVOKED';
+const groupsOfMember = async (memberId: string) => (await auth.store.members.findOne({ _id: memberId }))?.groupIds ?? [];
+const allow = (jobId: string, groupId: string, permit: string | undefined) =>
+  auth.steps.allowAdditions({ operationId: `${jobId}/auth.allowAdditions`, groupId, permit });
+const admit = (jobId: string, groupId: string, ...memberIds: string[]) =>
+  auth.steps.admitMembers({ operationId: `${jobId}/group.add-parts/${randomUUID()}/auth.admitMembers`, groupId, memberIds });
+/** Takes its positions away from who leads a group. */
+const unbind = (groupId: string, memberId: string) =>
+  auth.steps.changeStandings({
+    ...change(),
+    groupId,
+    changes: [{ memberId, isMember: true, positions: { positionIds: [] } }],
+  });
+
+test('they come in, but for those that are nobody; and no more once the permission is taken away', async (t) => {
+  const [leader, one, other, late] = [await member(), await member(), await member(), await member()];
+  const { groupId } = await made(leader.memberId);
+  const [jobId, nobody] = [randomUUID(), randomUUID()];
+  t.deepEqual(
+    (await admit(jobId, groupId, one.memberId)).refused,
+    [{ memberId: one.memberId, code: REVOKED }],
+    'not allowed yet',
+  );
+  // The leaders of the fixture may update.
+  await allow(jobId, groupId, leader.permit(groupId));
+  const { refused } = await admit(jobId, groupId, one.memberId, nobody, other.memberId);
+  t.deepEqual(refused, [{ memberId: nobody, code: 'MEMBER_NOT_FOUND' }]);
+  for (const { memberId } of [one, other]) t.deepEqual(await groupsOfMember(memberId), [groupId]);
+  t.true(await one.may('group.list-members', groupId));
+  await unbind(groupId, leader.memberId);
+  t.deepEqual((await admit(jobId, groupId, late.memberId)).refused, [{ memberId: late.memberId, code: REVOKED }]);
+  t.deepEqual(await groupsOfMember(late.memberId), []);
+});
+
+test('who comes in is not invited any more, but to others; who is refused stays so', async (t) => {
+  const [guest, { groupId }, { groupId: other }] = [await member(), await made(undefined), await made(undefined)];
+  const { memberId } = guest;
+  for (const to of [groupId, other])
+    await auth.steps.changeStandings({
+      ...change(),
+      groupId: to,
+      changes: [{ memberId, isInvited: true, positions: undefined }],
+    });
+  const invitedTo = async () => (await auth.store.members.findOne({ _id: memberId }))?.invitedTo;
+  const jobId = randomUUID();
+  await admit(jobId, groupId, memberId);
+  t.deepEqual((await invitedTo())?.sort(), [groupId, other].sort());
+  await allow(jobId, groupId, undefined);
+  t.deepEqual((await admit(jobId, groupId, memberId)).refused, []);
+  t.deepEqual(await invitedTo(), [other]);
+});
+
+test('who does not hold what all members have there brings nobody in, also not any more', async (t) => {
+  await auth.role('adder', ['permit (principal, action == Musubi::Action::"group.add-member", resource);']);
+  const [outsider, one] = [await member('adder'), await member()];
+  const { groupId } = await made(undefined);
+  await t.throwsAsync(allow(randomUUID(), groupId, outsider.permit(groupId, 'group.add-member')), {
+    code: 'EXCEEDS_OWN_PERMISSIONS',
+  });
+  await auth.steps.changeStandings({
+    ...change(),
+    groupId,
+    changes: [{ memberId: outsider.memberId, isMember: true, positions: undefined }],
+  });
+  const jobId = randomUUID();
+  await allow(jobId, groupId, outsider.permit(groupId, 'group.add-member'));
+  await auth.steps.changeStandings({
+    ...change(),
+    groupId,
+    changes: [{ memberId: outsider.memberId, isMember: false, positions: { positionIds: [] } }],
+  });
+  t.deepEqual((await admit(jobId, groupId, one.memberId)).refused, [{ memberId: one.memberId, code: 'EXCEEDS_OWN_PERMISSIONS' }]);
+});
+
+test('of what was allowed the undo leaves nothing, and its end nothing either; a group that is gone takes nobody', async (t) => {
+  const one = await member();
+  const { groupId } = await made(undefined);
+  const [undone, ended, gone] = [randomUUID(), randomUUID(), randomUUID()];
+  await allow(undone, groupId, undefined);
+  await undo(`${undone}/auth.allowAdditions`);
+  await allow(ended, groupId, undefined);
+  await auth.steps.endAdditions({ operationId: `${ended}/auth.endAdditions` });
+  for (const jobId of [undone, ended])
+    t.deepEqual((await admit(jobId, groupId, one.memberId)).refused, [{ memberId: one.memberId, code: REVOKED }]);
+  await allow(gone, groupId, 'group.of-the-system');
+  await auth.steps.removeGroups({ operationId: `${randomUUID()}/auth.removeGroups`, groupId, permit: undefined });
+  t.deepEqual((await admit(gone, groupId, one.memberId)).refused, [{ memberId: one.memberId, code: 'GROUP_NOT_FOUND' }]);
+  await t.throwsAsync(allow(randomUUID(), randomUUID(), undefined), { code: 'GROUP_NOT_FOUND' });
+});

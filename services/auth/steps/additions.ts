@@ -1,0 +1,104 @@
+import type { ClientSession } from 'mongodb';
+import { invalidFields, MusubiError } from '#platform/errors.ts';
+import { jobOf } from '#platform/validation/id.ts';
+import type {
+  AdmitMembersRequest,
+  AdmitMembersResponse,
+  AllowAdditionsRequest,
+  AllowAdditionsResponse,
+  EndAdditionsRequest,
+  EndAdditionsResponse,
+} from '#proto/musubi/auth/v1/auth.ts';
+import { requirePermit } from '../access.ts';
+import type { Auth } from '../auth.ts';
+import { requireGroup } from '../groups/store.ts';
+import { type Author, authorOf, type PermittedStep, requireHeldThere } from '../permitted.ts';
+import { memberNotFound, permissionRevoked } from '../refusals.ts';
+import type { AuthStep, Store } from '../store.ts';
+
+// Many come into a group by one job, part by part, after its pivot. What allowed the job is kept, and each part asks whether it still does.
+
+/** So many are one transaction that others do not feel. */
+const MOST = 1_000;
+
+/**
+ * Lets a job add many to a group: its pivot. Who is no administrator brings others in only where it holds itself what all members have.
+ *
+ * @throws GROUP_NOT_FOUND, EXCEEDS_OWN_PERMISSIONS
+ */
+export const allowAdditions: PermittedStep<AllowAdditionsRequest, AllowAdditionsResponse, { jobId: string }> = {
+  takesAway: false,
+  async do({ store, session }, { operationId, groupId, permit }, author) {
+    await requireBringsIn(store, session, author, groupId);
+    const jobId = jobOf(operationId);
+    await store.additions.insertOne({ _id: jobId, ...(permit === undefined ? {} : { permit }) }, { session });
+    return { result: {}, kept: { jobId } };
+  },
+  async undo({ store, session }, { jobId }) {
+    await store.additions.deleteOne({ _id: jobId }, { session });
+  },
+};
+
+/**
+ * Has the members of one part be in the group, and invited to it no more. Who is refused is answered: the others come in. Once the job's permit does not hold any
+ * more, all are refused (PERMISSION_REVOKED).
+ */
+export const admitMembers = (
+  auth: Pick<Auth, 'store' | 'sessions' | 'policies' | 'permits' | 'audit'>,
+): AuthStep<AdmitMembersRequest, AdmitMembersResponse> => ({
+  // Policies may forbid something to members of a group.
+  takesAway: true,
+  async do({ store, session }, { operationId, groupId, memberIds }) {
+    if (memberIds.length > MOST) throw invalidFields([{ field: 'memberIds', message: `must have at most ${MOST} entries` }]);
+    // Before it looks, as every pivot: what is taken away from here on waits for it.
+    await store.pivots.begin(session);
+    const code = await whyNot(auth, session, jobOf(operationId), groupId);
+    if (code) return { result: { refused: memberIds.map((memberId) => ({ memberId, code })) } };
+    const all = { _id: { $in: memberIds } };
+    const found = await store.members.find(all, { session, projection: { _id: 1 } }).toArray();
+    const known = new Set(found.map(({ _id }) => _id));
+    const refused = memberIds.filter((memberId) => !known.has(memberId));
+    await store.members.updateMany(all, { $addToSet: { groupIds: groupId }, $pull: { invitedTo: groupId } }, { session });
+    return { result: { refused: refused.map((memberId) => ({ memberId, code: memberNotFound().code })) } };
+  },
+  undo: 'impossible',
+});
+
+/** The code by which nobody comes into the group any more by this job. */
+async function whyNot(
+  auth: Pick<Auth, 'store' | 'sessions' | 'policies' | 'permits' | 'audit'>,
+  session: ClientSession,
+  jobId: string,
+  groupId: string,
+): Promise<string | undefined> {
+  try {
+    const allowed = await auth.store.additions.findOne({ _id: jobId }, { session });
+    if (!allowed) throw permissionRevoked();
+    const author = allowed.permit === undefined ? undefined : authorOf(auth, await requirePermit(auth, allowed.permit), session);
+    await requireBringsIn(auth.store, session, author, groupId);
+    return undefined;
+  } catch (error) {
+    if (error instanceof MusubiError && !error.retryable) return error.code;
+    throw error;
+  }
+}
+
+async function requireBringsIn(store: Store, session: ClientSession, author: Author | undefined, groupId: string): Promise<void> {
+  const { positions } = await requireGroup(store, session, groupId);
+  const ofAll = positions.filter(({ kind }) => kind === 'member');
+  await requireHeldThere(
+    author,
+    groupId,
+    ofAll.flatMap(({ permissions }) => permissions),
+  );
+}
+
+/** The job adds nobody any more. */
+export const endAdditions: AuthStep<EndAdditionsRequest, EndAdditionsResponse> = {
+  takesAway: false,
+  async do({ store, session }, { operationId }) {
+    await store.additions.deleteOne({ _id: jobOf(operationId) }, { session });
+    return { result: {}, kept: null };
+  },
+  undo: 'impossible',
+};

@@ -1,0 +1,176 @@
+import { randomUUID } from 'node:crypto';
+import test from 'ava';
+import { sql } from '#platform/postgres/database.ts';
+import { MOST_ADDED, MOST_GROUPS, ROOT } from '#platform/validation/group-fields.ts';
+import { AdditionOutcome, type RefusedAddition } from '#proto/musubi/group/v1/group.ts';
+import { LINES_IN_PART } from './additions.ts';
+import { NO_TIES } from './domain.ts';
+import { call, job, openTestGroup } from './group.fixture.ts';
+import { invitation, joiningOf } from './joining.fixture.ts';
+
+const group = await openTestGroup('additions');
+const { db, service, begin, commit, createGroup, membershipOf, putMembers, eventsOf, undo, close } = group;
+const { done, onRequest } = joiningOf(group);
+test.after.always(close);
+
+const ids = (count: number): string[] => Array.from({ length: count }, () => randomUUID());
+const beginAdding = (groupId: string, memberIds: string[], { of } = job()) =>
+  service.beginAddMembers({ operationId: of('begin'), groupId, memberIds }, call);
+const hold = ({ of }: ReturnType<typeof job>, part = 0) =>
+  service.holdAdditions({ operationId: of(`add-part/${part}/hold`), part }, call);
+const commitPart = ({ of }: ReturnType<typeof job>, part = 0, refused: RefusedAddition[] = []) =>
+  service.commitAdditions({ operationId: of(`add-part/${part}/commit`), part, refused }, call);
+const linesOf = async (
+  { jobId }: ReturnType<typeof job>,
+  outcome: AdditionOutcome = AdditionOutcome.ADDITION_OUTCOME_UNSPECIFIED,
+  pageSize = 100,
+) => {
+  const lines: string[] = [];
+  for (let pageToken = ''; ; ) {
+    const page = await service.listAdditions({ jobId, outcome, pageSize, pageToken }, call);
+    lines.push(...page.additions.map((one) => `${one.memberId} ${one.code || one.outcome.replace('ADDITION_OUTCOME_', '')}`));
+    pageToken = page.nextPageToken;
+    if (pageToken === '') return lines;
+  }
+};
+
+test('each line ends by itself: added, already in it, or refused with why', async (t) => {
+  const [groupId, at] = [await createGroup(), job()];
+  const [free, inIt, leaving, crowded, unknown] = ids(5) as [string, string, string, string, string];
+  await putMembers(groupId, [inIt]);
+  await putMembers(ROOT, [leaving]);
+  await service.leaveAllGroups({ operationId: job().of('leave'), memberId: leaving }, call);
+  await db.query(sql`with crowd as (
+      insert into groups (group_id, parent_id, name, description, visibility, tags, version, created_at, updated_at)
+      select gen_random_uuid()::text, ${ROOT}, '', '', 'open', '[]', 1, now(), now() from generate_series(1, ${MOST_GROUPS}) returning group_id)
+    insert into memberships (group_id, member_id, joined_at, version) select group_id, ${crowded}, now(), 1 from crowd`);
+  const all = [unknown, free, inIt, leaving, crowded];
+  await beginAdding(groupId, all, at);
+  t.deepEqual(
+    await linesOf(at),
+    all.map((id) => `${id} WAITING`),
+  );
+  t.is((await service.countAdditions({ operationId: at.of('count') }, call)).parts, 1);
+  t.deepEqual((await hold(at)).memberIds, [unknown, free]);
+  t.like(await membershipOf(groupId, free), { joinedAt: null, version: 0, lockHolder: at.jobId });
+  const { written } = await commitPart(at, 0, [{ memberId: unknown, code: 'MEMBER_NOT_FOUND' }]);
+  t.deepEqual(written, [{ type: 'membership', id: `${groupId}.${free}`, version: 1 }]);
+  t.truthy((await membershipOf(groupId, free))?.joinedAt);
+  t.deepEqual(await eventsOf(`${groupId}.${free}`), ['membership.changed 1']);
+  t.is(await membershipOf(groupId, unknown), undefined);
+  t.deepEqual(await linesOf(at, undefined, 2), [
+    `${unknown} MEMBER_NOT_FOUND`,
+    `${free} ADDED`,
+    `${inIt} ALREADY`,
+    `${leaving} MEMBER_DELETING`,
+    `${crowded} TOO_MANY_GROUPS`,
+  ]);
+  t.is((await linesOf(at, AdditionOutcome.ADDITION_OUTCOME_REFUSED, 2)).length, 3);
+  const sums = await service.sumUpAdditions({ operationId: at.of('sum') }, call);
+  t.deepEqual(sums, { added: 1, already: 1, refused: 3 });
+  const page = await service.listAdditions({ jobId: at.jobId, outcome: 0 as never, pageSize: 1, pageToken: '' }, call);
+  const other = { jobId: randomUUID(), outcome: 0 as never, pageSize: 1, pageToken: page.nextPageToken };
+  await t.throwsAsync(service.listAdditions(other, call), { code: 'PAGE_TOKEN_INVALID' });
+});
+
+test('many are done part by part, and one part leaves the others alone', async (t) => {
+  const [groupId, at, members] = [await createGroup(), job(), ids(LINES_IN_PART + 2)];
+  await beginAdding(groupId, members, at);
+  t.is((await service.countAdditions({ operationId: at.of('count') }, call)).parts, 2);
+  const [last, first] = [await hold(at, 1), await hold(at, 0)];
+  t.deepEqual([...first.memberIds, ...last.memberIds], members);
+  t.is((await commitPart(at, 1)).written.length, 2);
+  t.is((await linesOf(at, AdditionOutcome.ADDITION_OUTCOME_ADDED)).length, 2);
+  t.is((await commitPart(at, 0)).written.length, LINES_IN_PART);
+  t.is((await linesOf(at, AdditionOutcome.ADDITION_OUTCOME_ADDED)).length, members.length);
+});
+
+test('who comes in has not asked, is not invited and was not put out any more, and carries nothing', async (t) => {
+  const [groupId, at, members] = [await onRequest(), job(), ids(3)];
+  const [asking, invited, expelled] = members as [string, string, string];
+  await done('REQUEST', groupId, asking, { reason: 'Please' });
+  await done('INVITE', groupId, invited, invitation());
+  await putMembers(groupId, [expelled]);
+  await db.query(sql`update memberships set tag_ids = array['tag'] where group_id = ${groupId} and member_id = ${expelled}`);
+  await done('EXPEL', groupId, expelled, { reason: 'Gone' });
+  await beginAdding(groupId, members, at);
+  await hold(at);
+  t.like(await membershipOf(groupId, invited), { joinedAt: null, lockHolder: at.jobId }, 'as it was until then');
+  t.truthy((await membershipOf(groupId, invited))?.invitedAt);
+  t.is((await commitPart(at)).written.length, 3);
+  for (const memberId of members) {
+    const { joinedAt, ...others } = (await membershipOf(groupId, memberId)) ?? {};
+    t.truthy(joinedAt);
+    const { joinedAt: _, ...nothing } = NO_TIES;
+    t.like(others, { ...nothing, lockHolder: null, pending: null });
+    t.is((await eventsOf(`${groupId}.${memberId}`)).at(-1)?.split(' ')[0], 'membership.changed');
+  }
+});
+
+test('a part waits for who else is at one of its members, and for a move of the group; an archived or deleted one refuses its lines', async (t) => {
+  const [groupId, at, leaving, [memberId = '']] = [await createGroup(), job(), job(), ids(1)];
+  await putMembers(groupId, [memberId]);
+  const change = { groupId, memberId, change: 'MEMBERSHIP_CHANGE_LEAVE' as const, reason: '', successorId: undefined };
+  await service.beginChangeMembership({ operationId: leaving.of('begin'), ...change }, call);
+  await beginAdding(groupId, [memberId, ...ids(1)], at);
+  await t.throwsAsync(hold(at), { code: 'MEMBERSHIP_BUSY' });
+  await undo(leaving.of('begin'));
+  const moving = job();
+  await begin.move(groupId, await createGroup(), moving);
+  await t.throwsAsync(hold(at), { code: 'GROUP_BUSY' });
+  await undo(moving.of('begin'));
+  const archiving = job();
+  await begin.archive(groupId, archiving);
+  await commit(groupId, archiving);
+  t.deepEqual((await hold(at)).memberIds, []);
+  t.deepEqual(
+    (await linesOf(at)).map((line) => line.split(' ')[1]),
+    ['GROUP_ARCHIVED', 'GROUP_ARCHIVED'],
+  );
+  await t.throwsAsync(beginAdding(groupId, ids(1)), { code: 'GROUP_ARCHIVED' });
+  await t.throwsAsync(beginAdding(ROOT, ids(1)), { code: 'ROOT_GROUP' });
+  await t.throwsAsync(beginAdding(randomUUID(), ids(1)), { code: 'GROUP_NOT_FOUND' });
+});
+
+test('who stops it has those whose turn has not come be refused, and takes nobody out', async (t) => {
+  const [groupId, at, members] = [await createGroup(), job(), ids(LINES_IN_PART + 1)];
+  await beginAdding(groupId, members, at);
+  await hold(at, 0);
+  const waiting = await linesOf(at, AdditionOutcome.ADDITION_OUTCOME_WAITING);
+  t.is(waiting.length, members.length, 'who is held waits');
+  await service.stopAdditions({ jobId: at.jobId }, call);
+  t.is((await commitPart(at, 0)).written.length, LINES_IN_PART);
+  t.deepEqual((await hold(at, 1)).memberIds, []);
+  t.is((await commitPart(at, 1)).written.length, 0);
+  t.deepEqual(await linesOf(at, AdditionOutcome.ADDITION_OUTCOME_REFUSED), [`${members.at(-1)} LINE_CANCELLED`]);
+  const sums = await service.sumUpAdditions({ operationId: at.of('sum') }, call);
+  t.deepEqual(sums, { added: LINES_IN_PART, already: 0, refused: 1 });
+  await service.stopAdditions({ jobId: at.jobId }, call);
+  t.is((await linesOf(at, AdditionOutcome.ADDITION_OUTCOME_ADDED)).length, LINES_IN_PART, 'also when it comes late');
+});
+
+test('a group is not deleted while a part of it is under way', async (t) => {
+  const [groupId, at] = [await createGroup(), job()];
+  await beginAdding(groupId, ids(1), at);
+  await hold(at);
+  await t.throwsAsync(begin.delete(groupId), { code: 'GROUP_BUSY' });
+  await commitPart(at);
+  await t.notThrowsAsync(begin.delete(groupId));
+});
+
+test('of what was begun the undo leaves nothing; what is asked for is bounded, each once', async (t) => {
+  const [groupId, at, [memberId = '']] = [await createGroup(), job(), ids(1)];
+  await beginAdding(groupId, [memberId], at);
+  await undo(at.of('begin'));
+  t.deepEqual(await linesOf(at), []);
+  for (const wrong of [[], [memberId, memberId], ['x'], ids(MOST_ADDED + 1)])
+    await t.throwsAsync(beginAdding(groupId, wrong), { code: 'INVALID_ARGUMENT' });
+});
+
+test('lines of long ago are forgotten with the next job', async (t) => {
+  const [groupId, old] = [await createGroup(), job()];
+  await beginAdding(groupId, ids(1), old);
+  await db.query(sql`update additions set begun_at = now() - interval '31 days' where job_id = ${old.jobId}`);
+  await beginAdding(groupId, ids(1));
+  t.deepEqual(await linesOf(old), []);
+});

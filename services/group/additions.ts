@@ -1,0 +1,125 @@
+import { type Query, sql, type Transaction } from '#platform/postgres/database.ts';
+import type { ProblemCode } from '#platform/problems.ts';
+import { MOST_GROUPS, ROOT } from '#platform/validation/group-fields.ts';
+import { memberDeleting, tooManyGroups } from './refusals.ts';
+
+// Members that a job adds to a group, line by line, in the store. Each line ends by itself.
+
+/** So many lines are a part: one transaction that others do not feel. */
+export const LINES_IN_PART = 500;
+/** Longer than any job is kept. */
+const KEPT_DAYS = 30;
+
+/** One line of what a job adds. */
+export interface Addition {
+  line: number;
+  memberId: string;
+  /** Null: it is not its turn yet. `held` while it is; then `added`, `already` in the group, or the code by which it was refused. */
+  outcome: string | null;
+}
+
+/** A member that a line does not bring into the group, and why. */
+export interface Ended {
+  memberId: string;
+  outcome: string;
+}
+
+/** Notes what a job is to add, each member as a line, and forgets what jobs of long ago have added. */
+export async function insertAdditions(
+  tx: Transaction,
+  { jobId, groupId, memberIds }: { jobId: string; groupId: string; memberIds: readonly string[] },
+): Promise<void> {
+  await tx.query(sql`
+    insert into additions (job_id, line, group_id, member_id, begun_at)
+    select ${jobId}, ordinality - 1, ${groupId}, member_id, now() from unnest(${[...memberIds]}::text[]) with ordinality as given (member_id)`);
+  await tx.query(sql`delete from additions where begun_at < now() - make_interval(days => ${KEPT_DAYS})`);
+}
+
+export async function removeAdditions(tx: Transaction, jobId: string): Promise<void> {
+  await tx.query(sql`delete from additions where job_id = ${jobId}`);
+}
+
+export async function countAdditions(tx: Transaction, jobId: string): Promise<number> {
+  const [row] = await tx.query<{ count: number }>(sql`select count(*) as count from additions where job_id = ${jobId}`);
+  return row?.count ?? 0;
+}
+
+export async function sumUpAdditions(
+  tx: Transaction,
+  jobId: string,
+): Promise<{ added: number; already: number; refused: number }> {
+  const [row] = await tx.query<{ added: number; already: number; refused: number }>(sql`
+    select count(*) filter (where outcome = 'added') as added, count(*) filter (where outcome = 'already') as already,
+      count(*) filter (where outcome not in ('held', 'added', 'already')) as refused
+    from additions where job_id = ${jobId}`);
+  return row ?? { added: 0, already: 0, refused: 0 };
+}
+
+/** The lines of one part that wait for their turn, or whose turn it is; nobody else changes them until the transaction ends. */
+export async function openAdditions(
+  tx: Transaction,
+  jobId: string,
+  part: number,
+  which: 'waiting' | 'held',
+): Promise<{ groupId: string; memberIds: string[] }> {
+  const from = part * LINES_IN_PART;
+  const rows = await tx.query<{ groupId: string; memberId: string }>(sql`
+    select group_id as "groupId", member_id as "memberId" from additions
+    where job_id = ${jobId} and line >= ${from} and line < ${from + LINES_IN_PART}
+      and ${which === 'held' ? sql`outcome = 'held'` : sql`outcome is null`}
+    order by line for update`);
+  return { groupId: rows[0]?.groupId ?? '', memberIds: rows.map(({ memberId }) => memberId) };
+}
+
+/** Notes what becomes of lines. */
+export async function setOutcomes(tx: Transaction, jobId: string, ended: readonly Ended[]): Promise<void> {
+  await tx.query(sql`
+    update additions a set outcome = given.outcome
+    from unnest(${ended.map(({ memberId }) => memberId)}::text[], ${ended.map(({ outcome }) => outcome)}::text[]) as given (member_id, outcome)
+    where job_id = ${jobId} and a.member_id = given.member_id`);
+}
+
+/** Refuses all lines of a job whose turn has not come. */
+export async function stopAdditions(db: Transaction, jobId: string): Promise<void> {
+  await db.query(sql`
+    update additions set outcome = ${'LINE_CANCELLED' satisfies ProblemCode} where job_id = ${jobId} and outcome is null`);
+}
+
+/** What keeps members from coming into a group, or has them there already. Who asks has the members. */
+export async function findHindered(
+  tx: Transaction,
+  groupId: string,
+  memberIds: readonly string[],
+): Promise<{ hindered: Ended[]; isBusy: boolean }> {
+  const rows = await tx.query<{ memberId: string; isIn: boolean; isBusy: boolean; isClosed: boolean; groups: number }>(sql`
+    select member_id as "memberId", bool_or(group_id = ${groupId} and joined_at is not null) as "isIn",
+      bool_or(group_id = ${groupId} and lock_holder is not null) as "isBusy",
+      bool_or(group_id = ${ROOT} and pending @> '{"closed": true}') is true as "isClosed",
+      count(*) filter (where joined_at is not null or pending->'isMember' = 'true'::jsonb) as groups
+    from memberships where member_id = any(${[...memberIds]}::text[]) group by member_id`);
+  const hindered = rows.flatMap(({ memberId, isIn, isClosed, groups }) => {
+    if (isClosed) return [{ memberId, outcome: memberDeleting().code }];
+    if (isIn) return [{ memberId, outcome: 'already' }];
+    return groups >= MOST_GROUPS ? [{ memberId, outcome: tooManyGroups().code }] : [];
+  });
+  return { hindered, isBusy: rows.some(({ isBusy, isClosed }) => isBusy && !isClosed) };
+}
+
+/** Which lines are asked for. Undefined: all. */
+export type Which = 'waiting' | 'added' | 'already' | 'refused' | undefined;
+
+/** Some lines of a job, in their order. @param after the line that they come after */
+export function readAdditions(
+  db: Transaction,
+  { jobId, which, after, limit }: { jobId: string; which: Which; after: number; limit: number },
+): Promise<Addition[]> {
+  const conditions: Record<NonNullable<Which>, Query> = {
+    waiting: sql`(outcome is null or outcome = 'held')`,
+    added: sql`outcome = 'added'`,
+    already: sql`outcome = 'already'`,
+    refused: sql`outcome not in ('held', 'added', 'already')`,
+  };
+  return db.query<Addition>(sql`
+    select line, member_id as "memberId", outcome from additions
+    where job_id = ${jobId} and line > ${after} and ${which ? conditions[which] : sql`true`} order by line limit ${limit}`);
+}

@@ -1,0 +1,51 @@
+import { finish, pivot, saga } from './saga.ts';
+import { services } from './step.ts';
+
+const { auth, group } = services;
+
+export interface AddMembersInput {
+  groupId: string;
+  /** 10,000 at most, each once. */
+  memberIds: string[];
+}
+
+/** Adds the members of one part: those that Group or Auth refuses are noted, and hold up no other. */
+export const addPart = saga(
+  'group.add-part',
+  [[group.holdAdditions, auth.admitMembers, group.commitAdditions]],
+  async ({ step }, { groupId, part }: { groupId: string; part: number }) => {
+    const { memberIds } = await step(group.holdAdditions, { part });
+    const { refused } = await step(auth.admitMembers, { groupId, memberIds });
+    await step(group.commitAdditions, { part, refused });
+    return {};
+  },
+);
+
+/** Adds all whom the job has begun to add, part by part. */
+export const addParts = saga(
+  'group.add-parts',
+  [[group.countAdditions, addPart, group.sumUpAdditions, auth.endAdditions]],
+  async ({ step, each }, { groupId }: { groupId: string }) => {
+    const { parts } = await step(group.countAdditions, {});
+    const all = Array.from({ length: parts }, (_, part) => part);
+    await each(addPart, all, (part) => ({ key: `${part}`, request: { groupId, part } }), { atOnce: 4 });
+    const counts = await step(group.sumUpAdditions, {});
+    await step(auth.endAdditions, {});
+    return counts;
+  },
+);
+
+/**
+ * Adds many members to a group. What is whole or leaves no trace is each of them: once the job is allowed, who is refused is noted with
+ * why, and the others come in.
+ */
+export const addMembers = saga(
+  'group.add-members',
+  [[group.beginAddMembers, pivot(auth.allowAdditions), finish(addParts, (groupId) => ({ groupId }))]],
+  async ({ step, child }, { groupId, memberIds }: AddMembersInput) => {
+    await step(group.beginAddMembers, { groupId, memberIds });
+    await step(auth.allowAdditions, { groupId });
+    const { added, already, refused } = await child(addParts, { groupId });
+    return { id: groupId, added, already, refused };
+  },
+);
