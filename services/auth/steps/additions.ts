@@ -58,7 +58,8 @@ export const admitMembers = (
     const found = await store.members.find(all, { session, projection: { _id: 1 } }).toArray();
     const known = new Set(found.map(({ _id }) => _id));
     const refused = memberIds.filter((memberId) => !known.has(memberId));
-    await store.members.updateMany(all, { $addToSet: { groupIds: groupId }, $pull: { invitedTo: groupId } }, { session });
+    const change = { $addToSet: { groupIds: groupId }, $pull: { invitedTo: groupId }, $inc: { standings: 1 } };
+    await store.members.updateMany(all, change, { session });
     return { result: { refused: refused.map((memberId) => ({ memberId, code: memberNotFound().code })) } };
   },
   undo: 'impossible',
