@@ -26,7 +26,8 @@ test('a body is refused where none is asked for, unless it says nothing', async 
       ],
       ...['assignRole', 'revokeRole', 'deleteGroup', 'archiveGroup', 'restoreGroup', 'addMember', 'leaveGroup'],
       ...['approveRequest', 'withdrawRequest', 'acceptInvitation', 'declineInvitation', 'withdrawInvitation'],
-      ...['deletePosition', 'bindPosition', 'unbindPosition', 'releaseLogin', 'cancelJob'],
+      ...['putTag', 'removeTag', 'tagGroup', 'untagGroup', 'tagMember', 'untagMember'],
+      ...['deletePosition', 'unbindPosition', 'releaseLogin', 'cancelJob'],
     ],
   );
   const jobId = await runningJob(world);
