@@ -218,8 +218,8 @@ function usual(name: string, request: Record<string, unknown>): object {
   if (found) return found;
   if (name === 'position.beginChangeBindings') {
     const { groupId, memberId, bind, until } = request;
-    const [positionId] = [bind].flat();
-    const terms = until === undefined ? [] : [{ groupId, memberId, positionId, until }];
+    const [positionId = 'released'] = [bind].flat();
+    const terms = [{ groupId, memberId, positionId, until }];
     return { bindings: [{ memberId, positionIds: bind }], leavesNone: false, terms };
   }
   if (name === 'position.beginEndTerm') return { bindings: { memberId: request.memberId, positionIds: [] } };

@@ -60,7 +60,7 @@ for (const { command, steps, pivot, hasParts } of SAGAS) {
     for (const step of steps) t.regex(details, new RegExp(`^- ${words(step)}: done, [\\d.]+ m?s$`, 'm'));
     t.is(await countEvents(handle, 'workflowTaskCompletedEventAttributes'), 1);
     for (const { name, request } of services.received) {
-      if (!/^(job|query)\./.test(name)) t.is(request.operationId, `${handle.workflowId}/${name}`);
+      if (!/^(job|query|term)\./.test(name)) t.is(request.operationId, `${handle.workflowId}/${name}`);
     }
   });
 

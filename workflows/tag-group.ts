@@ -22,6 +22,6 @@ export const tagGroup = saga(
     await step(group.beginTag, { groupId, tag, isOn, subgroupId, memberId });
     await step(auth.confirmPermit, {});
     await step(group.commitTag, {});
-    return { id: groupId };
+    return { id: subgroupId ?? memberId ?? groupId };
   },
 );
