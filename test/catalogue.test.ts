@@ -67,10 +67,11 @@ async function isUndoable({ service, name }: AnyStep): Promise<boolean> {
   if (WITHOUT_RECORD.includes(full)) return false;
   const folder = join(root, 'services', service, 'steps');
   const files = readdirSync(folder).filter((file) => /^[\w-]+\.ts$/.test(file));
-  const declared = await Promise.all(
-    files.map((file) => import(join(folder, file)) as Promise<Record<string, { undo?: unknown }>>),
-  );
-  const undo = declared.find((exported) => exported[name]?.undo)?.[name]?.undo;
+  type Declared = { undo?: unknown } | ((parts: object) => { undo?: unknown });
+  const modules = await Promise.all(files.map((file) => import(join(folder, file)) as Promise<Record<string, Declared>>));
+  const found = modules.flatMap((exported) => exported[name] ?? []);
+  // A step that needs more of its service than its store is made with that.
+  const undo = found.map((one) => (typeof one === 'function' ? one({}) : one).undo).find((one) => one !== undefined);
   if (!undo) throw new Error(`${full}: no file of services/${service}/steps/ declares it with its undo`);
   return undo !== 'impossible';
 }
