@@ -149,7 +149,12 @@ test('of a deleted member nothing is left in any store, topic or history, and a 
 
   let last = await lastOfKeys(words);
   for (let look = 0; look < 100 && last.get(`member.events ${memberId}`) !== null; look++) last = await lastOfKeys(words);
-  for (const [key, value] of last) t.is(value, null, `${key} ends with a tombstone, so that compaction leaves nothing of it`);
+  // What a member was to a group ends with what is known of that still: in which version it is nothing.
+  for (const [key, value] of last) {
+    if (key.startsWith('membership.events '))
+      for (const text of words) t.false(value?.includes(text), `${key} ends without its words`);
+    else t.is(value, null, `${key} ends with a tombstone, so that compaction leaves nothing of it`);
+  }
 
   // As it comes back.
   const put = async (database: string, table: string, all: Record<string, unknown>[]): Promise<void> => {

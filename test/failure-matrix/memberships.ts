@@ -157,7 +157,11 @@ export function membershipWays(existing: Existing, outside: Existing): Record<Me
       },
     },
     'group.take-in-members': {
-      make: async (context) => of('group.take-in-members', { groupId: 'root' }, await outside(context)),
+      // Each takes in all that there are, those of others, too.
+      make: async (context) => ({
+        ...of('group.take-in-members', { groupId: 'root' }, await outside(context)),
+        ofOthers: /^musubi_(group|query)\.memberships /,
+      }),
     },
   };
 }

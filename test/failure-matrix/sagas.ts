@@ -17,6 +17,8 @@ export interface Case {
   aggregateId: string;
   /** Lets another job take the aggregate just before the saga starts. @returns what that job ends with: nothing is changed */
   occupy?(): Promise<() => Promise<unknown>>;
+  /** Lines of a snapshot that other jobs may change meanwhile: where this one is undone they are not compared. */
+  ofOthers?: RegExp;
 }
 
 /** What a case is made with: the services, and a way to run another case undisturbed, as its ground. */
@@ -24,6 +26,10 @@ export interface Context {
   peers: ReturnType<typeof everyPeer>;
   run(made: Case): Promise<{ jobId: string }>;
 }
+
+/** What of a snapshot is as before where the case was undone. */
+export const comparedOf = ({ ofOthers }: Case, lines: readonly string[]): string[] =>
+  lines.filter((line) => !ofOthers?.test(line));
 
 /** A way in which a saga can go. */
 export interface Way {
