@@ -35,7 +35,8 @@ test('who is bound for a term has its timer before the lock is given up, and bef
 
 test('where no term changes none is set', async (t) => {
   for (const command of ['position.bind', 'position.unbind', 'group.leave', 'group.expel-member'] as const) {
-    const services = new ScriptedServices({});
+    const answer = { bindings: [{ memberId, positionIds: [] }], leavesNone: false, terms: [] };
+    const services = new ScriptedServices({ 'position.beginChangeBindings': [answer] });
     await t.context.sagas.run(command, command === 'position.bind' ? binding : INPUTS[command], services);
     t.deepEqual(termsSet(services), [], command);
     t.is(services.states.at(-1), 'COMPLETED');
