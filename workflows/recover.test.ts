@@ -32,7 +32,9 @@ function course(command: CommandName): { before: string[]; pivot: string; after:
   const at = names.indexOf(pivots[0] ?? '');
   // A saga that it runs is undone as one.
   const parts = versions.at(-1)?.parts ?? [];
-  const undos = parts.map((part) => `undo ${isStep(part) ? part.name : part.command.split('.')[1]}`).toReversed();
+  // Temporal itself keeps terms: of what was set no service is asked.
+  const asked = parts.filter((part) => !isStep(part) || fullName(part) !== 'term.setTerms');
+  const undos = asked.map((part) => `undo ${isStep(part) ? part.name : part.command.split('.')[1]}`).toReversed();
   const after = names.slice(at + 1).filter((name) => !pivots.includes(name));
   return { before: names.slice(0, at), pivot: names[at] ?? '', after, undos };
 }

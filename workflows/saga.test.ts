@@ -197,7 +197,7 @@ test('Auth has members bound to exactly what Position says, and is told of a pos
     ['position.bind', { bind: [positionId], release: [] }, {}],
     ['position.unbind', { bind: [], release: [positionId] }, MEMBER],
   ] as const) {
-    const services = new ScriptedServices({ 'position.beginChangeBindings': [{ bindings }] });
+    const services = new ScriptedServices({ 'position.beginChangeBindings': [{ bindings, terms: [] }] });
     await run(t, command, services);
     t.like(askedOf(services, 'position.beginChangeBindings'), { groupId, ...MEMBER, releaseAll: false, ...asked });
     const { changes } = askedOf(services, 'auth.changeStandings');
