@@ -68,7 +68,7 @@ export async function readOrganisation(groupIds: readonly string[], memberIds: r
     ),
     read<{ group_id: string; member_id: string }>(
       'musubi_query',
-      `select group_id, member_id from memberships where gone_at is null and ${those}`,
+      `select group_id, member_id from memberships where joined_at is not null and ${those}`,
     ),
     read<{ id: string; group_id: string; name: string; kind: string | null; permissions: Permission[] }>(
       'musubi_query',
