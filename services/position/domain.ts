@@ -115,9 +115,6 @@ export function defaultPositionId(groupId: string, kind: Kind): string {
   return bits.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
 }
 
-/** What makes a name one of its group: names that look the same or differ in case are one. */
-export const nameKey = (name: string): string => name.normalize('NFKC').toLowerCase();
-
 /** The given fields in the form in which they are kept: what is permitted twice, once. @throws INVALID_POSITION */
 export function tidyPosition(given: { name?: string | undefined; permissions?: readonly unknown[] | undefined }) {
   const tidy = kept({ name: positionName, permissions }, given, 'INVALID_POSITION');

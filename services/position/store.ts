@@ -12,8 +12,9 @@ import type { Secret } from '#platform/process/config.ts';
 import type { Lifecycle } from '#platform/process/lifecycle.ts';
 import type { Logger } from '#platform/process/log.ts';
 import type { Which } from '#platform/state.ts';
+import { nameKey } from '#platform/validation/group-fields.ts';
 import type { AggregateVersion } from '#proto/musubi/aggregate/v1/aggregate.ts';
-import { nameKey, type Position } from './domain.ts';
+import type { Position } from './domain.ts';
 import { groupNotFound, nameTaken } from './refusals.ts';
 
 // Positions, in the store. Who is bound to them: bindings.ts.
