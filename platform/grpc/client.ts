@@ -7,7 +7,7 @@ import {
   type ServiceDefinition,
   type ServiceError,
 } from '@grpc/grpc-js';
-import { CALL_TIMEOUT_MS } from '../concurrency/timeouts.ts';
+import { CALL_TIMEOUT_MS, KEEPALIVE } from '../concurrency/timeouts.ts';
 import { clientLeft, internal, type MusubiError, unavailable } from '../errors.ts';
 import type { Lifecycle } from '../process/lifecycle.ts';
 import { currentTraceparent, SpanKind, withSpan } from '../process/telemetry.ts';
@@ -45,8 +45,7 @@ const CHANNEL: ChannelOptions = {
   // A peer that comes back after a restart is found again within a second, not after minutes of backoff.
   'grpc.initial_reconnect_backoff_ms': 100,
   'grpc.max_reconnect_backoff_ms': 1_000,
-  'grpc.keepalive_time_ms': 30_000,
-  'grpc.keepalive_timeout_ms': 5_000,
+  ...KEEPALIVE,
 };
 
 /**

@@ -14,6 +14,7 @@ import {
 } from '@grpc/grpc-js';
 import { context } from '@opentelemetry/api';
 import { HealthImplementation } from 'grpc-health-check';
+import { KEEPALIVE } from '../concurrency/timeouts.ts';
 import { MusubiError } from '../errors.ts';
 import { type Address, hostPort } from '../process/config.ts';
 import type { Lifecycle } from '../process/lifecycle.ts';
@@ -47,8 +48,7 @@ const LIMITS = {
   'grpc.max_connection_age_ms': 300_000,
   'grpc.max_connection_age_grace_ms': 30_000,
   // Who does not answer a ping is gone, though nothing said so: a host that died, or a client that never spoke HTTP/2.
-  'grpc.keepalive_time_ms': 30_000,
-  'grpc.keepalive_timeout_ms': 5_000,
+  ...KEEPALIVE,
   // Calls under way on one connection; the client has more of them wait.
   'grpc.max_concurrent_streams': 1_000,
   // Bytes. A message is held until it has come whole, which nobody hurries. Of what is sent only roles with their policies
