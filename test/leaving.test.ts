@@ -93,6 +93,7 @@ test('a member is deleted while others go on sending commands about it', async (
   isOver = true;
   await Promise.all(sending);
   t.is(deleted.status, 204, JSON.stringify(deleted.body));
-  for (const code of refusals) t.true(['MEMBER_DELETING', 'MEMBER_NOT_FOUND', 'POSITION_BUSY', 'NOT_MEMBER'].includes(code), code);
+  for (const code of refusals)
+    t.true(['MEMBER_DELETING', 'MEMBER_NOT_FOUND', 'POSITION_BUSY', 'NOT_MEMBER'].includes(code), code);
   for (const group of groups) t.false((await membersOf(as, group)).includes(memberId));
 });
