@@ -53,6 +53,8 @@ export const deleteMember = saga(
       member.closeMember,
       role.unassignAllRoles,
       auth.suspendLogin,
+      position.closeMember,
+      group.closeMember,
       member.beginDelete,
       position.releaseMember,
       group.leaveAllGroups,
@@ -69,6 +71,8 @@ export const deleteMember = saga(
     // Before the login is closed: a last admin who may not go is not locked out for a moment either.
     await step(role.unassignAllRoles, { memberId });
     await step(auth.suspendLogin, { memberId });
+    if (since(5)) await step(position.closeMember, { memberId });
+    if (since(5)) await step(group.closeMember, { memberId });
     // Who was at it before has ended by now, or does soon.
     if (since(2)) await step(member.beginDelete, { memberId, expectedVersion });
     // What it led is led by those who lead what that is in.

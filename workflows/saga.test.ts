@@ -164,6 +164,16 @@ test('the version that the client saw goes with every step that looks at it', as
   t.deepEqual(askedOf(removal, 'member.beginDelete'), { ...MEMBER, expectedVersion: 3 }, 'who held it may have made another');
 });
 
+test('a deletion closes the member in all services before it waits for those who came before', async (t) => {
+  const removal = new ScriptedServices({});
+  await run(t, 'member.delete', removal);
+  const isClosing = (name: string) => name.endsWith('.closeMember');
+  t.deepEqual(removal.steps.filter(isClosing).sort(), ['group.closeMember', 'member.closeMember', 'position.closeMember']);
+  const waiting = ['member.beginDelete', 'position.releaseMember', 'group.leaveAllGroups'];
+  const last = removal.steps.findLastIndex(isClosing);
+  for (const step of waiting) t.true(removal.steps.indexOf(step) > last, step);
+});
+
 test('a member is closed for a while, or for good, and what its own permit holds in spite of is said', async (t) => {
   const suspension = new ScriptedServices({});
   await run(t, 'member.suspend', suspension);

@@ -21,12 +21,18 @@ const CHANGING = [
   'GROUP_NOT_FOUND',
   'MEMBER_NOT_FOUND',
   'MEMBER_DELETING',
-  'GROUP_ARCHIVED',
   'ROOT_GROUP',
   'GROUP_BUSY',
   'MEMBERSHIP_BUSY',
 ] as const;
-const ENDING = [...CHANGING, 'NOT_MEMBER', 'LAST_LEADER', 'POSITION_BUSY', 'EXCEEDS_OWN_PERMISSIONS'] as const;
+const ENDING = [
+  ...CHANGING,
+  'NOT_MEMBER',
+  'LAST_LEADER',
+  'POSITION_BUSY',
+  'TOO_MANY_BINDINGS',
+  'EXCEEDS_OWN_PERMISSIONS',
+] as const;
 
 const addMember = commandRoute({
   command: 'group.add-member',
@@ -45,7 +51,7 @@ const addMember = commandRoute({
   input: ({ id, params: { groupId }, byMemberId }) => ({ groupId, memberId: id, byMemberId }),
   about: ({ params }) => `Add member ${params.memberId} to group ${params.groupId}`,
   responses: { 204: { description: 'The member is in the group' } },
-  problems: [...CHANGING, 'ALREADY_MEMBER', 'GROUP_NOT_OPEN', 'TOO_MANY_GROUPS', 'EXCEEDS_OWN_PERMISSIONS'],
+  problems: [...CHANGING, 'GROUP_ARCHIVED', 'ALREADY_MEMBER', 'GROUP_NOT_OPEN', 'TOO_MANY_GROUPS', 'EXCEEDS_OWN_PERMISSIONS'],
   answer: async () => ({ status: 204 as const }),
 });
 
@@ -56,7 +62,8 @@ const leaveGroup = commandRoute({
   tag: 'Groups',
   operationId: 'leaveGroup',
   summary: 'Leave a group',
-  description: 'The positions that one holds there go with it. Others are put out by `:expel`.',
+  description:
+    'The positions that one holds there go with it. The last that leads a group names a successor; who is alone in it deletes the group, or leaves where it may not do that: then those lead it who lead a group that it is in. An archived group can be left, too. Others are put out by `:expel`.',
   params: ofMember,
   query: { successorId },
   resource,
@@ -95,7 +102,7 @@ const expelMember = commandRoute({
   input: ({ id, params: { groupId }, body }) => ({ groupId, memberId: id, ...body }),
   about: ({ params }) => `Put member ${params.memberId} out of group ${params.groupId}`,
   responses: { 204: { description: 'The member is not in the group any more' } },
-  problems: [...ENDING],
+  problems: [...ENDING, 'GROUP_ARCHIVED'],
   answer: async () => ({ status: 204 as const }),
 });
 

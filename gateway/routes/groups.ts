@@ -66,7 +66,15 @@ const createGroup = commandRoute({
   }),
   about: ({ body: { parentId = ROOT } }) => `Make a group in group ${parentId}`,
   responses: { 201: { ...one, description: 'The group is made', headers: { ...etagHeader, Location: 'The group' } } },
-  problems: ['INVALID_GROUP', 'GROUP_BUSY', ...COMING, 'TOO_MANY_GROUPS', 'MEMBER_NOT_FOUND', 'MEMBER_DELETING'],
+  problems: [
+    'INVALID_GROUP',
+    'GROUP_BUSY',
+    ...COMING,
+    'TOO_MANY_GROUPS',
+    'TOO_MANY_BINDINGS',
+    'MEMBER_NOT_FOUND',
+    'MEMBER_DELETING',
+  ],
   async answer(id, gateway) {
     const { body, headers } = await readGroup(gateway, id, SEES_ALL);
     return { status: 201 as const, body, headers: { ...headers, Location: `/v1/groups/${id}` } };

@@ -136,7 +136,7 @@ const bindPosition = commandRoute({
   }),
   about: ({ params }) => `Bind member ${params.memberId} to position ${params.positionId}`,
   responses: { 204: { description: 'The member is bound to it' } },
-  problems: ['BUILT_IN', 'NOT_MEMBER', 'EXCEEDS_OWN_PERMISSIONS', 'POSITION_BUSY'],
+  problems: ['BUILT_IN', 'NOT_MEMBER', 'MEMBER_DELETING', 'TOO_MANY_BINDINGS', 'EXCEEDS_OWN_PERMISSIONS', 'POSITION_BUSY'],
   answer: async () => ({ status: 204 as const }),
 });
 
@@ -156,7 +156,7 @@ const unbindPosition = commandRoute({
   input: ({ id, params: { positionId, memberId } }) => ({ groupId: id, positionId, memberId }),
   about: ({ params }) => `Let member ${params.memberId} go from position ${params.positionId}`,
   responses: { 204: { description: 'The member is not bound to it' } },
-  problems: ['BUILT_IN', 'LAST_LEADER', 'POSITION_BUSY'],
+  problems: ['BUILT_IN', 'LAST_LEADER', 'MEMBER_DELETING', 'POSITION_BUSY'],
   answer: async () => ({ status: 204 as const }),
 });
 

@@ -139,6 +139,11 @@ export const GROUPS = {
     meaning: 'The member is in as many groups as a member can be.',
     remedy: 'Leave another one first.',
   },
+  TOO_MANY_BINDINGS: {
+    status: 'FAILED_PRECONDITION',
+    meaning: 'The member is bound to as many positions, in all groups, as a member can be.',
+    remedy: 'Let it go from another one first, or choose another member.',
+  },
   TOO_MANY_POSITIONS: {
     status: 'FAILED_PRECONDITION',
     meaning: 'The group has as many positions as a group can have.',
@@ -152,6 +157,6 @@ export const GROUPS = {
   LAST_LEADER: {
     status: 'FAILED_PRECONDITION',
     meaning: 'Nobody would lead the group any more.',
-    remedy: 'Name a successor who is in the group.',
+    remedy: 'Name a successor who is in the group; where nobody else is, delete the group.',
   },
 } as const satisfies Record<string, ProblemKind>;

@@ -1,11 +1,15 @@
 import { z } from 'zod';
 import { type Action, RESOURCE_TYPES } from '#proto/musubi/auth/v1/actions.ts';
 import { LONGEST_NAME, line } from './fields.ts';
+import { MOST_GROUPS } from './group-fields.ts';
 
 // What fields of positions may hold, whoever takes them (fields.ts).
 
 /** How many positions a group has at most, with those that every group has. */
 export const MOST_POSITIONS = 100;
+
+/** To how many positions a member is bound at most, in all groups: so that it can lead each group that it is in, and be as much again. */
+export const MOST_BINDINGS = 2 * MOST_GROUPS;
 
 /** How many permissions a position has at most. */
 export const MOST_PERMISSIONS = 100;

@@ -9,7 +9,7 @@ import { call, job, openTestGroup } from './group.fixture.ts';
 import { invitation, joiningOf } from './joining.fixture.ts';
 
 const group = await openTestGroup('additions');
-const { db, service, begin, commit, createGroup, membershipOf, putMembers, eventsOf, undo, close } = group;
+const { db, service, begin, commit, createGroup, membershipOf, putMembers, eventsOf, closeMember, undo, close } = group;
 const { done, onRequest } = joiningOf(group);
 test.after.always(close);
 
@@ -39,7 +39,7 @@ test('each line ends by itself: added, already in it, or refused with why', asyn
   const [free, inIt, leaving, crowded, unknown] = ids(5) as [string, string, string, string, string];
   await putMembers(groupId, [inIt]);
   await putMembers(ROOT, [leaving]);
-  await service.leaveAllGroups({ operationId: job().of('leave'), memberId: leaving }, call);
+  await closeMember(leaving);
   await db.query(sql`with crowd as (
       insert into groups (group_id, parent_id, name, description, visibility, tags, version, created_at, updated_at)
       select gen_random_uuid()::text, ${ROOT}, '', '', 'open', '[]', 1, now(), now() from generate_series(1, ${MOST_GROUPS}) returning group_id)

@@ -1,6 +1,6 @@
 import { type Query, sql, type Transaction } from '#platform/postgres/database.ts';
 import type { ProblemCode } from '#platform/problems.ts';
-import { MOST_GROUPS, ROOT } from '#platform/validation/group-fields.ts';
+import { MOST_GROUPS } from '#platform/validation/group-fields.ts';
 import { memberDeleting, tooManyGroups } from './refusals.ts';
 
 // Members that a job adds to a group, line by line, in the store. Each line ends by itself.
@@ -92,11 +92,11 @@ export async function findHindered(
   memberIds: readonly string[],
 ): Promise<{ hindered: Ended[]; isBusy: boolean }> {
   const rows = await tx.query<{ memberId: string; isIn: boolean; isBusy: boolean; isClosed: boolean; groups: number }>(sql`
-    select member_id as "memberId", bool_or(group_id = ${groupId} and joined_at is not null) as "isIn",
-      bool_or(group_id = ${groupId} and lock_holder is not null) as "isBusy",
-      bool_or(group_id = ${ROOT} and pending @> '{"closed": true}') is true as "isClosed",
+    select id as "memberId", bool_or(group_id = ${groupId} and joined_at is not null) is true as "isIn",
+      bool_or(group_id = ${groupId} and lock_holder is not null) is true as "isBusy",
+      exists (select from closed_members where closed_members.member_id = id) as "isClosed",
       count(*) filter (where joined_at is not null or pending->'isMember' = 'true'::jsonb) as groups
-    from memberships where member_id = any(${[...memberIds]}::text[]) group by member_id`);
+    from unnest(${[...memberIds]}::text[]) as given (id) left join memberships m on m.member_id = id group by id`);
   const hindered = rows.flatMap(({ memberId, isIn, isClosed, groups }) => {
     if (isClosed) return [{ memberId, outcome: memberDeleting().code }];
     if (isIn) return [{ memberId, outcome: 'already' }];

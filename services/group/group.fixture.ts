@@ -62,11 +62,22 @@ export async function openTestGroup(name: string) {
       service.beginDeleteGroup({ operationId: of('begin'), groupId, cascade, ...any }, call),
   };
   const commit = (groupId: string, { of }: Job) => service.commitGroup({ operationId: of('commit'), groupId }, call);
+  const closeMember = (memberId: string, { of }: Job = job()) =>
+    service.closeMember({ operationId: of('close'), memberId }, call);
+  const leaveAll = (memberId: string, { of }: Job = job()) =>
+    service.leaveAllGroups({ operationId: of('leave'), memberId }, call);
   return {
     db,
     service,
     begin,
     commit,
+    closeMember,
+    leaveAll,
+    /** What a deletion of a member does here. */
+    closeAndLeave: async (memberId: string, at: Job = job()) => {
+      await closeMember(memberId, at);
+      return await leaveAll(memberId, at);
+    },
     /** Makes a group, in the whole organisation if not said otherwise. @returns its ID */
     createGroup: async (fields: Fields = {}, at: Job = job()): Promise<string> => {
       const { groupId } = await begin.create(fields, at);

@@ -17,6 +17,7 @@ import { beginMoveGroup } from './steps/begin-move-group.ts';
 import { beginRestoreGroup } from './steps/begin-restore-group.ts';
 import { beginTag } from './steps/begin-tag.ts';
 import { beginUpdateGroup } from './steps/begin-update-group.ts';
+import { closeMember } from './steps/close-member.ts';
 import { commitGroup } from './steps/commit-group.ts';
 import { commitMembership } from './steps/commit-membership.ts';
 import { commitTag } from './steps/commit-tag.ts';
@@ -50,6 +51,7 @@ const STEPS = {
   commitAdditions,
   sumUpAdditions,
   enterOrganisation,
+  closeMember,
   leaveAllGroups,
   enterMembers,
   noteTakenIn,

@@ -9,7 +9,7 @@ import { inMs, invitation, joiningOf } from './joining.fixture.ts';
 const DAY_MS = 86_400_000;
 
 const group = await openTestGroup('invitations');
-const { db, service, begin, commit, createGroup, membershipOf, eventsOf, undo, close } = group;
+const { db, service, begin, commit, createGroup, membershipOf, eventsOf, closeMember, undo, close } = group;
 const { change, done } = joiningOf(group);
 test.after.always(close);
 
@@ -60,6 +60,12 @@ test('an invitation is for a time, which is to come and not too far', async (t) 
   t.true((await change('EXPIRE_INVITATION', groupId, memberId, { until: next.until }, again)).nothingToDo);
   await undo(again.of('begin'));
   t.true((await change('EXPIRE_INVITATION', randomUUID(), memberId, { until: next.until })).nothingToDo, 'of what is gone');
+  await done('INVITE', groupId, memberId, next);
+  const ending = job();
+  await closeMember(memberId);
+  t.true((await change('EXPIRE_INVITATION', groupId, memberId, { until: next.until }, ending)).nothingToDo, 'of who is deleted');
+  await undo(ending.of('begin'));
+  t.like(await membershipOf(groupId, memberId), { until: new Date(next.until), lockHolder: null });
 });
 
 test('time ends an invitation also where the group is archived; nothing else does there', async (t) => {

@@ -9,7 +9,7 @@ import { invitation, joiningOf, type What } from './joining.fixture.ts';
 // How members come into groups by asking, and how that meets with invitations.
 
 const group = await openTestGroup('joining');
-const { db, service, begin, commit, createGroup, membershipOf, putMembers, eventsOf, undo, close } = group;
+const { db, service, begin, commit, createGroup, membershipOf, putMembers, eventsOf, closeAndLeave, undo, close } = group;
 const { change, done, onRequest } = joiningOf(group);
 test.after.always(close);
 
@@ -191,13 +191,14 @@ test('a member that is being deleted has asked for nothing and is invited nowher
     return rest;
   };
   const before = await Promise.all([asked, invited, expelled].map(ties));
-  await service.leaveAllGroups({ operationId: at.of('leave'), memberId }, call);
+  await closeAndLeave(memberId, at);
   for (const groupId of [asked, invited, expelled]) {
     t.like(await membershipOf(groupId, memberId), { requestedAt: null, message: null, invitedAt: null, reason: null });
     t.regex((await eventsOf(`${groupId}.${memberId}`)).at(-1) ?? '', /^membership.settled/);
   }
   await t.throwsAsync(change('INVITE', invited, memberId, invitation()), { code: 'MEMBER_DELETING' });
   await undo(at.of('leave'));
+  await undo(at.of('close'));
   t.deepEqual(await Promise.all([asked, invited, expelled].map(ties)), before);
 });
 

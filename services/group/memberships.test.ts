@@ -20,7 +20,6 @@ const change = (groupId: string, memberId: string, { change: what, ...asked }: A
     call,
   );
 const commitChange = ({ of }: ReturnType<typeof job>) => service.commitMembership({ operationId: of('commit') }, call);
-const leaveAll = (memberId: string, { of } = job()) => service.leaveAllGroups({ operationId: of('leave'), memberId }, call);
 const enter = (memberId: string, { of } = job()) => service.enterOrganisation({ operationId: of('enter'), memberId }, call);
 
 test('a member comes into a group and goes, each once it is committed', async (t) => {
@@ -89,7 +88,25 @@ test('while a group is made, moved or deleted, nobody comes in or goes; while so
   const archiving = job();
   await begin.archive(groupId, archiving);
   await commit(groupId, archiving);
-  await t.throwsAsync(change(within, memberId, { change: 'LEAVE' }), { code: 'GROUP_ARCHIVED' });
+  await t.throwsAsync(change(within, memberId, { change: 'EXPEL' }), { code: 'GROUP_ARCHIVED' });
+  await t.throwsAsync(change(within, randomUUID(), { change: 'ADD' }), { code: 'GROUP_ARCHIVED' });
+});
+
+test('nobody is kept in a group that is archived, or lies under one that is', async (t) => {
+  const [memberId, stays, archiving] = [randomUUID(), randomUUID(), job()];
+  const archived = await createGroup();
+  const within = await createGroup({ parentId: archived });
+  for (const groupId of [archived, within]) await putMembers(groupId, [memberId, stays]);
+  await begin.archive(archived, archiving);
+  await t.throwsAsync(change(within, memberId, { change: 'LEAVE' }), { code: 'GROUP_BUSY' }, 'until it is archived, or not');
+  await commit(archived, archiving);
+  for (const groupId of [archived, within]) {
+    const leaving = job();
+    await change(groupId, memberId, { change: 'LEAVE', successorId: stays }, leaving);
+    await commitChange(leaving);
+    t.is((await membershipOf(groupId, memberId))?.joinedAt, null);
+    await t.throwsAsync(change(groupId, memberId, { change: 'JOIN' }), { code: 'GROUP_ARCHIVED' });
+  }
 });
 
 test('who is to lead the group is in it, and about to stay', async (t) => {
@@ -138,41 +155,6 @@ test('a member enters the whole organisation once; the undo takes out only whom 
   t.deepEqual(await eventsOf(id), ['membership.changed 1', 'membership.ended 2']);
 });
 
-test('a member that is being deleted leaves all groups and comes into none; the undo brings it back into those that are still there', async (t) => {
-  const [memberId, at] = [randomUUID(), job()];
-  const [stays, goes, before] = [await createGroup(), await createGroup(), await createGroup()];
-  await enter(memberId);
-  await putMembers(stays, [memberId]);
-  await putMembers(goes, [memberId]);
-  const joined = await membershipOf(stays, memberId);
-  const joining = job();
-  await change(before, memberId, { change: 'JOIN' }, joining);
-  await t.throwsAsync(leaveAll(memberId), { code: 'MEMBERSHIP_BUSY' });
-  await undo(joining.of('begin'));
-  const { groupIds, written } = await leaveAll(memberId, at);
-  t.deepEqual(groupIds.toSorted(), [ROOT, stays, goes].sort());
-  t.is(written.length, 3);
-  await t.throwsAsync(change(before, memberId, { change: 'ADD' }), { code: 'MEMBER_DELETING' });
-  await t.throwsAsync(enter(memberId), { code: 'MEMBER_DELETING' });
-  await t.throwsAsync(leaveAll(memberId), { code: 'MEMBER_DELETING' });
-  const { of } = job();
-  await begin.delete(goes, { jobId: '', of });
-  await service.purgeGroups({ operationId: of('purge'), groupId: goes, limit: 10 }, call);
-  await undo(at.of('leave'));
-  t.deepEqual((await membershipOf(stays, memberId))?.joinedAt, joined?.joinedAt);
-  t.truthy((await membershipOf(ROOT, memberId))?.joinedAt);
-  t.is(await membershipOf(goes, memberId), undefined);
-  t.deepEqual(await eventsOf(`${stays}.${memberId}`), ['membership.ended 2', 'membership.changed 3']);
-  await t.notThrowsAsync(change(before, memberId, { change: 'ADD' }));
-});
-
-test('one that was in nothing leaves all, and the undo leaves nothing of that', async (t) => {
-  const [memberId, at] = [randomUUID(), job()];
-  t.deepEqual(await leaveAll(memberId, at), { written: [], groupIds: [] });
-  await undo(at.of('leave'));
-  t.is(await membershipOf(ROOT, memberId), undefined);
-});
-
 test('memberships that a restored copy gives to who was deleted end again, and why it was put out is forgotten', async (t) => {
   const [groupId, other, memberId, stays] = [await createGroup(), await createGroup(), randomUUID(), randomUUID()];
   await putMembers(groupId, [memberId, stays]);
@@ -185,15 +167,6 @@ test('memberships that a restored copy gives to who was deleted end again, and w
   t.like(await membershipOf(other, memberId), { reason: null, version: 5 });
   t.truthy((await membershipOf(groupId, stays))?.joinedAt);
   t.deepEqual(await eventsOf(`${groupId}.${memberId}`), ['membership.settled 2']);
-});
-
-test('where a member was until it was deleted is forgotten with it; an undo has nothing to do then', async (t) => {
-  const [groupId, memberId, at] = [await createGroup(), randomUUID(), job()];
-  await putMembers(groupId, [memberId]);
-  await leaveAll(memberId, at);
-  t.deepEqual(await groupErasure(db).erase([memberId]), { erased: [{ memberId, place: 'operations', count: 1 }] });
-  await undo(at.of('leave'));
-  t.is((await membershipOf(groupId, memberId))?.joinedAt, null);
 });
 
 test('why a member is put out of a group is forgotten also while a job is at it', async (t) => {

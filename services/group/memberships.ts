@@ -5,7 +5,7 @@ import { MOST_CANDIDACIES, MOST_GROUPS, ROOT } from '#platform/validation/group-
 import type { AggregateVersion } from '#proto/musubi/aggregate/v1/aggregate.ts';
 import { type Membership, type MembershipChange, NO_TIES, type TaggedMembership, TIES, type Ties } from './domain.ts';
 import { membershipEvent, ofMembershipId, type Standing } from './events.ts';
-import { memberDeleting, membershipBusy, tooManyGroups, tooManyInvitations, tooManyRequests } from './refusals.ts';
+import { memberDeleting, tooManyGroups, tooManyInvitations, tooManyRequests } from './refusals.ts';
 
 // Who is in which group, has asked to be, or is invited, in the store.
 
@@ -13,9 +13,7 @@ const OF_STANDING = ['groupId', 'memberId', ...TIES, 'version'] as const satisfi
 const FIELDS = [...OF_STANDING, 'lockHolder', 'pending'] as const satisfies readonly (keyof Membership)[];
 /** The advisory lock of a member is of this kind; that of the tree is of another. */
 const MEMBER = sql`10`;
-const STANDING = fieldsOf(OF_STANDING);
-/** That a member is something to a group, or was put out of it. */
-const IS_TIED = sql`num_nonnulls(joined_at, requested_at, invited_at, expelled_at) > 0`;
+export const STANDING = fieldsOf(OF_STANDING);
 
 /** What a member is, or was, to a group; nobody else changes it until the transaction ends. */
 export async function findMembership(tx: Transaction, groupId: string, memberId: string): Promise<Membership | undefined> {
@@ -62,14 +60,19 @@ export async function endMembership(tx: Transaction, groupId: string, memberId: 
 /**
  * All who begin to change what a member is to groups meet here until their transactions end.
  *
- * @throws MEMBER_DELETING for one that comes into no group any more
+ * @returns whether the member is being deleted: then nobody begins anything
  */
-export async function holdMember(tx: Transaction, memberId: string): Promise<void> {
+export async function isClosed(tx: Transaction, memberId: string): Promise<boolean> {
   const [, rows] = await Promise.all([
     tx.query(sql`select pg_advisory_xact_lock(${MEMBER}, hashtext(${memberId}))`),
-    tx.query(sql`select from memberships where group_id = ${ROOT} and member_id = ${memberId} and pending @> '{"closed": true}'`),
+    tx.query(sql`select from closed_members where member_id = ${memberId}`),
   ]);
-  if (rows.length > 0) throw memberDeleting();
+  return rows.length > 0;
+}
+
+/** The same. @throws MEMBER_DELETING */
+export async function holdMember(tx: Transaction, memberId: string): Promise<void> {
+  if (await isClosed(tx, memberId)) throw memberDeleting();
 }
 
 /** The same for many, in one order: who else holds several of them waits, and nobody waits for ever. */
@@ -101,7 +104,7 @@ export async function holdMembership(
   tx: Transaction,
   { groupId, memberId }: Pick<Membership, 'groupId' | 'memberId'>,
   jobId: string,
-  change: MembershipChange | TaggedMembership | { closed: true },
+  change: MembershipChange | TaggedMembership,
 ): Promise<void> {
   await holdMemberships(tx, groupId, [memberId], jobId, change);
 }
@@ -112,7 +115,7 @@ export async function holdMemberships(
   groupId: string,
   memberIds: readonly string[],
   jobId: string,
-  change: MembershipChange | TaggedMembership | { closed: true },
+  change: MembershipChange | TaggedMembership,
 ): Promise<void> {
   await tx.query(sql`
     insert into memberships (group_id, member_id, version, lock_holder, pending)
@@ -173,55 +176,9 @@ export async function enterMembers(tx: Transaction, memberIds: readonly string[]
   await holdMembers(tx, ids);
   return await tx.query<Standing>(sql`
     insert into memberships (group_id, member_id, joined_at, version) select ${ROOT}, id, now(), 1 from unnest(${ids}::text[]) as given (id)
+    where not exists (select from closed_members where member_id = id)
     on conflict (group_id, member_id) do update set joined_at = excluded.joined_at, version = memberships.version + 1
       where memberships.joined_at is null and memberships.lock_holder is null
-    returning ${STANDING}`);
-}
-
-/** What a member was to a group until it left all: the row, without what belongs to jobs. */
-export type Left = { group_id: string; joined_at: string | null } & Record<string, unknown>;
-
-/**
- * Has a member be nothing to any group, and come into none.
- *
- * @throws MEMBER_DELETING; MEMBERSHIP_BUSY (retryable) while a job changes what it is to one
- */
-export async function endMemberships(
-  tx: Transaction,
-  memberId: string,
-  jobId: string,
-): Promise<{ ended: Standing[]; left: Left[] }> {
-  await holdMember(tx, memberId);
-  const held = await tx.query(sql`select from memberships where member_id = ${memberId} and lock_holder is not null limit 1`);
-  if (held.length > 0) throw membershipBusy();
-  const left = await tx.query<{ row: Left }>(sql`
-    select to_jsonb(m) - array['version', 'lock_holder', 'pending'] as row from memberships m
-    where member_id = ${memberId} and ${IS_TIED} order by group_id for update`);
-  const ended = await tx.query<Standing>(sql`
-    update memberships set ${join(TIES.map((tie) => sql`${columnOf(tie)} = null`))}, version = version + 1 where member_id = ${memberId} and ${IS_TIED} returning ${STANDING}`);
-  await holdMembership(tx, { groupId: ROOT, memberId }, jobId, { closed: true });
-  const wasIn = new Set(left.flatMap(({ row }) => (row.joined_at === null ? [] : [row.group_id])));
-  return {
-    ended: ended.map((one) => ({ ...one, hasLeft: wasIn.has(one.groupId) })),
-    left: left.map(({ row }) => row),
-  };
-}
-
-/** Has a member be again what it was to those groups that are still there. */
-export async function restoreMemberships(
-  tx: Transaction,
-  memberId: string,
-  jobId: string,
-  left: readonly Left[],
-): Promise<Standing[]> {
-  await releaseMembership(tx, { groupId: ROOT, memberId }, jobId);
-  const columns = join(TIES.map(columnOf));
-  return await tx.query<Standing>(sql`
-    insert into memberships (group_id, member_id, ${columns}, version)
-    select g.group_id, ${memberId}, ${join(TIES.map((tie) => sql`was.${columnOf(tie)}`))}, 1
-    from jsonb_populate_recordset(null::memberships, ${JSON.stringify(left)}::jsonb) as was join groups g using (group_id)
-    on conflict (group_id, member_id) do update
-      set (${columns}) = row(${join(TIES.map((tie) => sql`excluded.${columnOf(tie)}`))}), version = memberships.version + 1
     returning ${STANDING}`);
 }
 

@@ -23,6 +23,7 @@ const {
   namesOf,
   carried,
   ground,
+  closeAndLeave,
   undo,
   close,
 } = await openTestTags('tags_at_once');
@@ -75,7 +76,9 @@ test('what another job moves, takes out or tags itself gets no tag meanwhile, an
     await t.throwsAsync(begin.tag(groupId, 'b', one), { code });
     if ('memberId' in one) {
       await t.throwsAsync(leave(), { code });
-      await t.throwsAsync(service.leaveAllGroups({ operationId: job().of('leave'), memberId }, call), { code });
+      const deleting = job();
+      await t.throwsAsync(closeAndLeave(memberId, deleting), { code });
+      await undo(deleting.of('close'));
     } else for (const moved of [subgroupId, groupId]) await t.throwsAsync(begin.move(moved, elsewhere), { code });
     for (const other of [begin.archive(groupId), begin.delete(groupId)]) await t.throwsAsync(other, { code: 'GROUP_BUSY' });
     await undo(at.of('begin'));
@@ -118,7 +121,7 @@ test('tags stay behind when a group is moved, and when a member goes; an undo br
   const before = (await membershipOf(groupId, memberId))?.tagIds;
   t.is(before?.length, 2);
   const deleting = job();
-  await service.leaveAllGroups({ operationId: deleting.of('leave'), memberId }, call);
+  await closeAndLeave(memberId, deleting);
   t.like(await membershipOf(groupId, memberId), { joinedAt: null, tagIds: null });
   await undo(deleting.of('leave'));
   t.deepEqual((await membershipOf(groupId, memberId))?.tagIds, before);

@@ -1,8 +1,9 @@
 import { sql, type Transaction } from '#platform/postgres/database.ts';
 import type { Which } from '#platform/state.ts';
+import { MOST_BINDINGS } from '#platform/validation/position-fields.ts';
 import type { AggregateVersion } from '#proto/musubi/aggregate/v1/aggregate.ts';
 import type { Binding, Bindings } from './domain.ts';
-import { memberDeleting } from './refusals.ts';
+import { memberDeleting, notBegun, tooManyBindings } from './refusals.ts';
 
 // Who is bound to which position, in the store. The aggregate is all that a member is bound to in a group; its ID is that of the group and
 // that of the member, with a dot between.
@@ -64,6 +65,12 @@ export async function closeMember(tx: Transaction, memberId: string, jobId: stri
   await tx.query(sql`insert into closed_members (member_id, lock_holder) values (${memberId}, ${jobId})`);
 }
 
+/** That a job has closed a member. @throws LOCK_NOT_HELD */
+export async function requireClosedBy(tx: Transaction, memberId: string, jobId: string): Promise<void> {
+  const rows = await tx.query(sql`select from closed_members where member_id = ${memberId} and lock_holder = ${jobId}`);
+  if (rows.length === 0) throw notBegun();
+}
+
 export const reopenMember = (tx: Transaction, memberId: string, jobId: string): Promise<unknown> =>
   tx.query(sql`delete from closed_members where member_id = ${memberId} and lock_holder = ${jobId}`);
 
@@ -87,6 +94,21 @@ export async function keepPending(
   await tx.query(sql`
     update binding_versions set pending = ${JSON.stringify(pending)}::jsonb
     where group_id = ${groupId} and member_id = ${memberId}`);
+}
+
+/**
+ * That a member is bound to few enough positions, with those to which jobs are about to bind it. Who asks has the member
+ * ({@link requireNotClosed}), and has written what is to be.
+ *
+ * @throws TOO_MANY_BINDINGS
+ */
+export async function requireFewBindings(tx: Transaction, memberId: string): Promise<void> {
+  const [row] = await tx.query<{ count: number }>(sql`
+    select (select count(*) from bindings where member_id = ${memberId}) + coalesce(sum(greatest(0, jsonb_array_length(pending) - (
+      select count(*) from bindings b where b.group_id = v.group_id and b.member_id = v.member_id
+    ))), 0) as count
+    from binding_versions v where member_id = ${memberId} and lock_holder is not null`);
+  if (Number(row?.count ?? 0) > MOST_BINDINGS) throw tooManyBindings();
 }
 
 /** What a job has begun, member by member. */

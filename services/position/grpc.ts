@@ -10,6 +10,7 @@ import { beginCreatePosition } from './steps/begin-create-position.ts';
 import { beginDeletePosition } from './steps/begin-delete-position.ts';
 import { beginEndTerm } from './steps/begin-end-term.ts';
 import { beginUpdatePosition } from './steps/begin-update-position.ts';
+import { closeMember } from './steps/close-member.ts';
 import { commitBindings } from './steps/commit-bindings.ts';
 import { commitPosition } from './steps/commit-position.ts';
 import { releaseMember } from './steps/release-member.ts';
@@ -25,6 +26,7 @@ const STEPS = {
   beginChangeBindings,
   beginEndTerm,
   commitBindings,
+  closeMember,
   releaseMember,
 };
 

@@ -38,11 +38,22 @@ export async function openTestPositions(name: string) {
   const begin = (groupId: string, memberId: string, change: Change, { of }: Job = job()) =>
     service.beginChangeBindings({ operationId: of('begin'), groupId, memberId, ...NO_CHANGE, ...change }, call);
   const commit = ({ of }: Job) => service.commitBindings({ operationId: of('commit') }, call);
+  const closeMember = (memberId: string, { of }: Job = job()) =>
+    service.closeMember({ operationId: of('close'), memberId }, call);
+  const release = (memberId: string, { of }: Job = job()) =>
+    service.releaseMember({ operationId: of('release'), memberId }, call);
   return {
     db,
     service,
     begin,
     commit,
+    closeMember,
+    release,
+    /** What a deletion of a member does here. */
+    closeAndRelease: async (memberId: string, at: Job = job()) => {
+      await closeMember(memberId, at);
+      return await release(memberId, at);
+    },
     /** A group with its default positions. */
     createGroup: async (leaderId: string | undefined = randomUUID()) => {
       const groupId = randomUUID();

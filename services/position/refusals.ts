@@ -1,5 +1,5 @@
 import { aborted, alreadyExists, failedPrecondition, invalidFields, type MusubiError, notFound } from '#platform/errors.ts';
-import { MOST_POSITIONS } from '#platform/validation/position-fields.ts';
+import { MOST_BINDINGS, MOST_POSITIONS } from '#platform/validation/position-fields.ts';
 
 const refuse = (field: string, message: string): MusubiError => invalidFields([{ field, message }]);
 
@@ -36,6 +36,9 @@ export const nameTaken = (): MusubiError =>
 
 export const tooManyPositions = (): MusubiError =>
   failedPrecondition('TOO_MANY_POSITIONS', `a group has at most ${MOST_POSITIONS} positions`);
+
+export const tooManyBindings = (): MusubiError =>
+  failedPrecondition('TOO_MANY_BINDINGS', `a member is bound to at most ${MOST_BINDINGS} positions`);
 
 export const positionInUse = (): MusubiError => failedPrecondition('POSITION_IN_USE', 'members are bound to this position');
 

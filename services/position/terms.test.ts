@@ -6,7 +6,7 @@ import { call, job, openTestPositions } from './position.fixture.ts';
 
 // How long members are bound to positions, and what the end of that comes to.
 
-const { db, service, begin, commit, createGroup, createPosition, change, boundTo, eventsOf, undo, close } =
+const { db, service, begin, commit, createGroup, createPosition, change, boundTo, eventsOf, closeMember, undo, close } =
   await openTestPositions('terms');
 test.after.always(close);
 
@@ -98,7 +98,7 @@ test('where that term does not hold any more nothing is begun, and nothing is he
   await service.removeAllPositions({ operationId: job().of('remove'), groupIds: [gone.groupId] }, call);
   await nothing(gone, 'the group is gone');
   const deleted = await bound();
-  await service.releaseMember({ operationId: job().of('release'), memberId: deleted.memberId }, call);
+  await closeMember(deleted.memberId);
   await nothing(deleted, 'the member is being deleted');
   await nothing({ ...one, memberId: randomUUID() }, 'never there');
   t.is((await db.query(sql`select from binding_versions where group_id = ${groupId} and version = 0`)).length, 0);

@@ -156,6 +156,29 @@ export function membershipWays(existing: Existing, outside: Existing): Record<Me
         return { ...made, occupy };
       },
     },
+    // Which leads the group that it is in, alone.
+    'member.delete while another job changes a membership': {
+      make: async (context) => {
+        const { group, position } = context.peers;
+        const { ids, groupId, memberId, leaderId } = await both(context);
+        const { loginId = '', leaderLogin = '' } = ids;
+        const leader = { memberId: leaderId, loginId: leaderLogin };
+        const swapped = { groupId, groupName: ids.groupName ?? '', ...leader, otherId: memberId, otherLogin: loginId };
+        const jobId = newId();
+        const [membership, bindings] = [`${jobId}/beginChangeMembership`, `${jobId}/beginChangeBindings`];
+        const leaving = { groupId, memberId: leaderId, successorId: memberId };
+        const occupy = async () => {
+          const change = 'MEMBERSHIP_CHANGE_LEAVE' as const;
+          await group.beginChangeMembership({ operationId: membership, ...leaving, change, reason: '' });
+          await position.beginChangeBindings({ operationId: bindings, ...leaving, bind: [], release: [], releaseAll: true });
+          return async () => {
+            await position.undo({ operationId: bindings });
+            await group.undo({ operationId: membership });
+          };
+        };
+        return { command: 'member.delete', input: { memberId: leaderId }, ids: swapped, aggregateId: leaderId, occupy };
+      },
+    },
     'group.take-in-members': {
       // Each takes in all that there are, those of others, too.
       make: async (context) => ({

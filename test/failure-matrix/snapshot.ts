@@ -17,8 +17,8 @@ export const MEMORY: readonly RegExp[] = [
   // A version is never given twice, also when the roles or bindings are gone.
   /^musubi_role\.member_role_versions$/,
   /^musubi_position\.binding_versions$/,
-  // Of a member that is deleted, that nobody binds it to anything any more, and the job that closed it.
-  /^musubi_position\.closed_members$/,
+  // Of a member that is deleted, that nothing begins with it any more, and the job that closed it.
+  /^musubi_(group|position)\.closed_members$/,
   // The job itself: that it was asked for, and how it ended.
   /^redis\.job:/,
   /^redis\.outbox:job$/,
@@ -207,12 +207,11 @@ function nothingIfDropped(error: unknown): { rows: never[] } {
   throw error;
 }
 
-/** Of a membership that ended only its version is kept, and of a member that is deleted that it comes into no group any more. */
-function isFormer(row: object): boolean {
-  const { pending, ...ties } = row as Record<string, unknown> & { pending: { closed?: true } | null };
-  const isNothing = ['joined_at', 'requested_at', 'invited_at', 'expelled_at'].every((tie) => ties[tie] === null);
-  return isNothing && (pending === null || pending.closed === true);
-}
+/** Of a membership that ended only its version is kept. */
+const isFormer = (row: object): boolean =>
+  ['joined_at', 'requested_at', 'invited_at', 'expelled_at', 'pending'].every(
+    (field) => (row as Record<string, unknown>)[field] === null,
+  );
 
 function isTombstone(row: object): boolean {
   const { id: _, version: __, gone_at, ...rest } = row as Record<string, unknown>;

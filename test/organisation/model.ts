@@ -107,7 +107,7 @@ export function refusals(state: State, command: Command): string[] {
       break;
     case 'leave':
     case 'expel':
-      refuse(archived, 'GROUP_ARCHIVED');
+      refuse(command.kind === 'expel' && archived, 'GROUP_ARCHIVED');
       refuse(!group.members.has(command.memberId), 'NOT_MEMBER');
       if (command.isAdmin) break;
       refuse(!group.members.has(command.memberId), 'GROUP_NOT_FOUND', 'PERMISSION_DENIED', 'PERMISSION_REVOKED');

@@ -72,6 +72,12 @@ create index memberships_of on memberships (member_id, group_id);
 create index memberships_due on memberships (until) where until is not null;
 create index memberships_held on memberships (lock_holder) where lock_holder is not null;
 
+-- Members that are being deleted, or are, each with the job that closed it: nothing begins any more that changes what they are to groups.
+create table closed_members (
+  member_id   text primary key,
+  lock_holder text not null
+);
+
 -- Members that jobs add to groups, line by line, with what became of each: for clients to read as long as the job is kept.
 create table additions (
   job_id    text not null,

@@ -12,18 +12,29 @@ import { NO_TIES, requireMemberId } from '../domain.ts';
 import { becomes, isInvitedUntil } from '../joining.ts';
 import {
   findMembership,
-  holdMember,
   holdMembership,
+  isClosed,
   releaseMembership,
   requireFewCandidacies,
   requireFewGroups,
 } from '../memberships.ts';
-import { groupBusy, groupNotFound, groupNotOnRequest, groupNotOpen, membershipBusy, notMember, rootGroup } from '../refusals.ts';
+import {
+  groupBusy,
+  groupNotFound,
+  groupNotOnRequest,
+  groupNotOpen,
+  memberDeleting,
+  membershipBusy,
+  notMember,
+  rootGroup,
+} from '../refusals.ts';
 import { readGroups } from '../store.ts';
 import { holdTree, pathOf, requireNotArchived, requireNotHeld } from '../tree.ts';
 
 const WITHDRAW_REQUEST = 'MEMBERSHIP_CHANGE_WITHDRAW_REQUEST' satisfies Asked;
 const EXPIRE = 'MEMBERSHIP_CHANGE_EXPIRE_INVITATION' satisfies Asked;
+/** Nobody is kept in what is archived, and what time ends, it ends there, too. */
+const ALSO_IN_ARCHIVED: readonly Asked[] = ['MEMBERSHIP_CHANGE_LEAVE', EXPIRE];
 
 interface Kept {
   groupId: string;
@@ -44,12 +55,16 @@ export const beginChangeMembership: Step<BeginChangeMembershipRequest, BeginChan
     const jobId = jobOf(operationId);
     const keeps = { groupId, memberId, jobId };
     const find = () => findMembership(tx, groupId, memberId);
-    if (change === EXPIRE && !isInvitedUntil((await find()) ?? NO_TIES, until))
-      return { result: { nothingToDo: true }, kept: keeps };
+    const nothing = { result: { nothingToDo: true }, kept: keeps };
+    if (change === EXPIRE && !isInvitedUntil((await find()) ?? NO_TIES, until)) return nothing;
     // Whoever has not asked learns nothing of the group, not even whether there is one.
     if (change === WITHDRAW_REQUEST) becomes(change, (await find()) ?? NO_TIES, what, new Date());
     await requireOpenTo(tx, groupId, change);
-    await holdMember(tx, memberId);
+    if (await isClosed(tx, memberId)) {
+      // All that it is invited to ends with it.
+      if (change === EXPIRE) return nothing;
+      throw memberDeleting();
+    }
     const before = await find();
     if (before && before.lockHolder !== null) throw membershipBusy();
     const pending = becomes(change, before ?? NO_TIES, what, new Date());
@@ -79,8 +94,7 @@ export async function requireOpenTo(tx: Transaction, groupId: string, change: As
   if (groupId === ROOT) throw rootGroup();
   if (group.version === 0) throw groupBusy();
   requireNotHeld(path);
-  // What time ends, it ends also in an archived group.
-  if (change !== EXPIRE) requireNotArchived(path);
+  if (!ALSO_IN_ARCHIVED.includes(change)) requireNotArchived(path);
   if (change === 'MEMBERSHIP_CHANGE_JOIN' && group.visibility !== 'open') throw groupNotOpen();
   if (change === 'MEMBERSHIP_CHANGE_REQUEST' && group.visibility !== 'request') throw groupNotOnRequest();
 }

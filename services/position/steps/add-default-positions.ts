@@ -2,7 +2,7 @@ import type { OutboxEvent, Step } from '#platform/operations/postgres.ts';
 import type { Transaction } from '#platform/postgres/database.ts';
 import { requireId } from '#platform/validation/id.ts';
 import type { AddDefaultPositionsRequest, AddDefaultPositionsResponse } from '#proto/musubi/position/v1/position.ts';
-import { putBindings, removeBindings } from '../bindings.ts';
+import { putBindings, removeBindings, requireFewBindings, requireNotClosed } from '../bindings.ts';
 import { defaultPositionId, defaultPositions, type Position } from '../domain.ts';
 import { bindingsEvent, grantOf, positionDeleted, positionEvent, writtenBindings, writtenPosition } from '../events.ts';
 import { insertPosition, positionsOf, removePositions, takeName } from '../store.ts';
@@ -14,17 +14,19 @@ interface Kept {
 /**
  * Gives a group that is being created its default positions: that of its leaders, to which who creates it is bound, and that of all its
  * members. Others know nothing of the group yet, so it is told at once.
+ * @throws MEMBER_DELETING, TOO_MANY_BINDINGS for who creates it
  */
 export const addDefaultPositions: Step<AddDefaultPositionsRequest, AddDefaultPositionsResponse, Kept> = {
   async do(tx, { groupId, leaderId }) {
     requireId('groupId', groupId);
-    if (leaderId !== undefined) requireId('leaderId', leaderId);
+    if (leaderId !== undefined) await requireNotClosed(tx, requireId('leaderId', leaderId));
     const positions = defaultPositions(groupId);
     const events = await addPositions(tx, positions);
     const written = positions.map(({ positionId, version }) => writtenPosition(positionId, version));
     if (leaderId !== undefined) {
       const binding = { positionId: defaultPositionId(groupId, 'leader'), boundAt: new Date(), until: null };
       const bound = await putBindings(tx, { groupId, memberId: leaderId, bindings: [binding] });
+      await requireFewBindings(tx, leaderId);
       events.push(bindingsEvent(bound));
       written.push(writtenBindings(bound));
     }

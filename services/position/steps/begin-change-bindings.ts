@@ -7,7 +7,15 @@ import type {
   Bindings as BindingsMessage,
   Term,
 } from '#proto/musubi/position/v1/position.ts';
-import { bindingsOf, hasLeaderBesides, keepPending, lockBindings, releaseBindings, requireNotClosed } from '../bindings.ts';
+import {
+  bindingsOf,
+  hasLeaderBesides,
+  keepPending,
+  lockBindings,
+  releaseBindings,
+  requireFewBindings,
+  requireNotClosed,
+} from '../bindings.ts';
 import { type BindingsChange, changedBindings, changedTerms, requireChange, requireGroupId } from '../domain.ts';
 import { bindingsBusy, nobodyIsBound, positionBusy, positionNotFound } from '../refusals.ts';
 import { positionsOf, takeGroup } from '../store.ts';
@@ -22,7 +30,7 @@ interface Kept {
  * Begins to bind a member to positions of a group, or to let it go from some. Where by that nobody would lead the group any more, its
  * successor is bound to the position of its leaders by the same job.
  *
- * @throws INVALID_ARGUMENT, MEMBER_DELETING, GROUP_NOT_FOUND, POSITION_NOT_FOUND, BUILT_IN; POSITION_BUSY (retryable) while another job changes
+ * @throws INVALID_ARGUMENT, MEMBER_DELETING, GROUP_NOT_FOUND, POSITION_NOT_FOUND, BUILT_IN, TOO_MANY_BINDINGS; POSITION_BUSY (retryable) while another job changes
  *   what one of the two is bound to there, or deletes a position
  */
 export const beginChangeBindings: Step<BeginChangeBindingsRequest, BeginChangeBindingsResponse, Kept> = {
@@ -74,6 +82,7 @@ async function begin(
   const before = await bindingsOf(tx, groupId, memberId);
   const after = changedBindings(before, change);
   await keepPending(tx, groupId, memberId, after);
+  if (after.length > before.length) await requireFewBindings(tx, memberId);
   const ids = (some: typeof after): string[] => some.map(({ positionId }) => positionId);
   const terms = changedTerms(before, after).map(({ positionId, until }) => ({
     ...{ groupId, memberId, positionId },

@@ -1,7 +1,7 @@
 import type { Step } from '#platform/operations/postgres.ts';
 import { jobOf, requireId } from '#platform/validation/id.ts';
 import type { ReleaseMemberRequest, ReleaseMemberResponse } from '#proto/musubi/position/v1/position.ts';
-import { allBindingsOf, areBindingsTakenOf, closeMember, putBindings, reopenMember } from '../bindings.ts';
+import { allBindingsOf, areBindingsTakenOf, putBindings, requireClosedBy } from '../bindings.ts';
 import { bindingsEvent, writtenBindings } from '../events.ts';
 import { bindingsBusy, positionBusy } from '../refusals.ts';
 import { positionsOf, takeGroups } from '../store.ts';
@@ -15,19 +15,17 @@ interface Was {
 
 interface Kept {
   memberId: string;
-  jobId: string;
   before: { groupId: string; bindings: Was[] }[];
 }
 
 /**
- * Has a member be bound to nothing, and nobody bind it to anything: it is being deleted.
+ * Has a member that is being deleted, and that the job has closed, be bound to nothing.
  *
- * @throws MEMBER_DELETING; POSITION_BUSY (retryable) while another job changes what it is bound to
+ * @throws LOCK_NOT_HELD; POSITION_BUSY (retryable) until what had begun before it was closed has ended
  */
 export const releaseMember: Step<ReleaseMemberRequest, ReleaseMemberResponse, Kept> = {
   async do(tx, { operationId, memberId }) {
-    const jobId = jobOf(operationId);
-    await closeMember(tx, requireId('memberId', memberId), jobId);
+    await requireClosedBy(tx, requireId('memberId', memberId), jobOf(operationId));
     if (await areBindingsTakenOf(tx, memberId)) throw bindingsBusy();
     const before = await allBindingsOf(tx, memberId);
     const after = [];
@@ -42,14 +40,13 @@ export const releaseMember: Step<ReleaseMemberRequest, ReleaseMemberResponse, Ke
     }));
     return {
       result: { written: after.map(writtenBindings) },
-      kept: { memberId, jobId, before: was },
+      kept: { memberId, before: was },
       keptOf: memberId,
       events: after.map(bindingsEvent),
     };
   },
   /** Binds it to what it was bound to, as far as that is still there. One that is just being deleted, it waits for. */
-  async undo(tx, { memberId, jobId, before }) {
-    await reopenMember(tx, memberId, jobId);
+  async undo(tx, { memberId, before }) {
     const groupIds = before.map(({ groupId }) => groupId);
     await takeGroups(tx, groupIds);
     const positions = await positionsOf(tx, groupIds);
