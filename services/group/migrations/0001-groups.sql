@@ -72,6 +72,13 @@ create index memberships_of on memberships (member_id, group_id);
 create index memberships_due on memberships (until) where until is not null;
 create index memberships_held on memberships (lock_holder) where lock_holder is not null;
 
+-- Jobs that change what another service keeps of a group, as its positions: while they hold it, it is not archived, nor deleted.
+create table holds (
+  job_id   text primary key,
+  group_id text not null references groups on delete cascade
+);
+create index holds_of on holds (group_id);
+
 -- Members that jobs add to groups, line by line, with what became of each: for clients to read as long as the job is kept.
 create table additions (
   job_id    text not null,
