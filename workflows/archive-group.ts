@@ -12,10 +12,10 @@ export interface ArchiveGroupInput {
 /** Archives a group: nothing is changed in it any more, and in what is below it. */
 export const archiveGroup = saga(
   'group.archive',
-  [[group.beginArchiveGroup, pivot(auth.confirmPermit), finish(group.commitGroup, (groupId) => ({ groupId }))]],
+  [[group.beginArchiveGroup, pivot(auth.allowArchive), finish(group.commitGroup, (groupId) => ({ groupId }))]],
   async ({ step }, { groupId, expectedVersion }: ArchiveGroupInput) => {
     await step(group.beginArchiveGroup, { groupId, expectedVersion });
-    await step(auth.confirmPermit, {});
+    await step(auth.allowArchive, { groupId });
     await step(group.commitGroup, { groupId });
     return { id: groupId };
   },

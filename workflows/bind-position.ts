@@ -3,7 +3,7 @@ import { finish, pivot, saga } from './saga.ts';
 import { standingsOf } from './standings.ts';
 import { services } from './step.ts';
 
-const { auth, position, term } = services;
+const { auth, group, position, term } = services;
 
 export interface BindPositionInput {
   groupId: string;
@@ -18,18 +18,22 @@ export const bindPosition = saga(
   'position.bind',
   [
     [
+      group.holdGroup,
       position.beginChangeBindings,
       pivot(auth.changeStandings),
       finish(term.setTerms, noTerms),
       finish(position.commitBindings, () => ({})),
+      finish(group.releaseGroup, () => ({})),
     ],
   ],
   async ({ step }, { groupId, positionId, memberId, until }: BindPositionInput) => {
+    await step(group.holdGroup, { groupId });
     const change = { bind: [positionId], release: [], releaseAll: false, until };
     const { bindings, leavesNone, terms } = await step(position.beginChangeBindings, { groupId, memberId, ...change });
     await step(auth.changeStandings, { groupId, changes: standingsOf(bindings), leavesNone });
     if (terms.length > 0) await step(term.setTerms, positionTerms(terms));
     await step(position.commitBindings, {});
+    await step(group.releaseGroup, {});
     return { id: groupId };
   },
 );

@@ -2,7 +2,7 @@ import type { Permission } from '#proto/musubi/position/v1/position.ts';
 import { finish, pivot, saga } from './saga.ts';
 import { services } from './step.ts';
 
-const { auth, position } = services;
+const { auth, group, position } = services;
 
 export interface CreatePositionInput {
   groupId: string;
@@ -15,11 +15,21 @@ export interface CreatePositionInput {
 /** Makes a position of a group, to which nobody is bound yet. */
 export const createPosition = saga(
   'position.create',
-  [[position.beginCreatePosition, pivot(auth.putPosition), finish(position.commitPosition, (positionId) => ({ positionId }))]],
+  [
+    [
+      group.holdGroup,
+      position.beginCreatePosition,
+      pivot(auth.putPosition),
+      finish(position.commitPosition, (positionId) => ({ positionId })),
+      finish(group.releaseGroup, () => ({})),
+    ],
+  ],
   async ({ step }, { groupId, positionId, name, permissions }: CreatePositionInput) => {
+    await step(group.holdGroup, { groupId });
     const { position: grant } = await step(position.beginCreatePosition, { groupId, positionId, name, permissions });
     await step(auth.putPosition, { groupId, position: grant });
     await step(position.commitPosition, { positionId });
+    await step(group.releaseGroup, {});
     return { id: positionId };
   },
 );

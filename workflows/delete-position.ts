@@ -1,7 +1,7 @@
 import { finish, pivot, saga } from './saga.ts';
 import { services } from './step.ts';
 
-const { auth, position, websocket } = services;
+const { auth, group, position, websocket } = services;
 
 export interface DeletePositionInput {
   groupId: string;
@@ -18,17 +18,21 @@ export const deletePosition = saga(
   'position.delete',
   [
     [
+      group.holdGroup,
       position.beginDeletePosition,
       pivot(auth.removePosition),
       finish(websocket.narrowSockets, ofAll),
       finish(position.commitPosition, (positionId) => ({ positionId })),
+      finish(group.releaseGroup, ofAll),
     ],
   ],
   async ({ step }, { groupId, positionId, expectedVersion }: DeletePositionInput) => {
+    await step(group.holdGroup, { groupId });
     await step(position.beginDeletePosition, { groupId, positionId, expectedVersion });
     await step(auth.removePosition, { groupId, positionId });
     await step(websocket.narrowSockets, ofAll());
     await step(position.commitPosition, { positionId });
+    await step(group.releaseGroup, {});
     return { id: positionId };
   },
 );

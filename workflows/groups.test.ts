@@ -1,4 +1,5 @@
 import anyTest, { type ExecutionContext, type TestFn } from 'ava';
+import { failedPrecondition } from '#platform/errors.ts';
 import type { CommandInput, CommandName } from './commands.ts';
 import { INPUTS } from './inputs.fixture.ts';
 import { HastySagas } from './local-temporal.fixture.ts';
@@ -34,6 +35,13 @@ function askedOf(services: ScriptedServices, name: string): Record<string, unkno
 
 const GROUP = INPUTS['group.create'];
 const { groupId } = GROUP;
+/** What is past its pivot. */
+const PIVOTS = {
+  'position.create': 'auth.putPosition',
+  'position.update': 'auth.putPosition',
+  'position.delete': 'auth.removePosition',
+  'position.bind': 'auth.changeStandings',
+} as const;
 
 test('Auth takes a group in with its positions, and with who creates it as their first holder', async (t) => {
   const positions = [{ positionId: 'p', kind: 'POSITION_KIND_LEADER', permissions: [] }];
@@ -72,6 +80,30 @@ test('a moved group is where Auth finds it before queries do, and all sockets ar
   t.deepEqual(services.steps, ['beginMoveGroup', 'moveGroup', 'narrowSockets', 'commitGroup']);
   t.deepEqual(askedOf(services, 'group.beginMoveGroup'), { groupId, parentId: 'root', expectedVersion: 4 });
   t.deepEqual(askedOf(services, 'auth.moveGroup'), { groupId, parentId: 'root' });
+});
+
+test('what Position changes in a group is held in Group from before to after; to let go holds nothing', async (t) => {
+  for (const [command, pivot] of Object.entries(PIVOTS) as [keyof typeof PIVOTS, string][]) {
+    const services = await run(t, command, INPUTS[command]);
+    t.deepEqual([services.steps[0], services.steps.at(-1)], ['holdGroup', 'releaseGroup'], command);
+    t.deepEqual(askedOf(services, 'group.holdGroup'), { groupId });
+    const archived = failedPrecondition('GROUP_ARCHIVED', 'the group is archived');
+    const refused = new ScriptedServices({ 'group.holdGroup': [archived] });
+    await t.context.sagas.run(command, INPUTS[command], refused);
+    t.deepEqual(refused.effects, [], command);
+    t.like(refused.end, { state: 'JOB_STATE_FAILED', error: { code: 'GROUP_ARCHIVED' } });
+    const lost = knowing(['group.holdGroup', pivot]);
+    await t.context.sagas.run('saga.recover', { command, aggregateId: groupId, undoing: false }, lost);
+    t.is(lost.steps.at(-1), 'releaseGroup', 'also where its history is lost');
+  }
+  for (const command of ['position.unbind', 'position.end-term'] as const)
+    t.false((await run(t, command, INPUTS[command])).steps.includes('holdGroup'));
+});
+
+test('a group is archived once Auth has let that be, for all that is below it', async (t) => {
+  const services = await run(t, 'group.archive', { groupId, expectedVersion: 3 });
+  t.deepEqual(services.steps, ['beginArchiveGroup', 'allowArchive', 'commitGroup']);
+  t.deepEqual(askedOf(services, 'auth.allowArchive'), { groupId });
 });
 
 test('a set of tags is changed by what Group is asked alone, as far as the permit still allows it', async (t) => {

@@ -27,8 +27,11 @@ const termsSet = ({ received }: ScriptedServices): unknown[] =>
 test('who is bound for a term has its timer before the lock is given up, and before others see it', async (t) => {
   const services = new ScriptedServices({ 'term.setTerms': (attempt) => (attempt < 6 ? away : undefined) });
   await t.context.sagas.run('position.bind', { ...binding, until: UNTIL }, services);
-  t.deepEqual([...new Set(services.steps)], ['beginChangeBindings', 'changeStandings', 'setTerms', 'commitBindings']);
-  t.like(services.received[0]?.request, { bind: [positionId], until: UNTIL });
+  t.deepEqual(
+    [...new Set(services.steps)],
+    [...['holdGroup', 'beginChangeBindings', 'changeStandings', 'setTerms', 'commitBindings', 'releaseGroup']],
+  );
+  t.like(services.received[1]?.request, { bind: [positionId], until: UNTIL });
   t.deepEqual(termsSet(services)[0], [{ ...term, until: UNTIL, input: { ...binding, until: UNTIL } }]);
   t.is(services.states.at(-1), 'COMPLETED', 'past the pivot it is tried until it is through');
 });

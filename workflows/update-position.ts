@@ -2,7 +2,7 @@ import type { Permission } from '#proto/musubi/position/v1/position.ts';
 import { finish, pivot, saga } from './saga.ts';
 import { services } from './step.ts';
 
-const { auth, position, websocket } = services;
+const { auth, group, position, websocket } = services;
 
 export interface UpdatePositionInput {
   groupId: string;
@@ -21,13 +21,16 @@ export const updatePosition = saga(
   'position.update',
   [
     [
+      group.holdGroup,
       position.beginUpdatePosition,
       pivot(auth.putPosition),
       finish(websocket.narrowSockets, ofAll),
       finish(position.commitPosition, (positionId) => ({ positionId })),
+      finish(group.releaseGroup, ofAll),
     ],
   ],
   async ({ step }, { groupId, positionId, changes: { name, permissions }, expectedVersion }: UpdatePositionInput) => {
+    await step(group.holdGroup, { groupId });
     const { position: grant } = await step(position.beginUpdatePosition, {
       ...{ groupId, positionId, name, expectedVersion },
       permissions: permissions && { permissions },
@@ -35,6 +38,7 @@ export const updatePosition = saga(
     await step(auth.putPosition, { groupId, position: grant });
     await step(websocket.narrowSockets, ofAll());
     await step(position.commitPosition, { positionId });
+    await step(group.releaseGroup, {});
     return { id: positionId };
   },
 );

@@ -145,11 +145,12 @@ const archiveGroup = commandRoute({
   path: '/v1/groups/{groupId}:archive',
   operationId: 'archiveGroup',
   summary: 'Archive a group',
-  description: 'Nothing is changed in it any more, and in what is below it, until it is restored.',
+  description:
+    'Nothing is changed in it any more, nor in what is below it, which who is no administrator must be allowed to archive, too, until it is restored.',
   input: ({ id, version }) => ({ groupId: id, ...version }),
   about: ({ params }) => `Archive group ${params.groupId}`,
   responses: { 200: { ...one, description: 'The group, which is archived' } },
-  problems: ['GROUP_ARCHIVED', ...CHANGING],
+  problems: ['GROUP_ARCHIVED', 'EXCEEDS_OWN_PERMISSIONS', ...CHANGING],
   answer: (id, gateway) => readGroup(gateway, id, SEES_ALL),
 });
 

@@ -13,6 +13,8 @@ const groupId = { groupId: namedIdOf('group') };
 const positionId = { ...groupId, positionId: idOf('position') };
 const bound = { ...positionId, memberId: idOf('member') };
 const one = { description: 'The position', schema: positionSchema, headers: etagHeader };
+/** What every change of a group's positions may be refused for, but one that only takes away. */
+const CHANGING = ['GROUP_ARCHIVED', 'GROUP_BUSY'] as const;
 /** Who may do it is said of the group. */
 const ofGroup = ({ groupId }: { groupId: string }) => group(groupId);
 
@@ -50,7 +52,7 @@ const createPosition = commandRoute({
   }),
   about: ({ params }) => `Make a position of group ${params.groupId}`,
   responses: { 201: { ...one, description: 'The position is made', headers: { ...etagHeader, Location: 'The position' } } },
-  problems: ['INVALID_POSITION', 'NAME_TAKEN', 'TOO_MANY_POSITIONS', 'EXCEEDS_OWN_PERMISSIONS'],
+  problems: ['INVALID_POSITION', 'NAME_TAKEN', 'TOO_MANY_POSITIONS', 'EXCEEDS_OWN_PERMISSIONS', ...CHANGING],
   async answer(id, gateway, _, { groupId }) {
     const { body, headers } = await readPosition(gateway, groupId, id, SEES_ALL);
     return { status: 201 as const, body, headers: { ...headers, Location: `/v1/groups/${groupId}/positions/${id}` } };
@@ -89,7 +91,7 @@ const updatePosition = commandRoute({
   }),
   about: ({ params, body }) => `Change ${Object.keys(body).join(', ')} of position ${params.positionId}`,
   responses: { 200: { ...one, description: 'The position as it is now' } },
-  problems: ['INVALID_POSITION', 'NAME_TAKEN', 'EXCEEDS_OWN_PERMISSIONS', 'POSITION_BUSY'],
+  problems: ['INVALID_POSITION', 'NAME_TAKEN', 'EXCEEDS_OWN_PERMISSIONS', 'POSITION_BUSY', ...CHANGING],
   answer: (id, gateway, _, { groupId }) => readPosition(gateway, groupId, id, SEES_ALL),
 });
 
@@ -109,7 +111,7 @@ const deletePosition = commandRoute({
   input: ({ id, params, version }) => ({ groupId: params.groupId, positionId: id, ...version }),
   about: ({ params }) => `Delete position ${params.positionId}`,
   responses: { 204: { description: 'The position is gone' } },
-  problems: ['BUILT_IN', 'POSITION_IN_USE', 'POSITION_BUSY'],
+  problems: ['BUILT_IN', 'POSITION_IN_USE', 'POSITION_BUSY', ...CHANGING],
   answer: async () => ({ status: 204 as const }),
 });
 
@@ -136,7 +138,7 @@ const bindPosition = commandRoute({
   }),
   about: ({ params }) => `Bind member ${params.memberId} to position ${params.positionId}`,
   responses: { 204: { description: 'The member is bound to it' } },
-  problems: ['BUILT_IN', 'NOT_MEMBER', 'MEMBER_DELETING', 'TOO_MANY_BINDINGS', 'EXCEEDS_OWN_PERMISSIONS', 'POSITION_BUSY'],
+  problems: ['BUILT_IN', 'NOT_MEMBER', 'MEMBER_DELETING', 'TOO_MANY_BINDINGS', 'EXCEEDS_OWN_PERMISSIONS', 'POSITION_BUSY', ...CHANGING],
   answer: async () => ({ status: 204 as const }),
 });
 
@@ -148,7 +150,7 @@ const unbindPosition = commandRoute({
   operationId: 'unbindPosition',
   summary: 'Let a member go from a position of a group',
   description:
-    'The last one who leads the group stays until another one does. Nothing happens to a member that is not bound to it.',
+    'The last one who leads the group stays until another one does. Nothing happens to a member that is not bound to it. It is done in an archived group, too.',
   params: bound,
   resource: ofGroup,
   ...HIDDEN_GROUP,

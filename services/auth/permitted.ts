@@ -1,6 +1,7 @@
 import type { ClientSession } from 'mongodb';
 import { ADMIN } from '#platform/validation/access-fields.ts';
 import { jobOf } from '#platform/validation/id.ts';
+import type { Action } from '#proto/musubi/auth/v1/actions.ts';
 import { type Authority, requirePermit } from './access.ts';
 import type { Audited, Happened } from './audit/event.ts';
 import type { Auth } from './auth.ts';
@@ -195,6 +196,23 @@ export async function requireHeldThere(
 ): Promise<void> {
   if (!author || author.isAdmin || permissions.length === 0) return;
   if (!(await author.holdsThere(groupId, permissions))) throw exceedsOwn();
+}
+
+/**
+ * That who does to a group what is done by that to all below it may do it there, too, where there is anything.
+ *
+ * @throws EXCEEDS_OWN_PERMISSIONS
+ */
+export async function requireHeldBelow(
+  { groups }: Pick<Store, 'groups'>,
+  session: ClientSession,
+  author: Author | undefined,
+  groupId: string,
+  action: Action,
+): Promise<void> {
+  const below = { path: groupId, _id: { $ne: groupId }, removedBy: { $exists: false } };
+  if (await groups.findOne(below, { session, projection: { _id: 1 } }))
+    await requireHeldThere(author, groupId, [{ action, reach: 'subtree' }]);
 }
 
 /**

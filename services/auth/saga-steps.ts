@@ -8,6 +8,7 @@ import { type PermittedStep, permitted } from './permitted.ts';
 import { addGroup } from './steps/add-group.ts';
 import { addRole } from './steps/add-role.ts';
 import { admitMembers, allowAdditions, endAdditions } from './steps/additions.ts';
+import { allowArchive } from './steps/allow-archive.ts';
 import { attachPolicy } from './steps/attach-policy.ts';
 import { bindLogin } from './steps/bind-login.ts';
 import { changeGroup } from './steps/change-group.ts';
@@ -58,6 +59,7 @@ export function authSteps(
     addGroup: permitted(auth, addGroup),
     changeGroup: permitted(auth, changeGroup),
     moveGroup: permitted(auth, moveGroup),
+    allowArchive: permitted(auth, allowArchive),
     removeGroups: permitted(auth, removeGroups),
     forgetGroups: unpermitted(auth, forgetGroups),
     changeStandings: permitted(auth, changeStandings),

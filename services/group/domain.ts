@@ -84,6 +84,12 @@ export type MembershipChange =
   /** Neither of these any more. */
   | { becomes: 'nothing' };
 
+/** A change that a job has begun. */
+export type BegunChange = MembershipChange & {
+  /** What the group's visibility is for that: until it is through, it is not said that the group has another one. */
+  through?: Visibility;
+};
+
 /** What a member is to a group: it is in it, has asked to be, or is invited, one of these at most. */
 export interface Ties {
   /** Null: the member is not in the group. */
@@ -114,7 +120,7 @@ export interface TaggedMembership {
   tagIds: string[];
 }
 
-export interface Membership extends Lockable<MembershipChange | TaggedMembership>, Ties {
+export interface Membership extends Lockable<BegunChange | TaggedMembership>, Ties {
   groupId: string;
   memberId: string;
 }

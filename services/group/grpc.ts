@@ -23,6 +23,7 @@ import { commitMembership } from './steps/commit-membership.ts';
 import { commitTag } from './steps/commit-tag.ts';
 import { countDoomed } from './steps/count-doomed.ts';
 import { enterOrganisation } from './steps/enter-organisation.ts';
+import { holdGroup, releaseGroup } from './steps/hold-group.ts';
 import { leaveAllGroups } from './steps/leave-all-groups.ts';
 import { purgeGroups } from './steps/purge-groups.ts';
 import { purgeMemberships } from './steps/purge-memberships.ts';
@@ -38,6 +39,8 @@ const STEPS = {
   beginDeleteGroup,
   beginChangeTags,
   commitGroup,
+  holdGroup,
+  releaseGroup,
   countDoomed,
   purgeMemberships,
   purgeGroups,

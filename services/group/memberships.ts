@@ -3,7 +3,7 @@ import { columnOf, fieldsOf, join, sql, type Transaction } from '#platform/postg
 import type { Which } from '#platform/state.ts';
 import { MOST_CANDIDACIES, MOST_GROUPS, ROOT } from '#platform/validation/group-fields.ts';
 import type { AggregateVersion } from '#proto/musubi/aggregate/v1/aggregate.ts';
-import { type Membership, type MembershipChange, NO_TIES, type TaggedMembership, TIES, type Ties } from './domain.ts';
+import { type BegunChange, type Membership, NO_TIES, type TaggedMembership, TIES, type Ties } from './domain.ts';
 import { membershipEvent, ofMembershipId, type Standing } from './events.ts';
 import { memberDeleting, tooManyGroups, tooManyInvitations, tooManyRequests } from './refusals.ts';
 
@@ -104,7 +104,7 @@ export async function holdMembership(
   tx: Transaction,
   { groupId, memberId }: Pick<Membership, 'groupId' | 'memberId'>,
   jobId: string,
-  change: MembershipChange | TaggedMembership,
+  change: BegunChange | TaggedMembership,
 ): Promise<void> {
   await holdMemberships(tx, groupId, [memberId], jobId, change);
 }
@@ -115,7 +115,7 @@ export async function holdMemberships(
   groupId: string,
   memberIds: readonly string[],
   jobId: string,
-  change: MembershipChange | TaggedMembership,
+  change: BegunChange | TaggedMembership,
 ): Promise<void> {
   await tx.query(sql`
     insert into memberships (group_id, member_id, version, lock_holder, pending)

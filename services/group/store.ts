@@ -45,6 +45,15 @@ export async function findGroup(tx: Transaction, groupId: string): Promise<Group
   return row;
 }
 
+/**
+ * A group that nobody begins to change, nor ends changing, until the transaction ends. "Key share": it is in the way of who takes the row
+ * for that, and of nobody else.
+ */
+export async function keepGroup(tx: Transaction, groupId: string): Promise<Group | undefined> {
+  const [row] = await tx.query<Group>(sql`select ${fieldsOf(FIELDS)} from groups where group_id = ${groupId} for key share`);
+  return row;
+}
+
 /** A list is not JSON by itself: it would be an array of PostgreSQL's. */
 const columnValue = (group: Group, field: keyof Group): Query =>
   field === 'tags' ? sql`${JSON.stringify(group.tags)}::jsonb` : sql`${group[field]}`;

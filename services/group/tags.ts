@@ -2,6 +2,7 @@ import { sql, type Transaction } from '#platform/postgres/database.ts';
 import { MOST_CARRIED, MOST_TAG_IDS, MOST_TAGS, nameKey } from '#platform/validation/group-fields.ts';
 import type { Group, Tag } from './domain.ts';
 import { groupBusy, groupNotFound, tagExists, tagNotFound, tooManyCarried, tooManyMerged, tooManyTags } from './refusals.ts';
+import { keepGroup } from './store.ts';
 
 // The tags of a group's own set, and what carries them. What carries a tag has an ID of it: so a tag gets another name, becomes one with
 // another, or is gone, by one change of the set, however much carries it. What carries an ID that the set does not have carries nothing
@@ -70,9 +71,7 @@ const idsOf = (tags: readonly Tag[]): number => tags.reduce((sum, { ids }) => su
  * @throws GROUP_NOT_FOUND; GROUP_BUSY (retryable) while a job changes it
  */
 export async function heldTags(tx: Transaction, groupId: string): Promise<Tag[]> {
-  // "Key share": it is in the way of who takes the row to change it, and of nobody else.
-  const [group] = await tx.query<Pick<Group, 'tags' | 'pending'>>(sql`
-    select tags, pending from groups where group_id = ${groupId} for key share`);
+  const group = await keepGroup(tx, groupId);
   if (!group) throw groupNotFound();
   if (group.pending?.change === 'change-tags') throw groupBusy();
   return group.tags;

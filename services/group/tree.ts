@@ -1,6 +1,6 @@
 import { sql, type Transaction } from '#platform/postgres/database.ts';
 import { DEEPEST, MOST_SUBGROUPS } from '#platform/validation/group-fields.ts';
-import type { Above, Group, GroupChange } from './domain.ts';
+import type { Above, Group, GroupChange, Visibility } from './domain.ts';
 import { holdsBelow } from './domain.ts';
 import { groupArchived, groupBusy, groupTooDeep, tooManySubgroups } from './refusals.ts';
 
@@ -91,12 +91,20 @@ export async function heightOf(tx: Transaction, groupId: string): Promise<number
   return row.height;
 }
 
-/** @throws GROUP_BUSY (retryable) while a job changes who is in one of the groups below a group */
-export async function requireStillMembers(tx: Transaction, groupId: string): Promise<void> {
+/** @throws GROUP_BUSY (retryable) while a job changes who is in a group or in one below it, or holds one of them for another reason */
+export async function requireStill(tx: Transaction, groupId: string): Promise<void> {
   const rows = await tx.query(sql`
     with ${below(groupId)}
-    select from memberships m join below using (group_id) where m.lock_holder is not null limit 1`);
+    (select from memberships m join below using (group_id) where m.lock_holder is not null limit 1)
+    union all (select from holds join below using (group_id) limit 1)`);
   if (rows.length > 0) throw groupBusy();
+}
+
+/** Whether jobs have begun what members do by themselves in a group of that visibility. */
+export async function areComingThrough(tx: Transaction, groupId: string, visibility: Visibility): Promise<boolean> {
+  const rows = await tx.query(sql`
+    select from memberships where group_id = ${groupId} and lock_holder is not null and pending->>'through' = ${visibility} limit 1`);
+  return rows.length > 0;
 }
 
 const doomedBy = (jobId: string) => sql`lock_holder = ${jobId} and pending->>'change' = 'delete'`;

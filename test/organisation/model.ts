@@ -114,15 +114,18 @@ export function refusals(state: State, command: Command): string[] {
       refuse(isLastLeader(group, command), 'LAST_LEADER');
       break;
     case 'define':
+      refuse(archived, 'GROUP_ARCHIVED');
       refuse(
         [...group.positions.values()].some((one) => keyOf(one.split('\n')[0] ?? '') === keyOf(command.name)),
         'NAME_TAKEN',
       );
       break;
     case 'redefine':
+      refuse(archived, 'GROUP_ARCHIVED');
       refuse(!group.positions.has(command.positionId), 'POSITION_NOT_FOUND');
       break;
     case 'abolish':
+      refuse(archived, 'GROUP_ARCHIVED');
       refuse(!group.positions.has(command.positionId), 'POSITION_NOT_FOUND');
       refuse(
         [...group.bindings.values()].some((bound) => bound.has(command.positionId)),
@@ -132,6 +135,8 @@ export function refusals(state: State, command: Command): string[] {
     case 'bind':
     case 'unbind': {
       const isKnown = command.positionId === command.leaderPositionId || group.positions.has(command.positionId);
+      // To let go only takes away.
+      refuse(archived && command.kind === 'bind', 'GROUP_ARCHIVED');
       refuse(!isKnown, 'POSITION_NOT_FOUND');
       refuse(command.kind === 'bind' && !group.members.has(command.memberId), 'NOT_MEMBER');
       break;

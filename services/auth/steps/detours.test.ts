@@ -54,6 +54,29 @@ test('who may delete a group only, or not all that is below it, does not delete 
   await t.notThrowsAsync(remove(one), 'where nothing is below it');
 });
 
+test('who may archive a group only, or not all that is below it, does not archive that by it', async (t) => {
+  const [reaching, only] = [own(['group.archive', 'subtree']), own(['group.archive', 'here'])];
+  const top = await made(undefined, ROOT, reaching, only);
+  const inner = await made(undefined, top.groupId);
+  await auth.role(`keeps-${inner.groupId}`, [
+    `forbid (principal, action == Musubi::Action::"group.archive", resource == Musubi::Group::"${inner.groupId}");`,
+  ]);
+  const [one, other, third] = [await member(), await member(`keeps-${inner.groupId}`), await member()];
+  await bind(top.groupId, one.memberId, [only.positionId]);
+  await bind(top.groupId, other.memberId, [reaching.positionId]);
+  await bind(top.groupId, third.memberId, [reaching.positionId]);
+  const allow = ({ permit }: typeof one) =>
+    auth.steps.allowArchive({ ...operation(), groupId: top.groupId, permit: permit(top.groupId, 'group.archive') });
+  await t.throwsAsync(allow(one), EXCEEDS);
+  await t.throwsAsync(allow(other), EXCEEDS);
+  await t.notThrowsAsync(allow(third));
+  await t.notThrowsAsync(allow(await member('admin')));
+  await t.notThrowsAsync(auth.steps.allowArchive({ ...operation(), groupId: top.groupId }), 'the system itself');
+  await auth.steps.removeGroups({ ...operation(), groupId: inner.groupId });
+  await t.notThrowsAsync(allow(one), 'where nothing is below it');
+  await t.throwsAsync(auth.steps.allowArchive({ ...operation(), groupId: inner.groupId }), { code: 'GROUP_NOT_FOUND' });
+});
+
 test('what a policy permits everywhere but in a group below is not given for all that is below', async (t) => {
   const top = await made(undefined);
   const inner = await made(undefined, top.groupId);

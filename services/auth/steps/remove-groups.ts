@@ -1,7 +1,7 @@
 import { jobOf } from '#platform/validation/id.ts';
 import type { RemoveGroupsRequest, RemoveGroupsResponse } from '#proto/musubi/auth/v1/auth.ts';
 import { requireGroup } from '../groups/store.ts';
-import { type PermittedStep, requireHeldThere } from '../permitted.ts';
+import { type PermittedStep, requireHeldBelow } from '../permitted.ts';
 
 /**
  * Removes a group with all that is below it: nothing is granted there any more, to nobody. They are marked, so that an undo finds them. Who
@@ -13,9 +13,7 @@ export const removeGroups: PermittedStep<RemoveGroupsRequest, RemoveGroupsRespon
   takesAway: true,
   async do({ store, session }, { operationId, groupId }, author) {
     await requireGroup(store, session, groupId);
-    const below = { path: groupId, _id: { $ne: groupId }, removedBy: { $exists: false } };
-    if (await store.groups.findOne(below, { session, projection: { _id: 1 } }))
-      await requireHeldThere(author, groupId, [{ action: 'group.delete', reach: 'subtree' }]);
+    await requireHeldBelow(store, session, author, groupId, 'group.delete');
     const jobId = jobOf(operationId);
     await store.groups.updateMany({ path: groupId, removedBy: { $exists: false } }, { $set: { removedBy: jobId } }, { session });
     return { result: {}, kept: { jobId } };

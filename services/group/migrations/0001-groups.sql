@@ -78,6 +78,13 @@ create table closed_members (
   lock_holder text not null
 );
 
+-- Jobs that change what another service keeps of a group, as its positions: while they hold it, it is not archived, nor deleted.
+create table holds (
+  job_id   text primary key,
+  group_id text not null references groups on delete cascade
+);
+create index holds_of on holds (group_id);
+
 -- Members that jobs add to groups, line by line, with what became of each: for clients to read as long as the job is kept.
 create table additions (
   job_id    text not null,

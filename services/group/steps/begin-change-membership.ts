@@ -8,7 +8,7 @@ import type {
   BeginChangeMembershipRequest,
   BeginChangeMembershipResponse,
 } from '#proto/musubi/group/v1/group.ts';
-import { NO_TIES, requireMemberId } from '../domain.ts';
+import { NO_TIES, requireMemberId, type Visibility } from '../domain.ts';
 import { becomes, isInvitedUntil } from '../joining.ts';
 import {
   findMembership,
@@ -28,13 +28,26 @@ import {
   notMember,
   rootGroup,
 } from '../refusals.ts';
-import { readGroups } from '../store.ts';
+import { keepGroup } from '../store.ts';
 import { holdTree, pathOf, requireNotArchived, requireNotHeld } from '../tree.ts';
 
 const WITHDRAW_REQUEST = 'MEMBERSHIP_CHANGE_WITHDRAW_REQUEST' satisfies Asked;
 const EXPIRE = 'MEMBERSHIP_CHANGE_EXPIRE_INVITATION' satisfies Asked;
-/** Nobody is kept in what is archived, and what time ends, it ends there, too. */
-const ALSO_IN_ARCHIVED: readonly Asked[] = ['MEMBERSHIP_CHANGE_LEAVE', EXPIRE];
+/** What only takes away: in an archived group, too, nobody is kept, or waits for an answer for ever. */
+const TAKES_AWAY: readonly Asked[] = [
+  'MEMBERSHIP_CHANGE_LEAVE',
+  'MEMBERSHIP_CHANGE_EXPEL',
+  'MEMBERSHIP_CHANGE_DECLINE_REQUEST',
+  WITHDRAW_REQUEST,
+  'MEMBERSHIP_CHANGE_DECLINE_INVITATION',
+  'MEMBERSHIP_CHANGE_WITHDRAW_INVITATION',
+  EXPIRE,
+];
+/** What members do by themselves only in a group that has this visibility. */
+const THROUGH: Partial<Record<Asked, Visibility>> = {
+  MEMBERSHIP_CHANGE_JOIN: 'open',
+  MEMBERSHIP_CHANGE_REQUEST: 'request',
+};
 
 interface Kept {
   groupId: string;
@@ -72,7 +85,8 @@ export const beginChangeMembership: Step<BeginChangeMembershipRequest, BeginChan
     if ('becomes' in pending && (pending.becomes === 'requested' || pending.becomes === 'invited'))
       await requireFewCandidacies(tx, memberId, pending.becomes);
     if (successorId !== undefined) await requireStays(tx, groupId, successorId);
-    await holdMembership(tx, { groupId, memberId }, jobId, pending);
+    const through = THROUGH[change];
+    await holdMembership(tx, { groupId, memberId }, jobId, through ? { ...pending, through } : pending);
     const invitedUntil = 'becomes' in pending && pending.becomes === 'invited' ? pending.until : undefined;
     return { result: { nothingToDo: false, until: invitedUntil }, kept: keeps };
   },
@@ -85,18 +99,17 @@ export const beginChangeMembership: Step<BeginChangeMembershipRequest, BeginChan
  * @throws GROUP_NOT_FOUND, ROOT_GROUP, GROUP_ARCHIVED, GROUP_NOT_OPEN; GROUP_BUSY (retryable)
  */
 export async function requireOpenTo(tx: Transaction, groupId: string, change: Asked): Promise<void> {
-  const [, path, [group]] = await Promise.all([
-    holdTree(tx, 'part'),
-    pathOf(tx, groupId),
-    readGroups(tx, { ids: [groupId], begun: true }),
-  ]);
+  const [, group, path] = await Promise.all([holdTree(tx, 'part'), keepGroup(tx, groupId), pathOf(tx, groupId)]);
   if (!group) throw groupNotFound();
   if (groupId === ROOT) throw rootGroup();
   if (group.version === 0) throw groupBusy();
   requireNotHeld(path);
-  if (!ALSO_IN_ARCHIVED.includes(change)) requireNotArchived(path);
-  if (change === 'MEMBERSHIP_CHANGE_JOIN' && group.visibility !== 'open') throw groupNotOpen();
-  if (change === 'MEMBERSHIP_CHANGE_REQUEST' && group.visibility !== 'request') throw groupNotOnRequest();
+  if (!TAKES_AWAY.includes(change)) requireNotArchived(path);
+  const through = THROUGH[change];
+  if (through === undefined) return;
+  if (group.visibility !== through) throw through === 'open' ? groupNotOpen() : groupNotOnRequest();
+  // It is about to have another one, which holds for who comes from now on.
+  if (group.pending?.change === 'update' && group.pending.visibility !== through) throw groupBusy();
 }
 
 /** Who is to lead the group is in it, and about to stay. */

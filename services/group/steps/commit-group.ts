@@ -3,20 +3,28 @@ import { jobOf } from '#platform/validation/id.ts';
 import type { CommitGroupRequest, CommitGroupResponse } from '#proto/musubi/group/v1/group.ts';
 import type { Group, GroupChange } from '../domain.ts';
 import { EVENTS, groupEvent, writtenGroup } from '../events.ts';
-import { notBegun } from '../refusals.ts';
+import { groupBusy, notBegun } from '../refusals.ts';
 import { keepName, saveGroup } from '../store.ts';
 import { isSame } from '../tags.ts';
+import { areComingThrough } from '../tree.ts';
 import { begunGroup, letGroupGo } from './lock.ts';
 
 /**
  * Does what the job has begun with the group. Auth goes by it already. (What is deleted is purged.) Where its tags were to be changed, and
- * are so already, nothing is told.
- * @throws GROUP_NOT_FOUND, LOCK_NOT_HELD
+ * are so already, nothing is told. Where it was to have another visibility, those who were let through by the one that it had come first: who
+ * comes later waits for this job.
+ * @throws GROUP_NOT_FOUND, LOCK_NOT_HELD; GROUP_BUSY (retryable) while they are on their way
  */
 export const commitGroup: Step<CommitGroupRequest, CommitGroupResponse> = {
   async do(tx, { operationId, groupId }) {
     const { group, pending } = await begunGroup(tx, groupId, operationId);
     if (pending.change === 'delete') throw notBegun();
+    if (
+      pending.change === 'update' &&
+      pending.visibility !== group.visibility &&
+      (await areComingThrough(tx, groupId, group.visibility))
+    )
+      throw groupBusy();
     if (hasSameTags(group, pending)) {
       await letGroupGo(tx, { groupId, jobId: jobOf(operationId) });
       return { result: { written: writtenGroup(groupId, group.version - 1) } };
