@@ -23,7 +23,7 @@ test.afterEach.always(() => {
   sockets.authIsAway = false;
 });
 
-const narrow = (me?: string) => narrowSockets(sockets.store, me);
+const narrow = (me?: string) => narrowSockets(sockets.store, me === undefined ? undefined : [me]);
 const connect = (me: string, at = one): Promise<TestClient> => TestClient.open(at.url, sockets.token(me));
 const topicOf = (groupId: string): string => `group:${groupId}`;
 
