@@ -33,7 +33,8 @@ const listGroups = route({
     query: searchQuery.optional().meta({ description: 'Words to find in the name', examples: ['開発', 'kyoto office'] }),
     tag: wantedTag('Only those on which a tag of this name is, or that have one in their own set'),
     memberId: idOf('member').optional().meta({
-      description: 'Only those that this member is in; where it is not yourself, and of which you may see the members (`group.list-members`)',
+      description:
+        'Only those that this member is in; where it is not yourself, and of which you may see the members (`group.list-members`)',
     }),
     ...listing(GROUP_LIST),
   },
@@ -46,7 +47,10 @@ const listGroups = route({
     const [isSeen, membersSeen] =
       ofMemberId === ''
         ? [true, undefined]
-        : await Promise.all([isAllowed(gateway, reading), whereMembersAreSeen(gateway, { principal, accessToken, ctx }, ofMemberId)]);
+        : await Promise.all([
+            isAllowed(gateway, reading),
+            whereMembersAreSeen(gateway, { principal, accessToken, ctx }, ofMemberId),
+          ]);
     // Of one that is not seen, as of one that is not there, nobody learns where it is.
     if (!isSeen) return pageOf([], '');
     const request = { query, tag, ofMemberId, membersSeen, filter, orderBy, pageSize, pageToken, memberId, seen };
@@ -71,7 +75,8 @@ const listMemberGroups = route({
   tag: 'Groups',
   operationId: 'listMemberGroups',
   summary: 'The groups that a member is in, by name',
-  description: 'Those that you may see; where it is not yourself, of them those of which you may see the members (`group.list-members`).',
+  description:
+    'Those that you may see; where it is not yourself, of them those of which you may see the members (`group.list-members`).',
   action: 'group.list',
   filtered: true,
   params: { memberId: idOf('member') },

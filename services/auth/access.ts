@@ -11,7 +11,7 @@ import { outcomeOf } from './outcome.ts';
 import type { Permit } from './permits.ts';
 import type { Explanation } from './policies.ts';
 import type { RoleVersion } from './policy-sets.ts';
-import { type About, aboutOf, questionOf, type Resource } from './question.ts';
+import { type About, aboutOf, askedBelow, questionOf, type Resource } from './question.ts';
 import { groupNotFound, permissionRevoked, sessionRevoked } from './refusals.ts';
 import type { Standing } from './standing.ts';
 
@@ -138,20 +138,30 @@ async function inTurns<Item, Answer>(
 /**
  * What of all this may the member of this token do? Answered in the order asked, by one store look-up for all.
  *
+ * @param checks.goneFrom of a group that is gone, and that everybody could find: the one that it was in. It is decided on as if it was there
+ *   still; nothing is allowed where that one is gone, too
  * @throws as {@link authenticate}
  */
 export async function check(
   auth: Auth,
-  { accessToken, checks }: { accessToken: string; checks: readonly Asked[] },
+  { accessToken, checks }: { accessToken: string; checks: readonly (Asked & { goneFrom?: string | undefined })[] },
   signal?: AbortSignal,
 ): Promise<boolean[]> {
-  const [resources, actions] = [checks.map(({ resource }) => resource), checks.map(({ action }) => action)];
-  const about = aboutOf(resources, actions);
+  const resources = checks.map(({ resource, goneFrom }) => (goneFrom === undefined ? resource : groupOf(goneFrom)));
+  const about = aboutOf(
+    resources,
+    checks.map(({ action }) => action),
+  );
   const { token, roles, ...facts } = await identify(auth, accessToken, signal, about);
   let loading: Promise<Role[]> | undefined;
   const load = () => (loading ??= withPolicies(auth, roles));
-  const decide = async ({ action, resource }: Asked) => {
-    const question = questionOf({ memberId: token.memberId, action, resource }, facts);
+  const decide = async ({ action, resource, goneFrom }: (typeof checks)[number]) => {
+    if (goneFrom !== undefined && !facts.places.has(goneFrom)) return false;
+    const asked = questionOf(
+      { memberId: token.memberId, action, resource: goneFrom === undefined ? resource : groupOf(goneFrom) },
+      facts,
+    );
+    const question = goneFrom === undefined ? asked : askedBelow(asked, resource.id, true);
     return (await auth.policies.decide(question, roles, load)) === 'allowed';
   };
   return await inTurns(checks, decide, signal);
@@ -209,7 +219,8 @@ export async function explainGroup(
 const TOLD_OF_OTHERS = ['position.list', 'group.list-members'] as const satisfies readonly Action[];
 
 /** What is asked of a group before anything of it is shown. */
-const readingOf = (groupId: string): Asked => ({ action: 'group.read', resource: { type: 'Group', id: groupId, ownerId: '' } });
+const readingOf = (groupId: string): Asked => ({ action: 'group.read', resource: groupOf(groupId) });
+const groupOf = (id: string): Resource => ({ type: 'Group', id, ownerId: '' });
 
 async function explained(
   auth: Auth,

@@ -100,7 +100,10 @@ export interface Groups {
   listing: Listing;
 }
 
-export function groupsPage(conditions: readonly Query[], { seen, tag, ofMemberId, membersSeen, listing, after, limit }: Groups & Page): Query {
+export function groupsPage(
+  conditions: readonly Query[],
+  { seen, tag, ofMemberId, membersSeen, listing, after, limit }: Groups & Page,
+): Query {
   const { rest, by } = ordered(listing, GROUP_COLUMNS, sql`t.id`, after);
   const all = [
     seenIn(sql`t`, seen),

@@ -272,3 +272,35 @@ test('what comes of a look-up is the same however deep the group is', async (t) 
   t.is(deepest?.path.length, 100);
   t.is(sizes[0], sizes[1]);
 });
+
+test('of a group that is gone, and that everybody could find, it is decided as if it was there still', async (t) => {
+  const parent = await add(undefined, { findable: true });
+  const [gone, named] = [randomUUID(), randomUUID()];
+  const one = await member({}, ['finds']);
+  await auth.role(`not-${named}`, [
+    'permit (principal, action, resource is Musubi::Group) when { resource.findable };',
+    `forbid (principal, action, resource == Musubi::Group::"${named}");`,
+  ]);
+  const other = await member({}, [`not-${named}`]);
+  const reads = async ({ accessToken }: { accessToken: string }, id: string, goneFrom?: string) =>
+    (await check(auth, { accessToken, checks: [{ action: 'group.read', resource: group(id), goneFrom }] }))[0];
+  t.false(await reads(one, gone), 'Auth does not know it any more');
+  t.true(await reads(one, gone, parent._id));
+  t.false(await reads(one, gone, randomUUID()), 'nor is what it was in there still');
+  t.true(await reads(one, named, parent._id));
+  t.false(await reads(other, named, parent._id), 'from whom it was hidden by its ID');
+  t.true(await reads(other, gone, parent._id));
+  await auth.role(`not-in-${parent._id}`, [
+    'permit (principal, action, resource is Musubi::Group) when { resource.findable };',
+    `forbid (principal, action, resource in Musubi::Group::"${parent._id}") unless { principal in resource.members };`,
+  ]);
+  const inside = await member({ groupIds: [parent._id] }, [`not-in-${parent._id}`]);
+  t.true(await reads(inside, parent._id));
+  t.false(await reads(inside, gone, parent._id), 'or by what it was in: who is in that was not in it');
+  const led = await add(undefined, {
+    positions: [position('leader', ['group.read', 'subtree']), position('member', ['group.read', 'here'])],
+  });
+  const leader = await member({ groupIds: [led._id], positionIds: [led.positions[0]?.id ?? ''] });
+  t.true(await reads(leader, gone, led._id));
+  t.false(await reads(await member({ groupIds: [led._id] }), gone, led._id), 'what is granted there only is not granted below');
+});
