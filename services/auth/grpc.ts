@@ -131,7 +131,6 @@ export function authHandlers(auth: Auth, keys: KeyRing): AuthHandlers {
       return { corrected: await settled(store, correctGroup(store, request)) };
     },
     correctStanding: async (request) => {
-      if (request.groupId === '') throw missing('groupId');
       requireId('memberId', request.memberId);
       return { corrected: await settled(store, correctStanding(store, request)) };
     },
