@@ -115,6 +115,32 @@ const PLANTED: Record<GroupKind, (access: Access) => Promise<Planted>> = {
     const agrees = async () => (await standingOf(access, groupId, memberId)).positionIds.length === 0;
     return { id: `${groupId}.${memberId}`, narrowed: memberId, agrees };
   },
+  async 'extra-invitation'(access) {
+    const [groupId, { memberId }] = [await access.group(), await access.member()];
+    await access.auth.store.members.updateOne({ _id: memberId }, { $set: { invitedTo: [groupId] } });
+    const agrees = async () => !(await standingOf(access, groupId, memberId)).isInvited;
+    return { id: `${groupId}.${memberId}`, narrowed: memberId, agrees };
+  },
+  async 'missing-invitation'(access) {
+    const [groupId, { memberId }, inviter] = [await access.group(), await access.member(), await access.member()];
+    const step = access.job();
+    const asked = { groupId, memberId, change: 'MEMBERSHIP_CHANGE_INVITE', reason: '', inviterId: inviter.memberId };
+    await step('group', 'beginChangeMembership', asked);
+    await step('auth', 'changeStandings', { groupId, changes: [{ memberId, isInvited: true }], leavesNone: false });
+    await step('group', 'commitMembership');
+    await access.auth.store.members.updateOne({ _id: memberId }, { $unset: { invitedTo: '' } });
+    const agrees = async () => (await standingOf(access, groupId, memberId)).isInvited;
+    return { id: `${groupId}.${memberId}`, narrowed: memberId, agrees };
+  },
+  async 'unknown-position'(access) {
+    const [groupId, { memberId }] = [await access.group(), await access.member()];
+    const [mine, stray] = [await access.position(groupId), newId()];
+    await access.standing(groupId, memberId, mine);
+    const { members } = access.auth.store;
+    await members.updateOne({ _id: memberId }, { $push: { positionIds: stray } });
+    const agrees = async () => (await members.findOne({ _id: memberId }))?.positionIds?.join() === mine;
+    return { id: `.${memberId}`, narrowed: memberId, agrees };
+  },
   async 'missing-binding'(access) {
     const [groupId, { memberId }] = [await access.group(), await access.member()];
     const positionId = await access.position(groupId);
@@ -143,6 +169,15 @@ for (const [kind, plant] of Object.entries(PLANTED)) {
     t.deepEqual((await reconcile(access.context)).repaired, {}, 'it agrees now');
   });
 }
+
+test('to what a member is bound in a group that it is not in is found, too, as policies may go by it', async (t) => {
+  const access = shared;
+  const [groupId, { memberId }] = [await access.group(), await access.member()];
+  const positionId = await access.position(groupId);
+  await access.auth.store.members.updateOne({ _id: memberId }, { $set: { positionIds: [positionId] } });
+  t.deepEqual((await reconcile(access.context)).repaired, { 'extra-binding': 1 });
+  t.deepEqual((await access.auth.store.members.findOne({ _id: memberId }))?.positionIds, []);
+});
 
 test('all groups that Auth has lost come back, each after the one that it is in, with all who are in them', async (t) => {
   const access = await system(t);

@@ -2,7 +2,7 @@ import { invitationTerm } from './invitation-term.ts';
 import { finish, pivot, saga } from './saga.ts';
 import { services } from './step.ts';
 
-const { auth, group, term } = services;
+const { auth, group, term, websocket } = services;
 
 export interface AcceptInvitationInput {
   groupId: string;
@@ -16,6 +16,7 @@ export const acceptInvitation = saga(
     [
       group.beginChangeMembership,
       pivot(auth.changeStandings),
+      finish(websocket.narrowSockets, (memberId) => ({ memberId })),
       finish(term.setTerms, () => ({ terms: [] })),
       finish(group.commitMembership, () => ({})),
     ],
@@ -24,6 +25,8 @@ export const acceptInvitation = saga(
     await step(group.beginChangeMembership, { groupId, memberId, change: 'MEMBERSHIP_CHANGE_ACCEPT', reason: '' });
     const changes = [{ memberId, isMember: true, positions: undefined }];
     await step(auth.changeStandings, { groupId, changes, leavesNone: false });
+    // Policies may forbid something to members of a group.
+    await step(websocket.narrowSockets, { memberId });
     await step(term.setTerms, { terms: [invitationTerm({ groupId, memberId }, null)] });
     await step(group.commitMembership, {});
     return { id: memberId };

@@ -1,7 +1,7 @@
 import { finish, pivot, saga } from './saga.ts';
 import { services } from './step.ts';
 
-const { auth, group } = services;
+const { auth, group, websocket } = services;
 
 export interface AddMembersInput {
   groupId: string;
@@ -12,10 +12,14 @@ export interface AddMembersInput {
 /** Adds the members of one part: those that Group or Auth refuses are noted, and hold up no other. */
 export const addPart = saga(
   'group.add-part',
-  [[group.holdAdditions, auth.admitMembers, group.commitAdditions]],
+  [[group.holdAdditions, auth.admitMembers, websocket.narrowSockets, group.commitAdditions]],
   async ({ step }, { groupId, part }: { groupId: string; part: number }) => {
     const { memberIds } = await step(group.holdAdditions, { part });
     const { refused } = await step(auth.admitMembers, { groupId, memberIds });
+    const isRefused = new Set(refused.map(({ memberId }) => memberId));
+    const admitted = memberIds.filter((memberId) => !isRefused.has(memberId));
+    // Policies may forbid something to members of a group.
+    if (admitted.length > 0) await step(websocket.narrowSockets, { members: { memberIds: admitted } });
     await step(group.commitAdditions, { part, refused });
     return {};
   },

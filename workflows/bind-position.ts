@@ -3,7 +3,7 @@ import { finish, pivot, saga } from './saga.ts';
 import { standingsOf } from './standings.ts';
 import { services } from './step.ts';
 
-const { auth, group, position, term } = services;
+const { auth, group, position, term, websocket } = services;
 
 export interface BindPositionInput {
   groupId: string;
@@ -13,6 +13,9 @@ export interface BindPositionInput {
   until?: string | undefined;
 }
 
+/** Whoever is bound. */
+const ofAll = () => ({});
+
 /** Binds a member of a group to one of its positions, for the term that is given, or leaves it as it was. */
 export const bindPosition = saga(
   'position.bind',
@@ -21,9 +24,10 @@ export const bindPosition = saga(
       group.holdGroup,
       position.beginChangeBindings,
       pivot(auth.changeStandings),
+      finish(websocket.narrowSockets, ofAll),
       finish(term.setTerms, noTerms),
-      finish(position.commitBindings, () => ({})),
-      finish(group.releaseGroup, () => ({})),
+      finish(position.commitBindings, ofAll),
+      finish(group.releaseGroup, ofAll),
     ],
   ],
   async ({ step }, { groupId, positionId, memberId, until }: BindPositionInput) => {
@@ -31,6 +35,8 @@ export const bindPosition = saga(
     const change = { bind: [positionId], release: [], releaseAll: false, until };
     const { bindings, leavesNone, terms } = await step(position.beginChangeBindings, { groupId, memberId, ...change });
     await step(auth.changeStandings, { groupId, changes: standingsOf(bindings), leavesNone });
+    // Policies may forbid something to who is bound to it.
+    await step(websocket.narrowSockets, { memberId });
     if (terms.length > 0) await step(term.setTerms, positionTerms(terms));
     await step(position.commitBindings, {});
     await step(group.releaseGroup, {});

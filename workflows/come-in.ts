@@ -2,16 +2,21 @@ import type { MembershipChange } from '#proto/musubi/group/v1/group.ts';
 import { finish, pivot, type Saga } from './saga.ts';
 import { services } from './step.ts';
 
-const { auth, group } = services;
+const { auth, group, websocket } = services;
 
 /** How a member comes into a group, whoever wants it. */
 export const COMING = [
   group.beginChangeMembership,
   pivot(auth.changeStandings),
+  finish(websocket.narrowSockets, (memberId) => ({ memberId })),
   finish(group.commitMembership, () => ({})),
 ] as const;
 
-type Parts = typeof group.beginChangeMembership | typeof auth.changeStandings | typeof group.commitMembership;
+type Parts =
+  | typeof group.beginChangeMembership
+  | typeof auth.changeStandings
+  | typeof websocket.narrowSockets
+  | typeof group.commitMembership;
 
 export async function comeIn(
   step: Saga<Parts>['step'],
@@ -20,6 +25,8 @@ export async function comeIn(
   await step(group.beginChangeMembership, { groupId, memberId, change, reason: '' });
   const changes = [{ memberId, isMember: true, positions: undefined }];
   await step(auth.changeStandings, { groupId, changes, leavesNone: false });
+  // Policies may forbid something to members of a group.
+  await step(websocket.narrowSockets, { memberId });
   await step(group.commitMembership, {});
   return { id: memberId };
 }

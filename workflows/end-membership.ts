@@ -10,7 +10,7 @@ export const ENDING = [
   group.beginChangeMembership,
   position.beginChangeBindings,
   pivot(auth.changeStandings),
-  finish(websocket.narrowSockets, (memberId) => ({ memberId })),
+  finish(websocket.narrowSockets, () => ({})),
   finish(term.setTerms, noTerms),
   finish(position.commitBindings, () => ({})),
   finish(group.commitMembership, () => ({})),
@@ -49,6 +49,7 @@ export async function endMembership(
     until: undefined,
   });
   const ofOthers = bindings.filter((one) => one.memberId !== memberId);
+  const memberIds = [memberId, ...ofOthers.map((one) => one.memberId)];
   await step(auth.changeStandings, {
     groupId,
     changes: [
@@ -57,7 +58,7 @@ export async function endMembership(
     ],
     leavesNone,
   });
-  await step(websocket.narrowSockets, { memberId });
+  await step(websocket.narrowSockets, { members: { memberIds } });
   if (terms.length > 0) await step(term.setTerms, positionTerms(terms));
   await step(position.commitBindings, {});
   await step(group.commitMembership, {});

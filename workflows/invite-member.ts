@@ -2,7 +2,7 @@ import { invitationTerm } from './invitation-term.ts';
 import { finish, pivot, saga } from './saga.ts';
 import { services } from './step.ts';
 
-const { auth, group, term } = services;
+const { auth, group, term, websocket } = services;
 
 export interface InviteMemberInput {
   groupId: string;
@@ -20,6 +20,7 @@ export const inviteMember = saga(
     [
       group.beginChangeMembership,
       pivot(auth.changeStandings),
+      finish(websocket.narrowSockets, (memberId) => ({ memberId })),
       finish(term.setTerms, () => ({ terms: [] })),
       finish(group.commitMembership, () => ({})),
     ],
@@ -30,6 +31,8 @@ export const inviteMember = saga(
     const { until = null } = await step(group.beginChangeMembership, asked);
     const changes = [{ memberId, isInvited: true, positions: undefined }];
     await step(auth.changeStandings, { groupId, changes, leavesNone: false });
+    // Policies may forbid something to who is invited.
+    await step(websocket.narrowSockets, { memberId });
     await step(term.setTerms, { terms: [invitationTerm({ groupId, memberId }, until)] });
     await step(group.commitMembership, {});
     return { id: memberId };

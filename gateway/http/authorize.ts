@@ -7,7 +7,7 @@ import type { Action } from '#proto/musubi/auth/v1/actions.ts';
 import type { Origin } from '#proto/musubi/auth/v1/auth.ts';
 import type { Gateway } from '../gateway.ts';
 import { TOKEN_PROBLEMS } from './declared-problems.ts';
-import type { Hidden, Principal, Resource } from './route.ts';
+import type { Hidden, Principal, Reading, Resource } from './route.ts';
 import { soleHeader } from './validation.ts';
 
 /** The bearer token of a request (RFC 6750). Refused: TOKEN_MISSING, TOKEN_INVALID. */
@@ -78,12 +78,22 @@ export async function isAllowed({ auth }: Pick<Gateway, 'auth'>, { accessToken, 
 export async function seenOf(
   { auth }: Pick<Gateway, 'auth'>,
   { accessToken, ctx }: { accessToken: string; ctx: Context },
-  action: Extract<Action, `${string}.${'read' | 'list'}`>,
+  action: Reading,
   type: string,
 ): Promise<Condition | undefined> {
   const resource = { type, id: '', ownerId: '' };
   return (await auth.authorize({ accessToken, action, resource, filtered: true, origin: originOf(ctx) })).seen;
 }
+
+/** The condition of who may see none. */
+export const SEES_NONE = { kind: { $case: 'always', value: false } } as const satisfies Condition;
+
+/** The same; who may see none is answered with that. */
+export const seenOrNone = async (...asked: Parameters<typeof seenOf>): Promise<Condition | undefined> =>
+  await seenOf(...asked).catch((error: unknown) => {
+    if (isDenied(error)) return SEES_NONE;
+    throw error;
+  });
 
 /**
  * The challenge of a 401, which must have one (RFC 9110, 11.6.1). Only where a bearer token was given and is not good it

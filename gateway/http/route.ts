@@ -84,8 +84,11 @@ export type Answer<R extends Responses = Responses> = {
   } & (R[S] extends { schema: infer Z extends z.ZodType } ? { body: z.input<Z> | Buffer | Readable } : { body?: unknown });
 }[keyof R & number];
 
+/** The actions by which lists are filtered (`isReading` of Auth). */
+export type Reading = Extract<Action, `${string}.${'read' | 'list' | 'list-members'}`>;
+
 /** What Auth is asked for. A route that is `filtered` answers only with what the member may see (`Principal.seen`). */
-type Asked = { action: Action; filtered?: never } | { action: Extract<Action, `${string}.${'read' | 'list'}`>; filtered: true };
+type Asked = { action: Action; filtered?: never } | { action: Reading; filtered: true };
 
 /** How it is answered who may not do what the route does. */
 export interface Hidden {

@@ -1,7 +1,6 @@
-import type { Condition } from '#proto/musubi/access/v1/condition.ts';
 import { Candidacy } from '#proto/musubi/query/v1/query.ts';
 import type { RequestGateway } from '../gateway.ts';
-import { isDenied, seenOf } from '../http/authorize.ts';
+import { seenOf, seenOrNone } from '../http/authorize.ts';
 import { pageOf, paging } from '../http/paging.ts';
 import { type Call, route, SEES_ALL } from '../http/route.ts';
 import { idOf, namedIdOf } from '../id.ts';
@@ -82,18 +81,13 @@ const listInvitations = route({
   },
 });
 
-const NONE: Condition = { kind: { $case: 'always', value: false } };
-
 /** What a member is to groups. Where it may list no group, it sees of them what it needs: their IDs. */
 async function candidaciesOf(
   gateway: RequestGateway,
   call: Pick<Call, 'accessToken' | 'ctx'>,
   { memberId, candidacy, query: { pageSize, pageToken = '' } }: { memberId: string; candidacy: Candidacy; query: Page },
 ) {
-  const seen = await seenOf(gateway, call, 'group.list', 'Group').catch((error: unknown) => {
-    if (isDenied(error)) return NONE;
-    throw error;
-  });
+  const seen = await seenOrNone(gateway, call, 'group.list', 'Group');
   const found = await gateway.query.listCandidacies({ memberId, candidacy, groupId: '', pageSize, pageToken, seen });
   if (found.candidacies.length === 0 && pageToken === '') await gateway.query.getMember({ memberId, seen: SEES_ALL });
   return found;

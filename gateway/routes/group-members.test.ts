@@ -99,6 +99,16 @@ test('many are added by one job, whose lines say what became of each', async (t)
   t.is((await send(world, 'GET', `${lines}?outcome=refused`, { token })).body.items.length, 1);
   t.is((await send(world, 'GET', `${lines}?outcome=x`, { token })).status, 400);
   t.like(await send(world, 'GET', lines, { token: hana }), { status: 404, body: { code: 'JOB_NOT_FOUND' } });
+  world.refused = [{ actions: ['group.list-members'], id: groupId }];
+  t.is((await send(world, 'GET', lines, { token })).status, 200, 'who asked for it knows');
+  Object.assign(world.jobs.get(added.body.jobId) ?? {}, { memberId: world.hanaId });
+  t.like(
+    await send(world, 'GET', lines, { token }),
+    { status: 403, body: { code: 'PERMISSION_DENIED' } },
+    'others may see the job, but not who is in the group',
+  );
+  world.refused = [];
+  t.is((await send(world, 'GET', lines, { token })).status, 200);
   const registered = await send(world, 'PUT', `/v1/groups/${groupId}/members/${one}`, { token });
   t.like(await send(world, 'GET', `/v1/jobs/${registered.body.jobId}/lines`, { token }), { status: 200, body: { items: [] } });
 });

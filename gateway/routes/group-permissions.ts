@@ -43,7 +43,7 @@ const explainPermissions = route({
   operationId: 'explainPermissions',
   summary: 'What a member may do in a group, and what decides that',
   description:
-    'By default of who asks. Of another member: for those who may read it (`member.read`), and see the positions of the group (`position.list`). A suspended member is looked at as if it was not.',
+    'By default of who asks. Of another member: for those who may read it (`member.read`), and see the positions and the members of the group (`position.list`, `group.list-members`). A suspended member is looked at as if it was not.',
   action: 'group.read' satisfies Action,
   params: { groupId: namedIdOf('group') },
   resource: ({ params }) => ({ type: 'Group', id: params.groupId }),

@@ -80,7 +80,7 @@ test('groups are listed by what is asked for, as far as Auth says that they are 
   t.deepEqual(ids(await get(`/v1/groups?query=a%20b&tag=sales&memberId=${world.hanaId}&pageSize=7`)), [one]);
   t.like(asked, { query: 'a b', tag: 'sales', ofMemberId: world.hanaId, pageSize: 7, seen: only(one) });
   t.deepEqual(ids(await get(`/v1/members/${world.hanaId}/groups`)), [one]);
-  t.like(asked, { query: '', tag: '', ofMemberId: world.hanaId, seen: only(one) });
+  t.like(asked, { query: '', tag: '', ofMemberId: world.hanaId, seen: only(one), membersSeen: only(one) });
   for (const wrong of ['tag=', 'tag=%07', 'query=%00', 'memberId=me', 'pageSize=101', 'pageToken=x'])
     t.is((await get(`/v1/groups?${wrong}`)).status, 400, wrong);
 });
@@ -97,6 +97,35 @@ test('of a member that may not be read nobody learns in which groups it is', asy
   world.refused = [{ actions: ['member.read'], id: world.hanaId }];
   t.like(await get(`/v1/members/${world.hanaId}/groups`), { status: 404, body: { code: 'MEMBER_NOT_FOUND' } });
   t.deepEqual((await get(`/v1/groups?memberId=${world.hanaId}`)).body, { items: [] });
+});
+
+test('in which groups another member is, is told of those only whose members may be seen; each knows its own', async (t) => {
+  const { context: world } = t;
+  const { one } = organisation(world);
+  const { query } = world.gateway;
+  const conditions: unknown[] = [];
+  world.gateway.query = {
+    ...query,
+    async listGroups(request, options) {
+      conditions.push(request.membersSeen);
+      return await query.listGroups(request, options);
+    },
+  };
+  world.seen = only(one);
+  const lists = [`/v1/groups?memberId=${world.hanaId}`, `/v1/members/${world.hanaId}/groups`];
+  const asked = async (): Promise<unknown[]> => {
+    conditions.length = 0;
+    for (const path of lists) t.is((await getting(world)(path)).status, 200, path);
+    return conditions;
+  };
+  t.deepEqual(await asked(), [only(one), only(one)]);
+  world.refused = [{ actions: ['group.list-members'] }];
+  const none = { kind: { $case: 'always', value: false } };
+  t.deepEqual(await asked(), [none, none], 'who may see the members of no group');
+  const all = { kind: { $case: 'always', value: true } };
+  const adminId = [...world.members.keys()].find((id) => id !== world.hanaId) ?? '';
+  lists.splice(0, 2, `/v1/groups?memberId=${adminId}`, `/v1/members/${adminId}/groups`);
+  t.deepEqual(await asked(), [all, all], 'of itself');
 });
 
 test('what is below a group, how far, and what is above it', async (t) => {

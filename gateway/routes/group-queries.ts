@@ -2,9 +2,11 @@ import { searchQuery } from '#platform/validation/fields.ts';
 import { DEEPEST, groupTag } from '#platform/validation/group-fields.ts';
 import { GROUP_LIST, GROUP_MEMBER_LIST } from '#platform/validation/group-lists.ts';
 import { MOST_OF_A_TREE } from '#platform/validation/tree-fields.ts';
-import { isAllowed, seenOf } from '../http/authorize.ts';
+import type { Condition } from '#proto/musubi/access/v1/condition.ts';
+import type { RequestGateway } from '../gateway.ts';
+import { isAllowed, seenOf, seenOrNone } from '../http/authorize.ts';
 import { listing, pageOf, wholeNumber } from '../http/paging.ts';
-import { route, SEES_ALL } from '../http/route.ts';
+import { type Call, route, SEES_ALL } from '../http/route.ts';
 import { idOf, namedIdOf } from '../id.ts';
 import { groupMemberPageSchema, groupMembersShown } from './group-member-view.ts';
 import { group, groupPageSchema, groupShown } from './group-view.ts';
@@ -30,22 +32,42 @@ const listGroups = route({
   query: {
     query: searchQuery.optional().meta({ description: 'Words to find in the name', examples: ['開発', 'kyoto office'] }),
     tag: wantedTag('Only those on which a tag of this name is, or that have one in their own set'),
-    memberId: idOf('member').optional().meta({ description: 'Only those that this member is in' }),
+    memberId: idOf('member').optional().meta({
+      description:
+        'Only those that this member is in; where it is not yourself, and of which you may see the members (`group.list-members`)',
+    }),
     ...listing(GROUP_LIST),
   },
   responses: { 200: page },
   problems: ['PAGE_TOKEN_INVALID'],
-  async handle({ principal, accessToken, query: asked }, gateway) {
+  async handle({ principal, accessToken, ctx, query: asked }, gateway) {
     const { query = '', tag = '', memberId: ofMemberId = '', filter = '', orderBy = '', pageSize, pageToken = '' } = asked;
-    // Of one that is not seen, as of one that is not there, nobody learns where it is.
-    const reading = { accessToken, action: 'member.read' as const, resource: member(ofMemberId) };
-    if (ofMemberId !== '' && !(await isAllowed(gateway, reading))) return pageOf([], '');
     const { memberId, seen } = principal;
-    const request = { query, tag, ofMemberId, filter, orderBy, pageSize, pageToken, memberId, seen };
+    const reading = { accessToken, action: 'member.read' as const, resource: member(ofMemberId) };
+    const [isSeen, membersSeen] =
+      ofMemberId === ''
+        ? [true, undefined]
+        : await Promise.all([
+            isAllowed(gateway, reading),
+            whereMembersAreSeen(gateway, { principal, accessToken, ctx }, ofMemberId),
+          ]);
+    // Of one that is not seen, as of one that is not there, nobody learns where it is.
+    if (!isSeen) return pageOf([], '');
+    const request = { query, tag, ofMemberId, membersSeen, filter, orderBy, pageSize, pageToken, memberId, seen };
     const { groups, nextPageToken } = await gateway.query.listGroups(request);
     return pageOf(groups.map(groupShown), nextPageToken);
   },
 });
+
+/** Of which groups a member may know that another one is in them: of those of which it may list the members. What it is in itself, it knows. */
+async function whereMembersAreSeen(
+  gateway: RequestGateway,
+  { principal, accessToken, ctx }: Pick<Call, 'principal' | 'accessToken' | 'ctx'>,
+  ofMemberId: string,
+): Promise<Condition | undefined> {
+  if (principal.memberId === ofMemberId) return SEES_ALL;
+  return await seenOrNone(gateway, { accessToken, ctx }, 'group.list-members', 'Group');
+}
 
 const listMemberGroups = route({
   method: 'GET',
@@ -53,6 +75,8 @@ const listMemberGroups = route({
   tag: 'Groups',
   operationId: 'listMemberGroups',
   summary: 'The groups that a member is in, by name',
+  description:
+    'Those that you may see; where it is not yourself, of them those of which you may see the members (`group.list-members`).',
   action: 'group.list',
   filtered: true,
   params: { memberId: idOf('member') },
@@ -60,12 +84,15 @@ const listMemberGroups = route({
   query: listing(GROUP_LIST),
   responses: { 200: page },
   problems: ['PAGE_TOKEN_INVALID'],
-  async handle({ params: { memberId: ofMemberId }, principal, accessToken, query: asked }, gateway) {
+  async handle({ params: { memberId: ofMemberId }, principal, accessToken, ctx, query: asked }, gateway) {
     const { filter = '', orderBy = '', pageSize, pageToken = '' } = asked;
-    const reading = { action: 'member.read' as const, resource: member(ofMemberId) };
-    await requireReadable(gateway, accessToken, reading, 'MEMBER_NOT_FOUND');
     const { memberId, seen } = principal;
-    const request = { query: '', tag: '', ofMemberId, filter, orderBy, pageSize, pageToken, memberId, seen };
+    const reading = { action: 'member.read' as const, resource: member(ofMemberId) };
+    const [membersSeen] = await Promise.all([
+      whereMembersAreSeen(gateway, { principal, accessToken, ctx }, ofMemberId),
+      requireReadable(gateway, accessToken, reading, 'MEMBER_NOT_FOUND'),
+    ]);
+    const request = { query: '', tag: '', ofMemberId, membersSeen, filter, orderBy, pageSize, pageToken, memberId, seen };
     const { groups, nextPageToken } = await gateway.query.listGroups(request);
     if (groups.length === 0 && pageToken === '') await gateway.query.getMember({ memberId: ofMemberId, seen: SEES_ALL });
     return pageOf(groups.map(groupShown), nextPageToken);

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { failedPrecondition, internal } from '#platform/errors.ts';
+import { failedPrecondition, internal, permissionDenied } from '#platform/errors.ts';
 import { jobStateNamed, jobStateView, jobView, nameOfJobState, toJobView } from '#platform/job-view.ts';
 import { CLIENT_CODES, isClientCode, problemKind } from '#platform/problems.ts';
 import { type Addition, AdditionOutcome } from '#proto/musubi/group/v1/group.ts';
@@ -7,9 +7,11 @@ import { type Job, JobState } from '#proto/musubi/job/v1/job.ts';
 import type { CommandName } from '../../workflows/commands.ts';
 import { accepted, answerFor, awaited, commandHeaders, isFinal, RETRY_AFTER, repeatableHeaders } from '../commands/carry-out.ts';
 import type { RequestGateway } from '../gateway.ts';
+import { isAllowed } from '../http/authorize.ts';
 import { pageOf, pageSchema, paging } from '../http/paging.ts';
 import { route } from '../http/route.ts';
 import { EXAMPLE_ID, idOf } from '../id.ts';
+import { group } from './group-view.ts';
 
 const jobSchema = jobView.meta({
   id: 'Job',
@@ -105,14 +107,19 @@ const listLines = route({
   tag: 'Jobs',
   operationId: 'listJobLines',
   summary: 'What became of each line of a command that is about many',
-  description: `In the order in which they were asked for, for as long as the job is kept. Jobs of \`${WITH_LINES}\` have lines, others have none.`,
+  description: `In the order in which they were asked for, for as long as the job is kept. Jobs of \`${WITH_LINES}\` have lines, others have none. Those of a job that is not yours are for those who may see the members of its group (\`group.list-members\`).`,
   action: 'job.read',
   ...aboutOneJob,
   query: { outcome: outcome.optional().meta({ description: 'Only lines with this outcome', examples: ['refused'] }), ...paging },
   responses: { 200: { description: 'A page of lines', schema: pageSchema(lineSchema, 'JobLinePage') } },
-  problems: ['PAGE_TOKEN_INVALID'],
-  async handle({ loaded: { jobId, command }, query: { outcome, pageSize, pageToken = '' } }, gateway) {
+  problems: ['PAGE_TOKEN_INVALID', 'PERMISSION_DENIED'],
+  async handle({ loaded, principal, accessToken, query: { outcome, pageSize, pageToken = '' } }, gateway) {
+    const { jobId, command, aggregateId } = loaded;
     if (command !== WITH_LINES && pageToken === '') return pageOf<z.output<typeof lineSchema>>([], '');
+    // They tell of each whether it is in the group.
+    const listing = { accessToken, action: 'group.list-members', resource: group(aggregateId) } as const;
+    if (loaded.memberId !== principal.memberId && !(await isAllowed(gateway, listing)))
+      throw permissionDenied('PERMISSION_DENIED', `you may not see who is in the group: it needs ${listing.action}`);
     const asked = outcome ? OUTCOMES[outcome] : AdditionOutcome.ADDITION_OUTCOME_UNSPECIFIED;
     const { additions, nextPageToken } = await gateway.group.listAdditions({ jobId, outcome: asked, pageSize, pageToken });
     return pageOf(additions.map(toLine), nextPageToken);

@@ -2,6 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 import { Counter } from '@prometheus-io/client';
 import { callerGone, MusubiError, notFound, permissionDenied } from '#platform/errors.ts';
 import { metrics } from '#platform/process/telemetry.ts';
+import type { Action } from '#proto/musubi/auth/v1/actions.ts';
 import type { AccessToken } from './access-tokens.ts';
 import type { Auth } from './auth.ts';
 import type { Condition } from './conditions.ts';
@@ -10,7 +11,7 @@ import { outcomeOf } from './outcome.ts';
 import type { Permit } from './permits.ts';
 import type { Explanation } from './policies.ts';
 import type { RoleVersion } from './policy-sets.ts';
-import { type About, aboutOf, questionOf, type Resource } from './question.ts';
+import { type About, aboutOf, askedBelow, questionOf, type Resource } from './question.ts';
 import { groupNotFound, permissionRevoked, sessionRevoked } from './refusals.ts';
 import type { Standing } from './standing.ts';
 
@@ -137,20 +138,30 @@ async function inTurns<Item, Answer>(
 /**
  * What of all this may the member of this token do? Answered in the order asked, by one store look-up for all.
  *
+ * @param checks.goneFrom of a group that is gone, and that everybody could find: the one that it was in. It is decided on as if it was there
+ *   still; nothing is allowed where that one is gone, too
  * @throws as {@link authenticate}
  */
 export async function check(
   auth: Auth,
-  { accessToken, checks }: { accessToken: string; checks: readonly Asked[] },
+  { accessToken, checks }: { accessToken: string; checks: readonly (Asked & { goneFrom?: string | undefined })[] },
   signal?: AbortSignal,
 ): Promise<boolean[]> {
-  const [resources, actions] = [checks.map(({ resource }) => resource), checks.map(({ action }) => action)];
-  const about = aboutOf(resources, actions);
+  const resources = checks.map(({ resource, goneFrom }) => (goneFrom === undefined ? resource : groupOf(goneFrom)));
+  const about = aboutOf(
+    resources,
+    checks.map(({ action }) => action),
+  );
   const { token, roles, ...facts } = await identify(auth, accessToken, signal, about);
   let loading: Promise<Role[]> | undefined;
   const load = () => (loading ??= withPolicies(auth, roles));
-  const decide = async ({ action, resource }: Asked) => {
-    const question = questionOf({ memberId: token.memberId, action, resource }, facts);
+  const decide = async ({ action, resource, goneFrom }: (typeof checks)[number]) => {
+    if (goneFrom !== undefined && !facts.places.has(goneFrom)) return false;
+    const asked = questionOf(
+      { memberId: token.memberId, action, resource: goneFrom === undefined ? resource : groupOf(goneFrom) },
+      facts,
+    );
+    const question = goneFrom === undefined ? asked : askedBelow(asked, resource.id, true);
     return (await auth.policies.decide(question, roles, load)) === 'allowed';
   };
   return await inTurns(checks, decide, signal);
@@ -174,7 +185,8 @@ export async function simulate(
 
 /**
  * What a member may do in a group, action by action, and what decides that. Of itself every member asks who may read the group, of others who
- * may see its positions. Of what is granted from a group above, who may not read that one is told only that it is granted.
+ * may see its positions and its members, as it tells who is in it. Of what is granted from a group above, who may not see as much there is told only
+ * that it is granted; of itself, who may not read that one.
  *
  * @throws as {@link authorize} for who asks; GROUP_NOT_FOUND for a group that it may not read, MEMBER_NOT_FOUND
  */
@@ -187,12 +199,15 @@ export async function explainGroup(
   const token = await authorize(auth, { accessToken, action, resource }, signal).catch((error: unknown) => {
     throw error instanceof MusubiError && error.code === 'PERMISSION_DENIED' ? groupNotFound() : error;
   });
-  if (token.memberId !== memberId) await authorize(auth, { accessToken, action: 'position.list', resource }, signal);
+  const isOfOther = token.memberId !== memberId;
+  for (const needed of isOfOther ? TOLD_OF_OTHERS : []) await authorize(auth, { accessToken, action: needed, resource }, signal);
   const actions = auth.policies.actionsOn(resource.type);
   const explanations = await explained(auth, memberId, resource, actions, signal);
   const above = [...new Set(explanations.flatMap(({ positions }) => positions.map((one) => one.groupId)))];
-  const readable = await check(auth, { accessToken, checks: above.map((id) => readingOf(id)) }, signal);
-  const hidden = above.filter((_, at) => !readable[at]);
+  const needed = [action, ...(isOfOther ? TOLD_OF_OTHERS : [])];
+  const checks = above.flatMap((id) => needed.map((action) => ({ ...readingOf(id), action })));
+  const allowed = await check(auth, { accessToken, checks }, signal);
+  const hidden = above.filter((_, at) => !allowed.slice(at * needed.length, (at + 1) * needed.length).every(Boolean));
   return explanations.map(({ positions, ...explanation }, at) => ({
     action: actions[at] ?? '',
     ...explanation,
@@ -200,8 +215,12 @@ export async function explainGroup(
   }));
 }
 
+/** What it takes, besides reading a group, to be told what others hold there. */
+const TOLD_OF_OTHERS = ['position.list', 'group.list-members'] as const satisfies readonly Action[];
+
 /** What is asked of a group before anything of it is shown. */
-const readingOf = (groupId: string): Asked => ({ action: 'group.read', resource: { type: 'Group', id: groupId, ownerId: '' } });
+const readingOf = (groupId: string): Asked => ({ action: 'group.read', resource: groupOf(groupId) });
+const groupOf = (id: string): Resource => ({ type: 'Group', id, ownerId: '' });
 
 async function explained(
   auth: Auth,

@@ -78,7 +78,13 @@ export function authHandlers(auth: Auth, keys: KeyRing): AuthHandlers {
     },
     check: async ({ accessToken, checks }, { signal }) => {
       if (checks.length === 0 || checks.length > MAX_CHECKS) throw wrong('checks', `must be 1 to ${MAX_CHECKS}`);
-      const questions = checks.map((one, index) => question(one, `checks[${index}].`));
+      const questions = checks.map((one, index) => {
+        const { goneFrom } = one;
+        if (goneFrom !== undefined && goneFrom.length > 2 * LONGEST_NAME) throw tooLong(`checks[${index}].goneFrom`);
+        if (goneFrom !== undefined && one.resource?.type !== 'Group')
+          throw wrong(`checks[${index}].goneFrom`, 'is for groups only');
+        return { ...question(one, `checks[${index}].`), goneFrom };
+      });
       return { allowed: await check(auth, { accessToken, checks: questions }, signal) };
     },
     simulate: async ({ accessToken, memberId, check: asked }, { signal }) => {
@@ -125,7 +131,6 @@ export function authHandlers(auth: Auth, keys: KeyRing): AuthHandlers {
       return { corrected: await settled(store, correctGroup(store, request)) };
     },
     correctStanding: async (request) => {
-      if (request.groupId === '') throw missing('groupId');
       requireId('memberId', request.memberId);
       return { corrected: await settled(store, correctStanding(store, request)) };
     },

@@ -85,6 +85,7 @@ test('a policy that is about nothing that is read or listed may look at a resour
     ['action == Musubi::Action::"member.update"', true],
     ['action in [Musubi::Action::"member.update", Musubi::Action::"member.delete"]', true],
     ['action == Musubi::Action::"member.list"', false],
+    ['action == Musubi::Action::"group.list-members"', false],
     ['action in [Musubi::Action::"member.update", Musubi::Action::"member.read"]', false],
   ] as const) {
     t.is(notListable(`permit (principal, ${actions}, resource) when { principal in resource };`) === undefined, fine, actions);

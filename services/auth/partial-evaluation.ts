@@ -9,8 +9,11 @@ export class NotListable extends Error {
   override name = 'NotListable';
 }
 
-/** Whether an action only reads or lists: then its policies must leave conditions that a query can carry. */
-export const isReading = (action: string): boolean => /\.(?:read|list)$/.test(action);
+/**
+ * Whether an action only reads or lists, be it who is in a group: then its policies must leave conditions that a query can carry, as the groups of
+ * a member are listed by that.
+ */
+export const isReading = (action: string): boolean => /\.(?:read|list|list-members)$/.test(action);
 
 /** A kind of things. */
 interface Kind {

@@ -84,6 +84,14 @@ export function questionOf(
   return { ...asked, resource: { type, id, ownerId, within: within('Group', place.named), place } };
 }
 
+/** The same question about a group right below, of which nothing else is known: who asks is to it what it is by the groups above. */
+export function askedBelow(question: Question, id: string, findable: boolean): Question {
+  const { resource } = question;
+  const { place } = resource;
+  if (!place) return question;
+  return { ...question, resource: { ...resource, id, place: { ...place, id, findable, isInvited: false } } };
+}
+
 /** What a condition can depend on, of a question: by what no policy mentions, members do not differ to Cedar. */
 export const readerOf = ({ memberId, action, resource, positionIds = [] }: Question, strings: ReadonlySet<string>): string =>
   JSON.stringify([action, resource.type, strings.has(memberId) ? `=${memberId}` : 'member', mentioned(positionIds, strings)]);

@@ -7,6 +7,7 @@ import type { Policy, Role } from './domain.ts';
 import type { Policies } from './policies.ts';
 import { factsOf } from './policy-facts.ts';
 import type { Store } from './store.ts';
+import { NAMESPACE } from './uid.ts';
 
 /** What a role has of policies: themselves, and the IDs that stand in them. */
 export const carrying = (policies: readonly Policy[]): Required<Pick<Role, 'policies' | 'mentioned'>> => ({
@@ -53,6 +54,22 @@ export function requirePolicy(policies: Policies, given: PolicyMessage | undefin
   if (unlistable.length > 0) throw invalidFields(named(unlistable), 'POLICY_NOT_LISTABLE');
   const { policyId, name, cedar } = given;
   return { policyId, name, cedar };
+}
+
+/**
+ * All who are in a group hold the position of its members, and nobody is bound to that: a policy that names it would never say anything of anybody.
+ *
+ * @throws INVALID_POLICY
+ */
+export async function requireNamesNoMembers({ groups }: Store, session: ClientSession, policy: Policy): Promise<void> {
+  const { strings } = factsOf(policy.cedar);
+  if (!strings.includes(`${NAMESPACE}::Position`)) return;
+  const those = { positions: { $elemMatch: { id: { $in: carrying([policy]).mentioned }, kind: 'member' } } } as const;
+  const group = await groups.findOne(those, { session, projection: { _id: 1, 'positions.id': 1, 'positions.kind': 1 } });
+  if (!group) return;
+  const { id = '' } = group.positions.find(({ kind }) => kind === 'member') ?? {};
+  const message = `must not name position ${id}, which all members of group ${group._id} hold, and nobody is bound to: ask \`principal in resource.members\`, or name a position to which those are bound`;
+  throw invalidFields([{ field: 'cedar', message }], 'INVALID_POLICY');
 }
 
 /** The same of a policy that was not written as Cedar: where it stands in that is nowhere in what was written. */

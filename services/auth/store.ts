@@ -77,6 +77,8 @@ const makeIndexes = (db: Db): Promise<unknown> =>
     db.collection('members').createIndex({ roleIds: 1 }, { partialFilterExpression: { roleIds: ADMIN } }),
     // All that is below a group.
     db.collection('groups').createIndex({ path: 1 }),
+    // Of which groups positions are that members are bound to, or that policies name.
+    db.collection('groups').createIndex({ 'positions.id': 1 }),
     // Who is in a group that goes, or is bound to a position that does.
     db.collection('members').createIndex({ groupIds: 1 }),
     db.collection('members').createIndex({ positionIds: 1 }),

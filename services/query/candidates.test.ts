@@ -80,7 +80,17 @@ test('who has asked and who is invited is listed by name, a page at a time; neit
     ['cy'],
   );
   const groupsOf = async (ofMemberId: string) => {
-    const asked = { query: '', tag: '', filter: '', orderBy: '', ofMemberId, memberId: 'm', seen: ALL, ...FIRST };
+    const asked = {
+      query: '',
+      tag: '',
+      filter: '',
+      orderBy: '',
+      ofMemberId,
+      membersSeen: ALL,
+      memberId: 'm',
+      seen: ALL,
+      ...FIRST,
+    };
     return (await listGroups({ db, searches: newSearches() }, asked)).groups.map(({ groupId }) => groupId);
   };
   t.deepEqual([await groupsOf(ann), await groupsOf(bob), await groupsOf(inside)], [[], [], [groupId]]);

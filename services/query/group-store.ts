@@ -95,17 +95,25 @@ export interface Groups {
   tag?: { key: string; ids: readonly string[] } | undefined;
   /** Those that this member is in; empty: all. */
   ofMemberId: string;
+  /** Of those, the ones of which who asks may know who is in them. */
+  membersSeen?: Condition | undefined;
   listing: Listing;
 }
 
-export function groupsPage(conditions: readonly Query[], { seen, tag, ofMemberId, listing, after, limit }: Groups & Page): Query {
+export function groupsPage(
+  conditions: readonly Query[],
+  { seen, tag, ofMemberId, membersSeen, listing, after, limit }: Groups & Page,
+): Query {
   const { rest, by } = ordered(listing, GROUP_COLUMNS, sql`t.id`, after);
   const all = [
     seenIn(sql`t`, seen),
     ...(tag ? [sql`(t.tag_keys @> array[${tag.key}] or ${carries(tag.ids)})`] : []),
     ...(ofMemberId === ''
       ? []
-      : [sql`t.id in (select group_id from memberships where member_id = ${ofMemberId} and joined_at is not null)`]),
+      : [
+          sql`t.id in (select group_id from memberships where member_id = ${ofMemberId} and joined_at is not null)`,
+          seenBy(membersSeen, listed(sql`t`)),
+        ]),
     ...filtered(listing, GROUP_COLUMNS),
     ...conditions,
     rest,

@@ -37,7 +37,10 @@ async function tree(...given: [name: string, parent: string, state?: Partial<Gro
   return { id, gone };
 }
 const named = ({ groups }: { groups: { name: string }[] }): string => groups.map(({ name }) => name).join(' ');
-const ask = { query: '', pageSize: 0, pageToken: '', filter: '', orderBy: '', memberId: 'm', seen: ALL, tag: '', ofMemberId: '' };
+const ask = {
+  ...{ query: '', pageSize: 0, pageToken: '', filter: '', orderBy: '', memberId: 'm', seen: ALL },
+  ...{ tag: '', ofMemberId: '', membersSeen: ALL },
+};
 type Asked = Partial<typeof ask> | { seen: Condition | undefined };
 const list = (given: Asked = {}) => listGroups({ db, searches: newSearches() }, { ...ask, ...given });
 const get = async (groupId: string, seen: Condition | undefined = ALL, seenGroups: Condition | undefined = seen) =>
@@ -142,6 +145,9 @@ test.serial('groups are found by a tag, however it is written, and by who is in 
   t.is(named(await list({ ofMemberId: memberId })), 'a b');
   t.is(named(await list({ ofMemberId: memberId, seen: FINDABLE })), 'a');
   t.is(named(await list({ ofMemberId: randomUUID() })), '');
+  t.is(named(await list({ ofMemberId: memberId, membersSeen: FINDABLE })), 'a', 'of which its members may be seen');
+  t.is(named(await list({ ofMemberId: memberId, membersSeen: undefined })), '', 'who brings no condition sees none');
+  t.is(named(await list({ query: 'b', ofMemberId: memberId, membersSeen: FINDABLE })), '', 'also where words are looked for');
   await gone();
 });
 

@@ -57,7 +57,7 @@ const KINDS: Record<string, Kind> = {
     // Told apart from those of other runs by who is in them.
     events: (groupId, id, version, values) => [group('root', id, version, values), membershipEvent(id, groupId, version)],
     read: async (ofMemberId, asked) => {
-      const request = { query: '', memberId: 'm', tag: '', seen: ALL, ofMemberId, ...asked };
+      const request = { query: '', memberId: 'm', tag: '', seen: ALL, ofMemberId, membersSeen: ALL, ...asked };
       const { groups, nextPageToken } = await listGroups({ db, searches: newSearches() }, request);
       return { ids: idsOf(groups), nextPageToken };
     },
@@ -207,7 +207,7 @@ test('a page token is good for its order and filter only; words have an order of
   const ask = (given: Partial<Page> & { query?: string }) =>
     listGroups(
       { db, searches: newSearches() },
-      { query: '', memberId: 'm', tag: '', seen: ALL, ofMemberId: '', ...page, ...given },
+      { query: '', memberId: 'm', tag: '', seen: ALL, ofMemberId: '', membersSeen: undefined, ...page, ...given },
     );
   const one = { pageSize: 1, orderBy: 'createdAt', filter: 'archived = false' };
   const { nextPageToken: pageToken } = await ask(one);

@@ -35,7 +35,10 @@ interface Asked {
   pageToken?: string;
 }
 const found = (tag: string, given: Asked = {}) =>
-  listGroups({ db, searches: newSearches() }, { query: '', ...page, memberId: 'm', seen: ALL, tag, ofMemberId: '', ...given });
+  listGroups(
+    { db, searches: newSearches() },
+    { query: '', ...page, memberId: 'm', seen: ALL, tag, ofMemberId: '', membersSeen: undefined, ...given },
+  );
 const below = (groupId: string, tag: string, given: Asked & { depth?: number } = {}) =>
   listSubgroups(db, { groupId, depth: 1, ...page, seen: ALL, tag, ...given });
 const members = (groupId: string, tag: string, given: Asked = {}) =>

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { OutboxEvent } from '#platform/outbox/event.ts';
 import { GroupEvent, type GroupState, MembershipEvent } from '#proto/musubi/group/v1/group.ts';
 import { BindingsEvent, PositionEvent } from '#proto/musubi/position/v1/position.ts';
@@ -56,6 +57,24 @@ export function bindingsEvent(groupId: string, memberId: string, version: number
     version,
     BindingsEvent.toJSON({ groupId, memberId, version, bindings: [] }),
   );
+}
+
+export const topicOf = (groupId: string): string => `group:${groupId}`;
+
+/** A round trip: what was sent before it has come. */
+export async function settled(client: TestClient): Promise<void> {
+  await sleep(150);
+  const before = client.of('pong').length;
+  client.send({ type: 'ping' });
+  await client.count('pong', before + 1);
+}
+
+/** Subscribes from a cursor on. @returns the cursor where it begins */
+export async function resume(client: TestClient, groupId: string, cursor: string | undefined): Promise<string | undefined> {
+  const before = client.of('subscribed').length;
+  const topic = topicOf(groupId);
+  client.send({ type: 'subscribe', topics: [topic], ...(cursor ? { cursors: { [topic]: cursor } } : {}) });
+  return (await client.count('subscribed', before + 1))[before]?.cursors[topic];
 }
 
 type Said = Extract<ServerFrame, { type: 'group' | 'membership' | 'position' | 'bindings' }>;

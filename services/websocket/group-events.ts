@@ -25,9 +25,9 @@ const ofGroup: Told = (message) => {
   const own = saying(groupId, 'group', 'all', groupId, fields);
   const isThere = change === 'created' || change === 'moved';
   const parentIds = new Set([isThere ? group?.parentId : undefined, leftParentId].filter((id) => id !== undefined));
-  // Of one that is gone, Auth knows nothing any more, so nobody could be asked who might see it.
+  // Of one that is gone, Auth knows nothing any more, but who could see it if everybody finds it.
   const above = [...parentIds].map((id) =>
-    wasFindable ? saying(id, 'group', 'all', '', { change }) : saying(id, 'group', 'group', groupId, fields),
+    wasFindable ? saying(id, 'group', 'gone', groupId, { change }) : saying(id, 'group', 'group', groupId, fields),
   );
   return { subject: groupId, sayings: [own, ...above] };
 };

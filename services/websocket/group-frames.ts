@@ -28,7 +28,7 @@ export const groupFrames = {
     })
     .meta({
       description:
-        "The topic's group has changed; or one that is directly in it was made, moved in or out, or deleted, if you may read that one (`group.read`). Of one that is gone, and that everybody could find, you hear without its ID. Who may not read the topic's group any more, as it is gone, gets `unsubscribed`.",
+        "The topic's group has changed; or one that is directly in it was made, moved in or out, or deleted, if you may read that one (`group.read`). Of one that is gone, and that everybody could find, you hear without its ID, unless you may not read such a group there. Who may not read the topic's group any more, as it is gone, gets `unsubscribed`.",
       examples: [
         { type: 'group', topic: TOPIC, cursor: CURSOR, change: 'updated', groupId: GROUP_ID, version: 4 },
         { type: 'group', topic: TOPIC, cursor: CURSOR, change: 'created', groupId: OTHER_ID, version: 1 },

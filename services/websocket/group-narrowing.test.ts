@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
 import { TestClient } from './client.fixture.ts';
-import { bindingsEvent, groupEvent, heard, heardBy, membershipEvent } from './group-events.fixture.ts';
+import { bindingsEvent, groupEvent, heard, heardBy, membershipEvent, settled, topicOf } from './group-events.fixture.ts';
 import { openTestSockets, type TestInstance, type TestSockets } from './socket.fixture.ts';
 import { narrowSockets } from './steps/narrow-sockets.ts';
 
@@ -23,9 +23,8 @@ test.afterEach.always(() => {
   sockets.authIsAway = false;
 });
 
-const narrow = (me?: string) => narrowSockets(sockets.store, me);
+const narrow = (me?: string) => narrowSockets(sockets.store, me === undefined ? undefined : [me]);
 const connect = (me: string, at = one): Promise<TestClient> => TestClient.open(at.url, sockets.token(me));
-const topicOf = (groupId: string): string => `group:${groupId}`;
 
 async function following(at = one, groupId = randomUUID(), me = randomUUID()) {
   sockets.allow(me, groupId);
@@ -36,13 +35,6 @@ async function following(at = one, groupId = randomUUID(), me = randomUUID()) {
 
 const ends = (client: TestClient) => client.of('unsubscribed').map(({ topics, code }) => ({ topics, code }));
 const revoked = (groupId: string) => ({ topics: [topicOf(groupId)], code: 'PERMISSION_REVOKED' });
-
-async function settled(client: TestClient): Promise<void> {
-  await sleep(100);
-  const before = client.of('pong').length;
-  client.send({ type: 'ping' });
-  await client.count('pong', before + 1);
-}
 
 /** Holds each answer of Auth on many things back, though it is decided. */
 function holdAnswers() {

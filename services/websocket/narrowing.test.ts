@@ -28,7 +28,7 @@ const reader = (): string => {
   return me;
 };
 const connect = (me: string, at = one): Promise<TestClient> => TestClient.open(at.url, sockets.token(me));
-const narrow = (me?: string) => narrowSockets(sockets.store, me);
+const narrow = (me?: string) => narrowSockets(sockets.store, me === undefined ? undefined : [me]);
 
 /** A socket that follows a new job of somebody else. */
 async function follower(me: string, at = one) {
@@ -67,7 +67,7 @@ test.serial('one asking reaches every instance', async (t) => {
   const me = reader();
   const [here, there] = [await follower(me, one), await follower(me, two)];
   sockets.readers.delete(me);
-  const { number, memberIds } = await sockets.store.narrow(me);
+  const { number, memberIds } = await sockets.store.narrow([me]);
   t.deepEqual(memberIds, [me]);
   await here.client.until(async () => (await sockets.store.unvouched(me, number)) === 0);
   for (const { client, job } of [here, there]) {
@@ -131,7 +131,7 @@ test.serial('who follows nothing of others is not asked', async (t) => {
   const asked = sockets.asked.get(token);
   let looks = 0;
   const store = { ...sockets.store, unvouched: async () => ++looks };
-  await narrowSockets(store, me);
+  await narrowSockets(store, [me]);
   t.deepEqual([looks, sockets.asked.get(token)], [0, asked]);
 });
 
@@ -170,13 +170,31 @@ for (const whom of ['the member', 'all']) {
   });
 }
 
+test.serial('several are narrowed together, and nobody else is asked', async (t) => {
+  const [a, b, other] = [reader(), reader(), reader()];
+  const { store } = sockets;
+  const followers = await Promise.all([a, b, other].map((me) => follower(me)));
+  for (const me of [a, b, other]) sockets.readers.delete(me);
+  await narrowSockets(store, [a, 'nobody', b]);
+  await Promise.all(followers.map(({ client }) => settled(client)));
+  t.deepEqual(
+    followers.map(({ client }) => ends(client).length),
+    [1, 1, 0],
+  );
+  const { number } = await store.narrow([a]);
+  t.false(await store.subscribe([sockets.job('owner').jobId], a, 60_000, number - 1));
+  t.true(await store.subscribe([sockets.job('owner').jobId], other, 60_000, number - 1), 'what Auth said of another holds');
+  await narrowSockets(store, []);
+  t.deepEqual(ends(followers[2]?.client ?? t.fail()), [], 'nobody is not everybody');
+});
+
 test.serial('who follows one job for a moment more, is a follower for as long as before', async (t) => {
   const me = reader();
   const { store } = sockets;
   await store.subscribe([sockets.job('owner').jobId], me, 60_000);
   await store.subscribe([sockets.job('owner').jobId], me, 50);
   await sleep(100);
-  t.deepEqual((await store.narrow(me)).memberIds, [me]);
+  t.deepEqual((await store.narrow([me])).memberIds, [me]);
 });
 
 test.serial('what was entered and waits for its turn is not followed either', async (t) => {
@@ -243,5 +261,5 @@ test.serial('who may follow no more is forgotten as a follower in time', async (
   const me = reader();
   await sockets.store.subscribe(['job'], me, 1);
   await sleep(10);
-  t.deepEqual((await sockets.store.narrow(me)).memberIds, []);
+  t.deepEqual((await sockets.store.narrow([me])).memberIds, []);
 });

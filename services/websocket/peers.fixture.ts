@@ -60,6 +60,9 @@ export const newWorld = (): World => ({
   decisions: { one: 0, many: 0 },
 });
 
+/** What may be done to a group that is gone is said of this ID. */
+export const goneId = (groupId: string, from: string): string => `${groupId} gone from ${from}`;
+
 /** A token that Auth accepts. */
 export function newToken({ tokens }: World, memberId: string, seconds = 300): string {
   const token = randomUUID();
@@ -104,7 +107,9 @@ export async function servePeers(world: World, lifecycle: Lifecycle, log: Logger
       world.decisions.many++;
       if (world.authIsAway) throw unavailable('STORE_UNAVAILABLE', 'the store is away');
       const memberId = memberOf(accessToken);
-      const allowed = checks.map(({ action, resource }) => mayDo(memberId, action, resource));
+      const allowed = checks.map(({ action, resource, goneFrom }) =>
+        mayDo(memberId, action, resource && goneFrom ? { ...resource, id: goneId(resource.id, goneFrom) } : resource),
+      );
       await world.decidedMany();
       return { allowed };
     },

@@ -70,10 +70,10 @@ export interface SocketStore {
    * Has every socket of those who follow jobs of others ask what it may follow; no subscription that is not entered yet will be, on
    * what Auth said before.
    *
-   * @param memberId the only one whom it concerns; default: all
+   * @param memberIds the only ones whom it concerns, at least one; default: all
    * @returns the narrowing's number, and the members who were found
    */
-  narrow(memberId?: string): Promise<{ number: number; memberIds: string[] }>;
+  narrow(memberIds?: readonly string[]): Promise<{ number: number; memberIds: string[] }>;
   /** How many sockets of the member, in processes that live, Auth has not vouched for since a closing or narrowing. */
   unvouched(memberId: string, closing: number): Promise<number>;
   /** Forgets these sockets, so that they get no event before they are registered again. @returns how many */
@@ -134,7 +134,7 @@ export function socketStore(redis: Redis, kept: Kept, prefix = ''): SocketStore 
   redis.defineCommand('renewLease', { numberOfKeys: 1, lua: script('renew') });
   redis.defineCommand('registerSocket', { numberOfKeys: 4, lua: script('register') });
   redis.defineCommand('closeSockets', { numberOfKeys: 3, lua: script('close') });
-  redis.defineCommand('narrowSockets', { numberOfKeys: 3, lua: script('narrow') });
+  redis.defineCommand('narrowSockets', { lua: script('narrow') });
   redis.defineCommand('unvouchedSockets', { numberOfKeys: 1, lua: script('unvouched') });
   redis.defineCommand('readMemberEvents', { numberOfKeys: 2, lua: script('read') });
   redis.defineCommand('subscribeToJobs', { lua: script('subscribe') });
@@ -186,11 +186,12 @@ export function socketStore(redis: Redis, kept: Kept, prefix = ''): SocketStore 
         const keys = [socketsKey(memberId), closingsKey, closedKey(memberId)];
         return Number(await scripts.closeSockets(...keys, memberId, CLOSED_KEPT_MS, prefix));
       }),
-    narrow: (memberId = '') =>
+    narrow: (memberIds) =>
       guarded(async () => {
-        const keys = [closingsKey, followersKey, memberId === '' ? narrowedKey : closedKey(memberId)];
-        const [number, memberIds] = await scripts.narrowSockets(...keys, memberId, CLOSED_KEPT_MS, prefix);
-        return { number: Number(number), memberIds };
+        const keys = [closingsKey, followersKey, ...(memberIds ? memberIds.map(closedKey) : [narrowedKey])];
+        const given = [CLOSED_KEPT_MS, prefix, ...(memberIds ?? [])];
+        const [number, following] = await scripts.narrowSockets(keys.length, ...keys, ...given);
+        return { number: Number(number), memberIds: following };
       }),
     unvouched: (memberId, closing) => unvouched(memberId, closing),
     cutOff: (memberId, closing) => unvouched(memberId, closing, 'cut off'),

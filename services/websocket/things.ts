@@ -62,6 +62,7 @@ export const GROUP_ACTIONS = ['group.read', 'group.list-members', 'position.list
 interface Question {
   action: Action;
   resource: { type: string; id: string; ownerId: string };
+  goneFrom?: string | undefined;
 }
 
 const groupQuestion = (action: Action, groupId: string): Question => ({
@@ -109,16 +110,22 @@ export async function allowedOf<T extends Thing>(peers: Peers, identity: Identit
   return allowed;
 }
 
+/** A group about which Auth is asked. */
+export interface AskedGroup {
+  groupId: string;
+  /** It is gone, and everybody could find it: the one that it was in. */
+  goneFrom?: string;
+}
+
 /**
  * Asks Auth whether a client may read these groups.
  *
+ * @returns what it says of each, in order
  * @throws as `auth.Authenticate`
  */
-export async function readableOf(peers: Peers, identity: Identity, groupIds: readonly string[]): Promise<Set<string>> {
-  const answers = await answersOf(
+export const readableOf = (peers: Peers, identity: Identity, groups: readonly AskedGroup[]): Promise<boolean[]> =>
+  answersOf(
     peers,
     identity,
-    groupIds.map((groupId) => groupQuestion('group.read', groupId)),
+    groups.map(({ groupId, goneFrom }) => ({ ...groupQuestion('group.read', groupId), goneFrom })),
   );
-  return new Set(groupIds.filter((_, index) => answers[index]));
-}

@@ -43,7 +43,7 @@ export class TopicDelivery {
       reset: (topic) => channel.send({ type: 'reset', topic }),
       pay: () => shares.pay(1),
       look: (topic, group) => this.#look(topic, group),
-      readable: (groupIds) => this.#ask(() => readableOf(context.peers, shares.identity(), groupIds)),
+      readable: (groups) => this.#ask(() => readableOf(context.peers, shares.identity(), groups)),
     };
     this.#feeds = new TopicFeeds(context.hub.shared, follower);
   }

@@ -1,7 +1,7 @@
 import { unavailable } from '#platform/errors.ts';
 import { ANSWER_HOLDS_MS, type Cursor, compareCursors } from './domain.ts';
 import { CHUNK, type Chunk, type SharedTopics, type TopicFrame } from './shared-topics.ts';
-import type { SeenGroup, Things } from './things.ts';
+import type { AskedGroup, SeenGroup, Things } from './things.ts';
 
 /** What one socket's topics need of it. */
 export interface Follower {
@@ -17,8 +17,8 @@ export interface Follower {
   pay(): Promise<boolean>;
   /** Asks Auth what the client may see of a group that it follows; undefined: nothing any more. */
   look(topic: string, group: SeenGroup): Promise<SeenGroup | undefined>;
-  /** Asks Auth which of these groups the client may read. */
-  readable(groupIds: readonly string[]): Promise<ReadonlySet<string>>;
+  /** Asks Auth of each of these groups whether the client may read it. */
+  readable(groups: readonly AskedGroup[]): Promise<readonly boolean[]>;
 }
 
 interface Followed {
@@ -30,7 +30,7 @@ interface Followed {
   since: Cursor;
   /** When Auth was asked last what the client may see of the group, in milliseconds of `performance.now()`. */
   asked: number;
-  /** The groups about which Auth was asked then, and those that the client may read. */
+  /** The groups about which Auth was asked then, and those that the client may read, by {@link groupOf}. */
   read: { of: ReadonlySet<string>; readable: ReadonlySet<string> };
 }
 
@@ -151,7 +151,7 @@ export class TopicFeeds {
       if (!(await this.#prepare(topic, one, chunk, index))) return true;
       // From here on to the frame nothing comes in between.
       if (this.#followed.get(topic) !== one) return false;
-      if (frame.whom === 'group' && !one.read.of.has(frame.of)) return true;
+      if (!isKnown(frame, one)) return true;
       one.position = frame.cursor;
       if (!isFor(frame, one, this.#follower.memberId)) continue;
       await this.#follower.push(frame, compareCursors(one.since, frame.cursor) < 0 ? 'new' : 'missed');
@@ -172,21 +172,39 @@ export class TopicFeeds {
       if (!group) return true;
       one.group = group;
       one.asked = began;
-    } else if (frame?.whom === 'group' && !one.read.of.has(frame.of)) {
+    } else if (frame && !isKnown(frame, one)) {
+      const { groupId } = one.group;
       // With all that follow, and the group itself whose topic it is: then nothing else must be known of the socket.
-      const groupIds = new Set([
-        one.group.groupId,
-        ...frames.slice(index).flatMap(({ whom, of }) => (whom === 'group' ? [of] : [])),
-      ]);
-      one.read = { of: groupIds, readable: await this.#follower.readable([...groupIds]) };
-      if (one.read.readable.has(one.group.groupId)) one.asked = began;
+      const groups = new Map<string, AskedGroup>([[groupId, { groupId }]]);
+      for (const each of frames.slice(index)) {
+        const { whom, of } = each;
+        const key = groupOf(each);
+        if (key !== undefined) groups.set(key, { groupId: of, ...(whom === 'gone' ? { goneFrom: groupId } : {}) });
+      }
+      const answers = await this.#follower.readable([...groups.values()]);
+      const keys = [...groups.keys()];
+      one.read = { of: new Set(keys), readable: new Set(keys.filter((_, at) => answers[at])) };
+      if (one.read.readable.has(groupId)) one.asked = began;
     }
     return holds(Math.max(asked, one.asked));
   }
 }
 
+/** What is to be known of another group than the topic's, before an event is handed over: one that is there is another thing than the same when it is gone. */
+function groupOf({ whom, of }: TopicFrame): string | undefined {
+  if (whom === 'gone') return `gone ${of}`;
+  return whom === 'group' ? of : undefined;
+}
+
+/** Whether Auth was asked about the group that an event is about, if it is about another one. */
+function isKnown(frame: TopicFrame, { read }: Followed): boolean {
+  const key = groupOf(frame);
+  return key === undefined || read.of.has(key);
+}
+
 /** Whether a client is to have an event of a topic that it follows. */
-function isFor({ whom, of }: TopicFrame, { group: { groupId, sight }, read }: Followed, memberId: string): boolean {
+function isFor(frame: TopicFrame, { group: { groupId, sight }, read }: Followed, memberId: string): boolean {
+  const { whom, of } = frame;
   switch (whom) {
     case 'all':
       return true;
@@ -195,7 +213,8 @@ function isFor({ whom, of }: TopicFrame, { group: { groupId, sight }, read }: Fo
     case 'positions':
       return sight.positions;
     case 'group':
-      return read.readable.has(groupId) && read.readable.has(of);
+    case 'gone':
+      return read.readable.has(groupId) && read.readable.has(groupOf(frame) ?? '');
     default:
       // Of a newer release.
       return false;

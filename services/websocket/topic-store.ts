@@ -5,9 +5,9 @@ import { type Cursor, compareCursors, type Kept } from './domain.ts';
 
 /**
  * For whom something is that was said in a topic: for all who follow it; for those who may see its members, or its positions; or for those who
- * may see the group that it is about.
+ * may see the group that it is about, or could if it was not gone.
  */
-export type Whom = 'all' | 'members' | 'positions' | 'group';
+export type Whom = 'all' | 'members' | 'positions' | 'group' | 'gone';
 
 /** Something to say in a topic. */
 export interface Saying {

@@ -37,8 +37,11 @@ const GROUP_KINDS = [
   'group-positions',
   'extra-membership',
   'missing-membership',
+  'extra-invitation',
+  'missing-invitation',
   'extra-binding',
   'missing-binding',
+  'unknown-position',
 ] as const;
 export const KINDS = [...ACCESS_KINDS, ...GROUP_KINDS] as const;
 export type AccessKind = (typeof ACCESS_KINDS)[number];

@@ -21,9 +21,10 @@ export interface PositionTruth {
   changing: boolean;
 }
 
-/** Whether a member is in a group, as Group has it. */
+/** Whether a member is in a group, or invited to it, as Group has it. */
 export interface MembershipTruth {
   isMember: boolean;
+  isInvited: boolean;
   changing: boolean;
 }
 
@@ -113,8 +114,9 @@ export interface StandingDrift {
   version: number;
   kinds: Kind[];
   isMember?: boolean;
+  isInvited?: boolean;
   positionIds?: string[];
-  /** The member is in the group, and Group has lost in which groups it is: it stays so. */
+  /** The member is in the group, or invited to it, and Group has lost in which groups it is: it stays so. */
   isUntold?: true;
 }
 
@@ -134,17 +136,23 @@ export interface StandingTruth {
  * @param positions those that Position has. Others are not compared: they permit something only as long as Auth's group has them
  */
 export function standingDrift(
-  { groupId, memberId, version, isMember, positionIds }: StandingCopy,
+  { groupId, memberId, version, isMember, isInvited, positionIds }: StandingCopy,
   { member, group, membership, bindings, isTold }: StandingTruth,
   positions: ReadonlyMap<string, PositionTruth>,
 ): StandingDrift | undefined {
   if (!member || member.changing || !group || group.changing || membership?.changing) return undefined;
   const drift: StandingDrift = { groupId, memberId, version, kinds: [] };
   const wanted = groupId === ROOT || (membership?.isMember ?? false);
-  if (isMember && !wanted && !isTold) return { ...drift, isUntold: true };
+  const invited = !wanted && (membership?.isInvited ?? false);
+  if (isMember && !wanted && !isTold) return { ...drift, kinds: ['extra-membership'], isUntold: true };
+  if (isInvited && !invited && !isTold) return { ...drift, kinds: ['extra-invitation'], isUntold: true };
   if (isMember !== wanted) {
     drift.kinds.push(wanted ? 'missing-membership' : 'extra-membership');
     drift.isMember = wanted;
+  }
+  if (isInvited !== invited) {
+    drift.kinds.push(invited ? 'missing-invitation' : 'extra-invitation');
+    drift.isInvited = invited;
   }
   if (!bindings?.changing) {
     const isCompared = (id: string): boolean => positions.get(id)?.groupId === groupId && !positions.get(id)?.changing;
@@ -156,4 +164,19 @@ export function standingDrift(
     if (extra.length + missing.length > 0) drift.positionIds = [...positionIds.filter((id) => !extra.includes(id)), ...missing];
   }
   return drift.kinds.length > 0 ? drift : undefined;
+}
+
+/**
+ * The positions that a member is bound to and no group of Auth has, by a copy that is about these: what Position does not know either is
+ * none any more. What it knows, Auth's group lacks, and is put in place there.
+ */
+export function strayDrift(
+  { groupId, memberId, version, positionIds }: StandingCopy,
+  member: MemberTruth | undefined,
+  positions: ReadonlyMap<string, PositionTruth>,
+): StandingDrift | undefined {
+  if (!member || member.changing) return undefined;
+  const stay = positionIds.filter((id) => positions.has(id));
+  if (stay.length === positionIds.length) return undefined;
+  return { groupId, memberId, version, kinds: ['unknown-position'], positionIds: stay };
 }

@@ -3,7 +3,7 @@ import { ROOT } from '#platform/validation/group-fields.ts';
 import type { GroupCopy, StandingCopy } from '#proto/musubi/auth/v1/auth.ts';
 import type { SagaPeers } from '../../activities/index.ts';
 import type { Findings, Pass } from './findings.ts';
-import { type GroupDrift, groupDrift, type StandingDrift, standingDrift } from './group-drift.ts';
+import { type GroupDrift, groupDrift, type StandingDrift, standingDrift, strayDrift } from './group-drift.ts';
 import { bindings, groups, idsAfter, members, memberships, positions, type Tellers } from './truth.ts';
 
 // How what Auth has of groups is made to agree with what Group and Position have.
@@ -195,12 +195,13 @@ export class GroupPasses {
     const { auth, tellers } = this.#peers;
     const { standings } = await auth.listStandings(which);
     const idOf = ({ groupId, memberId }: Pick<StandingCopy, 'groupId' | 'memberId'>): string => `${groupId}.${memberId}`;
-    const ids = standings.map(idOf);
+    const inGroups = standings.filter(({ groupId }) => groupId !== '');
+    const ids = inGroups.map(idOf);
     const memberIds = [...new Set(standings.map(({ memberId }) => memberId))];
     const inRoot = memberIds.map((memberId) => idOf({ groupId: ROOT, memberId }));
     const [known, those, within, bound] = await Promise.all([
       members(tellers, memberIds),
-      groups(tellers, [...new Set(standings.map(({ groupId }) => groupId))]),
+      groups(tellers, [...new Set(inGroups.map(({ groupId }) => groupId))]),
       memberships(tellers, [...new Set([...ids, ...inRoot])]),
       bindings(tellers, ids),
     ]);
@@ -208,6 +209,7 @@ export class GroupPasses {
     // Last: one that is being deleted was taken from all before.
     const there = await positions(tellers, [...new Set(named)]);
     return standings.flatMap((standing) => {
+      if (standing.groupId === '') return strayDrift(standing, known.get(standing.memberId), there) ?? [];
       const id = idOf(standing);
       const truth = {
         member: known.get(standing.memberId),
@@ -227,13 +229,14 @@ export class GroupPasses {
     const hasLostBindings = (await idsAfter(tellers, 'bindings', '')).length === 0;
     /** How much of each member was put right here: its version has grown by that. */
     const corrected = new Map<string, number>();
-    for (const { groupId, memberId, version: before, kinds, isMember, positionIds, isUntold } of drifts) {
+    for (const { groupId, memberId, version: before, kinds, isMember, isInvited, positionIds, isUntold } of drifts) {
       const id = `${groupId}.${memberId}`;
-      if (isUntold) this.#findings.leave('extra-membership', id, 'STORE_EMPTY');
-      else if (hasLostBindings && kinds.includes('extra-binding')) this.#findings.leave('extra-binding', id, 'STORE_EMPTY');
+      const lost = hasLostBindings && kinds.find((kind) => kind === 'extra-binding' || kind === 'unknown-position');
+      if (isUntold) for (const kind of kinds) this.#findings.leave(kind, id, 'STORE_EMPTY');
+      else if (lost) this.#findings.leave(lost, id, 'STORE_EMPTY');
       else {
         const version = before + (corrected.get(memberId) ?? 0);
-        const request = { groupId, memberId, version, isMember, positions: positionIds && { positionIds } };
+        const request = { groupId, memberId, version, isMember, isInvited, positions: positionIds && { positionIds } };
         if (await this.#findings.repair(kinds, id, () => auth.correctStanding(request)))
           corrected.set(memberId, (corrected.get(memberId) ?? 0) + 1);
       }

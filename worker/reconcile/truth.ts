@@ -69,10 +69,10 @@ function groupOf(state: State): GroupTruth {
   };
 }
 
-const membershipOf = (state: State): MembershipTruth => ({
-  isMember: MembershipEvent.fromJSON(JSON.parse(state.payloadJson)).membership !== undefined,
-  changing: changingOf(state),
-});
+function membershipOf(state: State): MembershipTruth {
+  const { membership, invitation } = MembershipEvent.fromJSON(JSON.parse(state.payloadJson));
+  return { isMember: membership !== undefined, isInvited: invitation !== undefined, changing: changingOf(state) };
+}
 
 function positionOf(state: State): PositionTruth {
   const { position } = PositionEvent.fromJSON(JSON.parse(state.payloadJson));

@@ -174,6 +174,7 @@ test('what may be listed is what is found, what one is in, what one is invited t
   t.is(await one.seen('group.read', mine._id), true);
   t.is(await one.seen('group.read', found._id), true);
   await t.throwsAsync(one.seen('group.read', led._id), DENIED);
+  t.deepEqual(await one.seen('group.list-members'), { findable: true }, 'of which its members may be listed, too');
   await t.throwsAsync(one.seen('group.read', randomUUID()), DENIED, 'as of one that there is not');
   const nobody = await member({});
   await t.throwsAsync(nobody.seen('group.list'), DENIED);
@@ -200,6 +201,7 @@ test('what a member may do in a group is explained: which policy, of which posit
     ['group.update', 'subtree'],
     ['group.read', 'subtree'],
     ['position.list', 'subtree'],
+    ['group.list-members', 'subtree'],
     ['group.delete', 'here'],
   );
   const top = await add(undefined, { positions: [leading] });
@@ -228,13 +230,19 @@ test('what a member may do in a group is explained: which policy, of which posit
   const inside = await member({ groupIds: [reader._id] });
   t.like(await of(inside, reader._id), { 'group.read': { allowed: true } });
   await t.throwsAsync(of(inside, reader._id, leader.memberId), DENIED, 'of others asks who may see positions');
+  const listing = await add(undefined, { positions: [position('member', ['group.read', 'here'], ['position.list', 'here'])] });
+  const other = await member({ groupIds: [listing._id] });
+  const asking = await member({ groupIds: [listing._id] });
+  await t.throwsAsync(of(asking, listing._id, other.memberId), DENIED, 'and members, as it tells who is in the group');
   await t.throwsAsync(of(inside, top._id), { code: 'GROUP_NOT_FOUND' }, 'as if there was none');
 });
 
 test('who asks what another member may do in a group learns of no group above that it may not read', async (t) => {
-  const leading = position('leader', ['group.update', 'subtree'], ['position.list', 'subtree']);
+  const leading = position('leader', ['group.update', 'subtree']);
+  const seeing = (['position.list', 'group.list-members'] as const).map((action): [string, 'here'] => [action, 'here']);
+  const ofAll = position('member', ...seeing);
   const top = await add(undefined, { positions: [leading] });
-  const inner = await add(top, { positions: [position('member', ['group.read', 'here'], ['position.list', 'here'])] });
+  const inner = await add(top, { positions: [position('member', ['group.read', 'here'], ...seeing)] });
   const leader = await member({ groupIds: [top._id], positionIds: [leading.id] });
   const inside = await member({ groupIds: [inner._id] });
   const asked = { accessToken: inside.accessToken, memberId: leader.memberId, groupId: inner._id };
@@ -242,6 +250,12 @@ test('who asks what another member may do in a group learns of no group above th
   t.like(await update(), { allowed: true, positions: { length: 0 } });
   await auth.store.groups.updateOne({ _id: top._id }, { $set: { findable: true } });
   await auth.store.members.updateOne({ _id: inside.memberId }, { $set: { roleIds: ['finds'] } });
+  t.like(await update(), { allowed: true, positions: [{ positionId: leading.id, groupId: top._id }] }, 'that role permits all');
+  await auth.role('reads', ['permit (principal, action == Musubi::Action::"group.read", resource) when { resource.findable };']);
+  await auth.store.members.updateOne({ _id: inside.memberId }, { $set: { roleIds: ['reads'] } });
+  t.like(await update(), { allowed: true, positions: { length: 0 } }, 'who reads it does not see who is in it');
+  await auth.store.groups.updateOne({ _id: top._id }, { $set: { positions: [leading, ofAll] } });
+  await auth.store.members.updateOne({ _id: inside.memberId }, { $set: { groupIds: [inner._id, top._id] } });
   t.like(await update(), { allowed: true, positions: [{ positionId: leading.id, groupId: top._id }] });
 });
 
@@ -257,4 +271,36 @@ test('what comes of a look-up is the same however deep the group is', async (t) 
   );
   t.is(deepest?.path.length, 100);
   t.is(sizes[0], sizes[1]);
+});
+
+test('of a group that is gone, and that everybody could find, it is decided as if it was there still', async (t) => {
+  const parent = await add(undefined, { findable: true });
+  const [gone, named] = [randomUUID(), randomUUID()];
+  const one = await member({}, ['finds']);
+  await auth.role(`not-${named}`, [
+    'permit (principal, action, resource is Musubi::Group) when { resource.findable };',
+    `forbid (principal, action, resource == Musubi::Group::"${named}");`,
+  ]);
+  const other = await member({}, [`not-${named}`]);
+  const reads = async ({ accessToken }: { accessToken: string }, id: string, goneFrom?: string) =>
+    (await check(auth, { accessToken, checks: [{ action: 'group.read', resource: group(id), goneFrom }] }))[0];
+  t.false(await reads(one, gone), 'Auth does not know it any more');
+  t.true(await reads(one, gone, parent._id));
+  t.false(await reads(one, gone, randomUUID()), 'nor is what it was in there still');
+  t.true(await reads(one, named, parent._id));
+  t.false(await reads(other, named, parent._id), 'from whom it was hidden by its ID');
+  t.true(await reads(other, gone, parent._id));
+  await auth.role(`not-in-${parent._id}`, [
+    'permit (principal, action, resource is Musubi::Group) when { resource.findable };',
+    `forbid (principal, action, resource in Musubi::Group::"${parent._id}") unless { principal in resource.members };`,
+  ]);
+  const inside = await member({ groupIds: [parent._id] }, [`not-in-${parent._id}`]);
+  t.true(await reads(inside, parent._id));
+  t.false(await reads(inside, gone, parent._id), 'or by what it was in: who is in that was not in it');
+  const led = await add(undefined, {
+    positions: [position('leader', ['group.read', 'subtree']), position('member', ['group.read', 'here'])],
+  });
+  const leader = await member({ groupIds: [led._id], positionIds: [led.positions[0]?.id ?? ''] });
+  t.true(await reads(leader, gone, led._id));
+  t.false(await reads(await member({ groupIds: [led._id] }), gone, led._id), 'what is granted there only is not granted below');
 });

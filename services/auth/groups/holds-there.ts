@@ -1,6 +1,6 @@
 import type { Auth } from '../auth.ts';
 import { factsOf } from '../policy-facts.ts';
-import { type Question, questionOf } from '../question.ts';
+import { askedBelow, type Question, questionOf } from '../question.ts';
 import { isTo, type Permission } from './group.ts';
 
 /**
@@ -33,16 +33,7 @@ export async function holdsThere(
   };
   for (const { action, reach } of permissions) {
     const here = questionOf({ memberId, action, resource: { type: 'Group', id: groupId, ownerId: '' } }, facts);
-    if (!(await (reach === 'here' ? isAllowed(here) : isAllowedBelow(below(here))))) return false;
+    if (!(await (reach === 'here' ? isAllowed(here) : isAllowedBelow(askedBelow(here, `${groupId}/below`, false))))) return false;
   }
   return true;
-}
-
-/** The same question about a group below, of which nothing is known but what it is in. */
-function below(question: Question): Question {
-  const { resource } = question;
-  const { place } = resource;
-  if (!place) return question;
-  const id = `${place.id}/below`;
-  return { ...question, resource: { ...resource, id, place: { ...place, id, findable: false, isInvited: false } } };
 }

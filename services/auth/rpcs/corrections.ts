@@ -135,7 +135,11 @@ async function pathIn(
 
 export const correctStanding = (store: Store, request: CorrectStandingRequest): Promise<boolean> =>
   correct(store, 'correctStanding', async (session) => {
-    const { groupId, memberId, version, isMember, positions } = request;
+    const { groupId, memberId, version, isMember, isInvited, positions } = request;
+    if (groupId === '') {
+      await forgetStrays(store, session, request);
+      return [];
+    }
     const group = await store.groups.findOne({ _id: groupId, removedBy: { $exists: false } }, { session });
     const member = await store.members.findOne(
       { _id: memberId },
@@ -148,9 +152,25 @@ export const correctStanding = (store: Store, request: CorrectStandingRequest): 
     const standing = {
       memberId,
       isMember: isIn,
-      isInvited: !isIn && invitedTo.includes(groupId),
+      isInvited: !isIn && (isInvited ?? invitedTo.includes(groupId)),
       positionIds: positions?.positionIds ?? bound,
     };
     if (!(await putStanding(store, session, group, standing, version))) throw new Changed();
     return [];
   });
+
+/** Has a member be bound to no position any more that no group has, but to those that stay. */
+async function forgetStrays(
+  { members, groups }: Store,
+  session: ClientSession,
+  { memberId, version, positions }: CorrectStandingRequest,
+): Promise<void> {
+  const member = await members.findOne({ _id: memberId }, { session, projection: { positionIds: 1 } });
+  const held = member?.positionIds ?? [];
+  const found = await groups.find({ 'positions.id': { $in: held } }, { session, projection: { 'positions.id': 1 } }).toArray();
+  const known = new Set([...found.flatMap(({ positions }) => positions.map(({ id }) => id)), ...(positions?.positionIds ?? [])]);
+  const positionIds = held.filter((id) => known.has(id));
+  const isCompared = { _id: memberId, standings: version === 0 ? { $exists: false } : version };
+  const change = { $set: { positionIds }, $inc: { standings: 1 } };
+  if ((await members.updateOne(isCompared, change, { session })).matchedCount === 0) throw new Changed();
+}

@@ -53,15 +53,19 @@ export async function listGroups(
   };
 }
 
-type Standings = Required<Pick<Member, 'groupIds' | 'positionIds' | 'standings'>> & { memberId: string };
+type Standings = Required<Pick<Member, 'groupIds' | 'positionIds' | 'invitedTo' | 'standings'>> & { memberId: string };
 
-/** What members are in groups: in all that Auth has of them, or in certain ones. */
+/** In place of a group: of the positions that no group has. */
+const NOWHERE = '';
+
+/** What members are in groups: in all that Auth has of them, or in certain ones. A policy may go by what they are bound to in groups that they are not in. */
 export async function listStandings(store: Store, { memberIds, ids }: ListStandingsRequest): Promise<ListStandingsResponse> {
   for (const [field, asked] of Object.entries({ memberIds, ids })) requireFew(field, asked);
   const pairs = ids.map((id) => id.split('.', 2));
   const members = await findStandings(store, [...new Set([...memberIds, ...pairs.map(([, memberId = '']) => memberId)])]);
+  const placesOf = await findPlaces(store, [...members.values()]);
   const asked = [
-    ...memberIds.flatMap((memberId) => [ROOT, ...(members.get(memberId)?.groupIds ?? [])].map((groupId) => [groupId, memberId])),
+    ...memberIds.flatMap((memberId) => (placesOf.get(memberId)?.groupIds ?? []).map((groupId) => [groupId, memberId])),
     ...pairs,
   ];
   const bindable = await findPositions(store, [...new Set(asked.map(([groupId = '']) => groupId))]);
@@ -69,22 +73,45 @@ export async function listStandings(store: Store, { memberIds, ids }: ListStandi
     standings: asked.flatMap(([groupId = '', memberId = '']): StandingCopy | [] => {
       const member = members.get(memberId);
       if (!member) return [];
-      const { groupIds, positionIds, standings: version } = member;
+      const { groupIds, positionIds, invitedTo, standings: version } = member;
+      if (groupId === NOWHERE) {
+        const strays = placesOf.get(memberId)?.strays ?? [];
+        return { groupId, memberId, isMember: false, isInvited: false, positionIds: strays, version };
+      }
       const isMember = groupId === ROOT || groupIds.includes(groupId);
       const bound = (bindable.get(groupId) ?? []).filter((id) => positionIds.includes(id));
-      return { groupId, memberId, isMember, positionIds: bound, version };
+      return { groupId, memberId, isMember, isInvited: invitedTo.includes(groupId), positionIds: bound, version };
     }),
   };
 }
 
 async function findStandings({ members }: Store, memberIds: readonly string[]): Promise<Map<string, Standings>> {
-  const projection = { groupIds: 1, positionIds: 1, standings: 1 };
+  const projection = { groupIds: 1, positionIds: 1, invitedTo: 1, standings: 1 };
   const found = await members.find({ _id: { $in: [...memberIds] } }, { projection }).toArray();
   return new Map(
-    found.map(({ _id: memberId, groupIds = [], positionIds = [], standings = 0 }) => [
+    found.map(({ _id: memberId, groupIds = [], positionIds = [], invitedTo = [], standings = 0 }) => [
       memberId,
-      { memberId, groupIds, positionIds, standings },
+      { memberId, groupIds, positionIds, invitedTo, standings },
     ]),
+  );
+}
+
+/** In which groups each member is something, and to which positions of no group it is bound. */
+async function findPlaces(
+  { groups }: Store,
+  members: readonly Standings[],
+): Promise<Map<string, { groupIds: string[]; strays: string[] }>> {
+  const held = [...new Set(members.flatMap(({ positionIds }) => positionIds))];
+  const found = await groups.find({ 'positions.id': { $in: held } }, { projection: { 'positions.id': 1 } }).toArray();
+  const groupsOf = new Map<string, string[]>();
+  for (const { _id, positions } of found) for (const { id } of positions) groupsOf.set(id, [...(groupsOf.get(id) ?? []), _id]);
+  return new Map(
+    members.map(({ memberId, groupIds, positionIds, invitedTo }) => {
+      const strays = positionIds.filter((id) => !groupsOf.has(id));
+      const bound = positionIds.flatMap((id) => groupsOf.get(id) ?? []);
+      const nowhere = strays.length > 0 ? [NOWHERE] : [];
+      return [memberId, { groupIds: [...new Set([ROOT, ...groupIds, ...invitedTo, ...bound, ...nowhere])], strays }];
+    }),
   );
 }
 

@@ -2,7 +2,7 @@ import type { ChangePolicyRequest, ChangePolicyResponse } from '#proto/musubi/au
 import type { Policy } from '../domain.ts';
 import { type PermittedStep, requireAdministrator, requireNotBound } from '../permitted.ts';
 import { factsOf } from '../policy-facts.ts';
-import { changePolicies, requirePolicy } from '../role-policies.ts';
+import { changePolicies, requireNamesNoMembers, requirePolicy } from '../role-policies.ts';
 
 interface Kept {
   policyId: string;
@@ -22,6 +22,7 @@ export const changePolicy: PermittedStep<ChangePolicyRequest, ChangePolicyRespon
   async do({ store, session }, { policy: given, roleIds, raw }, author, policies) {
     if (raw || roleIds.length > 0) requireAdministrator(author);
     const policy = requirePolicy(policies, given, raw);
+    await requireNamesNoMembers(store, session, policy);
     const { policyId } = policy;
     const before: Kept['before'] = [];
     for (const roleId of roleIds) {

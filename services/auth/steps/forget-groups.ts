@@ -13,7 +13,7 @@ export const forgetGroups: AuthStep<ForgetGroupsRequest, ForgetGroupsResponse> =
     await store.groups.deleteMany({ _id: { $in: groupIds }, removedBy: { $exists: true } }, { session });
     const those = { $in: groupIds };
     await store.members.updateMany({ groupIds: those }, { $pull: { groupIds: those }, $inc: { standings: 1 } }, { session });
-    await store.members.updateMany({ invitedTo: those }, { $pull: { invitedTo: those } }, { session });
+    await store.members.updateMany({ invitedTo: those }, { $pull: { invitedTo: those }, $inc: { standings: 1 } }, { session });
     const positions = { $in: positionIds };
     await store.members.updateMany(
       { positionIds: positions },

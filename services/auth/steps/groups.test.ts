@@ -146,6 +146,28 @@ test('in groups that are removed nothing is granted, until that is undone; then 
   t.like(await auth.store.members.findOne({ _id: one.memberId }), { positionIds: [kept.leader.positionId] });
 });
 
+test('a policy that names the position of all members, to which nobody is bound, is refused when it is written', async (t) => {
+  const { groupId, leader, everybody } = await made(undefined);
+  const naming = (positionId: string) => ({
+    ...operation(),
+    policy: {
+      policyId: randomUUID(),
+      name: 'p',
+      cedar: `forbid (principal in Musubi::Position::"${positionId}", action, resource);`,
+    },
+    roleIds: [],
+    raw: true,
+  });
+  const refused = await t.throwsAsync(auth.steps.changePolicy(naming(everybody.positionId)), { code: 'INVALID_POLICY' });
+  t.like(refused, { fields: [{ field: 'cedar' }] });
+  t.regex(
+    refused?.message ?? '',
+    new RegExp(`position ${everybody.positionId}, which all members of group ${groupId} hold.*resource\\.members`),
+  );
+  for (const { positionId } of [leader, { positionId: randomUUID() }])
+    await t.notThrowsAsync(auth.steps.changePolicy(naming(positionId)));
+});
+
 test('whether everybody finds a group changes, and back', async (t) => {
   await auth.role('finder', ['permit (principal, action == Musubi::Action::"group.read", resource) when { resource.findable };']);
   const one = await member('finder');

@@ -57,7 +57,7 @@ const OF_GROUPS = '\0groups';
  */
 export async function listGroups(
   { db, searches }: { db: Database; searches: Searches },
-  { query, pageSize, pageToken, memberId, seen, tag, ofMemberId, filter, orderBy }: ListGroupsRequest,
+  { query, pageSize, pageToken, memberId, seen, tag, ofMemberId, membersSeen, filter, orderBy }: ListGroupsRequest,
   signal?: AbortSignal,
 ): Promise<ListGroupsResponse> {
   const words = searchWords(query);
@@ -68,7 +68,7 @@ export async function listGroups(
   // What PostgreSQL takes in no text is in none.
   const isNowhere = [tagKey, ofMemberId].some((text) => text.includes('\0'));
   const wanted = async () => ({
-    ...{ seen, ofMemberId, listing },
+    ...{ seen, ofMemberId, membersSeen, listing },
     tag: tagKey === '' ? undefined : { key: tagKey, ids: await seenIdsOfTag(db, tagKey, seen) },
   });
   const { items, nextPageToken } = await searched(

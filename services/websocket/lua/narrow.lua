@@ -1,24 +1,23 @@
--- Begins a narrowing: each socket of the members who follow jobs of others must ask Auth again what it may follow. What Auth allowed
--- before is no reason any more to follow a job (subscribe.lua).
+-- Begins a narrowing: each socket of the members who follow what is others' must ask Auth again what it may follow. What Auth allowed
+-- before is no reason any more to follow something (subscribe.lua).
 --
--- KEYS  1 the number of the last closing or narrowing   2 the members who follow jobs of others (until when in ms)
---       3 the number of the last one that concerns those who are narrowed
--- ARGV  1 member, or '' for all   2 for how long its number is remembered (ms)   3 prefix of all keys
+-- KEYS  1 the number of the last closing or narrowing   2 the members who follow what is others' (until when in ms)
+--       3 and more: the numbers of the last ones that concern those who are narrowed: each member's, or that of all
+-- ARGV  1 for how long its number is remembered (ms)   2 prefix of all keys   3 and more: the members; none: all
 -- Answers the narrowing's number, and the members who are to ask
 
-local followers, member, for_ms, prefix = KEYS[2], ARGV[1], ARGV[2], ARGV[3]
+local followers, for_ms, prefix = KEYS[2], ARGV[1], ARGV[2]
 local time = redis.call('TIME')
 local next = tonumber(redis.call('GET', KEYS[1]) or '0') + 1
 local number = string.format('%.0f', math.max(next, time[1] * 1000000 + time[2]))
 redis.call('SET', KEYS[1], number)
-redis.call('SET', KEYS[3], number, 'PX', for_ms)
+for i = 3, #KEYS do redis.call('SET', KEYS[i], number, 'PX', for_ms) end
 
 redis.call('ZREMRANGEBYSCORE', followers, '-inf', string.format('(%.0f', time[1] * 1000 + math.floor(time[2] / 1000)))
-local members
-if member == '' then
-  members = redis.call('ZRANGE', followers, 0, -1)
-else
-  members = redis.call('ZSCORE', followers, member) and { member } or {}
+local members = {}
+if #ARGV < 3 then members = redis.call('ZRANGE', followers, 0, -1) end
+for i = 3, #ARGV do
+  if redis.call('ZSCORE', followers, ARGV[i]) then table.insert(members, ARGV[i]) end
 end
 for _, one in ipairs(members) do
   local told = {}
