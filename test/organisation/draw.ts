@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { defaultPositionId } from '../../services/position/domain.ts';
-import type { Command } from './model.ts';
+import type { Command, Ending } from './model.ts';
 import { NOBODY } from './refusals.ts';
 import { type GroupState, isInvited, type State } from './state.ts';
 
@@ -36,7 +36,7 @@ const drawn = fc.record({
   /** About something that was there once. */
   isGone: fc.nat({ max: 19 }).map((at) => at === 0),
 });
-type Drawn = typeof drawn extends fc.Arbitrary<infer One> ? One : never;
+export type Drawn = typeof drawn extends fc.Arbitrary<infer One> ? One : never;
 
 /** Those of a round run at the same time. */
 export const MOST_AT_ONCE = 8;
@@ -74,7 +74,7 @@ const SOON_MS = 2_500;
 const LATE_MS = 86_400_000;
 
 /** Of a command that was done: that time ends what it made, where that is soon. */
-export function endingOf(command: Command, now: number): Command | undefined {
+export function endingOf(command: Command, now: number): Ending | undefined {
   if ((command.kind !== 'invite' && command.kind !== 'bind') || !endsSoon(command.until, now)) return undefined;
   return command.kind === 'invite' ? { ...command, kind: 'expire' } : { ...command, kind: 'end-term' };
 }

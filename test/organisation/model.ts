@@ -22,14 +22,16 @@ export type Coming = Asker &
   );
 
 /** What time does: an invitation is over (`expire`), or the term of a binding is. */
-type Ending = OfMember & ({ kind: 'expire'; until: string } | { kind: 'end-term'; positionId: string; until: string });
+export type Ending = Asker &
+  OfMember &
+  ({ kind: 'expire'; until: string } | { kind: 'end-term'; positionId: string; until: string });
 
 /** What is asked, by whom. Who makes something learns its ID with the answer. */
 export type Command =
   | Coming
+  | Ending
   | (Asker &
       (
-        | Ending
         | { kind: 'create'; id: string; parentId: string; name: string; visibility: string; leaderPositionId: string }
         | { kind: 'rename'; groupId: string; name: string }
         | { kind: 'show'; groupId: string; visibility: string }
