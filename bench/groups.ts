@@ -26,6 +26,7 @@ export async function run(
   const groups = Number(options.groups ?? 10_000);
   const [members, memberships] = [Number(options.members ?? 2_000), Number(options.memberships ?? 50)];
   const few = Math.ceil(groups / 10);
+  const rest = memberships - Math.ceil(memberships / 10);
   const organisation = await Organisation.begin(stack.admin, groups, Number(options.seed ?? 1));
   const lifecycle = new Lifecycle(createLogger('bench', 'warn'), 5_000);
   const contracts = { auth: calledBy('gateway').auth };
@@ -40,10 +41,9 @@ export async function run(
     await organisation.fill(organisation.branch, memberships);
     const small = await measure();
     await organisation.growTo(groups);
-    // What is in the branch stays there.
-    await organisation.fill(organisation.others, memberships - Math.ceil(memberships / 10));
+    await organisation.fill(organisation.others, rest);
     const large = groups > few ? await measure() : small;
-    const report = render({ organisation, groups, few, members, memberships, small, large });
+    const report = render({ organisation, groups, few, members, memberships, rest, small, large });
     process.stdout.write(`\n${report}\n`);
     mkdirSync(join(import.meta.dirname, 'results'), { recursive: true });
     writeFileSync(join(import.meta.dirname, 'results', 'groups.md'), report);
@@ -79,11 +79,12 @@ interface Measured {
   few: number;
   members: number;
   memberships: number;
+  rest: number;
   small: readonly Series[];
   large: readonly Series[];
 }
 
-function render({ organisation, groups, few, members, memberships, small, large }: Measured): string {
+function render({ organisation, groups, few, members, memberships, rest, small, large }: Measured): string {
   const perOne = (done: Series): string[] => [
     ...[0.5, 0.99].map((q) => quantile(done, q).toFixed(1)),
     throughput(done).toFixed(0),
@@ -92,7 +93,7 @@ function render({ organisation, groups, few, members, memberships, small, large 
   const columns = (at: number): string[] =>
     ['p50 ms', 'p99 ms', '/s', 'CPU ms of Auth', 'of MongoDB'].map((one) => `${one} (${at})`);
   return [
-    `# Groups\n\n\`npm run bench -- groups --groups ${groups} --members ${members} --memberships ${memberships}\` on ${cpus().length} cores (${cpus()[0]?.model.trim()}), Node ${process.version}, each program in a process of its own. The same with ${few} groups and with ${groups}, besides a chain of 99 that is as deep as groups can be. The branch has ${organisation.branch.length} groups. Those who ask for permission lead the chain from its top; CPU is that of one. What stands above in its kind is the baseline: measured by turns with it, ${ROUNDS} times.`,
+    `# Groups\n\n\`npm run bench -- groups --groups ${groups} --members ${members} --memberships ${memberships}\` on ${cpus().length} cores (${cpus()[0]?.model.trim()}), Node ${process.version}, each program in a process of its own. The same with ${few} groups and with ${groups}, besides a chain of 99 that is as deep as groups can be; a member is in ${memberships} of the former, and, as these stay, in ${memberships + rest} of the latter. The branch has ${organisation.branch.length} groups. Those who ask for permission lead the chain from its top; CPU is that of one. What stands above in its kind is the baseline: measured by turns with it, ${ROUNDS} times.`,
     table(
       ['made by commands', 'how many', 's', '/s'],
       organisation.made.map(({ what, count, seconds }) => [
