@@ -38,6 +38,7 @@ export async function takeAway(
           }
           await ground.round(WAYS[round % WAYS.length] ?? 'unbound', draw);
         }
+        await ground.close();
       }),
     );
     judging.wall.requireSteady();

@@ -14,6 +14,7 @@ export interface Frame {
   change?: string;
   groupId?: string;
   memberId?: string;
+  version?: number;
   ref?: string;
 }
 

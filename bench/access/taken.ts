@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Answer, type Client, login, type Registered, register, unique } from '../../test/client.ts';
 import type { Draw } from './draw.ts';
+import { Follower } from './follower.ts';
 import type { Pivots } from './pivots.ts';
 import type { WallClock } from './wall.ts';
 
@@ -15,7 +16,7 @@ export const WAYS = ['unbound', 'changed', 'expelled', 'moved'] as const;
 export type Way = (typeof WAYS)[number];
 
 /** What is asked by it. */
-export const ASKED = ['command', 'query', 'list', 'search', 'permissions', 'running job'] as const;
+export const ASKED = ['command', 'query', 'list', 'search', 'permissions', 'open socket', 'running job'] as const;
 export type Asked = (typeof ASKED)[number];
 
 /** How often each was allowed, and refused, of what was asked before the acknowledgement and after it; and what must not have been. */
@@ -59,6 +60,8 @@ export class Ground {
   readonly #name: string;
   readonly #judging: Judging;
   readonly #running: Running[] = [];
+  /** The member's socket, which follows the inner group, and one that may do so all the time. */
+  #sockets: { own: Follower; witness: Follower } | undefined;
   #changes = 0;
 
   private constructor(
@@ -93,6 +96,7 @@ export class Ground {
     const ground = new Ground(admin, member, client, { ids: { outer, inner, elsewhere, positionId }, name }, judging);
     await ground.#do('PUT', ground.#membership);
     await ground.#do('PUT', ground.#binding);
+    await ground.#openSockets();
     return ground;
   }
 
@@ -103,14 +107,33 @@ export class Ground {
     return `/v1/groups/${this.#ids.outer}/positions/${this.#ids.positionId}/members/${this.#member.memberId}`;
   }
 
+  get #following(): { own: Follower; witness: Follower } {
+    if (!this.#sockets) throw new Error('no socket is open');
+    return this.#sockets;
+  }
+
   /** Access tokens last five minutes. */
   async renew(): Promise<void> {
     this.#client.token = (await login(this.#member.loginId, this.#member.password)).token;
+    await this.close();
+    await this.#openSockets();
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.#sockets?.own.close(), this.#sockets?.witness.close()]);
+  }
+
+  async #openSockets(): Promise<void> {
+    const { inner } = this.#ids;
+    const [own, witness] = await Promise.all([this.#client, this.#admin].map(({ token }) => Follower.open(token, inner)));
+    if (own && witness) this.#sockets = { own, witness };
   }
 
   /** Takes the position away while things are asked by it, sees that it is gone, and gives it back. */
   async round(way: Way, draw: Draw): Promise<void> {
     const { tally } = this.#judging;
+    const { own } = this.#following;
+    await own.follow();
     if (!(await this.#ask('query'))) tally.lacked.push(`before it was ${way}`);
     const asking = new Set<Promise<void>>();
     let acknowledged = Number.POSITIVE_INFINITY;
@@ -123,6 +146,8 @@ export class Ground {
     const taking = this.#take(way).then(() => {
       acknowledged = performance.now();
     });
+    // What comes then was sent after the acknowledgement.
+    const flushed = taking.then(() => own.flush()).then(() => performance.now());
     // By turns, until it is acknowledged and a little longer.
     for (let turn = draw.below(ASKED.length), more = ASKED.length; more > 0; turn++) {
       if (acknowledged < Number.POSITIVE_INFINITY) more--;
@@ -135,7 +160,8 @@ export class Ground {
       await Promise.race([taking, sleep(draw.between(0, 15))]);
     }
     await Promise.all(asking);
-    await taking;
+    for (const version of own.heardSince(await flushed))
+      tally.note('open socket', true, true, `version ${version} was told after it was ${way}`);
     for (const job of this.#running) job.acknowledged = Math.min(job.acknowledged, acknowledged);
     await this.#judgeRunning();
     await this.#giveBack(way);
@@ -145,6 +171,7 @@ export class Ground {
   /** @returns whether it was allowed */
   async #ask(asked: Exclude<Asked, 'running job'>): Promise<boolean> {
     const { inner, outer } = this.#ids;
+    const { own, witness } = this.#following;
     const listed = ({ status, body }: Answer): boolean =>
       status === 200 && body.items.some(({ id }: { id: string }) => id === inner);
     switch (asked) {
@@ -159,6 +186,14 @@ export class Ground {
         return listed(await this.#client.get(`/v1/groups/${outer}/subgroups`));
       case 'search':
         return listed(await this.#client.get(`/v1/groups?query=${this.#name}`));
+      case 'open socket': {
+        await this.#do('PATCH', `/v1/groups/${inner}`, { description: `heard ${this.#changes++}` });
+        const { headers } = await this.#admin.get(`/v1/groups/${inner}`);
+        const version = Number(/\d+/.exec(headers.get('etag') ?? ''));
+        await witness.hears(version);
+        await own.flush();
+        return own.hasHeard(version);
+      }
       case 'permissions': {
         const { status, body } = await this.#client.get(`/v1/groups/${inner}/permissions`);
         return (

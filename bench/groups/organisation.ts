@@ -36,6 +36,8 @@ export class Organisation {
   /** The group that is moved, and all others below it. */
   readonly branch: { id: string; depth: number }[] = [];
   readonly others: { id: string; depth: number }[] = [];
+  /** One that nothing is below. */
+  leaf = '';
   readonly members: Registered[] = [];
   readonly #admin: Client;
   readonly #makers: Maker[] = [];
@@ -80,6 +82,7 @@ export class Organisation {
   async makeGround(): Promise<void> {
     for (let depth = 1; depth <= CHAIN; depth++) this.chain.push(await this.#make(this.chain.at(-1) ?? ROOT));
     this.places.push(await this.#make(ROOT), await this.#make(ROOT));
+    this.leaf = await this.#make(this.places[0] ?? ROOT);
   }
 
   /** So many groups of which each is below the first. */
@@ -132,10 +135,22 @@ export class Organisation {
     }
   }
 
-  /** Moves the branch to the other place. */
-  async move(i: number): Promise<void> {
-    const [{ id } = { id: '' }] = this.branch;
+  /** Moves a group with all that is below it, which begins at the first place, to and fro. */
+  async move(id: string, i: number): Promise<void> {
     await this.#done(this.#admin, 'POST', `/v1/groups/${id}:move`, { parentId: this.places[(i + 1) % 2] });
+  }
+
+  /** As many pages as it takes. @throws when these are not all */
+  async wholeTree(): Promise<void> {
+    const ids = new Set<string>();
+    for (let pageToken = '', isFirst = true; isFirst || pageToken !== ''; isFirst = false) {
+      const next = pageToken === '' ? '' : `&pageToken=${encodeURIComponent(pageToken)}`;
+      const page = await this.get(`/v1/groups/${ROOT}/subgroups?depth=100&pageSize=10000${next}`);
+      for (const { id } of page.items) ids.add(id);
+      pageToken = page.nextPageToken ?? '';
+    }
+    const all = [this.leaf, ...this.chain, ...this.places, ...[...this.branch, ...this.others].map(({ id }) => id)];
+    if (all.some((id) => !ids.has(id))) throw new Error(`the tree has ${ids.size} groups, of ${all.length}`);
   }
 
   async get(path: string): Promise<Answer['body']> {

@@ -5,7 +5,15 @@ import type { Ended } from './explain.ts';
 import type { Command } from './model.ts';
 
 /** What a job ends with where a service was away for longer than it tries, or others were at the same thing: nothing has happened. */
-const AWAY = new Set(['GROUP_BUSY', 'MEMBERSHIP_BUSY', 'POSITION_BUSY', 'MEMBER_BUSY', 'STORE_UNAVAILABLE', 'STORE_CONFLICT']);
+const AWAY = new Set([
+  'GROUP_BUSY',
+  'MEMBERSHIP_BUSY',
+  'POSITION_BUSY',
+  'MEMBER_BUSY',
+  'STORE_UNAVAILABLE',
+  'STORE_CONFLICT',
+  'SERVICE_UNAVAILABLE',
+]);
 /** How often a command that was not answered is sent again, and after how long. */
 const TRIES = 120;
 const PAUSE_MS = 500;
@@ -34,28 +42,51 @@ export const renew = (all: readonly Actor[]): Promise<unknown> =>
     all.map(async ({ client, loginId, password }) => Object.assign(client, { token: (await login(loginId, password)).token })),
   );
 
-/** Has somebody do what a command says, and waits until it has ended. */
-export async function carryOut(actor: Actor, command: Command): Promise<Ended> {
+/** Has somebody do what a command says, and waits until it has ended. @returns how: where it is about many, of each of them */
+export async function carryOut(actor: Actor, command: Command): Promise<Ended[]> {
   const key = { 'idempotency-key': unique('key'), prefer: 'wait=30' };
   const { client } = actor;
+  // Whoever is not answered asks again with the same key: it is one command all the same.
+  const answer = await answered(command, () => ask(client, command, key));
+  const { status, body } = answer;
+  const one =
+    status === 202
+      ? ended(command, await client.finished(body.jobId, 300))
+      : status < 300
+        ? done(command, body?.id)
+        : refused(command, body.code);
+  return command.kind === 'add-all' && one.end === 'done' ? await eachOf(client, command, body.jobId) : [one];
+}
+
+/** What is answered, once something is. */
+async function answered(command: Command, ask: () => Promise<Answer>): Promise<Answer> {
   for (let tries = 0; tries < TRIES; tries++) {
-    // Whoever is not answered asks again with the same key: it is one command all the same.
-    const answer = await ask(client, command, key).catch(() => undefined);
-    if (!answer || answer.status === 429 || (answer.status >= 500 && !answer.body?.jobId)) {
-      await sleep(PAUSE_MS);
-      continue;
-    }
-    if (answer.status === 202) return ended(command, await client.finished(answer.body.jobId, 300));
-    if (answer.status < 300) return done(command, answer.body?.id);
-    return refused(command, answer.body.code);
+    const answer = await ask().catch(() => undefined);
+    if (answer && answer.status !== 429 && (answer.status < 500 || answer.body?.jobId)) return answer;
+    await sleep(PAUSE_MS);
   }
   throw new Error(`never answered: ${JSON.stringify(command)}`);
 }
 
-const refused = (command: Command, code: string): Ended => ({
-  command,
-  end: AWAY.has(code) || code === 'SERVICE_UNAVAILABLE' ? 'away' : code,
-});
+/** Of a command that adds many: how it ended for each. */
+async function eachOf(client: Client, command: Command & { kind: 'add-all' }, jobId: string): Promise<Ended[]> {
+  const { body } = await answered(command, () => client.get(`/v1/jobs/${jobId}/lines`));
+  const ends: Record<string, string> = { added: 'done', already: 'ALREADY_MEMBER' };
+  return body.items.map(
+    ({ memberId, outcome, error }: { memberId: string; outcome: string; error?: { code: string } }): Ended => {
+      const { by, isAdmin, groupId, leaderPositionId } = command;
+      return {
+        command: { by, isAdmin, kind: 'add', groupId, memberId, leaderPositionId },
+        end: ends[outcome] ?? error?.code ?? outcome,
+      };
+    },
+  );
+}
+
+/** Also of what came so late that what it asks for was over. */
+const isAway = (command: Command, code: string): boolean =>
+  AWAY.has(code) || (code === 'INVALID_ARGUMENT' && 'until' in command && Date.parse(command.until) <= Date.now());
+const refused = (command: Command, code: string): Ended => ({ command, end: isAway(command, code) ? 'away' : code });
 const ended = (command: Command, job: { state: string; error?: { code: string }; result?: { id: string } }): Ended =>
   job.state === 'completed' ? done(command, job.result?.id) : refused(command, job.error?.code ?? job.state);
 
@@ -88,10 +119,42 @@ function ask(client: Client, command: Command, headers: Record<string, string>):
     case 'join':
     case 'add':
       return client.put(`${group}/members/${command.memberId}`, undefined, headers);
+    case 'add-all':
+      return client.post(`${group}/members:add`, { memberIds: command.memberIds }, headers);
     case 'leave':
       return client.delete(`${group}/members/${command.memberId}`, headers);
     case 'expel':
       return client.post(`${group}/members/${command.memberId}:expel`, { reason: 'by the model' }, headers);
+    case 'request':
+      return client.post(`${group}/join-requests`, { message: 'of the model' }, headers);
+    case 'approve':
+      return client.post(`${group}/join-requests/${command.memberId}:approve`, undefined, headers);
+    case 'decline-request':
+      return client.post(`${group}/join-requests/${command.memberId}:decline`, { reason: 'by the model' }, headers);
+    case 'withdraw-request':
+      return client.delete(`${group}/join-requests/${command.memberId}`, headers);
+    case 'invite':
+      return client.post(`${group}/invitations`, { memberId: command.memberId, expiresAt: command.until }, headers);
+    case 'accept':
+      return client.post(`${group}/invitations/${command.memberId}:accept`, undefined, headers);
+    case 'decline-invitation':
+      return client.post(`${group}/invitations/${command.memberId}:decline`, undefined, headers);
+    case 'withdraw-invitation':
+      return client.delete(`${group}/invitations/${command.memberId}`, headers);
+    case 'put-tag':
+      return client.put(tagPath(group, command.tag), undefined, headers);
+    case 'remove-tag':
+      return client.delete(tagPath(group, command.tag), headers);
+    case 'rename-tag':
+      return client.post(`${tagPath(group, command.tag)}:rename`, { name: command.name, merge: command.merges }, headers);
+    case 'tag-group':
+      return client.put(`${tagPath(group, command.tag)}/groups/${command.subgroupId}`, undefined, headers);
+    case 'untag-group':
+      return client.delete(`${tagPath(group, command.tag)}/groups/${command.subgroupId}`, headers);
+    case 'tag-member':
+      return client.put(`${tagPath(group, command.tag)}/members/${command.memberId}`, undefined, headers);
+    case 'untag-member':
+      return client.delete(`${tagPath(group, command.tag)}/members/${command.memberId}`, headers);
     case 'define':
       return client.post(`${group}/positions`, { name: command.name, permissions: grants(command.permissions) }, headers);
     case 'redefine': {
@@ -101,12 +164,18 @@ function ask(client: Client, command: Command, headers: Record<string, string>):
     case 'abolish':
       return client.delete(`${group}/positions/${command.positionId}`, headers);
     case 'bind':
-    case 'unbind': {
-      const path = `${group}/positions/${command.positionId}/members/${command.memberId}`;
-      return kind === 'bind' ? client.put(path, undefined, headers) : client.delete(path, headers);
-    }
+      return client.put(bindingPath(group, command), command.until === '' ? undefined : { until: command.until }, headers);
+    case 'unbind':
+      return client.delete(bindingPath(group, command), headers);
+    case 'expire':
+    case 'end-term':
+      throw new Error('time does that');
   }
 }
+
+const tagPath = (group: string, tag: string): string => `${group}/tags/${encodeURIComponent(tag)}`;
+const bindingPath = (group: string, { positionId, memberId }: { positionId: string; memberId: string }): string =>
+  `${group}/positions/${positionId}/members/${memberId}`;
 
 const grants = (text: string): { action: string; reach: string }[] =>
   text.split(',').flatMap((one) => {

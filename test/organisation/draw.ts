@@ -1,27 +1,19 @@
 import fc from 'fast-check';
 import { defaultPositionId } from '../../services/position/domain.ts';
-import type { Command, State } from './model.ts';
+import type { Command, Ending } from './model.ts';
+import { NOBODY } from './refusals.ts';
+import { type GroupState, isInvited, type State } from './state.ts';
 
 // Which commands are drawn. What they are about is drawn as numbers, which stand for what there is when their round begins.
 
 const KINDS = {
-  create: 9,
-  rename: 3,
-  show: 3,
-  move: 6,
-  archive: 2,
-  restore: 4,
-  delete: 3,
-  join: 4,
-  add: 5,
-  leave: 3,
-  expel: 2,
-  define: 4,
-  redefine: 3,
-  abolish: 2,
-  bind: 6,
-  unbind: 3,
-} as const satisfies Record<Command['kind'], number>;
+  ...{ create: 9, rename: 3, show: 3, move: 6, archive: 2, restore: 4, delete: 3 },
+  ...{ join: 4, add: 4, 'add-all': 3, leave: 3, expel: 2 },
+  ...{ request: 5, approve: 3, 'decline-request': 1, 'withdraw-request': 2 },
+  ...{ invite: 5, accept: 2, 'decline-invitation': 1, 'withdraw-invitation': 1 },
+  ...{ 'put-tag': 4, 'remove-tag': 1, 'rename-tag': 3, 'tag-group': 3, 'untag-group': 1, 'tag-member': 3, 'untag-member': 1 },
+  ...{ define: 4, redefine: 3, abolish: 2, bind: 7, unbind: 3 },
+} as const;
 type Kind = keyof typeof KINDS;
 
 const drawn = fc.record({
@@ -33,13 +25,18 @@ const drawn = fc.record({
   position: fc.nat(),
   // Few names, in several ways of writing: they meet.
   name: fc.constantFrom('Kyoto', 'KYOTO', 'Ｋyoto', 'Nara', 'nara', 'Osaka', 'Kobe', 'Uji', 'Otsu', 'Gifu', 'Tsu', 'Mie'),
+  tag: fc.constantFrom('red', 'RED', 'ｒｅｄ', 'blue', 'Blue', 'green'),
+  tagName: fc.constantFrom('red', 'Red', 'blue', 'green', 'Ｇreen', 'grey'),
   visibility: fc.constantFrom('open', 'open', 'request', 'invitation'),
   permissions: fc.constantFrom('', 'group.update here', 'group.update subtree', 'group.create here,group.update subtree'),
   cascade: fc.boolean(),
+  merges: fc.boolean(),
+  /** When what may end does. */
+  ends: fc.constantFrom('never', 'never', 'never', 'late', 'late', 'soon'),
   /** About something that was there once. */
   isGone: fc.nat({ max: 19 }).map((at) => at === 0),
 });
-type Drawn = typeof drawn extends fc.Arbitrary<infer One> ? One : never;
+export type Drawn = typeof drawn extends fc.Arbitrary<infer One> ? One : never;
 
 /** Those of a round run at the same time. */
 export const MOST_AT_ONCE = 8;
@@ -64,40 +61,85 @@ interface Ground {
   /** The IDs of groups that there are no more. */
   gone: readonly string[];
   actors: readonly { memberId: string; isAdmin: boolean }[];
+  /** ms */
+  now: number;
 }
 
+/** So many members at most are added by one command: each is a command of its own to who looks for an order of them. */
+const MOST_LINES = 3;
 /** So many groups are enough: then something is deleted in place of what would be made. */
 const MOST_GROUPS = 30;
+/** What ends soon ends in its round, and what ends late after all of them. */
+const SOON_MS = 2_500;
+const LATE_MS = 86_400_000;
+
+/** Of a command that was done: that time ends what it made, where that is soon. */
+export function endingOf(command: Command, now: number): Ending | undefined {
+  if ((command.kind !== 'invite' && command.kind !== 'bind') || !endsSoon(command.until, now)) return undefined;
+  return command.kind === 'invite' ? { ...command, kind: 'expire' } : { ...command, kind: 'end-term' };
+}
+
+const endsSoon = (until: string, now: number): boolean => until !== '' && Date.parse(until) < now + LATE_MS / 2;
+
+const hasRequest = ({ candidates }: GroupState): boolean => [...candidates.values()].includes('requested');
+const hasInvited = (group: GroupState): boolean => [...group.candidates.keys()].some((id) => isInvited(group, id));
+const hasTags = ({ tags }: GroupState): boolean => tags.size > 0;
+
+/** Most that is drawn is about what can be done: these groups are looked for. */
+const ABOUT: Partial<Record<Kind, (group: GroupState) => boolean>> = {
+  restore: ({ isArchived }) => isArchived,
+  request: ({ visibility }) => visibility === 'request',
+  ...{ approve: hasRequest, 'decline-request': hasRequest, 'withdraw-request': ({ candidates }) => candidates.size > 0 },
+  ...{ accept: hasInvited, 'decline-invitation': hasInvited, 'withdraw-invitation': hasInvited },
+  ...{ 'remove-tag': hasTags, 'rename-tag': hasTags },
+  ...{ 'tag-group': hasTags, 'untag-group': hasTags, 'tag-member': hasTags, 'untag-member': hasTags },
+};
+/** And these of their members. */
+const IN_IT: readonly Kind[] = ['bind', 'unbind', 'expel', 'leave', 'tag-member', 'untag-member'];
+const OF_CANDIDATES: readonly Kind[] = [
+  ...(['approve', 'decline-request', 'withdraw-request', 'accept', 'decline-invitation', 'withdraw-invitation'] as const),
+];
 
 /** What is drawn, as a command about what there is. */
-export function commandOf(one: Drawn, { state, topId, gone, actors }: Ground): Command {
+export function commandOf(one: Drawn, { state, topId, gone, actors, now }: Ground): Command {
   const pick = <T>(some: readonly T[], at: number): T => some[at % some.length] as T;
   const ids = [...state.groups.keys()];
   const lower = ids.filter((id) => id !== topId);
   const admins = actors.filter(({ isAdmin }) => isAdmin);
   const isAbout = one.isGone && gone.length > 0 ? pick(gone, one.group) : undefined;
-  // Most that is drawn is about what can be done: what is archived is restored, who is in a group is bound in it.
-  const archived = lower.filter((id) => state.groups.get(id)?.isArchived);
-  const some = one.kind === 'restore' && archived.length > 0 ? archived : lower;
+  const isWanted = ABOUT[one.kind];
+  const wantedOnes = isWanted ? ids.filter((id) => isWanted(state.groups.get(id) as GroupState)) : [];
+  const some = wantedOnes.length > 0 ? wantedOnes : lower;
   const groupId = isAbout ?? (some.length > 0 ? pick(some, one.group) : topId);
-  const within = actors.filter((actor) => state.groups.get(groupId)?.members.has(actor.memberId));
-  const inIt = ['bind', 'unbind', 'expel', 'leave'].includes(one.kind) && one.member % 4 > 0 && within.length > 0;
+  const group = state.groups.get(groupId);
+  const within = actors.filter(({ memberId }) =>
+    (OF_CANDIDATES.includes(one.kind) ? group?.candidates : group?.members)?.has(memberId),
+  );
+  const isOfThem = IN_IT.includes(one.kind) || OF_CANDIDATES.includes(one.kind);
+  const those = isOfThem && one.member % 4 > 0 && within.length > 0 ? within : actors;
   const parentId = isAbout ?? pick(ids, one.other);
   // Nothing takes away the one in which all is.
   const needsLower: Kind[] = ['rename', 'move', 'archive', 'restore', 'delete'];
   const leaderPositionId = defaultPositionId(groupId, 'leader');
-  const positionIds = [leaderPositionId, ...(state.groups.get(groupId)?.positions.keys() ?? [])];
+  const positionIds = [leaderPositionId, ...(group?.positions.keys() ?? [])];
   const own = positionIds.slice(1);
   // Those that every group has stay as they are.
   const needsOwn = one.kind === 'redefine' || one.kind === 'abolish';
   const wanted = needsOwn && own.length === 0 ? 'define' : one.kind;
   const kind = wanted === 'create' && ids.length > MOST_GROUPS ? 'delete' : wanted;
   const positionId = pick(positionIds, one.position);
-  const self = pick(inIt ? within : actors, one.who);
+  const self = pick(those, one.who);
   const { memberId: by } = pick(admins, one.who);
-  const { memberId } = pick(inIt ? within : actors, one.member);
-  const { name, visibility, permissions, cascade } = one;
+  const { memberId } = pick(those, one.member);
+  const { name, visibility, permissions, cascade, merges, tagName } = one;
+  const tag = group && hasTags(group) && one.member % 4 > 0 ? pick([...group.tags.values()], one.other) : one.tag;
+  const children = ids.filter((id) => state.groups.get(id)?.parentId === groupId);
+  const subgroupId = children.length > 0 && one.member % 4 > 0 ? pick(children, one.other) : pick(ids, one.other);
+  const until = (ends: Drawn['ends']): string =>
+    ends === 'never' ? '' : new Date(now + (ends === 'soon' ? SOON_MS : LATE_MS)).toISOString();
   const as = { by, isAdmin: true };
+  const asSelf = { by: self.memberId, isAdmin: self.isAdmin, memberId: self.memberId };
+  const ofMember = { groupId, memberId, leaderPositionId };
   if (kind === 'create' || (needsLower.includes(kind) && groupId === topId))
     return { ...as, kind: 'create', id: '', parentId, name, visibility, leaderPositionId: '' };
   switch (kind) {
@@ -114,10 +156,38 @@ export function commandOf(one: Drawn, { state, topId, gone, actors }: Ground): C
       return { ...as, kind, groupId, cascade };
     case 'join':
     case 'leave':
-      return { by: self.memberId, isAdmin: self.isAdmin, kind, groupId, memberId: self.memberId, leaderPositionId };
+    case 'request':
+    case 'withdraw-request':
+    case 'accept':
+    case 'decline-invitation':
+      return { ...ofMember, ...asSelf, kind };
     case 'add':
+      return { ...as, ...ofMember, kind: memberId === by ? 'join' : kind };
     case 'expel':
-      return { ...as, kind: kind === 'add' && memberId === by ? 'join' : kind, groupId, memberId, leaderPositionId };
+    case 'approve':
+    case 'decline-request':
+    case 'withdraw-invitation':
+      return { ...as, ...ofMember, kind };
+    case 'add-all': {
+      const memberIds = [...actors, { memberId: NOBODY }].map((actor) => actor.memberId);
+      const count = 1 + (one.position % MOST_LINES);
+      const from = one.member % memberIds.length;
+      return { ...as, kind, groupId, memberIds: [...memberIds, ...memberIds].slice(from, from + count), leaderPositionId };
+    }
+    case 'invite':
+      return { ...as, ...ofMember, kind, until: until(one.ends === 'never' ? 'late' : one.ends) };
+    case 'put-tag':
+      return { ...as, kind, groupId, tag: one.tag };
+    case 'remove-tag':
+      return { ...as, kind, groupId, tag };
+    case 'rename-tag':
+      return { ...as, kind, groupId, tag, name: tagName, merges };
+    case 'tag-group':
+    case 'untag-group':
+      return { ...as, kind, groupId, tag, subgroupId };
+    case 'tag-member':
+    case 'untag-member':
+      return { ...as, kind, groupId, tag, memberId };
     case 'define':
       return { ...as, kind, id: '', groupId, name, permissions };
     case 'redefine':
@@ -125,8 +195,9 @@ export function commandOf(one: Drawn, { state, topId, gone, actors }: Ground): C
     case 'abolish':
       return { ...as, kind, groupId, positionId: pick(own, one.position) };
     case 'bind':
+      return { ...as, ...ofMember, kind, positionId, until: until(one.ends) };
     case 'unbind':
-      return { ...as, kind, groupId, positionId, memberId, leaderPositionId };
+      return { ...as, ...ofMember, kind, positionId };
     default:
       return { ...as, kind: 'create', id: '', parentId, name, visibility, leaderPositionId: '' };
   }

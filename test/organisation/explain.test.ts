@@ -1,6 +1,7 @@
 import test from 'ava';
 import { type Ended, isExplained } from './explain.ts';
-import { apply, type Command, type State } from './model.ts';
+import { apply, type Command } from './model.ts';
+import type { State } from './state.ts';
 
 // What the model of the organisation takes for explained, and what it does not: what it lets pass, no run of it would find.
 
@@ -52,4 +53,74 @@ test('a group is deleted with all below it, and nothing comes into it any more',
   t.true(isExplained(before, [done(remove), { command: late, end: 'GROUP_NOT_FOUND' }], gone));
   t.false(isExplained(before, [done(remove), done(late)], made(create('b', 'root'), late)), 'nothing is left of it');
   t.false(isExplained(before, [done({ ...as, kind: 'delete', groupId: 'a', cascade: false })], gone), 'not without that');
+});
+
+const ofOne = { groupId: 'a', memberId: 'two', leaderPositionId: 'a-leader' };
+
+test('of an invitation that ends, what comes before its end may be done, and nothing after it', (t) => {
+  const until = '2030-01-01T00:00:00.000Z';
+  const invited = apply(before, { ...as, ...ofOne, kind: 'invite', until });
+  const accept: Command = { ...as, ...ofOne, kind: 'accept' };
+  const ended = done({ ...as, ...ofOne, kind: 'expire', until });
+  t.true(isExplained(invited, [done(accept), ended], apply(invited, accept)));
+  t.true(isExplained(invited, [{ command: accept, end: 'INVITATION_NOT_FOUND' }, ended], before));
+  t.false(isExplained(invited, [{ command: accept, end: 'INVITATION_NOT_FOUND' }], invited), 'it was invited all the time');
+  t.false(isExplained(invited, [ended], invited), 'it is over');
+  const other = apply(before, { ...as, ...ofOne, kind: 'invite', until: '2031-01-01T00:00:00.000Z' });
+  t.true(isExplained(other, [ended], other), 'another one stays');
+});
+
+test('a term ends the binding that has it, also of the last that leads, and no other', (t) => {
+  const until = '2030-01-01T00:00:00.000Z';
+  const bind = (moment: string): Command => ({
+    ...{ ...as, ...ofOne, kind: 'bind', memberId: 'one', positionId: 'a-leader', until: moment },
+  });
+  const end = done({ ...as, ...ofOne, kind: 'end-term', memberId: 'one', positionId: 'a-leader', until });
+  const bound = apply(before, bind(until));
+  t.false(isExplained(bound, [end], bound), 'it is over');
+  const longer = apply(bound, bind(''));
+  t.true(isExplained(bound, [done(bind('')), end], longer));
+  t.false(isExplained(bound, [done(bind('')), end], bound), 'who is bound again has the other term');
+});
+
+test('a tag that becomes one with another is on all that either was on; of those taken out and put in again nothing is left', (t) => {
+  const tag = { ...as, groupId: 'a' };
+  const tagged = [
+    ...(['red', 'blue'] as const).map((name): Command => ({ ...tag, kind: 'put-tag', tag: name })),
+    { ...tag, kind: 'tag-member', tag: 'red', memberId: 'one' } satisfies Command,
+    { ...tag, kind: 'tag-group', tag: 'blue', subgroupId: 'c' } satisfies Command,
+  ].reduce(apply, before);
+  const merge: Command = { ...tag, kind: 'rename-tag', tag: 'RED', name: 'Blue', merges: true };
+  const merged = apply(tagged, merge);
+  t.deepEqual([...(merged.groups.get('a')?.tags ?? [])], [['blue', 'Blue']]);
+  t.deepEqual([...(merged.groups.get('a')?.members.get('one') ?? [])], ['blue']);
+  t.deepEqual([...(merged.groups.get('c')?.carries ?? [])], ['blue']);
+  t.true(isExplained(tagged, [{ command: { ...merge, merges: false }, end: 'TAG_EXISTS' }], tagged));
+  const [out, back] = [
+    { ...tag, kind: 'remove-tag', tag: 'red' } satisfies Command,
+    { ...tag, kind: 'put-tag', tag: 'red' } satisfies Command,
+  ];
+  t.false(isExplained(tagged, [done(out), done(back)], tagged), 'it is another one, and on nothing');
+  t.true(isExplained(tagged, [done(out), done(back)], [out, back].reduce(apply, tagged)));
+});
+
+test('of many that are added each is done or refused by itself', (t) => {
+  const add = (memberId: string): Command => ({ ...as, ...ofOne, kind: 'add', memberId });
+  const already: Ended = { command: add('one'), end: 'ALREADY_MEMBER' };
+  t.true(isExplained(before, [already, done(add('two'))], apply(before, add('two'))));
+  t.false(isExplained(before, [{ ...already, end: 'done' }, done(add('two'))], apply(before, add('two'))));
+  t.false(isExplained(before, [already, done(add('two'))], before), 'what is said to be done is done');
+});
+
+test('who asks to be let in is not invited meanwhile, and is nothing but in the group once it is let in', (t) => {
+  const ask: Command = { ...as, ...ofOne, kind: 'request', by: 'two' };
+  const onRequest = apply(before, { ...as, kind: 'show', groupId: 'a', visibility: 'request' });
+  const asked = apply(onRequest, ask);
+  const invite: Command = { ...as, ...ofOne, kind: 'invite', until: '2030-01-01T00:00:00.000Z' };
+  t.true(isExplained(asked, [{ command: invite, end: 'ALREADY_REQUESTED' }], asked));
+  t.false(isExplained(asked, [done(invite)], apply(asked, invite)));
+  const approve: Command = { ...as, ...ofOne, kind: 'approve' };
+  const inIt = apply(asked, approve);
+  t.true(isExplained(onRequest, [done(ask), done(approve)], inIt));
+  t.deepEqual([...(inIt.groups.get('a')?.candidates ?? [])], []);
 });

@@ -1,4 +1,6 @@
-import { apply, type Command, linesOf, refusals, type State } from './model.ts';
+import { apply, type Command } from './model.ts';
+import { refusals } from './refusals.ts';
+import { linesOf, type State } from './state.ts';
 
 /** How a command ended: it was done, it was refused, or a service was away for too long: then nothing has happened. */
 export type End = 'done' | 'away' | (string & {});

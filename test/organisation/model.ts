@@ -1,172 +1,89 @@
-import { ROOT } from '../../platform/validation/group-fields.ts';
+import { below, type GroupState, invitedUntil, keyOf, NO_GROUP, type State } from './state.ts';
 
-// The organisation in memory: groups within groups, who is in them, and their positions; what each command makes of it, and why it is
-// refused. No I/O.
+// What each command makes of the organisation. No I/O.
 
-export interface GroupState {
-  parentId: string;
-  name: string;
-  visibility: string;
-  isArchived: boolean;
-  members: ReadonlySet<string>;
-  /** Its own, by their IDs: name and permissions, as one text. */
-  positions: ReadonlyMap<string, string>;
-  /** Who is bound to which, that of the leaders among them. */
-  bindings: ReadonlyMap<string, ReadonlySet<string>>;
+interface Asker {
+  by: string;
+  isAdmin: boolean;
+}
+interface OfMember {
+  groupId: string;
+  memberId: string;
+  leaderPositionId: string;
 }
 
-export interface State {
-  /** Without the whole organisation's. */
-  groups: ReadonlyMap<string, GroupState>;
-}
+/** What a member is to become to a group. */
+export type Coming = Asker &
+  OfMember &
+  (
+    | { kind: 'join' | 'add' | 'leave' | 'expel' | 'request' | 'approve' | 'decline-request' | 'withdraw-request' }
+    | { kind: 'accept' | 'decline-invitation' | 'withdraw-invitation' }
+    | { kind: 'invite'; until: string }
+  );
+
+/** What time does: an invitation is over (`expire`), or the term of a binding is. */
+export type Ending = Asker &
+  OfMember &
+  ({ kind: 'expire'; until: string } | { kind: 'end-term'; positionId: string; until: string });
 
 /** What is asked, by whom. Who makes something learns its ID with the answer. */
-export type Command = { by: string; isAdmin: boolean } & (
-  | { kind: 'create'; id: string; parentId: string; name: string; visibility: string; leaderPositionId: string }
-  | { kind: 'rename'; groupId: string; name: string }
-  | { kind: 'show'; groupId: string; visibility: string }
-  | { kind: 'move'; groupId: string; parentId: string }
-  | { kind: 'archive' | 'restore'; groupId: string }
-  | { kind: 'delete'; groupId: string; cascade: boolean }
-  | { kind: 'join' | 'add' | 'leave' | 'expel'; groupId: string; memberId: string; leaderPositionId: string }
-  | { kind: 'define'; id: string; groupId: string; name: string; permissions: string }
-  | { kind: 'redefine'; groupId: string; positionId: string; permissions: string }
-  | { kind: 'abolish'; groupId: string; positionId: string }
-  | { kind: 'bind' | 'unbind'; groupId: string; positionId: string; memberId: string; leaderPositionId: string }
-);
+export type Command =
+  | Coming
+  | Ending
+  | (Asker &
+      (
+        | { kind: 'create'; id: string; parentId: string; name: string; visibility: string; leaderPositionId: string }
+        | { kind: 'rename'; groupId: string; name: string }
+        | { kind: 'show'; groupId: string; visibility: string }
+        | { kind: 'move'; groupId: string; parentId: string }
+        | { kind: 'archive' | 'restore'; groupId: string }
+        | { kind: 'delete'; groupId: string; cascade: boolean }
+        // Each of them ends as an `add` of its own.
+        | { kind: 'add-all'; groupId: string; memberIds: readonly string[]; leaderPositionId: string }
+        | { kind: 'put-tag' | 'remove-tag'; groupId: string; tag: string }
+        | { kind: 'rename-tag'; groupId: string; tag: string; name: string; merges: boolean }
+        | { kind: 'tag-group' | 'untag-group'; groupId: string; tag: string; subgroupId: string }
+        | { kind: 'tag-member' | 'untag-member'; groupId: string; tag: string; memberId: string }
+        | { kind: 'define'; id: string; groupId: string; name: string; permissions: string }
+        | { kind: 'redefine'; groupId: string; positionId: string; permissions: string }
+        | { kind: 'abolish'; groupId: string; positionId: string }
+        | (OfMember & { kind: 'bind'; positionId: string; until: string })
+        | (OfMember & { kind: 'unbind'; positionId: string })
+      ));
 
-const none: GroupState = {
-  ...{ parentId: ROOT, name: '', visibility: 'open', isArchived: false },
-  ...{ members: new Set(), positions: new Map(), bindings: new Map() },
-};
-
-export const keyOf = (name: string): string => name.normalize('NFKC').toLowerCase().trim();
-
-/** A group and all that it is in, itself first. */
-function pathOf({ groups }: State, groupId: string): GroupState[] {
-  const path: GroupState[] = [];
-  for (let one = groups.get(groupId); one; one = groups.get(one.parentId)) path.push(one);
-  return path;
-}
-
-/** A group with all that is below it. */
-export function below({ groups }: State, groupId: string): string[] {
-  const ids = [groupId];
-  for (let at = 0; at < ids.length; at++) for (const [id, { parentId }] of groups) if (parentId === ids[at]) ids.push(id);
-  return ids;
-}
-
-const isThere = (state: State, groupId: string): boolean => groupId === ROOT || state.groups.has(groupId);
-const isArchived = (state: State, groupId: string): boolean => pathOf(state, groupId).some((one) => one.isArchived);
-const isTaken = ({ groups }: State, parentId: string, name: string, besides = ''): boolean =>
-  [...groups].some(([id, one]) => id !== besides && one.parentId === parentId && keyOf(one.name) === keyOf(name));
-
-/** The codes with which a command may be refused; none: it is done. Which of several rules is looked at first is not the model's. */
-export function refusals(state: State, command: Command): string[] {
-  const { groups } = state;
-  const codes: string[] = [];
-  const refuse = (broken: boolean, ...why: string[]): void => void (broken && codes.push(...why));
-  if (command.kind === 'create') {
-    refuse(!isThere(state, command.parentId), 'GROUP_NOT_FOUND');
-    refuse(isArchived(state, command.parentId), 'GROUP_ARCHIVED');
-    refuse(isTaken(state, command.parentId, command.name), 'NAME_TAKEN');
-    return codes;
-  }
-  const group = groups.get(command.groupId);
-  if (!group)
-    return ['GROUP_NOT_FOUND', 'POSITION_NOT_FOUND', ...(command.isAdmin ? [] : ['PERMISSION_DENIED', 'PERMISSION_REVOKED'])];
-  const archived = isArchived(state, command.groupId);
-  switch (command.kind) {
-    case 'rename':
-      refuse(archived, 'GROUP_ARCHIVED');
-      refuse(isTaken(state, group.parentId, command.name, command.groupId), 'NAME_TAKEN');
-      break;
-    case 'show':
-    case 'archive':
-      refuse(archived, 'GROUP_ARCHIVED');
-      break;
-    case 'restore':
-      refuse(!group.isArchived, 'GROUP_NOT_ARCHIVED');
-      break;
-    case 'move':
-      refuse(!isThere(state, command.parentId), 'GROUP_NOT_FOUND');
-      refuse(archived || isArchived(state, command.parentId), 'GROUP_ARCHIVED');
-      refuse(below(state, command.groupId).includes(command.parentId), 'GROUP_CYCLE');
-      refuse(isTaken(state, command.parentId, group.name, command.groupId), 'NAME_TAKEN');
-      break;
-    case 'delete':
-      refuse(!command.cascade && below(state, command.groupId).length > 1, 'GROUP_NOT_EMPTY');
-      break;
-    case 'join':
-    case 'add':
-      refuse(archived, 'GROUP_ARCHIVED');
-      refuse(group.members.has(command.memberId), 'ALREADY_MEMBER');
-      refuse(command.kind === 'join' && group.visibility !== 'open', 'GROUP_NOT_OPEN');
-      // Who is no administrator may not even find it.
-      refuse(!command.isAdmin && group.visibility === 'invitation', 'GROUP_NOT_FOUND', 'PERMISSION_DENIED', 'PERMISSION_REVOKED');
-      break;
-    case 'leave':
-    case 'expel':
-      refuse(command.kind === 'expel' && archived, 'GROUP_ARCHIVED');
-      refuse(!group.members.has(command.memberId), 'NOT_MEMBER');
-      if (command.isAdmin) break;
-      refuse(!group.members.has(command.memberId), 'GROUP_NOT_FOUND', 'PERMISSION_DENIED', 'PERMISSION_REVOKED');
-      refuse(isLastLeader(group, command), 'LAST_LEADER');
-      break;
-    case 'define':
-      refuse(archived, 'GROUP_ARCHIVED');
-      refuse(
-        [...group.positions.values()].some((one) => keyOf(one.split('\n')[0] ?? '') === keyOf(command.name)),
-        'NAME_TAKEN',
-      );
-      break;
-    case 'redefine':
-      refuse(archived, 'GROUP_ARCHIVED');
-      refuse(!group.positions.has(command.positionId), 'POSITION_NOT_FOUND');
-      break;
-    case 'abolish':
-      refuse(archived, 'GROUP_ARCHIVED');
-      refuse(!group.positions.has(command.positionId), 'POSITION_NOT_FOUND');
-      refuse(
-        [...group.bindings.values()].some((bound) => bound.has(command.positionId)),
-        'POSITION_IN_USE',
-      );
-      break;
-    case 'bind':
-    case 'unbind': {
-      const isKnown = command.positionId === command.leaderPositionId || group.positions.has(command.positionId);
-      // To let go only takes away.
-      refuse(archived && command.kind === 'bind', 'GROUP_ARCHIVED');
-      refuse(!isKnown, 'POSITION_NOT_FOUND');
-      refuse(command.kind === 'bind' && !group.members.has(command.memberId), 'NOT_MEMBER');
-      break;
-    }
-  }
-  return codes;
-}
-
-const isLastLeader = (
-  { bindings }: GroupState,
-  { memberId, leaderPositionId }: { memberId: string; leaderPositionId: string },
-): boolean => {
-  const leaders = [...bindings].filter(([, bound]) => bound.has(leaderPositionId)).map(([id]) => id);
-  return leaders.length === 1 && leaders[0] === memberId;
-};
+const put = <Value>(some: ReadonlyMap<string, Value>, key: string, value: Value): Map<string, Value> =>
+  new Map([...some, [key, value]]);
+const without = <Value>(some: ReadonlyMap<string, Value>, key: string): Map<string, Value> =>
+  new Map([...some].filter(([other]) => other !== key));
+const among = (some: ReadonlySet<string>, one: string, isIn: boolean): Set<string> =>
+  new Set([...[...some].filter((other) => other !== one), ...(isIn ? [one] : [])]);
 
 /** The organisation after a command that was done. */
 export function apply(state: State, command: Command): State {
   const groups = new Map(state.groups);
   const change = (groupId: string, changes: Partial<GroupState>): void =>
-    void groups.set(groupId, { ...(groups.get(groupId) ?? none), ...changes });
+    void groups.set(groupId, { ...(groups.get(groupId) ?? NO_GROUP), ...changes });
   if (command.kind === 'create') {
     const { id, parentId, name, visibility, by, leaderPositionId } = command;
-    const bindings = new Map([[by, new Set([leaderPositionId])]]);
-    change(id, { parentId, name, visibility, members: new Set([by]), bindings });
+    const bindings = new Map([[by, new Map([[leaderPositionId, '']])]]);
+    change(id, { parentId, name, visibility, members: new Map([[by, new Set<string>()]]), bindings });
     return { groups };
   }
-  const { groupId } = command;
-  const { members, positions, bindings } = groups.get(groupId) ?? none;
-  switch (command.kind) {
+  const { kind, groupId } = command;
+  const group = groups.get(groupId);
+  if (!group) return state;
+  const { tags, members, candidates, expelled, positions, bindings } = group;
+  /** Has all that carries a tag of the group carry this in its place. */
+  const recarry = (key: string, other?: string): void => {
+    const after = (carried: ReadonlySet<string>): ReadonlySet<string> => {
+      if (!carried.has(key)) return carried;
+      const rest = among(carried, key, false);
+      return other === undefined ? rest : among(rest, other, true);
+    };
+    for (const [id, one] of state.groups) if (one.parentId === groupId) change(id, { carries: after(one.carries) });
+    change(groupId, { members: new Map([...members].map(([id, carried]) => [id, after(carried)])) });
+  };
+  switch (kind) {
     case 'rename':
       change(groupId, { name: command.name });
       break;
@@ -175,57 +92,97 @@ export function apply(state: State, command: Command): State {
       break;
     case 'archive':
     case 'restore':
-      change(groupId, { isArchived: command.kind === 'archive' });
+      change(groupId, { isArchived: kind === 'archive' });
       break;
     case 'move':
-      change(groupId, { parentId: command.parentId });
+      // Where it is now there are other tags.
+      change(groupId, { parentId: command.parentId, carries: new Set() });
       break;
     case 'delete':
       for (const id of below(state, groupId)) groups.delete(id);
       break;
     case 'join':
     case 'add':
-      change(groupId, { members: new Set([...members, command.memberId]) });
+    case 'approve':
+    case 'accept': {
+      const { memberId } = command;
+      const comes = { candidates: without(candidates, memberId), expelled: among(expelled, memberId, false) };
+      change(groupId, { ...comes, members: put(members, memberId, new Set()) });
       break;
+    }
     case 'leave':
-    case 'expel':
-      change(groupId, {
-        members: new Set([...members].filter((id) => id !== command.memberId)),
-        bindings: new Map([...bindings].filter(([id]) => id !== command.memberId)),
-      });
+    case 'expel': {
+      const { memberId } = command;
+      const goes = { members: without(members, memberId), bindings: without(bindings, memberId) };
+      change(groupId, { ...goes, expelled: among(expelled, memberId, kind === 'expel') });
       break;
+    }
+    case 'request':
+    case 'decline-request':
+      change(groupId, { candidates: put(candidates, command.memberId, kind === 'request' ? 'requested' : 'declined') });
+      break;
+    case 'invite':
+      change(groupId, { candidates: put(candidates, command.memberId, invitedUntil(command.until)) });
+      break;
+    case 'withdraw-request':
+    case 'decline-invitation':
+    case 'withdraw-invitation':
+      change(groupId, { candidates: without(candidates, command.memberId) });
+      break;
+    case 'expire':
+      // Another one that came in its place stays.
+      if (candidates.get(command.memberId) === invitedUntil(command.until))
+        change(groupId, { candidates: without(candidates, command.memberId) });
+      break;
+    case 'put-tag': {
+      const key = keyOf(command.tag);
+      if (!tags.has(key)) change(groupId, { tags: put(tags, key, command.tag) });
+      break;
+    }
+    case 'remove-tag':
+      recarry(keyOf(command.tag));
+      change(groupId, { tags: without(tags, keyOf(command.tag)) });
+      break;
+    case 'rename-tag': {
+      const [key, other] = [keyOf(command.tag), keyOf(command.name)];
+      recarry(key, other);
+      change(groupId, { tags: put(without(tags, key), other, command.name) });
+      break;
+    }
+    case 'tag-group':
+    case 'untag-group': {
+      const { carries = new Set<string>() } = groups.get(command.subgroupId) ?? {};
+      change(command.subgroupId, { carries: among(carries, keyOf(command.tag), kind === 'tag-group') });
+      break;
+    }
+    case 'tag-member':
+    case 'untag-member': {
+      const carried = among(members.get(command.memberId) ?? new Set(), keyOf(command.tag), kind === 'tag-member');
+      change(groupId, { members: put(members, command.memberId, carried) });
+      break;
+    }
     case 'define':
-      change(groupId, { positions: new Map([...positions, [command.id, `${command.name}\n${command.permissions}`]]) });
+      change(groupId, { positions: put(positions, command.id, `${command.name}\n${command.permissions}`) });
       break;
     case 'redefine': {
       const [name = ''] = positions.get(command.positionId)?.split('\n') ?? [];
-      change(groupId, { positions: new Map([...positions, [command.positionId, `${name}\n${command.permissions}`]]) });
+      change(groupId, { positions: put(positions, command.positionId, `${name}\n${command.permissions}`) });
       break;
     }
     case 'abolish':
-      change(groupId, { positions: new Map([...positions].filter(([id]) => id !== command.positionId)) });
+      change(groupId, { positions: without(positions, command.positionId) });
       break;
     case 'bind':
-    case 'unbind': {
-      const bound = new Set(bindings.get(command.memberId));
-      if (command.kind === 'bind') bound.add(command.positionId);
-      else bound.delete(command.positionId);
-      const others = [...bindings].filter(([id]) => id !== command.memberId);
-      change(groupId, { bindings: new Map(bound.size > 0 ? [...others, [command.memberId, bound]] : others) });
+    case 'unbind':
+    case 'end-term': {
+      const { memberId, positionId } = command;
+      const bound = bindings.get(memberId) ?? new Map<string, string>();
+      // The binding may have another term by now.
+      if (kind === 'end-term' && bound.get(positionId) !== command.until) break;
+      const after = kind === 'bind' ? put(bound, positionId, command.until) : without(bound, positionId);
+      change(groupId, { bindings: after.size > 0 ? put(bindings, memberId, after) : without(bindings, memberId) });
       break;
     }
   }
   return { groups };
-}
-
-/** All of it, line by line: two are the same if their lines are. */
-export function linesOf({ groups }: State): string[] {
-  return [...groups]
-    .map(([id, { parentId, name, visibility, isArchived, members, positions, bindings }]) => {
-      const bound = [...bindings].map(([memberId, ids]) => `${memberId}: ${[...ids].sort()}`).sort();
-      const those = [...positions].map(([positionId, text]) => `${positionId} ${text.replace('\n', ' ')}`).sort();
-      const what = [id, parentId, name, visibility, isArchived ? 'archived' : '', [...members].sort(), those, bound];
-      return what.map(String).join(' | ');
-    })
-    .sort();
 }
