@@ -23,7 +23,7 @@ export const acceptInvitation = saga(
   async ({ step }, { groupId, memberId }: AcceptInvitationInput) => {
     await step(group.beginChangeMembership, { groupId, memberId, change: 'MEMBERSHIP_CHANGE_ACCEPT', reason: '' });
     const changes = [{ memberId, isMember: true, positions: undefined }];
-    await step(auth.changeStandings, { groupId, changes, leavesNone: false });
+    await step(auth.changeStandings, { groupId, changes });
     await step(term.setTerms, { terms: [invitationTerm({ groupId, memberId }, null)] });
     await step(group.commitMembership, {});
     return { id: memberId };

@@ -9,6 +9,8 @@ export interface BindPositionInput {
   groupId: string;
   positionId: string;
   memberId: string;
+  /** Who binds it. */
+  byMemberId: string;
   /** When it is let go again (RFC 3339); absent: never. */
   until?: string | undefined;
 }
@@ -24,10 +26,10 @@ export const bindPosition = saga(
       finish(position.commitBindings, () => ({})),
     ],
   ],
-  async ({ step }, { groupId, positionId, memberId, until }: BindPositionInput) => {
-    const change = { bind: [positionId], release: [], releaseAll: false, until };
-    const { bindings, leavesNone, terms } = await step(position.beginChangeBindings, { groupId, memberId, ...change });
-    await step(auth.changeStandings, { groupId, changes: standingsOf(bindings), leavesNone });
+  async ({ step }, { groupId, positionId, memberId, byMemberId, until }: BindPositionInput) => {
+    const change = { bind: [positionId], release: [], releaseAll: false, until, byMemberId };
+    const { bindings, tenure, terms } = await step(position.beginChangeBindings, { groupId, memberId, ...change });
+    await step(auth.changeStandings, { groupId, changes: standingsOf(bindings), tenure });
     if (terms.length > 0) await step(term.setTerms, positionTerms(terms));
     await step(position.commitBindings, {});
     return { id: groupId };

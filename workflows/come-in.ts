@@ -19,7 +19,7 @@ export async function comeIn(
 ): Promise<{ id: string }> {
   await step(group.beginChangeMembership, { groupId, memberId, change, reason: '' });
   const changes = [{ memberId, isMember: true, positions: undefined }];
-  await step(auth.changeStandings, { groupId, changes, leavesNone: false });
+  await step(auth.changeStandings, { groupId, changes });
   await step(group.commitMembership, {});
   return { id: memberId };
 }

@@ -29,7 +29,7 @@ export const inviteMember = saga(
     const asked = { groupId, memberId, change, reason: '', inviterId, ...given } as const;
     const { until = null } = await step(group.beginChangeMembership, asked);
     const changes = [{ memberId, isInvited: true, positions: undefined }];
-    await step(auth.changeStandings, { groupId, changes, leavesNone: false });
+    await step(auth.changeStandings, { groupId, changes });
     await step(term.setTerms, { terms: [invitationTerm({ groupId, memberId }, until)] });
     await step(group.commitMembership, {});
     return { id: memberId };

@@ -35,7 +35,7 @@ test('who is bound for a term has its timer before the lock is given up, and bef
 
 test('where no term changes none is set', async (t) => {
   for (const command of ['position.bind', 'position.unbind', 'group.leave', 'group.expel-member'] as const) {
-    const answer = { bindings: [{ memberId, positionIds: [] }], leavesNone: false, terms: [] };
+    const answer = { bindings: [{ memberId, positionIds: [] }], tenure: undefined, terms: [] };
     const services = new ScriptedServices({ 'position.beginChangeBindings': [answer] });
     await t.context.sagas.run(command, command === 'position.bind' ? binding : INPUTS[command], services);
     t.deepEqual(termsSet(services), [], command);
@@ -44,7 +44,7 @@ test('where no term changes none is set', async (t) => {
 });
 
 test('whose binding ends in another way has its timer called off, in the same saga', async (t) => {
-  const answer = { bindings: [{ memberId, positionIds: [] }], leavesNone: false, terms: [binding] };
+  const answer = { bindings: [{ memberId, positionIds: [] }], tenure: undefined, terms: [binding] };
   const script: Script = { 'position.beginChangeBindings': [answer] };
   for (const command of ['position.unbind', 'group.leave', 'group.expel-member'] as const) {
     const services = new ScriptedServices(script);
@@ -61,7 +61,7 @@ test('whose term has ended is let go, with its sockets; where nothing ends nobod
   t.deepEqual(services.steps, ['beginEndTerm', 'changeStandings', 'narrowSockets', 'commitBindings']);
   t.like(services.received[0]?.request, input);
   const changes = [{ memberId, positions: { positionIds: ['p2'] } }];
-  t.like(services.received[1]?.request, { groupId, changes, leavesNone: false });
+  t.like(services.received[1]?.request, { groupId, changes });
   t.like(services.received[2]?.request, { memberId });
 
   const none = new ScriptedServices({ 'position.beginEndTerm': [{}] });

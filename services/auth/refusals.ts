@@ -33,7 +33,9 @@ export const positionNotFound = () => notFound('POSITION_NOT_FOUND', 'the group 
 export const memberNotFound = () => notFound('MEMBER_NOT_FOUND', 'there is no such member');
 export const notMember = () => failedPrecondition('NOT_MEMBER', 'the member is not in the group');
 export const lastLeader = () =>
-  failedPrecondition('LAST_LEADER', 'nobody would lead the group any more: name a successor who is in it');
+  failedPrecondition('LAST_LEADER', 'nobody would lead the group any more: name a successor who is in it, or delete the group');
+export const mayNotShorten = (action: string) =>
+  permissionDenied('PERMISSION_DENIED', `to have it end sooner than now needs the permission ${action}`);
 export const groupCycle = () => failedPrecondition('GROUP_CYCLE', 'a group can not be in itself, or in one that is below it');
 export const groupTooDeep = () =>
   failedPrecondition('GROUP_TOO_DEEP', `groups can be ${DEEPEST} deep, that of the whole organisation counted`);
