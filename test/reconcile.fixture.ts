@@ -152,7 +152,7 @@ export async function openAccess() {
     const none = { release: [], releaseAll: false };
     if (positionId) await step('position', 'beginChangeBindings', { groupId, memberId, bind, ...none });
     const changes = [{ memberId, isMember: true, positions: { positionIds: bind } }];
-    await step('auth', 'changeStandings', { groupId, changes, leavesNone: false });
+    await step('auth', 'changeStandings', { groupId, changes });
     if (positionId) await step('position', 'commitBindings');
     await step('group', 'commitMembership');
   }

@@ -24,7 +24,7 @@ export const acceptInvitation = saga(
   async ({ step }, { groupId, memberId }: AcceptInvitationInput) => {
     await step(group.beginChangeMembership, { groupId, memberId, change: 'MEMBERSHIP_CHANGE_ACCEPT', reason: '' });
     const changes = [{ memberId, isMember: true, positions: undefined }];
-    await step(auth.changeStandings, { groupId, changes, leavesNone: false });
+    await step(auth.changeStandings, { groupId, changes });
     // Policies may forbid something to members of a group.
     await step(websocket.narrowSockets, { memberId });
     await step(term.setTerms, { terms: [invitationTerm({ groupId, memberId }, null)] });

@@ -9,6 +9,8 @@ export interface BindPositionInput {
   groupId: string;
   positionId: string;
   memberId: string;
+  /** Who binds it. */
+  byMemberId: string;
   /** When it is let go again (RFC 3339); absent: never. */
   until?: string | undefined;
 }
@@ -30,11 +32,11 @@ export const bindPosition = saga(
       finish(group.releaseGroup, ofAll),
     ],
   ],
-  async ({ step }, { groupId, positionId, memberId, until }: BindPositionInput) => {
+  async ({ step }, { groupId, positionId, memberId, byMemberId, until }: BindPositionInput) => {
     await step(group.holdGroup, { groupId });
-    const change = { bind: [positionId], release: [], releaseAll: false, until };
-    const { bindings, leavesNone, terms } = await step(position.beginChangeBindings, { groupId, memberId, ...change });
-    await step(auth.changeStandings, { groupId, changes: standingsOf(bindings), leavesNone });
+    const change = { bind: [positionId], release: [], releaseAll: false, until, byMemberId };
+    const { bindings, tenure, terms } = await step(position.beginChangeBindings, { groupId, memberId, ...change });
+    await step(auth.changeStandings, { groupId, changes: standingsOf(bindings), tenure });
     // Policies may forbid something to who is bound to it.
     await step(websocket.narrowSockets, { memberId });
     if (terms.length > 0) await step(term.setTerms, positionTerms(terms));

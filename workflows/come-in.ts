@@ -24,7 +24,7 @@ export async function comeIn(
 ): Promise<{ id: string }> {
   await step(group.beginChangeMembership, { groupId, memberId, change, reason: '' });
   const changes = [{ memberId, isMember: true, positions: undefined }];
-  await step(auth.changeStandings, { groupId, changes, leavesNone: false });
+  await step(auth.changeStandings, { groupId, changes });
   // Policies may forbid something to members of a group.
   await step(websocket.narrowSockets, { memberId });
   await step(group.commitMembership, {});

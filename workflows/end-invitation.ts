@@ -36,7 +36,7 @@ export async function endInvitation(
   const { nothingToDo } = await step(group.beginChangeMembership, { groupId, memberId, reason: '', ...how });
   if (nothingToDo) return { id: memberId };
   const changes = [{ memberId, isInvited: false, positions: undefined }];
-  await step(auth.changeStandings, { groupId, changes, leavesNone: false });
+  await step(auth.changeStandings, { groupId, changes });
   await step(websocket.narrowSockets, { memberId });
   await beforeItIsCommitted?.();
   await step(group.commitMembership, {});

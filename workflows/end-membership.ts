@@ -23,6 +23,8 @@ interface Ended {
   reason: string;
   /** Who leads the group in its place. */
   successorId: string | undefined;
+  /** Who has it end. */
+  byMemberId: string;
 }
 
 type Parts =
@@ -36,10 +38,10 @@ type Parts =
 
 export async function endMembership(
   step: Saga<Parts>['step'],
-  { groupId, memberId, change, reason, successorId }: Ended,
+  { groupId, memberId, change, reason, successorId, byMemberId }: Ended,
 ): Promise<{ id: string }> {
   await step(group.beginChangeMembership, { groupId, memberId, change, reason, successorId });
-  const { bindings, leavesNone, terms } = await step(position.beginChangeBindings, {
+  const { bindings, tenure, terms } = await step(position.beginChangeBindings, {
     groupId,
     memberId,
     bind: [],
@@ -47,6 +49,7 @@ export async function endMembership(
     releaseAll: true,
     successorId,
     until: undefined,
+    byMemberId,
   });
   const ofOthers = bindings.filter((one) => one.memberId !== memberId);
   const memberIds = [memberId, ...ofOthers.map((one) => one.memberId)];
@@ -56,7 +59,7 @@ export async function endMembership(
       { memberId, isMember: false, positions: { positionIds: [] } },
       ...ofOthers.map(({ memberId, positionIds }) => ({ memberId, isMember: undefined, positions: { positionIds } })),
     ],
-    leavesNone,
+    tenure,
   });
   await step(websocket.narrowSockets, { members: { memberIds } });
   if (terms.length > 0) await step(term.setTerms, positionTerms(terms));

@@ -25,7 +25,7 @@ export const endTerm = saga(
   async ({ step }, { groupId, memberId, positionId, until }: EndTermInput) => {
     const { bindings } = await step(position.beginEndTerm, { groupId, memberId, positionId, until });
     if (!bindings) return { id: groupId };
-    await step(auth.changeStandings, { groupId, changes: standingsOf([bindings]), leavesNone: false });
+    await step(auth.changeStandings, { groupId, changes: standingsOf([bindings]) });
     await step(websocket.narrowSockets, { memberId });
     await step(position.commitBindings, {});
     return { id: groupId };

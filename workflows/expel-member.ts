@@ -8,12 +8,14 @@ export interface ExpelMemberInput {
   reason: string;
   /** Who leads the group in its place. */
   successorId?: string;
+  /** Who puts it out. */
+  byMemberId: string;
 }
 
 /** A member is put out of a group. */
 export const expelMember = saga(
   'group.expel-member',
   [ENDING],
-  ({ step }, { groupId, memberId, reason, successorId }: ExpelMemberInput) =>
-    endMembership(step, { groupId, memberId, change: 'MEMBERSHIP_CHANGE_EXPEL', reason, successorId }),
+  ({ step }, { groupId, memberId, reason, successorId, byMemberId }: ExpelMemberInput) =>
+    endMembership(step, { groupId, memberId, change: 'MEMBERSHIP_CHANGE_EXPEL', reason, successorId, byMemberId }),
 );

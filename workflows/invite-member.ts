@@ -30,7 +30,7 @@ export const inviteMember = saga(
     const asked = { groupId, memberId, change, reason: '', inviterId, ...given } as const;
     const { until = null } = await step(group.beginChangeMembership, asked);
     const changes = [{ memberId, isInvited: true, positions: undefined }];
-    await step(auth.changeStandings, { groupId, changes, leavesNone: false });
+    await step(auth.changeStandings, { groupId, changes });
     // Policies may forbid something to who is invited.
     await step(websocket.narrowSockets, { memberId });
     await step(term.setTerms, { terms: [invitationTerm({ groupId, memberId }, until)] });

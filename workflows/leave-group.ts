@@ -10,5 +10,5 @@ export interface LeaveGroupInput {
 
 /** A member leaves a group by itself. */
 export const leaveGroup = saga('group.leave', [ENDING], ({ step }, { groupId, memberId, successorId }: LeaveGroupInput) =>
-  endMembership(step, { groupId, memberId, change: 'MEMBERSHIP_CHANGE_LEAVE', reason: '', successorId }),
+  endMembership(step, { groupId, memberId, change: 'MEMBERSHIP_CHANGE_LEAVE', reason: '', successorId, byMemberId: memberId }),
 );

@@ -27,7 +27,15 @@ const termsSet = ({ received }: ScriptedServices): unknown[] =>
 test('who is bound for a term has its timer before the lock is given up, and before others see it', async (t) => {
   const services = new ScriptedServices({ 'term.setTerms': (attempt) => (attempt < 6 ? away : undefined) });
   await t.context.sagas.run('position.bind', { ...binding, until: UNTIL }, services);
-  const steps = ['holdGroup', 'beginChangeBindings', 'changeStandings', 'narrowSockets', 'setTerms', 'commitBindings', 'releaseGroup'];
+  const steps = [
+    'holdGroup',
+    'beginChangeBindings',
+    'changeStandings',
+    'narrowSockets',
+    'setTerms',
+    'commitBindings',
+    'releaseGroup',
+  ];
   t.deepEqual([...new Set(services.steps)], steps);
   t.like(services.received[1]?.request, { bind: [positionId], until: UNTIL });
   t.deepEqual(termsSet(services)[0], [{ ...term, until: UNTIL, input: { ...binding, until: UNTIL } }]);
@@ -36,7 +44,7 @@ test('who is bound for a term has its timer before the lock is given up, and bef
 
 test('where no term changes none is set', async (t) => {
   for (const command of ['position.bind', 'position.unbind', 'group.leave', 'group.expel-member'] as const) {
-    const answer = { bindings: [{ memberId, positionIds: [] }], leavesNone: false, terms: [] };
+    const answer = { bindings: [{ memberId, positionIds: [] }], tenure: undefined, terms: [] };
     const services = new ScriptedServices({ 'position.beginChangeBindings': [answer] });
     await t.context.sagas.run(command, command === 'position.bind' ? binding : INPUTS[command], services);
     t.deepEqual(termsSet(services), [], command);
@@ -45,7 +53,7 @@ test('where no term changes none is set', async (t) => {
 });
 
 test('whose binding ends in another way has its timer called off, in the same saga', async (t) => {
-  const answer = { bindings: [{ memberId, positionIds: [] }], leavesNone: false, terms: [binding] };
+  const answer = { bindings: [{ memberId, positionIds: [] }], tenure: undefined, terms: [binding] };
   const script: Script = { 'position.beginChangeBindings': [answer] };
   for (const command of ['position.unbind', 'group.leave', 'group.expel-member'] as const) {
     const services = new ScriptedServices(script);
@@ -62,7 +70,7 @@ test('whose term has ended is let go, with its sockets; where nothing ends nobod
   t.deepEqual(services.steps, ['beginEndTerm', 'changeStandings', 'narrowSockets', 'commitBindings']);
   t.like(services.received[0]?.request, input);
   const changes = [{ memberId, positions: { positionIds: ['p2'] } }];
-  t.like(services.received[1]?.request, { groupId, changes, leavesNone: false });
+  t.like(services.received[1]?.request, { groupId, changes });
   t.like(services.received[2]?.request, { memberId });
 
   const none = new ScriptedServices({ 'position.beginEndTerm': [{}] });

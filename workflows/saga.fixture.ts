@@ -220,7 +220,7 @@ function usual(name: string, request: Record<string, unknown>): object {
     const { groupId, memberId, bind, until } = request;
     const [positionId = 'released'] = [bind].flat();
     const terms = [{ groupId, memberId, positionId, until }];
-    return { bindings: [{ memberId, positionIds: bind }], leavesNone: false, terms };
+    return { bindings: [{ memberId, positionIds: bind }], tenure: undefined, terms };
   }
   if (name === 'position.beginEndTerm') return { bindings: { memberId: request.memberId, positionIds: [] } };
   if (name.endsWith('.getOperation')) return { state: 'OPERATION_STATE_UNKNOWN' };

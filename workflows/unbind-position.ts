@@ -28,8 +28,8 @@ export const unbindPosition = saga(
   ],
   async ({ step }, { groupId, positionId, memberId }: UnbindPositionInput) => {
     const change = { bind: [], release: [positionId], releaseAll: false };
-    const { bindings, leavesNone, terms } = await step(position.beginChangeBindings, { groupId, memberId, ...change });
-    await step(auth.changeStandings, { groupId, changes: standingsOf(bindings), leavesNone });
+    const { bindings, tenure, terms } = await step(position.beginChangeBindings, { groupId, memberId, ...change });
+    await step(auth.changeStandings, { groupId, changes: standingsOf(bindings), tenure });
     await step(websocket.narrowSockets, { memberId });
     if (terms.length > 0) await step(term.setTerms, positionTerms(terms));
     await step(position.commitBindings, {});

@@ -13,9 +13,10 @@ import { HIDDEN_GROUP } from './readable.ts';
 const ofMember = { groupId: namedIdOf('group'), memberId: idOf('member') };
 const resource = ({ groupId }: { groupId: string }) => group(groupId);
 const aggregateId = ({ memberId }: { memberId: string }): string => memberId;
-const successorId = idOf('member')
-  .optional()
-  .meta({ description: 'Who leads the group from then on, where the member is the last that does; must be in the group' });
+const successorId = idOf('member').optional().meta({
+  description:
+    'Who leads the group from then on in its place, for as long as it would have; must be in the group, and not be suspended. Who leads no group has none; it is needed where nobody else leads it as long',
+});
 
 const CHANGING = [
   'GROUP_NOT_FOUND',
@@ -99,7 +100,7 @@ const expelMember = commandRoute({
     })
     .meta({ id: 'Expulsion', examples: [{ reason: 'The project is over' }] }),
   aggregateId,
-  input: ({ id, params: { groupId }, body }) => ({ groupId, memberId: id, ...body }),
+  input: ({ id, params: { groupId }, body, byMemberId }) => ({ groupId, memberId: id, byMemberId, ...body }),
   about: ({ params }) => `Put member ${params.memberId} out of group ${params.groupId}`,
   responses: { 204: { description: 'The member is not in the group any more' } },
   problems: [...ENDING, 'GROUP_ARCHIVED'],

@@ -132,13 +132,21 @@ const bindPosition = commandRoute({
     .meta({ id: 'PositionTerm', description: 'For how long it is bound', examples: [{ until: '2027-03-31T15:00:00Z' }] })
     .optional(),
   aggregateId: ({ groupId }) => groupId,
-  input: ({ id, params: { positionId, memberId }, body }) => ({
-    ...{ groupId: id, positionId, memberId },
+  input: ({ id, params: { positionId, memberId }, body, byMemberId }) => ({
+    ...{ groupId: id, positionId, memberId, byMemberId },
     ...(body?.until ? { until: new Date(body.until).toISOString() } : {}),
   }),
   about: ({ params }) => `Bind member ${params.memberId} to position ${params.positionId}`,
   responses: { 204: { description: 'The member is bound to it' } },
-  problems: ['BUILT_IN', 'NOT_MEMBER', 'MEMBER_DELETING', 'TOO_MANY_BINDINGS', 'EXCEEDS_OWN_PERMISSIONS', 'POSITION_BUSY', ...CHANGING],
+  problems: [
+    'BUILT_IN',
+    'NOT_MEMBER',
+    'MEMBER_DELETING',
+    'TOO_MANY_BINDINGS',
+    'EXCEEDS_OWN_PERMISSIONS',
+    'POSITION_BUSY',
+    ...CHANGING,
+  ],
   answer: async () => ({ status: 204 as const }),
 });
 

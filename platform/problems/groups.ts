@@ -156,7 +156,7 @@ export const GROUPS = {
   },
   LAST_LEADER: {
     status: 'FAILED_PRECONDITION',
-    meaning: 'Nobody would lead the group any more.',
+    meaning: 'Nobody would lead the group any more, or not for as long as now. Who is suspended does not count.',
     remedy: 'Name a successor who is in the group; where nobody else is, delete the group.',
   },
 } as const satisfies Record<string, ProblemKind>;

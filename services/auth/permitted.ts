@@ -22,8 +22,10 @@ export interface Author {
   action: string;
   /** The roles that it holds now, with their policies. */
   roles(): Promise<Role[]>;
-  /** Whether it holds all these permissions in a group now, each as far as it reaches. */
-  holdsThere(groupId: string, permissions: readonly Permission[]): Promise<boolean>;
+  /** Positions by which it gives nothing: what it gives would outlast them. */
+  without?: readonly string[];
+  /** Whether it holds all these permissions in a group now, each as far as it reaches. @param without as if it did not hold these positions */
+  holdsThere(groupId: string, permissions: readonly Permission[], without?: readonly string[]): Promise<boolean>;
 }
 
 /** A step that is done on a permit. The author is absent where the system itself began the saga. */
@@ -109,7 +111,7 @@ export function authorOf(
     memberId,
     action,
     roles: () => auth.store.roles.find({ _id: { $in: roleIds } }, { session }).toArray(),
-    holdsThere: (groupId, permissions) => holdsThere(auth, memberId, groupId, permissions),
+    holdsThere: (groupId, permissions, without) => holdsThere(auth, memberId, groupId, permissions, without),
   };
 }
 
@@ -185,7 +187,7 @@ export async function requireNotBound(
 }
 
 /**
- * Nobody gives what they do not hold there themselves.
+ * Nobody gives what they do not hold there themselves, nor for longer than they hold it.
  *
  * @throws EXCEEDS_OWN_PERMISSIONS
  */
@@ -195,7 +197,7 @@ export async function requireHeldThere(
   permissions: readonly Permission[],
 ): Promise<void> {
   if (!author || author.isAdmin || permissions.length === 0) return;
-  if (!(await author.holdsThere(groupId, permissions))) throw exceedsOwn();
+  if (!(await author.holdsThere(groupId, permissions, author.without))) throw exceedsOwn();
 }
 
 /**
@@ -253,6 +255,7 @@ export async function requireHoldsNamed(
   const named = await roles.distinct('mentioned', { mentioned: { $in: [...positionIds] } }, { session });
   const given = positionIds.filter((id) => named.includes(id));
   if (given.length === 0) return;
+  if (given.some((id) => author.without?.includes(id))) throw exceedsOwn();
   const holder = { _id: author.memberId, positionIds: { $all: given } };
   if (!(await members.findOne(holder, { session, projection: { _id: 1 } }))) throw exceedsOwn();
 }

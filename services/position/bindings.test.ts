@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import test from 'ava';
 import { sql } from '#platform/postgres/database.ts';
 import { readBindings } from './bindings.ts';
-import { call, job, openTestPositions } from './position.fixture.ts';
+import { call, job, ledBy, NO_TENURE, openTestPositions } from './position.fixture.ts';
 
 const { db, service, begin, commit, createGroup, createPosition, change, positionOf, boundTo, eventsOf, undo, close } =
   await openTestPositions('bindings');
@@ -26,7 +26,7 @@ test('who is bound to a position is, once that is committed, and told of', async
   const both = [positionId, other.positionId].sort();
   t.deepEqual(await begin(groupId, memberId, { bind: both }, one), {
     bindings: [{ memberId, positionIds: both }],
-    leavesNone: false,
+    tenure: NO_TENURE,
     terms: [],
   });
   t.deepEqual(await boundTo(groupId, memberId), []);
@@ -35,7 +35,7 @@ test('who is bound to a position is, once that is committed, and told of', async
   const letting = job();
   t.deepEqual(await begin(groupId, memberId, { release: [positionId] }, letting), {
     bindings: [{ memberId, positionIds: [other.positionId] }],
-    leavesNone: false,
+    tenure: NO_TENURE,
     terms: [],
   });
   await commit(letting);
@@ -60,7 +60,7 @@ test('nothing happens to who is bound to what it was: nothing is told, and nothi
   const one = job();
   t.deepEqual(await begin(groupId, memberId, { bind: [positionId] }, one), {
     bindings: [{ memberId, positionIds: [positionId] }],
-    leavesNone: false,
+    tenure: NO_TENURE,
     terms: [],
   });
   t.deepEqual(await commit(one), { written: [] });
@@ -164,7 +164,7 @@ test('of the last leader it is told that none is left, unless there is a success
     const one = job();
     t.deepEqual(await begin(groupId, leaderId, asked, one), {
       bindings: [{ memberId: leaderId, positionIds: [] }],
-      leavesNone: true,
+      tenure: ledBy(),
       terms: [],
     });
     await undo(one.of('begin'));
@@ -178,7 +178,7 @@ test('of the last leader it is told that none is left, unless there is a success
       { memberId: leaderId, positionIds: [] },
       { memberId: successorId, positionIds: [leader, positionId].sort() },
     ],
-    leavesNone: false,
+    tenure: ledBy(successorId),
     terms: [],
   });
   const { written } = await commit(one);
@@ -196,7 +196,7 @@ test('of the last leader it is told that none is left, unless there is a success
   await t.notThrowsAsync(change(groupId, randomUUID(), { releaseAll: true }), 'a group that has no leader is refused nothing');
 });
 
-test('a successor is not bound where another leads; one that another job changes is waited for; undone, all is as it was', async (t) => {
+test('who is named as a successor is one also where another leads; one that another job changes is waited for; undone, all is as it was', async (t) => {
   const { groupId, leading: leader, leaderId, leave } = await leading();
   const successorId = randomUUID();
   const [busy, one] = [job(), job()];
@@ -211,8 +211,11 @@ test('a successor is not bound where another leads; one that another job changes
   await t.notThrowsAsync(change(groupId, successorId, { bind: [leader] }));
   const third = randomUUID();
   t.deepEqual(await leave(leaderId, { successorId: third }), {
-    bindings: [{ memberId: leaderId, positionIds: [] }],
-    leavesNone: false,
+    bindings: [
+      { memberId: leaderId, positionIds: [] },
+      { memberId: third, positionIds: [leader] },
+    ],
+    tenure: ledBy(third, successorId),
     terms: [],
   });
 });
@@ -223,7 +226,10 @@ test('of the last two leaders that leave at once one is told to be the last', as
     const other = randomUUID();
     await change(groupId, other, { bind: [leader] });
     const outcomes = await Promise.allSettled([leave(leaderId), leave(other)]);
-    t.deepEqual(outcomes.map((one) => one.status === 'fulfilled' && one.value.leavesNone).sort(), [false, true]);
+    t.deepEqual(outcomes.map((one) => one.status === 'fulfilled' && one.value.tenure?.leaders?.memberIds.length === 0).sort(), [
+      false,
+      true,
+    ]);
   }
 });
 
@@ -232,10 +238,10 @@ test('who a job is only about to make a leader is none to count on', async (t) =
   const [other, binding] = [randomUUID(), job()];
   await begin(groupId, other, { bind: [leader] }, binding);
   const leaving = job();
-  t.true((await leave(leaderId, {}, leaving)).leavesNone);
+  t.deepEqual((await leave(leaderId, {}, leaving)).tenure, ledBy());
   await undo(leaving.of('begin'));
   await commit(binding);
-  t.false((await leave(leaderId)).leavesNone);
+  t.deepEqual((await leave(leaderId)).tenure, ledBy(other));
 });
 
 test('a term is kept and told, in the future and not too far in it; to be bound once more gives another one', async (t) => {

@@ -162,19 +162,40 @@ export async function removeBindings(tx: Transaction, groupIds: readonly string[
   return rows.map((row) => ({ ...row, bindings: [] }));
 }
 
+/** So many of those who lead a group are told: who leads it alone but for as many that are suspended, leads it alone. */
+const MOST_LEADERS = 100;
+
 /**
- * Whether another member leads a group. One that a job lets go does not count, nor one that a job binds: that job may be undone.
+ * Who else leads a group, for so long at least: of those whose login is closed, only Auth knows. One that a job lets go, or has lead for less long, does not
+ * count, nor one that a job binds: that job may be undone.
  *
  * @param positionId that of its leaders
+ * @param until null: without end
  */
-export async function hasLeaderBesides(tx: Transaction, positionId: string, memberId: string): Promise<boolean> {
-  const kept = JSON.stringify([{ positionId }]);
-  const rows = await tx.query(sql`
-    select from bindings b where position_id = ${positionId} and member_id <> ${memberId} and not exists (
-      select from binding_versions v where v.group_id = b.group_id and v.member_id = b.member_id
-        and v.pending is not null and not v.pending @> ${kept}::jsonb
-    ) limit 1`);
-  return rows.length > 0;
+export async function leadersBesides(
+  tx: Transaction,
+  positionId: string,
+  memberId: string,
+  until: Date | null,
+): Promise<string[]> {
+  const rows = await tx.query<{ memberId: string }>(sql`
+    select b.member_id as "memberId" from bindings b
+    left join binding_versions v on v.group_id = b.group_id and v.member_id = b.member_id
+    where b.position_id = ${positionId} and b.member_id <> ${memberId} and (b.until is null or b.until >= ${until}::timestamptz)
+      and (v.pending is null or exists (
+        select from jsonb_to_recordset(v.pending) as p("positionId" text, until timestamptz)
+        where p."positionId" = b.position_id and (p.until is null or p.until >= ${until}::timestamptz)
+      ))
+    order by b.bound_at, b.member_id limit ${MOST_LEADERS}`);
+  return rows.map((row) => row.memberId);
+}
+
+/** To which positions, in any group, a member is bound for less long than until then; null: without end. */
+export async function endingBefore(tx: Transaction, memberId: string, until: Date | null): Promise<string[]> {
+  const rows = await tx.query<{ positionId: string }>(sql`
+    select position_id as "positionId" from bindings
+    where member_id = ${memberId} and until < coalesce(${until}::timestamptz, 'infinity') order by position_id`);
+  return rows.map((row) => row.positionId);
 }
 
 /** Whether anybody is bound to a position, or a job is about to bind somebody. In one statement: a job may end in between. */

@@ -178,5 +178,50 @@ export function changedTerms(before: readonly Binding[], after: readonly Binding
     .map(({ positionId, until }) => ({ positionId, until }));
 }
 
+/** Whether a term is over before another one; null: never. */
+const endsBefore = (one: Date | null, other: Date | null): boolean => one !== null && (other === null || one < other);
+
+/** Whether a member leads a group for less long after a change, if at all. @returns until when it would have; undefined: it does not */
+export function ledUntil(
+  before: readonly Binding[],
+  after: readonly Binding[],
+  leading: string,
+): { until: Date | null } | undefined {
+  const of = (some: readonly Binding[]) => some.find(({ positionId }) => positionId === leading);
+  const [was, is] = [of(before), of(after)];
+  return was && (!is || endsBefore(is.until, was.until)) ? { until: was.until } : undefined;
+}
+
+/** Whether a member leads a group for so long at least. */
+export const leadsUntil = (bindings: readonly Binding[], leading: string, until: Date | null): boolean =>
+  bindings.some((one) => one.positionId === leading && !endsBefore(one.until, until));
+
+/** What becomes of positions to which a member was bound, and is after a change, and until when what is given by it is. */
+export interface KeptBindings {
+  prolongedIds: string[];
+  shortens: boolean;
+  /** The longest of the terms that are given; undefined: nothing is. */
+  given: { until: Date | null } | undefined;
+}
+
+export function keptBindings(before: readonly Binding[], after: readonly Binding[]): KeptBindings {
+  const was = new Map(before.map((one) => [one.positionId, one]));
+  const those = after.map((one) => ({ ...one, before: was.get(one.positionId) }));
+  const prolonged = those.filter((one) => one.before && endsBefore(one.before.until, one.until));
+  const given = [...prolonged, ...those.filter((one) => !one.before)];
+  return {
+    prolongedIds: prolonged.map(({ positionId }) => positionId),
+    shortens: those.some((one) => one.before && endsBefore(one.until, one.before.until)),
+    given: longest(given),
+  };
+}
+
+/** The longest of some terms; undefined: there are none. */
+export const longest = (some: readonly { until: Date | null }[]): { until: Date | null } | undefined =>
+  some.reduce<{ until: Date | null } | undefined>(
+    (most, { until }) => (!most || endsBefore(most.until, until) ? { until } : most),
+    undefined,
+  );
+
 /** The same position, held by no job. */
 export const freed = (position: Position): Position => ({ ...position, lockHolder: null, pending: null });

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { sql } from '#platform/postgres/database.ts';
-import type { Permission } from '#proto/musubi/position/v1/position.ts';
+import type { Permission, Tenure } from '#proto/musubi/position/v1/position.ts';
 import { scratchDatabase } from '../../test/scratch-database.ts';
 import { readBindings } from './bindings.ts';
 import { defaultPositionId } from './domain.ts';
@@ -15,6 +15,11 @@ export const UPDATE: Permission = { action: 'group.update', reach: 'REACH_HERE' 
 /** A job that works on one thing: its steps have its ID. */
 export const job = (jobId: string = randomUUID()) => ({ jobId, of: (step: string) => `${jobId}/${step}` });
 export type Job = ReturnType<typeof job>;
+
+/** For how long members are bound, where nothing is said of that. */
+export const NO_TENURE: Tenure = { prolongedIds: [], shortens: false, endingSoonerIds: [], leaders: undefined };
+/** The same where one leads a group no more, or for less long, but these do. */
+export const ledBy = (...memberIds: string[]): Tenure => ({ ...NO_TENURE, leaders: { memberIds } });
 
 /** What a change of bindings is asked, where nothing else is said. */
 const NO_CHANGE = {

@@ -50,8 +50,8 @@ export function membershipWays(existing: Existing, outside: Existing): Record<Me
   }
 
   async function expelCase(context: Context): Promise<Case> {
-    const { ids, groupId, memberId } = await both(context);
-    return of('group.expel-member', { groupId, memberId, reason: 'of the matrix' }, ids);
+    const { ids, groupId, memberId, leaderId } = await both(context);
+    return of('group.expel-member', { groupId, memberId, reason: 'of the matrix', byMemberId: leaderId }, ids);
   }
 
   /** One comes in, one is in it already, and one is none. */

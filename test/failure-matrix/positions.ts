@@ -46,7 +46,7 @@ export function positionWays(existing: Existing): Record<PositionCommand, Way> &
 
   async function bindCase(context: Context, until?: string): Promise<Case> {
     const { ids, groupId, positionId, memberId } = await madePosition(context);
-    return of('position.bind', { groupId, positionId, memberId, until }, ids, groupId);
+    return of('position.bind', { groupId, positionId, memberId, byMemberId: memberId, until }, ids, groupId);
   }
 
   /** A member that is bound, for a term or without end. */
@@ -108,7 +108,7 @@ export function positionWays(existing: Existing): Record<PositionCommand, Way> &
         const positionId = defaultPositionId(groupId, 'leader');
         const input = { groupId, memberId, positionId, until: UNTIL };
         const all = { ...ids, groupId, memberId, positionId };
-        await context.run(of('position.bind', input, all, groupId));
+        await context.run(of('position.bind', { ...input, byMemberId: memberId }, all, groupId));
         return of('position.end-term', input, all, groupId);
       },
     },

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { ROOT } from '#platform/validation/group-fields.ts';
-import { type Grant, PositionKind, Reach } from '#proto/musubi/position/v1/position.ts';
+import { type Grant, PositionKind, Reach, type Tenure } from '#proto/musubi/position/v1/position.ts';
 import { authenticate, check } from '../access.ts';
 import { freshLogin, loginOf, type TestAuth } from '../auth.fixture.ts';
 import { logIn } from '../rpcs/log-in.ts';
@@ -21,8 +21,10 @@ const LED: [string, 'subtree'][] = ['group.update', 'group.move', 'group.create'
 ]);
 
 export const operation = () => ({ operationId: `${randomUUID()}/step`, permit: undefined });
+/** For how long members are bound, where nothing is said of that. */
+export const NO_TENURE: Tenure = { prolongedIds: [], shortens: false, endingSoonerIds: [], leaders: undefined };
 /** Of a change of standings. */
-export const change = () => ({ ...operation(), leavesNone: false });
+export const change = () => ({ ...operation(), tenure: undefined });
 
 /** What tests make. */
 export function groupsOf(auth: TestAuth) {

@@ -7,7 +7,7 @@ import type { Group, Position, Standing } from '../groups/group.ts';
 import { putStanding, requireGroup } from '../groups/store.ts';
 import { type Author, type PermittedStep, requireHeldThere, requireHoldsNamed, requireMayLeadThere } from '../permitted.ts';
 import type { Policies } from '../policies.ts';
-import { lastLeader, memberNotFound, notMember, positionNotFound } from '../refusals.ts';
+import { lastLeader, mayNotShorten, memberNotFound, notMember, positionNotFound } from '../refusals.ts';
 import type { Store } from '../store.ts';
 
 /** By these a member comes in by itself: it needs to hold nothing there. */
@@ -24,20 +24,27 @@ interface Kept {
 /**
  * Gives members exactly what is said in a group: whether they are in it or invited, and to which of its positions they are bound. Who is no
  * administrator gives others only what it holds there itself, also where it invites, with what policies say of leaders and of positions by
- * name; who comes in by itself gets what all members have, and who leaves hands on what it was bound to, whatever else it is forbidden.
+ * name; who comes in by itself gets what all members have, and who leaves hands on what it was bound to, whatever else it is forbidden. To hold
+ * a position for longer is to be given it, by who holds as much for as long; to hold it for less long is to be let go from it.
  *
- * @throws GROUP_NOT_FOUND, MEMBER_NOT_FOUND, POSITION_NOT_FOUND, NOT_MEMBER, LAST_LEADER, EXCEEDS_OWN_PERMISSIONS
+ * @throws GROUP_NOT_FOUND, MEMBER_NOT_FOUND, POSITION_NOT_FOUND, NOT_MEMBER, LAST_LEADER, EXCEEDS_OWN_PERMISSIONS, PERMISSION_DENIED
  */
 export const changeStandings: PermittedStep<ChangeStandingsRequest, ChangeStandingsResponse, Kept> = {
   takesAway: true,
-  async do({ store, session }, { groupId, changes, leavesNone }, author, policies) {
+  async do({ store, session }, { groupId, changes, tenure }, author, policies) {
+    const leavesNone = tenure?.leaders !== undefined && !(await isAnyActive(store, session, tenure.leaders.memberIds));
     // Those who lead a group above it lead it then: whether that is so, an administrator decides.
     if (leavesNone && author && !author.isAdmin && !(await hasNoOtherWay(store, session, author, groupId))) throw lastLeader();
     const group = await requireGroup(store, session, groupId);
+    const leaves = author?.action === LEAVE;
+    if (tenure?.shortens) await requireUnbinds(author, groupId);
+    const giver = author && { ...author, without: tenure?.endingSoonerIds ?? [] };
+    const prolonged = leaves ? [] : group.positions.filter(({ id }) => tenure?.prolongedIds.includes(id));
+    await requireGives(store, session, group, prolonged, giver, policies);
     const before: Standing[] = [];
     for (const change of changes) {
-      const handedOn = author?.action === LEAVE ? before.find(({ memberId }) => memberId === author.memberId)?.positionIds : [];
-      before.push(await apply(store, session, group, change, author, policies, handedOn));
+      const handedOn = leaves ? before.find(({ memberId }) => memberId === author.memberId)?.positionIds : [];
+      before.push(await apply(store, session, group, change, giver, policies, handedOn));
     }
     return { result: {}, kept: { groupId, before } };
   },
@@ -59,6 +66,49 @@ async function hasNoOtherWay(
   const others = { groupIds: groupId, _id: { $ne: author.memberId } };
   if (await members.findOne(others, { session, projection: { _id: 1 } })) return false;
   return !(await author.holdsThere(groupId, [{ action: 'group.delete', reach: 'subtree' }]));
+}
+
+/** Whether one of these can log in. */
+async function isAnyActive(
+  { members }: Pick<Store, 'members'>,
+  session: ClientSession,
+  memberIds: readonly string[],
+): Promise<boolean> {
+  const active = { _id: { $in: [...memberIds] }, status: 'active' as const };
+  return (await members.findOne(active, { session, projection: { _id: 1 } })) !== null;
+}
+
+/** @throws PERMISSION_DENIED unless the author may let members of the group go from positions */
+async function requireUnbinds(author: Author | undefined, groupId: string): Promise<void> {
+  const unbind = 'position.unbind' satisfies Action;
+  if (author && !(await author.holdsThere(groupId, [{ action: unbind, reach: 'here' }]))) throw mayNotShorten(unbind);
+}
+
+/**
+ * Who is no administrator gives positions only where it holds what they permit, and what policies say of who holds them, or leads.
+ *
+ * @throws EXCEEDS_OWN_PERMISSIONS
+ */
+async function requireGives(
+  store: Store,
+  session: ClientSession,
+  group: Group,
+  positions: readonly Position[],
+  author: Author | undefined,
+  policies: Policies,
+): Promise<void> {
+  await requireHeldThere(
+    author,
+    group._id,
+    positions.flatMap(({ permissions }) => permissions),
+  );
+  await requireHoldsNamed(
+    store,
+    session,
+    author,
+    positions.map(({ id }) => id),
+  );
+  if (positions.some(({ kind }) => kind === 'leader')) await requireMayLeadThere(store, session, policies, author, group._id);
 }
 
 /** @param handedOn the positions that the author was bound to until then */
@@ -97,14 +147,8 @@ async function apply(
   const added = bound.filter(({ id }) => !before.positionIds.includes(id) && !handedOn.includes(id));
   const byItself = author?.memberId === memberId && BY_ITSELF.includes(author.action);
   const isBroughtIn = (after.isMember && !before.isMember && !byItself) || (after.isInvited && !before.isInvited);
-  const given = isBroughtIn ? [...added, ...group.positions.filter(({ kind }) => kind === 'member')] : added;
-  await requireHeldThere(
-    author,
-    group._id,
-    given.flatMap(({ permissions }) => permissions),
-  );
-  await requireHoldsNamed(store, session, author, idsOf(added));
-  if (added.some(({ kind }) => kind === 'leader')) await requireMayLeadThere(store, session, policies, author, group._id);
+  const ofAll = isBroughtIn ? group.positions.filter(({ kind }) => kind === 'member') : [];
+  await requireGives(store, session, group, [...added, ...ofAll], author, policies);
   await putStanding(store, session, group, after);
   return before;
 }

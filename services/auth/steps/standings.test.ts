@@ -3,7 +3,7 @@ import test from 'ava';
 import { ROOT } from '#platform/validation/group-fields.ts';
 import { PositionKind, Reach } from '#proto/musubi/position/v1/position.ts';
 import { openTestAuth, type TestAuth } from '../auth.fixture.ts';
-import { change, grant, groupsOf, operation } from '../groups/groups.fixture.ts';
+import { change, grant, groupsOf, NO_TENURE, operation } from '../groups/groups.fixture.ts';
 import { putRootGroup } from '../rpcs/put-root-group.ts';
 
 // Who is in groups, what positions grant there, and that nobody gives what they do not hold.
@@ -181,7 +181,7 @@ test('that a group is led by nobody, only an administrator brings about; and the
     ...change(),
     groupId,
     changes: [{ memberId: leader.memberId, isMember: false, positions: { positionIds: [] } }],
-    leavesNone: true,
+    tenure: { ...NO_TENURE, leaders: { memberIds: [] } },
     permit,
   });
   await t.throwsAsync(auth.steps.changeStandings(go(leader.permit(groupId))), { code: 'LAST_LEADER' });

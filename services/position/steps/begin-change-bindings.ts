@@ -5,18 +5,31 @@ import type {
   BeginChangeBindingsRequest,
   BeginChangeBindingsResponse,
   Bindings as BindingsMessage,
+  Tenure,
   Term,
 } from '#proto/musubi/position/v1/position.ts';
 import {
   bindingsOf,
-  hasLeaderBesides,
+  endingBefore,
   keepPending,
+  leadersBesides,
   lockBindings,
   releaseBindings,
   requireFewBindings,
   requireNotClosed,
 } from '../bindings.ts';
-import { type BindingsChange, changedBindings, changedTerms, requireChange, requireGroupId } from '../domain.ts';
+import {
+  type Binding,
+  type BindingsChange,
+  changedBindings,
+  changedTerms,
+  keptBindings,
+  leadsUntil,
+  ledUntil,
+  longest,
+  requireChange,
+  requireGroupId,
+} from '../domain.ts';
 import { bindingsBusy, nobodyIsBound, positionBusy, positionNotFound } from '../refusals.ts';
 import { positionsOf, takeGroup } from '../store.ts';
 
@@ -27,41 +40,57 @@ interface Kept {
 }
 
 /**
- * Begins to bind a member to positions of a group, or to let it go from some. Where by that nobody would lead the group any more, its
- * successor is bound to the position of its leaders by the same job.
+ * Begins to bind a member to positions of a group, or to let it go from some. Where by that it leads the group no more, or for less long, its
+ * successor is bound to the position of its leaders by the same job, for as long as it would have been.
  *
  * @throws INVALID_ARGUMENT, MEMBER_DELETING, GROUP_NOT_FOUND, POSITION_NOT_FOUND, BUILT_IN, TOO_MANY_BINDINGS; POSITION_BUSY (retryable) while another job changes
  *   what one of the two is bound to there, or deletes a position
  */
 export const beginChangeBindings: Step<BeginChangeBindingsRequest, BeginChangeBindingsResponse, Kept> = {
   async do(tx, request) {
-    const { operationId, memberId, successorId } = request;
+    const { operationId, memberId, successorId, byMemberId } = request;
     const groupId = requireGroupId(request.groupId);
     requireId('memberId', memberId);
     if (successorId !== undefined) requireId('successorId', successorId);
+    if (byMemberId !== undefined) requireId('byMemberId', byMemberId);
     const change = requireChange({ ...request, until: request.until === undefined ? null : new Date(request.until) });
     const jobId = jobOf(operationId);
     for (const one of [memberId, successorId ?? memberId].sort()) await requireNotClosed(tx, one);
     const leading = await takeGroup(tx, groupId);
     await requireBindable(tx, groupId, change);
-    const { before, after, terms } = await begin(tx, { groupId, memberId, jobId }, change);
-    const bindings = [messageOf(memberId, after)];
-    const isIn = (positionIds: readonly string[]): boolean => positionIds.includes(leading);
-    const isLast = isIn(before) && !isIn(after) && !(await hasLeaderBesides(tx, leading, memberId));
-    const succeeds = isLast && successorId !== undefined && successorId !== memberId;
-    if (succeeds) {
-      const succession = { bind: [leading], release: [], releaseAll: false, until: null };
-      const begun = await begin(tx, { groupId, memberId: successorId, jobId }, succession);
-      bindings.push(messageOf(successorId, begun.after));
-      terms.push(...begun.terms);
-    }
-    // Whether that may be, Auth says: it knows who asks.
-    const leavesNone = isLast && !succeeds;
-    return { result: { bindings, leavesNone, terms }, kept: { groupId, memberIds: bindings.map((one) => one.memberId), jobId } };
+    const its = await begin(tx, { groupId, memberId, jobId }, () => change);
+    const begun = [its];
+    const led = ledUntil(its.before, its.after, leading);
+    const succeeds = led && successorId !== undefined && successorId !== memberId;
+    if (succeeds)
+      begun.push(await begin(tx, { groupId, memberId: successorId, jobId }, (held) => succession(held, leading, led)));
+    const others = led && (await leadersBesides(tx, leading, memberId, led.until));
+    const kept = begun.map(({ before, after }) => keptBindings(before, after));
+    const given = longest(kept.flatMap((one) => one.given ?? []));
+    const tenure: Tenure = {
+      prolongedIds: kept.flatMap(({ prolongedIds }) => prolongedIds),
+      shortens: kept.some(({ shortens }) => shortens),
+      endingSoonerIds: given && byMemberId !== undefined ? await endingBefore(tx, byMemberId, given.until) : [],
+      leaders: others && { memberIds: succeeds ? [successorId, ...others] : others },
+    };
+    const bindings = begun.map((one) =>
+      messageOf(
+        one.memberId,
+        one.after.map(({ positionId }) => positionId),
+      ),
+    );
+    const terms = begun.flatMap((one) => termsOf(groupId, one));
+    return { result: { bindings, tenure, terms }, kept: { groupId, memberIds: begun.map((one) => one.memberId), jobId } };
   },
   /** All are bound to what they were, and others may change it. */
   undo: (tx, { groupId, memberIds, jobId }) => releaseBindings(tx, groupId, memberIds, jobId),
 };
+
+/** What makes a member lead a group that led it until then, where it does not already for so long. */
+function succession(held: readonly Binding[], leading: string, { until }: { until: Date | null }): BindingsChange {
+  const bind = leadsUntil(held, leading, until) ? [] : [leading];
+  return { bind, release: [], releaseAll: false, until };
+}
 
 /** @throws POSITION_NOT_FOUND, BUILT_IN; POSITION_BUSY (retryable) for one that is being deleted */
 async function requireBindable(tx: Transaction, groupId: string, { bind, release }: BindingsChange): Promise<void> {
@@ -72,23 +101,31 @@ async function requireBindable(tx: Transaction, groupId: string, { bind, release
   if (bind.some((positionId) => there.get(positionId)?.pending?.change === 'delete')) throw positionBusy();
 }
 
-/** Takes what a member is bound to, with what it will be. @returns the positions' IDs of both, and the terms that are others then */
+interface Begun {
+  memberId: string;
+  before: Binding[];
+  after: Binding[];
+}
+
+/** Takes what a member is bound to, with what it will be. */
 async function begin(
   tx: Transaction,
   { groupId, memberId, jobId }: { groupId: string; memberId: string; jobId: string },
-  change: BindingsChange,
-): Promise<{ before: string[]; after: string[]; terms: Term[] }> {
+  changeOf: (before: readonly Binding[]) => BindingsChange,
+): Promise<Begun> {
   if (!(await lockBindings(tx, groupId, memberId, jobId))) throw bindingsBusy();
   const before = await bindingsOf(tx, groupId, memberId);
-  const after = changedBindings(before, change);
+  const after = changedBindings(before, changeOf(before));
   await keepPending(tx, groupId, memberId, after);
   if (after.length > before.length) await requireFewBindings(tx, memberId);
-  const ids = (some: typeof after): string[] => some.map(({ positionId }) => positionId);
-  const terms = changedTerms(before, after).map(({ positionId, until }) => ({
+  return { memberId, before, after };
+}
+
+/** The terms that are others then. */
+const termsOf = (groupId: string, { memberId, before, after }: Begun): Term[] =>
+  changedTerms(before, after).map(({ positionId, until }) => ({
     ...{ groupId, memberId, positionId },
     until: until?.toISOString(),
   }));
-  return { before: ids(before), after: ids(after), terms };
-}
 
 export const messageOf = (memberId: string, positionIds: string[]): BindingsMessage => ({ memberId, positionIds });

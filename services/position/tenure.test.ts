@@ -1,0 +1,107 @@
+import { randomUUID } from 'node:crypto';
+import test from 'ava';
+import { readBindings } from './bindings.ts';
+import { job, ledBy, NO_TENURE, openTestPositions } from './position.fixture.ts';
+
+// What a change comes to for how long members are bound: Auth is told, and says whether that may be.
+
+const { db, begin, commit, createGroup, createPosition, change, undo, close } = await openTestPositions('tenure');
+test.after.always(close);
+
+const later = (days: number): string => new Date(Date.now() + days * 86_400_000).toISOString();
+
+/** What is told of a change, which is undone. */
+async function tenureOf(groupId: string, memberId: string, asked: Parameters<typeof begin>[2]) {
+  const one = job();
+  const { tenure } = await begin(groupId, memberId, asked, one);
+  await undo(one.of('begin'));
+  return tenure;
+}
+
+test('to be bound for longer is to be given something, to be bound for less long to have it taken away', async (t) => {
+  const { groupId } = await createGroup();
+  const { positionId } = await createPosition(groupId);
+  const [memberId, soon, late] = [randomUUID(), later(1), later(2)];
+  const bind = (until?: string) => ({ bind: [positionId], until });
+  t.deepEqual(await tenureOf(groupId, memberId, bind(soon)), NO_TENURE, 'it was not bound');
+  await change(groupId, memberId, bind(soon));
+  const longer = { ...NO_TENURE, prolongedIds: [positionId] };
+  t.deepEqual(await tenureOf(groupId, memberId, bind(late)), longer);
+  t.deepEqual(await tenureOf(groupId, memberId, bind()), longer);
+  t.deepEqual(await tenureOf(groupId, memberId, bind(soon)), NO_TENURE);
+  t.deepEqual(await tenureOf(groupId, memberId, bind(later(0.5))), { ...NO_TENURE, shortens: true });
+  await change(groupId, memberId, bind());
+  t.deepEqual(await tenureOf(groupId, memberId, bind(late)), { ...NO_TENURE, shortens: true }, 'from none to one');
+  t.deepEqual(await tenureOf(groupId, memberId, { release: [positionId] }), NO_TENURE, 'it is let go');
+});
+
+test('of who asks it is told what ends before what it gives does, wherever it holds that', async (t) => {
+  const [here, there] = [await createGroup(), await createGroup()];
+  const { positionId } = await createPosition(here.groupId);
+  const [byMemberId, other, memberId] = [randomUUID(), randomUUID(), randomUUID()];
+  const [lasting, soon] = [await createPosition(there.groupId), later(2)];
+  await change(there.groupId, byMemberId, { bind: [lasting.positionId] });
+  await change(there.groupId, byMemberId, { bind: [there.leading], until: soon });
+  await change(here.groupId, other, { bind: [positionId], until: later(3) });
+  const sooner = async (asked: Parameters<typeof begin>[2], whose: string = memberId) =>
+    (await tenureOf(here.groupId, whose, { byMemberId, ...asked }))?.endingSoonerIds;
+  t.deepEqual(await sooner({ bind: [positionId] }), [there.leading]);
+  t.deepEqual(await sooner({ bind: [positionId], until: later(3) }), [there.leading]);
+  t.deepEqual(await sooner({ bind: [positionId], until: soon }), [], 'it ends with it');
+  t.deepEqual(await sooner({ bind: [positionId], until: later(1) }), []);
+  t.deepEqual(await sooner({ bind: [positionId] }, other), [there.leading], 'to prolong is to give');
+  t.deepEqual(await sooner({ bind: [positionId], until: later(1) }, other), [], 'to shorten is not');
+  t.deepEqual(await sooner({ release: [positionId] }, other), []);
+  t.deepEqual(await sooner({ bind: [positionId], byMemberId: undefined }), [], 'the system itself');
+  // It prolongs what it holds itself by nothing else.
+  await change(here.groupId, byMemberId, { bind: [positionId], until: soon });
+  t.deepEqual(await sooner({ bind: [positionId] }, byMemberId), [positionId, there.leading].sort());
+  await t.throwsAsync(begin(here.groupId, memberId, { bind: [positionId], byMemberId: 'x' }), { code: 'INVALID_ARGUMENT' });
+});
+
+test('who leads by a term is not the one who stays where another leads for longer', async (t) => {
+  const { groupId, leading, leaderId } = await createGroup();
+  const [deputy, third, soon, late] = [randomUUID(), randomUUID(), later(1), later(2)];
+  await change(groupId, deputy, { bind: [leading], until: soon });
+  const leave = { releaseAll: true };
+  t.deepEqual(await tenureOf(groupId, leaderId, leave), ledBy());
+  t.deepEqual(await tenureOf(groupId, deputy, leave), ledBy(leaderId));
+  // A term is the end of the last leader as letting it go is.
+  t.deepEqual(await tenureOf(groupId, leaderId, { bind: [leading], until: late }), { ...ledBy(), shortens: true });
+  await change(groupId, third, { bind: [leading], until: late });
+  t.deepEqual(await tenureOf(groupId, deputy, leave), ledBy(leaderId, third));
+  t.deepEqual(await tenureOf(groupId, leaderId, { bind: [leading], until: late }), { ...ledBy(), shortens: true });
+  // Of all by a term the one with the longest stays.
+  await change(groupId, leaderId, { bind: [leading], until: late });
+  t.deepEqual(await tenureOf(groupId, deputy, leave), ledBy(leaderId, third));
+  t.deepEqual(await tenureOf(groupId, third, leave), ledBy(leaderId));
+  await change(groupId, leaderId, { bind: [leading], until: soon });
+  t.deepEqual(await tenureOf(groupId, third, leave), ledBy());
+  // One that is just being bound for less long counts as such.
+  await change(groupId, leaderId, { bind: [leading] });
+  await begin(groupId, leaderId, { bind: [leading], until: soon });
+  t.deepEqual(await tenureOf(groupId, third, leave), ledBy());
+});
+
+test('a successor leads for as long as who leaves would have, and no less long than it does', async (t) => {
+  const { groupId, leading } = await createGroup();
+  const { positionId } = await createPosition(groupId);
+  const [deputy, successorId, soon, late] = [randomUUID(), randomUUID(), later(1), later(2)];
+  await change(groupId, deputy, { bind: [leading], until: late });
+  await change(groupId, successorId, { bind: [leading], until: soon });
+  const leave = { releaseAll: true, successorId };
+  t.like(await tenureOf(groupId, deputy, leave), { prolongedIds: [leading] });
+  const one = job();
+  const { terms } = await begin(groupId, deputy, leave, one);
+  const of = (memberId: string, until?: string) => ({ groupId, memberId, positionId: leading, ...(until ? { until } : {}) });
+  t.like(terms, [of(deputy), of(successorId, late)]);
+  await commit(one);
+  const boundUntil = async () =>
+    (await readBindings(db, { ids: [`${groupId}.${successorId}`] }))[0]?.bindings.map(({ until }) => until?.toISOString());
+  t.deepEqual(await boundUntil(), [late]);
+  await change(groupId, deputy, { bind: [leading], until: soon });
+  await change(groupId, deputy, leave);
+  t.deepEqual(await boundUntil(), [late], 'it led for longer');
+  await change(groupId, deputy, { bind: [positionId] });
+  t.like(await begin(groupId, deputy, { ...leave, successorId: randomUUID() }), { bindings: { length: 1 } }, 'it led no more');
+});
