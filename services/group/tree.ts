@@ -134,6 +134,24 @@ export function someDoomed(tx: Transaction, jobId: string, limit: number): Promi
 }
 
 /** Removes groups, of which each that is in another one is removed together with that, or before it. */
-export async function removeGroups(tx: Transaction, groupIds: readonly string[]): Promise<void> {
-  await tx.query(sql`delete from groups where group_id = any(${[...groupIds]}::text[])`);
+export async function removeGroups(tx: Transaction, groups: readonly Pick<Group, 'groupId' | 'version'>[]): Promise<void> {
+  await tx.query(sql`delete from groups where group_id = any(${groups.map(({ groupId }) => groupId)}::text[])`);
+  await noteDeleted(
+    tx,
+    groups.map(({ groupId, version }) => ({ groupId, version: version + 1 })),
+  );
 }
+
+/** Notes of groups that they are deleted, each with the version of its end. */
+export async function noteDeleted(tx: Transaction, groups: readonly Pick<Group, 'groupId' | 'version'>[]): Promise<void> {
+  await tx.query(sql`
+    insert into deleted_groups (group_id, version)
+    select * from unnest(${groups.map(({ groupId }) => groupId)}::text[], ${groups.map(({ version }) => version)}::bigint[])
+    on conflict do nothing`);
+}
+
+/** Those of these groups that were deleted. One that is there is none, as a restored copy may have brought it back. */
+export const findDeleted = (db: Transaction, groupIds: readonly string[]): Promise<Pick<Group, 'groupId' | 'version'>[]> =>
+  db.query(sql`
+    select group_id as "groupId", version from deleted_groups d
+    where group_id = any(${[...groupIds]}::text[]) and not exists (select from groups g where g.group_id = d.group_id)`);

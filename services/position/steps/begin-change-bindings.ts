@@ -9,8 +9,8 @@ import type {
 } from '#proto/musubi/position/v1/position.ts';
 import { bindingsOf, hasLeaderBesides, keepPending, lockBindings, releaseBindings, requireNotClosed } from '../bindings.ts';
 import { type BindingsChange, changedBindings, changedTerms, requireChange, requireGroupId } from '../domain.ts';
-import { bindingsBusy, nobodyIsBound, positionBusy, positionNotFound } from '../refusals.ts';
-import { positionsOf, takeGroup } from '../store.ts';
+import { bindingsBusy, groupNotFound, nobodyIsBound, positionBusy, positionNotFound } from '../refusals.ts';
+import { findGroup, positionsOf } from '../store.ts';
 
 interface Kept {
   groupId: string;
@@ -22,8 +22,8 @@ interface Kept {
  * Begins to bind a member to positions of a group, or to let it go from some. Where by that nobody would lead the group any more, its
  * successor is bound to the position of its leaders by the same job.
  *
- * @throws INVALID_ARGUMENT, MEMBER_DELETING, GROUP_NOT_FOUND, POSITION_NOT_FOUND, BUILT_IN; POSITION_BUSY (retryable) while another job changes
- *   what one of the two is bound to there, or deletes a position
+ * @throws INVALID_ARGUMENT, MEMBER_DELETING, GROUP_NOT_FOUND (but where a member only goes), POSITION_NOT_FOUND, BUILT_IN; POSITION_BUSY
+ *   (retryable) while another job changes what one of the two is bound to there, or deletes a position
  */
 export const beginChangeBindings: Step<BeginChangeBindingsRequest, BeginChangeBindingsResponse, Kept> = {
   async do(tx, request) {
@@ -34,12 +34,15 @@ export const beginChangeBindings: Step<BeginChangeBindingsRequest, BeginChangeBi
     const change = requireChange({ ...request, until: request.until === undefined ? null : new Date(request.until) });
     const jobId = jobOf(operationId);
     for (const one of [memberId, successorId ?? memberId].sort()) await requireNotClosed(tx, one);
-    const leading = await takeGroup(tx, groupId);
+    const leading = await findGroup(tx, groupId);
+    // Of a group that is not known here, as the store is an older copy, nothing is to be taken away: that holds up nobody who goes.
+    const onlyTakesAway = change.releaseAll && change.bind.length + change.release.length === 0;
+    if (leading === undefined && !onlyTakesAway) throw groupNotFound();
     await requireBindable(tx, groupId, change);
     const { before, after, terms } = await begin(tx, { groupId, memberId, jobId }, change);
     const bindings = [messageOf(memberId, after)];
-    const isIn = (positionIds: readonly string[]): boolean => positionIds.includes(leading);
-    const isLast = isIn(before) && !isIn(after) && !(await hasLeaderBesides(tx, leading, memberId));
+    const isIn = (positionIds: readonly string[]): boolean => leading !== undefined && positionIds.includes(leading);
+    const isLast = leading !== undefined && isIn(before) && !isIn(after) && !(await hasLeaderBesides(tx, leading, memberId));
     const succeeds = isLast && successorId !== undefined && successorId !== memberId;
     if (succeeds) {
       const succession = { bind: [leading], release: [], releaseAll: false, until: null };
