@@ -36,6 +36,14 @@ const inAuth = async ({ auth }: Access, memberId: string): Promise<(string | und
 const positionsOf = (group: { positions: { positionId: string }[] }): string[] =>
   group.positions.map(({ positionId }) => positionId).sort();
 
+/** Has a member be in a group, and leave it, of which Auth hears nothing. */
+async function leftUntold(access: Access, groupId: string, memberId: string): Promise<void> {
+  await access.standing(groupId, memberId);
+  const step = access.job();
+  await step('group', 'beginChangeMembership', { groupId, memberId, change: 'MEMBERSHIP_CHANGE_LEAVE', reason: '' });
+  await step('group', 'commitMembership');
+}
+
 interface Planted {
   id: string;
   /** Who is asked again about what it follows. */
@@ -119,13 +127,7 @@ const PLANTED: Record<GroupKind, (access: Access) => Promise<Planted>> = {
   },
   async 'extra-membership'(access) {
     const [groupId, { memberId }] = [await access.group(), await access.member()];
-    // Group knows that it has left.
-    await access.standing(groupId, memberId);
-    const step = access.job();
-    await step('group', 'beginChangeMembership', { groupId, memberId, change: 'MEMBERSHIP_CHANGE_LEAVE', reason: '' });
-    await step('group', 'commitMembership');
-    await access.auth.store.members.updateOne({ _id: memberId }, { $set: { groupIds: [] } });
-    await access.auth.store.members.updateOne({ _id: memberId }, { $push: { groupIds: groupId } });
+    await leftUntold(access, groupId, memberId);
     const agrees = async () => !(await standingOf(access, groupId, memberId)).isMember;
     return { id: `${groupId}.${memberId}`, narrowed: memberId, agrees };
   },
@@ -263,9 +265,9 @@ test('what is changed before it is put right is left alone', async (t) => {
   await access.member(['admin']);
   const [groupId, { memberId }] = [await access.group(), await access.member()];
   const other = await access.group();
-  const { groups, members } = access.auth.store;
+  const { groups } = access.auth.store;
   await groups.updateOne({ _id: groupId }, { $set: { findable: false } });
-  await members.updateOne({ _id: memberId }, { $push: { groupIds: groupId } });
+  await leftUntold(access, groupId, memberId);
   const { auth } = access.context;
   const late: typeof auth = {
     ...auth,

@@ -26,7 +26,10 @@ export function groupState(db: Database): Served {
       }));
       // Of those that are asked for it is told whether they are gone.
       const gone = 'ids' in which ? await findDeleted(db, which.ids) : [];
-      return [...there, ...gone.map(({ groupId, version }) => ({ ...groupDeleted(groupId, version), deleted: true }))];
+      return [
+        ...there,
+        ...gone.map(({ groupId, version, changing }) => ({ ...groupDeleted(groupId, version), deleted: true, changing })),
+      ];
     },
     raise: (seen) =>
       db.transaction(async (tx) => {

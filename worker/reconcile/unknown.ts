@@ -60,7 +60,10 @@ export class Unknown {
     const hasOthers = (await idsAfter(tellers, 'group', '')).some((id) => id !== ROOT);
     let removed = 0;
     for (const drift of drifts) {
-      if (!deleted.has(drift.groupId))
+      const isEnding = deleted.get(drift.groupId);
+      // Auth has removed it, and the job is about to remove its positions.
+      if (isEnding && drift.version === 0) continue;
+      if (isEnding === undefined)
         for (const kind of drift.kinds) this.#findings.leave(kind, drift.groupId, hasOthers ? 'STORE_OLDER' : 'STORE_EMPTY');
       else if (await this.#findings.repair(drift.kinds, drift.groupId, () => this.#remove(drift))) removed++;
     }

@@ -30,8 +30,10 @@ create index groups_coming on groups ((pending->>'parentId')) where pending->>'c
 
 -- Groups that were deleted, and with which version. So of one that is unknown it is told whether it is gone, or whether this is an older copy.
 create table deleted_groups (
-  group_id text primary key,
-  version  bigint not null
+  group_id   text primary key,
+  version    bigint not null,
+  -- Null: an operator has given it up.
+  deleted_at timestamptz(3)
 );
 
 -- Names that are taken within a group: those that groups in it have, and those that jobs are giving them.

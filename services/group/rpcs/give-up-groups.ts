@@ -23,6 +23,7 @@ export async function giveUpGroups(db: Database, { groupIds }: GiveUpGroupsReque
     await noteDeleted(
       tx,
       groupIds.map((groupId) => ({ groupId, version: 1 })),
+      null,
     );
   });
   return {};
