@@ -22,6 +22,10 @@ const TASKS: Record<string, { load: Load; says: string }> = {
     load: () => import('./services/auth/report-erasures.ts'),
     says: 'prints what was erased of each deleted member, where and when, and what is left: a line of JSON each',
   },
+  'give-up': {
+    load: () => import('./services/group/give-up.ts'),
+    says: 'has groups pass for deleted that Group does not know, as its database is an older copy',
+  },
   callers: { load: () => import('./services/callers.ts'), says: 'makes the keys by which programs prove who they are' },
   audit: {
     load: () => import('./services/auth/audit/task.ts'),
@@ -111,6 +115,13 @@ const OPTIONS: readonly Option[] = [
     sets: 'MUSUBI_REPAIR_ACTION',
     to: 'list',
     says: 'prints the jobs that have not ended and what each needs, and does no more',
+  },
+  {
+    name: 'groups',
+    value: 'ID,ID',
+    of: 'give-up',
+    sets: 'MUSUBI_GIVE_UP_GROUPS',
+    says: 'the groups that are given up',
   },
   {
     name: 'token',

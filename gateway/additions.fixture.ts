@@ -27,6 +27,9 @@ export function groupOf(world: State) {
       if (job) Object.assign(job, { state: JobState.JOB_STATE_COMPLETED });
       return {};
     },
+    async getAdditionSums() {
+      return { added: 7, already: 2, refused: 1 };
+    },
     async listAdditions({ jobId, outcome, pageToken }: ListAdditionsRequest) {
       noPageToken(pageToken);
       const start = world.started.find((one) => one.jobId === jobId);

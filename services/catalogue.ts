@@ -93,7 +93,12 @@ export const SERVICES = {
   },
   group: {
     contract: GroupServiceService,
-    calledBy: { bootstrap: ['ensureRoot'], sagas: ['listDueInvitations'], gateway: ['listAdditions', 'stopAdditions'] },
+    calledBy: {
+      bootstrap: ['ensureRoot'],
+      sagas: ['listDueInvitations'],
+      gateway: ['listAdditions', 'getAdditionSums', 'stopAdditions'],
+      operator: ['giveUpGroups'],
+    },
     outbox: 'postgres',
     events: {
       'group.created': ['query', 'websocket'],
@@ -113,7 +118,7 @@ export const SERVICES = {
   },
   position: {
     contract: PositionServiceService,
-    calledBy: { bootstrap: ['ensureRootPositions'], sagas: ['listDueTerms'] },
+    calledBy: { bootstrap: ['ensureRootPositions'], sagas: ['listDueTerms', 'restorePositions'] },
     outbox: 'postgres',
     events: {
       'position.created': ['query', 'websocket'],

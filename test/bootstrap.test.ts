@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import anyTest, { type TestFn } from 'ava';
 import { failedPrecondition, unavailable } from '#platform/errors.ts';
+import { sql } from '#platform/postgres/database.ts';
 import { JobState } from '#proto/musubi/job/v1/job.ts';
 import { fingerprint } from '../gateway/commands/fingerprint.ts';
 import type { CommandInput } from '../workflows/commands.ts';
@@ -198,4 +199,48 @@ test('the last administrator is neither deleted nor lowered, also by many at onc
   t.is(await begin('member.delete', { memberId: aggregateId }), 'LAST_ADMIN');
   t.is(await begin('role.revoke', { memberId: aggregateId, roleId: 'admin' }), 'LAST_ADMIN');
   t.true(await mayDoAll(system, 'admin', lines[0]?.split(' ').at(-1) ?? ''), 'and nothing is left of it');
+});
+
+test('members of before are taken in by one job, which goes on after its worker died, and says how far it is', async (t) => {
+  const { context: system } = t;
+  const [count, command] = [1_200, 'group.take-in-members'];
+  await system.members.query(sql`
+    insert into members (member_id, login_id, display_name, email, status, version, created_at, updated_at)
+    select gen_random_uuid(), 'm' || i, 'M', 'm@example.com', 'ACTIVE', 1, now(), now() from generate_series(1, ${count}) as i`);
+  const within = async () =>
+    (await system.groups.query(sql`select from memberships where group_id = 'root' and joined_at is not null`)).length;
+  // The first part is through, and then Group is away.
+  let entered = 0;
+  const isAway = { now: true };
+  system.before.set('group.enterMembers', () => {
+    if (isAway.now && entered++ > 0) throw unavailable('SERVICE_UNAVAILABLE', 'away');
+  });
+  const first = await system.run().ended;
+  t.is(first.code, 0, first.log);
+  const [job] = await jobsOf(system, command);
+  t.true(first.log.includes(job?.jobId ?? '?'), 'its log names the job');
+  while (entered < 4 || (await within()) < 100) await sleep(50);
+  const before = await within();
+  t.true(before < count);
+  await system.restartWorker();
+  const again = await system.run().ended;
+  t.is(again.code, 0, again.log);
+  t.is((await jobsOf(system, command)).length, 1, 'another start leaves it to that one');
+  t.is(await within(), before);
+
+  isAway.now = false;
+  const now = async () => (await system.job.getJob({ jobId: job?.jobId ?? '' })).job;
+  for (let last = await now(); last?.state !== JobState.JOB_STATE_COMPLETED; last = await now()) {
+    t.false([JobState.JOB_STATE_FAILED, JobState.JOB_STATE_CANCELLED].some((state) => state === last?.state));
+    await sleep(20);
+  }
+  const progress = (await now())?.progress;
+  t.is(progress?.done, progress?.total);
+  // Each of the three parts is counted, with what is before and after them.
+  t.true((progress?.total ?? 0) > 6, `${progress?.total}`);
+  t.is(await within(), count + 1, 'with the first admin');
+  t.is((await system.groups.query(sql`select from memberships where version > 1`)).length, 0, 'nobody twice');
+  const last = await system.run().ended;
+  t.is(last.code, 0, last.log);
+  t.is((await jobsOf(system, command)).length, 1, 'all are in');
 });

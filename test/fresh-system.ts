@@ -10,6 +10,7 @@ import { addressVariable, connectPeers } from '#platform/grpc/peers.ts';
 import { type Handlers, serveGrpc } from '#platform/grpc/server.ts';
 import { type Database, sql } from '#platform/postgres/database.ts';
 import { Secret } from '#platform/process/config.ts';
+import { Lifecycle } from '#platform/process/lifecycle.ts';
 import { startTelemetry } from '#platform/process/telemetry.ts';
 import { AuthServiceService } from '#proto/musubi/auth/v1/auth.ts';
 import { GroupServiceService } from '#proto/musubi/group/v1/group.ts';
@@ -46,11 +47,15 @@ const tracing = startTelemetry('test', {});
 
 export interface System {
   roles: Database;
+  members: Database;
+  groups: Database;
   /** The calls that the services were sent: `role.EnsureBuiltInRoles`. */
   calls: string[];
   /** What is done before a call is answered. It may refuse it, or hold it up. */
   before: Map<string, () => unknown>;
   commands: ReturnType<typeof hostWorkers>;
+  /** Ends the worker, and has another one work on. */
+  restartWorker(): Promise<void>;
   auth: ReturnType<typeof connectPeer<typeof AuthServiceService>>;
   job: ReturnType<typeof connectPeer<typeof JobServiceService>>;
   forgetJobs(): Promise<unknown>;
@@ -73,6 +78,7 @@ export async function freshSystem(): Promise<System> {
   const auth = await openTestAuth(process.env.MUSUBI_MONGODB_URL);
   const jobs = await openTestJobs(process.env.MUSUBI_REDIS_URL);
   const roles = await openRoles(postgres);
+  const [memberDb, groupDb] = [await openMembers(members), await openGroups(groups)];
   const at = { url: new Secret(fromEnvironment('MUSUBI_REDIS_URL')), log, lifecycle, prefix: jobs.prefix };
   const finished = await listenForFinished(at);
   const roleReads = { getRole: none, listRoles: none, getPolicy: none, listPolicies: none };
@@ -111,10 +117,10 @@ export async function freshSystem(): Promise<System> {
     // Nobody is there, except those below.
     ...Object.fromEntries(Object.keys(SERVICES).map((name) => [addressVariable(name), '127.0.0.1:1'])),
     MUSUBI_MEMBER_ADDRESS: await address(
-      serveGrpc(serving('member'), MemberServiceService, observed(memberHandlers(await openMembers(members)), 'member')),
+      serveGrpc(serving('member'), MemberServiceService, observed(memberHandlers(memberDb), 'member')),
     ),
     MUSUBI_GROUP_ADDRESS: await address(
-      serveGrpc(serving('group'), GroupServiceService, observed(groupHandlers(await openGroups(groups)), 'group')),
+      serveGrpc(serving('group'), GroupServiceService, observed(groupHandlers(groupDb), 'group')),
     ),
     MUSUBI_POSITION_ADDRESS: await address(
       serveGrpc(
@@ -134,10 +140,15 @@ export async function freshSystem(): Promise<System> {
   };
   const app = { config: addresses as unknown as Parameters<typeof hostWorkers>[0]['config'], log, lifecycle };
   const sagas = { config: app.config as never, lifecycle, caller: callerOf('sagas') };
-  const commands = hostWorkers({ ...app, tracing }, ['member'], {
-    peers: connectPeers(CONTRACTS, sagas),
-    tellers: connectTellers(sagas),
-  });
+  const called = { peers: connectPeers(CONTRACTS, sagas), tellers: connectTellers(sagas) };
+  let working = new Lifecycle(log, 20_000);
+  const host = () => hostWorkers({ ...app, lifecycle: working, tracing }, ['member'], called);
+  const ready = async (): Promise<void> => {
+    working.markStarted();
+    while (Object.keys(await working.unready()).length > 0) await sleep(50);
+  };
+  const commands = host();
+  await ready();
   const whoMay = (service: string) => (path: string) => callerOf([...(MAY_CALL.get(path) ?? [])][0] ?? '').token(service);
   lifecycle.markStarted();
   while (Object.keys(await lifecycle.unready()).length > 0) await sleep(50);
@@ -145,6 +156,14 @@ export async function freshSystem(): Promise<System> {
   const running = new Set<ChildProcess>();
   return {
     roles,
+    members: memberDb,
+    groups: groupDb,
+    restartWorker: async () => {
+      await working.stop('done');
+      working = new Lifecycle(log, 20_000);
+      host();
+      await ready();
+    },
     calls,
     before,
     commands,
@@ -170,6 +189,7 @@ export async function freshSystem(): Promise<System> {
     },
     close: async () => {
       for (const child of running) if (child.exitCode === null) child.kill('SIGKILL');
+      await working.stop('done');
       await postgres.drop();
       for (const scratch of [members, groups, positions]) await scratch.drop();
       await Promise.all([auth.close(), jobs.close()]);
@@ -184,8 +204,8 @@ const none = async (): Promise<never> => {
 export const admins = async ({ roles }: System): Promise<number> =>
   (await roles.query(sql`select from member_roles where role_id = 'admin'`)).length;
 /** The registrations of an admin. */
-export const jobsOf = async ({ job }: System) => {
-  const which = { memberId: 'system', state: JobState.JOB_STATE_UNSPECIFIED, command: 'member.register' };
+export const jobsOf = async ({ job }: System, command = 'member.register') => {
+  const which = { memberId: 'system', state: JobState.JOB_STATE_UNSPECIFIED, command };
   return (await job.listJobs({ ...which, pageSize: 0, pageToken: '' })).jobs;
 };
 export const mayDoAll = async ({ auth }: System, loginId: string, password: string): Promise<boolean> => {

@@ -11,7 +11,7 @@ test('help and version are answers, on standard output', (t) => {
     help.stdout,
     /^usage: node_modules\/\.bin\/node main\.ts PROGRAM\[,PROGRAM…\] \[options\]\n\none or several.*\n +gateway/,
   );
-  for (const task of ['redrive', 'retell', 'repair', 'erasures', 'callers', 'audit'])
+  for (const task of ['redrive', 'retell', 'repair', 'erasures', 'give-up', 'callers', 'audit'])
     t.regex(help.stdout, new RegExp(`\n  ${task} +\\S+ \\S+`), 'what it does');
   t.like(main('worker', '--help'), { status: 0, stdout: help.stdout });
   t.regex(main('--version').stdout, /^musubi \d+\.\d+\.\d+\n$/);

@@ -28,8 +28,21 @@ const groupOf = async ({ peers }: Access, groupId: string) =>
   (await peers.auth.listGroups({ afterId: '', limit: 0, groupIds: [groupId] })).groups[0];
 const standingOf = async ({ peers }: Access, groupId: string, memberId: string) =>
   (await peers.auth.listStandings({ ids: [`${groupId}.${memberId}`], memberIds: [] })).standings[0];
+/** The groups and positions of a member, as Auth has them. */
+const inAuth = async ({ auth }: Access, memberId: string): Promise<(string | undefined)[]> => {
+  const { groupIds = [], positionIds = [] } = (await auth.store.members.findOne({ _id: memberId })) ?? {};
+  return [...groupIds, ...positionIds];
+};
 const positionsOf = (group: { positions: { positionId: string }[] }): string[] =>
   group.positions.map(({ positionId }) => positionId).sort();
+
+/** Has a member be in a group, and leave it, of which Auth hears nothing. */
+async function leftUntold(access: Access, groupId: string, memberId: string): Promise<void> {
+  await access.standing(groupId, memberId);
+  const step = access.job();
+  await step('group', 'beginChangeMembership', { groupId, memberId, change: 'MEMBERSHIP_CHANGE_LEAVE', reason: '' });
+  await step('group', 'commitMembership');
+}
 
 interface Planted {
   id: string;
@@ -47,7 +60,11 @@ const PLANTED: Record<GroupKind, (access: Access) => Promise<Planted>> = {
     const { positions } = await groupOf(access, await access.group({ leaderId: memberId }));
     const planted = { groupId, parentId: ROOT, findable: true, leaderId: memberId };
     await peers.auth.addGroup({ operationId: `${newId()}/auth.addGroup`, ...planted, positions });
-    return { id: groupId, narrowed: 'all', agrees: async () => (await groupOf(access, groupId)) === undefined };
+    // Group says that it was deleted.
+    await peers.group.giveUpGroups({ groupIds: [groupId] });
+    const agrees = async () =>
+      (await groupOf(access, groupId)) === undefined && !(await inAuth(access, memberId)).includes(groupId);
+    return { id: groupId, narrowed: 'all', agrees };
   },
   async 'absent-group'(access) {
     const { memberId } = await access.member();
@@ -94,9 +111,23 @@ const PLANTED: Record<GroupKind, (access: Access) => Promise<Planted>> = {
     const agrees = async () => said(await groupOf(access, groupId)).join() === said(before).join();
     return { id: groupId, narrowed: 'all', agrees };
   },
+  async 'orphan-positions'(access) {
+    const { memberId } = await access.member();
+    await access.group();
+    const groupId = await access.group({ leaderId: memberId });
+    const [bound] = (await standingOf(access, groupId, memberId)).positionIds;
+    await access.auth.store.groups.deleteOne({ _id: groupId });
+    await access.groupDb.query(sql`delete from groups where group_id = ${groupId}`);
+    await access.peers.group.giveUpGroups({ groupIds: [groupId] });
+    const agrees = async () => {
+      const left = await access.positionDb.query(sql`select from positions where group_id = ${groupId}`);
+      return left.length === 0 && !(await inAuth(access, memberId)).includes(bound);
+    };
+    return { id: groupId, narrowed: 'all', agrees };
+  },
   async 'extra-membership'(access) {
     const [groupId, { memberId }] = [await access.group(), await access.member()];
-    await access.auth.store.members.updateOne({ _id: memberId }, { $push: { groupIds: groupId } });
+    await leftUntold(access, groupId, memberId);
     const agrees = async () => !(await standingOf(access, groupId, memberId)).isMember;
     return { id: `${groupId}.${memberId}`, narrowed: memberId, agrees };
   },
@@ -269,9 +300,9 @@ test('what is changed before it is put right is left alone', async (t) => {
   await access.member(['admin']);
   const [groupId, { memberId }] = [await access.group(), await access.member()];
   const other = await access.group();
-  const { groups, members } = access.auth.store;
+  const { groups } = access.auth.store;
   await groups.updateOne({ _id: groupId }, { $set: { findable: false } });
-  await members.updateOne({ _id: memberId }, { $push: { groupIds: groupId } });
+  await leftUntold(access, groupId, memberId);
   const { auth } = access.context;
   const late: typeof auth = {
     ...auth,
@@ -287,44 +318,4 @@ test('what is changed before it is put right is left alone', async (t) => {
   const { repaired, left } = await reconcile({ ...access.context, auth: late });
   t.deepEqual([repaired, left], [{}, []]);
   t.deepEqual((await reconcile(access.context)).repaired, { 'group-visibility': 1, 'extra-membership': 1 });
-});
-
-test('a Group that tells of nothing, or has begun anew, has nothing taken away', async (t) => {
-  const access = await system(t);
-  const { memberId } = await access.member(['admin']);
-  const ids = [await access.group({ leaderId: memberId }), await access.group({ leaderId: memberId })].sort();
-  const left = (codes: Record<string, string>) =>
-    ids.map((id) => ({ kind: 'unknown-group' as const, id, code: codes.all ?? '' }));
-  await access.groupDb.query(sql`truncate groups, names, memberships`);
-  t.deepEqual((await reconcile(access.context)).left, [
-    ...[...ids, ROOT].sort().map((id) => ({ kind: 'unknown-group' as const, id, code: 'STORE_EMPTY' })),
-  ]);
-  await access.peers.group.ensureRoot({});
-  await access.peers.group.enterMembers({ operationId: `${newId()}/x`, memberIds: [memberId] });
-  t.deepEqual((await reconcile(access.context)).left, left({ all: 'STORE_EMPTY' }));
-  await access.group();
-  const { repaired, ...last } = await reconcile(access.context);
-  t.deepEqual([repaired, last.left], [{}, left({ all: 'TOO_MANY' })]);
-  t.true((await standingOf(access, ids[0] ?? '', memberId)).isMember);
-});
-
-test('who is in groups stays there while Group has lost who is in them, and is bound while Position has lost that', async (t) => {
-  const access = await system(t);
-  const { memberId } = await access.member(['admin']);
-  const groupId = await access.group({ leaderId: memberId });
-  const before = [await standingOf(access, groupId, memberId), await groupOf(access, groupId)];
-  await access.groupDb.query(sql`truncate memberships`);
-  const id = `${groupId}.${memberId}`;
-  t.deepEqual((await reconcile(access.context)).left, [{ kind: 'extra-membership', id, code: 'STORE_EMPTY' }]);
-  await access.groupDb.query(sql`
-    insert into memberships (group_id, member_id, joined_at, version)
-    select group_id, ${memberId}, now(), 1 from groups where group_id in (${ROOT}, ${groupId})`);
-  await access.positionDb.query(sql`truncate bindings, binding_versions`);
-  t.deepEqual((await reconcile(access.context)).left, [{ kind: 'extra-binding', id, code: 'STORE_EMPTY' }]);
-  await access.positionDb.query(sql`truncate positions, names, bindings, binding_versions`);
-  t.deepEqual(
-    (await reconcile(access.context)).left,
-    [groupId, ROOT].sort().map((id) => ({ kind: 'group-positions' as const, id, code: 'STORE_EMPTY' })),
-  );
-  t.deepEqual([await standingOf(access, groupId, memberId), await groupOf(access, groupId)], before);
 });

@@ -61,6 +61,8 @@ export async function openAccess() {
       closeSockets: async ({ memberId }: { memberId: string }) => void sockets.push(`closed ${memberId}`),
       narrowSockets: async ({ memberId = 'all' }: { memberId?: string }) => void sockets.push(`narrowed ${memberId}`),
     } as unknown as Reconciling['websocket'],
+    group: peers.group as unknown as Reconciling['group'],
+    position: peers.position as unknown as Reconciling['position'],
     tellers: {
       member: memberState(memberDb).handlers,
       role: roleState(roleDb).handlers,

@@ -36,6 +36,7 @@ test('what sagas are at is never put right, however often it is looked at, and w
     listRoles: (request) => peers.auth.listRoles(request),
     listGroups: (request) => peers.auth.listGroups(request),
     listStandings: (request) => peers.auth.listStandings(request),
+    forgetGroups: async () => ({}),
     // What other tests have planted is theirs.
     correctLogin: async (request) => {
       if (!mine.has(request.memberId)) return { corrected: false };
@@ -68,7 +69,24 @@ test('what sagas are at is never put right, however often it is looked at, and w
     group: tellerOf('group'),
     position: tellerOf('position'),
   };
-  const context = { auth, websocket: peers.websocket, tellers, log };
+  // Nothing of ours is unknown to anybody, nor outside of the whole organisation.
+  const group: Reconciling['group'] = {
+    enterMembers: async ({ memberIds }) => {
+      corrected.push(...memberIds.filter((id) => mine.has(id)));
+      return { written: [] };
+    },
+  };
+  const position: Reconciling['position'] = {
+    removeAllPositions: async ({ groupIds }) => {
+      corrected.push(...groupIds.filter((id) => mine.has(id)));
+      return { written: [], positionIds: [] };
+    },
+    restorePositions: async ({ groupId }) => {
+      if (mine.has(groupId)) corrected.push(groupId);
+      return { restored: false };
+    },
+  };
+  const context = { auth, group, position, websocket: peers.websocket, tellers, log };
 
   let isDone = false;
   let looks = 0;

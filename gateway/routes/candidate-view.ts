@@ -135,6 +135,6 @@ export async function readCandidacy(
   gateway: RequestGateway,
   { groupId, memberId, candidacy }: { groupId: string; memberId: string; candidacy: Candidacy },
 ): Promise<CandidacyView | undefined> {
-  const request = { groupId, memberId, candidacy, pageSize: 1, pageToken: '', seen: SEES_ALL };
+  const request = { groupId, memberId, candidacy, filter: '', orderBy: '', pageSize: 1, pageToken: '', seen: SEES_ALL };
   return (await gateway.query.listCandidacies(request)).candidacies[0];
 }

@@ -113,6 +113,17 @@ test('many are added by one job, whose lines say what became of each', async (t)
   t.like(await send(world, 'GET', `/v1/jobs/${registered.body.jobId}/lines`, { token }), { status: 200, body: { items: [] } });
 });
 
+test('of a job whose history was lost Group tells the sums', async (t) => {
+  const { context: world } = t;
+  const { admin: token } = world;
+  const path = `/v1/groups/${newId()}/members:add`;
+  const asked = { token, headers: { 'Idempotency-Key': newId() }, body: { memberIds: [newId()] } };
+  const { body } = await send(world, 'POST', path, asked);
+  Object.assign(world.jobs.get(body.jobId) ?? {}, { resultJson: '{"id":"x"}', state: JobState.JOB_STATE_COMPLETED });
+  const repeated = await send(world, 'POST', path, { ...asked, headers: { ...asked.headers, ...wait } });
+  t.like(repeated, { status: 200, body: { jobId: body.jobId, added: 7, already: 2, refused: 1 } });
+});
+
 test('a list of 10,000 members is taken; one that is longer, or names a member twice, is refused by its place', async (t) => {
   const { context: world } = t;
   const { admin: token } = world;

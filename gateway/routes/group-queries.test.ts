@@ -279,6 +279,11 @@ test('a filter or an order that there is not is refused by what there is, in eve
     [`/v1/groups/${one}/subgroups`, 'updatedAt', 'name desc'],
     [`/v1/groups/${one}/members`, 'joinedAt', 'joinedAt desc'],
     [`/v1/groups/${one}/positions`, 'kind', 'createdAt'],
+    [`/v1/groups/${one}/join-requests`, 'requestedAt', 'requestedAt desc'],
+    [`/v1/groups/${one}/invitations`, 'expiresAt', 'invitedAt'],
+    [`/v1/members/${world.hanaId}/join-requests`, 'state', 'requestedAt'],
+    [`/v1/members/${world.hanaId}/invitations`, 'inviterId', 'expiresAt'],
+    [`/v1/members/${world.hanaId}/expulsions`, 'expelledAt', 'groupId desc'],
   ] as const;
   const values = {
     archived: 'true',
@@ -286,6 +291,11 @@ test('a filter or an order that there is not is refused by what there is, in eve
     updatedAt: '2026-01-01T00:00:00Z',
     joinedAt: '"2026-01-01T00:00:00Z"',
     kind: 'leader',
+    requestedAt: '2026-01-01T00:00:00Z',
+    expiresAt: '2026-01-01T00:00:00Z',
+    state: 'pending',
+    inviterId: 'x',
+    expelledAt: '2026-01-01T00:00:00Z',
   };
   for (const [path, field, orderBy] of lists) {
     const asked = (filter: string, orderBy: string) => getting(world)(`${path}?${new URLSearchParams({ filter, orderBy })}`);

@@ -40,7 +40,8 @@ export const GROUPS = {
   },
   GROUP_TOO_DEEP: {
     status: 'FAILED_PRECONDITION',
-    meaning: 'There would be more groups within each other than there can be.',
+    meaning:
+      'There would be more than 100 groups within each other, the whole organisation among them: 99 below it are the most.',
     remedy: 'Choose a group that is less deep.',
   },
   GROUP_ARCHIVED: {

@@ -25,3 +25,32 @@ export const POSITION_LIST = {
   filter: { name: 'text', kind: ['custom', 'member', 'leader'], ...times },
   orderBy: ['name', 'createdAt', 'updatedAt'],
 } as const satisfies ListFields;
+
+// Who has asked to be let into a group, or is invited to it.
+
+export const GROUP_REQUEST_LIST = {
+  filter: { displayName: 'text', requestedAt: 'time' },
+  orderBy: ['displayName', 'requestedAt'],
+} as const satisfies ListFields;
+
+export const GROUP_INVITATION_LIST = {
+  filter: { displayName: 'text', inviterId: 'text', invitedAt: 'time', expiresAt: 'time' },
+  orderBy: ['displayName', 'invitedAt', 'expiresAt'],
+} as const satisfies ListFields;
+
+// What a member is to groups: not all of them show their names, so these say nothing of the order.
+
+export const MEMBER_REQUEST_LIST = {
+  filter: { groupId: 'text', state: ['pending', 'declined'], requestedAt: 'time' },
+  orderBy: ['groupId', 'requestedAt'],
+} as const satisfies ListFields;
+
+export const MEMBER_INVITATION_LIST = {
+  filter: { groupId: 'text', inviterId: 'text', invitedAt: 'time', expiresAt: 'time' },
+  orderBy: ['groupId', 'invitedAt', 'expiresAt'],
+} as const satisfies ListFields;
+
+export const MEMBER_EXPULSION_LIST = {
+  filter: { groupId: 'text', expelledAt: 'time' },
+  orderBy: ['groupId', 'expelledAt'],
+} as const satisfies ListFields;

@@ -5,6 +5,7 @@ import { MOST_ADDED, MOST_GROUPS, ROOT } from '#platform/validation/group-fields
 import { AdditionOutcome, type RefusedAddition } from '#proto/musubi/group/v1/group.ts';
 import { LINES_IN_PART } from './additions.ts';
 import { NO_TIES } from './domain.ts';
+import { groupErasure } from './erasure.ts';
 import { call, job, openTestGroup } from './group.fixture.ts';
 import { invitation, joiningOf } from './joining.fixture.ts';
 
@@ -173,4 +174,34 @@ test('lines of long ago are forgotten with the next job', async (t) => {
   await db.query(sql`update additions set begun_at = now() - interval '31 days' where job_id = ${old.jobId}`);
   await beginAdding(groupId, ids(1));
   t.deepEqual(await linesOf(old), []);
+});
+
+test('the lines of who is erased go once they have ended, and those of long ago with any erasure', async (t) => {
+  const [groupId, at, old] = [await createGroup(), job(), job()];
+  const [gone, late, other] = ids(3) as [string, string, string];
+  await beginAdding(groupId, [gone, other], at);
+  await hold(at);
+  const { erase } = groupErasure(db);
+  const ofLines = async (...memberIds: string[]) =>
+    (await erase(memberIds)).erased.filter(({ place }) => place === 'additions').map(({ count }) => count);
+  t.deepEqual(await ofLines(gone), [], 'its turn is now');
+  await commitPart(at, 0, [{ memberId: gone, code: 'MEMBER_NOT_FOUND' }]);
+  await beginAdding(groupId, [late], old);
+  await db.query(sql`update additions set begun_at = now() - interval '31 days' where job_id = ${old.jobId}`);
+  t.deepEqual(await ofLines(gone), [1]);
+  t.deepEqual([await linesOf(at), await linesOf(old)], [[`${other} ADDED`], []]);
+  t.deepEqual(await ofLines(gone), []);
+});
+
+test('how many lines of a job ended how is told also without it', async (t) => {
+  const [groupId, at] = [await createGroup(), job()];
+  const [inIt, free, none, waiting] = ids(4) as [string, string, string, string];
+  await putMembers(groupId, [inIt]);
+  await beginAdding(groupId, [inIt, free, none], at);
+  const sums = () => service.getAdditionSums({ jobId: at.jobId }, call);
+  t.deepEqual(await sums(), { added: 0, already: 0, refused: 0 });
+  await hold(at);
+  await commitPart(at, 0, [{ memberId: none, code: 'MEMBER_NOT_FOUND' }]);
+  t.deepEqual(await sums(), { added: 1, already: 1, refused: 1 });
+  t.deepEqual(await service.getAdditionSums({ jobId: waiting }, call), { added: 0, already: 0, refused: 0 });
 });

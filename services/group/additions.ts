@@ -32,7 +32,18 @@ export async function insertAdditions(
   await tx.query(sql`
     insert into additions (job_id, line, group_id, member_id, begun_at)
     select ${jobId}, ordinality - 1, ${groupId}, member_id, now() from unnest(${[...memberIds]}::text[]) with ordinality as given (member_id)`);
-  await tx.query(sql`delete from additions where begun_at < now() - make_interval(days => ${KEPT_DAYS})`);
+  await forgetOldAdditions(tx);
+}
+
+const forgetOldAdditions = (tx: Transaction): Promise<unknown> =>
+  tx.query(sql`delete from additions where begun_at < now() - make_interval(days => ${KEPT_DAYS})`);
+
+/** Forgets whom jobs of long ago have added, and the lines of these members that have ended. @returns whose they were, line by line */
+export async function eraseAdditions(tx: Transaction, memberIds: readonly string[]): Promise<string[]> {
+  await forgetOldAdditions(tx);
+  const gone = await tx.query<{ memberId: string }>(sql`
+    delete from additions where member_id = any(${[...memberIds]}::text[]) and outcome <> 'held' returning member_id as "memberId"`);
+  return gone.map(({ memberId }) => memberId);
 }
 
 export async function removeAdditions(tx: Transaction, jobId: string): Promise<void> {

@@ -1,6 +1,7 @@
 import { countedBy, type Erasure } from '#platform/erasure.ts';
 import { eraseUndos } from '#platform/operations/postgres.ts';
 import { columnOf, type Database, fieldsOf, join, sql } from '#platform/postgres/database.ts';
+import { eraseAdditions } from './additions.ts';
 import { TIES } from './domain.ts';
 import type { Standing } from './events.ts';
 import { tellMemberships } from './memberships.ts';
@@ -10,7 +11,8 @@ const SAID = sql`array['reason', 'message']`;
 
 /**
  * How Group erases deleted members: a deletion ends what they are to groups already, and a restored copy may have brought it back. Why
- * they were put out of some, or not let in, goes, too, and what they said when they asked.
+ * they were put out of some, or not let in, goes, too, and what they said when they asked; and that a job was to add them. A line whose turn
+ * has not come waits for that: it is refused.
  */
 export const groupErasure = (db: Database): Erasure => ({
   erase: (memberIds) =>
@@ -27,6 +29,7 @@ export const groupErasure = (db: Database): Erasure => ({
         'memberships',
         ended.map(({ memberId }) => memberId),
       );
-      return { erased: [...ofMemberships, ...(await eraseUndos(tx, memberIds))] };
+      const ofAdditions = countedBy('additions', await eraseAdditions(tx, memberIds));
+      return { erased: [...ofMemberships, ...ofAdditions, ...(await eraseUndos(tx, memberIds))] };
     }),
 });

@@ -3,6 +3,8 @@ import { serveSteps } from '#platform/operations/postgres.ts';
 import type { Database } from '#platform/postgres/database.ts';
 import type { GroupServiceService } from '#proto/musubi/group/v1/group.ts';
 import { ensureRoot } from './rpcs/ensure-root.ts';
+import { getAdditionSums } from './rpcs/get-addition-sums.ts';
+import { giveUpGroups } from './rpcs/give-up-groups.ts';
 import { listAdditions } from './rpcs/list-additions.ts';
 import { listDueInvitations } from './rpcs/list-due-invitations.ts';
 import { stopAdditions } from './rpcs/stop-additions.ts';
@@ -68,8 +70,10 @@ export function groupHandlers(db: Database): Handlers<GroupServiceService> {
   return {
     ...serveSteps<GroupServiceService>(db, STEPS),
     ensureRoot: () => ensureRoot(db),
+    giveUpGroups: (request) => giveUpGroups(db, request),
     listDueInvitations: (request) => listDueInvitations(db, request),
     listAdditions: (request) => listAdditions(db, request),
+    getAdditionSums: (request) => getAdditionSums(db, request),
     stopAdditions: (request) => stopAdditions(db, request),
   };
 }

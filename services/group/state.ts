@@ -14,15 +14,23 @@ import {
 } from './events.ts';
 import { raiseMemberships, readMemberships, tellMemberships } from './memberships.ts';
 import { raiseGroups, readGroups } from './store.ts';
+import { findDeleted } from './tree.ts';
 
 /** What Group says of its present state: groups, and what members are to them. */
 export function groupState(db: Database): Served {
   const groups: Told = {
-    read: async (which) =>
-      (await readGroups(db, which)).map((group) => ({
+    read: async (which) => {
+      const there = (await readGroups(db, which)).map((group) => ({
         ...groupEvent('group.updated', group),
         changing: group.lockHolder !== null,
-      })),
+      }));
+      // Of those that are asked for it is told whether they are gone.
+      const gone = 'ids' in which ? await findDeleted(db, which.ids) : [];
+      return [
+        ...there,
+        ...gone.map(({ groupId, version, changing }) => ({ ...groupDeleted(groupId, version), deleted: true, changing })),
+      ];
+    },
     raise: (seen) =>
       db.transaction(async (tx) => {
         const { raised, there } = await raiseGroups(tx, seen);

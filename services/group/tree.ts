@@ -142,6 +142,38 @@ export function someDoomed(tx: Transaction, jobId: string, limit: number): Promi
 }
 
 /** Removes groups, of which each that is in another one is removed together with that, or before it. */
-export async function removeGroups(tx: Transaction, groupIds: readonly string[]): Promise<void> {
-  await tx.query(sql`delete from groups where group_id = any(${[...groupIds]}::text[])`);
+export async function removeGroups(tx: Transaction, groups: readonly Pick<Group, 'groupId' | 'version'>[]): Promise<void> {
+  await tx.query(sql`delete from groups where group_id = any(${groups.map(({ groupId }) => groupId)}::text[])`);
+  await noteDeleted(
+    tx,
+    groups.map(({ groupId, version }) => ({ groupId, version: version + 1 })),
+    new Date(),
+  );
 }
+
+/** Notes of groups that they are deleted, each with the version of its end. @param at null: nobody has deleted them, but they are given up */
+export async function noteDeleted(
+  tx: Transaction,
+  groups: readonly Pick<Group, 'groupId' | 'version'>[],
+  at: Date | null,
+): Promise<void> {
+  await tx.query(sql`
+    insert into deleted_groups (group_id, version, deleted_at)
+    select *, ${at} from unnest(${groups.map(({ groupId }) => groupId)}::text[], ${groups.map(({ version }) => version)}::bigint[])
+    on conflict do nothing`);
+}
+
+/** For so long others may still be at the end of a group. */
+const ENDS_WITHIN = sql`interval '1 hour'`;
+
+/** A group that was deleted. */
+interface Deleted extends Pick<Group, 'groupId' | 'version'> {
+  /** Its job may still have others forget it. */
+  changing: boolean;
+}
+
+/** Those of these groups that were deleted. One that is there is none, as a restored copy may have brought it back. */
+export const findDeleted = (db: Transaction, groupIds: readonly string[]): Promise<Deleted[]> =>
+  db.query<Deleted>(sql`
+    select group_id as "groupId", version, coalesce(deleted_at > now() - ${ENDS_WITHIN}, false) as changing from deleted_groups d
+    where group_id = any(${[...groupIds]}::text[]) and not exists (select from groups g where g.group_id = d.group_id)`);

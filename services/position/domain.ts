@@ -181,15 +181,15 @@ export function changedTerms(before: readonly Binding[], after: readonly Binding
 /** Whether a term is over before another one; null: never. */
 const endsBefore = (one: Date | null, other: Date | null): boolean => one !== null && (other === null || one < other);
 
-/** Whether a member leads a group for less long after a change, if at all. @returns until when it would have; undefined: it does not */
+/** Whether a member leads a group for less long after a change, if at all. @returns by which position, and until when it would have; undefined: it does not */
 export function ledUntil(
   before: readonly Binding[],
   after: readonly Binding[],
-  leading: string,
-): { until: Date | null } | undefined {
+  leading: string | undefined,
+): Binding | undefined {
   const of = (some: readonly Binding[]) => some.find(({ positionId }) => positionId === leading);
   const [was, is] = [of(before), of(after)];
-  return was && (!is || endsBefore(is.until, was.until)) ? { until: was.until } : undefined;
+  return was && (!is || endsBefore(is.until, was.until)) ? was : undefined;
 }
 
 /** Whether a member leads a group for so long at least. */

@@ -4,6 +4,7 @@ import type { Database } from '#platform/postgres/database.ts';
 import type { PositionServiceService } from '#proto/musubi/position/v1/position.ts';
 import { ensureRootPositions } from './rpcs/ensure-root-positions.ts';
 import { listDueTerms } from './rpcs/list-due-terms.ts';
+import { restorePositions } from './rpcs/restore-positions.ts';
 import { addDefaultPositions } from './steps/add-default-positions.ts';
 import { beginChangeBindings } from './steps/begin-change-bindings.ts';
 import { beginCreatePosition } from './steps/begin-create-position.ts';
@@ -35,6 +36,7 @@ export function positionHandlers(db: Database): Handlers<PositionServiceService>
   return {
     ...serveSteps<PositionServiceService>(db, STEPS),
     ensureRootPositions: () => ensureRootPositions(db),
+    restorePositions: (request) => restorePositions(db, request),
     listDueTerms: (request) => listDueTerms(db, request),
   };
 }

@@ -1,9 +1,17 @@
 import { type Database, join, nullsAbsent, type Query, sql } from '#platform/postgres/database.ts';
+import type {
+  GROUP_INVITATION_LIST,
+  GROUP_REQUEST_LIST,
+  MEMBER_EXPULSION_LIST,
+  MEMBER_INVITATION_LIST,
+  MEMBER_REQUEST_LIST,
+} from '#platform/validation/group-lists.ts';
 import type { Condition } from '#proto/musubi/access/v1/condition.ts';
 import type { Expulsion, Invitation, JoinRequest } from '#proto/musubi/group/v1/group.ts';
 import { Candidacy, type CandidacyView, type Candidate, type MemberView } from '#proto/musubi/query/v1/query.ts';
 import type { Page } from './cursor.ts';
 import { seenIn } from './group-store.ts';
+import { type Columns, filtered, type Listing, ordered } from './listing.ts';
 import { seenBy } from './seen.ts';
 import { LISTED, MEMBER_FIELDS, MEMBERS } from './store.ts';
 
@@ -38,29 +46,55 @@ function toldOf(candidacy: Candidacy, told: Told): { request?: JoinRequest; invi
   return {};
 }
 
+const TIMES = {
+  requestedAt: { value: sql`s.requested_at`, isTime: true },
+  invitedAt: { value: sql`s.invited_at`, isTime: true },
+  expiresAt: { value: sql`s.until`, isTime: true },
+  expelledAt: { value: sql`s.expelled_at`, isTime: true },
+} as const;
+const INVITER = { value: sql`s.inviter_id` };
+
+/** By what candidates are filtered and ordered. */
+export const CANDIDATE_COLUMNS = {
+  ...TIMES,
+  displayName: { value: sql`m.display_name` },
+  inviterId: INVITER,
+} satisfies Columns<typeof GROUP_REQUEST_LIST> & Columns<typeof GROUP_INVITATION_LIST>;
+
+/** By what candidacies are. */
+export const CANDIDACY_COLUMNS = {
+  ...TIMES,
+  groupId: { value: sql`s.group_id` },
+  inviterId: INVITER,
+  state: { value: sql`case when s.declined_at is null then 'pending' else 'declined' end` },
+} satisfies Columns<typeof MEMBER_REQUEST_LIST> & Columns<typeof MEMBER_INVITATION_LIST> & Columns<typeof MEMBER_EXPULSION_LIST>;
+
 /** Which candidates of a group are listed. */
 export interface Candidates extends Page {
   groupId: string;
   candidacy: Candidacy;
+  listing: Listing;
   /** Those members that who asks may see. */
   seen: Condition | undefined;
 }
 
 /** The statement of a page of those who have asked to be let in, and of whom nobody has decided, or who are invited. */
-export function candidatesPage({ groupId, candidacy, seen, after, limit }: Candidates): Query {
+export function candidatesPage({ groupId, candidacy, listing, seen, after, limit }: Candidates): Query {
   const stands =
     candidacy === Candidacy.CANDIDACY_REQUESTED
       ? sql`s.requested_at is not null and s.declined_at is null`
       : sql`s.invited_at is not null`;
+  const { rest, by } = ordered(listing, CANDIDATE_COLUMNS, sql`m.id`, after);
   const all = [
     sql`s.group_id = ${groupId} and ${stands}`,
     sql`m.visible`,
     seenBy(seen, LISTED),
-    ...(after ? [sql`(m.display_name, m.id) > (${after.name}, ${after.id})`] : []),
+    ...filtered(listing, CANDIDATE_COLUMNS),
+    rest,
   ];
   return sql`
     select ${MEMBER_FIELDS}, ${FIELDS} from ${MEMBERS} join memberships s on s.member_id = m.id
-    where ${join(all, sql` and `)} order by m.display_name, m.id limit ${limit}`;
+    where ${join(all, sql` and `)} order by ${by} limit ${limit}`;
 }
 
 export async function candidates(db: Database, given: Candidates): Promise<(Candidate & { member: MemberView })[]> {
@@ -81,6 +115,7 @@ export async function candidates(db: Database, given: Candidates): Promise<(Cand
 export interface Candidacies extends Page {
   memberId: string;
   candidacy: Candidacy;
+  listing: Listing;
   /** The groups of which who asks may see the names. */
   seen: Condition | undefined;
   /** Only of this group; empty: all. */
@@ -94,17 +129,19 @@ const STANDS: Partial<Record<Candidacy, Query>> = {
 };
 
 /** The statement of a page of what a member is to groups that it is not in: of each, whether it is seen or not. */
-export function candidaciesPage({ memberId, candidacy, seen, groupId, after, limit }: Candidacies): Query {
+export function candidaciesPage({ memberId, candidacy, listing, seen, groupId, after, limit }: Candidacies): Query {
+  const { rest, by } = ordered(listing, CANDIDACY_COLUMNS, sql`s.group_id`, after);
   const all = [
     sql`s.member_id = ${memberId} and s.joined_at is null and s.gone_at is null`,
     STANDS[candidacy] ?? sql`false`,
     ...(groupId === '' ? [] : [sql`s.group_id = ${groupId}`]),
-    ...(after ? [sql`s.group_id > ${after.id}`] : []),
+    ...filtered(listing, CANDIDACY_COLUMNS),
+    rest,
   ];
   return sql`
     select s.group_id as "groupId", s.member_id as "memberId", t.name as "groupName", ${FIELDS}
     from memberships s left join groups t on t.id = s.group_id and ${seenIn(sql`t`, seen)}
-    where ${join(all, sql` and `)} order by s.group_id limit ${limit}`;
+    where ${join(all, sql` and `)} order by ${by} limit ${limit}`;
 }
 
 export async function candidacies(db: Database, given: Candidacies): Promise<CandidacyView[]> {

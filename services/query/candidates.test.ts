@@ -43,16 +43,19 @@ async function aMember(displayName: string): Promise<string> {
   await project(db, [memberEvent(memberId, 1, { displayName })]);
   return memberId;
 }
-const FIRST = { pageSize: 0, pageToken: '' };
+const FIRST = { pageSize: 0, pageToken: '', filter: '', orderBy: '' };
 const candidates = (
   groupId: string,
   candidacy: Candidacy,
-  given: { seen?: Condition | undefined; pageToken?: string; pageSize?: number } = {},
+  given: { seen?: Condition | undefined } & Partial<typeof FIRST> = {},
 ) => listCandidates(db, { groupId, candidacy, seen: ALL, ...FIRST, ...given });
 const names = async (...asked: Parameters<typeof candidates>) =>
   (await candidates(...asked)).candidates.map(({ member }) => member?.displayName).join(' ');
-const candidacies = async (memberId: string, candidacy: Candidacy, given: { seen?: Condition; groupId?: string } = {}) =>
-  (await listCandidacies(db, { memberId, candidacy, groupId: '', seen: ALL, ...FIRST, ...given })).candidacies;
+const candidacies = async (
+  memberId: string,
+  candidacy: Candidacy,
+  given: { seen?: Condition; groupId?: string } & Partial<typeof FIRST> = {},
+) => (await listCandidacies(db, { memberId, candidacy, groupId: '', seen: ALL, ...FIRST, ...given })).candidacies;
 
 test('who has asked and who is invited is listed by name, a page at a time; neither is in the group', async (t) => {
   const groupId = await aGroup('Kyoto');
@@ -74,23 +77,13 @@ test('who has asked and who is invited is listed by name, a page at a time; neit
   t.like((await candidates(groupId, CANDIDACY_INVITED)).candidates, [
     { member: { memberId: bob }, ...invitation, request: undefined },
   ]);
-  const members = { groupId, positionId: '', tag: '', filter: '', orderBy: '', ...FIRST, seen: ALL };
+  const members = { groupId, positionId: '', tag: '', ...FIRST, seen: ALL };
   t.deepEqual(
     (await listGroupMembers(db, members)).members.map(({ member }) => member?.displayName),
     ['cy'],
   );
   const groupsOf = async (ofMemberId: string) => {
-    const asked = {
-      query: '',
-      tag: '',
-      filter: '',
-      orderBy: '',
-      ofMemberId,
-      membersSeen: ALL,
-      memberId: 'm',
-      seen: ALL,
-      ...FIRST,
-    };
+    const asked = { query: '', tag: '', ofMemberId, membersSeen: ALL, memberId: 'm', seen: ALL, ...FIRST };
     return (await listGroups({ db, searches: newSearches() }, asked)).groups.map(({ groupId }) => groupId);
   };
   t.deepEqual([await groupsOf(ann), await groupsOf(bob), await groupsOf(inside)], [[], [], [groupId]]);
@@ -147,8 +140,8 @@ test('a member is shown what it is to groups, with the names of those only that 
     [invited, expelled, hidden].sort().map((id) => [id, namesOf.get(id), 'Loud']),
   );
   t.is((await candidacies(memberId, CANDIDACY_EXPELLED, { groupId: hidden, seen }))[0]?.groupName, undefined);
-  const page = { memberId, candidacy: CANDIDACY_EXPELLED, groupId: '', seen: ALL, pageSize: 2 };
-  const first = await listCandidacies(db, { ...page, pageToken: '' });
+  const page = { memberId, candidacy: CANDIDACY_EXPELLED, groupId: '', seen: ALL, ...FIRST, pageSize: 2 };
+  const first = await listCandidacies(db, page);
   const second = await listCandidacies(db, { ...page, pageToken: first.nextPageToken });
   t.deepEqual([first.candidacies.length, second.candidacies.length, second.nextPageToken], [2, 1, '']);
   for (const nobody of [randomUUID(), '\0']) t.deepEqual(await candidacies(nobody, CANDIDACY_INVITED), []);
@@ -166,4 +159,65 @@ test('what a member said, and what was said to it, is gone when it is erased', a
   await erase([memberId]);
   for (const candidacy of [CANDIDACY_REQUESTED, CANDIDACY_INVITED, CANDIDACY_EXPELLED])
     t.deepEqual(await candidacies(memberId, candidacy), []);
+});
+
+test('they are filtered and ordered by what is shown of them', async (t) => {
+  const later = (ms: number): Date => new Date(CREATED.getTime() + ms);
+  const at = (ms: number): string => later(ms).toISOString();
+  const groupId = await aGroup('Osaka');
+  const [ann, bob, cyd] = [await aMember('ann'), await aMember('bob'), await aMember('cyd')];
+  const asked = (ms: number) => ({ request: { ...request().request, requestedAt: later(ms) } });
+  const invited = (ms: number, inviterId: string) => ({
+    invitation: { ...invitation.invitation, invitedAt: later(ms), inviterId },
+  });
+  await project(db, [
+    candidacyEvent(groupId, ann, 1, asked(3)),
+    candidacyEvent(groupId, bob, 1, asked(1)),
+    candidacyEvent(groupId, cyd, 1, asked(2)),
+  ]);
+  t.is(await names(groupId, CANDIDACY_REQUESTED, { orderBy: 'requestedAt' }), 'bob cyd ann');
+  t.is(await names(groupId, CANDIDACY_REQUESTED, { orderBy: 'displayName desc' }), 'cyd bob ann');
+  t.is(await names(groupId, CANDIDACY_REQUESTED, { filter: `requestedAt > "${at(1)}" AND displayName != "cyd"` }), 'ann');
+  const byTime = { orderBy: 'requestedAt desc', pageSize: 2 };
+  const { nextPageToken: pageToken } = await candidates(groupId, CANDIDACY_REQUESTED, byTime);
+  t.is(await names(groupId, CANDIDACY_REQUESTED, { ...byTime, pageToken }), 'bob');
+  for (const other of [{ orderBy: 'requestedAt' }, { filter: 'displayName = ann' }])
+    await t.throwsAsync(candidates(groupId, CANDIDACY_REQUESTED, { ...byTime, ...other, pageToken }), {
+      code: 'PAGE_TOKEN_INVALID',
+    });
+  await t.throwsAsync(candidates(groupId, CANDIDACY_REQUESTED, { orderBy: 'invitedAt' }), { code: 'INVALID_ARGUMENT' });
+
+  const groups = [await aGroup('a'), await aGroup('b'), await aGroup('c')].sort() as [string, string, string];
+  const declined = request('', { declinedAt: CREATED });
+  await project(db, [
+    candidacyEvent(groups[0], ann, 1, { request: { ...declined.request, requestedAt: later(9) } }),
+    candidacyEvent(groups[1], ann, 1, invited(2, 'one')),
+    candidacyEvent(groups[2], ann, 1, { ...invited(1, 'other'), expulsion: { ...expulsion.expulsion, expelledAt: later(5) } }),
+  ]);
+  const of = async (candidacy: Candidacy, given: Partial<typeof FIRST>) =>
+    (await candidacies(ann, candidacy, given)).map((one) => one.groupId);
+  t.deepEqual(await of(CANDIDACY_REQUESTED, { filter: 'state = declined' }), [groups[0]]);
+  t.deepEqual(await of(CANDIDACY_REQUESTED, { filter: 'state = "pending"' }), [groupId]);
+  t.deepEqual(await of(CANDIDACY_REQUESTED, { orderBy: 'requestedAt desc' }), [groups[0], groupId]);
+  t.deepEqual(await of(CANDIDACY_INVITED, {}), [groups[1], groups[2]]);
+  t.deepEqual(await of(CANDIDACY_INVITED, { orderBy: 'groupId desc' }), [groups[2], groups[1]]);
+  t.deepEqual(await of(CANDIDACY_INVITED, { orderBy: 'invitedAt' }), [groups[2], groups[1]]);
+  t.deepEqual(await of(CANDIDACY_INVITED, { filter: 'inviterId = "one"' }), [groups[1]]);
+  t.deepEqual(await of(CANDIDACY_EXPELLED, { filter: `expelledAt < "${at(5)}"` }), []);
+  const paging = {
+    memberId: ann,
+    groupId: '',
+    candidacy: CANDIDACY_INVITED,
+    seen: ALL,
+    ...FIRST,
+    orderBy: 'expiresAt',
+    pageSize: 1,
+  };
+  const first = await listCandidacies(db, paging);
+  const second = await listCandidacies(db, { ...paging, pageToken: first.nextPageToken });
+  t.deepEqual(
+    [...first.candidacies, ...second.candidacies].map((one) => one.groupId),
+    [groups[1], groups[2]],
+    'then by ID',
+  );
 });

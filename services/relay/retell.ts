@@ -200,7 +200,8 @@ async function newerCopies(options: Retell, page: State[], equal: boolean): Prom
 /** Those that the service does not have. */
 async function withoutState(options: Retell, copies: State[]): Promise<State[]> {
   if (copies.length === 0) return [];
-  const there = new Set(idsOf(await read(options, options.state, { ids: idsOf(copies) })));
+  const told = await read(options, options.state, { ids: idsOf(copies) });
+  const there = new Set(idsOf(told.filter(({ deleted }) => !deleted)));
   return copies.filter(({ id }) => !there.has(id));
 }
 

@@ -13,8 +13,9 @@ import type { LoginCopy, RoleCopy, RolePolicyCopy } from '#proto/musubi/auth/v1/
  * - `policies`: a role carries others, or they say something else
  * - `unknown-group`, `absent-group`: a group of which Group knows nothing, or that Auth has not
  * - `group-path`, `group-visibility`: it is in another group, or found by others
- * - `group-positions`: there are others in it, or they permit something else
- * - `extra-membership`, `missing-membership`: a member is in a group more, or less
+ * - `group-positions`: there are others in it, or they permit something else; or Position knows of none
+ * - `orphan-positions`: Position has some of a group of which neither Group nor Auth knows
+ * - `extra-membership`, `missing-membership`: a member is in a group more, or less; one that is not in the whole organisation is so in Group
  * - `extra-binding`, `missing-binding`: it is bound to a position more, or less
  */
 const ACCESS_KINDS = [
@@ -35,6 +36,7 @@ const GROUP_KINDS = [
   'group-path',
   'group-visibility',
   'group-positions',
+  'orphan-positions',
   'extra-membership',
   'missing-membership',
   'extra-invitation',

@@ -62,7 +62,7 @@ export class Findings {
       driftFound.inc({ kind, outcome: 'repaired' });
     }
     this.#repaired();
-    this.#log.warn({ id, kinds }, 'what Auth had was not what the others have; it is put right');
+    this.#log.warn({ id, kinds }, 'what a service had was not what the others have; it is put right');
     return true;
   }
 
@@ -71,7 +71,7 @@ export class Findings {
     this.report.leftInAll++;
     if (left.length < LEFT_NAMED) left.push({ kind, id, code });
     driftFound.inc({ kind, outcome: 'left' });
-    this.#log.error({ id, kinds: [kind], code }, 'what Auth has is not what the others have, and stays so');
+    this.#log.error({ id, kinds: [kind], code }, 'what a service has is not what the others have, and stays so');
   }
 }
 

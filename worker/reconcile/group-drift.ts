@@ -45,8 +45,8 @@ export interface GroupDrift {
   findable?: boolean;
   positions?: Grant[];
   removed?: true;
-  /** It has positions, and Position has lost all of them: they stay. */
-  isUntold?: true;
+  /** Position knows of no position of it, though every group has some: what Auth has of them. */
+  untold?: readonly Grant[];
 }
 
 /**
@@ -64,7 +64,11 @@ export function groupDrift(
   parentPath: readonly string[] | undefined,
   positions: ReadonlyMap<string, PositionTruth>,
 ): GroupDrift | undefined {
-  if (!group) return copy && { groupId, version: copy.version, kinds: ['unknown-group'], removed: true };
+  if (!group) {
+    if (copy) return { groupId, version: copy.version, kinds: ['unknown-group'], removed: true };
+    const isOrphaned = [...positions.values()].some((one) => one.groupId === groupId);
+    return isOrphaned ? { groupId, version: 0, kinds: ['orphan-positions'], removed: true } : undefined;
+  }
   if (group.changing) return undefined;
   const { parentId = '', findable } = group;
   if (!copy) return { groupId, version: 0, kinds: ['absent-group'], parentId, findable };
@@ -84,9 +88,9 @@ export function groupDrift(
     (one) => one.groupId === groupId && !one.changing && !known.has(one.grant.positionId),
   );
   const wanted = [...kept, ...missing.map(({ grant }) => grant)];
+  // Every group has positions as long as it is there.
+  if (wanted.length === 0) return { ...drift, untold: copy.positions };
   if (said(wanted) !== said(copy.positions)) {
-    // Every group has positions as long as it is there.
-    if (wanted.length === 0) return { ...drift, isUntold: true };
     drift.kinds.push('group-positions');
     drift.positions = wanted;
   }
@@ -116,7 +120,7 @@ export interface StandingDrift {
   isMember?: boolean;
   isInvited?: boolean;
   positionIds?: string[];
-  /** The member is in the group, or invited to it, and Group has lost in which groups it is: it stays so. */
+  /** The member is in the group, or invited to it, and Group knows nothing of that, as it may be an older copy: it stays so. */
   isUntold?: true;
 }
 
@@ -124,10 +128,9 @@ export interface StandingDrift {
 export interface StandingTruth {
   member: MemberTruth | undefined;
   group: GroupTruth | undefined;
+  /** Undefined: it was never in the group, or Group has lost that it was. Of who has left it is known. */
   membership: MembershipTruth | undefined;
   bindings: BindingsTruth | undefined;
-  /** Group has that the member is, or was, in the whole organisation. Everybody is: so else it has lost it. */
-  isTold: boolean;
 }
 
 /**
@@ -137,15 +140,15 @@ export interface StandingTruth {
  */
 export function standingDrift(
   { groupId, memberId, version, isMember, isInvited, positionIds }: StandingCopy,
-  { member, group, membership, bindings, isTold }: StandingTruth,
+  { member, group, membership, bindings }: StandingTruth,
   positions: ReadonlyMap<string, PositionTruth>,
 ): StandingDrift | undefined {
   if (!member || member.changing || !group || group.changing || membership?.changing) return undefined;
   const drift: StandingDrift = { groupId, memberId, version, kinds: [] };
   const wanted = groupId === ROOT || (membership?.isMember ?? false);
   const invited = !wanted && (membership?.isInvited ?? false);
-  if (isMember && !wanted && !isTold) return { ...drift, kinds: ['extra-membership'], isUntold: true };
-  if (isInvited && !invited && !isTold) return { ...drift, kinds: ['extra-invitation'], isUntold: true };
+  if (isMember && !wanted && !membership) return { ...drift, kinds: ['extra-membership'], isUntold: true };
+  if (isInvited && !invited && !membership) return { ...drift, kinds: ['extra-invitation'], isUntold: true };
   if (isMember !== wanted) {
     drift.kinds.push(wanted ? 'missing-membership' : 'extra-membership');
     drift.isMember = wanted;

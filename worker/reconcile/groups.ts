@@ -2,14 +2,17 @@ import { PAGE } from '#platform/state.ts';
 import { ROOT } from '#platform/validation/group-fields.ts';
 import type { GroupCopy, StandingCopy } from '#proto/musubi/auth/v1/auth.ts';
 import type { SagaPeers } from '../../activities/index.ts';
+import { type EverybodyPeers, everybody } from './everybody.ts';
 import type { Findings, Pass } from './findings.ts';
 import { type GroupDrift, groupDrift, type StandingDrift, standingDrift, strayDrift } from './group-drift.ts';
 import { bindings, groups, idsAfter, members, memberships, positions, type Tellers } from './truth.ts';
+import { Unknown, type UnknownPeers } from './unknown.ts';
 
 // How what Auth has of groups is made to agree with what Group and Position have.
 
-export interface GroupPeers {
-  auth: Pick<SagaPeers['auth'], 'listLogins' | 'listGroups' | 'listStandings' | 'correctGroup' | 'correctStanding'>;
+export interface GroupPeers extends UnknownPeers, EverybodyPeers {
+  auth: Pick<SagaPeers['auth'], 'listLogins' | 'listGroups' | 'listStandings' | 'correctGroup' | 'correctStanding'> &
+    UnknownPeers['auth'];
   websocket: Pick<SagaPeers['websocket'], 'narrowSockets'>;
   tellers: Tellers;
 }
@@ -22,22 +25,21 @@ export const GROUP_PASSES = [
   'standings',
   'absent memberships',
   'absent bindings',
+  'everybody',
 ] as const;
 
-/** A group that is unknown to Group is as a login that is unknown to Member: more than these are left. */
-const MOST_UNKNOWN = 100;
 /** A member may be in a thousand groups: of so many members an answer is short enough. */
 const MEMBERS_AT_A_TIME = 20;
 
 export class GroupPasses {
   readonly #peers: GroupPeers;
   readonly #findings: Findings;
-  /** Groups of which Group knows nothing: what becomes of them depends on how many there are. */
-  #unknown: GroupDrift[] = [];
+  readonly #unknown: Unknown;
 
   constructor(peers: GroupPeers, findings: Findings) {
     this.#peers = peers;
     this.#findings = findings;
+    this.#unknown = new Unknown(peers, findings);
   }
 
   of(kind: (typeof GROUP_PASSES)[number]): Pass {
@@ -74,19 +76,14 @@ export class GroupPasses {
         });
       case 'absent bindings':
         return this.#ofStandings((after) => idsAfter(tellers, 'bindings', after));
+      case 'everybody':
+        return everybody(this.#peers, this.#findings);
     }
   }
 
-  /** Removes what Group does not know, if that is little: else Group may have been restored to an older copy, or have begun anew. */
-  async removeUnknown(): Promise<void> {
-    const unknown = this.#unknown;
-    this.#unknown = [];
-    if (unknown.length === 0) return;
-    // The whole organisation is there again as soon as Group has begun anew.
-    const known = (await idsAfter(this.#peers.tellers, 'group', '')).filter((id) => id !== ROOT).length;
-    const why = known === 0 ? 'STORE_EMPTY' : unknown.length > Math.min(known, MOST_UNKNOWN) ? 'TOO_MANY' : undefined;
-    for (const { groupId } of why ? unknown : []) this.#findings.leave('unknown-group', groupId, why ?? '');
-    if (!why) await this.#correctGroups(unknown);
+  /** What one of the stores knows nothing of, at the end of a pass. */
+  async settleUnknown(): Promise<void> {
+    await this.#unknown.settle();
   }
 
   #ofGroups(page: Pass['page'], absent: boolean): Pass {
@@ -126,11 +123,13 @@ export class GroupPasses {
     return new Map(found.map((copy) => [copy.groupId, copy]));
   }
 
-  /** The groups that lack some of these positions in Auth. */
+  /** The groups that lack some of these positions in Auth, or are not there at all. */
   async #lacking(positionIds: readonly string[]): Promise<{ drift: GroupDrift; lacked: string[] }[]> {
     const told = await positions(this.#peers.tellers, positionIds);
     const drifts = await this.#groups([...new Set([...told.values()].map(({ groupId }) => groupId))], positionIds);
     return drifts.flatMap((drift) => {
+      if (drift.kinds.includes('orphan-positions'))
+        return [{ drift, lacked: positionIds.filter((id) => told.get(id)?.groupId === drift.groupId) }];
       const wanted = (drift.positions ?? []).map(({ positionId }) => positionId);
       const lacked = positionIds.filter((id) => told.get(id)?.groupId === drift.groupId && wanted.includes(id));
       return drift.kinds.includes('group-positions') && lacked.length > 0 ? [{ drift, lacked }] : [];
@@ -144,9 +143,9 @@ export class GroupPasses {
     const real: GroupDrift[] = [];
     for (const drift of drifts) {
       if (hasLostAll) for (const kind of drift.kinds) this.#findings.leave(kind, drift.groupId, 'STORE_EMPTY');
-      else if (drift.removed) this.#unknown.push(drift);
+      else if (drift.removed) this.#unknown.group(drift);
       else if (drift.kinds.length > 0) real.push(drift);
-      if (drift.isUntold) this.#findings.leave('group-positions', drift.groupId, 'STORE_EMPTY');
+      if (drift.untold && !hasLostAll) this.#unknown.positionsOf(drift.groupId, drift.untold);
     }
     await this.#correctGroups(real);
   }
@@ -159,8 +158,8 @@ export class GroupPasses {
       before = waiting.length;
       const still: GroupDrift[] = [];
       for (const drift of waiting) {
-        const { groupId, version, kinds, parentId, findable, positions: grants, removed = false } = drift;
-        const request = { groupId, version, parentId, findable, positions: grants && { grants }, removed };
+        const { groupId, version, kinds, parentId, findable, positions: grants } = drift;
+        const request = { groupId, version, parentId, findable, positions: grants && { grants }, removed: false };
         if (await this.#findings.repair(kinds, groupId, () => auth.correctGroup(request))) corrected++;
         else still.push(drift);
       }
@@ -198,11 +197,10 @@ export class GroupPasses {
     const inGroups = standings.filter(({ groupId }) => groupId !== '');
     const ids = inGroups.map(idOf);
     const memberIds = [...new Set(standings.map(({ memberId }) => memberId))];
-    const inRoot = memberIds.map((memberId) => idOf({ groupId: ROOT, memberId }));
     const [known, those, within, bound] = await Promise.all([
       members(tellers, memberIds),
       groups(tellers, [...new Set(inGroups.map(({ groupId }) => groupId))]),
-      memberships(tellers, [...new Set([...ids, ...inRoot])]),
+      memberships(tellers, ids),
       bindings(tellers, ids),
     ]);
     const named = [...standings, ...bound.values()].flatMap(({ positionIds }) => positionIds);
@@ -216,7 +214,6 @@ export class GroupPasses {
         group: those.get(standing.groupId),
         membership: within.get(id),
         bindings: bound.get(id),
-        isTold: within.has(idOf({ groupId: ROOT, memberId: standing.memberId })),
       };
       return standingDrift(standing, truth, there) ?? [];
     });
@@ -232,7 +229,7 @@ export class GroupPasses {
     for (const { groupId, memberId, version: before, kinds, isMember, isInvited, positionIds, isUntold } of drifts) {
       const id = `${groupId}.${memberId}`;
       const lost = hasLostBindings && kinds.find((kind) => kind === 'extra-binding' || kind === 'unknown-position');
-      if (isUntold) for (const kind of kinds) this.#findings.leave(kind, id, 'STORE_EMPTY');
+      if (isUntold) for (const kind of kinds) this.#findings.leave(kind, id, 'STORE_OLDER');
       else if (lost) this.#findings.leave(lost, id, 'STORE_EMPTY');
       else {
         const version = before + (corrected.get(memberId) ?? 0);

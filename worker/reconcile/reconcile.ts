@@ -12,6 +12,8 @@ import { held, idsAfter, members, policies, roles, settledRoles, type Tellers } 
 export interface Reconciling {
   auth: Pick<SagaPeers['auth'], 'listLogins' | 'listRoles' | 'correctLogin' | 'correctRole'> & GroupPeers['auth'];
   websocket: Pick<SagaPeers['websocket'], 'closeSockets' | 'narrowSockets'>;
+  group: GroupPeers['group'];
+  position: GroupPeers['position'];
   tellers: Tellers;
   log: Logger;
   /** Is told how far the run is. Given to {@link reconcile}, that has another run go on from there. */
@@ -87,7 +89,7 @@ class Reconciliation {
       this.#tell();
     }
     await this.#closeUnknown();
-    await this.#groups.removeUnknown();
+    await this.#groups.settleUnknown();
   }
 
   #tell(): void {

@@ -95,7 +95,21 @@ export function policies({ role }: Tellers, carriers: Iterable<RoleTruth>): Prom
   return tellOf(role, 'policy', [...ids], policyOf);
 }
 
-export const groups = ({ group }: Tellers, ids: readonly string[]) => tellOf(group, 'group', ids, groupOf);
+/** Those that are there. */
+export async function groups({ group }: Tellers, ids: readonly string[]): Promise<Map<string, GroupTruth>> {
+  const told = await tellOf(group, 'group', ids, (state) => (state.deleted ? undefined : groupOf(state)));
+  return new Map([...told].flatMap(([id, truth]) => (truth ? [[id, truth]] : [])));
+}
+
+/**
+ * Those of which Group says itself that they were deleted. Of a group that it does not know, as it is an older copy, it says nothing.
+ *
+ * @returns of each whether its job may still be at it
+ */
+export async function deletedGroups({ group }: Tellers, ids: readonly string[]): Promise<Map<string, boolean>> {
+  const told = await tellOf(group, 'group', ids, (state) => (state.deleted ? changingOf(state) : undefined));
+  return new Map([...told].flatMap(([id, changing]) => (changing === undefined ? [] : [[id, changing]])));
+}
 export const positions = ({ position }: Tellers, ids: readonly string[]) => tellOf(position, 'position', ids, positionOf);
 /** By the IDs of groups and members, with a dot between. */
 export const memberships = ({ group }: Tellers, ids: readonly string[]) => tellOf(group, 'membership', ids, membershipOf);

@@ -28,6 +28,14 @@ create index groups_held on groups (lock_holder) where lock_holder is not null;
 -- Where groups are about to come.
 create index groups_coming on groups ((pending->>'parentId')) where pending->>'change' = 'move';
 
+-- Groups that were deleted, and with which version. So of one that is unknown it is told whether it is gone, or whether this is an older copy.
+create table deleted_groups (
+  group_id   text primary key,
+  version    bigint not null,
+  -- Null: an operator has given it up.
+  deleted_at timestamptz(3)
+);
+
 -- Names that are taken within a group: those that groups in it have, and those that jobs are giving them.
 create table names (
   parent_id text not null,

@@ -18,7 +18,7 @@ export const purgeGroups: Step<PurgeGroupsRequest, PurgeGroupsResponse> = {
     const gone = await someDoomed(tx, jobOf(operationId), Math.min(limit, MOST_AT_ONCE));
     const groupIds = gone.map(({ groupId }) => groupId);
     const left = await dropMemberships(tx, groupIds);
-    await Promise.all([dropNames(tx, groupIds), removeGroups(tx, groupIds)]);
+    await Promise.all([dropNames(tx, groupIds), removeGroups(tx, gone)]);
     return {
       result: { written: gone.map(({ groupId, version }) => writtenGroup(groupId, version + 1)), groupIds },
       events: [...left.map(membershipEvent), ...gone.map((one) => groupDeleted(one.groupId, one.version + 1, one))],

@@ -30,8 +30,8 @@ import {
   requireChange,
   requireGroupId,
 } from '../domain.ts';
-import { bindingsBusy, nobodyIsBound, positionBusy, positionNotFound } from '../refusals.ts';
-import { positionsOf, takeGroup } from '../store.ts';
+import { bindingsBusy, groupNotFound, nobodyIsBound, positionBusy, positionNotFound } from '../refusals.ts';
+import { findGroup, positionsOf } from '../store.ts';
 
 interface Kept {
   groupId: string;
@@ -43,8 +43,8 @@ interface Kept {
  * Begins to bind a member to positions of a group, or to let it go from some. Where by that it leads the group no more, or for less long, its
  * successor is bound to the position of its leaders by the same job, for as long as it would have been.
  *
- * @throws INVALID_ARGUMENT, MEMBER_DELETING, GROUP_NOT_FOUND, POSITION_NOT_FOUND, BUILT_IN, TOO_MANY_BINDINGS; POSITION_BUSY (retryable) while another job changes
- *   what one of the two is bound to there, or deletes a position
+ * @throws INVALID_ARGUMENT, MEMBER_DELETING, GROUP_NOT_FOUND (but where a member only goes), POSITION_NOT_FOUND, BUILT_IN, TOO_MANY_BINDINGS;
+ *   POSITION_BUSY (retryable) while another job changes what one of the two is bound to there, or deletes a position
  */
 export const beginChangeBindings: Step<BeginChangeBindingsRequest, BeginChangeBindingsResponse, Kept> = {
   async do(tx, request) {
@@ -56,15 +56,18 @@ export const beginChangeBindings: Step<BeginChangeBindingsRequest, BeginChangeBi
     const change = requireChange({ ...request, until: request.until === undefined ? null : new Date(request.until) });
     const jobId = jobOf(operationId);
     for (const one of [memberId, successorId ?? memberId].sort()) await requireNotClosed(tx, one);
-    const leading = await takeGroup(tx, groupId);
+    const leading = await findGroup(tx, groupId);
+    // Of a group that is not known here, as the store is an older copy, nothing is to be taken away: that holds up nobody who goes.
+    const onlyTakesAway = change.releaseAll && change.bind.length + change.release.length === 0;
+    if (leading === undefined && !onlyTakesAway) throw groupNotFound();
     await requireBindable(tx, groupId, change);
     const its = await begin(tx, { groupId, memberId, jobId }, () => change);
     const begun = [its];
     const led = ledUntil(its.before, its.after, leading);
     const succeeds = led && successorId !== undefined && successorId !== memberId;
     if (succeeds)
-      begun.push(await begin(tx, { groupId, memberId: successorId, jobId }, (held) => succession(held, leading, led)));
-    const others = led && (await leadersBesides(tx, leading, memberId, led.until));
+      begun.push(await begin(tx, { groupId, memberId: successorId, jobId }, (held) => succession(held, led)));
+    const others = led && (await leadersBesides(tx, led.positionId, memberId, led.until));
     const kept = begun.map(({ before, after }) => keptBindings(before, after));
     const given = longest(kept.flatMap((one) => one.given ?? []));
     const tenure: Tenure = {
@@ -87,8 +90,8 @@ export const beginChangeBindings: Step<BeginChangeBindingsRequest, BeginChangeBi
 };
 
 /** What makes a member lead a group that led it until then, where it does not already for so long. */
-function succession(held: readonly Binding[], leading: string, { until }: { until: Date | null }): BindingsChange {
-  const bind = leadsUntil(held, leading, until) ? [] : [leading];
+function succession(held: readonly Binding[], { positionId, until }: Binding): BindingsChange {
+  const bind = leadsUntil(held, positionId, until) ? [] : [positionId];
   return { bind, release: [], releaseAll: false, until };
 }
 

@@ -1,0 +1,44 @@
+import { addEvents } from '#platform/operations/postgres.ts';
+import type { Database } from '#platform/postgres/database.ts';
+import { requireId } from '#platform/validation/id.ts';
+import type { RestorePositionsRequest, RestorePositionsResponse } from '#proto/musubi/position/v1/position.ts';
+import { bindingsId, isClosed, lockBindings, putBindings, raiseBindings, releaseBindings } from '../bindings.ts';
+import { defaultPositionId, defaultPositions, requireGroupId, tidyPosition } from '../domain.ts';
+import { bindingsEvent, fromMessages } from '../events.ts';
+import { addPositions } from '../steps/add-default-positions.ts';
+
+/** Holds what members are bound to for the time of the transaction. */
+const RESTORING = 'restore';
+
+/**
+ * Makes the default positions of a group again of which nothing is known, with what Auth has of them, so that nobody gets or loses
+ * anything by it. Idempotent; not part of a saga, so it has no undo. A member that a job has, or that is being deleted, is not bound.
+ *
+ * @throws INVALID_ARGUMENT, INVALID_POSITION
+ */
+export const restorePositions = (
+  db: Database,
+  { groupId, positions: granted, leaderIds }: RestorePositionsRequest,
+): Promise<RestorePositionsResponse> =>
+  db.transaction(async (tx) => {
+    requireGroupId(groupId);
+    // Above all that readers have: which versions there were, nobody knows any more.
+    const version = Date.now();
+    const made = defaultPositions(groupId).map((position) => {
+      const grant = granted.find(({ positionId }) => positionId === position.positionId);
+      const { permissions = position.permissions } = tidyPosition({ permissions: fromMessages(grant?.permissions) });
+      return { ...position, permissions, version };
+    });
+    const events = await addPositions(tx, made);
+    if (events.length === 0) return { restored: false };
+    const binding = { positionId: defaultPositionId(groupId, 'leader'), boundAt: new Date(), until: null };
+    for (const memberId of [...new Set(leaderIds)].sort()) {
+      requireId('leaderIds', memberId);
+      if ((await isClosed(tx, memberId)) || !(await lockBindings(tx, groupId, memberId, RESTORING))) continue;
+      await raiseBindings(tx, [{ type: 'bindings', id: bindingsId({ groupId, memberId }), version }]);
+      events.push(bindingsEvent(await putBindings(tx, { groupId, memberId, bindings: [binding] })));
+      await releaseBindings(tx, groupId, [memberId], RESTORING);
+    }
+    await addEvents(tx, events);
+    return { restored: true };
+  });
