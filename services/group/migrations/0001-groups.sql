@@ -84,7 +84,7 @@ create table additions (
   primary key (job_id, line)
 );
 create index additions_to on additions (group_id);
-create index additions_begun on additions (begun_at);
+create index additions_begun on additions (begun_at, job_id);
 
 -- When all members of before there were groups had been taken in; no row: they have not been.
 create table taken_in (at timestamptz(3) not null);
