@@ -104,6 +104,7 @@ export async function setDueTerms(
       log.warn({ err: error, service: name }, 'a service has not told what ends; the next run asks it again');
     }
   }
-  if (failed.length > 0) throw new Error(`not all terms could be set, for ${failed.length} reasons: ${termsInWords(report)}`, { cause: failed[0] });
+  if (failed.length > 0)
+    throw new Error(`not all terms could be set, for ${failed.length} reasons: ${termsInWords(report)}`, { cause: failed[0] });
   return report;
 }

@@ -114,7 +114,8 @@ export async function findHindered(
   memberIds: readonly string[],
 ): Promise<{ hindered: Ended[]; isBusy: boolean }> {
   // Everybody is in the whole organisation, once those of before there was one are taken in. Of who is not, nothing is begun: nobody knows it.
-  const rows = await tx.query<{ isUnknown: boolean; memberId: string; isIn: boolean; isBusy: boolean; isClosed: boolean; groups: number }>(sql`
+  type Found = Record<'isIn' | 'isBusy' | 'isClosed' | 'isUnknown', boolean> & { memberId: string; groups: number };
+  const rows = await tx.query<Found>(sql`
     select id as "memberId", bool_or(group_id = ${groupId} and joined_at is not null) is true as "isIn",
       bool_or(group_id = ${groupId} and lock_holder is not null) is true as "isBusy",
       bool_or(group_id = ${ROOT} and pending @> '{"closed": true}') is true as "isClosed",

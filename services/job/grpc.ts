@@ -39,14 +39,14 @@ export function jobHandlers({
 }): Handlers<JobServiceService> {
   const turns = turnsOfLists();
   return {
-    async issueJob({ cost = 1, ...asked }) {
-      const { command, memberId, aggregateId, idempotencyKey, fingerprint } = asked;
+    async issueJob({ command, memberId, aggregateId, idempotencyKey, fingerprint, cost = 1 }) {
       check([
         ...origin({ command, memberId }),
         ...(idempotencyKey ? wrong('idempotencyKey', keyRule, idempotencyKey) : []),
         (cost < 1 || cost > MAX_COST) && { field: 'cost', message: `must be between 1 and ${MAX_COST}` },
       ]);
-      const { job, reused } = await issueJob(store, retention, { command, memberId, aggregateId, idempotencyKey, fingerprint, cost });
+      const asked = { command, memberId, aggregateId, idempotencyKey, fingerprint, cost };
+      const { job, reused } = await issueJob(store, retention, asked);
       return { job: toMessage(job), reused };
     },
 

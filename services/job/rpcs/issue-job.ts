@@ -18,7 +18,11 @@ export type Asked = Pick<Job, 'command' | 'memberId' | 'aggregateId' | 'idempote
  *   RESOURCE_EXHAUSTED `TOO_MANY_JOBS` while all its member's places are taken, or those on the aggregate, and when the
  *   member has issued too many of late
  */
-export async function issueJob(store: JobStore, retention: Retention, { cost, ...asked }: Asked): Promise<{ job: Job; reused: boolean }> {
+export async function issueJob(
+  store: JobStore,
+  retention: Retention,
+  { cost, ...asked }: Asked,
+): Promise<{ job: Job; reused: boolean }> {
   for (;;) {
     const job = issue({ ...asked, id: newId() }, await store.now(), retention);
     const written = await store.write(job, 0, cost);
