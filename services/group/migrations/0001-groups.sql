@@ -28,6 +28,14 @@ create index groups_held on groups (lock_holder) where lock_holder is not null;
 -- Where groups are about to come.
 create index groups_coming on groups ((pending->>'parentId')) where pending->>'change' = 'move';
 
+-- Jobs that are about to hold groups with all that is below them, in the order in which they came: nothing is begun there any more.
+create table closings (
+  job_id   text primary key,
+  place    bigint not null generated always as identity,
+  group_id text not null references groups on delete cascade
+);
+create index closings_of on closings (group_id);
+
 -- Names that are taken within a group: those that groups in it have, and those that jobs are giving them.
 create table names (
   parent_id text not null,
