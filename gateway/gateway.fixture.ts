@@ -45,6 +45,8 @@ export interface World {
   positions: Map<string, PositionView>;
   jobs: Map<string, Job>;
   started: CommandStart[];
+  /** As how many commands each job was to count. */
+  costs: (number | undefined)[];
   /** What Auth was asked. */
   asked: AuthorizeRequest[];
   /** What Auth says that may be seen. */
@@ -103,6 +105,7 @@ export async function startWorld({ origins = [], proxies = [], limits = {}, wait
     positions: new Map<string, PositionView>(),
     jobs: new Map<string, Job>(),
     started: [] as CommandStart[],
+    costs: [],
     asked: [] as AuthorizeRequest[],
     seen: { kind: { $case: 'always', value: true } } as Condition,
     refused: [],

@@ -160,6 +160,7 @@ export function jobOf(world: State) {
       aggregateId: string;
       idempotencyKey: string;
       fingerprint: string;
+      cost?: number | undefined;
     }) {
       const { command, memberId, aggregateId, idempotencyKey, fingerprint } = request;
       const key = `${memberId} ${idempotencyKey}`;
@@ -182,6 +183,7 @@ export function jobOf(world: State) {
         version: 1,
       };
       world.jobs.set(job.jobId, job);
+      world.costs.push(request.cost);
       if (idempotencyKey) keys.set(key, { fingerprint, jobId: job.jobId });
       return { job, reused: false };
     },

@@ -45,6 +45,8 @@ test('each line ends by itself, is told by the job, and is there to be seen when
   );
   t.is((await stranger.get(`/v1/groups/${group.id}`)).status, 200, 'who came in may what members may');
   t.is((await stranger.get(`/v1/jobs/${body.jobId}/lines`)).status, 404);
+  const { body: told } = await as.get(`/v1/audit-events?memberId=${first}&action=group.add-member`);
+  t.like(told.items, [{ actorId: one.memberId, jobId: body.jobId }], 'who brought it in is known');
   const job = await leader.get(`/v1/jobs/${body.jobId}`);
   t.like(job.body, { state: 'completed', result: { id: group.id, added: 5 } });
   t.like(await leader.post(`/v1/jobs/${body.jobId}:cancel`), { status: 409, body: { code: 'JOB_FINISHED' } });

@@ -276,3 +276,25 @@ test.serial('all that ends soon, or has ended, gets its timer, of every service 
   await pass(61_000);
   await until(() => isClosed(soon));
 });
+
+test.serial('a term that can not be set holds up nothing behind it, and is told', async (t) => {
+  const [first, beside, behind] = [about('first'), about('beside'), about('behind')];
+  // It is no JSON, and so fails as nothing does that is ours.
+  const broken = { ...about('broken'), input: { number: 1n } };
+  const ends = await later(60_000);
+  const group = async function* () {
+    yield [{ ...first, until: ends }];
+    yield [broken, beside].map((one) => ({ ...one, until: ends }));
+    throw new Error('a mistake');
+  };
+  const position = async function* () {
+    yield [{ ...behind, until: ends }];
+  };
+  const context = { peers: {} as never, terms, log: createLogger('test', 'silent'), progressed: () => undefined };
+  const error = await t.throwsAsync(setDueTerms(context, { group, position }));
+  t.regex(error?.message ?? '', /^not all terms could be set, for 2 reasons: 3 end soon/);
+  t.truthy(error?.cause, 'why');
+  for (const term of [first, beside, behind]) t.false(await isClosed(term), term.about);
+  await pass(61_000);
+  for (const term of [first, beside, behind]) await until(() => isClosed(term));
+});

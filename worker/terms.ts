@@ -75,25 +75,36 @@ const SET_TIMEOUT_MS = 20_000;
 
 /**
  * The activity of the Schedule: sets the terms of all that has ended, or ends soon. A timer that runs changes nothing by that; one that was lost,
- * or never set, is there in time. To look at these only costs the same however many there are.
+ * or never set, is there in time. To look at these only costs the same however many there are. What can not be set holds up nothing behind it.
+ *
+ * @throws once all the others are set, where some could not be
  */
 export async function setDueTerms(
   { peers, terms, log, progressed }: { peers: SagaPeers; terms: Terms; log: Logger; progressed: () => void },
   sources = SOURCES,
 ): Promise<DueReport> {
   const report: DueReport = { due: 0, away: [] };
+  const failed: unknown[] = [];
   for (const [name, dueTerms] of Object.entries(sources)) {
     try {
       for await (const page of dueTerms(peers, WITHIN_MS)) {
-        await terms.setTerms({ terms: page }, { timeoutMs: SET_TIMEOUT_MS });
-        report.due += page.length;
+        const set = page.map((one) => terms.setTerms({ terms: [one] }, { timeoutMs: SET_TIMEOUT_MS }));
+        for (const [index, outcome] of (await Promise.allSettled(set)).entries()) {
+          if (outcome.status === 'fulfilled') report.due += 1;
+          else {
+            failed.push(outcome.reason);
+            log.error({ err: outcome.reason, about: page[index]?.about }, 'a term could not be set; the next run tries it again');
+          }
+        }
         progressed();
       }
     } catch (error) {
-      if (!(error instanceof MusubiError)) throw error;
+      if (!(error instanceof MusubiError)) failed.push(error);
       report.away.push(name);
       log.warn({ err: error, service: name }, 'a service has not told what ends; the next run asks it again');
     }
   }
+  if (failed.length > 0)
+    throw new Error(`not all terms could be set, for ${failed.length} reasons: ${termsInWords(report)}`, { cause: failed[0] });
   return report;
 }

@@ -20,6 +20,7 @@ export const deleteGroup = saga(
   'group.delete',
   [
     [
+      group.closeGroup,
       group.beginDeleteGroup,
       pivot(auth.removeGroups),
       finish(websocket.narrowSockets, ofAll),
@@ -27,6 +28,8 @@ export const deleteGroup = saga(
     ],
   ],
   async ({ step, child }, { groupId, cascade, expectedVersion }: DeleteGroupInput) => {
+    // Nothing new begins below it from here on, so what others still send does not hold this up.
+    await step(group.closeGroup, { groupId });
     await step(group.beginDeleteGroup, { groupId, cascade, expectedVersion });
     await step(auth.removeGroups, { groupId });
     await step(websocket.narrowSockets, ofAll());

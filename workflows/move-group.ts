@@ -19,6 +19,7 @@ export const moveGroup = saga(
   'group.move',
   [
     [
+      group.closeGroup,
       group.beginMoveGroup,
       pivot(auth.moveGroup),
       finish(websocket.narrowSockets, ofAll),
@@ -26,6 +27,8 @@ export const moveGroup = saga(
     ],
   ],
   async ({ step }, { groupId, parentId, expectedVersion }: MoveGroupInput) => {
+    // Nothing new begins below it from here on, so what others still send does not hold this up.
+    await step(group.closeGroup, { groupId });
     await step(group.beginMoveGroup, { groupId, parentId, expectedVersion });
     await step(auth.moveGroup, { groupId, parentId });
     await step(websocket.narrowSockets, ofAll());

@@ -83,6 +83,8 @@ export interface Command<C extends CommandName, Prepared, G = Gateway | RequestG
   aggregateId: string;
   /** A hash of what is asked, without secrets. */
   fingerprint: string;
+  /** As how many commands it counts among those that a member may send over time. Default: as one. */
+  cost?: number | undefined;
   /** Done before a job is issued, so that its refusal leaves no job behind. A repeat whose saga has begun skips it. */
   prepare?: ((gateway: G) => Promise<Prepared>) | undefined;
   /** The workflow's input, for the aggregate that the job is of. It stays in the workflow's history: no secrets. */
@@ -182,7 +184,7 @@ export async function issueAndStart<C extends CommandName, Prepared, G extends I
   gateway: G & { lasting?: G },
   { memberId, permit }: Pick<Principal, 'memberId' | 'permit'>,
   idempotencyKey: string,
-  { command, aggregateId, fingerprint, prepare, input, summary }: Command<C, Prepared, G>,
+  { command, aggregateId, fingerprint, cost, prepare, input, summary }: Command<C, Prepared, G>,
 ): Promise<Job> {
   const lasting = gateway.lasting ?? gateway;
   // Otherwise each request of an outage leaves a job. A request with a key passes: its saga may exist, and is then answered
@@ -194,7 +196,7 @@ export async function issueAndStart<C extends CommandName, Prepared, G extends I
     if (known && known.state !== JobState.JOB_STATE_QUEUED) return known;
   }
   const prepared = (await prepare?.(idempotencyKey === '' ? gateway : lasting)) as Prepared;
-  const { job } = await lasting.job.issueJob({ command, memberId, aggregateId, idempotencyKey, fingerprint });
+  const { job } = await lasting.job.issueJob({ command, memberId, aggregateId, idempotencyKey, fingerprint, cost });
   if (!job) throw internal('INTERNAL', 'Job issued no job');
   // Only a queued job may lack its saga; one that goes on, or is done, has it.
   if (job.state !== JobState.JOB_STATE_QUEUED) return job;

@@ -81,6 +81,8 @@ interface CommandDeclaration<
   conditional?: boolean;
   /** What it changes; default: something new. @param byMemberId the member that asks for it */
   aggregateId?(params: Input<P>, byMemberId: string, body: z.output<B>): string;
+  /** As how many commands it counts among those that a member may send over time. Default: as one. */
+  cost?(body: z.output<B>): number;
   /** Whether there is anything to prepare. Default: there is. */
   prepares?(body: z.output<B>): boolean;
   /** What must be done before a job is issued, and may be costly: it is not done for a repeat. */
@@ -111,7 +113,7 @@ export function commandRoute<
   Prepared = undefined,
 >(declaration: CommandDeclaration<C, P, Q, B, R, Prepared> & (C extends Action ? unknown : { action: Action })): Route {
   const { command, method, aggregateId = () => newId(), conditional, secrets = [], input, about } = declaration;
-  const { prepare, prepares = () => true } = declaration;
+  const { cost, prepare, prepares = () => true } = declaration;
   const { resource, answer, problems, responses, ...rest } = declaration;
   const handle = async (call: Call, gateway: RequestGateway) => {
     const {
@@ -131,6 +133,7 @@ export function commandRoute<
         command,
         aggregateId: aggregateId(params, memberId, body),
         fingerprint: fingerprint({ method, path: pathOf(declaration.path, params), query, condition, body }),
+        cost: cost?.(body),
         prepare:
           prepare && prepares(whole)
             ? async (asking) => (await prepare(whole, asking, { ...call, params })) as Prepared

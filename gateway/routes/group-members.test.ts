@@ -131,6 +131,9 @@ test('a list of 10,000 members is taken; one that is longer, or names a member t
   const post = (memberIds: string[]) => send(world, 'POST', path, { token, body: { memberIds } });
   const most = Array.from({ length: 10_000 }, newId);
   t.is((await post(most)).status, 202);
+  t.is((await post(most.slice(0, 101))).status, 202);
+  t.is((await send(world, 'PUT', `/v1/groups/${newId()}/members/${newId()}`, { token })).status, 202);
+  t.deepEqual(world.costs, [100, 2, undefined], 'as so many commands they count');
   const wrong = async (memberIds: string[], field: string, code: string) =>
     t.like(await post(memberIds), { status: 400, body: { code: 'INVALID_ARGUMENT', errors: [{ in: 'body', field, code }] } });
   await wrong([...most, newId()], 'memberIds', 'TOO_LONG');

@@ -107,6 +107,9 @@ const expelMember = commandRoute({
   answer: async () => ({ status: 204 as const }),
 });
 
+/** So many lines cost about what another command does. */
+const LINES_AS_ONE = 100;
+
 const sum = z.int().min(0);
 const additionsSchema = z
   .strictObject({
@@ -129,6 +132,7 @@ const addMembers = commandRoute({
   summary: 'Add up to 10,000 members to a group',
   description: `Each line ends by itself: its member is added, was in the group already, or is refused with a code (MEMBER_NOT_FOUND, MEMBER_DELETING, TOO_MANY_GROUPS …), which holds up no other. \`GET /v1/jobs/{jobId}/lines\` tells, also while the job goes on; its result has the sums.
 Who adds must hold in the group what all its members are granted there, from the first line to the last: once the permission is taken away, the lines that are left are refused (PERMISSION_REVOKED).
+Among the commands that one may send over time (TOO_MANY_JOBS) it counts as one for each ${LINES_AS_ONE} members that are begun.
 The job can be cancelled: whose turn has not come is refused (LINE_CANCELLED), who is in the group stays there.`,
   params: { groupId: namedIdOf('group') },
   resource: ({ groupId }) => group(groupId),
@@ -150,6 +154,7 @@ The job can be cancelled: whose turn has not come is refused (LINE_CANCELLED), w
   // Of each an ID in quotes, with as much space again.
   bodyLimit: { bytes: 1024 * 1024, values: MOST_ADDED + 100 },
   aggregateId: ({ groupId }) => groupId,
+  cost: ({ memberIds }) => Math.ceil(memberIds.length / LINES_AS_ONE),
   input: ({ id, body: { memberIds } }) => ({ groupId: id, memberIds }),
   about: ({ params, body: { memberIds } }) => `Add ${memberIds.length} members to group ${params.groupId}`,
   responses: { 200: { description: 'Every line has ended', schema: additionsSchema } },

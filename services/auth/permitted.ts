@@ -116,7 +116,7 @@ export function authorOf(
 }
 
 /** What the audit is told of a saga at its pivot. */
-function happened(authority: Authority, { operationId, ...request }: Naming): Happened {
+export function happened(authority: Authority, { operationId, ...request }: Naming): Happened {
   const jobId = jobOf(operationId);
   const named: Audited[] = [
     { type: 'Member', id: request.memberId ?? '' },

@@ -3,11 +3,12 @@ import test from 'ava';
 import { sql } from '#platform/postgres/database.ts';
 import { MOST_ADDED, MOST_GROUPS, ROOT } from '#platform/validation/group-fields.ts';
 import { AdditionOutcome, type RefusedAddition } from '#proto/musubi/group/v1/group.ts';
-import { LINES_IN_PART } from './additions.ts';
+import { LINES_IN_PART, pruneAdditions } from './additions.ts';
 import { NO_TIES } from './domain.ts';
 import { groupErasure } from './erasure.ts';
 import { call, job, openTestGroup } from './group.fixture.ts';
 import { invitation, joiningOf } from './joining.fixture.ts';
+import { holdAdditions } from './steps/add-members.ts';
 
 const group = await openTestGroup('additions');
 const { db, service, begin, commit, createGroup, membershipOf, putMembers, eventsOf, closeMember, undo, close } = group;
@@ -168,12 +169,60 @@ test('of what was begun the undo leaves nothing; what is asked for is bounded, e
     await t.throwsAsync(beginAdding(groupId, wrong), { code: 'INVALID_ARGUMENT' });
 });
 
-test('lines of long ago are forgotten with the next job', async (t) => {
-  const [groupId, old] = [await createGroup(), job()];
-  await beginAdding(groupId, ids(1), old);
-  await db.query(sql`update additions set begun_at = now() - interval '31 days' where job_id = ${old.jobId}`);
-  await beginAdding(groupId, ids(1));
-  t.deepEqual(await linesOf(old), []);
+test('lines are kept as long as their job can be read, and as long as it is under way; then they are forgotten', async (t) => {
+  const [groupId, gone, open, young] = [await createGroup(), job(), job(), job()];
+  for (const at of [gone, open, young]) {
+    await beginAdding(groupId, ids(2), at);
+    if (at === open) await db.query(sql`update additions set outcome = 'added' where job_id = ${at.jobId} and line = 0`);
+    else await service.stopAdditions({ jobId: at.jobId }, call);
+  }
+  const day = 86_400;
+  const age = (days: number, ...all: (typeof gone)[]) =>
+    db.query(sql`update additions set begun_at = now() - make_interval(days => ${days})
+      where job_id = any(${all.map(({ jobId }) => jobId)}::text[])`);
+  await age(36, gone, open);
+  await pruneAdditions(db, 7 * day);
+  t.is((await linesOf(gone)).length, 2, 'its job may still be read');
+  await age(38, gone, open);
+  await pruneAdditions(db, 7 * day);
+  t.deepEqual(await linesOf(gone), []);
+  t.is((await linesOf(open)).length, 2);
+  t.is((await linesOf(young)).length, 2);
+  await service.stopAdditions({ jobId: open.jobId }, call);
+  await pruneAdditions(db, 7 * day);
+  t.deepEqual(await linesOf(open), []);
+});
+
+// Alone: it is so for the whole service.
+test.serial('nothing is begun with whom nobody knows, once all are taken in', async (t) => {
+  const [groupId, before, after] = [await createGroup(), job(), job()];
+  const [known, unknown] = ids(2) as [string, string];
+  await putMembers(ROOT, [known]);
+  await beginAdding(groupId, [unknown], before);
+  t.deepEqual((await hold(before)).memberIds, [unknown], 'it may be one of before there was the whole organisation');
+  await commitPart(before, 0, [{ memberId: unknown, code: 'MEMBER_NOT_FOUND' }]);
+  await db.query(sql`insert into taken_in values (now())`);
+  try {
+    await beginAdding(groupId, [unknown, known], after);
+    t.deepEqual((await hold(after)).memberIds, [known]);
+    t.is(await membershipOf(groupId, unknown), undefined);
+    t.deepEqual(await linesOf(after, AdditionOutcome.ADDITION_OUTCOME_REFUSED), [`${unknown} MEMBER_NOT_FOUND`]);
+  } finally {
+    await db.query(sql`delete from taken_in`);
+  }
+});
+
+test('a part takes few of the locks that all databases of a server share', async (t) => {
+  const [groupId, at] = [await createGroup(), job()];
+  await beginAdding(groupId, ids(MOST_ADDED), at);
+  await db.transaction(async (tx) => {
+    await holdAdditions.do(tx, { operationId: at.of('add-part/0/hold'), part: 0 });
+    const [locks] = await tx.query<{ count: number }>(
+      sql`select count(*) as count from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()`,
+    );
+    // Of 64 for each of a hundred connections, by default.
+    t.true((locks?.count ?? 0) <= 101, `${locks?.count}`);
+  });
 });
 
 test('the lines of who is erased go once they have ended, and those of long ago with any erasure', async (t) => {

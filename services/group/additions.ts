@@ -1,14 +1,17 @@
-import { type Query, sql, type Transaction } from '#platform/postgres/database.ts';
+import { type Database, type Query, sql, type Transaction } from '#platform/postgres/database.ts';
 import type { ProblemCode } from '#platform/problems.ts';
-import { MOST_GROUPS } from '#platform/validation/group-fields.ts';
+import { MOST_GROUPS, ROOT } from '#platform/validation/group-fields.ts';
 import { memberDeleting, tooManyGroups } from './refusals.ts';
 
 // Members that a job adds to a group, line by line, in the store. Each line ends by itself.
 
-/** So many lines are a part: one transaction that others do not feel. */
-export const LINES_IN_PART = 500;
-/** Longer than any job is kept. */
-const KEPT_DAYS = 30;
+/** So many lines are a part: one transaction that others do not feel. It locks each of its members, and all such locks are in one small table of the server. */
+export const LINES_IN_PART = 100;
+/** So long lines are kept at the least: more than a job takes. */
+const KEPT_SECONDS = 30 * 86_400;
+
+/** That a line has not ended. */
+const IS_OPEN = sql`(outcome is null or outcome = 'held')`;
 
 /** One line of what a job adds. */
 export interface Addition {
@@ -24,7 +27,7 @@ export interface Ended {
   outcome: string;
 }
 
-/** Notes what a job is to add, each member as a line, and forgets what jobs of long ago have added. */
+/** Notes what a job is to add, each member as a line. */
 export async function insertAdditions(
   tx: Transaction,
   { jobId, groupId, memberIds }: { jobId: string; groupId: string; memberIds: readonly string[] },
@@ -32,15 +35,10 @@ export async function insertAdditions(
   await tx.query(sql`
     insert into additions (job_id, line, group_id, member_id, begun_at)
     select ${jobId}, ordinality - 1, ${groupId}, member_id, now() from unnest(${[...memberIds]}::text[]) with ordinality as given (member_id)`);
-  await forgetOldAdditions(tx);
 }
 
-const forgetOldAdditions = (tx: Transaction): Promise<unknown> =>
-  tx.query(sql`delete from additions where begun_at < now() - make_interval(days => ${KEPT_DAYS})`);
-
-/** Forgets whom jobs of long ago have added, and the lines of these members that have ended. @returns whose they were, line by line */
+/** Forgets the lines of these members that have ended. @returns whose they were, line by line */
 export async function eraseAdditions(tx: Transaction, memberIds: readonly string[]): Promise<string[]> {
-  await forgetOldAdditions(tx);
   const gone = await tx.query<{ memberId: string }>(sql`
     delete from additions where member_id = any(${[...memberIds]}::text[]) and outcome <> 'held' returning member_id as "memberId"`);
   return gone.map(({ memberId }) => memberId);
@@ -48,6 +46,26 @@ export async function eraseAdditions(tx: Transaction, memberIds: readonly string
 
 export async function removeAdditions(tx: Transaction, jobId: string): Promise<void> {
   await tx.query(sql`delete from additions where job_id = ${jobId}`);
+}
+
+/**
+ * Forgets what jobs of long ago have added, one after the other. A job that still has lines to do is passed over, however old it is.
+ *
+ * @param readSeconds so long a job can be read after its end, and its lines with it
+ */
+export async function pruneAdditions(db: Database, readSeconds: number): Promise<void> {
+  const after = { begunAt: new Date(0), jobId: '' };
+  for (;;) {
+    const [oldest] = await db.query<typeof after>(sql`
+      select begun_at as "begunAt", job_id as "jobId" from additions
+      where (begun_at, job_id) > (${after.begunAt}, ${after.jobId}) and begun_at < now() - make_interval(secs => ${KEPT_SECONDS + readSeconds})
+      order by begun_at, job_id limit 1`);
+    if (!oldest) return;
+    await db.query(sql`
+      delete from additions where job_id = ${oldest.jobId}
+        and not exists (select from additions where job_id = ${oldest.jobId} and ${IS_OPEN})`);
+    Object.assign(after, oldest);
+  }
 }
 
 export async function countAdditions(tx: Transaction, jobId: string): Promise<number> {
@@ -102,14 +120,18 @@ export async function findHindered(
   groupId: string,
   memberIds: readonly string[],
 ): Promise<{ hindered: Ended[]; isBusy: boolean }> {
-  const rows = await tx.query<{ memberId: string; isIn: boolean; isBusy: boolean; isClosed: boolean; groups: number }>(sql`
+  // Everybody is in the whole organisation, once those of before there was one are taken in. Of who is not, nothing is begun: nobody knows it.
+  type Found = Record<'isIn' | 'isBusy' | 'isClosed' | 'isUnknown', boolean> & { memberId: string; groups: number };
+  const rows = await tx.query<Found>(sql`
     select id as "memberId", bool_or(group_id = ${groupId} and joined_at is not null) is true as "isIn",
       bool_or(group_id = ${groupId} and lock_holder is not null) is true as "isBusy",
       exists (select from closed_members where closed_members.member_id = id) as "isClosed",
+      bool_or(group_id = ${ROOT} and joined_at is not null) is not true and exists (select from taken_in) as "isUnknown",
       count(*) filter (where joined_at is not null or pending->'isMember' = 'true'::jsonb) as groups
     from unnest(${[...memberIds]}::text[]) as given (id) left join memberships m on m.member_id = id group by id`);
-  const hindered = rows.flatMap(({ memberId, isIn, isClosed, groups }) => {
+  const hindered = rows.flatMap(({ memberId, isIn, isClosed, isUnknown, groups }) => {
     if (isClosed) return [{ memberId, outcome: memberDeleting().code }];
+    if (isUnknown) return [{ memberId, outcome: 'MEMBER_NOT_FOUND' satisfies ProblemCode }];
     if (isIn) return [{ memberId, outcome: 'already' }];
     return groups >= MOST_GROUPS ? [{ memberId, outcome: tooManyGroups().code }] : [];
   });
@@ -125,7 +147,7 @@ export function readAdditions(
   { jobId, which, after, limit }: { jobId: string; which: Which; after: number; limit: number },
 ): Promise<Addition[]> {
   const conditions: Record<NonNullable<Which>, Query> = {
-    waiting: sql`(outcome is null or outcome = 'held')`,
+    waiting: IS_OPEN,
     added: sql`outcome = 'added'`,
     already: sql`outcome = 'already'`,
     refused: sql`outcome not in ('held', 'added', 'already')`,

@@ -69,6 +69,8 @@ export interface Above {
   isArchived: boolean;
   /** What a job is doing to it; null: nothing. */
   change: GroupChange['change'] | null;
+  /** Whether another job is about to hold it with all that is below it, and came first. */
+  isClosed: boolean;
 }
 
 /** What a job will make of a membership: that the member comes in, or goes; or what becomes of that it asks, or is invited. */

@@ -19,6 +19,7 @@ import { beginMoveGroup } from './steps/begin-move-group.ts';
 import { beginRestoreGroup } from './steps/begin-restore-group.ts';
 import { beginTag } from './steps/begin-tag.ts';
 import { beginUpdateGroup } from './steps/begin-update-group.ts';
+import { closeGroup } from './steps/close-group.ts';
 import { closeMember } from './steps/close-member.ts';
 import { commitGroup } from './steps/commit-group.ts';
 import { commitMembership } from './steps/commit-membership.ts';
@@ -35,6 +36,7 @@ const STEPS = {
   beginCreateGroup,
   addCreator,
   beginUpdateGroup,
+  closeGroup,
   beginMoveGroup,
   beginArchiveGroup,
   beginRestoreGroup,

@@ -1,7 +1,9 @@
 import { serveErasure } from '#platform/erasure.ts';
+import { pruneHourly } from '#platform/operations/retention.ts';
 import type { App } from '#platform/process/program.ts';
 import { GroupServiceService } from '#proto/musubi/group/v1/group.ts';
 import { serve } from '../serve.ts';
+import { pruneAdditions } from './additions.ts';
 import type { Config } from './config.ts';
 import { groupErasure } from './erasure.ts';
 import { GROUP_LIMITS, groupHandlers } from './grpc.ts';
@@ -14,6 +16,7 @@ export { shape } from './config.ts';
 export async function start(app: App<Config>): Promise<void> {
   const { config, log, lifecycle } = app;
   const db = await openStore({ url: config.MUSUBI_POSTGRES_URL, log, lifecycle });
+  pruneHourly(() => pruneAdditions(db, config.MUSUBI_JOB_FINISHED_SECONDS), { database: 'additions', log, lifecycle });
   await serve(
     { ...app, limits: GROUP_LIMITS },
     GroupServiceService,

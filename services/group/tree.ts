@@ -19,20 +19,37 @@ export async function holdTree(tx: Transaction, how: 'part' | 'whole'): Promise<
   );
 }
 
-/** A group and those that it is in, itself first and the whole organisation last; empty: there is no such group. */
-export function pathOf(tx: Transaction, groupId: string): Promise<Above[]> {
+/** Has what is begun at a group, or below it, from now on wait for a job. */
+export async function closeTree(tx: Transaction, groupId: string, jobId: string): Promise<void> {
+  await tx.query(sql`insert into closings (job_id, group_id) values (${jobId}, ${groupId}) on conflict (job_id) do nothing`);
+}
+
+/** It waits no more. */
+export async function reopenTree(tx: Transaction, jobId: string): Promise<void> {
+  await tx.query(sql`delete from closings where job_id = ${jobId}`);
+}
+
+/**
+ * A group and those that it is in, itself first and the whole organisation last; empty: there is no such group.
+ *
+ * @param jobId the job that asks, where it may have closed a group itself: those that were closed later do not hold it up
+ */
+export function pathOf(tx: Transaction, groupId: string, jobId = ''): Promise<Above[]> {
   return tx.query<Above>(sql`
     with recursive path as (
       select group_id, parent_id, archived_at, pending, 1 as height from groups where group_id = ${groupId}
       union all
       select g.group_id, g.parent_id, g.archived_at, g.pending, height + 1 from path p join groups g on g.group_id = p.parent_id
     )
-    select group_id as "groupId", archived_at is not null as "isArchived", pending->>'change' as change from path order by height`);
+    select group_id as "groupId", archived_at is not null as "isArchived", pending->>'change' as change, exists (
+      select from closings c where c.group_id = path.group_id and c.job_id <> ${jobId}
+        and c.place < coalesce((select place from closings where job_id = ${jobId}), c.place + 1)
+    ) as "isClosed" from path order by height`);
 }
 
-/** @throws GROUP_BUSY (retryable) while a job is at one of them that holds what is below */
+/** @throws GROUP_BUSY (retryable) while a job is at one of them that holds what is below, or is about to */
 export function requireNotHeld(above: readonly Above[]): void {
-  if (above.some(holdsBelow)) throw groupBusy();
+  if (above.some((one) => one.isClosed || holdsBelow(one))) throw groupBusy();
 }
 
 /** @throws GROUP_ARCHIVED */

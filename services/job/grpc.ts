@@ -22,6 +22,7 @@ import { errorOf, progressOf, stateOf, toMessage } from './wire.ts';
 const MAX_WAIT_MS = 60_000;
 const MAX_RESULT_BYTES = 65_536;
 const MAX_OWNERS = 100;
+const MAX_COST = 10_000;
 const MAX_QUIET_MS = 86_400_000;
 
 /** JobService on gRPC. */
@@ -38,9 +39,14 @@ export function jobHandlers({
 }): Handlers<JobServiceService> {
   const turns = turnsOfLists();
   return {
-    async issueJob({ command, memberId, aggregateId, idempotencyKey, fingerprint }) {
-      check([...origin({ command, memberId }), ...(idempotencyKey ? wrong('idempotencyKey', keyRule, idempotencyKey) : [])]);
-      const { job, reused } = await issueJob(store, retention, { command, memberId, aggregateId, idempotencyKey, fingerprint });
+    async issueJob({ command, memberId, aggregateId, idempotencyKey, fingerprint, cost = 1 }) {
+      check([
+        ...origin({ command, memberId }),
+        ...(idempotencyKey ? wrong('idempotencyKey', keyRule, idempotencyKey) : []),
+        (cost < 1 || cost > MAX_COST) && { field: 'cost', message: `must be between 1 and ${MAX_COST}` },
+      ]);
+      const asked = { command, memberId, aggregateId, idempotencyKey, fingerprint, cost };
+      const { job, reused } = await issueJob(store, retention, asked);
       return { job: toMessage(job), reused };
     },
 

@@ -54,8 +54,9 @@ export interface JobStore {
    * key, its place, its event and its wake-up, in one script.
    *
    * @param before the version that it was computed from, if another; 0: there is none
+   * @param cost as how many new jobs it counts, where it is one
    */
-  write(job: Job, before?: number): Promise<Written>;
+  write(job: Job, before?: number, cost?: number): Promise<Written>;
   /**
    * A member's jobs after `after`, newest first: `limit` at most, fewer when so many did not match
    * that looking on would take too long.
@@ -137,7 +138,7 @@ export function jobStore(redis: Redis, { places, rate }: Limits, prefix = ''): J
         return jobId ? { jobId, fingerprint: fingerprint ?? '' } : undefined;
       }),
 
-    write: (job, before = job.version - 1) =>
+    write: (job, before = job.version - 1, cost = 1) =>
       guarded(async () => {
         const type = EVENTS[job.state];
         const keys = [
@@ -178,6 +179,7 @@ export function jobStore(redis: Redis, { places, rate }: Limits, prefix = ''): J
           ...(job.memberId === SYSTEM ? UNBOUNDED : [places.perMember, places.perAggregate, rate.burst]),
           Math.ceil(rate.everySeconds * 1_000),
           isFinal(job.state) ? '' : job.updatedAt,
+          cost,
         );
         switch (outcome) {
           case 'written':

@@ -134,3 +134,19 @@ test('of many jobs, however soon each has ended, a member gets a burst from all 
   for (let i = 0; i < 5; i++) await t.notThrowsAsync(there.peer.issueJob(further()));
   await t.throwsAsync(here.peer.issueJob(further()), { message });
 });
+
+test('one that costs as much as many counts as so many, and where it costs more than all that may come at once, as all', async (t) => {
+  const { peer } = await jobs.instance({ limits: { rate: { burst: 5, everySeconds: 100 } } });
+  const memberId = someMember();
+  const message = 'You have sent too many commands of late; try again later.';
+  await peer.issueJob({ ...asking(memberId), cost: 3 });
+  await t.throwsAsync(peer.issueJob({ ...asking(memberId), cost: 3 }), { message });
+  await peer.issueJob({ ...asking(memberId), cost: 2 });
+  await t.throwsAsync(peer.issueJob(asking(memberId)), { message });
+  const other = someMember();
+  await peer.issueJob({ ...asking(other), cost: 100 });
+  const error = await t.throwsAsync<MusubiError>(peer.issueJob({ ...asking(other), cost: 100 }), { message });
+  t.true((error?.retryAfterSeconds ?? 0) > 490, 'only once all of it is there again');
+  for (const cost of [0, -1, 10_001])
+    await t.throwsAsync(peer.issueJob({ ...asking(someMember()), cost }), { code: 'INVALID_ARGUMENT' });
+});

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import test from 'ava';
 import { openTestAuth, type TestAuth } from '../auth.fixture.ts';
 import { change, groupsOf } from '../groups/groups.fixture.ts';
+import { listAuditEvents } from '../rpcs/list-audit-events.ts';
 import { putRootGroup } from '../rpcs/put-root-group.ts';
 
 // Many come into a group by one job, for as long as what allowed it holds.
@@ -21,6 +22,14 @@ const allow = (jobId: string, groupId: string, permit: string | undefined) =>
   auth.steps.allowAdditions({ operationId: `${jobId}/auth.allowAdditions`, groupId, permit });
 const admit = (jobId: string, groupId: string, ...memberIds: string[]) =>
   auth.steps.admitMembers({ operationId: `${jobId}/group.add-parts/${randomUUID()}/auth.admitMembers`, groupId, memberIds });
+/** What the audit has of additions of a member: by whom, by which job, to what. */
+const addedBy = async (memberId: string) => {
+  const filter = { memberId, action: 'group.update', since: undefined, until: undefined };
+  const { events } = await listAuditEvents(auth, { filter, pageSize: 100, pageToken: '' });
+  return events
+    .filter(({ resources }) => resources.some(({ id }) => id === memberId))
+    .map(({ actorId, jobId, resources }) => [actorId, jobId, resources.find(({ type }) => type === 'Group')?.id]);
+};
 /** Takes its positions away from who leads a group. */
 const unbind = (groupId: string, memberId: string) =>
   auth.steps.changeStandings({
@@ -44,9 +53,12 @@ test('they come in, but for those that are nobody; and no more once the permissi
   t.deepEqual(refused, [{ memberId: nobody, code: 'MEMBER_NOT_FOUND' }]);
   for (const { memberId } of [one, other]) t.deepEqual(await groupsOfMember(memberId), [groupId]);
   t.true(await one.may('group.list-members', groupId));
+  for (const memberId of [one.memberId, other.memberId])
+    t.deepEqual(await addedBy(memberId), [[leader.memberId, jobId, groupId]], 'who brought it in is in the audit, once');
   await unbind(groupId, leader.memberId);
   t.deepEqual((await admit(jobId, groupId, late.memberId)).refused, [{ memberId: late.memberId, code: REVOKED }]);
   t.deepEqual(await groupsOfMember(late.memberId), []);
+  for (const memberId of [late.memberId, nobody]) t.deepEqual(await addedBy(memberId), []);
 });
 
 test('who comes in is not invited any more, but to others; who is refused stays so', async (t) => {

@@ -9,10 +9,10 @@ import type {
   EndAdditionsRequest,
   EndAdditionsResponse,
 } from '#proto/musubi/auth/v1/auth.ts';
-import { requirePermit } from '../access.ts';
+import { type Authority, requirePermit } from '../access.ts';
 import type { Auth } from '../auth.ts';
 import { requireGroup } from '../groups/store.ts';
-import { type Author, authorOf, type PermittedStep, requireHeldThere } from '../permitted.ts';
+import { type Author, authorOf, happened, type PermittedStep, requireHeldThere } from '../permitted.ts';
 import { memberNotFound, permissionRevoked } from '../refusals.ts';
 import type { AuthStep, Store } from '../store.ts';
 
@@ -40,8 +40,8 @@ export const allowAdditions: PermittedStep<AllowAdditionsRequest, AllowAdditions
 };
 
 /**
- * Has the members of one part be in the group, and invited to it no more. Who is refused is answered: the others come in. Once the job's permit does not hold any
- * more, all are refused (PERMISSION_REVOKED).
+ * Has the members of one part be in the group, and invited to it no more. Who is refused is answered: the others come in, and the audit names
+ * them. Once the job's permit does not hold any more, all are refused (PERMISSION_REVOKED).
  */
 export const admitMembers = (
   auth: Pick<Auth, 'store' | 'sessions' | 'policies' | 'permits' | 'audit'>,
@@ -52,34 +52,38 @@ export const admitMembers = (
     if (memberIds.length > MOST) throw invalidFields([{ field: 'memberIds', message: `must have at most ${MOST} entries` }]);
     // Before it looks, as every pivot: what is taken away from here on waits for it.
     await store.pivots.begin(session);
-    const code = await whyNot(auth, session, jobOf(operationId), groupId);
-    if (code) return { result: { refused: memberIds.map((memberId) => ({ memberId, code })) } };
+    const by = await whoAdds(auth, session, jobOf(operationId), groupId);
+    if ('code' in by) return { result: { refused: memberIds.map((memberId) => ({ memberId, code: by.code })) } };
     const all = { _id: { $in: memberIds } };
     const found = await store.members.find(all, { session, projection: { _id: 1 } }).toArray();
     const known = new Set(found.map(({ _id }) => _id));
     const refused = memberIds.filter((memberId) => !known.has(memberId));
     const change = { $addToSet: { groupIds: groupId }, $pull: { invitedTo: groupId }, $inc: { standings: 1 } };
     await store.members.updateMany(all, change, { session });
+    if (by.authority && found.length > 0) {
+      const changes = found.map(({ _id: memberId }) => ({ memberId }));
+      await auth.audit.note(session, happened(by.authority, { operationId, groupId, changes }));
+    }
     return { result: { refused: refused.map((memberId) => ({ memberId, code: memberNotFound().code })) } };
   },
   undo: 'impossible',
 });
 
-/** The code by which nobody comes into the group any more by this job. */
-async function whyNot(
+/** On whose permit members come into the group by this job, or the code by which nobody does any more. The authority is absent as an author is. */
+async function whoAdds(
   auth: Pick<Auth, 'store' | 'sessions' | 'policies' | 'permits' | 'audit'>,
   session: ClientSession,
   jobId: string,
   groupId: string,
-): Promise<string | undefined> {
+): Promise<{ authority: Authority | undefined } | { code: string }> {
   try {
     const allowed = await auth.store.additions.findOne({ _id: jobId }, { session });
     if (!allowed) throw permissionRevoked();
-    const author = allowed.permit === undefined ? undefined : authorOf(auth, await requirePermit(auth, allowed.permit), session);
-    await requireBringsIn(auth.store, session, author, groupId);
-    return undefined;
+    const authority = allowed.permit === undefined ? undefined : await requirePermit(auth, allowed.permit);
+    await requireBringsIn(auth.store, session, authority && authorOf(auth, authority, session), groupId);
+    return { authority };
   } catch (error) {
-    if (error instanceof MusubiError && !error.retryable) return error.code;
+    if (error instanceof MusubiError && !error.retryable) return { code: error.code };
     throw error;
   }
 }

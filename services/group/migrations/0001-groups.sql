@@ -36,6 +36,14 @@ create table deleted_groups (
   deleted_at timestamptz(3)
 );
 
+-- Jobs that are about to hold groups with all that is below them, in the order in which they came: nothing is begun there any more.
+create table closings (
+  job_id   text primary key,
+  place    bigint not null generated always as identity,
+  group_id text not null references groups on delete cascade
+);
+create index closings_of on closings (group_id);
+
 -- Names that are taken within a group: those that groups in it have, and those that jobs are giving them.
 create table names (
   parent_id text not null,
@@ -105,7 +113,7 @@ create table additions (
   primary key (job_id, line)
 );
 create index additions_to on additions (group_id);
-create index additions_begun on additions (begun_at);
+create index additions_begun on additions (begun_at, job_id);
 
 -- When all members of before there were groups had been taken in; no row: they have not been.
 create table taken_in (at timestamptz(3) not null);

@@ -11,9 +11,9 @@ import { lockGroup } from './lock.ts';
  *   {@link lockGroup}; GROUP_BUSY (retryable) also while another job is at one that is below it, or at one that it is to be in
  */
 export const beginMoveGroup = lockGroup<BeginMoveGroupRequest>({ tree: 'whole' })<BeginMoveGroupResponse>(
-  async (tx, { group, request: { parentId } }) => {
+  async (tx, { group, request: { parentId }, jobId }) => {
     const { groupId } = group;
-    const to = await pathOf(tx, parentId);
+    const to = await pathOf(tx, parentId, jobId);
     if (to.length === 0) throw groupNotFound('parentId');
     if (to.some((above) => above.groupId === groupId)) throw groupCycle();
     await requireRoom(tx, to, groupId, await heightOf(tx, groupId));

@@ -6,7 +6,7 @@ import { EVENTS, groupEvent, writtenGroup } from '../events.ts';
 import { groupBusy, notBegun } from '../refusals.ts';
 import { keepName, saveGroup } from '../store.ts';
 import { isSame } from '../tags.ts';
-import { areComingThrough } from '../tree.ts';
+import { areComingThrough, reopenTree } from '../tree.ts';
 import { begunGroup, letGroupGo } from './lock.ts';
 
 /**
@@ -30,7 +30,7 @@ export const commitGroup: Step<CommitGroupRequest, CommitGroupResponse> = {
       return { result: { written: writtenGroup(groupId, group.version - 1) } };
     }
     const after = { ...group, ...changesOf(pending, group.updatedAt) };
-    await Promise.all([keepName(tx, after), saveGroup(tx, after)]);
+    await Promise.all([keepName(tx, after), saveGroup(tx, after), reopenTree(tx, jobOf(operationId))]);
     const left = pending.change === 'move' ? (group.parentId ?? undefined) : undefined;
     return {
       result: { written: writtenGroup(groupId, after.version) },

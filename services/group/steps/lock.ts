@@ -53,7 +53,7 @@ export const lockGroup =
       const { operationId, groupId, expectedVersion } = request;
       const jobId = jobOf(operationId);
       // Sent together, run in this order: one round trip.
-      const [, group, path] = await Promise.all([holdTree(tx, tree), findGroup(tx, groupId), pathOf(tx, groupId)]);
+      const [, group, path] = await Promise.all([holdTree(tx, tree), findGroup(tx, groupId), pathOf(tx, groupId, jobId)]);
       if (!group) throw groupNotFound();
       if (groupId === ROOT && !ofRoot) throw rootGroup();
       if (group.lockHolder !== null) throw groupBusy();

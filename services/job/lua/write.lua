@@ -10,7 +10,7 @@
 --       5 hash fields (JSON list)   6 what `emit` takes of the event (JSON list), or ''   7 channel to wake, or ''
 --       8 prefix of job keys   9 fingerprint   10 how long it holds its place from now on (ms), or '' for no longer
 --       11 places of the member   12 places on the aggregate   13 new jobs at once   14 then one every so many ms
---       15 changed at (ms), or '' once it is final
+--       15 changed at (ms), or '' once it is final   16 as how many new jobs it counts
 -- Answers {'written'}, {'stale'}, {'reused', job ID}, {'conflict'}, {'member full'}, {'aggregate full'} or
 --       {'too fast', ms until the next may be issued}
 
@@ -39,9 +39,12 @@ if expected == '0' and holds ~= '' then
   if taken(ofMember) >= tonumber(ARGV[11]) then return { 'member full' } end
   local every = tonumber(ARGV[14])
   local left = math.max((redis.call('GET', bucket) or now) - now, 0)
-  local wait = left - (ARGV[13] - 1) * every
+  -- What would never fit in takes all there is.
+  local cost = math.min(ARGV[16], ARGV[13])
+  local wait = left - (ARGV[13] - cost) * every
   if wait > 0 then return { 'too fast', tostring(wait) } end
-  redis.call('SET', bucket, now + left + every, 'PX', left + every)
+  left = left + cost * every
+  redis.call('SET', bucket, now + left, 'PX', left)
 end
 
 if key then

@@ -5,7 +5,10 @@ import { jobsIssued } from '../metrics.ts';
 import { keyReused } from '../refusals.ts';
 import type { JobStore } from '../store.ts';
 
-export type Asked = Pick<Job, 'command' | 'memberId' | 'aggregateId' | 'idempotencyKey' | 'fingerprint'>;
+export type Asked = Pick<Job, 'command' | 'memberId' | 'aggregateId' | 'idempotencyKey' | 'fingerprint'> & {
+  /** As how many jobs it counts among those that its member issues over time. */
+  cost: number;
+};
 
 /**
  * Issues a job, or finds the one that the member's idempotency key was used for: calls at the same
@@ -15,10 +18,14 @@ export type Asked = Pick<Job, 'command' | 'memberId' | 'aggregateId' | 'idempote
  *   RESOURCE_EXHAUSTED `TOO_MANY_JOBS` while all its member's places are taken, or those on the aggregate, and when the
  *   member has issued too many of late
  */
-export async function issueJob(store: JobStore, retention: Retention, asked: Asked): Promise<{ job: Job; reused: boolean }> {
+export async function issueJob(
+  store: JobStore,
+  retention: Retention,
+  { cost, ...asked }: Asked,
+): Promise<{ job: Job; reused: boolean }> {
   for (;;) {
     const job = issue({ ...asked, id: newId() }, await store.now(), retention);
-    const written = await store.write(job);
+    const written = await store.write(job, 0, cost);
     if (written.outcome === 'conflict') {
       throw keyReused();
     }
