@@ -19,7 +19,7 @@ import { ifNoneMatch } from './etag.ts';
 type Shape = z.ZodRawShape;
 type Input<S extends Shape> = z.output<z.ZodObject<S>>;
 
-/** The condition of those who are answered with what they changed: that is seen whoever may read it. */
+/** The condition of those of whom it is known already that they may see it, or to whom it is not shown. */
 export const SEES_ALL = { kind: { $case: 'always', value: true } } as const satisfies Condition;
 
 /** What a request is about. Its owner is named only where Auth does not know it: a job's. */
@@ -84,8 +84,11 @@ export type Answer<R extends Responses = Responses> = {
   } & (R[S] extends { schema: infer Z extends z.ZodType } ? { body: z.input<Z> | Buffer | Readable } : { body?: unknown });
 }[keyof R & number];
 
+/** The actions by which lists are filtered (`isReading` of Auth). */
+export type Reading = Extract<Action, `${string}.${'read' | 'list'}`>;
+
 /** What Auth is asked for. A route that is `filtered` answers only with what the member may see (`Principal.seen`). */
-type Asked = { action: Action; filtered?: never } | { action: Extract<Action, `${string}.${'read' | 'list'}`>; filtered: true };
+type Asked = { action: Action; filtered?: never } | { action: Reading; filtered: true };
 
 /** How it is answered who may not do what the route does. */
 export interface Hidden {
