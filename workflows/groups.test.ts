@@ -60,16 +60,18 @@ test('only who is in it or invited finds a group that is by invitation; one that
   t.like(askedOf(services, 'auth.addGroup'), { findable: false, leaderId: undefined });
 });
 
-test('with another visibility Auth changes who finds a group, and sockets are narrowed; else neither', async (t) => {
+test('with another visibility Auth changes who finds a group; sockets are narrowed only where others find it then', async (t) => {
   for (const [visibility, findable] of [
     ['VISIBILITY_OPEN', true],
     ['VISIBILITY_REQUEST', true],
     ['VISIBILITY_INVITATION', false],
-  ] as const) {
-    const services = await run(t, 'group.update', { groupId, changes: { visibility } });
-    t.deepEqual(askedOf(services, 'auth.changeGroup'), { groupId, findable });
-    t.deepEqual(askedOf(services, 'websocket.narrowSockets'), {});
-  }
+  ] as const)
+    for (const findableChanges of [true, false]) {
+      const script: Script = { 'group.beginUpdateGroup': [{ visibility, findableChanges }] };
+      const services = await run(t, 'group.update', { groupId, changes: { visibility } }, script);
+      t.deepEqual(askedOf(services, 'auth.changeGroup'), { groupId, findable });
+      t.deepEqual(askedOf(services, 'websocket.narrowSockets'), findableChanges ? {} : undefined);
+    }
   const services = await run(t, 'group.update', { groupId, changes: { name: 'Other' }, expectedVersion: 3 });
   t.deepEqual(services.steps, ['beginUpdateGroup', 'confirmPermit', 'commitGroup']);
   t.like(askedOf(services, 'group.beginUpdateGroup'), { groupId, name: 'Other', expectedVersion: 3 });

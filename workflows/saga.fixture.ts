@@ -200,6 +200,7 @@ const stepOf = ({ operationId }: Record<string, unknown>): string => String(oper
 
 /** What steps answer that find something out. */
 const FOUND: Readonly<Record<string, object>> = {
+  'group.beginUpdateGroup': { findableChanges: true },
   'member.beginUpdate': { loginChanges: true },
   'member.countMembers': { members: 1 },
   'member.listPart': { memberIds: ['m0'] },

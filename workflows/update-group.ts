@@ -29,11 +29,13 @@ export const updateGroup = saga(
     ],
   ],
   async ({ step }, { groupId, changes: { name, description, visibility }, expectedVersion }: UpdateGroupInput) => {
-    await step(group.beginUpdateGroup, { groupId, name, description, visibility, expectedVersion });
+    const asked = { groupId, name, description, visibility, expectedVersion };
+    const { findableChanges } = await step(group.beginUpdateGroup, asked);
     if (visibility === undefined) await step(auth.confirmPermit, {});
     else {
       await step(auth.changeGroup, { groupId, findable: visibility !== 'VISIBILITY_INVITATION' });
-      await step(websocket.narrowSockets, ofAll());
+      // All sockets there are ask Auth: not for a change that changes nothing for them.
+      if (findableChanges) await step(websocket.narrowSockets, ofAll());
     }
     await step(group.commitGroup, { groupId });
     return { id: groupId };

@@ -5,6 +5,7 @@ import { idempotencyKey } from '#platform/validation/fields.ts';
 import { type Job, JobState } from '#proto/musubi/job/v1/job.ts';
 import type { CommandInput, CommandName } from '../../workflows/commands.ts';
 import type { Gateway, RequestGateway } from '../gateway.ts';
+import { isHidden } from '../http/authorize.ts';
 import { preferredWait } from '../http/prefer.ts';
 import { JobFailedError } from '../http/problem.ts';
 import type { Principal } from '../http/route.ts';
@@ -50,7 +51,8 @@ const acceptedSchema = z.strictObject({ jobId: z.uuid() }).meta({
 
 /** The response of every command that is not waited for, or not done in time. */
 export const accepted = {
-  description: 'The command is accepted; `Location` is its job',
+  description:
+    'The command is accepted; `Location` is its job. Also where it is done, and what it has made is not yours to read (any more)',
   schema: acceptedSchema,
   headers: {
     Location: 'The job: /v1/jobs/{jobId}',
@@ -144,7 +146,7 @@ export async function answerFor<A>(
   } catch (error) {
     if (error instanceof JobFailedError || !(error instanceof MusubiError)) throw error;
     // The command is done; only what it made could not be read. An error would say otherwise: the job tells.
-    gateway.log.warn({ err: error, jobId: job.jobId }, 'the result of a finished job could not be read');
+    if (!isHidden(error)) gateway.log.warn({ err: error, jobId: job.jobId }, 'the result of a finished job could not be read');
     return later;
   }
 }

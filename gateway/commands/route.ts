@@ -38,6 +38,9 @@ interface Given<P extends Shape, Q extends Shape, B extends z.ZodType, Prepared>
   prepared: Prepared;
 }
 
+/** Who is answered. */
+export type Reader = Pick<Call, 'accessToken' | 'ctx'>;
+
 /** A command as data: headers, conditions, 202, idempotency, the usual problems and the OpenAPI document follow. */
 interface CommandDeclaration<
   C extends CommandName,
@@ -97,8 +100,11 @@ interface CommandDeclaration<
   about(given: Pick<Given<P, Q, B, unknown>, 'params' | 'body'>): string;
   /** What the finished command may be answered with. */
   responses: R;
-  /** The answer of the finished command, whose aggregate is `id`, to the member of the token. */
-  answer(id: string, gateway: RequestGateway, accessToken: string, params: Input<P>, job: Job): Promise<Answer<R>>;
+  /**
+   * The answer of the finished command, whose aggregate is `id`, to its reader. That may come long after what allowed the command (a repeat of its
+   * key), so what is read for it is read by what the reader may read now. What it is refused is told by the job: 202.
+   */
+  answer(id: string, gateway: RequestGateway, reader: Reader, params: Input<P>, job: Job): Promise<Answer<R>>;
   /** The codes that it adds to those of every command. */
   problems: readonly ProblemCode[];
 }
@@ -151,7 +157,7 @@ export function commandRoute<
           }),
         summary: about({ params, body }),
       },
-      (job) => answer(job.aggregateId, gateway, call.accessToken, params, job),
+      (job) => answer(job.aggregateId, gateway, call, params, job),
     );
   };
   const declared = route({

@@ -1,6 +1,6 @@
 import { status } from '@grpc/grpc-js';
 import type { Context } from 'koa';
-import { MusubiError, notFound, unauthenticated } from '#platform/errors.ts';
+import { MusubiError, notFound, permissionDenied, unauthenticated } from '#platform/errors.ts';
 import { sameId } from '#platform/validation/id.ts';
 import type { Condition } from '#proto/musubi/access/v1/condition.ts';
 import type { Action } from '#proto/musubi/auth/v1/actions.ts';
@@ -62,6 +62,10 @@ export async function authorize(
 export const isDenied = (error: unknown): boolean =>
   error instanceof MusubiError && error.grpcStatus === status.PERMISSION_DENIED;
 
+/** The same, or that there is no such thing, which is what is said of what one may not see, and of what is gone since. */
+export const isHidden = (error: unknown): boolean =>
+  isDenied(error) || (error instanceof MusubiError && error.grpcStatus === status.NOT_FOUND);
+
 interface Asked {
   accessToken: string;
   action: Action;
@@ -74,14 +78,25 @@ export async function isAllowed({ auth }: Pick<Gateway, 'auth'>, { accessToken, 
   return allowed[0] === true;
 }
 
-/** Of what else a request shows, what must hold, so that the token's member may see it. @throws PERMISSION_DENIED where it may see none */
+/** @throws PERMISSION_DENIED unless the token's member may do that */
+export async function requireAllowed(gateway: Pick<Gateway, 'auth'>, asked: Asked): Promise<void> {
+  if (!(await isAllowed(gateway, asked))) throw permissionDenied('PERMISSION_DENIED', `it needs the permission ${asked.action}`);
+}
+
+/**
+ * Of what else a request shows, what must hold, so that the token's member may see it.
+ *
+ * @param id where it is one only
+ * @throws PERMISSION_DENIED where it may see none
+ */
 export async function seenOf(
   { auth }: Pick<Gateway, 'auth'>,
   { accessToken, ctx }: { accessToken: string; ctx: Context },
   action: Reading,
   type: string,
+  id = '',
 ): Promise<Condition | undefined> {
-  const resource = { type, id: '', ownerId: '' };
+  const resource = { type, id, ownerId: '' };
   return (await auth.authorize({ accessToken, action, resource, filtered: true, origin: originOf(ctx) })).seen;
 }
 

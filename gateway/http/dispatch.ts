@@ -35,6 +35,7 @@ export function dispatch(route: Route, gateway: Gateway): Middleware {
     ctx.state.locate = (field: string) => locate(route, field);
     const request = forRequest(gateway, clientLeft(ctx.req.socket));
     const params = paramsOf(route, ctx.params);
+    ctx.state.path = loggedPath(route, params.value);
     const early = route.namedInBody ? await readOfKnown(route, request, ctx) : undefined;
     const { principal, loaded, accessToken } = route.public
       ? { principal: NOBODY, loaded: undefined, accessToken: '' }
@@ -110,6 +111,10 @@ function paramsOf({ params, fieldsInPath = [] }: Route, raw: unknown): Params {
       : notFound(notFoundCode(missing), `There is no such ${missing.replace(/Id$/, '')}.`);
   return { value, error };
 }
+
+/** The path with its IDs, for the log: what clients make up themselves (`fieldsInPath`) may say of people what belongs in no log. */
+const loggedPath = ({ path, fieldsInPath = [] }: Route, params: Record<string, unknown>): string =>
+  path.replaceAll(/\{(\w+)\}/g, (field, name: string) => (!fieldsInPath.includes(name) && String(params[name] ?? '')) || field);
 
 async function admitted(route: Exclude<Route, { public: true }>, gateway: RequestGateway, ctx: Context, params: Params) {
   const accessToken = bearerToken(ctx);

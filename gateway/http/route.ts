@@ -19,7 +19,7 @@ import { ifNoneMatch } from './etag.ts';
 type Shape = z.ZodRawShape;
 type Input<S extends Shape> = z.output<z.ZodObject<S>>;
 
-/** The condition of those who are answered with what they changed: that is seen whoever may read it. */
+/** The condition of those of whom it is known already that they may see it, or to whom it is not shown. */
 export const SEES_ALL = { kind: { $case: 'always', value: true } } as const satisfies Condition;
 
 /** What a request is about. Its owner is named only where Auth does not know it: a job's. */

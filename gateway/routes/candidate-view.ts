@@ -1,10 +1,13 @@
 import { z } from 'zod';
 import { internal } from '#platform/errors.ts';
+import type { Action } from '#proto/musubi/auth/v1/actions.ts';
 import type { Expulsion, Invitation, JoinRequest } from '#proto/musubi/group/v1/group.ts';
 import type { Candidacy, CandidacyView, Candidate } from '#proto/musubi/query/v1/query.ts';
+import type { Reader } from '../commands/route.ts';
 import type { RequestGateway } from '../gateway.ts';
+import { requireAllowed, seenOrNone } from '../http/authorize.ts';
 import { pageSchema } from '../http/paging.ts';
-import { SEES_ALL } from '../http/route.ts';
+import type { Resource } from '../http/route.ts';
 import { EXAMPLE_ID } from '../id.ts';
 import { memberSchema, shownTo } from './member-view.ts';
 import { iso } from './time.ts';
@@ -130,11 +133,22 @@ async function membersShown<Ties extends object>(
   });
 }
 
-/** What a member is to a group by what was just done. */
+/**
+ * What a member is to a group by what was just done.
+ *
+ * @param needed what its reader needs, to see it in a list
+ * @throws PERMISSION_DENIED
+ */
 export async function readCandidacy(
   gateway: RequestGateway,
   { groupId, memberId, candidacy }: { groupId: string; memberId: string; candidacy: Candidacy },
+  reader: Reader,
+  needed: { action: Action; resource: Resource },
 ): Promise<CandidacyView | undefined> {
-  const request = { groupId, memberId, candidacy, filter: '', orderBy: '', pageSize: 1, pageToken: '', seen: SEES_ALL };
+  const [seen] = await Promise.all([
+    seenOrNone(gateway, reader, 'group.list', 'Group'),
+    requireAllowed(gateway, { accessToken: reader.accessToken, ...needed }),
+  ]);
+  const request = { groupId, memberId, candidacy, filter: '', orderBy: '', pageSize: 1, pageToken: '', seen };
   return (await gateway.query.listCandidacies(request)).candidacies[0];
 }

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { newId } from '#platform/validation/id.ts';
 import { send } from '../client.fixture.ts';
 import { type World, worldTest } from '../gateway.fixture.ts';
@@ -191,4 +192,26 @@ test('groups below one and members of one are listed by a tag, which is a part o
         status: 400,
         body: { errors: [{ in: 'query', field: 'tag' }] },
       });
+});
+
+test('no name of a tag, and with it on whom it is, is in the log; the path is, with its IDs', async (t) => {
+  const { context: world } = t;
+  const ask = asAdmin(world);
+  const [groupId, name] = [groupOf(world), 'on-sick-leave'];
+  const set = `/v1/groups/${groupId}/tags`;
+  const paths = [
+    `${set}/${name}`,
+    `${set}/${name}/members/${world.hanaId}`,
+    `${set}/${name}${'x'.repeat(100)}`,
+    `${set}/${name}/nowhere`,
+  ];
+  for (const path of paths) await ask('PUT', path);
+  await send(world, 'PATCH', `${set}/${name}`, { headers: { 'x-request-id': 'mine' } });
+  const logged = () => world.lines.filter(({ msg }) => msg === 'request');
+  for (let i = 0; logged().length <= paths.length && i < 600; i++) await sleep(50);
+  t.deepEqual(
+    logged().map(({ path }) => path),
+    [`${set}/{tag}`, `${set}/{tag}/members/${world.hanaId}`, `${set}/{tag}`, undefined, undefined],
+  );
+  t.notRegex(JSON.stringify(world.lines), new RegExp(name));
 });

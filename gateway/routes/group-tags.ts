@@ -5,7 +5,6 @@ import { commandRoute } from '../commands/route.ts';
 import type { Gateway, RequestGateway } from '../gateway.ts';
 import { isAllowed } from '../http/authorize.ts';
 import { etagHeader } from '../http/etag.ts';
-import { SEES_ALL } from '../http/route.ts';
 import { idOf, namedIdOf } from '../id.ts';
 import { group, groupSchema, readGroup } from './group-view.ts';
 import { HIDDEN_GROUP } from './readable.ts';
@@ -87,7 +86,7 @@ const renameTag = commandRoute({
   about: ({ params }) => `Rename a tag of group ${params.groupId}`,
   responses: { 200: { description: 'The group as it is now', schema: groupSchema, headers: etagHeader } },
   problems: [...CHANGING, 'TAG_EXISTS', 'TOO_MANY_TAGS'],
-  answer: (id, gateway) => readGroup(gateway, id, SEES_ALL),
+  answer: (id, gateway, reader) => readGroup(gateway, id, reader),
 });
 
 /** Who may not read a group does not learn by a tag where it is. @throws GROUP_NOT_FOUND */

@@ -2,10 +2,11 @@ import { z } from 'zod';
 import { internal } from '#platform/errors.ts';
 import { Visibility } from '#proto/musubi/group/v1/group.ts';
 import type { GroupView } from '#proto/musubi/query/v1/query.ts';
+import type { Reader } from '../commands/route.ts';
 import type { RequestGateway } from '../gateway.ts';
+import { seenOf, seenOrNone } from '../http/authorize.ts';
 import { tagged } from '../http/etag.ts';
 import { pageSchema } from '../http/paging.ts';
-import type { Principal } from '../http/route.ts';
 import { EXAMPLE_ID } from '../id.ts';
 import { iso } from './time.ts';
 
@@ -85,9 +86,17 @@ export function groupShown(view: GroupView): Shown {
   };
 }
 
-/** The answer that shows a group. @throws GROUP_NOT_FOUND, also for one that is not seen */
-export async function readGroup(gateway: RequestGateway, groupId: string, seen: Principal['seen']) {
-  const request = { groupId, seen, seenGroups: seen, include: [], seenMembers: undefined };
+/**
+ * The answer that shows a group, and of those around it only what its reader may see.
+ *
+ * @throws GROUP_NOT_FOUND, also for one that is not seen; PERMISSION_DENIED
+ */
+export async function readGroup(gateway: RequestGateway, groupId: string, reader: Reader) {
+  const [seen, seenGroups] = await Promise.all([
+    seenOf(gateway, reader, 'group.read', 'Group', groupId),
+    seenOrNone(gateway, reader, 'group.list', 'Group'),
+  ]);
+  const request = { groupId, seen, seenGroups, include: [], seenMembers: undefined };
   const { group } = await gateway.query.getGroup(request);
   if (!group) throw internal('INTERNAL', 'Query answered without a group');
   return tagged(group.version, groupShown(group));

@@ -14,9 +14,9 @@ const asAdmin = (world: World) => {
 };
 const adminOf = (world: World): string | undefined => [...world.members.keys()].find((id) => id !== world.hanaId);
 const inputOf = (world: World): unknown => world.started.at(-1)?.input;
-/** What Auth was asked last. */
+/** What Auth was asked last to let happen. */
 const askedOf = (world: World) => {
-  const { action, resource } = world.asked.at(-1) ?? {};
+  const { action, resource } = world.asked.findLast(({ wantsPermit }) => wantsPermit) ?? {};
   return [action, resource?.type, resource?.id];
 };
 

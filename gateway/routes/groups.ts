@@ -5,7 +5,6 @@ import { commandRoute } from '../commands/route.ts';
 import type { Gateway } from '../gateway.ts';
 import { isAllowed } from '../http/authorize.ts';
 import { etagHeader } from '../http/etag.ts';
-import { SEES_ALL } from '../http/route.ts';
 import { namedIdOf } from '../id.ts';
 import { group, groupSchema, readGroup } from './group-view.ts';
 import { HIDDEN_GROUP } from './readable.ts';
@@ -75,8 +74,8 @@ const createGroup = commandRoute({
     'MEMBER_NOT_FOUND',
     'MEMBER_DELETING',
   ],
-  async answer(id, gateway) {
-    const { body, headers } = await readGroup(gateway, id, SEES_ALL);
+  async answer(id, gateway, reader) {
+    const { body, headers } = await readGroup(gateway, id, reader);
     return { status: 201 as const, body, headers: { ...headers, Location: `/v1/groups/${id}` } };
   },
 });
@@ -108,7 +107,7 @@ const updateGroup = commandRoute({
   about: ({ params, body }) => `Change ${Object.keys(body).join(', ')} of group ${params.groupId}`,
   responses: { 200: { ...one, description: 'The group as it is now' } },
   problems: ['INVALID_GROUP', 'NAME_TAKEN', 'GROUP_ARCHIVED', ...CHANGING],
-  answer: (id, gateway) => readGroup(gateway, id, SEES_ALL),
+  answer: (id, gateway, reader) => readGroup(gateway, id, reader),
 });
 
 const moveGroup = commandRoute({
@@ -126,7 +125,7 @@ const moveGroup = commandRoute({
   about: ({ params, body }) => `Move group ${params.groupId} into group ${body.parentId}`,
   responses: { 200: { ...one, description: 'The group, which is where it was to be' } },
   problems: ['GROUP_CYCLE', ...COMING, 'EXCEEDS_OWN_PERMISSIONS', ...CHANGING],
-  answer: (id, gateway) => readGroup(gateway, id, SEES_ALL),
+  answer: (id, gateway, reader) => readGroup(gateway, id, reader),
 });
 
 /** @throws PERMISSION_DENIED, or GROUP_NOT_FOUND where the member may not even read it */
@@ -151,7 +150,7 @@ const archiveGroup = commandRoute({
   about: ({ params }) => `Archive group ${params.groupId}`,
   responses: { 200: { ...one, description: 'The group, which is archived' } },
   problems: ['GROUP_ARCHIVED', 'EXCEEDS_OWN_PERMISSIONS', ...CHANGING],
-  answer: (id, gateway) => readGroup(gateway, id, SEES_ALL),
+  answer: (id, gateway, reader) => readGroup(gateway, id, reader),
 });
 
 const restoreGroup = commandRoute({
@@ -165,7 +164,7 @@ const restoreGroup = commandRoute({
   about: ({ params }) => `Restore group ${params.groupId}`,
   responses: { 200: { ...one, description: 'The group, which is not archived any more' } },
   problems: ['GROUP_NOT_ARCHIVED', ...CHANGING],
-  answer: (id, gateway) => readGroup(gateway, id, SEES_ALL),
+  answer: (id, gateway, reader) => readGroup(gateway, id, reader),
 });
 
 const deleteGroup = commandRoute({

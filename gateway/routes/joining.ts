@@ -8,6 +8,7 @@ import { claimedSubject } from '../http/authorize.ts';
 import { idOf, namedIdOf } from '../id.ts';
 import { invitationSchema, invitationShown, joinRequestSchema, joinRequestShown, readCandidacy } from './candidate-view.ts';
 import { group } from './group-view.ts';
+import { member } from './member-view.ts';
 import { HIDDEN_GROUP } from './readable.ts';
 
 // How members come into groups that are not open: they ask and are let in, or are invited and accept. Each is about a member, and the job
@@ -75,8 +76,9 @@ const requestJoin = commandRoute({
     'ALREADY_INVITED',
     'TOO_MANY_JOIN_REQUESTS',
   ],
-  async answer(memberId, gateway, _, { groupId }) {
-    const found = await readCandidacy(gateway, { groupId, memberId, candidacy: Candidacy.CANDIDACY_REQUESTED });
+  async answer(memberId, gateway, reader, { groupId }) {
+    const asked = { groupId, memberId, candidacy: Candidacy.CANDIDACY_REQUESTED };
+    const found = await readCandidacy(gateway, asked, reader, { action: 'member.list-requests', resource: member(memberId) });
     return { status: 201 as const, body: joinRequestShown(there(found)) };
   },
 });
@@ -171,8 +173,9 @@ const inviteMember = commandRoute({
     'TOO_MANY_INVITATIONS',
     'EXCEEDS_OWN_PERMISSIONS',
   ],
-  async answer(memberId, gateway, _, { groupId }) {
-    const found = await readCandidacy(gateway, { groupId, memberId, candidacy: Candidacy.CANDIDACY_INVITED });
+  async answer(memberId, gateway, reader, { groupId }) {
+    const asked = { groupId, memberId, candidacy: Candidacy.CANDIDACY_INVITED };
+    const found = await readCandidacy(gateway, asked, reader, { action: 'group.list-invitations', resource: group(groupId) });
     return { status: 201 as const, body: invitationShown(there(found)) };
   },
 });

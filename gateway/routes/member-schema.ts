@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { boundedSchema } from '#platform/validation/attributes.ts';
 import { commandRoute } from '../commands/route.ts';
 import type { RequestGateway } from '../gateway.ts';
+import { requireAllowed } from '../http/authorize.ts';
 import { etagHeader, tagged } from '../http/etag.ts';
 import { route } from '../http/route.ts';
 
@@ -18,6 +19,8 @@ const one = { schema: memberSchemaSchema, headers: etagHeader };
 /** The one that members are held to, among those that there may be one day. */
 const ID = 'member';
 const anyMember = () => ({ type: 'Member', id: '' });
+/** What it takes to read it. */
+const READING = { action: 'member.list', resource: anyMember() } as const;
 
 const getMemberSchema = route({
   method: 'GET',
@@ -25,8 +28,8 @@ const getMemberSchema = route({
   tag: 'Members',
   operationId: 'getMemberSchema',
   summary: 'What the attributes of members must be',
-  action: 'member.list',
-  resource: anyMember,
+  action: READING.action,
+  resource: () => READING.resource,
   responses: { 200: { ...one, description: 'The schema' } },
   handle: (_, gateway) => readSchema(gateway),
 });
@@ -48,7 +51,10 @@ const setSchema = commandRoute({
   about: () => 'Set the schema of members',
   responses: { 200: { ...one, description: 'The schema, which is in force' } },
   problems: ['INVALID_MEMBER_SCHEMA', 'MEMBER_SCHEMA_BUSY'],
-  answer: (_, gateway) => readSchema(gateway),
+  async answer(_, gateway, { accessToken }) {
+    await requireAllowed(gateway, { accessToken, ...READING });
+    return await readSchema(gateway);
+  },
 });
 
 async function readSchema(gateway: RequestGateway) {

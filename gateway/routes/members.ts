@@ -2,11 +2,12 @@ import { z } from 'zod';
 import { internal } from '#platform/errors.ts';
 import { attributes, attributesPatch } from '#platform/validation/attributes.ts';
 import { displayName, email, locale, loginId, password, reason, searchQuery, timeZone } from '#platform/validation/fields.ts';
-import { commandRoute } from '../commands/route.ts';
+import { commandRoute, type Reader } from '../commands/route.ts';
 import { HASHING_TIMEOUT_MS, type RequestGateway } from '../gateway.ts';
+import { seenOf } from '../http/authorize.ts';
 import { etagHeader, tagged } from '../http/etag.ts';
 import { pageOf, paging } from '../http/paging.ts';
-import { type Principal, route, SEES_ALL } from '../http/route.ts';
+import { type Principal, route } from '../http/route.ts';
 import { idOf } from '../id.ts';
 import { member, memberPageSchema, memberSchema, shownTo } from './member-view.ts';
 
@@ -45,8 +46,8 @@ const registerMember = commandRoute({
   about: () => 'Register a member',
   responses: { 201: { ...one, description: 'The member is registered', headers: { ...etagHeader, Location: 'The member' } } },
   problems: ['WEAK_PASSWORD', 'INVALID_MEMBER', 'LOGIN_TAKEN', 'PASSWORD_REF_INVALID', 'ROLE_NOT_FOUND'],
-  async answer(id, gateway, accessToken) {
-    const { body, headers } = await readMember(gateway, id, accessToken, SEES_ALL);
+  async answer(id, gateway, reader) {
+    const { body, headers } = await readMemberFor(gateway, id, reader);
     return { status: 201 as const, body, headers: { ...headers, Location: `/v1/members/${id}` } };
   },
 });
@@ -99,7 +100,7 @@ const updateMember = commandRoute({
     'MEMBER_BUSY',
     'MEMBER_DELETING',
   ],
-  answer: (id, gateway, accessToken) => readMember(gateway, id, accessToken, SEES_ALL),
+  answer: (id, gateway, reader) => readMemberFor(gateway, id, reader),
 });
 
 const deleteMember = commandRoute({
@@ -148,7 +149,7 @@ const suspendMember = commandRoute({
   about: ({ params }) => `Suspend member ${params.memberId}`,
   responses: { 200: { ...one, description: 'The member, which is suspended' } },
   problems: ['MEMBER_SUSPENDED', 'SELF_SUSPENSION', 'LAST_ADMIN', 'INVALID_MEMBER', 'MEMBER_BUSY', 'MEMBER_DELETING'],
-  answer: (id, gateway, accessToken) => readMember(gateway, id, accessToken, SEES_ALL),
+  answer: (id, gateway, reader) => readMemberFor(gateway, id, reader),
 });
 
 const reinstateMember = commandRoute({
@@ -167,7 +168,7 @@ const reinstateMember = commandRoute({
   about: ({ params }) => `Reinstate member ${params.memberId}`,
   responses: { 200: { ...one, description: 'The member, which is active' } },
   problems: ['MEMBER_NOT_SUSPENDED', 'LOGIN_NOT_FOUND', 'MEMBER_BUSY', 'MEMBER_DELETING'],
-  answer: (id, gateway, accessToken) => readMember(gateway, id, accessToken, SEES_ALL),
+  answer: (id, gateway, reader) => readMemberFor(gateway, id, reader),
 });
 
 const listMembers = route({
@@ -224,6 +225,9 @@ const getMe = route({
   problems: ['MEMBER_NOT_FOUND'],
   handle: ({ principal: { memberId, seen }, accessToken }, gateway) => readMember(gateway, memberId, accessToken, seen),
 });
+
+const readMemberFor = async (gateway: RequestGateway, id: string, reader: Reader) =>
+  await readMember(gateway, id, reader.accessToken, await seenOf(gateway, reader, 'member.read', 'Member', id));
 
 async function readMember(gateway: RequestGateway, memberId: string, accessToken: string, seen: Principal['seen']) {
   const { member } = await gateway.query.getMember({ memberId, seen });

@@ -5,11 +5,12 @@ import { isId } from '#platform/validation/id.ts';
 import { CEDAR_SCHEMA } from '#proto/musubi/auth/v1/actions.ts';
 import { Effect, type SimplePolicy } from '#proto/musubi/role/v1/role.ts';
 import { repeatableHeaders } from '../commands/carry-out.ts';
-import { commandRoute } from '../commands/route.ts';
+import { commandRoute, type Reader } from '../commands/route.ts';
 import type { RequestGateway } from '../gateway.ts';
+import { seenOf } from '../http/authorize.ts';
 import { etagHeader, tagged } from '../http/etag.ts';
 import { pageOf, pageSchema, paging } from '../http/paging.ts';
-import { type Principal, route, SEES_ALL } from '../http/route.ts';
+import { type Principal, route } from '../http/route.ts';
 import { EXAMPLE_ID, idOf, namedIdOf } from '../id.ts';
 import { checkedResource, ownersOf } from './checked.ts';
 import { decidedBy, deciding } from './decided.ts';
@@ -99,8 +100,8 @@ ${CEDAR_SCHEMA.trim()}
   about: () => 'Make a policy',
   responses: { 201: { ...one, description: 'The policy is made', headers: { ...etagHeader, Location: 'The policy' } } },
   problems: ['INVALID_POLICY', 'POLICY_NOT_LISTABLE', 'NAME_TAKEN', 'EXCEEDS_OWN_PERMISSIONS'],
-  async answer(id, gateway) {
-    const { body, headers } = await readPolicy(gateway, id, SEES_ALL);
+  async answer(id, gateway, reader) {
+    const { body, headers } = await readPolicyFor(gateway, id, reader);
     return { status: 201 as const, body, headers: { ...headers, Location: `/v1/policies/${id}` } };
   },
 });
@@ -136,7 +137,7 @@ const updatePolicy = commandRoute({
   about: ({ params, body }) => `Change ${Object.keys(body).join(', ')} of policy ${params.policyId}`,
   responses: { 200: { ...one, description: 'The policy as it is now' } },
   problems: ['INVALID_POLICY', 'POLICY_NOT_LISTABLE', 'NAME_TAKEN', 'LAST_ADMIN', ...CHANGING],
-  answer: (id, gateway) => readPolicy(gateway, id, SEES_ALL),
+  answer: (id, gateway, reader) => readPolicyFor(gateway, id, reader),
 });
 
 const deletePolicy = commandRoute({
@@ -227,6 +228,9 @@ const simulate = route({
     return { status: 200 as const, body: { allowed, ...decidedBy({ policies, positions }) } };
   },
 });
+
+const readPolicyFor = async (gateway: RequestGateway, id: string, reader: Reader) =>
+  await readPolicy(gateway, id, await seenOf(gateway, reader, 'policy.read', 'Policy', id));
 
 async function readPolicy(gateway: RequestGateway, policyId: string, seen: Principal['seen']) {
   const { policy } = await gateway.query.getPolicy({ policyId, seen });

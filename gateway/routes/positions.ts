@@ -1,13 +1,14 @@
 import { z } from 'zod';
 import { type Permission, permissions, positionName } from '#platform/validation/position-fields.ts';
 import { type Permission as PermissionMessage, Reach } from '#proto/musubi/position/v1/position.ts';
-import { commandRoute } from '../commands/route.ts';
+import { commandRoute, type Reader } from '../commands/route.ts';
+import type { RequestGateway } from '../gateway.ts';
+import { seenOf } from '../http/authorize.ts';
 import { etagHeader } from '../http/etag.ts';
-import { SEES_ALL } from '../http/route.ts';
 import { idOf, namedIdOf } from '../id.ts';
 import { group } from './group-view.ts';
 import { positionSchema, readPosition } from './position-view.ts';
-import { HIDDEN_GROUP } from './readable.ts';
+import { HIDDEN_GROUP, requireReadableGroup } from './readable.ts';
 
 const groupId = { groupId: namedIdOf('group') };
 const positionId = { ...groupId, positionId: idOf('position') };
@@ -53,8 +54,8 @@ const createPosition = commandRoute({
   about: ({ params }) => `Make a position of group ${params.groupId}`,
   responses: { 201: { ...one, description: 'The position is made', headers: { ...etagHeader, Location: 'The position' } } },
   problems: ['INVALID_POSITION', 'NAME_TAKEN', 'TOO_MANY_POSITIONS', 'EXCEEDS_OWN_PERMISSIONS', ...CHANGING],
-  async answer(id, gateway, _, { groupId }) {
-    const { body, headers } = await readPosition(gateway, groupId, id, SEES_ALL);
+  async answer(id, gateway, reader, { groupId }) {
+    const { body, headers } = await readPositionFor(gateway, { groupId, positionId: id }, reader);
     return { status: 201 as const, body, headers: { ...headers, Location: `/v1/groups/${groupId}/positions/${id}` } };
   },
 });
@@ -92,7 +93,7 @@ const updatePosition = commandRoute({
   about: ({ params, body }) => `Change ${Object.keys(body).join(', ')} of position ${params.positionId}`,
   responses: { 200: { ...one, description: 'The position as it is now' } },
   problems: ['INVALID_POSITION', 'NAME_TAKEN', 'EXCEEDS_OWN_PERMISSIONS', 'POSITION_BUSY', ...CHANGING],
-  answer: (id, gateway, _, { groupId }) => readPosition(gateway, groupId, id, SEES_ALL),
+  answer: (id, gateway, reader, { groupId }) => readPositionFor(gateway, { groupId, positionId: id }, reader),
 });
 
 const deletePosition = commandRoute({
@@ -169,5 +170,17 @@ const unbindPosition = commandRoute({
   problems: ['BUILT_IN', 'LAST_LEADER', 'MEMBER_DELETING', 'POSITION_BUSY'],
   answer: async () => ({ status: 204 as const }),
 });
+
+async function readPositionFor(
+  gateway: RequestGateway,
+  { groupId, positionId }: { groupId: string; positionId: string },
+  reader: Reader,
+) {
+  const [seen] = await Promise.all([
+    seenOf(gateway, reader, 'position.list', 'Group', groupId),
+    requireReadableGroup(gateway, reader.accessToken, groupId),
+  ]);
+  return await readPosition(gateway, groupId, positionId, seen);
+}
 
 export const positionCommandRoutes = [createPosition, updatePosition, deletePosition, bindPosition, unbindPosition];

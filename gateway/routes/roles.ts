@@ -1,11 +1,12 @@
 import { z } from 'zod';
 import { internal } from '#platform/errors.ts';
 import { roleDescription, roleName } from '#platform/validation/access-fields.ts';
-import { commandRoute } from '../commands/route.ts';
+import { commandRoute, type Reader } from '../commands/route.ts';
 import type { RequestGateway } from '../gateway.ts';
+import { seenOf } from '../http/authorize.ts';
 import { etagHeader, tagged } from '../http/etag.ts';
 import { pageOf, paging } from '../http/paging.ts';
-import { type Principal, route, SEES_ALL } from '../http/route.ts';
+import { type Principal, route } from '../http/route.ts';
 import { namedIdOf } from '../id.ts';
 import { rolePageSchema, roleSchema, roleShown } from './role-view.ts';
 
@@ -34,8 +35,8 @@ const createRole = commandRoute({
   about: () => 'Make a role',
   responses: { 201: { ...one, description: 'The role is made', headers: { ...etagHeader, Location: 'The role' } } },
   problems: ['INVALID_ROLE', 'NAME_TAKEN'],
-  async answer(id, gateway) {
-    const { body, headers } = await readRole(gateway, id, SEES_ALL);
+  async answer(id, gateway, reader) {
+    const { body, headers } = await readRoleFor(gateway, id, reader);
     return { status: 201 as const, body, headers: { ...headers, Location: `/v1/roles/${id}` } };
   },
 });
@@ -62,7 +63,7 @@ const updateRole = commandRoute({
   about: ({ params, body }) => `Change ${Object.keys(body).join(', ')} of role ${params.roleId}`,
   responses: { 200: { ...one, description: 'The role as it is now' } },
   problems: ['INVALID_ROLE', 'NAME_TAKEN', ...CHANGING],
-  answer: (id, gateway) => readRole(gateway, id, SEES_ALL),
+  answer: (id, gateway, reader) => readRoleFor(gateway, id, reader),
 });
 
 const deleteRole = commandRoute({
@@ -108,7 +109,7 @@ const attachPolicy = commandRoute({
     'LAST_ADMIN',
     ...CHANGING,
   ],
-  answer: (id, gateway) => readRole(gateway, id, SEES_ALL),
+  answer: (id, gateway, reader) => readRoleFor(gateway, id, reader),
 });
 
 const detachPolicy = commandRoute({
@@ -161,6 +162,9 @@ const getRole = route({
   responses: { 200: one },
   handle: ({ params, principal: { seen } }, gateway) => readRole(gateway, params.roleId, seen),
 });
+
+const readRoleFor = async (gateway: RequestGateway, id: string, reader: Reader) =>
+  await readRole(gateway, id, await seenOf(gateway, reader, 'role.read', 'Role', id));
 
 async function readRole(gateway: RequestGateway, roleId: string, seen: Principal['seen']) {
   const { role } = await gateway.query.getRole({ roleId, seen });

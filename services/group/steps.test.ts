@@ -90,10 +90,28 @@ test('a field that is not given stays; the version that was seen is held to', as
   const [groupId, at] = [await createGroup({ description: 'x', visibility: 'VISIBILITY_INVITATION' }), job()];
   const given = { groupId, name: undefined, description: '', visibility: undefined, operationId: at.of('begin') };
   await t.throwsAsync(service.beginUpdateGroup({ ...given, expectedVersion: 2 }, call), { code: 'VERSION_MISMATCH' });
-  const { visibility } = await service.beginUpdateGroup({ ...given, expectedVersion: 1 }, call);
+  const { visibility, findableChanges } = await service.beginUpdateGroup({ ...given, expectedVersion: 1 }, call);
   t.is(visibility, 'VISIBILITY_INVITATION');
+  t.false(findableChanges);
   await commit(groupId, at);
   t.like(await groupOf(groupId), { description: '', visibility: 'invitation', version: 2 });
+});
+
+test('it is said whether others find the group by a change, which no other visibility of a kind and no repetition does', async (t) => {
+  const groupId = await createGroup({ visibility: 'VISIBILITY_OPEN' });
+  for (const [visibility, changes] of [
+    ['VISIBILITY_OPEN', false],
+    ['VISIBILITY_REQUEST', false],
+    ['VISIBILITY_INVITATION', true],
+    ['VISIBILITY_INVITATION', false],
+    ['VISIBILITY_OPEN', true],
+  ] as const) {
+    const at = job();
+    const given = { groupId, name: undefined, description: undefined, expectedVersion: undefined, visibility };
+    const { findableChanges } = await service.beginUpdateGroup({ ...given, operationId: at.of('begin') }, call);
+    t.is(findableChanges, changes, visibility);
+    await commit(groupId, at);
+  }
 });
 
 for (const [what, fields, field] of [

@@ -6,7 +6,7 @@ import type { GroupView } from '#proto/musubi/query/v1/query.ts';
 import type { Page } from './cursor.ts';
 import { type Columns, filtered, type Listing, ordered } from './listing.ts';
 import { groups } from './projections/groups.ts';
-import { type Found, find, type Search } from './search.ts';
+import { type Found, find, type Search, within } from './search.ts';
 import { isAll, type Listed, seenBy } from './seen.ts';
 import { idsOfTag, namesOfTags } from './tag-store.ts';
 
@@ -121,9 +121,19 @@ export function groupsPage(
   return sql`select ${fieldsFor(seen)} from groups t where ${join(all, sql` and `)} order by ${by} limit ${limit}`;
 }
 
-/** @throws CALLER_GONE once the signal has aborted */
-export const allGroups = (db: Database, given: Groups & Page, signal?: AbortSignal): Promise<GroupView[]> =>
-  viewsOf(db, groupsPage([], given), signal);
+/**
+ * @param longestMs after which it is cut; default: never
+ * @throws CALLER_GONE once the signal has aborted; TOO_BUSY when it was cut
+ */
+export const allGroups = async (
+  db: Database,
+  given: Groups & Page,
+  { signal, longestMs }: { signal?: AbortSignal | undefined; longestMs?: number | undefined } = {},
+): Promise<GroupView[]> => {
+  const page = groupsPage([], given);
+  if (longestMs === undefined) return await viewsOf(db, page, signal);
+  return (await within<GroupView>(db, longestMs, page)).map(nullsAbsent);
+};
 
 /** The groups in whose name every word is found, in the order of {@link find}. @throws TOO_BUSY when it was cut */
 export async function findGroups(db: Database, search: Search, given: Groups & Page): Promise<Found<GroupView>> {

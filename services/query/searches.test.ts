@@ -4,6 +4,7 @@ import { MusubiError } from '#platform/errors.ts';
 import { type Database, sql } from '#platform/postgres/database.ts';
 import { scratchDatabase } from '../../test/scratch-database.ts';
 import { getMember } from './queries/get-member.ts';
+import { listGroups } from './queries/groups.ts';
 import { listMembers } from './queries/list-members.ts';
 import { newSearches, type Searches } from './queries/searches.ts';
 import { ALL } from './seen.fixture.ts';
@@ -85,3 +86,38 @@ test.serial('a search that takes too long is cut, and its client is told when to
   // Only the search is: what follows on the connection has all the time it had.
   t.deepEqual(await db.query(sql`select pg_sleep(0.05), 1 as one`), [{ pg_sleep: '', one: 1 }]);
 });
+
+test.serial(
+  'groups that are sought by a tag or a filter take turns, too, for as long as a search may take; a plain list does not',
+  async (t) => {
+    await db.query(sql`insert into groups (id, version, parent_id, name, description, visibility, search, created_at, updated_at)
+    select 'g-' || n, 1, 'root', 'g' || n, '', 'VISIBILITY_OPEN', 'g' || n, now(), now() from generate_series(1, 20000) n`);
+    const names: unknown[] = [];
+    class Counted extends Turns {
+      override take<Result>(work: () => Promise<Result>, turn: Parameters<Turns['take']>[1] = {}): Promise<Result> {
+        names.push(turn.name);
+        return super.take(work, turn);
+      }
+    }
+    const plain = {
+      query: '',
+      tag: '',
+      ofMemberId: '',
+      membersSeen: ALL,
+      filter: '',
+      orderBy: '',
+      pageSize: 1,
+      pageToken: '',
+      memberId: 'hana',
+      seen: ALL,
+    };
+    const searches = { turns: new Counted(1), longestMs: 5_000 };
+    for (const given of [{}, { tag: 'sales' }, { filter: 'visibility = "request"' }])
+      await listGroups({ db, searches }, { ...plain, ...given });
+    t.deepEqual(names, ['hana', 'hana']);
+    const hasty = { turns: new Turns(1), longestMs: 1 };
+    const asked = { ...plain, filter: 'visibility = "request"' };
+    await t.throwsAsync(listGroups({ db, searches: hasty }, asked), { code: 'TOO_BUSY' });
+    await t.notThrowsAsync(listGroups({ db, searches: hasty }, plain));
+  },
+);

@@ -77,15 +77,17 @@ export async function resume(client: TestClient, groupId: string, cursor: string
   return (await client.count('subscribed', before + 1))[before]?.cursors[topic];
 }
 
-type Said = Extract<ServerFrame, { type: 'group' | 'membership' | 'position' | 'bindings' }>;
+type Said = Extract<ServerFrame, { type: 'group' | 'membership' | 'position' | 'bindings' }> & { version?: number };
 
 /** What a client was sent of groups. */
 export const saidTo = (client: TestClient): Said[] =>
   client.frames.filter((frame): frame is Said => ['group', 'membership', 'position', 'bindings'].includes(frame.type));
 
-/** The same in short: what, which change, the version. */
+/** The same in short: what, which change, the version; of a membership, which has none, whose it is. */
 export const heardBy = (client: TestClient): string[] =>
-  saidTo(client).map(({ type, change, version }) => [type, change, version ?? 'no version'].join(' '));
+  saidTo(client).map((frame) =>
+    [frame.type, frame.change, frame.type === 'membership' ? frame.memberId : (frame.version ?? 'no version')].join(' '),
+  );
 
 /** Waits until a client was sent so much of groups. */
 export const heard = (client: TestClient, count: number): Promise<void> => client.until(() => saidTo(client).length >= count);

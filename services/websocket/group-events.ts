@@ -33,8 +33,9 @@ const ofGroup: Told = (message) => {
 };
 
 const ofMembership: Told = (message) => {
-  const { groupId, memberId, version } = MembershipEvent.fromJSON(message.data);
-  const fields = { change: changeOf(message), groupId, memberId, version };
+  const { groupId, memberId } = MembershipEvent.fromJSON(message.data);
+  // Without the version, which counts also what others are not told of: that a member asked, was invited, declined or put out before.
+  const fields = { change: changeOf(message), groupId, memberId };
   return { subject: `${groupId}.${memberId}`, sayings: [saying(groupId, 'membership', 'members', memberId, fields)] };
 };
 

@@ -43,7 +43,6 @@ export const groupFrames = {
       change: z.enum(['changed', 'ended']),
       groupId,
       memberId: z.string(),
-      version,
     })
     .meta({
       description:
@@ -56,7 +55,6 @@ export const groupFrames = {
           change: 'changed',
           groupId: GROUP_ID,
           memberId: OTHER_ID,
-          version: 1,
         },
       ],
     }),

@@ -3,6 +3,7 @@ import type { Handlers } from '#platform/grpc/server.ts';
 import { requireId } from '#platform/validation/id.ts';
 import { OperationState } from '#proto/musubi/operation/v1/operation.ts';
 import type { NarrowedMembers, WebsocketServiceService } from '#proto/musubi/websocket/v1/websocket.ts';
+import { SharedRuns } from './shared-runs.ts';
 import { closeSockets } from './steps/close-sockets.ts';
 import { narrowSockets } from './steps/narrow-sockets.ts';
 import type { SocketStore } from './store.ts';
@@ -18,13 +19,15 @@ function narrowed({ memberIds }: NarrowedMembers): string[] {
 
 /** musubi.websocket.v1.WebsocketService, for the sockets of all processes. */
 export function websocketHandlers(store: SocketStore): Handlers<WebsocketServiceService> {
+  const ofAll = new SharedRuns(() => narrowSockets(store));
   return {
     closeSockets: async ({ memberId }) => {
       await closeSockets(store, requireId('memberId', memberId));
       return {};
     },
     narrowSockets: async ({ memberId, members }) => {
-      await narrowSockets(store, memberId === undefined ? members && narrowed(members) : [requireId('memberId', memberId)]);
+      const those = memberId === undefined ? members && narrowed(members) : [requireId('memberId', memberId)];
+      await (those ? narrowSockets(store, those) : ofAll.run());
       return {};
     },
     undo: async () => ({}),

@@ -47,7 +47,8 @@ function describe(span: Span, ctx: Context): void {
 /**
  * One log line and one measurement a request, once it was answered, or left by its client, and nothing is done for it
  * any more. An error is logged here only: with its stack when it is our fault, with its code when it is the
- * client's, whether or not the client was still there. Never a header, a body or a query.
+ * client's, whether or not the client was still there. Never a header, a body or a query, and of the
+ * path only the IDs.
  */
 export function accessLog(log: Logger): Middleware {
   return async (ctx, next) => {
@@ -61,7 +62,7 @@ export function accessLog(log: Logger): Middleware {
       const line = {
         method: ctx.method,
         route: routeOf(ctx),
-        path: ctx.path,
+        path: ctx.state.path,
         status,
         ms: Math.round((performance.now() - startedAt) * 10) / 10,
         requestId: ctx.state.requestId,

@@ -16,6 +16,10 @@ export const beginUpdateGroup = lockGroup<BeginUpdateGroupRequest>({ tree: 'part
     const { name = group.name, description = group.description, visibility = group.visibility } = tidyGroup(given);
     if (group.groupId === ROOT && visibility !== group.visibility) throw rootGroup();
     if (group.parentId !== null) await takeName(tx, group.parentId, group, name);
-    return { pending: { change: 'update', name, description, visibility }, result: { visibility: toMessage(visibility) } };
+    const findableChanges = (visibility === 'invitation') !== (group.visibility === 'invitation');
+    return {
+      pending: { change: 'update', name, description, visibility },
+      result: { visibility: toMessage(visibility), findableChanges },
+    };
   },
 );

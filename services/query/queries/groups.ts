@@ -77,9 +77,11 @@ export async function listGroups(
       asked: [OF_GROUPS, tagKey, ofMemberId, ...askedIn(listing), ...words],
       value: placeRule(listing, GROUP_COLUMNS),
       ...{ words, pageSize, pageToken, memberId },
+      isSought: tagKey !== '' || filter !== '',
     },
     {
-      all: async (page) => (isNowhere ? [] : await allGroups(db, { ...page, ...(await wanted()) }, signal)),
+      all: async (page, longestMs) =>
+        isNowhere ? [] : await allGroups(db, { ...page, ...(await wanted()) }, { signal, longestMs }),
       find: async (search, page) =>
         isNowhere ? { items: [], beginning: 0 } : await findGroups(db, search, { ...page, ...(await wanted()) }),
     },

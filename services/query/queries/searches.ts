@@ -38,11 +38,14 @@ interface Asked {
   memberId: string;
   /** What the value of a place can be; absent: any name. */
   value?: z.ZodType<string>;
+  /** Whether no index finds what is listed, so that many rows may be looked at for few: then it takes turns, too. */
+  isSought?: boolean;
 }
 
 /** How a page of the list is read: of all, or of what is found. */
 interface Reading<Item> {
-  all(page: Page): Promise<Item[]>;
+  /** @param longestMs of what is sought: after so long it is cut */
+  all(page: Page, longestMs?: number): Promise<Item[]>;
   find(search: Search, page: Page): Promise<Found<Item>>;
 }
 
@@ -56,7 +59,7 @@ interface Reading<Item> {
  */
 export async function searched<Item>(
   { turns, longestMs }: Searches,
-  { asked, words, pageSize, pageToken, memberId, value }: Asked,
+  { asked, words, pageSize, pageToken, memberId, value, isSought = false }: Asked,
   { all, find }: Reading<Item>,
   cursorOf: (item: Item) => Cursor,
   signal?: AbortSignal,
@@ -65,10 +68,12 @@ export async function searched<Item>(
   const { after, others } = placeOf(asked, pageToken, value);
   // One more than asked for tells whether there is a next page.
   const page = { after, limit: size + 1 };
+  const inTurn = <Result>(work: () => Promise<Result>): Promise<Result> => turns.take(work, { name: memberId, signal });
+  const allOf = (): Promise<Item[]> => (isSought ? inTurn(() => all(page, longestMs)) : all(page));
   const found =
     words.length === 0
-      ? { items: await all(page), beginning: page.limit }
-      : await turns.take(() => find({ words, longestMs, others }, page), { name: memberId, signal });
+      ? { items: await allOf(), beginning: page.limit }
+      : await inTurn(() => find({ words, longestMs, others }, page));
   const items = found.items.slice(0, size);
   const last = items.at(-1);
   const token = () => last && toPageToken(items.length <= found.beginning ? asked : [...asked, OTHERS], cursorOf(last));
