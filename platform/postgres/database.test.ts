@@ -84,6 +84,17 @@ test('a statement that fails unseen, or whose failure was caught, fails the tran
   t.deepEqual(await db.query(sql`select id from things where id between 110 and 119`), []);
 });
 
+test('of statements sent together the one that failed says why, whichever is heard of first', async (t) => {
+  const late = async (promise: Promise<unknown>): Promise<unknown> => {
+    const result = await promise;
+    return result;
+  };
+  const failing = db.transaction((tx) =>
+    Promise.all([late(tx.query(sql`select 1 / ${0}::int`)), tx.query(sql`select 1`), tx.query(sql`select 2`)]),
+  );
+  await t.throwsAsync(failing, { message: 'division by zero' });
+});
+
 test('a deadlock is tried again', async (t) => {
   await db.query(sql`insert into things values (120, 'a'), (121, 'b')`);
   let attempts = 0;

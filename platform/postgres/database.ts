@@ -11,7 +11,7 @@ import type { Logger } from '../process/log.ts';
 import { sparing } from '../process/probe.ts';
 import { metrics, SpanKind, withSpan } from '../process/telemetry.ts';
 import { keepMade } from '../process/upkeep.ts';
-import { isConflict, isServerTrouble, isStalePlan, toStoreError } from './errors.ts';
+import { isAborted, isConflict, isServerTrouble, isStalePlan, toStoreError } from './errors.ts';
 import { createDatabase, migrate, PLATFORM_MIGRATIONS } from './migrate.ts';
 import { type Database, type OpenTransaction, type Query, sql } from './sql.ts';
 import { makeTables, pruneOperations, writeProbe } from './tables.ts';
@@ -200,7 +200,7 @@ async function runTransaction<T>(client: PoolClient, work: (tx: OpenTransaction)
     });
   } catch (error) {
     await client.query('rollback').catch(() => client.end().catch(() => undefined));
-    throw error;
+    throw isAborted(error) ? await firstFailure(sent, error) : error;
   }
   const commit = client.query('commit');
   const outcomes = await Promise.allSettled([...sent, commit]);
@@ -209,6 +209,12 @@ async function runTransaction<T>(client: PoolClient, work: (tx: OpenTransaction)
   // The server answers the commit of a transaction that failed with ROLLBACK, not with an error.
   if ((await commit).command !== 'COMMIT') throw new Error('the transaction was rolled back by the server');
   return result;
+}
+
+/** What a transaction's statements failed by, of which a later one, that failed by this only, was heard of first. */
+async function firstFailure(sent: readonly Promise<unknown>[], otherwise: unknown): Promise<unknown> {
+  const failed = (await Promise.allSettled(sent)).find((outcome) => outcome.status === 'rejected');
+  return failed?.reason ?? otherwise;
 }
 
 /** Prepared statements save the parsing and most of the planning; the bound keeps a query built in many shapes from filling the server's memory. */

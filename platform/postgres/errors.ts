@@ -22,6 +22,11 @@ export function isConflict(error: unknown): boolean {
   return error instanceof DatabaseError && CONFLICTS.has(error.code ?? '');
 }
 
+/** The transaction had failed already, by a statement before. */
+export function isAborted(error: unknown): boolean {
+  return error instanceof DatabaseError && error.code === '25P02';
+}
+
 /**
  * A prepared statement of this connection does not fit its table any more, since a migration, or the server has
  * forgotten it (`DEALLOCATE ALL`, as poolers do): throw the connection away and run the transaction again.
