@@ -129,9 +129,10 @@ const visibility = (to: Visibility) => ({
   begin: (groupId: string, at: Job) => beginShow(groupId, to, at),
   end: commit,
 });
+const many = (way: What): What[] => Array.from({ length: 6 }, () => way);
 const CLOSINGS = {
-  'gets another visibility': { from: 'VISIBILITY_OPEN', stops: ['JOIN'], ...visibility('VISIBILITY_REQUEST') },
-  'is by invitation only': { from: 'VISIBILITY_REQUEST', stops: ['REQUEST'], ...visibility('VISIBILITY_INVITATION') },
+  'gets another visibility': { from: 'VISIBILITY_OPEN', stops: many('JOIN'), ...visibility('VISIBILITY_REQUEST') },
+  'is by invitation only': { from: 'VISIBILITY_REQUEST', stops: many('REQUEST'), ...visibility('VISIBILITY_INVITATION') },
   'is archived': { from: 'VISIBILITY_OPEN', stops: WAYS, begin: begin.archive, end: commit },
   'is archived while it takes requests': { from: 'VISIBILITY_REQUEST', stops: WAYS, begin: begin.archive, end: commit },
   'is deleted': {
