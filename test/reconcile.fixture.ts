@@ -189,3 +189,9 @@ export const loginOf = async ({ peers }: Access, memberId: string) =>
   (await peers.auth.listLogins({ afterId: '', limit: 0, memberIds: [memberId] })).logins[0];
 export const roleOf = async ({ peers }: Access, roleId: string) =>
   (await peers.auth.listRoles({ afterId: '', limit: 0, roleIds: [roleId] })).roles[0];
+
+/** What Auth has of a group, and of a member in it. */
+export const groupOf = async ({ peers }: Access, groupId: string) =>
+  (await peers.auth.listGroups({ afterId: '', limit: 0, groupIds: [groupId] })).groups[0];
+export const standingOf = async ({ peers }: Access, groupId: string, memberId: string) =>
+  (await peers.auth.listStandings({ ids: [`${groupId}.${memberId}`], memberIds: [] })).standings[0];
