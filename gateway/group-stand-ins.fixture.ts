@@ -150,7 +150,9 @@ export function groupQueriesOf({ groups, positions, members }: State) {
         members: await part(GroupPart.GROUP_PART_MEMBERS, () => queries.listGroupMembers({ ...asked, seen: seenMembers })),
         positions: await part(GroupPart.GROUP_PART_POSITIONS, () => queries.listPositions({ ...asked, seen })),
         ancestors: await part(GroupPart.GROUP_PART_ANCESTORS, () => queries.listAncestors({ groupId, seen: seenGroups })),
-        subgroups: await part(GroupPart.GROUP_PART_SUBGROUPS, () => queries.listSubgroups({ ...asked, seen: seenGroups })),
+        subgroups: await part(GroupPart.GROUP_PART_SUBGROUPS, () =>
+          queries.listSubgroups({ ...asked, memberId: '', seen: seenGroups }),
+        ),
       };
     },
   };

@@ -46,6 +46,7 @@ async function settled(socket: Socket): Promise<void> {
 }
 
 interface Made {
+  as: Client;
   leader: Someone;
   one: Someone;
   /** What it follows. */
@@ -69,8 +70,9 @@ const WAYS: Record<
   'it is bound to a position': {
     isMember: true,
     who: ({ positionId }) => `principal in Musubi::Position::"${positionId}"`,
-    come: (t, { leader, one, other, positionId }) =>
-      done(t, leader.client.put(`/v1/groups/${other}/positions/${positionId}/members/${one.memberId}`, undefined, wait)),
+    // To one that a policy names, only an administrator binds others.
+    come: (t, { as, one, other, positionId }) =>
+      done(t, as.put(`/v1/groups/${other}/positions/${positionId}/members/${one.memberId}`, undefined, wait)),
   },
   'it has joined': {
     who: () => 'principal in resource.members',
@@ -112,12 +114,13 @@ for (const [way, { visibility = 'open', isMember, who, come }] of Object.entries
     const [groupId, other] = [await make(t, leader, { visibility }), await make(t, leader)];
     const named = { name: unique('Position'), permissions: [] };
     const positionId = await done(t, leader.client.post(`/v1/groups/${other}/positions`, named, wait));
-    const made: Made = { leader, one, groupId, other, positionId };
+    const made: Made = { as, leader, one, groupId, other, positionId };
     if (isMember) await done(t, leader.client.put(membership(other, one), undefined, wait));
     const action = 'action in [Musubi::Action::"group.read", Musubi::Action::"group.list-members"]';
     await give(t, as, one, `forbid (principal, ${action}, resource == Musubi::Group::"${groupId}") when { ${who(made)} };`);
 
     const socket = await Socket.open(one.client.token);
+    t.teardown(() => socket.close());
     const topic = topicOf(groupId);
     socket.send({ type: 'subscribe', topics: [topic] });
     t.deepEqual((await socket.frame(({ type }) => type === 'subscribed')).topics, [topic]);
@@ -140,7 +143,6 @@ for (const [way, { visibility = 'open', isMember, who, come }] of Object.entries
     await rename(t, one, last);
     await socket.frame((frame) => frame.topic === topicOf(last));
     t.is(said(), heard);
-    await socket.close();
   });
 }
 

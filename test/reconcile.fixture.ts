@@ -191,3 +191,17 @@ export const loginOf = async ({ peers }: Access, memberId: string) =>
   (await peers.auth.listLogins({ afterId: '', limit: 0, memberIds: [memberId] })).logins[0];
 export const roleOf = async ({ peers }: Access, roleId: string) =>
   (await peers.auth.listRoles({ afterId: '', limit: 0, roleIds: [roleId] })).roles[0];
+
+/** What Auth has of a group, and of a member in it. */
+export const groupOf = async ({ peers }: Access, groupId: string) =>
+  (await peers.auth.listGroups({ afterId: '', limit: 0, groupIds: [groupId] })).groups[0];
+export const standingOf = async ({ peers }: Access, groupId: string, memberId: string) =>
+  (await peers.auth.listStandings({ ids: [`${groupId}.${memberId}`], memberIds: [] })).standings[0];
+
+/** Has a member be in a group, and leave it, of which Auth hears nothing. */
+export async function leftUntold(access: Access, groupId: string, memberId: string): Promise<void> {
+  await access.standing(groupId, memberId);
+  const step = access.job();
+  await step('group', 'beginChangeMembership', { groupId, memberId, change: 'MEMBERSHIP_CHANGE_LEAVE', reason: '' });
+  await step('group', 'commitMembership');
+}

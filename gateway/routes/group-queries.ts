@@ -119,10 +119,10 @@ const listSubgroups = route({
   },
   responses: { 200: page },
   problems: ['PAGE_TOKEN_INVALID'],
-  async handle({ params, principal: { seen }, accessToken, query: asked }, gateway) {
+  async handle({ params, principal: { memberId, seen }, accessToken, query: asked }, gateway) {
     const { tag = '', depth, filter = '', orderBy = '', pageSize, pageToken = '' } = asked;
     await requireReadableGroup(gateway, accessToken, params.groupId);
-    const request = { ...params, tag, depth, filter, orderBy, pageSize, pageToken, seen };
+    const request = { ...params, tag, depth, filter, orderBy, pageSize, pageToken, memberId, seen };
     const { groups, nextPageToken } = await gateway.query.listSubgroups(request);
     return pageOf(groups.map(groupShown), nextPageToken);
   },

@@ -10,11 +10,13 @@ import { project } from './projector.ts';
 import { listGroupMembers } from './queries/group-members.ts';
 import { getGroup, listAncestors } from './queries/groups.ts';
 import { getPosition, listPositions } from './queries/positions.ts';
+import { newSearches } from './queries/searches.ts';
 import { listSubgroups } from './queries/subgroups.ts';
 import { ALL, FINDABLE, NOTHING, only } from './seen.fixture.ts';
 import { openStore } from './store.ts';
 
 const scratch = scratchDatabase('query_group_members');
+const { turns } = newSearches();
 let db: Database;
 test.before(async () => {
   db = await openStore(scratch);
@@ -149,7 +151,7 @@ test.serial('a group is shown with the parts that are asked for, each the first 
   ]);
   const parts = Object.values(GroupPart).filter((one) => !['GROUP_PART_UNSPECIFIED', 'UNRECOGNIZED'].includes(one));
   const ask = { groupId, seen: ALL, seenGroups: FINDABLE, seenMembers: ALL };
-  const whole = await getGroup(db, { ...ask, include: parts });
+  const whole = await getGroup({ db, turns }, { ...ask, include: parts });
   t.like(whole.group, { groupId, subgroupCount: 21 });
   t.is(whole.members?.members.length, 20);
   const pageToken = whole.members?.nextPageToken ?? '';
@@ -166,6 +168,7 @@ test.serial('a group is shown with the parts that are asked for, each the first 
   t.is(whole.subgroups?.groups.length, 20);
   t.true(whole.subgroups?.groups.every(({ name }) => name === 'g'));
   const rest = {
+    memberId: 'm',
     groupId,
     depth: 1,
     pageSize: 0,
@@ -175,18 +178,18 @@ test.serial('a group is shown with the parts that are asked for, each the first 
     orderBy: '',
     seen: FINDABLE,
   };
-  t.is((await listSubgroups(db, rest)).groups.length, 1);
-  const bare = await getGroup(db, { ...ask, include: [] });
+  t.is((await listSubgroups({ db, turns }, rest)).groups.length, 1);
+  const bare = await getGroup({ db, turns }, { ...ask, include: [] });
   t.deepEqual(bare, { group: whole.group, members: undefined, positions: undefined, ancestors: undefined, subgroups: undefined });
-  const few = await getGroup(db, { ...ask, seenMembers: only(id('m03')), seenGroups: NOTHING, include: parts });
+  const few = await getGroup({ db, turns }, { ...ask, seenMembers: only(id('m03')), seenGroups: NOTHING, include: parts });
   t.like(few.group, { parentId: undefined, subgroupCount: 0 });
   t.deepEqual([few.ancestors?.groups, few.subgroups?.groups], [[], []]);
   t.deepEqual(
     few.members?.members.map(({ member }) => member?.displayName),
     ['m03'],
   );
-  const nobody = await getGroup(db, { ...ask, seenMembers: undefined, seenGroups: undefined, include: parts });
+  const nobody = await getGroup({ db, turns }, { ...ask, seenMembers: undefined, seenGroups: undefined, include: parts });
   t.deepEqual([nobody.members?.members, nobody.ancestors?.groups, nobody.subgroups?.groups], [[], [], []]);
   t.like(nobody.group, { parentId: undefined, subgroupCount: 0 });
-  await t.throwsAsync(getGroup(db, { ...ask, seen: NOTHING, include: parts }), GROUP_NOT_FOUND);
+  await t.throwsAsync(getGroup({ db, turns }, { ...ask, seen: NOTHING, include: parts }), GROUP_NOT_FOUND);
 });

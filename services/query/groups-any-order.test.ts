@@ -11,6 +11,7 @@ import { project } from './projector.ts';
 import { listGroupMembers } from './queries/group-members.ts';
 import { getGroup, listAncestors } from './queries/groups.ts';
 import { listPositions } from './queries/positions.ts';
+import { newSearches } from './queries/searches.ts';
 import { listSubgroups } from './queries/subgroups.ts';
 import { ALL, below, FINDABLE, NOTHING, only } from './seen.fixture.ts';
 import { openStore } from './store.ts';
@@ -18,6 +19,7 @@ import { openStore } from './store.ts';
 // Whatever comes when, and however often: what is read of groups is what a few lines make of the newest states.
 
 const scratch = scratchDatabase('groups_any_order');
+const { turns } = newSearches();
 let db: Database;
 test.before(async () => {
   db = await openStore(scratch);
@@ -134,7 +136,10 @@ test('what is read of groups follows from the newest states alone, in any order,
         for (const index of all) {
           const groupId = id(index);
           const page = { groupId, seen, pageSize: 0, pageToken: '', tag: '', filter: '', orderBy: '' };
-          const one = await getGroup(db, { groupId, seen: ALL, seenGroups: seen, include: [], seenMembers: undefined });
+          const one = await getGroup(
+            { db, turns },
+            { groupId, seen: ALL, seenGroups: seen, include: [], seenMembers: undefined },
+          );
           const children = all.filter((child) => there.get(child)?.parent === index);
           t.is(one.group?.subgroupCount, children.filter(sees).length);
           const parent = there.get(index)?.parent;
@@ -143,7 +148,8 @@ test('what is read of groups follows from the newest states alone, in any order,
           const set = parent != null && sees(parent) ? there.get(parent)?.set : undefined;
           t.deepEqual(one.group?.carriedTags, set?.filter((name) => there.get(index)?.carries.includes(name)) ?? []);
           found.carried += one.group?.carriedTags.length ?? 0;
-          const shown = async (depth: number) => (await listSubgroups(db, { ...page, depth })).groups.map((g) => g.groupId);
+          const shown = async (depth: number) =>
+            (await listSubgroups({ db, turns }, { ...page, memberId: 'm', depth })).groups.map((g) => g.groupId);
           t.deepEqual((await shown(1)).sort(), idsOf(children.filter((child) => child !== index && sees(child))));
           const descendants = all.filter((other) => isBelow(other, index) && sees(other));
           t.deepEqual((await shown(100)).sort(), idsOf(descendants));

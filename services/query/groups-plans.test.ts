@@ -5,6 +5,7 @@ import { scratchDatabase } from '../../test/scratch-database.ts';
 import { groupMembersPage } from './group-member-store.ts';
 import { groupsPage, subgroupsPage } from './group-store.ts';
 import { listingOf } from './listing.ts';
+import { newSearches } from './queries/searches.ts';
 import { listSubgroups } from './queries/subgroups.ts';
 import { ALL, below, FINDABLE } from './seen.fixture.ts';
 import { openStore } from './store.ts';
@@ -13,6 +14,7 @@ import { openStore } from './store.ts';
 // and all members carry a tag by the ID "many", and some another one, "few".
 
 const scratch = scratchDatabase('groups_plans');
+const { turns } = newSearches();
 let db: Database;
 test.before(async () => {
   db = await openStore(scratch);
@@ -137,8 +139,17 @@ test('the whole tree is answered by one question', async (t) => {
     [FINDABLE, 7_999],
     [below('root'), 9_999],
   ] as const) {
-    const page = { groupId: 'root', depth: 100, pageSize: 10_000, pageToken: '', tag: '', filter: '', orderBy: '' };
-    const { groups } = await listSubgroups(db, { ...page, seen });
+    const page = {
+      memberId: 'm',
+      groupId: 'root',
+      depth: 100,
+      pageSize: 10_000,
+      pageToken: '',
+      tag: '',
+      filter: '',
+      orderBy: '',
+    };
+    const { groups } = await listSubgroups({ db, turns }, { ...page, seen });
     t.is(groups.length, size);
   }
 });

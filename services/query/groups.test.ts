@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import test from 'ava';
+import { Turns } from '#platform/concurrency/turns.ts';
 import type { Database } from '#platform/postgres/database.ts';
 import type { Condition } from '#proto/musubi/access/v1/condition.ts';
 import type { GroupState } from '#proto/musubi/group/v1/group.ts';
@@ -13,6 +14,7 @@ import { ALL, below, FINDABLE, NOTHING, only } from './seen.fixture.ts';
 import { openStore } from './store.ts';
 
 const scratch = scratchDatabase('query_groups');
+const { turns } = newSearches();
 let db: Database;
 test.before(async () => {
   db = await openStore(scratch);
@@ -44,11 +46,15 @@ const ask = {
 type Asked = Partial<typeof ask> | { seen: Condition | undefined };
 const list = (given: Asked = {}) => listGroups({ db, searches: newSearches() }, { ...ask, ...given });
 const get = async (groupId: string, seen: Condition | undefined = ALL, seenGroups: Condition | undefined = seen) =>
-  (await getGroup(db, { groupId, seen, seenGroups, include: [], seenMembers: undefined })).group;
+  (await getGroup({ db, turns }, { groupId, seen, seenGroups, include: [], seenMembers: undefined })).group;
 const sub = (
   groupId: string,
   given: { depth?: number; pageSize?: number; pageToken?: string; seen?: Condition; tag?: string } = {},
-) => listSubgroups(db, { groupId, depth: 0, pageSize: 0, pageToken: '', tag: '', filter: '', orderBy: '', seen: ALL, ...given });
+) =>
+  listSubgroups(
+    { db, turns },
+    { memberId: 'm', groupId, depth: 0, pageSize: 0, pageToken: '', tag: '', filter: '', orderBy: '', seen: ALL, ...given },
+  );
 /** A set of tags of these names. */
 const setOf = (...names: string[]) => names.map((name) => ({ name, ids: [randomUUID()] }));
 const NOT_FOUND = { code: 'GROUP_NOT_FOUND' };
@@ -247,5 +253,30 @@ test.serial('what does not fit into a message is on the next page', async (t) =>
   const rest = await sub(id('top'), { depth: 2, pageSize: 10_000, pageToken: first.nextPageToken });
   t.is([named(first), named(rest)].join(' '), names.join(' '));
   t.is(rest.nextPageToken, '');
+  await gone();
+});
+
+test.serial('whole trees take turns; what is right below a group waits for nobody', async (t) => {
+  const { id, gone } = await tree();
+  const at = id('top');
+  const one = new Turns(1, { places: 1 });
+  const held = Promise.withResolvers<void>();
+  const holding = one.take(() => held.promise, { name: 'x' });
+  const list = (depth: number, memberId: string, signal?: AbortSignal) =>
+    listSubgroups(
+      { db, turns: one },
+      { groupId: at, depth, memberId, pageSize: 0, pageToken: '', tag: '', filter: '', orderBy: '', seen: ALL },
+      signal,
+    );
+  t.deepEqual((await list(1, 'a')).groups, []);
+  const left = new AbortController();
+  const waiting = list(2, 'a', left.signal);
+  await t.throwsAsync(list(2, 'a'), { code: 'TOO_BUSY' });
+  left.abort();
+  await t.throwsAsync(waiting, { code: 'CALLER_GONE' });
+  const last = list(100, 'a');
+  held.resolve();
+  await holding;
+  t.deepEqual((await last).groups, []);
   await gone();
 });

@@ -19,6 +19,7 @@ import { openStore } from './store.ts';
 // Lists in every order, turned page by page while things come, change and go; and filtered.
 
 const scratch = scratchDatabase('lists_paged');
+const { turns } = newSearches();
 let db: Database;
 test.before(async () => {
   db = await openStore(scratch);
@@ -66,7 +67,10 @@ const KINDS: Record<string, Kind> = {
     orders: GROUP_LIST.orderBy,
     events: (groupId, id, version, values) => [group(groupId, id, version, values)],
     read: async (groupId, asked) => {
-      const { groups, nextPageToken } = await listSubgroups(db, { groupId, depth: 1, tag: '', seen: ALL, ...asked });
+      const { groups, nextPageToken } = await listSubgroups(
+        { db, turns },
+        { memberId: 'm', groupId, depth: 1, tag: '', seen: ALL, ...asked },
+      );
       return { ids: idsOf(groups), nextPageToken };
     },
   },
@@ -74,7 +78,10 @@ const KINDS: Record<string, Kind> = {
     orders: GROUP_LIST.orderBy,
     events: (groupId, id, version, values) => [group(groupId, id, version, values)],
     read: async (groupId, asked) => {
-      const { groups, nextPageToken } = await listSubgroups(db, { groupId, depth: 9, tag: '', seen: ALL, ...asked });
+      const { groups, nextPageToken } = await listSubgroups(
+        { db, turns },
+        { memberId: 'm', groupId, depth: 9, tag: '', seen: ALL, ...asked },
+      );
       return { ids: idsOf(groups), nextPageToken };
     },
   },
@@ -179,7 +186,10 @@ test('groups and positions are filtered by what they are', async (t) => {
   ]);
   const time = (ms: number): string => later(ms).toISOString();
   const below = async (filter: string): Promise<string> => {
-    const { groups } = await listSubgroups(db, { groupId, depth: 9, tag: '', seen: ALL, ...page, filter, orderBy: 'createdAt' });
+    const { groups } = await listSubgroups(
+      { db, turns },
+      { memberId: 'm', groupId, depth: 9, tag: '', seen: ALL, ...page, filter, orderBy: 'createdAt' },
+    );
     return groups.map((one) => ids.indexOf(one.groupId)).join('');
   };
   t.is(await below('visibility = "request"'), '1');

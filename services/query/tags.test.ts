@@ -21,6 +21,7 @@ import { openStore } from './store.ts';
 // Tags, as they are read: what carries an ID carries what the set of the group that it is in calls so, at that moment.
 
 const scratch = scratchDatabase('query_tags');
+const { turns } = newSearches();
 let db: Database;
 test.before(async () => {
   db = await openStore(scratch);
@@ -40,11 +41,11 @@ const found = (tag: string, given: Asked = {}) =>
     { query: '', ...page, memberId: 'm', seen: ALL, tag, ofMemberId: '', membersSeen: undefined, ...given },
   );
 const below = (groupId: string, tag: string, given: Asked & { depth?: number } = {}) =>
-  listSubgroups(db, { groupId, depth: 1, ...page, seen: ALL, tag, ...given });
+  listSubgroups({ db, turns }, { memberId: 'm', groupId, depth: 1, ...page, seen: ALL, tag, ...given });
 const members = (groupId: string, tag: string, given: Asked = {}) =>
   listGroupMembers(db, { groupId, positionId: '', ...page, seen: ALL, tag, ...given });
 const tagsOf = async (groupId: string, seenGroups: Condition = ALL) => {
-  const { group } = await getGroup(db, { groupId, seen: ALL, seenGroups, include: [], seenMembers: undefined });
+  const { group } = await getGroup({ db, turns }, { groupId, seen: ALL, seenGroups, include: [], seenMembers: undefined });
   return { tags: group?.tags, carriedTags: group?.carriedTags };
 };
 const tag = (name: string, ...ids: string[]): Tag => ({ name, ids });

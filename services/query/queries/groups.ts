@@ -1,3 +1,4 @@
+import type { Turns } from '#platform/concurrency/turns.ts';
 import type { Database } from '#platform/postgres/database.ts';
 import { nameKey } from '#platform/validation/group-fields.ts';
 import { GROUP_LIST } from '#platform/validation/group-lists.ts';
@@ -28,7 +29,8 @@ const FIRST = { pageSize: 0, pageToken: '', tag: '', filter: '', orderBy: '' };
  *
  * @throws GROUP_NOT_FOUND, also for one that is not seen
  */
-export async function getGroup(db: Database, request: GetGroupRequest): Promise<GetGroupResponse> {
+export async function getGroup(of: { db: Database; turns: Turns }, request: GetGroupRequest): Promise<GetGroupResponse> {
+  const { db } = of;
   const { groupId, seen, seenGroups, seenMembers, include } = request;
   if (groupId.includes('\0')) throw groupNotFound();
   const group = await findGroup(db, { groupId, seen, seenGroups });
@@ -40,7 +42,7 @@ export async function getGroup(db: Database, request: GetGroupRequest): Promise<
     part(GROUP_PART_MEMBERS, () => listGroupMembers(db, { groupId, seen: seenMembers, positionId: '', ...FIRST })),
     part(GROUP_PART_POSITIONS, () => listPositions(db, { groupId, seen, ...FIRST })),
     part(GROUP_PART_ANCESTORS, () => listAncestors(db, { groupId, seen: seenGroups })),
-    part(GROUP_PART_SUBGROUPS, () => listSubgroups(db, { groupId, depth: 1, seen: seenGroups, ...FIRST })),
+    part(GROUP_PART_SUBGROUPS, () => listSubgroups(of, { groupId, depth: 1, seen: seenGroups, memberId: '', ...FIRST })),
   ]);
   return { group, members, positions, ancestors: above, subgroups: below };
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { Turns } from '#platform/concurrency/turns.ts';
 import type { Database } from '#platform/postgres/database.ts';
 import { nameKey } from '#platform/validation/group-fields.ts';
 import { GROUP_LIST } from '#platform/validation/group-lists.ts';
@@ -22,11 +23,14 @@ const placeOf = (value: z.ZodType<string>) =>
  * A page of the groups below one that who asks may see: the nearest first, then by name or in another order, then ID. So none comes before what it is in, and
  * what is added while somebody turns the pages neither hides nor repeats another.
  *
- * @throws INVALID_ARGUMENT, PAGE_TOKEN_INVALID, GROUP_NOT_FOUND
+ * Whole trees take turns with searches, member by member: the rest of the queries must not wait for them.
+ *
+ * @throws INVALID_ARGUMENT, PAGE_TOKEN_INVALID, GROUP_NOT_FOUND, CALLER_GONE; TOO_BUSY when too many wait
  */
 export async function listSubgroups(
-  db: Database,
-  { groupId, pageSize, pageToken, seen, tag, ...request }: ListSubgroupsRequest,
+  { db, turns }: { db: Database; turns: Turns },
+  { groupId, pageSize, pageToken, seen, tag, memberId, ...request }: ListSubgroupsRequest,
+  signal?: AbortSignal,
 ): Promise<ListSubgroupsResponse> {
   const size = requireTreePageSize(pageSize);
   const depth = requireDepth(request.depth);
@@ -38,7 +42,10 @@ export async function listSubgroups(
   const tagIds = tagKey === '' ? undefined : await seenIdsOfTag(db, tagKey, seen);
   const which = { groupId, depth, seen, tagIds, listing, after };
   // One more than asked for tells whether there is a next page.
-  const found = groupId.includes('\0') ? [] : await subgroups(db, { ...which, limit: size + 1 });
+  const read = (): Promise<Subgroup[]> => subgroups(db, { ...which, limit: size + 1 });
+  // What is right below is found by an index; all that is further below is looked up and sorted for each page.
+  const inTurn = (): Promise<Subgroup[]> => (depth === 1 ? read() : turns.take(read, { name: memberId, signal }));
+  const found = groupId.includes('\0') ? [] : await inTurn();
   if (found.length === 0) await requireGroup(db, groupId, KNOWN);
   const page = found.slice(0, Math.min(size, fitting(found)));
   const last = page.at(-1);
