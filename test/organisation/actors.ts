@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { inspect } from 'node:util';
 import { defaultPositionId } from '../../services/position/domain.ts';
 import { type Answer, type Client, login, type Registered, register, unique } from '../client.ts';
 import type { Ended } from './explain.ts';
@@ -14,8 +15,8 @@ const AWAY = new Set([
   'STORE_CONFLICT',
   'SERVICE_UNAVAILABLE',
 ]);
-/** How often a command that was not answered is sent again, and after how long. */
-const TRIES = 120;
+/** How often a command that was not answered is sent again, and after how long: what was killed starts slowly on a busy machine. */
+const TRIES = 400;
 const PAUSE_MS = 500;
 
 /** A member with a client of its own. */
@@ -60,12 +61,14 @@ export async function carryOut(actor: Actor, command: Command): Promise<Ended[]>
 
 /** What is answered, once something is. */
 async function answered(command: Command, ask: () => Promise<Answer>): Promise<Answer> {
+  let last: Answer | Error | undefined;
   for (let tries = 0; tries < TRIES; tries++) {
-    const answer = await ask().catch(() => undefined);
-    if (answer && answer.status !== 429 && (answer.status < 500 || answer.body?.jobId)) return answer;
+    const answer = await ask().catch((error: Error) => error);
+    if (!(answer instanceof Error) && answer.status !== 429 && (answer.status < 500 || answer.body?.jobId)) return answer;
+    last = answer;
     await sleep(PAUSE_MS);
   }
-  throw new Error(`never answered: ${JSON.stringify(command)}`);
+  throw new Error(`never answered: ${JSON.stringify(command)}: ${inspect(last)}`);
 }
 
 /** Of a command that adds many: how it ended for each. */

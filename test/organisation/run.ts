@@ -103,8 +103,9 @@ export class Run {
     const ids = [...this.#state.groups.keys(), ...this.#gone];
     const { state, differences } = await this.#atRest(ids);
     const changed = linesOf(state).filter((line) => !before.includes(line));
-    const { status } = await this.#as.delete(`/v1/groups/${this.#topId}?cascade=true`, { prefer: 'wait=30' });
-    if (status !== 204) throw new Error(`it could not be deleted: ${status}`);
+    const { status, body } = await this.#as.delete(`/v1/groups/${this.#topId}?cascade=true`, { prefer: 'wait=30' });
+    const isDone = status === 202 ? (await this.#as.finished(body.jobId, 300)).state === 'completed' : status < 300;
+    if (!isDone) throw new Error(`it could not be deleted: ${status} ${JSON.stringify(body)}`);
     const left = await this.#atRest(ids);
     return [...differences, ...changed, ...left.differences, ...linesOf(left.state)];
   }
