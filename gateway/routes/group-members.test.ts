@@ -75,7 +75,8 @@ test('a member is put out with a reason', async (t) => {
     (await send(world, 'POST', path, { token, headers: wait, body: { reason: ' it is over ', successorId: newId() } })).status,
     204,
   );
-  t.like(world.started, [{ command: 'group.expel-member', input: { memberId: hanaId, reason: 'it is over' } }]);
+  const input = { memberId: hanaId, byMemberId: world.adminId, reason: 'it is over' };
+  t.like(world.started, [{ command: 'group.expel-member', input }]);
   for (const body of [{}, { reason: '' }, { reason: 'a\nb' }, { reason: 'x', successorId: 'x' }]) {
     const { status } = await send(world, 'POST', path, { token, body });
     t.is(status, 400, JSON.stringify(body));

@@ -120,6 +120,7 @@ test('a member is bound to a position and let go, as often as it is asked', asyn
     t.is((await send(world, method, `${path}/members/${memberId}`, { token: world.admin, headers: wait })).status, 204);
     t.like(world.started.at(-1), { command, aggregateId: groupId, input: { groupId, positionId, memberId } });
   }
+  t.like(world.started[0], { input: { byMemberId: world.adminId } });
   t.is(world.started.length, 4);
 });
 

@@ -121,7 +121,7 @@ const bindPosition = commandRoute({
   operationId: 'bindPosition',
   summary: 'Bind a member of a group to one of its positions',
   description:
-    'Who is no administrator binds others only to positions that permit nothing beyond what it may do there itself. A member that is bound to it already gets the term that is given here, also where that is none.',
+    'Who is no administrator binds others, and itself, only to positions that permit nothing beyond what it may do there itself, and for no longer than it may. A member that is bound to it already keeps it for the term that is given here, or without end where that is none: for longer, that is given like a new binding; for less long, it is taken away, which needs `position.unbind`, and is refused where by that the group would be led less long than now.',
   params: bound,
   resource: ofGroup,
   ...HIDDEN_GROUP,
@@ -136,7 +136,7 @@ const bindPosition = commandRoute({
   }),
   about: ({ params }) => `Bind member ${params.memberId} to position ${params.positionId}`,
   responses: { 204: { description: 'The member is bound to it' } },
-  problems: ['BUILT_IN', 'NOT_MEMBER', 'EXCEEDS_OWN_PERMISSIONS', 'POSITION_BUSY'],
+  problems: ['BUILT_IN', 'NOT_MEMBER', 'LAST_LEADER', 'EXCEEDS_OWN_PERMISSIONS', 'POSITION_BUSY'],
   answer: async () => ({ status: 204 as const }),
 });
 
@@ -148,7 +148,7 @@ const unbindPosition = commandRoute({
   operationId: 'unbindPosition',
   summary: 'Let a member go from a position of a group',
   description:
-    'The last one who leads the group stays until another one does. Nothing happens to a member that is not bound to it.',
+    'The last one who leads the group stays until another one does, for as long as it would: who is suspended, or leads by a shorter term, is none. Nothing happens to a member that is not bound to it.',
   params: bound,
   resource: ofGroup,
   ...HIDDEN_GROUP,

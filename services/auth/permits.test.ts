@@ -97,7 +97,7 @@ test('what a permit is about is in the roles that it has at the pivot, and in th
   t.deepEqual(await simulate(auth, asked), {
     allowed: true,
     forbidden: false,
-    policies: [{ roleId: 'leads', policyId: 'leads.0' }],
+    policies: [{ roleId: 'leads', policyId: 'leads.0', ties: [] }],
     positions: [],
   });
   await give([]);
