@@ -70,14 +70,11 @@ export function authOf(world: State, tokens: Record<string, string>) {
       known(accessToken);
       const refused = { allowed: false, forbidden: false, policies: [], positions: [], wouldDo: [] };
       const by = (policyId: string, ...ties: Tie[]) => ({ policies: [{ policyId, roleId: 'r', ties }] });
-      const leader: Tie = { kind: TieKind.TIE_KIND_LEADER, groupId: 'root', positionId: 'l' };
-      const wouldDo: Tie[] = [
-        { kind: TieKind.TIE_KIND_HOLDER, groupId: 'root', positionId: 'h' },
-        { kind: TieKind.TIE_KIND_MEMBER, groupId: 'g' },
-      ];
+      const inRoot = (kind: TieKind, positionId: string): Tie => ({ kind, groupId: 'root', positionId });
+      const wouldDo: Tie[] = [inRoot(TieKind.TIE_KIND_HOLDER, 'h'), { kind: TieKind.TIE_KIND_MEMBER, groupId: 'g' }];
       return {
         actions: [
-          { ...refused, action: 'group.read', allowed: true, ...by('p', leader) },
+          { ...refused, action: 'group.read', allowed: true, ...by('p', inRoot(TieKind.TIE_KIND_LEADER, 'l')) },
           { ...refused, action: 'group.delete' },
           { ...refused, action: 'group.update', forbidden: true, ...by('f') },
           { ...refused, action: 'group.move', wouldDo },

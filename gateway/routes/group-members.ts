@@ -13,12 +13,10 @@ import { HIDDEN_GROUP } from './readable.ts';
 const ofMember = { groupId: namedIdOf('group'), memberId: idOf('member') };
 const resource = ({ groupId }: { groupId: string }) => group(groupId);
 const aggregateId = ({ memberId }: { memberId: string }): string => memberId;
-const successorId = idOf('member')
-  .optional()
-  .meta({
-    description:
-      'Who leads the group from then on in its place, for as long as it would have; must be in the group, and not be suspended. Who leads no group has none; it is needed where nobody else leads it as long',
-  });
+const successorId = idOf('member').optional().meta({
+  description:
+    'Who leads the group from then on in its place, for as long as it would have; must be in the group, and not be suspended. Who leads no group has none; it is needed where nobody else leads it as long',
+});
 
 const CHANGING = [
   'GROUP_NOT_FOUND',
