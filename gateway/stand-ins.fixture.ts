@@ -70,8 +70,8 @@ export function authOf(world: State, tokens: Record<string, string>) {
       known(accessToken);
       const refused = { allowed: false, forbidden: false, policies: [], positions: [], wouldDo: [] };
       const by = (policyId: string, ...ties: Tie[]) => ({ policies: [{ policyId, roleId: 'r', ties }] });
-      const inRoot = (kind: TieKind, positionId: string): Tie => ({ kind, groupId: 'root', positionId });
-      const wouldDo: Tie[] = [inRoot(TieKind.TIE_KIND_HOLDER, 'h'), { kind: TieKind.TIE_KIND_MEMBER, groupId: 'g' }];
+      const inRoot = (kind: TieKind, positionId?: string): Tie => ({ kind, groupId: 'root', positionId });
+      const wouldDo = [inRoot(TieKind.TIE_KIND_HOLDER, 'h'), inRoot(TieKind.TIE_KIND_MEMBER)];
       return {
         actions: [
           { ...refused, action: 'group.read', allowed: true, ...by('p', inRoot(TieKind.TIE_KIND_LEADER, 'l')) },

@@ -20,7 +20,7 @@ test('what a member may do in a group is told with what decides it, and what wou
   t.is(body.permissions[2].needs, 'The policies that forbid it must not: f of role r.');
   t.regex(
     body.permissions[3].needs,
-    /^The member must be bound to position h of group root, or be in group g\. Otherwise: .* must permit group\.move/,
+    /^The member must be bound to position h of group root, or be in group root\. Otherwise: .* must permit group\.move/,
   );
   t.like(world.asked.at(-1), { action: 'group.read', resource: { type: 'Group', id: groupId } });
   t.is((await send(world, 'GET', '/v1/groups/root/permissions', as)).status, 200, 'the whole organisation is called so');
