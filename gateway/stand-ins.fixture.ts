@@ -71,13 +71,12 @@ export function authOf(world: State, tokens: Record<string, string>) {
       const refused = { allowed: false, forbidden: false, policies: [], positions: [], wouldDo: [] };
       const by = (policyId: string, ...ties: Tie[]) => ({ policies: [{ policyId, roleId: 'r', ties }] });
       const inRoot = (kind: TieKind, positionId?: string): Tie => ({ kind, groupId: 'root', positionId });
-      const wouldDo = [inRoot(TieKind.TIE_KIND_HOLDER, 'h'), inRoot(TieKind.TIE_KIND_MEMBER)];
       return {
         actions: [
           { ...refused, action: 'group.read', allowed: true, ...by('p', inRoot(TieKind.TIE_KIND_LEADER, 'l')) },
           { ...refused, action: 'group.delete' },
           { ...refused, action: 'group.update', forbidden: true, ...by('f') },
-          { ...refused, action: 'group.move', wouldDo },
+          { ...refused, action: 'group.move', wouldDo: [inRoot(TieKind.TIE_KIND_HOLDER, 'h'), inRoot(TieKind.TIE_KIND_MEMBER)] },
         ],
       };
     },
