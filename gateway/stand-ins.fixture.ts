@@ -13,6 +13,8 @@ import {
   type ListSessionsRequest,
   type Resource,
   type StagePasswordChangeRequest,
+  type Tie,
+  TieKind,
 } from '#proto/musubi/auth/v1/auth.ts';
 import { type FinishJobRequest, type Job, JobState } from '#proto/musubi/job/v1/job.ts';
 import type { GetMemberRequest, ListMembersRequest } from '#proto/musubi/query/v1/query.ts';
@@ -66,12 +68,15 @@ export function authOf(world: State, tokens: Record<string, string>) {
     },
     async explainGroup({ accessToken }: { accessToken: string }) {
       known(accessToken);
-      const nothing = { policies: [], positions: [] };
+      const refused = { allowed: false, forbidden: false, policies: [], positions: [], wouldDo: [] };
+      const by = (policyId: string, ...ties: Tie[]) => ({ policies: [{ policyId, roleId: 'r', ties }] });
+      const inRoot = (kind: TieKind, positionId?: string): Tie => ({ kind, groupId: 'root', positionId });
       return {
         actions: [
-          { action: 'group.read', allowed: true, forbidden: false, policies: [{ policyId: 'p', roleId: 'r' }], positions: [] },
-          { action: 'group.delete', allowed: false, forbidden: false, ...nothing },
-          { action: 'group.update', allowed: false, forbidden: true, ...nothing, policies: [{ policyId: 'f', roleId: 'r' }] },
+          { ...refused, action: 'group.read', allowed: true, ...by('p', inRoot(TieKind.TIE_KIND_LEADER, 'l')) },
+          { ...refused, action: 'group.delete' },
+          { ...refused, action: 'group.update', forbidden: true, ...by('f') },
+          { ...refused, action: 'group.move', wouldDo: [inRoot(TieKind.TIE_KIND_HOLDER, 'h'), inRoot(TieKind.TIE_KIND_MEMBER)] },
         ],
       };
     },

@@ -121,7 +121,7 @@ test('a deny wins, and a simulation says which policies decide', async (t) => {
   const asked = { memberId, action: 'member.update', resource: { type: 'Member', id: memberId } };
   t.deepEqual((await as.post('/v1/policies:simulate', asked)).body, {
     allowed: true,
-    policies: [{ policyId: 'member.update-itself', roleId: 'member' }],
+    policies: [{ policyId: 'member.update-itself', roleId: 'member', ties: [] }],
     positions: [],
   });
   await done(t, as.put(`/v1/roles/${roleId}/policies/${policyId}`, undefined, wait), 200);
@@ -130,7 +130,7 @@ test('a deny wins, and a simulation says which policies decide', async (t) => {
   t.is((await self.patch(`/v1/members/${memberId}`, { displayName: 'x' })).status, 403);
   t.deepEqual((await as.post('/v1/policies:simulate', asked)).body, {
     allowed: false,
-    policies: [{ policyId, roleId }],
+    policies: [{ policyId, roleId, ties: [] }],
     positions: [],
   });
   const nothing = await as.post('/v1/policies:simulate', { ...asked, action: 'member.fly' });
@@ -148,7 +148,7 @@ test('whose a job is, its record says, also where it is simulated', async (t) =>
     (await as.post('/v1/policies:simulate', { memberId, action: 'job.read', resource: { type: 'Job', id: jobId } })).body;
   t.deepEqual(await simulated(one.memberId), {
     allowed: true,
-    policies: [{ policyId: 'member.own-jobs', roleId: 'member' }],
+    policies: [{ policyId: 'member.own-jobs', roleId: 'member', ties: [] }],
     positions: [],
   });
   t.deepEqual(await simulated(other.memberId), { allowed: false, policies: [], positions: [] });

@@ -75,7 +75,9 @@ test('a member is put out with a reason', async (t) => {
     (await send(world, 'POST', path, { token, headers: wait, body: { reason: ' it is over ', successorId: newId() } })).status,
     204,
   );
-  t.like(world.started, [{ command: 'group.expel-member', input: { memberId: hanaId, reason: 'it is over' } }]);
+  const byMemberId = [...world.members.keys()].find((id) => id !== hanaId);
+  const input = { memberId: hanaId, byMemberId, reason: 'it is over' };
+  t.like(world.started, [{ command: 'group.expel-member', input }]);
   for (const body of [{}, { reason: '' }, { reason: 'a\nb' }, { reason: 'x', successorId: 'x' }]) {
     const { status } = await send(world, 'POST', path, { token, body });
     t.is(status, 400, JSON.stringify(body));

@@ -13,11 +13,15 @@ test('what a member may do in a group is told with what decides it, and what wou
   t.deepEqual(body.permissions[0], {
     action: 'group.read',
     allowed: true,
-    policies: [{ policyId: 'p', roleId: 'r' }],
+    policies: [{ policyId: 'p', roleId: 'r', ties: [{ kind: 'leader', groupId: 'root', positionId: 'l' }] }],
     positions: [],
   });
   t.regex(body.permissions[1].needs, /must permit group\.delete, .* with the reach "subtree"; or a policy/);
   t.is(body.permissions[2].needs, 'The policies that forbid it must not: f of role r.');
+  t.regex(
+    body.permissions[3].needs,
+    /^The member must be bound to position h of group root, or be in group root\. Otherwise: .* must permit group\.move/,
+  );
   t.like(world.asked.at(-1), { action: 'group.read', resource: { type: 'Group', id: groupId } });
   t.is((await send(world, 'GET', '/v1/groups/root/permissions', as)).status, 200, 'the whole organisation is called so');
   t.is((await send(world, 'GET', `/v1/groups/root/permissions?memberId=${newId()}`, as)).status, 200);

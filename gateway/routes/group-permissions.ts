@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Action } from '#proto/musubi/auth/v1/actions.ts';
-import type { ExplainedAction } from '#proto/musubi/auth/v1/auth.ts';
+import { type ExplainedAction, type Tie, TieKind } from '#proto/musubi/auth/v1/auth.ts';
 import { route } from '../http/route.ts';
 import { EXAMPLE_ID, idOf, namedIdOf } from '../id.ts';
 import { decidedBy, deciding } from './decided.ts';
@@ -26,13 +26,23 @@ const explained = z
     examples: [EXAMPLE],
   });
 
+/** What the member would have to be. */
+const WOULD_BE: Partial<Record<TieKind, (tie: Tie) => string>> = {
+  [TieKind.TIE_KIND_HOLDER]: ({ positionId, groupId }) => `be bound to position ${positionId} of group ${groupId}`,
+  [TieKind.TIE_KIND_LEADER]: ({ groupId }) => `lead group ${groupId}, or one that it is in`,
+  [TieKind.TIE_KIND_MEMBER]: ({ groupId }) => `be in group ${groupId}`,
+  [TieKind.TIE_KIND_INVITED]: ({ groupId }) => `be invited to group ${groupId}`,
+};
+
 /** What would have to change. */
-function needs({ action, allowed, forbidden, policies }: ExplainedAction): { needs?: string } {
+function needs({ action, allowed, forbidden, policies, wouldDo }: ExplainedAction): { needs?: string } {
   if (allowed) return {};
   const those = policies.map(({ policyId, roleId }) => `${policyId} of role ${roleId}`).join(', ');
-  if (forbidden) return { needs: `The policies that forbid it must not: ${those}.` };
+  const would = [...new Set(wouldDo.flatMap((tie) => WOULD_BE[tie.kind]?.(tie) ?? []))].join(', or ');
+  const other = would === '' ? '' : `The member must ${would}. Otherwise: `;
+  if (forbidden) return { needs: `${other}The policies that forbid it must not: ${those}.` };
   return {
-    needs: `A position in the group must permit ${action}, or one in a group above it with the reach "subtree"; or a policy of a role must.`,
+    needs: `${other}A position in the group must permit ${action}, or one in a group above it with the reach "subtree"; or a policy of a role must.`,
   };
 }
 

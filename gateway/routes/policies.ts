@@ -215,7 +215,7 @@ const simulate = route({
         })
         .meta({
           id: 'SimulationResult',
-          examples: [{ allowed: true, policies: [{ policyId: 'admin.everything', roleId: 'admin' }], positions: [] }],
+          examples: [{ allowed: true, policies: [{ policyId: 'admin.everything', roleId: 'admin', ties: [] }], positions: [] }],
         }),
     },
   },

@@ -120,6 +120,8 @@ test('a member is bound to a position and let go, as often as it is asked', asyn
     t.is((await send(world, method, `${path}/members/${memberId}`, { token: world.admin, headers: wait })).status, 204);
     t.like(world.started.at(-1), { command, aggregateId: groupId, input: { groupId, positionId, memberId } });
   }
+  const adminId = [...world.members.keys()].find((id) => id !== world.hanaId);
+  t.like(world.started[0], { input: { byMemberId: adminId } });
   t.is(world.started.length, 4);
 });
 
@@ -129,6 +131,7 @@ test('a member is bound until a moment, whatever its time zone; without a body o
   const memberId = randomUUID();
   const bind = (body?: object) => send(world, 'PUT', `${path}/members/${memberId}`, { token: world.admin, headers: wait, body });
   const asked = { groupId, positionId, memberId };
+  const adminId = [...world.members.keys()].find((id) => id !== world.hanaId);
   for (const [body, input] of [
     [{ until: '2027-04-01T00:00:00+09:00' }, { ...asked, until: '2027-03-31T15:00:00.000Z' }],
     [{ until: null }, asked],
@@ -136,7 +139,7 @@ test('a member is bound until a moment, whatever its time zone; without a body o
     [undefined, asked],
   ] as const) {
     t.is((await bind(body)).status, 204);
-    t.deepEqual(world.started.at(-1)?.input as object, input);
+    t.deepEqual(world.started.at(-1)?.input as object, { ...input, byMemberId: adminId });
   }
   for (const until of ['tomorrow', '2027-02-30T00:00:00Z', '2027-04-01', 1, ''])
     t.like(await bind({ until }), { status: 400, body: { errors: [{ in: 'body', field: 'until' }] } }, `${until}`);

@@ -124,7 +124,7 @@ const bindPosition = commandRoute({
   operationId: 'bindPosition',
   summary: 'Bind a member of a group to one of its positions',
   description:
-    'Who is no administrator binds others only to positions that permit nothing beyond what it may do there itself. A member that is bound to it already gets the term that is given here, also where that is none.',
+    'Who is no administrator binds others, and itself, only to positions that permit nothing beyond what it may do there itself, and for no longer than it may. A member that is bound to it already keeps it for the term that is given here, or without end where that is none: for longer, that is given like a new binding; for less long, it is taken away, which needs `position.unbind`, and is refused where by that the group would be led less long than now.',
   params: bound,
   resource: ofGroup,
   ...HIDDEN_GROUP,
@@ -144,6 +144,7 @@ const bindPosition = commandRoute({
     'NOT_MEMBER',
     'MEMBER_DELETING',
     'TOO_MANY_BINDINGS',
+    'LAST_LEADER',
     'EXCEEDS_OWN_PERMISSIONS',
     'POSITION_BUSY',
     ...CHANGING,
@@ -159,7 +160,7 @@ const unbindPosition = commandRoute({
   operationId: 'unbindPosition',
   summary: 'Let a member go from a position of a group',
   description:
-    'The last one who leads the group stays until another one does. Nothing happens to a member that is not bound to it. It is done in an archived group, too.',
+    'The last one who leads the group stays until another one does, for as long as it would: who is suspended, or leads by a shorter term, is none. Nothing happens to a member that is not bound to it. It is done in an archived group, too.',
   params: bound,
   resource: ofGroup,
   ...HIDDEN_GROUP,

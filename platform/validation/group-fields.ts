@@ -57,8 +57,22 @@ export const groupTag = line(LONGEST_TAG)
   .regex(/^(?!\.{1,2}$)/, 'must not be . or ..')
   .meta({ maxLength: LONGEST_TAG, examples: ['sales'] });
 
-/** What makes a name one of its kind: names that look the same, or differ in case or width, are one. */
-export const nameKey = (name: string): string => name.normalize('NFKC').toLowerCase().normalize('NFKC').trim();
+/**
+ * What makes a name one of its kind: names that look the same, or differ in case or width, are one. As nothing in JavaScript folds cases
+ * (toCasefold, Unicode 3.13), it goes to the upper case and back, where ß is SS and ſ is S. That leaves two letters apart which are one: a sigma at the
+ * end of a word, and a Turkish İ, which has its dot besides.
+ */
+export const nameKey = (name: string): string =>
+  name
+    .normalize('NFKC')
+    .toLowerCase()
+    .toUpperCase()
+    .toLowerCase()
+    .normalize('NFKD')
+    .replaceAll('ς', 'σ')
+    .replace(/(?<=i\p{M}*)\u0307/gu, '')
+    .normalize('NFKC')
+    .trim();
 
 export const groupTags = z
   .array(groupTag)

@@ -1,22 +1,20 @@
 import { setImmediate } from 'node:timers/promises';
 import { Counter } from '@prometheus-io/client';
-import { callerGone, MusubiError, notFound, permissionDenied } from '#platform/errors.ts';
+import { callerGone, permissionDenied } from '#platform/errors.ts';
 import { metrics } from '#platform/process/telemetry.ts';
-import type { Action } from '#proto/musubi/auth/v1/actions.ts';
 import type { AccessToken } from './access-tokens.ts';
 import type { Auth } from './auth.ts';
 import type { Condition } from './conditions.ts';
 import type { Role } from './domain.ts';
 import { outcomeOf } from './outcome.ts';
 import type { Permit } from './permits.ts';
-import type { Explanation } from './policies.ts';
 import type { RoleVersion } from './policy-sets.ts';
 import { type About, aboutOf, askedBelow, questionOf, type Resource } from './question.ts';
-import { groupNotFound, permissionRevoked, sessionRevoked } from './refusals.ts';
+import { permissionRevoked, sessionRevoked } from './refusals.ts';
 import type { Standing } from './standing.ts';
 
 /** What is asked about, as callers name it. */
-interface Asked {
+export interface Asked {
   action: string;
   resource: Resource;
 }
@@ -117,7 +115,7 @@ export async function requirePermit(
 const TURN_MS = 10;
 
 /** What is answered of each, in order. Policies that are not parsed yet can take long: others have their turn in between. */
-async function inTurns<Item, Answer>(
+export async function inTurns<Item, Answer>(
   items: readonly Item[],
   answer: (item: Item) => Promise<Answer>,
   signal?: AbortSignal,
@@ -167,77 +165,7 @@ export async function check(
   return await inTurns(checks, decide, signal);
 }
 
-/**
- * What would be allowed to a member now, and by which policies: for an administrator who asks. Nothing is done, and a login
- * that is closed is looked at as if it was open.
- *
- * @throws as {@link authorize} for who asks; MEMBER_NOT_FOUND
- */
-export async function simulate(
-  auth: Auth,
-  { accessToken, memberId, action, resource }: { accessToken: string; memberId: string } & Asked,
-  signal?: AbortSignal,
-): Promise<Explanation> {
-  await authorize(auth, { accessToken, action: 'policy.simulate', resource: { type: 'System', id: '', ownerId: '' } }, signal);
-  const [explanation] = await explained(auth, memberId, resource, [action], signal);
-  return explanation as Explanation;
-}
-
-/**
- * What a member may do in a group, action by action, and what decides that. Of itself every member asks who may read the group, of others who
- * may see its positions and its members, as it tells who is in it. Of what is granted from a group above, who may not see as much there is told only
- * that it is granted; of itself, who may not read that one.
- *
- * @throws as {@link authorize} for who asks; GROUP_NOT_FOUND for a group that it may not read, MEMBER_NOT_FOUND
- */
-export async function explainGroup(
-  auth: Auth,
-  { accessToken, memberId, groupId }: { accessToken: string; memberId: string; groupId: string },
-  signal?: AbortSignal,
-): Promise<(Explanation & { action: string })[]> {
-  const { action, resource } = readingOf(groupId);
-  const token = await authorize(auth, { accessToken, action, resource }, signal).catch((error: unknown) => {
-    throw error instanceof MusubiError && error.code === 'PERMISSION_DENIED' ? groupNotFound() : error;
-  });
-  const isOfOther = token.memberId !== memberId;
-  for (const needed of isOfOther ? TOLD_OF_OTHERS : []) await authorize(auth, { accessToken, action: needed, resource }, signal);
-  const actions = auth.policies.actionsOn(resource.type);
-  const explanations = await explained(auth, memberId, resource, actions, signal);
-  const above = [...new Set(explanations.flatMap(({ positions }) => positions.map((one) => one.groupId)))];
-  const needed = [action, ...(isOfOther ? TOLD_OF_OTHERS : [])];
-  const checks = above.flatMap((id) => needed.map((action) => ({ ...readingOf(id), action })));
-  const allowed = await check(auth, { accessToken, checks }, signal);
-  const hidden = above.filter((_, at) => !allowed.slice(at * needed.length, (at + 1) * needed.length).every(Boolean));
-  return explanations.map(({ positions, ...explanation }, at) => ({
-    action: actions[at] ?? '',
-    ...explanation,
-    positions: positions.filter((one) => !hidden.includes(one.groupId)),
-  }));
-}
-
-/** What it takes, besides reading a group, to be told what others hold there. */
-const TOLD_OF_OTHERS = ['position.list', 'group.list-members'] as const satisfies readonly Action[];
-
-/** What is asked of a group before anything of it is shown. */
-const readingOf = (groupId: string): Asked => ({ action: 'group.read', resource: groupOf(groupId) });
-const groupOf = (id: string): Resource => ({ type: 'Group', id, ownerId: '' });
-
-async function explained(
-  auth: Auth,
-  memberId: string,
-  resource: Resource,
-  actions: readonly string[],
-  signal?: AbortSignal,
-): Promise<Explanation[]> {
-  const standing = await auth.sessions.standingOf(memberId, aboutOf([resource], actions));
-  if (!standing) throw notFound('MEMBER_NOT_FOUND', 'there is no such member');
-  const { roles, ...facts } = standing;
-  const held = await withPolicies(auth, roles);
-  const explain = (action: string) => auth.policies.explain(questionOf({ memberId, action, resource }, facts), held);
-  return await inTurns(actions, explain, signal);
-}
-
-const withPolicies = ({ store }: Pick<Auth, 'store'>, roles: readonly RoleVersion[]): Promise<Role[]> =>
+export const withPolicies = ({ store }: Pick<Auth, 'store'>, roles: readonly RoleVersion[]): Promise<Role[]> =>
   store.roles.find({ _id: { $in: roles.map(({ _id }) => _id) } }).toArray();
 
 /**
@@ -268,3 +196,5 @@ async function standingOf(
   if (!standing) throw sessionRevoked();
   return standing;
 }
+
+export const groupOf = (id: string): Resource => ({ type: 'Group', id, ownerId: '' });

@@ -5,11 +5,13 @@ import { currentTraceId } from '#platform/process/telemetry.ts';
 import { LONGEST_NAME } from '#platform/validation/fields.ts';
 import { requireId } from '#platform/validation/id.ts';
 import type { AuthServiceService, Origin, PermissionCheck, Resource, TokenResponse } from '#proto/musubi/auth/v1/auth.ts';
-import { authenticate, authorize, check, explainGroup, simulate } from './access.ts';
+import { authenticate, authorize, check } from './access.ts';
 import { ACCESS_TOKEN_SECONDS } from './access-tokens.ts';
 import type { Auth } from './auth.ts';
 import { toWire } from './conditions-wire.ts';
 import { DEVICE_COOKIE_SECONDS } from './device-cookies.ts';
+import { explainGroup, simulate } from './explain.ts';
+import { tieOf, toldPolicies } from './groups/ties.ts';
 import { isReading } from './partial-evaluation.ts';
 import type { Permit } from './permits.ts';
 import { saysTooMuch } from './question.ts';
@@ -90,11 +92,14 @@ export function authHandlers(auth: Auth, keys: KeyRing): AuthHandlers {
     simulate: async ({ accessToken, memberId, check: asked }, { signal }) => {
       requireId('memberId', memberId);
       if (!asked) throw missing('check');
-      return await simulate(auth, { accessToken, ...question(asked, 'check.'), memberId }, signal);
+      const { policies, ...rest } = await simulate(auth, { accessToken, ...question(asked, 'check.'), memberId }, signal);
+      return { ...rest, policies: toldPolicies(policies) };
     },
     explainGroup: async ({ accessToken, memberId, groupId }, { signal }) => {
       requireId('memberId', memberId);
-      return { actions: await explainGroup(auth, { accessToken, memberId, groupId }, signal) };
+      const actions = await explainGroup(auth, { accessToken, memberId, groupId }, signal);
+      const told = actions.map((one) => ({ ...one, policies: toldPolicies(one.policies), wouldDo: one.wouldDo.map(tieOf) }));
+      return { actions: told };
     },
     stagePassword: async ({ password }, { signal }) => ({
       passwordRef: await stagePassword(store, auth.passwords, password, signal),

@@ -1,8 +1,9 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import test from 'ava';
 import { Secret } from '#platform/process/config.ts';
-import { requirePermit, simulate } from './access.ts';
+import { requirePermit } from './access.ts';
 import { loginOf, openTestAuth, type TestAuth } from './auth.fixture.ts';
+import { simulate } from './explain.ts';
 import { type Permit, Permits } from './permits.ts';
 import { logIn } from './rpcs/log-in.ts';
 import { logOut } from './rpcs/log-out.ts';
@@ -96,7 +97,7 @@ test('what a permit is about is in the roles that it has at the pivot, and in th
   t.deepEqual(await simulate(auth, asked), {
     allowed: true,
     forbidden: false,
-    policies: [{ roleId: 'leads', policyId: 'leads.0' }],
+    policies: [{ roleId: 'leads', policyId: 'leads.0', ties: [] }],
     positions: [],
   });
   await give([]);

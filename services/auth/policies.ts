@@ -5,6 +5,7 @@ import { type Condition, nameIn, narrow, narrowTo, spellOut } from './conditions
 import type { Policy, Role } from './domain.ts';
 import { grantedBy, isTo } from './groups/group.ts';
 import { groupAttributes, standingIn } from './groups/in-cedar.ts';
+import { type Tie, tiesAsked } from './groups/ties.ts';
 import { conditionOf, NotListable, notListable } from './partial-evaluation.ts';
 import { factsOf, faultOf, messages } from './policy-facts.ts';
 import { type PolicySet, PolicySets, type RoleVersion } from './policy-sets.ts';
@@ -28,7 +29,7 @@ export type Decision = 'allowed' | Refusal;
 export interface Explanation {
   allowed: boolean;
   forbidden: boolean;
-  policies: { roleId: string; policyId: string }[];
+  policies: { roleId: string; policyId: string; ties: Tie[] }[];
   positions: { positionId: string; groupId: string }[];
 }
 
@@ -131,7 +132,10 @@ export class Policies {
     if (typeof answer === 'string') return { allowed: false, forbidden: false, policies: [], positions: [] };
     const policies = answer.by.map((name) => {
       const at = name.indexOf('/');
-      return { roleId: name.slice(0, at), policyId: name.slice(at + 1) };
+      const [roleId, policyId] = [name.slice(0, at), name.slice(at + 1)];
+      const texts = roles.find(({ _id }) => _id === roleId)?.policies;
+      const cedar = texts?.find((one) => one.policyId === policyId)?.cedar;
+      return { roleId, policyId, ties: cedar === undefined ? [] : tiesAsked(cedar, question) };
     });
     const { place } = question.resource;
     return {

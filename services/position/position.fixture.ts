@@ -17,7 +17,7 @@ export const job = (jobId: string = randomUUID()) => ({ jobId, of: (step: string
 export type Job = ReturnType<typeof job>;
 
 /** For how long members are bound, where nothing is said of that. */
-export const NO_TENURE: Tenure = { prolongedIds: [], shortens: false, endingSoonerIds: [], leaders: undefined };
+export const NO_TENURE: Tenure = { prolongedIds: [], shortens: false, endingSoonerIds: [] };
 /** The same where one leads a group no more, or for less long, but these do. */
 export const ledBy = (...memberIds: string[]): Tenure => ({ ...NO_TENURE, leaders: { memberIds } });
 

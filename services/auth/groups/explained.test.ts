@@ -1,7 +1,7 @@
 import test from 'ava';
 import { ROOT } from '#platform/validation/group-fields.ts';
-import { explainGroup } from '../access.ts';
 import { openTestAuth, type TestAuth } from '../auth.fixture.ts';
+import { explainGroup } from '../explain.ts';
 import { askingOf, position } from './asking.fixture.ts';
 
 // What decides what members may do in groups, as it is explained to who asks.
@@ -45,7 +45,7 @@ test('what a member may do in a group is explained: which policy, of which posit
     'group.delete': { allowed: false, forbidden: false, policies: [], positions: [] },
   });
   t.like(await of(leader, top._id), { 'group.delete': { allowed: true, positions: [by] } });
-  const forbids = { roleId: 'deletes-nothing', policyId: 'deletes-nothing.0' };
+  const forbids = { roleId: 'deletes-nothing', policyId: 'deletes-nothing.0', ties: [] };
   t.like(await of(leader, inner._id, bound.memberId), {
     'group.update': { allowed: false, forbidden: true, policies: [forbids], positions: [by] },
   });
@@ -58,6 +58,51 @@ test('what a member may do in a group is explained: which policy, of which posit
   const asking = await member({ groupIds: [listing._id] });
   await t.throwsAsync(of(asking, listing._id, other.memberId), DENIED, 'and members, as it tells who is in the group');
   await t.throwsAsync(of(inside, top._id), { code: 'GROUP_NOT_FOUND' }, 'as if there was none');
+});
+
+test('where a policy decides by what a member is to a group, it is told what that is, and where', async (t) => {
+  const [leading, named] = [position('leader'), position(null)];
+  const reading = position('member', ['group.read', 'subtree'], ['position.list', 'subtree']);
+  const updating = position(null, ['group.update', 'subtree'], ['group.archive', 'here']);
+  const top = await add(undefined, { positions: [leading, reading, updating] });
+  const inner = await add(top);
+  const elsewhere = await add(undefined, { positions: [named, position('member', ['group.read', 'here'])] });
+  const action = (name: string) => `action == Musubi::Action::"group.${name}"`;
+  await auth.role(`ties-${top._id}`, [
+    `permit (principal, ${action('expel-member')}, resource) when { principal in resource.leaders };`,
+    `permit (principal, ${action('leave')}, resource) when { principal in resource.members };`,
+    `permit (principal, ${action('join')}, resource) when { principal in resource.invited };`,
+    `permit (principal in Musubi::Position::"${named.id}", ${action('move')}, resource in Musubi::Group::"${top._id}");`,
+    `forbid (principal, ${action('delete')}, resource) unless { principal in resource.leaders };`,
+  ]);
+  const roles = [`ties-${top._id}`];
+  const groupIds = [top._id, elsewhere._id];
+  const leader = await member({ groupIds, positionIds: [leading.id, named.id], invitedTo: [inner._id] }, roles);
+  const plain = await member({ groupIds }, roles);
+  const of = async ({ accessToken, memberId }: typeof leader, groupId: string) => {
+    const all = await explainGroup(auth, { accessToken, memberId, groupId });
+    return Object.fromEntries(
+      all.map(({ action, policies, wouldDo }) => [action, { ties: policies.map(({ ties }) => ties), wouldDo }]),
+    );
+  };
+  const leads = { kind: 'leader', groupId: top._id, positionId: leading.id };
+  const holds = { kind: 'holder', groupId: elsewhere._id, positionId: named.id };
+  t.like(await of(leader, inner._id), {
+    'group.expel-member': { ties: [[leads]], wouldDo: [] },
+    'group.join': { ties: [[{ kind: 'invited', groupId: inner._id }]] },
+    'group.move': { ties: [[holds, { kind: 'within', groupId: top._id }]] },
+    'group.leave': { ties: [], wouldDo: [{ kind: 'member', groupId: inner._id }] },
+    'group.update': { ties: [], wouldDo: [{ kind: 'holder', groupId: top._id, positionId: updating.id }] },
+    'group.archive': { wouldDo: [] },
+  });
+  t.like(await of(leader, top._id), {
+    'group.leave': { ties: [[{ kind: 'member', groupId: top._id }]] },
+    'group.archive': { wouldDo: [{ kind: 'holder', groupId: top._id, positionId: updating.id }] },
+  });
+  const ofPlain = await of(plain, inner._id);
+  t.deepEqual(ofPlain['group.expel-member'], { ties: [], wouldDo: [{ kind: 'leader', groupId: inner._id }] });
+  t.deepEqual(ofPlain['group.join']?.wouldDo, [{ kind: 'invited', groupId: inner._id }]);
+  t.deepEqual(ofPlain['group.delete'], { ties: [[]], wouldDo: [] }, 'to lead lifts what forbids it, and permits nothing');
 });
 
 test('who asks what another member may do in a group learns of no group above that it may not read', async (t) => {

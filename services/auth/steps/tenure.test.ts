@@ -34,7 +34,7 @@ const bind = (groupId: string, { memberId }: Someone, positionIds: string[], ten
 
 const suspend = ({ memberId }: Someone) => auth.store.members.updateOne({ _id: memberId }, { $set: { status: 'suspended' } });
 
-test('nobody gives a position for longer than it holds what that permits, itself least of all', async (t) => {
+test.serial('nobody gives a position for longer than it holds what that permits, itself least of all', async (t) => {
   const [leader, deputy, friend] = [await member(), await member(), await member()];
   const group = await made(leader.memberId);
   const led = [group.leader.positionId];
@@ -57,7 +57,49 @@ test('nobody gives a position for longer than it holds what that permits, itself
   await t.throwsAsync(bind(below.groupId, deputy, both, { prolongedIds: both, endingSoonerIds: all }, deputy), EXCEEDS);
 });
 
-test('what is prolonged is given with what policies say of who holds it, or leads', async (t) => {
+test.serial('to have a position end sooner needs what it needs to let somebody go from it', async (t) => {
+  const binding = grant(PositionKind.POSITION_KIND_UNSPECIFIED, ['position.bind', 'here']);
+  const unbinding = grant(PositionKind.POSITION_KIND_UNSPECIFIED, ['position.unbind', 'here']);
+  const group = await made(undefined, ROOT, binding, unbinding);
+  const [one, leader] = [await member(), await member()];
+  const led = [group.leader.positionId];
+  await bind(group.groupId, leader, led);
+  await bind(group.groupId, one, [binding.positionId]);
+  const shorten = (whose: Someone, ids: string[], by = one) => bind(group.groupId, whose, ids, { shortens: true }, by);
+  await t.throwsAsync(shorten(leader, led), { code: 'PERMISSION_DENIED', message: /position\.unbind/ });
+  await t.throwsAsync(shorten(one, [binding.positionId]), { code: 'PERMISSION_DENIED' }, 'of its own, too');
+  await bind(group.groupId, one, [binding.positionId, unbinding.positionId]);
+  await t.notThrowsAsync(shorten(leader, led));
+  await t.notThrowsAsync(shorten(leader, led, await member('admin')));
+});
+
+test.serial('who is suspended leads no group: neither as the one who stays nor as a successor', async (t) => {
+  const [leader, other, admin] = [await member(), await member(), await member('admin')];
+  const group = await made(leader.memberId);
+  await bind(group.groupId, other, [group.leader.positionId]);
+  const leave = (leaders: Tenure['leaders'], by: Someone | undefined = leader) =>
+    auth.steps.changeStandings({
+      ...operation(),
+      groupId: group.groupId,
+      changes: [{ memberId: leader.memberId, isMember: false, positions: { positionIds: [] } }],
+      tenure: { ...NO_TENURE, leaders },
+      permit: by?.permit(group.groupId, 'group.update'),
+    });
+  const stays = { memberIds: [other.memberId] };
+  await suspend(other);
+  await t.throwsAsync(leave(stays), LAST_LEADER);
+  const third = await member();
+  await suspend(third);
+  await t.throwsAsync(leave({ memberIds: [third.memberId, other.memberId] }), LAST_LEADER, 'nor is one that succeeds it');
+  await auth.steps.reinstateLogin({ ...operation(), memberId: other.memberId });
+  await t.notThrowsAsync(leave({ memberIds: [third.memberId, other.memberId] }));
+  await bind(group.groupId, leader, [group.leader.positionId]);
+  await suspend(other);
+  await t.notThrowsAsync(leave(stays, admin), 'an administrator decides');
+});
+
+// A policy on leaders is about all who make somebody lead: it comes last.
+test.serial('what is prolonged is given with what policies say of who holds it, or leads', async (t) => {
   const helping = grant(PositionKind.POSITION_KIND_UNSPECIFIED, ['position.bind', 'here']);
   const named = grant(PositionKind.POSITION_KIND_UNSPECIFIED);
   const group = await made(undefined, ROOT, helping, named);
@@ -85,45 +127,4 @@ test('what is prolonged is given with what policies say of who holds it, or lead
   await t.notThrowsAsync(prolong(named.positionId));
   await t.throwsAsync(prolong(leader.positionId, [leader.positionId]), EXCEEDS, 'it leads for less long');
   await t.throwsAsync(prolong(named.positionId, [named.positionId]), EXCEEDS);
-});
-
-test('to have a position end sooner needs what it needs to let somebody go from it', async (t) => {
-  const binding = grant(PositionKind.POSITION_KIND_UNSPECIFIED, ['position.bind', 'here']);
-  const unbinding = grant(PositionKind.POSITION_KIND_UNSPECIFIED, ['position.unbind', 'here']);
-  const group = await made(undefined, ROOT, binding, unbinding);
-  const [one, leader] = [await member(), await member()];
-  const led = [group.leader.positionId];
-  await bind(group.groupId, leader, led);
-  await bind(group.groupId, one, [binding.positionId]);
-  const shorten = (whose: Someone, ids: string[], by = one) => bind(group.groupId, whose, ids, { shortens: true }, by);
-  await t.throwsAsync(shorten(leader, led), { code: 'PERMISSION_DENIED', message: /position\.unbind/ });
-  await t.throwsAsync(shorten(one, [binding.positionId]), { code: 'PERMISSION_DENIED' }, 'of its own, too');
-  await bind(group.groupId, one, [binding.positionId, unbinding.positionId]);
-  await t.notThrowsAsync(shorten(leader, led));
-  await t.notThrowsAsync(shorten(leader, led, await member('admin')));
-});
-
-test('who is suspended leads no group: neither as the one who stays nor as a successor', async (t) => {
-  const [leader, other, admin] = [await member(), await member(), await member('admin')];
-  const group = await made(leader.memberId);
-  await bind(group.groupId, other, [group.leader.positionId]);
-  const leave = (leaders: Tenure['leaders'], by: Someone | undefined = leader) =>
-    auth.steps.changeStandings({
-      ...operation(),
-      groupId: group.groupId,
-      changes: [{ memberId: leader.memberId, isMember: false, positions: { positionIds: [] } }],
-      tenure: { ...NO_TENURE, leaders },
-      permit: by?.permit(group.groupId, 'group.update'),
-    });
-  const stays = { memberIds: [other.memberId] };
-  await suspend(other);
-  await t.throwsAsync(leave(stays), LAST_LEADER);
-  const third = await member();
-  await suspend(third);
-  await t.throwsAsync(leave({ memberIds: [third.memberId, other.memberId] }), LAST_LEADER, 'nor is one that succeeds it');
-  await auth.steps.reinstateLogin({ ...operation(), memberId: other.memberId });
-  await t.notThrowsAsync(leave({ memberIds: [third.memberId, other.memberId] }));
-  await bind(group.groupId, leader, [group.leader.positionId]);
-  await suspend(other);
-  await t.notThrowsAsync(leave(stays, admin), 'an administrator decides');
 });

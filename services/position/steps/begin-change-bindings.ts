@@ -65,8 +65,7 @@ export const beginChangeBindings: Step<BeginChangeBindingsRequest, BeginChangeBi
     const begun = [its];
     const led = ledUntil(its.before, its.after, leading);
     const succeeds = led && successorId !== undefined && successorId !== memberId;
-    if (succeeds)
-      begun.push(await begin(tx, { groupId, memberId: successorId, jobId }, (held) => succession(held, led)));
+    if (succeeds) begun.push(await begin(tx, { groupId, memberId: successorId, jobId }, (held) => succession(held, led)));
     const others = led && (await leadersBesides(tx, led.positionId, memberId, led.until));
     const kept = begun.map(({ before, after }) => keptBindings(before, after));
     const given = longest(kept.flatMap((one) => one.given ?? []));
