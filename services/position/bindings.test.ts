@@ -154,7 +154,9 @@ test('nobody is bound to what all members hold, nor to a position of another gro
   const making = { operationId: job().of('begin'), groupId, positionId: randomUUID(), name: 'Made', permissions: [] };
   await service.beginCreatePosition(making, call);
   await t.throwsAsync(begin(groupId, memberId, { bind: [making.positionId] }), { code: 'POSITION_NOT_FOUND' });
-  await t.throwsAsync(begin(randomUUID(), memberId, { releaseAll: true }), { code: 'GROUP_NOT_FOUND' });
+  const unknown = randomUUID();
+  await t.throwsAsync(begin(unknown, memberId, { bind: [ofMembers] }), { code: 'GROUP_NOT_FOUND' });
+  t.like(await begin(unknown, memberId, { releaseAll: true }), { bindings: [{ memberId, positionIds: [] }], leavesNone: false });
   await t.notThrowsAsync(begin(groupId, memberId, { releaseAll: true }), 'what was refused has taken nothing');
 });
 

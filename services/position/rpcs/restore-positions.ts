@@ -1,5 +1,5 @@
 import { addEvents } from '#platform/operations/postgres.ts';
-import type { Database } from '#platform/postgres/database.ts';
+import { type Database, sql } from '#platform/postgres/database.ts';
 import { requireId } from '#platform/validation/id.ts';
 import type { RestorePositionsRequest, RestorePositionsResponse } from '#proto/musubi/position/v1/position.ts';
 import { bindingsId, isClosed, lockBindings, putBindings, raiseBindings, releaseBindings } from '../bindings.ts';
@@ -22,8 +22,9 @@ export const restorePositions = (
 ): Promise<RestorePositionsResponse> =>
   db.transaction(async (tx) => {
     requireGroupId(groupId);
-    // Above all that readers have: which versions there were, nobody knows any more.
-    const version = Date.now();
+    // By the store's clock, so above all that readers have: which versions there were, nobody knows any more.
+    const [now] = await tx.query<{ ms: number }>(sql`select (extract(epoch from now()) * 1000)::bigint as ms`);
+    const version = now?.ms ?? 1;
     const made = defaultPositions(groupId).map((position) => {
       const grant = granted.find(({ positionId }) => positionId === position.positionId);
       const { permissions = position.permissions } = tidyPosition({ permissions: fromMessages(grant?.permissions) });
