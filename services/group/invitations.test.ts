@@ -68,14 +68,18 @@ test('an invitation is for a time, which is to come and not too far', async (t) 
   t.like(await membershipOf(groupId, memberId), { until: new Date(next.until), lockHolder: null });
 });
 
-test('time ends an invitation also where the group is archived; nothing else does there', async (t) => {
+test('an invitation ends also where the group is archived; nobody comes in by it there', async (t) => {
   const [groupId, other, memberId, at] = [await createGroup(), await createGroup({}), randomUUID(), job()];
   const given = invitation();
   for (const id of [groupId, other]) await done('INVITE', id, memberId, given);
   await begin.archive(groupId, at);
   await commit(groupId, at);
-  for (const what of ['ACCEPT', 'DECLINE_INVITATION', 'WITHDRAW_INVITATION'] as const)
-    await t.throwsAsync(change(what, groupId, memberId), { code: 'GROUP_ARCHIVED' });
+  await t.throwsAsync(change('ACCEPT', groupId, memberId), { code: 'GROUP_ARCHIVED' });
+  for (const what of ['DECLINE_INVITATION', 'WITHDRAW_INVITATION'] as const) {
+    const ending = job();
+    await change(what, groupId, memberId, {}, ending);
+    await undo(ending.of('begin'));
+  }
   await t.notThrowsAsync(done('EXPIRE_INVITATION', groupId, memberId, { until: given.until }));
 });
 

@@ -156,7 +156,7 @@ test('nobody is bound to what all members hold, nor to a position of another gro
   await t.throwsAsync(begin(groupId, memberId, { bind: [making.positionId] }), { code: 'POSITION_NOT_FOUND' });
   const unknown = randomUUID();
   await t.throwsAsync(begin(unknown, memberId, { bind: [ofMembers] }), { code: 'GROUP_NOT_FOUND' });
-  t.like(await begin(unknown, memberId, { releaseAll: true }), { bindings: [{ memberId, positionIds: [] }], leavesNone: false });
+  t.like(await begin(unknown, memberId, { releaseAll: true }), { bindings: [{ memberId, positionIds: [] }], tenure: NO_TENURE });
   await t.notThrowsAsync(begin(groupId, memberId, { releaseAll: true }), 'what was refused has taken nothing');
 });
 

@@ -281,7 +281,7 @@ test('all positions of groups that are gone are removed, with who is bound to th
   t.deepEqual(await boundTo(one.groupId, one.leaderId), []);
   t.deepEqual(await boundTo(kept.groupId, kept.leaderId), [kept.leading]);
   await t.throwsAsync(create(one.groupId), { code: 'GROUP_NOT_FOUND' });
-  await t.throwsAsync(change(one.groupId, memberId, { releaseAll: true }), { code: 'GROUP_NOT_FOUND' });
+  await t.throwsAsync(change(one.groupId, memberId, { release: [positionId] }), { code: 'GROUP_NOT_FOUND' });
   for (const groupIds of [[], Array.from({ length: 101 }, () => randomUUID())])
     await t.throwsAsync(service.removeAllPositions({ operationId: job().of('r'), groupIds }, call), { code: 'INVALID_ARGUMENT' });
 });

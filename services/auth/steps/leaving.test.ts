@@ -2,7 +2,7 @@ import test from 'ava';
 import { ROOT } from '#platform/validation/group-fields.ts';
 import { PositionKind } from '#proto/musubi/position/v1/position.ts';
 import { openTestAuth, type TestAuth } from '../auth.fixture.ts';
-import { change, grant, groupsOf, operation } from '../groups/groups.fixture.ts';
+import { change, grant, groupsOf, NO_TENURE, operation } from '../groups/groups.fixture.ts';
 import { putRootGroup } from '../rpcs/put-root-group.ts';
 
 // Who leads a group can leave it: with a successor in any case, and without one where there is no other way.
@@ -38,7 +38,7 @@ const go = (
       { memberId: leader.memberId, isMember: false, positions: { positionIds: [] } },
       ...(successor ? [{ memberId: successor.memberId, isMember: undefined, positions: { positionIds } }] : []),
     ],
-    leavesNone: successor === undefined,
+    tenure: { ...NO_TENURE, leaders: { memberIds: successor ? [successor.memberId] : [] } },
     permit: leader.permit(groupId, action),
   };
   return { ...asked, done: () => auth.steps.changeStandings(asked) };
