@@ -14,7 +14,7 @@ test('a member asks for itself, and says why or nothing', async (t) => {
   const path = `/v1/groups/${groupId}/join-requests`;
   const asked = await send(world, 'POST', path, { token: world.admin, headers: wait, body: { message: ' Please ' } });
   t.like(asked, { status: 201, body: { groupId, state: 'pending', requestedAt: '2026-01-02T03:04:05.678Z' } });
-  t.like(world.asked.at(-1), { action: 'group.request-join', resource: { type: 'Group', id: groupId }, wantsPermit: true });
+  t.like(world.asked[0], { action: 'group.request-join', resource: { type: 'Group', id: groupId }, wantsPermit: true });
   const adminId = [...world.members.keys()].find((id) => id !== hanaId) ?? '';
   t.like(world.started, [
     { command: 'group.request-join', aggregateId: adminId, input: { groupId, memberId: adminId, message: 'Please' } },
@@ -54,7 +54,7 @@ test('a member is invited for as long as it is said, or as others are; the job i
     status: 201,
     body: { groupId, memberId: hanaId, inviterId: 'inviter', expiresAt: '2026-01-02T03:04:05.678Z' },
   });
-  t.like(world.asked.at(-1), { action: 'group.invite-member', resource: { type: 'Group', id: groupId } });
+  t.like(world.asked[0], { action: 'group.invite-member', resource: { type: 'Group', id: groupId } });
   t.like(world.started[0], {
     command: 'group.invite-member',
     aggregateId: hanaId,
