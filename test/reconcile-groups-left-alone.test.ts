@@ -47,7 +47,7 @@ test('what a job is at is no difference: a group that is made, changed, moved or
   await remove('auth', 'removeGroups', { groupId: deleted });
   const join = access.job();
   await join('group', 'beginChangeMembership', { groupId: place, memberId, change: 'MEMBERSHIP_CHANGE_ADD', reason: '' });
-  await join('auth', 'changeStandings', { groupId: place, changes: [{ memberId, isMember: true }], leavesNone: false });
+  await join('auth', 'changeStandings', { groupId: place, changes: [{ memberId, isMember: true }] });
   const [put, drop, bound = ''] = positions;
   const change = access.job();
   const asked = { groupId: place, positionId: put, permissions: { permissions: [] } };
@@ -63,7 +63,7 @@ test('what a job is at is no difference: a group that is made, changed, moved or
     memberId,
     positions: { positionIds },
   }));
-  await bind('auth', 'changeStandings', { groupId: place, changes, leavesNone: false });
+  await bind('auth', 'changeStandings', { groupId: place, changes });
 
   const { repaired, left } = await reconcile(access.context);
   t.deepEqual([repaired, left], [{}, []]);

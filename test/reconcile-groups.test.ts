@@ -145,7 +145,7 @@ const PLANTED: Record<GroupKind, (access: Access) => Promise<Planted>> = {
     const step = access.job();
     const asked = { groupId, memberId, change: 'MEMBERSHIP_CHANGE_INVITE', reason: '', inviterId: inviter.memberId };
     await step('group', 'beginChangeMembership', asked);
-    await step('auth', 'changeStandings', { groupId, changes: [{ memberId, isInvited: true }], leavesNone: false });
+    await step('auth', 'changeStandings', { groupId, changes: [{ memberId, isInvited: true }] });
     await step('group', 'commitMembership');
     await access.auth.store.members.updateOne({ _id: memberId }, { $unset: { invitedTo: '' } });
     const agrees = async () => (await standingOf(access, groupId, memberId)).isInvited;

@@ -89,7 +89,7 @@ const expelMember = commandRoute({
   operationId: 'expelMember',
   summary: 'Put a member out of a group',
   description:
-    'The positions that it holds there go with it. The last that leads a group is put out by who names a successor, or by an administrator: then those lead it who lead a group that it is in.',
+    'The positions that it holds there go with it. It is done in an archived group, too. The last that leads a group is put out by who names a successor, or by an administrator: then those lead it who lead a group that it is in.',
   params: ofMember,
   resource,
   ...HIDDEN_GROUP,
@@ -103,7 +103,7 @@ const expelMember = commandRoute({
   input: ({ id, params: { groupId }, body, byMemberId }) => ({ groupId, memberId: id, byMemberId, ...body }),
   about: ({ params }) => `Put member ${params.memberId} out of group ${params.groupId}`,
   responses: { 204: { description: 'The member is not in the group any more' } },
-  problems: [...ENDING, 'GROUP_ARCHIVED'],
+  problems: ENDING,
   answer: async () => ({ status: 204 as const }),
 });
 

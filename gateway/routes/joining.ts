@@ -21,12 +21,11 @@ const CHANGING = [
   'GROUP_NOT_FOUND',
   'MEMBER_NOT_FOUND',
   'MEMBER_DELETING',
-  'GROUP_ARCHIVED',
   'ROOT_GROUP',
   'GROUP_BUSY',
   'MEMBERSHIP_BUSY',
 ] as const;
-const COMING = [...CHANGING, 'ALREADY_MEMBER', 'TOO_MANY_GROUPS'] as const;
+const COMING = [...CHANGING, 'GROUP_ARCHIVED', 'ALREADY_MEMBER', 'TOO_MANY_GROUPS'] as const;
 
 const ofOne = {
   tag: 'Groups',
@@ -70,6 +69,7 @@ const requestJoin = commandRoute({
   responses: { 201: { description: 'Who may decide sees the request', schema: joinRequestSchema } },
   problems: [
     ...CHANGING,
+    'GROUP_ARCHIVED',
     'ALREADY_MEMBER',
     'GROUP_NOT_ON_REQUEST',
     'ALREADY_REQUESTED',
@@ -167,6 +167,7 @@ const inviteMember = commandRoute({
   responses: { 201: { description: 'The member sees the group and the invitation', schema: invitationSchema } },
   problems: [
     ...CHANGING,
+    'GROUP_ARCHIVED',
     'ALREADY_MEMBER',
     'ALREADY_REQUESTED',
     'ALREADY_INVITED',

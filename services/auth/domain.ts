@@ -81,10 +81,10 @@ export interface Member {
   groupIds?: string[];
   /** The positions that it is bound to, in those or in the whole organisation; absent: none. */
   positionIds?: string[];
-  /** How often these two were changed; absent: never. */
-  standings?: number;
   /** The groups that it is invited to; absent: none. */
   invitedTo?: string[];
+  /** How often these three were changed; absent: never. */
+  standings?: number;
   status: MemberStatus;
   /** Grows by 1 with every change of the login, its roles and its state; events carry it. */
   version: number;

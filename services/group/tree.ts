@@ -6,7 +6,7 @@ import { groupArchived, groupBusy, groupTooDeep, tooManySubgroups } from './refu
 
 // The tree of groups. Each knows the one that it is in, and nothing else of where it is: a move is one row, whatever is below it.
 
-/** The one advisory lock that this service takes; two numbers are a space of their own. */
+/** The advisory lock of the tree is of kind 9, those of members are of kind 10; two numbers are a space of their own. */
 const TREE = sql`9, 1`;
 
 /**

@@ -2,22 +2,6 @@ import type { LoginCopy, RoleCopy, RolePolicyCopy } from '#proto/musubi/auth/v1/
 
 // What Auth has of members and roles, compared with what Member and Role have of them. No I/O. (Groups: group-drift.ts.)
 
-/**
- * In what a copy differs:
- * - `unknown-member`: a login is open of which Member knows no member
- * - `missing-login`: a member has none
- * - `login-name`: it has another name
- * - `open-login`, `closed-login`: it is open though the member is suspended, or closed though it is not
- * - `extra-role`, `missing-role`: the member holds a role more, or less
- * - `unknown-role`, `absent-role`: a role of which Role knows nothing, or that Auth has not
- * - `policies`: a role carries others, or they say something else
- * - `unknown-group`, `absent-group`: a group of which Group knows nothing, or that Auth has not
- * - `group-path`, `group-visibility`: it is in another group, or found by others
- * - `group-positions`: there are others in it, or they permit something else; or Position knows of none
- * - `orphan-positions`: Position has some of a group of which neither Group nor Auth knows
- * - `extra-membership`, `missing-membership`: a member is in a group more, or less; one that is not in the whole organisation is so in Group
- * - `extra-binding`, `missing-binding`: it is bound to a position more, or less
- */
 const ACCESS_KINDS = [
   'unknown-member',
   'missing-login',
@@ -45,6 +29,24 @@ const GROUP_KINDS = [
   'missing-binding',
   'unknown-position',
 ] as const;
+/**
+ * In what a copy differs:
+ * - `unknown-member`: a login is open of which Member knows no member
+ * - `missing-login`: a member has none
+ * - `login-name`: it has another name
+ * - `open-login`, `closed-login`: it is open though the member is suspended, or closed though it is not
+ * - `extra-role`, `missing-role`: the member holds a role more, or less
+ * - `unknown-role`, `absent-role`: a role of which Role knows nothing, or that Auth has not
+ * - `policies`: a role carries others, or they say something else
+ * - `unknown-group`, `absent-group`: a group of which Group knows nothing, or that Auth has not
+ * - `group-path`, `group-visibility`: it is in another group, or found by others
+ * - `group-positions`: there are others in it, or they permit something else; or Position knows of none
+ * - `orphan-positions`: Position has some of a group of which neither Group nor Auth knows
+ * - `extra-membership`, `missing-membership`: a member is in a group more, or less; of the whole organisation it is Group that lacks the member
+ * - `extra-invitation`, `missing-invitation`: it is invited to a group more, or less
+ * - `extra-binding`, `missing-binding`: it is bound to a position more, or less
+ * - `unknown-position`: it is bound to a position that no group has
+ */
 export const KINDS = [...ACCESS_KINDS, ...GROUP_KINDS] as const;
 export type AccessKind = (typeof ACCESS_KINDS)[number];
 export type GroupKind = (typeof GROUP_KINDS)[number];

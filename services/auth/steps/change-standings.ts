@@ -24,7 +24,7 @@ interface Kept {
 /**
  * Gives members exactly what is said in a group: whether they are in it or invited, and to which of its positions they are bound. Who is no
  * administrator gives others only what it holds there itself, also where it invites, with what policies say of leaders and of positions by
- * name; who comes in by itself gets what all members have, and who leaves hands on what it was bound to, whatever else it is forbidden. To hold
+ * name; who comes in by itself gets what all members have, and who leaves hands on the position of its leaders, whatever else it is forbidden. To hold
  * a position for longer is to be given it, by who holds as much for as long; to hold it for less long is to be let go from it.
  *
  * @throws GROUP_NOT_FOUND, MEMBER_NOT_FOUND, POSITION_NOT_FOUND, NOT_MEMBER, LAST_LEADER, EXCEEDS_OWN_PERMISSIONS, PERMISSION_DENIED
@@ -55,7 +55,7 @@ export const changeStandings: PermittedStep<ChangeStandingsRequest, ChangeStandi
   },
 };
 
-/** Whether the last that leads a group can but leave it so: nobody is left to succeed it, and it may not delete the group with all below it. */
+/** Whether the last that leads a group can but leave it so: nobody who can log in is left to succeed it, and it may not delete the group with all below it. */
 async function hasNoOtherWay(
   { members }: Pick<Store, 'members'>,
   session: ClientSession,
@@ -63,7 +63,7 @@ async function hasNoOtherWay(
   groupId: string,
 ): Promise<boolean> {
   if (author.action !== LEAVE) return false;
-  const others = { groupIds: groupId, _id: { $ne: author.memberId } };
+  const others = { groupIds: groupId, _id: { $ne: author.memberId }, status: 'active' as const };
   if (await members.findOne(others, { session, projection: { _id: 1 } })) return false;
   return !(await author.holdsThere(groupId, [{ action: 'group.delete', reach: 'subtree' }]));
 }

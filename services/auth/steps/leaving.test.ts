@@ -81,6 +81,11 @@ test('who leads alone, and may not delete the group, leaves it also when nobody 
   await permit(group);
   await join(group, other);
   await t.throwsAsync(go(leader, group).done(), last, 'another one is there');
+  await auth.store.members.updateOne({ _id: other.memberId }, { $set: { status: 'suspended' } });
+  const leaving = go(leader, group);
+  await t.notThrowsAsync(leaving.done(), 'who is suspended can not succeed it');
+  await undo(leaving.operationId);
+  await auth.store.members.updateOne({ _id: other.memberId }, { $set: { status: 'active' } });
   await t.notThrowsAsync(go(leader, group, other).done());
   const alone = await member('leaves');
   const emptied = await made(alone.memberId);
