@@ -136,7 +136,11 @@ const PLANTED: Record<GroupKind, (access: Access) => Promise<Planted>> = {
   },
   async 'extra-invitation'(access) {
     const [groupId, { memberId }] = [await access.group(), await access.member()];
-    await access.auth.store.members.updateOne({ _id: memberId }, { $set: { invitedTo: [groupId] } });
+    await leftUntold(access, groupId, memberId);
+    await access.auth.store.members.updateOne(
+      { _id: memberId },
+      { $set: { invitedTo: [groupId] }, $pull: { groupIds: groupId } },
+    );
     const agrees = async () => !(await standingOf(access, groupId, memberId)).isInvited;
     return { id: `${groupId}.${memberId}`, narrowed: memberId, agrees };
   },

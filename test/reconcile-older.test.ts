@@ -27,7 +27,7 @@ test('a Group that tells of nothing, or has begun anew, has nothing taken away',
   const access = await system(t);
   const { memberId } = await access.member(['admin']);
   const ids = [await access.group({ leaderId: memberId }), await access.group({ leaderId: memberId })];
-  await access.groupDb.query(sql`truncate groups, names, memberships`);
+  await access.groupDb.query(sql`truncate groups, names, memberships, closings, holds`);
   t.deepEqual((await reconcile(access.context)).left, left('unknown-group', 'STORE_EMPTY', ...ids, ROOT));
   await access.peers.group.ensureRoot({});
   t.deepEqual((await reconcile(access.context)).left, left('unknown-group', 'STORE_EMPTY', ...ids));

@@ -41,7 +41,8 @@ function commandsIn({ hanaId, groups, positions, gateway }: World): Asked[] {
     ['createPosition', 'POST', `${group}/positions`, ofPosition, { name: 'Treasurer', permissions: [] }],
     ['updatePosition', 'PATCH', `${group}/positions/${positionId}`, ofPosition, { name: 'x' }],
     ['requestJoin', 'POST', `${group}/join-requests`, ['member.list-requests']],
-    ['inviteMember', 'POST', `${group}/invitations`, ['group.list-invitations'], { memberId: hanaId }],
+    // Who may invite, which is asked of every repeat, may read what it has made.
+    ['inviteMember', 'POST', `${group}/invitations`, [], { memberId: hanaId }],
     ['registerMember', 'POST', '/v1/members', ['member.read'], MEMBER],
     ['updateMember', 'PATCH', member, ['member.read'], { displayName: 'x' }],
     ['suspendMember', 'POST', `${member}:suspend`, ['member.read']],

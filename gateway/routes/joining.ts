@@ -176,7 +176,7 @@ const inviteMember = commandRoute({
   ],
   async answer(memberId, gateway, reader, { groupId }) {
     const asked = { groupId, memberId, candidacy: Candidacy.CANDIDACY_INVITED };
-    const found = await readCandidacy(gateway, asked, reader, { action: 'group.list-invitations', resource: group(groupId) });
+    const found = await readCandidacy(gateway, asked, reader, { action: 'group.invite-member', resource: group(groupId) });
     return { status: 201 as const, body: invitationShown(there(found)) };
   },
 });

@@ -10,6 +10,9 @@ export interface EverybodyPeers {
   tellers: Tellers;
 }
 
+/** Each of them is locked until all have come in. */
+const AT_A_TIME = 100;
+
 /**
  * Every member is in the whole organisation, from its registration on. Who is not, as Group was restored to an older copy, or as it was
  * registered by a release that knew no groups while the others were taken in, is taken in as these were.
@@ -34,8 +37,15 @@ export function everybody({ group, tellers }: EverybodyPeers, findings: Findings
       const memberIds = await outside(ids);
       // Where Group has lost all there is nothing to be in before the next start.
       if (memberIds.length === 0 || !(await groups(tellers, [ROOT])).has(ROOT)) return;
-      const { written } = await group.enterMembers({ operationId: `${newId()}/group.enterMembers`, memberIds });
-      for (const { id } of written) await findings.repair(['missing-membership'], id, async () => ({ corrected: true }));
+      for (let at = 0; at < memberIds.length; at += AT_A_TIME) {
+        const those = memberIds.slice(at, at + AT_A_TIME);
+        const { written } = await group.enterMembers({ operationId: `${newId()}/group.enterMembers`, memberIds: those });
+        const entered = new Set(written.map(({ id }) => id));
+        for (const id of entered) await findings.repair(['missing-membership'], id, async () => ({ corrected: true }));
+        // Those are closed in Group only: it is an older copy, from the middle of their deletion.
+        const passedOver = (await outside(those)).map(idOf).filter((id) => !entered.has(id));
+        for (const id of passedOver) findings.leave('missing-membership', id, 'MEMBER_DELETING');
+      }
     },
   };
 }
