@@ -104,7 +104,7 @@ test('what Position changes in a group is held in Group from before to after; to
 
 test('a group is archived once Auth has let that be, for all that is below it', async (t) => {
   const services = await run(t, 'group.archive', { groupId, expectedVersion: 3 });
-  t.deepEqual(services.steps, ['beginArchiveGroup', 'allowArchive', 'commitGroup']);
+  t.deepEqual(services.steps, ['closeGroup', 'beginArchiveGroup', 'allowArchive', 'commitGroup']);
   t.deepEqual(askedOf(services, 'auth.allowArchive'), { groupId });
 });
 

@@ -75,9 +75,10 @@ export class Follower {
   #receive(frame: Frame): void {
     // A socket keeps all that it was sent.
     this.#socket.frames.length = 0;
-    const { type, topic, topics, change, version, ref } = frame;
+    const { type, topic, topics, groupId, version, ref } = frame;
     if (type === 'unsubscribed' && (topic === this.#topic || topics?.includes(this.#topic))) this.#follows = false;
-    const isNews = type === 'group' && topic === this.#topic && change === 'updated';
+    // Whatever it was: what is read after a change may have been moved since.
+    const isNews = type === 'group' && topic === this.#topic && topic === `group:${groupId}`;
     if (isNews && version !== undefined) this.#heard.set(version, performance.now());
     for (const key of [ref, isNews ? version : undefined]) {
       if (key === undefined) continue;
