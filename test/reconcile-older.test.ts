@@ -122,7 +122,7 @@ test('a group that an older Position does not know gets its default positions ag
     await leave('position', 'beginChangeBindings', change),
     {
       bindings: [{ memberId: leaderId, positionIds: [] }],
-      tenure: { prolongedIds: [], shortens: false, endingSoonerIds: [], leaders: undefined },
+      tenure: { prolongedIds: [], shortens: false, endingSoonerIds: [] },
       terms: [],
     },
     'who goes is not held up by it meanwhile',
