@@ -1,10 +1,9 @@
 import { z } from 'zod';
 import { internal, permissionDenied } from '#platform/errors.ts';
-import type { Condition } from '#proto/musubi/access/v1/condition.ts';
 import type { Action } from '#proto/musubi/auth/v1/actions.ts';
 import { type GetGroupResponse, GroupPart } from '#proto/musubi/query/v1/query.ts';
 import type { RequestGateway } from '../gateway.ts';
-import { isAllowed, isDenied, seenOf } from '../http/authorize.ts';
+import { isAllowed, isDenied, SEES_NONE, seenOf } from '../http/authorize.ts';
 import { etagHeader, tagged } from '../http/etag.ts';
 import { pageOf } from '../http/paging.ts';
 import { type Call, route } from '../http/route.ts';
@@ -47,8 +46,6 @@ const schema = z
   .strictObject({ ...groupSchema.shape, ...parts })
   .meta({ id: 'GroupWithParts', examples: groupSchema.meta()?.examples ?? [] });
 
-const NONE: Condition = { kind: { $case: 'always', value: false } };
-
 /** What a part needs, besides that the group may be read. */
 const NEEDED: Partial<Record<Part, Action>> = { members: 'group.list-members', positions: 'position.list' };
 
@@ -72,7 +69,7 @@ const getGroup = route({
     const include = partsOf(query.include ?? '');
     const [seenGroups, seenMembers] = await Promise.all([
       seenAround(gateway, { accessToken, ctx }, include),
-      include.includes('members') ? seenOf(gateway, { accessToken, ctx }, 'member.list', 'Member') : NONE,
+      include.includes('members') ? seenOf(gateway, { accessToken, ctx }, 'member.list', 'Member') : SEES_NONE,
       ...include.map((part) => requirePart(gateway, accessToken, groupId, part)),
     ]);
     const request = { groupId, seen, seenGroups, seenMembers, include: include.map((part) => PARTS[part]) };
@@ -88,7 +85,7 @@ async function seenAround(gateway: RequestGateway, call: Pick<Call, 'accessToken
   try {
     return await seenOf(gateway, call, 'group.list', 'Group');
   } catch (error) {
-    if (isDenied(error) && !include.some((part) => part === 'ancestors' || part === 'subgroups')) return NONE;
+    if (isDenied(error) && !include.some((part) => part === 'ancestors' || part === 'subgroups')) return SEES_NONE;
     throw error;
   }
 }

@@ -22,7 +22,8 @@ export async function simulate(
   signal?: AbortSignal,
 ): Promise<Explanation> {
   await authorize(auth, { accessToken, action: 'policy.simulate', resource: { type: 'System', id: '', ownerId: '' } }, signal);
-  const [explanation] = await explained(auth, memberId, resource, [action], signal);
+  const asked = await askedAbout(auth, memberId, resource, [action]);
+  const [explanation] = await explained(auth, asked, signal);
   return explanation as Explanation;
 }
 
@@ -46,13 +47,14 @@ export async function explainGroup(
   const toldOf = token.memberId === memberId ? [] : TOLD_OF_OTHERS;
   for (const needed of toldOf) await authorize(auth, { accessToken, action: needed, resource }, signal);
   const actions = auth.policies.actionsOn(resource.type);
-  const explanations = await explained(auth, memberId, resource, actions, signal);
-  const would = await explainedOtherwise(auth, memberId, resource, { actions, explanations }, signal);
+  const asked = await askedAbout(auth, memberId, resource, actions);
+  const explanations = await explained(auth, asked, signal);
+  const would = await explainedOtherwise(auth, asked, explanations, signal);
   const above = [...new Set([...explanations.flatMap(groupsIn), ...would.flatMap((ties) => ties.map((tie) => tie.groupId))])];
-  const asked = [action, ...TOLD_OF_OTHERS].flatMap((needed) => above.map((id) => ({ ...readingOf(id), action: needed })));
-  const may = await check(auth, { accessToken, checks: asked }, signal);
+  const checks = [action, ...TOLD_OF_OTHERS].flatMap((needed) => above.map((id) => ({ ...readingOf(id), action: needed })));
+  const may = await check(auth, { accessToken, checks }, signal);
   const mayThere = (needed: Action, groupId: string): boolean =>
-    may[asked.findIndex((one) => one.action === needed && one.resource.id === groupId)] ?? false;
+    may[checks.findIndex((one) => one.action === needed && one.resource.id === groupId)] ?? false;
   const isShown = ({ groupId }: { groupId: string }): boolean => [action, ...toldOf].every((needed) => mayThere(needed, groupId));
   const isAllShown = (tie: Tie): boolean =>
     isShown(tie) && (tie.positionId === undefined || mayThere('position.list', tie.groupId));
@@ -71,19 +73,15 @@ const groupsIn = ({ positions, policies }: Explanation): string[] =>
 /** Of what is not allowed, what would do. */
 async function explainedOtherwise(
   auth: Auth,
-  memberId: string,
-  resource: Resource,
-  { actions, explanations }: { actions: readonly string[]; explanations: readonly Explanation[] },
+  { memberId, resource, actions, roles, held, facts }: AskedAbout,
+  explanations: readonly Explanation[],
   signal?: AbortSignal,
 ): Promise<Tie[][]> {
   const { groups } = auth.store;
-  const standing = await auth.sessions.standingOf(memberId, aboutOf([resource], actions));
   const group = await groups.findOne({ _id: resource.id }, { projection: { path: 1 } });
-  if (!standing || !group) return actions.map(() => []);
-  const { roles, ...facts } = standing;
+  if (!group) return actions.map(() => []);
   const there = { _id: { $in: group.path }, removedBy: { $exists: false } };
   const path = await groups.find(there, { projection: { positions: 1 } }).toArray();
-  const held = await withPolicies(auth, roles);
   const decide = async (question: Question) => (await auth.policies.decide(question, roles, async () => held)) === 'allowed';
   const of = async (action: string): Promise<Tie[]> => {
     const { allowed, forbidden } = explanations[actions.indexOf(action)] ?? { allowed: true, forbidden: false };
@@ -98,17 +96,21 @@ const TOLD_OF_OTHERS = ['position.list', 'group.list-members'] as const satisfie
 /** What is asked of a group before anything of it is shown. */
 const readingOf = (groupId: string) => ({ action: 'group.read' as const, resource: groupOf(groupId) }) satisfies Asked;
 
-async function explained(
-  auth: Auth,
-  memberId: string,
-  resource: Resource,
-  actions: readonly string[],
-  signal?: AbortSignal,
-): Promise<Explanation[]> {
+/** What is asked of a member, with what is known of it: looked up once, so that all that is told is of one moment. */
+type AskedAbout = Awaited<ReturnType<typeof askedAbout>>;
+
+async function askedAbout(auth: Auth, memberId: string, resource: Resource, actions: readonly string[]) {
   const standing = await auth.sessions.standingOf(memberId, aboutOf([resource], actions));
   if (!standing) throw memberNotFound();
   const { roles, ...facts } = standing;
-  const held = await withPolicies(auth, roles);
+  return { memberId, resource, actions, roles, facts, held: await withPolicies(auth, roles) };
+}
+
+async function explained(
+  auth: Auth,
+  { memberId, resource, actions, facts, held }: AskedAbout,
+  signal?: AbortSignal,
+): Promise<Explanation[]> {
   const explain = (action: string) => auth.policies.explain(questionOf({ memberId, action, resource }, facts), held);
   return await placed(auth, memberId, await inTurns(actions, explain, signal));
 }
