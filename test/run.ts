@@ -12,7 +12,7 @@ import { serveControl } from './control.ts';
 import { neverEnded, slowest } from './file-times.ts';
 import { endLeftBehind } from './left-behind.ts';
 import { pauseReconciler } from './pause-reconciler.ts';
-import { type Tally, tally } from './tap.ts';
+import { brief, type Tally, tally } from './tap.ts';
 
 /**
  * `npm test`: starts the real stack on free ports, runs every test against it, stops it and removes its data. What
@@ -105,7 +105,7 @@ try {
 } finally {
   await stop();
 }
-for (const failure of total.failures) process.stdout.write(`# failed:\n${failure}\n`);
+for (const failure of total.failures) process.stdout.write(`# failed:\n${brief(failure)}\n`);
 process.stdout.write(`${total.passed} passed, ${total.failed} failed\n`);
 process.exit(total.failed === 0 && total.passed > 0 ? 0 : 1);
 

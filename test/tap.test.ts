@@ -1,5 +1,5 @@
 import test from 'ava';
-import { tally } from './tap.ts';
+import { brief, tally } from './tap.ts';
 
 const END = '\n1..3\n# tests 3\n# pass 2\n# fail 1\n';
 const SOME = "TAP version 13\nok 1 - a\nnot ok 2 - b\n  ---\n    message: 'no'\n  ...\nok 3 - c\n";
@@ -22,4 +22,13 @@ test('a run that is no success, though no test failed, has failed', (t) => {
 test('a title that no test has is said', (t) => {
   const failures = ['no test was run: none of these files has one of such a title'];
   t.deepEqual(tally('TAP version 13\n\n1..0\n# tests 0\n', 1), { passed: 0, failed: 1, failures });
+});
+
+test('a long failure is told briefly: how it begins, and how it ends', (t) => {
+  const lines = ['not ok 7 - d', ...Array.from({ length: 98 }, (_, at) => `  ${at}`), '  ...'];
+  const told = brief(lines.join('\n')).split('\n');
+  t.is(told.length, 40);
+  t.deepEqual([told[0], told[34], told.at(-1)], ['not ok 7 - d', '  … 61 lines more', '  ...']);
+  t.is(brief('not ok 1 - a\n  short'), 'not ok 1 - a\n  short');
+  t.is(brief('x'.repeat(301)), `${'x'.repeat(300)} …`);
 });

@@ -21,3 +21,13 @@ export function tally(output: string, code: number | null): Tally {
   else if (code !== 0 && failures.length === 0) failures.push(`ava ended with ${code}, though no test failed`);
   return { passed, failed: failures.length, failures };
 }
+
+const MOST_LINES = 40;
+const MOST_CHARACTERS = 300;
+
+/** A failure, so short that several can be read at the end of a log: its beginning, and its last lines. */
+export function brief(failure: string): string {
+  const lines = failure.split('\n').map((line) => (line.length > MOST_CHARACTERS ? `${line.slice(0, MOST_CHARACTERS)} …` : line));
+  if (lines.length <= MOST_LINES) return lines.join('\n');
+  return [...lines.slice(0, MOST_LINES - 6), `  … ${lines.length - MOST_LINES + 1} lines more`, ...lines.slice(-5)].join('\n');
+}
