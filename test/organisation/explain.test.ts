@@ -45,6 +45,16 @@ test('what is refused was so at some time, also between two that were done; what
   t.false(isExplained(before, [{ command: leave, end: 'away' }], apply(before, leave)));
 });
 
+test('what was away was in the way of others until it was undone, and lets nothing be done', (t) => {
+  const [first, second] = [create('d', 'a', 'Kyoto'), create('e', 'a', 'KYOTO')];
+  const taken: Ended = { command: second, end: 'NAME_TAKEN' };
+  t.true(isExplained(before, [{ command: first, end: 'away' }, taken], before));
+  t.false(isExplained(before, [taken], before));
+  t.false(isExplained(before, [{ command: first, end: 'NAME_TAKEN' }, taken], before), 'what was refused was never there');
+  const below = create('f', 'd');
+  t.false(isExplained(before, [{ command: first, end: 'away' }, done(below)], apply(before, below)));
+});
+
 test('a group is deleted with all below it, and nothing comes into it any more', (t) => {
   const remove: Command = { ...as, kind: 'delete', groupId: 'a', cascade: true };
   const late = create('d', 'c');
