@@ -44,20 +44,19 @@ export async function dropDatabase(url: Secret, database: string): Promise<void>
   try {
     for (let attempt = 1; ; attempt++) {
       try {
-        // Each time: a relay that goes on takes the slot again.
+        // Each time: a relay that goes on takes the slot again, or makes it again.
         await client.query('select pg_terminate_backend(active_pid) from pg_replication_slots where database = $1 and active', [
           database,
         ]);
         await client.query('select pg_drop_replication_slot(slot_name) from pg_replication_slots where database = $1', [
           database,
         ]);
-        break;
+        return void (await client.query(`drop database if exists ${escapeIdentifier(database)} with (force)`));
       } catch (error) {
         if (attempt === 300) throw error;
         await new Promise((resolve) => setTimeout(resolve, 100)); // its reader is just ending
       }
     }
-    await client.query(`drop database if exists ${escapeIdentifier(database)} with (force)`);
   } finally {
     await client.end();
   }
