@@ -1,16 +1,9 @@
-import {
-  type ChannelOptions,
-  Client,
-  credentials,
-  Metadata,
-  type MethodDefinition,
-  type ServiceDefinition,
-  type ServiceError,
-} from '@grpc/grpc-js';
+import { type ChannelOptions, Metadata, type MethodDefinition, type ServiceDefinition, type ServiceError } from '@grpc/grpc-js';
 import { CALL_TIMEOUT_MS, KEEPALIVE } from '../concurrency/timeouts.ts';
 import { clientLeft, internal, type MusubiError, unavailable } from '../errors.ts';
 import type { Lifecycle } from '../process/lifecycle.ts';
 import { currentTraceparent, SpanKind, withSpan } from '../process/telemetry.ts';
+import { RenewedClient } from './renewed-client.ts';
 import { fromServiceError } from './status.ts';
 
 /** How one call is made. */
@@ -63,11 +56,11 @@ export function connectPeer<S extends ServiceDefinition>(
   proof?: Proof,
   timeoutMs = CALL_TIMEOUT_MS,
 ): Peer<S> {
-  const client = new Client(target, credentials.createInsecure(), CHANNEL);
-  lifecycle.onStop(`peer ${target}`, 'stores', () => client.close());
+  const clients = new RenewedClient(target, CHANNEL);
+  lifecycle.onStop(`peer ${target}`, 'stores', () => clients.close());
   const peer: Record<string, unknown> = {};
   for (const [name, method] of Object.entries(definition))
-    peer[name] = method.responseStream ? reader(client, method, proof, timeoutMs) : caller(client, method, proof, timeoutMs);
+    peer[name] = method.responseStream ? reader(clients, method, proof, timeoutMs) : caller(clients, method, proof, timeoutMs);
   return peer as Peer<S>;
 }
 
@@ -102,15 +95,22 @@ async function metadataOf(path: string, proof: Proof | undefined): Promise<Metad
   return metadata;
 }
 
-function reader(client: Client, method: MethodDefinition<unknown, unknown>, proof: Proof | undefined, usualMs: number): Method {
+function reader(
+  clients: RenewedClient,
+  method: MethodDefinition<unknown, unknown>,
+  proof: Proof | undefined,
+  usualMs: number,
+): Method {
   return async function* (request: unknown, { timeoutMs = usualMs, signal }: CallOptions = {}) {
     if (signal?.aborted) throw clientLeft();
+    const metadata = await metadataOf(method.path, proof);
+    const { client, end } = clients.begin();
     const call = client.makeServerStreamRequest(
       method.path,
       method.requestSerialize,
       method.responseDeserialize,
       request,
-      await metadataOf(method.path, proof),
+      metadata,
       { deadline: Date.now() + timeoutMs },
     );
     const cancel = (): void => call.cancel();
@@ -123,17 +123,24 @@ function reader(client: Client, method: MethodDefinition<unknown, unknown>, proo
       signal?.removeEventListener('abort', cancel);
       call.on('error', () => undefined); // that it was cancelled
       call.cancel();
+      end();
     }
   };
 }
 
-function caller(client: Client, method: MethodDefinition<unknown, unknown>, proof: Proof | undefined, usualMs: number): Method {
+function caller(
+  clients: RenewedClient,
+  method: MethodDefinition<unknown, unknown>,
+  proof: Proof | undefined,
+  usualMs: number,
+): Method {
   const name = method.path.slice(1);
   return (request, { timeoutMs = usualMs, signal } = {}) =>
     withSpan(name, { kind: SpanKind.CLIENT }, async () => {
       const metadata = await metadataOf(method.path, proof);
       if (signal?.aborted) throw clientLeft();
       return new Promise((resolve, reject) => {
+        const { client, end } = clients.begin();
         const call = client.makeUnaryRequest(
           method.path,
           method.requestSerialize,
@@ -142,6 +149,7 @@ function caller(client: Client, method: MethodDefinition<unknown, unknown>, proo
           metadata,
           { deadline: Date.now() + timeoutMs },
           (error: ServiceError | null, response?: unknown) => {
+            end();
             signal?.removeEventListener('abort', cancel);
             if (error) reject(toCaller(fromServiceError(error)));
             else resolve(response);

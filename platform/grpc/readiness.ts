@@ -1,7 +1,8 @@
-import { Client, credentials, Metadata, type MethodDefinition } from '@grpc/grpc-js';
+import { Metadata, type MethodDefinition } from '@grpc/grpc-js';
 import { service } from 'grpc-health-check';
 import type { Lifecycle } from '../process/lifecycle.ts';
 import { CALLER, type Proof } from './client.ts';
+import { RenewedClient } from './renewed-client.ts';
 
 const check = service.Check as MethodDefinition<{ service: string }, { status: string }>;
 
@@ -14,19 +15,20 @@ const check = service.Check as MethodDefinition<{ service: string }, { status: s
  * @param proof says who asks: a peer that does not take it for one of ours is of no use
  */
 export function healthOf(name: string, target: string, lifecycle: Lifecycle, proof: Proof): () => Promise<void> {
-  const client = new Client(target, credentials.createInsecure(), { 'grpc.max_reconnect_backoff_ms': 1_000 });
-  lifecycle.onStop(`health of ${name}`, 'stores', () => client.close());
+  const clients = new RenewedClient(target, { 'grpc.max_reconnect_backoff_ms': 1_000 });
+  lifecycle.onStop(`health of ${name}`, 'stores', () => clients.close());
   return async () => {
     const metadata = new Metadata();
     metadata.set(CALLER, await proof(check.path));
-    const status = await ask(client, metadata);
+    const status = await ask(clients, metadata);
     if (status !== 'SERVING') throw new Error(`is ${status}`);
   };
 }
 
-function ask(client: Client, metadata: Metadata): Promise<string> {
+function ask(clients: RenewedClient, metadata: Metadata): Promise<string> {
   return new Promise((resolve, reject) => {
     const { path, requestSerialize, responseDeserialize } = check;
+    const { client, end } = clients.begin();
     client.makeUnaryRequest(
       path,
       requestSerialize,
@@ -34,7 +36,11 @@ function ask(client: Client, metadata: Metadata): Promise<string> {
       { service: '' },
       metadata,
       { deadline: Date.now() + 900 },
-      (error, answer) => (error ? reject(new Error(error.details || error.message)) : resolve(answer?.status ?? 'UNKNOWN')),
+      (error, answer) => {
+        end();
+        if (error) reject(new Error(error.details || error.message));
+        else resolve(answer?.status ?? 'UNKNOWN');
+      },
     );
   });
 }

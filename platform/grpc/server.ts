@@ -43,9 +43,8 @@ export { served } from './handling.ts';
 
 /** What a client may ask of a server. Headers have the bounds of Node's HTTP/2: 128 fields and nine frames, 144 KiB, a call. */
 const LIMITS = {
-  // A connection is renewed now and then, so that clients see new instances behind a headless service. It also ends what
-  // nobody uses, and streams that nobody ends.
-  'grpc.max_connection_age_ms': 300_000,
+  // Our clients renew theirs before (renewed-client.ts). It ends those of others, what nobody uses, and streams that nobody ends.
+  'grpc.max_connection_age_ms': 360_000,
   'grpc.max_connection_age_grace_ms': 30_000,
   // Who does not answer a ping is gone, though nothing said so: a host that died, or a client that never spoke HTTP/2.
   ...KEEPALIVE,
