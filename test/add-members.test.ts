@@ -63,8 +63,8 @@ test('who cancels it half-way stops it: what is done stays, the lines that are l
   t.is(status, 202);
   const path = `/v1/jobs/${body.jobId}`;
   while ((await as.get(`${path}/lines?pageSize=1`)).body.items[0]?.outcome !== 'added');
-  const stopped = await as.post(`${path}:cancel`, undefined, wait);
-  t.like(stopped.body, { state: 'completed', result: { added: 1, already: 0, refused: 9_999 } });
+  t.true([200, 202].includes((await as.post(`${path}:cancel`)).status));
+  t.like(await as.finished(body.jobId, 300), { state: 'completed', result: { added: 1, already: 0, refused: 9_999 } });
   const { body: last } = await as.get(`${path}/lines?outcome=refused&pageSize=1`);
   t.like(last.items, [{ id: '1', error: { code: 'MEMBER_NOT_FOUND' } }]);
   const codes = (await linesOf(as, body.jobId)).map(({ error }) => (error as { code: string } | undefined)?.code);

@@ -227,11 +227,15 @@ test('members of before are taken in by one job, which goes on after its worker 
   t.is(again.code, 0, again.log);
   t.is((await jobsOf(system, command)).length, 1, 'another start leaves it to that one');
   t.is(await within(), before);
+  const now = async () => (await system.job.getJob({ jobId: job?.jobId ?? '' })).job;
+  let told = (await now())?.progress;
+  t.true((told?.done ?? 0) > 0 && (told?.done ?? 0) < (told?.total ?? 0), `half-way: ${told?.done} of ${told?.total}`);
 
   isAway.now = false;
-  const now = async () => (await system.job.getJob({ jobId: job?.jobId ?? '' })).job;
   for (let last = await now(); last?.state !== JobState.JOB_STATE_COMPLETED; last = await now()) {
     t.false([JobState.JOB_STATE_FAILED, JobState.JOB_STATE_CANCELLED].some((state) => state === last?.state));
+    t.true((last?.progress?.done ?? 0) >= (told?.done ?? 0), 'what was done stays done');
+    told = last?.progress;
     await sleep(20);
   }
   const progress = (await now())?.progress;

@@ -15,6 +15,9 @@ export interface Answer {
   body: any;
 }
 
+/** As long as the gateway lets anybody wait. */
+const WAIT_TO_THE_END = 'wait=30';
+
 const contracts = new Map<string, Promise<Contract>>();
 
 /** What the gateway at that address says of itself. */
@@ -38,7 +41,18 @@ export class Client {
     this.token = token;
   }
 
+  /** Who waits for its command's end is told it also where that takes longer, as on a machine that others keep busy. */
   async request(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Answer> {
+    // Who cancels a job that is over is refused.
+    if (headers.prefer !== WAIT_TO_THE_END || path.endsWith(':cancel')) return await this.#ask(method, path, body, headers);
+    const repeatable = { 'idempotency-key': unique('key'), ...headers };
+    const answer = await this.#ask(method, path, body, repeatable);
+    if (answer.status !== 202) return answer;
+    const isOver = await this.finished(answer.body.jobId, 300).catch(() => undefined);
+    return isOver ? await this.#ask(method, path, body, repeatable) : answer;
+  }
+
+  async #ask(method: string, path: string, body: unknown, headers: Record<string, string>): Promise<Answer> {
     const response = await fetch(this.base + path, {
       method,
       redirect: 'manual',

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import test from 'ava';
+import { until } from '../platform/until.fixture.ts';
 import { type Answer, admin, type Client, login, register, unique } from './client.ts';
 
 // How members come into groups that are not open, end to end: they ask, or are invited; and why one was put out, it reads.
@@ -147,11 +148,9 @@ test('an invitation ends by itself when its time is over, and another one in its
   t.is((await takeBack(leader, again, guest)).status, 204);
   t.is((await invite(leader, again, guest)).status, 201);
   const isSeen = async (): Promise<boolean> => (await guest.client.get(`/v1/groups/${short}`)).status === 200;
-  for (let tries = 0; tries < 200 && (await isSeen()); tries++) await new Promise((resolve) => setTimeout(resolve, 200));
-  t.false(await isSeen());
-  for (let tries = 0; tries < 100 && idsOf(await leader.client.get(`/v1/groups/${short}/invitations`)).length > 0; tries++)
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  t.deepEqual(idsOf(await leader.client.get(`/v1/groups/${short}/invitations`)), []);
+  await until(async () => !(await isSeen()), 'the invitation is over');
+  const invited = async () => idsOf(await leader.client.get(`/v1/groups/${short}/invitations`));
+  await until(async () => (await invited()).length === 0, 'it is listed no more');
   t.deepEqual(groupIdsOf(await guest.client.get(`/v1/members/${guest.memberId}/invitations`)), [again]);
   t.is((await answer(guest, again, 'accept')).status, 204);
 });
@@ -259,17 +258,14 @@ test('of two that meet one is done, and the other is told: approve and decline, 
     t.is((await one.client.get(`/v1/groups/${closed}`)).status, accepted === 'done' ? 200 : 404);
 
     const ending = await make(leader.client, 'invitation');
-    const until = Date.now() + 2_000;
-    t.is((await invite(leader, ending, one, { expiresAt: new Date(until).toISOString() })).status, 201);
-    await new Promise((resolve) => setTimeout(resolve, Math.max(0, until - Date.now() - 60 + 20 * round)));
+    const end = Date.now() + 2_000;
+    t.is((await invite(leader, ending, one, { expiresAt: new Date(end).toISOString() })).status, 201);
+    await new Promise((resolve) => setTimeout(resolve, Math.max(0, end - Date.now() - 60 + 20 * round)));
     const [inTime] = codes(await answer(one, ending, 'accept'));
     t.true(inTime === 'done' || late.includes(inTime), inTime);
     const isOver = async () => (await one.client.get(`/v1/groups/${ending}`)).status === 404;
-    if (inTime === 'done') t.true(await isIn(one, ending, one));
-    else {
-      for (let tries = 0; tries < 200 && !(await isOver()); tries++) await new Promise((resolve) => setTimeout(resolve, 100));
-      t.true(await isOver());
-    }
+    if (inTime === 'done') t.true(await isIn(one, ending, one), 'what is accepted in time holds');
+    else await until(isOver, 'the invitation is over');
 
     const going = await make(leader.client, 'request');
     const [requested, deleted] = codes(

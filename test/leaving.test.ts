@@ -42,6 +42,30 @@ test('who leads a group that its position permits nothing in any more leaves it,
   t.is((await as.get(`/v1/groups/${group}`)).status, 200);
 });
 
+test('who leads what a group is in puts out the last that leads the group, if another one of it succeeds', async (t) => {
+  const as = await admin();
+  const [one, two, three, stranger] = [await someone(as), await someone(as), await someone(as), await someone(as)];
+  const top = await make(one.client);
+  const inner = await make(one.client, { parentId: top });
+  for (const joins of [two, three]) t.is((await joins.client.put(member(inner, joins), undefined, wait)).status, 204);
+  t.is((await one.client.delete(`${member(inner, one)}?successorId=${two.memberId}`, wait)).status, 204);
+  const path = `${member(inner, two)}:expel`;
+  t.is((await three.client.post(path, { reason: 'not for it to do', successorId: three.memberId }, wait)).status, 403);
+  t.like(await one.client.post(path, { reason: 'over' }, wait), { status: 409, body: { code: 'LAST_LEADER' } });
+  const outside = await one.client.post(path, { reason: 'over', successorId: stranger.memberId }, wait);
+  t.like(outside, { status: 409, body: { code: 'NOT_MEMBER' } });
+  t.is((await two.client.patch(`/v1/groups/${inner}`, { description: 'still led by it' }, wait)).status, 200);
+  t.is((await one.client.post(path, { reason: 'over', successorId: three.memberId }, wait)).status, 204);
+  t.deepEqual(await membersOf(as, inner), [three.memberId]);
+  t.is((await three.client.patch(`/v1/groups/${inner}`, { description: 'led by it now' }, wait)).status, 200);
+  t.is((await two.client.patch(`/v1/groups/${inner}`, { description: 'no more' }, wait)).status, 403);
+  const { body } = await two.client.get(`/v1/members/${two.memberId}/expulsions`);
+  t.true(
+    body.items.some(({ reason }: { reason: string }) => reason === 'over'),
+    JSON.stringify(body),
+  );
+});
+
 test('a group that is archived, or lies under one that is, is left; nobody joins it', async (t) => {
   const as = await admin();
   const [one, two] = [await someone(as), await someone(as)];

@@ -5,6 +5,7 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
+import { until } from '../platform/until.fixture.ts';
 import { address, admin, register, unique } from './client.ts';
 import { ports } from './control.ts';
 
@@ -130,7 +131,7 @@ test('a password cannot be guessed from one place, its member is not kept out, a
   const logs = () => readdirSync(folder).flatMap((file) => readFileSync(join(folder, file), 'utf8').split('\n'));
   const told = ['"program":"auth"', '"source":"127.0.0.25"', member.memberId];
   const mine = () => logs().filter((line) => told.every((part) => line.includes(part)));
-  for (let i = 0; mine().length < 102 && i < 100; i++) await sleep(100);
+  await until(() => mine().length >= 102, 'all of it is in the log');
   const outcomes = mine().map((line) => (JSON.parse(line) as { outcome: string; traceId?: string }).outcome);
   t.deepEqual(outcomes, [...guesses, 'TOO_MANY_ATTEMPTS', 'ok']);
   for (const line of mine()) t.regex((JSON.parse(line) as { traceId: string }).traceId, /^[0-9a-f]{32}$/);

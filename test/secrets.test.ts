@@ -7,6 +7,7 @@ import { MongoClient } from 'mongodb';
 import pg from 'pg';
 import { PROGRAMS } from '../local/programs.ts';
 import { SERVERS } from '../local/servers/index.ts';
+import { until } from '../platform/until.fixture.ts';
 import { TOPICS } from '../services/catalogue.ts';
 import { address, admin, Client, login, unique } from './client.ts';
 import { pids, ports, processes } from './control.ts';
@@ -166,7 +167,7 @@ async function failWith(t: ExecutionContext, secret: string): Promise<void> {
     readLog('mongodb.log')
       .split('\n')
       .find((line) => line.includes('findAndModify') && line.includes(marker));
-  for (let tries = 0; !refused() && tries < 100; tries++) await sleep(100);
+  await until(refused, 'it is in the log');
   t.regex(refused() ?? '', /"stats":"left out"/);
   t.notRegex(readLog('mongodb.log'), new RegExp(`"Slow query".*${marker}`));
 }

@@ -102,6 +102,29 @@ test('what Position changes in a group is held in Group from before to after; to
     t.false((await run(t, command, INPUTS[command])).steps.includes('holdGroup'));
 });
 
+test('who goes out of a group holds nothing there; who is named leads in its place; the sockets of both are narrowed', async (t) => {
+  for (const [command, change] of [
+    ['group.leave', 'MEMBERSHIP_CHANGE_LEAVE'],
+    ['group.expel-member', 'MEMBERSHIP_CHANGE_EXPEL'],
+  ] as const) {
+    const { memberId, successorId } = INPUTS[command];
+    const bindings = [
+      { memberId, positionIds: [] },
+      { memberId: successorId ?? '', positionIds: ['leading'] },
+    ];
+    const services = await run(t, command, INPUTS[command], { 'position.beginChangeBindings': [{ bindings, terms: [] }] });
+    t.like(askedOf(services, 'group.beginChangeMembership'), { groupId, memberId, change, successorId });
+    t.like(askedOf(services, 'position.beginChangeBindings'), { memberId, releaseAll: true, bind: [], successorId });
+    t.like(askedOf(services, 'auth.changeStandings'), {
+      changes: [
+        { memberId, isMember: false, positions: { positionIds: [] } },
+        { memberId: successorId, isMember: undefined, positions: { positionIds: ['leading'] } },
+      ],
+    });
+    t.deepEqual(askedOf(services, 'websocket.narrowSockets'), { members: { memberIds: [memberId, successorId] } });
+  }
+});
+
 test('a group is archived once Auth has let that be, for all that is below it', async (t) => {
   const services = await run(t, 'group.archive', { groupId, expectedVersion: 3 });
   t.deepEqual(services.steps, ['closeGroup', 'beginArchiveGroup', 'allowArchive', 'commitGroup']);

@@ -71,12 +71,11 @@ test('a member is put out with a reason', async (t) => {
   const { context: world } = t;
   const { admin: token, hanaId } = world;
   const path = `/v1/groups/${newId()}/members/${hanaId}:expel`;
-  t.is(
-    (await send(world, 'POST', path, { token, headers: wait, body: { reason: ' it is over ', successorId: newId() } })).status,
-    204,
-  );
+  const successorId = newId();
+  const given = { reason: ' it is over ', successorId: successorId.toUpperCase() };
+  t.is((await send(world, 'POST', path, { token, headers: wait, body: given })).status, 204);
   const byMemberId = [...world.members.keys()].find((id) => id !== hanaId);
-  const input = { memberId: hanaId, byMemberId, reason: 'it is over' };
+  const input = { memberId: hanaId, byMemberId, reason: 'it is over', successorId };
   t.like(world.started, [{ command: 'group.expel-member', input }]);
   for (const body of [{}, { reason: '' }, { reason: 'a\nb' }, { reason: 'x', successorId: 'x' }]) {
     const { status } = await send(world, 'POST', path, { token, body });

@@ -1,6 +1,9 @@
 import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from '@temporalio/client';
 import { DefaultLogger, NativeConnection, Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
+import type { MusubiError } from '#platform/errors.ts';
+import { until } from '#platform/until.fixture.ts';
 import { newId } from '#platform/validation/id.ts';
 import { byTemporalName, createActivities } from '../../activities/index.ts';
 import { loadConfig } from '../../platform/process/config.ts';
@@ -22,8 +25,8 @@ Runtime.install({
   shutdownSignals: [],
 });
 
-/** How long another job holds what a saga works on, where one does: long enough for the saga to meet it, ms. */
-const OCCUPIED_MS = 500;
+/** How long another job holds what a saga works on, where one does and the saga does not come to it twice, ms. */
+const OCCUPIED_MS = 10_000;
 
 /** How a run ended. */
 export interface Ended {
@@ -43,6 +46,8 @@ export class Ground {
   readonly #client: Client;
   readonly #plans = new Map<string, Plan>();
   readonly #calls: Calls = new Map();
+  /** Of each saga that something is in the way of: that it is so no more. */
+  readonly #freed = new Map<string, Promise<void>>();
   #stopWorker: (() => Promise<void>) | undefined;
 
   private constructor(connection: NativeConnection, lifecycle: Lifecycle, peers: ReturnType<typeof everyPeer>) {
@@ -99,21 +104,45 @@ export class Ground {
       // A worker that was killed holds its task for this long.
       workflowTaskTimeout: '5s',
     });
-    if (free) setTimeout(() => void free(), OCCUPIED_MS);
+    if (free) this.#freed.set(jobId, this.#freeOnceMet(jobId, free));
+  }
+
+  /** Until a saga has met what another job holds, and comes again; or has ended, as it is in its way no more. */
+  async #freeOnceMet(jobId: string, free: () => Promise<unknown>): Promise<void> {
+    const comesAgain = (calls: readonly string[] = []): boolean => calls.length > 1 && calls.at(-1) === calls.at(-2);
+    const deadline = performance.now() + OCCUPIED_MS;
+    while (!comesAgain(this.#calls.get(jobId)) && performance.now() < deadline && !(await this.#final(jobId, 50)))
+      await sleep(20);
+    // As of any job: what it works on may be held, by that saga, too.
+    await until(async () => {
+      const failure = await free().then(
+        () => undefined,
+        (error: MusubiError) => error,
+      );
+      if (failure && !failure.retryable) throw failure;
+      return !failure;
+    }, 'another job is over');
   }
 
   /** Waits until the job has ended, and its workflow with it. */
   async ended(jobId: string): Promise<Ended> {
     const calls = () => this.#calls.get(jobId) ?? [];
     for (let i = 0; i < 60; i++) {
-      const { job: now } = await this.peers.job.awaitJob({ jobId, waitMs: 2_000 });
-      if (now && ['JOB_STATE_COMPLETED', 'JOB_STATE_FAILED', 'JOB_STATE_CANCELLED'].includes(now.state)) {
+      const now = await this.#final(jobId, 2_000);
+      if (now) {
         await this.#client.workflow.result(jobId).catch(() => undefined); // failed, as its job says
+        await this.#freed.get(jobId);
         return { jobId, state: now.state.replace('JOB_STATE_', '').toLowerCase(), code: now.error?.code, calls: calls() };
       }
     }
     const plan = JSON.stringify(this.#plans.get(jobId));
     throw new Error(`the job ${jobId} does not end; plan: ${plan}; calls: ${calls().join(' ')}`);
+  }
+
+  /** The job if it ends within a time. */
+  async #final(jobId: string, waitMs: number) {
+    const { job } = await this.peers.job.awaitJob({ jobId, waitMs });
+    return job && ['JOB_STATE_COMPLETED', 'JOB_STATE_FAILED', 'JOB_STATE_CANCELLED'].includes(job.state) ? job : undefined;
   }
 
   async close(): Promise<void> {

@@ -170,20 +170,6 @@ test('what would be allowed to a member is told as it would be decided', async (
   await t.throwsAsync(simulate(auth, { ...asked, memberId: randomUUID(), action: 'group.update' }), { code: 'MEMBER_NOT_FOUND' });
 });
 
-test('what comes of a look-up is the same however deep the group is', async (t) => {
-  let deepest: Group | undefined;
-  for (let depth = 1; depth < 100; depth++) deepest = await add(deepest);
-  const { _id: memberId } = (await auth.store.members.findOne()) ?? { _id: '' };
-  const about = (id: string) => ({ members: [], groups: [id], everywhere: false });
-  const sizes = await Promise.all(
-    [deepest?.path[1] ?? '', deepest?._id ?? ''].map(
-      async (id) => JSON.stringify([...((await auth.sessions.standingOf(memberId, about(id)))?.places.values() ?? [])]).length,
-    ),
-  );
-  t.is(deepest?.path.length, 100);
-  t.is(sizes[0], sizes[1]);
-});
-
 test('of a group that is gone, and that everybody could find, it is decided as if it was there still', async (t) => {
   const parent = await add(undefined, { findable: true });
   const [gone, named] = [randomUUID(), randomUUID()];
