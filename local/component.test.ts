@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
+import { until } from '../platform/until.fixture.ts';
 import { Component, ComponentFailed, type State } from './component.ts';
 import { PidsFile } from './pids.ts';
 
@@ -171,11 +172,3 @@ test('a paused process can still be stopped', async (t) => {
   await it.stop();
   t.is(it.pid, undefined);
 });
-
-async function until(condition: () => boolean): Promise<void> {
-  const deadline = Date.now() + 60_000;
-  while (!condition()) {
-    if (Date.now() > deadline) throw new Error('it did not happen within 60 s');
-    await sleep(20);
-  }
-}

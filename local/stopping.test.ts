@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
+import { until } from '../platform/until.fixture.ts';
 import { identify, isAlive } from './pids.ts';
 import { checkout } from './places.ts';
 
@@ -132,11 +133,3 @@ test('who asks again, later, forces', async (t) => {
   child.kill('SIGINT');
   t.deepEqual(await ended, [9, null]);
 });
-
-async function until(condition: () => boolean): Promise<void> {
-  const deadline = Date.now() + 60_000;
-  while (!condition()) {
-    if (Date.now() > deadline) throw new Error('it did not happen within 60 s');
-    await sleep(20);
-  }
-}

@@ -26,6 +26,7 @@ import { RoleServiceService } from '#proto/musubi/role/v1/role.ts';
 import { WebsocketServiceService } from '#proto/musubi/websocket/v1/websocket.ts';
 import { Lifecycle } from '../process/lifecycle.ts';
 import { createLogger } from '../process/log.ts';
+import { until } from '../until.fixture.ts';
 import { lettingTestsIn, TESTS } from './callers.fixture.ts';
 import { CALLER } from './client.ts';
 import { type Handlers, serveGrpc } from './server.ts';
@@ -88,12 +89,6 @@ function healthClient(t: ExecutionContext, target: string): any {
   const client = new (grpc.health.v1.Health as ServiceClientConstructor)(target, credentials.createInsecure());
   t.teardown(() => client.close());
   return client;
-}
-
-async function until(done: () => Promise<boolean> | boolean): Promise<void> {
-  for (const deadline = Date.now() + 30_000; !(await done()); await sleep(50)) {
-    if (Date.now() > deadline) throw new Error('waited in vain');
-  }
 }
 
 test('health follows readiness, of the server and of its service; others are not known', async (t) => {

@@ -51,7 +51,7 @@ export class TestClient {
   }
 
   /** Waits until `done` holds. */
-  async until(done: () => boolean | Promise<boolean>, seconds = 60): Promise<void> {
+  async until(done: () => boolean | Promise<boolean>, seconds = 300): Promise<void> {
     const deadline = Date.now() + seconds * 1_000;
     while (!(await done())) {
       const left = deadline - Date.now();

@@ -93,7 +93,7 @@ export class RawClient {
     });
   }
 
-  async until(done: () => boolean, seconds = 30): Promise<void> {
+  async until(done: () => boolean, seconds = 300): Promise<void> {
     for (const deadline = performance.now() + seconds * 1_000; !done(); await sleep(10)) {
       if (performance.now() > deadline)
         throw new Error(`waited in vain: ${JSON.stringify({ code: this.code, closed: this.closed, texts: this.texts })}`);
