@@ -163,7 +163,7 @@ export const SERVICES = {
         'listAuditEvents',
         'exportAuditEvents',
       ],
-      websocket: ['authenticate', 'authorize', 'check'],
+      websocket: ['authenticate', 'authorize', 'check', 'findConcerned'],
       bootstrap: ['putRoles', 'putRootGroup', 'stagePassword'],
       operator: ['listErasures', 'tellAuditChain'],
     },

@@ -59,7 +59,8 @@ export async function openAccess() {
     auth: peers.auth as unknown as Reconciling['auth'],
     websocket: {
       closeSockets: async ({ memberId }: { memberId: string }) => void sockets.push(`closed ${memberId}`),
-      narrowSockets: async ({ memberId = 'all' }: { memberId?: string }) => void sockets.push(`narrowed ${memberId}`),
+      narrowSockets: async ({ members }: { members?: { memberIds: string[] } }) =>
+        void sockets.push(`narrowed ${members?.memberIds.join() ?? 'all'}`),
     } as unknown as Reconciling['websocket'],
     group: peers.group as unknown as Reconciling['group'],
     position: peers.position as unknown as Reconciling['position'],

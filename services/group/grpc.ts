@@ -28,6 +28,7 @@ import { countDoomed } from './steps/count-doomed.ts';
 import { enterOrganisation } from './steps/enter-organisation.ts';
 import { holdGroup, releaseGroup } from './steps/hold-group.ts';
 import { leaveAllGroups } from './steps/leave-all-groups.ts';
+import { listInside } from './steps/list-inside.ts';
 import { purgeGroups } from './steps/purge-groups.ts';
 import { purgeMemberships } from './steps/purge-memberships.ts';
 import { enterMembers, noteTakenIn } from './steps/take-in.ts';
@@ -45,6 +46,7 @@ const STEPS = {
   commitGroup,
   holdGroup,
   releaseGroup,
+  listInside,
   countDoomed,
   purgeMemberships,
   purgeGroups,

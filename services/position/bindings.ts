@@ -213,6 +213,16 @@ export async function usesOf(
   return row as { bound: boolean; binding: boolean };
 }
 
+/** Who is bound to a position, and all others who are or were bound in the group and at whose bindings there a job is, or that are deleted. */
+export async function holdersOf(tx: Transaction, groupId: string, positionId: string, limit: number): Promise<string[]> {
+  const rows = await tx.query<{ memberId: string }>(sql`
+    select member_id as "memberId" from bindings where group_id = ${groupId} and position_id = ${positionId}
+    union select member_id from binding_versions v where group_id = ${groupId}
+      and (lock_holder is not null or exists (select from closed_members c where c.member_id = v.member_id))
+    limit ${limit}`);
+  return rows.map(({ memberId }) => memberId);
+}
+
 /** Whether a job, other than this one, is at what members are bound to in groups. */
 export async function areBindingsTaken(tx: Transaction, groupIds: readonly string[], jobId: string): Promise<boolean> {
   const rows = await tx.query(sql`

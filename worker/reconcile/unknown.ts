@@ -67,7 +67,7 @@ export class Unknown {
         for (const kind of drift.kinds) this.#findings.leave(kind, drift.groupId, hasOthers ? 'STORE_OLDER' : 'STORE_EMPTY');
       else if (await this.#findings.repair(drift.kinds, drift.groupId, () => this.#remove(drift))) removed++;
     }
-    if (removed > 0) await websocket.narrowSockets({ operationId: '', memberId: undefined });
+    if (removed > 0) await websocket.narrowSockets({ operationId: '' });
   }
 
   /** Does what its deletion would do. */
