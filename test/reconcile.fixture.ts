@@ -118,11 +118,13 @@ export async function openAccess() {
   /** The steps of a saga: each under an operation of its own of one job. */
   const job = () => {
     const jobId = randomUUID();
-    return (service: keyof typeof peers, name: string, request: object = {}) =>
-      (peers[service] as Record<string, (request: object) => Promise<any>>)[name]?.({
-        operationId: `${jobId}/${service}.${name}`,
-        ...request,
-      });
+    const call = (service: keyof typeof peers, name: string, request: object) =>
+      (peers[service] as Record<string, (request: object) => Promise<any>>)[name]?.(request);
+    const step = (service: keyof typeof peers, name: string, request: object = {}) =>
+      call(service, name, { operationId: `${jobId}/${service}.${name}`, ...request });
+    const undo = (service: keyof typeof peers, name: string) =>
+      call(service, 'undo', { operationId: `${jobId}/${service}.${name}` });
+    return Object.assign(step, { undo });
   };
 
   /** Makes a group as the saga does, with a leader. */

@@ -45,7 +45,7 @@ export async function allBindingsOf(tx: Transaction, memberId: string): Promise<
 }
 
 /** Who binds a member, and who lets it go from all, meet here until their transactions end. */
-const holdMember = (tx: Transaction, memberId: string): Promise<unknown> =>
+export const holdMember = (tx: Transaction, memberId: string): Promise<unknown> =>
   tx.query(sql`select pg_advisory_xact_lock(20, hashtext(${memberId}))`);
 
 /** Whether nobody binds a member to anything any more. */
