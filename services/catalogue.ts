@@ -95,7 +95,7 @@ export const SERVICES = {
     contract: GroupServiceService,
     calledBy: {
       bootstrap: ['ensureRoot'],
-      sagas: ['listDueInvitations'],
+      sagas: ['listDueTerms'],
       gateway: ['listAdditions', 'getAdditionSums', 'stopAdditions'],
       operator: ['giveUpGroups'],
     },

@@ -6,7 +6,7 @@ import { ensureRoot } from './rpcs/ensure-root.ts';
 import { getAdditionSums } from './rpcs/get-addition-sums.ts';
 import { giveUpGroups } from './rpcs/give-up-groups.ts';
 import { listAdditions } from './rpcs/list-additions.ts';
-import { listDueInvitations } from './rpcs/list-due-invitations.ts';
+import { listDueTerms } from './rpcs/list-due-terms.ts';
 import { stopAdditions } from './rpcs/stop-additions.ts';
 import { addCreator } from './steps/add-creator.ts';
 import { beginAddMembers, commitAdditions, countAdditions, holdAdditions, sumUpAdditions } from './steps/add-members.ts';
@@ -75,7 +75,7 @@ export function groupHandlers(db: Database): Handlers<GroupServiceService> {
     ...serveSteps<GroupServiceService>(db, STEPS),
     ensureRoot: () => ensureRoot(db),
     giveUpGroups: (request) => giveUpGroups(db, request),
-    listDueInvitations: (request) => listDueInvitations(db, request),
+    listDueTerms: (request) => listDueTerms(db, request),
     listAdditions: (request) => listAdditions(db, request),
     getAdditionSums: (request) => getAdditionSums(db, request),
     stopAdditions: (request) => stopAdditions(db, request),
