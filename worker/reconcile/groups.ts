@@ -238,6 +238,7 @@ export class GroupPasses {
           corrected.set(memberId, (corrected.get(memberId) ?? 0) + 1);
       }
     }
-    for (const memberId of corrected.keys()) await websocket.narrowSockets({ operationId: '', memberId });
+    const memberIds = [...corrected.keys()];
+    if (memberIds.length > 0) await websocket.narrowSockets({ operationId: '', members: { memberIds } });
   }
 }

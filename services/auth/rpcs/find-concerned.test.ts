@@ -18,7 +18,7 @@ test.after.always(() => auth?.close());
 const madeIn = async (parentId = ROOT): Promise<string> => (await made(undefined, parentId)).groupId;
 async function concerned(groupId: string, amongIds: string[]) {
   const { isKnown, groupIds } = await findConcerned(auth.store, { groupId, amongIds });
-  return { isKnown, groupIds: new Set(groupIds) };
+  return { isKnown, groupIds: groupIds.toSorted() };
 }
 
 test('a change of a group concerns it, all that are below it, and the one that it is in; of these those that are asked about', async (t) => {
@@ -28,17 +28,17 @@ test('a change of a group concerns it, all that are below it, and the one that i
   const deep = await madeIn(inner);
   const [sibling, beside] = [await madeIn(above), await madeIn()];
   const all = [ROOT, above, group, inner, deep, sibling, beside, randomUUID()];
-  t.deepEqual(await concerned(group, all), { isKnown: true, groupIds: new Set([above, group, inner, deep]) });
-  t.deepEqual(await concerned(group, [deep, beside]), { isKnown: true, groupIds: new Set([deep]) });
+  t.deepEqual(await concerned(group, all), { isKnown: true, groupIds: [above, group, inner, deep].toSorted() });
+  t.deepEqual(await concerned(group, [deep, beside]), { isKnown: true, groupIds: [deep].toSorted() });
   await auth.steps.moveGroup({ ...operation(), groupId: group, parentId: beside });
-  t.deepEqual(await concerned(group, all), { isKnown: true, groupIds: new Set([beside, group, inner, deep]) });
-  t.deepEqual(await concerned(ROOT, all), { isKnown: true, groupIds: new Set(all.slice(0, -1)) });
+  t.deepEqual(await concerned(group, all), { isKnown: true, groupIds: [beside, group, inner, deep].toSorted() });
+  t.deepEqual(await concerned(ROOT, all), { isKnown: true, groupIds: all.slice(0, -1).toSorted() });
   await auth.steps.removeGroups({ ...operation(), groupId: group });
-  t.deepEqual((await concerned(group, all)).groupIds, new Set([beside, group, inner, deep]), 'it still is where it was');
+  t.deepEqual((await concerned(group, all)).groupIds, [beside, group, inner, deep].toSorted(), 'it still is where it was');
 });
 
 test('a group that is not known is said to be that; and no more is looked at than is a look-up', async (t) => {
-  t.deepEqual(await concerned(randomUUID(), [ROOT]), { isKnown: false, groupIds: new Set() });
+  t.deepEqual(await concerned(randomUUID(), [ROOT]), { isKnown: false, groupIds: [] });
   await t.throwsAsync(
     concerned(
       ROOT,
