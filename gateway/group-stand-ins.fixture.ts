@@ -143,16 +143,24 @@ export function groupQueriesOf({ groups, positions, members }: State) {
   return {
     ...queries,
     async getGroup({ groupId, seen, seenGroups, seenMembers, include }: GetGroupRequest) {
-      const asked = { groupId, pageSize: 0, pageToken: '', filter: '', orderBy: '', positionId: '', tag: '', depth: 1 };
+      const asked = {
+        groupId,
+        pageSize: 0,
+        pageToken: '',
+        filter: '',
+        orderBy: '',
+        positionId: '',
+        tag: '',
+        depth: 1,
+        memberId: '',
+      };
       const part = async <Part>(name: GroupPart, ask: () => Promise<Part>) => (include.includes(name) ? await ask() : undefined);
       return {
         group: readSeen(groupId, seen),
         members: await part(GroupPart.GROUP_PART_MEMBERS, () => queries.listGroupMembers({ ...asked, seen: seenMembers })),
         positions: await part(GroupPart.GROUP_PART_POSITIONS, () => queries.listPositions({ ...asked, seen })),
-        ancestors: await part(GroupPart.GROUP_PART_ANCESTORS, () => queries.listAncestors({ groupId, seen: seenGroups })),
-        subgroups: await part(GroupPart.GROUP_PART_SUBGROUPS, () =>
-          queries.listSubgroups({ ...asked, memberId: '', seen: seenGroups }),
-        ),
+        ancestors: await part(GroupPart.GROUP_PART_ANCESTORS, () => queries.listAncestors({ ...asked, seen: seenGroups })),
+        subgroups: await part(GroupPart.GROUP_PART_SUBGROUPS, () => queries.listSubgroups({ ...asked, seen: seenGroups })),
       };
     },
   };

@@ -95,7 +95,7 @@ export const SERVICES = {
     contract: GroupServiceService,
     calledBy: {
       bootstrap: ['ensureRoot'],
-      sagas: ['listDueInvitations'],
+      sagas: ['listDueTerms'],
       gateway: ['listAdditions', 'getAdditionSums', 'stopAdditions'],
       operator: ['giveUpGroups'],
     },
@@ -163,7 +163,7 @@ export const SERVICES = {
         'listAuditEvents',
         'exportAuditEvents',
       ],
-      websocket: ['authenticate', 'authorize', 'check'],
+      websocket: ['authenticate', 'authorize', 'check', 'findConcerned'],
       bootstrap: ['putRoles', 'putRootGroup', 'stagePassword'],
       operator: ['listErasures', 'tellAuditChain'],
     },

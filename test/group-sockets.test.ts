@@ -102,6 +102,14 @@ const WAYS: Record<
     isMember: false,
     end: (t, { client }, groupId) => done(t, client.patch(`/v1/groups/${groupId}`, { visibility: 'invitation' }, wait)),
   },
+  'the position of all its members permits it no more': {
+    isMember: true,
+    end: async (t, { client }, groupId) => {
+      const { body } = await client.get(`/v1/groups/${groupId}/positions`);
+      const { id } = body.items.find(({ kind }: { kind?: string }) => kind === 'member');
+      await done(t, client.patch(`/v1/groups/${groupId}/positions/${id}`, { permissions: [] }, wait));
+    },
+  },
   'the group is deleted': {
     isMember: true,
     end: (t, { client }, groupId) => done(t, client.delete(`/v1/groups/${groupId}`, wait)),
@@ -143,6 +151,46 @@ for (const [way, { isMember, end }] of Object.entries(WAYS)) {
       t.false(JSON.stringify(socket.frames).includes('a secret'));
     }
     for (const each of [...sockets, leading]) await each.close();
+  });
+}
+
+/** How somebody comes to see a group no more that it saw by what it holds in the one above. */
+const FROM_ABOVE: Record<
+  string,
+  (t: ExecutionContext, as: Client, made: { above: string; positionId: string; within: string }) => Promise<unknown>
+> = {
+  'its position above permits it no more': (t, as, { above, positionId }) =>
+    done(t, as.patch(`/v1/groups/${above}/positions/${positionId}`, { permissions: [] }, wait)),
+  'what the group is in is moved away from there': async (t, as, { within }) => {
+    const elsewhere = await done(t, as.post('/v1/groups', { name: unique('Elsewhere') }, wait));
+    await done(t, as.post(`/v1/groups/${within}:move`, { parentId: elsewhere }, wait));
+  },
+};
+
+for (const [way, end] of Object.entries(FROM_ABOVE)) {
+  test(`who follows a group by what it holds above hears nothing of it once it is acknowledged that ${way}`, async (t) => {
+    const as = await admin();
+    const [leader, one] = [await someone(as), await someone(as)];
+    const above = await make(t, leader, { visibility: 'invitation' });
+    const within = await make(t, leader, { parentId: above, visibility: 'invitation' });
+    const groupId = await make(t, leader, { parentId: within, visibility: 'invitation' });
+    await done(t, leader.client.put(member(above, one), undefined, wait));
+    const permissions = [{ action: 'group.read', reach: 'subtree' }];
+    const positionId = await done(t, leader.client.post(`/v1/groups/${above}/positions`, { name: 'Reader', permissions }, wait));
+    await done(t, leader.client.put(`/v1/groups/${above}/positions/${positionId}/members/${one.memberId}`, undefined, wait));
+    const [socket, leading] = [await follow(t, one, groupId), await follow(t, leader, groupId, undefined)];
+    await end(t, as, { above, positionId, within });
+    await settled(socket);
+    const ends = socket.frames.filter(({ type }) => type === 'unsubscribed');
+    t.deepEqual(
+      ends.map(({ topics, code }) => ({ topics, code })),
+      [{ topics: [topicOf(groupId)], code: 'PERMISSION_REVOKED' }],
+    );
+    await rename(t, leader, groupId);
+    await leading.frame(({ change }) => change === 'updated');
+    await settled(socket);
+    t.deepEqual(saidTo(socket), []);
+    for (const each of [socket, leading]) await each.close();
   });
 }
 

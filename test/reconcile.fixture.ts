@@ -59,7 +59,8 @@ export async function openAccess() {
     auth: peers.auth as unknown as Reconciling['auth'],
     websocket: {
       closeSockets: async ({ memberId }: { memberId: string }) => void sockets.push(`closed ${memberId}`),
-      narrowSockets: async ({ memberId = 'all' }: { memberId?: string }) => void sockets.push(`narrowed ${memberId}`),
+      narrowSockets: async ({ members }: { members?: { memberIds: string[] } }) =>
+        void sockets.push(`narrowed ${members?.memberIds.join() ?? 'all'}`),
     } as unknown as Reconciling['websocket'],
     group: peers.group as unknown as Reconciling['group'],
     position: peers.position as unknown as Reconciling['position'],
@@ -117,11 +118,13 @@ export async function openAccess() {
   /** The steps of a saga: each under an operation of its own of one job. */
   const job = () => {
     const jobId = randomUUID();
-    return (service: keyof typeof peers, name: string, request: object = {}) =>
-      (peers[service] as Record<string, (request: object) => Promise<any>>)[name]?.({
-        operationId: `${jobId}/${service}.${name}`,
-        ...request,
-      });
+    const call = (service: keyof typeof peers, name: string, request: object) =>
+      (peers[service] as Record<string, (request: object) => Promise<any>>)[name]?.(request);
+    const step = (service: keyof typeof peers, name: string, request: object = {}) =>
+      call(service, name, { operationId: `${jobId}/${service}.${name}`, ...request });
+    const undo = (service: keyof typeof peers, name: string) =>
+      call(service, 'undo', { operationId: `${jobId}/${service}.${name}` });
+    return Object.assign(step, { undo });
   };
 
   /** Makes a group as the saga does, with a leader. */

@@ -4,19 +4,20 @@ import { invitationTerm } from '../workflows/invitation-term.ts';
 import { dueInvitations } from './due-terms.ts';
 
 test('the terms of invitations that are due are asked for page by page, until there are no more', async (t) => {
-  const until = new Date('2030-01-02T03:04:05.678Z');
+  const until = '2030-01-02T03:04:05.678Z';
+  const positionId = '';
   const pages = [
     [
-      { groupId: 'g1', memberId: 'm1', until },
-      { groupId: 'g1', memberId: 'm2', until },
+      { groupId: 'g1', memberId: 'm1', positionId, until },
+      { groupId: 'g1', memberId: 'm2', positionId, until },
     ],
-    [{ groupId: 'g2', memberId: 'm1', until }],
+    [{ groupId: 'g2', memberId: 'm1', positionId, until }],
   ];
   const asked: object[] = [];
   const group = {
-    listDueInvitations: async (request: object) => {
+    listDueTerms: async (request: object) => {
       asked.push(request);
-      return { invitations: pages[asked.length - 1] ?? [] };
+      return { terms: pages[asked.length - 1] ?? [] };
     },
   };
   const terms: Term[] = [];
@@ -27,11 +28,11 @@ test('the terms of invitations that are due are asked for page by page, until th
       { groupId: 'g1', memberId: 'm1' },
       { groupId: 'g1', memberId: 'm2' },
       { groupId: 'g2', memberId: 'm1' },
-    ].map((one) => invitationTerm(one, until.toISOString())),
+    ].map((one) => invitationTerm(one, until)),
   );
-  t.like(terms[0], { about: 'invitation/g1/m1', command: 'group.expire-invitation', input: { until: until.toISOString() } });
+  t.like(terms[0], { about: 'invitation/g1/m1', command: 'group.expire-invitation', input: { until } });
   t.deepEqual(
     asked,
-    ['', 'g1.m2', 'g2.m1'].map((afterId) => ({ withinMs: 60_000, afterId, limit: 20 })),
+    [undefined, ...pages.map((page) => page.at(-1))].map((after) => ({ withinMs: 60_000, after, pageSize: 20 })),
   );
 });

@@ -1,4 +1,4 @@
-import type { Term as PositionTerm } from '#proto/musubi/position/v1/position.ts';
+import type { Term as DueTerm, ListDueTermsRequest, ListDueTermsResponse } from '#proto/musubi/term/v1/term.ts';
 import type { SagaPeers } from '../activities/index.ts';
 import type { Term } from '../activities/terms.ts';
 import { invitationTerm } from '../workflows/invitation-term.ts';
@@ -9,21 +9,22 @@ import { positionTerms } from '../workflows/position-terms.ts';
 /** Terms in a page. To set one takes a task of a workflow. */
 const IN_A_PAGE = 20;
 
-export async function* dueInvitations({ group }: Pick<SagaPeers, 'group'>, withinMs: number): AsyncGenerator<Term[]> {
-  for (let afterId = ''; ; ) {
-    const { invitations } = await group.listDueInvitations({ withinMs, afterId, limit: IN_A_PAGE });
-    const last = invitations.at(-1);
-    if (!last) return;
-    yield invitations.map(({ groupId, memberId, until }) => invitationTerm({ groupId, memberId }, until?.toISOString() ?? null));
-    afterId = `${last.groupId}.${last.memberId}`;
-  }
+interface Telling {
+  listDueTerms(request: ListDueTermsRequest): Promise<ListDueTermsResponse>;
 }
 
-export async function* duePositionTerms({ position }: Pick<SagaPeers, 'position'>, withinMs: number): AsyncGenerator<Term[]> {
-  for (let after: PositionTerm | undefined; ; ) {
-    const { terms } = await position.listDueTerms({ withinMs, after, pageSize: IN_A_PAGE });
+/** @param termsOf the terms, as they are set */
+async function* due(service: Telling, withinMs: number, termsOf: (terms: readonly DueTerm[]) => Term[]): AsyncGenerator<Term[]> {
+  for (let after: DueTerm | undefined; ; ) {
+    const { terms } = await service.listDueTerms({ withinMs, after, pageSize: IN_A_PAGE });
     if (terms.length === 0) return;
-    yield positionTerms(terms).terms;
+    yield termsOf(terms);
     after = terms.at(-1);
   }
 }
+
+export const dueInvitations = ({ group }: Pick<SagaPeers, 'group'>, withinMs: number): AsyncGenerator<Term[]> =>
+  due(group, withinMs, (terms) => terms.map(({ until = null, ...one }) => invitationTerm(one, until)));
+
+export const duePositionTerms = ({ position }: Pick<SagaPeers, 'position'>, withinMs: number): AsyncGenerator<Term[]> =>
+  due(position, withinMs, (terms) => positionTerms(terms).terms);

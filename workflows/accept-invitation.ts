@@ -1,4 +1,5 @@
 import { invitationTerm } from './invitation-term.ts';
+import { ofMembers } from './narrowing.ts';
 import { finish, pivot, saga } from './saga.ts';
 import { services } from './step.ts';
 
@@ -16,7 +17,7 @@ export const acceptInvitation = saga(
     [
       group.beginChangeMembership,
       pivot(auth.changeStandings),
-      finish(websocket.narrowSockets, (memberId) => ({ memberId })),
+      finish(websocket.narrowSockets, ofMembers),
       finish(term.setTerms, () => ({ terms: [] })),
       finish(group.commitMembership, () => ({})),
     ],
@@ -26,7 +27,7 @@ export const acceptInvitation = saga(
     const changes = [{ memberId, isMember: true, positions: undefined }];
     await step(auth.changeStandings, { groupId, changes });
     // Policies may forbid something to members of a group.
-    await step(websocket.narrowSockets, { memberId });
+    await step(websocket.narrowSockets, ofMembers(memberId));
     await step(term.setTerms, { terms: [invitationTerm({ groupId, memberId }, null)] });
     await step(group.commitMembership, {});
     return { id: memberId };

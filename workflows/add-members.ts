@@ -1,3 +1,4 @@
+import { ofMembers } from './narrowing.ts';
 import { finish, pivot, saga } from './saga.ts';
 import { services } from './step.ts';
 
@@ -19,7 +20,7 @@ export const addPart = saga(
     const isRefused = new Set(refused.map(({ memberId }) => memberId));
     const admitted = memberIds.filter((memberId) => !isRefused.has(memberId));
     // Policies may forbid something to members of a group.
-    if (admitted.length > 0) await step(websocket.narrowSockets, { members: { memberIds: admitted } });
+    if (admitted.length > 0) await step(websocket.narrowSockets, ofMembers(...admitted));
     await step(group.commitAdditions, { part, refused });
     return {};
   },

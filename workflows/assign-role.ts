@@ -1,3 +1,4 @@
+import { ofMembers } from './narrowing.ts';
 import { finish, pivot, saga } from './saga.ts';
 import { services } from './step.ts';
 
@@ -19,7 +20,7 @@ export const assignRole = saga(
       role.beginChangeMemberRoles,
       pivot(auth.changeRoles),
       finish(role.commitMemberRoles, ofMember),
-      finish(websocket.narrowSockets, ofMember),
+      finish(websocket.narrowSockets, ofMembers),
     ],
   ],
   async ({ step, since }, { memberId, roleId }: AssignRoleInput) => {
@@ -27,7 +28,7 @@ export const assignRole = saga(
     await step(auth.changeRoles, { memberId, roleIds });
     await step(role.commitMemberRoles, { memberId });
     // A role may forbid, too.
-    if (since(2)) await step(websocket.narrowSockets, { memberId });
+    if (since(2)) await step(websocket.narrowSockets, ofMembers(memberId));
     return { id: memberId };
   },
 );

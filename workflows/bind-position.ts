@@ -1,3 +1,4 @@
+import { ofMembers } from './narrowing.ts';
 import { noTerms, positionTerms } from './position-terms.ts';
 import { finish, pivot, saga } from './saga.ts';
 import { standingsOf } from './standings.ts';
@@ -38,7 +39,7 @@ export const bindPosition = saga(
     const { bindings, tenure, terms } = await step(position.beginChangeBindings, { groupId, memberId, ...change });
     await step(auth.changeStandings, { groupId, changes: standingsOf(bindings), tenure });
     // Policies may forbid something to who is bound to it.
-    await step(websocket.narrowSockets, { memberId });
+    await step(websocket.narrowSockets, ofMembers(memberId));
     if (terms.length > 0) await step(term.setTerms, positionTerms(terms));
     await step(position.commitBindings, {});
     await step(group.releaseGroup, {});

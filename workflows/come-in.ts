@@ -1,4 +1,5 @@
 import type { MembershipChange } from '#proto/musubi/group/v1/group.ts';
+import { ofMembers } from './narrowing.ts';
 import { finish, pivot, type Saga } from './saga.ts';
 import { services } from './step.ts';
 
@@ -8,7 +9,7 @@ const { auth, group, websocket } = services;
 export const COMING = [
   group.beginChangeMembership,
   pivot(auth.changeStandings),
-  finish(websocket.narrowSockets, (memberId) => ({ memberId })),
+  finish(websocket.narrowSockets, ofMembers),
   finish(group.commitMembership, () => ({})),
 ] as const;
 
@@ -26,7 +27,7 @@ export async function comeIn(
   const changes = [{ memberId, isMember: true, positions: undefined }];
   await step(auth.changeStandings, { groupId, changes });
   // Policies may forbid something to members of a group.
-  await step(websocket.narrowSockets, { memberId });
+  await step(websocket.narrowSockets, ofMembers(memberId));
   await step(group.commitMembership, {});
   return { id: memberId };
 }

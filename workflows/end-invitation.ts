@@ -1,14 +1,11 @@
 import type { MembershipChange } from '#proto/musubi/group/v1/group.ts';
+import { ofMembers } from './narrowing.ts';
 import { finish, pivot, type Saga } from './saga.ts';
 import { services } from './step.ts';
 
 const { auth, group, term, websocket } = services;
 
-const BEGUN = [
-  group.beginChangeMembership,
-  pivot(auth.changeStandings),
-  finish(websocket.narrowSockets, (memberId: string) => ({ memberId })),
-] as const;
+const BEGUN = [group.beginChangeMembership, pivot(auth.changeStandings), finish(websocket.narrowSockets, ofMembers)] as const;
 const COMMITTED = finish(group.commitMembership, () => ({}));
 
 /** How an invitation ends without the member's coming in: it does not see the group by it any more. */
@@ -37,7 +34,7 @@ export async function endInvitation(
   if (nothingToDo) return { id: memberId };
   const changes = [{ memberId, isInvited: false, positions: undefined }];
   await step(auth.changeStandings, { groupId, changes });
-  await step(websocket.narrowSockets, { memberId });
+  await step(websocket.narrowSockets, ofMembers(memberId));
   await beforeItIsCommitted?.();
   await step(group.commitMembership, {});
   return { id: memberId };

@@ -1,4 +1,5 @@
 import type { MembershipChange } from '#proto/musubi/group/v1/group.ts';
+import { ofMembers } from './narrowing.ts';
 import { noTerms, positionTerms } from './position-terms.ts';
 import { finish, pivot, type Saga } from './saga.ts';
 import { services } from './step.ts';
@@ -61,7 +62,7 @@ export async function endMembership(
     ],
     tenure,
   });
-  await step(websocket.narrowSockets, { members: { memberIds } });
+  await step(websocket.narrowSockets, ofMembers(...memberIds));
   if (terms.length > 0) await step(term.setTerms, positionTerms(terms));
   await step(position.commitBindings, {});
   await step(group.commitMembership, {});

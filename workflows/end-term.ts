@@ -1,3 +1,4 @@
+import { ofMembers } from './narrowing.ts';
 import type { EndTermInput } from './position-terms.ts';
 import { finish, pivot, saga } from './saga.ts';
 import { standingsOf } from './standings.ts';
@@ -26,7 +27,7 @@ export const endTerm = saga(
     const { bindings } = await step(position.beginEndTerm, { groupId, memberId, positionId, until });
     if (!bindings) return { id: groupId };
     await step(auth.changeStandings, { groupId, changes: standingsOf([bindings]) });
-    await step(websocket.narrowSockets, { memberId });
+    await step(websocket.narrowSockets, ofMembers(memberId));
     await step(position.commitBindings, {});
     return { id: groupId };
   },

@@ -70,18 +70,20 @@ test('with another visibility Auth changes who finds a group; sockets are narrow
       const script: Script = { 'group.beginUpdateGroup': [{ visibility, findableChanges }] };
       const services = await run(t, 'group.update', { groupId, changes: { visibility } }, script);
       t.deepEqual(askedOf(services, 'auth.changeGroup'), { groupId, findable });
-      t.deepEqual(askedOf(services, 'websocket.narrowSockets'), findableChanges ? {} : undefined);
+      t.deepEqual(askedOf(services, 'websocket.narrowSockets'), findableChanges ? { group: { groupId } } : undefined);
     }
   const services = await run(t, 'group.update', { groupId, changes: { name: 'Other' }, expectedVersion: 3 });
   t.deepEqual(services.steps, ['beginUpdateGroup', 'confirmPermit', 'commitGroup']);
   t.like(askedOf(services, 'group.beginUpdateGroup'), { groupId, name: 'Other', expectedVersion: 3 });
 });
 
-test('a moved group is where Auth finds it before queries do, and all sockets are narrowed between', async (t) => {
-  const services = await run(t, 'group.move', { groupId, parentId: 'root', expectedVersion: 4 });
+test('a moved group is where Auth finds it before queries do, and those who follow it or what is below are narrowed between', async (t) => {
+  const script: Script = { 'group.beginMoveGroup': [{ leftParentId: 'left' }] };
+  const services = await run(t, 'group.move', { groupId, parentId: 'root', expectedVersion: 4 }, script);
   t.deepEqual(services.steps, ['closeGroup', 'beginMoveGroup', 'moveGroup', 'narrowSockets', 'commitGroup']);
   t.deepEqual(askedOf(services, 'group.beginMoveGroup'), { groupId, parentId: 'root', expectedVersion: 4 });
   t.deepEqual(askedOf(services, 'auth.moveGroup'), { groupId, parentId: 'root' });
+  t.deepEqual(askedOf(services, 'websocket.narrowSockets'), { group: { groupId, leftParentId: 'left' } });
 });
 
 test('what Position changes in a group is held in Group from before to after; to let go holds nothing', async (t) => {

@@ -1,4 +1,5 @@
 import { invitationTerm } from './invitation-term.ts';
+import { ofMembers } from './narrowing.ts';
 import { finish, pivot, saga } from './saga.ts';
 import { services } from './step.ts';
 
@@ -20,7 +21,7 @@ export const inviteMember = saga(
     [
       group.beginChangeMembership,
       pivot(auth.changeStandings),
-      finish(websocket.narrowSockets, (memberId) => ({ memberId })),
+      finish(websocket.narrowSockets, ofMembers),
       finish(term.setTerms, () => ({ terms: [] })),
       finish(group.commitMembership, () => ({})),
     ],
@@ -32,7 +33,7 @@ export const inviteMember = saga(
     const changes = [{ memberId, isInvited: true, positions: undefined }];
     await step(auth.changeStandings, { groupId, changes });
     // Policies may forbid something to who is invited.
-    await step(websocket.narrowSockets, { memberId });
+    await step(websocket.narrowSockets, ofMembers(memberId));
     await step(term.setTerms, { terms: [invitationTerm({ groupId, memberId }, until)] });
     await step(group.commitMembership, {});
     return { id: memberId };

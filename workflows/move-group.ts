@@ -1,3 +1,4 @@
+import { ofAll, ofGroup } from './narrowing.ts';
 import { finish, pivot, saga } from './saga.ts';
 import { services } from './step.ts';
 
@@ -10,9 +11,6 @@ export interface MoveGroupInput {
   /** The version the caller saw (If-Match); absent: any. */
   expectedVersion?: number;
 }
-
-/** Whoever may have done something in it by a position above it. */
-const ofAll = () => ({});
 
 /** Moves a group into another one, with all that is below it. */
 export const moveGroup = saga(
@@ -29,9 +27,10 @@ export const moveGroup = saga(
   async ({ step }, { groupId, parentId, expectedVersion }: MoveGroupInput) => {
     // Nothing new begins below it from here on, so what others still send does not hold this up.
     await step(group.closeGroup, { groupId });
-    await step(group.beginMoveGroup, { groupId, parentId, expectedVersion });
+    const { leftParentId } = await step(group.beginMoveGroup, { groupId, parentId, expectedVersion });
     await step(auth.moveGroup, { groupId, parentId });
-    await step(websocket.narrowSockets, ofAll());
+    // What is allowed in it and below it, to whomever, goes by what is above it.
+    await step(websocket.narrowSockets, ofGroup({ groupId, leftParentId }));
     await step(group.commitGroup, { groupId });
     return { id: groupId };
   },

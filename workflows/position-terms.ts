@@ -1,4 +1,4 @@
-import type { Term as PositionTerm } from '#proto/musubi/position/v1/position.ts';
+import type { Term as PositionTerm } from '#proto/musubi/term/v1/term.ts';
 import type { Term } from '../activities/terms.ts';
 
 // How long members are bound to positions, for whoever sets the timers.

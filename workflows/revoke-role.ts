@@ -1,3 +1,4 @@
+import { ofMembers } from './narrowing.ts';
 import { finish, pivot, saga } from './saga.ts';
 import { services } from './step.ts';
 
@@ -19,14 +20,14 @@ export const revokeRole = saga(
       role.beginChangeMemberRoles,
       pivot(auth.changeRoles),
       finish(role.commitMemberRoles, ofMember),
-      finish(websocket.narrowSockets, ofMember),
+      finish(websocket.narrowSockets, ofMembers),
     ],
   ],
   async ({ step, since }, { memberId, roleId }: RevokeRoleInput) => {
     const { roleIds } = await step(role.beginChangeMemberRoles, { memberId, add: [], remove: [roleId] });
     await step(auth.changeRoles, { memberId, roleIds });
     await step(role.commitMemberRoles, { memberId });
-    if (since(2)) await step(websocket.narrowSockets, { memberId });
+    if (since(2)) await step(websocket.narrowSockets, ofMembers(memberId));
     return { id: memberId };
   },
 );

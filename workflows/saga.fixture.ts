@@ -208,6 +208,8 @@ const FOUND: Readonly<Record<string, object>> = {
   'group.countAdditions': { parts: 1 },
   'group.holdAdditions': { memberIds: ['m0'] },
   'auth.admitMembers': { refused: [] },
+  'group.listInside': { memberIds: ['m0'], tooMany: false },
+  'position.listHolders': { memberIds: ['m1'], tooMany: false },
   'group.countDoomed': { groups: 1, memberships: 1 },
   'job.issueJob': { job: { jobId: 'issued' } },
   'term.setTerms': {},

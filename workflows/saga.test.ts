@@ -151,6 +151,7 @@ const askedOf = (services: ScriptedServices, step: string): Record<string, unkno
   return asked;
 };
 const MEMBER = { memberId: '01890a5d-ac96-774b-bcce-b302099a8057' };
+const NARROWED = { members: { memberIds: [MEMBER.memberId] } };
 
 test('the version that the client saw goes with every step that looks at it', async (t) => {
   const update = new ScriptedServices({});
@@ -194,7 +195,7 @@ test('a role is given or taken, and the sockets of that member alone are narrowe
     const services = new ScriptedServices({});
     await run(t, command, services);
     t.deepEqual(askedOf(services, 'role.beginChangeMemberRoles'), { ...MEMBER, ...change });
-    t.deepEqual(askedOf(services, 'websocket.narrowSockets'), MEMBER);
+    t.deepEqual(askedOf(services, 'websocket.narrowSockets'), NARROWED);
   }
 });
 
@@ -216,7 +217,7 @@ test('Auth has members bound to exactly what Position says, and is told of a pos
       changes,
       bindings.map(({ memberId, positionIds }) => ({ memberId, positions: { positionIds } })),
     );
-    t.deepEqual(askedOf(services, 'websocket.narrowSockets'), MEMBER, 'what is given may be forbidden something');
+    t.deepEqual(askedOf(services, 'websocket.narrowSockets'), NARROWED, 'what is given may be forbidden something');
   }
   const grant = { positionId, kind: 'POSITION_KIND_LEADER', permissions: [] };
   for (const [command, step] of [
@@ -227,6 +228,33 @@ test('Auth has members bound to exactly what Position says, and is told of a pos
     await run(t, command, services);
     t.like(askedOf(services, 'auth.putPosition'), { groupId, position: grant });
   }
+});
+
+test('of a position that permits something else, those are narrowed who hold it once Auth goes by that; all, where they are too many', async (t) => {
+  const { groupId, positionId } = INPUTS['position.update'];
+  const update = async (kind: string, changes: object, script: Script = {}) => {
+    const grant = { positionId, kind, permissions: [] };
+    const services = new ScriptedServices({ 'position.beginUpdatePosition': [{ position: grant }], ...script });
+    await t.context.sagas.run('position.update', { groupId, positionId, changes }, services);
+    return services;
+  };
+  const permissions: [] = [];
+  const bound = await update('POSITION_KIND_UNSPECIFIED', { permissions });
+  const steps = ['putPosition', 'listHolders', 'narrowSockets', 'commitPosition', 'releaseGroup'];
+  t.deepEqual(bound.steps.slice(2), steps);
+  t.deepEqual(askedOf(bound, 'position.listHolders'), { groupId, positionId });
+  t.deepEqual(askedOf(bound, 'websocket.narrowSockets'), { members: { memberIds: ['m1'] } });
+  const everybodys = await update('POSITION_KIND_MEMBER', { permissions });
+  t.deepEqual(askedOf(everybodys, 'group.listInside'), { groupId });
+  t.deepEqual(askedOf(everybodys, 'websocket.narrowSockets'), { members: { memberIds: ['m0'] } });
+  for (const [kind, step] of [
+    ['POSITION_KIND_LEADER', 'position.listHolders'],
+    ['POSITION_KIND_MEMBER', 'group.listInside'],
+  ] as const) {
+    const many = await update(kind, { permissions }, { [step]: [{ memberIds: [], tooMany: true }] });
+    t.deepEqual(askedOf(many, 'websocket.narrowSockets'), {}, step);
+  }
+  t.false((await update('POSITION_KIND_LEADER', { name: 'Other' })).steps.includes('narrowSockets'), 'a name permits nothing');
 });
 
 test('Auth is told whether a policy was written as Cedar', async (t) => {

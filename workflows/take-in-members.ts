@@ -3,8 +3,13 @@ import { services } from './step.ts';
 
 const { auth, group, member } = services;
 
-/** How many members are about in one part of all. */
-const IN_A_PART = 500;
+/**
+ * How many members are about in one part of all. A part has each of them, for as long as its transaction lasts: some ten milliseconds for so many,
+ * which no command about one of them feels.
+ */
+const IN_A_PART = 100;
+/** As many as a list has at most, and as Member tells. With more members than a million a part has more. */
+const MOST_PARTS = 10_000;
 
 export interface TakeInMembersInput {
   /** That of the whole organisation. */
@@ -28,7 +33,7 @@ export const takeInParts = saga(
   [[member.countMembers, takeInPart, group.noteTakenIn]],
   async ({ step, each }, { groupId }: TakeInMembersInput) => {
     const { members } = await step(member.countMembers, {});
-    const parts = Math.ceil((members + 1) / IN_A_PART);
+    const parts = Math.min(MOST_PARTS, Math.ceil((members + 1) / IN_A_PART));
     const all = Array.from({ length: parts }, (_, part) => part);
     await each(takeInPart, all, (part) => ({ key: `${part}`, request: { parts, part } }), { atOnce: 4 });
     await step(group.noteTakenIn, {});

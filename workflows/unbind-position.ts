@@ -1,3 +1,4 @@
+import { ofMembers } from './narrowing.ts';
 import { noTerms, positionTerms } from './position-terms.ts';
 import { finish, pivot, saga } from './saga.ts';
 import { standingsOf } from './standings.ts';
@@ -30,7 +31,7 @@ export const unbindPosition = saga(
     const change = { bind: [], release: [positionId], releaseAll: false };
     const { bindings, tenure, terms } = await step(position.beginChangeBindings, { groupId, memberId, ...change });
     await step(auth.changeStandings, { groupId, changes: standingsOf(bindings), tenure });
-    await step(websocket.narrowSockets, { memberId });
+    await step(websocket.narrowSockets, ofMembers(memberId));
     if (terms.length > 0) await step(term.setTerms, positionTerms(terms));
     await step(position.commitBindings, {});
     return { id: groupId };

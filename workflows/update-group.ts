@@ -1,4 +1,5 @@
 import type { Visibility } from '#proto/musubi/group/v1/group.ts';
+import { ofAll, ofGroup } from './narrowing.ts';
 import { finish, pivot, saga } from './saga.ts';
 import { services } from './step.ts';
 
@@ -11,9 +12,6 @@ export interface UpdateGroupInput {
   /** The version the caller saw (If-Match); absent: any. */
   expectedVersion?: number;
 }
-
-/** Whoever has found it. */
-const ofAll = () => ({});
 
 /** Gives a group another name, description or visibility. */
 export const updateGroup = saga(
@@ -34,8 +32,8 @@ export const updateGroup = saga(
     if (visibility === undefined) await step(auth.confirmPermit, {});
     else {
       await step(auth.changeGroup, { groupId, findable: visibility !== 'VISIBILITY_INVITATION' });
-      // All sockets there are ask Auth: not for a change that changes nothing for them.
-      if (findableChanges) await step(websocket.narrowSockets, ofAll());
+      // Whoever has found it, and follows it: not for a change that changes nothing for them.
+      if (findableChanges) await step(websocket.narrowSockets, ofGroup({ groupId }));
     }
     await step(group.commitGroup, { groupId });
     return { id: groupId };

@@ -1,4 +1,5 @@
 import type { Permission } from '#proto/musubi/position/v1/position.ts';
+import { ofAll, ofListed } from './narrowing.ts';
 import { finish, pivot, saga } from './saga.ts';
 import { services } from './step.ts';
 
@@ -13,9 +14,6 @@ export interface UpdatePositionInput {
   expectedVersion?: number;
 }
 
-/** Whoever is bound to it. */
-const ofAll = () => ({});
-
 /** Gives a position another name, or other permissions, which hold for all who are bound to it at once. */
 export const updatePosition = saga(
   'position.update',
@@ -24,9 +22,11 @@ export const updatePosition = saga(
       group.holdGroup,
       position.beginUpdatePosition,
       pivot(auth.putPosition),
+      finish(position.listHolders, (positionId) => ({ groupId: '', positionId })),
+      finish(group.listInside, () => ({ groupId: '' })),
       finish(websocket.narrowSockets, ofAll),
       finish(position.commitPosition, (positionId) => ({ positionId })),
-      finish(group.releaseGroup, ofAll),
+      finish(group.releaseGroup, () => ({})),
     ],
   ],
   async ({ step }, { groupId, positionId, changes: { name, permissions }, expectedVersion }: UpdatePositionInput) => {
@@ -36,7 +36,14 @@ export const updatePosition = saga(
       permissions: permissions && { permissions },
     });
     await step(auth.putPosition, { groupId, position: grant });
-    await step(websocket.narrowSockets, ofAll());
+    // What it permits is another thing for those who hold it, wherever it reaches, and for nobody else.
+    if (permissions) {
+      const isOfAll = grant?.kind === 'POSITION_KIND_MEMBER';
+      const holders = isOfAll
+        ? await step(group.listInside, { groupId })
+        : await step(position.listHolders, { groupId, positionId });
+      await step(websocket.narrowSockets, ofListed(holders));
+    }
     await step(position.commitPosition, { positionId });
     await step(group.releaseGroup, {});
     return { id: positionId };

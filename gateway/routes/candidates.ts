@@ -38,7 +38,7 @@ type Asked = { filter?: string | undefined; orderBy?: string | undefined; pageSi
 
 async function candidatesOf(
   gateway: RequestGateway,
-  { accessToken, ctx }: Pick<Call, 'accessToken' | 'ctx'>,
+  { accessToken, ctx, principal: { memberId } }: Pick<Call, 'accessToken' | 'ctx' | 'principal'>,
   { groupId, candidacy, query }: { groupId: string; candidacy: Candidacy; query: Asked },
 ) {
   const [seen] = await Promise.all([
@@ -46,7 +46,7 @@ async function candidatesOf(
     requireReadableGroup(gateway, accessToken, groupId),
   ]);
   const { filter = '', orderBy = '', pageSize, pageToken = '' } = query;
-  return await gateway.query.listCandidates({ groupId, candidacy, filter, orderBy, pageSize, pageToken, seen });
+  return await gateway.query.listCandidates({ groupId, candidacy, filter, orderBy, pageSize, pageToken, memberId, seen });
 }
 
 const listJoinRequests = route({

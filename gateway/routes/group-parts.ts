@@ -65,14 +65,14 @@ const getGroup = route({
   query: { include },
   responses: { 200: { description: 'The group', schema, headers: etagHeader } },
   problems: ['PERMISSION_DENIED'],
-  async handle({ params: { groupId }, query, principal: { seen }, accessToken, ctx }, gateway) {
+  async handle({ params: { groupId }, query, principal: { memberId, seen }, accessToken, ctx }, gateway) {
     const include = partsOf(query.include ?? '');
     const [seenGroups, seenMembers] = await Promise.all([
       seenAround(gateway, { accessToken, ctx }, include),
       include.includes('members') ? seenOf(gateway, { accessToken, ctx }, 'member.list', 'Member') : SEES_NONE,
       ...include.map((part) => requirePart(gateway, accessToken, groupId, part)),
     ]);
-    const request = { groupId, seen, seenGroups, seenMembers, include: include.map((part) => PARTS[part]) };
+    const request = { groupId, memberId, seen, seenGroups, seenMembers, include: include.map((part) => PARTS[part]) };
     const found = await gateway.query.getGroup(request);
     if (!found.group) throw internal('INTERNAL', 'Query answered without a group');
     const body = { ...groupShown(found.group), ...(await partsShown(accessToken, gateway, found)) };

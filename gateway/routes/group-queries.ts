@@ -139,9 +139,9 @@ const listAncestors = route({
   params: groupId,
   resource: () => group(''),
   responses: { 200: { ...page, description: 'All of them: no group has more than a page' } },
-  async handle({ params, principal: { seen }, accessToken }, gateway) {
+  async handle({ params, principal: { memberId, seen }, accessToken }, gateway) {
     await requireReadableGroup(gateway, accessToken, params.groupId);
-    const { groups } = await gateway.query.listAncestors({ ...params, seen });
+    const { groups } = await gateway.query.listAncestors({ ...params, memberId, seen });
     return pageOf(groups.map(groupShown), '');
   },
 });
@@ -164,13 +164,13 @@ const listGroupMembers = route({
   },
   responses: { 200: { description: 'A page of members', schema: groupMemberPageSchema } },
   problems: ['POSITION_NOT_FOUND', 'PAGE_TOKEN_INVALID'],
-  async handle({ params, accessToken, ctx, query: asked }, gateway) {
+  async handle({ params, principal: { memberId }, accessToken, ctx, query: asked }, gateway) {
     const { tag = '', positionId = '', filter = '', orderBy = '', pageSize, pageToken = '' } = asked;
     const [seen] = await Promise.all([
       seenOf(gateway, { accessToken, ctx }, 'member.list', 'Member'),
       requireReadableGroup(gateway, accessToken, params.groupId),
     ]);
-    const request = { ...params, tag, positionId, filter, orderBy, pageSize, pageToken, seen };
+    const request = { ...params, tag, positionId, filter, orderBy, pageSize, pageToken, memberId, seen };
     const { members, nextPageToken } = await gateway.query.listGroupMembers(request);
     return pageOf(await groupMembersShown(accessToken, gateway, members), nextPageToken);
   },

@@ -96,7 +96,7 @@ export async function readGroup(gateway: RequestGateway, groupId: string, reader
     seenOf(gateway, reader, 'group.read', 'Group', groupId),
     seenOrNone(gateway, reader, 'group.list', 'Group'),
   ]);
-  const request = { groupId, seen, seenGroups, include: [], seenMembers: undefined };
+  const request = { groupId, memberId: '', seen, seenGroups, include: [], seenMembers: undefined };
   const { group } = await gateway.query.getGroup(request);
   if (!group) throw internal('INTERNAL', 'Query answered without a group');
   return tagged(group.version, groupShown(group));

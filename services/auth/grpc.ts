@@ -19,6 +19,7 @@ import { checkRename } from './rpcs/check-rename.ts';
 import { correctGroup, correctLogin, correctRole, correctStanding } from './rpcs/corrections.ts';
 import { endOwnSession } from './rpcs/end-session.ts';
 import { confirmErasures, listErasures, noteErasures } from './rpcs/erasures.ts';
+import { findConcerned } from './rpcs/find-concerned.ts';
 import { exportAuditEvents, listAuditEvents } from './rpcs/list-audit-events.ts';
 import { listGroups, listLogins, listRoles, listStandings } from './rpcs/list-copies.ts';
 import { listHeldLogins } from './rpcs/list-held-logins.ts';
@@ -89,6 +90,7 @@ export function authHandlers(auth: Auth, keys: KeyRing): AuthHandlers {
       });
       return { allowed: await check(auth, { accessToken, checks: questions }, signal) };
     },
+    findConcerned: (request) => findConcerned(store, request),
     simulate: async ({ accessToken, memberId, check: asked }, { signal }) => {
       requireId('memberId', memberId);
       if (!asked) throw missing('check');

@@ -6,7 +6,7 @@ import { ensureRoot } from './rpcs/ensure-root.ts';
 import { getAdditionSums } from './rpcs/get-addition-sums.ts';
 import { giveUpGroups } from './rpcs/give-up-groups.ts';
 import { listAdditions } from './rpcs/list-additions.ts';
-import { listDueInvitations } from './rpcs/list-due-invitations.ts';
+import { listDueTerms } from './rpcs/list-due-terms.ts';
 import { stopAdditions } from './rpcs/stop-additions.ts';
 import { addCreator } from './steps/add-creator.ts';
 import { beginAddMembers, commitAdditions, countAdditions, holdAdditions, sumUpAdditions } from './steps/add-members.ts';
@@ -28,6 +28,7 @@ import { countDoomed } from './steps/count-doomed.ts';
 import { enterOrganisation } from './steps/enter-organisation.ts';
 import { holdGroup, releaseGroup } from './steps/hold-group.ts';
 import { leaveAllGroups } from './steps/leave-all-groups.ts';
+import { listInside } from './steps/list-inside.ts';
 import { purgeGroups } from './steps/purge-groups.ts';
 import { purgeMemberships } from './steps/purge-memberships.ts';
 import { enterMembers, noteTakenIn } from './steps/take-in.ts';
@@ -45,6 +46,7 @@ const STEPS = {
   commitGroup,
   holdGroup,
   releaseGroup,
+  listInside,
   countDoomed,
   purgeMemberships,
   purgeGroups,
@@ -73,7 +75,7 @@ export function groupHandlers(db: Database): Handlers<GroupServiceService> {
     ...serveSteps<GroupServiceService>(db, STEPS),
     ensureRoot: () => ensureRoot(db),
     giveUpGroups: (request) => giveUpGroups(db, request),
-    listDueInvitations: (request) => listDueInvitations(db, request),
+    listDueTerms: (request) => listDueTerms(db, request),
     listAdditions: (request) => listAdditions(db, request),
     getAdditionSums: (request) => getAdditionSums(db, request),
     stopAdditions: (request) => stopAdditions(db, request),

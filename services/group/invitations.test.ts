@@ -88,17 +88,17 @@ test('the invitations whose time is over, or soon, are told page by page', async
   const soon = invitation(30_000);
   for (const groupId of [one, other]) await done('INVITE', groupId, memberId, soon);
   await done('INVITE', later, memberId, invitation());
-  const due = async (afterId = '', limit = 1_000) => {
-    const { invitations } = await service.listDueInvitations({ withinMs: 60_000, afterId, limit }, call);
-    return invitations.filter((each) => each.memberId === memberId);
+  const due = async (after?: Parameters<typeof service.listDueTerms>[0]['after'], pageSize = 100) => {
+    const { terms } = await service.listDueTerms({ withinMs: 60_000, after, pageSize }, call);
+    return terms.filter((each) => each.memberId === memberId);
   };
   const all = await due();
   t.deepEqual(
     all,
-    [one, other].sort().map((groupId) => ({ groupId, memberId, until: new Date(soon.until) })),
+    [one, other].sort().map((groupId) => ({ groupId, memberId, positionId: '', until: soon.until })),
   );
-  t.deepEqual(await due(`${all[0]?.groupId}.${memberId}`), all.slice(1));
-  for (const limit of [0, 1_001]) await t.throwsAsync(due('', limit), { code: 'INVALID_ARGUMENT' });
+  t.deepEqual(await due(all[0]), all.slice(1));
+  for (const pageSize of [0, 101]) await t.throwsAsync(due(undefined, pageSize), { code: 'INVALID_ARGUMENT' });
   await done('ACCEPT', one, memberId);
   t.deepEqual(
     (await due()).map(({ groupId }) => groupId),

@@ -182,6 +182,16 @@ export async function enterMembers(tx: Transaction, memberIds: readonly string[]
     returning ${STANDING}`);
 }
 
+/** Who is in a group, and all others who are or were something to it and at whose membership a job is, or that are deleted. */
+export async function insideOf(tx: Transaction, groupId: string, limit: number): Promise<string[]> {
+  const rows = await tx.query<{ memberId: string }>(sql`
+    select member_id as "memberId" from memberships m
+    where group_id = ${groupId} and (
+      joined_at is not null or lock_holder is not null or exists (select from closed_members c where c.member_id = m.member_id)
+    ) limit ${limit}`);
+  return rows.map(({ memberId }) => memberId);
+}
+
 /** A page of what members are to groups, or were once, or of some by their IDs; in the order of the IDs of groups and members. */
 export function readMemberships(db: Transaction, which: Which): Promise<Membership[]> {
   const fields = sql`select ${fieldsOf(FIELDS)} from memberships`;

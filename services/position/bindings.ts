@@ -45,7 +45,7 @@ export async function allBindingsOf(tx: Transaction, memberId: string): Promise<
 }
 
 /** Who binds a member, and who lets it go from all, meet here until their transactions end. */
-const holdMember = (tx: Transaction, memberId: string): Promise<unknown> =>
+export const holdMember = (tx: Transaction, memberId: string): Promise<unknown> =>
   tx.query(sql`select pg_advisory_xact_lock(20, hashtext(${memberId}))`);
 
 /** Whether nobody binds a member to anything any more. */
@@ -211,6 +211,16 @@ export async function usesOf(
           and pending @> ${JSON.stringify([{ positionId }])}::jsonb
       ) as binding`);
   return row as { bound: boolean; binding: boolean };
+}
+
+/** Who is bound to a position, and all others who are or were bound in the group and at whose bindings there a job is, or that are deleted. */
+export async function holdersOf(tx: Transaction, groupId: string, positionId: string, limit: number): Promise<string[]> {
+  const rows = await tx.query<{ memberId: string }>(sql`
+    select member_id as "memberId" from bindings where group_id = ${groupId} and position_id = ${positionId}
+    union select member_id from binding_versions v where group_id = ${groupId}
+      and (lock_holder is not null or exists (select from closed_members c where c.member_id = v.member_id))
+    limit ${limit}`);
+  return rows.map(({ memberId }) => memberId);
 }
 
 /** Whether a job, other than this one, is at what members are bound to in groups. */

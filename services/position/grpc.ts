@@ -14,6 +14,7 @@ import { beginUpdatePosition } from './steps/begin-update-position.ts';
 import { closeMember } from './steps/close-member.ts';
 import { commitBindings } from './steps/commit-bindings.ts';
 import { commitPosition } from './steps/commit-position.ts';
+import { listHolders } from './steps/list-holders.ts';
 import { releaseMember } from './steps/release-member.ts';
 import { removeAllPositions } from './steps/remove-all-positions.ts';
 
@@ -23,6 +24,7 @@ const STEPS = {
   beginCreatePosition,
   beginUpdatePosition,
   beginDeletePosition,
+  listHolders,
   commitPosition,
   beginChangeBindings,
   beginEndTerm,

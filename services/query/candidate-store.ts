@@ -12,6 +12,7 @@ import { Candidacy, type CandidacyView, type Candidate, type MemberView } from '
 import type { Page } from './cursor.ts';
 import { seenIn } from './group-store.ts';
 import { type Columns, filtered, type Listing, ordered } from './listing.ts';
+import { type Reading, rowsOf } from './search.ts';
 import { seenBy } from './seen.ts';
 import { LISTED, MEMBER_FIELDS, MEMBERS } from './store.ts';
 
@@ -97,8 +98,13 @@ export function candidatesPage({ groupId, candidacy, listing, seen, after, limit
     where ${join(all, sql` and `)} order by ${by} limit ${limit}`;
 }
 
-export async function candidates(db: Database, given: Candidates): Promise<(Candidate & { member: MemberView })[]> {
-  const rows = await db.query<MemberView & Told>(candidatesPage(given));
+/** @throws as {@link rowsOf} */
+export async function candidates(
+  db: Database,
+  given: Candidates,
+  reading?: Reading,
+): Promise<(Candidate & { member: MemberView })[]> {
+  const rows = await rowsOf<MemberView & Told>(db, candidatesPage(given), reading);
   return rows.map(
     ({ requestedAt, message, declinedAt, declineReason, invitedAt, inviterId, until, expelledAt, reason, ...member }) => ({
       member: nullsAbsent(member),
@@ -144,8 +150,10 @@ export function candidaciesPage({ memberId, candidacy, listing, seen, groupId, a
     where ${join(all, sql` and `)} order by ${by} limit ${limit}`;
 }
 
-export async function candidacies(db: Database, given: Candidacies): Promise<CandidacyView[]> {
-  const rows = await db.query<Told & { groupId: string; memberId: string; groupName: string | null }>(candidaciesPage(given));
+/** @throws CALLER_GONE once the signal has aborted */
+export async function candidacies(db: Database, given: Candidacies, signal?: AbortSignal): Promise<CandidacyView[]> {
+  type Row = Told & { groupId: string; memberId: string; groupName: string | null };
+  const rows = await db.query<Row>(candidaciesPage(given), signal);
   return rows.map(({ groupId, memberId, groupName, ...told }) => ({
     groupId,
     memberId,

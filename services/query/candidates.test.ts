@@ -26,6 +26,7 @@ test.before(async () => {
 });
 test.after.always(() => scratch.drop());
 
+const searches = newSearches();
 const UNTIL = new Date('2030-01-01T00:00:00Z');
 const request = (message = '', declined: { declinedAt?: Date; declineReason?: string } = {}) => ({
   request: { requestedAt: CREATED, message, declinedAt: undefined, declineReason: '', ...declined },
@@ -48,7 +49,7 @@ const candidates = (
   groupId: string,
   candidacy: Candidacy,
   given: { seen?: Condition | undefined } & Partial<typeof FIRST> = {},
-) => listCandidates(db, { groupId, candidacy, seen: ALL, ...FIRST, ...given });
+) => listCandidates({ db, searches }, { memberId: 'm', groupId, candidacy, seen: ALL, ...FIRST, ...given });
 const names = async (...asked: Parameters<typeof candidates>) =>
   (await candidates(...asked)).candidates.map(({ member }) => member?.displayName).join(' ');
 const candidacies = async (
@@ -77,9 +78,9 @@ test('who has asked and who is invited is listed by name, a page at a time; neit
   t.like((await candidates(groupId, CANDIDACY_INVITED)).candidates, [
     { member: { memberId: bob }, ...invitation, request: undefined },
   ]);
-  const members = { groupId, positionId: '', tag: '', ...FIRST, seen: ALL };
+  const members = { groupId, memberId: 'm', positionId: '', tag: '', ...FIRST, seen: ALL };
   t.deepEqual(
-    (await listGroupMembers(db, members)).members.map(({ member }) => member?.displayName),
+    (await listGroupMembers({ db, searches }, members)).members.map(({ member }) => member?.displayName),
     ['cy'],
   );
   const groupsOf = async (ofMemberId: string) => {

@@ -30,7 +30,10 @@ const idsOf = (groups: { groupId: string }[]): string[] => groups.map(({ groupId
 const page = { filter: '', orderBy: '', tag: '', memberId: 'm', pageToken: '', seen: ALL };
 
 test('the deepest has all above it, in their order', async (t) => {
-  const { groups } = await listAncestors(db, { groupId: chain.at(-1) ?? '', seen: ALL });
+  const { groups } = await listAncestors(
+    { db, searches: newSearches() },
+    { groupId: chain.at(-1) ?? '', memberId: 'm', seen: ALL },
+  );
   t.deepEqual(idsOf(groups), ['root', ...chain.slice(0, -1)]);
 });
 

@@ -5,9 +5,10 @@ import { Binding } from '#proto/musubi/position/v1/position.ts';
 import type { GroupMember, MemberView } from '#proto/musubi/query/v1/query.ts';
 import type { Page } from './cursor.ts';
 import { type Columns, filtered, type Listing, ordered } from './listing.ts';
+import { type Reading, rowsOf } from './search.ts';
 import { seenBy } from './seen.ts';
 import { LISTED, MEMBER_FIELDS, MEMBERS } from './store.ts';
-import { namesOfTags } from './tag-store.ts';
+import { carries, namesOfTags, type SoughtTag } from './tag-store.ts';
 
 /** Which members of a group are listed. */
 export interface GroupMembers extends Page {
@@ -16,8 +17,8 @@ export interface GroupMembers extends Page {
   seen: Condition | undefined;
   /** Those who are bound to this position; absent: all. */
   boundTo?: string | undefined;
-  /** Those who carry a tag by one of these IDs; absent: all. */
-  tagIds?: readonly string[] | undefined;
+  /** Those who carry this tag of the group's; absent: all. */
+  tag?: SoughtTag | undefined;
   listing: Listing;
 }
 
@@ -28,7 +29,7 @@ export const GROUP_MEMBER_COLUMNS: Columns<typeof GROUP_MEMBER_LIST> = {
 };
 
 /** Who is in a group: members of whom both was told, that they are there and that they are in it. */
-export function groupMembersPage({ groupId, seen, boundTo, tagIds, listing, after, limit }: GroupMembers): Query {
+export function groupMembersPage({ groupId, seen, boundTo, tag, listing, after, limit }: GroupMembers): Query {
   // Of the two that are the same that one whose index is in this order.
   const id = listing.order.by === 'joinedAt' ? sql`s.member_id` : sql`m.id`;
   const { rest, by } = ordered(listing, GROUP_MEMBER_COLUMNS, id, after);
@@ -37,7 +38,7 @@ export function groupMembersPage({ groupId, seen, boundTo, tagIds, listing, afte
     sql`m.visible`,
     seenBy(seen, LISTED),
     ...(boundTo === undefined ? [] : [sql`b.position_ids @> array[${boundTo}]`]),
-    ...(tagIds ? [sql`s.tag_ids && ${[...tagIds]}::text[]`] : []),
+    ...(tag ? [carries(sql`s.tag_ids`, tag, sql`o.id = ${groupId}`)] : []),
     ...filtered(listing, GROUP_MEMBER_COLUMNS),
     rest,
   ];
@@ -47,8 +48,15 @@ export function groupMembersPage({ groupId, seen, boundTo, tagIds, listing, afte
     where ${join(all, sql` and `)} order by ${by} limit ${limit}`;
 }
 
-export async function groupMembers(db: Database, given: GroupMembers): Promise<(GroupMember & { member: MemberView })[]> {
-  const rows = await db.query<MemberView & { joinedAt: Date; positions: unknown[]; tags: string[] }>(groupMembersPage(given));
+type Row = MemberView & { joinedAt: Date; positions: unknown[]; tags: string[] };
+
+/** @throws as {@link rowsOf} */
+export async function groupMembers(
+  db: Database,
+  given: GroupMembers,
+  reading?: Reading,
+): Promise<(GroupMember & { member: MemberView })[]> {
+  const rows = await rowsOf<Row>(db, groupMembersPage(given), reading);
   return rows.map(({ joinedAt, positions, tags, ...member }) => ({
     member: nullsAbsent(member),
     joinedAt,

@@ -16,7 +16,8 @@ import { ALL, FINDABLE, NOTHING, only } from './seen.fixture.ts';
 import { openStore } from './store.ts';
 
 const scratch = scratchDatabase('query_group_members');
-const { turns } = newSearches();
+const searches = newSearches();
+const { turns } = searches;
 let db: Database;
 test.before(async () => {
   db = await openStore(scratch);
@@ -41,17 +42,10 @@ const list = async (
   groupId: string,
   given: { positionId?: string; tag?: string; pageSize?: number; pageToken?: string; seen?: Condition | undefined } = {},
 ) => {
-  const { members, nextPageToken } = await listGroupMembers(db, {
-    groupId,
-    positionId: '',
-    tag: '',
-    pageSize: 0,
-    pageToken: '',
-    filter: '',
-    orderBy: '',
-    seen: ALL,
-    ...given,
-  });
+  const { members, nextPageToken } = await listGroupMembers(
+    { db, searches },
+    { memberId: 'm', groupId, positionId: '', tag: '', pageSize: 0, pageToken: '', filter: '', orderBy: '', seen: ALL, ...given },
+  );
   return { members, names: members.map(({ member }) => member?.displayName).join(' '), nextPageToken };
 };
 const GROUP_NOT_FOUND = { code: 'GROUP_NOT_FOUND' };
@@ -151,7 +145,7 @@ test.serial('a group is shown with the parts that are asked for, each the first 
   ]);
   const parts = Object.values(GroupPart).filter((one) => !['GROUP_PART_UNSPECIFIED', 'UNRECOGNIZED'].includes(one));
   const ask = { groupId, seen: ALL, seenGroups: FINDABLE, seenMembers: ALL };
-  const whole = await getGroup({ db, turns }, { ...ask, include: parts });
+  const whole = await getGroup({ db, searches }, { memberId: 'm', ...ask, include: parts });
   t.like(whole.group, { groupId, subgroupCount: 21 });
   t.is(whole.members?.members.length, 20);
   const pageToken = whole.members?.nextPageToken ?? '';
@@ -160,7 +154,7 @@ test.serial('a group is shown with the parts that are asked for, each the first 
     whole.positions?.positions.map(({ name }) => name),
     ['Leader', 'member', 'Own'],
   );
-  t.deepEqual(whole.ancestors, await listAncestors(db, { groupId, seen: FINDABLE }));
+  t.deepEqual(whole.ancestors, await listAncestors({ db, searches }, { memberId: 'm', groupId, seen: FINDABLE }));
   t.deepEqual(
     whole.ancestors?.groups.map(({ name }) => name),
     ['All'],
@@ -179,17 +173,23 @@ test.serial('a group is shown with the parts that are asked for, each the first 
     seen: FINDABLE,
   };
   t.is((await listSubgroups({ db, turns }, rest)).groups.length, 1);
-  const bare = await getGroup({ db, turns }, { ...ask, include: [] });
+  const bare = await getGroup({ db, searches }, { memberId: 'm', ...ask, include: [] });
   t.deepEqual(bare, { group: whole.group, members: undefined, positions: undefined, ancestors: undefined, subgroups: undefined });
-  const few = await getGroup({ db, turns }, { ...ask, seenMembers: only(id('m03')), seenGroups: NOTHING, include: parts });
+  const few = await getGroup(
+    { db, searches },
+    { memberId: 'm', ...ask, seenMembers: only(id('m03')), seenGroups: NOTHING, include: parts },
+  );
   t.like(few.group, { parentId: undefined, subgroupCount: 0 });
   t.deepEqual([few.ancestors?.groups, few.subgroups?.groups], [[], []]);
   t.deepEqual(
     few.members?.members.map(({ member }) => member?.displayName),
     ['m03'],
   );
-  const nobody = await getGroup({ db, turns }, { ...ask, seenMembers: undefined, seenGroups: undefined, include: parts });
+  const nobody = await getGroup(
+    { db, searches },
+    { memberId: 'm', ...ask, seenMembers: undefined, seenGroups: undefined, include: parts },
+  );
   t.deepEqual([nobody.members?.members, nobody.ancestors?.groups, nobody.subgroups?.groups], [[], [], []]);
   t.like(nobody.group, { parentId: undefined, subgroupCount: 0 });
-  await t.throwsAsync(getGroup({ db, turns }, { ...ask, seen: NOTHING, include: parts }), GROUP_NOT_FOUND);
+  await t.throwsAsync(getGroup({ db, searches }, { memberId: 'm', ...ask, seen: NOTHING, include: parts }), GROUP_NOT_FOUND);
 });

@@ -6,9 +6,9 @@ import type { GroupView } from '#proto/musubi/query/v1/query.ts';
 import type { Page } from './cursor.ts';
 import { type Columns, filtered, type Listing, ordered } from './listing.ts';
 import { groups } from './projections/groups.ts';
-import { type Found, find, type Search, within } from './search.ts';
+import { type Found, find, type Reading, rowsOf, type Search } from './search.ts';
 import { isAll, type Listed, seenBy } from './seen.ts';
-import { idsOfTag, namesOfTags } from './tag-store.ts';
+import { carries, namesOfTags, type SoughtTag, seekTag } from './tag-store.ts';
 
 // Groups, as they are read. Of each only its parent is kept: what is above and below it is looked up. Events of several groups come in
 // any order, so that for a moment groups may be in a circle, or below what is not there: no look-up goes on for ever.
@@ -49,31 +49,60 @@ function fieldsFor(seen: Condition | undefined): Query {
     ${fieldsOf(SHOWN, 't')}`;
 }
 
-const viewsOf = async (db: Database, query: Query, signal?: AbortSignal): Promise<GroupView[]> =>
-  (await db.query<GroupView>(query, signal)).map(nullsAbsent);
+const viewsOf = async (db: Database, query: Query, reading?: Reading): Promise<GroupView[]> =>
+  (await rowsOf<GroupView>(db, query, reading)).map(nullsAbsent);
 
-/** @param seenGroups which groups above and below it are seen */
+/**
+ * @param seenGroups which groups above and below it are seen
+ * @throws CALLER_GONE once the signal has aborted
+ */
 export async function findGroup(
   db: Database,
   { groupId, seen, seenGroups }: { groupId: string; seen: Condition | undefined; seenGroups: Condition | undefined },
+  signal?: AbortSignal,
 ): Promise<GroupView | undefined> {
   const [group] = await viewsOf(
     db,
     sql`select ${fieldsFor(seenGroups)} from groups t where t.id = ${groupId} and ${seenIn(sql`t`, seen)}`,
+    { signal },
   );
   return group;
 }
 
-/** Whether there is such a group, and `seen` lets see it. */
-export async function isThere(db: Database, groupId: string, seen: Condition | undefined): Promise<boolean> {
-  const found = await db.query(sql`select 1 from groups t where t.id = ${groupId} and ${seenIn(sql`t`, seen)}`);
+/** Whether there is such a group, and `seen` lets see it. @throws CALLER_GONE once the signal has aborted */
+export async function isThere(
+  db: Database,
+  groupId: string,
+  seen: Condition | undefined,
+  signal?: AbortSignal,
+): Promise<boolean> {
+  const found = await db.query(sql`select 1 from groups t where t.id = ${groupId} and ${seenIn(sql`t`, seen)}`, signal);
   return found.length > 0;
 }
 
-/** The IDs by which tags of this name are carried. A tag is seen by who sees the group whose it is. */
-export const seenIdsOfTag = (db: Database, tagKey: string, seen: Condition | undefined): Promise<string[]> =>
-  idsOfTag(db, tagKey, seenIn(sql`o`, seen));
-const carries = (tagIds: readonly string[]): Query => sql`t.tag_ids && ${[...tagIds]}::text[]`;
+/** Whether a condition has all be looked up that is below some groups: that may be most that there are. */
+export function looksBelow(condition: Condition | undefined): boolean {
+  const kind = condition?.kind;
+  switch (kind?.$case) {
+    case 'allOf':
+    case 'anyOf':
+      return kind.value.conditions.some(looksBelow);
+    case 'not':
+      return looksBelow(kind.value);
+    case 'in':
+      return kind.value.references.some(({ type, id }) => type === 'Group' && id !== ROOT);
+    default:
+      return false;
+  }
+}
+
+/** A tag is seen by who sees the group whose it is. @throws CALLER_GONE once the signal has aborted */
+export const seekSeenTag = (db: Database, key: string, seen: Condition | undefined, signal?: AbortSignal): Promise<SoughtTag> =>
+  seekTag(db, key, seenIn(sql`o`, seen), signal);
+
+/** What of a set is carried is carried right below the group whose it is. */
+const carriedBelow = (tag: SoughtTag, seen: Condition | undefined): Query =>
+  carries(sql`t.tag_ids`, tag, sql`o.id = t.parent_id and ${seenIn(sql`o`, seen)}`);
 
 /** Where {@link groupsPage} and {@link subgroupsPage} have what lists of groups are filtered and ordered by. */
 export const GROUP_COLUMNS: Columns<typeof GROUP_LIST> = {
@@ -91,8 +120,8 @@ export const GROUP_COLUMNS: Columns<typeof GROUP_LIST> = {
 export interface Groups {
   /** Those that who asks may see. */
   seen: Condition | undefined;
-  /** Those that carry a tag by one of these IDs, or have one of this name (in the form in which names are compared); absent: all. */
-  tag?: { key: string; ids: readonly string[] } | undefined;
+  /** Those that carry this tag, or have one of its name; absent: all. */
+  tag?: SoughtTag | undefined;
   /** Those that this member is in; empty: all. */
   ofMemberId: string;
   /** Of those, the ones of which who asks may know who is in them. */
@@ -107,7 +136,7 @@ export function groupsPage(
   const { rest, by } = ordered(listing, GROUP_COLUMNS, sql`t.id`, after);
   const all = [
     seenIn(sql`t`, seen),
-    ...(tag ? [sql`(t.tag_keys @> array[${tag.key}] or ${carries(tag.ids)})`] : []),
+    ...(tag ? [sql`(t.tag_keys @> array[${tag.key}] or ${carriedBelow(tag, seen)})`] : []),
     ...(ofMemberId === ''
       ? []
       : [
@@ -121,19 +150,9 @@ export function groupsPage(
   return sql`select ${fieldsFor(seen)} from groups t where ${join(all, sql` and `)} order by ${by} limit ${limit}`;
 }
 
-/**
- * @param longestMs after which it is cut; default: never
- * @throws CALLER_GONE once the signal has aborted; TOO_BUSY when it was cut
- */
-export const allGroups = async (
-  db: Database,
-  given: Groups & Page,
-  { signal, longestMs }: { signal?: AbortSignal | undefined; longestMs?: number | undefined } = {},
-): Promise<GroupView[]> => {
-  const page = groupsPage([], given);
-  if (longestMs === undefined) return await viewsOf(db, page, signal);
-  return (await within<GroupView>(db, longestMs, page)).map(nullsAbsent);
-};
+/** @throws as {@link rowsOf} */
+export const allGroups = (db: Database, given: Groups & Page, reading?: Reading): Promise<GroupView[]> =>
+  viewsOf(db, groupsPage([], given), reading);
 
 /** The groups in whose name every word is found, in the order of {@link find}. @throws TOO_BUSY when it was cut */
 export async function findGroups(db: Database, search: Search, given: Groups & Page): Promise<Found<GroupView>> {
@@ -156,17 +175,17 @@ export interface Subgroups {
   /** How far below. */
   depth: number;
   seen: Condition | undefined;
-  /** Those that carry a tag by one of these IDs; absent: all. */
-  tagIds?: readonly string[] | undefined;
+  /** Those that carry this tag; absent: all. */
+  tag?: SoughtTag | undefined;
   listing: Listing;
   after: Below | undefined;
   limit: number;
 }
 
 /** The statement of a page of the groups below one: what is less far below it comes first. */
-export function subgroupsPage({ groupId, depth, seen, tagIds, listing, after, limit }: Subgroups): Query {
+export function subgroupsPage({ groupId, depth, seen, tag, listing, after, limit }: Subgroups): Query {
   const { rest, by } = ordered(listing, GROUP_COLUMNS, sql`t.id`, after);
-  const wanted = [seenIn(sql`t`, seen), ...(tagIds ? [carries(tagIds)] : []), ...filtered(listing, GROUP_COLUMNS)];
+  const wanted = [seenIn(sql`t`, seen), ...(tag ? [carriedBelow(tag, seen)] : []), ...filtered(listing, GROUP_COLUMNS)];
   const all = join(wanted, sql` and `);
   if (depth === 1)
     return sql`
@@ -187,11 +206,16 @@ export function subgroupsPage({ groupId, depth, seen, tagIds, listing, after, li
 /** A group below another one, and how far. */
 export type Subgroup = GroupView & { depth: number };
 
-export const subgroups = async (db: Database, given: Subgroups): Promise<Subgroup[]> =>
-  (await db.query<Subgroup>(subgroupsPage(given))).map(nullsAbsent);
+/** @throws CALLER_GONE once the signal has aborted */
+export const subgroups = async (db: Database, given: Subgroups, signal?: AbortSignal): Promise<Subgroup[]> =>
+  (await db.query<Subgroup>(subgroupsPage(given), signal)).map(nullsAbsent);
 
-/** The groups that one is in, from the topmost down. The look-up goes no further than groups can be above each other. */
-export const ancestors = (db: Database, groupId: string, seen: Condition | undefined): Promise<GroupView[]> =>
+/**
+ * The groups that one is in, from the topmost down. The look-up goes no further than groups can be above each other.
+ *
+ * @throws as {@link rowsOf}
+ */
+export const ancestors = (db: Database, groupId: string, seen: Condition | undefined, reading?: Reading): Promise<GroupView[]> =>
   viewsOf(
     db,
     sql`
@@ -202,4 +226,5 @@ export const ancestors = (db: Database, groupId: string, seen: Condition | undef
       where g.gone_at is null and a.height < ${DEEPEST})
     select ${fieldsFor(seen)} from (select id, min(height) as height from above group by id) a join groups t on t.id = a.id
     where t.id <> ${groupId} and ${seenIn(sql`t`, seen)} order by a.height desc, t.id`,
+    reading,
   );

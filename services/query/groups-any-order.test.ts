@@ -19,7 +19,8 @@ import { openStore } from './store.ts';
 // Whatever comes when, and however often: what is read of groups is what a few lines make of the newest states.
 
 const scratch = scratchDatabase('groups_any_order');
-const { turns } = newSearches();
+const searches = newSearches();
+const { turns } = searches;
 let db: Database;
 test.before(async () => {
   db = await openStore(scratch);
@@ -137,8 +138,8 @@ test('what is read of groups follows from the newest states alone, in any order,
           const groupId = id(index);
           const page = { groupId, seen, pageSize: 0, pageToken: '', tag: '', filter: '', orderBy: '' };
           const one = await getGroup(
-            { db, turns },
-            { groupId, seen: ALL, seenGroups: seen, include: [], seenMembers: undefined },
+            { db, searches },
+            { memberId: 'm', groupId, seen: ALL, seenGroups: seen, include: [], seenMembers: undefined },
           );
           const children = all.filter((child) => there.get(child)?.parent === index);
           t.is(one.group?.subgroupCount, children.filter(sees).length);
@@ -153,7 +154,9 @@ test('what is read of groups follows from the newest states alone, in any order,
           t.deepEqual((await shown(1)).sort(), idsOf(children.filter((child) => child !== index && sees(child))));
           const descendants = all.filter((other) => isBelow(other, index) && sees(other));
           t.deepEqual((await shown(100)).sort(), idsOf(descendants));
-          const ancestors = (await listAncestors(db, { groupId, seen })).groups.map((g) => g.groupId);
+          const ancestors = (await listAncestors({ db, searches }, { memberId: 'm', groupId, seen })).groups.map(
+            (g) => g.groupId,
+          );
           t.deepEqual(ancestors.sort(), idsOf(above(index).filter((up) => there.has(up) && sees(up))));
           found.below += descendants.length;
           found.above += ancestors.length;
@@ -162,7 +165,7 @@ test('what is read of groups follows from the newest states alone, in any order,
       }
       for (const index of all) {
         const page = { groupId: id(index), seen: ALL, pageSize: 0, pageToken: '', tag: '', filter: '', orderBy: '' };
-        const listed = await listGroupMembers(db, { ...page, positionId: '' });
+        const listed = await listGroupMembers({ db, searches }, { memberId: 'm', ...page, positionId: '' });
         const expected = memberships.last
           .filter((s) => s.at === index && s.isMember)
           .map((s) => ({

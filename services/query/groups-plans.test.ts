@@ -71,6 +71,8 @@ test('a page of a long list ends where it is full', async (t) => {
 
 test('what carries a tag is found by an index: by that of its ID where few carry it, else by that of the list, which ends where it is full', async (t) => {
   const [few, many] = [['few'], ['many']];
+  /** In more sets than are looked for by their IDs. */
+  const everywhere = { key: 'own', ids: undefined };
   const all = { ...every, seen: ALL };
   const ofRoot = { ...byName, groupId: 'root', seen: ALL, ...first };
   const subgroups = { ...tree, groupId: 'g77', depth: 1, limit: 21 };
@@ -78,10 +80,12 @@ test('what carries a tag is found by an index: by that of its ID where few carry
     [groupsPage([], { ...all, tag: { key: 'few', ids: few } }), /Index Scan on groups_carrying/],
     [groupsPage([], { ...all, tag: { key: 'none', ids: [] } }), /Index Scan on groups_tagged/],
     [groupsPage([], { ...all, tag: { key: 'own', ids: many } }), /Index Scan using groups_listed/],
-    [subgroupsPage({ ...subgroups, tagIds: many }), /groups_within/],
-    [subgroupsPage({ ...subgroups, groupId: 'root', tagIds: few }), /groups_within|groups_carrying/],
-    [groupMembersPage({ ...ofRoot, tagIds: few }), /Index Scan on memberships_carrying/],
-    [groupMembersPage({ ...ofRoot, tagIds: many }), /Index Scan using members_listed/],
+    [groupsPage([], { ...all, tag: everywhere }), /Index Scan using groups_listed/],
+    [subgroupsPage({ ...subgroups, tag: { key: 'own', ids: many } }), /groups_within/],
+    [subgroupsPage({ ...subgroups, tag: everywhere }), /groups_within/],
+    [subgroupsPage({ ...subgroups, groupId: 'root', tag: { key: 'few', ids: few } }), /groups_within|groups_carrying/],
+    [groupMembersPage({ ...ofRoot, tag: { key: 'few', ids: few } }), /Index Scan on memberships_carrying/],
+    [groupMembersPage({ ...ofRoot, tag: { key: 'own', ids: many } }), /Index Scan using members_listed/],
   ] as const) {
     const plan = await planOf(query);
     t.regex(plan, index);

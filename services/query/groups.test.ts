@@ -14,7 +14,8 @@ import { ALL, below, FINDABLE, NOTHING, only } from './seen.fixture.ts';
 import { openStore } from './store.ts';
 
 const scratch = scratchDatabase('query_groups');
-const { turns } = newSearches();
+const searches = newSearches();
+const { turns } = searches;
 let db: Database;
 test.before(async () => {
   db = await openStore(scratch);
@@ -46,7 +47,7 @@ const ask = {
 type Asked = Partial<typeof ask> | { seen: Condition | undefined };
 const list = (given: Asked = {}) => listGroups({ db, searches: newSearches() }, { ...ask, ...given });
 const get = async (groupId: string, seen: Condition | undefined = ALL, seenGroups: Condition | undefined = seen) =>
-  (await getGroup({ db, turns }, { groupId, seen, seenGroups, include: [], seenMembers: undefined })).group;
+  (await getGroup({ db, searches }, { memberId: 'm', groupId, seen, seenGroups, include: [], seenMembers: undefined })).group;
 const sub = (
   groupId: string,
   given: { depth?: number; pageSize?: number; pageToken?: string; seen?: Condition; tag?: string } = {},
@@ -88,7 +89,7 @@ test.serial('a group is as its last event says, and gone after it was deleted', 
   for (const nobody of [groupId, '', '\0', randomUUID()]) {
     await t.throwsAsync(get(nobody), NOT_FOUND);
     await t.throwsAsync(sub(nobody), NOT_FOUND);
-    await t.throwsAsync(listAncestors(db, { groupId: nobody, seen: ALL }), NOT_FOUND);
+    await t.throwsAsync(listAncestors({ db, searches }, { memberId: 'm', groupId: nobody, seen: ALL }), NOT_FOUND);
   }
 });
 
@@ -195,7 +196,7 @@ test.serial('a group that is moved is elsewhere at once, with all that is below 
   const { id, gone } = await tree(['a', 'top'], ['b', 'top'], ['a1', 'a'], ['a11', 'a1']);
   await project(db, [groupEvent(id('a1'), 2, { name: 'a1', parentId: id('b') })]);
   t.is(named(await sub(id('b'), { depth: 100 })), 'a1 a11');
-  t.is(named(await listAncestors(db, { groupId: id('a11'), seen: ALL })), 'All top b a1');
+  t.is(named(await listAncestors({ db, searches }, { memberId: 'm', groupId: id('a11'), seen: ALL })), 'All top b a1');
   t.is(named(await list({ seen: below(id('b')) })), 'a1 a11 b');
   await gone();
 });
@@ -204,9 +205,9 @@ test.serial('groups that events in another order put in a circle for a moment ar
   const { id, gone } = await tree(['a', 'c'], ['b', 'a'], ['c', 'b'], ['d', 'b']);
   t.is(named(await sub(id('a'), { depth: 100 })), 'b c d');
   t.is(named(await sub('root', { depth: 100 })), 'top');
-  t.is(named(await listAncestors(db, { groupId: id('a'), seen: ALL })), 'b c');
+  t.is(named(await listAncestors({ db, searches }, { memberId: 'm', groupId: id('a'), seen: ALL })), 'b c');
   t.is(
-    named(await listAncestors(db, { groupId: id('d'), seen: ALL }))
+    named(await listAncestors({ db, searches }, { memberId: 'm', groupId: id('d'), seen: ALL }))
       .split(' ')
       .sort()
       .join(' '),
@@ -216,7 +217,7 @@ test.serial('groups that events in another order put in a circle for a moment ar
   await project(db, [groupEvent(id('a'), 2, { name: 'a', parentId: id('a') })]);
   t.is(named(await sub(id('a'), { depth: 100 })), 'b c d');
   t.is(named(await sub(id('a'))), 'b');
-  t.is(named(await listAncestors(db, { groupId: id('a'), seen: ALL })), '');
+  t.is(named(await listAncestors({ db, searches }, { memberId: 'm', groupId: id('a'), seen: ALL })), '');
   await gone();
 });
 
@@ -235,7 +236,7 @@ test.serial('who may see some groups is told of no other, neither as a parent no
   t.like(inner, { parentId: undefined, subgroupCount: 0 });
   t.like(await get(id('inner'), ALL, FINDABLE), { parentId: undefined });
   t.like(await get(id('inner')), { parentId: id('hidden'), subgroupCount: 1 });
-  t.is(named(await listAncestors(db, { groupId: id('deep'), seen: FINDABLE })), 'All top inner');
+  t.is(named(await listAncestors({ db, searches }, { memberId: 'm', groupId: id('deep'), seen: FINDABLE })), 'All top inner');
   await t.throwsAsync(get(id('hidden'), FINDABLE), NOT_FOUND);
   t.is(named(await list({ seen: FINDABLE })), 'All inner open top');
   t.is(named(await list({ seen: below(id('inner'), id('open')) })), 'deep inner open');

@@ -29,15 +29,15 @@ export function queryHandlers(db: Database, visibility: Visibility): Handlers<ty
     listPolicies: (request) => listPolicies(db, request),
     listLookalikes: (request, { signal }) => listLookalikes({ db, searches }, request, signal),
     getMemberSchema: () => getMemberSchema(db),
-    getGroup: (request) => getGroup({ db, turns: searches.turns }, request),
+    getGroup: (request, { signal }) => getGroup({ db, searches }, request, signal),
     listGroups: (request, { signal }) => listGroups({ db, searches }, request, signal),
     listSubgroups: (request, { signal }) => listSubgroups({ db, turns: searches.turns }, request, signal),
-    listAncestors: (request) => listAncestors(db, request),
-    listGroupMembers: (request) => listGroupMembers(db, request),
-    listCandidates: (request) => listCandidates(db, request),
-    listCandidacies: (request) => listCandidacies(db, request),
-    getPosition: async (request) => ({ position: await getPosition(db, request) }),
-    listPositions: (request) => listPositions(db, request),
+    listAncestors: (request, { signal }) => listAncestors({ db, searches }, request, signal),
+    listGroupMembers: (request, { signal }) => listGroupMembers({ db, searches }, request, signal),
+    listCandidates: (request, { signal }) => listCandidates({ db, searches }, request, signal),
+    listCandidacies: (request, { signal }) => listCandidacies(db, request, signal),
+    getPosition: async (request, { signal }) => ({ position: await getPosition(db, request, signal) }),
+    listPositions: (request, { signal }) => listPositions(db, request, signal),
     awaitVersions: async (request, { signal }) => {
       await awaitVersions(visibility, request, signal);
       return {};

@@ -19,7 +19,8 @@ import { openStore } from './store.ts';
 // Lists in every order, turned page by page while things come, change and go; and filtered.
 
 const scratch = scratchDatabase('lists_paged');
-const { turns } = newSearches();
+const searches = newSearches();
+const { turns } = searches;
 let db: Database;
 test.before(async () => {
   db = await openStore(scratch);
@@ -92,7 +93,10 @@ const KINDS: Record<string, Kind> = {
       membershipEvent(groupId, id, version, values !== undefined, [], later(values?.created ?? 0)),
     ],
     read: async (groupId, asked) => {
-      const { members, nextPageToken } = await listGroupMembers(db, { groupId, positionId: '', tag: '', seen: ALL, ...asked });
+      const { members, nextPageToken } = await listGroupMembers(
+        { db, searches },
+        { memberId: 'm', groupId, positionId: '', tag: '', seen: ALL, ...asked },
+      );
       return { ids: members.map(({ member }) => member?.memberId ?? ''), nextPageToken };
     },
   },

@@ -9,9 +9,17 @@ import { positions } from './projections/positions.ts';
 
 const FIELDS = sql`t.id as "positionId", t.version, ${fieldsOf(positions.columns.map(fieldOf), 't')}`;
 
-export async function findPosition(db: Database, groupId: string, positionId: string): Promise<PositionView | undefined> {
-  const [row] = await db.query<PositionView>(sql`
-    select ${FIELDS} from positions t where t.id = ${positionId} and t.group_id = ${groupId} and t.gone_at is null`);
+/** @throws CALLER_GONE once the signal has aborted */
+export async function findPosition(
+  db: Database,
+  groupId: string,
+  positionId: string,
+  signal?: AbortSignal,
+): Promise<PositionView | undefined> {
+  const [row] = await db.query<PositionView>(
+    sql`select ${FIELDS} from positions t where t.id = ${positionId} and t.group_id = ${groupId} and t.gone_at is null`,
+    signal,
+  );
   return row && nullsAbsent(row);
 }
 
@@ -26,15 +34,20 @@ export const POSITION_COLUMNS: Columns<typeof POSITION_LIST> = {
   updatedAt: { value: sql`t.updated_at`, isTime: true },
 };
 
+/** @throws CALLER_GONE once the signal has aborted */
 export async function listedPositions(
   db: Database,
   groupId: string,
   { listing, after, limit }: Page & { listing: Listing },
+  signal?: AbortSignal,
 ): Promise<PositionView[]> {
   const { rest, by } = ordered(listing, POSITION_COLUMNS, sql`t.id`, after);
   const all = join([rest, ...filtered(listing, POSITION_COLUMNS)], sql` and `);
-  const rows = await db.query<PositionView>(sql`
+  const rows = await db.query<PositionView>(
+    sql`
     select ${FIELDS} from positions t where t.group_id = ${groupId} and t.gone_at is null and ${all}
-    order by ${by} limit ${limit}`);
+    order by ${by} limit ${limit}`,
+    signal,
+  );
   return rows.map(nullsAbsent);
 }

@@ -48,6 +48,22 @@ export async function find<Row extends object>(
   return { ...found, items: [...first, ...more] };
 }
 
+/** How a list is read that may be long. */
+export interface Reading {
+  /** Of the caller: once it has aborted, nothing is asked any more. */
+  signal?: AbortSignal | undefined;
+  /** After so many ms it is cut; default: never. */
+  longestMs?: number | undefined;
+}
+
+/**
+ * The rows of a list.
+ *
+ * @throws CALLER_GONE once the signal has aborted; TOO_BUSY when it was cut
+ */
+export const rowsOf = <Row extends object>(db: Database, query: Query, { signal, longestMs }: Reading = {}): Promise<Row[]> =>
+  longestMs === undefined ? db.query<Row>(query, signal) : within<Row>(db, longestMs, query);
+
 /** The rows of a query that may take long. @throws TOO_BUSY when it was cut, after so many ms */
 export async function within<Row extends object>(db: Database, longestMs: number, query: Query): Promise<Row[]> {
   try {

@@ -3,12 +3,29 @@ import { Turns } from '#platform/concurrency/turns.ts';
 import { MusubiError } from '#platform/errors.ts';
 import { type Database, sql } from '#platform/postgres/database.ts';
 import { scratchDatabase } from '../../test/scratch-database.ts';
+import { listCandidacies, listCandidates } from './queries/candidates.ts';
 import { getMember } from './queries/get-member.ts';
-import { listGroups } from './queries/groups.ts';
+import { listGroupMembers } from './queries/group-members.ts';
+import { getGroup, listAncestors, listGroups } from './queries/groups.ts';
 import { listMembers } from './queries/list-members.ts';
+import { getPosition, listPositions } from './queries/positions.ts';
 import { newSearches, type Searches } from './queries/searches.ts';
-import { ALL } from './seen.fixture.ts';
+import { listSubgroups } from './queries/subgroups.ts';
+import { ALL, below } from './seen.fixture.ts';
 import { memberLoader, openStore } from './store.ts';
+
+/** One turn at a time; whose it is, is noted. */
+class Counted extends Turns {
+  readonly #names: unknown[];
+  constructor(names: unknown[]) {
+    super(1);
+    this.#names = names;
+  }
+  override take<Result>(work: () => Promise<Result>, turn: Parameters<Turns['take']>[1] = {}): Promise<Result> {
+    this.#names.push(turn.name);
+    return super.take(work, turn);
+  }
+}
 
 /** Words without a trigram: every row is looked at. */
 const SLOW = 'a b c d e f 1 2 3 ~';
@@ -93,12 +110,6 @@ test.serial(
     await db.query(sql`insert into groups (id, version, parent_id, name, description, visibility, search, created_at, updated_at)
     select 'g-' || n, 1, 'root', 'g' || n, '', 'VISIBILITY_OPEN', 'g' || n, now(), now() from generate_series(1, 20000) n`);
     const names: unknown[] = [];
-    class Counted extends Turns {
-      override take<Result>(work: () => Promise<Result>, turn: Parameters<Turns['take']>[1] = {}): Promise<Result> {
-        names.push(turn.name);
-        return super.take(work, turn);
-      }
-    }
     const plain = {
       query: '',
       tag: '',
@@ -111,7 +122,7 @@ test.serial(
       memberId: 'hana',
       seen: ALL,
     };
-    const searches = { turns: new Counted(1), longestMs: 5_000 };
+    const searches = { turns: new Counted(names), longestMs: 5_000 };
     for (const given of [{}, { tag: 'sales' }, { filter: 'visibility = "request"' }])
       await listGroups({ db, searches }, { ...plain, ...given });
     t.deepEqual(names, ['hana', 'hana']);
@@ -121,3 +132,68 @@ test.serial(
     await t.notThrowsAsync(listGroups({ db, searches: hasty }, plain));
   },
 );
+
+const OF_GROUP = { groupId: 'g-1', memberId: 'hana', seen: ALL, pageSize: 1, pageToken: '', filter: '', orderBy: '' };
+const JOINED = 'joinedAt > 2020-01-01T00:00:00Z';
+
+test.serial('what is sought in a group takes turns, too, and is cut as a search is; what an index finds does not', async (t) => {
+  await db.query(sql`
+    insert into positions (id, version, group_id, name, kind, permissions, created_at, updated_at)
+    values ('p-1', 1, 'g-1', 'p', 'POSITION_KIND_UNSPECIFIED', '[]', now(), now())`);
+  await db.query(sql`
+    insert into memberships (id, version, group_id, member_id, joined_at, tag_ids)
+    select 'g-1.m-' || n, 1, 'g-1', 'm-' || n, now(), '{}' from generate_series(1, 20000) n`);
+  const members = { ...OF_GROUP, positionId: '', tag: '' };
+  const asked = { ...OF_GROUP, candidacy: 'CANDIDACY_REQUESTED' } as const;
+  const whole = { ...OF_GROUP, seenGroups: ALL, seenMembers: ALL };
+  const include = (['MEMBERS', 'POSITIONS', 'ANCESTORS', 'SUBGROUPS'] as const).map((part) => `GROUP_PART_${part}` as const);
+  type Ask = (of: { db: Database; searches: Searches }) => Promise<unknown>;
+  const quick: Ask[] = [
+    (of) => listGroupMembers(of, members),
+    (of) => listGroupMembers(of, { ...members, orderBy: 'joinedAt' }),
+    (of) => listCandidates(of, asked),
+    (of) => listAncestors(of, OF_GROUP),
+    (of) => getGroup(of, { ...whole, include }),
+  ];
+  const sought: Ask[] = [
+    (of) => listGroupMembers(of, { ...members, filter: JOINED }),
+    (of) => listGroupMembers(of, { ...members, tag: 'sales' }),
+    (of) => listGroupMembers(of, { ...members, positionId: 'p-1' }),
+    (of) => listCandidates(of, { ...asked, filter: 'requestedAt > 2020-01-01T00:00:00Z' }),
+    (of) => listCandidates(of, { ...asked, orderBy: 'requestedAt' }),
+    (of) => listAncestors(of, { ...OF_GROUP, seen: below('g-2') }),
+    (of) => getGroup(of, { ...whole, seenGroups: below('g-2'), include: ['GROUP_PART_ANCESTORS'] }),
+  ];
+  for (const [asks, turns] of [
+    [quick, []],
+    [sought, ['hana']],
+  ] as const)
+    for (const [at, ask] of asks.entries()) {
+      const names: unknown[] = [];
+      await ask({ db, searches: { turns: new Counted(names), longestMs: 5_000 } });
+      t.deepEqual(names, turns, `${turns.length > 0 ? 'sought' : 'quick'} ${at}`);
+    }
+  const hasty = { db, searches: { turns: new Turns(1), longestMs: 1 } };
+  await t.throwsAsync(listGroupMembers(hasty, { ...members, tag: 'sales', filter: 'joinedAt < 2020-01-01T00:00:00Z' }), {
+    code: 'TOO_BUSY',
+  });
+});
+
+test.serial('of a group nothing is looked up for who has left', async (t) => {
+  const gone = AbortSignal.abort();
+  const of = { db, searches: newSearches() };
+  const whole = { ...OF_GROUP, seenGroups: ALL, seenMembers: ALL, include: [] };
+  const asks: (() => Promise<unknown>)[] = [
+    () => listGroupMembers(of, { ...OF_GROUP, positionId: '', tag: '' }, gone),
+    () => listGroupMembers(of, { ...OF_GROUP, positionId: '', tag: 'sales' }, gone),
+    () => listGroupMembers(of, { ...OF_GROUP, positionId: 'p-1', tag: '' }, gone),
+    () => listCandidates(of, { ...OF_GROUP, candidacy: 'CANDIDACY_INVITED' }, gone),
+    () => listCandidacies(db, { ...OF_GROUP, candidacy: 'CANDIDACY_INVITED' }, gone),
+    () => listAncestors(of, OF_GROUP, gone),
+    () => listSubgroups({ db, turns: of.searches.turns }, { ...OF_GROUP, depth: 1, tag: '' }, gone),
+    () => listPositions(db, OF_GROUP, gone),
+    () => getPosition(db, { ...OF_GROUP, positionId: 'p-1' }, gone),
+    () => getGroup(of, whole, gone),
+  ];
+  for (const [at, ask] of asks.entries()) await t.throwsAsync(ask(), { code: 'CALLER_GONE' }, `${at}`);
+});

@@ -8,7 +8,7 @@ import { scratchDatabase } from '../../test/scratch-database.ts';
 import { memberEvent } from './events.fixture.ts';
 import { groupEvent, membershipEvent } from './group-events.fixture.ts';
 import { groupMembers } from './group-member-store.ts';
-import { allGroups, seenIdsOfTag } from './group-store.ts';
+import { allGroups, seekSeenTag } from './group-store.ts';
 import { listingOf } from './listing.ts';
 import { project } from './projector.ts';
 import { listGroupMembers } from './queries/group-members.ts';
@@ -21,7 +21,8 @@ import { openStore } from './store.ts';
 // Tags, as they are read: what carries an ID carries what the set of the group that it is in calls so, at that moment.
 
 const scratch = scratchDatabase('query_tags');
-const { turns } = newSearches();
+const searches = newSearches();
+const { turns } = searches;
 let db: Database;
 test.before(async () => {
   db = await openStore(scratch);
@@ -43,9 +44,12 @@ const found = (tag: string, given: Asked = {}) =>
 const below = (groupId: string, tag: string, given: Asked & { depth?: number } = {}) =>
   listSubgroups({ db, turns }, { memberId: 'm', groupId, depth: 1, ...page, seen: ALL, tag, ...given });
 const members = (groupId: string, tag: string, given: Asked = {}) =>
-  listGroupMembers(db, { groupId, positionId: '', ...page, seen: ALL, tag, ...given });
+  listGroupMembers({ db, searches }, { memberId: 'm', groupId, positionId: '', ...page, seen: ALL, tag, ...given });
 const tagsOf = async (groupId: string, seenGroups: Condition = ALL) => {
-  const { group } = await getGroup({ db, turns }, { groupId, seen: ALL, seenGroups, include: [], seenMembers: undefined });
+  const { group } = await getGroup(
+    { db, searches },
+    { memberId: 'm', groupId, seen: ALL, seenGroups, include: [], seenMembers: undefined },
+  );
   return { tags: group?.tags, carriedTags: group?.carriedTags };
 };
 const tag = (name: string, ...ids: string[]): Tag => ({ name, ids });
@@ -180,11 +184,11 @@ test('after a tag is renamed, 10,000 groups and 10,000 members are found by its 
   const counted = async (name: string): Promise<number[]> => {
     const page = { seen: ALL, after: undefined, limit: size + 2 };
     const byName = { filter: '', orderBy: '' };
-    const ids = await seenIdsOfTag(db, name, ALL);
+    const tag = await seekSeenTag(db, name, ALL);
     const [{ groups }, people, anywhere] = await Promise.all([
       below(top, name, { pageSize: size }),
-      groupMembers(db, { groupId: top, tagIds: ids, listing: listingOf(byName, GROUP_MEMBER_LIST), ...page }),
-      allGroups(db, { tag: { key: name, ids }, ofMemberId: '', listing: listingOf(byName, GROUP_LIST), ...page }),
+      groupMembers(db, { groupId: top, tag, listing: listingOf(byName, GROUP_MEMBER_LIST), ...page }),
+      allGroups(db, { tag, ofMemberId: '', listing: listingOf(byName, GROUP_LIST), ...page }),
     ]);
     return [groups.length, people.length, anywhere.filter(({ groupId }) => groupId !== top).length];
   };
@@ -201,3 +205,36 @@ test('after a tag is renamed, 10,000 groups and 10,000 members are found by its 
   t.deepEqual((await members(top, merged, { pageSize: 1 })).members[0]?.tags, [merged]);
   t.deepEqual(await state(), written, 'nothing of them was written');
 });
+
+test.serial(
+  'a tag of a name that is in more sets than are looked for by their IDs is found where it is carried, by who sees the set',
+  async (t) => {
+    const key = `everywhere ${randomUUID()}`;
+    const [seen, hidden, carrier, other, empty] = [randomUUID(), randomUUID(), randomUUID(), randomUUID(), randomUUID()];
+    await db.query(sql`
+    insert into groups (id, version, parent_id, name, description, visibility, tags, tag_keys, tag_set, tag_ids, search, created_at, updated_at)
+    select ${`${key}-`} || n, 1, 'root', 'z' || n, '', 'VISIBILITY_OPEN', array[${key}], array[${key}],
+      jsonb_build_array(jsonb_build_object('name', ${key}::text, 'key', ${key}::text, 'ids', jsonb_build_array(${key} || n))), '{}', '', now(), now()
+    from generate_series(1, 999) n`);
+    const set = [tag(key, `${key}-tag`)];
+    await project(db, [
+      groupEvent(seen, 1, { name: 'seen', tags: set }),
+      groupEvent(carrier, 1, { name: 'a', parentId: seen, tagIds: [`${key}-tag`] }),
+      groupEvent(empty, 1, { name: 'b', parentId: seen }),
+    ]);
+    const askAll = () => Promise.all([found(key, { pageSize: 3 }), below(seen, key, { depth: 2 })]);
+    const few = await askAll();
+    t.truthy((await seekSeenTag(db, key, ALL)).ids);
+    await project(db, [
+      groupEvent(hidden, 1, { name: 'hidden', tags: [tag(key, `${key}-hidden`)], visibility: 'VISIBILITY_INVITATION' }),
+      groupEvent(other, 1, { name: 'aa', parentId: hidden, tagIds: [`${key}-hidden`] }),
+    ]);
+    t.is((await seekSeenTag(db, key, ALL)).ids, undefined);
+    t.is(named((await askAll())[0]), 'a aa hidden');
+    t.deepEqual((await askAll())[1], few[1]);
+    t.is(named(few[1]), 'a');
+    t.is(named(await found(key, { pageSize: 3, seen: FINDABLE })), 'a seen z1', 'its set is hidden');
+    await project(db, [membershipEvent(seen, randomUUID(), 1)]);
+    t.deepEqual((await seekSeenTag(db, '\0', ALL)).ids, []);
+  },
+);

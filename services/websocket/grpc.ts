@@ -2,9 +2,11 @@ import { invalidFields } from '#platform/errors.ts';
 import type { Handlers } from '#platform/grpc/server.ts';
 import { requireId } from '#platform/validation/id.ts';
 import { OperationState } from '#proto/musubi/operation/v1/operation.ts';
-import type { NarrowedMembers, WebsocketServiceService } from '#proto/musubi/websocket/v1/websocket.ts';
+import type { NarrowedGroup, NarrowedMembers, WebsocketServiceService } from '#proto/musubi/websocket/v1/websocket.ts';
+import type { Peers } from './identity.ts';
 import { SharedRuns } from './shared-runs.ts';
 import { closeSockets } from './steps/close-sockets.ts';
+import { narrowGroup } from './steps/narrow-group.ts';
 import { narrowSockets } from './steps/narrow-sockets.ts';
 import type { SocketStore } from './store.ts';
 
@@ -17,17 +19,27 @@ function narrowed({ memberIds }: NarrowedMembers): string[] {
   return memberIds.map((memberId) => requireId('members.memberIds', memberId));
 }
 
+function narrowedGroup({ groupId, leftParentId }: NarrowedGroup): NarrowedGroup {
+  if (leftParentId !== undefined) requireId('group.leftParentId', leftParentId);
+  return { groupId: requireId('group.groupId', groupId), leftParentId };
+}
+
 /** musubi.websocket.v1.WebsocketService, for the sockets of all processes. */
-export function websocketHandlers(store: SocketStore): Handlers<WebsocketServiceService> {
+export function websocketHandlers(
+  store: SocketStore,
+  auth: Pick<Peers['auth'], 'findConcerned'>,
+): Handlers<WebsocketServiceService> {
   const ofAll = new SharedRuns(() => narrowSockets(store));
   return {
     closeSockets: async ({ memberId }) => {
       await closeSockets(store, requireId('memberId', memberId));
       return {};
     },
-    narrowSockets: async ({ memberId, members }) => {
-      const those = memberId === undefined ? members && narrowed(members) : [requireId('memberId', memberId)];
-      await (those ? narrowSockets(store, those) : ofAll.run());
+    narrowSockets: async ({ memberId, members, group }) => {
+      const those = memberId === undefined ? members : { memberIds: [memberId] };
+      if (those) await narrowSockets(store, narrowed(those));
+      else if (group) await narrowGroup(store, auth, narrowedGroup(group), () => ofAll.run());
+      else await ofAll.run();
       return {};
     },
     undo: async () => ({}),

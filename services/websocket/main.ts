@@ -48,7 +48,7 @@ export async function start(app: App<z.output<z.ZodObject<typeof shape>>>): Prom
     log,
     lifecycle,
   });
-  await serve(app, WebsocketServiceService, websocketHandlers(store));
+  await serve(app, WebsocketServiceService, websocketHandlers(store, peers.auth));
   subscribe({
     ...kafkaOptions(config, EVENTS_KEPT_DAYS),
     group: 'websocket',

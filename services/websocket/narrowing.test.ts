@@ -182,8 +182,11 @@ test.serial('several are narrowed together, and nobody else is asked', async (t)
     [1, 1, 0],
   );
   const { number } = await store.narrow([a]);
-  t.false(await store.subscribe([sockets.job('owner').jobId], a, 60_000, number - 1));
-  t.true(await store.subscribe([sockets.job('owner').jobId], other, 60_000, number - 1), 'what Auth said of another holds');
+  t.false(await store.subscribe({ jobIds: [sockets.job('owner').jobId] }, a, 60_000, number - 1));
+  t.true(
+    await store.subscribe({ jobIds: [sockets.job('owner').jobId] }, other, 60_000, number - 1),
+    'what Auth said of another holds',
+  );
   await narrowSockets(store, []);
   t.deepEqual(ends(followers[2]?.client ?? t.fail()), [], 'nobody is not everybody');
 });
@@ -191,8 +194,8 @@ test.serial('several are narrowed together, and nobody else is asked', async (t)
 test.serial('who follows one job for a moment more, is a follower for as long as before', async (t) => {
   const me = reader();
   const { store } = sockets;
-  await store.subscribe([sockets.job('owner').jobId], me, 60_000);
-  await store.subscribe([sockets.job('owner').jobId], me, 50);
+  await store.subscribe({ jobIds: [sockets.job('owner').jobId] }, me, 60_000);
+  await store.subscribe({ jobIds: [sockets.job('owner').jobId] }, me, 50);
   await sleep(100);
   t.deepEqual((await store.narrow([me])).memberIds, [me]);
 });
@@ -259,7 +262,7 @@ test.serial('a token that is renewed meanwhile vouches for nothing that was not 
 
 test.serial('who may follow no more is forgotten as a follower in time', async (t) => {
   const me = reader();
-  await sockets.store.subscribe(['job'], me, 1);
+  await sockets.store.subscribe({ jobIds: ['job'] }, me, 1);
   await sleep(10);
   t.deepEqual((await sockets.store.narrow([me])).memberIds, []);
 });

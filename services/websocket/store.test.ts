@@ -48,7 +48,7 @@ test('of events that have begun, what was before can have been no older than the
 test('nothing that is kept for those who come back is kept for ever', async (t) => {
   const [owner, reader] = [member(), member()];
   const job = sockets.job(owner);
-  await sockets.store.subscribe([job.jobId], reader, 30_000);
+  await sockets.store.subscribe({ jobIds: [job.jobId] }, reader, 30_000);
   await sockets.deliver(job);
   for (const key of [`seen:${job.jobId}`, `events:${owner}`, `events:${reader}`]) t.true(near(await ttl(key), KEPT.ms), key);
   t.true(near(await ttl(`job:${job.jobId}`), 30_000));
@@ -60,16 +60,16 @@ test('a later, shorter registration or subscription takes nothing from the longe
   await sockets.store.register({ memberId: me, socketId: 'long', instance: 'here', closings: 0 }, 60_000, 9);
   await sockets.store.register({ memberId: me, socketId: 'short', instance: 'here', closings: 0 }, 1_000, 9);
   t.true(near(await ttl(`sockets:${me}`), 60_000));
-  await sockets.store.subscribe(['job'], 'long', 60_000);
-  await sockets.store.subscribe(['job'], 'short', 1_000);
+  await sockets.store.subscribe({ jobIds: ['job'] }, 'long', 60_000);
+  await sockets.store.subscribe({ jobIds: ['job'] }, 'short', 1_000);
   t.true(near(await ttl('job:job'), 60_000));
 });
 
 test('what has run out counts no more, though others of its kind go on', async (t) => {
   const [owner, reader, me] = [member(), member(), member()];
   const job = sockets.job(owner);
-  await sockets.store.subscribe([job.jobId], member(), 60_000);
-  await sockets.store.subscribe([job.jobId], reader, 1);
+  await sockets.store.subscribe({ jobIds: [job.jobId] }, member(), 60_000);
+  await sockets.store.subscribe({ jobIds: [job.jobId] }, reader, 1);
   await sockets.store.renew('there', 60_000);
   await sockets.store.register({ memberId: me, socketId: 'open', instance: 'there', closings: 0 }, 60_000, 2);
   await sockets.store.register({ memberId: me, socketId: 'closed', instance: 'there', closings: 0 }, 1, 2);
@@ -83,7 +83,7 @@ test('what has run out counts no more, though others of its kind go on', async (
 test('an owner that subscribed to its own job has each event once', async (t) => {
   const me = member();
   const job = sockets.job(me);
-  await sockets.store.subscribe([job.jobId], me, 60_000);
+  await sockets.store.subscribe({ jobIds: [job.jobId] }, me, 60_000);
   await sockets.deliver(job);
   t.is((await sockets.entries(me)).length, 1);
 });

@@ -26,7 +26,8 @@ export type Entry = Omit<JobEvent, 'version'> & { cursor: Cursor };
  *
  * - `ws:instance:{instance}` the lease of an instance; what a dead one left behind is ignored, and cleared in passing
  * - `ws:sockets:{member}` the member's sockets: socket ID → instance, until when, and the last closing before Auth was asked
- * - `ws:job:{job}` the members who subscribed to a job that is not theirs, and `ws:followers` those who subscribed to any such
+ * - `ws:job:{job}` the members who subscribed to a job that is not theirs, `ws:group:{group}` those who follow a group, `ws:groups` the
+ *   groups that are followed, and `ws:followers` those who follow anything that is not theirs
  * - `ws:events:{member}` the stream of the member's events; a cursor is an ID in it
  * - `ws:seen:{job}` the last version of a job that was delivered
  * - `ws:cut:{instance}` sockets of an instance that are cut off
@@ -66,8 +67,12 @@ export interface SocketStore {
    * Auth said before. @returns the closing's number
    */
   close(memberId: string): Promise<number>;
+  /** The groups that are followed. No subscription that is not entered yet will be, on what Auth said before. */
+  followedGroups(): Promise<string[]>;
+  /** The members who follow one of these groups. */
+  followersOf(groupIds: readonly string[]): Promise<string[]>;
   /**
-   * Has every socket of those who follow jobs of others ask what it may follow; no subscription that is not entered yet will be, on
+   * Has every socket of those who follow what is others' ask what it may follow; no subscription that is not entered yet will be, on
    * what Auth said before.
    *
    * @param memberIds the only ones whom it concerns, at least one; default: all
@@ -79,12 +84,12 @@ export interface SocketStore {
   /** Forgets these sockets, so that they get no event before they are registered again. @returns how many */
   cutOff(memberId: string, closing: number): Promise<number>;
   /**
-   * For a time (ms) from now on, events of these jobs are among the member's events, too; without any, the member follows something else of others.
+   * For a time (ms) from now on, events of these jobs are among the member's events, too, and it is among those who follow these groups.
    *
-   * @param closings the last one before Auth was asked about these jobs; default: it was not asked
+   * @param closings the last one before Auth was asked about these; default: it was not asked
    * @returns false, and they are not, when what the member may follow was narrowed after Auth was asked
    */
-  subscribe(jobIds: readonly string[], memberId: string, forMs: number, closings?: number): Promise<boolean>;
+  subscribe(followed: Followed, memberId: string, forMs: number, closings?: number): Promise<boolean>;
   /**
    * Adds events, each once however often it comes, and wakes whoever has a socket for them. One that is older than what is kept
    * is passed over: whether it came before is not known any more.
@@ -99,6 +104,12 @@ export interface SocketStore {
   read(socket: SocketName, after: Cursor, limit: number, last?: Cursor): Promise<Entry[]>;
   /** Finds out of the member's cursors which can be resumed: nothing after them has been dropped. */
   resumable(memberId: string): Promise<(cursor: Cursor) => boolean>;
+}
+
+/** What a member follows that is not its own. */
+export interface Followed {
+  jobIds?: readonly string[];
+  groupIds?: readonly string[];
 }
 
 /** A socket, and whose it is. */
@@ -117,7 +128,8 @@ interface Scripts {
   renewLease(...keysAndArguments: (string | number)[]): Promise<number>;
   registerSocket(...keysAndArguments: (string | number)[]): Promise<string>;
   narrowSockets(...keysAndArguments: (string | number)[]): Promise<[number: string, memberIds: string[]]>;
-  subscribeToJobs(...countKeysAndArguments: (string | number)[]): Promise<number>;
+  followedGroups(...keysAndArguments: (string | number)[]): Promise<string[]>;
+  subscribeTo(...countKeysAndArguments: (string | number)[]): Promise<number>;
   deliverJobEvent(...keysAndArguments: (string | number)[]): Promise<number>;
   readMemberEvents(...keysAndArguments: (string | number)[]): Promise<[Cursor, string[]][] | null>;
   closeSockets(...keysAndArguments: (string | number)[]): Promise<string>;
@@ -137,7 +149,8 @@ export function socketStore(redis: Redis, kept: Kept, prefix = ''): SocketStore 
   redis.defineCommand('narrowSockets', { lua: script('narrow') });
   redis.defineCommand('unvouchedSockets', { numberOfKeys: 1, lua: script('unvouched') });
   redis.defineCommand('readMemberEvents', { numberOfKeys: 2, lua: script('read') });
-  redis.defineCommand('subscribeToJobs', { lua: script('subscribe') });
+  redis.defineCommand('followedGroups', { numberOfKeys: 3, lua: script('followed') });
+  redis.defineCommand('subscribeTo', { lua: script('subscribe') });
   redis.defineCommand('deliverJobEvent', { numberOfKeys: 2, lua: script('deliver') });
   redis.defineCommand('socketResumable', { numberOfKeys: 1, lua: script('resumable') });
   const scripts = redis as unknown as Scripts;
@@ -145,6 +158,8 @@ export function socketStore(redis: Redis, kept: Kept, prefix = ''): SocketStore 
   const instanceKey = (instance: string): string => `${prefix}ws:instance:${instance}`;
   const socketsKey = (memberId: string): string => `${prefix}ws:sockets:${memberId}`;
   const jobKey = (jobId: string): string => `${prefix}ws:job:${jobId}`;
+  const groupKey = (groupId: string): string => `${prefix}ws:group:${groupId}`;
+  const groupsKey = `${prefix}ws:groups`;
   const eventsKey = (memberId: string): string => `${prefix}ws:events:${memberId}`;
   const seenKey = (jobId: string): string => `${prefix}ws:seen:${jobId}`;
   const closingsKey = `${prefix}ws:closings`;
@@ -193,13 +208,20 @@ export function socketStore(redis: Redis, kept: Kept, prefix = ''): SocketStore 
         const [number, following] = await scripts.narrowSockets(keys.length, ...keys, ...given);
         return { number: Number(number), memberIds: following };
       }),
+    followedGroups: () => guarded(() => scripts.followedGroups(closingsKey, narrowedKey, groupsKey, CLOSED_KEPT_MS)),
+    followersOf: (groupIds) =>
+      guarded(async () => {
+        const followers = await Promise.all(groupIds.map((groupId) => redis.hkeys(groupKey(groupId))));
+        return [...new Set(followers.flat())];
+      }),
     unvouched: (memberId, closing) => unvouched(memberId, closing),
     cutOff: (memberId, closing) => unvouched(memberId, closing, 'cut off'),
 
-    subscribe: (jobIds, memberId, forMs, closings) =>
+    subscribe: ({ jobIds = [], groupIds = [] }, memberId, forMs, closings) =>
       guarded(async () => {
-        const keys = [closedKey(memberId), narrowedKey, followersKey, ...jobIds.map(jobKey)];
-        return (await scripts.subscribeToJobs(keys.length, ...keys, memberId, forMs, closings ?? '')) === 1;
+        const numbers = [closedKey(memberId), narrowedKey];
+        const keys = [...numbers, followersKey, groupsKey, ...jobIds.map(jobKey), ...groupIds.map(groupKey)];
+        return (await scripts.subscribeTo(keys.length, ...keys, memberId, forMs, closings ?? '', ...groupIds)) === 1;
       }),
 
     // Side by side on one connection, so in their order; if one fails, all come again, and none counts twice.

@@ -127,8 +127,9 @@ async function follow(
 ): Promise<boolean> {
   if (things.size === 0) return true;
   const jobIds = [...things.values()].flatMap((thing) => ('jobId' in thing ? [thing.jobId] : []));
+  const groupIds = [...things.values()].flatMap((thing) => ('groupId' in thing ? [thing.groupId] : []));
   const longer = jobIds.length > 0 ? keptMs : REGISTERED_SLACK_MS;
-  return await store.subscribe(jobIds, identity.memberId, leftOf(identity) + longer, closings);
+  return await store.subscribe({ jobIds, groupIds }, identity.memberId, leftOf(identity) + longer, closings);
 }
 
 /** Follows what Auth has granted; where that may not hold any more, Auth is asked again. @returns what is followed */

@@ -165,7 +165,7 @@ export class GroupPasses {
       }
       waiting = still;
     }
-    if (corrected > 0) await websocket.narrowSockets({ operationId: '', memberId: undefined });
+    if (corrected > 0) await websocket.narrowSockets({ operationId: '' });
   }
 
   /** @param byMember what comes in pages are members, of which all standings are compared; else only what Auth lacks is looked for */
@@ -238,6 +238,7 @@ export class GroupPasses {
           corrected.set(memberId, (corrected.get(memberId) ?? 0) + 1);
       }
     }
-    for (const memberId of corrected.keys()) await websocket.narrowSockets({ operationId: '', memberId });
+    const memberIds = [...corrected.keys()];
+    if (memberIds.length > 0) await websocket.narrowSockets({ operationId: '', members: { memberIds } });
   }
 }

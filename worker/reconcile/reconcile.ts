@@ -190,7 +190,7 @@ class Reconciliation {
       const request = { roleId, version, policies: policies ?? [], removed: policies === undefined };
       if (await this.findings.repair([kind], roleId, () => auth.correctRole(request))) corrected++;
     }
-    if (corrected > 0) await websocket.narrowSockets({ operationId: '', memberId: undefined });
+    if (corrected > 0) await websocket.narrowSockets({ operationId: '' });
   }
 
   async #repairLogins(drifts: LoginDrift[]): Promise<void> {
@@ -211,6 +211,6 @@ class Reconciliation {
     const request = { memberId, version, loginId, open, roles: roleIds && { roleIds } };
     if (!(await this.findings.repair(kinds, memberId, () => auth.correctLogin(request)))) return;
     if (open === false) await websocket.closeSockets({ operationId: '', memberId });
-    else if (roleIds) await websocket.narrowSockets({ operationId: '', memberId });
+    else if (roleIds) await websocket.narrowSockets({ operationId: '', members: { memberIds: [memberId] } });
   }
 }

@@ -6,7 +6,7 @@ import { type Grant, PositionKind } from '#proto/musubi/position/v1/position.ts'
 import type { SagaPeers } from '../../activities/index.ts';
 import type { Findings } from './findings.ts';
 import type { GroupDrift } from './group-drift.ts';
-import { deletedGroups, idsAfter, memberships, positions, type Tellers } from './truth.ts';
+import { deletedGroups, idsAfter, members, memberships, positions, type Tellers } from './truth.ts';
 
 export interface UnknownPeers {
   auth: Pick<SagaPeers['auth'], 'listStandings' | 'correctGroup' | 'forgetGroups'>;
@@ -67,7 +67,7 @@ export class Unknown {
         for (const kind of drift.kinds) this.#findings.leave(kind, drift.groupId, hasOthers ? 'STORE_OLDER' : 'STORE_EMPTY');
       else if (await this.#findings.repair(drift.kinds, drift.groupId, () => this.#remove(drift))) removed++;
     }
-    if (removed > 0) await websocket.narrowSockets({ operationId: '', memberId: undefined });
+    if (removed > 0) await websocket.narrowSockets({ operationId: '' });
   }
 
   /** Does what its deletion would do. */
@@ -76,15 +76,11 @@ export class Unknown {
     const copy = { groupId, version, parentId: undefined, findable: undefined, positions: undefined, removed: true };
     if (version > 0 && !(await auth.correctGroup(copy)).corrected) return { corrected: false };
     const [operation, groupIds] = [newId(), [groupId]];
-    try {
-      const asked = { operationId: `${operation}/position.removeAllPositions`, groupIds };
-      const { positionIds } = await position.removeAllPositions(asked);
-      await auth.forgetGroups({ operationId: `${operation}/auth.forgetGroups`, groupIds, positionIds });
-    } catch (error) {
-      // A job is at them, which ends: what is left is found by the next run.
-      if (!(error instanceof MusubiError && error.code === 'POSITION_BUSY')) throw error;
-      return { corrected: version > 0 };
-    }
+    const asked = { operationId: `${operation}/position.removeAllPositions`, groupIds };
+    const removed = await unlessBusy(() => position.removeAllPositions(asked));
+    if (!removed) return { corrected: version > 0 };
+    const { positionIds } = removed;
+    await auth.forgetGroups({ operationId: `${operation}/auth.forgetGroups`, groupIds, positionIds });
     return { corrected: true };
   }
 
@@ -99,14 +95,16 @@ export class Unknown {
       else
         await this.#findings.repair(['group-positions'], groupId, async () => {
           const leaderIds = await this.#leadersOf(groupId, grants);
-          const { restored } = await position.restorePositions({ groupId, positions: [...grants], leaderIds });
-          return { corrected: restored };
+          // Nobody who leads is passed over: what Auth has of it then would be taken away, also where its job is undone.
+          if (!leaderIds) return { corrected: false };
+          const restored = await unlessBusy(() => position.restorePositions({ groupId, positions: [...grants], leaderIds }));
+          return { corrected: restored?.restored ?? false };
         });
     }
   }
 
-  /** Who leads a group, as Auth has it, and is in it still. */
-  async #leadersOf(groupId: string, grants: readonly Grant[]): Promise<string[]> {
+  /** Who leads a group, as Auth has it, and is in it still; undefined: a job is at one of them, which ends. */
+  async #leadersOf(groupId: string, grants: readonly Grant[]): Promise<string[] | undefined> {
     const { auth, tellers } = this.#peers;
     const leading = grants.find(({ kind }) => kind === PositionKind.POSITION_KIND_LEADER)?.positionId;
     const found: string[] = [];
@@ -118,17 +116,32 @@ export class Unknown {
       if (ids.length === 0) break;
       const { standings } = await auth.listStandings({ ids, memberIds: [] });
       const leaders = standings.filter(({ positionIds }) => leading !== undefined && positionIds.includes(leading));
-      // Read after Auth: who goes is held by its job, or has gone.
-      const within = await memberships(
-        tellers,
-        leaders.map(({ memberId }) => `${groupId}.${memberId}`),
-      );
-      for (const { memberId } of leaders) {
+      const memberIds = leaders.map(({ memberId }) => memberId);
+      // Read after Auth: who goes is held by its job, or has gone; who is being deleted is in no group any more, and may be again.
+      const [within, known] = await Promise.all([
+        memberships(
+          tellers,
+          memberIds.map((id) => `${groupId}.${id}`),
+        ),
+        members(tellers, memberIds),
+      ]);
+      for (const memberId of memberIds) {
         const { isMember = false, changing = false } = within.get(`${groupId}.${memberId}`) ?? {};
+        if (changing || known.get(memberId)?.changing) return undefined;
         // Of the whole organisation everybody is a member, whatever Group has lost.
-        if ((isMember || groupId === ROOT) && !changing) found.push(memberId);
+        if (isMember || groupId === ROOT) found.push(memberId);
       }
     }
     return found;
+  }
+}
+
+/** What Position answers; undefined: a job is at it, which ends, and what is left is found by the next run. */
+async function unlessBusy<Answer>(ask: () => Promise<Answer>): Promise<Answer | undefined> {
+  try {
+    return await ask();
+  } catch (error) {
+    if (error instanceof MusubiError && error.code === 'POSITION_BUSY') return undefined;
+    throw error;
   }
 }

@@ -18,6 +18,6 @@ export const beginMoveGroup = lockGroup<BeginMoveGroupRequest>({ tree: 'whole' }
     if (to.some((above) => above.groupId === groupId)) throw groupCycle();
     await requireRoom(tx, to, groupId, await heightOf(tx, groupId));
     await takeName(tx, parentId, group, group.name);
-    return { pending: { change: 'move', parentId }, result: {} };
+    return { pending: { change: 'move', parentId }, result: { leftParentId: group.parentId ?? '' } };
   },
 );

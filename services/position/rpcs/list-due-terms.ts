@@ -1,5 +1,5 @@
 import { type Database, sql } from '#platform/postgres/database.ts';
-import type { ListDueTermsRequest, ListDueTermsResponse } from '#proto/musubi/position/v1/position.ts';
+import type { ListDueTermsRequest, ListDueTermsResponse } from '#proto/musubi/term/v1/term.ts';
 import { invalidPage } from '../refusals.ts';
 
 const MOST_AT_ONCE = 100;

@@ -6,8 +6,8 @@ import type {
   BeginChangeBindingsResponse,
   Bindings as BindingsMessage,
   Tenure,
-  Term,
 } from '#proto/musubi/position/v1/position.ts';
+import type { Term } from '#proto/musubi/term/v1/term.ts';
 import {
   bindingsOf,
   endingBefore,

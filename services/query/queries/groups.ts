@@ -1,4 +1,3 @@
-import type { Turns } from '#platform/concurrency/turns.ts';
 import type { Database } from '#platform/postgres/database.ts';
 import { nameKey } from '#platform/validation/group-fields.ts';
 import { GROUP_LIST } from '#platform/validation/group-lists.ts';
@@ -6,19 +5,20 @@ import {
   type GetGroupRequest,
   type GetGroupResponse,
   GroupPart,
+  type GroupView,
   type ListAncestorsRequest,
   type ListAncestorsResponse,
   type ListGroupsRequest,
   type ListGroupsResponse,
 } from '#proto/musubi/query/v1/query.ts';
 import { searchWords } from '../domain.ts';
-import { allGroups, ancestors, findGroup, findGroups, GROUP_COLUMNS, seenIdsOfTag } from '../group-store.ts';
+import { allGroups, ancestors, findGroup, findGroups, GROUP_COLUMNS, looksBelow, seekSeenTag } from '../group-store.ts';
 import { askedIn, listingOf, placed, placeRule } from '../listing.ts';
 import { groupNotFound, ordersItself } from '../refusals.ts';
 import { listGroupMembers } from './group-members.ts';
 import { KNOWN, requireGroup } from './group-there.ts';
 import { listPositions } from './positions.ts';
-import { type Searches, searched } from './searches.ts';
+import { inTurn, type Searches, searched } from './searches.ts';
 import { listSubgroups } from './subgroups.ts';
 
 /** The first page of a part: as long as lists are by default. */
@@ -27,22 +27,30 @@ const FIRST = { pageSize: 0, pageToken: '', tag: '', filter: '', orderBy: '' };
 /**
  * A group, and of what is about it the parts that are asked for.
  *
- * @throws GROUP_NOT_FOUND, also for one that is not seen
+ * @throws GROUP_NOT_FOUND, also for one that is not seen; CALLER_GONE; TOO_BUSY when too many search, or a part takes too long
  */
-export async function getGroup(of: { db: Database; turns: Turns }, request: GetGroupRequest): Promise<GetGroupResponse> {
-  const { db } = of;
-  const { groupId, seen, seenGroups, seenMembers, include } = request;
+export async function getGroup(
+  of: { db: Database; searches: Searches },
+  request: GetGroupRequest,
+  signal?: AbortSignal,
+): Promise<GetGroupResponse> {
+  const { db, searches } = of;
+  const { groupId, memberId, seen, seenGroups, seenMembers, include } = request;
   if (groupId.includes('\0')) throw groupNotFound();
-  const group = await findGroup(db, { groupId, seen, seenGroups });
+  const group = await findGroup(db, { groupId, seen, seenGroups }, signal);
   if (!group) throw groupNotFound();
   const part = async <Part>(name: GroupPart, read: () => Promise<Part>): Promise<Part | undefined> =>
     include.includes(name) ? await read() : undefined;
   const { GROUP_PART_MEMBERS, GROUP_PART_POSITIONS, GROUP_PART_ANCESTORS, GROUP_PART_SUBGROUPS } = GroupPart;
   const [members, positions, above, below] = await Promise.all([
-    part(GROUP_PART_MEMBERS, () => listGroupMembers(db, { groupId, seen: seenMembers, positionId: '', ...FIRST })),
-    part(GROUP_PART_POSITIONS, () => listPositions(db, { groupId, seen, ...FIRST })),
-    part(GROUP_PART_ANCESTORS, () => listAncestors(db, { groupId, seen: seenGroups })),
-    part(GROUP_PART_SUBGROUPS, () => listSubgroups(of, { groupId, depth: 1, seen: seenGroups, memberId: '', ...FIRST })),
+    part(GROUP_PART_MEMBERS, () =>
+      listGroupMembers(of, { groupId, memberId, seen: seenMembers, positionId: '', ...FIRST }, signal),
+    ),
+    part(GROUP_PART_POSITIONS, () => listPositions(db, { groupId, seen, ...FIRST }, signal)),
+    part(GROUP_PART_ANCESTORS, () => listAncestors(of, { groupId, memberId, seen: seenGroups }, signal)),
+    part(GROUP_PART_SUBGROUPS, () =>
+      listSubgroups({ db, turns: searches.turns }, { groupId, depth: 1, seen: seenGroups, memberId, ...FIRST }, signal),
+    ),
   ]);
   return { group, members, positions, ancestors: above, subgroups: below };
 }
@@ -71,7 +79,7 @@ export async function listGroups(
   const isNowhere = [tagKey, ofMemberId].some((text) => text.includes('\0'));
   const wanted = async () => ({
     ...{ seen, ofMemberId, membersSeen, listing },
-    tag: tagKey === '' ? undefined : { key: tagKey, ids: await seenIdsOfTag(db, tagKey, seen) },
+    tag: tagKey === '' ? undefined : await seekSeenTag(db, tagKey, seen, signal),
   });
   const { items, nextPageToken } = await searched(
     searches,
@@ -82,8 +90,7 @@ export async function listGroups(
       isSought: tagKey !== '' || filter !== '',
     },
     {
-      all: async (page, longestMs) =>
-        isNowhere ? [] : await allGroups(db, { ...page, ...(await wanted()) }, { signal, longestMs }),
+      all: async (page, reading) => (isNowhere ? [] : await allGroups(db, { ...page, ...(await wanted()) }, reading)),
       find: async (search, page) =>
         isNowhere ? { items: [], beginning: 0 } : await findGroups(db, search, { ...page, ...(await wanted()) }),
     },
@@ -93,9 +100,19 @@ export async function listGroups(
   return { groups: items, nextPageToken };
 }
 
-/** @throws GROUP_NOT_FOUND */
-export async function listAncestors(db: Database, { groupId, seen }: ListAncestorsRequest): Promise<ListAncestorsResponse> {
-  const groups = groupId.includes('\0') ? [] : await ancestors(db, groupId, seen);
-  if (groups.length === 0) await requireGroup(db, groupId, KNOWN);
+/**
+ * The groups that one is in, of those that who asks may see. Where what is below groups must be looked up for that, it takes turns with searches.
+ *
+ * @throws GROUP_NOT_FOUND, CALLER_GONE; TOO_BUSY when too many search, or it takes too long
+ */
+export async function listAncestors(
+  { db, searches }: { db: Database; searches: Searches },
+  { groupId, seen, memberId }: ListAncestorsRequest,
+  signal?: AbortSignal,
+): Promise<ListAncestorsResponse> {
+  const read = (): Promise<GroupView[]> =>
+    inTurn(searches, { isSought: looksBelow(seen), memberId, signal }, (reading) => ancestors(db, groupId, seen, reading));
+  const groups = groupId.includes('\0') ? [] : await read();
+  if (groups.length === 0) await requireGroup(db, groupId, KNOWN, signal);
   return { groups };
 }

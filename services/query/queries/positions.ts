@@ -12,31 +12,41 @@ import { positionNotFound } from '../refusals.ts';
 import { requireGroup } from './group-there.ts';
 import { paged } from './paged.ts';
 
-/** @throws GROUP_NOT_FOUND, also for one that is not seen; POSITION_NOT_FOUND */
-export async function getPosition(db: Database, { groupId, positionId, seen }: GetPositionRequest): Promise<PositionView> {
-  await requireGroup(db, groupId, seen);
-  return await requirePosition(db, groupId, positionId);
+/** @throws GROUP_NOT_FOUND, also for one that is not seen; POSITION_NOT_FOUND, CALLER_GONE */
+export async function getPosition(
+  db: Database,
+  { groupId, positionId, seen }: GetPositionRequest,
+  signal?: AbortSignal,
+): Promise<PositionView> {
+  await requireGroup(db, groupId, seen, signal);
+  return await requirePosition(db, groupId, positionId, signal);
 }
 
-/** Of a group that is there. @throws POSITION_NOT_FOUND */
-export async function requirePosition(db: Database, groupId: string, positionId: string): Promise<PositionView> {
-  const position = positionId.includes('\0') ? undefined : await findPosition(db, groupId, positionId);
+/** Of a group that is there. @throws POSITION_NOT_FOUND, CALLER_GONE */
+export async function requirePosition(
+  db: Database,
+  groupId: string,
+  positionId: string,
+  signal?: AbortSignal,
+): Promise<PositionView> {
+  const position = positionId.includes('\0') ? undefined : await findPosition(db, groupId, positionId, signal);
   if (!position) throw positionNotFound();
   return position;
 }
 
-/** @throws INVALID_ARGUMENT, PAGE_TOKEN_INVALID, GROUP_NOT_FOUND, also for one that is not seen */
+/** A group has few of them. @throws INVALID_ARGUMENT, PAGE_TOKEN_INVALID, CALLER_GONE; GROUP_NOT_FOUND, also for one that is not seen */
 export async function listPositions(
   db: Database,
   { groupId, seen, ...page }: ListPositionsRequest,
+  signal?: AbortSignal,
 ): Promise<ListPositionsResponse> {
   const listing = listingOf(page, POSITION_LIST);
   const { by } = listing.order;
-  await requireGroup(db, groupId, seen);
+  await requireGroup(db, groupId, seen, signal);
   const { items, nextPageToken } = await paged(
     ['\0positions', groupId, ...askedIn(listing)],
     page,
-    (page) => listedPositions(db, groupId, { ...page, listing }),
+    (page) => listedPositions(db, groupId, { ...page, listing }, signal),
     (position) => ({ name: placed(position[by]), id: position.positionId }),
     placeRule(listing, POSITION_COLUMNS),
   );

@@ -2,7 +2,7 @@ import type { z } from 'zod';
 import { Turns } from '#platform/concurrency/turns.ts';
 import { type Cursor, fromPageToken, type Page, toPageToken } from '../cursor.ts';
 import { requirePageSize } from '../domain.ts';
-import type { Found, Search } from '../search.ts';
+import type { Found, Reading, Search } from '../search.ts';
 
 /** Half of the pool's connections: the others are left to what is quick, and to the projections. */
 const SEARCHES_AT_ONCE = 4;
@@ -24,6 +24,24 @@ export const newSearches = (): Searches => ({
   longestMs: LONGEST_SEARCH_MS,
 });
 
+/** Who reads a list, and whether no index finds what is listed, so that many rows may be looked at for few. */
+interface Reader {
+  isSought: boolean;
+  memberId: string;
+  signal: AbortSignal | undefined;
+}
+
+/**
+ * Reads a list: what is sought takes turns with searches, member by member, and is cut as they are; the rest is read at once.
+ *
+ * @throws CALLER_GONE; TOO_BUSY when too many search, or it takes too long
+ */
+export const inTurn = <Result>(
+  { turns, longestMs }: Searches,
+  { isSought, memberId, signal }: Reader,
+  read: (reading: Reading) => Promise<Result>,
+): Promise<Result> => (isSought ? turns.take(() => read({ longestMs, signal }), { name: memberId, signal }) : read({ signal }));
+
 /** No query has this word: a page token of those in whom words are found, but do not begin. */
 const OTHERS = '\0others';
 
@@ -43,9 +61,8 @@ interface Asked {
 }
 
 /** How a page of the list is read: of all, or of what is found. */
-interface Reading<Item> {
-  /** @param longestMs of what is sought: after so long it is cut */
-  all(page: Page, longestMs?: number): Promise<Item[]>;
+interface Ways<Item> {
+  all(page: Page, reading: Reading): Promise<Item[]>;
   find(search: Search, page: Page): Promise<Found<Item>>;
 }
 
@@ -58,9 +75,9 @@ interface Reading<Item> {
  * @throws INVALID_ARGUMENT, PAGE_TOKEN_INVALID, CALLER_GONE; TOO_BUSY when too many search, or one search takes too long
  */
 export async function searched<Item>(
-  { turns, longestMs }: Searches,
+  searches: Searches,
   { asked, words, pageSize, pageToken, memberId, value, isSought = false }: Asked,
-  { all, find }: Reading<Item>,
+  { all, find }: Ways<Item>,
   cursorOf: (item: Item) => Cursor,
   signal?: AbortSignal,
 ): Promise<{ items: Item[]; nextPageToken: string }> {
@@ -68,12 +85,12 @@ export async function searched<Item>(
   const { after, others } = placeOf(asked, pageToken, value);
   // One more than asked for tells whether there is a next page.
   const page = { after, limit: size + 1 };
-  const inTurn = <Result>(work: () => Promise<Result>): Promise<Result> => turns.take(work, { name: memberId, signal });
-  const allOf = (): Promise<Item[]> => (isSought ? inTurn(() => all(page, longestMs)) : all(page));
+  const reader = { memberId, signal };
+  const { longestMs } = searches;
   const found =
     words.length === 0
-      ? { items: await allOf(), beginning: page.limit }
-      : await inTurn(() => find({ words, longestMs, others }, page));
+      ? { items: await inTurn(searches, { ...reader, isSought }, (reading) => all(page, reading)), beginning: page.limit }
+      : await inTurn(searches, { ...reader, isSought: true }, () => find({ words, longestMs, others }, page));
   const items = found.items.slice(0, size);
   const last = items.at(-1);
   const token = () => last && toPageToken(items.length <= found.beginning ? asked : [...asked, OTHERS], cursorOf(last));

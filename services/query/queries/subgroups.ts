@@ -7,7 +7,7 @@ import { fromPageToken, toPageToken } from '#platform/validation/page-token.ts';
 import type { GroupView, ListSubgroupsRequest, ListSubgroupsResponse } from '#proto/musubi/query/v1/query.ts';
 import { part } from '../cursor.ts';
 import { requireDepth, requireTreePageSize } from '../domain.ts';
-import { type Below, GROUP_COLUMNS, type Subgroup, seenIdsOfTag, subgroups } from '../group-store.ts';
+import { type Below, GROUP_COLUMNS, type Subgroup, seekSeenTag, subgroups } from '../group-store.ts';
 import { askedIn, listingOf, placed, placeRule } from '../listing.ts';
 import { KNOWN, requireGroup } from './group-there.ts';
 
@@ -39,14 +39,16 @@ export async function listSubgroups(
   const { by } = listing.order;
   const asked = ['\0subgroups', groupId, depth, tagKey, ...askedIn(listing)];
   const after = fromPageToken(asked, pageToken, placeOf(placeRule(listing, GROUP_COLUMNS)));
-  const tagIds = tagKey === '' ? undefined : await seenIdsOfTag(db, tagKey, seen);
-  const which = { groupId, depth, seen, tagIds, listing, after };
-  // One more than asked for tells whether there is a next page.
-  const read = (): Promise<Subgroup[]> => subgroups(db, { ...which, limit: size + 1 });
+  const which = { groupId, depth, seen, listing, after };
+  const read = async (): Promise<Subgroup[]> => {
+    const tag = tagKey === '' ? undefined : await seekSeenTag(db, tagKey, seen, signal);
+    // One more than asked for tells whether there is a next page.
+    return await subgroups(db, { ...which, tag, limit: size + 1 }, signal);
+  };
   // What is right below is found by an index; all that is further below is looked up and sorted for each page.
   const inTurn = (): Promise<Subgroup[]> => (depth === 1 ? read() : turns.take(read, { name: memberId, signal }));
   const found = groupId.includes('\0') ? [] : await inTurn();
-  if (found.length === 0) await requireGroup(db, groupId, KNOWN);
+  if (found.length === 0) await requireGroup(db, groupId, KNOWN, signal);
   const page = found.slice(0, Math.min(size, fitting(found)));
   const last = page.at(-1);
   const nextPageToken =

@@ -1,0 +1,20 @@
+import type { Step } from '#platform/operations/postgres.ts';
+import { ROOT } from '#platform/validation/group-fields.ts';
+import type { ListInsideRequest, ListInsideResponse } from '#proto/musubi/group/v1/group.ts';
+import { insideOf } from '../memberships.ts';
+
+/** More are not named: whoever asks then means all members. */
+const MOST = 1_000;
+
+/**
+ * By whom Auth may go as members of a group. Who has left by a job is among them until that job has narrowed its sockets, and so is who comes in
+ * by one from before Auth's step on, and who is being deleted: asked after a step of Auth, it misses nobody who was in the group until then.
+ */
+export const listInside: Step<ListInsideRequest, ListInsideResponse> = {
+  async do(tx, { groupId }) {
+    const memberIds = groupId === ROOT ? undefined : await insideOf(tx, groupId, MOST + 1);
+    const tooMany = !memberIds || memberIds.length > MOST;
+    return { result: { memberIds: tooMany ? [] : memberIds, tooMany } };
+  },
+  undo: 'impossible',
+};

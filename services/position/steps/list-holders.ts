@@ -1,0 +1,19 @@
+import type { Step } from '#platform/operations/postgres.ts';
+import type { ListHoldersRequest, ListHoldersResponse } from '#proto/musubi/position/v1/position.ts';
+import { holdersOf } from '../bindings.ts';
+
+/** More are not named: whoever asks then means all members. */
+const MOST = 1_000;
+
+/**
+ * By whom Auth may go as holders of a position. Who was let go by a job is among them until that job has narrowed its sockets, and so is whom a
+ * job binds from before Auth's step on, and who is being deleted: asked after a step of Auth, it misses nobody who held the position until then.
+ */
+export const listHolders: Step<ListHoldersRequest, ListHoldersResponse> = {
+  async do(tx, { groupId, positionId }) {
+    const memberIds = await holdersOf(tx, groupId, positionId, MOST + 1);
+    const tooMany = memberIds.length > MOST;
+    return { result: { memberIds: tooMany ? [] : memberIds, tooMany } };
+  },
+  undo: 'impossible',
+};
