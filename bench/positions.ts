@@ -4,7 +4,8 @@ import type { Stack } from '../local/stack.ts';
 import { address, login } from '../test/client.ts';
 import { Draw } from './access/draw.ts';
 import { Pivots } from './access/pivots.ts';
-import { ASKED, Ground, Tally, WAYS } from './access/taken.ts';
+import { Ground, WAYS } from './access/taken.ts';
+import { ASKED, Tally } from './access/tally.ts';
 import { WallClock } from './access/wall.ts';
 import { table } from './measure.ts';
 
@@ -50,8 +51,9 @@ export async function takeAway(
 }
 
 /**
- * `npm run bench -- positions [--rounds N] [--seed N]`: members act by positions while these are taken from them: unbound, changed, by being
- * put out, or as the group is moved. What is asked after that was acknowledged must be refused, and no job passes its pivot any more.
+ * `npm run bench -- positions [--rounds N] [--seed N]`: members act by positions while these are taken from them, in all `WAYS`: unbound, by a
+ * term that ends, changed, by leaving or being put out, with the member, which is suspended or deleted, or as the group is moved or archived. What is
+ * asked after that was acknowledged must be refused, and no job passes its pivot any more.
  *
  * @throws when anything was allowed that must not have been
  */
