@@ -1,6 +1,7 @@
 import test from 'ava';
-import { type Ended, isExplained } from './explain.ts';
+import { type Ended, isExplained, nearest } from './explain.ts';
 import { apply, type Command } from './model.ts';
+import { summary, whole } from './report.ts';
 import type { State } from './state.ts';
 
 // What the model of the organisation takes for explained, and what it does not: what it lets pass, no run of it would find.
@@ -123,4 +124,42 @@ test('who asks to be let in is not invited meanwhile, and is nothing but in the 
   const inIt = apply(asked, approve);
   t.true(isExplained(onRequest, [done(ask), done(approve)], inIt));
   t.deepEqual([...(inIt.groups.get('a')?.candidates ?? [])], []);
+});
+
+test('what was undone may have been met until then: a name that it kept, or that it was about to lead no more', (t) => {
+  const away: Ended = { command: create('', 'a', 'Kyoto'), end: 'away' };
+  const taken: Ended = { command: create('', 'a', 'KYOTO'), end: 'NAME_TAKEN' };
+  t.true(isExplained(before, [away, taken], before));
+  t.false(isExplained(before, [taken], before), 'nobody had the name');
+  t.false(isExplained(before, [{ ...away, end: 'NAME_TAKEN' }, taken], before), 'of two that were refused neither had it');
+  const elsewhere: Ended = { command: create('', 'b', 'KYOTO'), end: 'NAME_TAKEN' };
+  t.false(isExplained(before, [away, elsewhere], before));
+  const ofLeader = { groupId: 'a', leaderPositionId: 'a-leader', isAdmin: false };
+  const two: Command = { ...as, ...ofLeader, kind: 'add', memberId: 'two' };
+  const led = made(create('a', 'root'), two, { ...two, kind: 'bind', positionId: 'a-leader', until: '' });
+  const leave = (by: string): Command => ({ ...ofLeader, by, kind: 'leave', memberId: by });
+  const last: Ended = { command: leave('two'), end: 'LAST_LEADER' };
+  t.true(isExplained(led, [{ command: leave('one'), end: 'away' }, last], led));
+  t.false(isExplained(led, [last], led), 'the other one leads it all the time');
+});
+
+test('of who was not answered, and refused when it asked again, nobody knows whether it was done', (t) => {
+  const leave: Command = { ...as, ...ofOne, kind: 'leave', by: 'one', memberId: 'one' };
+  const unsure: Ended = { command: leave, end: 'unsure' };
+  t.true(isExplained(before, [unsure], before));
+  t.true(isExplained(before, [unsure], apply(before, leave)));
+  t.false(isExplained(before, [unsure], made(create('b', 'root'))), 'no more than that');
+});
+
+test('what is not explained is told by the order that comes nearest, and in few lines', (t) => {
+  const rename: Command = { ...as, kind: 'rename', groupId: 'b', name: 'x' };
+  const [wrong, right] = [done(move('b', 'c')), done({ ...as, kind: 'show', groupId: 'a', visibility: 'request' })];
+  const found = nearest(before, [wrong, right, { command: rename, end: 'NAME_TAKEN' }], before);
+  t.deepEqual(found?.unexplained, [{ command: rename, end: 'NAME_TAKEN' }]);
+  t.is(found?.made.length, 2);
+  const round = { before, ended: [wrong, right, { command: rename, end: 'NAME_TAKEN' }], after: before, differences: ['x'] };
+  const lines = summary({ ...round, nearest: found });
+  t.true(lines[1]?.includes('NAME_TAKEN: rename'));
+  t.true(lines.length < 12);
+  t.deepEqual(whole({ ...round, nearest: found }).length, 1 + 3 + 3 + 3);
 });
