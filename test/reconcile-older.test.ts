@@ -34,7 +34,7 @@ test('a Group that tells of nothing, or has begun anew, has nothing taken away',
   await access.group();
   const { repaired, ...last } = await reconcile(access.context);
   t.deepEqual([repaired, last.left], [{}, left('unknown-group', 'STORE_OLDER', ...ids)]);
-  t.true((await standingOf(access, ids[0] ?? '', memberId)).isMember);
+  t.true((await standingOf(access, ids[0] ?? '', memberId))?.isMember);
 });
 
 test('groups that an older Group does not know stay, and are told of, with their positions, until they are given up', async (t) => {
@@ -48,7 +48,7 @@ test('groups that an older Group does not know stay, and are told of, with their
   const both = [...left('unknown-group', 'STORE_OLDER', newer), ...left('orphan-positions', 'STORE_OLDER', orphaned)];
   t.deepEqual([found.repaired, found.left], [{}, both]);
   t.truthy(await groupOf(access, newer));
-  t.true((await standingOf(access, newer, memberId)).isMember);
+  t.true((await standingOf(access, newer, memberId))?.isMember);
 
   const { group } = access.peers;
   await t.throwsAsync(group.giveUpGroups({ groupIds: [await access.group()] }), { code: 'INVALID_ARGUMENT' });
@@ -134,7 +134,7 @@ test('a group that an older Position does not know gets its default positions ag
   const { repaired, left } = await reconcile(access.context);
   t.deepEqual([repaired, left], [{ 'group-positions': 1 }, []]);
   t.deepEqual(await groupOf(access, groupId), before, 'Auth has what it had');
-  t.is((await standingOf(access, groupId, leaderId)).positionIds.length, 1);
+  t.is((await standingOf(access, groupId, leaderId))?.positionIds.length, 1);
   const made = await access.positionDb.query<{ kind: string; permissions: object[]; version: number }>(sql`
     select kind, permissions, version from positions where group_id = ${groupId} order by kind`);
   t.deepEqual(

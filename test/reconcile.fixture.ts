@@ -23,16 +23,22 @@ import { scratchDatabase } from './scratch-database.ts';
 // Member, Role, Group, Position and Auth over databases of a test's own, on the real servers, and called without a transport.
 
 const info = { signal: new AbortController().signal } as CallInfo;
-type Handlers = Readonly<Record<string, unknown>>;
+
+/** What a service is asked without a transport: a request leaves out what it does not need. */
+type PeerOf<Handlers> = {
+  [Name in keyof Handlers]: Handlers[Name] extends (request: infer Request, call: CallInfo) => infer Answer
+    ? (request: Partial<Request>) => Answer
+    : never;
+};
 
 /** What the handlers do, as a peer does it. */
-const peerOf = <H extends object>(handlers: H) =>
+const peerOf = <Handlers extends object>(handlers: Handlers): PeerOf<Handlers> =>
   Object.fromEntries(
-    Object.entries(handlers as Handlers).map(([name, handle]) => [
+    Object.entries(handlers).map(([name, handle]: [string, (request: unknown, call: CallInfo) => unknown]) => [
       name,
-      (request: unknown) => (handle as (request: unknown, call: CallInfo) => unknown)(request, info),
+      (request: unknown) => handle(request, info),
     ]),
-  ) as { [Name in keyof H]: (request: object) => Promise<any> };
+  ) as PeerOf<Handlers>;
 
 export async function openAccess() {
   const [membersAt, rolesAt] = [scratchDatabase('reconcile_members'), scratchDatabase('reconcile_roles')];
@@ -74,7 +80,7 @@ export async function openAccess() {
   };
 
   /** Registers a member as the saga does. */
-  async function member(roleIds: readonly string[] = ['member']): Promise<{ memberId: string; loginId: string }> {
+  async function member(roleIds: string[] = ['member']): Promise<{ memberId: string; loginId: string }> {
     const [jobId, memberId] = [randomUUID(), newId()];
     const loginId = `m.${memberId}`;
     const ids = (step: string) => ({ operationId: `${jobId}/${step}`, memberId });
@@ -185,6 +191,12 @@ export async function openAccess() {
   };
 }
 export type Access = Awaited<ReturnType<typeof openAccess>>;
+
+/** What Auth has to have. */
+export function there<One>(one: One | undefined): One {
+  if (one === undefined) throw new Error('Auth has no such thing');
+  return one;
+}
 
 /** What Auth has of a member, and of a role. */
 export const loginOf = async ({ peers }: Access, memberId: string) =>
