@@ -147,9 +147,9 @@ const PLANTED: Record<GroupKind, (access: Access) => Promise<Planted>> = {
   async 'missing-invitation'(access) {
     const [groupId, { memberId }, inviter] = [await access.group(), await access.member(), await access.member()];
     const step = access.job();
-    const asked = { groupId, memberId, change: 'MEMBERSHIP_CHANGE_INVITE', reason: '', inviterId: inviter.memberId };
+    const asked = { groupId, memberId, change: 'MEMBERSHIP_CHANGE_INVITE' as const, reason: '', inviterId: inviter.memberId };
     await step('group', 'beginChangeMembership', asked);
-    await step('auth', 'changeStandings', { groupId, changes: [{ memberId, isInvited: true }] });
+    await step('auth', 'changeStandings', { groupId, changes: [{ memberId, isInvited: true, positions: undefined }] });
     await step('group', 'commitMembership');
     await access.auth.store.members.updateOne({ _id: memberId }, { $unset: { invitedTo: '' } });
     const agrees = async () => (await standingOf(access, groupId, memberId))?.isInvited;

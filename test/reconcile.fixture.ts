@@ -31,6 +31,9 @@ type PeerOf<Handlers> = {
     : never;
 };
 
+type RequestOf<Method> = Method extends (request: infer Request) => unknown ? Request : never;
+type AnswerOf<Method> = Method extends (request: never) => infer Answer ? Answer : never;
+
 /** What the handlers do, as a peer does it. */
 const peerOf = <Handlers extends object>(handlers: Handlers): PeerOf<Handlers> =>
   Object.fromEntries(
@@ -102,38 +105,43 @@ export async function openAccess() {
   /** Makes a role that carries a policy as the sagas do. */
   async function role(): Promise<{ roleId: string; policyId: string }> {
     const [roleId, policyId] = [newId(), newId()];
-    const simple = { effect: 'EFFECT_ALLOW', actions: ['member.read'], resources: ['*'] };
-    const saga = async (begin: string, change: string, commit: string, ids: object): Promise<void> => {
-      const jobId = randomUUID();
-      const step = (service: 'role' | 'auth', name: string, request: object) =>
-        (peers[service] as Record<string, (request: object) => Promise<any>>)[name]?.({
-          operationId: `${jobId}/${service}.${name}`,
-          ...request,
-        });
-      const begun = await step('role', begin, { name: randomUUID(), description: '', ...ids });
-      await step('auth', change, { ...ids, roleIds: [], raw: false, ...begun });
-      await step('role', commit, ids);
-    };
-    await saga('beginCreateRole', 'addRole', 'commitRole', { roleId });
-    await saga('beginCreatePolicy', 'changePolicy', 'commitPolicy', { policyId, cedar: undefined, simple });
-    await saga('beginAttachPolicy', 'attachPolicy', 'commitRole', { roleId, policyId });
+    const simple = { effect: 'EFFECT_ALLOW' as const, actions: ['member.read'], resources: ['*'] };
+    const makeRole = job();
+    await makeRole('role', 'beginCreateRole', { roleId, name: randomUUID(), description: '' });
+    await makeRole('auth', 'addRole', { roleId });
+    await makeRole('role', 'commitRole', { roleId });
+    const makePolicy = job();
+    const made = { policyId, name: randomUUID(), cedar: undefined, simple };
+    await makePolicy('auth', 'changePolicy', {
+      roleIds: [],
+      raw: false,
+      ...(await makePolicy('role', 'beginCreatePolicy', made)),
+    });
+    await makePolicy('role', 'commitPolicy', { policyId });
+    const attach = job();
+    const begun = await attach('role', 'beginAttachPolicy', { roleId, policyId });
+    await attach('auth', 'attachPolicy', { roleId, ...begun });
+    await attach('role', 'commitRole', { roleId });
     return { roleId, policyId };
   }
 
   /** The steps of a saga: each under an operation of its own of one job. */
   const job = () => {
     const jobId = randomUUID();
-    return (service: keyof typeof peers, name: string, request: object = {}) =>
-      (peers[service] as Record<string, (request: object) => Promise<any>>)[name]?.({
-        operationId: `${jobId}/${service}.${name}`,
-        ...request,
-      });
+    return <Service extends keyof typeof peers, Name extends string & keyof (typeof peers)[Service]>(
+      service: Service,
+      name: Name,
+      request: RequestOf<(typeof peers)[Service][Name]> = {} as RequestOf<(typeof peers)[Service][Name]>,
+    ): AnswerOf<(typeof peers)[Service][Name]> => {
+      const ask = peers[service][name] as (request: object) => AnswerOf<(typeof peers)[Service][Name]>;
+      return ask({ operationId: `${jobId}/${service}.${name}`, ...(request as object) });
+    };
   };
 
   /** Makes a group as the saga does, with a leader. */
   async function group({ parentId = ROOT, leaderId = undefined as string | undefined } = {}) {
     const [step, groupId] = [job(), newId()];
-    const fields = { name: randomUUID(), description: '', visibility: 'VISIBILITY_OPEN', tags: [] };
+    const fields = { name: randomUUID(), description: '', visibility: 'VISIBILITY_OPEN' as const, tags: [] };
     await step('group', 'beginCreateGroup', { groupId, parentId, ...fields });
     if (leaderId) await step('group', 'addCreator', { groupId, memberId: leaderId });
     const { positions } = await step('position', 'addDefaultPositions', { groupId, leaderId });
@@ -145,7 +153,7 @@ export async function openAccess() {
   /** Makes a position of a group as the saga does. */
   async function position(groupId: string) {
     const [step, positionId] = [job(), newId()];
-    const permissions = [{ action: 'group.update', reach: 'REACH_SUBTREE' }];
+    const permissions = [{ action: 'group.update', reach: 'REACH_SUBTREE' as const }];
     const { position } = await step('position', 'beginCreatePosition', { groupId, positionId, name: randomUUID(), permissions });
     await step('auth', 'putPosition', { groupId, position });
     await step('position', 'commitPosition', { positionId });
