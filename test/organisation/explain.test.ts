@@ -1,4 +1,5 @@
 import test from 'ava';
+import { defaultPositionId } from '../../services/position/domain.ts';
 import { type Ended, isExplained, nearest } from './explain.ts';
 import { apply, type Command } from './model.ts';
 import { summary, whole } from './report.ts';
@@ -162,4 +163,40 @@ test('what is not explained is told by the order that comes nearest, and in few 
   t.true(lines[1]?.includes('NAME_TAKEN: rename'));
   t.true(lines.length < 12);
   t.deepEqual(whole({ ...round, nearest: found }).length, 1 + 3 + 3 + 3);
+});
+
+test('who is no administrator does what its positions permit, there and below, and gives nothing for longer than it has it', (t) => {
+  const [leading, until] = [defaultPositionId('a', 'leader'), '2030-01-01T00:00:00.000Z'];
+  const by = { by: 'two', isAdmin: false };
+  const ofA = { groupId: 'a', leaderPositionId: leading };
+  const inIt = apply(before, { ...as, ...ofOne, kind: 'add' });
+  const bind: Command = { ...as, ...ofA, kind: 'bind', memberId: 'two', positionId: leading, until };
+  const led = apply(inIt, bind);
+  const rename = (groupId: string): Command => ({ ...by, kind: 'rename', groupId, name: 'x' });
+  t.true(isExplained(led, [done(rename('c'))], apply(led, rename('c'))));
+  t.false(isExplained(inIt, [done(rename('c'))], apply(inIt, rename('c'))), 'by nothing');
+  t.false(isExplained(led, [done(rename('b'))], apply(led, rename('b'))), 'it leads another group');
+  t.true(isExplained(led, [{ command: rename('b'), end: 'PERMISSION_DENIED' }], led));
+  t.false(isExplained(led, [{ command: rename('c'), end: 'PERMISSION_DENIED' }], led), 'it may');
+  const unbind: Command = { ...as, ...ofA, kind: 'unbind', memberId: 'two', positionId: leading };
+  const unled = apply(led, unbind);
+  t.true(isExplained(led, [done(unbind), { command: rename('c'), end: 'PERMISSION_REVOKED' }], unled));
+
+  const give = (moment: string): Command => ({
+    ...by,
+    ...ofA,
+    kind: 'bind',
+    memberId: 'one',
+    positionId: leading,
+    until: moment,
+  });
+  const shared = apply(led, give(until));
+  t.true(isExplained(led, [done(give(until))], shared));
+  t.true(isExplained(led, [{ command: give(''), end: 'EXCEEDS_OWN_PERMISSIONS' }], led));
+  t.false(isExplained(led, [done(give(''))], apply(led, give(''))));
+
+  const editor = { ...as, kind: 'define' as const, id: 'e', groupId: 'a', name: 'Editor', permissions: 'group.update here' };
+  const edits = [editor, { ...bind, positionId: 'e', until: '' }].reduce(apply, inIt);
+  t.true(isExplained(edits, [done(rename('a'))], apply(edits, rename('a'))));
+  t.false(isExplained(edits, [done(rename('c'))], apply(edits, rename('c'))), 'not below');
 });

@@ -23,7 +23,7 @@ export interface Nearest {
 }
 
 /** Ends of what had begun and was undone: until then others may have met it, as it keeps a name, or is about to lead the group no more. */
-const UNDONE: readonly End[] = ['away', 'unsure', 'LAST_LEADER', 'PERMISSION_REVOKED'];
+const UNDONE: readonly End[] = ['away', 'unsure', 'LAST_LEADER', 'PERMISSION_REVOKED', 'EXCEEDS_OWN_PERMISSIONS'];
 
 /**
  * Whether commands that ran at the same time can have been done one after the other, in some order: each that was done was allowed when it
