@@ -106,6 +106,14 @@ test('a tag that becomes one with another is on all that either was on; of those
   t.true(isExplained(tagged, [done(out), done(back)], [out, back].reduce(apply, tagged)));
 });
 
+test('of a tag of a group that is gone it may be said what is in the way at what was to carry it', (t) => {
+  const archived = apply(before, { ...as, kind: 'archive', groupId: 'c' });
+  const tag: Command = { ...as, kind: 'tag-group', groupId: 'gone', subgroupId: 'c', tag: 'red' };
+  for (const end of ['GROUP_NOT_FOUND', 'NOT_SUBGROUP', 'GROUP_ARCHIVED'])
+    t.true(isExplained(archived, [{ command: tag, end }], archived), end);
+  t.false(isExplained(before, [{ command: tag, end: 'GROUP_ARCHIVED' }], before));
+});
+
 test('of many that are added each is done or refused by itself', (t) => {
   const add = (memberId: string): Command => ({ ...as, ...ofOne, kind: 'add', memberId });
   const already: Ended = { command: add('one'), end: 'ALREADY_MEMBER' };

@@ -34,6 +34,11 @@ export function refusals(state: State, command: Command): string[] {
   const group = state.groups.get(command.groupId);
   // Who has not asked to be let in learns nothing of a group.
   if (!group && kind === 'withdraw-request') codes.push('JOIN_REQUEST_NOT_FOUND');
+  // Of two groups the one that is to carry the tag is looked at first.
+  if (!group && (kind === 'tag-group' || kind === 'untag-group')) {
+    codes.push('NOT_SUBGROUP');
+    refuse(isArchived(state, command.subgroupId), 'GROUP_ARCHIVED');
+  }
   if (!group) return [...codes, 'GROUP_NOT_FOUND', 'POSITION_NOT_FOUND', ...(command.isAdmin ? [] : HIDDEN)];
   const archived = isArchived(state, command.groupId);
   switch (kind) {
