@@ -26,11 +26,13 @@ export async function takeAway(
   const renewal = setInterval(() => {
     void login(admin.loginId, admin.password).then(({ token }) => Object.assign(client, { token }));
   }, RENEW_MS);
+  const grounds: Ground[] = [];
   try {
     let begun = 0;
     await Promise.all(
       Array.from({ length: Math.min(LANES, rounds) }, async (_, lane) => {
         const [ground, draw] = [await Ground.make(client, judging), new Draw(seed, lane)];
+        grounds.push(ground);
         let renewed = Date.now();
         for (let round = begun++; round < rounds; round = begun++) {
           if (Date.now() - renewed > RENEW_MS) {
@@ -39,13 +41,14 @@ export async function takeAway(
           }
           await ground.round(WAYS[round % WAYS.length] ?? 'unbound', draw);
         }
-        await ground.close();
       }),
     );
     judging.wall.requireSteady();
     return tally;
   } finally {
     clearInterval(renewal);
+    // Where one lane has failed, the others end with their sockets.
+    await Promise.allSettled(grounds.map((ground) => ground.close()));
     await judging.pivots.stop();
   }
 }

@@ -15,6 +15,7 @@ const MOST_AT_ONCE = 6;
 /** For so long a position is given that ends in time; longer, where the machine is too slow for that. */
 const TERM_MS = 1_500;
 const POLL_MS = 50;
+const MOST_TRIES = 5;
 
 /** How a position can be taken away, and given back: also by time, by the member itself, with the member, and with what is done by it. */
 export const WAYS = [
@@ -38,6 +39,8 @@ interface Running {
   way: Way;
 }
 
+type Ids = Record<'outer' | 'inner' | 'elsewhere' | 'positionId', string>;
+
 /**
  * A group that nobody finds, within another one; and a member of the outer one, who sees and changes the inner one by a position of the
  * outer one, and by nothing else.
@@ -46,7 +49,7 @@ export class Ground {
   readonly #admin: Client;
   #member: Registered;
   readonly #client: Client;
-  readonly #ids: { outer: string; inner: string; elsewhere: string; positionId: string };
+  readonly #ids: Ids;
   readonly #name: string;
   readonly #judging: Judging;
   readonly #running: Running[] = [];
@@ -54,13 +57,7 @@ export class Ground {
   #sockets: { own: Follower; witness: Follower } | undefined;
   #changes = 0;
 
-  private constructor(
-    admin: Client,
-    member: Registered,
-    client: Client,
-    made: { ids: { outer: string; inner: string; elsewhere: string; positionId: string }; name: string },
-    judging: Judging,
-  ) {
+  private constructor(admin: Client, member: Registered, client: Client, made: { ids: Ids; name: string }, judging: Judging) {
     this.#admin = admin;
     this.#member = member;
     this.#client = client;
@@ -284,11 +281,17 @@ export class Ground {
     }
   }
 
+  /** What has to be done: of those who are in its way one has its turn at last, also on a busy machine. */
   async #do(method: string, path: string, body?: object, as = this.#admin): Promise<void> {
-    const answer = await as.request(method, path, body, wait);
-    if (answer.status < 300 && answer.status !== 202) return;
-    const job = answer.status === 202 ? await this.#admin.finished(answer.body.jobId) : undefined;
-    if (job?.state !== 'completed') throw new Error(`${method} ${path}: ${answer.status} ${JSON.stringify(job ?? answer.body)}`);
+    for (let tries = 1; ; tries++) {
+      const answer = await as.request(method, path, body, wait);
+      if (answer.status < 300 && answer.status !== 202) return;
+      const job = answer.status === 202 ? await this.#admin.finished(answer.body.jobId) : undefined;
+      if (job?.state === 'completed') return;
+      const { code } = job?.error ?? answer.body;
+      if (tries === MOST_TRIES || !String(code).endsWith('_BUSY'))
+        throw new Error(`${method} ${path}: ${answer.status} ${JSON.stringify(job ?? answer.body)}`);
+    }
   }
 }
 
