@@ -4,7 +4,8 @@ import type { Stack } from '../local/stack.ts';
 import { address, login } from '../test/client.ts';
 import { Draw } from './access/draw.ts';
 import { Pivots } from './access/pivots.ts';
-import { ASKED, Ground, Tally, WAYS } from './access/taken.ts';
+import { Ground, WAYS } from './access/taken.ts';
+import { ASKED, Tally } from './access/tally.ts';
 import { WallClock } from './access/wall.ts';
 import { table } from './measure.ts';
 
@@ -25,11 +26,13 @@ export async function takeAway(
   const renewal = setInterval(() => {
     void login(admin.loginId, admin.password).then(({ token }) => Object.assign(client, { token }));
   }, RENEW_MS);
+  const grounds: Ground[] = [];
   try {
     let begun = 0;
     await Promise.all(
       Array.from({ length: Math.min(LANES, rounds) }, async (_, lane) => {
         const [ground, draw] = [await Ground.make(client, judging), new Draw(seed, lane)];
+        grounds.push(ground);
         let renewed = Date.now();
         for (let round = begun++; round < rounds; round = begun++) {
           if (Date.now() - renewed > RENEW_MS) {
@@ -38,20 +41,22 @@ export async function takeAway(
           }
           await ground.round(WAYS[round % WAYS.length] ?? 'unbound', draw);
         }
-        await ground.close();
       }),
     );
     judging.wall.requireSteady();
     return tally;
   } finally {
     clearInterval(renewal);
+    // Where one lane has failed, the others end with their sockets.
+    await Promise.allSettled(grounds.map((ground) => ground.close()));
     await judging.pivots.stop();
   }
 }
 
 /**
- * `npm run bench -- positions [--rounds N] [--seed N]`: members act by positions while these are taken from them: unbound, changed, by being
- * put out, or as the group is moved. What is asked after that was acknowledged must be refused, and no job passes its pivot any more.
+ * `npm run bench -- positions [--rounds N] [--seed N]`: members act by positions while these are taken from them, in all `WAYS`: unbound, by a
+ * term that ends, changed, by leaving or being put out, with the member, which is suspended or deleted, or as the group is moved or archived. What is
+ * asked after that was acknowledged must be refused, and no job passes its pivot any more.
  *
  * @throws when anything was allowed that must not have been
  */

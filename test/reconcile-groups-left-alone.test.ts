@@ -31,7 +31,7 @@ test('what a job is at is no difference: a group that is made, changed, moved or
   await access.standing(moved, memberId);
   // Each as far as Auth's step, and no further.
   const created = newId();
-  const fields = { name: created, description: '', visibility: 'VISIBILITY_OPEN', tags: [] };
+  const fields = { name: created, description: '', visibility: 'VISIBILITY_OPEN' as const, tags: [] };
   const create = access.job();
   await create('group', 'beginCreateGroup', { groupId: created, parentId: ROOT, ...fields });
   const made = await create('position', 'addDefaultPositions', { groupId: created });
@@ -47,7 +47,7 @@ test('what a job is at is no difference: a group that is made, changed, moved or
   await remove('auth', 'removeGroups', { groupId: deleted });
   const join = access.job();
   await join('group', 'beginChangeMembership', { groupId: place, memberId, change: 'MEMBERSHIP_CHANGE_ADD', reason: '' });
-  await join('auth', 'changeStandings', { groupId: place, changes: [{ memberId, isMember: true }] });
+  await join('auth', 'changeStandings', { groupId: place, changes: [{ memberId, isMember: true, positions: undefined }] });
   const [put, drop, bound = ''] = positions;
   const change = access.job();
   const asked = { groupId: place, positionId: put, permissions: { permissions: [] } };

@@ -4,7 +4,7 @@ import { ROOT } from '#platform/validation/group-fields.ts';
 import { newId } from '#platform/validation/id.ts';
 import type { GroupKind } from '../worker/reconcile/drift.ts';
 import { reconcile } from '../worker/reconcile/reconcile.ts';
-import { type Access, groupOf, leftUntold, openAccess, standingOf } from './reconcile.fixture.ts';
+import { type Access, groupOf, leftUntold, openAccess, standingOf, there } from './reconcile.fixture.ts';
 
 // Each way in which Auth can differ from Group and Position, planted in the stores. What is no difference, or takes nothing away: reconcile-groups-left-alone.test.ts.
 
@@ -36,7 +36,7 @@ interface Planted {
   id: string;
   /** Who is asked again about what it follows. */
   narrowed: string;
-  agrees: () => Promise<boolean>;
+  agrees: () => Promise<boolean | undefined>;
 }
 
 /** What is planted, and what is found of it. */
@@ -45,7 +45,7 @@ const PLANTED: Record<GroupKind, (access: Access) => Promise<Planted>> = {
     const { peers } = access;
     const [groupId, { memberId }] = [newId(), await access.member()];
     await access.group();
-    const { positions } = await groupOf(access, await access.group({ leaderId: memberId }));
+    const { positions } = there(await groupOf(access, await access.group({ leaderId: memberId })));
     const planted = { groupId, parentId: ROOT, findable: true, leaderId: memberId };
     await peers.auth.addGroup({ operationId: `${newId()}/auth.addGroup`, ...planted, positions });
     // Group says that it was deleted.
@@ -57,7 +57,7 @@ const PLANTED: Record<GroupKind, (access: Access) => Promise<Planted>> = {
   async 'absent-group'(access) {
     const { memberId } = await access.member();
     const groupId = await access.group({ leaderId: memberId });
-    const before = await groupOf(access, groupId);
+    const before = there(await groupOf(access, groupId));
     await access.auth.store.groups.deleteOne({ _id: groupId });
     const agrees = async () => {
       const now = await groupOf(access, groupId);
@@ -75,18 +75,18 @@ const PLANTED: Record<GroupKind, (access: Access) => Promise<Planted>> = {
     const moved = await access.group({ parentId: from });
     const below = await access.group({ parentId: moved });
     await access.groupDb.query(sql`update groups set parent_id = ${to} where group_id = ${moved}`);
-    const agrees = async () => (await groupOf(access, below)).path.join() === [ROOT, to, moved, below].join();
+    const agrees = async () => (await groupOf(access, below))?.path.join() === [ROOT, to, moved, below].join();
     return { id: moved, narrowed: 'all', agrees };
   },
   async 'group-visibility'(access) {
     const groupId = await access.group();
     await access.auth.store.groups.updateOne({ _id: groupId }, { $set: { findable: false } });
-    return { id: groupId, narrowed: 'all', agrees: async () => (await groupOf(access, groupId)).findable };
+    return { id: groupId, narrowed: 'all', agrees: async () => (await groupOf(access, groupId))?.findable };
   },
   async 'group-positions'(access) {
     const groupId = await access.group();
     await access.position(groupId);
-    const before = await groupOf(access, groupId);
+    const before = there(await groupOf(access, groupId));
     const planted = { id: newId(), kind: null, permissions: [{ action: 'group.delete', reach: 'subtree' as const }] };
     // One is missing, one permits more, and one was never made.
     const [, changed] = (await access.auth.store.groups.findOne({ _id: groupId }))?.positions ?? [];
@@ -96,14 +96,14 @@ const PLANTED: Record<GroupKind, (access: Access) => Promise<Planted>> = {
     ];
     await access.auth.store.groups.updateOne({ _id: groupId }, { $set: { positions } });
     const said = (group: { positions: object[] }) => group.positions.map((one) => JSON.stringify(one)).sort();
-    const agrees = async () => said(await groupOf(access, groupId)).join() === said(before).join();
+    const agrees = async () => said(there(await groupOf(access, groupId))).join() === said(before).join();
     return { id: groupId, narrowed: 'all', agrees };
   },
   async 'orphan-positions'(access) {
     const { memberId } = await access.member();
     await access.group();
     const groupId = await access.group({ leaderId: memberId });
-    const [bound] = (await standingOf(access, groupId, memberId)).positionIds;
+    const [bound] = there(await standingOf(access, groupId, memberId)).positionIds;
     await access.auth.store.groups.deleteOne({ _id: groupId });
     await access.groupDb.query(sql`delete from groups where group_id = ${groupId}`);
     await access.peers.group.giveUpGroups({ groupIds: [groupId] });
@@ -116,14 +116,14 @@ const PLANTED: Record<GroupKind, (access: Access) => Promise<Planted>> = {
   async 'extra-membership'(access) {
     const [groupId, { memberId }] = [await access.group(), await access.member()];
     await leftUntold(access, groupId, memberId);
-    const agrees = async () => !(await standingOf(access, groupId, memberId)).isMember;
+    const agrees = async () => !(await standingOf(access, groupId, memberId))?.isMember;
     return { id: `${groupId}.${memberId}`, narrowed: memberId, agrees };
   },
   async 'missing-membership'(access) {
     const [groupId, { memberId }] = [await access.group(), await access.member()];
     await access.standing(groupId, memberId);
     await access.auth.store.members.updateOne({ _id: memberId }, { $set: { groupIds: [] } });
-    const agrees = async () => (await standingOf(access, groupId, memberId)).isMember;
+    const agrees = async () => (await standingOf(access, groupId, memberId))?.isMember;
     return { id: `${groupId}.${memberId}`, narrowed: memberId, agrees };
   },
   async 'extra-binding'(access) {
@@ -131,7 +131,7 @@ const PLANTED: Record<GroupKind, (access: Access) => Promise<Planted>> = {
     const positionId = await access.position(groupId);
     await access.standing(groupId, memberId);
     await access.auth.store.members.updateOne({ _id: memberId }, { $push: { positionIds: positionId } });
-    const agrees = async () => (await standingOf(access, groupId, memberId)).positionIds.length === 0;
+    const agrees = async () => (await standingOf(access, groupId, memberId))?.positionIds.length === 0;
     return { id: `${groupId}.${memberId}`, narrowed: memberId, agrees };
   },
   async 'extra-invitation'(access) {
@@ -141,18 +141,18 @@ const PLANTED: Record<GroupKind, (access: Access) => Promise<Planted>> = {
       { _id: memberId },
       { $set: { invitedTo: [groupId] }, $pull: { groupIds: groupId } },
     );
-    const agrees = async () => !(await standingOf(access, groupId, memberId)).isInvited;
+    const agrees = async () => !(await standingOf(access, groupId, memberId))?.isInvited;
     return { id: `${groupId}.${memberId}`, narrowed: memberId, agrees };
   },
   async 'missing-invitation'(access) {
     const [groupId, { memberId }, inviter] = [await access.group(), await access.member(), await access.member()];
     const step = access.job();
-    const asked = { groupId, memberId, change: 'MEMBERSHIP_CHANGE_INVITE', reason: '', inviterId: inviter.memberId };
+    const asked = { groupId, memberId, change: 'MEMBERSHIP_CHANGE_INVITE' as const, reason: '', inviterId: inviter.memberId };
     await step('group', 'beginChangeMembership', asked);
-    await step('auth', 'changeStandings', { groupId, changes: [{ memberId, isInvited: true }] });
+    await step('auth', 'changeStandings', { groupId, changes: [{ memberId, isInvited: true, positions: undefined }] });
     await step('group', 'commitMembership');
     await access.auth.store.members.updateOne({ _id: memberId }, { $unset: { invitedTo: '' } });
-    const agrees = async () => (await standingOf(access, groupId, memberId)).isInvited;
+    const agrees = async () => (await standingOf(access, groupId, memberId))?.isInvited;
     return { id: `${groupId}.${memberId}`, narrowed: memberId, agrees };
   },
   async 'unknown-position'(access) {
@@ -169,7 +169,7 @@ const PLANTED: Record<GroupKind, (access: Access) => Promise<Planted>> = {
     const positionId = await access.position(groupId);
     await access.standing(groupId, memberId, positionId);
     await access.auth.store.members.updateOne({ _id: memberId }, { $set: { positionIds: [] } });
-    const agrees = async () => (await standingOf(access, groupId, memberId)).positionIds.join() === positionId;
+    const agrees = async () => (await standingOf(access, groupId, memberId))?.positionIds.join() === positionId;
     return { id: `${groupId}.${memberId}`, narrowed: memberId, agrees };
   },
 };

@@ -32,7 +32,7 @@ test('what a job is at is no difference: of a member, of its roles, of a role, o
   await peers.auth.suspendLogin({ ...op('auth.suspendLogin'), memberId: suspended.memberId });
   await peers.role.beginChangeMemberRoles({ ...op('b'), memberId: lowered.memberId, add: [], remove: ['member'] });
   await peers.auth.changeRoles({ ...op('auth.changeRoles'), memberId: lowered.memberId, roleIds: [] });
-  const simple = { effect: 'EFFECT_ALLOW', actions: ['member.list'], resources: ['*'] };
+  const simple = { effect: 'EFFECT_ALLOW' as const, actions: ['member.list'], resources: ['*'] };
   const begun = await peers.role.beginUpdatePolicy({ ...op('u'), policyId: changed.policyId, simple });
   await peers.auth.changePolicy({ ...op('auth.changePolicy'), ...begun, raw: false });
   await peers.role.beginDeleteRole({ ...op('d'), roleId: deleted.roleId });
@@ -46,7 +46,7 @@ test('what a job is at is no difference: of a member, of its roles, of a role, o
 
   const report = await reconcile(access.context);
   t.deepEqual([report.repaired, report.left], [{}, []]);
-  t.is((await loginOf(access, holder.memberId)).status, 'active');
+  t.is((await loginOf(access, holder.memberId))?.status, 'active');
   // A role that is gone stays among those of its holders in Auth: it permits nothing.
   await peers.role.unassignHolders({ ...op('h'), roleId: deleted.roleId, limit: 10 });
   t.deepEqual((await reconcile(access.context)).repaired, {}, 'nor while it is taken from them');
@@ -73,7 +73,7 @@ test('what differs for a moment, or is changed before it is put right, is left a
   };
   const { repaired, left } = await reconcile({ ...access.context, auth: { ...auth, correctLogin } });
   t.deepEqual([repaired, left], [{}, []]);
-  t.is((await loginOf(access, memberId)).status, 'suspended', 'the next run sees to it');
+  t.is((await loginOf(access, memberId))?.status, 'suspended', 'the next run sees to it');
 });
 
 test('a role that is changed before it is put right, or taken away, is left alone', async (t) => {
@@ -91,7 +91,7 @@ test('a role that is changed before it is put right, or taken away, is left alon
   };
   const { repaired, left } = await reconcile({ ...access.context, auth: { ...auth, correctRole } });
   t.deepEqual([repaired, left], [{}, []]);
-  t.deepEqual((await roleOf(access, roleId)).policies, []);
+  t.deepEqual((await roleOf(access, roleId))?.policies, []);
   t.truthy(await roleOf(access, unknown));
   t.deepEqual((await reconcile(access.context)).repaired, { policies: 1, 'unknown-role': 1 });
 });
@@ -102,7 +102,7 @@ test('a store that tells of nothing, or has lost much, has nothing taken away by
   await access.memberDb.query(sql`delete from members`);
   const empty = await reconcile(access.context);
   t.deepEqual(empty.left, [{ kind: 'unknown-member', id: memberId, code: 'STORE_EMPTY' }]);
-  t.is((await loginOf(access, memberId)).status, 'active');
+  t.is((await loginOf(access, memberId))?.status, 'active');
 
   await access.member(['admin']);
   const { members } = access.auth.store;
@@ -132,7 +132,7 @@ test('a store that was emptied and has begun anew has nothing taken away by what
   const byId = (a: { id: string }, b: { id: string }): number => (a.id < b.id ? -1 : 1);
   t.deepEqual(left.toSorted(byId), [...lost, ...unknown].toSorted(byId));
   t.is(leftInAll, 6);
-  for (const { memberId } of members) t.is((await loginOf(access, memberId)).status, 'active');
+  for (const { memberId } of members) t.is((await loginOf(access, memberId))?.status, 'active');
 });
 
 test('of a member of whom Role knows nothing no role is taken, as it held some', async (t) => {
@@ -147,8 +147,8 @@ test('of a member of whom Role knows nothing no role is taken, as it held some',
     left,
     [other, admin].map(({ memberId }) => ({ kind: 'extra-role', id: memberId, code: 'STORE_EMPTY' })),
   );
-  t.deepEqual((await loginOf(access, admin.memberId)).roleIds, ['admin']);
-  t.deepEqual((await loginOf(access, other.memberId)).roleIds, ['member']);
+  t.deepEqual((await loginOf(access, admin.memberId))?.roleIds, ['admin']);
+  t.deepEqual((await loginOf(access, other.memberId))?.roleIds, ['member']);
 });
 
 test('of a Role that has lost all, no role is taken away, and who holds them keeps them', async (t) => {
@@ -162,6 +162,6 @@ test('of a Role that has lost all, no role is taken away, and who holds them kee
     left.toSorted((a, b) => (a.id < b.id ? -1 : 1)),
     ['admin', 'member'].map((id) => ({ kind: 'unknown-role', id, code: 'STORE_EMPTY' })),
   );
-  t.is((await roleOf(access, 'admin')).policies.length, 1);
-  t.deepEqual((await loginOf(access, memberId)).roleIds, ['admin']);
+  t.is((await roleOf(access, 'admin'))?.policies.length, 1);
+  t.deepEqual((await loginOf(access, memberId))?.roleIds, ['admin']);
 });

@@ -3,7 +3,7 @@ import { sql } from '#platform/postgres/database.ts';
 import { ROOT } from '#platform/validation/group-fields.ts';
 import { newId } from '#platform/validation/id.ts';
 import { reconcile } from '../worker/reconcile/reconcile.ts';
-import { type Access, openAccess } from './reconcile.fixture.ts';
+import { type Access, openAccess, there } from './reconcile.fixture.ts';
 
 // Group or Position come back empty, or older than Auth and each other: what they do not know is not taken away, and what can be is made again.
 
@@ -34,7 +34,7 @@ test('a Group that tells of nothing, or has begun anew, has nothing taken away',
   await access.group();
   const { repaired, ...last } = await reconcile(access.context);
   t.deepEqual([repaired, last.left], [{}, left('unknown-group', 'STORE_OLDER', ...ids)]);
-  t.true((await standingOf(access, ids[0] ?? '', memberId)).isMember);
+  t.true((await standingOf(access, ids[0] ?? '', memberId))?.isMember);
 });
 
 test('groups that an older Group does not know stay, and are told of, with their positions, until they are given up', async (t) => {
@@ -48,7 +48,7 @@ test('groups that an older Group does not know stay, and are told of, with their
   const both = [...left('unknown-group', 'STORE_OLDER', newer), ...left('orphan-positions', 'STORE_OLDER', orphaned)];
   t.deepEqual([found.repaired, found.left], [{}, both]);
   t.truthy(await groupOf(access, newer));
-  t.true((await standingOf(access, newer, memberId)).isMember);
+  t.true((await standingOf(access, newer, memberId))?.isMember);
 
   const { group } = access.peers;
   await t.throwsAsync(group.giveUpGroups({ groupIds: [await access.group()] }), { code: 'INVALID_ARGUMENT' });
@@ -134,7 +134,7 @@ test('a group that an older Position does not know gets its default positions ag
   const { repaired, left } = await reconcile(access.context);
   t.deepEqual([repaired, left], [{ 'group-positions': 1 }, []]);
   t.deepEqual(await groupOf(access, groupId), before, 'Auth has what it had');
-  t.is((await standingOf(access, groupId, leaderId)).positionIds.length, 1);
+  t.is((await standingOf(access, groupId, leaderId))?.positionIds.length, 1);
   const made = await access.positionDb.query<{ kind: string; permissions: object[]; version: number }>(sql`
     select kind, permissions, version from positions where group_id = ${groupId} order by kind`);
   t.deepEqual(
@@ -169,7 +169,7 @@ test('who is being deleted while the positions of its group are made again leads
   const groupId = await access.group({ leaderId });
   for (const table of [sql`names`, sql`bindings`, sql`binding_versions`, sql`positions`])
     await access.positionDb.query(sql`delete from ${table} where group_id = ${groupId}`);
-  const { positionIds } = await standingOf(access, groupId, leaderId);
+  const { positionIds } = there(await standingOf(access, groupId, leaderId));
   const bound = async () =>
     (await access.positionDb.query(sql`select from bindings where group_id = ${groupId} and member_id = ${leaderId}`)).length;
 
@@ -187,7 +187,7 @@ test('who is being deleted while the positions of its group are made again leads
   t.deepEqual((await reconcile(access.context)).repaired, { 'group-positions': 1 });
   t.is(await bound(), 1);
   t.deepEqual((await reconcile(access.context)).repaired, {});
-  t.deepEqual((await standingOf(access, groupId, leaderId)).positionIds, positionIds);
+  t.deepEqual(there(await standingOf(access, groupId, leaderId)).positionIds, positionIds);
 });
 
 test('nor is anything made while a job is at what one who leads is bound to', async (t) => {
@@ -202,7 +202,7 @@ test('nor is anything made while a job is at what one who leads is bound to', as
   t.deepEqual((await reconcile(access.context)).repaired, {});
   await leaves.undo('position', 'beginChangeBindings');
   t.deepEqual((await reconcile(access.context)).repaired, { 'group-positions': 1 });
-  t.is((await standingOf(access, groupId, leaderId)).positionIds.length, 1);
+  t.is(there(await standingOf(access, groupId, leaderId)).positionIds.length, 1);
   t.deepEqual((await reconcile(access.context)).repaired, {});
 });
 

@@ -23,16 +23,25 @@ import { scratchDatabase } from './scratch-database.ts';
 // Member, Role, Group, Position and Auth over databases of a test's own, on the real servers, and called without a transport.
 
 const info = { signal: new AbortController().signal } as CallInfo;
-type Handlers = Readonly<Record<string, unknown>>;
+
+/** What a service is asked without a transport: a request leaves out what it does not need. */
+type PeerOf<Handlers> = {
+  [Name in keyof Handlers]: Handlers[Name] extends (request: infer Request, call: CallInfo) => infer Answer
+    ? (request: Partial<Request>) => Answer
+    : never;
+};
+
+type RequestOf<Method> = Method extends (request: infer Request) => unknown ? Request : never;
+type AnswerOf<Method> = Method extends (request: never) => infer Answer ? Answer : never;
 
 /** What the handlers do, as a peer does it. */
-const peerOf = <H extends object>(handlers: H) =>
+const peerOf = <Handlers extends object>(handlers: Handlers): PeerOf<Handlers> =>
   Object.fromEntries(
-    Object.entries(handlers as Handlers).map(([name, handle]) => [
+    Object.entries(handlers).map(([name, handle]: [string, (request: unknown, call: CallInfo) => unknown]) => [
       name,
-      (request: unknown) => (handle as (request: unknown, call: CallInfo) => unknown)(request, info),
+      (request: unknown) => handle(request, info),
     ]),
-  ) as { [Name in keyof H]: (request: object) => Promise<any> };
+  ) as PeerOf<Handlers>;
 
 export async function openAccess() {
   const [membersAt, rolesAt] = [scratchDatabase('reconcile_members'), scratchDatabase('reconcile_roles')];
@@ -75,7 +84,7 @@ export async function openAccess() {
   };
 
   /** Registers a member as the saga does. */
-  async function member(roleIds: readonly string[] = ['member']): Promise<{ memberId: string; loginId: string }> {
+  async function member(roleIds: string[] = ['member']): Promise<{ memberId: string; loginId: string }> {
     const [jobId, memberId] = [randomUUID(), newId()];
     const loginId = `m.${memberId}`;
     const ids = (step: string) => ({ operationId: `${jobId}/${step}`, memberId });
@@ -97,40 +106,46 @@ export async function openAccess() {
   /** Makes a role that carries a policy as the sagas do. */
   async function role(): Promise<{ roleId: string; policyId: string }> {
     const [roleId, policyId] = [newId(), newId()];
-    const simple = { effect: 'EFFECT_ALLOW', actions: ['member.read'], resources: ['*'] };
-    const saga = async (begin: string, change: string, commit: string, ids: object): Promise<void> => {
-      const jobId = randomUUID();
-      const step = (service: 'role' | 'auth', name: string, request: object) =>
-        (peers[service] as Record<string, (request: object) => Promise<any>>)[name]?.({
-          operationId: `${jobId}/${service}.${name}`,
-          ...request,
-        });
-      const begun = await step('role', begin, { name: randomUUID(), description: '', ...ids });
-      await step('auth', change, { ...ids, roleIds: [], raw: false, ...begun });
-      await step('role', commit, ids);
-    };
-    await saga('beginCreateRole', 'addRole', 'commitRole', { roleId });
-    await saga('beginCreatePolicy', 'changePolicy', 'commitPolicy', { policyId, cedar: undefined, simple });
-    await saga('beginAttachPolicy', 'attachPolicy', 'commitRole', { roleId, policyId });
+    const simple = { effect: 'EFFECT_ALLOW' as const, actions: ['member.read'], resources: ['*'] };
+    const makeRole = job();
+    await makeRole('role', 'beginCreateRole', { roleId, name: randomUUID(), description: '' });
+    await makeRole('auth', 'addRole', { roleId });
+    await makeRole('role', 'commitRole', { roleId });
+    const makePolicy = job();
+    const made = { policyId, name: randomUUID(), cedar: undefined, simple };
+    await makePolicy('auth', 'changePolicy', {
+      roleIds: [],
+      raw: false,
+      ...(await makePolicy('role', 'beginCreatePolicy', made)),
+    });
+    await makePolicy('role', 'commitPolicy', { policyId });
+    const attach = job();
+    const begun = await attach('role', 'beginAttachPolicy', { roleId, policyId });
+    await attach('auth', 'attachPolicy', { roleId, ...begun });
+    await attach('role', 'commitRole', { roleId });
     return { roleId, policyId };
   }
 
   /** The steps of a saga: each under an operation of its own of one job. */
   const job = () => {
     const jobId = randomUUID();
-    const call = (service: keyof typeof peers, name: string, request: object) =>
-      (peers[service] as Record<string, (request: object) => Promise<any>>)[name]?.(request);
-    const step = (service: keyof typeof peers, name: string, request: object = {}) =>
-      call(service, name, { operationId: `${jobId}/${service}.${name}`, ...request });
+    const step = <Service extends keyof typeof peers, Name extends string & keyof (typeof peers)[Service]>(
+      service: Service,
+      name: Name,
+      request: RequestOf<(typeof peers)[Service][Name]> = {} as RequestOf<(typeof peers)[Service][Name]>,
+    ): AnswerOf<(typeof peers)[Service][Name]> => {
+      const ask = peers[service][name] as (request: object) => AnswerOf<(typeof peers)[Service][Name]>;
+      return ask({ operationId: `${jobId}/${service}.${name}`, ...(request as object) });
+    };
     const undo = (service: keyof typeof peers, name: string) =>
-      call(service, 'undo', { operationId: `${jobId}/${service}.${name}` });
+      peers[service].undo({ operationId: `${jobId}/${service}.${name}` });
     return Object.assign(step, { undo });
   };
 
   /** Makes a group as the saga does, with a leader. */
   async function group({ parentId = ROOT, leaderId = undefined as string | undefined } = {}) {
     const [step, groupId] = [job(), newId()];
-    const fields = { name: randomUUID(), description: '', visibility: 'VISIBILITY_OPEN', tags: [] };
+    const fields = { name: randomUUID(), description: '', visibility: 'VISIBILITY_OPEN' as const, tags: [] };
     await step('group', 'beginCreateGroup', { groupId, parentId, ...fields });
     if (leaderId) await step('group', 'addCreator', { groupId, memberId: leaderId });
     const { positions } = await step('position', 'addDefaultPositions', { groupId, leaderId });
@@ -142,7 +157,7 @@ export async function openAccess() {
   /** Makes a position of a group as the saga does. */
   async function position(groupId: string) {
     const [step, positionId] = [job(), newId()];
-    const permissions = [{ action: 'group.update', reach: 'REACH_SUBTREE' }];
+    const permissions = [{ action: 'group.update', reach: 'REACH_SUBTREE' as const }];
     const { position } = await step('position', 'beginCreatePosition', { groupId, positionId, name: randomUUID(), permissions });
     await step('auth', 'putPosition', { groupId, position });
     await step('position', 'commitPosition', { positionId });
@@ -188,6 +203,12 @@ export async function openAccess() {
   };
 }
 export type Access = Awaited<ReturnType<typeof openAccess>>;
+
+/** What Auth has to have. */
+export function there<One>(one: One | undefined): One {
+  if (one === undefined) throw new Error('Auth has no such thing');
+  return one;
+}
 
 /** What Auth has of a member, and of a role. */
 export const loginOf = async ({ peers }: Access, memberId: string) =>

@@ -29,6 +29,8 @@ export class Socket {
   closed: number | undefined;
   /** Is given each frame as it comes. */
   onFrame: ((frame: Frame) => void) | undefined;
+  /** Is told that it was closed. */
+  onClose: (() => void) | undefined;
 
   private constructor(ws: WebSocket) {
     this.#ws = ws;
@@ -40,6 +42,7 @@ export class Socket {
     });
     ws.on('close', (code) => {
       this.closed = code;
+      this.onClose?.();
       for (const wake of this.#waiting) wake();
     });
   }

@@ -1,6 +1,8 @@
 import { type Frame, Socket } from '../../test/socket.ts';
 
 const LONGEST_MS = 60_000;
+/** What is answered by a socket that was closed. */
+const CLOSED: Frame = { type: 'closed' };
 
 /** An open socket that follows a group, and when it heard of which of the group's versions. */
 export class Follower {
@@ -16,6 +18,10 @@ export class Follower {
     this.#socket = socket;
     this.#topic = `group:${groupId}`;
     socket.onFrame = (frame) => this.#receive(frame);
+    socket.onClose = () => {
+      for (const answer of this.#awaited.values()) answer(CLOSED);
+      this.#awaited.clear();
+    };
   }
 
   static async open(token: string | undefined, groupId: string): Promise<Follower> {
@@ -33,7 +39,7 @@ export class Follower {
     this.#follows = true;
   }
 
-  /** What was sent before has come. */
+  /** What was sent before has come, or nothing comes any more. */
   flush = (): Promise<Frame> => this.#ask({ type: 'ping' });
 
   hasHeard(version: number): boolean {
@@ -55,6 +61,7 @@ export class Follower {
   }
 
   async #ask(frame: object): Promise<Frame> {
+    if (this.#socket.closed !== undefined) return CLOSED;
     const ref = String(this.#refs++);
     this.#socket.send({ ...frame, ref });
     return await this.#frame(ref);

@@ -3,6 +3,7 @@ import { type Answer, type Client, login, type Registered, register, unique } fr
 import type { Draw } from './draw.ts';
 import { Follower } from './follower.ts';
 import type { Pivots } from './pivots.ts';
+import { ASKED, type Asked, type Tally } from './tally.ts';
 import type { WallClock } from './wall.ts';
 
 // A position that is taken away, raced by requests of who was bound to it.
@@ -11,29 +12,19 @@ const wait = { prefer: 'wait=60' };
 /** Of one member. */
 const MOST_AT_ONCE = 6;
 
-/** How a position can be taken away, and given back. */
-export const WAYS = ['unbound', 'changed', 'expelled', 'moved'] as const;
+/** For so long a position is given that ends in time; longer, where the machine is too slow for that. */
+const TERM_MS = 1_500;
+const POLL_MS = 50;
+const MOST_TRIES = 5;
+
+/** How a position can be taken away, and given back: also by time, by the member itself, with the member, and with what is done by it. */
+export const WAYS = [
+  ...(['unbound', 'ended in time', 'changed', 'left', 'expelled', 'suspended', 'deleted', 'moved', 'archived'] as const),
+];
 export type Way = (typeof WAYS)[number];
 
-/** What is asked by it. */
-export const ASKED = ['command', 'query', 'list', 'search', 'permissions', 'open socket', 'running job'] as const;
-export type Asked = (typeof ASKED)[number];
-
-/** How often each was allowed, and refused, of what was asked before the acknowledgement and after it; and what must not have been. */
-export class Tally {
-  readonly counts = new Map<string, { before: [allowed: number, refused: number]; after: [allowed: number, refused: number] }>();
-  readonly stale: string[] = [];
-  /** What should have been allowed, and was not: where the position was there all the time. */
-  readonly lacked: string[] = [];
-  rounds = 0;
-
-  note(asked: Asked, isAfter: boolean, isAllowed: boolean, text: string): void {
-    const count = this.counts.get(asked) ?? { before: [0, 0], after: [0, 0] };
-    this.counts.set(asked, count);
-    count[isAfter ? 'after' : 'before'][isAllowed ? 0 : 1]++;
-    if (isAfter && isAllowed) this.stale.push(`${asked}: ${text}`);
-  }
-}
+/** In what is archived nothing is changed, and all of it is read. */
+const askedIn = (way: Way): readonly Asked[] => (way === 'archived' ? ['command', 'running job'] : ASKED);
 
 interface Judging {
   pivots: Pivots;
@@ -48,15 +39,17 @@ interface Running {
   way: Way;
 }
 
+type Ids = Record<'outer' | 'inner' | 'elsewhere' | 'positionId', string>;
+
 /**
  * A group that nobody finds, within another one; and a member of the outer one, who sees and changes the inner one by a position of the
  * outer one, and by nothing else.
  */
 export class Ground {
   readonly #admin: Client;
-  readonly #member: Registered;
+  #member: Registered;
   readonly #client: Client;
-  readonly #ids: { outer: string; inner: string; elsewhere: string; positionId: string };
+  readonly #ids: Ids;
   readonly #name: string;
   readonly #judging: Judging;
   readonly #running: Running[] = [];
@@ -64,13 +57,7 @@ export class Ground {
   #sockets: { own: Follower; witness: Follower } | undefined;
   #changes = 0;
 
-  private constructor(
-    admin: Client,
-    member: Registered,
-    client: Client,
-    made: { ids: { outer: string; inner: string; elsewhere: string; positionId: string }; name: string },
-    judging: Judging,
-  ) {
+  private constructor(admin: Client, member: Registered, client: Client, made: { ids: Ids; name: string }, judging: Judging) {
     this.#admin = admin;
     this.#member = member;
     this.#client = client;
@@ -94,10 +81,14 @@ export class Ground {
     const positionId = await make(`/v1/groups/${outer}/positions`, { name: 'Keeper', permissions: PERMISSIONS });
     const client = await login(member.loginId, member.password);
     const ground = new Ground(admin, member, client, { ids: { outer, inner, elsewhere, positionId }, name }, judging);
-    await ground.#do('PUT', ground.#membership);
-    await ground.#do('PUT', ground.#binding);
+    await ground.#bringIn();
     await ground.#openSockets();
     return ground;
+  }
+
+  async #bringIn(): Promise<void> {
+    await this.#do('PUT', this.#membership);
+    await this.#do('PUT', this.#binding);
   }
 
   get #membership(): string {
@@ -132,6 +123,7 @@ export class Ground {
   /** Takes the position away while things are asked by it, sees that it is gone, and gives it back. */
   async round(way: Way, draw: Draw): Promise<void> {
     const { tally } = this.#judging;
+    const raced = askedIn(way);
     const { own } = this.#following;
     await own.follow();
     if (!(await this.#ask('query'))) tally.lacked.push(`before it was ${way}`);
@@ -149,9 +141,9 @@ export class Ground {
     // What comes then was sent after the acknowledgement.
     const flushed = taking.then(() => own.flush()).then(() => performance.now());
     // By turns, until it is acknowledged and a little longer.
-    for (let turn = draw.below(ASKED.length), more = ASKED.length; more > 0; turn++) {
+    for (let turn = draw.below(raced.length), more = raced.length; more > 0; turn++) {
       if (acknowledged < Number.POSITIVE_INFINITY) more--;
-      const asked = ask(ASKED[turn % ASKED.length] ?? 'query').finally(() => asking.delete(asked));
+      const asked = ask(raced[turn % raced.length] ?? 'query').finally(() => asking.delete(asked));
       asking.add(asked);
       // It is waited for below, whatever becomes of the others.
       asked.catch(() => undefined);
@@ -160,7 +152,7 @@ export class Ground {
       await Promise.race([taking, sleep(draw.between(0, 15))]);
     }
     await Promise.all(asking);
-    for (const version of own.heardSince(await flushed))
+    for (const version of raced.includes('open socket') ? own.heardSince(await flushed) : [])
       tally.note('open socket', true, true, `version ${version} was told after it was ${way}`);
     for (const job of this.#running) job.acknowledged = Math.min(job.acknowledged, acknowledged);
     await this.#judgeRunning();
@@ -227,26 +219,79 @@ export class Ground {
 
   async #take(way: Way): Promise<void> {
     const { outer, inner, elsewhere, positionId } = this.#ids;
-    if (way === 'unbound') await this.#do('DELETE', this.#binding);
-    else if (way === 'changed') await this.#do('PATCH', `/v1/groups/${outer}/positions/${positionId}`, { permissions: [] });
-    else if (way === 'expelled') await this.#do('POST', `${this.#membership}:expel`, { reason: 'in a race' });
-    else await this.#do('POST', `/v1/groups/${inner}:move`, { parentId: elsewhere });
+    switch (way) {
+      case 'unbound':
+        return await this.#do('DELETE', this.#binding);
+      case 'ended in time':
+        return await this.#endInTime();
+      case 'changed':
+        return await this.#do('PATCH', `/v1/groups/${outer}/positions/${positionId}`, { permissions: [] });
+      case 'left':
+        return await this.#do('DELETE', this.#membership, undefined, this.#client);
+      case 'expelled':
+        return await this.#do('POST', `${this.#membership}:expel`, { reason: 'in a race' });
+      case 'suspended':
+        return await this.#do('POST', `/v1/members/${this.#member.memberId}:suspend`, { reason: 'in a race' });
+      case 'deleted':
+        return await this.#do('DELETE', `/v1/members/${this.#member.memberId}`);
+      case 'moved':
+        return await this.#do('POST', `/v1/groups/${inner}:move`, { parentId: elsewhere });
+      case 'archived':
+        return await this.#do('POST', `/v1/groups/${outer}:archive`);
+    }
+  }
+
+  /** Nobody is answered when a term ends: it is acknowledged by what queries show. */
+  async #endInTime(): Promise<void> {
+    const { outer, positionId } = this.#ids;
+    for (let term = TERM_MS; ; term *= 2) {
+      const until = new Date(Date.now() + term).toISOString();
+      const { status, body } = await this.#admin.put(this.#binding, { until }, wait);
+      if (status === 204) break;
+      if (body.code !== 'INVALID_ARGUMENT' || Date.parse(until) > Date.now())
+        throw new Error(`it is bound to nothing: ${status} ${JSON.stringify(body)}`);
+    }
+    const holders = `/v1/groups/${outer}/members?positionId=${positionId}`;
+    while ((await this.#admin.get(holders)).body.items.length > 0) await sleep(POLL_MS);
   }
 
   async #giveBack(way: Way): Promise<void> {
     const { outer, inner, positionId } = this.#ids;
-    if (way === 'expelled') await this.#do('PUT', this.#membership);
-    if (way === 'unbound' || way === 'expelled') await this.#do('PUT', this.#binding);
-    else if (way === 'changed')
-      await this.#do('PATCH', `/v1/groups/${outer}/positions/${positionId}`, { permissions: PERMISSIONS });
-    else await this.#do('POST', `/v1/groups/${inner}:move`, { parentId: outer });
+    switch (way) {
+      case 'unbound':
+      case 'ended in time':
+        return await this.#do('PUT', this.#binding);
+      case 'changed':
+        return await this.#do('PATCH', `/v1/groups/${outer}/positions/${positionId}`, { permissions: PERMISSIONS });
+      case 'left':
+      case 'expelled':
+        return await this.#bringIn();
+      case 'suspended':
+        await this.#do('POST', `/v1/members/${this.#member.memberId}:reinstate`);
+        return await this.renew();
+      case 'deleted':
+        // Somebody else has it from now on.
+        this.#member = await register(this.#admin, 'bound');
+        await this.#bringIn();
+        return await this.renew();
+      case 'moved':
+        return await this.#do('POST', `/v1/groups/${inner}:move`, { parentId: outer });
+      case 'archived':
+        return await this.#do('POST', `/v1/groups/${outer}:restore`);
+    }
   }
 
-  async #do(method: string, path: string, body?: object): Promise<void> {
-    const answer = await this.#admin.request(method, path, body, wait);
-    if (answer.status < 300 && answer.status !== 202) return;
-    const job = answer.status === 202 ? await this.#admin.finished(answer.body.jobId) : undefined;
-    if (job?.state !== 'completed') throw new Error(`${method} ${path}: ${answer.status} ${JSON.stringify(job ?? answer.body)}`);
+  /** What has to be done: of those who are in its way one has its turn at last, also on a busy machine. */
+  async #do(method: string, path: string, body?: object, as = this.#admin): Promise<void> {
+    for (let tries = 1; ; tries++) {
+      const answer = await as.request(method, path, body, wait);
+      if (answer.status < 300 && answer.status !== 202) return;
+      const job = answer.status === 202 ? await this.#admin.finished(answer.body.jobId) : undefined;
+      if (job?.state === 'completed') return;
+      const { code } = job?.error ?? answer.body;
+      if (tries === MOST_TRIES || !String(code).endsWith('_BUSY'))
+        throw new Error(`${method} ${path}: ${answer.status} ${JSON.stringify(job ?? answer.body)}`);
+    }
   }
 }
 

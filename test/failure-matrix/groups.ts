@@ -8,6 +8,12 @@ type Ids = Record<string, string>;
 type Existing = (context: Context) => Promise<Ids & { memberId: string }>;
 type TreeCommand = Extract<CommandName, `group.${'create' | 'update' | 'move' | 'archive' | 'restore' | 'delete'}`>;
 
+const DAY_MS = 86_400_000;
+/** When terms end: never while this runs. */
+const UNTIL = '2032-04-01T00:00:00.000Z';
+const UPDATE = { action: 'group.update', reach: 'REACH_HERE' as const };
+const OPEN: 'VISIBILITY_OPEN' | 'VISIBILITY_REQUEST' = 'VISIBILITY_OPEN';
+
 const name = (): string => `matrix-${randomBytes(8).toString('hex')}`;
 
 /** The sagas of groups themselves, each with a group of its own. */
@@ -17,10 +23,10 @@ export function groupWays(existing: Existing): Record<TreeCommand, Way> & Record
   };
 
   /** A group, by whom and where it is made. @param given the names of its IDs */
-  function groupCase(ids: Ids, { id = 'groupId', parentId = 'root' } = {}): Case {
+  function groupCase(ids: Ids, { id = 'groupId', parentId = 'root', visibility = OPEN } = {}): Case {
     const [groupId, called] = [newId(), name()];
     const group = { groupId, parentId, name: called, description: 'of the matrix', tags: ['matrix'] };
-    const input = { ...group, visibility: 'VISIBILITY_OPEN' as const, creatorId: ids.memberId };
+    const input = { ...group, visibility, creatorId: ids.memberId };
     return of('group.create', input, { ...ids, [id]: groupId, [`${id} name`]: called });
   }
 
@@ -49,9 +55,50 @@ export function groupWays(existing: Existing): Record<TreeCommand, Way> & Record
     return of('group.archive', { groupId }, ids);
   }
 
+  /** A group with somebody in it, on its way out at a term, one who asks and one who is invited, and with what they hold. */
+  async function fullCase(context: Context): Promise<Case> {
+    const [leader, member, asking, guest] = await Promise.all([1, 2, 3, 4].map(() => existing(context)));
+    if (!leader || !member || !asking || !guest) throw new Error('somebody is missing');
+    const positionId = newId();
+    const all = { ...leader, otherId: member.memberId, askingId: asking.memberId, guestId: guest.memberId, positionId };
+    const { ids, groupId } = await made(context, groupCase(all, { visibility: 'VISIBILITY_REQUEST' }));
+    const run = <C extends CommandName>(command: C, input: CommandInput<C>): Promise<unknown> =>
+      context.run({ command, input, ids, aggregateId: groupId });
+    const [by, memberId] = [{ groupId, byMemberId: leader.memberId }, member.memberId];
+    await run('group.add-member', { ...by, memberId });
+    await run('group.tag', { groupId, memberId, tag: 'matrix', isOn: true });
+    await run('position.create', { groupId, positionId, name: 'Keeper', permissions: [UPDATE] });
+    await run('position.bind', { ...by, positionId, memberId, until: UNTIL });
+    await run('group.request-join', { groupId, memberId: asking.memberId, message: 'of the matrix' });
+    await run('group.invite-member', { ...by, memberId: guest.memberId, until: new Date(Date.now() + DAY_MS).toISOString() });
+    return of('group.delete', { groupId, cascade: false }, ids);
+  }
+
+  async function archiveTreeCase(context: Context): Promise<Case> {
+    const { ids, groupId } = await madeTree(context);
+    return of('group.archive', { groupId }, ids);
+  }
+
+  /** A member on its way into a group, which comes to nothing in the end. */
+  function comesIn({ peers }: Context, groupId: string, memberId: string): NonNullable<Case['occupy']> {
+    const operationId = `${newId()}/beginChangeMembership`;
+    const joining = { groupId, memberId, change: 'MEMBERSHIP_CHANGE_JOIN' as const, reason: '', successorId: undefined };
+    return async () => {
+      await peers.group.beginChangeMembership({ operationId, ...joining });
+      return () => peers.group.undo({ operationId });
+    };
+  }
+
   return {
     'group.create': { make: async (context) => groupCase(await existing(context)) },
     'group.create by the system': { make: async () => groupCase({}) },
+    'group.create in another group': {
+      make: async (context) => {
+        const { ids, groupId } = await madeGroup(context);
+        return groupCase(ids, { id: 'withinId', parentId: groupId });
+      },
+      onlyInWhole: true,
+    },
     'group.update': {
       make: async (context) => {
         const { ids, groupId } = await madeGroup(context);
@@ -66,6 +113,17 @@ export function groupWays(existing: Existing): Record<TreeCommand, Way> & Record
         return of('group.update', { groupId, changes: { description: 'changed, and nothing else' } }, ids);
       },
     },
+    // Who came through before comes first.
+    'group.update of the visibility while another job brings somebody in': {
+      make: async (context) => {
+        const { ids, groupId } = await madeGroup(context);
+        const { memberId: otherId } = await existing(context);
+        const changes = { visibility: 'VISIBILITY_REQUEST' as const };
+        const made = of('group.update', { groupId, changes }, { ...ids, otherId });
+        return { ...made, occupy: comesIn(context, groupId, otherId) };
+      },
+      onlyInWhole: true,
+    },
     'group.move': {
       make: async (context) => {
         const { ids, groupId } = await madeTree(context);
@@ -73,7 +131,25 @@ export function groupWays(existing: Existing): Record<TreeCommand, Way> & Record
         return of('group.move', { groupId, parentId: to.groupId }, to.ids);
       },
     },
+    'group.move of what carries a tag, out of the group whose that is': {
+      make: async (context) => {
+        const { ids, groupId, withinId } = await madeTree(context);
+        const input = { groupId, subgroupId: withinId, tag: 'matrix', isOn: true };
+        await context.run({ command: 'group.tag', input, ids, aggregateId: withinId });
+        return of('group.move', { groupId: withinId, parentId: 'root' }, ids);
+      },
+      onlyInWhole: true,
+    },
     'group.archive': { make: archiveCase },
+    'group.archive with a group below it': { make: archiveTreeCase },
+    'group.archive while another job brings somebody into a group below it': {
+      make: async (context) => {
+        const { memberId: otherId } = await existing(context);
+        const { ids, ...made } = await archiveTreeCase(context);
+        return { ...made, ids: { ...ids, otherId }, occupy: comesIn(context, ids.withinId ?? '', otherId) };
+      },
+      onlyInWhole: true,
+    },
     'group.restore': {
       make: async (context) => {
         const archived = await archiveCase(context);
@@ -81,7 +157,16 @@ export function groupWays(existing: Existing): Record<TreeCommand, Way> & Record
         return of('group.restore', { groupId: archived.aggregateId }, archived.ids);
       },
     },
+    'group.restore with a group below it that stays archived': {
+      make: async (context) => {
+        const archived = await archiveTreeCase(context);
+        await context.run(of('group.archive', { groupId: archived.ids.withinId ?? '' }, archived.ids));
+        await context.run(archived);
+        return of('group.restore', { groupId: archived.aggregateId }, archived.ids);
+      },
+    },
     'group.delete': { make: deleteCase },
+    'group.delete with all that there can be in it': { make: fullCase, onlyInWhole: true },
     'group.delete while another job changes a group in it': {
       make: async (context) => {
         const { group } = context.peers;

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { newId } from '../../platform/validation/id.ts';
+import { defaultPositionId } from '../../services/position/domain.ts';
 import type { CommandInput, CommandName } from '../../workflows/commands.ts';
 import type { Case, Context, Way } from './sagas.ts';
 
@@ -14,6 +15,9 @@ type MembershipCommand = Extract<
 >;
 
 const DAY_MS = 86_400_000;
+/** When terms end: never while this runs. */
+const UNTIL = '2032-04-01T00:00:00.000Z';
+const LEAVE = 'MEMBERSHIP_CHANGE_LEAVE' as const;
 
 /**
  * The sagas of memberships, each in a group of its own.
@@ -47,6 +51,16 @@ export function membershipWays(existing: Existing, outside: Existing): Record<Me
     await context.run(added);
     const { groupId = '', memberId = '', leaderId = '' } = added.ids;
     return { ids: added.ids, groupId, memberId, leaderId };
+  }
+
+  /** The one that leads the group alone, until a moment; with the other one in it. */
+  async function leadingForATerm(context: Context) {
+    const made = await both(context);
+    const { groupId, leaderId } = made;
+    const positionId = defaultPositionId(groupId, 'leader');
+    const input = { groupId, positionId, memberId: leaderId, byMemberId: leaderId, until: UNTIL };
+    await context.run({ command: 'position.bind', input, ids: made.ids, aggregateId: groupId });
+    return { ...made, ids: { ...made.ids, positionId } };
   }
 
   async function expelCase(context: Context): Promise<Case> {
@@ -94,6 +108,19 @@ export function membershipWays(existing: Existing, outside: Existing): Record<Me
 
   return {
     'group.request-join': { make: requestCase },
+    'group.request-join again, of who was put out, asked and was declined': {
+      make: async (context) => {
+        const { ids, groupId, memberId, leaderId } = await both(context);
+        const ofMember = { groupId, memberId };
+        const change = { groupId, changes: { visibility: 'VISIBILITY_REQUEST' as const } };
+        await context.run({ command: 'group.update', input: change, ids, aggregateId: groupId });
+        await context.run(of('group.expel-member', { ...ofMember, reason: 'of the matrix', byMemberId: leaderId }, ids));
+        await context.run(of('group.request-join', { ...ofMember, message: 'of the matrix' }, ids));
+        await context.run(of('group.decline-request', { ...ofMember, reason: 'of the matrix' }, ids));
+        return of('group.request-join', { ...ofMember, message: 'once more' }, ids);
+      },
+      onlyInWhole: true,
+    },
     'group.approve-request': { make: asked('group.approve-request') },
     'group.decline-request': { make: asked('group.decline-request', { reason: 'of the matrix' }) },
     'group.withdraw-request': { make: asked('group.withdraw-request') },
@@ -141,14 +168,51 @@ export function membershipWays(existing: Existing, outside: Existing): Record<Me
         return of('group.leave', { groupId, memberId: leaderId, successorId: memberId }, swapped);
       },
     },
+    'group.leave of who leads for a term, and hands that on': {
+      make: async (context) => {
+        const { ids, groupId, memberId, leaderId } = await leadingForATerm(context);
+        return of('group.leave', { groupId, memberId: leaderId, successorId: memberId }, ids);
+      },
+    },
+    'group.leave while another job changes what the member is bound to': {
+      make: async (context) => {
+        const { position } = context.peers;
+        const { ids, groupId, memberId } = await both(context);
+        const operationId = `${newId()}/beginChangeBindings`;
+        const nothing = { bind: [], release: [], releaseAll: true };
+        const occupy = async () => {
+          await position.beginChangeBindings({ operationId, groupId, memberId, ...nothing });
+          return () => position.undo({ operationId });
+        };
+        return { ...of('group.leave', { groupId, memberId }, ids), occupy };
+      },
+      onlyInWhole: true,
+    },
+    'group.add-member of who was put out': {
+      make: async (context) => {
+        const expelled = await expelCase(context);
+        await context.run(expelled);
+        const { groupId = '', memberId = '', leaderId = '' } = expelled.ids;
+        return of('group.add-member', { groupId, memberId, byMemberId: leaderId }, expelled.ids);
+      },
+      onlyInWhole: true,
+    },
     'group.expel-member': { make: expelCase },
+    'group.expel-member of the last leader, whose term ends with that': {
+      make: async (context) => {
+        const { ids, groupId, memberId, leaderId } = await leadingForATerm(context);
+        const expelling = { groupId, memberId: leaderId, reason: 'of the matrix', successorId: memberId };
+        return of('group.expel-member', { ...expelling, byMemberId: memberId }, ids);
+      },
+      onlyInWhole: true,
+    },
     'group.expel-member while another job changes the membership': {
       make: async (context) => {
         const { group } = context.peers;
         const made = await expelCase(context);
         const operationId = `${newId()}/beginChangeMembership`;
         const { groupId = '', memberId = '' } = made.ids;
-        const leaving = { groupId, memberId, change: 'MEMBERSHIP_CHANGE_LEAVE' as const, reason: '', successorId: undefined };
+        const leaving = { groupId, memberId, change: LEAVE, reason: '', successorId: undefined };
         const occupy = async () => {
           await group.beginChangeMembership({ operationId, ...leaving });
           return () => group.undo({ operationId });
@@ -168,8 +232,7 @@ export function membershipWays(existing: Existing, outside: Existing): Record<Me
         const [membership, bindings] = [`${jobId}/beginChangeMembership`, `${jobId}/beginChangeBindings`];
         const leaving = { groupId, memberId: leaderId, successorId: memberId };
         const occupy = async () => {
-          const change = 'MEMBERSHIP_CHANGE_LEAVE' as const;
-          await group.beginChangeMembership({ operationId: membership, ...leaving, change, reason: '' });
+          await group.beginChangeMembership({ operationId: membership, ...leaving, change: LEAVE, reason: '' });
           await position.beginChangeBindings({ operationId: bindings, ...leaving, bind: [], release: [], releaseAll: true });
           return async () => {
             await position.undo({ operationId: bindings });

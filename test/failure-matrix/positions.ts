@@ -66,6 +66,23 @@ export function positionWays(existing: Existing): Record<PositionCommand, Way> &
         return of('position.update', { groupId, positionId, changes }, { ...ids, newName }, positionId);
       },
     },
+    'position.update of one to which somebody is bound': {
+      make: async (context) => {
+        const { ids, aggregateId: groupId } = await boundCase(context, UNTIL);
+        const { positionId = '' } = ids;
+        return of('position.update', { groupId, positionId, changes: { permissions: [] } }, ids, positionId);
+      },
+      onlyInWhole: true,
+    },
+    'position.update of the leaders': {
+      make: async (context) => {
+        const group = await madeGroup(context);
+        const positionId = defaultPositionId(group.groupId, 'leader');
+        const input = { groupId: group.groupId, positionId, changes: { name: 'Captain', permissions: [UPDATE] } };
+        return of('position.update', input, { ...group, positionId }, positionId);
+      },
+      onlyInWhole: true,
+    },
     'position.delete': {
       make: async (context) => {
         const { ids, groupId, positionId } = await madePosition(context);
@@ -100,6 +117,21 @@ export function positionWays(existing: Existing): Record<PositionCommand, Way> &
     },
     'position.end-term': {
       make: async (context) => ({ ...(await boundCase(context, UNTIL)), command: 'position.end-term' }),
+    },
+    'position.end-term while another job changes what the member is bound to': {
+      make: async (context) => {
+        const { position } = context.peers;
+        const bound = await boundCase(context, UNTIL);
+        const { groupId = '', memberId = '' } = bound.ids;
+        const operationId = `${newId()}/beginChangeBindings`;
+        const nothing = { bind: [], release: [], releaseAll: true };
+        const occupy = async () => {
+          await position.beginChangeBindings({ operationId, groupId, memberId, ...nothing });
+          return () => position.undo({ operationId });
+        };
+        return { ...bound, command: 'position.end-term', occupy };
+      },
+      onlyInWhole: true,
     },
     // Its one member leads the group: nobody else does.
     'position.end-term of the last leader': {

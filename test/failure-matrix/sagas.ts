@@ -7,6 +7,7 @@ import { groupWays } from './groups.ts';
 import { membershipWays } from './memberships.ts';
 import { positionWays } from './positions.ts';
 import { tagWays } from './tags.ts';
+import { tiedWays } from './tied-members.ts';
 
 /** One run of a saga on an aggregate of its own. */
 export interface Case {
@@ -35,6 +36,8 @@ export const comparedOf = ({ ofOthers }: Case, lines: readonly string[]): string
 export interface Way {
   /** A fresh case, on an aggregate of its own. */
   make(context: Context): Promise<Case>;
+  /** It is tried by `npm run matrix` only, as another way has the same steps. */
+  onlyInWhole?: true;
 }
 
 const PASSWORD = 'correct horse battery';
@@ -266,6 +269,7 @@ export const WAYS: Record<CommandName, Way> & Record<string, Way> = {
   ...groupWays(existing),
   ...membershipWays(existing, outside),
   ...tagWays(existing),
+  ...tiedWays(existing, login),
   'member.set-schema': { make: setSchema },
   'member.release-login': { make: releaseLogin },
 };

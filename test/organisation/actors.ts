@@ -37,9 +37,9 @@ export async function actors(as: Client, count: number, admins: number): Promise
   );
 }
 
-/** Access tokens last five minutes. */
-export const renew = (all: readonly Actor[]): Promise<unknown> =>
-  Promise.all(
+/** As far as Auth answers just then. */
+export const renew = (all: readonly Pick<Actor, 'client' | 'loginId' | 'password'>[]): Promise<unknown> =>
+  Promise.allSettled(
     all.map(async ({ client, loginId, password }) => Object.assign(client, { token: (await login(loginId, password)).token })),
   );
 
@@ -48,23 +48,34 @@ export async function carryOut(actor: Actor, command: Command): Promise<Ended[]>
   const key = { 'idempotency-key': unique('key'), prefer: 'wait=30' };
   const { client } = actor;
   // Whoever is not answered asks again with the same key: it is one command all the same.
-  const answer = await answered(command, () => ask(client, command, key));
+  const { answer, isRepeated } = await answered(command, () => ask(client, command, key));
   const { status, body } = answer;
   const one =
     status === 202
       ? ended(command, await client.finished(body.jobId, 300))
       : status < 300
         ? done(command, body?.id)
-        : refused(command, body.code);
+        : isRepeated && AT_THE_DOOR.includes(status) && !isOfJob(answer)
+          ? { command, end: 'unsure' }
+          : refused(command, body.code);
   return command.kind === 'add-all' && one.end === 'done' ? await eachOf(client, command, body.jobId) : [one];
 }
 
-/** What is answered, once something is. */
-async function answered(command: Command, ask: () => Promise<Answer>): Promise<Answer> {
+/** How who may not do something is answered before it is looked whether that was asked for before. */
+const AT_THE_DOOR: readonly number[] = [403, 404];
+/** Whether it is a job's end: that is answered however often it is asked for. */
+const isOfJob = ({ body }: Answer): boolean => body?.jobId !== undefined || body?.instance?.startsWith('/v1/jobs/');
+
+/** What is answered, once something is; and whether an answer was lacking before, so that what is asked for may have been done. */
+async function answered(command: Command, ask: () => Promise<Answer>): Promise<{ answer: Answer; isRepeated: boolean }> {
   let last: Answer | Error | undefined;
+  let isRepeated = false;
   for (let tries = 0; tries < TRIES; tries++) {
     const answer = await ask().catch((error: Error) => error);
-    if (!(answer instanceof Error) && answer.status !== 429 && (answer.status < 500 || answer.body?.jobId)) return answer;
+    // A token that has run out just now is renewed soon.
+    if (!(answer instanceof Error) && answer.status !== 429 && answer.status !== 401 && (answer.status < 500 || isOfJob(answer)))
+      return { answer, isRepeated };
+    isRepeated ||= answer instanceof Error || answer.status >= 500;
     last = answer;
     await sleep(PAUSE_MS);
   }
@@ -73,9 +84,9 @@ async function answered(command: Command, ask: () => Promise<Answer>): Promise<A
 
 /** Of a command that adds many: how it ended for each. */
 async function eachOf(client: Client, command: Command & { kind: 'add-all' }, jobId: string): Promise<Ended[]> {
-  const { body } = await answered(command, () => client.get(`/v1/jobs/${jobId}/lines`));
+  const { answer } = await answered(command, () => client.get(`/v1/jobs/${jobId}/lines`));
   const ends: Record<string, string> = { added: 'done', already: 'ALREADY_MEMBER' };
-  return body.items.map(
+  return answer.body.items.map(
     ({ memberId, outcome, error }: { memberId: string; outcome: string; error?: { code: string } }): Ended => {
       const { by, isAdmin, groupId, leaderPositionId } = command;
       return {

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { defaultPositionId } from '../../services/position/domain.ts';
 import type { Command, Ending } from './model.ts';
 import { NOBODY } from './refusals.ts';
-import { type GroupState, isInvited, type State } from './state.ts';
+import { type GroupState, isInvited, type State, upwards } from './state.ts';
 
 // Which commands are drawn. What they are about is drawn as numbers, which stand for what there is when their round begins.
 
@@ -33,6 +33,8 @@ const drawn = fc.record({
   merges: fc.boolean(),
   /** When what may end does. */
   ends: fc.constantFrom('never', 'never', 'never', 'late', 'late', 'soon'),
+  /** Who asks for what is not its own: an administrator, who leads the group, where somebody does, or anybody else. */
+  asker: fc.constantFrom('admin', 'admin', 'admin', 'admin', 'leader', 'leader', 'leader', 'other'),
   /** About something that was there once. */
   isGone: fc.nat({ max: 19 }).map((at) => at === 0),
 });
@@ -100,6 +102,21 @@ const OF_CANDIDATES: readonly Kind[] = [
   ...(['approve', 'decline-request', 'withdraw-request', 'accept', 'decline-invitation', 'withdraw-invitation'] as const),
 ];
 
+/** Undefined: an administrator does. */
+function askersOf(
+  asker: Drawn['asker'],
+  { state, actors }: Pick<Ground, 'state' | 'actors'>,
+  groupId: string,
+): Ground['actors'] | undefined {
+  if (asker === 'admin') return undefined;
+  const others = actors.filter(({ isAdmin }) => !isAdmin);
+  const leaders = others.filter(({ memberId }) =>
+    upwards(state, groupId).some(([id, { bindings }]) => bindings.get(memberId)?.has(defaultPositionId(id, 'leader'))),
+  );
+  if (asker === 'other') return others;
+  return leaders.length > 0 ? leaders : undefined;
+}
+
 /** What is drawn, as a command about what there is. */
 export function commandOf(one: Drawn, { state, topId, gone, actors, now }: Ground): Command {
   const pick = <T>(some: readonly T[], at: number): T => some[at % some.length] as T;
@@ -129,7 +146,8 @@ export function commandOf(one: Drawn, { state, topId, gone, actors, now }: Groun
   const kind = wanted === 'create' && ids.length > MOST_GROUPS ? 'delete' : wanted;
   const positionId = pick(positionIds, one.position);
   const self = pick(those, one.who);
-  const { memberId: by } = pick(admins, one.who);
+  const at = one.kind === 'create' ? parentId : groupId;
+  const asker = pick(askersOf(one.asker, { state, actors }, at) ?? admins, one.who);
   const { memberId } = pick(those, one.member);
   const { name, visibility, permissions, cascade, merges, tagName } = one;
   const tag = group && hasTags(group) && one.member % 4 > 0 ? pick([...group.tags.values()], one.other) : one.tag;
@@ -137,7 +155,7 @@ export function commandOf(one: Drawn, { state, topId, gone, actors, now }: Groun
   const subgroupId = children.length > 0 && one.member % 4 > 0 ? pick(children, one.other) : pick(ids, one.other);
   const until = (ends: Drawn['ends']): string =>
     ends === 'never' ? '' : new Date(now + (ends === 'soon' ? SOON_MS : LATE_MS)).toISOString();
-  const as = { by, isAdmin: true };
+  const as = { by: asker.memberId, isAdmin: asker.isAdmin };
   const asSelf = { by: self.memberId, isAdmin: self.isAdmin, memberId: self.memberId };
   const ofMember = { groupId, memberId, leaderPositionId };
   if (kind === 'create' || (needsLower.includes(kind) && groupId === topId))
@@ -162,7 +180,7 @@ export function commandOf(one: Drawn, { state, topId, gone, actors, now }: Groun
     case 'decline-invitation':
       return { ...ofMember, ...asSelf, kind };
     case 'add':
-      return { ...as, ...ofMember, kind: memberId === by ? 'join' : kind };
+      return { ...as, ...ofMember, kind: memberId === as.by ? 'join' : kind };
     case 'expel':
     case 'approve':
     case 'decline-request':

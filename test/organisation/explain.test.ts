@@ -1,6 +1,8 @@
 import test from 'ava';
-import { type Ended, isExplained } from './explain.ts';
+import { defaultPositionId } from '../../services/position/domain.ts';
+import { type Ended, isExplained, nearest } from './explain.ts';
 import { apply, type Command } from './model.ts';
+import { summary, whole } from './report.ts';
 import type { State } from './state.ts';
 
 // What the model of the organisation takes for explained, and what it does not: what it lets pass, no run of it would find.
@@ -114,6 +116,14 @@ test('a tag that becomes one with another is on all that either was on; of those
   t.true(isExplained(tagged, [done(out), done(back)], [out, back].reduce(apply, tagged)));
 });
 
+test('of a tag of a group that is gone it may be said what is in the way at what was to carry it', (t) => {
+  const archived = apply(before, { ...as, kind: 'archive', groupId: 'c' });
+  const tag: Command = { ...as, kind: 'tag-group', groupId: 'gone', subgroupId: 'c', tag: 'red' };
+  for (const end of ['GROUP_NOT_FOUND', 'NOT_SUBGROUP', 'GROUP_ARCHIVED'])
+    t.true(isExplained(archived, [{ command: tag, end }], archived), end);
+  t.false(isExplained(before, [{ command: tag, end: 'GROUP_ARCHIVED' }], before));
+});
+
 test('of many that are added each is done or refused by itself', (t) => {
   const add = (memberId: string): Command => ({ ...as, ...ofOne, kind: 'add', memberId });
   const already: Ended = { command: add('one'), end: 'ALREADY_MEMBER' };
@@ -133,4 +143,78 @@ test('who asks to be let in is not invited meanwhile, and is nothing but in the 
   const inIt = apply(asked, approve);
   t.true(isExplained(onRequest, [done(ask), done(approve)], inIt));
   t.deepEqual([...(inIt.groups.get('a')?.candidates ?? [])], []);
+});
+
+test('what was undone may have been met until then: a name that it kept, or that it was about to lead no more', (t) => {
+  const away: Ended = { command: create('', 'a', 'Kyoto'), end: 'away' };
+  const taken: Ended = { command: create('', 'a', 'KYOTO'), end: 'NAME_TAKEN' };
+  t.true(isExplained(before, [away, taken], before));
+  t.false(isExplained(before, [taken], before), 'nobody had the name');
+  t.false(isExplained(before, [{ ...away, end: 'NAME_TAKEN' }, taken], before), 'of two that were refused neither had it');
+  const elsewhere: Ended = { command: create('', 'b', 'KYOTO'), end: 'NAME_TAKEN' };
+  t.false(isExplained(before, [away, elsewhere], before));
+  const ofLeader = { groupId: 'a', leaderPositionId: 'a-leader', isAdmin: false };
+  const two: Command = { ...as, ...ofLeader, kind: 'add', memberId: 'two' };
+  const led = made(create('a', 'root'), two, { ...two, kind: 'bind', positionId: 'a-leader', until: '' });
+  const leave = (by: string): Command => ({ ...ofLeader, by, kind: 'leave', memberId: by });
+  const last: Ended = { command: leave('two'), end: 'LAST_LEADER' };
+  t.true(isExplained(led, [{ command: leave('one'), end: 'away' }, last], led));
+  t.false(isExplained(led, [last], led), 'the other one leads it all the time');
+});
+
+test('of who was not answered, and refused when it asked again, nobody knows whether it was done', (t) => {
+  const leave: Command = { ...as, ...ofOne, kind: 'leave', by: 'one', memberId: 'one' };
+  const unsure: Ended = { command: leave, end: 'unsure' };
+  t.true(isExplained(before, [unsure], before));
+  t.true(isExplained(before, [unsure], apply(before, leave)));
+  t.false(isExplained(before, [unsure], made(create('b', 'root'))), 'no more than that');
+});
+
+test('what is not explained is told by the order that comes nearest, and in few lines', (t) => {
+  const rename: Command = { ...as, kind: 'rename', groupId: 'b', name: 'x' };
+  const [wrong, right] = [done(move('b', 'c')), done({ ...as, kind: 'show', groupId: 'a', visibility: 'request' })];
+  const found = nearest(before, [wrong, right, { command: rename, end: 'NAME_TAKEN' }], before);
+  t.deepEqual(found?.unexplained, [{ command: rename, end: 'NAME_TAKEN' }]);
+  t.is(found?.made.length, 2);
+  const round = { before, ended: [wrong, right, { command: rename, end: 'NAME_TAKEN' }], after: before, differences: ['x'] };
+  const lines = summary({ ...round, nearest: found });
+  t.true(lines[1]?.includes('NAME_TAKEN: rename'));
+  t.true(lines.length < 12);
+  t.deepEqual(whole({ ...round, nearest: found }).length, 1 + 3 + 3 + 3);
+});
+
+test('who is no administrator does what its positions permit, there and below, and gives nothing for longer than it has it', (t) => {
+  const [leading, until] = [defaultPositionId('a', 'leader'), '2030-01-01T00:00:00.000Z'];
+  const by = { by: 'two', isAdmin: false };
+  const ofA = { groupId: 'a', leaderPositionId: leading };
+  const inIt = apply(before, { ...as, ...ofOne, kind: 'add' });
+  const bind: Command = { ...as, ...ofA, kind: 'bind', memberId: 'two', positionId: leading, until };
+  const led = apply(inIt, bind);
+  const rename = (groupId: string): Command => ({ ...by, kind: 'rename', groupId, name: 'x' });
+  t.true(isExplained(led, [done(rename('c'))], apply(led, rename('c'))));
+  t.false(isExplained(inIt, [done(rename('c'))], apply(inIt, rename('c'))), 'by nothing');
+  t.false(isExplained(led, [done(rename('b'))], apply(led, rename('b'))), 'it leads another group');
+  t.true(isExplained(led, [{ command: rename('b'), end: 'PERMISSION_DENIED' }], led));
+  t.false(isExplained(led, [{ command: rename('c'), end: 'PERMISSION_DENIED' }], led), 'it may');
+  const unbind: Command = { ...as, ...ofA, kind: 'unbind', memberId: 'two', positionId: leading };
+  const unled = apply(led, unbind);
+  t.true(isExplained(led, [done(unbind), { command: rename('c'), end: 'PERMISSION_REVOKED' }], unled));
+
+  const give = (moment: string): Command => ({
+    ...by,
+    ...ofA,
+    kind: 'bind',
+    memberId: 'one',
+    positionId: leading,
+    until: moment,
+  });
+  const shared = apply(led, give(until));
+  t.true(isExplained(led, [done(give(until))], shared));
+  t.true(isExplained(led, [{ command: give(''), end: 'EXCEEDS_OWN_PERMISSIONS' }], led));
+  t.false(isExplained(led, [done(give(''))], apply(led, give(''))));
+
+  const editor = { ...as, kind: 'define' as const, id: 'e', groupId: 'a', name: 'Editor', permissions: 'group.update here' };
+  const edits = [editor, { ...bind, positionId: 'e', until: '' }].reduce(apply, inIt);
+  t.true(isExplained(edits, [done(rename('a'))], apply(edits, rename('a'))));
+  t.false(isExplained(edits, [done(rename('c'))], apply(edits, rename('c'))), 'not below');
 });

@@ -1,6 +1,7 @@
 import { ROOT } from '../../platform/validation/group-fields.ts';
 import type { Coming, Command } from './model.ts';
-import { below, type GroupState, isInvited, keyOf, pathOf, type State } from './state.ts';
+import { givesTooMuch, isPermitted, lastsAsLong } from './permitted.ts';
+import { below, type GroupState, isInvited, keyOf, type State, upwards } from './state.ts';
 
 /** The ID of a member that there never was. */
 export const NOBODY = '019ed1c7-2a4e-7c31-9f05-6b1d8e2a7c40';
@@ -12,8 +13,8 @@ const HIDDEN = ['GROUP_NOT_FOUND', 'PERMISSION_DENIED', 'PERMISSION_REVOKED'];
 const COMES_IN: readonly Coming['kind'][] = ['join', 'add', 'request', 'approve', 'invite', 'accept'];
 
 const isThere = (state: State, groupId: string): boolean => groupId === ROOT || state.groups.has(groupId);
-const isArchived = (state: State, groupId: string): boolean => pathOf(state, groupId).some((one) => one.isArchived);
-const isTaken = ({ groups }: State, parentId: string, name: string, besides = ''): boolean =>
+const isArchived = (state: State, groupId: string): boolean => upwards(state, groupId).some(([, one]) => one.isArchived);
+const isTaken = ({ groups }: State, parentId: string, name: string, besides?: string): boolean =>
   [...groups].some(([id, one]) => id !== besides && one.parentId === parentId && keyOf(one.name) === keyOf(name));
 
 /** The codes with which a command may be refused; none: it is done. Which of several rules is looked at first is not the model's. */
@@ -21,17 +22,23 @@ export function refusals(state: State, command: Command): string[] {
   const { kind } = command;
   const codes: string[] = [];
   const refuse = (broken: boolean, ...why: string[]): void => void (broken && codes.push(...why));
+  // What time ends is ended, wherever it is.
+  if (kind === 'expire' || kind === 'end-term') return [];
+  refuse(!isPermitted(state, command), ...HIDDEN, 'EXCEEDS_OWN_PERMISSIONS');
   if (kind === 'create') {
     refuse(!isThere(state, command.parentId), 'GROUP_NOT_FOUND');
     refuse(isArchived(state, command.parentId), 'GROUP_ARCHIVED');
     refuse(isTaken(state, command.parentId, command.name), 'NAME_TAKEN');
     return codes;
   }
-  // What time ends is ended, wherever it is.
-  if (kind === 'expire' || kind === 'end-term') return [];
   const group = state.groups.get(command.groupId);
   // Who has not asked to be let in learns nothing of a group.
   if (!group && kind === 'withdraw-request') codes.push('JOIN_REQUEST_NOT_FOUND');
+  // Of two groups the one that is to carry the tag is looked at first.
+  if (!group && (kind === 'tag-group' || kind === 'untag-group')) {
+    codes.push('NOT_SUBGROUP');
+    refuse(isArchived(state, command.subgroupId), 'GROUP_ARCHIVED');
+  }
   if (!group) return [...codes, 'GROUP_NOT_FOUND', 'POSITION_NOT_FOUND', ...(command.isAdmin ? [] : HIDDEN)];
   const archived = isArchived(state, command.groupId);
   switch (kind) {
@@ -70,7 +77,8 @@ export function refusals(state: State, command: Command): string[] {
       const { parentId } = state.groups.get(command.subgroupId) ?? {};
       refuse(archived || isArchived(state, command.subgroupId), 'GROUP_ARCHIVED');
       refuse(parentId === undefined, 'GROUP_NOT_FOUND');
-      refuse(parentId !== command.groupId, 'NOT_SUBGROUP');
+      // Which it may not see, where it is elsewhere.
+      refuse(parentId !== command.groupId, 'NOT_SUBGROUP', ...(command.isAdmin ? [] : HIDDEN));
       refuse(kind === 'tag-group' && !group.tags.has(keyOf(command.tag)), 'TAG_NOT_FOUND');
       break;
     }
@@ -105,6 +113,8 @@ export function refusals(state: State, command: Command): string[] {
       refuse(archived && kind === 'bind', 'GROUP_ARCHIVED');
       refuse(!isKnown, 'POSITION_NOT_FOUND');
       refuse(kind === 'bind' && !group.members.has(command.memberId), 'NOT_MEMBER');
+      refuse(command.kind === 'bind' && givesTooMuch(state, group, command), 'EXCEEDS_OWN_PERMISSIONS');
+      refuse(!command.isAdmin && isLedForLess(group, command), 'LAST_LEADER');
       break;
     }
     default:
@@ -181,5 +191,13 @@ const isLastLeader = (
   const its = until(memberId);
   if (its === undefined) return false;
   const others = [...bindings.keys()].filter((id) => id !== memberId).flatMap((id) => until(id) ?? []);
-  return !others.some((one) => one === '' || (its !== '' && one >= its));
+  return !others.some((one) => lastsAsLong(one, its));
 };
+
+/** Whether by that nobody leads a group for as long any more. */
+function isLedForLess(group: GroupState, command: Command & { kind: 'bind' | 'unbind' }): boolean {
+  const { memberId, positionId, leaderPositionId } = command;
+  if (positionId !== leaderPositionId) return false;
+  const its = group.bindings.get(memberId)?.get(positionId) ?? '';
+  return !(command.kind === 'bind' && lastsAsLong(command.until, its)) && isLastLeader(group, command);
+}

@@ -1,26 +1,34 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { admin, type Client, unique } from '../client.ts';
+import { address, type Client, login, unique } from '../client.ts';
 import { kill, processes, start } from '../control.ts';
 import { type Actor, actors, carryOut, renew } from './actors.ts';
 import { commandOf, type Drawn, endingOf } from './draw.ts';
-import { type Ended, isExplained } from './explain.ts';
+import { type Ended, nearest } from './explain.ts';
 import type { Command } from './model.ts';
+import { summary, whole } from './report.ts';
 import { linesOf, type State } from './state.ts';
 import { Stores } from './stores.ts';
 
 /** Every so many rounds a process is killed. */
 const KILL_EVERY = 6;
 const KILLED = ['worker', 'auth', 'group', 'position', 'query'];
-const RENEW_MS = 120_000;
-/** Also of a term whose end was in vain, which is tried again after a minute. */
-const AT_REST_MS = 90_000;
+/** Access tokens last five minutes, also where a round does, and where one time nobody can log in, as Auth was killed. */
+const RENEW_MS = 60_000;
+/** Also of a term whose end was in vain for a minute, which is tried again after another one; and on a machine that takes its time. */
+const AT_REST_MS = 300_000;
 /** Of so many groups that are gone it is looked, after each round, that they stay so; of all of them in the end. */
 const GONE = 40;
+
+const ADMIN = () => ({ loginId: address('MUSUBI_ADMIN_LOGIN_ID'), password: address('MUSUBI_ADMIN_PASSWORD') });
 
 /** An organisation within the whole one, to which things are done round by round. */
 export class Run {
   /** How often which command ended how. */
   readonly ends = new Map<string, number>();
+  /** Of those that were asked, not what time ends. */
+  readonly asked = { done: 0, all: 0 };
+  /** All that there is to say of a round that is not explained. */
+  unexplained: string[] = [];
   readonly #seed: number;
   readonly #as: Client;
   readonly #actors: readonly Actor[];
@@ -33,7 +41,7 @@ export class Run {
     .map(({ name }) => name);
   #state: State = { groups: new Map() };
   #rounds = 0;
-  #renewed = Date.now();
+  readonly #renewal: NodeJS.Timeout;
 
   private constructor(seed: number, as: Client, all: readonly Actor[], topId: string) {
     this.#seed = seed;
@@ -41,10 +49,11 @@ export class Run {
     this.#actors = all;
     this.#memberIds = all.map(({ memberId }) => memberId);
     this.#topId = topId;
+    this.#renewal = setInterval(() => void renew([...all, { ...ADMIN(), client: as }]), RENEW_MS);
   }
 
   static async begin(seed: number): Promise<Run> {
-    const as = await admin();
+    const as = await login(ADMIN().loginId, ADMIN().password);
     const all = await actors(as, 6, 3);
     const made = await all[0]?.client.post('/v1/groups', { name: unique('Organisation') }, { prefer: 'wait=30' });
     if (made?.status !== 201) throw new Error(`no group was made: ${made?.status} ${JSON.stringify(made?.body)}`);
@@ -56,10 +65,6 @@ export class Run {
   /** Does all of it at the same time, amid a fault at times. @throws unless an order of it explains what there is then, in all stores */
   async round(drawn: readonly Drawn[]): Promise<void> {
     const at = this.#rounds++;
-    if (Date.now() - this.#renewed > RENEW_MS) {
-      await renew(this.#actors);
-      this.#renewed = Date.now();
-    }
     const [state, gone, now] = [this.#state, [...this.#gone].slice(-GONE), Date.now()];
     const commands = drawn.map((one) => commandOf(one, { state, topId: this.#topId, gone, actors: this.#actors, now }));
     const killed =
@@ -74,6 +79,8 @@ export class Run {
       Promise.all(commands.map((command) => carryOut(this.#askerOf(command), command))).then((all) => all.flat()),
       fault(),
     ]);
+    this.asked.all += asked.length;
+    this.asked.done += asked.filter(({ end }) => end === 'done').length;
     const ended = [...asked, ...(await passed(asked, now))];
     const ids = [...state.groups.keys(), ...gone];
     for (const { command, end } of ended) {
@@ -82,17 +89,12 @@ export class Run {
       this.ends.set(told, (this.ends.get(told) ?? 0) + 1);
     }
     const { state: after, differences } = await this.#atRest(ids);
-    const isOrder = isExplained(state, ended, after);
-    if (!isOrder || differences.length > 0)
-      throw new Error(
-        [
-          `seed ${this.#seed}, round ${at}${killed ? `, in which ${killed} was killed` : ''}`,
-          ...(isOrder ? differences : ['no order explains it', ...differences]),
-          ...linesOf(state).map((line) => `  before ${line}`),
-          ...ended.map(({ command, end }) => `  ${end}: ${JSON.stringify(command)}`),
-          ...linesOf(after).map((line) => `  after  ${line}`),
-        ].join('\n'),
-      );
+    const round = { before: state, ended, after, differences, nearest: nearest(state, ended, after) };
+    if (round.nearest || differences.length > 0) {
+      const where = `seed ${this.#seed}, round ${at}${killed ? `, in which ${killed} was killed` : ''}`;
+      this.unexplained = [where, ...whole(round)];
+      throw new Error([where, ...summary(round)].join('\n'));
+    }
     for (const id of ids) if (!after.groups.has(id)) this.#gone.add(id);
     this.#state = after;
   }
@@ -110,7 +112,10 @@ export class Run {
     return [...differences, ...changed, ...left.differences, ...linesOf(left.state)];
   }
 
-  close = (): Promise<void> => this.#stores.close();
+  async close(): Promise<void> {
+    clearInterval(this.#renewal);
+    await this.#stores.close();
+  }
 
   #askerOf({ by }: Command): Actor {
     const actor = this.#actors.find(({ memberId }) => memberId === by);

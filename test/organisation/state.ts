@@ -47,10 +47,14 @@ export const invitedUntil = (until: string): string => `invited ${until}`;
 export const isInvited = ({ candidates }: GroupState, memberId: string): boolean =>
   candidates.get(memberId)?.startsWith('invited') ?? false;
 
-/** A group and all that it is in, itself first. */
-export function pathOf({ groups }: State, groupId: string): GroupState[] {
-  const path: GroupState[] = [];
-  for (let one = groups.get(groupId); one; one = groups.get(one.parentId)) path.push(one);
+/** A group and all that it is in, itself first, with their IDs. */
+export function upwards({ groups }: State, groupId: string): [id: string, GroupState][] {
+  const path: [string, GroupState][] = [];
+  let id = groupId;
+  for (let one = groups.get(id); one; one = groups.get(id)) {
+    path.push([id, one]);
+    id = one.parentId;
+  }
   return path;
 }
 
