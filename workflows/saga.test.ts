@@ -242,7 +242,7 @@ test('of a position that permits something else, those are narrowed who hold it 
   const bound = await update('POSITION_KIND_UNSPECIFIED', { permissions });
   const steps = ['putPosition', 'listHolders', 'narrowSockets', 'commitPosition', 'releaseGroup'];
   t.deepEqual(bound.steps.slice(2), steps);
-  t.deepEqual(askedOf(bound, 'position.listHolders'), { groupId, positionId });
+  t.deepEqual(askedOf(bound, 'position.listHolders'), { positionId });
   t.deepEqual(askedOf(bound, 'websocket.narrowSockets'), { members: { memberIds: ['m1'] } });
   const everybodys = await update('POSITION_KIND_MEMBER', { permissions });
   t.deepEqual(askedOf(everybodys, 'group.listInside'), { groupId });

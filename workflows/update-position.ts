@@ -22,7 +22,7 @@ export const updatePosition = saga(
       group.holdGroup,
       position.beginUpdatePosition,
       pivot(auth.putPosition),
-      finish(position.listHolders, (positionId) => ({ groupId: '', positionId })),
+      finish(position.listHolders, (positionId) => ({ positionId })),
       finish(group.listInside, () => ({ groupId: '' })),
       finish(websocket.narrowSockets, ofAll),
       finish(position.commitPosition, (positionId) => ({ positionId })),
@@ -39,9 +39,7 @@ export const updatePosition = saga(
     // What it permits is another thing for those who hold it, wherever it reaches, and for nobody else.
     if (permissions) {
       const isOfAll = grant?.kind === 'POSITION_KIND_MEMBER';
-      const holders = isOfAll
-        ? await step(group.listInside, { groupId })
-        : await step(position.listHolders, { groupId, positionId });
+      const holders = isOfAll ? await step(group.listInside, { groupId }) : await step(position.listHolders, { positionId });
       await step(websocket.narrowSockets, ofListed(holders));
     }
     await step(position.commitPosition, { positionId });
