@@ -66,6 +66,13 @@ export function positionWays(existing: Existing): Record<PositionCommand, Way> &
         return of('position.update', { groupId, positionId, changes }, { ...ids, newName }, positionId);
       },
     },
+    'position.update of what all members hold': {
+      make: async (context) => {
+        const { ids, groupId } = await madePosition(context);
+        const positionId = defaultPositionId(groupId, 'member');
+        return of('position.update', { groupId, positionId, changes: { permissions: [UPDATE] } }, ids, positionId);
+      },
+    },
     'position.delete': {
       make: async (context) => {
         const { ids, groupId, positionId } = await madePosition(context);
