@@ -7,6 +7,11 @@ export const ofMembers = (...memberIds: string[]) => ({ members: { memberIds } }
 export const ofGroup = (group: NarrowedGroup) => ({ group });
 export const ofAll = () => ({});
 
-/** Those that a service has listed; all, where they are too many to be listed. */
-export const ofListed = ({ memberIds, tooMany }: { memberIds: string[]; tooMany: boolean }) =>
-  tooMany ? ofAll() : ofMembers(...memberIds);
+/** So many are narrowed by one call. */
+const MOST = 1_000;
+
+/** Those that services have listed; all, where they are too many to be listed. */
+export function ofListed(...lists: readonly { memberIds: string[]; tooMany: boolean }[]) {
+  const memberIds = [...new Set(lists.flatMap((list) => list.memberIds))];
+  return lists.some(({ tooMany }) => tooMany) || memberIds.length > MOST ? ofAll() : ofMembers(...memberIds);
+}

@@ -239,14 +239,16 @@ test('of a position that permits something else, those are narrowed who hold it 
     return services;
   };
   const permissions: [] = [];
-  const bound = await update('POSITION_KIND_UNSPECIFIED', { permissions });
-  const steps = ['putPosition', 'listHolders', 'narrowSockets', 'commitPosition', 'releaseGroup'];
+  const nobody = { memberIds: [], tooMany: false };
+  const bound = await update('POSITION_KIND_UNSPECIFIED', { permissions }, { 'group.listInside': [nobody] });
+  const steps = ['putPosition', 'listHolders', 'listInside', 'narrowSockets', 'commitPosition', 'releaseGroup'];
   t.deepEqual(bound.steps.slice(2), steps);
-  t.deepEqual(askedOf(bound, 'position.listHolders'), { groupId, positionId });
+  t.deepEqual(askedOf(bound, 'position.listHolders'), { positionId });
+  t.deepEqual(askedOf(bound, 'group.listInside'), {}, 'who is in the group holds it by being bound only');
   t.deepEqual(askedOf(bound, 'websocket.narrowSockets'), { members: { memberIds: ['m1'] } });
   const everybodys = await update('POSITION_KIND_MEMBER', { permissions });
   t.deepEqual(askedOf(everybodys, 'group.listInside'), { groupId });
-  t.deepEqual(askedOf(everybodys, 'websocket.narrowSockets'), { members: { memberIds: ['m0'] } });
+  t.deepEqual(askedOf(everybodys, 'websocket.narrowSockets'), { members: { memberIds: ['m1', 'm0'] } });
   for (const [kind, step] of [
     ['POSITION_KIND_LEADER', 'position.listHolders'],
     ['POSITION_KIND_MEMBER', 'group.listInside'],
@@ -254,6 +256,9 @@ test('of a position that permits something else, those are narrowed who hold it 
     const many = await update(kind, { permissions }, { [step]: [{ memberIds: [], tooMany: true }] });
     t.deepEqual(askedOf(many, 'websocket.narrowSockets'), {}, step);
   }
+  const idsOf = (word: string) => ({ memberIds: Array.from({ length: 501 }, (_, at) => `${word}${at}`), tooMany: false });
+  const together = { 'position.listHolders': [idsOf('a')], 'group.listInside': [idsOf('b')] };
+  t.deepEqual(askedOf(await update('POSITION_KIND_MEMBER', { permissions }, together), 'websocket.narrowSockets'), {});
   t.false((await update('POSITION_KIND_LEADER', { name: 'Other' })).steps.includes('narrowSockets'), 'a name permits nothing');
 });
 

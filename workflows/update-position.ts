@@ -22,8 +22,8 @@ export const updatePosition = saga(
       group.holdGroup,
       position.beginUpdatePosition,
       pivot(auth.putPosition),
-      finish(position.listHolders, (positionId) => ({ groupId: '', positionId })),
-      finish(group.listInside, () => ({ groupId: '' })),
+      finish(position.listHolders, (positionId) => ({ positionId })),
+      finish(group.listInside, () => ({ groupId: undefined })),
       finish(websocket.narrowSockets, ofAll),
       finish(position.commitPosition, (positionId) => ({ positionId })),
       finish(group.releaseGroup, () => ({})),
@@ -38,11 +38,11 @@ export const updatePosition = saga(
     await step(auth.putPosition, { groupId, position: grant });
     // What it permits is another thing for those who hold it, wherever it reaches, and for nobody else.
     if (permissions) {
+      const holders = await step(position.listHolders, { positionId });
+      // To what all members of the group hold nobody is bound.
       const isOfAll = grant?.kind === 'POSITION_KIND_MEMBER';
-      const holders = isOfAll
-        ? await step(group.listInside, { groupId })
-        : await step(position.listHolders, { groupId, positionId });
-      await step(websocket.narrowSockets, ofListed(holders));
+      const inside = await step(group.listInside, { groupId: isOfAll ? groupId : undefined });
+      await step(websocket.narrowSockets, ofListed(holders, inside));
     }
     await step(position.commitPosition, { positionId });
     await step(group.releaseGroup, {});

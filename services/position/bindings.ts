@@ -214,10 +214,10 @@ export async function usesOf(
 }
 
 /** Who is bound to a position, and all others who are or were bound in the group and at whose bindings there a job is, or that are deleted. */
-export async function holdersOf(tx: Transaction, groupId: string, positionId: string, limit: number): Promise<string[]> {
+export async function holdersOf(tx: Transaction, positionId: string, limit: number): Promise<string[]> {
   const rows = await tx.query<{ memberId: string }>(sql`
-    select member_id as "memberId" from bindings where group_id = ${groupId} and position_id = ${positionId}
-    union select member_id from binding_versions v where group_id = ${groupId}
+    select member_id as "memberId" from bindings where position_id = ${positionId}
+    union select member_id from binding_versions v where group_id = (select group_id from positions where position_id = ${positionId})
       and (lock_holder is not null or exists (select from closed_members c where c.member_id = v.member_id))
     limit ${limit}`);
   return rows.map(({ memberId }) => memberId);

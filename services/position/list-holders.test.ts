@@ -14,8 +14,8 @@ test.before(async () => {
 });
 test.after.always(() => close?.());
 
-async function holders(groupId: string, positionId: string) {
-  const { memberIds, tooMany } = await service.listHolders({ operationId: job().of('list'), groupId, positionId }, call);
+async function holders(positionId: string) {
+  const { memberIds, tooMany } = await service.listHolders({ operationId: job().of('list'), positionId }, call);
   return { memberIds: memberIds.toSorted(), tooMany };
 }
 
@@ -29,17 +29,17 @@ test('those who are bound are listed, and those whom jobs bind or let go, until 
   await begin(groupId, comes, { bind: [positionId] }, coming);
   await begin(groupId, goes, { release: [positionId] }, going);
   const all = { memberIds: [bound, comes, goes].toSorted(), tooMany: false };
-  t.deepEqual(await holders(groupId, positionId), all, 'Auth may have let it go already, whose sockets do not know it yet');
+  t.deepEqual(await holders(positionId), all, 'Auth may have let it go already, whose sockets do not know it yet');
   await commit(coming);
   await commit(going);
-  t.deepEqual(await holders(groupId, positionId), { memberIds: [bound, comes].toSorted(), tooMany: false });
+  t.deepEqual(await holders(positionId), { memberIds: [bound, comes].toSorted(), tooMany: false });
 });
 
 test('who is being deleted is listed: its sockets are closed later', async (t) => {
   const { groupId, leading, leaderId } = await createGroup();
   await change(groupId, randomUUID(), { bind: [leading] });
   await closeAndRelease(leaderId);
-  t.true((await holders(groupId, leading)).memberIds.includes(leaderId));
+  t.true((await holders(leading)).memberIds.includes(leaderId));
 });
 
 test('more than a thousand are not named', async (t) => {
@@ -48,7 +48,7 @@ test('more than a thousand are not named', async (t) => {
     db.query(sql`insert into bindings (group_id, member_id, position_id, bound_at)
       select ${groupId}, gen_random_uuid()::text, ${leading}, now() from generate_series(1, ${count}::int)`);
   await fill(999);
-  t.is((await holders(groupId, leading)).memberIds.length, 1_000);
+  t.is((await holders(leading)).memberIds.length, 1_000);
   await fill(1);
-  t.deepEqual(await holders(groupId, leading), { memberIds: [], tooMany: true });
+  t.deepEqual(await holders(leading), { memberIds: [], tooMany: true });
 });

@@ -83,6 +83,13 @@ export function positionWays(existing: Existing): Record<PositionCommand, Way> &
       },
       onlyInWhole: true,
     },
+    'position.update of what all members hold': {
+      make: async (context) => {
+        const { ids, groupId } = await madePosition(context);
+        const positionId = defaultPositionId(groupId, 'member');
+        return of('position.update', { groupId, positionId, changes: { permissions: [UPDATE] } }, ids, positionId);
+      },
+    },
     'position.delete': {
       make: async (context) => {
         const { ids, groupId, positionId } = await madePosition(context);

@@ -12,6 +12,7 @@ const MOST = 1_000;
  */
 export const listInside: Step<ListInsideRequest, ListInsideResponse> = {
   async do(tx, { groupId }) {
+    if (groupId === undefined) return { result: { memberIds: [], tooMany: false } };
     const memberIds = groupId === ROOT ? undefined : await insideOf(tx, groupId, MOST + 1);
     const tooMany = !memberIds || memberIds.length > MOST;
     return { result: { memberIds: tooMany ? [] : memberIds, tooMany } };

@@ -10,8 +10,8 @@ const MOST = 1_000;
  * job binds from before Auth's step on, and who is being deleted: asked after a step of Auth, it misses nobody who held the position until then.
  */
 export const listHolders: Step<ListHoldersRequest, ListHoldersResponse> = {
-  async do(tx, { groupId, positionId }) {
-    const memberIds = await holdersOf(tx, groupId, positionId, MOST + 1);
+  async do(tx, { positionId }) {
+    const memberIds = await holdersOf(tx, positionId, MOST + 1);
     const tooMany = memberIds.length > MOST;
     return { result: { memberIds: tooMany ? [] : memberIds, tooMany } };
   },
