@@ -20,7 +20,7 @@ import { correctGroup, correctLogin, correctRole, correctStanding } from './rpcs
 import { endOwnSession } from './rpcs/end-session.ts';
 import { confirmErasures, listErasures, noteErasures } from './rpcs/erasures.ts';
 import { exportAuditEvents, listAuditEvents } from './rpcs/list-audit-events.ts';
-import { listGroups, listLogins, listRoles, listStandings } from './rpcs/list-copies.ts';
+import { listGroups, listGroupsBelow, listLogins, listRoles, listStandings } from './rpcs/list-copies.ts';
 import { listHeldLogins } from './rpcs/list-held-logins.ts';
 import { listSessions } from './rpcs/list-sessions.ts';
 import { logIn, type Tokens } from './rpcs/log-in.ts';
@@ -122,6 +122,7 @@ export function authHandlers(auth: Auth, keys: KeyRing): AuthHandlers {
     listLogins: (request) => listLogins(store, request),
     listRoles: (request) => listRoles(store, request),
     listGroups: (request) => listGroups(store, request),
+    listGroupsBelow: (request) => listGroupsBelow(store, request),
     listStandings: (request) => listStandings(store, request),
     correctLogin: async (request) => {
       requireId('memberId', request.memberId);

@@ -1,6 +1,7 @@
 import { status } from '@grpc/grpc-js';
 import { type MusubiError, notFound } from '#platform/errors.ts';
 import type { Action } from '#proto/musubi/auth/v1/actions.ts';
+import type { Cursor } from './domain.ts';
 import { frameActions } from './frames.ts';
 import type { Identity, Peers } from './identity.ts';
 
@@ -10,15 +11,37 @@ export interface OthersJob {
   ownerId: string;
 }
 
+/** What it takes to hear what is said in a group's topic, besides that the group may be read: what the lists of these take. */
+const SIGHTS = {
+  members: 'group.list-members',
+  positions: 'position.list',
+  requests: 'group.list-requests',
+  invitations: 'group.list-invitations',
+} as const satisfies Record<string, Action>;
+
 /** What a client may have of what is said in a group's topic. */
-export interface Sight {
-  members: boolean;
-  positions: boolean;
-}
+export type Sight = Readonly<Record<keyof typeof SIGHTS, boolean>>;
+
+export const NO_SIGHT: Sight = { members: false, positions: false, requests: false, invitations: false };
+const KINDS = Object.keys(SIGHTS) as (keyof Sight)[];
+
+const sightOf = (has: (kind: keyof Sight, at: number) => boolean): Sight =>
+  Object.fromEntries(KINDS.map((kind, at) => [kind, has(kind, at)])) as Sight;
+
+/** What is in both. */
+export const bothOf = (some: Sight, other: Sight): Sight => sightOf((kind) => some[kind] && other[kind]);
+
+/** Whether one has what the other has not. */
+export const isWider = (one: Sight, other: Sight): boolean => KINDS.some((kind) => one[kind] && !other[kind]);
+
+/** The same as letters. */
+export const lettersOf = (sight: Sight): string => KINDS.map((kind) => (sight[kind] ? kind.charAt(0) : '')).join('');
 
 export interface SeenGroup {
   groupId: string;
   sight: Sight;
+  /** Since when the member has had that sight without a break: of what was said before, nothing is told. Absent: since now. */
+  from?: Cursor;
 }
 
 /** What is not the member's own, and followed by a permission; by its topic. */
@@ -56,8 +79,8 @@ export const groupNotFound = (): MusubiError => notFound('GROUP_NOT_FOUND', 'the
 /** In the same words as one that does not exist. */
 export const thingNotFound = (thing: Thing): MusubiError => ('jobId' in thing ? jobNotFound() : groupNotFound());
 
-/** What it takes to follow a group, and to hear of its members and of its positions. */
-export const GROUP_ACTIONS = ['group.read', 'group.list-members', 'position.list'] as const satisfies readonly Action[];
+/** What it takes to follow a group, and to hear of what is in it. */
+export const GROUP_ACTIONS = ['group.read', ...Object.values(SIGHTS)] as const satisfies readonly Action[];
 
 interface Question {
   action: Action;
@@ -69,6 +92,8 @@ const groupQuestion = (action: Action, groupId: string): Question => ({
   action,
   resource: { type: 'Group', id: groupId, ownerId: '' },
 });
+
+const memberResource = (id: string) => ({ type: 'Member', id, ownerId: '' });
 
 const questionsOf = (thing: Thing): Question[] =>
   'jobId' in thing
@@ -104,28 +129,46 @@ export async function allowedOf<T extends Thing>(peers: Peers, identity: Identit
   ).values();
   const allowed = new Map<string, T>();
   for (const { topic, thing, questions } of asked) {
-    const [mayFollow, members = false, positions = false] = questions.map(() => answers.next().value === true);
-    if (mayFollow) allowed.set(topic, 'jobId' in thing ? thing : { ...thing, sight: { members, positions } });
+    const [mayFollow, ...has] = questions.map(() => answers.next().value === true);
+    if (!mayFollow) continue;
+    if ('jobId' in thing) allowed.set(topic, thing);
+    else {
+      // Since when it has that sight, an answer does not say.
+      const { from: _, ...group } = thing;
+      allowed.set(topic, { ...group, sight: sightOf((_kind, at) => has[at] === true) } as T);
+    }
   }
   return allowed;
 }
 
-/** A group about which Auth is asked. */
-export interface AskedGroup {
-  groupId: string;
-  /** It is gone, and everybody could find it: the one that it was in. */
-  goneFrom?: string;
+/** Whether the client's member may do that to itself. @throws as `auth.Authenticate` */
+export async function mayToItself(peers: Peers, identity: Identity, action: Action): Promise<boolean> {
+  const [allowed] = await answersOf(peers, identity, [{ action, resource: memberResource(identity.memberId) }]);
+  return allowed === true;
 }
 
+/** A group, or a member of one, about which Auth is asked. */
+export type Asked =
+  | {
+      groupId: string;
+      /** It is gone, and everybody could find it: the one that it was in. */
+      goneFrom?: string;
+    }
+  | { memberId: string };
+
 /**
- * Asks Auth whether a client may read these groups.
+ * Asks Auth whether a client may read these groups, and finds these members in lists.
  *
  * @returns what it says of each, in order
  * @throws as `auth.Authenticate`
  */
-export const readableOf = (peers: Peers, identity: Identity, groups: readonly AskedGroup[]): Promise<boolean[]> =>
+export const visibleOf = (peers: Peers, identity: Identity, asked: readonly Asked[]): Promise<boolean[]> =>
   answersOf(
     peers,
     identity,
-    groups.map(({ groupId, goneFrom }) => ({ ...groupQuestion('group.read', groupId), goneFrom })),
+    asked.map((one) =>
+      'memberId' in one
+        ? { action: 'member.list', resource: memberResource(one.memberId) }
+        : { ...groupQuestion('group.read', one.groupId), goneFrom: one.goneFrom },
+    ),
   );
