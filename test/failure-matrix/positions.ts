@@ -60,10 +60,10 @@ export function positionWays(existing: Existing): Record<PositionCommand, Way> &
     'position.create': { make: createCase },
     'position.update': {
       make: async (context) => {
-        const { ids, groupId, positionId } = await madePosition(context);
+        const { ids, groupId, positionId, memberId } = await madePosition(context);
         const newName = name();
         const changes = { name: newName, permissions: [{ ...UPDATE, reach: 'REACH_SUBTREE' as const }] };
-        return of('position.update', { groupId, positionId, changes }, { ...ids, newName }, positionId);
+        return of('position.update', { groupId, positionId, changes, byMemberId: memberId }, { ...ids, newName }, positionId);
       },
     },
     'position.delete': {
