@@ -2,6 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 import { Counter } from '@prometheus-io/client';
 import { callerGone, permissionDenied } from '#platform/errors.ts';
 import { metrics } from '#platform/process/telemetry.ts';
+import type { Action } from '#proto/musubi/auth/v1/actions.ts';
 import type { AccessToken } from './access-tokens.ts';
 import type { Auth } from './auth.ts';
 import type { Condition } from './conditions.ts';
@@ -9,7 +10,7 @@ import type { Role } from './domain.ts';
 import { outcomeOf } from './outcome.ts';
 import type { Permit } from './permits.ts';
 import type { RoleVersion } from './policy-sets.ts';
-import { type About, aboutOf, askedBelow, questionOf, type Resource } from './question.ts';
+import { type About, aboutOf, askedBelow, NOTHING_ASKED, questionOf, type Resource } from './question.ts';
 import { permissionRevoked, sessionRevoked } from './refusals.ts';
 import type { Standing } from './standing.ts';
 
@@ -163,6 +164,25 @@ export async function check(
     return (await auth.policies.decide(question, roles, load)) === 'allowed';
   };
   return await inTurns(checks, decide, signal);
+}
+
+/** Those of these members that a member may read. */
+export async function readableOf(
+  auth: Pick<Auth, 'store' | 'sessions' | 'policies'>,
+  memberId: string,
+  memberIds: readonly string[],
+): Promise<Set<string>> {
+  const action = 'member.read' satisfies Action;
+  const standing = await auth.sessions.standingOf(memberId, { ...NOTHING_ASKED, members: memberIds, actions: [action] });
+  if (!standing) return new Set();
+  const { roles, ...facts } = standing;
+  let loading: Promise<Role[]> | undefined;
+  const load = () => (loading ??= withPolicies(auth, roles));
+  const answers = await inTurns(memberIds, async (id) => {
+    const question = questionOf({ memberId, action, resource: { type: 'Member', id, ownerId: '' } }, facts);
+    return (await auth.policies.decide(question, roles, load)) === 'allowed';
+  });
+  return new Set(memberIds.filter((_, at) => answers[at]));
 }
 
 export const withPolicies = ({ store }: Pick<Auth, 'store'>, roles: readonly RoleVersion[]): Promise<Role[]> =>

@@ -2,7 +2,7 @@ import type { ClientSession } from 'mongodb';
 import { ADMIN } from '#platform/validation/access-fields.ts';
 import { jobOf } from '#platform/validation/id.ts';
 import type { Action } from '#proto/musubi/auth/v1/actions.ts';
-import { type Authority, requirePermit } from './access.ts';
+import { type Authority, readableOf, requirePermit } from './access.ts';
 import type { Audited, Happened } from './audit/event.ts';
 import type { Auth } from './auth.ts';
 import type { Policy, Role } from './domain.ts';
@@ -26,6 +26,8 @@ export interface Author {
   without?: readonly string[];
   /** Whether it holds all these permissions in a group now, each as far as it reaches. @param without as if it did not hold these positions */
   holdsThere(groupId: string, permissions: readonly Permission[], without?: readonly string[]): Promise<boolean>;
+  /** Those of these members that it may read. */
+  readable(memberIds: readonly string[]): Promise<ReadonlySet<string>>;
 }
 
 /** A step that is done on a permit. The author is absent where the system itself began the saga. */
@@ -112,6 +114,7 @@ export function authorOf(
     action,
     roles: () => auth.store.roles.find({ _id: { $in: roleIds } }, { session }).toArray(),
     holdsThere: (groupId, permissions, without) => holdsThere(auth, memberId, groupId, permissions, without),
+    readable: (memberIds) => readableOf(auth, memberId, memberIds),
   };
 }
 
