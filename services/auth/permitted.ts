@@ -34,8 +34,15 @@ export interface Author {
 export type PermittedStep<Request, Response, Kept = null> = Omit<AuthStep<Request, Response, Kept>, 'do'> & {
   do(
     ...args: [...Parameters<AuthStep<Request, Response, Kept>['do']>, author: Author | undefined, policies: Policies]
-  ): ReturnType<AuthStep<Request, Response, Kept>['do']>;
+  ): Promise<Awaited<ReturnType<AuthStep<Request, Response, Kept>['do']>> & { audited?: AlsoAudited }>;
 };
+
+/** What the audit is told of what a step has done, besides what its request names. */
+export interface AlsoAudited {
+  resources: readonly Audited[];
+  /** Of how many things it was done to, if that is more than one. */
+  count?: number | undefined;
+}
 
 /** What the requests of steps name, besides what their permit is about. */
 interface Naming {
@@ -78,12 +85,14 @@ export const permitted = <
     // Before it looks: what is taken away from here on waits for it.
     await auth.store.pivots.begin(tx.session);
     const authority = await requirePermit(auth, sealed, closedMemberId);
-    const done = await work(tx, request, authorOf(auth, authority, tx.session), auth.policies).catch((error: unknown) => {
+    const author = authorOf(auth, authority, tx.session);
+    const { audited: also, ...done } = await work(tx, request, author, auth.policies).catch((error: unknown) => {
       if ('permit' in authority)
         auth.audit.refused(error, { action: authority.permit.action, actorId: authority.permit.memberId });
       throw error;
     });
-    const { from, ...audited } = happened(authority, request);
+    const { from, ...named } = happened(authority, request);
+    const audited = also ? { ...named, count: also.count, resources: [...named.resources, ...also.resources] } : named;
     await auth.audit.note(tx.session, { ...audited, from });
     return { ...done, kept: { audited, before: done.kept as Kept } };
   },
