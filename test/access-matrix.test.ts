@@ -3,7 +3,18 @@ import { readFileSync } from 'node:fs';
 import test, { type ExecutionContext } from 'ava';
 import type { Route } from '../gateway/http/route.ts';
 import { allRoutes } from '../gateway/routes/index.ts';
-import { ASKERS, accessDocument, FRAMES, frameAllows, linesOf, namesItself, OF_GROUPS, routeAllows, WHOSE, whoseOf } from './access-table.ts';
+import {
+  ASKERS,
+  accessDocument,
+  FRAMES,
+  frameAllows,
+  linesOf,
+  namesItself,
+  type OF_GROUPS,
+  routeAllows,
+  WHOSE,
+  whoseOf,
+} from './access-table.ts';
 import { type Answer, admin, Client, login, type Registered, register, unique } from './client.ts';
 import { Socket } from './socket.ts';
 

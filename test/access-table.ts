@@ -89,7 +89,12 @@ export interface Line {
   isSelf?: boolean;
 }
 export const linesOf = (route: Route): Line[] =>
-  route.selfAction ? [{ route, isSelf: true }, { route, isSelf: false }] : [{ route }];
+  route.selfAction
+    ? [
+        { route, isSelf: true },
+        { route, isSelf: false },
+      ]
+    : [{ route }];
 
 /** What who asks can be to the thing that a route is about. */
 export const whoseOf = ({ params }: Route): Whose[] => [...WHOSE, ...('groupId' in params.shape ? OF_GROUPS : [])];

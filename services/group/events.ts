@@ -1,7 +1,12 @@
 import type { OutboxEvent } from '#platform/operations/postgres.ts';
 import { aggregateOf } from '#platform/outbox/event.ts';
 import type { AggregateVersion } from '#proto/musubi/aggregate/v1/aggregate.ts';
-import { GroupEvent, MembershipEvent, type Tie as TieMessage, type Visibility as VisibilityMessage } from '#proto/musubi/group/v1/group.ts';
+import {
+  GroupEvent,
+  MembershipEvent,
+  type Tie as TieMessage,
+  type Visibility as VisibilityMessage,
+} from '#proto/musubi/group/v1/group.ts';
 import type { EventOf } from '../catalogue.ts';
 import { type Group, type GroupChange, type Membership, type Tie, type Ties, tieOf, type Visibility } from './domain.ts';
 

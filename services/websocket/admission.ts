@@ -47,7 +47,11 @@ export class Refused extends Error {
 export async function vouch(
   { store, hub, peers }: Pick<SessionContext, 'store' | 'hub' | 'peers'>,
   token: string,
-  { socketId, memberId, narrow }: { socketId: string; memberId?: string; narrow?: (identity: Identity, closings: number) => Promise<void> },
+  {
+    socketId,
+    memberId,
+    narrow,
+  }: { socketId: string; memberId?: string; narrow?: (identity: Identity, closings: number) => Promise<void> },
   allowed = Number.MAX_SAFE_INTEGER,
 ): Promise<Omit<Admission, 'socketId'>> {
   for (;;) {

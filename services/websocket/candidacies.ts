@@ -1,4 +1,4 @@
-import { MembershipEvent, type Tie } from '#proto/musubi/group/v1/group.ts';
+import type { MembershipEvent, Tie } from '#proto/musubi/group/v1/group.ts';
 import { groupTopic } from './domain.ts';
 import type { OwnSaying } from './store.ts';
 import type { Saying } from './topic-store.ts';

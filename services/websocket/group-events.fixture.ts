@@ -50,7 +50,13 @@ const CHANGES = {
 } as const;
 
 /** That a member was one thing to a group, and is another. */
-export function candidacyEvent(groupId: string, memberId: string, version: number, was: Tie, is: keyof typeof CHANGES): OutboxEvent {
+export function candidacyEvent(
+  groupId: string,
+  memberId: string,
+  version: number,
+  was: Tie,
+  is: keyof typeof CHANGES,
+): OutboxEvent {
   const asked = { requestedAt: AT, message: 'a secret', declineReason: 'a secret' };
   const payload = MembershipEvent.toJSON({
     ...{ groupId, memberId, version, was, expulsion: undefined },

@@ -159,15 +159,18 @@ test.serial('to see less, and then as much again, is a break; to see less only i
   t.like(await comeBack(me, groupId, cursor, 3), { reset: 1, heard: ['group updated 3'] });
 });
 
-test.serial('what is noted of a sight is kept for as long as events are, and less long than that it may have ended', async (t) => {
-  const { me, groupId } = await letIn();
-  const client = await connect(me);
-  await resume(client, groupId, undefined);
-  const left = (name: string): Promise<number> => sockets.redis.pttl(`${sockets.prefix}ws:${name}`);
-  const noted = await left(`sight:${me}:${topicOf(groupId)}`);
-  t.true(noted >= KEPT.ms && noted <= KEPT.ms + 300_000, String(noted));
-  await narrow(me);
-  await narrow();
-  for (const name of [`closed:${me}`, 'narrowed']) t.true((await left(name)) > KEPT.ms + 300_000, name);
-  client.drop();
-});
+test.serial(
+  'what is noted of a sight is kept for as long as events are, and less long than that it may have ended',
+  async (t) => {
+    const { me, groupId } = await letIn();
+    const client = await connect(me);
+    await resume(client, groupId, undefined);
+    const left = (name: string): Promise<number> => sockets.redis.pttl(`${sockets.prefix}ws:${name}`);
+    const noted = await left(`sight:${me}:${topicOf(groupId)}`);
+    t.true(noted >= KEPT.ms && noted <= KEPT.ms + 300_000, String(noted));
+    await narrow(me);
+    await narrow();
+    for (const name of [`closed:${me}`, 'narrowed']) t.true((await left(name)) > KEPT.ms + 300_000, name);
+    client.drop();
+  },
+);

@@ -28,28 +28,31 @@ async function following(groupId: string) {
 }
 
 for (const change of ['moved', 'archived', 'restored'] as const) {
-  test.serial(`that a group was ${change} is told once in the topics of those below it, without saying which it was`, async (t) => {
-    const above = randomUUID();
-    const below = Array.from({ length: 5 }, () => randomUUID());
-    sockets.below.set(above, below);
-    const clients = await Promise.all(below.map(async (groupId) => (await following(groupId)).client));
-    const { client: beside } = await following(randomUUID());
-    const event = groupEvent(change, above, 7, { parentId: randomUUID() });
-    await sockets.say(event);
-    await sockets.say(event);
-    for (const [at, client] of clients.entries()) {
-      await heard(client, 1);
-      await settled(client);
-      const groupId = below[at] ?? '';
-      t.deepEqual(
-        saidTo(client).map((frame) => ({ ...frame, cursor: '' })),
-        [{ type: 'group', topic: topicOf(groupId), cursor: '', change: 'updated', groupId }],
-      );
-      t.false(JSON.stringify(client.frames).includes(above));
-    }
-    await settled(beside);
-    t.deepEqual(heardBy(beside), []);
-  });
+  test.serial(
+    `that a group was ${change} is told once in the topics of those below it, without saying which it was`,
+    async (t) => {
+      const above = randomUUID();
+      const below = Array.from({ length: 5 }, () => randomUUID());
+      sockets.below.set(above, below);
+      const clients = await Promise.all(below.map(async (groupId) => (await following(groupId)).client));
+      const { client: beside } = await following(randomUUID());
+      const event = groupEvent(change, above, 7, { parentId: randomUUID() });
+      await sockets.say(event);
+      await sockets.say(event);
+      for (const [at, client] of clients.entries()) {
+        await heard(client, 1);
+        await settled(client);
+        const groupId = below[at] ?? '';
+        t.deepEqual(
+          saidTo(client).map((frame) => ({ ...frame, cursor: '' })),
+          [{ type: 'group', topic: topicOf(groupId), cursor: '', change: 'updated', groupId }],
+        );
+        t.false(JSON.stringify(client.frames).includes(above));
+      }
+      await settled(beside);
+      t.deepEqual(heardBy(beside), []);
+    },
+  );
 }
 
 test.serial('what of a group does not change those below it, is not told there', async (t) => {

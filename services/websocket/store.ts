@@ -278,7 +278,5 @@ function toEntry(cursor: Cursor, values: string[]): Entry {
   for (let i = 0; i + 1 < values.length; i += 2) given[values[i] ?? ''] = values[i + 1] ?? '';
   const { type, id = '', owner = '', job = '', traceparent = '', time = '', fields = '{}', needs = '' } = given;
   const entry = { cursor, traceparent, time: Number(time) };
-  return type === undefined
-    ? { ...entry, jobId: id, memberId: owner, job }
-    : { ...entry, type, fields, needs: needs as Action };
+  return type === undefined ? { ...entry, jobId: id, memberId: owner, job } : { ...entry, type, fields, needs: needs as Action };
 }

@@ -63,7 +63,11 @@ export async function listGroupsBelow(
   { groupId, afterId }: { groupId: string; afterId: string },
 ): Promise<ListGroupsBelowResponse> {
   const below = { path: groupId, _id: { $gt: afterId, $ne: groupId }, removedBy: { $exists: false } };
-  const found = await groups.find(below, { projection: { _id: 1 } }).sort({ _id: 1 }).limit(BELOW_AT_ONCE).toArray();
+  const found = await groups
+    .find(below, { projection: { _id: 1 } })
+    .sort({ _id: 1 })
+    .limit(BELOW_AT_ONCE)
+    .toArray();
   return { groupIds: found.map(({ _id }) => _id) };
 }
 

@@ -48,7 +48,9 @@ test('whom who adds may not read, is nobody to it, whether it would come in or n
   const [hidden, alsoHidden, one, hindered] = [await member(), await member(), await member(), await member()];
   const all = [hidden, alsoHidden, one, hindered].map(({ memberId }) => memberId) as [string, string, string, string];
   const role = `hides-${randomUUID()}`;
-  const forbidden = all.slice(0, 2).map((id) => `forbid (principal, action == Musubi::Action::"member.read", resource == Musubi::Member::"${id}");`);
+  const forbidden = all
+    .slice(0, 2)
+    .map((id) => `forbid (principal, action == Musubi::Action::"member.read", resource == Musubi::Member::"${id}");`);
   await auth.role(role, [...forbidden]);
   const leader = await member(READS, role);
   const { groupId } = await made(leader.memberId);
