@@ -240,6 +240,7 @@ test.serial('nothing is begun with whom nobody knows, once all are taken in', as
     await beginAdding(groupId, [unknown, known], after);
     t.deepEqual((await hold(after)).memberIds, [known]);
     t.is(await membershipOf(groupId, unknown), undefined);
+    await commitPart(after);
     t.deepEqual(await linesOf(after, AdditionOutcome.ADDITION_OUTCOME_REFUSED), [`${unknown} MEMBER_NOT_FOUND`]);
   } finally {
     await db.query(sql`delete from taken_in`);

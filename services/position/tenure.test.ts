@@ -69,9 +69,9 @@ test('what is permitted more by a position is given to all who hold it, for as l
       { operationId: of('update'), groupId, positionId: id, permissions: { permissions: [] }, ...(by ? { byMemberId: by } : {}) },
       call,
     );
-  const sooner = async (id: string = positionId, by: string | undefined = byMemberId) => {
+  const sooner = async (id: string = positionId, by: string | null = byMemberId) => {
     const one = job();
-    const { tenure } = await update(id, by, one);
+    const { tenure } = await update(id, by ?? undefined, one);
     await undo(one.of('update'));
     return tenure?.endingSoonerIds;
   };
@@ -80,7 +80,7 @@ test('what is permitted more by a position is given to all who hold it, for as l
   t.deepEqual(await sooner(), [], 'for as long');
   await change(groupId, randomUUID(), { bind: [positionId], until: late });
   t.deepEqual(await sooner(), [leading], 'one does for longer');
-  t.deepEqual(await sooner(positionId, undefined), [], 'the system itself');
+  t.deepEqual(await sooner(positionId, null), [], 'the system itself');
   t.deepEqual(await sooner(positionId, randomUUID()), [], 'who has no term');
   t.deepEqual(await sooner(leading), [leading], 'others lead without end');
   t.deepEqual(await sooner(ofMembers), [leading], 'everybody in the group holds that');

@@ -123,7 +123,10 @@ test.serial(
 
 test.serial('a socket that lags behind what is kept is told so, and goes on from now', async (t) => {
   const { groupId, client, me } = await following();
-  const { client: other } = await following(one, groupId);
+  const reader = randomUUID();
+  sockets.allow(reader, groupId, 'group.read');
+  const other = await connect(reader);
+  await other.subscribe([topicOf(groupId)]);
   // What its member is to the group is asked, and Auth does not answer for a while.
   const held = Promise.withResolvers<void>();
   const asked = Promise.withResolvers<void>();
@@ -134,6 +137,7 @@ test.serial('a socket that lags behind what is kept is told so, and goes on from
   await sockets.say(bindingsEvent(groupId, me, 1));
   await asked.promise;
   // Another one at the same node does not wait for it.
+  await sockets.say(groupEvent('updated', groupId, 1));
   await heard(other, 1);
   await sockets.say(...Array.from({ length: KEPT.events + 1 }, () => bindingsEvent(groupId, randomUUID(), 1)));
   sockets.decidedMany = async () => undefined;
