@@ -7,6 +7,7 @@ import type { AccessToken } from './access-tokens.ts';
 import type { Auth } from './auth.ts';
 import type { Condition } from './conditions.ts';
 import type { Role } from './domain.ts';
+import { stampOf } from './groups/group.ts';
 import { outcomeOf } from './outcome.ts';
 import type { Permit } from './permits.ts';
 import type { RoleVersion } from './policy-sets.ts';
@@ -141,11 +142,20 @@ export async function inTurns<Item, Answer>(
  *   still; nothing is allowed where that one is gone, too
  * @throws as {@link authenticate}
  */
-export async function check(
+export const check = async (auth: Auth, asked: Checks, signal?: AbortSignal): Promise<boolean[]> =>
+  (await checkAll(auth, asked, signal)).allowed;
+
+interface Checks {
+  accessToken: string;
+  checks: readonly (Asked & { goneFrom?: string | undefined })[];
+}
+
+/** The same with stamps: see {@link stampOf}. */
+export async function checkAll(
   auth: Auth,
-  { accessToken, checks }: { accessToken: string; checks: readonly (Asked & { goneFrom?: string | undefined })[] },
+  { accessToken, checks }: Checks,
   signal?: AbortSignal,
-): Promise<boolean[]> {
+): Promise<{ allowed: boolean[]; stamps: () => string[] }> {
   const resources = checks.map(({ resource, goneFrom }) => (goneFrom === undefined ? resource : groupOf(goneFrom)));
   const about = aboutOf(
     resources,
@@ -163,7 +173,12 @@ export async function check(
     const question = goneFrom === undefined ? asked : askedBelow(asked, resource.id, true);
     return (await auth.policies.decide(question, roles, load)) === 'allowed';
   };
-  return await inTurns(checks, decide, signal);
+  const allowed = await inTurns(checks, decide, signal);
+  const stampAt = (id: string): string => {
+    const place = facts.places.get(id);
+    return place ? stampOf(place, roles) : '';
+  };
+  return { allowed, stamps: () => checks.map(({ resource }) => (resource.type === 'Group' ? stampAt(resource.id) : '')) };
 }
 
 /** Those of these members that a member may read. */

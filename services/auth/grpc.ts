@@ -5,7 +5,7 @@ import { currentTraceId } from '#platform/process/telemetry.ts';
 import { LONGEST_NAME } from '#platform/validation/fields.ts';
 import { requireId } from '#platform/validation/id.ts';
 import type { AuthServiceService, Origin, PermissionCheck, Resource, TokenResponse } from '#proto/musubi/auth/v1/auth.ts';
-import { authenticate, authorize, check } from './access.ts';
+import { authenticate, authorize, checkAll } from './access.ts';
 import { ACCESS_TOKEN_SECONDS } from './access-tokens.ts';
 import type { Auth } from './auth.ts';
 import { toWire } from './conditions-wire.ts';
@@ -78,7 +78,7 @@ export function authHandlers(auth: Auth, keys: KeyRing): AuthHandlers {
         ...(seen === undefined ? {} : { seen: toWire(seen) }),
       };
     },
-    check: async ({ accessToken, checks }, { signal }) => {
+    check: async ({ accessToken, checks, stamped = false }, { signal }) => {
       if (checks.length === 0 || checks.length > MAX_CHECKS) throw wrong('checks', `must be 1 to ${MAX_CHECKS}`);
       const questions = checks.map((one, index) => {
         const { goneFrom } = one;
@@ -87,7 +87,8 @@ export function authHandlers(auth: Auth, keys: KeyRing): AuthHandlers {
           throw wrong(`checks[${index}].goneFrom`, 'is for groups only');
         return { ...question(one, `checks[${index}].`), goneFrom };
       });
-      return { allowed: await check(auth, { accessToken, checks: questions }, signal) };
+      const { allowed, stamps } = await checkAll(auth, { accessToken, checks: questions }, signal);
+      return { allowed, stamps: stamped ? stamps() : [] };
     },
     simulate: async ({ accessToken, memberId, check: asked }, { signal }) => {
       requireId('memberId', memberId);

@@ -27,6 +27,8 @@ export interface World {
   granted: Set<string>;
   /** What members may not do to members, themselves or others, in the same way: anything else they may. */
   withheld: Set<string>;
+  /** By group, of what it was that Auth's answers go by; default: of nothing that has changed. */
+  stamps: Map<string, string>;
   /** The groups below others. */
   below: Map<string, string[]>;
   authIsAway: boolean;
@@ -56,6 +58,7 @@ export const newWorld = (): World => ({
   readers: new Set(),
   granted: new Set(),
   withheld: new Set(),
+  stamps: new Map(),
   below: new Map(),
   authIsAway: false,
   authIsAheadMs: 0,
@@ -121,8 +124,9 @@ export async function servePeers(world: World, lifecycle: Lifecycle, log: Logger
       const allowed = checks.map(({ action, resource, goneFrom }) =>
         mayDo(memberId, action, resource && goneFrom ? { ...resource, id: goneId(resource.id, goneFrom) } : resource),
       );
+      const stamps = checks.map(({ resource }) => world.stamps.get(resource?.id ?? '') ?? '');
       await world.decidedMany();
-      return { allowed };
+      return { allowed, stamps };
     },
     async listGroupsBelow({ groupId, afterId }) {
       if (world.authIsAway) throw unavailable('STORE_UNAVAILABLE', 'the store is away');

@@ -3,7 +3,7 @@ import { unavailable } from '#platform/errors.ts';
 import { guarded, type Redis } from '#platform/redis/client.ts';
 import type { Action } from '#proto/musubi/auth/v1/actions.ts';
 import { type Cursor, compareCursors, type Kept } from './domain.ts';
-import { closedKey, cutKey, inOrder, narrowedKey, type TopicStore, topicStore } from './topic-store.ts';
+import { closedKey, cutKey, inOrder, type TopicStore, topicStore } from './topic-store.ts';
 
 /** A job's event on its way to sockets. */
 export interface JobEvent {
@@ -180,6 +180,7 @@ export function socketStore(redis: Redis, kept: Kept, prefix = ''): SocketStore 
   const eventsKey = (memberId: string): string => `${prefix}ws:events:${memberId}`;
   const seenKey = (jobId: string): string => `${prefix}ws:seen:${jobId}`;
   const closingsKey = `${prefix}ws:closings`;
+  const narrowedKey = `${prefix}ws:narrowed`;
   const closedOf = (memberId: string): string => closedKey(prefix, memberId);
   /** For longer than what was noted of a member's sight is kept, which is written with each token. */
   const closedKeptMs = LONGEST_TOKEN_MS + kept.ms;
@@ -221,7 +222,7 @@ export function socketStore(redis: Redis, kept: Kept, prefix = ''): SocketStore 
       }),
     narrow: (memberIds) =>
       guarded(async () => {
-        const keys = [closingsKey, followersKey, ...(memberIds ? memberIds.map(closedOf) : [narrowedKey(prefix)])];
+        const keys = [closingsKey, followersKey, ...(memberIds ? memberIds.map(closedOf) : [narrowedKey])];
         const given = [closedKeptMs, prefix, ...(memberIds ?? [])];
         const [number, following] = await scripts.narrowSockets(keys.length, ...keys, ...given);
         return { number: Number(number), memberIds: following };
@@ -231,7 +232,7 @@ export function socketStore(redis: Redis, kept: Kept, prefix = ''): SocketStore 
 
     subscribe: (jobIds, memberId, forMs, closings) =>
       guarded(async () => {
-        const keys = [closedOf(memberId), narrowedKey(prefix), followersKey, ...jobIds.map(jobKey)];
+        const keys = [closedOf(memberId), narrowedKey, followersKey, ...jobIds.map(jobKey)];
         return (await scripts.subscribeToJobs(keys.length, ...keys, memberId, forMs, closings ?? '')) === 1;
       }),
 

@@ -147,7 +147,7 @@ export async function noteSight(
 ): Promise<Map<string, SeenGroup>> {
   const groups = [...things].flatMap(([topic, thing]) => ('groupId' in thing ? [[topic, thing] as const] : []));
   if (groups.length === 0) return new Map();
-  const sights = new Map(groups.map(([topic, { sight }]) => [topic, lettersOf(sight)]));
+  const sights = new Map(groups.map(([topic, { sight, stamp = '' }]) => [topic, `${lettersOf(sight)} ${stamp}`]));
   const since = await store.topics.see(identity.memberId, sights, { ...asked, forMs: leftOf(identity) + keptMs });
   return new Map(groups.map(([topic, group], at) => [topic, { ...group, ...(since[at] ? { from: since[at] } : {}) }]));
 }

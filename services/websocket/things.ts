@@ -40,6 +40,8 @@ export const lettersOf = (sight: Sight): string => KINDS.map((kind) => (sight[ki
 export interface SeenGroup {
   groupId: string;
   sight: Sight;
+  /** Of Auth's answer by which it has that. */
+  stamp?: string;
   /** Since when the member has had that sight without a break: of what was said before, nothing is told. Absent: since now. */
   from?: Cursor;
 }
@@ -103,13 +105,19 @@ const questionsOf = (thing: Thing): Question[] =>
 /** As many as Auth answers at once. */
 const MOST_AT_ONCE = 100;
 
+interface Answers {
+  allowed: boolean[];
+  /** Of each, what would be another one if what the answer goes by had changed. */
+  stamps: string[];
+}
+
 /** @throws as `auth.Authenticate` */
-async function answersOf(peers: Peers, { token }: Identity, questions: readonly Question[]): Promise<boolean[]> {
+async function answersOf(peers: Peers, { token }: Identity, questions: readonly Question[]): Promise<Answers> {
   const parts = Array.from({ length: Math.ceil(questions.length / MOST_AT_ONCE) }, (_, part) =>
     questions.slice(part * MOST_AT_ONCE, (part + 1) * MOST_AT_ONCE),
   );
-  const answers = await Promise.all(parts.map((checks) => peers.auth.check({ accessToken: token, checks })));
-  return answers.flatMap(({ allowed }) => allowed);
+  const answers = await Promise.all(parts.map((checks) => peers.auth.check({ accessToken: token, checks, stamped: true })));
+  return { allowed: answers.flatMap(({ allowed }) => allowed), stamps: answers.flatMap(({ stamps }) => stamps) };
 }
 
 /**
@@ -120,22 +128,23 @@ async function answersOf(peers: Peers, { token }: Identity, questions: readonly 
  */
 export async function allowedOf<T extends Thing>(peers: Peers, identity: Identity, things: Things<T>): Promise<Map<string, T>> {
   const asked = [...things].map(([topic, thing]) => ({ topic, thing, questions: questionsOf(thing) }));
-  const answers = (
-    await answersOf(
-      peers,
-      identity,
-      asked.flatMap(({ questions }) => questions),
-    )
-  ).values();
+  const answers = await answersOf(
+    peers,
+    identity,
+    asked.flatMap(({ questions }) => questions),
+  );
   const allowed = new Map<string, T>();
+  let from = 0;
   for (const { topic, thing, questions } of asked) {
-    const [mayFollow, ...has] = questions.map(() => answers.next().value === true);
+    const [mayFollow, ...has] = answers.allowed.slice(from, from + questions.length);
+    const stamp = answers.stamps[from] ?? '';
+    from += questions.length;
     if (!mayFollow) continue;
     if ('jobId' in thing) allowed.set(topic, thing);
     else {
       // Since when it has that sight, an answer does not say.
-      const { from: _, ...group } = thing;
-      allowed.set(topic, { ...group, sight: sightOf((_kind, at) => has[at] === true) } as T);
+      const { groupId } = thing;
+      allowed.set(topic, { groupId, stamp, sight: sightOf((_kind, at) => has[at] === true) } as T);
     }
   }
   return allowed;
@@ -143,8 +152,8 @@ export async function allowedOf<T extends Thing>(peers: Peers, identity: Identit
 
 /** Whether the client's member may do that to itself. @throws as `auth.Authenticate` */
 export async function mayToItself(peers: Peers, identity: Identity, action: Action): Promise<boolean> {
-  const [allowed] = await answersOf(peers, identity, [{ action, resource: memberResource(identity.memberId) }]);
-  return allowed === true;
+  const { allowed } = await answersOf(peers, identity, [{ action, resource: memberResource(identity.memberId) }]);
+  return allowed[0] === true;
 }
 
 /** A group, or a member of one, about which Auth is asked. */
@@ -162,13 +171,11 @@ export type Asked =
  * @returns what it says of each, in order
  * @throws as `auth.Authenticate`
  */
-export const visibleOf = (peers: Peers, identity: Identity, asked: readonly Asked[]): Promise<boolean[]> =>
-  answersOf(
-    peers,
-    identity,
-    asked.map((one) =>
-      'memberId' in one
-        ? { action: 'member.list', resource: memberResource(one.memberId) }
-        : { ...groupQuestion('group.read', one.groupId), goneFrom: one.goneFrom },
-    ),
+export async function visibleOf(peers: Peers, identity: Identity, asked: readonly Asked[]): Promise<boolean[]> {
+  const questions = asked.map((one) =>
+    'memberId' in one
+      ? { action: 'member.list' as const, resource: memberResource(one.memberId) }
+      : { ...groupQuestion('group.read', one.groupId), goneFrom: one.goneFrom },
   );
+  return (await answersOf(peers, identity, questions)).allowed;
+}

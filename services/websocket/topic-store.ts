@@ -91,7 +91,7 @@ export interface TopicStore {
   /**
    * Notes for a time (ms) what a member may hear of topics, by an answer of Auth.
    *
-   * @param sights by topic, as letters
+   * @param sights by topic, as letters; and, with a blank before it, the stamp of Auth's answer
    * @param closings the last one before Auth was asked
    * @param goesOn a socket of the member has followed them until now, and was asked about after each narrowing
    * @returns for each topic the cursor since which the member may hear as much without a break, in their order
@@ -115,7 +115,6 @@ interface Scripts {
 }
 
 export const closedKey = (prefix: string, memberId: string): string => `${prefix}ws:closed:${memberId}`;
-export const narrowedKey = (prefix: string): string => `${prefix}ws:narrowed`;
 
 /** What is done with events side by side on one connection, so in their order; if one fails, all come again, and none counts twice. */
 export const inOrder = <Event>(events: readonly Event[], send: (event: Event) => Promise<unknown>): Promise<void> =>
@@ -175,7 +174,7 @@ export function topicStore(redis: Redis, kept: Kept, prefix: string): TopicStore
     see: (memberId, sights, { closings, forMs, goesOn }) =>
       guarded(async () => {
         const noted = [...sights.keys()].flatMap((topic) => [`${prefix}ws:sight:${memberId}:${topic}`, streamKey(topic)]);
-        const keys = [closedKey(prefix, memberId), narrowedKey(prefix), ...noted];
+        const keys = [closedKey(prefix, memberId), ...noted];
         return await scripts.seeTopics(keys.length, ...keys, closings, forMs, goesOn ? 'goes on' : '', ...sights.values());
       }),
   };
