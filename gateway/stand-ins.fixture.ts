@@ -105,7 +105,7 @@ export function authOf(world: State, tokens: Record<string, string>) {
     getJwks: async () => ({ jwksJson: '{"keys":[{"kty":"EC","kid":"1"}]}' }),
     async check({ accessToken, checks }: CheckRequest) {
       const memberId = known(accessToken);
-      return { allowed: checks.map(({ action, resource }) => mayDo(world, memberId, action, resource)) };
+      return { allowed: checks.map(({ action, resource }) => mayDo(world, memberId, action, resource)), stamps: [] };
     },
     checkRename: async () => ({}),
     listHeldLogins: async ({ loginId, pageToken }: { loginId: string; pageToken: string }) => {

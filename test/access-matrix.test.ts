@@ -3,7 +3,18 @@ import { readFileSync } from 'node:fs';
 import test, { type ExecutionContext } from 'ava';
 import type { Route } from '../gateway/http/route.ts';
 import { allRoutes } from '../gateway/routes/index.ts';
-import { ASKERS, accessDocument, FRAMES, frameAllows, routeAllows, WHOSE } from './access-table.ts';
+import {
+  ASKERS,
+  accessDocument,
+  FRAMES,
+  frameAllows,
+  linesOf,
+  namesItself,
+  type OF_GROUPS,
+  routeAllows,
+  WHOSE,
+  whoseOf,
+} from './access-table.ts';
 import { type Answer, admin, Client, login, type Registered, register, unique } from './client.ts';
 import { Socket } from './socket.ts';
 
@@ -32,8 +43,20 @@ async function someone(as: Client, roleId?: string): Promise<Someone> {
   return { ...registered, client, jobId: body.jobId, sessionId: sessions[0].id, groupId: group.body.id };
 }
 
+/** What somebody makes of groups for others: one that they are in, one that everybody finds, and one that they are invited to. */
+async function groupsFor({ client }: Someone, others: readonly Someone[]): Promise<Record<(typeof OF_GROUPS)[number], string>> {
+  const make = async (visibility: string): Promise<string> =>
+    (await client.post('/v1/groups', { name: unique('Group'), visibility }, wait)).body.id;
+  const [joined, found, invited] = await Promise.all(['invitation', 'open', 'invitation'].map(make));
+  for (const { memberId } of others) {
+    await client.put(`/v1/groups/${joined}/members/${memberId}`, undefined, wait);
+    await client.post(`/v1/groups/${invited}/invitations`, { memberId }, wait);
+  }
+  return { joined: joined ?? '', found: found ?? '', invited: invited ?? '' };
+}
+
 /** @param of whose the thing is */
-const ask = (client: Client, { method, path, ...route }: Route, of: Someone): Promise<Answer> => {
+const ask = (client: Client, { method, path, ...route }: Route, of: Omit<Someone, 'client'>): Promise<Answer> => {
   const { memberId, jobId, sessionId, groupId } = of;
   const known: Record<string, string> = { memberId, jobId, sessionId, groupId };
   const filled = path.replace(/\{(\w+)\}/g, (_, name: string) => known[name] ?? OTHERS[name] ?? randomUUID());
@@ -67,14 +90,18 @@ test('each route lets in whom the table says, and nobody else', async (t) => {
   const clients = new Map(ASKERS.map((asker, at) => [asker, asker === 'stranger' ? undefined : asking[at]] as const));
   const got: Record<string, unknown> = {};
   const expected: Record<string, unknown> = {};
-  for (const route of routes) {
-    const allowed = await routeAllows(route);
+  const groups = await groupsFor(another, asking);
+  for (const line of routes.flatMap(linesOf)) {
+    const { route, isSelf } = line;
+    const allowed = await routeAllows(line);
     for (const asker of ASKERS)
-      for (const whose of WHOSE) {
+      for (const whose of whoseOf(route)) {
         const asks = clients.get(asker);
         const of = (whose === 'own' && asks) || another;
-        const name = `${route.operationId} ${asker} ${whose}`;
-        got[name] = letIn(t, route, await ask(asks?.client ?? new Client(), route, of));
+        const { memberId } = (namesItself(line, whose) && asks) || another;
+        const groupId = whose in groups ? groups[whose as keyof typeof groups] : of.groupId;
+        const name = `${route.operationId} ${isSelf ? 'itself ' : ''}${asker} ${whose}`;
+        got[name] = letIn(t, route, await ask(asks?.client ?? new Client(), route, { ...of, memberId, groupId }));
         expected[name] = allowed.get(asker)?.[whose];
       }
   }

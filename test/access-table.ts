@@ -18,15 +18,17 @@ import { frameActions } from '../services/websocket/frames.ts';
  * services. ACCESS.md shows it; `npm run access` writes that again.
  */
 
-/** Whose the thing is that a request is about. */
+/** Whose the thing is that a request is about. A group of one's own is one that one leads. */
 export const WHOSE = ['own', "another's"] as const;
-export type Whose = (typeof WHOSE)[number];
+/** What who asks is to a group of another: it is in it, everybody finds it, or it is invited to it; one of `another's` is hidden. */
+export const OF_GROUPS = ['joined', 'found', 'invited'] as const;
+export type Whose = (typeof WHOSE)[number] | (typeof OF_GROUPS)[number];
 
 /** Who asks: nobody, or a member with one of the built-in roles. */
 export const ASKERS = ['stranger', ...BUILT_IN_ROLES.map(({ roleId }) => roleId)] as const;
 export type Asker = (typeof ASKERS)[number];
 
-export type Allowed = Record<Whose, boolean>;
+export type Allowed = Partial<Record<Whose, boolean>>;
 /** By who asks. */
 type AllowedTo = ReadonlyMap<Asker, Allowed>;
 
@@ -40,45 +42,79 @@ const groundOf = (groupId: string, leads: boolean): Ground => ({
     .map(({ positionId, kind, permissions }) => ({ id: positionId, kind, permissions })),
 });
 
-/** A group of one's own is led by who asks, and has its ID here; others are hidden. */
-function factsOf(groupId: string, memberId: string): Facts {
-  const all = [groundOf(ROOT, false), groundOf(memberId, true)];
-  const grounds = all.filter((ground) => [ROOT, groupId].includes(ground.groupId));
-  const place: Place = { id: groupId, findable: groupId === ROOT, named: [], isInvited: false, grounds };
+/** What is known of a group to which who asks is this, in which it is if it is in any. */
+function factsOf(groupId: string, whose: Whose): Facts {
+  const leads = whose === 'own';
+  const its = leads || whose === 'joined' ? [groundOf(groupId, leads)] : [];
+  const all = [groundOf(ROOT, false), ...(groupId === ROOT || groupId === '' ? [] : its)];
+  const place: Place = {
+    ...{ id: groupId, findable: groupId === ROOT || whose === 'found', named: [], isInvited: whose === 'invited' },
+    grounds: all.filter((ground) => [ROOT, groupId].includes(ground.groupId)),
+  };
   return { ...NO_FACTS, places: new Map([[groupId, place]]), everywhere: { grounds: all, invitedTo: [] } };
 }
 
 /** What Cedar decides by a built-in role. */
-async function decided(asker: Asker, route: Pick<Route, 'filtered'>, action: string, memberId: string, of: Resource) {
+async function decided(
+  asker: Asker,
+  route: Pick<Route, 'filtered'>,
+  { action, memberId, whose, of }: { action: string; memberId: string; whose: Whose; of: Resource },
+) {
   const role = BUILT_IN_ROLES.find(({ roleId }) => roleId === asker);
   if (!role) return false;
   const held: RoleVersion[] = [{ _id: role.roleId, version: 1 }];
   const load = async () => [{ _id: role.roleId, version: 1, policies: [...role.policies] }];
-  const question = questionOf({ memberId, action, resource: of }, factsOf(of.id, memberId));
+  const question = questionOf({ memberId, action, resource: of }, factsOf(of.id, whose));
   return route.filtered
     ? !['denied', 'unknown'].includes(String(await policies.seen(question, held, load)))
     : (await policies.decide(question, held, load)) === 'allowed';
 }
 
-async function allowedBy(decide: (asker: Asker, memberId: string, ownerId: string) => Promise<boolean>): Promise<AllowedTo> {
+async function allowedBy(
+  kinds: readonly Whose[],
+  decide: (asker: Asker, whose: Whose, memberId: string) => Promise<boolean>,
+): Promise<AllowedTo> {
   const memberId = randomUUID();
-  const rows = ASKERS.map(
-    async (asker): Promise<[Asker, Allowed]> => [
-      asker,
-      { own: await decide(asker, memberId, memberId), "another's": await decide(asker, memberId, randomUUID()) },
-    ],
-  );
+  const rows = ASKERS.map(async (asker): Promise<[Asker, Allowed]> => {
+    const allowed = kinds.map(async (whose) => [whose, await decide(asker, whose, memberId)] as const);
+    return [asker, Object.fromEntries(await Promise.all(allowed))];
+  });
   return new Map(await Promise.all(rows));
 }
 
+/** A route; where it has an action of its own for who does it to itself, once for that, and once for the others. */
+export interface Line {
+  route: Route;
+  /** Undefined: that is the same. */
+  isSelf?: boolean;
+}
+export const linesOf = (route: Route): Line[] =>
+  route.selfAction
+    ? [
+        { route, isSelf: true },
+        { route, isSelf: false },
+      ]
+    : [{ route }];
+
+/** What who asks can be to the thing that a route is about. */
+export const whoseOf = ({ params }: Route): Whose[] => [...WHOSE, ...('groupId' in params.shape ? OF_GROUPS : [])];
+
+/** Whether the member that a request names is the one who asks. */
+export const namesItself = ({ isSelf }: Line, whose: Whose): boolean => isSelf ?? whose !== "another's";
+
 /** Who may use a route. */
-export const routeAllows = (route: Route): Promise<AllowedTo> =>
-  allowedBy(async (asker, memberId, ownerId) => {
+export const routeAllows = (line: Line): Promise<AllowedTo> =>
+  allowedBy(whoseOf(line.route), async (asker, whose, memberId) => {
+    const { route, isSelf } = line;
     if (route.public) return true;
-    const params = Object.fromEntries(Object.keys(route.params.shape).map((name) => [name, ownerId]));
-    const resource = route.resource({ params, body: {}, loaded: { memberId: ownerId }, claimedMemberId: memberId });
-    const action = ownerId === memberId ? (route.selfAction ?? route.action) : route.action;
-    return await decided(asker, route, action, memberId, { ownerId: '', ...resource });
+    const ownerId = namesItself(line, whose) ? memberId : randomUUID();
+    const others = Object.keys(route.params.shape).map((name) => [name, name === 'groupId' ? randomUUID() : ownerId]);
+    const resource = route.resource({
+      ...{ params: Object.fromEntries(others), body: {} },
+      ...{ loaded: { memberId: ownerId }, claimedMemberId: memberId },
+    });
+    const action = isSelf ? (route.selfAction ?? route.action) : route.action;
+    return await decided(asker, route, { action, memberId, whose, of: { ownerId: '', ...resource } });
   });
 
 export type FrameType = keyof typeof frameActions;
@@ -86,15 +122,18 @@ export const FRAMES = Object.keys(frameActions) as FrameType[];
 
 /** Who may send a frame about a job. */
 export const frameAllows = (type: FrameType): Promise<AllowedTo> =>
-  allowedBy(async (asker, memberId, ownerId) => {
+  allowedBy(WHOSE, async (asker, whose, memberId) => {
     const action = frameActions[type];
     // What a stranger sends but `auth` ends its socket.
     if (action === null) return type === 'auth' || asker !== 'stranger';
-    return await decided(asker, {}, action, memberId, { type: 'Job', id: randomUUID(), ownerId });
+    const of = { type: 'Job', id: randomUUID(), ownerId: whose === 'own' ? memberId : randomUUID() };
+    return await decided(asker, {}, { action, memberId, whose, of });
   });
 
-const cell = ({ own = false, "another's": others = false }: Partial<Allowed> = {}): string =>
-  own === others ? (own ? 'yes' : '–') : own ? 'own' : "others'";
+function cell(allowed: Allowed = {}): string {
+  const may = Object.entries(allowed).flatMap(([whose, is]) => (is ? [whose === "another's" ? "others'" : whose] : []));
+  return may.length === 0 ? '–' : may.length === Object.keys(allowed).length ? 'yes' : may.join(', ');
+}
 
 const line = (...cells: string[]): string => `| ${cells.join(' | ')} |`;
 const table = (head: string[], rows: string[][]): string =>
@@ -104,17 +143,18 @@ const table = (head: string[], rows: string[][]): string =>
 export async function accessDocument(): Promise<string> {
   const allows = (allowed: AllowedTo): string[] => ASKERS.map((asker) => cell(allowed.get(asker)));
   const routes = await Promise.all(
-    allRoutes().map(async (route) => [
-      `\`${route.method} ${route.path}\``,
-      route.operationId,
-      route.action
-        ? [route.action, route.selfAction ?? []]
-            .flat()
-            .map((action) => `\`${action}\``)
-            .join(', of oneself ')
-        : 'public',
-      ...allows(await routeAllows(route)),
-    ]),
+    allRoutes()
+      .flatMap(linesOf)
+      .map(async (one) => {
+        const { route, isSelf } = one;
+        const action = isSelf ? route.selfAction : route.action;
+        return [
+          `\`${route.method} ${route.path}\``,
+          route.operationId,
+          action ? `\`${action}\`${isSelf ? ', of oneself' : ''}` : 'public',
+          ...allows(await routeAllows(one)),
+        ];
+      }),
   );
   const frames = await Promise.all(
     FRAMES.map(async (type) => [
@@ -128,7 +168,8 @@ export async function accessDocument(): Promise<string> {
   return `# Who may do what
 
 Made from the declarations by \`npm run access\`; \`test/access-matrix.test.ts\` asks the running system for each line.
-*yes*: of every thing; *own*: of what is the member's own; –: never. More is permitted by roles and policies (\`/v1/roles\`, \`/v1/policies\`).
+*yes*: of every thing; *own*: of what is the member's own, as a group that it leads; of groups of others: *joined*: of one that it is in, *found*: of one that
+everybody finds, *invited*: of one that it is invited to; –: never. More is permitted by roles and policies (\`/v1/roles\`, \`/v1/policies\`).
 
 ## Routes
 

@@ -15,7 +15,7 @@ test.after.always(() => other?.stop());
 const wait = { prefer: 'wait=30' };
 const urlOf = ({ ports }: Started): string => `ws://127.0.0.1:${ports.http}/v1/events`;
 const topicOf = (groupId: string): string => `group:${groupId}`;
-const OF_GROUPS = new Set(['group', 'membership', 'position', 'bindings']);
+const OF_GROUPS = new Set(['group', 'membership', 'position', 'bindings', 'candidate']);
 const saidTo = (socket: Socket): Frame[] => socket.frames.filter(({ type }) => OF_GROUPS.has(type));
 
 interface Someone {
@@ -219,4 +219,86 @@ test('who comes back after a restart of its node gets what it missed, once, and 
   t.deepEqual([changesOf(inner), changesOf(groupId)], [['created'], ['updated', 'updated']]);
   t.is(new Set([cursor, ...said.map((frame) => frame.cursor)]).size, 4, 'each once, and what it had not again');
   await second.close();
+});
+
+test('who comes into a group is told nothing of before, whatever cursor it brings', async (t) => {
+  const as = await admin();
+  const [leader, one] = [await someone(as), await someone(as)];
+  const groupId = await make(t, leader, { visibility: 'invitation' });
+  const leading = await follow(t, leader, groupId);
+  const cursor = leading.frames.find(({ type }) => type === 'subscribed')?.cursors?.[topicOf(groupId)] ?? '';
+  await rename(t, leader, groupId);
+  await leading.frame(({ change }) => change === 'updated');
+  await done(t, leader.client.put(member(groupId, one), undefined, wait));
+  const socket = await Socket.open(one.client.token, urlOf(other));
+  socket.send({ type: 'subscribe', topics: [topicOf(groupId)], cursors: { [topicOf(groupId)]: cursor } });
+  await socket.frame(({ type, topic }) => type === 'reset' && topic === topicOf(groupId));
+  const said = saidTo(socket).length;
+  await rename(t, leader, groupId);
+  await socket.frame(({ change }) => change === 'updated');
+  t.is(saidTo(socket).filter(({ change }) => change === 'updated').length, 1);
+  t.true(said <= 1, 'that it came in itself, at most');
+  for (const each of [leading, socket]) await each.close();
+});
+
+test('who asks and who is invited hears what becomes of it; who may decide hears who waits', async (t) => {
+  const as = await admin();
+  const [leader, one] = [await someone(as), await someone(as)];
+  const groupId = await make(t, leader, { visibility: 'request' });
+  const leading = await follow(t, leader, groupId);
+  const socket = await Socket.open(one.client.token, urlOf(other));
+  socket.send({ type: 'subscribe', topics: [] });
+  const path = `/v1/groups/${groupId}/join-requests`;
+  await done(t, one.client.post(path, { message: 'a secret' }, wait));
+  t.like(await leading.frame(({ type }) => type === 'candidate'), { change: 'made', of: 'request', memberId: one.memberId });
+  await done(t, leader.client.post(`${path}/${one.memberId}:decline`, { reason: 'a secret' }, wait));
+  t.like(await socket.frame(({ change }) => change === 'declined'), { type: 'candidacy', topic: 'member:me', groupId });
+  await done(t, leader.client.post(`/v1/groups/${groupId}/invitations`, { memberId: one.memberId }, wait));
+  await done(t, one.client.post(`/v1/groups/${groupId}/invitations/${one.memberId}:accept`, undefined, wait));
+  await socket.frame(({ change }) => change === 'admitted');
+  const inOrder = (frames: Frame[], type: string) =>
+    frames.filter((frame) => frame.type === type).map((frame) => `${(frame as { of?: string }).of} ${frame.change}`);
+  t.deepEqual(inOrder(socket.frames, 'candidacy'), [
+    ...['request made', 'request declined', 'request ended', 'invitation made', 'invitation admitted'],
+  ]);
+  await leading.frame(({ type }) => type === 'membership');
+  t.deepEqual(inOrder(leading.frames, 'candidate'), ['request made', 'request ended', 'invitation made', 'invitation ended']);
+  for (const each of [leading, socket]) {
+    t.false(JSON.stringify(each.frames).includes('a secret'));
+    await each.close();
+  }
+});
+
+test('who follows a group hears that one above it was archived, restored or moved, and is out of it when that is deleted', async (t) => {
+  const as = await admin();
+  const [leader, one] = [await someone(as), await someone(as)];
+  const [top, place] = [await make(t, leader), await make(t, leader)];
+  const middle = await make(t, leader, { parentId: top, visibility: 'invitation' });
+  const groupId = await make(t, leader, { parentId: middle });
+  const socket = await follow(t, one, groupId);
+  const { client } = leader;
+  const ways = [
+    () => client.post(`/v1/groups/${top}:archive`, undefined, wait),
+    () => client.post(`/v1/groups/${top}:restore`, undefined, wait),
+    () => client.post(`/v1/groups/${top}:move`, { parentId: place }, wait),
+  ];
+  for (const [count, way] of ways.entries()) {
+    await done(t, way());
+    await socket.frame((frame) => saidTo(socket).indexOf(frame) === count);
+  }
+  t.deepEqual(
+    saidTo(socket).map(({ cursor: _, ...frame }) => frame),
+    ways.map(() => ({ type: 'group', topic: topicOf(groupId), change: 'updated', groupId })),
+  );
+  await done(t, client.delete(`/v1/groups/${top}?cascade=true`, wait));
+  t.like(await socket.frame(({ type }) => type === 'unsubscribed'), { topics: [topicOf(groupId)], code: 'PERMISSION_REVOKED' });
+  t.false(JSON.stringify(socket.frames).includes(middle));
+  const { body } = await as.get(`/v1/audit-events?action=group.delete&pageSize=100`);
+  const event = body.items.find(({ resources }: { resources: { id: string }[] }) => resources[0]?.id === top);
+  t.is(event?.count, 3);
+  t.deepEqual(
+    event?.resources.map(({ id }: { id: string }) => id),
+    [top, middle, groupId],
+  );
+  await socket.close();
 });

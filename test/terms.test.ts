@@ -136,6 +136,29 @@ test('a timer that Temporal has lost is set again before it matters, and one of 
   t.is((await other.term.describe()).status.name, 'COMPLETED', 'it has ended quietly');
 });
 
+test('who leads by a term has nothing by it for longer: neither by another term, nor by a position that it holds without end', async (t) => {
+  const { as, path, leader, member, at, change, bind, positionId } = await ground();
+  const { body } = await leader.client.get(`${path}/positions`);
+  const leading: string = body.items.find(({ kind }: { kind: string }) => kind === 'leader').id;
+  const { body: made } = await leader.client.post(`${path}/positions`, { name: unique('Adviser'), permissions: [] }, wait);
+  t.is((await leader.client.put(at(member, made.id), undefined, wait)).status, 204);
+  t.is((await leader.client.put(at(member, leading), { until: later(DAY) }, wait)).status, 204);
+  const permit = (client: Client, id: string, action = 'group.update') =>
+    client.patch(`${path}/positions/${id}`, { permissions: [{ action, reach: 'here' }] }, wait);
+  t.is((await change(member.client)).status, 200, 'it leads');
+  const EXCEEDS = { status: 403, body: { code: 'EXCEEDS_OWN_PERMISSIONS' } };
+  t.like(await permit(member.client, made.id), EXCEEDS);
+  t.like(await member.client.put(at(member, leading), undefined, wait), EXCEEDS);
+  const ofAll: string = body.items.find(({ kind }: { kind: string }) => kind === 'member').id;
+  t.like(await permit(member.client, ofAll), EXCEEDS, 'which it holds as all do');
+  // What nobody holds for longer than it, it changes as it likes.
+  t.is((await permit(member.client, positionId, 'group.archive')).status, 200);
+  t.is((await bind({ until: later(DAY / 2) })).status, 204);
+  t.is((await permit(member.client, positionId, 'group.restore')).status, 200);
+  t.is((await permit(leader.client, made.id)).status, 200, 'who leads without end');
+  t.is((await permit(as, made.id, 'group.move')).status, 200);
+});
+
 test('what is no term is refused by its field', async (t) => {
   const { path, leader, member, bind, bound, at } = await ground();
   for (const wrong of [later(-1_000), later(11 * 366 * DAY), 'tomorrow', '2027-02-30T00:00:00Z', 7])

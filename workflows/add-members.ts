@@ -15,13 +15,16 @@ export const addPart = saga(
   'group.add-part',
   [[group.holdAdditions, auth.admitMembers, websocket.narrowSockets, group.commitAdditions]],
   async ({ step }, { groupId, part }: { groupId: string; part: number }) => {
-    const { memberIds } = await step(group.holdAdditions, { part });
-    const { refused } = await step(auth.admitMembers, { groupId, memberIds });
+    const { memberIds, hindered } = await step(group.holdAdditions, { part });
+    const hinderedIds = hindered.map(({ memberId }) => memberId);
+    const { refused } = await step(auth.admitMembers, { groupId, memberIds, hinderedIds });
     const isRefused = new Set(refused.map(({ memberId }) => memberId));
     const admitted = memberIds.filter((memberId) => !isRefused.has(memberId));
     // Policies may forbid something to members of a group.
     if (admitted.length > 0) await step(websocket.narrowSockets, ofMembers(...admitted));
-    await step(group.commitAdditions, { part, refused });
+    // Whom who adds may not know of, of that it is not told what hinders it.
+    const others = hindered.filter(({ memberId }) => !isRefused.has(memberId));
+    await step(group.commitAdditions, { part, refused: [...refused, ...others] });
     return {};
   },
 );

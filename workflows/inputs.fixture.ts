@@ -60,7 +60,12 @@ export const INPUTS: { [C in CommandName]: CommandInput<C> } & Record<'saga.reco
   'policy.update': { ...POLICY, changes: { name: 'All' } },
   'policy.delete': { ...POLICY },
   'position.create': { ...POSITION, name: 'Treasurer', permissions: [{ action: 'group.update', reach: 'REACH_HERE' }] },
-  'position.update': { ...POSITION, changes: { name: 'Secretary', permissions: [] }, expectedVersion: 1 },
+  'position.update': {
+    ...POSITION,
+    changes: { name: 'Secretary', permissions: [] },
+    byMemberId: '01890a5d-ac96-774b-bcce-b302099a8058',
+    expectedVersion: 1,
+  },
   'position.delete': { ...POSITION, expectedVersion: 2 },
   'position.bind': {
     ...POSITION,

@@ -10,6 +10,8 @@ export interface UpdatePositionInput {
   positionId: string;
   /** Absent fields stay as they are. */
   changes: { name?: string; permissions?: Permission[] };
+  /** Who changes it. */
+  byMemberId: string;
   /** The version the caller saw (If-Match); absent: any. */
   expectedVersion?: number;
 }
@@ -29,13 +31,14 @@ export const updatePosition = saga(
       finish(group.releaseGroup, () => ({})),
     ],
   ],
-  async ({ step }, { groupId, positionId, changes: { name, permissions }, expectedVersion }: UpdatePositionInput) => {
+  async ({ step }, { groupId, positionId, changes, byMemberId, expectedVersion }: UpdatePositionInput) => {
+    const { name, permissions } = changes;
     await step(group.holdGroup, { groupId });
-    const { position: grant } = await step(position.beginUpdatePosition, {
-      ...{ groupId, positionId, name, expectedVersion },
+    const { position: grant, tenure } = await step(position.beginUpdatePosition, {
+      ...{ groupId, positionId, name, expectedVersion, byMemberId },
       permissions: permissions && { permissions },
     });
-    await step(auth.putPosition, { groupId, position: grant });
+    await step(auth.putPosition, { groupId, position: grant, tenure });
     // What it permits is another thing for those who hold it, wherever it reaches, and for nobody else.
     if (permissions) {
       const holders = await step(position.listHolders, { positionId });

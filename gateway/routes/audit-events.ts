@@ -23,11 +23,14 @@ const eventSchema = z
     outcome: z.string().meta({
       description: '`DONE`; `UNDONE` when what an earlier event of the same job tells was taken back; or the code of refusals',
     }),
-    count: z.int().optional().meta({ description: 'Of refusals: how many in one minute' }),
+    count: z.int().optional().meta({
+      description: 'Of refusals: how many in one minute. Of the deletion of a group with others below it: how many groups went',
+    }),
     actorId: z.string().optional().meta({ description: 'The member that did it; absent: the system itself, or nobody knows' }),
-    resources: z
-      .array(z.strictObject({ type: z.string(), id: z.string() }))
-      .meta({ description: 'To what it was done: first what was asked for' }),
+    resources: z.array(z.strictObject({ type: z.string(), id: z.string() })).meta({
+      description:
+        'To what it was done: first what was asked for. Of the groups that are deleted with one a hundred are named, the oldest first',
+    }),
     sessionId: z.string().optional(),
     jobId: z.string().optional(),
     traceId: z.string().optional(),

@@ -24,11 +24,34 @@ test('who is the member of the path joins, another one is added; each needs a pe
     ).status,
     204,
   );
-  t.like(world.asked.at(-1), { action: 'group.add-member' });
+  t.like(world.asked.slice(-2), [
+    { action: 'group.add-member', wantsPermit: true },
+    { action: 'member.read', filtered: true },
+  ]);
   t.like(world.started, [
     { command: 'group.add-member', aggregateId: adminId, input: { groupId, memberId: adminId, byMemberId: adminId } },
     { command: 'group.add-member', aggregateId: hanaId, input: { groupId, memberId: hanaId, byMemberId: adminId } },
   ]);
+});
+
+test('whom one may not read is neither added nor invited, as if it was not there; nothing is begun, and one can join', async (t) => {
+  const { context: world } = t;
+  const { admin: token, hanaId } = world;
+  const adminId = [...world.members.keys()].find((id) => id !== hanaId) ?? '';
+  const groupId = newId();
+  const add = (memberId: string) => send(world, 'PUT', `/v1/groups/${groupId}/members/${memberId}`, { token, headers: wait });
+  const invite = (memberId: string) =>
+    send(world, 'POST', `/v1/groups/${groupId}/invitations`, { token, headers: wait, body: { memberId } });
+  const answers = async () => {
+    const all = await Promise.all([add(hanaId), add(newId()), invite(hanaId), invite(newId())]);
+    return all.map(({ status, body: { traceId: _, ...body } }) => ({ status, body }));
+  };
+  world.seen = { kind: { $case: 'ids', value: { ids: [] } } };
+  const hidden = await answers();
+  t.like(hidden[0], { status: 404, body: { code: 'MEMBER_NOT_FOUND' } });
+  t.deepEqual(new Set(hidden.map((one) => JSON.stringify(one))).size, 1, 'in the same words');
+  t.is((await add(adminId)).status, 204);
+  t.is(world.started.length, 1);
 });
 
 test('a member leaves by itself only, and may name who leads in its place', async (t) => {
@@ -110,7 +133,7 @@ test('many are added by one job, whose lines say what became of each', async (t)
   );
   world.refused = [];
   t.is((await send(world, 'GET', lines, { token })).status, 200);
-  const registered = await send(world, 'PUT', `/v1/groups/${groupId}/members/${one}`, { token });
+  const registered = await send(world, 'PUT', `/v1/groups/${groupId}/members/${world.hanaId}`, { token });
   t.like(await send(world, 'GET', `/v1/jobs/${registered.body.jobId}/lines`, { token }), { status: 200, body: { items: [] } });
 });
 
@@ -127,13 +150,13 @@ test('of a job whose history was lost Group tells the sums', async (t) => {
 
 test('a list of 10,000 members is taken; one that is longer, or names a member twice, is refused by its place', async (t) => {
   const { context: world } = t;
-  const { admin: token } = world;
+  const { admin: token, hanaId } = world;
   const path = `/v1/groups/${newId()}/members:add`;
   const post = (memberIds: string[]) => send(world, 'POST', path, { token, body: { memberIds } });
   const most = Array.from({ length: 10_000 }, newId);
   t.is((await post(most)).status, 202);
   t.is((await post(most.slice(0, 101))).status, 202);
-  t.is((await send(world, 'PUT', `/v1/groups/${newId()}/members/${newId()}`, { token })).status, 202);
+  t.is((await send(world, 'PUT', `/v1/groups/${newId()}/members/${hanaId}`, { token })).status, 202);
   t.deepEqual(world.costs, [100, 2, undefined], 'as so many commands they count');
   const wrong = async (memberIds: string[], field: string, code: string) =>
     t.like(await post(memberIds), { status: 400, body: { code: 'INVALID_ARGUMENT', errors: [{ in: 'body', field, code }] } });

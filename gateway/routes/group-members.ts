@@ -6,7 +6,7 @@ import { commandRoute } from '../commands/route.ts';
 import { claimedSubject } from '../http/authorize.ts';
 import { EXAMPLE_ID, idOf, namedIdOf } from '../id.ts';
 import { group } from './group-view.ts';
-import { HIDDEN_GROUP } from './readable.ts';
+import { HIDDEN_GROUP, requireReadableMember } from './readable.ts';
 
 // Who is in a group: each of these is about a member in it, and the job is that member's.
 
@@ -44,11 +44,14 @@ const addMember = commandRoute({
   operationId: 'addMember',
   summary: 'Join a group, or add a member to it',
   description:
-    'Who is the member of the path joins (`group.join`), which takes a group that is open. Who adds another one (`group.add-member`) must hold in the group what all its members are granted there.',
+    'Who is the member of the path joins (`group.join`), which takes a group that is open. Who adds another one (`group.add-member`) must hold in the group what all its members are granted there, and be allowed to read it (`member.read`): else it is answered as if there was no such member.',
   params: ofMember,
   resource,
   ...HIDDEN_GROUP,
   aggregateId,
+  prepare: async (_, gateway, { params: { memberId }, ...call }) => {
+    if (claimedSubject(call.accessToken) !== memberId) await requireReadableMember(gateway, call, memberId);
+  },
   input: ({ id, params: { groupId }, byMemberId }) => ({ groupId, memberId: id, byMemberId }),
   about: ({ params }) => `Add member ${params.memberId} to group ${params.groupId}`,
   responses: { 204: { description: 'The member is in the group' } },
@@ -131,6 +134,7 @@ const addMembers = commandRoute({
   operationId: 'addMembers',
   summary: 'Add up to 10,000 members to a group',
   description: `Each line ends by itself: its member is added, was in the group already, or is refused with a code (MEMBER_NOT_FOUND, MEMBER_DELETING, TOO_MANY_GROUPS …), which holds up no other. \`GET /v1/jobs/{jobId}/lines\` tells, also while the job goes on; its result has the sums.
+Whom you may not read (\`member.read\`) is refused as if there was no such member.
 Who adds must hold in the group what all its members are granted there, from the first line to the last: once the permission is taken away, the lines that are left are refused (PERMISSION_REVOKED).
 Among the commands that one may send over time (TOO_MANY_JOBS) it counts as one for each ${LINES_AS_ONE} members that are begun.
 The job can be cancelled: whose turn has not come is refused (LINE_CANCELLED), who is in the group stays there.`,

@@ -9,7 +9,7 @@ import { idOf, namedIdOf } from '../id.ts';
 import { invitationSchema, invitationShown, joinRequestSchema, joinRequestShown, readCandidacy } from './candidate-view.ts';
 import { group } from './group-view.ts';
 import { member } from './member-view.ts';
-import { HIDDEN_GROUP } from './readable.ts';
+import { HIDDEN_GROUP, requireReadableMember } from './readable.ts';
 
 // How members come into groups that are not open: they ask and are let in, or are invited and accept. Each is about a member, and the job
 // is that member's.
@@ -143,7 +143,7 @@ const inviteMember = commandRoute({
   operationId: 'inviteMember',
   summary: 'Invite a member to a group',
   description:
-    'It sees the group until it accepts, declines, or the invitation ends. Who is no administrator must hold in the group what all its members are granted there. Who has asked to be let in is approved instead.',
+    'It sees the group until it accepts, declines, or the invitation ends. Who is no administrator must hold in the group what all its members are granted there. Who has asked to be let in is approved instead. Whom you may not read (`member.read`), you do not invite: it is answered as if there was no such member.',
   params: ofGroup,
   resource: ({ groupId }) => group(groupId),
   ...HIDDEN_GROUP,
@@ -159,6 +159,7 @@ const inviteMember = commandRoute({
     })
     .meta({ id: 'NewInvitation', examples: [{ memberId: '019ed1c7-2a4e-7c31-9f05-6b1d8e2a7c40' }] }),
   aggregateId: (_, __, { memberId }) => memberId,
+  prepare: ({ memberId }, gateway, call) => requireReadableMember(gateway, call, memberId),
   input: ({ id, params: { groupId }, body: { expiresAt }, byMemberId }) => ({
     ...{ groupId, memberId: id, byMemberId },
     ...(expiresAt === undefined ? {} : { until: expiresAt }),

@@ -68,7 +68,7 @@ test('of several suspended members each is shown why only to who may suspend tha
   for (const [id, member] of members) members.set(id, { ...member, ...suspension });
   gateway.auth = {
     ...gateway.auth,
-    check: async ({ checks }) => ({ allowed: checks.map(({ resource }) => resource?.id === hanaId) }),
+    check: async ({ checks }) => ({ allowed: checks.map(({ resource }) => resource?.id === hanaId), stamps: [] }),
   };
   const { items } = (await send(world, 'GET', '/v1/members', { token })).body as { items: { id: string }[] };
   t.is(items.length, 2);

@@ -74,13 +74,14 @@ test('each command is allowed by its action on the group', async (t) => {
 test('a position is changed in part, and only in the version that was seen', async (t) => {
   const { context: world } = t;
   const { path, groupId, positionId } = existing(world);
+  const adminId = [...world.members.keys()].find((id) => id !== world.hanaId) ?? '';
   const patch = (body: object, version = '"3"') =>
     send(world, 'PATCH', path, { token: world.admin, headers: { ...wait, 'if-match': version }, body });
   t.like(await patch({ name: 'Secretary' }, '"2"'), { status: 412, body: { code: 'VERSION_MISMATCH' } });
   const renamed = await patch({ name: 'Secretary' });
   t.like(renamed, { status: 200, body: { id: positionId, name: 'Secretary', permissions: [{ action: 'group.update' }] } });
   t.deepEqual(world.started.at(-1)?.input as object, {
-    ...{ groupId, positionId, expectedVersion: 3 },
+    ...{ groupId, positionId, byMemberId: adminId, expectedVersion: 3 },
     changes: { name: 'Secretary' },
   });
   const narrowed = await patch({ permissions: [] }, '"4"');

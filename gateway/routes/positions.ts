@@ -68,7 +68,7 @@ const updatePosition = commandRoute({
   operationId: 'updatePosition',
   summary: 'Change a position of a group',
   description:
-    'What it permits holds at once for all who are bound to it. Who is no administrator has it permit nothing more that it may not do there itself.',
+    'What it permits holds at once for all who are bound to it. Who is no administrator has it permit nothing more that it may not do there itself, for as long as they are bound.',
   params: positionId,
   resource: ofGroup,
   ...HIDDEN_GROUP,
@@ -86,8 +86,8 @@ const updatePosition = commandRoute({
     }),
   conditional: true,
   aggregateId: ({ positionId }) => positionId,
-  input: ({ id, params, body: { name, permissions }, version }) => ({
-    ...{ groupId: params.groupId, positionId: id, ...version },
+  input: ({ id, params, body: { name, permissions }, version, byMemberId }) => ({
+    ...{ groupId: params.groupId, positionId: id, byMemberId, ...version },
     changes: { ...(name === undefined ? {} : { name }), ...(permissions ? { permissions: messagesOf(permissions) } : {}) },
   }),
   about: ({ params, body }) => `Change ${Object.keys(body).join(', ')} of position ${params.positionId}`,

@@ -1,9 +1,9 @@
 import { notFound } from '#platform/errors.ts';
 import type { CodeOf } from '#platform/problems.ts';
 import type { Action } from '#proto/musubi/auth/v1/actions.ts';
-import type { RequestGateway } from '../gateway.ts';
-import { isAllowed } from '../http/authorize.ts';
-import type { Resource } from '../http/route.ts';
+import type { Gateway, RequestGateway } from '../gateway.ts';
+import { isAllowed, seenOrNone } from '../http/authorize.ts';
+import type { Call, Resource } from '../http/route.ts';
 import { group } from './group-view.ts';
 
 /** Of what is not there, there is no list, rather than an empty one; and who may not read it must not learn by that whether it is. */
@@ -14,6 +14,20 @@ export async function requireReadable(
   hiddenAs: CodeOf<'NOT_FOUND'>,
 ): Promise<void> {
   if (!(await isAllowed(gateway, { accessToken, ...asked }))) throw notFound(hiddenAs);
+}
+
+/**
+ * Whom one may not read, one does nothing with: it is answered as if there was no such member, by the same look and at the same moment.
+ *
+ * @throws MEMBER_NOT_FOUND
+ */
+export async function requireReadableMember(
+  gateway: Pick<Gateway, 'auth' | 'query'>,
+  call: Pick<Call, 'accessToken' | 'ctx'>,
+  memberId: string,
+): Promise<void> {
+  const seen = await seenOrNone(gateway, call, 'member.read', 'Member');
+  await gateway.query.getMember({ memberId, seen });
 }
 
 /** Of routes that are about a group: who may not read it is told of nothing that is about it. */

@@ -2,14 +2,16 @@ import { setImmediate } from 'node:timers/promises';
 import { Counter } from '@prometheus-io/client';
 import { callerGone, permissionDenied } from '#platform/errors.ts';
 import { metrics } from '#platform/process/telemetry.ts';
+import type { Action } from '#proto/musubi/auth/v1/actions.ts';
 import type { AccessToken } from './access-tokens.ts';
 import type { Auth } from './auth.ts';
 import type { Condition } from './conditions.ts';
 import type { Role } from './domain.ts';
+import { stampOf } from './groups/group.ts';
 import { outcomeOf } from './outcome.ts';
 import type { Permit } from './permits.ts';
 import type { RoleVersion } from './policy-sets.ts';
-import { type About, aboutOf, askedBelow, questionOf, type Resource } from './question.ts';
+import { type About, aboutOf, askedBelow, NOTHING_ASKED, questionOf, type Resource } from './question.ts';
 import { permissionRevoked, sessionRevoked } from './refusals.ts';
 import type { Standing } from './standing.ts';
 
@@ -140,11 +142,20 @@ export async function inTurns<Item, Answer>(
  *   still; nothing is allowed where that one is gone, too
  * @throws as {@link authenticate}
  */
-export async function check(
+export const check = async (auth: Auth, asked: Checks, signal?: AbortSignal): Promise<boolean[]> =>
+  (await checkAll(auth, asked, signal)).allowed;
+
+interface Checks {
+  accessToken: string;
+  checks: readonly (Asked & { goneFrom?: string | undefined })[];
+}
+
+/** The same with stamps: see {@link stampOf}. */
+export async function checkAll(
   auth: Auth,
-  { accessToken, checks }: { accessToken: string; checks: readonly (Asked & { goneFrom?: string | undefined })[] },
+  { accessToken, checks }: Checks,
   signal?: AbortSignal,
-): Promise<boolean[]> {
+): Promise<{ allowed: boolean[]; stamps: () => string[] }> {
   const resources = checks.map(({ resource, goneFrom }) => (goneFrom === undefined ? resource : groupOf(goneFrom)));
   const about = aboutOf(
     resources,
@@ -162,7 +173,31 @@ export async function check(
     const question = goneFrom === undefined ? asked : askedBelow(asked, resource.id, true);
     return (await auth.policies.decide(question, roles, load)) === 'allowed';
   };
-  return await inTurns(checks, decide, signal);
+  const allowed = await inTurns(checks, decide, signal);
+  const stampAt = (id: string): string => {
+    const place = facts.places.get(id);
+    return place ? stampOf(place, roles) : '';
+  };
+  return { allowed, stamps: () => checks.map(({ resource }) => (resource.type === 'Group' ? stampAt(resource.id) : '')) };
+}
+
+/** Those of these members that a member may read. */
+export async function readableOf(
+  auth: Pick<Auth, 'store' | 'sessions' | 'policies'>,
+  memberId: string,
+  memberIds: readonly string[],
+): Promise<Set<string>> {
+  const action = 'member.read' satisfies Action;
+  const standing = await auth.sessions.standingOf(memberId, { ...NOTHING_ASKED, members: memberIds, actions: [action] });
+  if (!standing) return new Set();
+  const { roles, ...facts } = standing;
+  let loading: Promise<Role[]> | undefined;
+  const load = () => (loading ??= withPolicies(auth, roles));
+  const answers = await inTurns(memberIds, async (id) => {
+    const question = questionOf({ memberId, action, resource: { type: 'Member', id, ownerId: '' } }, facts);
+    return (await auth.policies.decide(question, roles, load)) === 'allowed';
+  });
+  return new Set(memberIds.filter((_, at) => answers[at]));
 }
 
 export const withPolicies = ({ store }: Pick<Auth, 'store'>, roles: readonly RoleVersion[]): Promise<Role[]> =>

@@ -5,7 +5,7 @@ import { currentTraceId } from '#platform/process/telemetry.ts';
 import { LONGEST_NAME } from '#platform/validation/fields.ts';
 import { requireId } from '#platform/validation/id.ts';
 import type { AuthServiceService, Origin, PermissionCheck, Resource, TokenResponse } from '#proto/musubi/auth/v1/auth.ts';
-import { authenticate, authorize, check } from './access.ts';
+import { authenticate, authorize, checkAll } from './access.ts';
 import { ACCESS_TOKEN_SECONDS } from './access-tokens.ts';
 import type { Auth } from './auth.ts';
 import { toWire } from './conditions-wire.ts';
@@ -21,7 +21,7 @@ import { endOwnSession } from './rpcs/end-session.ts';
 import { confirmErasures, listErasures, noteErasures } from './rpcs/erasures.ts';
 import { findConcerned } from './rpcs/find-concerned.ts';
 import { exportAuditEvents, listAuditEvents } from './rpcs/list-audit-events.ts';
-import { listGroups, listLogins, listRoles, listStandings } from './rpcs/list-copies.ts';
+import { listGroups, listGroupsBelow, listLogins, listRoles, listStandings } from './rpcs/list-copies.ts';
 import { listHeldLogins } from './rpcs/list-held-logins.ts';
 import { listSessions } from './rpcs/list-sessions.ts';
 import { logIn, type Tokens } from './rpcs/log-in.ts';
@@ -79,7 +79,7 @@ export function authHandlers(auth: Auth, keys: KeyRing): AuthHandlers {
         ...(seen === undefined ? {} : { seen: toWire(seen) }),
       };
     },
-    check: async ({ accessToken, checks }, { signal }) => {
+    check: async ({ accessToken, checks, stamped = false }, { signal }) => {
       if (checks.length === 0 || checks.length > MAX_CHECKS) throw wrong('checks', `must be 1 to ${MAX_CHECKS}`);
       const questions = checks.map((one, index) => {
         const { goneFrom } = one;
@@ -88,7 +88,8 @@ export function authHandlers(auth: Auth, keys: KeyRing): AuthHandlers {
           throw wrong(`checks[${index}].goneFrom`, 'is for groups only');
         return { ...question(one, `checks[${index}].`), goneFrom };
       });
-      return { allowed: await check(auth, { accessToken, checks: questions }, signal) };
+      const { allowed, stamps } = await checkAll(auth, { accessToken, checks: questions }, signal);
+      return { allowed, stamps: stamped ? stamps() : [] };
     },
     findConcerned: (request) => findConcerned(store, request),
     simulate: async ({ accessToken, memberId, check: asked }, { signal }) => {
@@ -124,6 +125,7 @@ export function authHandlers(auth: Auth, keys: KeyRing): AuthHandlers {
     listLogins: (request) => listLogins(store, request),
     listRoles: (request) => listRoles(store, request),
     listGroups: (request) => listGroups(store, request),
+    listGroupsBelow: (request) => listGroupsBelow(store, request),
     listStandings: (request) => listStandings(store, request),
     correctLogin: async (request) => {
       requireId('memberId', request.memberId);

@@ -2,7 +2,7 @@ import type { ClientSession } from 'mongodb';
 import { ADMIN } from '#platform/validation/access-fields.ts';
 import { jobOf } from '#platform/validation/id.ts';
 import type { Action } from '#proto/musubi/auth/v1/actions.ts';
-import { type Authority, requirePermit } from './access.ts';
+import { type Authority, readableOf, requirePermit } from './access.ts';
 import type { Audited, Happened } from './audit/event.ts';
 import type { Auth } from './auth.ts';
 import type { Policy, Role } from './domain.ts';
@@ -26,14 +26,23 @@ export interface Author {
   without?: readonly string[];
   /** Whether it holds all these permissions in a group now, each as far as it reaches. @param without as if it did not hold these positions */
   holdsThere(groupId: string, permissions: readonly Permission[], without?: readonly string[]): Promise<boolean>;
+  /** Those of these members that it may read. */
+  readable(memberIds: readonly string[]): Promise<ReadonlySet<string>>;
 }
 
 /** A step that is done on a permit. The author is absent where the system itself began the saga. */
 export type PermittedStep<Request, Response, Kept = null> = Omit<AuthStep<Request, Response, Kept>, 'do'> & {
   do(
     ...args: [...Parameters<AuthStep<Request, Response, Kept>['do']>, author: Author | undefined, policies: Policies]
-  ): ReturnType<AuthStep<Request, Response, Kept>['do']>;
+  ): Promise<Awaited<ReturnType<AuthStep<Request, Response, Kept>['do']>> & { audited?: AlsoAudited }>;
 };
+
+/** What the audit is told of what a step has done, besides what its request names. */
+export interface AlsoAudited {
+  resources: readonly Audited[];
+  /** Of how many things it was done to, if that is more than one. */
+  count?: number | undefined;
+}
 
 /** What the requests of steps name, besides what their permit is about. */
 interface Naming {
@@ -76,12 +85,14 @@ export const permitted = <
     // Before it looks: what is taken away from here on waits for it.
     await auth.store.pivots.begin(tx.session);
     const authority = await requirePermit(auth, sealed, closedMemberId);
-    const done = await work(tx, request, authorOf(auth, authority, tx.session), auth.policies).catch((error: unknown) => {
+    const author = authorOf(auth, authority, tx.session);
+    const { audited: also, ...done } = await work(tx, request, author, auth.policies).catch((error: unknown) => {
       if ('permit' in authority)
         auth.audit.refused(error, { action: authority.permit.action, actorId: authority.permit.memberId });
       throw error;
     });
-    const { from, ...audited } = happened(authority, request);
+    const { from, ...named } = happened(authority, request);
+    const audited = also ? { ...named, count: also.count, resources: [...named.resources, ...also.resources] } : named;
     await auth.audit.note(tx.session, { ...audited, from });
     return { ...done, kept: { audited, before: done.kept as Kept } };
   },
@@ -112,6 +123,7 @@ export function authorOf(
     action,
     roles: () => auth.store.roles.find({ _id: { $in: roleIds } }, { session }).toArray(),
     holdsThere: (groupId, permissions, without) => holdsThere(auth, memberId, groupId, permissions, without),
+    readable: (memberIds) => readableOf(auth, memberId, memberIds),
   };
 }
 

@@ -41,6 +41,8 @@ export interface About {
   actions?: readonly string[];
 }
 
+export const NOTHING_ASKED: About = { members: [], groups: [], everywhere: false };
+
 /** What the store says of who asks, and of what it asks about. */
 export interface Facts {
   /** By member, as the store has them. */

@@ -20,8 +20,15 @@ const beginAdding = (groupId: string, memberIds: string[], { of } = job()) =>
   service.beginAddMembers({ operationId: of('begin'), groupId, memberIds }, call);
 const hold = ({ of }: ReturnType<typeof job>, part = 0) =>
   service.holdAdditions({ operationId: of(`add-part/${part}/hold`), part }, call);
-const commitPart = ({ of }: ReturnType<typeof job>, part = 0, refused: RefusedAddition[] = []) =>
-  service.commitAdditions({ operationId: of(`add-part/${part}/commit`), part, refused }, call);
+/** As the saga does: what Auth has refused is told, and of the others what hinders them. */
+const commitPart = async (at: ReturnType<typeof job>, part = 0, refused: RefusedAddition[] = []) => {
+  const { hindered } = await hold(at, part);
+  const others = hindered.filter(({ memberId }) => !refused.some((one) => one.memberId === memberId));
+  return await service.commitAdditions(
+    { operationId: at.of(`add-part/${part}/commit`), part, refused: [...refused, ...others] },
+    call,
+  );
+};
 const linesOf = async (
   { jobId }: ReturnType<typeof job>,
   outcome: AdditionOutcome = AdditionOutcome.ADDITION_OUTCOME_UNSPECIFIED,
@@ -53,7 +60,21 @@ test('each line ends by itself: added, already in it, or refused with why', asyn
     all.map((id) => `${id} WAITING`),
   );
   t.is((await service.countAdditions({ operationId: at.of('count') }, call)).parts, 1);
-  t.deepEqual((await hold(at)).memberIds, [unknown, free]);
+  const { memberIds, hindered } = await hold(at);
+  t.deepEqual(memberIds, [unknown, free]);
+  t.deepEqual(
+    hindered.toSorted((a, b) => all.indexOf(a.memberId) - all.indexOf(b.memberId)),
+    [
+      { memberId: inIt, code: 'already' },
+      { memberId: leaving, code: 'MEMBER_DELETING' },
+      { memberId: crowded, code: 'TOO_MANY_GROUPS' },
+    ],
+  );
+  t.deepEqual(
+    await linesOf(at),
+    all.map((id) => `${id} WAITING`),
+    'nothing is said before it is known who may know it',
+  );
   t.like(await membershipOf(groupId, free), { joinedAt: null, version: 0, lockHolder: at.jobId });
   const { written } = await commitPart(at, 0, [{ memberId: unknown, code: 'MEMBER_NOT_FOUND' }]);
   t.deepEqual(written, [{ type: 'membership', id: `${groupId}.${free}`, version: 1 }]);
@@ -73,6 +94,19 @@ test('each line ends by itself: added, already in it, or refused with why', asyn
   const page = await service.listAdditions({ jobId: at.jobId, outcome: 0 as never, pageSize: 1, pageToken: '' }, call);
   const other = { jobId: randomUUID(), outcome: 0 as never, pageSize: 1, pageToken: page.nextPageToken };
   await t.throwsAsync(service.listAdditions(other, call), { code: 'PAGE_TOKEN_INVALID' });
+});
+
+test('of whom it may not be known what hinders it, that is not told', async (t) => {
+  const [groupId, at] = [await createGroup(), job()];
+  const [hidden, inIt] = ids(2) as [string, string];
+  await putMembers(groupId, [hidden, inIt]);
+  await beginAdding(groupId, [hidden, inIt], at);
+  await hold(at);
+  await commitPart(at, 0, [{ memberId: hidden, code: 'MEMBER_NOT_FOUND' }]);
+  t.deepEqual(await linesOf(at), [`${hidden} MEMBER_NOT_FOUND`, `${inIt} ALREADY`]);
+  const sums = await service.sumUpAdditions({ operationId: at.of('sum') }, call);
+  t.deepEqual(sums, { added: 0, already: 1, refused: 1 });
+  t.truthy((await membershipOf(groupId, hidden))?.joinedAt, 'it stays in it');
 });
 
 test('many are done part by part, and one part leaves the others alone', async (t) => {
@@ -206,6 +240,7 @@ test.serial('nothing is begun with whom nobody knows, once all are taken in', as
     await beginAdding(groupId, [unknown, known], after);
     t.deepEqual((await hold(after)).memberIds, [known]);
     t.is(await membershipOf(groupId, unknown), undefined);
+    await commitPart(after);
     t.deepEqual(await linesOf(after, AdditionOutcome.ADDITION_OUTCOME_REFUSED), [`${unknown} MEMBER_NOT_FOUND`]);
   } finally {
     await db.query(sql`delete from taken_in`);

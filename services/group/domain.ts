@@ -127,6 +127,22 @@ export interface Membership extends Lockable<BegunChange | TaggedMembership>, Ti
   memberId: string;
 }
 
+/** What a member is to a group, in a word; null: nothing. */
+export type Tie = 'member' | 'requested' | 'declined' | 'invited' | null;
+
+/** @param ties null: that is not so */
+export function tieOf({
+  joinedAt,
+  requestedAt,
+  declinedAt,
+  invitedAt,
+}: Record<'joinedAt' | 'requestedAt' | 'declinedAt' | 'invitedAt', unknown>): Tie {
+  if (joinedAt !== null) return 'member';
+  if (invitedAt !== null) return 'invited';
+  if (requestedAt === null) return null;
+  return declinedAt === null ? 'requested' : 'declined';
+}
+
 /** Of who was never anything to the group. */
 export const NO_TIES: Ties = {
   ...{ joinedAt: null, tagIds: null, requestedAt: null, message: null, declinedAt: null, declineReason: null },

@@ -1,9 +1,14 @@
 import type { OutboxEvent } from '#platform/operations/postgres.ts';
 import { aggregateOf } from '#platform/outbox/event.ts';
 import type { AggregateVersion } from '#proto/musubi/aggregate/v1/aggregate.ts';
-import { GroupEvent, MembershipEvent, type Visibility as VisibilityMessage } from '#proto/musubi/group/v1/group.ts';
+import {
+  GroupEvent,
+  MembershipEvent,
+  type Tie as TieMessage,
+  type Visibility as VisibilityMessage,
+} from '#proto/musubi/group/v1/group.ts';
 import type { EventOf } from '../catalogue.ts';
-import type { Group, GroupChange, Membership, Ties, Visibility } from './domain.ts';
+import { type Group, type GroupChange, type Membership, type Tie, type Ties, tieOf, type Visibility } from './domain.ts';
 
 type EventType = EventOf<'group'>;
 
@@ -70,9 +75,16 @@ export function ofMembershipId(id: string): Pick<Membership, 'groupId' | 'member
 /** What a member is to a group after a change. */
 export type Standing = Pick<Membership, 'groupId' | 'memberId' | 'version'> &
   Ties & {
-    /** It was in the group until then. */
-    hasLeft?: boolean;
+    /** What it was until then; absent: that is not known, or nothing has changed. */
+    was?: Tie;
   };
+
+const TIE_MESSAGES = {
+  member: 'TIE_MEMBER',
+  requested: 'TIE_REQUESTED',
+  declined: 'TIE_DECLINED',
+  invited: 'TIE_INVITED',
+} as const satisfies Record<NonNullable<Tie>, TieMessage>;
 
 export function membershipEvent(standing: Standing): OutboxEvent {
   const { groupId, memberId, version, joinedAt, requestedAt, declinedAt, invitedAt, until, expelledAt } = standing;
@@ -83,16 +95,25 @@ export function membershipEvent(standing: Standing): OutboxEvent {
     : undefined;
   const invitation = invitedAt ? { invitedAt, inviterId: inviterId ?? '', until: until ?? undefined } : undefined;
   const expulsion = expelledAt ? { expelledAt, reason: reason ?? '' } : undefined;
-  const state = { groupId, memberId, version, membership, request, invitation, expulsion };
+  const was: TieMessage = standing.was ? TIE_MESSAGES[standing.was] : 'TIE_UNSPECIFIED';
+  const state = { groupId, memberId, version, membership, request, invitation, expulsion, was };
   return event(typeOf(standing), membershipId(state), version, MembershipEvent.toJSON(state));
 }
 
 /** Others hear of who goes out of a group, not of whom was not let in: of these the types differ. */
-function typeOf({ joinedAt, requestedAt, declinedAt, invitedAt, hasLeft = false }: Standing): EventType {
-  if (hasLeft) return 'membership.ended';
-  if (joinedAt) return 'membership.changed';
-  if (invitedAt) return 'membership.invited';
-  return requestedAt && !declinedAt ? 'membership.requested' : 'membership.settled';
+function typeOf(standing: Standing): EventType {
+  const is = tieOf(standing);
+  if (standing.was === 'member' && is !== 'member') return 'membership.ended';
+  switch (is) {
+    case 'member':
+      return 'membership.changed';
+    case 'invited':
+      return 'membership.invited';
+    case 'requested':
+      return 'membership.requested';
+    default:
+      return 'membership.settled';
+  }
 }
 
 /** What a caller waits for to see a state in queries. */

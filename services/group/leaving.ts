@@ -1,5 +1,5 @@
 import { columnOf, join, sql, type Transaction } from '#platform/postgres/database.ts';
-import { TIES } from './domain.ts';
+import { TIES, type Tie, tieOf } from './domain.ts';
 import type { Standing } from './events.ts';
 import { holdMember, STANDING } from './memberships.ts';
 import { membershipBusy, notBegun } from './refusals.ts';
@@ -11,7 +11,7 @@ import { membershipBusy, notBegun } from './refusals.ts';
 const IS_TIED = sql`num_nonnulls(joined_at, requested_at, invited_at, expelled_at) > 0`;
 
 /** What a member was to a group until it left all: the row, without what belongs to jobs. */
-export type Left = { group_id: string; joined_at: string | null } & Record<string, unknown>;
+export type Left = { group_id: string } & Record<string, unknown>;
 
 /** From then on nobody begins to change what the member is to groups. @throws MEMBER_DELETING */
 export async function closeMember(tx: Transaction, memberId: string, jobId: string): Promise<void> {
@@ -44,12 +44,15 @@ export async function endMemberships(
     where member_id = ${memberId} and ${IS_TIED} order by group_id for update`);
   const ended = await tx.query<Standing>(sql`
     update memberships set ${join(TIES.map((tie) => sql`${columnOf(tie)} = null`))}, version = version + 1 where member_id = ${memberId} and ${IS_TIED} returning ${STANDING}`);
-  const wasIn = new Set(left.flatMap(({ row }) => (row.joined_at === null ? [] : [row.group_id])));
+  const was = new Map(left.map(({ row }) => [row.group_id, wasBy(row)]));
   return {
-    ended: ended.map((one) => ({ ...one, hasLeft: wasIn.has(one.groupId) })),
+    ended: ended.map((one) => ({ ...one, was: was.get(one.groupId) ?? null })),
     left: left.map(({ row }) => row),
   };
 }
+
+const wasBy = ({ joined_at, requested_at, declined_at, invited_at }: Left): Tie =>
+  tieOf({ joinedAt: joined_at, requestedAt: requested_at, declinedAt: declined_at, invitedAt: invited_at });
 
 /** Has a member be again what it was to those groups that are still there. */
 export async function restoreMemberships(tx: Transaction, memberId: string, left: readonly Left[]): Promise<Standing[]> {

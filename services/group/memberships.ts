@@ -3,7 +3,7 @@ import { columnOf, fieldsOf, join, sql, type Transaction } from '#platform/postg
 import type { Which } from '#platform/state.ts';
 import { MOST_CANDIDACIES, MOST_GROUPS, ROOT } from '#platform/validation/group-fields.ts';
 import type { AggregateVersion } from '#proto/musubi/aggregate/v1/aggregate.ts';
-import { type BegunChange, type Membership, NO_TIES, type TaggedMembership, TIES, type Ties } from './domain.ts';
+import { type BegunChange, type Membership, NO_TIES, type TaggedMembership, TIES, type Ties, tieOf } from './domain.ts';
 import { membershipEvent, ofMembershipId, type Standing } from './events.ts';
 import { memberDeleting, tooManyGroups, tooManyInvitations, tooManyRequests } from './refusals.ts';
 
@@ -22,15 +22,22 @@ export async function findMembership(tx: Transaction, groupId: string, memberId:
   return row;
 }
 
+/** As {@link tieOf} has it. */
+const TIE = sql`case when joined_at is not null then 'member' when invited_at is not null then 'invited'
+  when declined_at is not null then 'declined' when requested_at is not null then 'requested' end`;
+
 /** Has members be this to a group, each with its next version; what a job has begun with them has ended. */
 async function putAllTies(tx: Transaction, groupId: string, memberIds: readonly string[], ties: Ties): Promise<Standing[]> {
   return await tx.query<Standing>(sql`
+    with before as (
+      select member_id as of_member, ${TIE} as was from memberships where group_id = ${groupId} and member_id = any(${[...memberIds]}::text[])
+    )
     insert into memberships (group_id, member_id, ${join(TIES.map(columnOf))}, version)
     select ${groupId}, id, ${join(TIES.map((tie) => sql`${ties[tie]}`))}, 1 from unnest(${[...memberIds]}::text[]) as given (id)
     on conflict (group_id, member_id) do update
       set (${join(TIES.map(columnOf))}) = row(${join(TIES.map((tie) => sql`excluded.${columnOf(tie)}`))}),
         version = memberships.version + 1, lock_holder = null, pending = null
-    returning ${STANDING}`);
+    returning ${STANDING}, (select was from before where of_member = member_id) as was`);
 }
 
 /** The same of one. */
@@ -54,7 +61,7 @@ export const addMemberships = (
 /** Has a member be in a group no more, with the next version. @returns undefined: it was not in it */
 export async function endMembership(tx: Transaction, groupId: string, memberId: string): Promise<Standing | undefined> {
   const before = await findMembership(tx, groupId, memberId);
-  return before?.joinedAt ? { ...(await putTies(tx, groupId, memberId, NO_TIES)), hasLeft: true } : undefined;
+  return before?.joinedAt ? await putTies(tx, groupId, memberId, NO_TIES) : undefined;
 }
 
 /**
@@ -244,7 +251,7 @@ export async function dropMemberships(tx: Transaction, groupIds: readonly string
 const endedOf = (gone: readonly Standing[]): Standing[] =>
   gone
     .filter((one) => one.version > 0 && (one.joinedAt ?? one.requestedAt ?? one.invitedAt ?? one.expelledAt) !== null)
-    .map((one) => ({ ...one, ...NO_TIES, version: one.version + 1, hasLeft: one.joinedAt !== null }));
+    .map((one) => ({ ...one, ...NO_TIES, version: one.version + 1, was: tieOf(one) }));
 
 /** Tells what became of memberships where no step of a saga does. */
 export const tellMemberships = (tx: Transaction, standings: readonly Standing[]): Promise<void> =>

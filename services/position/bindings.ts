@@ -198,6 +198,14 @@ export async function endingBefore(tx: Transaction, memberId: string, until: Dat
   return rows.map((row) => row.positionId);
 }
 
+/** For how long members are bound to a position, or jobs are about to bind them; null: without end. */
+export const termsOf = (tx: Transaction, groupId: string, positionId: string): Promise<{ until: Date | null }[]> =>
+  tx.query<{ until: Date | null }>(sql`
+    select until from bindings where position_id = ${positionId}
+    union all
+    select p.until from binding_versions v, jsonb_to_recordset(v.pending) as p("positionId" text, until timestamptz)
+    where v.group_id = ${groupId} and v.lock_holder is not null and p."positionId" = ${positionId}`);
+
 /** Whether anybody is bound to a position, or a job is about to bind somebody. In one statement: a job may end in between. */
 export async function usesOf(
   tx: Transaction,

@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import test from 'ava';
 import { readBindings } from './bindings.ts';
-import { job, ledBy, NO_TENURE, openTestPositions } from './position.fixture.ts';
+import { call, type Job, job, ledBy, NO_TENURE, openTestPositions } from './position.fixture.ts';
 
 // What a change comes to for how long members are bound: Auth is told, and says whether that may be.
 
-const { db, begin, commit, createGroup, createPosition, change, undo, close } = await openTestPositions('tenure');
+const { db, service, begin, commit, createGroup, createPosition, change, undo, close } = await openTestPositions('tenure');
 test.after.always(close);
 
 const later = (days: number): string => new Date(Date.now() + days * 86_400_000).toISOString();
@@ -57,6 +57,48 @@ test('of who asks it is told what ends before what it gives does, wherever it ho
   await change(here.groupId, byMemberId, { bind: [positionId], until: soon });
   t.deepEqual(await sooner({ bind: [positionId] }, byMemberId), [positionId, there.leading].sort());
   await t.throwsAsync(begin(here.groupId, memberId, { bind: [positionId], byMemberId: 'x' }), { code: 'INVALID_ARGUMENT' });
+});
+
+test('what is permitted more by a position is given to all who hold it, for as long as they do', async (t) => {
+  const { groupId, leading, ofMembers } = await createGroup();
+  const { positionId } = await createPosition(groupId);
+  const [byMemberId, holder, soon, late] = [randomUUID(), randomUUID(), later(1), later(2)];
+  await change(groupId, byMemberId, { bind: [leading], until: soon });
+  const update = (id: string, by: string | undefined, { of }: Job = job()) =>
+    service.beginUpdatePosition(
+      { operationId: of('update'), groupId, positionId: id, permissions: { permissions: [] }, ...(by ? { byMemberId: by } : {}) },
+      call,
+    );
+  const sooner = async (id: string = positionId, by: string | null = byMemberId) => {
+    const one = job();
+    const { tenure } = await update(id, by ?? undefined, one);
+    await undo(one.of('update'));
+    return tenure?.endingSoonerIds;
+  };
+  t.deepEqual(await sooner(), [], 'nobody holds it');
+  await change(groupId, holder, { bind: [positionId], until: soon });
+  t.deepEqual(await sooner(), [], 'for as long');
+  await change(groupId, randomUUID(), { bind: [positionId], until: late });
+  t.deepEqual(await sooner(), [leading], 'one does for longer');
+  t.deepEqual(await sooner(positionId, null), [], 'the system itself');
+  t.deepEqual(await sooner(positionId, randomUUID()), [], 'who has no term');
+  t.deepEqual(await sooner(leading), [leading], 'others lead without end');
+  t.deepEqual(await sooner(ofMembers), [leading], 'everybody in the group holds that');
+  const { positionId: another } = await createPosition(groupId);
+  await change(groupId, byMemberId, { bind: [another] });
+  t.deepEqual(await sooner(another), [leading], 'it holds it itself');
+  // One that is just being bound, who may be the one who asks, counts as bound; and nobody is meanwhile.
+  const { positionId: third } = await createPosition(groupId);
+  const binding = job();
+  await begin(groupId, holder, { bind: [third] }, binding);
+  t.deepEqual(await sooner(third), [leading]);
+  await undo(binding.of('begin'));
+  const updating = job();
+  await update(third, byMemberId, updating);
+  t.like(await t.throwsAsync(begin(groupId, holder, { bind: [third] })), { code: 'POSITION_BUSY', retryable: true });
+  await undo(updating.of('update'));
+  await t.notThrowsAsync(begin(groupId, holder, { bind: [third] }));
+  await t.throwsAsync(update(positionId, 'x'), { code: 'INVALID_ARGUMENT' });
 });
 
 test('who leads by a term is not the one who stays where another leads for longer', async (t) => {

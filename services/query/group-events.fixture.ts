@@ -33,7 +33,13 @@ export function candidacyEvent(
   version: number,
   ties: Partial<Pick<MembershipEvent, 'membership' | 'request' | 'invitation' | 'expulsion'>>,
 ): EventMessage {
-  const nothing = { membership: undefined, request: undefined, invitation: undefined, expulsion: undefined };
+  const nothing = {
+    membership: undefined,
+    request: undefined,
+    invitation: undefined,
+    expulsion: undefined,
+    was: 'TIE_UNSPECIFIED' as const,
+  };
   const event = MembershipEvent.toJSON({ groupId, memberId, version, ...nothing, ...ties });
   const type = ties.membership ? 'changed' : ties.invitation ? 'invited' : ties.request ? 'requested' : 'ended';
   return eventMessage('membership', type, `${groupId}.${memberId}`, version, event);

@@ -38,7 +38,8 @@ export class Refused extends Error {
  * Asks Auth who has a token, and registers the socket in the member's name. If the member's sockets were closed since Auth
  * was asked, what it said may not hold any more, and it is asked again.
  *
- * @param socket `memberId`: whose it must be; absent: anybody's. `narrow`: asks Auth what the socket may follow still
+ * @param socket `memberId`: whose it must be; absent: anybody's. `narrow`: asks Auth what the socket may follow still, after the last
+ *   closing or narrowing
  * @param allowed sockets that the member may have; default: any number, for one that is there already
  * @returns who has it, and the cursor of "now"
  * @throws Refused, and as `auth.Authenticate`
@@ -46,7 +47,11 @@ export class Refused extends Error {
 export async function vouch(
   { store, hub, peers }: Pick<SessionContext, 'store' | 'hub' | 'peers'>,
   token: string,
-  { socketId, memberId, narrow }: { socketId: string; memberId?: string; narrow?: (identity: Identity) => Promise<void> },
+  {
+    socketId,
+    memberId,
+    narrow,
+  }: { socketId: string; memberId?: string; narrow?: (identity: Identity, closings: number) => Promise<void> },
   allowed = Number.MAX_SAFE_INTEGER,
 ): Promise<Omit<Admission, 'socketId'>> {
   for (;;) {
@@ -54,7 +59,7 @@ export async function vouch(
     const identity = await identify(peers, token);
     if (memberId !== undefined && identity.memberId !== memberId)
       throw new Refused(closing('unauthenticated', 'TOKEN_INVALID', "the token is another member's"));
-    await narrow?.(identity);
+    await narrow?.(identity, closings);
     const named = { memberId: identity.memberId, socketId, closings };
     const answer = await hub.register(named, leftOf(identity) + REGISTERED_SLACK_MS, allowed);
     if (answer === 'too many') throw new Refused(closing('tooMany', 'TOO_MANY_SOCKETS'));

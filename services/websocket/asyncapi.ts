@@ -50,7 +50,7 @@ export function asyncApi(url: URL): Record<string, unknown> {
         `Events in real time, as JSON text frames; yours have at most ${MAX_FRAME_BYTES} bytes and ${MAX_FRAME_VALUES} values. The subprotocol \`${SUBPROTOCOL}\` is required.`,
         'A page in a browser may open a socket if its origin is allowed (`MUSUBI_ALLOWED_ORIGINS`): else the upgrade is refused with `403` and `ORIGIN_REFUSED`.',
         'A `ref` in a frame of yours comes back in its answer. Only an `auth` with a good token has none.',
-        'To miss nothing, keep the last `cursor` that a frame of each topic brought and send them in the first `subscribe` of the next socket: what was missed comes once, and of each job and group in order; what is of two of them may change places. Until that `subscribe`, frames about your own jobs come without a cursor, so that none takes the place of yours; such a frame may come again after another drop.',
+        'To miss nothing, keep the last `cursor` that a frame of each topic brought and send them in the first `subscribe` of the next socket: what was missed comes once, and of each job and group in order; what is of two of them may change places. Until that `subscribe`, frames of `member:me` come without a cursor, so that none takes the place of yours; such a frame may come again after another drop.',
         `A member who subscribes to more than ${LIMITS.topicsPerSecond} topics a second, on all its sockets, granted or not, or has as many begin again from older cursors or renewed with a token, or who sends frames before the ones before them are answered, is read more slowly.`,
         'The socket is closed with what the protocol has for what breaks it (1002, 1007, 1009), and with:',
         closes.join('\n'),

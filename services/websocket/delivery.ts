@@ -1,15 +1,14 @@
 import { MusubiError } from '#platform/errors.ts';
-import { contextFrom, SpanKind, withSpan } from '#platform/process/telemetry.ts';
 import type { Admission, SessionContext } from './admission.ts';
 import type { Channel } from './channel.ts';
-import { ANSWER_HOLDS_MS, type Cursor, OWN_TOPIC, parseTopic } from './domain.ts';
+import { type Cursor, OWN_TOPIC, parseTopic } from './domain.ts';
 import { Feed } from './feed.ts';
 import type { ClientFrame } from './frames.ts';
 import { closingFor, type Identity } from './identity.ts';
-import { observePush, resumes } from './metrics.ts';
-import type { Entry } from './store.ts';
-import { decideOn, remember } from './subscriptions.ts';
-import { allowedOf, jobNotFound, mayReadJob, type Thing, thingNotFound } from './things.ts';
+import { resumes } from './metrics.ts';
+import { pushEvent } from './own-events.ts';
+import { decideOn, noteSight, remember } from './subscriptions.ts';
+import { allowedOf, type Thing, thingNotFound } from './things.ts';
 import { Timers } from './timers.ts';
 import { TopicDelivery } from './topic-delivery.ts';
 
@@ -50,8 +49,12 @@ export class Delivery {
     this.identity = identity;
     this.#context = context;
     this.#channel = channel;
+    const shares = {
+      ...{ peers: context.peers, channel, identity: () => this.identity, hasBegun: () => this.#subscribed },
+      ...{ has: (topic: string) => this.#feed.has(topic), revoke: (topic: string) => this.#revoke([topic]) },
+    };
     this.#feed = new Feed(context.store, { memberId: identity.memberId, socketId }, now, (entry, topic, kind) =>
-      this.#push(entry, topic, kind === 'new'),
+      pushEvent(entry, topic, kind === 'new', shares),
     );
     this.#shared = new TopicDelivery(context, channel, socketId, {
       identity: () => this.identity,
@@ -114,14 +117,16 @@ export class Delivery {
   /**
    * Asks Auth again about all that the client follows of others, and ends what it may not. It waits for nothing that is being sent.
    *
+   * @param closings the last one before Auth was asked
    * @throws as `auth.Check`
    */
-  async narrow(identity: Identity): Promise<void> {
+  async narrow(identity: Identity, closings: number): Promise<void> {
     const number = ++this.#narrowings;
     const things = new Map<string, Thing>([...this.#feed.others, ...this.#shared.things]);
     const allowed = await allowedOf(this.#context.peers, identity, things);
     this.#shared.narrow(allowed, number === this.#narrowings);
     this.#revoke([...things.keys()].filter((topic) => !allowed.has(topic)));
+    await noteSight(allowed, identity, this.#context, { closings, goesOn: true });
   }
 
   #has(topic: string): boolean {
@@ -242,35 +247,6 @@ export class Delivery {
     const { hub, limits } = this.#context;
     await hub.topicsOf(this.identity.memberId, limits).pay(amount, this.#channel.ending);
     return !this.#channel.closing;
-  }
-
-  async #push(entry: Entry, topic: string, isNew: boolean): Promise<void> {
-    if (this.#channel.closing) return;
-    if (entry.memberId !== this.identity.memberId && !(await this.#mayRead(entry, topic))) return;
-    const attributes = { 'musubi.job.id': entry.jobId };
-    const cursor = this.#subscribed ? `"cursor":"${entry.cursor}",` : '';
-    await withSpan('push to socket', { kind: SpanKind.PRODUCER, parent: contextFrom(entry.traceparent), attributes }, () =>
-      // The job is JSON already.
-      this.#channel.sendText('job', `{"type":"job","topic":"${topic}",${cursor}"job":${entry.job}}`),
-    );
-    if (isNew) observePush(entry.time);
-  }
-
-  /** Whether Auth allows an event of another's job now. */
-  async #mayRead({ jobId, memberId }: Entry, topic: string): Promise<boolean> {
-    let asked: number;
-    do {
-      asked = performance.now();
-      try {
-        await mayReadJob(this.#context.peers, this.identity, jobId, memberId);
-      } catch (error) {
-        if (!(error instanceof MusubiError) || error.retryable) throw error;
-        if (error.code === jobNotFound().code) this.#revoke([topic]);
-        else this.#channel.close(closingFor(error));
-      }
-    } while (performance.now() - asked > ANSWER_HOLDS_MS);
-    // It may have been unsubscribed from, or revoked, meanwhile.
-    return this.#feed.has(topic);
   }
 
   #settle(): void {

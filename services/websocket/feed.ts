@@ -137,6 +137,6 @@ export class Feed {
   }
 
   #topicOf(entry: Entry): string {
-    return entry.memberId === this.#socket.memberId ? OWN_TOPIC : jobTopic(entry.jobId);
+    return !('job' in entry) || entry.memberId === this.#socket.memberId ? OWN_TOPIC : jobTopic(entry.jobId);
   }
 }

@@ -76,7 +76,7 @@ export const clientFrames = {
     })
     .meta({
       description:
-        'Asks for events; with a cursor, also for what was missed since. A topic of a job without a cursor has that of `member:me`, one of a group begins now. Frames about your own jobs come without asking, but with a cursor only after it.',
+        'Asks for events; with a cursor, also for what was missed since. A topic of a job without a cursor has that of `member:me`, one of a group begins now. Frames about your own jobs, requests and invitations come without asking, but with a cursor only after it.',
       examples: [
         { type: 'subscribe', topics: [], cursor: CURSOR, ref: '1' },
         { type: 'subscribe', topics: [JOB_TOPIC], cursors: { [OWN_TOPIC]: CURSOR, [JOB_TOPIC]: CURSOR } },
@@ -150,7 +150,7 @@ export const serverFrames = {
   }),
   reset: z.strictObject({ type: z.literal('reset'), topic }).meta({
     description:
-      'The cursor of this topic is too old: events were missed for good. Read again what you show of it; new events follow.',
+      'Events of this topic were missed for good: its cursor is too old, or of a time in which you could not see as much, or what you may follow was changed while no socket of yours followed it. Read again what you show of it; new events follow.',
     examples: [{ type: 'reset', topic: OWN_TOPIC }],
   }),
   error: z

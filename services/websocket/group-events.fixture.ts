@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { OutboxEvent } from '#platform/outbox/event.ts';
-import { GroupEvent, type GroupState, MembershipEvent } from '#proto/musubi/group/v1/group.ts';
+import { GroupEvent, type GroupState, MembershipEvent, type Tie } from '#proto/musubi/group/v1/group.ts';
 import { BindingsEvent, PositionEvent } from '#proto/musubi/position/v1/position.ts';
 import type { TestClient } from './client.fixture.ts';
 import type { ServerFrame } from './frames.ts';
@@ -36,9 +36,40 @@ export function groupEvent(
 export function membershipEvent(groupId: string, memberId: string, version: number, reason?: string): OutboxEvent {
   const membership = reason === undefined ? { joinedAt: AT, tagIds: [] } : undefined;
   const expulsion = reason === undefined ? undefined : { expelledAt: AT, reason };
-  const nothing = { request: undefined, invitation: undefined };
+  const nothing = { request: undefined, invitation: undefined, was: 'TIE_UNSPECIFIED' as const };
   const payload = MembershipEvent.toJSON({ groupId, memberId, version, membership, expulsion, ...nothing });
   return event(membership ? 'membership.changed' : 'membership.ended', `${groupId}.${memberId}`, version, payload);
+}
+
+const CHANGES = {
+  TIE_MEMBER: 'changed',
+  TIE_REQUESTED: 'requested',
+  TIE_DECLINED: 'settled',
+  TIE_INVITED: 'invited',
+  TIE_UNSPECIFIED: 'settled',
+} as const;
+
+/** That a member was one thing to a group, and is another. */
+export function candidacyEvent(
+  groupId: string,
+  memberId: string,
+  version: number,
+  was: Tie,
+  is: keyof typeof CHANGES,
+): OutboxEvent {
+  const asked = { requestedAt: AT, message: 'a secret', declineReason: 'a secret' };
+  const payload = MembershipEvent.toJSON({
+    ...{ groupId, memberId, version, was, expulsion: undefined },
+    membership: is === 'TIE_MEMBER' ? { joinedAt: AT, tagIds: [] } : undefined,
+    request:
+      is === 'TIE_REQUESTED'
+        ? { ...asked, declinedAt: undefined }
+        : is === 'TIE_DECLINED'
+          ? { ...asked, declinedAt: AT }
+          : undefined,
+    invitation: is === 'TIE_INVITED' ? { invitedAt: AT, inviterId: 'a secret', until: AT } : undefined,
+  });
+  return event(`membership.${CHANGES[is]}`, `${groupId}.${memberId}`, version, payload);
 }
 
 export function positionEvent(groupId: string, positionId: string, version: number): OutboxEvent {

@@ -7,6 +7,7 @@ import { ANSWER_HOLDS_MS } from './domain.ts';
 import { bindingsEvent, groupEvent, heard, heardBy, resume, saidTo, settled, topicOf } from './group-events.fixture.ts';
 import { SharedTopics } from './shared-topics.ts';
 import { KEPT, openTestSockets, type TestInstance, type TestSockets } from './socket.fixture.ts';
+import { NO_SIGHT } from './things.ts';
 import { TopicFeeds } from './topic-feeds.ts';
 
 // How what is said in the topics of groups comes: in order, once, also to who comes back, and read once for all who stand at one place.
@@ -122,7 +123,10 @@ test.serial(
 
 test.serial('a socket that lags behind what is kept is told so, and goes on from now', async (t) => {
   const { groupId, client, me } = await following();
-  const { client: other } = await following(one, groupId);
+  const reader = randomUUID();
+  sockets.allow(reader, groupId, 'group.read');
+  const other = await connect(reader);
+  await other.subscribe([topicOf(groupId)]);
   // What its member is to the group is asked, and Auth does not answer for a while.
   const held = Promise.withResolvers<void>();
   const asked = Promise.withResolvers<void>();
@@ -133,6 +137,7 @@ test.serial('a socket that lags behind what is kept is told so, and goes on from
   await sockets.say(bindingsEvent(groupId, me, 1));
   await asked.promise;
   // Another one at the same node does not wait for it.
+  await sockets.say(groupEvent('updated', groupId, 1));
   await heard(other, 1);
   await sockets.say(...Array.from({ length: KEPT.events + 1 }, () => bindingsEvent(groupId, randomUUID(), 1)));
   sockets.decidedMany = async () => undefined;
@@ -189,10 +194,10 @@ test('what was read a while ago is not handed over: the socket may have been cut
     reset: async () => undefined,
     pay: async () => true,
     look: async (_, group) => group,
-    readable: async (groups) => groups.map(() => true),
+    visible: async (asked) => asked.map(() => true),
   });
   const topic = topicOf(groupId);
-  feeds.add(topic, { groupId, sight: { members: true, positions: true } });
+  feeds.add(topic, { groupId, sight: NO_SIGHT });
   await feeds.begin(topic, undefined, 60_000);
   await sockets.say(groupEvent('updated', groupId, 1));
   t.true(await feeds.pump(topic), 'there is more to do');

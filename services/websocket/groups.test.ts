@@ -102,6 +102,32 @@ test.serial('who may not read a group is refused as if there was none; of others
   );
 });
 
+test.serial(
+  'of a member that one may not list, nothing is told, but of itself; and it is asked for all of them at once',
+  async (t) => {
+    const { groupId, me, client } = await following();
+    const [hidden, seen] = [randomUUID(), randomUUID()];
+    for (const who of [hidden, me]) sockets.withheld.add(`${me} member.list ${who}`);
+    const { many } = sockets.decisions;
+    await sockets.store.topics.say([
+      {
+        ...{ about: 'many', version: 1, traceparent: '', time: Date.now() },
+        sayings: [hidden, seen, seen].map((of) => ({
+          ...{ topic: topicOf(groupId), type: 'membership', whom: 'members', of },
+          fields: { change: 'changed', groupId, memberId: of },
+        })),
+      },
+    ]);
+    await heard(client, 2);
+    t.is(sockets.decisions.many, many + 1);
+    await sockets.say(bindingsEvent(groupId, hidden, 2), membershipEvent(groupId, hidden, 3, 'a secret'));
+    await sockets.say(membershipEvent(groupId, me, 1), groupEvent('updated', groupId, 2));
+    await client.until(() => heardBy(client).includes('group updated 2'));
+    await settled(client);
+    t.deepEqual(heardBy(client), [...[seen, seen, me].map((who) => `membership changed ${who}`), 'group updated 2']);
+  },
+);
+
 test('who may only read the group hears nothing of members and positions, but of itself', async (t) => {
   const groupId = randomUUID();
   const [reader, lister, planner] = [randomUUID(), randomUUID(), randomUUID()];

@@ -52,7 +52,7 @@ export async function start(app: App<z.output<z.ZodObject<typeof shape>>>): Prom
   subscribe({
     ...kafkaOptions(config, EVENTS_KEPT_DAYS),
     group: 'websocket',
-    handlers: topicHandlers(store),
+    handlers: topicHandlers(store, peers.auth),
     log,
     lifecycle,
   });

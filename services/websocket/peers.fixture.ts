@@ -25,6 +25,12 @@ export interface World {
   readers: Set<string>;
   /** What members may do in groups: `member action group`. */
   granted: Set<string>;
+  /** What members may not do to members, themselves or others, in the same way: anything else they may. */
+  withheld: Set<string>;
+  /** By group, of what it was that Auth's answers go by; default: of nothing that has changed. */
+  stamps: Map<string, string>;
+  /** The groups below others. */
+  below: Map<string, string[]>;
   authIsAway: boolean;
   /** What Auth and Job do before they answer who a token is of, what it may do, and what a job is. */
   before: Record<'auth' | 'authorize' | 'job', () => Promise<void>>;
@@ -51,6 +57,9 @@ export const newWorld = (): World => ({
   jobs: new Map(),
   readers: new Set(),
   granted: new Set(),
+  withheld: new Set(),
+  stamps: new Map(),
+  below: new Map(),
   authIsAway: false,
   authIsAheadMs: 0,
   before: atOnce(),
@@ -77,10 +86,15 @@ export function newToken({ tokens }: World, memberId: string, seconds = 300): st
 export async function servePeers(world: World, lifecycle: Lifecycle, log: Logger): Promise<{ auth: string; job: string }> {
   const at = { listen: { host: '127.0.0.1', port: 0 }, log, lifecycle };
   const memberOf = (token: string): string => world.tokens.get(token)?.memberId ?? '';
-  const mayDo = (memberId: string, action: string, { id = '', ownerId }: { id?: string; ownerId?: string } = {}): boolean =>
-    action === 'job.read'
-      ? ownerId === memberId || world.readers.has(memberId)
-      : world.granted.has(`${memberId} ${action} ${id}`);
+  const mayDo = (
+    memberId: string,
+    action: string,
+    { type, id = '', ownerId }: { type?: string; id?: string; ownerId?: string } = {},
+  ): boolean => {
+    const asked = `${memberId} ${action} ${id}`;
+    if (action === 'job.read') return ownerId === memberId || world.readers.has(memberId);
+    return type === 'Member' ? !world.withheld.has(asked) : world.granted.has(asked);
+  };
   const auth: Partial<Handlers<AuthServiceService>> = {
     async authenticate({ accessToken }) {
       world.asked.set(accessToken, (world.asked.get(accessToken) ?? 0) + 1);
@@ -110,8 +124,15 @@ export async function servePeers(world: World, lifecycle: Lifecycle, log: Logger
       const allowed = checks.map(({ action, resource, goneFrom }) =>
         mayDo(memberId, action, resource && goneFrom ? { ...resource, id: goneId(resource.id, goneFrom) } : resource),
       );
+      const stamps = checks.map(({ resource }) => world.stamps.get(resource?.id ?? '') ?? '');
       await world.decidedMany();
-      return { allowed };
+      return { allowed, stamps };
+    },
+    async listGroupsBelow({ groupId, afterId }) {
+      if (world.authIsAway) throw unavailable('STORE_UNAVAILABLE', 'the store is away');
+      // Two at once.
+      const below = (world.below.get(groupId) ?? []).toSorted().filter((id) => id > afterId);
+      return { groupIds: below.slice(0, 2) };
     },
   };
   const job: Partial<Handlers<JobServiceService>> = {

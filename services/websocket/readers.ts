@@ -2,11 +2,12 @@ import type { EventHandler, EventMessage } from '#platform/kafka/subscribe.ts';
 import { aggregateOf, topicOf } from '#platform/outbox/event.ts';
 import type { EventReadBy } from '../catalogue.ts';
 import { sayBindingsEvents, sayGroupEvents, sayMembershipEvents, sayPositionEvents } from './group-events.ts';
+import type { Peers } from './identity.ts';
 import { deliverJobEvents } from './job-events.ts';
 import { recheckSessions } from './login-events.ts';
 import type { SocketStore } from './store.ts';
 
-type Read = (store: SocketStore, messages: EventMessage[]) => Promise<void>;
+type Read = (store: SocketStore, messages: EventMessage[], auth: Pick<Peers['auth'], 'listGroupsBelow'>) => Promise<void>;
 
 /** What is done with an event, by its type. Events of other types are passed over: a newer Auth or Job may write them. */
 export const READERS: { readonly [Type in EventReadBy<'websocket'>]: Read } = {
@@ -17,6 +18,9 @@ export const READERS: { readonly [Type in EventReadBy<'websocket'>]: Read } = {
   'group.restored': sayGroupEvents,
   'group.deleted': sayGroupEvents,
   'membership.changed': sayMembershipEvents,
+  'membership.requested': sayMembershipEvents,
+  'membership.invited': sayMembershipEvents,
+  'membership.settled': sayMembershipEvents,
   'membership.ended': sayMembershipEvents,
   'position.created': sayPositionEvents,
   'position.updated': sayPositionEvents,
@@ -33,7 +37,7 @@ export const READERS: { readonly [Type in EventReadBy<'websocket'>]: Read } = {
 };
 
 /** The readers as what handles each topic: the events of one topic are read by one reader. */
-export function topicHandlers(store: SocketStore): Record<string, EventHandler> {
+export function topicHandlers(store: SocketStore, auth: Pick<Peers['auth'], 'listGroupsBelow'>): Record<string, EventHandler> {
   const readers: Readonly<Record<string, Read>> = READERS;
   const topics = Map.groupBy(Object.keys(readers), (type) => topicOf(aggregateOf(type)));
   const handlers = [...topics].map(([topic, types]) => {
@@ -41,7 +45,7 @@ export function topicHandlers(store: SocketStore): Record<string, EventHandler> 
     if (!read || others.length > 0) throw new Error(`${topic} has more than one reader`);
     const handle: EventHandler = (messages) => {
       const wanted = messages.filter(({ type }) => types.includes(type));
-      return wanted.length > 0 ? read(store, wanted) : Promise.resolve();
+      return wanted.length > 0 ? read(store, wanted, auth) : Promise.resolve();
     };
     return [topic, handle] as const;
   });

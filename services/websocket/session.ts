@@ -162,7 +162,8 @@ export class Session implements Connected {
   async #vouched(token: string): Promise<Identity> {
     const { memberId } = this;
     const socketId = this.#admitted?.socketId ?? '';
-    const narrow = async (identity: Identity): Promise<void> => this.#admitted?.delivery.narrow(identity);
+    const narrow = async (identity: Identity, closings: number): Promise<void> =>
+      this.#admitted?.delivery.narrow(identity, closings);
     const { identity } = await vouch(this.#context, token, { socketId, memberId, narrow });
     if (this.#channel.closing) await this.#context.hub.unregister({ memberId, socketId });
     return identity;

@@ -101,6 +101,7 @@ export async function openTestSockets(servers: Servers): Promise<TestSockets> {
   const peersAt = await servePeers(world, open(), log);
   const redis = await openRedis({ url, log, lifecycle: open() });
   const store = socketStore(redis, KEPT, prefix);
+  const auth = connectPeer(peersAt.auth, AuthServiceService, open(), byTests('auth'));
   let publisher: Promise<Publisher> | undefined;
   const publishing = (): Promise<Publisher> => {
     if (brokers.length === 0)
@@ -140,7 +141,7 @@ export async function openTestSockets(servers: Servers): Promise<TestSockets> {
       const listen = { host: '127.0.0.1', port: 0 };
       const port = await serveSockets({ listen, origins: new Set(origins), context, log, lifecycle, limits: http });
       if (kafka) {
-        const ours = Object.entries(topicHandlers(own)).map(([topic, handle]) => [ownType(topic), handle] as const);
+        const ours = Object.entries(topicHandlers(own, peers.auth)).map(([topic, handle]) => [ownType(topic), handle] as const);
         const handlers = Object.fromEntries(ours);
         subscribe({ brokers, group: name, handlers, log, lifecycle, partitions: 2 });
       }
@@ -201,7 +202,7 @@ export async function openTestSockets(servers: Servers): Promise<TestSockets> {
         version,
         data: payload,
       }));
-      const handlers = topicHandlers(store);
+      const handlers = topicHandlers(store, auth);
       for (const [topic, its] of Map.groupBy(messages, (message) => message.topic)) await handlers[topic]?.(its);
     },
 

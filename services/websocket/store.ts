@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { unavailable } from '#platform/errors.ts';
 import { guarded, type Redis } from '#platform/redis/client.ts';
+import type { Action } from '#proto/musubi/auth/v1/actions.ts';
 import { type Cursor, compareCursors, type Kept } from './domain.ts';
-import { cutKey, type TopicStore, topicStore } from './topic-store.ts';
+import { closedKey, cutKey, inOrder, type TopicStore, topicStore } from './topic-store.ts';
 
 /** A job's event on its way to sockets. */
 export interface JobEvent {
@@ -18,8 +19,35 @@ export interface JobEvent {
   time: number;
 }
 
+/** Something that is told to one member, about itself. */
+export interface OwnSaying {
+  /** The frame's. */
+  type: string;
+  /** The frame's other fields, besides topic and cursor. */
+  fields: Readonly<Record<string, string>>;
+  /** What the member must be allowed to do to itself, to hear it. */
+  needs: Action;
+}
+
+/** An event, and what a member is told of it. */
+export interface OwnEvent {
+  /** What it is about: its kind and ID. */
+  about: string;
+  version: number;
+  memberId: string;
+  sayings: readonly OwnSaying[];
+  /** Of the span that received it; empty for none. */
+  traceparent: string;
+  /** When it happened, in milliseconds since 1970. */
+  time: number;
+}
+
+/** An event of a job among a member's events. */
+export type JobEntry = Omit<JobEvent, 'version'> & { cursor: Cursor };
+/** Something else that concerns the member; the fields as JSON text. */
+export type OwnEntry = Pick<OwnSaying, 'type' | 'needs'> & { cursor: Cursor; fields: string; traceparent: string; time: number };
 /** An event among a member's events. */
-export type Entry = Omit<JobEvent, 'version'> & { cursor: Cursor };
+export type Entry = JobEntry | OwnEntry;
 
 /**
  * Who is connected where, who wants what, and the events of every member, in Redis:
@@ -29,7 +57,7 @@ export type Entry = Omit<JobEvent, 'version'> & { cursor: Cursor };
  * - `ws:job:{job}` the members who subscribed to a job that is not theirs, `ws:group:{group}` those who follow a group, `ws:groups` the
  *   groups that are followed, and `ws:followers` those who follow anything that is not theirs
  * - `ws:events:{member}` the stream of the member's events; a cursor is an ID in it
- * - `ws:seen:{job}` the last version of a job that was delivered
+ * - `ws:seen:{job}` the last version of a job that was delivered, and `ws:told:{about}` that of something else that its member was told
  * - `ws:cut:{instance}` sockets of an instance that are cut off
  * - `ws:closings` the number of the last closing or narrowing, `ws:closed:{member}` that of the last one of a member's sockets, and
  *   `ws:narrowed` that of the last narrowing of all
@@ -95,6 +123,8 @@ export interface SocketStore {
    * is passed over: whether it came before is not known any more.
    */
   deliver(events: JobEvent[]): Promise<void>;
+  /** Adds what members are told of other events to theirs, in the same way. */
+  tell(events: readonly OwnEvent[]): Promise<void>;
   /** Has every socket of these members ask whether its session is still good. */
   recheck(memberIds: Iterable<string>): Promise<void>;
   /**
@@ -121,8 +151,8 @@ export interface SocketName {
 /** The cursor of "now", or why it was not registered: the member has too many, or they were closed after Auth was asked. */
 export type Registration = { now: Cursor } | 'too many' | 'closed';
 
-/** For longer than a token lives: by then, what Auth said before the sockets were closed registers none. */
-const CLOSED_KEPT_MS = 600_000;
+/** No token lives longer: what Auth said before the sockets were closed registers none then. */
+const LONGEST_TOKEN_MS = 600_000;
 
 interface Scripts {
   renewLease(...keysAndArguments: (string | number)[]): Promise<number>;
@@ -131,6 +161,7 @@ interface Scripts {
   followedGroups(...keysAndArguments: (string | number)[]): Promise<string[]>;
   subscribeTo(...countKeysAndArguments: (string | number)[]): Promise<number>;
   deliverJobEvent(...keysAndArguments: (string | number)[]): Promise<number>;
+  tellMember(...keysAndArguments: (string | number)[]): Promise<number>;
   readMemberEvents(...keysAndArguments: (string | number)[]): Promise<[Cursor, string[]][] | null>;
   closeSockets(...keysAndArguments: (string | number)[]): Promise<string>;
   unvouchedSockets(...keysAndArguments: (string | number)[]): Promise<number>;
@@ -152,6 +183,7 @@ export function socketStore(redis: Redis, kept: Kept, prefix = ''): SocketStore 
   redis.defineCommand('followedGroups', { numberOfKeys: 3, lua: script('followed') });
   redis.defineCommand('subscribeTo', { lua: script('subscribe') });
   redis.defineCommand('deliverJobEvent', { numberOfKeys: 2, lua: script('deliver') });
+  redis.defineCommand('tellMember', { numberOfKeys: 3, lua: script('tell') });
   redis.defineCommand('socketResumable', { numberOfKeys: 1, lua: script('resumable') });
   const scripts = redis as unknown as Scripts;
 
@@ -163,8 +195,10 @@ export function socketStore(redis: Redis, kept: Kept, prefix = ''): SocketStore 
   const eventsKey = (memberId: string): string => `${prefix}ws:events:${memberId}`;
   const seenKey = (jobId: string): string => `${prefix}ws:seen:${jobId}`;
   const closingsKey = `${prefix}ws:closings`;
-  const closedKey = (memberId: string): string => `${prefix}ws:closed:${memberId}`;
   const narrowedKey = `${prefix}ws:narrowed`;
+  const closedOf = (memberId: string): string => closedKey(prefix, memberId);
+  /** For longer than what was noted of a member's sight is kept, which is written with each token. */
+  const closedKeptMs = LONGEST_TOKEN_MS + kept.ms;
   const followersKey = `${prefix}ws:followers`;
   const unvouched = (memberId: string, closing: number, cut = ''): Promise<number> =>
     guarded(() => scripts.unvouchedSockets(socketsKey(memberId), closing, instanceKey(''), cut, cutKey(prefix, '')));
@@ -181,7 +215,7 @@ export function socketStore(redis: Redis, kept: Kept, prefix = ''): SocketStore 
 
     register: ({ memberId, socketId, instance, closings }, forMs, allowed) =>
       guarded(async () => {
-        const keys = [socketsKey(memberId), eventsKey(memberId), closedKey(memberId), cutKey(prefix, instance)];
+        const keys = [socketsKey(memberId), eventsKey(memberId), closedOf(memberId), cutKey(prefix, instance)];
         const given = [socketId, instance, forMs, allowed, instanceKey(''), closings];
         const answer = await scripts.registerSocket(...keys, ...given);
         return answer === 'too many' || answer === 'closed' ? answer : { now: answer };
@@ -198,17 +232,17 @@ export function socketStore(redis: Redis, kept: Kept, prefix = ''): SocketStore 
 
     close: (memberId) =>
       guarded(async () => {
-        const keys = [socketsKey(memberId), closingsKey, closedKey(memberId)];
-        return Number(await scripts.closeSockets(...keys, memberId, CLOSED_KEPT_MS, prefix));
+        const keys = [socketsKey(memberId), closingsKey, closedOf(memberId)];
+        return Number(await scripts.closeSockets(...keys, memberId, closedKeptMs, prefix));
       }),
     narrow: (memberIds) =>
       guarded(async () => {
-        const keys = [closingsKey, followersKey, ...(memberIds ? memberIds.map(closedKey) : [narrowedKey])];
-        const given = [CLOSED_KEPT_MS, prefix, ...(memberIds ?? [])];
+        const keys = [closingsKey, followersKey, ...(memberIds ? memberIds.map(closedOf) : [narrowedKey])];
+        const given = [closedKeptMs, prefix, ...(memberIds ?? [])];
         const [number, following] = await scripts.narrowSockets(keys.length, ...keys, ...given);
         return { number: Number(number), memberIds: following };
       }),
-    followedGroups: () => guarded(() => scripts.followedGroups(closingsKey, narrowedKey, groupsKey, CLOSED_KEPT_MS)),
+    followedGroups: () => guarded(() => scripts.followedGroups(closingsKey, narrowedKey, groupsKey, closedKeptMs)),
     followersOf: (groupIds) =>
       guarded(async () => {
         const followers = await Promise.all(groupIds.map((groupId) => redis.hkeys(groupKey(groupId))));
@@ -219,20 +253,21 @@ export function socketStore(redis: Redis, kept: Kept, prefix = ''): SocketStore 
 
     subscribe: ({ jobIds = [], groupIds = [] }, memberId, forMs, closings) =>
       guarded(async () => {
-        const numbers = [closedKey(memberId), narrowedKey];
+        const numbers = [closedOf(memberId), narrowedKey];
         const keys = [...numbers, followersKey, groupsKey, ...jobIds.map(jobKey), ...groupIds.map(groupKey)];
         return (await scripts.subscribeTo(keys.length, ...keys, memberId, forMs, closings ?? '', ...groupIds)) === 1;
       }),
 
-    // Side by side on one connection, so in their order; if one fails, all come again, and none counts twice.
     deliver: (events) =>
-      guarded(async () => {
-        const sent = events.map(({ jobId, version, memberId, job, traceparent, time }) => {
-          const keys = [seenKey(jobId), jobKey(jobId)];
-          return scripts.deliverJobEvent(...keys, jobId, version, memberId, job, traceparent, time, kept.events, kept.ms, prefix);
-        });
-        const failed = (await Promise.allSettled(sent)).find((outcome) => outcome.status === 'rejected');
-        if (failed) throw failed.reason;
+      inOrder(events, ({ jobId, version, memberId, job, traceparent, time }) => {
+        const keys = [seenKey(jobId), jobKey(jobId)];
+        return scripts.deliverJobEvent(...keys, jobId, version, memberId, job, traceparent, time, kept.events, kept.ms, prefix);
+      }),
+    tell: (events) =>
+      inOrder(events, ({ about, version, memberId, sayings, traceparent, time }) => {
+        const keys = [`${prefix}ws:told:${about}`, eventsKey(memberId), socketsKey(memberId)];
+        const said = sayings.flatMap(({ type, fields, needs }) => [type, JSON.stringify(fields), needs]);
+        return scripts.tellMember(...keys, version, time, kept.events, kept.ms, prefix, traceparent, memberId, ...said);
       }),
 
     recheck: (memberIds) =>
@@ -261,9 +296,10 @@ export function socketStore(redis: Redis, kept: Kept, prefix = ''): SocketStore 
   };
 }
 
-function toEntry(cursor: Cursor, fields: string[]): Entry {
-  const values: Record<string, string> = {};
-  for (let i = 0; i + 1 < fields.length; i += 2) values[fields[i] ?? ''] = fields[i + 1] ?? '';
-  const { id = '', owner = '', job = '', traceparent = '', time = '' } = values;
-  return { cursor, jobId: id, memberId: owner, job, traceparent, time: Number(time) };
+function toEntry(cursor: Cursor, values: string[]): Entry {
+  const given: Record<string, string> = {};
+  for (let i = 0; i + 1 < values.length; i += 2) given[values[i] ?? ''] = values[i + 1] ?? '';
+  const { type, id = '', owner = '', job = '', traceparent = '', time = '', fields = '{}', needs = '' } = given;
+  const entry = { cursor, traceparent, time: Number(time) };
+  return type === undefined ? { ...entry, jobId: id, memberId: owner, job } : { ...entry, type, fields, needs: needs as Action };
 }

@@ -5,7 +5,9 @@ import { type Identity, leftOf } from './identity.ts';
 import {
   allowedOf,
   groupNotFound,
+  lettersOf,
   mayReadJob,
+  NO_SIGHT,
   type OthersJob,
   type SeenGroup,
   type Thing,
@@ -46,7 +48,7 @@ export async function decideOn(
     else if (topic && held.length + jobs.length + groups.size < topicsPerSocket) {
       decisions.set(name, {});
       if (topic.kind === 'job') jobs.push({ name, jobId: topic.jobId });
-      else groups.set(name, { groupId: topic.groupId, sight: { members: false, positions: false } });
+      else groups.set(name, { groupId: topic.groupId, sight: NO_SIGHT });
     } else {
       refused++;
       if (topic) refuse(name, { code: 'TOO_MANY_TOPICS', message: `A socket may have ${topicsPerSocket} topics.` });
@@ -132,9 +134,29 @@ async function follow(
   return await store.subscribe({ jobIds, groupIds }, identity.memberId, leftOf(identity) + longer, closings);
 }
 
+/**
+ * Notes what the member may hear of groups, so that who comes back is told what it missed, and nothing of a time in which it did not see that.
+ *
+ * @param asked as the store's `see` has it
+ * @returns those among the things, each with since when
+ */
+export async function noteSight(
+  things: Things,
+  identity: Identity,
+  { store, keptMs }: Pick<SessionContext, 'store' | 'keptMs'>,
+  asked: { closings: number; goesOn: boolean },
+): Promise<Map<string, SeenGroup>> {
+  const groups = [...things].flatMap(([topic, thing]) => ('groupId' in thing ? [[topic, thing] as const] : []));
+  if (groups.length === 0) return new Map();
+  const sights = new Map(groups.map(([topic, { sight, stamp = '' }]) => [topic, `${lettersOf(sight)} ${stamp}`]));
+  const since = await store.topics.see(identity.memberId, sights, { ...asked, forMs: leftOf(identity) + keptMs });
+  return new Map(groups.map(([topic, group], at) => [topic, { ...group, ...(since[at] ? { from: since[at] } : {}) }]));
+}
+
 /** Follows what Auth has granted; where that may not hold any more, Auth is asked again. @returns what is followed */
 async function followGranted(granted: Things, closings: number, identity: Identity, context: SessionContext): Promise<Things> {
-  if (await follow(granted, identity, context, closings)) return granted;
+  if (await follow(granted, identity, context, closings))
+    return new Map([...granted, ...(await noteSight(granted, identity, context, { closings, goesOn: false }))]);
   const now = await context.store.closings();
   return await followGranted(await allowedOf(context.peers, identity, granted), now, identity, context);
 }

@@ -1,6 +1,7 @@
 import { status } from '@grpc/grpc-js';
 import { type MusubiError, notFound } from '#platform/errors.ts';
 import type { Action } from '#proto/musubi/auth/v1/actions.ts';
+import type { Cursor } from './domain.ts';
 import { frameActions } from './frames.ts';
 import type { Identity, Peers } from './identity.ts';
 
@@ -10,15 +11,39 @@ export interface OthersJob {
   ownerId: string;
 }
 
+/** What it takes to hear what is said in a group's topic, besides that the group may be read: what the lists of these take. */
+const SIGHTS = {
+  members: 'group.list-members',
+  positions: 'position.list',
+  requests: 'group.list-requests',
+  invitations: 'group.list-invitations',
+} as const satisfies Record<string, Action>;
+
 /** What a client may have of what is said in a group's topic. */
-export interface Sight {
-  members: boolean;
-  positions: boolean;
-}
+export type Sight = Readonly<Record<keyof typeof SIGHTS, boolean>>;
+
+export const NO_SIGHT: Sight = { members: false, positions: false, requests: false, invitations: false };
+const KINDS = Object.keys(SIGHTS) as (keyof Sight)[];
+
+const sightOf = (has: (kind: keyof Sight, at: number) => boolean): Sight =>
+  Object.fromEntries(KINDS.map((kind, at) => [kind, has(kind, at)])) as Sight;
+
+/** What is in both. */
+export const bothOf = (some: Sight, other: Sight): Sight => sightOf((kind) => some[kind] && other[kind]);
+
+/** Whether one has what the other has not. */
+export const isWider = (one: Sight, other: Sight): boolean => KINDS.some((kind) => one[kind] && !other[kind]);
+
+/** The same as letters. */
+export const lettersOf = (sight: Sight): string => KINDS.map((kind) => (sight[kind] ? kind.charAt(0) : '')).join('');
 
 export interface SeenGroup {
   groupId: string;
   sight: Sight;
+  /** Of Auth's answer by which it has that. */
+  stamp?: string;
+  /** Since when the member has had that sight without a break: of what was said before, nothing is told. Absent: since now. */
+  from?: Cursor;
 }
 
 /** What is not the member's own, and followed by a permission; by its topic. */
@@ -56,8 +81,8 @@ export const groupNotFound = (): MusubiError => notFound('GROUP_NOT_FOUND', 'the
 /** In the same words as one that does not exist. */
 export const thingNotFound = (thing: Thing): MusubiError => ('jobId' in thing ? jobNotFound() : groupNotFound());
 
-/** What it takes to follow a group, and to hear of its members and of its positions. */
-export const GROUP_ACTIONS = ['group.read', 'group.list-members', 'position.list'] as const satisfies readonly Action[];
+/** What it takes to follow a group, and to hear of what is in it. */
+export const GROUP_ACTIONS = ['group.read', ...Object.values(SIGHTS)] as const satisfies readonly Action[];
 
 interface Question {
   action: Action;
@@ -70,6 +95,8 @@ const groupQuestion = (action: Action, groupId: string): Question => ({
   resource: { type: 'Group', id: groupId, ownerId: '' },
 });
 
+const memberResource = (id: string) => ({ type: 'Member', id, ownerId: '' });
+
 const questionsOf = (thing: Thing): Question[] =>
   'jobId' in thing
     ? [{ action: READ_JOB, resource: jobResource(thing.jobId, thing.ownerId) }]
@@ -78,13 +105,19 @@ const questionsOf = (thing: Thing): Question[] =>
 /** As many as Auth answers at once. */
 const MOST_AT_ONCE = 100;
 
+interface Answers {
+  allowed: boolean[];
+  /** Of each, what would be another one if what the answer goes by had changed. */
+  stamps: string[];
+}
+
 /** @throws as `auth.Authenticate` */
-async function answersOf(peers: Peers, { token }: Identity, questions: readonly Question[]): Promise<boolean[]> {
+async function answersOf(peers: Peers, { token }: Identity, questions: readonly Question[]): Promise<Answers> {
   const parts = Array.from({ length: Math.ceil(questions.length / MOST_AT_ONCE) }, (_, part) =>
     questions.slice(part * MOST_AT_ONCE, (part + 1) * MOST_AT_ONCE),
   );
-  const answers = await Promise.all(parts.map((checks) => peers.auth.check({ accessToken: token, checks })));
-  return answers.flatMap(({ allowed }) => allowed);
+  const answers = await Promise.all(parts.map((checks) => peers.auth.check({ accessToken: token, checks, stamped: true })));
+  return { allowed: answers.flatMap(({ allowed }) => allowed), stamps: answers.flatMap(({ stamps }) => stamps) };
 }
 
 /**
@@ -95,37 +128,54 @@ async function answersOf(peers: Peers, { token }: Identity, questions: readonly 
  */
 export async function allowedOf<T extends Thing>(peers: Peers, identity: Identity, things: Things<T>): Promise<Map<string, T>> {
   const asked = [...things].map(([topic, thing]) => ({ topic, thing, questions: questionsOf(thing) }));
-  const answers = (
-    await answersOf(
-      peers,
-      identity,
-      asked.flatMap(({ questions }) => questions),
-    )
-  ).values();
+  const answers = await answersOf(
+    peers,
+    identity,
+    asked.flatMap(({ questions }) => questions),
+  );
   const allowed = new Map<string, T>();
+  let from = 0;
   for (const { topic, thing, questions } of asked) {
-    const [mayFollow, members = false, positions = false] = questions.map(() => answers.next().value === true);
-    if (mayFollow) allowed.set(topic, 'jobId' in thing ? thing : { ...thing, sight: { members, positions } });
+    const [mayFollow, ...has] = answers.allowed.slice(from, from + questions.length);
+    const stamp = answers.stamps[from] ?? '';
+    from += questions.length;
+    if (!mayFollow) continue;
+    if ('jobId' in thing) allowed.set(topic, thing);
+    else {
+      // Since when it has that sight, an answer does not say.
+      const { groupId } = thing;
+      allowed.set(topic, { groupId, stamp, sight: sightOf((_kind, at) => has[at] === true) } as T);
+    }
   }
   return allowed;
 }
 
-/** A group about which Auth is asked. */
-export interface AskedGroup {
-  groupId: string;
-  /** It is gone, and everybody could find it: the one that it was in. */
-  goneFrom?: string;
+/** Whether the client's member may do that to itself. @throws as `auth.Authenticate` */
+export async function mayToItself(peers: Peers, identity: Identity, action: Action): Promise<boolean> {
+  const { allowed } = await answersOf(peers, identity, [{ action, resource: memberResource(identity.memberId) }]);
+  return allowed[0] === true;
 }
 
+/** A group, or a member of one, about which Auth is asked. */
+export type Asked =
+  | {
+      groupId: string;
+      /** It is gone, and everybody could find it: the one that it was in. */
+      goneFrom?: string;
+    }
+  | { memberId: string };
+
 /**
- * Asks Auth whether a client may read these groups.
+ * Asks Auth whether a client may read these groups, and finds these members in lists.
  *
  * @returns what it says of each, in order
  * @throws as `auth.Authenticate`
  */
-export const readableOf = (peers: Peers, identity: Identity, groups: readonly AskedGroup[]): Promise<boolean[]> =>
-  answersOf(
-    peers,
-    identity,
-    groups.map(({ groupId, goneFrom }) => ({ ...groupQuestion('group.read', groupId), goneFrom })),
+export async function visibleOf(peers: Peers, identity: Identity, asked: readonly Asked[]): Promise<boolean[]> {
+  const questions = asked.map((one) =>
+    'memberId' in one
+      ? { action: 'member.list' as const, resource: memberResource(one.memberId) }
+      : { ...groupQuestion('group.read', one.groupId), goneFrom: one.goneFrom },
   );
+  return (await answersOf(peers, identity, questions)).allowed;
+}

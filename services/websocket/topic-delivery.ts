@@ -5,7 +5,7 @@ import type { ServerFrame } from './frames.ts';
 import { type Identity, leftOf } from './identity.ts';
 import { observePush, resumes } from './metrics.ts';
 import type { TopicFrame } from './shared-topics.ts';
-import { allowedOf, readableOf, type SeenGroup, type Things } from './things.ts';
+import { allowedOf, type SeenGroup, type Things, visibleOf } from './things.ts';
 import { type Follower, TopicFeeds } from './topic-feeds.ts';
 
 /** What the delivery of topics shares with that of the client's own events. */
@@ -43,7 +43,7 @@ export class TopicDelivery {
       reset: (topic) => channel.send({ type: 'reset', topic }),
       pay: () => shares.pay(1),
       look: (topic, group) => this.#look(topic, group),
-      readable: (groups) => this.#ask(() => readableOf(context.peers, shares.identity(), groups)),
+      visible: (asked) => this.#ask(() => visibleOf(context.peers, shares.identity(), asked)),
     };
     this.#feeds = new TopicFeeds(context.hub.shared, follower);
   }

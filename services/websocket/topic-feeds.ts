@@ -1,7 +1,7 @@
 import { unavailable } from '#platform/errors.ts';
-import { ANSWER_HOLDS_MS, type Cursor, compareCursors } from './domain.ts';
+import { ANSWER_HOLDS_MS, type Cursor, compareCursors, laterCursor } from './domain.ts';
 import { CHUNK, type Chunk, type SharedTopics, type TopicFrame } from './shared-topics.ts';
-import type { AskedGroup, SeenGroup, Things } from './things.ts';
+import { type Asked, bothOf, isWider, type SeenGroup, type Things } from './things.ts';
 
 /** What one socket's topics need of it. */
 export interface Follower {
@@ -17,8 +17,8 @@ export interface Follower {
   pay(): Promise<boolean>;
   /** Asks Auth what the client may see of a group that it follows; undefined: nothing any more. */
   look(topic: string, group: SeenGroup): Promise<SeenGroup | undefined>;
-  /** Asks Auth of each of these groups whether the client may read it. */
-  readable(groups: readonly AskedGroup[]): Promise<readonly boolean[]>;
+  /** Asks Auth of each of these whether the client may see it. */
+  visible(asked: readonly Asked[]): Promise<readonly boolean[]>;
 }
 
 interface Followed {
@@ -30,11 +30,18 @@ interface Followed {
   since: Cursor;
   /** When Auth was asked last what the client may see of the group, in milliseconds of `performance.now()`. */
   asked: number;
-  /** The groups about which Auth was asked then, and those that the client may read, by {@link groupOf}. */
-  read: { of: ReadonlySet<string>; readable: ReadonlySet<string> };
+  /** The groups and members about which Auth was asked then, and those that the client may see, by {@link subjectOf}. */
+  known: { of: ReadonlySet<string>; visible: ReadonlySet<string> };
 }
 
-const NOTHING_READ = { of: new Set<string>(), readable: new Set<string>() };
+const NOTHING_KNOWN = { of: new Set<string>(), visible: new Set<string>() };
+
+/** The same with what Auth says of it now: what the client hears by more than it had, it hears from now on. */
+function seenAnew({ group, position }: Followed, now: SeenGroup): SeenGroup {
+  const { from } = group;
+  const since = isWider(now.sight, group.sight) && from && position ? laterCursor(from, position) : from;
+  return { ...group, sight: now.sight, ...(since ? { from: since } : {}) };
+}
 
 /**
  * What is said in the topics that one socket follows together with others, in order per topic and each once. The stream decides, as for
@@ -78,7 +85,7 @@ export class TopicFeeds {
       position: undefined,
       since: '0-0',
       asked: Number.NEGATIVE_INFINITY,
-      read: NOTHING_READ,
+      known: NOTHING_KNOWN,
     });
     this.#shared.join(topic, wake);
   }
@@ -103,11 +110,9 @@ export class TopicFeeds {
     for (const [topic, one] of this.#followed) {
       const thing = allowed.get(topic);
       if (!thing || !('groupId' in thing)) continue;
-      const { sight } = thing;
-      const had = isLatest ? sight : one.group.sight;
-      const both = { members: sight.members && had.members, positions: sight.positions && had.positions };
-      one.group = { ...one.group, sight: both };
-      one.read = NOTHING_READ;
+      const sight = isLatest ? thing.sight : bothOf(thing.sight, one.group.sight);
+      one.group = seenAnew(one, { ...thing, sight });
+      one.known = NOTHING_KNOWN;
     }
   }
 
@@ -125,6 +130,9 @@ export class TopicFeeds {
       one.position = one.since = now;
     }
     if (cursor === undefined) return 'new';
+    const { from } = one.group;
+    // It may be made up, or another's: nothing is told of what was said before the member could hear as much as now.
+    if (from === undefined || compareCursors(cursor, from) < 0) return 'reset';
     const isResumable = await this.#shared.resumable(topic);
     if (!isResumable(cursor)) return 'reset';
     if (compareCursors(one.since, one.position) < 0) one.since = one.position;
@@ -145,13 +153,13 @@ export class TopicFeeds {
       await this.#follower.reset(topic);
       return true;
     }
-    // What Auth said of groups before they came to be what is told now, is no answer.
-    one.read = NOTHING_READ;
+    // What Auth said of groups and members before they came to be what is told now, is no answer.
+    one.known = NOTHING_KNOWN;
     for (const [index, frame] of chunk.frames.entries()) {
       if (!(await this.#prepare(topic, one, chunk, index))) return true;
       // From here on to the frame nothing comes in between.
       if (this.#followed.get(topic) !== one) return false;
-      if (!isKnown(frame, one)) return true;
+      if (!isKnown(frame, one, this.#follower.memberId)) return true;
       one.position = frame.cursor;
       if (!isFor(frame, one, this.#follower.memberId)) continue;
       await this.#follower.push(frame, compareCursors(one.since, frame.cursor) < 0 ? 'new' : 'missed');
@@ -170,51 +178,68 @@ export class TopicFeeds {
       // What it is in the group has changed, so what it may see there may have.
       const group = await this.#follower.look(topic, one.group);
       if (!group) return true;
-      one.group = group;
+      one.group = seenAnew(one, group);
       one.asked = began;
-    } else if (frame && !isKnown(frame, one)) {
+    } else if (frame && !isKnown(frame, one, this.#follower.memberId)) {
       const { groupId } = one.group;
       // With all that follow, and the group itself whose topic it is: then nothing else must be known of the socket.
-      const groups = new Map<string, AskedGroup>([[groupId, { groupId }]]);
+      const asked = new Map<string, Asked>([[groupId, { groupId }]]);
       for (const each of frames.slice(index)) {
-        const { whom, of } = each;
-        const key = groupOf(each);
-        if (key !== undefined) groups.set(key, { groupId: of, ...(whom === 'gone' ? { goneFrom: groupId } : {}) });
+        const subject = subjectOf(each, one, this.#follower.memberId);
+        if (subject) asked.set(...subject);
       }
-      const answers = await this.#follower.readable([...groups.values()]);
-      const keys = [...groups.keys()];
-      one.read = { of: new Set(keys), readable: new Set(keys.filter((_, at) => answers[at])) };
-      if (one.read.readable.has(groupId)) one.asked = began;
+      const answers = await this.#follower.visible([...asked.values()]);
+      const keys = [...asked.keys()];
+      one.known = { of: new Set(keys), visible: new Set(keys.filter((_, at) => answers[at])) };
+      if (one.known.visible.has(groupId)) one.asked = began;
     }
     return holds(Math.max(asked, one.asked));
   }
 }
 
-/** What is to be known of another group than the topic's, before an event is handed over: one that is there is another thing than the same when it is gone. */
-function groupOf({ whom, of }: TopicFrame): string | undefined {
-  if (whom === 'gone') return `gone ${of}`;
-  return whom === 'group' ? of : undefined;
+/**
+ * What is to be known of another thing than the topic's group, before an event is handed over, and as what: a group that is there is another
+ * thing than the same when it is gone. Undefined: nothing is, or the client does not hear of it anyway.
+ */
+function subjectOf({ whom, of }: TopicFrame, { group }: Followed, memberId: string): [key: string, Asked] | undefined {
+  switch (whom) {
+    case 'group':
+      return [of, { groupId: of }];
+    case 'gone':
+      return [`gone ${of}`, { groupId: of, goneFrom: group.groupId }];
+    case 'members':
+    case 'requests':
+    case 'invitations':
+      // What it is in the group itself, it hears in any case.
+      return group.sight[whom] && !(whom === 'members' && of === memberId) ? [`member ${of}`, { memberId: of }] : undefined;
+    default:
+      return undefined;
+  }
 }
 
-/** Whether Auth was asked about the group that an event is about, if it is about another one. */
-function isKnown(frame: TopicFrame, { read }: Followed): boolean {
-  const key = groupOf(frame);
-  return key === undefined || read.of.has(key);
+/** Whether all is known that is to be known of an event. */
+function isKnown(frame: TopicFrame, one: Followed, memberId: string): boolean {
+  const subject = subjectOf(frame, one, memberId);
+  return !subject || one.known.of.has(subject[0]);
 }
 
 /** Whether a client is to have an event of a topic that it follows. */
-function isFor(frame: TopicFrame, { group: { groupId, sight }, read }: Followed, memberId: string): boolean {
+function isFor(frame: TopicFrame, one: Followed, memberId: string): boolean {
   const { whom, of } = frame;
+  const { group, known } = one;
+  const subject = subjectOf(frame, one, memberId);
+  if (subject && !(known.visible.has(group.groupId) && known.visible.has(subject[0]))) return false;
   switch (whom) {
     case 'all':
-      return true;
-    case 'members':
-      return sight.members || of === memberId;
-    case 'positions':
-      return sight.positions;
     case 'group':
     case 'gone':
-      return read.readable.has(groupId) && read.readable.has(groupOf(frame) ?? '');
+      return true;
+    case 'members':
+      return group.sight.members || of === memberId;
+    case 'positions':
+    case 'requests':
+    case 'invitations':
+      return group.sight[whom];
     default:
       // Of a newer release.
       return false;

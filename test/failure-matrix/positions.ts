@@ -60,34 +60,35 @@ export function positionWays(existing: Existing): Record<PositionCommand, Way> &
     'position.create': { make: createCase },
     'position.update': {
       make: async (context) => {
-        const { ids, groupId, positionId } = await madePosition(context);
+        const { ids, groupId, positionId, memberId } = await madePosition(context);
         const newName = name();
         const changes = { name: newName, permissions: [{ ...UPDATE, reach: 'REACH_SUBTREE' as const }] };
-        return of('position.update', { groupId, positionId, changes }, { ...ids, newName }, positionId);
+        return of('position.update', { groupId, positionId, changes, byMemberId: memberId }, { ...ids, newName }, positionId);
       },
     },
     'position.update of one to which somebody is bound': {
       make: async (context) => {
         const { ids, aggregateId: groupId } = await boundCase(context, UNTIL);
-        const { positionId = '' } = ids;
-        return of('position.update', { groupId, positionId, changes: { permissions: [] } }, ids, positionId);
+        const { positionId = '', memberId: byMemberId = '' } = ids;
+        return of('position.update', { groupId, positionId, changes: { permissions: [] }, byMemberId }, ids, positionId);
       },
       onlyInWhole: true,
     },
     'position.update of the leaders': {
       make: async (context) => {
-        const group = await madeGroup(context);
-        const positionId = defaultPositionId(group.groupId, 'leader');
-        const input = { groupId: group.groupId, positionId, changes: { name: 'Captain', permissions: [UPDATE] } };
-        return of('position.update', input, { ...group, positionId }, positionId);
+        const ids = await madeGroup(context);
+        const { groupId, memberId: byMemberId } = ids;
+        const positionId = defaultPositionId(groupId, 'leader');
+        const changes = { name: 'Captain', permissions: [UPDATE] };
+        return of('position.update', { groupId, positionId, changes, byMemberId }, { ...ids, positionId }, positionId);
       },
       onlyInWhole: true,
     },
     'position.update of what all members hold': {
       make: async (context) => {
-        const { ids, groupId } = await madePosition(context);
+        const { ids, groupId, memberId: byMemberId } = await madePosition(context);
         const positionId = defaultPositionId(groupId, 'member');
-        return of('position.update', { groupId, positionId, changes: { permissions: [UPDATE] } }, ids, positionId);
+        return of('position.update', { groupId, positionId, changes: { permissions: [UPDATE] }, byMemberId }, ids, positionId);
       },
     },
     'position.delete': {

@@ -29,7 +29,7 @@ export interface Happened {
   action: string;
   /** DONE; UNDONE when what an earlier event of the same job tells was taken back; or the code of a refusal. Default: DONE. */
   outcome?: string | undefined;
-  /** Of refusals: how many there were in one minute. */
+  /** Of refusals: how many there were in one minute. Of what was done to many at once: to how many, which need not all be named. */
   count?: number | undefined;
   /** The member that did it; absent: the system itself did, or nobody knows. */
   actorId?: string | undefined;

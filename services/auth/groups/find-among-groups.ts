@@ -15,9 +15,9 @@ interface Found {
   positionIds: string[];
   invitedTo: string[];
   /** The groups that are asked about, each with the IDs of those on its path. */
-  asked: (Pick<Place, 'findable' | 'named'> & { _id: string; grounds: string[] })[];
+  asked: (Pick<Group, '_id' | 'findable' | 'version'> & Pick<Place, 'named'> & { grounds: string[] })[];
   /** The groups on all those paths that the member is in, with the positions that it holds there. */
-  grounds: Pick<Group, '_id' | 'positions'>[];
+  grounds: Pick<Group, '_id' | 'positions' | 'version'>[];
 }
 
 /** The IDs that are in both, as an expression. */
@@ -52,7 +52,7 @@ export async function findAmongGroups(
       {
         $lookup: {
           from: 'groups',
-          pipeline: [{ $match: { _id: { $in: groupIds }, removedBy: null } }, { $project: { path: 1, findable: 1 } }],
+          pipeline: [{ $match: { _id: { $in: groupIds }, removedBy: null } }, { $project: { path: 1, findable: 1, version: 1 } }],
           as: 'asked',
         },
       },
@@ -74,6 +74,7 @@ export async function findAmongGroups(
               in: {
                 _id: '$$this._id',
                 findable: '$$this.findable',
+                version: '$$this.version',
                 named: both('$mentioned', '$$this.path'),
                 grounds: both('$in', '$$this.path'),
               },
@@ -88,7 +89,7 @@ export async function findAmongGroups(
           localField: 'grounds',
           foreignField: '_id',
           let: { held: orNone('$positionIds') },
-          pipeline: [{ $match: { removedBy: null } }, { $project: { positions: heldOf(actions) } }],
+          pipeline: [{ $match: { removedBy: null } }, { $project: { positions: heldOf(actions), version: 1 } }],
           as: 'grounds',
         },
       },
@@ -136,12 +137,14 @@ function heldOf(actions: readonly string[] | undefined): object {
   return { $map: { input: { $filter: { input: '$positions', cond } }, in: narrowed } };
 }
 
-const groundOf = ({ _id, positions }: { _id: string; positions: readonly Position[] }): Ground => ({ groupId: _id, positions });
+const groundOf = ({ _id, positions, version }: Pick<Group, '_id' | 'version'> & { positions: readonly Position[] }): Ground => ({
+  ...{ groupId: _id, positions, version },
+});
 
 function placeOf({ asked, grounds, invitedTo }: Found, id: string): [string, Place][] {
   const group = asked.find(({ _id }) => _id === id);
   if (!group) return [];
-  const { findable, named } = group;
+  const { findable, named, version } = group;
   const on = grounds.filter(({ _id }) => group.grounds.includes(_id)).map(groundOf);
-  return [[id, { id, findable, named, isInvited: invitedTo.includes(id), grounds: on }]];
+  return [[id, { id, findable, named, isInvited: invitedTo.includes(id), grounds: on, version }]];
 }

@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto';
+
 /**
  * What Auth has of groups, so that a permission in them is one look-up however deep they nest. No I/O.
  *
@@ -46,6 +48,8 @@ export interface Standing {
 export interface Ground {
   groupId: string;
   positions: readonly Position[];
+  /** The group's; absent: not asked for. */
+  version?: number | undefined;
 }
 
 /** A group that something is asked about, and what the member who asks is to it. */
@@ -57,6 +61,8 @@ export interface Place {
   isInvited: boolean;
   /** The groups on its path that the member is in. */
   grounds: readonly Ground[];
+  /** The group's own; absent: not asked for. */
+  version?: number | undefined;
 }
 
 /** All groups that a member is in, or could be in. */
@@ -77,6 +83,21 @@ const reachesFrom = ({ positions }: Ground, action: string, reach?: Permission['
   positions.some(({ permissions }) =>
     permissions.some((one) => one.action === action && (reach === undefined || one.reach === reach)),
   );
+
+/**
+ * What of all that a decision on a group goes by can change without anything being done to the member itself: another one where the policies of its roles
+ * have changed, where the group is, or what positions permit there and above, where it holds some. Each of these only grows, so nothing comes back to what it was.
+ */
+export function stampOf({ version, grounds }: Place, roles: readonly { _id: string; version: number }[]): string {
+  const named = [
+    ...grounds.map(({ groupId, version }) => `${groupId} ${version}`),
+    ...roles.map(({ _id, version }) => `${_id} ${version}`),
+  ];
+  return createHash('sha256')
+    .update([version, ...named.sort()].join(String.fromCharCode(10)))
+    .digest('base64url')
+    .slice(0, 22);
+}
 
 /** Whether the member is this to the group: of leading and what is granted, also from above. */
 export function isTo({ id, isInvited, grounds }: Place, relation: Relation, action: string): boolean {

@@ -36,6 +36,7 @@ export function groupsOf(auth: TestAuth) {
     const { sessionId } = await authenticate(auth, accessToken);
     return {
       memberId,
+      accessToken,
       /** What it shows at a pivot of a command on a group. */
       permit: (groupId: string, action = 'group.update') =>
         auth.permits.seal({ memberId, sessionId, action, resource: { type: 'Group', id: groupId, ownerId: '' } }),

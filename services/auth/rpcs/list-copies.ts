@@ -2,6 +2,7 @@ import { invalidFields } from '#platform/errors.ts';
 import { PAGE, type Which } from '#platform/state.ts';
 import { ROOT } from '#platform/validation/group-fields.ts';
 import type {
+  ListGroupsBelowResponse,
   ListGroupsResponse,
   ListLoginsResponse,
   ListRolesResponse,
@@ -51,6 +52,23 @@ export async function listGroups(
       version,
     })),
   };
+}
+
+/** So many are told at once. */
+const BELOW_AT_ONCE = 1_000;
+
+/** Which groups are below one, but for those that a job removes. */
+export async function listGroupsBelow(
+  { groups }: Pick<Store, 'groups'>,
+  { groupId, afterId }: { groupId: string; afterId: string },
+): Promise<ListGroupsBelowResponse> {
+  const below = { path: groupId, _id: { $gt: afterId, $ne: groupId }, removedBy: { $exists: false } };
+  const found = await groups
+    .find(below, { projection: { _id: 1 } })
+    .sort({ _id: 1 })
+    .limit(BELOW_AT_ONCE)
+    .toArray();
+  return { groupIds: found.map(({ _id }) => _id) };
 }
 
 type Standings = Required<Pick<Member, 'groupIds' | 'positionIds' | 'invitedTo' | 'standings'>> & { memberId: string };

@@ -13,15 +13,21 @@ test.before(async () => {
   auth = await openTestAuth(process.env.MUSUBI_MONGODB_URL);
   ({ member, made, undo } = groupsOf(auth));
   await putRootGroup(auth.store, []);
+  await auth.role(READS, ['permit (principal, action == Musubi::Action::"member.read", resource);']);
 });
 test.after.always(() => auth?.close());
 
+/** The role of who may read members. */
+const READS = 'reads-members';
 const REVOKED = 'PERMISSION_REVOKED';
 const groupsOfMember = async (memberId: string) => (await auth.store.members.findOne({ _id: memberId }))?.groupIds ?? [];
 const allow = (jobId: string, groupId: string, permit: string | undefined) =>
   auth.steps.allowAdditions({ operationId: `${jobId}/auth.allowAdditions`, groupId, permit });
-const admit = (jobId: string, groupId: string, ...memberIds: string[]) =>
-  auth.steps.admitMembers({ operationId: `${jobId}/group.add-parts/${randomUUID()}/auth.admitMembers`, groupId, memberIds });
+const admit = (jobId: string, groupId: string, ...memberIds: string[]) => admitBeside(jobId, groupId, [], memberIds);
+const admitBeside = (jobId: string, groupId: string, hinderedIds: string[], memberIds: string[]) => {
+  const operationId = `${jobId}/group.add-parts/${randomUUID()}/auth.admitMembers`;
+  return auth.steps.admitMembers({ operationId, groupId, memberIds, hinderedIds });
+};
 /** What the audit has of additions of a member: by whom, by which job, to what. */
 const addedBy = async (memberId: string) => {
   const filter = { memberId, action: 'group.update', since: undefined, until: undefined };
@@ -38,8 +44,33 @@ const unbind = (groupId: string, memberId: string) =>
     changes: [{ memberId, isMember: true, positions: { positionIds: [] } }],
   });
 
+test('whom who adds may not read, is nobody to it, whether it would come in or not', async (t) => {
+  const [hidden, alsoHidden, one, hindered] = [await member(), await member(), await member(), await member()];
+  const all = [hidden, alsoHidden, one, hindered].map(({ memberId }) => memberId) as [string, string, string, string];
+  const role = `hides-${randomUUID()}`;
+  const forbidden = all
+    .slice(0, 2)
+    .map((id) => `forbid (principal, action == Musubi::Action::"member.read", resource == Musubi::Member::"${id}");`);
+  await auth.role(role, [...forbidden]);
+  const leader = await member(READS, role);
+  const { groupId } = await made(leader.memberId);
+  const jobId = randomUUID();
+  await allow(jobId, groupId, leader.permit(groupId));
+  const code = 'MEMBER_NOT_FOUND';
+  const { refused } = await admitBeside(jobId, groupId, [all[1], all[3]], [all[0], all[2]]);
+  t.deepEqual(refused, [
+    { memberId: all[0], code },
+    { memberId: all[1], code },
+  ]);
+  t.deepEqual(await Promise.all(all.map(groupsOfMember)), [[], [], [groupId], []]);
+  // What the system itself adds is asked for by nobody.
+  const own = randomUUID();
+  await allow(own, groupId, undefined);
+  t.deepEqual((await admit(own, groupId, all[0])).refused, []);
+});
+
 test('they come in, but for those that are nobody; and no more once the permission is taken away', async (t) => {
-  const [leader, one, other, late] = [await member(), await member(), await member(), await member()];
+  const [leader, one, other, late] = [await member(READS), await member(), await member(), await member()];
   const { groupId } = await made(leader.memberId);
   const [jobId, nobody] = [randomUUID(), randomUUID()];
   t.deepEqual(

@@ -41,29 +41,34 @@ export const allowAdditions: PermittedStep<AllowAdditionsRequest, AllowAdditions
 
 /**
  * Has the members of one part be in the group, and invited to it no more. Who is refused is answered: the others come in, and the audit names
- * them. Once the job's permit does not hold any more, all are refused (PERMISSION_REVOKED).
+ * them. Whom who adds may not read, is none to it (MEMBER_NOT_FOUND), also where it would not come in anyway. Once the job's permit does not hold any
+ * more, all are refused (PERMISSION_REVOKED).
  */
 export const admitMembers = (
   auth: Pick<Auth, 'store' | 'sessions' | 'policies' | 'permits' | 'audit'>,
 ): AuthStep<AdmitMembersRequest, AdmitMembersResponse> => ({
   // Policies may forbid something to members of a group.
   takesAway: true,
-  async do({ store, session }, { operationId, groupId, memberIds }) {
-    if (memberIds.length > MOST) throw invalidFields([{ field: 'memberIds', message: `must have at most ${MOST} entries` }]);
+  async do({ store, session }, { operationId, groupId, memberIds, hinderedIds }) {
+    const asked = [...memberIds, ...hinderedIds];
+    if (asked.length > MOST) throw invalidFields([{ field: 'memberIds', message: `must have at most ${MOST} entries` }]);
     // Before it looks, as every pivot: what is taken away from here on waits for it.
     await store.pivots.begin(session);
     const by = await whoAdds(auth, session, jobOf(operationId), groupId);
-    if ('code' in by) return { result: { refused: memberIds.map((memberId) => ({ memberId, code: by.code })) } };
-    const all = { _id: { $in: memberIds } };
-    const found = await store.members.find(all, { session, projection: { _id: 1 } }).toArray();
-    const known = new Set(found.map(({ _id }) => _id));
-    const refused = memberIds.filter((memberId) => !known.has(memberId));
+    if ('code' in by) return { result: { refused: asked.map((memberId) => ({ memberId, code: by.code })) } };
+    const author = by.authority && authorOf(auth, by.authority, session);
+    const visible = author ? await author.readable(asked) : new Set(asked);
+    const there = { _id: { $in: memberIds.filter((memberId) => visible.has(memberId)) } };
+    const found = await store.members.find(there, { session, projection: { _id: 1 } }).toArray();
+    const admitted = found.map(({ _id }) => _id);
     const change = { $addToSet: { groupIds: groupId }, $pull: { invitedTo: groupId }, $inc: { standings: 1 } };
-    await store.members.updateMany(all, change, { session });
-    if (by.authority && found.length > 0) {
-      const changes = found.map(({ _id: memberId }) => ({ memberId }));
+    await store.members.updateMany({ _id: { $in: admitted } }, change, { session });
+    if (by.authority && admitted.length > 0) {
+      const changes = admitted.map((memberId) => ({ memberId }));
       await auth.audit.note(session, happened(by.authority, { operationId, groupId, changes }));
     }
+    const isThere = new Set([...admitted, ...hinderedIds.filter((memberId) => visible.has(memberId))]);
+    const refused = asked.filter((memberId) => !isThere.has(memberId));
     return { result: { refused: refused.map((memberId) => ({ memberId, code: memberNotFound().code })) } };
   },
   undo: 'impossible',

@@ -12,6 +12,8 @@ import type { Store } from '../store.ts';
 
 /** By these a member comes in by itself: it needs to hold nothing there. */
 const BY_ITSELF: readonly string[] = ['group.join', 'group.accept-invitation'] satisfies Action[];
+/** By these somebody brings in another one, which it must be allowed to read: else it is as if there was none. */
+const OF_ANOTHER: readonly string[] = ['group.add-member', 'group.invite-member'] satisfies Action[];
 /** By this it goes by itself: it needs to hold nothing there, either. */
 const LEAVE = 'group.leave' satisfies Action;
 
@@ -24,7 +26,7 @@ interface Kept {
 /**
  * Gives members exactly what is said in a group: whether they are in it or invited, and to which of its positions they are bound. Who is no
  * administrator gives others only what it holds there itself, also where it invites, with what policies say of leaders and of positions by
- * name; who comes in by itself gets what all members have, and who leaves hands on the position of its leaders, whatever else it is forbidden. To hold
+ * name, and only those come in by it whom it may read; who comes in by itself gets what all members have, and who leaves hands on the position of its leaders, whatever else it is forbidden. To hold
  * a position for longer is to be given it, by who holds as much for as long; to hold it for less long is to be let go from it.
  *
  * @throws GROUP_NOT_FOUND, MEMBER_NOT_FOUND, POSITION_NOT_FOUND, NOT_MEMBER, LAST_LEADER, EXCEEDS_OWN_PERMISSIONS, PERMISSION_DENIED
@@ -111,6 +113,10 @@ async function requireGives(
   if (positions.some(({ kind }) => kind === 'leader')) await requireMayLeadThere(store, session, policies, author, group._id);
 }
 
+/** Whether a member is there to who brings it in. */
+const isVisible = async (author: Author | undefined, memberId: string): Promise<boolean> =>
+  !author || !OF_ANOTHER.includes(author.action) || (await author.readable([memberId])).has(memberId);
+
 /** @param handedOn the positions that the author was bound to until then */
 async function apply(
   store: Store,
@@ -126,7 +132,7 @@ async function apply(
     { _id: memberId },
     { session, projection: { groupIds: 1, positionIds: 1, invitedTo: 1 } },
   );
-  if (!found) throw memberNotFound();
+  if (!found || !(await isVisible(author, memberId))) throw memberNotFound();
   const bindable = group.positions.filter(({ kind }) => kind !== 'member');
   const idsOf = (some: readonly Position[]): string[] => some.map(({ id }) => id);
   const before: Standing = {

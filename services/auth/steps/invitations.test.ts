@@ -19,6 +19,10 @@ test.before(async () => {
     'permit (principal, action == Musubi::Action::"group.accept-invitation", resource) when { principal in resource.invited };',
     'permit (principal, action == Musubi::Action::"group.join", resource);',
   ]);
+  await auth.role('reads', ['permit (principal, action == Musubi::Action::"member.read", resource);']);
+  await auth.role('brings-in', [
+    'permit (principal, action in [Musubi::Action::"group.invite-member", Musubi::Action::"group.add-member", Musubi::Action::"group.approve-request"], resource);',
+  ]);
 });
 test.after.always(() => auth?.close());
 
@@ -75,7 +79,7 @@ test('an invitation that was taken back lets nobody in', async (t) => {
 });
 
 test('nobody invites or lets in beyond what it holds there itself, least of all itself; who joins or accepts needs nothing', async (t) => {
-  const [doorkeeper, guest] = [await member('finds'), await member('finds')];
+  const [doorkeeper, guest] = [await member('finds', 'reads'), await member('finds')];
   const opens = grant(
     PositionKind.POSITION_KIND_UNSPECIFIED,
     ['group.invite-member', 'subtree'],
@@ -104,6 +108,27 @@ test('nobody invites or lets in beyond what it holds there itself, least of all 
   await t.notThrowsAsync(invites.done(), 'where it is a member, it holds what members hold');
   const joins = standings(groupId, doorkeeper.memberId, { isMember: true }, doorkeeper.permit(groupId, 'group.join'));
   await t.notThrowsAsync(joins.done());
+});
+
+test('whom one may not read, one neither invites nor adds, as if there was no such member; who has asked is let in', async (t) => {
+  const [hidden, seen] = [await member(), await member()];
+  const role = `hides-${randomUUID()}`;
+  await auth.role(role, [
+    `forbid (principal, action == Musubi::Action::"member.read", resource == Musubi::Member::"${hidden.memberId}");`,
+  ]);
+  const leader = await member('reads', 'brings-in', role);
+  const { groupId } = await made(leader.memberId);
+  const bringIn = (whom: string, action: string, asked: Asked) =>
+    standings(groupId, whom, asked, leader.permit(groupId, action)).done();
+  for (const [action, asked] of Object.entries({
+    'group.invite-member': { isInvited: true },
+    'group.add-member': { isMember: true },
+  })) {
+    await t.throwsAsync(bringIn(hidden.memberId, action, asked), { code: 'MEMBER_NOT_FOUND' }, action);
+    await t.throwsAsync(bringIn(randomUUID(), action, asked), { code: 'MEMBER_NOT_FOUND' });
+    await t.notThrowsAsync(bringIn(seen.memberId, action, asked));
+  }
+  await t.notThrowsAsync(bringIn(hidden.memberId, 'group.approve-request', { isMember: true }));
 });
 
 test('nobody is invited who is not there, nor to what is not there', async (t) => {

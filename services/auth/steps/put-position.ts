@@ -13,18 +13,19 @@ interface Kept {
 
 /**
  * Puts a position of a group in place. Who is no administrator has it permit nothing more that it does not hold there itself, whoever
- * is bound to it.
+ * is bound to it, and for as long as those are who are.
  *
  * @throws GROUP_NOT_FOUND, EXCEEDS_OWN_PERMISSIONS
  */
 export const putPosition: PermittedStep<PutPositionRequest, PutPositionResponse, Kept> = {
   takesAway: true,
-  async do({ store, session }, { groupId, position: given }, author) {
+  async do({ store, session }, { groupId, position: given, tenure }, author) {
     if (!given) throw invalidFields([{ field: 'position', code: 'REQUIRED', message: 'is missing' }]);
     const { positions } = await requireGroup(store, session, groupId);
     const position = positionOf(given);
     const before = positions.find(({ id }) => id === position.id) ?? null;
-    await requireHeldThere(author, groupId, beyond(position.permissions, before?.permissions ?? []));
+    const giver = author && { ...author, without: tenure?.endingSoonerIds ?? [] };
+    await requireHeldThere(giver, groupId, beyond(position.permissions, before?.permissions ?? []));
     const others = positions.filter(({ id }) => id !== position.id);
     await store.groups.updateOne(
       { _id: groupId },

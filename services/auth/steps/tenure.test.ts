@@ -57,6 +57,33 @@ test.serial('nobody gives a position for longer than it holds what that permits,
   await t.throwsAsync(bind(below.groupId, deputy, both, { prolongedIds: both, endingSoonerIds: all }, deputy), EXCEEDS);
 });
 
+test.serial('nobody has a position permit more to those who hold it for longer than it holds that itself', async (t) => {
+  const [leader, deputy] = [await member(), await member()];
+  const own = grant(PositionKind.POSITION_KIND_UNSPECIFIED);
+  const group = await made(leader.memberId, ROOT, own);
+  const led = [group.leader.positionId];
+  await bind(group.groupId, deputy, [...led, own.positionId]);
+  const put = (by: Someone | undefined, endingSoonerIds: string[], ...permissions: Parameters<typeof grant>[1][]) =>
+    auth.steps.putPosition({
+      ...operation(),
+      groupId: group.groupId,
+      position: { ...grant(PositionKind.POSITION_KIND_UNSPECIFIED, ...permissions), positionId: own.positionId },
+      tenure: { ...NO_TENURE, endingSoonerIds },
+      permit: by?.permit(group.groupId, 'group.update'),
+    });
+  const update: Parameters<typeof grant>[1] = ['group.update', 'here'];
+  await t.throwsAsync(put(deputy, led, update), EXCEEDS);
+  t.true(await deputy.may('group.update', group.groupId), 'by what it leads');
+  await t.notThrowsAsync(put(deputy, []), 'it permits nothing more');
+  await t.notThrowsAsync(put(deputy, led), 'nor here');
+  await t.notThrowsAsync(put(deputy, [], update), 'nobody holds it for longer');
+  await t.notThrowsAsync(put(deputy, led, update), 'it is permitted already');
+  await put(undefined, []);
+  await t.notThrowsAsync(put(leader, [], update), 'who leads without end');
+  await put(undefined, []);
+  await t.notThrowsAsync(put(await member('admin'), led, update));
+});
+
 test.serial('to have a position end sooner needs what it needs to let somebody go from it', async (t) => {
   const binding = grant(PositionKind.POSITION_KIND_UNSPECIFIED, ['position.bind', 'here']);
   const unbinding = grant(PositionKind.POSITION_KIND_UNSPECIFIED, ['position.unbind', 'here']);

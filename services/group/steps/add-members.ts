@@ -49,7 +49,8 @@ export const countAdditions: Step<CountAdditionsRequest, CountAdditionsResponse>
 };
 
 /**
- * Begins to change what the members of one part are to the group. Lines that can not be are refused, which is no refusal of the step.
+ * Begins to change what the members of one part are to the group. Lines that can not be are refused, which is no refusal of the step: what hinders a member
+ * is told first, as not everybody may know it.
  *
  * @throws GROUP_BUSY, MEMBERSHIP_BUSY (retryable)
  */
@@ -57,19 +58,22 @@ export const holdAdditions: Step<HoldAdditionsRequest, HoldAdditionsResponse> = 
   async do(tx, { operationId, part }) {
     const jobId = jobOf(operationId);
     const { groupId, memberIds } = await additions.openAdditions(tx, jobId, part, 'waiting');
-    if (memberIds.length === 0) return { result: { memberIds } };
+    if (memberIds.length === 0) return { result: { memberIds, hindered: [] } };
     const code = await whyNotOpen(tx, groupId);
+    if (code) {
+      const refused = memberIds.map((memberId) => ({ memberId, outcome: code }));
+      await additions.setOutcomes(tx, jobId, refused);
+      return { result: { memberIds: [], hindered: [] } };
+    }
     await holdMembers(tx, memberIds);
-    const { hindered, isBusy } = code
-      ? { hindered: memberIds.map((memberId) => ({ memberId, outcome: code })), isBusy: false }
-      : await additions.findHindered(tx, groupId, memberIds);
+    const { hindered, isBusy } = await additions.findHindered(tx, groupId, memberIds);
     if (isBusy) throw membershipBusy();
     const passedOver = new Set(hindered.map(({ memberId }) => memberId));
     const held = memberIds.filter((memberId) => !passedOver.has(memberId));
-    const turns = held.map((memberId) => ({ memberId, outcome: 'held' }));
-    await additions.setOutcomes(tx, jobId, [...hindered, ...turns]);
+    const turns = memberIds.map((memberId) => ({ memberId, outcome: 'held' }));
+    await additions.setOutcomes(tx, jobId, turns);
     await holdMemberships(tx, groupId, held, jobId, { isMember: true, reason: null });
-    return { result: { memberIds: held } };
+    return { result: { memberIds: held, hindered: hindered.map(({ memberId, outcome: code }) => ({ memberId, code })) } };
   },
   undo: 'impossible',
 };
@@ -85,7 +89,7 @@ async function whyNotOpen(tx: Transaction, groupId: string): Promise<string | un
   }
 }
 
-/** Does what was begun with the members of one part. Auth goes by it already, but for those that it has refused. */
+/** Does what was begun with the members of one part. Auth goes by it already, but for those that are refused. */
 export const commitAdditions: Step<CommitAdditionsRequest, CommitAdditionsResponse> = {
   async do(tx, { operationId, part, refused }) {
     const jobId = jobOf(operationId);

@@ -13,8 +13,7 @@ export const commitMembership: Step<CommitMembershipRequest, CommitMembershipRes
     if (!begun?.pending || 'tagIds' in begun.pending) throw notBegun();
     const { groupId, memberId, pending } = begun;
     const ties = tiesAfter(begun, pending, new Date());
-    const hasLeft = begun.joinedAt !== null && ties.joinedAt === null;
-    const after = { ...(await putTies(tx, groupId, memberId, ties)), hasLeft };
+    const after = await putTies(tx, groupId, memberId, ties);
     return { result: { written: writtenMembership(after) }, events: [membershipEvent(after)] };
   },
   undo: 'impossible',

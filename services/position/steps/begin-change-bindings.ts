@@ -44,7 +44,8 @@ interface Kept {
  * successor is bound to the position of its leaders by the same job, for as long as it would have been.
  *
  * @throws INVALID_ARGUMENT, MEMBER_DELETING, GROUP_NOT_FOUND (but where a member only goes), POSITION_NOT_FOUND, BUILT_IN, TOO_MANY_BINDINGS;
- *   POSITION_BUSY (retryable) while another job changes what one of the two is bound to there, or deletes a position
+ *   POSITION_BUSY (retryable) while another job changes what one of the two is bound to there, or deletes or
+ *   changes a position: by that something is given to those who hold it
  */
 export const beginChangeBindings: Step<BeginChangeBindingsRequest, BeginChangeBindingsResponse, Kept> = {
   async do(tx, request) {
@@ -94,13 +95,13 @@ function succession(held: readonly Binding[], { positionId, until }: Binding): B
   return { bind, release: [], releaseAll: false, until };
 }
 
-/** @throws POSITION_NOT_FOUND, BUILT_IN; POSITION_BUSY (retryable) for one that is being deleted */
+/** @throws POSITION_NOT_FOUND, BUILT_IN; POSITION_BUSY (retryable) for one that is being changed or deleted */
 async function requireBindable(tx: Transaction, groupId: string, { bind, release }: BindingsChange): Promise<void> {
   const there = new Map((await positionsOf(tx, [groupId])).map((position) => [position.positionId, position]));
   const missing = [...bind, ...release].filter((positionId) => !there.get(positionId)?.version);
   if (missing.length > 0) throw positionNotFound(...missing);
   if ([...bind, ...release].some((positionId) => there.get(positionId)?.kind === 'member')) throw nobodyIsBound();
-  if (bind.some((positionId) => there.get(positionId)?.pending?.change === 'delete')) throw positionBusy();
+  if (bind.some((positionId) => there.get(positionId)?.pending)) throw positionBusy();
 }
 
 interface Begun {
