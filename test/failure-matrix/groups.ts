@@ -30,6 +30,12 @@ export function groupWays(existing: Existing): Record<TreeCommand, Way> & Record
     return of('group.create', input, { ...ids, [id]: groupId, [`${id} name`]: called });
   }
 
+  /** Another registered member. @param called how its IDs are */
+  async function other<Name extends string = 'other'>(context: Context, called = 'other' as Name) {
+    const { memberId, loginId = '' } = await existing(context);
+    return { [`${called}Id`]: memberId, [`${called}Login`]: loginId } as Record<`${Name}Id` | `${Name}Login`, string>;
+  }
+
   async function made(context: Context, group: Case): Promise<{ ids: Ids; groupId: string }> {
     await context.run(group);
     return { ids: group.ids, groupId: group.aggregateId };
@@ -57,20 +63,22 @@ export function groupWays(existing: Existing): Record<TreeCommand, Way> & Record
 
   /** A group with somebody in it, on its way out at a term, one who asks and one who is invited, and with what they hold. */
   async function fullCase(context: Context): Promise<Case> {
-    const [leader, member, asking, guest] = await Promise.all([1, 2, 3, 4].map(() => existing(context)));
-    if (!leader || !member || !asking || !guest) throw new Error('somebody is missing');
+    const [leader, member, asking, guest] = [
+      await existing(context),
+      ...(await Promise.all([other(context), other(context, 'asking'), other(context, 'guest')])),
+    ] as const;
     const positionId = newId();
-    const all = { ...leader, otherId: member.memberId, askingId: asking.memberId, guestId: guest.memberId, positionId };
+    const all = { ...leader, ...member, ...asking, ...guest, positionId };
     const { ids, groupId } = await made(context, groupCase(all, { visibility: 'VISIBILITY_REQUEST' }));
     const run = <C extends CommandName>(command: C, input: CommandInput<C>): Promise<unknown> =>
       context.run({ command, input, ids, aggregateId: groupId });
-    const [by, memberId] = [{ groupId, byMemberId: leader.memberId }, member.memberId];
+    const [by, memberId] = [{ groupId, byMemberId: leader.memberId }, member.otherId];
     await run('group.add-member', { ...by, memberId });
     await run('group.tag', { groupId, memberId, tag: 'matrix', isOn: true });
     await run('position.create', { groupId, positionId, name: 'Keeper', permissions: [UPDATE] });
     await run('position.bind', { ...by, positionId, memberId, until: UNTIL });
-    await run('group.request-join', { groupId, memberId: asking.memberId, message: 'of the matrix' });
-    await run('group.invite-member', { ...by, memberId: guest.memberId, until: new Date(Date.now() + DAY_MS).toISOString() });
+    await run('group.request-join', { groupId, memberId: asking.askingId, message: 'of the matrix' });
+    await run('group.invite-member', { ...by, memberId: guest.guestId, until: new Date(Date.now() + DAY_MS).toISOString() });
     return of('group.delete', { groupId, cascade: false }, ids);
   }
 
@@ -117,10 +125,10 @@ export function groupWays(existing: Existing): Record<TreeCommand, Way> & Record
     'group.update of the visibility while another job brings somebody in': {
       make: async (context) => {
         const { ids, groupId } = await madeGroup(context);
-        const { memberId: otherId } = await existing(context);
+        const another = await other(context);
         const changes = { visibility: 'VISIBILITY_REQUEST' as const };
-        const made = of('group.update', { groupId, changes }, { ...ids, otherId });
-        return { ...made, occupy: comesIn(context, groupId, otherId) };
+        const made = of('group.update', { groupId, changes }, { ...ids, ...another });
+        return { ...made, occupy: comesIn(context, groupId, another.otherId) };
       },
       onlyInWhole: true,
     },
@@ -144,9 +152,9 @@ export function groupWays(existing: Existing): Record<TreeCommand, Way> & Record
     'group.archive with a group below it': { make: archiveTreeCase },
     'group.archive while another job brings somebody into a group below it': {
       make: async (context) => {
-        const { memberId: otherId } = await existing(context);
+        const another = await other(context);
         const { ids, ...made } = await archiveTreeCase(context);
-        return { ...made, ids: { ...ids, otherId }, occupy: comesIn(context, ids.withinId ?? '', otherId) };
+        return { ...made, ids: { ...ids, ...another }, occupy: comesIn(context, ids.withinId ?? '', another.otherId) };
       },
       onlyInWhole: true,
     },

@@ -34,7 +34,23 @@ const drawn = fc.record({
   /** When what may end does. */
   ends: fc.constantFrom('never', 'never', 'never', 'late', 'late', 'soon'),
   /** Who asks for what is not its own: an administrator, who leads the group, where somebody does, or anybody else. */
-  asker: fc.constantFrom('admin', 'admin', 'admin', 'admin', 'leader', 'leader', 'leader', 'other'),
+  asker: fc.constantFrom(
+    'admin',
+    'admin',
+    'admin',
+    'admin',
+    'admin',
+    'admin',
+    'leader',
+    'leader',
+    'leader',
+    'leader',
+    'leader',
+    'leader',
+    'other',
+  ),
+  /** Whatever is in its way. */
+  anyhow: fc.nat({ max: 5 }).map((at) => at === 0),
   /** About something that was there once. */
   isGone: fc.nat({ max: 19 }).map((at) => at === 0),
 });
@@ -87,6 +103,15 @@ const hasRequest = ({ candidates }: GroupState): boolean => [...candidates.value
 const hasInvited = (group: GroupState): boolean => [...group.candidates.keys()].some((id) => isInvited(group, id));
 const hasTags = ({ tags }: GroupState): boolean => tags.size > 0;
 
+/** What there has to be for that, which is asked for where there is none. */
+const FIRST: Partial<Record<Kind, Kind>> = {
+  restore: 'archive',
+  request: 'show',
+  ...{ approve: 'request', 'decline-request': 'request', 'withdraw-request': 'request' },
+  ...{ accept: 'invite', 'decline-invitation': 'invite', 'withdraw-invitation': 'invite' },
+  ...{ 'remove-tag': 'put-tag', 'rename-tag': 'put-tag', 'tag-group': 'put-tag', 'tag-member': 'put-tag' },
+};
+
 /** Most that is drawn is about what can be done: these groups are looked for. */
 const ABOUT: Partial<Record<Kind, (group: GroupState) => boolean>> = {
   restore: ({ isArchived }) => isArchived,
@@ -98,9 +123,19 @@ const ABOUT: Partial<Record<Kind, (group: GroupState) => boolean>> = {
 };
 /** And these of their members. */
 const IN_IT: readonly Kind[] = ['bind', 'unbind', 'expel', 'leave', 'tag-member', 'untag-member'];
-const OF_CANDIDATES: readonly Kind[] = [
-  ...(['approve', 'decline-request', 'withdraw-request', 'accept', 'decline-invitation', 'withdraw-invitation'] as const),
-];
+const OF_ASKING: readonly Kind[] = ['approve', 'decline-request', 'withdraw-request'];
+const OF_INVITED: readonly Kind[] = ['accept', 'decline-invitation', 'withdraw-invitation'];
+/** And these of who is not in it. */
+const OF_OTHERS: readonly Kind[] = ['join', 'add', 'request', 'invite'];
+
+/** Whom a command can be about. */
+function isMeant(kind: Kind, group: GroupState | undefined, memberId: string): boolean {
+  if (!group) return true;
+  if (IN_IT.includes(kind)) return group.members.has(memberId);
+  if (OF_ASKING.includes(kind)) return group.candidates.has(memberId) && !isInvited(group, memberId);
+  if (OF_INVITED.includes(kind)) return isInvited(group, memberId);
+  return !OF_OTHERS.includes(kind) || !(group.members.has(memberId) || group.candidates.has(memberId));
+}
 
 /** Undefined: an administrator does. */
 function askersOf(
@@ -120,20 +155,23 @@ function askersOf(
 /** What is drawn, as a command about what there is. */
 export function commandOf(one: Drawn, { state, topId, gone, actors, now }: Ground): Command {
   const pick = <T>(some: readonly T[], at: number): T => some[at % some.length] as T;
-  const ids = [...state.groups.keys()];
+  const all = [...state.groups.keys()];
+  const isOpen = (id: string): boolean => !upwards(state, id).some(([, { isArchived }]) => isArchived);
+  const ids = one.anyhow ? all : all.filter((id) => one.kind === 'restore' || isOpen(id));
+  const about = (kind: Kind): string[] => ids.filter((id) => ABOUT[kind]?.(state.groups.get(id) as GroupState));
+  const first = FIRST[one.kind];
+  const isLacking = !one.anyhow && first !== undefined && about(one.kind).length === 0;
+  // Of what was lacking for that, too, something may be lacking.
+  const asked = isLacking ? (about(first).length === 0 ? (FIRST[first] ?? first) : first) : one.kind;
   const lower = ids.filter((id) => id !== topId);
   const admins = actors.filter(({ isAdmin }) => isAdmin);
   const isAbout = one.isGone && gone.length > 0 ? pick(gone, one.group) : undefined;
-  const isWanted = ABOUT[one.kind];
-  const wantedOnes = isWanted ? ids.filter((id) => isWanted(state.groups.get(id) as GroupState)) : [];
+  const wantedOnes = about(asked);
   const some = wantedOnes.length > 0 ? wantedOnes : lower;
   const groupId = isAbout ?? (some.length > 0 ? pick(some, one.group) : topId);
   const group = state.groups.get(groupId);
-  const within = actors.filter(({ memberId }) =>
-    (OF_CANDIDATES.includes(one.kind) ? group?.candidates : group?.members)?.has(memberId),
-  );
-  const isOfThem = IN_IT.includes(one.kind) || OF_CANDIDATES.includes(one.kind);
-  const those = isOfThem && one.member % 4 > 0 && within.length > 0 ? within : actors;
+  const meant = actors.filter(({ memberId }) => isMeant(asked, group, memberId));
+  const those = !one.anyhow && meant.length > 0 ? meant : actors;
   const parentId = isAbout ?? pick(ids, one.other);
   // Nothing takes away the one in which all is.
   const needsLower: Kind[] = ['rename', 'move', 'archive', 'restore', 'delete'];
@@ -141,15 +179,16 @@ export function commandOf(one: Drawn, { state, topId, gone, actors, now }: Groun
   const positionIds = [leaderPositionId, ...(group?.positions.keys() ?? [])];
   const own = positionIds.slice(1);
   // Those that every group has stay as they are.
-  const needsOwn = one.kind === 'redefine' || one.kind === 'abolish';
-  const wanted = needsOwn && own.length === 0 ? 'define' : one.kind;
-  const kind = wanted === 'create' && ids.length > MOST_GROUPS ? 'delete' : wanted;
+  const needsOwn = asked === 'redefine' || asked === 'abolish';
+  const wanted = needsOwn && own.length === 0 ? 'define' : asked;
+  const kind = wanted === 'create' && all.length > MOST_GROUPS ? 'delete' : wanted;
   const positionId = pick(positionIds, one.position);
   const self = pick(those, one.who);
-  const at = one.kind === 'create' ? parentId : groupId;
+  const at = asked === 'create' ? parentId : groupId;
   const asker = pick(askersOf(one.asker, { state, actors }, at) ?? admins, one.who);
   const { memberId } = pick(those, one.member);
-  const { name, visibility, permissions, cascade, merges, tagName } = one;
+  const { name, permissions, cascade, merges, tagName } = one;
+  const visibility = asked === 'show' && isLacking ? 'request' : one.visibility;
   const tag = group && hasTags(group) && one.member % 4 > 0 ? pick([...group.tags.values()], one.other) : one.tag;
   const children = ids.filter((id) => state.groups.get(id)?.parentId === groupId);
   const subgroupId = children.length > 0 && one.member % 4 > 0 ? pick(children, one.other) : pick(ids, one.other);

@@ -26,21 +26,17 @@ export const putPosition: PermittedStep<PutPositionRequest, PutPositionResponse,
     const before = positions.find(({ id }) => id === position.id) ?? null;
     const giver = author && { ...author, without: tenure?.endingSoonerIds ?? [] };
     await requireHeldThere(giver, groupId, beyond(position.permissions, before?.permissions ?? []));
-    const others = positions.filter(({ id }) => id !== position.id);
-    await store.groups.updateOne(
-      { _id: groupId },
-      { $set: { positions: [...others, position] }, $inc: { version: 1 } },
-      { session },
-    );
+    // It keeps its place, so that an undo leaves the list as it was.
+    const after = before ? positions.map((one) => (one === before ? position : one)) : [...positions, position];
+    await store.groups.updateOne({ _id: groupId }, { $set: { positions: after }, $inc: { version: 1 } }, { session });
     return { result: {}, kept: { groupId, positionId: position.id, before } };
   },
   async undo({ store, session }, { groupId, positionId, before }) {
-    await store.groups.updateOne(
-      { _id: groupId },
-      { $pull: { positions: { id: positionId } }, $inc: { version: 1 } },
-      { session },
-    );
-    if (before)
-      await store.groups.updateOne({ _id: groupId }, { $push: { positions: before }, $inc: { version: 1 } }, { session });
+    const group = await store.groups.findOne({ _id: groupId }, { session });
+    if (!group) return;
+    const at = group.positions.findIndex(({ id }) => id === positionId);
+    const others = group.positions.filter(({ id }) => id !== positionId);
+    const positions = before ? others.toSpliced(at === -1 ? others.length : at, 0, before) : others;
+    await store.groups.updateOne({ _id: groupId }, { $set: { positions }, $inc: { version: 1 } }, { session });
   },
 };

@@ -7,7 +7,7 @@ import type { PermittedStep } from '../permitted.ts';
 export const removePosition: PermittedStep<
   RemovePositionRequest,
   RemovePositionResponse,
-  { groupId: string; before: Position | null }
+  { groupId: string; before: Position | null; at: number }
 > = {
   takesAway: true,
   async do({ store, session }, { groupId, positionId }) {
@@ -17,10 +17,15 @@ export const removePosition: PermittedStep<
       { $pull: { positions: { id: positionId } }, $inc: { version: 1 } },
       { session },
     );
-    return { result: {}, kept: { groupId, before: positions.find(({ id }) => id === positionId) ?? null } };
+    const at = positions.findIndex(({ id }) => id === positionId);
+    return { result: {}, kept: { groupId, before: positions[at] ?? null, at } };
   },
-  async undo({ store, session }, { groupId, before }) {
+  async undo({ store, session }, { groupId, before, at }) {
     if (before)
-      await store.groups.updateOne({ _id: groupId }, { $push: { positions: before }, $inc: { version: 1 } }, { session });
+      await store.groups.updateOne(
+        { _id: groupId },
+        { $push: { positions: { $each: [before], $position: at } }, $inc: { version: 1 } },
+        { session },
+      );
   },
 };
