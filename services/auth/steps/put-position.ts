@@ -25,21 +25,19 @@ export const putPosition: PermittedStep<PutPositionRequest, PutPositionResponse,
     const position = positionOf(given);
     const before = positions.find(({ id }) => id === position.id) ?? null;
     await requireHeldThere(author, groupId, beyond(position.permissions, before?.permissions ?? []));
-    const others = positions.filter(({ id }) => id !== position.id);
-    await store.groups.updateOne(
-      { _id: groupId },
-      { $set: { positions: [...others, position] }, $inc: { version: 1 } },
-      { session },
-    );
+    // It keeps its place, so that an undo leaves the list as it was.
+    const after = before ? positions.map((one) => (one.id === position.id ? position : one)) : [...positions, position];
+    await store.groups.updateOne({ _id: groupId }, { $set: { positions: after }, $inc: { version: 1 } }, { session });
     return { result: {}, kept: { groupId, positionId: position.id, before } };
   },
   async undo({ store, session }, { groupId, positionId, before }) {
-    await store.groups.updateOne(
-      { _id: groupId },
-      { $pull: { positions: { id: positionId } }, $inc: { version: 1 } },
-      { session },
-    );
-    if (before)
-      await store.groups.updateOne({ _id: groupId }, { $push: { positions: before }, $inc: { version: 1 } }, { session });
+    const put = { $set: { 'positions.$': before as Position }, $inc: { version: 1 } };
+    if (before) await store.groups.updateOne({ _id: groupId, 'positions.id': positionId }, put, { session });
+    else
+      await store.groups.updateOne(
+        { _id: groupId },
+        { $pull: { positions: { id: positionId } }, $inc: { version: 1 } },
+        { session },
+      );
   },
 };
