@@ -73,7 +73,7 @@ test('what sagas are at is never put right, however often it is looked at, and w
   const group: Reconciling['group'] = {
     enterMembers: async ({ memberIds }) => {
       corrected.push(...memberIds.filter((id) => mine.has(id)));
-      return { written: [] };
+      return { memberIds: [] };
     },
   };
   const position: Reconciling['position'] = {

@@ -259,3 +259,9 @@ test('a request is begun with what is said, and changes nobody’s permissions u
   t.like(askedOf(services, 'group.beginChangeMembership'), { change: 'MEMBERSHIP_CHANGE_APPROVE' });
   t.like(askedOf(services, 'auth.changeStandings'), { changes: [{ memberId: ASKED.memberId, isMember: true }] });
 });
+
+test('who is taken in is no version that is handed on: of all members they would be too many', async (t) => {
+  const services = await run(t, 'group.take-in-members', { groupId: 'root' }, { 'member.countMembers': [{ members: 250 }] });
+  t.is(services.steps.filter((step) => step === 'enterMembers').length, 3);
+  t.false(services.received.some(({ name }) => name === 'query.awaitVersions'));
+});

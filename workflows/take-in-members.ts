@@ -41,7 +41,10 @@ export const takeInParts = saga(
   },
 );
 
-/** Has all members be in the whole organisation that were there before it was. The system itself begins it. */
+/**
+ * Has all members be in the whole organisation that were there before it was. The system itself begins it, and nobody waits for it: it is done when they
+ * are in, though queries may see the last of them a moment later.
+ */
 export const takeInMembers = saga(
   'group.take-in-members',
   [[pivot(auth.confirmPermit), finish(takeInParts, (groupId) => ({ groupId }))]],

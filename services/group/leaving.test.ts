@@ -42,7 +42,7 @@ test('a member that is closed stays what it is, and nothing begins with it any m
   for (const beginning of beginnings) await t.throwsAsync(beginning(), DELETING);
   await t.throwsAsync(leaveAll(memberId), { code: 'LOCK_NOT_HELD' }, 'another job has closed it');
   await t.notThrowsAsync(change('JOIN', elsewhere, other), 'others go on');
-  t.deepEqual(await service.enterMembers({ operationId: job().of('enter'), memberIds: [memberId] }, call), { written: [] });
+  t.deepEqual(await service.enterMembers({ operationId: job().of('enter'), memberIds: [memberId] }, call), { memberIds: [] });
 
   await undo(at.of('close'));
   await t.throwsAsync(closeMember(memberId, at), { code: 'OPERATION_UNDONE' });

@@ -1,5 +1,6 @@
 import { invalidFields } from '#platform/errors.ts';
 import type { Handlers } from '#platform/grpc/server.ts';
+import { ROOT } from '#platform/validation/group-fields.ts';
 import { requireId } from '#platform/validation/id.ts';
 import { OperationState } from '#proto/musubi/operation/v1/operation.ts';
 import type { NarrowedGroup, NarrowedMembers, WebsocketServiceService } from '#proto/musubi/websocket/v1/websocket.ts';
@@ -20,8 +21,9 @@ function narrowed({ memberIds }: NarrowedMembers): string[] {
 }
 
 function narrowedGroup({ groupId, leftParentId }: NarrowedGroup): NarrowedGroup {
-  if (leftParentId !== undefined) requireId('group.leftParentId', leftParentId);
-  return { groupId: requireId('group.groupId', groupId), leftParentId };
+  for (const [field, id] of Object.entries({ groupId, leftParentId }))
+    if (id !== undefined && id !== ROOT) requireId(`group.${field}`, id);
+  return { groupId, leftParentId };
 }
 
 /** musubi.websocket.v1.WebsocketService, for the sockets of all processes. */

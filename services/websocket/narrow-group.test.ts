@@ -95,6 +95,13 @@ test.serial('asked are those who follow the group, what is below it, and what it
   t.deepEqual(heardBy(those[1]?.client as TestClient), [], 'nothing is sent by what Auth had allowed');
 });
 
+test.serial('a group is moved out of the whole organisation, too, which has no ID as others have', async (t) => {
+  const groupId = made();
+  const it = { groupId, ...(await following(groupId)) };
+  t.deepEqual((await askedBy(() => narrow(groupId, { leftParentId: 'root' }), it)).lost, [true]);
+  await t.throwsAsync(narrow('no ID'), { code: 'INVALID_ARGUMENT' });
+});
+
 test.serial('where Auth does not know the group, or does not answer, all are asked', async (t) => {
   for (const auth of [authOf(true), authOf()]) {
     const groupId = made();

@@ -39,8 +39,8 @@ export function everybody({ group, tellers }: EverybodyPeers, findings: Findings
       if (memberIds.length === 0 || !(await groups(tellers, [ROOT])).has(ROOT)) return;
       for (let at = 0; at < memberIds.length; at += AT_A_TIME) {
         const those = memberIds.slice(at, at + AT_A_TIME);
-        const { written } = await group.enterMembers({ operationId: `${newId()}/group.enterMembers`, memberIds: those });
-        const entered = new Set(written.map(({ id }) => id));
+        const answer = await group.enterMembers({ operationId: `${newId()}/group.enterMembers`, memberIds: those });
+        const entered = new Set(answer.memberIds.map(idOf));
         for (const id of entered) await findings.repair(['missing-membership'], id, async () => ({ corrected: true }));
         // Those are closed in Group only: it is an older copy, from the middle of their deletion.
         const passedOver = (await outside(those)).map(idOf).filter((id) => !entered.has(id));

@@ -7,7 +7,7 @@ import type {
   NoteTakenInRequest,
   NoteTakenInResponse,
 } from '#proto/musubi/group/v1/group.ts';
-import { membershipEvent, writtenMembership } from '../events.ts';
+import { membershipEvent } from '../events.ts';
 import { enterMembers as enter } from '../memberships.ts';
 
 // Members of before there were groups are taken in once. Those that were registered since come in by their registration.
@@ -20,7 +20,7 @@ export const enterMembers: Step<EnterMembersRequest, EnterMembersResponse> = {
   async do(tx, { memberIds }) {
     if (memberIds.length > MOST) throw invalidFields([{ field: 'memberIds', message: `must have at most ${MOST} entries` }]);
     const entered = await enter(tx, memberIds);
-    return { result: { written: entered.map(writtenMembership) }, events: entered.map(membershipEvent) };
+    return { result: { memberIds: entered.map(({ memberId }) => memberId) }, events: entered.map(membershipEvent) };
   },
   undo: 'impossible',
 };
