@@ -22,8 +22,8 @@ export const MEMORY: readonly RegExp[] = [
   // The job itself: that it was asked for, and how it ended.
   /^redis\.job:/,
   /^redis\.outbox:job$/,
-  // What happened, on its way to sockets; and that sockets were closed: as long as a token lives.
-  /^redis\.ws:(events|topic|seen|closed):/,
+  // What happened, on its way to sockets; and that sockets were closed, or followed something: as long as that is kept.
+  /^redis\.ws:(events|topic|seen|told|closed|sight|followed):/,
 ];
 
 /**
