@@ -1,14 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import test from 'ava';
 import fc from 'fast-check';
-import type { EventMessage } from '#platform/kafka/event-message.ts';
 import type { Database } from '#platform/postgres/database.ts';
-import { GROUP_LIST, GROUP_MEMBER_LIST, POSITION_LIST } from '#platform/validation/group-lists.ts';
 import { scratchDatabase } from '../../test/scratch-database.ts';
-import { CREATED, memberEvent } from './events.fixture.ts';
-import { groupEvent, membershipEvent, positionEvent } from './group-events.fixture.ts';
+import { CREATED } from './events.fixture.ts';
+import { groupEvent, positionEvent } from './group-events.fixture.ts';
+import { KINDS, later, type Page, page, type Values } from './lists.fixture.ts';
 import { project } from './projector.ts';
-import { listGroupMembers } from './queries/group-members.ts';
 import { listGroups } from './queries/groups.ts';
 import { listPositions } from './queries/positions.ts';
 import { newSearches } from './queries/searches.ts';
@@ -19,102 +17,12 @@ import { openStore } from './store.ts';
 // Lists in every order, turned page by page while things come, change and go; and filtered.
 
 const scratch = scratchDatabase('lists_paged');
-const searches = newSearches();
-const { turns } = searches;
+const { turns } = newSearches();
 let db: Database;
 test.before(async () => {
   db = await openStore(scratch);
 });
 test.after.always(() => scratch.drop());
-
-const later = (ms: number): Date => new Date(CREATED.getTime() + ms);
-const page = { pageSize: 0, pageToken: '', filter: '', orderBy: '' };
-type Page = typeof page;
-
-/** What a thing is ordered by: few values, so that many have the same. */
-interface Values {
-  name: string;
-  created: number;
-  updated: number;
-}
-
-/** A kind of list: how a thing of it comes to be as it is, or goes, and how the list is read. */
-interface Kind {
-  orders: readonly string[];
-  /** @param values undefined: it is gone */
-  events(groupId: string, id: string, version: number, values: Values | undefined): EventMessage[];
-  read(groupId: string, asked: Page): Promise<{ ids: string[]; nextPageToken: string }>;
-}
-
-const group = (parentId: string, id: string, version: number, values: Values | undefined): EventMessage =>
-  groupEvent(
-    id,
-    version,
-    values && { parentId, name: values.name, createdAt: later(values.created), updatedAt: later(values.updated) },
-  );
-const idsOf = (groups: readonly { groupId: string }[]): string[] => groups.map(({ groupId }) => groupId);
-const KINDS: Record<string, Kind> = {
-  groups: {
-    orders: GROUP_LIST.orderBy,
-    // Told apart from those of other runs by who is in them.
-    events: (groupId, id, version, values) => [group('root', id, version, values), membershipEvent(id, groupId, version)],
-    read: async (ofMemberId, asked) => {
-      const request = { query: '', memberId: 'm', tag: '', seen: ALL, ofMemberId, membersSeen: ALL, ...asked };
-      const { groups, nextPageToken } = await listGroups({ db, searches: newSearches() }, request);
-      return { ids: idsOf(groups), nextPageToken };
-    },
-  },
-  subgroups: {
-    orders: GROUP_LIST.orderBy,
-    events: (groupId, id, version, values) => [group(groupId, id, version, values)],
-    read: async (groupId, asked) => {
-      const { groups, nextPageToken } = await listSubgroups(
-        { db, turns },
-        { memberId: 'm', groupId, depth: 1, tag: '', seen: ALL, ...asked },
-      );
-      return { ids: idsOf(groups), nextPageToken };
-    },
-  },
-  'subgroups at any depth': {
-    orders: GROUP_LIST.orderBy,
-    events: (groupId, id, version, values) => [group(groupId, id, version, values)],
-    read: async (groupId, asked) => {
-      const { groups, nextPageToken } = await listSubgroups(
-        { db, turns },
-        { memberId: 'm', groupId, depth: 9, tag: '', seen: ALL, ...asked },
-      );
-      return { ids: idsOf(groups), nextPageToken };
-    },
-  },
-  members: {
-    orders: GROUP_MEMBER_LIST.orderBy,
-    events: (groupId, id, version, values) => [
-      memberEvent(id, version, { displayName: values?.name ?? '' }),
-      membershipEvent(groupId, id, version, values !== undefined, [], later(values?.created ?? 0)),
-    ],
-    read: async (groupId, asked) => {
-      const { members, nextPageToken } = await listGroupMembers(
-        { db, searches },
-        { memberId: 'm', groupId, positionId: '', tag: '', seen: ALL, ...asked },
-      );
-      return { ids: members.map(({ member }) => member?.memberId ?? ''), nextPageToken };
-    },
-  },
-  positions: {
-    orders: POSITION_LIST.orderBy,
-    events: (groupId, id, version, values) => [
-      positionEvent(
-        id,
-        version,
-        values && { groupId, name: values.name, createdAt: later(values.created), updatedAt: later(values.updated) },
-      ),
-    ],
-    read: async (groupId, asked) => {
-      const { positions, nextPageToken } = await listPositions(db, { groupId, seen: ALL, ...asked });
-      return { ids: positions.map(({ positionId }) => positionId), nextPageToken };
-    },
-  },
-};
 
 const values = fc.record({
   name: fc.constantFrom('A', 'a', 'b', 'Ä', '部', 'z'),
@@ -150,7 +58,7 @@ for (const [kind, { orders, events, read }] of Object.entries(KINDS))
           const shown: string[] = [];
           let pageToken = '';
           for (let turn = 0; ; turn++) {
-            const { ids, nextPageToken } = await read(groupId, { ...page, pageSize, pageToken, orderBy });
+            const { ids, nextPageToken } = await read(db, groupId, { ...page, pageSize, pageToken, orderBy });
             shown.push(...ids);
             pageToken = nextPageToken;
             if (pageToken === '') break;
@@ -164,7 +72,7 @@ for (const [kind, { orders, events, read }] of Object.entries(KINDS))
               }
             }
           }
-          const whole = (await read(groupId, { ...page, pageSize: 100, orderBy })).ids;
+          const whole = (await read(db, groupId, { ...page, pageSize: 100, orderBy })).ids;
           const stayed = (ids: readonly string[]) => ids.filter((id) => untouched.has(id) && !touched.has(id));
           t.deepEqual(stayed(shown), stayed(whole), 'in order');
           t.is(stayed(shown).length, [...untouched].filter((id) => !touched.has(id)).length);
