@@ -163,7 +163,7 @@ export const SERVICES = {
         'listAuditEvents',
         'exportAuditEvents',
       ],
-      websocket: ['authenticate', 'authorize', 'check', 'findConcerned', 'listGroupsBelow'],
+      websocket: ['authenticate', 'authorize', 'check', 'listGroupsBelow'],
       bootstrap: ['putRoles', 'putRootGroup', 'stagePassword'],
       operator: ['listErasures', 'tellAuditChain'],
     },

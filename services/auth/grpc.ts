@@ -19,7 +19,6 @@ import { checkRename } from './rpcs/check-rename.ts';
 import { correctGroup, correctLogin, correctRole, correctStanding } from './rpcs/corrections.ts';
 import { endOwnSession } from './rpcs/end-session.ts';
 import { confirmErasures, listErasures, noteErasures } from './rpcs/erasures.ts';
-import { findConcerned } from './rpcs/find-concerned.ts';
 import { exportAuditEvents, listAuditEvents } from './rpcs/list-audit-events.ts';
 import { listGroups, listGroupsBelow, listLogins, listRoles, listStandings } from './rpcs/list-copies.ts';
 import { listHeldLogins } from './rpcs/list-held-logins.ts';
@@ -91,7 +90,6 @@ export function authHandlers(auth: Auth, keys: KeyRing): AuthHandlers {
       const { allowed, stamps } = await checkAll(auth, { accessToken, checks: questions }, signal);
       return { allowed, stamps: stamped ? stamps() : [] };
     },
-    findConcerned: (request) => findConcerned(store, request),
     simulate: async ({ accessToken, memberId, check: asked }, { signal }) => {
       requireId('memberId', memberId);
       if (!asked) throw missing('check');

@@ -3,6 +3,7 @@ import { aggregateOf } from '#platform/outbox/event.ts';
 import { contextFrom, currentTraceparent, SpanKind, withSpan } from '#platform/process/telemetry.ts';
 import { GroupEvent, MembershipEvent } from '#proto/musubi/group/v1/group.ts';
 import { BindingsEvent, PositionEvent } from '#proto/musubi/position/v1/position.ts';
+import { groupsBelow } from './below.ts';
 import { candidateSayings, ownSayings } from './candidacies.ts';
 import { groupTopic } from './domain.ts';
 import type { Peers } from './identity.ts';
@@ -83,12 +84,10 @@ export async function sayGroupEvents(
   await sayEvents(ofGroup)(store, messages);
   for (const message of messages.filter((one) => OF_ALL_BELOW.has(changeOf(one)))) {
     const { about, sayings: _, ...event } = await toTopicEvent(message, ofGroup);
-    for (let afterId: string | undefined = ''; afterId !== undefined; ) {
-      const { groupIds } = await auth.listGroupsBelow({ groupId: message.subject, afterId });
+    for await (const { afterId, groupIds } of groupsBelow(auth, message.subject)) {
       const sayings = groupIds.map((id) => saying(id, 'group', 'all', id, { change: 'updated', groupId: id }));
       if (sayings.length > 0)
         await store.topics.say([{ ...event, about: `below ${about} ${afterId}`, sayings, followedOnly: true }]);
-      afterId = groupIds.at(-1);
     }
   }
 }

@@ -29,7 +29,7 @@ function narrowedGroup({ groupId, leftParentId }: NarrowedGroup): NarrowedGroup 
 /** musubi.websocket.v1.WebsocketService, for the sockets of all processes. */
 export function websocketHandlers(
   store: SocketStore,
-  auth: Pick<Peers['auth'], 'findConcerned'>,
+  auth: Pick<Peers['auth'], 'listGroupsBelow'>,
 ): Handlers<WebsocketServiceService> {
   const ofAll = new SharedRuns(() => narrowSockets(store));
   return {

@@ -7,7 +7,7 @@ import { type Closing, closing } from './domain.ts';
 
 /** The services that are asked who a client is and what it may see. */
 export interface Peers {
-  auth: Pick<Peer<AuthServiceService>, 'authenticate' | 'authorize' | 'check' | 'findConcerned' | 'listGroupsBelow'>;
+  auth: Pick<Peer<AuthServiceService>, 'authenticate' | 'authorize' | 'check' | 'listGroupsBelow'>;
   job: Pick<Peer<JobServiceService>, 'getJob'>;
 }
 

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import test from 'ava';
 import { unavailable } from '#platform/errors.ts';
-import type { FindConcernedRequest } from '#proto/musubi/auth/v1/auth.ts';
+import { until } from '#platform/until.fixture.ts';
+import type { ListGroupsBelowRequest } from '#proto/musubi/auth/v1/auth.ts';
 import { TestClient } from './client.fixture.ts';
 import { groupTopic } from './domain.ts';
 import { groupEvent, heardBy } from './group-events.fixture.ts';
@@ -26,19 +27,21 @@ test.afterEach.always(() => {
 
 /** The group that each group is in. */
 const parents = new Map<string, string>();
-const isWithin = (id: string | undefined, groupId: string): boolean =>
-  id !== undefined && (id === groupId || isWithin(parents.get(id), groupId));
+const isBelow = (id: string, groupId: string): boolean => {
+  const parentId = parents.get(id);
+  return parentId !== undefined && (parentId === groupId || isBelow(parentId, groupId));
+};
 
-/** What Auth says of groups; `asked` counts how often. */
+/** What Auth says of groups, two at once; `asked` says of how much. */
 function authOf(isAway = false) {
   const auth = {
-    asked: [] as FindConcernedRequest[],
-    async findConcerned(request: FindConcernedRequest) {
-      const { groupId, amongIds } = request;
+    asked: [] as ListGroupsBelowRequest[],
+    async listGroupsBelow(request: ListGroupsBelowRequest) {
+      const { groupId, afterId } = request;
       auth.asked.push(request);
       if (isAway) throw unavailable('STORE_UNAVAILABLE', 'the store is away');
-      const isConcerned = (id: string): boolean => isWithin(id, groupId) || parents.get(groupId) === id;
-      return { isKnown: parents.has(groupId), groupIds: amongIds.filter(isConcerned) };
+      const below = [...parents.keys()].filter((id) => isBelow(id, groupId) && id > afterId).sort();
+      return { groupIds: below.slice(0, 2), parentId: parents.get(groupId) };
     },
   };
   return auth;
@@ -141,20 +144,27 @@ test.serial('what is being subscribed to on what Auth has said before, is not fo
 test.serial('a renewed token keeps a member among those who follow a group', async (t) => {
   const groupId = made();
   const { me, client } = await following(groupId);
-  await sockets.redis.del(`${sockets.prefix}ws:group:${groupId}`, `${sockets.prefix}ws:groups`);
+  await sockets.redis.del(`${sockets.prefix}ws:group:${groupId}`);
   client.send({ type: 'auth', token: sockets.token(me, 3_600) });
   await client.until(async () => (await sockets.store.followersOf([groupId])).includes(me));
   t.deepEqual((await askedBy(() => narrow(groupId), { groupId, me, client })).lost, [true]);
 });
 
-test.serial('groups that nobody follows any more are not asked about; many are asked about part by part', async (t) => {
-  const me = randomUUID();
-  await sockets.store.subscribe({ groupIds: ['short'] }, me, 1);
-  const many = Array.from({ length: 1_001 }, (_, at) => `many-${at}`);
-  for (let at = 0; at < many.length; at += 100) await sockets.store.subscribe({ groupIds: many.slice(at, at + 100) }, me, 60_000);
-  t.false((await sockets.store.followedGroups()).includes('short'));
+test.serial('of many groups below, all who follow one are found; where nobody follows anything, Auth is not asked', async (t) => {
+  const groupId = made();
+  const below = Array.from({ length: 5 }, () => made(groupId));
+  const those = await Promise.all(below.map(async (id) => ({ groupId: id, ...(await following(id)) })));
   const auth = authOf();
-  await narrow(made(), { auth });
-  t.true(auth.asked.length > 1 && auth.asked.every(({ amongIds }) => amongIds.length <= 1_000));
-  t.true(many.every((id) => auth.asked.some(({ amongIds }) => amongIds.includes(id))));
+  const { lost } = await askedBy(() => narrow(groupId, { auth }), ...those);
+  t.deepEqual(lost, [true, true, true, true, true]);
+  t.is(auth.asked.length, 4, 'page by page');
+
+  const quiet = await openTestSockets({ redis: process.env.MUSUBI_REDIS_URL });
+  t.teardown(() => quiet.close());
+  const unasked = authOf();
+  const { narrowSockets } = websocketHandlers(quiet.store, unasked);
+  await narrowSockets({ operationId: '', group: { groupId, leftParentId: undefined } }, undefined as never);
+  t.deepEqual(unasked.asked, []);
+  await quiet.store.subscribe({ groupIds: ['short'] }, randomUUID(), 1);
+  await until(async () => !(await quiet.store.isAnythingFollowed()), 'it is followed no more');
 });

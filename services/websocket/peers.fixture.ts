@@ -132,7 +132,7 @@ export async function servePeers(world: World, lifecycle: Lifecycle, log: Logger
       if (world.authIsAway) throw unavailable('STORE_UNAVAILABLE', 'the store is away');
       // Two at once.
       const below = (world.below.get(groupId) ?? []).toSorted().filter((id) => id > afterId);
-      return { groupIds: below.slice(0, 2) };
+      return { groupIds: below.slice(0, 2), parentId: 'root' };
     },
   };
   const job: Partial<Handlers<JobServiceService>> = {

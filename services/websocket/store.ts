@@ -54,8 +54,8 @@ export type Entry = JobEntry | OwnEntry;
  *
  * - `ws:instance:{instance}` the lease of an instance; what a dead one left behind is ignored, and cleared in passing
  * - `ws:sockets:{member}` the member's sockets: socket ID → instance, until when, and the last closing before Auth was asked
- * - `ws:job:{job}` the members who subscribed to a job that is not theirs, `ws:group:{group}` those who follow a group, `ws:groups` the
- *   groups that are followed, and `ws:followers` those who follow anything that is not theirs
+ * - `ws:job:{job}` the members who subscribed to a job that is not theirs, `ws:group:{group}` those who follow a group, and
+ *   `ws:followers` those who follow anything that is not theirs
  * - `ws:events:{member}` the stream of the member's events; a cursor is an ID in it
  * - `ws:seen:{job}` the last version of a job that was delivered, and `ws:told:{about}` that of something else that its member was told
  * - `ws:cut:{instance}` sockets of an instance that are cut off
@@ -95,8 +95,8 @@ export interface SocketStore {
    * Auth said before. @returns the closing's number
    */
   close(memberId: string): Promise<number>;
-  /** The groups that are followed. No subscription that is not entered yet will be, on what Auth said before. */
-  followedGroups(): Promise<string[]>;
+  /** Whether anybody follows what is others'. No subscription that is not entered yet will be, on what Auth said before. */
+  isAnythingFollowed(): Promise<boolean>;
   /** The members who follow one of these groups. */
   followersOf(groupIds: readonly string[]): Promise<string[]>;
   /**
@@ -158,7 +158,7 @@ interface Scripts {
   renewLease(...keysAndArguments: (string | number)[]): Promise<number>;
   registerSocket(...keysAndArguments: (string | number)[]): Promise<string>;
   narrowSockets(...keysAndArguments: (string | number)[]): Promise<[number: string, memberIds: string[]]>;
-  followedGroups(...keysAndArguments: (string | number)[]): Promise<string[]>;
+  anythingFollowed(...keysAndArguments: (string | number)[]): Promise<number>;
   subscribeTo(...countKeysAndArguments: (string | number)[]): Promise<number>;
   deliverJobEvent(...keysAndArguments: (string | number)[]): Promise<number>;
   tellMember(...keysAndArguments: (string | number)[]): Promise<number>;
@@ -180,7 +180,7 @@ export function socketStore(redis: Redis, kept: Kept, prefix = ''): SocketStore 
   redis.defineCommand('narrowSockets', { lua: script('narrow') });
   redis.defineCommand('unvouchedSockets', { numberOfKeys: 1, lua: script('unvouched') });
   redis.defineCommand('readMemberEvents', { numberOfKeys: 2, lua: script('read') });
-  redis.defineCommand('followedGroups', { numberOfKeys: 3, lua: script('followed') });
+  redis.defineCommand('anythingFollowed', { numberOfKeys: 3, lua: script('followed') });
   redis.defineCommand('subscribeTo', { lua: script('subscribe') });
   redis.defineCommand('deliverJobEvent', { numberOfKeys: 2, lua: script('deliver') });
   redis.defineCommand('tellMember', { numberOfKeys: 3, lua: script('tell') });
@@ -191,7 +191,6 @@ export function socketStore(redis: Redis, kept: Kept, prefix = ''): SocketStore 
   const socketsKey = (memberId: string): string => `${prefix}ws:sockets:${memberId}`;
   const jobKey = (jobId: string): string => `${prefix}ws:job:${jobId}`;
   const groupKey = (groupId: string): string => `${prefix}ws:group:${groupId}`;
-  const groupsKey = `${prefix}ws:groups`;
   const eventsKey = (memberId: string): string => `${prefix}ws:events:${memberId}`;
   const seenKey = (jobId: string): string => `${prefix}ws:seen:${jobId}`;
   const closingsKey = `${prefix}ws:closings`;
@@ -242,7 +241,8 @@ export function socketStore(redis: Redis, kept: Kept, prefix = ''): SocketStore 
         const [number, following] = await scripts.narrowSockets(keys.length, ...keys, ...given);
         return { number: Number(number), memberIds: following };
       }),
-    followedGroups: () => guarded(() => scripts.followedGroups(closingsKey, narrowedKey, groupsKey, closedKeptMs)),
+    isAnythingFollowed: () =>
+      guarded(async () => (await scripts.anythingFollowed(closingsKey, narrowedKey, followersKey, closedKeptMs)) === 1),
     followersOf: (groupIds) =>
       guarded(async () => {
         const followers = await Promise.all(groupIds.map((groupId) => redis.hkeys(groupKey(groupId))));
@@ -254,8 +254,8 @@ export function socketStore(redis: Redis, kept: Kept, prefix = ''): SocketStore 
     subscribe: ({ jobIds = [], groupIds = [] }, memberId, forMs, closings) =>
       guarded(async () => {
         const numbers = [closedOf(memberId), narrowedKey];
-        const keys = [...numbers, followersKey, groupsKey, ...jobIds.map(jobKey), ...groupIds.map(groupKey)];
-        return (await scripts.subscribeTo(keys.length, ...keys, memberId, forMs, closings ?? '', ...groupIds)) === 1;
+        const keys = [...numbers, followersKey, ...jobIds.map(jobKey), ...groupIds.map(groupKey)];
+        return (await scripts.subscribeTo(keys.length, ...keys, memberId, forMs, closings ?? '')) === 1;
       }),
 
     deliver: (events) =>

@@ -57,18 +57,21 @@ export async function listGroups(
 /** So many are told at once. */
 const BELOW_AT_ONCE = 1_000;
 
-/** Which groups are below one, but for those that a job removes. */
+/** Which groups are below one, and which it is in itself. One that a job removes still is where it was. */
 export async function listGroupsBelow(
   { groups }: Pick<Store, 'groups'>,
   { groupId, afterId }: { groupId: string; afterId: string },
 ): Promise<ListGroupsBelowResponse> {
-  const below = { path: groupId, _id: { $gt: afterId, $ne: groupId }, removedBy: { $exists: false } };
-  const found = await groups
-    .find(below, { projection: { _id: 1 } })
-    .sort({ _id: 1 })
-    .limit(BELOW_AT_ONCE)
-    .toArray();
-  return { groupIds: found.map(({ _id }) => _id) };
+  const below = { path: groupId, _id: { $gt: afterId, $ne: groupId } };
+  const [group, found] = await Promise.all([
+    groups.findOne({ _id: groupId }, { projection: { path: 1 } }),
+    groups
+      .find(below, { projection: { _id: 1 } })
+      .sort({ _id: 1 })
+      .limit(BELOW_AT_ONCE)
+      .toArray(),
+  ]);
+  return { groupIds: found.map(({ _id }) => _id), parentId: group?.path.at(-2) };
 }
 
 type Standings = Required<Pick<Member, 'groupIds' | 'positionIds' | 'invitedTo' | 'standings'>> & { memberId: string };

@@ -62,19 +62,20 @@ test('what went with a group that is deleted is in the audit: how many groups, a
   t.deepEqual(await told(other), [{ outcome: 'DONE', count: undefined, ids: [`Group ${single.groupId}`] }]);
 });
 
-test('which groups are below one is told page by page, however far they are, but for those that a job removes', async (t) => {
+test('which groups are below one is told page by page, however far they are, also while a job removes them, and which it is in', async (t) => {
   const top = await made(undefined);
   const below = await putMany([ROOT, top.groupId], 2);
   const [first = '', removed = ''] = below;
   const all = [...below, ...(await putMany([ROOT, top.groupId, first], 1_000))].sort();
   await auth.steps.removeGroups({ ...operation(), groupId: removed });
-  const there = all.filter((id) => id !== removed);
   const pages: string[][] = [];
   for (let afterId: string | undefined = ''; afterId !== undefined; ) {
-    const { groupIds } = await listGroupsBelow(auth.store, { groupId: top.groupId, afterId });
+    const { groupIds, parentId } = await listGroupsBelow(auth.store, { groupId: top.groupId, afterId });
     pages.push(groupIds);
+    t.is(parentId, ROOT);
     afterId = groupIds.at(-1);
   }
-  t.deepEqual(pages, [there.slice(0, 1_000), there.slice(1_000), []]);
-  t.deepEqual(await listGroupsBelow(auth.store, { groupId: randomUUID(), afterId: '' }), { groupIds: [] });
+  t.deepEqual(pages, [all.slice(0, 1_000), all.slice(1_000), []]);
+  t.is((await listGroupsBelow(auth.store, { groupId: first, afterId: '' })).parentId, top.groupId);
+  t.deepEqual(await listGroupsBelow(auth.store, { groupId: randomUUID(), afterId: '' }), { groupIds: [], parentId: undefined });
 });
