@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import test from 'ava';
 import { DEEPEST, ROOT } from '#platform/validation/group-fields.ts';
 import { check } from '../access.ts';
@@ -53,7 +52,7 @@ test.serial(
       hundred: (id: string) =>
         check(auth, {
           accessToken: one.accessToken,
-          checks: [...Array(99).fill(group(id)), group(randomUUID())].map((resource) => ({ action: 'group.update', resource })),
+          checks: Array.from({ length: 100 }, () => ({ action: 'group.update', resource: group(id) })),
         }),
     };
     /** What the database did for it. */
