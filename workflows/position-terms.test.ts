@@ -71,7 +71,7 @@ test('whose term has ended is let go, with its sockets; where nothing ends nobod
   t.like(services.received[0]?.request, input);
   const changes = [{ memberId, positions: { positionIds: ['p2'] } }];
   t.like(services.received[1]?.request, { groupId, changes });
-  t.like(services.received[2]?.request, { memberId });
+  t.like(services.received[2]?.request, { members: { memberIds: [memberId] } });
 
   const none = new ScriptedServices({ 'position.beginEndTerm': [{}] });
   await t.context.sagas.run('position.end-term', input, none);
