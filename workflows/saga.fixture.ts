@@ -206,7 +206,7 @@ const FOUND: Readonly<Record<string, object>> = {
   'member.listPart': { memberIds: ['m0'] },
   'role.countHolders': { holders: 1 },
   'group.countAdditions': { parts: 1 },
-  'group.holdAdditions': { memberIds: ['m0'] },
+  'group.holdAdditions': { memberIds: ['m0'], hindered: [] },
   'auth.admitMembers': { refused: [] },
   'group.listInside': { memberIds: ['m0'], tooMany: false },
   'position.listHolders': { memberIds: ['m1'], tooMany: false },
