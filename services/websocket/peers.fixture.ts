@@ -117,14 +117,14 @@ export async function servePeers(world: World, lifecycle: Lifecycle, log: Logger
       if (allowed) return { memberId, sessionId: 's' };
       throw permissionDenied('PERMISSION_DENIED', 'not allowed');
     },
-    async check({ accessToken, checks }) {
+    async check({ accessToken, checks, stamped }) {
       world.decisions.many++;
       if (world.authIsAway) throw unavailable('STORE_UNAVAILABLE', 'the store is away');
       const memberId = memberOf(accessToken);
       const allowed = checks.map(({ action, resource, goneFrom }) =>
         mayDo(memberId, action, resource && goneFrom ? { ...resource, id: goneId(resource.id, goneFrom) } : resource),
       );
-      const stamps = checks.map(({ resource }) => world.stamps.get(resource?.id ?? '') ?? '');
+      const stamps = stamped ? checks.map(({ resource }) => world.stamps.get(resource?.id ?? '') ?? '') : [];
       await world.decidedMany();
       return { allowed, stamps };
     },

@@ -107,16 +107,21 @@ const MOST_AT_ONCE = 100;
 
 interface Answers {
   allowed: boolean[];
-  /** Of each, what would be another one if what the answer goes by had changed. */
+  /** Of each, what would be another one if what the answer goes by had changed; none, where they are not asked for. */
   stamps: string[];
 }
 
 /** @throws as `auth.Authenticate` */
-async function answersOf(peers: Peers, { token }: Identity, questions: readonly Question[]): Promise<Answers> {
+async function answersOf(
+  peers: Peers,
+  { token }: Identity,
+  questions: readonly Question[],
+  { stamped = false } = {},
+): Promise<Answers> {
   const parts = Array.from({ length: Math.ceil(questions.length / MOST_AT_ONCE) }, (_, part) =>
     questions.slice(part * MOST_AT_ONCE, (part + 1) * MOST_AT_ONCE),
   );
-  const answers = await Promise.all(parts.map((checks) => peers.auth.check({ accessToken: token, checks, stamped: true })));
+  const answers = await Promise.all(parts.map((checks) => peers.auth.check({ accessToken: token, checks, stamped })));
   return { allowed: answers.flatMap(({ allowed }) => allowed), stamps: answers.flatMap(({ stamps }) => stamps) };
 }
 
@@ -132,6 +137,7 @@ export async function allowedOf<T extends Thing>(peers: Peers, identity: Identit
     peers,
     identity,
     asked.flatMap(({ questions }) => questions),
+    { stamped: true },
   );
   const allowed = new Map<string, T>();
   let from = 0;
