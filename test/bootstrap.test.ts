@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import anyTest, { type TestFn } from 'ava';
 import { failedPrecondition, unavailable } from '#platform/errors.ts';
 import { sql } from '#platform/postgres/database.ts';
+import { until } from '#platform/until.fixture.ts';
 import { JobState } from '#proto/musubi/job/v1/job.ts';
 import { fingerprint } from '../gateway/commands/fingerprint.ts';
 import type { CommandInput } from '../workflows/commands.ts';
@@ -116,13 +117,13 @@ test('an admin whose registration is under way and is undone in the end is none'
     throw failedPrecondition('LAST_ADMIN', 'not today');
   });
   const first = system.run(as('first'));
-  while ((await admins(system)) === 0) await sleep(20);
+  await until(async () => (await admins(system)) !== 0);
   first.child.kill('SIGKILL');
   await first.ended;
 
   const env = as('second');
   const second = system.run(env);
-  while (!system.calls.includes('job.awaitJob')) await sleep(20);
+  await until(() => system.calls.includes('job.awaitJob'));
   const waiting = system.calls.filter((call) => call === 'job.awaitJob').length;
   while (system.calls.filter((call) => call === 'job.awaitJob').length === waiting) {
     if (second.child.exitCode !== null) break;
@@ -161,11 +162,11 @@ test('nor is an admin one whose registration begins while it is looked whether t
   system.before.set('role.ensureBuiltInRoles', async () => {
     system.before.delete('role.ensureBuiltInRoles');
     await beginRegistration(system, 'first');
-    while ((await admins(system)) === 0) await sleep(20);
+    await until(async () => (await admins(system)) !== 0);
   });
   const env = as('second');
   const second = system.run(env);
-  while (!system.calls.includes('job.awaitJob') && second.child.exitCode === null) await sleep(20);
+  await until(() => system.calls.includes('job.awaitJob') || second.child.exitCode !== null);
   decided.resolve();
   const { code, log } = await second.ended;
   t.is(code, 0, log);
@@ -219,7 +220,7 @@ test('members of before are taken in by one job, which goes on after its worker 
   t.is(first.code, 0, first.log);
   const [job] = await jobsOf(system, command);
   t.true(first.log.includes(job?.jobId ?? '?'), 'its log names the job');
-  while (entered < 4 || (await within()) < 50) await sleep(50);
+  await until(async () => entered >= 4 && (await within()) >= 50);
   const before = await within();
   t.true(before < count);
   await system.restartWorker();

@@ -1,12 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { Client } from '@temporalio/client';
+import { Client, WorkflowNotFoundError } from '@temporalio/client';
 import { NativeConnection } from '@temporalio/worker';
 import test from 'ava';
 import { pino } from 'pino';
 import { Lifecycle } from '#platform/process/lifecycle.ts';
 import { startTelemetry } from '#platform/process/telemetry.ts';
+import { until } from '#platform/until.fixture.ts';
 import { type OwnServer, ownServer } from '../test/own-server.ts';
 import { temporalReadOnly } from '../test/refusals.ts';
 import { hostWorkers } from './host.ts';
@@ -38,11 +39,11 @@ test.serial('a Temporal that answers, but writes nothing, is away to probes and 
       return false;
     }
   };
-  while (await away()) await delay(50);
+  await until(async () => !(await away()));
 
   const end = await temporalReadOnly({ dataDir: join(server.stack.logDir, '..') });
   try {
-    while (!(await away())) await delay(50);
+    await until(away);
     const start = {
       jobId: randomUUID(),
       command: 'member.register' as const,
@@ -61,23 +62,29 @@ test.serial('a Temporal that answers, but writes nothing, is away to probes and 
   } finally {
     await end();
   }
-  while ((await away()) || !takesCommands()) await delay(50);
+  await until(async () => !(await away()) && takesCommands());
   t.pass();
 });
 
 test.serial('a probe leaves nothing behind, and fails without our search attributes', async (t) => {
   const connection = await NativeConnection.connect({ address });
   const client = new Client({ connection, namespace: 'default' });
-  const left = async (): Promise<string[]> => {
-    const found: string[] = [];
-    for await (const { workflowId } of client.workflow.list()) found.push(workflowId);
-    return found;
-  };
   await registerSearchAttributes(connection, 'default');
-  // One that began while nothing could be written may not have been deleted.
-  const before = new Set(await left());
-  for (let turn = 0; turn < 5; turn++) await probeStart(client);
-  while ((await left()).some((workflowId) => !before.has(workflowId))) await delay(50);
+  // Others, that began while nothing could be written, may be there for a minute, and be listed only now.
+  for (let turn = 0; turn < 5; turn++) {
+    const workflowId = await probeStart(client);
+    const isThere = (): Promise<boolean> =>
+      client.workflow
+        .getHandle(workflowId)
+        .describe()
+        .then(
+          () => true,
+          (error: unknown) => !(error instanceof WorkflowNotFoundError),
+        );
+    await until(async () => !(await isThere()), 'the probe is deleted');
+    const query = `WorkflowId = '${workflowId}'`;
+    await until(async () => (await client.workflow.count(query)).count === 0, 'the probe is not listed');
+  }
   await connection.operatorService.removeSearchAttributes({ namespace: 'default', searchAttributes: ['MusubiAlarm'] });
   await t.throwsAsync(probeStart(client));
   await registerSearchAttributes(connection, 'default');

@@ -19,8 +19,10 @@ export async function probeAnswer(client: Client): Promise<void> {
 /**
  * Resolves if a command could be started: starts a workflow as commands are, with every search attribute of ours, and
  * deletes it. It runs nowhere: its first task is due only when it is long gone, and in a minute should it not be.
+ *
+ * @returns the ID of the workflow
  */
-export async function probeStart({ connection, options: { namespace } }: Client): Promise<void> {
+export async function probeStart({ connection, options: { namespace } }: Client): Promise<string> {
   // Without interceptors: nobody's request is behind it, so it belongs to no trace.
   const client = new Client({ connection, namespace });
   const { workflowId, firstExecutionRunId } = await client.workflow.start('musubi.probe', {
@@ -34,4 +36,5 @@ export async function probeStart({ connection, options: { namespace } }: Client)
   const workflowExecution = { workflowId, runId: firstExecutionRunId };
   // Who may not delete has yet shown that commands can be started.
   await client.workflowService.deleteWorkflowExecution({ namespace, workflowExecution }).catch(() => undefined);
+  return workflowId;
 }

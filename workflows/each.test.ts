@@ -4,6 +4,7 @@ import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { DefaultLogger, Runtime } from '@temporalio/worker';
 import anyTest, { type ExecutionContext, type TestFn } from 'ava';
 import { whole } from '#platform/cases.fixture.ts';
+import { until } from '#platform/until.fixture.ts';
 import { bundleForTest } from './bundle.fixture.ts';
 import { localTemporal } from './local-temporal.fixture.ts';
 import { away, mistaken, PERMIT, SagaBench, type Script, type Scripted, ScriptedServices, taken } from './saga.fixture.ts';
@@ -232,7 +233,7 @@ test('more items than are handed on, or more at the same time than a history has
       (await handle.fetchHistory()).events?.flatMap(
         (event) => event.workflowTaskFailedEventAttributes?.failure?.message ?? [],
       )[0];
-    while (!(await failed()) && (await handle.describe()).status.name === 'RUNNING') await delay(20);
+    await until(async () => (await failed()) || (await handle.describe()).status.name !== 'RUNNING');
     t.is(await failed(), message);
     await handle.terminate('by the test');
   }

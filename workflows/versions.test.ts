@@ -1,9 +1,9 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { Client, type WorkflowHandle } from '@temporalio/client';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
 import anyTest, { type TestFn } from 'ava';
 import type { MusubiError } from '#platform/errors.ts';
+import { until } from '#platform/until.fixture.ts';
 import { bundleForTest } from './bundle.fixture.ts';
 import { localTemporal } from './local-temporal.fixture.ts';
 import { busy, knowing, mistaken, SagaBench, ScriptedServices, taken } from './saga.fixture.ts';
@@ -43,7 +43,7 @@ const STEPS = {
 /** Starts a run that comes to a stop where it waits for others, on its first worker for good. */
 async function startAndWait(bench: SagaBench, services: ScriptedServices, command = 'member.changing'): Promise<WorkflowHandle> {
   const handle = await bench.startWith(command, INPUT, services);
-  while (((await handle.describe()).raw.pendingActivities ?? []).length === 0) await delay(20);
+  await until(async () => ((await handle.describe()).raw.pendingActivities ?? []).length !== 0);
   return handle;
 }
 

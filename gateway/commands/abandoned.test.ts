@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import anyTest from 'ava';
 import { unavailable } from '#platform/errors.ts';
+import { until } from '#platform/until.fixture.ts';
 import { newId } from '#platform/validation/id.ts';
 import type { Commands } from '../../worker/client.ts';
 import { startWorld } from '../gateway.fixture.ts';
@@ -52,7 +53,7 @@ test('while something is away, it is asked once in a sweep, however many jobs th
   const abandoned = new AbandonedJobs({ ...world.gateway, commands }, { startMayArriveMs: 0, sweepMs: 100 });
   const jobs = [newId(), newId(), newId()];
   for (const job of jobs) abandoned.add(job);
-  while (asked.length < 4) await sleep(10);
+  await until(() => asked.length >= 4);
   t.deepEqual(
     asked.slice(0, 4).map(({ jobId }) => jobId),
     [...jobs, ...jobs.slice(0, 1)],

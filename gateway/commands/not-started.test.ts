@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { unavailable } from '#platform/errors.ts';
+import { until } from '#platform/until.fixture.ts';
 import type { Commands } from '../../worker/client.ts';
 import { send } from '../client.fixture.ts';
 import { worldTest } from '../gateway.fixture.ts';
@@ -105,7 +106,7 @@ test('jobs that were not started are looked after by one loop, as many as it can
   for (const jobId of world.jobs.keys()) abandoned.add(jobId);
   t.is(abandoned.size, 3);
   t.true(world.lines.some(({ msg, jobId }) => /too many/.test(String(msg)) && jobId === others[2]));
-  while (asked.length < 4) await sleep(5);
+  await until(() => asked.length >= 4);
   t.deepEqual(asked.slice(0, 4), [first, others[0], others[1], first], 'one a sweep while what is needed is away');
   away = false;
   await empty(abandoned);
@@ -117,5 +118,5 @@ test('jobs that were not started are looked after by one loop, as many as it can
 });
 
 async function empty(abandoned: AbandonedJobs): Promise<void> {
-  while (abandoned.size > 0) await sleep(5);
+  await until(() => abandoned.size === 0);
 }

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { until } from '#platform/until.fixture.ts';
 import { newId } from '#platform/validation/id.ts';
 import { send } from '../client.fixture.ts';
 import { worldTest } from '../gateway.fixture.ts';
@@ -81,9 +82,9 @@ test('requests of one key at the same time are one job if they are the same and 
       headers: { 'idempotency-key': 'key-4' },
     });
   const same = [patch(world.hana, 'a'), patch(world.hana, 'a')];
-  while (begun < 2) await sleep(10);
+  await until(() => begun >= 2);
   const others = [patch(world.hana, 'b'), patch(world.admin, 'a')];
-  while (begun < 4) await sleep(10);
+  await until(() => begun >= 4);
   all.resolve();
   const [one, two] = await Promise.all(same);
   t.is(one?.status, 202);

@@ -1,6 +1,6 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import type { CallOptions } from '#platform/grpc/client.ts';
+import { until } from '#platform/until.fixture.ts';
 import { newId } from '#platform/validation/id.ts';
 import { type Job, JobState } from '#proto/musubi/job/v1/job.ts';
 import { send } from '../client.fixture.ts';
@@ -53,10 +53,6 @@ function calls(world: World) {
     },
   };
   return seen;
-}
-
-async function until(holds: () => boolean): Promise<void> {
-  while (!holds()) await sleep(10);
 }
 
 const ask = (world: World, { jobId }: Job, prefer: string, token = world.hana) =>

@@ -5,6 +5,7 @@ import anyTest, { type ExecutionContext, type TestFn } from 'ava';
 import { openRaw, type RawClient } from '#platform/http/raw-client.fixture.ts';
 import { Lifecycle } from '#platform/process/lifecycle.ts';
 import { metrics } from '#platform/process/telemetry.ts';
+import { until } from '#platform/until.fixture.ts';
 import { startWorld, type World } from '../gateway.fixture.ts';
 import { allRoutes } from '../routes/index.ts';
 import { createApp } from './app.ts';
@@ -55,7 +56,7 @@ async function counted(): Promise<Record<string, number>> {
 
 /** What was logged of one request, once it is; fails unless it was counted once, under the same route and status. */
 async function loggedOnce(t: ExecutionContext<Server>, before: Record<string, number>): Promise<Record<string, unknown>> {
-  while (lines(t).length === 0) await sleep(10);
+  await until(() => lines(t).length !== 0);
   await sleep(100);
   t.is(lines(t).length, 1, JSON.stringify(lines(t)));
   const [line = {}] = lines(t);
@@ -123,13 +124,13 @@ test('a defect is logged once, with its stack, also when the client left before 
     const before = await counted();
     const { socket, closed } = await open(t);
     socket.write(`GET /v1/members/me HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${world.hana}\r\n\r\n`);
-    while (!fail) await sleep(10);
+    await until(() => fail);
     socket.destroy();
     if (later) {
       await closed;
       await sleep(100);
     }
-    fail();
+    fail?.();
     fail = undefined;
     const line = await loggedOnce(t, before);
     t.like(line, { level: 50, route: '/v1/members/me' });
@@ -145,7 +146,7 @@ test('nonsense behind a request that is being answered is logged for itself', as
   await sleep(100);
   socket.write('NONSENSE\r\n\r\n');
   t.is(await closed, '', 'no answer to the one is taken for the other');
-  while (lines(t).length < 2) await sleep(10);
+  await until(() => lines(t).length >= 2);
   t.deepEqual(
     lines(t)
       .map(({ status }) => status)
@@ -159,9 +160,9 @@ test('a stop lets requests finish, tells connections that go on, and closes idle
   world.next = 'running';
   const [unused, idle, busy, late] = [await open(t), await open(t), await open(t), await open(t)];
   idle.socket.write('GET /v1/nothing HTTP/1.1\r\nHost: x\r\n\r\n');
-  while (idle.received() === '') await sleep(10);
+  await until(() => idle.received() !== '');
   busy.socket.write(WAITING(world));
-  while (world.started.length === 0) await sleep(10);
+  await until(() => world.started.length !== 0);
   late.socket.write('GET /v1/nothing HTTP/1.1\r\n');
   await sleep(50);
   const begun = Date.now();
@@ -193,12 +194,12 @@ test('what does not finish is cut', async (t) => {
   world.next = 'running';
   const { socket, closed } = await open(t);
   socket.write(WAITING(world).replace('wait=1', 'wait=30'));
-  while (world.started.length === 0) await sleep(10);
+  await until(() => world.started.length !== 0);
   const begun = Date.now();
   await lifecycle.stop('test');
   const took = Date.now() - begun;
   t.true(took >= 2_900 && took < 15_000, `${took} ms`);
   t.is(await closed, '');
-  while (lines(t).length === 0) await sleep(10);
+  await until(() => lines(t).length !== 0);
   t.like(lines(t)[0], { status: 499 });
 });

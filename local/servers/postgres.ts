@@ -25,8 +25,9 @@ export const postgres: Server = {
       unix_socket_directories: '',
       port: setting.ports.postgres,
       wal_level: 'logical',
-      max_wal_senders: 10,
-      max_replication_slots: 10,
+      // One of each for a service that has a relay: the rest is for the tests, whose relays read slots of their own.
+      max_wal_senders: 40,
+      max_replication_slots: 40,
       max_connections: 100,
       shared_buffers: '64MB',
       max_wal_size: '256MB',

@@ -6,6 +6,7 @@ import { whenAborted } from '../concurrency/abort.ts';
 import { invalidArgument, MusubiError } from '../errors.ts';
 import { Lifecycle } from '../process/lifecycle.ts';
 import { createLogger } from '../process/log.ts';
+import { until } from '../until.fixture.ts';
 import { lettingTestsIn, TESTS } from './callers.fixture.ts';
 import { boundTo } from './client.ts';
 import { InProcess } from './in-process.ts';
@@ -117,7 +118,7 @@ for (const way of WAYS) {
         async () => {
           for await (const _ of peer.tellState(request, { timeoutMs })) {
             read++;
-            while (open > 0) await sleep(10);
+            await until(() => open === 0);
           }
         },
         { instanceOf: MusubiError },
@@ -168,7 +169,7 @@ async function waiting(t: ExecutionContext, way: (typeof WAYS)[number]) {
     }
   });
   const ended = async (): Promise<void> => {
-    while (open > 0) await sleep(10);
+    await until(() => open === 0);
   };
   return { peer, ended };
 }

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { until } from '../until.fixture.ts';
 
 /** A connection on which bytes are written that no client library would send, with everything that came on it. */
 export interface RawClient {
@@ -25,7 +25,7 @@ export async function openRaw(port: number, { halfOpen = false, from = '127.0.0.
     socket,
     received: () => received,
     async receives(condition) {
-      while (!condition(received)) await sleep(5);
+      await until(() => condition(received));
       return received;
     },
     closed,

@@ -1,5 +1,4 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { ExecutionContext } from 'ava';
 import { pino } from 'pino';
 import { Lifecycle } from '../process/lifecycle.ts';
@@ -40,7 +39,3 @@ export async function serve(t: ExecutionContext, options: Partial<HttpServer> = 
   t.teardown(() => lifecycle.stop('test'));
   return { port, handled, lines, refused, lifecycle };
 }
-
-export const until = async (condition: () => boolean): Promise<void> => {
-  while (!condition()) await sleep(1);
-};

@@ -1,8 +1,9 @@
 import { once } from 'node:events';
 import { setImmediate as immediate, setTimeout as sleep } from 'node:timers/promises';
 import anyTest from 'ava';
+import { until } from '../until.fixture.ts';
 import { answersIn, openRaw, parseAnswer, type RawClient } from './raw-client.fixture.ts';
-import { GET, serve, until } from './server.fixture.ts';
+import { GET, serve } from './server.fixture.ts';
 
 // One after the other: clients and servers share this process's time, and some of it is measured.
 const test = anyTest.serial;

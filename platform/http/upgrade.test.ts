@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import anyTest from 'ava';
+import { until } from '../until.fixture.ts';
 import { sendLast } from './answer.ts';
 import { answersIn, openRaw, parseAnswer } from './raw-client.fixture.ts';
-import { GET, serve, until } from './server.fixture.ts';
+import { GET, serve } from './server.fixture.ts';
 import type { HttpServer } from './server.ts';
 
 // One after the other: clients and servers share this process's time, and some of it is measured.

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
 import kafkajs from 'kafkajs'; // it exports this enum to CommonJS only
 import { servers, testProcess, uniqueName } from '../test-servers.fixture.ts';
+import { until } from '../until.fixture.ts';
 import { kafkaClient } from './client.ts';
 import { COMPACTED_WITHIN_MS, ensureTopics } from './topics.ts';
 
@@ -27,7 +28,7 @@ function ours(suffix: string): string {
 
 /** A broker hears of a topic a moment after its creation is acknowledged: until then it is a missing one. */
 async function known(topic: string): Promise<void> {
-  while (!(await admin.listTopics()).includes(topic)) await sleep(20);
+  await until(async () => (await admin.listTopics()).includes(topic));
 }
 
 /** What the broker says of a topic. */
@@ -84,7 +85,7 @@ test('a compacted topic of an earlier release is compacted in time from then on,
   await Promise.all([ensureTopics(kafka, [topic]), ensureTopics(kafka, [topic])]);
   // A broker goes by what was changed a moment after that is acknowledged.
   const lag = async (ms: number) => {
-    while ((await kept(topic)).lagMs !== ms) await sleep(50);
+    await until(async () => (await kept(topic)).lagMs === ms);
   };
   await lag(COMPACTED_WITHIN_MS);
   t.deepEqual(await kept(topic), { policy: 'compact', retentionMs: 123_456_789, lagMs: COMPACTED_WITHIN_MS });

@@ -1,10 +1,10 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
 import { MongoClient, MongoServerError } from 'mongodb';
 import { type OwnServer, ownServer } from '../../test/own-server.ts';
 import { MusubiError } from '../errors.ts';
 import { Secret } from '../process/config.ts';
 import { testProcess } from '../test-servers.fixture.ts';
+import { until } from '../until.fixture.ts';
 import { type Mongo, openMongo, toMongoError } from './database.ts';
 
 // On a server of its own, which it locks.
@@ -85,7 +85,7 @@ test.serial('indexes that are gone are made again', async (t) => {
   await db.collection('operations').drop();
   await db.collection('outbox').dropIndexes();
   const again = async () => (await there().catch(() => [])).length === made.length;
-  while (!(await again())) await sleep(100);
+  await until(() => again());
   t.deepEqual(await there(), made);
   t.true(made.some(({ name, unique }) => name === 'name_1' && unique));
 });
@@ -98,37 +98,37 @@ test.serial('an index that can not be made again is told until it can', async (t
     { _id: 2, name: 'twice' },
   ]);
   const told = async () => (await lifecycle.degraded())[`indexes of ${database}`];
-  while ((await told()) === undefined) await sleep(100);
+  await until(async () => (await told()) !== undefined);
   t.is(await told(), 'the unique index name_1 can not be made: something is there twice');
   await things.deleteOne({ _id: 2 });
-  while ((await told()) !== undefined) await sleep(100);
+  await until(async () => (await told()) === undefined);
   t.pass();
 });
 
 test.serial('a server that takes no writes answers, and the probe that writes says so; what only reads goes on', async (t) => {
   const told = async () => (await lifecycle.degraded())[`mongodb ${database}, writing`];
-  while ((await told()) !== undefined) await sleep(50);
+  await until(async () => (await told()) === undefined);
   const admin = mongo.client.db('admin');
   await admin.command({ fsync: 1, lock: true });
   try {
-    while ((await told()) === undefined) await sleep(50);
+    await until(async () => (await told()) !== undefined);
     t.deepEqual(await lifecycle.unready(), {});
   } finally {
     await admin.command({ fsyncUnlock: 1 });
   }
-  while ((await told()) !== undefined) await sleep(50);
+  await until(async () => (await told()) === undefined);
   t.pass();
 });
 
 test.serial('a server that hangs is away, to calls and to probes, until it answers', async (t) => {
   await server.pause();
   try {
-    while ((await lifecycle.unready())[`mongodb ${database}`] === undefined) await sleep(50); // one that was asked before
+    await until(async () => (await lifecycle.unready())[`mongodb ${database}`] !== undefined); // one that was asked before
     const error = await t.throwsAsync(mongo.db.collection('things').findOne({}, { maxTimeMS: 2_000 }));
     t.is(codeOf(error), 'STORE_UNAVAILABLE');
   } finally {
     await server.resume();
   }
-  while ((await lifecycle.unready())[`mongodb ${database}`] !== undefined) await sleep(50);
+  await until(async () => (await lifecycle.unready())[`mongodb ${database}`] === undefined);
   await t.notThrowsAsync(mongo.db.collection('things').findOne());
 });

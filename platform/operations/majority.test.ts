@@ -5,6 +5,7 @@ import { alreadyExists } from '../errors.ts';
 import { type Mongo, openMongo } from '../mongo/database.ts';
 import { Secret } from '../process/config.ts';
 import { testProcess } from '../test-servers.fixture.ts';
+import { until } from '../until.fixture.ts';
 import { newId } from '../validation/id.ts';
 import { runStep, type Step } from './mongo.ts';
 
@@ -42,7 +43,7 @@ test.serial('while the majority has not what a step did, its repeat comes again,
   const first = run();
   first.catch(() => undefined);
   const names = mongo.db.collection<{ _id: string }>('names', { readConcern: { level: 'local' } });
-  while (!(await names.findOne({ _id: 'taro' }))) await sleep(20);
+  await until(() => names.findOne({ _id: 'taro' }));
   t.like(await t.throwsAsync(run()), { code: 'STORE_CONFLICT', retryable: true }, 'it met its own first try');
   t.like(await t.throwsAsync(first), { code: 'STORE_UNAVAILABLE' }, 'whether it is done is not known');
   t.true(performance.now() - begun < 10_000, 'and not for the two minutes that the driver would try');

@@ -1,10 +1,10 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
 import { openMongo } from '../mongo/database.ts';
 import { openDatabase, sql } from '../postgres/database.ts';
 import { Lifecycle } from '../process/lifecycle.ts';
 import { createLogger } from '../process/log.ts';
 import { dropDatabase, servers, testProcess, uniqueName } from '../test-servers.fixture.ts';
+import { until } from '../until.fixture.ts';
 import { newId } from '../validation/id.ts';
 import { pruneHourly } from './retention.ts';
 
@@ -14,7 +14,7 @@ const OLD = new Date(Date.now() - 31 * 86_400_000);
 
 /** Waits until `done` says so; the test's time limit is the deadline. */
 async function eventually(done: () => Promise<boolean>): Promise<void> {
-  while (!(await done())) await sleep(20);
+  await until(() => done());
 }
 
 test('postgres: opening a database prunes it', async (t) => {

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
 import { whenAborted } from '../concurrency/abort.ts';
+import { until } from '../until.fixture.ts';
 import { type LeaseStore, underLease } from './lease.ts';
 
 interface Held extends LeaseStore {
@@ -34,7 +35,7 @@ const nothing = async (): Promise<void> => undefined;
 test('work goes on for as long as the lease is renewed, which is given back at its end', async (t) => {
   const held = store();
   await underLease(held, never, nothing, async (signal) => {
-    while (held.taken.length < 4) await sleep(50);
+    await until(() => held.taken.length >= 4);
     t.false(signal.aborted);
     t.truthy(held.owner);
   });

@@ -1,8 +1,8 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
 import { Client } from 'pg';
 import { openDatabase } from '../postgres/database.ts';
 import { dropDatabase, servers, testProcess, uniqueName } from '../test-servers.fixture.ts';
+import { until } from '../until.fixture.ts';
 import { newId } from '../validation/id.ts';
 import { Removal } from './postgres-removal.ts';
 
@@ -36,11 +36,11 @@ test('the log is let go of only up to the first row that could not be removed ye
   const removal = new Removal(remover, (ids, end) => void told.push([ids, end]));
   removal.push({ ids: [unseen.id], xid: unseen.xid, end: 5n });
   removal.push({ ids: [seen.id], xid: seen.xid, end: 9n });
-  while (told.length === 0) await sleep(10);
+  await until(() => told.length !== 0);
   t.deepEqual(told[0], [[seen.id], undefined]);
   t.false(removal.idle);
   await writer.query('commit');
-  while (!removal.idle) await sleep(10);
+  await until(() => removal.idle);
   t.deepEqual(told.at(-1), [[unseen.id], 9n]);
   await removal.close();
 });

@@ -8,6 +8,7 @@ import test from 'ava';
 import { MusubiError } from '../errors.ts';
 import { Secret } from '../process/config.ts';
 import { dropDatabase, servers, testProcess, uniqueName } from '../test-servers.fixture.ts';
+import { until } from '../until.fixture.ts';
 import { type Database, isUniqueViolation, join, openDatabase, sql } from './database.ts';
 
 const database = uniqueName('test_postgres');
@@ -104,7 +105,7 @@ test('a deadlock is tried again', async (t) => {
       attempts++;
       await tx.query(sql`update things set name = name || '.' where id = ${first}`);
       holding++;
-      while (holding < 2) await sleep(5); // at the first try each has its first row before it wants the other's
+      await until(() => holding >= 2); // at the first try each has its first row before it wants the other's
       await tx.query(sql`update things set name = name || '.' where id = ${second}`);
     });
   await Promise.all([both(120, 121), both(121, 120)]);

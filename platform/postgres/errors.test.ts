@@ -3,6 +3,7 @@ import { Client, escapeIdentifier } from 'pg';
 import { MusubiError } from '../errors.ts';
 import { Secret } from '../process/config.ts';
 import { dropDatabase, servers, testProcess, uniqueName } from '../test-servers.fixture.ts';
+import { until } from '../until.fixture.ts';
 import { type Database, openDatabase, type Query, sql } from './database.ts';
 
 // As a user of its own, from whom things can be taken.
@@ -81,26 +82,25 @@ async function failures(): Promise<{ answer?: string; writing?: string }> {
   return { answer: unready[`postgres ${database}`], writing: unready[`postgres ${database}, writing`] };
 }
 
-async function until(condition: (failed: { answer?: string; writing?: string }) => boolean): Promise<void> {
-  while (!condition(await failures())) await new Promise((resolve) => setTimeout(resolve, 50));
-}
+const untilTold = (condition: (failed: { answer?: string; writing?: string }) => boolean): Promise<void> =>
+  until(async () => condition(await failures()), String(condition));
 
 test.serial('a database that takes no writes answers, and is not ready: the probe that writes says why', async (t) => {
   t.deepEqual(await failures(), { answer: undefined, writing: undefined });
   await asOwner(alter('set default_transaction_read_only = on'), endSessions);
-  await until(({ answer, writing }) => answer === undefined && /read-only transaction/.test(writing ?? ''));
+  await untilTold(({ answer, writing }) => answer === undefined && /read-only transaction/.test(writing ?? ''));
   await t.throwsAsync(db.query(sql`create table things ()`), { code: 'STORE_UNAVAILABLE' });
   await asOwner(alter('reset default_transaction_read_only'), endSessions);
-  await until(({ writing }) => writing === undefined);
+  await untilTold(({ writing }) => writing === undefined);
   t.pass();
 });
 
 test.serial('a password that was changed is waited for, and told', async (t) => {
   await asOwner(alter(`password 'second'`), endSessions);
-  await until(({ answer }) => /password authentication failed/.test(answer ?? ''));
+  await untilTold(({ answer }) => /password authentication failed/.test(answer ?? ''));
   await t.throwsAsync(db.query(sql`select 1`), { code: 'STORE_UNAVAILABLE' });
   await asOwner(alter(`password 'first'`));
-  await until(({ answer, writing }) => answer === undefined && writing === undefined);
+  await untilTold(({ answer, writing }) => answer === undefined && writing === undefined);
   t.deepEqual(await db.query(sql`select 1 as one`), [{ one: 1 }]);
 });
 

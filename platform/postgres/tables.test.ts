@@ -1,7 +1,7 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import { runStep } from '../operations/postgres.ts';
 import { dropDatabase, servers, testProcess, uniqueName } from '../test-servers.fixture.ts';
+import { until } from '../until.fixture.ts';
 import { type Database, type DatabaseOptions, openDatabase, sql } from './database.ts';
 import { TABLES_LOCK } from './tables.ts';
 
@@ -48,7 +48,7 @@ for (const [lost, drop] of Object.entries(DROPS)) {
     await write(db, 'before');
     await db.query(drop);
     t.regex((await opened.lifecycle.unready())[`postgres ${opened.database}, writing`] ?? '', new RegExp(lost));
-    while (Object.keys(await opened.lifecycle.unready()).length > 0) await sleep(200);
+    await until(async () => Object.keys(await opened.lifecycle.unready()).length === 0);
     await write(db, 'after');
     t.deepEqual(await shape(db), before);
   });
@@ -74,7 +74,7 @@ test('a start that waits for another to make what is missing makes nothing twice
     const other = openDatabase(opened);
     const waiting = sql`select from pg_locks where not granted and locktype = 'advisory'
       and database = (select oid from pg_database where datname = ${opened.database})`;
-    while ((await tx.query(waiting)).length === 0) await sleep(10);
+    await until(async () => (await tx.query(waiting)).length !== 0);
     await tx.query(sql`create table write_probe (one boolean primary key default true check (one), at timestamptz)`);
     return { other };
   });

@@ -5,6 +5,7 @@ import { type OwnServer, ownServer } from '../../test/own-server.ts';
 import type { MusubiError } from '../errors.ts';
 import { Secret } from '../process/config.ts';
 import { testProcess } from '../test-servers.fixture.ts';
+import { until } from '../until.fixture.ts';
 import { guarded, listen, openRedis, type Redis } from './client.ts';
 
 // On a server of its own: what is done to it must be done to no other's.
@@ -107,7 +108,7 @@ test.serial('a server that hangs is away, to calls and to probes, until it answe
   } finally {
     await server.resume();
   }
-  while ((await lifecycle.unready()).redis !== undefined) await sleep(50);
+  await until(async () => (await lifecycle.unready()).redis === undefined);
   await t.notThrowsAsync(put);
 });
 
@@ -138,13 +139,13 @@ test.serial('who may not listen is degraded until it may, and then hears', async
     heard: (_channel, message) => void heard.push(message),
     since: () => undefined,
   });
-  while ((await told()) === undefined) await sleep(20);
+  await until(async () => (await told()) !== undefined);
   await redis.acl('SETUSER', 'deaf', 'allchannels');
   const subscriber = await listening;
   t.is(await told(), undefined);
   await redis.publish('news', 'told');
-  while (heard.length === 0) await sleep(20);
+  await until(() => heard.length !== 0);
   subscriber.disconnect();
-  while ((await told()) === undefined) await sleep(20);
+  await until(async () => (await told()) !== undefined);
   t.deepEqual(heard, ['told']);
 });

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
 import { MusubiError } from '#platform/errors.ts';
+import { until } from '#platform/until.fixture.ts';
 import { authenticate, authorize, check } from './access.ts';
 import { freshLogin, loginOf, openTestAuth, type TestAuth } from './auth.fixture.ts';
 import { logIn } from './rpcs/log-in.ts';
@@ -256,7 +256,7 @@ test('a policy that comes and goes while it is asked for is in force whenever th
   const lasts = async (there: boolean): Promise<void> => {
     const begun = { there, answers: 0 };
     phase = begun;
-    while (begun.answers < 10) await sleep(1);
+    await until(() => begun.answers >= 10);
     phase = undefined;
   };
   for (let round = 0; round < 10; round++) {

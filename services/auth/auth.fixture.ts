@@ -120,19 +120,21 @@ async function open(url: Secret, database: string, masterKey: Secret, options: T
   };
 }
 
-/** On a busy machine many steps at once meet each other for longer than one of them tries. */
-function triedAgain<Steps extends StepHandlers<AuthServiceService>>(steps: Steps): Steps {
-  const tried = (step: (request: unknown) => Promise<unknown>) => async (request: unknown) => {
-    for (;;) {
-      try {
-        return await step(request);
-      } catch (error) {
-        if (!(error instanceof MusubiError && error.code === 'STORE_CONFLICT')) throw error;
+/** On a busy machine many calls at once meet each other for longer than one of them tries: here they go on, as sagas do. */
+export function triedAgain<Calls extends object>(calls: Calls): Calls {
+  const tried =
+    (call: (...given: unknown[]) => Promise<unknown>) =>
+    async (...given: unknown[]) => {
+      for (;;) {
+        try {
+          return await call(...given);
+        } catch (error) {
+          if (!(error instanceof MusubiError && error.code === 'STORE_CONFLICT')) throw error;
+        }
       }
-    }
-  };
-  const all = Object.entries(steps as unknown as Record<string, Parameters<typeof tried>[0]>);
-  return Object.fromEntries(all.map(([name, step]) => [name, tried(step)])) as unknown as Steps;
+    };
+  const all = Object.entries(calls as Record<string, Parameters<typeof tried>[0]>);
+  return Object.fromEntries(all.map(([name, call]) => [name, tried(call)])) as Calls;
 }
 
 async function registerMember(

@@ -6,8 +6,9 @@ import { connectPeer, type Peer } from '#platform/grpc/client.ts';
 import { serveGrpc } from '#platform/grpc/server.ts';
 import { createLogger } from '#platform/process/log.ts';
 import { metrics } from '#platform/process/telemetry.ts';
+import { until } from '#platform/until.fixture.ts';
 import { AuthServiceService } from '#proto/musubi/auth/v1/auth.ts';
-import { freshLogin, loginOf, openTestAuth, PASSWORD, type TestAuth } from './auth.fixture.ts';
+import { freshLogin, loginOf, openTestAuth, PASSWORD, type TestAuth, triedAgain } from './auth.fixture.ts';
 import { AUTH_LIMITS, authHandlers } from './grpc.ts';
 import { HashQueue } from './hash-queue.ts';
 
@@ -23,7 +24,7 @@ test.before(async () => {
     AuthServiceService,
     authHandlers(server, server.keys),
   );
-  auth = connectPeer(`127.0.0.1:${port}`, AuthServiceService, lifecycle, byTests('auth'));
+  auth = triedAgain(connectPeer(`127.0.0.1:${port}`, AuthServiceService, lifecycle, byTests('auth')));
 });
 test.after.always(() => server?.close());
 
@@ -165,7 +166,7 @@ test.serial('a password whose gateway left is neither hashed nor staged', async 
       ?.value ?? 0;
   const leaving = new AbortController();
   const call = peer.stagePassword({ password: PASSWORD }, { signal: leaving.signal });
-  while ((await waiting()) === 0) await sleep(10);
+  await until(async () => (await waiting()) !== 0);
   leaving.abort();
   await t.throwsAsync(call);
   for (let i = 0; i < 500 && (await waiting()) > 0; i++) await sleep(10);

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
 import { MusubiError } from '#platform/errors.ts';
+import { until } from '#platform/until.fixture.ts';
 import { ROOT } from '#platform/validation/group-fields.ts';
 import { groupErasure } from './erasure.ts';
 import { call, type Job, job, openTestGroup } from './group.fixture.ts';
@@ -103,11 +104,11 @@ test('those who go on sending commands about a member do not hold up its deletio
     if (last) await undo(last.of('begin'));
   };
   const sending = senders();
-  while (tried.length < 10) await sleep(5);
+  await until(() => tried.length >= 10);
   await closeMember(memberId, at);
-  const until = Date.now() + 5_000;
+  const deadline = Date.now() + 5_000;
   let groupIds: string[] | undefined;
-  while (!groupIds && Date.now() < until)
+  while (!groupIds && Date.now() < deadline)
     groupIds = await leaveAll(memberId, at).then(
       (left) => left.groupIds,
       (error: unknown) => {

@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { byTests, lettingTestsIn } from '#platform/grpc/callers.fixture.ts';
 import { connectPeer, type Peer } from '#platform/grpc/client.ts';
 import { serveGrpc } from '#platform/grpc/server.ts';
@@ -7,6 +6,7 @@ import { Secret } from '#platform/process/config.ts';
 import { Lifecycle } from '#platform/process/lifecycle.ts';
 import { createLogger } from '#platform/process/log.ts';
 import { openRedis, type Redis } from '#platform/redis/client.ts';
+import { until } from '#platform/until.fixture.ts';
 import {
   type FinishJobRequest,
   type JobError,
@@ -76,7 +76,7 @@ export async function openTestJobs(url: string | undefined): Promise<TestJobs> {
       );
       const peer = connectPeer(`127.0.0.1:${port}`, JobServiceService, lifecycle, byTests('job'));
       const awaited = async (jobId: string): Promise<void> => {
-        while (!finished.watched(jobId)) await sleep(5);
+        await until(() => finished.watched(jobId));
         // Redis answers in order: the look of whoever watches was before this one.
         await store.read(jobId);
       };

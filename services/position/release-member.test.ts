@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
 import { MusubiError } from '#platform/errors.ts';
+import { until } from '#platform/until.fixture.ts';
 import { call, type Job, job, openTestPositions } from './position.fixture.ts';
 
 let { service, begin, commit, change, createGroup, createPosition, boundTo, undo, close } = {} as Awaited<
@@ -119,11 +120,11 @@ test('those who go on binding a member do not hold up its deletion', async (t) =
     if (last) await undo(last.of('begin'));
   };
   const sending = senders();
-  while (tried.length < 10) await sleep(5);
+  await until(() => tried.length >= 10);
   await closeMember(memberId, at);
-  const until = Date.now() + 5_000;
+  const deadline = Date.now() + 5_000;
   let isReleased = false;
-  while (!isReleased && Date.now() < until)
+  while (!isReleased && Date.now() < deadline)
     isReleased = await release(memberId, at).then(
       () => true,
       (error: unknown) => {

@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { setTimeout as delay } from 'node:timers/promises';
 import test from 'ava';
 import { Partitioners, type Producer } from 'kafkajs';
 import { kafkaClient } from '#platform/kafka/client.ts';
@@ -8,6 +7,7 @@ import { subscribe } from '#platform/kafka/subscribe.ts';
 import { ensureTopics } from '#platform/kafka/topics.ts';
 import type { Database } from '#platform/postgres/database.ts';
 import { Lifecycle } from '#platform/process/lifecycle.ts';
+import { until } from '#platform/until.fixture.ts';
 import { fromEnvironment, type Scratch, scratchDatabase } from '../../test/scratch-database.ts';
 import { eventMessage, memberEvent, memberRolesEvent } from './events.fixture.ts';
 import { listen } from './notifications.ts';
@@ -46,7 +46,7 @@ async function start({ url, database, log }: Scratch): Promise<Process> {
   await startProjector({ db, visibility, brokers, log, lifecycle });
   groups.push(`query.${(await generationOf(db)).slice(0, 8)}`);
   lifecycle.markStarted();
-  while (Object.keys(await lifecycle.degraded()).length > 0) await delay(50);
+  await until(async () => Object.keys(await lifecycle.degraded()).length === 0);
   return { db, visibility, lifecycle };
 }
 

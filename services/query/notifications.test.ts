@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
 import { pino } from 'pino';
 import { type Database, sql } from '#platform/postgres/database.ts';
 import { Secret } from '#platform/process/config.ts';
 import { Lifecycle } from '#platform/process/lifecycle.ts';
+import { until } from '#platform/until.fixture.ts';
 import type { AggregateVersion } from '#proto/musubi/aggregate/v1/aggregate.ts';
 import { scratchDatabase } from '../../test/scratch-database.ts';
 import { listen, notification } from './notifications.ts';
@@ -51,7 +51,7 @@ test('who can not listen is degraded', async (t) => {
   const nobody = new Secret('postgres://127.0.0.1:1/postgres');
   void listen({ ...scratch, url: nobody, lifecycle, onVisible: () => undefined, onListening: async () => undefined });
   const told = async () => (await lifecycle.degraded()).notifications ?? '';
-  while (!/ECONNREFUSED/.test(await told())) await sleep(20);
+  await until(async () => /ECONNREFUSED/.test(await told()));
   await lifecycle.stop('tested');
   t.pass();
 });

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
+import { until } from '#platform/until.fixture.ts';
 import { ownServer } from '../../test/own-server.ts';
 import { TestClient } from './client.fixture.ts';
 import { openTestSockets } from './socket.fixture.ts';
@@ -17,13 +17,13 @@ test('while Redis has no room the ends of jobs wait, none is parked, and sockets
     const jobs = Array.from({ length: 5 }, () => sockets.job(me));
     await sockets.publish(...jobs);
     const told = async () => Object.entries(await lifecycle.degraded()).find(([name]) => name.startsWith('kafka group'))?.[1];
-    while (!/the store is full/i.test((await told()) ?? '')) await sleep(50);
+    await until(async () => /the store is full/i.test((await told()) ?? ''));
     t.deepEqual(client.jobIds, []);
     await sockets.redis.config('SET', 'maxmemory', '0');
-    while (new Set(client.jobIds).size < jobs.length) await sleep(50);
+    await until(() => new Set(client.jobIds).size >= jobs.length);
     t.deepEqual(client.jobIds.toSorted(), jobs.map(({ jobId }) => jobId).sort(), 'each once');
     t.deepEqual(await lifecycle.attention(), {}, 'nothing is parked');
-    while ((await told()) !== undefined) await sleep(50);
+    await until(async () => (await told()) === undefined);
   } finally {
     await sockets.redis.config('SET', 'maxmemory', '0');
     await sockets.close();

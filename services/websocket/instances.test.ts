@@ -3,6 +3,7 @@ import { context } from '@opentelemetry/api';
 import test from 'ava';
 import type { OutboxEvent } from '#platform/outbox/event.ts';
 import { contextFrom, startTelemetry } from '#platform/process/telemetry.ts';
+import { until } from '#platform/until.fixture.ts';
 import { Job } from '#proto/musubi/job/v1/job.ts';
 import { loginEvent } from '../auth/events.ts';
 import { TestClient } from './client.fixture.ts';
@@ -258,7 +259,7 @@ test.serial('a socket that could not be registered again after a lapse is tried 
   };
   instance.hub.add(unlucky);
   await sockets.redis.del(`${sockets.prefix}ws:instance:${instance.hub.instance}`, `${sockets.prefix}ws:sockets:${me}`);
-  while (refusals < 3) await sleep(50);
+  await until(() => refusals >= 3);
   t.is(await sockets.registered(me), 1, 'the others are registered meanwhile');
   await sleep(1_500);
   t.is(refusals, 3, 'and no more once all are');

@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { byTests } from '#platform/grpc/callers.fixture.ts';
 import { connectPeer } from '#platform/grpc/client.ts';
 import type { HttpLimits } from '#platform/http/server.ts';
@@ -12,6 +11,7 @@ import { Secret } from '#platform/process/config.ts';
 import { Lifecycle } from '#platform/process/lifecycle.ts';
 import { createLogger } from '#platform/process/log.ts';
 import { openRedis, type Redis } from '#platform/redis/client.ts';
+import { until } from '#platform/until.fixture.ts';
 import type { Action } from '#proto/musubi/auth/v1/actions.ts';
 import { AuthServiceService } from '#proto/musubi/auth/v1/auth.ts';
 import { JobEvent, type Job as JobMessage, JobServiceService, JobState } from '#proto/musubi/job/v1/job.ts';
@@ -146,7 +146,7 @@ export async function openTestSockets(servers: Servers): Promise<TestSockets> {
         subscribe({ brokers, group: name, handlers, log, lifecycle, partitions: 2 });
       }
       lifecycle.markStarted();
-      while (Object.keys(await lifecycle.degraded()).length > 0) await sleep(50);
+      await until(async () => Object.keys(await lifecycle.degraded()).length === 0);
       return { url: `ws://127.0.0.1:${port}/v1/events`, http: `http://127.0.0.1:${port}`, hub, lifecycle };
     },
 

@@ -1,5 +1,5 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
+import { until } from '#platform/until.fixture.ts';
 import { Timers } from './timers.ts';
 
 test('a defect in the work of a timer is told, and ends neither the process nor the others', async (t) => {
@@ -13,7 +13,7 @@ test('a defect in the work of a timer is told, and ends neither the process nor 
     worked += 1;
     if (worked === 1) throw new Error('another');
   });
-  while (worked < 3 || told.length < 2) await sleep(1);
+  await until(() => worked >= 3 && told.length >= 2);
   timers.end();
   t.deepEqual(told.map(String).sort(), ['Error: a defect', 'Error: another']);
 });

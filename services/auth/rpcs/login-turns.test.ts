@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
 import type { MusubiError } from '#platform/errors.ts';
+import { until } from '#platform/until.fixture.ts';
 import { freshLogin, loginOf, openTestAuth, type TestAuth } from '../auth.fixture.ts';
 import { HashQueue, type Turn } from '../hash-queue.ts';
 import { logIn } from './log-in.ts';
@@ -66,9 +66,9 @@ test('however many devices a member logs in with, and from however many networks
     const running = queue.run(['registration'], () => hash.promise);
     asked = 0;
     const flooded = Array.from({ length: 80 }, (_, i) => flood(i).catch(({ code }: MusubiError) => code));
-    while (asked < 80) await sleep(5);
+    await until(() => asked >= 80);
     const victims = [from(hana, here, hanas), from(hana, here), from(hana, freshSource()), from(hana, '2001:db8:8:1::/64')];
-    while (asked < 84) await sleep(5);
+    await until(() => asked >= 84);
     hash.resolve();
     await running;
     for (const victim of victims) await t.notThrowsAsync(victim, name);
