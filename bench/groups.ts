@@ -9,11 +9,8 @@ import { createLogger } from '#platform/process/log.ts';
 import type { Stack } from '../local/stack.ts';
 import { calledBy } from '../services/may-call.ts';
 import { Organisation } from './groups/organisation.ts';
-import { CHECKS_AT_ONCE, DEPTHS, MOVE, TREE, titleOf, type Work, worksOf } from './groups/works.ts';
+import { CHECKS_AT_ONCE, type Compared, DEPTHS, MOVE, TREE, titleOf, type Work, worksOf } from './groups/works.ts';
 import { merged, quantile, type Series, series, table, throughput } from './measure.ts';
-
-/** What is compared is measured by turns, so often. */
-const ROUNDS = 3;
 
 /**
  * `npm run bench -- groups [--groups N] [--members N] [--memberships N] [--seed N]`: an organisation that the product's own commands make,
@@ -61,24 +58,21 @@ export async function run(
   }
 }
 
-async function measureAll(works: readonly Work[][], own: Record<string, number>): Promise<Series[]> {
+async function measureAll(all: readonly Compared[], own: Record<string, number>): Promise<Series[]> {
   const pids = { Auth: own.auth ?? own.app ?? 0, MongoDB: own.mongodb ?? 0 };
-  const all: Series[] = [];
-  for (const compared of works) {
-    const parts = new Map<Work, Series[]>(compared.map((work) => [work, []]));
-    for (let round = 0; round < ROUNDS; round++)
-      for (const [work, done] of parts) {
-        const { title, count, atOnce, one } = work;
-        // What is remembered after the first is part of it. An even number: what is moved there is moved back.
-        if (round === 0) for (let i = 0; i < 2; i++) await one(i);
+  const measured: Series[] = [];
+  for (const { rounds, before, works } of all) {
+    for (const { one } of works) for (let i = 0; i < before; i++) await one(i);
+    const parts = new Map<Work, Series[]>(works.map((work) => [work, []]));
+    for (let round = 0; round < rounds; round++)
+      for (const [{ title, count, atOnce, one }, done] of parts)
         done.push(await series(title, { count, concurrency: atOnce, pids }, async (i) => void (await one(i))));
-      }
     for (const done of [...parts.values()].map(merged)) {
-      all.push(done);
+      measured.push(done);
       process.stdout.write(`${done.name}: p50 ${quantile(done, 0.5).toFixed(1)} ms, ${throughput(done).toFixed(0)}/s\n`);
     }
   }
-  return all;
+  return measured;
 }
 
 interface Measured {
@@ -101,7 +95,7 @@ function render({ organisation, groups, few, members, memberships, rest, small, 
   const columns = (at: number): string[] =>
     ['p50 ms', 'p99 ms', '/s', 'CPU ms of Auth', 'of MongoDB'].map((one) => `${one} (${at})`);
   return [
-    `# Groups\n\n\`npm run bench -- groups --groups ${groups} --members ${members} --memberships ${memberships}\` on ${cpus().length} cores (${cpus()[0]?.model.trim()}), Node ${process.version}, each program in a process of its own. The same with ${few} groups and with ${groups}, besides a chain of 99 that is as deep as groups can be; a member is in ${memberships} of the former, and, as these stay, in ${memberships + rest} of the latter. The branch has ${organisation.branch.length} groups. Those who ask for permission lead the chain from its top; CPU is that of one. What stands above in its kind is the baseline: measured by turns with it, ${ROUNDS} times.`,
+    `# Groups\n\n\`npm run bench -- groups --groups ${groups} --members ${members} --memberships ${memberships}\` on ${cpus().length} cores (${cpus()[0]?.model.trim()}), Node ${process.version}, each program in a process of its own. The same with ${few} groups and with ${groups}, besides a chain of 99 that is as deep as groups can be; a member is in ${memberships} of the former, and, as these stay, in ${memberships + rest} of the latter. The branch has ${organisation.branch.length} groups. Those who ask for permission lead the chain from its top; CPU is that of one. What stands above in its kind is the baseline: measured by turns with it.`,
     table(
       ['made by commands', 'how many', 's', '/s'],
       organisation.made.map(({ what, count, seconds }) => [

@@ -32,13 +32,15 @@ const NOTHING: About = { members: [], groups: [], everywhere: false };
 
 /** What sessions permit now, by the store. Those who ask at the same time are answered by one look-up. */
 export class Sessions {
-  readonly #loaders: Readonly<Record<Wanted, Readonly<Record<'plain' | 'amongGroups', Load>>>>;
+  readonly #loaders: Readonly<Record<Wanted, Readonly<Record<'plain' | 'amongGroups' | 'everywhere', Load>>>>;
 
   constructor(store: Pick<Store, 'members' | 'clock'>) {
     const loaders = (wanted: Wanted) => ({
       plain: new Loader((asked: readonly Asked[]) => find(store, asked, wanted)),
       // A look-up of its own: what is not about groups pays nothing for it.
       amongGroups: new Loader((asked: readonly Asked[]) => findAmongGroups(store, asked, wanted)),
+      // All that so many members are in comes back in one document.
+      everywhere: new Loader((asked: readonly Asked[]) => findAmongGroups(store, asked, wanted), 10),
     });
     this.#loaders = { active: loaders('active'), suspended: loaders('suspended'), any: loaders('any') };
   }
@@ -61,8 +63,8 @@ export class Sessions {
   }
 
   #load(wanted: Wanted, asked: Asked): Promise<Standing | undefined> {
-    const { plain, amongGroups } = this.#loaders[wanted];
-    return (asked.about.groups.length > 0 || asked.about.everywhere ? amongGroups : plain).load(asked);
+    const { groups, everywhere } = asked.about;
+    return this.#loaders[wanted][everywhere ? 'everywhere' : groups.length > 0 ? 'amongGroups' : 'plain'].load(asked);
   }
 }
 

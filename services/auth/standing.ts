@@ -39,7 +39,7 @@ export function sessionsAsked(asked: readonly SessionOf[], now: Date): object {
 export const orNone = (field: string): object => ({ $ifNull: [field, []] });
 
 /** All that is in any of several lists, as an expression. */
-export const inAny = (lists: string): object => ({
+export const inAny = (lists: string | object): object => ({
   $reduce: { input: lists, initialValue: [], in: { $setUnion: ['$$value', '$$this'] } },
 });
 

@@ -201,3 +201,37 @@ test('of a group that is gone, and that everybody could find, it is decided as i
   t.true(await reads(leader, gone, led._id));
   t.false(await reads(await member({ groupIds: [led._id] }), gone, led._id), 'what is granted there only is not granted below');
 });
+
+test('those who ask at the same time share a look-up, and nothing of each other', async (t) => {
+  const roleIds = [randomUUID(), randomUUID()];
+  const [leading, keeping] = [position('leader', ['group.update', 'subtree']), position(null, ['group.update', 'here'])];
+  const top = await add(undefined, { positions: [leading, keeping, position('member', ['group.list-members', 'here'])] });
+  const below = await add(top, { positions: [position(null, ['group.update', 'here'])] });
+  const beside = await add(undefined, { positions: [position('leader', ['group.update', 'subtree'])] });
+  const [own = ''] = beside.positions.map(({ id }) => id);
+  await auth.role(roleIds[0] ?? '', [`permit (principal, action, resource in Musubi::Group::"${beside._id}");`]);
+  await auth.role(roleIds[1] ?? '', [
+    `permit (principal in Musubi::Position::"${own}", action == Musubi::Action::"group.archive", resource);`,
+  ]);
+  const members = await Promise.all([
+    member({ groupIds: [top._id], positionIds: [leading.id] }),
+    member({ groupIds: [top._id], positionIds: [keeping.id] }),
+    member({ groupIds: [top._id, beside._id], positionIds: [own] }, roleIds.slice(1)),
+    member({ groupIds: [below._id], positionIds: below.positions.map(({ id }) => id), invitedTo: [beside._id] }),
+    member({ groupIds: [beside._id], positionIds: [own] }),
+    member({}, roleIds.slice(0, 1)),
+    member({}, roleIds),
+    member({}),
+  ]);
+  const ids = [top, below, beside].map(({ _id }) => _id);
+  const actions = ['group.update', 'group.list-members', 'group.archive'];
+  const asked = members.flatMap(({ may, seen }) => [
+    ...actions.map((action) => () => may(action, ...ids)),
+    ...ids.map((id) => () => may('group.update', id)),
+    () => seen('group.list').catch(({ code }) => code),
+  ]);
+  const alone: unknown[] = [];
+  for (const ask of asked) alone.push(await ask());
+  t.true(new Set(alone.map((answer) => JSON.stringify(answer))).size > 8, 'they differ');
+  for (let round = 0; round < 3; round++) t.deepEqual(await Promise.all(asked.map((ask) => ask())), alone);
+});

@@ -3,30 +3,38 @@ import type { MemberStatus } from '../domain.ts';
 import type { RoleVersion } from '../policy-sets.ts';
 import { type Asked, holds, inAny, membersAsked, orNone, type Standing, sessionsAsked, type Wanted } from '../standing.ts';
 import type { Store } from '../store.ts';
-import type { Ground, Group, Place, Position } from './group.ts';
+import type { Ground, Group, Place } from './group.ts';
 
 interface Found {
-  _id: string;
-  status: MemberStatus;
-  roleIds: string[];
-  sessionIds: string[];
-  roles: RoleVersion[];
-  /** Of the positions that it holds, those that policies of its roles mention. */
-  positionIds: string[];
-  invitedTo: string[];
-  /** The groups that are asked about, each with the IDs of those on its path. */
-  asked: (Pick<Group, '_id' | 'findable' | 'version'> & Pick<Place, 'named'> & { grounds: string[] })[];
-  /** The groups on all those paths that the member is in, with the positions that it holds there. */
+  members: {
+    _id: string;
+    status: MemberStatus;
+    roleIds: string[];
+    sessionIds: string[];
+    /** Of the positions that it holds, those that policies mention, and those of the grounds. */
+    positionIds: string[];
+    invitedTo: string[];
+    /** The groups that it is in: all, where it is asked for that; otherwise those that what is asked about is in. */
+    in: string[];
+  }[];
+  /** Of all those members; with what policies of theirs mention of what the groups are in, and of the positions. */
+  roles: (RoleVersion & { mentioned?: string[] })[];
+  /** The groups that are asked about, each with those on its path that policies mention, and those that somebody is in. */
+  asked: (Pick<Group, '_id' | 'findable' | 'version'> & { named: string[]; grounds: string[] })[];
+  /** The groups that those members are in, with the positions that any of them holds there. */
   grounds: Pick<Group, '_id' | 'positions' | 'version'>[];
 }
 
 /** The IDs that are in both, as an expression. */
 const both = (some: unknown, others: unknown) => ({ $setIntersection: [some, others] });
+/** Every document of a list with some fields set, as an expression. */
+const ofEach = (list: string, fields: object) => ({ $map: { input: list, in: { $mergeObjects: ['$$this', fields] } } });
 
 /**
- * What holds of sessions, of the groups that are asked about, and of what their members are to these: one look-up. What comes back of a
- * group's path is only what the member is in or policies of its roles mention, so it costs the same however deep the group is; and of
- * positions only what they grant of what is asked about, so nobody makes it dear by what a member is bound to.
+ * What holds of sessions, of the groups that are asked about, and of what their members are to these: one look-up, in which those who ask at
+ * the same time share all but their own record. What comes back of a group's path is only what members are in or policies of their roles mention, so it
+ * costs the same however deep the group is; and of positions only what they grant of what is asked about, so nobody makes it dear by what a
+ * member is bound to.
  */
 export async function findAmongGroups(
   { members, clock }: Pick<Store, 'members' | 'clock'>,
@@ -34,16 +42,33 @@ export async function findAmongGroups(
   wanted: Wanted,
 ): Promise<(Standing | undefined)[]> {
   const groupIds = [...new Set(asked.flatMap(({ about }) => about.groups))];
-  const pairs = asked.flatMap(({ memberId, about }) => about.groups.map((id) => `${memberId}/${id}`));
   const actions = asked.every(({ about }) => about.actions) ? asked.flatMap(({ about }) => about.actions ?? []) : undefined;
   const everywhere = asked.flatMap(({ memberId, about }) => (about.everywhere ? [memberId] : []));
-  const found = await members
+  const isAsked = { $match: { _id: { $in: groupIds }, removedBy: null } };
+  const [found] = await members
     .aggregate<Found>([
       { $match: { _id: { $in: membersAsked(asked) } } },
       {
+        $group: {
+          _id: null,
+          members: {
+            $push: {
+              _id: '$_id',
+              status: '$status',
+              roleIds: '$roleIds',
+              sessionIds: sessionsAsked(asked, new Date(clock.now())),
+              positionIds: orNone('$positionIds'),
+              invitedTo: orNone('$invitedTo'),
+              // Everybody is in the whole organisation.
+              in: { $concatArrays: [[ROOT], orNone('$groupIds')] },
+            },
+          },
+        },
+      },
+      {
         $lookup: {
           from: 'roles',
-          localField: 'roleIds',
+          localField: 'members.roleIds',
           foreignField: '_id',
           pipeline: [{ $project: { version: 1, mentioned: 1 } }],
           as: 'roles',
@@ -52,99 +77,110 @@ export async function findAmongGroups(
       {
         $lookup: {
           from: 'groups',
-          pipeline: [{ $match: { _id: { $in: groupIds }, removedBy: null } }, { $project: { path: 1, findable: 1, version: 1 } }],
+          pipeline: [isAsked, { $project: { path: 1, findable: 1, version: 1 } }],
           as: 'asked',
         },
       },
+      { $lookup: { from: 'groups', pipeline: [isAsked, { $unwind: '$path' }, { $group: { _id: '$path' } }], as: 'paths' } },
       {
         $set: {
-          asked: {
-            $filter: { input: '$asked', cond: { $in: [{ $concat: ['$_id', '/', '$$this._id'] }, { $literal: pairs }] } },
-          },
-          // Everybody is in the whole organisation.
-          in: { $concatArrays: [[ROOT], orNone('$groupIds')] },
           mentioned: inAny('$roles.mentioned'),
+          members: ofEach('$members', {
+            in: { $cond: [{ $in: ['$$this._id', { $literal: everywhere }] }, '$$this.in', both('$$this.in', '$paths._id')] },
+          }),
         },
       },
-      {
-        $set: {
-          asked: {
-            $map: {
-              input: '$asked',
-              in: {
-                _id: '$$this._id',
-                findable: '$$this.findable',
-                version: '$$this.version',
-                named: both('$mentioned', '$$this.path'),
-                grounds: both('$in', '$$this.path'),
-              },
-            },
-          },
-        },
-      },
-      { $set: { grounds: { $cond: [{ $in: ['$_id', { $literal: everywhere }] }, '$in', inAny('$asked.grounds')] } } },
       {
         $lookup: {
           from: 'groups',
-          localField: 'grounds',
+          localField: 'members.in',
           foreignField: '_id',
-          let: { held: orNone('$positionIds') },
-          pipeline: [{ $match: { removedBy: null } }, { $project: { positions: heldOf(actions), version: 1 } }],
+          pipeline: [{ $match: { removedBy: null } }, { $project: { positions: grantingOf(actions), version: 1 } }],
           as: 'grounds',
         },
       },
       {
-        $project: {
-          status: 1,
-          roleIds: 1,
-          sessionIds: sessionsAsked(asked, new Date(clock.now())),
-          'roles._id': 1,
-          'roles.version': 1,
-          positionIds: both('$mentioned', orNone('$positionIds')),
-          invitedTo: orNone('$invitedTo'),
-          asked: 1,
-          grounds: 1,
+        $set: {
+          asked: ofEach('$asked', {
+            path: [],
+            named: both('$mentioned', '$$this.path'),
+            grounds: both('$grounds._id', '$$this.path'),
+          }),
         },
       },
+      // Of who asks for everything, all comes back.
+      ...(everywhere.length > 0 ? [] : NARROWED),
+      { $project: { members: 1, asked: 1, grounds: 1, roles: 1 } },
     ])
     .toArray();
-  const byId = new Map(found.map((member) => [member._id, member]));
+  const byId = new Map(found?.members.map((member) => [member._id, member]));
+  const roles = new Map(found?.roles.map((role) => [role._id, role]));
+  const places = new Map(found?.asked.map((group) => [group._id, group]));
+  const grounds = new Map(found?.grounds.map((ground) => [ground._id, ground]));
   return asked.map(({ memberId, sessionId, about }) => {
     const member = byId.get(memberId);
     if (!member || !holds(member, sessionId, wanted)) return undefined;
-    const { roles, positionIds, invitedTo } = member;
+    const own = member.roleIds.flatMap((roleId) => roles.get(roleId) ?? []);
+    const mentioned = new Set(own.flatMap((role) => role.mentioned ?? []));
+    const held = new Set(member.positionIds);
+    const groundsOf = (ids: readonly string[]): Ground[] => ids.flatMap((id) => groundOf(grounds.get(id), held) ?? []);
+    const placeOf = (id: string): [string, Place][] => {
+      const group = places.get(id);
+      if (!group) return [];
+      const { findable, version } = group;
+      const on = groundsOf(group.grounds.filter((one) => member.in.includes(one)));
+      const named = group.named.filter((one) => mentioned.has(one));
+      return [[id, { id, findable, named, isInvited: member.invitedTo.includes(id), grounds: on, version }]];
+    };
     return {
-      roles: member.roleIds.flatMap((roleId) => roles.find(({ _id }) => _id === roleId) ?? []),
+      roles: own.map(({ _id, version }) => ({ _id, version })),
       rolesOf: new Map(about.members.map((id) => [id, byId.get(id)?.roleIds ?? []])),
-      places: new Map(about.groups.flatMap((id) => placeOf(member, id))),
-      positionIds,
-      everywhere: about.everywhere ? { invitedTo, grounds: member.grounds.map(groundOf) } : undefined,
+      places: new Map(about.groups.flatMap(placeOf)),
+      positionIds: member.positionIds.filter((id) => mentioned.has(id)),
+      everywhere: about.everywhere ? { invitedTo: member.invitedTo, grounds: groundsOf(member.in) } : undefined,
     };
   });
 }
 
-/** Whether a member holds a position: that of all members, or one that it is bound to. */
-const IS_HELD = { $or: [{ $eq: ['$$this.kind', 'member'] }, { $in: ['$$this.id', '$$held'] }] };
+/** Whether any of the members holds a position: that of all in its group, or one that it is bound to. */
+const IS_HELD = { $or: [{ $eq: ['$$one.kind', 'member'] }, { $in: ['$$one.id', '$held'] }] };
 
-/** The positions that a member holds, which grant one of these actions, or lead; undefined: whatever they grant. */
-function heldOf(actions: readonly string[] | undefined): object {
-  if (!actions) return { $filter: { input: '$positions', cond: IS_HELD } };
+/** Leaves of what members hold, and of what policies mention, only what is asked about. */
+const NARROWED = [
+  {
+    $set: {
+      members: ofEach('$members', {
+        positionIds: both('$$this.positionIds', { $setUnion: ['$mentioned', inAny('$grounds.positions.id')] }),
+      }),
+    },
+  },
+  { $set: { held: inAny('$members.positionIds') } },
+  {
+    $set: {
+      grounds: ofEach('$grounds', { positions: { $filter: { input: '$$this.positions', as: 'one', cond: IS_HELD } } }),
+      roles: ofEach('$roles', {
+        mentioned: both(orNone('$$this.mentioned'), { $setUnion: ['$held', inAny('$asked.named')] }),
+      }),
+    },
+  },
+];
+
+/** The positions that grant one of these actions, or lead, with no other permissions; undefined: all, with whatever they grant. */
+function grantingOf(actions: readonly string[] | undefined): object | 1 {
+  if (!actions) return 1;
   const asked = { $literal: [...new Set(actions)] };
-  const grants = { $gt: [{ $size: { $setIntersection: ['$$this.permissions.action', asked] } }, 0] };
-  const cond = { $and: [{ $or: [{ $eq: ['$$this.kind', 'leader'] }, grants] }, IS_HELD] };
+  const grants = { $gt: [{ $size: both('$$this.permissions.action', asked) }, 0] };
+  const cond = { $or: [{ $eq: ['$$this.kind', 'leader'] }, grants] };
   const permissions = { $filter: { input: '$$this.permissions', as: 'one', cond: { $in: ['$$one.action', asked] } } };
-  const narrowed = { id: '$$this.id', kind: '$$this.kind', permissions };
-  return { $map: { input: { $filter: { input: '$positions', cond } }, in: narrowed } };
+  return {
+    $map: { input: { $filter: { input: '$positions', cond } }, in: { id: '$$this.id', kind: '$$this.kind', permissions } },
+  };
 }
 
-const groundOf = ({ _id, positions, version }: Pick<Group, '_id' | 'version'> & { positions: readonly Position[] }): Ground => ({
-  ...{ groupId: _id, positions, version },
-});
-
-function placeOf({ asked, grounds, invitedTo }: Found, id: string): [string, Place][] {
-  const group = asked.find(({ _id }) => _id === id);
-  if (!group) return [];
-  const { findable, named, version } = group;
-  const on = grounds.filter(({ _id }) => group.grounds.includes(_id)).map(groundOf);
-  return [[id, { id, findable, named, isInvited: invitedTo.includes(id), grounds: on, version }]];
-}
+/** What a member holds in a group that it is in. Undefined: nothing is known of the group any more. */
+const groundOf = (group: Found['grounds'][number] | undefined, held: ReadonlySet<string>): Ground | undefined =>
+  group && {
+    groupId: group._id,
+    positions: group.positions.filter(({ id, kind }) => kind === 'member' || held.has(id)),
+    version: group.version,
+  };
