@@ -108,8 +108,17 @@ export async function findAmongGroups(
           }),
         },
       },
-      // Of who asks for everything, all comes back.
-      ...(everywhere.length > 0 ? [] : NARROWED),
+      // Of who asks for all that it is in, all that it holds comes back.
+      ...(everywhere.length > 0 ? [] : [ONLY_TOLD]),
+      { $set: { held: inAny('$members.positionIds') } },
+      {
+        $set: {
+          ...(everywhere.length > 0 ? {} : { grounds: ONLY_HELD }),
+          roles: ofEach('$roles', {
+            mentioned: both(orNone('$$this.mentioned'), { $setUnion: ['$held', inAny('$asked.named')] }),
+          }),
+        },
+      },
       { $project: { members: 1, asked: 1, grounds: 1, roles: 1 } },
     ])
     .toArray();
@@ -122,13 +131,13 @@ export async function findAmongGroups(
     if (!member || !holds(member, sessionId, wanted)) return undefined;
     const own = member.roleIds.flatMap((roleId) => roles.get(roleId) ?? []);
     const mentioned = new Set(own.flatMap((role) => role.mentioned ?? []));
-    const held = new Set(member.positionIds);
+    const [inside, held] = [new Set(member.in), new Set(member.positionIds)];
     const groundsOf = (ids: readonly string[]): Ground[] => ids.flatMap((id) => groundOf(grounds.get(id), held) ?? []);
     const placeOf = (id: string): [string, Place][] => {
       const group = places.get(id);
       if (!group) return [];
       const { findable, version } = group;
-      const on = groundsOf(group.grounds.filter((one) => member.in.includes(one)));
+      const on = groundsOf(group.grounds.filter((one) => inside.has(one)));
       const named = group.named.filter((one) => mentioned.has(one));
       return [[id, { id, findable, named, isInvited: member.invitedTo.includes(id), grounds: on, version }]];
     };
@@ -142,28 +151,24 @@ export async function findAmongGroups(
   });
 }
 
-/** Whether any of the members holds a position: that of all in its group, or one that it is bound to. */
-const IS_HELD = { $or: [{ $eq: ['$$one.kind', 'member'] }, { $in: ['$$one.id', '$held'] }] };
+/** Of the positions that members hold, leaves those that policies mention, and those of the grounds. */
+const ONLY_TOLD = {
+  $set: {
+    members: ofEach('$members', {
+      positionIds: both('$$this.positionIds', { $setUnion: ['$mentioned', inAny('$grounds.positions.id')] }),
+    }),
+  },
+};
 
-/** Leaves of what members hold, and of what policies mention, only what is asked about. */
-const NARROWED = [
-  {
-    $set: {
-      members: ofEach('$members', {
-        positionIds: both('$$this.positionIds', { $setUnion: ['$mentioned', inAny('$grounds.positions.id')] }),
-      }),
+/** The grounds with the positions that any of the members holds: those of all in the group, and those that it is bound to. */
+const ONLY_HELD = ofEach('$grounds', {
+  positions: {
+    $filter: {
+      ...{ input: '$$this.positions', as: 'one' },
+      cond: { $or: [{ $eq: ['$$one.kind', 'member'] }, { $in: ['$$one.id', '$held'] }] },
     },
   },
-  { $set: { held: inAny('$members.positionIds') } },
-  {
-    $set: {
-      grounds: ofEach('$grounds', { positions: { $filter: { input: '$$this.positions', as: 'one', cond: IS_HELD } } }),
-      roles: ofEach('$roles', {
-        mentioned: both(orNone('$$this.mentioned'), { $setUnion: ['$held', inAny('$asked.named')] }),
-      }),
-    },
-  },
-];
+});
 
 /** The positions that grant one of these actions, or lead, with no other permissions; undefined: all, with whatever they grant. */
 function grantingOf(actions: readonly string[] | undefined): object | 1 {
