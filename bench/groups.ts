@@ -10,7 +10,7 @@ import type { Stack } from '../local/stack.ts';
 import { calledBy } from '../services/may-call.ts';
 import { Organisation } from './groups/organisation.ts';
 import { CHECKS_AT_ONCE, type Compared, DEPTHS, MOVE, TREE, titleOf, type Work, worksOf } from './groups/works.ts';
-import { merged, quantile, type Series, series, table, throughput } from './measure.ts';
+import { merged, quantile, type Series, series, settled, table, throughput } from './measure.ts';
 
 /**
  * `npm run bench -- groups [--groups N] [--members N] [--memberships N] [--seed N]`: an organisation that the product's own commands make,
@@ -35,7 +35,11 @@ export async function run(
     await organisation.register(members);
     await organisation.makeGround();
     await organisation.leadChain(organisation.members.slice(0, CHECKS_AT_ONCE));
-    const measure = async (): Promise<Series[]> => await measureAll(await worksOf(organisation, auth), stack.pids());
+    const measure = async (): Promise<Series[]> => {
+      const works = await worksOf(organisation, auth);
+      await settled(stack.pids());
+      return await measureAll(works, stack.pids());
+    };
     await organisation.growBranch(few - 1);
     await organisation.fill(organisation.branch, memberships);
     const small = await measure();

@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { performance } from 'node:perf_hooks';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 /** One way of doing something many times. */
 export interface Series {
@@ -82,6 +83,22 @@ export async function series(
   cpu['the benchmark'] = (self.user + self.system) / 1_000;
   times.sort((a, b) => a - b);
   return { name, concurrency, times, seconds, cpu };
+}
+
+const LOOK_MS = 5_000;
+const LOOKS = 60;
+/** Cores. */
+const AT_REST = 0.4;
+
+/** Waits until these processes have done what was begun before: until all together they take little for a while, 5 min at most. */
+export async function settled(pids: Record<string, number>): Promise<void> {
+  const all = (): number => Object.values(pids).reduce((sum, pid) => sum + cpuMs(pid), 0);
+  for (let look = 0, before = all(); look < LOOKS; look++) {
+    await sleep(LOOK_MS);
+    const now = all();
+    if (now - before < LOOK_MS * AT_REST) return;
+    before = now;
+  }
 }
 
 /** Several of the same kind as one. */

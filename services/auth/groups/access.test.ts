@@ -224,10 +224,12 @@ test('those who ask at the same time share a look-up, and nothing of each other'
     member({}),
   ]);
   const ids = [top, below, beside].map(({ _id }) => _id);
+  const others = await Promise.all(Array.from({ length: 30 }, async (_, i) => (await add(i % 2 ? top : beside))._id));
   const actions = ['group.update', 'group.list-members', 'group.archive'];
   const asked = members.flatMap(({ may, seen }) => [
     ...actions.map((action) => () => may(action, ...ids)),
     ...ids.map((id) => () => may('group.update', id)),
+    () => may('group.update', ...ids, ...others),
     () => seen('group.list').catch(({ code }) => code),
   ]);
   const alone: unknown[] = [];

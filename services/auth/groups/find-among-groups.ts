@@ -25,6 +25,9 @@ interface Found {
   grounds: Pick<Group, '_id' | 'positions' | 'version'>[];
 }
 
+/** The paths of so many groups are put together one by one, which would take ever longer with more of them. */
+const FEW = 20;
+
 /** The IDs that are in both, as an expression. */
 const both = (some: unknown, others: unknown) => ({ $setIntersection: [some, others] });
 /** Every document of a list with some fields set, as an expression. */
@@ -81,12 +84,17 @@ export async function findAmongGroups(
           as: 'asked',
         },
       },
-      { $lookup: { from: 'groups', pipeline: [isAsked, { $unwind: '$path' }, { $group: { _id: '$path' } }], as: 'paths' } },
+      ...(groupIds.length <= FEW
+        ? [{ $set: { paths: inAny('$asked.path') } }]
+        : [
+            { $lookup: { from: 'groups', pipeline: [isAsked, { $unwind: '$path' }, { $group: { _id: '$path' } }], as: 'paths' } },
+            { $set: { paths: '$paths._id' } },
+          ]),
       {
         $set: {
           mentioned: inAny('$roles.mentioned'),
           members: ofEach('$members', {
-            in: { $cond: [{ $in: ['$$this._id', { $literal: everywhere }] }, '$$this.in', both('$$this.in', '$paths._id')] },
+            in: { $cond: [{ $in: ['$$this._id', { $literal: everywhere }] }, '$$this.in', both('$$this.in', '$paths')] },
           }),
         },
       },
