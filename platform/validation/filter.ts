@@ -110,7 +110,7 @@ export const filterRule = (fields: FilterFields) =>
       if (wrong !== undefined) addIssue({ code: 'custom', message: wrong, params: { code: 'WRONG_FORMAT' } });
     })
     .meta({
-      description: `Only those of which all of this holds: comparisons of ${named(fields)} by \`=\`, \`!=\` (texts and times also by \`<\`, \`<=\`, \`>\`, \`>=\`), joined by \`AND\`; at most ${MOST_TERMS} (a part of AIP-160)`,
+      description: `Only those of which all of this holds: comparisons of ${named(fields)} by \`=\`, \`!=\` (texts and times also by \`<\`, \`<=\`, \`>\`, \`>=\`), joined by \`AND\`; at most ${MOST_TERMS} (a part of AIP-160). A text is compared whole, upper and lower case being different`,
     });
 
 /** The fields with what they are compared with: `archived` (true or false). */
