@@ -22,7 +22,7 @@ import { frameActions } from '../services/websocket/frames.ts';
 export const WHOSE = ['own', "another's"] as const;
 /** What who asks is to a group of another: it is in it, everybody finds it, or it is invited to it; one of `another's` is hidden. */
 export const OF_GROUPS = ['joined', 'found', 'invited'] as const;
-export type Whose = (typeof WHOSE)[number] | (typeof OF_GROUPS)[number];
+export type Whose = (typeof WHOSE)[number] | (typeof OF_GROUPS)[number] | typeof ROOT;
 
 /** Who asks: nobody, or a member with one of the built-in roles. */
 export const ASKERS = ['stranger', ...BUILT_IN_ROLES.map(({ roleId }) => roleId)] as const;
@@ -97,10 +97,19 @@ export const linesOf = (route: Route): Line[] =>
     : [{ route }];
 
 /** What who asks can be to the thing that a route is about. */
-export const whoseOf = ({ params }: Route): Whose[] => [...WHOSE, ...('groupId' in params.shape ? OF_GROUPS : [])];
+export const whoseOf = ({ params, namedInBody }: Route): Whose[] => [
+  ...WHOSE,
+  ...('groupId' in params.shape || namedInBody ? OF_GROUPS : []),
+  // What is made has no path of its own: it may be made in any group, also in that which everybody is in.
+  ...(namedInBody ? ([ROOT] as const) : []),
+];
 
 /** Whether the member that a request names is the one who asks. */
 export const namesItself = ({ isSelf }: Line, whose: Whose): boolean => isSelf ?? whose !== "another's";
+
+/** What a request brings that says by its body what it is about. */
+export const bodyOf = ({ namedInBody }: Pick<Route, 'namedInBody'>, groupId: string): object =>
+  namedInBody ? { name: 'x', parentId: groupId } : {};
 
 /** Who may use a route. */
 export const routeAllows = (line: Line): Promise<AllowedTo> =>
@@ -110,7 +119,7 @@ export const routeAllows = (line: Line): Promise<AllowedTo> =>
     const ownerId = namesItself(line, whose) ? memberId : randomUUID();
     const others = Object.keys(route.params.shape).map((name) => [name, name === 'groupId' ? randomUUID() : ownerId]);
     const resource = route.resource({
-      ...{ params: Object.fromEntries(others), body: {} },
+      ...{ params: Object.fromEntries(others), body: bodyOf(route, whose === ROOT ? ROOT : randomUUID()) },
       ...{ loaded: { memberId: ownerId }, claimedMemberId: memberId },
     });
     const action = isSelf ? (route.selfAction ?? route.action) : route.action;
@@ -119,15 +128,22 @@ export const routeAllows = (line: Line): Promise<AllowedTo> =>
 
 export type FrameType = keyof typeof frameActions;
 export const FRAMES = Object.keys(frameActions) as FrameType[];
+/** Of what a topic is. */
+export type TopicKind = keyof typeof frameActions.subscribe;
+export const TOPIC_KINDS = Object.keys(frameActions.subscribe) as TopicKind[];
 
-/** Who may send a frame about a job. */
-export const frameAllows = (type: FrameType): Promise<AllowedTo> =>
-  allowedBy(WHOSE, async (asker, whose, memberId) => {
-    const action = frameActions[type];
+/** What who asks can be to what a topic is of. */
+export const whoseOfTopics = (kind: TopicKind | undefined): Whose[] => [...WHOSE, ...(kind === 'group' ? OF_GROUPS : [])];
+
+/** Who may send a frame. @param kind of those about topics, of what these are */
+export const frameAllows = (type: FrameType, kind?: TopicKind): Promise<AllowedTo> =>
+  allowedBy(whoseOfTopics(kind), async (asker, whose, memberId) => {
+    const actions = frameActions[type];
     // What a stranger sends but `auth` ends its socket.
-    if (action === null) return type === 'auth' || asker !== 'stranger';
-    const of = { type: 'Job', id: randomUUID(), ownerId: whose === 'own' ? memberId : randomUUID() };
-    return await decided(asker, {}, { action, memberId, whose, of });
+    if (actions === null || !kind) return type === 'auth' || asker !== 'stranger';
+    const ownerId = whose === 'own' ? memberId : randomUUID();
+    const of = kind === 'job' ? { type: 'Job', id: randomUUID(), ownerId } : { type: 'Group', id: randomUUID(), ownerId: '' };
+    return await decided(asker, {}, { action: actions[kind], memberId, whose, of });
   });
 
 function cell(allowed: Allowed = {}): string {
@@ -157,11 +173,14 @@ export async function accessDocument(): Promise<string> {
       }),
   );
   const frames = await Promise.all(
-    FRAMES.map(async (type) => [
-      `\`${type}\``,
-      frameActions[type] ? `\`${frameActions[type]}\`` : '',
-      ...allows(await frameAllows(type)),
-    ]),
+    FRAMES.flatMap((type) => (frameActions[type] ? TOPIC_KINDS : [undefined]).map((kind) => ({ type, kind }))).map(
+      async ({ type, kind }) => [
+        `\`${type}\``,
+        kind ? `\`${kind}:ID\`` : '',
+        kind ? `\`${frameActions.subscribe[kind]}\`` : '',
+        ...allows(await frameAllows(type, kind)),
+      ],
+    ),
   );
   const methods = [...MAY_CALL].map(([path, may]) => [`\`${path}\``, CALLERS.filter((name) => may.has(name)).join(', ')]);
   const askers = ASKERS.map(String);
@@ -169,7 +188,7 @@ export async function accessDocument(): Promise<string> {
 
 Made from the declarations by \`npm run access\`; \`test/access-matrix.test.ts\` asks the running system for each line.
 *yes*: of every thing; *own*: of what is the member's own, as a group that it leads; of groups of others: *joined*: of one that it is in, *found*: of one that
-everybody finds, *invited*: of one that it is invited to; –: never. More is permitted by roles and policies (\`/v1/roles\`, \`/v1/policies\`).
+everybody finds, *invited*: of one that it is invited to, *root*: of the whole organisation; –: never. More is permitted by roles and policies (\`/v1/roles\`, \`/v1/policies\`).
 
 ## Routes
 
@@ -177,7 +196,10 @@ ${table(['Route', 'Operation', 'Permission', ...askers], routes)}
 
 ## Frames of the socket
 
-${table(['Frame', 'Permission for each job', ...askers], frames)}
+${table(['Frame', 'Topic', 'Permission for each', ...askers], frames)}
+
+What is said in the topic of a group, each hears as far as it may read it: of memberships and bindings by \`group.list-members\`, of positions by \`position.list\`, of
+who asks to be let in by \`group.list-requests\`, of who is invited by \`group.list-invitations\`.
 
 ## Methods of services
 

@@ -40,6 +40,19 @@ test('everybody is in the whole organisation from registration to deletion, and 
   t.deepEqual(body.items, [], 'who is deleted is in nothing');
 });
 
+test('what can be no ID of a group is answered as a group that is not there, and groups in general as none of them', async (t) => {
+  const { client } = await someone(await admin());
+  for (const id of ['%20', 'root..a', '-1', randomUUID()]) {
+    const missing = { status: 404, body: { code: 'GROUP_NOT_FOUND' } };
+    t.like(await client.patch(`/v1/groups/${id}`, { name: 'x' }), missing, id);
+    t.like(await client.get(`/v1/groups/${id}/members`), missing, id);
+    t.like(await client.post(`/v1/groups/${id}/positions`, { name: 'x', permissions: [] }), missing, id);
+  }
+  const checks = ['group.update', 'group.read'].map((action) => ({ action, resource: { type: 'Group' } }));
+  const { body } = await client.post('/v1/auth/check', { checks });
+  t.deepEqual(body.results, [{ allowed: false }, { allowed: false }]);
+});
+
 test('who makes a group leads it, and all that is made in it; others find what is not hidden', async (t) => {
   const as = await admin();
   const [{ client: one, memberId }, { client: other }] = [await someone(as), await someone(as)];

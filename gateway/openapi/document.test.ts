@@ -221,3 +221,15 @@ test('a query whose answer has an ETag takes If-None-Match, and declares the 304
     t.is(responses[304]?.content, undefined);
   }
 });
+
+test('it is said where they stand what makes names one, and what a filter and an order can go by', (t) => {
+  const { NewGroup, GroupChanges, NewPosition, PositionChanges } = document.components.schemas;
+  for (const { properties } of [NewGroup, GroupChanges, NewPosition, PositionChanges])
+    t.regex(properties.name.description, /One of its kind .*upper and lower case, full and half width are the same/);
+  for (const route of routes.filter(({ query }) => 'orderBy' in query.shape))
+    t.regex(`${route.summary} ${route.description}`, /or in another order/, route.operationId);
+  for (const route of routes.filter(({ query }) => 'filter' in query.shape)) {
+    const filter = operationOf(route).parameters?.find(({ name }) => name === 'filter');
+    t.regex(filter?.description ?? '', /upper and lower case being different/, route.operationId);
+  }
+});

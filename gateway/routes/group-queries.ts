@@ -74,7 +74,7 @@ const listMemberGroups = route({
   path: '/v1/members/{memberId}/groups',
   tag: 'Groups',
   operationId: 'listMemberGroups',
-  summary: 'The groups that a member is in, by name',
+  summary: 'The groups that a member is in, by name or in another order',
   description:
     'Those that you may see; where it is not yourself, of them those of which you may see the members (`group.list-members`).',
   action: 'group.list',
@@ -151,7 +151,7 @@ const listGroupMembers = route({
   path: '/v1/groups/{groupId}/members',
   tag: 'Groups',
   operationId: 'listGroupMembers',
-  summary: 'Who is in a group, by name, and what they are there',
+  summary: 'Who is in a group, by name or in another order, and what they are there',
   description: 'Of its members, those that you may see (`member.list`).',
   action: 'group.list-members',
   ...HIDDEN_GROUP,

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { notFound } from '#platform/errors.ts';
-import { groupTag } from '#platform/validation/group-fields.ts';
+import { groupTag, SAME_NAME } from '#platform/validation/group-fields.ts';
 import { commandRoute } from '../commands/route.ts';
 import type { Gateway, RequestGateway } from '../gateway.ts';
 import { isAllowed } from '../http/authorize.ts';
@@ -12,8 +12,7 @@ import { HIDDEN_GROUP } from './readable.ts';
 // Tags: the set of a group's own, and what carries them. A tag is named by its name, in the path.
 
 const tag = groupTag.meta({
-  description:
-    'The name of the tag, percent-encoded, a slash as `%2F` and a colon as `%3A`; upper and lower case, full and half width are the same',
+  description: `The name of the tag, percent-encoded, a slash as \`%2F\` and a colon as \`%3A\`; ${SAME_NAME}`,
 });
 const ofTag = { groupId: namedIdOf('group'), tag };
 const onSubgroup = { ...ofTag, subgroupId: namedIdOf('group') };

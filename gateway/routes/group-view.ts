@@ -28,7 +28,10 @@ export const groupSchema = z
     carriedTags: z.array(z.string()).meta({
       description: 'The tags that are on it, of the set of the group that it is in; none, where that group is not yours to see',
     }),
-    archived: z.boolean().meta({ description: 'Nothing is changed in it, and in what is below it' }),
+    archived: z.boolean().meta({
+      description:
+        'Whether it is archived by itself: nothing is changed in it, and in what is below it. Of that it does not say so: who looks whether a group can be changed looks at its ancestors, too',
+    }),
     archivedAt: z.iso.datetime().optional().meta({ description: 'Since when it is archived; absent: it is not, by itself' }),
     subgroupCount: z.int().min(0).meta({ description: 'How many groups that are yours to see are right below it' }),
     createdAt: z.iso.datetime(),

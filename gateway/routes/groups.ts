@@ -43,7 +43,8 @@ const createGroup = commandRoute({
   tag: 'Groups',
   operationId: 'createGroup',
   summary: 'Make a group',
-  description: 'Who makes it is in it and leads it. It is asked whether that is allowed in the group that it is in.',
+  description:
+    'Who makes it is in it and leads it. The permission is needed in the group that it is to be in: right in the whole organisation everybody has it at first.',
   namedInBody: true,
   resource: (_, { parentId = ROOT }) => group(parentId),
   ...HIDDEN_GROUP,
@@ -177,7 +178,8 @@ const deleteGroup = commandRoute({
   description: 'Nobody is anything in it any more at once; then what is in it is removed, of which the job says how far it is.',
   query: {
     cascade: z.enum(['true', 'false']).optional().meta({
-      description: '`true`: with all groups that are below it, which who is no administrator must be allowed to delete, too',
+      description:
+        '`true`: with all groups that are below it, which who is no administrator must be allowed to delete, too; default: `false`',
     }),
   },
   input: ({ id, query: { cascade }, version }) => ({ groupId: id, cascade: cascade === 'true', ...version }),

@@ -14,7 +14,7 @@ const listPositions = route({
   path: '/v1/groups/{groupId}/positions',
   tag: 'Positions',
   operationId: 'listPositions',
-  summary: 'The positions of a group, by name',
+  summary: 'The positions of a group, by name or in another order',
   action: 'position.list',
   filtered: true,
   ...HIDDEN_GROUP,

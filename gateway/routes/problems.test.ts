@@ -1,5 +1,15 @@
 import anyTest, { type TestFn } from 'ava';
 import { CLIENT_CODES, PROBLEMS } from '#platform/problems.ts';
+import { MOST_POLICIES, MOST_ROLES } from '#platform/validation/access-fields.ts';
+import {
+  MOST_CANDIDACIES,
+  MOST_CARRIED,
+  MOST_GROUPS,
+  MOST_SUBGROUPS,
+  MOST_TAG_IDS,
+  MOST_TAGS,
+} from '#platform/validation/group-fields.ts';
+import { MOST_BINDINGS, MOST_POSITIONS } from '#platform/validation/position-fields.ts';
 import { send } from '../client.fixture.ts';
 import { startWorld, type World } from '../gateway.fixture.ts';
 import { ANYWHERE, declaredProblems, UNROUTED } from '../http/declared-problems.ts';
@@ -31,6 +41,32 @@ test('the catalogue lists every code that clients are told, and OpenAPI has them
   );
   const document = await send(t.context, 'GET', '/openapi.json');
   t.deepEqual(document.body.components.schemas.ProblemCode.enum, CLIENT_CODES);
+});
+
+/** How many there can be, by the code of one more. */
+const MOST: Partial<Record<(typeof CLIENT_CODES)[number], number[]>> = {
+  TOO_MANY_POLICIES: [MOST_POLICIES],
+  TOO_MANY_ROLES: [MOST_ROLES],
+  TOO_MANY_SUBGROUPS: [MOST_SUBGROUPS],
+  TOO_MANY_TAGS: [MOST_TAGS, MOST_TAG_IDS, MOST_CARRIED],
+  TOO_MANY_JOIN_REQUESTS: [MOST_CANDIDACIES],
+  TOO_MANY_INVITATIONS: [MOST_CANDIDACIES],
+  TOO_MANY_GROUPS: [MOST_GROUPS],
+  TOO_MANY_BINDINGS: [MOST_BINDINGS],
+  TOO_MANY_POSITIONS: [MOST_POSITIONS],
+};
+
+test('of what there can be too much, the catalogue says how much there can be', (t) => {
+  const bounded = CLIENT_CODES.filter(
+    (code) => code.startsWith('TOO_MANY_') && PROBLEMS[code].status === 'FAILED_PRECONDITION' && code !== 'TOO_MANY_RENAMES',
+  );
+  t.deepEqual(bounded.toSorted(), Object.keys(MOST).sort());
+  for (const code of bounded)
+    t.deepEqual(
+      PROBLEMS[code].meaning.match(/\d[\d,]*\d/g),
+      MOST[code]?.map((most) => most.toLocaleString('en')),
+      code,
+    );
 });
 
 /** The socket's own. */

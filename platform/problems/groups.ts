@@ -66,7 +66,7 @@ export const GROUPS = {
   },
   TOO_MANY_SUBGROUPS: {
     status: 'FAILED_PRECONDITION',
-    meaning: 'There are as many groups in the group as there can be.',
+    meaning: 'There are as many groups right in the group as there can be: 10,000.',
     remedy: 'Choose another group, or put one in between.',
   },
   TAG_NOT_FOUND: {
@@ -81,7 +81,8 @@ export const GROUPS = {
   },
   TOO_MANY_TAGS: {
     status: 'FAILED_PRECONDITION',
-    meaning: 'The set has as many tags as it can have, or there are as many on what was to carry one.',
+    meaning:
+      'The set has as many tags as it can have: 100, or 1,000 with those that became one; or there are as many on what was to carry one: 20.',
     remedy: 'Remove another one, or take another one off, first.',
   },
   NOT_SUBGROUP: {
@@ -94,7 +95,11 @@ export const GROUPS = {
     meaning: 'The member is in the group already.',
     remedy: 'Nothing needs to be done.',
   },
-  NOT_MEMBER: { status: 'FAILED_PRECONDITION', meaning: 'The member is not in the group.', remedy: 'Add the member first.' },
+  NOT_MEMBER: {
+    status: 'FAILED_PRECONDITION',
+    meaning: 'The member is not in the group.',
+    remedy: 'Add the member first; to have it out of the group, nothing needs to be done.',
+  },
   GROUP_NOT_OPEN: {
     status: 'FAILED_PRECONDITION',
     meaning: 'Nobody joins the group by itself.',
@@ -127,27 +132,27 @@ export const GROUPS = {
   },
   TOO_MANY_JOIN_REQUESTS: {
     status: 'FAILED_PRECONDITION',
-    meaning: 'The member has asked to be let into as many groups as a member can.',
+    meaning: 'The member has asked to be let into as many groups as a member can: 1,000.',
     remedy: 'Withdraw another request first.',
   },
   TOO_MANY_INVITATIONS: {
     status: 'FAILED_PRECONDITION',
-    meaning: 'The member is invited to as many groups as a member can be.',
+    meaning: 'The member is invited to as many groups as a member can be: 1,000.',
     remedy: 'The member accepts or declines another invitation first.',
   },
   TOO_MANY_GROUPS: {
     status: 'FAILED_PRECONDITION',
-    meaning: 'The member is in as many groups as a member can be.',
+    meaning: 'The member is in as many groups as a member can be: 1,000, with the whole organisation.',
     remedy: 'Leave another one first.',
   },
   TOO_MANY_BINDINGS: {
     status: 'FAILED_PRECONDITION',
-    meaning: 'The member is bound to as many positions, in all groups, as a member can be.',
+    meaning: 'The member is bound to as many positions, in all groups, as a member can be: 2,000.',
     remedy: 'Let it go from another one first, or choose another member.',
   },
   TOO_MANY_POSITIONS: {
     status: 'FAILED_PRECONDITION',
-    meaning: 'The group has as many positions as a group can have.',
+    meaning: 'The group has as many positions as a group can have: 100.',
     remedy: 'Delete another one first.',
   },
   POSITION_IN_USE: {

@@ -25,10 +25,15 @@ export const ROLES = {
   },
   ROLE_NOT_FOUND: { status: 'NOT_FOUND', meaning: 'There is no such role.', remedy: 'Check the ID.' },
   POLICY_NOT_FOUND: { status: 'NOT_FOUND', meaning: 'There is no such policy.', remedy: 'Check the ID.' },
-  NAME_TAKEN: { status: 'ALREADY_EXISTS', meaning: 'Another one of its kind has this name.', remedy: 'Choose another name.' },
+  NAME_TAKEN: {
+    status: 'ALREADY_EXISTS',
+    meaning:
+      'Another one of its kind has this name, which may differ in upper and lower case, or in full and half width: another role or policy, a group right in the same one, or a position of the same group.',
+    remedy: 'Choose another name.',
+  },
   BUILT_IN: {
     status: 'FAILED_PRECONDITION',
-    meaning: 'It is part of every installation, and can not be changed or deleted.',
+    meaning: 'It is a part of every installation, or of every group, with which this can not be done.',
     remedy: 'Make one of your own.',
   },
   ROLE_BUSY: {
@@ -63,12 +68,12 @@ export const ROLES = {
   },
   TOO_MANY_POLICIES: {
     status: 'FAILED_PRECONDITION',
-    meaning: 'The role carries as many policies as a role can.',
+    meaning: 'The role carries as many policies as a role can: 100.',
     remedy: 'Detach another one, or say both in one policy.',
   },
   TOO_MANY_ROLES: {
     status: 'FAILED_PRECONDITION',
-    meaning: 'The member holds as many roles as a member can.',
+    meaning: 'The member holds as many roles as a member can: 100.',
     remedy: 'Take another one away first.',
   },
 } as const satisfies Record<string, ProblemKind>;

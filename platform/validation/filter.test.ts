@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { type FilterFields, parseFilter } from './filter.ts';
 import { parseOrderBy } from './order-by.ts';
 
-const FIELDS = { name: 'text', at: 'time', archived: 'flag', kind: ['a', 'b'] } as const satisfies FilterFields;
+const FIELDS = { name: 'text', at: 'time', archived: 'flag', kind: ['a', 'b'], whose: 'id' } as const satisfies FilterFields;
 const parse = (text: string) => parseFilter(text, FIELDS);
 const messageOf = (text: string): string => {
   try {
@@ -28,13 +28,22 @@ test('comparisons are joined by AND, with values in quotes or as a word', (t) =>
   t.deepEqual(parse('name = ""'), [{ field: 'name', operator: '=', value: '' }]);
 });
 
+test('what is kept in one form is found in whichever it is written', (t) => {
+  const id = '0199a7c0-5c3e-7d4a-9b1f-2e6d8c0a4f71';
+  for (const written of [id, id.toUpperCase(), `"${id.toUpperCase()}"`]) t.is(parse(`whose = ${written}`)[0]?.value, id);
+  t.is(parse('whose = root')[0]?.value, 'root');
+  t.is(parse(`name = "${'がぎ'.normalize('NFD')}"`)[0]?.value, 'がぎ'.normalize('NFC'));
+});
+
 test('what is wrong is told by its place, with what there is', (t) => {
-  const fields = 'one of the fields name, at, archived, kind';
+  const fields = 'one of the fields name, at, archived, kind, whose';
   for (const [text, message] of [
     ['color = "red"', `must have ${fields} at character 1`],
     ['toString = x', `must have ${fields} at character 1`],
     ['kind = "a" AND', `must have ${fields} at its end`],
     ['(kind = "a")', `must have ${fields} at character 1`],
+    ['whose < x', 'must have one of = != after whose at character 7'],
+    ['whose =', 'must have an ID for whose at its end'],
     ['archived < true', 'must have one of = != after archived at character 10'],
     ['name ~ x', 'must have one of = != < <= > >= after name at character 6'],
     ['kind', 'must have one of = != after kind at its end'],
@@ -77,7 +86,7 @@ test('a text in quotes is read as it was meant', (t) => {
     fc.property(fc.string({ unit: 'grapheme', maxLength: 40 }), (value) => {
       if (/\p{Cc}/u.test(value)) return;
       const quoted = `"${value.replace(/[\\"]/g, '\\$&')}"`;
-      t.deepEqual(parse(`name >= ${quoted} AND kind = a`)[0], { field: 'name', operator: '>=', value });
+      t.deepEqual(parse(`name >= ${quoted} AND kind = a`)[0], { field: 'name', operator: '>=', value: value.normalize('NFC') });
     }),
   );
 });

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { invalidFields } from '../errors.ts';
+import { sameId } from './id.ts';
 
 // What a list shows only, as clients write it: comparisons joined by AND, `visibility = "open" AND createdAt >= "2026-01-01T00:00:00Z"`.
 // It is a small part of AIP-160 (https://google.aip.dev/160), and what is in it means the same there.
@@ -8,8 +9,8 @@ const OPERATORS = ['=', '!=', '<', '<=', '>', '>='] as const;
 export type Operator = (typeof OPERATORS)[number];
 const EQUALITY: readonly Operator[] = ['=', '!='];
 
-/** What a field can be compared with: any text, in the order of names; a time; true or false; one of some words. */
-export type FilterField = 'text' | 'time' | 'flag' | readonly string[];
+/** What a field can be compared with: any text, in the order of names; an ID; a time; true or false; one of some words. */
+export type FilterField = 'text' | 'id' | 'time' | 'flag' | readonly string[];
 /** The fields of a list that can be compared. */
 export type FilterFields = Readonly<Record<string, FilterField>>;
 
@@ -83,7 +84,9 @@ function termOf(next: () => Token, fields: FilterFields): Term {
 const time = z.iso.datetime({ offset: true });
 
 function parsedValue(field: FilterField, text: string): Term['value'] | undefined {
-  if (field === 'text') return text;
+  // In the form in which names and IDs are kept, however they were written.
+  if (field === 'text') return text.normalize('NFC');
+  if (field === 'id') return sameId(text);
   if (field === 'flag') return text === 'true' ? true : text === 'false' ? false : undefined;
   if (field !== 'time') return field.includes(text) ? text : undefined;
   return time.safeParse(text).success ? new Date(text) : undefined;
@@ -91,6 +94,7 @@ function parsedValue(field: FilterField, text: string): Term['value'] | undefine
 
 function inWords(field: FilterField): string {
   if (field === 'text') return 'a text in quotes';
+  if (field === 'id') return 'an ID';
   if (field === 'time') return 'a time as "2026-01-01T00:00:00Z"';
   return field === 'flag' ? 'true or false' : `one of ${field.join(', ')}`;
 }
@@ -106,7 +110,7 @@ export const filterRule = (fields: FilterFields) =>
       if (wrong !== undefined) addIssue({ code: 'custom', message: wrong, params: { code: 'WRONG_FORMAT' } });
     })
     .meta({
-      description: `Only those of which all of this holds: comparisons of ${named(fields)} by \`=\`, \`!=\` (texts and times also by \`<\`, \`<=\`, \`>\`, \`>=\`), joined by \`AND\`; at most ${MOST_TERMS} (a part of AIP-160)`,
+      description: `Only those of which all of this holds: comparisons of ${named(fields)} by \`=\`, \`!=\` (texts and times also by \`<\`, \`<=\`, \`>\`, \`>=\`), joined by \`AND\`; at most ${MOST_TERMS} (a part of AIP-160). A text is compared whole, upper and lower case being different`,
     });
 
 /** The fields with what they are compared with: `archived` (true or false). */

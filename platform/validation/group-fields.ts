@@ -24,7 +24,13 @@ export const INVITED_DAYS = { default: 14, most: 366 } as const;
 /** How many members one command adds to a group at most. */
 export const MOST_ADDED = 10_000;
 
-export const groupName = line(LONGEST_NAME).meta({ examples: ['Kyoto office'] });
+/** What is one name (`nameKey`), as clients are told. */
+export const SAME_NAME = 'upper and lower case, full and half width are the same';
+
+export const groupName = line(LONGEST_NAME).meta({
+  description: `One of its kind among the groups right in the same one: ${SAME_NAME}`,
+  examples: ['Kyoto office'],
+});
 
 export const groupDescription = lineOrNothing(500).meta({ examples: ['Whoever works in Kyoto'] });
 

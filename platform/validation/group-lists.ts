@@ -34,23 +34,23 @@ export const GROUP_REQUEST_LIST = {
 } as const satisfies ListFields;
 
 export const GROUP_INVITATION_LIST = {
-  filter: { displayName: 'text', inviterId: 'text', invitedAt: 'time', expiresAt: 'time' },
+  filter: { displayName: 'text', inviterId: 'id', invitedAt: 'time', expiresAt: 'time' },
   orderBy: ['displayName', 'invitedAt', 'expiresAt'],
 } as const satisfies ListFields;
 
 // What a member is to groups: not all of them show their names, so these say nothing of the order.
 
 export const MEMBER_REQUEST_LIST = {
-  filter: { groupId: 'text', state: ['pending', 'declined'], requestedAt: 'time' },
+  filter: { groupId: 'id', state: ['pending', 'declined'], requestedAt: 'time' },
   orderBy: ['groupId', 'requestedAt'],
 } as const satisfies ListFields;
 
 export const MEMBER_INVITATION_LIST = {
-  filter: { groupId: 'text', inviterId: 'text', invitedAt: 'time', expiresAt: 'time' },
+  filter: { groupId: 'id', inviterId: 'id', invitedAt: 'time', expiresAt: 'time' },
   orderBy: ['groupId', 'invitedAt', 'expiresAt'],
 } as const satisfies ListFields;
 
 export const MEMBER_EXPULSION_LIST = {
-  filter: { groupId: 'text', expelledAt: 'time' },
+  filter: { groupId: 'id', expelledAt: 'time' },
   orderBy: ['groupId', 'expelledAt'],
 } as const satisfies ListFields;

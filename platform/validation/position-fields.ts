@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { type Action, RESOURCE_TYPES } from '#proto/musubi/auth/v1/actions.ts';
 import { LONGEST_NAME, line } from './fields.ts';
-import { MOST_GROUPS } from './group-fields.ts';
+import { MOST_GROUPS, SAME_NAME } from './group-fields.ts';
 
 // What fields of positions may hold, whoever takes them (fields.ts).
 
@@ -14,7 +14,10 @@ export const MOST_BINDINGS = 2 * MOST_GROUPS;
 /** How many permissions a position has at most. */
 export const MOST_PERMISSIONS = 100;
 
-export const positionName = line(LONGEST_NAME).meta({ examples: ['Treasurer'] });
+export const positionName = line(LONGEST_NAME).meta({
+  description: `One of its kind among the positions of the group: ${SAME_NAME}`,
+  examples: ['Treasurer'],
+});
 
 /** What a position can permit: all that is done to a group, or in it. */
 export const GROUP_ACTIONS: readonly Action[] = (Object.keys(RESOURCE_TYPES) as Action[])

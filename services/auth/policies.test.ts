@@ -19,6 +19,16 @@ test('what no policy grants is denied', async (t) => {
   t.is(await decide(question('member.delete', 'Member', 'm2'), MEMBER, ADMIN), 'allowed');
 });
 
+test('of groups none of which is named it is answered as of one to which nobody is anything', async (t) => {
+  const finds = role('finds', ['permit (principal, action, resource is Musubi::Group) when { resource.findable };']);
+  for (const action of ['group.update', 'group.read', 'group.list']) {
+    const asked = question(action, 'Group', '');
+    t.is(await decide(asked, MEMBER, finds), 'denied', action);
+    t.is(await decide(asked, ADMIN, finds), 'allowed', action);
+    t.false((await policies.explain(asked, [MEMBER, finds])).allowed, action);
+  }
+});
+
 test('a policy may ask whether the resource is the member itself, or its own', async (t) => {
   t.is(await decide(question('member.update', 'Member', 'm1'), MEMBER), 'allowed');
   t.is(await decide(question('member.update', 'Member', 'm1', 'm1'), MEMBER), 'allowed');

@@ -3,7 +3,7 @@ import { type EntityJson, preparseSchema, schemaToJson, statefulIsAuthorized, va
 import type { FieldViolation } from '#platform/errors.ts';
 import { type Condition, nameIn, narrow, narrowTo, spellOut } from './conditions.ts';
 import type { Policy, Role } from './domain.ts';
-import { grantedBy, isTo } from './groups/group.ts';
+import { grantedBy, isTo, nowhere } from './groups/group.ts';
 import { groupAttributes, standingIn } from './groups/in-cedar.ts';
 import { type Tie, tiesAsked } from './groups/ties.ts';
 import { conditionOf, NotListable, notListable } from './partial-evaluation.ts';
@@ -205,7 +205,8 @@ export class Policies {
     const target = uid(resource.type, resource.id);
     const attrs: EntityJson['attrs'] = {
       ...(resource.ownerId === '' ? {} : { owner: { __entity: uid('Member', resource.ownerId) } }),
-      ...(resource.place ? groupAttributes(resource.place) : {}),
+      // Of no group that is named, nobody is anything to it.
+      ...(resource.type === 'Group' ? groupAttributes(resource.place ?? nowhere(resource.id)) : {}),
     };
     const parents = [
       ...roles.map(({ _id }) => uid('Role', _id)),

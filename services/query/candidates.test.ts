@@ -204,6 +204,7 @@ test('they are filtered and ordered by what is shown of them', async (t) => {
   t.deepEqual(await of(CANDIDACY_INVITED, { orderBy: 'groupId desc' }), [groups[2], groups[1]]);
   t.deepEqual(await of(CANDIDACY_INVITED, { orderBy: 'invitedAt' }), [groups[2], groups[1]]);
   t.deepEqual(await of(CANDIDACY_INVITED, { filter: 'inviterId = "one"' }), [groups[1]]);
+  t.deepEqual(await of(CANDIDACY_INVITED, { filter: `groupId = ${groups[1].toUpperCase()}` }), [groups[1]]);
   t.deepEqual(await of(CANDIDACY_EXPELLED, { filter: `expelledAt < "${at(5)}"` }), []);
   const paging = {
     memberId: ann,

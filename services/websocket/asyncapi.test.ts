@@ -60,7 +60,7 @@ test('the document is AsyncAPI 3.0 in structure', (t) => {
           title: z.string(),
           summary: z.string(),
           contentType: z.literal('application/json'),
-          'x-action': z.string().nullable().optional(),
+          'x-action': z.record(z.string(), z.string()).nullable().optional(),
           examples: z.array(z.strictObject({ payload: z.looseObject({ type: z.string() }) })).min(1),
           payload: z.strictObject({ schemaFormat: z.string(), schema: z.looseObject({ type: z.literal('object') }) }),
         }),

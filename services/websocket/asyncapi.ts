@@ -31,7 +31,7 @@ export function asyncApi(url: URL): Record<string, unknown> {
         title: `${type} (from the ${side})`,
         summary: description,
         contentType: 'application/json',
-        // As the operations of REST have it: what each thing that a client's frame names needs.
+        // As the operations of REST have it: what each thing that a client's frame names needs, by the kind of its topic.
         ...(side === 'client' ? { 'x-action': frameActions[type as keyof typeof frameActions] } : {}),
         payload: { schemaFormat: 'application/schema+json;version=draft-2020-12', schema: payload },
         examples: examples.map((example) => ({ payload: example })),

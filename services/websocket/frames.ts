@@ -91,13 +91,13 @@ export const clientFrames = {
     .meta({ description: 'Asks for a `pong`.', examples: [{ type: 'ping', ref: '3' }] }),
 };
 
-/** The action that a frame needs the permission for, of each thing that it names; null: whoever has a socket may send it. */
+/** The action that a frame needs the permission for, of each thing that it names, by its kind; null: whoever has a socket may send it. */
 export const frameActions = {
   auth: null,
-  subscribe: 'job.read',
+  subscribe: { job: 'job.read', group: 'group.read' },
   unsubscribe: null,
   ping: null,
-} as const satisfies Record<keyof typeof clientFrames, Action | null>;
+} as const satisfies Record<keyof typeof clientFrames, Readonly<Record<string, Action>> | null>;
 
 /** The frames that the server sends, by type. */
 export const serverFrames = {

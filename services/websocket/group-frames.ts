@@ -10,7 +10,10 @@ const OTHER_ID = '0199a7c1-9a05-7e21-b3c4-51f2d8e67a90';
 const TOPIC = groupTopic(GROUP_ID);
 const CURSOR = '1790000000000-0';
 
-const version = z.int().meta({ description: 'The one that queries show, or a later one, when this comes.' });
+const version = z.int().meta({
+  description:
+    'It grows with each change. Queries show this one, or a later one, when this comes: with it the ETag of a group or a position begins.',
+});
 const groupId = z.string().meta({ description: "The topic's group" });
 const of = z.enum(['request', 'invitation']).meta({ description: 'That it has asked to be let in, or that it is invited' });
 

@@ -51,7 +51,7 @@ export type Thing = OthersJob | SeenGroup;
 export type Things<T extends Thing = Thing> = ReadonlyMap<string, T>;
 
 /** What it takes to read a job of another member. */
-const READ_JOB = frameActions.subscribe;
+const READ_JOB = frameActions.subscribe.job;
 const jobResource = (id: string, ownerId: string) => ({ type: 'Job', id, ownerId });
 
 /**
@@ -82,7 +82,7 @@ export const groupNotFound = (): MusubiError => notFound('GROUP_NOT_FOUND', 'the
 export const thingNotFound = (thing: Thing): MusubiError => ('jobId' in thing ? jobNotFound() : groupNotFound());
 
 /** What it takes to follow a group, and to hear of what is in it. */
-export const GROUP_ACTIONS = ['group.read', ...Object.values(SIGHTS)] as const satisfies readonly Action[];
+export const GROUP_ACTIONS = [frameActions.subscribe.group, ...Object.values(SIGHTS)] as const satisfies readonly Action[];
 
 interface Question {
   action: Action;
