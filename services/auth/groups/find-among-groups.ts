@@ -33,8 +33,8 @@ const ofEach = (list: string, fields: object) => ({ $map: { input: list, in: { $
 /**
  * What holds of sessions, of the groups that are asked about, and of what their members are to these: one look-up, in which those who ask at
  * the same time share all but their own record. What comes back of a group's path is only what members are in or policies of their roles mention, so it
- * costs the same however deep the group is; and of positions only what they grant of what is asked about, so nobody makes it dear by what a
- * member is bound to.
+ * costs the same however deep the group is; of positions only those that they hold, and what these grant of what is asked about; and of invitations only
+ * those to the groups that are asked about: so nobody makes it dear by what a member is bound or invited to.
  */
 export async function findAmongGroups(
   { members, clock }: Pick<Store, 'members' | 'clock'>,
@@ -44,6 +44,7 @@ export async function findAmongGroups(
   const groupIds = [...new Set(asked.flatMap(({ about }) => about.groups))];
   const actions = asked.every(({ about }) => about.actions) ? asked.flatMap(({ about }) => about.actions ?? []) : undefined;
   const everywhere = asked.flatMap(({ memberId, about }) => (about.everywhere ? [memberId] : []));
+  const isList = everywhere.length > 0;
   const isAsked = { $match: { _id: { $in: groupIds }, removedBy: null } };
   const [found] = await members
     .aggregate<Found>([
@@ -58,7 +59,7 @@ export async function findAmongGroups(
               roleIds: '$roleIds',
               sessionIds: sessionsAsked(asked, new Date(clock.now())),
               positionIds: orNone('$positionIds'),
-              invitedTo: orNone('$invitedTo'),
+              invitedTo: isList ? orNone('$invitedTo') : both(orNone('$invitedTo'), { $literal: groupIds }),
               // Everybody is in the whole organisation.
               in: { $concatArrays: [[ROOT], orNone('$groupIds')] },
             },
@@ -90,12 +91,19 @@ export async function findAmongGroups(
           }),
         },
       },
+      // Of all groups that a member is in, what it holds there: there may be a hundred positions in each.
+      ...(isList ? [{ $set: { held: inAny('$members.positionIds') } }] : []),
       {
         $lookup: {
           from: 'groups',
           localField: 'members.in',
           foreignField: '_id',
-          pipeline: [{ $match: { removedBy: null } }, { $project: { positions: grantingOf(actions), version: 1 } }],
+          ...(isList ? { let: { held: '$held' } } : {}),
+          pipeline: [
+            { $match: { removedBy: null } },
+            { $project: { positions: grantingOf(actions), version: 1 } },
+            ...(isList ? [{ $set: { positions: heldOf('$positions', '$$held') } }] : []),
+          ],
           as: 'grounds',
         },
       },
@@ -108,9 +116,15 @@ export async function findAmongGroups(
           }),
         },
       },
-      // Of who asks for everything, all comes back.
-      ...(everywhere.length > 0 ? [] : NARROWED),
-      { $project: { members: 1, asked: 1, grounds: 1, roles: 1 } },
+      ...(isList ? [] : NARROWED),
+      {
+        $project: {
+          ...{ members: 1, asked: 1, grounds: 1 },
+          roles: ofEach('$roles', {
+            mentioned: both(orNone('$$this.mentioned'), { $setUnion: ['$held', inAny('$asked.named')] }),
+          }),
+        },
+      },
     ])
     .toArray();
   const byId = new Map(found?.members.map((member) => [member._id, member]));
@@ -142,10 +156,12 @@ export async function findAmongGroups(
   });
 }
 
-/** Whether any of the members holds a position: that of all in its group, or one that it is bound to. */
-const IS_HELD = { $or: [{ $eq: ['$$one.kind', 'member'] }, { $in: ['$$one.id', '$held'] }] };
+/** Of positions, those that any of the members holds: that of all in its group, or one of these. */
+const heldOf = (positions: string, held: string): object => ({
+  $filter: { input: positions, as: 'one', cond: { $or: [{ $eq: ['$$one.kind', 'member'] }, { $in: ['$$one.id', held] }] } },
+});
 
-/** Leaves of what members hold, and of what policies mention, only what is asked about. */
+/** Leaves of what members hold only what policies mention, or grants something that is asked about. */
 const NARROWED = [
   {
     $set: {
@@ -155,14 +171,7 @@ const NARROWED = [
     },
   },
   { $set: { held: inAny('$members.positionIds') } },
-  {
-    $set: {
-      grounds: ofEach('$grounds', { positions: { $filter: { input: '$$this.positions', as: 'one', cond: IS_HELD } } }),
-      roles: ofEach('$roles', {
-        mentioned: both(orNone('$$this.mentioned'), { $setUnion: ['$held', inAny('$asked.named')] }),
-      }),
-    },
-  },
+  { $set: { grounds: ofEach('$grounds', { positions: heldOf('$$this.positions', '$held') }) } },
 ];
 
 /** The positions that grant one of these actions, or lead, with no other permissions; undefined: all, with whatever they grant. */
