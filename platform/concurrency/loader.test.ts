@@ -3,7 +3,7 @@ import test from 'ava';
 import { Loader } from './loader.ts';
 
 /** A loader of squares whose reads end when they are let go. */
-function squares(most?: number, patienceMs = Number.POSITIVE_INFINITY) {
+function squares(most?: number, patienceMs = Number.POSITIVE_INFINITY, weigh?: (key: number) => number) {
   const reads: { keys: number[]; end: (error?: Error) => void }[] = [];
   const loader = new Loader<number, number>(
     (keys) =>
@@ -12,6 +12,7 @@ function squares(most?: number, patienceMs = Number.POSITIVE_INFINITY) {
       }),
     most,
     patienceMs,
+    weigh,
   );
   return { loader, reads };
 }
@@ -132,4 +133,16 @@ test('nothing is read where full reads have taken everybody along', async (t) =>
   await turn();
   reads[2]?.end();
   t.is(await next, 25);
+});
+
+test('what weighs more shares its read with fewer, and what weighs all with nobody', async (t) => {
+  const { loader, reads } = squares(10, undefined, (key) => key);
+  const asked = Promise.all([1, 10, 4, 4, 4, 25, 2].map((key) => loader.load(key)));
+  await turn();
+  t.deepEqual(
+    reads.map(({ keys }) => keys),
+    [[1], [10], [4, 4], [4], [25], [2]],
+  );
+  for (const { end } of reads) end();
+  t.deepEqual(await asked, [1, 100, 16, 16, 16, 625, 4]);
 });

@@ -63,7 +63,9 @@ export const NO_FACTS: Facts = { rolesOf: new Map(), places: new Map(), position
 
 /** What is to be asked of the store, to decide on these. */
 export function aboutOf(resources: readonly Resource[], actions: readonly string[]): About {
-  const ids = (wanted: string): string[] => resources.flatMap(({ type, id }) => (type === wanted && id !== '' ? [id] : []));
+  const ids = (wanted: string): string[] => [
+    ...new Set(resources.flatMap(({ type, id }) => (type === wanted && id !== '' ? [id] : []))),
+  ];
   return {
     members: ids('Member'),
     groups: ids('Group'),

@@ -28,6 +28,9 @@ interface Found {
   roles: RoleVersion[];
 }
 
+/** What is asked about by one, of the hundred that are looked up at once. */
+const weightOf = ({ about: { members, groups } }: Asked): number => Math.max(1, members.length + groups.length);
+
 const NOTHING: About = { members: [], groups: [], everywhere: false };
 
 /** What sessions permit now, by the store. Those who ask at the same time are answered by one look-up. */
@@ -35,13 +38,12 @@ export class Sessions {
   readonly #loaders: Readonly<Record<Wanted, Readonly<Record<'plain' | 'amongGroups' | 'everywhere', Load>>>>;
 
   constructor(store: Pick<Store, 'members' | 'clock'>) {
-    const loaders = (wanted: Wanted) => ({
-      plain: new Loader((asked: readonly Asked[]) => find(store, asked, wanted)),
+    const loaders = (wanted: Wanted) => {
+      const loader = (read: typeof find, most?: number): Load =>
+        new Loader((asked) => read(store, asked, wanted), most, undefined, weightOf);
       // A look-up of its own: what is not about groups pays nothing for it.
-      amongGroups: new Loader((asked: readonly Asked[]) => findAmongGroups(store, asked, wanted)),
-      // All that so many members are in comes back in one document.
-      everywhere: new Loader((asked: readonly Asked[]) => findAmongGroups(store, asked, wanted), 10),
-    });
+      return { plain: loader(find), amongGroups: loader(findAmongGroups), everywhere: loader(findForEach, 10) };
+    };
     this.#loaders = { active: loaders('active'), suspended: loaders('suspended'), any: loaders('any') };
   }
 
@@ -69,6 +71,23 @@ export class Sessions {
 }
 
 type Load = Loader<Asked, Standing | undefined>;
+
+/** All that a member is in is much, and of no use to others: each has a look-up of its own, which all that it asks at the same time share. */
+async function findForEach(
+  store: Pick<Store, 'members' | 'clock'>,
+  asked: readonly Asked[],
+  wanted: Wanted,
+): Promise<(Standing | undefined)[]> {
+  const byMember = [...Map.groupBy(asked, ({ memberId }) => memberId).values()];
+  const found = await Promise.all(
+    byMember.map(async (own) => {
+      const standings = await findAmongGroups(store, own, wanted);
+      return own.map((one, at) => [one, standings[at]] as const);
+    }),
+  );
+  const answers = new Map(found.flat());
+  return asked.map((one) => answers.get(one));
+}
 
 /** Of a member's positions those that policies of any of these roles mention. */
 const MENTIONED = { $setIntersection: ['$$this.positionIds', inAny('$roles.mentioned')] };

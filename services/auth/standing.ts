@@ -38,9 +38,9 @@ export function sessionsAsked(asked: readonly SessionOf[], now: Date): object {
 /** A list that a document may lack, as an expression. */
 export const orNone = (field: string): object => ({ $ifNull: [field, []] });
 
-/** All that is in any of several lists, as an expression. */
+/** All that is in any of several lists, as an expression. They are made a set once, not with each list: there may be a thousand of them. */
 export const inAny = (lists: string | object): object => ({
-  $reduce: { input: lists, initialValue: [], in: { $setUnion: ['$$value', '$$this'] } },
+  $setUnion: [{ $reduce: { input: lists, initialValue: [], in: { $concatArrays: ['$$value', '$$this'] } } }],
 });
 
 /** The members that are asked about, and those who ask. */

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
+import { until } from '#platform/until.fixture.ts';
 import { ANSWER_HOLDS_MS } from './domain.ts';
 import { Feed } from './feed.ts';
 import { KEPT, openTestSockets, type TestSockets } from './socket.fixture.ts';
@@ -52,6 +53,20 @@ test('nothing that is kept for those who come back is kept for ever', async (t) 
   await sockets.deliver(job);
   for (const key of [`seen:${job.jobId}`, `events:${owner}`, `events:${reader}`]) t.true(near(await ttl(key), KEPT.ms), key);
   t.true(near(await ttl(`job:${job.jobId}`), 30_000));
+});
+
+test('who follows a group no more is found no more, and forgotten, though others go on following it', async (t) => {
+  const [gone, here, later] = [member(), member(), member()];
+  const { store, redis, prefix } = sockets;
+  const groupIds = ['followed by many'];
+  const follows = (memberId: string, forMs: number) => store.subscribe({ groupIds }, memberId, forMs);
+  await follows(here, 60_000);
+  await follows(gone, 1);
+  await until(async () => !(await store.followersOf(groupIds)).includes(gone), 'it is followed no more');
+  t.deepEqual(await store.followersOf(groupIds), [here]);
+  await follows(later, 1_000);
+  t.deepEqual((await redis.zrange(`${prefix}ws:group:${groupIds}`, '0', '-1')).toSorted(), [here, later].toSorted());
+  t.true(near(await ttl(`group:${groupIds}`), 60_000));
 });
 
 test('a later, shorter registration or subscription takes nothing from the longer ones', async (t) => {

@@ -245,7 +245,10 @@ export function socketStore(redis: Redis, kept: Kept, prefix = ''): SocketStore 
       guarded(async () => (await scripts.anythingFollowed(closingsKey, narrowedKey, followersKey, closedKeptMs)) === 1),
     followersOf: (groupIds) =>
       guarded(async () => {
-        const followers = await Promise.all(groupIds.map((groupId) => redis.hkeys(groupKey(groupId))));
+        const [seconds] = await redis.time();
+        const followers = await Promise.all(
+          groupIds.map((id) => redis.zrangebyscore(groupKey(id), Number(seconds) * 1000, '+inf')),
+        );
         return [...new Set(followers.flat())];
       }),
     unvouched: (memberId, closing) => unvouched(memberId, closing),
@@ -254,8 +257,8 @@ export function socketStore(redis: Redis, kept: Kept, prefix = ''): SocketStore 
     subscribe: ({ jobIds = [], groupIds = [] }, memberId, forMs, closings) =>
       guarded(async () => {
         const numbers = [closedOf(memberId), narrowedKey];
-        const keys = [...numbers, followersKey, ...jobIds.map(jobKey), ...groupIds.map(groupKey)];
-        return (await scripts.subscribeTo(keys.length, ...keys, memberId, forMs, closings ?? '')) === 1;
+        const keys = [...numbers, followersKey, ...groupIds.map(groupKey), ...jobIds.map(jobKey)];
+        return (await scripts.subscribeTo(keys.length, ...keys, memberId, forMs, closings ?? '', groupIds.length)) === 1;
       }),
 
     deliver: (events) =>

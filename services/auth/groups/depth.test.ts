@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import test from 'ava';
 import { DEEPEST, ROOT } from '#platform/validation/group-fields.ts';
 import { check } from '../access.ts';
@@ -26,6 +27,22 @@ test.after.always(() => auth?.close());
 const at = (depth: number): string => chain[depth - 1]?._id ?? '';
 const TOP = 2;
 
+/** What the database did for it. */
+async function costOf(asked: () => Promise<unknown>) {
+  const { db } = auth.store.mongo;
+  await db.command({ profile: 2 });
+  await asked();
+  await db.command({ profile: 0 });
+  const seen = await db
+    .collection('system.profile')
+    .find({ ns: { $ne: `${db.databaseName}.system.profile` }, appName: 'musubi' })
+    .toArray();
+  await db.dropCollection('system.profile');
+  return seen.map(({ op, ns, docsExamined, keysExamined, responseLength }) => ({
+    ...{ op, ns, docsExamined, keysExamined, responseLength },
+  }));
+}
+
 test.serial(
   'what reaches the subtree holds in the deepest group, what does not holds at the top only; a forbid between takes it',
   async (t) => {
@@ -44,7 +61,6 @@ test.serial(
 test.serial(
   'one look-up decides, right below the whole organisation and at depth 100, which reads and returns the same, also of lists and of a hundred at once',
   async (t) => {
-    const { db } = auth.store.mongo;
     const one = await member({ groupIds: [at(TOP)], positionIds: [leading.id] });
     const ask = {
       one: (id: string) => one.may('group.update', id),
@@ -55,27 +71,45 @@ test.serial(
           checks: Array.from({ length: 100 }, () => ({ action: 'group.update', resource: group(id) })),
         }),
     };
-    /** What the database did for it. */
-    const costOf = async (asked: () => Promise<unknown>) => {
-      await db.command({ profile: 2 });
-      await asked();
-      await db.command({ profile: 0 });
-      const seen = await db
-        .collection('system.profile')
-        .find({ ns: { $ne: `${db.databaseName}.system.profile` }, appName: 'musubi' })
-        .toArray();
-      await db.dropCollection('system.profile');
-      return seen.map(({ op, ns, docsExamined, keysExamined, responseLength }) => ({
-        ...{ op, ns, docsExamined, keysExamined, responseLength },
-      }));
-    };
     for (const [what, asked] of Object.entries(ask)) {
       // What is asked for the first time is compiled.
       for (const id of [at(TOP), at(DEEPEST)]) await asked(id);
       const [shallow, deep] = [await costOf(() => asked(at(TOP))), await costOf(() => asked(at(DEEPEST)))];
       t.is(shallow.length, 1, `${what}: ${JSON.stringify(shallow)}`);
-      t.like(shallow, [{ op: 'command', ns: `${db.databaseName}.members` }], what);
+      t.like(shallow, [{ op: 'command', ns: `${auth.store.mongo.db.databaseName}.members` }], what);
       t.deepEqual(deep, shallow, what);
     }
   },
 );
+
+test.serial('nobody makes it dear by what others hold where a member is, or by what it is invited to', async (t) => {
+  const COUNT = 30;
+  const reading = () => position(null, ['group.read', 'here']);
+  const among = async (others: number, invited: number) => {
+    const groups = await Promise.all(
+      Array.from({ length: COUNT }, () => add(undefined, { positions: Array.from({ length: 1 + others }, reading) })),
+    );
+    return await member({
+      groupIds: groups.map(({ _id }) => _id),
+      positionIds: groups.flatMap(({ positions }) => positions.slice(0, 1).map(({ id }) => id)),
+      invitedTo: Array.from({ length: invited }, () => randomUUID()),
+    });
+  };
+  const [few, many] = [await among(0, 0), await among(99, 500)];
+  const lengthsOf = async ({ may, seen }: typeof few) => {
+    const [check, list] = [await costOf(() => may('group.update', at(DEEPEST))), await costOf(() => seen('group.read'))];
+    return [check, list].map((did) => did.map(({ responseLength }) => responseLength));
+  };
+  const [check, list] = await lengthsOf(few);
+  const [dearCheck, dearList] = await lengthsOf(many);
+  t.deepEqual(dearCheck, check);
+  // It says to what the member is invited: to 500, of 50 bytes each.
+  t.is(list?.length, 1);
+  t.true((dearList?.[0] ?? 0) < (list?.[0] ?? 0) + 500 * 50, JSON.stringify({ list, dearList }));
+
+  t.is(
+    (await costOf(() => Promise.all([few.seen('group.read'), many.seen('group.read')]))).length,
+    2,
+    'each has a look-up of its own',
+  );
+});

@@ -25,9 +25,6 @@ interface Found {
   grounds: Pick<Group, '_id' | 'positions' | 'version'>[];
 }
 
-/** The paths of so many groups are put together one by one, which would take ever longer with more of them. */
-const FEW = 20;
-
 /** The IDs that are in both, as an expression. */
 const both = (some: unknown, others: unknown) => ({ $setIntersection: [some, others] });
 /** Every document of a list with some fields set, as an expression. */
@@ -36,8 +33,8 @@ const ofEach = (list: string, fields: object) => ({ $map: { input: list, in: { $
 /**
  * What holds of sessions, of the groups that are asked about, and of what their members are to these: one look-up, in which those who ask at
  * the same time share all but their own record. What comes back of a group's path is only what members are in or policies of their roles mention, so it
- * costs the same however deep the group is; and of positions only what they grant of what is asked about, so nobody makes it dear by what a
- * member is bound to.
+ * costs the same however deep the group is; of positions only those that they hold, and what these grant of what is asked about; and of invitations only
+ * those to the groups that are asked about: so nobody makes it dear by what a member is bound or invited to.
  */
 export async function findAmongGroups(
   { members, clock }: Pick<Store, 'members' | 'clock'>,
@@ -47,6 +44,7 @@ export async function findAmongGroups(
   const groupIds = [...new Set(asked.flatMap(({ about }) => about.groups))];
   const actions = asked.every(({ about }) => about.actions) ? asked.flatMap(({ about }) => about.actions ?? []) : undefined;
   const everywhere = asked.flatMap(({ memberId, about }) => (about.everywhere ? [memberId] : []));
+  const isList = everywhere.length > 0;
   const isAsked = { $match: { _id: { $in: groupIds }, removedBy: null } };
   const [found] = await members
     .aggregate<Found>([
@@ -61,7 +59,7 @@ export async function findAmongGroups(
               roleIds: '$roleIds',
               sessionIds: sessionsAsked(asked, new Date(clock.now())),
               positionIds: orNone('$positionIds'),
-              invitedTo: orNone('$invitedTo'),
+              invitedTo: isList ? orNone('$invitedTo') : both(orNone('$invitedTo'), { $literal: groupIds }),
               // Everybody is in the whole organisation.
               in: { $concatArrays: [[ROOT], orNone('$groupIds')] },
             },
@@ -84,12 +82,7 @@ export async function findAmongGroups(
           as: 'asked',
         },
       },
-      ...(groupIds.length <= FEW
-        ? [{ $set: { paths: inAny('$asked.path') } }]
-        : [
-            { $lookup: { from: 'groups', pipeline: [isAsked, { $unwind: '$path' }, { $group: { _id: '$path' } }], as: 'paths' } },
-            { $set: { paths: '$paths._id' } },
-          ]),
+      { $set: { paths: inAny('$asked.path') } },
       {
         $set: {
           mentioned: inAny('$roles.mentioned'),
@@ -98,12 +91,19 @@ export async function findAmongGroups(
           }),
         },
       },
+      // Of all groups that a member is in, what it holds there: there may be a hundred positions in each.
+      ...(isList ? [{ $set: { held: inAny('$members.positionIds') } }] : []),
       {
         $lookup: {
           from: 'groups',
           localField: 'members.in',
           foreignField: '_id',
-          pipeline: [{ $match: { removedBy: null } }, { $project: { positions: grantingOf(actions), version: 1 } }],
+          ...(isList ? { let: { held: '$held' } } : {}),
+          pipeline: [
+            { $match: { removedBy: null } },
+            { $project: { positions: grantingOf(actions), version: 1 } },
+            ...(isList ? [{ $set: { positions: heldOf('$positions', '$$held') } }] : []),
+          ],
           as: 'grounds',
         },
       },
@@ -116,18 +116,15 @@ export async function findAmongGroups(
           }),
         },
       },
-      // Of who asks for all that it is in, all that it holds comes back.
-      ...(everywhere.length > 0 ? [] : [ONLY_TOLD]),
-      { $set: { held: inAny('$members.positionIds') } },
+      ...(isList ? [] : NARROWED),
       {
-        $set: {
-          ...(everywhere.length > 0 ? {} : { grounds: ONLY_HELD }),
+        $project: {
+          ...{ members: 1, asked: 1, grounds: 1 },
           roles: ofEach('$roles', {
             mentioned: both(orNone('$$this.mentioned'), { $setUnion: ['$held', inAny('$asked.named')] }),
           }),
         },
       },
-      { $project: { members: 1, asked: 1, grounds: 1, roles: 1 } },
     ])
     .toArray();
   const byId = new Map(found?.members.map((member) => [member._id, member]));
@@ -159,24 +156,23 @@ export async function findAmongGroups(
   });
 }
 
-/** Of the positions that members hold, leaves those that policies mention, and those of the grounds. */
-const ONLY_TOLD = {
-  $set: {
-    members: ofEach('$members', {
-      positionIds: both('$$this.positionIds', { $setUnion: ['$mentioned', inAny('$grounds.positions.id')] }),
-    }),
-  },
-};
+/** Of positions, those that any of the members holds: that of all in its group, or one of these. */
+const heldOf = (positions: string, held: string): object => ({
+  $filter: { input: positions, as: 'one', cond: { $or: [{ $eq: ['$$one.kind', 'member'] }, { $in: ['$$one.id', held] }] } },
+});
 
-/** The grounds with the positions that any of the members holds: those of all in the group, and those that it is bound to. */
-const ONLY_HELD = ofEach('$grounds', {
-  positions: {
-    $filter: {
-      ...{ input: '$$this.positions', as: 'one' },
-      cond: { $or: [{ $eq: ['$$one.kind', 'member'] }, { $in: ['$$one.id', '$held'] }] },
+/** Leaves of what members hold only what policies mention, or grants something that is asked about. */
+const NARROWED = [
+  {
+    $set: {
+      members: ofEach('$members', {
+        positionIds: both('$$this.positionIds', { $setUnion: ['$mentioned', inAny('$grounds.positions.id')] }),
+      }),
     },
   },
-});
+  { $set: { held: inAny('$members.positionIds') } },
+  { $set: { grounds: ofEach('$grounds', { positions: heldOf('$$this.positions', '$held') }) } },
+];
 
 /** The positions that grant one of these actions, or lead, with no other permissions; undefined: all, with whatever they grant. */
 function grantingOf(actions: readonly string[] | undefined): object | 1 {

@@ -113,7 +113,7 @@ export function isTo({ id, isInvited, grounds }: Place, relation: Relation, acti
   }
 }
 
-/** The positions that grant an action in a group, each with the group where the member holds it; the nearest first. */
+/** The positions that grant an action in a group, each with the group where the member holds it. */
 export const grantedBy = ({ id, grounds }: Place, action: string): { positionId: string; groupId: string }[] =>
   grounds.flatMap(({ groupId, positions }) =>
     positions
