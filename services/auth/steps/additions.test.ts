@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
 import { transaction } from '#platform/operations/mongo.ts';
+import { until } from '#platform/until.fixture.ts';
 import { openTestAuth, type TestAuth } from '../auth.fixture.ts';
 import { change, groupsOf } from '../groups/groups.fixture.ts';
 import { listAuditEvents } from '../rpcs/list-audit-events.ts';
@@ -168,8 +169,10 @@ test('who takes the permission away waits for a part that has looked at it alrea
   const taking = unbind(groupId, leader.memberId).then(() => {
     isAcknowledged = true;
   });
-  await sleep(150);
-  t.false(isAcknowledged);
+  const isTaken = async () => (await auth.store.members.findOne({ _id: leader.memberId }))?.positionIds?.length === 0;
+  await until(isTaken, 'it is taken away');
+  await sleep(300);
+  t.false(isAcknowledged, 'but that is not said yet');
   go.resolve();
   await Promise.all([part, taking]);
   t.deepEqual(await groupsOfMember(one.memberId), [groupId]);
