@@ -269,6 +269,25 @@ test('who asks and who is invited hears what becomes of it; who may decide hears
   }
 });
 
+test('who follows a group hears that it was archived, restored and moved; of a move also who follows what it left, or came into', async (t) => {
+  const leader = await someone(await admin());
+  const [from, to] = [await make(t, leader), await make(t, leader)];
+  const groupId = await make(t, leader, { parentId: from });
+  const [own, left, entered] = [await follow(t, leader, groupId), await follow(t, leader, from), await follow(t, leader, to)];
+  for (const [what, body] of [['archive'], ['restore'], ['move', { parentId: to }]] as const)
+    await done(t, leader.client.post(`/v1/groups/${groupId}:${what}`, body, wait));
+  for (const socket of [own, left, entered]) await socket.frame(({ change }) => change === 'moved');
+  const told = (socket: Socket, topic: string, ...versions: [change: string, version: number][]) =>
+    t.deepEqual(
+      saidTo(socket).map((frame) => ({ ...frame, cursor: '' })),
+      versions.map(([change, version]) => ({ type: 'group', topic: topicOf(topic), cursor: '', change, groupId, version })),
+    );
+  told(own, groupId, ['archived', 2], ['restored', 3], ['moved', 4]);
+  told(left, from, ['moved', 4]);
+  told(entered, to, ['moved', 4]);
+  for (const socket of [own, left, entered]) await socket.close();
+});
+
 test('who follows a group hears that one above it was archived, restored or moved, and is out of it when that is deleted', async (t) => {
   const as = await admin();
   const [leader, one] = [await someone(as), await someone(as)];

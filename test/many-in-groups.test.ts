@@ -1,7 +1,11 @@
 import test from 'ava';
+import { MongoClient } from 'mongodb';
 import { whole } from '#platform/cases.fixture.ts';
+import { until } from '#platform/until.fixture.ts';
 import { MOST_ADDED, MOST_SUBGROUPS } from '../platform/validation/group-fields.ts';
-import { type Answer, admin, type Client, login, register, unique } from './client.ts';
+import { defaultPositionId } from '../services/position/domain.ts';
+import { type Answer, address, admin, type Client, login, register, unique } from './client.ts';
+import { rows } from './evidence.ts';
 
 // As many groups in one as there can be, and as many members as one command adds, end to end: by default fewer, and all of them by `npm run matrix` or
 //
@@ -17,6 +21,8 @@ const MADE_BY_ONE = 900;
 /** Access tokens last five minutes. */
 const RENEW_MS = 120_000;
 const PAGE = 100;
+/** So many groups are removed by one part of a deletion. */
+const GROUPS_IN_A_PART = 100;
 
 const wait = { prefer: 'wait=30' };
 const clients: { client: Client; renew: () => Promise<Client> }[] = [];
@@ -73,6 +79,11 @@ let top = '';
 /** By their numbers. Three more come while the list is read. */
 const subgroups: string[] = [];
 const LATER = 3;
+/** The IDs of all groups that are to go. */
+const doomed = async (): Promise<string[]> =>
+  (await rows('musubi_group', `select group_id as id from groups where group_id = '${top}' or parent_id = '${top}'`)).map(
+    ({ id }) => String(id),
+  );
 
 test.serial('a group for many', async (t) => {
   const as = await lasting(admin);
@@ -137,11 +148,57 @@ test.serial('they are listed page by page, each once and in order, while others 
     });
 });
 
-test.serial('and deleted with it, by one command', async (t) => {
+/** What the stores have of groups, or of what is in them. */
+async function leftOf(groupIds: readonly string[]): Promise<string[]> {
+  const those = `group_id in (${groupIds.map((id) => `'${id}'`)})`;
+  const tables = {
+    musubi_group: ['groups', 'memberships', 'holds', 'closings'],
+    musubi_position: ['positions', 'bindings', 'names'],
+    musubi_query: ['memberships', 'positions', 'bindings'],
+  };
+  const left = Object.entries(tables).map(async ([database, names]) => {
+    const there = database === 'musubi_query' ? `gone_at is null and ${those}` : those;
+    const counts = await Promise.all(names.map((name) => rows(database, `select group_id from ${name} where ${there} limit 1`)));
+    return counts.flatMap((found, at) => found.map(({ group_id }) => `${database}.${names[at]}: ${group_id}`));
+  });
+  return [...(await Promise.all(left)).flat(), ...(await leftInAuth(groupIds))];
+}
+
+async function leftInAuth(groupIds: readonly string[]): Promise<string[]> {
+  const mongo = new MongoClient(address('MUSUBI_MONGODB_URL'));
+  try {
+    const db = mongo.db('musubi_auth');
+    const those = { $in: [...groupIds] };
+    const positionIds = { $in: groupIds.map((id) => defaultPositionId(id, 'leader')) };
+    const groups = await db.collection<{ _id: string }>('groups').countDocuments({ _id: those });
+    const members = await db.collection('members').countDocuments({ $or: [{ groupIds: those }, { positionIds }] });
+    return groups + members === 0 ? [] : [`Auth: ${groups} groups, ${members} members in them or bound there`];
+  } finally {
+    await mongo.close();
+  }
+}
+
+test.serial('and deleted with it, by one command, part by part: nothing of any of them is left in any store', async (t) => {
   const [as] = clients.map(({ client }) => client);
-  await done(as as Client, await (as as Client).delete(`/v1/groups/${top}?cascade=true`, wait));
-  for (const id of [top, ...subgroups.slice(0, 3), ...subgroups.slice(-3)])
-    t.is((await as?.get(`/v1/groups/${id}`))?.status, 404);
+  if (!as) throw new Error('nobody deletes them');
+  const groupIds = await doomed();
+  const count = SUBGROUPS + 1;
+  t.is(groupIds.length, count);
+  t.true(count > GROUPS_IN_A_PART, 'more than one part');
+  // Nothing holds them, or is about to.
+  t.is((await leftOf(groupIds)).length, 9, 'what is looked for is there until then');
+  const begun = await as.delete(`/v1/groups/${top}?cascade=true`);
+  t.is(begun.status, 202);
+  const job = await as.finished(begun.body.jobId, 300);
+  // Five steps, then the memberships, a thousand at a time, of each group that of who made it; and three steps for each part of the groups.
+  const total = 5 + Math.ceil(count / 1_000) + 3 * Math.ceil(count / GROUPS_IN_A_PART);
+  t.like(job, { state: 'completed', progress: { done: total, total } });
+  // What becomes of memberships no job waits for.
+  await until(async () => (await leftOf(groupIds)).length === 0, 'nothing of them is left', 60_000).catch(() => undefined);
+  t.deepEqual(await leftOf(groupIds), []);
+  for (const id of [top, ...subgroups.slice(0, 3), ...subgroups.slice(-3)]) t.is((await as.get(`/v1/groups/${id}`)).status, 404);
+  const { body } = await as.get(`/v1/groups?query=${nameOf(1)}`);
+  t.false(body.items.some(({ id }: { id: string }) => groupIds.includes(id)));
 });
 
 const memberIds: string[] = [];

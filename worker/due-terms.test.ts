@@ -1,7 +1,10 @@
 import test from 'ava';
+import { createLogger } from '#platform/process/log.ts';
 import type { Term } from '../activities/terms.ts';
+import { SCHEDULES } from '../temporal.config.ts';
 import { invitationTerm } from '../workflows/invitation-term.ts';
 import { dueInvitations } from './due-terms.ts';
+import { setDueTerms } from './terms.ts';
 
 test('the terms of invitations that are due are asked for page by page, until there are no more', async (t) => {
   const until = '2030-01-02T03:04:05.678Z';
@@ -35,4 +38,16 @@ test('the terms of invitations that are due are asked for page by page, until th
     asked,
     [undefined, ...pages.map((page) => page.at(-1))].map((after) => ({ withinMs: 60_000, after, pageSize: 20 })),
   );
+});
+
+test('asked for is what ends before the run after the next: what one run can not set the next one sets in time', async (t) => {
+  const asked: number[] = [];
+  const nothing = async function* (_: unknown, withinMs: number): AsyncGenerator<Term[]> {
+    asked.push(withinMs);
+    yield [];
+  };
+  const context = { peers: {} as never, terms: {} as never, log: createLogger('test', 'silent'), progressed: () => undefined };
+  t.deepEqual(await setDueTerms(context, { group: nothing, position: nothing }), { due: 0, away: [] });
+  const { everyMs } = SCHEDULES['upkeep.terms'];
+  t.deepEqual(asked, [2 * everyMs, 2 * everyMs]);
 });

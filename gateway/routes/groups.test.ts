@@ -77,6 +77,22 @@ test('what breaks a rule of groups is named with its field', async (t) => {
     const answer = await ask('POST', '/v1/groups', body);
     t.like(answer, { status: 400, body: { errors: [{ in: 'body', field }] } }, JSON.stringify(body).slice(0, 100));
   }
+  const id = newId();
+  world.groups.set(id, groupView(id));
+  for (const [body, field] of [
+    ...['', ' \u3000 ', 'a'.repeat(101), 'a'.repeat(10_000), 'a\u200bb', 'a\u202eb', 'a\nb', null].map((one) => [
+      { name: one },
+      'name',
+    ]),
+    [{ description: 'a'.repeat(501) }, 'description'],
+    [{ description: 'a\u202eb' }, 'description'],
+    [{ visibility: 'secret' }, 'visibility'],
+    [{ name, tags: ['sales'] }, 'tags'],
+    [{ name, parentId: id }, 'parentId'],
+  ] as [object, string][]) {
+    const answer = await ask('PATCH', `/v1/groups/${id}`, body);
+    t.like(answer, { status: 400, body: { errors: [{ in: 'body', field }] } }, JSON.stringify(body).slice(0, 100));
+  }
   t.is(world.started.length, 0);
 });
 
@@ -95,6 +111,25 @@ test('a group is changed in what is given, and only if it is as the client saw i
   t.deepEqual(inputOf(world), { groupId: id, changes: { description: '' } });
   t.like(await ask('PATCH', path, {}), { status: 400, body: { errors: [{ code: 'REQUIRED' }] } });
   t.like(await ask('PATCH', `/v1/groups/${newId()}`, { name: 'x' }), { status: 404, body: { code: 'GROUP_NOT_FOUND' } });
+});
+
+test('all else that is done to a group is done only if it is as the client saw it, too', async (t) => {
+  const { context: world } = t;
+  const ask = asAdmin(world);
+  const [id, to] = [newId(), newId()];
+  world.groups.set(to, groupView(to));
+  for (const [method, what, body] of [
+    ['POST', ':move', { parentId: to }],
+    ['POST', ':archive'],
+    ['POST', ':restore'],
+    ['DELETE', ''],
+  ] as const) {
+    world.groups.set(id, groupView(id, { version: 3 }));
+    const change = (version: number) => ask(method, `/v1/groups/${id}${what}`, body, { 'if-match': `"${version}"` });
+    t.like(await change(2), { status: 412, body: { code: 'VERSION_MISMATCH' } }, what);
+    t.true((await change(3)).status < 300, what);
+    t.like(inputOf(world), { groupId: id, expectedVersion: 3 }, what);
+  }
 });
 
 test('a group is moved where its mover may make groups', async (t) => {

@@ -111,3 +111,18 @@ test('who asks and who is invited is listed to who may decide, and to each its o
   t.deepEqual(await own('expulsions'), { ...of, reason: 'it is over', expelledAt: at });
   t.is((await get(`/v1/groups/${newId()}/join-requests`)).status, 404);
 });
+
+test('of who is nothing to any group the lists are empty; of who is not there, and of groups that are not seen, there are none', async (t) => {
+  const { context: world } = t;
+  const { admin: token, hanaId } = world;
+  const get = (path: string) => send(world, 'GET', path, { token });
+  for (const list of ['groups', 'join-requests', 'invitations', 'expulsions']) {
+    t.like(await get(`/v1/members/${hanaId}/${list}`), { status: 200, body: { items: { length: 0 } } }, list);
+    t.like(await get(`/v1/members/${newId()}/${list}`), { status: 404, body: { code: 'MEMBER_NOT_FOUND' } }, list);
+  }
+  const groupId = newId();
+  world.groups.set(groupId, groupView(groupId));
+  world.refused = [{ actions: ['group.read'], id: groupId }];
+  for (const list of ['join-requests', 'invitations'])
+    t.like(await get(`/v1/groups/${groupId}/${list}`), { status: 404, body: { code: 'GROUP_NOT_FOUND' } }, list);
+});

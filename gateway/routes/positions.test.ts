@@ -108,6 +108,16 @@ test('a position is deleted; one of another group is none', async (t) => {
   t.is(world.positions.size, 0);
 });
 
+test('a position is deleted only in the version that was seen', async (t) => {
+  const { context: world } = t;
+  const { path, groupId, positionId } = existing(world);
+  const remove = (version: number) =>
+    send(world, 'DELETE', path, { token: world.admin, headers: { ...wait, 'if-match': `"${version}"` } });
+  t.like(await remove(2), { status: 412, body: { code: 'VERSION_MISMATCH' } });
+  t.is((await remove(3)).status, 204);
+  t.deepEqual(world.started.at(-1)?.input as object, { groupId, positionId, expectedVersion: 3 });
+});
+
 test('a member is bound to a position and let go, as often as it is asked', async (t) => {
   const { context: world } = t;
   const { path, groupId, positionId } = existing(world, 'root');

@@ -82,6 +82,37 @@ test('what waits for its connection when that is renewed gets its answer all the
   t.pass();
 });
 
+test('one that nobody uses any more is closed as another one takes its place', async (t) => {
+  const { target, answer } = await serve(t);
+  let now = 0;
+  const clients = new RenewedClient(target, {}, () => now);
+  t.teardown(() => clients.close());
+  const first = call(clients);
+  const session = await answer(0);
+  await first;
+  now = CONNECTION_AGE_MS;
+  const next = call(clients);
+  await answer(1);
+  await next;
+  await until(() => session.destroyed, 'the old one is closed', 10_000);
+  t.pass();
+});
+
+test('a call that is said to be over twice is over once: the others on its connection get their answers', async (t) => {
+  const { target, answer } = await serve(t);
+  let now = 0;
+  const clients = new RenewedClient(target, {}, () => now);
+  t.teardown(() => clients.close());
+  const { end } = clients.begin();
+  end();
+  end();
+  const waits = call(clients);
+  now = CONNECTION_AGE_MS;
+  const next = call(clients);
+  await Promise.all([answer(0), answer(1), waits, next]);
+  t.pass();
+});
+
 test('once it is closed whoever calls is refused, and nothing is opened any more', async (t) => {
   const { target, sessions } = await serve(t);
   let now = 0;

@@ -44,6 +44,25 @@ test('a member comes into a group and goes, each once it is committed', async (t
   await t.throwsAsync(commitChange(job()), { code: 'LOCK_NOT_HELD' });
 });
 
+test('what a member was until then is told with each change', async (t) => {
+  const [groupId, memberId] = [await createGroup({ visibility: 'VISIBILITY_REQUEST' }), randomUUID()];
+  const steps = ['REQUEST', 'DECLINE_REQUEST', 'REQUEST', 'APPROVE', 'EXPEL', 'INVITE', 'ACCEPT', 'LEAVE'] as const;
+  for (const what of steps) {
+    const at = job();
+    const asked = { ...(what === 'INVITE' ? { inviterId: randomUUID() } : {}), ...(what === 'EXPEL' ? { reason: 'Loud' } : {}) };
+    const given = { operationId: at.of('begin'), groupId, memberId, reason: '', successorId: undefined, ...asked };
+    await service.beginChangeMembership({ ...given, change: `MEMBERSHIP_CHANGE_${what}` }, call);
+    await commitChange(at);
+  }
+  const told = await db.query<{ payload: { was?: string } }>(
+    sql`select payload from outbox where aggregateid = ${`${groupId}.${memberId}`} order by version`,
+  );
+  t.deepEqual(
+    told.map(({ payload }) => payload.was?.replace('TIE_', '')),
+    [undefined, 'REQUESTED', 'DECLINED', 'REQUESTED', 'MEMBER', undefined, 'INVITED', 'MEMBER'],
+  );
+});
+
 test('of what was begun with a membership the undo leaves nothing', async (t) => {
   const [groupId, memberId, at, other] = [await createGroup(), randomUUID(), job(), job()];
   await change(groupId, memberId, { change: 'JOIN' }, at);

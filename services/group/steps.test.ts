@@ -66,6 +66,13 @@ test('who creates a group is in it; the undo ends that', async (t) => {
   await t.throwsAsync(service.addCreator(other, call), { code: 'LOCK_NOT_HELD' }, 'another job creates it');
 });
 
+test('who creates a group comes into it by the job that makes it, and by none that changes it', async (t) => {
+  const [groupId, at] = [await createGroup(), job()];
+  await begin.rename(groupId, unique('Other'), at);
+  const asked = { operationId: at.of('creator'), groupId, memberId: randomUUID() };
+  await t.throwsAsync(service.addCreator(asked, call), { code: 'LOCK_NOT_HELD' });
+});
+
 test('a change shows nothing until it is committed, and nothing at all when it is undone', async (t) => {
   const [groupId, at, name] = [await createGroup({ name: unique('Old') }), job(), unique('New')];
   const before = await groupOf(groupId);
@@ -114,7 +121,7 @@ test('it is said whether others find the group by a change, which no other visib
   }
 });
 
-for (const [what, fields, field] of [
+const WRONG = [
   ['blanks', { name: '  \u3000 ' }, 'name'],
   ['nothing', { name: '' }, 'name'],
   ['101 characters', { name: 'a'.repeat(101) }, 'name'],
@@ -127,12 +134,30 @@ for (const [what, fields, field] of [
   ['too many tags', { tags: Array.from({ length: MOST_TAGS + 1 }, (_, i) => `t${i}`) }, 'tags'],
   ['too long a tag', { tags: ['ok', 'a'.repeat(51)] }, 'tags[1]'],
   ['no visibility', { visibility: 'VISIBILITY_UNSPECIFIED' }, 'visibility'],
-] as const) {
+] as const;
+
+for (const [what, fields, field] of WRONG) {
   test(`no group: ${what}`, async (t) => {
     const refused = await t.throwsAsync(begin.create({ ...fields, tags: 'tags' in fields ? [...fields.tags] : [] }));
     t.like(refused, { code: 'INVALID_GROUP', fields: [{ field }] });
   });
 }
+
+test('nor does a group become what none is made as', async (t) => {
+  const groupId = await createGroup();
+  const before = await groupOf(groupId);
+  for (const [what, fields, field] of WRONG) {
+    if ('tags' in fields) continue;
+    const given = { groupId, name: undefined, description: undefined, visibility: undefined, ...fields };
+    const refused = await t.throwsAsync(
+      service.beginUpdateGroup({ ...given, operationId: job().of('begin') }, call),
+      undefined,
+      what,
+    );
+    t.like(refused, { code: 'INVALID_GROUP', fields: [{ field }] }, what);
+  }
+  t.deepEqual(await groupOf(groupId), before);
+});
 
 test('names of one character and of a hundred, also of such that are long in another form, and from right to left', async (t) => {
   const parentId = await createGroup();
@@ -241,4 +266,14 @@ test('its states are told again, also those that ended, and under a higher versi
   t.deepEqual(await eventsOf(goneToo), ['membership.settled 8']);
   await raise('membership', id);
   t.like(await membershipOf(groupId, memberId), { version: 8 }, 'it is newer already');
+  await raise('group', groupId);
+  t.like(await groupOf(groupId), { version: 8 }, 'and so is that');
+  // What is only begun is seen by nobody, whatever a reader has.
+  const { groupId: begun } = await begin.create();
+  const [comes, joining] = [randomUUID(), job()];
+  const change = { groupId, memberId: comes, change: 'MEMBERSHIP_CHANGE_JOIN' as const, reason: '', successorId: undefined };
+  await service.beginChangeMembership({ operationId: joining.of('begin'), ...change }, call);
+  await raise('group', begun);
+  await raise('membership', `${groupId}.${comes}`);
+  t.deepEqual([(await groupOf(begun))?.version, (await membershipOf(groupId, comes))?.version], [0, 0]);
 });

@@ -189,7 +189,7 @@ test.serial('a name is taken also where a group comes from elsewhere', async (t)
 
 test.serial('a group with groups in it is deleted with all of them, or not at all', async (t) => {
   const [a = '', b = '', c = ''] = await chain(3);
-  await t.throwsAsync(begin.delete(a, job(), false), { code: 'GROUP_NOT_EMPTY' });
+  for (const id of [a, b]) await t.throwsAsync(begin.delete(id, job(), false), { code: 'GROUP_NOT_EMPTY' });
   const at = job();
   await begin.delete(a, at);
   for (const id of [a, b, c]) t.is((await groupOf(id))?.lockHolder, at.jobId);
@@ -229,6 +229,20 @@ test.serial('what is deleted is purged, memberships first, then the deepest grou
   t.deepEqual(await eventsOf(`${b}.${late}`), ['membership.ended 2'], 'an undo had brought it back meanwhile');
   t.is(await membershipOf(a, memberId), undefined);
   await t.notThrowsAsync(createGroup({ name }), 'its name is free');
+});
+
+test.serial('of one that is deleted it is told whether everybody could find it', async (t) => {
+  for (const [visibility, wasFindable] of [
+    ['VISIBILITY_OPEN', true],
+    ['VISIBILITY_REQUEST', true],
+    // Not said: it could not.
+    ['VISIBILITY_INVITATION', undefined],
+  ] as const) {
+    const [groupId, { of }] = [await createGroup({ visibility }), job()];
+    await begin.delete(groupId, { jobId: '', of });
+    await service.purgeGroups({ operationId: of('g'), groupId, limit: 1 }, call);
+    t.deepEqual(await leftOf(groupId), [ROOT, wasFindable], visibility);
+  }
 });
 
 test.serial('10,000 groups are next to each other, and not one more; they are read by an index', async (t) => {

@@ -3,8 +3,10 @@ import test from 'ava';
 import { Turns } from '#platform/concurrency/turns.ts';
 import type { Database } from '#platform/postgres/database.ts';
 import { DEEPEST } from '#platform/validation/group-fields.ts';
+import type { Condition } from '#proto/musubi/access/v1/condition.ts';
 import { scratchDatabase } from '../../test/scratch-database.ts';
 import { groupEvent } from './group-events.fixture.ts';
+import { looksBelow } from './group-store.ts';
 import { project } from './projector.ts';
 import { listAncestors, listGroups } from './queries/groups.ts';
 import { newSearches } from './queries/searches.ts';
@@ -47,4 +49,13 @@ test('who sees what is below the topmost sees the deepest', async (t) => {
   const asked = { ...page, query: 'at 99', pageSize: 1, ofMemberId: '', membersSeen: ALL, seen: below(chain[0] ?? '') };
   const { groups } = await listGroups({ db, searches: newSearches() }, asked);
   t.deepEqual(idsOf(groups), [chain.at(-1)]);
+});
+
+test('what looks for all below some groups is told apart: it may be most that there is', (t) => {
+  const [of, root] = [below(chain[0] ?? ''), below('root')];
+  const not = (value: Condition): Condition => ({ kind: { $case: 'not', value } });
+  const allOf = (...conditions: Condition[]): Condition => ({ kind: { $case: 'allOf', value: { conditions } } });
+  const anyOf = (...conditions: Condition[]): Condition => ({ kind: { $case: 'anyOf', value: { conditions } } });
+  for (const condition of [of, not(of), allOf(ALL, of), anyOf(root, not(anyOf(ALL, of)))]) t.true(looksBelow(condition));
+  for (const condition of [undefined, ALL, root, not(root), allOf(ALL, root), anyOf()]) t.false(looksBelow(condition));
 });

@@ -15,6 +15,7 @@ const KINDS = {
   ...{ define: 4, redefine: 3, abolish: 2, bind: 7, unbind: 3 },
 } as const;
 type Kind = keyof typeof KINDS;
+export const ALL_KINDS = Object.keys(KINDS) as Kind[];
 
 const drawn = fc.record({
   kind: fc.oneof(...Object.entries(KINDS).map(([kind, weight]) => ({ weight, arbitrary: fc.constant(kind as Kind) }))),
@@ -71,6 +72,13 @@ export function drawRounds(commands: number, seed: number): Drawn[][] {
   }
   return rounds;
 }
+
+/** The same round, with these kinds of commands first, as far as it has room: about what there is, by who may. */
+export const withKinds = (round: readonly Drawn[], kinds: readonly Kind[]): Drawn[] =>
+  round.map((one, at) => {
+    const kind = kinds[at];
+    return kind ? { ...one, kind, asker: 'admin', anyhow: false, isGone: false } : one;
+  });
 
 interface Ground {
   state: State;

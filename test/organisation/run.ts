@@ -26,7 +26,9 @@ export class Run {
   /** How often which command ended how. */
   readonly ends = new Map<string, number>();
   /** Of those that were asked, not what time ends. */
-  readonly asked = { done: 0, all: 0 };
+  readonly asked = { done: 0, away: 0, all: 0 };
+  /** The kinds of those of which something was done. */
+  readonly kindsDone = new Set<string>();
   /** All that there is to say of a round that is not explained. */
   unexplained: string[] = [];
   readonly #seed: number;
@@ -75,12 +77,15 @@ export class Run {
       await kill(killed);
       await start(killed);
     };
-    const [asked] = await Promise.all([
-      Promise.all(commands.map((command) => carryOut(this.#askerOf(command), command))).then((all) => all.flat()),
+    const [ends] = await Promise.all([
+      Promise.all(commands.map((command) => carryOut(this.#askerOf(command), command))),
       fault(),
     ]);
+    const asked = ends.flat();
     this.asked.all += asked.length;
-    this.asked.done += asked.filter(({ end }) => end === 'done').length;
+    this.asked.done += asked.filter(isDone).length;
+    this.asked.away += asked.filter(({ end }) => end === 'away').length;
+    for (const [one, { kind }] of commands.entries()) if (ends[one]?.some(isDone)) this.kindsDone.add(kind);
     const ended = [...asked, ...(await passed(asked, now))];
     const ids = [...state.groups.keys(), ...gone];
     for (const { command, end } of ended) {
@@ -106,8 +111,8 @@ export class Run {
     const { state, differences } = await this.#atRest(ids);
     const changed = linesOf(state).filter((line) => !before.includes(line));
     const { status, body } = await this.#as.delete(`/v1/groups/${this.#topId}?cascade=true`, { prefer: 'wait=30' });
-    const isDone = status === 202 ? (await this.#as.finished(body.jobId, 300)).state === 'completed' : status < 300;
-    if (!isDone) throw new Error(`it could not be deleted: ${status} ${JSON.stringify(body)}`);
+    const isGone = status === 202 ? (await this.#as.finished(body.jobId, 300)).state === 'completed' : status < 300;
+    if (!isGone) throw new Error(`it could not be deleted: ${status} ${JSON.stringify(body)}`);
     const left = await this.#atRest(ids);
     return [...differences, ...changed, ...left.differences, ...linesOf(left.state)];
   }
@@ -132,9 +137,11 @@ export class Run {
   }
 }
 
+const isDone = ({ end }: Ended): boolean => end === 'done';
+
 /** Waits until the time of what ends soon is over. @returns that it is. @param now when the round began */
 async function passed(ended: readonly Ended[], now: number): Promise<Ended[]> {
-  const endings = ended.flatMap(({ command, end }) => (end === 'done' ? (endingOf(command, now) ?? []) : []));
+  const endings = ended.filter(isDone).flatMap(({ command }) => endingOf(command, now) ?? []);
   const last = Math.max(0, ...endings.map(({ until }) => Date.parse(until)));
   await sleep(Math.max(0, last - Date.now()));
   return endings.map((command) => ({ command, end: 'done' }));

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import test from 'ava';
 import { ROOT } from '#platform/validation/group-fields.ts';
 import { openTestAuth, type TestAuth } from '../auth.fixture.ts';
@@ -125,4 +126,46 @@ test('who asks what another member may do in a group learns of no group above th
   await auth.store.groups.updateOne({ _id: top._id }, { $set: { positions: [leading, ofAll] } });
   await auth.store.members.updateOne({ _id: inside.memberId }, { $set: { groupIds: [inner._id, top._id] } });
   t.like(await update(), { allowed: true, positions: [{ positionId: leading.id, groupId: top._id }] });
+});
+
+test('of what a policy goes by, and of what would do, it is told as far as who asks may see it there', async (t) => {
+  const roleId = `leaders-${randomUUID()}`;
+  await auth.role(roleId, [
+    'permit (principal, action == Musubi::Action::"group.expel-member", resource) when { principal in resource.leaders };',
+  ]);
+  const [leading, archiving] = [position('leader'), position(null, ['group.archive', 'subtree'])];
+  const seeing = (['group.read', 'position.list', 'group.list-members'] as const).map((action): [string, 'here'] => [
+    action,
+    'here',
+  ]);
+  const top = await add(undefined, { positions: [leading, archiving] });
+  const inner = await add(top, { positions: [position('member', ...seeing)] });
+  const leader = await member({ groupIds: [top._id], positionIds: [leading.id] }, [roleId]);
+  const inside = await member({ groupIds: [inner._id, top._id] });
+  const told = async () => {
+    const all = await explainGroup(auth, { accessToken: inside.accessToken, memberId: leader.memberId, groupId: inner._id });
+    const of = (name: string) => all.find(({ action }) => action === name);
+    return { ties: of('group.expel-member')?.policies.map(({ ties }) => ties), would: of('group.archive')?.wouldDo };
+  };
+  const ofItself = async () => {
+    const { accessToken, memberId } = inside;
+    const all = await explainGroup(auth, { accessToken, memberId, groupId: inner._id });
+    return all.find(({ action }) => action === 'group.archive')?.wouldDo;
+  };
+  const permit = (...permissions: [string, 'here'][]) =>
+    auth.store.groups.updateOne(
+      { _id: top._id },
+      { $set: { positions: [leading, archiving, position('member', ...permissions)] } },
+    );
+  const would = [{ kind: 'holder', groupId: top._id, positionId: archiving.id }];
+  t.deepEqual([await told(), await ofItself()], [{ ties: [[]], would: [] }, []], 'it may see nothing of that one');
+  await permit(['group.read', 'here']);
+  t.deepEqual([await told(), await ofItself()], [{ ties: [[]], would: [] }, []], 'nor who is in it, and the positions there');
+  await permit(['group.read', 'here'], ['position.list', 'here']);
+  t.deepEqual([await told(), await ofItself()], [{ ties: [[]], would: [] }, would], 'of itself it asks for no others');
+  await permit(...seeing);
+  t.deepEqual(
+    [await told(), await ofItself()],
+    [{ ties: [[{ kind: 'leader', groupId: top._id, positionId: leading.id }]], would }, would],
+  );
 });

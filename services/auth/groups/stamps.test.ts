@@ -10,10 +10,10 @@ import { change, grant, groupsOf, operation } from './groups.fixture.ts';
 // Whether what an answer goes by has changed, and be it that it is now as it was: that is told by its stamp.
 
 let auth: TestAuth;
-let { member, made } = {} as ReturnType<typeof groupsOf>;
+let { member, made, undo } = {} as ReturnType<typeof groupsOf>;
 test.before(async () => {
   auth = await openTestAuth(process.env.MUSUBI_MONGODB_URL);
-  ({ member, made } = groupsOf(auth));
+  ({ member, made, undo } = groupsOf(auth));
   await putRootGroup(auth.store, []);
 });
 test.after.always(() => auth?.close());
@@ -73,4 +73,35 @@ test('a stamp changes with policies, the place of the group, and positions there
     await isAnother('where it is');
   }
   t.deepEqual(await ask(randomUUID()), { allowed: true, stamp: '' }, 'nothing is known of it');
+});
+
+test('a stamp changes with what is undone, too: meanwhile it was something else', async (t) => {
+  const role = `reads-${randomUUID()}`;
+  await auth.role(role, [READ]);
+  const one = await member(role);
+  const [place, own] = [await made(undefined), grant(PositionKind.POSITION_KIND_UNSPECIFIED, ['group.update', 'here'])];
+  const { groupId } = await made(undefined, ROOT, own, grant(PositionKind.POSITION_KIND_UNSPECIFIED));
+  const positions = async () => (await auth.store.groups.findOne({ _id: groupId }))?.positions;
+  const stamp = async () => {
+    const checks = [{ action: 'group.read', resource: { type: 'Group', id: groupId, ownerId: '' } }];
+    return (await checkAll(auth, { accessToken: one.accessToken, checks })).stamps()[0] ?? '';
+  };
+  const before = await positions();
+  const steps: Record<string, (asked: ReturnType<typeof operation>) => Promise<unknown>> = {
+    'another position': (asked) => auth.steps.putPosition({ ...asked, groupId, position: { ...own, permissions: [] } }),
+    'one position less': (asked) => auth.steps.removePosition({ ...asked, groupId, positionId: own.positionId }),
+    'found by nobody else': (asked) => auth.steps.changeGroup({ ...asked, groupId, findable: false }),
+    'another place': (asked) => auth.steps.moveGroup({ ...asked, groupId, parentId: place.groupId }),
+  };
+  const seen = new Set([await stamp()]);
+  for (const [what, step] of Object.entries(steps)) {
+    const asked = operation();
+    for (const work of [() => step(asked), () => undo(asked.operationId)]) {
+      await work();
+      const next = await stamp();
+      t.false(seen.has(next), what);
+      seen.add(next);
+    }
+    t.deepEqual(await positions(), before, `${what}: each in its place`);
+  }
 });

@@ -1,9 +1,13 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
+import { transaction } from '#platform/operations/mongo.ts';
+import { until } from '#platform/until.fixture.ts';
 import { openTestAuth, type TestAuth } from '../auth.fixture.ts';
 import { change, groupsOf } from '../groups/groups.fixture.ts';
 import { listAuditEvents } from '../rpcs/list-audit-events.ts';
 import { putRootGroup } from '../rpcs/put-root-group.ts';
+import { admitMembers } from './additions.ts';
 
 // Many come into a group by one job, for as long as what allowed it holds.
 
@@ -146,4 +150,48 @@ test('of what was allowed the undo leaves nothing, and its end nothing either; a
   await auth.steps.removeGroups({ operationId: `${randomUUID()}/auth.removeGroups`, groupId, permit: undefined });
   t.deepEqual((await admit(gone, groupId, one.memberId)).refused, [{ memberId: one.memberId, code: 'GROUP_NOT_FOUND' }]);
   await t.throwsAsync(allow(randomUUID(), randomUUID(), undefined), { code: 'GROUP_NOT_FOUND' });
+});
+
+test('who takes the permission away waits for a part that has looked at it already, as for any pivot', async (t) => {
+  const [leader, one] = [await member(READS), await member()];
+  const { groupId } = await made(leader.memberId);
+  const jobId = randomUUID();
+  await allow(jobId, groupId, leader.permit(groupId));
+  const [looked, go] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const request = { operationId: `${jobId}/auth.admitMembers`, groupId, memberIds: [one.memberId], hinderedIds: [] };
+  const part = transaction(auth.store.mongo, async (session) => {
+    await admitMembers(auth).do({ store: auth.store, session }, request);
+    looked.resolve();
+    await go.promise;
+  });
+  await looked.promise;
+  let isAcknowledged = false;
+  const taking = unbind(groupId, leader.memberId).then(() => {
+    isAcknowledged = true;
+  });
+  const isTaken = async () => (await auth.store.members.findOne({ _id: leader.memberId }))?.positionIds?.length === 0;
+  await until(isTaken, 'it is taken away');
+  await sleep(300);
+  t.false(isAcknowledged, 'but that is not said yet');
+  go.resolve();
+  await Promise.all([part, taking]);
+  t.deepEqual(await groupsOfMember(one.memberId), [groupId]);
+});
+
+test('a part has a thousand members at most, with those that are hindered; each that comes in is another one from then on', async (t) => {
+  const [{ groupId }, one, jobId] = [await made(undefined), await member(), randomUUID()];
+  await allow(jobId, groupId, undefined);
+  const many = Array.from({ length: 1_000 }, () => randomUUID());
+  for (const [hindered, members] of [
+    [[], [one.memberId, ...many]],
+    [many, [one.memberId]],
+  ] as [string[], string[]][])
+    t.like(await t.throwsAsync(admitBeside(jobId, groupId, hindered, members)), {
+      code: 'INVALID_ARGUMENT',
+      fields: [{ field: 'memberIds' }],
+    });
+  const standings = async () => (await auth.store.members.findOne({ _id: one.memberId }))?.standings ?? 0;
+  const before = await standings();
+  await admit(jobId, groupId, one.memberId);
+  t.is(await standings(), before + 1);
 });

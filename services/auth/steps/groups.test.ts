@@ -2,8 +2,9 @@ import { randomUUID } from 'node:crypto';
 import test from 'ava';
 import { ROOT } from '#platform/validation/group-fields.ts';
 import { PositionKind } from '#proto/musubi/position/v1/position.ts';
+import { authorize } from '../access.ts';
 import { openTestAuth, type TestAuth } from '../auth.fixture.ts';
-import { grant, groupsOf, operation } from '../groups/groups.fixture.ts';
+import { change, grant, groupsOf, operation } from '../groups/groups.fixture.ts';
 import { putRootGroup } from '../rpcs/put-root-group.ts';
 
 // Auth's copy of the groups: where they are, and that nothing is granted in those that are gone.
@@ -115,6 +116,12 @@ test('who moves a group gives nobody more in it than it holds there itself, and 
   await t.notThrowsAsync(move(here.groupId), 'what reaches no further is nothing to the group');
   await t.notThrowsAsync(move(strong.groupId, await member('admin')));
   // What a policy names is not left, nor entered, by who is no administrator.
+  await t.notThrowsAsync(move(here.groupId, await member('admin')));
+  const below = await made(undefined, here.groupId);
+  await auth.role(`names-${below.groupId}`, [
+    `forbid (principal, action == Musubi::Action::"group.archive", resource == Musubi::Group::"${here.groupId}");`,
+  ]);
+  await t.throwsAsync(move(ROOT), EXCEEDS, 'it would be left');
   await auth.role(`names-${mine.groupId}`, [
     `forbid (principal, action == Musubi::Action::"group.archive", resource in Musubi::Group::"${same.groupId}");`,
   ]);
@@ -144,6 +151,64 @@ test('in groups that are removed nothing is granted, until that is undone; then 
   t.is(await auth.store.groups.countDocuments({ _id: { $in: groupIds } }), 0);
   t.is(await auth.store.groups.countDocuments({ _id: kept.groupId }), 1, 'what is not removed is not forgotten');
   t.like(await auth.store.members.findOne({ _id: one.memberId }), { positionIds: [kept.leader.positionId] });
+});
+
+test('of what is forgotten nobody is a member any more, nor invited; a hundred groups are forgotten at once at most', async (t) => {
+  const [one, guest] = [await member(), await member()];
+  const [gone, kept] = [await made(one.memberId), await made(one.memberId)];
+  const invite = (groupId: string) =>
+    auth.steps.changeStandings({
+      ...change(),
+      groupId,
+      changes: [{ memberId: guest.memberId, isInvited: true, positions: undefined }],
+    });
+  for (const { groupId } of [gone, kept]) await invite(groupId);
+  const ties = async ({ memberId }: typeof one) => {
+    const { groupIds = [], invitedTo = [], standings = 0 } = (await auth.store.members.findOne({ _id: memberId })) ?? {};
+    return { groupIds, invitedTo, standings };
+  };
+  const before = [await ties(one), await ties(guest)] as const;
+  await auth.steps.removeGroups({ ...operation(), groupId: gone.groupId });
+  const positionIds = [gone.leader.positionId, gone.everybody.positionId];
+  await auth.steps.forgetGroups({ ...operation(), groupIds: [gone.groupId], positionIds });
+  const [after, ofGuest] = [await ties(one), await ties(guest)];
+  t.deepEqual([after.groupIds, ofGuest.invitedTo], [[kept.groupId], [kept.groupId]]);
+  t.true(after.standings > before[0].standings && ofGuest.standings > before[1].standings, 'each is another one from then on');
+  const many = Array.from({ length: 101 }, () => randomUUID());
+  await t.throwsAsync(auth.steps.forgetGroups({ ...operation(), groupIds: many, positionIds: [] }), { code: 'INVALID_ARGUMENT' });
+});
+
+test('what is removed is in no list any more, until that is undone', async (t) => {
+  const one = await member();
+  const [top, other] = [await made(one.memberId), await made(one.memberId)];
+  const inner = await made(undefined, top.groupId);
+  const seen = async (action: string) => {
+    const resource = { type: 'Group', id: '', ownerId: '' };
+    return JSON.stringify((await authorize(auth, { accessToken: one.accessToken, action, resource, filtered: true })).seen);
+  };
+  const shows = async ({ groupId }: { groupId: string }): Promise<boolean[]> => [
+    (await seen('group.update')).includes(groupId),
+    (await seen('group.list-members')).includes(groupId),
+  ];
+  const removal = { ...operation(), groupId: top.groupId };
+  t.deepEqual(
+    [await shows(top), await shows(other)],
+    [
+      [true, true],
+      [true, true],
+    ],
+  );
+  await auth.steps.removeGroups(removal);
+  t.deepEqual(
+    [await shows(top), await shows(inner), await shows(other)],
+    [
+      [false, false],
+      [false, false],
+      [true, true],
+    ],
+  );
+  await undo(removal.operationId);
+  t.deepEqual(await shows(top), [true, true]);
 });
 
 test('a policy that names the position of all members, to which nobody is bound, is refused when it is written', async (t) => {
