@@ -1,6 +1,18 @@
-import { randomUUID } from 'node:crypto';
 import test, { type ExecutionContext } from 'ava';
-import { admin, type Client, login, register, unique } from './client.ts';
+import { admin, type Client, unique } from './client.ts';
+import {
+  done,
+  follow as followHere,
+  make,
+  member,
+  rename,
+  type Someone,
+  saidTo,
+  settled,
+  someone,
+  topicOf,
+  wait,
+} from './followers.ts';
 import { type Started, startProgram } from './processes.ts';
 import { type Frame, Socket } from './socket.ts';
 
@@ -12,48 +24,8 @@ test.before(async () => {
 });
 test.after.always(() => other?.stop());
 
-const wait = { prefer: 'wait=30' };
 const urlOf = ({ ports }: Started): string => `ws://127.0.0.1:${ports.http}/v1/events`;
-const topicOf = (groupId: string): string => `group:${groupId}`;
-const OF_GROUPS = new Set(['group', 'membership', 'position', 'bindings', 'candidate']);
-const saidTo = (socket: Socket): Frame[] => socket.frames.filter(({ type }) => OF_GROUPS.has(type));
-
-interface Someone {
-  memberId: string;
-  client: Client;
-}
-
-async function someone(as: Client): Promise<Someone> {
-  const { memberId, loginId, password } = await register(as);
-  return { memberId, client: await login(loginId, password) };
-}
-
-async function done(t: ExecutionContext, answer: Promise<{ status: number; body: any }>): Promise<string> {
-  const { status, body } = await answer;
-  t.true(status < 300 && status !== 202, `${status} ${JSON.stringify(body)}`);
-  return body?.id;
-}
-
-const make = (t: ExecutionContext, { client }: Someone, body: object = {}): Promise<string> =>
-  done(t, client.post('/v1/groups', { name: unique('Group'), ...body }, wait));
-const rename = (t: ExecutionContext, { client }: Someone, groupId: string): Promise<string> =>
-  done(t, client.patch(`/v1/groups/${groupId}`, { name: unique('Renamed') }, wait));
-const member = (groupId: string, { memberId }: Someone): string => `/v1/groups/${groupId}/members/${memberId}`;
-
-/** A socket that follows a group. */
-async function follow(t: ExecutionContext, { client }: Someone, groupId: string, url = urlOf(other)): Promise<Socket> {
-  const socket = await Socket.open(client.token, url);
-  socket.send({ type: 'subscribe', topics: [topicOf(groupId)] });
-  t.deepEqual((await socket.frame(({ type }) => type === 'subscribed')).topics, [topicOf(groupId)]);
-  return socket;
-}
-
-/** Everything that was sent before is here. */
-async function settled(socket: Socket): Promise<void> {
-  const ref = randomUUID();
-  socket.send({ type: 'ping', ref });
-  await socket.frame((frame) => frame.type === 'pong' && frame.ref === ref);
-}
+const follow = (t: ExecutionContext, one: Someone, groupId: string): Promise<Socket> => followHere(t, one, groupId, urlOf(other));
 
 test('a member hears at another node what is made, who comes and who is bound; who may not see the group is refused', async (t) => {
   const as = await admin();
@@ -61,7 +33,7 @@ test('a member hears at another node what is made, who comes and who is bound; w
   const groupId = await make(t, leader, { visibility: 'invitation' });
   await done(t, leader.client.put(member(groupId, one), undefined, wait));
   const socket = await follow(t, one, groupId);
-  const here = await follow(t, leader, groupId, undefined);
+  const here = await followHere(t, leader, groupId);
 
   const refused = await Socket.open(stranger.client.token, urlOf(other));
   refused.send({ type: 'subscribe', topics: [topicOf(groupId)] });
@@ -122,7 +94,7 @@ for (const [way, { isMember, end }] of Object.entries(WAYS)) {
     const [leader, one] = [await someone(as), await someone(as)];
     const groupId = await make(t, leader, isMember ? { visibility: 'invitation' } : {});
     if (isMember) await done(t, leader.client.put(member(groupId, one), undefined, wait));
-    const sockets = [await follow(t, one, groupId), await follow(t, one, groupId, undefined)];
+    const sockets = [await follow(t, one, groupId), await followHere(t, one, groupId)];
     const leading = await follow(t, leader, groupId);
     await end(t, leader, groupId, one);
     const heard = new Map<Socket, number>();
@@ -178,7 +150,7 @@ for (const [way, end] of Object.entries(FROM_ABOVE)) {
     const permissions = [{ action: 'group.read', reach: 'subtree' }];
     const positionId = await done(t, leader.client.post(`/v1/groups/${above}/positions`, { name: 'Reader', permissions }, wait));
     await done(t, leader.client.put(`/v1/groups/${above}/positions/${positionId}/members/${one.memberId}`, undefined, wait));
-    const [socket, leading] = [await follow(t, one, groupId), await follow(t, leader, groupId, undefined)];
+    const [socket, leading] = [await follow(t, one, groupId), await followHere(t, leader, groupId)];
     await end(t, as, { above, positionId, within });
     await settled(socket);
     const ends = socket.frames.filter(({ type }) => type === 'unsubscribed');
@@ -200,7 +172,7 @@ test('who comes back after a restart of its node gets what it missed, once, and 
   const groupId = await make(t, leader);
   let node = await startProgram('websocket');
   t.teardown(() => node.stop());
-  const first = await follow(t, leader, groupId, urlOf(node));
+  const first = await followHere(t, leader, groupId, urlOf(node));
   await rename(t, leader, groupId);
   const { cursor = '' } = await first.frame(({ type }) => type === 'group');
   await node.stop();
@@ -267,57 +239,4 @@ test('who asks and who is invited hears what becomes of it; who may decide hears
     t.false(JSON.stringify(each.frames).includes('a secret'));
     await each.close();
   }
-});
-
-test('who follows a group hears that it was archived, restored and moved; of a move also who follows what it left, or came into', async (t) => {
-  const leader = await someone(await admin());
-  const [from, to] = [await make(t, leader), await make(t, leader)];
-  const groupId = await make(t, leader, { parentId: from });
-  const [own, left, entered] = [await follow(t, leader, groupId), await follow(t, leader, from), await follow(t, leader, to)];
-  for (const [what, body] of [['archive'], ['restore'], ['move', { parentId: to }]] as const)
-    await done(t, leader.client.post(`/v1/groups/${groupId}:${what}`, body, wait));
-  for (const socket of [own, left, entered]) await socket.frame(({ change }) => change === 'moved');
-  const told = (socket: Socket, topic: string, ...versions: [change: string, version: number][]) =>
-    t.deepEqual(
-      saidTo(socket).map((frame) => ({ ...frame, cursor: '' })),
-      versions.map(([change, version]) => ({ type: 'group', topic: topicOf(topic), cursor: '', change, groupId, version })),
-    );
-  told(own, groupId, ['archived', 2], ['restored', 3], ['moved', 4]);
-  told(left, from, ['moved', 4]);
-  told(entered, to, ['moved', 4]);
-  for (const socket of [own, left, entered]) await socket.close();
-});
-
-test('who follows a group hears that one above it was archived, restored or moved, and is out of it when that is deleted', async (t) => {
-  const as = await admin();
-  const [leader, one] = [await someone(as), await someone(as)];
-  const [top, place] = [await make(t, leader), await make(t, leader)];
-  const middle = await make(t, leader, { parentId: top, visibility: 'invitation' });
-  const groupId = await make(t, leader, { parentId: middle });
-  const socket = await follow(t, one, groupId);
-  const { client } = leader;
-  const ways = [
-    () => client.post(`/v1/groups/${top}:archive`, undefined, wait),
-    () => client.post(`/v1/groups/${top}:restore`, undefined, wait),
-    () => client.post(`/v1/groups/${top}:move`, { parentId: place }, wait),
-  ];
-  for (const [count, way] of ways.entries()) {
-    await done(t, way());
-    await socket.frame((frame) => saidTo(socket).indexOf(frame) === count);
-  }
-  t.deepEqual(
-    saidTo(socket).map((frame) => ({ ...frame, cursor: '' })),
-    ways.map(() => ({ type: 'group', topic: topicOf(groupId), cursor: '', change: 'updated', groupId })),
-  );
-  await done(t, client.delete(`/v1/groups/${top}?cascade=true`, wait));
-  t.like(await socket.frame(({ type }) => type === 'unsubscribed'), { topics: [topicOf(groupId)], code: 'PERMISSION_REVOKED' });
-  t.false(JSON.stringify(socket.frames).includes(middle));
-  const { body } = await as.get(`/v1/audit-events?action=group.delete&pageSize=100`);
-  const event = body.items.find(({ resources }: { resources: { id: string }[] }) => resources[0]?.id === top);
-  t.is(event?.count, 3);
-  t.deepEqual(
-    event?.resources.map(({ id }: { id: string }) => id),
-    [top, middle, groupId],
-  );
-  await socket.close();
 });

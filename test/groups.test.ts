@@ -97,7 +97,7 @@ test('members join what is open, are added, put out, and leave; the last leader 
   t.like(await one.client.delete(member(open.id, one), wait), { status: 409, body: { code: 'LAST_LEADER' } });
   t.like(await one.client.delete(`${member(open.id, one)}?successorId=${three.memberId}`, wait), {
     status: 409,
-    body: { code: 'NOT_MEMBER' },
+    body: { code: 'NOT_MEMBER', errors: [{ field: 'successorId' }] },
   });
   t.is((await one.client.delete(`${member(open.id, one)}?successorId=${two.memberId}`, wait)).status, 204);
   t.is((await two.client.patch(`/v1/groups/${open.id}`, { description: 'led by another' }, wait)).status, 200);

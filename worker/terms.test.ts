@@ -11,6 +11,7 @@ import { SYSTEM } from '#platform/validation/id.ts';
 import type { Term } from '../activities/terms.ts';
 import { HISTORY, OF_THE_SYSTEM, SEARCH_ATTRIBUTES, TIMERS, WORKER_TUNING } from '../temporal.config.ts';
 import { bundleForTest } from '../workflows/bundle.fixture.ts';
+import { detailsOf } from '../workflows/observe.fixture.ts';
 import type { How } from '../workflows/term.fixture.ts';
 import { createTerms, setDueTerms, termId, termsInWords } from './terms.ts';
 
@@ -90,8 +91,6 @@ function about(what: string): Omit<Term, 'until'> {
 const handleOf = (term: Omit<Term, 'until'>): WorkflowHandle => client.workflow.getHandle(termId(term));
 const isClosed = async (term: Omit<Term, 'until'>): Promise<boolean> =>
   (await handleOf(term).describe()).status.name !== 'RUNNING';
-const detailsOf = async (term: Omit<Term, 'until'>): Promise<string> =>
-  (await handleOf(term).query<{ currentDetails: string }>('__temporal_workflow_metadata')).currentDetails;
 
 /** Lets so much time pass. */
 async function pass(ms: number): Promise<void> {
@@ -135,7 +134,7 @@ test.serial('a term that runs is prolonged, shortened and called off by setting 
   await set({ ...term, until: prolonged });
   await pass(2 * DAY);
   t.deepEqual(ended, []);
-  t.true((await detailsOf(term)).includes(`ends at ${prolonged}`), await detailsOf(term));
+  t.true((await detailsOf(handleOf(term))).includes(`ends at ${prolonged}`), await detailsOf(handleOf(term)));
   await set({ ...term, until: await later(60_000) });
   await pass(120_000);
   await until(() => isClosed(term));
@@ -159,7 +158,7 @@ test.serial('the Web UI shows what it is about, when it ends, by what, and what 
   await set({ ...term, until: moment });
   const description = await handleOf(term).describe();
   t.is(description.type, 'term');
-  t.is(await detailsOf(term), `It ends at ${moment}, by \`group.ending\`.\n`);
+  t.is(await detailsOf(handleOf(term)), `It ends at ${moment}, by \`group.ending\`.\n`);
   const { events } = await handleOf(term).fetchHistory();
   const timer = events?.find(({ timerStartedEventAttributes }) => timerStartedEventAttributes);
   t.is(JSON.parse(String(timer?.userMetadata?.summary?.data)), `ends at ${moment}`);
@@ -177,7 +176,7 @@ test.serial('what could not be ended is tried again by another job until it is; 
   hows.push('in vain', 'in vain');
   await set({ ...vain, until: await later(1_000) });
   await pass(2_000);
-  await until(async () => (await detailsOf(vain)).includes('in vain'));
+  await until(async () => (await detailsOf(handleOf(vain))).includes('in vain'));
   t.is(ended.length, 1);
   t.false(await isClosed(vain));
   for (let tries = 0; tries < 3 && !(await isClosed(vain)); tries++) await pass(TIMERS.endAgain.ms + 1_000);
@@ -198,12 +197,12 @@ test.serial('one that is prolonged while it is ended, or between two tries, goes
   hows.push('in vain');
   await set({ ...term, until: await later(1_000) });
   await pass(2_000);
-  await until(async () => (await detailsOf(term)).includes('in vain'));
+  await until(async () => (await detailsOf(handleOf(term))).includes('in vain'));
   const moment = await later(DAY);
   await set({ ...term, until: moment });
   await pass(10 * TIMERS.endAgain.ms);
   t.is(ended.length, 1);
-  t.true((await detailsOf(term)).startsWith(`It ends at ${moment}`));
+  t.true((await detailsOf(handleOf(term))).startsWith(`It ends at ${moment}`));
   await pass(DAY);
   await until(() => isClosed(term));
   t.is(ended.length, 2);

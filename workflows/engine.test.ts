@@ -1,7 +1,7 @@
 import type { WorkflowHandle } from '@temporalio/client';
 import anyTest, { type ExecutionContext, type TestFn } from 'ava';
 import type { CommandName } from './commands.ts';
-import { attributesOf, failureOf } from './observe.fixture.ts';
+import { answerOf, attributesOf, failureOf } from './observe.fixture.ts';
 import { away, busy, defect, mistaken, notVisible, PERMIT, revoked, ScriptedServices, taken, undone } from './saga.fixture.ts';
 import type { SagaDeclaration } from './saga.ts';
 import * as sagas from './sagas.ts';
@@ -201,7 +201,7 @@ test('it can be asked whether it is too late to cancel', async (t) => {
   const answers: boolean[] = [];
   // At the fifth attempt, a regular activity: the workflow itself is free to answer.
   const ask = async (attempt: number, _: unknown, workflow: WorkflowHandle) => {
-    if (attempt === 5) answers.push(await workflow.query<boolean>('tooLate'));
+    if (attempt === 5) answers.push(await answerOf<boolean>(workflow, 'tooLate'));
     return attempt < 6 ? away : {};
   };
   const asked = { 'auth.bindLogin': ask, 'auth.grantRoles': ask, 'member.activateMember': ask };

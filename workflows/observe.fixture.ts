@@ -1,4 +1,6 @@
-import { type Client, WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
+import { status } from '@grpc/grpc-js';
+import { type Client, isGrpcServiceError, ServiceError, WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
+import { until } from '#platform/until.fixture.ts';
 import type { History } from './history.fixture.ts';
 
 // What operators see of a run, from outside.
@@ -20,9 +22,25 @@ export async function attributesOf(handle: WorkflowHandle): Promise<Record<strin
   return Object.fromEntries(typedSearchAttributes.getAll().map(({ key, value }) => [key.name, value]));
 }
 
+/** What it answers to a query. A worker that many tests keep busy may not come to it in the time that Temporal gives it: then it is asked again. */
+export async function answerOf<Answer>(handle: WorkflowHandle, query: string): Promise<Answer> {
+  const answers: Answer[] = [];
+  const isAnswered = async (): Promise<boolean> => {
+    try {
+      return answers.push(await handle.query<Answer>(query)) > 0;
+    } catch (error) {
+      const cause = error instanceof ServiceError ? error.cause : error;
+      if (isGrpcServiceError(cause) && cause.code === status.DEADLINE_EXCEEDED) return false;
+      throw error;
+    }
+  };
+  await until(isAnswered, `an answer to ${query}`);
+  return answers[0] as Answer;
+}
+
 /** What it tells operators of itself. */
 export const detailsOf = async (handle: WorkflowHandle): Promise<string> =>
-  (await handle.query<{ currentDetails: string }>('__temporal_workflow_metadata')).currentDetails;
+  (await answerOf<{ currentDetails: string }>(handle, '__temporal_workflow_metadata')).currentDetails;
 
 /** One run of a workflow. */
 export interface WorkflowRun {

@@ -131,7 +131,10 @@ test('nobody is kept in a group that is archived, or lies under one that is', as
 test('who is to lead the group is in it, and about to stay', async (t) => {
   const [groupId, memberId, other, stranger] = [await createGroup(), randomUUID(), randomUUID(), randomUUID()];
   await putMembers(groupId, [memberId, other]);
-  await t.throwsAsync(change(groupId, memberId, { change: 'LEAVE', successorId: stranger }), { code: 'NOT_MEMBER' });
+  const outside = await t.throwsAsync(change(groupId, memberId, { change: 'LEAVE', successorId: stranger }), {
+    code: 'NOT_MEMBER',
+  });
+  t.like(outside, { fields: [{ field: 'successorId' }] });
   const at = job();
   await change(groupId, other, { change: 'LEAVE' }, at);
   await t.throwsAsync(change(groupId, memberId, { change: 'LEAVE', successorId: other }), { code: 'MEMBERSHIP_BUSY' });

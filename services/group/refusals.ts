@@ -65,6 +65,10 @@ export const noCarrier = (): MusubiError =>
 export const alreadyMember = (): MusubiError => failedPrecondition('ALREADY_MEMBER', 'the member is in the group already');
 export const notMember = (memberId: string): MusubiError =>
   failedPrecondition('NOT_MEMBER', `the member ${memberId} is not in the group`);
+export const successorNotMember = (memberId: string): MusubiError =>
+  failedPrecondition('NOT_MEMBER', `the member ${memberId}, who is to lead the group, is not in it`, {
+    fields: [{ field: 'successorId', code: 'INVALID', message: 'must be of somebody who is in the group' }],
+  });
 export const groupNotOpen = (): MusubiError => failedPrecondition('GROUP_NOT_OPEN', 'nobody joins this group by itself');
 export const tooManyGroups = (): MusubiError =>
   failedPrecondition('TOO_MANY_GROUPS', `a member is in at most ${MOST_GROUPS} groups`);

@@ -257,22 +257,24 @@ test.serial('what does not fit into a message is on the next page', async (t) =>
   await gone();
 });
 
-test.serial('whole trees take turns; what is right below a group waits for nobody', async (t) => {
+test.serial('whole trees, and what is sought, take turns; what is right below a group waits for nobody', async (t) => {
   const { id, gone } = await tree();
   const at = id('top');
   const one = new Turns(1, { places: 1 });
   const held = Promise.withResolvers<void>();
   const holding = one.take(() => held.promise, { name: 'x' });
-  const list = (depth: number, memberId: string, signal?: AbortSignal) =>
+  const list = (depth: number, memberId: string, signal?: AbortSignal, sought: { tag?: string; filter?: string } = {}) =>
     listSubgroups(
       { db, turns: one },
-      { groupId: at, depth, memberId, pageSize: 0, pageToken: '', tag: '', filter: '', orderBy: '', seen: ALL },
+      { groupId: at, depth, memberId, pageSize: 0, pageToken: '', tag: '', filter: '', orderBy: '', seen: ALL, ...sought },
       signal,
     );
   t.deepEqual((await list(1, 'a')).groups, []);
   const left = new AbortController();
   const waiting = list(2, 'a', left.signal);
   await t.throwsAsync(list(2, 'a'), { code: 'TOO_BUSY' });
+  for (const sought of [{ tag: 'sales' }, { filter: 'visibility = "request"' }])
+    await t.throwsAsync(list(1, 'a', undefined, sought), { code: 'TOO_BUSY' }, Object.keys(sought).join());
   left.abort();
   await t.throwsAsync(waiting, { code: 'CALLER_GONE' });
   const last = list(100, 'a');

@@ -25,8 +25,8 @@ import {
   groupNotOpen,
   memberDeleting,
   membershipBusy,
-  notMember,
   rootGroup,
+  successorNotMember,
 } from '../refusals.ts';
 import { keepGroup } from '../store.ts';
 import { holdTree, pathOf, requireNotArchived, requireNotHeld } from '../tree.ts';
@@ -115,6 +115,6 @@ export async function requireOpenTo(tx: Transaction, groupId: string, change: As
 /** Who is to lead the group is in it, and about to stay. */
 async function requireStays(tx: Transaction, groupId: string, memberId: string): Promise<void> {
   const membership = await findMembership(tx, groupId, memberId);
-  if (!membership?.joinedAt) throw notMember(memberId);
+  if (!membership?.joinedAt) throw successorNotMember(memberId);
   if (membership.lockHolder !== null) throw membershipBusy();
 }

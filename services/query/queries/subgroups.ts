@@ -23,7 +23,7 @@ const placeOf = (value: z.ZodType<string>) =>
  * A page of the groups below one that who asks may see: the nearest first, then by name or in another order, then ID. So none comes before what it is in, and
  * what is added while somebody turns the pages neither hides nor repeats another.
  *
- * Whole trees take turns with searches, member by member: the rest of the queries must not wait for them.
+ * Whole trees, and what is sought, take turns with searches, member by member: the rest of the queries must not wait for them.
  *
  * @throws INVALID_ARGUMENT, PAGE_TOKEN_INVALID, GROUP_NOT_FOUND, CALLER_GONE; TOO_BUSY when too many wait
  */
@@ -45,8 +45,9 @@ export async function listSubgroups(
     // One more than asked for tells whether there is a next page.
     return await subgroups(db, { ...which, tag, limit: size + 1 }, signal);
   };
-  // What is right below is found by an index; all that is further below is looked up and sorted for each page.
-  const inTurn = (): Promise<Subgroup[]> => (depth === 1 ? read() : turns.take(read, { name: memberId, signal }));
+  // What is right below is found by an index; all that is further below is looked up and sorted for each page, and a tag is sought in all sets.
+  const isSought = depth > 1 || tagKey !== '' || request.filter !== '';
+  const inTurn = (): Promise<Subgroup[]> => (isSought ? turns.take(read, { name: memberId, signal }) : read());
   const found = groupId.includes('\0') ? [] : await inTurn();
   if (found.length === 0) await requireGroup(db, groupId, KNOWN, signal);
   const page = found.slice(0, Math.min(size, fitting(found)));
