@@ -234,6 +234,7 @@ test('who asks and who is invited hears what becomes of it; who may decide hears
     ...['request made', 'request declined', 'request ended', 'invitation made', 'invitation admitted'],
   ]);
   await leading.frame(({ type }) => type === 'membership');
+  await leading.frame((frame) => frame.change === 'ended' && (frame as { of?: string }).of === 'invitation');
   t.deepEqual(inOrder(leading.frames, 'candidate'), ['request made', 'request ended', 'invitation made', 'invitation ended']);
   for (const each of [leading, socket]) {
     t.false(JSON.stringify(each.frames).includes('a secret'));
