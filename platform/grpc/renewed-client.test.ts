@@ -70,44 +70,47 @@ test('a connection is used for its time, by all clients of its target; then call
   t.is(sessions.length, 2);
 });
 
-test('what waits for its connection when that is renewed gets its answer all the same', async (t) => {
+/** A client, whose connection comes of age when that is said. */
+async function connect(t: ExecutionContext) {
   const { target, answer } = await serve(t);
   let now = 0;
   const clients = new RenewedClient(target, {}, () => now);
   t.teardown(() => clients.close());
+  const age = (): void => {
+    now = CONNECTION_AGE_MS;
+  };
+  return { answer, clients, age };
+}
+
+test('what waits for its connection when that is renewed gets its answer all the same', async (t) => {
+  const { answer, clients, age } = await connect(t);
   const waits = call(clients);
-  now = CONNECTION_AGE_MS;
+  age();
   const next = call(clients);
   await Promise.all([answer(0), answer(1), waits, next]);
   t.pass();
 });
 
 test('one that nobody uses any more is closed as another one takes its place', async (t) => {
-  const { target, answer } = await serve(t);
-  let now = 0;
-  const clients = new RenewedClient(target, {}, () => now);
-  t.teardown(() => clients.close());
+  const { answer, clients, age } = await connect(t);
   const first = call(clients);
   const session = await answer(0);
   await first;
-  now = CONNECTION_AGE_MS;
+  age();
   const next = call(clients);
   await answer(1);
   await next;
-  await until(() => session.destroyed, 'the old one is closed', 10_000);
+  await until(() => session.destroyed, 'the old one is closed');
   t.pass();
 });
 
 test('a call that is said to be over twice is over once: the others on its connection get their answers', async (t) => {
-  const { target, answer } = await serve(t);
-  let now = 0;
-  const clients = new RenewedClient(target, {}, () => now);
-  t.teardown(() => clients.close());
+  const { answer, clients, age } = await connect(t);
   const { end } = clients.begin();
   end();
   end();
   const waits = call(clients);
-  now = CONNECTION_AGE_MS;
+  age();
   const next = call(clients);
   await Promise.all([answer(0), answer(1), waits, next]);
   t.pass();

@@ -2,7 +2,7 @@ import { Loader } from '#platform/concurrency/loader.ts';
 import type { MemberStatus } from './domain.ts';
 import { findAmongGroups } from './groups/find-among-groups.ts';
 import type { RoleVersion } from './policy-sets.ts';
-import type { About } from './question.ts';
+import { type About, NOTHING_ASKED } from './question.ts';
 import {
   type Asked,
   holds,
@@ -31,8 +31,6 @@ interface Found {
 /** What is asked about by one, of the hundred that are looked up at once. */
 const weightOf = ({ about: { members, groups } }: Asked): number => Math.max(1, members.length + groups.length);
 
-const NOTHING: About = { members: [], groups: [], everywhere: false };
-
 /** What sessions permit now, by the store. Those who ask at the same time are answered by one look-up. */
 export class Sessions {
   readonly #loaders: Readonly<Record<Wanted, Readonly<Record<'plain' | 'amongGroups' | 'everywhere', Load>>>>;
@@ -54,7 +52,7 @@ export class Sessions {
    */
   standing(
     { memberId, sessionId }: SessionOf,
-    { closed = false, about = NOTHING }: { closed?: boolean; about?: About } = {},
+    { closed = false, about = NOTHING_ASKED }: { closed?: boolean; about?: About } = {},
   ): Promise<Standing | undefined> {
     return this.#load(closed ? 'suspended' : 'active', { memberId, sessionId, about });
   }
