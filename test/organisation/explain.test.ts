@@ -196,6 +196,10 @@ test('who is no administrator does what its positions permit, there and below, a
   t.false(isExplained(led, [done(rename('b'))], apply(led, rename('b'))), 'it leads another group');
   t.true(isExplained(led, [{ command: rename('b'), end: 'PERMISSION_DENIED' }], led));
   t.false(isExplained(led, [{ command: rename('c'), end: 'PERMISSION_DENIED' }], led), 'it may');
+  const shown = apply(led, { ...as, kind: 'show', groupId: 'c', visibility: 'invitation' });
+  const comes = (kind: 'add' | 'join'): Command => ({ ...by, ...ofA, groupId: 'c', kind, memberId: 'two' });
+  t.true(isExplained(shown, [done(comes('add'))], apply(shown, comes('add'))), 'who leads finds what is on invitation');
+  t.true(isExplained(shown, [{ command: comes('join'), end: 'GROUP_NOT_FOUND' }], shown));
   const unbind: Command = { ...as, ...ofA, kind: 'unbind', memberId: 'two', positionId: leading };
   const unled = apply(led, unbind);
   t.true(isExplained(led, [done(unbind), { command: rename('c'), end: 'PERMISSION_REVOKED' }], unled));

@@ -140,7 +140,8 @@ function ofMembership(group: GroupState, command: Coming): string[] {
       refuse(memberId === NOBODY, 'MEMBER_NOT_FOUND');
       refuse(isIn, 'ALREADY_MEMBER');
       refuse(kind === 'join' && group.visibility !== 'open', 'GROUP_NOT_OPEN');
-      refuse(!finds, ...HIDDEN);
+      // Who may add members finds the group by that.
+      refuse(kind === 'join' && !finds, ...HIDDEN);
       break;
     case 'leave':
     case 'expel':
