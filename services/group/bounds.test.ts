@@ -4,7 +4,7 @@ import { sql } from '#platform/postgres/database.ts';
 import { MOST_CANDIDACIES, MOST_SUBGROUPS, ROOT } from '#platform/validation/group-fields.ts';
 import { AdditionOutcome } from '#proto/musubi/group/v1/group.ts';
 import { call, job, openTestGroup } from './group.fixture.ts';
-import { invitation, joiningOf } from './joining.fixture.ts';
+import { invitation, joiningOf } from './memberships/joining.fixture.ts';
 
 // Of what there is at most so many, and what counts among these.
 

@@ -1,10 +1,10 @@
 import { countedBy, type Erasure } from '#platform/erasure.ts';
 import { eraseUndos } from '#platform/operations/postgres.ts';
 import { columnOf, type Database, fieldsOf, join, sql } from '#platform/postgres/database.ts';
-import { eraseAdditions } from './additions.ts';
 import { TIES } from './domain.ts';
 import type { Standing } from './events.ts';
-import { tellMemberships } from './memberships.ts';
+import { eraseAdditions } from './memberships/additions.ts';
+import { tellMemberships } from './memberships/memberships.ts';
 
 /** What a job may say of a member in what it will make of a membership. */
 const SAID = sql`array['reason', 'message']`;

@@ -4,7 +4,7 @@ import { ROOT } from '#platform/validation/group-fields.ts';
 import type { BeginCreateGroupRequest, BeginTagRequest, TagsChange } from '#proto/musubi/group/v1/group.ts';
 import { scratchDatabase } from '../../test/scratch-database.ts';
 import { groupHandlers } from './grpc.ts';
-import { readMemberships } from './memberships.ts';
+import { readMemberships } from './memberships/memberships.ts';
 import { openStore, readGroups } from './store.ts';
 
 /** What a call brings, in time enough for any test. */

@@ -3,10 +3,10 @@ import { pruneHourly } from '#platform/operations/retention.ts';
 import type { App } from '#platform/process/program.ts';
 import { GroupServiceService } from '#proto/musubi/group/v1/group.ts';
 import { serve } from '../serve.ts';
-import { pruneAdditions } from './additions.ts';
 import type { Config } from './config.ts';
 import { groupErasure } from './erasure.ts';
 import { GROUP_LIMITS, groupHandlers } from './grpc.ts';
+import { pruneAdditions } from './memberships/additions.ts';
 import { groupState } from './state.ts';
 import { openStore } from './store.ts';
 

@@ -12,9 +12,9 @@ import {
   writtenGroup,
   writtenMembership,
 } from './events.ts';
-import { raiseMemberships, readMemberships, tellMemberships } from './memberships.ts';
+import { raiseMemberships, readMemberships, tellMemberships } from './memberships/memberships.ts';
 import { raiseGroups, readGroups } from './store.ts';
-import { findDeleted } from './tree.ts';
+import { findDeleted } from './tree/tree.ts';
 
 /** What Group says of its present state: groups, and what members are to them. */
 export function groupState(db: Database): Served {

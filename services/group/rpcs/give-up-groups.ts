@@ -2,7 +2,7 @@ import { invalidFields } from '#platform/errors.ts';
 import { type Database, sql } from '#platform/postgres/database.ts';
 import { requireId } from '#platform/validation/id.ts';
 import type { GiveUpGroupsRequest, GiveUpGroupsResponse } from '#proto/musubi/group/v1/group.ts';
-import { noteDeleted } from '../tree.ts';
+import { noteDeleted } from '../tree/tree.ts';
 
 const MOST = 100;
 

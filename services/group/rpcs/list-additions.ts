@@ -9,7 +9,7 @@ import {
   type ListAdditionsRequest,
   type ListAdditionsResponse,
 } from '#proto/musubi/group/v1/group.ts';
-import { type Addition as Line, readAdditions, type Which } from '../additions.ts';
+import { type Addition as Line, readAdditions, type Which } from '../memberships/additions.ts';
 
 const MOST = 100;
 /** The last line of the page. */

@@ -1,7 +1,7 @@
 import type { Database } from '#platform/postgres/database.ts';
 import { requireId } from '#platform/validation/id.ts';
 import type { StopAdditionsRequest, StopAdditionsResponse } from '#proto/musubi/group/v1/group.ts';
-import { stopAdditions as stop } from '../additions.ts';
+import { stopAdditions as stop } from '../memberships/additions.ts';
 
 /**
  * Has a job add nobody any more but those whose turn it is. Its saga goes on, past its pivot, and finds nothing left to do; not part of it,

@@ -2,7 +2,7 @@ import type { Step } from '#platform/operations/postgres.ts';
 import type { AddCreatorRequest, AddCreatorResponse } from '#proto/musubi/group/v1/group.ts';
 import { requireMemberId } from '../domain.ts';
 import { membershipEvent, writtenMembership } from '../events.ts';
-import { addMembership, endMembership, holdMember, requireFewGroups } from '../memberships.ts';
+import { addMembership, endMembership, holdMember, requireFewGroups } from '../memberships/memberships.ts';
 import { notBegun } from '../refusals.ts';
 import { begunGroup } from './lock.ts';
 

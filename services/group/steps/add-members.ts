@@ -15,10 +15,10 @@ import type {
   SumUpAdditionsRequest,
   SumUpAdditionsResponse,
 } from '#proto/musubi/group/v1/group.ts';
-import * as additions from '../additions.ts';
 import { requireMemberId } from '../domain.ts';
 import { membershipEvent, writtenMembership } from '../events.ts';
-import { addMemberships, holdMembers, holdMemberships, releaseMemberships } from '../memberships.ts';
+import * as additions from '../memberships/additions.ts';
+import { addMemberships, holdMembers, holdMemberships, releaseMemberships } from '../memberships/memberships.ts';
 import { membershipBusy } from '../refusals.ts';
 import { requireOpenTo } from './begin-change-membership.ts';
 

@@ -1,5 +1,5 @@
 import type { BeginArchiveGroupRequest, BeginArchiveGroupResponse } from '#proto/musubi/group/v1/group.ts';
-import { heightOf, requireStill } from '../tree.ts';
+import { heightOf, requireStill } from '../tree/tree.ts';
 import { lockGroup } from './lock.ts';
 
 /**

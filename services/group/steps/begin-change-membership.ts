@@ -9,7 +9,7 @@ import type {
   BeginChangeMembershipResponse,
 } from '#proto/musubi/group/v1/group.ts';
 import { NO_TIES, requireMemberId, type Visibility } from '../domain.ts';
-import { becomes, isInvitedUntil } from '../joining.ts';
+import { becomes, isInvitedUntil } from '../memberships/joining.ts';
 import {
   findMembership,
   holdMembership,
@@ -17,7 +17,7 @@ import {
   releaseMembership,
   requireFewCandidacies,
   requireFewGroups,
-} from '../memberships.ts';
+} from '../memberships/memberships.ts';
 import {
   groupBusy,
   groupNotFound,
@@ -29,7 +29,7 @@ import {
   successorNotMember,
 } from '../refusals.ts';
 import { keepGroup } from '../store.ts';
-import { holdTree, pathOf, requireNotArchived, requireNotHeld } from '../tree.ts';
+import { holdTree, pathOf, requireNotArchived, requireNotHeld } from '../tree/tree.ts';
 
 const WITHDRAW_REQUEST = 'MEMBERSHIP_CHANGE_WITHDRAW_REQUEST' satisfies Asked;
 const EXPIRE = 'MEMBERSHIP_CHANGE_EXPIRE_INVITATION' satisfies Asked;

@@ -1,7 +1,7 @@
 import type { BeginChangeTagsRequest, BeginChangeTagsResponse } from '#proto/musubi/group/v1/group.ts';
 import { type Group, type Tag, tidyTags } from '../domain.ts';
 import { unknownTagsChange } from '../refusals.ts';
-import { renamed, withFewIds, withoutTag, withTag } from '../tags.ts';
+import { renamed, withFewIds, withoutTag, withTag } from '../tags/tags.ts';
 import { lockGroup } from './lock.ts';
 
 /**

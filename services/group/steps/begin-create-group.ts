@@ -5,8 +5,8 @@ import { tidyGroup } from '../domain.ts';
 import { fromMessage } from '../events.ts';
 import { groupNotFound, nameTaken } from '../refusals.ts';
 import { insertGroup, takeName } from '../store.ts';
-import { newTags } from '../tags.ts';
-import { holdParent, holdTree, pathOf, requireRoom } from '../tree.ts';
+import { newTags } from '../tags/tags.ts';
+import { holdParent, holdTree, pathOf, requireRoom } from '../tree/tree.ts';
 import { type Kept, letGroupGo } from './lock.ts';
 
 /**

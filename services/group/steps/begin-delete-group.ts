@@ -1,7 +1,7 @@
 import type { Step } from '#platform/operations/postgres.ts';
 import type { BeginDeleteGroupRequest, BeginDeleteGroupResponse } from '#proto/musubi/group/v1/group.ts';
 import { groupNotEmpty } from '../refusals.ts';
-import { heightOf, markDoomed, requireStill, unmarkDoomed } from '../tree.ts';
+import { heightOf, markDoomed, requireStill, unmarkDoomed } from '../tree/tree.ts';
 import { type Kept, lockGroup } from './lock.ts';
 
 const locked = lockGroup<BeginDeleteGroupRequest>({ tree: 'whole', ofArchived: true })<BeginDeleteGroupResponse>(

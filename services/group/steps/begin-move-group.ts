@@ -1,7 +1,7 @@
 import type { BeginMoveGroupRequest, BeginMoveGroupResponse } from '#proto/musubi/group/v1/group.ts';
 import { groupCycle, groupNotFound } from '../refusals.ts';
 import { takeName } from '../store.ts';
-import { heightOf, pathOf, requireRoom } from '../tree.ts';
+import { heightOf, pathOf, requireRoom } from '../tree/tree.ts';
 import { lockGroup } from './lock.ts';
 
 /**

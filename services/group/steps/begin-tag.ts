@@ -3,10 +3,10 @@ import type { Transaction } from '#platform/postgres/database.ts';
 import { jobOf } from '#platform/validation/id.ts';
 import type { BeginTagRequest, BeginTagResponse } from '#proto/musubi/group/v1/group.ts';
 import { requireMemberId, tidyTags } from '../domain.ts';
-import { findMembership, holdMember, holdMembership, releaseMembership } from '../memberships.ts';
+import { findMembership, holdMember, holdMembership, releaseMembership } from '../memberships/memberships.ts';
 import { membershipBusy, noCarrier, notMember, notSubgroup } from '../refusals.ts';
-import { carriedIds, heldTags } from '../tags.ts';
-import { holdTree, pathOf, requireNotArchived, requireNotHeld } from '../tree.ts';
+import { carriedIds, heldTags } from '../tags/tags.ts';
+import { holdTree, pathOf, requireNotArchived, requireNotHeld } from '../tree/tree.ts';
 import { type Kept as KeptGroup, letGroupGo, lockGroup } from './lock.ts';
 
 interface KeptMembership {

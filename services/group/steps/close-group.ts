@@ -4,7 +4,7 @@ import { jobOf } from '#platform/validation/id.ts';
 import type { CloseGroupRequest, CloseGroupResponse } from '#proto/musubi/group/v1/group.ts';
 import { groupNotFound, rootGroup } from '../refusals.ts';
 import { findGroup } from '../store.ts';
-import { closeTree, reopenTree } from '../tree.ts';
+import { closeTree, reopenTree } from '../tree/tree.ts';
 
 /**
  * Closes a group, with all that is below it, to what is begun later (GROUP_BUSY). What holds something there goes on undisturbed, to its end

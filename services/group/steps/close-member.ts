@@ -2,7 +2,7 @@ import type { Step } from '#platform/operations/postgres.ts';
 import { jobOf } from '#platform/validation/id.ts';
 import type { CloseMemberRequest, CloseMemberResponse } from '#proto/musubi/group/v1/group.ts';
 import { requireMemberId } from '../domain.ts';
-import { closeMember as close, reopenMember } from '../leaving.ts';
+import { closeMember as close, reopenMember } from '../memberships/leaving.ts';
 
 /**
  * Closes a member that is being deleted: who begins to change what it is to a group from here on is refused (MEMBER_DELETING), who has begun

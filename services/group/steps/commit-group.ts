@@ -5,8 +5,8 @@ import type { Group, GroupChange } from '../domain.ts';
 import { EVENTS, groupEvent, writtenGroup } from '../events.ts';
 import { groupBusy, notBegun } from '../refusals.ts';
 import { keepName, saveGroup } from '../store.ts';
-import { isSame } from '../tags.ts';
-import { areComingThrough, reopenTree } from '../tree.ts';
+import { isSame } from '../tags/tags.ts';
+import { areComingThrough, reopenTree } from '../tree/tree.ts';
 import { begunGroup, letGroupGo } from './lock.ts';
 
 /**

@@ -3,7 +3,7 @@ import { jobOf } from '#platform/validation/id.ts';
 import type { CommitMembershipRequest, CommitMembershipResponse } from '#proto/musubi/group/v1/group.ts';
 import { tiesAfter } from '../domain.ts';
 import { membershipEvent, writtenMembership } from '../events.ts';
-import { begunMembership, putTies } from '../memberships.ts';
+import { begunMembership, putTies } from '../memberships/memberships.ts';
 import { notBegun } from '../refusals.ts';
 
 /** Does what the job has begun with a membership. Auth goes by it already. @throws LOCK_NOT_HELD */

@@ -2,10 +2,10 @@ import type { Step } from '#platform/operations/postgres.ts';
 import { jobOf } from '#platform/validation/id.ts';
 import type { CommitTagRequest, CommitTagResponse } from '#proto/musubi/group/v1/group.ts';
 import { membershipEvent, writtenMembership } from '../events.ts';
-import { begunMembership, tagMembership } from '../memberships.ts';
+import { begunMembership, tagMembership } from '../memberships/memberships.ts';
 import { notBegun } from '../refusals.ts';
 import { groupHeldBy } from '../store.ts';
-import { isSame } from '../tags.ts';
+import { isSame } from '../tags/tags.ts';
 import { commitGroup } from './commit-group.ts';
 
 /** Does what the job has begun with what carries a tag. Of what carries the same as before, nothing is told. @throws LOCK_NOT_HELD */

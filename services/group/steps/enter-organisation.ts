@@ -3,7 +3,7 @@ import { ROOT } from '#platform/validation/group-fields.ts';
 import type { EnterOrganisationRequest, EnterOrganisationResponse } from '#proto/musubi/group/v1/group.ts';
 import { requireMemberId } from '../domain.ts';
 import { membershipEvent, writtenMembership } from '../events.ts';
-import { addMembership, endMembership, findMembership, holdMember } from '../memberships.ts';
+import { addMembership, endMembership, findMembership, holdMember } from '../memberships/memberships.ts';
 
 /** Has a member be in the whole organisation. One that is in it already stays so, also after an undo. @throws MEMBER_DELETING */
 export const enterOrganisation: Step<EnterOrganisationRequest, EnterOrganisationResponse, { memberId: string; isNew: boolean }> =

@@ -9,7 +9,7 @@ import type {
 } from '#proto/musubi/group/v1/group.ts';
 import { groupNotFound } from '../refusals.ts';
 import { keepGroup } from '../store.ts';
-import { holdTree, pathOf, requireNotArchived, requireNotHeld } from '../tree.ts';
+import { holdTree, pathOf, requireNotArchived, requireNotHeld } from '../tree/tree.ts';
 
 // What is changed in a group is not always Group's, as its positions are not. Who changes that holds the group meanwhile: several do at the
 // same time, and who archives or deletes it, or one that it is in, waits for all of them.

@@ -3,7 +3,7 @@ import { jobOf } from '#platform/validation/id.ts';
 import type { LeaveAllGroupsRequest, LeaveAllGroupsResponse } from '#proto/musubi/group/v1/group.ts';
 import { requireMemberId } from '../domain.ts';
 import { membershipEvent, writtenMembership } from '../events.ts';
-import { endMemberships, type Left, restoreMemberships } from '../leaving.ts';
+import { endMemberships, type Left, restoreMemberships } from '../memberships/leaving.ts';
 
 interface Kept {
   memberId: string;

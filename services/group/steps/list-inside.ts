@@ -1,7 +1,7 @@
 import type { Step } from '#platform/operations/postgres.ts';
 import { ROOT } from '#platform/validation/group-fields.ts';
 import type { ListInsideRequest, ListInsideResponse } from '#proto/musubi/group/v1/group.ts';
-import { insideOf } from '../memberships.ts';
+import { insideOf } from '../memberships/memberships.ts';
 
 /** More are not named: whoever asks then means all members. */
 const MOST = 1_000;

@@ -5,7 +5,7 @@ import { jobOf } from '#platform/validation/id.ts';
 import { type Above, freed, type Group, type GroupChange } from '../domain.ts';
 import { groupBusy, groupNotFound, notBegun, rootGroup, versionMismatch } from '../refusals.ts';
 import { dropNames, findGroup, keepName, removeGroup, saveGroup } from '../store.ts';
-import { holdTree, pathOf, requireNotArchived, requireNotHeld } from '../tree.ts';
+import { holdTree, pathOf, requireNotArchived, requireNotHeld } from '../tree/tree.ts';
 
 /** What the undo of a beginning needs. */
 export interface Kept {

@@ -2,9 +2,9 @@ import type { Step } from '#platform/operations/postgres.ts';
 import { jobOf } from '#platform/validation/id.ts';
 import type { PurgeGroupsRequest, PurgeGroupsResponse } from '#proto/musubi/group/v1/group.ts';
 import { groupDeleted, membershipEvent, writtenGroup } from '../events.ts';
-import { dropMemberships } from '../memberships.ts';
+import { dropMemberships } from '../memberships/memberships.ts';
 import { dropNames } from '../store.ts';
-import { removeGroups, someDoomed } from '../tree.ts';
+import { removeGroups, someDoomed } from '../tree/tree.ts';
 
 /** More at once would be a transaction that others feel. */
 const MOST_AT_ONCE = 100;

@@ -2,7 +2,7 @@ import type { Step } from '#platform/operations/postgres.ts';
 import { jobOf } from '#platform/validation/id.ts';
 import type { PurgeMembershipsRequest, PurgeMembershipsResponse } from '#proto/musubi/group/v1/group.ts';
 import { membershipEvent } from '../events.ts';
-import { purgeMemberships as purge } from '../memberships.ts';
+import { purgeMemberships as purge } from '../memberships/memberships.ts';
 
 /** More at once would be a transaction that others feel. */
 const MOST_AT_ONCE = 1_000;

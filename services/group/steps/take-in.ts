@@ -8,7 +8,7 @@ import type {
   NoteTakenInResponse,
 } from '#proto/musubi/group/v1/group.ts';
 import { membershipEvent } from '../events.ts';
-import { enterMembers as enter } from '../memberships.ts';
+import { enterMembers as enter } from '../memberships/memberships.ts';
 
 // Members of before there were groups are taken in once. Those that were registered since come in by their registration.
 

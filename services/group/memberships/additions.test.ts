@@ -3,12 +3,12 @@ import test from 'ava';
 import { sql } from '#platform/postgres/database.ts';
 import { MOST_ADDED, MOST_GROUPS, ROOT } from '#platform/validation/group-fields.ts';
 import { AdditionOutcome, type RefusedAddition } from '#proto/musubi/group/v1/group.ts';
+import { NO_TIES } from '../domain.ts';
+import { groupErasure } from '../erasure.ts';
+import { call, job, openTestGroup } from '../group.fixture.ts';
+import { holdAdditions } from '../steps/add-members.ts';
 import { LINES_IN_PART, pruneAdditions } from './additions.ts';
-import { NO_TIES } from './domain.ts';
-import { groupErasure } from './erasure.ts';
-import { call, job, openTestGroup } from './group.fixture.ts';
 import { invitation, joiningOf } from './joining.fixture.ts';
-import { holdAdditions } from './steps/add-members.ts';
 
 const group = await openTestGroup('additions');
 const { db, service, begin, commit, createGroup, membershipOf, putMembers, eventsOf, closeMember, undo, close } = group;

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import test from 'ava';
 import { sql } from '#platform/postgres/database.ts';
 import { DEEPEST, MOST_SUBGROUPS, ROOT } from '#platform/validation/group-fields.ts';
-import { call, job, openTestGroup, unique } from './group.fixture.ts';
+import { call, job, openTestGroup, unique } from '../group.fixture.ts';
 import { pathOf } from './tree.ts';
 
 // What a job holds it holds with all that is below: the tests come one after the other, so that none waits for locks of another.

@@ -1,8 +1,8 @@
 import { sql, type Transaction } from '#platform/postgres/database.ts';
 import { DEEPEST, MOST_SUBGROUPS } from '#platform/validation/group-fields.ts';
-import type { Above, Group, GroupChange, Visibility } from './domain.ts';
-import { holdsBelow } from './domain.ts';
-import { groupArchived, groupBusy, groupTooDeep, tooManySubgroups } from './refusals.ts';
+import type { Above, Group, GroupChange, Visibility } from '../domain.ts';
+import { holdsBelow } from '../domain.ts';
+import { groupArchived, groupBusy, groupTooDeep, tooManySubgroups } from '../refusals.ts';
 
 // The tree of groups. Each knows the one that it is in, and nothing else of where it is: a move is one row, whatever is below it.
 

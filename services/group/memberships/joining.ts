@@ -1,6 +1,6 @@
 import { INVITED_DAYS } from '#platform/validation/group-fields.ts';
 import type { MembershipChange as Asked } from '#proto/musubi/group/v1/group.ts';
-import type { MembershipChange, Ties } from './domain.ts';
+import type { MembershipChange, Ties } from '../domain.ts';
 import {
   alreadyInvited,
   alreadyMember,
@@ -10,7 +10,7 @@ import {
   notMember,
   requestNotFound,
   unknownChange,
-} from './refusals.ts';
+} from '../refusals.ts';
 
 // How members come into groups, and go: what can be done to whom. No I/O.
 

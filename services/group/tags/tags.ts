@@ -1,8 +1,8 @@
 import { sql, type Transaction } from '#platform/postgres/database.ts';
 import { MOST_CARRIED, MOST_TAG_IDS, MOST_TAGS, nameKey } from '#platform/validation/group-fields.ts';
-import type { Group, Tag } from './domain.ts';
-import { groupBusy, groupNotFound, tagExists, tagNotFound, tooManyCarried, tooManyMerged, tooManyTags } from './refusals.ts';
-import { keepGroup } from './store.ts';
+import type { Group, Tag } from '../domain.ts';
+import { groupBusy, groupNotFound, tagExists, tagNotFound, tooManyCarried, tooManyMerged, tooManyTags } from '../refusals.ts';
+import { keepGroup } from '../store.ts';
 
 // The tags of a group's own set, and what carries them. What carries a tag has an ID of it: so a tag gets another name, becomes one with
 // another, or is gone, by one change of the set, however much carries it. What carries an ID that the set does not have carries nothing

@@ -3,9 +3,9 @@ import { columnOf, fieldsOf, join, sql, type Transaction } from '#platform/postg
 import type { Which } from '#platform/state.ts';
 import { MOST_CANDIDACIES, MOST_GROUPS, ROOT } from '#platform/validation/group-fields.ts';
 import type { AggregateVersion } from '#proto/musubi/aggregate/v1/aggregate.ts';
-import { type BegunChange, type Membership, NO_TIES, type TaggedMembership, TIES, type Ties, tieOf } from './domain.ts';
-import { membershipEvent, ofMembershipId, type Standing } from './events.ts';
-import { memberDeleting, tooManyGroups, tooManyInvitations, tooManyRequests } from './refusals.ts';
+import { type BegunChange, type Membership, NO_TIES, type TaggedMembership, TIES, type Ties, tieOf } from '../domain.ts';
+import { membershipEvent, ofMembershipId, type Standing } from '../events.ts';
+import { memberDeleting, tooManyGroups, tooManyInvitations, tooManyRequests } from '../refusals.ts';
 
 // Who is in which group, has asked to be, or is invited, in the store.
 

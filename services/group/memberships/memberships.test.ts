@@ -3,8 +3,8 @@ import test from 'ava';
 import { sql } from '#platform/postgres/database.ts';
 import { MOST_GROUPS, ROOT } from '#platform/validation/group-fields.ts';
 import type { BeginChangeMembershipRequest, MembershipChange } from '#proto/musubi/group/v1/group.ts';
-import { groupErasure } from './erasure.ts';
-import { call, job, openTestGroup } from './group.fixture.ts';
+import { groupErasure } from '../erasure.ts';
+import { call, job, openTestGroup } from '../group.fixture.ts';
 
 const { db, service, begin, commit, createGroup, membershipOf, putMembers, eventsOf, undo, close } =
   await openTestGroup('memberships');

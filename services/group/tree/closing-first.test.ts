@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto';
 import test from 'ava';
 import { sql } from '#platform/postgres/database.ts';
 import { ROOT } from '#platform/validation/group-fields.ts';
-import { call, type Job, job, openTestGroup, unique } from './group.fixture.ts';
-import { joiningOf } from './joining.fixture.ts';
+import { call, type Job, job, openTestGroup, unique } from '../group.fixture.ts';
+import { joiningOf } from '../memberships/joining.fixture.ts';
 
 // A job that is to hold a group with all that is below it closes it first: who sends on and on below it does not hold that up.
 

@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto';
 import test from 'ava';
 import { sql } from '#platform/postgres/database.ts';
 import { MOST_CANDIDACIES, ROOT } from '#platform/validation/group-fields.ts';
-import { groupErasure } from './erasure.ts';
-import { call, job, openTestGroup } from './group.fixture.ts';
+import { groupErasure } from '../erasure.ts';
+import { call, job, openTestGroup } from '../group.fixture.ts';
 import { invitation, joiningOf, type What } from './joining.fixture.ts';
 
 // How members come into groups by asking, and how that meets with invitations.

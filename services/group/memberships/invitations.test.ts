@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import test from 'ava';
 import { sql } from '#platform/postgres/database.ts';
-import { call, job, openTestGroup } from './group.fixture.ts';
+import { call, job, openTestGroup } from '../group.fixture.ts';
 import { inMs, invitation, joiningOf } from './joining.fixture.ts';
 
 // How members are invited to groups.

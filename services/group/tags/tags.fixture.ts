@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { MembershipChange, TagsChange } from '#proto/musubi/group/v1/group.ts';
-import { call, type Job, job, openTestGroup } from './group.fixture.ts';
+import { call, type Job, job, openTestGroup } from '../group.fixture.ts';
 
 /** What carries a tag. */
 export type Carrier = { subgroupId: string } | { memberId: string };

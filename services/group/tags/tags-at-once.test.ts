@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto';
 import test from 'ava';
 import { sql } from '#platform/postgres/database.ts';
 import { ROOT } from '#platform/validation/group-fields.ts';
-import { groupErasure } from './erasure.ts';
-import { call, job } from './group.fixture.ts';
+import { groupErasure } from '../erasure.ts';
+import { call, job } from '../group.fixture.ts';
 import { openTestTags } from './tags.fixture.ts';
 
 const {

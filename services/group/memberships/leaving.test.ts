@@ -4,8 +4,8 @@ import test from 'ava';
 import { MusubiError } from '#platform/errors.ts';
 import { until } from '#platform/until.fixture.ts';
 import { ROOT } from '#platform/validation/group-fields.ts';
-import { groupErasure } from './erasure.ts';
-import { call, type Job, job, openTestGroup } from './group.fixture.ts';
+import { groupErasure } from '../erasure.ts';
+import { call, type Job, job, openTestGroup } from '../group.fixture.ts';
 import { invitation, joiningOf } from './joining.fixture.ts';
 
 // How a member that is deleted goes out of all groups.

@@ -1,8 +1,8 @@
 import { columnOf, join, sql, type Transaction } from '#platform/postgres/database.ts';
-import { TIES, type Tie, tieOf } from './domain.ts';
-import type { Standing } from './events.ts';
+import { TIES, type Tie, tieOf } from '../domain.ts';
+import type { Standing } from '../events.ts';
+import { membershipBusy, notBegun } from '../refusals.ts';
 import { holdMember, STANDING } from './memberships.ts';
-import { membershipBusy, notBegun } from './refusals.ts';
 
 // How a member that is being deleted goes out of all groups, in the store. It is closed first, by a transaction of its own: so those who go
 // on sending commands about it do not hold that up.

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import test from 'ava';
 import { ROOT } from '#platform/validation/group-fields.ts';
-import { call, job, openTestGroup } from './group.fixture.ts';
-import { joiningOf } from './joining.fixture.ts';
+import { call, job, openTestGroup } from '../group.fixture.ts';
+import { joiningOf } from '../memberships/joining.fixture.ts';
 
 // Who is told when what all members of a group hold permits something else: nobody may be missed by whom Auth went until then.
 

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import test from 'ava';
 import { sql } from '#platform/postgres/database.ts';
 import { MOST_CARRIED, MOST_TAG_IDS, MOST_TAGS, ROOT } from '#platform/validation/group-fields.ts';
-import { call, job } from './group.fixture.ts';
+import { call, job } from '../group.fixture.ts';
 import { openTestTags } from './tags.fixture.ts';
 
 const {

@@ -4,9 +4,9 @@ import test from 'ava';
 import type { MusubiError } from '#platform/errors.ts';
 import { sql } from '#platform/postgres/database.ts';
 import type { Visibility } from '#proto/musubi/group/v1/group.ts';
-import { LINES_IN_PART } from './additions.ts';
-import { call, type Job, job, openTestGroup, unique } from './group.fixture.ts';
-import { invitation, joiningOf, type What } from './joining.fixture.ts';
+import { call, type Job, job, openTestGroup, unique } from '../group.fixture.ts';
+import { LINES_IN_PART } from '../memberships/additions.ts';
+import { invitation, joiningOf, type What } from '../memberships/joining.fixture.ts';
 
 // A group is closed: it gets another visibility, is archived, or deleted. Once that is said, nobody comes in any more who was on the way.
 

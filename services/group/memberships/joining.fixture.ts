@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { BeginChangeMembershipRequest, MembershipChange } from '#proto/musubi/group/v1/group.ts';
-import { call, job, type openTestGroup } from './group.fixture.ts';
+import { call, job, type openTestGroup } from '../group.fixture.ts';
 
 // How tests have members ask, be invited, come in and go.
 

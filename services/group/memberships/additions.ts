@@ -1,7 +1,7 @@
 import { type Database, type Query, sql, type Transaction } from '#platform/postgres/database.ts';
 import type { ProblemCode } from '#platform/problems.ts';
 import { MOST_GROUPS, ROOT } from '#platform/validation/group-fields.ts';
-import { memberDeleting, tooManyGroups } from './refusals.ts';
+import { memberDeleting, tooManyGroups } from '../refusals.ts';
 
 // Members that a job adds to a group, line by line, in the store. Each line ends by itself.
 
