@@ -11,7 +11,7 @@ import { isAllowed } from '../http/authorize.ts';
 import { pageOf, pageSchema, paging } from '../http/paging.ts';
 import { route } from '../http/route.ts';
 import { EXAMPLE_ID, idOf } from '../id.ts';
-import { group } from './group-view.ts';
+import { group } from './groups/group-view.ts';
 
 const jobSchema = jobView.meta({
   id: 'Job',

@@ -3,7 +3,7 @@ import { etagHeader } from '../http/etag.ts';
 import { listing, pageOf } from '../http/paging.ts';
 import { route } from '../http/route.ts';
 import { namedIdOf } from '../id.ts';
-import { group } from './group-view.ts';
+import { group } from './groups/group-view.ts';
 import { positionPageSchema, positionSchema, positionShown, readPosition } from './position-view.ts';
 import { HIDDEN_GROUP, requireReadableGroup } from './readable.ts';
 

@@ -6,7 +6,7 @@ import type { RequestGateway } from '../gateway.ts';
 import { seenOf } from '../http/authorize.ts';
 import { etagHeader } from '../http/etag.ts';
 import { idOf, namedIdOf } from '../id.ts';
-import { group } from './group-view.ts';
+import { group } from './groups/group-view.ts';
 import { positionSchema, readPosition } from './position-view.ts';
 import { HIDDEN_GROUP, requireReadableGroup } from './readable.ts';
 

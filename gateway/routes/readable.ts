@@ -4,7 +4,7 @@ import type { Action } from '#proto/musubi/auth/v1/actions.ts';
 import type { Gateway, RequestGateway } from '../gateway.ts';
 import { isAllowed, seenOrNone } from '../http/authorize.ts';
 import type { Call, Resource } from '../http/route.ts';
-import { group } from './group-view.ts';
+import { group } from './groups/group-view.ts';
 
 /** Of what is not there, there is no list, rather than an empty one; and who may not read it must not learn by that whether it is. */
 export async function requireReadable(

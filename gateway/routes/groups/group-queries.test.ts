@@ -1,9 +1,9 @@
 import { newId } from '#platform/validation/id.ts';
 import type { Condition } from '#proto/musubi/access/v1/condition.ts';
 import type { Action } from '#proto/musubi/auth/v1/actions.ts';
-import { send } from '../client.fixture.ts';
-import { type World, worldTest } from '../gateway.fixture.ts';
-import { groupView, positionView } from '../group-stand-ins.fixture.ts';
+import { send } from '../../client.fixture.ts';
+import { type World, worldTest } from '../../gateway.fixture.ts';
+import { groupView, positionView } from '../../group-stand-ins.fixture.ts';
 
 const test = worldTest();
 

@@ -1,13 +1,13 @@
 import { z } from 'zod';
 import { notFound, permissionDenied } from '#platform/errors.ts';
 import { groupDescription, groupName, groupTags, groupVisibility, ROOT } from '#platform/validation/group-fields.ts';
-import { commandRoute } from '../commands/route.ts';
-import type { Gateway } from '../gateway.ts';
-import { isAllowed } from '../http/authorize.ts';
-import { etagHeader } from '../http/etag.ts';
-import { namedIdOf } from '../id.ts';
+import { commandRoute } from '../../commands/route.ts';
+import type { Gateway } from '../../gateway.ts';
+import { isAllowed } from '../../http/authorize.ts';
+import { etagHeader } from '../../http/etag.ts';
+import { namedIdOf } from '../../id.ts';
+import { HIDDEN_GROUP } from '../readable.ts';
 import { group, groupSchema, readGroup } from './group-view.ts';
-import { HIDDEN_GROUP } from './readable.ts';
 
 // Groups themselves: how they are made, changed, moved and deleted.
 

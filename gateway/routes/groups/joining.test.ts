@@ -1,7 +1,7 @@
 import { newId } from '#platform/validation/id.ts';
-import { send } from '../client.fixture.ts';
-import { worldTest } from '../gateway.fixture.ts';
-import { groupView } from '../group-stand-ins.fixture.ts';
+import { send } from '../../client.fixture.ts';
+import { worldTest } from '../../gateway.fixture.ts';
+import { groupView } from '../../group-stand-ins.fixture.ts';
 
 const test = worldTest();
 

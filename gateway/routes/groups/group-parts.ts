@@ -2,15 +2,15 @@ import { z } from 'zod';
 import { internal, permissionDenied } from '#platform/errors.ts';
 import type { Action } from '#proto/musubi/auth/v1/actions.ts';
 import { type GetGroupResponse, GroupPart } from '#proto/musubi/query/v1/query.ts';
-import type { RequestGateway } from '../gateway.ts';
-import { isAllowed, isDenied, SEES_NONE, seenOf } from '../http/authorize.ts';
-import { etagHeader, tagged } from '../http/etag.ts';
-import { pageOf } from '../http/paging.ts';
-import { type Call, route } from '../http/route.ts';
-import { namedIdOf } from '../id.ts';
+import type { RequestGateway } from '../../gateway.ts';
+import { isAllowed, isDenied, SEES_NONE, seenOf } from '../../http/authorize.ts';
+import { etagHeader, tagged } from '../../http/etag.ts';
+import { pageOf } from '../../http/paging.ts';
+import { type Call, route } from '../../http/route.ts';
+import { namedIdOf } from '../../id.ts';
+import { positionPageSchema, positionShown } from '../position-view.ts';
 import { groupMemberPageSchema, groupMembersShown } from './group-member-view.ts';
 import { group, groupPageSchema, groupSchema, groupShown } from './group-view.ts';
-import { positionPageSchema, positionShown } from './position-view.ts';
 
 // A group with what is about it, in one request.
 

@@ -1,10 +1,10 @@
 import { z } from 'zod';
 import type { GroupMember } from '#proto/musubi/query/v1/query.ts';
-import type { RequestGateway } from '../gateway.ts';
-import { pageSchema } from '../http/paging.ts';
-import { EXAMPLE_ID } from '../id.ts';
-import { memberSchema, shownTo } from './member-view.ts';
-import { iso } from './time.ts';
+import type { RequestGateway } from '../../gateway.ts';
+import { pageSchema } from '../../http/paging.ts';
+import { EXAMPLE_ID } from '../../id.ts';
+import { memberSchema, shownTo } from '../member-view.ts';
+import { iso } from '../time.ts';
 
 // How the members of a group are shown: each as it is anywhere, and what it is there.
 

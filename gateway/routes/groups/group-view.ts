@@ -2,13 +2,13 @@ import { z } from 'zod';
 import { internal } from '#platform/errors.ts';
 import { Visibility } from '#proto/musubi/group/v1/group.ts';
 import type { GroupView } from '#proto/musubi/query/v1/query.ts';
-import type { Reader } from '../commands/route.ts';
-import type { RequestGateway } from '../gateway.ts';
-import { seenOf, seenOrNone } from '../http/authorize.ts';
-import { tagged } from '../http/etag.ts';
-import { pageSchema } from '../http/paging.ts';
-import { EXAMPLE_ID } from '../id.ts';
-import { iso } from './time.ts';
+import type { Reader } from '../../commands/route.ts';
+import type { RequestGateway } from '../../gateway.ts';
+import { seenOf, seenOrNone } from '../../http/authorize.ts';
+import { tagged } from '../../http/etag.ts';
+import { pageSchema } from '../../http/paging.ts';
+import { EXAMPLE_ID } from '../../id.ts';
+import { iso } from '../time.ts';
 
 // How groups are shown.
 

@@ -3,13 +3,13 @@ import { internal, permissionDenied } from '#platform/errors.ts';
 import { reason } from '#platform/validation/fields.ts';
 import { INVITED_DAYS, joinMessage } from '#platform/validation/group-fields.ts';
 import { Candidacy } from '#proto/musubi/query/v1/query.ts';
-import { commandRoute } from '../commands/route.ts';
-import { claimedSubject } from '../http/authorize.ts';
-import { idOf, namedIdOf } from '../id.ts';
+import { commandRoute } from '../../commands/route.ts';
+import { claimedSubject } from '../../http/authorize.ts';
+import { idOf, namedIdOf } from '../../id.ts';
+import { member } from '../member-view.ts';
+import { HIDDEN_GROUP, requireReadableMember } from '../readable.ts';
 import { invitationSchema, invitationShown, joinRequestSchema, joinRequestShown, readCandidacy } from './candidate-view.ts';
 import { group } from './group-view.ts';
-import { member } from './member-view.ts';
-import { HIDDEN_GROUP, requireReadableMember } from './readable.ts';
 
 // How members come into groups that are not open: they ask and are let in, or are invited and accept. Each is about a member, and the job
 // is that member's.

@@ -3,14 +3,14 @@ import { internal } from '#platform/errors.ts';
 import type { Action } from '#proto/musubi/auth/v1/actions.ts';
 import type { Expulsion, Invitation, JoinRequest } from '#proto/musubi/group/v1/group.ts';
 import type { Candidacy, CandidacyView, Candidate } from '#proto/musubi/query/v1/query.ts';
-import type { Reader } from '../commands/route.ts';
-import type { RequestGateway } from '../gateway.ts';
-import { requireAllowed, seenOrNone } from '../http/authorize.ts';
-import { pageSchema } from '../http/paging.ts';
-import type { Resource } from '../http/route.ts';
-import { EXAMPLE_ID } from '../id.ts';
-import { memberSchema, shownTo } from './member-view.ts';
-import { iso } from './time.ts';
+import type { Reader } from '../../commands/route.ts';
+import type { RequestGateway } from '../../gateway.ts';
+import { requireAllowed, seenOrNone } from '../../http/authorize.ts';
+import { pageSchema } from '../../http/paging.ts';
+import type { Resource } from '../../http/route.ts';
+import { EXAMPLE_ID } from '../../id.ts';
+import { memberSchema, shownTo } from '../member-view.ts';
+import { iso } from '../time.ts';
 
 // How it is shown that a member has asked to be let into a group, is invited, or was put out: to the group, and to the member.
 

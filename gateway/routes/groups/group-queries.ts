@@ -3,15 +3,15 @@ import { DEEPEST, groupTag } from '#platform/validation/group-fields.ts';
 import { GROUP_LIST, GROUP_MEMBER_LIST } from '#platform/validation/group-lists.ts';
 import { MOST_OF_A_TREE } from '#platform/validation/tree-fields.ts';
 import type { Condition } from '#proto/musubi/access/v1/condition.ts';
-import type { RequestGateway } from '../gateway.ts';
-import { isAllowed, seenOf, seenOrNone } from '../http/authorize.ts';
-import { listing, pageOf, wholeNumber } from '../http/paging.ts';
-import { type Call, route, SEES_ALL } from '../http/route.ts';
-import { idOf, namedIdOf } from '../id.ts';
+import type { RequestGateway } from '../../gateway.ts';
+import { isAllowed, seenOf, seenOrNone } from '../../http/authorize.ts';
+import { listing, pageOf, wholeNumber } from '../../http/paging.ts';
+import { type Call, route, SEES_ALL } from '../../http/route.ts';
+import { idOf, namedIdOf } from '../../id.ts';
+import { member } from '../member-view.ts';
+import { HIDDEN_GROUP, requireReadable, requireReadableGroup } from '../readable.ts';
 import { groupMemberPageSchema, groupMembersShown } from './group-member-view.ts';
 import { group, groupPageSchema, groupShown } from './group-view.ts';
-import { member } from './member-view.ts';
-import { HIDDEN_GROUP, requireReadable, requireReadableGroup } from './readable.ts';
 
 const groupId = { groupId: namedIdOf('group') };
 /** A tag by which a list is narrowed. */

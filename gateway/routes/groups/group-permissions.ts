@@ -1,11 +1,11 @@
 import { z } from 'zod';
 import type { Action } from '#proto/musubi/auth/v1/actions.ts';
 import { type ExplainedAction, type Tie, TieKind } from '#proto/musubi/auth/v1/auth.ts';
-import { route } from '../http/route.ts';
-import { EXAMPLE_ID, idOf, namedIdOf } from '../id.ts';
-import { decidedBy, deciding } from './decided.ts';
-import { member } from './member-view.ts';
-import { requireReadable } from './readable.ts';
+import { route } from '../../http/route.ts';
+import { EXAMPLE_ID, idOf, namedIdOf } from '../../id.ts';
+import { decidedBy, deciding } from '../decided.ts';
+import { member } from '../member-view.ts';
+import { requireReadable } from '../readable.ts';
 
 const EXAMPLE = {
   action: 'group.update',

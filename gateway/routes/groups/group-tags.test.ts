@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { newId } from '#platform/validation/id.ts';
-import { send } from '../client.fixture.ts';
-import { type World, worldTest } from '../gateway.fixture.ts';
-import { groupView } from '../group-stand-ins.fixture.ts';
+import { send } from '../../client.fixture.ts';
+import { type World, worldTest } from '../../gateway.fixture.ts';
+import { groupView } from '../../group-stand-ins.fixture.ts';
 
 const test = worldTest();
 const wait = { prefer: 'wait=5' };

@@ -1,7 +1,7 @@
 import { newId } from '#platform/validation/id.ts';
 import { JobState } from '#proto/musubi/job/v1/job.ts';
-import { send } from '../client.fixture.ts';
-import { worldTest } from '../gateway.fixture.ts';
+import { send } from '../../client.fixture.ts';
+import { worldTest } from '../../gateway.fixture.ts';
 
 const test = worldTest();
 

@@ -1,6 +1,6 @@
 import { newId } from '#platform/validation/id.ts';
-import { send } from '../client.fixture.ts';
-import { worldTest } from '../gateway.fixture.ts';
+import { send } from '../../client.fixture.ts';
+import { worldTest } from '../../gateway.fixture.ts';
 
 const test = worldTest();
 

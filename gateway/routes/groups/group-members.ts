@@ -2,11 +2,11 @@ import { z } from 'zod';
 import { permissionDenied } from '#platform/errors.ts';
 import { reason } from '#platform/validation/fields.ts';
 import { MOST_ADDED } from '#platform/validation/group-fields.ts';
-import { commandRoute } from '../commands/route.ts';
-import { claimedSubject } from '../http/authorize.ts';
-import { EXAMPLE_ID, idOf, namedIdOf } from '../id.ts';
+import { commandRoute } from '../../commands/route.ts';
+import { claimedSubject } from '../../http/authorize.ts';
+import { EXAMPLE_ID, idOf, namedIdOf } from '../../id.ts';
+import { HIDDEN_GROUP, requireReadableMember } from '../readable.ts';
 import { group } from './group-view.ts';
-import { HIDDEN_GROUP, requireReadableMember } from './readable.ts';
 
 // Who is in a group: each of these is about a member in it, and the job is that member's.
 

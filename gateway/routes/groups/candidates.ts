@@ -6,11 +6,13 @@ import {
   MEMBER_REQUEST_LIST,
 } from '#platform/validation/group-lists.ts';
 import { Candidacy } from '#proto/musubi/query/v1/query.ts';
-import type { RequestGateway } from '../gateway.ts';
-import { seenOf, seenOrNone } from '../http/authorize.ts';
-import { listing, pageOf } from '../http/paging.ts';
-import { type Call, route, SEES_ALL } from '../http/route.ts';
-import { idOf, namedIdOf } from '../id.ts';
+import type { RequestGateway } from '../../gateway.ts';
+import { seenOf, seenOrNone } from '../../http/authorize.ts';
+import { listing, pageOf } from '../../http/paging.ts';
+import { type Call, route, SEES_ALL } from '../../http/route.ts';
+import { idOf, namedIdOf } from '../../id.ts';
+import { member } from '../member-view.ts';
+import { HIDDEN_GROUP, requireReadableGroup } from '../readable.ts';
 import {
   expulsionPageSchema,
   expulsionShown,
@@ -24,8 +26,6 @@ import {
   requestingShown,
 } from './candidate-view.ts';
 import { group } from './group-view.ts';
-import { member } from './member-view.ts';
-import { HIDDEN_GROUP, requireReadableGroup } from './readable.ts';
 
 // Who has asked to be let into a group, is invited, or was put out: the lists of groups, and those of members.
 

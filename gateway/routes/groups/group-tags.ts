@@ -1,13 +1,13 @@
 import { z } from 'zod';
 import { notFound } from '#platform/errors.ts';
 import { groupTag, SAME_NAME } from '#platform/validation/group-fields.ts';
-import { commandRoute } from '../commands/route.ts';
-import type { Gateway, RequestGateway } from '../gateway.ts';
-import { isAllowed } from '../http/authorize.ts';
-import { etagHeader } from '../http/etag.ts';
-import { idOf, namedIdOf } from '../id.ts';
+import { commandRoute } from '../../commands/route.ts';
+import type { Gateway, RequestGateway } from '../../gateway.ts';
+import { isAllowed } from '../../http/authorize.ts';
+import { etagHeader } from '../../http/etag.ts';
+import { idOf, namedIdOf } from '../../id.ts';
+import { HIDDEN_GROUP } from '../readable.ts';
 import { group, groupSchema, readGroup } from './group-view.ts';
-import { HIDDEN_GROUP } from './readable.ts';
 
 // Tags: the set of a group's own, and what carries them. A tag is named by its name, in the path.
 
