@@ -1,7 +1,7 @@
 import test from 'ava';
 import { type BindingsTruth, type PositionTruth, type StandingTruth, standingDrift, strayDrift } from './group-drift.ts';
 
-// In what Auth's copies of standings differ: that such differences are found in the system, and put right, is in test/reconcile-groups.test.ts.
+// In what Auth's copies of standings differ: that such differences are found in the system, and put right, is in test/reconcile/reconcile-groups.test.ts.
 
 const STANDING = { groupId: 'g', memberId: 'm', version: 7, isMember: false, isInvited: false, positionIds: [] as string[] };
 const member = { loginId: 'm', isActive: true, changing: false };

@@ -3,22 +3,22 @@ import { pino } from 'pino';
 import type { CallInfo } from '#platform/grpc/server.ts';
 import { ROOT } from '#platform/validation/group-fields.ts';
 import { newId } from '#platform/validation/id.ts';
-import { openTestAuth } from '../services/auth/auth.fixture.ts';
-import { authHandlers } from '../services/auth/grpc.ts';
-import { groupHandlers } from '../services/group/grpc.ts';
-import { groupState } from '../services/group/state.ts';
-import { openStore as openGroups } from '../services/group/store.ts';
-import { memberHandlers } from '../services/member/grpc.ts';
-import { memberState } from '../services/member/state.ts';
-import { openStore as openMembers } from '../services/member/store.ts';
-import { positionHandlers } from '../services/position/grpc.ts';
-import { positionState } from '../services/position/state.ts';
-import { openStore as openPositions } from '../services/position/store.ts';
-import { roleHandlers } from '../services/role/grpc.ts';
-import { roleState } from '../services/role/state.ts';
-import { openStore as openRoles } from '../services/role/store.ts';
-import type { Reconciling } from '../worker/reconcile/reconcile.ts';
-import { scratchDatabase } from './scratch-database.ts';
+import { openTestAuth } from '../../services/auth/auth.fixture.ts';
+import { authHandlers } from '../../services/auth/grpc.ts';
+import { groupHandlers } from '../../services/group/grpc.ts';
+import { groupState } from '../../services/group/state.ts';
+import { openStore as openGroups } from '../../services/group/store.ts';
+import { memberHandlers } from '../../services/member/grpc.ts';
+import { memberState } from '../../services/member/state.ts';
+import { openStore as openMembers } from '../../services/member/store.ts';
+import { positionHandlers } from '../../services/position/grpc.ts';
+import { positionState } from '../../services/position/state.ts';
+import { openStore as openPositions } from '../../services/position/store.ts';
+import { roleHandlers } from '../../services/role/grpc.ts';
+import { roleState } from '../../services/role/state.ts';
+import { openStore as openRoles } from '../../services/role/store.ts';
+import type { Reconciling } from '../../worker/reconcile/reconcile.ts';
+import { scratchDatabase } from '../scratch-database.ts';
 
 // Member, Role, Group, Position and Auth over databases of a test's own, on the real servers, and called without a transport.
 

@@ -3,13 +3,13 @@ import anyTest, { type ExecutionContext } from 'ava';
 import { unavailable } from '#platform/errors.ts';
 import { sql } from '#platform/postgres/database.ts';
 import { newId } from '#platform/validation/id.ts';
-import { loginOf as sessionOf } from '../services/auth/auth.fixture.ts';
-import type { Member } from '../services/auth/domain.ts';
-import { logIn } from '../services/auth/rpcs/log-in.ts';
-import type { AccessKind, Kind } from '../worker/reconcile/drift.ts';
-import { inWords } from '../worker/reconcile/findings.ts';
-import { driftFound } from '../worker/reconcile/metrics.ts';
-import { type Progress, reconcile } from '../worker/reconcile/reconcile.ts';
+import { loginOf as sessionOf } from '../../services/auth/auth.fixture.ts';
+import type { Member } from '../../services/auth/domain.ts';
+import { logIn } from '../../services/auth/rpcs/log-in.ts';
+import type { AccessKind, Kind } from '../../worker/reconcile/drift.ts';
+import { inWords } from '../../worker/reconcile/findings.ts';
+import { driftFound } from '../../worker/reconcile/metrics.ts';
+import { type Progress, reconcile } from '../../worker/reconcile/reconcile.ts';
 import { type Access, loginOf, openAccess, roleOf, there } from './reconcile.fixture.ts';
 
 // Each way in which Auth can differ from Member and Role, planted in the stores.

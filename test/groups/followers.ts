@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { ExecutionContext } from 'ava';
-import { type Client, login, register, unique } from './client.ts';
-import { type Frame, Socket } from './socket.ts';
+import { type Client, login, register, unique } from '../client.ts';
+import { type Frame, Socket } from '../socket.ts';
 
 // Members who make groups, and follow them on sockets.
 

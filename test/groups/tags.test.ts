@@ -1,5 +1,5 @@
 import test from 'ava';
-import { admin, type Client, login, register, unique } from './client.ts';
+import { admin, type Client, login, register, unique } from '../client.ts';
 
 // Tags, end to end: a group's own set, what carries them, and who keeps them.
 

@@ -2,7 +2,7 @@ import anyTest, { type ExecutionContext } from 'ava';
 import { sql } from '#platform/postgres/database.ts';
 import { ROOT } from '#platform/validation/group-fields.ts';
 import { newId } from '#platform/validation/id.ts';
-import { reconcile } from '../worker/reconcile/reconcile.ts';
+import { reconcile } from '../../worker/reconcile/reconcile.ts';
 import { type Access, openAccess, there } from './reconcile.fixture.ts';
 
 // Group or Position come back empty, or older than Auth and each other: what they do not know is not taken away, and what can be is made again.

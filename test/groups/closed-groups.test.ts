@@ -1,10 +1,10 @@
 import test from 'ava';
-import { Turns } from '../platform/concurrency/turns.ts';
-import { newId } from '../platform/validation/id.ts';
-import type { CommandInput, CommandName } from '../workflows/commands.ts';
-import * as workflows from '../workflows/sagas.ts';
-import { Ground } from './failure-matrix/ground.ts';
-import { type Case, type Context, WAYS } from './failure-matrix/sagas.ts';
+import { Turns } from '../../platform/concurrency/turns.ts';
+import { newId } from '../../platform/validation/id.ts';
+import type { CommandInput, CommandName } from '../../workflows/commands.ts';
+import * as workflows from '../../workflows/sagas.ts';
+import { Ground } from '../failure-matrix/ground.ts';
+import { type Case, type Context, WAYS } from '../failure-matrix/sagas.ts';
 
 // What is done in a group that is archived, or below one that is, being deleted, missing or just being made: a line for each command of groups and of
 // positions. A command without a line is an error of types, and fails the first test.

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import test from 'ava';
 import { MongoClient } from 'mongodb';
 import { until } from '#platform/until.fixture.ts';
-import { address, admin, type Client, login, type Registered, register, unique } from './client.ts';
+import { address, admin, type Client, login, type Registered, register, unique } from '../client.ts';
 
 // Many are added to a group by one job, whose adder may not do that any more half-way: from that acknowledgement on nobody comes in.
 

@@ -1,7 +1,7 @@
 import test from 'ava';
-import { admin } from './client.ts';
+import { admin } from '../client.ts';
+import type { Socket } from '../socket.ts';
 import { done, follow, make, saidTo, someone, topicOf, wait } from './followers.ts';
-import type { Socket } from './socket.ts';
 
 // Who follows a group hears what becomes of it and of those above it.
 

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import test from 'ava';
-import { admin, type Client, login, register, unique } from './client.ts';
+import { admin, type Client, login, register, unique } from '../client.ts';
 
 // Many members are added to a group by one job, end to end.
 

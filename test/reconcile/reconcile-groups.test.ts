@@ -2,8 +2,8 @@ import anyTest, { type ExecutionContext } from 'ava';
 import { sql } from '#platform/postgres/database.ts';
 import { ROOT } from '#platform/validation/group-fields.ts';
 import { newId } from '#platform/validation/id.ts';
-import type { GroupKind } from '../worker/reconcile/drift.ts';
-import { reconcile } from '../worker/reconcile/reconcile.ts';
+import type { GroupKind } from '../../worker/reconcile/drift.ts';
+import { reconcile } from '../../worker/reconcile/reconcile.ts';
 import { type Access, groupOf, leftUntold, openAccess, standingOf, there } from './reconcile.fixture.ts';
 
 // Each way in which Auth can differ from Group and Position, planted in the stores. What is no difference, or takes nothing away: reconcile-groups-left-alone.test.ts.

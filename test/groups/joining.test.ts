@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import test from 'ava';
-import { until } from '../platform/until.fixture.ts';
-import { type Answer, admin, type Client, login, register, unique } from './client.ts';
+import { until } from '../../platform/until.fixture.ts';
+import { type Answer, admin, type Client, login, register, unique } from '../client.ts';
 
 // How members come into groups that are not open, end to end: they ask, or are invited; and why one was put out, it reads.
 

@@ -1,5 +1,7 @@
 import test, { type ExecutionContext } from 'ava';
-import { admin, type Client, unique } from './client.ts';
+import { admin, type Client, unique } from '../client.ts';
+import { type Started, startProgram } from '../processes.ts';
+import { type Frame, Socket } from '../socket.ts';
 import {
   done,
   follow as followHere,
@@ -13,8 +15,6 @@ import {
   topicOf,
   wait,
 } from './followers.ts';
-import { type Started, startProgram } from './processes.ts';
-import { type Frame, Socket } from './socket.ts';
 
 // Who follows a group hears of what changes in it, at whichever node its socket is; and hears nothing once it is acknowledged that it may not.
 

@@ -1,7 +1,7 @@
 import anyTest, { type ExecutionContext } from 'ava';
 import { ROOT } from '#platform/validation/group-fields.ts';
 import { newId } from '#platform/validation/id.ts';
-import { reconcile } from '../worker/reconcile/reconcile.ts';
+import { reconcile } from '../../worker/reconcile/reconcile.ts';
 import { type Access, leftUntold, openAccess } from './reconcile.fixture.ts';
 
 // What of groups is no difference, or takes nothing away: what is put right is in reconcile-groups.test.ts.

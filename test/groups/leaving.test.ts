@@ -1,5 +1,5 @@
 import test from 'ava';
-import { admin, type Client, login, register, unique } from './client.ts';
+import { admin, type Client, login, register, unique } from '../client.ts';
 
 // Nobody is kept in a group, and nobody keeps a member in the organisation.
 

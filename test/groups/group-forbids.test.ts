@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import test, { type ExecutionContext } from 'ava';
-import { type Answer, admin, type Client, login, register, unique } from './client.ts';
-import { Socket } from './socket.ts';
+import { type Answer, admin, type Client, login, register, unique } from '../client.ts';
+import { Socket } from '../socket.ts';
 
 // What is given can take away, where a policy forbids something to those who have it; and who is in a group is told only to who may see its members.
 

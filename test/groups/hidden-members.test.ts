@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import test from 'ava';
-import { admin, login, register, unique } from './client.ts';
+import { admin, login, register, unique } from '../client.ts';
 
 // Nobody acts on a member that it may not read: it is told what is told of one that is not there.
 

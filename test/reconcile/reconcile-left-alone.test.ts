@@ -2,9 +2,9 @@ import { randomUUID } from 'node:crypto';
 import anyTest, { type ExecutionContext } from 'ava';
 import { sql } from '#platform/postgres/database.ts';
 import { newId } from '#platform/validation/id.ts';
-import type { Member } from '../services/auth/domain.ts';
-import type { Kind } from '../worker/reconcile/drift.ts';
-import { reconcile } from '../worker/reconcile/reconcile.ts';
+import type { Member } from '../../services/auth/domain.ts';
+import type { Kind } from '../../worker/reconcile/drift.ts';
+import { reconcile } from '../../worker/reconcile/reconcile.ts';
 import { type Access, loginOf, openAccess, roleOf } from './reconcile.fixture.ts';
 
 // What differs, and yet nothing is taken away for it: what a job is at, what goes by itself, and what a store has lost.

@@ -1,8 +1,8 @@
 import { randomInt } from 'node:crypto';
 import test from 'ava';
-import { WAYS } from '../bench/access/taken.ts';
-import { takeAway } from '../bench/positions.ts';
-import { address } from './client.ts';
+import { WAYS } from '../../bench/access/taken.ts';
+import { takeAway } from '../../bench/positions.ts';
+import { address } from '../client.ts';
 
 // `npm run bench positions` has a thousand rounds of it.
 

@@ -1,5 +1,5 @@
 import test from 'ava';
-import { type Answer, admin, type Client, login, register, unique } from './client.ts';
+import { type Answer, admin, type Client, login, register, unique } from '../client.ts';
 
 // Of two that meet in a group each is done or refused with a code that says why, and neither is half done. Which of them comes first is not said.
 

@@ -2,14 +2,14 @@ import test from 'ava';
 import { MongoClient } from 'mongodb';
 import { whole } from '#platform/cases.fixture.ts';
 import { until } from '#platform/until.fixture.ts';
-import { MOST_ADDED, MOST_SUBGROUPS } from '../platform/validation/group-fields.ts';
-import { defaultPositionId } from '../services/position/domain.ts';
-import { type Answer, address, admin, type Client, login, register, unique } from './client.ts';
-import { rows } from './evidence.ts';
+import { MOST_ADDED, MOST_SUBGROUPS } from '../../platform/validation/group-fields.ts';
+import { defaultPositionId } from '../../services/position/domain.ts';
+import { type Answer, address, admin, type Client, login, register, unique } from '../client.ts';
+import { rows } from '../evidence.ts';
 
 // As many groups in one as there can be, and as many members as one command adds, end to end: by default fewer, and all of them by `npm run matrix` or
 //
-// MUSUBI_TEST_SUBGROUPS=10000 MUSUBI_TEST_ADDED=10000 npm test -- test/many-in-groups.test.ts
+// MUSUBI_TEST_SUBGROUPS=10000 MUSUBI_TEST_ADDED=10000 npm test -- test/groups/many-in-groups.test.ts
 
 const SUBGROUPS = Number(process.env.MUSUBI_TEST_SUBGROUPS || (whole ? MOST_SUBGROUPS : 250));
 const ADDED = Number(process.env.MUSUBI_TEST_ADDED || (whole ? MOST_ADDED : 120));

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import test from 'ava';
-import { admin, type Client, login, register, unique } from './client.ts';
+import { admin, type Client, login, register, unique } from '../client.ts';
 
 // The organisation, end to end: groups within groups, who is in them, and what they may do there.
 

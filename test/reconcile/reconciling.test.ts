@@ -3,10 +3,10 @@ import { connectPeer } from '#platform/grpc/client.ts';
 import { Lifecycle } from '#platform/process/lifecycle.ts';
 import { createLogger } from '#platform/process/log.ts';
 import { StateServiceService } from '#proto/musubi/state/v1/state.ts';
-import { type Reconciling, reconcile } from '../worker/reconcile/reconcile.ts';
-import type { Tellers } from '../worker/reconcile/truth.ts';
-import { byWhoMay, everyPeer } from './callers.ts';
-import { address, admin, register, unique } from './client.ts';
+import { type Reconciling, reconcile } from '../../worker/reconcile/reconcile.ts';
+import type { Tellers } from '../../worker/reconcile/truth.ts';
+import { byWhoMay, everyPeer } from '../callers.ts';
+import { address, admin, register, unique } from '../client.ts';
 
 const log = createLogger('test', 'silent');
 const lifecycle = new Lifecycle(log, 1_000);

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Connection, Client as TemporalClient, type WorkflowHandle } from '@temporalio/client';
 import test from 'ava';
 import { until } from '#platform/until.fixture.ts';
-import { address, admin, type Client, login, register, unique } from './client.ts';
+import { address, admin, type Client, login, register, unique } from '../client.ts';
 
 // Positions that end, end to end.
 

@@ -1,6 +1,6 @@
 import test from 'ava';
-import { DEEPEST } from '../platform/validation/group-fields.ts';
-import { type Answer, admin, type Client, login, register, unique } from './client.ts';
+import { DEEPEST } from '../../platform/validation/group-fields.ts';
+import { type Answer, admin, type Client, login, register, unique } from '../client.ts';
 
 // How deep groups can be, and what their names can be, end to end: what is within the bounds is done, and what is beyond them is refused with its code.
 

@@ -1,5 +1,5 @@
 import test from 'ava';
-import { admin, login, register, unique } from './client.ts';
+import { admin, login, register, unique } from '../client.ts';
 
 // Lists of groups, members and positions, filtered and ordered, end to end.
 
