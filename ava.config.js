@@ -31,7 +31,7 @@ const rank = (file) => {
 
 export default {
   extensions: ['ts'],
-  require: ['./test/times.ts'],
+  require: ['./test/runner/times.ts'],
   files: faults ? ['test/faults/**/*.test.ts'] : ['**/*.test.ts', '!test/faults/**', '!.musubi/**'],
   // The longest wait: for leases to lapse, servers to start, brokers to be missed. The others fill two cores meanwhile.
   concurrency: faults ? 1 : 5,

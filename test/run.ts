@@ -6,13 +6,13 @@ import { readOptions } from '../local/options.mjs';
 import { wheelBinary } from '../local/packages/wheels.ts';
 import { type Stack, startStack } from '../local/stack.ts';
 import { stopRequest } from '../local/stop-request.ts';
-import { withoutTests } from './chosen.ts';
 import { serveCollector } from './collector.ts';
 import { serveControl } from './control.ts';
-import { neverEnded, slowest } from './file-times.ts';
-import { endLeftBehind } from './left-behind.ts';
 import { pauseReconciler } from './pause-reconciler.ts';
-import { brief, type Tally, tally } from './tap.ts';
+import { withoutTests } from './runner/chosen.ts';
+import { neverEnded, slowest } from './runner/file-times.ts';
+import { endLeftBehind } from './runner/left-behind.ts';
+import { brief, type Tally, tally } from './runner/tap.ts';
 
 /**
  * `npm test`: starts the real stack on free ports, runs every test against it, stops it and removes its data. What
@@ -123,7 +123,7 @@ function add({ passed, failed, failures }: Tally): void {
 function ava(files: string[], env: NodeJS.ProcessEnv): Promise<Tally> {
   const match = values.match === undefined ? [] : ['--match', values.match];
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [join(root, 'test/ava.ts'), '--tap', ...match, ...files], {
+    const child = spawn(process.execPath, [join(root, 'test/runner/ava.ts'), '--tap', ...match, ...files], {
       cwd: root,
       env,
       stdio: ['ignore', 'pipe', 'inherit'],

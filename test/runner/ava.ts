@@ -32,4 +32,4 @@ childProcess.fork = ((...args: Parameters<typeof fork>) => {
   return child;
 }) as typeof fork;
 
-await import(pathToFileURL(join(import.meta.dirname, '../node_modules/ava/entrypoints/cli.js')).href);
+await import(pathToFileURL(join(import.meta.dirname, '../../node_modules/ava/entrypoints/cli.js')).href);

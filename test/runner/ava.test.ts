@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { type Tally, tally } from './tap.ts';
 
-const root = join(import.meta.dirname, '..');
+const root = join(import.meta.dirname, '../..');
 
 /** Runs one test file of these lines, in a folder of its own. */
 function run(t: ExecutionContext, lines: string, ...options: string[]): Tally {
@@ -16,7 +16,7 @@ function run(t: ExecutionContext, lines: string, ...options: string[]): Tally {
   writeFileSync(join(folder, 'a.test.js'), `import test from 'ava';\n${lines}`);
   const { stdout, status } = spawnSync(
     process.execPath,
-    [join(root, 'test/ava.ts'), '--tap', '--no-worker-threads', ...options],
+    [join(root, 'test/runner/ava.ts'), '--tap', '--no-worker-threads', ...options],
     {
       cwd: folder,
       env: { PATH: process.env.PATH },

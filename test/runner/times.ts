@@ -4,13 +4,13 @@ import { fileURLToPath } from 'node:url';
 import test, { registerCompletionHandler } from 'ava';
 
 // ava requires this in the process of each test file: it writes down that the file began, and what it took, for the end of
-// the run (test/file-times.ts). A process that goes on after its tests is ended, and tells what held it.
+// the run (test/runner/file-times.ts). A process that goes on after its tests is ended, and tells what held it.
 
 /** How long a process may take to end after its tests, ms. */
 const ENDING_MS = 60_000;
 
 const { MUSUBI_TEST_DATA: folder } = process.env;
-const root = join(import.meta.dirname, '..');
+const root = join(import.meta.dirname, '../..');
 
 if (folder !== undefined) {
   const file = relative(root, fileURLToPath(test.meta.file));

@@ -1,4 +1,4 @@
-/** A line that test/times.ts writes: that a test file began, and what it took in the end. */
+/** A line that test/runner/times.ts writes: that a test file began, and what it took in the end. */
 type Told = { began: string } | Took;
 interface Took {
   file: string;
