@@ -199,5 +199,8 @@ export const requireMemberId = (memberId: string): string => requireId('memberId
 export const holdsBelow = ({ change }: Above): boolean => change !== null && !OF_ONE.has(change);
 const OF_ONE: ReadonlySet<GroupChange['change']> = new Set(['update', 'change-tags', 'tag']);
 
+/** Whether everybody finds a group of that visibility. */
+export const isFindable = (visibility: Visibility): boolean => visibility !== 'invitation';
+
 /** The same, held by no job. */
 export const freed = <T extends Lockable<unknown>>(one: T): T => ({ ...one, lockHolder: null, pending: null });

@@ -1,10 +1,9 @@
 import { countedBy, type Erasure } from '#platform/erasure.ts';
 import { eraseUndos } from '#platform/operations/postgres.ts';
-import { columnOf, type Database, fieldsOf, join, sql } from '#platform/postgres/database.ts';
-import { TIES } from './domain.ts';
-import type { Standing } from './events.ts';
+import { type Database, sql } from '#platform/postgres/database.ts';
+import type { Tied } from './events.ts';
 import { eraseAdditions } from './memberships/additions.ts';
-import { tellMemberships } from './memberships/memberships.ts';
+import { IS_TIED, TIED, tellMemberships, UNTIED } from './memberships/memberships.ts';
 
 /** What a job may say of a member in what it will make of a membership. */
 const SAID = sql`array['reason', 'message']`;
@@ -17,13 +16,13 @@ const SAID = sql`array['reason', 'message']`;
 export const groupErasure = (db: Database): Erasure => ({
   erase: (memberIds) =>
     db.transaction(async (tx) => {
-      const ended = await tx.query<Standing>(sql`
-        update memberships set ${join(TIES.map((tie) => sql`${columnOf(tie)} = null`))}, version = version + 1,
+      const ended = await tx.query<Tied>(sql`
+        update memberships set ${UNTIED},
           pending = (select jsonb_object_agg(key, case when key = any(${SAID}) then 'null' else value end) from jsonb_each(pending))
         where member_id = any(${[...memberIds]}::text[]) and (
-          num_nonnulls(${join(TIES.map(columnOf))}) > 0 or coalesce(pending->>'reason', pending->>'message') is not null
+          ${IS_TIED} or coalesce(pending->>'reason', pending->>'message') is not null
         )
-        returning ${fieldsOf(['groupId', 'memberId', ...TIES, 'version'])}`);
+        returning ${TIED}`);
       await tellMemberships(tx, ended);
       const ofMemberships = countedBy(
         'memberships',

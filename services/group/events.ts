@@ -8,7 +8,16 @@ import {
   type Visibility as VisibilityMessage,
 } from '#proto/musubi/group/v1/group.ts';
 import type { EventOf } from '../catalogue.ts';
-import { type Group, type GroupChange, type Membership, type Tie, type Ties, tieOf, type Visibility } from './domain.ts';
+import {
+  type Group,
+  type GroupChange,
+  isFindable,
+  type Membership,
+  type Tie,
+  type Ties,
+  tieOf,
+  type Visibility,
+} from './domain.ts';
 
 type EventType = EventOf<'group'>;
 
@@ -59,7 +68,7 @@ export function groupEvent(
  * @param was what it was; default: nothing is known of it any more
  */
 export function groupDeleted(groupId: string, version: number, was?: Pick<Group, 'parentId' | 'visibility'>): OutboxEvent {
-  const left = { leftParentId: was?.parentId ?? undefined, wasFindable: was !== undefined && was.visibility !== 'invitation' };
+  const left = { leftParentId: was?.parentId ?? undefined, wasFindable: was !== undefined && isFindable(was.visibility) };
   return event('group.deleted', groupId, version, GroupEvent.toJSON({ groupId, version, group: undefined, ...left }));
 }
 
@@ -73,7 +82,7 @@ export function ofMembershipId(id: string): Pick<Membership, 'groupId' | 'member
 }
 
 /** What a member is to a group after a change. */
-export type Standing = Pick<Membership, 'groupId' | 'memberId' | 'version'> &
+export type Tied = Pick<Membership, 'groupId' | 'memberId' | 'version'> &
   Ties & {
     /** What it was until then; absent: that is not known, or nothing has changed. */
     was?: Tie;
@@ -86,24 +95,24 @@ const TIE_MESSAGES = {
   invited: 'TIE_INVITED',
 } as const satisfies Record<NonNullable<Tie>, TieMessage>;
 
-export function membershipEvent(standing: Standing): OutboxEvent {
-  const { groupId, memberId, version, joinedAt, requestedAt, declinedAt, invitedAt, until, expelledAt } = standing;
-  const { tagIds, message, declineReason, inviterId, reason } = standing;
+export function membershipEvent(tied: Tied): OutboxEvent {
+  const { groupId, memberId, version, joinedAt, requestedAt, declinedAt, invitedAt, until, expelledAt } = tied;
+  const { tagIds, message, declineReason, inviterId, reason } = tied;
   const membership = joinedAt ? { joinedAt, tagIds: tagIds ?? [] } : undefined;
   const request = requestedAt
     ? { requestedAt, message: message ?? '', declinedAt: declinedAt ?? undefined, declineReason: declineReason ?? '' }
     : undefined;
   const invitation = invitedAt ? { invitedAt, inviterId: inviterId ?? '', until: until ?? undefined } : undefined;
   const expulsion = expelledAt ? { expelledAt, reason: reason ?? '' } : undefined;
-  const was: TieMessage = standing.was ? TIE_MESSAGES[standing.was] : 'TIE_UNSPECIFIED';
+  const was: TieMessage = tied.was ? TIE_MESSAGES[tied.was] : 'TIE_UNSPECIFIED';
   const state = { groupId, memberId, version, membership, request, invitation, expulsion, was };
-  return event(typeOf(standing), membershipId(state), version, MembershipEvent.toJSON(state));
+  return event(typeOf(tied), membershipId(state), version, MembershipEvent.toJSON(state));
 }
 
 /** Others hear of who goes out of a group, not of whom was not let in: of these the types differ. */
-function typeOf(standing: Standing): EventType {
-  const is = tieOf(standing);
-  if (standing.was === 'member' && is !== 'member') return 'membership.ended';
+function typeOf(tied: Tied): EventType {
+  const is = tieOf(tied);
+  if (tied.was === 'member' && is !== 'member') return 'membership.ended';
   switch (is) {
     case 'member':
       return 'membership.changed';
@@ -118,7 +127,7 @@ function typeOf(standing: Standing): EventType {
 
 /** What a caller waits for to see a state in queries. */
 export const writtenGroup = (id: string, version: number): AggregateVersion => ({ type: 'group', id, version });
-export const writtenMembership = (one: Standing): AggregateVersion => ({
+export const writtenMembership = (one: Tied): AggregateVersion => ({
   type: 'membership',
   id: membershipId(one),
   version: one.version,

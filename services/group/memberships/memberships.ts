@@ -4,16 +4,20 @@ import type { Which } from '#platform/state.ts';
 import { MOST_CANDIDACIES, MOST_GROUPS, ROOT } from '#platform/validation/group-fields.ts';
 import type { AggregateVersion } from '#proto/musubi/aggregate/v1/aggregate.ts';
 import { type BegunChange, type Membership, NO_TIES, type TaggedMembership, TIES, type Ties, tieOf } from '../domain.ts';
-import { membershipEvent, ofMembershipId, type Standing } from '../events.ts';
+import { membershipEvent, ofMembershipId, type Tied } from '../events.ts';
 import { memberDeleting, tooManyGroups, tooManyInvitations, tooManyRequests } from '../refusals.ts';
 
 // Who is in which group, has asked to be, or is invited, in the store.
 
-const OF_STANDING = ['groupId', 'memberId', ...TIES, 'version'] as const satisfies readonly (keyof Membership)[];
-const FIELDS = [...OF_STANDING, 'lockHolder', 'pending'] as const satisfies readonly (keyof Membership)[];
+const OF_TIED = ['groupId', 'memberId', ...TIES, 'version'] as const satisfies readonly (keyof Membership)[];
+const FIELDS = [...OF_TIED, 'lockHolder', 'pending'] as const satisfies readonly (keyof Membership)[];
 /** The advisory lock of a member is of this kind; that of the tree is of another. */
 const MEMBER = sql`10`;
-export const STANDING = fieldsOf(OF_STANDING);
+export const TIED = fieldsOf(OF_TIED);
+/** That a member is something to a group, or was put out of it. */
+export const IS_TIED = sql`num_nonnulls(joined_at, requested_at, invited_at, expelled_at) > 0`;
+/** Has a member be nothing to a group, with the next version: what is set. */
+export const UNTIED = sql`${join(TIES.map((tie) => sql`${columnOf(tie)} = null`))}, version = version + 1`;
 
 /** What a member is, or was, to a group; nobody else changes it until the transaction ends. */
 export async function findMembership(tx: Transaction, groupId: string, memberId: string): Promise<Membership | undefined> {
@@ -27,8 +31,8 @@ const TIE = sql`case when joined_at is not null then 'member' when invited_at is
   when declined_at is not null then 'declined' when requested_at is not null then 'requested' end`;
 
 /** Has members be this to a group, each with its next version; what a job has begun with them has ended. */
-async function putAllTies(tx: Transaction, groupId: string, memberIds: readonly string[], ties: Ties): Promise<Standing[]> {
-  return await tx.query<Standing>(sql`
+async function putAllTies(tx: Transaction, groupId: string, memberIds: readonly string[], ties: Ties): Promise<Tied[]> {
+  return await tx.query<Tied>(sql`
     with before as (
       select member_id as of_member, ${TIE} as was from memberships where group_id = ${groupId} and member_id = any(${[...memberIds]}::text[])
     )
@@ -37,29 +41,25 @@ async function putAllTies(tx: Transaction, groupId: string, memberIds: readonly 
     on conflict (group_id, member_id) do update
       set (${join(TIES.map(columnOf))}) = row(${join(TIES.map((tie) => sql`excluded.${columnOf(tie)}`))}),
         version = memberships.version + 1, lock_holder = null, pending = null
-    returning ${STANDING}, (select was from before where of_member = member_id) as was`);
+    returning ${TIED}, (select was from before where of_member = member_id) as was`);
 }
 
 /** The same of one. */
-export async function putTies(tx: Transaction, groupId: string, memberId: string, ties: Ties): Promise<Standing> {
+export async function putTies(tx: Transaction, groupId: string, memberId: string, ties: Ties): Promise<Tied> {
   const [row] = await putAllTies(tx, groupId, [memberId], ties);
-  return row as Standing;
+  return row as Tied;
 }
 
 /** Has a member be in a group, with the next version. */
-export const addMembership = (tx: Transaction, groupId: string, memberId: string, joinedAt: Date): Promise<Standing> =>
+export const addMembership = (tx: Transaction, groupId: string, memberId: string, joinedAt: Date): Promise<Tied> =>
   putTies(tx, groupId, memberId, { ...NO_TIES, joinedAt });
 
 /** Has members be in a group, each with its next version. */
-export const addMemberships = (
-  tx: Transaction,
-  groupId: string,
-  memberIds: readonly string[],
-  joinedAt: Date,
-): Promise<Standing[]> => putAllTies(tx, groupId, memberIds, { ...NO_TIES, joinedAt });
+export const addMemberships = (tx: Transaction, groupId: string, memberIds: readonly string[], joinedAt: Date): Promise<Tied[]> =>
+  putAllTies(tx, groupId, memberIds, { ...NO_TIES, joinedAt });
 
 /** Has a member be in a group no more, with the next version. @returns undefined: it was not in it */
-export async function endMembership(tx: Transaction, groupId: string, memberId: string): Promise<Standing | undefined> {
+export async function endMembership(tx: Transaction, groupId: string, memberId: string): Promise<Tied | undefined> {
   const before = await findMembership(tx, groupId, memberId);
   return before?.joinedAt ? await putTies(tx, groupId, memberId, NO_TIES) : undefined;
 }
@@ -99,10 +99,11 @@ export async function requireFewGroups(tx: Transaction, memberId: string): Promi
 
 /** That a member can ask to be let into one more group, or be invited to one. Who asks has the member ({@link holdMember}). */
 export async function requireFewCandidacies(tx: Transaction, memberId: string, becomes: 'requested' | 'invited'): Promise<void> {
-  const standing = becomes === 'requested' ? sql`requested_at is not null and declined_at is null` : sql`invited_at is not null`;
+  const isCandidate =
+    becomes === 'requested' ? sql`requested_at is not null and declined_at is null` : sql`invited_at is not null`;
   const [row] = await tx.query<{ count: number }>(sql`
     select count(*) as count from memberships
-    where member_id = ${memberId} and (${standing} or pending->>'becomes' = ${becomes})`);
+    where member_id = ${memberId} and (${isCandidate} or pending->>'becomes' = ${becomes})`);
   if ((row?.count ?? 0) >= MOST_CANDIDACIES) throw becomes === 'requested' ? tooManyRequests() : tooManyInvitations();
 }
 
@@ -166,11 +167,11 @@ export async function tagMembership(
   { groupId, memberId }: Pick<Membership, 'groupId' | 'memberId'>,
   tagIds: readonly string[],
   changes: boolean,
-): Promise<Standing> {
-  const [row] = await tx.query<Standing>(sql`
+): Promise<Tied> {
+  const [row] = await tx.query<Tied>(sql`
     update memberships set tag_ids = nullif(${[...tagIds]}::text[], '{}'), version = version + ${changes ? 1 : 0}, lock_holder = null, pending = null
-    where group_id = ${groupId} and member_id = ${memberId} returning ${STANDING}`);
-  return row as Standing;
+    where group_id = ${groupId} and member_id = ${memberId} returning ${TIED}`);
+  return row as Tied;
 }
 
 /**
@@ -178,15 +179,15 @@ export async function tagMembership(
  *
  * @returns those that were not in it
  */
-export async function enterMembers(tx: Transaction, memberIds: readonly string[]): Promise<Standing[]> {
+export async function enterMembers(tx: Transaction, memberIds: readonly string[]): Promise<Tied[]> {
   const ids = [...new Set(memberIds)];
   await holdMembers(tx, ids);
-  return await tx.query<Standing>(sql`
+  return await tx.query<Tied>(sql`
     insert into memberships (group_id, member_id, joined_at, version) select ${ROOT}, id, now(), 1 from unnest(${ids}::text[]) as given (id)
     where not exists (select from closed_members where member_id = id)
     on conflict (group_id, member_id) do update set joined_at = excluded.joined_at, version = memberships.version + 1
       where memberships.joined_at is null and memberships.lock_holder is null
-    returning ${STANDING}`);
+    returning ${TIED}`);
 }
 
 /** Who is in a group, and all others who are or were something to it and at whose membership a job is, or that are deleted. */
@@ -226,33 +227,33 @@ export async function raiseMemberships(tx: Transaction, seen: readonly Aggregate
 }
 
 /** Removes some of what were ever memberships of the groups that a job deletes. @returns how many, and those that ended by it */
-export async function purgeMemberships(
-  tx: Transaction,
-  jobId: string,
-  limit: number,
-): Promise<{ count: number; ended: Standing[] }> {
-  const gone = await tx.query<Standing>(sql`
+export async function purgeMemberships(tx: Transaction, jobId: string, limit: number): Promise<{ count: number; ended: Tied[] }> {
+  const gone = await tx.query<Tied>(sql`
     with chosen as (
       select m.group_id, m.member_id from memberships m join groups g using (group_id)
       where g.lock_holder = ${jobId} and g.pending->>'change' = 'delete' order by m.group_id, m.member_id limit ${limit}
     )
     delete from memberships m using chosen c where (m.group_id, m.member_id) = (c.group_id, c.member_id)
-    returning ${fieldsOf(OF_STANDING, 'm')}`);
+    returning ${fieldsOf(OF_TIED, 'm')}`);
   return { count: gone.length, ended: endedOf(gone) };
 }
 
 /** The same of all that there are of groups. */
-export async function dropMemberships(tx: Transaction, groupIds: readonly string[]): Promise<Standing[]> {
+export async function dropMemberships(tx: Transaction, groupIds: readonly string[]): Promise<Tied[]> {
   return endedOf(
-    await tx.query<Standing>(sql`delete from memberships where group_id = any(${[...groupIds]}::text[]) returning ${STANDING}`),
+    await tx.query<Tied>(sql`delete from memberships where group_id = any(${[...groupIds]}::text[]) returning ${TIED}`),
   );
 }
 
-const endedOf = (gone: readonly Standing[]): Standing[] =>
+const endedOf = (gone: readonly Tied[]): Tied[] =>
   gone
-    .filter((one) => one.version > 0 && (one.joinedAt ?? one.requestedAt ?? one.invitedAt ?? one.expelledAt) !== null)
+    .filter((one) => one.version > 0 && isTied(one))
     .map((one) => ({ ...one, ...NO_TIES, version: one.version + 1, was: tieOf(one) }));
 
+/** {@link IS_TIED}, of what is not in the store any more. */
+const isTied = ({ joinedAt, requestedAt, invitedAt, expelledAt }: Ties): boolean =>
+  (joinedAt ?? requestedAt ?? invitedAt ?? expelledAt) !== null;
+
 /** Tells what became of memberships where no step of a saga does. */
-export const tellMemberships = (tx: Transaction, standings: readonly Standing[]): Promise<void> =>
-  addEvents(tx, standings.map(membershipEvent));
+export const tellMemberships = (tx: Transaction, tied: readonly Tied[]): Promise<void> =>
+  addEvents(tx, tied.map(membershipEvent));

@@ -1,6 +1,6 @@
 import { ROOT } from '#platform/validation/group-fields.ts';
 import type { BeginUpdateGroupRequest, BeginUpdateGroupResponse } from '#proto/musubi/group/v1/group.ts';
-import { tidyGroup } from '../domain.ts';
+import { isFindable, tidyGroup } from '../domain.ts';
 import { fromMessage, toMessage } from '../events.ts';
 import { rootGroup } from '../refusals.ts';
 import { takeName } from '../store.ts';
@@ -16,7 +16,7 @@ export const beginUpdateGroup = lockGroup<BeginUpdateGroupRequest>({ tree: 'part
     const { name = group.name, description = group.description, visibility = group.visibility } = tidyGroup(given);
     if (group.groupId === ROOT && visibility !== group.visibility) throw rootGroup();
     if (group.parentId !== null) await takeName(tx, group.parentId, group, name);
-    const findableChanges = (visibility === 'invitation') !== (group.visibility === 'invitation');
+    const findableChanges = isFindable(visibility) !== isFindable(group.visibility);
     return {
       pending: { change: 'update', name, description, visibility },
       result: { visibility: toMessage(visibility), findableChanges },
