@@ -7,8 +7,8 @@ import type { AuthServiceService, PermissionCheck } from '#proto/musubi/auth/v1/
 import type { Member, Role } from '../../services/auth/domain.ts';
 import { Policies } from '../../services/auth/policies.ts';
 import { aboutOf, questionOf as known, NO_FACTS, type Question } from '../../services/auth/question.ts';
+import type { SessionOf } from '../../services/auth/session-facts.ts';
 import { Sessions } from '../../services/auth/sessions.ts';
-import type { SessionOf } from '../../services/auth/standing.ts';
 import { ACTIONS, type Lane, type Prepared } from './prepare.ts';
 import { Remembered } from './remembered.ts';
 
@@ -163,7 +163,7 @@ function lookUps(db: Db, title: string, lanes: Lane[]): Work[] {
   const lookUp = async (sessions: Sessions, i: number): Promise<void> => {
     const lane = lanes[i % lanes.length] as Lane;
     if (
-      !(await sessions.standing(sessionOf(lane.token), {
+      !(await sessions.facts(sessionOf(lane.token), {
         about: aboutOf([{ type: 'Member', id: lane.memberId, ownerId: '' }], ['member.read']),
       }))
     )

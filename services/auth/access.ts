@@ -13,7 +13,7 @@ import type { Permit } from './permits.ts';
 import type { RoleVersion } from './policy-sets.ts';
 import { type About, aboutOf, askedBelow, NOTHING_ASKED, questionOf, type Resource } from './question.ts';
 import { permissionRevoked, sessionRevoked } from './refusals.ts';
-import type { Standing } from './standing.ts';
+import type { SessionFacts } from './session-facts.ts';
 
 /** What is asked about, as callers name it. */
 export interface Asked {
@@ -60,7 +60,7 @@ export async function authorize(
   try {
     const token = await auth.accessTokens.verify(accessToken);
     actorId = token.memberId;
-    const { roles, ...facts } = await standingOf(auth, token, signal, aboutOf([resource], [action]));
+    const { roles, ...facts } = await factsOf(auth, token, signal, aboutOf([resource], [action]));
     const load = () => withPolicies(auth, roles);
     const question = questionOf({ memberId: token.memberId, action, resource }, facts);
     const answer = await (filtered ? auth.policies.seen(question, roles, load) : auth.policies.decide(question, roles, load));
@@ -99,12 +99,12 @@ export async function requirePermit(
   if (COMMAND.test(sealed)) return { command: sealed };
   const permit = auth.permits.open(sealed);
   const { memberId, action, resource } = permit;
-  const standing = await auth.sessions.standing(permit, {
+  const found = await auth.sessions.facts(permit, {
     closed: memberId === closedMemberId,
     about: aboutOf([resource], [action]),
   });
-  if (standing) {
-    const { roles, ...facts } = standing;
+  if (found) {
+    const { roles, ...facts } = found;
     const question = questionOf({ memberId, action, resource }, facts);
     if ((await auth.policies.decide(question, roles, () => withPolicies(auth, roles))) === 'allowed') return { permit, roles };
   }
@@ -188,9 +188,9 @@ export async function readableOf(
   memberIds: readonly string[],
 ): Promise<Set<string>> {
   const action = 'member.read' satisfies Action;
-  const standing = await auth.sessions.standingOf(memberId, { ...NOTHING_ASKED, members: memberIds, actions: [action] });
-  if (!standing) return new Set();
-  const { roles, ...facts } = standing;
+  const found = await auth.sessions.factsOf(memberId, { ...NOTHING_ASKED, members: memberIds, actions: [action] });
+  if (!found) return new Set();
+  const { roles, ...facts } = found;
   let loading: Promise<Role[]> | undefined;
   const load = () => (loading ??= withPolicies(auth, roles));
   const answers = await inTurns(memberIds, async (id) => {
@@ -213,23 +213,23 @@ async function identify(
   accessToken: string,
   signal?: AbortSignal,
   about?: About,
-): Promise<Standing & { token: AccessToken }> {
+): Promise<SessionFacts & { token: AccessToken }> {
   const token = await auth.accessTokens.verify(accessToken);
-  return { token, ...(await standingOf(auth, token, signal, about)) };
+  return { token, ...(await factsOf(auth, token, signal, about)) };
 }
 
 /** What holds of a genuine token's session. @throws SESSION_REVOKED, CALLER_GONE */
-async function standingOf(
+async function factsOf(
   { sessions }: Auth,
   token: AccessToken,
   signal: AbortSignal | undefined,
   about?: About,
-): Promise<Standing> {
-  const standing = await sessions.standing(token, about ? { about } : {});
+): Promise<SessionFacts> {
+  const found = await sessions.facts(token, about ? { about } : {});
   // Nobody waits for what follows.
   if (signal?.aborted) throw callerGone();
-  if (!standing) throw sessionRevoked();
-  return standing;
+  if (!found) throw sessionRevoked();
+  return found;
 }
 
 export const groupOf = (id: string): Resource => ({ type: 'Group', id, ownerId: '' });

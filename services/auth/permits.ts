@@ -2,7 +2,7 @@ import { invalidFields } from '#platform/errors.ts';
 import type { Secret } from '#platform/process/config.ts';
 import type { Resource } from '#proto/musubi/auth/v1/auth.ts';
 import type { SealedOrigin } from './audit/event.ts';
-import type { SessionOf } from './standing.ts';
+import type { SessionOf } from './session-facts.ts';
 import { fromWord, toWord, Vault } from './vault.ts';
 
 /** What a member was allowed to begin: its session, what it does, and to what. */

@@ -189,11 +189,11 @@ test.serial('what is taken away between the look of a pivot and its commit is ac
   // Its policies are parsed by now: else they would be read after its look.
   await requirePermit(auth, permit);
   // Its look is held: from then on it has begun.
-  const { standing } = auth.sessions;
+  const { facts } = auth.sessions;
   const [looked, go] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
   const stalled = {
-    standing: async (...asked: Parameters<typeof standing>) => {
-      const answer = await standing.apply(auth.sessions, asked);
+    facts: async (...asked: Parameters<typeof facts>) => {
+      const answer = await facts.apply(auth.sessions, asked);
       looked.resolve();
       await go.promise;
       return answer;

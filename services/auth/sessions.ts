@@ -9,11 +9,11 @@ import {
   inAny,
   membersAsked,
   orNone,
+  type SessionFacts,
   type SessionOf,
-  type Standing,
   sessionsAsked,
   type Wanted,
-} from './standing.ts';
+} from './session-facts.ts';
 import type { Store } from './store.ts';
 
 interface Found {
@@ -50,37 +50,37 @@ export class Sessions {
    *
    * @param options `closed`: unless its login is closed, and the session still there. `about`: what is asked for besides
    */
-  standing(
+  facts(
     { memberId, sessionId }: SessionOf,
     { closed = false, about = NOTHING_ASKED }: { closed?: boolean; about?: About } = {},
-  ): Promise<Standing | undefined> {
+  ): Promise<SessionFacts | undefined> {
     return this.#load(closed ? 'suspended' : 'active', { memberId, sessionId, about });
   }
 
   /** What would hold of a member's session, if it had one; undefined: there is no such member. */
-  standingOf(memberId: string, about: About): Promise<Standing | undefined> {
+  factsOf(memberId: string, about: About): Promise<SessionFacts | undefined> {
     return this.#load('any', { memberId, sessionId: '', about });
   }
 
-  #load(wanted: Wanted, asked: Asked): Promise<Standing | undefined> {
+  #load(wanted: Wanted, asked: Asked): Promise<SessionFacts | undefined> {
     const { groups, everywhere } = asked.about;
     return this.#loaders[wanted][everywhere ? 'everywhere' : groups.length > 0 ? 'amongGroups' : 'plain'].load(asked);
   }
 }
 
-type Load = Loader<Asked, Standing | undefined>;
+type Load = Loader<Asked, SessionFacts | undefined>;
 
 /** All that a member is in is much, and of no use to others: each has a look-up of its own, which all that it asks at the same time share. */
 async function findForEach(
   store: Pick<Store, 'members' | 'clock'>,
   asked: readonly Asked[],
   wanted: Wanted,
-): Promise<(Standing | undefined)[]> {
+): Promise<(SessionFacts | undefined)[]> {
   const byMember = [...Map.groupBy(asked, ({ memberId }) => memberId).values()];
   const found = await Promise.all(
     byMember.map(async (own) => {
-      const standings = await findAmongGroups(store, own, wanted);
-      return own.map((one, at) => [one, standings[at]] as const);
+      const facts = await findAmongGroups(store, own, wanted);
+      return own.map((one, at) => [one, facts[at]] as const);
     }),
   );
   const answers = new Map(found.flat());
@@ -94,7 +94,7 @@ async function find(
   { members, clock }: Pick<Store, 'members' | 'clock'>,
   asked: readonly Asked[],
   wanted: Wanted,
-): Promise<(Standing | undefined)[]> {
+): Promise<(SessionFacts | undefined)[]> {
   const [found] = await members
     .aggregate<Found>([
       { $match: { _id: { $in: membersAsked(asked) } } },

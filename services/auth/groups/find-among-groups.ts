@@ -1,7 +1,16 @@
 import { ROOT } from '#platform/validation/group-fields.ts';
 import type { MemberStatus } from '../domain.ts';
 import type { RoleVersion } from '../policy-sets.ts';
-import { type Asked, holds, inAny, membersAsked, orNone, type Standing, sessionsAsked, type Wanted } from '../standing.ts';
+import {
+  type Asked,
+  holds,
+  inAny,
+  membersAsked,
+  orNone,
+  type SessionFacts,
+  sessionsAsked,
+  type Wanted,
+} from '../session-facts.ts';
 import type { Store } from '../store.ts';
 import type { Ground, Group, Place } from './group.ts';
 
@@ -40,7 +49,7 @@ export async function findAmongGroups(
   { members, clock }: Pick<Store, 'members' | 'clock'>,
   asked: readonly Asked[],
   wanted: Wanted,
-): Promise<(Standing | undefined)[]> {
+): Promise<(SessionFacts | undefined)[]> {
   const groupIds = [...new Set(asked.flatMap(({ about }) => about.groups))];
   const actions = asked.every(({ about }) => about.actions) ? asked.flatMap(({ about }) => about.actions ?? []) : undefined;
   const everywhere = asked.flatMap(({ memberId, about }) => (about.everywhere ? [memberId] : []));

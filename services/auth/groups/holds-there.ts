@@ -18,9 +18,9 @@ export async function holdsThere(
   without: readonly string[] = [],
 ): Promise<boolean> {
   const actions = permissions.map(({ action }) => action);
-  const standing = await sessions.standingOf(memberId, { members: [], groups: [groupId], everywhere: false, actions });
-  if (!standing?.places.has(groupId)) return false;
-  const { roles: versions, ...all } = standing;
+  const found = await sessions.factsOf(memberId, { members: [], groups: [groupId], everywhere: false, actions });
+  if (!found?.places.has(groupId)) return false;
+  const { roles: versions, ...all } = found;
   const facts = factsWithout(all, without);
   const roles = await store.roles.find({ _id: { $in: versions.map(({ _id }) => _id) } }).toArray();
   const said = roles.flatMap((role) => role.policies.map(({ cedar }) => factsOf(cedar)));

@@ -6,8 +6,8 @@ import { authenticate } from '../access.ts';
 import type { Happened } from '../audit/event.ts';
 import type { Auth } from '../auth.ts';
 import { loginEvent } from '../events.ts';
+import type { SessionOf } from '../session-facts.ts';
 import { closeSockets } from '../sockets.ts';
-import type { SessionOf } from '../standing.ts';
 
 /** What ends a session, as the audit is told. */
 type EndedBy = Omit<Happened, 'resources'>;

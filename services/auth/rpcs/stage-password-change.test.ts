@@ -52,10 +52,10 @@ test('who gives the current password stages another one, which stands nowhere as
 test('who is suspended after it was known is told so, and stages nothing', async (t) => {
   const { change, memberId } = await loggedIn();
   const sessions = {
-    standing: async (...asked: Parameters<typeof auth.sessions.standing>) => {
-      const standing = await auth.sessions.standing(...asked);
+    facts: async (...asked: Parameters<typeof auth.sessions.facts>) => {
+      const found = await auth.sessions.facts(...asked);
       await auth.steps.suspendLogin({ operationId: randomUUID(), memberId });
-      return standing;
+      return found;
     },
   };
   const { password } = (await auth.store.members.findOne({ _id: memberId })) ?? {};

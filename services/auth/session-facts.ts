@@ -16,7 +16,7 @@ export interface Asked extends SessionOf {
 }
 
 /** What the store says of a session. */
-export interface Standing extends Facts {
+export interface SessionFacts extends Facts {
   /** The roles of its member. */
   roles: RoleVersion[];
 }
