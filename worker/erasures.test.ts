@@ -16,7 +16,7 @@ import { type Services, services } from './erasures.fixture.ts';
 import { type ErasureReport, eraseDeleted, erasuresInWords } from './erasures.ts';
 import { makeSchedules } from './schedules.ts';
 import { registerSearchAttributes } from './search-attributes.ts';
-import { standingInWords, tellOfErasures } from './watch.ts';
+import { tellOfErasures, unendingInWords } from './watch.ts';
 import { createWorker } from './worker.ts';
 
 // On the real Temporal of the stack, in a namespace of its own; the services are lists of whom they know.
@@ -107,8 +107,8 @@ test('a run says in words what it has come to', (t) => {
     erasuresInWords({ ...nothing, waiting: 1, erased, away: ['query'], overdue: { count: 1, first: 'm' } }),
     'Looked at 2 deleted members. Erased: 3 in member.events, 1 in temporal.histories. Of 1 something is left, for a later run. **Away:** query. **1 not erased within a day**, first m.',
   );
-  t.is(standingInWords({ count: 0 }), 'Each job that has not ended has its workflow.');
-  t.regex(standingInWords({ count: 2, first: 'j' }), /^\*\*Job j and 1 more can not end, .*\*\*$/);
+  t.is(unendingInWords({ count: 0 }), 'Each job that has not ended has its workflow.');
+  t.regex(unendingInWords({ count: 2, first: 'j' }), /^\*\*Job j and 1 more can not end, .*\*\*$/);
 });
 
 test('whom Auth knows to be deleted is erased, whatever others were told of it by Kafka', async (t) => {

@@ -23,7 +23,7 @@ import { installRuntime } from './runtime.ts';
 import { makeSchedules, type Upkeep } from './schedules.ts';
 import { registerSearchAttributes } from './search-attributes.ts';
 import { createTerms, setDueTerms, termsInWords } from './terms.ts';
-import { lookAtUnfinishedJobs, standingInWords, tellOfDrift, tellOfErasures, tellOfUnfinishedJobs } from './watch.ts';
+import { lookAtUnfinishedJobs, tellOfDrift, tellOfErasures, tellOfUnfinishedJobs, unendingInWords } from './watch.ts';
 import { createWorker } from './worker.ts';
 import { makeWorkflowThreadsLean } from './workflow-threads.ts';
 
@@ -148,8 +148,8 @@ class Host {
     const connected = (): Client => this.#requireClient();
     return {
       'upkeep.unfinishedJobs': async () => {
-        const standing = await lookAtUnfinishedJobs({ client: connected(), job: peers.job, own: config.MUSUBI_OWN_QUEUES }, log);
-        return { words: standingInWords(standing), ...standing };
+        const unending = await lookAtUnfinishedJobs({ client: connected(), job: peers.job, own: config.MUSUBI_OWN_QUEUES }, log);
+        return { words: unendingInWords(unending), ...unending };
       },
       'upkeep.erasures': async () => {
         const report = await eraseDeleted({ client: connected(), peers, log });

@@ -17,7 +17,7 @@ import { workflowBundle } from './bundle.ts';
 import { makeSchedules, regular, type Upkeep } from './schedules.ts';
 import { registerSearchAttributes } from './search-attributes.ts';
 import { examine, type Sources } from './unfinished-jobs.ts';
-import { lookAtUnfinishedJobs, standingInWords, tellOfErasures, tellOfUnfinishedJobs } from './watch.ts';
+import { lookAtUnfinishedJobs, tellOfErasures, tellOfUnfinishedJobs, unendingInWords } from './watch.ts';
 import { createWorker } from './worker.ts';
 
 // On the real Temporal of the stack, in a namespace of its own; Job is a list of what it has.
@@ -210,8 +210,8 @@ test('who watches ends what was ended, and tells of what people must see to as l
     codePath: await workflowBundle(false),
     activities: {
       'upkeep.unfinishedJobs': async () => {
-        const standing = await lookAtUnfinishedJobs({ client, job }, log, { quietMs: 0 });
-        return { words: standingInWords(standing), ...standing };
+        const unending = await lookAtUnfinishedJobs({ client, job }, log, { quietMs: 0 });
+        return { words: unendingInWords(unending), ...unending };
       },
     } satisfies Partial<Upkeep>,
     tracing: startTelemetry('test', {}),

@@ -17,7 +17,7 @@ const LATE_INTERVALS = 10;
 const LOOK_MS = 30_000;
 
 /** The jobs that can not end, as a look has found. */
-export interface Standing {
+export interface Unending {
   count: number;
   first?: string;
 }
@@ -31,27 +31,27 @@ export async function lookAtUnfinishedJobs(
   sources: Sources,
   log: Logger,
   { quietMs = QUIET_MS, repeatMayComeMs = REPEAT_MAY_COME_MS } = {},
-): Promise<Standing> {
+): Promise<Unending> {
   const isQueued = ({ state }: Job): boolean => state === JobState.JOB_STATE_QUEUED;
-  const standing: Standing = { count: 0 };
+  const unending: Unending = { count: 0 };
   const until = performance.now() + LOOK_MS;
   for (const [quiet, isMeant] of [[quietMs, (job: Job) => !isQueued(job)] as const, [repeatMayComeMs, isQueued] as const]) {
     let pageToken = '';
     do {
       const page = await unfinishedJobs(sources, pageToken, quiet);
       for (const job of page.jobs.filter(isMeant)) {
-        if (await isStanding(job, sources, log)) {
-          standing.count++;
-          standing.first ??= job.jobId;
+        if (await isUnending(job, sources, log)) {
+          unending.count++;
+          unending.first ??= job.jobId;
         }
       }
       pageToken = page.nextPageToken;
     } while (pageToken !== '' && performance.now() < until);
   }
-  return standing;
+  return unending;
 }
 
-async function isStanding(job: Job, sources: Sources, log: Logger): Promise<boolean> {
+async function isUnending(job: Job, sources: Sources, log: Logger): Promise<boolean> {
   const { jobId } = job;
   try {
     const { repair, apply } = await examine(sources, job);
@@ -67,21 +67,21 @@ async function isStanding(job: Job, sources: Sources, log: Logger): Promise<bool
 }
 
 /** Tells of the jobs that can not end, as the last look of the Schedule found. */
-export const tellOfUnfinishedJobs = telling<Standing>({
+export const tellOfUnfinishedJobs = telling<Unending>({
   name: 'unfinished jobs',
   id: 'upkeep.unfinishedJobs',
   unwatched: 'nobody looks for them',
   finding: findingOf,
 });
 
-function findingOf({ first, count }: Standing): string | undefined {
+function findingOf({ first, count }: Unending): string | undefined {
   const jobs = count === 1 ? `job ${first}` : `job ${first} and ${count - 1} more`;
   return first && `${jobs} can not end, as the workflow was closed or is gone: node main.ts repair --list`;
 }
 
 /** What a look has found, for those who look at it in the Web UI. */
-export function standingInWords(standing: Standing): string {
-  const found = findingOf(standing);
+export function unendingInWords(unending: Unending): string {
+  const found = findingOf(unending);
   return found ? `**${found[0]?.toUpperCase()}${found.slice(1)}**` : 'Each job that has not ended has its workflow.';
 }
 
