@@ -47,15 +47,15 @@ const bound = (position: Position, field: (typeof FIELDS)[number]): Query =>
  *
  * @returns the position of its leaders; undefined: there is no such group, or it is gone
  */
-export async function findGroup(tx: Transaction, groupId: string): Promise<string | undefined> {
+export async function takeGroupIfThere(tx: Transaction, groupId: string): Promise<string | undefined> {
   const [row] = await tx.query<{ positionId: string }>(sql`
     select position_id as "positionId" from positions where group_id = ${groupId} and kind = 'leader' for no key update`);
   return row?.positionId;
 }
 
-/** As {@link findGroup}. @throws GROUP_NOT_FOUND */
+/** As {@link takeGroupIfThere}. @throws GROUP_NOT_FOUND */
 export async function takeGroup(tx: Transaction, groupId: string): Promise<string> {
-  const leading = await findGroup(tx, groupId);
+  const leading = await takeGroupIfThere(tx, groupId);
   if (leading === undefined) throw groupNotFound();
   return leading;
 }

@@ -31,7 +31,7 @@ import {
   requireGroupId,
 } from '../domain.ts';
 import { bindingsBusy, groupNotFound, nobodyIsBound, positionBusy, positionNotFound } from '../refusals.ts';
-import { findGroup, positionsOf } from '../store.ts';
+import { positionsOf, takeGroupIfThere } from '../store.ts';
 
 interface Kept {
   groupId: string;
@@ -57,7 +57,7 @@ export const beginChangeBindings: Step<BeginChangeBindingsRequest, BeginChangeBi
     const change = requireChange({ ...request, until: request.until === undefined ? null : new Date(request.until) });
     const jobId = jobOf(operationId);
     for (const one of [memberId, successorId ?? memberId].sort()) await requireNotClosed(tx, one);
-    const leading = await findGroup(tx, groupId);
+    const leading = await takeGroupIfThere(tx, groupId);
     // Of a group that is not known here, as the store is an older copy, nothing is to be taken away: that holds up nobody who goes.
     const onlyTakesAway = change.releaseAll && change.bind.length + change.release.length === 0;
     if (leading === undefined && !onlyTakesAway) throw groupNotFound();

@@ -4,7 +4,7 @@ import type { BeginEndTermRequest, BeginEndTermResponse } from '#proto/musubi/po
 import { bindingsOf, isClosed, keepPending, lockBindings, releaseBindings } from '../bindings.ts';
 import { hasTerm, requireGroupId } from '../domain.ts';
 import { bindingsBusy } from '../refusals.ts';
-import { findGroup } from '../store.ts';
+import { takeGroupIfThere } from '../store.ts';
 import { messageOf } from './begin-change-bindings.ts';
 
 interface Kept {
@@ -28,7 +28,7 @@ export const beginEndTerm: Step<BeginEndTermRequest, BeginEndTermResponse, Kept 
     requireId('positionId', positionId);
     const jobId = jobOf(operationId);
     const nothing = { result: { bindings: undefined }, kept: null };
-    if ((await isClosed(tx, memberId)) || !(await findGroup(tx, groupId))) return nothing;
+    if ((await isClosed(tx, memberId)) || !(await takeGroupIfThere(tx, groupId))) return nothing;
     if (!(await lockBindings(tx, groupId, memberId, jobId))) throw bindingsBusy();
     const before = await bindingsOf(tx, groupId, memberId);
     const after = before.filter((binding) => binding.positionId !== positionId || !hasTerm(binding, new Date(until)));
