@@ -1,4 +1,5 @@
 import type { Visibility } from '#proto/musubi/group/v1/group.ts';
+import { isFindable } from './findable.ts';
 import { finish, pivot, saga } from './saga.ts';
 import { services } from './step.ts';
 
@@ -33,8 +34,7 @@ export const createGroup = saga(
     await step(group.beginCreateGroup, { groupId, parentId, name, description, visibility, tags });
     if (creatorId !== undefined) await step(group.addCreator, { groupId, memberId: creatorId });
     const { positions } = await step(position.addDefaultPositions, { groupId, leaderId: creatorId });
-    const findable = visibility !== 'VISIBILITY_INVITATION';
-    await step(auth.addGroup, { groupId, parentId, findable, positions, leaderId: creatorId });
+    await step(auth.addGroup, { groupId, parentId, findable: isFindable(visibility), positions, leaderId: creatorId });
     await step(group.commitGroup, { groupId });
     return { id: groupId };
   },

@@ -1,7 +1,9 @@
 import type { MembershipChange } from '#proto/musubi/group/v1/group.ts';
+import type { Invited } from './invitation-term.ts';
 import { ofMembers } from './narrowing.ts';
 import { finish, pivot, type Saga } from './saga.ts';
 import { services } from './step.ts';
+import { noTerms } from './term.ts';
 
 const { auth, group, term, websocket } = services;
 
@@ -9,21 +11,15 @@ const BEGUN = [group.beginChangeMembership, pivot(auth.changeStandings), finish(
 const COMMITTED = finish(group.commitMembership, () => ({}));
 
 /** How an invitation ends without the member's coming in: it does not see the group by it any more. */
-export const ENDING = [...BEGUN, finish(term.setTerms, () => ({ terms: [] })), COMMITTED] as const;
+export const ENDING_INVITATION = [...BEGUN, finish(term.setTerms, noTerms), COMMITTED] as const;
 /** The same, by its term. */
-export const ENDING_IN_TIME = [...BEGUN, COMMITTED] as const;
+export const EXPIRING_INVITATION = [...BEGUN, COMMITTED] as const;
 
 type Parts =
   | typeof group.beginChangeMembership
   | typeof auth.changeStandings
   | typeof websocket.narrowSockets
   | typeof group.commitMembership;
-
-/** Who is invited, and to which group. */
-export interface Invited {
-  groupId: string;
-  memberId: string;
-}
 
 export async function endInvitation(
   step: Saga<Parts>['step'],

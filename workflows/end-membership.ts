@@ -1,13 +1,14 @@
 import type { MembershipChange } from '#proto/musubi/group/v1/group.ts';
 import { ofMembers } from './narrowing.ts';
-import { noTerms, positionTerms } from './position-terms.ts';
+import { positionTerms } from './position-terms.ts';
 import { finish, pivot, type Saga } from './saga.ts';
 import { services } from './step.ts';
+import { noTerms } from './term.ts';
 
 const { auth, group, position, term, websocket } = services;
 
 /** How a member goes out of a group, whoever wants it: its positions there go with it, and their terms, in the same saga. */
-export const ENDING = [
+export const ENDING_MEMBERSHIP = [
   group.beginChangeMembership,
   position.beginChangeBindings,
   pivot(auth.changeStandings),

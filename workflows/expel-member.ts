@@ -1,4 +1,4 @@
-import { ENDING, endMembership } from './end-membership.ts';
+import { ENDING_MEMBERSHIP, endMembership } from './end-membership.ts';
 import { saga } from './saga.ts';
 
 export interface ExpelMemberInput {
@@ -15,7 +15,7 @@ export interface ExpelMemberInput {
 /** A member is put out of a group. */
 export const expelMember = saga(
   'group.expel-member',
-  [ENDING],
+  [ENDING_MEMBERSHIP],
   ({ step }, { groupId, memberId, reason, successorId, byMemberId }: ExpelMemberInput) =>
     endMembership(step, { groupId, memberId, change: 'MEMBERSHIP_CHANGE_EXPEL', reason, successorId, byMemberId }),
 );

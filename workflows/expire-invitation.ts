@@ -1,4 +1,5 @@
-import { ENDING_IN_TIME, endInvitation, type Invited } from './end-invitation.ts';
+import { EXPIRING_INVITATION, endInvitation } from './end-invitation.ts';
+import type { Invited } from './invitation-term.ts';
 import { saga } from './saga.ts';
 
 export interface ExpireInvitationInput extends Invited {
@@ -7,6 +8,6 @@ export interface ExpireInvitationInput extends Invited {
 }
 
 /** The time of an invitation is over. The system itself begins it. Another one that came in its place stays. */
-export const expireInvitation = saga('group.expire-invitation', [ENDING_IN_TIME], ({ step }, input: ExpireInvitationInput) =>
+export const expireInvitation = saga('group.expire-invitation', [EXPIRING_INVITATION], ({ step }, input: ExpireInvitationInput) =>
   endInvitation(step, { ...input, change: 'MEMBERSHIP_CHANGE_EXPIRE_INVITATION' }),
 );

@@ -1,6 +1,7 @@
 import type { Term } from '../activities/terms.ts';
 
-interface Invited {
+/** Who is invited, and to which group. */
+export interface Invited {
   groupId: string;
   memberId: string;
 }

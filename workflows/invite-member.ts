@@ -2,6 +2,7 @@ import { invitationTerm } from './invitation-term.ts';
 import { ofMembers } from './narrowing.ts';
 import { finish, pivot, saga } from './saga.ts';
 import { services } from './step.ts';
+import { noTerms } from './term.ts';
 
 const { auth, group, term, websocket } = services;
 
@@ -22,7 +23,7 @@ export const inviteMember = saga(
       group.beginChangeMembership,
       pivot(auth.changeStandings),
       finish(websocket.narrowSockets, ofMembers),
-      finish(term.setTerms, () => ({ terms: [] })),
+      finish(term.setTerms, noTerms),
       finish(group.commitMembership, () => ({})),
     ],
   ],

@@ -1,4 +1,4 @@
-import { ENDING, endMembership } from './end-membership.ts';
+import { ENDING_MEMBERSHIP, endMembership } from './end-membership.ts';
 import { saga } from './saga.ts';
 
 export interface LeaveGroupInput {
@@ -9,6 +9,9 @@ export interface LeaveGroupInput {
 }
 
 /** A member leaves a group by itself. */
-export const leaveGroup = saga('group.leave', [ENDING], ({ step }, { groupId, memberId, successorId }: LeaveGroupInput) =>
-  endMembership(step, { groupId, memberId, change: 'MEMBERSHIP_CHANGE_LEAVE', reason: '', successorId, byMemberId: memberId }),
+export const leaveGroup = saga(
+  'group.leave',
+  [ENDING_MEMBERSHIP],
+  ({ step }, { groupId, memberId, successorId }: LeaveGroupInput) =>
+    endMembership(step, { groupId, memberId, change: 'MEMBERSHIP_CHANGE_LEAVE', reason: '', successorId, byMemberId: memberId }),
 );

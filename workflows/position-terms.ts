@@ -26,6 +26,3 @@ function positionTerm({ groupId, memberId, positionId, until }: PositionTerm): T
     summary: `How long member ${memberId} is bound to position ${positionId}`,
   };
 }
-
-/** What is set where the saga's history is lost: nothing, for which terms those were is lost with it. The Schedule finds them in time. */
-export const noTerms = () => ({ terms: [] });

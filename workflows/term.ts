@@ -14,6 +14,9 @@ import { Details } from './details.ts';
 import type { Refused } from './saga.ts';
 import { mustStep, services } from './step.ts';
 
+/** What is set where the saga's history is lost: nothing, for which terms those were is lost with it. The Schedule finds them in time. */
+export const noTerms = () => ({ terms: [] });
+
 /** Gives a running term another moment; null: it ends by itself. */
 const setTerm = defineUpdate<void, [Term]>(SET_TERM);
 
@@ -23,7 +26,7 @@ const setTerm = defineUpdate<void, [Term]>(SET_TERM);
  *
  * A saga sets terms by a step after its pivot, while it still has its lock, so that of two changes the later one sets it last:
  *
- *     finish(term.setTerms, () => ({ terms: [] })),
+ *     finish(term.setTerms, noTerms),
  *     finish(group.commitMembership, …),
  *     …
  *     await step(term.setTerms, { terms: [invitationTerm({ groupId, memberId, until })] });

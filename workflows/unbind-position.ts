@@ -1,8 +1,9 @@
 import { ofMembers } from './narrowing.ts';
-import { noTerms, positionTerms } from './position-terms.ts';
+import { positionTerms } from './position-terms.ts';
 import { finish, pivot, saga } from './saga.ts';
 import { standingsOf } from './standings.ts';
 import { services } from './step.ts';
+import { noTerms } from './term.ts';
 
 const { auth, position, term, websocket } = services;
 

@@ -1,4 +1,5 @@
 import type { Visibility } from '#proto/musubi/group/v1/group.ts';
+import { isFindable } from './findable.ts';
 import { ofAll, ofGroup } from './narrowing.ts';
 import { finish, pivot, saga } from './saga.ts';
 import { services } from './step.ts';
@@ -31,7 +32,7 @@ export const updateGroup = saga(
     const { findableChanges } = await step(group.beginUpdateGroup, asked);
     if (visibility === undefined) await step(auth.confirmPermit, {});
     else {
-      await step(auth.changeGroup, { groupId, findable: visibility !== 'VISIBILITY_INVITATION' });
+      await step(auth.changeGroup, { groupId, findable: isFindable(visibility) });
       // Whoever has found it, and follows it: not for a change that changes nothing for them.
       if (findableChanges) await step(websocket.narrowSockets, ofGroup({ groupId }));
     }

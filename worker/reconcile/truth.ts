@@ -5,6 +5,7 @@ import { MemberEvent } from '#proto/musubi/member/v1/member.ts';
 import { BindingsEvent, PositionEvent, PositionKind } from '#proto/musubi/position/v1/position.ts';
 import { MemberRolesEvent, PolicyEvent, RoleEvent } from '#proto/musubi/role/v1/role.ts';
 import type { State, StateServiceService, TellStateRequest } from '#proto/musubi/state/v1/state.ts';
+import { isFindable } from '../../workflows/findable.ts';
 import type { HeldTruth, MemberTruth, PolicyTruth, RoleTruth } from './drift.ts';
 import type { BindingsTruth, GroupTruth, MembershipTruth, PositionTruth } from './group-drift.ts';
 
@@ -64,7 +65,7 @@ function groupOf(state: State): GroupTruth {
   const { group } = GroupEvent.fromJSON(JSON.parse(state.payloadJson));
   return {
     parentId: group?.parentId,
-    findable: group?.visibility !== 'VISIBILITY_INVITATION',
+    findable: isFindable(group?.visibility),
     changing: changingOf(state),
   };
 }
