@@ -1,6 +1,6 @@
 import type { MembershipEvent, Tie } from '#proto/musubi/group/v1/group.ts';
 import { groupTopic } from './domain.ts';
-import type { OwnSaying } from './store.ts';
+import type { OwnSaying } from './member-events.ts';
 import type { Saying } from './topic-store.ts';
 
 // What becomes of it that a member asks to be let into a group, or is invited: told to those who may read the lists of these in the group, and to

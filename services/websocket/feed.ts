@@ -1,5 +1,6 @@
 import { ANSWER_HOLDS_MS, type Cursor, compareCursors, jobTopic, laterCursor, OWN_TOPIC } from './domain.ts';
-import type { Entry, SocketName, SocketStore } from './store.ts';
+import type { Entry } from './member-events.ts';
+import type { SocketName, SocketStore } from './store.ts';
 import type { OthersJob, Things } from './things.ts';
 
 /** The most events that are read at once. */

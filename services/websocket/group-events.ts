@@ -7,7 +7,8 @@ import { groupsBelow } from './below.ts';
 import { candidateSayings, ownSayings } from './candidacies.ts';
 import { groupTopic } from './domain.ts';
 import type { Peers } from './identity.ts';
-import type { OwnSaying, SocketStore } from './store.ts';
+import type { OwnSaying } from './member-events.ts';
+import type { SocketStore } from './store.ts';
 import type { Saying, TopicEvent, Whom } from './topic-store.ts';
 
 // Nothing of a state is said, only what has changed: everybody who follows a topic hears the same, and each may see something else of it.

@@ -3,7 +3,8 @@ import { type JobView, toJobView } from '#platform/job-view.ts';
 import { type EventMessage, PoisonError } from '#platform/kafka/subscribe.ts';
 import { contextFrom, currentTraceparent, SpanKind, withSpan } from '#platform/process/telemetry.ts';
 import { JobEvent as JobEventMessage } from '#proto/musubi/job/v1/job.ts';
-import type { JobEvent, SocketStore } from './store.ts';
+import type { JobEvent } from './member-events.ts';
+import type { SocketStore } from './store.ts';
 
 /** Hands the events of one partition of `job.events` to those who have, or lately had, sockets for them. */
 export async function deliverJobEvents(store: SocketStore, messages: EventMessage[]): Promise<void> {

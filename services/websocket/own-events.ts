@@ -4,8 +4,8 @@ import type { Channel } from './channel.ts';
 import { ANSWER_HOLDS_MS } from './domain.ts';
 import type { ServerFrame } from './frames.ts';
 import { closingFor, type Identity, type Peers } from './identity.ts';
+import type { Entry, JobEntry, OwnEntry } from './member-events.ts';
 import { observePush } from './metrics.ts';
-import type { Entry, JobEntry, OwnEntry } from './store.ts';
 import { jobNotFound, mayReadJob, mayToItself } from './things.ts';
 
 /** What the events of a member need of its socket. */
