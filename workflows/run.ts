@@ -1,5 +1,4 @@
 import {
-  ApplicationFailure,
   CancellationScope,
   CancelledFailure,
   makeContinueAsNewFunc,
@@ -9,19 +8,19 @@ import {
 import type { Operation } from '#proto/musubi/operation/v1/operation.ts';
 import { type Outcome, SEARCH_ATTRIBUTES } from '../temporal.config.ts';
 import { type Carried, ENGINE_VERSION, newestOf } from './carried.ts';
-import { type ChildEnd, type ChildRefused, type End, runChild } from './child.ts';
+import { type ChildEnd, type End, runChild } from './child.ts';
 import { asOf, isStep, NOTHING, nameOf, type Part, type PartList, type SagaDeclaration, sizeOf, wordsOf } from './declaration.ts';
 import { Details } from './details.ts';
 import { type Failure, howItFailed, howOf } from './failure.ts';
 import { HistoryLength } from './history.ts';
-import { cancelJob, completeJob, failJob, reportProgress } from './job.ts';
+import { completeJob, reportProgress } from './job.ts';
 import { type Around, type Place, Progress } from './progress.ts';
 import { ask, isDone, isPastPivot, operationsOf, servicesOf, type ToUndo, toUndo, withUnsure } from './records.ts';
-import type { Refused } from './saga.ts';
 import type { AnyStep, Step } from './step.ts';
 import { checkList, Tries } from './tries.ts';
 import { UnderWay } from './under-way.ts';
 import { type Undoing, undo } from './undo.ts';
+import { endUndone } from './undone.ts';
 import { listed, noteAll, noteAnswer, type Written } from './written.ts';
 
 const AT_ONCE = 10;
@@ -236,21 +235,13 @@ export class Run {
   async #undo(undos: ToUndo[], undoing: Undoing): Promise<End> {
     const goOn = (undoing: Undoing): Promise<never> => this.#goOnInNewRun(undoing);
     const undone = await undo(undos, undoing, this.#details, this.#length, goOn);
-    const { why, how, last } = undoing;
-    /** How far it had come. */
-    const end = { done: last?.done ?? 0, total: last?.total ?? this.#progress.total, step: `${how}, all undone` };
-    if (!why) {
-      if (!this.#around) await cancelJob(this.#details, end);
-      throw new CancelledFailure('cancelled');
-    }
-    const { at, refused, error, forOperators } = why;
-    if (!this.#around) await failJob(this.#details, error, end);
-    if (refused && this.#around) return { refusedBy: { ...why, undone } } satisfies ChildRefused;
-    if (refused && this.#engine >= 2)
-      return { refused: { step: at, code: error.code, message: error.message } } satisfies Refused;
-    const failure = ApplicationFailure.nonRetryable(forOperators, error.code, this.#around ? { ...why, undone } : error);
-    failure.stack = ''; // it says nothing about the step that failed
-    throw failure;
+    const around = {
+      details: this.#details,
+      total: this.#progress.total,
+      engine: this.#engine,
+      isPart: this.#around !== undefined,
+    };
+    return await endUndone(undoing, undone, around);
   }
 
   /**
