@@ -22,8 +22,9 @@ import type { Gateway } from './gateway.ts';
 import { createApp } from './http/app.ts';
 import { serveApp } from './http/server.ts';
 import { TrustedProxies } from './http/source.ts';
+import { jobOf } from './job-stand-ins.fixture.ts';
 import { allRoutes } from './routes/index.ts';
-import { authOf, commandsOf, jobOf, queryOf } from './stand-ins.fixture.ts';
+import { authOf, commandsOf, queryOf } from './stand-ins.fixture.ts';
 
 /**
  * The gateway on a real HTTP server, calling real gRPC servers. Behind these stand a few maps instead of

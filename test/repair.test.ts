@@ -21,7 +21,8 @@ import { readTopics } from './evidence.ts';
 import { type Activity, callName, REFUSED } from './failure-matrix/faults.ts';
 import { Ground, runWorker } from './failure-matrix/ground.ts';
 import { type Case, type Context, comparedOf, pivotOf, WAYS } from './failure-matrix/sagas.ts';
-import { type Snapshot, Stores, shape } from './failure-matrix/snapshot.ts';
+import { shape } from './failure-matrix/shape.ts';
+import { type Snapshot, Stores } from './failure-matrix/snapshot.ts';
 
 // Sagas whose workflows are closed from outside, or are gone, at every step: afterwards their jobs have ended, their owners
 // were told once, and every store is exactly as before, or exactly done.

@@ -11,7 +11,8 @@ import { untold } from './events.ts';
 import { FAULTS, type Fault, REFUSED } from './faults.ts';
 import { type Ended, Ground } from './ground.ts';
 import { type Case, type Context, comparedOf, pivotOf, WAYS } from './sagas.ts';
-import { type Snapshot, Stores, shape } from './snapshot.ts';
+import { shape } from './shape.ts';
+import { type Snapshot, Stores } from './snapshot.ts';
 
 // Sagas with faults at every step: afterwards every store is exactly as before, or exactly done. The engine meets every
 // fault at every step in workflows/*.test.ts; here are the steps and undos of each saga, on the real stores. By default

@@ -6,7 +6,8 @@ import { newId } from '../../platform/validation/id.ts';
 import { OUTBOXES } from '../../services/catalogue.ts';
 import { address } from '../client.ts';
 import { databaseUrl } from '../evidence.ts';
-import { MEMORY, Stores, shape } from './snapshot.ts';
+import { shape } from './shape.ts';
+import { MEMORY, Stores } from './snapshot.ts';
 
 // A matrix that finds no leak proves something only if its snapshot would see one, in every store.
 

@@ -1,33 +1,14 @@
 import { newId } from '#platform/validation/id.ts';
 import type { Condition } from '#proto/musubi/access/v1/condition.ts';
 import type { Action } from '#proto/musubi/auth/v1/actions.ts';
-import { send } from '../../client.fixture.ts';
-import { type World, worldTest } from '../../gateway.fixture.ts';
-import { groupView, positionView } from '../../group-stand-ins.fixture.ts';
+import { worldTest } from '../../gateway.fixture.ts';
+import { groupView } from '../../group-stand-ins.fixture.ts';
+import { getting, ids, organisation } from './organisation.fixture.ts';
 
 const test = worldTest();
 
 const only = (...ids: string[]): Condition => ({ kind: { $case: 'ids', value: { ids } } });
 
-/** Root above one above two, with a position of one. */
-function organisation({ groups, positions }: World) {
-  const [one, two, position] = [newId(), newId(), newId()];
-  groups.set('root', groupView('root', { parentId: undefined, name: 'All', subgroupCount: 1 }));
-  groups.set(one, groupView(one, { name: '開発部', tags: ['sales'], visibility: 'VISIBILITY_INVITATION', version: 7 }));
-  groups.set(two, groupView(two, { parentId: one, archivedAt: new Date('2026-03-04T05:06:07.089Z') }));
-  positions.set(
-    position,
-    positionView(position, one, {
-      name: 'lead',
-      kind: 'POSITION_KIND_LEADER',
-      permissions: [{ action: 'a', reach: 'REACH_SUBTREE' }],
-    }),
-  );
-  return { one, two, position };
-}
-
-const getting = (world: World) => (path: string) => send(world, 'GET', path, { token: world.admin });
-const ids = (answer: { body: { items: { id: string }[] } }) => answer.body.items.map(({ id }) => id);
 const NOT_FOUND = { status: 404, body: { code: 'GROUP_NOT_FOUND' } };
 const DENIED = { status: 403, body: { code: 'PERMISSION_DENIED' } };
 
@@ -187,43 +168,6 @@ test('positions of a group are listed and read', async (t) => {
   t.regex(read.headers.get('etag') ?? '', /^"1\./);
   for (const path of [`${two}/positions/${position}`, `${one}/positions/${newId()}`])
     t.like(await get(`/v1/groups/${path}`), { status: 404, body: { code: 'POSITION_NOT_FOUND' } });
-});
-
-test('a group is composed of the parts that are asked for, by one question to Query', async (t) => {
-  const { context: world } = t;
-  const get = getting(world);
-  const { one, two, position } = organisation(world);
-  const questions: string[] = [];
-  const { query } = world.gateway;
-  const counted = Object.entries(query).map(([name, ask]) => [
-    name,
-    (...given: unknown[]) => {
-      questions.push(name);
-      return (ask as (...given: unknown[]) => unknown)(...given);
-    },
-  ]);
-  world.gateway.query = Object.fromEntries(counted);
-  const { body, status } = await get(`/v1/groups/${one}?include=members,positions,ancestors,subgroups,members`);
-  t.is(status, 200);
-  t.deepEqual(questions, ['getGroup']);
-  t.is(body.id, one);
-  t.deepEqual(
-    ['members', 'positions', 'ancestors', 'subgroups'].map((part) => body[part].items.length),
-    [2, 1, 1, 1],
-  );
-  t.is(body.positions.items[0].id, position);
-  t.is(body.subgroups.items[0].id, two);
-  t.is(body.ancestors.items[0].id, 'root');
-  const some = await get(`/v1/groups/${one}?include=positions`);
-  t.deepEqual(
-    ['members', 'positions', 'ancestors', 'subgroups'].filter((part) => part in some.body),
-    ['positions'],
-  );
-  for (const wrong of ['', 'x', 'members,', 'members,x', 'members positions'])
-    t.like(await get(`/v1/groups/${one}?include=${encodeURIComponent(wrong)}`), {
-      status: 400,
-      body: { errors: [{ in: 'query', field: 'include' }] },
-    });
 });
 
 /** Every route that is about a group, with what it needs besides that the group may be read. */

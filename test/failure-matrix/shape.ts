@@ -1,0 +1,27 @@
+import type { Snapshot } from './snapshot.ts';
+
+/** What Auth calls a login that is held: a UUID of version 8, another one for every login. */
+const PSEUDONYM = /[\da-f]{8}-[\da-f]{4}-8[\da-f]{3}-[\da-f]{4}-[\da-f]{12}/g;
+
+/**
+ * A snapshot with a case's own IDs, hashes, skeletons of names and times taken out, so that two cases can be compared. Lists
+ * are sorted by what stands for the IDs: services keep them in the order of the IDs, which are random.
+ */
+export function shape(snapshot: Snapshot, names: Record<string, string>): Snapshot {
+  return snapshot
+    .map((line) => {
+      let text = line;
+      for (const [name, id] of Object.entries(names)) text = text.replaceAll(new RegExp(id, 'gi'), `<${name}>`);
+      return text
+        .replaceAll(PSEUDONYM, '<pseudonym>')
+        .replaceAll(/"job_id":"[^"]*"/g, '"job_id":"<job>"')
+        .replaceAll(/"\d{4}-\d\d-\d\dT[^"]+"/g, '"<time>"')
+        .replaceAll(/"(salt|hash|key|tokenHash|iv|tag|data|\w+_skeleton)":("[^"]*"|\{[^}]*\})/g, '"$1":"<secret>"')
+        .replace(/(?<= ).*$/s, (content) => JSON.stringify(JSON.parse(content, sorted)));
+    })
+    .sort();
+}
+
+function sorted(_key: string, value: unknown): unknown {
+  return Array.isArray(value) ? value.toSorted((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1)) : value;
+}
