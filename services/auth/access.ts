@@ -60,7 +60,7 @@ export async function authorize(
   try {
     const token = await auth.accessTokens.verify(accessToken);
     actorId = token.memberId;
-    const { roles, ...facts } = await factsOf(auth, token, signal, aboutOf([resource], [action]));
+    const { roles, ...facts } = await sessionFacts(auth, token, signal, aboutOf([resource], [action]));
     const load = () => withPolicies(auth, roles);
     const question = questionOf({ memberId: token.memberId, action, resource }, facts);
     const answer = await (filtered ? auth.policies.seen(question, roles, load) : auth.policies.decide(question, roles, load));
@@ -188,7 +188,7 @@ export async function readableOf(
   memberIds: readonly string[],
 ): Promise<Set<string>> {
   const action = 'member.read' satisfies Action;
-  const found = await auth.sessions.factsOf(memberId, { ...NOTHING_ASKED, members: memberIds, actions: [action] });
+  const found = await auth.sessions.factsOfMember(memberId, { ...NOTHING_ASKED, members: memberIds, actions: [action] });
   if (!found) return new Set();
   const { roles, ...facts } = found;
   let loading: Promise<Role[]> | undefined;
@@ -215,11 +215,11 @@ async function identify(
   about?: About,
 ): Promise<SessionFacts & { token: AccessToken }> {
   const token = await auth.accessTokens.verify(accessToken);
-  return { token, ...(await factsOf(auth, token, signal, about)) };
+  return { token, ...(await sessionFacts(auth, token, signal, about)) };
 }
 
 /** What holds of a genuine token's session. @throws SESSION_REVOKED, CALLER_GONE */
-async function factsOf(
+async function sessionFacts(
   { sessions }: Auth,
   token: AccessToken,
   signal: AbortSignal | undefined,

@@ -100,7 +100,7 @@ const readingOf = (groupId: string) => ({ action: 'group.read' as const, resourc
 type AskedAbout = Awaited<ReturnType<typeof askedAbout>>;
 
 async function askedAbout(auth: Auth, memberId: string, resource: Resource, actions: readonly string[]) {
-  const found = await auth.sessions.factsOf(memberId, aboutOf([resource], actions));
+  const found = await auth.sessions.factsOfMember(memberId, aboutOf([resource], actions));
   if (!found) throw memberNotFound();
   const { roles, ...facts } = found;
   return { memberId, resource, actions, roles, facts, held: await withPolicies(auth, roles) };

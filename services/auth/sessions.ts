@@ -58,7 +58,7 @@ export class Sessions {
   }
 
   /** What would hold of a member's session, if it had one; undefined: there is no such member. */
-  factsOf(memberId: string, about: About): Promise<SessionFacts | undefined> {
+  factsOfMember(memberId: string, about: About): Promise<SessionFacts | undefined> {
     return this.#load('any', { memberId, sessionId: '', about });
   }
 

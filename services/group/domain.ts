@@ -73,7 +73,7 @@ export interface Above {
   isClosed: boolean;
 }
 
-/** What a job will make of a membership: that the member comes in, or goes; or what becomes of that it asks, or is invited. */
+/** What a job will make of a membership: the member comes in or goes, asks to be let in, is declined or invited, or none of these any more. */
 export type MembershipChange =
   | {
       isMember: boolean;
@@ -150,7 +150,7 @@ export const NO_TIES: Ties = {
 };
 export const TIES = Object.keys(NO_TIES) as (keyof Ties)[];
 
-/** What a member is to a group once that was done. What was put out and why it was is known until it comes in again. */
+/** What a member is to a group after a change. That it was put out, and why, is known until it comes in again. */
 export function tiesAfter(before: Ties, change: MembershipChange, now: Date): Ties {
   if ('isMember' in change) {
     if (change.isMember) return { ...NO_TIES, joinedAt: now };

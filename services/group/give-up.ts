@@ -13,7 +13,7 @@ export const shape = {
   MUSUBI_GIVE_UP_GROUPS: list(),
 };
 
-/** The operator's task: has Group say of groups that it does not know that they are deleted. The next look at what agrees removes them. */
+/** The operator's task: Group says that groups which it does not know are deleted. The reconciler then removes what others have of them. */
 export async function start({ config, log, lifecycle }: App<z.output<z.ZodObject<typeof shape>>>): Promise<'done'> {
   const group = connectPeer(config.MUSUBI_GROUP_ADDRESS, calledBy('operator').group, lifecycle, () =>
     config.MUSUBI_OPERATOR_CALLER_KEY.token('group'),

@@ -162,12 +162,12 @@ export async function removeBindings(tx: Transaction, groupIds: readonly string[
   return rows.map((row) => ({ ...row, bindings: [] }));
 }
 
-/** So many of those who lead a group are told: who leads it alone but for as many that are suspended, leads it alone. */
+/** So many of those who lead a group are told, at most. If all of these are suspended, the group counts as led by nobody else. */
 const MOST_LEADERS = 100;
 
 /**
- * Who else leads a group, for so long at least: of those whose login is closed, only Auth knows. One that a job lets go, or has lead for less long, does not
- * count, nor one that a job binds: that job may be undone.
+ * Who else leads a group, for so long at least. Whom a job lets go, or has lead for less long, does not count, nor whom a job is about to bind, as
+ * that may be undone. Who is suspended does: of that only Auth knows.
  *
  * @param positionId that of its leaders
  * @param until null: without end
@@ -221,7 +221,7 @@ export async function usesOf(
   return row as { bound: boolean; binding: boolean };
 }
 
-/** Who is bound to a position, and all others who are or were bound in the group and at whose bindings there a job is, or that are deleted. */
+/** Who is bound to a position; and of all who are or were bound in its group, those at whose bindings a job is, and those who are deleted. */
 export async function holdersOf(tx: Transaction, positionId: string, limit: number): Promise<string[]> {
   const rows = await tx.query<{ memberId: string }>(sql`
     select member_id as "memberId" from bindings where position_id = ${positionId}

@@ -181,7 +181,7 @@ export function changedTerms(before: readonly Binding[], after: readonly Binding
 /** Whether a term is over before another one; null: never. */
 const endsBefore = (one: Date | null, other: Date | null): boolean => one !== null && (other === null || one < other);
 
-/** Whether a member leads a group for less long after a change, if at all. @returns by which position, and until when it would have; undefined: it does not */
+/** By what a member led a group that it leads no more after a change, or for less long. @returns its former binding; undefined: it leads on as it did */
 export function ledUntil(
   before: readonly Binding[],
   after: readonly Binding[],
@@ -196,7 +196,7 @@ export function ledUntil(
 export const leadsUntil = (bindings: readonly Binding[], leading: string, until: Date | null): boolean =>
   bindings.some((one) => one.positionId === leading && !endsBefore(one.until, until));
 
-/** What becomes of positions to which a member was bound, and is after a change, and until when what is given by it is. */
+/** What a change does to the terms of what stays bound, and until when what it gives is given. */
 export interface KeptBindings {
   prolongedIds: string[];
   shortens: boolean;

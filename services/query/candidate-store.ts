@@ -79,7 +79,7 @@ export interface Candidates extends Page {
   seen: Condition | undefined;
 }
 
-/** The statement of a page of those who have asked to be let in, and of whom nobody has decided, or who are invited. */
+/** The statement of a page of candidates: those who have asked to be let in, as long as nobody has decided, or those who are invited. */
 export function candidatesPage({ groupId, candidacy, listing, seen, after, limit }: Candidates): Query {
   const stands =
     candidacy === Candidacy.CANDIDACY_REQUESTED

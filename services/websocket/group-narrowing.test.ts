@@ -1,38 +1,21 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
-import { TestClient } from './client.fixture.ts';
+import type { TestClient } from './client.fixture.ts';
+import { openFollowing } from './following.fixture.ts';
 import { bindingsEvent, groupEvent, heard, heardBy, membershipEvent, settled, topicOf } from './group-events.fixture.ts';
-import { openTestSockets, type TestInstance, type TestSockets } from './socket.fixture.ts';
 import { narrowSockets } from './steps/narrow-sockets.ts';
 
 // When NarrowSockets has answered, nothing of a group is sent that a member may not see any more, whatever was decided or read before.
 
-let sockets: TestSockets;
-let one: TestInstance;
-let two: TestInstance;
-test.before(async () => {
-  sockets = await openTestSockets({ redis: process.env.MUSUBI_REDIS_URL });
-  const limits = { pingMs: 3_600_000 };
-  one = await sockets.instance({ limits });
-  two = await sockets.instance({ limits });
-});
-test.after.always(() => sockets?.close());
+const { sockets, one, two, connect, following } = await openFollowing({ limits: { pingMs: 3_600_000 } });
+test.after.always(() => sockets.close());
 test.afterEach.always(() => {
   sockets.decidedMany = async () => undefined;
   sockets.authIsAway = false;
 });
 
 const narrow = (me?: string) => narrowSockets(sockets.store, me === undefined ? undefined : [me]);
-const connect = (me: string, at = one): Promise<TestClient> => TestClient.open(at.url, sockets.token(me));
-
-async function following(at = one, groupId = randomUUID(), me = randomUUID()) {
-  sockets.allow(me, groupId);
-  const client = await connect(me, at);
-  await client.subscribe([topicOf(groupId)]);
-  return { groupId, me, client };
-}
-
 const ends = (client: TestClient) => client.of('unsubscribed').map(({ topics, code }) => ({ topics, code }));
 const revoked = (groupId: string) => ({ topics: [topicOf(groupId)], code: 'PERMISSION_REVOKED' });
 

@@ -2,39 +2,21 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
 import fc from 'fast-check';
-import { TestClient } from './client.fixture.ts';
 import { ANSWER_HOLDS_MS } from './domain.ts';
+import { openFollowing } from './following.fixture.ts';
 import { bindingsEvent, groupEvent, heard, heardBy, resume, saidTo, settled, topicOf } from './group-events.fixture.ts';
 import { SharedTopics } from './shared-topics.ts';
-import { KEPT, openTestSockets, type TestInstance, type TestSockets } from './socket.fixture.ts';
+import { KEPT } from './socket.fixture.ts';
 import { NO_SIGHT } from './things.ts';
 import { TopicFeeds } from './topic-feeds.ts';
 
 // How what is said in the topics of groups comes: in order, once, also to who comes back, and read once for all who stand at one place.
 
-let sockets: TestSockets;
-let one: TestInstance;
-let two: TestInstance;
-test.before(async () => {
-  sockets = await openTestSockets({ redis: process.env.MUSUBI_REDIS_URL });
-  one = await sockets.instance();
-  two = await sockets.instance();
-});
-test.after.always(() => sockets?.close());
+const { sockets, one, two, connect, following } = await openFollowing();
+test.after.always(() => sockets.close());
 test.afterEach.always(() => {
   sockets.decidedMany = async () => undefined;
 });
-
-const connect = (me: string, at = one): Promise<TestClient> => TestClient.open(at.url, sockets.token(me));
-
-/** A group, and a socket of a member who may see all of it and follows it. */
-async function following(at = one, groupId = randomUUID()) {
-  const me = randomUUID();
-  sockets.allow(me, groupId);
-  const client = await connect(me, at);
-  await client.subscribe([topicOf(groupId)]);
-  return { groupId, me, client };
-}
 
 test('who comes back with a cursor, however often and wherever, gets everything in order and once', async (t) => {
   await fc.assert(

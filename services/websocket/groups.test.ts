@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import test from 'ava';
-import { TestClient } from './client.fixture.ts';
+import type { TestClient } from './client.fixture.ts';
 import { compareCursors } from './domain.ts';
+import { openFollowing } from './following.fixture.ts';
 import {
   bindingsEvent,
   groupEvent,
@@ -15,33 +16,14 @@ import {
   topicOf,
 } from './group-events.fixture.ts';
 import { goneId } from './peers.fixture.ts';
-import { openTestSockets, type TestInstance, type TestSockets } from './socket.fixture.ts';
 
 // What is said in the topics of groups, and who hears what of it. How it is read and resumed: group-resuming.test.ts.
 
-let sockets: TestSockets;
-let one: TestInstance;
-let two: TestInstance;
-test.before(async () => {
-  sockets = await openTestSockets({ redis: process.env.MUSUBI_REDIS_URL });
-  one = await sockets.instance();
-  two = await sockets.instance();
-});
-test.after.always(() => sockets?.close());
+const { sockets, one, two, connect, following } = await openFollowing();
+test.after.always(() => sockets.close());
 test.afterEach.always(() => {
   sockets.decidedMany = async () => undefined;
 });
-
-const connect = (me: string, at = one): Promise<TestClient> => TestClient.open(at.url, sockets.token(me));
-
-/** A group, and a socket of a member who may see all of it and follows it. */
-async function following(at = one, groupId = randomUUID()) {
-  const me = randomUUID();
-  sockets.allow(me, groupId);
-  const client = await connect(me, at);
-  await client.subscribe([topicOf(groupId)]);
-  return { groupId, me, client };
-}
 
 test('what changes in a group is told to those who follow it, wherever they are, once, and nothing of its state', async (t) => {
   const { groupId, client: here } = await following(one);

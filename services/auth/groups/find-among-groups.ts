@@ -23,10 +23,10 @@ interface Found {
     /** Of the positions that it holds, those that policies mention, and those of the grounds. */
     positionIds: string[];
     invitedTo: string[];
-    /** The groups that it is in: all, where it is asked for that; otherwise those that what is asked about is in. */
+    /** The groups that it is in: all, where that is asked for; otherwise those only that are on the path of a group that is asked about. */
     in: string[];
   }[];
-  /** Of all those members; with what policies of theirs mention of what the groups are in, and of the positions. */
+  /** Of all those members; `mentioned`: what the policies of a role name of the groups on those paths, and of the positions that are held. */
   roles: (RoleVersion & { mentioned?: string[] })[];
   /** The groups that are asked about, each with those on its path that policies mention, and those that somebody is in. */
   asked: (Pick<Group, '_id' | 'findable' | 'version'> & { named: string[]; grounds: string[] })[];

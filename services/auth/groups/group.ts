@@ -85,8 +85,8 @@ const reachesFrom = ({ positions }: Ground, action: string, reach?: Permission['
   );
 
 /**
- * What of all that a decision on a group goes by can change without anything being done to the member itself: another one where the policies of its roles
- * have changed, where the group is, or what positions permit there and above, where it holds some. Each of these only grows, so nothing comes back to what it was.
+ * Stands for all that a decision on a group goes by and that changes without anything being done to the member itself: the policies of its roles, where
+ * the group is, and what positions permit there and in those above that it is in. Each has a version that only grows, so no stamp comes again.
  */
 export function stampOf({ version, grounds }: Place, roles: readonly { _id: string; version: number }[]): string {
   const named = [

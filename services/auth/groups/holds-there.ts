@@ -18,7 +18,7 @@ export async function holdsThere(
   without: readonly string[] = [],
 ): Promise<boolean> {
   const actions = permissions.map(({ action }) => action);
-  const found = await sessions.factsOf(memberId, { members: [], groups: [groupId], everywhere: false, actions });
+  const found = await sessions.factsOfMember(memberId, { members: [], groups: [groupId], everywhere: false, actions });
   if (!found?.places.has(groupId)) return false;
   const { roles: versions, ...all } = found;
   const facts = factsWithout(all, without);

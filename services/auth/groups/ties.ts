@@ -43,8 +43,8 @@ const asIf = (question: Question, place: Place, more: Partial<Place>): Question 
 });
 
 /**
- * By what that a member is not it would be allowed something: the positions of a group and of those that it is in that grant it, and what policies of its
- * roles ask for. Where a policy forbids it, positions would not do.
+ * What a member would have to be, to be allowed something: a holder of one of the positions, of the group and of those that it is in, that grant it; or
+ * what policies of its roles ask for. Where a policy forbids it, positions would not do.
  *
  * @param path the group with all that it is in
  * @param decide whether policies and positions allow it

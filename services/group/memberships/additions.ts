@@ -120,7 +120,7 @@ export async function findHindered(
   groupId: string,
   memberIds: readonly string[],
 ): Promise<{ hindered: Ended[]; isBusy: boolean }> {
-  // Everybody is in the whole organisation, once those of before there was one are taken in. Of who is not, nothing is begun: nobody knows it.
+  // Everybody whom Group knows is in the whole organisation (who is older than that, is taken in by a job). With others nothing is begun.
   type Found = Record<'isIn' | 'isBusy' | 'isClosed' | 'isUnknown', boolean> & { memberId: string; groups: number };
   const rows = await tx.query<Found>(sql`
     select id as "memberId", bool_or(group_id = ${groupId} and joined_at is not null) is true as "isIn",

@@ -190,7 +190,7 @@ export async function enterMembers(tx: Transaction, memberIds: readonly string[]
     returning ${TIED}`);
 }
 
-/** Who is in a group, and all others who are or were something to it and at whose membership a job is, or that are deleted. */
+/** Who is in a group; and of all others who are or were something to it, those at whose membership a job is, and those who are deleted. */
 export async function insideOf(tx: Transaction, groupId: string, limit: number): Promise<string[]> {
   const rows = await tx.query<{ memberId: string }>(sql`
     select member_id as "memberId" from memberships m

@@ -7,8 +7,8 @@ import { insideOf } from '../memberships/memberships.ts';
 const MOST = 1_000;
 
 /**
- * By whom Auth may go as members of a group. Who has left by a job is among them until that job has narrowed its sockets, and so is who comes in
- * by one from before Auth's step on, and who is being deleted: asked after a step of Auth, it misses nobody who was in the group until then.
+ * All whom Auth may take for members of a group. Who leaves by a job is among them until that job has narrowed its sockets; so is who comes in by
+ * one, before Auth's step already, and who is being deleted. So, asked after a step of Auth, it misses nobody who was in the group until then.
  */
 export const listInside: Step<ListInsideRequest, ListInsideResponse> = {
   async do(tx, { groupId }) {

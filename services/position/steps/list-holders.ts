@@ -6,8 +6,8 @@ import { holdersOf } from '../bindings.ts';
 const MOST = 1_000;
 
 /**
- * By whom Auth may go as holders of a position. Who was let go by a job is among them until that job has narrowed its sockets, and so is whom a
- * job binds from before Auth's step on, and who is being deleted: asked after a step of Auth, it misses nobody who held the position until then.
+ * All whom Auth may take for holders of a position. Whom a job lets go is among them until that job has narrowed its sockets; so is whom a job
+ * binds, before Auth's step already, and who is being deleted. So, asked after a step of Auth, it misses nobody who held the position until then.
  */
 export const listHolders: Step<ListHoldersRequest, ListHoldersResponse> = {
   async do(tx, { positionId }) {
