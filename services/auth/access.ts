@@ -55,12 +55,12 @@ export async function authorize(
     address = '',
   }: { accessToken: string; filtered?: boolean | undefined; address?: string | undefined } & Asked,
   signal?: AbortSignal,
-): Promise<AccessToken & { seen?: Condition }> {
+): Promise<AccessToken & Pick<SessionFacts, 'tenures'> & { seen?: Condition }> {
   let actorId: string | undefined;
   try {
     const token = await auth.accessTokens.verify(accessToken);
     actorId = token.memberId;
-    const { roles, ...facts } = await sessionFacts(auth, token, signal, aboutOf([resource], [action]));
+    const { roles, tenures, ...facts } = await sessionFacts(auth, token, signal, aboutOf([resource], [action]));
     const load = () => withPolicies(auth, roles);
     const question = questionOf({ memberId: token.memberId, action, resource }, facts);
     const answer = await (filtered ? auth.policies.seen(question, roles, load) : auth.policies.decide(question, roles, load));
@@ -68,7 +68,7 @@ export async function authorize(
     if (answer === 'denied')
       throw permissionDenied('PERMISSION_DENIED', `you may not do this: it needs the permission ${action}`);
     authorizations.inc({ outcome: 'allowed' });
-    return answer === 'allowed' ? token : { ...token, seen: answer };
+    return { ...token, tenures, ...(answer === 'allowed' ? {} : { seen: answer }) };
   } catch (error) {
     authorizations.inc({ outcome: outcomeOf(error) });
     // Which action a stranger names says nothing, so it is not counted by that.
@@ -78,7 +78,7 @@ export async function authorize(
 }
 
 /** On whose authority a saga passes its pivot: a member's, whose permit still holds; or the system's own. */
-export type Authority = { permit: Permit; roles: RoleVersion[] } | { command: string };
+export type Authority = ({ permit: Permit } & Pick<SessionFacts, 'roles' | 'tenures'>) | { command: string };
 
 /** In place of a permit, of a saga that the system itself has begun: its command. */
 const COMMAND = /^[a-z][a-z-]*\.[a-z][a-z-]*$/;
@@ -104,9 +104,10 @@ export async function requirePermit(
     about: aboutOf([resource], [action]),
   });
   if (found) {
-    const { roles, ...facts } = found;
+    const { roles, tenures, ...facts } = found;
     const question = questionOf({ memberId, action, resource }, facts);
-    if ((await auth.policies.decide(question, roles, () => withPolicies(auth, roles))) === 'allowed') return { permit, roles };
+    if ((await auth.policies.decide(question, roles, () => withPolicies(auth, roles))) === 'allowed')
+      return { permit, roles, tenures };
   }
   const error = permissionRevoked();
   auth.audit.refused(error, { action, actorId: memberId });

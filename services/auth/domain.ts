@@ -85,6 +85,8 @@ export interface Member {
   invitedTo?: string[];
   /** How often these three were changed; absent: never. */
   standings?: number;
+  /** How often it was bound to a position, or for longer or less long than before; absent: never. */
+  tenures?: number;
   status: MemberStatus;
   /** Grows by 1 with every change of the login, its roles and its state; events carry it. */
   version: number;

@@ -70,11 +70,11 @@ export function authHandlers(auth: Auth, keys: KeyRing): AuthHandlers {
       bounded(origin);
       if (filtered && !isReading(action)) throw wrong('filtered', 'must come with an action that only reads');
       const asks = { accessToken, filtered, action, resource, address: origin?.address };
-      const { memberId, sessionId, seen } = await authorize(auth, asks, signal);
+      const { memberId, sessionId, tenures, seen } = await authorize(auth, asks, signal);
       return {
         memberId,
         sessionId,
-        ...(wantsPermit ? { permit: await permitFor(auth, { memberId, sessionId, action, resource }, origin) } : {}),
+        ...(wantsPermit ? { permit: await permitFor(auth, { memberId, sessionId, action, resource, tenures }, origin) } : {}),
         ...(seen === undefined ? {} : { seen: toWire(seen) }),
       };
     },

@@ -39,6 +39,7 @@ test('a permit opens as it was sealed, for this deployment only, and shows nothi
   const sealed = auth.permits.seal(permit);
   t.deepEqual(auth.permits.open(sealed), permit);
   t.not(auth.permits.seal(permit), sealed, 'that two are alike is not to be seen');
+  for (const tenures of [0, 12]) t.is(auth.permits.open(auth.permits.seal({ ...permit, tenures })).tenures, tenures);
   for (const text of [permit.memberId, 'member.update'])
     t.false(Buffer.from(sealed.split('.').at(-1) ?? '', 'base64').includes(text) || sealed.includes(text));
   const [iv, tag, data = ''] = sealed.split('.');

@@ -13,9 +13,11 @@ export interface Permit extends SessionOf {
   from?: SealedOrigin | undefined;
   /** The trace of the request, 32 hex digits. */
   traceId?: string | undefined;
+  /** How often the member had been bound to a position, or for longer or less long than before; undefined: not known. */
+  tenures?: number | undefined;
 }
 
-/** What a permit says, in this order. One of an earlier release lacks the last two. */
+/** What a permit says, in this order. One of an earlier release lacks some of the last three. */
 type Said = [memberId: string, sessionId: string, action: string, type: string, id: string, ownerId: string, ...string[]];
 
 /** What a permit is sealed under. */
@@ -34,8 +36,8 @@ export class Permits {
   }
 
   /** In base64, with dots. */
-  seal({ memberId, sessionId, action, resource: { type, id, ownerId }, from, traceId }: Permit): string {
-    const said: Said = [memberId, sessionId, action, type, id, ownerId, traceId ?? '', from?.origin ?? ''];
+  seal({ memberId, sessionId, action, resource: { type, id, ownerId }, from, traceId, tenures }: Permit): string {
+    const said: Said = [memberId, sessionId, action, type, id, ownerId, traceId ?? '', from?.origin ?? '', String(tenures ?? '')];
     return toWord(this.#vault.seal(JSON.stringify(said), NAME));
   }
 
@@ -43,7 +45,7 @@ export class Permits {
   open(sealed: string): Permit {
     try {
       const said = JSON.parse(this.#vault.open(fromWord(sealed), NAME)) as Said;
-      const [memberId, sessionId, action, type, id, ownerId, traceId, origin] = said;
+      const [memberId, sessionId, action, type, id, ownerId, traceId, origin, tenures] = said;
       if (memberId && sessionId && action && type !== undefined && id !== undefined && ownerId !== undefined)
         return {
           memberId,
@@ -52,6 +54,7 @@ export class Permits {
           resource: { type, id, ownerId },
           ...(origin ? { from: { sealedFor: memberId, origin } } : {}),
           ...(traceId ? { traceId } : {}),
+          ...(tenures ? { tenures: Number(tenures) } : {}),
         };
     } catch {
       // It is refused below, like one that lacks something.

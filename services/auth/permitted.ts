@@ -10,7 +10,7 @@ import type { Permission } from './groups/group.ts';
 import { holdsThere } from './groups/holds-there.ts';
 import type { Policies } from './policies.ts';
 import { factsOf } from './policy-facts.ts';
-import { exceedsOwn } from './refusals.ts';
+import { exceedsOwn, permissionRevoked } from './refusals.ts';
 import { type AuthStep, oneAfterTheOther, requireAdmin, type Store } from './store.ts';
 
 /** On whose permit a step is done. */
@@ -22,8 +22,10 @@ export interface Author {
   action: string;
   /** The roles that it holds now, with their policies. */
   roles(): Promise<Role[]>;
-  /** Positions by which it gives nothing: what it gives would outlast them. */
-  without?: readonly string[];
+  /** Positions by which it gives nothing: what it gives would outlast them. Undefined: nothing is said of that. */
+  without?: readonly string[] | undefined;
+  /** Whether it was bound to a position since it was allowed to, or for longer or less long: what is said of its positions was perhaps not said of these. */
+  hasOtherTenures: boolean;
   /** Whether it holds all these permissions in a group now, each as far as it reaches. @param without as if it did not hold these positions */
   holdsThere(groupId: string, permissions: readonly Permission[], without?: readonly string[]): Promise<boolean>;
   /** Those of these members that it may read. */
@@ -117,10 +119,12 @@ export function authorOf(
   if ('command' in authority) return undefined;
   const { memberId, action } = authority.permit;
   const roleIds = authority.roles.map(({ _id }) => _id);
+  const { tenures = authority.tenures } = authority.permit;
   return {
     isAdmin: roleIds.includes(ADMIN),
     memberId,
     action,
+    hasOtherTenures: tenures !== authority.tenures,
     roles: () => auth.store.roles.find({ _id: { $in: roleIds } }, { session }).toArray(),
     holdsThere: (groupId, permissions, without) => holdsThere(auth, memberId, groupId, permissions, without),
     readable: (memberIds) => readableOf(auth, memberId, memberIds),
@@ -199,9 +203,18 @@ export async function requireNotBound(
 }
 
 /**
+ * For how long the author holds its positions, the saga was told before: it gives nothing by that once it may be otherwise.
+ *
+ * @throws PERMISSION_REVOKED
+ */
+function requireSameTenures({ without, hasOtherTenures }: Author): void {
+  if (without && hasOtherTenures) throw permissionRevoked();
+}
+
+/**
  * Nobody gives what they do not hold there themselves, nor for longer than they hold it.
  *
- * @throws EXCEEDS_OWN_PERMISSIONS
+ * @throws EXCEEDS_OWN_PERMISSIONS, PERMISSION_REVOKED
  */
 export async function requireHeldThere(
   author: Author | undefined,
@@ -209,6 +222,7 @@ export async function requireHeldThere(
   permissions: readonly Permission[],
 ): Promise<void> {
   if (!author || author.isAdmin || permissions.length === 0) return;
+  requireSameTenures(author);
   if (!(await author.holdsThere(groupId, permissions, author.without))) throw exceedsOwn();
 }
 
@@ -255,7 +269,7 @@ export async function requireMayLeadThere(
  * Whoever holds a position that policies name gets what these say, which may be anything: so who is no administrator gives only those that it
  * holds itself.
  *
- * @throws EXCEEDS_OWN_PERMISSIONS
+ * @throws EXCEEDS_OWN_PERMISSIONS, PERMISSION_REVOKED
  */
 export async function requireHoldsNamed(
   { roles, members }: Pick<Store, 'roles' | 'members'>,
@@ -267,6 +281,7 @@ export async function requireHoldsNamed(
   const named = await roles.distinct('mentioned', { mentioned: { $in: [...positionIds] } }, { session });
   const given = positionIds.filter((id) => named.includes(id));
   if (given.length === 0) return;
+  requireSameTenures(author);
   if (given.some((id) => author.without?.includes(id))) throw exceedsOwn();
   const holder = { _id: author.memberId, positionIds: { $all: given } };
   if (!(await members.findOne(holder, { session, projection: { _id: 1 } }))) throw exceedsOwn();

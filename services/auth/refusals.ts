@@ -46,7 +46,10 @@ export const passwordRefInvalid = () =>
 export const sessionRevoked = () => unauthenticated('SESSION_REVOKED');
 
 export const permissionRevoked = () =>
-  permissionDenied('PERMISSION_REVOKED', 'what allowed this was taken away before it was done; nothing was changed');
+  permissionDenied(
+    'PERMISSION_REVOKED',
+    'what allowed this was taken away, or is not what it was, before it was done: nothing was changed; it may be asked for again',
+  );
 
 /** What a step needs an open login for: LOGIN_SUSPENDED is for who logs in. */
 export const loginClosed = () => failedPrecondition('LOGIN_CLOSED');

@@ -19,6 +19,8 @@ export interface Asked extends SessionOf {
 export interface SessionFacts extends Facts {
   /** The roles of its member. */
   roles: RoleVersion[];
+  /** How often it was bound to a position, or for longer or less long than before. */
+  tenures: number;
 }
 
 /** Of which members sessions hold: of those that are so; `any`: of all, whether there is a session or not. */
@@ -34,6 +36,9 @@ export function sessionsAsked(asked: readonly SessionOf[], now: Date): object {
   const isAsked = { $and: [{ $in: ['$$this.id', sessionIds] }, { $gt: ['$$this.expiresAt', now] }] };
   return { $map: { input: { $filter: { input: '$sessions', cond: isAsked } }, in: '$$this.id' } };
 }
+
+/** How often a member was bound to a position, or for how long that is was changed, as an expression over its document. */
+export const TENURES = { $ifNull: ['$tenures', 0] };
 
 /** A list that a document may lack, as an expression. */
 export const orNone = (field: string): object => ({ $ifNull: [field, []] });

@@ -12,6 +12,7 @@ import {
   type SessionFacts,
   type SessionOf,
   sessionsAsked,
+  TENURES,
   type Wanted,
 } from './session-facts.ts';
 import type { Store } from './store.ts';
@@ -24,6 +25,7 @@ interface Found {
     /** Of the positions that it holds, those that policies mention. */
     positionIds: string[];
     sessionIds: string[];
+    tenures: number;
   }[];
   roles: RoleVersion[];
 }
@@ -108,6 +110,7 @@ async function find(
               roleIds: '$roleIds',
               positionIds: orNone('$positionIds'),
               sessionIds: sessionsAsked(asked, new Date(clock.now())),
+              tenures: TENURES,
             },
           },
         },
@@ -141,6 +144,7 @@ async function find(
       places: new Map(),
       positionIds: member.positionIds,
       everywhere: undefined,
+      tenures: member.tenures,
     };
   });
 }

@@ -190,11 +190,21 @@ export async function leadersBesides(
   return rows.map((row) => row.memberId);
 }
 
-/** To which positions, in any group, a member is bound for less long than until then; null: without end. */
+/**
+ * To which positions, in any group, a member is bound for less long than until then, or a job is about to bind it: Auth may have been told of that already.
+ *
+ * @param until null: without end
+ */
 export async function endingBefore(tx: Transaction, memberId: string, until: Date | null): Promise<string[]> {
   const rows = await tx.query<{ positionId: string }>(sql`
-    select position_id as "positionId" from bindings
-    where member_id = ${memberId} and until < coalesce(${until}::timestamptz, 'infinity') order by position_id`);
+    with held as (
+      select position_id, until from bindings where member_id = ${memberId}
+      union all
+      select p."positionId", p.until from binding_versions v, jsonb_to_recordset(v.pending) as p("positionId" text, until timestamptz)
+      where v.member_id = ${memberId} and v.lock_holder is not null
+    )
+    select distinct position_id as "positionId" from held
+    where until < coalesce(${until}::timestamptz, 'infinity') order by position_id`);
   return rows.map((row) => row.positionId);
 }
 

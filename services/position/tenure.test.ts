@@ -53,6 +53,14 @@ test('of who asks it is told what ends before what it gives does, wherever it ho
   t.deepEqual(await sooner({ bind: [positionId], until: later(1) }, other), [], 'to shorten is not');
   t.deepEqual(await sooner({ release: [positionId] }, other), []);
   t.deepEqual(await sooner({ bind: [positionId], byMemberId: undefined }), [], 'the system itself');
+  // Auth may know already what a job is about to make of it.
+  const [binding, shortening] = [job(), job()];
+  await begin(here.groupId, byMemberId, { bind: [here.leading], until: soon }, binding);
+  t.deepEqual(await sooner({ bind: [positionId] }), [here.leading, there.leading].sort());
+  await undo(binding.of('begin'));
+  await begin(there.groupId, byMemberId, { bind: [lasting.positionId], until: soon }, shortening);
+  t.deepEqual(await sooner({ bind: [positionId] }), [lasting.positionId, there.leading].sort());
+  await undo(shortening.of('begin'));
   // It prolongs what it holds itself by nothing else.
   await change(here.groupId, byMemberId, { bind: [positionId], until: soon });
   t.deepEqual(await sooner({ bind: [positionId] }, byMemberId), [positionId, there.leading].sort());

@@ -7,18 +7,21 @@ export const FAULTS = [
   'refused before',
   'applied then timed out',
   'applied then given up',
-  'applied twice',
   'cancelled before',
   'cancelled after',
   'undo fails three times',
 ] as const;
-export type Fault = (typeof FAULTS)[number] | 'none';
+/** And those of a saga as a whole: all its steps are applied twice; and once more all, with all undos, as its pivot is refused. */
+export const REPEATED = ['all applied twice', 'all applied twice, and undone twice'] as const;
+export type Fault = (typeof FAULTS)[number] | (typeof REPEATED)[number];
+
+const isRepeated = (fault: Fault): boolean => REPEATED.some((one) => one === fault);
 
 /** What shall happen to one workflow. */
 export interface Plan {
   fault: Fault;
-  /** The activity it happens to: `member.createMember`. */
-  step: string;
+  /** The activity it happens to: `member.createMember`. Of what is repeated that which is refused, if any is. */
+  step?: string;
   cancel: () => Promise<unknown>;
 }
 
@@ -68,6 +71,7 @@ export function faulty(activities: Record<string, unknown>, plans: Map<string, P
             failedUndos.set(key, failed + 1);
             if (failed < 3) throw away();
           }
+          if (plan && isRepeated(plan.fault) && plan.step !== name) await apply(step, request);
           if (plan?.step !== name) return await apply(step, request);
           // What is applied first counts only if it was: others may hold what it works on.
           const count = (): number => {
@@ -77,6 +81,7 @@ export function faulty(activities: Record<string, unknown>, plans: Map<string, P
           };
           switch (plan.fault) {
             case 'refused before':
+            case 'all applied twice, and undone twice':
             case 'undo fails three times':
               // A step that may not fail is asked again: a fix came meanwhile.
               if (count() > 2) return await apply(step, request);
@@ -91,9 +96,6 @@ export function faulty(activities: Record<string, unknown>, plans: Map<string, P
               if (count() > 2) return answer;
               throw refusal(step);
             }
-            case 'applied twice':
-              await apply(step, request);
-              return await apply(step, request);
             case 'cancelled before':
             case 'cancelled after': {
               const answer = plan.fault === 'cancelled after' ? await apply(step, request) : undefined;

@@ -217,6 +217,11 @@ test('who is no administrator does what its positions permit, there and below, a
   t.true(isExplained(led, [{ command: give(''), end: 'EXCEEDS_OWN_PERMISSIONS' }], led));
   t.false(isExplained(led, [done(give(''))], apply(led, give(''))));
 
+  const overtaken: Ended = { command: { ...give(until), memberId: 'three' } as Command, end: 'PERMISSION_REVOKED' };
+  const prolonged: Command = { ...bind, until: '' };
+  t.true(isExplained(led, [overtaken, done(prolonged)], apply(led, prolonged)), 'it was bound for longer itself meanwhile');
+  t.false(isExplained(led, [overtaken, done(give(until))], shared), 'another one was');
+
   const editor = { ...as, kind: 'define' as const, id: 'e', groupId: 'a', name: 'Editor', permissions: 'group.update here' };
   const edits = [editor, { ...bind, positionId: 'e', until: '' }].reduce(apply, inIt);
   t.true(isExplained(edits, [done(rename('a'))], apply(edits, rename('a'))));

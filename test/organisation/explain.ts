@@ -25,6 +25,12 @@ export interface Nearest {
 /** Ends of what had begun and was undone: until then others may have met it, as it keeps a name, or is about to lead the group no more. */
 const UNDONE: readonly End[] = ['away', 'unsure', 'LAST_LEADER', 'PERMISSION_REVOKED', 'EXCEEDS_OWN_PERMISSIONS'];
 
+/** Whether who gives something was itself bound to a position meanwhile, or for another time: what it gives by those that it holds is refused then. */
+const isOvertaken = ({ command, end }: Ended, others: readonly Ended[]): boolean =>
+  end === 'PERMISSION_REVOKED' &&
+  (command.kind === 'bind' || command.kind === 'redefine') &&
+  others.some((other) => other.command !== command && other.command.kind === 'bind' && other.command.memberId === command.by);
+
 /**
  * Whether commands that ran at the same time can have been done one after the other, in some order: each that was done was allowed when it
  * was, each that was refused was so for a reason that there was at some time, be it something that was undone then, and what there is in the end is
@@ -39,7 +45,9 @@ export function nearest(before: State, ended: readonly Ended[], after: State): N
   const goalText = goal.join('\n');
   const done = ended.filter(({ end }) => end === 'done' || end === 'unsure');
   const undone = ended.filter(({ end }) => UNDONE.includes(end));
-  const refused = ended.filter(({ end }) => !['done', 'away', 'unsure'].includes(end));
+  const isRefused = ({ end }: Ended): boolean => !['done', 'away', 'unsure'].includes(end);
+  const bindings = [...done, ...undone];
+  const refused = ended.filter((one) => isRefused(one) && !isOvertaken(one, bindings));
   const seen = new Set<string>();
   let best: Nearest | undefined;
   const note = (lines: readonly string[], unexplained: Ended[]): void => {
@@ -52,8 +60,8 @@ export function nearest(before: State, ended: readonly Ended[], after: State): N
   const search = (state: State, left: readonly Ended[], unexplained: readonly Ended[]): boolean => {
     const isAllowed = ({ command }: Ended): boolean => refusals(state, command).length === 0;
     const begun = undone.filter(isAllowed).map(({ command }) => apply(state, command));
-    const isRefused = (one: State, { command, end }: Ended): boolean => refusals(one, command).includes(end);
-    const still = unexplained.filter((one) => !isRefused(state, one) && !begun.some((other) => isRefused(other, one)));
+    const hasReason = (one: State, { command, end }: Ended): boolean => refusals(one, command).includes(end);
+    const still = unexplained.filter((one) => !hasReason(state, one) && !begun.some((other) => hasReason(other, one)));
     const lines = linesOf(state);
     const reached = lines.join('\n');
     const missing = left.filter(({ end }) => end === 'done');

@@ -9,6 +9,7 @@ import {
   orNone,
   type SessionFacts,
   sessionsAsked,
+  TENURES,
   type Wanted,
 } from '../session-facts.ts';
 import type { Store } from '../store.ts';
@@ -20,6 +21,7 @@ interface Found {
     status: MemberStatus;
     roleIds: string[];
     sessionIds: string[];
+    tenures: number;
     /** Of the positions that it holds, those that policies mention, and those of the grounds. */
     positionIds: string[];
     invitedTo: string[];
@@ -67,6 +69,7 @@ export async function findAmongGroups(
               status: '$status',
               roleIds: '$roleIds',
               sessionIds: sessionsAsked(asked, new Date(clock.now())),
+              tenures: TENURES,
               positionIds: orNone('$positionIds'),
               invitedTo: isList ? orNone('$invitedTo') : both(orNone('$invitedTo'), { $literal: groupIds }),
               // Everybody is in the whole organisation.
@@ -161,6 +164,7 @@ export async function findAmongGroups(
       places: new Map(about.groups.flatMap(placeOf)),
       positionIds: member.positionIds.filter((id) => mentioned.has(id)),
       everywhere: about.everywhere ? { invitedTo: member.invitedTo, grounds: groundsOf(member.in) } : undefined,
+      tenures: member.tenures,
     };
   });
 }

@@ -38,8 +38,8 @@ export function groupsOf(auth: TestAuth) {
       memberId,
       accessToken,
       /** What it shows at a pivot of a command on a group. */
-      permit: (groupId: string, action = 'group.update') =>
-        auth.permits.seal({ memberId, sessionId, action, resource: { type: 'Group', id: groupId, ownerId: '' } }),
+      permit: (groupId: string, action = 'group.update', tenures?: number) =>
+        auth.permits.seal({ memberId, sessionId, action, resource: { type: 'Group', id: groupId, ownerId: '' }, tenures }),
       may: async (action: string, groupId: string): Promise<boolean> =>
         (await check(auth, { accessToken, checks: [{ action, resource: { type: 'Group', id: groupId, ownerId: '' } }] }))[0] ??
         false,

@@ -40,7 +40,8 @@ export async function placeGroup(
 /**
  * Everybody is in the whole organisation, so of that nothing is kept.
  *
- * @param version of what is kept of the member, where that must be it
+ * @param options `version`: of what is kept of the member, where that must be it; `hasOtherTenure`: it comes to hold a position, or holds one for
+ *   longer or less long than before
  * @returns whether it was that
  */
 export async function putStanding(
@@ -48,7 +49,7 @@ export async function putStanding(
   session: ClientSession,
   group: Group,
   standing: Standing,
-  version?: number,
+  { version, hasOtherTenure = false }: { version?: number; hasOtherTenure?: boolean } = {},
 ): Promise<boolean> {
   const orNone = (field: string) => ({ $ifNull: [field, []] });
   const without = (field: string, ids: readonly string[]) => ({ $setDifference: [orNone(field), { $literal: ids }] });
@@ -65,8 +66,9 @@ export async function putStanding(
     : { $cond: [{ $eq: [others, []] }, '$$REMOVE', others] };
   const isThat = version === undefined ? {} : { standings: version === 0 ? { $exists: false } : version };
   const isIt = { _id: standing.memberId, ...isThat };
-  const standings = { $add: [{ $ifNull: ['$standings', 0] }, 1] };
-  const { matchedCount } = await members.updateOne(isIt, [{ $set: { groupIds, positionIds, invitedTo, standings } }], {
+  const oneMore = (count: string) => ({ $add: [{ $ifNull: [count, 0] }, 1] });
+  const counts = { standings: oneMore('$standings'), ...(hasOtherTenure ? { tenures: oneMore('$tenures') } : {}) };
+  const { matchedCount } = await members.updateOne(isIt, [{ $set: { groupIds, positionIds, invitedTo, ...counts } }], {
     session,
   });
   return matchedCount > 0;

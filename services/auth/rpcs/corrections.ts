@@ -155,7 +155,7 @@ export const correctStanding = (store: Store, request: CorrectStandingRequest): 
       isInvited: !isIn && (isInvited ?? invitedTo.includes(groupId)),
       positionIds: positions?.positionIds ?? bound,
     };
-    if (!(await putStanding(store, session, group, standing, version))) throw new Changed();
+    if (!(await putStanding(store, session, group, standing, { version }))) throw new Changed();
     return [];
   });
 

@@ -29,7 +29,8 @@ interface Kept {
  * name, and only those come in by it whom it may read; who comes in by itself gets what all members have, and who leaves hands on the position of its leaders, whatever else it is forbidden. To hold
  * a position for longer is to be given it, by who holds as much for as long; to hold it for less long is to be let go from it.
  *
- * @throws GROUP_NOT_FOUND, MEMBER_NOT_FOUND, POSITION_NOT_FOUND, NOT_MEMBER, LAST_LEADER, EXCEEDS_OWN_PERMISSIONS, PERMISSION_DENIED
+ * @throws GROUP_NOT_FOUND, MEMBER_NOT_FOUND, POSITION_NOT_FOUND, NOT_MEMBER, LAST_LEADER, EXCEEDS_OWN_PERMISSIONS, PERMISSION_REVOKED,
+ *   PERMISSION_DENIED
  */
 export const changeStandings: PermittedStep<ChangeStandingsRequest, ChangeStandingsResponse, Kept> = {
   takesAway: true,
@@ -40,13 +41,14 @@ export const changeStandings: PermittedStep<ChangeStandingsRequest, ChangeStandi
     const group = await requireGroup(store, session, groupId);
     const leaves = author?.action === LEAVE;
     if (tenure?.shortens) await requireUnbinds(author, groupId);
-    const giver = author && { ...author, without: tenure?.endingSoonerIds ?? [] };
+    const giver = author && { ...author, without: tenure?.endingSoonerIds };
     const prolonged = leaves ? [] : group.positions.filter(({ id }) => tenure?.prolongedIds.includes(id));
     await requireGives(store, session, group, prolonged, giver, policies);
     const before: Standing[] = [];
+    const isRetermed = prolonged.length > 0 || (tenure?.shortens ?? false);
     for (const change of changes) {
       const handedOn = leaves ? before.find(({ memberId }) => memberId === author.memberId)?.positionIds : [];
-      before.push(await apply(store, session, group, change, giver, policies, handedOn));
+      before.push(await apply(store, session, group, change, giver, policies, { handedOn, isRetermed }));
     }
     return { result: {}, kept: { groupId, before } };
   },
@@ -117,7 +119,7 @@ async function requireGives(
 const isVisible = async (author: Author | undefined, memberId: string): Promise<boolean> =>
   !author || !OF_ANOTHER.includes(author.action) || (await author.readable([memberId])).has(memberId);
 
-/** @param handedOn the positions that the author was bound to until then */
+/** @param how `handedOn`: the positions that the author was bound to until then; `isRetermed`: some that members hold they hold for another time */
 async function apply(
   store: Store,
   session: ClientSession,
@@ -125,7 +127,7 @@ async function apply(
   { memberId, isMember, isInvited, positions }: StandingChange,
   author: Author | undefined,
   policies: Policies,
-  handedOn: readonly string[] = [],
+  { handedOn = [], isRetermed }: { handedOn: readonly string[] | undefined; isRetermed: boolean },
 ): Promise<Standing> {
   requireId('changes.memberId', memberId);
   const found = await store.members.findOne(
@@ -155,6 +157,6 @@ async function apply(
   const isBroughtIn = (after.isMember && !before.isMember && !byItself) || (after.isInvited && !before.isInvited);
   const ofAll = isBroughtIn ? group.positions.filter(({ kind }) => kind === 'member') : [];
   await requireGives(store, session, group, [...added, ...ofAll], author, policies);
-  await putStanding(store, session, group, after);
+  await putStanding(store, session, group, after, { hasOtherTenure: added.length > 0 || (isRetermed && bound.length > 0) });
   return before;
 }

@@ -15,7 +15,7 @@ interface Kept {
  * Puts a position of a group in place. Who is no administrator has it permit nothing more that it does not hold there itself, whoever
  * is bound to it, and for as long as those are who are.
  *
- * @throws GROUP_NOT_FOUND, EXCEEDS_OWN_PERMISSIONS
+ * @throws GROUP_NOT_FOUND, EXCEEDS_OWN_PERMISSIONS, PERMISSION_REVOKED
  */
 export const putPosition: PermittedStep<PutPositionRequest, PutPositionResponse, Kept> = {
   takesAway: true,
@@ -24,7 +24,7 @@ export const putPosition: PermittedStep<PutPositionRequest, PutPositionResponse,
     const { positions } = await requireGroup(store, session, groupId);
     const position = positionOf(given);
     const before = positions.find(({ id }) => id === position.id) ?? null;
-    const giver = author && { ...author, without: tenure?.endingSoonerIds ?? [] };
+    const giver = author && { ...author, without: tenure?.endingSoonerIds };
     await requireHeldThere(giver, groupId, beyond(position.permissions, before?.permissions ?? []));
     // It keeps its place, so that an undo leaves the list as it was.
     const after = before ? positions.map((one) => (one === before ? position : one)) : [...positions, position];
