@@ -79,7 +79,7 @@ test('it leaves all groups, once what had begun with it has ended; the undo brin
   t.truthy((await membershipOf(ROOT, memberId))?.joinedAt);
   t.is(await membershipOf(goes, memberId), undefined);
   t.deepEqual(await eventsOf(`${stays}.${memberId}`), ['membership.ended 2', 'membership.changed 3']);
-  t.is((await eventsOf(`${left}.${memberId}`)).at(-1), 'membership.ended 2', 'of a group that it had left before nothing is told');
+  t.is((await eventsOf(`${left}.${memberId}`)).at(-1), 'membership.ended 2', 'nothing is told of one that it had left');
   await t.throwsAsync(change('LEAVE', stays, memberId), DELETING, 'it is still closed');
   await undo(at.of('close'));
   await t.notThrowsAsync(done('LEAVE', stays, memberId));
