@@ -107,6 +107,7 @@ test('what readers have in a newer version gets one after that, and is told; wha
       [stranger, 3],
     ].sort(),
   );
+  t.deepEqual(await raise('bindings', [{ id, version: 4 }]), [], 'it is newer already');
   t.deepEqual(await eventsOf(id), ['bindings.changed 1', 'bindings.changed 5']);
   t.deepEqual(await boundTo(groupId, leaderId), [defaultPositionId(groupId, 'leader')]);
 });
