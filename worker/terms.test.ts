@@ -193,12 +193,13 @@ test.serial('what could not be ended is tried again by another job until it is; 
 });
 
 test.serial('one that is prolonged while it is ended, or between two tries, goes on', async (t) => {
-  const term = about('prolonged late');
+  const [term, soon, moment] = [about('prolonged late'), await later(1_000), await later(DAY)];
   hows.push('in vain');
-  await set({ ...term, until: await later(1_000) });
+  await set({ ...term, until: soon });
   await pass(2_000);
   await until(async () => (await detailsOf(handleOf(term))).includes('in vain'));
-  const moment = await later(DAY);
+  // As it is already: it is tried again no sooner.
+  await set({ ...term, until: soon });
   await set({ ...term, until: moment });
   await pass(10 * TIMERS.endAgain.ms);
   t.is(ended.length, 1);

@@ -263,5 +263,6 @@ test('a request is begun with what is said, and changes nobody’s permissions u
 test('who is taken in is no version that is handed on: of all members they would be too many', async (t) => {
   const services = await run(t, 'group.take-in-members', { groupId: 'root' }, { 'member.countMembers': [{ members: 250 }] });
   t.is(services.steps.filter((step) => step === 'enterMembers').length, 3);
+  t.is(services.steps.at(-1), 'noteTakenIn', 'no start has it done again');
   t.false(services.received.some(({ name }) => name === 'query.awaitVersions'));
 });

@@ -277,3 +277,12 @@ test('its states are told again, also those that ended, and under a higher versi
   await raise('membership', `${groupId}.${comes}`);
   t.deepEqual([(await groupOf(begun))?.version, (await membershipOf(groupId, comes))?.version], [0, 0]);
 });
+
+test('a job that has committed lets go of nothing that another one has taken since', async (t) => {
+  const [groupId, first, next] = [await createGroup(), job(), job()];
+  await begin.rename(groupId, unique('first'), first);
+  await commit(groupId, first);
+  await begin.rename(groupId, unique('next'), next);
+  await undo(first.of('begin'));
+  await t.notThrowsAsync(commit(groupId, next));
+});

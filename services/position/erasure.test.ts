@@ -2,9 +2,9 @@ import { randomUUID } from 'node:crypto';
 import test from 'ava';
 import { sql } from '#platform/postgres/database.ts';
 import { positionErasure } from './erasure.ts';
-import { openTestPositions } from './position.fixture.ts';
+import { job, openTestPositions } from './position.fixture.ts';
 
-const { db, createGroup, createPosition, change, boundTo, close } = await openTestPositions('erasure');
+const { db, createGroup, createPosition, change, boundTo, closeAndRelease, undo, close } = await openTestPositions('erasure');
 test.after.always(close);
 
 test('what a restored copy binds who was deleted to is taken again, and it is told', async (t) => {
@@ -27,4 +27,14 @@ test('what a restored copy binds who was deleted to is taken again, and it is to
     t.is(told.length, 2);
   }
   t.deepEqual(await boundTo(one.groupId, stays), [one.leading, positionId].sort());
+});
+
+test('what a member was bound to until it was deleted is forgotten with it; an undo has nothing to do then', async (t) => {
+  const { groupId, leading } = await createGroup();
+  const [memberId, at] = [randomUUID(), job()];
+  await change(groupId, memberId, { bind: [leading] });
+  await closeAndRelease(memberId, at);
+  t.deepEqual(await positionErasure(db).erase([memberId]), { erased: [{ memberId, place: 'operations', count: 1 }] });
+  await undo(at.of('release'));
+  t.deepEqual(await boundTo(groupId, memberId), []);
 });

@@ -1,10 +1,13 @@
 import { countedBy, type Erasure } from '#platform/erasure.ts';
-import { addEvents } from '#platform/operations/postgres.ts';
+import { addEvents, eraseUndos } from '#platform/operations/postgres.ts';
 import { type Database, sql } from '#platform/postgres/database.ts';
 import { bindingsId, readBindings } from './bindings.ts';
 import { bindingsEvent } from './events.ts';
 
-/** How Position erases deleted members: a deletion lets them go already, and a restored copy may have brought their bindings back. */
+/**
+ * How Position erases deleted members: a deletion lets them go already, and a restored copy may have brought their bindings back. What they were
+ * bound to until then goes, too.
+ */
 export const positionErasure = (db: Database): Erasure => ({
   erase: (memberIds) =>
     db.transaction(async (tx) => {
@@ -19,6 +22,6 @@ export const positionErasure = (db: Database): Erasure => ({
         on conflict (group_id, member_id) do update set version = binding_versions.version + 1`);
       const after = await readBindings(tx, { ids: [...new Set(back.map(bindingsId))] });
       await addEvents(tx, after.map(bindingsEvent));
-      return { erased: countedBy('bindings', ids) };
+      return { erased: [...countedBy('bindings', ids), ...(await eraseUndos(tx, memberIds))] };
     }),
 });

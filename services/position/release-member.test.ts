@@ -2,16 +2,19 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
 import { MusubiError } from '#platform/errors.ts';
+import { sql } from '#platform/postgres/database.ts';
 import { until } from '#platform/until.fixture.ts';
 import { call, type Job, job, openTestPositions } from './position.fixture.ts';
+import { beginDeletePosition } from './steps/begin-delete-position.ts';
 
 let { service, begin, commit, change, createGroup, createPosition, boundTo, undo, close } = {} as Awaited<
   ReturnType<typeof openTestPositions>
 >;
-let { closeMember, release, closeAndRelease } = {} as Awaited<ReturnType<typeof openTestPositions>>;
+let { db, closeMember, release, closeAndRelease } = {} as Awaited<ReturnType<typeof openTestPositions>>;
 test.before(async () => {
-  ({ service, begin, commit, change, createGroup, createPosition, boundTo, undo, close, closeMember, release, closeAndRelease } =
-    await openTestPositions('release'));
+  const stand = await openTestPositions('release');
+  ({ service, begin, commit, change, createGroup, createPosition, boundTo, undo, close } = stand);
+  ({ db, closeMember, release, closeAndRelease } = stand);
 });
 test.after.always(() => close?.());
 
@@ -150,4 +153,30 @@ test('the undo of a release waits for who deletes a position that it gives back'
   await t.notThrowsAsync(service.commitPosition({ operationId: deletion.of('commit'), positionId }, call));
   await undo(releasing.of('release'));
   t.deepEqual(await boundTo(groupId, memberId), [leading]);
+});
+
+test('the undo of a release meets who begins to delete a position that it gives back: it is not bound to what goes', async (t) => {
+  const { groupId } = await createGroup();
+  const { positionId } = await createPosition(groupId);
+  const memberId = randomUUID();
+  await change(groupId, memberId, { bind: [positionId] });
+  const [deletion, releasing] = [job(), job()];
+  await closeAndRelease(memberId, releasing);
+  let undoing: Promise<string> | undefined;
+  await db.transaction(async (tx) => {
+    await beginDeletePosition.do(tx, { operationId: deletion.of('begin'), groupId, positionId });
+    let isOver = false;
+    undoing = undo(releasing.of('release'))
+      .then(() => 'undone')
+      .catch((error: MusubiError) => error.code)
+      .finally(() => {
+        isOver = true;
+      });
+    const waits = sql`select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
+    await until(async () => isOver || (await db.query(waits)).length > 0);
+  });
+  t.is(await undoing, 'POSITION_BUSY');
+  await t.notThrowsAsync(service.commitPosition({ operationId: deletion.of('commit'), positionId }, call));
+  await undo(releasing.of('release'));
+  t.deepEqual(await boundTo(groupId, memberId), []);
 });

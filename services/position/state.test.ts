@@ -3,7 +3,7 @@ import test from 'ava';
 import type { Handlers } from '#platform/grpc/server.ts';
 import type { StateServiceService } from '#proto/musubi/state/v1/state.ts';
 import { defaultPositionId } from './domain.ts';
-import { call, job, openTestPositions } from './position.fixture.ts';
+import { call, job, openTestPositions, UPDATE, unique } from './position.fixture.ts';
 import { positionState } from './state.ts';
 
 const { db, service, begin, createGroup, createPosition, change, positionOf, boundTo, eventsOf, close } =
@@ -90,6 +90,11 @@ test('what readers have in a newer version gets one after that, and is told; wha
   t.deepEqual(await eventsOf(leading), ['position.created 1', 'position.updated 8']);
   t.deepEqual(await eventsOf(lost), ['position.deleted 4']);
   t.is((await positionOf(ofMembers))?.version, 1);
+  const making = randomUUID();
+  const asked = { groupId, positionId: making, name: unique('Treasurer'), permissions: [UPDATE] };
+  await service.beginCreatePosition({ operationId: job().of('begin'), ...asked }, call);
+  await raise('position', [{ id: making, version: 3 }]);
+  t.deepEqual(await eventsOf(making), ['position.deleted 4'], 'one that is still being made is not there');
   const id = `${groupId}.${leaderId}`;
   const raised = await raise('bindings', [
     { id, version: 4 },
@@ -102,6 +107,7 @@ test('what readers have in a newer version gets one after that, and is told; wha
       [stranger, 3],
     ].sort(),
   );
+  t.deepEqual(await raise('bindings', [{ id, version: 4 }]), [], 'it is newer already');
   t.deepEqual(await eventsOf(id), ['bindings.changed 1', 'bindings.changed 5']);
   t.deepEqual(await boundTo(groupId, leaderId), [defaultPositionId(groupId, 'leader')]);
 });

@@ -110,6 +110,11 @@ test('those are listed that are seen, and on whom nobody has decided', async (t)
   t.is(await names(groupId, CANDIDACY_REQUESTED), 'three');
   await project(db, [candidacyEvent(groupId, one, 1, request()), candidacyEvent(groupId, three, 2, {})]);
   t.is(await names(groupId, CANDIDACY_REQUESTED), '', 'an old event brings nothing back');
+  const four = await aMember('four');
+  await project(db, [candidacyEvent(groupId, four, 1, request())]);
+  t.is(await names(groupId, CANDIDACY_REQUESTED), 'four');
+  await project(db, [memberEvent(four, 2, { status: 'PENDING' })]);
+  t.is(await names(groupId, CANDIDACY_REQUESTED), '', 'who is not registered yet is in no list');
 });
 
 test('a member is shown what it is to groups, with the names of those only that are seen', async (t) => {

@@ -153,6 +153,11 @@ test("who does not see the group whose tag it is does not see the tag, and finds
   t.is(membersNamed(await members(top, word)), 'ann');
   t.is(membersNamed(await members(top, word, { seen: only(member) })), 'ann');
   t.is(membersNamed(await members(top, word, { seen: NOTHING })), '');
+  const second = randomUUID();
+  await project(db, [memberEvent(second, 1, { displayName: 'Bob' }), membershipEvent(top, second, 1, true, [id])]);
+  const { nextPageToken: pageToken } = await members(top, word, { pageSize: 1 });
+  t.is(membersNamed(await members(top, word.toUpperCase(), { pageToken })), 'Bob');
+  await t.throwsAsync(members(top, '', { pageToken }), { code: 'PAGE_TOKEN_INVALID' });
   await project(db, [groupEvent(top, 3, undefined)]);
   t.deepEqual((await tagsOf(sub)).carriedTags, [], 'what is gone has no set');
   t.is(named(await found(word)), 'elsewhere');

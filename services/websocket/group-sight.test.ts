@@ -5,6 +5,7 @@ import { groupEvent, heard, heardBy, membershipEvent, resume, saidTo, settled, t
 import { KEPT, openTestSockets, type TestInstance, type TestSockets } from './socket.fixture.ts';
 import { closeSockets } from './steps/close-sockets.ts';
 import { narrowSockets } from './steps/narrow-sockets.ts';
+import { topicStore } from './topic-store.ts';
 
 // Nobody is told what was said while it could not hear it: whatever cursor it brings, and whatever has become of its sight meanwhile.
 
@@ -180,3 +181,12 @@ test.serial(
     client.drop();
   },
 );
+
+test.serial('of two answers of Auth, the older one is not noted when it comes later', async (t) => {
+  const topics = topicStore(sockets.redis, KEPT, sockets.prefix);
+  const [me, topic] = [randomUUID(), topicOf(randomUUID())];
+  const given = { forMs: 10_000, goesOn: false };
+  await topics.see(me, new Map([[topic, 'g newer']]), { ...given, closings: 2 });
+  await topics.see(me, new Map([[topic, 'gm older']]), { ...given, closings: 1 });
+  t.regex((await sockets.redis.get(`${sockets.prefix}ws:sight:${me}:${topic}`)) ?? '', / 2 g newer$/);
+});

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import test from 'ava';
+import { PoisonError } from '#platform/kafka/subscribe.ts';
 import type { TestClient } from './client.fixture.ts';
 import { compareCursors } from './domain.ts';
 import { openFollowing } from './following.fixture.ts';
@@ -63,6 +64,19 @@ test('an event that comes late, after a newer one, is not told any more', async 
   await sockets.say(groupEvent('updated', groupId, 2), groupEvent('updated', groupId, 4));
   await heard(client, 2);
   t.deepEqual(heardBy(client), ['group updated 3', 'group updated 4']);
+});
+
+test('what is no event of what is its key is poison, and nothing of it is told', async (t) => {
+  const { groupId, client } = await following();
+  const events = [
+    groupEvent('updated', groupId, 2),
+    membershipEvent(groupId, randomUUID(), 2),
+    positionEvent(groupId, randomUUID(), 2),
+  ];
+  for (const event of events)
+    await t.throwsAsync(sockets.say({ ...event, aggregateId: randomUUID() }), { instanceOf: PoisonError }, event.type);
+  await settled(client);
+  t.deepEqual(heardBy(client), []);
 });
 
 test.serial('who may not read a group is refused as if there was none; of others nothing changes', async (t) => {

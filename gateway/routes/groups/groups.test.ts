@@ -107,6 +107,8 @@ test('a group is changed in what is given, and only if it is as the client saw i
   t.like(changed, { status: 200, body: { id, name: 'New', visibility: 'request' } });
   t.deepEqual(inputOf(world), { groupId: id, changes: { name: 'New', visibility: 'VISIBILITY_REQUEST' }, expectedVersion: 3 });
   t.deepEqual(askedOf(world), ['group.update', 'Group', id]);
+  const read = world.asked.find(({ action, filtered }) => action === 'group.read' && filtered);
+  t.like(read, { resource: { type: 'Group', id } }, 'whether that group is shown is asked of it alone');
   t.is((await ask('PATCH', path, { description: '' })).status, 200);
   t.deepEqual(inputOf(world), { groupId: id, changes: { description: '' } });
   t.like(await ask('PATCH', path, {}), { status: 400, body: { errors: [{ code: 'REQUIRED' }] } });

@@ -50,6 +50,8 @@ test('what a member may do in a group is explained: which policy, of which posit
   t.like(await of(leader, inner._id, bound.memberId), {
     'group.update': { allowed: false, forbidden: true, policies: [forbids], positions: [by] },
   });
+  const { wouldDo } = (await of(leader, inner._id, bound.memberId))['group.update'] ?? {};
+  t.deepEqual(wouldDo, [{ kind: 'member', groupId: inner._id }], 'no position lifts what forbids it');
   const reader = await add(undefined, { positions: [position('member', ['group.read', 'here'])] });
   const inside = await member({ groupIds: [reader._id] });
   t.like(await of(inside, reader._id), { 'group.read': { allowed: true } });
@@ -104,6 +106,19 @@ test('where a policy decides by what a member is to a group, it is told what tha
   t.deepEqual(ofPlain['group.expel-member'], { ties: [], wouldDo: [{ kind: 'leader', groupId: inner._id }] });
   t.deepEqual(ofPlain['group.join']?.wouldDo, [{ kind: 'invited', groupId: inner._id }]);
   t.deepEqual(ofPlain['group.delete'], { ties: [[]], wouldDo: [] }, 'to lead lifts what forbids it, and permits nothing');
+});
+
+test('a position of the whole organisation that a policy names is told, also to who is in no group', async (t) => {
+  const officer = position(null);
+  await auth.store.groups.updateOne({ _id: ROOT }, { $push: { positions: officer } });
+  const role = `officers-${officer.id}`;
+  const reads = `permit (principal in Musubi::Position::"${officer.id}", action == Musubi::Action::"group.read", resource);`;
+  await auth.role(role, [reads]);
+  const { accessToken, memberId } = await member({ positionIds: [officer.id] }, [role]);
+  const all = await explainGroup(auth, { accessToken, memberId, groupId: (await add(undefined))._id });
+  t.deepEqual(all.find(({ action }) => action === 'group.read')?.policies, [
+    { roleId: role, policyId: `${role}.0`, ties: [{ kind: 'holder', groupId: ROOT, positionId: officer.id }] },
+  ]);
 });
 
 test('who asks what another member may do in a group learns of no group above that it may not read', async (t) => {

@@ -5,6 +5,7 @@ import { PositionKind } from '#proto/musubi/position/v1/position.ts';
 import { authorize } from '../access.ts';
 import { openTestAuth, type TestAuth } from '../auth.fixture.ts';
 import { change, grant, groupsOf, operation } from '../groups/groups.fixture.ts';
+import { holdsThere } from '../groups/holds-there.ts';
 import { putRootGroup } from '../rpcs/put-root-group.ts';
 
 // Auth's copy of the groups: where they are, and that nothing is granted in those that are gone.
@@ -32,8 +33,11 @@ test('a group is where it was put, and led by who creates it; undone, it is nowh
   const inner = await made(undefined, top.groupId);
   t.deepEqual(await pathOf(inner.groupId), [ROOT, top.groupId, inner.groupId]);
   t.true(await one.may('group.update', inner.groupId));
+  const standings = async () => (await auth.store.members.findOne({ _id: one.memberId }))?.standings;
+  t.is(await standings(), 1, 'what it is has changed, for who compares it with what it was');
   await undo(inner.operationId);
   await undo(top.operationId);
+  t.is(await standings(), 2);
   t.is(await pathOf(top.groupId), undefined);
   t.like(await auth.store.members.findOne({ _id: one.memberId }), { groupIds: { length: 0 }, positionIds: { length: 0 } });
   await t.throwsAsync(made(undefined, randomUUID()), { code: 'GROUP_NOT_FOUND' });
@@ -74,6 +78,8 @@ test('a group is moved with all that is below it, never into itself, and back', 
 test('two moves at once that would together make a cycle: one is refused', async (t) => {
   for (let round = 0; round < 5; round++) {
     const [a, b] = [await made(undefined), await made(undefined)];
+    // What has taken something in before is written to no less.
+    for (const { groupId } of [a, b]) await made(undefined, groupId);
     const moves = await Promise.allSettled([
       auth.steps.moveGroup({ ...operation(), groupId: a.groupId, parentId: b.groupId }),
       auth.steps.moveGroup({ ...operation(), groupId: b.groupId, parentId: a.groupId }),
@@ -86,6 +92,7 @@ test('two moves at once that would together make a cycle: one is refused', async
 test('what is put below a group while it is moved is moved with it', async (t) => {
   for (let round = 0; round < 5; round++) {
     const [moved, to] = [await made(undefined), await made(undefined)];
+    await made(undefined, moved.groupId);
     const [inner] = await Promise.all([
       made(undefined, moved.groupId),
       auth.steps.moveGroup({ ...operation(), groupId: moved.groupId, parentId: to.groupId }),
@@ -151,6 +158,24 @@ test('in groups that are removed nothing is granted, until that is undone; then 
   t.is(await auth.store.groups.countDocuments({ _id: { $in: groupIds } }), 0);
   t.is(await auth.store.groups.countDocuments({ _id: kept.groupId }), 1, 'what is not removed is not forgotten');
   t.like(await auth.store.members.findOne({ _id: one.memberId }), { positionIds: [kept.leader.positionId] });
+});
+
+test('a group that is removed is there for nobody, whatever policies permit, until that is undone', async (t) => {
+  const role = `finds-${randomUUID()}`;
+  await auth.role(role, [
+    'permit (principal, action == Musubi::Action::"group.read", resource is Musubi::Group) when { resource.findable };',
+    'permit (principal, action == Musubi::Action::"group.update", resource);',
+  ]);
+  const one = await member(role);
+  const { groupId } = await made(undefined);
+  const removal = { ...operation(), groupId };
+  const reads = () => one.may('group.read', groupId);
+  const holds = () => holdsThere(auth, one.memberId, groupId, [{ action: 'group.update', reach: 'here' }]);
+  t.deepEqual([await reads(), await holds()], [true, true]);
+  await auth.steps.removeGroups(removal);
+  t.deepEqual([await reads(), await holds()], [false, false]);
+  await undo(removal.operationId);
+  t.deepEqual([await reads(), await holds()], [true, true]);
 });
 
 test('of what is forgotten nobody is a member any more, nor invited; a hundred groups are forgotten at once at most', async (t) => {

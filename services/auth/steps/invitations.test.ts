@@ -38,6 +38,11 @@ const invitedTo = async (memberId: string): Promise<string[]> =>
 
 test('who is invited may do what the invited may, until it is not; and as before when that is undone', async (t) => {
   const [{ groupId }, { groupId: other }, guest] = [await made(undefined), await made(undefined), await member('finds')];
+  const first = standings(other, guest.memberId, { isInvited: true });
+  await first.done();
+  await undo(first.operationId);
+  const found = await auth.store.members.findOne({ _id: guest.memberId });
+  t.false(Object.hasOwn(found ?? {}, 'invitedTo'), 'as a new login has it');
   await standings(other, guest.memberId, { isInvited: true }).done();
   t.false(await guest.may('group.read', groupId));
   const invited = standings(groupId, guest.memberId, { isInvited: true });

@@ -53,6 +53,9 @@ test('each line ends by itself: added, already in it, or refused with why', asyn
       insert into groups (group_id, parent_id, name, description, visibility, tags, version, created_at, updated_at)
       select gen_random_uuid()::text, ${ROOT}, '', '', 'open', '[]', 1, now(), now() from generate_series(1, ${MOST_GROUPS}) returning group_id)
     insert into memberships (group_id, member_id, joined_at, version) select group_id, ${crowded}, now(), 1 from crowd`);
+  // Into one of them it is just coming: that counts as the others do.
+  await db.query(sql`update memberships set joined_at = null, lock_holder = 'another job', pending = '{"isMember": true}'
+    where (group_id, member_id) = (select group_id, member_id from memberships where member_id = ${crowded} limit 1)`);
   const all = [unknown, free, inIt, leaving, crowded];
   await beginAdding(groupId, all, at);
   t.deepEqual(
@@ -230,18 +233,25 @@ test('lines are kept as long as their job can be read, and as long as it is unde
 // Alone: it is so for the whole service.
 test.serial('nothing is begun with whom nobody knows, once all are taken in', async (t) => {
   const [groupId, before, after] = [await createGroup(), job(), job()];
-  const [known, unknown] = ids(2) as [string, string];
+  const [known, unknown, undone] = ids(3) as [string, string, string];
   await putMembers(ROOT, [known]);
+  const registration = job();
+  await service.enterOrganisation({ operationId: registration.of('enter'), memberId: undone }, call);
+  await undo(registration.of('enter'));
   await beginAdding(groupId, [unknown], before);
   t.deepEqual((await hold(before)).memberIds, [unknown], 'it may be one of before there was the whole organisation');
   await commitPart(before, 0, [{ memberId: unknown, code: 'MEMBER_NOT_FOUND' }]);
   await db.query(sql`insert into taken_in values (now())`);
   try {
-    await beginAdding(groupId, [unknown, known], after);
+    await beginAdding(groupId, [unknown, undone, known], after);
     t.deepEqual((await hold(after)).memberIds, [known]);
     t.is(await membershipOf(groupId, unknown), undefined);
     await commitPart(after);
-    t.deepEqual(await linesOf(after, AdditionOutcome.ADDITION_OUTCOME_REFUSED), [`${unknown} MEMBER_NOT_FOUND`]);
+    t.deepEqual(
+      await linesOf(after, AdditionOutcome.ADDITION_OUTCOME_REFUSED),
+      [unknown, undone].map((memberId) => `${memberId} MEMBER_NOT_FOUND`),
+      'also of whom the registration was undone',
+    );
   } finally {
     await db.query(sql`delete from taken_in`);
   }

@@ -56,6 +56,9 @@ test('it leaves all groups, once what had begun with it has ended; the undo brin
   const [stays, goes, before] = [await createGroup(), await createGroup(), await createGroup()];
   await enter(memberId);
   for (const groupId of [stays, goes]) await putMembers(groupId, [memberId]);
+  const left = await createGroup();
+  await done('JOIN', left, memberId);
+  await done('LEAVE', left, memberId);
   const joined = await membershipOf(stays, memberId);
   await change('JOIN', before, memberId, {}, joining);
   await closeMember(memberId, at);
@@ -76,6 +79,7 @@ test('it leaves all groups, once what had begun with it has ended; the undo brin
   t.truthy((await membershipOf(ROOT, memberId))?.joinedAt);
   t.is(await membershipOf(goes, memberId), undefined);
   t.deepEqual(await eventsOf(`${stays}.${memberId}`), ['membership.ended 2', 'membership.changed 3']);
+  t.is((await eventsOf(`${left}.${memberId}`)).at(-1), 'membership.ended 2', 'nothing is told of one that it had left');
   await t.throwsAsync(change('LEAVE', stays, memberId), DELETING, 'it is still closed');
   await undo(at.of('close'));
   await t.notThrowsAsync(done('LEAVE', stays, memberId));
