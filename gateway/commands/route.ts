@@ -65,7 +65,7 @@ interface CommandDeclaration<
   /** What it is done to. @param body only where that is `namedInBody` */
   resource(params: Input<P>, body: z.output<B>): Resource;
   /** As a route declares it. */
-  namedInBody?: true;
+  namedInBody?: keyof z.output<B> & string;
   params?: P;
   /** As a route declares them. */
   fieldsInPath?: readonly (keyof P & string)[];

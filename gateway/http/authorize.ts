@@ -1,6 +1,7 @@
 import { status } from '@grpc/grpc-js';
 import type { Context } from 'koa';
 import { MusubiError, notFound, permissionDenied, unauthenticated } from '#platform/errors.ts';
+import type { CodeOf } from '#platform/problems.ts';
 import { sameId } from '#platform/validation/id.ts';
 import type { Condition } from '#proto/musubi/access/v1/condition.ts';
 import type { Action } from '#proto/musubi/auth/v1/actions.ts';
@@ -44,7 +45,7 @@ export async function authorize(
     wantsPermit?: true | undefined;
     origin: Origin;
   },
-  { hiddenAs, readBy }: Hidden,
+  { hiddenAs, readBy, namedInBody }: Hidden & { namedInBody?: string | undefined },
 ): Promise<Principal> {
   try {
     const resource = { ownerId: '', ...request.resource };
@@ -54,9 +55,13 @@ export async function authorize(
     if (!hiddenAs || !isDenied(error)) throw error;
     if (readBy && (await isAllowed(gateway, { ...request, action: readBy }))) throw error;
     // In the same words as of one that is not there.
-    throw notFound(hiddenAs);
+    throw namedNotFound(hiddenAs, namedInBody);
   }
 }
+
+/** What is not there, or not yours to see. @param field by which the request names it, where the path does not */
+export const namedNotFound = (code: CodeOf<'NOT_FOUND'>, field?: string): MusubiError =>
+  notFound(code, undefined, { fields: field ? [{ field, code: 'NOT_FOUND', message: 'names none that is yours to see' }] : [] });
 
 /** Whether Auth refused it because the member may not do it. */
 export const isDenied = (error: unknown): boolean =>

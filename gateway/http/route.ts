@@ -142,8 +142,8 @@ interface Declaration<P extends Shape, Q extends Shape, B extends z.ZodType, H e
   body?: B;
   /** Of a route whose body may be larger than others. */
   bodyLimit?: BodyLimit;
-  /** Whether only the body says what the request is about: of who has a good token it is then read before Auth is asked. */
-  namedInBody?: true;
+  /** The field by which only the body says what the request is about: of who has a good token it is then read before Auth is asked. */
+  namedInBody?: string;
   responses: R;
   /** The problems that this route adds to those that follow from what it takes (`declaredProblems`). */
   problems?: readonly ProblemCode[];

@@ -111,6 +111,16 @@ for (const [what, [bytes, status, code]] of Object.entries(REFUSED)) {
   });
 }
 
+test('of a path with control characters it is said that it has them', async (t) => {
+  const detailOf = async (path: string) => {
+    const { socket, closed } = await openRaw(port);
+    socket.write(request(path));
+    return JSON.parse(parseAnswer(await closed).body).detail;
+  };
+  t.is(await detailOf('/v1/%00'), 'The path must not have control characters.');
+  t.is(await detailOf('/v1/%ff'), 'The target has a percent-encoding that can not be decoded.');
+});
+
 /** What is taken, and what it is a request for. */
 const TAKEN: Record<string, [bytes: string, target: string]> = {
   'a path with two slashes': [request('//evil/path?a=b'), 'x //evil/path?a=b'],

@@ -48,7 +48,8 @@ function faultOfTarget(request: IncomingMessage): MusubiError | undefined {
   if (target.includes('#')) return malformed('The target has a fragment, which is never sent.');
   const url = originForm(request, target);
   if (!url) return malformed('The target is neither a path nor an http URL.');
-  if (url.includes('%') && !decodes(url)) return malformed('The target has a percent-encoding that can not be decoded.');
+  const undecoded = faultOfEncoding(url);
+  if (undecoded) return undecoded;
   request.url = url;
   return undefined;
 }
@@ -63,12 +64,13 @@ function originForm({ headers }: IncomingMessage, target: string): string | unde
 }
 
 /** Control characters are in no path of ours; in a query the schema says it better, naming the field. */
-function decodes(url: string): boolean {
+function faultOfEncoding(url: string): MusubiError | undefined {
+  if (!url.includes('%')) return undefined;
   const [path = '', ...query] = url.split('?');
   try {
     decodeURIComponent(query.join('?'));
-    return !CONTROL.test(decodeURIComponent(path));
+    return CONTROL.test(decodeURIComponent(path)) ? malformed('The path must not have control characters.') : undefined;
   } catch {
-    return false;
+    return malformed('The target has a percent-encoding that can not be decoded.');
   }
 }

@@ -163,6 +163,7 @@ export const GROUPS = {
   LAST_LEADER: {
     status: 'FAILED_PRECONDITION',
     meaning: 'Nobody would lead the group any more, or not for as long as now. Who is suspended does not count.',
-    remedy: 'Name a successor who is in the group; where nobody else is, delete the group.',
+    remedy:
+      'For who goes, name a successor who is in the group; where nobody else is, delete the group. Before another change, bind another member to the position of its leaders.',
   },
 } as const satisfies Record<string, ProblemKind>;

@@ -32,13 +32,24 @@ export const groupNotFound = () => notFound('GROUP_NOT_FOUND', 'there is no such
 export const positionNotFound = () => notFound('POSITION_NOT_FOUND', 'the group has no such position');
 export const memberNotFound = () => notFound('MEMBER_NOT_FOUND', 'there is no such member');
 export const notMember = () => failedPrecondition('NOT_MEMBER', 'the member is not in the group');
-export const lastLeader = () =>
-  failedPrecondition('LAST_LEADER', 'nobody would lead the group any more: name a successor who is in it, or delete the group');
+/** @param goes whether it is of somebody who goes: then a successor can be named */
+export const lastLeader = (goes: boolean) => {
+  const why = 'nobody would lead the group any more, or not for as long as now';
+  if (!goes) return failedPrecondition('LAST_LEADER', `${why}: bind another member to the position of its leaders first`);
+  return failedPrecondition('LAST_LEADER', `${why}: name a successor who is in it, or delete the group`, {
+    fields: [{ field: 'successorId', message: 'must be of another one who is in the group, and is not suspended' }],
+  });
+};
 export const mayNotShorten = (action: string) =>
   permissionDenied('PERMISSION_DENIED', `to have it end sooner than now needs the permission ${action}`);
-export const groupCycle = () => failedPrecondition('GROUP_CYCLE', 'a group can not be in itself, or in one that is below it');
+export const groupCycle = () =>
+  failedPrecondition('GROUP_CYCLE', 'a group can not be in itself, or in one that is below it', {
+    fields: [{ field: 'parentId', message: 'must be of a group that is not below it' }],
+  });
 export const groupTooDeep = () =>
-  failedPrecondition('GROUP_TOO_DEEP', `groups can be ${DEEPEST} deep, that of the whole organisation counted`);
+  failedPrecondition('GROUP_TOO_DEEP', `groups can be ${DEEPEST} deep, that of the whole organisation counted`, {
+    fields: [{ field: 'parentId', message: 'must be of a group that is less deep' }],
+  });
 
 export const passwordRefInvalid = () =>
   failedPrecondition('PASSWORD_REF_INVALID', 'the staged password is not there: it was used or is too old');

@@ -34,13 +34,22 @@ export const rootGroup = (): MusubiError =>
 export const groupArchived = (): MusubiError =>
   failedPrecondition('GROUP_ARCHIVED', 'the group, or one that it is in, is archived');
 export const groupNotArchived = (): MusubiError => failedPrecondition('GROUP_NOT_ARCHIVED', 'the group is not archived itself');
-export const groupNotEmpty = (): MusubiError => failedPrecondition('GROUP_NOT_EMPTY', 'there are groups in the group');
+export const groupNotEmpty = (): MusubiError =>
+  failedPrecondition('GROUP_NOT_EMPTY', 'there are groups in the group', {
+    fields: [{ field: 'cascade', message: 'must be true, to have them deleted, too' }],
+  });
 export const groupCycle = (): MusubiError =>
-  failedPrecondition('GROUP_CYCLE', 'a group can not be in itself, or in one that is below it');
+  failedPrecondition('GROUP_CYCLE', 'a group can not be in itself, or in one that is below it', {
+    fields: [{ field: 'parentId', message: 'must be of a group that is not below it' }],
+  });
 export const groupTooDeep = (): MusubiError =>
-  failedPrecondition('GROUP_TOO_DEEP', `groups can be ${DEEPEST} deep, that of the whole organisation counted`);
+  failedPrecondition('GROUP_TOO_DEEP', `groups can be ${DEEPEST} deep, that of the whole organisation counted`, {
+    fields: [{ field: 'parentId', message: 'must be of a group that is less deep' }],
+  });
 export const tooManySubgroups = (): MusubiError =>
-  failedPrecondition('TOO_MANY_SUBGROUPS', `at most ${MOST_SUBGROUPS} groups are in one`);
+  failedPrecondition('TOO_MANY_SUBGROUPS', `at most ${MOST_SUBGROUPS} groups are in one`, {
+    fields: [{ field: 'parentId', message: 'must be of a group with fewer groups in it' }],
+  });
 
 export const tagNotFound = (): MusubiError =>
   notFound('TAG_NOT_FOUND', 'the group has no such tag in its own set', {

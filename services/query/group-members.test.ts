@@ -90,7 +90,8 @@ test.serial('members are filtered by a position: of that of all members, they ar
   t.is((await list(groupId, { positionId: own, pageToken })).names, 'cy');
   await t.throwsAsync(list(groupId, { positionId: leader, pageToken }), { code: 'PAGE_TOKEN_INVALID' });
   const other = await groupOf();
-  for (const nobody of [other.own, randomUUID(), '\0']) await t.throwsAsync(names(nobody), POSITION_NOT_FOUND);
+  for (const nobody of [other.own, randomUUID(), '\0'])
+    t.like(await t.throwsAsync(names(nobody), POSITION_NOT_FOUND), { fields: [{ field: 'positionId' }] });
   for (const nobody of [randomUUID(), '\0', ''])
     await t.throwsAsync(list(nobody, { positionId: own }), { code: 'GROUP_NOT_FOUND' });
 });

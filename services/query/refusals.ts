@@ -14,7 +14,10 @@ export const memberNotFound = (): MusubiError => notFound('MEMBER_NOT_FOUND');
 export const roleNotFound = (): MusubiError => notFound('ROLE_NOT_FOUND');
 export const policyNotFound = (): MusubiError => notFound('POLICY_NOT_FOUND');
 export const groupNotFound = (): MusubiError => notFound('GROUP_NOT_FOUND');
-export const positionNotFound = (): MusubiError => notFound('POSITION_NOT_FOUND');
+export const positionNotFound = (): MusubiError =>
+  notFound('POSITION_NOT_FOUND', undefined, {
+    fields: [{ field: 'positionId', code: 'NOT_FOUND', message: 'is not the ID of a position of the group' }],
+  });
 
 export const notVisibleYet = (): MusubiError => deadlineExceeded('NOT_VISIBLE_YET');
 

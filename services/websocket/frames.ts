@@ -5,7 +5,7 @@ import { CLIENT_CODES } from '#platform/problems.ts';
 import { parseJson } from '#platform/validation/json.ts';
 import { PARSING, violationsOf } from '#platform/validation/schema.ts';
 import type { Action } from '#proto/musubi/auth/v1/actions.ts';
-import { jobTopic, MAX_FRAME_TOPICS, MAX_FRAME_VALUES, OWN_TOPIC } from './domain.ts';
+import { groupTopic, jobTopic, MAX_FRAME_TOPICS, MAX_FRAME_VALUES, OWN_TOPIC } from './domain.ts';
 import { cursor, topic } from './frame-fields.ts';
 import { groupFrames } from './group-frames.ts';
 
@@ -35,6 +35,7 @@ const answered = z.string().optional().meta({ description: 'The `ref` of the fra
 const JOB_ID = '0199a7c0-5c3e-7d4a-9b1f-2e6d8c0a4f71';
 const MEMBER_ID = '0199a7bf-11d2-7c08-8e55-90b3a6f4d217';
 const JOB_TOPIC = jobTopic(JOB_ID);
+const GROUP_TOPIC = groupTopic('0199a7c1-22d4-7b6e-8f10-6c0e5a4b9d33');
 const CURSOR = '1790000000000-0';
 const JOB: JobView = {
   id: JOB_ID,
@@ -80,6 +81,7 @@ export const clientFrames = {
       examples: [
         { type: 'subscribe', topics: [], cursor: CURSOR, ref: '1' },
         { type: 'subscribe', topics: [JOB_TOPIC], cursors: { [OWN_TOPIC]: CURSOR, [JOB_TOPIC]: CURSOR } },
+        { type: 'subscribe', topics: [GROUP_TOPIC], cursors: { [OWN_TOPIC]: CURSOR, [GROUP_TOPIC]: CURSOR }, ref: '3' },
       ],
     }),
   unsubscribe: z.strictObject({ type: z.literal('unsubscribe'), topics, ref }).meta({

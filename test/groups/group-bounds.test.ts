@@ -27,7 +27,7 @@ test('groups are a hundred deep, that of the whole organisation counted: to make
   const deepest = chain.at(-1) ?? '';
   t.deepEqual(idsOf(await client.get(`/v1/groups/${deepest}/ancestors`)), chain.slice(0, -1));
   t.is((await client.patch(`/v1/groups/${deepest}`, { description: 'led from above' }, wait)).status, 200);
-  const tooDeep = { status: 409, body: { code: 'GROUP_TOO_DEEP' } };
+  const tooDeep = { status: 409, body: { code: 'GROUP_TOO_DEEP', errors: [{ in: 'body', field: 'parentId' }] } };
   t.like(await client.post('/v1/groups', { name: 'Deeper', parentId: deepest }, wait), tooDeep);
   t.deepEqual(idsOf(await client.get(`/v1/groups/${deepest}/subgroups`)), []);
 

@@ -94,7 +94,8 @@ test('members join what is open, are added, put out, and leave; the last leader 
   t.deepEqual(idsOf(listed).sort(), [one.memberId, two.memberId].sort());
   t.like(await three.client.get(`/v1/groups/${closed.id}/members`), { status: 403 }, 'who finds a group is not in it');
 
-  t.like(await one.client.delete(member(open.id, one), wait), { status: 409, body: { code: 'LAST_LEADER' } });
+  const last = (place: string) => ({ code: 'LAST_LEADER', errors: [{ in: place, field: 'successorId' }] });
+  t.like(await one.client.delete(member(open.id, one), wait), { status: 409, body: last('query') });
   t.like(await one.client.delete(`${member(open.id, one)}?successorId=${three.memberId}`, wait), {
     status: 409,
     body: { code: 'NOT_MEMBER', errors: [{ field: 'successorId' }] },
@@ -107,7 +108,7 @@ test('members join what is open, are added, put out, and leave; the last leader 
     client.post(`${member(groupId, whom)}:expel`, { reason: 'it is over' }, wait);
   t.is((await expel(two.client, closed.id, one)).status, 403);
   t.is((await expel(one.client, closed.id, two)).status, 204);
-  t.like(await expel(one.client, closed.id, one), { status: 409, body: { code: 'LAST_LEADER' } });
+  t.like(await expel(one.client, closed.id, one), { status: 409, body: last('body') });
   t.is((await expel(as, closed.id, one)).status, 204, 'an administrator is not refused that');
 });
 
@@ -118,7 +119,10 @@ test('a group moves with all that is in it, never into itself; who led it by wha
   const moved = await make(one.client, { parentId: from.id });
   const below = await make(one.client, { parentId: moved.id });
   const move = (client: Client, id: string, parentId: string) => client.post(`/v1/groups/${id}:move`, { parentId }, wait);
-  t.like(await move(one.client, moved.id, below.id), { status: 409, body: { code: 'GROUP_CYCLE' } });
+  t.like(await move(one.client, moved.id, below.id), {
+    status: 409,
+    body: { code: 'GROUP_CYCLE', errors: [{ in: 'body', field: 'parentId' }] },
+  });
   t.is((await move(one.client, moved.id, to.id)).status, 403, 'where it may make no groups');
   t.is((await move(as, moved.id, to.id)).status, 200);
   t.deepEqual(idsOf(await as.get(`/v1/groups/${below.id}/ancestors`)), ['root', to.id, moved.id]);
@@ -175,7 +179,10 @@ test('a group is archived with all below it, restored, and deleted with all that
   t.like(await two.client.put(`/v1/groups/${inner.id}/members/${two.memberId}`, undefined, wait), archived);
   t.is((await one.client.post(`/v1/groups/${top.id}:restore`, undefined, wait)).status, 200);
   t.is((await two.client.put(`/v1/groups/${inner.id}/members/${two.memberId}`, undefined, wait)).status, 204);
-  t.like(await one.client.delete(`/v1/groups/${top.id}`, wait), { status: 409, body: { code: 'GROUP_NOT_EMPTY' } });
+  t.like(await one.client.delete(`/v1/groups/${top.id}`, wait), {
+    status: 409,
+    body: { code: 'GROUP_NOT_EMPTY', errors: [{ in: 'query', field: 'cascade' }] },
+  });
   t.is((await one.client.delete(`/v1/groups/${top.id}?cascade=true`, wait)).status, 204);
   for (const id of [top.id, inner.id]) t.is((await one.client.get(`/v1/groups/${id}`)).status, 404);
   t.deepEqual(idsOf(await two.client.get(`/v1/members/${two.memberId}/groups`)), ['root']);

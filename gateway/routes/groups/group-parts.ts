@@ -42,9 +42,13 @@ const parts = {
   subgroups: groupPageSchema.optional().meta({ description: 'Those right below it' }),
 };
 
-const schema = z
-  .strictObject({ ...groupSchema.shape, ...parts })
-  .meta({ id: 'GroupWithParts', examples: groupSchema.meta()?.examples ?? [] });
+const examplesOf = (schema: z.ZodType) => (schema.meta()?.examples ?? []) as object[];
+const [members, positions] = [groupMemberPageSchema, positionPageSchema].flatMap((page) => examplesOf(page).slice(0, 1));
+
+const schema = z.strictObject({ ...groupSchema.shape, ...parts }).meta({
+  id: 'GroupWithParts',
+  examples: examplesOf(groupSchema).flatMap((one) => [one, { ...one, members, positions }]),
+});
 
 /** What a part needs, besides that the group may be read. */
 const NEEDED: Partial<Record<Part, Action>> = { members: 'group.list-members', positions: 'position.list' };

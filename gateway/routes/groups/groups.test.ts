@@ -51,7 +51,7 @@ test('no body of a stranger is read to see where a group is to be; who may not m
   });
   t.is(world.asked.length, 0);
   const answer = await send(world, 'POST', '/v1/groups', { token: hana, body: { name: 'Kyoto', parentId: newId() } });
-  t.like(answer, { status: 404, body: { code: 'GROUP_NOT_FOUND' } });
+  t.like(answer, { status: 404, body: { code: 'GROUP_NOT_FOUND', errors: [{ in: 'body', field: 'parentId' }] } });
   t.truthy(hanaId);
   t.is(world.started.length, 0);
 });
@@ -146,7 +146,7 @@ test('a group is moved where its mover may make groups', async (t) => {
   const refused = await ask('POST', `/v1/groups/${id}:move`, { parentId: to });
   t.like(refused, { status: 403, body: { code: 'PERMISSION_DENIED' } });
   const hidden = await ask('POST', `/v1/groups/${id}:move`, { parentId: unseen });
-  t.like(hidden, { status: 404, body: { code: 'GROUP_NOT_FOUND' } });
+  t.like(hidden, { status: 404, body: { code: 'GROUP_NOT_FOUND', errors: [{ in: 'body', field: 'parentId' }] } });
   t.is(world.started.length, 1);
   t.like(await ask('POST', `/v1/groups/${id}:move`, {}), { status: 400, body: { errors: [{ field: 'parentId' }] } });
 });

@@ -1,9 +1,9 @@
 import { z } from 'zod';
-import { notFound, permissionDenied } from '#platform/errors.ts';
+import { permissionDenied } from '#platform/errors.ts';
 import { groupDescription, groupName, groupTags, groupVisibility, ROOT } from '#platform/validation/group-fields.ts';
 import { commandRoute } from '../../commands/route.ts';
 import type { Gateway } from '../../gateway.ts';
-import { isAllowed } from '../../http/authorize.ts';
+import { isAllowed, namedNotFound } from '../../http/authorize.ts';
 import { etagHeader } from '../../http/etag.ts';
 import { namedIdOf } from '../../id.ts';
 import { HIDDEN_GROUP } from '../readable.ts';
@@ -45,7 +45,7 @@ const createGroup = commandRoute({
   summary: 'Make a group',
   description:
     'Who makes it is in it and leads it. The permission is needed in the group that it is to be in: right in the whole organisation everybody has it at first.',
-  namedInBody: true,
+  namedInBody: 'parentId',
   resource: (_, { parentId = ROOT }) => group(parentId),
   ...HIDDEN_GROUP,
   body: z
@@ -135,7 +135,7 @@ async function requireMayCreateIn(gateway: Pick<Gateway, 'auth'>, accessToken: s
   if (await isAllowed(gateway, { accessToken, action: 'group.create', resource })) return undefined;
   if (await isAllowed(gateway, { accessToken, action: HIDDEN_GROUP.readBy, resource }))
     throw permissionDenied('PERMISSION_DENIED', 'no policy permits to put a group there');
-  throw notFound(HIDDEN_GROUP.hiddenAs);
+  throw namedNotFound(HIDDEN_GROUP.hiddenAs, 'parentId');
 }
 
 const archiveGroup = commandRoute({

@@ -157,7 +157,13 @@ const inviteMember = commandRoute({
           description: `Until when it can be accepted, at most ${INVITED_DAYS.most} days away; default: ${INVITED_DAYS.default} days`,
         }),
     })
-    .meta({ id: 'NewInvitation', examples: [{ memberId: '019ed1c7-2a4e-7c31-9f05-6b1d8e2a7c40' }] }),
+    .meta({
+      id: 'NewInvitation',
+      examples: [
+        { memberId: '019ed1c7-2a4e-7c31-9f05-6b1d8e2a7c40' },
+        { memberId: '019ed1c7-2a4e-7c31-9f05-6b1d8e2a7c40', expiresAt: '2026-12-24T18:00:00Z' },
+      ],
+    }),
   aggregateId: (_, __, { memberId }) => memberId,
   prepare: ({ memberId }, gateway, call) => requireReadableMember(gateway, call, memberId),
   input: ({ id, params: { groupId }, body: { expiresAt }, byMemberId }) => ({
@@ -190,6 +196,8 @@ const acceptInvitation = commandRoute({
   path: '/v1/groups/{groupId}/invitations/{memberId}:accept',
   operationId: 'acceptInvitation',
   summary: 'Come into a group to which one is invited',
+  description:
+    'Who is invited may, until the invitation ends or is taken back: then it is PERMISSION_DENIED, or GROUP_NOT_FOUND of a group that only the invitation let see.',
   prepare: onlyItself('only who is invited accepts'),
   input: ({ id, params: { groupId } }) => ({ groupId, memberId: id }),
   about: ({ params }) => `Have member ${params.memberId} come into group ${params.groupId}`,

@@ -74,7 +74,7 @@ test('who leaves hands its positions on also where it is forbidden what they per
 
 test('who leads alone, and may not delete the group, leaves it also when nobody is there to succeed it', async (t) => {
   const [leader, other] = [await member('leaves'), await member()];
-  const last = { code: 'LAST_LEADER' };
+  const last = { code: 'LAST_LEADER', message: /name a successor/ };
   const group = await made(leader.memberId);
   await permit(group, ['group.delete', 'subtree']);
   await t.throwsAsync(go(leader, group).done(), last, 'it deletes the group');
@@ -90,6 +90,7 @@ test('who leads alone, and may not delete the group, leaves it also when nobody 
   const alone = await member('leaves');
   const emptied = await made(alone.memberId);
   await permit(emptied, ['group.delete', 'here']);
-  await t.throwsAsync(go(alone, emptied, undefined, 'group.delete').done(), last, 'it does not leave');
+  const letGo = { code: 'LAST_LEADER', message: /bind another member to the position of its leaders first/ };
+  await t.throwsAsync(go(alone, emptied, undefined, 'group.delete').done(), letGo, 'it does not leave');
   await t.notThrowsAsync(go(alone, emptied).done(), 'what is below it may not delete');
 });
