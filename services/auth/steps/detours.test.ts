@@ -2,7 +2,7 @@ import test from 'ava';
 import { ROOT } from '#platform/validation/group-fields.ts';
 import { PositionKind } from '#proto/musubi/position/v1/position.ts';
 import { openTestAuth, type TestAuth } from '../auth.fixture.ts';
-import { change, grant, groupsOf, operation } from '../groups/groups.fixture.ts';
+import { change, grant, groupsOf, moving, operation } from '../groups/groups.fixture.ts';
 import { putRootGroup } from '../rpcs/put-root-group.ts';
 
 // Nobody gets by a detour what they may not do: by what is above a group, what leads it, or what a policy names.
@@ -114,7 +114,7 @@ test('who may not do what policies permit to leaders makes nobody lead a group: 
   const permit = one.permit(group.groupId, 'position.bind');
   const both = [helping.positionId, group.leader.positionId];
   await t.throwsAsync(bind(group.groupId, one.memberId, both, permit), EXCEEDS);
-  const move = { ...operation(), groupId: group.groupId, parentId: to.groupId, permit: one.permit(group.groupId, 'group.move') };
+  const move = { ...moving(), groupId: group.groupId, parentId: to.groupId, permit: one.permit(group.groupId, 'group.move') };
   await t.throwsAsync(auth.steps.moveGroup(move), EXCEEDS);
   t.false(await one.may('group.expel-member', group.groupId));
   // Who leads it may.
