@@ -36,6 +36,11 @@ export const lastLeader = () =>
   failedPrecondition('LAST_LEADER', 'nobody would lead the group any more: name a successor who is in it, or delete the group');
 export const mayNotShorten = (action: string) =>
   permissionDenied('PERMISSION_DENIED', `to have it end sooner than now needs the permission ${action}`);
+export const mayNotLessenLeaders = () =>
+  permissionDenied(
+    'PERMISSION_DENIED',
+    'what its leaders may do is taken from them by who leads the group, or by an administrator',
+  );
 export const groupCycle = () => failedPrecondition('GROUP_CYCLE', 'a group can not be in itself, or in one that is below it');
 export const groupTooDeep = () =>
   failedPrecondition('GROUP_TOO_DEEP', `groups can be ${DEEPEST} deep, that of the whole organisation counted`);
