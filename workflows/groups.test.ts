@@ -78,11 +78,16 @@ test('with another visibility Auth changes who finds a group; sockets are narrow
 });
 
 test('a moved group is where Auth finds it before queries do, and those who follow it or what is below are narrowed between', async (t) => {
-  const script: Script = { 'group.beginMoveGroup': [{ leftParentId: 'left' }] };
-  const services = await run(t, 'group.move', { groupId, parentId: 'root', expectedVersion: 4 }, script);
-  t.deepEqual(services.steps, ['closeGroup', 'beginMoveGroup', 'moveGroup', 'narrowSockets', 'commitGroup']);
+  const byMemberId = 'by';
+  const script: Script = {
+    'group.beginMoveGroup': [{ leftParentId: 'left' }],
+    'position.listEnding': [{ positionIds: ['ending'] }],
+  };
+  const services = await run(t, 'group.move', { groupId, parentId: 'root', byMemberId, expectedVersion: 4 }, script);
+  t.deepEqual(services.steps, ['closeGroup', 'beginMoveGroup', 'listEnding', 'moveGroup', 'narrowSockets', 'commitGroup']);
   t.deepEqual(askedOf(services, 'group.beginMoveGroup'), { groupId, parentId: 'root', expectedVersion: 4 });
-  t.deepEqual(askedOf(services, 'auth.moveGroup'), { groupId, parentId: 'root' });
+  t.deepEqual(askedOf(services, 'position.listEnding'), { memberId: byMemberId });
+  t.deepEqual(askedOf(services, 'auth.moveGroup'), { groupId, parentId: 'root', endingIds: ['ending'] });
   t.deepEqual(askedOf(services, 'websocket.narrowSockets'), { group: { groupId, leftParentId: 'left' } });
 });
 

@@ -44,7 +44,7 @@ export const INPUTS: { [C in CommandName]: CommandInput<C> } & Record<'saga.reco
     creatorId: MEMBER_ID,
   },
   'group.update': { ...GROUP, changes: { visibility: 'VISIBILITY_INVITATION' }, expectedVersion: 1 },
-  'group.move': { ...GROUP, parentId: 'root' },
+  'group.move': { ...GROUP, parentId: 'root', byMemberId: MEMBER_ID },
   'group.change-tags': { ...GROUP, change: 'TAGS_CHANGE_RENAME', tag: 'sales', name: 'Sales', merge: true },
   'group.archive': { ...GROUP, expectedVersion: 2 },
   'group.restore': { ...GROUP },

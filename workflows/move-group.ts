@@ -2,12 +2,14 @@ import { ofAll, ofGroup } from './narrowing.ts';
 import { finish, pivot, saga } from './saga.ts';
 import { services } from './step.ts';
 
-const { auth, group, websocket } = services;
+const { auth, group, position, websocket } = services;
 
 export interface MoveGroupInput {
   groupId: string;
   /** The group that it is to be in. */
   parentId: string;
+  /** Who moves it. */
+  byMemberId: string;
   /** The version the caller saw (If-Match); absent: any. */
   expectedVersion?: number;
 }
@@ -19,16 +21,18 @@ export const moveGroup = saga(
     [
       group.closeGroup,
       group.beginMoveGroup,
+      position.listEnding,
       pivot(auth.moveGroup),
       finish(websocket.narrowSockets, ofAll),
       finish(group.commitGroup, (groupId) => ({ groupId })),
     ],
   ],
-  async ({ step }, { groupId, parentId, expectedVersion }: MoveGroupInput) => {
+  async ({ step }, { groupId, parentId, byMemberId, expectedVersion }: MoveGroupInput) => {
     // Nothing new begins below it from here on, so what others still send does not hold this up.
     await step(group.closeGroup, { groupId });
     const { leftParentId } = await step(group.beginMoveGroup, { groupId, parentId, expectedVersion });
-    await step(auth.moveGroup, { groupId, parentId });
+    const { positionIds: endingIds } = await step(position.listEnding, { memberId: byMemberId });
+    await step(auth.moveGroup, { groupId, parentId, endingIds });
     // What is allowed in it and below it, to whomever, goes by what is above it.
     await step(websocket.narrowSockets, ofGroup({ groupId, leftParentId }));
     await step(group.commitGroup, { groupId });

@@ -13,6 +13,7 @@ const FOUND: Readonly<Record<string, object>> = {
   'group.holdAdditions': { memberIds: ['m0'], hindered: [] },
   'auth.admitMembers': { refused: [] },
   'group.listInside': { memberIds: ['m0'], tooMany: false },
+  'position.listEnding': { positionIds: ['p0'] },
   'position.listHolders': { memberIds: ['m1'], tooMany: false },
   'group.countDoomed': { groups: 1, memberships: 1 },
   'job.issueJob': { job: { jobId: 'issued' } },

@@ -7,7 +7,7 @@ import type { Audited, Happened } from './audit/event.ts';
 import type { Auth } from './auth.ts';
 import type { Policy, Role } from './domain.ts';
 import type { Permission } from './groups/group.ts';
-import { holdsThere } from './groups/holds-there.ts';
+import { holdsThere, leadsThere } from './groups/holds-there.ts';
 import type { Policies } from './policies.ts';
 import { factsOf } from './policy-facts.ts';
 import { exceedsOwn, permissionRevoked } from './refusals.ts';
@@ -28,6 +28,8 @@ export interface Author {
   hasOtherTenures: boolean;
   /** Whether it holds all these permissions in a group now, each as far as it reaches. @param without as if it did not hold these positions */
   holdsThere(groupId: string, permissions: readonly Permission[], without?: readonly string[]): Promise<boolean>;
+  /** Whether it leads a group, or one that it is in, now. */
+  leadsThere(groupId: string): Promise<boolean>;
   /** Those of these members that it may read. */
   readable(memberIds: readonly string[]): Promise<ReadonlySet<string>>;
 }
@@ -127,6 +129,7 @@ export function authorOf(
     hasOtherTenures: tenures !== authority.tenures,
     roles: () => auth.store.roles.find({ _id: { $in: roleIds } }, { session }).toArray(),
     holdsThere: (groupId, permissions, without) => holdsThere(auth, memberId, groupId, permissions, without),
+    leadsThere: (groupId) => leadsThere(auth, memberId, groupId),
     readable: (memberIds) => readableOf(auth, memberId, memberIds),
   };
 }

@@ -42,6 +42,11 @@ export const lastLeader = (goes: boolean) => {
 };
 export const mayNotShorten = (action: string) =>
   permissionDenied('PERMISSION_DENIED', `to have it end sooner than now needs the permission ${action}`);
+export const mayNotLessenLeaders = () =>
+  permissionDenied(
+    'PERMISSION_DENIED',
+    'what its leaders may do is taken from them by who leads the group, or by an administrator',
+  );
 export const groupCycle = () =>
   failedPrecondition('GROUP_CYCLE', 'a group can not be in itself, or in one that is below it', {
     fields: [{ field: 'parentId', message: 'must be of a group that is not below it' }],

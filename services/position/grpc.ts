@@ -14,6 +14,7 @@ import { beginUpdatePosition } from './steps/begin-update-position.ts';
 import { closeMember } from './steps/close-member.ts';
 import { commitBindings } from './steps/commit-bindings.ts';
 import { commitPosition } from './steps/commit-position.ts';
+import { listEnding } from './steps/list-ending.ts';
 import { listHolders } from './steps/list-holders.ts';
 import { releaseMember } from './steps/release-member.ts';
 import { removeAllPositions } from './steps/remove-all-positions.ts';
@@ -24,6 +25,7 @@ const STEPS = {
   beginCreatePosition,
   beginUpdatePosition,
   beginDeletePosition,
+  listEnding,
   listHolders,
   commitPosition,
   beginChangeBindings,

@@ -109,6 +109,21 @@ test('what is permitted more by a position is given to all who hold it, for as l
   await t.throwsAsync(update(positionId, 'x'), { code: 'INVALID_ARGUMENT' });
 });
 
+test('what a member holds until a moment is listed, wherever it is', async (t) => {
+  const [here, there] = [await createGroup(), await createGroup()];
+  const memberId = randomUUID();
+  const lasting = await createPosition(here.groupId);
+  const ending = async (whose: string = memberId) =>
+    (await service.listEnding({ operationId: job().of('ending'), memberId: whose }, call)).positionIds;
+  t.deepEqual(await ending(), []);
+  await change(here.groupId, memberId, { bind: [lasting.positionId] });
+  t.deepEqual(await ending(), [], 'without end');
+  for (const { groupId, leading } of [here, there]) await change(groupId, memberId, { bind: [leading], until: later(1) });
+  t.deepEqual(await ending(), [here.leading, there.leading].sort());
+  t.deepEqual(await ending(randomUUID()), []);
+  await t.throwsAsync(ending('x'), { code: 'INVALID_ARGUMENT' });
+});
+
 test('who leads by a term is not the one who stays where another leads for longer', async (t) => {
   const { groupId, leading, leaderId } = await createGroup();
   const [deputy, third, soon, late] = [randomUUID(), randomUUID(), later(1), later(2)];

@@ -136,7 +136,7 @@ export function groupWays(existing: Existing): Record<TreeCommand, Way> & Record
       make: async (context) => {
         const { ids, groupId } = await madeTree(context);
         const to = await made(context, groupCase(ids, { id: 'toId' }));
-        return of('group.move', { groupId, parentId: to.groupId }, to.ids);
+        return of('group.move', { groupId, parentId: to.groupId, byMemberId: to.ids.memberId ?? '' }, to.ids);
       },
     },
     'group.move of what carries a tag, out of the group whose that is': {
@@ -144,7 +144,7 @@ export function groupWays(existing: Existing): Record<TreeCommand, Way> & Record
         const { ids, groupId, withinId } = await madeTree(context);
         const input = { groupId, subgroupId: withinId, tag: 'matrix', isOn: true };
         await context.run({ command: 'group.tag', input, ids, aggregateId: withinId });
-        return of('group.move', { groupId: withinId, parentId: 'root' }, ids);
+        return of('group.move', { groupId: withinId, parentId: 'root', byMemberId: ids.memberId ?? '' }, ids);
       },
       onlyInWhole: true,
     },

@@ -183,7 +183,7 @@ async function comesTo(
     case 'below an archived one': {
       const above = { groupId: other, parentId: 'root', name: other, description: '', tags: [] };
       await done('group.create', { ...above, visibility: 'VISIBILITY_OPEN' });
-      await done('group.move', { groupId, parentId: other });
+      await done('group.move', { groupId, parentId: other, byMemberId: newId() });
       await done('group.archive', { groupId: other });
       return { end: await ends(one), back: restoring(other) };
     }

@@ -159,6 +159,22 @@ test('who leads by a term has nothing by it for longer: neither by another term,
   t.is((await permit(as, made.id, 'group.move')).status, 200);
 });
 
+test('who leads by a term does not lead for longer by moving the group, or one in it, into one of its own', async (t) => {
+  const { path, groupId, leader, member, at, change } = await ground();
+  const { body } = await leader.client.get(`${path}/positions`);
+  const leading: string = body.items.find(({ kind }: { kind: string }) => kind === 'leader').id;
+  t.is((await leader.client.put(at(member, leading), { until: later(DAY) }, wait)).status, 204);
+  const make = async (client: Client, parentId: string): Promise<string> =>
+    (await client.post('/v1/groups', { name: unique('Group'), parentId }, wait)).body.id;
+  const [below, own] = [await make(leader.client, groupId), await make(member.client, 'root')];
+  const move = (client: Client, id: string, parentId: string) => client.post(`/v1/groups/${id}:move`, { parentId }, wait);
+  for (const id of [groupId, below])
+    t.like(await move(member.client, id, own), { status: 403, body: { code: 'EXCEEDS_OWN_PERMISSIONS' } });
+  t.is((await change(member.client)).status, 200, 'until then it leads');
+  t.is((await leader.client.put(at(member, leading), undefined, wait)).status, 204);
+  t.is((await move(member.client, below, own)).status, 200, 'who leads without end');
+});
+
 test('what is no term is refused by its field', async (t) => {
   const { path, leader, member, bind, bound, at } = await ground();
   for (const wrong of [later(-1_000), later(11 * 366 * DAY), 'tomorrow', '2027-02-30T00:00:00Z', 7])

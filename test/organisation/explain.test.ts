@@ -222,6 +222,17 @@ test('who is no administrator does what its positions permit, there and below, a
   t.true(isExplained(led, [overtaken, done(prolonged)], apply(led, prolonged)), 'it was bound for longer itself meanwhile');
   t.false(isExplained(led, [overtaken, done(give(until))], shared), 'another one was');
 
+  // Those who lead the other group would lead it then, and for longer.
+  const leadsB = { positionId: defaultPositionId('b', 'leader'), leaderPositionId: defaultPositionId('b', 'leader') };
+  const both = [
+    { ...as, ...leadsB, groupId: 'b', kind: 'add' as const, memberId: 'two' },
+    { ...as, ...leadsB, groupId: 'b', kind: 'bind' as const, memberId: 'two', until: '' },
+  ].reduce(apply, led);
+  const into = (groupId: string, parentId: string): Command => ({ ...by, kind: 'move', groupId, parentId });
+  t.true(isExplained(both, [{ command: into('c', 'b'), end: 'EXCEEDS_OWN_PERMISSIONS' }], both));
+  t.false(isExplained(both, [done(into('c', 'b'))], apply(both, into('c', 'b'))));
+  t.true(isExplained(both, [done(into('b', 'a'))], apply(both, into('b', 'a'))), 'it leads that without end');
+
   const editor = { ...as, kind: 'define' as const, id: 'e', groupId: 'a', name: 'Editor', permissions: 'group.update here' };
   const edits = [editor, { ...bind, positionId: 'e', until: '' }].reduce(apply, inIt);
   t.true(isExplained(edits, [done(rename('a'))], apply(edits, rename('a'))));

@@ -74,3 +74,10 @@ export function givesTooMuch(state: State, group: GroupState, command: Command &
   const permissions = positionId === leaderPositionId ? undefined : (group.positions.get(positionId)?.split('\n')[1] ?? '');
   return !holdsFor(state, by, groupId, permissions, until);
 }
+
+/** Whether who moves a group has others lead it that did not, and does not lead it itself without end. */
+export function movesTooMuch(state: State, { by, isAdmin, groupId, parentId }: Command & { kind: 'move' }): boolean {
+  const before = upwards(state, groupId).map(([id]) => id);
+  const isEntered = upwards(state, parentId).some(([id]) => !before.includes(id));
+  return !isAdmin && isEntered && !holdsFor(state, by, groupId, undefined, '');
+}

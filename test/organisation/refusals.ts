@@ -1,6 +1,6 @@
 import { ROOT } from '../../platform/validation/group-fields.ts';
 import type { Coming, Command } from './model.ts';
-import { givesTooMuch, isPermitted, lastsAsLong } from './permitted.ts';
+import { givesTooMuch, isPermitted, lastsAsLong, movesTooMuch } from './permitted.ts';
 import { below, type GroupState, isInvited, keyOf, type State, upwards } from './state.ts';
 
 /** The ID of a member that there never was. */
@@ -61,6 +61,7 @@ export function refusals(state: State, command: Command): string[] {
       refuse(archived || isArchived(state, command.parentId), 'GROUP_ARCHIVED');
       refuse(below(state, command.groupId).includes(command.parentId), 'GROUP_CYCLE');
       refuse(isTaken(state, command.parentId, group.name, command.groupId), 'NAME_TAKEN');
+      refuse(movesTooMuch(state, command), 'EXCEEDS_OWN_PERMISSIONS');
       break;
     case 'delete':
       refuse(!command.cascade && below(state, command.groupId).length > 1, 'GROUP_NOT_EMPTY');

@@ -119,10 +119,10 @@ const moveGroup = commandRoute({
   operationId: 'moveGroup',
   summary: 'Move a group into another one',
   description:
-    'It goes with all that is below it. Where it comes to be, the member must be allowed to make groups. Who leads what it is in then leads it, too, so who is no administrator must hold in it what that permits.',
+    'It goes with all that is below it. Where it comes to be, the member must be allowed to make groups. Who leads what it is in then leads it, too, so who is no administrator must hold in it what that permits, and hold it without end.',
   body: z.strictObject({ parentId }).meta({ id: 'GroupMove', examples: [{ parentId: 'root' }] }),
   prepare: ({ parentId }, gateway, { accessToken }) => requireMayCreateIn(gateway, accessToken, parentId),
-  input: ({ id, body: { parentId }, version }) => ({ groupId: id, parentId, ...version }),
+  input: ({ id, body: { parentId }, version, byMemberId }) => ({ groupId: id, parentId, byMemberId, ...version }),
   about: ({ params, body }) => `Move group ${params.groupId} into group ${body.parentId}`,
   responses: { 200: { ...one, description: 'The group, which is where it was to be' } },
   problems: ['GROUP_CYCLE', ...COMING, 'EXCEEDS_OWN_PERMISSIONS', ...CHANGING],

@@ -23,6 +23,8 @@ const LED: [string, 'subtree'][] = ['group.update', 'group.move', 'group.create'
 export const operation = () => ({ operationId: `${randomUUID()}/step`, permit: undefined });
 /** For how long members are bound, where nothing is said of that. */
 export const NO_TENURE: Tenure = { prolongedIds: [], shortens: false, endingSoonerIds: [], leaders: undefined };
+/** Of a move, by who holds all that it does without end. */
+export const moving = () => ({ ...operation(), endingIds: [] });
 /** Of a change of standings. */
 export const change = () => ({ ...operation(), tenure: undefined });
 

@@ -1,6 +1,6 @@
 import type { Auth } from '../auth.ts';
 import { factsOf } from '../policy-facts.ts';
-import { askedBelow, type Facts, type Question, questionOf } from '../question.ts';
+import { askedBelow, type Facts, NOTHING_ASKED, type Question, questionOf } from '../question.ts';
 import { type Ground, isTo, type Permission } from './group.ts';
 
 /**
@@ -39,6 +39,13 @@ export async function holdsThere(
     if (!(await (reach === 'here' ? isAllowed(here) : isAllowedBelow(askedBelow(here, `${groupId}/below`, false))))) return false;
   }
   return true;
+}
+
+/** Whether a member leads a group, or one that it is in. */
+export async function leadsThere({ sessions }: Pick<Auth, 'sessions'>, memberId: string, groupId: string): Promise<boolean> {
+  const standing = await sessions.factsOfMember(memberId, { ...NOTHING_ASKED, groups: [groupId], actions: [] });
+  const place = standing?.places.get(groupId);
+  return place !== undefined && isTo(place, 'leader', '');
 }
 
 /** What would be known of a member if it did not hold some positions. */

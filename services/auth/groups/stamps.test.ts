@@ -5,7 +5,7 @@ import { PositionKind } from '#proto/musubi/position/v1/position.ts';
 import { checkAll } from '../access.ts';
 import { openTestAuth, type TestAuth } from '../auth.fixture.ts';
 import { putRootGroup } from '../rpcs/put-root-group.ts';
-import { change, grant, groupsOf, operation } from './groups.fixture.ts';
+import { change, grant, groupsOf, moving, operation } from './groups.fixture.ts';
 
 // Whether what an answer goes by has changed, and be it that it is now as it was: that is told by its stamp.
 
@@ -53,7 +53,7 @@ test('a stamp changes with policies, the place of the group, and positions there
   };
   await put(beside);
   await auth.role(`other-${randomUUID()}`, [READ]);
-  await auth.steps.moveGroup({ ...operation(), groupId: beside.groupId, parentId: place.groupId });
+  await auth.steps.moveGroup({ ...moving(), groupId: beside.groupId, parentId: place.groupId });
   t.deepEqual(await ask(), first, 'something else');
 
   await auth.role(role, [READ, READ], 2);
@@ -69,7 +69,7 @@ test('a stamp changes with policies, the place of the group, and positions there
     await isAnother('whether everybody finds it');
   }
   for (const parentId of [place.groupId, ROOT]) {
-    await auth.steps.moveGroup({ ...operation(), groupId: top.groupId, parentId });
+    await auth.steps.moveGroup({ ...moving(), groupId: top.groupId, parentId });
     await isAnother('where it is');
   }
   t.deepEqual(await ask(randomUUID()), { allowed: true, stamp: '' }, 'nothing is known of it');
@@ -91,7 +91,7 @@ test('a stamp changes with what is undone, too: meanwhile it was something else'
     'another position': (asked) => auth.steps.putPosition({ ...asked, groupId, position: { ...own, permissions: [] } }),
     'one position less': (asked) => auth.steps.removePosition({ ...asked, groupId, positionId: own.positionId }),
     'found by nobody else': (asked) => auth.steps.changeGroup({ ...asked, groupId, findable: false }),
-    'another place': (asked) => auth.steps.moveGroup({ ...asked, groupId, parentId: place.groupId }),
+    'another place': (asked) => auth.steps.moveGroup({ ...asked, endingIds: [], groupId, parentId: place.groupId }),
   };
   const seen = new Set([await stamp()]);
   for (const [what, step] of Object.entries(steps)) {

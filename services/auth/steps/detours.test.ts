@@ -2,7 +2,7 @@ import test from 'ava';
 import { ROOT } from '#platform/validation/group-fields.ts';
 import { PositionKind } from '#proto/musubi/position/v1/position.ts';
 import { openTestAuth, type TestAuth } from '../auth.fixture.ts';
-import { change, grant, groupsOf, operation } from '../groups/groups.fixture.ts';
+import { change, grant, groupsOf, moving, operation } from '../groups/groups.fixture.ts';
 import { putRootGroup } from '../rpcs/put-root-group.ts';
 
 // Nobody gets by a detour what they may not do: by what is above a group, what leads it, or what a policy names.
@@ -114,7 +114,7 @@ test('who may not do what policies permit to leaders makes nobody lead a group: 
   const permit = one.permit(group.groupId, 'position.bind');
   const both = [helping.positionId, group.leader.positionId];
   await t.throwsAsync(bind(group.groupId, one.memberId, both, permit), EXCEEDS);
-  const move = { ...operation(), groupId: group.groupId, parentId: to.groupId, permit: one.permit(group.groupId, 'group.move') };
+  const move = { ...moving(), groupId: group.groupId, parentId: to.groupId, permit: one.permit(group.groupId, 'group.move') };
   await t.throwsAsync(auth.steps.moveGroup(move), EXCEEDS);
   t.false(await one.may('group.expel-member', group.groupId));
   // Who leads it may.
@@ -122,6 +122,38 @@ test('who may not do what policies permit to leaders makes nobody lead a group: 
   const other = await member();
   await t.notThrowsAsync(bind(group.groupId, other.memberId, [group.leader.positionId], permit));
   await t.notThrowsAsync(auth.steps.moveGroup({ ...move, ...operation() }));
+});
+
+test('who may change positions, and leads nothing there, takes from leaders nothing that they may do', async (t) => {
+  const changing = own(['position.update', 'here'], ['group.update', 'subtree']);
+  const top = await made(undefined, ROOT);
+  const group = await made(undefined, top.groupId, changing);
+  const [one, leader, above] = [await member(), await member(), await member()];
+  await bind(group.groupId, one.memberId, [changing.positionId]);
+  await bind(group.groupId, leader.memberId, [group.leader.positionId]);
+  await bind(top.groupId, above.memberId, [top.leader.positionId]);
+  const put = ({ permit }: typeof one, position = group.leader, ...permissions: Parameters<typeof own>) =>
+    auth.steps.putPosition({
+      ...operation(),
+      groupId: group.groupId,
+      position: { ...position, permissions: own(...permissions).permissions },
+      tenure: undefined,
+      permit: permit(group.groupId),
+    });
+  const all: Parameters<typeof own> = [
+    ['group.update', 'subtree'],
+    ['group.move', 'subtree'],
+    ['group.create', 'subtree'],
+    ['position.bind', 'subtree'],
+  ];
+  const denied = { code: 'PERMISSION_DENIED', message: /who leads the group/ };
+  await t.throwsAsync(put(one), denied);
+  await t.throwsAsync(put(one, group.leader, ['group.update', 'here'], ...all.slice(1)), denied, 'nor how far it reaches');
+  await t.notThrowsAsync(put(one, group.leader, ...all), 'which takes nothing');
+  await t.notThrowsAsync(put(one, group.everybody), 'of others it does');
+  await t.notThrowsAsync(put(leader, group.leader, ...all.slice(1)));
+  await t.notThrowsAsync(put(above, group.leader, ...all.slice(2)), 'who leads it from above');
+  await t.notThrowsAsync(put(await member('admin')));
 });
 
 test('to a position that a policy names, who does not hold it binds nobody', async (t) => {

@@ -4,7 +4,7 @@ import { ROOT } from '#platform/validation/group-fields.ts';
 import { PositionKind } from '#proto/musubi/position/v1/position.ts';
 import { authorize } from '../access.ts';
 import { openTestAuth, type TestAuth } from '../auth.fixture.ts';
-import { change, grant, groupsOf, operation } from '../groups/groups.fixture.ts';
+import { change, grant, groupsOf, moving, operation } from '../groups/groups.fixture.ts';
 import { holdsThere } from '../groups/holds-there.ts';
 import { putRootGroup } from '../rpcs/put-root-group.ts';
 
@@ -50,12 +50,12 @@ test('groups are a hundred deep at most, that of the whole organisation counted'
   t.is((await pathOf(parentId))?.length, 100);
   await t.throwsAsync(made(undefined, parentId), { code: 'GROUP_TOO_DEEP' });
   const [pair, below] = [await made(undefined), await made(undefined)];
-  await auth.steps.moveGroup({ ...operation(), groupId: below.groupId, parentId: pair.groupId });
+  await auth.steps.moveGroup({ ...moving(), groupId: below.groupId, parentId: pair.groupId });
   const parent = (await pathOf(parentId))?.at(-2) ?? '';
-  await t.throwsAsync(auth.steps.moveGroup({ ...operation(), groupId: pair.groupId, parentId: parent }), {
+  await t.throwsAsync(auth.steps.moveGroup({ ...moving(), groupId: pair.groupId, parentId: parent }), {
     code: 'GROUP_TOO_DEEP',
   });
-  await t.notThrowsAsync(auth.steps.moveGroup({ ...operation(), groupId: below.groupId, parentId: parent }));
+  await t.notThrowsAsync(auth.steps.moveGroup({ ...moving(), groupId: below.groupId, parentId: parent }));
 });
 
 test('a group is moved with all that is below it, never into itself, and back', async (t) => {
@@ -64,12 +64,12 @@ test('a group is moved with all that is below it, never into itself, and back', 
   const moved = await made(undefined, from.groupId);
   const below = await made(undefined, moved.groupId);
   t.true(await one.may('group.update', below.groupId));
-  const move = { ...operation(), groupId: moved.groupId, parentId: to.groupId };
+  const move = { ...moving(), groupId: moved.groupId, parentId: to.groupId };
   await auth.steps.moveGroup(move);
   t.deepEqual(await pathOf(below.groupId), [ROOT, to.groupId, moved.groupId, below.groupId]);
   t.false(await one.may('group.update', below.groupId), 'who leads where it was leads it no more');
   for (const parentId of [moved.groupId, below.groupId])
-    await t.throwsAsync(auth.steps.moveGroup({ ...operation(), groupId: moved.groupId, parentId }), { code: 'GROUP_CYCLE' });
+    await t.throwsAsync(auth.steps.moveGroup({ ...moving(), groupId: moved.groupId, parentId }), { code: 'GROUP_CYCLE' });
   await undo(move.operationId);
   t.deepEqual(await pathOf(below.groupId), [ROOT, from.groupId, moved.groupId, below.groupId]);
   t.true(await one.may('group.update', below.groupId));
@@ -81,8 +81,8 @@ test('two moves at once that would together make a cycle: one is refused', async
     // What has taken something in before is written to no less.
     for (const { groupId } of [a, b]) await made(undefined, groupId);
     const moves = await Promise.allSettled([
-      auth.steps.moveGroup({ ...operation(), groupId: a.groupId, parentId: b.groupId }),
-      auth.steps.moveGroup({ ...operation(), groupId: b.groupId, parentId: a.groupId }),
+      auth.steps.moveGroup({ ...moving(), groupId: a.groupId, parentId: b.groupId }),
+      auth.steps.moveGroup({ ...moving(), groupId: b.groupId, parentId: a.groupId }),
     ]);
     const refused = moves.flatMap((one) => (one.status === 'rejected' ? [one.reason.code] : []));
     t.deepEqual(refused, ['GROUP_CYCLE']);
@@ -95,7 +95,7 @@ test('what is put below a group while it is moved is moved with it', async (t) =
     await made(undefined, moved.groupId);
     const [inner] = await Promise.all([
       made(undefined, moved.groupId),
-      auth.steps.moveGroup({ ...operation(), groupId: moved.groupId, parentId: to.groupId }),
+      auth.steps.moveGroup({ ...moving(), groupId: moved.groupId, parentId: to.groupId }),
     ]);
     t.deepEqual(await pathOf(inner.groupId), [ROOT, to.groupId, moved.groupId, inner.groupId]);
   }
@@ -113,12 +113,13 @@ test('who moves a group gives nobody more in it than it holds there itself, and 
       operationId: `${memberId}/${randomUUID()}`,
       groupId: mine.groupId,
       parentId,
+      endingIds: [],
       permit: permit(mine.groupId),
     });
   await t.throwsAsync(move(strong.groupId), EXCEEDS);
   const others = await made(other.memberId);
   const asOther = { groupId: others.groupId, parentId: same.groupId, permit: other.permit(others.groupId) };
-  await t.throwsAsync(auth.steps.moveGroup({ ...operation(), ...asOther }), EXCEEDS, 'it may make none there');
+  await t.throwsAsync(auth.steps.moveGroup({ ...moving(), ...asOther }), EXCEEDS, 'it may make none there');
   await t.notThrowsAsync(move(same.groupId));
   await t.notThrowsAsync(move(here.groupId), 'what reaches no further is nothing to the group');
   await t.notThrowsAsync(move(strong.groupId, await member('admin')));
@@ -145,7 +146,7 @@ test('in groups that are removed nothing is granted, until that is undone; then 
   t.false(await one.may('group.update', inner.groupId));
   await t.throwsAsync(auth.steps.removeGroups({ ...operation(), groupId: inner.groupId }), { code: 'GROUP_NOT_FOUND' });
   await t.throwsAsync(made(undefined, inner.groupId), { code: 'GROUP_NOT_FOUND' });
-  await t.throwsAsync(auth.steps.moveGroup({ ...operation(), groupId: inner.groupId, parentId: ROOT }), {
+  await t.throwsAsync(auth.steps.moveGroup({ ...moving(), groupId: inner.groupId, parentId: ROOT }), {
     code: 'GROUP_NOT_FOUND',
   });
   await undo(removal.operationId);

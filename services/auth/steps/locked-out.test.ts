@@ -106,6 +106,7 @@ test('who is forbidden a part of what it holds gives it to nobody without that',
     action: 'role.assign',
     hasOtherTenures: false,
     holdsThere: async () => false,
+    leadsThere: async () => false,
     readable: async () => new Set<string>(),
     roles: async () => policies.map((policy) => ({ _id: randomUUID(), version: 1, policies: [policy] })),
   });

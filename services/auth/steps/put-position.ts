@@ -3,6 +3,7 @@ import type { PutPositionRequest, PutPositionResponse } from '#proto/musubi/auth
 import type { Position } from '../groups/group.ts';
 import { beyond, positionOf, requireGroup } from '../groups/store.ts';
 import { type PermittedStep, requireHeldThere } from '../permitted.ts';
+import { mayNotLessenLeaders } from '../refusals.ts';
 
 interface Kept {
   groupId: string;
@@ -13,9 +14,10 @@ interface Kept {
 
 /**
  * Puts a position of a group in place. Who is no administrator has it permit nothing more that it does not hold there itself, whoever
- * is bound to it, and for as long as those are who are.
+ * is bound to it, and for as long as those are who are. From leaders only who leads there takes something: otherwise who may change positions would
+ * rule a group that they lead by name, and have others lead it that way.
  *
- * @throws GROUP_NOT_FOUND, EXCEEDS_OWN_PERMISSIONS, PERMISSION_REVOKED
+ * @throws GROUP_NOT_FOUND, EXCEEDS_OWN_PERMISSIONS, PERMISSION_REVOKED, PERMISSION_DENIED
  */
 export const putPosition: PermittedStep<PutPositionRequest, PutPositionResponse, Kept> = {
   takesAway: true,
@@ -26,6 +28,8 @@ export const putPosition: PermittedStep<PutPositionRequest, PutPositionResponse,
     const before = positions.find(({ id }) => id === position.id) ?? null;
     const giver = author && { ...author, without: tenure?.endingSoonerIds };
     await requireHeldThere(giver, groupId, beyond(position.permissions, before?.permissions ?? []));
+    const isLess = before?.kind === 'leader' && beyond(before.permissions, position.permissions).length > 0;
+    if (isLess && author && !author.isAdmin && !(await author.leadsThere(groupId))) throw mayNotLessenLeaders();
     // It keeps its place, so that an undo leaves the list as it was.
     const after = before ? positions.map((one) => (one === before ? position : one)) : [...positions, position];
     await store.groups.updateOne({ _id: groupId }, { $set: { positions: after }, $inc: { version: 1 } }, { session });

@@ -117,6 +117,26 @@ test.serial('nobody has a position permit more to those who hold it for longer t
   await t.notThrowsAsync(put(await member('admin'), led, update));
 });
 
+test.serial(
+  'who holds something until a moment moves a group to nobody who has it for longer by that: a move is for good',
+  async (t) => {
+    const [leader, deputy] = [await member(), await member()];
+    const group = await made(leader.memberId);
+    const [below, aside] = [await made(undefined, group.groupId), await made(undefined, group.groupId)];
+    const own = await made(deputy.memberId);
+    const led = [group.leader.positionId];
+    await bind(group.groupId, deputy, led);
+    const move = (groupId: string, parentId: string, endingIds: string[], by: Someone = deputy) =>
+      auth.steps.moveGroup({ ...operation(), groupId, parentId, endingIds, permit: by.permit(groupId, 'group.move') });
+    for (const groupId of [group.groupId, below.groupId]) await t.throwsAsync(move(groupId, own.groupId, led), EXCEEDS);
+    await t.throwsAsync(move(below.groupId, aside.groupId, led), EXCEEDS, 'who would lead it there leads it for longer');
+    await t.notThrowsAsync(move(below.groupId, aside.groupId, [], leader), 'who leads without end');
+    await t.notThrowsAsync(move(below.groupId, group.groupId, led), 'nobody else leads it there: it was in that before');
+    await t.notThrowsAsync(move(below.groupId, own.groupId, []), 'it leads both without end');
+    await t.notThrowsAsync(move(group.groupId, own.groupId, led, await member('admin')));
+  },
+);
+
 test.serial('to have a position end sooner needs what it needs to let somebody go from it', async (t) => {
   const binding = grant(PositionKind.POSITION_KIND_UNSPECIFIED, ['position.bind', 'here']);
   const unbinding = grant(PositionKind.POSITION_KIND_UNSPECIFIED, ['position.unbind', 'here']);
