@@ -217,6 +217,15 @@ test('who is no administrator does what its positions permit, there and below, a
   t.true(isExplained(led, [{ command: give(''), end: 'EXCEEDS_OWN_PERMISSIONS' }], led));
   t.false(isExplained(led, [done(give(''))], apply(led, give(''))));
 
+  const own = { ...ofA, kind: 'define' as const, id: 'o', name: 'Own', permissions: '' };
+  const widen: Command = { ...by, groupId: 'a', kind: 'redefine', positionId: 'o', permissions: 'group.update here' };
+  const defined = apply(led, { ...as, ...own });
+  const heldFor = (moment: string): State =>
+    apply(defined, { ...as, ...ofA, kind: 'bind', memberId: 'one', positionId: 'o', until: moment });
+  for (const state of [defined, heldFor(until)]) t.true(isExplained(state, [done(widen)], apply(state, widen)), 'for no longer');
+  t.true(isExplained(heldFor(''), [{ command: widen, end: 'EXCEEDS_OWN_PERMISSIONS' }], heldFor('')));
+  t.false(isExplained(heldFor(''), [done(widen)], apply(heldFor(''), widen)), 'another holds it for longer');
+
   const overtaken: Ended = { command: { ...give(until), memberId: 'three' } as Command, end: 'PERMISSION_REVOKED' };
   const prolonged: Command = { ...bind, until: '' };
   t.true(isExplained(led, [overtaken, done(prolonged)], apply(led, prolonged)), 'it was bound for longer itself meanwhile');

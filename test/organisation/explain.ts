@@ -28,7 +28,7 @@ const UNDONE: readonly End[] = ['away', 'unsure', 'LAST_LEADER', 'PERMISSION_REV
 /** Whether who gives something was itself bound to a position meanwhile, or for another time: what it gives by those that it holds is refused then. */
 const isOvertaken = ({ command, end }: Ended, others: readonly Ended[]): boolean =>
   end === 'PERMISSION_REVOKED' &&
-  (command.kind === 'bind' || command.kind === 'redefine') &&
+  ['bind', 'redefine', 'move'].includes(command.kind) &&
   others.some((other) => other.command !== command && other.command.kind === 'bind' && other.command.memberId === command.by);
 
 /**

@@ -75,6 +75,23 @@ export function givesTooMuch(state: State, group: GroupState, command: Command &
   return !holdsFor(state, by, groupId, permissions, until);
 }
 
+/** What no term is shorter than. */
+const AT_ONCE = '0';
+
+/** Whether who changes a position has it permit more than it holds there itself, for as long as any of those who hold it. */
+export function permitsTooMuch(state: State, group: GroupState, command: Command & { kind: 'redefine' }): boolean {
+  const { by, isAdmin, groupId, positionId, permissions } = command;
+  if (isAdmin) return false;
+  const before: Bound = { permits: group.positions.get(positionId)?.split('\n')[1] ?? '', isHere: true, until: '' };
+  const isMore = (one: string): boolean => {
+    const [action = '', reach = ''] = one.split(' ');
+    return !grants(before, action, reach);
+  };
+  const terms = [...group.bindings.values()].flatMap((bound) => bound.get(positionId) ?? []);
+  const longest = terms.reduce((longer, one) => (lastsAsLong(one, longer) ? one : longer), AT_ONCE);
+  return !holdsFor(state, by, groupId, permissions.split(',').filter(isMore).join(), longest);
+}
+
 /** Whether who moves a group has others lead it that did not, and does not lead it itself without end. */
 export function movesTooMuch(state: State, { by, isAdmin, groupId, parentId }: Command & { kind: 'move' }): boolean {
   const before = upwards(state, groupId).map(([id]) => id);

@@ -1,6 +1,6 @@
 import { ROOT } from '../../platform/validation/group-fields.ts';
 import type { Coming, Command } from './model.ts';
-import { givesTooMuch, isPermitted, lastsAsLong, movesTooMuch } from './permitted.ts';
+import { givesTooMuch, isPermitted, lastsAsLong, movesTooMuch, permitsTooMuch } from './permitted.ts';
 import { below, type GroupState, isInvited, keyOf, type State, upwards } from './state.ts';
 
 /** The ID of a member that there never was. */
@@ -99,6 +99,7 @@ export function refusals(state: State, command: Command): string[] {
     case 'redefine':
       refuse(archived, 'GROUP_ARCHIVED');
       refuse(!group.positions.has(command.positionId), 'POSITION_NOT_FOUND');
+      refuse(permitsTooMuch(state, group, command), 'EXCEEDS_OWN_PERMISSIONS');
       break;
     case 'abolish':
       refuse(archived, 'GROUP_ARCHIVED');

@@ -64,6 +64,9 @@ test('a stamp changes with policies, the place of the group, and positions there
   await isAnother('what it holds above');
   await put(inner);
   await isAnother('what there is to hold in it');
+  const now = await ask();
+  await put(inner);
+  t.deepEqual(await ask(), now, 'what its positions are called is not asked for');
   for (const findable of [false, true]) {
     await auth.steps.changeGroup({ ...operation(), groupId: inner.groupId, findable });
     await isAnother('whether everybody finds it');

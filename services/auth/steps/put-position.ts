@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { invalidFields } from '#platform/errors.ts';
 import type { PutPositionRequest, PutPositionResponse } from '#proto/musubi/auth/v1/auth.ts';
 import type { Position } from '../groups/group.ts';
@@ -32,7 +33,9 @@ export const putPosition: PermittedStep<PutPositionRequest, PutPositionResponse,
     if (isLess && author && !author.isAdmin && !(await author.leadsThere(groupId))) throw mayNotLessenLeaders();
     // It keeps its place, so that an undo leaves the list as it was.
     const after = before ? positions.map((one) => (one === before ? position : one)) : [...positions, position];
-    await store.groups.updateOne({ _id: groupId }, { $set: { positions: after }, $inc: { version: 1 } }, { session });
+    // A name is not Auth's: who follows the group need not be asked about again for one.
+    if (!isDeepStrictEqual(before, position))
+      await store.groups.updateOne({ _id: groupId }, { $set: { positions: after }, $inc: { version: 1 } }, { session });
     return { result: {}, kept: { groupId, positionId: position.id, before } };
   },
   async undo({ store, session }, { groupId, positionId, before }) {
