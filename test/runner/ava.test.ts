@@ -48,3 +48,15 @@ test('a file that goes on after its tests, and takes no signal to end, is killed
   );
   t.deepEqual(failures, ['ava ended with 1, though no test failed']);
 });
+
+test('a test that takes too long is told of by its name, as what went wrong', (t) => {
+  const { passed, failures } = run(
+    t,
+    `test('a', (t) => t.pass());
+     test('b', () => new Promise(() => setInterval(() => {}, 1_000)));`,
+    '--timeout=5s',
+  );
+  t.is(passed, 1);
+  t.regex(String(failures), /not ok \d+ - b\n/);
+  t.regex(String(failures), /no new tests completed/);
+});

@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
-// ava's command line, with two things mended.
+// ava's command line, with three things mended.
 //
 // Its TAP reporter writes errors as YAML, and throws on a field that YAML has no word for: the place of an
 // error without one (those of Redis, and of fetch) is undefined. The whole run would end with it. Here such fields are left out.
@@ -32,4 +32,20 @@ childProcess.fork = ((...args: Parameters<typeof fork>) => {
   return child;
 }) as typeof fork;
 
-await import(pathToFileURL(join(import.meta.dirname, '../../node_modules/ava/entrypoints/cli.js')).href);
+const moduleOfAva = (path: string): Promise<{ default: unknown }> =>
+  import(pathToFileURL(join(import.meta.dirname, '../../node_modules/ava', path)).href);
+
+// The TAP reporter tells of a test that takes too long by an error that it can not write: the whole run would end there, and nobody would
+// know which test it was. Here such an error is as those are that come from tests.
+type Report = { err?: unknown };
+const { prototype } = (await moduleOfAva('lib/reporters/tap.js')).default as {
+  prototype: { writeTest(report: Report, flags: object): void };
+};
+const { writeTest } = prototype;
+prototype.writeTest = function (report, flags) {
+  const { err } = report;
+  const told = err instanceof Error ? { ...report, err: { originalError: err, name: err.name, stack: err.stack } } : report;
+  writeTest.call(this, told, flags);
+};
+
+await moduleOfAva('entrypoints/cli.js');
