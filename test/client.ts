@@ -15,6 +15,10 @@ export interface Answer {
   body: any;
 }
 
+/** Whether somebody was refused before it was looked whether that was asked for before: no job's end, which is answered however often it is asked for. */
+export const isAtTheDoor = ({ status, body }: Answer): boolean =>
+  (status === 403 || status === 404) && body?.jobId === undefined && !body?.instance?.startsWith('/v1/jobs/');
+
 /** As long as the gateway lets anybody wait. */
 const WAIT_TO_THE_END = 'wait=30';
 
@@ -49,7 +53,10 @@ export class Client {
     const answer = await this.#ask(method, path, body, repeatable);
     if (answer.status !== 202) return answer;
     const isOver = await this.finished(answer.body.jobId, 300).catch(() => undefined);
-    return isOver ? await this.#ask(method, path, body, repeatable) : answer;
+    if (!isOver) return answer;
+    const again = await this.#ask(method, path, body, repeatable);
+    // Who may not ask for it any more, though it is done, is told by its job.
+    return isAtTheDoor(again) ? answer : again;
   }
 
   async #ask(method: string, path: string, body: unknown, headers: Record<string, string>): Promise<Answer> {

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { inspect } from 'node:util';
 import { defaultPositionId } from '../../services/position/domain.ts';
-import { type Answer, type Client, login, type Registered, register, unique } from '../client.ts';
+import { type Answer, type Client, isAtTheDoor, login, type Registered, register, unique } from '../client.ts';
 import type { Ended } from './explain.ts';
 import type { Command } from './model.ts';
 
@@ -55,14 +55,12 @@ export async function carryOut(actor: Actor, command: Command): Promise<Ended[]>
       ? ended(command, await client.finished(body.jobId, 300))
       : status < 300
         ? done(command, body?.id)
-        : isRepeated && AT_THE_DOOR.includes(status) && !isOfJob(answer)
+        : isRepeated && isAtTheDoor(answer)
           ? { command, end: 'unsure' }
           : refused(command, body.code);
   return command.kind === 'add-all' && one.end === 'done' ? await eachOf(client, command, body.jobId) : [one];
 }
 
-/** How who may not do something is answered before it is looked whether that was asked for before. */
-const AT_THE_DOOR: readonly number[] = [403, 404];
 /** Whether it is a job's end: that is answered however often it is asked for. */
 const isOfJob = ({ body }: Answer): boolean => body?.jobId !== undefined || body?.instance?.startsWith('/v1/jobs/');
 
