@@ -18,7 +18,8 @@ const successorId = idOf('member').optional().meta({
     'Who leads the group from then on in its place, for as long as it would have; must be in the group, and not be suspended. Who leads no group has none; it is needed where nobody else leads it as long',
 });
 
-const CHANGING = [
+/** The problems of every change of what a member is to a group. */
+export const CHANGING = [
   'GROUP_NOT_FOUND',
   'MEMBER_NOT_FOUND',
   'MEMBER_DELETING',

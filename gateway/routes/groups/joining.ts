@@ -9,6 +9,7 @@ import { idOf, namedIdOf } from '../../id.ts';
 import { member } from '../member-view.ts';
 import { HIDDEN_GROUP, requireReadableMember } from '../readable.ts';
 import { invitationSchema, invitationShown, joinRequestSchema, joinRequestShown, readCandidacy } from './candidate-view.ts';
+import { CHANGING } from './group-members.ts';
 import { group } from './group-view.ts';
 
 // How members come into groups that are not open: they ask and are let in, or are invited and accept. Each is about a member, and the job
@@ -17,14 +18,6 @@ import { group } from './group-view.ts';
 const ofGroup = { groupId: namedIdOf('group') };
 const ofMember = { ...ofGroup, memberId: idOf('member') };
 
-const CHANGING = [
-  'GROUP_NOT_FOUND',
-  'MEMBER_NOT_FOUND',
-  'MEMBER_DELETING',
-  'ROOT_GROUP',
-  'GROUP_BUSY',
-  'MEMBERSHIP_BUSY',
-] as const;
 const COMING = [...CHANGING, 'GROUP_ARCHIVED', 'ALREADY_MEMBER', 'TOO_MANY_GROUPS'] as const;
 
 const ofOne = {

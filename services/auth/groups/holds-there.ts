@@ -43,8 +43,8 @@ export async function holdsThere(
 
 /** Whether a member leads a group, or one that it is in. */
 export async function leadsThere({ sessions }: Pick<Auth, 'sessions'>, memberId: string, groupId: string): Promise<boolean> {
-  const standing = await sessions.factsOfMember(memberId, { ...NOTHING_ASKED, groups: [groupId], actions: [] });
-  const place = standing?.places.get(groupId);
+  const found = await sessions.factsOfMember(memberId, { ...NOTHING_ASKED, groups: [groupId], actions: [] });
+  const place = found?.places.get(groupId);
   return place !== undefined && isTo(place, 'leader', '');
 }
 
