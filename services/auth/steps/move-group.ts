@@ -2,8 +2,15 @@ import type { ClientSession } from 'mongodb';
 import { DEEPEST } from '#platform/validation/group-fields.ts';
 import type { MoveGroupRequest, MoveGroupResponse } from '#proto/musubi/auth/v1/auth.ts';
 import { placeGroup, requireGroup, requireParent } from '../groups/store.ts';
-import { type Author, type PermittedStep, requireAdministrator, requireHeldThere, requireMayLeadThere } from '../permitted.ts';
-import { groupCycle, groupTooDeep } from '../refusals.ts';
+import {
+  type Author,
+  leadsForAsLong,
+  type PermittedStep,
+  requireAdministrator,
+  requireHeldThere,
+  requireMayLeadThere,
+} from '../permitted.ts';
+import { exceedsOwn, groupCycle, groupTooDeep } from '../refusals.ts';
 import type { Store } from '../store.ts';
 
 interface Kept {
@@ -14,10 +21,10 @@ interface Kept {
 
 /**
  * Moves a group with all that is below it. Who leads what it comes to be in leads it, too, from then on: who is no administrator gives by
- * that nothing in it that it does not hold there itself without end, puts it where it may make groups, and moves nothing into or out of what
- * policies name.
+ * that nothing in it that it does not hold there itself without end, the lead of it among that, puts it where it may make groups, and moves nothing into
+ * or out of what policies name.
  *
- * @throws GROUP_NOT_FOUND, GROUP_CYCLE, GROUP_TOO_DEEP, EXCEEDS_OWN_PERMISSIONS
+ * @throws GROUP_NOT_FOUND, GROUP_CYCLE, GROUP_TOO_DEEP, EXCEEDS_OWN_PERMISSIONS, PERMISSION_REVOKED
  */
 export const moveGroup: PermittedStep<MoveGroupRequest, MoveGroupResponse, Kept> = {
   takesAway: true,
@@ -29,7 +36,10 @@ export const moveGroup: PermittedStep<MoveGroupRequest, MoveGroupResponse, Kept>
     await requireHeldThere(author, parentId, [{ action: 'group.create', reach: 'here' }]);
     const giver = author && { ...author, without: endingIds };
     await requireAllowed(store, session, giver, groupId, { from: before, to: parent.path });
-    if (parent.path.some((id) => !before.includes(id))) await requireMayLeadThere(store, session, policies, giver, groupId);
+    if (parent.path.some((id) => !before.includes(id))) {
+      if (!(await leadsForAsLong(giver, groupId))) throw exceedsOwn();
+      await requireMayLeadThere(store, session, policies, giver, groupId);
+    }
     const [deepest] = await store.groups
       .aggregate<{ length: number }>(
         [{ $match: { path: groupId } }, { $group: { _id: null, length: { $max: { $size: '$path' } } } }],
