@@ -232,7 +232,7 @@ export async function requireHeldThere(
 }
 
 /**
- * Whether the author leads a group, for as long as what it gives or takes by that lasts.
+ * Whether the author leads a group, for as long as those do from whom it takes something.
  *
  * @throws PERMISSION_REVOKED
  */

@@ -2,15 +2,8 @@ import type { ClientSession } from 'mongodb';
 import { DEEPEST } from '#platform/validation/group-fields.ts';
 import type { MoveGroupRequest, MoveGroupResponse } from '#proto/musubi/auth/v1/auth.ts';
 import { placeGroup, requireGroup, requireParent } from '../groups/store.ts';
-import {
-  type Author,
-  leadsForAsLong,
-  type PermittedStep,
-  requireAdministrator,
-  requireHeldThere,
-  requireMayLeadThere,
-} from '../permitted.ts';
-import { exceedsOwn, groupCycle, groupTooDeep } from '../refusals.ts';
+import { type Author, type PermittedStep, requireAdministrator, requireHeldThere, requireMayLeadThere } from '../permitted.ts';
+import { groupCycle, groupTooDeep } from '../refusals.ts';
 import type { Store } from '../store.ts';
 
 interface Kept {
@@ -21,7 +14,7 @@ interface Kept {
 
 /**
  * Moves a group with all that is below it. Who leads what it comes to be in leads it, too, from then on: who is no administrator gives by
- * that nothing in it that it does not hold there itself without end, the lead of it among that, puts it where it may make groups, and moves nothing into
+ * that nothing in it that it does not hold there itself without end, also of what those who lead it may do, puts it where it may make groups, and moves nothing into
  * or out of what policies name.
  *
  * @throws GROUP_NOT_FOUND, GROUP_CYCLE, GROUP_TOO_DEEP, EXCEEDS_OWN_PERMISSIONS, PERMISSION_REVOKED
@@ -29,7 +22,7 @@ interface Kept {
 export const moveGroup: PermittedStep<MoveGroupRequest, MoveGroupResponse, Kept> = {
   takesAway: true,
   async do({ store, session }, { groupId, parentId, endingIds }, author, policies) {
-    const { path } = await requireGroup(store, session, groupId);
+    const { path, positions } = await requireGroup(store, session, groupId);
     const parent = await requireParent(store, session, parentId);
     if (parent.path.includes(groupId)) throw groupCycle();
     const before = path.slice(0, -1);
@@ -37,7 +30,8 @@ export const moveGroup: PermittedStep<MoveGroupRequest, MoveGroupResponse, Kept>
     const giver = author && { ...author, without: endingIds };
     await requireAllowed(store, session, giver, groupId, { from: before, to: parent.path });
     if (parent.path.some((id) => !before.includes(id))) {
-      if (!(await leadsForAsLong(giver, groupId))) throw exceedsOwn();
+      const leading = positions.filter(({ kind }) => kind === 'leader').flatMap(({ permissions }) => permissions);
+      await requireHeldThere(giver, groupId, leading);
       await requireMayLeadThere(store, session, policies, giver, groupId);
     }
     const [deepest] = await store.groups
