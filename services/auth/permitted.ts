@@ -212,7 +212,7 @@ export async function requireNotBound(
  *
  * @throws PERMISSION_REVOKED
  */
-async function requireSameTenures({ without, hasOtherTenures }: Author, groupId: string): Promise<void> {
+export async function requireSameTenures({ without, hasOtherTenures }: Author, groupId: string): Promise<void> {
   if (without && (await hasOtherTenures(groupId))) throw permissionRevoked();
 }
 
@@ -229,18 +229,6 @@ export async function requireHeldThere(
   if (!author || author.isAdmin || permissions.length === 0) return;
   if (!(await author.holdsThere(groupId, permissions, author.without))) throw exceedsOwn();
   await requireSameTenures(author, groupId);
-}
-
-/**
- * Whether the author leads a group, for as long as those do from whom it takes something.
- *
- * @throws PERMISSION_REVOKED
- */
-export async function leadsForAsLong(author: Author | undefined, groupId: string): Promise<boolean> {
-  if (!author || author.isAdmin) return true;
-  if (!(await author.leadsThere(groupId, author.without))) return false;
-  await requireSameTenures(author, groupId);
-  return true;
 }
 
 /**

@@ -3,7 +3,7 @@ import { invalidFields } from '#platform/errors.ts';
 import type { PutPositionRequest, PutPositionResponse } from '#proto/musubi/auth/v1/auth.ts';
 import type { Position } from '../groups/group.ts';
 import { beyond, positionOf, requireGroup } from '../groups/store.ts';
-import { leadsForAsLong, type PermittedStep, requireHeldThere } from '../permitted.ts';
+import { type Author, type PermittedStep, requireHeldThere, requireSameTenures } from '../permitted.ts';
 import { mayNotLessenLeaders } from '../refusals.ts';
 
 interface Kept {
@@ -47,3 +47,15 @@ export const putPosition: PermittedStep<PutPositionRequest, PutPositionResponse,
     await store.groups.updateOne({ _id: groupId }, { $set: { positions }, $inc: { version: 1 } }, { session });
   },
 };
+
+/**
+ * Whether the author leads a group, for as long as those do from whom it takes something.
+ *
+ * @throws PERMISSION_REVOKED
+ */
+async function leadsForAsLong(author: Author | undefined, groupId: string): Promise<boolean> {
+  if (!author || author.isAdmin) return true;
+  if (!(await author.leadsThere(groupId, author.without))) return false;
+  await requireSameTenures(author, groupId);
+  return true;
+}
