@@ -87,6 +87,8 @@ export interface Member {
   standings?: number;
   /** How often it was bound to a position, or for longer or less long than before; absent: never. */
   tenures?: number;
+  /** In which group, each of the last {@link TENURES_KEPT} times, the newest last. */
+  tenuresIn?: string[];
   status: MemberStatus;
   /** Grows by 1 with every change of the login, its roles and its state; events carry it. */
   version: number;
@@ -127,6 +129,8 @@ const DAY_MS = 24 * 3_600_000;
 export const SESSIONS_KEPT = 100;
 /** A replaced refresh token is recognised as reused this many refreshes long; later it is merely unknown. */
 export const USED_TOKENS_KEPT = 32;
+/** Of so many changes of what a member is bound to it is known where they were: more than one member makes while a command of another one is under way. */
+export const TENURES_KEPT = 64;
 /** A session that is not refreshed for this long is over. */
 export const REFRESH_IDLE_MS = 30 * 24 * 3_600_000;
 /** However often it is refreshed, a session is over after this. */

@@ -8,6 +8,7 @@ import type { Auth } from './auth.ts';
 import type { Policy, Role } from './domain.ts';
 import type { Permission } from './groups/group.ts';
 import { holdsThere, leadsThere } from './groups/holds-there.ts';
+import { hasOtherTenures } from './groups/store.ts';
 import type { Policies } from './policies.ts';
 import { factsOf } from './policy-facts.ts';
 import { exceedsOwn, permissionRevoked } from './refusals.ts';
@@ -24,12 +25,12 @@ export interface Author {
   roles(): Promise<Role[]>;
   /** Positions by which it gives nothing: what it gives would outlast them. Undefined: nothing is said of that. */
   without?: readonly string[] | undefined;
-  /** Whether it was bound to a position since it was allowed to, or for longer or less long: what is said of its positions was perhaps not said of these. */
-  hasOtherTenures: boolean;
   /** Whether it holds all these permissions in a group now, each as far as it reaches. @param without as if it did not hold these positions */
   holdsThere(groupId: string, permissions: readonly Permission[], without?: readonly string[]): Promise<boolean>;
-  /** Whether it leads a group, or one that it is in, now. */
-  leadsThere(groupId: string): Promise<boolean>;
+  /** Whether it came to hold a position by which it gives something there since it was allowed to, or holds one for another time: what is said of its positions was perhaps not said of these. */
+  hasOtherTenures(groupId: string): Promise<boolean>;
+  /** Whether it leads a group, or one that it is in, now. @param without as if it did not hold these positions */
+  leadsThere(groupId: string, without?: readonly string[]): Promise<boolean>;
   /** Those of these members that it may read. */
   readable(memberIds: readonly string[]): Promise<ReadonlySet<string>>;
 }
@@ -126,10 +127,10 @@ export function authorOf(
     isAdmin: roleIds.includes(ADMIN),
     memberId,
     action,
-    hasOtherTenures: tenures !== authority.tenures,
     roles: () => auth.store.roles.find({ _id: { $in: roleIds } }, { session }).toArray(),
     holdsThere: (groupId, permissions, without) => holdsThere(auth, memberId, groupId, permissions, without),
-    leadsThere: (groupId) => leadsThere(auth, memberId, groupId),
+    hasOtherTenures: (groupId) => hasOtherTenures(auth.store, memberId, tenures, groupId),
+    leadsThere: (groupId, without) => leadsThere(auth, memberId, groupId, without),
     readable: (memberIds) => readableOf(auth, memberId, memberIds),
   };
 }
@@ -206,12 +207,13 @@ export async function requireNotBound(
 }
 
 /**
- * For how long the author holds its positions, the saga was told before: it gives nothing by that once it may be otherwise.
+ * For how long the author holds its positions, the saga was told before: it gives nothing by that once it may be otherwise. Asked for after it was
+ * found to hold them: what it came to hold until then counts.
  *
  * @throws PERMISSION_REVOKED
  */
-function requireSameTenures({ without, hasOtherTenures }: Author): void {
-  if (without && hasOtherTenures) throw permissionRevoked();
+export async function requireSameTenures({ without, hasOtherTenures }: Author, groupId: string): Promise<void> {
+  if (without && (await hasOtherTenures(groupId))) throw permissionRevoked();
 }
 
 /**
@@ -225,8 +227,8 @@ export async function requireHeldThere(
   permissions: readonly Permission[],
 ): Promise<void> {
   if (!author || author.isAdmin || permissions.length === 0) return;
-  requireSameTenures(author);
   if (!(await author.holdsThere(groupId, permissions, author.without))) throw exceedsOwn();
+  await requireSameTenures(author, groupId);
 }
 
 /**
@@ -278,16 +280,17 @@ export async function requireHoldsNamed(
   { roles, members }: Pick<Store, 'roles' | 'members'>,
   session: ClientSession,
   author: Author | undefined,
+  groupId: string,
   positionIds: readonly string[],
 ): Promise<void> {
   if (!author || author.isAdmin || positionIds.length === 0) return;
   const named = await roles.distinct('mentioned', { mentioned: { $in: [...positionIds] } }, { session });
   const given = positionIds.filter((id) => named.includes(id));
   if (given.length === 0) return;
-  requireSameTenures(author);
   if (given.some((id) => author.without?.includes(id))) throw exceedsOwn();
   const holder = { _id: author.memberId, positionIds: { $all: given } };
   if (!(await members.findOne(holder, { session, projection: { _id: 1 } }))) throw exceedsOwn();
+  await requireSameTenures(author, groupId);
 }
 
 /** For what only administrators may. @throws EXCEEDS_OWN_PERMISSIONS */

@@ -41,10 +41,15 @@ export async function holdsThere(
   return true;
 }
 
-/** Whether a member leads a group, or one that it is in. */
-export async function leadsThere({ sessions }: Pick<Auth, 'sessions'>, memberId: string, groupId: string): Promise<boolean> {
+/** Whether a member leads a group, or one that it is in. @param without positions that count as not held */
+export async function leadsThere(
+  { sessions }: Pick<Auth, 'sessions'>,
+  memberId: string,
+  groupId: string,
+  without: readonly string[] = [],
+): Promise<boolean> {
   const found = await sessions.factsOfMember(memberId, { ...NOTHING_ASKED, groups: [groupId], actions: [] });
-  const place = found?.places.get(groupId);
+  const place = found && factsWithout(found, without).places.get(groupId);
   return place !== undefined && isTo(place, 'leader', '');
 }
 

@@ -1,6 +1,7 @@
 import type { ClientSession } from 'mongodb';
 import { DEEPEST, ROOT } from '#platform/validation/group-fields.ts';
 import { type Grant, PositionKind, Reach } from '#proto/musubi/position/v1/position.ts';
+import { TENURES_KEPT } from '../domain.ts';
 import { groupNotFound } from '../refusals.ts';
 import type { Store } from '../store.ts';
 import type { Group, Permission, Position, Standing } from './group.ts';
@@ -67,11 +68,35 @@ export async function putStanding(
   const isThat = version === undefined ? {} : { standings: version === 0 ? { $exists: false } : version };
   const isIt = { _id: standing.memberId, ...isThat };
   const oneMore = (count: string) => ({ $add: [{ $ifNull: [count, 0] }, 1] });
-  const counts = { standings: oneMore('$standings'), ...(hasOtherTenure ? { tenures: oneMore('$tenures') } : {}) };
-  const { matchedCount } = await members.updateOne(isIt, [{ $set: { groupIds, positionIds, invitedTo, ...counts } }], {
-    session,
-  });
+  const tenuresIn = { $slice: [{ $concatArrays: [orNone('$tenuresIn'), [{ $literal: group._id }]] }, -TENURES_KEPT] };
+  const tenure = hasOtherTenure ? { tenures: oneMore('$tenures'), tenuresIn } : {};
+  const after = { groupIds, positionIds, invitedTo, standings: oneMore('$standings'), ...tenure };
+  const { matchedCount } = await members.updateOne(isIt, [{ $set: after }], { session });
   return matchedCount > 0;
+}
+
+/**
+ * Whether a member, since it had so many tenures, came to hold a position that it may give something by in a group, or holds one for another time: one
+ * of the group or of those that it is in, or one that a policy names. Looked at outside of any transaction, so that nothing done by now is missed.
+ */
+export async function hasOtherTenures(
+  { members, groups, roles }: Pick<Store, 'members' | 'groups' | 'roles'>,
+  memberId: string,
+  since: number,
+  groupId: string,
+): Promise<boolean> {
+  const member = await members.findOne({ _id: memberId }, { projection: { tenures: 1, tenuresIn: 1 } });
+  const { tenures = 0, tenuresIn = [] } = member ?? {};
+  const changes = tenures - since;
+  if (changes === 0) return false;
+  // Of what was longer ago nothing is known any more, nor of what an older copy of the store has not.
+  if (changes < 0 || changes > tenuresIn.length) return true;
+  const changedIn = tenuresIn.slice(-changes);
+  const group = await groups.findOne({ _id: groupId }, { projection: { path: 1 } });
+  if (!group || group.path.some((id) => changedIn.includes(id))) return true;
+  const changed = await groups.find({ _id: { $in: changedIn } }, { projection: { 'positions.id': 1 } }).toArray();
+  const positionIds = changed.flatMap(({ positions }) => positions.map(({ id }) => id));
+  return (await roles.findOne({ mentioned: { $in: positionIds } }, { projection: { _id: 1 } })) !== null;
 }
 
 const KINDS: Partial<Record<PositionKind, Position['kind']>> = {

@@ -113,6 +113,7 @@ async function requireGives(
     store,
     session,
     author,
+    group._id,
     positions.map(({ id }) => id),
   );
   if (positions.some(({ kind }) => kind === 'leader')) await requireMayLeadThere(store, session, policies, author, group._id);
@@ -160,6 +161,7 @@ async function apply(
   const isBroughtIn = (after.isMember && !before.isMember && !byItself) || (after.isInvited && !before.isInvited);
   const ofAll = isBroughtIn ? group.positions.filter(({ kind }) => kind === 'member') : [];
   await requireGives(store, session, group, [...added, ...ofAll], author, policies);
-  await putStanding(store, session, group, after, { hasOtherTenure: added.length > 0 || (isRetermed && bound.length > 0) });
+  const isBound = bound.some(({ id }) => !before.positionIds.includes(id));
+  await putStanding(store, session, group, after, { hasOtherTenure: isBound || (isRetermed && bound.length > 0) });
   return before;
 }

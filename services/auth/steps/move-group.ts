@@ -14,22 +14,26 @@ interface Kept {
 
 /**
  * Moves a group with all that is below it. Who leads what it comes to be in leads it, too, from then on: who is no administrator gives by
- * that nothing in it that it does not hold there itself without end, puts it where it may make groups, and moves nothing into or out of what
- * policies name.
+ * that nothing in it that it does not hold there itself without end, also of what those who lead it may do, puts it where it may make groups, and moves nothing into
+ * or out of what policies name.
  *
- * @throws GROUP_NOT_FOUND, GROUP_CYCLE, GROUP_TOO_DEEP, EXCEEDS_OWN_PERMISSIONS
+ * @throws GROUP_NOT_FOUND, GROUP_CYCLE, GROUP_TOO_DEEP, EXCEEDS_OWN_PERMISSIONS, PERMISSION_REVOKED
  */
 export const moveGroup: PermittedStep<MoveGroupRequest, MoveGroupResponse, Kept> = {
   takesAway: true,
   async do({ store, session }, { groupId, parentId, endingIds }, author, policies) {
-    const { path } = await requireGroup(store, session, groupId);
+    const { path, positions } = await requireGroup(store, session, groupId);
     const parent = await requireParent(store, session, parentId);
     if (parent.path.includes(groupId)) throw groupCycle();
     const before = path.slice(0, -1);
     await requireHeldThere(author, parentId, [{ action: 'group.create', reach: 'here' }]);
     const giver = author && { ...author, without: endingIds };
     await requireAllowed(store, session, giver, groupId, { from: before, to: parent.path });
-    if (parent.path.some((id) => !before.includes(id))) await requireMayLeadThere(store, session, policies, giver, groupId);
+    if (parent.path.some((id) => !before.includes(id))) {
+      const leading = positions.filter(({ kind }) => kind === 'leader').flatMap(({ permissions }) => permissions);
+      await requireHeldThere(giver, groupId, leading);
+      await requireMayLeadThere(store, session, policies, giver, groupId);
+    }
     const [deepest] = await store.groups
       .aggregate<{ length: number }>(
         [{ $match: { path: groupId } }, { $group: { _id: null, length: { $max: { $size: '$path' } } } }],

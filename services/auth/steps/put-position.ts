@@ -3,7 +3,7 @@ import { invalidFields } from '#platform/errors.ts';
 import type { PutPositionRequest, PutPositionResponse } from '#proto/musubi/auth/v1/auth.ts';
 import type { Position } from '../groups/group.ts';
 import { beyond, positionOf, requireGroup } from '../groups/store.ts';
-import { type PermittedStep, requireHeldThere } from '../permitted.ts';
+import { type Author, type PermittedStep, requireHeldThere, requireSameTenures } from '../permitted.ts';
 import { mayNotLessenLeaders } from '../refusals.ts';
 
 interface Kept {
@@ -15,8 +15,8 @@ interface Kept {
 
 /**
  * Puts a position of a group in place. Who is no administrator has it permit nothing more that it does not hold there itself, whoever
- * is bound to it, and for as long as those are who are. From leaders only who leads there takes something: otherwise who may change positions would
- * rule a group that they lead by name, and have others lead it that way.
+ * is bound to it, and for as long as those are who are. From leaders only who leads there for as long takes something: otherwise who may change
+ * positions, or stands in for a leader, would rule a group that they lead by name, and have others lead it that way.
  *
  * @throws GROUP_NOT_FOUND, EXCEEDS_OWN_PERMISSIONS, PERMISSION_REVOKED, PERMISSION_DENIED
  */
@@ -30,7 +30,7 @@ export const putPosition: PermittedStep<PutPositionRequest, PutPositionResponse,
     const giver = author && { ...author, without: tenure?.endingSoonerIds };
     await requireHeldThere(giver, groupId, beyond(position.permissions, before?.permissions ?? []));
     const isLess = before?.kind === 'leader' && beyond(before.permissions, position.permissions).length > 0;
-    if (isLess && author && !author.isAdmin && !(await author.leadsThere(groupId))) throw mayNotLessenLeaders();
+    if (isLess && !(await leadsForAsLong(giver, groupId))) throw mayNotLessenLeaders();
     // It keeps its place, so that an undo leaves the list as it was.
     const after = before ? positions.map((one) => (one === before ? position : one)) : [...positions, position];
     // A name is not Auth's: who follows the group need not be asked about again for one.
@@ -47,3 +47,15 @@ export const putPosition: PermittedStep<PutPositionRequest, PutPositionResponse,
     await store.groups.updateOne({ _id: groupId }, { $set: { positions }, $inc: { version: 1 } }, { session });
   },
 };
+
+/**
+ * Whether the author leads a group, for as long as those do from whom it takes something.
+ *
+ * @throws PERMISSION_REVOKED
+ */
+async function leadsForAsLong(author: Author | undefined, groupId: string): Promise<boolean> {
+  if (!author || author.isAdmin) return true;
+  if (!(await author.leadsThere(groupId, author.without))) return false;
+  await requireSameTenures(author, groupId);
+  return true;
+}

@@ -1,0 +1,172 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import test from 'ava';
+import { ROOT } from '#platform/validation/group-fields.ts';
+import { type Grant, PositionKind, type Tenure } from '#proto/musubi/position/v1/position.ts';
+import { openTestAuth, type TestAuth } from '../auth.fixture.ts';
+import { TENURES_KEPT } from '../domain.ts';
+import { grant, groupsOf, NO_TENURE, operation } from '../groups/groups.fixture.ts';
+import { NOTHING_ASKED } from '../question.ts';
+import { putRootGroup } from '../rpcs/put-root-group.ts';
+
+// What who gives something came to hold, or holds for another time, after it was said for how long it holds what it has.
+
+let auth: TestAuth;
+let { member, made } = {} as ReturnType<typeof groupsOf>;
+test.before(async () => {
+  auth = await openTestAuth(process.env.MUSUBI_MONGODB_URL);
+  ({ member, made } = groupsOf(auth));
+  await putRootGroup(auth.store, []);
+});
+test.after.always(() => auth?.close());
+
+const REVOKED = { code: 'PERMISSION_REVOKED' };
+
+type Someone = Awaited<ReturnType<typeof member>>;
+
+/** Has a member of a group be bound to exactly these positions, as the system itself does. */
+const bind = (groupId: string, { memberId }: Someone, positionIds: string[], tenure: Partial<Tenure> = {}) =>
+  auth.steps.changeStandings({
+    ...operation(),
+    groupId,
+    changes: [{ memberId, isMember: true, positions: { positionIds } }],
+    tenure: { ...NO_TENURE, ...tenure },
+  });
+const tenuresOf = async ({ memberId }: Someone) => (await auth.sessions.factsOfMember(memberId, NOTHING_ASKED))?.tenures ?? 0;
+/** Has one bind another one, as it was allowed to when it had so many tenures. */
+const give = (groupId: string, by: Someone, since: number, { memberId }: Someone, positionIds: string[]) =>
+  auth.steps.changeStandings({
+    ...operation(),
+    groupId,
+    changes: [{ memberId, isMember: true, positions: { positionIds } }],
+    tenure: NO_TENURE,
+    permit: by.permit(groupId, 'position.bind', since),
+  });
+
+test.serial('who came to hold a position meanwhile, or for another time, gives nothing by what was said before', async (t) => {
+  const [leader, deputy, friend] = [await member(), await member(), await member()];
+  const group = await made(leader.memberId);
+  const below = await made(leader.memberId, group.groupId);
+  const [led, ledBelow] = [[group.leader.positionId], [below.leader.positionId]];
+  await bind(group.groupId, deputy, led);
+  await bind(below.groupId, friend, []);
+  const asked = await tenuresOf(deputy);
+  const giveBelow = (positionIds: string[], since = asked) => give(below.groupId, deputy, since, friend, positionIds);
+  await t.notThrowsAsync(giveBelow(ledBelow), 'nothing has changed');
+  await giveBelow([]);
+  await bind(below.groupId, deputy, ledBelow);
+  await t.throwsAsync(giveBelow(ledBelow), REVOKED, 'that may end sooner than what it gives');
+  await t.notThrowsAsync(giveBelow(ledBelow, await tenuresOf(deputy)), 'asked for again');
+  await t.notThrowsAsync(giveBelow([]), 'it gives nothing');
+  const before = await tenuresOf(deputy);
+  await bind(group.groupId, deputy, led, { shortens: true });
+  await t.throwsAsync(giveBelow(ledBelow, before), REVOKED, 'it holds that for less long now');
+  const now = await tenuresOf(deputy);
+  await bind(below.groupId, deputy, []);
+  t.is(await tenuresOf(deputy), now, 'of what is taken away Auth knows');
+  await t.notThrowsAsync(giveBelow(ledBelow, now));
+});
+
+test.serial('what somebody is bound to where it gives nothing by that hinders nothing, however often', async (t) => {
+  const [leader, friend, other] = [await member(), await member(), await member()];
+  const named = grant(PositionKind.POSITION_KIND_UNSPECIFIED);
+  const [group, elsewhere] = [await made(leader.memberId), await made(other.memberId)];
+  const withNamed = await made(undefined, ROOT, named);
+  const giveIt = (since: number) => give(group.groupId, leader, since, friend, [group.leader.positionId]);
+  const rebind = async () => {
+    await bind(elsewhere.groupId, leader, []);
+    await bind(elsewhere.groupId, leader, [elsewhere.leader.positionId]);
+  };
+  const asked = await tenuresOf(leader);
+  await rebind();
+  await t.notThrowsAsync(giveIt(asked));
+  await bind(group.groupId, friend, []);
+  await auth.role(`knows-${named.positionId}`, [
+    `permit (principal in Musubi::Position::"${named.positionId}", action == Musubi::Action::"audit.list", resource);`,
+  ]);
+  await bind(withNamed.groupId, leader, [named.positionId]);
+  await t.throwsAsync(giveIt(asked), REVOKED, 'policies name it: by that it may hold something anywhere');
+  const now = await tenuresOf(leader);
+  for (let times = 0; times < TENURES_KEPT; times++) await rebind();
+  await t.notThrowsAsync(giveIt(now));
+  await bind(group.groupId, friend, []);
+  await rebind();
+  await t.throwsAsync(giveIt(now), REVOKED, 'of so long ago nothing is known any more');
+  await t.throwsAsync(giveIt(now + 1_000), REVOKED, 'nor by an older copy of the store');
+});
+
+test.serial('who comes to lead in the place of one who leaves gives nothing by what was said before', async (t) => {
+  await auth.role('leaves', ['permit (principal, action == Musubi::Action::"group.leave", resource);']);
+  const [leader, deputy, friend] = [await member('leaves'), await member(), await member()];
+  const group = await made(leader.memberId);
+  const led = [group.leader.positionId];
+  for (const one of [deputy, friend]) await bind(group.groupId, one, []);
+  const asked = await tenuresOf(deputy);
+  await auth.steps.changeStandings({
+    ...operation(),
+    groupId: group.groupId,
+    changes: [
+      { memberId: leader.memberId, isMember: false, positions: { positionIds: [] } },
+      { memberId: deputy.memberId, positions: { positionIds: led } },
+    ],
+    tenure: { ...NO_TENURE, leaders: { memberIds: [deputy.memberId] } },
+    permit: leader.permit(group.groupId, 'group.leave'),
+  });
+  await t.throwsAsync(give(group.groupId, deputy, asked, friend, led), REVOKED);
+});
+
+test.serial('what somebody comes to hold while a pivot looks does not count, either', async (t) => {
+  const binding = grant(PositionKind.POSITION_KIND_UNSPECIFIED, ['position.bind', 'here']);
+  const group = await made(undefined, ROOT, binding);
+  const led = [group.leader.positionId];
+  const [one, friend] = [await member(), await member()];
+  await bind(group.groupId, one, [binding.positionId]);
+  await bind(group.groupId, friend, []);
+  const asked = await tenuresOf(one);
+  const { sessions, store } = auth;
+  const look = sessions.factsOfMember.bind(sessions);
+  let leads: Promise<unknown> | undefined;
+  // It is answered only after that pivot, which it waits for; in the store it is before.
+  sessions.factsOfMember = async (...args) => {
+    leads ??= bind(group.groupId, one, [binding.positionId, ...led]);
+    while (!(await store.members.findOne({ _id: one.memberId, positionIds: led[0] ?? '' }))) await sleep(5);
+    return await look(...args);
+  };
+  await t.throwsAsync(give(group.groupId, one, asked, friend, led), REVOKED);
+  sessions.factsOfMember = look;
+  await leads;
+  await t.notThrowsAsync(give(group.groupId, one, await tenuresOf(one), friend, led), 'asked for again');
+});
+
+test.serial(
+  'nobody comes to lead a group by moving it into one of its own of which the leaders may do nothing below',
+  async (t) => {
+    const changing = grant(PositionKind.POSITION_KIND_UNSPECIFIED, ['group.move', 'here'], ['position.update', 'here']);
+    const [one, leader] = [await member(), await member()];
+    const [group, own] = [await made(undefined, ROOT, changing), await made(one.memberId)];
+    await bind(group.groupId, one, [changing.positionId]);
+    await bind(group.groupId, leader, [group.leader.positionId]);
+    const put = (groupId: string, { positionId }: Grant, action: string, ...permissions: [string, 'here'][]) =>
+      auth.steps.putPosition({
+        ...operation(),
+        groupId,
+        position: { ...grant(PositionKind.POSITION_KIND_LEADER, ...permissions), positionId },
+        tenure: undefined,
+        permit: one.permit(groupId, action),
+      });
+    const move = (by: Someone) =>
+      auth.steps.moveGroup({
+        ...{ ...operation(), groupId: group.groupId, parentId: own.groupId, endingIds: [] },
+        permit: by.permit(group.groupId, 'group.move'),
+      });
+    await put(own.groupId, own.leader, 'group.update', ['group.create', 'here']);
+    await t.throwsAsync(move(one), { code: 'EXCEEDS_OWN_PERMISSIONS' });
+    const denied = { code: 'PERMISSION_DENIED' };
+    await t.throwsAsync(
+      put(group.groupId, group.leader, 'position.update'),
+      denied,
+      'which would leave them nothing but the name',
+    );
+    await bind(own.groupId, leader, [own.leader.positionId]);
+    await t.notThrowsAsync(move(leader), 'who leads it');
+  },
+);
