@@ -78,7 +78,10 @@ test('who is being deleted gives nothing: what it is bound to until a moment it 
   await change(groupId, memberId, { bind: [leading], until: end });
   const ending = async () => (await service.listEnding({ operationId: job().of('ending'), memberId }, call)).positionIds;
   const update = () =>
-    service.beginUpdatePosition({ operationId: job().of('update'), groupId, positionId, byMemberId: memberId }, call);
+    service.beginUpdatePosition(
+      { operationId: job().of('update'), groupId, positionId, permissions: undefined, byMemberId: memberId },
+      call,
+    );
   await change(groupId, randomUUID(), { bind: [positionId] });
   await closeAndRelease(memberId, at);
   const gives = [ending, update, () => begin(groupId, randomUUID(), { bind: [positionId], byMemberId: memberId })];
