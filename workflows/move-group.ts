@@ -21,17 +21,25 @@ export const moveGroup = saga(
     [
       group.closeGroup,
       group.beginMoveGroup,
+      pivot(auth.moveGroup),
+      finish(websocket.narrowSockets, ofAll),
+      finish(group.commitGroup, (groupId) => ({ groupId })),
+    ],
+    [
+      group.closeGroup,
+      group.beginMoveGroup,
       position.listEnding,
       pivot(auth.moveGroup),
       finish(websocket.narrowSockets, ofAll),
       finish(group.commitGroup, (groupId) => ({ groupId })),
     ],
   ],
-  async ({ step }, { groupId, parentId, byMemberId, expectedVersion }: MoveGroupInput) => {
+  async ({ step, since }, { groupId, parentId, byMemberId, expectedVersion }: MoveGroupInput) => {
     // Nothing new begins below it from here on, so what others still send does not hold this up.
     await step(group.closeGroup, { groupId });
     const { leftParentId } = await step(group.beginMoveGroup, { groupId, parentId, expectedVersion });
-    const { positionIds: endingIds } = await step(position.listEnding, { memberId: byMemberId });
+    // Whoever moves it: runs of before do not know.
+    const { positionIds: endingIds } = since(2) ? await step(position.listEnding, { memberId: byMemberId }) : { positionIds: [] };
     await step(auth.moveGroup, { groupId, parentId, endingIds });
     // What is allowed in it and below it, to whomever, goes by what is above it.
     await step(websocket.narrowSockets, ofGroup({ groupId, leftParentId }));

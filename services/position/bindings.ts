@@ -3,7 +3,7 @@ import type { Which } from '#platform/state.ts';
 import { MOST_BINDINGS } from '#platform/validation/position-fields.ts';
 import type { AggregateVersion } from '#proto/musubi/aggregate/v1/aggregate.ts';
 import type { Binding, Bindings } from './domain.ts';
-import { memberDeleting, notBegun, tooManyBindings } from './refusals.ts';
+import { memberDeleting, notBegun, permissionRevoked, tooManyBindings } from './refusals.ts';
 
 // Who is bound to which position, in the store. The aggregate is all that a member is bound to in a group; its ID is that of the group and
 // that of the member, with a dot between.
@@ -191,21 +191,26 @@ export async function leadersBesides(
 }
 
 /**
- * To which positions, in any group, a member is bound for less long than until then, or a job is about to bind it: Auth may have been told of that already.
+ * To which positions, in any group, who gives something is bound for less long than until then, or a job is about to bind it: Auth may have been told
+ * of that already.
  *
  * @param until null: without end
+ * @throws PERMISSION_REVOKED for who is being deleted: it was let go, and is bound again should that be undone
  */
 export async function endingBefore(tx: Transaction, memberId: string, until: Date | null): Promise<string[]> {
-  const rows = await tx.query<{ positionId: string }>(sql`
+  const [row] = await tx.query<{ positionIds: string[]; isClosed: boolean }>(sql`
     with held as (
       select position_id, until from bindings where member_id = ${memberId}
       union all
       select p."positionId", p.until from binding_versions v, jsonb_to_recordset(v.pending) as p("positionId" text, until timestamptz)
       where v.member_id = ${memberId} and v.lock_holder is not null
     )
-    select distinct position_id as "positionId" from held
-    where until < coalesce(${until}::timestamptz, 'infinity') order by position_id`);
-  return rows.map((row) => row.positionId);
+    select array(
+        select distinct position_id from held where until < coalesce(${until}::timestamptz, 'infinity') order by position_id
+      ) as "positionIds",
+      exists (select from closed_members where member_id = ${memberId}) as "isClosed"`);
+  if (row?.isClosed) throw permissionRevoked();
+  return row?.positionIds ?? [];
 }
 
 /** For how long members are bound to a position, or jobs are about to bind them; null: without end. */

@@ -1,4 +1,12 @@
-import { aborted, alreadyExists, failedPrecondition, invalidFields, type MusubiError, notFound } from '#platform/errors.ts';
+import {
+  aborted,
+  alreadyExists,
+  failedPrecondition,
+  invalidFields,
+  type MusubiError,
+  notFound,
+  permissionDenied,
+} from '#platform/errors.ts';
 import { MOST_BINDINGS, MOST_POSITIONS } from '#platform/validation/position-fields.ts';
 
 const refuse = (field: string, message: string): MusubiError => invalidFields([{ field, message }]);
@@ -46,3 +54,6 @@ export const positionInUse = (): MusubiError => failedPrecondition('POSITION_IN_
 export const notBegun = (): MusubiError => failedPrecondition('LOCK_NOT_HELD', 'this job has not begun to change it');
 
 export const memberDeleting = (): MusubiError => failedPrecondition('MEMBER_DELETING', 'the member is being deleted');
+
+/** Who is being deleted gives nothing any more: Auth has closed its login. */
+export const permissionRevoked = (): MusubiError => permissionDenied('PERMISSION_REVOKED');

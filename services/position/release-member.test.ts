@@ -71,6 +71,26 @@ test('a member that is deleted is bound to nothing, and nobody binds it; undone,
   await t.throwsAsync(release(memberId, at), { code: 'OPERATION_UNDONE' });
 });
 
+test('who is being deleted gives nothing: what it is bound to until a moment it may be bound to again', async (t) => {
+  const { groupId, leading } = await createGroup();
+  const { positionId } = await createPosition(groupId);
+  const [memberId, at, end] = [randomUUID(), job(), new Date(Date.now() + 86_400_000).toISOString()];
+  await change(groupId, memberId, { bind: [leading], until: end });
+  const ending = async () => (await service.listEnding({ operationId: job().of('ending'), memberId }, call)).positionIds;
+  const update = () =>
+    service.beginUpdatePosition(
+      { operationId: job().of('update'), groupId, positionId, permissions: undefined, byMemberId: memberId },
+      call,
+    );
+  await change(groupId, randomUUID(), { bind: [positionId] });
+  await closeAndRelease(memberId, at);
+  const gives = [ending, update, () => begin(groupId, randomUUID(), { bind: [positionId], byMemberId: memberId })];
+  for (const give of gives) await t.throwsAsync(give(), { code: 'PERMISSION_REVOKED' });
+  await undo(at.of('release'));
+  await undo(at.of('close'));
+  t.deepEqual(await ending(), [leading]);
+});
+
 test('while another job changes what a member is bound to, its release waits; what was removed meanwhile is not given back', async (t) => {
   const { groupId, leading } = await createGroup();
   const { positionId } = await createPosition(groupId);

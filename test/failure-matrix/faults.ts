@@ -11,7 +11,7 @@ export const FAULTS = [
   'cancelled after',
   'undo fails three times',
 ] as const;
-/** And those of a saga as a whole: all its steps are applied twice; and once more all, with all undos, as its pivot is refused. */
+/** And those of a saga as a whole: all its steps are applied twice; and once more all up to its pivot, which is given up then, with all undos. */
 export const REPEATED = ['all applied twice', 'all applied twice, and undone twice'] as const;
 export type Fault = (typeof FAULTS)[number] | (typeof REPEATED)[number];
 
@@ -20,7 +20,7 @@ const isRepeated = (fault: Fault): boolean => REPEATED.some((one) => one === fau
 /** What shall happen to one workflow. */
 export interface Plan {
   fault: Fault;
-  /** The activity it happens to: `member.createMember`. Of what is repeated that which is refused, if any is. */
+  /** The activity it happens to: `member.createMember`. Of what is repeated that which is given up, if any is. */
   step?: string;
   cancel: () => Promise<unknown>;
 }
@@ -71,7 +71,7 @@ export function faulty(activities: Record<string, unknown>, plans: Map<string, P
             failedUndos.set(key, failed + 1);
             if (failed < 3) throw away();
           }
-          if (plan && isRepeated(plan.fault) && plan.step !== name) await apply(step, request);
+          if (plan && isRepeated(plan.fault)) await apply(step, request);
           if (plan?.step !== name) return await apply(step, request);
           // What is applied first counts only if it was: others may hold what it works on.
           const count = (): number => {
@@ -81,7 +81,6 @@ export function faulty(activities: Record<string, unknown>, plans: Map<string, P
           };
           switch (plan.fault) {
             case 'refused before':
-            case 'all applied twice, and undone twice':
             case 'undo fails three times':
               // A step that may not fail is asked again: a fix came meanwhile.
               if (count() > 2) return await apply(step, request);
@@ -91,7 +90,8 @@ export function faulty(activities: Record<string, unknown>, plans: Map<string, P
               if (count() <= 2) throw away();
               return answer;
             }
-            case 'applied then given up': {
+            case 'applied then given up':
+            case 'all applied twice, and undone twice': {
               const answer = await apply(step, request);
               if (count() > 2) return answer;
               throw refusal(step);

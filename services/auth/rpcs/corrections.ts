@@ -155,7 +155,8 @@ export const correctStanding = (store: Store, request: CorrectStandingRequest): 
       isInvited: !isIn && (isInvited ?? invitedTo.includes(groupId)),
       positionIds: positions?.positionIds ?? bound,
     };
-    if (!(await putStanding(store, session, group, standing, { version }))) throw new Changed();
+    const hasOtherTenure = standing.positionIds.some((id) => !bound.includes(id));
+    if (!(await putStanding(store, session, group, standing, { version, hasOtherTenure }))) throw new Changed();
     return [];
   });
 

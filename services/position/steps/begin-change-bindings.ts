@@ -44,6 +44,7 @@ interface Kept {
  * successor is bound to the position of its leaders by the same job, for as long as it would have been.
  *
  * @throws INVALID_ARGUMENT, MEMBER_DELETING, GROUP_NOT_FOUND (but where a member only goes), POSITION_NOT_FOUND, BUILT_IN, TOO_MANY_BINDINGS;
+ *   PERMISSION_REVOKED where who gives something is being deleted;
  *   POSITION_BUSY (retryable) while another job changes what one of the two is bound to there, or deletes or
  *   changes a position: by that something is given to those who hold it
  */

@@ -9,7 +9,7 @@ import { lockPosition } from './lock.ts';
 /**
  * Begins to give a position another name, or other permissions. By these something is given to all who hold it, for as long as they do.
  *
- * @throws INVALID_ARGUMENT, INVALID_POSITION, NAME_TAKEN, and as {@link lockPosition}
+ * @throws INVALID_ARGUMENT, INVALID_POSITION, NAME_TAKEN, PERMISSION_REVOKED where who changes it is being deleted, and as {@link lockPosition}
  */
 export const beginUpdatePosition = lockPosition<BeginUpdatePositionRequest, BeginUpdatePositionResponse>(
   async (tx, position, { byMemberId, ...given }) => {
