@@ -1,3 +1,4 @@
+import slotOf from 'cluster-key-slot';
 import { Cluster, Redis } from 'ioredis';
 import { atMost, whenAborted } from '../concurrency/abort.ts';
 import { CONNECT_TIMEOUT_MS } from '../concurrency/timeouts.ts';
@@ -74,6 +75,26 @@ export function connectRedisOrCluster(url: Secret, log: Logger, options: Connect
     maxRedirections: 8,
   });
   return heard(cluster, log);
+}
+
+/**
+ * A connection of its own to the server that has a key, for commands that block. The caller closes it.
+ *
+ * @param client that is connected to all nodes, where it is a cluster
+ */
+export function connectOwner(
+  url: Secret,
+  client: Redis | Cluster,
+  key: string,
+  log: Logger,
+  options: ConnectionOptions = {},
+): Redis {
+  if (!('slots' in client)) return connectRedis(url, log, options);
+  const owner = client
+    .nodes('master')
+    .find(({ options: { host, port } }) => `${host}:${port}` === client.slots[slotOf(key)]?.[0]);
+  if (!owner) throw unavailable('STORE_UNAVAILABLE', 'no node has the key');
+  return heard(owner.duplicate({ ...ofEvery, retryStrategy: retryPause, ...options }), log);
 }
 
 /** Without a listener an error would end the process; the calls that fail of it say so too. */
