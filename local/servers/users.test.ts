@@ -239,7 +239,7 @@ test('on Redis a program reads what is its own, the relay no more than outboxes,
 
   // The relay empties an outbox.
   const { context, published, end } = relaying();
-  const source = new RedisSource({ name: 'job', url: new Secret(urlOf('relay')), stream: 'outbox:job', log });
+  const source = new RedisSource({ name: 'job', url: new Secret(urlOf('relay')), place: 'outbox:job', log });
   const running = source.run(context);
   t.deepEqual(await Promise.race([published, running.then(() => [])]), ['job.completed']);
   end();

@@ -31,6 +31,8 @@ export interface EventMessage {
 }
 
 const CONTENT_TYPE = 'application/json';
+/** What decides on the partition in place of the message's key. CloudEvents, "Partitioning" extension */
+export const PARTITION_KEY = 'ce_partitionkey';
 
 export interface WireMessage {
   key: string;
@@ -54,6 +56,7 @@ export function toWire(event: OutboxRecord, source: string, traceparent: string)
       ce_subject: event.aggregateId,
       // CloudEvents allows lower-case letters and digits only in the names of extensions.
       ce_aggregateversion: String(event.version),
+      ...(event.orderKey ? { [PARTITION_KEY]: event.orderKey } : {}),
       ...(traceparent ? { traceparent } : {}),
     },
   };

@@ -1,10 +1,10 @@
 import { type Span, trace } from '@opentelemetry/api';
 import { Counter, Histogram } from '@prometheus-io/client';
-import { type Kafka, type KafkaJSProtocolError, Partitioners, type Producer } from 'kafkajs';
+import { type ICustomPartitioner, type Kafka, type KafkaJSProtocolError, Partitioners, type Producer } from 'kafkajs';
 import { type OutboxRecord, topicOf } from '../outbox/event.ts';
 import { contextFrom, metrics, SpanKind, traceparentOf, tracerOf } from '../process/telemetry.ts';
 import { type KafkaOptions, kafkaClient } from './client.ts';
-import { toWire, type WireMessage } from './event-message.ts';
+import { PARTITION_KEY, toWire, type WireMessage } from './event-message.ts';
 import { ensureTopics, type TopicOptions } from './topics.ts';
 
 const relayed = new Counter({
@@ -56,7 +56,7 @@ export async function openPublisher(source: string, options: KafkaOptions & Topi
 
 async function openProducer(kafka: Kafka): Promise<Producer> {
   const producer = kafka.producer({
-    createPartitioner: Partitioners.DefaultPartitioner, // murmur2 of the key, as every other Kafka client does
+    createPartitioner,
     idempotent: true,
     maxInFlightRequests: 1,
     retry: { retries: 5, initialRetryTime: 50 },
@@ -64,6 +64,15 @@ async function openProducer(kafka: Kafka): Promise<Producer> {
   await producer.connect();
   return producer;
 }
+
+/** By murmur2 of the key, as every other Kafka client does; of what keeps its order with others, by the key that they share. */
+const createPartitioner: ICustomPartitioner = () => {
+  const byKey = Partitioners.DefaultPartitioner();
+  return ({ message, ...rest }) => {
+    const shared = message.headers?.[PARTITION_KEY];
+    return byKey({ ...rest, message: typeof shared === 'string' ? { ...message, key: shared } : message });
+  };
+};
 
 class KafkaPublisher implements Publisher {
   readonly #kafka: Kafka;

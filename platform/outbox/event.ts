@@ -7,8 +7,10 @@ import { newId } from '../validation/id.ts';
 export interface OutboxEvent {
   /** "member", "job", …: the topic is `${aggregateType}.events`. */
   aggregateType: string;
-  /** The message's key: events of one aggregate keep their order. */
+  /** The message's key: events of one aggregate keep their order, and of a compacted topic the last one stays. */
   aggregateId: string;
+  /** Events with the same one keep their order, whatever aggregates they are of. Default: the aggregate's ID. */
+  orderKey?: string;
   /** The aggregate's version after the change: 1, 2, 3, … */
   version: number;
   /** "member.created" */
@@ -45,6 +47,7 @@ export interface StoredEvent {
   json?: unknown;
   traceparent?: unknown;
   time: unknown;
+  orderkey?: unknown;
 }
 
 const stored = z.object({
@@ -56,6 +59,8 @@ const stored = z.object({
   type: z.string().min(1),
   traceparent: z.string().default(''),
   time: z.coerce.date(),
+  // Streams hold texts only: an empty one is none.
+  orderkey: z.string().optional(),
 });
 
 /** @throws when it is no event; the message holds nothing of its content */
@@ -65,11 +70,11 @@ export function parseStored(row: StoredEvent): OutboxRecord {
     const faults = parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`);
     throw new Error(`it is not an event: ${faults.join('; ')}`);
   }
-  const { aggregatetype: aggregateType, aggregateid: aggregateId, ...event } = parsed.data;
+  const { aggregatetype: aggregateType, aggregateid: aggregateId, orderkey, ...event } = parsed.data;
   const payload = row.json === undefined ? row.payload : parseJson(row.json);
   // JSON's null is a tombstone; what is missing is a mistake, and would take the key's last state out of a compacted topic.
   if (payload === undefined) throw new Error('it is not an event: payload: is missing');
-  return { ...event, aggregateType, aggregateId, payload };
+  return { ...event, aggregateType, aggregateId, payload, ...(orderkey ? { orderKey: orderkey } : {}) };
 }
 
 function parseJson(text: unknown): unknown {

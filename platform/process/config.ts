@@ -109,6 +109,12 @@ export const postgresUrl = () => storeUrl('postgres://user:password@host:5432/po
 /** Of one server or several, `host:port,host:port`. */
 export const mongodbUrl = () => storeUrl('mongodb://host:27017/?replicaSet=rs0', 'mongodb', 'mongodb+srv');
 export const redisUrl = () => storeUrl('redis://host:6379', 'redis', 'rediss');
+/** Of one server, or of some nodes of a Redis Cluster. */
+export const redisOrClusterUrl = () =>
+  storeUrl(
+    'redis://host:6379, or redis+cluster://host:6379,host:6379',
+    ...['redis', 'rediss', 'redis+cluster', 'rediss+cluster'],
+  );
 
 /** Where clients find us. */
 export const httpUrl = () => z.url({ protocol: /^https?$/, error: 'must be a URL like https://musubi.example.org' });

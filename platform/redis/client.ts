@@ -1,4 +1,5 @@
-import { Redis } from 'ioredis';
+import slotOf from 'cluster-key-slot';
+import { Cluster, Redis } from 'ioredis';
 import { atMost, whenAborted } from '../concurrency/abort.ts';
 import { CONNECT_TIMEOUT_MS } from '../concurrency/timeouts.ts';
 import { unavailable } from '../errors.ts';
@@ -6,9 +7,10 @@ import type { Secret } from '../process/config.ts';
 import type { Lifecycle } from '../process/lifecycle.ts';
 import type { Logger } from '../process/log.ts';
 import { sparing } from '../process/probe.ts';
+import { parseRedisUrl } from './address.ts';
 import { toRedisError } from './errors.ts';
 
-export type { Redis } from 'ioredis';
+export type { Cluster, Redis } from 'ioredis';
 
 /**
  * Opens a client of the Redis server, registers probes and stop: without an answer the process is not ready, while
@@ -18,14 +20,7 @@ export type { Redis } from 'ioredis';
  */
 export async function openRedis({ url, log, lifecycle }: { url: Secret; log: Logger; lifecycle: Lifecycle }): Promise<Redis> {
   const redis = connectRedis(url, log, { commandTimeout: 3_000, maxRetriesPerRequest: 0 });
-  let told = '';
-  redis.on('error', ({ message }: Error) => {
-    if (message !== told) log.warn({ reason: message }, 'Redis is away');
-    told = message;
-  });
-  redis.on('ready', () => {
-    told = '';
-  });
+  tellOnce(redis, log);
   lifecycle.onReady('redis', () => redis.ping());
   // Needs memory, as everything does that is written; the key is gone again by itself.
   const write = (): Promise<unknown> => guarded(() => redis.set('write-probe', '1', 'EX', 60));
@@ -35,23 +30,77 @@ export async function openRedis({ url, log, lifecycle }: { url: Secret; log: Log
   return redis;
 }
 
-/** A connection of its own, for commands that block. The caller closes it. */
-export function connectRedis(
-  url: Secret,
-  log: Logger,
-  options: { commandTimeout?: number; maxRetriesPerRequest?: number | null } = {},
-): Redis {
-  const redis = new Redis(url.reveal(), {
-    connectTimeout: CONNECT_TIMEOUT_MS,
-    keepAlive: 10_000,
-    retryStrategy: (attempt) => Math.min(50 * 2 ** Math.min(attempt, 6), 1_000),
-    // The write that was under way when the connection broke may have happened: only the caller knows whether to repeat it.
-    autoResendUnfulfilledCommands: false,
-    ...options,
+/** Warns of each problem once, until it is over. */
+export function tellOnce(redis: Redis | Cluster, log: Logger): void {
+  let told = '';
+  redis.on('error', ({ message }: Error) => {
+    if (message !== told) log.warn({ reason: message }, 'Redis is away');
+    told = message;
   });
-  // Without a listener an error would end the process; the calls that fail of it say so too.
-  redis.on('error', (error: Error) => log.debug({ reason: error.message }, 'Redis is away'));
-  return redis;
+  redis.on('ready', () => {
+    told = '';
+  });
+}
+
+interface ConnectionOptions {
+  commandTimeout?: number;
+  maxRetriesPerRequest?: number | null;
+}
+
+const retryPause = (attempt: number): number => Math.min(50 * 2 ** Math.min(attempt, 6), 1_000);
+
+const ofEvery = {
+  connectTimeout: CONNECT_TIMEOUT_MS,
+  keepAlive: 10_000,
+  // The write that was under way when the connection broke may have happened: only the caller knows whether to repeat it.
+  autoResendUnfulfilledCommands: false,
+};
+
+/** A connection of its own, for commands that block. The caller closes it. */
+export function connectRedis(url: Secret, log: Logger, options: ConnectionOptions = {}): Redis {
+  const redis = new Redis(url.reveal(), { ...ofEvery, retryStrategy: retryPause, ...options });
+  return heard(redis, log);
+}
+
+/** The same to one server, or to all nodes of a cluster, each of which is connected to when it is needed. */
+export function connectRedisOrCluster(url: Secret, log: Logger, options: ConnectionOptions = {}): Redis | Cluster {
+  const { isCluster, nodes, username, password, tls } = parseRedisUrl(url);
+  if (!isCluster) return connectRedis(url, log, options);
+  const user = { ...(username ? { username } : {}), ...(password ? { password } : {}), ...(tls ? { tls: {} } : {}) };
+  const cluster = new Cluster(nodes, {
+    redisOptions: { ...ofEvery, ...user, ...options },
+    clusterRetryStrategy: retryPause,
+    // What was under way when a connection broke is not sent again, as above. Of nodes that change places a command has not been done.
+    retryDelayOnFailover: 0,
+    maxRedirections: 8,
+  });
+  return heard(cluster, log);
+}
+
+/**
+ * A connection of its own to the server that has a key, for commands that block. The caller closes it.
+ *
+ * @param client that is connected to all nodes, where it is a cluster
+ */
+export function connectOwner(
+  url: Secret,
+  client: Redis | Cluster,
+  key: string,
+  log: Logger,
+  options: ConnectionOptions = {},
+): Redis {
+  if (!('slots' in client)) return connectRedis(url, log, options);
+  const owner = client
+    .nodes('master')
+    .find(({ options: { host, port } }) => `${host}:${port}` === client.slots[slotOf(key)]?.[0]);
+  if (!owner) throw unavailable('STORE_UNAVAILABLE', 'no node has the key');
+  return heard(owner.duplicate({ ...ofEvery, retryStrategy: retryPause, ...options }), log);
+}
+
+/** Without a listener an error would end the process; the calls that fail of it say so too. */
+function heard<Client extends Redis | Cluster>(client: Client, log: Logger): Client {
+  client.on('error', (error: Error) => log.debug({ reason: error.message }, 'Redis is away'));
+  return client;
 }
 
 /**
@@ -105,13 +154,13 @@ export async function listen({
   return redis;
 }
 
-async function close(redis: Redis): Promise<void> {
+export async function close(redis: Redis | Cluster): Promise<void> {
   if (redis.status === 'ready') await redis.quit().catch(() => undefined);
   redis.disconnect();
 }
 
 /** Waits up to a minute for a server that is not there yet. */
-async function connected(redis: Redis, { signal }: Lifecycle): Promise<void> {
+export async function connected(redis: Redis | Cluster, { signal }: Lifecycle): Promise<void> {
   const isReady = (): boolean => redis.status === 'ready';
   if (isReady()) return;
   const ready = new Promise<void>((resolve) => redis.once('ready', resolve));

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { kafkaShape } from '#platform/kafka/config.ts';
-import { type ConfigCheck, list, mongodbUrl, postgresUrl, redisUrl } from '#platform/process/config.ts';
+import { type ConfigCheck, list, mongodbUrl, postgresUrl, redisOrClusterUrl } from '#platform/process/config.ts';
 import { OUTBOXES, type Outbox } from '../catalogue.ts';
 
 const NAMES = OUTBOXES.map(({ name }) => name);
@@ -22,7 +22,7 @@ export const shape = {
   // Needed only for sources of that kind: see `check`.
   MUSUBI_POSTGRES_URL: postgresUrl().optional(),
   MUSUBI_MONGODB_URL: mongodbUrl().optional(),
-  MUSUBI_REDIS_URL: redisUrl().optional(),
+  MUSUBI_REDIS_URL: redisOrClusterUrl().optional(),
 };
 
 /** Where the servers of each kind of source are. */

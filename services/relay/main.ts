@@ -35,6 +35,6 @@ function open({ name, kind, place }: Outbox, config: Config, log: Logger): Outbo
     case 'mongodb':
       return new MongoSource({ name, url, database: place });
     case 'redis':
-      return new RedisSource({ name, url, stream: place, log });
+      return new RedisSource({ name, url, place, log });
   }
 }

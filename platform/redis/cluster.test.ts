@@ -1,0 +1,122 @@
+import test from 'ava';
+import { type OwnRedisCluster, ownRedisCluster } from '../../test/own-redis-cluster.ts';
+import { Secret } from '../process/config.ts';
+import { testProcess } from '../test-servers.fixture.ts';
+import { until } from '../until.fixture.ts';
+import { openPartitionedRedis, type PartitionedRedis } from './partitioned.ts';
+import { scriptOf } from './script.ts';
+
+// Partitions on the nodes of a cluster, each with a replica.
+
+let cluster: OwnRedisCluster;
+let store: PartitionedRedis;
+const { log, lifecycle } = testProcess('test-cluster');
+
+/** Two keys of a partition, as scripts use them. */
+const ADD = scriptOf(`redis.call('SET', KEYS[2], ARGV[1]) return redis.call('INCR', KEYS[1])`);
+
+test.before(async () => {
+  cluster = await ownRedisCluster({ replicas: 1 });
+  store = await openPartitionedRedis({ service: 'test', url: new Secret(cluster.url), log, lifecycle });
+});
+test.after.always(async () => {
+  await lifecycle.stop('tested');
+  await cluster.stop();
+});
+
+const add = (number: number, name: string, of = store): Promise<unknown> => {
+  const partition = of.partitions[number];
+  return of.write(ADD, [partition?.key(name) ?? '', partition?.key('last') ?? ''], [name]);
+};
+const numbers = Array.from({ length: 16 }, (_, number) => number);
+const addAll = (name: string): Promise<unknown[]> => Promise.all(numbers.map((number) => add(number, name)));
+const settles = (work: () => Promise<unknown>): Promise<void> =>
+  until(() =>
+    work().then(
+      () => true,
+      () => false,
+    ),
+  );
+const keysOf = async (node: number): Promise<string[]> => (await cluster.nodes[node]?.client.keys('*')) ?? [];
+
+test.serial('every node has some of the partitions, and a script may use the keys of one', async (t) => {
+  t.deepEqual(
+    await addAll('spread'),
+    numbers.map(() => 1),
+  );
+  t.deepEqual(
+    await addAll('spread'),
+    numbers.map(() => 2),
+  );
+  const spread = await Promise.all([0, 1, 2].map(async (node) => (await keysOf(node)).filter((key) => key.endsWith(':spread'))));
+  t.is(spread.flat().length, 16);
+  t.true(
+    spread.every((keys) => keys.length >= 3),
+    spread.map((keys) => keys.length).join(', '),
+  );
+});
+
+test.serial('writes go on where a partition has moved to', async (t) => {
+  await addAll('moved');
+  // Each replica takes its master's place.
+  for (const replica of cluster.nodes.slice(3)) await replica.client.call('CLUSTER', 'FAILOVER');
+  await until(async () => {
+    const roles = await Promise.all(cluster.nodes.slice(3).map(({ client }) => client.role()));
+    return roles.every(([role]) => role === 'master');
+  });
+  t.deepEqual(
+    await addAll('moved'),
+    numbers.map(() => 2),
+  );
+  for (const replica of cluster.nodes.slice(0, 3)) await replica.client.call('CLUSTER', 'FAILOVER');
+  await until(async () => {
+    const roles = await Promise.all(cluster.nodes.slice(0, 3).map(({ client }) => client.role()));
+    return roles.every(([role]) => role === 'master');
+  });
+  t.deepEqual(
+    await addAll('moved'),
+    numbers.map(() => 3),
+  );
+});
+
+test.serial('while a node hangs, its partitions are away and the others go on', async (t) => {
+  await addAll('hangs');
+  const [first] = cluster.nodes;
+  const ofFirst = (await keysOf(0)).filter((key) => key.endsWith(':hangs')).map((key) => Number(/:(\d\d)}/.exec(key)?.[1]));
+  // For less than it takes until its replica is in its place.
+  await first?.kill('SIGSTOP');
+  const outcomes = await Promise.allSettled(numbers.map((number) => add(number, 'hangs')));
+  await first?.kill('SIGCONT');
+  for (const [number, { status }] of outcomes.entries()) if (!ofFirst.includes(number)) t.is(status, 'fulfilled', String(number));
+  await settles(() => addAll('hangs'));
+});
+
+test.serial('a node that is killed is followed by its replica', async (t) => {
+  await addAll('killed');
+  await cluster.nodes[1]?.kill();
+  await settles(() => addAll('killed'));
+  await until(async () => Object.keys({ ...(await lifecycle.unready()), ...(await lifecycle.degraded()) }).length === 0);
+  await cluster.nodes[1]?.start();
+  t.pass();
+});
+
+test.serial('where replicas must have it, what none has is not answered', async (t) => {
+  const own = testProcess('test-replicas');
+  const strict = await openPartitionedRedis({ service: 'strict', url: new Secret(cluster.url), replicas: 1, ...own });
+  const replicasOf = async (): Promise<typeof cluster.nodes> => {
+    const roles = await Promise.all(cluster.nodes.map(({ client }) => client.role()));
+    return cluster.nodes.filter((_, node) => roles[node]?.[0] === 'slave');
+  };
+  await until(async () => (await replicasOf()).length === 3);
+  await settles(() => Promise.all(numbers.map((number) => add(number, 'strict', strict))));
+  const replicas = await replicasOf();
+  await Promise.all(replicas.map((replica) => replica.kill('SIGSTOP')));
+  try {
+    await t.throwsAsync(add(0, 'alone', strict), { code: 'STORE_UNAVAILABLE' });
+    t.is(await add(0, 'alone'), 1, 'one that asks for none');
+  } finally {
+    await Promise.all(replicas.map((replica) => replica.kill('SIGCONT')));
+  }
+  await settles(() => add(0, 'alone', strict));
+  await own.lifecycle.stop('tested');
+});

@@ -1,0 +1,156 @@
+import { Counter, Histogram } from '@prometheus-io/client';
+import slotOf from 'cluster-key-slot';
+import type { ChainableCommander, Cluster, Redis } from 'ioredis';
+import { storeUnavailable } from '../errors.ts';
+import { metrics } from '../process/telemetry.ts';
+import { toRedisError } from './errors.ts';
+import type { Script } from './script.ts';
+
+const seconds = new Histogram({
+  name: 'musubi_redis_commit_seconds',
+  help: 'Time that writes took to be durable, from when they were sent together',
+  buckets: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5],
+  registers: [metrics],
+});
+const writes = new Counter({
+  name: 'musubi_redis_committed_writes_total',
+  help: 'Writes that were made durable',
+  registers: [metrics],
+});
+
+/** So many writes share one wait at most: what comes behind them waits as long as they take. */
+const MOST_AT_ONCE = 500;
+/** So many may wait for a node that is slow; more are refused. */
+const MOST_WAITING = 10_000;
+/** How long a node may take to have on disk what it was sent, ms. */
+const DURABLE_WITHIN_MS = 2_000;
+
+interface Waiting {
+  script: Script;
+  keys: readonly string[];
+  given: readonly (string | number | Buffer)[];
+  /** The server does not know the script yet: it is sent whole. */
+  whole: boolean;
+  /** It was sent to a node that does not have its keys any more. */
+  moved: boolean;
+  done: PromiseWithResolvers<unknown>;
+}
+
+type Answer = [error: Error | null, value: unknown];
+const LOST = new Error('Connection is closed.');
+
+/** What waits for one node. */
+interface Line {
+  waiting: Waiting[];
+  sending: boolean;
+}
+
+/**
+ * Writes that have happened for good when they are answered: the server has them in its append-only file on disk, and, where asked, so many
+ * replicas have theirs. Writes to one node that come while others are under way wait together, so that one `WAITAOF` is for many.
+ *
+ * An error that says that the store is away leaves open whether the write has happened: whoever repeats it must be able to.
+ *
+ * @see https://valkey.io/commands/waitaof/
+ */
+export class DurableWrites {
+  readonly #redis: Redis | Cluster;
+  readonly #replicas: number;
+  readonly #lines = new Map<string, Line>();
+
+  /**
+   * @param redis a connection of its own: it waits, and what else was sent on it would wait, too
+   * @param replicas how many replicas must have a write on disk, besides the server itself
+   */
+  constructor(redis: Redis | Cluster, replicas = 0) {
+    this.#redis = redis;
+    this.#replicas = replicas;
+  }
+
+  /**
+   * Runs a script, and resolves with its answer once all that it has changed, and all that it went by, is durable.
+   *
+   * @param keys at least one
+   * @throws UNAVAILABLE when the store is away, or does not get it on disk in time: it may have happened
+   */
+  write(script: Script, keys: readonly string[], given: Waiting['given']): Promise<unknown> {
+    const done = Promise.withResolvers<unknown>();
+    this.#enqueue({ script, keys, given, whole: false, moved: false, done });
+    return done.promise;
+  }
+
+  #enqueue(write: Waiting): void {
+    const node = this.#nodeOf(write.keys[0] ?? '');
+    const line = this.#lines.get(node) ?? { waiting: [], sending: false };
+    this.#lines.set(node, line);
+    if (line.waiting.length >= MOST_WAITING) {
+      write.done.reject(storeUnavailable(new Error('too many writes wait')));
+      return;
+    }
+    line.waiting.push(write);
+    if (line.sending) return;
+    line.sending = true;
+    // What comes in the same turn of the event loop goes together.
+    setImmediate(() => this.#drain(node, line));
+  }
+
+  /** Which node has a key; all that is sent together must be one node's. */
+  #nodeOf(key: string): string {
+    return 'slots' in this.#redis ? (this.#redis.slots[slotOf(key)]?.[0] ?? '') : '';
+  }
+
+  /** Never rejects. */
+  async #drain(node: string, line: Line): Promise<void> {
+    while (line.waiting.length > 0) await this.#send(line.waiting.splice(0, MOST_AT_ONCE));
+    line.sending = false;
+    this.#lines.delete(node);
+  }
+
+  async #send(batch: readonly Waiting[]): Promise<void> {
+    const began = performance.now();
+    try {
+      const pipeline = this.#redis.pipeline();
+      for (const write of batch) add(pipeline, write);
+      // `WAITAOF` waits for what was written last on this connection. So what was found done, as somebody had written it on another, is behind it, too.
+      pipeline.set(`${tagOf(batch[0]?.keys[0] ?? '')}durable`, '', 'PX', 60_000);
+      pipeline.call('WAITAOF', 1, this.#replicas, DURABLE_WITHIN_MS);
+      const answers = (await pipeline.exec()) ?? [];
+      const problem = this.#problemOf(answers.at(-2), answers.at(-1));
+      for (const [index, write] of batch.entries()) this.#settle(write, answers[index], problem);
+      if (problem) return;
+      seconds.observe((performance.now() - began) / 1_000);
+      writes.inc(batch.length);
+    } catch (error) {
+      for (const { done } of batch) done.reject(toRedisError(error));
+    }
+  }
+
+  /** Why what was written is not durable. */
+  #problemOf(last?: Answer, waited?: Answer): Error | undefined {
+    const error = last?.[0] ?? waited?.[0];
+    if (error) return storeUnavailable(error);
+    const [local = 0, replicas = 0] = (waited?.[1] ?? []) as number[];
+    if (local >= 1 && replicas >= this.#replicas) return undefined;
+    return storeUnavailable(new Error(`it is on disk of ${local} server and ${replicas} replicas only`));
+  }
+
+  #settle(write: Waiting, [error, value]: Answer = [LOST, undefined], problem?: Error): void {
+    const [word] = error?.message.split(' ', 1) ?? [];
+    // Neither has happened.
+    if (word === 'NOSCRIPT' && !write.whole) this.#enqueue({ ...write, whole: true });
+    else if (word === 'MOVED' && !write.moved && 'refreshSlotsCache' in this.#redis)
+      this.#redis.refreshSlotsCache(() => this.#enqueue({ ...write, moved: true }));
+    else if (error) write.done.reject(toRedisError(error));
+    else if (problem) write.done.reject(problem);
+    else write.done.resolve(value);
+  }
+}
+
+function add(pipeline: ChainableCommander, { script, keys, given, whole }: Waiting): void {
+  const rest = [keys.length, ...keys, ...given] as const;
+  if (whole) pipeline.eval(script.lua, ...rest);
+  else pipeline.evalsha(script.sha, ...rest);
+}
+
+/** `{chat:07}:` of a key of that partition. */
+const tagOf = (key: string): string => key.slice(0, key.indexOf('}') + 2);
