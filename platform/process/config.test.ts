@@ -13,6 +13,7 @@ import {
   origins,
   peer,
   postgresUrl,
+  redisOrClusterUrl,
   redisUrl,
   Secret,
   secret,
@@ -131,7 +132,13 @@ const URLS = [
     what: 'Redis',
     schema: redisUrl(),
     right: ['redis://h', 'rediss://:p@h:6379/1'],
-    wrong: ['h:6379', 'redis://h:x', 'redis:/h', 'valkey://h'],
+    wrong: ['h:6379', 'redis://h:x', 'redis:/h', 'valkey://h', 'redis://a,b', 'redis+cluster://a'],
+  },
+  {
+    what: 'Redis, or a cluster of it',
+    schema: redisOrClusterUrl(),
+    right: ['redis://h', 'redis+cluster://u:p@a:1,b:2', 'rediss+cluster://a'],
+    wrong: ['h:6379', 'redis://a,b', 'redis+cluster://', 'redis+cluster://a,,b', 'mongodb+cluster://a'],
   },
   {
     what: 'a gRPC peer',

@@ -93,28 +93,29 @@ const isHost = (text: string): boolean => {
   return found !== null && Number(found[1] ?? 0) <= 65_535;
 };
 
-/** The URL of a store, which may hold a password: its protocol is one of `protocols`. */
-const storeUrl = (example: string, ...protocols: string[]) =>
+/** The URL of a store, which may hold a password. @param protocols by name, and whether it may have several hosts */
+const storeUrl = (example: string, protocols: Readonly<Record<string, 'one' | 'several'>>) =>
   z
     .string()
     .refine((value) => {
       const colon = value.indexOf(':');
-      const [, user = '', hosts = ''] = AUTHORITY.exec(value.slice(colon + 1)) ?? [];
+      const [, user = '', all = ''] = AUTHORITY.exec(value.slice(colon + 1)) ?? [];
       const isEncoded = !/%(?![0-9A-Fa-f]{2})/.test(user);
-      return protocols.includes(value.slice(0, colon)) && isEncoded && hosts.split(',').every(isHost);
+      const [allowed, hosts] = [protocols[value.slice(0, colon)], all.split(',')];
+      return allowed !== undefined && (allowed === 'several' || hosts.length === 1) && isEncoded && hosts.every(isHost);
     }, `must be like ${example}, with what is no letter or digit in the user and password percent-encoded`)
     .transform((value) => new Secret(value));
 
-export const postgresUrl = () => storeUrl('postgres://user:password@host:5432/postgres', 'postgres', 'postgresql');
-/** Of one server or several, `host:port,host:port`. */
-export const mongodbUrl = () => storeUrl('mongodb://host:27017/?replicaSet=rs0', 'mongodb', 'mongodb+srv');
-export const redisUrl = () => storeUrl('redis://host:6379', 'redis', 'rediss');
+export const postgresUrl = () => storeUrl('postgres://user:password@host:5432/postgres', { postgres: 'one', postgresql: 'one' });
+export const mongodbUrl = () => storeUrl('mongodb://host:27017/?replicaSet=rs0', { mongodb: 'several', 'mongodb+srv': 'one' });
+export const redisUrl = () => storeUrl('redis://host:6379', REDIS);
 /** Of one server, or of some nodes of a Redis Cluster. */
 export const redisOrClusterUrl = () =>
-  storeUrl(
-    'redis://host:6379, or redis+cluster://host:6379,host:6379',
-    ...['redis', 'rediss', 'redis+cluster', 'rediss+cluster'],
-  );
+  storeUrl('redis://host:6379 or redis+cluster://host:6379,host:6379', {
+    ...REDIS,
+    ...{ 'redis+cluster': 'several', 'rediss+cluster': 'several' },
+  });
+const REDIS = { redis: 'one', rediss: 'one' } as const;
 
 /** Where clients find us. */
 export const httpUrl = () => z.url({ protocol: /^https?$/, error: 'must be a URL like https://musubi.example.org' });

@@ -25,8 +25,8 @@ export async function openRedis({ url, log, lifecycle }: { url: Secret; log: Log
   // Needs memory, as everything does that is written; the key is gone again by itself.
   const write = (): Promise<unknown> => guarded(() => redis.set('write-probe', '1', 'EX', 60));
   lifecycle.onHealthy('redis, writing', sparing(write));
-  lifecycle.onStop('redis', 'stores', () => close(redis));
-  await connected(redis, lifecycle);
+  lifecycle.onStop('redis', 'stores', () => closeRedis(redis));
+  await untilConnected(redis, lifecycle);
   return redis;
 }
 
@@ -154,13 +154,13 @@ export async function listen({
   return redis;
 }
 
-export async function close(redis: Redis | Cluster): Promise<void> {
+export async function closeRedis(redis: Redis | Cluster): Promise<void> {
   if (redis.status === 'ready') await redis.quit().catch(() => undefined);
   redis.disconnect();
 }
 
 /** Waits up to a minute for a server that is not there yet. */
-export async function connected(redis: Redis | Cluster, { signal }: Lifecycle): Promise<void> {
+export async function untilConnected(redis: Redis | Cluster, { signal }: Lifecycle): Promise<void> {
   const isReady = (): boolean => redis.status === 'ready';
   if (isReady()) return;
   const ready = new Promise<void>((resolve) => redis.once('ready', resolve));

@@ -2,7 +2,7 @@ import type { Secret } from '../process/config.ts';
 import type { Lifecycle } from '../process/lifecycle.ts';
 import type { Logger } from '../process/log.ts';
 import { sparing } from '../process/probe.ts';
-import { type Cluster, close, connected, connectRedisOrCluster, guarded, type Redis, tellOnce } from './client.ts';
+import { type Cluster, closeRedis, connectRedisOrCluster, guarded, type Redis, tellOnce, untilConnected } from './client.ts';
 import { DurableWrites } from './durable-writes.ts';
 import { type Partition, partitionNumberOf, partitionsOf } from './partitions.ts';
 import { type Script, scriptOf } from './script.ts';
@@ -71,7 +71,7 @@ export async function openPartitionedRedis({
   lifecycle.onReady('redis', () => Promise.all(partitions.map((each) => redis.exists(each.key('durable')))));
   const write = (): Promise<unknown> => Promise.all(partitions.map((each) => opened.write(PROBE, [each.key('write-probe')], [])));
   lifecycle.onHealthy('redis, writing', sparing(write));
-  lifecycle.onStop('redis', 'stores', async () => void (await Promise.all([close(redis), close(writing)])));
-  await Promise.all([connected(redis, lifecycle), connected(writing, lifecycle)]);
+  lifecycle.onStop('redis', 'stores', async () => void (await Promise.all([closeRedis(redis), closeRedis(writing)])));
+  await Promise.all([untilConnected(redis, lifecycle), untilConnected(writing, lifecycle)]);
   return opened;
 }
