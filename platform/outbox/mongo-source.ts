@@ -7,10 +7,10 @@ import {
   type Timestamp,
 } from 'mongodb';
 import { atMost, whenAborted } from '../concurrency/abort.ts';
+import { Batcher } from '../concurrency/batcher.ts';
 import { CONNECT_TIMEOUT_MS } from '../concurrency/timeouts.ts';
 import { type OutboxDocument, outboxOf } from '../mongo/collections.ts';
 import type { Secret } from '../process/config.ts';
-import { Batcher } from './batcher.ts';
 import type { StoredEvent } from './event.ts';
 import { InFlight } from './in-flight.ts';
 import { type LeaseStore, underLease } from './lease.ts';

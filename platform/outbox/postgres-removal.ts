@@ -1,5 +1,5 @@
 import type { Client } from 'pg';
-import { Batcher } from './batcher.ts';
+import { Batcher } from '../concurrency/batcher.ts';
 import { remove } from './postgres-outbox.ts';
 import type { Lsn } from './replication.ts';
 import { BATCH, REMOVE_AFTER_MS } from './source.ts';

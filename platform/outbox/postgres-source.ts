@@ -1,10 +1,10 @@
 import { Gauge } from '@prometheus-io/client';
 import type { Client } from 'pg';
 import { atMost, pause, whenAborted } from '../concurrency/abort.ts';
+import { Batcher } from '../concurrency/batcher.ts';
 import type { Secret } from '../process/config.ts';
 import { type Logger, logDefect } from '../process/log.ts';
 import { metrics } from '../process/telemetry.ts';
-import { Batcher } from './batcher.ts';
 import type { StoredEvent } from './event.ts';
 import { InFlight } from './in-flight.ts';
 import { LEASE_MS, type LeaseStore, underLease } from './lease.ts';

@@ -1,8 +1,8 @@
 import { atMost, whenAborted } from '../concurrency/abort.ts';
+import { Batcher } from '../concurrency/batcher.ts';
 import type { Secret } from '../process/config.ts';
 import type { Logger } from '../process/log.ts';
 import { type Cluster, connectOwner, connectRedisOrCluster, type Redis } from '../redis/client.ts';
-import { Batcher } from './batcher.ts';
 import type { StoredEvent } from './event.ts';
 import { type LeaseStore, underLease } from './lease.ts';
 import { streamsOf } from './redis-outbox.ts';

@@ -1,6 +1,7 @@
 import { Counter, Histogram } from '@prometheus-io/client';
 import slotOf from 'cluster-key-slot';
 import type { ChainableCommander, Cluster, Redis } from 'ioredis';
+import { Batcher } from '../concurrency/batcher.ts';
 import { storeUnavailable } from '../errors.ts';
 import { metrics } from '../process/telemetry.ts';
 import { toRedisError } from './errors.ts';
@@ -18,10 +19,8 @@ const writes = new Counter({
   registers: [metrics],
 });
 
-/** So many writes share one wait at most: what comes behind them waits as long as they take. */
-const MOST_AT_ONCE = 500;
-/** So many may wait for a node that is slow; more are refused. */
-const MOST_WAITING = 10_000;
+/** So many writes share one wait at most: what comes behind them waits as long as they take. Of a node that is slow four times as many wait; more are refused. */
+const MOST_AT_ONCE = 1_000;
 /** How long a node may take to have on disk what it was sent, ms. */
 const DURABLE_WITHIN_MS = 2_000;
 
@@ -39,12 +38,6 @@ interface Waiting {
 type Answer = [error: Error | null, value: unknown];
 const LOST = new Error('Connection is closed.');
 
-/** What waits for one node. */
-interface Line {
-  waiting: Waiting[];
-  sending: boolean;
-}
-
 /**
  * Writes that have happened for good when they are answered: the server has them in its append-only file on disk, and, where asked, so many
  * replicas have theirs. Writes to one node that come while others are under way wait together, so that one `WAITAOF` is for many.
@@ -56,7 +49,8 @@ interface Line {
 export class DurableWrites {
   readonly #redis: Redis | Cluster;
   readonly #replicas: number;
-  readonly #lines = new Map<string, Line>();
+  /** By node. */
+  readonly #batchers = new Map<string, Batcher<Waiting>>();
 
   /**
    * @param redis a connection of its own: it waits, and what else was sent on it would wait, too
@@ -81,17 +75,10 @@ export class DurableWrites {
 
   #enqueue(write: Waiting): void {
     const node = this.#nodeOf(write.keys[0] ?? '');
-    const line = this.#lines.get(node) ?? { waiting: [], sending: false };
-    this.#lines.set(node, line);
-    if (line.waiting.length >= MOST_WAITING) {
-      write.done.reject(storeUnavailable(new Error('too many writes wait')));
-      return;
-    }
-    line.waiting.push(write);
-    if (line.sending) return;
-    line.sending = true;
-    // What comes in the same turn of the event loop goes together.
-    setImmediate(() => this.#drain(node, line));
+    const batcher = this.#batchers.get(node) ?? new Batcher<Waiting>((batch) => this.#send(node, batch), MOST_AT_ONCE);
+    this.#batchers.set(node, batcher);
+    if (batcher.full) write.done.reject(storeUnavailable(new Error('too many writes wait')));
+    else batcher.push(write);
   }
 
   /** Which node has a key; all that is sent together must be one node's. */
@@ -100,13 +87,11 @@ export class DurableWrites {
   }
 
   /** Never rejects. */
-  async #drain(node: string, line: Line): Promise<void> {
-    while (line.waiting.length > 0) await this.#send(line.waiting.splice(0, MOST_AT_ONCE));
-    line.sending = false;
-    this.#lines.delete(node);
-  }
-
-  async #send(batch: readonly Waiting[]): Promise<void> {
+  async #send(node: string, waiting: readonly Waiting[]): Promise<void> {
+    const batch = waiting.filter((write) => this.#nodeOf(write.keys[0] ?? '') === node);
+    // Meanwhile another one may have come to have some of the keys.
+    for (const write of waiting) if (!batch.includes(write)) this.#enqueue(write);
+    if (batch.length === 0) return;
     const began = performance.now();
     try {
       const pipeline = this.#redis.pipeline();

@@ -14,8 +14,9 @@ const COMMAND: ReadonlySet<string> = new Set([
 /** Replies of the server about itself that begin with ERR all the same; older servers put those of a script's commands behind it. */
 const ERR_OF_SERVER =
   /^ERR (max number of clients|(AUTH|invalid password|Client sent AUTH)|Error running script.*\b(OOM|MISCONF|READONLY|NOPERM|NOREPLICAS)\b)/;
-/** The client's own words for a server that can't be reached. */
-const LOST = /Connection is closed|Command timed out|Stream isn't writeable/;
+/** The client's own words for a server that can't be reached, or nodes of which it does not know which has the keys. */
+const LOST =
+  /Connection is closed|Command timed out|Stream isn't writeable|Failed to refresh slots cache|Too many Cluster redirections|same slots allocation group|Cluster isn't ready|startup nodes/;
 
 /** What callers see of an error of the client: a server that is away, or refuses us, is UNAVAILABLE (`STORE_FULL` when its memory is). */
 export function toRedisError(error: unknown): unknown {
