@@ -55,6 +55,7 @@ export async function ownRedisCluster({ replicas = 0, appendfsync = 'always' } =
       appendonly: 'yes',
       appenddirname: name,
       appendfsync,
+      'repl-diskless-sync-delay': 0,
       'cluster-enabled': 'yes',
       'cluster-port': busPort,
       'cluster-announce-ip': '127.0.0.1',
@@ -125,8 +126,16 @@ async function formCluster(nodes: readonly ClusterNode[]): Promise<void> {
     await client.call('CLUSTER', 'REPLICATE', String(master));
   }
   await until(() => all(async (client) => /cluster_state:ok/.test(await info(client))));
+  await Promise.all(nodes.slice(MASTERS).map(inSync));
   // Which slots are whose, all must have heard.
   await until(() => all(async (client) => /cluster_slots_ok:16384/.test(await info(client))));
 }
+
+/** Waits until a node is a replica that has all that its master has. */
+export const inSync = ({ client }: ClusterNode): Promise<void> =>
+  until(async () => {
+    const [role, , , state] = await client.role();
+    return role === 'slave' && state === 'connected';
+  });
 
 const info = async (client: Redis): Promise<string> => String(await client.call('CLUSTER', 'INFO'));

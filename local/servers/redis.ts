@@ -25,7 +25,8 @@ export const redis: Server = {
       dir: '.',
       aclfile: USERS,
       appendonly: 'yes',
-      appendfsync: 'everysec',
+      // What is answered is on disk: what people say is acknowledged by that, and many writes share one sync.
+      appendfsync: 'always',
       // The append-only file is the data; snapshots beside it would only double the writes.
       save: '',
       // Timers fire this often a second; expiry stays exact, only the background work is rarer.

@@ -6,11 +6,14 @@ import { pruneOperations as pruneCollections } from '../mongo/collections.ts';
 import { type Mongo, openMongo } from '../mongo/database.ts';
 import { type Database, openDatabase, sql, type Transaction } from '../postgres/database.ts';
 import { pruneOperations as pruneTables } from '../postgres/tables.ts';
+import { openPartitionedRedis, type PartitionedRedis } from '../redis/partitioned.ts';
+import type { Partition } from '../redis/partitions.ts';
 import { dropDatabase, servers, testProcess, uniqueName } from '../test-servers.fixture.ts';
 import { newId } from '../validation/id.ts';
 import * as onMongo from './mongo.ts';
 import type { OutboxEvent } from './postgres.ts';
 import * as onPostgres from './postgres.ts';
+import * as onRedis from './redis.ts';
 
 /** An operation that has written and not yet committed. */
 export interface Held {
@@ -200,6 +203,73 @@ function mongodb(): Fixture {
   };
 }
 
+function redis(): Fixture {
+  const prefix = `${uniqueName('test_operations')}:`;
+  const { log, lifecycle } = testProcess(prefix);
+  let store: PartitionedRedis;
+  const step: onRedis.Step<Put<void>, Kept, Before> = {
+    async do(tx, { id, value, before }) {
+      const was = await tx.read('GET', `thing:${id}`);
+      tx.write('SET', `thing:${id}`, value);
+      await before();
+      refuse(value);
+      const kept = { id, was };
+      return { result: kept, kept: { ...kept, name: 'Hanako' }, keptOf: id, events: [event('put', id)] };
+    },
+    async undo(tx, { id, was }) {
+      if (was === null) tx.write('DEL', `thing:${id}`);
+      else tx.write('SET', `thing:${id}`, was);
+      return { events: [event('unput', id)] };
+    },
+  };
+  const put = (id: string, name: string, value: string, before: () => Promise<unknown> = async () => undefined) =>
+    onRedis.runStep(store, store.of(id), 'put', step, { operationId: operationId(id, name), id, value, before });
+  /** Of a tombstone there is one in each partition. */
+  const inEach = (work: (partition: Partition) => Promise<unknown>) => Promise.all(store.partitions.map(work));
+  return {
+    newId,
+    put,
+    async ready() {
+      store = await openPartitionedRedis({ service: 'test', url: servers.redis(), prefix, log, lifecycle });
+    },
+    async close() {
+      await store.ask(async (client) => {
+        for (const key of await client.keys(`${prefix}*`)) await client.del(key);
+      });
+      await lifecycle.stop('tested');
+    },
+    undo: (id, name) => onRedis.undoOperation(store, operationId(id, name), { put: step }),
+    get: (id, name) => onRedis.getOperation(store, operationId(id, name)),
+    list: (within, { after = '', pageSize = 1_000 }) => onRedis.operationsWithin(store, { within, after, pageSize }),
+    async state(id) {
+      const { key } = store.of(id);
+      const value = await store.ask((client) => client.get(key(`thing:${id}`)));
+      const entries = await store.ask((client) => client.xrange(key('outbox'), '-', '+'));
+      const events = entries.map(([, fields]) => fields).filter((fields) => fields[fields.indexOf('aggregateid') + 1] === id);
+      return { value, events: events.map((fields) => fields[fields.indexOf('type') + 1] ?? '') };
+    },
+    async record(id, name) {
+      const { at, ...record } = await store.ask((client) =>
+        client.hgetall(store.of(id).key(`operation:${operationId(id, name)}`)),
+      );
+      return JSON.stringify({ ...record, at: new Date(Number(at)).toISOString() });
+    },
+    async age(id, name, days) {
+      const operation = operationId(id, name);
+      await inEach(async ({ key }) => {
+        for (const list of ['operations:at', 'operations:undo'])
+          await store.ask(async (client) => {
+            const at = await client.zscore(key(list), operation);
+            if (at !== null) await client.zadd(key(list), Number(at) - days * DAY_MS, operation);
+          });
+      });
+      await onRedis.pruneOperations(store);
+    },
+    erase: (ids) => onRedis.eraseUndos(store, ids),
+    hold: (id, name, value) => held((before) => put(id, name, value, before)),
+  };
+}
+
 /** Runs `put` up to the point between its writes and its commit. */
 async function held(put: (before: () => Promise<unknown>) => Promise<unknown>): Promise<Held> {
   let letGo = (): void => undefined;
@@ -221,4 +291,4 @@ async function held(put: (before: () => Promise<unknown>) => Promise<unknown>): 
   return { done, letGo, fail };
 }
 
-export const fixtures: Record<string, () => Fixture> = { postgres, mongodb };
+export const fixtures: Record<string, () => Fixture> = { postgres, mongodb, redis };

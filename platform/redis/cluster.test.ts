@@ -1,5 +1,5 @@
 import test from 'ava';
-import { type OwnRedisCluster, ownRedisCluster } from '../../test/own-redis-cluster.ts';
+import { type ClusterNode, type OwnRedisCluster, ownRedisCluster } from '../../test/own-redis-cluster.ts';
 import { Secret } from '../process/config.ts';
 import { testProcess } from '../test-servers.fixture.ts';
 import { until } from '../until.fixture.ts';
@@ -37,6 +37,13 @@ const settles = (work: () => Promise<unknown>): Promise<void> =>
       () => false,
     ),
   );
+/** The nodes that have all that their masters have. */
+async function replicas(): Promise<readonly ClusterNode[]> {
+  const roles = await Promise.all(cluster.nodes.map(({ client }) => client.role()));
+  return cluster.nodes.filter((_, node) => roles[node]?.[0] === 'slave' && roles[node]?.[3] === 'connected');
+}
+const epochs = (): Promise<number[]> =>
+  Promise.all(store.partitions.map(async (each) => Number(await store.ask((redis) => redis.hget(each.key('epoch'), 'number')))));
 const keysOf = async (node: number): Promise<string[]> => (await cluster.nodes[node]?.client.keys('*')) ?? [];
 
 test.serial('every node has some of the partitions, and a script may use the keys of one', async (t) => {
@@ -56,27 +63,37 @@ test.serial('every node has some of the partitions, and a script may use the key
   );
 });
 
-test.serial('writes go on where a partition has moved to', async (t) => {
+/** Has each of these nodes take its master's place. */
+async function takeOver(nodes: readonly ClusterNode[]): Promise<void> {
+  for (const { client } of nodes) await client.call('CLUSTER', 'FAILOVER');
+  await until(async () => {
+    const roles = await Promise.all(nodes.map(({ client }) => client.role()));
+    return roles.every(([role]) => role === 'master');
+  });
+}
+const each = (value: number): number[] => numbers.map(() => value);
+
+test.serial('writes go on where a partition has moved to, and are of another epoch there', async (t) => {
   await addAll('moved');
-  // Each replica takes its master's place.
-  for (const replica of cluster.nodes.slice(3)) await replica.client.call('CLUSTER', 'FAILOVER');
-  await until(async () => {
-    const roles = await Promise.all(cluster.nodes.slice(3).map(({ client }) => client.role()));
-    return roles.every(([role]) => role === 'master');
-  });
-  t.deepEqual(
-    await addAll('moved'),
-    numbers.map(() => 2),
-  );
-  for (const replica of cluster.nodes.slice(0, 3)) await replica.client.call('CLUSTER', 'FAILOVER');
-  await until(async () => {
-    const roles = await Promise.all(cluster.nodes.slice(0, 3).map(({ client }) => client.role()));
-    return roles.every(([role]) => role === 'master');
-  });
-  t.deepEqual(
-    await addAll('moved'),
-    numbers.map(() => 3),
-  );
+  t.deepEqual(await epochs(), each(1));
+  await takeOver(cluster.nodes.slice(3));
+  t.deepEqual(await addAll('moved'), each(2));
+  t.deepEqual(await epochs(), each(2));
+  await takeOver(cluster.nodes.slice(0, 3));
+  t.deepEqual(await addAll('moved'), each(3));
+  t.deepEqual(await epochs(), each(3));
+});
+
+test.serial('a server that begins again goes on with what it answered, in the same epoch', async (t) => {
+  await addAll('again');
+  const before = await epochs();
+  const [first] = cluster.nodes;
+  await first?.kill();
+  // Before its replica takes its place.
+  await first?.start();
+  await settles(() => addAll('again'));
+  t.deepEqual(await epochs(), before);
+  t.true((await addAll('again')).every((count) => Number(count) >= 3));
 });
 
 test.serial('while a node hangs, its partitions are away and the others go on', async (t) => {
@@ -92,6 +109,7 @@ test.serial('while a node hangs, its partitions are away and the others go on', 
 });
 
 test.serial('a node that is killed is followed by its replica', async (t) => {
+  await until(async () => (await replicas()).length === 3);
   await addAll('killed');
   await cluster.nodes[1]?.kill();
   await settles(() => addAll('killed'));
@@ -103,19 +121,15 @@ test.serial('a node that is killed is followed by its replica', async (t) => {
 test.serial('where replicas must have it, what none has is not answered', async (t) => {
   const own = testProcess('test-replicas');
   const strict = await openPartitionedRedis({ service: 'strict', url: new Secret(cluster.url), replicas: 1, ...own });
-  const replicasOf = async (): Promise<typeof cluster.nodes> => {
-    const roles = await Promise.all(cluster.nodes.map(({ client }) => client.role()));
-    return cluster.nodes.filter((_, node) => roles[node]?.[0] === 'slave');
-  };
-  await until(async () => (await replicasOf()).length === 3);
+  await until(async () => (await replicas()).length === 3);
   await settles(() => Promise.all(numbers.map((number) => add(number, 'strict', strict))));
-  const replicas = await replicasOf();
-  await Promise.all(replicas.map((replica) => replica.kill('SIGSTOP')));
+  const paused = await replicas();
+  await Promise.all(paused.map((replica) => replica.kill('SIGSTOP')));
   try {
     await t.throwsAsync(add(0, 'alone', strict), { code: 'STORE_UNAVAILABLE' });
     t.is(await add(0, 'alone'), 1, 'one that asks for none');
   } finally {
-    await Promise.all(replicas.map((replica) => replica.kill('SIGCONT')));
+    await Promise.all(paused.map((replica) => replica.kill('SIGCONT')));
   }
   await settles(() => add(0, 'alone', strict));
   await own.lifecycle.stop('tested');

@@ -5,7 +5,7 @@ import { Batcher } from '../concurrency/batcher.ts';
 import { storeUnavailable } from '../errors.ts';
 import { metrics } from '../process/telemetry.ts';
 import { toRedisError } from './errors.ts';
-import type { Script } from './script.ts';
+import { type Script, scriptOf } from './script.ts';
 
 const seconds = new Histogram({
   name: 'musubi_redis_commit_seconds',
@@ -23,6 +23,22 @@ const writes = new Counter({
 const MOST_AT_ONCE = 1_000;
 /** How long a node may take to have on disk what it was sent, ms. */
 const DURABLE_WITHIN_MS = 2_000;
+
+/**
+ * Notes of a partition whether a replica has come in the place of the server that had it: it may lack what was answered before. So from then on
+ * another epoch is, and whoever gives numbers leaves out those that may have been given. A server that begins again has on its disk what it answered.
+ *
+ * `master_replid2` is the history that a replica followed before it took its master's place; a server that was always one has none.
+ * https://valkey.io/topics/replication/
+ */
+const NOTE_EPOCH = scriptOf(`
+local run = redis.call('INFO', 'server'):match('run_id:(%x+)')
+local known = redis.call('HGET', KEYS[1], 'run')
+if run == known then return 0 end
+local before = redis.call('INFO', 'replication'):match('master_replid2:(%x+)')
+if not known or before:find('[^0]') then redis.call('HINCRBY', KEYS[1], 'number', 1) end
+redis.call('HSET', KEYS[1], 'run', run)
+return 1`);
 
 interface Waiting {
   script: Script;
@@ -95,13 +111,16 @@ export class DurableWrites {
     const began = performance.now();
     try {
       const pipeline = this.#redis.pipeline();
+      const tags = new Set(batch.map(({ keys: [key = ''] }) => tagOf(key)));
+      for (const tag of tags) pipeline.eval(NOTE_EPOCH.lua, 1, epochKeyOf(tag));
       for (const write of batch) add(pipeline, write);
       // `WAITAOF` waits for what was written last on this connection. So what was found done, as somebody had written it on another, is behind it, too.
-      pipeline.set(`${tagOf(batch[0]?.keys[0] ?? '')}durable`, '', 'PX', 60_000);
+      const [first = ''] = tags;
+      pipeline.set(`${first}durable`, '', 'PX', 60_000);
       pipeline.call('WAITAOF', 1, this.#replicas, DURABLE_WITHIN_MS);
       const answers = (await pipeline.exec()) ?? [];
       const problem = this.#problemOf(answers.at(-2), answers.at(-1));
-      for (const [index, write] of batch.entries()) this.#settle(write, answers[index], problem);
+      for (const [index, write] of batch.entries()) this.#settle(write, answers[tags.size + index], problem);
       if (problem) return;
       seconds.observe((performance.now() - began) / 1_000);
       writes.inc(batch.length);
@@ -136,6 +155,9 @@ function add(pipeline: ChainableCommander, { script, keys, given, whole }: Waiti
   if (whole) pipeline.eval(script.lua, ...rest);
   else pipeline.evalsha(script.sha, ...rest);
 }
+
+/** Where the epoch of a partition is: a hash with its `number`, from 1, which is there for every script that is run by {@link DurableWrites}. */
+const epochKeyOf = (tag: string): string => `${tag}epoch`;
 
 /** `{chat:07}:` of a key of that partition. */
 const tagOf = (key: string): string => key.slice(0, key.indexOf('}') + 2);
