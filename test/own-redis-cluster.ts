@@ -54,6 +54,7 @@ export async function ownRedisCluster({ replicas = 0, appendfsync = 'always' } =
       save: '',
       appendonly: 'yes',
       appenddirname: name,
+      dbfilename: `${name}.rdb`,
       appendfsync,
       'repl-diskless-sync-delay': 0,
       'cluster-enabled': 'yes',

@@ -4,7 +4,7 @@ import type { Erased } from '../erasure.ts';
 import { GET_OPERATION, LIST_OPERATIONS, UNDO } from '../grpc/contract.ts';
 import type { PartitionedRedis } from '../redis/partitioned.ts';
 import type { Partition } from '../redis/partitions.ts';
-import { type RedisTransaction, transaction } from '../redis/transaction.ts';
+import { RedisTransaction, transaction } from '../redis/transaction.ts';
 import {
   asJson,
   becomeOf,
@@ -89,8 +89,8 @@ export async function runStep<Request extends { operationId: string }, Response>
     }
     const done = await step.do(tx, request);
     const result = asJson(done.result);
-    await put(tx, operationId, { step: name, state: 'done', result, undo: asJson(done.kept), undoOf: done.keptOf });
     tx.emit(done.events);
+    await put(tx, operationId, { step: name, state: 'done', result, undo: asJson(done.kept), undoOf: done.keptOf });
     return result;
   });
 }
@@ -109,28 +109,29 @@ export async function undoOperation(
   steps: Record<string, Pick<AnyStep<RedisTransaction>, 'undo'>>,
 ): Promise<void> {
   checkOperationId(operationId);
-  const undoIn = (partition: Partition, isThere: boolean): Promise<boolean> =>
+  /** @returns whether it was done there */
+  const undoIn = (partition: Partition): Promise<boolean> =>
     transaction(redis, partition, async (tx) => {
       const before = await recordIn(tx, operationId);
-      if (!before && isThere) return false;
-      if (before?.state === 'undone') return true;
+      if (before?.state === 'undone') return before.step !== '';
       if (before?.state === 'final') throw undoExpiredError(before.step);
       const undo = steps[before?.step ?? '']?.undo ?? 'impossible';
       if (before && undo === 'impossible') throw noUndoError(before.step);
       if (before?.state === 'done' && undo !== 'impossible') tx.emit((await undo(tx, before.undo))?.events);
       await put(tx, operationId, { step: before?.step ?? '', state: 'undone' }, before);
-      return true;
+      return before !== undefined;
     });
-  const places = await placesOf(redis, operationId);
-  if (places.length > 0) return void (await Promise.all(places.map((partition) => undoIn(partition, true))));
-  await Promise.all(redis.partitions.map((partition) => undoIn(partition, false)));
+  const place = await placeOf(redis, operationId);
+  if (place && (await undoIn(place))) return;
+  // Also where an undo before this one has left some of the tombstones, and could not leave all.
+  await Promise.all(redis.partitions.map(undoIn));
   countRepeat('', 'tombstone');
 }
 
 /** What became of an operation. One that is still running is not known yet. */
 export async function getOperation(redis: PartitionedRedis, operationId: string): Promise<GetOperationResponse> {
   checkOperationId(operationId);
-  const [partition] = await placesOf(redis, operationId);
+  const partition = await placeOf(redis, operationId);
   return becomeOf(partition && (await transaction(redis, partition, (tx) => recordIn(tx, operationId))));
 }
 
@@ -146,8 +147,8 @@ export const operationsWithin = (redis: PartitionedRedis, request: ListOperation
     const ids = [...new Set(found.flat())].toSorted((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b))).slice(0, limit);
     return await Promise.all(
       ids.map(async (id) => {
-        const at = redis.partitions[found.findIndex((those) => those.includes(id))] ?? redis.of(id);
-        const record = await transaction(redis, at, (tx) => recordIn(tx, id));
+        const partition = await placeOf(redis, id);
+        const record = partition && (await transaction(redis, partition, (tx) => recordIn(tx, id)));
         return { id, state: record?.state ?? 'undone', result: record?.result };
       }),
     );
@@ -173,9 +174,10 @@ export async function eraseUndos(redis: PartitionedRedis, memberIds: readonly st
 /** So many are looked at in one transaction. */
 const PRUNED_AT_ONCE = 200;
 
-/** Forgets what has been kept for long enough: what undos need, and what was done. */
-export async function pruneOperations(redis: PartitionedRedis, now = Date.now()): Promise<void> {
+/** Forgets what has been kept for long enough, by the store's clock: what undos need, and what was done. */
+export async function pruneOperations(redis: PartitionedRedis): Promise<void> {
   for (const partition of redis.partitions) {
+    const now = await new RedisTransaction(redis, partition).now();
     await pruneBefore(redis, partition, 'operations:undo', now - UNDO_KEPT_SECONDS * 1_000, async (tx, id) => {
       const record = await recordIn(tx, id);
       if (record?.undoOf) tx.write('SREM', ofKey(record.undoOf), id);
@@ -218,12 +220,12 @@ function forget(tx: RedisTransaction, id: string, state: RecordState): void {
   tx.write('ZREM', 'operations:undo', id);
 }
 
-/** The partitions that have a record of an operation. */
-async function placesOf(redis: PartitionedRedis, operationId: string): Promise<Partition[]> {
-  const there = await Promise.all(
-    redis.partitions.map((partition) => redis.ask((client) => client.exists(partition.key(recordKey(operationId))))),
+/** The partition that has the record of what was done; undefined: in none, or in some there is a tombstone of what never happened. */
+async function placeOf(redis: PartitionedRedis, operationId: string): Promise<Partition | undefined> {
+  const steps = await Promise.all(
+    redis.partitions.map((partition) => redis.ask((client) => client.hget(partition.key(recordKey(operationId)), 'step'))),
   );
-  return redis.partitions.filter((_, at) => there[at] === 1);
+  return redis.partitions[steps.findIndex((step) => step)] ?? redis.partitions[steps.findIndex((step) => step !== null)];
 }
 
 async function recordIn(tx: RedisTransaction, operationId: string): Promise<Kept | undefined> {

@@ -138,7 +138,7 @@ class StreamReader {
   }
 }
 
-const keyOf = (stream: string, id: string): string => `${stream} ${id}`;
+const keyOf = (stream: string, id: string): string => `${stream}/${id}`;
 
 function toStored(stream: string, [entry, list]: Entry): StoredEvent {
   const fields: Record<string, string> = {};

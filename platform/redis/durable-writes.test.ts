@@ -109,6 +109,14 @@ test.serial('a full server is STORE_FULL', async (t) => {
     await other.config('SET', 'maxmemory', '0');
   }
   t.is(await add('full'), 1);
+  // What makes room is done, and answered.
+  await other.config('SET', 'maxmemory', '1');
+  try {
+    const key = store.of('full').key('full');
+    t.is(await store.write(scriptOf(`#!lua flags=allow-oom\nreturn redis.call('DEL', KEYS[1])`), [key], []), 1);
+  } finally {
+    await other.config('SET', 'maxmemory', '0');
+  }
   await until(async () => (await said()) === undefined);
 });
 
@@ -142,6 +150,27 @@ test.serial('what was answered is there after the server was killed, and writes 
     await Promise.all(Array.from({ length: 100 }, (_, index) => add(`kept-${index}`))),
     Array.from({ length: 100 }, () => 2),
   );
+});
+
+test.serial('a server that is killed amid writes is away, whatever the client says of each', async (t) => {
+  const writing = Promise.allSettled(Array.from({ length: 3_000 }, (_, index) => add(`amid-${index % 50}`)));
+  await server.stack.kill('redis', 'SIGKILL');
+  const outcomes = await writing;
+  const failed = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [String(outcome.reason.code)] : []));
+  t.deepEqual([...new Set(failed)], failed.length > 0 ? ['STORE_UNAVAILABLE'] : []);
+  await server.stack.start('redis');
+  await until(() =>
+    add('amid-0').then(
+      () => true,
+      () => false,
+    ),
+  );
+  // What was answered is there.
+  const last = Math.max(
+    0,
+    ...outcomes.flatMap((outcome, at) => (at % 50 === 0 && outcome.status === 'fulfilled' ? [Number(outcome.value)] : [])),
+  );
+  t.true(Number(await add('amid-0')) > last);
 });
 
 test.serial('a server that hangs is away until it answers', async (t) => {

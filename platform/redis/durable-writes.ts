@@ -27,18 +27,29 @@ const DURABLE_WITHIN_MS = 2_000;
 /**
  * Notes of a partition whether a replica has come in the place of the server that had it: it may lack what was answered before. So from then on
  * another epoch is, and whoever gives numbers leaves out those that may have been given. A server that begins again has on its disk what it answered.
+ * No two epochs have the same number, also of servers that know nothing of each other: it is the time, at least.
  *
  * `master_replid2` is the history that a replica followed before it took its master's place; a server that was always one has none.
  * https://valkey.io/topics/replication/
  */
-const NOTE_EPOCH = scriptOf(`
+const NOTE_EPOCH = scriptOf(`#!lua flags=allow-oom
 local run = redis.call('INFO', 'server'):match('run_id:(%x+)')
-local known = redis.call('HGET', KEYS[1], 'run')
-if run == known then return 0 end
-local before = redis.call('INFO', 'replication'):match('master_replid2:(%x+)')
-if not known or before:find('[^0]') then redis.call('HINCRBY', KEYS[1], 'number', 1) end
-redis.call('HSET', KEYS[1], 'run', run)
+local known, number = unpack(redis.call('HMGET', KEYS[1], 'run', 'number'))
+if run ~= known then
+  local before = redis.call('INFO', 'replication'):match('master_replid2:(%x+)') or ''
+  if not known or before:find('[^0]') then
+    local time = redis.call('TIME')
+    number = string.format('%.0f', math.max((number or 0) + 1, time[1] * 1000 + math.floor(time[2] / 1000)))
+  end
+end
+if run ~= known then redis.call('HSET', KEYS[1], 'run', run, 'number', number) end
 return 1`);
+/**
+ * `WAITAOF` waits for what was written last on this connection. So what a script found done, as somebody had written it on another connection, is
+ * behind this, too. A full server takes it, for what is written there may have made room.
+ */
+const MARK = scriptOf(`#!lua flags=allow-oom
+return redis.call('SET', KEYS[1], '', 'PX', 60000)`);
 
 interface Waiting {
   script: Script;
@@ -111,16 +122,18 @@ export class DurableWrites {
     const began = performance.now();
     try {
       const pipeline = this.#redis.pipeline();
-      const tags = new Set(batch.map(({ keys: [key = ''] }) => tagOf(key)));
+      const tags = [...new Set(batch.map(({ keys: [key = ''] }) => tagOf(key)))];
       for (const tag of tags) pipeline.eval(NOTE_EPOCH.lua, 1, epochKeyOf(tag));
       for (const write of batch) add(pipeline, write);
-      // `WAITAOF` waits for what was written last on this connection. So what was found done, as somebody had written it on another, is behind it, too.
-      const [first = ''] = tags;
-      pipeline.set(`${first}durable`, '', 'PX', 60_000);
+      for (const tag of tags) pipeline.eval(MARK.lua, 1, `${tag}durable`);
       pipeline.call('WAITAOF', 1, this.#replicas, DURABLE_WITHIN_MS);
       const answers = (await pipeline.exec()) ?? [];
-      const problem = this.#problemOf(answers.at(-2), answers.at(-1));
-      for (const [index, write] of batch.entries()) this.#settle(write, answers[tags.size + index], problem);
+      const marks = answers.slice(tags.length + batch.length, -1);
+      const problem = this.#problemOf(marks, answers.at(-1));
+      for (const [index, write] of batch.entries()) {
+        const [unnoted] = answers[tags.indexOf(tagOf(write.keys[0] ?? ''))] ?? [LOST];
+        this.#settle(write, answers[tags.length + index], unnoted ? storeUnavailable(unnoted) : problem);
+      }
       if (problem) return;
       seconds.observe((performance.now() - began) / 1_000);
       writes.inc(batch.length);
@@ -129,9 +142,10 @@ export class DurableWrites {
     }
   }
 
-  /** Why what was written is not durable. */
-  #problemOf(last?: Answer, waited?: Answer): Error | undefined {
-    const error = last?.[0] ?? waited?.[0];
+  /** Why what was written is not durable. @param marks of which one is enough */
+  #problemOf(marks: readonly Answer[], waited?: Answer): Error | undefined {
+    const unmarked = marks.every(([error]) => error) ? (marks[0]?.[0] ?? LOST) : undefined;
+    const error = unmarked ?? waited?.[0];
     if (error) return storeUnavailable(error);
     const [local = 0, replicas = 0] = (waited?.[1] ?? []) as number[];
     if (local >= 1 && replicas >= this.#replicas) return undefined;
@@ -156,7 +170,7 @@ function add(pipeline: ChainableCommander, { script, keys, given, whole }: Waiti
   else pipeline.evalsha(script.sha, ...rest);
 }
 
-/** Where the epoch of a partition is: a hash with its `number`, from 1, which is there for every script that is run by {@link DurableWrites}. */
+/** Where the epoch of a partition is: a hash with its `number`, which is there for every script that is run by {@link DurableWrites}. */
 const epochKeyOf = (tag: string): string => `${tag}epoch`;
 
 /** `{chat:07}:` of a key of that partition. */

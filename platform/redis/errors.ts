@@ -16,7 +16,7 @@ const ERR_OF_SERVER =
   /^ERR (max number of clients|(AUTH|invalid password|Client sent AUTH)|Error running script.*\b(OOM|MISCONF|READONLY|NOPERM|NOREPLICAS)\b)/;
 /** The client's own words for a server that can't be reached, or nodes of which it does not know which has the keys. */
 const LOST =
-  /Connection is closed|Command timed out|Stream isn't writeable|Failed to refresh slots cache|Too many Cluster redirections|same slots allocation group|Cluster isn't ready|startup nodes/;
+  /Connection is closed|Command aborted|Command timed out|Stream isn't writeable|Failed to refresh slots cache|Too many Cluster redirections|same slots allocation group|Cluster isn't ready|startup nodes/;
 
 /** What callers see of an error of the client: a server that is away, or refuses us, is UNAVAILABLE (`STORE_FULL` when its memory is). */
 export function toRedisError(error: unknown): unknown {

@@ -53,6 +53,7 @@ export class RedisTransaction {
   readonly partition: Partition;
   readonly #redis: PartitionedRedis;
   readonly #reads: string[][] = [];
+  readonly #events: string[][] = [];
   readonly #writes: string[][] = [];
   readonly #keys = new Map<string, number>();
 
@@ -81,20 +82,29 @@ export class RedisTransaction {
     this.#writes.push([this.#keyNumber(this.partition.key(name)), command, ...given.map(String)]);
   }
 
-  /** Adds events to the partition's outbox. */
+  /** Adds events to the partition's outbox, before all else that is written: no other key can be what it should not be, and a script is not rolled back. */
   emit(events: readonly OutboxEvent[] = []): void {
     for (const event of events) {
       const { id, traceparent, time, aggregateType, aggregateId, version, type, orderKey = '' } = toRecord(event);
       const about = { id, aggregatetype: aggregateType, aggregateid: aggregateId, version, type, payload: payloadText(event) };
       const fields = { ...about, traceparent, time: time.getTime(), orderkey: orderKey };
-      this.write('XADD', 'outbox', '*', ...Object.entries(fields).flat());
+      this.#events.push([
+        this.#keyNumber(this.partition.key('outbox')),
+        'XADD',
+        '*',
+        ...Object.entries(fields).flat().map(String),
+      ]);
     }
   }
 
-  /** @returns false, and nothing was written: something that was read is otherwise by now */
+  /**
+   * Also where nothing is written, it waits until what was read is durable: an answer that is made of it must not be taken back.
+   *
+   * @returns false, and nothing was written: something that was read is otherwise by now
+   */
   async commit(): Promise<boolean> {
-    if (this.#writes.length === 0) return await this.isStillSo();
-    const given = JSON.stringify({ reads: this.#reads, writes: this.#writes });
+    if (this.#keys.size === 0) return true;
+    const given = JSON.stringify({ reads: this.#reads, writes: [...this.#events, ...this.#writes] });
     return (await this.#redis.write(COMMIT, [...this.#keys.keys()], [given])) === 1;
   }
 
