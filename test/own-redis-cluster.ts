@@ -139,4 +139,20 @@ export const inSync = ({ client }: ClusterNode): Promise<void> =>
     return role === 'slave' && state === 'connected';
   });
 
+/** Has replicas take their masters' places. On a busy machine one may not get there in the time that nodes give it: it is asked again. */
+export async function takeOver(nodes: readonly ClusterNode[]): Promise<void> {
+  for (const { client } of nodes) {
+    const isMaster = async (): Promise<boolean> => (await client.role())[0] === 'master';
+    const isReady = async (): Promise<boolean> => {
+      const [role, , , state] = await client.role();
+      return role === 'master' || state === 'connected';
+    };
+    while (!(await isMaster())) {
+      await until(isReady);
+      await client.call('CLUSTER', 'FAILOVER').catch(() => undefined); // it has done so meanwhile
+      await until(isMaster, 'it takes over', 6_000).catch(() => undefined);
+    }
+  }
+}
+
 const info = async (client: Redis): Promise<string> => String(await client.call('CLUSTER', 'INFO'));

@@ -8,7 +8,7 @@ import { openPartitionedRedis, type PartitionedRedis } from '#platform/redis/par
 import { scriptOf } from '#platform/redis/script.ts';
 import { servers, testProcess, uniqueName } from '#platform/test-servers.fixture.ts';
 import { until } from '#platform/until.fixture.ts';
-import { type OwnRedisCluster, ownRedisCluster } from '../../test/own-redis-cluster.ts';
+import { type OwnRedisCluster, ownRedisCluster, takeOver } from '../../test/own-redis-cluster.ts';
 import { type RelayProcess, startRelay } from './relay.fixture.ts';
 
 // What a service writes into the outboxes of its partitions, in rooms whose messages keep their order.
@@ -107,7 +107,7 @@ const relayOf = async (t: ExecutionContext, { source }: Rooms, env: Record<strin
   return relay;
 };
 const complete = ({ faults, unsent }: Rooms): Promise<void> =>
-  until(async () => faults().length === 0 && (await unsent()) === 0, 'all has arrived', 60_000).catch(() => undefined);
+  until(async () => faults().length === 0 && (await unsent()) === 0, 'all has arrived').catch(() => undefined);
 
 test.serial('all partitions are relayed, in order per room, and each room is in one partition of the topic', async (t) => {
   const all = await rooms(t, servers.redis());
@@ -149,7 +149,7 @@ test.serial('on a cluster, whose nodes change places, move and are killed', asyn
 
   const talking = all.say(60);
   await until(() => all.received.length > ROOMS * 12);
-  await cluster.nodes[3]?.client.call('CLUSTER', 'FAILOVER');
+  await takeOver(cluster.nodes.slice(3, 4));
   await until(() => all.received.length > ROOMS * 20);
   const [, second, , , replica] = cluster.nodes;
   await second?.kill();
