@@ -20,7 +20,7 @@ export function streamsOf(place: string): readonly string[] {
 export const EMIT_LUA = `
 local function emit(stream, id, traceparent, time, aggregate_type, aggregate_id, version, type, payload, order_key)
   redis.call('XADD', stream, '*', 'id', id, 'aggregatetype', aggregate_type, 'aggregateid', aggregate_id,
-    'version', string.format('%d', version), 'type', type, 'payload', payload, 'traceparent', traceparent, 'time', time,
-    'orderkey', order_key or '')
+    'version', string.format('%d', version), 'type', type, 'payload', payload, 'orderkey', order_key or '',
+    'traceparent', traceparent, 'time', time)
 end
 `;
