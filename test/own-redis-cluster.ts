@@ -72,6 +72,8 @@ export async function ownRedisCluster({ replicas = 0, appendfsync = 'always' } =
         name,
         launch: async () => ({
           command,
+          // By this a run finds what is left of it when the test's own process was killed.
+          env: { MUSUBI_TEST_DATA: process.env.MUSUBI_TEST_DATA },
           args: Object.entries(options).flatMap(([option, value]) => [`--${option}`, String(value)]),
         }),
         probe: async () => void (await client.ping()),
@@ -93,7 +95,13 @@ export async function ownRedisCluster({ replicas = 0, appendfsync = 'always' } =
       start: () => component.start(),
     });
   }
+  // A test that ends without having stopped it leaves nothing running.
+  const abandon = (): void => {
+    for (const component of components) component.abandon();
+  };
+  process.once('exit', abandon);
   const stop = async (): Promise<void> => {
+    process.off('exit', abandon);
     for (const { client } of nodes) client.disconnect();
     await Promise.all(components.map((component) => component.stop()));
     await ports.release();
