@@ -3,7 +3,6 @@ import type { ClientSession, Collection } from 'mongodb';
 import type { GetOperationResponse, ListOperationsRequest } from '#proto/musubi/operation/v1/operation.ts';
 import { countedBy, type Erased } from '../erasure.ts';
 import { aborted, MusubiError } from '../errors.ts';
-import { GET_OPERATION, LIST_OPERATIONS, UNDO } from '../grpc/contract.ts';
 import { type OperationDocument, type OutboxDocument, operationsOf, outboxOf } from '../mongo/collections.ts';
 import type { Mongo } from '../mongo/database.ts';
 import { isDuplicateKey, toMongoError } from '../mongo/errors.ts';
@@ -19,6 +18,7 @@ import {
   undoExpiredError,
   undoneError,
 } from './operation.ts';
+import { handlersOf } from './serving.ts';
 import type { AnyStep, Step as AnyStoresStep, StepHandlers, Steps } from './step.ts';
 
 export type { OutboxEvent } from '../outbox/event.ts';
@@ -42,17 +42,12 @@ export function serveSteps<Contract extends ServiceDefinition, Store extends { m
   steps: Steps<Contract, MongoTransaction<Store>>,
 ): StepHandlers<Contract> {
   const table = steps as Record<string, AnyStep<MongoTransaction<Store>>>;
-  const handlers = Object.entries(table).map(([name, step]) => [
-    name,
-    (request: { operationId: string }) => runStep(store, name, step, request),
-  ]);
-  const undo = async ({ operationId }: { operationId: string }) => {
-    await undoOperation(store, operationId, table);
-    return {};
-  };
-  const get = ({ operationId }: { operationId: string }) => getOperation(store, operationId);
-  const list = (request: ListOperationsRequest) => operationsWithin(store, request);
-  return Object.fromEntries([...handlers, [UNDO, undo], [GET_OPERATION, get], [LIST_OPERATIONS, list]]) as StepHandlers<Contract>;
+  return handlersOf<Contract>(Object.keys(table), {
+    run: (name, request) => runStep(store, name, table[name] as AnyStep<MongoTransaction<Store>>, request),
+    undo: (operationId) => undoOperation(store, operationId, table),
+    get: (operationId) => getOperation(store, operationId),
+    list: (request) => operationsWithin(store, request),
+  });
 }
 
 /**

@@ -1,7 +1,6 @@
 import type { ServiceDefinition } from '@grpc/grpc-js';
 import type { GetOperationResponse, ListOperationsRequest } from '#proto/musubi/operation/v1/operation.ts';
 import { countedBy, type Erased } from '../erasure.ts';
-import { GET_OPERATION, LIST_OPERATIONS, UNDO } from '../grpc/contract.ts';
 import { type OutboxEvent, type OutboxRecord, payloadText, toRecord } from '../outbox/event.ts';
 import { type Database, type Query, sql, type Transaction } from '../postgres/database.ts';
 import {
@@ -16,6 +15,7 @@ import {
   undoExpiredError,
   undoneError,
 } from './operation.ts';
+import { handlersOf } from './serving.ts';
 import type { AnyStep, Step as AnyStoresStep, Done, StepHandlers, Steps } from './step.ts';
 
 export type { OutboxEvent } from '../outbox/event.ts';
@@ -36,17 +36,12 @@ export function serveSteps<Contract extends ServiceDefinition>(
   steps: Steps<Contract, Transaction>,
 ): StepHandlers<Contract> {
   const table = steps as Record<string, AnyStep<Transaction>>;
-  const handlers = Object.entries(table).map(([name, step]) => [
-    name,
-    (request: { operationId: string }) => runStep(db, name, step, request),
-  ]);
-  const undo = async ({ operationId }: { operationId: string }) => {
-    await undoOperation(db, operationId, table);
-    return {};
-  };
-  const get = ({ operationId }: { operationId: string }) => getOperation(db, operationId);
-  const list = (request: ListOperationsRequest) => operationsWithin(db, request);
-  return Object.fromEntries([...handlers, [UNDO, undo], [GET_OPERATION, get], [LIST_OPERATIONS, list]]) as StepHandlers<Contract>;
+  return handlersOf<Contract>(Object.keys(table), {
+    run: (name, request) => runStep(db, name, table[name] as AnyStep<Transaction>, request),
+    undo: (operationId) => undoOperation(db, operationId, table),
+    get: (operationId) => getOperation(db, operationId),
+    list: (request) => operationsWithin(db, request),
+  });
 }
 
 /**

@@ -1,7 +1,6 @@
 import type { ServiceDefinition } from '@grpc/grpc-js';
 import type { GetOperationResponse, ListOperationsRequest } from '#proto/musubi/operation/v1/operation.ts';
 import type { Erased } from '../erasure.ts';
-import { GET_OPERATION, LIST_OPERATIONS, UNDO } from '../grpc/contract.ts';
 import type { PartitionedRedis } from '../redis/partitioned.ts';
 import type { Partition } from '../redis/partitions.ts';
 import { RedisTransaction, transaction } from '../redis/transaction.ts';
@@ -17,6 +16,7 @@ import {
   undoneError,
 } from './operation.ts';
 import { OPERATIONS_KEPT_SECONDS, UNDO_KEPT_SECONDS } from './retention.ts';
+import { handlersOf } from './serving.ts';
 import type { AnyStep, Step as AnyStoresStep, StepHandlers, Steps } from './step.ts';
 
 /** A step of a service that keeps its state in partitions of Redis. */
@@ -50,17 +50,13 @@ export function serveSteps<Contract extends ServiceDefinition>(
   partitionOf: (request: never) => string,
 ): StepHandlers<Contract> {
   const table = steps as Record<string, AnyStep<RedisTransaction>>;
-  const handlers = Object.entries(table).map(([name, step]) => [
-    name,
-    (request: { operationId: string }) => runStep(redis, redis.of(partitionOf(request as never)), name, step, request),
-  ]);
-  const undo = async ({ operationId }: { operationId: string }) => {
-    await undoOperation(redis, operationId, table);
-    return {};
-  };
-  const get = ({ operationId }: { operationId: string }) => getOperation(redis, operationId);
-  const list = (request: ListOperationsRequest) => operationsWithin(redis, request);
-  return Object.fromEntries([...handlers, [UNDO, undo], [GET_OPERATION, get], [LIST_OPERATIONS, list]]) as StepHandlers<Contract>;
+  return handlersOf<Contract>(Object.keys(table), {
+    run: (name, request) =>
+      runStep(redis, redis.of(partitionOf(request as never)), name, table[name] as AnyStep<RedisTransaction>, request),
+    undo: (operationId) => undoOperation(redis, operationId, table),
+    get: (operationId) => getOperation(redis, operationId),
+    list: (request) => operationsWithin(redis, request),
+  });
 }
 
 /**
