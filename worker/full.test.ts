@@ -68,6 +68,7 @@ test.serial('a Temporal that answers, but writes nothing, is away to probes and 
 
 test.serial('a probe leaves nothing behind, and fails without our search attributes', async (t) => {
   const connection = await NativeConnection.connect({ address });
+  t.teardown(() => connection.close());
   const client = new Client({ connection, namespace: 'default' });
   await registerSearchAttributes(connection, 'default');
   // Others, that began while nothing could be written, may be there for a minute, and be listed only now.
@@ -89,5 +90,4 @@ test.serial('a probe leaves nothing behind, and fails without our search attribu
   await t.throwsAsync(probeStart(client));
   await registerSearchAttributes(connection, 'default');
   await t.notThrowsAsync(probeStart(client));
-  await connection.close();
 });
