@@ -1,6 +1,8 @@
 import type { ServiceDefinition } from '@grpc/grpc-js';
 import { aggregateOf, topicOf } from '#platform/outbox/event.ts';
+import { outboxStream, outboxStreams } from '#platform/outbox/redis-outbox.ts';
 import { AuthServiceService } from '#proto/musubi/auth/v1/auth.ts';
+import { ChatServiceService } from '#proto/musubi/chat/v1/chat.ts';
 import { GroupServiceService } from '#proto/musubi/group/v1/group.ts';
 import { JobServiceService } from '#proto/musubi/job/v1/job.ts';
 import { MemberServiceService } from '#proto/musubi/member/v1/member.ts';
@@ -25,7 +27,7 @@ interface Facts {
    */
   calledBy?: Readonly<Partial<Record<CallerName, readonly string[]>>>;
   /** The store in which the service's outbox is, under the service's name (`outboxPlace`); none: it tells of nothing. */
-  outbox?: 'postgres' | 'mongodb' | 'redis';
+  outbox?: 'postgres' | 'mongodb' | 'redis' | 'redis-partitions';
   /** The types of its events, each with the services that do something with it: an event that nobody reads is not written. */
   events?: Readonly<Record<`${string}.${string}`, readonly [string, ...string[]]>>;
   /** The aggregate types of which it tells the present state. */
@@ -196,6 +198,33 @@ export const SERVICES = {
     },
     keptDays: { job: 7 },
   },
+  chat: {
+    contract: ChatServiceService,
+    calledBy: {
+      gateway: [
+        'postMessage',
+        'editMessage',
+        'deleteMessage',
+        'react',
+        'markRead',
+        'listMessages',
+        'listReceipts',
+        'listUnread',
+      ],
+    },
+    outbox: 'redis-partitions',
+    events: {
+      'room.created': ['query'],
+      'room.updated': ['query'],
+      'room.deleted': ['query'],
+      'room-member.changed': ['query'],
+      'message.posted': ['query'],
+      'message.updated': ['query'],
+      'message.deleted': ['query'],
+    },
+    tells: ['room', 'room-member', 'message'],
+    erases: true,
+  },
   query: {
     contract: QueryServiceService,
     calledBy: {
@@ -218,9 +247,26 @@ export const SERVICES = {
         'listCandidacies',
         'getPosition',
         'listPositions',
+        'getRoom',
+        'listRooms',
+        'listRoomMembers',
+        'listRoomMessages',
       ],
     },
-    copies: ['member', 'member-schema', 'member-roles', 'role', 'policy', 'group', 'membership', 'position', 'bindings'],
+    copies: [
+      'member',
+      'member-schema',
+      'member-roles',
+      'role',
+      'policy',
+      'group',
+      'membership',
+      'position',
+      'bindings',
+      'room',
+      'room-member',
+      'message',
+    ],
     erases: true,
   },
   websocket: { contract: WebsocketServiceService, calledBy: { auth: ['closeSockets'] } },
@@ -248,13 +294,15 @@ export type UncopiedService = {
 export interface Outbox {
   name: string;
   kind: NonNullable<Entry['outbox']>;
-  /** The database; the stream's key on Redis. */
+  /** The database; the stream's key on Redis, or that of all partitions' streams. */
   place: string;
 }
 
-/** Where a service's outbox is: in its own database, or the stream of its name. */
-export const outboxPlace = (name: string, kind: Outbox['kind']): string =>
-  kind === 'redis' ? `outbox:${name}` : `musubi_${name}`;
+/** Where a service's outbox is: in its own database, or the stream of its name, or one in each of its partitions. */
+export function outboxPlace(name: string, kind: Outbox['kind']): string {
+  if (kind === 'redis') return outboxStream(name);
+  return kind === 'redis-partitions' ? outboxStreams(name) : `musubi_${name}`;
+}
 
 /** The services that erase members. */
 export type Eraser = { [Name in ServiceName]: Services[Name] extends { erases: true } ? Name : never }[ServiceName];
