@@ -6,13 +6,14 @@ import type { ProblemKind } from './problems/kind.ts';
 import { MEMBERS } from './problems/members.ts';
 import { REQUESTS } from './problems/requests.ts';
 import { ROLES } from './problems/roles.ts';
+import { ROOMS } from './problems/rooms.ts';
 import { SOCKETS } from './problems/sockets.ts';
 import { SYSTEM } from './problems/system.ts';
 
 export type { ProblemKind } from './problems/kind.ts';
 
 /** The entries by area. A code is in one of them. */
-export const PROBLEM_AREAS = [REQUESTS, MEMBERS, ROLES, GROUPS, JOBS, SYSTEM, SOCKETS, INTERNAL_ONLY] as const;
+export const PROBLEM_AREAS = [REQUESTS, MEMBERS, ROLES, GROUPS, ROOMS, JOBS, SYSTEM, SOCKETS, INTERNAL_ONLY] as const;
 
 /**
  * The catalogue of everything that can be refused or fail: one entry a code, and no code without an entry. The gRPC
@@ -23,6 +24,7 @@ export const PROBLEMS = {
   ...MEMBERS,
   ...ROLES,
   ...GROUPS,
+  ...ROOMS,
   ...JOBS,
   ...SYSTEM,
   ...SOCKETS,

@@ -201,16 +201,7 @@ export const SERVICES = {
   chat: {
     contract: ChatServiceService,
     calledBy: {
-      gateway: [
-        'postMessage',
-        'editMessage',
-        'deleteMessage',
-        'react',
-        'markRead',
-        'listMessages',
-        'listReceipts',
-        'listUnread',
-      ],
+      gateway: ['postMessage', 'editMessage', 'deleteMessage', 'react', 'markRead', 'listMessages', 'listReceipts', 'listUnread'],
     },
     outbox: 'redis-partitions',
     events: {

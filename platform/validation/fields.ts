@@ -60,8 +60,8 @@ export const loginId = z
   .meta({ description: 'The name to log in with; upper and lower case are the same', examples: ['hanako'] });
 
 /** JSON can hold half a character, UTF-8 can not. */
-const isWellFormed = (value: string): boolean => value.isWellFormed();
-const WELL_FORMED = 'must be well-formed Unicode';
+export const isWellFormed = (value: string): boolean => value.isWellFormed();
+export const WELL_FORMED = 'must be well-formed Unicode';
 
 /** How many characters a password has. */
 export const PASSWORD_LENGTH = { least: 8, most: 256 } as const;

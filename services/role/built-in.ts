@@ -72,6 +72,14 @@ export const BUILT_IN_ROLES: readonly RoleDefinition[] = [
         cedar: 'permit (principal, action == Musubi::Action::"group.leave", resource) when { principal in resource.members };',
       },
       {
+        policyId: 'member.talk',
+        name: 'Make rooms, and do in those that it is in what Chat lets it',
+        cedar:
+          'permit (principal, action in [Musubi::Action::"room.create", Musubi::Action::"room.open-direct", Musubi::Action::"room.read",' +
+          ' Musubi::Action::"room.list", Musubi::Action::"room.update", Musubi::Action::"room.delete", Musubi::Action::"room.add-member",' +
+          ' Musubi::Action::"room.remove-member", Musubi::Action::"room.post"], resource);',
+      },
+      {
         policyId: 'member.own-jobs',
         name: 'Follow and cancel its own jobs',
         cedar:
