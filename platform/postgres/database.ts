@@ -44,6 +44,8 @@ export interface DatabaseOptions {
   lifecycle: Lifecycle;
   /** Whether the platform's tables (operations, outbox) are wanted; true by default. */
   outbox?: boolean;
+  /** Whether the process does useful work without it: then its absence makes it degraded only; false by default. */
+  beside?: boolean;
 }
 
 /** After conflicts; a stale plan is none of them. */
@@ -77,7 +79,9 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
   const pool = connect(options);
   const postgres = new PostgresDatabase(pool, database);
   lifecycle.onStop(`postgres ${database}`, 'stores', () => pool.end());
-  lifecycle.onReady(`postgres ${database}`, () => postgres.query(sql`select 1`));
+  const answers = () => postgres.query(sql`select 1`);
+  if (options.beside) lifecycle.onHealthy(`postgres ${database}`, answers);
+  else lifecycle.onReady(`postgres ${database}`, answers);
   await patiently(() => keepMade(`tables of ${database}`, () => makeTables(postgres, withOutbox), options), patience);
   const write = sparing(() => postgres.query(writeProbe(withOutbox)));
   if (withOutbox) lifecycle.onReady(`postgres ${database}, writing`, write);

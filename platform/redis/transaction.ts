@@ -72,6 +72,17 @@ export class RedisTransaction {
     return reply;
   }
 
+  /** Reads what may be otherwise by the time of the commit: who changes it holds nobody up. */
+  async glance<Reply = string | null>(command: Reading, name: string, ...given: readonly string[]): Promise<Reply> {
+    const key = this.partition.key(name);
+    return await this.#redis.ask(async (client) => (await client.call(command, key, ...given)) as Reply);
+  }
+
+  /** The number of the partition's epoch: see {@link DurableWrites}. */
+  async epoch(): Promise<number> {
+    return Number(await this.read('HGET', 'epoch', 'number'));
+  }
+
   /** The store's clock, ms since 1970. */
   async now(): Promise<number> {
     return await this.#redis.ask(async (client) => Number(await client.eval(NOW.lua, 1, this.partition.key('epoch'))));
