@@ -48,11 +48,9 @@ test.serial(
     const first = await chat.post(roomId, taro, 'Number 1');
     await chat.post(roomId, taro, 'Number 2');
     if (replica) await inSync(replica);
-    await until(
-      async () =>
-        (await replica?.client.readonly(),
-        Number(await replica?.client.hget(chat.redis.of(roomId).key(`room:${roomId}:log`), 'last'))) === 2,
-    );
+    await replica?.client.readonly();
+    const log = chat.redis.of(roomId).key(`room:${roomId}:log`);
+    await until(async () => (await replica?.client.hget(log, 'last')) === '2');
     await replica?.kill();
     const edit = (text: string) =>
       chat.handlers.editMessage(
