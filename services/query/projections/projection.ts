@@ -120,7 +120,7 @@ const eraseOutlived =
       update ${into} set ${emptied} where id in (
         select id from ${into} part where ${those} and gone_at is null
           and exists (select from ${identifier(of.table)} whole where whole.id = part.${whole} and whole.gone_at is not null)
-        order by ${whole} limit ${AT_ONCE} for update)
+        limit ${AT_ONCE} for update)
       returning id`;
   };
 
