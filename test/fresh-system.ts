@@ -84,9 +84,10 @@ export async function freshSystem(): Promise<System> {
   const roleReads = { getRole: none, listRoles: none, getPolicy: none, listPolicies: none };
   const groupReads = { getGroup: none, listGroups: none, listSubgroups: none, listAncestors: none, listGroupMembers: none };
   const positionReads = { getPosition: none, listPositions: none };
+  const roomReads = { getRoom: none, listRooms: none, listRoomMembers: none, listRoomMessages: none };
   const memberReads = { getMember: none, listMembers: none, listLookalikes: none, getMemberSchema: none };
   const candidateReads = { listCandidates: none, listCandidacies: none };
-  const reads = { ...memberReads, ...roleReads, ...groupReads, ...positionReads, ...candidateReads };
+  const reads = { ...memberReads, ...roleReads, ...groupReads, ...positionReads, ...candidateReads, ...roomReads };
   const query: Handlers<QueryServiceService> = { ...reads, awaitVersions: async () => ({}) };
 
   const calls: string[] = [];

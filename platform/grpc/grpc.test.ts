@@ -57,6 +57,10 @@ async function pair(t: ExecutionContext, way: (typeof WAYS)[number], behaviour: 
     listCandidacies: none,
     getPosition: none,
     listPositions: none,
+    getRoom: none,
+    listRooms: none,
+    listRoomMembers: none,
+    listRoomMessages: none,
     getMemberSchema: async (_, call) => {
       await behaviour(call);
       return { schema: {}, version: 1, updatedAt: undefined };

@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import { kept, PAGE_SIZE, searchQuery, pageSize as sizeRule } from '#platform/validation/fields.ts';
 import { treeDepth, treePageSize } from '#platform/validation/tree-fields.ts';
 import { invalidWait } from './refusals.ts';
@@ -44,6 +45,14 @@ export function requireTreePageSize(pageSize: number): number {
 export function requireDepth(depth: number): number {
   kept({ depth: treeDepth }, { depth });
   return depth || 1;
+}
+
+const limit = z.int().min(1).max(PAGE_SIZE.most);
+
+/** How many messages are read at once. @throws INVALID_ARGUMENT */
+export function requireLimit(given: number): number {
+  kept({ limit }, { limit: given });
+  return given;
 }
 
 /** The longest that AwaitVersions waits. */

@@ -6,6 +6,8 @@ import { queryErasure } from './erasure.ts';
 import { eventMessage, memberEvent, memberRolesEvent } from './events.fixture.ts';
 import { bindingsEvent, membershipEvent } from './group-events.fixture.ts';
 import { project } from './projector.ts';
+import { listRoomMessages } from './queries/rooms.ts';
+import { messageEvent, roomEvent, roomMemberEvent, sampleMessage } from './room-events.fixture.ts';
 import { openStore } from './store.ts';
 
 const scratch = scratchDatabase('query_erasure');
@@ -64,6 +66,49 @@ test('nothing is left of what who was deleted was in groups', async (t) => {
     left.map(({ member }) => member),
     [other, other, other],
   );
+});
+
+test('who was deleted is in no room any more, and has neither said anything nor reacted', async (t) => {
+  const [memberId, other, third] = [randomUUID(), randomUUID(), randomUUID()];
+  const [roomId, own, others, neither] = [randomUUID(), randomUUID(), randomUUID(), randomUUID()];
+  const mine = { sequence: 1, memberId, text: 'mine', reactions: [{ emoji: '👍', memberIds: [memberId] }] };
+  const reactions = [
+    { emoji: '🎉', memberIds: [memberId] },
+    { emoji: '👍', memberIds: [third, memberId, other] },
+    { emoji: '👋', memberIds: [other] },
+  ];
+  const theirs = { sequence: 2, memberId: other, reactions };
+  const untouched = { sequence: 3, memberId: other, reactions: [{ emoji: '👍', memberIds: [third] }] };
+  await project(db, [
+    roomEvent(roomId, 1, {}),
+    ...[memberId, other].map((id) => roomMemberEvent(roomId, id, 3, {})),
+    messageEvent(roomId, own, 2, mine),
+    messageEvent(roomId, others, 2, theirs),
+    messageEvent(roomId, neither, 2, untouched),
+  ]);
+  t.deepEqual(await erasure().erase([memberId]), {
+    erased: [place(memberId, 'room_members'), place(memberId, 'messages', 2)],
+  });
+  t.deepEqual(await erasure().erase([memberId]), { erased: [] });
+  await project(db, [
+    roomMemberEvent(roomId, memberId, 2, {}),
+    messageEvent(roomId, own, 1, mine),
+    messageEvent(roomId, others, 1, theirs),
+  ]);
+  const left = [
+    { emoji: '👍', memberIds: [third, other] },
+    { emoji: '👋', memberIds: [other] },
+  ];
+  t.deepEqual((await listRoomMessages(db, { roomId, after: 0, limit: 9 })).messages, [
+    sampleMessage(roomId, own, 2, { ...mine, memberId: '', reactions: [] }),
+    sampleMessage(roomId, others, 2, { ...theirs, reactions: left }),
+    sampleMessage(roomId, neither, 2, untouched),
+  ]);
+  const rows = await db.query<{ row: string }>(sql`
+    select to_jsonb(m)::text as row from messages m where room_id = ${roomId}
+    union all select to_jsonb(s)::text from room_members s where room_id = ${roomId}`);
+  t.is(rows.length, 4);
+  t.false(rows.some(({ row }) => row.includes(memberId)));
 });
 
 test('a tombstone is that the member is gone', async (t) => {

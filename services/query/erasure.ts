@@ -1,23 +1,51 @@
 import { z } from 'zod';
 import { countedBy, type Erased, type Erasure, type Requested } from '#platform/erasure.ts';
 import { topicOf } from '#platform/outbox/event.ts';
-import { type Database, sql } from '#platform/postgres/database.ts';
+import { type Database, type Query, sql } from '#platform/postgres/database.ts';
 import type { Logger } from '#platform/process/log.ts';
 import { bindings } from './projections/bindings.ts';
 import { memberRoles } from './projections/member-roles.ts';
 import { members } from './projections/members.ts';
 import { memberships } from './projections/memberships.ts';
+import { roomMembers } from './projections/room-members.ts';
+import { toTheEnd } from './tidy.ts';
 
 /** Where it is told for ever which members are to be erased. */
 export const ERASURES_TOPIC = topicOf('erasure');
 /** For so long a look at that topic serves, ms: the pages of one list. */
 const LOOK_MS = 300_000;
 
-/** The read models of which each row is a member's: under its ID, or under those of a group and its own. */
+/** The read models of which each row is a member's: under its ID, or under that of a group or room and its own. */
 const OF_MEMBERS = { members, member_roles: memberRoles };
-const OF_MEMBERS_IN_GROUPS = { memberships, bindings };
-/** Of the two IDs with a dot between. */
-const memberOf = (id: string): string => id.slice(id.indexOf('.') + 1);
+const OF_MEMBERS_IN_OTHERS = { memberships, bindings, room_members: roomMembers };
+/** Of the two IDs with a dot or a slash between. */
+const memberOf = (id: string): string => id.slice(id.search(/[./]/) + 1);
+
+/** How many messages are changed at once. */
+const MESSAGES_AT_ONCE = 5_000;
+
+/**
+ * Takes members out of messages, as who said them and who reacted. Whether a text stays, Chat's own events say. Its rows: the `memberId` of
+ * each, once for each message.
+ */
+export const leftOutOfMessages = (memberIds: readonly string[]): Query => {
+  const those = sql`${[...memberIds]}::text[]`;
+  return sql`
+    with found as (
+      select id, people from messages where gone_at is null and people && ${those} limit ${MESSAGES_AT_ONCE} for update),
+    changed as (
+      update messages m set
+        member_id = case when m.member_id = any(${those}) then '' else m.member_id end,
+        people = array(select one from unnest(m.people) one where one <> all(${those})),
+        reactions = (
+          select coalesce(jsonb_agg(reaction || jsonb_build_object('memberIds', left_in) order by place), '[]')
+          from jsonb_array_elements(m.reactions) with ordinality as r (reaction, place), lateral (
+            select jsonb_agg(one order by nth) as left_in
+            from jsonb_array_elements_text(reaction -> 'memberIds') with ordinality as o (one, nth) where one <> all(${those})) rest
+          where left_in is not null)
+      from found where m.id = found.id)
+    select one as "memberId" from found, unnest(people) one where one = any(${those})`;
+};
 
 /** What Kafka knows of deleted members. */
 interface InKafka {
@@ -62,11 +90,18 @@ export const queryErasure = (db: Database, { told, forgetParked }: InKafka, log:
       const members = back.map(({ id }) => id);
       erased.push(...countedBy(place, members));
     }
-    for (const [place, { erase }] of Object.entries(OF_MEMBERS_IN_GROUPS)) {
+    for (const [place, { erase }] of Object.entries(OF_MEMBERS_IN_OTHERS)) {
       const back = await db.query<{ id: string }>(erase(sql`member_id = any(${[...memberIds]}::text[])`));
       const members = back.map(({ id }) => memberOf(id));
       erased.push(...countedBy(place, members));
     }
+    const left = await toTheEnd<{ memberId: string }>(db, leftOutOfMessages(memberIds));
+    erased.push(
+      ...countedBy(
+        'messages',
+        left.map(({ memberId }) => memberId),
+      ),
+    );
     try {
       return { erased: [...erased, ...countedBy('dead_letters', await forgetParked(memberIds))] };
     } catch (error) {

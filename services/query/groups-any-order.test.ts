@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import test from 'ava';
 import fc from 'fast-check';
-import type { EventMessage } from '#platform/kafka/event-message.ts';
 import type { Database } from '#platform/postgres/database.ts';
 import type { Condition } from '#proto/musubi/access/v1/condition.ts';
 import { scratchDatabase } from '../../test/scratch-database.ts';
+import { mixed, newest } from './any-order.fixture.ts';
 import { memberEvent } from './events.fixture.ts';
 import { bindingsEvent, groupEvent, membershipEvent, positionEvent } from './group-events.fixture.ts';
 import { project } from './projector.ts';
@@ -46,29 +46,6 @@ const histories = fc.record({
   bindings: fc.array(bound, { maxLength: 8 }),
   positions: fc.array(position, { maxLength: 8 }),
 });
-
-/** Of each aggregate its newest state; what was written of a version first is what every event of that version says. */
-function newest<S extends { version: number }>(states: readonly S[], keyOf: (state: S) => unknown) {
-  const written = [...new Map(states.map((s) => [JSON.stringify([keyOf(s), s.version]), s])).values()];
-  const last = new Map<string, S>();
-  for (const s of written) {
-    const key = JSON.stringify(keyOf(s));
-    if (s.version > (last.get(key)?.version ?? 0)) last.set(key, s);
-  }
-  return { written, last: [...last.values()] };
-}
-
-/** Every event at least once, some more often, all mixed, in batches. */
-function mixed(events: readonly EventMessage[], next: (below: number) => number): EventMessage[][] {
-  const all = events.flatMap((event) => Array.from({ length: 1 + next(3) }, () => event));
-  for (let one = all.length - 1; one > 0; one--) {
-    const other = next(one + 1);
-    [all[one], all[other]] = [all[other] as EventMessage, all[one] as EventMessage];
-  }
-  const batches: EventMessage[][] = [];
-  while (all.length > 0) batches.push(all.splice(0, 1 + next(8)));
-  return batches;
-}
 
 test('what is read of groups follows from the newest states alone, in any order, with repeats and without old events', async (t) => {
   const found = { below: 0, above: 0, members: 0, hidden: 0, carried: 0 };

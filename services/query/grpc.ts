@@ -11,6 +11,7 @@ import { listLookalikes } from './queries/list-lookalikes.ts';
 import { listMembers } from './queries/list-members.ts';
 import { getPosition, listPositions } from './queries/positions.ts';
 import { getPolicy, getRole, listPolicies, listRoles } from './queries/roles.ts';
+import { getRoom, listRoomMembers, listRoomMessages, listRooms } from './queries/rooms.ts';
 import { newSearches } from './queries/searches.ts';
 import { listSubgroups } from './queries/subgroups.ts';
 import { memberLoader } from './store.ts';
@@ -38,6 +39,10 @@ export function queryHandlers(db: Database, visibility: Visibility): Handlers<ty
     listCandidacies: (request, { signal }) => listCandidacies(db, request, signal),
     getPosition: async (request, { signal }) => ({ position: await getPosition(db, request, signal) }),
     listPositions: (request, { signal }) => listPositions(db, request, signal),
+    getRoom: async (request, { signal }) => ({ room: await getRoom(db, request, signal) }),
+    listRooms: (request, { signal }) => listRooms(db, request, signal),
+    listRoomMembers: (request, { signal }) => listRoomMembers(db, request, signal),
+    listRoomMessages: (request, { signal }) => listRoomMessages(db, request, signal),
     awaitVersions: async (request, { signal }) => {
       await awaitVersions(visibility, request, signal);
       return {};

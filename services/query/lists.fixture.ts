@@ -17,14 +17,18 @@ import { listCandidacies, listCandidates } from './queries/candidates.ts';
 import { listGroupMembers } from './queries/group-members.ts';
 import { listGroups } from './queries/groups.ts';
 import { listPositions } from './queries/positions.ts';
+import { listRoomMembers, listRooms } from './queries/rooms.ts';
 import { newSearches } from './queries/searches.ts';
 import { listSubgroups } from './queries/subgroups.ts';
+import { roomEvent, roomMemberEvent } from './room-events.fixture.ts';
 import { ALL } from './seen.fixture.ts';
 
-// Every list about groups, with what comes into it, changes in it and goes out of it.
+// Every list about groups and rooms, with what comes into it, changes in it and goes out of it.
 
 const searches = newSearches();
 const { turns } = searches;
+/** Who reads rooms. */
+const READER = 'reader';
 
 export const later = (ms: number): Date => new Date(CREATED.getTime() + ms);
 export const page = { pageSize: 0, pageToken: '', filter: '', orderBy: '' };
@@ -39,8 +43,9 @@ export interface Values {
 
 /** A kind of list: how a thing of it comes to be as it is, or goes, and how the list is read. */
 export interface Kind {
+  /** None: it has one of its own. */
   orders: readonly string[];
-  /** @param ofId the group, or the member, whose list it is @param values undefined: it is gone */
+  /** @param ofId the group, the room or the member whose list it is @param values undefined: it is gone */
   events(ofId: string, id: string, version: number, values: Values | undefined): EventMessage[];
   read(db: Database, ofId: string, asked: Page): Promise<{ ids: string[]; nextPageToken: string }>;
 }
@@ -106,6 +111,30 @@ export const KINDS: Record<string, Kind> = {
     read: async (db, groupId, asked) => {
       const { positions, nextPageToken } = await listPositions(db, { groupId, seen: ALL, ...asked });
       return { ids: positions.map(({ positionId }) => positionId), nextPageToken };
+    },
+  },
+  rooms: {
+    orders: [],
+    // A room that is gone does not come back, but who has left it may.
+    events: (memberId, id, version, values) => [
+      roomEvent(id, version, { name: values?.name ?? '' }),
+      roomMemberEvent(id, memberId, version, values && {}),
+    ],
+    read: async (db, memberId, asked) => {
+      const { rooms, nextPageToken } = await listRooms(db, { memberId, ...asked });
+      return { ids: rooms.map(({ roomId }) => roomId), nextPageToken };
+    },
+  },
+  'members of a room': {
+    orders: [],
+    events: (roomId, id, version, values) => [
+      roomEvent(roomId, 1, {}),
+      roomMemberEvent(roomId, READER, 1, {}),
+      roomMemberEvent(roomId, id, version, values && { joinedAt: later(values.created) }),
+    ],
+    read: async (db, roomId, asked) => {
+      const { members, nextPageToken } = await listRoomMembers(db, { roomId, memberId: READER, ...asked });
+      return { ids: members.map(({ memberId }) => memberId).filter((id) => id !== READER), nextPageToken };
     },
   },
 };

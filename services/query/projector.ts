@@ -11,10 +11,8 @@ import { notification } from './notifications.ts';
 import { followTopics, notePositions } from './positions.ts';
 import { PROJECTIONS } from './projections/registry.ts';
 import { DATABASE, generationOf } from './store.ts';
+import { tidy } from './tidy.ts';
 import type { Visibility } from './visibility.ts';
-
-/** How long the version of what is gone is kept: longer than an event can be on its way, or parked. */
-const GONE_KEPT = '31 days';
 
 /** How the names of the consumer groups begin, of this read model and of earlier ones. */
 export const GROUPS = 'query.';
@@ -56,12 +54,7 @@ export async function startProjector(
     lifecycle,
   });
   followTopics({ db, brokers, log, lifecycle });
-  pruneHourly(
-    async () => {
-      for (const projection of PROJECTIONS) await db.query(projection.prune(GONE_KEPT));
-    },
-    { database: DATABASE, log, lifecycle },
-  );
+  pruneHourly(() => tidy(db), { database: DATABASE, log, lifecycle });
 }
 
 /**
@@ -73,10 +66,13 @@ export async function startProjector(
 export async function project(db: Database, events: readonly EventMessage[]): Promise<AggregateVersion[]> {
   const statements: Query[] = [];
   const visible = new Map<string, AggregateVersion>();
-  for (const { topic, aggregateType, statement } of PROJECTIONS) {
+  for (const { topic, aggregateType, statement, within } of PROJECTIONS) {
+    const wholes = within ? subjectsIn(within.of.topic, events) : [];
+    if (within && wholes.length > 0) statements.push(within.eraseOutlived({ partsOf: wholes }));
     const mine = events.filter((event) => event.topic === topic);
     if (mine.length === 0) continue;
     statements.push(statement(mine));
+    if (within) statements.push(within.eraseOutlived({ ids: subjectsIn(topic, mine) }));
     for (const { subject: id, version } of mine) {
       const key = `${aggregateType}:${id}`;
       if (version > (visible.get(key)?.version ?? 0)) visible.set(key, { type: aggregateType, id, version });
@@ -89,3 +85,6 @@ export async function project(db: Database, events: readonly EventMessage[]): Pr
   for (const event of events) delay.observe({ topic: event.topic }, Math.max(0, now - event.time.getTime()) / 1_000);
   return versions;
 }
+
+const subjectsIn = (topic: string, events: readonly EventMessage[]): string[] =>
+  events.flatMap((event) => (event.topic === topic ? [event.subject] : []));

@@ -19,6 +19,11 @@ export const positionNotFound = (): MusubiError =>
     fields: [{ field: 'positionId', code: 'NOT_FOUND', message: 'is not the ID of a position of the group' }],
   });
 
+export const roomNotFound = (): MusubiError => notFound('ROOM_NOT_FOUND');
+
+/** A history is read from one place in one direction. */
+export const beforeAndAfter = (): MusubiError => refuse('after', 'must be left out together with before');
+
 export const notVisibleYet = (): MusubiError => deadlineExceeded('NOT_VISIBLE_YET');
 
 export const searchTooSlow = (cause: unknown): MusubiError =>

@@ -6,10 +6,13 @@ import { memberRoles } from './member-roles.ts';
 import { memberSchemas } from './member-schemas.ts';
 import { members } from './members.ts';
 import { memberships } from './memberships.ts';
+import { messages } from './messages.ts';
 import { policies } from './policies.ts';
 import { positions } from './positions.ts';
 import type { Projection } from './projection.ts';
 import { roles } from './roles.ts';
+import { roomMembers } from './room-members.ts';
+import { rooms } from './rooms.ts';
 
 /** Everything that the read models are made from. */
 export const PROJECTIONS: readonly Projection[] = [
@@ -22,6 +25,9 @@ export const PROJECTIONS: readonly Projection[] = [
   memberships,
   positions,
   bindings,
+  rooms,
+  roomMembers,
+  messages,
 ];
 
 const types = new Set(PROJECTIONS.map((projection) => projection.aggregateType));
