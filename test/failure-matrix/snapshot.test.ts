@@ -169,3 +169,16 @@ test('two cases have one shape, in whichever order their IDs come; another conte
   t.deepEqual(one, shape(kept('2026-01-02T00:00:00Z', a, b), { leader: b, other: a }));
   t.notDeepEqual(one, shape(kept('2026-01-01T00:00:00Z', a), { leader: a, other: b }));
 });
+
+test('two rooms have one shape, in whichever partitions they are, and since when; who is in another one is another shape', (t) => {
+  const [a, b] = ['0a000000-0000-4000-8000-000000000000', '0b000000-0000-4000-8000-000000000000'];
+  const kept = (partition: string, now: number, ...members: string[]) => [
+    `redis.{chat:${partition}}:room:x ${JSON.stringify({ createdAt: String(now), version: String(now * 1_000) })}`,
+    `redis.{chat:${partition}}:room:x:members ${JSON.stringify(
+      Object.fromEntries(members.map((id) => [id, JSON.stringify({ joinedAt: now, owner: id === a })])),
+    )}`,
+  ];
+  const one = shape(kept('01', 1_795_824_471_333, a, b), { owner: a, other: b });
+  t.deepEqual(one, shape(kept('15', 1_795_824_999_000, b, a), { owner: a, other: b }));
+  t.notDeepEqual(one, shape(kept('01', 1_795_824_471_333, a, b), { owner: b, other: a }));
+});
