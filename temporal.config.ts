@@ -4,8 +4,15 @@ import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/commo
 // this file, so it holds constants only; the environment's part is `temporalShape` (worker/config.ts).
 
 /** The domains that orchestrate sagas. Each can have a task queue of its name, to be deployed alone. */
-export const DOMAINS = ['member', 'role', 'policy', 'auth', 'group', 'position'] as const;
+export const DOMAINS = ['member', 'role', 'policy', 'auth', 'group', 'position', 'chat'] as const;
 export type Domain = (typeof DOMAINS)[number];
+
+/** What commands are about: their domain, or what it calls otherwise. */
+type Noun = Domain | 'room';
+const DOMAIN_OF: Readonly<Partial<Record<Noun, Domain>>> = { room: 'chat' };
+
+/** A command's name: what it is about, which tells its domain, and what is done. */
+export type Command = `${Noun}.${string}`;
 
 /** The task queue of all domains that have none of their own: a worker of each would cost every host a thread, a heap and pollers. */
 const SHARED_QUEUE = 'sagas';
@@ -14,9 +21,11 @@ const SHARED_QUEUE = 'sagas';
 export const queueOfDomain = (domain: Domain, own: readonly Domain[] = []): string =>
   own.includes(domain) ? domain : SHARED_QUEUE;
 
-/** The task queue of a command, which is that of its first word: `member.register` is of the domain `member`. */
-export const queueOfCommand = (command: `${Domain}.${string}`, own: readonly Domain[] = []): string =>
-  queueOfDomain(command.slice(0, command.indexOf('.')) as Domain, own);
+/** The task queue of a command, by its first word: `member.register` is of the domain `member`, `room.create` of `chat`. */
+export function queueOfCommand(command: Command, own: readonly Domain[] = []): string {
+  const noun = command.slice(0, command.indexOf('.')) as Noun;
+  return queueOfDomain(DOMAIN_OF[noun] ?? (noun as Domain), own);
+}
 
 /** The job that a workflow works for: the workflow of its ID, or one that is run by it and has an ID below that. */
 export const jobOf = (workflowId: string): string => workflowId.split('/')[0] ?? '';

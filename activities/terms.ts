@@ -1,4 +1,4 @@
-import type { Domain } from '../temporal.config.ts';
+import type { Command } from '../temporal.config.ts';
 
 /** That something ends at a moment, by a job that the system itself begins (`workflows/term.ts`). */
 export interface Term {
@@ -10,7 +10,7 @@ export interface Term {
    * The command that ends it, a saga of `sagas.ts`, with its input and its job's aggregate. Others may have changed the term, or what it is about,
    * just before: so the input names the moment, and where that is not what holds the command changes nothing, and is done.
    */
-  command: `${Domain}.${string}`;
+  command: Command;
   input: object;
   aggregateId: string;
   /** The member that it concerns: it is found by that. */

@@ -21,10 +21,16 @@ const OF_SEVERAL = 'group.change-tags';
 /** What is authorised as the same for one. */
 const AS_FOR_ONE: Readonly<Record<string, string>> = { 'group.add-members': 'group.add-member' };
 
+/** Whose verb is also that of a group's command. */
+const WITH_NOUN: Readonly<Record<string, string>> = {
+  'room.add-member': 'add-room-member',
+  'room.remove-member': 'remove-room-member',
+};
+
 /** `member.update` → `updateMember`, `update-member`; `auth.change-password` says itself what is changed. */
 const wordsOf = (command: string) => {
   const [noun = '', verb = ''] = command.split('.');
-  const words = verb.includes('-') ? verb : `${verb}-${noun}`;
+  const words = WITH_NOUN[command] ?? (verb.includes('-') ? verb : `${verb}-${noun}`);
   return {
     operationId: words.replaceAll(/-(.)/g, (_, letter: string) => letter.toUpperCase()),
     file: `workflows/${words}.ts`,

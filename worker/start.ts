@@ -7,7 +7,7 @@ import type { CommandName } from '../workflows/commands.ts';
 export interface JobStart {
   /** The job's ID; it becomes the workflow's ID, so starting twice is starting once. */
   jobId: string;
-  /** "member.register", …: its first word names the task queue. */
+  /** "member.register", …: its first word tells the task queue. */
   command: CommandName;
   /** The member on whose behalf it runs. */
   memberId: string;

@@ -3,7 +3,7 @@ import type { SagaDeclaration } from './saga.ts';
 type Workflows = typeof import('./sagas.ts');
 
 /**
- * Every command of the system. The name of a command is the type of its workflow; its first word is the domain that owns
+ * Every command of the system. The name of a command is the type of its workflow; its first word tells the domain that owns
  * its most important change, and so its task queue.
  */
 export type CommandName = {

@@ -1,9 +1,9 @@
-import type { Domain } from '../temporal.config.ts';
+import type { Command } from '../temporal.config.ts';
 import { type AnyStep, fullName, inWords, type StepRequest } from './step.ts';
 
 /** What is known of a saga from outside: the engine, tests and histories read it from the one declaration. */
 export interface SagaDeclaration {
-  command: `${Domain}.${string}`;
+  command: Command;
   /** The parts of each version, in order; the newest last. */
   versions: readonly PartList[];
   /** The steps of the newest version in order, those of the sagas that it runs among them. */

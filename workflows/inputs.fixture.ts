@@ -7,6 +7,7 @@ const MEMBER = { memberId: MEMBER_ID };
 const ROLE = { roleId: '01890a5d-ac96-774b-bcce-b302099a8061' };
 const POSITION = { groupId: '01890a5d-ac96-774b-bcce-b302099a8063', positionId: '01890a5d-ac96-774b-bcce-b302099a8064' };
 const GROUP = { groupId: '01890a5d-ac96-774b-bcce-b302099a8063' };
+const ROOM = { roomId: '01890a5d-ac96-774b-bcce-b302099a8065', byMemberId: '01890a5d-ac96-774b-bcce-b302099a8058' };
 const POLICY = { policyId: '01890a5d-ac96-774b-bcce-b302099a8062' };
 
 /** Inputs as the gateway would give them. */
@@ -103,6 +104,12 @@ export const INPUTS: { [C in CommandName]: CommandInput<C> } & Record<'saga.reco
   'group.expire-invitation': { ...GROUP, ...MEMBER, until: '2030-01-02T03:04:05.678Z' },
   'group.tag': { ...GROUP, ...MEMBER, tag: 'sales', isOn: true },
   'group.take-in-members': { groupId: 'root' },
+  'room.create': { roomId: ROOM.roomId, ownerId: ROOM.byMemberId, name: 'Summer party', memberIds: [MEMBER_ID] },
+  'room.open-direct': { roomId: '5b0fd6cc-0a3c-8d52-9d1c-1f2f7c5a9b11', memberIds: [MEMBER_ID, ROOM.byMemberId] },
+  'room.update': { ...ROOM, name: 'Winter party', expectedVersion: 1 },
+  'room.delete': { ...ROOM, expectedVersion: 2 },
+  'room.add-member': { ...ROOM, ...MEMBER },
+  'room.remove-member': { ...ROOM, ...MEMBER },
   'saga.recover': { command: 'member.register', aggregateId: '01890a5d-ac96-774b-bcce-b302099a8057', undoing: false },
   term: {
     about: `position/${POSITION.groupId}/${MEMBER_ID}/${POSITION.positionId}`,
@@ -121,6 +128,7 @@ export const INPUTS: { [C in CommandName]: CommandInput<C> } & Record<'saga.reco
 /** The ID of the aggregate that a saga, or a step, is about. */
 export function aggregateOf(input: object): string {
   const ids = input as Record<string, unknown>;
+  if (ids.roomId) return String(ids.roomId);
   if (ids.positionId) return String(ids.memberId ? ids.groupId : ids.positionId);
   return String(ids.memberId ?? ids.holdId ?? ids.schemaId ?? ids.roleId ?? ids.policyId ?? ids.groupId ?? 'aggregate');
 }

@@ -36,7 +36,12 @@ export function usual(name: string, request: Record<string, unknown>): object {
   const contract = CONTRACTS[service as keyof typeof CONTRACTS] as ServiceDefinition;
   const empty = contract[method]?.responseDeserialize(Buffer.alloc(0)) as object;
   if (!Object.hasOwn(empty, 'written')) return {};
-  const types: Record<string, string> = { commitRole: 'role', commitPolicy: 'policy', commitBindings: 'bindings' };
+  const types: Record<string, string> = {
+    commitRole: 'role',
+    commitPolicy: 'policy',
+    commitBindings: 'bindings',
+    commitRoom: 'room',
+  };
   const type = types[method] ?? (service === 'role' ? 'member-roles' : service);
   const many = Array.isArray((empty as { written: unknown }).written);
   const version = { type, id: aggregateOf(request), version: service === 'role' || method === 'createMember' ? 1 : 2 };

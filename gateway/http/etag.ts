@@ -60,7 +60,7 @@ export function matchesAny(header: string, tag: string): boolean {
 export function expectedVersion(tag: string | undefined): number | undefined {
   if (tag === undefined || tag === '*') return undefined;
   // If-Match compares strongly (RFC 9110): a weak tag, or one that we never gave, matches nothing.
-  const version = /^"(\d{1,15})(\.[^"]*)?"$/.exec(tag)?.[1];
-  if (version === undefined) throw failedPrecondition('VERSION_MISMATCH', 'No version of this has that entity tag.');
-  return Number(version);
+  const version = Number(/^"(\d{1,16})(\.[^"]*)?"$/.exec(tag)?.[1]);
+  if (!Number.isSafeInteger(version)) throw failedPrecondition('VERSION_MISMATCH', 'No version of this has that entity tag.');
+  return version;
 }

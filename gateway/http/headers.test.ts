@@ -30,9 +30,12 @@ test('an entity tag gives its version back', (t) => {
   t.is(expectedVersion(tag), 12);
   t.not(entityTag(12, { a: 2 }), tag, 'the same version shown otherwise');
   t.is(expectedVersion('"12"'), 12);
+  // As those of rooms are, which begin with a time.
+  t.is(expectedVersion('"1795824471333001.mPq5x2Aa"'), 1_795_824_471_333_001);
   t.is(expectedVersion(undefined), undefined);
   t.is(expectedVersion('*'), undefined);
-  for (const tag of ['W/"12"', '"x"', '""', '"12x"', '"12']) t.throws(() => expectedVersion(tag), { message: /entity tag/ }, tag);
+  for (const tag of ['W/"12"', '"x"', '""', '"12x"', '"12', '"9007199254740993"'])
+    t.throws(() => expectedVersion(tag), { message: /entity tag/ }, tag);
 });
 
 test('entity tags as RFC 9110 has them', (t) => {

@@ -6,6 +6,7 @@ import type { everyPeer } from '../callers.ts';
 import { groupWays } from './groups.ts';
 import { membershipWays } from './memberships.ts';
 import { positionWays } from './positions.ts';
+import { ROOM_WAYS } from './rooms.ts';
 import { tagWays } from './tags.ts';
 import { tiedWays } from './tied-members.ts';
 
@@ -270,6 +271,7 @@ export const WAYS: Record<CommandName, Way> & Record<string, Way> = {
   ...membershipWays(existing, outside),
   ...tagWays(existing),
   ...tiedWays(existing, login),
+  ...ROOM_WAYS,
   'member.set-schema': { make: setSchema },
   'member.release-login': { make: releaseLogin },
 };

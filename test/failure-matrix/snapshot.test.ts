@@ -2,6 +2,7 @@ import test from 'ava';
 import { Redis } from 'ioredis';
 import { MongoClient } from 'mongodb';
 import pg from 'pg';
+import { partitionNumberOf, partitionsOf } from '../../platform/redis/partitions.ts';
 import { newId } from '../../platform/validation/id.ts';
 import { OUTBOXES } from '../../services/catalogue.ts';
 import { address } from '../client.ts';
@@ -30,6 +31,9 @@ const inTable = (database: string, insert: string, table: string, key = 'member_
   plant: (id: string) => execute(database, insert, id),
   remove: (id: string) => execute(database, `delete from ${table} where ${key} = $1`, id),
 });
+const chat = partitionsOf('chat');
+/** In the partition of its ID. */
+const chatKey = (id: string, name: string): string => chat[partitionNumberOf(id)]?.key(name) ?? '';
 const held = () => mongo.db('musubi_auth').collection<{ _id: string; heldAt: Date }>('held_logins');
 
 /** What a saga could leave behind, by its name in a snapshot. */
@@ -57,6 +61,17 @@ const STRAYS: Record<string, { plant(id: string): Promise<unknown>; remove(id: s
   ],
   'redis.ws:sockets': [
     { plant: (id) => redis.hset(`ws:sockets:${id}`, 'socket', 'instance'), remove: (id) => redis.del(`ws:sockets:${id}`) },
+  ],
+  'redis.{chat:': [
+    ...['room:*', 'room:*:members', 'room:*:read'].map((name) => ({
+      plant: (id: string) => redis.hset(chatKey(id, name.replace('*', id)), 'field', 'value'),
+      remove: (id: string) => redis.del(chatKey(id, name.replace('*', id))),
+    })),
+    { plant: (id) => redis.zadd(chatKey(id, 'rooms'), 0, id), remove: (id) => redis.zrem(chatKey(id, 'rooms'), id) },
+    {
+      plant: (id) => redis.sadd(chat.at(-1)?.key(`rooms-of:${id}`) ?? '', 'a room'),
+      remove: (id) => redis.del(chat.at(-1)?.key(`rooms-of:${id}`) ?? ''),
+    },
   ],
 };
 
@@ -125,11 +140,16 @@ for (const [where, { plant, remove }] of Object.entries(UNKNOWN)) {
 
 test('every service of the catalogue that keeps something has its store looked into', async (t) => {
   const names = await stores.names();
-  for (const { name, kind, place } of OUTBOXES)
+  for (const { name, kind, place } of OUTBOXES) {
+    const ofPartitions = `redis.${place.split('*')[0]}`;
+    const begin = { redis: `redis.${place}`, 'redis-partitions': ofPartitions, postgres: `${place}.`, mongodb: `${place}.` }[
+      kind
+    ];
     t.true(
-      names.some((found) => found.startsWith(kind === 'redis' ? `redis.${place}` : `${place}.`)),
+      names.some((found) => found.startsWith(begin)),
       name,
     );
+  }
   t.true(names.some((found) => found.startsWith('musubi_query.')));
 });
 
@@ -148,4 +168,17 @@ test('two cases have one shape, in whichever order their IDs come; another conte
   const one = shape(kept('2026-01-01T00:00:00Z', a, b), { leader: a, other: b });
   t.deepEqual(one, shape(kept('2026-01-02T00:00:00Z', a, b), { leader: b, other: a }));
   t.notDeepEqual(one, shape(kept('2026-01-01T00:00:00Z', a), { leader: a, other: b }));
+});
+
+test('two rooms have one shape, in whichever partitions they are, and since when; who is in another one is another shape', (t) => {
+  const [a, b] = ['0a000000-0000-4000-8000-000000000000', '0b000000-0000-4000-8000-000000000000'];
+  const kept = (partition: string, now: number, ...members: string[]) => [
+    `redis.{chat:${partition}}:room:x ${JSON.stringify({ createdAt: String(now), version: String(now * 1_000) })}`,
+    `redis.{chat:${partition}}:room:x:members ${JSON.stringify(
+      Object.fromEntries(members.map((id) => [id, JSON.stringify({ joinedAt: now, owner: id === a })])),
+    )}`,
+  ];
+  const one = shape(kept('01', 1_795_824_471_333, a, b), { owner: a, other: b });
+  t.deepEqual(one, shape(kept('15', 1_795_824_999_000, b, a), { owner: a, other: b }));
+  t.notDeepEqual(one, shape(kept('01', 1_795_824_471_333, a, b), { owner: b, other: a }));
 });

@@ -1,6 +1,7 @@
 import { Redis } from 'ioredis';
 import { type Collection, MongoClient } from 'mongodb';
 import pg from 'pg';
+import { type Partition, partitionNumberOf, partitionsOf } from '#platform/redis/partitions.ts';
 import { address } from '../client.ts';
 import { databaseUrl } from '../evidence.ts';
 
@@ -24,6 +25,8 @@ export const MEMORY: readonly RegExp[] = [
   /^redis\.outbox:job$/,
   // What happened, on its way to sockets; and that sockets were closed, or followed something: as long as that is kept.
   /^redis\.ws:(events|topic|seen|told|closed|sight|followed):/,
+  // As of every store, in each partition; of what is durable; and of a room that is gone what was said in it, until that is removed.
+  /^redis\.\{chat:\d\d\}:(outbox|operations?(:.+)?|epoch|durable|write-probe|purging|room:.+:log)$/,
 ];
 
 /**
@@ -40,8 +43,16 @@ const MOVING = new Set(['version', 'updatedAt', 'placed', 'standings', 'tenures'
 /** How the databases of services are called, on PostgreSQL and on MongoDB: whichever there are, they are looked into. */
 const OURS = /^musubi_/;
 
-/** Redis has no indexes: how the keys begin that end with an aggregate's ID, as the services' stores name them. */
-const KEYS = ['ws:sockets:'];
+const CHAT = partitionsOf('chat');
+const CHAT_LISTS = new Set(CHAT.map(({ key }) => key('rooms')));
+
+/** Redis has no indexes: the keys that are named after an aggregate, as the services' stores name them. */
+function keysNamed(id: string): string[] {
+  const { key } = CHAT[partitionNumberOf(id)] as Partition;
+  const ofRoom = ['', ':members', ':read'].map((part) => key(`room:${id}${part}`));
+  // Rooms that a member is in are in every partition.
+  return [`ws:sockets:${id}`, ...ofRoom, ...CHAT.map((partition) => partition.key(`rooms-of:${id}`))];
+}
 
 /** What cases have for IDs: ours, and the names that sagas.ts makes. */
 const ANY_ID = /[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}|matrix-[\da-f]{16}/g;
@@ -103,7 +114,8 @@ export class Stores {
     const parts = await Promise.all([
       ...tables.filter(({ keys }) => keys.length > 0).map((table) => rows(table, ids)),
       ...collections.map((each) => documents(each, ids)),
-      ...ids.flatMap((id) => KEYS.map((begin) => contents(this.#redis, [begin + id]))),
+      contents(this.#redis, ids.flatMap(keysNamed)),
+      listed(this.#redis, ids),
     ]);
     return parts.flat().sort();
   }
@@ -248,8 +260,24 @@ async function keysOf(redis: Redis): Promise<string[]> {
 
 async function contents(redis: Redis, keys: readonly string[]): Promise<string[]> {
   const found = await Promise.all(keys.map(async (key) => [key, await contentOf(redis, key)] as const));
-  return found.filter(([, content]) => content !== undefined).map(([key, content]) => `redis.${key} ${JSON.stringify(content)}`);
+  return found.flatMap(([key, content]) => {
+    if (content === undefined) return [];
+    return CHAT_LISTS.has(key) ? (content as string[]).map((id) => inList(key, id)) : `redis.${key} ${JSON.stringify(content)}`;
+  });
 }
+
+/** Of these IDs those that are in a list: each is a line, so that a list of many is compared with none of the others in it. */
+async function listed(redis: Redis, ids: readonly string[]): Promise<string[]> {
+  const found = await Promise.all(
+    [...CHAT_LISTS].map(async (key) => {
+      const scores = ids.length > 0 ? await redis.zmscore(key, ...ids) : [];
+      return ids.filter((_, at) => scores[at] !== null).map((id) => inList(key, id));
+    }),
+  );
+  return found.flat();
+}
+
+const inList = (key: string, id: string): string => `redis.${key} ${JSON.stringify(id)}`;
 
 /** Undefined: there is none. */
 async function contentOf(redis: Redis, key: string): Promise<unknown> {
@@ -257,13 +285,14 @@ async function contentOf(redis: Redis, key: string): Promise<unknown> {
     case 'string':
       return (await redis.get(key)) ?? undefined;
     case 'hash':
-      return redis.hgetall(key);
+      // In whichever order they were set.
+      return Object.fromEntries(Object.entries(await redis.hgetall(key)).sort());
     case 'list':
       return redis.lrange(key, 0, -1);
     case 'set':
       return (await redis.smembers(key)).sort();
     case 'zset':
-      return redis.zrange(key, '0', '-1', 'WITHSCORES');
+      return CHAT_LISTS.has(key) ? redis.zrange(key, '0', '-1') : redis.zrange(key, '0', '-1', 'WITHSCORES');
     case 'stream':
       return redis.xrange(key, '-', '+');
     default:

@@ -1,0 +1,23 @@
+import { finish, pivot, saga } from './saga.ts';
+import { services } from './step.ts';
+
+const { auth, chat } = services;
+
+export interface RemoveRoomMemberInput {
+  roomId: string;
+  /** Who removes it: itself, where it leaves. */
+  byMemberId: string;
+  memberId: string;
+}
+
+/** Takes a member out of a room, or lets it leave. */
+export const removeRoomMember = saga(
+  'room.remove-member',
+  [[chat.beginRemoveRoomMember, pivot(auth.confirmPermit), finish(chat.commitRoom, (roomId) => ({ roomId }))]],
+  async ({ step }, { roomId, byMemberId, memberId }: RemoveRoomMemberInput) => {
+    await step(chat.beginRemoveRoomMember, { roomId, byMemberId, memberId });
+    await step(auth.confirmPermit, {});
+    await step(chat.commitRoom, { roomId });
+    return { id: roomId };
+  },
+);
