@@ -26,7 +26,7 @@ interface Facts {
    * is said to call, nobody may.
    */
   calledBy?: Readonly<Partial<Record<CallerName, readonly string[]>>>;
-  /** The store in which the service's outbox is, under the service's name (`outboxPlace`); none: it tells of nothing. */
+  /** The store in which the service's outbox is, under the service's name (`OUTBOXES`), or in each of its partitions; none: it tells of nothing. */
   outbox?: 'postgres' | 'mongodb' | 'redis' | 'redis-partitions';
   /** The types of its events, each with the services that do something with it: an event that nobody reads is not written. */
   events?: Readonly<Record<`${string}.${string}`, readonly [string, ...string[]]>>;
@@ -284,16 +284,14 @@ export type UncopiedService = {
 /** A service's outbox: which kind of store, and where in it. */
 export interface Outbox {
   name: string;
-  kind: NonNullable<Entry['outbox']>;
+  kind: 'postgres' | 'mongodb' | 'redis';
   /** The database; the stream's key on Redis, or that of all partitions' streams. */
   place: string;
 }
 
-/** Where a service's outbox is: in its own database, or the stream of its name, or one in each of its partitions. */
-export function outboxPlace(name: string, kind: Outbox['kind']): string {
-  if (kind === 'redis') return outboxStream(name);
-  return kind === 'redis-partitions' ? outboxStreams(name) : `musubi_${name}`;
-}
+/** Where a service's outbox is: in its own database, or the stream of its name. */
+export const outboxPlace = (name: string, kind: Outbox['kind']): string =>
+  kind === 'redis' ? outboxStream(name) : `musubi_${name}`;
 
 /** The services that erase members. */
 export type Eraser = { [Name in ServiceName]: Services[Name] extends { erases: true } ? Name : never }[ServiceName];
@@ -303,8 +301,13 @@ export const ERASERS = Object.entries(SERVICES).flatMap(([name, { erases }]: [st
 
 /** Every outbox of ours. */
 export const OUTBOXES: readonly Outbox[] = Object.entries(SERVICES).flatMap(([name, { outbox }]: [string, Entry]) =>
-  outbox ? [{ name, kind: outbox, place: outboxPlace(name, outbox) }] : [],
+  outbox ? [outboxOf(name, outbox)] : [],
 );
+
+function outboxOf(name: string, kind: NonNullable<Entry['outbox']>): Outbox {
+  if (kind === 'redis-partitions') return { name, kind: 'redis', place: outboxStreams(name) };
+  return { name, kind, place: outboxPlace(name, kind) };
+}
 
 /** Where the services' events are published. */
 export const TOPICS: readonly string[] = [

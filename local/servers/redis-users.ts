@@ -32,11 +32,12 @@ export async function makeUsers(url: string, redis: Redis, programs: readonly st
 export const userOf = (program: string): string => `musubi_${program}`;
 
 function rightsOf(program: string): string[] {
-  const outboxes = OUTBOXES.filter(({ name, kind }) => kind.startsWith('redis') && (program === 'relay' || name === program));
+  const outboxes = OUTBOXES.filter(({ name, kind }) => kind === 'redis' && (program === 'relay' || name === program));
   const places = outboxes.flatMap(({ place }) => (program === 'relay' ? [`~${place}`, `~${place}:relay`] : [`~${place}`]));
   if (program === 'relay') return places;
   const own = BEGINNINGS[program] ?? program;
-  return [`~${own}:*`, `&${own}:*`, '~write-probe', ...places];
+  // Those in partitions have a hash tag: `{chat:07}:`.
+  return [`~${own}:*`, `~{${own}:*`, `&${own}:*`, '~write-probe', ...places];
 }
 
 /** The file of users as it is before programs have theirs: one who may do everything, and nobody who brings no password. */
