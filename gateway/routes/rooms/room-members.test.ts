@@ -65,8 +65,8 @@ test('who is in a room is listed to those in it only', async (t) => {
   world.rooms.get(roomId)?.memberIds.push(hanaId);
   const joinedAt = '2026-01-02T03:04:05.678Z';
   const items = [
-    { memberId: own, owner: true, joinedAt },
-    { memberId: hanaId, owner: false, joinedAt },
+    { id: own, owner: true, joinedAt },
+    { id: hanaId, owner: false, joinedAt },
   ];
   t.deepEqual((await list(hana)).body, { items });
   t.like(world.asked.at(-1), { action: 'room.read', resource: { type: 'Room', id: roomId } });

@@ -49,11 +49,11 @@ export const roomPageSchema = pageSchema(roomSchema, 'RoomPage');
 
 const roomMemberSchema = z
   .strictObject({
-    memberId: z.uuid(),
+    id: z.uuid().meta({ description: "The member's" }),
     owner: z.boolean().meta({ description: 'Whether it owns the room' }),
     joinedAt: z.iso.datetime(),
   })
-  .meta({ id: 'RoomMember', examples: [{ memberId: EXAMPLE_ID, owner: true, joinedAt: '2026-11-25T09:30:00.000Z' }] });
+  .meta({ id: 'RoomMember', examples: [{ id: EXAMPLE_ID, owner: true, joinedAt: '2026-11-25T09:30:00.000Z' }] });
 
 export const roomMemberPageSchema = pageSchema(roomMemberSchema, 'RoomMemberPage');
 
@@ -85,7 +85,11 @@ export function roomShown({ roomId, kind, name, memberCount, memberIds, owned, c
   };
 }
 
-export const roomMemberShown = ({ memberId, owner, joinedAt }: RoomMemberView) => ({ memberId, owner, joinedAt: iso(joinedAt) });
+export const roomMemberShown = ({ memberId, owner, joinedAt }: RoomMemberView) => ({
+  id: memberId,
+  owner,
+  joinedAt: iso(joinedAt),
+});
 
 /** The answer that shows a room to who is in it. @throws ROOM_NOT_FOUND, also for who is not */
 export async function readRoom(gateway: RequestGateway, roomId: string, memberId: string) {
