@@ -5,6 +5,7 @@ import type { CommandInput, CommandName } from '../workflows/commands.ts';
 import { applyToTree, isOfTree } from './applied-groups.fixture.ts';
 import type { World } from './gateway.fixture.ts';
 import { applyPosition, isOfPosition } from './positions.fixture.ts';
+import { applyRoom, isOfRoom } from './rooms.fixture.ts';
 
 /** What is known to the services that are played. */
 export type State = Omit<World, 'base' | 'gateway' | 'close'>;
@@ -26,10 +27,11 @@ export function view(memberId: string, profile: { loginId: string; displayName: 
   };
 }
 
-/** What commands of members, groups and positions do; of roles and policies nothing is played here. */
-export function apply({ members, groups, positions }: State, start: CommandStart): void {
+/** What commands of members, groups, positions and rooms do; of roles and policies nothing is played here. */
+export function apply({ members, groups, positions, rooms }: State, start: CommandStart): void {
   if (isOfTree(start)) applyToTree({ groups }, start);
   if (isOfPosition(start)) applyPosition({ positions }, start);
+  if (isOfRoom(start)) applyRoom({ rooms }, start);
   if (!isOfMember(start)) return;
   const { command, input } = start;
   if ('schemaId' in input || 'holdId' in input) return;

@@ -9,12 +9,14 @@ import { currentTraceId, startTelemetry } from '#platform/process/telemetry.ts';
 import { newId } from '#platform/validation/id.ts';
 import type { Condition } from '#proto/musubi/access/v1/condition.ts';
 import { type AuthorizeRequest, AuthServiceService } from '#proto/musubi/auth/v1/auth.ts';
+import { ChatServiceService } from '#proto/musubi/chat/v1/chat.ts';
 import { GroupServiceService } from '#proto/musubi/group/v1/group.ts';
 import { type Job, JobServiceService } from '#proto/musubi/job/v1/job.ts';
 import { type GroupView, type MemberView, type PositionView, QueryServiceService } from '#proto/musubi/query/v1/query.ts';
 import type { CommandStart } from '../worker/client.ts';
 import { groupOf } from './additions.fixture.ts';
 import { view } from './applied.fixture.ts';
+import { chatOf } from './chat-stand-ins.fixture.ts';
 import { AbandonedJobs } from './commands/abandoned.ts';
 import { SingleFlight } from './commands/single-flight.ts';
 import { type WaitLimits, Waits } from './commands/waits.ts';
@@ -23,6 +25,7 @@ import { createApp } from './http/app.ts';
 import { serveApp } from './http/server.ts';
 import { TrustedProxies } from './http/source.ts';
 import { jobOf } from './job-stand-ins.fixture.ts';
+import type { PlayedRoom } from './rooms.fixture.ts';
 import { allRoutes } from './routes/index.ts';
 import { authOf, commandsOf, queryOf } from './stand-ins.fixture.ts';
 
@@ -44,6 +47,7 @@ export interface World {
   members: Map<string, MemberView>;
   groups: Map<string, GroupView>;
   positions: Map<string, PositionView>;
+  rooms: Map<string, PlayedRoom>;
   jobs: Map<string, Job>;
   started: CommandStart[];
   /** As how many commands each job was to count. */
@@ -104,6 +108,7 @@ export async function startWorld({ origins = [], proxies = [], limits = {}, wait
     members: new Map<string, MemberView>(),
     groups: new Map<string, GroupView>(),
     positions: new Map<string, PositionView>(),
+    rooms: new Map<string, PlayedRoom>(),
     jobs: new Map<string, Job>(),
     started: [] as CommandStart[],
     costs: [],
@@ -130,7 +135,9 @@ export async function startWorld({ origins = [], proxies = [], limits = {}, wait
   const jobPort = await serveGrpc({ ...serve, callers: lettingTestsIn('job') }, JobServiceService, jobOf(world));
   const queryPort = await serveGrpc({ ...serve, callers: lettingTestsIn('query') }, QueryServiceService, queryOf(world));
   const groupPort = await serveGrpc({ ...serve, callers: lettingTestsIn('group') }, GroupServiceService, groupOf(world));
+  const chatPort = await serveGrpc({ ...serve, callers: lettingTestsIn('chat') }, ChatServiceService, chatOf(world));
   const services = {
+    chat: connectPeer(`127.0.0.1:${chatPort}`, ChatServiceService, lifecycle, byTests('chat')),
     group: connectPeer(`127.0.0.1:${groupPort}`, GroupServiceService, lifecycle, byTests('group')),
     auth: connectPeer(`127.0.0.1:${authPort}`, AuthServiceService, lifecycle, byTests('auth')),
     job: connectPeer(`127.0.0.1:${jobPort}`, JobServiceService, lifecycle, byTests('job')),

@@ -21,3 +21,15 @@ export const namedIdOf = (noun: string) =>
     )
     .max(100)
     .meta({ description: `The ID of the ${noun}: a UUID in either case, or the word of a built-in one`, examples: [EXAMPLE_ID] });
+
+/** IDs as they are kept, `least` to `most` of them, none of which is given twice. */
+export const distinctIds = (noun: string, least: number, most: number) =>
+  z
+    .array(idOf(noun))
+    .min(least)
+    .max(most)
+    .superRefine((ids, { addIssue }) => {
+      const known = new Set<string>();
+      const again = ids.findIndex((id) => known.size === known.add(id).size);
+      if (again >= 0) addIssue({ code: 'custom', path: [again], message: 'is given twice', params: { code: 'REPEATED' } });
+    });

@@ -20,6 +20,7 @@ import { type Job, JobState } from '#proto/musubi/job/v1/job.ts';
 import type { GetMemberRequest, ListMembersRequest } from '#proto/musubi/query/v1/query.ts';
 import type { CommandStart, Commands } from '../worker/client.ts';
 import { apply, type State } from './applied.fixture.ts';
+import { roomQueriesOf } from './chat-stand-ins.fixture.ts';
 import { groupQueriesOf } from './group-stand-ins.fixture.ts';
 import { noPageToken, sees } from './lists.fixture.ts';
 
@@ -31,6 +32,7 @@ function mayDo({ hanaId, refused }: State, memberId: string, action: string, res
   const granted =
     ['member.read', 'member.list'].includes(action) ||
     action.startsWith('auth.') ||
+    action.startsWith('room.') ||
     (own && !/delete|suspend|reinstate|lookalikes|login|schema/.test(action));
   return memberId !== hanaId || granted;
 }
@@ -173,6 +175,7 @@ export function queryOf(world: State) {
       return { policies: [], nextPageToken: '' };
     },
     ...groupQueriesOf(world),
+    ...roomQueriesOf(world),
     getMemberSchema: async () => ({ schema: { type: 'object' }, version: 1, updatedAt: undefined }),
     async listLookalikes({ pageToken }: { pageToken: string }) {
       noPageToken(pageToken);

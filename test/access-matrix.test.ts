@@ -76,6 +76,7 @@ const OTHERS: Record<string, string> = {
   policyId: 'member.see-members',
   code: 'TOO_BUSY',
   file: 'docs.js',
+  emoji: '%F0%9F%91%8D',
 };
 
 /** What the probe may do by the position that it holds in the whole organisation. */

@@ -22,8 +22,12 @@ interface Socket {
   components: { messages: Record<string, { payload: { schema: Schema }; examples?: object[] }> };
 }
 
-/** What has no ID for clients, as its name says which it is. */
-const NAMED = 'tag';
+/** What has no ID for clients, by its noun with the parameter that says which it is: a tag by its name, a reaction by its emoji, a direct room by who is in it. */
+const NAMED: Readonly<Record<string, string>> = { tag: 'tag', reaction: 'emoji', direct: 'memberId' };
+/** What is said of a member or a room, which has the ID. */
+const OF_ANOTHER = ['/v1/rooms/{roomId}/receipts', '/v1/unread'];
+/** What is also the word for a text. */
+const ALSO_TEXTS = ['message'];
 /** What has no ID of its own: in a group it is a member's, and of a member it is of a group. */
 const OF_MEMBER_AND_GROUP = ['request', 'invitation', 'expulsion'];
 
@@ -38,7 +42,7 @@ const resourcesOf = ({ paths }: Pick<Rest, 'paths'>): { path: string; noun: stri
         parameter,
       })),
     )
-    .filter(({ noun, parameter }) => noun !== NAMED || parameter !== NAMED);
+    .filter(({ noun, parameter }) => parameter !== NAMED[noun]);
 const nounsOf = (rest: Pick<Rest, 'paths'>): string[] => resourcesOf(rest).map(({ noun }) => noun);
 
 /** What paths, and the resources that they show, are called otherwise. */
@@ -54,7 +58,7 @@ function misnamedPaths(rest: Rest): string[] {
     )
     .map(({ path, noun, parameter }) => `${path}: {${parameter}} is no {${noun}Id}`);
   for (const [path, { get }] of Object.entries(rest.paths)) {
-    if (!path.startsWith('/v1/')) continue;
+    if (!path.startsWith('/v1/') || OF_ANOTHER.includes(path)) continue;
     const shown = resolved(get?.responses['200']?.content?.['application/json']?.schema);
     const item = shown.properties?.items?.items;
     const noun = (/(\w+)s(?:\/\{\w+\}|\/me)?$/.exec(path)?.[1] ?? '').replace(/ie$/, 'y');
@@ -75,6 +79,7 @@ function misnamedResource(where: string, noun: string, { properties = {}, requir
 /** What schemas call otherwise, and those within them: texts that refer to resources, and resources that are part of others. */
 function misnamed(nouns: readonly string[], schemas: Schemas): string[] {
   const isReference = new RegExp(`^(${nouns.join('|')})(s|ID|IDs|Uuid|Ref|_id)?$`);
+  const mayRefer = (property: string): boolean => isReference.test(property) && !ALSO_TEXTS.includes(property);
   const resolved = ({ $ref, ...schema }: Schema): Schema => ($ref ? (schemas[$ref.split('/').at(-1) ?? ''] ?? {}) : schema);
   const within = (name: string, { properties = {}, items }: Schema): string[] => [
     ...(items ? within(name, items) : []),
@@ -83,7 +88,7 @@ function misnamed(nouns: readonly string[], schemas: Schemas): string[] {
       const { items: item, ...one } = resolved(schema);
       const it = item ? resolved(item) : one;
       return [
-        ...(it.type === 'string' && isReference.test(property) ? [`${where} is a reference, and not called so`] : []),
+        ...(it.type === 'string' && mayRefer(property) ? [`${where} is a reference, and not called so`] : []),
         ...(it.properties && nouns.includes(property) ? misnamedResource(where, property, it) : []),
         ...within(where, schema),
       ];

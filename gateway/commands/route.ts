@@ -58,7 +58,7 @@ interface CommandDeclaration<
   selfAction?: Action;
   method: 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   path: string;
-  tag: 'Auth' | 'Members' | 'Roles' | 'Policies' | 'Groups' | 'Positions' | 'Jobs';
+  tag: 'Auth' | 'Members' | 'Roles' | 'Policies' | 'Groups' | 'Positions' | 'Rooms' | 'Jobs';
   operationId: string;
   summary: string;
   description?: string;

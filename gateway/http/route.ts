@@ -127,7 +127,7 @@ interface Declaration<P extends Shape, Q extends Shape, B extends z.ZodType, H e
   /** An OpenAPI path template: `/v1/jobs/{jobId}:cancel` */
   path: string;
   /** The capability, and the operation's name in it, which generated clients use. */
-  tag: 'Auth' | 'Members' | 'Roles' | 'Policies' | 'Groups' | 'Positions' | 'Jobs' | 'Documents';
+  tag: 'Auth' | 'Members' | 'Roles' | 'Policies' | 'Groups' | 'Positions' | 'Rooms' | 'Jobs' | 'Documents';
   operationId: string;
   summary: string;
   description?: string;

@@ -33,6 +33,7 @@ const TAGS: Record<Route['tag'], string> = {
   Policies: 'What is permitted, and what is forbidden',
   Groups: 'Groups within groups, up to the whole organisation, and who is in which',
   Positions: 'What members are in a group, and what they may do there',
+  Rooms: 'Where members talk, who is in them, what is said and how far it is read',
   Jobs: 'How far commands are',
   Documents: 'This API, told by itself',
 };

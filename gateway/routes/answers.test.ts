@@ -3,6 +3,7 @@ import type { GetGroupRequest } from '#proto/musubi/query/v1/query.ts';
 import { type Answer, send } from '../client.fixture.ts';
 import { type World, worldTest } from '../gateway.fixture.ts';
 import { groupView, positionView } from '../group-stand-ins.fixture.ts';
+import { playedRoom } from '../rooms.fixture.ts';
 import { allRoutes } from './index.ts';
 
 // What a finished command is answered with is read when it is done, and again for each repeat of its key: by what its reader may read then.
@@ -17,10 +18,12 @@ const POLICY = { name: 'x', effect: 'allow', actions: ['member.read'], resources
 const MEMBER = { loginId: 'taro', password: 'long enough', displayName: '太郎', email: 'taro@example.com' };
 
 /** Every command that is answered with what is read for it, in a world in which each can be carried out. */
-function commandsIn({ hanaId, groups, positions, gateway }: World): Asked[] {
-  const [groupId, to, positionId, roleId, policyId] = [newId(), newId(), newId(), newId(), newId()];
+function commandsIn({ hanaId, members, groups, positions, rooms, gateway }: World): Asked[] {
+  const [groupId, to, positionId, roleId, policyId, roomId] = [newId(), newId(), newId(), newId(), newId(), newId()];
   for (const id of [groupId, to]) groups.set(id, groupView(id, { tags: ['sales'] }));
   positions.set(positionId, positionView(positionId, groupId));
+  const ownerId = [...members.keys()].find((id) => id !== hanaId) ?? '';
+  rooms.set(roomId, playedRoom(roomId, { ownerId, memberIds: [ownerId] }));
   const view = { name: 'x', builtIn: false, version: 1, createdAt: AT, updatedAt: AT };
   gateway.query = {
     ...gateway.query,
@@ -52,6 +55,10 @@ function commandsIn({ hanaId, groups, positions, gateway }: World): Asked[] {
     ['updateRole', 'PATCH', role, ['role.read'], { name: 'x' }],
     ['attachPolicy', 'PUT', `${role}/policies/${policyId}`, ['role.read']],
     ['createPolicy', 'POST', '/v1/policies', ['policy.read'], POLICY],
+    ['createRoom', 'POST', '/v1/rooms', ['room.read'], { name: 'x' }],
+    ['openDirect', 'PUT', `/v1/rooms/direct/${hanaId}`, ['room.read']],
+    ['openDirectOfSeveral', 'POST', '/v1/rooms/direct', ['room.read'], { memberIds: [hanaId] }],
+    ['updateRoom', 'PATCH', `/v1/rooms/${roomId}`, ['room.read'], { name: 'x' }],
     ['updatePolicy', 'PATCH', `/v1/policies/${policyId}`, ['policy.read'], { name: 'x' }],
   ];
 }

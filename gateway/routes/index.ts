@@ -21,6 +21,11 @@ import { positionQueryRoutes } from './position-queries.ts';
 import { positionCommandRoutes } from './positions.ts';
 import { problemRoutes } from './problems.ts';
 import { roleRoutes } from './roles.ts';
+import { messageRoutes } from './rooms/messages.ts';
+import { readRoutes } from './rooms/reads.ts';
+import { roomMemberRoutes } from './rooms/room-members.ts';
+import { roomQueryRoutes } from './rooms/room-queries.ts';
+import { roomRoutes } from './rooms/rooms.ts';
 import { sessionRoutes } from './sessions.ts';
 
 /** Every route of the gateway. @param publicUrl where clients reach us, which the OpenAPI document names */
@@ -42,6 +47,11 @@ export function allRoutes(publicUrl?: string): Route[] {
     ...groupPartRoutes,
     ...positionCommandRoutes,
     ...positionQueryRoutes,
+    ...roomRoutes,
+    ...roomMemberRoutes,
+    ...roomQueryRoutes,
+    ...messageRoutes,
+    ...readRoutes,
     ...memberSchemaRoutes,
     ...lookalikeRoutes,
     ...loginHoldRoutes,

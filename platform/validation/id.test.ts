@@ -1,5 +1,5 @@
 import test from 'ava';
-import { idViolation, isId, newId, requireId, sameId } from './id.ts';
+import { idMadeOf, idViolation, isId, newId, requireId, sameId } from './id.ts';
 
 test('IDs are UUIDs of version 7, all different, ordered by time', async (t) => {
   const ids = Array.from({ length: 1_000 }, () => newId());
@@ -36,4 +36,15 @@ test('an ID is a UUID in either case; between services it is as it is kept', (t)
   );
   t.like(idViolation(''), { code: 'REQUIRED' });
   t.deepEqual([sameId(id.toUpperCase()), sameId('Me')], [id, 'Me']);
+});
+
+test('an ID that is made of a text is always the same, of version 8, and another one of another text', (t) => {
+  // As it is kept in stores: these bits must never be others.
+  t.is(idMadeOf('musubi/positions/root/leader'), '04b0bcee-dbd3-8251-a22d-e8f3db56e3fa');
+  const ids = Array.from({ length: 1_000 }, (_, n) => idMadeOf(`musubi/tests/${n}`));
+  for (const id of ids) {
+    t.regex(id, /^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+    t.true(isId(id));
+  }
+  t.is(new Set(ids).size, ids.length);
 });

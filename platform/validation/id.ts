@@ -1,4 +1,4 @@
-import { randomUUIDv7 } from 'node:crypto';
+import { createHash, randomUUIDv7 } from 'node:crypto';
 import { z } from 'zod';
 import { type FieldViolation, invalidFields } from '../errors.ts';
 
@@ -7,6 +7,18 @@ import { type FieldViolation, invalidFields } from '../errors.ts';
  * so that rows of one time lie together in an index.
  */
 export const newId = (): string => randomUUIDv7();
+
+/**
+ * The ID of what is one thing, whoever makes it: a UUID of version 8 (RFC 9562), made of a text.
+ *
+ * @param text what makes it one, beginning with what kind of thing it is: `musubi/positions/…`
+ */
+export function idMadeOf(text: string): string {
+  const bits = createHash('sha256').update(text).digest().subarray(0, 16);
+  bits[6] = ((bits[6] ?? 0) & 0x0f) | 0x80;
+  bits[8] = ((bits[8] ?? 0) & 0x3f) | 0x80;
+  return bits.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
+}
 
 /** When an ID was made, ms since 1970, by the clock of who made it; undefined for what is no UUIDv7. */
 export function timeOfId(id: string): number | undefined {

@@ -15,7 +15,7 @@ export const MOST_ROOMS = 1_000;
 
 /** How many emoji a message has at most, and how many characters it has. */
 export const MOST_REACTIONS = 50;
-const LONGEST_MESSAGE = 16_000;
+export const LONGEST_MESSAGE = 16_000;
 
 export const roomName = line(LONGEST_NAME).meta({ description: 'Rooms may have the same name', examples: ['Summer party'] });
 

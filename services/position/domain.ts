@@ -1,7 +1,6 @@
-import { createHash } from 'node:crypto';
 import { kept } from '#platform/validation/fields.ts';
 import { ROOT } from '#platform/validation/group-fields.ts';
-import { requireId } from '#platform/validation/id.ts';
+import { idMadeOf, requireId } from '#platform/validation/id.ts';
 import { type Permission, permissions, positionName } from '#platform/validation/position-fields.ts';
 import { invalidTerm, noPositions } from './refusals.ts';
 
@@ -107,13 +106,8 @@ function defaultPosition(groupId: string, kind: Kind, name: string, permissions:
   return { positionId: defaultPositionId(groupId, kind), groupId, name, kind, permissions, ...lasting };
 }
 
-/** A default position has the same ID whoever makes it: a UUID of version 8 (RFC 9562), made of the group's ID. */
-export function defaultPositionId(groupId: string, kind: Kind): string {
-  const bits = createHash('sha256').update(`musubi/positions/${groupId}/${kind}`).digest().subarray(0, 16);
-  bits[6] = ((bits[6] ?? 0) & 0x0f) | 0x80;
-  bits[8] = ((bits[8] ?? 0) & 0x3f) | 0x80;
-  return bits.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
-}
+/** A default position has the same ID whoever makes it. */
+export const defaultPositionId = (groupId: string, kind: Kind): string => idMadeOf(`musubi/positions/${groupId}/${kind}`);
 
 /** The given fields in the form in which they are kept: what is permitted twice, once. @throws INVALID_POSITION */
 export function tidyPosition(given: { name?: string | undefined; permissions?: readonly unknown[] | undefined }) {

@@ -4,7 +4,7 @@ import { reason } from '#platform/validation/fields.ts';
 import { MOST_ADDED } from '#platform/validation/group-fields.ts';
 import { commandRoute } from '../../commands/route.ts';
 import { claimedSubject } from '../../http/authorize.ts';
-import { EXAMPLE_ID, idOf, namedIdOf } from '../../id.ts';
+import { distinctIds, EXAMPLE_ID, idOf, namedIdOf } from '../../id.ts';
 import { HIDDEN_GROUP, requireReadableMember } from '../readable.ts';
 import { group } from './group-view.ts';
 
@@ -144,16 +144,7 @@ The job can be cancelled: whose turn has not come is refused (LINE_CANCELLED), w
   ...HIDDEN_GROUP,
   body: z
     .strictObject({
-      memberIds: z
-        .array(idOf('member'))
-        .min(1)
-        .max(MOST_ADDED)
-        .superRefine((ids, { addIssue }) => {
-          const known = new Set<string>();
-          const again = ids.findIndex((id) => known.size === known.add(id).size);
-          if (again >= 0) addIssue({ code: 'custom', path: [again], message: 'is given twice', params: { code: 'REPEATED' } });
-        })
-        .meta({ description: 'Each once', uniqueItems: true }),
+      memberIds: distinctIds('member', 1, MOST_ADDED).meta({ description: 'Each once', uniqueItems: true }),
     })
     .meta({ id: 'MembersToAdd', examples: [{ memberIds: [EXAMPLE_ID] }] }),
   // Of each an ID in quotes, with as much space again.
