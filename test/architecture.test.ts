@@ -112,6 +112,7 @@ const TIME_OF_DAY = [
   'platform/operations/',
   'platform/outbox/replication.ts',
   'platform/kafka/publish.ts',
+  'services/chat/messages/',
   'services/job/rpcs/await-job.ts',
   'services/query/projector.ts',
   'services/websocket/metrics.ts',

@@ -38,7 +38,7 @@ export async function probeStart({ connection, options: { namespace } }: Client)
     staticSummary: 'A probe: whether commands can be started',
   });
   // Who may not delete has yet shown that commands can be started.
-  void forget(client, workflowId, firstExecutionRunId).catch(() => undefined);
+  forget(client, workflowId, firstExecutionRunId).catch(() => undefined);
   return workflowId;
 }
 
