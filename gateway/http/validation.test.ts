@@ -158,7 +158,7 @@ test('an ID is read in either case, by every route that has one', async (t) => {
       });
     if (route.method === 'DELETE') continue;
     const [lower, upper] = [await asked(path), await asked(path.replace(/[^/:]{36}/, (id) => id.toUpperCase()))];
-    const { traceId: _, updatedAt: __, suspendedAt: ___, ...expected } = lower.body;
+    const { traceId: _, updatedAt: __, suspendedAt: ___, instance: ____, ...expected } = lower.body;
     if (Object.keys(expected).length > 0) t.like(upper.body, expected, route.operationId);
     t.is(upper.status, lower.status);
     t.is(upper.headers.get('location'), lower.headers.get('location'));
