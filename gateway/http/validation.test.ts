@@ -179,7 +179,7 @@ test('an ID is read in either case, by every route that has one', async (t) => {
       'tagMember',
       'listMemberGroups',
     ],
-    ...['bindPosition', 'getJob', 'listJobLines', 'cancelJob'],
+    ...['bindPosition', 'openDirect', 'addRoomMember', 'getJob', 'listJobLines', 'cancelJob'],
   ]);
 
   // A repeat in the other case is a repeat.
