@@ -27,7 +27,8 @@ test('a body is refused where none is asked for, unless it says nothing', async 
       ...['assignRole', 'revokeRole', 'deleteGroup', 'archiveGroup', 'restoreGroup', 'addMember', 'leaveGroup'],
       ...['approveRequest', 'withdrawRequest', 'acceptInvitation', 'declineInvitation', 'withdrawInvitation'],
       ...['putTag', 'removeTag', 'tagGroup', 'untagGroup', 'tagMember', 'untagMember'],
-      ...['deletePosition', 'unbindPosition', 'releaseLogin', 'cancelJob'],
+      ...['deletePosition', 'unbindPosition', 'openDirect', 'deleteRoom', 'addRoomMember', 'removeRoomMember'],
+      ...['deleteMessage', 'addReaction', 'removeReaction', 'releaseLogin', 'cancelJob'],
     ],
   );
   const jobId = await runningJob(world);

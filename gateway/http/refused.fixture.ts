@@ -13,8 +13,8 @@ export const taro = { loginId: 'taro', password: 'long enough', displayName: 'å¤
 
 /** A path of the route, which may do what it says: its IDs are the test's own member's, or of a job of it. */
 export function pathOf(route: Route, { hanaId: memberId, sessionId }: World, jobId = ''): string {
-  const named = ['holdId', 'roleId', 'policyId', 'groupId', 'positionId'].map((name) => [name, memberId]);
-  const ids: Record<string, string> = { jobId, memberId, sessionId, ...Object.fromEntries(named) };
+  const named = ['holdId', 'roleId', 'policyId', 'groupId', 'positionId', 'roomId', 'messageId'].map((name) => [name, memberId]);
+  const ids: Record<string, string> = { jobId, memberId, sessionId, emoji: '%F0%9F%91%8D', ...Object.fromEntries(named) };
   return route.path.replaceAll(/\{(\w+)\}/g, (_, name: string) => ids[name] ?? 'x');
 }
 
