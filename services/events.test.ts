@@ -30,7 +30,7 @@ test('queries project exactly the kinds of aggregates whose events the catalogue
   // Who is to be erased, it reads whenever it is asked.
   const asked = new Set([...readBy('query').map(aggregateOf)].filter((type) => topicOf(type) === ERASURES_TOPIC));
   t.is(asked.size, 1);
-  t.deepEqual(new Set(readBy('query').map(aggregateOf)), projected.union(asked));
+  t.deepEqual([...new Set(readBy('query').map(aggregateOf))].sort(), [...projected.union(asked)].sort());
   const ofThose = EVENTS.filter(({ type }) => projected.union(asked).has(aggregateOf(type))).map(({ type }) => type);
   t.deepEqual(readBy('query'), ofThose);
 });

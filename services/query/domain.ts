@@ -1,4 +1,3 @@
-import { z } from 'zod';
 import { kept, PAGE_SIZE, searchQuery, pageSize as sizeRule } from '#platform/validation/fields.ts';
 import { treeDepth, treePageSize } from '#platform/validation/tree-fields.ts';
 import { invalidWait } from './refusals.ts';
@@ -47,11 +46,9 @@ export function requireDepth(depth: number): number {
   return depth || 1;
 }
 
-const limit = z.int().min(1).max(PAGE_SIZE.most);
-
 /** How many messages are read at once. @throws INVALID_ARGUMENT */
 export function requireLimit(given: number): number {
-  kept({ limit }, { limit: given });
+  kept({ limit: sizeRule.min(1) }, { limit: given });
   return given;
 }
 
