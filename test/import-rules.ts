@@ -104,6 +104,7 @@ export const RULES: Record<string, Rule> = {
             'platform/validation/access-fields.ts',
             'platform/validation/group-fields.ts',
             'platform/validation/position-fields.ts',
+            'platform/validation/room-fields.ts',
             'platform/validation/id.ts',
             'platform/validation/tree-fields.ts',
           )(target)

@@ -127,6 +127,8 @@ for (const [store, open] of Object.entries(fixtures)) {
       const error = await t.throwsAsync<MusubiError>(suite.undo(id, 'op'), { instanceOf: MusubiError, code: 'UNDO_EXPIRED' });
       t.is(error?.grpcStatus, status.FAILED_PRECONDITION);
     }
+    t.deepEqual(await suite.erase([id]), [], 'nor is there anything of a member to be erased');
+    await t.throwsAsync(suite.undo(id, 'op'), { code: 'UNDO_EXPIRED' });
     await suite.age(id, 'op', 334);
     t.deepEqual(await suite.put(id, 'op', 'again'), first);
     t.deepEqual(await suite.state(id), { value: 'value', events: ['put'] });
@@ -184,16 +186,18 @@ for (const [store, open] of Object.entries(fixtures)) {
     ] as const)
       await suite.put(of, name, 'value');
     await suite.undo(id, 'c');
+    await suite.undo(id, 'never done');
     const all = [
       ['B', state.done],
       ['b/1', state.done],
       ['b/2', state.done],
       ['c', state.undone],
+      ['never done', state.undone],
     ].map(([name, state]) => ({ operationId: `${id}/${name}`, state, written: undefined, alsoWritten: [] }));
     t.deepEqual((await suite.list(id, {})).operations, all as never);
     t.deepEqual((await suite.list(id, { pageSize: 2 })).operations, all.slice(0, 2) as never);
-    t.deepEqual((await suite.list(id, { pageSize: 2, after: `${id}/b/1` })).operations, all.slice(2) as never);
-    t.deepEqual((await suite.list(id, { after: `${id}/c` })).operations, []);
+    t.deepEqual((await suite.list(id, { pageSize: 2, after: `${id}/b/1` })).operations, all.slice(2, 4) as never);
+    t.deepEqual((await suite.list(id, { after: `${id}/never done` })).operations, []);
     t.deepEqual(
       (await suite.list(`${id}/b`, {})).operations.map(({ operationId }) => operationId),
       [`${id}/b/1`, `${id}/b/2`],

@@ -100,6 +100,37 @@ test.serial('a mistake of one write is its own, and no other of the same batch f
   );
 });
 
+test.serial('a mistake is told as one also where nothing reaches the disk: to repeat it would be in vain', async (t) => {
+  const text = store.of('text').key('text');
+  await other.set(text, 'no number');
+  await withoutDisk(() => t.throwsAsync(store.write(ADD, [text], []), { message: /not an integer/ }));
+});
+
+test.serial('where no epoch can be noted a write is not answered, and those of other partitions are', async (t) => {
+  const [one, another] = store.partitions;
+  const epoch = one?.key('epoch') ?? '';
+  const addIn = (partition = one) => store.write(ADD, [partition?.key('noted') ?? ''], []);
+  t.is(await addIn(), 1);
+  await other.rename(epoch, `${epoch}-aside`);
+  await other.set(epoch, 'no hash');
+  const beside = addIn(another);
+  await t.throwsAsync(addIn(), { code: 'STORE_UNAVAILABLE' });
+  t.is(await beside, 1);
+  await other.rename(`${epoch}-aside`, epoch);
+  t.is(await addIn(), 3, 'it had happened');
+});
+
+test.serial('so many writes wait at most, and what comes beyond them is refused before it is sent', async (t) => {
+  const outcomes = await Promise.allSettled(Array.from({ length: 5_000 }, () => add('flood')));
+  const refused = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason] : []));
+  t.is(refused.length, 1_000);
+  t.deepEqual(
+    [...new Set(refused.map(({ code, cause }) => `${code}: ${cause.message}`))],
+    ['STORE_UNAVAILABLE: too many writes wait'],
+  );
+  t.is(await add('flood'), 4_001);
+});
+
 test.serial('a full server is STORE_FULL', async (t) => {
   await other.config('SET', 'maxmemory', '1');
   try {

@@ -55,9 +55,36 @@ test('a refusal by what is not so any more is none; one that stands writes nothi
   t.is(await get('entered'), null);
 });
 
+test('what is overtaken again and again is given up after a while', async (t) => {
+  let tries = 0;
+  const never = transaction(redis, partition, async (tx) => {
+    await tx.read('GET', 'contended');
+    await set('contended', String(++tries));
+    tx.write('SET', 'contended', 'mine');
+  });
+  await t.throwsAsync(never, { code: 'STORE_CONFLICT' });
+  t.is(await get('contended'), String(tries));
+});
+
+test('where the outbox takes no event nothing else is written', async (t) => {
+  // In a partition of its own: nothing can be told in it meanwhile.
+  const own = redis.partitions.find(({ number }) => number !== partition.number) ?? partition;
+  const write = () =>
+    transaction(redis, own, async (tx) => {
+      tx.write('SET', 'told', 'yes');
+      tx.emit([{ aggregateType: 'thing', aggregateId: 'a', version: 1, type: 'thing.told', payload: {} }]);
+    });
+  await redis.ask((client) => client.set(own.key('outbox'), 'no stream'));
+  await t.throwsAsync(write(), { message: /WRONGTYPE/ });
+  t.is(await redis.ask((client) => client.get(own.key('told'))), null);
+  await redis.ask((client) => client.del(own.key('outbox')));
+  await t.notThrowsAsync(write());
+});
+
 test('all kinds of answers are compared by what is in them, and not by their order', async (t) => {
   await redis.ask(async (client) => {
-    await client.hset(partition.key('hash'), { a: '1', b: '2' });
+    await client.hset(partition.key('hash'), { a: '1', b: '2', c: '3' });
+    await client.hset(partition.key('few'), 'a', '1');
     await client.sadd(partition.key('set'), 'a', 'b');
     await client.zadd(partition.key('sorted'), 1, 'a', 2, 'b');
   });
@@ -69,6 +96,8 @@ test('all kinds of answers are compared by what is in them, and not by their ord
       await tx.read('SMEMBERS', 'set');
       await tx.read('ZRANGE', 'sorted', '0', '-1');
       await tx.read('EXISTS', 'none');
+      await tx.read('GET', 'text');
+      await tx.read('HMGET', 'few', 'a', 'none');
       if (++tries === 1) await change();
       return tries;
     });
@@ -85,8 +114,13 @@ test('all kinds of answers are compared by what is in them, and not by their ord
     1,
   );
   const changes: (() => Promise<unknown>)[] = [
-    () => redis.ask((client) => client.hset(partition.key('hash'), 'b', '3')),
+    // Two names that have exchanged their values.
+    () => redis.ask((client) => client.hset(partition.key('hash'), { b: '3', c: '2' })),
+    () => redis.ask((client) => client.hset(partition.key('hash'), 'b', '4')),
+    // What is not there is no text, whatever that is.
+    () => redis.ask((client) => client.hset(partition.key('few'), 'none', '-')),
     () => redis.ask((client) => client.hset(partition.key('hash'), 'none', '')),
+    () => set('text', 'false'),
     () => redis.ask((client) => client.srem(partition.key('set'), 'a')),
     () => redis.ask((client) => client.zadd(partition.key('sorted'), 3, 'a')),
     () => set('none', ''),

@@ -1,6 +1,5 @@
 import type { Served } from '#platform/grpc/server.ts';
 import type { OutboxEvent } from '#platform/outbox/event.ts';
-import type { PartitionedRedis } from '#platform/redis/partitioned.ts';
 import { type RedisTransaction, transaction } from '#platform/redis/transaction.ts';
 import { serveState, type TellableState, type Told, type Which } from '#platform/state.ts';
 import type { AggregateVersion } from '#proto/musubi/aggregate/v1/aggregate.ts';
@@ -12,14 +11,13 @@ import { findPlaces, findRoom, roomIdsFrom, savePlace, saveRoom } from './rooms/
 
 /** What Chat says of its present state. @param recent how many messages of a room stay in Redis */
 export function chatState(messages: Messages, recent: number): Served {
-  const { redis } = messages;
-  return serveState({ room: rooms(redis), 'room-member': places(redis), message: said(messages, recent) });
+  return serveState({ room: rooms(messages), 'room-member': places(messages), message: said(messages, recent) });
 }
 
 const asWritten = ({ aggregateType: type, aggregateId: id, version }: OutboxEvent): AggregateVersion => ({ type, id, version });
 
 /** Changes what is in one partition, and tells it. */
-const tell = (redis: PartitionedRedis, id: string, work: (tx: RedisTransaction) => Promise<OutboxEvent[]>) =>
+const tell = ({ redis }: Messages, id: string, work: (tx: RedisTransaction) => Promise<OutboxEvent[]>) =>
   transaction(redis, redis.of(id), async (tx) => {
     const events = await work(tx);
     tx.emit(events);
@@ -33,21 +31,21 @@ async function eachOf<T>(all: readonly T[], work: (one: T) => Promise<AggregateV
   return written;
 }
 
-function rooms(redis: PartitionedRedis): Told {
+function rooms(messages: Messages): Told {
   const read = (roomId: string): Promise<TellableState[]> =>
-    transaction(redis, redis.of(roomId), async (tx) => {
+    transaction(messages.redis, messages.redis.of(roomId), async (tx) => {
       const room = await findRoom(tx, roomId);
       if (!room || room.version === 0) return [];
       return [{ ...roomEvent('room.updated', room), changing: room.lockHolder !== null }];
     });
   return {
     read: async (which) => {
-      const ids = 'ids' in which ? which.ids : await roomIdsFrom(redis, `(${which.after}`, which.limit);
+      const ids = 'ids' in which ? which.ids : await roomIdsFrom(messages.redis, `(${which.after}`, which.limit);
       return (await Promise.all(ids.map(read))).flat();
     },
     raise: (seen) =>
       eachOf(seen, ({ id, version }) =>
-        tell(redis, id, async (tx) => {
+        tell(messages, id, async (tx) => {
           const room = await findRoom(tx, id);
           if (!room || room.version === 0) return [roomDeleted(id, version + 1)];
           if (room.version > version) return [];
@@ -59,9 +57,9 @@ function rooms(redis: PartitionedRedis): Told {
   };
 }
 
-function places(redis: PartitionedRedis): Told {
+function places(messages: Messages): Told {
   const read = (roomId: string): Promise<TellableState[]> =>
-    transaction(redis, redis.of(roomId), async (tx) => {
+    transaction(messages.redis, messages.redis.of(roomId), async (tx) => {
       const room = await findRoom(tx, roomId);
       const changing = room?.lockHolder !== null;
       const all = [...(await findPlaces(tx, roomId))].toSorted(([a], [b]) => (a < b ? -1 : 1));
@@ -76,7 +74,7 @@ function places(redis: PartitionedRedis): Told {
     const { after, limit } = which;
     const found: TellableState[] = [];
     for (let from = `[${after.split('/')[0]}`; found.length < limit; ) {
-      const ids = await roomIdsFrom(redis, from, ROOMS_AT_ONCE);
+      const ids = await roomIdsFrom(messages.redis, from, ROOMS_AT_ONCE);
       for (const id of ids) found.push(...(await read(id)).filter(({ aggregateId }) => aggregateId > after));
       const last = ids.at(-1);
       if (!last || ids.length < ROOMS_AT_ONCE) break;
@@ -89,7 +87,7 @@ function places(redis: PartitionedRedis): Told {
     raise: (seen) =>
       eachOf(seen, ({ id, version }) => {
         const [roomId = '', memberId = ''] = id.split('/');
-        return tell(redis, roomId, async (tx) => {
+        return tell(messages, roomId, async (tx) => {
           const room = await findRoom(tx, roomId);
           const place = (await findPlaces(tx, roomId)).get(memberId);
           if (!room || !place) return [placeEvent(roomId, memberId, undefined, version + 1)];
@@ -110,10 +108,9 @@ function places(redis: PartitionedRedis): Told {
 const ROOMS_AT_ONCE = 50;
 
 function said(messages: Messages, recent: number): Told {
-  const { redis, db } = messages;
   const read = async (which: Which) => {
-    await archiveAll(redis, db, recent);
-    return await readArchive(db, which);
+    await archiveAll(messages.redis, messages.db, recent);
+    return await readArchive(messages.db, which);
   };
   return {
     read: async (which) =>
@@ -122,7 +119,7 @@ function said(messages: Messages, recent: number): Told {
       const there = new Map((await read({ ids: seen.map(({ id }) => id) })).map((message) => [message.messageId, message]));
       return await eachOf(seen, async ({ id, version }) => {
         const message = there.get(id);
-        if (!message) return tell(redis, id, async () => [messageGone('', id, version + 1)]);
+        if (!message) return tell(messages, id, async () => [messageGone('', id, version + 1)]);
         if (message.version > version) return [];
         const { version: raised } = await changeMessage(messages, { ...message, memberId: '', least: version + 1 }, (before) => ({
           after: before,

@@ -37,7 +37,7 @@ async function members(by: Someone, path: string): Promise<string[]> {
   const { status, body } = await by.client.get(`${path}/members`);
   if (status !== 200) throw new Error(`no members: ${status} ${JSON.stringify(body)}`);
   return body.items
-    .map(({ memberId, owner }: { memberId: string; owner: boolean }) => (owner ? `${memberId} owns it` : memberId))
+    .map(({ id: memberId, owner }: { id: string; owner: boolean }) => (owner ? `${memberId} owns it` : memberId))
     .sort();
 }
 const idsOf = (owner: Someone | null, ...others: Someone[]): string[] =>

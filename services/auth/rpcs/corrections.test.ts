@@ -34,4 +34,8 @@ test('who is put right to be bound to a position gives nothing by what was said 
   const give = (since?: number) => bind(friend, [leader.positionId], deputy.permit(groupId, 'position.bind', since));
   await t.throwsAsync(give(before), { code: 'PERMISSION_REVOKED' });
   await t.notThrowsAsync(give(await tenures()), 'asked for again');
+  const now = await tenures();
+  const { standings = 0 } = (await auth.store.members.findOne({ _id: deputy.memberId })) ?? {};
+  t.true(await correctStanding(auth.store, { ...right, version: standings, isInvited: false }));
+  t.is(await tenures(), now, 'it is bound to that already');
 });

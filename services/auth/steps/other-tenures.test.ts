@@ -94,6 +94,79 @@ test.serial('what somebody is bound to where it gives nothing by that hinders no
   await t.throwsAsync(giveIt(now + 1_000), REVOKED, 'nor by an older copy of the store');
 });
 
+test.serial('of what somebody came to hold only what came since it was said counts', async (t) => {
+  const [leader, deputy, friend, other] = [await member(), await member(), await member(), await member()];
+  const [group, elsewhere] = [await made(leader.memberId), await made(other.memberId)];
+  const led = [group.leader.positionId];
+  await bind(group.groupId, deputy, led);
+  const asked = await tenuresOf(deputy);
+  await bind(elsewhere.groupId, deputy, [elsewhere.leader.positionId]);
+  await t.notThrowsAsync(give(group.groupId, deputy, asked, friend, led), 'it led this one before');
+  await bind(group.groupId, friend, []);
+  await t.throwsAsync(give(group.groupId, deputy, asked - 1, friend, led), REVOKED, 'asked for before that');
+});
+
+test.serial('only what somebody holds can be held for another time', async (t) => {
+  const [leader, deputy] = [await member(), await member()];
+  const group = await made(leader.memberId);
+  const led = [group.leader.positionId];
+  await bind(group.groupId, deputy, led);
+  const before = await tenuresOf(deputy);
+  await bind(group.groupId, deputy, led, { prolongedIds: led });
+  t.is(await tenuresOf(deputy), before + 1, 'it holds that for longer');
+  // As one that goes, while its successor comes to hold the position for another time.
+  for (const tenure of [{ shortens: true }, { prolongedIds: led }]) await bind(group.groupId, deputy, [], tenure);
+  t.is(await tenuresOf(deputy), before + 1, 'it holds nothing');
+});
+
+test.serial('a position without permissions that policies name is given by nobody who came to hold it since', async (t) => {
+  const binding = grant(PositionKind.POSITION_KIND_UNSPECIFIED, ['position.bind', 'here']);
+  const named = grant(PositionKind.POSITION_KIND_UNSPECIFIED);
+  const group = await made(undefined, ROOT, binding, named);
+  await auth.role(`knows-${named.positionId}`, [
+    `permit (principal in Musubi::Position::"${named.positionId}", action == Musubi::Action::"audit.list", resource);`,
+  ]);
+  const [one, friend] = [await member(), await member()];
+  await bind(group.groupId, one, [binding.positionId]);
+  await bind(group.groupId, friend, []);
+  const asked = await tenuresOf(one);
+  await bind(group.groupId, one, [binding.positionId, named.positionId]);
+  await t.throwsAsync(give(group.groupId, one, asked, friend, [named.positionId]), REVOKED);
+  await t.notThrowsAsync(give(group.groupId, one, await tenuresOf(one), friend, [named.positionId]), 'asked for again');
+});
+
+test.serial('who came to lead meanwhile takes nothing from leaders by what was said before', async (t) => {
+  const [leader, deputy] = [await member(), await member()];
+  const group = await made(leader.memberId);
+  const asked = await tenuresOf(deputy);
+  await bind(group.groupId, deputy, [group.leader.positionId]);
+  const lessen = (since: number, tenure: Tenure | undefined = NO_TENURE) =>
+    auth.steps.putPosition({
+      ...operation(),
+      groupId: group.groupId,
+      position: { ...group.leader, permissions: group.leader.permissions.slice(0, -1) },
+      tenure,
+      permit: deputy.permit(group.groupId, 'group.update', since),
+    });
+  await t.throwsAsync(lessen(asked), REVOKED, 'that may end sooner than what others lead by');
+  await t.notThrowsAsync(lessen(await tenuresOf(deputy)), 'asked for again');
+});
+
+test.serial('where nothing was said of terms what somebody came to hold meanwhile counts', async (t) => {
+  const deputy = await member();
+  const group = await made(undefined);
+  const asked = await tenuresOf(deputy);
+  await bind(group.groupId, deputy, [group.leader.positionId]);
+  const put = auth.steps.putPosition({
+    ...operation(),
+    groupId: group.groupId,
+    position: grant(PositionKind.POSITION_KIND_UNSPECIFIED, ['group.update', 'here']),
+    tenure: undefined,
+    permit: deputy.permit(group.groupId, 'group.update', asked),
+  });
+  await t.notThrowsAsync(put, 'a new position, which nobody holds');
+});
+
 test.serial('who comes to lead in the place of one who leaves gives nothing by what was said before', async (t) => {
   await auth.role('leaves', ['permit (principal, action == Musubi::Action::"group.leave", resource);']);
   const [leader, deputy, friend] = [await member('leaves'), await member(), await member()];

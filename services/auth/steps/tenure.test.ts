@@ -72,6 +72,8 @@ test.serial('who leads until a moment takes nothing from those who lead for long
     });
   await t.throwsAsync(lessen(led), { code: 'PERMISSION_DENIED', message: /for as long/ });
   await t.notThrowsAsync(lessen([]), 'nobody leads it for longer');
+  // What was taken from them is given back: to take nothing anybody may.
+  await auth.steps.putPosition({ ...operation(), groupId: group.groupId, position: group.leader, tenure: undefined });
   await t.notThrowsAsync(lessen(led, await member('admin')));
 });
 
@@ -122,6 +124,30 @@ test.serial(
   },
 );
 
+test.serial('nor is it moved where only those who lead it, or only those who lead above it, have more by that', async (t) => {
+  const deputy = await member();
+  const top = await made(undefined);
+  const [bare, full] = [await made(undefined, top.groupId), await made(undefined, top.groupId)];
+  const [reaching, here] = [await made(deputy.memberId), await made(deputy.memberId)];
+  const led = [top.leader.positionId];
+  await bind(top.groupId, deputy, led);
+  const permitOnly = ({ groupId, leader: { positionId } }: typeof top, ...permissions: Parameters<typeof grant>[1][]) =>
+    auth.steps.putPosition({
+      ...{ ...operation(), groupId, tenure: undefined },
+      position: { ...grant(PositionKind.POSITION_KIND_LEADER, ...permissions), positionId },
+    });
+  await permitOnly(bare);
+  await permitOnly(here, ['group.create', 'here']);
+  const move = ({ groupId }: typeof top, { groupId: parentId }: typeof top) =>
+    auth.steps.moveGroup({
+      ...{ ...operation(), groupId, parentId, endingIds: led },
+      permit: deputy.permit(groupId, 'group.move'),
+    });
+  await t.throwsAsync(move(bare, reaching), EXCEEDS, 'who leads above it');
+  await t.throwsAsync(move(full, here), EXCEEDS, 'who leads it');
+  await t.notThrowsAsync(move(bare, here), 'nobody may do more');
+});
+
 test.serial('to have a position end sooner needs what it needs to let somebody go from it', async (t) => {
   const binding = grant(PositionKind.POSITION_KIND_UNSPECIFIED, ['position.bind', 'here']);
   const unbinding = grant(PositionKind.POSITION_KIND_UNSPECIFIED, ['position.unbind', 'here']);
@@ -165,7 +191,7 @@ test.serial('who is suspended leads no group: neither as the one who stays nor a
 
 // A policy on leaders is about all who make somebody lead: it comes last.
 test.serial('what is prolonged is given with what policies say of who holds it, or leads', async (t) => {
-  const helping = grant(PositionKind.POSITION_KIND_UNSPECIFIED, ['position.bind', 'here']);
+  const helping = grant(PositionKind.POSITION_KIND_UNSPECIFIED, ['position.bind', 'here'], ['group.move', 'here']);
   const named = grant(PositionKind.POSITION_KIND_UNSPECIFIED);
   const group = await made(undefined, ROOT, helping, named);
   const { leader } = group;
@@ -192,4 +218,15 @@ test.serial('what is prolonged is given with what policies say of who holds it, 
   await t.notThrowsAsync(prolong(named.positionId));
   await t.throwsAsync(prolong(leader.positionId, [leader.positionId]), EXCEEDS, 'it leads for less long');
   await t.throwsAsync(prolong(named.positionId, [named.positionId]), EXCEEDS);
+  // Nor has who leads until a moment others lead it by a move.
+  const own = await made(one.memberId);
+  const making = { ...grant(PositionKind.POSITION_KIND_LEADER, ['group.create', 'here']), positionId: own.leader.positionId };
+  await auth.steps.putPosition({ ...operation(), groupId: own.groupId, position: making, tenure: undefined });
+  const move = (endingIds: string[]) =>
+    auth.steps.moveGroup({
+      ...{ ...operation(), groupId: group.groupId, parentId: own.groupId, endingIds },
+      permit: one.permit(group.groupId, 'group.move'),
+    });
+  await t.throwsAsync(move([leader.positionId]), EXCEEDS);
+  await t.notThrowsAsync(move([]), 'who leads without end');
 });
