@@ -68,6 +68,11 @@ export const ROOMS = {
     meaning: 'The message has as many different emoji as a message can have: 50.',
     remedy: 'Use one that it has.',
   },
+  TOO_MANY_MESSAGES: {
+    status: 'RESOURCE_EXHAUSTED',
+    meaning: 'The member has written too much of late: messages, changes of them, reactions and read marks, in all rooms.',
+    remedy: 'Send it again after Retry-After.',
+  },
   SEQUENCE_AHEAD: {
     status: 'FAILED_PRECONDITION',
     meaning: 'The room has no message with this number yet.',

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { Secret } from '#platform/process/config.ts';
+import type { Rate, Secret } from '#platform/process/config.ts';
 import { openPartitionedRedis } from '#platform/redis/partitioned.ts';
 import { servers, uniqueName } from '#platform/test-servers.fixture.ts';
 import { newId } from '#platform/validation/id.ts';
@@ -14,13 +14,13 @@ export const call = { signal: new AbortController().signal, deadline: new Date(D
 export const job = (jobId: string = randomUUID()) => ({ jobId, of: (step: string) => `${jobId}/${step}` });
 
 /** The chat service over keys and an archive of one test file's own. @param url of Redis; default: the one that all tests have */
-export async function openChat(name: string, url: Secret = servers.redis()) {
+export async function openChat(name: string, url: Secret = servers.redis(), rate: Rate = { burst: 100_000, everySeconds: 1 }) {
   const scratch = scratchDatabase(name);
   const prefix = `${uniqueName(name)}:`;
   const redis = await openPartitionedRedis({ ...scratch, service: 'chat', url, prefix });
   const db = await openArchive(scratch);
   const messages = { redis, db };
-  const handlers = chatHandlers(messages);
+  const handlers = chatHandlers(messages, rate);
 
   /** Calls a step of a job. */
   const step = (name: string, jobId: string, request: object) =>

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { grpcShape } from '#platform/grpc/config.ts';
-import { integer, postgresUrl, redisOrClusterUrl } from '#platform/process/config.ts';
+import { integer, postgresUrl, rate, redisOrClusterUrl } from '#platform/process/config.ts';
 
 /** The settings of the chat service. */
 export const shape = {
@@ -13,6 +13,8 @@ export const shape = {
   MUSUBI_CHAT_REPLICAS: integer(0, 5).default(0),
   /** How many messages of a room stay in Redis, the newest; older ones are in the archive only. */
   MUSUBI_CHAT_RECENT_MESSAGES: integer(1, 100_000).default(500),
+  /** What a member may type, in all rooms: messages, changes, reactions and read marks. More is refused (TOO_MANY_MESSAGES). */
+  MUSUBI_CHAT_RATE_PER_MEMBER: rate().default({ burst: 120, everySeconds: 0.05 }),
   /** What is done with what deleted members have said. */
   MUSUBI_CHAT_ERASED_TEXTS: z.enum(['keep', 'remove']).default('keep'),
 };

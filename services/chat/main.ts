@@ -25,5 +25,5 @@ export async function start(app: App<Config>): Promise<void> {
   startArchiving({ ...messages, log, lifecycle }, recent);
   startPurging(messages, recent, { log, lifecycle });
   const beside = [chatState(messages, recent), serveErasure(chatErasure(messages, texts, recent))];
-  await serve(app, ChatServiceService, chatHandlers(messages), ...beside);
+  await serve(app, ChatServiceService, chatHandlers(messages, config.MUSUBI_CHAT_RATE_PER_MEMBER), ...beside);
 }

@@ -1,4 +1,12 @@
-import { aborted, failedPrecondition, invalidFields, type MusubiError, notFound, permissionDenied } from '#platform/errors.ts';
+import {
+  aborted,
+  failedPrecondition,
+  invalidFields,
+  type MusubiError,
+  notFound,
+  permissionDenied,
+  resourceExhausted,
+} from '#platform/errors.ts';
 import { MOST_REACTIONS, MOST_ROOM_MEMBERS, MOST_ROOMS } from '#platform/validation/room-fields.ts';
 
 /** There is no such room, or who asks is not in it. */
@@ -23,7 +31,11 @@ export const messageNotFound = (): MusubiError =>
   notFound('MESSAGE_NOT_FOUND', 'the room has no such message, or it was deleted');
 export const notAuthor = (): MusubiError => permissionDenied('NOT_AUTHOR', 'somebody else said it');
 export const keyReused = (): MusubiError =>
-  failedPrecondition('IDEMPOTENCY_KEY_REUSED', 'this key was used for a message that said something else');
+  failedPrecondition('IDEMPOTENCY_KEY_REUSED', 'this idempotency key was used for another message', {
+    fields: [{ field: 'idempotencyKey', code: 'TAKEN', message: 'was used for another message; use a new one' }],
+  });
+export const tooManyMessages = (retryAfterSeconds: number): MusubiError =>
+  resourceExhausted('TOO_MANY_MESSAGES', 'you have written too much of late', { retryAfterSeconds });
 export const tooManyReactions = (): MusubiError =>
   failedPrecondition('TOO_MANY_REACTIONS', `a message has at most ${MOST_REACTIONS} different emoji`);
 export const sequenceAhead = (last: number): MusubiError =>

@@ -12,3 +12,4 @@ export const ARCHIVED = script('archived');
 export const LIST = script('list');
 export const MARK = script('mark');
 export const FIND = script('find');
+export const SPEND = script('spend');
