@@ -10,10 +10,10 @@ import {
   bodyOf,
   FRAMES,
   frameAllows,
+  kindsOf,
   linesOf,
   namesItself,
   routeAllows,
-  TOPIC_KINDS,
   type Whose,
   whoseOf,
   whoseOfTopics,
@@ -35,6 +35,8 @@ interface Someone extends Registered {
   sessionId: string;
   /** A group that it leads, and nobody else finds. */
   groupId: string;
+  /** A room that it alone is in. */
+  roomId: string;
 }
 
 async function someone(as: Client, roleId?: string): Promise<Someone> {
@@ -44,7 +46,11 @@ async function someone(as: Client, roleId?: string): Promise<Someone> {
   const { body } = await client.patch(`/v1/members/${registered.memberId}`, { displayName: unique('Someone') });
   const sessions = (await client.get('/v1/auth/sessions')).body.items;
   const group = await client.post('/v1/groups', { name: unique('Group'), visibility: 'invitation' }, wait);
-  return { ...registered, client, jobId: body.jobId, sessionId: sessions[0].id, groupId: group.body.id };
+  const room = await client.post('/v1/rooms', { name: unique('Room') }, wait);
+  return {
+    ...{ ...registered, client, jobId: body.jobId, sessionId: sessions[0].id, groupId: group.body.id },
+    roomId: room.body.id,
+  };
 }
 
 /** What somebody makes of groups for others: one that they are in, one that everybody finds, and one that they are invited to. */
@@ -146,26 +152,29 @@ test('each route asks for the permission that it names: that alone lets in, and 
   }
 });
 
-test('a frame about a job or a group is answered to whom the table says', async (t) => {
+test('a frame about a job, a group or a room is answered to whom the table says', async (t) => {
   const as = await admin();
   const another = await someone(as);
   for (const asker of ASKERS.filter((one) => one !== 'stranger')) {
     const self = await someone(as, asker);
     const groups = await groupsFor(another, [self]);
     const socket = await Socket.open(self.client.token);
-    for (const kind of TOPIC_KINDS)
-      for (const whose of whoseOfTopics(kind)) {
-        const { jobId, groupId } = whose === 'own' ? self : another;
-        const topic = `${kind}:${kind === 'job' ? jobId : (groups[whose] ?? groupId)}`;
-        const mark = `${kind} ${whose}`;
-        socket.send({ type: 'subscribe', topics: [topic], ref: mark });
-        const answer = await socket.frame(({ ref, type }) => ref === mark && type !== 'job');
-        t.is(
-          answer.topics?.includes(topic) ?? false,
-          (await frameAllows('subscribe', kind)).get(asker)?.[whose] ?? false,
-          `${asker} ${mark}`,
-        );
-      }
+    for (const type of FRAMES)
+      for (const kind of kindsOf(type))
+        for (const whose of kind ? whoseOfTopics(kind) : []) {
+          const { jobId, groupId, roomId } = whose === 'own' ? self : another;
+          const id = { job: jobId, group: groups[whose] ?? groupId, room: roomId }[kind ?? 'job'];
+          const topic = `${kind}:${id}`;
+          const mark = `${type} ${kind} ${whose}`;
+          const given = { subscribe: { topics: [topic] }, send: { roomId, text: 'x' }, read: { roomId, sequence: 1 } };
+          socket.send({ type, ref: mark, ...given[type as keyof typeof given] });
+          const answer = await socket.frame(({ ref, type }) => ref === mark && type !== 'job');
+          t.is(
+            answer.type === 'ack' || (answer.topics?.includes(topic) ?? false),
+            (await frameAllows(type, kind)).get(asker)?.[whose] ?? false,
+            `${asker} ${mark}`,
+          );
+        }
     await socket.close();
   }
   for (const type of FRAMES.filter((one) => one !== 'auth')) {

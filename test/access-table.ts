@@ -130,7 +130,11 @@ export type FrameType = keyof typeof frameActions;
 export const FRAMES = Object.keys(frameActions) as FrameType[];
 /** Of what a topic is. */
 export type TopicKind = keyof typeof frameActions.subscribe;
-export const TOPIC_KINDS = Object.keys(frameActions.subscribe) as TopicKind[];
+/** Of what the topics are, or the things, that a frame names; undefined: it needs no permission. */
+export function kindsOf(type: FrameType): (TopicKind | undefined)[] {
+  const actions = frameActions[type];
+  return actions ? (Object.keys(actions) as TopicKind[]) : [undefined];
+}
 
 /** What who asks can be to what a topic is of. */
 export const whoseOfTopics = (kind: TopicKind | undefined): Whose[] => [...WHOSE, ...(kind === 'group' ? OF_GROUPS : [])];
@@ -140,11 +144,16 @@ export const frameAllows = (type: FrameType, kind?: TopicKind): Promise<AllowedT
   allowedBy(whoseOfTopics(kind), async (asker, whose, memberId) => {
     const actions = frameActions[type];
     // What a stranger sends but `auth` ends its socket.
-    if (actions === null || !kind) return type === 'auth' || asker !== 'stranger';
-    const ownerId = whose === 'own' ? memberId : randomUUID();
-    const of = kind === 'job' ? { type: 'Job', id: randomUUID(), ownerId } : { type: 'Group', id: randomUUID(), ownerId: '' };
-    return await decided(asker, {}, { action: actions[kind], memberId, whose, of });
+    const action = (actions as Readonly<Partial<Record<TopicKind, string>>> | null)?.[kind ?? 'job'];
+    if (!kind || !action) return type === 'auth' || asker !== 'stranger';
+    // Who is in a room, Chat says.
+    if (kind === 'room' && whose !== 'own') return false;
+    const ownerId = kind === 'job' ? (whose === 'own' ? memberId : randomUUID()) : '';
+    const of = { type: RESOURCES[kind], id: randomUUID(), ownerId };
+    return await decided(asker, {}, { action, memberId, whose, of });
   });
+
+const RESOURCES = { job: 'Job', group: 'Group', room: 'Room' } as const satisfies Record<TopicKind, string>;
 
 function cell(allowed: Allowed = {}): string {
   const may = Object.entries(allowed).flatMap(([whose, is]) => (is ? [whose === "another's" ? "others'" : whose] : []));
@@ -173,21 +182,19 @@ export async function accessDocument(): Promise<string> {
       }),
   );
   const frames = await Promise.all(
-    FRAMES.flatMap((type) => (frameActions[type] ? TOPIC_KINDS : [undefined]).map((kind) => ({ type, kind }))).map(
-      async ({ type, kind }) => [
-        `\`${type}\``,
-        kind ? `\`${kind}:ID\`` : '',
-        kind ? `\`${frameActions.subscribe[kind]}\`` : '',
-        ...allows(await frameAllows(type, kind)),
-      ],
-    ),
+    FRAMES.flatMap((type) => kindsOf(type).map((kind) => ({ type, kind }))).map(async ({ type, kind }) => [
+      `\`${type}\``,
+      kind ? `\`${kind}:ID\`` : '',
+      kind ? `\`${(frameActions[type] as Readonly<Partial<Record<TopicKind, string>>>)[kind]}\`` : '',
+      ...allows(await frameAllows(type, kind)),
+    ]),
   );
   const methods = [...MAY_CALL].map(([path, may]) => [`\`${path}\``, CALLERS.filter((name) => may.has(name)).join(', ')]);
   const askers = ASKERS.map(String);
   return `# Who may do what
 
 Made from the declarations by \`npm run access\`; \`test/access-matrix.test.ts\` asks the running system for each line.
-*yes*: of every thing; *own*: of what is the member's own, as a group that it leads; of groups of others: *joined*: of one that it is in, *found*: of one that
+*yes*: of every thing; *own*: of what is the member's own, as a group that it leads, or a room that it is in; of groups of others: *joined*: of one that it is in, *found*: of one that
 everybody finds, *invited*: of one that it is invited to, *root*: of the whole organisation; –: never. More is permitted by roles and policies (\`/v1/roles\`, \`/v1/policies\`).
 
 ## Routes

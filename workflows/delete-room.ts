@@ -1,7 +1,8 @@
+import { ofAll, ofMembers } from './narrowing.ts';
 import { finish, pivot, saga } from './saga.ts';
 import { services } from './step.ts';
 
-const { auth, chat } = services;
+const { auth, chat, websocket } = services;
 
 export interface DeleteRoomInput {
   roomId: string;
@@ -14,11 +15,19 @@ export interface DeleteRoomInput {
 /** Deletes a room, with all that was said in it. */
 export const deleteRoom = saga(
   'room.delete',
-  [[chat.beginDeleteRoom, pivot(auth.confirmPermit), finish(chat.commitRoom, (roomId) => ({ roomId }))]],
+  [
+    [
+      chat.beginDeleteRoom,
+      pivot(auth.confirmPermit),
+      finish(chat.commitRoom, (roomId) => ({ roomId })),
+      finish(websocket.narrowSockets, ofAll),
+    ],
+  ],
   async ({ step }, { roomId, byMemberId, expectedVersion }: DeleteRoomInput) => {
     await step(chat.beginDeleteRoom, { roomId, byMemberId, expectedVersion });
     await step(auth.confirmPermit, {});
-    await step(chat.commitRoom, { roomId });
+    const { leftMemberIds } = await step(chat.commitRoom, { roomId });
+    await step(websocket.narrowSockets, ofMembers(...leftMemberIds));
     return { id: roomId };
   },
 );

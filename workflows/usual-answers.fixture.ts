@@ -45,5 +45,6 @@ export function usual(name: string, request: Record<string, unknown>): object {
   const type = types[method] ?? (service === 'role' ? 'member-roles' : service);
   const many = Array.isArray((empty as { written: unknown }).written);
   const version = { type, id: aggregateOf(request), version: service === 'role' || method === 'createMember' ? 1 : 2 };
-  return { ...empty, written: many ? [version] : version };
+  const left = method === 'commitRoom' ? { leftMemberIds: ['member-1', 'member-2'] } : {};
+  return { ...empty, ...left, written: many ? [version] : version };
 }

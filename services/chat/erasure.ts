@@ -47,7 +47,8 @@ async function leaveRooms({ redis }: Messages, memberId: string): Promise<{ coun
       if (!room) return true;
       if (room.lockHolder !== null) return false;
       const version = nextVersion(room.version, await tx.epoch());
-      tx.emit(await changeRoom(tx, { ...room, version, updatedAt: new Date() }, { change: 'remove', memberId }));
+      const { events } = await changeRoom(tx, { ...room, version, updatedAt: new Date() }, { change: 'remove', memberId });
+      tx.emit(events);
       return true;
     });
     if (left) count++;

@@ -7,6 +7,7 @@ import type { Messages } from './messages/store.ts';
 import { deleteMessage } from './rpcs/delete-message.ts';
 import { editMessage } from './rpcs/edit-message.ts';
 import { listMessages } from './rpcs/list-messages.ts';
+import { listPlaces } from './rpcs/list-places.ts';
 import { listReceipts } from './rpcs/list-receipts.ts';
 import { listUnread } from './rpcs/list-unread.ts';
 import { markRead } from './rpcs/mark-read.ts';
@@ -49,5 +50,6 @@ export function chatHandlers(messages: Messages, rate: Rate): Handlers<ChatServi
     listMessages: (request) => listMessages(messages, request),
     listReceipts: (request) => listReceipts(redis, request),
     listUnread: (request) => listUnread(redis, request),
+    listPlaces: (request) => listPlaces(redis, request),
   };
 }

@@ -43,3 +43,5 @@ export const sequenceAhead = (last: number): MusubiError =>
 export const invalidLimit = (most: number): MusubiError => invalidFields([{ field: 'limit', message: `must be 1 to ${most}` }]);
 export const invalidMembers = (least: number, most: number): MusubiError =>
   invalidFields([{ field: 'memberIds', message: `must name ${least} to ${most} members` }]);
+export const tooManyRoomIds = (most: number): MusubiError =>
+  invalidFields([{ field: 'roomIds', message: `must have at most ${most} entries` }]);

@@ -229,3 +229,33 @@ test('a room has a bound of members, and a member one of rooms', async (t) => {
     code: 'TOO_MANY_ROOMS',
   });
 });
+
+test('of many rooms is said in which a member is, and since which version; who comes again has a later one', async (t) => {
+  const [owner, other] = [newId(), newId()];
+  const [both, alone] = [await chat.room(owner, other), await chat.room(owner)];
+  const placesOf = async (memberId: string, ...roomIds: string[]) => {
+    const { places } = await chat.handlers.listPlaces({ memberId, roomIds }, call as never);
+    return new Map(places.map(({ roomId, version }) => [roomId, version]));
+  };
+  t.deepEqual(await placesOf(other, both, alone, newId(), both), new Map([[both, 1]]));
+  t.deepEqual([...(await placesOf(owner, both, alone)).keys()].toSorted(), [both, alone].toSorted());
+  await chat.carryOut('beginRemoveRoomMember', { roomId: both, byMemberId: other, memberId: other });
+  t.deepEqual(await placesOf(other, both), new Map());
+  await chat.carryOut('beginAddRoomMember', { roomId: both, byMemberId: owner, memberId: other });
+  t.true(((await placesOf(other, both)).get(both) ?? 0) > 1);
+  for (const roomIds of [['x'], Array.from({ length: 101 }, newId)])
+    await t.throwsAsync(chat.handlers.listPlaces({ memberId: other, roomIds }, call as never), { code: 'INVALID_ARGUMENT' });
+});
+
+test('what is committed says who has left', async (t) => {
+  const [owner, other] = [newId(), newId()];
+  const roomId = await chat.room(owner, other);
+  const leftBy = async (name: string, request: object) =>
+    (
+      (await chat.carryOut(name, { roomId, byMemberId: owner, ...request })) as unknown as { leftMemberIds: string[] }
+    ).leftMemberIds.toSorted();
+  t.deepEqual(await leftBy('beginUpdateRoom', { name: 'Another name' }), []);
+  t.deepEqual(await leftBy('beginRemoveRoomMember', { memberId: other }), [other]);
+  t.deepEqual(await leftBy('beginAddRoomMember', { memberId: other }), []);
+  t.deepEqual(await leftBy('beginDeleteRoom', {}), [owner, other].toSorted());
+});

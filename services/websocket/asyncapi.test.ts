@@ -5,6 +5,7 @@ import { TestClient } from './client.fixture.ts';
 import { clientFrames, parseClientFrame, serverFrames } from './frames.ts';
 import { openTestSockets } from './socket.fixture.ts';
 
+const ROOM_ID = '0199a7c2-4410-7d05-9c31-8f27e1b6a052';
 const document = asyncApi(new URL('wss://musubi.example/v1/events'));
 
 /** The value that a local reference points to. */
@@ -106,6 +107,15 @@ test('what its schemas accept and refuse, the server accepts and refuses', (t) =
     ['subscribe', { type: 'subscribe', topics: [], cursors: ['1-0'] }, false],
     ['subscribe', { type: 'subscribe', topics: [], cursors: tooMany }, false],
     ['unsubscribe', { type: 'unsubscribe', topics: ['x'] }, true],
+    ['send', { type: 'send', ref: 'r', roomId: ROOM_ID, text: 'x' }, true],
+    ['send', { type: 'send', ref: 'r', roomId: ROOM_ID, text: '', replyToId: ROOM_ID }, true],
+    ['send', { type: 'send', roomId: ROOM_ID, text: 'x' }, false],
+    ['send', { type: 'send', ref: 'r', roomId: 'x', text: 'x' }, false],
+    ['send', { type: 'send', ref: 'r', roomId: ROOM_ID, text: 1 }, false],
+    ['send', { type: 'send', ref: 'r', roomId: ROOM_ID, text: 'x', replyToId: 'x' }, false],
+    ['read', { type: 'read', roomId: ROOM_ID, sequence: 1 }, true],
+    ['read', { type: 'read', roomId: ROOM_ID, sequence: 0 }, false],
+    ['read', { type: 'read', roomId: ROOM_ID }, false],
     ['ping', { type: 'ping' }, true],
     ['ping', { type: 'ping', more: 1 }, false],
   ];
@@ -122,6 +132,8 @@ test('what its schemas accept and refuse, the server accepts and refuses', (t) =
       { type: 'auth', token: 'x' },
       { type: 'subscribe', topics: [] },
       { type: 'unsubscribe', topics: [] },
+      { type: 'send', roomId: ROOM_ID, text: 'x' },
+      { type: 'read', roomId: ROOM_ID, sequence: 1 },
       { type: 'ping' },
     ];
     t.deepEqual(

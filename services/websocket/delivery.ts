@@ -1,7 +1,7 @@
 import { MusubiError } from '#platform/errors.ts';
 import type { Admission, SessionContext } from './admission.ts';
 import type { Channel } from './channel.ts';
-import { type Cursor, OWN_TOPIC, parseTopic } from './domain.ts';
+import { type Cursor, isShared, OWN_TOPIC } from './domain.ts';
 import { Feed } from './feed.ts';
 import type { ClientFrame } from './frames.ts';
 import { closingFor, type Identity } from './identity.ts';
@@ -100,7 +100,7 @@ export class Delivery {
   }
 
   /**
-   * Waits until the member's allowance has paid for a new token, which is written down with each topic of another's job, and of a group.
+   * Waits until the member's allowance has paid for a new token, which is written down with each topic of another's job, of a group, and of a room.
    *
    * @returns false when the socket closes
    */
@@ -196,8 +196,8 @@ export class Delivery {
       }
       if (this.#channel.closing) return;
       for (const [topic, thing] of accepted) {
-        if (thing && 'groupId' in thing) this.#shared.add(topic, thing);
-        else if (parseTopic(topic)?.kind !== 'group') this.#feed.add(topic, thing);
+        if (thing && 'sight' in thing) this.#shared.add(topic, thing);
+        else if (!isShared(topic)) this.#feed.add(topic, thing);
       }
       await this.#shared.begin(accepted.keys(), given);
       const resumed = await this.#resumable(given);

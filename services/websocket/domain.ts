@@ -34,18 +34,27 @@ export function closing(why: keyof typeof CLOSE, problem: ProblemCode, message =
 export const OWN_TOPIC = 'member:me';
 
 /** What a client can subscribe to. `member` is the member itself: what concerns it comes anyway. */
-export type Topic = { kind: 'member' } | { kind: 'job'; jobId: string } | { kind: 'group'; groupId: string };
+export type Topic =
+  | { kind: 'member' }
+  | { kind: 'job'; jobId: string }
+  | { kind: 'group'; groupId: string }
+  | { kind: 'room'; roomId: string };
 
 /** The topic of that name; undefined when there is none. */
 export function parseTopic(name: string): Topic | undefined {
   if (name === OWN_TOPIC) return { kind: 'member' };
-  const [, kind, id = ''] = /^(job|group):([\w-]{1,64})$/.exec(name) ?? [];
+  const [, kind, id = ''] = /^(job|group|room):([\w-]{1,64})$/.exec(name) ?? [];
   if (kind === 'job') return { kind, jobId: id };
-  return kind === 'group' ? { kind, groupId: id } : undefined;
+  if (kind === 'group') return { kind, groupId: id };
+  return kind === 'room' ? { kind, roomId: id } : undefined;
 }
+
+/** Whether that is the name of a topic in which the same is said to all who follow it. */
+export const isShared = (name: string): boolean => ['group', 'room'].includes(parseTopic(name)?.kind ?? '');
 
 export const jobTopic = (jobId: string): string => `job:${jobId}`;
 export const groupTopic = (groupId: string): string => `group:${groupId}`;
+export const roomTopic = (roomId: string): string => `room:${roomId}`;
 
 /** A place in a stream of events, a member's or a topic's: `milliseconds-number`. */
 export type Cursor = string;
@@ -81,6 +90,8 @@ export interface Limits {
    * and every hundred events that are read for a cursor.
    */
   topicsPerSecond: number;
+  /** What a client types that is under way at once, one after the other. Who types faster is not read meanwhile. */
+  typedAtOnce: number;
   /** Sockets of one process whose clients have not authenticated. Of too many the oldest gives way. */
   unauthenticatedSockets: number;
   /** Bytes of a client's first message, which says who it is. */
@@ -108,6 +119,7 @@ export const LIMITS: Limits = {
   framesPerSecond: 50,
   topicsPerSocket: 100,
   topicsPerSecond: 20,
+  typedAtOnce: 16,
   unauthenticatedSockets: 1_000,
   unauthenticatedBytes: 32_768,
   bufferedBytes: 262_144,

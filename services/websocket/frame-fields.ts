@@ -12,4 +12,4 @@ export const topic = z
   .string()
   .min(1)
   .max(200)
-  .overwrite((name) => name.replace(/(?<=^(?:job|group):).*/s, sameId));
+  .overwrite((name) => name.replace(/(?<=^(?:job|group|room):).*/s, sameId));

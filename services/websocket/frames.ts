@@ -5,16 +5,18 @@ import { CLIENT_CODES } from '#platform/problems.ts';
 import { parseJson } from '#platform/validation/json.ts';
 import { PARSING, violationsOf } from '#platform/validation/schema.ts';
 import type { Action } from '#proto/musubi/auth/v1/actions.ts';
-import { groupTopic, jobTopic, MAX_FRAME_TOPICS, MAX_FRAME_VALUES, OWN_TOPIC } from './domain.ts';
+import { groupTopic, jobTopic, MAX_FRAME_TOPICS, MAX_FRAME_VALUES, OWN_TOPIC, roomTopic } from './domain.ts';
 import { cursor, topic } from './frame-fields.ts';
 import { groupFrames } from './group-frames.ts';
+import { roomFrames } from './room-frames.ts';
 
 const topics = z
   .array(topic)
   .max(MAX_FRAME_TOPICS)
   .meta({
-    description: '`job:ID` of a job that you may read; `group:ID` of a group that you may read (`group.read`); `member:me`',
-    examples: [[OWN_TOPIC, 'job:0199…', 'group:0199…']],
+    description:
+      '`job:ID` of a job that you may read; `group:ID` of a group that you may read (`group.read`); `room:ID` of a room that you are in (`room.read`); `member:me`',
+    examples: [[OWN_TOPIC, 'job:0199…', 'group:0199…', 'room:0199…']],
   });
 /** One for each topic, and that of `member:me`. */
 const MAX_CURSORS = MAX_FRAME_TOPICS + 1;
@@ -23,12 +25,8 @@ const cursors = z
   .refine((given) => Object.keys(given).length <= MAX_CURSORS, `must have at most ${MAX_CURSORS} fields`)
   .meta({ maxProperties: MAX_CURSORS });
 
-const ref = z
-  .string()
-  .min(1)
-  .max(64)
-  .optional()
-  .meta({ description: 'Your mark on the frame: its answer carries it back, if it has one.' });
+const mark = z.string().min(1).max(64);
+const ref = mark.optional().meta({ description: 'Your mark on the frame: its answer carries it back, if it has one.' });
 const answered = z.string().optional().meta({ description: 'The `ref` of the frame that this answers.' });
 
 /** What the examples are of. */
@@ -36,6 +34,9 @@ const JOB_ID = '0199a7c0-5c3e-7d4a-9b1f-2e6d8c0a4f71';
 const MEMBER_ID = '0199a7bf-11d2-7c08-8e55-90b3a6f4d217';
 const JOB_TOPIC = jobTopic(JOB_ID);
 const GROUP_TOPIC = groupTopic('0199a7c1-22d4-7b6e-8f10-6c0e5a4b9d33');
+const ROOM_ID = '0199a7c2-4410-7d05-9c31-8f27e1b6a052';
+const MESSAGE_ID = '0199a7c2-9b02-7e4a-8a17-2c5d6e7f8091';
+const ROOM_TOPIC = roomTopic(ROOM_ID);
 const CURSOR = '1790000000000-0';
 const JOB: JobView = {
   id: JOB_ID,
@@ -48,6 +49,8 @@ const JOB: JobView = {
   updatedAt: '2026-09-21T14:13:20.100Z',
   expiresAt: '2026-09-22T14:13:20.100Z',
 };
+
+const typedIn = z.uuid().toLowerCase().meta({ description: 'The room, a UUID in either case' });
 
 /** The frames that a client may send, by type. */
 export const clientFrames = {
@@ -77,17 +80,48 @@ export const clientFrames = {
     })
     .meta({
       description:
-        'Asks for events; with a cursor, also for what was missed since. A topic of a job without a cursor has that of `member:me`, one of a group begins now. Frames about your own jobs, requests and invitations come without asking, but with a cursor only after it.',
+        'Asks for events; with a cursor, also for what was missed since. A topic of a job without a cursor has that of `member:me`, one of a group or a room begins now. Frames about your own jobs, requests and invitations come without asking, but with a cursor only after it.',
       examples: [
         { type: 'subscribe', topics: [], cursor: CURSOR, ref: '1' },
         { type: 'subscribe', topics: [JOB_TOPIC], cursors: { [OWN_TOPIC]: CURSOR, [JOB_TOPIC]: CURSOR } },
         { type: 'subscribe', topics: [GROUP_TOPIC], cursors: { [OWN_TOPIC]: CURSOR, [GROUP_TOPIC]: CURSOR }, ref: '3' },
+        { type: 'subscribe', topics: [ROOM_TOPIC], cursors: { [ROOM_TOPIC]: CURSOR }, ref: '4' },
       ],
     }),
   unsubscribe: z.strictObject({ type: z.literal('unsubscribe'), topics, ref }).meta({
     description: 'Ends subscriptions. That to `member:me` has no end.',
     examples: [{ type: 'unsubscribe', topics: [JOB_TOPIC], ref: '2' }],
   }),
+  send: z
+    .strictObject({
+      type: z.literal('send'),
+      ref: mark.meta({
+        description:
+          'Your mark on the message, as the `Idempotency-Key` of the REST API: the same of the same member in the same room is the same message, which is acknowledged as it is. So what was not acknowledged can be sent again, on another socket, too.',
+      }),
+      roomId: typedIn,
+      text: z.string().meta({
+        description:
+          'Plain text, 1 to 16,000 characters, kept as it was written. What breaks a rule is refused with INVALID_MESSAGE.',
+      }),
+      replyToId: z.uuid().toLowerCase().optional().meta({ description: 'The message of the same room that it answers' }),
+    })
+    .meta({
+      description:
+        'Says something in a room that you are in, followed or not. It is kept once it is acknowledged (`ack`), and comes to all who follow the room, you too. What you send is said in the order in which you send it.',
+      examples: [{ type: 'send', ref: 'a1', roomId: ROOM_ID, text: 'Who brings the watermelon?' }],
+    }),
+  read: z
+    .strictObject({
+      type: z.literal('read'),
+      roomId: typedIn,
+      sequence: z.int().min(1).meta({ description: 'The `sequence` of the last message that is read' }),
+      ref,
+    })
+    .meta({
+      description: 'Says up to which message you have read. It never goes back. It is answered with an `ack` if it has a `ref`.',
+      examples: [{ type: 'read', roomId: ROOM_ID, sequence: 12 }],
+    }),
   ping: z
     .strictObject({ type: z.literal('ping'), ref })
     .meta({ description: 'Asks for a `pong`.', examples: [{ type: 'ping', ref: '3' }] }),
@@ -96,8 +130,10 @@ export const clientFrames = {
 /** The action that a frame needs the permission for, of each thing that it names, by its kind; null: whoever has a socket may send it. */
 export const frameActions = {
   auth: null,
-  subscribe: { job: 'job.read', group: 'group.read' },
+  subscribe: { job: 'job.read', group: 'group.read', room: 'room.read' },
   unsubscribe: null,
+  send: { room: 'room.post' },
+  read: { room: 'room.read' },
   ping: null,
 } as const satisfies Record<keyof typeof clientFrames, Readonly<Record<string, Action>> | null>;
 
@@ -146,6 +182,23 @@ export const serverFrames = {
     examples: [{ type: 'job', topic: OWN_TOPIC, cursor: CURSOR, job: JOB }],
   }),
   ...groupFrames,
+  ...roomFrames,
+  ack: z
+    .strictObject({
+      type: z.literal('ack'),
+      ref: z.string().meta({ description: 'The `ref` of the frame that this answers.' }),
+      messageId: z.string().optional().meta({ description: 'Of a `send`: the message' }),
+      sequence: z.int().min(0).meta({
+        description: "Of a `send`: the message's place in its room. Of a `read`: up to where you have read, which may be further",
+      }),
+    })
+    .meta({
+      description: 'What you have typed is done, and kept.',
+      examples: [
+        { type: 'ack', ref: 'a1', messageId: MESSAGE_ID, sequence: 12 },
+        { type: 'ack', ref: 'a2', sequence: 12 },
+      ],
+    }),
   pong: z.strictObject({ type: z.literal('pong'), ref: answered }).meta({
     description: 'The answer to a `ping`.',
     examples: [{ type: 'pong', ref: '3' }],

@@ -1,22 +1,15 @@
-import { type EventMessage, PoisonError } from '#platform/kafka/subscribe.ts';
-import { aggregateOf } from '#platform/outbox/event.ts';
-import { contextFrom, currentTraceparent, SpanKind, withSpan } from '#platform/process/telemetry.ts';
+import type { EventMessage } from '#platform/kafka/subscribe.ts';
 import { GroupEvent, MembershipEvent } from '#proto/musubi/group/v1/group.ts';
 import { BindingsEvent, PositionEvent } from '#proto/musubi/position/v1/position.ts';
 import { groupsBelow } from './below.ts';
 import { candidateSayings, ownSayings } from './candidacies.ts';
 import { groupTopic } from './domain.ts';
 import type { Peers } from './identity.ts';
-import type { OwnSaying } from './member-events.ts';
 import type { SocketStore } from './store.ts';
-import type { Saying, TopicEvent, Whom } from './topic-store.ts';
+import { changeOf, sayEvents, type Told, toTopicEvent } from './topic-events.ts';
+import type { Saying, Whom } from './topic-store.ts';
 
 // Nothing of a state is said, only what has changed: everybody who follows a topic hears the same, and each may see something else of it.
-
-type Told = (message: EventMessage) => { subject: string; sayings: Saying[]; own?: { memberId: string; sayings: OwnSaying[] } };
-
-/** The last part of an event's type: what has become of what it is about. */
-const changeOf = ({ type }: EventMessage): string => type.slice(type.indexOf('.') + 1);
 
 function saying(groupId: string, type: string, whom: Whom, of: string, fields: Saying['fields']): Saying {
   return { topic: groupTopic(groupId), type, fields, whom, of };
@@ -66,13 +59,6 @@ const ofBindings: Told = (message) => {
   return { subject: `${groupId}.${memberId}`, sayings: [saying(groupId, 'bindings', 'members', memberId, fields)] };
 };
 
-const sayEvents = (told: Told) => async (store: SocketStore, messages: EventMessage[]) => {
-  // As of jobs: parsed one by one before anything is said.
-  const events = await Promise.all(messages.map((message) => toTopicEvent(message, told)));
-  await store.topics.say(events.filter(({ sayings }) => sayings.length > 0));
-  await store.tell(events.flatMap(({ own, ...event }) => (own && own.sayings.length > 0 ? [{ ...event, ...own }] : [])));
-};
-
 /** What becomes of these groups, becomes of all that are below them: they are somewhere else, or archived, or not any more. */
 const OF_ALL_BELOW: ReadonlySet<string> = new Set(['moved', 'archived', 'restored']);
 
@@ -96,30 +82,3 @@ export async function sayGroupEvents(
 export const sayMembershipEvents = sayEvents(ofMembership);
 export const sayPositionEvents = sayEvents(ofPosition);
 export const sayBindingsEvents = sayEvents(ofBindings);
-
-type Parsed = Omit<ReturnType<Told>, 'subject'>;
-
-/** @throws PoisonError when the message is not an event of what is its key */
-async function toTopicEvent(message: EventMessage, told: Told): Promise<TopicEvent & Parsed> {
-  const { type, subject, version, time, traceparent } = message;
-  const kind = aggregateOf(type);
-  const parsed = parse(message, told);
-  const options = { kind: SpanKind.CONSUMER, parent: contextFrom(traceparent) };
-  return withSpan(`${kind}.events process`, options, async () => ({
-    ...parsed,
-    about: `${kind}:${subject}`,
-    version,
-    traceparent: currentTraceparent() || (traceparent ?? ''),
-    time: time.getTime(),
-  }));
-}
-
-function parse(message: EventMessage, told: Told): Parsed {
-  try {
-    const { subject, ...parsed } = told(message);
-    if (subject === message.subject) return parsed;
-  } catch (error) {
-    throw new PoisonError(`its data is no event of its type: ${(error as Error).name}`);
-  }
-  throw new PoisonError('its data is no event of what is its key');
-}

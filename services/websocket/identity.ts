@@ -2,13 +2,15 @@ import { status } from '@grpc/grpc-js';
 import { type MusubiError, unauthenticated } from '#platform/errors.ts';
 import type { Peer } from '#platform/grpc/client.ts';
 import type { AuthServiceService } from '#proto/musubi/auth/v1/auth.ts';
+import type { ChatServiceService } from '#proto/musubi/chat/v1/chat.ts';
 import type { JobServiceService } from '#proto/musubi/job/v1/job.ts';
 import { type Closing, closing } from './domain.ts';
 
-/** The services that are asked who a client is and what it may see. */
+/** The services that are asked who a client is and what it may see, and told what it types. */
 export interface Peers {
   auth: Pick<Peer<AuthServiceService>, 'authenticate' | 'authorize' | 'check' | 'listGroupsBelow'>;
   job: Pick<Peer<JobServiceService>, 'getJob'>;
+  chat: Pick<Peer<ChatServiceService>, 'listPlaces' | 'postMessage' | 'markRead'>;
 }
 
 /** Who is at the other end of a socket. */

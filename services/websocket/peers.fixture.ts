@@ -6,12 +6,13 @@ import { type Handlers, serveGrpc } from '#platform/grpc/server.ts';
 import type { Lifecycle } from '#platform/process/lifecycle.ts';
 import type { Logger } from '#platform/process/log.ts';
 import { AuthServiceService } from '#proto/musubi/auth/v1/auth.ts';
+import { ChatServiceService, type Message, type PostMessageRequest } from '#proto/musubi/chat/v1/chat.ts';
 import { type Job as JobMessage, JobServiceService } from '#proto/musubi/job/v1/job.ts';
 
 /** The time of this host, also where a test has shifted the clock of the process. */
 const trueTime = Date.now.bind(Date);
 
-/** What Auth and Job answer in a test. */
+/** What Auth, Job and Chat answer in a test. */
 export interface World {
   /** By token; `expiresAt` in seconds by the host's true time. */
   tokens: Map<string, { memberId: string; expiresAt: number }>;
@@ -32,6 +33,13 @@ export interface World {
   /** The groups below others. */
   below: Map<string, string[]>;
   authIsAway: boolean;
+  /** The versions of places in rooms: by `member room`. */
+  places: Map<string, number>;
+  chatIsAway: boolean;
+  /** What was said, in the order in which Chat was asked. */
+  posted: PostMessageRequest[];
+  /** What Chat does before it answers what was said. */
+  beforePosted: () => Promise<void>;
   /** What Auth and Job do before they answer who a token is of, what it may do, and what a job is. */
   before: Record<'auth' | 'authorize' | 'job', () => Promise<void>>;
   /** What Auth does between what it has decided on one thing, and its answer. */
@@ -61,6 +69,10 @@ export const newWorld = (): World => ({
   stamps: new Map(),
   below: new Map(),
   authIsAway: false,
+  places: new Map(),
+  chatIsAway: false,
+  posted: [],
+  beforePosted: async () => undefined,
   authIsAheadMs: 0,
   before: atOnce(),
   jobsAsked: 0,
@@ -80,10 +92,14 @@ export function newToken({ tokens }: World, memberId: string, seconds = 300): st
 }
 
 /**
- * Auth and Job as real gRPC servers that answer what the test says: the real ones can't be made to
+ * Auth, Job and Chat as real gRPC servers that answer what the test says: the real ones can't be made to
  * expire, revoke or be away at the moment that a test needs. test/ has the whole system.
  */
-export async function servePeers(world: World, lifecycle: Lifecycle, log: Logger): Promise<{ auth: string; job: string }> {
+export async function servePeers(
+  world: World,
+  lifecycle: Lifecycle,
+  log: Logger,
+): Promise<{ auth: string; job: string; chat: string }> {
   const at = { listen: { host: '127.0.0.1', port: 0 }, log, lifecycle };
   const memberOf = (token: string): string => world.tokens.get(token)?.memberId ?? '';
   const mayDo = (
@@ -144,11 +160,42 @@ export async function servePeers(world: World, lifecycle: Lifecycle, log: Logger
       return { job: known };
     },
   };
+  const chat: Partial<Handlers<ChatServiceService>> = {
+    async listPlaces({ memberId, roomIds }) {
+      if (world.chatIsAway) throw unavailable('STORE_UNAVAILABLE', 'the store is away');
+      const places = roomIds.flatMap((roomId) => {
+        const version = world.places.get(`${memberId} ${roomId}`);
+        return version === undefined ? [] : [{ roomId, version }];
+      });
+      return { places };
+    },
+    async postMessage(request) {
+      if (world.chatIsAway) throw unavailable('STORE_UNAVAILABLE', 'the store is away');
+      const { roomId, memberId, messageId, text, replyToId } = request;
+      if (!world.places.has(`${memberId} ${roomId}`)) throw notFound('ROOM_NOT_FOUND', 'there is no such room');
+      if (!world.posted.some((one) => one.messageId === messageId)) world.posted.push(request);
+      await world.beforePosted();
+      const sequence = world.posted.findIndex((one) => one.messageId === messageId) + 1;
+      return { message: newMessage({ roomId, memberId, messageId, text, replyToId, sequence }) };
+    },
+    async markRead({ roomId, memberId, sequence }) {
+      if (!world.places.has(`${memberId} ${roomId}`)) throw notFound('ROOM_NOT_FOUND', 'there is no such room');
+      return { sequence, unread: 0 };
+    },
+  };
   return {
+    chat: `127.0.0.1:${await serveGrpc({ ...at, callers: lettingTestsIn('chat') }, ChatServiceService, withRest(ChatServiceService, chat) as Handlers<ChatServiceService>)}`,
     auth: `127.0.0.1:${await serveGrpc({ ...at, callers: lettingTestsIn('auth') }, AuthServiceService, withRest(AuthServiceService, auth) as Handlers<AuthServiceService>)}`,
     job: `127.0.0.1:${await serveGrpc({ ...at, callers: lettingTestsIn('job') }, JobServiceService, withRest(JobServiceService, job) as Handlers<JobServiceService>)}`,
   };
 }
+
+/** A message as Chat has it. */
+export const newMessage = (given: Partial<Message>): Message => ({
+  ...{ messageId: randomUUID(), roomId: randomUUID(), sequence: 1, memberId: randomUUID(), text: 'Hello', replyToId: undefined },
+  ...{ reactions: [], createdAt: new Date(1_790_000_000_000), editedAt: undefined, deletedAt: undefined, version: 1 },
+  ...given,
+});
 
 function withRest(definition: object, handlers: object): object {
   const unimplemented = async (): Promise<never> => {

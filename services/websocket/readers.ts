@@ -5,6 +5,7 @@ import { sayBindingsEvents, sayGroupEvents, sayMembershipEvents, sayPositionEven
 import type { Peers } from './identity.ts';
 import { deliverJobEvents } from './job-events.ts';
 import { recheckSessions } from './login-events.ts';
+import { sayMessageEvents, sayRoomEvents, sayRoomMemberEvents } from './room-events.ts';
 import type { SocketStore } from './store.ts';
 
 type Read = (store: SocketStore, messages: EventMessage[], auth: Pick<Peers['auth'], 'listGroupsBelow'>) => Promise<void>;
@@ -26,6 +27,12 @@ export const READERS: { readonly [Type in EventReadBy<'websocket'>]: Read } = {
   'position.updated': sayPositionEvents,
   'position.deleted': sayPositionEvents,
   'bindings.changed': sayBindingsEvents,
+  'room.updated': sayRoomEvents,
+  'room.deleted': sayRoomEvents,
+  'room-member.changed': sayRoomMemberEvents,
+  'message.posted': sayMessageEvents,
+  'message.updated': sayMessageEvents,
+  'message.deleted': sayMessageEvents,
   'auth.login-suspended': recheckSessions,
   'auth.login-removed': recheckSessions,
   'auth.login-told': recheckSessions,

@@ -11,6 +11,7 @@ import { type Connected, SERVER_STOPS } from './hub.ts';
 import { closingFor, type Identity, identify, leftOf } from './identity.ts';
 import { Inbox } from './inbox.ts';
 import { Timers } from './timers.ts';
+import { Typed } from './typed.ts';
 
 /** How soon a socket asks Auth again that got no answer, ms. */
 const RECHECK_MS = 1_000;
@@ -21,7 +22,7 @@ export class Session implements Connected {
   readonly #channel: Channel;
   readonly #timers = new Timers((error) => this.#channel.fail(error));
   readonly gone: Promise<void>;
-  #admitted: { socketId: string; delivery: Delivery } | undefined;
+  #admitted: { socketId: string; delivery: Delivery; typed: Typed } | undefined;
 
   /**
    * @param socket that `ws` is on
@@ -102,7 +103,8 @@ export class Session implements Connected {
   #enter(admission: Admission): void {
     const { hub } = this.#context;
     const { socketId, identity } = admission;
-    this.#admitted = { socketId, delivery: new Delivery(this.#context, this.#channel, admission) };
+    const delivery = new Delivery(this.#context, this.#channel, admission);
+    this.#admitted = { socketId, delivery, typed: new Typed(this.#context, this.#channel, () => delivery.identity) };
     this.#timers.stop('authenticate');
     this.#channel.welcome();
     this.#expireWith(identity);
@@ -113,13 +115,13 @@ export class Session implements Connected {
   async #handle(text: string): Promise<void> {
     const parsed = parseClientFrame(text);
     const frame = 'frame' in parsed ? parsed.frame : undefined;
-    const { delivery } = this.#admitted ?? {};
-    if (!delivery) {
+    if (!this.#admitted) {
       if (frame?.type !== 'auth') return this.close(closing('unauthenticated', 'TOKEN_MISSING', 'the first frame must be auth'));
       // How long it may take to find out who that is, Auth's and the store's own deadlines say.
       this.#timers.stop('authenticate');
       return this.#authenticate(frame.token);
     }
+    const { delivery, typed } = this.#admitted;
     if ('bad' in parsed) return this.#channel.send({ type: 'error', ...parsed.bad });
     switch (parsed.frame.type) {
       case 'auth':
@@ -128,6 +130,9 @@ export class Session implements Connected {
         return delivery.subscribe(parsed.frame);
       case 'unsubscribe':
         return delivery.unsubscribe(parsed.frame);
+      case 'send':
+      case 'read':
+        return typed.take(parsed.frame);
       case 'ping':
         return this.#channel.send({ type: 'pong', ref: parsed.frame.ref });
     }

@@ -14,6 +14,7 @@ import { openRedis, type Redis } from '#platform/redis/client.ts';
 import { until } from '#platform/until.fixture.ts';
 import type { Action } from '#proto/musubi/auth/v1/actions.ts';
 import { AuthServiceService } from '#proto/musubi/auth/v1/auth.ts';
+import { ChatServiceService } from '#proto/musubi/chat/v1/chat.ts';
 import { JobEvent, type Job as JobMessage, JobServiceService, JobState } from '#proto/musubi/job/v1/job.ts';
 import { LIMITS, type Limits } from './domain.ts';
 import { Hub } from './hub.ts';
@@ -136,6 +137,7 @@ export async function openTestSockets(servers: Servers): Promise<TestSockets> {
       const peers = {
         auth: connectPeer(elsewhere?.auth ?? peersAt.auth, AuthServiceService, lifecycle, byTests('auth')),
         job: connectPeer(elsewhere?.job ?? peersAt.job, JobServiceService, lifecycle, byTests('job')),
+        chat: connectPeer(peersAt.chat, ChatServiceService, lifecycle, byTests('chat')),
       };
       const context = { store: own, hub, peers, limits: { ...LIMITS, ...limits }, keptMs: KEPT.ms, log };
       const listen = { host: '127.0.0.1', port: 0 };

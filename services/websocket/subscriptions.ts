@@ -4,12 +4,11 @@ import { parseTopic, REGISTERED_SLACK_MS } from './domain.ts';
 import { type Identity, leftOf } from './identity.ts';
 import {
   allowedOf,
-  groupNotFound,
   lettersOf,
   mayReadJob,
   NO_SIGHT,
   type OthersJob,
-  type SeenGroup,
+  type Shared,
   type Thing,
   type Things,
   thingNotFound,
@@ -39,16 +38,17 @@ export async function decideOn(
   const { topicsPerSocket } = context.limits;
   const decisions = new Map<string, Decision>();
   const jobs: { name: string; jobId: string }[] = [];
-  const groups = new Map<string, SeenGroup>();
+  const shared = new Map<string, Shared>();
   const refuse = (name: string, refusal: MusubiError['told']) => decisions.set(name, { refusal });
   let refused = 0;
   for (const name of new Set(topics)) {
     const topic = parseTopic(name);
     if (topic?.kind === 'member' || held.includes(name)) decisions.set(name, {});
-    else if (topic && held.length + jobs.length + groups.size < topicsPerSocket) {
+    else if (topic && held.length + jobs.length + shared.size < topicsPerSocket) {
       decisions.set(name, {});
       if (topic.kind === 'job') jobs.push({ name, jobId: topic.jobId });
-      else groups.set(name, { groupId: topic.groupId, sight: NO_SIGHT });
+      else if (topic.kind === 'group') shared.set(name, { groupId: topic.groupId, sight: NO_SIGHT });
+      else shared.set(name, { roomId: topic.roomId, sight: NO_SIGHT });
     } else {
       refused++;
       if (topic) refuse(name, { code: 'TOO_MANY_TOPICS', message: `A socket may have ${topicsPerSocket} topics.` });
@@ -56,7 +56,7 @@ export async function decideOn(
     }
   }
   const allowance = context.hub.topicsOf(identity.memberId, context.limits);
-  const unknown = jobs.length + groups.size;
+  const unknown = jobs.length + shared.size;
   await allowance.pay(unknown + refused, ending);
   let unasked = unknown;
   const closings = unknown > 0 ? await unlessRefused(() => context.store.closings()) : 0;
@@ -76,18 +76,19 @@ export async function decideOn(
       } else if (found !== identity.memberId) things.set(name, { jobId, ownerId: found });
     }
   };
-  // Of groups, whose Auth knows itself, all at once.
-  const askOfGroups = async (): Promise<void> => {
-    if (groups.size === 0 || ending.aborted) return;
-    unasked -= groups.size;
-    const seen = away ?? (await unlessRefused(() => allowedOf(context.peers, identity, groups)));
-    for (const name of groups.keys()) {
-      const group = seen instanceof MusubiError ? undefined : seen.get(name);
-      if (group) things.set(name, group);
-      else refuse(name, (seen instanceof MusubiError ? seen : groupNotFound()).told);
+  // Of groups and rooms, of which Auth and Chat know themselves, all at once.
+  const askOfShared = async (): Promise<void> => {
+    if (shared.size === 0 || ending.aborted) return;
+    unasked -= shared.size;
+    const seen = away ?? (await unlessRefused(() => allowedOf(context.peers, identity, shared)));
+    for (const [name, asked] of shared) {
+      const found = seen instanceof MusubiError ? seen : (seen.get(name) ?? thingNotFound(asked));
+      const why = found instanceof MusubiError ? found : found.away;
+      if (why) refuse(name, why.told);
+      else things.set(name, found as Shared);
     }
   };
-  await Promise.all([askOfGroups(), ...Array.from({ length: AT_ONCE }, ask)]);
+  await Promise.all([askOfShared(), ...Array.from({ length: AT_ONCE }, ask)]);
   // Or a client that comes and goes would owe for what it never had.
   allowance.credit(unasked + (ending.aborted ? refused : 0));
   if (ending.aborted) return decisions;
@@ -135,7 +136,7 @@ async function follow(
 }
 
 /**
- * Notes what the member may hear of groups, so that who comes back is told what it missed, and nothing of a time in which it did not see that.
+ * Notes what the member may hear of groups and rooms, so that who comes back is told what it missed, and nothing of a time in which it did not see that.
  *
  * @param asked as the store's `see` has it
  * @returns those among the things, each with since when
@@ -145,12 +146,12 @@ export async function noteSight(
   identity: Identity,
   { store, keptMs }: Pick<SessionContext, 'store' | 'keptMs'>,
   asked: { closings: number; goesOn: boolean },
-): Promise<Map<string, SeenGroup>> {
-  const groups = [...things].flatMap(([topic, thing]) => ('groupId' in thing ? [[topic, thing] as const] : []));
-  if (groups.length === 0) return new Map();
-  const sights = new Map(groups.map(([topic, { sight, stamp = '' }]) => [topic, `${lettersOf(sight)} ${stamp}`]));
+): Promise<Map<string, Shared>> {
+  const shared = [...things].flatMap(([topic, thing]) => ('sight' in thing && !thing.away ? [[topic, thing] as const] : []));
+  if (shared.length === 0) return new Map();
+  const sights = new Map(shared.map(([topic, { sight, stamp = '' }]) => [topic, `${lettersOf(sight)} ${stamp}`]));
   const since = await store.topics.see(identity.memberId, sights, { ...asked, forMs: leftOf(identity) + keptMs });
-  return new Map(groups.map(([topic, group], at) => [topic, { ...group, ...(since[at] ? { from: since[at] } : {}) }]));
+  return new Map(shared.map(([topic, thing], at) => [topic, { ...thing, ...(since[at] ? { from: since[at] } : {}) }]));
 }
 
 /** Follows what Auth has granted; where that may not hold any more, Auth is asked again. @returns what is followed */
@@ -164,11 +165,11 @@ async function followGranted(granted: Things, closings: number, identity: Identi
 /** Keeps the events of what a socket follows coming with a new token. */
 export async function remember(
   others: Things<OthersJob>,
-  groups: Things<SeenGroup>,
+  shared: Things<Shared>,
   identity: Identity,
   context: SessionContext,
 ): Promise<void> {
-  await follow(new Map<string, Thing>([...others, ...groups]), identity, context);
+  await follow(new Map<string, Thing>([...others, ...shared]), identity, context);
   const forMs = leftOf(identity) + REGISTERED_SLACK_MS;
-  await Promise.all([...groups.keys()].map((topic) => context.hub.shared.takeUp(topic, forMs)));
+  await Promise.all([...shared.keys()].map((topic) => context.hub.shared.takeUp(topic, forMs)));
 }

@@ -1,3 +1,4 @@
+import { unavailable } from '#platform/errors.ts';
 import type { SessionContext } from './admission.ts';
 import type { Channel } from './channel.ts';
 import { type Cursor, REGISTERED_SLACK_MS } from './domain.ts';
@@ -5,7 +6,7 @@ import type { ServerFrame } from './frames.ts';
 import { type Identity, leftOf } from './identity.ts';
 import { observePush, resumes } from './metrics.ts';
 import type { TopicFrame } from './shared-topics.ts';
-import { allowedOf, type SeenGroup, type Things, visibleOf } from './things.ts';
+import { allowedOf, type Shared, type Things, visibleOf } from './things.ts';
 import { type Follower, TopicFeeds } from './topic-feeds.ts';
 
 /** What the delivery of topics shares with that of the client's own events. */
@@ -42,7 +43,7 @@ export class TopicDelivery {
       push: (frame, kind) => this.#push(frame, kind),
       reset: (topic) => channel.send({ type: 'reset', topic }),
       pay: () => shares.pay(1),
-      look: (topic, group) => this.#look(topic, group),
+      look: (topic, thing) => this.#look(topic, thing),
       visible: (asked) => this.#ask(() => visibleOf(context.peers, shares.identity(), asked)),
     };
     this.#feeds = new TopicFeeds(context.hub.shared, follower);
@@ -53,7 +54,7 @@ export class TopicDelivery {
   }
 
   /** What they are about. */
-  get things(): Things<SeenGroup> {
+  get things(): Things<Shared> {
     return this.#feeds.things;
   }
 
@@ -66,8 +67,8 @@ export class TopicDelivery {
     return this.#feeds.cursorOf(topic);
   }
 
-  add(topic: string, group: SeenGroup): void {
-    this.#feeds.add(topic, group);
+  add(topic: string, thing: Shared): void {
+    this.#feeds.add(topic, thing);
   }
 
   remove(topic: string): void {
@@ -124,11 +125,13 @@ export class TopicDelivery {
     }
   }
 
-  /** Asks Auth what the client may see of a group; one of which it may see nothing ends. */
-  async #look(topic: string, group: SeenGroup): Promise<SeenGroup | undefined> {
-    const asked = new Map([[topic, group]]);
+  /** Asks what the client may see of what it follows; of what it may see nothing, ends. @throws UNAVAILABLE where nobody can say */
+  async #look(topic: string, thing: Shared): Promise<Shared | undefined> {
+    const asked = new Map([[topic, thing]]);
     const allowed = await this.#ask(() => allowedOf(this.#context.peers, this.#shares.identity(), asked));
-    if (!allowed.has(topic)) this.#shares.revoke(topic);
-    return allowed.get(topic);
+    const now = allowed.get(topic);
+    if (now?.away) throw unavailable('SERVICE_UNAVAILABLE', 'nobody says who is in the room', { cause: now.away });
+    if (!now) this.#shares.revoke(topic);
+    return now;
   }
 }

@@ -1,7 +1,7 @@
 import { unavailable } from '#platform/errors.ts';
 import { ANSWER_HOLDS_MS, type Cursor, compareCursors, laterCursor } from './domain.ts';
 import { CHUNK, type Chunk, type SharedTopics, type TopicFrame } from './shared-topics.ts';
-import { type Asked, bothOf, isWider, type SeenGroup, type Things } from './things.ts';
+import { type Asked, bothOf, isWider, type Shared, type Things } from './things.ts';
 
 /** What one socket's topics need of it. */
 export interface Follower {
@@ -15,20 +15,23 @@ export interface Follower {
   reset(topic: string): Promise<void>;
   /** Waits until the member's allowance has paid for a read of what was missed. @returns false when the socket closes */
   pay(): Promise<boolean>;
-  /** Asks Auth what the client may see of a group that it follows; undefined: nothing any more. */
-  look(topic: string, group: SeenGroup): Promise<SeenGroup | undefined>;
+  /**
+   * Asks what the client may see of what it follows; undefined: nothing any more.
+   * @throws as `auth.Authenticate`, and UNAVAILABLE where nobody can say
+   */
+  look(topic: string, thing: Shared): Promise<Shared | undefined>;
   /** Asks Auth of each of these whether the client may see it. */
   visible(asked: readonly Asked[]): Promise<readonly boolean[]>;
 }
 
 interface Followed {
-  group: SeenGroup;
+  thing: Shared;
   wake: () => void;
   /** Up to where the client has had everything; undefined: it has not begun. */
   position: Cursor | undefined;
   /** Where "now" was when it began. */
   since: Cursor;
-  /** When Auth was asked last what the client may see of the group, in milliseconds of `performance.now()`. */
+  /** When Auth was asked last what the client may see of it, in milliseconds of `performance.now()`. */
   asked: number;
   /** The groups and members about which Auth was asked then, and those that the client may see, by {@link subjectOf}. */
   known: { of: ReadonlySet<string>; visible: ReadonlySet<string> };
@@ -36,11 +39,12 @@ interface Followed {
 
 const NOTHING_KNOWN = { of: new Set<string>(), visible: new Set<string>() };
 
-/** The same with what Auth says of it now: what the client hears by more than it had, it hears from now on. */
-function seenAnew({ group, position }: Followed, now: SeenGroup): SeenGroup {
-  const { from } = group;
-  const since = isWider(now.sight, group.sight) && from && position ? laterCursor(from, position) : from;
-  return { ...group, sight: now.sight, ...(since ? { from: since } : {}) };
+/** The same with what is said of it now: what the client hears by more than it had, it hears from now on. */
+function seenAnew({ thing, position }: Followed, now: Pick<Shared, 'sight' | 'away'>): Shared {
+  const { away: _, ...known } = thing;
+  const { from } = known;
+  const since = isWider(now.sight, known.sight) && from && position ? laterCursor(from, position) : from;
+  return { ...known, sight: now.sight, ...(since ? { from: since } : {}), ...(now.away ? { away: now.away } : {}) };
 }
 
 /**
@@ -63,8 +67,8 @@ export class TopicFeeds {
     return [...this.#followed.keys()];
   }
 
-  get things(): Things<SeenGroup> {
-    return new Map([...this.#followed].map(([topic, { group }]) => [topic, group]));
+  get things(): Things<Shared> {
+    return new Map([...this.#followed].map(([topic, { thing }]) => [topic, thing]));
   }
 
   has(topic: string): boolean {
@@ -76,11 +80,11 @@ export class TopicFeeds {
   }
 
   /** What is followed from now on is asked about when it is narrowed. */
-  add(topic: string, group: SeenGroup): void {
+  add(topic: string, thing: Shared): void {
     if (this.has(topic)) return;
     const wake = (): void => this.#follower.wake(topic);
     this.#followed.set(topic, {
-      group,
+      thing,
       wake,
       position: undefined,
       since: '0-0',
@@ -108,10 +112,11 @@ export class TopicFeeds {
    */
   narrow(allowed: Things, isLatest: boolean): void {
     for (const [topic, one] of this.#followed) {
-      const thing = allowed.get(topic);
-      if (!thing || !('groupId' in thing)) continue;
-      const sight = isLatest ? thing.sight : bothOf(thing.sight, one.group.sight);
-      one.group = seenAnew(one, { ...thing, sight });
+      const now = allowed.get(topic);
+      if (!now || !('sight' in now)) continue;
+      const { sight, away } = one.thing;
+      const older = isLatest ? {} : { sight: bothOf(now.sight, sight), ...(away ? { away } : {}) };
+      one.thing = seenAnew(one, { ...now, ...older });
       one.known = NOTHING_KNOWN;
     }
   }
@@ -130,7 +135,7 @@ export class TopicFeeds {
       one.position = one.since = now;
     }
     if (cursor === undefined) return 'new';
-    const { from } = one.group;
+    const { from } = one.thing;
     // It may be made up, or another's: nothing is told of what was said before the member could hear as much as now.
     if (from === undefined || compareCursors(cursor, from) < 0) return 'reset';
     const isResumable = await this.#shared.resumable(topic);
@@ -144,6 +149,7 @@ export class TopicFeeds {
   async pump(topic: string): Promise<boolean> {
     const one = this.#followed.get(topic);
     if (one?.position === undefined) return false;
+    if (one.thing.away && !(await this.#look(topic, one))) return false;
     const isBehind = compareCursors(one.position, one.since) < 0;
     if (isBehind && !(await this.#follower.pay())) return false;
     const chunk = await this.#shared.read(topic, one.position);
@@ -159,6 +165,7 @@ export class TopicFeeds {
       if (!(await this.#prepare(topic, one, chunk, index))) return true;
       // From here on to the frame nothing comes in between.
       if (this.#followed.get(topic) !== one) return false;
+      if (one.thing.away) return true;
       if (!isKnown(frame, one, this.#follower.memberId)) return true;
       one.position = frame.cursor;
       if (!isFor(frame, one, this.#follower.memberId)) continue;
@@ -169,6 +176,13 @@ export class TopicFeeds {
     return chunk.frames.length === CHUNK;
   }
 
+  /** Asks what the client may see of it now. @returns false: nothing any more */
+  async #look(topic: string, one: Followed): Promise<boolean> {
+    const now = await this.#follower.look(topic, one.thing);
+    if (now) one.thing = seenAnew(one, now);
+    return now !== undefined;
+  }
+
   /** Asks Auth what it takes to decide on an event. @returns false when all must be read again first, as it may not hold any more */
   async #prepare(topic: string, one: Followed, { frames, asked }: Chunk, index: number): Promise<boolean> {
     const frame = frames[index];
@@ -176,12 +190,10 @@ export class TopicFeeds {
     const holds = (since: number): boolean => performance.now() - since < ANSWER_HOLDS_MS;
     if (frame?.whom === 'members' && frame.of === this.#follower.memberId) {
       // What it is in the group has changed, so what it may see there may have.
-      const group = await this.#follower.look(topic, one.group);
-      if (!group) return true;
-      one.group = seenAnew(one, group);
+      if (!(await this.#look(topic, one))) return true;
       one.asked = began;
-    } else if (frame && !isKnown(frame, one, this.#follower.memberId)) {
-      const { groupId } = one.group;
+    } else if (frame && 'groupId' in one.thing && !isKnown(frame, one, this.#follower.memberId)) {
+      const { groupId } = one.thing;
       // With all that follow, and the group itself whose topic it is: then nothing else must be known of the socket.
       const asked = new Map<string, Asked>([[groupId, { groupId }]]);
       for (const each of frames.slice(index)) {
@@ -201,17 +213,19 @@ export class TopicFeeds {
  * What is to be known of another thing than the topic's group, before an event is handed over, and as what: a group that is there is another
  * thing than the same when it is gone. Undefined: nothing is, or the client does not hear of it anyway.
  */
-function subjectOf({ whom, of }: TopicFrame, { group }: Followed, memberId: string): [key: string, Asked] | undefined {
+function subjectOf({ whom, of }: TopicFrame, { thing }: Followed, memberId: string): [key: string, Asked] | undefined {
+  // Who is in a room hears all that is said there.
+  if (!('groupId' in thing)) return undefined;
   switch (whom) {
     case 'group':
       return [of, { groupId: of }];
     case 'gone':
-      return [`gone ${of}`, { groupId: of, goneFrom: group.groupId }];
+      return [`gone ${of}`, { groupId: of, goneFrom: thing.groupId }];
     case 'members':
     case 'requests':
     case 'invitations':
       // What it is in the group itself, it hears in any case.
-      return group.sight[whom] && !(whom === 'members' && of === memberId) ? [`member ${of}`, { memberId: of }] : undefined;
+      return thing.sight[whom] && !(whom === 'members' && of === memberId) ? [`member ${of}`, { memberId: of }] : undefined;
     default:
       return undefined;
   }
@@ -226,20 +240,21 @@ function isKnown(frame: TopicFrame, one: Followed, memberId: string): boolean {
 /** Whether a client is to have an event of a topic that it follows. */
 function isFor(frame: TopicFrame, one: Followed, memberId: string): boolean {
   const { whom, of } = frame;
-  const { group, known } = one;
+  const { thing, known } = one;
+  if (!('groupId' in thing)) return whom === 'all';
   const subject = subjectOf(frame, one, memberId);
-  if (subject && !(known.visible.has(group.groupId) && known.visible.has(subject[0]))) return false;
+  if (subject && !(known.visible.has(thing.groupId) && known.visible.has(subject[0]))) return false;
   switch (whom) {
     case 'all':
     case 'group':
     case 'gone':
       return true;
     case 'members':
-      return group.sight.members || of === memberId;
+      return thing.sight.members || of === memberId;
     case 'positions':
     case 'requests':
     case 'invitations':
-      return group.sight[whom];
+      return thing.sight[whom];
     default:
       // Of a newer release.
       return false;

@@ -15,7 +15,7 @@ export interface Saying {
   /** The frame's. */
   type: string;
   /** The frame's other fields, besides topic and cursor. */
-  fields: Readonly<Record<string, string | number>>;
+  fields: Readonly<Record<string, unknown>>;
   whom: Whom;
   /** Whom it concerns: a member, or the group that it is about. */
   of: string;

@@ -1,6 +1,7 @@
 import { z } from 'zod';
+import { messageIdOf, toMessageView } from '#platform/message-view.ts';
 import { idempotencyKey } from '#platform/validation/fields.ts';
-import { idMadeOf, newId } from '#platform/validation/id.ts';
+import { newId } from '#platform/validation/id.ts';
 import { fromPageToken, toPageToken } from '#platform/validation/page-token.ts';
 import { emoji, LONGEST_MESSAGE, messageText } from '#platform/validation/room-fields.ts';
 import { repeatableHeaders } from '../../commands/carry-out.ts';
@@ -11,7 +12,7 @@ import { paging } from '../../http/paging.ts';
 import { type Call, route } from '../../http/route.ts';
 import { EXAMPLE_ID, idOf } from '../../id.ts';
 import { newerMessages, olderMessages } from './history.ts';
-import { messageAnswer, messagePageSchema, messageSchema, messageShown } from './message-view.ts';
+import { messageAnswer, messagePageSchema, messageSchema } from './message-view.ts';
 import { room } from './room-view.ts';
 
 // What is said in rooms. It is no job: it is answered once it is durable.
@@ -27,10 +28,6 @@ const one = { description: 'The message as it is now', schema: messageSchema, he
 
 /** Of each character, where JSON writes it in escapes, 12 bytes; and something around them. */
 const BODY: BodyLimit = { bytes: 12 * LONGEST_MESSAGE + 1_024, values: 10 };
-
-/** A repeat is the same message, whose ID is made of its key. No member names one of another's so, nor one of another room. */
-const messageIdOf = (memberId: string, roomId: string, key: string | undefined): string =>
-  key === undefined ? newId() : idMadeOf(`musubi/messages/${memberId}/${roomId}/${key}`);
 
 const postMessage = route({
   method: 'POST',
@@ -58,7 +55,8 @@ const postMessage = route({
   responses: { 201: { ...one, description: 'It is said', headers: { ...etagHeader, Location: 'The message' } } },
   problems: ['INVALID_MESSAGE', 'MESSAGE_NOT_FOUND', 'IDEMPOTENCY_KEY_REUSED'],
   async handle({ params: { roomId }, principal: { memberId }, headers, body: { text, replyToId } }, { lasting: { chat } }) {
-    const messageId = messageIdOf(memberId, roomId, headers['Idempotency-Key']);
+    const key = headers['Idempotency-Key'];
+    const messageId = key === undefined ? newId() : messageIdOf(memberId, roomId, key);
     const { message } = await chat.postMessage({ roomId, memberId, messageId, text, replyToId });
     const { body, headers: tag } = messageAnswer(message);
     return { status: 201 as const, body, headers: { ...tag, Location: `/v1/rooms/${roomId}/messages/${body.id}` } };
@@ -100,7 +98,7 @@ const listMessages = route({
         ? await olderMessages(gateway, { ...asked, before: end })
         : await newerMessages(gateway, { ...asked, after: end ?? after });
     const more = next === undefined ? {} : { nextPageToken: toPageToken(list, [next]) };
-    return { status: 200 as const, body: { items: messages.map(messageShown), gaps, ...more } };
+    return { status: 200 as const, body: { items: messages.map(toMessageView), gaps, ...more } };
   },
 });
 

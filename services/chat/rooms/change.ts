@@ -8,15 +8,19 @@ import { beginLog, findPlaces, noteJoined, removePlace, removeRoom, savePlace, s
  * Makes a change of a room, and tells it. A room that nobody is left in is gone.
  *
  * @param room with the version that it has from then on
- * @returns its events: of the room first
+ * @returns its events, of the room first; and who was in it, and is not any more
  */
-export async function changeRoom(tx: RedisTransaction, room: Room, change: RoomChange): Promise<OutboxEvent[]> {
+export async function changeRoom(
+  tx: RedisTransaction,
+  room: Room,
+  change: RoomChange,
+): Promise<{ events: OutboxEvent[]; left: string[] }> {
   const { roomId, version } = room;
   const before = await findPlaces(tx, roomId);
   const places = change.change === 'delete' ? null : placesAfter(before, change, room);
   if (!places) {
     removeRoom(tx, roomId, before.keys());
-    return [roomDeleted(roomId, version)];
+    return { events: [roomDeleted(roomId, version)], left: [...before.keys()] };
   }
   const changed = { ...room, ...(change.change === 'update' ? { name: change.name } : {}) };
   saveRoom(tx, changed);
@@ -29,8 +33,9 @@ export async function changeRoom(tx: RedisTransaction, room: Room, change: RoomC
       if (!before.has(memberId)) await noteJoined(tx, roomId, memberId);
     }
   }
-  return [
+  const events = [
     roomEvent(change.change === 'create' ? 'room.created' : 'room.updated', changed),
     ...places.changed.map((memberId) => placeEvent(roomId, memberId, places.after.get(memberId), version)),
   ];
+  return { events, left: places.changed.filter((memberId) => !places.after.has(memberId)) };
 }

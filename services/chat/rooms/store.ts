@@ -68,6 +68,12 @@ export async function findPlace(tx: RedisTransaction, roomId: string, memberId: 
   return text === null ? undefined : toPlace(text);
 }
 
+/** The same without a transaction. */
+export async function placeOf(redis: PartitionedRedis, roomId: string, memberId: string): Promise<Place | undefined> {
+  const text = await redis.ask((client) => client.hget(redis.of(roomId).key(membersKey(roomId)), memberId));
+  return text === null ? undefined : toPlace(text);
+}
+
 export function savePlace(tx: RedisTransaction, roomId: string, memberId: string, { joinedAt, ...place }: Place): void {
   tx.write('HSET', membersKey(roomId), memberId, JSON.stringify({ ...place, joinedAt: joinedAt.getTime() }));
   tx.write('SADD', roomsOfKey(memberId), roomId);

@@ -18,9 +18,9 @@ export const commitRoom: Step<CommitRoomRequest, CommitRoomResponse> = {
     const room = await findRoom(tx, roomId);
     if (!room) throw roomNotFound();
     if (room.lockHolder !== jobOf(operationId) || !room.pending) throw notBegun();
-    const { version, events } = await commit(tx, room, room.pending);
+    const { version, events, left } = await commit(tx, room, room.pending);
     const written = events.map(({ aggregateType: type, aggregateId: id, version }) => ({ type, id, version }));
-    return { result: { written: written.length > 0 ? written : [writtenRoom(roomId, version)] }, events };
+    return { result: { written: written.length > 0 ? written : [writtenRoom(roomId, version)], leftMemberIds: left }, events };
   },
   undo: 'impossible',
 };
@@ -29,11 +29,11 @@ async function commit(
   tx: RedisTransaction,
   room: Room,
   pending: RoomChange,
-): Promise<{ version: number; events: OutboxEvent[] }> {
+): Promise<{ version: number; events: OutboxEvent[]; left: string[] }> {
   if (pending.change === 'stay') {
     saveRoom(tx, freed(room));
-    return { version: room.version, events: [] };
+    return { version: room.version, events: [], left: [] };
   }
   const version = room.version === 0 ? 1 : nextVersion(room.version, await tx.epoch());
-  return { version, events: await changeRoom(tx, { ...freed(room), version, updatedAt: new Date() }, pending) };
+  return { version, ...(await changeRoom(tx, { ...freed(room), version, updatedAt: new Date() }, pending)) };
 }
