@@ -16,6 +16,10 @@ export interface Frame {
   memberId?: string;
   version?: number;
   ref?: string;
+  roomId?: string;
+  message?: { id: string; sequence: number; text?: string };
+  messageId?: string;
+  sequence?: number;
 }
 
 const FINAL = new Set(['completed', 'failed', 'cancelled']);
