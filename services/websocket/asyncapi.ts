@@ -49,9 +49,10 @@ export function asyncApi(url: URL): Record<string, unknown> {
       description: [
         `Events in real time, as JSON text frames; yours have at most ${MAX_FRAME_BYTES} bytes and ${MAX_FRAME_VALUES} values. The subprotocol \`${SUBPROTOCOL}\` is required.`,
         'A page in a browser may open a socket if its origin is allowed (`MUSUBI_ALLOWED_ORIGINS`): else the upgrade is refused with `403` and `ORIGIN_REFUSED`.',
-        'A `ref` in a frame of yours comes back in its answer. Only an `auth` with a good token has none.',
-        'To miss nothing, keep the last `cursor` that a frame of each topic brought and send them in the first `subscribe` of the next socket: what was missed comes once, and of each job and group in order; what is of two of them may change places. Until that `subscribe`, frames of `member:me` come without a cursor, so that none takes the place of yours; such a frame may come again after another drop.',
+        'A `ref` in a frame of yours comes back in its answer. Only an `auth` with a good token has none, nor has a `read` without a `ref`.',
+        'To miss nothing, keep the last `cursor` that a frame of each topic brought and send them in the first `subscribe` of the next socket: what was missed comes once, and of each job, group and room in order; what is of two of them may change places. Until that `subscribe`, frames of `member:me` come without a cursor, so that none takes the place of yours; such a frame may come again after another drop.',
         `A member who subscribes to more than ${LIMITS.topicsPerSecond} topics a second, on all its sockets, granted or not, or has as many begin again from older cursors or renewed with a token, or who sends frames before the ones before them are answered, is read more slowly.`,
+        `What is typed (\`send\`, \`read\`) is done in the order in which it comes, and each is answered by itself: an \`ack\` says that it is done and kept, an \`error\` with its \`ref\` why not. While ${LIMITS.typedAtOnce} are under way, the socket is not read. How much a member may type over time is bounded (\`TOO_MANY_MESSAGES\`), by REST and on its sockets together.`,
         'The socket is closed with what the protocol has for what breaks it (1002, 1007, 1009), and with:',
         closes.join('\n'),
         "The reason of each of these is `CODE: Sentence.`, with a code of the REST API's problems; only that of 1008 for too many fragments is empty.",
