@@ -110,7 +110,7 @@ test('what changes rights, and every other step, is done for sagas alone', (t) =
 });
 
 test('a caller has the methods only that it may call', (t) => {
-  t.deepEqual(Object.keys(calledBy('websocket')), ['auth', 'job']);
+  t.deepEqual(Object.keys(calledBy('websocket')), ['auth', 'job', 'chat']);
   t.deepEqual(Object.keys(calledBy('websocket').job), ['getJob']);
   // @ts-expect-error: the types know it, too
   t.is(calledBy('websocket').job.finishJob, undefined);

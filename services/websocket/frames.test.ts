@@ -49,7 +49,7 @@ test('a bad frame is answered with what is wrong, and the socket stays', async (
       'BAD_FRAME',
       /member:me must be given once/,
     ],
-    [{ type: 'send', roomId: 'r1' }, 'FRAME_UNKNOWN', /type/],
+    [{ type: 'typing', roomId: 'r1' }, 'FRAME_UNKNOWN', /type/],
   ];
   for (const [i, [frame, code, message]] of bad.entries()) {
     client.send(frame);
@@ -123,13 +123,16 @@ test('topics that are unknown, not there, not allowed or too many are refused on
   const client = await connect(me);
   const other = sockets.job(member());
   const mine = sockets.job(me);
-  client.send({ type: 'subscribe', topics: ['room:1', 'job:nowhere', `job:${other.jobId}`, `job:${mine.jobId}`, 'member:me'] });
+  client.send({
+    type: 'subscribe',
+    topics: ['channel:1', 'job:nowhere', `job:${other.jobId}`, `job:${mine.jobId}`, 'member:me'],
+  });
   const [subscribed] = await client.count('subscribed', 1);
   t.deepEqual(subscribed?.topics, [`job:${mine.jobId}`, 'member:me']);
   t.deepEqual(
     client.of('error').map(({ topic, code }) => [topic, code]),
     [
-      ['room:1', 'TOPIC_UNKNOWN'],
+      ['channel:1', 'TOPIC_UNKNOWN'],
       ['job:nowhere', 'JOB_NOT_FOUND'],
       [`job:${other.jobId}`, 'JOB_NOT_FOUND'],
     ],
@@ -257,7 +260,7 @@ test.serial('every answer carries the ref of its frame, and none where there was
     const answers = client.frames.splice(before).slice(0, -1);
     return answers.map((answer) => ({ type: answer.type, ref: 'ref' in answer ? answer.ref : undefined }));
   };
-  const topics = ['room:1', 'job:nowhere'];
+  const topics = ['channel:1', 'job:nowhere'];
   for (const ref of ['r', 'x'.repeat(64), undefined]) {
     t.deepEqual(await ask({ type: 'ping', ref }), [{ type: 'pong', ref }]);
     t.deepEqual(await ask({ type: 'subscribe', topics, ref }), [

@@ -27,12 +27,6 @@ export const READERS: { readonly [Type in EventReadBy<'websocket'>]: Read } = {
   'position.updated': sayPositionEvents,
   'position.deleted': sayPositionEvents,
   'bindings.changed': sayBindingsEvents,
-  'room.updated': sayRoomEvents,
-  'room.deleted': sayRoomEvents,
-  'room-member.changed': sayRoomMemberEvents,
-  'message.posted': sayMessageEvents,
-  'message.updated': sayMessageEvents,
-  'message.deleted': sayMessageEvents,
   'auth.login-suspended': recheckSessions,
   'auth.login-removed': recheckSessions,
   'auth.login-told': recheckSessions,
@@ -41,6 +35,12 @@ export const READERS: { readonly [Type in EventReadBy<'websocket'>]: Read } = {
   'job.completed': deliverJobEvents,
   'job.failed': deliverJobEvents,
   'job.cancelled': deliverJobEvents,
+  'room.updated': sayRoomEvents,
+  'room.deleted': sayRoomEvents,
+  'room-member.changed': sayRoomMemberEvents,
+  'message.posted': sayMessageEvents,
+  'message.updated': sayMessageEvents,
+  'message.deleted': sayMessageEvents,
 };
 
 /** The readers as what handles each topic: the events of one topic are read by one reader. */

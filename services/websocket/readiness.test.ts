@@ -19,6 +19,7 @@ test('without Auth it lets nobody in and is not ready; what else is away makes i
     MUSUBI_KAFKA_BROKERS: '127.0.0.1:1',
     MUSUBI_AUTH_ADDRESS: '127.0.0.1:1',
     MUSUBI_JOB_ADDRESS: '127.0.0.1:1',
+    MUSUBI_CHAT_ADDRESS: '127.0.0.1:1',
     MUSUBI_HTTP_LISTEN: '127.0.0.1:0',
     MUSUBI_GRPC_LISTEN: '127.0.0.1:0',
   };
@@ -28,6 +29,6 @@ test('without Auth it lets nobody in and is not ready; what else is away makes i
   await start({ config, log, lifecycle, tracing, inProcess: new InProcess(new Map()) });
   lifecycle.markStarted();
   t.deepEqual(Object.keys(await lifecycle.unready()), ['auth']);
-  t.deepEqual(Object.keys(await lifecycle.degraded()).sort(), ['job', 'kafka group websocket']);
+  t.deepEqual(Object.keys(await lifecycle.degraded()).sort(), ['chat', 'job', 'kafka group websocket']);
   await lifecycle.stop('test');
 });

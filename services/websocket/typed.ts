@@ -31,13 +31,19 @@ export class Typed {
 
   /** Resolves when there is room for more. */
   async take(frame: TypedFrame): Promise<void> {
-    const answered = (this.#underWay.at(-1) ?? Promise.resolve())
-      .then(() => this.#answer(frame))
-      .catch((error: unknown) => this.#channel.fail(error));
+    const before = this.#underWay.at(-1);
+    const answered = this.#after(before, frame).catch((error: unknown) => this.#channel.fail(error));
     this.#underWay.push(answered);
-    const done = answered.then(() => void this.#underWay.shift());
     if (this.#underWay.length >= this.#context.limits.typedAtOnce) await this.#underWay[0];
-    else done.catch((error: unknown) => this.#channel.fail(error));
+  }
+
+  async #after(before: Promise<void> | undefined, frame: TypedFrame): Promise<void> {
+    await before;
+    try {
+      await this.#answer(frame);
+    } finally {
+      this.#underWay.shift();
+    }
   }
 
   async #answer(frame: TypedFrame): Promise<void> {
