@@ -20,7 +20,7 @@ export class Typed {
   readonly #context: Pick<SessionContext, 'peers' | 'limits'>;
   readonly #channel: Channel;
   readonly #identity: () => Identity;
-  readonly #underWay: Promise<void>[] = [];
+  #underWay: readonly Promise<void>[] = [];
 
   /** @param identity of the client's present token */
   constructor(context: Pick<SessionContext, 'peers' | 'limits'>, channel: Channel, identity: () => Identity) {
@@ -33,7 +33,7 @@ export class Typed {
   async take(frame: TypedFrame): Promise<void> {
     const before = this.#underWay.at(-1);
     const answered = this.#after(before, frame).catch((error: unknown) => this.#channel.fail(error));
-    this.#underWay.push(answered);
+    this.#underWay = [...this.#underWay, answered];
     if (this.#underWay.length >= this.#context.limits.typedAtOnce) await this.#underWay[0];
   }
 
@@ -42,7 +42,7 @@ export class Typed {
     try {
       await this.#answer(frame);
     } finally {
-      this.#underWay.shift();
+      this.#underWay = this.#underWay.slice(1);
     }
   }
 
