@@ -104,6 +104,22 @@ const listMessages = route({
   },
 });
 
+const getMessage = route({
+  method: 'GET',
+  path: '/v1/rooms/{roomId}/messages/{messageId}',
+  tag: 'Rooms',
+  operationId: 'getMessage',
+  summary: 'A message',
+  description: 'Of one that was deleted, what is left of it.',
+  action: 'room.read',
+  params: ofMessage,
+  resource,
+  responses: { 200: one },
+  problems: ['MESSAGE_NOT_FOUND'],
+  handle: async ({ params, principal: { memberId } }, { lasting: { chat } }) =>
+    messageAnswer((await chat.getMessage({ ...params, memberId })).message),
+});
+
 const editMessage = route({
   method: 'PATCH',
   path: '/v1/rooms/{roomId}/messages/{messageId}',
@@ -179,4 +195,4 @@ const removeReaction = route({
   handle: (call, gateway) => react(call, gateway, true),
 });
 
-export const messageRoutes = [postMessage, listMessages, editMessage, deleteMessage, addReaction, removeReaction];
+export const messageRoutes = [postMessage, listMessages, getMessage, editMessage, deleteMessage, addReaction, removeReaction];
