@@ -68,7 +68,10 @@ test('those who go on binding a member do not hold up the end of its term', asyn
       const code = await outcome(turn);
       tried.push(code);
       if (code === 'begun') last = jobId;
-      else if (last !== undefined) last = void (await releaseBindings(db, groupId, [memberId], last));
+      else if (last !== undefined) {
+        await releaseBindings(db, groupId, [memberId], last);
+        last = undefined;
+      }
     }
     if (last !== undefined) await releaseBindings(db, groupId, [memberId], last);
   };
