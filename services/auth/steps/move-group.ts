@@ -1,8 +1,9 @@
 import type { ClientSession } from 'mongodb';
 import { DEEPEST } from '#platform/validation/group-fields.ts';
 import type { MoveGroupRequest, MoveGroupResponse } from '#proto/musubi/auth/v1/auth.ts';
+import { requireHeldThere, requireMayLeadThere } from '../groups/giving.ts';
 import { placeGroup, requireGroup, requireParent } from '../groups/store.ts';
-import { type Author, type PermittedStep, requireAdministrator, requireHeldThere, requireMayLeadThere } from '../permitted.ts';
+import { type Author, type PermittedStep, requireAdministrator } from '../permitted.ts';
 import { groupCycle, groupTooDeep } from '../refusals.ts';
 import type { Store } from '../store.ts';
 

@@ -1,9 +1,10 @@
 import { isDeepStrictEqual } from 'node:util';
 import { invalidFields } from '#platform/errors.ts';
 import type { PutPositionRequest, PutPositionResponse } from '#proto/musubi/auth/v1/auth.ts';
+import { requireHeldThere, requireSameTenures } from '../groups/giving.ts';
 import type { Position } from '../groups/group.ts';
 import { beyond, positionOf, requireGroup } from '../groups/store.ts';
-import { type Author, type PermittedStep, requireHeldThere, requireSameTenures } from '../permitted.ts';
+import type { Author, PermittedStep } from '../permitted.ts';
 import { mayNotLessenLeaders } from '../refusals.ts';
 
 interface Kept {
