@@ -45,7 +45,7 @@ export const mayNotShorten = (action: string) =>
 export const mayNotLessenLeaders = () =>
   permissionDenied(
     'PERMISSION_DENIED',
-    'what its leaders may do is taken from them by who leads the group for as long as they do, or by an administrator',
+    'what its leaders may do is taken from them by who leads the group and may do it, too, for as long as they do, or by an administrator',
   );
 export const groupCycle = () =>
   failedPrecondition('GROUP_CYCLE', 'a group can not be in itself, or in one that is below it', {
