@@ -7,7 +7,7 @@ import type { Auth } from './auth.ts';
 import type { Policy, Role } from './domain.ts';
 import type { Permission } from './groups/group.ts';
 import { holdsThere, leadsThere } from './groups/holds-there.ts';
-import { hasOtherTenures } from './groups/store.ts';
+import { otherTenures } from './groups/store.ts';
 import type { Policies } from './policies.ts';
 import { factsOf } from './policy-facts.ts';
 import { exceedsOwn } from './refusals.ts';
@@ -26,8 +26,8 @@ export interface Author {
   without?: readonly string[] | undefined;
   /** Whether it holds all these permissions in a group now, each as far as it reaches. @param without as if it did not hold these positions */
   holdsThere(groupId: string, permissions: readonly Permission[], without?: readonly string[]): Promise<boolean>;
-  /** Whether it came to hold a position by which it gives something there since it was allowed to, or holds one for another time: what is said of its positions was perhaps not said of these. */
-  hasOtherTenures(groupId: string): Promise<boolean>;
+  /** The positions that it came to hold since it was allowed to, or holds for another time: what is said of its positions was perhaps not said of these. Undefined: it is not known which. */
+  otherTenures(): Promise<string[] | undefined>;
   /** Whether it leads a group, or one that it is in, now. @param without as if it did not hold these positions */
   leadsThere(groupId: string, without?: readonly string[]): Promise<boolean>;
   /** Those of these members that it may read. */
@@ -128,7 +128,7 @@ export function authorOf(
     action,
     roles: () => auth.store.roles.find({ _id: { $in: roleIds } }, { session }).toArray(),
     holdsThere: (groupId, permissions, without) => holdsThere(auth, memberId, groupId, permissions, without),
-    hasOtherTenures: (groupId) => hasOtherTenures(auth.store, memberId, tenures, groupId),
+    otherTenures: () => otherTenures(auth.store, memberId, tenures),
     leadsThere: (groupId, without) => leadsThere(auth, memberId, groupId, without),
     readable: (memberIds) => readableOf(auth, memberId, memberIds),
   };

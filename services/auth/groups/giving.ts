@@ -8,14 +8,32 @@ import type { Permission } from './group.ts';
 
 // What who is no administrator gives in groups: nothing that it does not hold there itself, nor for longer than it does.
 
+/** Whether something is so of who asks, as if it did not hold some positions. */
+type Look = (without: readonly string[]) => Promise<boolean>;
+
 /**
- * For how long the author holds its positions, the saga was told before: it gives nothing by that once it may be otherwise. Asked for after it was
- * found to hold them: what it came to hold until then counts.
+ * Whether something is so of the author for as long as what it gives or takes by that. For how long it holds its positions, the saga was told before: those
+ * that it came to hold since, or holds for another time, count as not held, either. Which these are is asked for after the look, and it looks
+ * again where there are more: what it came to hold until then counts, too.
  *
- * @throws PERMISSION_REVOKED
+ * @throws PERMISSION_REVOKED where it is so only by one of these, or it is not known which they are
  */
-export async function requireSameTenures({ without, hasOtherTenures }: Author, groupId: string): Promise<void> {
-  if (without && (await hasOtherTenures(groupId))) throw permissionRevoked();
+export async function isForAsLong({ without, otherTenures }: Author, look: Look): Promise<boolean> {
+  if (!without) return await look([]);
+  if (!(await look(without))) return false;
+  const left = new Set(without);
+  for (;;) {
+    const others = await otherTenures();
+    if (!others) throw permissionRevoked();
+    if (others.every((id) => left.has(id))) return true;
+    for (const id of others) left.add(id);
+    if (!(await look([...left]))) throw permissionRevoked();
+  }
+}
+
+/** @throws EXCEEDS_OWN_PERMISSIONS, PERMISSION_REVOKED unless that is so */
+async function requireForAsLong(author: Author, look: Look): Promise<void> {
+  if (!(await isForAsLong(author, look))) throw exceedsOwn();
 }
 
 /**
@@ -29,8 +47,7 @@ export async function requireHeldThere(
   permissions: readonly Permission[],
 ): Promise<void> {
   if (!author || author.isAdmin || permissions.length === 0) return;
-  if (!(await author.holdsThere(groupId, permissions, author.without))) throw exceedsOwn();
-  await requireSameTenures(author, groupId);
+  await requireForAsLong(author, (without) => author.holdsThere(groupId, permissions, without));
 }
 
 /**
@@ -82,15 +99,13 @@ export async function requireHoldsNamed(
   { roles, members }: Pick<Store, 'roles' | 'members'>,
   session: ClientSession,
   author: Author | undefined,
-  groupId: string,
   positionIds: readonly string[],
 ): Promise<void> {
   if (!author || author.isAdmin || positionIds.length === 0) return;
   const named = await roles.distinct('mentioned', { mentioned: { $in: [...positionIds] } }, { session });
   const given = positionIds.filter((id) => named.includes(id));
   if (given.length === 0) return;
-  if (given.some((id) => author.without?.includes(id))) throw exceedsOwn();
   const holder = { _id: author.memberId, positionIds: { $all: given } };
-  if (!(await members.findOne(holder, { session, projection: { _id: 1 } }))) throw exceedsOwn();
-  await requireSameTenures(author, groupId);
+  const holds = (await members.findOne(holder, { session, projection: { _id: 1 } })) !== null;
+  await requireForAsLong(author, async (without) => holds && !given.some((id) => without.includes(id)));
 }

@@ -3,6 +3,7 @@ import { ROOT } from '#platform/validation/group-fields.ts';
 import { requireId } from '#platform/validation/id.ts';
 import type { Action } from '#proto/musubi/auth/v1/actions.ts';
 import type { ChangeStandingsRequest, ChangeStandingsResponse, StandingChange } from '#proto/musubi/auth/v1/auth.ts';
+import type { Tenure } from '#proto/musubi/position/v1/position.ts';
 import { requireHeldThere, requireHoldsNamed, requireMayLeadThere } from '../groups/giving.ts';
 import type { Group, Position, Standing } from '../groups/group.ts';
 import { putStanding, requireGroup } from '../groups/store.ts';
@@ -49,10 +50,9 @@ export const changeStandings: PermittedStep<ChangeStandingsRequest, ChangeStandi
     const prolonged = leaves ? [] : group.positions.filter(({ id }) => tenure?.prolongedIds.includes(id));
     await requireGives(store, session, group, prolonged, giver, policies);
     const before: Standing[] = [];
-    const isRetermed = prolonged.length > 0 || (tenure?.shortens ?? false);
     for (const change of changes) {
       const handedOn = leaves ? before.find(({ memberId }) => memberId === author.memberId)?.positionIds : [];
-      before.push(await apply(store, session, group, change, giver, policies, { handedOn, isRetermed }));
+      before.push(await apply(store, session, group, change, giver, policies, { handedOn, isRetermed: isRetermedBy(tenure) }));
     }
     return { result: {}, kept: { groupId, before } };
   },
@@ -114,7 +114,6 @@ async function requireGives(
     store,
     session,
     author,
-    group._id,
     positions.map(({ id }) => id),
   );
   if (positions.some(({ kind }) => kind === 'leader')) await requireMayLeadThere(store, session, policies, author, group._id);
@@ -124,7 +123,21 @@ async function requireGives(
 const isVisible = async (author: Author | undefined, memberId: string): Promise<boolean> =>
   !author || !OF_ANOTHER.includes(author.action) || (await author.readable([memberId])).has(memberId);
 
-/** @param how `handedOn`: the positions that the author was bound to until then; `isRetermed`: some that members hold they hold for another time */
+/** Whether who stays bound to a position is so for another time. Which it is for less long was not said before: then it may be any. */
+const isRetermedBy =
+  (tenure: Tenure | undefined) =>
+  (positionId: string): boolean =>
+    tenure !== undefined &&
+    (tenure.prolongedIds.includes(positionId) ||
+      (tenure.shortens && (tenure.shortened?.positionIds.includes(positionId) ?? true)));
+
+interface How {
+  /** The positions that the author was bound to until then. */
+  handedOn: readonly string[] | undefined;
+  /** Whether a position that a member stays bound to it holds for another time. */
+  isRetermed: (positionId: string) => boolean;
+}
+
 async function apply(
   store: Store,
   session: ClientSession,
@@ -132,7 +145,7 @@ async function apply(
   { memberId, isMember, isInvited, positions }: StandingChange,
   author: Author | undefined,
   policies: Policies,
-  { handedOn = [], isRetermed }: { handedOn: readonly string[] | undefined; isRetermed: boolean },
+  { handedOn = [], isRetermed }: How,
 ): Promise<Standing> {
   requireId('changes.memberId', memberId);
   const found = await store.members.findOne(
@@ -162,7 +175,7 @@ async function apply(
   const isBroughtIn = (after.isMember && !before.isMember && !byItself) || (after.isInvited && !before.isInvited);
   const ofAll = isBroughtIn ? group.positions.filter(({ kind }) => kind === 'member') : [];
   await requireGives(store, session, group, [...added, ...ofAll], author, policies);
-  const isBound = bound.some(({ id }) => !before.positionIds.includes(id));
-  await putStanding(store, session, group, after, { hasOtherTenure: isBound || (isRetermed && bound.length > 0) });
+  const tenures = idsOf(bound).filter((id) => !before.positionIds.includes(id) || isRetermed(id));
+  await putStanding(store, session, group, after, { tenures });
   return before;
 }

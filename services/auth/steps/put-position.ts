@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { invalidFields } from '#platform/errors.ts';
 import type { PutPositionRequest, PutPositionResponse } from '#proto/musubi/auth/v1/auth.ts';
-import { requireHeldThere, requireSameTenures } from '../groups/giving.ts';
+import { isForAsLong, requireHeldThere } from '../groups/giving.ts';
 import type { Permission, Position } from '../groups/group.ts';
 import { beyond, positionOf, requireGroup } from '../groups/store.ts';
 import type { Author, PermittedStep } from '../permitted.ts';
@@ -57,9 +57,9 @@ export const putPosition: PermittedStep<PutPositionRequest, PutPositionResponse,
  */
 async function mayTake(author: Author | undefined, groupId: string, taken: readonly Permission[]): Promise<boolean> {
   if (!author || author.isAdmin) return true;
-  const { action, without } = author;
-  if (!(await author.leadsThere(groupId, without))) return false;
-  if (!(await author.holdsThere(groupId, [{ action, reach: 'here' }, ...taken], without))) return false;
-  await requireSameTenures(author, groupId);
-  return true;
+  const held: Permission[] = [{ action: author.action, reach: 'here' }, ...taken];
+  return await isForAsLong(
+    author,
+    async (without) => (await author.leadsThere(groupId, without)) && (await author.holdsThere(groupId, held, without)),
+  );
 }
