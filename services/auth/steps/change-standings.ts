@@ -31,7 +31,8 @@ interface Kept {
  * Gives members exactly what is said in a group: whether they are in it or invited, and to which of its positions they are bound. Who is no
  * administrator gives others only what it holds there itself, also where it invites, with what policies say of leaders and of positions by
  * name, and only those come in by it whom it may read; who comes in by itself gets what all members have, and who leaves hands on the position of its leaders, whatever else it is forbidden. To hold
- * a position for longer is to be given it, by who holds as much for as long; to hold it for less long is to be let go from it.
+ * a position for longer is to be given it, by who holds as much for as long; to hold it for less long is to be let go from it. The audit names the positions that
+ * members come to hold, hold for another time, or are let go from.
  *
  * @throws GROUP_NOT_FOUND, MEMBER_NOT_FOUND, POSITION_NOT_FOUND, NOT_MEMBER, LAST_LEADER, EXCEEDS_OWN_PERMISSIONS, PERMISSION_REVOKED,
  *   PERMISSION_DENIED
@@ -50,11 +51,16 @@ export const changeStandings: PermittedStep<ChangeStandingsRequest, ChangeStandi
     const prolonged = leaves ? [] : group.positions.filter(({ id }) => tenure?.prolongedIds.includes(id));
     await requireGives(store, session, group, prolonged, giver, policies);
     const before: Standing[] = [];
+    const concerned = new Set<string>();
     for (const change of changes) {
       const handedOn = leaves ? before.find(({ memberId }) => memberId === author.memberId)?.positionIds : [];
-      before.push(await apply(store, session, group, change, giver, policies, { handedOn, isRetermed: isRetermedBy(tenure) }));
+      const how = { handedOn, isRetermed: isRetermedBy(tenure) };
+      const applied = await apply(store, session, group, change, giver, policies, how);
+      before.push(applied.before);
+      for (const id of applied.positionIds) concerned.add(id);
     }
-    return { result: {}, kept: { groupId, before } };
+    const resources = [...concerned].map((id) => ({ type: 'Position', id }));
+    return { result: {}, kept: { groupId, before }, audited: { resources } };
   },
   async undo({ store, session }, { groupId, before }) {
     const group = await store.groups.findOne({ _id: groupId }, { session });
@@ -131,6 +137,7 @@ const isRetermedBy =
     (tenure.prolongedIds.includes(positionId) ||
       (tenure.shortens && (tenure.shortened?.positionIds.includes(positionId) ?? true)));
 
+/** How a standing is changed. */
 interface How {
   /** The positions that the author was bound to until then. */
   handedOn: readonly string[] | undefined;
@@ -138,6 +145,7 @@ interface How {
   isRetermed: (positionId: string) => boolean;
 }
 
+/** @returns what it was before, and the positions by which it is something else */
 async function apply(
   store: Store,
   session: ClientSession,
@@ -146,7 +154,7 @@ async function apply(
   author: Author | undefined,
   policies: Policies,
   { handedOn = [], isRetermed }: How,
-): Promise<Standing> {
+): Promise<{ before: Standing; positionIds: string[] }> {
   requireId('changes.memberId', memberId);
   const found = await store.members.findOne(
     { _id: memberId },
@@ -177,5 +185,5 @@ async function apply(
   await requireGives(store, session, group, [...added, ...ofAll], author, policies);
   const tenures = idsOf(bound).filter((id) => !before.positionIds.includes(id) || isRetermed(id));
   await putStanding(store, session, group, after, { tenures });
-  return before;
+  return { before, positionIds: [...tenures, ...before.positionIds.filter((id) => !after.positionIds.includes(id))] };
 }
