@@ -31,9 +31,12 @@ export async function isForAsLong({ without, otherTenures }: Author, look: Look)
   }
 }
 
+/** By this it is given for as long as who does it says. */
+const BIND = 'position.bind' satisfies Action;
+
 /** @throws EXCEEDS_OWN_PERMISSIONS, PERMISSION_REVOKED unless that is so */
 async function requireForAsLong(author: Author, look: Look): Promise<void> {
-  if (!(await isForAsLong(author, look))) throw exceedsOwn();
+  if (!(await isForAsLong(author, look))) throw exceedsOwn(author.action === BIND && (await look([])));
 }
 
 /**

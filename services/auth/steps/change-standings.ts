@@ -18,8 +18,8 @@ const BY_ITSELF: readonly string[] = ['group.join', 'group.accept-invitation'] s
 const OF_ANOTHER: readonly string[] = ['group.add-member', 'group.invite-member'] satisfies Action[];
 /** By this it goes by itself: it needs to hold nothing there, either. */
 const LEAVE = 'group.leave' satisfies Action;
-/** By these somebody goes, whom a successor can be named for. */
-const GOING: readonly string[] = [LEAVE, 'group.expel-member'] satisfies Action[];
+/** By this another one has it go. */
+const EXPEL = 'group.expel-member' satisfies Action;
 
 interface Kept {
   groupId: string;
@@ -43,7 +43,7 @@ export const changeStandings: PermittedStep<ChangeStandingsRequest, ChangeStandi
     const leavesNone = tenure?.leaders !== undefined && !(await isAnyActive(store, session, tenure.leaders.memberIds));
     // Those who lead a group above it lead it then: whether that is so, an administrator decides.
     if (leavesNone && author && !author.isAdmin && !(await hasNoOtherWay(store, session, author, groupId)))
-      throw lastLeader(GOING.includes(author.action));
+      throw lastLeader(author.action === LEAVE ? 'leaves' : author.action === EXPEL ? 'is put out' : 'stays');
     const group = await requireGroup(store, session, groupId);
     const leaves = author?.action === LEAVE;
     if (tenure?.shortens) await requireUnbinds(author, groupId);
