@@ -19,8 +19,7 @@ export const ROLES = {
   },
   EXCEEDS_OWN_PERMISSIONS: {
     status: 'PERMISSION_DENIED',
-    meaning:
-      'It would give somebody more than who asks for it holds, or for longer, or forbid an administrator something.',
+    meaning: 'It would give somebody more than who asks for it holds, or for longer, or forbid an administrator something.',
     remedy:
       'Give what you hold yourself, where you hold it, and for no longer: where `errors` names `until`, an earlier one would do. Or let somebody do it who holds it for as long, or an administrator.',
   },

@@ -56,7 +56,7 @@ export async function requireHeldThere(
 /**
  * That who does to a group what is done by that to all below it may do it there, too, where there is anything.
  *
- * @throws EXCEEDS_OWN_PERMISSIONS
+ * @throws EXCEEDS_OWN_PERMISSIONS, PERMISSION_REVOKED
  */
 export async function requireHeldBelow(
   { groups }: Pick<Store, 'groups'>,
@@ -73,7 +73,7 @@ export async function requireHeldBelow(
 /**
  * After somebody else comes to lead a group: who is no administrator gives by that nothing, either, that policies permit to those who lead.
  *
- * @throws EXCEEDS_OWN_PERMISSIONS
+ * @throws EXCEEDS_OWN_PERMISSIONS, PERMISSION_REVOKED
  */
 export async function requireMayLeadThere(
   { roles }: Pick<Store, 'roles'>,

@@ -101,7 +101,7 @@ async function requireUnbinds(author: Author | undefined, groupId: string): Prom
 /**
  * Who is no administrator gives positions only where it holds what they permit, and what policies say of who holds them, or leads.
  *
- * @throws EXCEEDS_OWN_PERMISSIONS
+ * @throws EXCEEDS_OWN_PERMISSIONS, PERMISSION_REVOKED
  */
 async function requireGives(
   store: Store,
