@@ -113,8 +113,8 @@ export const TIMERS = {
   alarm: { ms: ALARM_AFTER_MS, summary: 'alarm' },
   /** A child workflow that was closed from outside is begun again. */
   beginAgain: { ms: 1_000, summary: 'begins again what was closed from outside' },
-  /** What ends by a term could not be ended. */
-  endAgain: { ms: 60_000, summary: 'tries again to end it' },
+  /** What ends by a term could not be ended. It is tried again soon at first, and then after twice as long each time, up to `ms`. */
+  endAgain: { firstMs: 2_000, ms: 60_000, summary: 'tries again to end it' },
 } as const;
 
 /**

@@ -4,6 +4,7 @@ import {
   ChatServiceService,
   type DeleteMessageRequest,
   type EditMessageRequest,
+  type GetMessageRequest,
   type ListMessagesRequest,
   type ListReceiptsRequest,
   type ListUnreadRequest,
@@ -107,6 +108,9 @@ export function chatOf(world: State) {
       const read = Math.max(sequence, room.read.get(who.memberId) ?? 0);
       room.read.set(who.memberId, read);
       return { sequence: read, unread: last - read };
+    },
+    async getMessage({ messageId, ...who }: GetMessageRequest) {
+      return { message: messageOf(roomOf(world, who), messageId) };
     },
     async listMessages({ before, after, limit, ...who }: ListMessagesRequest) {
       const { messages, archived, gaps } = roomOf(world, who);

@@ -48,7 +48,7 @@ test('while all but Auth are away the gateway is ready for what needs none of th
 
 test('services that only its workers call are none of its business without workers', async (t) => {
   const { lifecycle } = await gateway({ MUSUBI_GATEWAY_WORKER: 'off' });
-  t.deepEqual(Object.keys(await lifecycle.degraded()).sort(), ['group', 'job', 'query', 'temporal']);
+  t.deepEqual(Object.keys(await lifecycle.degraded()).sort(), ['chat', 'group', 'job', 'query', 'temporal']);
   await lifecycle.stop('test');
 });
 

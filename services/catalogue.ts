@@ -201,7 +201,17 @@ export const SERVICES = {
   chat: {
     contract: ChatServiceService,
     calledBy: {
-      gateway: ['postMessage', 'editMessage', 'deleteMessage', 'react', 'markRead', 'listMessages', 'listReceipts', 'listUnread'],
+      gateway: [
+        'postMessage',
+        'editMessage',
+        'deleteMessage',
+        'react',
+        'markRead',
+        'getMessage',
+        'listMessages',
+        'listReceipts',
+        'listUnread',
+      ],
       websocket: ['listPlaces', 'postMessage', 'markRead'],
     },
     outbox: 'redis-partitions',

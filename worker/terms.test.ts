@@ -177,9 +177,7 @@ test.serial('what could not be ended is tried again by another job until it is; 
   await set({ ...vain, until: await later(1_000) });
   await pass(2_000);
   await until(async () => (await detailsOf(handleOf(vain))).includes('in vain'));
-  t.is(ended.length, 1);
-  t.false(await isClosed(vain));
-  for (let tries = 0; tries < 3 && !(await isClosed(vain)); tries++) await pass(TIMERS.endAgain.ms + 1_000);
+  for (let tries = 0; tries < 3 && !(await isClosed(vain)); tries++) await pass(2 * TIMERS.endAgain.firstMs + 1_000);
   await until(() => isClosed(vain));
   t.is(ended.length, 3);
   t.is(new Set(issued.map(({ jobId }) => jobId)).size, 3);
@@ -192,21 +190,38 @@ test.serial('what could not be ended is tried again by another job until it is; 
   t.is(ended.length, 4);
 });
 
+test.serial('what can not be ended for long is tried again soon at first, and then less and less often', async (t) => {
+  const term = about('for long');
+  hows.push(...Array.from({ length: 100 }, () => 'in vain' as const));
+  await set({ ...term, until: await later(1_000) });
+  await pass(1_000 + TIMERS.endAgain.ms);
+  await until(() => ended.length >= 4);
+  const most = Math.ceil(Math.log2(TIMERS.endAgain.ms / TIMERS.endAgain.firstMs)) + 1;
+  for (let minutes = 0; minutes < 10; minutes++) await pass(TIMERS.endAgain.ms);
+  t.true(ended.length <= most + 12, `${ended.length} times`);
+  hows.length = 0;
+  await pass(2 * TIMERS.endAgain.ms);
+  await until(() => isClosed(term));
+});
+
 test.serial('one that is prolonged while it is ended, or between two tries, goes on', async (t) => {
   const [term, soon, moment] = [about('prolonged late'), await later(1_000), await later(DAY)];
-  hows.push('in vain');
+  hows.push(...Array.from({ length: 100 }, () => 'in vain' as const));
   await set({ ...term, until: soon });
   await pass(2_000);
   await until(async () => (await detailsOf(handleOf(term))).includes('in vain'));
   // As it is already: it is tried again no sooner.
   await set({ ...term, until: soon });
   await set({ ...term, until: moment });
+  await until(async () => (await detailsOf(handleOf(term))).startsWith(`It ends at ${moment}`));
+  const tries = ended.length;
+  hows.length = 0;
   await pass(10 * TIMERS.endAgain.ms);
-  t.is(ended.length, 1);
+  t.is(ended.length, tries);
   t.true((await detailsOf(handleOf(term))).startsWith(`It ends at ${moment}`));
   await pass(DAY);
   await until(() => isClosed(term));
-  t.is(ended.length, 2);
+  t.is(ended.length, tries + 1);
 });
 
 test.serial('at the moment no worker runs, or Job is away: it is ended when they are back', async (t) => {

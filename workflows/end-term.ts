@@ -22,8 +22,17 @@ export const endTerm = saga(
       finish(websocket.narrowSockets, ofAll),
       finish(position.commitBindings, ofAll),
     ],
+    [
+      position.claimBindings,
+      position.beginEndTerm,
+      pivot(auth.changeStandings),
+      finish(websocket.narrowSockets, ofAll),
+      finish(position.commitBindings, ofAll),
+    ],
   ],
-  async ({ step }, { groupId, memberId, positionId, until }: EndTermInput) => {
+  async ({ step, since }, { groupId, memberId, positionId, until }: EndTermInput) => {
+    // Nobody else begins to bind the member from here on, so those who go on doing that do not hold this up.
+    if (since(2)) await step(position.claimBindings, { groupId, memberId });
     const { bindings } = await step(position.beginEndTerm, { groupId, memberId, positionId, until });
     if (!bindings) return { id: groupId };
     await step(auth.changeStandings, { groupId, changes: standingsOf([bindings]) });

@@ -67,14 +67,15 @@ test('whose term has ended is let go, with its sockets; where nothing ends nobod
   const input = { ...binding, until: UNTIL };
   const services = new ScriptedServices({ 'position.beginEndTerm': [{ bindings: { memberId, positionIds: ['p2'] } }] });
   await t.context.sagas.run('position.end-term', input, services);
-  t.deepEqual(services.steps, ['beginEndTerm', 'changeStandings', 'narrowSockets', 'commitBindings']);
-  t.like(services.received[0]?.request, input);
+  t.deepEqual(services.steps, ['claimBindings', 'beginEndTerm', 'changeStandings', 'narrowSockets', 'commitBindings']);
+  t.like(services.received[0]?.request, { groupId, memberId });
+  t.like(services.received[1]?.request, input);
   const changes = [{ memberId, positions: { positionIds: ['p2'] } }];
-  t.like(services.received[1]?.request, { groupId, changes });
-  t.like(services.received[2]?.request, { members: { memberIds: [memberId] } });
+  t.like(services.received[2]?.request, { groupId, changes });
+  t.like(services.received[3]?.request, { members: { memberIds: [memberId] } });
 
   const none = new ScriptedServices({ 'position.beginEndTerm': [{}] });
   await t.context.sagas.run('position.end-term', input, none);
-  t.deepEqual(none.steps, ['beginEndTerm']);
+  t.deepEqual(none.steps, ['claimBindings', 'beginEndTerm']);
   t.is(none.states.at(-1), 'COMPLETED');
 });

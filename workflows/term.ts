@@ -43,6 +43,7 @@ export async function term(set: Term): Promise<void> {
   setHandler(setTerm, (next) => {
     if (next.until !== newest.until) newest = next;
   });
+  let inVain = 0;
   for (let jobs = 0; ; ) {
     if (workflowInfo().historyLength >= HISTORY.mostEvents) await makeContinueAsNewFunc<typeof term>()(newest);
     const now = newest;
@@ -54,12 +55,17 @@ export async function term(set: Term): Promise<void> {
     if (ms > 0 && (await condition(isChanged, ms, { summary: `ends at ${until}` }))) continue;
     jobs++;
     const isThrough = await details.row(`${command}, for ${until}`, () => end(details, now, jobs));
-    if (isChanged()) continue;
-    if (isThrough) return details.say(`It has ended at ${until}.`);
-    details.say(`It ended at ${until}. **To end it was in vain**; it is tried again.`);
-    await condition(isChanged, TIMERS.endAgain.ms, { summary: TIMERS.endAgain.summary });
+    if (isThrough && !isChanged()) return details.say(`It has ended at ${until}.`);
+    if (!isChanged()) {
+      details.say(`It ended at ${until}. **To end it was in vain**; it is tried again.`);
+      await condition(isChanged, againAfterMs(++inVain), { summary: TIMERS.endAgain.summary });
+    }
+    if (isChanged()) inVain = 0;
   }
 }
+
+/** Most often others were at it, who have ended by now: each try has taken a minute itself. @param inVain how often it was tried */
+const againAfterMs = (inVain: number): number => Math.min(TIMERS.endAgain.ms, TIMERS.endAgain.firstMs * 2 ** (inVain - 1));
 
 /** Has the command do it, as a job of its own. @returns whether there is nothing more to do: it is done, or was refused */
 async function end(details: Details, { command, input, aggregateId, until }: Term, jobs: number): Promise<boolean> {

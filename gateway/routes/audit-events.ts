@@ -29,7 +29,7 @@ const eventSchema = z
     actorId: z.string().optional().meta({ description: 'The member that did it; absent: the system itself, or nobody knows' }),
     resources: z.array(z.strictObject({ type: z.string(), id: z.string() })).meta({
       description:
-        'To what it was done: first what was asked for. Of the groups that are deleted with one a hundred are named, the oldest first',
+        'To what it was done: first what was asked for. Of the groups that are deleted with one a hundred are named, the oldest first. Of members in a group the positions are named that they come to hold by it, hold for longer or less long, or are let go from; until when is not said',
     }),
     sessionId: z.string().optional(),
     jobId: z.string().optional(),

@@ -68,7 +68,7 @@ const updatePosition = commandRoute({
   operationId: 'updatePosition',
   summary: 'Change a position of a group',
   description:
-    'What it permits holds at once for all who are bound to it. Who is no administrator has it permit nothing more that it may not do there itself, for as long as they are bound, and takes nothing from the leaders unless it leads the group, or one that it is in, for as long as they do.',
+    'What it permits holds at once for all who are bound to it. Who is no administrator has it permit nothing more that it may not do there itself, for as long as they are bound, and takes from the leaders only what it may do there itself, and only if it leads the group, or one that it is in, both for as long as they lead it. From leaders of whom there are none nobody loses anything.',
   params: positionId,
   resource: ofGroup,
   ...HIDDEN_GROUP,

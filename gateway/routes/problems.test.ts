@@ -10,6 +10,7 @@ import {
   MOST_TAGS,
 } from '#platform/validation/group-fields.ts';
 import { MOST_BINDINGS, MOST_POSITIONS } from '#platform/validation/position-fields.ts';
+import { MOST_REACTIONS, MOST_ROOM_MEMBERS, MOST_ROOMS } from '#platform/validation/room-fields.ts';
 import { send } from '../client.fixture.ts';
 import { startWorld, type World } from '../gateway.fixture.ts';
 import { ANYWHERE, declaredProblems, UNROUTED } from '../http/declared-problems.ts';
@@ -48,6 +49,9 @@ const MOST: Partial<Record<(typeof CLIENT_CODES)[number], number[]>> = {
   TOO_MANY_POLICIES: [MOST_POLICIES],
   TOO_MANY_ROLES: [MOST_ROLES],
   TOO_MANY_SUBGROUPS: [MOST_SUBGROUPS],
+  TOO_MANY_ROOM_MEMBERS: [MOST_ROOM_MEMBERS],
+  TOO_MANY_ROOMS: [MOST_ROOMS],
+  TOO_MANY_REACTIONS: [MOST_REACTIONS],
   TOO_MANY_TAGS: [MOST_TAGS, MOST_TAG_IDS, MOST_CARRIED],
   TOO_MANY_JOIN_REQUESTS: [MOST_CANDIDACIES],
   TOO_MANY_INVITATIONS: [MOST_CANDIDACIES],

@@ -6,7 +6,7 @@ import { aborted, MusubiError } from '../errors.ts';
 import { type OperationDocument, type OutboxDocument, operationsOf, outboxOf } from '../mongo/collections.ts';
 import type { Mongo } from '../mongo/database.ts';
 import { isDuplicateKey, toMongoError } from '../mongo/errors.ts';
-import { type OutboxEvent, payloadText, toRecord } from '../outbox/event.ts';
+import { type OutboxEvent, payloadText, requireUnordered, toRecord } from '../outbox/event.ts';
 import { SpanKind, withSpan } from '../process/telemetry.ts';
 import {
   asJson,
@@ -189,6 +189,7 @@ export async function eraseUndos(mongo: Mongo, session: ClientSession, memberIds
 /** Writes events outside of an operation, in the transaction that writes the state they tell of. */
 export async function addEvents(mongo: Mongo, session: ClientSession, events: OutboxEvent[] = []): Promise<void> {
   if (events.length === 0) return;
+  requireUnordered(events);
   const documents = events.map((event): OutboxDocument => {
     const { id, aggregateType, aggregateId, type, version, traceparent, time } = toRecord(event);
     return {

@@ -46,12 +46,13 @@ export interface Fixture {
 }
 
 const operationId = (id: string, name: string): string => name && `${id}/${name}`;
-const event = (type: string, id: string): OutboxEvent => ({
+const event = (type: string, id: string, value?: string): OutboxEvent => ({
   aggregateType: 'thing',
   aggregateId: id,
   version: 1,
   type,
   payload: { id, ja: '結び', nothing: null },
+  ...(value === 'order me' ? { orderKey: 'some' } : {}),
 });
 
 function refuse(value: string): void {
@@ -94,7 +95,7 @@ function postgres(): Fixture {
       await before(tx);
       refuse(value);
       const kept = { id, was: row?.value ?? null };
-      return { result: kept, kept: { ...kept, name: 'Hanako' }, keptOf: id, events: [event('put', id)] };
+      return { result: kept, kept: { ...kept, name: 'Hanako' }, keptOf: id, events: [event('put', id, value)] };
     },
     async undo(tx, { id, was }) {
       await write(tx, id, was);
@@ -127,7 +128,9 @@ function postgres(): Fixture {
     async state(id) {
       const [row] = await db.query<{ value: string }>(sql`select value from things where id = ${id}`);
       // As they were written: created_at is when a transaction began, also one that then waited for another.
-      const events = await db.query<{ type: string }>(sql`select type from outbox where aggregateid = ${id} order by ctid`);
+      const events = await db.query<{ type: string }>(
+        sql`select type from outbox where aggregateid = ${id} order by xmin::text::bigint`,
+      );
       return { value: row?.value ?? null, events: events.map(({ type }) => type) };
     },
     async record(id, name) {
@@ -163,7 +166,7 @@ function mongodb(): Fixture {
       await before();
       refuse(value);
       const kept = { id, was: row?.value ?? null };
-      return { result: kept, kept: { ...kept, name: 'Hanako' }, keptOf: id, events: [event('put', id)] };
+      return { result: kept, kept: { ...kept, name: 'Hanako' }, keptOf: id, events: [event('put', id, value)] };
     },
     async undo({ session }, { id, was }) {
       await write(session, id, was);
@@ -214,7 +217,7 @@ function redis(): Fixture {
       await before();
       refuse(value);
       const kept = { id, was };
-      return { result: kept, kept: { ...kept, name: 'Hanako' }, keptOf: id, events: [event('put', id)] };
+      return { result: kept, kept: { ...kept, name: 'Hanako' }, keptOf: id, events: [event('put', id, value)] };
     },
     async undo(tx, { id, was }) {
       if (was === null) tx.write('DEL', `thing:${id}`);

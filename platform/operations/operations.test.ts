@@ -23,6 +23,13 @@ for (const [store, open] of Object.entries(fixtures)) {
   test.before(`${store}: open`, () => suite.ready());
   test.after.always(`${store}: clean up`, () => suite.close());
 
+  test(`${store}: an event that keeps its order with others is kept so, or refused: never written without`, async (t) => {
+    const id = suite.newId();
+    if (store === 'redis') await suite.put(id, 'op', 'order me');
+    else await t.throwsAsync(suite.put(id, 'op', 'order me'), { message: /orderKey/ });
+    t.deepEqual((await suite.state(id)).events, store === 'redis' ? ['put'] : []);
+  });
+
   test(`${store}: a repeat answers the same and does nothing`, async (t) => {
     const id = suite.newId();
     const first = await suite.put(id, 'op', 'first');

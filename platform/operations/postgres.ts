@@ -1,7 +1,7 @@
 import type { ServiceDefinition } from '@grpc/grpc-js';
 import type { GetOperationResponse, ListOperationsRequest } from '#proto/musubi/operation/v1/operation.ts';
 import { countedBy, type Erased } from '../erasure.ts';
-import { type OutboxEvent, type OutboxRecord, payloadText, toRecord } from '../outbox/event.ts';
+import { type OutboxEvent, type OutboxRecord, payloadText, requireUnordered, toRecord } from '../outbox/event.ts';
 import { type Database, type Query, sql, type Transaction } from '../postgres/database.ts';
 import {
   asJson,
@@ -148,6 +148,7 @@ export async function addEvents(tx: Transaction, events: OutboxEvent[]): Promise
 }
 
 function insertEvents(events: OutboxEvent[]): Query {
+  requireUnordered(events);
   const records = events.map(toRecord);
   const column = (name: keyof OutboxRecord): unknown[] => records.map((record) => record[name]);
   return sql`insert into outbox (id, aggregatetype, aggregateid, type, payload, version, traceparent)

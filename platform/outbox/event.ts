@@ -9,7 +9,7 @@ export interface OutboxEvent {
   aggregateType: string;
   /** The message's key: events of one aggregate keep their order, and of a compacted topic the last one stays. */
   aggregateId: string;
-  /** Events with the same one keep their order, whatever aggregates they are of. Default: the aggregate's ID. */
+  /** Events with the same one keep their order, whatever aggregates they are of. Default: the aggregate's ID. Only Redis keeps it. */
   orderKey?: string;
   /** The aggregate's version after the change: 1, 2, 3, … */
   version: number;
@@ -17,6 +17,12 @@ export interface OutboxEvent {
   type: string;
   /** The aggregate's whole state after the change; JSON. Null: nothing is to be known of it any more, also in Kafka (a tombstone). */
   payload: unknown;
+}
+
+/** Of a store whose outbox has no place for an `orderKey`. @throws an Error for an event that has one: the order would be lost in silence */
+export function requireUnordered(events: readonly OutboxEvent[]): void {
+  const ordered = events.find(({ orderKey }) => orderKey !== undefined);
+  if (ordered) throw new Error(`the event ${ordered.type} has an orderKey, which this store does not keep`);
 }
 
 /** An event as an outbox keeps it and the relay reads it. */

@@ -164,6 +164,6 @@ export const GROUPS = {
     status: 'FAILED_PRECONDITION',
     meaning: 'Nobody would lead the group any more, or not for as long as now. Who is suspended does not count.',
     remedy:
-      'For who goes, name a successor who is in the group; where nobody else is, delete the group. Before another change, bind another member to the position of its leaders.',
+      'To leave, name a successor who is in the group, or delete the group where nobody else is. To put somebody out, name a successor. Before another change, bind another member to the position of its leaders, for as long as that one is: without end, where it has none. What you hold less long yourself, leave to who holds it for as long, or to an administrator.',
   },
 } as const satisfies Record<string, ProblemKind>;

@@ -138,8 +138,9 @@ export const REQUESTS = {
   PERMISSION_REVOKED: {
     status: 'PERMISSION_DENIED',
     meaning:
-      'The member was allowed to do this when it was asked for, and not any more when it was about to be done: a role, the session or the member was taken away meanwhile. Nothing was changed.',
-    remedy: 'Log in again, or let a member act whose roles grant the action.',
+      'The member was allowed to do this when it was asked for, and not any more when it was about to be done: a role, a position, the session or the member was taken away meanwhile, or what it would give by that is a position that it came to hold, or holds for another time, since it asked. Nothing was changed.',
+    remedy:
+      'Ask again: it is decided by what the member holds then. Log in again where the session has ended, or let a member act who may.',
   },
   PERMISSION_DENIED: {
     status: 'PERMISSION_DENIED',

@@ -19,9 +19,9 @@ export const ROLES = {
   },
   EXCEEDS_OWN_PERMISSIONS: {
     status: 'PERMISSION_DENIED',
-    meaning:
-      'It would give somebody more than who asks for it holds, or for longer, or forbid an administrator something: only an administrator may.',
-    remedy: 'Let an administrator do it, or give what you hold yourself, where you hold it, and for no longer.',
+    meaning: 'It would give somebody more than who asks for it holds, or for longer, or forbid an administrator something.',
+    remedy:
+      'Give what you hold yourself, where you hold it, and for no longer: where `errors` names `until`, an earlier one would do. Or let somebody do it who holds it for as long, or an administrator.',
   },
   ROLE_NOT_FOUND: { status: 'NOT_FOUND', meaning: 'There is no such role.', remedy: 'Check the ID.' },
   POLICY_NOT_FOUND: { status: 'NOT_FOUND', meaning: 'There is no such policy.', remedy: 'Check the ID.' },

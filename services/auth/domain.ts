@@ -87,8 +87,8 @@ export interface Member {
   standings?: number;
   /** How often it was bound to a position, or for longer or less long than before; absent: never. */
   tenures?: number;
-  /** In which group, each of the last {@link TENURES_KEPT} times, the newest last. */
-  tenuresIn?: string[];
+  /** To which, the last {@link TENURES_KEPT} times, the newest last. */
+  lastTenures?: LastTenure[];
   status: MemberStatus;
   /** Grows by 1 with every change of the login, its roles and its state; events carry it. */
   version: number;
@@ -100,6 +100,12 @@ export interface Member {
   renamesFullAt?: Date;
   createdAt: Date;
   updatedAt: Date;
+}
+
+/** That a member was bound to a position, or for another time, and for the how manieth time it was. */
+export interface LastTenure {
+  at: number;
+  positionId: string;
 }
 
 export interface Policy {
@@ -129,7 +135,7 @@ const DAY_MS = 24 * 3_600_000;
 export const SESSIONS_KEPT = 100;
 /** A replaced refresh token is recognised as reused this many refreshes long; later it is merely unknown. */
 export const USED_TOKENS_KEPT = 32;
-/** Of so many changes of what a member is bound to it is known where they were: more than one member makes while a command of another one is under way. */
+/** Of so many changes of what a member is bound to it is known which position that was: more than one member makes while a command of another one is under way. */
 export const TENURES_KEPT = 64;
 /** A session that is not refreshed for this long is over. */
 export const REFRESH_IDLE_MS = 30 * 24 * 3_600_000;

@@ -46,7 +46,7 @@ test.serial('a login that is removed asks for the erasure of its member, once, a
   await auth.steps.undo({ operationId: suspension.operationId });
   t.is(await record(kept), null);
   const { memberId, removal } = await removed();
-  const everywhere = ['member', 'role', 'group', 'position', 'auth', 'query', 'temporal'];
+  const everywhere = ['member', 'role', 'group', 'position', 'auth', 'chat', 'query', 'temporal'];
   t.like(await record(memberId), { requestedAt: new Date(now), waitingFor: everywhere }, 'nobody has looked yet');
   now += 1_000;
   await auth.steps.removeLogin(removal);

@@ -1,17 +1,16 @@
 import type { ClientSession } from 'mongodb';
 import { ADMIN } from '#platform/validation/access-fields.ts';
 import { jobOf } from '#platform/validation/id.ts';
-import type { Action } from '#proto/musubi/auth/v1/actions.ts';
 import { type Authority, readableOf, requirePermit } from './access.ts';
 import type { Audited, Happened } from './audit/event.ts';
 import type { Auth } from './auth.ts';
 import type { Policy, Role } from './domain.ts';
 import type { Permission } from './groups/group.ts';
 import { holdsThere, leadsThere } from './groups/holds-there.ts';
-import { hasOtherTenures } from './groups/store.ts';
+import { otherTenures } from './groups/store.ts';
 import type { Policies } from './policies.ts';
 import { factsOf } from './policy-facts.ts';
-import { exceedsOwn, permissionRevoked } from './refusals.ts';
+import { exceedsOwn } from './refusals.ts';
 import { type AuthStep, oneAfterTheOther, requireAdmin, type Store } from './store.ts';
 
 /** On whose permit a step is done. */
@@ -27,8 +26,8 @@ export interface Author {
   without?: readonly string[] | undefined;
   /** Whether it holds all these permissions in a group now, each as far as it reaches. @param without as if it did not hold these positions */
   holdsThere(groupId: string, permissions: readonly Permission[], without?: readonly string[]): Promise<boolean>;
-  /** Whether it came to hold a position by which it gives something there since it was allowed to, or holds one for another time: what is said of its positions was perhaps not said of these. */
-  hasOtherTenures(groupId: string): Promise<boolean>;
+  /** The positions that it came to hold since it was allowed to, or holds for another time: what is said of its positions was perhaps not said of these. Undefined: it is not known which. */
+  otherTenures(): Promise<string[] | undefined>;
   /** Whether it leads a group, or one that it is in, now. @param without as if it did not hold these positions */
   leadsThere(groupId: string, without?: readonly string[]): Promise<boolean>;
   /** Those of these members that it may read. */
@@ -129,7 +128,7 @@ export function authorOf(
     action,
     roles: () => auth.store.roles.find({ _id: { $in: roleIds } }, { session }).toArray(),
     holdsThere: (groupId, permissions, without) => holdsThere(auth, memberId, groupId, permissions, without),
-    hasOtherTenures: (groupId) => hasOtherTenures(auth.store, memberId, tenures, groupId),
+    otherTenures: () => otherTenures(auth.store, memberId, tenures),
     leadsThere: (groupId, without) => leadsThere(auth, memberId, groupId, without),
     readable: (memberIds) => readableOf(auth, memberId, memberIds),
   };
@@ -204,93 +203,6 @@ export async function requireNotBound(
   if (!(await store.members.findOne(bound, { session, projection: { _id: 1 } }))) return;
   requireAdministrator(author);
   await requireAdmin(store, session);
-}
-
-/**
- * For how long the author holds its positions, the saga was told before: it gives nothing by that once it may be otherwise. Asked for after it was
- * found to hold them: what it came to hold until then counts.
- *
- * @throws PERMISSION_REVOKED
- */
-export async function requireSameTenures({ without, hasOtherTenures }: Author, groupId: string): Promise<void> {
-  if (without && (await hasOtherTenures(groupId))) throw permissionRevoked();
-}
-
-/**
- * Nobody gives what they do not hold there themselves, nor for longer than they hold it.
- *
- * @throws EXCEEDS_OWN_PERMISSIONS, PERMISSION_REVOKED
- */
-export async function requireHeldThere(
-  author: Author | undefined,
-  groupId: string,
-  permissions: readonly Permission[],
-): Promise<void> {
-  if (!author || author.isAdmin || permissions.length === 0) return;
-  if (!(await author.holdsThere(groupId, permissions, author.without))) throw exceedsOwn();
-  await requireSameTenures(author, groupId);
-}
-
-/**
- * That who does to a group what is done by that to all below it may do it there, too, where there is anything.
- *
- * @throws EXCEEDS_OWN_PERMISSIONS
- */
-export async function requireHeldBelow(
-  { groups }: Pick<Store, 'groups'>,
-  session: ClientSession,
-  author: Author | undefined,
-  groupId: string,
-  action: Action,
-): Promise<void> {
-  const below = { path: groupId, _id: { $ne: groupId }, removedBy: { $exists: false } };
-  if (await groups.findOne(below, { session, projection: { _id: 1 } }))
-    await requireHeldThere(author, groupId, [{ action, reach: 'subtree' }]);
-}
-
-/**
- * After somebody else comes to lead a group: who is no administrator gives by that nothing, either, that policies permit to those who lead.
- *
- * @throws EXCEEDS_OWN_PERMISSIONS
- */
-export async function requireMayLeadThere(
-  { roles }: Pick<Store, 'roles'>,
-  session: ClientSession,
-  policies: Policies,
-  author: Author | undefined,
-  groupId: string,
-): Promise<void> {
-  if (!author || author.isAdmin) return;
-  const telling = await roles.find({ 'policies.cedar': /leaders/ }, { session, projection: { policies: 1 } }).toArray();
-  const actions = policies.leadersMay(telling.flatMap((role) => role.policies));
-  await requireHeldThere(
-    author,
-    groupId,
-    actions.map((action) => ({ action, reach: 'subtree' as const })),
-  );
-}
-
-/**
- * Whoever holds a position that policies name gets what these say, which may be anything: so who is no administrator gives only those that it
- * holds itself.
- *
- * @throws EXCEEDS_OWN_PERMISSIONS, PERMISSION_REVOKED
- */
-export async function requireHoldsNamed(
-  { roles, members }: Pick<Store, 'roles' | 'members'>,
-  session: ClientSession,
-  author: Author | undefined,
-  groupId: string,
-  positionIds: readonly string[],
-): Promise<void> {
-  if (!author || author.isAdmin || positionIds.length === 0) return;
-  const named = await roles.distinct('mentioned', { mentioned: { $in: [...positionIds] } }, { session });
-  const given = positionIds.filter((id) => named.includes(id));
-  if (given.length === 0) return;
-  if (given.some((id) => author.without?.includes(id))) throw exceedsOwn();
-  const holder = { _id: author.memberId, positionIds: { $all: given } };
-  if (!(await members.findOne(holder, { session, projection: { _id: 1 } }))) throw exceedsOwn();
-  await requireSameTenures(author, groupId);
 }
 
 /** For what only administrators may. @throws EXCEEDS_OWN_PERMISSIONS */

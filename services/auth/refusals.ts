@@ -26,26 +26,39 @@ export const holdNotFound = () => notFound('HOLD_NOT_FOUND');
 
 export const loginSuspended = () => permissionDenied('LOGIN_SUSPENDED', 'the login is closed, as its member is suspended');
 
-export const exceedsOwn = () => permissionDenied('EXCEEDS_OWN_PERMISSIONS');
+/** @param isTooLong whether it would do for less long, which who asks can say by `until` */
+export const exceedsOwn = (isTooLong = false) =>
+  isTooLong
+    ? permissionDenied('EXCEEDS_OWN_PERMISSIONS', 'who asks for this holds less long what the position permits', {
+        fields: [{ field: 'until', message: 'must be no later than what allows who asks to give this ends' }],
+      })
+    : permissionDenied('EXCEEDS_OWN_PERMISSIONS');
 
 export const groupNotFound = () => notFound('GROUP_NOT_FOUND', 'there is no such group');
 export const positionNotFound = () => notFound('POSITION_NOT_FOUND', 'the group has no such position');
 export const memberNotFound = () => notFound('MEMBER_NOT_FOUND', 'there is no such member');
 export const notMember = () => failedPrecondition('NOT_MEMBER', 'the member is not in the group');
-/** @param goes whether it is of somebody who goes: then a successor can be named */
-export const lastLeader = (goes: boolean) => {
-  const why = 'nobody would lead the group any more, or not for as long as now';
-  if (!goes) return failedPrecondition('LAST_LEADER', `${why}: bind another member to the position of its leaders first`);
-  return failedPrecondition('LAST_LEADER', `${why}: name a successor who is in it, or delete the group`, {
-    fields: [{ field: 'successorId', message: 'must be of another one who is in the group, and is not suspended' }],
-  });
+/** @param how whether somebody `leaves`, or another one puts it out: then a successor can be named; or it `stays` in the group */
+export const lastLeader = (how: 'leaves' | 'is put out' | 'stays') => {
+  const ways = {
+    leaves: 'name a successor who is in it, or delete the group',
+    'is put out': 'name a successor who is in it, or leave it to who may have that one lead for as long, or to an administrator',
+    stays:
+      'bind another member to the position of its leaders first, for as long as that one is (without end, where it has none); what you hold less long yourself, leave to who holds it for as long, or to an administrator',
+  };
+  const successor = { field: 'successorId', message: 'must be of another one who is in the group, and is not suspended' };
+  return failedPrecondition(
+    'LAST_LEADER',
+    `nobody would lead the group any more, or not for as long as now: ${ways[how]}`,
+    how === 'stays' ? {} : { fields: [successor] },
+  );
 };
 export const mayNotShorten = (action: string) =>
   permissionDenied('PERMISSION_DENIED', `to have it end sooner than now needs the permission ${action}`);
 export const mayNotLessenLeaders = () =>
   permissionDenied(
     'PERMISSION_DENIED',
-    'what its leaders may do is taken from them by who leads the group for as long as they do, or by an administrator',
+    'what its leaders may do is taken from them by who leads the group and may do it, too, for as long as they do, or by an administrator',
   );
 export const groupCycle = () =>
   failedPrecondition('GROUP_CYCLE', 'a group can not be in itself, or in one that is below it', {

@@ -62,6 +62,7 @@ test.serial('what was given up is changed, answered and found again as if it was
   await t.throwsAsync(chat.post(roomId, newId(), 'The first', { messageId }), { code: 'ROOM_NOT_FOUND' });
   t.is((await chat.post(roomId, taro, 'An answer', { replyToId: messageId })).sequence, 9);
   const asked = { roomId, memberId: taro, messageId };
+  t.like((await chat.handlers.getMessage(asked, call as never)).message, { text: 'The first', sequence: 1 });
   const { message } = await chat.handlers.editMessage({ ...asked, text: 'Mended', expectedVersion: 1 }, call as never);
   t.like(message, { text: 'Mended', sequence: 1 });
   await chat.handlers.react({ ...asked, emoji: '👍', remove: false }, call as never);

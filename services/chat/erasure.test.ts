@@ -36,7 +36,8 @@ async function tracesOf(...texts: string[]): Promise<string[]> {
     for (const key of await client.keys(`${chat.prefix}*`)) {
       const type = await client.type(key);
       const value = type === 'hash' ? await client.hgetall(key) : type === 'set' ? await client.smembers(key) : '';
-      if (!/:(operation|outbox)/.test(key)) found.push(JSON.stringify([key, value]));
+      // How much it has typed of late is forgotten by itself, within seconds.
+      if (!/:(operation|outbox|rate)/.test(key)) found.push(JSON.stringify([key, value]));
     }
   });
   return found.filter((each) => texts.some((text) => each.includes(text)));

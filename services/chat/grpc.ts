@@ -6,6 +6,7 @@ import { spend } from './messages/pace.ts';
 import type { Messages } from './messages/store.ts';
 import { deleteMessage } from './rpcs/delete-message.ts';
 import { editMessage } from './rpcs/edit-message.ts';
+import { getMessage } from './rpcs/get-message.ts';
 import { listMessages } from './rpcs/list-messages.ts';
 import { listPlaces } from './rpcs/list-places.ts';
 import { listReceipts } from './rpcs/list-receipts.ts';
@@ -47,6 +48,7 @@ export function chatHandlers(messages: Messages, rate: Rate): Handlers<ChatServi
     deleteMessage: typed((request) => deleteMessage(messages, request)),
     react: typed((request) => react(messages, request)),
     markRead: typed((request) => markRead(redis, request)),
+    getMessage: (request) => getMessage(messages, request),
     listMessages: (request) => listMessages(messages, request),
     listReceipts: (request) => listReceipts(redis, request),
     listUnread: (request) => listUnread(redis, request),

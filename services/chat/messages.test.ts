@@ -121,6 +121,10 @@ test('only its author edits a message, of the version that was read; that is tol
   t.like(message, { text: 'Hello', sequence: 1, memberId: taro });
   t.true((message?.version ?? 0) > 1 && message?.editedAt instanceof Date);
   t.deepEqual((await edit(taro, 'Hello')).message, message);
+  const get = (memberId: string, id = messageId) => chat.handlers.getMessage({ roomId, memberId, messageId: id }, call as never);
+  t.deepEqual((await get(jiro)).message, message);
+  await t.throwsAsync(get(newId()), { code: 'ROOM_NOT_FOUND' });
+  await t.throwsAsync(get(jiro, newId()), { code: 'MESSAGE_NOT_FOUND' });
   t.deepEqual((await chat.list(roomId, jiro)).messages, [message]);
   const told = await chat.events(roomId, 'message.updated');
   t.deepEqual(

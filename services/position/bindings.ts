@@ -74,11 +74,22 @@ export async function requireClosedBy(tx: Transaction, memberId: string, jobId: 
 export const reopenMember = (tx: Transaction, memberId: string, jobId: string): Promise<unknown> =>
   tx.query(sql`delete from closed_members where member_id = ${memberId} and lock_holder = ${jobId}`);
 
-/** Takes what a member is bound to in a group for a job. @returns false while another job has it */
+/** From then on only jobs that have claimed what a member is bound to in a group take that; who has it keeps it. */
+export const claimBindings = (tx: Transaction, groupId: string, memberId: string, jobId: string): Promise<unknown> =>
+  tx.query(sql`insert into binding_claims (group_id, member_id, lock_holder) values (${groupId}, ${memberId}, ${jobId})`);
+
+/** Others may take it again. */
+export const unclaimBindings = (tx: Transaction, groupId: string, memberId: string, jobId: string): Promise<unknown> =>
+  tx.query(sql`
+    delete from binding_claims where group_id = ${groupId} and member_id = ${memberId} and lock_holder = ${jobId}`);
+
+/** Takes what a member is bound to in a group for a job. @returns false while another job has it, or has claimed it as this one has not */
 export async function lockBindings(tx: Transaction, groupId: string, memberId: string, jobId: string): Promise<boolean> {
+  const claimed = sql`select from binding_claims where group_id = ${groupId} and member_id = ${memberId}`;
   const rows = await tx.query(sql`
     insert into binding_versions (group_id, member_id, version, lock_holder, pending)
-    values (${groupId}, ${memberId}, 0, ${jobId}, '[]')
+    select ${groupId}, ${memberId}, 0, ${jobId}, '[]'::jsonb
+    where not exists (${claimed}) or exists (${claimed} and lock_holder = ${jobId})
     on conflict (group_id, member_id) do update set lock_holder = excluded.lock_holder, pending = excluded.pending
     where binding_versions.lock_holder is null returning 1`);
   return rows.length > 0;

@@ -193,7 +193,7 @@ export const leadsUntil = (bindings: readonly Binding[], leading: string, until:
 /** What a change does to the terms of what stays bound, and until when what it gives is given. */
 export interface KeptBindings {
   prolongedIds: string[];
-  shortens: boolean;
+  shortenedIds: string[];
   /** The longest of the terms that are given; undefined: nothing is. */
   given: { until: Date | null } | undefined;
 }
@@ -205,7 +205,9 @@ export function keptBindings(before: readonly Binding[], after: readonly Binding
   const given = [...prolonged, ...those.filter((one) => !one.before)];
   return {
     prolongedIds: prolonged.map(({ positionId }) => positionId),
-    shortens: those.some((one) => one.before && endsBefore(one.until, one.before.until)),
+    shortenedIds: those
+      .filter((one) => one.before && endsBefore(one.until, one.before.until))
+      .map(({ positionId }) => positionId),
     given: longest(given),
   };
 }

@@ -11,6 +11,7 @@ import { beginCreatePosition } from './steps/begin-create-position.ts';
 import { beginDeletePosition } from './steps/begin-delete-position.ts';
 import { beginEndTerm } from './steps/begin-end-term.ts';
 import { beginUpdatePosition } from './steps/begin-update-position.ts';
+import { claimBindings } from './steps/claim-bindings.ts';
 import { closeMember } from './steps/close-member.ts';
 import { commitBindings } from './steps/commit-bindings.ts';
 import { commitPosition } from './steps/commit-position.ts';
@@ -29,6 +30,7 @@ const STEPS = {
   listHolders,
   commitPosition,
   beginChangeBindings,
+  claimBindings,
   beginEndTerm,
   commitBindings,
   closeMember,

@@ -43,6 +43,8 @@ export async function openTestPositions(name: string) {
   const begin = (groupId: string, memberId: string, change: Change, { of }: Job = job()) =>
     service.beginChangeBindings({ operationId: of('begin'), groupId, memberId, ...NO_CHANGE, ...change }, call);
   const commit = ({ of }: Job) => service.commitBindings({ operationId: of('commit') }, call);
+  const claim = (groupId: string, memberId: string, { of }: Job = job()) =>
+    service.claimBindings({ operationId: of('claim'), groupId, memberId }, call);
   const closeMember = (memberId: string, { of }: Job = job()) =>
     service.closeMember({ operationId: of('close'), memberId }, call);
   const release = (memberId: string, { of }: Job = job()) =>
@@ -52,6 +54,7 @@ export async function openTestPositions(name: string) {
     service,
     begin,
     commit,
+    claim,
     closeMember,
     release,
     /** What a deletion of a member does here. */

@@ -29,9 +29,17 @@ test('to be bound for longer is to be given something, to be bound for less long
   t.deepEqual(await tenureOf(groupId, memberId, bind(late)), longer);
   t.deepEqual(await tenureOf(groupId, memberId, bind()), longer);
   t.deepEqual(await tenureOf(groupId, memberId, bind(soon)), NO_TENURE);
-  t.deepEqual(await tenureOf(groupId, memberId, bind(later(0.5))), { ...NO_TENURE, shortens: true });
+  t.deepEqual(await tenureOf(groupId, memberId, bind(later(0.5))), {
+    ...NO_TENURE,
+    shortens: true,
+    shortened: { positionIds: [positionId] },
+  });
   await change(groupId, memberId, bind());
-  t.deepEqual(await tenureOf(groupId, memberId, bind(late)), { ...NO_TENURE, shortens: true }, 'from none to one');
+  t.deepEqual(
+    await tenureOf(groupId, memberId, bind(late)),
+    { ...NO_TENURE, shortens: true, shortened: { positionIds: [positionId] } },
+    'from none to one',
+  );
   t.deepEqual(await tenureOf(groupId, memberId, { release: [positionId] }), NO_TENURE, 'it is let go');
 });
 
@@ -132,10 +140,18 @@ test('who leads by a term is not the one who stays where another leads for longe
   t.deepEqual(await tenureOf(groupId, leaderId, leave), ledBy());
   t.deepEqual(await tenureOf(groupId, deputy, leave), ledBy(leaderId));
   // A term is the end of the last leader as letting it go is.
-  t.deepEqual(await tenureOf(groupId, leaderId, { bind: [leading], until: late }), { ...ledBy(), shortens: true });
+  t.deepEqual(await tenureOf(groupId, leaderId, { bind: [leading], until: late }), {
+    ...ledBy(),
+    shortens: true,
+    shortened: { positionIds: [leading] },
+  });
   await change(groupId, third, { bind: [leading], until: late });
   t.deepEqual(await tenureOf(groupId, deputy, leave), ledBy(leaderId, third));
-  t.deepEqual(await tenureOf(groupId, leaderId, { bind: [leading], until: late }), { ...ledBy(), shortens: true });
+  t.deepEqual(await tenureOf(groupId, leaderId, { bind: [leading], until: late }), {
+    ...ledBy(),
+    shortens: true,
+    shortened: { positionIds: [leading] },
+  });
   // Of all by a term the one with the longest stays.
   await change(groupId, leaderId, { bind: [leading], until: late });
   t.deepEqual(await tenureOf(groupId, deputy, leave), ledBy(leaderId, third));

@@ -36,9 +36,9 @@ export const MEMORY: readonly RegExp[] = [
  *   `updated_at`, which queries show, is compared: undos give it back.)
  * - placed: how often something was put below a group, by which Auth's transactions meet; it only grows
  * - standings: how often it was changed what a member is in groups, by which the reconciler knows what it has compared
- * - tenures, tenuresIn: how often a member was bound to a position, and where, by which a pivot knows whether what was said of that before is so still
+ * - tenures, lastTenures: how often a member was bound to a position, and to which, by which a pivot knows whether what was said of that before is so still
  */
-const MOVING = new Set(['version', 'updatedAt', 'placed', 'standings', 'tenures', 'tenuresIn']);
+const MOVING = new Set(['version', 'updatedAt', 'placed', 'standings', 'tenures', 'lastTenures']);
 
 /** How the databases of services are called, on PostgreSQL and on MongoDB: whichever there are, they are looked into. */
 const OURS = /^musubi_/;

@@ -59,7 +59,7 @@ export async function inStore({ group, position }: Databases, groupIds: readonly
       `select group_id as "groupId", member_id as "memberId", position_id as "positionId", until from bindings where group_id = any($1)`,
     ),
     ...['groups', 'memberships'].map((table) => read<Held>(group, heldIn(table))),
-    ...['positions', 'binding_versions'].map((table) => read<Held>(position, heldIn(table))),
+    ...['positions', 'binding_versions', 'binding_claims'].map((table) => read<Held>(position, heldIn(table))),
     read<Held>(
       group,
       `select group_id as id, job_id as holder from additions where group_id = any($1) and (outcome is null or outcome = 'held')`,

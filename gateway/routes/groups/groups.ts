@@ -119,7 +119,7 @@ const moveGroup = commandRoute({
   operationId: 'moveGroup',
   summary: 'Move a group into another one',
   description:
-    'It goes with all that is below it. Where it comes to be, the member must be allowed to make groups. Who leads what it is in then leads it, too, so who is no administrator must hold in it what that permits, and what its own leaders may do, and hold that without end.',
+    'It goes with all that is below it. Where it comes to be, the member must be allowed to make groups. Who leads what it is in then leads it, too, so who is no administrator must hold in it what that permits, and what its own leaders and those of the groups below it may do, and hold that without end.',
   body: z.strictObject({ parentId }).meta({ id: 'GroupMove', examples: [{ parentId: 'root' }] }),
   prepare: ({ parentId }, gateway, { accessToken }) => requireMayCreateIn(gateway, accessToken, parentId),
   input: ({ id, body: { parentId }, version, byMemberId }) => ({ groupId: id, parentId, byMemberId, ...version }),

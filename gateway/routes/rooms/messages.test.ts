@@ -26,6 +26,13 @@ test('what is said is answered at once, without a job, and told as it was writte
   t.is(said.headers.get('location'), `${path}/${said.body.id}`);
   t.regex(said.headers.get('etag') ?? '', /^"1\./);
   t.like(world.asked.at(-1), { action: 'room.post', resource: { type: 'Room', id: roomId } });
+  const got = await send(world, 'GET', said.headers.get('location') ?? '', { token: world.admin });
+  t.deepEqual([got.status, got.body, got.headers.get('etag')], [200, said.body, said.headers.get('etag')]);
+  t.like(world.asked.at(-1), { action: 'room.read', resource: { type: 'Room', id: roomId } });
+  t.like(await send(world, 'GET', `${path}/${newId()}`, { token: world.admin }), {
+    status: 404,
+    body: { code: 'MESSAGE_NOT_FOUND' },
+  });
   const reply = await say(world, path, { text: 'I do', replyToId: said.body.id.toUpperCase() }, { token: world.admin });
   t.like(reply, { status: 201, body: { sequence: 2, replyToId: said.body.id } });
   t.like(await say(world, path, { text: 'x', replyToId: newId() }), { status: 404, body: { code: 'MESSAGE_NOT_FOUND' } });

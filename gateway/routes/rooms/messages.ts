@@ -53,7 +53,7 @@ const postMessage = route({
     .meta({ id: 'NewMessage', examples: [{ text: 'Who brings the watermelon?' }, { text: 'I do', replyToId: EXAMPLE_ID }] }),
   bodyLimit: BODY,
   responses: { 201: { ...one, description: 'It is said', headers: { ...etagHeader, Location: 'The message' } } },
-  problems: ['INVALID_MESSAGE', 'MESSAGE_NOT_FOUND', 'IDEMPOTENCY_KEY_REUSED'],
+  problems: ['INVALID_MESSAGE', 'MESSAGE_NOT_FOUND', 'IDEMPOTENCY_KEY_REUSED', 'TOO_MANY_MESSAGES'],
   async handle({ params: { roomId }, principal: { memberId }, headers, body: { text, replyToId } }, { lasting: { chat } }) {
     const key = headers['Idempotency-Key'];
     const messageId = key === undefined ? newId() : messageIdOf(memberId, roomId, key);
@@ -102,6 +102,22 @@ const listMessages = route({
   },
 });
 
+const getMessage = route({
+  method: 'GET',
+  path: '/v1/rooms/{roomId}/messages/{messageId}',
+  tag: 'Rooms',
+  operationId: 'getMessage',
+  summary: 'A message',
+  description: 'Of one that was deleted, what is left of it.',
+  action: 'room.read',
+  params: ofMessage,
+  resource,
+  responses: { 200: one },
+  problems: ['MESSAGE_NOT_FOUND'],
+  handle: async ({ params, principal: { memberId } }, { lasting: { chat } }) =>
+    messageAnswer((await chat.getMessage({ ...params, memberId })).message),
+});
+
 const editMessage = route({
   method: 'PATCH',
   path: '/v1/rooms/{roomId}/messages/{messageId}',
@@ -116,7 +132,7 @@ const editMessage = route({
   body: z.strictObject({ text: messageText }).meta({ id: 'MessageChanges', examples: [{ text: 'Who brings two watermelons?' }] }),
   bodyLimit: BODY,
   responses: { 200: one },
-  problems: ['INVALID_MESSAGE', 'NOT_AUTHOR', 'VERSION_MISMATCH'],
+  problems: ['INVALID_MESSAGE', 'NOT_AUTHOR', 'VERSION_MISMATCH', 'TOO_MANY_MESSAGES'],
   async handle({ params, principal: { memberId }, headers, body: { text } }, { lasting: { chat } }) {
     const version = expectedVersion(headers['If-Match']);
     return messageAnswer((await chat.editMessage({ ...params, memberId, text, expectedVersion: version })).message);
@@ -135,7 +151,7 @@ const deleteMessage = route({
   resource,
   headers: { ...repeatableHeaders, 'If-Match': ifMatch },
   responses: { 200: { ...one, description: 'What is left of it' } },
-  problems: ['NOT_AUTHOR', 'VERSION_MISMATCH'],
+  problems: ['NOT_AUTHOR', 'VERSION_MISMATCH', 'TOO_MANY_MESSAGES'],
   async handle({ params, principal: { memberId }, headers }, { lasting: { chat } }) {
     const version = expectedVersion(headers['If-Match']);
     return messageAnswer((await chat.deleteMessage({ ...params, memberId, expectedVersion: version })).message);
@@ -164,7 +180,7 @@ const addReaction = route({
   operationId: 'addReaction',
   summary: 'Put an emoji on a message',
   description: 'One of yours that is on it stays where it is.',
-  problems: ['INVALID_EMOJI', 'TOO_MANY_REACTIONS'],
+  problems: ['INVALID_EMOJI', 'TOO_MANY_REACTIONS', 'TOO_MANY_MESSAGES'],
   handle: (call, gateway) => react(call, gateway, false),
 });
 
@@ -173,8 +189,8 @@ const removeReaction = route({
   method: 'DELETE',
   operationId: 'removeReaction',
   summary: 'Take your emoji away from a message',
-  problems: ['INVALID_EMOJI'],
+  problems: ['INVALID_EMOJI', 'TOO_MANY_MESSAGES'],
   handle: (call, gateway) => react(call, gateway, true),
 });
 
-export const messageRoutes = [postMessage, listMessages, editMessage, deleteMessage, addReaction, removeReaction];
+export const messageRoutes = [postMessage, listMessages, getMessage, editMessage, deleteMessage, addReaction, removeReaction];

@@ -34,7 +34,7 @@ const markRead = route({
         .meta({ id: 'Read', examples: [{ sequence: 12, unread: 0 }] }),
     },
   },
-  problems: ['SEQUENCE_AHEAD'],
+  problems: ['SEQUENCE_AHEAD', 'TOO_MANY_MESSAGES'],
   async handle({ params: { roomId }, principal: { memberId }, body }, { lasting: { chat } }) {
     const { sequence, unread } = await chat.markRead({ roomId, memberId, sequence: body.sequence });
     return { status: 200 as const, body: { sequence, unread } };

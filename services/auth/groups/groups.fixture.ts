@@ -15,7 +15,8 @@ export function grant(kind: PositionKind, ...permissions: [action: string, reach
     permissions: permissions.map(([action, reach]) => ({ action, reach: reachOf[reach] })),
   };
 }
-const LED: [string, 'subtree'][] = ['group.update', 'group.move', 'group.create', 'position.bind'].map((action) => [
+/** What who leads a group that tests make may do there. */
+export const LED: [string, 'subtree'][] = ['group.update', 'group.move', 'group.create', 'position.bind'].map((action) => [
   action,
   'subtree',
 ]);

@@ -41,7 +41,7 @@ export async function placeGroup(
 /**
  * Everybody is in the whole organisation, so of that nothing is kept.
  *
- * @param options `version`: of what is kept of the member, where that must be it; `hasOtherTenure`: it comes to hold a position, or holds one for
+ * @param options `version`: of what is kept of the member, where that must be it; `tenures`: the positions that it comes to hold, or holds for
  *   longer or less long than before
  * @returns whether it was that
  */
@@ -50,7 +50,7 @@ export async function putStanding(
   session: ClientSession,
   group: Group,
   standing: Standing,
-  { version, hasOtherTenure = false }: { version?: number; hasOtherTenure?: boolean } = {},
+  { version, tenures = [] }: { version?: number; tenures?: readonly string[] } = {},
 ): Promise<boolean> {
   const orNone = (field: string) => ({ $ifNull: [field, []] });
   const without = (field: string, ids: readonly string[]) => ({ $setDifference: [orNone(field), { $literal: ids }] });
@@ -67,36 +67,28 @@ export async function putStanding(
     : { $cond: [{ $eq: [others, []] }, '$$REMOVE', others] };
   const isThat = version === undefined ? {} : { standings: version === 0 ? { $exists: false } : version };
   const isIt = { _id: standing.memberId, ...isThat };
-  const oneMore = (count: string) => ({ $add: [{ $ifNull: [count, 0] }, 1] });
-  const tenuresIn = { $slice: [{ $concatArrays: [orNone('$tenuresIn'), [{ $literal: group._id }]] }, -TENURES_KEPT] };
-  const tenure = hasOtherTenure ? { tenures: oneMore('$tenures'), tenuresIn } : {};
-  const after = { groupIds, positionIds, invitedTo, standings: oneMore('$standings'), ...tenure };
+  const more = (count: string, by: number) => ({ $add: [{ $ifNull: [count, 0] }, by] });
+  const another = tenures.map((id, index) => ({ at: more('$tenures', index + 1), positionId: { $literal: id } }));
+  const lastTenures = { $slice: [{ $concatArrays: [orNone('$lastTenures'), another] }, -TENURES_KEPT] };
+  const tenure = tenures.length > 0 ? { tenures: more('$tenures', tenures.length), lastTenures } : {};
+  const after = { groupIds, positionIds, invitedTo, standings: more('$standings', 1), ...tenure };
   const { matchedCount } = await members.updateOne(isIt, [{ $set: after }], { session });
   return matchedCount > 0;
 }
 
 /**
- * Whether a member, since it had so many tenures, came to hold a position that it may give something by in a group, or holds one for another time: one
- * of the group or of those that it is in, or one that a policy names. Looked at outside of any transaction, so that nothing done by now is missed.
+ * The positions that a member came to hold since it had so many tenures, or holds for another time. Looked at outside of any transaction, so that nothing
+ * done by now is missed. Undefined: it is not known which, as that was too long ago, or the store is an older copy.
  */
-export async function hasOtherTenures(
-  { members, groups, roles }: Pick<Store, 'members' | 'groups' | 'roles'>,
+export async function otherTenures(
+  { members }: Pick<Store, 'members'>,
   memberId: string,
   since: number,
-  groupId: string,
-): Promise<boolean> {
-  const member = await members.findOne({ _id: memberId }, { projection: { tenures: 1, tenuresIn: 1 } });
-  const { tenures = 0, tenuresIn = [] } = member ?? {};
-  const changes = tenures - since;
-  if (changes === 0) return false;
-  // Of what was longer ago nothing is known any more, nor of what an older copy of the store has not.
-  if (changes < 0 || changes > tenuresIn.length) return true;
-  const changedIn = tenuresIn.slice(-changes);
-  const group = await groups.findOne({ _id: groupId }, { projection: { path: 1 } });
-  if (!group || group.path.some((id) => changedIn.includes(id))) return true;
-  const changed = await groups.find({ _id: { $in: changedIn } }, { projection: { 'positions.id': 1 } }).toArray();
-  const positionIds = changed.flatMap(({ positions }) => positions.map(({ id }) => id));
-  return (await roles.findOne({ mentioned: { $in: positionIds } }, { projection: { _id: 1 } })) !== null;
+): Promise<string[] | undefined> {
+  const member = await members.findOne({ _id: memberId }, { projection: { tenures: 1, lastTenures: 1 } });
+  const { tenures = 0, lastTenures = [] } = member ?? {};
+  const others = lastTenures.filter(({ at }) => at > since).map(({ positionId }) => positionId);
+  return others.length === tenures - since ? others : undefined;
 }
 
 const KINDS: Partial<Record<PositionKind, Position['kind']>> = {

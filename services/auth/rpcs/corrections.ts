@@ -155,8 +155,8 @@ export const correctStanding = (store: Store, request: CorrectStandingRequest): 
       isInvited: !isIn && (isInvited ?? invitedTo.includes(groupId)),
       positionIds: positions?.positionIds ?? bound,
     };
-    const hasOtherTenure = standing.positionIds.some((id) => !bound.includes(id));
-    if (!(await putStanding(store, session, group, standing, { version, hasOtherTenure }))) throw new Changed();
+    const tenures = standing.positionIds.filter((id) => !bound.includes(id));
+    if (!(await putStanding(store, session, group, standing, { version, tenures }))) throw new Changed();
     return [];
   });
 

@@ -11,8 +11,9 @@ import type {
 } from '#proto/musubi/auth/v1/auth.ts';
 import { type Authority, requirePermit } from '../access.ts';
 import type { Auth } from '../auth.ts';
+import { requireHeldThere } from '../groups/giving.ts';
 import { requireGroup } from '../groups/store.ts';
-import { type Author, authorOf, happened, type PermittedStep, requireHeldThere } from '../permitted.ts';
+import { type Author, authorOf, happened, type PermittedStep } from '../permitted.ts';
 import { memberNotFound, permissionRevoked } from '../refusals.ts';
 import type { AuthStep, Store } from '../store.ts';
 

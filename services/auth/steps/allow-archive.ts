@@ -1,6 +1,7 @@
 import type { AllowArchiveRequest, AllowArchiveResponse } from '#proto/musubi/auth/v1/auth.ts';
+import { requireHeldBelow } from '../groups/giving.ts';
 import { requireGroup } from '../groups/store.ts';
-import { type PermittedStep, requireHeldBelow } from '../permitted.ts';
+import type { PermittedStep } from '../permitted.ts';
 
 /**
  * Lets a group be archived: the pivot of that. Nothing is changed below it either, from then on, so who is no administrator must be allowed to archive what

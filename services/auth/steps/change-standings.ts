@@ -3,9 +3,11 @@ import { ROOT } from '#platform/validation/group-fields.ts';
 import { requireId } from '#platform/validation/id.ts';
 import type { Action } from '#proto/musubi/auth/v1/actions.ts';
 import type { ChangeStandingsRequest, ChangeStandingsResponse, StandingChange } from '#proto/musubi/auth/v1/auth.ts';
+import type { Tenure } from '#proto/musubi/position/v1/position.ts';
+import { requireHeldThere, requireHoldsNamed, requireMayLeadThere } from '../groups/giving.ts';
 import type { Group, Position, Standing } from '../groups/group.ts';
 import { putStanding, requireGroup } from '../groups/store.ts';
-import { type Author, type PermittedStep, requireHeldThere, requireHoldsNamed, requireMayLeadThere } from '../permitted.ts';
+import type { Author, PermittedStep } from '../permitted.ts';
 import type { Policies } from '../policies.ts';
 import { lastLeader, mayNotShorten, memberNotFound, notMember, positionNotFound } from '../refusals.ts';
 import type { Store } from '../store.ts';
@@ -16,8 +18,8 @@ const BY_ITSELF: readonly string[] = ['group.join', 'group.accept-invitation'] s
 const OF_ANOTHER: readonly string[] = ['group.add-member', 'group.invite-member'] satisfies Action[];
 /** By this it goes by itself: it needs to hold nothing there, either. */
 const LEAVE = 'group.leave' satisfies Action;
-/** By these somebody goes, whom a successor can be named for. */
-const GOING: readonly string[] = [LEAVE, 'group.expel-member'] satisfies Action[];
+/** By this another one has it go. */
+const EXPEL = 'group.expel-member' satisfies Action;
 
 interface Kept {
   groupId: string;
@@ -29,7 +31,8 @@ interface Kept {
  * Gives members exactly what is said in a group: whether they are in it or invited, and to which of its positions they are bound. Who is no
  * administrator gives others only what it holds there itself, also where it invites, with what policies say of leaders and of positions by
  * name, and only those come in by it whom it may read; who comes in by itself gets what all members have, and who leaves hands on the position of its leaders, whatever else it is forbidden. To hold
- * a position for longer is to be given it, by who holds as much for as long; to hold it for less long is to be let go from it.
+ * a position for longer is to be given it, by who holds as much for as long; to hold it for less long is to be let go from it. The audit names the positions that
+ * members come to hold, hold for another time, or are let go from.
  *
  * @throws GROUP_NOT_FOUND, MEMBER_NOT_FOUND, POSITION_NOT_FOUND, NOT_MEMBER, LAST_LEADER, EXCEEDS_OWN_PERMISSIONS, PERMISSION_REVOKED,
  *   PERMISSION_DENIED
@@ -40,7 +43,7 @@ export const changeStandings: PermittedStep<ChangeStandingsRequest, ChangeStandi
     const leavesNone = tenure?.leaders !== undefined && !(await isAnyActive(store, session, tenure.leaders.memberIds));
     // Those who lead a group above it lead it then: whether that is so, an administrator decides.
     if (leavesNone && author && !author.isAdmin && !(await hasNoOtherWay(store, session, author, groupId)))
-      throw lastLeader(GOING.includes(author.action));
+      throw lastLeader(author.action === LEAVE ? 'leaves' : author.action === EXPEL ? 'is put out' : 'stays');
     const group = await requireGroup(store, session, groupId);
     const leaves = author?.action === LEAVE;
     if (tenure?.shortens) await requireUnbinds(author, groupId);
@@ -48,12 +51,16 @@ export const changeStandings: PermittedStep<ChangeStandingsRequest, ChangeStandi
     const prolonged = leaves ? [] : group.positions.filter(({ id }) => tenure?.prolongedIds.includes(id));
     await requireGives(store, session, group, prolonged, giver, policies);
     const before: Standing[] = [];
-    const isRetermed = prolonged.length > 0 || (tenure?.shortens ?? false);
+    const concerned = new Set<string>();
     for (const change of changes) {
       const handedOn = leaves ? before.find(({ memberId }) => memberId === author.memberId)?.positionIds : [];
-      before.push(await apply(store, session, group, change, giver, policies, { handedOn, isRetermed }));
+      const how = { handedOn, isRetermed: isRetermedBy(tenure) };
+      const applied = await apply(store, session, group, change, giver, policies, how);
+      before.push(applied.before);
+      for (const id of applied.positionIds) concerned.add(id);
     }
-    return { result: {}, kept: { groupId, before } };
+    const resources = [...concerned].map((id) => ({ type: 'Position', id }));
+    return { result: {}, kept: { groupId, before }, audited: { resources } };
   },
   async undo({ store, session }, { groupId, before }) {
     const group = await store.groups.findOne({ _id: groupId }, { session });
@@ -94,7 +101,7 @@ async function requireUnbinds(author: Author | undefined, groupId: string): Prom
 /**
  * Who is no administrator gives positions only where it holds what they permit, and what policies say of who holds them, or leads.
  *
- * @throws EXCEEDS_OWN_PERMISSIONS
+ * @throws EXCEEDS_OWN_PERMISSIONS, PERMISSION_REVOKED
  */
 async function requireGives(
   store: Store,
@@ -113,7 +120,6 @@ async function requireGives(
     store,
     session,
     author,
-    group._id,
     positions.map(({ id }) => id),
   );
   if (positions.some(({ kind }) => kind === 'leader')) await requireMayLeadThere(store, session, policies, author, group._id);
@@ -123,7 +129,23 @@ async function requireGives(
 const isVisible = async (author: Author | undefined, memberId: string): Promise<boolean> =>
   !author || !OF_ANOTHER.includes(author.action) || (await author.readable([memberId])).has(memberId);
 
-/** @param how `handedOn`: the positions that the author was bound to until then; `isRetermed`: some that members hold they hold for another time */
+/** Whether who stays bound to a position is so for another time. Which it is for less long was not said before: then it may be any. */
+const isRetermedBy =
+  (tenure: Tenure | undefined) =>
+  (positionId: string): boolean =>
+    tenure !== undefined &&
+    (tenure.prolongedIds.includes(positionId) ||
+      (tenure.shortens && (tenure.shortened?.positionIds.includes(positionId) ?? true)));
+
+/** How a standing is changed. */
+interface How {
+  /** The positions that the author was bound to until then. */
+  handedOn: readonly string[] | undefined;
+  /** Whether a position that a member stays bound to it holds for another time. */
+  isRetermed: (positionId: string) => boolean;
+}
+
+/** @returns what it was before, and the positions by which it is something else */
 async function apply(
   store: Store,
   session: ClientSession,
@@ -131,8 +153,8 @@ async function apply(
   { memberId, isMember, isInvited, positions }: StandingChange,
   author: Author | undefined,
   policies: Policies,
-  { handedOn = [], isRetermed }: { handedOn: readonly string[] | undefined; isRetermed: boolean },
-): Promise<Standing> {
+  { handedOn = [], isRetermed }: How,
+): Promise<{ before: Standing; positionIds: string[] }> {
   requireId('changes.memberId', memberId);
   const found = await store.members.findOne(
     { _id: memberId },
@@ -161,7 +183,7 @@ async function apply(
   const isBroughtIn = (after.isMember && !before.isMember && !byItself) || (after.isInvited && !before.isInvited);
   const ofAll = isBroughtIn ? group.positions.filter(({ kind }) => kind === 'member') : [];
   await requireGives(store, session, group, [...added, ...ofAll], author, policies);
-  const isBound = bound.some(({ id }) => !before.positionIds.includes(id));
-  await putStanding(store, session, group, after, { hasOtherTenure: isBound || (isRetermed && bound.length > 0) });
-  return before;
+  const tenures = idsOf(bound).filter((id) => !before.positionIds.includes(id) || isRetermed(id));
+  await putStanding(store, session, group, after, { tenures });
+  return { before, positionIds: [...tenures, ...before.positionIds.filter((id) => !after.positionIds.includes(id))] };
 }

@@ -89,8 +89,10 @@ test('who leads alone, and may not delete the group, leaves it also when nobody 
   await t.notThrowsAsync(go(leader, group, other).done());
   const alone = await member('leaves');
   const emptied = await made(alone.memberId);
-  await permit(emptied, ['group.delete', 'here']);
-  const letGo = { code: 'LAST_LEADER', message: /bind another member to the position of its leaders first/ };
+  await permit(emptied, ['group.delete', 'here'], ['group.expel-member', 'here']);
+  const letGo = { code: 'LAST_LEADER', message: /bind another member to the position of its leaders first, for as long/ };
   await t.throwsAsync(go(alone, emptied, undefined, 'group.delete').done(), letGo, 'it does not leave');
+  const expelled = { code: 'LAST_LEADER', message: /^(?!.*delete the group).*name a successor.*administrator/ };
+  await t.throwsAsync(go(alone, emptied, undefined, 'group.expel-member').done(), expelled, 'who puts another one out');
   await t.notThrowsAsync(go(alone, emptied).done(), 'what is below it may not delete');
 });

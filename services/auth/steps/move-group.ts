@@ -1,8 +1,10 @@
 import type { ClientSession } from 'mongodb';
 import { DEEPEST } from '#platform/validation/group-fields.ts';
 import type { MoveGroupRequest, MoveGroupResponse } from '#proto/musubi/auth/v1/auth.ts';
+import { requireHeldThere, requireMayLeadThere } from '../groups/giving.ts';
+import type { Permission } from '../groups/group.ts';
 import { placeGroup, requireGroup, requireParent } from '../groups/store.ts';
-import { type Author, type PermittedStep, requireAdministrator, requireHeldThere, requireMayLeadThere } from '../permitted.ts';
+import { type Author, type PermittedStep, requireAdministrator } from '../permitted.ts';
 import { groupCycle, groupTooDeep } from '../refusals.ts';
 import type { Store } from '../store.ts';
 
@@ -14,8 +16,8 @@ interface Kept {
 
 /**
  * Moves a group with all that is below it. Who leads what it comes to be in leads it, too, from then on: who is no administrator gives by
- * that nothing in it that it does not hold there itself without end, also of what those who lead it may do, puts it where it may make groups, and moves nothing into
- * or out of what policies name.
+ * that nothing in it that it does not hold there itself without end, also of what those may do who lead it, or what is below it, puts it where it may make groups,
+ * and moves nothing into or out of what policies name.
  *
  * @throws GROUP_NOT_FOUND, GROUP_CYCLE, GROUP_TOO_DEEP, EXCEEDS_OWN_PERMISSIONS, PERMISSION_REVOKED
  */
@@ -31,7 +33,7 @@ export const moveGroup: PermittedStep<MoveGroupRequest, MoveGroupResponse, Kept>
     await requireAllowed(store, session, giver, groupId, { from: before, to: parent.path });
     if (parent.path.some((id) => !before.includes(id))) {
       const leading = positions.filter(({ kind }) => kind === 'leader').flatMap(({ permissions }) => permissions);
-      await requireHeldThere(giver, groupId, leading);
+      await requireHeldThere(giver, groupId, [...leading, ...(await ledBelow(store, session, giver, groupId))]);
       await requireMayLeadThere(store, session, policies, giver, groupId);
     }
     const [deepest] = await store.groups
@@ -68,4 +70,23 @@ async function requireAllowed(
     groupId,
     given.filter(({ reach }) => reach === 'subtree'),
   );
+}
+
+/** What those who lead groups below one may do there: it may be in any of these. Of an administrator it is not asked. */
+async function ledBelow(
+  { groups }: Pick<Store, 'groups'>,
+  session: ClientSession,
+  author: Author | undefined,
+  groupId: string,
+): Promise<Permission[]> {
+  if (!author || author.isAdmin) return [];
+  const stages = [
+    { $match: { path: groupId, _id: { $ne: groupId }, removedBy: { $exists: false } } },
+    { $project: { positions: { $filter: { input: '$positions', cond: { $eq: ['$$this.kind', 'leader'] } } } } },
+    { $unwind: '$positions' },
+    { $unwind: '$positions.permissions' },
+    { $group: { _id: '$positions.permissions.action' } },
+  ];
+  const actions = await groups.aggregate<{ _id: string }>(stages, { session }).toArray();
+  return actions.map(({ _id: action }) => ({ action, reach: 'subtree' }));
 }

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
 import { ROOT } from '#platform/validation/group-fields.ts';
@@ -44,9 +45,10 @@ const give = (groupId: string, by: Someone, since: number, { memberId }: Someone
 
 test.serial('who came to hold a position meanwhile, or for another time, gives nothing by what was said before', async (t) => {
   const [leader, deputy, friend] = [await member(), await member(), await member()];
-  const group = await made(leader.memberId);
+  const binding = grant(PositionKind.POSITION_KIND_UNSPECIFIED, ['position.bind', 'subtree']);
+  const group = await made(leader.memberId, ROOT, binding);
   const below = await made(leader.memberId, group.groupId);
-  const [led, ledBelow] = [[group.leader.positionId], [below.leader.positionId]];
+  const [led, ledBelow] = [[group.leader.positionId, binding.positionId], [below.leader.positionId]];
   await bind(group.groupId, deputy, led);
   await bind(below.groupId, friend, []);
   const asked = await tenuresOf(deputy);
@@ -54,41 +56,62 @@ test.serial('who came to hold a position meanwhile, or for another time, gives n
   await t.notThrowsAsync(giveBelow(ledBelow), 'nothing has changed');
   await giveBelow([]);
   await bind(below.groupId, deputy, ledBelow);
+  await t.notThrowsAsync(giveBelow(ledBelow), 'what it held when it asked permits that, too');
+  await giveBelow([]);
+  await bind(group.groupId, deputy, [binding.positionId]);
   await t.throwsAsync(giveBelow(ledBelow), REVOKED, 'that may end sooner than what it gives');
   await t.notThrowsAsync(giveBelow(ledBelow, await tenuresOf(deputy)), 'asked for again');
   await t.notThrowsAsync(giveBelow([]), 'it gives nothing');
+  await giveBelow([]);
   const before = await tenuresOf(deputy);
-  await bind(group.groupId, deputy, led, { shortens: true });
+  await bind(below.groupId, deputy, ledBelow, { shortens: true, shortened: { positionIds: [randomUUID()] } });
+  await t.notThrowsAsync(giveBelow(ledBelow, before), 'something else it holds for less long');
+  await giveBelow([]);
+  await bind(below.groupId, deputy, ledBelow, { shortens: true, shortened: { positionIds: ledBelow } });
   await t.throwsAsync(giveBelow(ledBelow, before), REVOKED, 'it holds that for less long now');
+  const unsaid = await tenuresOf(deputy);
+  await bind(below.groupId, deputy, ledBelow, { shortens: true });
+  await t.throwsAsync(giveBelow(ledBelow, unsaid), REVOKED, 'it is not said which it holds for less long');
+  const longer = await tenuresOf(deputy);
+  await bind(below.groupId, deputy, ledBelow, { prolongedIds: ledBelow });
+  await t.throwsAsync(giveBelow(ledBelow, longer), REVOKED, 'it holds that for longer now: how long is said when it asks again');
+  await bind(group.groupId, deputy, led);
   const now = await tenuresOf(deputy);
   await bind(below.groupId, deputy, []);
   t.is(await tenuresOf(deputy), now, 'of what is taken away Auth knows');
   await t.notThrowsAsync(giveBelow(ledBelow, now));
 });
 
-test.serial('what somebody is bound to where it gives nothing by that hinders nothing, however often', async (t) => {
-  const [leader, friend, other] = [await member(), await member(), await member()];
-  const named = grant(PositionKind.POSITION_KIND_UNSPECIFIED);
-  const [group, elsewhere] = [await made(leader.memberId), await made(other.memberId)];
+test.serial('what somebody is bound to, where it gives nothing by that, hinders nothing, however often', async (t) => {
+  const [empty, named] = [grant(PositionKind.POSITION_KIND_UNSPECIFIED), grant(PositionKind.POSITION_KIND_UNSPECIFIED)];
+  await auth.role(`knows-${named.positionId}`, [
+    `permit (principal in Musubi::Position::"${named.positionId}", action == Musubi::Action::"group.expel-member", resource);`,
+  ]);
+  const expelling = grant(PositionKind.POSITION_KIND_UNSPECIFIED, ['group.expel-member', 'here']);
+  const [leader, friend] = [await member(`knows-${named.positionId}`), await member()];
+  const group = await made(leader.memberId, ROOT, empty, expelling);
+  const below = await made(leader.memberId, group.groupId);
   const withNamed = await made(undefined, ROOT, named);
-  const giveIt = (since: number) => give(group.groupId, leader, since, friend, [group.leader.positionId]);
+  const [led, ledBelow] = [[group.leader.positionId], [below.leader.positionId]];
+  const giveIt = async (since: number, groupId = group.groupId, positionIds = led) => {
+    await bind(groupId, friend, []);
+    return await give(groupId, leader, since, friend, positionIds);
+  };
   const rebind = async () => {
-    await bind(elsewhere.groupId, leader, []);
-    await bind(elsewhere.groupId, leader, [elsewhere.leader.positionId]);
+    await bind(group.groupId, leader, led);
+    await bind(group.groupId, leader, [...led, empty.positionId]);
   };
   const asked = await tenuresOf(leader);
   await rebind();
-  await t.notThrowsAsync(giveIt(asked));
-  await bind(group.groupId, friend, []);
-  await auth.role(`knows-${named.positionId}`, [
-    `permit (principal in Musubi::Position::"${named.positionId}", action == Musubi::Action::"audit.list", resource);`,
-  ]);
+  await t.notThrowsAsync(giveIt(asked), 'others bind it to what permits nothing');
+  await t.notThrowsAsync(giveIt(asked, below.groupId, ledBelow), 'nor does that hinder it below');
   await bind(withNamed.groupId, leader, [named.positionId]);
-  await t.throwsAsync(giveIt(asked), REVOKED, 'policies name it: by that it may hold something anywhere');
+  await t.notThrowsAsync(giveIt(asked), 'it needs nothing that policies permit to who holds that');
+  await t.throwsAsync(giveIt(asked, group.groupId, [expelling.positionId]), REVOKED, 'policies name it, and permit that by it');
+  await t.notThrowsAsync(giveIt(await tenuresOf(leader), group.groupId, [expelling.positionId]), 'asked for again');
   const now = await tenuresOf(leader);
   for (let times = 0; times < TENURES_KEPT; times++) await rebind();
   await t.notThrowsAsync(giveIt(now));
-  await bind(group.groupId, friend, []);
   await rebind();
   await t.throwsAsync(giveIt(now), REVOKED, 'of so long ago nothing is known any more');
   await t.throwsAsync(giveIt(now + 1_000), REVOKED, 'nor by an older copy of the store');

@@ -1,9 +1,10 @@
 import { isDeepStrictEqual } from 'node:util';
 import { invalidFields } from '#platform/errors.ts';
 import type { PutPositionRequest, PutPositionResponse } from '#proto/musubi/auth/v1/auth.ts';
-import type { Position } from '../groups/group.ts';
+import { isForAsLong, requireHeldThere } from '../groups/giving.ts';
+import type { Permission, Position } from '../groups/group.ts';
 import { beyond, positionOf, requireGroup } from '../groups/store.ts';
-import { type Author, type PermittedStep, requireHeldThere, requireSameTenures } from '../permitted.ts';
+import type { Author, PermittedStep } from '../permitted.ts';
 import { mayNotLessenLeaders } from '../refusals.ts';
 
 interface Kept {
@@ -15,8 +16,9 @@ interface Kept {
 
 /**
  * Puts a position of a group in place. Who is no administrator has it permit nothing more that it does not hold there itself, whoever
- * is bound to it, and for as long as those are who are. From leaders only who leads there for as long takes something: otherwise who may change
- * positions, or stands in for a leader, would rule a group that they lead by name, and have others lead it that way.
+ * is bound to it, and for as long as those are who are. From leaders only who leads there for as long, and may for as long do what it takes from them, takes
+ * something: otherwise who may change positions, stands in for a leader, or leads what is above by name, would rule a group that they lead by name, and have
+ * others lead it that way.
  *
  * @throws GROUP_NOT_FOUND, EXCEEDS_OWN_PERMISSIONS, PERMISSION_REVOKED, PERMISSION_DENIED
  */
@@ -29,8 +31,8 @@ export const putPosition: PermittedStep<PutPositionRequest, PutPositionResponse,
     const before = positions.find(({ id }) => id === position.id) ?? null;
     const giver = author && { ...author, without: tenure?.endingSoonerIds };
     await requireHeldThere(giver, groupId, beyond(position.permissions, before?.permissions ?? []));
-    const isLess = before?.kind === 'leader' && beyond(before.permissions, position.permissions).length > 0;
-    if (isLess && !(await leadsForAsLong(giver, groupId))) throw mayNotLessenLeaders();
+    const taken = before?.kind === 'leader' ? beyond(before.permissions, position.permissions) : [];
+    if (taken.length > 0 && !(await mayTake(giver, groupId, taken))) throw mayNotLessenLeaders();
     // It keeps its place, so that an undo leaves the list as it was.
     const after = before ? positions.map((one) => (one === before ? position : one)) : [...positions, position];
     // A name is not Auth's: who follows the group need not be asked about again for one.
@@ -49,13 +51,15 @@ export const putPosition: PermittedStep<PutPositionRequest, PutPositionResponse,
 };
 
 /**
- * Whether the author leads a group, for as long as those do from whom it takes something.
+ * Whether the author leads a group, may change its positions, and may do all this there, for as long as those lead it from whom it takes that.
  *
  * @throws PERMISSION_REVOKED
  */
-async function leadsForAsLong(author: Author | undefined, groupId: string): Promise<boolean> {
+async function mayTake(author: Author | undefined, groupId: string, taken: readonly Permission[]): Promise<boolean> {
   if (!author || author.isAdmin) return true;
-  if (!(await author.leadsThere(groupId, author.without))) return false;
-  await requireSameTenures(author, groupId);
-  return true;
+  const held: Permission[] = [{ action: author.action, reach: 'here' }, ...taken];
+  return await isForAsLong(
+    author,
+    async (without) => (await author.leadsThere(groupId, without)) && (await author.holdsThere(groupId, held, without)),
+  );
 }

@@ -1,7 +1,8 @@
 import { jobOf } from '#platform/validation/id.ts';
 import type { RemoveGroupsRequest, RemoveGroupsResponse } from '#proto/musubi/auth/v1/auth.ts';
+import { requireHeldBelow } from '../groups/giving.ts';
 import { requireGroup } from '../groups/store.ts';
-import { type PermittedStep, requireHeldBelow } from '../permitted.ts';
+import type { PermittedStep } from '../permitted.ts';
 
 /** So many of the groups that go with one are named in the audit; how many there were, it is told in any case. */
 const MOST_NAMED = 100;

@@ -71,9 +71,11 @@ export const beginChangeBindings: Step<BeginChangeBindingsRequest, BeginChangeBi
     const others = led && (await leadersBesides(tx, led.positionId, memberId, led.until));
     const kept = begun.map(({ before, after }) => keptBindings(before, after));
     const given = longest(kept.flatMap((one) => one.given ?? []));
+    const shortenedIds = kept.flatMap((one) => one.shortenedIds);
     const tenure: Tenure = {
       prolongedIds: kept.flatMap(({ prolongedIds }) => prolongedIds),
-      shortens: kept.some(({ shortens }) => shortens),
+      shortens: shortenedIds.length > 0,
+      ...(shortenedIds.length > 0 ? { shortened: { positionIds: shortenedIds } } : {}),
       endingSoonerIds: given && byMemberId !== undefined ? await endingBefore(tx, byMemberId, given.until) : [],
       leaders: others && { memberIds: succeeds ? [successorId, ...others] : others },
     };
