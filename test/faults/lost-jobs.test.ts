@@ -28,7 +28,7 @@ async function registerHalf(as: Client): Promise<{ jobId: string; loginId: strin
   }
 }
 
-test.serial('jobs that are accepted when Redis loses everything end for their owners all the same, told once', async (t) => {
+test.serial('jobs that are accepted when Redis loses all that Job and websocket have end for their owners all the same, told once', async (t) => {
   const as = await admin();
   const goOn = await holdRegistrations();
   let half: { jobId: string; loginId: string };
@@ -36,7 +36,9 @@ test.serial('jobs that are accepted when Redis loses everything end for their ow
   try {
     half = await registerHalf(as);
     const redis = new Redis(address('MUSUBI_REDIS_URL'));
-    await redis.flushall();
+    // Chat's is no memory of jobs: what was lost of that, a copy brings back.
+    const keys = (await redis.keys('*')).filter((key) => !key.startsWith('{chat:'));
+    await redis.del(keys);
     await redis.quit();
     t.is((await as.get(`/v1/jobs/${half.jobId}`)).status, 404);
     socket = await Socket.open(as.token);
