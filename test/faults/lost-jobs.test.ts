@@ -28,35 +28,38 @@ async function registerHalf(as: Client): Promise<{ jobId: string; loginId: strin
   }
 }
 
-test.serial('jobs that are accepted when Redis loses all that Job and websocket have end for their owners all the same, told once', async (t) => {
-  const as = await admin();
-  const goOn = await holdRegistrations();
-  let half: { jobId: string; loginId: string };
-  let socket: Socket;
-  try {
-    half = await registerHalf(as);
-    const redis = new Redis(address('MUSUBI_REDIS_URL'));
-    // Chat's is no memory of jobs: what was lost of that, a copy brings back.
-    const keys = (await redis.keys('*')).filter((key) => !key.startsWith('{chat:'));
-    await redis.del(keys);
-    await redis.quit();
-    t.is((await as.get(`/v1/jobs/${half.jobId}`)).status, 404);
-    socket = await Socket.open(as.token);
-  } finally {
-    await goOn();
-  }
-  t.is((await socket.end(half.jobId)).job?.state, 'completed');
-  const job = await as.finished(half.jobId);
-  t.like(job, { id: half.jobId, command: 'member.register', state: 'completed' });
-  t.true((await as.get('/v1/jobs')).body.items.some(({ id }: { id: string }) => id === half.jobId));
-  t.is((await as.get(`/v1/members/${job.result.id}`)).body.loginId, half.loginId);
-  await register(as);
-  t.deepEqual(
-    socket.ended.filter((id) => id === half.jobId),
-    [half.jobId],
-  );
-  await socket.close();
-});
+test.serial(
+  'jobs that are accepted when Redis loses all that Job and websocket have end for their owners all the same, told once',
+  async (t) => {
+    const as = await admin();
+    const goOn = await holdRegistrations();
+    let half: { jobId: string; loginId: string };
+    let socket: Socket;
+    try {
+      half = await registerHalf(as);
+      const redis = new Redis(address('MUSUBI_REDIS_URL'));
+      // Chat's is no memory of jobs: what was lost of that, a copy brings back.
+      const keys = (await redis.keys('*')).filter((key) => !key.startsWith('{chat:'));
+      await redis.del(keys);
+      await redis.quit();
+      t.is((await as.get(`/v1/jobs/${half.jobId}`)).status, 404);
+      socket = await Socket.open(as.token);
+    } finally {
+      await goOn();
+    }
+    t.is((await socket.end(half.jobId)).job?.state, 'completed');
+    const job = await as.finished(half.jobId);
+    t.like(job, { id: half.jobId, command: 'member.register', state: 'completed' });
+    t.true((await as.get('/v1/jobs')).body.items.some(({ id }: { id: string }) => id === half.jobId));
+    t.is((await as.get(`/v1/members/${job.result.id}`)).body.loginId, half.loginId);
+    await register(as);
+    t.deepEqual(
+      socket.ended.filter((id) => id === half.jobId),
+      [half.jobId],
+    );
+    await socket.close();
+  },
+);
 
 // It takes three minutes, for a worker looks once a minute for jobs of which nobody has heard for a minute.
 if (whole)
