@@ -115,8 +115,12 @@ test.serial('while the archive is away, what is said stays in Redis, and is arch
     throw new Error('away');
   }) as never;
   await t.throwsAsync(archive(), { message: 'away' });
+  // Nor is it asked where Redis has all.
+  const messageId = keyed();
+  const { sequence } = await chat.post(roomId, taro, 'With a key', { messageId });
+  t.is((await chat.post(roomId, taro, 'With a key', { messageId })).sequence, sequence);
   chat.db.query = query;
-  t.is((await inRedis(roomId)).length, 8);
+  t.is((await inRedis(roomId)).length, 9);
   await archive();
   t.is((await inRedis(roomId)).length, RECENT);
 });

@@ -29,10 +29,8 @@ export const chatErasure = (messages: Messages, texts: 'keep' | 'remove', recent
       const { count, busy } = await leaveRooms(messages, memberId);
       if (busy) pending.push(memberId);
       erased.push({ memberId, place: 'rooms', count });
-      erased.push({ memberId, place: 'messages', count: await forgetSaid(messages, memberId, texts) });
+      erased.push({ memberId, place: 'messages', count: await forgetSaid(messages, memberId, texts, recent) });
     }
-    // Nor does the archive have them any more.
-    await archiveAll(redis, db, recent);
     return { erased, pending };
   },
 });
@@ -57,20 +55,19 @@ async function leaveRooms({ redis }: Messages, memberId: string): Promise<{ coun
   return { count, busy };
 }
 
-async function forgetSaid(messages: Messages, memberId: string, texts: 'keep' | 'remove'): Promise<number> {
-  const done = new Set<string>();
-  for (;;) {
-    const some = (await archiveOfMember(messages.db, memberId, BATCH + done.size)).filter(
-      ({ messageId }) => !done.has(messageId),
-    );
+async function forgetSaid(messages: Messages, memberId: string, texts: 'keep' | 'remove', recent: number): Promise<number> {
+  for (let count = 0; ; ) {
+    const some = await archiveOfMember(messages.db, memberId, BATCH);
     for (const { roomId, messageId } of some) {
       await changeMessage(messages, { roomId, messageId }, (before) => {
         const after = without(before, memberId, texts);
         return { after, type: after.deletedAt ? 'message.deleted' : 'message.updated' };
       });
-      done.add(messageId);
     }
-    if (some.length < BATCH) return done.size;
+    count += some.length;
+    // What is archived without it is not found again.
+    await archiveAll(messages.redis, messages.db, recent);
+    if (some.length < BATCH) return count;
   }
 }
 

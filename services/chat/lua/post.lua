@@ -1,11 +1,12 @@
 -- Adds a message to a room.
 -- KEYS: 1 members, 2 log, 3 messages, 4 ids, 5 read, 6 unarchived, 7 outbox, 8 epoch
 -- ARGV: 1 member, 2 message, 3 the message as JSON without its sequence, 4 room, 5 the message that it answers, or '',
---   6 the event's ID, 7 its trace, 8 its time, ms
--- Answers { what came of it, JSON }: 'posted', 'repeated', or the code of the refusal.
+--   6 the event's ID, 7 its trace, 8 its time, ms, 9 '1': the archive may have this message already
+-- Answers { what came of it, JSON }: 'posted', 'repeated', 'given up' where that is to be asked, or the code of the refusal.
 if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 0 then return { 'ROOM_NOT_FOUND' } end
 local there = redis.call('HGET', KEYS[4], ARGV[2])
 if there then return { 'repeated', redis.call('HGET', KEYS[3], there) } end
+if ARGV[9] == '1' and redis.call('HGET', KEYS[2], 'archived') then return { 'given up' } end
 if ARGV[5] ~= '' and redis.call('HEXISTS', KEYS[4], ARGV[5]) == 0 then return { 'MESSAGE_NOT_FOUND' } end
 
 local epoch = redis.call('HGET', KEYS[8], 'number')

@@ -50,13 +50,8 @@ export async function addMessage(
   isRepeatable: boolean,
 ): Promise<{ message: Message; repeated: boolean }> {
   const { roomId, messageId, memberId, replyToId = '' } = message;
-  // What Redis has given up it would take for new.
-  const known = isRepeatable ? await archivedMessage(db, roomId, messageId) : undefined;
-  if (known !== undefined) {
-    await requirePlace(redis, roomId, memberId);
-    return { message: (await findMessage({ redis, db }, roomId, messageId))?.message ?? fromText(known), repeated: true };
-  }
   const keys = [membersKey(roomId), logKey(roomId), messagesKey(roomId), idsKey(roomId), readKey(roomId)];
+  let mayBeArchived = isRepeatable;
   const post = async (answered: string): Promise<[string, string]> =>
     (await redis.write(POST, [...keys, UNARCHIVED, OUTBOX, EPOCH].map(redis.of(roomId).key), [
       memberId,
@@ -67,8 +62,16 @@ export async function addMessage(
       newId(),
       currentTraceparent(),
       Date.now(),
+      mayBeArchived ? 1 : 0,
     ])) as [string, string];
   let [outcome, text] = await post(replyToId);
+  if (outcome === 'given up') {
+    // Only of a room of which Redis has given up a part the archive is asked.
+    const known = await archivedMessage(db, roomId, messageId);
+    if (known !== undefined) return { message: fromText(known), repeated: true };
+    mayBeArchived = false;
+    [outcome, text] = await post(replyToId);
+  }
   if (outcome === 'MESSAGE_NOT_FOUND' && (await archivedMessage(db, roomId, replyToId))) [outcome, text] = await post('');
   if (outcome === 'ROOM_NOT_FOUND') throw roomNotFound();
   if (outcome === 'MESSAGE_NOT_FOUND') throw messageNotFound();
